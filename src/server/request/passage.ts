@@ -95,9 +95,12 @@ export interface Passage {
 /** In place of an address where there is none; in no network. */
 export const NOBODY = '-'
 
-/** The method that is asked for, as it came. Once there is a target, nobody has to look at the request for it. */
-export function methodOf({ target, request }: Pick<Passage, 'target' | 'request'>): string {
-  return target === null ? request.method : target.method
+/**
+ * The method that is asked for, as it came. Once there is a target, nobody has to look at the request for it: of a question about
+ * another one it is made by whoever looks (`verify/question.ts`), even to take it out of the passage.
+ */
+export function methodOf(passage: Pick<Passage, 'target' | 'request'>): string {
+  return passage.target === null ? passage.request.method : passage.target.method
 }
 
 /** How clients reach this host: a portal decides for its hosts, so that no header can weaken its cookies. */
@@ -118,9 +121,10 @@ export function schemeOf(passage: Passage): 'http' | 'https' {
  * Only a listener for HTTPS speaks HTTP/2. There `Connection` is forbidden (RFC 9113 §8.2.2), and Host is put behind all other
  * fields, made of `:authority`; in HTTP/1.1 it comes first from nearly all clients (RFC 9110 §7.2).
  */
-export function protocolOf({ front, snapshot, request, sent, connection }: Passage): 'HTTP/1.1' | 'HTTP/2.0' {
+export function protocolOf(passage: Passage): 'HTTP/1.1' | 'HTTP/2.0' {
+  const { front, snapshot, sent } = passage
   if (front.protocol !== 'https' || snapshot.config.tls?.http2 !== true) return 'HTTP/1.1'
-  if (sent.connection !== undefined || request !== connection) return 'HTTP/1.1'
+  if (sent.connection !== undefined || passage.request !== passage.connection) return 'HTTP/1.1'
   for (const name in sent) return name === 'host' ? 'HTTP/1.1' : 'HTTP/2.0'
   return 'HTTP/1.1'
 }

@@ -54,6 +54,13 @@ test('any message, masked by us and unmasked by the book, reads the same however
   )
 })
 
+test('a message of any length up to several of the words that are masked together is masked to its last byte', () => {
+  for (let length = 0; length <= 100; length++) {
+    const payload = randomBytes(length)
+    expect(reads(unmask(encoder.encode(OPCODE.binary, payload)), [])).toEqual([payload.toString('hex')])
+  }
+})
+
 test('no bytes at all make a reader throw, and what it tells does not depend on how they are cut', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), fc.array(fc.nat(), { maxLength: 6 }), (bytes, cuts) => {

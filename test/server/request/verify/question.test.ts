@@ -1,0 +1,32 @@
+import { expect, spyOn, test } from 'bun:test'
+import { untilTheEnd } from '../../../kit/opened.ts'
+import { askersOf, forwarded, send, startAsked } from '../../../kit/verify.ts'
+
+const keep = untilTheEnd()
+const gate = keep(await startAsked())
+const { cookieOf } = askersOf(() => gate)
+
+test('a verdict that lets pass makes no Request for what it is asked about, and looks into no answer', async () => {
+  const cookie = await cookieOf(['users'])
+  const made: unknown[] = []
+  const RealRequest = globalThis.Request
+  const clone = spyOn(Response.prototype, 'clone')
+  globalThis.Request = class extends RealRequest {
+    constructor(...input: ConstructorParameters<typeof Request>) {
+      super(...input)
+      made.push(input[0])
+    }
+  } as typeof Request
+  try {
+    const ask = (path: string) => send(gate.verifyPort, '/.sallyport/verify', [...forwarded(path), cookie])
+    const answer = await ask('/')
+    expect([answer.status, made, clone.mock.calls.length]).toEqual([204, [], 0])
+    expect(answer.field('x-token-subject')).not.toBeNull()
+    // A refusal is for somebody, and looks at who asked.
+    expect((await ask('/admin')).status).toBe(403)
+    expect(made).toEqual(['http://host/admin'])
+  } finally {
+    globalThis.Request = RealRequest
+    clone.mockRestore()
+  }
+})
