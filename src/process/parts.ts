@@ -47,7 +47,7 @@ import { tellMended, tellRefused, tellWarnings } from './reload-log.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { openSessionState } from './session-state.ts'
 import { createSnapshots } from './snapshots.ts'
-import { spareMemory } from './spare-memory.ts'
+import { spareMemory, spareMemoryAfterLoad } from './spare-memory.ts'
 
 /** What is there only once something listens; nothing asks for it before. */
 export interface Listening {
@@ -131,6 +131,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const bodies = openBodies(options, config, { metrics, current: inForce, pendingRequests })
   const passwords = createPasswords({ ports: asked, sessions, portal: name => inForce().portals.get(name) })
   const accessLog = openAccessLog(options.logs.access)
+  const sparing = spareMemoryAfterLoad()
   const denials = createDenials()
   const leaving = createLeaving()
   const respond = createRespond(asked.log, audit, denials, sessions.grants)
@@ -158,6 +159,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     meter: meters?.traffic ?? null,
     rates,
     noteFirstUse: createFirstUses({ audit, tokens: sessions.tokens, ports: asked }),
+    noteRequest: sparing.noteRequest,
     accessLog,
     untrusted: createUntrusted(ports.log),
     tracer,
@@ -233,6 +235,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       upstreams.close()
       meters?.close()
       bodies.close()
+      sparing.close()
       accessLog.close()
       await exporter.close()
       await sessions.close()

@@ -30,10 +30,13 @@ interface Sample {
   readonly peakRssMb: number
 }
 
+const WARM_UPS = 2
+
 /**
  * Every cell once a round, in turn: a slow minute of the machine is everybody's, and each round compares like with like.
  *
- * Before the first, each has a warm-up of the same length as a round. Null for one whose subject did not get through.
+ * Before the first, each has two warm-ups of the same length as a round: what compiles while it runs has the one core in turns with what
+ * answers. Null for one whose subject did not get through.
  */
 export async function measureRounds(
   what: string,
@@ -42,8 +45,8 @@ export async function measureRounds(
   rounds: number,
 ): Promise<(Measured | null)[]> {
   const taken = cells.map((): Sample[] => [])
-  for (let round = -1; round < rounds; round++) {
-    console.error(`bench: ${what}: ${round === -1 ? 'warm-up' : `round ${round + 1} of ${rounds}`}`)
+  for (let round = -WARM_UPS; round < rounds; round++) {
+    console.error(`bench: ${what}: ${round < 0 ? 'warm-up' : `round ${round + 1} of ${rounds}`}`)
     for (const [at, { subject, front, load }] of cells.entries()) {
       const sample = await field.with(subject, async child => {
         const before = cpuUs(child)

@@ -44,6 +44,7 @@ export function createPipelines(tools: PipelineTools): Pipelines {
   }
 
   function receivedFrom(request: Request, front: Front): Passage {
+    tools.noteRequest()
     return receive(request, front, tools, `${tools.idPrefix}-${(count++).toString(36)}`)
   }
 

@@ -49,6 +49,7 @@ function pipeline(find: () => Session | Promise<Session>): Pipeline {
     idPrefix: 'test',
     metrics: createMetrics(),
     meter: null,
+    noteRequest: () => undefined,
     accessLog: { write: () => undefined, close: () => undefined },
     leaving: createLeaving(),
     sessions: { find } as unknown as PipelineTools['sessions'],
