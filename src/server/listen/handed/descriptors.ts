@@ -41,20 +41,26 @@ export interface Descriptors {
   closeCopies(): void
 }
 
-/** The sockets by which this process and others (of its user, and started by it) take connections, each once. */
-export function listeningDescriptors(others: readonly number[]): Descriptors {
+/**
+ * The sockets by which this process and others (of its user, and started by it) take connections, each once. Throws where one of them
+ * does not show what it has, as one that has just ended; nothing is left open then.
+ */
+export function listeningDescriptors(others: readonly number[], socketsOf = descriptorsOf): Descriptors {
   const system = libc()
   if (system === null) return { descriptors: [], closeCopies() {} }
   const found = new Map<string, number>()
   const copies: number[] = []
-  for (const [descriptor, socket] of descriptorsOf('socket:')) {
+  const closeCopies = () => {
+    for (const copy of copies) system.close(copy)
+  }
+  for (const [descriptor, socket] of socketsOf('socket:')) {
     if (isListening(descriptor, system) && !found.has(socket)) found.set(socket, descriptor)
   }
   for (const pid of others) {
     const process = Number(system.syscall(LINUX.SYS_pidfd_open, pid, 0, 0))
     if (process < 0) continue
     try {
-      for (const [descriptor, socket] of descriptorsOf('socket:', pid)) {
+      for (const [descriptor, socket] of socketsOf('socket:', pid)) {
         if (found.has(socket)) continue
         const copy = Number(system.syscall(LINUX.SYS_pidfd_getfd, process, descriptor, 0))
         if (copy < 0) continue
@@ -63,16 +69,14 @@ export function listeningDescriptors(others: readonly number[]): Descriptors {
           copies.push(copy)
         } else system.close(copy)
       }
+    } catch (error) {
+      closeCopies()
+      throw error
     } finally {
       system.close(process)
     }
   }
-  return {
-    descriptors: [...found.values()],
-    closeCopies() {
-      for (const copy of copies) system.close(copy)
-    },
-  }
+  return { descriptors: [...found.values()], closeCopies }
 }
 
 function shortest(address: string): string {
