@@ -150,7 +150,16 @@ test('a link of our own or of root is followed, to where it leads next as well',
   symlinkSync('real.log', join(folder.path, 'disk/first'))
   expect(file.write('one\n')).toBe(true)
   expect([text(join(folder.path, 'disk/real.log')), said]).toEqual(['one\n', []])
-  expect(logIn('/dev', 'stderr').file.write('')).toBe(true)
+})
+
+test('the standard error of a process is a file like any other, by its name in /dev', () => {
+  const script = `import { createLogFile } from ${JSON.stringify(join(import.meta.dir, '../../src/console/log-file.ts'))}
+createLogFile({ path: '/dev/stderr', uid: process.geteuid(), onTrouble: console.log, onMended() {} }).write('one\\n')`
+  // By a pipe of the shell: Bun's own are sockets, which nobody can open by a name.
+  const run = Bun.spawnSync(['sh', '-c', 'bun -e "$1" 2>&1 >&3 | cat', 'sh', script], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
+  expect(run.stdout.toString()).toBe('one\n')
 })
 
 test('a link of another user is not, wherever it is on the way, and nothing is made or written behind it', () => {

@@ -62,7 +62,7 @@ async function fillLog(folder: string): Promise<void> {
   other.close()
   // One mark is left once a checkpoint has come to its end.
   const isDone = () => readFileSync(`${path}-place`, 'utf8').split(' ').length === 3
-  await eventually(() => statSync(path).size > size + 5_000_000 && isDone(), 'the log is taken in', 20_000)
+  await eventually(() => statSync(path).size > size + 5_000_000 && isDone(), 'the log is taken in')
 }
 
 test('two workers go on with a backup that is copied over their database while people sign in', async () => {
@@ -136,7 +136,7 @@ test('a plain copy of the file of a running gate is what it goes on with, under 
   await fillLog(folder.path)
   const later = await site.signIn()
   await cp(folder.path, 'plain.db', 'sallyport.db')
-  await eventually(async () => isOnly(await site.statuses(late), 401), 'both workers have the copy', 20_000)
+  await eventually(async () => isOnly(await site.statuses(late), 401), 'both workers have the copy')
   expect([await site.statuses(kept), await site.statuses(later)]).toEqual([new Set([200]), new Set([401])])
   const more = await site.signIn()
   await fillLog(folder.path)

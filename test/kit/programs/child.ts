@@ -98,14 +98,26 @@ const DEBUG_LINE = /^\{"time":"[^"]*","level":"debug",.*\n/gm
 /** Ports that were given out: the system may name one twice, as nobody has taken it yet. */
 const given = new Set<number>()
 
-/** A port that was free a moment ago, another one each time. */
+/**
+ * A port that was free a moment ago, another one each time. None of those that the system hands out by itself: in the moment until it
+ * is taken, another of the many processes of a run would be given it.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  if (given.has(port)) return freePort()
+  const port = LOWEST_PORT + Math.floor(Math.random() * (EPHEMERAL_PORTS - LOWEST_PORT))
+  if (given.has(port) || !(await isFree(port))) return freePort()
   given.add(port)
   return port
+}
+
+/** Above what services have by custom; Linux hands out ports from the second on. */
+const LOWEST_PORT = 12_000
+const EPHEMERAL_PORTS = 32_768
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
+  const isListening = await promise
+  if (isListening) await new Promise(done => server.close(done))
+  return isListening
 }
