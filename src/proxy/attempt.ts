@@ -9,7 +9,7 @@ import { fetchInit } from './fetch-init.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import { announcesBody, hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
 import type { Waiting } from './lifetime/deadlines.ts'
-import { type Exchange, type ExchangeOwner, overtaken } from './lifetime/exchanges.ts'
+import { type Exchange, type ExchangeOwner, overtaken, ownerOf } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
 import { waitToBeSent } from './send-turn.ts'
 import { paceUpload } from './upload.ts'
@@ -136,8 +136,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   }
 
   get owner(): ExchangeOwner {
-    const { routeId, session, method, provenClient, target } = this.#job
-    return { routeId, session, method, client: provenClient, target }
+    return ownerOf(this.#job)
   }
 
   get #isWaiting(): boolean {

@@ -80,6 +80,8 @@ export interface ForwardJob {
   readonly prefix: string
   /** Whose request it is; null for nobody's. */
   readonly session: Session | null
+  /** Where that is null: as whom a route of another reading let it pass; null: as nobody. */
+  readonly elsewhere: Session | null
   /** How far the answer may bounds. */
   readonly bounds: AnswerBounds
   /** Where the request came in. */

@@ -5,7 +5,7 @@ import { isHere } from './body/whole.ts'
 import { isUnsent, translateFailure } from './failures.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import { hasLeft } from './lifetime/client-idle.ts'
-import { type Exchange, overtaken } from './lifetime/exchanges.ts'
+import { type Exchange, overtaken, ownerOf } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
 import type { Origin } from './upstream/origin.ts'
 import type { Leave, Slots } from './upstream/slots.ts'
@@ -59,17 +59,13 @@ export async function forwardRetrying(
 const NOTHING_TO_LEAVE: Leave = () => undefined
 
 /** A place, now or when there is one. Whoever waits is an exchange already: what allowed it may end before its turn comes. */
-async function waitForTurn(
-  { routeId, session, method, provenClient, target, connection }: ForwardJob,
-  { exchanges }: ForwardTools,
-  slots: Slots,
-): Promise<Leave> {
+async function waitForTurn(job: ForwardJob, { exchanges }: ForwardTools, slots: Slots): Promise<Leave> {
   const free = slots.take()
   if (free !== null) return free
   const abort = new AbortController()
   let ended: GateError | null = null
   const one: Exchange = {
-    owner: { routeId, session, method, client: provenClient, target },
+    owner: ownerOf(job),
     place: NOWHERE,
     end(reason) {
       ended = overtaken(one.owner, reason)
@@ -78,7 +74,7 @@ async function waitForTurn(
   }
   exchanges.add(one)
   try {
-    return await slots.enter(AbortSignal.any([connection.signal, abort.signal]))
+    return await slots.enter(AbortSignal.any([job.connection.signal, abort.signal]))
   } catch (error) {
     throw ended ?? error
   } finally {

@@ -1,7 +1,7 @@
 import { GateError } from '../base/errors.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import { hasLeft } from './lifetime/client-idle.ts'
-import { type Exchange, overtaken } from './lifetime/exchanges.ts'
+import { type Exchange, overtaken, ownerOf } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
 
 /**
@@ -10,10 +10,10 @@ import { NOWHERE } from './lifetime/roster.ts'
  * Rejects with access.denied, and with upstream.broken where the client left while it waited.
  */
 export function waitToBeSent(job: ForwardJob, { flows, exchanges }: ForwardTools): Promise<number> {
-  const { routeId, session, method, provenClient, target, client, front, connection } = job
+  const { routeId, client, front, connection } = job
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const one: Exchange = {
-    owner: { routeId, session, method, client: provenClient, target },
+    owner: ownerOf(job),
     place: NOWHERE,
     end(reason) {
       giveUp()

@@ -1,7 +1,7 @@
 import { GateError } from '../base/errors.ts'
 import { stalledUpload } from './body/uploads.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
-import { type Exchange, overtaken } from './lifetime/exchanges.ts'
+import { type Exchange, overtaken, ownerOf } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
 
 /** A body up to this length is read whole first, which costs a third less than to stream it. */
@@ -23,12 +23,12 @@ export function readSmallBody(
   job: ForwardJob,
   { exchanges, flows, clientIdle, meter }: ForwardTools,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { routeId, session, method, provenClient, target, client, request, front, connection } = job
+  const { routeId, client, request, front, connection } = job
   flows.admit(client)
   clientIdle.hold(front, connection)
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array<ArrayBuffer>>()
   const one: Exchange = {
-    owner: { routeId, session, method, client: provenClient, target },
+    owner: ownerOf(job),
     place: NOWHERE,
     end: reason => refuse(overtaken(one.owner, reason)),
   }

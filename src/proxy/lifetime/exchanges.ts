@@ -7,11 +7,14 @@ import { createRoster } from './roster.ts'
 export interface ExchangeOwner {
   readonly routeId: string
   readonly session: Session | null
+  /** Where that is null: as whom a route of another reading let it pass, by a session of that route's portal; null: as nobody. */
+  readonly elsewhere: Session | null
   readonly method: string
   /** The client's address; null where it is in doubt. */
   readonly client: string | null
   /** What was asked for, in every reading. */
   readonly target: Target
+  readonly isWebSocket: boolean
 }
 
 /** A request that was allowed and is not over: it waits for its turn, is being sent, is not answered yet, or its answer goes on. */
@@ -61,6 +64,18 @@ export function createExchanges(): Exchanges {
       for (const one of open.members.filter(({ owner }) => isOver(owner))) one.end(reason)
     },
   }
+}
+
+/** Whose a request is that goes on by HTTP; `provenClient` is the client's address, or null where it is in doubt. */
+export function ownerOf({
+  routeId,
+  session,
+  elsewhere,
+  method,
+  provenClient,
+  target,
+}: Omit<ExchangeOwner, 'client' | 'isWebSocket'> & { readonly provenClient: string | null }): ExchangeOwner {
+  return { routeId, session, elsewhere, method, client: provenClient, target, isWebSocket: false }
 }
 
 /** What allowed an exchange ended while it was under way. */

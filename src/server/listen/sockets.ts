@@ -22,6 +22,8 @@ interface SocketJob {
   readonly route: GateRoute
   readonly upstream: Upstream
   readonly session: Session | null
+  /** Where that is null: as whom a route of another reading let it pass; null: as nobody. */
+  readonly elsewhere: Session | null
   /** The client's address. */
   readonly client: string
   /** The same where it is beyond doubt, else null. */
@@ -73,9 +75,11 @@ export function createSockets(
       const owner = {
         routeId: route.config.id,
         session,
+        elsewhere: job.elsewhere,
         method: request.method,
         client: job.provenClient,
         target: job.target,
+        isWebSocket: true,
       }
       const abort = new AbortController()
       const signal = AbortSignal.any([request.signal, abort.signal])

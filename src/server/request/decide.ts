@@ -1,10 +1,13 @@
 import { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import type { Identity } from '../../identity/identity.ts'
+import type { Facts } from '../../policy/condition.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, looksAtMethod } from '../../policy/policy.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute, Prepared } from '../config/snapshot.ts'
 import { authenticate, type Who } from './authenticate.ts'
+import type { Credential } from './credential.ts'
 import { preparedFor } from './decision-cache.ts'
 import { findGuest } from './guests.ts'
 import { tellsOfWebSocket } from './handshake.ts'
@@ -28,8 +31,8 @@ export function isRefusal(verdict: Verdict): verdict is Decision {
  * Fourth step: whether this request may pass, by its route and by every route that another reading of its path, or a field of it,
  * leads to.
  *
- * Reads the policy, who asks, and what rules look at in a request. Writes `session`, as whom the request goes on; `sent`, without
- * fields that name another method; `mentions`. Throws `target.ambiguous`, `access.denied`, `limit.rate`, and what looking up a guest or
+ * Reads the policy, who asks, and what rules look at in a request. Writes `session`, as whom the request goes on; `elsewhere`; `sent`,
+ * without fields that name another method; `mentions`. Throws `target.ambiguous`, `access.denied`, `limit.rate`, and what looking up a guest or
  * those whom a mentioned address needs throws.
  */
 export function decide(
@@ -44,7 +47,7 @@ export function decide(
     return denial
   }
   if (by !== 'cookie' && found !== null) refuseStray(by, match)
-  const session = found !== null && found.portal === route.config.portal ? found : null
+  const session = presentAt(route, found)
   passage.session = session
   if (!passage.isMention) limitPerson(passage.client, session, match, tools)
   const identity = session?.identity ?? null
@@ -64,11 +67,32 @@ export function decide(
 }
 
 /** A token or a password: another reading of the path must not lead to a route that does not take it, or to another portal with like-named roles. */
-function refuseStray(by: Exclude<Who['by'], 'cookie'>, { value: route, also }: Match<GateRoute>): void {
-  // A token may be for one MCP server alone, whose address is read in one way.
-  const isBound = by === 'tokens' && route.config.mcp !== null
-  const stray = also.find(({ config }) => isBound || !config[by] || config.portal !== route.config.portal)
+function refuseStray(by: Credential['by'], { value: route, also }: Match<GateRoute>): void {
+  const stray = also.find(other => isStray(by, route, other))
   if (stray !== undefined) throw ambiguousPath(route, stray)
+}
+
+/** Whether a token or a password that counts at a route must not lead to the one of another reading. */
+export function isStray(by: Credential['by'], { config }: GateRoute, { config: other }: GateRoute): boolean {
+  // A token may be for one MCP server alone, whose address is read in one way.
+  return (by === 'tokens' && config.mcp !== null) || !other[by] || other.portal !== config.portal
+}
+
+/** As whom somebody, found by a session of whatever portal, comes to a route; null: as nobody. */
+export function presentAt({ config }: GateRoute, found: Session | null): Session | null {
+  return found !== null && found.portal === config.portal ? found : null
+}
+
+/** Whether the route of another reading lets somebody (or nobody: null) pass as well. */
+export function isOpenTo(
+  other: GateRoute,
+  identity: Identity | null,
+  facts: Facts,
+  isWebSocket: () => boolean,
+): boolean {
+  // Which tools are open there is judged by bodies, and this request's is not read for it.
+  if (decidePolicy(other.policy, identity, facts).verdict !== 'allow' || other.opensTool !== null) return false
+  return other.config.websockets || !isWebSocket()
 }
 
 function ambiguousPath(route: GateRoute, other: GateRoute): GateError {
@@ -105,11 +129,12 @@ function decideRest(
 ): MaybePromise<Verdict> {
   for (const other of also) {
     // Who somebody is counts there as it would if that route were asked for, whatever this one looks at.
-    const there = found !== null && found.portal === other.config.portal ? found : null
-    const { verdict } = decidePolicy(other.policy, there?.identity ?? null, requestFacts(passage, there))
-    // Which tools are open there is judged by bodies, and this request's is not read for it.
-    if (verdict !== 'allow' || other.opensTool !== null) throw ambiguousPath(route, other)
-    if (!other.config.websockets && tellsOfWebSocket(passage.sent)) throw ambiguousPath(route, other)
+    const there = presentAt(other, found)
+    const isOpen = isOpenTo(other, there?.identity ?? null, requestFacts(passage, there), () =>
+      tellsOfWebSocket(passage.sent),
+    )
+    if (!isOpen) throw ambiguousPath(route, other)
+    if (there !== null && passage.session === null) passage.elsewhere = there
     // The other route was asked about this method, and no field may name another to its application.
     if (looksAtMethod(other.policy)) holdToMethod(passage)
   }

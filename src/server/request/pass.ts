@@ -51,7 +51,7 @@ function send(
   maxBodyBytes: number | null,
   live: Fields | null,
 ): Answer {
-  const { request, front, target, session, snapshot } = passage
+  const { request, front, target, session, elsewhere, snapshot } = passage
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
   const { upstream } = route
   if (upstream === null) return answerItself(passage, target, route, prepared, schemeOf(passage))
@@ -102,6 +102,7 @@ function send(
       route,
       upstream,
       session,
+      elsewhere,
       client: passage.client,
       provenClient: provenClient(passage),
       target,
@@ -139,6 +140,7 @@ function send(
       scheme,
       prefix,
       session,
+      elsewhere,
       front,
       connection: passage.connection,
       mentions: passage.mentions,

@@ -1,7 +1,6 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { tickWhileBusy } from '../../base/while-busy.ts'
-import type { Facts } from '../../policy/condition.ts'
 import { decidePolicy } from '../../policy/policy.ts'
 import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
 import { isAccessId, keyFor } from '../../session/credentials/credential-sessions.ts'
@@ -9,6 +8,7 @@ import type { OpenSessions } from '../../session/open.ts'
 import type { Session } from '../../session/session.ts'
 import { needsNoVoucher, type Vouchers, vouchersOf } from '../../session/vouchers.ts'
 import type { GateRoute, Snapshot } from '../config/snapshot.ts'
+import { isOpenTo, isStray, presentAt } from './decide.ts'
 import { mayMakerOpen } from './guests.ts'
 import { exchangeFacts } from './policy-input.ts'
 
@@ -67,35 +67,43 @@ export function openRecheck(options: RecheckOptions): Recheck {
     // It may lead elsewhere by now, where another route has taken its address.
     if (match === null || match.value.config.id !== owner.routeId) return true
     const route = match.value
-    const known = owner.session === null ? null : (changed.get(owner.session.id) ?? owner.session)
-    const session = known === null ? null : sessions.rejoined(known)
-    if (session !== null && !(takes(route, session) && isVouchedFor(session, rules.vouchers))) return true
-    if (session !== null && directories.isBarred(session.maker ?? session.identity)) return true
+    const known = whose(owner)
+    const found = known === null ? null : sessions.rejoined(changed.get(known.id) ?? known)
+    if (found !== null && !isVouchedFor(found, rules.vouchers)) return true
+    if (found !== null && directories.isBarred(found.maker ?? found.identity)) return true
+    const session = owner.session === null ? null : found
+    if (session !== null && !takes(route, session)) return true
     const facts = exchangeFacts({ ...owner, session }, ports.now())
     if (session !== null && !mayMakerOpen(route, session, facts)) return true
     const { verdict } = decidePolicy(route.policy, session === null ? null : directories.see(session.identity), facts)
     // A preflight of nobody was let through without what the rules ask for.
     const isPreflight = session === null && route.config.corsPreflight && owner.method === 'OPTIONS'
     if (verdict !== 'allow' && !(verdict === 'sign-in' && isPreflight)) return true
-    return match.also.some(other => !isOpenAt(other, session, facts))
+    return match.also.some(other => !isOpenAt(other, route, found, owner))
   }
 
   /** Whether a route that another reading of the address leads to lets the same one pass. */
-  function isOpenAt(other: GateRoute, session: Session | null, facts: Facts): boolean {
-    const there = session?.portal === other.config.portal ? session : null
-    const identity = there === null ? null : directories.see(there.identity)
-    return decidePolicy(other.policy, identity, facts).verdict === 'allow'
+  function isOpenAt(other: GateRoute, route: GateRoute, found: Session | null, owner: ExchangeOwner): boolean {
+    const by = found === null ? null : keyFor(found)
+    if (by !== null && isStray(by, route, other)) return false
+    const there = presentAt(other, found)
+    const facts = exchangeFacts({ ...owner, session: there }, ports.now())
+    if (found !== null && !mayMakerOpen(other, found, facts)) return false
+    return isOpenTo(other, there === null ? null : directories.see(there.identity), facts, () => owner.isWebSocket)
   }
 
   function end(sessionId: string): void {
     changed.delete(sessionId)
-    endWhere(({ session }) => session?.id === sessionId, 'the session has ended')
+    endWhere(owner => whose(owner)?.id === sessionId, 'the session has ended')
   }
 
   /** Asks about every session that has something under way: nobody else would, of a page that only listens. */
   async function checkSessions(): Promise<void> {
     const open = new Map<string, Session>()
-    for (const { session } of owners()) if (session !== null) open.set(session.id, session)
+    for (const owner of owners()) {
+      const session = whose(owner)
+      if (session !== null) open.set(session.id, session)
+    }
     for (const id of changed.keys()) if (!open.has(id)) changed.delete(id)
     for (const [id, session] of open) {
       try {
@@ -112,13 +120,16 @@ export function openRecheck(options: RecheckOptions): Recheck {
   function judgeAs(session: Session): void {
     changed.set(session.id, session)
     again.wake()
-    endWhere(owner => owner.session?.id === session.id && isOver(owner), 'the rules no longer allow it')
+    endWhere(owner => whose(owner)?.id === session.id && isOver(owner), 'the rules no longer allow it')
   }
 
   /** The same for the tokens and links that follow an owner, of whom something else is true: whom they stand for is read again. */
   async function follow(ownerId: string): Promise<void> {
     const ids = new Set<string>()
-    for (const { session } of owners()) if (session?.follows === ownerId) ids.add(session.id)
+    for (const owner of owners()) {
+      const session = whose(owner)
+      if (session?.follows === ownerId) ids.add(session.id)
+    }
     for (const id of ids) {
       const now = await sessions.follower(id).catch((error: unknown) => {
         ports.log.warn('Whom an open stream stands for by now could not be read, and so it ends', errorFacts(error))
@@ -137,7 +148,10 @@ export function openRecheck(options: RecheckOptions): Recheck {
   function endExpired(): void {
     const nowMs = ports.now()
     const expired = new Set<string>()
-    for (const { session } of owners()) if (session !== null && session.expiresAtMs <= nowMs) expired.add(session.id)
+    for (const owner of owners()) {
+      const session = whose(owner)
+      if (session !== null && session.expiresAtMs <= nowMs) expired.add(session.id)
+    }
     for (const id of expired) end(id)
   }
 
@@ -184,6 +198,11 @@ export function openRecheck(options: RecheckOptions): Recheck {
       expiry.close()
     },
   }
+}
+
+/** By which session something goes on, be it of another portal than its route's; null: by none. */
+function whose({ session, elsewhere }: ExchangeOwner): Session | null {
+  return session ?? elsewhere
 }
 
 /** Whether a request with this would still be this session's: on a route of its portal, which takes what it comes with. */

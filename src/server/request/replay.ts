@@ -1,6 +1,6 @@
 import type { KeptForm, Portal } from '../../portal/portal.ts'
 import { mayBeSending } from '../../portal/replay/send-form.ts'
-import { type Exchange, type Exchanges, overtaken } from '../../proxy/lifetime/exchanges.ts'
+import { type Exchange, type Exchanges, overtaken, ownerOf } from '../../proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../proxy/lifetime/roster.ts'
 import type { Target } from '../../route/target.ts'
 import type { GateRoute, Prepared } from '../config/snapshot.ts'
@@ -50,9 +50,16 @@ function whileAllowed<Done>(
   exchanges: Exchanges,
 ): Promise<Done> {
   const { promise, resolve, reject } = Promise.withResolvers<Done>()
-  const { session } = passage
+  const { session, elsewhere } = passage
   const one: Exchange = {
-    owner: { routeId: route.config.id, session, method: target.method, client: provenClient(passage), target },
+    owner: ownerOf({
+      routeId: route.config.id,
+      session,
+      elsewhere,
+      method: target.method,
+      provenClient: provenClient(passage),
+      target,
+    }),
     place: NOWHERE,
     end(reason) {
       exchanges.remove(one)

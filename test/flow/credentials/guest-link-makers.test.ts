@@ -72,6 +72,17 @@ test('it is the file of now that counts: what it closes to them is closed to the
   expect([page.status, (await open(gate, made)).cookie]).toEqual([404, ''])
 })
 
+test('streams end where a file gives another reading of their path to a route that the maker may not open', async () => {
+  await using gate = await startGate(routes(LINKS))
+  const bob = await person(gate, 'bob', ['users'])
+  const { cookie } = await open(gate, await share(bob, 'http://app.test/'))
+  using stream = await listen(gate, '/board/events', cookie)
+  using other = await listen(gate, '/events', cookie)
+  gate.save(`${routes(LINKS)}\n${route('app.test', 'path = "/Board"\nallow = ["admin", { guest_link = true }]')}`)
+  await eventually(stream.isOver, 'the stream is closed')
+  expect([await statuses(gate, cookie, ['/board/x', '/x']), other.isOver()]).toEqual([[302, 200], false])
+})
+
 test('streams end where a file takes the role to make links from whoever made one', async () => {
   await using gate = await startGate(routes(LINKS))
   const bob = await person(gate, 'bob', ['users'])

@@ -8,7 +8,7 @@ import { forward } from '../../../src/proxy/forward.ts'
 import type { ForwardTools } from '../../../src/proxy/job.ts'
 import { createClientIdle } from '../../../src/proxy/lifetime/client-idle.ts'
 import { openDeadlines } from '../../../src/proxy/lifetime/deadlines.ts'
-import { createExchanges, type Exchange } from '../../../src/proxy/lifetime/exchanges.ts'
+import { createExchanges, type Exchange, ownerOf } from '../../../src/proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../../src/proxy/lifetime/roster.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { parseTarget } from '../../../src/route/target.ts'
@@ -101,6 +101,7 @@ function startFront(where: { readonly port: number; readonly hostname: string } 
         scheme: 'http' as const,
         prefix: '',
         session: null,
+        elsewhere: null,
         front,
         connection: request,
         mentions: null,
@@ -139,7 +140,14 @@ test('those that are to end end once, whatever place each had', () => {
   const ended: string[] = []
   const add = (routeId: string): void => {
     const one: Exchange = {
-      owner: { routeId, session: null, method: 'GET', client: null, target: parseTarget('GET', '/', 'app.example') },
+      owner: ownerOf({
+        routeId,
+        session: null,
+        elsewhere: null,
+        method: 'GET',
+        provenClient: null,
+        target: parseTarget('GET', '/', 'app.example'),
+      }),
       place: NOWHERE,
       end() {
         ended.push(routeId)

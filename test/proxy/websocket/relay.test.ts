@@ -75,9 +75,11 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
         return relay.upgrade(server, request, dialled, {
           routeId: pathname,
           session: sessionOf(request.headers.get('x-session')),
+          elsewhere: null,
           method: request.method,
           client: '127.0.0.1',
           target: parseTarget('GET', '/', 'app.example'),
+          isWebSocket: true,
           headers: dialled.headers,
         })
       } catch (error) {
