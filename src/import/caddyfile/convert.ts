@@ -5,7 +5,7 @@ import { boundPlaces } from './bind.ts'
 import { type Context, createNames } from './context.ts'
 import { directiveOrder } from './directives.ts'
 import { spellFields } from './fields.ts'
-import { globalOptions, serverSection } from './global.ts'
+import { globalOptions, makesTls, serverSection } from './global.ts'
 import { USER_ID } from './header-up.ts'
 import { type Host, hostsOf } from './hosts.ts'
 import { isMatcher } from './matcher.ts'
@@ -37,10 +37,12 @@ export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, fil
   const order = directiveOrder(file.options)
   const { listen, closedAt } = boundPlaces(context, file)
   const bypassed = new Map(policies.map(({ was, open }) => [was, open]))
+  const hasTls = makesTls(file.options)
   const sites = file.sites.map(site => ({
     site,
     walk: openSite(context, site.block, order, bypassed),
     closed: unknown ?? closedAt(site),
+    hasTls,
   }))
   const hosts = hostsOf(context, sites)
   const plans = hosts.flatMap(host => planRoutes(context, host, { hosts, portals, policies }))

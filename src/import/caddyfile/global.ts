@@ -100,6 +100,14 @@ function isPlainPort(port: string | undefined): port is string {
   return port !== undefined && port !== '443' && /^\d+$|^\{/.test(port)
 }
 
+/** Whether Caddy does TLS by itself wherever an address does not say otherwise. */
+export function makesTls(options: readonly Directive[]): boolean {
+  return !options.some(
+    ({ name, args }) =>
+      (name === 'auto_https' && args.includes('off')) || (name === 'http_port' && !isPlainPort(args[0])),
+  )
+}
+
 /** Notes the global options, and answers the directives of `security`; `unknown` is the first option that may guard something. */
 export function globalOptions(
   { notes }: Context,

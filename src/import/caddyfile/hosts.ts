@@ -13,6 +13,8 @@ export interface OpenSite {
   readonly walk: SiteWalk
   /** Why nobody may pass there, whatever it says; null for most. */
   readonly closed: string | null
+  /** Whether Caddy does TLS by itself for names, as it does unless the global options say otherwise. */
+  readonly hasTls: boolean
 }
 
 /** A host with the sites that serve it. */
@@ -26,6 +28,8 @@ export interface Host {
 
 interface SiteOnHost extends OpenSite {
   readonly isPlain: boolean
+  /** Whether people come by https for certain; where that cannot be told, neither holds. */
+  readonly isSecure: boolean
   /** The path in the site's address; null: all of them. */
   readonly path: string | null
   /** Whether an address of the site names the host, and not a matcher in it. */
@@ -35,6 +39,7 @@ interface SiteOnHost extends OpenSite {
 interface Address {
   readonly name: string
   readonly isPlain: boolean
+  readonly isSecure: boolean
   readonly path: string | null
   /** Whether it names no host, so that any may be meant. */
   readonly isAny: boolean
@@ -46,13 +51,19 @@ export function hostsOf(context: Context, sites: readonly OpenSite[]): readonly 
   for (const open of sites) {
     const { site } = open
     const addresses = site.addresses.map(address => readAddress(context, address, site.line))
-    for (const { name, isPlain, path } of addresses) found.push({ name, on: { ...open, isPlain, path, isOwn: true } })
+    const on = ({ isPlain, isSecure, path }: Address, isOwn: boolean): SiteOnHost => ({
+      ...open,
+      isPlain,
+      isSecure: isSecure && open.hasTls,
+      path,
+      isOwn,
+    })
+    for (const address of addresses) found.push({ name: address.name, on: on(address, true) })
     for (const name of new Set(site.block.flatMap(hostsIn))) {
       const spelt = spell(context, name)
       if (addresses.some(address => address.name === spelt)) continue
       const at = addresses.find(address => address.isAny || isUnderWildcard(spelt, address.name))
-      if (at !== undefined)
-        found.push({ name: spelt, on: { ...open, isPlain: at.isPlain, path: at.path, isOwn: false } })
+      if (at !== undefined) found.push({ name: spelt, on: on(at, false) })
     }
   }
   return [...Map.groupBy(found, ({ name }) => name)].map(([name, all]) => {
@@ -85,7 +96,9 @@ export function outcomesAt({ sites }: Host, place: Place): readonly Outcome[] {
   for (const [path, own] of byPath.sort(([one], [other]) => (other?.length ?? 0) - (one?.length ?? 0))) {
     const { kind } = path === null ? { kind: 'yes' } : judge({ kind: 'path', patterns: [path] }, place)
     if (kind === 'no') continue
-    for (const { walk, closed } of own) outcomes.push(...walk(place, closed === null ? START : close(START, closed)))
+    for (const { walk, closed, isSecure } of own) {
+      outcomes.push(...walk({ ...place, isSecure }, closed === null ? START : close(START, closed)))
+    }
     if (kind === 'yes') return outcomes
   }
   return [...outcomes, { ...START, end: { kind: 'nothing' } }]
@@ -129,6 +142,7 @@ function readAddress(context: Context, address: string, line: number): Address {
   }
   const found = {
     isPlain: scheme === 'http' || place.endsWith(':80'),
+    isSecure: isSecure(scheme, authority),
     path: path === '' || path === '/' || path === '/*' ? null : path,
   }
   if (name !== '') return { name, isAny: false, ...found }
@@ -140,4 +154,10 @@ function readAddress(context: Context, address: string, line: number): Address {
   )
   const meaning = `the host that ${address} in line ${line} is reached by`
   return { name: context.blanks.add('APP_HOST', meaning, STAND_IN_HOST), isAny: true, ...found }
+}
+
+/** A variable may hold `http://` as well, and at a port of its own it depends on the global options. */
+function isSecure(scheme: string | undefined, authority: string): boolean {
+  if (scheme !== undefined) return scheme === 'https'
+  return authority.endsWith(':443') || /^[^:{<]+$/.test(authority)
 }

@@ -14,8 +14,8 @@ export type Test =
   | { readonly kind: 'host'; readonly names: readonly string[] }
   | { readonly kind: 'rule'; readonly rule: Conditions }
   | { readonly kind: 'within'; readonly patterns: readonly string[] }
-  /** `by` is what it asks for where that is one of these: a query, or how the request came. */
-  | { readonly kind: 'unknown'; readonly by?: 'query' | 'http' | 'https' }
+  /** `by` is what it asks for where that is one of these: a query, or how the request came (`isSaid`: as a proxy in front says). */
+  | { readonly kind: 'unknown'; readonly by?: 'query' | 'http' | 'https'; readonly isSaid?: boolean }
   /** Holds where all of its parts do: always, without any. */
   | { readonly kind: 'all'; readonly parts: readonly Test[] }
   | { readonly kind: 'not'; readonly part: Test }
@@ -112,7 +112,7 @@ function unknown(name: string, args: readonly string[]): Test {
   if (name === 'query') return { kind: 'unknown', by: 'query' }
   const isProto = name === 'header' && args.length === 2 && args[0]?.toLowerCase() === 'x-forwarded-proto'
   const scheme = name === 'protocol' && args.length === 1 ? args[0] : isProto ? args[1] : undefined
-  return scheme === 'http' || scheme === 'https' ? { kind: 'unknown', by: scheme } : UNKNOWN
+  return scheme === 'http' || scheme === 'https' ? { kind: 'unknown', by: scheme, isSaid: isProto } : UNKNOWN
 }
 
 /** Hosts do not heed case, and names of variables do. */

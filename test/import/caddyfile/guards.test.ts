@@ -98,6 +98,30 @@ a.example.com {
 `)
   })
 
+  const certain: readonly (readonly [address: string, options: string, isClosed: boolean])[] = [
+    ['b.example.com', '', false],
+    ['b.example.com', 'http_port 8000', false],
+    ['https://{$SITE}', '', false],
+    ['{$SITE}', '', true],
+    [':8000', '', true],
+    ['b.example.com:{$PORT}', '', true],
+    ['b.example.com', 'auto_https off', true],
+    ['b.example.com', 'http_port 443', true],
+  ]
+  for (const [address, options, isClosed] of certain) {
+    const about = isClosed ? 'may have let nobody past' : 'let those past who came by https'
+    test(`a redirect of plain HTTP at ${address} ${options} ${about}`, async () => {
+      const made = await imported(
+        `{\n ${options}\n}\n${address} {\n @no not protocol https\n redir @no https://{host}{uri}\n reverse_proxy b:1\n}\n`,
+        ['--from', 'caddyfile'],
+      )
+      expect(made.mistakes).toEqual([])
+      expect(section(made.routes, '[[routes]]')).toContain('allow = "public"')
+      expect(CLOSED.test(made.routes)).toBe(isClosed)
+      expect(made.code).toBe(isClosed ? 1 : 0)
+    })
+  }
+
   const some: readonly (readonly [about: string, lines: string, routes: readonly string[]])[] = [
     [
       'abort and error leave those in whom they are not for',
@@ -197,6 +221,20 @@ a.example.com {
       'one to somewhere else is none',
       '@http protocol http\nredir @http https://b.example.com/\nreverse_proxy app:1',
       [`a "http://app:1" allow = "public" ${EVERYONE}`],
+    ],
+    [
+      'nor where nobody came by https, so that no request got past it',
+      'reverse_proxy app:1\n}\nhttp://b.example.com, c.example.com:80, https://d.example.com {\n @http protocol http\n redir @http https://{host}{uri}\n reverse_proxy b:1',
+      [
+        'a "http://app:1" allow = "public"',
+        ...['b', 'c'].map(name => `host = "${name}.example.com" "http://b:1" allow = "public" ${EVERYONE}`),
+        'host = "d.example.com" "http://b:1" allow = "public"',
+      ],
+    ],
+    [
+      'behind a proxy that says how people came, it is by https that they got past it',
+      'reverse_proxy app:1\n}\nhttp://b.example.com {\n @http header X-Forwarded-Proto http\n redir @http https://{host}{uri}\n reverse_proxy b:1',
+      ['a "http://app:1" allow = "public"', 'host = "b.example.com" "http://b:1" allow = "public"'],
     ],
     [
       'a redirect by a query keeps nobody from files',

@@ -17,6 +17,8 @@ export interface Place {
   readonly stripped?: string
   /** Whether patterns of a rule are kept that hold for none of these paths; absent: they are left out. */
   readonly isVerbose?: boolean
+  /** Whether people come there by https for certain; absent: it may be that nobody does. */
+  readonly isSecure?: boolean
 }
 
 /**

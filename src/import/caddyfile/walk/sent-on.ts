@@ -10,15 +10,17 @@ const TO_HTTPS = /^https:\/\/[^/]+\{(?:http\.request\.)?uri\}$/
 /**
  * A way past a `redir` for some requests, who are sent on there, where that keeps nobody from anything; null for any other.
  *
- * By https everyone gets the same page, and by plain HTTP the proxy in front sends them there, or `[tls]` does. What a query chooses,
- * whoever asks chooses: without it they get what is there otherwise. Where that is an application, it was never asked with such a
- * query, and stays closed (`sentOn`).
+ * By https everyone gets the same page, and by plain HTTP the proxy in front sends them there, or `[tls]` does. Where all came by plain
+ * HTTP, nobody was ever let past. What a query chooses, whoever asks chooses: without it they get what is there otherwise. Where that is
+ * an application, it was never asked with such a query, and stays closed (`sentOn`).
  */
 export function pastRedirect(context: Context, directive: Directive, test: Test, way: Way, place: Place): Way | null {
   const { args, line } = directive
   const shown = `redir ${args[0] ?? ''}`
-  if (isPlainHttp(test)) {
+  const plain = plainHttp(test)
+  if (plain !== null) {
     if (!TO_HTTPS.test(args[1] ?? '')) return null
+    if (plain.isSaid !== true && place.isSecure !== true) return null
     const say = 'let the TLS proxy in front send plain HTTP to https, or write [tls], which does: no route does it'
     context.notes.add('decide', shown, line, say)
     return way
@@ -46,13 +48,13 @@ function partsOf(test: Test): readonly Test[] {
   return test.kind === 'all' ? test.parts.flatMap(partsOf) : [test]
 }
 
-/** Whether a test is whether a request came by plain HTTP, and nothing else. */
-function isPlainHttp(test: Test): boolean {
+/** What a test asks how a request came by, where it is whether that was plain HTTP, and nothing else; null for any other. */
+function plainHttp(test: Test): Extract<Test, { kind: 'unknown' }> | null {
   const [only, ...others] = partsOf(test)
-  if (only === undefined || others.length > 0) return false
-  if (only.kind === 'unknown') return only.by === 'http'
+  if (only === undefined || others.length > 0) return null
+  if (only.kind === 'unknown') return only.by === 'http' ? only : null
   const [inner, ...more] = only.kind === 'not' ? partsOf(only.part) : []
-  return more.length === 0 && inner?.kind === 'unknown' && inner.by === 'https'
+  return more.length === 0 && inner?.kind === 'unknown' && inner.by === 'https' ? inner : null
 }
 
 /** Whether a test holds for nobody who leaves out a query, and whatever else only Caddy can tell is not in it. */
