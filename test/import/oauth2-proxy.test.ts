@@ -671,6 +671,44 @@ test('a file of passwords that cannot be taken lets nobody in by one', async () 
   )
 })
 
+test('whoever has a password passes where the groups of the file pass, of whatever option these are', async () => {
+  const passes = async (provider: string, options: string) => {
+    const stated = `${CLIENT}provider = "${provider}"\nhtpasswd_file = "/etc/gate.htpasswd"\n${options}\n`
+    const { routes, mistakes } = await imported(stated)
+    expect(mistakes).toEqual([])
+    return section(routes, '[portals.home.roles]').join('\n').includes('{ providers = ["htpasswd", "users"] }')
+  }
+  const asked: readonly (readonly [provider: string, option: string, group: string])[] = [
+    ['oidc', 'allowed_groups = ["a", "staff"]', 'staff'],
+    ['keycloak-oidc', 'allowed_roles = ["staff"]', 'role:staff'],
+    ['keycloak', 'keycloak_groups = ["/staff"]', '/staff'],
+    ['keycloak', 'keycloak_group = "/staff"', '/staff'],
+    ['gitlab', 'gitlab_groups = ["staff"]', 'staff'],
+    ['gitlab', 'gitlab_group = "staff"', 'staff'],
+    ['gitlab', 'gitlab_projects = ["a/staff=30"]', 'project:a/staff'],
+    ['google', 'google_groups = ["staff@example.com"]', 'staff@example.com'],
+    ['google', 'google_group = "staff@example.com"', 'staff@example.com'],
+  ]
+  for (const [provider, option, group] of asked) {
+    const seen = [
+      await passes(provider, option),
+      await passes(provider, `${option}\nhtpasswd_user_groups = ["others"]`),
+      await passes(provider, `${option}\nhtpasswd_user_groups = ["others", "${group}"]`),
+    ]
+    expect([option, ...seen]).toEqual([option, false, false, true])
+  }
+  // These take the place of allowed_groups there.
+  expect(await passes('google', 'allowed_groups = ["a"]\ngoogle_groups = ["b"]\nhtpasswd_user_groups = ["a"]')).toBe(
+    false,
+  )
+  // Either is enough there.
+  expect(
+    await passes('keycloak-oidc', 'allowed_groups = ["a"]\nallowed_roles = ["b"]\nhtpasswd_user_groups = ["a"]'),
+  ).toBe(true)
+  // These are asked of the provider when somebody signs in there, and of nobody with a password.
+  expect(await passes('bitbucket', 'bitbucket_team = "staff"')).toBe(true)
+})
+
 test('and its lines become good ones by the command that the report names', async () => {
   using folder = temporaryFolder()
   const file = join(folder.path, 'people')

@@ -7,7 +7,7 @@ import { compatEntry } from './compat.ts'
 import { type Context, note } from './context.ts'
 import { GITHUB_RESTRICTIONS, githubGroup, githubRules, isGithub } from './github.ts'
 import { PROVIDER } from './provider.ts'
-import { groupsByPassword, hasForm, passwordFile, USERS } from './users.ts'
+import { hasForm, passesByPassword, passwordFile, USERS } from './users.ts'
 
 /** The portal's name in the new file, and the one role that everyone who could sign in there has. */
 export const PORTAL = 'home'
@@ -112,10 +112,13 @@ function whoMay(context: Context): Json {
   const named: readonly Json[] = hasForm(context) ? rules.map(one => ({ provider: PROVIDER, ...one })) : rules
   const [first = { any: true }, ...more] = isAnyone ? [] : named
   const own: Json = more.length === 0 ? first : [first, ...more]
-  // The file's groups are its own: where groups are asked for, only those whom it puts into one pass.
-  const theirs = groupsByPassword(context)
-  const passesByPassword = groups.length === 0 || groups.some(group => theirs.includes(group))
-  if (passwordFile(context) === null || isAnyone || !passesByPassword) return own
+  if (passwordFile(context) === null || isAnyone) return own
+  if (!passesByPassword(context)) {
+    const say =
+      'nobody passes by a password, as there: htpasswd_user_groups puts its people into none of the groups that are asked for'
+    note(context, 'changed', 'htpasswd_file', say)
+    return own
+  }
   return [first, ...more, hasForm(context) ? { providers: [HTPASSWD, USERS] } : { provider: HTPASSWD }]
 }
 

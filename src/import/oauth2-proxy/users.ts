@@ -27,8 +27,27 @@ export function hasForm(context: Context): boolean {
   return passwordFile(context) !== null && context.options.flag('display_htpasswd_form') !== false
 }
 
+/**
+ * Whether people with a password pass where groups are asked for: oauth2-proxy asks that of every session, and they have the file's
+ * groups alone. What a provider asks for may take the place of `allowed_groups` (Google, GitLab, Keycloak), so that each has to hold.
+ */
+export function passesByPassword(context: Context): boolean {
+  const { options } = context
+  const theirs = groupsByPassword(context)
+  const stated = (...names: readonly string[]) => names.flatMap(name => options.list(name))
+  const roles = stated('allowed_roles').map(role => `role:${role}`)
+  const projects = stated('gitlab_projects').map(project => `project:${project.replace(/=.*$/, '')}`)
+  const asked = [
+    [...stated('allowed_groups'), ...roles],
+    [...stated('gitlab_group', 'gitlab_groups'), ...projects],
+    stated('google_group', 'google_groups'),
+    stated('keycloak_group', 'keycloak_groups'),
+  ]
+  return asked.every(groups => groups.length === 0 || groups.some(group => theirs.includes(group)))
+}
+
 /** The groups of everyone who has a password. */
-export function groupsByPassword({ options }: Context): readonly string[] {
+function groupsByPassword({ options }: Context): readonly string[] {
   return [...new Set([...options.list('htpasswd_user_groups'), ...options.list('htpasswd_user_group')])]
 }
 
