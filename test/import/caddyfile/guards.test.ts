@@ -98,6 +98,23 @@ a.example.com {
 `)
   })
 
+  test('of a redirect by a query the report says what becomes of the requests', async () => {
+    const say = async (lines: string) => {
+      const { notes } = await site(`@old query id=5\nredir @old /about\n${lines}`)
+      return notes.filter(note => note.includes('redir @old'))
+    }
+    const without =
+      'changed 22 redir @old: not carried over, as no route asks for a query: such requests get what is there without it'
+    const closed = expect.stringMatching(
+      /^closed 22 redir @old: the routes of the application behind it let nobody in .* take it out, and import again$/,
+    )
+    expect(await say('root * /srv\nfile_server')).toEqual([without])
+    expect(await say('respond "hello"')).toEqual([without])
+    expect(await say('abort')).toEqual([without])
+    expect(await say('reverse_proxy app:1')).toEqual([closed])
+    expect(await say('handle /x/* {\n respond "hello"\n}\nreverse_proxy app:1')).toEqual([closed, without])
+  })
+
   const certain: readonly (readonly [address: string, options: string, isClosed: boolean])[] = [
     ['b.example.com', '', false],
     ['b.example.com', 'http_port 8000', false],

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts'
 import type { Test } from '../matcher.ts'
 import type { Directive } from '../parse.ts'
 import type { Place } from './place.ts'
-import { close, judgeOn, type Way, whereRule } from './way.ts'
+import { close, judgeOn, type Outcome, type Way, whereRule } from './way.ts'
 
 /** Redirects to the same page by https. */
 const TO_HTTPS = /^https:\/\/[^/]+\{(?:http\.request\.)?uri\}$/
@@ -28,10 +28,22 @@ export function pastRedirect(context: Context, directive: Directive, test: Test,
   if (!asksQuery(test)) return null
   const verdict = judgeOn(test, way, place)
   if (verdict.kind === 'no') return way
-  const say = 'not carried over, as no route asks for a query: such requests get what is there without it'
-  context.notes.add('changed', shown, line, say)
   const among = verdict.kind === 'bounded' && !verdict.otherwise ? verdict : null
-  return { ...way, sentOn: [...way.sentOn, { what: `redir in line ${line}`, among }] }
+  return { ...way, sentOn: [...way.sentOn, { what: `redir in line ${line}`, shown, line, among }] }
+}
+
+/** Says what becomes of the requests that redirects by a query sent on, by what they come to now. */
+export function saySentOn({ notes }: Context, { sentOn, end }: Outcome): void {
+  for (const { shown, line } of sentOn) {
+    if (end.kind === 'answer' && end.name === 'reverse_proxy') {
+      const say =
+        'the routes of the application behind it let nobody in for whom this may be: no route asks for a query, and it was never asked with this one; where that keeps nobody out, take it out, and import again'
+      notes.add('closed', shown, line, say)
+    } else {
+      const say = 'not carried over, as no route asks for a query: such requests get what is there without it'
+      notes.add('changed', shown, line, say)
+    }
+  }
 }
 
 /** A way to an application, and beside it what of it is closed, as requests were sent on before they came there. */

@@ -5,7 +5,7 @@ import { isMatcher, type Named, namedIn, readMatcher, type Test, takeMatcher } f
 import type { Directive } from '../parse.ts'
 import type { Place, Verdict } from './place.ts'
 import { sayRequests } from './requests.ts'
-import { pastRedirect } from './sent-on.ts'
+import { pastRedirect, saySentOn } from './sent-on.ts'
 import { type Bypassed, createSteps, type Walked } from './step.ts'
 import { close, judgeOn, type Outcome, type Parting, part, type Way } from './way.ts'
 
@@ -77,7 +77,9 @@ export function openSite(
 
   return (place, start) => {
     const { ended, going } = walk(block, start, new Map(), false, place)
-    return [...ended, ...going.map(way => ({ ...way, end: { kind: 'nothing' } as const }))]
+    const outcomes = [...ended, ...going.map(way => ({ ...way, end: { kind: 'nothing' } as const }))]
+    for (const outcome of outcomes) saySentOn(context, outcome)
+    return outcomes
   }
 }
 

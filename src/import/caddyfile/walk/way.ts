@@ -21,6 +21,9 @@ export interface Literal {
 /** A redirect, with its line, for requests that a rule says, or (null) for any. */
 interface SentOn {
   readonly what: string
+  /** As the report shows it. */
+  readonly shown: string
+  readonly line: number
   readonly among: Literal | null
 }
 
