@@ -122,14 +122,20 @@ function checkHosts(root: RootTable, places: readonly Place[], report: Report): 
   }
 }
 
-/** A callback is answered by the portal, so a route of the very same path would never be reached. */
+/**
+ * A callback is answered by the portal, so a route of the very same path would never be reached. One that answers by itself may be for
+ * what is below.
+ */
 function checkCallbacks(root: RootTable, places: readonly Place[], report: Report): void {
   for (const [name, { at, values }] of root.values.portals ?? []) {
     const { callback_path: callback, url } = values
     if (callback === undefined || url === undefined) continue
     const own = url === null ? places.filter(({ table }) => table.values.portal === name) : []
     const hosts = new Set(url === null ? own.map(({ host }) => host) : [url.host])
-    const taken = places.find(({ host, path }) => hosts.has(host) && path.toLowerCase() === callback.toLowerCase())
+    const taken = places.find(
+      ({ host, path, isExact, table }) =>
+        hosts.has(host) && path.toLowerCase() === callback.toLowerCase() && (isExact || !table.values.respond),
+    )
     if (taken === undefined) continue
     const hint = 'give the route or the callback another path'
     const message = 'the callback has the path of a route, which would never be reached'

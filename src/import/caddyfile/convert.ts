@@ -12,7 +12,7 @@ import { isMatcher } from './matcher.ts'
 import type { Caddyfile, Directive } from './parse.ts'
 import { planRoutes, type RoutePlan } from './plan.ts'
 import { CLAIM_FIELDS, readPolicy } from './policy.ts'
-import { madeRoles, readPortal } from './portal.ts'
+import { madeRoles, type Portal, readPortal } from './portal.ts'
 import { portalSections } from './portal-sections.ts'
 import { localProvider, readProvider, realmsOf } from './provider.ts'
 import type { Served } from './ruling.ts'
@@ -47,16 +47,26 @@ export function convertCaddyfile(tools: Omit<Context, 'names' | 'oldFiles'>, fil
   const hosts = hostsOf(context, sites)
   const plans = hosts.flatMap(host => planRoutes(context, host, { hosts, portals, policies }))
   for (const { block } of file.sites) noteUnmet(context, block)
-  const placements = portals.flatMap(portal => portalSections(context, portal, hosts, plans))
-  const callbacks = placements.flatMap(({ entries }) => entries.filter(({ key }) => key === 'callback_path'))
-  // Where a portal's own paths are refused, its callback is not: it is no route's.
-  const isCallback = ({ path, served }: RoutePlan) => served === 404 && callbacks.some(({ value }) => value === path)
+  const placements = portals.map(portal => ({ portal, sections: portalSections(context, portal, hosts, plans) }))
+  const callbacks = placements.flatMap(({ portal, sections }) => callbacksOf(portal, sections, plans))
+  // Where a portal's own paths are refused, its callback is not: that path alone, on its own hosts, is no route's.
+  const isCallback = ({ host, path, isExact, served }: RoutePlan) =>
+    served === 404 && isExact && callbacks.some(one => one.path === path && one.hosts.includes(host.name))
   return [
     serverSection(context, file, { listen, asksClients: plans.some(looksAtClients), taken: ownPorts(plans) }),
     ...providers.map(({ section }) => section),
-    ...placements,
+    ...placements.flatMap(({ sections }) => sections),
     ...plans.filter(plan => !isCallback(plan)).map(routeSection),
   ]
+}
+
+/** The path where a portal gets people back from a provider, with the hosts where it does: that of its `url`, or those with its routes. */
+function callbacksOf(portal: Portal, sections: readonly Section[], plans: readonly RoutePlan[]) {
+  const entries = sections.flatMap(section => section.entries)
+  const url = entries.find(({ key }) => key === 'url')?.value
+  const used = plans.filter(plan => plan.portal === portal).map(({ host }) => host.name)
+  const hosts = typeof url === 'string' ? [url.replace(/^https?:\/\//, '')] : used
+  return entries.filter(({ key }) => key === 'callback_path').map(({ value }) => ({ path: value, hosts }))
 }
 
 /** Names the directives to which no request came: something before them answered all. */

@@ -230,6 +230,36 @@ a.example.com {
       ],
     ],
     [
+      'nor below a callback, of which the portal takes the path alone',
+      '@cb path /oauth2/p/authorization-code-callback /oauth2/p/authorization-code-callback/*\nhandle @cb {\n authenticate with home\n}\nhandle /in/* {\n authorize with users\n reverse_proxy app:2\n}\nhandle {\n reverse_proxy app:1\n}',
+      [
+        'a "http://app:1" allow = "public"',
+        `a "/in" "http://app:2" allow = ["user"] ${NO_EMAIL}`,
+        'a "=/in" "http://app:1" allow = "public"',
+        `a "/oauth2/p/authorization-code-callback" respond = { status = 404 } allow = "public" ${EVERYONE}`,
+      ],
+    ],
+    [
+      'nor where nothing there asks for a sign-in',
+      'handle /oauth2/p/authorization-code-callback/* {\n authenticate with home\n}\nhandle {\n reverse_proxy app:1\n}',
+      [
+        'a "http://app:1" allow = "public"',
+        `a "/oauth2/p/authorization-code-callback" respond = { status = 404 } allow = "public" ${EVERYONE}`,
+        'a "=/oauth2/p/authorization-code-callback" "http://app:1" allow = "public"',
+      ],
+    ],
+    [
+      'nor at the same path on a host that is not the portal’s, while on its own it is no route’s',
+      '@cb path /oauth2/p/authorization-code-callback\nhandle @cb {\n authenticate with home\n}\nhandle /in/* {\n authorize with users\n reverse_proxy app:2\n}\nhandle {\n reverse_proxy app:1\n}\n}\nb.example.com {\n handle /oauth2/p/authorization-code-callback {\n authenticate with home\n}\nhandle {\n reverse_proxy b:1\n}',
+      [
+        'a "http://app:1" allow = "public"',
+        `a "/in" "http://app:2" allow = ["user"] ${NO_EMAIL}`,
+        'a "=/in" "http://app:1" allow = "public"',
+        'host = "b.example.com" "http://b:1" allow = "public"',
+        `host = "b.example.com" "=/oauth2/p/authorization-code-callback" respond = { status = 404 } allow = "public" ${EVERYONE}`,
+      ],
+    ],
+    [
       'a redirect to https is one of the proxy in front',
       '@http header X-Forwarded-Proto http\nredir @http https://{host}{uri} 308\n@no not protocol https\nredir @no https://a.example.com{uri}\nreverse_proxy app:1',
       ['a "http://app:1" allow = "public"'],
