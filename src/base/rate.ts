@@ -10,22 +10,30 @@ export interface Pace {
  */
 export type FullAtMs = number
 
-export type RateDecision =
-  | { readonly isAllowed: true; readonly fullAtMs: FullAtMs }
-  /** How long until there is a token. The bucket stays as it is. */
+/** What became of one that was to be taken. */
+export type Spent =
+  /** How many more may be taken at once. */
+  | { readonly isAllowed: true; readonly left: number }
+  /** How long until there is a token. Nothing was taken. */
   | { readonly isAllowed: false; readonly waitMs: number }
+
+/** `fullAtMs` is what the bucket is from now on, also where nothing was taken. */
+export type RateDecision = Spent & { readonly fullAtMs: FullAtMs }
 
 /**
  * Whether a request may come now: a token bucket, which holds `burst` tokens and is given one in every `intervalMs`.
  *
- * A clock that was set back, or an allowance that has become smaller, counts as an empty bucket at worst.
+ * After a clock that was set back, or where an allowance has become smaller, the bucket is an empty one from now on at worst: that
+ * has to be kept, or nothing would come back until the clock is where it was.
  */
 export function decideRate({ intervalMs, burst }: Pace, fullAtMs: FullAtMs, nowMs: number): RateDecision {
-  const missingMs = Math.min(Math.max(fullAtMs - nowMs, 0), burst * intervalMs)
+  const atMs = Math.min(fullAtMs, nowMs + burst * intervalMs)
+  const missingMs = Math.max(atMs - nowMs, 0)
   const waitMs = missingMs - (burst - 1) * intervalMs
   // Sums of parts of milliseconds may be off by a little, which must not cost a token.
-  if (waitMs > EPSILON_MS) return { isAllowed: false, waitMs }
-  return { isAllowed: true, fullAtMs: nowMs + missingMs + intervalMs }
+  if (waitMs > EPSILON_MS) return { isAllowed: false, waitMs, fullAtMs: atMs }
+  const left = Math.max(0, Math.floor((EPSILON_MS - waitMs) / intervalMs))
+  return { isAllowed: true, left, fullAtMs: nowMs + missingMs + intervalMs }
 }
 
 const EPSILON_MS = 1e-3

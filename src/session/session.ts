@@ -1,5 +1,5 @@
 import type { MaybePromise } from '../base/maybe-promise.ts'
-import type { Pace, RateDecision } from '../base/rate.ts'
+import type { Pace, Spent } from '../base/rate.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'
 
@@ -140,7 +140,7 @@ export interface Sessions {
   /** What `takeOnce` would answer, without taking it. */
   peekOnce(kind: OnceKind, key: string): Promise<unknown>
   /** Takes one from what `whose` has of an allowance, which all workers and machines count together. */
-  spend(allowance: Allowance, whose: string): Promise<RateDecision>
+  spend(allowance: Allowance, whose: string): Promise<Spent>
   /** Gives back one that was taken. */
   refund(allowance: Allowance, whose: string): Promise<void>
 }

@@ -1,6 +1,6 @@
 import type { AuditStore } from '../audit/store.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
-import type { Pace, RateDecision } from '../base/rate.ts'
+import type { Pace, Spent } from '../base/rate.ts'
 import type { OnceKind } from './session.ts'
 
 /** What mends a folder in which neither a database nor its key can be made. */
@@ -177,7 +177,7 @@ export interface SessionStore extends AuditStore {
    * Takes one from the allowance of this name, which all processes and machines share, in one step; of two that come at once for the
    * last, one has it. By the store's own clock where it has one.
    */
-  spend(name: string, pace: Pace, nowMs: number): MaybePromise<RateDecision>
+  spend(name: string, pace: Pace, nowMs: number): MaybePromise<Spent>
   /** Gives back one that was taken. */
   refund(name: string, pace: Pace): MaybePromise<void>
   insertToken(token: StoredApiToken): MaybePromise<void>

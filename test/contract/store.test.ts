@@ -124,6 +124,28 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       await eventually(async () => (await store.spend('a', pace, Date.now())).isAllowed, 'and another')
     }))
 
+  test('an allowance that is full again only after any time it could take is an empty one from now on', () =>
+    withStore(async store => {
+      // As a clock leaves it that was set back by hours.
+      const far = { intervalMs: 3_600_000, burst: 3 }
+      for (let times = 0; times < 3; times++) await store.spend('a', far, Date.now())
+      const pace = { intervalMs: 100, burst: 2 }
+      const refused = await store.spend('a', pace, Date.now())
+      expect(refused.isAllowed === false && refused.waitMs > 0 && refused.waitMs <= pace.intervalMs).toBe(true)
+      await eventually(async () => (await store.spend('a', pace, Date.now())).isAllowed, 'one comes back')
+    }))
+
+  test('who takes from an allowance is told how much is left', () =>
+    withStore(async store => {
+      const pace = { intervalMs: 3_600_000, burst: 3 }
+      const lefts: unknown[] = []
+      for (let times = 0; times < 4; times++) {
+        const spent = await store.spend('a', pace, Date.now())
+        lefts.push(spent.isAllowed ? spent.left : 'none')
+      }
+      expect(lefts).toEqual([2, 1, 0, 'none'])
+    }))
+
   test('the newest use wins, whatever order uses are written in', () =>
     withStore(async store => {
       await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })

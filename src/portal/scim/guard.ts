@@ -37,6 +37,7 @@ export function createGuard({ now }: Pick<Ports, 'now'>, audit: Audit): Guard {
     const address = networkOf(ctx.clientAddress)
     const decision = decideRate(WRONG, wrong.get(address) ?? 0, now())
     if (!decision.isAllowed) {
+      wrong.set(address, decision.fullAtMs)
       const retry = { 'retry-after': String(Math.ceil(decision.waitMs / 1000)) }
       return refusalAnswer(new ScimRefusal(429, null, 'too many requests came without the right token'), retry)
     }

@@ -1,6 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { Allowance, Sessions } from '../../session/session.ts'
+import { giveBack } from './guesses.ts'
 
 /** The second factor of people of a file. */
 export interface Codes {
@@ -10,7 +11,11 @@ export interface Codes {
    *
    * A code is taken once, by all workers and machines, and only beside the right password, so that nobody else can use it up.
    */
-  refusalOf(provider: ProviderConfig, given: Given, isPasswordRight: boolean): Promise<string | null>
+  refusalOf(
+    provider: Pick<ProviderConfig, 'name' | 'users'>,
+    given: Given,
+    isPasswordRight: boolean,
+  ): Promise<string | null>
 }
 
 interface Given {
@@ -31,7 +36,7 @@ const WRONG: Allowance = Object.freeze({ name: 'codes', intervalMs: 5 * 60_000, 
 const FREE: Allowance = Object.freeze({ name: 'no codes', intervalMs: 1, burst: 10_000 })
 
 /** Checks codes, whoever's they are: a name without a second factor, or of nobody, costs what any other costs. */
-export function createCodes(ports: Pick<Ports, 'now' | 'random'>, sessions: CodeSessions): Codes {
+export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessions: CodeSessions): Codes {
   let decoy: string | null = null
 
   return {
@@ -51,7 +56,7 @@ export function createCodes(ports: Pick<Ports, 'now' | 'random'>, sessions: Code
       // Any code counts until it is known to be right, so that none of many at once goes uncounted.
       if (!(await sessions.spend(WRONG, secret)).isAllowed) return 'too many wrong codes'
       if (step === null) return 'a wrong code'
-      await sessions.refund(WRONG, secret)
+      await giveBack(ports, sessions, WRONG, secret)
       const isFirst = await sessions.putOnce(
         'totp',
         `${secret} ${step}`,

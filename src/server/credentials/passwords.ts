@@ -1,19 +1,17 @@
 import { createHmac } from 'node:crypto'
 import { type Facts, GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
-import { networkOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
-import { decideRate } from '../../base/rate.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { Htpasswd } from '../../config/values/htpasswd.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { parseBasic, passwordIdentity, verifyPassword } from '../../identity/passwords/password.ts'
 import { userIdentity } from '../../identity/passwords/users.ts'
-import { createSlots } from '../../proxy/upstream/slots.ts'
 import { passwordSession } from '../../session/credentials/credential-sessions.ts'
-import type { Allowance, Session } from '../../session/session.ts'
+import type { Session } from '../../session/session.ts'
 import { type CodeSessions, createCodes } from './codes.ts'
+import { createGuesses } from './guesses.ts'
 
 /** People and programs that come with a name and a password of a portal's htpasswd file. */
 export interface Passwords {
@@ -60,29 +58,22 @@ interface Known extends Ground {
 const REMEMBERED_MS = 10 * 60_000
 const MOST_REMEMBERED = 10_000
 
-/** Ten wrong passwords at once, and one more every half minute: enough for anyone's fingers. */
-const WRONG: Allowance = Object.freeze({ name: 'passwords', intervalMs: 30_000, burst: 10 })
-
-/** Hashing takes a core: two at a time leave the others to requests, and whoever waits longer than this comes again. */
-const HASHES = { label: 'passwords', maxConnections: 2, queue: 100, queueTimeoutMs: 10_000 }
-
 /**
  * Checks passwords, and remembers for some minutes which were right.
  *
  * Remembered are keyed hashes of what was sent, under a key of this process alone; an entry counts only while the file has the
  * very hash that it was held against. A name that nobody has costs what some other name costs, always the same one.
  *
- * Wrong ones are counted in the session store, for all workers and machines together. Where it cannot be asked no password is
- * tried: guesses that nobody counts would be open to anyone. What is remembered goes on.
+ * Where wrong ones cannot be counted no password is tried: guesses that nobody counts would be open to anyone. What is remembered
+ * goes on.
  */
 export function createPasswords({ ports, sessions, portal: portalOf }: PasswordTools): Passwords {
   const key = ports.random(32)
   const remembered = new Map<string, Known>()
   const underWay = new Map<string, Promise<Session>>()
   const grounds = new WeakMap<Session, Ground>()
-  const slots = createSlots(HASHES)
+  const guesses = createGuesses(ports, sessions)
   const codes = createCodes(ports, sessions)
-  const never = new AbortController().signal
 
   function find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null {
     const given = parseBasic(authorization)
@@ -119,46 +110,21 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
     const known = entries.get(name)
     const hash = known ?? decoy(name, entries)
     if (hash === undefined) throw refusal('this portal has no passwords')
-    const leave = await enter()
+    const guess = await guesses.begin(client)
     let isRight: boolean
     let reason: string | null
     try {
-      await count(client)
       isRight = (await verifyPassword(password, hash)) && known !== undefined
       reason = (await besides?.(isRight)) ?? null
-      // What was right was no wrong one; those that were counted meanwhile stay.
-      if (isRight && reason === null) await sessions.refund(WRONG, networkOf(client))
+      if (isRight && reason === null) await guess.takeBack()
     } finally {
-      leave()
+      guess.leave()
     }
     const why = 'the name, the password or the code is wrong'
     if (reason !== null) throw refusal(why, { user: name, reason })
     // A name that nobody has may be a password in the wrong field.
     if (!isRight) throw refusal(why, known === undefined ? {} : { user: name })
     return hash
-  }
-
-  async function enter(): Promise<() => void> {
-    try {
-      return await slots.enter(never)
-    } catch (cause) {
-      throw new GateError('limit.rate', 'more passwords came than can be checked', { cause, retryAfterS: 5 })
-    }
-  }
-
-  /** Counts one more password of an address as wrong until it is known to be right. Throws `limit.rate`. */
-  async function count(client: string): Promise<void> {
-    const decision = await sessions.spend(WRONG, networkOf(client))
-    if (!decision.isAllowed) {
-      throw new GateError('limit.rate', 'an address has given too many wrong passwords', {
-        facts: { client },
-        hint: 'it may try again later; those whose password was right a moment ago are not held up',
-        retryAfterS: Math.ceil(decision.waitMs / 1000),
-      })
-    }
-    if (!decideRate(WRONG, decision.fullAtMs, ports.now()).isAllowed) {
-      ports.log.warn('An address is close to giving too many wrong passwords', { client })
-    }
   }
 
   function remember(id: string, ground: Ground, portal: string): Session {

@@ -33,7 +33,10 @@ export function createRates(now: () => number, maxBuckets = MAX_BUCKETS): Rates 
     take(rate, client, session) {
       const key = `${rate.name} ${whoOf(rate, client, session)}`
       const decision = decideRate(rate, buckets.get(key) ?? 0, now())
-      if (!decision.isAllowed) throw tooMany(rate, decision.waitMs)
+      if (!decision.isAllowed) {
+        buckets.set(key, decision.fullAtMs)
+        throw tooMany(rate, decision.waitMs)
+      }
       buckets.delete(key)
       buckets.set(key, decision.fullAtMs)
       if (buckets.size <= maxBuckets) return

@@ -7,8 +7,8 @@ export function allowancesOver(link: RedisLink): AllowanceStore {
   return {
     async spend(name, { intervalMs, burst }) {
       const answer: unknown = await link.run(SPEND, [name, intervalMs, burst])
-      const [isAllowed, ms] = Array.isArray(answer) ? answer : []
-      return isAllowed === 1 ? { isAllowed: true, fullAtMs: Number(ms) } : { isAllowed: false, waitMs: Number(ms) }
+      const [isAllowed, amount] = Array.isArray(answer) ? answer : []
+      return isAllowed === 1 ? { isAllowed: true, left: Number(amount) } : { isAllowed: false, waitMs: Number(amount) }
     },
     async refund(name, { intervalMs }) {
       await link.run(REFUND, [name, intervalMs])

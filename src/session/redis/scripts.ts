@@ -283,17 +283,25 @@ if tonumber(got[2]) <= tonumber(ARGV[3]) then return false end
 return got[1]
 `)
 
-/** name, the time in which one is given back, how many at most → { 1, when it is full again } or { 0, how long to wait }. */
+/** name, the time in which one is given back, how many at most → { 1, how many are left } or { 0, how long to wait }. */
 export const SPEND = script(`
 local key, interval, burst = p .. 'allowance:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local missing = math.min(math.max(tonumber(redis.call('GET', key) or '0') - now, 0), burst * interval)
+local function keep(at)
+  local full = string.format('%.0f', at)
+  redis.call('SET', key, full, 'PXAT', full)
+end
+local before = tonumber(redis.call('GET', key) or '0')
+local at = math.min(before, now + burst * interval)
+local missing = math.max(at - now, 0)
 local wait = missing - (burst - 1) * interval
-if wait > 0 then return { 0, wait } end
-local full = string.format('%.0f', now + missing + interval)
-redis.call('SET', key, full, 'PXAT', full)
-return { 1, full }
+if wait > 0 then
+  if at < before then keep(at) end
+  return { 0, wait }
+end
+keep(now + missing + interval)
+return { 1, math.floor(-wait / interval) }
 `)
 
 /** name, the time in which one is given back. */

@@ -104,6 +104,17 @@ describe('whoever has not the token', () => {
     const late = await ask(gate, 'GET', '/Users', undefined, { token: 'one-more-guess-of-many' })
     expect([late.status, Number(late.fields.get('retry-after')) > 0]).toEqual([429, true])
   })
+
+  test('waits for no longer than that after a clock that is set back', async () => {
+    calm()
+    const guess = async () => (await ask(gate, 'GET', '/Users', undefined, { token: 'a-guess-of-many-others' })).status
+    for (let tries = 0; tries < 10; tries++) await guess()
+    clock.advance(-20 * 60_000)
+    expect(await guess()).toBe(429)
+    clock.advance(30_000)
+    expect([await guess(), await guess()]).toEqual([401, 429])
+    clock.advance(20 * 60_000)
+  })
 })
 
 describe('a page that somebody who is signed in looks at', () => {

@@ -34,6 +34,16 @@ test('clients are counted apart, addresses of one IPv6 network together, mapped 
   expect(take(rates, '203.0.113.1')).toBeNull()
 })
 
+test('a clock that is set back holds nobody up for longer than an empty bucket', () => {
+  const clock = fakeClock()
+  const rates = createRates(clock.now)
+  expect(take(rates, '203.0.113.1')).toBeNull()
+  clock.advance(-3_600_000)
+  expect(take(rates, '203.0.113.1')).toBe(10)
+  clock.advance(10_000)
+  expect(take(rates, '203.0.113.1')).toBeNull()
+})
+
 test('the number of buckets is bounded, and those not used for longest go first', () => {
   const rates = createRates(fakeClock().now, 3)
   for (const client of ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4']) expect(take(rates, client)).toBeNull()

@@ -1,5 +1,5 @@
 import type { Database } from 'bun:sqlite'
-import { decideRate, type Pace, type RateDecision } from '../../../base/rate.ts'
+import { decideRate, type Pace, type Spent } from '../../../base/rate.ts'
 import type { SessionStore } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 import { SLICE } from '../slices.ts'
@@ -21,10 +21,14 @@ export function allowancesOn(
     `DELETE FROM allowances WHERE name IN (SELECT name FROM allowances WHERE full_at_ms <= ? LIMIT ${SLICE})`,
   )
 
-  const decide = (name: string, pace: Pace, nowMs: number) => decideRate(pace, byName.get(name)?.full_at_ms ?? 0, nowMs)
-  const spend = database.transaction((name: string, pace: Pace, nowMs: number): RateDecision => {
-    const decision = decide(name, pace, nowMs)
-    if (decision.isAllowed) note.run(name, decision.fullAtMs)
+  const decide = (name: string, pace: Pace, nowMs: number) => {
+    const before = byName.get(name)?.full_at_ms ?? 0
+    const decision = decideRate(pace, before, nowMs)
+    return { decision, isNews: decision.fullAtMs !== before }
+  }
+  const spend = database.transaction((name: string, pace: Pace, nowMs: number): Spent => {
+    const { decision, isNews } = decide(name, pace, nowMs)
+    if (isNews) note.run(name, decision.fullAtMs)
     return decision
   })
   const spendNow = retryBusy(spend.immediate)
@@ -32,8 +36,8 @@ export function allowancesOn(
   return {
     spend(name, pace, nowMs) {
       // Whoever has nothing left writes nothing, and waits for no other process.
-      const decision = decide(name, pace, nowMs)
-      return decision.isAllowed ? spendNow(name, pace, nowMs) : decision
+      const { decision, isNews } = decide(name, pace, nowMs)
+      return isNews ? spendNow(name, pace, nowMs) : decision
     },
     refund: retryBusy((name: string, pace: Pace) => {
       back.run(pace.intervalMs, name)

@@ -1,0 +1,149 @@
+import { beforeAll, expect, test } from 'bun:test'
+import { GateError } from '../../../src/base/errors.ts'
+import type { PortalConfig } from '../../../src/config/types/portals.ts'
+import { createCodes } from '../../../src/server/credentials/codes.ts'
+import { createGuesses } from '../../../src/server/credentials/guesses.ts'
+import { createPasswords } from '../../../src/server/credentials/passwords.ts'
+import { createAllowances } from '../../../src/session/spent/allowances.ts'
+import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
+import { accepts } from '../../config/checks.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { basic } from '../../kit/fields.ts'
+import { codeAt, SECOND_FACTOR } from '../../kit/totp.ts'
+
+const CLIENT = '192.0.2.1'
+let hash = ''
+beforeAll(async () => {
+  hash = await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 8 })
+})
+
+/** Sessions of one store, a count of what was asked of it, and a log that is kept. */
+function shared() {
+  const clock = fakeClock()
+  // A server with a clock of its own, ahead of ours.
+  const ahead = { now: () => clock.now() + 6 * 60_000 }
+  const allowances = createAllowances(openSqliteStore(':memory:', quietPorts(clock)), ahead)
+  const told: string[] = []
+  const quiet = quietPorts(clock)
+  const ports = { ...quiet, log: { ...quiet.log, warn: (message: string) => void told.push(message) } }
+  const state = { spends: 0, isLocked: false }
+  const sessions = {
+    putOnce: async () => true,
+    spend(...asked: Parameters<typeof allowances.spend>) {
+      state.spends++
+      return allowances.spend(...asked)
+    },
+    async refund(...asked: Parameters<typeof allowances.refund>) {
+      if (state.isLocked) throw new Error('database is locked')
+      await allowances.refund(...asked)
+    },
+  }
+  return { clock, ports, sessions, state, told }
+}
+
+/** Workers over the same store, at a portal where everybody has the same password. */
+function workers(howMany: number, of = shared()) {
+  const base = accepts('').portals.get('home')
+  if (base === undefined) throw new Error('the fragment has a portal')
+  const portal: PortalConfig = { ...base, passwords: new Map([['ada', hash]]) }
+  const all = Array.from({ length: howMany }, () => createPasswords({ ...of, portal: () => portal }))
+  const find = (at: number, password: string, client = CLIENT) =>
+    codeOf(async () => all[at % howMany]?.find(basic(`ada:${password}`).authorization, portal, client))
+  return { ...of, find }
+}
+
+async function codeOf(act: () => Promise<unknown>): Promise<string> {
+  try {
+    await act()
+  } catch (error) {
+    if (error instanceof GateError) return error.code
+    throw error
+  }
+  return 'none'
+}
+
+/** People with a second factor: what is asked of their provider. */
+const PEOPLE = { name: 'people', users: { entries: new Map(), totp: new Map([['ada', SECOND_FACTOR]]), groups: [] } }
+
+const howMany = (codes: readonly string[], code: string) => codes.filter(one => one === code).length
+
+test('right passwords that come at once, at more workers than may be wrong, are all let in, and none stays counted', async () => {
+  const { find } = workers(32)
+  const codes = await Promise.all(Array.from({ length: 32 }, (_, at) => find(at, 'secret')))
+  expect(howMany(codes, 'none')).toBe(32)
+  const wrong = await Promise.all(Array.from({ length: 12 }, (_, at) => find(at, `guess${at}`)))
+  expect([howMany(wrong, 'access.password'), howMany(wrong, 'limit.rate')]).toEqual([10, 2])
+})
+
+test('no more wrong ones are tried for coming at once at many workers, and one more for each time', async () => {
+  const { find, clock } = workers(16)
+  const guess = (wave: string) => Promise.all(Array.from({ length: 64 }, (_, at) => find(at, `${wave}${at}`)))
+  expect(howMany(await guess('a'), 'access.password')).toBe(10)
+  clock.advance(30_000)
+  expect(howMany(await guess('b'), 'access.password')).toBe(1)
+})
+
+test('who waits keeps no place from others, and beyond some nobody waits', async () => {
+  const of = shared()
+  const { find } = workers(1, of)
+  const other = workers(1, of)
+  for (let at = 0; at < 10; at++) await other.find(0, `guess${at}`)
+  of.state.spends = 0
+  let settled = 0
+  const held = Array.from({ length: 80 }, async (_, at) => {
+    const code = await find(0, `more${at}`)
+    settled++
+    return code
+  })
+  expect(await find(0, 'secret', '198.51.100.7')).toBe('none')
+  // Fifty wait; the others were refused at once.
+  expect(settled).toBe(30)
+  expect(howMany(await Promise.all(held), 'limit.rate')).toBe(80)
+  // Each asks once and again eight times, but for those that find out that others waited in vain.
+  expect(of.state.spends).toBeLessThanOrEqual(1 + 80 + 50 * 8)
+  of.state.spends = 0
+  expect(await find(0, 'and one more')).toBe('limit.rate')
+  expect(of.state.spends).toBe(1)
+})
+
+test('who waits is let in as soon as what was counted is given back, also after others waited in vain', async () => {
+  const { ports, sessions } = shared()
+  const [guesses, elsewhere] = [createGuesses(ports, sessions), createGuesses(ports, sessions)]
+  const held = []
+  for (let times = 0; times < 10; times++) {
+    const guess = await elsewhere.begin(CLIENT)
+    guess.leave()
+    held.push(guess)
+  }
+  expect(await codeOf(() => guesses.begin(CLIENT))).toBe('limit.rate')
+  await held.pop()?.takeBack()
+  const right = await guesses.begin(CLIENT)
+  await right.takeBack()
+  right.leave()
+  held.push(await guesses.begin(CLIENT))
+  const waits = guesses.begin(CLIENT)
+  await held.pop()?.takeBack()
+  await (await waits).takeBack()
+})
+
+test('a right password, and a right code, are let in where what was counted cannot be given back, which is told', async () => {
+  const of = shared()
+  of.state.isLocked = true
+  const { find, told } = workers(1, of)
+  expect(await find(0, 'secret')).toBe('none')
+  expect(told).toEqual(['Something right stays counted as wrong'])
+
+  const codes = createCodes(of.ports, of.sessions)
+  const code = codeAt(of.clock.now())
+  expect(await codes.refusalOf(PEOPLE, { name: 'ada', code }, true)).toBeNull()
+  expect(told).toHaveLength(2)
+})
+
+test('the last but none is told, by what the store says is left', async () => {
+  const of = shared()
+  const { find, told } = workers(1, of)
+  for (let at = 0; at < 9; at++) await find(0, `guess${at}`)
+  expect(told).toEqual([])
+  await find(0, 'the tenth')
+  expect(told).toEqual(['An address is close to giving too many wrong passwords'])
+})
