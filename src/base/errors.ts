@@ -140,7 +140,7 @@ function causes(cause: unknown): string | undefined {
 }
 
 function describe(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return withShownAddresses(String(thrown))
+  if (!(thrown instanceof Error)) return withShownAddresses(String(thrown), 'program')
   const code = 'code' in thrown && typeof thrown.code === 'string' ? ` (${thrown.code})` : ''
-  return `${thrown.name}: ${withShownAddresses(thrown.message)}${code}`
+  return `${thrown.name}: ${withShownAddresses(thrown.message, 'program')}${code}`
 }

@@ -90,7 +90,7 @@ function isAllowed(address: string, { issuer }: Placed): boolean {
 
 function unusable(name: string, stated: unknown, config: Placed): GateError {
   const { issuer, internalUrl } = config
-  const address = typeof stated === 'string' ? shownAddress(stated).slice(0, 200) : null
+  const address = typeof stated === 'string' ? shownAddress(stated, 'program').slice(0, 200) : null
   return new GateError('provider.discovery', `the discovery document of ${issuer} has no usable ${name}`, {
     hint: hintFor(name, address, config),
     facts: { issuer, endpoint: name, address, ...(internalUrl === null ? {} : { internal_url: internalUrl }) },

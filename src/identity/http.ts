@@ -48,10 +48,10 @@ export function createProviderFetch(ports: Pick<Ports, 'fetch'>, limits: WireLim
       if (thrown instanceof GateError) throw thrown
       const what = signal.aborted ? `did not answer within ${limits.timeoutMs} ms` : 'cannot be reached'
       const isInternal = reach.internalUrl !== null && URL.parse(address)?.origin === reach.internalUrl
-      const where = `${shownAddress(address)}${isInternal ? ' (internal_url)' : ''}`
+      const where = `${shownAddress(address, 'program')}${isInternal ? ' (internal_url)' : ''}`
       throw new GateError('provider.down', `${where} ${what}`, {
         hint: hintForUnreached(address, thrown, isInternal),
-        facts: { address: shownAddress(address) },
+        facts: { address: shownAddress(address, 'program') },
         cause: bareError(thrown),
         retryAfterS: 5,
       })

@@ -91,7 +91,7 @@ function again(failure: GateError, delayMs: number): GateError {
 async function discover(config: Placed, fetchProvider: ProviderFetch): Promise<Metadata> {
   const { issuer } = config
   const address = discoveryAddress(config)
-  const shown = shownAddress(address)
+  const shown = shownAddress(address, 'program')
   const facts = { address: shown, issuer }
   const response = await fetchProvider(address, { headers: { accept: 'application/json' } })
   if (response.status !== 200) {
