@@ -14,6 +14,7 @@ const hide = (text: string) => createVeil().hide(text)
 
 const FILE = `include = ["conf.d/*.toml"]
 # client_secret = "planted-comment"
+# client_secret:"planted-comment"
 # One word of it is said: that the portal is ours.
 [server]
 listen = ["127.0.0.1:1"]
@@ -45,6 +46,7 @@ describe('what is hidden of a file', () => {
     const same = shown.split('\n').filter(line => lines.includes(line))
     expect(lines.filter(line => !same.includes(line)).map(line => line.split(' =')[0])).toEqual([
       '# client_secret',
+      '# client_secret:"planted-comment"',
       'store',
       'client_secret',
       'requests',
@@ -110,6 +112,45 @@ allow = ["user"], client_secret = planted
       'upstream = http://localhost:3000\n',
     ])
       expect(shown).toContain(part)
+  })
+
+  test.each(['"""', "'''"])('of what is no TOML, a text of several lines is, up to where it is closed: %s', quotes => {
+    for (const key of ['client_secret =', 'client_secret:', 'label =', 'extra = ["x",', 'scopes = [ "a",']) {
+      const text = `[providers.id]
+${key} ${quotes}
+plantedBADANBgkqh==
+# planted of ops
+[planted]
+client_id = "planted"
+planted${quotes}${key.includes('[') ? ']' : ''}
+client_id = "gate"
+no = [
+`
+      const shown = hide(text)
+      expect(shown).not.toContain('planted')
+      expect(shown).toContain('client_id = "gate"')
+      expect(hide(text.replace(`planted${quotes}`, 'planted'))).not.toContain('planted')
+      expect(hide(`label = ${quotes}\n${text}`)).not.toContain('planted')
+    }
+    const text = `[providers.id]\nclient_secret = ${quotes}${quotes}\nclient_id = "gate"\nno = [`
+    expect(hide(text)).toContain('client_id = "gate"')
+  })
+
+  test('of what is no TOML, a list of what is no secret is shown as far as it is understood', () => {
+    const text = `[server]
+listen = [
+  "127.0.0.1:1", # of ours
+  '127.0.0.1:2',
+]
+[portals.home.roles]
+user = [
+  { groups = ["admins"], any = true },
+  0,
+]
+no = [
+`
+    expect(hide(text)).toBe(text)
+    expect(hide(text.replace('"127.0.0.1:1",', '"127.0.0.1:1" planted'))).not.toContain('planted')
   })
 
   test('a program’s arguments are, and its environment: tokens are handed over in both', () => {

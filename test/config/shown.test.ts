@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { hintToWrite } from '../../src/config/hidden/lines.ts'
 import { renderDiagnostics } from '../../src/config/render.ts'
 import { check, complete } from './checks.ts'
 
@@ -51,6 +52,41 @@ describe('what is told of a mistake has no secret in it', () => {
   })
 
   test.each([
+    'client_id = "app"\nclient_secret: planted',
+    'client_id = "app"\nclient_secret planted',
+    'client_id = "app [x]"\nclient_secret: "planted"',
+    'client_id = "app" # """\nclient_secret: "planted"',
+    'client_id =\nclient_secret: planted',
+    'scopes = ["openid"]\nclient_secret: planted',
+    'scopes = ["openid"\nclient_secret: planted',
+    'scopes = ["openid",\n"client_secret": "planted",',
+    'scopes = [\n  "openid" client_secret planted',
+    'scopes = ["openid" client_secret: "planted"]',
+    'scopes = ["openid", client_secret:planted]',
+    'scopes = ["openid, client_secret: "planted"]',
+    'scopes = ["openid, client_secret: planted"]',
+    'client_secret "planted"',
+    'client_secret:"planted"',
+    'client_id = "x"; client_secret "planted"',
+    'client_id = "x" client_secret: "planted"',
+    'client_id = "x" client_secret planted',
+    'client_id = "x" "client_secret": "planted"',
+    'client_id = "x", planted',
+    'client_id = "x\nclient_secret: planted',
+    'client_secret = [\n["planted"]\n',
+    'client_secret = {\nclient_id = "planted"\n',
+    'label = """x\nclient_secret: planted\n',
+    'label = [\n{ "planted" }',
+    '[providers.id] # client_secret = planted\nno = [',
+  ])('nor of a line that is no `key = value`, whatever stands before it: %p', text => {
+    for (const line of text.split('\n').keys()) {
+      const shown = hintToWrite(`[providers.id]\n${text}\nno = [`, line + 2, text.split('\n')[line] ?? '')
+      expect(shown).not.toContain('planted')
+    }
+    expect(told(`[providers.id]\n${text}\nno = [`)).not.toContain('planted')
+  })
+
+  test.each([
     ['[providers.id]', 'metadata_url = "id.example.com/?planted"'],
     ['[providers.id]', 'metadata_url = "https://id.example.com/m?planted#planted"'],
     ['[providers.id]', 'issuer = "https://id.example.com?planted"'],
@@ -58,6 +94,16 @@ describe('what is told of a mistake has no secret in it', () => {
     ['[[routes]]', 'upstream = "ftp://app:3000/?token=planted"'],
     ['[[routes]]', 'upstream = "http://user:planted@app:3000"'],
     ['[sessions]', 'store = "redsi://:planted@h"'],
+    ['[sessions]', 'store = ":planted@h:6379"'],
+    ['[sessions]', 'store = "redis:/:planted@h"'],
+    ['[[routes]]', 'upstream = "admin:planted@10.0.0.1:80"'],
+    ['[[routes]]', 'upstream = "http:/u:planted@h"'],
+    ['[[routes]]', 'upstream = "http//u:planted@h"'],
+    ['[[routes]]', 'upstream = "//u:planted@h"'],
+    ['[[routes]]', String.raw`upstream = 'http:\\u:planted@h'`],
+    ['[providers.id]', 'issuer = "https//u:planted@h"'],
+    ['[telemetry]', 'endpoint = "u:planted@h:4318"'],
+    ['[server]', 'admin = "u:planted@h:80"'],
     ['[telemetry]', 'endpoint = "http://127.0.0.1/?planted"'],
     ['[[expect]]', 'address = "ftp://app.example.com/?planted"'],
   ])('nor what an address has behind its question mark, or before its @: %s %s', (table, line) => {
@@ -86,6 +132,11 @@ describe('what is told of a mistake has no secret in it', () => {
     expect(shown).not.toContain('planted')
     expect(shown).toContain('upstream = "http://u?…"')
   })
+
+  test('but a hint shows its own example, with the name of a secret', () =>
+    expect(told(complete('[sessions]\nstore = "redis:/:x@h"\n'))).toContain(
+      '"rediss://:${REDIS_PASSWORD}@valkey.example.com"',
+    ))
 
   test('but what no key calls a secret is shown, so that it can be mended', () => {
     expect(told('[[routes]]\nupstream = http://localhost:3000\n')).toContain('write upstream = "http://localhost:3000"')

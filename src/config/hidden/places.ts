@@ -64,14 +64,14 @@ export function isShown(at: Path): boolean {
 /** Whether the key tables know what is here, and there can be no secret in it. */
 export function isShownWhole(at: Path): boolean {
   const schemas = schemasAt(at)
-  return schemas.length > 0 && !schemas.some(schema => mayHide(schema, new Set()))
+  return schemas.length > 0 && !schemas.some(schema => isAnywhere(schema, ({ writeOnly }) => writeOnly === true))
 }
 
-function mayHide(schema: Schema, seen: Set<Schema>): boolean {
+/** Whether something is so of a schema, at any depth. */
+function isAnywhere(schema: Schema, isSo: (schema: Schema) => boolean, seen = new Set<Schema>()): boolean {
   if (seen.has(schema)) return false
   seen.add(schema)
-  if (schema.writeOnly === true) return true
-  return insidesOf(schema).some(inside => mayHide(inside, seen))
+  return isSo(schema) || insidesOf(schema).some(inside => isAnywhere(inside, isSo, seen))
 }
 
 function insidesOf(schema: Schema): readonly Schema[] {
@@ -83,12 +83,13 @@ function insidesOf(schema: Schema): readonly Schema[] {
 }
 
 /** Whether a table of this kind knows a name, at any depth. */
-export function hasName(schema: Schema, name: string, seen: Set<Schema>): boolean {
-  if (seen.has(schema)) return false
-  seen.add(schema)
-  const properties = asSchema(schema.properties) ?? {}
-  if (Object.hasOwn(properties, name)) return true
-  return insidesOf(schema).some(inside => hasName(inside, name, seen))
+export function hasName(schema: Schema, name: string): boolean {
+  return isAnywhere(schema, ({ properties }) => Object.hasOwn(asSchema(properties) ?? {}, name))
+}
+
+/** Whether a table may stand here, at any depth. */
+export function hasTable(schema: Schema): boolean {
+  return isAnywhere(schema, ({ type }) => type === 'object')
 }
 
 /** What is below a list of tables belongs to one of them. */

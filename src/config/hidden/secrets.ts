@@ -1,8 +1,9 @@
-import { secretStretches } from '../../base/shown-address.ts'
+import { REFERENCE, secretStretches } from '../../base/shown-address.ts'
 import { parseToml } from '../text/parse.ts'
 import { type Sayings, sayingsOf } from '../text/positions.ts'
 import type { Path } from '../text/raw.ts'
-import { hasName, isShown, isShownWhole, type Schema, schemasAt, withNumbers } from './places.ts'
+import { isShown, isShownWhole, type Schema, schemasAt, withNumbers } from './places.ts'
+import { type Unclosed, type Understood, unclosedAfter, understood } from './understood.ts'
 
 /** What is not shown of a text: where it stands, as it is written there, and under which key. */
 export interface Secret {
@@ -39,7 +40,8 @@ function keyOf(at: Path): string {
 
 /** A value that was taken out of use is as secret as one that is in it. */
 function secretsOfComment(source: string, start: number): readonly Secret[] {
-  const [, before = '', value = ''] = /^(\s*#[#\s]*[\w."'-]+\s*[=:]\s+|.*?[\w"'-]\s*=\s*)(\S.*?)\s*$/.exec(source) ?? []
+  const [, before = '', value = ''] =
+    /^(\s*#[#\s]*[\w."'-]+\s*[=:](?:\s+|(?=["']))|.*?[\w"'-]\s*=\s*)(\S.*?)\s*$/.exec(source) ?? []
   if (value !== '' && !isReference(value)) {
     const from = start + before.length
     return [{ start: from, end: from + value.length, key: '#', isWhole: false }]
@@ -49,12 +51,8 @@ function secretsOfComment(source: string, start: number): readonly Secret[] {
 
 /** Login and query of an address. What only names secrets, as in `?key=${KEY}`, is none. */
 function partsOf(source: string, start: number, key: string): readonly Secret[] {
-  return secretStretches(source)
-    .filter(([from, to]) => !NAMED.test(source.slice(from, to)))
-    .map(([from, to]) => ({ start: start + from, end: start + to, key, isWhole: false }))
+  return secretStretches(source).map(([from, to]) => ({ start: start + from, end: start + to, key, isWhole: false }))
 }
-
-const NAMED = /^(?:(?:[\w.-]+=)?\$\{(?:file:[^{}]+|[A-Za-z_]\w*)\}(?:[:&]|$))+$/
 
 /** Whether a text of a file has something in it that is not shown, or that is filled in from elsewhere. */
 export function isSecretText(at: Path, source: string): boolean {
@@ -64,59 +62,73 @@ export function isSecretText(at: Path, source: string): boolean {
 /** Whether a value names what it is, and is nothing in itself. */
 function isReference(source: string): boolean {
   const [, , inside = source] = /^("""|'''|"|')(.*)\1$/s.exec(source) ?? []
-  return inside.replace(/\$\{(?:file:[^{}]+|[A-Za-z_]\w*)\}/g, '') === ''
+  return inside.replace(REFERENCE, '') === ''
 }
 
-const HEADER = /^\s*\[(\[)?([^[\]]+)\]\]?\s*(?:#.*)?$/
+const HEADER = /^\s*\[(\[)?([^[\]]+)\]\]?\s*(#.*)?$/
 const LINE = /^(\s*)((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)(\s*=\s*)(.*?)\s*$/
+
+/** A value that may go on in the next line, and is no secret: what tables may be in it, and how many brackets are open. */
+interface Open {
+  readonly schemas: readonly Schema[]
+  readonly depth: number
+}
 
 /** The same for what is no TOML, line by line: of a key below which any secret may be, all is hidden. */
 function secretsOfLines(text: string): readonly Secret[] {
   const secrets: Secret[] = []
   let table: Path | null = []
-  let open: readonly Schema[] | null = null
+  let open: Open | null = null
+  // What is hidden goes on as long as it is not closed.
+  let unclosed: Unclosed | null = null
   let key = ''
   for (const { 0: line, index } of text.matchAll(/[^\r\n]+/g)) {
     const rest = line.replace(/^\uFEFF/, ' ')
     if (rest.trim() === '') continue
-    const comment = /^\s*#/.test(rest)
-    const header = HEADER.exec(rest)
-    const pair = LINE.exec(rest)
-    if (comment) secrets.push(...secretsOfComment(rest, index))
-    else if (header !== null) {
-      const steps = stepsOf(header[2] ?? '')
+    const header: RegExpExecArray | null = unclosed?.quotes ? null : HEADER.exec(rest)
+    const steps: readonly string[] | null = header === null ? null : stepsOf(header[2] ?? '')
+    if (header !== null && (unclosed === null || (steps !== null && schemasAt(withNumbers(steps)).length > 0))) {
+      const comment = header[3] ?? ''
+      secrets.push(...secretsOfComment(comment, index + rest.length - comment.length))
       table = steps === null ? null : header[1] === undefined ? withNumbers(steps) : [...withNumbers(steps), 0]
       open = null
-    } else {
-      const own = pair === null ? null : stepsOf(pair[2] ?? '')
-      const at = table === null || own === null ? null : [...table, ...own]
-      const before =
-        pair === null ? (/^\s*/.exec(rest)?.[0] ?? '') : (pair[1] ?? '') + (pair[2] ?? '') + (pair[3] ?? '')
-      const value = rest.slice(before.length).trimEnd()
-      const start = index + before.length
-      if (pair !== null) {
-        key = keyOf(own ?? [])
-        open = at === null || !isShownWhole(at) ? null : schemasAt(at)
-      }
-      // A single value goes no further than its line, nor does one of a list.
-      const isSingle = at !== null && !/[{]/.test(value) && (isShown(at) || isShown([...at, 0]))
-      const shown = open !== null ? shownOf(value, open) : isSingle ? shownOf(value, []) : 0
-      secrets.push(...partsOf(value.slice(0, shown), start, key))
-      const hidden = value.slice(shown)
-      if (hidden !== '' && !isReference(hidden)) {
-        secrets.push({ start: start + shown, end: start + value.length, key, isWhole: shown === 0 })
-      }
+      unclosed = null
+      continue
     }
+    if (unclosed === null && /^\s*#/.test(rest)) {
+      secrets.push(...secretsOfComment(rest, index))
+      continue
+    }
+    const pair: RegExpExecArray | null = unclosed === null ? LINE.exec(rest) : null
+    const own = pair === null ? null : stepsOf(pair[2] ?? '')
+    const at: Path | null = table === null || own === null ? null : [...table, ...own]
+    const before = pair === null ? (/^\s*/.exec(rest)?.[0] ?? '') : (pair[1] ?? '') + (pair[2] ?? '') + (pair[3] ?? '')
+    const value: string = rest.slice(before.length).trimEnd()
+    const start = index + before.length
+    if (pair !== null) {
+      key = keyOf(own ?? [])
+      open = at === null ? null : openAt(at)
+    }
+    const { length, depth }: Understood =
+      open === null ? { length: 0, depth: 0 } : understood(value, open.schemas, open.depth)
+    secrets.push(...partsOf(value.slice(0, length), start, key))
+    const hidden: string = value.slice(length)
+    if (hidden !== '' && !isReference(hidden)) {
+      secrets.push({ start: start + length, end: start + value.length, key, isWhole: length === 0 })
+    }
+    // A text of several lines is hidden from the second on, whose ever it is.
+    const after: Unclosed | null = unclosedAfter(value, unclosed ?? { quotes: null, depth: open?.depth ?? 0 })
+    unclosed = hidden === '' && after?.quotes === null ? null : after
+    open = open === null || hidden !== '' || depth === 0 ? null : { schemas: open.schemas, depth }
   }
   return secrets
 }
 
-/** How much of what stands on a line of a value belongs to it: up to what looks like a key that is none of its own. */
-function shownOf(value: string, schemas: readonly Schema[]): number {
-  for (const { index, 1: name = '' } of value.matchAll(/(?<![\w-])([\w-]+)["']?\s*=/g)) {
-    if (!schemas.some(schema => hasName(schema, name, new Set()))) return index
-  }
-  return value.length
+/** What may be in the value at a path; null if all of it is hidden. */
+function openAt(at: Path): Open | null {
+  if (isShownWhole(at)) return { schemas: schemasAt(at), depth: 0 }
+  // A single value, or one of a list: no table.
+  return isShown(at) || isShown([...at, 0]) ? { schemas: [], depth: 0 } : null
 }
 
 /** The names of a dotted key; null for one that is not TOML. */
