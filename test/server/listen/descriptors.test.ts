@@ -8,7 +8,7 @@ const keep = untilTheEnd()
 /** The id of a process that listens. */
 async function startListener(): Promise<number> {
   const program = "Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() }); console.log('listens')"
-  const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'pipe', stderr: 'inherit' })
+  const child = Bun.spawn([process.execPath, '-e', program], { stdin: 'ignore', stdout: 'pipe', stderr: 'ignore' })
   keep({ [Symbol.dispose]: () => child.kill('SIGKILL') })
   for await (const _ of child.stdout) break
   return child.pid
