@@ -1,6 +1,6 @@
 import type { AllowanceStore } from '../sqlite/tables/allowances.ts'
 import type { RedisLink } from './connection.ts'
-import { REFUND, SPEND } from './scripts.ts'
+import { REFUND, SPEND } from './scripts/spent.ts'
 
 /** The allowances on a server, by its clock: those of several machines differ. */
 export function allowancesOver(link: RedisLink): AllowanceStore {

@@ -1,7 +1,7 @@
 import type { TokenStore } from '../sqlite/tables/api-tokens.ts'
 import type { StoredApiToken } from '../store.ts'
 import type { RedisLink } from './connection.ts'
-import { INSERT_TOKEN, REMOVE_TOKEN, USE_TOKEN } from './scripts.ts'
+import { INSERT_TOKEN, REMOVE_TOKEN, USE_TOKEN } from './scripts/credentials.ts'
 
 const PREFIX = 'sallyport:1:token:'
 /** There until the token is used. */

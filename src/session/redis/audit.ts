@@ -1,6 +1,6 @@
 import type { AuditRow, AuditStore } from '../../audit/store.ts'
 import type { RedisLink } from './connection.ts'
-import { APPEND_AUDIT } from './scripts.ts'
+import { APPEND_AUDIT } from './scripts/shared.ts'
 
 const STREAMS = { others: 'sallyport:1:audit', frequent: 'sallyport:1:audit-frequent' } as const
 

@@ -1,7 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { StoredChanges } from '../store.ts'
 import type { RedisLink } from './connection.ts'
-import { CHANGES } from './scripts.ts'
+import { CHANGES } from './scripts/script.ts'
 
 /** Changes are told to other nodes for this long. */
 export const CHANGES_KEPT_MS = 60 * 60 * 1000

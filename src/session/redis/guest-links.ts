@@ -1,7 +1,7 @@
 import type { LinkStore } from '../sqlite/tables/guest-links.ts'
 import type { StoredGuestLink } from '../store.ts'
 import type { RedisLink } from './connection.ts'
-import { INSERT_LINK, REMOVE_LINK, USE_LINK } from './scripts.ts'
+import { INSERT_LINK, REMOVE_LINK, USE_LINK } from './scripts/credentials.ts'
 
 const PREFIX = 'sallyport:1:link:'
 /** From a link's id to its hash. */

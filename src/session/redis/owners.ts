@@ -1,7 +1,7 @@
 import type { OwnerStore } from '../sqlite/tables/owners.ts'
 import { parseStanding } from '../store.ts'
 import type { RedisLink } from './connection.ts'
-import { KEEP_OWNER, NOTE_OWNER } from './scripts.ts'
+import { KEEP_OWNER, NOTE_OWNER } from './scripts/credentials.ts'
 
 /** The owners of tokens on a server: each a hash that expires with the last of their tokens. */
 export function ownersOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): OwnerStore {

@@ -1,6 +1,6 @@
 import type { PushedStore } from '../sqlite/tables/pushed.ts'
 import type { RedisLink } from './connection.ts'
-import { REPLACE_PUSHED } from './scripts.ts'
+import { REPLACE_PUSHED } from './scripts/shared.ts'
 
 /** What providers have pushed to a server: a hash for each directory, which no time takes away. */
 export function pushedOver(link: RedisLink): PushedStore {

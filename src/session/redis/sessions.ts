@@ -2,7 +2,7 @@ import type { SignInStore } from '../sqlite/tables/sessions.ts'
 import type { StoredSession } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { fieldsOf, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'
-import * as scripts from './scripts.ts'
+import * as scripts from './scripts/sessions.ts'
 
 /** Ids in one step, so that a large clean-up never holds up the server. */
 const BATCH = 500

@@ -1,7 +1,7 @@
 import { sha256 } from '../../base/bytes.ts'
 import type { OnceStore } from '../sqlite/tables/single-use.ts'
 import type { RedisLink } from './connection.ts'
-import { PEEK, PUT, TAKE } from './scripts.ts'
+import { PEEK, PUT, TAKE } from './scripts/spent.ts'
 
 /** The single-use records on a server. */
 export function onceOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): OnceStore {

@@ -8,7 +8,7 @@ import { openRedisLink } from './connection.ts'
 import { linksOver } from './guest-links.ts'
 import { ownersOver } from './owners.ts'
 import { pushedOver } from './pushed.ts'
-import { PURGE, REPLACE_SHARED } from './scripts.ts'
+import { PURGE, REPLACE_SHARED } from './scripts/shared.ts'
 import { sessionsOver } from './sessions.ts'
 import { onceOver } from './single-use.ts'
 

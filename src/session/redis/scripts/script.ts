@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import type { Script } from '../connection.ts'
+
+/**
+ * What the server does in one step, so that no other node sees half of it. Needs Redis 7 or Valkey, and no cluster: the keys
+ * of one step are not told beforehand and do not share a slot.
+ *
+ * Keys, all under `sallyport:1:`, where 1 is the layout:
+ *
+ *     session:ID          hash: the session's fields, `lease`, and its places in the three indexes below
+ *     handle:HASH         "ID HOST"
+ *     handles:ID          set: hashes of a session's cookies
+ *     subject:KEY sid:KEY portal:NAME   sorted sets, every score 0: "CREATED.ID" with CREATED padded, so that order is age
+ *     expires seen        sorted sets: ID by the time of expiry and of last use, for `purge`
+ *     token:HASH          a token as JSON; `tokens` is a hash of ID → HASH
+ *     link:HASH           a guest link as JSON, with its uses; `links` is a hash of ID → HASH
+ *     shared:NAME         a value of all nodes, which stays
+ *     allowance:NAME      when an allowance is full again, until then
+ *     person:KEY          hash: what is known of someone with tokens that follow them
+ *     directory:KEY       hash: ID → what a provider has pushed, as JSON, which stays
+ *     token-unused:HASH   there until the token is used for the first time
+ *     audit audit-frequent   streams: the audit trail, each row as JSON
+ *     changes             stream: what was done to sessions, for the caches of other nodes; never empty, by which they know a server
+ *                         that has lost what it had
+ *     once:KIND:HASH      hash: value, owner, expires
+ *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `kind:KIND` has those of a kind, `once-expires` all by expiry
+ *     load:KIND           sorted set: clients by how many records of a kind they have
+ *
+ * Whatever belongs to one session or record has a time to live of its own, longer than `purge` needs, so that the server empties
+ * itself should every node be gone.
+ */
+const PREFIX = `local p = 'sallyport:1:'
+local function live(key, ms)
+  if redis.call('PTTL', key) < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
+end
+`
+
+/** A script that may use what the prefix says. */
+export function script(body: string): Script {
+  const text = PREFIX + body
+  return Object.freeze({ text, sha1: createHash('sha1').update(text).digest('hex') })
+}
+
+/** Forgets a session, with all that belongs to it. */
+export const DROP = `
+local function drop(id)
+  local key = p .. 'session:' .. id
+  local at = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid')
+  for _, hash in ipairs(redis.call('SMEMBERS', p .. 'handles:' .. id)) do redis.call('DEL', p .. 'handle:' .. hash) end
+  redis.call('DEL', key, p .. 'handles:' .. id)
+  redis.call('ZREM', p .. 'expires', id)
+  redis.call('ZREM', p .. 'seen', id)
+  if at[1] then
+    redis.call('ZREM', p .. at[2], at[1])
+    redis.call('ZREM', p .. at[3], at[1])
+    if at[4] then redis.call('ZREM', p .. at[4], at[1]) end
+  end
+end
+`
+
+/** Forgets what is taken once. */
+export const FORGET_ONCE = `
+local function forget(member)
+  local kind, hash, owner = string.match(member, '^(%S+) (%S+) (%S+)$')
+  redis.call('DEL', p .. 'once:' .. kind .. ':' .. hash)
+  redis.call('ZREM', p .. 'owner:' .. kind .. ':' .. owner, member)
+  redis.call('ZREM', p .. 'kind:' .. kind, member)
+  local load = p .. 'load:' .. kind
+  if redis.call('ZREM', p .. 'once-expires', member) == 1 and tonumber(redis.call('ZINCRBY', load, -1, owner)) <= 0 then
+    redis.call('ZREM', load, owner)
+  end
+end
+`
+
+/** Where nodes tell each other what was done. */
+export const CHANGES = 'sallyport:1:changes'

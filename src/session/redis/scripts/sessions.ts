@@ -1,0 +1,113 @@
+import { PLACE_DIGITS } from '../rows.ts'
+import { DROP, script } from './script.ts'
+
+/** ttl, id, host, hash, expires, seen, then the session's fields in pairs. */
+export const INSERT = script(`
+local ttl, id, host, hash = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local key = p .. 'session:' .. id
+redis.call('HSET', key, unpack(ARGV, 7))
+redis.call('PEXPIRE', key, ttl)
+redis.call('SET', p .. 'handle:' .. hash, id .. ' ' .. host, 'PX', ttl)
+redis.call('SADD', p .. 'handles:' .. id, hash)
+redis.call('PEXPIRE', p .. 'handles:' .. id, ttl)
+redis.call('ZADD', p .. 'expires', ARGV[5], id)
+redis.call('ZADD', p .. 'seen', ARGV[6], id)
+local at = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid')
+for i = 2, 4 do
+  if at[i] then
+    redis.call('ZADD', p .. at[i], 0, at[1])
+    live(p .. at[i], ttl)
+  end
+end
+redis.call('XADD', p .. 'changes', '*', 'made', id)
+`)
+
+/** id, host, hash → 1, or 0 when the session is gone. */
+export const ADD_HANDLE = script(`
+local ttl = redis.call('PTTL', p .. 'session:' .. ARGV[1])
+if ttl <= 0 then return 0 end
+redis.call('SET', p .. 'handle:' .. ARGV[3], ARGV[1] .. ' ' .. ARGV[2], 'PX', ttl)
+redis.call('SADD', p .. 'handles:' .. ARGV[1], ARGV[3])
+redis.call('PEXPIRE', p .. 'handles:' .. ARGV[1], ttl)
+redis.call('XADD', p .. 'changes', '*', 'made', ARGV[1])
+return 1
+`)
+
+/** hash → { id, host, fields }, or nothing. */
+export const FIND_BY_HASH = script(`
+local handle = redis.call('GET', p .. 'handle:' .. ARGV[1])
+if not handle then return false end
+local id, host = string.match(handle, '^(%S+) (.*)$')
+return { id, host, redis.call('HGETALL', p .. 'session:' .. id) }
+`)
+
+/** id → the hosts of its cookies. */
+export const FIND_HOSTS = script(`
+local hosts = {}
+for _, hash in ipairs(redis.call('SMEMBERS', p .. 'handles:' .. ARGV[1])) do
+  local handle = redis.call('GET', p .. 'handle:' .. hash)
+  if handle then hosts[#hosts + 1] = string.match(handle, '^%S+ (.*)$') end
+end
+return hosts
+`)
+
+/** index, newest place to look at (as ZREVRANGEBYLEX takes it), how many → a list of { id, fields, place }. */
+export const LIST = script(`
+local found = {}
+for _, place in ipairs(redis.call('ZREVRANGEBYLEX', p .. ARGV[1], ARGV[2], '-', 'LIMIT', 0, ARGV[3])) do
+  local id = string.sub(place, ${PLACE_DIGITS + 2})
+  local fields = redis.call('HGETALL', p .. 'session:' .. id)
+  if #fields == 0 then redis.call('ZREM', p .. ARGV[1], place) end
+  found[#found + 1] = { id, fields, place }
+end
+return found
+`)
+
+/** id, the index of sids that it belongs to now or nothing, then the changed fields in pairs → 1, or 0 when the session is gone. */
+export const UPDATE = script(`
+local id = ARGV[1]
+local key = p .. 'session:' .. id
+if redis.call('EXISTS', key) == 0 then return 0 end
+local at = redis.call('HMGET', key, 'place', 'in_sid')
+if at[2] then redis.call('ZREM', p .. at[2], at[1]) end
+redis.call('HDEL', key, 'sid', 'in_sid', 'lease')
+redis.call('HSET', key, unpack(ARGV, 3))
+if ARGV[2] ~= '' then
+  redis.call('HSET', key, 'in_sid', ARGV[2])
+  redis.call('ZADD', p .. ARGV[2], 0, at[1])
+  live(p .. ARGV[2], redis.call('PTTL', key))
+end
+redis.call('XADD', p .. 'changes', '*', 'updated', id)
+return 1
+`)
+
+/** id, now, until → 1 for one alone. */
+export const LEASE = script(`
+local key = p .. 'session:' .. ARGV[1]
+if redis.call('EXISTS', key) == 0 then return 0 end
+if tonumber(redis.call('HGET', key, 'lease') or '0') > tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', key, 'lease', ARGV[3])
+return 1
+`)
+
+export const RELEASE = script(`return redis.call('HDEL', p .. 'session:' .. ARGV[1], 'lease')`)
+
+/** ids and times in pairs. */
+export const TOUCH = script(`
+for i = 1, #ARGV, 2 do
+  local key = p .. 'session:' .. ARGV[i]
+  local seen = redis.call('HGET', key, 'seen')
+  if seen and tonumber(seen) < tonumber(ARGV[i + 1]) then
+    redis.call('HSET', key, 'seen', ARGV[i + 1])
+    redis.call('ZADD', p .. 'seen', ARGV[i + 1], ARGV[i])
+  end
+end
+`)
+
+/** ids. */
+export const REMOVE = script(`${DROP}
+for _, id in ipairs(ARGV) do
+  drop(id)
+  redis.call('XADD', p .. 'changes', '*', 'removed', id)
+end
+`)

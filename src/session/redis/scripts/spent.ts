@@ -1,0 +1,77 @@
+import { FORGET_ONCE, script } from './script.ts'
+
+/** kind, hash, owner's key, value, expires, ttl, per owner, total → 1, or 0 when there is one already. */
+export const PUT = script(`${FORGET_ONCE}
+local kind, hash, owner, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
+local key = p .. 'once:' .. kind .. ':' .. hash
+if redis.call('EXISTS', key) == 1 then return 0 end
+local mine = p .. 'owner:' .. kind .. ':' .. owner
+local spare = redis.call('ZCARD', mine) - ARGV[7]
+if spare >= 0 then
+  for _, member in ipairs(redis.call('ZRANGE', mine, 0, spare)) do forget(member) end
+end
+local all, load = p .. 'kind:' .. kind, p .. 'load:' .. kind
+spare = redis.call('ZCARD', all) - ARGV[8]
+if spare >= 0 then
+  local most = redis.call('ZREVRANGE', load, 0, 0, 'WITHSCORES')
+  local from = all
+  if most[1] and tonumber(most[2]) > 1 then from = p .. 'owner:' .. kind .. ':' .. most[1] end
+  for _, member in ipairs(redis.call('ZRANGE', from, 0, spare)) do forget(member) end
+end
+local age = redis.call('INCR', p .. 'once-count')
+local member = kind .. ' ' .. hash .. ' ' .. owner
+redis.call('HSET', key, 'value', ARGV[4], 'expires', ARGV[5], 'owner', owner)
+redis.call('PEXPIRE', key, ttl)
+redis.call('ZADD', mine, age, member)
+live(mine, ttl)
+redis.call('ZADD', all, age, member)
+live(all, ttl)
+redis.call('ZINCRBY', load, 1, owner)
+live(load, ttl)
+redis.call('ZADD', p .. 'once-expires', ARGV[5], member)
+return 1
+`)
+
+/** kind, hash, now → the value once. */
+export const TAKE = script(`${FORGET_ONCE}
+local got = redis.call('HMGET', p .. 'once:' .. ARGV[1] .. ':' .. ARGV[2], 'value', 'expires', 'owner')
+if not got[1] then return false end
+forget(ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. got[3])
+if tonumber(got[2]) <= tonumber(ARGV[3]) then return false end
+return got[1]
+`)
+
+/** kind, hash, now → the value, which stays. */
+export const PEEK = script(`
+local got = redis.call('HMGET', p .. 'once:' .. ARGV[1] .. ':' .. ARGV[2], 'value', 'expires')
+if not got[1] or tonumber(got[2]) <= tonumber(ARGV[3]) then return false end
+return got[1]
+`)
+
+/** name, the time in which one is given back, how many at most → { 1, how many are left } or { 0, how long to wait }. */
+export const SPEND = script(`
+local key, interval, burst = p .. 'allowance:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function keep(at)
+  local full = string.format('%.0f', at)
+  redis.call('SET', key, full, 'PXAT', full)
+end
+local before = tonumber(redis.call('GET', key) or '0')
+local at = math.min(before, now + burst * interval)
+local missing = math.max(at - now, 0)
+local wait = missing - (burst - 1) * interval
+if wait > 0 then
+  if at < before then keep(at) end
+  return { 0, wait }
+end
+keep(now + missing + interval)
+return { 1, math.floor(-wait / interval) }
+`)
+
+/** name, the time in which one is given back. */
+export const REFUND = script(`
+local key = p .. 'allowance:' .. ARGV[1]
+local full = redis.call('GET', key)
+if full then redis.call('SET', key, string.format('%.0f', full - ARGV[2]), 'KEEPTTL') end
+`)
