@@ -14,9 +14,12 @@ export function showUnseen(text: string): string {
   return text.replace(UNSEEN, escapeMark)
 }
 
-/** A JSON string that no terminal can be driven by either: JSON itself leaves what is beyond ASCII as it is. */
-export function showJson(value: unknown): string {
-  return showUnseen(JSON.stringify(value))
+/** What JSON.stringify leaves of that as it is; the line breaks of an indented text are its own. */
+const UNSEEN_IN_JSON = /[\x7f-\x9f\p{Bidi_Control}\u2028\u2029]/gu
+
+/** JSON that cannot drive a terminal. `indent` is the number of spaces a level; 0 makes one line. */
+export function showJson(value: unknown, indent = 0): string {
+  return JSON.stringify(value, null, indent).replace(UNSEEN_IN_JSON, escapeMark)
 }
 
 function escapeMark(character: string): string {

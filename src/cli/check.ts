@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { showJson } from '../base/visible.ts'
 import { loadConfig } from '../config/load.ts'
 import { count, renderDiagnostics } from '../config/render.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
@@ -38,7 +39,7 @@ export function runCheck(argv: readonly string[], io: Io, ports: StorePorts): nu
   const diagnostics = result.ok ? result.warnings : result.diagnostics
   if (isJson) {
     const told = { ok: result.ok, file, diagnostics, ...(result.ok ? { untold: untoldOf(result.config) } : {}) }
-    io.stdout(`${JSON.stringify(told, null, 2)}\n`)
+    io.stdout(`${showJson(told, 2)}\n`)
   } else {
     io.stderr(renderDiagnostics(diagnostics, result.texts, { colour: io.colour.stderr }))
     if (result.ok) {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { showJson } from '../base/visible.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
 import { parseClientKey } from '../config/values/pem/client-key.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
@@ -35,6 +36,6 @@ export async function runClientKey(argv: readonly string[], io: Io): Promise<num
     io.stderr(`${file} ${key}\n`)
     return EXIT.failed
   }
-  io.stdout(`${JSON.stringify({ keys: [await publicClientKey(text)] }, null, 2)}\n`)
+  io.stdout(`${showJson({ keys: [await publicClientKey(text)] }, 2)}\n`)
   return EXIT.ok
 }

@@ -1,5 +1,6 @@
 import type { AuditFacts } from '../audit/record.ts'
 import type { Audit } from '../audit/writer.ts'
+import { showJson } from '../base/visible.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
@@ -65,7 +66,7 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
     if (typeof made === 'string') return failed(made, io)
     const { held, secret } = made
     await audit.keep(command.fact === 'token' ? 'token.made' : 'guest.made', factsOf(held.session))
-    if (isJson) io.stdout(`${JSON.stringify({ ...command.describe(held), [command.member]: secret }, null, 2)}\n`)
+    if (isJson) io.stdout(`${showJson({ ...command.describe(held), [command.member]: secret }, 2)}\n`)
     else {
       io.stdout(`${secret}\n`)
       io.stderr(`This is shown once. It is ${held.session.id}, good until ${command.untilOf(held.session)}.\n`)
@@ -75,7 +76,7 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
 
   async function list(config: Config, sessions: OpenSessions): Promise<number> {
     const all = await allOf(config, sessions)
-    if (isJson) io.stdout(`${JSON.stringify(all.map(command.describe), null, 2)}\n`)
+    if (isJson) io.stdout(`${showJson(all.map(command.describe), 2)}\n`)
     else if (all.length === 0) io.stdout(`There are no ${command.many}.\n`)
     else io.stdout(columns([command.head, ...all.map(command.rowOf)]))
     return EXIT.ok

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import { showJson, showUnseen } from '../base/visible.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/render.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
@@ -38,7 +39,7 @@ export async function tellDifference({ before, after, isJson }: Files, io: Io, p
   const people = isOk ? await readPeople(old.config, next.config, io, ports) : null
   const found = isOk ? difference(old.config, next.config, { ...(people ?? NOBODY), nowMs: ports.now() }) : null
   if (isJson) {
-    io.stdout(`${JSON.stringify(asJson({ before, after }, diagnostics, found, people !== null), null, 2)}\n`)
+    io.stdout(`${showJson(asJson({ before, after }, diagnostics, found, people !== null), 2)}\n`)
   } else {
     const texts = new Map([...old.texts, ...next.texts])
     io.stderr(renderDiagnostics(diagnostics, texts, { colour: io.colour.stderr }))
@@ -116,7 +117,7 @@ function personText({ name, email, subject, portal, provider, sessions, ended }:
   const known = name ?? email ?? subject
   const detail = email === null || email === known ? '' : ` <${email}>`
   const ends = ended === 0 ? '' : ended === sessions ? ', is signed out' : `, ${ended} of ${sessions} sessions end`
-  return `${known}${detail} at ${portal} (${provider} ${subject})${ends}`
+  return showUnseen(`${known}${detail} at ${portal} (${provider} ${subject})${ends}`)
 }
 
 function turnLines({ gains, loses, again }: Turns): readonly string[] {

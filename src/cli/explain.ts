@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { canonicalAddress } from '../base/net.ts'
+import { showJson } from '../base/visible.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/render.ts'
 import type { Config } from '../config/types/config.ts'
@@ -101,7 +102,7 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
   const { config } = loaded
   const tell = (grants: ReadonlyMap<string, readonly RoleGrant[]>): number => {
     const explanation = explain(config, { ...question, grants })
-    io.stdout(values.json ? `${JSON.stringify(explanation)}\n` : renderExplanation(explanation))
+    io.stdout(values.json ? `${showJson(explanation)}\n` : renderExplanation(explanation))
     return EXIT_CODES[explanation.verdict]
   }
   const asking = [...config.portals.values()].filter(({ requests }) => requests !== null).map(({ name }) => name)

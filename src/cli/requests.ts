@@ -1,5 +1,6 @@
 import type { AuditEvent } from '../audit/events.ts'
 import type { Audit } from '../audit/writer.ts'
+import { showJson } from '../base/visible.ts'
 import type { Config } from '../config/types/config.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
@@ -120,7 +121,7 @@ async function list(grants: Grants, portals: readonly string[], isJson: boolean,
   }
   if (isJson) {
     const described = { requests: requests.map(describe), grants: granted.map(describeGrant) }
-    io.stdout(`${JSON.stringify(described, null, 2)}\n`)
+    io.stdout(`${showJson(described, 2)}\n`)
     return EXIT.ok
   }
   if (requests.length + granted.length === 0) io.stdout('Nobody asks for anything, and nothing is granted.\n')

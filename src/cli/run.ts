@@ -1,3 +1,4 @@
+import { showJson } from '../base/visible.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import { type Io, processIo } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
@@ -125,6 +126,6 @@ async function runAtTerminal(command: (terminal: Terminal | null) => Promise<num
 function runVersion(options: readonly string[], io: Io): number {
   const parsed = parseArguments(options, VERSION_USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  io.stdout(`${parsed.values.json ? JSON.stringify(versionOfThis()) : versionText()}\n`)
+  io.stdout(`${parsed.values.json ? showJson(versionOfThis()) : versionText()}\n`)
   return EXIT.ok
 }

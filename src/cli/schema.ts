@@ -1,3 +1,4 @@
+import { showJson } from '../base/visible.ts'
 import { configSchema } from '../config/keys/schema.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
@@ -15,6 +16,6 @@ Prints the JSON schema of routes.toml. With an editor that uses Taplo, save it b
 export function runSchema(argv: readonly string[], io: Io): number {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  io.stdout(`${JSON.stringify(configSchema(), null, 2)}\n`)
+  io.stdout(`${showJson(configSchema(), 2)}\n`)
   return EXIT.ok
 }

@@ -1,4 +1,5 @@
 import type { Audit } from '../audit/writer.ts'
+import { showJson } from '../base/visible.ts'
 import { count } from '../config/render.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
@@ -94,7 +95,7 @@ async function list(config: Config, sessions: OpenSessions, values: Values, io: 
 async function listAsJson(entries: AsyncIterable<SessionEntry>, io: Io): Promise<number> {
   let isFirst = true
   for await (const entry of entries) {
-    const text = JSON.stringify(describeEntry(entry), null, 2).replaceAll('\n', '\n  ')
+    const text = showJson(describeEntry(entry), 2).replaceAll('\n', '\n  ')
     await io.stdout(`${isFirst ? '[' : ','}\n  ${text}`)
     isFirst = false
   }
@@ -178,7 +179,7 @@ async function revoke(
     }
     await endThem()
   }
-  await io.stdout(json === true ? `${JSON.stringify({ revoked })}\n` : `${count(revoked.length, 'session')} revoked\n`)
+  await io.stdout(json === true ? `${showJson({ revoked })}\n` : `${count(revoked.length, 'session')} revoked\n`)
   return EXIT.ok
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import { showUnseen } from '../base/visible.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/render.ts'
 import type { Config } from '../config/types/config.ts'
@@ -36,7 +37,8 @@ export function isOutOfReach(store: StoreConfig, io: Io): boolean {
 /** Writes what went wrong, with its hint and cause, after a sentence's beginning; answers the exit code. */
 export function tellFailure(beginning: string, failure: unknown, io: Io): number {
   const { error, hint, cause } = errorFacts(failure)
-  for (const line of [`${beginning}: ${error}`, hint, cause]) if (line !== undefined) io.stderr(`${line}\n`)
+  for (const line of [`${beginning}: ${error}`, hint, cause])
+    if (line !== undefined) io.stderr(`${showUnseen(String(line))}\n`)
   return EXIT.failed
 }
 

@@ -1,3 +1,4 @@
+import { showUnseen } from '../base/visible.ts'
 import { createLines, type HalfHidden } from './hidden/lines.ts'
 import type { Diagnostic } from './text/diagnostic.ts'
 
@@ -55,8 +56,8 @@ function renderOne(diagnostic: Diagnostic, lines: ReturnType<typeof createLines>
   const { severity, code, message, hint, file, line, column } = diagnostic
   const accent = paint[severity]
   const gutter = ' '.repeat(String(line).length)
-  let block = `${accent(severity)}${paint.strong(`: ${visible(message)}`)}\n`
-  if (code !== 'file.unreadable') block += `${gutter}${paint.faint('-->')} ${visible(file)}:${line}:${column}\n`
+  let block = `${accent(severity)}${paint.strong(`: ${showUnseen(message)}`)}\n`
+  if (code !== 'file.unreadable') block += `${gutter}${paint.faint('-->')} ${showUnseen(file)}:${line}:${column}\n`
   const own = lines?.(line) ?? null
   if (own !== null && own.source.trim() !== '') {
     const frame = cutFrame(charactersOf(own), diagnostic)
@@ -64,7 +65,7 @@ function renderOne(diagnostic: Diagnostic, lines: ReturnType<typeof createLines>
     block += `${paint.faint(`${line} |`)} ${frame.text}\n`
     block += `${gutter} ${paint.faint('|')} ${frame.indent}${accent(frame.carets)}\n`
   }
-  if (hint !== '') block += `${gutter} ${paint.faint('=')} ${paint.strong('hint:')} ${visible(hint)}\n`
+  if (hint !== '') block += `${gutter} ${paint.faint('=')} ${paint.strong('hint:')} ${showUnseen(hint)}\n`
   return block
 }
 
@@ -104,13 +105,13 @@ function cutFrame(
   }
 }
 
-/** Characters that move the cursor, colour the terminal or reorder text, as U+FFFD. */
+/** In a frame each character keeps its one column, above the carets: what moves the cursor, colours or reorders text is U+FFFD. */
 function visible(text: string): string {
   return text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, '\uFFFD')
 }
 
 function summarise(diagnostics: readonly Diagnostic[], paint: Paint): string {
-  const files = [...new Set(diagnostics.map(diagnostic => diagnostic.file))].map(visible).join(', ')
+  const files = [...new Set(diagnostics.map(diagnostic => diagnostic.file))].map(showUnseen).join(', ')
   const errors = diagnostics.filter(diagnostic => diagnostic.severity === 'error').length
   const warnings = diagnostics.length - errors
   const counts = [

@@ -1,5 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { showJson } from '../base/visible.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
@@ -85,7 +86,7 @@ export async function runImport(argv: readonly string[], io: Io): Promise<number
   }
   const isGood = made.checked.mistakes.length === 0 && !isClosed(made.notes)
   if (json === true) {
-    io.stdout(`${JSON.stringify({ ok: isGood, from: whence, ...made.shown }, null, 2)}\n`)
+    io.stdout(`${showJson({ ok: isGood, from: whence, ...made.shown }, 2)}\n`)
   } else {
     if (out === undefined) io.stdout(made.text)
     io.stderr(renderReport(made, { colour: io.colour.stderr, isVerbose: verbose === true }))

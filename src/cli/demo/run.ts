@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { toGateError } from '../../base/errors.ts'
+import { showUnseen } from '../../base/visible.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { usageLines } from '../../console/usage.ts'
@@ -45,7 +46,7 @@ export async function runDemo(
     demo = await startDemo(options, startServe)
   } catch (error) {
     const { message, hint } = toGateError(error)
-    io.stderr(`sallyport demo: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
+    io.stderr(`sallyport demo: ${showUnseen(message)}\n${hint === undefined ? '' : `hint: ${showUnseen(hint)}\n`}`)
     return 1
   }
   io.stdout(firstScreen(demo, options, io.colour.stdout))

@@ -1,3 +1,5 @@
+import { showUnseen } from '../../base/visible.ts'
+
 /** `warning` is for what works now, or may be meant; `bad` for what will not work. */
 export type Grade = 'good' | 'warning' | 'bad'
 
@@ -36,16 +38,19 @@ const MARKS: Readonly<Record<Grade, { readonly text: string; readonly colour: st
   bad: { text: 'FAIL', colour: '31' },
 }
 
-/** The report for people: a heading for each part, a line for each finding, a hint below what needs one. */
+/**
+ * The report for people: a heading for each part, a line for each finding, a hint below what needs one. A provider's own words are among
+ * them: none of them can drive the terminal or add a line.
+ */
 export function renderSections(sections: readonly Section[], hasColour: boolean): string {
   const paint = (text: string, code: string) => (hasColour ? `\u001b[${code}m${text}\u001b[0m` : text)
   return sections
     .map(({ about, findings }) => {
       const lines = findings.map(({ grade, what, hint }) => {
         const mark = paint(MARKS[grade].text, MARKS[grade].colour)
-        return `  ${mark}  ${what}\n${hint === null ? '' : `        hint: ${hint}\n`}`
+        return `  ${mark}  ${showUnseen(what)}\n${hint === null ? '' : `        hint: ${showUnseen(hint)}\n`}`
       })
-      return `${paint(about, '1')}\n${lines.join('')}`
+      return `${paint(showUnseen(about), '1')}\n${lines.join('')}`
     })
     .join('\n')
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { Ports } from '../../base/ports.ts'
+import { showJson } from '../../base/visible.ts'
 import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render.ts'
 import type { Config } from '../../config/types/config.ts'
@@ -62,7 +63,7 @@ export async function runDoctor(
   const isJson = parsed.values.json === true
   io.stdout(
     isJson
-      ? `${JSON.stringify({ ok: failures === 0, file, sections }, null, 2)}\n`
+      ? `${showJson({ ok: failures === 0, file, sections }, 2)}\n`
       : `${renderSections(sections, io.colour.stdout)}\n${conclude(failures, countGrade(sections, 'warning'))}\n`,
   )
   return failures === 0 ? EXIT.ok : EXIT.failed

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { GateError, toGateError } from '../../base/errors.ts'
+import { showUnseen } from '../../base/visible.ts'
 import { good, type Parsed } from '../../config/text/outcome.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
@@ -49,7 +50,7 @@ export async function runInit(
     })
   } catch (thrown) {
     const { message, hint } = toGateError(thrown)
-    io.stderr(`${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`)
+    io.stderr(`${showUnseen(message)}\n${hint === undefined ? '' : `hint: ${showUnseen(hint)}\n`}`)
     return EXIT.failed
   }
 }

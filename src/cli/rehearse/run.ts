@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { showJson } from '../../base/visible.ts'
 import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
@@ -88,7 +89,7 @@ export async function runRehearse(argv: readonly string[], io: Io): Promise<numb
   const totals = countKinds(findings)
   const isGood = totals.lost === 0 && hasServed(findings)
   if (values.json === true) {
-    await io.stdout(`${JSON.stringify({ ok: isGood, log: reading, totals, groups: findings }, null, 2)}\n`)
+    await io.stdout(`${showJson({ ok: isGood, log: reading, totals, groups: findings }, 2)}\n`)
   } else {
     await io.stdout(renderRehearsal({ reading, findings }, io.colour.stdout, values.all === true))
   }

@@ -318,6 +318,20 @@ public_port = ${port}
     expect(code).toBe(1)
   })
 
+  test('escapes what a provider says: neither its text nor its JSON drives a terminal or adds a line', async () => {
+    const hostile = 'http://evil.test/\u001b[2J\u009b31m\u202eok\n  ok    takes client_id and client_secret'
+    await using evil = await startBadProvider()
+    evil.behave({ discovery: { issuer: hostile, claims_supported: [hostile], scopes_supported: [hostile] } })
+    const text = await examine({ issuer: evil.issuer })
+    const json = await examine({ issuer: evil.issuer }, { argv: ['--json'] })
+    expect(text.out).toContain('evil.test')
+    expect(text.out).not.toContain('\n  ok    takes client_id and client_secret')
+    for (const { out } of [text, json]) {
+      expect(out).not.toMatch(/[^\P{Cc}\n]|\p{Bidi_Control}/u)
+    }
+    expect(JSON.stringify(JSON.parse(json.out))).toContain('\u202eok')
+  })
+
   test('never says a secret, in either form', async () => {
     const { out, err } = await examine({ secret: 'very-secret-words' }, { argv: ['--json'] })
     const report: unknown = JSON.parse(out)
