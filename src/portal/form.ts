@@ -42,8 +42,24 @@ export async function readOwnForm(
   const form = new URLSearchParams((await readBody(ctx.request, maxBytes, formWaitMs)) ?? '')
   const isOwn = isSameOrigin(ctx) ?? (await isProven(ctx, seal, form, await ownerOf(form)))
   if (isOwn) return form
-  const { headers } = ctx.request
-  throw new GateError('access.origin', 'a form came from a page that is not ours', {
+  throw notOurs(ctx)
+}
+
+/**
+ * For a form that can do most: it carries the proof of this session, whatever the browser says of the page. Throws `access.origin` where
+ * it does not.
+ */
+export async function requireProof(
+  ctx: PortalRequest,
+  seal: Sealer,
+  form: URLSearchParams,
+  owner: FormOwner,
+): Promise<void> {
+  if (!(await isProven(ctx, seal, form, owner.id))) throw notOurs(ctx)
+}
+
+function notOurs({ request: { headers } }: PortalRequest): GateError {
+  return new GateError('access.origin', 'a form came from a page that is not ours', {
     facts: { origin: headers.get('origin'), site: headers.get('sec-fetch-site') },
   })
 }

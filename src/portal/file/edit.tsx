@@ -12,7 +12,7 @@ import { stillSignedIn } from '../account/still-signed-in.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import type { Draft, Finding, Judged, Saved } from '../desk.ts'
-import { type FormTools, proveForm, readOwnForm } from '../form.ts'
+import { type FormTools, proveForm, readOwnForm, requireProof } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
@@ -66,6 +66,7 @@ export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Ses
   const form = await readOwnForm(ctx, tools, undefined, MAX_FORM_BYTES)
   const session = await stillSignedIn(tools.sessions, sender)
   admitEditor(ctx, tools, session)
+  await requireProof(ctx, tools.seal, form, session)
   const draft = await draftOf(tools, session, form)
   if (!isFresh(session, tools)) return tooOld(ctx, tools, session, draft)
   switch (form.get('act')) {
