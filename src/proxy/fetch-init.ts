@@ -12,7 +12,7 @@ export function fetchInit(job: ForwardJob, origin: Origin): BunFetchRequestInit 
   const init: BunFetchRequestInit = {
     method: job.method,
     headers: job.headers,
-    body: job.body,
+    body: bodyOf(job),
     redirect: 'manual',
     decompress: false,
   }
@@ -21,6 +21,23 @@ export function fetchInit(job: ForwardJob, origin: Origin): BunFetchRequestInit 
   if (origin.protocol !== undefined) init.protocol = origin.protocol
   if (expectsEvents(job.sent) || job.timeoutMs > FETCH_IDLE_MS || job.upstream.mayBeSilent) init.timeout = false
   return init
+}
+
+/**
+ * Methods that fetch never sends a second time. When a kept connection drops, Bun 1.4.5 repeats PUT, DELETE, OPTIONS and QUERY on a new
+ * one, unless the body is a stream: a half-sent PUT could take effect twice.
+ */
+const NEVER_REPEATED: ReadonlySet<string> = new Set(['POST', 'PATCH'])
+
+/** A complete body goes as it is where fetch sends it once, and as a stream of one piece with every other method. */
+function bodyOf({ body, method }: ForwardJob): ForwardJob['body'] {
+  if (!(body instanceof Uint8Array) || NEVER_REPEATED.has(method)) return body
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start(controller) {
+      if (body.byteLength > 0) controller.enqueue(body)
+      controller.close()
+    },
+  })
 }
 
 function expectsEvents(sent: Readonly<Record<string, string>>): boolean {

@@ -83,12 +83,17 @@ describe('a request', () => {
     expect((await send(get('/stripped?q'))).received).toStartWith('GET /base/?q ')
     expect((await send(get('/strippedx'))).received).toStartWith('GET /strippedx ')
   })
-  test('keeps its Content-Length, and the length of none', async () => {
-    const { received } = await send(
-      'POST /p HTTP/1.1\r\nHost: app.example\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello',
-    )
-    expect(received).toMatch(/^content-length: 5\r$/im)
-  })
+  test.each(['POST', 'PATCH', 'PUT', 'DELETE', 'OPTIONS', 'PROPFIND'])(
+    'with %s keeps its Content-Length, and its body',
+    async method => {
+      const { received } = await send(
+        `${method} /p HTTP/1.1\r\nHost: app.example\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello`,
+      )
+      expect(received).toMatch(/^content-length: 5\r$/im)
+      expect(received).not.toMatch(/^transfer-encoding/im)
+      expect(received).toEndWith('\r\n\r\nhello')
+    },
+  )
   test.each(['TRACE / HTTP/1.1', 'CONNECT app.example:80 HTTP/1.1', 'OPTIONS * HTTP/1.1'])(
     '"%s" never reaches an upstream',
     async line => {
