@@ -7,13 +7,15 @@ import { LOGIN_LIFETIME_MS } from '../../src/portal/sign-in/begin.ts'
 import { signInStarts } from '../../src/server/request/rates.ts'
 import type { SessionLimits } from '../../src/session/life.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
+import { openRedisStore } from '../../src/session/redis/store.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import { ONCE_LIMITS } from '../../src/session/spent/single-use.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
-import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
+import { startValkey } from '../kit/programs/valkey.ts'
+import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
 
 const HOUR = 3_600_000
 const LIMITS: SessionLimits = { lifetimeMs: 12 * HOUR, idleMs: 2 * HOUR, cacheEntries: 100, vouchers: ANY_PROVIDER }
@@ -159,6 +161,29 @@ describe('a session', () => {
       expect(await sessions.find(token, 'auth.example')).toBeNull()
     }))
 
+  test('lives no longer than its sign-in gave it, though the file has lengthened lifetimes since', () =>
+    withSessions(
+      async (sessions, clock, path) => {
+        const [used, unused] = [await sessions.start(SIGN_IN), await sessions.start(SIGN_IN)]
+        const { token } = await sessions.start({ ...SIGN_IN, isRemembered: true })
+        const longer = { ...LIMITS, lifetimeMs: 100 * HOUR, idleMs: 100 * HOUR }
+        const portals = new Map([
+          ['home', { ...LIFETIMES, lifetimeMs: 100 * HOUR, idleMs: 100 * HOUR, rememberMs: 100 * HOUR }],
+        ])
+        clock.advance(HOUR / 2)
+        sessions.configure({ ...longer, portals })
+        expect((await sessions.find(used.token, 'auth.example'))?.id).toBe(used.session.id)
+        clock.advance(HOUR / 2)
+        const after = open(path, clock, { ...longer, portals })
+        for (const one of [used.token, unused.token, token]) {
+          expect(await sessions.find(one, 'auth.example')).toBeNull()
+          expect(await after.find(one, 'auth.example')).toBeNull()
+        }
+        await after.close()
+      },
+      { lifetimeMs: HOUR, idleMs: HOUR },
+    ))
+
   test('comes back from the store when the cache is smaller than the sessions', () =>
     withSessions(
       async sessions => {
@@ -243,6 +268,48 @@ describe('a single-use record', () => {
       expect(await sessions.takeOnce('login', 'k')).toBeNull()
     }))
 })
+
+test.each(['sqlite', 'redis'])(
+  'a session that ends in %s while it is read does not come back from that reading',
+  async kind => {
+    using folder = temporaryFolder()
+    await using valkey = kind === 'redis' ? await startValkey() : null
+    const clock = fakeClock(Date.now())
+    const ports = quietPorts(clock)
+    const store =
+      valkey === null
+        ? openSqliteStore(join(folder.path, 's.db'), ports)
+        : openRedisStore({ url: valkey.url(), shownAs: 'the server' }, ports)
+    const read = Promise.withResolvers<void>()
+    const answered = Promise.withResolvers<void>()
+    const sessions = openSessions({
+      store: {
+        ...store,
+        async findByHash(hash) {
+          const row = await store.findByHash(hash)
+          read.resolve()
+          await answered.promise
+          return row
+        },
+      },
+      sealer: createSealer(KEY, ports),
+      limits: LIMITS,
+      ports,
+      timers: { watchMs: 20, flushMs: 20, purgeMs: 1e6 },
+    })
+    const { token, session } = await sessions.start(SIGN_IN)
+    // Nothing of it is in memory: it has to be read.
+    sessions.configure({ ...LIMITS, cacheEntries: 1 })
+    await sessions.start(SIGN_IN)
+    const reading = sessions.find(token, 'auth.example')
+    await read.promise
+    await sessions.end(session.id)
+    answered.resolve()
+    expect(await reading).toBeNull()
+    expect(await sessions.find(token, 'auth.example')).toBeNull()
+    await sessions.close()
+  },
+)
 
 test('a store that fails is session.store, and cached sessions go on', () =>
   withSessions(async sessions => {

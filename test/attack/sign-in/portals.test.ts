@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { createToken } from '../../kit/commands.ts'
+import { OWN_FORM } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { fetchFrom, sendForm } from '../../kit/requests.ts'
 import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
@@ -65,6 +67,38 @@ test('a session of another portal, or of another host, is none, though its cooki
     const sub = asked === 'one.example' ? 'ada' : 'bob'
     const answer = await ask(gate, asked, await signIn(gate, portal, host, sub))
     expect([portal, host, asked, answer]).toEqual([portal, host, asked, { status: 401, subject: null }])
+  }
+})
+
+test('an admin of one portal ends no session of another, by its page or by its id', async () => {
+  const own = portalTable(
+    'url = "http://auth.one"\nadmin_role = "admin"\nroles = { everyone = { any = true }, admin = { subjects = ["ada"] } }',
+    'one',
+  )
+  const other = portalTable(
+    'url = "http://auth.two"\nadmin_role = "admin"\nroles = { everyone = { any = true }, admin = { subjects = ["bob"] } }',
+    'two',
+  )
+  const route = (name: string) => routeTo(upstream, `app.${name}`, `portal = "${name}"\nallow = ["everyone"]`)
+  for (const url of ['both have one', 'neither has one']) {
+    const file = providerTable(SILENT) + own + other + route('one') + route('two')
+    await using at = await startGate(url === 'both have one' ? file : file.replaceAll(/url = .*\n/g, ''))
+    const host = url === 'both have one' ? 'auth' : 'app'
+    const admin = await at.signIn(`${host}.one`, { sub: 'ada' }, 'one')
+    // The very same person's too: she is no admin there.
+    for (const sub of ['bob', 'ada']) {
+      const { cookie, sessionId } = await at.signIn(`${host}.two`, { sub }, 'two')
+      for (const more of [{}, { all: '1' }] as Readonly<Record<string, string>>[]) {
+        const fields = { ...OWN_FORM, host: `${host}.one`, cookie: admin.cookie }
+        const answer = await sendForm(at, 'sessions', fields, { act: 'end', id: sessionId, ...more })
+        expect([url, sub, answer.status]).toEqual([url, sub, 200])
+      }
+      const still = await fetchFrom(at, '/.sallyport/sessions', { host: `${host}.two`, cookie })
+      const { sessions } = (await still.json()) as { sessions: { is_this: boolean }[] }
+      expect([url, sub, sessions.some(one => one.is_this)]).toEqual([url, sub, true])
+    }
+    expect(at.told('An admin ended a session')).toEqual([])
+    expect(at.told('signed out')).toEqual([])
   }
 })
 
