@@ -181,9 +181,14 @@ export interface SessionStore extends AuditStore {
   /** Gives back one that was taken. */
   refund(name: string, pace: Pace): MaybePromise<void>
   insertToken(token: StoredApiToken): MaybePromise<void>
+  /**
+   * Keeps a short token of the token with this id. Only the latest two of one are kept, `findToken` alone finds them, and they go
+   * with that token: whoever renews one again and again adds nothing to what is kept or listed.
+   */
+  insertShortToken(ofId: string, token: Omit<StoredApiToken, 'id'>): MaybePromise<void>
   findToken(hash: string): MaybePromise<StoredApiToken | null>
   findTokenById(tokenId: string): MaybePromise<StoredApiToken | null>
-  /** Every token of a portal, newest first: operators make them, and there are few. */
+  /** Every token of a portal but short ones, newest first: people make them one by one. */
   listTokens(portal: string): MaybePromise<readonly StoredApiToken[]>
   /** Notes that a token is used; true for the first who says so. */
   useToken(tokenId: string): MaybePromise<boolean>

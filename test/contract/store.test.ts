@@ -517,6 +517,24 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       await other.close()
     }))
 
+  test('of the short tokens of one, the latest two are found, none is listed, and they go with it', () =>
+    withStore(async store => {
+      await store.insertToken(TOKEN)
+      await store.insertToken({ ...TOKEN, id: 'token-2', hash: 'h2', createdAtMs: 20 })
+      const { id: _, ...short } = { ...TOKEN, grant: '{"of":"token-1"}' }
+      for (let round = 0; round < 30; round++) await store.insertShortToken('token-1', { ...short, hash: `s${round}` })
+      await store.insertShortToken('token-2', { ...short, hash: 'other' })
+      const found = async (...hashes: string[]) => {
+        const rows = await Promise.all(hashes.map(hash => store.findToken(hash)))
+        return rows.map(row => row?.grant ?? null)
+      }
+      expect(await found('s27', 's28', 's29', 'other')).toEqual([null, short.grant, short.grant, short.grant])
+      expect((await store.listTokens('home')).map(({ id }) => id)).toEqual(['token-2', 'token-1'])
+      expect(await store.removeToken('token-1')).toBe(true)
+      expect(await found('s28', 's29', 'other')).toEqual([null, null, short.grant])
+      await store.purge(TOKEN.expiresAtMs, 0)
+    }))
+
   const LINK: StoredGuestLink = {
     id: 'guest:1',
     hash: 'l1',

@@ -1,8 +1,9 @@
 import { sha256 } from '../../base/bytes.ts'
+import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { repeatedName } from '../../identity/answer.ts'
 import type { ApiTokens, HeldApiToken } from '../../session/credentials/api-tokens.ts'
-import type { Sessions } from '../../session/session.ts'
+import type { Allowance, Sessions } from '../../session/session.ts'
 import { noteMade } from '../account/credential-page.ts'
 import { openAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
@@ -13,7 +14,7 @@ import { SCOPE } from './metadata.ts'
 
 export interface TokenTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: Pick<Sessions, 'describe' | 'end' | 'putOnce' | 'takeOnce' | 'peekOnce'> & {
+  readonly sessions: Pick<Sessions, 'describe' | 'end' | 'putOnce' | 'takeOnce' | 'peekOnce' | 'spend'> & {
     readonly tokens: ApiTokens
   }
 }
@@ -22,6 +23,9 @@ export interface TokenTools extends FormTools, AuditTools {
 const ACCESS_MS = 10 * 60_000
 const REFRESH_MS = 30 * 24 * 60 * 60_000
 const GRANT_MS = 90 * 24 * 60 * 60_000
+
+/** How often one grant is renewed: an access token lasts ten minutes, and a client may be started again a few times meanwhile. */
+const REFRESHES: Allowance = Object.freeze({ name: 'refreshes', intervalMs: 60_000, burst: 10 })
 
 const MAX_FORM_BYTES = 16 * 1024
 
@@ -35,7 +39,7 @@ type Refusal = 'invalid_request' | 'invalid_grant' | 'invalid_target' | 'unsuppo
 
 /**
  * The token endpoint (RFC 6749 §3.2): an access token and a refresh token for a code, or for a refresh token. Clients have no secret, so
- * that everything hangs on the code's own, and on PKCE. Throws `target.stalled`, `session.store`.
+ * that everything hangs on the code's own, and on PKCE. Throws `limit.rate`, `target.stalled`, `session.store`.
  */
 export async function giveTokens(ctx: PortalRequest, tools: TokenTools): Promise<Response> {
   const form = await readForm(ctx, tools)
@@ -117,6 +121,14 @@ async function refresh(ctx: PortalRequest, tools: TokenTools, form: URLSearchPar
     return refuse('invalid_grant')
   const named = form.get('resource')
   if (named !== null && ctx.resources.at(named)?.address !== bound.address) return refuse('invalid_target')
+  // Before it is used up: whoever is told to wait comes again with the same one.
+  const spent = await sessions.spend(REFRESHES, held.session.id)
+  if (!spent.isAllowed) {
+    throw new GateError('limit.rate', 'a client renews its access token again and again', {
+      facts: { token: held.session.id, client: ctx.clientAddress },
+      retryAfterS: Math.ceil(spent.waitMs / 1000),
+    })
+  }
   if ((await sessions.takeOnce('refresh', text)) === null) {
     await endForReuse(ctx, tools, held.session.id, 'a refresh token')
     return refuse('invalid_grant')

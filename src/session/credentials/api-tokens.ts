@@ -92,7 +92,10 @@ export interface ApiTokens {
   describe(tokenId: string): Promise<HeldApiToken | null>
   /** Notes the first use of one that is `isUnused`; true for one caller alone, of all processes. */
   noteUse(tokenId: string): Promise<boolean>
-  /** Makes a short token that stands for this one, and ends with it at the latest. Said this once. */
+  /**
+   * Makes a short token that stands for this one, and ends with it at the latest. Said this once. The latest two of one work, so that
+   * what is under way with the one before comes through.
+   */
   createShort(of: HeldApiToken, lifetimeMs: number): Promise<string>
   /** An admin has ended a session of this person: what follows them rests, everywhere, until they sign in again. */
   suspend(owner: Owner): Promise<void>
@@ -236,10 +239,11 @@ export function createApiTokens(
     },
     async createShort({ session }, lifetimeMs) {
       const { portal } = session
-      const wanted = { textPrefix: TOKEN_PREFIX, id: newId(), portal, lifetimeMs, follows: null }
-      const { text, owner: _, ...kept } = await issueSecret(wanted, store, ports)
-      const grant = JSON.stringify({ of: session.id } satisfies StoredShort)
-      await guarded(() => store.insertToken({ ...kept, name: '', grant, isUsed: true }))
+      const wanted = { textPrefix: TOKEN_PREFIX, id: session.id, portal, lifetimeMs, follows: null }
+      const { text, owner: _, id, ...kept } = await issueSecret(wanted, store, ports)
+      const grant = JSON.stringify({ of: id } satisfies StoredShort)
+      await guarded(() => store.insertShortToken(id, { ...kept, name: '', grant, isUsed: true }))
+      cache.forget(id)
       return text
     },
     revoke: tokenId => cache.revoke(tokenId, () => store.removeToken(tokenId)),

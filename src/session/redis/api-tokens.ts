@@ -1,7 +1,7 @@
 import type { TokenStore } from '../sqlite/tables/api-tokens.ts'
 import type { StoredApiToken } from '../store.ts'
 import type { RedisLink } from './connection.ts'
-import { INSERT_TOKEN, REMOVE_TOKEN, USE_TOKEN } from './scripts/credentials.ts'
+import { INSERT_SHORT_TOKEN, INSERT_TOKEN, REMOVE_TOKEN, USE_TOKEN } from './scripts/credentials.ts'
 
 const PREFIX = 'sallyport:1:token:'
 /** There until the token is used. */
@@ -20,6 +20,10 @@ export function tokensOver(link: RedisLink, ttlOf: (expiresAtMs: number) => numb
       const { isUsed, ...row } = token
       const life = ttlOf(token.expiresAtMs)
       await link.run(INSERT_TOKEN, [token.id, token.hash, JSON.stringify(row), life, isUsed ? '' : 'unused'])
+    },
+    async insertShortToken(ofId, { isUsed: _, ...row }) {
+      const text = JSON.stringify({ ...row, id: `${ofId}/${row.hash}` })
+      await link.run(INSERT_SHORT_TOKEN, [ofId, row.hash, text, ttlOf(row.expiresAtMs)])
     },
     findToken: find,
     async findTokenById(tokenId) {

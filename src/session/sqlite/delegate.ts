@@ -29,6 +29,7 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     readShared: name => run(store => store.readShared(name)),
     replaceShared: (name, before, after) => run(store => store.replaceShared(name, before, after)),
     insertToken: token => run(store => store.insertToken(token)),
+    insertShortToken: (ofId, token) => run(store => store.insertShortToken(ofId, token)),
     findToken: hash => run(store => store.findToken(hash)),
     findTokenById: id => run(store => store.findTokenById(id)),
     listTokens: portal => run(store => store.listTokens(portal)),

@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { startAnswering } from '../../kit/applications/answering.ts'
@@ -6,7 +7,9 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { McpClient, REDIRECT, VERIFIER } from '../../kit/mcp/client.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
 import { fetchFrom } from '../../kit/requests.ts'
+import { shared } from '../../kit/sessions/shared.ts'
 import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
@@ -322,6 +325,45 @@ describe('a refresh token', () => {
     expect(gate.server.reload()).toBe('changed')
     expect((await one.refresh(next.body.refresh_token ?? '')).status).toBe(200)
   })
+
+  test.each(['sqlite', 'redis'])(
+    'that is used again and again is told to wait, leaves nothing behind in %s, and goes on',
+    async kind => {
+      await using valkey = kind === 'redis' ? await startValkey() : null
+      using folder = temporaryFolder()
+      const store = valkey === null ? `sqlite:${join(folder.path, 's.db')}` : valkey.url()
+      await using at = await startGate(file(), { ports: { now: clock.now }, store, sessions: shared(store).sessions })
+      const one = await client(at)
+      const eve = await at.signIn('auth.test', { sub: 'eve' })
+      const { body } = await one.redeem(await one.code(RESOURCE, eve.cookie), RESOURCE)
+      let refresh = body.refresh_token ?? ''
+      let access = body.access_token ?? ''
+      let renewed = 0
+      for (; renewed < 100; renewed++) {
+        const next = await one.refresh(refresh)
+        if (next.status === 429) break
+        expect(next.status).toBe(200)
+        refresh = next.body.refresh_token ?? ''
+        access = next.body.access_token ?? ''
+      }
+      expect(renewed).toBe(10)
+      // Another of the same client is not held up, nor is what was given.
+      expect(await status(access, '/mcp', 'app.test', at)).toBe(200)
+      const other = await one.redeem(await one.code(RESOURCE, eve.cookie), RESOURCE)
+      expect((await one.refresh(other.body.refresh_token ?? '')).status).toBe(200)
+      const listed = await one.ask('/.sallyport/tokens', { cookie: eve.cookie, accept: 'application/json' })
+      expect(((await listed.json()) as { tokens: unknown[] }).tokens).toHaveLength(2)
+      const kept =
+        valkey === null
+          ? new Database(join(folder.path, 's.db'), { readonly: true }).query('SELECT id FROM tokens').all().length
+          : Number(await valkey.ask(0, 'EVAL', "return #redis.call('KEYS', 'sallyport:1:token:*')", '0'))
+      expect(kept).toBe(6)
+      // What was refused is not used up. Servers count by their own clocks.
+      clock.advance(60_000)
+      if (valkey === null) expect((await one.refresh(refresh)).status).toBe(200)
+      else expect((await one.refresh(refresh)).body).toMatchObject({ code: 'limit.rate' })
+    },
+  )
 
   test('is listed among its person’s tokens, and revoked there', async () => {
     const dora = await gate.signIn('auth.test', { sub: 'dora' })

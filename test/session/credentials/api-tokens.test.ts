@@ -121,6 +121,24 @@ test('a token ends with its time, from memory too', async () => {
   await store.close()
 })
 
+test('of a token that is renewed again and again the latest two short ones work, and none is in a list', async () => {
+  using folder = temporaryFolder()
+  const { tokens, store } = openTokens(folder.path)
+  const { held } = await tokens.create(NEW)
+  const texts: string[] = []
+  for (let round = 0; round < 20; round++) {
+    const text = await tokens.createShort(held, 600)
+    texts.push(text)
+    expect((await tokens.find(text))?.session.id).toBe(held.session.id)
+  }
+  const works = await Promise.all(texts.map(async text => (await tokens.find(text)) !== null))
+  expect(works).toEqual([...Array.from({ length: 18 }, () => false), true, true])
+  expect((await tokens.list('home')).map(({ session }) => session.id)).toEqual([held.session.id])
+  await tokens.revoke(held.session.id)
+  for (const text of texts) expect(await tokens.find(text)).toBeNull()
+  await store.close()
+})
+
 test('a short token that was used ends after its ten minutes, from memory too, and never after the one that it stands for', async () => {
   using folder = temporaryFolder()
   const { tokens, store, clock, reads } = openTokens(folder.path)

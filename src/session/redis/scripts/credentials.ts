@@ -8,6 +8,16 @@ redis.call('HSET', p .. 'tokens', ARGV[1], ARGV[2])
 redis.call('XADD', p .. 'changes', '*', 'made', ARGV[1])
 `)
 
+/** the id of the token that it stands for, hash, the token, ttl. */
+export const INSERT_SHORT_TOKEN = script(`
+local mine = p .. 'token-shorts:' .. ARGV[1]
+redis.call('SET', p .. 'token:' .. ARGV[2], ARGV[3], 'PX', ARGV[4])
+redis.call('LPUSH', mine, ARGV[2])
+for _, hash in ipairs(redis.call('LRANGE', mine, 2, -1)) do redis.call('DEL', p .. 'token:' .. hash) end
+redis.call('LTRIM', mine, 0, 1)
+live(mine, ARGV[4])
+`)
+
 /** id → 1, or 0 when there is none. */
 export const REMOVE_TOKEN = script(`
 local hash = redis.call('HGET', p .. 'tokens', ARGV[1])
@@ -15,6 +25,9 @@ if not hash then return 0 end
 redis.call('HDEL', p .. 'tokens', ARGV[1])
 redis.call('XADD', p .. 'changes', '*', 'removed', ARGV[1])
 redis.call('DEL', p .. 'token-unused:' .. hash)
+local shorts = p .. 'token-shorts:' .. ARGV[1]
+for _, short in ipairs(redis.call('LRANGE', shorts, 0, -1)) do redis.call('DEL', p .. 'token:' .. short) end
+redis.call('DEL', shorts)
 return redis.call('DEL', p .. 'token:' .. hash)
 `)
 

@@ -18,6 +18,7 @@ import type { Script } from '../connection.ts'
  *     allowance:NAME      when an allowance is full again, until then
  *     person:KEY          hash: what is known of someone with tokens that follow them
  *     directory:KEY       hash: ID → what a provider has pushed, as JSON, which stays
+ *     token-shorts:ID     list: hashes of the latest two short tokens of a token, which are kept as tokens and not in `tokens`
  *     token-unused:HASH   there until the token is used for the first time
  *     audit audit-frequent   streams: the audit trail, each row as JSON
  *     changes             stream: what was done to sessions, for the caches of other nodes; never empty, by which they know a server

@@ -17,7 +17,7 @@ interface TokenRow {
 /** What of a SessionStore is about tokens. */
 export type TokenStore = Pick<
   SessionStore,
-  'insertToken' | 'findToken' | 'findTokenById' | 'listTokens' | 'useToken' | 'removeToken'
+  'insertToken' | 'insertShortToken' | 'findToken' | 'findTokenById' | 'listTokens' | 'useToken' | 'removeToken'
 >
 
 /** The tokens of an open database, written as patiently as the rest; `tellRemoved` lets other processes know of one that is gone. */
@@ -32,16 +32,26 @@ export function tokensOn(
   const byHash = database.query<TokenRow, [string]>('SELECT * FROM tokens WHERE hash = ?')
   const byId = database.query<TokenRow, [string]>('SELECT * FROM tokens WHERE id = ?')
   const byPortal = database.query<TokenRow, [string]>(
-    'SELECT * FROM tokens WHERE portal = ? ORDER BY created_ms DESC, id DESC',
+    "SELECT * FROM tokens WHERE portal = ? AND instr(id, '/') = 0 ORDER BY created_ms DESC, id DESC",
   )
   const use = database.query('UPDATE tokens SET is_used = 1 WHERE id = ? AND is_used = 0')
+  const rename = database.query('UPDATE tokens SET id = ? WHERE id = ?')
   const remove = database.query('DELETE FROM tokens WHERE id = ?')
   const purge = database.query('DELETE FROM tokens WHERE expires_ms <= ?')
+  function put({ id, hash, portal, name, grant, createdAtMs, expiresAtMs, isUsed }: StoredApiToken): void {
+    insert.run(id, hash, portal, name, grant, createdAtMs, expiresAtMs, isUsed ? 1 : 0)
+  }
+
   return {
-    insertToken: retryBusy((token: StoredApiToken) => {
-      const { id, hash, portal, name, grant, createdAtMs, expiresAtMs, isUsed } = token
-      insert.run(id, hash, portal, name, grant, createdAtMs, expiresAtMs, isUsed ? 1 : 0)
-    }),
+    insertToken: retryBusy(put),
+    insertShortToken: retryBusy(
+      database.transaction((ofId: string, token: Omit<StoredApiToken, 'id'>) => {
+        const { latest, before } = shortIdsOf(ofId)
+        remove.run(before)
+        rename.run(before, latest)
+        put({ ...token, id: latest })
+      }).immediate,
+    ),
     findToken: hash => tokenOf(byHash.get(hash)),
     findTokenById: id => tokenOf(byId.get(id)),
     listTokens: portal => byPortal.all(portal).flatMap(row => tokenOf(row) ?? []),
@@ -49,12 +59,18 @@ export function tokensOn(
     removeToken: retryBusy(
       database.transaction((tokenId: string) => {
         if (remove.run(tokenId).changes === 0) return false
+        for (const id of Object.values(shortIdsOf(tokenId))) remove.run(id)
         tellRemoved(tokenId)
         return true
       }),
     ),
     purgeTokens: retryBusy((nowMs: number) => void purge.run(nowMs)),
   }
+}
+
+/** The ids under which short tokens of one are kept; no other id has a slash. */
+function shortIdsOf(tokenId: string): { readonly latest: string; readonly before: string } {
+  return { latest: `${tokenId}/1`, before: `${tokenId}/2` }
 }
 
 function tokenOf(row: TokenRow | null): StoredApiToken | null {
