@@ -1,6 +1,6 @@
 import type { HeaderPreset } from '../../config/types/identity.ts'
 import { REQUEST_HOP_BY_HOP } from './hop-by-hop.ts'
-import { saysWho } from './other-gates.ts'
+import { FORWARDING_FIELDS, IDENTITY_FIELDS, isListed, PATH_FIELDS } from './stripped.ts'
 
 /**
  * Names as a backend may fold them: `X_Token.Subject` and `x-token-subject` are one field to many. CGI makes `_` of a dash, and some
@@ -9,6 +9,12 @@ import { saysWho } from './other-gates.ts'
 export function foldName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }
+
+/**
+ * How CGI's variables begin that stand for fields (RFC 3875 §4.1.18), and how Apache hands them on once more: much code asks for
+ * `HTTP_CLIENT_IP` or `HTTP_X_FORWARDED_FOR` by that name where only fields are, and finds what a client calls so.
+ */
+const CGI_VARIABLE = /^(?:http-|redirect-)+/
 
 /** The identity fields of each preset, as `name: template`. Names as the peers use them. */
 export const PRESETS: Readonly<Record<HeaderPreset, readonly { readonly name: string; readonly template: string }[]>> =
@@ -56,67 +62,6 @@ export const PROVIDER_FIELDS: Readonly<Record<HeaderPreset, string | null>> = {
   remote: 'remote-provider',
 }
 
-/** What proxies tell about the client: ours alone to say. */
-const FORWARDING = [
-  'forwarded',
-  'via',
-  'x-forwarded',
-  'forwarded-for',
-  'x-real-ip',
-  'x-client-ip',
-  'x-cluster-client-ip',
-  'true-client-ip',
-  'cf-connecting-ip',
-  'fastly-client-ip',
-  'client-ip',
-  'proxy-client-ip',
-  'x-azure-clientip',
-  'x-azure-socketip',
-  'cf-connecting-ipv6',
-  'cf-pseudo-ipv4',
-  'cloudfront-viewer-address',
-  'do-connecting-ip',
-  'fly-client-ip',
-  'x-appengine-user-ip',
-  'x-nf-client-connection-ip',
-  'x-originating-ip',
-  'x-proxyuser-ip',
-  'x-vercel-forwarded-for',
-  'x-scheme',
-  'x-url-scheme',
-  'x-proxied-https',
-  'x-host',
-  'x-http-host-override',
-  'x-request-id',
-  // CGI has it for the proxy that its programs are to use (CVE-2016-5385).
-  'proxy',
-  'front-end-https',
-  // Where the nginx ingress of Kubernetes says what was asked for.
-  'x-auth-request-redirect',
-]
-
-/** The same where a proxy has names of its own for it: another address or method than the one that was judged. */
-const FORWARDING_PREFIXES = ['x-forwarded-', 'x-original-', 'x-envoy-', 'wl-proxy-', '-ws']
-
-/**
- * What nobody but a proxy says, and makes another path of the one that was judged: gunicorn takes what SCRIPT_NAME says off its beginning, as
- * do Calibre-Web and others for X-Script-Name; IIS and Symfony put another in its place.
- */
-const PATHS: ReadonlySet<string> = new Set([
-  'script-name',
-  'x-script-name',
-  'path-info',
-  'x-path-info',
-  'x-override-url',
-  // By which Rack has the proxy in front send another file (CVE-2025-61780).
-  'x-sendfile-type',
-  'x-accel-mapping',
-])
-const PATHS_PREFIX = 'x-rewrite-'
-
-/** What below these prefixes an application's own scripts say: the name that an upload had. */
-const APPLICATIONS_OWN: ReadonlySet<string> = new Set(['x-original-filename', 'x-original-file-name'])
-
 /** Fields that make some backends act on another method than the one that was checked, as `foldName` writes them. */
 export const METHOD_OVERRIDES: readonly string[] = ['x-http-method', 'x-http-method-override', 'x-method-override']
 
@@ -161,7 +106,6 @@ export function compileFieldFates(
   for (const name of Object.values(PROVIDER_FIELDS)) if (name !== null) told.add(foldName(name))
   for (const name of ownNames) told.add(foldName(name))
   const ended = new Set<string>([...REQUEST_HOP_BY_HOP, ...REWRITTEN].map(foldName))
-  const forwarding = new Set<string>(FORWARDING.map(foldName))
   const rewritten = new Set(REWRITTEN)
   const overrides = new Set(METHOD_OVERRIDES)
   const framing = new Set(FRAMING)
@@ -171,16 +115,21 @@ export function compileFieldFates(
   function decide(name: string): FieldFate {
     if (rewritten.has(name)) return 'rewrite'
     const folded = foldName(name)
+    const fate = judge(name, folded)
+    return fate === 'keep' ? judge(name, folded.replace(CGI_VARIABLE, '')) : fate
+  }
+
+  /** What a name that some backend reads as `folded` would be. */
+  function judge(name: string, folded: string): FieldFate {
     if (told.has(folded)) return 'identity'
     if (ended.has(folded)) return 'drop'
     if (folded !== name && framing.has(folded)) return 'drop'
     if (overrides.has(folded)) return 'method-override'
     if (trustedFolded.has(folded)) return trusted.has(name) ? 'trusted' : 'identity'
-    if (PATHS.has(folded) || folded.startsWith(PATHS_PREFIX)) return 'path'
-    if (forwarding.has(folded)) return 'drop'
-    if (saysWho(folded)) return 'identity'
-    if (APPLICATIONS_OWN.has(folded)) return 'keep'
-    return FORWARDING_PREFIXES.some(prefix => folded.startsWith(prefix)) ? 'drop' : 'keep'
+    if (isListed(PATH_FIELDS, folded)) return 'path'
+    if (FORWARDING_FIELDS.names.has(folded)) return 'drop'
+    if (isListed(IDENTITY_FIELDS, folded)) return 'identity'
+    return isListed(FORWARDING_FIELDS, folded) ? 'drop' : 'keep'
   }
 
   // Clients use a few dozen names: nearly every look-up is one map read. Bounded against made-up names, of which one may be as

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
+import { foldName, PRESETS } from '../../../src/proxy/fields/names.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { SAYS_HOW, SAYS_WHERE, SAYS_WHO } from '../../kit/stripped-fields.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
@@ -19,69 +21,12 @@ const HOSTS = {
 
 type Host = keyof typeof HOSTS
 
-/** One field of every kind that says who someone is. */
+/** Every field that no client may set, of ours, of other gates and of proxies. */
 const NAMES = [
-  'x-token-subject',
-  'x-token-user-roles',
-  'x-token-user-id',
-  'x-forwarded-user',
-  'x-forwarded-groups',
-  'x-forwarded-access-token',
-  'x-auth-request-user',
-  'x-auth-request-access-token',
-  'remote-user',
-  'remote-groups',
-  'x-remote-user',
-  'x-webauth-user',
-  'x-authentik-username',
-  'x-authentik-entitlements',
-  'x-pomerium-claim-anything',
-  'tailscale-app-capabilities',
-  'x-vouch-idp-claims-email',
-  'oidc-claim-sub',
-  'x-amzn-oidc-identity',
-  'x-consumer-username',
-  'x-authenticated-groups',
-  'x-auth-username',
-  'x-auth-subject',
-  'x-remote-extra-scopes',
-  'remote-addr',
-  'x-ssl-client-s-dn-cn',
-  'x-arr-clientcert',
-  'client-cert',
-  'x-amzn-mtls-clientcert-subject',
-  'x-forwarded-roles',
-  'x-original-path',
-  'x-override-url',
-  'script-name',
-  'x-script-name',
-  'path-info',
-  'x-rewrite-path',
-  'x-ha-ingress',
-  'x-webobjects-remote-user',
-  'x-alfresco-remote-user',
-  'x-rstudio-username',
-  '-wsra',
-  '-wsru',
-  'x-sendfile-type',
-  'x-accel-mapping',
-  'x-proxiedentitieschain',
-  'x-proxy-user',
-  'x-proxy-ext-tenant',
-  'wl-proxy-client-cert',
-  'proxy-auth-cert',
-  'proxy',
-  'fly-client-ip',
-  'x-scheme',
-  'x-sallyport-anything',
-  'x-ms-client-principal',
-  'tailscale-user-login',
-  'ssl-client-verify',
-  'x-who',
-  'x-dept',
-  'x-ruled',
-  'x-added',
-  'x-sallyport-token',
+  ...Object.values(PRESETS).flatMap(fields => fields.map(({ name }) => name)),
+  ...['x-auth-request-access-token', 'x-who', 'x-dept', 'x-ruled', 'x-added', 'x-sallyport-token'],
+  // Via is continued.
+  ...[...SAYS_WHO, ...SAYS_WHERE, ...SAYS_HOW].map(foldName).filter(name => name !== 'via'),
 ]
 
 const cookies = new Map<Host, string>()
@@ -111,6 +56,7 @@ const MARKS = ['-', '_', '.', '+', '~', '|', '!', '*', "'", '^', '`', '#', '$', 
 
 function spellings(name: string): string[] {
   const marked = MARKS.flatMap(mark => [name.replaceAll('-', mark), name.replace('-', mark)])
+  marked.push(`http-${name}`, `HTTP_${name.replaceAll('-', '_')}`, `redirect_${name}`)
   return [...new Set([...marked, ...marked.map(one => one.toUpperCase())])]
 }
 
