@@ -1,17 +1,26 @@
 import type { Ports } from '../../base/ports.ts'
-import type { StoredChanges } from '../store.ts'
+import { parseStanding, type StoredChanges } from '../store.ts'
 import type { RedisLink } from './connection.ts'
+import { CHANGES_KEPT_MS, type EndedAgain, type Endings } from './endings.ts'
 import { CHANGES } from './scripts/script.ts'
-
-/** Changes are told to other nodes for this long. */
-export const CHANGES_KEPT_MS = 60 * 60 * 1000
 
 /** Changes read in one step. */
 const BATCH = 500
 
+/** Who is told that a server has an earlier state than it had. What ended since has been ended again by then. */
+export interface FeedListener {
+  /** On a connection that knows nothing of it: everything has to be read again. */
+  onLost(again: EndedAgain): void
+  /** Since the connection before, as after a failover. Times are those of changes: the last that was heard, and the last that is left. */
+  onBehind(again: EndedAgain, heardMs: number, keptMs: number): void
+}
+
 /** What the nodes of one server tell each other, read from where this one has come to. */
 export interface ChangeFeed {
-  /** On each new connection, before anything else is asked on it: goes on from the newest change there is now. */
+  /**
+   * On each new connection, before anything else is asked on it: ends again what has ended, and finds out where to go on. The server
+   * may be another one than before, and may not have received the last changes.
+   */
   greet(send: RedisLink['send']): Promise<void>
   /** What was done since the last call. */
   since(send: RedisLink['send']): Promise<StoredChanges>
@@ -22,9 +31,9 @@ export interface ChangeFeed {
  *
  * The change that was heard last is looked for each time: whoever makes a session, a token or a link adds one, and the newest is never
  * trimmed. Where it is not there any more, the server was emptied, or has an older state than it had (FLUSHALL, RESTORE, SWAPDB,
- * another primary), on a connection that knows nothing of it: then `onLost` is called, and everything has to be read again.
+ * another primary).
  */
-export function createChangeFeed({ now }: Pick<Ports, 'now'>, onLost: () => void): ChangeFeed {
+export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, listener: FeedListener): ChangeFeed {
   let position = ''
   let hasBegun = false
   let hasMissed = false
@@ -40,17 +49,24 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, onLost: () => void
       const rows = await send('XRANGE', [CHANGES, from, '+', 'COUNT', `${BATCH + 1}`])
       const [last, ...fresh] = Array.isArray(rows) ? rows : []
       if (last === undefined || String(last[0]) !== from) {
+        const again = await endings.repeat(send)
         position = await newest(send)
         heardAtMs = now()
-        onLost()
+        listener.onLost(again)
         return { removed: [], updated: [], isIncomplete: true }
       }
-      position = from
-      if (fresh.length === 0) break
-      for (const [id, [what, sessionId]] of fresh) {
+      if (fresh.length === 0) {
+        // Not before: where a later part cannot be read, all of it is read again.
+        position = from
+        break
+      }
+      for (const [id, [what, subject, , standing, , noted]] of fresh) {
         from = String(id)
-        if (what === 'removed') removed.push(String(sessionId))
-        else if (what === 'updated') updated.push(String(sessionId))
+        if (what === 'removed') {
+          removed.push(String(subject))
+          endings.removed(String(subject))
+        } else if (what === 'updated') updated.push(String(subject))
+        if (standing !== undefined) endings.noted(String(subject), parseStanding(String(standing)), Number(noted))
       }
     }
     const nowMs = now()
@@ -60,10 +76,30 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, onLost: () => void
     return isComplete ? { removed, updated } : { removed, updated, isIncomplete: true }
   }
 
+  /**
+   * All that ended is ended again whatever the position says: this process may have ended something a moment before the server died,
+   * and not have heard of that itself.
+   */
+  async function goOn(send: RedisLink['send']): Promise<void> {
+    const again = await endings.repeat(send)
+    const kept = await newestUpTo(send, position)
+    const heardMs = timeOf(position)
+    if (kept === position) {
+      if (again.number > 0) listener.onBehind(again, heardMs, heardMs)
+      return
+    }
+    const last = await newest(send)
+    // Where all that is left is later, the position may have been trimmed while this process was away; else it was lost.
+    const isLost = kept !== null || timeOf(last) - heardMs < CHANGES_KEPT_MS / 2
+    if (isLost || again.number > 0) listener.onBehind(again, heardMs, kept === null ? 0 : timeOf(kept))
+    position = last
+  }
+
   return {
     async greet(send) {
-      position = await newest(send)
-      // Meanwhile anything may have happened, and the server may have lost what it was told last.
+      if (hasBegun) await goOn(send)
+      else position = await newest(send)
+      // Meanwhile anything may have happened.
       hasMissed = hasBegun
       hasBegun = true
       heardAtMs = now()
@@ -76,6 +112,18 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, onLost: () => void
       return hearing
     },
   }
+}
+
+/** The id of the newest change up to a position; null where there is none. */
+async function newestUpTo(send: RedisLink['send'], position: string): Promise<string | null> {
+  const rows = await send('XREVRANGE', [CHANGES, position, '-', 'COUNT', '1'])
+  const id = Array.isArray(rows) ? rows[0]?.[0] : undefined
+  return typeof id === 'string' ? id : null
+}
+
+/** When a change was written, by the server's clock. */
+function timeOf(id: string): number {
+  return Number(id.split('-', 1)[0])
 }
 
 /** The id of the newest change; where there is none, of one that says nothing. */

@@ -1,10 +1,12 @@
+import type { Facts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { SessionStore } from '../store.ts'
 import { allowancesOver } from './allowances.ts'
 import { tokensOver } from './api-tokens.ts'
 import { auditOver } from './audit.ts'
-import { CHANGES_KEPT_MS, createChangeFeed } from './changes.ts'
+import { createChangeFeed } from './changes.ts'
 import { openRedisLink } from './connection.ts'
+import { CHANGES_KEPT_MS, createEndings, type EndedAgain } from './endings.ts'
 import { linksOver } from './guest-links.ts'
 import { ownersOver } from './owners.ts'
 import { pushedOver } from './pushed.ts'
@@ -27,6 +29,20 @@ const GRACE_MS = 60 * 60 * 1000
 const BATCH = 500
 const PURGE_STEPS = 20
 
+const BEHIND = 'The session store has lost what was last written to it, as by a failover to a replica that was behind'
+
+/** Times as the operator's other logs have them; `unknown_before` where sign-outs may count no more of which nothing is remembered. */
+function behindFacts({ number, sinceMs }: EndedAgain, heardMs: number, keptMs: number): Facts {
+  const at = (ms: number) => new Date(ms).toISOString()
+  return {
+    last_change: at(heardMs),
+    last_left: keptMs === 0 ? 'nothing' : at(keptMs),
+    ended_again: number,
+    ...(keptMs !== 0 && keptMs < sinceMs ? { unknown_before: at(sinceMs) } : {}),
+    hint: 'sign-outs that this process made or heard of were made again; look at granted roles and at what providers push. min-replicas-to-write on the primary bounds what a failover can lose',
+  }
+}
+
 /**
  * A SessionStore on a Redis or Valkey server, for several machines.
  *
@@ -39,24 +55,53 @@ export function openRedisStore(
   ports: Pick<Ports, 'now' | 'log'>,
   onLost: (store: SessionStore) => void = () => undefined,
 ): SessionStore {
-  const changes = createChangeFeed(ports, () => {
-    ports.log.error('The session store was emptied or put back; who is not in it has to sign in again', {
-      store: address.shownAs,
-    })
-    onLost(store)
+  const { log } = ports
+  const shownAs = { store: address.shownAs }
+  const endings = createEndings(ports)
+  const changes = createChangeFeed(ports, endings, {
+    onLost({ number }) {
+      const facts = number === 0 ? shownAs : { ...shownAs, ended_again: number }
+      log.error('The session store was emptied or put back; who is not in it has to sign in again', facts)
+      onLost(store)
+    },
+    onBehind: (...behind) => log.error(BEHIND, { ...shownAs, ...behindFacts(...behind) }),
   })
   const link = openRedisLink({ ...address, log: ports.log, greet: changes.greet })
   const ttlOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()) + GRACE_MS)
 
+  const signIns = sessionsOver(link, ttlOf)
+  const tokens = tokensOver(link, ttlOf)
+  const links = linksOver(link, ttlOf)
+  const owners = ownersOver(link, ttlOf)
   const store: SessionStore = {
-    ...sessionsOver(link, ttlOf),
+    ...signIns,
     ...onceOver(link, ttlOf),
     ...allowancesOver(link),
-    ...tokensOver(link, ttlOf),
-    ...ownersOver(link, ttlOf),
-    ...linksOver(link, ttlOf),
+    ...tokens,
+    ...owners,
+    ...links,
     ...pushedOver(link),
     ...auditOver(link),
+    // What the server has acknowledged counts, also before this process hears of it with what others did.
+    async remove(...sessionIds) {
+      await signIns.remove(...sessionIds)
+      endings.removed(...sessionIds)
+    },
+    async removeToken(tokenId) {
+      const isThere = await tokens.removeToken(tokenId)
+      if (isThere) endings.removed(tokenId)
+      return isThere
+    },
+    async removeLink(linkId) {
+      const isThere = await links.removeLink(linkId)
+      if (isThere) endings.removed(linkId)
+      return isThere
+    },
+    async noteOwner(ownerId, note) {
+      const isOther = await owners.noteOwner(ownerId, note)
+      if (isOther) endings.noted(ownerId, note.standing, note.atMs)
+      return isOther
+    },
     onWritten: null,
     changesSince: () => changes.since(link.send),
     async readShared(name) {

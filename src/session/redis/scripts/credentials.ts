@@ -56,7 +56,7 @@ local known = redis.call('HMGET', key, 'identity', 'standing')
 if not known[1] or (known[2] == 'revoked' and ARGV[5] ~= '1') then return 0 end
 redis.call('HSET', key, 'identity', ARGV[2], 'standing', ARGV[3], 'noted', ARGV[4])
 if known[1] == ARGV[2] and known[2] == ARGV[3] then return 0 end
-redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[1])
+redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[1], 'standing', ARGV[3], 'noted', ARGV[4])
 return 1
 `)
 

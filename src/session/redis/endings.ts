@@ -1,0 +1,80 @@
+import type { Ports } from '../../base/ports.ts'
+import type { Standing } from '../store.ts'
+import type { RedisLink } from './connection.ts'
+import { END_AGAIN } from './scripts/endings.ts'
+
+/** Endings are remembered for this long, and changes are told to other nodes. */
+export const CHANGES_KEPT_MS = 60 * 60 * 1000
+
+/** Bounds the memory, at about 100 bytes each. */
+const MOST_ENDINGS = 50_000
+
+/** Endings in one step of the server. */
+const BATCH = 200
+
+/** What came of ending everything again. */
+export interface EndedAgain {
+  /** How many had not ended on that server. */
+  readonly number: number
+  /** Of what ended before this time nothing is remembered. */
+  readonly sinceMs: number
+}
+
+/**
+ * What has ended lately, as this process did it or heard of it.
+ *
+ * A replica that takes over may never have received it (replication is asynchronous), and would let these sessions, tokens and
+ * links in again. An id is never used twice, so to end it once more is always right.
+ */
+export interface Endings {
+  removed(...ids: readonly string[]): void
+  /** What was heard of an owner. A `good` word takes back what was remembered of them. */
+  noted(ownerId: string, standing: Standing, notedAtMs: number): void
+  /** Ends all of it on the server that answers here, and tells other processes of what had not ended there. */
+  repeat(send: RedisLink['send']): Promise<EndedAgain>
+}
+
+interface Ending {
+  readonly atMs: number
+  /** Null for what was removed. */
+  readonly note: { readonly standing: Standing; readonly notedAtMs: number } | null
+}
+
+/** Nothing has ended yet; what did before this process began is not known to it. */
+export function createEndings({ now }: Pick<Ports, 'now'>): Endings {
+  /** Oldest first. */
+  const endings = new Map<string, Ending>()
+  let sinceMs = now()
+
+  function keep(id: string, note: Ending['note']): void {
+    endings.delete(id)
+    endings.set(id, { atMs: now(), note })
+    for (const [oldest, { atMs }] of endings) {
+      if (endings.size <= MOST_ENDINGS && now() - atMs < CHANGES_KEPT_MS) return
+      endings.delete(oldest)
+      sinceMs = atMs
+    }
+  }
+
+  return {
+    removed(...ids) {
+      for (const id of ids) keep(id, null)
+    },
+    noted(ownerId, standing, notedAtMs) {
+      if (standing === 'good') endings.delete(ownerId)
+      else keep(ownerId, { standing, notedAtMs })
+    },
+    async repeat(send) {
+      const all = [...endings]
+      let number = 0
+      for (let from = 0; from < all.length; from += BATCH) {
+        const args = all
+          .slice(from, from + BATCH)
+          .flatMap(([id, { note }]) => [id, note?.standing ?? '', `${note?.notedAtMs ?? 0}`])
+        // By its text: a server that has just taken over may not know the script by its sum.
+        number += Number(await send('EVAL', [END_AGAIN.text, '0', ...args]))
+      }
+      return { number, sinceMs }
+    },
+  }
+}

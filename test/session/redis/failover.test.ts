@@ -1,0 +1,212 @@
+import { expect, test } from 'bun:test'
+import type { Facts } from '../../../src/base/errors.ts'
+import { openRedisStore } from '../../../src/session/redis/store.ts'
+import type { SessionStore, StoredOwner } from '../../../src/session/store.ts'
+import { eventually } from '../../kit/gate.ts'
+import { type FailoverPair, startPair } from '../../kit/programs/failover.ts'
+import { storedSession } from '../../kit/sessions/stored.ts'
+
+const BEHIND = 'has lost what was last written to it'
+const BACK = 'The session store is back'
+const CHANGES = 'sallyport:1:changes'
+
+interface Node {
+  readonly store: SessionStore
+  told(words: string): readonly Facts[]
+}
+
+/** Two processes on a pair of servers. Neither asks for changes by itself. */
+async function withNodes(act: (pair: FailoverPair, one: Node, other: Node) => Promise<void>): Promise<void> {
+  await using pair = await startPair()
+  const [one, other] = [openNode(pair.url()), openNode(pair.url())]
+  try {
+    await act(pair, one, other)
+  } finally {
+    await one.store.close()
+    await other.store.close()
+  }
+}
+
+function openNode(url: string): Node {
+  const lines: (readonly [string, Facts])[] = []
+  const tell = (message: string, facts: Facts = {}) => void lines.push([message, facts])
+  const log = { debug: tell, info: tell, warn: tell, error: tell }
+  return {
+    store: openRedisStore({ url, shownAs: 'redis://pair' }, { now: Date.now, log }),
+    told: words => lines.filter(([message]) => message.includes(words)).map(([, facts]) => facts),
+  }
+}
+
+async function failOver(pair: FailoverPair, nodes: readonly Node[], first?: () => Promise<void>): Promise<void> {
+  await pair.failOver(first)
+  await eventually(() => nodes.every(node => node.told(BACK).length === 1), 'every process is back')
+}
+
+async function insert(store: SessionStore, id: string): Promise<void> {
+  const expiresAtMs = Date.now() + 60_000
+  await store.insert(storedSession(id, { createdAtMs: Date.now(), lastSeenMs: Date.now(), expiresAtMs }), {
+    hash: `hash-of-${id}`,
+    sessionId: id,
+    host: 'x.example',
+  })
+}
+
+function owner(id: string): StoredOwner {
+  return { id, identity: '{}', standing: 'good', notedAtMs: 1, expiresAtMs: Date.now() + 60_000 }
+}
+
+test(
+  'what a process ended a moment before the primary died, and nobody has heard of, has ended after the failover',
+  () =>
+    withNodes(async (pair, one, other) => {
+      await insert(one.store, 'a')
+      await insert(one.store, 'b')
+      const life = { createdAtMs: Date.now(), expiresAtMs: Date.now() + 60_000 }
+      const token = { id: 'api-t', hash: 'ht', portal: 'home', name: 'n', grant: '{}', isUsed: false, ...life }
+      await one.store.insertToken(token)
+      await one.store.insertLink({ id: 'link-l', hash: 'hl', portal: 'home', grant: '{}', uses: 2, used: 0, ...life })
+      for (const { store } of [one, other]) await store.changesSince()
+      await pair.lag()
+      await one.store.remove('a')
+      expect([await one.store.removeToken('api-t'), await one.store.removeLink('link-l')]).toEqual([true, true])
+      await failOver(pair, [one, other])
+      for (const { store } of [one, other]) {
+        expect([await store.findById('a'), await store.findByHash('hash-of-a')]).toEqual([null, null])
+        expect([await store.findToken('ht'), await store.findLink('hl')]).toEqual([null, null])
+        expect((await store.findById('b'))?.id).toBe('b')
+      }
+      expect(one.told(BEHIND)).toMatchObject([{ store: 'redis://pair', ended_again: 3 }])
+      // The other has lost nothing that it had heard, and hears of the three.
+      expect(other.told(BEHIND)).toEqual([])
+      expect((await other.store.changesSince()).removed).toEqual(['a', 'api-t', 'link-l'])
+    }),
+  30_000,
+)
+
+test(
+  'whoever was put out rests after the failover too, unless they have signed in since',
+  () =>
+    withNodes(async (pair, one, other) => {
+      for (const id of ['person:out', 'person:back', 'person:forgiven']) await one.store.keepOwner(owner(id))
+      const note = { identity: '{}', isLastWord: true }
+      for (const { store } of [one, other]) await store.changesSince()
+      await pair.lag()
+      for (const id of ['person:out', 'person:back', 'person:forgiven']) {
+        await one.store.noteOwner(id, { ...note, standing: 'revoked', atMs: 100 })
+      }
+      await one.store.noteOwner('person:forgiven', { ...note, standing: 'good', atMs: 150 })
+      // The one that hears of it is the one that knows: the other is gone.
+      expect(new Set((await other.store.changesSince()).updated).size).toBe(3)
+      await one.store.close()
+      await failOver(pair, [other], async () => {
+        const late = openNode(pair.replica.url())
+        await late.store.noteOwner('person:back', { ...note, standing: 'good', atMs: 200, identity: '{"n":1}' })
+        await late.store.close()
+      })
+      const standing = async (id: string) => (await other.store.findOwner(id))?.standing
+      expect(await Promise.all(['person:out', 'person:back', 'person:forgiven'].map(standing))).toEqual([
+        'revoked',
+        'good',
+        'good',
+      ])
+      expect(other.told(BEHIND)).toMatchObject([{ ended_again: 1 }])
+    }),
+  30_000,
+)
+
+test(
+  'the log says from when to when the changes are lost, and before which time sign-outs are not known',
+  () =>
+    withNodes(async (pair, one) => {
+      await insert(one.store, 'kept')
+      await pair.lag()
+      await insert(one.store, 'lost')
+      // It starts after what is left was written: what ended in between is known to nobody.
+      const late = openNode(pair.url())
+      try {
+        await late.store.changesSince()
+        await one.store.changesSince()
+        await failOver(pair, [one, late])
+        const [facts] = one.told(BEHIND)
+        const changes = (await pair.replica.ask(0, 'XRANGE', CHANGES, '-', '+')).split('\n')
+        const keptMs = Number(changes.findLast(line => /^\d+-\d+$/.test(line))?.split('-')[0])
+        expect(facts).toMatchObject({ last_left: new Date(keptMs).toISOString(), ended_again: 0 })
+        expect(String(facts?.last_change) > String(facts?.last_left)).toBe(true)
+        expect(facts).not.toHaveProperty('unknown_before')
+        expect(late.told(BEHIND)).toMatchObject([{ unknown_before: expect.any(String) }])
+        expect(await one.store.changesSince()).toEqual({ removed: [], updated: [], isIncomplete: true })
+      } finally {
+        await late.store.close()
+      }
+    }),
+  30_000,
+)
+
+test(
+  'while the address leads to a replica that has not taken over, nobody who was put out is let in',
+  () =>
+    withNodes(async (pair, one, other) => {
+      await insert(one.store, 'a')
+      await other.store.changesSince()
+      await pair.lag()
+      await one.store.remove('a')
+      await other.store.changesSince()
+      pair.leadTo(pair.replica)
+      await eventually(
+        () => [one, other].every(node => node.told('cannot be reached').length === 1),
+        'both are refused',
+      )
+      for (const { store } of [one, other]) expect(await rejects(store.findById('a'))).toBe(true)
+      expect(await pair.replica.ask(0, 'REPLICAOF', 'NO', 'ONE')).toBe('OK')
+      await eventually(() => [one, other].every(node => node.told(BACK).length === 1), 'both are back')
+      for (const { store } of [one, other]) expect(await store.findById('a')).toBeNull()
+    }),
+  30_000,
+)
+
+test(
+  'a change that was trimmed while a process was away is no failover, and what was removed then is heard',
+  () =>
+    withNodes(async (pair, one) => {
+      expect(await pair.primary.ask(0, 'DEL', CHANGES)).not.toBe('')
+      await pair.primary.ask(0, 'XADD', CHANGES, '1000-0', 'made', 'x')
+      const old = openNode(pair.url())
+      try {
+        expect(await old.store.changesSince()).toEqual({ removed: [], updated: [] })
+        await insert(one.store, 'a')
+        await pair.primary.ask(0, 'XTRIM', CHANGES, 'MINID', '2000')
+        pair.leadTo(pair.primary)
+        await eventually(() => old.told(BACK).length === 1, 'it is back')
+        expect(old.told(BEHIND)).toEqual([])
+        await one.store.remove('a')
+        expect(await old.store.changesSince()).toEqual({ removed: ['a'], updated: [], isIncomplete: true })
+      } finally {
+        await old.store.close()
+      }
+    }),
+  30_000,
+)
+
+test(
+  'after a connection that was cut, a process hears of each ending meanwhile',
+  () =>
+    withNodes(async (pair, one, other) => {
+      await insert(one.store, 'a')
+      await other.store.changesSince()
+      await one.store.remove('a')
+      pair.leadTo(pair.primary)
+      await eventually(() => other.told(BACK).length === 1, 'it is back')
+      expect(await other.store.changesSince()).toEqual({ removed: ['a'], updated: [], isIncomplete: true })
+      expect([...one.told(BEHIND), ...other.told(BEHIND)]).toEqual([])
+    }),
+  30_000,
+)
+
+async function rejects(work: unknown): Promise<boolean> {
+  try {
+    await work
+    return false
+  } catch {
+    return true
+  }
+}
