@@ -44,7 +44,7 @@ import { sayPerson } from './sign-in/me.ts'
 import { type LoginTools, login, loginByForm } from './sign-in/sign-in.ts'
 import { signInProblem } from './sign-in/sign-in-problem.ts'
 import { enter } from './sign-in/ticket.ts'
-import { backChannelLogout } from './sign-out/backchannel.ts'
+import { type BackChannelTools, backChannelLogout } from './sign-out/backchannel.ts'
 import { frontChannelLogout } from './sign-out/frontchannel.ts'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out/sign-out.tsx'
 
@@ -59,6 +59,7 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly pool: ProviderPool
   readonly publications: Publications
   readonly noteStart: BeginTools['noteStart']
+  readonly chargeLogout: BackChannelTools['chargeLogout']
   readonly findUser: LoginTools['findUser']
   readonly overview: AdminTools['overview']
   readonly trail: TrailTools['trail']

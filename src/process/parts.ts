@@ -35,7 +35,7 @@ import { createExporter } from '../server/observe/tracing/exporter.ts'
 import { createTracer } from '../server/observe/tracing/tracer.ts'
 import { createUntrusted } from '../server/observe/untrusted.ts'
 import { createPipelines } from '../server/request/pipeline.ts'
-import { countStarts, createRates } from '../server/request/rates.ts'
+import { chargeLogouts, countStarts, createRates } from '../server/request/rates.ts'
 import { createRespond } from '../server/request/refusal/respond.ts'
 import { askProviders } from '../session/ask.ts'
 import { openBodies } from './bodies.ts'
@@ -186,6 +186,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       seal: sealer,
       publications: createPublications(ports),
       formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
+      chargeLogout: chargeLogouts(rates, metrics),
       noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
       overview: createOverview({
         live,

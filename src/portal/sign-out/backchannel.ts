@@ -1,3 +1,4 @@
+import type { AuditFacts } from '../../audit/record.ts'
 import { errorFacts, GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
@@ -14,6 +15,8 @@ export interface BackChannelTools extends AuditTools {
   readonly sessions: Sessions
   readonly pool: ProviderPool
   readonly formWaitMs: FormTools['formWaitMs']
+  /** Charges the network of an address for one of these requests; the answer gives it back. Throws `limit.rate`. */
+  chargeLogout(clientAddress: string): () => void
 }
 
 const MAX_BYTES = 32 * 1024
@@ -22,22 +25,18 @@ const MAX_BYTES = 32 * 1024
  * Takes a provider's word that a person has signed out there: ends what the logout token names, in every process.
  *
  * 200 when it is done, whether or not there was a session; 400 for a token that is refused, and then nothing is ended.
- * Throws `provider.down` or `session.store` where it could not be told or done, and `target.stalled` where it came too slowly:
+ * What ended nothing leaves no row in the audit trail, and counts against the network that it came from.
+ * Throws `limit.rate`; `provider.down` or `session.store` where it could not be told or done, and `target.stalled` where it came too slowly:
  * the provider may send the token again.
  * Source: OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8.
  */
 export async function backChannelLogout(ctx: PortalRequest, tools: BackChannelTools): Promise<Response> {
+  const giveBack = tools.chargeLogout(ctx.clientAddress)
   try {
     const { token, provider } = await readToken(ctx, tools)
-    const count = await endOnce(ctx, tools, token, provider)
-    await tools.audit.keep('sign_out.by_provider', {
-      ...askedFacts(ctx),
-      provider: provider.name,
-      user: token.subject ?? undefined,
-      by: 'provider',
-      reason: 'back-channel',
-      number: count,
-    })
+    const number = await endOnce(ctx, tools, token, provider)
+    const user = token.subject ?? undefined
+    await tellEnded(ctx, tools, { provider: provider.name, user, reason: 'back-channel', number }, giveBack)
     return doneAnswer()
   } catch (thrown) {
     if (!(thrown instanceof GateError) || thrown.code !== 'provider.logout_token') throw thrown
@@ -46,6 +45,19 @@ export async function backChannelLogout(ctx: PortalRequest, tools: BackChannelTo
     tools.audit.note('provider.logout_refused', { ...askedFacts(ctx), ...reason }, { facts: errorFacts(thrown) })
     return jsonAnswer({ error: 'invalid_request', error_description: thrown.say }, 400)
   }
+}
+
+/** Tells of the sessions that a provider ended; that there were none is for the log at debug alone. */
+export async function tellEnded(
+  ctx: PortalRequest,
+  { audit, ports }: BackChannelTools,
+  ended: Pick<AuditFacts, 'provider' | 'user' | 'reason' | 'number'>,
+  giveBack: () => void,
+): Promise<void> {
+  const facts = { ...askedFacts(ctx), ...ended, by: 'provider' }
+  if (ended.number === 0) return ports.log.debug('A provider signed out somebody who has no session here', facts)
+  giveBack()
+  await audit.keep('sign_out.by_provider', facts)
 }
 
 async function readToken(

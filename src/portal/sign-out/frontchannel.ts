@@ -1,17 +1,16 @@
 import { GateError } from '../../base/errors.ts'
 import { frameAnswer } from '../answer.ts'
-import { askedFacts } from '../audit-facts.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
-import type { BackChannelTools } from './backchannel.ts'
-import { providersOf } from './backchannel.ts'
+import { type BackChannelTools, providersOf, tellEnded } from './backchannel.ts'
 
 /**
  * The page that a provider loads in a frame of its own sign-out page: ends the sessions that come from its session `sid`.
  *
  * `iss` and `sid` are both required, though the specification lets a provider leave them out: in somebody else's frame no
  * browser sends our cookies, and a `sid` is what no stranger knows. The page may be framed by that provider and by nobody else.
- * Throws `target.malformed` where either is missing, and for an issuer that is none of this portal's.
+ * What ended nothing leaves no row in the audit trail, and counts against the network that it came from.
+ * Throws `limit.rate`, and `target.malformed` where either is missing, and for an issuer that is none of this portal's.
  * Source: OpenID Connect Front-Channel Logout 1.0 §2 and §3.
  */
 export async function frontChannelLogout(ctx: PortalRequest, tools: BackChannelTools): Promise<Response> {
@@ -21,9 +20,9 @@ export async function frontChannelLogout(ctx: PortalRequest, tools: BackChannelT
   const providers = providersOf(ctx).filter(provider => provider.issuer === issuer)
   if (providers.length === 0) throw malformed('its iss is none of this portal’s providers')
   const names = providers.map(({ name }) => name)
-  const count = await tools.sessions.endFor({ issuer, providers: names, subject: null, sid })
-  const facts = { provider: names.join(', '), by: 'provider', reason: 'front-channel', number: count }
-  await tools.audit.keep('sign_out.by_provider', { ...askedFacts(ctx), ...facts })
+  const giveBack = tools.chargeLogout(ctx.clientAddress)
+  const number = await tools.sessions.endFor({ issuer, providers: names, subject: null, sid })
+  await tellEnded(ctx, tools, { provider: names.join(', '), reason: 'front-channel', number }, giveBack)
   return frameAnswer('<title>Signed out</title>', new URL(issuer).origin)
 }
 

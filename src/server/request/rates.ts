@@ -11,6 +11,8 @@ export interface Rates {
   readonly size: number
   /** Takes one request from the allowance of whoever sends it. Throws `limit.rate` with when to come back. */
   take(rate: Rate, client: string, session: Session | null): void
+  /** Gives a client back one that was taken. */
+  giveBack(rate: Rate, client: string): void
 }
 
 /** Some 15 MB of memory when all are in use. */
@@ -26,12 +28,13 @@ const MAX_BUCKETS = 100_000
 export function createRates(now: () => number, maxBuckets = MAX_BUCKETS): Rates {
   /** In the order of their last use. */
   const buckets = new Map<string, FullAtMs>()
+  const keyOf = (rate: Rate, client: string, session: Session | null) => `${rate.name} ${whoOf(rate, client, session)}`
   return {
     get size() {
       return buckets.size
     },
     take(rate, client, session) {
-      const key = `${rate.name} ${whoOf(rate, client, session)}`
+      const key = keyOf(rate, client, session)
       const decision = decideRate(rate, buckets.get(key) ?? 0, now())
       if (!decision.isAllowed) {
         buckets.set(key, decision.fullAtMs)
@@ -44,6 +47,11 @@ export function createRates(now: () => number, maxBuckets = MAX_BUCKETS): Rates 
         buckets.delete(oldest)
         break
       }
+    },
+    giveBack(rate, client) {
+      const key = keyOf(rate, client, null)
+      const fullAtMs = buckets.get(key)
+      if (fullAtMs !== undefined) buckets.set(key, fullAtMs - rate.intervalMs)
     },
   }
 }
@@ -76,6 +84,25 @@ export function countStarts(rates: Rates, metrics: Metrics, workers: number): (c
       metrics.rateLimited++
       throw error
     }
+  }
+}
+
+/** Enough for a provider that signs out hundreds of people at once who are not signed in here. */
+const LOGOUTS: Rate = Object.freeze({ name: 'logout', by: 'client', intervalMs: 200, burst: 300 })
+
+/**
+ * Charges a network for a provider's word that somebody has signed out; the answer gives it back, for one that ended a session. What ends
+ * nothing costs a signature and a look-up in the store, and anybody can send it. Throws `limit.rate`.
+ */
+export function chargeLogouts(rates: Rates, metrics: Metrics): (clientAddress: string) => () => void {
+  return clientAddress => {
+    try {
+      rates.take(LOGOUTS, clientAddress, null)
+    } catch (error) {
+      metrics.rateLimited++
+      throw error
+    }
+    return () => rates.giveBack(LOGOUTS, clientAddress)
   }
 }
 

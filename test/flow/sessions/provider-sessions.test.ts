@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
 import { startStreaming } from '../../kit/applications/streaming.ts'
+import { trailOf } from '../../kit/audit.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { aheadClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { BAD_PROVIDER_CLIENT, type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { fetchFrom, statusOf } from '../../kit/requests.ts'
@@ -39,11 +40,20 @@ function toml(portal: string): string {
   ].join('\n')
 }
 
-function gateWith(portal = '', options: { readonly store?: string } = {}): Promise<Gate> {
+function gateWith(portal = '', options: Pick<GateOptions, 'store' | 'server'> = {}): Promise<Gate> {
   return startGate(toml(portal), { ports: clock, recheckMs: 50, ...options })
 }
 
 const browserOf = (gate: Gate): BrowserLite => browserAt(gate, 'app.example', 'open.example')
+
+/** A logout token as a provider sends it. */
+async function send(gate: Gate, body: string, fields: Record<string, string> = {}) {
+  const headers = { host: 'app.example', 'content-type': 'application/x-www-form-urlencoded', ...fields }
+  const answer = await fetchFrom(gate, '/.sallyport/backchannel-logout', headers, { method: 'POST', body })
+  return { status: answer.status, caching: answer.headers.get('cache-control'), text: await answer.text() }
+}
+
+const tokenOf = async (over: Misbehaviour = {}) => `logout_token=${await bad.logoutToken(over)}`
 
 /** A browser that has signed in, with its cookie. */
 async function signIn(
@@ -228,18 +238,6 @@ describe('signing out (OpenID Connect RP-Initiated Logout 1.0)', () => {
 })
 
 describe('back-channel logout (OpenID Connect Back-Channel Logout 1.0)', () => {
-  async function send(gate: Gate, body: string, type = 'application/x-www-form-urlencoded') {
-    const answer = await fetchFrom(
-      gate,
-      '/.sallyport/backchannel-logout',
-      { host: 'app.example', 'content-type': type },
-      { method: 'POST', body },
-    )
-    return { status: answer.status, caching: answer.headers.get('cache-control'), text: await answer.text() }
-  }
-
-  const tokenOf = async (over: Misbehaviour = {}) => `logout_token=${await bad.logoutToken(over)}`
-
   test('rp-backchannel-rpinitlogout: ends the session of its sid, and no other of that person', async () => {
     await using gate = await gateWith()
     const one = await signIn(gate, { sid: 'their-session-1' })
@@ -310,7 +308,7 @@ describe('back-channel logout (OpenID Connect Back-Channel Logout 1.0)', () => {
       [400, send(gate, 'logout_token=junk')],
       [400, send(gate, `logout_token=${token}&logout_token=${token}`)],
       [400, send(gate, `logout_token=${'x'.repeat(40_000)}`)],
-      [400, send(gate, JSON.stringify({ logout_token: token }), 'application/json')],
+      [400, send(gate, JSON.stringify({ logout_token: token }), { 'content-type': 'application/json' })],
     ]
     for (const [expected, answer] of refused) expect((await answer).status).toBe(expected)
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE']) {
@@ -357,6 +355,42 @@ describe('back-channel logout (OpenID Connect Back-Channel Logout 1.0)', () => {
     expect((await send(gate, later)).status).toBe(200)
     expect((await send(gate, body)).status).toBe(400)
     expect(await status(gate, cookie)).toBe(401)
+  })
+})
+
+describe('a logout that ends nothing', () => {
+  const AUDITED = '[audit]\nkeep = "1d"'
+  const made = (number: number) =>
+    `/.sallyport/frontchannel-logout?${new URLSearchParams({ iss: bad.issuer, sid: `made-up-${number}` })}`
+  const frame = (gate: Gate, number: number, from = '192.0.2.7') =>
+    statusOf(gate, made(number), { host: 'app.example', 'x-forwarded-for': from })
+
+  test('leaves no row in the audit trail, in a frame and by a token; one that ends somebody does', async () => {
+    await using gate = await gateWith(AUDITED)
+    for (let number = 0; number < 20; number++) expect(await frame(gate, number)).toBe(200)
+    expect((await send(gate, await tokenOf())).status).toBe(200)
+    expect(await trailOf(gate, 'sign_out.by_provider')).toEqual([])
+    await signIn(gate)
+    expect((await send(gate, await tokenOf())).status).toBe(200)
+    expect(await trailOf(gate, 'sign_out.by_provider')).toMatchObject([{ number: 1, reason: 'back-channel' }])
+  })
+
+  test('counts against its network alone: 429 after 300, while others, and who ends somebody, go on', async () => {
+    await using gate = await gateWith(AUDITED, { server: 'trusted_proxies = ["127.0.0.1"]' })
+    const statuses: number[] = []
+    for (let number = 0; number < 310; number++) statuses.push(await frame(gate, number))
+    expect(statuses.slice(0, 300).every(one => one === 200)).toBe(true)
+    expect(statuses.slice(300).every(one => one === 429)).toBe(true)
+    expect(await frame(gate, 0, '192.0.2.8')).toBe(200)
+    for (let times = 0; times < 310; times++)
+      expect((await send(gate, 'logout_token=x', { 'x-forwarded-for': '192.0.2.9' })).status).toBe(
+        times < 300 ? 400 : 429,
+      )
+    for (let round = 0; round < 3; round++) {
+      const { cookie } = await signIn(gate)
+      expect((await send(gate, await tokenOf())).status).toBe(200)
+      expect(await status(gate, cookie)).toBe(401)
+    }
   })
 })
 
