@@ -41,6 +41,7 @@ export function openBodies(options: ServeOptions, config: Config, { metrics, cur
         metrics.cut[why]++
         if (owner.kind === 'answer') cutLog.note(owner, why)
       },
+      onWait: () => metrics.waited++,
       reclaim: reclaimMemory,
     }),
     wholeBodies: createWholeBodies({

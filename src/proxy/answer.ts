@@ -7,6 +7,7 @@ import { type BegunBody, beginBody, type PacedBody, paceBody } from './body/pace
 import { hasBody, responseBody } from './body/response-body.ts'
 import { bytesHere } from './body/whole.ts'
 import { BrokenOff, isUpstreams, translateFailure } from './failures.ts'
+import { settleLength } from './fields/length.ts'
 import { cleanResponseFields } from './fields/response.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import { hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
@@ -44,7 +45,7 @@ export function prepareAnswer(
   checkStatus(status, routeId, origin)
   if (mayRefuse(status)) origin.refusedMs = tools.ports.now()
   cleanResponseFields(headers, job.bounds, job, origin.address)
-  const length = headers.get('content-length')
+  const length = settleLength(headers)
   const type = headers.get('content-type')
   const address = origin.base.length + job.path.length
   const count = meter === null ? null : meter.sent(routeId, status)
@@ -64,7 +65,7 @@ export function prepareAnswer(
       kind: 'answer',
       route: routeId,
       client: job.client,
-      length: length === null ? Number.POSITIVE_INFINITY : Number(length),
+      length: length ?? Number.POSITIVE_INFINITY,
       cut: life.onStall.bind(life),
     })
     const paced = paceBody(begun, {
@@ -103,7 +104,7 @@ export function prepareAnswer(
   if (!isGoingOn) {
     if (account !== null) account.bytes = here
     life.onOver()
-    if (count !== null) count.bytes += here
+    if (count !== null) count.add(here)
     holdWhole(here, job, tools.flows)
   } else if (!isLocalSocket(front)) life.onOpen()
   else if (!isHeld) clientIdle.hold(front, connection)
@@ -113,11 +114,12 @@ export function prepareAnswer(
   )
   if (!(ready instanceof Promise)) return ready
   return ready.then(collected => {
-    if (isPaced) return collected
-    if (account !== null) account.bytes = Number(length)
+    // It is collected for its length alone.
+    if (isPaced || length === null) return collected
+    if (account !== null) account.bytes = length
     life.onOver()
-    if (count !== null) count.bytes += Number(length)
-    holdWhole(Number(length), job, tools.flows)
+    if (count !== null) count.add(length)
+    holdWhole(length, job, tools.flows)
     return collected
   })
 }

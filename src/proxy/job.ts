@@ -1,3 +1,4 @@
+import type { Tally } from '../base/amounts.ts'
 import type { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Target } from '../route/target.ts'
@@ -14,21 +15,16 @@ import type { Mention } from './upstream/mentions.ts'
 import type { OwnPages } from './upstream/own-pages.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
-/** So many bytes so far. */
-export interface ByteCount {
-  bytes: number
-}
-
 /** What the forwarder tells of what it takes; each call costs some 50 ns. */
 export interface ForwardMeter {
   /** Milliseconds by a clock that is never set. */
   tick(): number
   /** An upstream has begun its answer, so long after it was asked. */
   answered(upstream: string, tookMs: number): void
-  /** Where to count the bodies of a route's answers of one status; null: of no route. */
-  sent(routeId: string | null, status: number): ByteCount
+  /** Where to count the bytes of the bodies of a route's answers of one status; null: of no route. */
+  sent(routeId: string | null, status: number): Tally
   /** The same for the bodies of its requests. */
-  received(routeId: string): ByteCount
+  received(routeId: string): Tally
 }
 
 /** What the forwarder needs of the process. */

@@ -1,3 +1,4 @@
+import { parseLength } from '../base/amounts.ts'
 import { GateError, toGateError } from '../base/errors.ts'
 import { isEventStream } from './body/event-streams.ts'
 import { watchBody } from './body/watched.ts'
@@ -114,16 +115,16 @@ async function watch(
   leave: Leave,
 ): Promise<Response> {
   const { headers, status } = response
-  const rawLength = headers.get('content-length')
+  const length = parseLength(headers.get('content-length'))
   const isEvents = isEventStream(headers.get('content-type'))
   const idleTimeoutMs = isEvents ? null : balancing.idleTimeoutMs
   const isEnded =
     status === 204 ||
     status === 304 ||
     job.method === 'HEAD' ||
-    rawLength === '0' ||
-    (rawLength !== null && isHere(response, Number(rawLength), origin.base.length + job.path.length)) ||
-    (idleTimeoutMs === null && rawLength !== null && Number(rawLength) <= SMALL_BODY_BYTES)
+    length === 0 ||
+    (length !== null && isHere(response, length, origin.base.length + job.path.length)) ||
+    (idleTimeoutMs === null && length !== null && length <= SMALL_BODY_BYTES)
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
   if (isEnded || !(balancing.countsBodies || idleTimeoutMs !== null) || response.body === null) {
     leave()

@@ -1,3 +1,4 @@
+import { parseLength } from '../base/amounts.ts'
 import { GateError } from '../base/errors.ts'
 import { stalledUpload } from './body/uploads.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
@@ -9,8 +10,8 @@ const SMALL_UPLOAD_BYTES = 64 * 1024
 
 /** Whether a request's body is announced to be short. */
 export function hasSmallBody({ request, sent }: Pick<ForwardJob, 'request' | 'sent'>): boolean {
-  const { 'content-length': length } = sent
-  return length !== undefined && request.body !== null && Number(length) <= SMALL_UPLOAD_BYTES
+  const length = parseLength(sent['content-length'])
+  return length !== null && length <= SMALL_UPLOAD_BYTES && request.body !== null
 }
 
 /**
@@ -53,7 +54,7 @@ export function readSmallBody(
     buffer => {
       leave()
       clientIdle.renew(front, connection)
-      if (meter !== null) meter.received(routeId).bytes += buffer.byteLength
+      if (meter !== null) meter.received(routeId).add(buffer.byteLength)
       resolve(new Uint8Array(buffer))
     },
     (cause: unknown) => {

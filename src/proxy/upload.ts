@@ -1,3 +1,4 @@
+import { parseLength } from '../base/amounts.ts'
 import type { GateError } from '../base/errors.ts'
 import { type PacedBody, paceBody } from './body/paced.ts'
 import { stalledUpload, tooLarge } from './body/uploads.ts'
@@ -18,12 +19,11 @@ export function paceUpload(
   { flows, meter }: Pick<ForwardTools, 'flows' | 'meter'>,
   life: UploadLife,
 ): PacedBody {
-  const length = sent['content-length']
   const flow = flows.enter({
     kind: 'upload',
     route: routeId,
     client,
-    length: length === undefined ? Number.POSITIVE_INFINITY : Number(length),
+    length: parseLength(sent['content-length']) ?? Number.POSITIVE_INFINITY,
     cut: (_why, waitsFor) => life.refuse(stalledUpload(routeId, waitsFor)),
   })
   // Said first, since fetch reports a body that failed in words of its own.

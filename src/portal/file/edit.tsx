@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { AuditFacts } from '../../audit/record.ts'
+import { parseLength } from '../../base/amounts.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { authenticationAgeMs } from '../../identity/step-up.ts'
@@ -61,7 +62,7 @@ export async function editFile(ctx: PortalRequest, tools: EditTools, session: Se
  */
 export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Session): Promise<Response> {
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'the file is edited on the portal’s own host')
-  if (Number(ctx.request.headers.get('content-length') ?? 0) > MAX_FORM_BYTES)
+  if ((parseLength(ctx.request.headers.get('content-length')) ?? 0) > MAX_FORM_BYTES)
     throw new GateError('target.too_large', 'a file that is edited here is not so long')
   const form = await readOwnForm(ctx, tools, undefined, MAX_FORM_BYTES)
   const session = await stillSignedIn(tools.sessions, sender)

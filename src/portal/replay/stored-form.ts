@@ -1,3 +1,4 @@
+import { parseLength } from '../../base/amounts.ts'
 import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
@@ -41,7 +42,7 @@ export async function keepForm(
   const path = target.path + target.query
   if (keepsForms === null || request.method !== 'POST' || !FORM_TYPE.test(type) || path.length > LONGEST_PATH)
     return null
-  if (!isOwnOrigin(ctx) || Number(headers.get('content-length') ?? 0) > keepsForms.maxBytes) return null
+  if (!isOwnOrigin(ctx) || (parseLength(headers.get('content-length')) ?? 0) > keepsForms.maxBytes) return null
   const owner = await readOwner(ctx, seal)
   if (owner !== null) noteStart(ctx.clientAddress)
   const body = owner === null ? null : (read ?? (await readBytes(request, keepsForms.maxBytes, formWaitMs)))

@@ -1,3 +1,4 @@
+import { amountOf, Tally } from '../../base/amounts.ts'
 import type { Deadlines } from '../lifetime/deadlines.ts'
 import { createRoster, NOWHERE } from '../lifetime/roster.ts'
 import { createShares, type Share } from './shares.ts'
@@ -75,6 +76,8 @@ export interface FlowsTools {
   readonly limits: () => FlowLimits
   /** Told of each that was cut. */
   readonly onCut: (owner: FlowOwner, why: CutReason) => void
+  /** Told of each request that has to wait for its turn. */
+  readonly onWait: () => void
   /** Gives back the memory that cut bodies have left. */
   readonly reclaim: () => void
 }
@@ -87,16 +90,17 @@ export interface FlowsTools {
  * with the body that has waited longest for its taker: where each has one, that is the one of all. And while it is, requests take
  * turns (`turns.ts`).
  */
-export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsTools): Flows {
+export function createFlows({ deadlines, now, limits, onCut, onWait, reclaim }: FlowsTools): Flows {
   const shares = createShares()
   const open = { answers: 0, uploads: 0 }
-  let heldBytes = 0
+  const held = new Tally()
   const turns = createTurns({
     beginBytes: HELD_BYTES,
     limitBytes: () => limits().memoryBytes,
-    heldBytes: () => heldBytes,
+    heldBytes: () => held.sum,
     countOf: shares.countOf,
     makeRoom,
+    onWait,
     reclaim,
   })
 
@@ -111,10 +115,10 @@ export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsToo
     readonly share: Share
     readonly weight: number
 
-    constructor(owner: FlowOwner, share: Share) {
+    constructor(owner: FlowOwner, share: Share, weight: number) {
       this.owner = owner
       this.share = share
-      this.weight = Math.min(owner.length, HELD_BYTES)
+      this.weight = weight
       this.stamp = turns.enter(this.weight)
     }
 
@@ -125,10 +129,10 @@ export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsToo
       if (this.untakenPlace !== NOWHERE) return
       this.show()
       untaken.add(this)
-      heldBytes += this.weight
-      this.share.heldBytes += this.weight
+      held.add(this.weight)
+      this.share.held.add(this.weight)
       const { memoryBytes } = limits()
-      if (heldBytes > memoryBytes) makeRoom(memoryBytes)
+      if (held.sum > memoryBytes) makeRoom(memoryBytes)
     }
 
     taken(): void {
@@ -148,8 +152,8 @@ export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsToo
     release(): void {
       if (this.untakenPlace === NOWHERE) return
       untaken.remove(this)
-      heldBytes -= this.weight
-      this.share.heldBytes -= this.weight
+      held.remove(this.weight)
+      this.share.held.remove(this.weight)
     }
 
     leave(): void {
@@ -194,7 +198,7 @@ export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsToo
   )
 
   function makeRoom(memoryBytes: number): void {
-    while (heldBytes > memoryBytes) {
+    while (held.sum > memoryBytes) {
       let last: Passing | null = null
       for (const one of untaken.members) if (last === null || isBefore(one, last)) last = one
       if (last === null) return
@@ -213,22 +217,23 @@ export function createFlows({ deadlines, now, limits, onCut, reclaim }: FlowsToo
   return {
     open,
     get heldBytes() {
-      return heldBytes
+      return held.sum
     },
     turns,
     begun(stamp) {
       turns.leave(stamp, HELD_BYTES)
       turns.goOn()
     },
-    hasRoom: bytes => heldBytes + bytes <= limits().memoryBytes,
+    hasRoom: bytes => held.sum + bytes <= limits().memoryBytes,
     admit(client) {
       const { maxOpen } = limits()
       if (maxOpen !== null) shares.admit(client, maxOpen, letGoOver)
     },
     enter(owner) {
+      const weight = amountOf(Math.min(owner.length, HELD_BYTES))
       const share = shares.enter(owner.client)
       open[owner.kind === 'answer' ? 'answers' : 'uploads']++
-      const one = new Passing(owner, share)
+      const one = new Passing(owner, share, weight)
       passing.add(one)
       stalls.wake()
       return one
@@ -241,6 +246,6 @@ function isBefore(
   one: { readonly share: Share; readonly sinceMs: number },
   other: { readonly share: Share; readonly sinceMs: number },
 ): boolean {
-  const more = one.share.heldBytes - other.share.heldBytes
+  const more = one.share.held.sum - other.share.held.sum
   return more > 0 || (more === 0 && one.sinceMs < other.sinceMs)
 }

@@ -1,10 +1,11 @@
+import type { Tally } from '../../base/amounts.ts'
 import type { GateError } from '../../base/errors.ts'
 import { type Flow, SMALL_BYTES } from './flows.ts'
 
 export interface Pace {
   readonly flow: Flow
   /** Where its bytes are counted; null: nowhere. */
-  readonly count: { bytes: number } | null
+  readonly count: Tally | null
   /** How long the body may be; null for any length. */
   readonly limit: { readonly maxBytes: number; onExceeded(): GateError } | null
   /** It broke off: what whoever reads it is told. Called after `onEnd`. */
@@ -114,7 +115,7 @@ export function paceBody(
             leftBytes -= value.byteLength
             if (limit !== null && leftBytes < 0) cut(limit.onExceeded())
             else {
-              if (count !== null) count.bytes += value.byteLength
+              if (count !== null) count.add(value.byteLength)
               give(value)
             }
           },

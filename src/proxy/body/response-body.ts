@@ -7,8 +7,8 @@ export interface Clean {
   readonly method: string
   /** Its Content-Type; null for none. */
   readonly type: string | null
-  /** Its Content-Length; null for none. */
-  readonly length: string | null
+  /** By its Content-Length; null where it is not known. */
+  readonly length: number | null
   /** How long the address is that was fetched. */
   readonly address: number
   readonly asker: Asker
@@ -40,9 +40,9 @@ export function responseBody(
       headers.set('transfer-encoding', 'chunked')
     return response
   }
-  if (type === null && length !== '0' && response.body !== null)
+  if (type === null && length !== 0 && response.body !== null)
     return streamed(response, response.body, isGoingOn ? pace : asItIs)
-  const ready = length === null ? response : whole.collect(response, Number(length), address, asker, pace)
+  const ready = length === null ? response : whole.collect(response, length, address, asker, pace)
   if (ready !== response || !isGoingOn || response.body === null) return ready
   const { statusText } = response
   return new Response(pace(response.body), { status, statusText, headers })

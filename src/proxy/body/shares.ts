@@ -1,3 +1,4 @@
+import { Tally } from '../../base/amounts.ts'
 import { GateError } from '../../base/errors.ts'
 import { networkOf } from '../../base/net.ts'
 
@@ -6,8 +7,8 @@ export interface Share {
   readonly network: string
   /** How many bodies it has under way. */
   open: number
-  /** What those of them hold that nobody takes. */
-  heldBytes: number
+  /** What those of them hold that nobody takes, in bytes. */
+  readonly held: Tally
 }
 
 /** What each client has under way. Whoever has nothing is not among them. */
@@ -30,7 +31,7 @@ export function createShares(): Shares {
       const network = networkOf(client)
       let share = shares.get(network)
       if (share === undefined) {
-        share = { network, open: 0, heldBytes: 0 }
+        share = { network, open: 0, held: new Tally() }
         shares.set(network, share)
       }
       share.open++

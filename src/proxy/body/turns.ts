@@ -1,3 +1,5 @@
+import { Tally } from '../../base/amounts.ts'
+
 /** A request that may not be sent yet. */
 export interface Waiter {
   /** The client's address. */
@@ -41,6 +43,8 @@ export interface TurnsTools {
   readonly countOf: (client: string) => number
   /** Cuts until no more than this shows elsewhere. */
   readonly makeRoom: (limitBytes: number) => void
+  /** Told of each that has to wait. */
+  readonly onWait: () => void
   /** Gives back what cut bodies have left. */
   readonly reclaim: () => void
 }
@@ -59,21 +63,29 @@ const LEFT_BYTES = 1_000_000
  * they have no room the next request waits: until one shows, or is over, or has had nothing for a turn of the event loop. At each
  * turn one goes on whatever there is, so that nobody waits for what others do.
  */
-export function createTurns({ beginBytes, limitBytes, heldBytes, countOf, makeRoom, reclaim }: TurnsTools): Turns {
+export function createTurns({
+  beginBytes,
+  limitBytes,
+  heldBytes,
+  countOf,
+  makeRoom,
+  onWait,
+  reclaim,
+}: TurnsTools): Turns {
   const waiting: Waiter[] = []
   let turn = 0
-  let freshBytes = 0
-  let olderBytes = 0
-  let cutBytes = 0
+  let fresh = new Tally()
+  let older = new Tally()
+  const cut = new Tally()
   let isTurnDue = false
 
   function enter(bytes: number): number {
-    freshBytes += bytes
+    fresh.add(bytes)
     return turn
   }
 
   function hasRoom(): boolean {
-    return heldBytes() + freshBytes + olderBytes + beginBytes <= limitBytes()
+    return heldBytes() + fresh.sum + older.sum + beginBytes <= limitBytes()
   }
 
   /** Whose client has least under way, and has waited for longest among those. */
@@ -104,11 +116,11 @@ export function createTurns({ beginBytes, limitBytes, heldBytes, countOf, makeRo
   function onTurn(): void {
     isTurnDue = false
     turn++
-    olderBytes = freshBytes
-    freshBytes = 0
+    older = fresh
+    fresh = new Tally()
     const limit = limitBytes()
-    if (cutBytes > limit / 4) {
-      cutBytes = 0
+    if (cut.sum > limit / 4) {
+      cut.clear()
       reclaim()
     }
     const { length } = waiting
@@ -122,16 +134,17 @@ export function createTurns({ beginBytes, limitBytes, heldBytes, countOf, makeRo
 
   return {
     get bytes() {
-      return freshBytes + olderBytes
+      return fresh.sum + older.sum
     },
     enter,
     leave(stamp, bytes) {
-      if (stamp === turn) freshBytes -= bytes
-      else if (stamp === turn - 1) olderBytes -= bytes
+      if (stamp === turn) fresh.remove(bytes)
+      else if (stamp === turn - 1) older.remove(bytes)
     },
     begin: () => (waiting.length === 0 && hasRoom() ? enter(beginBytes) : null),
     wait(waiter) {
       waiting.push(waiter)
+      onWait()
       waitForTurn()
       return () => {
         const place = waiting.indexOf(waiter)
@@ -141,7 +154,7 @@ export function createTurns({ beginBytes, limitBytes, heldBytes, countOf, makeRo
     goOn,
     noteCut(bytes) {
       enter(Math.min(bytes, LEFT_BYTES))
-      cutBytes += bytes
+      cut.add(bytes)
       waitForTurn()
     },
   }

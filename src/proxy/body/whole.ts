@@ -1,4 +1,5 @@
 import { estimateShallowMemoryUsageOf } from 'bun:jsc'
+import { Tally } from '../../base/amounts.ts'
 import type { ClientSide } from '../lifetime/client-idle.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { NOWHERE } from '../lifetime/roster.ts'
@@ -67,16 +68,16 @@ const LOOK_MS = 1000
 
 /** Memory for the bodies of some requests, each until its request is over: then, and not before, `requestIP` knows nobody. */
 function createReserve(deadlines: Deadlines, now: () => number): { take(bytes: number, asker: Asker): boolean } {
-  let taken = 0
+  const taken = new Tally()
   return {
     take(bytes, { front, connection }) {
-      if (taken + bytes > BUDGET_BYTES) return false
-      taken += bytes
+      if (taken.sum + bytes > BUDGET_BYTES) return false
+      taken.add(bytes)
       const look: Waiting = {
         slot: NOWHERE,
         deadlineMs: now() + LOOK_MS,
         expire() {
-          if (front.requestIP(connection) === null) taken -= bytes
+          if (front.requestIP(connection) === null) taken.remove(bytes)
           else {
             look.deadlineMs = now() + LOOK_MS
             deadlines.add(look)
@@ -107,8 +108,8 @@ export function isHere(response: Response, length: number, address: number): boo
  *
  * One without a length weighs what has come of it only once its end has: a small one mostly comes in one piece.
  */
-export function bytesHere(response: Response, length: string | null, address: number): number | null {
-  if (length !== null) return isHere(response, Number(length), address) ? Number(length) : null
+export function bytesHere(response: Response, length: number | null, address: number): number | null {
+  if (length !== null) return isHere(response, length, address) ? length : null
   const held = estimateShallowMemoryUsageOf(response) - emptyWeight() - response.statusText.length
   // Most are not: then the address need not be asked for, which Bun may have changed.
   if (held <= address - 4) return null

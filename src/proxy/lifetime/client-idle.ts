@@ -1,3 +1,4 @@
+import { parseLength } from '../../base/amounts.ts'
 import type { Deadlines, Waiting } from './deadlines.ts'
 import { NOWHERE } from './roster.ts'
 
@@ -39,7 +40,7 @@ export function hasLeft(side: ClientSide, request: Request): boolean {
 /** Whether a request's fields say that a body comes with it (RFC 9112 §6.3), whatever its method. */
 export function announcesBody(sent: Readonly<Record<string, string>>): boolean {
   const { 'content-length': length, 'transfer-encoding': coding } = sent
-  return coding !== undefined || (length !== undefined && length !== '0')
+  return coding !== undefined || (length !== undefined && parseLength(length) !== 0)
 }
 
 /** As long as nginx lingers: what is closed at once, with bytes that nobody has read, may cost the client its answer (RFC 9112 §9.6). */

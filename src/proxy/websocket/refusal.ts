@@ -1,3 +1,4 @@
+import { parseLength } from '../../base/amounts.ts'
 import { GateError } from '../../base/errors.ts'
 import type { ResponseHead } from './handshake.ts'
 
@@ -21,8 +22,8 @@ export function refusalBody(head: ResponseHead, bytes: Buffer, isEnded: boolean)
     return joinChunks(bytes) ?? unfinished(isEnded)
   }
   if (rawLength === null) return isEnded ? bytes : null
-  if (!/^[0-9]{1,15}$/.test(rawLength)) throw broken('its Content-Length is not a number')
-  const length = Number(rawLength)
+  const length = parseLength(rawLength)
+  if (length === null) throw broken('its Content-Length is not a number')
   return bytes.length >= length ? bytes.subarray(0, length) : unfinished(isEnded)
 }
 

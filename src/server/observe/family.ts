@@ -23,7 +23,8 @@ export function simpleFamily(
 ): Family {
   const samples = typeof read === 'number' ? [{ labels: {}, value: read }] : read
   const series = new Map<string, number>()
-  for (const { labels, value } of samples) series.set(seriesName(name, labels), value)
+  // What is no number is not told: whoever reads it would have to know what to make of it.
+  for (const { labels, value } of samples) if (Number.isFinite(value)) series.set(seriesName(name, labels), value)
   return { name, help, kind, series }
 }
 

@@ -1,3 +1,4 @@
+import { Tally } from '../../base/amounts.ts'
 import { type Family, seriesName } from './family.ts'
 
 /** Upper bounds in seconds, as Prometheus writes them (`le`): from an answer out of memory to a long poll. */
@@ -10,16 +11,16 @@ const BOUND_TEXTS: readonly string[] = [...BOUNDS_S.map(bound => (bound % 1 === 
 export class Histogram {
   /** How many were within a bound and beyond the one before it; the last is beyond all. */
   readonly #counts = new Float64Array(BOUNDS_S.length + 1)
-  #sumMs = 0
+  readonly #sumMs = new Tally()
 
-  /** A clock that goes back, or a timer that is early, is no time at all. */
+  /** A clock that goes back, or a timer that is early, is no time at all. Throws a TypeError for what is no number. */
   observe(tookMs: number): void {
     const ms = Math.max(0, tookMs)
+    this.#sumMs.add(ms)
     const seconds = ms / 1000
     let at = 0
     while (at < BOUNDS_S.length && seconds > (BOUNDS_S[at] ?? 0)) at++
     this.#counts[at] = (this.#counts[at] ?? 0) + 1
-    this.#sumMs += ms
   }
 
   /** Its series, in the order of the exposition formats. */
@@ -29,7 +30,7 @@ export class Histogram {
       count += this.#counts[at] ?? 0
       yield [seriesName(`${name}_bucket`, { ...labels, le }), count]
     }
-    yield [seriesName(`${name}_sum`, labels), this.#sumMs / 1000]
+    yield [seriesName(`${name}_sum`, labels), this.#sumMs.sum / 1000]
     yield [seriesName(`${name}_count`, labels), count]
   }
 }

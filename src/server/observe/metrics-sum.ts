@@ -17,7 +17,8 @@ export function parseMetrics(text: string): readonly Family[] {
     }
     const end = line.lastIndexOf(' ')
     const value = Number(line.slice(end + 1))
-    if (end > 0 && !line.startsWith('#') && !Number.isNaN(value)) families.at(-1)?.series.set(line.slice(0, end), value)
+    if (end > 0 && !line.startsWith('#') && Number.isFinite(value))
+      families.at(-1)?.series.set(line.slice(0, end), value)
   }
   return families
 }

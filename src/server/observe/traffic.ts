@@ -1,4 +1,5 @@
-import type { ByteCount, ForwardMeter } from '../../proxy/job.ts'
+import { Tally } from '../../base/amounts.ts'
+import type { ForwardMeter } from '../../proxy/job.ts'
 import { type Family, type Sample, simpleFamily } from './family.ts'
 import { Histogram, histogramFamily } from './histogram.ts'
 import { Named } from './named.ts'
@@ -19,8 +20,8 @@ const NO_ROUTE = '(none)'
 interface RouteTraffic {
   readonly took: Histogram
   readonly answers: Float64Array
-  readonly sent: readonly ByteCount[]
-  readonly received: ByteCount
+  readonly sent: readonly Tally[]
+  readonly received: Tally
 }
 
 /** Counts requests and what they take; `tick` is a clock in milliseconds that is never set, and `onRequest` hears of each. */
@@ -44,7 +45,7 @@ export function createTraffic(tick: () => number, onRequest: () => void): Traffi
   }
 
   function* received(): Iterable<Sample> {
-    for (const [route, one] of routeEntries()) yield { labels: { route }, value: one.received.bytes }
+    for (const [route, one] of routeEntries()) yield { labels: { route }, value: one.received.sum }
   }
 
   function* took(): Iterable<readonly [Readonly<Record<string, string>>, Histogram]> {
@@ -88,7 +89,7 @@ export function createTraffic(tick: () => number, onRequest: () => void): Traffi
         'counter',
         'sallyport_response_body_bytes_total',
         'Bodies of applications and files, as far as they have been handed on.',
-        byClass((one, at) => one.sent[at]?.bytes ?? 0),
+        byClass((one, at) => one.sent[at]?.sum ?? 0),
       ),
       simpleFamily('counter', 'sallyport_request_body_bytes_total', 'Bodies that went to applications.', received()),
       histogramFamily(
@@ -104,8 +105,8 @@ function createRouteTraffic(): RouteTraffic {
   return {
     took: new Histogram(),
     answers: new Float64Array(6),
-    sent: Array.from({ length: 6 }, () => ({ bytes: 0 })),
-    received: { bytes: 0 },
+    sent: Array.from({ length: 6 }, () => new Tally()),
+    received: new Tally(),
   }
 }
 

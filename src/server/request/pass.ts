@@ -1,3 +1,4 @@
+import { parseLength } from '../../base/amounts.ts'
 import { andThen } from '../../base/maybe-promise.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import { isUnder } from '../../config/values/path.ts'
@@ -178,10 +179,10 @@ function insidePath(config: RouteConfig, page: string): string | null {
   return config.stripPrefix === null || isUnder(path, config.stripPrefix) ? upstreamPath(config, page) : null
 }
 
-/** Whether a body's announced length is within the limit; false where none is announced. Throws target.too_large. */
+/** Whether a body's announced length is within the limit; false where none is announced, or one that is none. Throws target.too_large. */
 function fitsLength(sent: SentFields, route: GateRoute, maxBytes: number): boolean {
-  const length = sent['content-length']
-  if (length === undefined) return false
-  if (Number(length) <= maxBytes) return true
+  const length = parseLength(sent['content-length'])
+  if (length === null) return false
+  if (length <= maxBytes) return true
   throw tooLarge(route.config.id, maxBytes)
 }

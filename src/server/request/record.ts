@@ -1,3 +1,4 @@
+import { parseLength } from '../../base/amounts.ts'
 import { toGateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { sessionMark } from '../../base/session-mark.ts'
@@ -40,8 +41,8 @@ function meterAnswer(response: Response | undefined, status: number, passage: Pa
   const routeId = passage.route?.config.id ?? null
   meter.finished(routeId, status, passage.cameAtMs)
   if (response === undefined || passage.isForwarded || methodOf(passage) === 'HEAD') return
-  const length = response.headers.get('content-length')
-  if (length !== null) meter.sent(routeId, status).bytes += Number(length)
+  const length = parseLength(response.headers.get('content-length'))
+  if (length !== null) meter.sent(routeId, status).add(length)
 }
 
 /** Writes the line of an answer: at once, or once its body is over. */

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { standingOf, standsAs } from '../../kit/standing.ts'
 import { type Exchange, PLAIN, startExchange } from '../../kit/wire/exchange.ts'
 import { hasHead, type UpstreamConnection, type WireResponse } from '../../kit/wire/wire.ts'
 
@@ -7,11 +8,13 @@ const TYPE = 'Content-Type: application/x-test\r\n'
 
 const keep = untilTheEnd()
 const exchange = keep(await startExchange())
+const standing = await standingOf(exchange.gate)
 afterEach(async () => {
-  // Whatever an upstream said, the next request gets the answer to itself.
+  // Whatever an upstream said, the gate stands as it did, and the next request gets the answer to itself.
   exchange.script = PLAIN
   const { response } = await exchange.send(request('GET', '/after'))
   expect([response.status, response.body.toString()]).toEqual([200, 'ok'])
+  await standsAs(exchange.gate, standing)
 })
 
 function request(method = 'GET', path = '/'): string {
@@ -238,9 +241,32 @@ describe('RFC 9112 §6: where an answer ends', () => {
     expect(response.raw.toString('latin1')).toContain('hello')
     expect(response.field('content-length')).not.toBe('3')
   })
-  test('the same length twice is one', async () => {
-    const response = await answers(`${head('Content-Length: 5\r\nContent-Length: 5\r\n')}hello`)
-    expect([valuesOf(response, 'content-length'), response.body.toString()]).toEqual([['5'], 'hello'])
+  const same = ['Content-Length: 5\r\nContent-Length: 5\r\n', 'Content-Length: 5\r\nContent-Length: 005\r\n'] as const
+  test.each(same)('the same length twice is one: %j', async fields => {
+    for (const method of ['GET', 'HEAD']) {
+      const response = await answers(head(fields) + (method === 'GET' ? 'hello' : ''), method)
+      expect([method, valuesOf(response, 'content-length')]).toEqual([method, ['5']])
+      expect(response.body.toString()).toBe(method === 'GET' ? 'hello' : '')
+    }
+  })
+  test.each(same)('and is one for a body that is late, or has no type: %j', async fields => {
+    const late = await answers(async connection => {
+      await connection.send(`${head(fields)}he`)
+      await connection.send(50)
+      await connection.send('llo')
+    })
+    const untyped = await answers(`HTTP/1.1 200 OK\r\n${fields}\r\nhello`)
+    for (const response of [late, untyped]) expect(response.raw.toString('latin1')).toContain('hello')
+  })
+  test('and so is one of a long body that is taken, and one that nobody takes to its end', async () => {
+    const fields = 'Content-Length: 3000000\r\nContent-Length: 3000000\r\n'
+    exchange.script = head(fields) + 'x'.repeat(3_000_000)
+    const { response } = await exchange.send(request(), { until: bytes => bytes.length > 3_000_000 })
+    expect(response.status).toBe(200)
+    const client = await exchange.open()
+    await client.send(request())
+    await client.receive({ until: hasHead })
+    client.close()
   })
   test('chunks with extensions and trailers: the bytes pass, the rest ends here', async () => {
     const response = await answers(

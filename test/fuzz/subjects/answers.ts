@@ -1,4 +1,5 @@
 import { startGate } from '../../kit/gate.ts'
+import { standingOf, standsAs } from '../../kit/standing.ts'
 import { httpResponse, openWire, startRawUpstream } from '../../kit/wire/wire.ts'
 import { readMessage } from '../framing.ts'
 import { hold, LINE_MARKS, type Subject, textOf } from '../subject.ts'
@@ -6,6 +7,10 @@ import { hold, LINE_MARKS, type Subject, textOf } from '../subject.ts'
 /** How long a broken application keeps its connection open once it has said all it says. */
 const OPEN_MS = 15
 const PATIENCE_MS = 10_000
+
+/** Stands for more bytes than anybody keeps in passing, in a body or a field. */
+const LONG = '{long}'
+const LONG_TEXT = 'x'.repeat(70_000)
 
 const answer = (line: string, fields: readonly string[], body = '') =>
   [`HTTP/1.1 ${line}`, ...fields, '', body].join('\r\n')
@@ -16,6 +21,11 @@ export const answers: Subject = {
   seeds: [
     httpResponse(200, 'hello'),
     httpResponse(200, 'hello') + httpResponse(200, 'STOLEN'),
+    answer('200 OK', ['Content-Type: text/plain', 'Content-Length: 5', 'Content-Length: 5'], 'hello'),
+    answer('200 OK', ['Content-Type: text/plain', 'Content-Length: 70000', 'Content-Length: 070000'], LONG),
+    answer('200 OK', ['Content-Length: 70000', 'Content-Length: 70000', 'Transfer-Encoding: identity'], LONG),
+    answer('206 Partial Content', ['Content-Length: 00000000000000000000005', `X-Long: ${LONG}`], 'hello'),
+    answer('200 OK', ['Content-Type: text/plain'], LONG),
     answer('200 OK', ['Transfer-Encoding: chunked'], '5\r\nhello\r\n0\r\n\r\n'),
     answer('200 OK', ['Content-Length: 5', 'Transfer-Encoding: chunked'], '5\r\nhello\r\n0\r\n\r\n'),
     answer('204 No Content', ['Set-Cookie: sallyport=x; Path=/', 'Set-Cookie: a=1']),
@@ -32,9 +42,17 @@ export const answers: Subject = {
     ...[
       'Content-Length: 5\r\n',
       'Content-Length: -1\r\n',
+      'Content-Length: 70000\r\n',
+      'Content-Length: 05\r\n',
+      'Content-Length: 5, 5\r\n',
+      'Content-Length: 18446744073709551615\r\n',
+      'Content-Length: 9007199254740993\r\n',
       'Content-Length: 99999999999\r\n',
       'Transfer-Encoding: chunked\r\n',
+      'Transfer-Encoding: identity\r\n',
+      'Connection: content-length\r\n',
       'ffffffff\r\n',
+      LONG,
     ],
     ...[
       '100 ',
@@ -71,7 +89,7 @@ export const answers: Subject = {
           await connection.send(httpResponse(200, `own ${own}`))
           continue
         }
-        await connection.send(said)
+        await connection.send(Buffer.from(textOf(said).replaceAll(LONG, LONG_TEXT), 'latin1'))
         await connection.send(OPEN_MS)
         connection.close()
       }
@@ -79,6 +97,7 @@ export const answers: Subject = {
     const gate = await startGate(
       `[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${upstream.port}"\nallow = "public"\ntimeout = "5s"\n`,
     )
+    const standing = await standingOf(gate)
     let count = 0
     const ask = async (line: string) => {
       const wire = await openWire(gate.port)
@@ -99,6 +118,9 @@ export const answers: Subject = {
         const result = await ask(`${method} /broken`)
         const next = await ask(`GET /own/${number}`)
         hold(typeof next !== 'string', 'a good answer is given whole', next, textOf(input))
+        // A connection that is closed beneath it costs the next one its answer, and no more than that one.
+        if (next.startLine.includes(' 502 ')) await ask(`GET /own/${number}`)
+        await standsAs(gate, standing)
         const status = /^HTTP\/1\.1 (\d{3}) /.exec(next.startLine)?.[1]
         const isOwn = status === '200' && next.body.toString('latin1') === `own ${number}`
         hold(

@@ -9,6 +9,7 @@ function turnsOf(tools: Partial<TurnsTools> = {}) {
     heldBytes: () => 0,
     countOf: () => 0,
     makeRoom: () => undefined,
+    onWait: () => undefined,
     reclaim: () => undefined,
     ...tools,
   })

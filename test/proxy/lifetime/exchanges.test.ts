@@ -47,6 +47,7 @@ const tools: ForwardTools = {
     now: Date.now,
     limits: () => ({ maxOpen: null, stallMs: 60_000, memoryBytes: 100_000_000 }),
     onCut: () => undefined,
+    onWait: () => undefined,
     reclaim: () => undefined,
   }),
   streams: createEventStreams(),

@@ -55,3 +55,21 @@ test('a histogram counts up to each bound, the bound with it', () => {
   expect(series.get('t_count{a="b"}')).toBe(7)
   expect(series.get('t_sum{a="b"}')).toBeCloseTo(1_000_030.5021, 6)
 })
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+  'what is no number is not told: %p',
+  value => {
+    const samples = [
+      { labels: { of: 'a' }, value },
+      { labels: { of: 'b' }, value: 1 },
+    ]
+    const families = [simpleFamily('gauge', 'open', 'Open.', value), simpleFamily('gauge', 'held', 'Held.', samples)]
+    expect(families.map(({ series }) => [...series])).toEqual([[], [['held{of="b"}', 1]]])
+    const [sent] = parseMetrics(`# TYPE a gauge\na{of="a"} ${value}\na{of="b"} 1\n`)
+    expect([...(sent?.series ?? [])]).toEqual([['a{of="b"}', 1]])
+    const one = new Histogram()
+    if (value > 0 || Number.isNaN(value)) expect(() => one.observe(value)).toThrow(TypeError)
+    one.observe(5)
+    expect(histogramFamily('t', 'Time.', [[{}, one]]).series.get('t_count')).toBe(1)
+  },
+)
