@@ -62,8 +62,13 @@ export function buildProvider(
 }
 
 function buildAccessTokens(table: Table<typeof ACCESS_TOKENS>): AccessTokensConfig {
-  const { audience, client_audience, introspect } = known(table)
-  return { audiences: audience ?? [], introspects: introspect, takesClientAudience: client_audience }
+  const { audience, client_audience, introspect, introspect_prefix } = known(table)
+  return {
+    audiences: audience ?? [],
+    introspects: introspect,
+    introspectPrefix: introspect_prefix ?? '',
+    takesClientAudience: client_audience,
+  }
 }
 
 function buildOAuth2(provider: Known<ProviderTable>): OAuth2Config | null {

@@ -15,6 +15,7 @@ import { checkScim } from './scim.ts'
 
 /** What no single key of a provider can tell: that its credentials fit each other, and that someone uses it. */
 export function checkProviders(root: RootTable, files: ConfigFiles, report: Report): void {
+  checkIntrospection(root, report)
   const providers = new Set(root.values.providers?.keys())
   const portals = [...(root.values.portals?.values() ?? [])]
   const used = new Set(portals.flatMap(portal => portal.values.providers ?? []))
@@ -71,6 +72,56 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
       report.warn(at, 'provider.unused', `no portal uses the provider ${name}`, { hint, part: 'key' })
     }
   }
+}
+
+/**
+ * Who is shown tokens that only their provider can read. A provider is asked about whatever comes, so that of several in one portal the
+ * first would be shown the tokens of all the others: a prefix has to tell them apart.
+ */
+function checkIntrospection(root: RootTable, report: Report): void {
+  const asking = new Map([...(root.values.providers ?? [])].filter(([, one]) => introspects(one)))
+  const clashing = new Map<string, string>()
+  for (const { values } of root.values.portals?.values() ?? []) {
+    const own = (values.providers ?? []).filter(name => asking.has(name))
+    own.forEach((name, index) => {
+      const before = own.slice(0, index)
+      const other = before.find(one => beginsAlike(prefixOf(asking.get(one)), prefixOf(asking.get(name))))
+      if (other !== undefined) clashing.set(name, other)
+    })
+  }
+  const taken = new Set(
+    root.values.routes?.flatMap(({ values: { tokens, mcp, portal } }) =>
+      tokens === true || mcp === 'provider'
+        ? [...(root.values.portals?.get(portal ?? '')?.values.providers ?? [])]
+        : [],
+    ),
+  )
+  for (const [name, one] of asking) {
+    const at = [...one.at, 'access_tokens', 'introspect']
+    const other = clashing.get(name)
+    if (other !== undefined) {
+      const message = `${quote(name)} and ${quote(other)} would be shown each other's tokens: both introspect in one portal`
+      const hint =
+        'give each an introspect_prefix with which its tokens begin, let one of them introspect, or use two portals'
+      report.mistake(at, 'access_tokens.introspect', message, { hint, part: 'key' })
+    } else if (clashing.size === 0 && taken.has(name) && prefixOf(one) === '') {
+      const message = `${quote(name)} is shown every bearer token that is no JWT on routes with tokens, an application's own keys too`
+      const hint = 'introspect_prefix = "…" has it asked only about tokens that begin so'
+      report.warn(at, 'access_tokens.introspect', message, { hint, part: 'key' })
+    }
+  }
+}
+
+function introspects({ values }: ProviderTable): boolean {
+  return values.access_tokens?.values.introspect === true
+}
+
+function prefixOf(provider: ProviderTable | undefined): string {
+  return provider?.values.access_tokens?.values.introspect_prefix ?? ''
+}
+
+function beginsAlike(one: string, other: string): boolean {
+  return one.startsWith(other) || other.startsWith(one)
 }
 
 const PEM_CODES = { file: 'provider.file', pem: 'provider.pem' } as const

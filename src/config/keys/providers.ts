@@ -76,6 +76,12 @@ export const ACCESS_TOKENS = {
     true,
     'Tokens that are no JWT are taken as well, by the word of the provider (RFC 7662), which is asked again after a minute at the latest.',
   ),
+  introspect_prefix: optional(
+    text(),
+    'zt_',
+    'none: about every token that is no JWT',
+    'With `introspect`: the provider is asked only about tokens that begin so, and others pass on to the application. Where several providers of a portal introspect, each needs one, or the first would be shown the tokens of all.',
+  ),
   client_audience: defaulted(
     boolean,
     false,

@@ -63,6 +63,7 @@ export const DIAGNOSTIC_CODES = [
   'client_auth.several',
   'access_tokens.audience',
   'access_tokens.client_audience',
+  'access_tokens.introspect',
   'id_token_alg.refused',
   'scim.token',
   'scopes.openid',

@@ -6,6 +6,8 @@ export interface AccessTokensConfig {
   readonly audiences: readonly string[]
   /** Whether the provider is asked about tokens that only it can read. */
   readonly introspects: boolean
+  /** How the tokens begin that it is asked about; empty: any. */
+  readonly introspectPrefix: string
   /** Whether a token for the client itself counts as one for us. */
   readonly takesClientAudience: boolean
 }

@@ -81,9 +81,10 @@ export function createOpaqueTokens(
 
   return {
     find(authorization, portal, providers, audiences) {
-      const able = providers.filter(({ accessTokens }) => accessTokens?.introspects === true)
-      const token = able.length === 0 ? undefined : OPAQUE.exec(authorization)?.[1]
+      const token = OPAQUE.exec(authorization)?.[1]
       if (token === undefined || token.length > LONGEST) return null
+      const able = providers.filter(({ accessTokens }) => mayBeShown(token, accessTokens))
+      if (able.length === 0) return null
       const key = `${able.map(({ name }) => name).join(' ')} ${portal} ${audiences?.join(' ') ?? ''} ${sha256(token)}`
       const nowMs = ports.now()
       const before = known.get(key)
@@ -103,6 +104,11 @@ export function createOpaqueTokens(
       return asked
     },
   }
+}
+
+/** Only a provider whose tokens begin like this one is shown it: another one could use it. */
+function mayBeShown(token: string, config: ProviderConfig['accessTokens']): boolean {
+  return config?.introspects === true && token.startsWith(config.introspectPrefix)
 }
 
 function notGood(): GateError {

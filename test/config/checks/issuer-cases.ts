@@ -33,8 +33,19 @@ token_endpoint = "https://git.example.com/token"
 user_endpoint = "https://git.example.com/user"
 claims = { sub = "${sub}" }`
 
+/** The same where both are asked about tokens that begin so; nothing: about any. */
+function introspecting(one: string, other: string): string {
+  const table = (prefix: string) =>
+    `client_id = "gate"\naccess_tokens = { audience = "a", «introspect» = true${prefix === '' ? '' : `, introspect_prefix = "${prefix}"`} }`
+  const [before, between, after] = twoIssuers({}).split('client_id = "gate"')
+  return `${before}${table(one).replace(/[«»]/g, '')}${between}${table(other)}${after}tokens = true\n`
+}
+
 /** What is not said of whose people a rule is about, where a portal has several providers. */
 export const ISSUER_CASES: readonly Case[] = [
+  ['access_tokens.introspect', 'two that introspect whatever comes', introspecting('', '')],
+  ['access_tokens.introspect', 'a prefix for one of two alone', introspecting('id_', '')],
+  ['access_tokens.introspect', 'a prefix that begins the other', introspecting('id_', 'id_b')],
   ['rule.subjects', 'a role by subjects', twoIssuers({ role: '{ «subjects» = ["a"] }' })],
   ['rule.subjects', 'a rule by subjects', twoIssuers({ allow: '[{ «subjects» = "a", networks = ["10.0.0.0/8"] }]' })],
   [
@@ -57,6 +68,10 @@ export const ISSUER_CASES: readonly Case[] = [
 
 /** What is good, without a warning. */
 export const GOOD_ISSUERS: readonly (readonly [title: string, fragment: string])[] = [
+  [
+    'anyone, with tokens of either that begin differently',
+    introspecting('id_', 'other_').replaceAll('«', '').replaceAll('»', ''),
+  ],
   ['anyone', twoIssuers({})],
   ['subjects of one', twoIssuers({ role: '{ providers = ["id"], subjects = ["a"] }' })],
   ['subjects of one endpoint by one name', oneEndpoint(['id', 'id'], '{ subjects = ["7"] }')],

@@ -269,6 +269,11 @@ const CASES: readonly Case[] = [
     'access tokens of the client that count as credentials',
     provider('access_tokens = { client_audience = «true» }'),
   ],
+  [
+    'access_tokens.introspect',
+    'a provider that is shown what applications are sent',
+    `${provider('access_tokens = { audience = "a", «introspect» = true }')}\n${allowing('["user"]', 'tokens = true')}`,
+  ],
   ['scim.token', 'a token that could be guessed', provider('scim = { token = «"nineteen-characters"» }')],
   [
     'name.invalid',

@@ -158,6 +158,39 @@ describe('RFC 7662: a token that only its provider can read', () => {
     expect((await ask(token, other)).status).toBe(401)
   })
 
+  test('is shown to the provider alone whose tokens begin so; an application’s own key is shown to none, and passes', async () => {
+    const second = await startBadProvider(() => Math.floor(clock.now() / 1000))
+    const secondAsked: string[] = []
+    const secondEndpoint = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      async fetch(request) {
+        secondAsked.push(new URLSearchParams(await request.text()).get('token') ?? '')
+        return Response.json({ ...right(), sub: 'grace' })
+      },
+    })
+    second.behave({ discovery: { introspection_endpoint: `http://127.0.0.1:${secondEndpoint.port}/introspect` } })
+    const tokens = (prefix: string) =>
+      `access_tokens = { audience = "${AUDIENCE}", introspect = true, introspect_prefix = "${prefix}" }`
+    const toml = [
+      providerTable(provider, tokens('one_')),
+      providerTable(second, tokens('two_'), 'second'),
+      portalTable(EVERYONE).replace('["id"]', '["id", "second"]'),
+      routeTo(upstream, 'app.test', 'portal = "home"\nheaders = "x-token"\nallow = ["user"]\ntokens = true'),
+      routeTo(upstream, 'app.test', 'path = "/own"\nportal = "home"\nallow = "public"\ntokens = true'),
+    ].join('\n')
+    await using other = await startGate(toml, { ports: { now: clock.now } })
+    says = right
+    const before = asked.length
+    expect(await ask('one_a', other)).toEqual({ status: 200, body: 'ada' })
+    expect(await ask('two_b', other)).toEqual({ status: 200, body: 'grace' })
+    expect((await ask('ghp_key-of-an-application', other, '/own')).status).toBe(200)
+    expect(asked.slice(before).map(({ form }) => form.get('token'))).toEqual(['one_a'])
+    expect(secondAsked).toEqual(['two_b'])
+    await second.stop()
+    await secondEndpoint.stop(true)
+  })
+
   test('is the application’s own business without introspect, and no provider is asked', async () => {
     await using other = await startGate(file(`{ audience = "${AUDIENCE}" }`), { ports: { now: clock.now } })
     says = right
