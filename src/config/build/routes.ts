@@ -80,6 +80,7 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     requestRules: route.request_headers === null ? null : buildFieldRules(route.request_headers),
     responseRules: route.mcp === false ? responseRules : withReadable(responseRules),
     passFields: (route.pass_fields ?? []).map(name => name.toLowerCase()),
+    sharedCaches: route.shared_caches,
     timeoutMs: route.timeout,
     keepLengthBytes: route.keep_length.maxBytes,
     maxBodyBytes: buildMaxBody(route, server),

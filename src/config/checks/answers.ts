@@ -3,7 +3,7 @@ import type { RootTable } from '../keys/keys.ts'
 import { ROUTE, type RouteTable } from '../keys/routes.ts'
 import { showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import { isForSharedCaches } from '../values/cache-control.ts'
+import { isForCachesAlone, isForSharedCaches } from '../values/cache-control.ts'
 import type { ConfigFiles } from '../values/files.ts'
 
 /** What a route can lead to; each has one of these. */
@@ -44,6 +44,7 @@ const NOT_FOR_VERIFY = [
   'add_prefix',
   'mcp',
   'tools',
+  'shared_caches',
 ]
 
 /** What a route says about where it leads, and how that fits together. */
@@ -51,6 +52,7 @@ export function checkAnswers(route: RouteTable, root: RootTable, report: Report)
   checkTarget(route, report)
   checkVerify(route, root, report)
   checkFiles(route, report)
+  checkRules(route, report)
   const { entries } = route.raw
   const status = entries.get('status')
   if (status !== undefined && !entries.has('redirect')) {
@@ -65,14 +67,33 @@ export function checkAnswers(route: RouteTable, root: RootTable, report: Report)
 }
 
 function checkFiles({ values }: RouteTable, report: Report): void {
-  const { files, allow, deny } = values
+  const { files, allow, deny, shared_caches: isShared } = values
   const raw = files?.raw.entries.get('cache_control')
-  if (raw === undefined || allow === undefined || (allow.kind === 'public' && deny === null)) return
+  if (raw === undefined || allow === undefined || isShared || (allow.kind === 'public' && deny === null)) return
   for (const entry of raw.kind === 'table' ? raw.entries.values() : [raw]) {
     if (entry.kind !== 'text' || entry.text === null || !isForSharedCaches(entry.text)) continue
-    const hint = 'say max-age alone: private is put before it'
+    const hint = 'say max-age alone: private is put before it; or shared_caches = true, if others may see them'
     const message = 'not everyone may come here, and caches on the way would hand these files to all'
     report.mistake(entry.at, 'files.cache_control', message, { hint })
+  }
+}
+
+/** Where not everyone may pass, what a route says to shared caches is taken back. */
+function checkRules({ values }: RouteTable, report: Report): void {
+  const { response_headers: rules, allow, deny, shared_caches: isShared } = values
+  if (!rules || allow === undefined || isShared || (allow.kind === 'public' && deny === null)) return
+  for (const key of ['set', 'append']) {
+    const fields = rules.raw.entries.get(key)
+    if (fields?.kind !== 'table') continue
+    for (const [name, entry] of fields.entries) {
+      const isControl = name.toLowerCase() === 'cache-control'
+      if (isControl && (entry.kind !== 'text' || entry.text === null || !isForSharedCaches(entry.text))) continue
+      if (!isControl && !isForCachesAlone(name.toLowerCase())) continue
+      const hint = 'say shared_caches = true, if what one person gets may be handed to others; else remove it'
+      report.warn(entry.at, 'shared_caches.needed', 'not everyone may come here, and so no shared cache is told this', {
+        hint,
+      })
+    }
   }
 }
 

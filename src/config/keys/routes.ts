@@ -266,6 +266,12 @@ export const ROUTE = {
     'none',
     'Fields of answers that act on the whole host, and so do not pass unless they are named: `Clear-Site-Data`, `Alt-Svc`, `NEL`, `Report-To`, `Reporting-Endpoints`, and `Service-Worker-Allowed` beyond this route.',
   ),
+  shared_caches: defaulted(
+    boolean,
+    false,
+    true,
+    'Whether shared caches (a proxy or CDN in front) may keep answers of this route although not everyone may pass: they hand them to others without asking Sallyport, after a sign-out too. Otherwise `Cache-Control` says `private` here. Routes that are public to everyone need no such key.',
+  ),
   timeout: defaulted(
     duration('1ms', '24h'),
     '60s',

@@ -124,6 +124,7 @@ export const DIAGNOSTIC_CODES = [
   'route.redundant',
   'route.slash',
   'files.cache_control',
+  'shared_caches.needed',
   'allow.mixed',
   'deny.everyone',
   'deny.signed_out',

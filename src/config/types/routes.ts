@@ -101,6 +101,8 @@ export interface RouteConfig {
   readonly responseRules: FieldRules | null
   /** Fields of answers that act on the whole host and pass all the same, in lower case. */
   readonly passFields: readonly string[]
+  /** Whether shared caches may keep its answers, whoever may pass. */
+  readonly sharedCaches: boolean
   /** How long the upstream may take to begin its answer. */
   readonly timeoutMs: number
   /** Up to what length an answer is read whole so that it keeps its length; null: as long as that costs little. */

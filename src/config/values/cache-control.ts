@@ -18,3 +18,12 @@ export const cacheDirectives = parsed(
 export function isForSharedCaches(control: string): boolean {
   return /(?:^|[\s,])(?:public|s-maxage)(?:[\s,=]|$)/i.test(control)
 }
+
+/** Fields that shared caches obey before Cache-Control: nginx, Varnish and Fastly, Akamai. RFC 9213 has those of CDNs end alike. */
+const FOR_CACHES_ALONE: ReadonlySet<string> = new Set(['x-accel-expires', 'surrogate-control', 'edge-control'])
+const TARGETED = '-cache-control'
+
+/** Whether a field of an answer, by its name in lower case, speaks to shared caches alone. */
+export function isForCachesAlone(name: string): boolean {
+  return FOR_CACHES_ALONE.has(name) || name.endsWith(TARGETED)
+}

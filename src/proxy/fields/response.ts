@@ -1,8 +1,10 @@
 import { GateError } from '../../base/errors.ts'
 import type { UpstreamAddress } from '../../config/types/upstreams.ts'
+import { isForCachesAlone } from '../../config/values/cache-control.ts'
 import { HOST_WIDE } from '../../config/values/headers.ts'
 import { setsOwnCookie } from '../../session/cookie.ts'
 import { type Asked, type OwnAddresses, rewriteAddress, rewriteRefresh } from './addresses.ts'
+import { privateControl } from './caching.ts'
 import { rewriteCookie } from './cookies.ts'
 import { ANSWER_HOP_BY_HOP } from './hop-by-hop.ts'
 
@@ -14,22 +16,35 @@ export interface AnswerBounds {
   readonly below: string
   /** By which its answers' addresses and cookies are written as the browser knows them; null: they stay as they are. */
   readonly own: OwnAddresses | null
+  /** Whether no shared cache may keep them. */
+  readonly isPrivate: boolean
 }
 
 /** No further than anybody's. */
-export const OWN_PATHS_ONLY: AnswerBounds = Object.freeze({ passed: new Set<string>(), below: '/', own: null })
+export const OWN_PATHS_ONLY: AnswerBounds = Object.freeze({
+  passed: new Set<string>(),
+  below: '/',
+  own: null,
+  isPrivate: false,
+})
 
 /**
  * How far the answers of a route reach: the fields that `pass_fields` names, `passFields` in lower case, paths below `path`, and the upstream’s
- * own addresses.
+ * own addresses; no shared cache, where they are `isPrivate`.
  */
-export function compileBounds(path: string, passFields: readonly string[], own: OwnAddresses): AnswerBounds {
-  return Object.freeze({ passed: new Set(passFields), below: path.endsWith('/') ? path : `${path}/`, own })
+export function compileBounds(
+  path: string,
+  passFields: readonly string[],
+  own: OwnAddresses,
+  isPrivate: boolean,
+): AnswerBounds {
+  return Object.freeze({ passed: new Set(passFields), below: path.endsWith('/') ? path : `${path}/`, own, isPrivate })
 }
 
 /** Why a field of an answer is looked at; any other goes on. */
 type Concern = 'hop' | 'connection' | 'coding' | 'host' | 'scope' | 'here'
 
+const CACHE_CONTROL = 'cache-control'
 const SCOPE_FIELD = 'service-worker-allowed'
 
 const CONCERNS: ReadonlyMap<string, Concern> = new Map<string, Concern>([
@@ -47,7 +62,7 @@ const OURS = 'x-sallyport-'
 
 /**
  * Takes out of an upstream's answer what ends at this hop, what would overwrite our cookies or speak as us, and what would act on the
- * whole host (`bounds`): one application of several must not sign people out of the others, or have their addresses reported. What names
+ * whole host, or lets a shared cache keep what one person was given (`bounds`): one application of several must not sign people out of the others, or have their addresses reported. What names
  * the application as browsers do not know it is written anew, for who `asked` (null: nothing is). Works in place: a response that is
  * handed on untouched is what Bun sends cheapest.
  *
@@ -68,9 +83,17 @@ export function cleanResponseFields(
   for (const name in fields) {
     const concern = CONCERNS.get(name)
     if (concern === undefined) {
-      if (name.startsWith(OURS)) headers.delete(name)
+      if (name.startsWith(OURS) || (bounds.isPrivate && name !== CACHE_CONTROL && isForCachesAlone(name))) {
+        headers.delete(name)
+      }
     } else if (concern === 'here') writeHere(headers, name, fields[name] ?? '', bounds.own, asked, address)
     else settle(headers, name, concern, fields[name] ?? '', bounds)
+  }
+  if (bounds.isPrivate) {
+    const control = fields[CACHE_CONTROL] ?? null
+    const made = privateControl(control)
+    // Connection may have taken it away.
+    if (made !== control || !headers.has(CACHE_CONTROL)) headers.set(CACHE_CONTROL, made)
   }
 }
 

@@ -18,7 +18,7 @@ interface OwnRequest {
 export type Answering = (asked: OwnRequest) => Response | Promise<Response>
 
 /** A redirect, a fixed response or a folder of files as a function. What is fixed is prepared here. */
-export function compileAnswer(answer: OwnAnswer, isPublic: boolean, compressor: Compressor): Answering {
+export function compileAnswer(answer: OwnAnswer, isForAll: boolean, compressor: Compressor): Answering {
   switch (answer.kind) {
     case 'redirect': {
       const { location, status } = answer
@@ -31,7 +31,7 @@ export function compileAnswer(answer: OwnAnswer, isPublic: boolean, compressor: 
       return () => new Response(body === '' ? null : body, { status, headers })
     }
     case 'files': {
-      const files = compileFiles(answer, isPublic, compressor)
+      const files = compileFiles(answer, isForAll, compressor)
       return ({ request, path, query, values }) => files({ request, path, query, shownPath: values.path })
     }
     case 'verify':

@@ -27,9 +27,9 @@ export type Files = (asked: FileRequest) => Promise<Response>
  * Absent on purpose: several ranges at once, which are answered with the whole file.
  * What may write into the folder is trusted not to exchange files for links within the moment between check and reading.
  */
-export function compileFiles(answer: FilesAnswer, isPublic: boolean, compressor: Compressor): Files {
+export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor: Compressor): Files {
   const { folder, fallback, isCompressed } = answer
-  const cacheControlOf = compileCacheControl(answer.cacheRules, isPublic)
+  const cacheControlOf = compileCacheControl(answer.cacheRules, isForAll)
 
   /** `name` is its path below the folder. */
   function send(request: Request, root: string, name: string, found: Found): Promise<Response> {
@@ -79,13 +79,10 @@ function mayBePage(request: Request, names: readonly string[]): boolean {
   return prefersPage(request) || (!request.headers.has('sec-fetch-dest') && names.at(-1)?.includes('.') !== true)
 }
 
-/** What Cache-Control says of a path below the folder. What is for some must not be kept for all by a cache on the way. */
-function compileCacheControl(rules: readonly CacheRule[], isPublic: boolean): (path: string) => string | null {
-  const usual = isPublic ? null : 'private, no-cache'
-  const compiled = rules.map(({ pattern, value }) => {
-    const isKeptBack = isPublic || /(?:^|[\s,])(?:private|no-store)(?:[\s,=]|$)/i.test(value)
-    return { holds: compileStars(pattern), value: isKeptBack ? value : `private, ${value}` }
-  })
+/** What Cache-Control says of a path below the folder; `private` is put to it where the request is known. */
+function compileCacheControl(rules: readonly CacheRule[], isForAll: boolean): (path: string) => string | null {
+  const usual = isForAll ? null : 'private, no-cache'
+  const compiled = rules.map(({ pattern, value }) => ({ holds: compileStars(pattern), value }))
   return path => compiled.find(({ holds }) => holds(path))?.value ?? usual
 }
 

@@ -165,7 +165,15 @@ function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePorta
     answering: route.answer === null ? null : parts.answering(route.answer, isForAll(route)),
     identityFields,
     answerFields: identityFields !== null || saysWho(route) ? (portal?.compat?.fields ?? null) : null,
-    bounds: parts.bounds(route),
+    bounds: parts.bounds(route, false),
+    privateBounds: parts.bounds(route, true),
+    sharedCaches: route.sharedCaches
+      ? 'all'
+      : !isForAll(route)
+        ? 'none'
+        : portal !== null && (identityFields !== null || saysWho(route))
+          ? 'anonymous'
+          : 'all',
     told: route.answer?.kind === 'verify' ? compileTold(route) : null,
     rate: compileRate(route.rate, route.firstId),
     needsSession:

@@ -20,9 +20,10 @@ export interface SharedParts {
   policy(route: RouteConfig, roles: Roles | null): Policy
   readonly upstream: UpstreamPool['upstream']
   /** How a route without an upstream answers. */
-  answering(answer: OwnAnswer, isPublic: boolean): Answering
+  answering(answer: OwnAnswer, isForAll: boolean): Answering
   readonly identityFields: typeof compileIdentityFields
-  bounds(route: RouteConfig): AnswerBounds
+  /** How far its answers reach; `isPrivate`: into no shared cache. */
+  bounds(route: RouteConfig, isPrivate: boolean): AnswerBounds
   issuers(portal: GatePortal): readonly ProviderConfig[] | null
   anonymous(
     policy: Policy,
@@ -51,13 +52,14 @@ export function createSharedParts(
   return {
     policy: ({ allow, deny, methods }, roles) => policies(allow, deny, methods, roles),
     upstream: shared(pool.upstream),
-    answering: shared((answer: OwnAnswer, isPublic: boolean) => compileAnswer(answer, isPublic, compressor)),
+    answering: shared((answer: OwnAnswer, isForAll: boolean) => compileAnswer(answer, isForAll, compressor)),
     identityFields: shared(compileIdentityFields),
-    bounds: ({ path, passFields, stripPrefix, addPrefix, hostHeader, rewritesLocation, cookiePath }) =>
+    bounds: ({ path, passFields, stripPrefix, addPrefix, hostHeader, rewritesLocation, cookiePath }, isPrivate) =>
       bounds(
         path,
         passFields,
         ownAddresses(stripPrefix, addPrefix, hostHeader, rewritesLocation, cookiePath === 'prefix'),
+        isPrivate,
       ),
     issuers: shared(issuersOf),
     anonymous: shared((policy, authorization, requestRules, responseRules) =>

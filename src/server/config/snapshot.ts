@@ -89,6 +89,10 @@ export interface GateRoute {
   readonly answerFields: IdentityFields | null
   /** How far the answers of its application may reach. */
   readonly bounds: AnswerBounds
+  /** The same for answers that no shared cache may keep. */
+  readonly privateBounds: AnswerBounds
+  /** Which of its answers shared caches may keep, as the application says: all of them, those to nobody in particular, or none. */
+  readonly sharedCaches: 'all' | 'anonymous' | 'none'
   /** What a proxy in front is told with a verdict; null where no proxy has the application. */
   readonly told: ToldFields | null
   /** Null: no limit. */

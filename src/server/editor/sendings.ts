@@ -71,6 +71,7 @@ const SENDERS: ReadonlyMap<string, { readonly depth: number; readonly free: read
         'response_headers',
         'rewrite_location',
         'service_workers',
+        'shared_caches',
         'timeout',
         'tokens',
         'tools',

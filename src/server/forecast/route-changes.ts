@@ -59,6 +59,7 @@ const KEYS: Readonly<Record<keyof RouteConfig, string | null>> = {
   requestRules: 'request_headers',
   responseRules: 'response_headers',
   passFields: 'pass_fields',
+  sharedCaches: 'shared_caches',
   timeoutMs: 'timeout',
   keepLengthBytes: 'keep_length',
   maxBodyBytes: 'max_body',

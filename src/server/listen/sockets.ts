@@ -2,6 +2,7 @@ import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Account } from '../../proxy/account.ts'
+import type { AnswerBounds } from '../../proxy/fields/response.ts'
 import { type Exchange, type Exchanges, overtaken } from '../../proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../proxy/lifetime/roster.ts'
 import type { OwnPages } from '../../proxy/upstream/own-pages.ts'
@@ -36,6 +37,8 @@ interface SocketJob {
   readonly path: string
   /** What Origin and Referer name, where the application is to take it for its own; null on other routes. */
   readonly ownPages: OwnPages | null
+  /** How far a refusal by the application may reach. */
+  readonly bounds: AnswerBounds
   /** How the client reaches its host, whose pages may open the socket, and what a trusted proxy took off the path before. */
   readonly scheme: 'http' | 'https'
   readonly prefix: string
@@ -104,7 +107,7 @@ export function createSockets(
           protocols: parseProtocols(request.headers) ?? [],
           offersDeflate: route.config.websocketCompression && offersDeflate(request.headers),
           timeoutMs: route.config.timeoutMs,
-          bounds: route.bounds,
+          bounds: job.bounds,
           asked: job,
           random: ports.random,
           encoder,

@@ -31,7 +31,7 @@ export function isRefusal(verdict: Verdict): verdict is Decision {
  * Fourth step: whether this request may pass, by its route and by every route that another reading of its path, or a field of it,
  * leads to.
  *
- * Reads the policy, who asks, and what rules look at in a request. Writes `session`, as whom the request goes on; `elsewhere`; `sent`,
+ * Reads the policy, who asks, and what rules look at in a request. Writes `session`, as whom the request goes on; `elsewhere`; `isPrivate`; `sent`,
  * without fields that name another method; `mentions`. Throws `target.ambiguous`, `access.denied`, `limit.rate`, and what looking up a guest or
  * those whom a mentioned address needs throws.
  */
@@ -127,6 +127,7 @@ function decideRest(
   prepared: Prepared,
   found: Session | null,
 ): MaybePromise<Verdict> {
+  passage.isPrivate = isPrivate(route, passage.session)
   for (const other of also) {
     // Who somebody is counts there as it would if that route were asked for, whatever this one looks at.
     const there = presentAt(other, found)
@@ -135,6 +136,7 @@ function decideRest(
     )
     if (!isOpen) throw ambiguousPath(route, other)
     if (there !== null && passage.session === null) passage.elsewhere = there
+    passage.isPrivate ||= isPrivate(other, there)
     // The other route was asked about this method, and no field may name another to its application.
     if (looksAtMethod(other.policy)) holdToMethod(passage)
   }
@@ -145,6 +147,11 @@ function decideRest(
     passage.mentions = mentions
     return prepared
   })
+}
+
+/** Whether what is given to somebody (or to nobody: null) is for no shared cache, which would hand it to others. */
+function isPrivate({ sharedCaches }: GateRoute, session: Session | null): boolean {
+  return sharedCaches === 'none' || (sharedCaches === 'anonymous' && session !== null)
 }
 
 /** Whether the request that another one mentions would pass, as the same client. Throws what a request there would. */

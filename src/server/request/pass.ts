@@ -41,7 +41,7 @@ export function pass(
     prepared.live === null
       ? send(passage, tools, route, prepared, maxBodyBytes, null)
       : andThen(prepared.live(), live => send(passage, tools, route, prepared, maxBodyBytes, live))
-  return tellAnswer(answer, prepared.answerFields)
+  return tellAnswer(answer, prepared.answerFields, passage.isPrivate)
 }
 
 function send(
@@ -56,6 +56,7 @@ function send(
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
   const { upstream } = route
   if (upstream === null) return answerItself(passage, target, route, prepared, schemeOf(passage))
+  const bounds = passage.isPrivate ? route.privateBounds : route.bounds
   const isUnmeasured = maxBodyBytes !== null && !fitsLength(passage.sent, route, maxBodyBytes)
   const { upgrade } = passage.sent
   const isWebSocket = route.config.websockets && upgrade !== undefined && upgrade.toLowerCase() === 'websocket'
@@ -75,7 +76,7 @@ function send(
     isPeerTrusted: passage.isPeerTrusted,
     scheme,
     port: portOf(passage, target, scheme),
-    prefix: prefix + (route.bounds.own?.stripped ?? ''),
+    prefix: prefix + (bounds.own?.stripped ?? ''),
     requestId: passage.id,
     pseudonym: tools.pseudonym,
     checksMethod: looksAtMethod(route.policy),
@@ -111,12 +112,13 @@ function send(
       fields: headers.toJSON() as Record<string, string>,
       path,
       ownPages,
+      bounds,
       scheme,
       prefix,
       account: passage.account,
     })
     endUpstream(span, answer, passage)
-    return values === null ? answer : changeAnswer(answer, responseRules, values)
+    return values === null ? answer : changeAnswer(answer, responseRules, values, passage.isPrivate)
   }
   passage.isForwarded = true
   const answer = forward(
@@ -134,7 +136,7 @@ function send(
       routeId: route.config.id,
       maxBodyBytes: isUnmeasured ? maxBodyBytes : null,
       keepLengthBytes: route.config.keepLengthBytes,
-      bounds: route.bounds,
+      bounds,
       client: passage.client,
       provenClient: provenClient(passage),
       target,
@@ -150,7 +152,7 @@ function send(
     tools,
   )
   endUpstream(span, answer, passage)
-  return values === null ? answer : changeAnswer(answer, responseRules, values)
+  return values === null ? answer : changeAnswer(answer, responseRules, values, passage.isPrivate)
 }
 
 /** Says to the application in which trace it is asked. What a client says of that itself does not reach it (`receive.ts`). */

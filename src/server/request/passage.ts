@@ -39,7 +39,7 @@ export interface Question {
  *   asked about, and `question` what the answer has to look like.
  * - `limit.ts`: `asked`, while nothing has been taken out of `sent`.
  * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that was ours to judge.
- * - `decide.ts`: `session`, as whom the request goes on; `elsewhere`; `mentions`.
+ * - `decide.ts`: `session`, as whom the request goes on; `elsewhere`; `isPrivate`; `mentions`.
  * - `act.ts`, by `pass.ts`: `isForwarded`. At a portal, `session`. With `record.ts`, `reason`.
  *
  * From `authenticate.ts` on, `method-override.ts` takes fields out of `sent` that name another method than the one that is judged.
@@ -84,6 +84,8 @@ export interface Passage {
   compat: CompatPage | null
   route: GateRoute | null
   session: Session | null
+  /** Whether no shared cache may keep its answer. */
+  isPrivate: boolean
   /** Where that is null: as whom a route of another reading lets it pass, by a session of that route's portal; null for nearly all. */
   elsewhere: Session | null
   /** What it is told of in; null where nothing is traced. */

@@ -46,6 +46,7 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
     compat: null,
     route: null,
     session: null,
+    isPrivate: true,
     elsewhere: null,
     trace,
     account: server.accessLog || trace?.isSampled === true ? openAccount() : null,

@@ -1,5 +1,5 @@
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
-import { isForSharedCaches } from '../../config/values/cache-control.ts'
+import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
 import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
 import type { Target } from '../../route/target.ts'
@@ -14,32 +14,33 @@ export function requestValues(passage: Passage, target: Target, scheme: 'http' |
   return { host, path, query, method, client: passage.client, request_id: passage.id, scheme }
 }
 
-/** The answer with a route's rules applied, where there are any; a WebSocket that came about has no answer to change. */
-export function changeAnswer(answer: Answer, rules: BoundRules | null, values: RequestValues): Answer {
+/**
+ * The answer with a route's rules applied, where there are any; a WebSocket that came about has no answer to change. What `isPrivate`
+ * stays so whatever the rules say of it.
+ */
+export function changeAnswer(
+  answer: Answer,
+  rules: BoundRules | null,
+  values: RequestValues,
+  isPrivate: boolean,
+): Answer {
   if (rules === null) return answer
   const change = (response: Response | undefined): Response | undefined => {
-    if (response !== undefined) changeHeaders(response.headers, rules, values)
+    if (response === undefined) return response
+    changeHeaders(response.headers, rules, values)
+    if (isPrivate) keepFromSharedCaches(response.headers)
     return response
   }
   return andThen(answer, change)
 }
 
-/**
- * The answer with the fields that say who asked, where there are any; but for one that a cache may hand to others
- * (RFC 9111 §5.2.2.9, §5.2.2.10).
- */
-export function tellAnswer(answer: Answer, fields: Fields): Answer {
-  if (fields.length === 0) return answer
+/** The answer with the fields that say who asked, where there are any; but for one that a shared cache may hand to others. */
+export function tellAnswer(answer: Answer, fields: Fields, isPrivate: boolean): Answer {
+  if (fields.length === 0 || !isPrivate) return answer
   return andThen(answer, response => {
-    if (response === undefined || isShared(response.headers)) return response
-    for (const [name, value] of fields) response.headers.set(name, value)
+    if (response !== undefined) for (const [name, value] of fields) response.headers.set(name, value)
     return response
   })
-}
-
-function isShared(headers: Headers): boolean {
-  const control = headers.get('cache-control')
-  return control !== null && isForSharedCaches(control)
 }
 
 /** A redirect, a fixed response or a file: what a route answers that has no upstream. */
@@ -54,5 +55,9 @@ export function answerItself(
   const values = requestValues(passage, target, scheme)
   const path = upstreamPath(config, target.path)
   const answer = answering({ request: passage.request, path, query: target.query, values })
-  return changeAnswer(answer, prepared.responseRules, values)
+  return andThen(answer, response => {
+    if (prepared.responseRules !== null) changeHeaders(response.headers, prepared.responseRules, values)
+    if (passage.isPrivate) keepFromSharedCaches(response.headers)
+    return response
+  })
 }

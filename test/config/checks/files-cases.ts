@@ -21,6 +21,19 @@ export const FILES_CASES: readonly Case[] = [
   ],
   ['files.cache_control', 'an empty table', files('{ folder = "/srv", cache_control = «{}» }')],
   [
+    'shared_caches.needed',
+    'what is for some, for shared caches, by a field',
+    files(
+      '"/srv"\nresponse_headers = { set = { Cache-Control = «"s-maxage=60"» } }',
+      'allow = ["user"]\nportal = "home"',
+    ),
+  ],
+  [
+    'shared_caches.needed',
+    'what is for some, for shared caches alone',
+    files('"/srv"\nresponse_headers = { append = { X-Accel-Expires = «"60"» } }', 'allow = ["user"]\nportal = "home"'),
+  ],
+  [
     'files.cache_control',
     'what is for some, for shared caches',
     files('{ folder = "/srv", cache_control = «"public, max-age=60"» }', 'allow = ["user"]\nportal = "home"'),

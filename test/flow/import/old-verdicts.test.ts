@@ -31,6 +31,11 @@ const routes = [
   routeTo(telling, 'open.example', 'portal = "home"\nallow = "public"\nheaders = "x-forwarded"'),
   routeTo(telling, 'silent.example', 'portal = "home"\nallow = ["user"]'),
   routeTo(storing, 'stored.example', 'portal = "home"\nallow = ["user"]\nheaders = "x-forwarded"'),
+  routeTo(
+    storing,
+    'shared.example',
+    'portal = "home"\nallow = ["user"]\nheaders = "x-forwarded"\nshared_caches = true',
+  ),
   routeTo(telling, 'other.example', 'allow = "public"'),
 ].join('\n')
 const gate = keep(await startGate(COMPAT + routes))
@@ -153,7 +158,10 @@ describe('who is there is said where the application is told, and no address tha
     expect(await told('app.example', '/open', null)).toEqual([null, null, null, null])
     expect(await told('silent.example', '/', ADA)).toEqual([null, null, null, null])
     for (const kept of ['public', 'max-age=60,public', 'PUBLIC', 's-maxage=60', 'max-age=1,%20s-maxage=60']) {
-      expect([kept, ...(await told('stored.example', `/${kept}`, ADA))]).toEqual([kept, null, null, null, null])
+      expect([kept, ...(await told('shared.example', `/${kept}`, ADA))]).toEqual([kept, null, null, null, null])
+      const { headers } = await ask('stored.example', `/${kept}`, ADA)
+      expect(headers.get('cache-control')).toMatch(/^private(?:, max-age=\d+)?$/)
+      expect((await told('stored.example', `/${kept}`, ADA))[0]).toBe('ada@corp.test')
     }
     expect((await told('stored.example', '/private', ADA))[0]).toBe('ada@corp.test')
   })
