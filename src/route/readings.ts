@@ -26,8 +26,9 @@ const MAX_DECODINGS = 2
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL = /[\x00-\x1f\x7f]/
 
-/** An ASCII character in more bytes than it takes, which careless decoders accept (RFC 3629 §10); bytes as characters. */
-const OVERLONG = /[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}/
+/** A character in more bytes than it takes, up to the six of old, which careless decoders accept (RFC 3629 §10, RFC 2279); bytes as characters. */
+const OVERLONG =
+  /[\xc0\xc1][\x80-\xbf]|(?:\xe0[\x80-\x9f]|\xf0[\x80-\x8f][\x80-\xbf]|\xf8[\x80-\x87][\x80-\xbf]{2}|\xfc[\x80-\x83][\x80-\xbf]{3})[\x80-\xbf]/
 
 /**
  * All readings of a suspicious path other than the path itself: whatever a chain of backends makes of it by decoding, merging
@@ -77,8 +78,25 @@ function addNormalised(found: Set<string>, bytes: string): void {
   for (const one of [seen, text.normalize('NFC'), text.normalize('NFKC'), text.toUpperCase().toLowerCase()]) {
     found.add(Buffer.from(one, 'utf8').toString('latin1'))
   }
-  // For whom a byte is a character, this one is a hyphen that nobody sees.
+  // And one for whom a byte is a character: there are hyphens that nobody sees, NFKC and case folding make letters of some.
   found.add(bytes.replaceAll('\xad', ''))
+  found.add(bytes.replace(/[\x85\x99\xa0\xaa\xb2\xb3\xb9\xba]/g, byte => ASCII_OF_BYTES[byte] ?? byte))
+  found.add(bytes.replaceAll('\xdf', 'ss'))
+}
+
+/**
+ * What NFKC makes of the characters of Latin-1 and Windows-1252 that become ASCII: …, ™, a blank, ª, ², ³, ¹ and º. Whatever else it makes is
+ * no path of a rule, and read as UTF-8 and as bytes in turn would go on for ever.
+ */
+const ASCII_OF_BYTES: Readonly<Record<string, string>> = {
+  '\x85': '...',
+  '\x99': 'TM',
+  '\xa0': ' ',
+  '\xaa': 'a',
+  '\xb2': '2',
+  '\xb3': '3',
+  '\xb9': '1',
+  '\xba': 'o',
 }
 
 const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu

@@ -75,6 +75,7 @@ describe('path', () => {
     expect(target('///x').path).toBe('/x')
   })
 
+  const refusedAs = (bytes: string): [string, string] => [`/x${bytes}y`, 'target.malformed']
   const refused: [string, string][] = [
     ['/a/..%2fb', 'target.ambiguous'],
     ['/a/%252e%252e/b', 'target.ambiguous'],
@@ -97,6 +98,13 @@ describe('path', () => {
     ['/.sallyport%20/login', 'target.ambiguous'],
     ['/.%C5%BFallyport/login', 'target.ambiguous'],
     ['/a%2525252e', 'target.ambiguous'],
+    // RFC 3629 §10: "a" in two to six bytes, at either end of what each length may hold too much of.
+    ...['%c1%a1', '%e0%81%a1', '%f0%80%81%a1', '%f8%80%80%81%a1', '%fc%80%80%80%81%a1'].map(refusedAs),
+    ...['%e0%80%80', '%e0%9f%bf', '%f0%80%80%80', '%f0%8f%bf%bf', '%f8%87%bf%bf%bf', '%fc%83%bf%bf%bf%bf'].map(
+      refusedAs,
+    ),
+    ...['%25e0%2581%25a1', '%25f0%2580%2581%25a1'].map(refusedAs),
+    ['/x/%85%a0/y', 'target.ambiguous'],
     ['/.SALLYPORT/login', 'target.ambiguous'],
     ['/%2esallyport/login', 'target.ambiguous'],
     ['/x/..%2f.sallyport/', 'target.ambiguous'],
@@ -126,6 +134,31 @@ describe('path', () => {
     expect(target('/a::$INDEX_ALLOCATION/b').readings).toContain('/a/b')
     expect(target('/a:$I30:$INDEX_ALLOCATION').readings).toContain('/a')
     expect(target('/a.b/c-d:e/$f').readings).toEqual([])
+  })
+
+  test('so is what a reader makes of it for whom a byte is a character', () => {
+    expect(target('/%25AAdmin/%AA').readings).toContain('/admin/a')
+    expect(target('/%aa%ba%b2%b3%b9').readings).toContain('/ao231')
+    expect(target('/ma%dfe/x%99').readings).toEqual(expect.arrayContaining(['/masse/xtm', '/ma\xdfe/xTM']))
+    expect(target('/a%85/b%a0/c').readings).toContain('/a/b/c')
+    expect(target('/a%adb').readings).toContain('/ab')
+  })
+
+  test('the first character that takes each number of bytes is not overlong', () => {
+    for (const bytes of ['%c2%80', '%e0%a0%80', '%f0%90%80%80']) expect(target(`/x${bytes}`).path).toBe(`/x${bytes}`)
+  })
+
+  test('names of many languages have few readings', () => {
+    for (const path of [
+      'Đặng Thị Hồng/Nguyễn Văn À.docx',
+      'Россия/Отчёт ГОСТ.PDF',
+      'ไทย/เอกสาร.pdf',
+      '한국어/보고서.PDF',
+      '日本語/テスト・ファイル（１）.PDF',
+      'Íslenska/Þjóð.PDF',
+      'Straße ß. ª à./É à. x/Ü à.y',
+    ])
+      expect(target(`/${path.split('/').map(encodeURIComponent).join('/')}`).readings.length).toBeLessThan(64)
   })
 
   // What took the square of a path's length would not end within the patience of a test.

@@ -25,7 +25,7 @@ export const targets: Subject = {
     ...'/ // . .. ; ? # % %2e %2f %2F %5c \\ %3b %23 %3f %00 %09 %25 %252f %c0%af %c0%ae %e0%80%af %20 a%20b ::$DATA :$i30:$a'.split(
       ' ',
     ),
-    ...'admin app public ADMIN Secret kate .sallyport %E2%84%AA %C5%BF %EF%BD%81 %EF%BC%8F %E2%80%A5 %EF%BF%BD %u002f %61'.split(
+    ...'admin app public ADMIN Secret kate .sallyport %E2%84%AA %C5%BF %EF%BD%81 %EF%BC%8F %E2%80%A5 %EF%BF%BD %u002f %61 %AA %DF %85 %A0 %f0%80%81%a1'.split(
       ' ',
     ),
   ],

@@ -23,8 +23,8 @@ export function linesOfRule({ path, allow }: PathRule): string {
 /**
  * Every path that some backend, or some chain of them, may make of a target that it received: by decoding, also of overlong UTF-8,
  * merging slashes, turning backslashes, cutting parameters or what follows `#`, `?` or NUL, dropping control characters, resolving
- * dots, leaving out what Windows does at the end of names and marks that nobody sees, normalising Unicode and ignoring case, in any
- * order.
+ * dots, leaving out what Windows does at the end of names and marks that nobody sees, normalising Unicode and ignoring case, of UTF-8,
+ * Latin-1 and Windows-1252, in any order.
  */
 export function readingsOf(target: string): ReadonlySet<string> {
   const found = new Set<string>()
@@ -34,9 +34,10 @@ export function readingsOf(target: string): ReadonlySet<string> {
     const steps = [
       text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
       text.replace(/%u([0-9a-f]{4})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
-      text.replace(/([\xc0\xc1])([\x80-\xbf])/g, (_, lead: string, tail: string) =>
-        String.fromCharCode(((lead.charCodeAt(0) & 0x1f) << 6) | (tail.charCodeAt(0) & 0x3f)),
-      ),
+      text.replace(OVERLONG, bytes => {
+        const [first, last] = [bytes.charCodeAt(bytes.length - 2), bytes.charCodeAt(bytes.length - 1)]
+        return String.fromCharCode(((first & 0x3f) << 6) | (last & 0x3f))
+      }),
       text.replace(/\/{2,}/g, '/'),
       text.replaceAll('\\', '/'),
       text.replace(/;[^/]*/g, ''),
@@ -56,6 +57,9 @@ export function readingsOf(target: string): ReadonlySet<string> {
   return found
 }
 
+/** An ASCII character in two to six bytes. */
+const OVERLONG = /(?:[\xc0\xc1]|(?:\xe0|\xf0\x80|\xf8\x80\x80|\xfc\x80\x80\x80)[\x80\x81])[\x80-\xbf]/g
+
 /** Whether these are bytes as characters, of which a part of one letter has no case of its own. */
 function isBytes(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: bytes
@@ -69,7 +73,9 @@ function normalised(text: string): readonly string[] {
   const seen = read.replace(/\p{Default_Ignorable_Code_Point}/gu, '')
   // Where a byte is a character, one of them is not seen.
   const seenBytes = text.replaceAll('\xad', '')
-  return [read, seen, seenBytes, read.normalize('NFC'), read.normalize('NFKC'), read.toUpperCase().toLowerCase()]
+  const windows = isBytes(text) ? new TextDecoder('windows-1252').decode(Buffer.from(text, 'latin1')) : text
+  const forms = [read, text, windows].flatMap(one => [one.normalize('NFKC'), one.toUpperCase().toLowerCase()])
+  return [read, seen, seenBytes, read.normalize('NFC'), ...forms]
 }
 
 function resolveDots(path: string): string {
