@@ -50,6 +50,17 @@ const file = (tokens: string) =>
     ),
   ].join('\n')
 
+const OWN = 'https://reports.example'
+const withOwn = (tokens: string) =>
+  [
+    file(tokens),
+    routeTo(
+      upstream,
+      'app.test',
+      `path = "/reports"\nportal = "home"\nheaders = "x-token"\nallow = ["user"]\ntokens = true\naudience = "${OWN}"`,
+    ),
+  ].join('\n')
+
 const gate = keep(
   await startGate(file(`{ audience = "${AUDIENCE}", introspect = true }`), { ports: { now: clock.now } }),
 )
@@ -189,6 +200,32 @@ describe('RFC 7662: a token that only its provider can read', () => {
     expect(secondAsked).toEqual(['two_b'])
     await second.stop()
     await secondEndpoint.stop(true)
+  })
+
+  describe('an audience of a route', () => {
+    const INTROSPECTED = `{ audience = "${AUDIENCE}", introspect = true }`
+
+    test.each<[string, unknown, number, number]>([
+      ['the common one', AUDIENCE, 200, 401],
+      ['its own', OWN, 401, 200],
+      ['both', [AUDIENCE, OWN], 200, 200],
+      ['another', 'https://other.example', 401, 401],
+    ])('of a token for %s is held against each route, whichever was asked first', async (_title, aud, common, own) => {
+      await using other = await startGate(withOwn(INTROSPECTED), { ports: { now: clock.now } })
+      says = () => ({ ...right(), aud })
+      const statuses = { '/': common, '/reports': own }
+      for (const order of [
+        ['/', '/reports', '/', '/reports'],
+        ['/reports', '/', '/reports', '/'],
+      ] as const) {
+        const token = fresh()
+        // Twice, since what was said once is remembered.
+        for (const path of order) expect([path, (await ask(token, other, path)).status]).toEqual([path, statuses[path]])
+        const together = fresh()
+        const found = await Promise.all(order.map(path => ask(together, other, path)))
+        expect(found.map(({ status }) => status)).toEqual(order.map(path => statuses[path]))
+      }
+    })
   })
 
   test('is the application’s own business without introspect, and no provider is asked', async () => {
