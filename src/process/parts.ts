@@ -126,7 +126,10 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const fileAudit = auditOfFile(audit, worker)
   const rates = createRates(ports.now)
   const exchanges = createExchanges()
-  const relay = createWebSocketRelay(asked.log)
+  const relay = createWebSocketRelay(asked.log, {
+    now: ports.now,
+    onFlood: () => metrics.socketFloods++,
+  })
   const pendingRequests = () => listening().fronts.pendingRequests
   const bodies = openBodies(options, config, { metrics, current: inForce, pendingRequests })
   const passwords = createPasswords({ ports: asked, sessions, portal: name => inForce().portals.get(name) })

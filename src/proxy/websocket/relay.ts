@@ -1,14 +1,30 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Log } from '../../base/ports.ts'
 import type { ExchangeOwner } from '../lifetime/exchanges.ts'
+import { Beats } from './beats.ts'
 import { BAD_GATEWAY, isWireCloseCode, NO_STATUS, POLICY, TOO_BIG } from './close-codes.ts'
 import type { Dialled } from './dial.ts'
+import { createIntake, type Lane } from './intake.ts'
 import { MAX_MESSAGE_BYTES, type UpstreamSocket } from './upstream.ts'
 
 /** One relayed WebSocket: `ServerWebSocket.data`. */
 export interface RelayData {
   readonly owner: ExchangeOwner
   readonly upstream: UpstreamSocket
+  /** What the client sends; null until it is open. */
+  lane: Lane | null
+  /** The client's pings and pongs. */
+  readonly beats: Beats
+  /** How the client left, while messages of it go on; null before that. */
+  left: { readonly code: number; readonly reason: string; readonly timer: Timer } | null
+}
+
+/** What a WebSocketRelay is made with. */
+interface RelayOptions {
+  readonly idleS?: number
+  readonly now: () => number
+  /** Told of whoever was closed for a flood of pings or pongs. */
+  readonly onFlood?: (owner: ExchangeOwner) => void
 }
 
 /**
@@ -17,8 +33,10 @@ export interface RelayData {
  * Memory per connection is bounded: whoever reads too slowly stops the other side from being read. What a client sent in one
  * read is dispatched even when it is paused at once, and inflated that may be a thousand times as long: past MAX_WAITING_BYTES
  * the client is closed.
+ * What one client sends goes on in parts, so that others have their turn (`intake.ts`).
  * Pings are answered here, each side's by its own leg, and passed on too: whoever sends them may mean to keep the way in between
- * alive, through proxies that cut what is silent for a minute.
+ * alive, through proxies that cut what is silent for a minute. A client that sends floods of them, or of pongs, is closed with 1008:
+ * nothing else stops Bun from answering each of them, and from keeping what nobody reads.
  * Compression is what client and application agree upon, each on its own leg: a message that came compressed from the
  * application goes on compressed, since only the application knows what may be (secrets compressed beside a stranger's text
  * can be told by length). Towards the application nothing is.
@@ -51,12 +69,16 @@ const MAX_WAITING_BYTES = 2 * MAX_MESSAGE_BYTES
 /** Longer messages go uncompressed: compressing them would hold everyone else up (30 ms a MiB, measured at Bun 1.4.5). */
 const MAX_COMPRESSED_BYTES = 1024 * 1024
 
+/** How long messages of a client that has left may take to go on. */
+const LAST_WORDS_MS = 5000
+
 /** Seconds of silence after which Bun pings the client, and lets it go when no answer comes. */
 const IDLE_S = 120
 
 /** A WebSocketRelay without connections. An exception in one connection ends that one alone, with a word in the log. */
-export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSocketRelay {
+export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }: RelayOptions): WebSocketRelay {
   const open = new Set<ServerWebSocket<RelayData>>()
+  const intake = createIntake()
   let tellBusy = () => {}
 
   function end(ws: ServerWebSocket<RelayData>, error: unknown): void {
@@ -65,6 +87,7 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSock
       error: error instanceof Error ? error.message : String(error),
     })
     ws.data.upstream.destroy()
+    ws.data.lane?.drop()
     ws.terminate()
   }
   /** Bun ends the process when a WebSocket handler throws, so none may. */
@@ -86,10 +109,50 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSock
     else act()
     if (ws.getBufferedAmount() > 0) ws.data.upstream.pause()
   }
-  /** A client that is not being read would never be seen to answer. */
+  /** A client that is not being read would never be seen to answer. What it sent and is not on its way stays here. */
   function closeClient(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
+    ws.data.lane?.drop()
+    if (ws.data.left !== null) {
+      leave(ws, code, reason)
+      return
+    }
     ws.resume()
     ws.close(code, reason)
+    // Of who does not close its side Bun 1.4.5 reads on for 16 seconds, and drops it: nothing, `terminate` included, ends that sooner.
+  }
+  function toUpstream(ws: ServerWebSocket<RelayData>, message: string | Buffer): boolean {
+    const mayGoOn = ws.data.upstream.send(message)
+    if (!mayGoOn) ws.pause()
+    return mayGoOn
+  }
+  function goOn(ws: ServerWebSocket<RelayData>): void {
+    const { lane, left } = ws.data
+    lane?.goOn()
+    if (lane?.waitingBytes !== 0) return
+    if (left === null) ws.resume()
+    else leave(ws, left.code, left.reason)
+  }
+  /** The client is gone, and all that it sent has gone on. */
+  function leave(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
+    const { upstream, lane, left } = ws.data
+    open.delete(ws)
+    lane?.drop()
+    clearTimeout(left?.timer)
+    try {
+      if (code === NO_STATUS || isWireCloseCode(code)) upstream.close(code, reason)
+      else upstream.destroy()
+    } catch (error) {
+      end(ws, error)
+    }
+  }
+  function closeFlood(ws: ServerWebSocket<RelayData>): void {
+    const { owner } = ws.data
+    log.warn('A WebSocket was closed: its client sends more pings or pongs than anyone needs', {
+      route: owner.routeId,
+      client: owner.client,
+    })
+    onFlood?.(owner)
+    closeClient(ws, POLICY, 'too many pings')
   }
 
   const handlers: WebSocketHandler<RelayData> = {
@@ -103,17 +166,30 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSock
     open(ws) {
       open.add(ws)
       if (open.size === 1) tellBusy()
-      const { upstream } = ws.data
+      const { upstream, beats } = ws.data
+      const fromUpstream = new Beats(now)
+      ws.data.lane = intake.enter({
+        give(message) {
+          let mayGoOn = false
+          guarded(ws, () => {
+            mayGoOn = toUpstream(ws, message)
+          })
+          return mayGoOn
+        },
+        idle: () => guarded(ws, () => goOn(ws)),
+      })
       guarded(ws, () =>
         upstream.start({
           together: act => guarded(ws, () => corked(ws, act)),
           text: (message, wasCompressed) => guarded(ws, () => toClient(ws, message, wasCompressed)),
           binary: (message, wasCompressed) => guarded(ws, () => toClient(ws, message, wasCompressed)),
           ping(payload) {
-            if (ws.getBufferedAmount() === 0) ws.ping(payload)
+            if (ws.getBufferedAmount() !== 0 || !fromUpstream.ping()) return
+            beats.asked()
+            ws.ping(payload)
           },
           full: () => guarded(ws, () => ws.pause()),
-          drained: () => guarded(ws, () => ws.resume()),
+          drained: () => guarded(ws, () => goOn(ws)),
           closed: (code, reason) => guarded(ws, () => closeClient(ws, code, reason)),
           lost(why) {
             log.debug('an upstream left its WebSocket', { route: ws.data.owner.routeId, why })
@@ -124,27 +200,28 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSock
     },
     message(ws, message) {
       guarded(ws, () => {
-        const { upstream } = ws.data
-        if (upstream.send(message)) return
-        if (upstream.waitingBytes > MAX_WAITING_BYTES)
+        const { upstream, lane } = ws.data
+        if (lane?.take(message) === false) ws.pause()
+        if (upstream.waitingBytes + (lane?.waitingBytes ?? 0) > MAX_WAITING_BYTES)
           closeClient(ws, TOO_BIG, 'more at once than the application takes')
-        else ws.pause()
       })
     },
     ping(ws, payload) {
-      guarded(ws, () => ws.data.upstream.ping(payload))
+      guarded(ws, () => {
+        if (ws.data.beats.ping()) ws.data.upstream.ping(payload)
+        else closeFlood(ws)
+      })
+    },
+    pong(ws) {
+      if (!ws.data.beats.pong()) guarded(ws, () => closeFlood(ws))
     },
     drain(ws) {
       guarded(ws, () => ws.data.upstream.resume())
     },
     close(ws, code, reason) {
-      open.delete(ws)
-      try {
-        if (code === NO_STATUS || isWireCloseCode(code)) ws.data.upstream.close(code, reason)
-        else ws.data.upstream.destroy()
-      } catch (error) {
-        end(ws, error)
-      }
+      const { data } = ws
+      if ((data.lane?.waitingBytes ?? 0) === 0) leave(ws, code, reason)
+      else data.left = { code, reason, timer: setTimeout(leave, LAST_WORDS_MS, ws, code, reason) }
     },
   }
 
@@ -159,7 +236,7 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S } = {}): WebSock
       if (dialled.protocol === '') request.headers.delete('sec-websocket-protocol')
       else fields.set('sec-websocket-protocol', dialled.protocol)
       if (!dialled.isCompressed) request.headers.delete('sec-websocket-extensions')
-      const data = { owner, upstream: dialled.socket }
+      const data: RelayData = { owner, upstream: dialled.socket, lane: null, beats: new Beats(now), left: null }
       if (server.upgrade(request, { data, headers: fields })) return undefined
       dialled.socket.destroy()
       return new Response(null, { status: 400 })

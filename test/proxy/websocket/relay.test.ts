@@ -45,7 +45,7 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
   const logged: string[] = []
   const note = (message: string): void => void logged.push(message)
   const log: Log = { debug: note, info: note, warn: note, error: note }
-  const relay = createWebSocketRelay(log, { idleS: options.idleS ?? 120 })
+  const relay = createWebSocketRelay(log, { idleS: options.idleS ?? 120, now: Date.now })
   const encoder = new FrameEncoder(options.random ?? randomBytes)
   const server = Bun.serve<RelayData>({
     port: 0,
