@@ -59,15 +59,23 @@ export function networkOf(address: string): string {
   return address.includes(':') ? networkOfIPv6(address) : address
 }
 
-const networkOfIPv6 = remembering(readNetwork, MOST_KNOWN, LONGEST_KNOWN)
+const networkOfIPv6 = remembering(address => prefixesOf(address).at(-1) ?? address, MOST_KNOWN, LONGEST_KNOWN)
 
-function readNetwork(address: string): string {
+/**
+ * The networks that an address is in, the widest first and `networkOf` last: 24 bits and all of an IPv4 address; 48, 56 and 64 bits of
+ * an IPv6 one, since whoever is given one network there is often given 256 or 65 536 of them. Text that is no address is itself.
+ */
+export function prefixesOf(address: string): readonly string[] {
   const parsed = parseAddress(address)
-  if (parsed === null || parsed instanceof ipaddr.IPv4) return parsed?.toString() ?? address
-  return `${parsed.parts
-    .slice(0, 4)
-    .map(part => part.toString(16))
-    .join(':')}::/64`
+  if (parsed === null) return [address]
+  if (parsed instanceof ipaddr.IPv4) {
+    const text = parsed.toString()
+    return [neighbourhoodOf(text), text]
+  }
+  const [one = 0, two = 0, three = 0, fourth = 0] = parsed.parts
+  const text = (fourth: number, bits: number) =>
+    `${[one, two, three, fourth].map(part => part.toString(16)).join(':')}::/${bits}`
+  return [text(0, 48), text(fourth & 0xff00, 56), text(fourth, 64)]
 }
 
 /**

@@ -42,7 +42,7 @@ export interface SessionEntry {
   readonly lastSeenMs: number
 }
 
-/** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken, a form that met no session; an authorization code of ours, one that was redeemed, one that came again, a refresh token of ours. */
+/** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken, a form that met no session; an authorization code of ours, one that was redeemed, one that came again, a refresh token of ours; where a user's password was right. */
 export type OnceKind =
   | 'login'
   | 'ticket'
@@ -54,6 +54,7 @@ export type OnceKind =
   | 'repeated-code'
   | 'refresh'
   | 'totp'
+  | 'known'
 
 /** How much of something anyone may have; those of another name are counted apart. */
 export interface Allowance extends Pace {
@@ -141,6 +142,8 @@ export interface Sessions {
   peekOnce(kind: OnceKind, key: string): Promise<unknown>
   /** Takes one from what `whose` has of an allowance, which all workers and machines count together. */
   spend(allowance: Allowance, whose: string): Promise<Spent>
+  /** Takes one from each of these, or from none where any has nothing left; answers what each has, in their order. */
+  spendAll(wanted: readonly { readonly allowance: Allowance; readonly whose: string }[]): Promise<readonly Spent[]>
   /** Gives back one that was taken. */
   refund(allowance: Allowance, whose: string): Promise<void>
 }

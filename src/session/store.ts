@@ -178,6 +178,11 @@ export interface SessionStore extends AuditStore {
    * last, one has it. By the store's own clock where it has one.
    */
   spend(name: string, pace: Pace, nowMs: number): MaybePromise<Spent>
+  /**
+   * Takes one from each of these allowances in one step, or from none where any has nothing left. Answers what each has, in their
+   * order.
+   */
+  spendAll(wanted: readonly (Pace & { readonly name: string })[], nowMs: number): MaybePromise<readonly Spent[]>
   /** Gives back one that was taken. */
   refund(name: string, pace: Pace): MaybePromise<void>
   insertToken(token: StoredApiToken): MaybePromise<void>

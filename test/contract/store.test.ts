@@ -146,6 +146,32 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(lefts).toEqual([2, 1, 0, 'none'])
     }))
 
+  test('of several allowances one is taken from each or none from any, by all processes together', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        const wide = { name: 'wide', intervalMs: 3_600_000, burst: 3 }
+        const narrow = (name: string) => ({ name, intervalMs: 3_600_000, burst: 2 })
+        const nowMs = Date.now()
+        const take = async (one: SessionStore, name: string) =>
+          (await one.spendAll([narrow(name), wide], nowMs)).map(spent => (spent.isAllowed ? spent.left : 'none'))
+        expect(await take(store, 'a')).toEqual([1, 2])
+        expect(await take(other, 'a')).toEqual([0, 1])
+        // Refused by the narrow one: the wide one has what it had.
+        expect(await take(store, 'a')).toEqual(['none', 0])
+        expect(await take(store, 'a')).toEqual(['none', 0])
+        const both = await Promise.all([take(store, 'b'), take(other, 'b')])
+        expect(both).toContainEqual([1, 0])
+        expect(both).toContainEqual([0, 'none'])
+        // And the other way round: the one that was refused first has one more than it would have.
+        expect((await store.spend('b', narrow('b'), nowMs)).isAllowed).toBe(true)
+        expect((await store.spend('b', narrow('b'), nowMs)).isAllowed).toBe(false)
+        expect(await store.spendAll([], nowMs)).toEqual([])
+      } finally {
+        await other.close()
+      }
+    }))
+
   test('the newest use wins, whatever order uses are written in', () =>
     withStore(async store => {
       await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })

@@ -36,6 +36,12 @@ test('cookies of one use are read with and without their suffix, in order, and n
   expect(readCookies(header, cookieName('ask', false)).map(({ value }) => value)).toEqual(['1', '3', '6'])
 })
 
+test('every use of a cookie of ours goes no further', () => {
+  const uses = ['session', 'login', 'ask', 'rounds', 'owner', 'form', 'guest', 'known'] as const
+  for (const isSecure of [true, false])
+    for (const use of uses) expect(stripOwnCookies(`a=1; ${cookieName(use, isSecure)}=x`)).toBe('a=1')
+})
+
 describe('what goes upstream', () => {
   const cases: [string, string | null][] = [
     ['__Host-sallyport=v', null],

@@ -14,6 +14,7 @@ import { choosePage, handedOn } from './choose.tsx'
 import { chooseProvider } from './choose-provider.ts'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { keepFragment } from './fragment.tsx'
+import { browserOf, knownCookie } from './known-browser.ts'
 import { refuseLoginLoop } from './login-loop.ts'
 import { plainHttpFailure } from './plain-http.ts'
 import { hasChosenRemember } from './remember.ts'
@@ -98,7 +99,8 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
   tools.noteStart(ctx.clientAddress)
   let identity: Identity
   try {
-    identity = await tools.findUser(provider, given, ctx.clientAddress)
+    const browser = await browserOf(ctx, tools, provider.name, given.name)
+    identity = await tools.findUser(provider, given, ctx.clientAddress, browser)
   } catch (thrown) {
     if (!(thrown instanceof GateError) || thrown.code !== 'access.password') throw thrown
     const { user, reason } = thrown.facts
@@ -117,7 +119,8 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
     throw new FailedSignIn(thrown, destination, false)
   }
   const secrets = { idToken: '', refreshToken: null, access: null }
-  return startSession(ctx, tools, { identity, secrets, destination, isRemembered })
+  const setCookies = [await knownCookie(ctx, tools, provider.name, given.name)]
+  return startSession(ctx, tools, { identity, secrets, destination, isRemembered, setCookies })
 }
 
 /** Where whoever is signed in has signed in, as far as this portal still has it. */

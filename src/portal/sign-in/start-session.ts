@@ -14,7 +14,7 @@ import { arrive, cookieLifetimeMs, sessionCookie } from './ticket.ts'
 export async function startSession(
   ctx: PortalRequest,
   tools: BeginTools & AuditTools,
-  { identity, secrets, destination, isRemembered }: SignedIn,
+  { identity, secrets, destination, isRemembered, setCookies = [] }: SignedIn,
 ): Promise<Response> {
   const { session, token } = await tools.sessions.start({
     portal: ctx.portal.name,
@@ -33,7 +33,12 @@ export async function startSession(
   const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
   const count = destination.kind === 'here' ? [await countLogin(ctx, tools, destination.path)] : []
   const owner = ctx.hasKeptForms ? [await ownerCookie(ctx, tools, ownerOf(session), lifetimeMs)] : []
-  return arrive(ctx, tools, destination, session, [sessionCookie(ctx, token, lifetimeMs), ...count, ...owner])
+  return arrive(ctx, tools, destination, session, [
+    sessionCookie(ctx, token, lifetimeMs),
+    ...count,
+    ...owner,
+    ...setCookies,
+  ])
 }
 
 interface SignedIn {
@@ -41,4 +46,6 @@ interface SignedIn {
   readonly secrets: SessionSecrets
   readonly destination: Destination
   readonly isRemembered: boolean
+  /** What the browser is to keep besides. */
+  readonly setCookies?: readonly string[]
 }

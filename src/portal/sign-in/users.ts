@@ -17,9 +17,10 @@ export interface GivenUser {
 export interface UserTools {
   /**
    * Whom a name, a password and, for who has a second factor, a code stand for at a provider that is a file of users. Throws
-   * `access.password`, and `limit.rate` for an address that has given too many wrong ones.
+   * `access.password`, and `limit.rate` where too many wrong ones were given. `browser` is by what a browser is known in which that
+   * very user has signed in before; null where it is not.
    */
-  findUser(provider: ProviderConfig, given: GivenUser, clientAddress: string): Promise<Identity>
+  findUser(provider: ProviderConfig, given: GivenUser, clientAddress: string, browser: string | null): Promise<Identity>
 }
 
 /** How long the sign-in page may stay open before its form is taken no more. */

@@ -67,9 +67,9 @@ export function countSignIns<Given extends Pick<Sessions, 'start'>>(
         }
       },
     },
-    async findUser(provider, given, client) {
+    async findUser(provider, given, ...from) {
       try {
-        return await findUser(provider, given, client)
+        return await findUser(provider, given, ...from)
       } catch (thrown) {
         providers.failed(provider.name, thrown)
         throw thrown

@@ -56,7 +56,7 @@ export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessio
       // Any code counts until it is known to be right, so that none of many at once goes uncounted.
       if (!(await sessions.spend(WRONG, secret)).isAllowed) return 'too many wrong codes'
       if (step === null) return 'a wrong code'
-      await giveBack(ports, sessions, WRONG, secret)
+      await giveBack(ports, sessions, { allowance: WRONG, whose: secret })
       const isFirst = await sessions.putOnce(
         'totp',
         `${secret} ${step}`,

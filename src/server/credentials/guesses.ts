@@ -1,32 +1,60 @@
+import { sha256 } from '../../base/bytes.ts'
 import { errorFacts, GateError } from '../../base/errors.ts'
-import { networkOf } from '../../base/net.ts'
+import { networkOf, prefixesOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
-import { createSlots } from '../../proxy/upstream/slots.ts'
 import type { Allowance, Sessions } from '../../session/session.ts'
+import { createFairQueue, type Leave } from './fair-queue.ts'
 
 /** Places in which passwords are tried, and the count of those that are wrong. */
 export interface Guesses {
-  /**
-   * A place to try one password of an address, which counts as wrong until it is known to be right. Throws `limit.rate`,
-   * `session.store`.
-   */
-  begin(client: string): Promise<Guess>
+  /** A place to try one password, which counts as wrong until it is known to be right. Throws `limit.rate`, `session.store`. */
+  begin(attempt: Attempt): Promise<Guess>
+}
+
+/** Who tries a password, and whose. */
+export interface Attempt {
+  /** The client's address. */
+  readonly client: string
+  /** The user's name and where it is one, whether there is such a user or not. */
+  readonly who: string
+  /** The same for the log; null for a name that nobody has, which may be a password in the wrong field. */
+  readonly user: string | null
+  /** By what a browser is known in which this user signed in before; null where it is not. */
+  readonly browser: string | null
 }
 
 export interface Guess {
-  /** What was right was no wrong one; those that were counted meanwhile stay. */
+  /** What was right was no wrong one; those that were counted meanwhile stay. From then on this user is known at this network. */
   takeBack(): Promise<void>
   /** Gives the place to the next; more than once is the same as once. */
   leave(): void
 }
 
+/** What of Sessions is needed: all workers and machines share it. */
+export type GuessSessions = Pick<Sessions, 'spendAll' | 'refund' | 'putOnce' | 'peekOnce' | 'takeOnce'>
+
 /** Ten wrong passwords at once, and one more every half minute: enough for anyone's fingers. */
 const WRONG: Allowance = Object.freeze({ name: 'passwords', intervalMs: 30_000, burst: 10 })
 
-/** Hashing takes a core: two at a time leave the others to requests, and whoever waits longer than this comes again. */
-const HASHES = { label: 'passwords', maxConnections: 2, queue: 100, queueTimeoutMs: 10_000 }
+/** The same for a browser in which the user signed in before, wherever it is now. */
+const OF_BROWSER: Allowance = Object.freeze({ ...WRONG, name: 'passwords of a browser' })
 
-/** What an address has left may be held by right passwords that are being hashed: they give it back within a moment. */
+/** Of a wider network, by how many networks wider: its addresses are somebody's to choose from (RFC 6177). */
+const OF_WIDER: readonly Allowance[] = [
+  Object.freeze({ name: 'passwords of a wider network', intervalMs: 7_500, burst: 40 }),
+  Object.freeze({ name: 'passwords of a very wide network', intervalMs: 1_875, burst: 160 }),
+]
+
+/**
+ * For one user name, from all networks at which its password was never right: 30 at once, and 288 a day after that. NIST SP 800-63B-4
+ * §3.2.2 allows a hundred in a row.
+ */
+const OF_NAME: Allowance = Object.freeze({ name: 'passwords of a name', intervalMs: 5 * 60_000, burst: 30 })
+
+/** Hashing takes a core: two at a time leave the others to requests, and whoever waits longer than this comes again. */
+const HASHES = { places: 2, waiting: 100, waitMs: 10_000 }
+
+/** What there is left may be held by right passwords that are being hashed: they give it back within a moment. */
 const ASK_AGAIN_MS = 250
 const MOST_ASKED_AGAIN = 8
 const MOST_WAITING = 50
@@ -34,25 +62,31 @@ const MOST_WAITING = 50
 /** Addresses of which it is remembered that they waited in vain. */
 const MOST_ADDRESSES = 10_000
 
+/** How long a user stays known at a network, and how old that may be before it is written anew. */
+const KNOWN_MS = 90 * 24 * 60 * 60_000
+const FRESH_MS = 24 * 60 * 60_000
+
+/** One count that an attempt is part of. */
+interface Count {
+  readonly allowance: Allowance
+  readonly whose: string
+}
+
 /**
- * Counts in the session store, for all workers and machines together. Who is refused there asks again for two seconds, without a
- * place, since passwords under way count too; none is tried that was not counted. Where an address waited so in vain, nobody of it
- * waits for the next half minute, unless a right password comes from it: guesses are refused at once.
+ * Counts in the session store, for all workers and machines together: before anything else, so that whoever has nothing left stands
+ * in no queue. Who is refused there asks again for two seconds, since passwords under way count too; none is tried that was not
+ * counted. Where an address waited so in vain, nobody of it waits for the next half minute, unless a right password comes from it:
+ * guesses are refused at once.
+ *
+ * A name is counted over all networks, so that many of them find its password no faster than a few. That must keep nobody out of
+ * what is theirs: at a network where the password of that user was right before, that network alone counts, and in a browser where
+ * it was, that browser alone. These have a row of their own in the queue as well.
  */
-export function createGuesses(ports: Pick<Ports, 'log'>, sessions: Pick<Sessions, 'spend' | 'refund'>): Guesses {
-  const slots = createSlots(HASHES)
-  const never = new AbortController().signal
+export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: GuessSessions): Guesses {
+  const queue = createFairQueue(HASHES)
   /** Until when, by the clock that nobody sets. */
   const inVain = new Map<string, number>()
   let waiting = 0
-
-  async function enter(): Promise<() => void> {
-    try {
-      return await slots.enter(never)
-    } catch (cause) {
-      throw new GateError('limit.rate', 'more passwords came than can be checked', { cause, retryAfterS: 5 })
-    }
-  }
 
   /** Waits for a moment after this many refusals; false where that is no use. */
   async function wait(network: string, refusals: number): Promise<boolean> {
@@ -69,57 +103,108 @@ export function createGuesses(ports: Pick<Ports, 'log'>, sessions: Pick<Sessions
     return true
   }
 
-  /** A place with one that was counted, or how long until there is one. */
-  async function ask(client: string, network: string): Promise<Guess | number> {
-    const leave = await enter()
-    try {
-      const spent = await sessions.spend(WRONG, network)
-      if (!spent.isAllowed) {
-        leave()
-        return spent.waitMs
-      }
-      if (spent.left === 0) ports.log.warn('An address is close to giving too many wrong passwords', { client })
-    } catch (error) {
-      leave()
-      throw error
+  /** Takes one from each of these counts; answers how long until there is one where any has nothing left. */
+  async function take(counts: readonly Count[], { client, user }: Attempt): Promise<number> {
+    const spent = await sessions.spendAll(counts)
+    let waitMs = 0
+    for (const one of spent) if (!one.isAllowed) waitMs = Math.max(waitMs, one.waitMs, 1)
+    if (waitMs > 0) return waitMs
+    const last = counts.filter((_, at) => spent[at]?.isAllowed === true && spent[at].left === 0)
+    for (const { allowance } of last) {
+      if (allowance === OF_NAME)
+        ports.log.warn('A user name is close to its limit of wrong passwords', { client, user })
+      else ports.log.warn('An address is close to giving too many wrong passwords', { client })
     }
-    return {
-      async takeBack() {
-        await giveBack(ports, sessions, WRONG, network)
-        inVain.delete(network)
-      },
-      leave,
+    return 0
+  }
+
+  /** Keeps in mind that a user's password was right at a network. Where the store cannot, they are a stranger there next time. */
+  async function remember(who: string, network: string, known: Known | null): Promise<void> {
+    const nowMs = ports.now()
+    if (known !== null && nowMs - known.atMs < FRESH_MS) return
+    const key = knownKey(who, network)
+    try {
+      if (known !== null) await sessions.takeOnce('known', key)
+      await sessions.putOnce('known', key, { atMs: nowMs }, { lifetimeMs: KNOWN_MS, owner: sha256(who) })
+    } catch (error) {
+      ports.log.warn('It is not kept that a user is known at a network', errorFacts(error))
     }
   }
 
   return {
-    async begin(client) {
+    async begin(attempt) {
+      const { client, who, browser } = attempt
       const network = networkOf(client)
+      const known = browser === null ? readKnown(await sessions.peekOnce('known', knownKey(who, network))) : null
+      const counts = countsOf(attempt, known !== null)
       for (let refusals = 1; ; refusals++) {
-        const asked = await ask(client, network)
-        if (typeof asked !== 'number') return asked
-        if (await wait(network, refusals)) continue
-        throw new GateError('limit.rate', 'an address has given too many wrong passwords', {
+        const waitMs = await take(counts, attempt)
+        if (waitMs === 0) break
+        if (await wait(browser ?? network, refusals)) continue
+        throw new GateError('limit.rate', 'too many wrong passwords were given by an address, or for a user name', {
           facts: { client },
           hint: 'it may try again later; those whose password was right a moment ago are not held up',
-          retryAfterS: Math.ceil(asked / 1000),
+          retryAfterS: Math.ceil(waitMs / 1000),
         })
+      }
+      const row = known !== null || browser !== null ? 'known' : 'strangers'
+      const leave: Leave | null = await queue.enter([row, ...prefixesOf(client)])
+      if (leave === null) {
+        throw new GateError('limit.rate', 'more passwords came than can be checked', { retryAfterS: 5 })
+      }
+      return {
+        async takeBack() {
+          await giveBack(ports, sessions, ...counts)
+          inVain.delete(browser ?? network)
+          if (browser === null) await remember(who, network, known)
+        },
+        leave,
       }
     },
   }
+}
+
+/** What an attempt counts for. */
+function countsOf({ client, who, browser }: Attempt, isKnown: boolean): readonly Count[] {
+  if (browser !== null) return [{ allowance: OF_BROWSER, whose: `${browser} ${who}` }]
+  const [network = client, ...wider] = prefixesOf(client).toReversed()
+  const own = { allowance: WRONG, whose: network }
+  if (isKnown) return [own]
+  const others = wider.flatMap((whose, at) => {
+    const allowance = OF_WIDER[at]
+    return allowance === undefined ? [] : [{ allowance, whose }]
+  })
+  return [own, ...others, { allowance: OF_NAME, whose: who }]
+}
+
+/** Since when a user is known at a network. */
+interface Known {
+  readonly atMs: number
+}
+
+function readKnown(value: unknown): Known | null {
+  if (typeof value !== 'object' || value === null || !('atMs' in value)) return null
+  return typeof value.atMs === 'number' ? { atMs: value.atMs } : null
+}
+
+function knownKey(who: string, network: string): string {
+  return `${who} at ${network}`
 }
 
 /** Gives back what was taken for something that was right. Where the store cannot, nobody is refused for it: time gives it back. */
 export async function giveBack(
   { log }: Pick<Ports, 'log'>,
   sessions: Pick<Sessions, 'refund'>,
-  allowance: Allowance,
-  whose: string,
+  ...counts: readonly Count[]
 ): Promise<void> {
   try {
-    await sessions.refund(allowance, whose)
+    for (const { allowance, whose } of counts) await sessions.refund(allowance, whose)
   } catch (error) {
     const hint = 'time gives it back; until then this much less may be wrong'
-    log.warn('Something right stays counted as wrong', { counted: allowance.name, ...errorFacts(error), hint })
+    log.warn('Something right stays counted as wrong', {
+      counted: counts[0]?.allowance.name,
+      ...errorFacts(error),
+      hint,
+    })
   }
 }

@@ -11,27 +11,33 @@ import { userIdentity } from '../../identity/passwords/users.ts'
 import { passwordSession } from '../../session/credentials/credential-sessions.ts'
 import type { Session } from '../../session/session.ts'
 import { type CodeSessions, createCodes } from './codes.ts'
-import { createGuesses } from './guesses.ts'
+import { createGuesses, type GuessSessions } from './guesses.ts'
 
 /** People and programs that come with a name and a password of a portal's htpasswd file. */
 export interface Passwords {
   /**
    * Whom an Authorization field stands for at a portal; null where it is not Basic. Throws `access.password` for a name and
-   * password that are not in the file, and `limit.rate` for an address that has given too many of those.
+   * password that are not in the file, and `limit.rate` where an address, or all for one name, have given too many of those.
    */
   find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null
   /**
    * Whom a name, a password and, for who has a second factor, a code stand for at a provider that is a file of users. Throws as `find`,
-   * with one word for whatever is wrong, and `session.store`.
+   * with one word for whatever is wrong, and `session.store`. `browser` is by what a browser is known in which that very user has
+   * signed in before; null where it is not.
    */
-  findUser(provider: ProviderConfig, given: Given & { readonly code: string }, client: string): Promise<Identity>
+  findUser(
+    provider: ProviderConfig,
+    given: Given & { readonly code: string },
+    client: string,
+    browser: string | null,
+  ): Promise<Identity>
   /** Whether what a session stands on is still in the file; null for a session of another kind. */
   judge(session: Session): boolean | null
 }
 
 export interface PasswordTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: CodeSessions
+  readonly sessions: CodeSessions & GuessSessions
   /** The portal of this name in the file in force. */
   portal(name: string): PortalConfig | undefined
 }
@@ -40,6 +46,14 @@ export interface PasswordTools {
 interface Given {
   readonly name: string
   readonly password: string
+}
+
+/** Where somebody says so. */
+interface Place {
+  readonly client: string
+  /** The portal or the provider that has the file. */
+  readonly where: string
+  readonly browser: string | null
 }
 
 /** What a session stands on. */
@@ -93,7 +107,8 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
   }
 
   async function check(given: Given, portal: PortalConfig, client: string, id: string): Promise<Session> {
-    const hash = await verify(given, portal.passwords ?? new Map(), client)
+    const place = { client, where: `portal ${portal.name}`, browser: null }
+    const hash = await verify(given, portal.passwords ?? new Map(), place)
     return remember(id, { name: given.name, hash, groups: portal.passwordGroups }, portal.name)
   }
 
@@ -104,13 +119,14 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
   async function verify(
     { name, password }: Given,
     entries: Htpasswd,
-    client: string,
+    { client, where, browser }: Place,
     besides?: (isPasswordRight: boolean) => Promise<string | null>,
   ): Promise<string> {
     const known = entries.get(name)
     const hash = known ?? decoy(name, entries)
     if (hash === undefined) throw refusal('this portal has no passwords')
-    const guess = await guesses.begin(client)
+    const user = known === undefined ? null : name
+    const guess = await guesses.begin({ client, who: `${where} ${name}`, user, browser })
     let isRight: boolean
     let reason: string | null
     try {
@@ -149,9 +165,10 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
 
   return {
     find,
-    async findUser(provider, given, client) {
+    async findUser(provider, given, client, browser) {
       const besides = (isRight: boolean) => codes.refusalOf(provider, given, isRight)
-      await verify(given, provider.users?.entries ?? new Map(), client, besides)
+      const place = { client, where: `provider ${provider.name}`, browser }
+      await verify(given, provider.users?.entries ?? new Map(), place, besides)
       const identity = userIdentity(provider, given.name, ports.now())
       if (identity === null) throw refusal('the name is not in the file')
       return identity

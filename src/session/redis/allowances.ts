@@ -1,17 +1,33 @@
+import type { Spent } from '../../base/rate.ts'
 import type { AllowanceStore } from '../sqlite/tables/allowances.ts'
 import type { RedisLink } from './connection.ts'
 import { REFUND, SPEND } from './scripts/spent.ts'
 
 /** The allowances on a server, by its clock: those of several machines differ. */
 export function allowancesOver(link: RedisLink): AllowanceStore {
+  async function spendAll(wanted: Parameters<AllowanceStore['spendAll']>[0]): Promise<readonly Spent[]> {
+    const answer: unknown = await link.run(
+      SPEND,
+      wanted.flatMap(({ name, intervalMs, burst }) => [name, intervalMs, burst]),
+    )
+    const answers: readonly unknown[] = Array.isArray(answer) ? answer : []
+    return wanted.map((_, at) => readSpent(answers[at]))
+  }
+
   return {
-    async spend(name, { intervalMs, burst }) {
-      const answer: unknown = await link.run(SPEND, [name, intervalMs, burst])
-      const [isAllowed, amount] = Array.isArray(answer) ? answer : []
-      return isAllowed === 1 ? { isAllowed: true, left: Number(amount) } : { isAllowed: false, waitMs: Number(amount) }
+    spendAll,
+    async spend(name, pace) {
+      const [spent] = await spendAll([{ ...pace, name }])
+      return spent ?? readSpent(null)
     },
     async refund(name, { intervalMs }) {
       await link.run(REFUND, [name, intervalMs])
     },
   }
+}
+
+/** What is no answer of ours allows nothing. */
+function readSpent(answer: unknown): Spent {
+  const [isAllowed, amount] = Array.isArray(answer) ? answer : [0, 0]
+  return isAllowed === 1 ? { isAllowed: true, left: Number(amount) } : { isAllowed: false, waitMs: Number(amount) }
 }

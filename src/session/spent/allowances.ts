@@ -6,13 +6,17 @@ import type { SessionStore } from '../store.ts'
 
 /** Allowances over the session store, which sees hashes of whose they are. Throws `session.store`. */
 export function createAllowances(
-  store: Pick<SessionStore, 'spend' | 'refund'>,
+  store: Pick<SessionStore, 'spend' | 'spendAll' | 'refund'>,
   ports: Pick<Ports, 'now'>,
-): Pick<Sessions, 'spend' | 'refund'> {
+): Pick<Sessions, 'spend' | 'spendAll' | 'refund'> {
   const nameOf = (what: string, whose: string) => sha256(`${what} ${whose}`)
   return {
     async spend({ name, ...pace }, whose) {
       return guarded(() => store.spend(nameOf(name, whose), pace, ports.now()))
+    },
+    async spendAll(wanted) {
+      const named = wanted.map(({ allowance, whose }) => ({ ...allowance, name: nameOf(allowance.name, whose) }))
+      return guarded(() => store.spendAll(named, ports.now()))
     },
     async refund({ name, ...pace }, whose) {
       await guarded(() => store.refund(nameOf(name, whose), pace))

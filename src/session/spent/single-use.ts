@@ -16,6 +16,8 @@ export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number;
   'logout-token': { perOwner: 500, total: 50_000 },
   // A user has no more codes than this while one of them lasts.
   totp: { perOwner: 10, total: 50_000 },
+  // Networks that a user's password was right at: the latest of each user.
+  known: { perOwner: 20, total: 50_000 },
   // Forms are large: a handful for each person, and all together what a disk does not notice.
   post: { perOwner: 8, total: 200 },
   // Of a session, and of the token that comes of them.

@@ -25,6 +25,7 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     take: (kind, hash, nowMs) => run(store => store.take(kind, hash, nowMs)),
     peek: (kind, hash, nowMs) => run(store => store.peek(kind, hash, nowMs)),
     spend: (name, pace, nowMs) => run(store => store.spend(name, pace, nowMs)),
+    spendAll: (wanted, nowMs) => run(store => store.spendAll(wanted, nowMs)),
     refund: (name, pace) => run(store => store.refund(name, pace)),
     readShared: name => run(store => store.readShared(name)),
     replaceShared: (name, before, after) => run(store => store.replaceShared(name, before, after)),

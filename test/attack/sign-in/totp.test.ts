@@ -144,13 +144,20 @@ test('and several processes hold them up together', async () => {
   }
 })
 
-test('without the password nobody holds its owner up', async () => {
+test('without the password nobody holds its owner up, in a browser or at a network where they have signed in', async () => {
   await using gate = await start()
+  const browser = browserOf(gate)
+  expect(hasSession(await send(browser, { code: codeAt(gate.clock.now()) }))).toBe(true)
+  gate.clock.advance(90_000)
   const code = codeAt(gate.clock.now())
   for (let times = 0; times < 30; times++) {
-    await send(browserOf(gate), { password: 'wrong', code: wrongOf(code) }, `198.51.100.${times + 1}`)
+    await send(browserOf(gate), { password: 'wrong', code: wrongOf(code) }, `10.0.${times}.1`)
   }
-  expect(hasSession(await send(browserOf(gate), { code }))).toBe(true)
+  // Elsewhere, in another browser, the name has had its thirty.
+  expect((await send(browserOf(gate), { code }, '203.0.113.5')).status).toBe(429)
+  expect(hasSession(await send(browser, { code }, '203.0.113.5'))).toBe(true)
+  gate.clock.advance(90_000)
+  expect(hasSession(await send(browserOf(gate), { code: codeAt(gate.clock.now()) }))).toBe(true)
 })
 
 test('a code of another’s secret, of none, or given twice signs nobody in', async () => {

@@ -3,13 +3,15 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
-import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
+import { BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { runOn } from '../../kit/commands.ts'
 import { basic, bearer } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
 import { metricOf } from '../../kit/requests.ts'
+import { shared } from '../../kit/sessions/shared.ts'
 import { providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
@@ -113,6 +115,52 @@ test('a save that takes a name, changes a password or the groups ends that perso
   await eventually(async () => !(await isIn(ada)), 'groups are those of the file')
   expect(await enter(ada, 'ada', 'secret')).toBe('htpasswd:ada ada user ')
 })
+
+test.each(['sqlite', 'redis'])(
+  'who guesses a name from everywhere keeps its owner out of no browser and no network of theirs, by %s',
+  async kind => {
+    await using valkey = kind === 'redis' ? await startValkey() : null
+    await using gate = await startGate(file(), {
+      files: USERS,
+      server: 'trusted_proxies = ["127.0.0.1"]',
+      ...(valkey === null ? {} : shared(valkey.url())),
+    })
+    const at = (address: string) => {
+      const headers = { 'x-forwarded-for': address }
+      const hosts = { [HOME]: `127.0.0.1:${gate.port}`, [AWAY]: `127.0.0.1:${gate.port}` }
+      return Object.assign(new BrowserLite({ hosts, headers }), { headers })
+    }
+    const enter = async (browser: BrowserLite, name: string, password: string) => {
+      const page = await browser.submit(await browser.open(`http://${AWAY}/`), { name, password })
+      return page.response.status
+    }
+    const leave = async (browser: BrowserLite) => browser.submit(await browser.open(`http://${HOME}/.sallyport/logout`))
+    const ada = at('192.0.2.1')
+    expect(await enter(ada, 'ada', 'secret')).toBe(200)
+    await leave(ada)
+    const strangers = await Promise.all(
+      Array.from({ length: 31 }, (_, index) => enter(at(`10.0.${index}.1`), 'ada', `guess${index}`)),
+    )
+    expect(strangers.sort()).toEqual([...Array.from({ length: 30 }, () => 403), 429])
+    const stranger = at('198.51.100.1')
+    expect(await enter(stranger, 'ada', 'secret')).toBe(429)
+    // Nobody else is held up there, and a browser of one is a stranger to another.
+    expect(await enter(stranger, 'root', 'other')).toBe(200)
+    await leave(stranger)
+    expect(await enter(stranger, 'ada', 'secret')).toBe(429)
+    // A browser of hers, anywhere; and anything at a network of hers.
+    ada.headers['x-forwarded-for'] = '203.0.113.9'
+    expect(await enter(ada, 'ada', 'secret')).toBe(200)
+    await leave(ada)
+    expect(await enter(at('192.0.2.1'), 'ada', 'secret')).toBe(200)
+    // Nor does her browser guess without end.
+    const codes: number[] = []
+    for (let index = 0; index < 11; index++) codes.push(await enter(ada, 'ada', `guess${index}`))
+    expect(codes).toEqual([...Array.from({ length: 10 }, () => 403), 429])
+    expect(gate.told('close to its limit', '"user":"ada"')).toHaveLength(1)
+    expect(gate.log.join('')).not.toContain('guess1')
+  },
+)
 
 test('a rule with max_age is met by the form, one with a method that it is not is refused', async () => {
   await using gate = await start()

@@ -2,9 +2,11 @@ import { beforeAll, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import type { PortalConfig } from '../../../src/config/types/portals.ts'
 import { createCodes } from '../../../src/server/credentials/codes.ts'
-import { createGuesses } from '../../../src/server/credentials/guesses.ts'
+import { type Attempt, createGuesses } from '../../../src/server/credentials/guesses.ts'
 import { createPasswords } from '../../../src/server/credentials/passwords.ts'
+import { createSealer } from '../../../src/session/seal.ts'
 import { createAllowances } from '../../../src/session/spent/allowances.ts'
+import { createOnce } from '../../../src/session/spent/single-use.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
@@ -12,6 +14,7 @@ import { basic } from '../../kit/fields.ts'
 import { codeAt, SECOND_FACTOR } from '../../kit/totp.ts'
 
 const CLIENT = '192.0.2.1'
+const ATTEMPT: Attempt = { client: CLIENT, who: 'portal home ada', user: 'ada', browser: null }
 let hash = ''
 beforeAll(async () => {
   hash = await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 8 })
@@ -22,16 +25,18 @@ function shared() {
   const clock = fakeClock()
   // A server with a clock of its own, ahead of ours.
   const ahead = { now: () => clock.now() + 6 * 60_000 }
-  const allowances = createAllowances(openSqliteStore(':memory:', quietPorts(clock)), ahead)
+  const store = openSqliteStore(':memory:', quietPorts(clock))
+  const allowances = createAllowances(store, ahead)
   const told: string[] = []
   const quiet = quietPorts(clock)
   const ports = { ...quiet, log: { ...quiet.log, warn: (message: string) => void told.push(message) } }
   const state = { spends: 0, isLocked: false }
   const sessions = {
-    putOnce: async () => true,
-    spend(...asked: Parameters<typeof allowances.spend>) {
+    ...createOnce(store, createSealer(new Uint8Array(32), quiet), clock),
+    spend: allowances.spend,
+    spendAll(...asked: Parameters<typeof allowances.spendAll>) {
       state.spends++
-      return allowances.spend(...asked)
+      return allowances.spendAll(...asked)
     },
     async refund(...asked: Parameters<typeof allowances.refund>) {
       if (state.isLocked) throw new Error('database is locked')
@@ -111,17 +116,17 @@ test('who waits is let in as soon as what was counted is given back, also after 
   const [guesses, elsewhere] = [createGuesses(ports, sessions), createGuesses(ports, sessions)]
   const held = []
   for (let times = 0; times < 10; times++) {
-    const guess = await elsewhere.begin(CLIENT)
+    const guess = await elsewhere.begin(ATTEMPT)
     guess.leave()
     held.push(guess)
   }
-  expect(await codeOf(() => guesses.begin(CLIENT))).toBe('limit.rate')
+  expect(await codeOf(() => guesses.begin(ATTEMPT))).toBe('limit.rate')
   await held.pop()?.takeBack()
-  const right = await guesses.begin(CLIENT)
+  const right = await guesses.begin(ATTEMPT)
   await right.takeBack()
   right.leave()
-  held.push(await guesses.begin(CLIENT))
-  const waits = guesses.begin(CLIENT)
+  held.push(await guesses.begin(ATTEMPT))
+  const waits = guesses.begin(ATTEMPT)
   await held.pop()?.takeBack()
   await (await waits).takeBack()
 })

@@ -2,7 +2,9 @@ import { beforeAll, describe, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import type { PortalConfig } from '../../../src/config/types/portals.ts'
 import { createPasswords, type Passwords } from '../../../src/server/credentials/passwords.ts'
+import { createSealer } from '../../../src/session/seal.ts'
 import { createAllowances } from '../../../src/session/spent/allowances.ts'
+import { createOnce } from '../../../src/session/spent/single-use.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
@@ -34,7 +36,7 @@ function open() {
   const passwords = createPasswords({
     ports: quietPorts(clock),
     sessions: {
-      putOnce: () => Promise.reject(new Error('a password is not kept')),
+      ...createOnce(store, createSealer(new Uint8Array(32), quietPorts(clock)), clock),
       ...createAllowances(store, clock),
     },
     portal: name => (name === 'home' ? state.portal : undefined),
@@ -122,12 +124,101 @@ test('a flood from everywhere is turned away beyond what may wait, and whoever w
   const { passwords, state } = open()
   const codes = await Promise.all(
     Array.from({ length: 200 }, (_, index) =>
-      codeOf(() => passwords.find(basic(`ada:guess${index}`), state.portal, `192.0.2.${index}`)),
+      codeOf(() => passwords.find(basic(`who${index}:guess`), state.portal, `10.${index}.0.1`)),
     ),
   )
   const count = (code: string) => codes.filter(one => one === code).length
   expect([count('access.password'), count('limit.rate')]).toEqual([102, 98])
   expect(await codeOf(() => passwords.find(basic('ada:secret'), state.portal, '192.0.3.1'))).toBe('none')
+})
+
+test('a network that is many addresses has a few guesses more than one, and keeps nobody else out', async () => {
+  const { passwords, state } = open()
+  let asked = 0
+  const flood = async (addressOf: (index: number) => string, howMany: number) => {
+    const codes = await Promise.all(
+      Array.from({ length: howMany }, (_, index) =>
+        codeOf(() => passwords.find(basic(`who${asked++}:guess`), state.portal, addressOf(index))),
+      ),
+    )
+    return codes.filter(code => code === 'access.password').length
+  }
+  expect(await flood(index => `192.0.2.${index}`, 90)).toBe(40)
+  expect(await flood(index => `2001:db8:0:1${index.toString(16).padStart(2, '0')}::1`, 90)).toBe(40)
+  // One /56 of it has had 40.
+  let tried = 0
+  for (let round = 0; round < 4; round++) {
+    tried += await flood(index => `2001:db8:0:${((round * 60 + index + 2) << 8).toString(16)}::1`, 60)
+  }
+  expect(tried).toBe(120)
+  expect(await codeOf(() => passwords.find(basic('ada:secret'), state.portal, '2001:db8:1::1'))).toBe('none')
+  expect(await codeOf(() => passwords.find(basic('bob:other'), state.portal, '192.0.3.1'))).toBe('none')
+})
+
+test('addresses that guess without end have their turns beside others, and none before them', async () => {
+  const { passwords, state, change } = open()
+  change(new Map([['ada', await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 10 })]]))
+  const find = (pair: string, client: string) => codeOf(() => passwords.find(basic(pair), state.portal, client))
+  let answered = 0
+  const flood = Array.from({ length: 13 * 12 }, async (_, index) => {
+    const code = await find(`who${index % 100}:guess${index}`, `10.${index % 13}.0.1`)
+    if (code === 'access.password') answered++
+    return code
+  })
+  // Whoever has nothing left has no place in the queue, and 13 addresses have less than it holds for each other.
+  expect(await find('ada:secret', '198.51.100.7')).toBe('none')
+  expect(answered).toBeLessThan(40)
+  const codes = await Promise.all(flood)
+  expect(codes.filter(code => code === 'limit.rate').length).toBeGreaterThanOrEqual(13 * 2)
+})
+
+describe('a name whose password is tried from everywhere', () => {
+  /** So many guesses, each from a network of its own; how many of them were tried. */
+  async function guess(find: ReturnType<typeof open>['find'], name: string, howMany: number, from: number) {
+    const codes: string[] = []
+    for (let index = 0; index < howMany; index++) {
+      codes.push(await codeOf(() => find(`${name}:guess${index}`, `10.${from}.${index}.1`)))
+      if (codes.at(-1) === 'limit.rate') break
+    }
+    return codes.filter(code => code === 'access.password').length
+  }
+
+  test('is tried thirty times, whether anybody has it or not, and once more every five minutes', async () => {
+    const { find, clock } = open()
+    expect(await guess(find, 'ada', 30, 1)).toBe(30)
+    expect(await guess(find, 'nobody', 31, 2)).toBe(30)
+    expect(await codeOf(() => find('ada:secret', '192.0.2.1'))).toBe('limit.rate')
+    expect(await codeOf(() => find('bob:other', '192.0.2.1'))).toBe('none')
+    clock.advance(5 * 60_000)
+    expect(await guess(find, 'ada', 2, 3)).toBe(1)
+  }, 60_000)
+
+  test('keeps its owner out nowhere that they have been, however long it lasts', async () => {
+    const { find, clock } = open()
+    expect(await codeOf(() => find('ada:secret', '192.0.2.1'))).toBe('none')
+    for (let day = 0; day < 100; day++) {
+      clock.advance(24 * 60 * 60_000)
+      if (day % 30 === 0) expect(await guess(find, 'ada', 30, day)).toBe(30)
+      expect(await codeOf(() => find('ada:secret', '192.0.2.1'))).toBe('none')
+    }
+    expect(await guess(find, 'ada', 30, 200)).toBeGreaterThan(0)
+    clock.advance(10 * 60_000)
+    await guess(find, 'ada', 30, 201)
+    // There, as anywhere, ten wrong ones are tried.
+    const here: string[] = []
+    for (let index = 0; index < 11; index++) here.push(await codeOf(() => find(`ada:here${index}`, '192.0.2.1')))
+    expect(here.filter(code => code === 'access.password')).toHaveLength(10)
+    // A neighbour is a stranger.
+    expect(await codeOf(() => find('ada:secret', '192.0.2.2'))).toBe('limit.rate')
+  }, 60_000)
+
+  test('counts apart at another portal', async () => {
+    const { find, passwords, state } = open()
+    await guess(find, 'ada', 30, 1)
+    const elsewhere = { ...state.portal, name: 'work' }
+    expect(await codeOf(() => passwords.find(basic('ada:secret'), elsewhere, '192.0.2.1'))).toBe('none')
+    expect(await codeOf(() => find('ada:secret', '192.0.2.1'))).toBe('limit.rate')
+  }, 60_000)
 })
 
 test('a flood from one address is hashed ten times, and the rest is turned away unhashed', async () => {

@@ -48,25 +48,37 @@ if not got[1] or tonumber(got[2]) <= tonumber(ARGV[3]) then return false end
 return got[1]
 `)
 
-/** name, the time in which one is given back, how many at most → { 1, how many are left } or { 0, how long to wait }. */
+/**
+ * name, the time in which one is given back, how many at most, for each → for each { 1, how many are left } or { 0, how long to wait }.
+ * Nothing is taken where any has nothing left.
+ */
 export const SPEND = script(`
-local key, interval, burst = p .. 'allowance:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function keep(at)
+local function keep(key, at)
   local full = string.format('%.0f', at)
   redis.call('SET', key, full, 'PXAT', full)
 end
-local before = tonumber(redis.call('GET', key) or '0')
-local at = math.min(before, now + burst * interval)
-local missing = math.max(at - now, 0)
-local wait = missing - (burst - 1) * interval
-if wait > 0 then
-  if at < before then keep(at) end
-  return { 0, wait }
+local answers, taken, allowed = {}, {}, true
+for i = 1, #ARGV, 3 do
+  local key, interval, burst = p .. 'allowance:' .. ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  local before = tonumber(redis.call('GET', key) or '0')
+  local at = math.min(before, now + burst * interval)
+  local missing = math.max(at - now, 0)
+  local wait = missing - (burst - 1) * interval
+  if wait > 0 then
+    allowed = false
+    if at < before then keep(key, at) end
+    table.insert(answers, { 0, wait })
+  else
+    table.insert(taken, { key, now + missing + interval })
+    table.insert(answers, { 1, math.floor(-wait / interval) })
+  end
 end
-keep(now + missing + interval)
-return { 1, math.floor(-wait / interval) }
+if allowed then
+  for _, one in ipairs(taken) do keep(one[1], one[2]) end
+end
+return answers
 `)
 
 /** name, the time in which one is given back. */

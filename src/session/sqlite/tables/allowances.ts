@@ -1,11 +1,15 @@
 import type { Database } from 'bun:sqlite'
+import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { decideRate, type Pace, type Spent } from '../../../base/rate.ts'
 import type { SessionStore } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 import { SLICE } from '../slices.ts'
 
 /** What of a SessionStore is about allowances. */
-export type AllowanceStore = Pick<SessionStore, 'spend' | 'refund'>
+export type AllowanceStore = Pick<SessionStore, 'spend' | 'spendAll' | 'refund'>
+
+/** An allowance by its name. */
+type Named = Pace & { readonly name: string }
 
 /** The allowances of an open database. `purgeAllowances` removes a slice of those that are full; false where there was none. */
 export function allowancesOn(
@@ -21,27 +25,42 @@ export function allowancesOn(
     `DELETE FROM allowances WHERE name IN (SELECT name FROM allowances WHERE full_at_ms <= ? LIMIT ${SLICE})`,
   )
 
-  const decide = (name: string, pace: Pace, nowMs: number) => {
-    const before = byName.get(name)?.full_at_ms ?? 0
-    const decision = decideRate(pace, before, nowMs)
-    return { decision, isNews: decision.fullAtMs !== before }
+  /** What each has left, and what is to be written: nothing is taken where any has nothing. */
+  function decide(wanted: readonly Named[], nowMs: number) {
+    const decisions = wanted.map(pace => {
+      const before = byName.get(pace.name)?.full_at_ms ?? 0
+      return { name: pace.name, before, decision: decideRate(pace, before, nowMs) }
+    })
+    const isAllowed = decisions.every(({ decision }) => decision.isAllowed)
+    const news = decisions.filter(
+      ({ decision, before }) => (isAllowed || !decision.isAllowed) && decision.fullAtMs !== before,
+    )
+    return { spent: decisions.map(({ decision }): Spent => decision), news }
   }
-  const spend = database.transaction((name: string, pace: Pace, nowMs: number): Spent => {
-    const { decision, isNews } = decide(name, pace, nowMs)
-    if (isNews) note.run(name, decision.fullAtMs)
-    return decision
+  const spend = database.transaction((wanted: readonly Named[], nowMs: number): readonly Spent[] => {
+    const { spent, news } = decide(wanted, nowMs)
+    for (const { name, decision } of news) note.run(name, decision.fullAtMs)
+    return spent
   })
   const spendNow = retryBusy(spend.immediate)
 
+  function spendAll(wanted: readonly Named[], nowMs: number): MaybePromise<readonly Spent[]> {
+    // Whoever has nothing left writes nothing, and waits for no other process.
+    const { spent, news } = decide(wanted, nowMs)
+    return news.length > 0 ? spendNow(wanted, nowMs) : spent
+  }
+
   return {
-    spend(name, pace, nowMs) {
-      // Whoever has nothing left writes nothing, and waits for no other process.
-      const { decision, isNews } = decide(name, pace, nowMs)
-      return isNews ? spendNow(name, pace, nowMs) : decision
-    },
+    spend: (name, pace, nowMs) => andThen(spendAll([{ ...pace, name }], nowMs), onlyOne),
+    spendAll,
     refund: retryBusy((name: string, pace: Pace) => {
       back.run(pace.intervalMs, name)
     }),
     purgeAllowances: nowMs => purge.run(nowMs).changes > 0,
   }
+}
+
+function onlyOne([spent]: readonly Spent[]): Spent {
+  if (spent === undefined) throw new TypeError('one allowance was asked for')
+  return spent
 }
