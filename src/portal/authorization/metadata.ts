@@ -13,7 +13,7 @@ export function describeResource(ctx: PortalRequest): Response {
   const { address, issuers, name } = found
   return openAnswer({
     resource: address,
-    authorization_servers: issuers ?? [portalOrigin(ctx)],
+    authorization_servers: issuers ?? [ctx.portal.url === null ? new URL(address).origin : portalOrigin(ctx)],
     ...(issuers === null ? { scopes_supported: [SCOPE] } : {}),
     bearer_methods_supported: ['header'],
     resource_name: name,

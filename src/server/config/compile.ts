@@ -50,7 +50,7 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
       const [wantsAuthTime, hasKeptForms] = [aged.has(name), keeping.has(name)]
       const icons = iconsOf(name, config.routes)
       const heldBack = new Set<string>()
-      const ports = portal.url === null ? null : compilePorts(portal.url, config)
+      const ports = compilePorts(portal.url, config)
       const compat = compileCompat(portal, config, hasSeveral(portal))
       const own = {
         config: portal,

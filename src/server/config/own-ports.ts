@@ -13,12 +13,13 @@ export interface OwnPorts {
 const DEFAULTS = { http: 80, https: 443 } as const
 
 /**
- * The ports by which browsers may reach the hosts of a portal: that of its own address, and where this program listens.
+ * The ports by which clients may reach the hosts of a portal: that of its own address, and where this program listens; without an address
+ * of its own, the usual ones too, which a proxy in front may have.
  *
  * What a client writes into Host is no proof of a port: another program may listen there, under the same name.
  */
 export function compilePorts(
-  url: NonNullable<PortalConfig['url']>,
+  url: PortalConfig['url'],
   {
     server,
     tls,
@@ -27,28 +28,28 @@ export function compilePorts(
     readonly tls: Pick<TlsConfig, 'listen' | 'publicPort'> | null
   },
 ): OwnPorts {
-  const own = portOf(url.host, url.authority, url.scheme)
   const plain = server.listen.flatMap(address => (address.kind === 'tcp' ? [address.port] : []))
   const secure = tls === null ? [] : [tls.publicPort, ...tls.listen.map(({ port }) => port)]
   const [http, https] = [new Set(plain), new Set(secure)]
+  if (url === null) return { http, https, usual: { http: DEFAULTS.http, https: tls?.publicPort ?? DEFAULTS.https } }
+  const own = portOf(url.host, url.authority, url.scheme)
   const ofScheme = url.scheme === 'https' ? https : http
   ofScheme.add(own)
   return { http, https, usual: { ...DEFAULTS, [url.scheme]: own } }
 }
 
 /**
- * The origin by which browsers reach a host: by the port that they name where it is one of ours, else by the usual one.
+ * The origin by which clients reach a host: by the port that they name where it is one of ours, else by the usual one.
  *
- * `authority` is the host, or host:port; `ports` null leaves it as it is: a portal without an address of its own leads nobody to
- * another host, and providers know the address of each.
+ * `authority` is the host, or host:port.
  */
 export function ownOrigin(
-  ports: OwnPorts | null,
+  ports: OwnPorts,
   scheme: 'http' | 'https',
   { host, authority }: { readonly host: string; readonly authority: string },
 ): string {
-  if (ports === null || ports[scheme].has(portOf(host, authority, scheme))) return `${scheme}://${authority}`
-  const usual = ports.usual[scheme]
+  const port = portOf(host, authority, scheme)
+  const usual = ports[scheme].has(port) ? port : ports.usual[scheme]
   return `${scheme}://${host}${usual === DEFAULTS[scheme] ? '' : `:${usual}`}`
 }
 

@@ -71,8 +71,8 @@ export interface GatePortal {
   readonly givesTokens: boolean
   /** Addresses of a program that stood here before; null for none. */
   readonly compat: GateCompat | null
-  /** By which ports browsers reach its hosts, by scheme; null for a portal without a `url`. */
-  readonly ports: OwnPorts | null
+  /** By which ports clients reach its hosts, by scheme. */
+  readonly ports: OwnPorts
 }
 
 /** A route with everything that its requests need, prepared. */

@@ -97,7 +97,7 @@ function findByAccessToken(
   const audiences =
     audience !== null || mcp === null || passage.target === null
       ? audience
-      : resourceAudiences(passage, passage.target, path)
+      : resourceAudiences(passage, portal, passage.target, path)
   const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, audiences)
   if (found === null) return null
   return keepBack(passage, authorization, found, 'tokens')

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { startGate } from '../../kit/gate.ts'
+import { McpClient } from '../../kit/mcp/client.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { freePort } from '../../kit/programs/child.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { fetchFrom } from '../../kit/requests.ts'
 import { EVERYONE, portalTable, providerTable, routeTo } from '../../kit/toml.ts'
@@ -106,6 +108,58 @@ describe('RFC 9728: the route of an MCP server', () => {
     expect(await status('/', 'root.test', 'http://root.test/')).toBe(200)
     expect(await status('/', 'root.test', 'http://root.test')).toBe(200)
     expect(await status('/', 'root.test', 'http://other.test/')).toBe(401)
+  })
+})
+
+describe('a port that only Host names', () => {
+  const other = 'app.test:9999'
+
+  test('makes no other audience: a token for what another program has there is refused', async () => {
+    const status = async (host: string, audience: string) => {
+      const token = await provider.accessToken(audience)
+      return (await fetchFrom(gate, '/theirs', { host, authorization: `Bearer ${token}` })).status
+    }
+    expect(await status(other, 'http://app.test:9999/theirs')).toBe(401)
+    expect(await status(other, 'http://app.test/theirs')).toBe(200)
+    expect(await status('app.test:80', 'http://app.test:80/theirs')).toBe(401)
+  })
+
+  test('is in no metadata, and in no address of it', async () => {
+    const { body } = await metadata('/mcp', other)
+    expect(JSON.parse(body)).toMatchObject({
+      resource: 'http://app.test/mcp',
+      authorization_servers: ['http://auth.test'],
+    })
+    const answer = await fetchFrom(gate, '/mcp', { host: other }, { method: 'POST', body: '{}' })
+    expect(answer.headers.get('www-authenticate')).toContain(`resource_metadata="http://app.test${RESOURCE}/mcp"`)
+  })
+
+  test('counts for nothing in a portal without an address of its own, unless it is listened to', async () => {
+    const port = await freePort()
+    const theirs = routeTo(
+      upstream,
+      'app.test',
+      'path = "/theirs"\nportal = "home"\nallow = ["user"]\nmcp = "provider"',
+    )
+    const own = routeTo(upstream, 'app.test', 'path = "/mcp"\nportal = "home"\nallow = ["user"]\nmcp = true')
+    const alone = [providerTable(provider, 'access_tokens = {}'), portalTable(EVERYONE), own, theirs].join('\n')
+    await using one = await startGate(alone, { listen: `127.0.0.1:${port}` })
+    const { cookie } = await one.signIn('app.test')
+    for (const [host, resource] of [
+      [other, 'http://app.test'],
+      ['app.test', 'http://app.test'],
+      [`app.test:${port}`, `http://app.test:${port}`],
+    ] as const) {
+      const described = await fetchFrom(one, `${RESOURCE}/mcp`, { host })
+      expect(await described.json()).toMatchObject({ resource: `${resource}/mcp`, authorization_servers: [resource] })
+      const token = await provider.accessToken(`http://${host}/theirs`)
+      const answer = await fetchFrom(one, '/theirs', { host, authorization: `Bearer ${token}` })
+      expect([host, answer.status]).toEqual([host, host === other ? 401 : 200])
+      const client = new McpClient(one, host)
+      await client.register()
+      const asked = await client.ask(client.authorizePath(`http://${host}/mcp`), { cookie, accept: 'text/html' })
+      expect([host, asked.status]).toEqual([host, host === other ? 400 : 200])
+    }
   })
 })
 

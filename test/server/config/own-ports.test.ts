@@ -30,7 +30,7 @@ describe('a host is reached by a port of ours, whatever the client names', () =>
 
   test.each([
     [behindProxy, 'https', 'app.example.com', 'https://app.example.com'],
-    [behindProxy, 'https', 'app.example.com:443', 'https://app.example.com:443'],
+    [behindProxy, 'https', 'app.example.com:443', 'https://app.example.com'],
     [behindProxy, 'https', 'app.example.com:9999', 'https://app.example.com'],
     // Listened to, but not by TLS: what answers https:// there is another program.
     [behindProxy, 'https', 'app.example.com:8080', 'https://app.example.com'],
@@ -48,8 +48,27 @@ describe('a host is reached by a port of ours, whatever the client names', () =>
     expect(ownOrigin(ports, scheme, host)).toBe(origin)
   })
 
-  test('a portal without an address of its own has no say', () => {
-    expect(ownOrigin(null, 'https', at('app.example.com:9999'))).toBe('https://app.example.com:9999')
+  test('without an address of the portal’s own, by those that are listened to and the usual ones', () => {
+    const plainly = compilePorts(null, { server: { listen: [tcp(8080)] }, tls: null })
+    const secured = compilePorts(null, {
+      server: { listen: [tcp(80)] },
+      tls: { listen: [tcp(4443)], publicPort: 8443 },
+    })
+    const asked = ['app.test', 'app.test:8080', 'app.test:8443', 'app.test:4443', 'app.test:9999'].map(at)
+    expect(asked.map(one => ownOrigin(plainly, 'http', one))).toEqual([
+      'http://app.test',
+      'http://app.test:8080',
+      'http://app.test',
+      'http://app.test',
+      'http://app.test',
+    ])
+    expect(asked.map(one => ownOrigin(secured, 'https', one))).toEqual([
+      'https://app.test:8443',
+      'https://app.test:8443',
+      'https://app.test:8443',
+      'https://app.test:4443',
+      'https://app.test:8443',
+    ])
   })
 })
 

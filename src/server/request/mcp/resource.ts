@@ -1,14 +1,21 @@
 import { RESOURCE_METADATA } from '../../../portal/place.ts'
 import { BAD_TOKEN_CHALLENGE, BEARER_CHALLENGE } from '../../../portal/problem.ts'
 import type { Target } from '../../../route/target.ts'
-import { originOf, type Passage } from '../passage.ts'
+import { ownOrigin } from '../../config/own-ports.ts'
+import type { GatePortal } from '../../config/snapshot.ts'
+import { type Passage, schemeOf } from '../passage.ts'
 
 /**
  * The addresses by which a route is known as a protected resource, as a token's audience may say them: with and without a slash where it is
- * a whole host, since clients write either. Source: RFC 8707 §2, RFC 9728 §1.2.
+ * a whole host, since clients write either. A port that Host alone names is none of them: another program may have it. Source: RFC 8707 §2, RFC 9728 §1.2.
  */
-export function resourceAudiences(passage: Passage, target: Target, path: string): readonly string[] {
-  const origin = originOf(passage, target)
+export function resourceAudiences(
+  passage: Passage,
+  portal: GatePortal,
+  target: Target,
+  path: string,
+): readonly string[] {
+  const origin = ownOrigin(portal.ports, schemeOf(passage), target)
   return path === '/' ? [origin, `${origin}/`] : [origin + path]
 }
 
@@ -18,9 +25,9 @@ export function resourceAudiences(passage: Passage, target: Target, path: string
  */
 export function resourceChallenge(passage: Passage, own: string | null): string | null {
   const { target, route } = passage
-  if (target === null || route === null || route.config.mcp === null) return null
+  if (target === null || route === null || route.portal === null || route.config.mcp === null) return null
   if (own !== null && own !== BEARER_CHALLENGE && own !== BAD_TOKEN_CHALLENGE) return null
-  return `${own ?? BEARER_CHALLENGE}, resource_metadata="${metadataAddress(passage, target, route.config.path)}"`
+  return `${own ?? BEARER_CHALLENGE}, resource_metadata="${metadataAddress(passage, route.portal, target, route.config.path)}"`
 }
 
 /** The same for whoever has a token that does not reach this far (RFC 6750 §3.1). */
@@ -31,6 +38,6 @@ export function scopeChallenge(passage: Passage): string | null {
 }
 
 /** RFC 9728 §3.1: between the host and the path of the resource. */
-function metadataAddress(passage: Passage, target: Target, path: string): string {
-  return originOf(passage, target) + RESOURCE_METADATA + (path === '/' ? '' : path)
+function metadataAddress(passage: Passage, portal: GatePortal, target: Target, path: string): string {
+  return ownOrigin(portal.ports, schemeOf(passage), target) + RESOURCE_METADATA + (path === '/' ? '' : path)
 }

@@ -21,7 +21,11 @@ export function portalRequest(passage: Passage): PortalRequest | null {
     request: passage.request,
     target,
     origin: originOf(passage, target),
-    reachedAt: at => ownOrigin(portal.ports, schemeOf(passage), at),
+    // Without an address of its own a portal leads nobody to another host, and providers know the address of each.
+    reachedAt: at =>
+      portal.config.url === null
+        ? `${schemeOf(passage)}://${at.authority}`
+        : ownOrigin(portal.ports, schemeOf(passage), at),
     cameByPlainHttp: cameByPlainHttp(passage),
     clientAddress: passage.client,
     requestId: passage.id,

@@ -5,7 +5,7 @@ import type { Target } from '../../../route/target.ts'
 import { withoutSignIn } from '../../../session/credentials/owners.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
 import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
-import { originOf, type Passage, schemeOf } from '../passage.ts'
+import { type Passage, schemeOf } from '../passage.ts'
 import { requestFacts } from '../policy-input.ts'
 import { routeAt } from './route-at.ts'
 
@@ -28,7 +28,7 @@ export function protectedResources(passage: Passage, portal: GatePortal): Protec
       const route = target === null ? null : describedRoute(passage, portal, target.host, path)
       return target === null || route === null
         ? null
-        : describe(passage, portal, route, originOf(passage, target), target)
+        : describe(passage, portal, route, ownOrigin(portal.ports, schemeOf(passage), target), target)
     },
     at(address) {
       const asked = URL.parse(address)
