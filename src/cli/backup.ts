@@ -1,12 +1,13 @@
-import { existsSync } from 'node:fs'
+import { existsSync, ftruncateSync, lstatSync, rmSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { becomeStoreUser, createFile, mayChangeWayTo } from '../console/store-user.ts'
 import { usageLines } from '../console/usage.ts'
 import { keyPathOf } from '../process/session-state.ts'
-import { readKey, writeKey } from '../session/key.ts'
+import { fillKey, readKey, writeKey } from '../session/key.ts'
 import { backUpDatabase } from '../session/sqlite/backup.ts'
-import { configOf, isOutOfReach, type StorePorts, tellFailure } from './with-sessions.ts'
+import { configOf, isOutOfReach, type StorePorts, tellFailure, userOfStore } from './with-sessions.ts'
 
 export const USAGE = {
   text: `usage: sallyport backup FILE [--with-key]
@@ -40,18 +41,58 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
   if (store.kind === 'redis') return refuseRedis(io)
   const target = resolve(io.cwd, to)
   const keyTo = values['with-key'] === true ? `${target}.key` : null
+  let begun: Begun | null = null
   try {
-    const key = given === null ? readKey(keyPathOf(store.path)) : Buffer.from(given, 'base64url')
-    if (keyTo !== null && key === null) return refuse(`there is no key ${keyPathOf(store.path)}`, io)
-    for (const path of [target, keyTo]) if (path !== null && existsSync(path)) return refuse(`${path} exists`, io)
     if (!existsSync(dirname(target))) return refuse(`there is no folder ${dirname(target)}; mkdir -p makes it`, io)
-    backUpDatabase(store.path, target, ports)
-    if (keyTo !== null && key !== null) writeKey(keyTo, key)
+    for (const path of [target, keyTo]) if (path !== null && isThere(path)) return refuse(`${path} exists`, io)
+    if (keyTo !== null && given === null && !existsSync(keyPathOf(store.path))) {
+      return refuse(`there is no key ${keyPathOf(store.path)}`, io)
+    }
+    const user = userOfStore(store)
+    if (user !== null) {
+      // What the user of the store may not write, root begins; where that user may put links, it has to manage by itself.
+      if (!mayChangeWayTo(dirname(target), user)) begun = begin(target, keyTo)
+      becomeStoreUser(user)
+    }
+    const key = given === null ? readKey(keyPathOf(store.path)) : Buffer.from(given, 'base64url')
+    backUpDatabase(store.path, begun?.database ?? target, ports)
+    if (keyTo !== null && key !== null) {
+      if (begun?.key == null) writeKey(keyTo, key)
+      else fillKey(begun.key, key)
+    }
   } catch (error) {
-    return tellFailure('the backup failed', error, io)
+    const code = tellFailure('the backup failed', error, io)
+    if (begun === null) return code
+    // This user may not remove them, and half a backup must not pass for one.
+    for (const file of [begun.database, begun.key]) if (file !== null) ftruncateSync(file, 0)
+    io.stderr(
+      `remove ${[target, ...(begun.key === null ? [] : [keyTo])].join(' and ')}, which ${begun.key === null ? 'is' : 'are'} empty\n`,
+    )
+    return code
   }
   io.stdout(`${to} is a copy of ${store.path}${keyTo === null ? '' : `, ${to}.key of its key`}\n`)
   return EXIT.ok
+}
+
+/** Files that root has made, and that somebody else fills: descriptors. */
+interface Begun {
+  readonly database: number
+  readonly key: number | null
+}
+
+function begin(target: string, keyTo: string | null): Begun {
+  const database = createFile(target)
+  try {
+    return { database, key: keyTo === null ? null : createFile(keyTo) }
+  } catch (error) {
+    rmSync(target)
+    throw error
+  }
+}
+
+/** Whether anything is there, be it a link that leads nowhere. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
 /** Says whose business a Redis store's backups are; answers the exit code. */

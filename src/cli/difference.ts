@@ -6,14 +6,13 @@ import type { Diagnostic } from '../config/text/diagnostic.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
-import { openSessionState } from '../process/session-state.ts'
 import { type Difference, difference, type PersonChange, type Turn, type Turns } from '../server/forecast/difference.ts'
 import { holdExpectations } from '../server/forecast/expect.ts'
 import type { SignedIn } from '../server/forecast/people.ts'
 import type { KeyChange, RouteLine } from '../server/forecast/route-changes.ts'
 import type { RoleGrant } from '../session/grants/document.ts'
 import { newestFirst } from './newest-first.ts'
-import { isOutOfReach, type StorePorts, tellFailure } from './with-sessions.ts'
+import { isOutOfReach, openStateAsUser, type StorePorts, tellFailure } from './with-sessions.ts'
 
 /** The two files. */
 interface Files {
@@ -63,7 +62,7 @@ function asJson(
 async function readPeople(before: Config, after: Config, io: Io, ports: StorePorts): Promise<People> {
   if (isOutOfReach(before.sessions.store, io)) return null
   try {
-    const { sessions } = openSessionState(before, ports)
+    const { sessions } = openStateAsUser(before, ports)
     try {
       const entries: SignedIn[] = []
       for await (const entry of newestFirst(sessions, before.portals.keys())) entries.push(entry)

@@ -10,13 +10,12 @@ import { momentMs, parseMoment } from '../config/values/times.ts'
 import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { layOutUsage } from '../console/usage.ts'
-import { openSessionState } from '../process/session-state.ts'
 import { type Explanation, explain } from '../server/forecast/explain.ts'
 import { guestIdentity } from '../session/credentials/guest-links.ts'
 import type { RoleGrant } from '../session/grants/document.ts'
 import { identityFrom } from './claims.ts'
 import { renderExplanation } from './explanation.ts'
-import { isOutOfReach, type StorePorts, tellFailure } from './with-sessions.ts'
+import { isOutOfReach, openStateAsUser, type StorePorts, tellFailure } from './with-sessions.ts'
 
 export const USAGE = {
   text: `usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method GET] [--ip 203.0.113.9] [--at TIME] [--signed-in 20m] [--config routes.toml] [--json]
@@ -120,7 +119,7 @@ async function readGrants(
   const found = new Map<string, readonly RoleGrant[]>()
   if (isOutOfReach(config.sessions.store, io)) return found
   try {
-    const { sessions } = openSessionState(config, ports)
+    const { sessions } = openStateAsUser(config, ports)
     try {
       for (const portal of portals) found.set(portal, (await sessions.grants.list(portal)).grants)
     } finally {

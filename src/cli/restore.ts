@@ -1,15 +1,17 @@
-import { chownSync, existsSync, linkSync, renameSync, statSync } from 'node:fs'
+import { closeSync, existsSync, linkSync, renameSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Ports } from '../base/ports.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { becomeStoreUser, mayChangeWayTo, openToRead } from '../console/store-user.ts'
 import { usageLines } from '../console/usage.ts'
 import { keyPathOf } from '../process/session-state.ts'
-import { readKey, writeKey } from '../session/key.ts'
+import { fillKey, readKey } from '../session/key.ts'
 import { printOf } from '../session/key-fit.ts'
 import { type CheckedBackup, openBackup } from '../session/sqlite/backup.ts'
+import { createBeside } from '../session/sqlite/owner.ts'
 import { refuse, refuseRedis } from './backup.ts'
-import { configOf, type StorePorts, tellFailure } from './with-sessions.ts'
+import { configOf, type StorePorts, tellFailure, userOfStore } from './with-sessions.ts'
 
 export const USAGE = {
   text: `usage: sallyport restore FILE [--with-key]
@@ -46,13 +48,25 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
     return EXIT.failed
   }
   const from = resolve(io.cwd, name)
+  const files = new Files()
   let backup: CheckedBackup | null = null
   try {
+    const user = userOfStore(store)
+    const names = [from, `${from}-wal`, ...(values['with-key'] === true ? [`${from}.key`] : [])]
+    if (user !== null) {
+      // What the user of the store may not read, root opens; where that user may put links, it has to manage by itself.
+      for (const path of names) if (!mayChangeWayTo(path, user)) files.open(path)
+      becomeStoreUser(user)
+    }
     const place = keyPathOf(store.path)
     const present = given === null ? readKey(place) : Buffer.from(given, 'base64url')
-    const brought = values['with-key'] === true ? readKey(`${from}.key`) : present
-    if (values['with-key'] === true && brought === null) return refuse(`there is no key ${from}.key`, io)
-    backup = openBackup(from, store.path, ports)
+    const keyFile = values['with-key'] === true ? files.open(`${from}.key`) : undefined
+    const brought = keyFile === undefined ? present : readKey(`${from}.key`, keyFile)
+    if (values['with-key'] === true && keyFile === undefined) return refuse(`there is no key ${from}.key`, io)
+    const database = files.open(from)
+    if (database === undefined) return refuse(`there is no file ${from}`, io)
+    const log = files.open(`${from}-wal`) ?? null
+    backup = openBackup({ database, log, shownAs: from }, store.path, ports)
     if (brought === null && backup.keyPrint !== null) return refuse(`${place} is missing: ${OTHER_KEY}`, io)
     if (brought !== null && backup.keyPrint !== null && backup.keyPrint !== printOf(brought)) {
       return refuse(`${name} was sealed with another key: ${OTHER_KEY}`, io)
@@ -68,6 +82,26 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
     return tellFailure('nothing was restored', error, io)
   } finally {
     backup?.discard()
+    files.close()
+  }
+}
+
+/** The files of a backup, each opened once: what root has opened is read by whoever it has become. */
+class Files {
+  readonly #opened = new Map<string, number | null>()
+
+  /** A descriptor; undefined where there is no such file. */
+  open(path: string): number | undefined {
+    let file = this.#opened.get(path)
+    if (file === undefined) {
+      file = openToRead(path)
+      this.#opened.set(path, file)
+    }
+    return file ?? undefined
+  }
+
+  close(): void {
+    for (const file of this.#opened.values()) if (file !== null) closeSync(file)
   }
 }
 
@@ -75,12 +109,13 @@ const OTHER_KEY = 'bring its key, with --with-key where FILE.key has it'
 
 /** Puts a key in place of the one at a path, which stays beside it. */
 function replaceKey(path: string, key: Uint8Array, { now }: Pick<Ports, 'now'>): void {
-  const draft = `${path}.${process.pid}.new`
-  writeKey(draft, key)
-  if (existsSync(path)) {
-    const { uid, gid } = statSync(path)
-    chownSync(draft, uid, gid)
-    linkSync(path, `${path}.replaced-${now()}`)
+  const draft = `${path}.${crypto.randomUUID()}.new`
+  const file = createBeside(path, draft)
+  try {
+    fillKey(file, key)
+  } finally {
+    closeSync(file)
   }
+  if (existsSync(path)) linkSync(path, `${path}.replaced-${now()}`)
   renameSync(draft, path)
 }

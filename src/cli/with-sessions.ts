@@ -9,6 +9,7 @@ import type { Config } from '../config/types/config.ts'
 import type { StoreConfig } from '../config/types/sessions.ts'
 import { EXIT } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { becomeStoreUser, type StoreUser, storeUserOf } from '../console/store-user.ts'
 import { openSessionState, type SessionState } from '../process/session-state.ts'
 import type { OpenSessions } from '../session/open.ts'
 
@@ -21,6 +22,26 @@ export function configOf(file: string, io: Io, ports: StorePorts): Config | null
   if (loaded.ok) return loaded.config
   io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
   return null
+}
+
+/**
+ * The user that a command of root has to be for everything in the data folder; null where it stays who it is. Throws
+ * `session.store` where that cannot be told.
+ */
+export function userOfStore(store: StoreConfig): StoreUser | null {
+  return store.kind === 'sqlite' && store.path !== ':memory:' ? storeUserOf(store.path) : null
+}
+
+/**
+ * Opens the sessions of a file for a command. One that root runs becomes the user of the store for good: whoever owns the data
+ * folder may put a link in place of any file there. What root alone may read or write has to be open by then.
+ *
+ * Throws as `openSessionState`.
+ */
+export function openStateAsUser(config: Config, ports: Pick<Ports, 'now' | 'random' | 'log'>): SessionState {
+  const user = userOfStore(config.sessions.store)
+  if (user !== null) becomeStoreUser(user)
+  return openSessionState(config, ports)
 }
 
 /** Whether a store is one that only a running server has, or none yet; the reason is then written. */
@@ -56,7 +77,7 @@ export async function withSessions(
   // To open a database that is not there would make it, and its key, as whoever runs this.
   if (config === null || isOutOfReach(config.sessions.store, io)) return EXIT.failed
   try {
-    const state = openSessionState(config, ports)
+    const state = openStateAsUser(config, ports)
     try {
       return await act(config, state.sessions, state)
     } finally {

@@ -15,7 +15,7 @@ export function openKey(path: string, ports: Pick<Ports, 'random'>): Uint8Array<
   const existing = readKey(path)
   if (existing !== null) return existing
   const fresh = ports.random(KEY_BYTES)
-  const draft = `${path}.${process.pid}.new`
+  const draft = `${path}.${crypto.randomUUID()}.new`
   try {
     writeKey(draft, fresh)
     try {
@@ -40,18 +40,23 @@ export function openKey(path: string, ports: Pick<Ports, 'random'>): Uint8Array<
 export function writeKey(path: string, key: Uint8Array): void {
   const file = openSync(path, 'wx', 0o600)
   try {
-    writeSync(file, `${Buffer.from(key).toString('base64url')}\n`)
-    fsyncSync(file)
+    fillKey(file, key)
   } finally {
     closeSync(file)
   }
 }
 
-/** The key in a file; null where there is no such file. Throws `session.store` for what is not a key. */
-export function readKey(path: string): Uint8Array<ArrayBuffer> | null {
+/** Writes a key to an empty file, by its descriptor. */
+export function fillKey(file: number, key: Uint8Array): void {
+  writeSync(file, `${Buffer.from(key).toString('base64url')}\n`)
+  fsyncSync(file)
+}
+
+/** The key in a file, which a descriptor of it may stand for; null where there is no such file. Throws `session.store` for what is not a key. */
+export function readKey(path: string, opened?: number): Uint8Array<ArrayBuffer> | null {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readFileSync(opened ?? path, 'utf8')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
     throw new GateError('session.store', `the key file ${path} cannot be read`, {

@@ -7,12 +7,12 @@ import type { RouteConfig } from '../../config/types/routes.ts'
 import type { PersonRule } from '../../config/types/rules.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
-import { openSessionState } from '../../process/session-state.ts'
 import { compileIdentityFields, identityFieldNames } from '../../proxy/fields/identity.ts'
 import { addressText } from '../../server/listen/address-text.ts'
 import { listen } from '../../server/listen/listen.ts'
 import { cookieName, stripOwnCookies } from '../../session/cookie.ts'
 import type { OpenSessions } from '../../session/open.ts'
+import { openStateAsUser } from '../with-sessions.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { placesOf } from './fronts.ts'
 
@@ -41,7 +41,7 @@ export async function examineCopying(
         return new Response(null, { status: 204 })
       },
     })
-    const { sessions } = openSessionState(config, ports)
+    const { sessions } = openStateAsUser(config, ports)
     try {
       const found = await Promise.all(
         placesOf(config).map(({ origin, asked }) => {

@@ -5,9 +5,9 @@ import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
-import { openSessionState } from '../../process/session-state.ts'
 import { addressText } from '../../server/listen/address-text.ts'
 import { listen } from '../../server/listen/listen.ts'
+import { openStateAsUser } from '../with-sessions.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 
 /** What this machine has to give: listeners that can be opened, and a place for sessions. */
@@ -62,7 +62,7 @@ async function examineStore(config: Config, ports: Pick<Ports, 'now' | 'random' 
   const { store } = config.sessions
   if (store.kind === 'sqlite') return examineFile(store.path)
   try {
-    const { sessions } = openSessionState(config, ports)
+    const { sessions } = openStateAsUser(config, ports)
     try {
       await sessions.find(randomToken(ports.random), 'doctor.invalid')
       return good('the session store answers')

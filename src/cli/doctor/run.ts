@@ -86,9 +86,10 @@ async function examine(
     examineApplications(config, ports),
     examineFolders(config),
     examineFronts(config, ports),
-    ...(standIn === null ? [] : [examineCopying(config, standIn, ports)]),
     isRunning(config, ports).then(runs => examineMachine(config, ports, runs)),
   ])
+  // By itself: it opens the store, for which a command of root becomes another user, who may not look at the rest.
+  if (standIn !== null) found.splice(-1, 0, await examineCopying(config, standIn, ports))
   return found.filter(({ findings }) => findings.length > 0)
 }
 

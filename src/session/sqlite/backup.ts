@@ -1,23 +1,27 @@
 import { Database } from 'bun:sqlite'
-import { chmodSync, constants, copyFileSync, existsSync, linkSync, rmSync } from 'node:fs'
+import { closeSync, constants, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { KEY_NAME } from '../key-fit.ts'
 import { renameCompanions } from './companion-files.ts'
 import { copyDatabase } from './copy.ts'
 import { locked } from './lock.ts'
-import { isWhole, putInPlace, settleFiles } from './replacement.ts'
+import { createBeside } from './owner.ts'
+import { copyBytes, isWhole, putInPlace, settleFiles } from './replacement.ts'
 import { LAYOUT, layoutOf } from './schema.ts'
+
+const { O_NOFOLLOW, O_RDONLY } = constants
 
 /** A gate that writes is waited for so long. */
 const TIMEOUT_MS = 5000
 
 /**
- * Copies the session database at a path to a file that is not there yet, mode 0600, also while a gate writes to it.
+ * Copies the session database at a path to a file that is not there yet, mode 0600, also while a gate writes to it. Or to an empty
+ * file that is open for writing, by its descriptor, which then has it as far as it went where that fails.
  *
  * Throws what SQLite or the system throws, `EEXIST` among it.
  */
-export function backUpDatabase(path: string, to: string, ports: Pick<Ports, 'now' | 'log'>): void {
+export function backUpDatabase(path: string, to: string | number, ports: Pick<Ports, 'now' | 'log'>): void {
   const database = locked(path, TIMEOUT_MS, () => {
     if (settleFiles(path, ports) === 'damaged') throw refused(path, 'is damaged')
     const opened = new Database(path, { readwrite: true, create: false, strict: true })
@@ -25,9 +29,27 @@ export function backUpDatabase(path: string, to: string, ports: Pick<Ports, 'now
     return opened
   })
   try {
-    copyDatabase(database, to)
+    if (typeof to === 'string') copyDatabase(database, to)
+    else copyInto(database, path, to)
   } finally {
     database.close()
+  }
+}
+
+/** SQLite writes to paths alone, so that a whole copy lies beside the database for a moment. */
+function copyInto(database: Database, path: string, target: number): void {
+  const draft = `${path}.${crypto.randomUUID()}.copy.new`
+  copyDatabase(database, draft)
+  try {
+    const file = openSync(draft, O_RDONLY | O_NOFOLLOW)
+    try {
+      copyBytes(file, target)
+      fsyncSync(target)
+    } finally {
+      closeSync(file)
+    }
+  } finally {
+    rmSync(draft, { force: true })
   }
 }
 
@@ -40,28 +62,42 @@ export interface CheckedBackup {
   discard(): void
 }
 
+/** The open files of a backup, by their descriptors. Who opens them closes them. */
+export interface BackupFiles {
+  readonly database: number
+  /** The log that was copied with it; null where there is none. */
+  readonly log: number | null
+  readonly shownAs: string
+}
+
 /**
  * Reads a backup: a file that `backUpDatabase` made, or a plain copy, together with the log where one was copied with it.
  *
  * The backup itself stays as it is. Throws `session.store` for a file that is damaged, of a newer layout, or of something else.
  */
-export function openBackup(from: string, path: string, ports: Pick<Ports, 'now'>): CheckedBackup {
-  const draft = `${path}.${process.pid}.new`
+export function openBackup(from: BackupFiles, path: string, ports: Pick<Ports, 'now'>): CheckedBackup {
+  const draft = `${path}.${crypto.randomUUID()}.new`
   const discard = () => {
     for (const suffix of ['', '-wal', '-shm']) rmSync(draft + suffix, { force: true })
   }
   try {
-    for (const suffix of ['', '-wal']) {
-      if (suffix !== '' && !existsSync(from + suffix)) continue
-      copyFileSync(from + suffix, draft + suffix, constants.COPYFILE_EXCL)
-      chmodSync(draft + suffix, 0o600)
-    }
-    const keyPrint = checkCopy(draft, from)
+    copyBeside(path, from.database, draft)
+    if (from.log !== null) copyBeside(path, from.log, `${draft}-wal`)
+    const keyPrint = checkCopy(draft, from.shownAs)
     return { keyPrint, discard, putInPlace: () => replace(draft, path, ports) }
   } catch (error) {
     discard()
     if (error instanceof GateError) throw error
-    throw new GateError('session.store', `${from} cannot be read as a backup`, { cause: error })
+    throw new GateError('session.store', `${from.shownAs} cannot be read as a backup`, { cause: error })
+  }
+}
+
+function copyBeside(database: string, file: number, to: string): void {
+  const target = createBeside(database, to)
+  try {
+    copyBytes(file, target)
+  } finally {
+    closeSync(target)
   }
 }
 

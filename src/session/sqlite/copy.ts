@@ -1,5 +1,7 @@
 import type { Database } from 'bun:sqlite'
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs'
+import { closeSync, constants, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs'
+
+const { O_NOFOLLOW, O_RDWR } = constants
 
 /**
  * Writes a whole copy of an open database to a path where nothing is yet, mode 0600; what is in its log is in it.
@@ -9,12 +11,12 @@ import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'no
  */
 export function copyDatabase(database: Database, to: string): void {
   if (existsSync(to)) throw Object.assign(new Error(`${to} exists`), { code: 'EEXIST' })
-  const draft = `${to}.${process.pid}.new`
+  const draft = `${to}.${crypto.randomUUID()}.new`
   try {
     // SQLite fills a file that is empty, and leaves its mode as it is.
     closeSync(openSync(draft, 'wx', 0o600))
     database.query('VACUUM INTO ?').run(draft)
-    const file = openSync(draft, 'r+')
+    const file = openSync(draft, O_RDWR | O_NOFOLLOW)
     fsyncSync(file)
     closeSync(file)
     linkSync(draft, to)

@@ -1,5 +1,5 @@
 import { Database } from 'bun:sqlite'
-import { chmodSync, closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, fchmodSync, openSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
@@ -118,6 +118,7 @@ function openHere(path: string, { now }: Pick<Ports, 'now'>): OpenDatabase {
   let descriptor: number | null = null
   try {
     descriptor = openSync(path, 'r')
+    fchmodSync(descriptor, 0o600)
     const checkpoints = createCheckpoints(database, path, descriptor, { hadLog, now })
     database.run(`PRAGMA busy_timeout = ${ATTEMPT_MS}`)
     const file = { identity: fileAt(path), companions: companionsOf(path), checkpoints, descriptor }
@@ -146,6 +147,8 @@ export function moveApart(path: string, ports: Pick<Ports, 'now' | 'log'>): void
 }
 
 function openDatabase(path: string): Database {
+  // SQLite would make it as the umask says. One that is there is not opened: to close it gives up locks that SQLite holds on it.
+  if (path !== MEMORY && !existsSync(path)) closeSync(openSync(path, 'wx', 0o600))
   const database = new Database(path, { create: true, strict: true })
   try {
     database.run(`PRAGMA busy_timeout = ${OPENING_TIMEOUT_MS}`)
@@ -162,7 +165,6 @@ function openDatabase(path: string): Database {
     database.run('PRAGMA journal_mode = WAL')
     database.run('PRAGMA synchronous = FULL')
     database.run('PRAGMA foreign_keys = ON')
-    if (path !== MEMORY) chmodSync(path, 0o600)
     if (layout < LAYOUT) {
       if (layout > 0) keepCopy(database, `${path}.layout-${layout}`)
       migrate(database)

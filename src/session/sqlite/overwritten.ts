@@ -41,7 +41,6 @@ export interface OverwrittenTools {
 export function createOverwritten(path: string, { ports, makeDraft, isOpen, reopen }: OverwrittenTools): Overwritten {
   let last: Look | null = null
   let reading: Promise<void> | null = null
-  let count = 0
 
   function read({ descriptor }: OpenFile, draft: string): ReturnType<MakeDraft> {
     const result = makeDraft(descriptor, draft)
@@ -90,7 +89,7 @@ export function createOverwritten(path: string, { ports, makeDraft, isOpen, reop
       last = { ...last, looks: last.looks + 1 }
       if (last.isTried && last.looks < LOOKS_BEFORE_DAMAGED) return
       // Others look at it too, each for itself: only who has locked the database puts one in place.
-      const draft = `${path}.overwritten-${process.pid}-${count++}.new`
+      const draft = `${path}.overwritten.${crypto.randomUUID()}.new`
       finish(() => take(file, last ?? { stamp, looks: 0, isTried: false }, draft), draft)
     },
     forget() {

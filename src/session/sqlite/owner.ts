@@ -1,14 +1,26 @@
-import { chmodSync, chownSync, statSync } from 'node:fs'
+import { constants, fchmodSync, fchownSync, fstatSync, openSync, statSync } from 'node:fs'
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants
 
 /**
- * Lets a file beside a database belong to whom the database belongs, mode 0600: a command may be run as root, and the gate as
- * somebody who is not.
+ * Makes a file beside a database where nothing is, mode 0600, also not a link; answers its descriptor. Where root makes it, it belongs
+ * to whom the database belongs: a gate that is not root's has to open it. What was there before is given to nobody.
+ *
+ * Throws what the system throws, `EEXIST` among it.
  */
-export function belongLike(database: string, file: string): void {
-  const [wanted, given] = [database, file].map(path => statSync(path, { throwIfNoEntry: false }))
-  if (given === undefined) return
-  if (wanted !== undefined && (wanted.uid !== given.uid || wanted.gid !== given.gid)) {
-    chownSync(file, wanted.uid, wanted.gid)
+export function createBeside(database: string, path: string): number {
+  const file = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+  giveLike(database, file)
+  return file
+}
+
+/** Lets a file that this process has made, by its descriptor, belong to whom a database belongs, mode 0600. */
+export function giveLike(database: string, file: number): void {
+  const wanted = statSync(database, { throwIfNoEntry: false })
+  const made = fstatSync(file)
+  // A process that is not root's makes files of its own user, and can give none away.
+  if (wanted !== undefined && made.uid === 0 && (wanted.uid !== 0 || wanted.gid !== made.gid)) {
+    fchownSync(file, wanted.uid, wanted.gid)
   }
-  if ((given.mode & 0o777) !== 0o600) chmodSync(file, 0o600)
+  if ((made.mode & 0o777) !== 0o600) fchmodSync(file, 0o600)
 }

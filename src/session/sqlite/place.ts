@@ -6,11 +6,12 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { belongLike } from './owner.ts'
+import { createBeside } from './owner.ts'
 
 /** A mark that a database has had in its header, or will have after the checkpoint that is under way. */
 export interface Mark {
@@ -60,20 +61,20 @@ export function placeAt(path: string): string | null {
  * False on a disk that is full; throws what else the system throws.
  */
 export function writePlace(path: string, { database, log, marks }: Place): boolean {
-  const draft = `${path}${PLACE}.new`
+  const draft = `${path}${PLACE}.${crypto.randomUUID()}.new`
   try {
-    const file = openSync(draft, 'w', 0o600)
+    const file = createBeside(path, draft)
     try {
       writeSync(file, [database, log, ...marks.map(({ at, id }) => `${at}/${id}`)].join(' '))
       fsyncSync(file)
     } finally {
       closeSync(file)
     }
-    belongLike(path, draft)
     renameSync(draft, path + PLACE)
     syncFile(dirname(path))
     return true
   } catch (error) {
+    rmSync(draft, { force: true })
     if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false
     throw error
   }

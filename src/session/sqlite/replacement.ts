@@ -1,16 +1,18 @@
 import { Database } from 'bun:sqlite'
-import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { setAsideLog, whoseLog } from './companion-files.ts'
-import { belongLike } from './owner.ts'
+import { giveLike } from './owner.ts'
 import { syncFile } from './place.ts'
 
 /** What is said wherever that is noticed. */
 export const OVERWRITTEN =
   'The session database was overwritten by another file; its old log is set aside, and who is not in the new one has to sign in again'
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants
 
 /** Bytes copied at a time. */
 const CHUNK = 1 << 20
@@ -24,8 +26,13 @@ const PAUSE_MS = 250
  * file must never meet the old log.
  */
 export function putInPlace(draft: string, path: string, setAside: () => void): void {
-  belongLike(path, draft)
-  syncFile(draft)
+  const file = openSync(draft, O_RDONLY | O_NOFOLLOW)
+  try {
+    giveLike(path, file)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
   setAside()
   renameSync(draft, path)
   syncFile(dirname(path))
@@ -39,7 +46,7 @@ export function putInPlace(draft: string, path: string, setAside: () => void): v
  * Called by whoever has locked the database. Throws what the system throws.
  */
 function takeOver(path: string, file: number, ports: Pick<Ports, 'now' | 'log'>): 'done' | Exclude<Found, 'whole'> {
-  const draft = `${path}.overwritten.new`
+  const draft = `${path}.overwritten.${crypto.randomUUID()}.new`
   try {
     const found = makeDraft(file, draft)
     if (found !== 'whole') return found
@@ -156,16 +163,23 @@ function isWholeFile(path: string): boolean {
 
 /** By the descriptor: to open the file anew and close it would give up the locks that SQLite holds on it. */
 function copy(file: number, to: string): void {
-  const target = openSync(to, 'w', 0o600)
+  const target = openSync(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {
-    const chunk = Buffer.alloc(CHUNK)
-    for (let at = 0; ; ) {
-      const count = readSync(file, chunk, 0, CHUNK, at)
-      if (count === 0) return
-      writeSync(target, chunk, 0, count, at)
-      at += count
-    }
+    copyBytes(file, target)
   } finally {
     closeSync(target)
+  }
+}
+
+/** Copies all of an open file to another, by their descriptors. */
+export function copyBytes(file: number, target: number): void {
+  const chunk = Buffer.alloc(CHUNK)
+  for (let at = 0; ; ) {
+    const count = readSync(file, chunk, 0, CHUNK, at)
+    if (count === 0) return
+    for (let written = 0; written < count; ) {
+      written += writeSync(target, chunk, written, count - written, at + written)
+    }
+    at += count
   }
 }
