@@ -1,10 +1,9 @@
 import {
-  chmodSync,
-  chownSync,
   closeSync,
+  fchmodSync,
+  fchownSync,
   fstatSync,
   fsyncSync,
-  openSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -13,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { createFile, isForeignLink } from './store-user.ts'
 
 export interface ReplaceOptions {
   /** A file whose owner a new one gets; null or absent: whoever runs this. */
@@ -33,20 +33,25 @@ export function replaceFile(
   { beside = null, isOwnerKept = false }: ReplaceOptions = {},
 ): void {
   const { target, before } = placeOf(path)
+  if (isForeignLink(path)) {
+    throw new Error(
+      `${path} leads through a link that is neither root’s nor that of the file’s owner: name the file itself`,
+    )
+  }
   const temporary = join(dirname(target), `.${crypto.randomUUID()}.tmp`)
+  const handle = createFile(temporary)
   try {
-    const handle = openSync(temporary, 'wx', 0o600)
-    let made: Stats
     try {
       writeAll(handle, text)
+      const made = fstatSync(handle)
+      const like = before ?? (beside === null ? null : placeOf(beside).before)
+      // By the descriptor: whoever may write in the folder may put a link in place of a name.
+      if (like !== null && (like.uid !== made.uid || like.gid !== made.gid)) giveTo(handle, like, isOwnerKept)
+      if (before !== null) fchmodSync(handle, before.mode & 0o777)
       fsyncSync(handle)
-      made = fstatSync(handle)
     } finally {
       closeSync(handle)
     }
-    const like = before ?? (beside === null ? null : placeOf(beside).before)
-    if (like !== null && (like.uid !== made.uid || like.gid !== made.gid)) giveTo(temporary, like, isOwnerKept)
-    if (before !== null) chmodSync(temporary, before.mode & 0o777)
     renameSync(temporary, target)
   } catch (error) {
     rmSync(temporary, { force: true })
@@ -60,9 +65,9 @@ function writeAll(file: number, text: string): void {
   while (rest.length > 0) rest = rest.subarray(writeSync(file, rest))
 }
 
-function giveTo(path: string, { uid, gid }: Stats, isOwnerKept: boolean): void {
+function giveTo(file: number, { uid, gid }: Stats, isOwnerKept: boolean): void {
   try {
-    chownSync(path, uid, gid)
+    fchownSync(file, uid, gid)
   } catch (error) {
     if (isOwnerKept) throw error
   }

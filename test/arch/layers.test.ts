@@ -520,3 +520,24 @@ test('only what runs as a process touches it, so that everything else can be tes
   }
   expect(banned).toEqual([])
 })
+
+test('a command opens the session store where it becomes its user before, and nowhere else', async () => {
+  const openers: string[] = []
+  for (const file of files.filter(name => name.startsWith('cli/'))) {
+    const text = await Bun.file(join(SRC, file)).text()
+    const opened = ['openSessionState(', 'openSqliteStore(', 'backUpDatabase(', 'openBackup('].some(call =>
+      text.includes(call),
+    )
+    if (opened) openers.push(file)
+    if (opened) expect([file, text.includes('becomeStoreUser(user)')]).toEqual([file, true])
+  }
+  expect(openers).toEqual(['cli/backup.ts', 'cli/restore.ts', 'cli/with-sessions.ts'])
+})
+
+test('owner and mode are changed by a descriptor alone: at a path, somebody else may have put a link', async () => {
+  const byPath: string[] = []
+  for (const file of files) {
+    if (/\bl?ch(?:own|mod)(?:Sync)?\(/.test(await Bun.file(join(SRC, file)).text())) byPath.push(file)
+  }
+  expect(byPath).toEqual([])
+})

@@ -1,7 +1,20 @@
 import { expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { replaceFile } from '../../src/console/replace-file.ts'
+import { temporaryFolder } from '../kit/folder.ts'
 
 const OWN = new URL('../../src/console/replace-file.ts', import.meta.url).pathname
 
@@ -25,3 +38,31 @@ test('a file that there is no room for is not put in place in part: what was the
     rmSync(folder, { recursive: true })
   }
 })
+
+test.skipIf(process.getuid?.() !== 0)(
+  'root follows a link of its own or of the file’s owner, and no other, and keeps owner and mode (needs root)',
+  () => {
+    using folder = temporaryFolder()
+    const [file, link] = [join(folder.path, 'users'), join(folder.path, 'link')]
+    for (const [owner, by, isFollowed] of [
+      [0, 0, true],
+      [12_345, 0, true],
+      [12_345, 12_345, true],
+      [0, 12_345, false],
+      [23_456, 12_345, false],
+    ] as const) {
+      writeFileSync(file, 'before')
+      chmodSync(file, 0o640)
+      chownSync(file, owner, owner)
+      rmSync(link, { force: true })
+      symlinkSync(file, link)
+      lchownSync(link, by, by)
+      if (isFollowed) replaceFile(link, 'after')
+      else expect(() => replaceFile(link, 'after')).toThrow('name the file itself')
+      const { uid, gid, mode } = statSync(file)
+      expect([uid, gid, mode & 0o777]).toEqual([owner, owner, 0o640])
+      expect([owner, by, readFileSync(file, 'utf8')]).toEqual([owner, by, isFollowed ? 'after' : 'before'])
+    }
+    expect(readdirSync(folder.path).sort()).toEqual(['link', 'users'])
+  },
+)

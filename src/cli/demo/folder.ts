@@ -1,8 +1,11 @@
 import {
-  chmodSync,
+  closeSync,
+  constants,
   existsSync,
+  fchmodSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -32,6 +35,8 @@ export interface DemoFolder {
   close(): void
 }
 
+const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants
+
 const CONFIG = 'routes.toml'
 const PLAN = 'demo.json'
 
@@ -55,8 +60,10 @@ export function openDemoFolder(dir: string | null): DemoFolder {
         [configPath, config],
         [planPath, `${JSON.stringify(plan, null, 2)}\n`],
       ] as const) {
-        writeFileSync(file, text, { mode: 0o600 })
-        chmodSync(file, 0o600)
+        const handle = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
+        fchmodSync(handle, 0o600)
+        writeFileSync(handle, text)
+        closeSync(handle)
       }
     },
     close() {

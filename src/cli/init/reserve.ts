@@ -1,5 +1,6 @@
-import { chmodSync, closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fchmodSync, rmSync, writeFileSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
+import { createFile } from '../../console/store-user.ts'
 import { whyUnwritten } from '../../console/unwritten.ts'
 
 /** Files that are there, empty, and nobody else's. */
@@ -11,14 +12,17 @@ export interface ReservedFiles {
 
 /** Makes files that do not exist yet, readable for this user alone. Throws `config.unreadable` for one that does, or cannot be made. */
 export function reserveFiles(paths: readonly string[]): ReservedFiles {
-  const made: string[] = []
+  const made = new Map<string, number>()
   const discard = () => {
-    for (const path of made) rmSync(path, { force: true })
+    for (const [path, file] of made) {
+      rmSync(path, { force: true })
+      closeSync(file)
+    }
+    made.clear()
   }
   for (const path of paths) {
     try {
-      closeSync(openSync(path, 'wx', 0o600))
-      made.push(path)
+      made.set(path, createFile(path))
     } catch (thrown) {
       discard()
       const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
@@ -28,8 +32,11 @@ export function reserveFiles(paths: readonly string[]): ReservedFiles {
   }
   return {
     write(path, text, mode) {
-      writeFileSync(path, text)
-      chmodSync(path, mode)
+      const file = made.get(path)
+      if (file === undefined) throw new TypeError(`${path} is not reserved`)
+      // By the descriptor: whoever may write in the folder may have put a link in its place meanwhile.
+      writeFileSync(file, text)
+      fchmodSync(file, mode)
     },
     discard,
   }
