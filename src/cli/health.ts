@@ -58,6 +58,8 @@ export async function askReady(text: string): Promise<string | null> {
     redirect: 'manual',
     proxy: false,
     signal: AbortSignal.timeout(TIMEOUT_MS),
+    // A name by which the listener is reached here need not be one that it knows.
+    headers: { host: 'localhost' },
     ...(address.kind === 'unix' ? { unix: address.path } : {}),
   }
   try {

@@ -134,7 +134,12 @@ function listen(
   let admin: Bun.Server<unknown> | null = null
   try {
     if (server.admin !== null && worker === undefined)
-      admin = openAdmin(server.admin, sources, { version: versionNumber(), now: ports.now }, handed.at(server.admin)[0])
+      admin = openAdmin(
+        server.admin,
+        sources,
+        { version: versionNumber(), hosts: () => live.current.config.server.adminHosts, now: ports.now },
+        handed.at(server.admin)[0],
+      )
     const fronts = openFronts({
       plain: own(server.listen),
       verify: { places: own(server.verify), fetch: pipelines.questions },

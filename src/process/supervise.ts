@@ -93,7 +93,12 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     const openOwn = () =>
       server.admin === null
         ? null
-        : openAdmin(server.admin, sources, { version: versionNumber(), now: ports.now }, adminSocket)
+        : openAdmin(
+            server.admin,
+            sources,
+            { version: versionNumber(), hosts: () => followed.current.config.server.adminHosts, now: ports.now },
+            adminSocket,
+          )
     const isLater = isSuccessor(io.env)
     // Until its workers are there, the process before it answers.
     if (!isLater) admin = openOwn()

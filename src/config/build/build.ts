@@ -32,6 +32,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       trustedFields: server.trusted_fields,
       workers: server.workers,
       admin: server.admin ?? around.admin,
+      adminHosts: server.admin_hosts,
       verify: server.verify ?? [],
       accessLog: server.access_log,
       logLevel: server.log_level,

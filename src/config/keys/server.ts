@@ -3,6 +3,7 @@ import { quote } from '../text/raw.ts'
 import type { ListenAddress } from '../types/server.ts'
 import { duration } from '../values/duration.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
+import { parseHost } from '../values/host.ts'
 import { parseListen, parseNetwork } from '../values/listen.ts'
 import { parseSealKey, parseStore, type StoreAt } from '../values/store.ts'
 import { boolean, choice, integer, integerOr, list, parsed, type Type } from '../values/value.ts'
@@ -19,6 +20,8 @@ const listenAddress: Type<ListenAddress> = parsed(
   },
   parseListen,
 )
+
+const adminHost = parsed({ label: 'host', expected: 'a host such as "sallyport"' }, parseHost)
 
 const network = parsed({ label: 'CIDR', expected: 'a network such as "10.0.0.0/8"' }, parseNetwork)
 
@@ -71,6 +74,12 @@ export const SERVER = {
     '127.0.0.1:9464',
     'what `SALLYPORT_ADMIN` says where it is set (in the container `127.0.0.1:9464`), else not served',
     'Where `/healthz`, `/readyz`, `/metrics` and `/status.json` are answered; never on the public listeners.',
+  ),
+  admin_hosts: defaulted(
+    list(adminHost, { single: true, mayBeEmpty: true }),
+    [],
+    ['sallyport', 'gate.lan'],
+    'Names by which `admin` may be asked, as in `http://sallyport:9464/metrics`, besides `localhost` and the address that it listens to. Any other `Host` is answered with 403, since a web page can have its own name lead there.',
   ),
   verify: optional(
     list(listenAddress, { single: true }),

@@ -18,6 +18,8 @@ export interface ServerConfig {
   /** Processes that share the listeners; `auto` is one for each core. */
   readonly workers: number | 'auto'
   readonly admin: ListenAddress | null
+  /** Hosts by which that is asked, besides this machine and its address; lower case, IPv6 in brackets. */
+  readonly adminHosts: readonly string[]
   /** Where proxies in front ask whether a request may pass; none: nobody asks. */
   readonly verify: readonly ListenAddress[]
   readonly accessLog: boolean

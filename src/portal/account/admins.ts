@@ -1,7 +1,28 @@
+import { GateError } from '../../base/errors.ts'
+import { GRANTED } from '../../identity/identity.ts'
+import type { Grants } from '../../session/grants/grants.ts'
 import type { Session } from '../../session/session.ts'
+import { isSamePerson } from '../pages/person.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /** Whether someone has the portal's admin role, by the file in force now. */
 export function isAdmin({ portal, rolesOf }: Pick<PortalRequest, 'portal' | 'rolesOf'>, session: Session): boolean {
   return portal.adminRole !== null && rolesOf(session).includes(portal.adminRole)
+}
+
+/**
+ * Until when an admin is one, by what the store has granted now: nothing that they do may give anyone more for longer. Null: the file
+ * says so, or it was granted for good. Throws `access.denied` for whoever is none, `session.store`.
+ */
+export async function adminUntilMs(
+  ctx: Pick<PortalRequest, 'portal' | 'rolesOf'>,
+  grants: Pick<Grants, 'list'>,
+  session: Session,
+): Promise<number | null> {
+  const { identity } = session
+  if (isAdmin(ctx, { ...session, identity: { ...identity, [GRANTED]: undefined } })) return null
+  const { name, adminRole } = ctx.portal
+  const own = (await grants.list(name)).grants.filter(one => one.role === adminRole && isSamePerson(one.who, identity))
+  if (own.length === 0) throw new GateError('access.denied', 'the portal’s admin role is missing')
+  return own.some(({ untilMs }) => untilMs === null) ? null : Math.max(...own.map(({ untilMs }) => untilMs ?? 0))
 }

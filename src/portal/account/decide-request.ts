@@ -11,7 +11,7 @@ import { isSamePerson } from '../pages/person.ts'
 import { GRANT_HOURS } from '../pages/requests.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
-import { isAdmin } from './admins.ts'
+import { adminUntilMs, isAdmin } from './admins.ts'
 import { stillSignedIn } from './still-signed-in.ts'
 
 export interface DecideTools extends FormTools, AuditTools {
@@ -24,7 +24,8 @@ const HOUR_MS = 60 * 60 * 1000
  * Takes a form of the admin page: `act=grant` with the `id` of a request and `hours` (`always`: for good), `act=decline`, or
  * `act=revoke` with that of a grant.
  *
- * Nobody decides about their own request: the role that admins have is one that somebody else gave them. Throws `route.none` where
+ * Nobody decides about their own request: the role that admins have is one that somebody else gave them. Whoever is an admin for a time
+ * grants nothing for longer than that. Throws `route.none` where
  * nobody asks at this portal, `access.origin`, `access.sign_in`, `access.denied`, `target.malformed`.
  */
 export async function decideRequest(ctx: PortalRequest, tools: DecideTools, sender: Session): Promise<Response> {
@@ -49,7 +50,11 @@ export async function decideRequest(ctx: PortalRequest, tools: DecideTools, send
       if (hours === undefined)
         throw new GateError('target.malformed', 'a role is granted for one of the times on offer')
       await refuseOwn(grants, portal, id, session)
-      const granted = await grants.grant(portal, id, { forMs: hours === null ? null : hours * HOUR_MS, by })
+      const granted = await grants.grant(portal, id, {
+        forMs: hours === null ? null : hours * HOUR_MS,
+        notAfterMs: await adminUntilMs(ctx, grants, session),
+        by,
+      })
       await tell('role.granted', granted, untilText(granted))
       done = granted
       break

@@ -6,8 +6,10 @@ import type { Ports } from '../../base/ports.ts'
 import { authenticationAgeMs } from '../../identity/step-up.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
+import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
+import { adminUntilMs } from '../account/admins.ts'
 import { menuOf } from '../account/menu.ts'
 import { stillSignedIn } from '../account/still-signed-in.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
@@ -29,7 +31,7 @@ import type { FileTools } from './show.tsx'
 
 export interface EditTools extends FileTools, FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now'>
-  readonly sessions: Pick<Sessions, 'describe'>
+  readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Pick<Grants, 'list'> }
 }
 
 /** How long ago an editor may have signed in. */
@@ -47,7 +49,7 @@ const MAX_FORM_BYTES = 1024 * 1024
 export async function editFile(ctx: PortalRequest, tools: EditTools, session: Session): Promise<Response> {
   const away = leadToPortal(ctx, 'edit')
   if (away !== null) return away
-  admitEditor(ctx, tools, session)
+  await admitEditor(ctx, tools, session)
   if (!isFresh(session, tools)) return signInAnew(ctx)
   const sheet = tools.desk.open(readQuery(ctx).get('file'))
   if (sheet === null) throw new GateError('route.none', 'there is no such file, or it cannot be edited here')
@@ -66,7 +68,7 @@ export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Ses
     throw new GateError('target.too_large', 'a file that is edited here is not so long')
   const form = await readOwnForm(ctx, tools, undefined, MAX_FORM_BYTES)
   const session = await stillSignedIn(tools.sessions, sender)
-  admitEditor(ctx, tools, session)
+  await admitEditor(ctx, tools, session)
   await requireProof(ctx, tools.seal, form, session)
   const draft = await draftOf(tools, session, form)
   if (!isFresh(session, tools)) return tooOld(ctx, tools, session, draft)
@@ -89,9 +91,15 @@ export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Ses
   }
 }
 
-function admitEditor(ctx: PortalRequest, { desk }: EditTools, session: Session): void {
+/** Whoever is an admin for a time could write themselves into the file for good. */
+async function admitEditor(ctx: PortalRequest, { desk, sessions }: EditTools, session: Session): Promise<void> {
   if (!desk.isEditable(ctx.portal.name)) throw new GateError('route.none', '[server] edit is not on')
   admitAdmin(ctx, session)
+  if ((await adminUntilMs(ctx, sessions.grants, session)) === null) return
+  throw new GateError('access.denied', 'the file is edited by nobody who is an admin for a time', {
+    facts: { user: session.identity.subject },
+    hint: 'name them in the roles of the file, or grant the admin role for good',
+  })
 }
 
 /** Whether somebody has shown lately who they are; a time that is not known, or is none, is no such. */

@@ -58,8 +58,8 @@ export function configState(
  * The admin listener: `/healthz` (alive), `/readyz` (taking requests; 503 with which part is not ready), `/config` (the file in
  * force, and why the last save was refused), `/metrics`, `/status.json`. Never on the other listeners. Throws `listen.failed`.
  *
- * Reads only; a request with an Origin, which only a web page sends, is refused. So is one that asks a listener on loopback by a
- * name of elsewhere: a page whose name was made to lead here (DNS rebinding) sends no Origin for what it takes for its own host.
+ * Reads only; a request with an Origin, which only a web page sends, is refused. So is one that names a host that is not the listener's:
+ * a page whose name was made to lead here (DNS rebinding) sends no Origin for what it takes for its own host.
  */
 export function openAdmin(
   address: ListenAddress,
@@ -67,8 +67,7 @@ export function openAdmin(
   about: AboutProgram,
   socket: number | null = null,
 ): Bun.Server<unknown> {
-  const isLocal = address.kind === 'tcp' && isLoopbackHost(address.host)
-  const fetch = answersOf(sources, about, isLocal)
+  const fetch = answersOf(sources, about, address)
   return listen(address, {
     socket,
     // Who asks comes seldom, and is to find the process that serves by then.
@@ -84,13 +83,20 @@ function withClose(answer: Response): Response {
 function answersOf(
   sources: AdminSources,
   about: AboutProgram,
-  isLocal: boolean,
+  address: ListenAddress,
 ): (request: Request) => Promise<Response> {
   return async request => {
     if (request.headers.has('origin')) return text(403, 'not for web pages\n')
-    if (isLocal && isForeignName(request.headers.get('host'))) return text(403, 'ask by localhost or an address\n')
+    const host = request.headers.get('host') ?? ''
+    // Without Host (HTTP/1.0) Bun gives the path alone.
+    const path = (request.url.startsWith('/') ? request.url : request.url.slice(request.url.indexOf('/', 8))).split(
+      '?',
+    )[0]
+    // HAProxy's plain `option httpchk` sends none; a browser always does.
+    const isProbe = host === '' && (path === '/healthz' || path === '/readyz')
+    if (!isProbe && !isOwnHost(host, address, about.hosts())) return text(403, FOREIGN_HOST)
     if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'read only\n')
-    switch (request.url.slice(request.url.indexOf('/', 8)).split('?')[0]) {
+    switch (path) {
       case '/healthz':
         return text(200, 'ok\n')
       case '/readyz': {
@@ -112,6 +118,8 @@ function answersOf(
 /** What the listener has to be told of the program. */
 export interface AboutProgram {
   readonly version: string
+  /** The names, and further addresses, by which the listener may be asked; in lower case, IPv6 in brackets. */
+  hosts(): readonly string[]
   now(): number
 }
 
@@ -139,11 +147,27 @@ async function readStatus(sources: AdminSources, { version, now }: AboutProgram)
   return tellStatus(facts, frame, now())
 }
 
-/** Whether a Host field names neither this machine nor an address; programs that send none are asked nothing. */
-function isForeignName(hostField: string | null): boolean {
-  if (hostField === null) return false
-  const host = /^(.*?)\.?(?::\d+)?$/.exec(hostField.toLowerCase())?.[1] ?? ''
-  return !isLoopbackHost(host) && canonicalAddress(host.replace(/^\[|\]$/g, '')) === null
+const FOREIGN_HOST =
+  'Host is not known here: ask by localhost or the address, or name the host in admin_hosts of [server]\n'
+
+/**
+ * Whether a Host field names this machine, the address that is listened to, or one of these hosts. No page comes to a local socket. For a
+ * listener on every address, or on a name, any address will do: what leads a page here is always a name.
+ */
+export function isOwnHost(hostField: string, address: ListenAddress, hosts: readonly string[]): boolean {
+  if (address.kind === 'unix') return true
+  const host = unbracketed(hostField.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, ''))
+  if (host === '') return false
+  if (isLoopbackHost(host)) return true
+  const literal = canonicalAddress(host)
+  if (hosts.some(one => unbracketed(one) === (literal ?? host))) return true
+  const own = canonicalAddress(address.host)
+  if (own === null) return literal !== null || host === address.host.toLowerCase()
+  return own === '0.0.0.0' || own === '::' ? literal !== null : literal === own
+}
+
+function unbracketed(host: string): string {
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
 }
 
 function text(status: number, body: string): Response {

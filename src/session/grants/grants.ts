@@ -38,11 +38,14 @@ export interface Grants {
   ask(someone: Someone, wanted: Pick<RoleRequest, 'name' | 'role' | 'route' | 'text'>): Promise<AskOutcome>
   /** Everything of a portal as the store has it now, requests oldest first. */
   list(portal: string): Promise<Pick<GrantsDocument, 'requests' | 'grants'>>
-  /** Grants what was asked for, for so long, or for good; null where nobody asks for that any more, or the role is not to be had. */
+  /**
+   * Grants what was asked for, for so long, or for good, but no longer than whoever grants it may (`notAfterMs`; null or absent: any
+   * time); null where nobody asks for that any more, or the role is not to be had.
+   */
   grant(
     portal: string,
     requestId: string,
-    terms: { readonly forMs: number | null; readonly by: string },
+    terms: { readonly forMs: number | null; readonly notAfterMs?: number | null; readonly by: string },
   ): Promise<RoleGrant | null>
   /** Declines a request; null where there is none. */
   decline(portal: string, requestId: string): Promise<RoleRequest | null>
@@ -174,7 +177,7 @@ export function createGrants(
       const text = await guarded(() => store.readShared(nameOf(portal)))
       return withoutOver(parseDocument(text), ports.now())
     },
-    grant: (portal, requestId, { forMs, by }) =>
+    grant: (portal, requestId, { forMs, notAfterMs = null, by }) =>
       change(portal, document => {
         const request = document.requests.find(({ id }) => id === requestId)
         if (request === undefined || offered.get(portal)?.has(request.role) !== true) {
@@ -188,7 +191,9 @@ export function createGrants(
           })
         }
         const atMs = ports.now()
-        const untilMs = forMs === null ? null : atMs + forMs
+        const wantedMs = forMs === null ? null : atMs + forMs
+        const untilMs =
+          wantedMs === null || notAfterMs === null ? (wantedMs ?? notAfterMs) : Math.min(wantedMs, notAfterMs)
         const grant: RoleGrant = { id: newId(ports), who, name, role, atMs, untilMs, by }
         const requests = document.requests.filter(one => one !== request)
         return { next: { ...document, requests, grants: [...others, grant] }, outcome: grant }

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import { AUTH, startAsking } from '../../kit/asking.ts'
+import { fakeClock } from '../../kit/clock.ts'
 import { FORM, PAGE } from '../../kit/fields.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
 import { fetchFrom, sendForm } from '../../kit/requests.ts'
+import { shared } from '../../kit/sessions/shared.ts'
 
 const asking = untilTheEnd()(startAsking())
 const { routes, person, load, ask, decide, requests, listed, page } = asking
@@ -128,6 +131,65 @@ describe('granting', () => {
     expect((await load(gate, root)).status).toBe(403)
     expect(await decide(gate, await person(gate, 'other', ['admins']), { act: 'grant', id, hours: '1' })).toBe(303)
     expect((await load(gate, root)).status).toBe(200)
+  })
+
+  test.each(['sqlite', 'redis'])(
+    'of an admin for an hour lasts no longer than theirs, by %s, and they edit no file',
+    async kind => {
+      await using valkey = kind === 'redis' ? await startValkey() : null
+      const clock = fakeClock(Date.now())
+      await using gate = await startGate(routes('requests = { roles = ["family", "staff", "admin"] }'), {
+        server: 'edit = true',
+        ports: { now: clock.now },
+        ...(valkey === null ? {} : shared(valkey.url())),
+      })
+      const requestOf = async (role: string) => (await listed(gate)).requests.find(one => one.role === role)?.id ?? ''
+      const [eve, second] = [await person(gate, 'eve'), await person(gate, 'second')]
+      const root = await person(gate, 'root', ['admins'])
+      expect(await ask(gate, eve, { role: 'admin', return: '/root' })).toBe(303)
+      expect(await decide(gate, root, { act: 'grant', id: await requestOf('admin'), hours: '1' })).toBe(303)
+      const [own] = (await listed(gate)).grants
+      clock.advance(60_000)
+      for (const [role, hours, path] of [
+        ['staff', '24', '/staff'],
+        ['family', '1', '/'],
+        ['admin', 'always', '/root'],
+      ] as const) {
+        expect([role, await ask(gate, second, { role, return: path })]).toEqual([role, 303])
+        expect(await decide(gate, eve, { act: 'grant', id: await requestOf(role), hours })).toBe(303)
+      }
+      const { grants } = await listed(gate)
+      expect(grants.map(({ until }) => until)).toEqual(Array.from({ length: 4 }, () => own?.until ?? ''))
+      expect(gate.told('A role was granted', own?.until ?? 'no time')).toHaveLength(4)
+      for (const one of [eve, second]) {
+        const edited = await page(gate, one, 'edit')
+        expect([edited.status, edited.text.includes('<textarea')]).toEqual([403, false])
+        const fields = { ...FORM, host: AUTH, cookie: one.pageCookie }
+        const saved = await sendForm(gate, 'edit', fields, { act: 'check', text: '' })
+        expect(saved.status).toBe(403)
+      }
+      expect((await page(gate, root, 'edit')).text).toContain('<textarea')
+      expect((await load(gate, second, '/root')).status).toBe(200)
+      // The second one prolongs nothing either.
+      expect(await ask(gate, await person(gate, 'third'), { role: 'admin', return: '/root' })).toBe(303)
+      expect(await decide(gate, second, { act: 'grant', id: await requestOf('admin'), hours: 'always' })).toBe(303)
+      expect((await listed(gate)).grants.at(-1)?.until).toBe(own?.until ?? '')
+      clock.advance(59 * 60_000)
+      await eventually(async () => (await load(gate, second, '/root')).status === 403, 'the hour is over')
+      expect((await page(gate, second, 'admin')).status).toBe(403)
+    },
+  )
+
+  test('of somebody who was made an admin for good is for good', async () => {
+    await using gate = await startGate(routes('requests = { roles = ["family", "admin"] }'), { server: 'edit = true' })
+    const [eve, second] = [await person(gate, 'eve'), await person(gate, 'second')]
+    expect(await ask(gate, eve, { role: 'admin', return: '/root' })).toBe(303)
+    const form = async () => ({ act: 'grant', id: (await listed(gate)).requests[0]?.id ?? '', hours: 'always' })
+    expect(await decide(gate, await person(gate, 'root', ['admins']), await form())).toBe(303)
+    expect(await ask(gate, second)).toBe(303)
+    expect(await decide(gate, eve, await form())).toBe(303)
+    expect((await listed(gate)).grants.map(({ until }) => until)).toEqual([null, null])
+    expect((await page(gate, eve, 'edit')).text).toContain('<textarea')
   })
 
   test('is to a subject at a provider: neither an address, a name nor a claim of that name brings it', async () => {

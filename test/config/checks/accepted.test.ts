@@ -91,6 +91,7 @@ test('a file without [server] and [sessions] has every default', () => {
     trustedFields: [],
     workers: 1,
     admin: null,
+    adminHosts: [],
     verify: [],
     accessLog: true,
     logLevel: 'info',

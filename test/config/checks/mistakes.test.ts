@@ -207,6 +207,8 @@ const CASES: readonly Case[] = [
     'several workers on local sockets alone',
     '[server]\nlisten = "unix:/run/gate.sock"\nworkers = «"auto"»',
   ],
+  ['host.invalid', 'a port of an admin host', '[server]\nadmin_hosts = ["gate.lan", "sallyport«:9464»"]'],
+  ['host.wildcard', 'many admin hosts', '[server]\nadmin_hosts = "«*».lan"'],
   ['network.invalid', 'bits beyond the prefix', '[server]\ntrusted_proxies = [«"10.0.0.1/8"»]'],
   ['network.invalid', 'IPv4 inside IPv6', '[server]\ntrusted_proxies = [«"::ffff:10.0.0.0/104"»]'],
   ['network.invalid', 'a short IPv4 form', '[server]\ntrusted_proxies = [«"10.1/16"»]'],
