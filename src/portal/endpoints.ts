@@ -33,7 +33,7 @@ import { oldLogin, oldSignIn, oldStart } from './compat/sign-in.tsx'
 import { oldLogout, oldSignOut } from './compat/sign-out.ts'
 import { editFile, takeEdit } from './file/edit.tsx'
 import { type FileTools, showFile } from './file/show.tsx'
-import type { FormTools } from './form.ts'
+import type { FormTools, PersonalFormTools } from './form.ts'
 import { portalNotFound } from './not-found.ts'
 import { isAnyCallback, isPortalHost, type OwnPage, ownPath, RESOURCE_METADATA, SERVER_METADATA } from './place.ts'
 import type { CompatPage, PortalRequest } from './portal.ts'
@@ -58,6 +58,7 @@ export interface PortalTools extends FormTools, AuditTools {
   }
   readonly pool: ProviderPool
   readonly publications: Publications
+  readonly noteForm: PersonalFormTools['noteForm']
   readonly noteStart: BeginTools['noteStart']
   readonly chargeLogout: BackChannelTools['chargeLogout']
   readonly findUser: LoginTools['findUser']

@@ -18,6 +18,12 @@ export interface FormTools {
   readonly formWaitMs: number
 }
 
+/** What forms take in which somebody who is signed in changes something of theirs, or of others. */
+export interface PersonalFormTools extends FormTools {
+  /** Counts a form of this person. Throws `limit.rate` where there are too many. */
+  noteForm(clientAddress: string, session: Session): void
+}
+
 /** Whose form it is: a session's, or a guest link's, by its id. */
 type FormOwner = Pick<Session, 'id' | 'expiresAtMs'>
 
@@ -62,6 +68,21 @@ function notOurs({ request: { headers } }: PortalRequest): GateError {
   return new GateError('access.origin', 'a form came from a page that is not ours', {
     facts: { origin: headers.get('origin'), site: headers.get('sec-fetch-site') },
   })
+}
+
+/**
+ * The fields of a form in which this person changes something; each counts, once it is known to come from our page. Throws what
+ * `readOwnForm` does, and `limit.rate`. Not for signing out, which nobody is kept from.
+ */
+export async function readPersonalForm(
+  ctx: PortalRequest,
+  tools: PersonalFormTools,
+  session: Session,
+  maxBytes?: number,
+): Promise<URLSearchParams> {
+  const form = await readOwnForm(ctx, tools, undefined, maxBytes)
+  tools.noteForm(ctx.clientAddress, session)
+  return form
 }
 
 /** What a person calls something of theirs, by the field `name`; null where that is nothing, or too long for a list. */

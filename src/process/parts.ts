@@ -35,7 +35,7 @@ import { createExporter } from '../server/observe/tracing/exporter.ts'
 import { createTracer } from '../server/observe/tracing/tracer.ts'
 import { createUntrusted } from '../server/observe/untrusted.ts'
 import { createPipelines } from '../server/request/pipeline.ts'
-import { chargeLogouts, countStarts, createRates } from '../server/request/rates.ts'
+import { chargeLogouts, countForms, countStarts, createRates } from '../server/request/rates.ts'
 import { createRespond } from '../server/request/refusal/respond.ts'
 import { askProviders } from '../session/ask.ts'
 import { openBodies } from './bodies.ts'
@@ -190,6 +190,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       publications: createPublications(ports),
       formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
       chargeLogout: chargeLogouts(rates, metrics),
+      noteForm: countForms(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
       noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
       overview: createOverview({
         live,

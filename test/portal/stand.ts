@@ -17,7 +17,7 @@ import { isSecure } from '../../src/portal/place.ts'
 import type { PortalRequest } from '../../src/portal/portal.ts'
 import { parseTarget } from '../../src/route/target.ts'
 import { createMetrics } from '../../src/server/observe/metrics.ts'
-import { chargeLogouts, countStarts, createRates } from '../../src/server/request/rates.ts'
+import { chargeLogouts, countForms, countStarts, createRates } from '../../src/server/request/rates.ts'
 import { askProviders } from '../../src/session/ask.ts'
 import { cookieName, readCookie } from '../../src/session/cookie.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
@@ -138,6 +138,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     pool,
     publications: createPublications({ ...ports, resolve: async () => [] }),
     chargeLogout: chargeLogouts(createRates(ports.now), createMetrics()),
+    noteForm: countForms(createRates(ports.now), createMetrics(), 1),
     noteStart: countStarts(createRates(ports.now), createMetrics(), 1),
     findUser: () => Promise.reject(new GateError('access.password', 'nobody is in a file here')),
     overview: () => NOTHING_SEEN,

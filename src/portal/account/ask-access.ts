@@ -6,14 +6,14 @@ import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
-import { type FormTools, readOwnForm } from '../form.ts'
+import { type PersonalFormTools, readPersonalForm } from '../form.ts'
 import { nameOf } from '../pages/person.ts'
 import { LONGEST_ASK_TEXT } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { stillSignedIn } from './still-signed-in.ts'
 import { tellWebhook } from './webhook.ts'
 
-export interface AskAccessTools extends FormTools, AuditTools {
+export interface AskAccessTools extends PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'fetch' | 'log'>
   readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Pick<Grants, 'ask'> }
   /** Counts what a client asks for. Throws `limit.rate` where one asks too often. */
@@ -27,7 +27,7 @@ export interface AskAccessTools extends FormTools, AuditTools {
  * `access.denied` for a role that is not to be had there, `access.sign_in`, `limit.rate`.
  */
 export async function askAccess(ctx: PortalRequest, tools: AskAccessTools, sender: Session): Promise<Response> {
-  const form = await readOwnForm(ctx, tools)
+  const form = await readPersonalForm(ctx, tools, sender)
   tools.noteStart(ctx.clientAddress)
   const session = await stillSignedIn(tools.sessions, sender)
   const back = parseReturnTo(form.get('return'))

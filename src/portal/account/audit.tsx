@@ -8,7 +8,7 @@ import type { Session } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { fileAnswer, pageAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
-import { type FormTools, proveForm, readOwnForm } from '../form.ts'
+import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { AuditPage } from '../pages/audit.tsx'
 import { isPortalHost } from '../place.ts'
@@ -27,7 +27,7 @@ interface Trail {
   isOfOnePortal(): boolean
 }
 
-export interface TrailTools extends FormTools, AuditTools {
+export interface TrailTools extends PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'now'>
   readonly trail: Trail
 }
@@ -78,7 +78,7 @@ export async function showAudit(ctx: PortalRequest, tools: TrailTools, session: 
  */
 export async function exportAudit(ctx: PortalRequest, tools: TrailTools, session: Session): Promise<Response> {
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'the trail is exported on the portal’s own host')
-  const form = await readOwnForm(ctx, tools)
+  const form = await readPersonalForm(ctx, tools, session)
   checkAdmin(ctx, session)
   const kind = form.get('act')
   if (kind !== 'json' && kind !== 'csv') throw new GateError('target.malformed', 'the form says neither json nor csv')

@@ -6,12 +6,12 @@ import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
-import { type FormTools, readOwnForm } from '../form.ts'
+import { type PersonalFormTools, readPersonalForm } from '../form.ts'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 
-export interface CredentialTools extends FormTools, AuditTools {
+export interface CredentialTools extends PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: Pick<Sessions, 'describe' | 'end'>
 }
@@ -49,7 +49,8 @@ export interface CredentialPage<Tools> {
   show(ctx: PortalRequest, tools: Tools, session: Session): Promise<Response>
   /**
    * Takes a form of the page: `act=create` makes one; `act=revoke` with the `id` of one that is listed ends it and whatever it
-   * opened, at once. Throws `route.none`, `access.origin`, `target.malformed`, and what making one throws.
+   * opened, at once. Throws `route.none`, `access.origin`, `limit.rate`, `target.malformed`, and what making one
+   * throws.
    */
   change(ctx: PortalRequest, tools: Tools, session: Session): Promise<Response>
 }
@@ -91,7 +92,7 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
     async change(ctx, tools, session) {
       checkOffered(ctx)
       if (!isPortalHost(ctx)) throw new GateError('access.origin', `${words.many} are made on the portal’s own host`)
-      const form = await readOwnForm(ctx, tools)
+      const form = await readPersonalForm(ctx, tools, session)
       switch (form.get('act')) {
         case 'create':
           return create(ctx, tools, session, form)
@@ -114,7 +115,7 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
 export async function noteMade(
   words: CredentialWords,
   ctx: PortalRequest,
-  { sessions, audit }: CredentialTools,
+  { sessions, audit }: Pick<CredentialTools, 'sessions' | 'audit'>,
   maker: Session,
   madeId: string,
   facts: AuditFacts = {},

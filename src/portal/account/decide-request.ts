@@ -6,7 +6,7 @@ import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
-import { type FormTools, readOwnForm } from '../form.ts'
+import { type PersonalFormTools, readPersonalForm } from '../form.ts'
 import { isSamePerson } from '../pages/person.ts'
 import { GRANT_HOURS } from '../pages/requests.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
@@ -14,7 +14,7 @@ import type { PortalRequest } from '../portal.ts'
 import { adminUntilMs, isAdmin } from './admins.ts'
 import { stillSignedIn } from './still-signed-in.ts'
 
-export interface DecideTools extends FormTools, AuditTools {
+export interface DecideTools extends PersonalFormTools, AuditTools {
   readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Grants }
 }
 
@@ -26,12 +26,12 @@ const HOUR_MS = 60 * 60 * 1000
  *
  * Nobody decides about their own request: the role that admins have is one that somebody else gave them. Whoever is an admin for a time
  * grants nothing for longer than that. Throws `route.none` where
- * nobody asks at this portal, `access.origin`, `access.sign_in`, `access.denied`, `target.malformed`.
+ * nobody asks at this portal, `access.origin`, `access.sign_in`, `access.denied`, `limit.rate`, `target.malformed`.
  */
 export async function decideRequest(ctx: PortalRequest, tools: DecideTools, sender: Session): Promise<Response> {
   if (ctx.portal.requests === null) throw new GateError('route.none', 'nobody asks for access at this portal')
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'requests are decided on the portal’s own host')
-  const form = await readOwnForm(ctx, tools)
+  const form = await readPersonalForm(ctx, tools, sender)
   const session = await stillSignedIn(tools.sessions, sender)
   if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
   const { grants } = tools.sessions

@@ -6,7 +6,7 @@ import type { Session, SessionEntry } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { askedFacts } from '../audit-facts.ts'
-import { proveForm, readOwnForm } from '../form.ts'
+import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { isSamePerson } from '../pages/person.ts'
 import { SessionsPage } from '../pages/sessions.tsx'
@@ -80,11 +80,16 @@ async function usedBy(
 
 /**
  * Takes a form of the page: `act=end` with the `id` of one's own session, or of anyone's for admins; `act=end-all` for all of
- * one's own. To end the session that asks is to sign out. Throws `access.origin`, `access.denied`, `target.malformed`.
+ * one's own. To end the session that asks is to sign out. Throws `access.origin`, `access.denied`, `limit.rate`,
+ * `target.malformed`.
  */
-export async function endSessions(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<Response> {
+export async function endSessions(
+  ctx: PortalRequest,
+  tools: SignOutTools & PersonalFormTools,
+  session: Session,
+): Promise<Response> {
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'sessions are ended on the portal’s own host')
-  const form = await readOwnForm(ctx, tools)
+  const form = await readPersonalForm(ctx, tools, session)
   switch (form.get('act')) {
     case 'end-all': {
       const own = await tools.sessions.ofOwner(session, boundsOf(ctx))

@@ -5,7 +5,7 @@ import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
-import { type FormTools, proveForm, readOwnForm } from '../form.ts'
+import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { ConsentPage } from '../pages/consent.tsx'
 import { ownPath, portalOrigin } from '../place.ts'
@@ -15,7 +15,7 @@ import { CODE_MS } from './codes.ts'
 import { publicationAt } from './publications.ts'
 import { type RequestTools, readRequest } from './request.ts'
 
-export interface ConsentTools extends FormTools, RequestTools, AuditTools {
+export interface ConsentTools extends PersonalFormTools, RequestTools, AuditTools {
   readonly ports: Pick<Ports, 'random'>
   readonly sessions: Pick<Sessions, 'putOnce'>
 }
@@ -49,7 +49,7 @@ export async function askConsent(ctx: PortalRequest, tools: ConsentTools, sessio
  * not (RFC 6749 §4.1.2), with who answers (RFC 9207). Throws what `askConsent` does, and `access.origin`.
  */
 export async function takeConsent(ctx: PortalRequest, tools: ConsentTools, session: Session): Promise<Response> {
-  const form = await readOwnForm(ctx, tools)
+  const form = await readPersonalForm(ctx, tools, session)
   const asked = await readRequest(ctx, tools, session)
   const { resource, client } = asked
   const answer = new URL(asked.redirect)

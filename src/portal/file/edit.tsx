@@ -15,7 +15,7 @@ import { stillSignedIn } from '../account/still-signed-in.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import type { Draft, Finding, Judged, Saved } from '../desk.ts'
-import { type FormTools, proveForm, readOwnForm, requireProof } from '../form.ts'
+import { type PersonalFormTools, proveForm, readPersonalForm, requireProof } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
@@ -29,7 +29,7 @@ import { sayFinding } from './findings.tsx'
 import { ReviewPage } from './review-page.tsx'
 import type { FileTools } from './show.tsx'
 
-export interface EditTools extends FileTools, FormTools, AuditTools {
+export interface EditTools extends FileTools, PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'now'>
   readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Pick<Grants, 'list'> }
 }
@@ -66,7 +66,7 @@ export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Ses
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'the file is edited on the portal’s own host')
   if ((parseLength(ctx.request.headers.get('content-length')) ?? 0) > MAX_FORM_BYTES)
     throw new GateError('target.too_large', 'a file that is edited here is not so long')
-  const form = await readOwnForm(ctx, tools, undefined, MAX_FORM_BYTES)
+  const form = await readPersonalForm(ctx, tools, sender, MAX_FORM_BYTES)
   const session = await stillSignedIn(tools.sessions, sender)
   await admitEditor(ctx, tools, session)
   await requireProof(ctx, tools.seal, form, session)

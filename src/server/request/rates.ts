@@ -74,17 +74,39 @@ export function signInStarts(workers: number): Rate {
   return Object.freeze({ name: 'sign-in', by: 'client', intervalMs: STARTS_INTERVAL_MS * workers, burst })
 }
 
+/**
+ * How often one person may send forms of ours in all workers together, each of which changes something and leaves a row in the audit
+ * trail: nobody does so by hand, and in the time that rows are kept nobody fills it.
+ */
+const FORMS = { name: 'forms', by: 'user', intervalMs: 10_000, burst: 100 } as const
+
+/** What the portal calls for each such form, once it is known to come from its own page. */
+export function countForms(
+  rates: Rates,
+  metrics: Metrics,
+  workers: number,
+): (clientAddress: string, session: Session) => void {
+  const rate: Rate = Object.freeze({
+    ...FORMS,
+    intervalMs: FORMS.intervalMs * workers,
+    burst: Math.ceil(FORMS.burst / workers),
+  })
+  return (clientAddress, session) => takeOrCount(rates, metrics, rate, clientAddress, session)
+}
+
+function takeOrCount(rates: Rates, metrics: Metrics, rate: Rate, client: string, session: Session | null): void {
+  try {
+    rates.take(rate, client, session)
+  } catch (error) {
+    metrics.rateLimited++
+    throw error
+  }
+}
+
 /** What the portal calls before it sends someone to a provider. */
 export function countStarts(rates: Rates, metrics: Metrics, workers: number): (clientAddress: string) => void {
   const starts = signInStarts(workers)
-  return clientAddress => {
-    try {
-      rates.take(starts, clientAddress, null)
-    } catch (error) {
-      metrics.rateLimited++
-      throw error
-    }
-  }
+  return clientAddress => takeOrCount(rates, metrics, starts, clientAddress, null)
 }
 
 /** Enough for a provider that signs out hundreds of people at once who are not signed in here. */
@@ -96,12 +118,7 @@ const LOGOUTS: Rate = Object.freeze({ name: 'logout', by: 'client', intervalMs: 
  */
 export function chargeLogouts(rates: Rates, metrics: Metrics): (clientAddress: string) => () => void {
   return clientAddress => {
-    try {
-      rates.take(LOGOUTS, clientAddress, null)
-    } catch (error) {
-      metrics.rateLimited++
-      throw error
-    }
+    takeOrCount(rates, metrics, LOGOUTS, clientAddress, null)
     return () => rates.giveBack(LOGOUTS, clientAddress)
   }
 }

@@ -151,6 +151,37 @@ describe('what a client asks a person for', () => {
     expect(page).toContain(RESOURCE)
   })
 
+  test('is answered as often as a person can, and nobody fills the audit trail by it, or by the other forms of theirs', async () => {
+    const toml = `[audit]\nkeep = "90d"\n${file('personal_tokens = true\nguest_links = { allow = ["user"], max_uses = 1 }')}`
+    await using at = await startGate(toml, { ports: { now: clock.now } })
+    const one = await client(at)
+    const people = await Promise.all(['a', 'b', 'c', 'd'].map(sub => at.signIn('auth.test', { sub })))
+    const fields = { 'sec-fetch-site': 'same-origin', accept: 'application/json' }
+    const post = (page: string, cookie: string, form: Readonly<Record<string, string>>) =>
+      one.ask(`/.sallyport/${page}`, { ...fields, cookie }, { method: 'POST', body: new URLSearchParams(form) })
+    const floods: readonly ((cookie: string) => Promise<Response>)[] = [
+      cookie => one.say(one.authorizePath(RESOURCE), cookie, 'deny'),
+      cookie => one.say(one.authorizePath(RESOURCE), cookie, 'allow'),
+      cookie => post('tokens', cookie, { act: 'create', name: 'mine', days: '7' }),
+      cookie => post('sessions', cookie, { act: 'end', id: 'nobody' }),
+    ]
+    for (const [index, send] of floods.entries()) {
+      const { cookie = '' } = people[index] ?? {}
+      const statuses: number[] = []
+      for (let times = 0; times < 110; times++) statuses.push((await send(cookie)).status)
+      expect([index, statuses.filter(answer => answer === 429).length]).toEqual([index, 10])
+    }
+    // Another site’s form uses nothing up, and nobody is kept from signing out.
+    const eve = await at.signIn('auth.test', { sub: 'eve' })
+    for (let times = 0; times < 110; times++)
+      await one.say(one.authorizePath(RESOURCE), eve.cookie, 'deny', { 'sec-fetch-site': 'cross-site' })
+    expect((await one.say(one.authorizePath(RESOURCE), eve.cookie, 'deny')).status).toBe(303)
+    expect((await post('logout', people[0]?.cookie ?? '', {})).status).toBe(303)
+    clock.advance(10_000)
+    expect((await one.say(one.authorizePath(RESOURCE), people[1]?.cookie ?? '', 'deny')).status).toBe(303)
+    expect(at.told('program.declined')).toHaveLength(102)
+  })
+
   test('who says no gives nothing; RFC 9207: the answer says who gives it', async () => {
     const one = await client()
     const answer = await one.say(one.authorizePath(RESOURCE), ada.cookie, 'deny')
