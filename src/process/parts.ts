@@ -37,6 +37,7 @@ import { createUntrusted } from '../server/observe/untrusted.ts'
 import { createPipelines } from '../server/request/pipeline.ts'
 import { chargeLogouts, countForms, countStarts, createRates } from '../server/request/rates.ts'
 import { createRespond } from '../server/request/refusal/respond.ts'
+import { createResets } from '../server/request/resets.ts'
 import { askProviders } from '../session/ask.ts'
 import { openBodies } from './bodies.ts'
 import { auditOfFile } from './file-audit.ts'
@@ -125,10 +126,15 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   })
   const fileAudit = auditOfFile(audit, worker)
   const rates = createRates(ports.now)
+  const resets = createResets(ports.now, { log: asked.log, metrics })
   const exchanges = createExchanges()
   const relay = createWebSocketRelay(asked.log, {
     now: ports.now,
-    onFlood: () => metrics.socketFloods++,
+    onFlood(owner) {
+      metrics.socketFloods++
+      const { resets: allowance } = current()
+      if (allowance !== null && owner.client !== null) resets.charge(allowance, owner.client)
+    },
   })
   const pendingRequests = () => listening().fronts.pendingRequests
   const bodies = openBodies(options, config, { metrics, current: inForce, pendingRequests })
@@ -161,6 +167,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     metrics,
     meter: meters?.traffic ?? null,
     rates,
+    resets,
     noteFirstUse: createFirstUses({ audit, tokens: sessions.tokens, ports: asked }),
     noteRequest: sparing.noteRequest,
     accessLog,

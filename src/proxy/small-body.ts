@@ -17,8 +17,8 @@ export function hasSmallBody({ request, sent }: Pick<ForwardJob, 'request' | 'se
 /**
  * A short body, once all of it is here. Meanwhile its request is an exchange: what allowed it may end.
  *
- * Rejects with target.stalled where it takes longer than a body may go without progress, with access.denied, and with
- * upstream.broken where the client leaves.
+ * Rejects with target.stalled where it takes longer than a body may go without progress, or the client leaves, and with
+ * access.denied.
  */
 export function readSmallBody(
   job: ForwardJob,
@@ -59,7 +59,7 @@ export function readSmallBody(
     },
     (cause: unknown) => {
       leave()
-      reject(new GateError('upstream.broken', `${routeId}: the client left in the middle of its request`, { cause }))
+      reject(new GateError('target.stalled', `${routeId}: the client left in the middle of its request`, { cause }))
     },
   )
   return promise

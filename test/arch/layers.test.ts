@@ -223,6 +223,7 @@ const RANKS: readonly (readonly Room[])[] = [
               'mcp',
               'method-override.ts',
               'plain-http.ts',
+              'resets.ts',
               'policy-input.ts',
               'rewrite.ts',
               'offered-roles.ts',

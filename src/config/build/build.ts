@@ -5,7 +5,7 @@ import { known } from '../keys/known.ts'
 import type { Config } from '../types/config.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildExpectation } from './expectations.ts'
-import { buildFlows, buildRate } from './limits.ts'
+import { buildFlows, buildRate, buildResets } from './limits.ts'
 import { buildLog } from './log.ts'
 import { buildPortal } from './portals.ts'
 import { buildProvider } from './providers.ts'
@@ -39,6 +39,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       drainMs: server.drain,
       flows: buildFlows(server),
       isEditable: server.edit,
+      resets: buildResets(server),
       rate: server.rate === null ? null : buildRate(known(server.rate), 'client'),
     },
     log: buildLog(root.log, directory),

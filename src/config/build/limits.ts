@@ -21,6 +21,11 @@ export function buildFlows(server: Known<Table<typeof SERVER_LIMITS>>): FlowsCon
   }
 }
 
+/** What `[server]` says of requests that are given up. */
+export function buildResets({ max_resets: most }: Known<Table<typeof SERVER_LIMITS>>): RateConfig | null {
+  return most === 'off' ? null : { requests: most, perMs: 60_000, burst: Math.ceil(most / 6), by: 'client' }
+}
+
 /** The allowance that a table gives to each of those that `by` tells apart. */
 export function buildRate(rate: Known<Table<typeof SERVER_RATE>>, by: RateConfig['by']): RateConfig {
   return { requests: rate.requests, perMs: rate.per, burst: rate.burst ?? rate.requests, by }

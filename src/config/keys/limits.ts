@@ -58,6 +58,12 @@ export const SERVER_LIMITS = {
     200,
     'How many answers and uploads each client may have under way; further requests are answered with 429. A client is an address (of IPv6 the first 64 bits).',
   ),
+  max_resets: defaulted(
+    countOrOff,
+    6000,
+    600,
+    'How many requests a minute each client may give up by HTTPS before they are answered, a sixth of them at once; while it has given up more, its requests are answered with 429. A client is an address (of IPv6 the first 64 bits).',
+  ),
   stall_timeout: defaulted(
     duration('1s', '24h'),
     '60s',

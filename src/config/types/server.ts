@@ -29,6 +29,8 @@ export interface ServerConfig {
   readonly flows: FlowsConfig
   /** Whether admins may change the file in the browser. */
   readonly isEditable: boolean
+  /** Requests that a client gives up before they are answered; null: they are not counted. */
+  readonly resets: RateConfig | null
   /** For each client; null: no limit. */
   readonly rate: RateConfig | null
 }

@@ -99,6 +99,7 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
     wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
     trusted: compileNetworks(config.server.trustedProxies),
     rate: compileRate(config.server.rate, 'server'),
+    resets: config.tls?.http2 === true ? compileRate(config.server.resets, 'max_resets') : null,
     redirectPort: config.tls?.redirectHttp === true ? config.tls.publicPort : null,
     fateOf: compileFieldFates(new Set(names.flat()), config.server.trustedFields),
   })

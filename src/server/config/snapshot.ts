@@ -47,6 +47,8 @@ export interface Snapshot {
   readonly trusted: NetworkSet
   /** For each client, whatever it asks for; null: no limit. */
   readonly rate: Rate | null
+  /** What a client may give up by HTTPS, where HTTP/2 is spoken; null: it is not counted. */
+  readonly resets: Rate | null
   /** Where clients that come by plain HTTP are sent; null: they are served. */
   readonly redirectPort: number | null
   readonly fateOf: (name: string) => FieldFate

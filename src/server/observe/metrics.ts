@@ -13,6 +13,8 @@ export interface Metrics {
   openLimited: number
   /** Requests that waited for others' bodies before they were sent. */
   waited: number
+  /** Requests that their clients gave up. */
+  resets: number
   /** WebSockets that were closed for floods of pings or pongs. */
   socketFloods: number
   /** Answers and uploads that were cut, by why. */
@@ -33,6 +35,7 @@ export function createMetrics(): Metrics {
     rateLimited: 0,
     openLimited: 0,
     waited: 0,
+    resets: 0,
     socketFloods: 0,
     cut: { stalled: 0, memory: 0 },
     reloads: 0,
@@ -64,6 +67,7 @@ export function countFamilies(metrics: Metrics): readonly Family[] {
     counter('rate_limited', 'Requests that came faster than a rate allows.', metrics.rateLimited),
     counter('open_limited', 'Requests of clients that had max_open under way.', metrics.openLimited),
     counter('waited', 'Requests that waited before they were sent, since bodies used up stall_memory.', metrics.waited),
+    counter('resets', 'Requests that clients gave up by HTTPS before they were answered.', metrics.resets),
     counter('websocket_floods', 'WebSockets closed for their floods of pings or pongs.', metrics.socketFloods),
     counter('stalled', 'Answers and uploads cut for want of progress.', metrics.cut.stalled),
     counter('memory_cut', 'Answers and uploads cut to stay within stall_memory.', metrics.cut.memory),

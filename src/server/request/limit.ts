@@ -6,17 +6,25 @@ import type { GateRoute } from '../config/snapshot.ts'
 import { mentionsOthers } from './mentions.ts'
 import type { Passage } from './passage.ts'
 import type { Rates } from './rates.ts'
+import type { Resets } from './resets.ts'
 
 interface Tools {
   readonly rates: Pick<Rates, 'take'>
 }
 
+interface ClientTools extends Tools {
+  readonly resets: Pick<Resets, 'refuse'>
+}
+
 /**
- * Second step: counts a request for its client, wherever it leads, be that nowhere.
+ * Second step: counts a request for its client, wherever it leads, be that nowhere, unless it is one that gives up
+ * too many.
  *
  * Reads the client's address. Throws `limit.rate`.
  */
-export function limitClient({ snapshot, client }: Passage, { rates }: Tools): void {
+export function limitClient(passage: Passage, { rates, resets }: ClientTools): void {
+  const { snapshot, client } = passage
+  resets.refuse(passage)
   if (snapshot.rate !== null) rates.take(snapshot.rate, client, null)
 }
 

@@ -93,8 +93,11 @@ export interface Passage {
   /** What is noted for the access record and the trace; null where there is neither. */
   readonly account: Account | null
   /** Why it is turned away: the reason of a decision, or the code of an error; null as long as it is not. */
-  reason: Reason | Code | null
+  reason: Reason | Code | typeof CLIENT_LEFT | null
 }
+
+/** Why a request came to nothing whose client did not wait for the answer. */
+export const CLIENT_LEFT = 'client.left'
 
 /** In place of an address where there is none; in no network. */
 export const NOBODY = '-'

@@ -8,7 +8,7 @@ import { authenticate } from './authenticate.ts'
 import { decide } from './decide.ts'
 import { limitClient, limitRoute } from './limit.ts'
 import { locate, readTarget } from './locate.ts'
-import { type Answer, type Front, NOBODY, type Passage } from './passage.ts'
+import { type Answer, CLIENT_LEFT, type Front, NOBODY, type Passage } from './passage.ts'
 import { receive } from './receive.ts'
 import { fail, record } from './record.ts'
 import { isGrpc, isToldByGrpc, tellGrpc } from './refusal/grpc.ts'
@@ -54,13 +54,26 @@ export function createPipelines(tools: PipelineTools): Pipelines {
     return trace?.isSampled === true ? tools.tracer.within(trace, () => steps(passage, tools)) : steps(passage, tools)
   }
 
+  function gone(passage: Passage): Response {
+    passage.reason = CLIENT_LEFT
+    return tools.respond.gone()
+  }
+
   function take(passage: Passage, steps: typeof answerRequest): ReturnType<Pipeline> {
     try {
-      const answer = passage.peer === NOBODY ? tools.respond.gone() : begin(passage, steps)
+      const answer = passage.peer === NOBODY ? gone(passage) : begin(passage, steps)
       return answer instanceof Promise
         ? answer.then(
-            response => record(response, passage, tools),
-            (error: unknown) => andThen(fail(error, passage, tools), record, passage, tools),
+            response => {
+              // Of one that became a WebSocket Bun knows no address any more.
+              if (response !== undefined) tools.resets.note(passage)
+              return record(response, passage, tools)
+            },
+            (error: unknown) => {
+              const answer = fail(error, passage, tools)
+              tools.resets.note(passage)
+              return andThen(answer, record, passage, tools)
+            },
           )
         : record(answer, passage, tools)
     } catch (error) {

@@ -9,7 +9,7 @@ import { type AccessRecord, agentOf, refererOf } from '../observe/access/record.
 import type { Attributes } from '../observe/tracing/span.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
-import { methodOf, type Passage, protocolOf, schemeOf } from './passage.ts'
+import { CLIENT_LEFT, methodOf, type Passage, protocolOf, schemeOf } from './passage.ts'
 import { ownBytes } from './portal/own-bytes.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
@@ -144,9 +144,10 @@ const MARKS = new WeakMap<Session, string>()
 /** The answer for what a step threw, counted and logged by its code. */
 export function fail(thrown: unknown, passage: Passage, tools: PipelineTools): MaybePromise<Response> {
   const error = toGateError(thrown)
-  passage.reason = error.code
   // What fails because its client left is no failure of an upstream.
-  if (error.code.startsWith('upstream.') && !isClientGone(passage)) tools.metrics.upstreamErrors++
+  const isClients = (error.code.startsWith('upstream.') || error.code === 'target.stalled') && isClientGone(passage)
+  passage.reason = isClients ? CLIENT_LEFT : error.code
+  if (error.code.startsWith('upstream.') && !isClients) tools.metrics.upstreamErrors++
   else if (error.code === 'target.too_large') tools.metrics.tooLarge++
   else if (error.code === 'limit.rate') tools.metrics.rateLimited++
   else if (error.code === 'limit.open') tools.metrics.openLimited++

@@ -17,6 +17,7 @@ import type { Untrusted } from '../observe/untrusted.ts'
 import type { PassTools } from './pass.ts'
 import type { Rates } from './rates.ts'
 import type { Respond } from './refusal/respond.ts'
+import type { Resets } from './resets.ts'
 
 /** What the path of a request needs of the process. */
 export interface PipelineTools extends PassTools {
@@ -33,6 +34,7 @@ export interface PipelineTools extends PassTools {
   readonly untrusted: Untrusted
   readonly tracer: Tracer
   readonly rates: Rates
+  readonly resets: Resets
   /** Whether this process is about to stop. */
   readonly leaving: Pick<Leaving, 'isOn' | 'mark'>
   readonly noteFirstUse: NoteFirstUse

@@ -98,6 +98,7 @@ test('a file without [server] and [sessions] has every default', () => {
     drainMs: 10_000,
     flows: { maxOpen: 2000, stallMs: 60_000, memoryBytes: null },
     isEditable: false,
+    resets: { requests: 6000, perMs: 60_000, burst: 1000, by: 'client' },
     rate: null,
   })
   expect(sessions.lifetimeMs).toBe(43_200_000)

@@ -7,6 +7,7 @@ import { createLeaving } from '../../../src/server/listen/leaving.ts'
 import { createMetrics } from '../../../src/server/observe/metrics.ts'
 import type { Front } from '../../../src/server/request/passage.ts'
 import { createPipelines, type Pipeline } from '../../../src/server/request/pipeline.ts'
+import { createResets } from '../../../src/server/request/resets.ts'
 import type { PipelineTools } from '../../../src/server/request/tools.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
@@ -43,11 +44,13 @@ function pipeline(find: () => Session | Promise<Session>): Pipeline {
   const checked = checkConfig(FILE, SOURCES)
   if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
   const snapshot = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))
+  const metrics = createMetrics()
   const tools: Partial<PipelineTools> = {
     ports,
     current: () => snapshot,
     idPrefix: 'test',
-    metrics: createMetrics(),
+    metrics,
+    resets: createResets(ports.now, { log: ports.log, metrics }),
     meter: null,
     noteRequest: () => undefined,
     accessLog: { write: () => undefined, close: () => undefined },
