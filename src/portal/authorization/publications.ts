@@ -8,10 +8,10 @@ type FetchPorts = Pick<Ports, 'fetch' | 'resolve' | 'now'>
 /** Clients by the documents that they publish at their ids. */
 export interface Publications {
   /**
-   * The client whose id this address is, or what is wrong with it. `beforeFetch` is called before anything is asked of the network,
-   * and may throw to forbid it.
+   * The client whose id this address is, or what is wrong with it. `who` is for whom it is asked: of one person only some documents are
+   * fetched at a time. `beforeFetch` is called before anything is asked of the network, and may throw to forbid it.
    */
-  find(id: string, beforeFetch: () => void): Promise<Client | string>
+  find(id: string, who: string, beforeFetch: () => void): Promise<Client | string>
 }
 
 /** A document that is good, and until when it is. */
@@ -30,9 +30,13 @@ const LONGEST_ID = 400
 const USUAL_MS = 5 * 60_000
 const LONGEST_MS = 24 * 60 * 60_000
 
-/** Documents that are remembered, and those that may be under way at a time: who signs in chooses the addresses. */
+/**
+ * Documents that are remembered, and those that may be under way at a time: who signs in chooses the addresses, and a slow host holds
+ * one for as long as is waited. Of one person there are few, so that they hold up themselves alone.
+ */
 const MOST_KNOWN = 256
-const MOST_UNDER_WAY = 16
+const MOST_UNDER_WAY = 64
+const MOST_OF_ONE = 2
 
 /**
  * Fetches clients' documents, one at a time per address, and remembers good ones for as long as their answers say.
@@ -41,6 +45,8 @@ const MOST_UNDER_WAY = 16
 export function createPublications(ports: FetchPorts, waitMs = WAIT_MS): Publications {
   const known = new Map<string, Published>()
   const underWay = new Map<string, Promise<Published | string>>()
+  /** How many of these are under way for whom. */
+  const counts = new Map<string, number>()
 
   function keep(id: string, found: Published): void {
     known.delete(id)
@@ -52,22 +58,31 @@ export function createPublications(ports: FetchPorts, waitMs = WAIT_MS): Publica
     known.set(id, found)
   }
 
-  function ask(id: string, address: URL): Promise<Published | string> {
-    const asked = fetchDocument(ports, id, address, waitMs).finally(() => underWay.delete(id))
+  function ask(id: string, address: URL, who: string): Promise<Published | string> {
+    const asked = fetchDocument(ports, id, address, waitMs).finally(() => {
+      underWay.delete(id)
+      const left = (counts.get(who) ?? 1) - 1
+      if (left === 0) counts.delete(who)
+      else counts.set(who, left)
+    })
     underWay.set(id, asked)
+    counts.set(who, (counts.get(who) ?? 0) + 1)
     return asked
   }
 
   return Object.freeze({
-    async find(id: string, beforeFetch: () => void) {
+    async find(id: string, who: string, beforeFetch: () => void) {
       const address = publicationAt(id)
       if (address === null) return 'is no address at which a client may be published'
       const before = known.get(id)
       if (before !== undefined && before.untilMs > ports.now()) return before.client
       beforeFetch()
       const waiting = underWay.get(id)
+      if (waiting === undefined && (counts.get(who) ?? 0) >= MOST_OF_ONE) {
+        return 'cannot be fetched while others are fetched for the same person'
+      }
       if (waiting === undefined && underWay.size >= MOST_UNDER_WAY) return 'cannot be fetched beside so many others'
-      const found = await (waiting ?? ask(id, address))
+      const found = await (waiting ?? ask(id, address, who))
       if (typeof found === 'string') return found
       keep(id, found)
       return found.client

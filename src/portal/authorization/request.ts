@@ -58,7 +58,7 @@ export async function readRequest(
     })
   }
   // Last: nothing is fetched for what could not be granted.
-  const client = await clientOf(ctx, tools, clientId)
+  const client = await clientOf(ctx, tools, clientId, session)
   if (client === null) throw refusal('client_id', 'is of no client that has registered here')
   if (!mayReturnTo(client, redirect)) throw refusal('redirect_uri', 'is not one that the client has registered')
   return { client, clientId, redirect, resource, challenge, state }
@@ -69,9 +69,11 @@ async function clientOf(
   ctx: PortalRequest,
   { seal, publications, noteStart }: RequestTools,
   id: string,
+  { portal, identity: { issuer, subject } }: Session,
 ): Promise<Client | null> {
   if (!id.startsWith('https:')) return findClient(ctx, seal, id)
-  const found = await publications.find(id, () => noteStart(ctx.clientAddress))
+  const who = JSON.stringify([portal, issuer, subject])
+  const found = await publications.find(id, who, () => noteStart(ctx.clientAddress))
   if (typeof found === 'string') throw refusal('client_id', found)
   return found
 }

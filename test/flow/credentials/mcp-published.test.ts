@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { createPublications } from '../../../src/portal/authorization/publications.ts'
+import { eventually } from '../../kit/gate.ts'
 import { type McpClient, REDIRECT } from '../../kit/mcp/client.ts'
 import { openPublishedStand, RESOURCE } from '../../kit/mcp/published-stand.ts'
 import { fetchFrom } from '../../kit/requests.ts'
@@ -76,13 +77,37 @@ test('those who wait for one document at the same time share one fetch, and so m
   const id = publisher.publish('/shared.json', {}, { 'cache-control': 'no-store' })
   let counted = 0
   const count = () => void counted++
-  const found = await Promise.all([1, 2, 3].map(() => publications.find(id, count)))
+  const found = await Promise.all([1, 2, 3].map(() => publications.find(id, 'ada', count)))
   expect(found).toEqual(Array(3).fill({ name: 'Published', redirects: [REDIRECT] }))
   expect(publisher.asked.filter(path => path.endsWith('/shared.json'))).toHaveLength(1)
   expect(counted).toBe(3)
-  const many = Array.from({ length: 17 }, (_, index) => publications.find(`${id}${index}`, count))
+  const many = Array.from({ length: 65 }, (_, index) => publications.find(`${id}${index}`, `${index % 33}`, count))
   const refusals = await Promise.all(many)
   expect(refusals.filter(refusal => refusal === 'cannot be fetched beside so many others')).toHaveLength(1)
+})
+
+test('whose client is at a host that never answers holds up themselves alone, and is let go on after that', async () => {
+  const never = Promise.withResolvers<Response>()
+  const eve = await gate.signIn('auth.test', { sub: 'eve' })
+  const bob = await gate.signIn('auth.test', { sub: 'bob' })
+  const look = (id: string, { cookie }: { readonly cookie: string }) => {
+    const one = clientOf(id)
+    return one.ask(one.authorizePath(RESOURCE), { cookie, accept: 'text/html' })
+  }
+  const slow = Array.from({ length: 20 }, (_, index) => publisher.publish(`/slow${index}.json`))
+  for (const id of slow) publisher.answers.set(new URL(id).pathname, () => never.promise)
+  const answers: number[] = []
+  const waiting = slow.map(async id => answers.push((await look(id, eve)).status))
+  await eventually(() => answers.length === 18, 'all but two are refused')
+  expect(answers).toEqual(Array.from({ length: 18 }, () => 400))
+  const honest = publisher.publish('/honest.json')
+  expect((await look(honest, bob)).status).toBe(200)
+  // What is known is not fetched.
+  expect((await look(honest, eve)).status).toBe(200)
+  expect(answers).toHaveLength(18)
+  never.resolve(new Response(null, { status: 404 }))
+  await Promise.all(waiting)
+  expect((await look(publisher.publish('/after.json'), eve)).status).toBe(200)
 })
 
 test('names and hosts that never answer are given up', async () => {
@@ -90,7 +115,7 @@ test('names and hosts that never answer are given up', async () => {
   const ports = { ...publisher.ports, now: clock.now }
   const id = publisher.publish('/silent.json')
   publisher.answers.set('/silent.json', () => never)
-  expect(await createPublications(ports, 50).find(id, () => {})).toContain('in time')
+  expect(await createPublications(ports, 50).find(id, 'ada', () => {})).toContain('in time')
   const unnamed = createPublications({ ...ports, resolve: () => never }, 50)
-  expect(await unnamed.find(id, () => {})).toContain('has no address')
+  expect(await unnamed.find(id, 'ada', () => {})).toContain('has no address')
 })
