@@ -57,9 +57,17 @@ describe('docs/recipes/traefik.yaml', () => {
     expect(at(routers, 'sallyport', 'priority')).toBeGreaterThan(Math.max(longest, 256))
     for (const open of ['sallyport', 'portal']) {
       expect(text(routers, open, 'service')).toBe('sallyport')
-      expect(names(at(routers, open))).not.toContain('middlewares')
+      expect(listOf(routers, open, 'middlewares')).toEqual(['no-prefix'])
     }
-    expect(listOf(routers, 'app', 'middlewares')[0]).toBe('sallyport')
+    expect(listOf(routers, 'app', 'middlewares')).toEqual(['sallyport', 'no-prefix'])
+  })
+
+  test('takes a client’s prefix off everywhere; what else clients say of their way, Traefik takes off by itself', () => {
+    const headers = { customRequestHeaders: { 'X-Forwarded-Prefix': '' } }
+    expect(at(traefik, 'http', 'middlewares', 'no-prefix')).toEqual({ headers })
+    const compose = Bun.YAML.parse(recipe('traefik-compose.yaml'))
+    const label = 'traefik.http.middlewares.no-prefix.headers.customRequestHeaders.X-Forwarded-Prefix'
+    expect(at(compose, 'services', 'sallyport', 'labels', label)).toBe('')
   })
 
   test('traefik-compose.yaml says the same by labels', () => {
@@ -118,13 +126,14 @@ describe('docs/recipes/envoy.yaml', () => {
   })
 
   test('asks about everything but Sallyport’s own pages, and takes no host from a client but Host', () => {
+    const removed = listOf(manager, 'route_config', 'request_headers_to_remove')
+    expect(removed).toEqual(['x-forwarded-host', 'x-forwarded-port', 'x-forwarded-prefix'])
     for (const host of listOf(manager, 'route_config', 'virtual_hosts')) {
       for (const route of listOf(host, 'routes')) {
         const isOpen = names(route).includes('typed_per_filter_config')
         expect([text(route, 'match', 'prefix'), text(route, 'route', 'cluster'), isOpen]).toEqual(
           isOpen ? [expect.stringMatching(/^\/(?:\.sallyport\/)?$/), 'sallyport', true] : ['/', 'app', false],
         )
-        if (isOpen) expect(listOf(route, 'request_headers_to_remove')).toContain('x-forwarded-host')
       }
       expect(listOf(host, 'domains')).not.toContain('*')
     }

@@ -78,7 +78,13 @@ function stated({ authority }: Addresses, indent: string): readonly string[] {
     `${indent}proxy_set_header X-Forwarded-Host ${authority};`,
     `${indent}proxy_set_header X-Forwarded-For $remote_addr;`,
     `${indent}proxy_set_header X-Forwarded-Proto $scheme;`,
+    ...unstated(indent),
   ]
+}
+
+/** What a client says of its way, and nginx itself says nothing of. */
+function unstated(indent: string): readonly string[] {
+  return ['Port', 'Prefix'].map(name => `${indent}proxy_set_header X-Forwarded-${name} "";`)
 }
 
 function application(context: Context, host: string, addresses: Addresses): readonly Line[] {
@@ -126,6 +132,7 @@ function application(context: Context, host: string, addresses: Addresses): read
     ['+', '        proxy_set_header Cookie $sallyport_cookie;'],
     ['+', '        proxy_set_header Authorization $sallyport_authorization;'],
     ['+', '        proxy_set_header X-Sallyport-Token "";'],
+    ...unstated('        ').map((text): Line => ['+', text]),
     [' ', '        proxy_pass http://app:3000;'],
     [' ', '    }'],
     [' ', '}'],

@@ -62,6 +62,22 @@ describe.each([...PROXIES])('docs/recipes for %s, against hostile clients', name
       }
     })
 
+    test.each([
+      'X-Forwarded-Prefix: /stated',
+      'X-Forwarded-Port: 4711',
+      'X_Forwarded_Prefix: /stated',
+      'X_Forwarded_Port: 4711',
+      'X.Forwarded.Prefix: /stated',
+      'X.Forwarded.Port: 4711',
+    ])('tells no application of another port or prefix: %s', async line => {
+      for (const lines of [[], [await cookieOf('grace')]]) {
+        const { status, saw } = await ask('/open/x', [...lines, line])
+        expect([200, 400]).toContain(status)
+        if (/^X-/.test(line)) expect(status).toBe(200)
+        expect(JSON.stringify(saw.map(({ fields }) => fields))).not.toMatch(/stated|4711/)
+      }
+    })
+
     test('has the address that it comes from, whatever it says', async () => {
       if (name === 'Caddy that trusts where clients are') {
         // It was told to believe what they say of addresses, and so is Sallyport.

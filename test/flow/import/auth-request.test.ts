@@ -143,6 +143,8 @@ describe('nginx that asked oauth2-proxy asks Sallyport, and', () => {
 
   test('what was open is open by the same path and method, and no field of a client names another request or person', async () => {
     const open = await ask('/open/x', ['X-Auth-Request-User: root', 'X-User: root', 'X-Email: root@example.com'])
+    const way = await ask('/open/x', ['X-Forwarded-Port: 4711', 'X-Forwarded-Prefix: /stated'])
+    expect([way.status, JSON.stringify(way.saw)]).toEqual([200, expect.not.stringMatching(/4711|stated/)])
     expect([open.status, open.saw.length]).toEqual([200, 1])
     for (const name of ['x-user', 'x-email', 'x-auth-request-user', 'x-auth-request-email', 'x-auth-request-groups']) {
       expect([name, open.saw[0]?.fields[name]]).toEqual([name, undefined])

@@ -31,6 +31,21 @@ function hasEnded(wire: Wire): boolean {
 }
 
 describe.each([...HANDING])('what %s hands on to be carried by Sallyport', (name, spoil) => {
+  test('has the port and the path by which its client came, whatever that states', async () => {
+    await using stand = await openSpoiled(name, spoil)
+    const { cookie } = await stand.gate.signIn(HOSTS.app, { sub: 'grace', groups: ['users'] })
+    const more = { host: HOSTS.app }
+    const told = async (lines: readonly string[]) => {
+      const { saw } = await stand.ask('/live/x', [`Cookie: ${cookie}`, ...lines], more)
+      const { 'x-forwarded-port': port, 'x-forwarded-prefix': prefix } = saw[0]?.fields ?? {}
+      return { saw: saw.length, port, prefix }
+    }
+    const plain = await told([])
+    expect(plain).toMatchObject({ saw: 1, prefix: undefined })
+    expect(await told(['X-Forwarded-Port: 4711', 'X-Forwarded-Prefix: /stated'])).toEqual(plain)
+    expect(await told(['X_Forwarded_Port: 4711', 'X_Forwarded_Prefix: /stated'])).toEqual(plain)
+  })
+
   test('passes for whoever may, and ends with their session', async () => {
     await using stand = await openSpoiled(name, spoil)
     const host = `${HOSTS.app}:${stand.port}`

@@ -1,7 +1,7 @@
 import { GateError } from '../../../base/errors.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
 import { isCallback, ownPath } from '../../../portal/place.ts'
-import { PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
+import { foldName, PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
 import type { Match } from '../../../route/table.ts'
 import { parseTarget } from '../../../route/target.ts'
@@ -135,18 +135,30 @@ function refuseLists({ target }: Passage, { address }: Dialect): void {
 
 /**
  * Refuses a field that an application may take for one that says who is there: another spelling of one that we write
- * (`Remote_User`), or what another gate would write; and one by which it would act at another path. The proxy in front writes over ours,
+ * (`Remote_User`), or what another gate would write; one by which it would act at another path; and another spelling of what says by
+ * which way its client came. The proxy in front writes over ours,
  * and passes all others on. Nobody sends such a field in good faith.
  */
 function refuseFields({ sent, snapshot }: Passage, { names }: ToldFields): void {
   for (const name in sent) {
     const fate = snapshot.fateOf(name)
+    if (fate === 'drop' && isOddForwarding(name)) {
+      const what = `the field ${name.slice(0, 100)} may be taken for one that says by which way its client came`
+      const hint = 'no client sends it in good faith; let the proxy in front take it off, if it comes from there'
+      throw new GateError('target.header', what, { hint })
+    }
     if (fate !== 'path' && (fate !== 'identity' || (names.has(name) && !PROVIDER_NAMES.has(name)))) continue
     const says = fate === 'path' ? 'what else is asked for' : 'who is there'
     const what = `the field ${name.slice(0, 100)} may be taken for one that says ${says}`
     const hint = 'if the proxy in front sets it, and its clients cannot, name it in trusted_fields of [server]'
     throw new GateError('target.header', what, { hint })
   }
+}
+
+/** Whether a field is an X-Forwarded-* in another spelling: the proxy in front writes or takes off the usual one alone. */
+function isOddForwarding(name: string): boolean {
+  const folded = foldName(name)
+  return folded !== name && folded.startsWith('x-forwarded-')
 }
 
 /** What the client is to see, as the proxy in front passes it on; Traefik takes an address without a host for one of ours. */
