@@ -205,6 +205,17 @@ describe.skipIf(!IS_ROOT)('commands that root runs (needs root)', () => {
     }
   }, 60_000)
 
+  test('leave no half of a backup that fails: the file is empty, and its name is said', async () => {
+    using site = await makeSite()
+    writeFileSync(join(site.data, 'sallyport.db'), 'no database'.repeat(1000))
+    const { code, err } = await site.run('backup', 'next.db', '--with-key')
+    expect(code).toBe(1)
+    const made = ['next.db', 'next.db.key'].map(name => join(site.root, name))
+    expect(err).toContain(`remove ${made.join(' and ')}, which are empty`)
+    expect(made.map(path => statSync(path).size)).toEqual([0, 0])
+    expectUntouched(site)
+  }, 60_000)
+
   test('make a backup in the service’s folder as the service, and read one there as the service', async () => {
     using site = await makeSite()
     expect(await site.run('backup', join(site.data, 'copy.db'), '--with-key')).toMatchObject({ code: 0 })
