@@ -82,6 +82,8 @@ function addNormalised(found: Set<string>, bytes: string): void {
   found.add(bytes.replaceAll('\xad', ''))
   found.add(bytes.replace(/[\x85\x99\xa0\xaa\xb2\xb3\xb9\xba]/g, byte => ASCII_OF_BYTES[byte] ?? byte))
   found.add(bytes.replaceAll('\xdf', 'ss'))
+  // In small letters, a capital before two bytes that go on is the lead of three: no UTF-8 has that, and so names of no language do.
+  found.add(bytes.replace(/[\xc0-\xd6\xd8-\xde](?=[\x80-\xbf]{2})/g, capital => capital.toLowerCase()))
 }
 
 /**

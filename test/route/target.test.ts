@@ -142,6 +142,8 @@ describe('path', () => {
     expect(target('/ma%dfe/x%99').readings).toEqual(expect.arrayContaining(['/masse/xtm', '/ma\xdfe/xTM']))
     expect(target('/a%85/b%a0/c').readings).toContain('/a/b/c')
     expect(target('/a%adb').readings).toContain('/ab')
+    // As small letters these are the bytes of a wide slash.
+    expect(target('/a%CF%BC%8Fb').readings).toContain('/a/b')
   })
 
   test('the first character that takes each number of bytes is not overlong', () => {

@@ -194,6 +194,7 @@ const FIXED = [
   '/admin%85/x',
   '/%ba/..%a0/admin',
   '/k%E2%80%8B%AAte',
+  '/app%CF%BC%8Fpublic',
   // What Windows leaves out.
   '/admin.',
   '/admin...',
