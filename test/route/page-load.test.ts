@@ -1,5 +1,12 @@
 import { expect, test } from 'bun:test'
-import { isPageLoad, isPrefetch, loaderOf, prefersPage } from '../../src/route/page-load.ts'
+import {
+  isPageLoad,
+  isPrefetch,
+  isWorkerScript,
+  loaderOf,
+  mayBeBrowser,
+  prefersPage,
+} from '../../src/route/page-load.ts'
 
 const request = (headers: Record<string, string>, method = 'GET') =>
   new Request('http://x.example/', { method, headers })
@@ -100,4 +107,54 @@ test.each([
   ['a destination of later years', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'hologram' }, 'other'],
 ] as const)('%s is told from what else asks', (_title, headers, loader) => {
   expect(loaderOf(request(headers))).toBe(loader)
+})
+
+test.each<[string, Record<string, string>, string, boolean]>([
+  ['a program', { 'user-agent': 'curl/8' }, 'GET', false],
+  ['a program that says nothing', {}, 'GET', false],
+  ['a program that wants a page', { accept: 'text/html' }, 'GET', true],
+  ['a browser by its name', { 'user-agent': 'Mozilla/5.0 (X11)' }, 'PUT', true],
+  ['Safari’s player of films', { 'user-agent': 'AppleCoreMedia/1.0' }, 'GET', true],
+  ['a program whose name only holds a browser’s', { 'user-agent': 'NotMozilla/5.0' }, 'GET', false],
+  ...[
+    'sec-fetch-mode',
+    'sec-fetch-dest',
+    'sec-fetch-site',
+    'sec-fetch-user',
+    'origin',
+    'x-requested-with',
+    'service-worker',
+  ].map((name): [string, Record<string, string>, string, boolean] => [
+    `a browser by ${name}`,
+    { [name]: 'x' },
+    'DELETE',
+    true,
+  ]),
+  ...['GET', 'HEAD', 'POST'].map((method): [string, Record<string, string>, string, boolean] => [
+    'a page without CORS',
+    { 'sec-fetch-mode': 'no-cors' },
+    method,
+    true,
+  ]),
+  ...['PUT', 'PROPFIND', 'REPORT'].map((method): [string, Record<string, string>, string, boolean] => [
+    'a program that is built on a browser',
+    { 'sec-fetch-mode': 'no-cors', 'user-agent': 'Mozilla/5.0 Thunderbird/140' },
+    method,
+    false,
+  ]),
+])('%s (%j, %s) may be a browser: %p', (_title, headers, method, may) => {
+  expect(mayBeBrowser(request(headers, method))).toBe(may)
+})
+
+test.each<[Record<string, string>, string, boolean]>([
+  [{ 'service-worker': 'script' }, 'GET', true],
+  [{ 'service-worker': 'script' }, 'POST', false],
+  [{ 'service-worker': 'x' }, 'GET', false],
+  [{}, 'GET', false],
+  [{ 'service-worker': 'script', 'sec-fetch-mode': 'same-origin' }, 'GET', false],
+  [{ 'service-worker': 'script', 'sec-fetch-dest': 'serviceworker', 'sec-fetch-site': 'same-origin' }, 'GET', true],
+  [{ 'service-worker': 'script', 'sec-fetch-dest': 'serviceworker', 'sec-fetch-site': 'cross-site' }, 'GET', false],
+  [{ 'service-worker': 'script', 'sec-fetch-dest': 'empty', 'sec-fetch-site': 'same-origin' }, 'GET', false],
+])('Service Workers §4.2.1: %j by %s fetches the script of one: %p', (headers, method, is) => {
+  expect(isWorkerScript(request(headers, method))).toBe(is)
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GateError } from '../../src/base/errors.ts'
-import { parseTarget } from '../../src/route/target.ts'
+import { originAt, parseTarget, portAt } from '../../src/route/target.ts'
 import { codeOf } from '../kit/thrown.ts'
 
 function target(path: string, host: string | null = 'app.example') {
@@ -55,6 +55,19 @@ describe('host', () => {
   test('RFC 9112 §3.2: a request without Host is refused', () => {
     expect(codeOf(() => target('/', null))).toBe('target.host')
   })
+})
+
+test.each<['http' | 'https', string, string, number]>([
+  ['http', 'app.example', 'http://app.example', 80],
+  ['https', 'app.example', 'https://app.example', 443],
+  ['http', 'app.example:80', 'http://app.example', 80],
+  ['https', 'app.example:443', 'https://app.example', 443],
+  ['http', 'app.example:443', 'http://app.example:443', 443],
+  ['https', 'app.example:80', 'https://app.example:80', 80],
+  ['https', '[::1]:8443', 'https://[::1]:8443', 8443],
+])('RFC 6454 §6.1: by %s, %s has the origin %s', (scheme, field, origin, port) => {
+  const asked = { scheme, target: target('/', field) }
+  expect([originAt(asked), portAt(asked)]).toEqual([origin, port])
 })
 
 describe('path', () => {
@@ -147,6 +160,7 @@ describe('path', () => {
   })
 
   test('the first character that takes each number of bytes is not overlong', () => {
+    expect(target('/A%2f').readings).not.toContain('/A%2f')
     for (const bytes of ['%c2%80', '%e0%a0%80', '%f0%90%80%80']) expect(target(`/x${bytes}`).path).toBe(`/x${bytes}`)
   })
 
