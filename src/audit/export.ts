@@ -24,5 +24,20 @@ function csvRow(cells: readonly string[]): string {
  * their beginning; those that somebody wrote there it takes off. Source: OWASP, CSV Injection.
  */
 function unarmed(cell: string): string {
-  return cell.replace(/(^|[;\t\r\n])(?=[\s"]*[=+\-@＝＋－＠])|^(?=[\t\r\n])/g, "$1'")
+  if (!/[=+\-@＝＋－＠\t\r\n]/.test(cell)) return cell
+  // From its end: whether a formula follows is known then, and no blank is looked at twice.
+  let made = ''
+  let end = cell.length
+  let isFormula = false
+  for (let at = cell.length - 1; at >= 0; at--) {
+    const letter = cell.charAt(at)
+    // What the cell itself begins with is behind its own quote.
+    if (isFormula && (at === 0 ? letter === ';' : /[;\t\r\n]/.test(letter))) {
+      made = `'${cell.slice(at + 1, end)}${made}`
+      end = at + 1
+    }
+    isFormula = /[=+\-@＝＋－＠]/.test(letter) || (isFormula && /[\s"]/.test(letter))
+  }
+  const isArmed = isFormula || /^[\t\r\n]/.test(cell)
+  return `${isArmed ? "'" : ''}${cell.slice(0, end)}${made}`
 }

@@ -127,7 +127,7 @@ function parseNetwork(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text)
   // Octal, hexadecimal and padded numbers at the end of an IPv6 one are none either.
-  const end = text.includes('.') ? /:([^:%]*\.[^:%]*)(?:%|$)/.exec(text)?.[1] : undefined
+  const end = text.includes('.') ? /:([^:%.]*\.[^:%]*)(?:%|$)/.exec(text)?.[1] : undefined
   if (end !== undefined && !ipaddr.IPv4.isValidFourPartDecimal(end)) return null
   // Nor is `::10.0.0.1` (RFC 4291 §2.5.5.1, deprecated) in any spelling: to some it is IPv4, and ipaddr.js 2 takes this one, and
   // no other, for the mapped `::ffff:10.0.0.1`.

@@ -14,7 +14,9 @@ const BEGINNINGS: readonly (readonly [what: string, ...marks: readonly (readonly
   ['a PDF file', [0, '%PDF']],
 ]
 
-const SVG = /^\uFEFF?\s*(?:<\?xml[^>]*>\s*|<!--[\s\S]*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]/i
+/** What may stand before an SVG's element, one of it at a time: a single expression for all of it has countless ways to be read. */
+const BEFORE_SVG = /\s+|<\?xml[^>]*>|<!--[\s\S]*?-->|<!DOCTYPE[^>]*>/iy
+const SVG = /<svg[\s>]/iy
 
 /** How much of a file tells what it is. An SVG may begin with a long comment. */
 const HEAD_BYTES = 16 * 1024
@@ -44,7 +46,18 @@ function typeOf(bytes: Uint8Array): string | null {
   const letters = head.toString('latin1')
   const known = BEGINNINGS.find(([, ...marks]) => marks.every(([at, text]) => letters.startsWith(text, at)))
   if (known !== undefined) return known[0]
-  return SVG.test(head.toString('utf8')) ? 'image/svg+xml' : null
+  return beginsSvg(head.toString('utf8')) ? 'image/svg+xml' : null
+}
+
+function beginsSvg(text: string): boolean {
+  let at = text.startsWith('\uFEFF') ? 1 : 0
+  for (;;) {
+    BEFORE_SVG.lastIndex = at
+    if (!BEFORE_SVG.test(text)) break
+    at = BEFORE_SVG.lastIndex
+  }
+  SVG.lastIndex = at
+  return SVG.test(text)
 }
 
 /** A picture as an address that holds it whole. */

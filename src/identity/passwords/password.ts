@@ -40,8 +40,9 @@ export function passwordIdentity(name: string, groups: readonly string[] = []): 
 export function parseBasic(
   authorization: string,
 ): { readonly name: string; readonly password: string } | 'malformed' | null {
-  const [, scheme = '', encoded = ''] = /^([a-z]+)(?: +(.*))?$/i.exec(authorization) ?? []
+  const [lead = '', scheme = ''] = /^([a-z]+)(?: +|$)/i.exec(authorization) ?? []
   if (scheme.toLowerCase() !== 'basic') return null
+  const encoded = authorization.slice(lead.length)
   if (encoded.length > LONGEST || !BASE64.test(encoded)) return 'malformed'
   const bytes = Buffer.from(encoded, 'base64')
   const pair = bytes.toString('utf8')

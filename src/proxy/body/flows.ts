@@ -163,6 +163,7 @@ export function createFlows({ deadlines, now, limits, onCut, onWait, reclaim }: 
       passing.remove(this)
       open[this.owner.kind === 'answer' ? 'answers' : 'uploads']--
       shares.leave(this.share)
+      turns.noteLess(this.owner.client)
       turns.goOn()
     }
 

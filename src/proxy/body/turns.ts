@@ -1,4 +1,5 @@
 import { Tally } from '../../base/amounts.ts'
+import { createWaiting } from './waiting.ts'
 
 /** A request that may not be sent yet. */
 export interface Waiter {
@@ -26,6 +27,8 @@ export interface Turns {
   wait(waiter: Waiter): () => void
   /** There may be room: whoever waits goes on. */
   goOn(): void
+  /** A client has fewer bodies under way than it had. */
+  noteLess(client: string): void
   /** A body was cut that had this much. */
   noteCut(bytes: number): void
 }
@@ -72,7 +75,7 @@ export function createTurns({
   onWait,
   reclaim,
 }: TurnsTools): Turns {
-  const waiting: Waiter[] = []
+  const waiting = createWaiting<Waiter>(countOf)
   let turn = 0
   let fresh = new Tally()
   let older = new Tally()
@@ -90,15 +93,7 @@ export function createTurns({
 
   /** Whose client has least under way, and has waited for longest among those. */
   function next(): void {
-    let first = 0
-    let least = Number.POSITIVE_INFINITY
-    for (const [place, { client }] of waiting.entries()) {
-      const count = countOf(client)
-      if (count >= least) continue
-      first = place
-      least = count
-    }
-    const [one] = waiting.splice(first, 1)
+    const one = waiting.take()
     if (one?.hasLeft() === true) one.leave()
     else one?.go(enter(beginBytes))
   }
@@ -143,15 +138,13 @@ export function createTurns({
     },
     begin: () => (waiting.length === 0 && hasRoom() ? enter(beginBytes) : null),
     wait(waiter) {
-      waiting.push(waiter)
+      const giveUp = waiting.add(waiter)
       onWait()
       waitForTurn()
-      return () => {
-        const place = waiting.indexOf(waiter)
-        if (place !== -1) waiting.splice(place, 1)
-      }
+      return giveUp
     },
     goOn,
+    noteLess: waiting.noteLess,
     noteCut(bytes) {
       enter(Math.min(bytes, LEFT_BYTES))
       cut.add(bytes)

@@ -15,8 +15,9 @@ export function rewriteCookie(cookie: string, own: OwnAddresses, asked: Asked, a
   if (!SAYS_WHERE.test(cookie) || /^[ \t]*__Host-/i.test(cookie)) return cookie
   const [pair = '', ...attributes] = cookie.split(';')
   const kept = attributes.flatMap(attribute => {
-    const [, lead, name, value] = ATTRIBUTE.exec(attribute) ?? []
-    if (lead === undefined || name === undefined || value === undefined) return attribute
+    const [lead, name] = ATTRIBUTE.exec(attribute) ?? []
+    if (lead === undefined || name === undefined) return attribute
+    const value = withoutBlanksBehind(attribute.slice(lead.length))
     if (name.toLowerCase() === 'path')
       return own.hasCookiePaths ? lead + cookiePath(value, own, asked, address) : attribute
     const host = value.replace(/^\./, '').toLowerCase()
@@ -34,4 +35,11 @@ function cookiePath(path: string, own: OwnAddresses, asked: Asked, address: Upst
   return made !== path && prefix !== '' && made === `${prefix}/` ? prefix : made
 }
 
-const ATTRIBUTE = /^([ \t]*(domain|path)[ \t]*=[ \t]*)(.*?)[ \t]*$/i
+/** No expression: one that looks for the last of many blanks begins anew at each of them. */
+function withoutBlanksBehind(text: string): string {
+  let end = text.length
+  while (end > 0 && (text[end - 1] === ' ' || text[end - 1] === '\t')) end--
+  return text.slice(0, end)
+}
+
+const ATTRIBUTE = /^[ \t]*(domain|path)[ \t]*=[ \t]*/i

@@ -80,23 +80,34 @@ export interface ResponseHead {
   readonly length: number
 }
 
+/** How far a head that comes piece by piece has been read, so that nothing is read twice. */
+export interface HeadPlace {
+  /** Where the head begins that is not all there: past interim ones. */
+  start: number
+  /** Up to where it is known not to end. */
+  seen: number
+}
+
 /**
- * The head of an upstream's answer, past any interim ones (RFC 9110 §15.2); null while it is not all there.
+ * The head of an upstream's answer, past any interim ones (RFC 9110 §15.2); null while it is not all there. `place` is written: the next
+ * call, with more of the same bytes, goes on from there.
  *
  * Throws `upstream.broken` for anything that RFC 9112 §2.2 and §5 do not allow, or over 64 KiB.
  */
-export function parseResponseHead(bytes: Buffer): ResponseHead | null {
-  for (let start = 0; ; ) {
-    const end = bytes.indexOf('\r\n\r\n', start)
+export function parseResponseHead(bytes: Buffer, place: HeadPlace = { start: 0, seen: 0 }): ResponseHead | null {
+  for (;;) {
+    const end = bytes.indexOf('\r\n\r\n', Math.max(place.start, place.seen - 3))
     if (end === -1 || end > MAX_HEAD_BYTES) {
       if (bytes.length > MAX_HEAD_BYTES) throw broken(`its head is over ${MAX_HEAD_BYTES} bytes`)
+      place.seen = bytes.length
       return null
     }
-    const [statusLine = '', ...lines] = bytes.toString('latin1', start, end).split('\r\n')
+    const [statusLine = '', ...lines] = bytes.toString('latin1', place.start, end).split('\r\n')
     const status = Number(STATUS_LINE.exec(statusLine)?.[1] ?? 0)
     if (status === 0) throw broken('it is not HTTP/1.1')
-    start = end + 4
-    if (status >= 200 || status === 101) return { status, headers: parseFields(lines), length: start }
+    place.start = end + 4
+    place.seen = end + 4
+    if (status >= 200 || status === 101) return { status, headers: parseFields(lines), length: place.start }
   }
 }
 
@@ -163,7 +174,8 @@ function broken(message: string): GateError {
 
 const MAX_HEAD_BYTES = 65_536
 const STATUS_LINE = /^HTTP\/1\.[01] ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/
-const FIELD_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/
+/** `Headers` takes the blanks around a value off. */
+const FIELD_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)$/
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const TARGET = /^\/[\x21-\x7e]*$/

@@ -32,7 +32,8 @@ export function takeToken(fields: OwnFields): string | null {
 }
 
 function tokenOf(authorization: string): string | null {
-  const [, scheme = '', rest = ''] = /^(bearer|basic) +(.*)$/i.exec(authorization) ?? []
+  const [lead = '', scheme = ''] = /^(bearer|basic) +/i.exec(authorization) ?? []
+  const rest = lead === '' ? '' : authorization.slice(lead.length)
   if (scheme.toLowerCase() === 'basic' && rest.length <= LONGEST) {
     const pair = Buffer.from(rest, 'base64').toString('latin1')
     if (!ANY_TOKEN.test(pair)) return ANY_TOKEN.test(authorization) ? '' : null

@@ -100,6 +100,55 @@ test('whoever has left while they waited is sent nowhere, nor is one that gave u
   expect([sent, turns.bytes]).toEqual([[], 10])
 })
 
+test('whoever waits is looked at a few times, however many others wait', async () => {
+  const most = 4000
+  let looks = 0
+  const order: number[] = []
+  const turns = turnsOf({
+    heldBytes: () => 0,
+    countOf(client) {
+      looks++
+      return Number(client) % 7
+    },
+  })
+  const stamps = fill(turns)
+  for (let count = 0; count < most; count++) {
+    const go = (stamp: number) => {
+      order.push(count)
+      stamps.push(stamp)
+    }
+    turns.wait({ client: String(count), hasLeft: () => false, go, leave: () => undefined })
+  }
+  for (let stamp = stamps.shift(); stamp !== undefined; stamp = stamps.shift()) {
+    turns.leave(stamp, 10)
+    turns.goOn()
+  }
+  expect(looks).toBeLessThan(10 * most)
+  const wanted = Array.from({ length: most }, (_, count) => count).sort(
+    (one, other) => (one % 7) - (other % 7) || one - other,
+  )
+  expect(order).toEqual(wanted)
+})
+
+test('a client that has more by its turn, or less, is where it belongs then', () => {
+  const counts = new Map([
+    ['a', 0],
+    ['b', 1],
+    ['c', 3],
+  ])
+  const order: string[] = []
+  let held = 100
+  const turns = turnsOf({ heldBytes: () => held, countOf: client => counts.get(client) ?? 0 })
+  for (const client of ['a', 'b', 'c', 'a'])
+    turns.wait({ client, hasLeft: () => false, go: () => order.push(client), leave: () => undefined })
+  counts.set('a', 2)
+  counts.set('c', 0)
+  turns.noteLess('c')
+  held = 0
+  turns.goOn()
+  expect(order).toEqual(['c', 'b', 'a', 'a'])
+})
+
 test('what cut bodies have left is given back once it is a quarter of the limit', async () => {
   let reclaimed = 0
   const turns = turnsOf({ reclaim: () => reclaimed++, heldBytes: () => 100 })
