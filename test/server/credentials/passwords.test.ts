@@ -132,6 +132,22 @@ test('a flood from everywhere is turned away beyond what may wait, and whoever w
   expect(await codeOf(() => passwords.find(basic('ada:secret'), state.portal, '192.0.3.1'))).toBe('none')
 })
 
+test('who is known at a network is let in while strangers from more networks wait than may', async () => {
+  const { passwords, state, find, clock } = open()
+  expect(await codeOf(() => find('ada:secret', '198.51.100.7'))).toBe('none')
+  clock.advance(11 * 60_000)
+  let answered = 0
+  const flood = Array.from({ length: 200 }, async (_, index) => {
+    await codeOf(() => passwords.find(basic(`who${index}:guess`), state.portal, `10.${index}.0.1`))
+    answered++
+  })
+  const stranger = codeOf(() => find('bob:other', '192.0.2.1'))
+  expect(await codeOf(() => find('ada:secret', '198.51.100.7'))).toBe('none')
+  expect(answered).toBeLessThan(150)
+  expect(await stranger).toBe('limit.rate')
+  await Promise.all(flood)
+})
+
 test('a network that is many addresses has a few guesses more than one, and keeps nobody else out', async () => {
   const { passwords, state } = open()
   let asked = 0
