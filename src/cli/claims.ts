@@ -1,5 +1,6 @@
 import type { Config } from '../config/types/config.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
+import { userNameOf } from '../identity/passwords/users.ts'
 
 /** Claims that are lists, however many entries are given. */
 const LISTS = new Set(['groups', 'amr'])
@@ -24,7 +25,11 @@ export function identityFrom(text: string, config: Config): Identity {
   for (const [name, values] of claims) {
     verified[name] = LISTS.has(name) || values.length > 1 ? values : plainValue(name, values[0] ?? '')
   }
-  return makeIdentity(provider, config.providers.get(provider)?.issuer ?? '', subject, verified)
+  const known = config.providers.get(provider)
+  const identity = makeIdentity(provider, known?.issuer ?? '', subject, verified)
+  // Roles were granted to the user whom the file has now, by the id.
+  const userId = known?.users?.entries.get(userNameOf(subject) ?? '')?.id ?? null
+  return userId === null ? identity : Object.freeze({ ...identity, userId })
 }
 
 function plainValue(name: string, text: string): unknown {

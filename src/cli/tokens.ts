@@ -1,8 +1,10 @@
 import type { Parsed } from '../config/text/outcome.ts'
 import type { Config } from '../config/types/config.ts'
 import type { PortalConfig } from '../config/types/portals.ts'
+import type { UsersConfig } from '../config/types/users.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { parseHost } from '../config/values/host.ts'
+import { HTPASSWD } from '../config/values/htpasswd.ts'
 import { parseNetwork } from '../config/values/listen.ts'
 import { parseMethod } from '../config/values/method.ts'
 import { parsePath } from '../config/values/path.ts'
@@ -10,7 +12,7 @@ import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
 import { isOwnSubject, OWN_SUBJECTS } from '../identity/own-subjects.ts'
-import { credentialOf } from '../identity/passwords/users.ts'
+import { passwordUsers, userNameOf, vouchedBy } from '../identity/passwords/users.ts'
 import { dateOf } from '../portal/pages/time.tsx'
 import type { ApiTokenLimits, HeldApiToken } from '../session/credentials/api-tokens.ts'
 import type { OpenSessions } from '../session/open.ts'
@@ -180,12 +182,19 @@ function identityOf(
   const file = own
     .map(name => providers.get(name))
     .find(one => one?.users != null && one.name === (holder.provider ?? one.name))
-  if (file?.users != null && holder.subject.startsWith(OWN_SUBJECTS.password)) {
-    const credential = credentialOf(file.users, holder.subject.slice(OWN_SUBJECTS.password.length))
-    if (credential === null) return `there is nobody "${holder.subject}" in the file of the provider "${file.name}"`
-    return { ...makeIdentity(file.name, file.issuer, holder.subject, {}), credential, roles }
+  if (file?.users != null && userNameOf(holder.subject) !== null) {
+    const identity = userOf(file.users, file.name, file.issuer, holder.subject)
+    return identity === null
+      ? `there is nobody "${holder.subject}" in the file of the provider "${file.name}"`
+      : { ...identity, roles }
   }
-  if (own.length > 0 && isOwnSubject(holder.subject)) {
+  if (portal.passwords !== null && own.length === 0 && userNameOf(holder.subject) !== null) {
+    const identity = userOf(passwordUsers(portal), HTPASSWD, '', holder.subject)
+    return identity === null
+      ? `there is nobody "${holder.subject}" in the htpasswd of its portal`
+      : { ...identity, roles }
+  }
+  if (isOwnSubject(holder.subject)) {
     return `no provider may call somebody "${holder.subject}": subjects that begin so are Sallyport’s own (for a service, say --service)`
   }
   if (holder.provider === null && own.length > 1) return `say --provider: portal "${portal.name}" has ${own.join(', ')}`
@@ -193,6 +202,15 @@ function identityOf(
   if (holder.provider !== null && !own.includes(provider))
     return `portal "${portal.name}" has no provider "${provider}"`
   return { ...makeIdentity(provider, providers.get(provider)?.issuer ?? '', holder.subject, {}), roles }
+}
+
+/** A user of a file by the subject, and what binds a token to their entry; null where the file does not have them. */
+function userOf(users: UsersConfig, provider: string, issuer: string, subject: string): Identity | null {
+  const name = userNameOf(subject)
+  const entry = name === null ? undefined : users.entries.get(name)
+  return name === null || entry === undefined
+    ? null
+    : { ...makeIdentity(provider, issuer, subject, {}), ...vouchedBy(users, name, entry) }
 }
 
 function describe({ name, session, limits, restsAtMs }: HeldApiToken): Readonly<Record<string, unknown>> {

@@ -4,6 +4,14 @@
  */
 export const GRANTED: unique symbol = Symbol('granted roles')
 
+/** What a user of a file had when something was made for them: what was made under another password, or in an earlier epoch, may be over. */
+export interface Era {
+  /** Stands for the password; another one as soon as that is another. */
+  readonly password: string
+  /** API tokens and guest links of earlier epochs are over. */
+  readonly tokens: number
+}
+
 /**
  * Who someone is, as a provider vouched for it at sign-in. A plain value: it is stored as JSON and handed to rules.
  *
@@ -25,6 +33,13 @@ export interface Identity {
   readonly isSketch?: boolean
   /** Of whoever signed in by a form of ours: what that sign-in stands on, which is gone once the password is another; absent for everyone else. */
   readonly credential?: string
+  /**
+   * Of a user of a file: the id that the file gives them, which nobody of the same name has later. It is compared wherever something
+   * belongs to this person, and no rule or application sees it. Absent for everyone else, and where the file has no ids.
+   */
+  readonly userId?: string
+  /** Of a user of a file: what is compared with a token that was made before; absent for everyone else. */
+  readonly era?: Era
   /** The name of the `[providers.*]` table that vouched. */
   readonly provider: string
   readonly issuer: string

@@ -14,19 +14,22 @@ export interface Checked {
 }
 
 /** Good as a secret and as a line of an htpasswd file. */
-const STAND_IN_FILE = `fill-in:$2y$10$${'a'.repeat(53)}\n`
+const STAND_IN_HASH = `$2y$10$${'a'.repeat(53)}`
+const STAND_IN_FILE = `fill-in:${STAND_IN_HASH}\n`
+/** The same for a file of users that has tables. */
+const STAND_IN_USERS = `[[users]]\nid = "fill-in-"\nname = "fill-in"\nhash = "${STAND_IN_HASH}"\n`
 
 /** Holds a new file against the rules of `sallyport check`, with stand-ins for what is not known here. `file` is where it is meant to be. */
 export function checkDraft(text: string, file: string, blanks: readonly Blank[], io: Io): Checked {
   const missingFiles: string[] = []
   const orStandIn =
-    <T>(read: (path: string) => T, standIn: () => T) =>
+    <T>(read: (path: string) => T, standIn: (path: string) => T) =>
     (path: string): T => {
       try {
         return read(path)
       } catch {
         if (!missingFiles.includes(path)) missingFiles.push(path)
-        return standIn()
+        return standIn(path)
       }
     }
   const set = (name: string) => {
@@ -37,7 +40,7 @@ export function checkDraft(text: string, file: string, blanks: readonly Blank[],
     file,
     shownAs: 'routes.toml',
     env: name => set(name) ?? blanks.find(blank => blank.name === name)?.standIn,
-    readText: orStandIn(io.readText, () => STAND_IN_FILE),
+    readText: orStandIn(io.readText, path => (path.endsWith('.toml') ? STAND_IN_USERS : STAND_IN_FILE)),
     readBytes: orStandIn(io.readBytes, () => Buffer.from(STAND_IN_FILE)),
   })
   return {

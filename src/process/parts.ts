@@ -124,6 +124,8 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     keepAuditMs: () => inForce().audit.keepMs,
     auditLines: ports.log,
   })
+  // Names may have left their file while nothing ran; one process of several looks.
+  if (worker === undefined || worker.index === 1) void sessions.lookForLeftBehind()
   const fileAudit = auditOfFile(audit, worker)
   const rates = createRates(ports.now)
   const resets = createResets(ports.now, { log: asked.log, metrics })

@@ -27,7 +27,7 @@ import { createOnce } from './spent/single-use.ts'
 import { createStart } from './start.ts'
 import type { SessionStore } from './store.ts'
 import { DEFAULT_TIMERS, type SessionTimers, startUpkeep } from './upkeep.ts'
-import { withdrawnBetween } from './vouchers.ts'
+import { filesWithLess, withdrawnBetween } from './vouchers.ts'
 import { createWithdrawal } from './withdrawal.ts'
 
 /** Sessions together with what only their owner does: change limits, listen for ends and changes, close. */
@@ -51,6 +51,11 @@ export interface OpenSessions extends Sessions {
   /** How many sign-ins are kept that have not come to their end. Throws `session.store`. */
   count(): MaybePromise<number>
   configure(limits: SessionLimits): void
+  /**
+   * Ends what belongs to names that the files of users do not have: they may have left while nothing ran. For a server that starts; a
+   * command may be given another file. Never throws.
+   */
+  lookForLeftBehind(): Promise<void>
   /** Called with the id of every session that ends, here or in another process. */
   onEnd(listener: (sessionId: string) => void): void
   /** Called where any session may have ended without anybody having heard of it: what is under way has to be looked at. */
@@ -114,7 +119,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     ask === undefined ? null : createRefreshes({ store, sealer, ports, audit, ask, adopt, forget, note: noteOwner })
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
-  const withdrawal = createWithdrawal({ store, ports, audit, end, suspend, ownersAt })
+  const { tokens, links } = followers
+  const withdrawal = createWithdrawal({ store, ports, audit, end, suspend, ownersAt, tokens, links, grants })
   const management = createManagement({
     store,
     sealer,
@@ -146,7 +152,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     for (const look of lookers) look()
   }
   const upkeep = startUpkeep(
-    { store, ports, audit, memory, uses, followers, signing, grants, directories, forget, lookAgain },
+    { store, ports, audit, memory, uses, followers, signing, grants, directories, withdrawal, forget, lookAgain },
     options.timers ?? DEFAULT_TIMERS,
   )
 
@@ -155,8 +161,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     findAnywhere: finder.findAnywhere,
     renew: finder.renew,
     end,
-    tokens: followers.tokens,
-    links: followers.links,
+    tokens,
+    links,
     grants,
     onGrants(listener) {
       grantListeners.push(listener)
@@ -179,14 +185,17 @@ export function openSessions(options: SessionOptions): OpenSessions {
       if (isAccessId(id)) return ports.now() < expiresAtMs && !standings.isBarred(identity)
       return followers.has(id) ? (await followers.current(id)) !== null : finder.isGood(id)
     },
+    lookForLeftBehind: () => withdrawal.sweep(memory.limits.vouchers.files),
     configure(limits) {
       directories.configure(limits.directories ?? [])
       const withdrawn = withdrawnBetween(memory.limits.vouchers, limits.vouchers)
+      const less = filesWithLess(memory.limits.vouchers.files, limits.vouchers.files)
       // They end for whoever streams; for requests, they are nobody's session by the new limits.
       for (const id of memory.configure(limits)) forget(id)
       grants.configure(limits.offeredRoles ?? NOTHING_OFFERED)
       followers.forgetAll()
       void withdrawal.run(withdrawn)
+      void withdrawal.sweep(less)
     },
     onEnd,
     onLookAgain(listener) {

@@ -38,6 +38,7 @@ export interface UpkeepTools {
     tend(): Promise<void>
     readonly isBehind: boolean
   }
+  readonly withdrawal: { tend(): Promise<void> }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
   /** Anything may have ended elsewhere. */
@@ -49,7 +50,8 @@ export interface UpkeepTools {
  * removing what is over. `close` stops it and writes what is pending; it never throws.
  */
 export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(): Promise<void> } {
-  const { store, ports, audit, memory, uses, followers, signing, grants, directories, forget, lookAgain } = tools
+  const { store, ports, audit, memory, uses, followers, signing, grants, directories, withdrawal } = tools
+  const { forget, lookAgain } = tools
 
   async function hearOthers(): Promise<void> {
     await directories.tend()
@@ -85,6 +87,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
     ),
     repeat(timers.purgeMs, 'purge the audit trail', audit.tend),
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
+    repeat(timers.purgeMs, 'end what belonged to names that left a file of users', withdrawal.tend),
   ]
   const flush = oneAtATime({ what: 'write the last use of sessions', work: uses.flush, log: ports.log })
   // What cannot be written is pending again by the time that it fails; what comes while a store is slow waits for the next time.

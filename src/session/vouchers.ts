@@ -1,8 +1,10 @@
 import type { PortalConfig } from '../config/types/portals.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
+import type { UsersConfig } from '../config/types/users.ts'
+import { HTPASSWD } from '../config/values/htpasswd.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isOwnSubject } from '../identity/own-subjects.ts'
-import { credentialOf, userSubject } from '../identity/passwords/users.ts'
+import { credentialOf, passwordUsers, userNameOf, userSubject } from '../identity/passwords/users.ts'
 import type { Session } from './session.ts'
 
 /** Someone at a portal, as a provider described them or as we did. */
@@ -10,7 +12,10 @@ type Someone = Pick<Session, 'portal' | 'identity'>
 
 /** What a file says of portals and their providers. */
 interface Said {
-  readonly portals: ReadonlyMap<string, Pick<PortalConfig, 'name' | 'providers'>>
+  readonly portals: ReadonlyMap<
+    string,
+    Pick<PortalConfig, 'name' | 'providers'> & Partial<Pick<PortalConfig, 'passwords' | 'passwordGroups'>>
+  >
   readonly providers: ReadonlyMap<string, Pick<ProviderConfig, 'issuer' | 'users'>>
 }
 
@@ -27,34 +32,77 @@ export interface Vouchers {
    * one of our own; a file of users does, by the password that it has now.
    */
   counts(someone: Someone): boolean
+  /** The files of users at each portal. */
+  readonly files: readonly UsersFile[]
+}
+
+/** A file of users at a portal: that of a provider, or the portal's own `htpasswd`. */
+export interface UsersFile {
+  readonly portal: string
+  /** The provider's; empty for `htpasswd`. */
+  readonly issuer: string
+  readonly names: ReadonlySet<string>
+  /** Whether its users have ids, by which two of one name are told apart. */
+  readonly hasIds: boolean
 }
 
 /** The providers of each portal. Issuers are as discovery has to repeat them, to the letter, so that nothing needs to be asked. */
 export function vouchersOf({ portals, providers }: Said): Vouchers {
   const keys = new Set<string>()
+  const files: UsersFile[] = []
+  const add = (portal: string, provider: string, issuer: string, users: UsersConfig) => {
+    for (const user of users.entries.keys()) {
+      const credential = credentialOf(users, user)
+      if (credential !== null) keys.add(keyOf(portal, { provider, issuer, credential }, userSubject(user)))
+    }
+    const hasIds = [...users.entries.values()].some(({ id }) => id !== null)
+    files.push({ portal, issuer, names: new Set(users.entries.keys()), hasIds })
+  }
   for (const portal of portals.values()) {
+    if (portal.passwords) add(portal.name, HTPASSWD, '', passwordUsers(portal))
     for (const name of portal.providers) {
       const provider = providers.get(name)
       if (provider === undefined) continue
       const { issuer, users } = provider
       if (users === null) keys.add(keyOf(portal.name, { provider: name, issuer }))
-      for (const user of users?.entries.keys() ?? []) {
-        const credential = users === null ? null : credentialOf(users, user)
-        if (credential !== null) keys.add(keyOf(portal.name, { provider: name, issuer, credential }, userSubject(user)))
-      }
+      else add(portal.name, name, issuer, users)
     }
   }
   return Object.freeze({
     keys,
+    files,
     counts: ({ portal, identity }: Someone) =>
       keys.has(keyOf(portal, identity, identity.subject)) &&
       (identity.credential !== undefined || !isOwnSubject(identity.subject)),
   })
 }
 
-/** Whether nobody's word is needed for this: a service's token, a guest, a name of a password file. No provider is without an issuer. */
-export function needsNoVoucher({ issuer }: Pick<Identity, 'issuer'>): boolean {
-  return issuer === ''
+/** Whether nobody's word is needed for this: a service's token, a guest. No provider is without an issuer; a name of `htpasswd` needs its file. */
+export function needsNoVoucher({ issuer, subject }: Pick<Identity, 'issuer' | 'subject'>): boolean {
+  return issuer === '' && userNameOf(subject) === null
+}
+
+/**
+ * Whether something belongs to a name that a file without ids does not have any more: whoever is called so next must not have it.
+ * Where a file has ids, what has none is of the time before, and nobody's.
+ */
+export function isLeftBehind(
+  files: readonly UsersFile[],
+  portal: string,
+  { issuer, subject, userId }: Pick<Identity, 'issuer' | 'subject' | 'userId'>,
+): boolean {
+  const name = userNameOf(subject)
+  const file = files.find(one => one.portal === portal && one.issuer === issuer)
+  if (file === undefined || name === null || userId !== undefined) return false
+  return file.hasIds || !file.names.has(name)
+}
+
+/** The files that say less of who belongs to a name than they did: there may be something that is left behind. */
+export function filesWithLess(before: readonly UsersFile[], now: readonly UsersFile[]): readonly UsersFile[] {
+  return now.filter(({ portal, issuer, names, hasIds }) => {
+    const old = before.find(one => one.portal === portal && one.issuer === issuer)
+    return old === undefined || old.hasIds !== hasIds || [...old.names].some(name => !names.has(name))
+  })
 }
 
 /** What a change of the file has taken away. */

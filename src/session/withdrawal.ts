@@ -1,12 +1,16 @@
 import type { Audit } from '../audit/writer.ts'
 import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import type { ApiTokens } from './credentials/api-tokens.ts'
+import type { GuestLinks } from './credentials/guest-links.ts'
 import { identityOf, type Owner } from './credentials/owners.ts'
+import type { OwnGrants } from './grants/grants.ts'
 import { guarded, parseSession } from './rows.ts'
 import type { Session } from './session.ts'
+import { personFacts } from './session-facts.ts'
 import { inSlices } from './sqlite/slices.ts'
 import type { SessionStore } from './store.ts'
-import type { Withdrawn } from './vouchers.ts'
+import { isLeftBehind, type UsersFile, type Withdrawn } from './vouchers.ts'
 
 export interface WithdrawalTools {
   readonly store: Pick<SessionStore, 'list' | 'findOwner'>
@@ -17,12 +21,22 @@ export interface WithdrawalTools {
   ownersAt(portal: string): Promise<readonly string[]>
   /** Their tokens and links rest until they sign in again. */
   suspend(owner: Owner): Promise<void>
+  readonly tokens: Pick<ApiTokens, 'list'>
+  readonly links: Pick<GuestLinks, 'list'>
+  readonly grants: Pick<OwnGrants, 'drop'>
 }
 
 /** Ends for good what stands on providers that portals have lost. */
 export interface Withdrawal {
   /** Does so for whoever signed in before now. Never throws: what it cannot end is refused all the same while the provider is gone. */
   run(withdrawn: Withdrawn): Promise<void>
+  /**
+   * Ends everything that names left behind which these files do not have any more, as far as it was made before now: sessions, tokens,
+   * guest links and granted roles. Never throws: what cannot be ended now is tried again by `tend`.
+   */
+  sweep(files: readonly UsersFile[]): Promise<void>
+  /** Tries again what could not be ended. */
+  tend(): Promise<void>
   close(): void
 }
 
@@ -34,12 +48,16 @@ const PAGE = 100
  * they sign in again.
  *
  * Absent on purpose: what an operator made (`tokens create --subject`), which rests while the provider is gone and no longer; and
- * a file that changed while nothing ran, since nobody knows what it said before.
+ * a list of providers that changed while nothing ran, since nobody knows what it said before. Of names in a file of users the store
+ * knows it: what belongs to one that is not there is ended at the start, too.
  */
-export function createWithdrawal({ store, ports, audit, end, ownersAt, suspend }: WithdrawalTools): Withdrawal {
+export function createWithdrawal(tools: WithdrawalTools): Withdrawal {
+  const { store, ports, audit, end, ownersAt, suspend } = tools
   let isClosed = false
+  /** Files of users whose names are to be looked after, with when they were seen. */
+  let behind: readonly { readonly file: UsersFile; readonly atMs: number }[] = []
 
-  async function endSessions(portal: string, { includes }: Withdrawn, atMs: number): Promise<number> {
+  async function endSessions(portal: string, { includes }: Pick<Withdrawn, 'includes'>, atMs: number): Promise<number> {
     let after: string | null = null
     let ended = 0
     await inSlices(async () => {
@@ -65,7 +83,53 @@ export function createWithdrawal({ store, ports, audit, end, ownersAt, suspend }
     }
   }
 
+  /** Roles first, and sessions last: who has none left can make nothing new. */
+  async function endLeftBehind(file: UsersFile, atMs: number): Promise<void> {
+    const { portal } = file
+    const isLeft = (who: Parameters<typeof isLeftBehind>[2]) => isLeftBehind([file], portal, who)
+    const roles = await tools.grants.drop(portal, one => isLeft(one.who) && (one.atMs ?? 0) <= atMs)
+    const facts = { portal, by: 'file', reason: 'the name left the file of users' } as const
+    if (roles > 0) audit.note('role.revoked', { ...facts, number: roles })
+    const isOld = ({ session }: { readonly session: Session }) => session.createdAtMs <= atMs
+    for (const one of (await tools.links.list(portal)).filter(isOld)) {
+      if (isClosed || !isLeft(one.grant.maker)) continue
+      await end(one.session.id)
+      audit.note('guest.revoked', { ...facts, user: one.grant.maker.subject, link: one.session.id })
+    }
+    for (const { session } of (await tools.tokens.list(portal)).filter(isOld)) {
+      if (isClosed || !isLeft(session.identity)) continue
+      await end(session.id)
+      audit.note('token.revoked', { ...facts, ...personFacts(session.identity), token: session.id })
+    }
+    const ended = await endSessions(portal, { includes: ({ identity }) => isLeft(identity) }, atMs)
+    if (ended > 0) audit.note('sign_out.withdrawn', { portal, number: ended })
+  }
+
+  async function tend(): Promise<void> {
+    const due = behind
+    behind = []
+    for (const one of due) {
+      if (isClosed) return
+      try {
+        await endLeftBehind(one.file, one.atMs)
+      } catch (error) {
+        behind = [...behind, one]
+        const { portal } = one.file
+        ports.log.warn('What belonged to names that left a file of users could not all be ended; it is tried again', {
+          portal,
+          ...errorFacts(error),
+        })
+      }
+    }
+  }
+
   return {
+    sweep(files) {
+      const atMs = ports.now()
+      behind = [...behind, ...files.map(file => ({ file, atMs }))]
+      return tend()
+    },
+    tend,
     async run(withdrawn) {
       const atMs = ports.now()
       for (const portal of withdrawn.portals) {

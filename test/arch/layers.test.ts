@@ -60,6 +60,7 @@ const RANKS: readonly (readonly Room[])[] = [
             'types/server.ts',
             'types/sessions.ts',
             'types/telemetry.ts',
+            'types/users.ts',
             'types/values.ts',
           ],
           ban: 'a type names no code, and not who uses it',

@@ -156,7 +156,7 @@ test('without a provider, two commands and no question lead from a bare folder t
   if (password === undefined) throw new Error(`no password in ${first.out}`)
   plant(password, 'a password')
   expect([first.code, first.err, first.out.split(password).length]).toEqual([0, '', 2])
-  expect(first.out).toContain('Written: routes.toml, and users.htpasswd and users.totp beside it')
+  expect(first.out).toContain('Written: routes.toml, and users.toml beside it')
   expect(first.out).not.toContain('\n\n')
 
   const { origin, browser, stop } = await serve(folder.path)
@@ -185,9 +185,9 @@ test('where nobody was named, a third command adds whoever may', async () => {
     upstream,
     '--yes',
   )
-  expect([first.code, first.out]).toEqual([0, expect.stringContaining('Then: sallyport user add users.htpasswd NAME')])
+  expect([first.code, first.out]).toEqual([0, expect.stringContaining('Then: sallyport user add users.toml NAME')])
   const source = { terminal: null, readInput: async () => `${password}\n` }
-  const add = (io: Io) => runUser(['add', 'users.htpasswd', 'ada'], io, source, quietPorts(fakeClock()))
+  const add = (io: Io) => runUser(['add', 'users.toml', 'ada'], io, source, quietPorts(fakeClock()))
   expect((await runIn(folder.path, add)).code).toBe(0)
   const { origin, browser, stop } = await serve(folder.path)
   try {
@@ -204,9 +204,9 @@ test.each<[string, readonly string[], Readonly<Record<string, string>>, number, 
   [
     'where there are people already',
     ['--user', 'ada'],
-    { 'users.htpasswd': `bob:$2y$05$${'a'.repeat(53)}\n` },
+    { 'users.toml': `[[users]]\nid = "id-of-bob"\nname = "bob"\nhash = "$2y$05$${'a'.repeat(53)}"\n` },
     1,
-    'users.htpasswd exists already',
+    'users.toml exists already',
   ],
 ])('a first person %s is told, and nothing is written', async (_, argv, files, code, says) => {
   using folder = temporaryFolder()

@@ -5,6 +5,7 @@ import { createLog } from '../../src/base/log.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import { runCheck } from '../../src/cli/check.ts'
 import { runInit } from '../../src/cli/init/run.ts'
+import { readUsers } from '../../src/config/values/users-file.ts'
 import type { Io } from '../../src/console/io.ts'
 import { runProgram } from '../../src/console/run-program.ts'
 import { verifyPassword } from '../../src/identity/passwords/password.ts'
@@ -354,7 +355,7 @@ describe('init at a terminal', () => {
       ['A password for it', `${SECRET}\r`],
       ['Once more', `${SECRET}\r`],
     ])
-    expect([code, screen]).toEqual([0, expect.stringContaining('sallyport user totp users.htpasswd ada')])
+    expect([code, screen]).toEqual([0, expect.stringContaining('sallyport user totp users.toml ada')])
     expect(screen).not.toContain(SECRET)
     expect(screen).not.toContain('user add')
     expect(screen).toContain("Passkeys are Pocket ID's")
@@ -362,12 +363,12 @@ describe('init at a terminal', () => {
     const routes = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
     expect(routes).toContain('insecure_cookies = true')
     expect(routes).toContain('host = "kuma.lan"\nupstream = "http://10.0.0.5:3001"\n')
-    const [name, hash = ''] = readFileSync(join(folder.path, 'users.htpasswd'), 'utf8').trimEnd().split(':')
-    expect([name, await verifyPassword(SECRET, hash)]).toEqual(['ada', true])
-    for (const name of ['users.htpasswd', 'users.totp']) {
-      expect([name, statSync(join(folder.path, name)).mode & 0o777]).toEqual([name, 0o600])
-    }
-    expect([...new Bun.Glob('*').scanSync(folder.path)].sort()).toEqual(['routes.toml', 'users.htpasswd', 'users.totp'])
+    const path = join(folder.path, 'users.toml')
+    const { entries, faults } = readUsers(path, readFileSync(path, 'utf8'))
+    expect([faults, [...entries.keys()]]).toEqual([[], ['ada']])
+    expect(await verifyPassword(SECRET, entries.get('ada')?.hash ?? '')).toBe(true)
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect([...new Bun.Glob('*').scanSync(folder.path)].sort()).toEqual(['routes.toml', 'users.toml'])
     expect((await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))).code).toBe(0)
   }, 20_000)
 

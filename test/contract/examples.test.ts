@@ -6,6 +6,7 @@ import { checkConfig } from '../../src/config/check.ts'
 import { SECTIONS } from '../../src/config/keys/keys.ts'
 import { parseRaw } from '../../src/config/text/raw.ts'
 import { createReport } from '../../src/config/text/report.ts'
+import { readUsers } from '../../src/config/values/users-file.ts'
 import { unstatedClaims } from '../../src/identity/unstated.ts'
 import { askedOfProvider } from '../../src/policy/stated.ts'
 import { makeAuthority } from '../kit/certificates.ts'
@@ -47,6 +48,10 @@ const FILES: readonly (readonly [end: string, text: string])[] = [
   ['privkey.pem', key],
   ['.pem', cert],
   ['.htpasswd', 'ada:$2y$10$abcdefghijklmnopqrstuuVYVvCVmZNqhpgWzXvWoK2gXkzC4kCqS\n'],
+  [
+    'users.toml',
+    '[[users]]\nid = "id-of-ada"\nname = "ada"\nhash = "$2y$10$abcdefghijklmnopqrstuuVYVvCVmZNqhpgWzXvWoK2gXkzC4kCqS"\n',
+  ],
   ['.totp', 'ada:GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n'],
   ['.svg', '<svg xmlns="http://www.w3.org/2000/svg"/>'],
   ['oidc', 'a secret'],
@@ -126,6 +131,13 @@ for (const document of DOCUMENTS) {
   const text = readFileSync(join(ROOT, document), 'utf8')
   const fences = [...text.matchAll(/^( *)```toml\n([\s\S]*?)^ *```$/gm)]
   for (const [index, [, indent = '', body = '']] of fences.entries()) {
+    if (body.startsWith('[[users]]')) {
+      test(`${document}: example ${index + 1} is a good users.toml`, () => {
+        const { entries, faults } = readUsers('users.toml', body)
+        expect([faults, entries.size]).toEqual([[], 1])
+      })
+      continue
+    }
     test(`${document}: example ${index + 1} of routes.toml passes check`, () => {
       const example = parse(body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''))
       expect(mistakes(complete(example))).toEqual([])

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { isOwnSubject, OWN_SUBJECTS } from '../../src/identity/own-subjects.ts'
-import { passwordIdentity } from '../../src/identity/passwords/password.ts'
+import { userSubject } from '../../src/identity/passwords/users.ts'
 import { guestIdentity } from '../../src/session/credentials/guest-links.ts'
 
 const OWN: readonly (readonly [string, string])[] = [
@@ -61,7 +61,7 @@ const THEIRS: readonly string[] = [
 test.each(THEIRS)('%p is a provider’s', subject => expect(isOwnSubject(subject)).toBe(false))
 
 test('whatever is given here is one of our own', () => {
-  expect(isOwnSubject(passwordIdentity('ada').subject)).toBe(true)
+  expect(isOwnSubject(userSubject('ada'))).toBe(true)
   expect(isOwnSubject(guestIdentity('guest:0123456789abcdef', 'n').subject)).toBe(true)
   for (const prefix of Object.values(OWN_SUBJECTS)) expect(isOwnSubject(`${prefix}x`)).toBe(true)
 })

@@ -4,7 +4,6 @@ import { configSchema } from '../../config/keys/schema.ts'
 import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render.ts'
 import { EXIT } from '../../console/args.ts'
-import type { Io } from '../../console/io.ts'
 import { writeToml } from '../../import/draft.ts'
 import { checkDraft } from '../../import/self-check.ts'
 import { renderSections } from '../doctor/finding.ts'
@@ -14,7 +13,7 @@ import type { Client } from './client.ts'
 import { originBy } from './coming.ts'
 import { type FrontFile, frontFiles } from './front.ts'
 import type { Init } from './init.ts'
-import { type FirstUser, peopleFiles, TOTP_FILE, USERS_FILE } from './people.ts'
+import { type FirstUser, peopleFiles, USERS_FILE } from './people.ts'
 import { callbackOf, type Plan, planSections } from './plan.ts'
 import { type RegisteredClient, registerClient } from './register.ts'
 import { reserveFiles } from './reserve.ts'
@@ -41,7 +40,7 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   const { plan } = known
   const needsSecret = client.kind === 'make' || (client.kind === 'known' && client.secret !== null)
   const draft = textOf(known, client.kind === 'known' ? client.id : 'client', needsSecret)
-  const { mistakes } = checkDraft(draft, out, [], withNobody(init))
+  const { mistakes } = checkDraft(draft, out, [], io)
   if (mistakes.length > 0) {
     io.stderr(renderDiagnostics(mistakes, new Map([['routes.toml', draft]]), { colour: io.colour.stderr }))
     io.stderr('Nothing was written.\n')
@@ -89,12 +88,6 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   if (plan.issuer !== null && flags.offline !== true) await look(init)
   sayNext(init, known, front)
   return EXIT.ok
-}
-
-/** What a file of second factors says that is not there yet: nothing, which is good. */
-function withNobody({ io, out }: Init): Io {
-  const path = join(dirname(out), TOTP_FILE)
-  return { ...io, readText: asked => (asked === path && !existsSync(path) ? '' : io.readText(asked)) }
 }
 
 function textOf({ plan, recipe, hasSchema }: Known, clientId: string, needsSecret: boolean): string {

@@ -1,17 +1,15 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { bad, good } from '../../config/text/outcome.ts'
-import { nameFault } from '../user/lines.ts'
+import { userNameFault } from '../../config/values/users-file.ts'
 import { hashPassword, makePassword, passwordFault } from '../user/password.ts'
+import { addTable, makeUserId } from '../user/tables.ts'
 import type { Question } from './ask.ts'
 import type { FrontFile } from './front.ts'
 import type { AnswerQuestion, Init } from './init.ts'
 
 /** The file of people where there is no provider, as the new file names it. */
-export const USERS_FILE = 'users.htpasswd'
-
-/** The file of their second factors, where nobody has one yet. */
-export const TOTP_FILE = 'users.totp'
+export const USERS_FILE = 'users.toml'
 
 /** Whoever is the first to be let in. */
 export interface FirstUser {
@@ -26,7 +24,7 @@ const NAME: Question = {
   prompt: 'The name by which you will sign in',
   fallback: null,
   parse(text) {
-    const fault = nameFault(text)
+    const fault = userNameFault(text)
     return fault === null ? good(text) : bad('text.empty', `the name ${fault}`, '')
   },
 }
@@ -62,10 +60,12 @@ export async function findFirstUser(init: Init, answer: AnswerQuestion): Promise
   }
 }
 
-/** The files of people, for their owner alone to read; those that are there already stay as they are. */
-export async function peopleFiles({ out }: Pick<Init, 'out'>, first: FirstUser | null): Promise<readonly FrontFile[]> {
-  const users =
-    first === null ? [] : [{ name: USERS_FILE, text: `${first.name}:${await hashPassword(first.password)}\n` }]
-  const isThere = existsSync(join(dirname(out), TOTP_FILE))
-  return isThere ? users : [...users, { name: TOTP_FILE, text: '' }]
+/** The file of people, for its owner alone to read; none where nobody is known yet. */
+export async function peopleFiles(
+  { ports }: Pick<Init, 'ports'>,
+  first: FirstUser | null,
+): Promise<readonly FrontFile[]> {
+  if (first === null) return []
+  const fields = { id: makeUserId(ports), hash: await hashPassword(first.password), created: new Date(ports.now()) }
+  return [{ name: USERS_FILE, text: addTable(USERS_FILE, '', first.name, fields) }]
 }

@@ -2,7 +2,7 @@ import type { Json } from '../../config/text/raw.ts'
 import type { Entry, Section } from '../../import/draft.ts'
 import { type Coming, comingEntries, listenerSections, originBy } from './coming.ts'
 import { type Front, isHere } from './front.ts'
-import { TOTP_FILE, USERS_FILE } from './people.ts'
+import { USERS_FILE } from './people.ts'
 
 /** Everything that a first routes.toml says. */
 export interface Plan {
@@ -105,12 +105,9 @@ function planProvider(plan: Plan): Section {
   const title = `[providers.${plan.provider}]`
   if (plan.issuer === null) {
     return {
-      about: `Names and passwords of a file beside this one: "sallyport user add ${USERS_FILE} bob" writes a line.`,
+      about: `Users of a file beside this one: "sallyport user add ${USERS_FILE} bob" adds one, "user totp" gives a second factor.`,
       title,
-      entries: [
-        { key: 'users', value: USERS_FILE },
-        { key: 'totp', value: TOTP_FILE, comment: `second factors: "sallyport user totp ${USERS_FILE} bob"` },
-      ],
+      entries: [{ key: 'users', value: USERS_FILE }],
       also: [
         'issuer = "https://id.example.com"   # passkeys are what a provider such as Pocket ID has: docs/signing-in.md',
       ],

@@ -6,11 +6,16 @@ import { whyUnwritten } from '../../console/unwritten.ts'
 
 /** The lines of a file of `NAME:VALUE` as they are, without the last break; none for one that is not there yet. Throws `config.unreadable`. */
 export function readLines(path: string, io: Io): readonly string[] {
+  const text = readWhole(path, io)
+  return text === '' ? [] : text.replace(/\n$/, '').split('\n')
+}
+
+/** The text of a file; empty for one that is not there yet. Throws `config.unreadable`. */
+export function readWhole(path: string, io: Io): string {
   try {
-    const text = io.readText(path)
-    return text === '' ? [] : text.replace(/\n$/, '').split('\n')
+    return io.readText(path)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
     throw new GateError('config.unreadable', `${path} ${whyUnreadable(error)}`)
   }
 }
@@ -32,13 +37,6 @@ function nameOf(line: string): string | null {
   return line.startsWith('#') || colon < 1 ? null : line.slice(0, colon)
 }
 
-/** What keeps a name out of such a file, as the end of a sentence; null for a good one. */
-export function nameFault(name: string): string | null {
-  if (name === '') return 'is empty'
-  if (/[:\p{Cc}]/u.test(name)) return 'has a colon or a control character in it'
-  return name.startsWith('#') || name !== name.trim() ? 'begins with # or has blanks at an end' : null
-}
-
 /**
  * Puts the whole file in place at once, so that no server ever reads half of it. A new file is its owner's alone (0600); one that was
  * there keeps owner and mode, since the server may run as somebody else. `beside` is a file whose owner a new one gets.
@@ -46,8 +44,13 @@ export function nameFault(name: string): string | null {
  * Throws `config.unreadable` where it cannot be written.
  */
 export function writeLines(path: string, lines: readonly string[], beside: string | null = null): void {
+  writeWhole(path, lines.map(line => `${line}\n`).join(''), beside)
+}
+
+/** The same for a text. */
+export function writeWhole(path: string, text: string, beside: string | null = null): void {
   try {
-    replaceFile(path, lines.map(line => `${line}\n`).join(''), { beside })
+    replaceFile(path, text, { beside })
   } catch (cause) {
     throw new GateError('config.unreadable', `${path} ${whyUnwritten(path, cause)}`, { cause })
   }

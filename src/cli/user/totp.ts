@@ -5,7 +5,7 @@ import { EXIT } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'
 import { makeTotpSecret, totpAddress, totpStep } from '../../identity/passwords/totp.ts'
-import { findLine, putLine, readLines, writeLines } from './lines.ts'
+import { findLine, readLines, writeLines } from './lines.ts'
 
 /** The file of second factors beside one of names and passwords. */
 export function totpFileOf(path: string): string {
@@ -15,8 +15,10 @@ export function totpFileOf(path: string): string {
 /** Whose second factor it is, and in which file. */
 interface Holder {
   readonly name: string
-  /** The file of names and passwords. */
+  /** The file of users. */
   readonly path: string
+  /** The file of second factors beside it; absent where the file of users holds them itself. */
+  readonly beside?: string
   /** Whose sign-in it is, as the application shows it. */
   readonly issuer: string
 }
@@ -26,15 +28,14 @@ const TRIES = 3
 
 /**
  * Gives somebody a second factor, in place of the one that they had: shows what their application has to read, and at a terminal asks
- * for a code before anything is written, so that nobody is locked out by a slip. Answers the exit code. Throws `config.unreadable`.
+ * for a code before anything is saved, so that nobody is locked out by a slip. Answers the exit code. Throws what `save` throws.
  */
 export async function giveTotp(
-  { name, path, issuer }: Holder,
+  { name, path, beside, issuer }: Holder,
+  save: (secret: string) => void,
   io: Io,
   { terminal, ports }: { readonly terminal: Terminal | null; readonly ports: Pick<Ports, 'now' | 'random'> },
 ): Promise<number> {
-  const file = totpFileOf(path)
-  const before = readLines(file, io)
   const secret = makeTotpSecret(ports.random)
   const address = totpAddress(secret, name, issuer)
   if (io.terminal.stdout) io.stdout(drawQr(address, io.colour.stdout))
@@ -43,9 +44,13 @@ export async function giveTotp(
     io.stderr('Nothing was written.\n')
     return EXIT.failed
   }
-  writeLines(file, putLine(before, name, secret), path)
-  const [users, totp] = [basename(path), basename(file)]
-  io.stderr(`It is asked for where routes.toml says totp = "${totp}" beside users = "${users}".\n`)
+  save(secret)
+  const users = basename(path)
+  io.stderr(
+    beside === undefined
+      ? `It is asked for where routes.toml says users = "${users}".\n`
+      : `It is asked for where routes.toml says totp = "${basename(beside)}" beside users = "${users}".\n`,
+  )
   return EXIT.ok
 }
 

@@ -2,35 +2,62 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import { readHtpasswd } from '../../config/values/htpasswd.ts'
+import { parseEmail } from '../../config/values/email.ts'
+import { isUsersToml, readUsers, userNameFault } from '../../config/values/users-file.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import { columns } from '../../console/columns.ts'
 import type { Io } from '../../console/io.ts'
 import { usageLines } from '../../console/usage.ts'
-import { findLine, nameFault, putLine, readLines, writeLines } from './lines.ts'
+import { convertUsers } from './convert.ts'
+import { findLine, putLine, readLines, readWhole, writeLines, writeWhole } from './lines.ts'
 import { askPassword, hashPassword, type PasswordSource } from './password.ts'
+import { addTable, changeTable, makeUserId, removeTable, usersIn } from './tables.ts'
 import { giveTotp, takeTotp, totpFileOf } from './totp.ts'
 
 export const USAGE = {
-  text: `usage: sallyport user add|passwd|remove FILE NAME
+  text: `usage: sallyport user add FILE NAME [--groups a,b] [--email ADDRESS] [--display-name TEXT]
+       sallyport user passwd FILE NAME [--end-tokens | --keep-tokens]
+       sallyport user remove FILE NAME
        sallyport user totp FILE NAME [--issuer TEXT | --remove]
        sallyport user list FILE
+       sallyport user convert FILE NEW
 
-Writes a file of names and passwords (htpasswd), for users of a provider or htpasswd of a portal in routes.toml.
+Writes a file of users, for users of a provider or htpasswd of a portal in routes.toml. A FILE that ends in .toml has a table for each
+user, with an id, groups, an e-mail address, a display name and a second factor; any other has lines of NAME:HASH (htpasswd).
 A running server takes it over at once: whoever has another password, or is gone, is signed out.
 The password is asked for, unseen, or is the first line of standard input where that is no terminal.
-totp gives somebody a second factor, for totp of the provider: it shows the address that an authenticator app reads, at a terminal as a
-QR code too, and keeps its secret in a file beside FILE (users.totp for users.htpasswd); --remove takes it away.
+passwd ends sessions and what MCP clients were given; whether API tokens and guest links end too is asked, or said by --end-tokens or
+--keep-tokens. A file of lines cannot hold the answer.
+totp gives somebody a second factor: it shows the address that an authenticator app reads, at a terminal as a QR code too; --remove
+takes it away. A file of lines has them in a file beside it, for totp of the provider (users.totp for users.htpasswd).
+convert makes a NEW .toml of a file of lines and its second factors.
 Exit code: 0 done, 1 the file cannot be read or written, or has no such name, 2 for a wrong command line.`,
   options: {
     issuer: { type: 'string', default: 'Sallyport' },
     remove: { type: 'boolean' },
+    groups: { type: 'string' },
+    email: { type: 'string' },
+    'display-name': { type: 'string' },
+    'end-tokens': { type: 'boolean' },
+    'keep-tokens': { type: 'boolean' },
   },
   maxPositionals: 3,
 } as const
 
-const ACTS = ['add', 'passwd', 'remove', 'totp', 'list'] as const
+const ACTS = ['add', 'passwd', 'remove', 'totp', 'list', 'convert'] as const
 type Act = (typeof ACTS)[number]
+
+/** The options that belong to one act alone. */
+const OWN_OPTIONS: Readonly<Record<string, Act>> = {
+  remove: 'totp',
+  groups: 'add',
+  email: 'add',
+  'display-name': 'add',
+  'end-tokens': 'passwd',
+  'keep-tokens': 'passwd',
+}
+
+type Source = PasswordSource & { readonly ports: Pick<Ports, 'now' | 'random'> }
 
 /** `sallyport user`: answers the exit code. No password is ever shown, or taken from the command line, where others can see it. */
 export async function runUser(
@@ -42,51 +69,191 @@ export async function runUser(
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
   const [said, file, name] = parsed.positionals
+  const { values } = parsed
   const act = ACTS.find(known => known === said)
-  const { issuer, remove } = parsed.values
-  if (act === undefined) return misused('what to do: add, passwd, remove, totp or list', io)
+  if (act === undefined) return misused('what to do: add, passwd, remove, totp, list or convert', io)
   if (file === undefined) return misused('which file', io)
+  for (const [option, of] of Object.entries(OWN_OPTIONS)) {
+    if (Object.hasOwn(values, option) && act !== of) return misused(`--${option} belongs to ${of}`, io)
+  }
   if (act === 'list')
     return name === undefined ? failing(io, () => listUsers(file, io)) : misused('list takes no name', io)
+  if (act === 'convert') {
+    return name === undefined
+      ? misused('what the new file is called', io)
+      : failing(io, () => convertUsers({ from: file, to: name }, io, ports))
+  }
   if (name === undefined) return misused('whose name', io)
-  const fault = nameFault(name)
+  const fault = userNameFault(name)
   if (fault !== null) return misused(`the name ${fault}`, io)
-  if (remove === true && act !== 'totp') return misused('--remove belongs to totp', io)
-  return failing(io, () => change(act, { file, name, issuer, isRemoval: remove === true }, io, { ...source, ports }))
+  const asked: Asked = {
+    file,
+    path: resolve(io.cwd, file),
+    name,
+    issuer: values.issuer,
+    isRemoval: values.remove === true,
+    groups: values.groups === undefined ? null : values.groups.split(',').map(group => group.trim()),
+    email: values.email ?? null,
+    displayName: values['display-name'] ?? null,
+    endsTokens: values['end-tokens'] === true ? true : values['keep-tokens'] === true ? false : null,
+  }
+  const mistake = mistakeOf(asked, values['end-tokens'] === true && values['keep-tokens'] === true)
+  if (mistake !== null) return misused(mistake, io)
+  const change = isUsersToml(file) ? changeTables : changeLines
+  return failing(io, () => change(act, asked, io, { ...source, ports }))
 }
 
 interface Asked {
+  /** As it was given. */
   readonly file: string
+  readonly path: string
   readonly name: string
   readonly issuer: string
   readonly isRemoval: boolean
+  readonly groups: readonly string[] | null
+  readonly email: string | null
+  readonly displayName: string | null
+  /** Whether API tokens and guest links end; null: it was not said. */
+  readonly endsTokens: boolean | null
 }
 
-async function change(
-  act: Exclude<Act, 'list'>,
-  { file, name, issuer, isRemoval }: Asked,
+function mistakeOf({ groups, email, displayName }: Asked, areBoth: boolean): string | null {
+  if (areBoth) return '--end-tokens or --keep-tokens, and one of the two'
+  if (groups?.includes('') === true) return '--groups has an empty entry'
+  if (displayName !== null && (displayName.trim() === '' || /\p{Cc}/u.test(displayName)))
+    return '--display-name is empty or has a control character'
+  return email !== null && !parseEmail(email).ok ? '--email is no e-mail address' : null
+}
+
+/** A file with a table for each user. */
+async function changeTables(
+  act: Exclude<Act, 'list' | 'convert'>,
+  asked: Asked,
   io: Io,
-  source: PasswordSource & { readonly ports: Pick<Ports, 'now' | 'random'> },
+  source: Source,
 ): Promise<number> {
-  const path = resolve(io.cwd, file)
-  const before = readLines(path, io)
-  const isThere = findLine(before, name) !== -1
-  if (act === 'add' && isThere) return failed(`${name} is in ${file} already: "passwd" gives another password`, io)
-  if (act !== 'add' && !isThere) return failed(`${name} is not in ${file}`, io)
+  const { file, path, name } = asked
+  const { ports, terminal } = source
+  const before = readWhole(path, io)
+  const known = usersIn(path, before).get(name)
+  if (act === 'add' && known !== undefined) return isThere(asked, io)
+  if (act !== 'add' && known === undefined) return isNotThere(asked, io)
+  if (act === 'remove') {
+    writeWhole(path, removeTable(path, before, name))
+    return EXIT.ok
+  }
   if (act === 'totp') {
-    if (!isRemoval) return giveTotp({ name, path, issuer }, io, source)
-    return takeTotp({ name, path }, io) ? EXIT.ok : failed(`${name} has no second factor`, io)
+    if (asked.isRemoval) {
+      if (known?.totp == null) return failed(`${name} has no second factor`, io)
+      writeWhole(path, changeTable(path, before, name, { totp: null }))
+      return EXIT.ok
+    }
+    const save = (secret: string) => writeWhole(path, changeTable(path, before, name, { totp: secret }))
+    return giveTotp(asked, save, io, source)
+  }
+  if (act === 'passwd' && asked.endsTokens === null && terminal === null) {
+    return misused('say --end-tokens or --keep-tokens: whether API tokens and guest links end with the password', io)
+  }
+  const password = await askPassword(source, io)
+  if (password === null) return EXIT.failed
+  const hash = await hashPassword(password)
+  const now = new Date(ports.now())
+  if (act === 'add') {
+    const { groups, email, displayName } = asked
+    const said = { ...(groups === null ? {} : { groups }), ...(email === null ? {} : { email }) }
+    const fields = {
+      id: makeUserId(ports),
+      hash,
+      ...said,
+      ...(displayName === null ? {} : { display_name: displayName }),
+    }
+    writeWhole(path, addTable(path, before, name, { ...fields, created: now }))
+    return EXIT.ok
+  }
+  const endsTokens = asked.endsTokens ?? (await askWhetherTokensEnd(terminal, name))
+  if (endsTokens === null) {
+    io.stderr('Nothing was written.\n')
+    return EXIT.failed
+  }
+  const epoch = endsTokens ? { token_epoch: (known?.tokenEpoch ?? 0) + 1 } : {}
+  writeWhole(path, changeTable(path, before, name, { hash, password_changed: now, ...epoch }))
+  const others = endsTokens
+    ? 'API tokens and guest links end, too.'
+    : `API tokens and guest links rest until ${name} signs in with the new password.`
+  io.stderr(`Sessions and MCP clients of ${name} end as soon as the server has read ${file}. ${others}\n`)
+  return EXIT.ok
+}
+
+/** How often an answer that is neither is asked for again. */
+const TRIES = 3
+
+async function askWhetherTokensEnd(terminal: PasswordSource['terminal'], name: string): Promise<boolean | null> {
+  for (let left = TRIES; left > 0; left--) {
+    const answer = await terminal?.ask(
+      `End the API tokens and guest links of ${name}, too? Yes if somebody else knew the old password (yes/no): `,
+    )
+    if (answer == null) return null
+    if (/^y(?:es)?$/i.test(answer)) return true
+    if (/^no?$/i.test(answer)) return false
+  }
+  return null
+}
+
+/** A file of lines of `NAME:HASH`, which other programs read, too. */
+async function changeLines(
+  act: Exclude<Act, 'list' | 'convert'>,
+  asked: Asked,
+  io: Io,
+  source: Source,
+): Promise<number> {
+  const { file, path, name } = asked
+  const before = readLines(path, io)
+  const isKnown = findLine(before, name) !== -1
+  if (act === 'add' && isKnown) return isThere(asked, io)
+  if (act !== 'add' && !isKnown) return isNotThere(asked, io)
+  if (act === 'totp') {
+    if (!asked.isRemoval) return giveTotpBeside(asked, io, source)
+    return takeTotp(asked, io) ? EXIT.ok : failed(`${name} has no second factor`, io)
   }
   if (act === 'remove') {
     writeLines(path, before.toSpliced(findLine(before, name), 1))
     // Whoever is called so next has another.
-    takeTotp({ name, path }, io)
+    takeTotp(asked, io)
+    io.stderr(`Before ${name} is somebody else's name, let the server see ${file} without it: ${WITHOUT_IDS}\n`)
     return EXIT.ok
+  }
+  const unheld = [
+    ...(asked.groups === null ? [] : ['groups']),
+    ...(asked.email === null ? [] : ['an e-mail address']),
+    ...(asked.displayName === null ? [] : ['a display name']),
+    ...(asked.endsTokens === true ? ['that tokens end'] : []),
+  ]
+  if (unheld.length > 0) {
+    return failed(`${file} has lines of NAME:HASH, which cannot hold ${unheld.join(', ')}: ${convertHint(file)}`, io)
   }
   const password = await askPassword(source, io)
   if (password === null) return EXIT.failed
   writeLines(path, putLine(before, name, await hashPassword(password)))
+  io.stderr(
+    act === 'add'
+      ? `${file} has lines of NAME:HASH, which hold no id, groups, e-mail address and display name: ${convertHint(file)}\n`
+      : `Sessions and MCP clients of ${name} end as soon as the server has read ${file}. API tokens and guest links rest until ${name} signs in with the new password: ${file} cannot hold that they end, "sallyport tokens revoke" and "sallyport guests revoke" end them (${convertHint(file)}).\n`,
+  )
   return EXIT.ok
+}
+
+const WITHOUT_IDS = 'it has no ids, so that only then tokens, guest links and roles of the one before end.'
+
+function convertHint(file: string): string {
+  return `"sallyport user convert ${file} users.toml" makes a file that can`
+}
+
+function giveTotpBeside(asked: Asked, io: Io, source: Source): Promise<number> {
+  const { path, name } = asked
+  const beside = totpFileOf(path)
+  const before = readLines(beside, io)
+  const save = (secret: string) => writeLines(beside, putLine(before, name, secret), path)
+  return giveTotp({ ...asked, beside }, save, io, source)
 }
 
 function listUsers(file: string, io: Io): number {
@@ -95,11 +262,18 @@ function listUsers(file: string, io: Io): number {
     io.stderr(`${file} does not exist: sallyport user add ${file} NAME makes it\n`)
     return EXIT.failed
   }
-  const { entries, faults } = readHtpasswd(readLines(path, io).join('\n'))
-  const codes = readLines(totpFileOf(path), io)
+  const isToml = isUsersToml(file)
+  const { entries, faults } = readUsers(path, readWhole(path, io))
+  const codes = isToml ? [] : readLines(totpFileOf(path), io)
   for (const fault of faults) io.stderr(`${fault} of ${file}\n`)
-  const rows = [...entries].map(([name, hash]) => [name, kindOf(hash), findLine(codes, name) === -1 ? '' : 'yes'])
-  io.stdout(rows.length === 0 ? `There is nobody in ${file}.\n` : columns([['name', 'hash', 'second factor'], ...rows]))
+  const rows = [...entries].map(([name, { id, hash, totp, groups, email, displayName }]) => [
+    name,
+    kindOf(hash),
+    totp === null && findLine(codes, name) === -1 ? '' : 'yes',
+    ...(isToml ? [groups.join(','), email ?? '', displayName ?? '', id ?? ''] : []),
+  ])
+  const head = ['name', 'hash', 'second factor', ...(isToml ? ['groups', 'e-mail', 'display name', 'id'] : [])]
+  io.stdout(rows.length === 0 ? `There is nobody in ${file}.\n` : columns([head, ...rows]))
   return faults.length === 0 ? EXIT.ok : EXIT.failed
 }
 
@@ -116,6 +290,14 @@ async function failing(io: Io, act: () => number | Promise<number>): Promise<num
     if (!(thrown instanceof GateError)) throw thrown
     return failed(thrown.message, io)
   }
+}
+
+function isThere({ name, file }: Asked, io: Io): number {
+  return failed(`${name} is in ${file} already: "passwd" gives another password`, io)
+}
+
+function isNotThere({ name, file }: Asked, io: Io): number {
+  return failed(`${name} is not in ${file}`, io)
 }
 
 function failed(message: string, io: Io): number {

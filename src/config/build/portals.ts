@@ -6,8 +6,10 @@ import type { SESSIONS } from '../keys/server.ts'
 import type { Table } from '../keys/table.ts'
 import type { CompatConfig, GuestLinksConfig, PortalConfig } from '../types/portals.ts'
 import type { RoleRule } from '../types/rules.ts'
+import type { UserEntry } from '../types/users.ts'
 import type { ConfigFiles } from '../values/files.ts'
-import { buildHtpasswd, buildTotp, type Htpasswd } from '../values/htpasswd.ts'
+import { buildTotp } from '../values/htpasswd.ts'
+import { buildUsers, type Users } from '../values/users-file.ts'
 import { buildBrand } from './brand.ts'
 import { buildPerson } from './rules.ts'
 import { buildPortalLifetimes } from './sessions.ts'
@@ -51,11 +53,12 @@ function buildPasswords(
   { htpasswd, providers: own }: Known<PortalTable>,
   files: ConfigFiles,
   providers: ReadonlyMap<string, ProviderTable>,
-): Htpasswd | null {
-  const entries = buildHtpasswd(htpasswd, files)
+): Users | null {
+  const entries = buildUsers(htpasswd, files)
   const paths = (own ?? []).map(name => providers.get(name)?.values.totp ?? null)
   const strong = new Set(paths.flatMap(path => [...buildTotp(path, files).keys()]))
-  return entries === null || strong.size === 0 ? entries : new Map([...entries].filter(([name]) => !strong.has(name)))
+  const isStrong = ([name, { totp }]: readonly [string, UserEntry]) => totp !== null || strong.has(name)
+  return entries === null ? null : new Map([...entries].filter(entry => !isStrong(entry)))
 }
 
 function buildGuestLinks(table: Table<typeof GUEST_LINKS>): GuestLinksConfig {

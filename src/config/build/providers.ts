@@ -4,9 +4,11 @@ import { isOAuth2, oauth2Issuer, oauth2Subject, PRESETS } from '../keys/provider
 import type { ACCESS_TOKENS, ProviderTable } from '../keys/providers.ts'
 import type { Table } from '../keys/table.ts'
 import type { AccessTokensConfig, ClaimNames, GroupsForm, OAuth2Config, ProviderConfig } from '../types/providers.ts'
+import type { UsersConfig } from '../types/users.ts'
 import type { ConfigFiles } from '../values/files.ts'
-import { buildHtpasswd, buildTotp } from '../values/htpasswd.ts'
+import { buildTotp } from '../values/htpasswd.ts'
 import { readPem } from '../values/pem/pem-file.ts'
+import { buildUsers, type Users } from '../values/users-file.ts'
 
 const STANDARD_NAMES: ClaimNames = Object.freeze({
   email: null,
@@ -24,7 +26,7 @@ export function buildProvider(
   files: ConfigFiles,
 ): ProviderConfig {
   const provider = known(table)
-  const entries = buildHtpasswd(provider.users, files)
+  const entries = buildUsers(provider.users, files)
   const oauth2 = buildOAuth2(provider)
   const issuer =
     entries !== null ? `users:${name}` : oauth2 === null ? provider.issuer : oauth2Issuer(provider, oauth2.subject)
@@ -35,7 +37,7 @@ export function buildProvider(
   return {
     name,
     label: provider.label ?? name,
-    users: entries === null ? null : { entries, totp: buildTotp(provider.totp, files), groups: provider.groups ?? [] },
+    users: entries === null ? null : buildUsersConfig(entries, provider, files),
     oauth2,
     issuer,
     metadataUrl: provider.metadata_url,
@@ -59,6 +61,16 @@ export function buildProvider(
     scim: provider.scim === null ? null : known(provider.scim),
     accessTokens: provider.access_tokens === null ? null : buildAccessTokens(provider.access_tokens),
   }
+}
+
+/** Second factors stand in a file of their own, or beside the user where the file of users has room for them. */
+function buildUsersConfig(
+  entries: Users,
+  { totp: path, groups }: Pick<Known<ProviderTable>, 'totp' | 'groups'>,
+  files: ConfigFiles,
+): UsersConfig {
+  const own = [...entries].flatMap(([name, { totp }]): [string, string][] => (totp === null ? [] : [[name, totp]]))
+  return { entries, totp: new Map([...buildTotp(path, files), ...own]), groups: groups ?? [] }
 }
 
 function buildAccessTokens(table: Table<typeof ACCESS_TOKENS>): AccessTokensConfig {

@@ -6,7 +6,8 @@ import { quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { FILE_HINT } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
-import { readHtpasswd, readTotp } from '../values/htpasswd.ts'
+import { readTotp } from '../values/htpasswd.ts'
+import { isUsersToml, readUsers } from '../values/users-file.ts'
 
 /** A broken file is broken in every line: this many are told. */
 const FAULTS_TOLD = 5
@@ -15,7 +16,9 @@ const FAULTS_TOLD = 5
 export function checkPasswords(root: RootTable, files: ConfigFiles, report: Report): void {
   for (const { raw, values } of root.values.providers?.values() ?? []) {
     checkFile(raw.entries.get('users'), values.users, files, report)
-    if (raw.entries.has('users')) checkTotp(raw.entries.get('totp'), values.totp, files, report)
+    if (!raw.entries.has('users')) continue
+    if (values.users && isUsersToml(values.users)) checkNoTotp(raw.entries.get('totp'), report)
+    else checkTotp(raw.entries.get('totp'), values.totp, files, report)
   }
   checkOtherWays(root, report)
   for (const [name, portal] of root.values.portals ?? []) {
@@ -95,6 +98,14 @@ function checkOtherWays({ values: { providers, portals } }: RootTable, report: R
   }
 }
 
+/** Of two secrets for one user, nobody could say which counts. */
+function checkNoTotp(entry: Raw | undefined, report: Report): void {
+  if (entry === undefined) return
+  const message = 'a users.toml holds second factors itself, and this file would be a second place for them'
+  const hint = 'take the key out; sallyport user convert takes the secrets over into the users.toml'
+  report.mistake(entry.at, 'provider.totp', message, { hint, part: 'key' })
+}
+
 /** A second factor must not be gone with its file: one that cannot be read is a mistake, and the file in force stays. */
 function checkTotp(entry: Raw | undefined, path: string | null | undefined, files: ConfigFiles, report: Report): void {
   if (entry === undefined || !path) return
@@ -121,21 +132,28 @@ function checkFile(entry: Raw | undefined, path: string | null | undefined, file
     mistake(`the file ${showRaw(entry)} ${file.why}`, FILE_HINT)
     return
   }
-  const { entries, faults, hasWeak } = readHtpasswd(file.text)
+  const { entries, faults, hasWeak } = readUsers(path, file.text)
+  const isToml = isUsersToml(path)
   for (const fault of faults.slice(0, FAULTS_TOLD)) {
     mistake(
       `${fault} of the file ${showRaw(entry)}`,
-      'sallyport user add FILE NAME writes a good line (Argon2), and so does htpasswd -B (bcrypt)',
+      isToml
+        ? 'sallyport user add FILE NAME writes a good table'
+        : 'sallyport user add FILE NAME writes a good line (Argon2), and so does htpasswd -B (bcrypt)',
     )
   }
   if (faults.length === 0 && entries.size === 0) {
     mistake(
       `the file ${showRaw(entry)} names nobody`,
-      'sallyport user add FILE NAME adds a line, and so does htpasswd -B',
+      isToml
+        ? 'sallyport user add FILE NAME adds somebody'
+        : 'sallyport user add FILE NAME adds a line, and so does htpasswd -B',
     )
   }
   if (!hasWeak || faults.length > 0) return
-  const hint = 'htpasswd -B FILE NAME replaces them with bcrypt, which is slow to guess'
+  const hint = isToml
+    ? 'sallyport user passwd FILE NAME replaces them with Argon2, which is slow to guess'
+    : 'htpasswd -B FILE NAME replaces them with bcrypt, which is slow to guess'
   report.warn(entry.at, 'portal.htpasswd_weak', `the file ${showRaw(entry)} has hashes of an old kind ($apr1$)`, {
     hint,
   })

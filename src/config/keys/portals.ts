@@ -110,7 +110,7 @@ export const PORTAL = {
     parsed({ label: 'file', expected: 'the path of a file' }, good),
     'people.htpasswd',
     'none',
-    'Who may come with a name and a password, on routes with `passwords = true`: a file of lines that `htpasswd -B` writes (bcrypt; Argon2 and, with a warning, `$apr1$` are taken too), read again when it changes. To rules their provider is `"htpasswd"` and their subject `htpasswd:NAME`. A portal that has this alone asks for a password.',
+    'Who may come with a name and a password, on routes with `passwords = true`: a `users.toml`, or a file of lines that `htpasswd -B` writes (bcrypt; Argon2 and, with a warning, `$apr1$` are taken too), read again when it changes. To rules their provider is `"htpasswd"` and their subject `htpasswd:NAME`. A portal that has this alone asks for a password.',
   ),
   callback_path: defaulted(
     parsed({ label: 'path', expected: 'a path' }, parseCallbackPath),

@@ -95,21 +95,21 @@ export const PROVIDER = {
   label: optional(text(), 'Pocket ID', "the table's name", 'What people see on the button, where there is a choice.'),
   users: optional(
     parsed({ label: 'file', expected: 'the path of a file' }, good),
-    'users.htpasswd',
+    'users.toml',
     'none',
-    'The provider is a file of our own: people sign in by a form on the sign-in page, with what a line of it says (`sallyport user add` writes them; bcrypt, Argon2 and, with a warning, `$apr1$`). Read again when it changes: whoever left it, or has another password, is signed out. Their subject is `htpasswd:NAME`.',
+    'The provider is a file of our own: users sign in by a form on the sign-in page. `sallyport user add` writes it (bcrypt, Argon2 and, with a warning, `$apr1$`). A file that ends in `.toml` has a table for each user, with an id, groups, an e-mail address and a second factor ([the format](signing-in.md#the-file-of-users)); any other has lines of `NAME:HASH`. Read again when it changes: whoever left it, or has another password, is signed out. Their subject is `htpasswd:NAME`.',
   ),
   totp: optional(
     parsed({ label: 'file', expected: 'the path of a file' }, good),
     'users.totp',
     'none',
-    'Of a provider with `users`: a file of second factors, which `sallyport user totp` writes. Who has a line there signs in with a code of their authenticator app besides (RFC 6238), and with the password alone in no way: HTTP Basic is refused to them.',
+    'Of a provider whose `users` is a file of `NAME:HASH` lines: a file of second factors, which `sallyport user totp` writes. Who has a line there signs in with a code of their authenticator app besides (RFC 6238), and with the password alone in no way: HTTP Basic is refused to them. A `users.toml` holds second factors itself.',
   ),
   groups: optional(
     list(text()),
     ['family'],
     'none',
-    'Of a provider with `users`: the groups that all of its people are in.',
+    'Of a provider with `users`: the groups that all of its people are in, beside those that a `users.toml` gives one of them.',
   ),
   ...OAUTH2,
   issuer: optional(

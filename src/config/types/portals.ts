@@ -1,6 +1,7 @@
 import type { HeaderSpec } from './identity.ts'
 import type { RoleRule } from './rules.ts'
 import type { PortalLifetimes } from './sessions.ts'
+import type { UserEntry } from './users.ts'
 import type { Accent } from './values.ts'
 
 export interface PortalConfig {
@@ -20,8 +21,8 @@ export interface PortalConfig {
   readonly providerLogout: boolean
   /** Who has this role sees and ends everyone's sessions at this portal; null: nobody does. */
   readonly adminRole: string | null
-  /** Who may come with which password: names and hashes; null: nobody. */
-  readonly passwords: ReadonlyMap<string, string> | null
+  /** Who may come with a password, by their names; null: nobody. */
+  readonly passwords: ReadonlyMap<string, UserEntry> | null
   /** The groups that they are in: those of its provider with `users`, whose people they are too. */
   readonly passwordGroups: readonly string[]
   /** Whether a ticket is taken only from the network that it was given to. */

@@ -1,3 +1,5 @@
+import type { UsersConfig } from './users.ts'
+
 export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
 
 /** `[providers.NAME.access_tokens]`. */
@@ -40,16 +42,6 @@ export interface OAuth2Config {
 
 /** Which of a provider's statements count about a person. */
 type ClaimsFrom = 'both' | 'id_token' | 'userinfo'
-
-/** People of a file of our own, who sign in by a form. */
-export interface UsersConfig {
-  /** Names, and what a password has to hash to. */
-  readonly entries: ReadonlyMap<string, string>
-  /** Those who have to bring a code of their authenticator application besides, and its secret in Base32. */
-  readonly totp: ReadonlyMap<string, string>
-  /** All of them are in these. */
-  readonly groups: readonly string[]
-}
 
 /** `[providers.NAME.scim]`: the provider pushes its people. */
 interface ScimConfig {

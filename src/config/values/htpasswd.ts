@@ -3,12 +3,10 @@ import type { ConfigFiles } from './files.ts'
 /** The name by which rules call a portal's file of passwords among its providers. */
 export const HTPASSWD = 'htpasswd'
 
-/** Who may come with which password: names, and what a password has to hash to. */
-export type Htpasswd = ReadonlyMap<string, string>
-
-/** What a file of passwords says, and what is wrong with it: a sentence's beginning for each line that is. */
+/** What a file of lines of names and hashes says, and what is wrong with it: a sentence's beginning for each line that is. */
 export interface ReadHtpasswd {
-  readonly entries: Htpasswd
+  /** Names, and what a password has to hash to. */
+  readonly entries: ReadonlyMap<string, string>
   readonly faults: readonly string[]
   readonly hasWeak: boolean
 }
@@ -21,14 +19,6 @@ const APR1 = /^\$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}$/
 /** A hash beyond these would let one request keep a core or the memory busy for seconds. */
 const MOST_BCRYPT_COST = 16
 const MOST_ARGON2_KIB = 1024 * 1024
-
-/** The passwords of a portal; null where it has none. */
-export function buildHtpasswd(path: string | null, files: ConfigFiles): Htpasswd | null {
-  if (path === null) return null
-  const file = files.read(path)
-  if (!file.ok) throw new TypeError('a file that cannot be read is a mistake')
-  return readHtpasswd(file.text).entries
-}
 
 /** What is wrong with the text of such a file, a sentence for each line that is; none for a good one. */
 export function passwordFaults(text: string): readonly string[] {
@@ -47,17 +37,22 @@ export function readHtpasswd(text: string): ReadHtpasswd {
     const colon = line.indexOf(':')
     const [name, hash] = [line.slice(0, colon), line.slice(colon + 1).trimEnd()]
     const fault =
-      colon < 1 ? 'has no name and hash in' : /\p{Cc}/u.test(name) ? 'has a control character in' : faultOf(hash)
+      colon < 1 ? 'has no name and hash in' : /\p{Cc}/u.test(name) ? 'has a control character in' : hashFault(hash)
     if (fault !== null) faults.push(`${fault} line ${index + 1}`)
     else if (entries.has(name)) faults.push(`a name is there for the second time in line ${index + 1}`)
     else entries.set(name, hash)
-    hasWeak ||= APR1.test(hash)
+    hasWeak ||= isWeakHash(hash)
   }
   return { entries, faults, hasWeak }
 }
 
+/** Whether a hash is of an old kind that is quick to guess. */
+export function isWeakHash(hash: string): boolean {
+  return APR1.test(hash)
+}
+
 /** What is wrong with a hash, as the beginning of a sentence; null for a good one. */
-function faultOf(hash: string): string | null {
+export function hashFault(hash: string): string | null {
   const bcrypt = BCRYPT.exec(hash)
   if (bcrypt !== null) {
     const cost = Number(bcrypt[1])
@@ -84,6 +79,11 @@ export interface ReadTotp {
 
 /** 128 bits, the least that RFC 4226 §4 R6 takes, are 26 characters (RFC 4648 §6). */
 const SECRET = /^[A-Z2-7]{26,128}$/
+
+/** Whether this is a secret for codes, as long as it has to be. */
+export function isTotpSecret(text: string): boolean {
+  return SECRET.test(text)
+}
 
 /** The secrets of a file; nobody has one where there is none. */
 export function buildTotp(path: string | null, files: ConfigFiles): Totp {
@@ -112,7 +112,7 @@ export function readTotp(text: string): ReadTotp {
       .toUpperCase()
       .replace(/=+$/, '')
     if (colon < 1) faults.push(`has no name and secret in line ${index + 1}`)
-    else if (!SECRET.test(secret)) faults.push(`has no secret of 128 bits or more in Base32 in line ${index + 1}`)
+    else if (!isTotpSecret(secret)) faults.push(`has no secret of 128 bits or more in Base32 in line ${index + 1}`)
     else if (entries.has(name)) faults.push(`a name is there for the second time in line ${index + 1}`)
     else entries.set(name, secret)
   }

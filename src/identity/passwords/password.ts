@@ -1,8 +1,9 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { UserEntry, UsersConfig } from '../../config/types/users.ts'
 import { HTPASSWD } from '../../config/values/htpasswd.ts'
 import { type Identity, makeIdentity } from '../identity.ts'
 import { apr1 } from './apr1.ts'
-import { userSubject } from './users.ts'
+import { userClaims, userSubject, vouchedBy } from './users.ts'
 
 /** bcrypt reads no further, and every program that writes its hashes cuts here. */
 const BCRYPT_BYTES = 72
@@ -28,12 +29,9 @@ export async function verifyPassword(password: string, hash: string): Promise<bo
 }
 
 /** Whoever a file of passwords names. The subject has a prefix, so that it is never taken for one that a provider gave. */
-export function passwordIdentity(name: string, groups: readonly string[] = []): Identity {
-  return makeIdentity(HTPASSWD, '', userSubject(name), {
-    name,
-    preferred_username: name,
-    ...(groups.length === 0 ? {} : { groups }),
-  })
+export function passwordIdentity(users: UsersConfig, name: string, entry: UserEntry): Identity {
+  const identity = makeIdentity(HTPASSWD, '', userSubject(name), userClaims(name, entry, users.groups))
+  return Object.freeze({ ...identity, ...vouchedBy(users, name, entry) })
 }
 
 /** A name and a password from an Authorization field; null where it is not Basic, `malformed` where it is and cannot be read. */

@@ -1,5 +1,7 @@
 import { sha256 } from '../../base/bytes.ts'
-import type { ProviderConfig, UsersConfig } from '../../config/types/providers.ts'
+import type { PortalConfig } from '../../config/types/portals.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { UserEntry, UsersConfig } from '../../config/types/users.ts'
 import { type Identity, makeIdentity } from '../identity.ts'
 import { OWN_SUBJECTS } from '../own-subjects.ts'
 
@@ -14,25 +16,66 @@ export function userIdentity(
   name: string,
   nowMs: number,
 ): Identity | null {
-  const credential = users === null ? null : credentialOf(users, name)
-  if (users === null || credential === null) return null
+  const entry = users?.entries.get(name)
+  if (users === null || entry === undefined) return null
   const claims = {
-    name,
-    preferred_username: name,
-    groups: users.groups,
+    ...userClaims(name, entry, users.groups),
     auth_time: Math.floor(nowMs / 1000),
     amr: users.totp.has(name) ? ['pwd', 'otp'] : ['pwd'],
   }
-  return Object.freeze({ ...makeIdentity(provider, issuer, userSubject(name), claims), credential })
+  const identity = makeIdentity(provider, issuer, userSubject(name), claims)
+  return Object.freeze({ ...identity, ...vouchedBy(users, name, entry) })
+}
+
+/** What a file says of a user, as a provider would say it. Whoever writes the file has verified the address. */
+export function userClaims(
+  name: string,
+  { groups, displayName, email }: UserEntry,
+  common: readonly string[],
+): Readonly<Record<string, unknown>> {
+  const all = [...new Set([...common, ...groups])]
+  return {
+    name: displayName ?? name,
+    preferred_username: name,
+    ...(all.length === 0 ? {} : { groups: all }),
+    ...(email === null ? {} : { email, email_verified: true }),
+  }
+}
+
+/** What binds an identity to the entry of a file. */
+export function vouchedBy(
+  users: UsersConfig,
+  name: string,
+  entry: UserEntry,
+): Pick<Identity, 'credential' | 'userId' | 'era'> {
+  const credential = credentialOf(users, name)
+  return {
+    ...(credential === null ? {} : { credential }),
+    ...(entry.id === null ? {} : { userId: entry.id }),
+    era: { password: sha256(`password\0${entry.hash}`), tokens: entry.tokenEpoch },
+  }
+}
+
+/** The users of a portal's `htpasswd`, as those of a provider: Basic has no place for a code, so that none of them has a second factor. */
+export function passwordUsers({
+  passwords,
+  passwordGroups,
+}: Partial<Pick<PortalConfig, 'passwords' | 'passwordGroups'>>): UsersConfig {
+  return { entries: passwords ?? new Map(), totp: new Map(), groups: passwordGroups ?? [] }
 }
 
 /** What a sign-in of this user stands on; null where there is none. Another password, second factor or groups make another. */
 export function credentialOf({ entries, totp, groups }: UsersConfig, name: string): string | null {
-  const hash = entries.get(name)
+  const entry = entries.get(name)
+  if (entry === undefined) return null
   const secret = totp.get(name)
-  return hash === undefined
-    ? null
-    : sha256(JSON.stringify([name, hash, groups, ...(secret === undefined ? [] : [secret])]))
+  const own = entry.id === null ? [] : [{ mark: entry.mark }]
+  return sha256(JSON.stringify([name, entry.hash, groups, ...(secret === undefined ? [] : [secret]), ...own]))
+}
+
+/** The name in the subject of a user of a file; null for any other subject. */
+export function userNameOf(subject: string): string | null {
+  return subject.startsWith(OWN_SUBJECTS.password) ? subject.slice(OWN_SUBJECTS.password.length) : null
 }
 
 /** The subject of a user by name. */

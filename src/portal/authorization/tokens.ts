@@ -3,6 +3,7 @@ import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { repeatedName } from '../../identity/answer.ts'
 import type { ApiTokens, HeldApiToken } from '../../session/credentials/api-tokens.ts'
+import { isSameGrantee } from '../../session/grants/document.ts'
 import type { Allowance, Sessions } from '../../session/session.ts'
 import { noteMade } from '../account/credential-page.ts'
 import { openAnswer } from '../answer.ts'
@@ -165,11 +166,9 @@ async function endForReuse(
 }
 
 async function makeRoom({ sessions }: TokenTools, session: HeldApiToken['session']): Promise<void> {
-  const { provider, issuer, subject } = session.identity
-  const own = (await sessions.tokens.list(session.portal)).filter(({ limits, session: { identity } }) => {
-    const isSame = identity.provider === provider && identity.issuer === issuer && identity.subject === subject
-    return isSame && limits.resource !== undefined
-  })
+  const own = (await sessions.tokens.list(session.portal)).filter(
+    ({ limits, session: { identity } }) => limits.resource !== undefined && isSameGrantee(identity, session.identity),
+  )
   await sessions.end(...own.slice(MOST_OF_ONE - 1).map(held => held.session.id))
 }
 

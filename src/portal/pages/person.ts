@@ -12,10 +12,10 @@ export function detailOf(identity: Identity): string | null {
   return detail === null || detail === name ? null : detail
 }
 
-/** Who somebody is: subjects are an issuer's own. */
-type Person = Pick<Identity, 'issuer' | 'subject'>
+/** Who somebody is: subjects are an issuer's own, and a name of a file of users may be another user's later. */
+type Person = Pick<Identity, 'issuer' | 'subject' | 'userId'>
 
 /** Whether two sign-ins, or what somebody made, are one person's (OpenID Connect Core 1.0 §5.7). */
 export function isSamePerson(one: Person, other: Person): boolean {
-  return one.issuer === other.issuer && one.subject === other.subject
+  return one.issuer === other.issuer && one.subject === other.subject && one.userId === other.userId
 }

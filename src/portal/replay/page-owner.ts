@@ -11,7 +11,8 @@ const REMEMBERED_MS = 7 * 24 * 60 * 60_000
 
 /** Whoever signed in, as text that says nothing of them: by provider's issuer and subject, at one portal. */
 export function ownerOf({ portal, identity }: Session): string {
-  return sha256(JSON.stringify([portal, identity.issuer, identity.subject]))
+  const { issuer, subject, userId } = identity
+  return sha256(JSON.stringify([portal, issuer, subject, ...(userId === undefined ? [] : [userId])]))
 }
 
 /**

@@ -4,10 +4,11 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
-import type { Htpasswd } from '../../config/values/htpasswd.ts'
+import type { UserEntry, UsersConfig } from '../../config/types/users.ts'
+import type { Users } from '../../config/values/users-file.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { parseBasic, passwordIdentity, verifyPassword } from '../../identity/passwords/password.ts'
-import { userIdentity } from '../../identity/passwords/users.ts'
+import { passwordUsers, userIdentity } from '../../identity/passwords/users.ts'
 import { passwordSession } from '../../session/credentials/credential-sessions.ts'
 import type { Session } from '../../session/session.ts'
 import { type CodeSessions, createCodes } from './codes.ts'
@@ -59,7 +60,7 @@ interface Place {
 /** What a session stands on. */
 interface Ground {
   readonly name: string
-  readonly hash: string
+  readonly entry: UserEntry
   readonly groups: readonly string[]
 }
 
@@ -75,8 +76,8 @@ const MOST_REMEMBERED = 10_000
 /**
  * Checks passwords, and remembers for some minutes which were right.
  *
- * Remembered are keyed hashes of what was sent, under a key of this process alone; an entry counts only while the file has the
- * very hash that it was held against. A name that nobody has costs what some other name costs, always the same one.
+ * Remembered are keyed hashes of what was sent, under a key of this process alone; one counts only while the file says of its user
+ * what it said then. A name that nobody has costs what some other name costs, always the same one.
  *
  * Where wrong ones cannot be counted no password is tried: guesses that nobody counts would be open to anyone. What is remembered
  * goes on.
@@ -108,22 +109,23 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
 
   async function check(given: Given, portal: PortalConfig, client: string, id: string): Promise<Session> {
     const place = { client, where: `portal ${portal.name}`, browser: null }
-    const hash = await verify(given, portal.passwords ?? new Map(), place)
-    return remember(id, { name: given.name, hash, groups: portal.passwordGroups }, portal.name)
+    const users = passwordUsers(portal)
+    const entry = await verify(given, users.entries, place)
+    return remember(id, { name: given.name, entry, groups: users.groups }, users, portal.name)
   }
 
   /**
-   * The hash that a right password was held against; `besides` says what else is wrong, and is asked whatever the password.
+   * The user whose password it is; `besides` says what else is wrong, and is asked whatever the password.
    * Throws `access.password`, `limit.rate`, `session.store`, and what `besides` throws.
    */
   async function verify(
     { name, password }: Given,
-    entries: Htpasswd,
+    entries: Users,
     { client, where, browser }: Place,
     besides?: (isPasswordRight: boolean) => Promise<string | null>,
-  ): Promise<string> {
+  ): Promise<UserEntry> {
     const known = entries.get(name)
-    const hash = known ?? decoy(name, entries)
+    const hash = known?.hash ?? decoy(name, entries)
     if (hash === undefined) throw refusal('this portal has no passwords')
     const user = known === undefined ? null : name
     const guess = await guesses.begin({ client, who: `${where} ${name}`, user, browser })
@@ -139,13 +141,13 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
     const why = 'the name, the password or the code is wrong'
     if (reason !== null) throw refusal(why, { user: name, reason })
     // A name that nobody has may be a password in the wrong field.
-    if (!isRight) throw refusal(why, known === undefined ? {} : { user: name })
-    return hash
+    if (!isRight || known === undefined) throw refusal(why, known === undefined ? {} : { user: name })
+    return known
   }
 
-  function remember(id: string, ground: Ground, portal: string): Session {
+  function remember(id: string, ground: Ground, users: UsersConfig, portal: string): Session {
     const nowMs = ports.now()
-    const session = passwordSession(portal, passwordIdentity(ground.name, ground.groups), nowMs, ports.random)
+    const session = passwordSession(portal, passwordIdentity(users, ground.name, ground.entry), nowMs, ports.random)
     grounds.set(session, ground)
     if (remembered.size >= MOST_REMEMBERED) for (const oldest of remembered.keys()) if (remembered.delete(oldest)) break
     remembered.set(id, { ...ground, session, untilMs: nowMs + REMEMBERED_MS })
@@ -157,8 +159,8 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
   }
 
   /** The hash of somebody else: always the same one for a name, so that how long it takes tells nothing. */
-  function decoy(name: string, entries: Htpasswd): string | undefined {
-    const hashes = [...entries.values()]
+  function decoy(name: string, entries: Users): string | undefined {
+    const hashes = Array.from(entries.values(), ({ hash }) => hash)
     const at = createHmac('sha256', key).update(`decoy\0${name}`).digest().readUInt32BE(0)
     return hashes[at % Math.max(1, hashes.length)]
   }
@@ -182,9 +184,9 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
 }
 
 /** Whether the file still has what a session stands on. */
-function stands({ name, hash, groups }: Ground, portal: PortalConfig | undefined): boolean {
+function stands({ name, entry, groups }: Ground, portal: PortalConfig | undefined): boolean {
   return (
-    portal?.passwords?.get(name) === hash &&
+    portal?.passwords?.get(name)?.mark === entry.mark &&
     portal.passwordGroups.length === groups.length &&
     groups.every((group, index) => group === portal.passwordGroups[index])
   )

@@ -1,5 +1,6 @@
 import type { Config } from '../../config/types/config.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { keyOf } from '../../session/grants/grants.ts'
 import { isLive, lifetimesAt, limitsOf, momentsOf } from '../../session/life.ts'
 import type { SessionEntry } from '../../session/session.ts'
 import { countGrants, type Grants, rolesIn, withRoles } from './granted.ts'
@@ -25,7 +26,7 @@ export function groupPeople(entries: Iterable<SignedIn>): readonly Person[] {
   const groups = new Map<string, SignedIn[]>()
   for (const entry of entries) {
     const { portal, identity } = entry.session
-    const key = JSON.stringify([portal, identity.provider, identity.issuer, identity.subject])
+    const key = keyOf(portal, identity)
     const same = groups.get(key)
     if (same === undefined) groups.set(key, [entry])
     else same.push(entry)

@@ -9,7 +9,7 @@ import type { SessionStore, StoredApiToken, StoredOwner } from '../store.ts'
 import { needsNoVoucher } from '../vouchers.ts'
 import { createCredentialCache } from './cache.ts'
 import { type IssuedCredentials, issuedId, issuedSession, issueSecret, unexpired } from './issued.ts'
-import { type Owner, vouchedIdentity, withoutSignIn } from './owners.ts'
+import { isOfPastEra, type Owner, vouchedIdentity, withoutSignIn } from './owners.ts'
 
 /** Where a token is taken; null: anywhere that its roles reach. */
 export interface ApiTokenLimits {
@@ -181,7 +181,8 @@ export function createApiTokens(
   function follow(held: HeldApiToken, owner: StoredOwner | null): HeldApiToken | null {
     const restsAtMs = (owner?.notedAtMs ?? 0) + limits.restMs(held.session.portal)
     const identity = ports.now() >= restsAtMs ? null : vouchedIdentity(owner, held.session.portal, limits.vouch)
-    if (identity === null) return null
+    const kind = held.limits.resource === undefined ? 'token' : 'client'
+    if (identity === null || isOfPastEra(held.session.identity.era, identity.era, kind)) return null
     return Object.freeze({ ...held, restsAtMs, session: Object.freeze({ ...held.session, identity }) })
   }
 

@@ -1,7 +1,7 @@
 import { sha256 } from '../../base/bytes.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import { type Identity, makeIdentity } from '../../identity/identity.ts'
+import { type Era, type Identity, makeIdentity } from '../../identity/identity.ts'
 import { OWN_SUBJECTS } from '../../identity/own-subjects.ts'
 import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
@@ -9,7 +9,7 @@ import type { Session } from '../session.ts'
 import type { SessionStore, StoredGuestLink } from '../store.ts'
 import { createCredentialCache } from './cache.ts'
 import { type IssuedCredentials, issuedId, issuedSession, issueSecret, unexpired } from './issued.ts'
-import { type Owner, vouchedIdentity } from './owners.ts'
+import { isOfPastEra, type Owner, vouchedIdentity } from './owners.ts'
 
 /** What a guest link opens, and who made it. */
 interface GuestLinkGrant {
@@ -22,7 +22,7 @@ interface GuestLinkGrant {
   /** Where a guest arrives: a path and query below `path`. */
   readonly landing: string
   /** The person who made it; empty texts for an operator. */
-  readonly maker: { readonly issuer: string; readonly subject: string; readonly name: string }
+  readonly maker: Pick<Identity, 'issuer' | 'subject' | 'userId'> & { readonly name: string; readonly era?: Era }
 }
 
 /** A grant as it is stored. */
@@ -136,6 +136,7 @@ export function createGuestLinks(
     if (owner === null) return held
     const known = await guarded(() => store.findOwner(owner))
     const maker = vouchedIdentity(known, held.session.portal, limits.vouch)
+    if (maker !== null && isOfPastEra(held.grant.maker.era, maker.era, 'token')) return null
     return maker === null ? null : Object.freeze({ ...held, session: Object.freeze({ ...held.session, maker }) })
   }
 
@@ -147,8 +148,7 @@ export function createGuestLinks(
     async create({ portal, uses, lifetimeMs, name, host, path, landing, by }) {
       const wanted = { textPrefix: LINK_PREFIX, id: issuedId(LINK_ID, ports), portal, lifetimeMs }
       const { text, owner, ...kept } = await issueSecret({ ...wanted, follows: by?.identity ?? null }, store, ports)
-      const { issuer, subject } = by?.identity ?? { issuer: '', subject: '' }
-      const maker = { issuer, subject, name: by?.name ?? '' }
+      const maker = makerOf(by)
       const grant: StoredGrant = { name, host, path, landing, maker, ...(owner === null ? {} : { owner }) }
       const row: StoredGuestLink = { ...kept, grant: JSON.stringify(grant), uses, used: 0 }
       await guarded(() => store.insertLink(row))
@@ -176,6 +176,13 @@ export function createGuestLinks(
     },
     revoke: linkId => cache.revoke(linkId, () => store.removeLink(linkId)),
   }
+}
+
+function makerOf(by: NewGuestLink['by']): GuestLinkGrant['maker'] {
+  if (by === null) return { issuer: '', subject: '', name: '' }
+  const { issuer, subject, userId, era } = by.identity
+  const own = { ...(userId === undefined ? {} : { userId }), ...(era === undefined ? {} : { era }) }
+  return { issuer, subject, name: by.name, ...own }
 }
 
 function purposeOf(host: string): string {

@@ -1,5 +1,5 @@
 import { sha256 } from '../../base/bytes.ts'
-import type { Identity } from '../../identity/identity.ts'
+import type { Era, Identity } from '../../identity/identity.ts'
 import type { Session } from '../session.ts'
 import type { StoredOwner } from '../store.ts'
 
@@ -9,15 +9,30 @@ export type Owner = Pick<Session, 'portal' | 'identity'>
 /** No id of a session has a colon. */
 const OWNER_ID = 'person:'
 
-/** The id of an owner: the same for every token of theirs. Hashed, since what providers say may hold anything, at any length. */
+/**
+ * The id of an owner: the same for every token of theirs, and another one for whoever has the same name of a file later. Hashed, since
+ * what providers say may hold anything, at any length.
+ */
 export function ownerIdOf({
   portal,
-  identity,
+  identity: { issuer, subject, userId },
 }: {
   readonly portal: string
-  readonly identity: Pick<Identity, 'issuer' | 'subject'>
+  readonly identity: Pick<Identity, 'issuer' | 'subject' | 'userId'>
 }): string {
-  return OWNER_ID + sha256(JSON.stringify([portal, identity.issuer, identity.subject]))
+  const own = userId === undefined ? [] : [userId]
+  return OWNER_ID + sha256(JSON.stringify([portal, issuer, subject, ...own]))
+}
+
+/**
+ * Whether something that was made for a user of a file is over, since their password or their epoch of tokens is another now. What a
+ * client of an MCP server was given ends with the password, whoever had that; a token or a link is a thing of its own, and
+ * ends with the epoch.
+ */
+export function isOfPastEra(made: Era | undefined, now: Era | undefined, kind: 'client' | 'token'): boolean {
+  if (now === undefined) return false
+  if (kind === 'client' && made?.password !== now.password) return true
+  return (made?.tokens ?? 0) !== now.tokens
 }
 
 /** Whether an id is that of an owner of tokens, and not of a session or a token. */

@@ -1,7 +1,12 @@
 import type { Identity } from '../../identity/identity.ts'
 
 /** Someone by what their provider vouches for: never by an address alone, which may become another's. */
-export type Grantee = Pick<Identity, 'provider' | 'issuer' | 'subject'>
+export type Grantee = Pick<Identity, 'provider' | 'issuer' | 'subject' | 'userId'>
+
+/** What is kept of somebody who asks. */
+export function granteeOf({ provider, issuer, subject, userId }: Grantee): Grantee {
+  return { provider, issuer, subject, ...(userId === undefined ? {} : { userId }) }
+}
 
 /** A role that somebody asks for. */
 export interface RoleRequest {
@@ -75,7 +80,8 @@ export function withoutOver({ requests, grants, declines }: GrantsDocument, nowM
 
 /** Whether two are one person at one provider. */
 export function isSameGrantee(one: Grantee, other: Grantee): boolean {
-  return one.provider === other.provider && one.issuer === other.issuer && one.subject === other.subject
+  const isSameName = one.provider === other.provider && one.issuer === other.issuer && one.subject === other.subject
+  return isSameName && one.userId === other.userId
 }
 
 /** Whether something is about this role of this person. */
@@ -107,8 +113,8 @@ function isDecline(raw: object): raw is Decline {
 
 function isGrantee(raw: unknown): raw is Grantee {
   if (typeof raw !== 'object' || raw === null) return false
-  const { provider, issuer, subject } = raw as Loose<Grantee>
-  return areTexts(provider, issuer, subject)
+  const { provider, issuer, subject, userId } = raw as Loose<Grantee>
+  return areTexts(provider, issuer, subject) && (userId === undefined || typeof userId === 'string')
 }
 
 function areTexts(...values: readonly unknown[]): boolean {

@@ -8,6 +8,7 @@ import {
   EMPTY,
   type Grantee,
   type GrantsDocument,
+  granteeOf,
   isAbout,
   isSameGrantee,
   parseDocument,
@@ -57,6 +58,8 @@ export interface Grants {
 export interface OwnGrants extends Grants {
   /** The same person, with the roles that they were granted and that count now. */
   join(portal: string, identity: Identity): Identity
+  /** Takes everything away from these people at a portal; answers how many roles they had been granted. */
+  drop(portal: string, isMeant: (one: Pick<RoleGrant, 'who'> & { readonly atMs?: number }) => boolean): Promise<number>
   /** Learns what other processes did, and what is over. */
   hear(): Promise<void>
   /** Whether any of them ends by its time: then that is to be heard of, whatever others do. */
@@ -169,8 +172,7 @@ export function createGrants(
         const own = requests.filter(({ who }) => isSameGrantee(who, identity)).length
         if (own >= MOST_OF_ONE || requests.length >= MOST_REQUESTS) return refuse('full')
         const id = newId(ports)
-        const { provider, issuer, subject } = identity
-        const request = { id, who: { provider, issuer, subject }, name, role, route, text, atMs: ports.now() }
+        const request = { id, who: granteeOf(identity), name, role, route, text, atMs: ports.now() }
         return { next: { ...document, requests: [...requests, request] }, outcome: { kind: 'asked', request } }
       }),
     async list(portal) {
@@ -213,6 +215,15 @@ export function createGrants(
         if (grant === undefined) return { next: null, outcome: null }
         return { next: { ...document, grants: document.grants.filter(one => one !== grant) }, outcome: grant }
       }),
+    drop: (portal, isMeant) =>
+      change(portal, ({ requests, grants, declines }) => {
+        const kept = <T extends Parameters<typeof isMeant>[0]>(all: readonly T[]) => all.filter(one => !isMeant(one))
+        const next = { requests: kept(requests), grants: kept(grants), declines: kept(declines) }
+        const isSame = (Object.keys(next) as (keyof GrantsDocument)[]).every(
+          name => next[name].length === { requests, grants, declines }[name].length,
+        )
+        return { next: isSame ? null : next, outcome: grants.length - next.grants.length }
+      }),
     join(portal, identity) {
       const roles = counting.size === 0 ? undefined : counting.get(keyOf(portal, identity))
       return identity[GRANTED] === roles ? identity : Object.freeze({ ...identity, [GRANTED]: roles })
@@ -246,12 +257,12 @@ function newId({ random }: Pick<Ports, 'random'>): string {
 }
 
 /** What names someone at a portal. */
-export function keyOf(portal: string, { provider, issuer, subject }: Grantee): string {
-  return JSON.stringify([portal, provider, issuer, subject])
+export function keyOf(portal: string, { provider, issuer, subject, userId }: Grantee): string {
+  return JSON.stringify([portal, provider, issuer, subject, ...(userId === undefined ? [] : [userId])])
 }
 
 /** Whom a key names. */
 export function parseKey(key: string): { readonly portal: string; readonly identity: Grantee } {
-  const [portal = '', provider = '', issuer = '', subject = ''] = (JSON.parse(key) as unknown[]).map(String)
-  return { portal, identity: { provider, issuer, subject } }
+  const [portal = '', provider = '', issuer = '', subject = '', userId] = (JSON.parse(key) as unknown[]).map(String)
+  return { portal, identity: { provider, issuer, subject, ...(userId === undefined ? {} : { userId }) } }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { plainUser } from '../../../src/config/values/users-file.ts'
 import { vouchersOf } from '../../../src/session/vouchers.ts'
 import { startTellingFields } from '../../kit/applications/answering.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
@@ -152,7 +153,7 @@ test('no provider makes anybody one of these people, and nobody of these is take
 })
 
 test('a stored sign-in counts only with what the file has for it now', () => {
-  const users = { entries: new Map([['ada', hash]]), totp: new Map(), groups: [] }
+  const users = { entries: new Map([['ada', plainUser(hash)]]), totp: new Map(), groups: [] }
   const { counts, keys } = vouchersOf({
     portals: new Map([['home', { name: 'home', providers: ['people'] }]]),
     providers: new Map([['people', { issuer: 'users:people', users }]]),

@@ -39,7 +39,8 @@ const textIn = (folder: string) => readFileSync(join(folder, 'users'), 'utf8')
 test('a name is added to a file that is made for its owner alone, with a hash of Argon2id', async () => {
   const folder = folderWith()
   const { code, out, err } = await run(folder, ['add', 'users', 'ada'], 'battery staple\n')
-  expect([code, out, err]).toEqual([0, '', ''])
+  expect([code, out]).toEqual([0, ''])
+  expect(err).toContain('which hold no id, groups, e-mail address and display name: "sallyport user convert')
   const { entries, faults } = readHtpasswd(textIn(folder))
   expect(faults).toEqual([])
   const hash = entries.get('ada') ?? ''
@@ -88,9 +89,15 @@ describe('what cannot be done changes nothing', () => {
     [['add', 'users', 'a:b'], 'battery staple', 2, 'a colon'],
     [['add', 'users', '#eve'], 'battery staple', 2, 'begins with #'],
     [['add', 'users', 'eve\nroot'], 'battery staple', 2, 'control character'],
+    [['add', 'users', 'eve', '--groups', 'family'], 'battery staple', 1, 'cannot hold groups'],
+    [['add', 'users', 'eve', '--email', 'eve@example.com'], 'battery staple', 1, 'cannot hold an e-mail address'],
+    [['passwd', 'users', 'ada', '--end-tokens'], 'battery staple', 1, 'cannot hold that tokens end'],
+    [['passwd', 'users', 'ada', '--end-tokens', '--keep-tokens'], 'battery staple', 2, 'one of the two'],
+    [['remove', 'users', 'ada', '--end-tokens'], '', 2, '--end-tokens belongs to passwd'],
+    [['convert', 'users', 'users.htpasswd'], '', 1, 'ends in .toml'],
     [['add', 'users'], '', 2, 'whose name?'],
     [['add'], '', 2, 'which file?'],
-    [['make', 'users', 'eve'], '', 2, 'add, passwd, remove, totp or list'],
+    [['make', 'users', 'eve'], '', 2, 'add, passwd, remove, totp, list or convert'],
     [['add', 'none/users', 'eve'], 'battery staple', 1, 'cannot be written'],
   ]
   test.each(cases)('%p', async (argv, input, code, says) => {

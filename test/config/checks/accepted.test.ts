@@ -3,6 +3,7 @@ import { NOBODY_IN_PARTICULAR } from '../../../src/config/build/rules.ts'
 import { SECTIONS } from '../../../src/config/keys/keys.ts'
 import { parseRaw } from '../../../src/config/text/raw.ts'
 import { createReport } from '../../../src/config/text/report.ts'
+import { plainUser } from '../../../src/config/values/users-file.ts'
 import { accepts, check } from '../checks.ts'
 import { GOOD_ISSUERS } from './issuer-cases.ts'
 
@@ -228,11 +229,63 @@ providers = ["id"]
   const { portals, routes } = accepts(text, { files })
   expect(portals.get('home')).toMatchObject({ providers: [] })
   expect([...(portals.get('home')?.passwords ?? [])]).toEqual([
-    ['ada', hash],
-    ['back up', hash],
+    ['ada', plainUser(hash)],
+    ['back up', plainUser(hash)],
   ])
   expect(portals.get('other')?.passwords).toBeNull()
   expect(routes.map(({ passwords }) => passwords)).toEqual([true, false])
+})
+
+test('a users.toml says of each user what it holds, and who has a second factor comes by no password alone', () => {
+  const hash = '$2y$05$943bW.8ypxR06UthhB49iujMsGOis0z02KZGxZDx7c7w2a6DxBfpG'
+  const secret = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
+  const files = {
+    '/etc/sallyport/users.toml': `[[users]]
+id = "id-of-ada"
+name = "ada"
+hash = "${hash}"
+totp = "${secret}"
+[[users]]
+id = "id-of-bob"
+name = "bob"
+hash = "${hash}"
+groups = ["admins"]
+email = "bob@example.com"
+display_name = "Bob"
+created = 2026-11-29T02:40:00Z
+password_changed = 2026-11-29
+token_epoch = 3
+`,
+  }
+  const text = `[providers.people]
+users = "users.toml"
+groups = ["family"]
+[portals.home]
+providers = ["people"]
+htpasswd = "users.toml"
+roles.user = { any = true }
+[[routes]]
+host = "app.example"
+upstream = "http://app"
+portal = "home"
+allow = ["user"]
+passwords = true
+`
+  const { portals, providers } = accepts(text, { files })
+  const users = providers.get('people')?.users
+  expect([...(users?.totp ?? [])]).toEqual([['ada', secret]])
+  const { mark, ...bob } = users?.entries.get('bob') ?? plainUser('')
+  expect(bob).toEqual({
+    id: 'id-of-bob',
+    hash,
+    totp: null,
+    groups: ['admins'],
+    displayName: 'Bob',
+    email: 'bob@example.com',
+    tokenEpoch: 3,
+  })
+  expect(mark).not.toBe(users?.entries.get('ada')?.mark ?? '')
+  expect([...(portals.get('home')?.passwords?.keys() ?? [])]).toEqual(['bob'])
 })
 
 const roles = (lines: string) =>

@@ -5,6 +5,7 @@ type Case = readonly [code: DiagnosticCode, title: string, fragment: string, wor
 
 const BCRYPT = '$2y$05$943bW.8ypxR06UthhB49iujMsGOis0z02KZGxZDx7c7w2a6DxBfpG'
 const APR1 = '$apr1$kGV7KaZJ$L.00XyEv1jmg6rt57bNIR/'
+const SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
 
 const holding = (text: string): World => ({ files: { '/etc/sallyport/people': text } })
 const portal = (more = '') => `[portals.home]\nproviders = ["id"]\n${more}\nroles.user = { any = true }`
@@ -17,12 +18,23 @@ const faulty = (title: string, text: string): Case => ['portal.htpasswd', title,
 /** A provider that is a file, marked. */
 const USERS = `[providers.users]\nusers = «"people"»\n[portals.home]\nproviders = ["users"]\nroles.user = { any = true }\n${route('')}`
 
-const SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
 /** The same with a file of second factors, marked. */
 const SECOND = USERS.replace('«"people"»', '"people"\ntotp = «"factors"»')
 const factors = (text: string): World => ({
   files: { '/etc/sallyport/people': `ada:${BCRYPT}`, '/etc/sallyport/factors': text },
 })
+
+/** The table of a user in a users.toml; `more` are further lines of it. */
+const table = (more = '', name = 'ada', id = `id-of-${name}`) =>
+  `[[users]]\nid = "${id}"\nname = "${name}"\nhash = "${BCRYPT}"\n${more}\n`
+const TABLES = FILE.replace('"people"', '"people.toml"')
+const holdingTables = (text: string): World => ({ files: { '/etc/sallyport/people.toml': text } })
+const untabled = (title: string, text: string): Case => [
+  'portal.htpasswd',
+  `a users.toml with ${title}`,
+  TABLES,
+  holdingTables(text),
+]
 
 /** Every mistake in files of passwords, and in who takes them. */
 export const PASSWORD_CASES: readonly Case[] = [
@@ -40,6 +52,36 @@ export const PASSWORD_CASES: readonly Case[] = [
   faulty('a hash that would keep a core busy', `ada:${BCRYPT.replace('$05$', '$17$')}`),
   faulty('a hash that would take all memory', 'ada:$argon2id$v=19$m=9999999,t=1,p=1$YWJjZGVmZ2g$YWJjZGVmZ2g'),
   faulty('a name twice', `ada:${BCRYPT}\r\nada:${APR1}`),
+  untabled('nobody in it', '# nobody yet'),
+  untabled('lines of names and hashes', `ada:${BCRYPT}`),
+  untabled('a user without id', table().replace(/id = .*\n/, '')),
+  untabled('a user without name', table().replace(/name = .*\n/, '')),
+  untabled('a user without hash', table().replace(/hash = .*\n/, '')),
+  untabled('a short id', table('', 'ada', 'ada')),
+  untabled('an id twice', table() + table('', 'bob', 'id-of-ada')),
+  untabled('a name twice', table() + table('', 'ada', 'id-of-bob')),
+  untabled('a name with a colon', table('', 'a:da', 'id-of-ada')),
+  untabled('a misspelt key', table(`topt = "${SECRET}"`)),
+  untabled('a key beside the users', `user = 1\n${table()}`),
+  untabled('a table in place of a list', table().replace('[[users]]', '[users]')),
+  untabled('users that are no tables', 'users = ["ada"]'),
+  untabled('a password in clear text', table().replace(BCRYPT, 'hunter2')),
+  untabled('a hash that is no text', table().replace(`"${BCRYPT}"`, '7')),
+  untabled('a secret of 80 bits', table('totp = "JBSWY3DPEHPK3PXP"')),
+  untabled('groups that are one text', table('groups = "family"')),
+  untabled('a group that is no text', table('groups = ["family", 7]')),
+  untabled('an address that is none', table('email = "ada"')),
+  untabled('an empty display name', table('display_name = " "')),
+  untabled('a date that is text', table('created = "2026-11-29"')),
+  untabled('an epoch below 0', table('token_epoch = -1')),
+  untabled('an epoch that is no number', table('token_epoch = "1"')),
+  ['portal.htpasswd_weak', 'an old kind of hash in a users.toml', TABLES, holdingTables(table().replace(BCRYPT, APR1))],
+  [
+    'provider.totp',
+    'second factors beside a users.toml',
+    USERS.replace('«"people"»', '"people.toml"\n«totp» = "factors"'),
+    { files: { '/etc/sallyport/people.toml': table(), '/etc/sallyport/factors': `ada:${SECRET}` } },
+  ],
   ['portal.htpasswd_weak', 'an old kind of hash', FILE, holding(`ada:${APR1}\n`)],
   [
     'rule.step_up',

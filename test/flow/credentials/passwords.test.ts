@@ -1,9 +1,11 @@
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runTokens } from '../../../src/cli/tokens.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { fakeClock } from '../../kit/clock.ts'
-import { basic, PAGE } from '../../kit/fields.ts'
+import { runOn } from '../../kit/commands.ts'
+import { basic, bearer, PAGE } from '../../kit/fields.ts'
 import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { routeTo } from '../../kit/toml.ts'
@@ -47,11 +49,11 @@ async function start(
   people: string,
   options: GateOptions = {},
   toml = routes(),
-): Promise<Gate & { rewrite(text: string): void }> {
+): Promise<Gate & { readonly path: string; rewrite(text: string): void }> {
   const path = join(process.env.TMPDIR ?? '/tmp', `people-${crypto.randomUUID()}`)
   writeFileSync(path, people)
   const gate = await startGate(toml, { ...options, env: { HTPASSWD: path } })
-  return Object.assign(gate, { rewrite: (text: string) => writeFileSync(path, text) })
+  return Object.assign(gate, { path, rewrite: (text: string) => writeFileSync(path, text) })
 }
 
 const people = (extra = '') => `# people\nada:${hashes.secret}\nroot:${hashes.other}\ngäst:${hashes.geheim}\n${extra}`
@@ -93,6 +95,15 @@ test('whatever is wrong is 401 with a challenge, never a redirect, and nothing i
     expect(JSON.parse(body).code).toBe('access.password')
     expect(headers.get('www-authenticate')).toBe('Basic realm="sallyport", charset="UTF-8"')
   }
+})
+
+test('a file with one user: another name with that user’s right password is 401, and nothing is forwarded', async () => {
+  await using gate = await start(`ada:${hashes.secret}\n`)
+  for (const name of ['bob', 'Ada', 'ada ', '']) {
+    const { status, forwarded } = await ask(gate, '/', basic(`${name}:secret`))
+    expect([name, status, forwarded]).toEqual([name, 401, ''])
+  }
+  expect((await ask(gate, '/', basic('ada:secret'))).body).toBe('htpasswd:ada user script')
 })
 
 test('only routes that say so take passwords: elsewhere Basic is the application’s own', async () => {
@@ -168,6 +179,44 @@ test('a portal with passwords alone asks for one, and has no pages to sign in at
   expect([asked.status, asked.headers.get('www-authenticate')?.startsWith('Basic ')]).toEqual([401, true])
   expect((await ask(gate, '/', basic('ada:secret'))).body).toBe('htpasswd:ada user script')
   expect((await ask(gate, '/.sallyport/login', PAGE)).status).toBe(404)
+})
+
+test('a token for a name of the file ends with its password and with the name, and none is made for a stranger', async () => {
+  const alone = `[portals.home]\nhtpasswd = "${FILE}"\ninsecure_cookies = true\nroles.user = { any = true }\n`
+  const route = routeTo(
+    upstream,
+    'app.test',
+    'portal = "home"\nheaders = "x-token"\nallow = ["user"]\npasswords = true\ntokens = true',
+  )
+  await using gate = await start(people(), {}, alone + route)
+  const make = (subject: string) =>
+    runOn(
+      gate,
+      (argv, io, ports) =>
+        runTokens(argv, io, { ...ports, env: name => (name === 'HTPASSWD' ? gate.path : undefined) }),
+      ['create', '--name', 'laptop', '--portal', 'home', '--subject', subject, '--roles', 'user'],
+    )
+  const stranger = await make('htpasswd:eve')
+  expect([stranger.code, stranger.err]).toEqual([1, 'there is nobody "htpasswd:eve" in the htpasswd of its portal\n'])
+  const made = await make('htpasswd:ada')
+  expect(made.code).toBe(0)
+  const { authorization } = bearer(made.out.trim())
+  const status = async () => (await ask(gate, '/', { authorization })).status
+  expect((await ask(gate, '/', { authorization })).body).toBe('htpasswd:ada user')
+  const save = (text: string) => {
+    gate.rewrite(text)
+    gate.server.reload()
+  }
+  save(people().replace(hashes.secret ?? '', hashes.geheim ?? ''))
+  expect(await status()).toBe(401)
+  save(people())
+  expect(await status()).toBe(200)
+  // The name goes, and somebody else has it next, with the very same hash.
+  save(people().replace(/^ada:.*\n/m, ''))
+  expect(await status()).toBe(401)
+  await eventually(() => gate.told('A token was revoked', '"by":"file"').length === 1, 'it is ended')
+  save(people())
+  expect(await status()).toBe(401)
 })
 
 test('no log holds a name’s password, right or wrong, nor what is remembered of it', async () => {

@@ -13,6 +13,7 @@ import { startValkey } from '../../kit/programs/valkey.ts'
 import { metricOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 import { providerTable, routeTo, SILENT } from '../../kit/toml.ts'
+import { codeAt, SECOND_FACTOR } from '../../kit/totp.ts'
 
 const keep = untilTheEnd()
 const upstream = keep(
@@ -197,6 +198,56 @@ test('who comes with HTTP Basic from the same file is in the same groups', async
   expect(await (await fetch(`http://127.0.0.1:${gate.port}/`, { headers })).text()).toBe(
     'htpasswd:ada ada user htpasswd',
   )
+})
+
+test('what a users.toml says of a user counts in rules and reaches applications: groups, address and name', async () => {
+  const users = (more: string) =>
+    `[[users]]\nid = "id-of-ada"\nname = "ada"\nhash = "${secret}"\ngroups = ["admins"]\n${more}\n[[users]]\nid = "id-of-root"\nname = "root"\nhash = "${other}"\n`
+  const text = file()
+    .replace('users.htpasswd', 'users.toml')
+    .replace('[portals.home]', '[portals.home]\nhtpasswd = "users.toml"')
+    .replace(
+      'roles.root = ',
+      'roles.admin = { groups = ["admins"] }\nroles.mail = { emails = ["ada@example.com"] }\nroles.root = ',
+    )
+    .replaceAll('allow = ["user"]', 'allow = ["user"]\npasswords = true')
+  const said = users('email = "ada@example.com"\ndisplay_name = "Ada Lovelace"')
+  await using gate = await startGate(text, { files: { 'users.toml': said } })
+  const [ada, root] = [browserOf(gate), browserOf(gate)]
+  const form = await ada.open(`http://${AWAY}/`)
+  const page = await ada.submit(form, { name: 'ada', password: 'secret' })
+  expect(page.text).toBe('htpasswd:ada Ada Lovelace user family admin mail people')
+  const another = await root.submit(await root.open(`http://${AWAY}/`), { name: 'root', password: 'other' })
+  expect(another.text).toBe('htpasswd:root root user family root people')
+  const byBasic = async () =>
+    (await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: AWAY, ...basic('ada:secret') } })).text()
+  expect(await byBasic()).toBe('htpasswd:ada Ada Lovelace user family admin mail htpasswd')
+  // What the file says next counts at once: by Basic, and by a new sign-in.
+  writeFileSync(join(gate.folder, 'users.toml'), users('').replace('["admins"]', '[]'))
+  gate.server.reload()
+  expect(await byBasic()).toBe('htpasswd:ada ada user family htpasswd')
+  await eventually(async () => (await ada.visit(`http://${AWAY}/`)).status === 302, 'ada signs in anew')
+  expect((await root.visit(`http://${AWAY}/`)).status).toBe(200)
+})
+
+test('who has a second factor in a users.toml is asked for it by the form, and let in by no password alone', async () => {
+  const users = `[[users]]\nid = "id-of-ada"\nname = "ada"\nhash = "${secret}"\ntotp = "${SECOND_FACTOR}"\n[[users]]\nid = "id-of-root"\nname = "root"\nhash = "${other}"\n`
+  const text = file()
+    .replace('users.htpasswd', 'users.toml')
+    .replace('[portals.home]', '[portals.home]\nhtpasswd = "users.toml"')
+    .replaceAll('allow = ["user"]', 'allow = ["user"]\npasswords = true')
+  const clock = fakeClock(Date.now())
+  await using gate = await startGate(text, { ports: { now: clock.now }, files: { 'users.toml': users } })
+  const ada = browserOf(gate)
+  const form = await ada.open(`http://${AWAY}/`)
+  expect(form.text).toContain('name="code"')
+  const without = await ada.submit(form, { name: 'ada', password: 'secret' })
+  expect(without.response.status).toBe(403)
+  const page = await ada.submit(without, { name: 'ada', password: 'secret', code: codeAt(clock.now()) })
+  expect(page.text).toStartWith('htpasswd:ada ')
+  const byBasic = async (pair: string) =>
+    (await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: AWAY, ...basic(pair) } })).status
+  expect([await byBasic('ada:secret'), await byBasic('root:other')]).toEqual([401, 200])
 })
 
 test('a token for one of them works until the file has another password, and none is made for a stranger', async () => {

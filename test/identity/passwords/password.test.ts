@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { plainUser } from '../../../src/config/values/users-file.ts'
 import { parseBasic, passwordIdentity, verifyPassword } from '../../../src/identity/passwords/password.ts'
 
 /** Made by Apache's htpasswd, by OpenSSL and by the reference implementation of Argon2: the password, then its hash. */
@@ -72,7 +73,9 @@ test('what cannot be read is refused, and another scheme is none of ours', () =>
 })
 
 test('whoever a file names is nobody that a provider could name', () => {
-  expect(passwordIdentity('ada')).toMatchObject({
+  const entry = plainUser('a hash')
+  const users = { entries: new Map([['ada', entry]]), totp: new Map(), groups: [] }
+  expect(passwordIdentity(users, 'ada', entry)).toMatchObject({
     provider: 'htpasswd',
     issuer: '',
     subject: 'htpasswd:ada',

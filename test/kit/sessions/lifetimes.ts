@@ -11,4 +11,4 @@ export const LIFETIMES: PortalLifetimes = {
 }
 
 /** For tests in which it does not matter who vouches: any provider's word counts. */
-export const ANY_PROVIDER: Vouchers = { keys: new Set(), counts: () => true }
+export const ANY_PROVIDER: Vouchers = { keys: new Set(), files: [], counts: () => true }

@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import type { PortalConfig } from '../../../src/config/types/portals.ts'
+import { plainUser } from '../../../src/config/values/users-file.ts'
 import { createCodes } from '../../../src/server/credentials/codes.ts'
 import { type Attempt, createGuesses } from '../../../src/server/credentials/guesses.ts'
 import { createPasswords } from '../../../src/server/credentials/passwords.ts'
@@ -50,7 +51,7 @@ function shared() {
 function workers(howMany: number, of = shared()) {
   const base = accepts('').portals.get('home')
   if (base === undefined) throw new Error('the fragment has a portal')
-  const portal: PortalConfig = { ...base, passwords: new Map([['ada', hash]]) }
+  const portal: PortalConfig = { ...base, passwords: new Map([['ada', plainUser(hash)]]) }
   const all = Array.from({ length: howMany }, () => createPasswords({ ...of, portal: () => portal }))
   const find = (at: number, password: string, client = CLIENT) =>
     codeOf(async () => all[at % howMany]?.find(basic(`ada:${password}`).authorization, portal, client))

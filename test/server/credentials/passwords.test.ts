@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import type { PortalConfig } from '../../../src/config/types/portals.ts'
+import { plainUser } from '../../../src/config/values/users-file.ts'
 import { createPasswords, type Passwords } from '../../../src/server/credentials/passwords.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { createAllowances } from '../../../src/session/spent/allowances.ts'
@@ -27,8 +28,8 @@ function open() {
     portal: {
       ...base,
       passwords: new Map([
-        ['ada', hash],
-        ['bob', other],
+        ['ada', plainUser(hash)],
+        ['bob', plainUser(other)],
       ]),
     } satisfies PortalConfig as PortalConfig,
   }
@@ -48,7 +49,7 @@ function open() {
     store,
     passwords,
     find,
-    change(map: ReadonlyMap<string, string>) {
+    change(map: NonNullable<PortalConfig['passwords']>) {
       state.portal = { ...state.portal, passwords: map }
     },
   }
@@ -86,10 +87,10 @@ describe('a password that was right', () => {
     const session = await find('ada:secret')
     if (session === null) throw new Error('the password is right')
     expect(passwords.judge(session)).toBe(true)
-    change(new Map([['ada', other]]))
+    change(new Map([['ada', plainUser(other)]]))
     expect(await codeOf(() => passwords.find(basic('ada:secret'), state.portal, '192.0.2.1'))).toBe('access.password')
     expect(passwords.judge(session)).toBe(false)
-    change(new Map([['ada', hash]]))
+    change(new Map([['ada', plainUser(hash)]]))
     expect(passwords.judge(session)).toBe(true)
     expect((await find('ada:secret'))?.identity.subject).toBe('htpasswd:ada')
   })
@@ -105,12 +106,34 @@ describe('a password that was right', () => {
   test('of one portal is nothing at another', async () => {
     const { passwords, state, find } = open()
     await find('ada:secret')
-    const elsewhere = { ...state.portal, name: 'work', passwords: new Map([['ada', other]]) }
+    const elsewhere = { ...state.portal, name: 'work', passwords: new Map([['ada', plainUser(other)]]) }
     expect(await codeOf(() => passwords.find(basic('ada:secret'), elsewhere, '192.0.2.1'))).toBe('access.password')
     expect(
       await codeOf(() => passwords.find(basic('ada:secret'), { ...elsewhere, passwords: null }, '192.0.2.1')),
     ).toBe('access.password')
   })
+})
+
+test('a file with one user: another name with that user’s right password is refused, whatever the case and blanks', async () => {
+  const { find, change } = open()
+  change(new Map([['ada', plainUser(hash)]]))
+  for (const name of [
+    'bob',
+    '',
+    'Ada',
+    'ada ',
+    ' ada',
+    'adа',
+    'htpasswd:ada'.replace(':', ''),
+    '__proto__',
+    'constructor',
+  ]) {
+    expect([name, await codeOf(() => find(`${name}:secret`, `198.51.100.${name.length}`))]).toEqual([
+      name,
+      'access.password',
+    ])
+  }
+  expect((await find('ada:secret'))?.identity.subject).toBe('htpasswd:ada')
 })
 
 test('another kind of session is not judged here', async () => {
@@ -173,7 +196,7 @@ test('a network that is many addresses has a few guesses more than one, and keep
 
 test('addresses that guess without end have their turns beside others, and none before them', async () => {
   const { passwords, state, change } = open()
-  change(new Map([['ada', await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 10 })]]))
+  change(new Map([['ada', plainUser(await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 10 }))]]))
   const find = (pair: string, client: string) => codeOf(() => passwords.find(basic(pair), state.portal, client))
   let answered = 0
   const flood = Array.from({ length: 13 * 12 }, async (_, index) => {
@@ -251,7 +274,7 @@ test('a flood from one address is hashed ten times, and the rest is turned away 
 test('a right password that takes long takes back its own count, and none of the wrong ones that came meanwhile', async () => {
   const { passwords, state, change } = open()
   const slow = await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 12 })
-  change(new Map([...(state.portal.passwords ?? []), ['eve', slow]]))
+  change(new Map([...(state.portal.passwords ?? []), ['eve', plainUser(slow)]]))
   const right = codeOf(() => passwords.find(basic('eve:secret'), state.portal, '192.0.2.1'))
   const guess = (text: string) => codeOf(() => passwords.find(basic(`ada:${text}`), state.portal, '192.0.2.1'))
   for (let index = 0; index < 9; index++) expect(await guess(`guess${index}`)).toBe('access.password')
@@ -261,7 +284,7 @@ test('a right password that takes long takes back its own count, and none of the
 
 test('other work goes on while passwords are hashed', async () => {
   const { passwords, state, change } = open()
-  change(new Map([['ada', await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 12 })]]))
+  change(new Map([['ada', plainUser(await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 12 }))]]))
   let isHashed = false
   const flight = codeOf(() => passwords.find(basic('ada:wrong'), state.portal, '192.0.2.1')).then(code => {
     isHashed = true
