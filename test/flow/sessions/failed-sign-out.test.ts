@@ -2,7 +2,9 @@
 import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { bearer, PAGE, SCRIPT } from '../../kit/fields.ts'
+import { type Gate, PORTAL, portalWith, startGate } from '../../kit/gate.ts'
+import { sendForm, statusOf } from '../../kit/requests.ts'
 
 const HOST = 'app.example'
 const ROUTE = `[[routes]]\nhost = "${HOST}"\nrespond = { body = "let through" }\nportal = "home"\nallow = ["user"]\n`
@@ -48,5 +50,78 @@ describe.each([
     expect(await (await ask(gate, '/', cookie)).text()).toBe('let through')
     expect((await send({})).status).toBe(303)
     expect((await ask(gate, '/', cookie)).status).not.toBe(200)
+  }, 60_000)
+})
+
+/** What somebody revokes on a page, and whether it is still good. */
+interface Revoked {
+  readonly form: Readonly<Record<string, string>>
+  isGood(): Promise<boolean>
+}
+
+const OWN = `${portalWith('personal_tokens = true\nguest_links = { allow = ["user"] }\nadmin_role = "admin"')}
+[[routes]]
+host = "${HOST}"
+respond = { body = "let through" }
+portal = "home"
+allow = ["user", { guest_link = true }]
+tokens = true
+`
+
+describe.each<[string, string, (gate: Gate, cookie: string) => Promise<Revoked>]>([
+  [
+    'an API token',
+    'tokens',
+    async (gate, cookie) => {
+      const form = { act: 'create', name: 'script', days: '30' }
+      const made = await (await sendForm(gate, 'tokens', { ...SCRIPT, host: HOST, cookie }, form)).json()
+      const { token, tokens } = made as { token: string; tokens: readonly { id: string }[] }
+      return {
+        form: { act: 'revoke', id: tokens[0]?.id ?? '' },
+        isGood: async () => (await statusOf(gate, '/', { host: HOST, ...bearer(token) })) === 200,
+      }
+    },
+  ],
+  [
+    'a guest link',
+    'guests',
+    async (gate, cookie) => {
+      const form = { act: 'create', address: `http://${HOST}/`, name: 'Aunt', hours: '24', uses: '2' }
+      const made = await (await sendForm(gate, 'guests', { ...SCRIPT, host: HOST, cookie }, form)).json()
+      const { link, links } = made as { link: string; links: readonly { id: string }[] }
+      const secret = new URL(link).searchParams.get('link') ?? ''
+      const address = `/.sallyport/guest?link=${secret}`
+      return {
+        form: { act: 'revoke', id: links[0]?.id ?? '' },
+        isGood: async () => (await statusOf(gate, address, { host: HOST, ...PAGE })) === 200,
+      }
+    },
+  ],
+  [
+    'somebody else’s session by an admin',
+    'sessions',
+    async gate => {
+      const { cookie, sessionId } = await gate.signIn(HOST, { sub: 'eve' })
+      return {
+        form: { act: 'end', id: sessionId },
+        isGood: async () => (await statusOf(gate, '/', { host: HOST, cookie })) === 200,
+      }
+    },
+  ],
+])('revoking %s while the store cannot be written', (_, page, begin) => {
+  test('is answered once the store has refused it, and is then done by asking again', async () => {
+    await using gate = await startGate(OWN)
+    const { cookie } = await gate.signIn(HOST, { sub: 'root', groups: ['admins'] })
+    const { form, isGood } = await begin(gate, cookie)
+    expect(await isGood()).toBe(true)
+    const other = new Database(join(gate.folder, 'sallyport.db'))
+    other.run('BEGIN EXCLUSIVE')
+    const told = await sendForm(gate, page, { ...SCRIPT, host: HOST, cookie }, form)
+    other.run('ROLLBACK')
+    other.close()
+    expect([told.status, await told.json()]).toEqual([503, expect.objectContaining({ code: 'session.end' })])
+    expect(await isGood()).toBe(true)
+    const done = await sendForm(gate, page, { ...SCRIPT, host: HOST, cookie }, form)
+    expect([done.status, await isGood()]).toEqual([200, false])
   }, 60_000)
 })

@@ -1,0 +1,92 @@
+import { expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { GateError } from '../../src/base/errors.ts'
+import { makeIdentity } from '../../src/identity/identity.ts'
+import { openSessions } from '../../src/session/open.ts'
+import { createSealer } from '../../src/session/seal.ts'
+import { openSqliteStore } from '../../src/session/sqlite/store.ts'
+import { fakeClock, quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
+
+const ADA = makeIdentity('id', 'https://id.example', 'ada', {})
+const NOWHERE = { host: null, path: null, methods: null, networks: null }
+
+type Kind = 'session' | 'token' | 'link'
+const KINDS: readonly Kind[] = ['session', 'token', 'link']
+
+/** Sessions over a store that removes nothing before it is let, as one that is far away; or fails instead. */
+function openSlow(folder: string) {
+  const ports = quietPorts(fakeClock())
+  const store = openSqliteStore(join(folder, 's.db'), ports)
+  const let_ = Promise.withResolvers<void>()
+  let begun = 0
+  const later =
+    <T extends readonly unknown[], R>(remove: (...ids: T) => R | Promise<R>) =>
+    async (...ids: T): Promise<R> => {
+      begun++
+      await let_.promise
+      return remove(...ids)
+    }
+  const sessions = openSessions({
+    store: {
+      ...store,
+      remove: later(store.remove),
+      removeToken: later(store.removeToken),
+      removeLink: later(store.removeLink),
+    },
+    sealer: createSealer(new Uint8Array(32).fill(7), ports),
+    limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10, vouchers: ANY_PROVIDER },
+    ports,
+  })
+  async function make(kind: Kind): Promise<string> {
+    if (kind === 'session') {
+      const secrets = { idToken: 'i', refreshToken: null }
+      return (await sessions.start({ portal: 'home', host: 'app.example', identity: ADA, secrets })).session.id
+    }
+    const common = { portal: 'home', name: 'n', lifetimeMs: 1e6 }
+    if (kind === 'token')
+      return (await sessions.tokens.create({ ...common, identity: ADA, limits: NOWHERE, follows: true })).held.session
+        .id
+    const link = { ...common, host: 'app.example', path: '/', landing: '/', uses: 1, by: null }
+    return (await sessions.links.create(link)).held.session.id
+  }
+  const isKept = async (kind: Kind, id: string) =>
+    (kind === 'session'
+      ? await store.findById(id)
+      : kind === 'token'
+        ? await store.findTokenById(id)
+        : await store.findLinkById(id)) !== null
+  return { store, sessions, make, isKept, release: let_.resolve, fail: let_.reject, begun: () => begun }
+}
+
+test.each(KINDS)('an end of a %s is over only once the store has removed it', async kind => {
+  using folder = temporaryFolder()
+  const { sessions, make, isKept, release, begun } = openSlow(folder.path)
+  const id = await make(kind)
+  let isOver = false
+  const ending = sessions.end(id).then(() => {
+    isOver = true
+  })
+  // Whatever does not wait for the store is over within these turns.
+  while (begun() === 0) await Bun.sleep(0)
+  for (let turns = 0; turns < 20; turns++) await Bun.sleep(0)
+  expect([isOver, await isKept(kind, id)]).toEqual([false, true])
+  release()
+  await ending
+  expect([isOver, await isKept(kind, id)]).toEqual([true, false])
+  await sessions.close()
+})
+
+test.each(KINDS)('an end of a %s that the store refuses is told to whoever asked for it', async kind => {
+  using folder = temporaryFolder()
+  const { sessions, make, isKept, fail } = openSlow(folder.path)
+  const id = await make(kind)
+  const ending = sessions.end(id).then(
+    () => 'it ended',
+    (error: unknown) => (error instanceof GateError ? error.code : error),
+  )
+  fail(new Error('the disk is full'))
+  expect([await ending, await isKept(kind, id)]).toEqual(['session.end', true])
+  await sessions.close()
+})
