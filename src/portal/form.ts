@@ -1,4 +1,5 @@
 import { GateError } from '../base/errors.ts'
+import { isSmallPiece, nextTurn } from '../base/small-pieces.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session } from '../session/session.ts'
 import type { PortalRequest } from './portal.ts'
@@ -157,9 +158,11 @@ export async function readBytes(
         return null
       }
       chunks.push(value)
-      if (size < nextBytes) continue
-      nextBytes = size + BYTES_A_WAIT
-      timer.refresh()
+      if (size >= nextBytes) {
+        nextBytes = size + BYTES_A_WAIT
+        timer.refresh()
+      }
+      if (isSmallPiece(value)) await nextTurn()
     }
   } finally {
     clearTimeout(timer)

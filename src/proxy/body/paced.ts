@@ -1,5 +1,6 @@
 import type { Tally } from '../../base/amounts.ts'
 import type { GateError } from '../../base/errors.ts'
+import { isSmallPiece, nextTurn } from '../../base/small-pieces.ts'
 import { type Flow, SMALL_BYTES } from './flows.ts'
 
 export interface Pace {
@@ -70,6 +71,7 @@ export function paceBody(
   let leftBytes = limit?.maxBytes ?? Number.POSITIVE_INFINITY
   let controls: ReadableStreamDefaultController<Uint8Array> | null = null
   let givenBytes = 0
+  let wasSmall = false
   let isOver = false
 
   function end(isWhole: boolean): void {
@@ -102,7 +104,8 @@ export function paceBody(
         flow.taken()
         if (rest !== null) return give(rest)
         reader ??= open()
-        const reading = first ?? reader.read()
+        const source = reader
+        const reading = first ?? (wasSmall ? nextTurn().then(() => source.read()) : source.read())
         first = null
         return reading.then(
           ({ done, value }) => {
@@ -112,6 +115,7 @@ export function paceBody(
               controller.close()
               return
             }
+            wasSmall = isSmallPiece(value)
             leftBytes -= value.byteLength
             if (limit !== null && leftBytes < 0) cut(limit.onExceeded())
             else {

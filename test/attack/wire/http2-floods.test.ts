@@ -7,8 +7,9 @@ import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { metricOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
-import { type Field, FRAME, frame, type Http2Wire, headers, openHttp2Wire } from '../../kit/wire/http2.ts'
+import { type Field, FLAG, FRAME, frame, type Http2Wire, headers, openHttp2Wire } from '../../kit/wire/http2.ts'
 import { secureFetch } from '../../kit/wire/tls.ts'
+import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const HOST = 'app.example.com'
 /** Somebody else, who has an allowance of their own. */
@@ -32,12 +33,16 @@ const upstream = keep(
     },
   }),
 )
-const open = (server: string, ports: Partial<Ports> = {}) =>
+const open = (
+  server: string,
+  ports: Partial<Ports> = {},
+  application: { readonly port: number | undefined } = upstream,
+) =>
   startGate(
     `[tls]
 listen = ["127.0.0.1:0"]
 certificates = [{ cert = "own.pem", key = "own.key" }]
-${routeTo(upstream, HOST, 'allow = "public"')}`,
+${routeTo(application, HOST, 'allow = "public"')}`,
     { server, ports, files: { 'own.pem': own.cert, 'own.key': own.key } },
   )
 const gate = keep(await open('max_resets = 300'))
@@ -131,4 +136,54 @@ test('requests that are answered count for nothing, however many', async () => {
   const before = await metricOf(gate, 'sallyport_resets_total')
   for (let count = 0; count < 60; count++) expect((await innocent()).status).toBe(200)
   expect(await metricOf(gate, 'sallyport_resets_total')).toBe(before)
+})
+
+/** What a body in chunks says (RFC 9112 §7.1). */
+function unchunked(chunks: string): string {
+  let text = ''
+  for (let at = 0; ; ) {
+    const end = chunks.indexOf('\r\n', at)
+    const length = Number.parseInt(chunks.slice(at, end), 16)
+    if (!(length > 0)) return text
+    text += chunks.slice(end + 2, end + 2 + length)
+    at = end + 4 + length
+  }
+}
+
+describe('bodies byte by byte', () => {
+  const FRAMES = 20_000
+  const byte = (stream: number) => frame(FRAME.data, 0, stream, Buffer.from('x'))
+  const lastOf = (stream: number) => frame(FRAME.data, FLAG.endStream, stream, Buffer.alloc(0))
+
+  test('arrive whole, and in their order', async () => {
+    const raw = keep(
+      await startRawUpstream(async connection => {
+        await connection.receive({ until: received => received.includes('\r\n0\r\n\r\n'), timeoutMs: 60_000 })
+        await connection.send(httpResponse(200, 'whole', ['Connection: close']))
+      }),
+    )
+    await using gate = await open('', {}, raw)
+    const { socket, frames } = await connectTo(gate.securePort)
+    const text = Array.from({ length: FRAMES }, (_, index) => String.fromCharCode(97 + (index % 26)))
+    const body = Buffer.concat(text.map(letter => frame(FRAME.data, 0, 1, Buffer.from(letter))))
+    socket.write(Buffer.concat([headers(head('POST', '/'), false), body, lastOf(1)]))
+    await eventually(() => frames().some(({ type, flags }) => type === FRAME.data && flags === 1), 'the answer')
+    expect(unchunked(raw.text.slice(raw.text.indexOf('\r\n\r\n') + 4))).toBe(text.join(''))
+    socket.destroy()
+  })
+
+  test('others are answered while many streams bring them', async () => {
+    const { socket } = await connectTo(gate.securePort, '127.0.0.3')
+    const streams = Array.from({ length: 50 }, (_, index) => 1 + 2 * index)
+    const round = Buffer.concat(streams.map(byte))
+    socket.write(Buffer.concat(streams.map(stream => headers(head('POST', '/'), false, stream))))
+    socket.write(Buffer.concat(Array<Buffer>(1000).fill(round)))
+    await eventually(() => asked > 0, 'the first')
+    expect((await innocent()).status).toBe(200)
+    expect(bodies).toEqual([])
+    socket.write(Buffer.concat(streams.map(lastOf)))
+    await eventually(() => bodies.length === 50, 'all of them')
+    expect(new Set(bodies)).toEqual(new Set([1000]))
+    socket.destroy()
+  })
 })
