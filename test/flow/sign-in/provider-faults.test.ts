@@ -130,12 +130,16 @@ describe('a provider that fails later', () => {
     const tokens = await Promise.all(
       Array.from({ length: 1000 }, (_, index) => provider.logoutToken({ header: { kid: `made-up-${index}` } })),
     )
+    const statuses: number[] = []
     for (const token of tokens) {
       const body = `logout_token=${token}`
       const fields = ['Content-Type: application/x-www-form-urlencoded', `Content-Length: ${body.length}`]
       const raw = rawRequest('POST /.sallyport/backchannel-logout', 'app.example', fields) + body
-      expect((await sendRaw(gate.port, raw)).status).toBe(400)
+      statuses.push((await sendRaw(gate.port, raw)).status)
     }
+    // What ends nobody's session is refused without a look after the first 300 of one network.
+    expect([...new Set(statuses.slice(0, 300))]).toEqual([400])
+    expect(statuses.filter(status => status !== 400 && status !== 429)).toEqual([])
     expect(provider.asked.jwks - before).toBeLessThanOrEqual(1)
   }, 30_000)
 
