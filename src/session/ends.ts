@@ -16,6 +16,11 @@ export interface EndTools {
 export interface Ends {
   /** One has ended, here or elsewhere: nothing in memory stands for it, and whoever listens is told. */
   forget(sessionId: string): void
+  /**
+   * Has these end while `work` takes them out of the store. Whoever comes with one meanwhile waits for what comes of that, and whoever came in
+   * all the same ends with it. Throws what `work` does: then they are as good as the store says.
+   */
+  endBy(sessionIds: readonly string[], work: () => Promise<void>): Promise<void>
   /** Ends all of these. Throws `session.end` where the store keeps what was to end. */
   end(...sessionIds: readonly string[]): Promise<void>
   onEnd(listener: (sessionId: string) => void): void
@@ -32,19 +37,33 @@ export function createEnds({ store, memory, uses, followers }: EndTools): Ends {
     for (const listener of listeners) listener(sessionId)
   }
 
-  return {
-    forget,
-    async end(...sessionIds) {
+  async function endBy(sessionIds: readonly string[], work: () => Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    for (const id of sessionIds) memory.ending.set(id, promise)
+    try {
       // Out of memory first: should the store fail, this process at least stops honouring it until it is read again.
       for (const id of sessionIds) forget(id)
+      await work()
+    } finally {
+      for (const id of sessionIds) if (memory.ending.get(id) === promise) memory.ending.delete(id)
+      resolve()
+    }
+    for (const id of sessionIds) forget(id)
+  }
+
+  return {
+    forget,
+    endBy,
+    async end(...sessionIds) {
       try {
-        for (const id of sessionIds) await followers.revoke(id)
-        const others = sessionIds.filter(id => !followers.has(id))
-        if (others.length > 0) await guarded(() => store.remove(...others))
+        await endBy(sessionIds, async () => {
+          for (const id of sessionIds) await followers.revoke(id)
+          const others = sessionIds.filter(id => !followers.has(id))
+          if (others.length > 0) await guarded(() => store.remove(...others))
+        })
       } catch (error) {
         throw notEnded(error)
       }
-      for (const id of sessionIds) memory.cache.dropSession(id)
     },
     onEnd(listener) {
       listeners.push(listener)

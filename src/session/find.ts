@@ -74,6 +74,9 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
     row: { readonly session: StoredSession; readonly host: string } | null,
   ): MaybePromise<Session | null> {
     if (row === null || row.host !== host) return null
+    // Whoever ends it is told whether it did, and so is whoever comes with it, or ends it too.
+    const ending = memory.ending.get(row.session.id)
+    if (ending !== undefined) return ending.then(() => find(token, host))
     const nowMs = ports.now()
     const held = cache.held(row.session.id) ?? memory.hold(row.session)
     if (held === null) return null

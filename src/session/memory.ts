@@ -22,6 +22,8 @@ export interface SessionMemory {
    * `asked` stands in for one that the cache has let go of meanwhile.
    */
   adopt(row: StoredSession, asked: HeldSession): void
+  /** Those that the store is told to remove, each until it is known whether it did: till then nothing that is read of them stands. */
+  readonly ending: Map<string, Promise<void>>
   /** A session has ended: no cookie leads to it from memory. */
   forget(sessionId: string): void
   /** Every session is read again before its next use; `onEvict` sees them all. */
@@ -49,6 +51,7 @@ export function createMemory(options: {
 }): SessionMemory {
   let limits = options.limits
   let forgotten = 0
+  const ending = new Map<string, Promise<void>>()
   const listeners: ((session: Session) => void)[] = []
   const cache = new SessionCache(limits.cacheEntries, options.onEvict)
 
@@ -78,8 +81,9 @@ export function createMemory(options: {
       return limits
     },
     vouch,
+    ending,
     hold(row) {
-      const session = read(row)
+      const session = ending.has(row.id) ? null : read(row)
       if (session === null) return null
       const { checkedAtMs, isRefreshable, lastSeenMs } = row
       const moments = momentsNow(row)

@@ -114,9 +114,11 @@ export function openSessions(options: SessionOptions): OpenSessions {
     vouch,
   })
   const { noteOwner, suspend, ownersAt } = followers
-  const { forget, end, onEnd } = createEnds({ store, memory, uses, followers })
+  const { forget, end, endBy, onEnd } = createEnds({ store, memory, uses, followers })
   const refreshes =
-    ask === undefined ? null : createRefreshes({ store, sealer, ports, audit, ask, adopt, forget, note: noteOwner })
+    ask === undefined
+      ? null
+      : createRefreshes({ store, sealer, ports, audit, ask, adopt, forget, endBy, note: noteOwner })
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
   const { tokens, links } = followers

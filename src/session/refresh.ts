@@ -44,6 +44,8 @@ export interface RefreshTools {
   note(session: Pick<Session, 'portal' | 'identity'>, standing: 'good' | 'refused'): Promise<void>
   /** The session is gone: nothing in memory may stand for it. */
   forget(sessionId: string): void
+  /** Has it end while `work` takes it out of the store. */
+  endBy(sessionIds: readonly string[], work: () => Promise<void>): Promise<void>
 }
 
 /** Longer than a provider may take for everything that one refresh asks of it. */
@@ -146,11 +148,11 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
   }
 
   async function end(session: Session): Promise<void> {
-    // Out of memory first: should the store fail, this process at least stops honouring it. Tokens before the session: a session
-    // that is left would be asked about again, and tell them.
-    tools.forget(session.id)
-    await tools.note(session, 'refused')
-    await guarded(() => store.remove(session.id))
+    await tools.endBy([session.id], async () => {
+      // Tokens before the session: a session that is left would be asked about again, and tell them.
+      await tools.note(session, 'refused')
+      await guarded(() => store.remove(session.id))
+    })
   }
 
   function postpone(held: HeldSession): void {

@@ -55,6 +55,49 @@ async function withSessions(
 }
 
 describe('a session', () => {
+  test('stands no more once its end has begun: whoever comes with it waits until the store has said what came of that', async () => {
+    using folder = temporaryFolder()
+    const ports = quietPorts(fakeClock())
+    const store = openSqliteStore(join(folder.path, 's.db'), ports)
+    let begun = Promise.withResolvers<void>()
+    let outcome = Promise.withResolvers<void>()
+    const sessions = openSessions({
+      store: {
+        ...store,
+        async remove(...ids) {
+          begun.resolve()
+          await outcome.promise
+          return store.remove(...ids)
+        },
+      },
+      sealer: createSealer(KEY, ports),
+      limits: LIMITS,
+      ports,
+    })
+    const ended: string[] = []
+    sessions.onEnd(id => ended.push(id))
+    const { token, session } = await sessions.start(SIGN_IN)
+    for (const fails of [true, false]) {
+      begun = Promise.withResolvers()
+      outcome = Promise.withResolvers()
+      ended.length = 0
+      const ending = sessions
+        .end(session.id)
+        .catch((error: unknown) => (error instanceof GateError ? error.code : error))
+      await begun.promise
+      const found = Promise.resolve(sessions.find(token, SIGN_IN.host))
+      const first = await Promise.race([found, Bun.sleep(20).then(() => 'waits')])
+      expect([first, ended]).toEqual(['waits', [session.id]])
+      if (fails) outcome.reject(new Error('the disk is full'))
+      else outcome.resolve()
+      expect(await ending).toBe(fails ? 'session.end' : undefined)
+      expect((await found)?.id).toBe(fails ? session.id : undefined)
+      // Whoever came in by it all the same is told of by then.
+      expect(ended).toEqual(fails ? [session.id] : [session.id, session.id])
+    }
+    await sessions.close()
+  })
+
   test('has its last use written that came while the store was slow with others', async () => {
     using folder = temporaryFolder()
     const clock = fakeClock()
