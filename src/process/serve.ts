@@ -183,8 +183,9 @@ function recheckOf({ first, sessions, passwords, exchanges, relay }: Parts, opti
       exchanges.onBusy(listener)
       relay.onBusy(listener)
     },
-    endWhere(isOver, reason) {
-      exchanges.endWhere(isOver, reason)
+    note: exchanges.note,
+    endWhere(isOver, reason, whose) {
+      exchanges.endWhere(isOver, reason, whose)
       relay.closeWhere(isOver, undefined, reason)
     },
     everyMs: options.recheckMs,

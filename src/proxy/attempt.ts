@@ -33,7 +33,7 @@ export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): P
   // A request that waits holds up to 1.3 MB of a long body in Bun 1.4.5: it is sent, and counted there.
   const stamp = job.body instanceof ReadableStream ? NO_STAMP : tools.flows.turns.begin()
   if (stamp !== null) return send(job, tools, origin, stamp)
-  return waitToBeSent(job, tools).then(later => send(job, tools, origin, later))
+  return waitToBeSent(job, tools, later => send(job, tools, origin, later))
 }
 
 function send(job: ForwardJob, tools: ForwardTools, origin: Origin, stamp: number): Promise<Response> {

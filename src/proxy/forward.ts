@@ -13,7 +13,7 @@ import { hasSmallBody, readSmallBody } from './small-body.ts'
  */
 export function forward(job: ForwardJob, tools: ForwardTools): Promise<Response> {
   if (job.body instanceof ReadableStream && hasSmallBody(job)) {
-    return readSmallBody(job, tools).then(body => send({ ...job, body }, tools))
+    return readSmallBody(job, tools, body => send({ ...job, body }, tools))
   }
   return send(job, tools)
 }

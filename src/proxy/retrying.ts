@@ -34,10 +34,33 @@ export async function forwardRetrying(
   attempt: Attempt,
 ): Promise<Response> {
   const { slots } = balancing
-  const leave = slots === null ? NOTHING_TO_LEAVE : await waitForTurn(job, tools, slots)
+  const life = beginLife(job)
+  let leave = NOTHING_TO_LEAVE
+  tools.exchanges.add(life)
+  try {
+    if (slots !== null) leave = slots.take() ?? (await waitForTurn(job, life, slots))
+    return await askInTurn(job, tools, balancing, attempt, life, leave)
+  } catch (error) {
+    leave()
+    throw life.ended ?? error
+  } finally {
+    tools.exchanges.remove(life)
+  }
+}
+
+/** Asks one address after the other, until one answers. */
+async function askInTurn(
+  job: ForwardJob,
+  tools: ForwardTools,
+  balancing: Balancing,
+  attempt: Attempt,
+  life: Life,
+  leave: Leave,
+): Promise<Response> {
   const tried: Origin[] = []
   let wasLost = false
   for (;;) {
+    if (life.ended !== null) throw life.ended
     const origin = balancing.balance(job, tried, tools.ports.now())
     try {
       const response = await attempt(job, tools, origin)
@@ -47,10 +70,7 @@ export async function forwardRetrying(
       tried.push(origin)
       const isLost = LOST.has(error.code)
       const mayGoOn = isUnsent(error) ? isUntouched(job) : isLost && !wasLost && isRepeatable(job)
-      if (!mayGoOn || tried.length === job.upstream.origins.length || hasLeft(job.front, job.connection)) {
-        leave()
-        throw error
-      }
+      if (!mayGoOn || tried.length === job.upstream.origins.length || hasLeft(job.front, job.connection)) throw error
       wasLost ||= isLost
       tools.ports.log.warn('A request goes on to another address', { ...error.facts, why: error.message })
     }
@@ -59,28 +79,38 @@ export async function forwardRetrying(
 
 const NOTHING_TO_LEAVE: Leave = () => undefined
 
-/** A place, now or when there is one. Whoever waits is an exchange already: what allowed it may end before its turn comes. */
-async function waitForTurn(job: ForwardJob, { exchanges }: ForwardTools, slots: Slots): Promise<Leave> {
-  const free = slots.take()
-  if (free !== null) return free
-  const abort = new AbortController()
-  let ended: GateError | null = null
-  const one: Exchange = {
+/**
+ * A request from its wait for a place until it is answered. It is an exchange of its own beside that of an attempt: what allowed it may end
+ * before its turn comes, or between one address and the next.
+ */
+interface Life extends Exchange {
+  /** Why it goes no further; null while it may. */
+  ended: GateError | null
+  /** Gives up the wait for a place; null where there is none. */
+  stopWaiting: (() => void) | null
+}
+
+function beginLife(job: ForwardJob): Life {
+  const life: Life = {
     owner: ownerOf(job),
     place: NOWHERE,
+    ended: null,
+    stopWaiting: null,
     end(reason) {
-      ended = overtaken(one.owner, reason)
-      abort.abort()
+      life.ended = overtaken(job, reason)
+      life.stopWaiting?.()
     },
   }
-  exchanges.add(one)
-  try {
-    return await slots.enter(AbortSignal.any([job.connection.signal, abort.signal]))
-  } catch (error) {
-    throw ended ?? error
-  } finally {
-    exchanges.remove(one)
-  }
+  return life
+}
+
+/** A place, when there is one. */
+async function waitForTurn(job: ForwardJob, life: Life, slots: Slots): Promise<Leave> {
+  const abort = new AbortController()
+  life.stopWaiting = () => abort.abort()
+  const leave = await slots.enter(AbortSignal.any([job.connection.signal, abort.signal]))
+  life.stopWaiting = null
+  return leave
 }
 
 /** The answer did not begin, and the application may have seen the request. */

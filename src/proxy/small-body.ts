@@ -2,8 +2,7 @@ import { parseLength } from '../base/amounts.ts'
 import { GateError } from '../base/errors.ts'
 import { stalledUpload } from './body/uploads.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
-import { type Exchange, overtaken, ownerOf } from './lifetime/exchanges.ts'
-import { NOWHERE } from './lifetime/roster.ts'
+import { ownerOf, whileAllowed } from './lifetime/exchanges.ts'
 
 /** A body up to this length is read whole first, which costs a third less than to stream it. */
 const SMALL_UPLOAD_BYTES = 64 * 1024
@@ -15,52 +14,48 @@ export function hasSmallBody({ request, sent }: Pick<ForwardJob, 'request' | 'se
 }
 
 /**
- * A short body, once all of it is here. Meanwhile its request is an exchange: what allowed it may end.
+ * Goes on with a short body, once all of it is here. Meanwhile its request is an exchange: what allowed it may end.
  *
- * Rejects with target.stalled where it takes longer than a body may go without progress, or the client leaves, and with
- * access.denied.
+ * Rejects with target.stalled where it takes longer than a body may go without progress, or the client leaves, and with what allowed it where
+ * that ended.
  */
-export function readSmallBody(
+export function readSmallBody<Made>(
   job: ForwardJob,
   { exchanges, flows, clientIdle, meter }: ForwardTools,
-): Promise<Uint8Array<ArrayBuffer>> {
+  step: (body: Uint8Array<ArrayBuffer>) => Promise<Made>,
+): Promise<Made> {
   const { routeId, client, request, front, connection } = job
   flows.admit(client)
   clientIdle.hold(front, connection)
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array<ArrayBuffer>>()
-  const one: Exchange = {
-    owner: ownerOf(job),
-    place: NOWHERE,
-    end: reason => refuse(overtaken(one.owner, reason)),
-  }
+  let isGivenUp = false
   const flow = flows.enter({
     kind: 'upload',
     route: routeId,
     client,
     length: SMALL_UPLOAD_BYTES,
-    cut: () => refuse(stalledUpload(routeId, 'source')),
+    cut() {
+      giveUp()
+      reject(stalledUpload(routeId, 'source'))
+    },
   })
-  exchanges.add(one)
-  function leave(): void {
-    exchanges.remove(one)
+  function giveUp(): void {
+    isGivenUp = true
     flow.leave()
-  }
-  function refuse(error: GateError): void {
-    leave()
     clientIdle.part(front, connection)
-    reject(error)
   }
   request.arrayBuffer().then(
     buffer => {
-      leave()
+      if (isGivenUp) return
+      flow.leave()
       clientIdle.renew(front, connection)
       if (meter !== null) meter.received(routeId).add(buffer.byteLength)
       resolve(new Uint8Array(buffer))
     },
     (cause: unknown) => {
-      leave()
+      flow.leave()
       reject(new GateError('target.stalled', `${routeId}: the client left in the middle of its request`, { cause }))
     },
   )
-  return promise
+  return whileAllowed(exchanges, ownerOf(job), promise, step, { onEnd: giveUp })
 }

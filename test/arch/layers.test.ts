@@ -219,13 +219,14 @@ const RANKS: readonly (readonly Room[])[] = [
             parts: ['decision-cache.ts', 'handshake.ts', 'passage.ts', 'rates.ts'],
             ban: 'what is known of a request depends on no step of its way',
           },
+          { parts: ['policy-input.ts'], ban: 'what rules look at in a request is there before anything is waited for' },
+          { parts: ['while-allowed.ts'], ban: 'a wait takes the request, whatever is waited for' },
           {
             parts: [
               'mcp',
               'method-override.ts',
               'plain-http.ts',
               'resets.ts',
-              'policy-input.ts',
               'rewrite.ts',
               'offered-roles.ts',
               'to-https.ts',

@@ -16,13 +16,20 @@ function startWaiting() {
     },
   }
   const job = { routeId: 'app.example/', session: null, method: 'GET', provenClient: null, client: '192.0.2.1' }
-  const outcome = waitToBeSent(job as ForwardJob, { exchanges, flows: { turns } } as unknown as ForwardTools).catch(
+  const begun: number[] = []
+  const flows = { turns, begun: (stamp: number) => begun.push(stamp) }
+  const sent: number[] = []
+  const send = (stamp: number) => {
+    sent.push(stamp)
+    return Promise.resolve(stamp)
+  }
+  const outcome = waitToBeSent(job as ForwardJob, { exchanges, flows } as unknown as ForwardTools, send).catch(
     (error: unknown) => (error instanceof GateError ? error.code : error),
   )
   const give = (act: (waiter: Waiter) => void): void => {
     for (const one of waiting) act(one)
   }
-  return { exchanges, waiting, outcome, give }
+  return { exchanges, waiting, outcome, give, begun, sent }
 }
 
 test('a request that waits for its turn is an exchange until then', async () => {
@@ -35,7 +42,7 @@ test('a request that waits for its turn is an exchange until then', async () => 
 
 test('one whose session ends meanwhile is denied, and never sent', async () => {
   const { exchanges, waiting, outcome } = startWaiting()
-  exchanges.endWhere(() => true, 'signed out')
+  exchanges.endWhere(() => true, 'signed out', null)
   expect(await outcome).toBe('access.denied')
   expect([waiting.size, [...exchanges.owners()].length]).toEqual([0, 0])
 })
@@ -45,4 +52,12 @@ test('one whose client has left is not sent', async () => {
   give(one => one.leave())
   expect(await outcome).toBe('upstream.broken')
   expect([...exchanges.owners()]).toEqual([])
+})
+
+test('one whose session ends in the very turn in which its own comes is not sent, and gives its turn back', async () => {
+  const { exchanges, outcome, give, begun, sent } = startWaiting()
+  give(one => one.go(7))
+  exchanges.endWhere(() => true, 'signed out', null)
+  expect(await outcome).toBe('access.denied')
+  expect([sent, begun]).toEqual([[], [7]])
 })

@@ -1,7 +1,8 @@
 import { GateError } from '../../base/errors.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Target } from '../../route/target.ts'
 import type { Session } from '../../session/session.ts'
-import { createRoster } from './roster.ts'
+import { createRoster, NOWHERE } from './roster.ts'
 
 /** Whose an exchange is that may go on for hours, and by which route it was allowed. */
 export interface ExchangeOwner {
@@ -37,8 +38,18 @@ export interface Exchanges {
   owners(): Iterable<ExchangeOwner>
   /** Called whenever there is one where there was none. */
   onBusy(listener: () => void): void
-  endWhere(isOver: (owner: ExchangeOwner) => boolean, reason: string): void
+  /** Ends those that are over, and notes what has changed: `whose` as `note` has it. */
+  endWhere(isOver: (owner: ExchangeOwner) => boolean, reason: string, whose: string | null): void
+  /** Notes that decisions may come out otherwise: those about a session, or about whatever follows an owner, by its id; null: all. */
+  note(whose: string | null): void
+  /** The present moment, for `hasChanged`: how many changes there have been. */
+  readonly moment: number
+  /** Whether a decision about somebody (null: about nobody) may come out otherwise than at an earlier moment. */
+  hasChanged(since: number, session: Session | null): boolean
 }
+
+/** How many sessions and owners are remembered as changed; with one more, everybody counts as changed once. */
+const MOST_NOTED = 1000
 
 /** The exchanges of a process; none is under way. */
 export function createExchanges(): Exchanges {
@@ -49,6 +60,19 @@ export function createExchanges(): Exchanges {
     },
   )
   let tellBusy = () => {}
+  let moment = 0
+  let everybodyAt = 0
+  const changedAt = new Map<string, number>()
+
+  function note(whose: string | null): void {
+    moment++
+    if (whose !== null && (changedAt.size < MOST_NOTED || changedAt.has(whose))) changedAt.set(whose, moment)
+    else {
+      changedAt.clear()
+      everybodyAt = moment
+    }
+  }
+
   return {
     add(one) {
       open.add(one)
@@ -59,11 +83,68 @@ export function createExchanges(): Exchanges {
     onBusy(listener) {
       tellBusy = listener
     },
-    endWhere(isOver, reason) {
+    endWhere(isOver, reason, whose) {
+      note(whose)
       // Each leaves its place when it ends.
       for (const one of open.members.filter(({ owner }) => isOver(owner))) one.end(reason)
     },
+    note,
+    get moment() {
+      return moment
+    },
+    hasChanged(since, session) {
+      if (since === moment) return false
+      if (everybodyAt > since) return true
+      if (session === null) return false
+      const { id, follows } = session
+      return (changedAt.get(id) ?? 0) > since || (follows !== undefined && (changedAt.get(follows) ?? 0) > since)
+    },
   }
+}
+
+/**
+ * Waits for `work` as one of the exchanges, and goes on with `step`. Rejects as soon as what allowed it ends (`overtaken`); what the
+ * work comes to then goes to `discard`.
+ *
+ * It leaves the exchanges in the very turn in which `step` begins: so `step` has to enter what it starts among them, or wait again, before it
+ * returns, and nothing can end unseen between two waits.
+ */
+export function whileAllowed<Found, Made>(
+  exchanges: Pick<Exchanges, 'add' | 'remove'>,
+  owner: ExchangeOwner,
+  work: Promise<Found>,
+  step: (found: Found) => MaybePromise<Made>,
+  { onEnd, discard }: { readonly onEnd?: () => void; readonly discard?: (found: Found) => void } = {},
+): Promise<Made> {
+  const { promise, resolve, reject } = Promise.withResolvers<Made>()
+  let isEnded = false
+  const one: Exchange = {
+    owner,
+    place: NOWHERE,
+    end(reason) {
+      isEnded = true
+      exchanges.remove(one)
+      reject(overtaken(owner, reason))
+      onEnd?.()
+    },
+  }
+  exchanges.add(one)
+  work.then(
+    found => {
+      if (isEnded) return discard?.(found)
+      exchanges.remove(one)
+      try {
+        resolve(step(found))
+      } catch (error) {
+        reject(error)
+      }
+    },
+    (error: unknown) => {
+      exchanges.remove(one)
+      reject(error)
+    },
+  )
+  return promise
 }
 
 /** Whose a request is that goes on by HTTP; `provenClient` is the client's address, or null where it is in doubt. */
@@ -80,7 +161,16 @@ export function ownerOf({
 
 /** What allowed an exchange ended while it was under way. */
 export function overtaken({ routeId }: Pick<ExchangeOwner, 'routeId'>, reason: string): GateError {
-  return new GateError('access.denied', `${routeId}: ended while it was under way: ${reason}`, {
+  const error = new GateError('access.denied', `${routeId}: ended while it was under way: ${reason}`, {
     facts: { route: routeId },
   })
+  OVERTAKEN.add(error)
+  return error
 }
+
+/** Whether something failed because what allowed it ended, and for no other reason. */
+export function isOvertaken(error: unknown): error is GateError {
+  return error instanceof GateError && OVERTAKEN.has(error)
+}
+
+const OVERTAKEN = new WeakSet<GateError>()

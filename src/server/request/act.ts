@@ -3,20 +3,21 @@ import type { Decision } from '../../policy/policy.ts'
 import { tellReason } from '../../policy/reasons.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
-import type { GateRoute } from '../config/snapshot.ts'
+import type { GateRoute, Prepared } from '../config/snapshot.ts'
 import { findByCookie } from './authenticate.ts'
 import { isRefusal, type Verdict } from './decide.ts'
 import { longestBody } from './limit.ts'
 import type { Place } from './locate.ts'
 import { type Judged, judgeMessages } from './mcp/judge.ts'
 import { pass } from './pass.ts'
-import type { Answer, Passage } from './passage.ts'
+import type { Answer, Overtaken, Passage } from './passage.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
 import { grpcRefused, isGrpc } from './refusal/grpc.ts'
 import { passKept } from './replay.ts'
 import type { PipelineTools } from './tools.ts'
 import { approve } from './verify/approve.ts'
+import { whileAllowed } from './while-allowed.ts'
 
 /**
  * Last step: what the verdict comes to. A request that may pass is sent to its upstream, or answered as its route does; a proxy in
@@ -28,17 +29,30 @@ import { approve } from './verify/approve.ts'
 export function act(verdict: Verdict, passage: Passage, tools: PipelineTools, match: Match<GateRoute>): Answer {
   const { value: route } = match
   if (isRefusal(verdict)) return turnAway(verdict, passage, tools)
-  if (passage.question !== null) return approve(passage, route, verdict)
+  if (passage.overtaken !== null) return turnOvertaken(passage.overtaken, passage, tools)
+  if (passage.question !== null) return approve(passage, tools, route, verdict)
   if (isGrpc(passage)) throw grpcRefused(route)
   const maxBodyBytes = longestBody(match)
   if (route.opensTool !== null) {
-    return judgeMessages(passage, route, maxBodyBytes, tools.ports.now).then(judged =>
-      judged.kind === 'passes' ? pass(passage, tools, route, verdict, maxBodyBytes) : closeTool(judged, passage, tools),
-    )
+    const judged = judgeMessages(passage, route, maxBodyBytes, tools.ports.now)
+    return whileAllowed(judged, passage, tools, passJudged, route, verdict, maxBodyBytes)
   }
   return route.config.keepPostsBytes === null
     ? pass(passage, tools, route, verdict, maxBodyBytes)
     : passKept(passage, tools, route, verdict, maxBodyBytes)
+}
+
+function passJudged(
+  judged: Judged,
+  passage: Passage,
+  tools: PipelineTools,
+  route: GateRoute,
+  prepared: Prepared,
+  maxBodyBytes: number | null,
+): Answer {
+  return judged.kind === 'passes'
+    ? pass(passage, tools, route, prepared, maxBodyBytes)
+    : closeTool(judged, passage, tools)
 }
 
 /**
@@ -60,6 +74,15 @@ function closeTool({ id, tool }: Extract<Judged, { kind: 'closed' }>, passage: P
   const error = { code: -32602, message: `Tool ${tool} is not open here` }
   const readable = passage.route?.config.mcp == null ? {} : { 'access-control-allow-origin': '*' }
   return Response.json({ jsonrpc: '2.0', id, error }, { headers: { 'cache-control': 'no-store', ...readable } })
+}
+
+/**
+ * What ended on its way and would be allowed now, as nobody or at another place, and cannot be sent once more. Whoever was there has to sign in
+ * again; all else is by the file's word.
+ */
+function turnOvertaken({ error, found }: Overtaken, passage: Passage, tools: PipelineTools): Answer {
+  if (found === null || passage.found?.id === found.id) throw error
+  return turnAway({ verdict: 'sign-in', reason: 'identity.none' }, passage, tools)
 }
 
 /** Any decision that is not to allow, and any that nobody knows. */

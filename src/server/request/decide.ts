@@ -42,6 +42,7 @@ export function decide(
   match: Match<GateRoute>,
 ): MaybePromise<Verdict> {
   const { value: route } = match
+  passage.found = found
   if (denial !== null) {
     passage.session = found
     return denial
@@ -49,7 +50,10 @@ export function decide(
   if (by !== 'cookie' && found !== null) refuseStray(by, match)
   const session = presentAt(route, found)
   passage.session = session
-  if (!passage.isMention) limitPerson(passage.client, session, match, tools)
+  if (!passage.isMention && !passage.isCounted) {
+    limitPerson(passage.client, session, match, tools)
+    passage.isCounted = true
+  }
   const identity = session?.identity ?? null
   if (!allowsMethod(route.policy, methodOf(passage))) {
     return decidePolicy(route.policy, identity, requestFacts(passage, session))

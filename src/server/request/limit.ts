@@ -23,9 +23,9 @@ interface ClientTools extends Tools {
  * Reads the client's address. Throws `limit.rate`.
  */
 export function limitClient(passage: Passage, { rates, resets }: ClientTools): void {
-  const { snapshot, client } = passage
+  const { snapshot, client, turn } = passage
   resets.refuse(passage)
-  if (snapshot.rate !== null) rates.take(snapshot.rate, client, null)
+  if (snapshot.rate !== null && turn === 0) rates.take(snapshot.rate, client, null)
 }
 
 /**
@@ -38,6 +38,7 @@ export function limitRoute(passage: Passage, { rates }: Tools, match: Match<Gate
   refuseServiceWorker(passage, match.value)
   for (const other of match.also) refuseServiceWorker(passage, other)
   if (mentionsOthers(passage.sent)) passage.asked = { ...passage }
+  if (passage.turn > 0) return
   const { rate } = match.value
   if (rate !== null && rate.by !== 'user') rates.take(rate, passage.client, null)
   for (const other of otherRates(match)) if (other.by !== 'user') rates.take(other, passage.client, null)

@@ -105,7 +105,7 @@ function askedOf(asked: Passage, target: Target, route: GateRoute): Passage {
   const { destination: _, if: __, ...sent } = asked.sent
   const { headers, signal } = asked.request
   const request = new Request(`http://host${target.path}`, { method: target.method, headers, signal })
-  return { ...asked, request, target, route, sent, whole: null, session: null, isMention: true }
+  return { ...asked, request, target, route, sent, session: null, isMention: true }
 }
 
 /** A refusal by an exception is one like any other; a failure of our own is not. */

@@ -1,5 +1,4 @@
 import { parseLength } from '../../base/amounts.ts'
-import { andThen } from '../../base/maybe-promise.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import { isUnder } from '../../config/values/path.ts'
 import { looksAtMethod } from '../../policy/policy.ts'
@@ -18,6 +17,7 @@ import type { OpenSpan, Trace } from '../observe/tracing/tracer.ts'
 import { type Answer, outerPrefix, type Passage, portOf, schemeOf } from './passage.ts'
 import { provenClient } from './policy-input.ts'
 import { answerItself, changeAnswer, requestValues, tellAnswer } from './rewrite.ts'
+import { whileAllowed } from './while-allowed.ts'
 
 /** What sending a request on needs of the process. */
 export interface PassTools extends ForwardTools {
@@ -39,18 +39,18 @@ export function pass(
 ): Answer {
   const answer =
     prepared.live === null
-      ? send(passage, tools, route, prepared, maxBodyBytes, null)
-      : andThen(prepared.live(), live => send(passage, tools, route, prepared, maxBodyBytes, live))
+      ? send(null, passage, tools, route, prepared, maxBodyBytes)
+      : whileAllowed(prepared.live(), passage, tools, send, route, prepared, maxBodyBytes)
   return tellAnswer(answer, prepared.answerFields, passage.isPrivate)
 }
 
 function send(
+  live: Fields | null,
   passage: Passage,
   tools: PassTools,
   route: GateRoute,
   prepared: Prepared,
   maxBodyBytes: number | null,
-  live: Fields | null,
 ): Answer {
   const { request, front, target, session, elsewhere, snapshot } = passage
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
@@ -65,7 +65,7 @@ function send(
   // is looked at once more, and a rule may take away what an error page goes by.
   const scheme = schemeOf(passage)
   const prefix = outerPrefix(passage)
-  const isOwn = passage.sent === passage.whole && !isWebSocket && requestRules === null
+  const isOwn = passage.sent === passage.cameSent && passage.cameToken === null && !isWebSocket && requestRules === null
   const headers = isOwn ? request.headers : new Headers(passage.sent)
   changeRequestFields(headers, passage.sent, {
     target,

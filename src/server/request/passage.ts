@@ -1,5 +1,5 @@
 import type { AuditFacts } from '../../audit/record.ts'
-import type { Code } from '../../base/errors.ts'
+import type { Code, GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress } from '../../base/net.ts'
 import type { Reason } from '../../policy/reasons.ts'
@@ -43,6 +43,7 @@ export interface Question {
  * - `act.ts`, by `pass.ts`: `isForwarded`. At a portal, `session`. With `record.ts`, `reason`.
  *
  * From `authenticate.ts` on, `method-override.ts` takes fields out of `sent` that name another method than the one that is judged.
+ * `mcp/judge.ts` gives it the body that it has read.
  * A field is read by any step after it was written. A request that is made here in place of another is a copy with a `request` of its own.
  */
 export interface Passage {
@@ -50,8 +51,10 @@ export interface Passage {
   request: Request
   /** The request's fields, read once, without the token. Replaced by fewer where not all of them may go on. */
   sent: SentFields
-  /** `sent` as long as it is all that the request came with; null where a token was taken out. */
-  readonly whole: SentFields | null
+  /** The request, its fields and its token, to begin again with where what it was decided by has changed (`while-allowed.ts`). */
+  cameRequest: Request
+  cameSent: SentFields
+  readonly cameToken: string | null
   /** The token that the request came with; whoever brings one is never sent to sign in. */
   token: string | null
   readonly front: Front
@@ -61,6 +64,16 @@ export interface Passage {
   isForwarded: boolean
   readonly snapshot: Snapshot
   readonly startedMs: number
+  /** When it is decided about: when it came, or when it began again. */
+  readonly decidedMs: number
+  /** The moment among the changes of the exchanges that its decision is of. */
+  readonly moment: number
+  /** How often it began again. */
+  readonly turn: number
+  /** Where it ended on its way and cannot be sent again: then only what refuses it is wanted. Null for nearly all. */
+  readonly overtaken: Overtaken | null
+  /** Whether it was counted for the person who asks. */
+  isCounted: boolean
   /** The same by the clock of the metrics; 0 where nobody looks at them. */
   readonly cameAtMs: number
   readonly id: string
@@ -83,6 +96,8 @@ export interface Passage {
   /** Which address of a program that stood here before is asked for; null for nearly all. */
   compat: CompatPage | null
   route: GateRoute | null
+  /** Whoever was found, of whatever portal; null: nobody. */
+  found: Session | null
   session: Session | null
   /** Whether no shared cache may keep its answer. */
   isPrivate: boolean
@@ -98,6 +113,12 @@ export interface Passage {
 
 /** Why a request came to nothing whose client did not wait for the answer. */
 export const CLIENT_LEFT = 'client.left'
+
+/** Why a request ended on its way, and as whom it was there; null: as nobody. */
+export interface Overtaken {
+  readonly error: GateError
+  readonly found: Session | null
+}
 
 /** In place of an address where there is none; in no network. */
 export const NOBODY = '-'
@@ -164,6 +185,21 @@ export function sessionToken(passage: Passage): string | null {
   const { cookie: cookies } = passage.sent
   if (cookies === undefined) return null
   return readCookie(cookies, cookieName('session', schemeOf(passage) === 'https'))
+}
+
+/** Gives a request a body that has been read in place of its own, with the fields that say so; it has that too where it begins again. */
+export function giveBody(
+  passage: Passage,
+  body: Uint8Array<ArrayBuffer>,
+  change: (sent: SentFields) => SentFields = sent => sent,
+): void {
+  const told = ({ 'transfer-encoding': _, ...sent }: SentFields): SentFields =>
+    change({ ...sent, 'content-length': String(body.byteLength) })
+  const { url, signal } = passage.request
+  passage.sent = told(passage.sent)
+  passage.cameSent = told(passage.cameSent)
+  passage.request = new Request(url, { method: 'POST', headers: passage.cameSent, body, signal })
+  passage.cameRequest = passage.request
 }
 
 /** The host that the client asked for; a trusted proxy may have put its own into Host and kept the client's beside it. */

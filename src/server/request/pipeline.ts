@@ -1,4 +1,6 @@
+import type { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { isOvertaken } from '../../proxy/lifetime/exchanges.ts'
 import type { Match } from '../../route/table.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { during } from '../observe/tracing/during.ts'
@@ -9,11 +11,12 @@ import { decide } from './decide.ts'
 import { limitClient, limitRoute } from './limit.ts'
 import { locate, readTarget } from './locate.ts'
 import { type Answer, CLIENT_LEFT, type Front, NOBODY, type Passage } from './passage.ts'
-import { receive } from './receive.ts'
+import { receive, receiveAgain } from './receive.ts'
 import { fail, record } from './record.ts'
 import { isGrpc, isToldByGrpc, tellGrpc } from './refusal/grpc.ts'
 import type { PipelineTools } from './tools.ts'
 import { verify } from './verify/question.ts'
+import { whileAllowed } from './while-allowed.ts'
 
 export type Pipeline = (request: Request, front: Front) => MaybePromise<Response | undefined>
 
@@ -70,6 +73,7 @@ export function createPipelines(tools: PipelineTools): Pipelines {
               return record(response, passage, tools)
             },
             (error: unknown) => {
+              if (mayBeginAgain(error, passage)) return take(receiveAgain(passage, tools, error), steps)
               const answer = fail(error, passage, tools)
               tools.resets.note(passage)
               return andThen(answer, record, passage, tools)
@@ -82,6 +86,14 @@ export function createPipelines(tools: PipelineTools): Pipelines {
   }
 }
 
+/** What has lost on its way what allowed it gets what it would get if it came now. */
+function mayBeginAgain(error: unknown, passage: Passage): error is GateError {
+  return isOvertaken(error) && error !== passage.overtaken?.error && passage.turn < MOST_TURNS
+}
+
+/** Enough for whatever changes while a request waits, and an end for what changes all the time. */
+const MOST_TURNS = 20
+
 /** No call goes on to an upstream, so that whatever a call is answered with is a refusal. */
 function inItsTongue(response: Response | undefined, passage: Passage): Answer {
   return response !== undefined && isToldByGrpc(passage) ? tellGrpc(response) : response
@@ -92,7 +104,9 @@ function answerRequest(passage: Passage, tools: PipelineTools): Answer {
   readTarget(passage)
   limitClient(passage, tools)
   const place = locate(passage)
-  return place.kind === 'route' ? goThrough(passage, tools, place.match) : actElsewhere(place, passage, tools)
+  if (place.kind === 'route') return goThrough(passage, tools, place.match)
+  if (passage.overtaken !== null) throw passage.overtaken.error
+  return actElsewhere(place, passage, tools)
 }
 
 /** The steps of a question: the request that a proxy in front asks about goes through those of any other. */
@@ -106,12 +120,12 @@ function goThrough(passage: Passage, tools: PipelineTools, match: Match<GateRout
   if (passage.trace?.isSampled === true) return goTraced(passage, passage.trace, tools, match)
   const who = authenticate(passage, tools, match)
   const verdict = andThen(who, decide, passage, tools, match)
-  return andThen(verdict, act, passage, tools, match)
+  return whileAllowed(verdict, passage, tools, act, match)
 }
 
 /** The same, with a span for each step that others may have to be waited for in. */
 function goTraced(passage: Passage, trace: Trace, tools: PipelineTools, match: Match<GateRoute>): Answer {
   const who = during(trace, 'session', () => authenticate(passage, tools, match))
   const verdict = andThen(who, found => during(trace, 'policy', () => decide(found, passage, tools, match)))
-  return andThen(verdict, act, passage, tools, match)
+  return whileAllowed(verdict, passage, tools, act, match)
 }

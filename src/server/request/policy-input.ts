@@ -15,7 +15,7 @@ export function requestFacts(passage: Passage, session: Session | null): Facts {
     method: methodOf(passage),
     client: provenClient(passage),
     target: passage.target,
-    nowMs: passage.startedMs,
+    nowMs: passage.decidedMs,
     signedInAtMs: signedInAtMs(session),
   }
 }

@@ -39,7 +39,10 @@ export interface RecheckOptions {
   readonly owners: () => Iterable<ExchangeOwner>
   /** Has `listener` called whenever something is under way where nothing was. */
   readonly onBusy: (listener: () => void) => void
-  readonly endWhere: (isOver: (owner: ExchangeOwner) => boolean, reason: string) => void
+  /** Ends what is over. Whatever waits to be sent is decided about again where it is of `whose` id, a session's or an owner's; null: all of it. */
+  readonly endWhere: (isOver: (owner: ExchangeOwner) => boolean, reason: string, whose: string | null) => void
+  /** Has all that waits to be sent decided about again that is of a session, or follows an owner, of this id; null: all of it. */
+  readonly note: (whose: string | null) => void
   readonly everyMs?: number | undefined
 }
 
@@ -56,7 +59,7 @@ const EXPIRY_MS = 1000
  * gate's own.
  */
 export function openRecheck(options: RecheckOptions): Recheck {
-  const { ports, sessions, owners, endWhere } = options
+  const { ports, sessions, owners, endWhere, note } = options
   const { directories } = sessions
   let rules = indexRules(options.initial)
   /** Sessions that have changed since what they have under way began. */
@@ -94,7 +97,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
 
   function end(sessionId: string): void {
     changed.delete(sessionId)
-    endWhere(owner => whose(owner)?.id === sessionId, 'the session has ended')
+    endWhere(owner => whose(owner)?.id === sessionId, 'the session has ended', sessionId)
   }
 
   /** Asks about every session that has something under way: nobody else would, of a page that only listens. */
@@ -120,7 +123,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
   function judgeAs(session: Session): void {
     changed.set(session.id, session)
     again.wake()
-    endWhere(owner => whose(owner)?.id === session.id && isOver(owner), 'the rules no longer allow it')
+    endWhere(owner => whose(owner)?.id === session.id && isOver(owner), 'the rules no longer allow it', session.id)
   }
 
   /** The same for the tokens and links that follow an owner, of whom something else is true: whom they stand for is read again. */
@@ -157,11 +160,12 @@ export function openRecheck(options: RecheckOptions): Recheck {
 
   sessions.onEnd(end)
   sessions.onChange(judgeAs)
-  sessions.onStanding(() => endWhere(isOver, 'the rules no longer allow it'))
-  sessions.onGrants(() => endWhere(isOver, 'a granted role is over'))
+  sessions.onStanding(() => endWhere(isOver, 'the rules no longer allow it', null))
+  sessions.onGrants(() => endWhere(isOver, 'a granted role is over', null))
   // One at a time: what was known first must not be the last word.
   let following: Promise<void> = Promise.resolve()
   sessions.onOwner(ownerId => {
+    note(ownerId)
     following = following.then(() => follow(ownerId))
   })
   let running: Promise<void> = Promise.resolve()
@@ -172,9 +176,12 @@ export function openRecheck(options: RecheckOptions): Recheck {
     waiting++
     running = running.then(checkSessions).finally(() => waiting--)
   }
-  sessions.onLookAgain(look)
+  sessions.onLookAgain(() => {
+    note(null)
+    look()
+  })
   const again = tickWhileBusy(options.everyMs ?? EVERY_MS, () => {
-    if (rules.isTimed) endWhere(isOver, 'the time that the rules allow is over')
+    if (rules.isTimed) endWhere(isOver, 'the time that the rules allow is over', null)
     if (waiting === 0) look()
     return isBusy() || changed.size > 0
   })
@@ -189,7 +196,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
   return {
     takeOver(next) {
       rules = indexRules(next)
-      endWhere(isOver, 'the rules have changed')
+      endWhere(isOver, 'the rules have changed', null)
       // On whom a guest link or a token stands, only the store knows.
       look()
     },

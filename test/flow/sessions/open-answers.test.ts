@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { fakeClock } from '../../kit/clock.ts'
+import { PAGE_LINES } from '../../kit/fields.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
@@ -70,10 +71,10 @@ async function open(
   return { wire, leg, [Symbol.dispose]: () => wire.close() }
 }
 
-/** Over for both sides: the client has a refusal, the end of its events, or a connection that was cut; the application is let go. */
+/** Over for both sides: the client has what it would get now, the end of its events, or a connection that was cut; the application is let go. */
 function isOver({ wire, leg }: Open): boolean {
   const text = wire.received.toString('latin1')
-  return (wire.isClosed || text.startsWith('HTTP/1.1 403') || text.endsWith('\r\n0\r\n\r\n')) && leg.isClosed
+  return (wire.isClosed || /^HTTP\/1\.1 40[13]/.test(text) || text.endsWith('\r\n0\r\n\r\n')) && leg.isClosed
 }
 
 const ALL = [...Object.keys(BEGINNINGS), '/upload']
@@ -153,11 +154,65 @@ test('a request that waits for its turn at the application never gets there once
   await waiting.send(`GET /waited HTTP/1.1\r\nHost: ${HOST}\r\nCookie: ${ada.cookie}\r\n\r\n`)
   await Bun.sleep(100)
   await gate.end(ada.sessionId)
-  await eventually(() => waiting.received.includes('HTTP/1.1 403'), 'it is refused')
+  await eventually(() => waiting.received.includes('HTTP/1.1 401'), 'it is refused')
   first.wire.close()
   await eventually(() => first.leg.isClosed, 'the turn is free')
   expect(upstream.text).not.toContain('/waited')
   waiting.close()
+})
+
+describe('a request that is not answered yet when its session ends gets what the next one gets:', () => {
+  /** A request of Ada that has reached the application, after she has signed out; and how often the application was asked. */
+  async function outlive(line: string, fields: readonly string[], allow = '["user"]', body = '') {
+    await using gate = await startGate(PORTAL + route(allow))
+    const ada = await gate.signIn(HOST)
+    const before = upstream.connections.length
+    const wire = await openWire(gate.port)
+    const length = body === '' ? [] : [`Content-Length: ${body.length}`]
+    await wire.send(
+      [`${line} HTTP/1.1`, `Host: ${HOST}`, `Cookie: ${ada.cookie}`, ...fields, ...length, '', body].join('\r\n'),
+    )
+    await eventually(() => upstream.connections[before]?.received.includes('\r\n\r\n') === true, 'it is asked for')
+    await gate.end(ada.sessionId)
+    await eventually(() => upstream.connections[before]?.isClosed === true, 'the application is let go')
+    if (upstream.connections.length === before + 1) await eventually(() => wire.received.length > 0, 'it is answered')
+    const { received } = wire
+    wire.close()
+    return {
+      answer: received.toString('latin1'),
+      asked: upstream.connections.slice(before).map(({ received: got }) => got.toString('latin1')),
+    }
+  }
+
+  test('a page is sent to sign in', async () => {
+    const { answer, asked } = await outlive('GET /late', PAGE_LINES)
+    expect(answer).toStartWith('HTTP/1.1 302 ')
+    expect(answer).toMatch(/\r\nlocation: [^\r]*\/\.sallyport\/login\?return=%2Flate\r\n/i)
+    expect(asked).toHaveLength(1)
+  })
+
+  for (const line of ['GET /late', 'DELETE /late']) {
+    test(`a script that asks by ${line} is told where to sign in`, async () => {
+      const { answer, asked } = await outlive(line, ['Accept: application/json'])
+      expect(answer).toStartWith('HTTP/1.1 401 ')
+      expect(answer).toContain('"sign_in":')
+      expect(asked).toHaveLength(1)
+    })
+  }
+
+  test('so is one whose body the application has, which is not sent again', async () => {
+    const { answer, asked } = await outlive('POST /late', ['Accept: application/json'], '["user"]', 'once')
+    expect([answer.slice(0, 13), asked.length]).toEqual(['HTTP/1.1 401 ', 1])
+  })
+
+  test('where nobody has to sign in, what is safe is asked for as nobody, and all else has to be sent again', async () => {
+    const open = '"public"\nheaders = "x-token"'
+    const safe = await outlive('GET /late', [], open)
+    await eventually(() => safe.asked.length === 2, 'it is asked for once more')
+    expect(safe.asked.map(text => text.includes('sallyport='))).toEqual([false, false])
+    const other = await outlive('POST /late', ['Accept: application/json'], open, 'once')
+    expect([other.answer.slice(0, 13), other.asked.length]).toEqual(['HTTP/1.1 401 ', 1])
+  })
 })
 
 describe('what was allowed by rules ends with them:', () => {
@@ -201,6 +256,7 @@ describe('what was allowed by rules ends with them:', () => {
     using late = await open(gate, '/late', [])
     using events = await open(gate, '/Events', [])
     using lines = await open(gate, '/lines', [])
+    const before = upstream.connections.length
     const other = (path: string, allow: string) => route(allow, { more: `path = "${path}"` })
     gate.save(
       PORTAL +
@@ -209,7 +265,9 @@ describe('what was allowed by rules ends with them:', () => {
         other('=/late', '"public"') +
         other('/events', '["user"]'),
     )
-    await eventually(() => [camera, late, events].every(isOver), 'what leads elsewhere ends')
+    await eventually(() => [camera, events].every(isOver), 'what leads elsewhere ends')
+    // What was not answered yet, and nothing came of it, is asked for where it leads now.
+    await eventually(() => late.leg.isClosed && upstream.connections.length === before + 1, 'it is asked for once more')
     expect(isOver(lines)).toBe(false)
   })
 })

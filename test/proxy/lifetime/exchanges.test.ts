@@ -8,10 +8,17 @@ import { forward } from '../../../src/proxy/forward.ts'
 import type { ForwardTools } from '../../../src/proxy/job.ts'
 import { createClientIdle } from '../../../src/proxy/lifetime/client-idle.ts'
 import { openDeadlines } from '../../../src/proxy/lifetime/deadlines.ts'
-import { createExchanges, type Exchange, ownerOf } from '../../../src/proxy/lifetime/exchanges.ts'
+import {
+  createExchanges,
+  type Exchange,
+  isOvertaken,
+  ownerOf,
+  whileAllowed,
+} from '../../../src/proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../../src/proxy/lifetime/roster.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { parseTarget } from '../../../src/route/target.ts'
+import type { Session } from '../../../src/session/session.ts'
 import { upstreamConfig } from '../../kit/applications/upstream.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -158,8 +165,8 @@ test('those that are to end end once, whatever place each had', () => {
     all.add(one)
   }
   for (const routeId of ['a', 'b', 'a', 'c', 'a']) add(routeId)
-  all.endWhere(({ routeId }) => routeId === 'a', 'of a test')
-  all.endWhere(({ routeId }) => routeId === 'a', 'of a test')
+  all.endWhere(({ routeId }) => routeId === 'a', 'of a test', null)
+  all.endWhere(({ routeId }) => routeId === 'a', 'of a test', null)
   expect(ended).toEqual(['a', 'a', 'a'])
   expect([...all.owners()].map(({ routeId }) => routeId).sort()).toEqual(['b', 'c'])
 })
@@ -176,4 +183,92 @@ test('RFC 9110 §8.3.1: events are events in any case and with any parameter, an
   for (const type of [null, '', 'text/event-streams', 'text/plain; a=text/event-stream']) {
     expect([type, isEventStream(type)]).toEqual([type, false])
   }
+})
+
+describe('what has changed since a decision', () => {
+  const session = { id: 'a', follows: 'owner' } as Session
+
+  test('is told by the session, by whom it follows, and for everybody', () => {
+    const all = createExchanges()
+    const changed = (since: number) => [all.hasChanged(since, session), all.hasChanged(since, null)]
+    const begun = all.moment
+    expect(changed(begun)).toEqual([false, false])
+    all.note('b')
+    expect(changed(begun)).toEqual([false, false])
+    all.note('owner')
+    expect(changed(begun)).toEqual([true, false])
+    const later = all.moment
+    expect(changed(later)).toEqual([false, false])
+    all.endWhere(() => false, 'of a test', 'a')
+    expect(changed(later)).toEqual([true, false])
+    all.note(null)
+    expect(changed(later)).toEqual([true, true])
+    expect(changed(all.moment)).toEqual([false, false])
+  })
+
+  test('is never forgotten, however many others change: then it counts for everybody', () => {
+    const all = createExchanges()
+    const begun = all.moment
+    all.note('a')
+    for (let n = 0; n < 5000; n++) all.note(`other-${n}`)
+    expect(all.hasChanged(begun, session)).toBe(true)
+    const later = all.moment
+    all.note('other-1')
+    expect(all.hasChanged(later, session)).toBe(false)
+  })
+})
+
+describe('what is waited for', () => {
+  const owner = ownerOf({
+    routeId: 'a',
+    session: null,
+    elsewhere: null,
+    method: 'GET',
+    provenClient: null,
+    target: parseTarget('GET', '/', 'app.example'),
+  })
+
+  test('is an exchange until the very turn in which it goes on', async () => {
+    const all = createExchanges()
+    const { promise, resolve } = Promise.withResolvers<number>()
+    const during: number[] = []
+    const made = whileAllowed(all, owner, promise, found => {
+      during.push([...all.owners()].length)
+      return found + 1
+    })
+    expect([...all.owners()]).toEqual([owner])
+    resolve(1)
+    expect([...all.owners()]).toEqual([owner])
+    expect(await made).toBe(2)
+    expect(during).toEqual([0])
+  })
+
+  test('ends where what allows it does, even once its work is done, and what came of that is given up', async () => {
+    for (const isDone of [false, true]) {
+      const all = createExchanges()
+      const { promise, resolve } = Promise.withResolvers<number>()
+      const steps: string[] = []
+      const made = whileAllowed(all, owner, promise, () => void steps.push('went on'), {
+        onEnd: () => steps.push('ended'),
+        discard: found => steps.push(`gave up ${found}`),
+      })
+      if (isDone) resolve(1)
+      all.endWhere(() => true, 'of a test', null)
+      resolve(1)
+      expect(isOvertaken(await made.catch((error: unknown) => error))).toBe(true)
+      expect(steps).toEqual(['ended', 'gave up 1'])
+      expect([...all.owners()]).toEqual([])
+    }
+  })
+
+  test('leaves with what its work, or its next step, throws', async () => {
+    const all = createExchanges()
+    const failing = () => Promise.reject(new Error('work'))
+    await expect(whileAllowed(all, owner, failing(), () => 1)).rejects.toThrow('work')
+    const throwing = () => {
+      throw new Error('step')
+    }
+    await expect(whileAllowed(all, owner, Promise.resolve(1), throwing)).rejects.toThrow('step')
+    expect([...all.owners()]).toEqual([])
+  })
 })

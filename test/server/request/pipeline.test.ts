@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { checkConfig } from '../../../src/config/check.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
+import { createExchanges } from '../../../src/proxy/lifetime/exchanges.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { compileSnapshot } from '../../../src/server/config/compile.ts'
 import { createLeaving } from '../../../src/server/listen/leaving.ts'
@@ -48,6 +49,7 @@ function pipeline(find: () => Session | Promise<Session>): Pipeline {
   const tools: Partial<PipelineTools> = {
     ports,
     current: () => snapshot,
+    exchanges: createExchanges(),
     idPrefix: 'test',
     metrics,
     resets: createResets(ports.now, { log: ports.log, metrics }),

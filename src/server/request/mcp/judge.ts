@@ -1,7 +1,7 @@
 import { GateError } from '../../../base/errors.ts'
 import { FORM_WAIT_MS, readBytes } from '../../../portal/form.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
-import type { Passage } from '../passage.ts'
+import { giveBody, type Passage } from '../passage.ts'
 import { readMessages } from './messages.ts'
 
 /** Calls of tools are short; what is longer belongs into a resource. */
@@ -53,20 +53,11 @@ export async function judgeMessages(
   const messages = readMessages(bytes)
   if (messages.kind === 'unclear')
     throw unclear(config.id, 'its messages could be read in more than one way, or in none')
-  const closed = messages.tools.find(tool => opensTool?.(tool) !== true)
-  if (closed !== undefined) return { kind: 'closed', tool: closed, id: messages.id }
   giveBody(passage, bytes)
-  return { kind: 'passes' }
+  const closed = messages.tools.find(tool => opensTool?.(tool) !== true)
+  return closed === undefined ? { kind: 'passes' } : { kind: 'closed', tool: closed, id: messages.id }
 }
 
 function unclear(route: string, why: string): GateError {
   return new GateError('target.malformed', `${route}: a request cannot be judged by its tools, since ${why}`)
-}
-
-/** What was read is the request's body from here on. */
-function giveBody(passage: Passage, body: Uint8Array<ArrayBuffer>): void {
-  const { request } = passage
-  const { 'transfer-encoding': _, ...sent } = passage.sent
-  passage.request = new Request(request.url, { method: 'POST', body, signal: request.signal })
-  passage.sent = { ...sent, 'content-length': String(body.byteLength) }
 }

@@ -1,12 +1,17 @@
 import { GateError } from '../../../base/errors.ts'
-import { andThen } from '../../../base/maybe-promise.ts'
 import type { Fields } from '../../../proxy/fields/identity.ts'
+import type { Exchanges } from '../../../proxy/lifetime/exchanges.ts'
 import { stripOwnCookies } from '../../../session/cookie.ts'
 import type { GateRoute, Prepared } from '../../config/snapshot.ts'
 import { TOKEN_FIELD } from '../../credentials/token-field.ts'
 import { checkOrigin } from '../../listen/sockets.ts'
 import { tellsOfWebSocket } from '../handshake.ts'
 import { type Answer, originOf, type Passage, type Question } from '../passage.ts'
+import { whileAllowed } from '../while-allowed.ts'
+
+interface Tools {
+  readonly exchanges: Exchanges
+}
 
 /** Whether the application of a route is behind a proxy in front: what others may do is no word about anything there. */
 export function isAsked({ told }: GateRoute): boolean {
@@ -21,7 +26,7 @@ export function isAsked({ told }: GateRoute): boolean {
  * Throws `websocket.handshake` for one where none may pass: the proxy in front would not make a plain request of it, as this one does;
  * `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
  */
-export function approve(passage: Passage, route: GateRoute, prepared: Prepared): Answer {
+export function approve(passage: Passage, tools: Tools, route: GateRoute, prepared: Prepared): Answer {
   const { sent, target } = passage
   if (!route.config.websockets && tellsOfWebSocket(sent)) {
     throw new GateError('websocket.handshake', 'a WebSocket was asked about where none may pass', {
@@ -35,11 +40,13 @@ export function approve(passage: Passage, route: GateRoute, prepared: Prepared):
   if (isHandshake && target !== null && isSomeones) {
     checkOrigin(sent.origin ?? null, { route, origin: originOf(passage, target) })
   }
-  const live = prepared.live === null ? [] : prepared.live()
-  return andThen(live, fields => approval(passage, route, prepared, fields))
+  const live = prepared.live === null ? NO_FIELDS : prepared.live()
+  return whileAllowed(live, passage, tools, approval, route, prepared)
 }
 
-function approval(passage: Passage, route: GateRoute, prepared: Prepared, live: Fields): Response {
+const NO_FIELDS: Fields = Object.freeze([])
+
+function approval(live: Fields, passage: Passage, _: Tools, route: GateRoute, prepared: Prepared): Response {
   const { sent, question } = passage
   const status = question?.passes ?? 204
   const authorization = prepared.authorization === undefined ? sent.authorization : prepared.authorization

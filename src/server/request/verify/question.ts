@@ -2,6 +2,7 @@ import { GateError } from '../../../base/errors.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
 import { isCallback, ownPath } from '../../../portal/place.ts'
 import { foldName, PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
+import { isOvertaken } from '../../../proxy/lifetime/exchanges.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
 import type { Match } from '../../../route/table.ts'
 import { parseTarget } from '../../../route/target.ts'
@@ -40,7 +41,11 @@ export function verify(passage: Passage, tools: PipelineTools, goThrough: GoThro
   }
   const conclude = (answer: Response | undefined) =>
     dialect.isStatusOnly ? statusOnly(passage, answer) : relayed(passage, answer)
-  const refuse = (thrown: unknown) => andThen(fail(thrown, passage, tools), conclude)
+  const refuse = (thrown: unknown) => {
+    // It begins again, with the question.
+    if (isOvertaken(thrown)) throw thrown
+    return andThen(fail(thrown, passage, tools), conclude)
+  }
   try {
     const answer = goThrough(passage, tools, locateAsked(passage, tools, dialect))
     return answer instanceof Promise ? answer.then(conclude, refuse) : conclude(answer)

@@ -1,0 +1,59 @@
+import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+const REQUEST = resolve(import.meta.dir, '../../src/server/request')
+
+/** What waits, or says that something may have to be waited for. */
+const WAIT = /\bawait\b|\.then\(|\.finally\(|\bandThen\(|\bMaybePromise\b/g
+
+/**
+ * Where a request may be waited for without `whileAllowed`, how often, and why what allows it cannot end there unseen.
+ *
+ * From the decision to the upstream there is one wait, which takes the request as an exchange, and begins again where its session or the
+ * file has changed. So a line is added here only for what comes before that, for work that `whileAllowed` itself waits for, and for answers.
+ */
+const ALLOWED: Readonly<Record<string, readonly [times: number, why: string]>> = {
+  'authenticate.ts': [3, 'before the decision, which pipeline.ts hands to whileAllowed'],
+  'credential.ts': [8, 'before the decision'],
+  'guests.ts': [3, 'before the decision'],
+  'decide.ts': [7, 'the decision itself'],
+  'mentions.ts': [5, 'a part of the decision'],
+  'mcp/judge.ts': [1, 'reads a body; act.ts hands it to whileAllowed'],
+  'replay.ts': [1, 'releases a kept form; passKept hands it to whileAllowed'],
+  'while-allowed.ts': [3, 'the wait itself'],
+  'pipeline.ts': [7, 'from who asks to the decision; answers that are recorded'],
+  'act.ts': [4, 'refusals, and pages of the portal'],
+  'pass.ts': [1, 'ends the span of an answer'],
+  'passage.ts': [1, 'the type of an answer'],
+  'record.ts': [2, 'the answer to what failed'],
+  'rewrite.ts': [4, 'changes answers'],
+  'refusal/for-admins.ts': [3, 'a page of ours'],
+  'refusal/grpc.ts': [3, 'a refusal'],
+  'verify/question.ts': [2, 'answers to a proxy in front'],
+  'recheck.ts': [5, 'on no request’s way: ends what is under way'],
+}
+
+/** The code of a file: without comments and imports, in which nothing waits. */
+function codeOf(text: string): string {
+  return text
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/\/\/.*$/gm, '')
+    .replace(/^import [\s\S]*?from '.*'$/gm, '')
+}
+
+test('a request waits nowhere between its decision and its upstream, but where what allows it may end it', () => {
+  const found: Record<string, number> = {}
+  for (const name of new Bun.Glob('**/*.{ts,tsx}').scanSync(REQUEST)) {
+    const times = codeOf(readFileSync(join(REQUEST, name), 'utf8')).match(WAIT)?.length ?? 0
+    if (times > 0) found[name] = times
+  }
+  const allowed = Object.fromEntries(Object.entries(ALLOWED).map(([name, [times]]) => [name, times]))
+  expect(found).toEqual(allowed)
+})
+
+test('what is counted as a wait is one', () => {
+  const text =
+    "import { andThen, type MaybePromise } from './x.ts'\n/** await */\nconst a = await b // await\nc.then(d)\nreturn andThen(e, f)\nlet g: MaybePromise<h>\n"
+  expect(codeOf(text).match(WAIT)).toEqual(['await', '.then(', 'andThen(', 'MaybePromise'])
+})
