@@ -38,6 +38,7 @@ import { portalNotFound } from './not-found.ts'
 import { isAnyCallback, isPortalHost, type OwnPage, ownPath, RESOURCE_METADATA, SERVER_METADATA } from './place.ts'
 import type { CompatPage, PortalRequest } from './portal.ts'
 import { discardKept, showKept } from './replay/replay.tsx'
+import type { KeepTools } from './replay/stored-form.ts'
 import type { BeginTools } from './sign-in/begin.ts'
 import { callback } from './sign-in/callback.ts'
 import { sayPerson } from './sign-in/me.ts'
@@ -60,6 +61,7 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly publications: Publications
   readonly noteForm: PersonalFormTools['noteForm']
   readonly noteStart: BeginTools['noteStart']
+  readonly countForm: KeepTools['countForm']
   readonly chargeLogout: BackChannelTools['chargeLogout']
   readonly findUser: LoginTools['findUser']
   readonly overview: AdminTools['overview']

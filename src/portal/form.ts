@@ -1,3 +1,4 @@
+import { parseLength } from '../base/amounts.ts'
 import { GateError } from '../base/errors.ts'
 import { isSmallPiece, nextTurn } from '../base/small-pieces.ts'
 import type { Sealer } from '../session/seal.ts'
@@ -132,14 +133,28 @@ export async function readBody(request: Request, maxBytes: number, formWaitMs: n
   return (await readBytes(request, maxBytes, formWaitMs))?.toString('utf8') ?? null
 }
 
-/** The same as bytes. */
+/** Who counts a body while it is read here, as it would be on its way to an application. */
+export interface BodyCount {
+  /** It begins, of this length at most; `cut` ends it. Throws `limit.open`. What is answered hears of each piece, and of its end. */
+  enter(length: number, cut: (error: GateError) => void): { given(isLong: boolean): void; leave(): void }
+}
+
+/** The same as bytes; it is counted where `count` says how. Throws what that does, and what it is cut with. */
 export async function readBytes(
   request: Request,
   maxBytes: number,
   formWaitMs: number,
+  count: BodyCount | null = null,
 ): Promise<Buffer<ArrayBuffer> | null> {
-  const reader = request.body?.getReader()
-  if (reader === undefined) return Buffer.alloc(0)
+  const { body, headers } = request
+  if (body === null) return Buffer.alloc(0)
+  const cut: { error: GateError | null } = { error: null }
+  const length = Math.min(parseLength(headers.get('content-length')) ?? maxBytes, maxBytes)
+  const counted = count?.enter(length, error => {
+    cut.error = error
+    void reader.cancel()
+  })
+  const reader = body.getReader()
   const chunks: Uint8Array[] = []
   let size = 0
   let isLate = false
@@ -150,6 +165,7 @@ export async function readBytes(
   try {
     for (let nextBytes = BYTES_A_WAIT; ; ) {
       const { done, value } = await reader.read().catch(leftInTheMiddle)
+      if (cut.error !== null) throw cut.error
       if (isLate) throw new GateError('target.stalled', 'a form came too slowly', { facts: { bytes: size } })
       if (done) return Buffer.concat(chunks)
       size += value.byteLength
@@ -158,6 +174,7 @@ export async function readBytes(
         return null
       }
       chunks.push(value)
+      counted?.given(false)
       if (size >= nextBytes) {
         nextBytes = size + BYTES_A_WAIT
         timer.refresh()
@@ -165,6 +182,7 @@ export async function readBytes(
       if (isSmallPiece(value)) await nextTurn()
     }
   } finally {
+    counted?.leave()
     clearTimeout(timer)
   }
 }

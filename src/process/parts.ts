@@ -9,6 +9,7 @@ import { createProviderPool } from '../identity/pool.ts'
 import { createPortal } from '../portal/app.ts'
 import { createPublications } from '../portal/authorization/publications.ts'
 import { FORM_WAIT_MS } from '../portal/form.ts'
+import { countUpload } from '../proxy/body/uploads.ts'
 import { createExchanges } from '../proxy/lifetime/exchanges.ts'
 import { createUpstreamPool } from '../proxy/upstream/upstream.ts'
 import { createWebSocketRelay } from '../proxy/websocket/relay.ts'
@@ -200,6 +201,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
       chargeLogout: chargeLogouts(rates, metrics),
       noteForm: countForms(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
+      countForm: (name, client) => countUpload(bodies.flows, name, client),
       noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
       overview: createOverview({
         live,

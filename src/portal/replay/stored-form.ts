@@ -3,7 +3,7 @@ import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Session, Sessions } from '../../session/session.ts'
-import { type FormTools, isOwnOrigin, readBytes } from '../form.ts'
+import { type BodyCount, type FormTools, isOwnOrigin, readBytes } from '../form.ts'
 import { bindBrowser, checkLoginCookie } from '../login-cookie.ts'
 import type { KeptForm, PortalRequest } from '../portal.ts'
 import { ownerOf, readOwner } from './page-owner.ts'
@@ -13,6 +13,8 @@ export interface KeepTools extends FormTools {
   readonly sessions: Sessions
   /** Counts a sign-in that is about to begin, as keeping a form is the first step of one. Throws `limit.rate`. */
   noteStart(clientAddress: string): void
+  /** Counts the body of a form while it is read, among what its client has under way. */
+  countForm(name: string, clientAddress: string): BodyCount
 }
 
 /** How long a form is kept. */
@@ -33,7 +35,7 @@ const LONGEST_PATH = 4096
  */
 export async function keepForm(
   ctx: PortalRequest,
-  { ports, sessions, seal, formWaitMs, noteStart }: KeepTools,
+  { ports, sessions, seal, formWaitMs, noteStart, countForm }: KeepTools,
   read: Buffer | null,
 ): Promise<{ readonly id: string; readonly setCookies: readonly string[] } | null> {
   const { request, target, keepsForms, portal } = ctx
@@ -45,7 +47,8 @@ export async function keepForm(
   if (!isOwnOrigin(ctx) || (parseLength(headers.get('content-length')) ?? 0) > keepsForms.maxBytes) return null
   const owner = await readOwner(ctx, seal)
   if (owner !== null) noteStart(ctx.clientAddress)
-  const body = owner === null ? null : (read ?? (await readBytes(request, keepsForms.maxBytes, formWaitMs)))
+  const count = countForm(keepsForms.name, ctx.clientAddress)
+  const body = owner === null ? null : (read ?? (await readBytes(request, keepsForms.maxBytes, formWaitMs, count)))
   if (owner === null || body === null) return null
   const cookie = bindBrowser(ctx, 'ask', KEPT_MS, ports.random)
   const id = randomToken(ports.random)

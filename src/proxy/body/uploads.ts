@@ -1,5 +1,5 @@
 import { GateError } from '../../base/errors.ts'
-import type { WaitsFor } from './flows.ts'
+import type { Flow, Flows, WaitsFor } from './flows.ts'
 
 /** A request's body is longer than its route takes. */
 export function tooLarge(routeId: string, maxBytes: number): GateError {
@@ -17,4 +17,15 @@ export function stalledUpload(routeId: string, waitsFor: WaitsFor): GateError {
     return new GateError('target.stalled', `${routeId}: the client stopped sending its request`, { facts, hint })
   }
   return new GateError('upstream.timeout', `${routeId}: the application stopped taking the request`, { facts, hint })
+}
+
+/** Counts the body of a client's request while it is read here, before anything is sent: it holds what it has brought. */
+export function countUpload(flows: Pick<Flows, 'admit' | 'enter'>, route: string, client: string) {
+  return {
+    /** Throws `limit.open`. */
+    enter(length: number, cut: (error: GateError) => void): Flow {
+      flows.admit(client)
+      return flows.enter({ kind: 'upload', route, client, length, cut: () => cut(stalledUpload(route, 'source')) })
+    },
+  }
 }

@@ -34,7 +34,7 @@ export function act(verdict: Verdict, passage: Passage, tools: PipelineTools, ma
   if (isGrpc(passage)) throw grpcRefused(route)
   const maxBodyBytes = longestBody(match)
   if (route.opensTool !== null) {
-    const judged = judgeMessages(passage, route, maxBodyBytes, tools.ports.now)
+    const judged = judgeMessages(passage, route, maxBodyBytes, tools)
     return whileAllowed(judged, passage, tools, passJudged, route, verdict, maxBodyBytes)
   }
   return route.config.keepPostsBytes === null

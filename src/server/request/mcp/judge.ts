@@ -1,5 +1,7 @@
 import { GateError } from '../../../base/errors.ts'
 import { FORM_WAIT_MS, readBytes } from '../../../portal/form.ts'
+import type { Flows } from '../../../proxy/body/flows.ts'
+import { countUpload } from '../../../proxy/body/uploads.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import { giveBody, type Passage } from '../passage.ts'
 import { readMessages } from './messages.ts'
@@ -17,6 +19,12 @@ export type Judged =
   /** A tool that is not open is called; `id` is that of a single request, null for a batch. */
   | { readonly kind: 'closed'; readonly tool: string; readonly id: string | number | null }
 
+interface JudgeTools {
+  readonly ports: { now(): number }
+  /** What is held of a body meanwhile counts among what its client has under way. */
+  readonly flows: Pick<Flows, 'admit' | 'enter'>
+}
+
 /** Requests that carry no message. A stream of the server's, and the end of a session (MCP, Streamable HTTP). */
 const SILENT = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS'])
 
@@ -24,13 +32,13 @@ const SILENT = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS'])
  * Judges the tools that a request calls on a route that names which are open. Everything that cannot be read is refused: another method
  * with a body, a WebSocket, what is compressed or no JSON, and what could be read in two ways.
  *
- * Writes `request` and `sent`, with the body that was read. Throws `target.malformed`, `target.too_large`, `target.stalled`. Source: MCP (tools/call), JSON-RPC 2.0.
+ * Writes `request` and `sent`, with the body that was read. Throws `target.malformed`, `target.too_large`, `target.stalled`, `limit.open`. Source: MCP (tools/call), JSON-RPC 2.0.
  */
 export async function judgeMessages(
   passage: Passage,
   { config, opensTool }: Pick<GateRoute, 'config' | 'opensTool'>,
   maxBodyBytes: number | null,
-  now: () => number,
+  { ports: { now }, flows }: JudgeTools,
 ): Promise<Judged> {
   const { request, sent } = passage
   if (sent.upgrade !== undefined) throw unclear(config.id, 'another protocol is asked for')
@@ -42,7 +50,8 @@ export async function judgeMessages(
   }
   const sinceMs = now()
   const maxBytes = Math.min(MAX_BYTES, maxBodyBytes ?? MAX_BYTES)
-  const bytes = await readBytes(request, maxBytes, Math.min(FORM_WAIT_MS, LONGEST_MS))
+  const count = countUpload(flows, config.id, passage.client)
+  const bytes = await readBytes(request, maxBytes, Math.min(FORM_WAIT_MS, LONGEST_MS), count)
   if (bytes === null) {
     throw new GateError(
       'target.too_large',
