@@ -178,6 +178,29 @@ describe('with bearer_id_tokens = true', () => {
   })
 })
 
+test('a token that was checked at one portal is checked for another by itself', async () => {
+  const route = (host: string, portal: string) =>
+    routeTo(upstream, host, `portal = "${portal}"\nheaders = "x-token"\nallow = ["user"]\ntokens = true`)
+  const toml = [
+    providerTable(provider, `access_tokens = { audience = "${AUDIENCE}" }`),
+    portalTable(EVERYONE),
+    portalTable(EVERYONE, 'away'),
+    route('app.test', 'home'),
+    route('away.test', 'away'),
+  ].join('\n')
+  await using gate = await startGate(toml, { ports: { now: clock.now } })
+  for (const hosts of [
+    ['app.test', 'away.test', 'app.test', 'away.test'],
+    ['away.test', 'app.test', 'away.test', 'app.test'],
+  ]) {
+    const authorization = `Bearer ${await accessToken({ claims: { jti: hosts.join() } })}`
+    for (const host of hosts) {
+      const answer = await fetchFrom(gate, '/', { host, accept: '*/*', authorization })
+      expect([host, answer.status, await answer.text()]).toEqual([host, 200, 'user-1 user'])
+    }
+  }
+})
+
 describe('an audience of a route', () => {
   const OWN = 'https://reports.example'
   const withOwn = (more = '') =>

@@ -202,6 +202,27 @@ describe('RFC 7662: a token that only its provider can read', () => {
     await secondEndpoint.stop(true)
   })
 
+  test('is asked about for each portal by itself', async () => {
+    const away = 'portal = "away"\nheaders = "x-token"\nallow = ["user"]\ntokens = true'
+    const toml = [
+      file(`{ audience = "${AUDIENCE}", introspect = true }`),
+      portalTable(EVERYONE, 'away'),
+      routeTo(upstream, 'away.test', away),
+    ].join('\n')
+    await using other = await startGate(toml, { ports: { now: clock.now } })
+    says = right
+    for (const hosts of [
+      ['app.test', 'away.test', 'app.test', 'away.test'],
+      ['away.test', 'app.test', 'away.test', 'app.test'],
+    ]) {
+      const token = fresh()
+      for (const host of hosts) {
+        const answer = await fetchFrom(other, '/', { host, accept: '*/*', authorization: `Bearer ${token}` })
+        expect([host, answer.status, await answer.text()]).toEqual([host, 200, 'ada'])
+      }
+    }
+  })
+
   describe('an audience of a route', () => {
     const INTROSPECTED = `{ audience = "${AUDIENCE}", introspect = true }`
 
