@@ -1,12 +1,15 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { GateError } from '../../src/base/errors.ts'
+import { plainUser } from '../../src/config/values/users-file.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { openSessions } from '../../src/session/open.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
+import { vouchersOf } from '../../src/session/vouchers.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { eventually } from '../kit/gate.ts'
 import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
 
 const ADA = makeIdentity('id', 'https://id.example', 'ada', {})
@@ -88,5 +91,49 @@ test.each(KINDS)('an end of a %s that the store refuses is told to whoever asked
   )
   fail(new Error('the disk is full'))
   expect([await ending, await isKept(kind, id)]).toEqual(['session.end', true])
+  await sessions.close()
+})
+
+test('what belonged to a name that left its file is ended once the store can be read again', async () => {
+  using folder = temporaryFolder()
+  const ports = quietPorts(fakeClock())
+  const store = openSqliteStore(join(folder.path, 's.db'), ports)
+  let isAway = true
+  let failed = 0
+  const users = { entries: new Map([['bob', plainUser('a hash')]]), totp: new Map(), groups: [] }
+  const sessions = openSessions({
+    store: {
+      ...store,
+      listTokens(portal) {
+        if (!isAway) return store.listTokens(portal)
+        failed++
+        throw new Error('the store is away')
+      },
+    },
+    sealer: createSealer(new Uint8Array(32).fill(7), ports),
+    limits: {
+      lifetimeMs: 1e9,
+      idleMs: 1e9,
+      cacheEntries: 10,
+      vouchers: vouchersOf({
+        portals: new Map([['home', { name: 'home', providers: ['people'] }]]),
+        providers: new Map([['people', { issuer: 'users:people', users }]]),
+      }),
+    },
+    ports,
+    timers: { watchMs: 1_000, flushMs: 1_000, purgeMs: 20 },
+  })
+  const make = async (name: string) => {
+    const identity = makeIdentity('people', 'users:people', `htpasswd:${name}`, {})
+    const wanted = { portal: 'home', name: 'n', lifetimeMs: 1e6, identity, limits: NOWHERE, follows: true }
+    return (await sessions.tokens.create(wanted)).held.session.id
+  }
+  const [ada, bob] = [await make('ada'), await make('bob')]
+  await sessions.lookForLeftBehind()
+  await eventually(() => failed > 1, 'it is tried again')
+  expect(await store.findTokenById(ada)).not.toBeNull()
+  isAway = false
+  await eventually(async () => (await store.findTokenById(ada)) === null, 'it is ended')
+  expect(await store.findTokenById(bob)).not.toBeNull()
   await sessions.close()
 })

@@ -178,6 +178,8 @@ describe.each(FORMATS)('a name of %s that is used again', users => {
     save(gate, users, [ADA_TOO, OTHER])
     const next = await signIn(gate, SECOND)
     expect(await goodOf(gate, had, next)).toEqual(NONE)
+    const asked = [`http://${AWAY}/album`, '--as', 'sub=htpasswd:ada', '--json']
+    expect(JSON.parse((await runOn(gate, runExplain, asked)).out)).toMatchObject({ verdict: 'deny', granted: [] })
     for (const page of ['tokens', 'guests']) {
       const cookie = next.cookieHeader(new URL(`http://${HOME}/.sallyport/x`))
       const answer = await fetchFrom(gate, `/.sallyport/${page}`, { host: HOME, cookie, accept: 'application/json' })
