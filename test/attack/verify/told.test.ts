@@ -212,3 +212,12 @@ test('which provider vouched is no client’s to say, in the field of any preset
   }
   expect((await relayed(forwarded('/open', ['X-Token-Subject: written over']))).status).toBe(204)
 })
+
+test('so is one where nobody has to sign in, but not everybody may pass: its page may be open to others', async () => {
+  const from = ['X-Forwarded-For: 10.1.2.3', `Sec-WebSocket-Key: ${WEBSOCKET_KEY}`]
+  const ask = async (uri: string, origin: string) =>
+    (await relayed(forwarded(uri, [...from, `Origin: ${origin}`]))).status
+  expect(await ask('/inner', 'http://evil.example')).toBe(403)
+  expect(await ask('/inner', `http://${APP}`)).toBe(204)
+  expect(await ask('/open', 'http://evil.example')).toBe(204)
+})

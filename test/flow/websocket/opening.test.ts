@@ -60,11 +60,26 @@ test('without WebSockets on its route, a handshake is the plain request that is 
   await upstream.close()
 })
 
+test('RFC 6455 §10.2: a page of another site opens none where nobody signs in, but not everybody may pass', async () => {
+  const upstream = await silent()
+  const route = routeTo(upstream, 'app.example', 'allow = [{ networks = ["127.0.0.0/8"], anonymous = true }]')
+  await using gate = await startGate(`${PORTAL}\n${route}`)
+  const from = (origin: string) => handshake('none=0').replace('Cookie:', `Origin: ${origin}\r\nCookie:`)
+  const response = await sendRaw(gate.port, from('http://evil.example'))
+  expect([response.status, response.body.toString().includes('"code":"access.origin"')]).toEqual([403, true])
+  expect(upstream.connections.length).toBe(0)
+  const own = await openWire(gate.port)
+  await own.send(from('http://app.example'))
+  await eventually(() => upstream.connections.some(({ received }) => hasHead(received)), 'its own page opens one')
+  own.close()
+  await upstream.close()
+})
+
 describe('a WebSocket whose upstream has not answered yet is given up', () => {
-  async function expectGivenUp(wire: Wire, upstream: RawUpstream): Promise<void> {
+  async function expectGivenUp(wire: Wire, upstream: RawUpstream, status: 401 | 403): Promise<void> {
     const response = await wire.receive()
-    expect(response.status).toBe(403)
-    expect(response.body.toString()).toContain('"code":"access.denied"')
+    expect(response.status).toBe(status)
+    expect(response.body.toString()).toContain(`"code":"${status === 401 ? 'access.sign_in' : 'access.denied'}"`)
     await eventually(() => upstream.connections.every(({ isClosed }) => isClosed), 'the upstream is let go')
     wire.close()
     await upstream.close()
@@ -80,7 +95,7 @@ describe('a WebSocket whose upstream has not answered yet is given up', () => {
       `POST /.sallyport/logout HTTP/1.1\r\nHost: app.example\r\nCookie: ${cookie}\r\nOrigin: http://app.example\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n\r\n`,
     )
     expect(out.status).toBe(303)
-    await expectGivenUp(wire, upstream)
+    await expectGivenUp(wire, upstream, 401)
   })
 
   test('when a reload no longer allows it', async () => {
@@ -90,7 +105,7 @@ describe('a WebSocket whose upstream has not answered yet is given up', () => {
     const wire = await opening(gate, upstream, cookie)
     gate.save(file(upstream, 'admin'))
     gate.server.reload()
-    await expectGivenUp(wire, upstream)
+    await expectGivenUp(wire, upstream, 403)
   })
 
   test('and not when a reload still allows it', async () => {

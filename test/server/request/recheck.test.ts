@@ -1,0 +1,89 @@
+import { expect, test } from 'bun:test'
+import { checkConfig } from '../../../src/config/check.ts'
+import type { Identity } from '../../../src/identity/identity.ts'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { ownerOf } from '../../../src/proxy/lifetime/exchanges.ts'
+import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
+import { parseTarget } from '../../../src/route/target.ts'
+import { compileSnapshot } from '../../../src/server/config/compile.ts'
+import { openRecheck, type RecheckOptions } from '../../../src/server/request/recheck.ts'
+import { guestIdentity } from '../../../src/session/credentials/guest-links.ts'
+import type { Session } from '../../../src/session/session.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { portalWith } from '../../kit/gate.ts'
+
+const SOURCES = { file: 'routes.toml', readText: () => '', readBytes: () => new Uint8Array(), env: () => undefined }
+
+const FILE = `${portalWith('guest_links = { allow = ["user"] }')}
+[[routes]]
+host = "app.example"
+respond = { status = 200, body = "open" }
+portal = "home"
+allow = ["user", { guest_link = true }]
+`
+
+const personOf = (subject: string): Identity => makeIdentity('id', 'http://127.0.0.1:9', subject, {})
+
+/** A guest by a link of somebody, whom the store is asked about without an answer. */
+const guestOf = (maker: string): Session => ({
+  id: `link-of-${maker}`,
+  portal: 'home',
+  identity: guestIdentity(`link-of-${maker}`, 'a link'),
+  isRemembered: false,
+  createdAtMs: 0,
+  expiresAtMs: Number.MAX_SAFE_INTEGER,
+  follows: `owner-${maker}`,
+  maker: personOf(maker),
+})
+
+test('the open streams of guests end with their maker at once when a directory bars that person, while the store says nothing', () => {
+  const ports = { ...quietPorts(fakeClock()), fetch: () => Promise.reject(new Error('there is no upstream')) }
+  const checked = checkConfig(FILE, SOURCES)
+  if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
+  const initial = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))
+  const owners = ['ada', 'bob'].map(maker =>
+    ownerOf({
+      routeId: initial.routes[0]?.config.id ?? '',
+      session: guestOf(maker),
+      elsewhere: null,
+      method: 'GET',
+      provenClient: '192.0.2.1',
+      target: parseTarget('GET', '/', 'app.example'),
+    }),
+  )
+  const barred = new Set<string>()
+  let tellStanding = () => {}
+  const ended: (string | undefined)[] = []
+  const sessions: Partial<RecheckOptions['sessions']> = {
+    directories: {
+      isBarred: ({ subject }: Pick<Identity, 'subject'>) => barred.has(subject),
+      see: (identity: Identity) => identity,
+    } as unknown as RecheckOptions['sessions']['directories'],
+    rejoined: session => session,
+    check: () => new Promise(() => {}),
+    follower: () => new Promise(() => {}),
+    onStanding(listener) {
+      tellStanding = listener
+    },
+    onChange: () => undefined,
+    onEnd: () => undefined,
+    onGrants: () => undefined,
+    onLookAgain: () => undefined,
+    onOwner: () => undefined,
+  }
+  const recheck = openRecheck({
+    initial,
+    ports,
+    sessions: sessions as RecheckOptions['sessions'],
+    owners: () => owners,
+    onBusy: () => undefined,
+    note: () => undefined,
+    endWhere: isOver => void ended.push(...owners.filter(isOver).map(({ session }) => session?.id)),
+  })
+  tellStanding()
+  expect(ended).toEqual([])
+  barred.add('ada')
+  tellStanding()
+  expect(ended).toEqual(['link-of-ada'])
+  recheck.close()
+})
