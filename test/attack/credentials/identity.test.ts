@@ -116,7 +116,8 @@ test('what the gate says arrives once, whatever a client repeats or Connection n
 test('a field is not kept because the claim for it is missing', async () => {
   const { head } = await ask('own', ['X-Dept: board', 'X_Dept: board', 'x.dept: board'])
   expect(head).toContain('x-who: bob')
-  expect(head?.toLowerCase()).not.toContain('dept')
+  // The gate's own random name in Via may have any letters.
+  expect(head).not.toMatch(/^[^:\r\n]*dept|board/im)
 })
 
 test('names that are no field names end the request, or end before the upstream', async () => {
