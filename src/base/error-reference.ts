@@ -214,7 +214,8 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     mend: 'The page names the claim. Have the provider honour and state it, or take it out of the rule: where it states `amr`, as Pocket ID does, `amr = ["phr"]` asks for a passkey.',
   },
   'sign_in.ticket': {
-    cause: 'The way from the portal to the application was taken twice, too late, or by another browser or network.',
+    cause:
+      'The way from the portal to the application was taken twice, more than an hour late, or by another browser or network.',
     mend: 'Start again; look at `bind_tickets` where people use several networks.',
   },
   'session.store': {

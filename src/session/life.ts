@@ -72,8 +72,8 @@ export interface Moments {
   readonly limitAtMs: number
 }
 
-/** How far the clock may have been set back before a session from the future is refused. */
-const CLOCK_SLACK_MS = 60 * 60 * 1000
+/** How far clocks may be apart, or one may have been set back, before a session from the future is refused. */
+export const CLOCK_SLACK_MS = 60 * 60 * 1000
 
 type Dated = Pick<StoredSession, 'createdAtMs' | 'expiresAtMs' | 'isRemembered' | 'checkedAtMs' | 'isRefreshable'>
 

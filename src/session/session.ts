@@ -42,10 +42,11 @@ export interface SessionEntry {
   readonly lastSeenMs: number
 }
 
-/** Kinds of single-use records: a pending sign-in, a hand-off ticket, a sign-out at the provider, a logout token that was taken, a form that met no session; an authorization code of ours, one that was redeemed, one that came again, a refresh token of ours; where a user's password was right. */
+/** Kinds of single-use records: a pending sign-in, a hand-off ticket, where that leads, a sign-out at the provider, a logout token that was taken, a form that met no session; an authorization code of ours, one that was redeemed, one that came again, a refresh token of ours; where a user's password was right. */
 export type OnceKind =
   | 'login'
   | 'ticket'
+  | 'place'
   | 'logout'
   | 'logout-token'
   | 'post'

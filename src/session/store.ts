@@ -49,6 +49,8 @@ export interface StoredOnce {
   readonly owner: string
   readonly value: string
   readonly expiresAtMs: number
+  /** How long it is good by the store's own clock, where that has one; absent: `expiresAtMs` counts, by the clock of whoever takes it. */
+  readonly lifetimeMs?: number
 }
 
 /** A token of a script or an app. What it stands for and where it is taken is JSON: the store does not look inside. */
@@ -169,7 +171,7 @@ export interface SessionStore extends AuditStore {
    * False, and nothing is changed, where a record of this kind and hash is kept already.
    */
   put(record: StoredOnce, limits: { readonly perOwner: number; readonly total: number }): MaybePromise<boolean>
-  /** The record's value once, or null. */
+  /** The record's value once, or null. `nowMs` counts where the store has no clock of its own. */
   take(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
   /** What `take` would answer; the record stays. */
   peek(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>

@@ -29,8 +29,10 @@ export interface TicketTools {
 const ASK_LIFETIME_MS = 60 * 60_000
 /** How long a browser is known that asked: while its sign-in page is open, and then while it is at the provider, an hour each. */
 const ASKED_LIFETIME_MS = 2 * ASK_LIFETIME_MS
-/** As long as a redirect takes: what is read on the way is of no use later. */
-const TICKET_LIFETIME_MS = 10_000
+/** By the store's clock. Longer than a redirect takes, since a phone may be locked on the way; what is read of it is of no use later. */
+const TICKET_LIFETIME_MS = 60_000
+/** How long it is known where a ticket was to lead: whoever comes with it later is signed in again. */
+const PLACE_LIFETIME_MS = 60 * 60_000
 
 /**
  * Sends an anonymous browser from a protected host to its portal.
@@ -93,31 +95,29 @@ export async function arrive(
   checkTraveller(ctx, destination)
   const ticket = randomToken(tools.ports.random)
   const { host, ask, path, origin } = destination
-  await tools.sessions.putOnce(
-    'ticket',
-    ticket,
-    {
-      sessionId: session.id,
-      expiresAtMs: session.expiresAtMs,
-      isRemembered: session.isRemembered,
-      host,
-      ask,
-      path,
-      portal: ctx.portal.name,
-      owner: ownerOf(session),
-      network: neighbourhoodOf(ctx.clientAddress),
-    },
-    { lifetimeMs: TICKET_LIFETIME_MS, owner: session.id },
-  )
+  const place: Place = { host, ask, path, portal: ctx.portal.name }
+  const given: Ticket = {
+    ...place,
+    sessionId: session.id,
+    expiresAtMs: session.expiresAtMs,
+    isRemembered: session.isRemembered,
+    owner: ownerOf(session),
+    network: neighbourhoodOf(ctx.clientAddress),
+  }
+  await Promise.all([
+    tools.sessions.putOnce('ticket', ticket, given, { lifetimeMs: TICKET_LIFETIME_MS, owner: session.id }),
+    tools.sessions.putOnce('place', ticket, place, { lifetimeMs: PLACE_LIFETIME_MS, owner: session.id }),
+  ])
   return redirectAnswer(303, `${origin}${ownPath('enter')}?ticket=${ticket}`, setCookies)
 }
 
 /**
  * Turns a ticket into this host's own cookie, for the browser that asked and for nobody else.
  *
- * Throws `sign_in.ticket`. Without the ask cookie the ticket is left alone: it may still be good where it belongs.
+ * One that comes too late begins a sign-in again, to where it was to lead, as the record of it says. Throws `sign_in.ticket`, and
+ * `sign_in.loop` in a FailedSignIn. Without the ask cookie the ticket is left alone: it may still be good where it belongs.
  */
-export async function enter(ctx: PortalRequest, tools: TicketTools & AuditTools): Promise<Response> {
+export async function enter(ctx: PortalRequest, tools: EnterTools): Promise<Response> {
   const ticket = readQuery(ctx).get('ticket') ?? ''
   if (!isToken(ticket)) throw ticketError('it is not a ticket')
   if (!hasLoginCookie(ctx, 'ask')) {
@@ -126,13 +126,19 @@ export async function enter(ctx: PortalRequest, tools: TicketTools & AuditTools)
       facts: { reason: causeOfNoCookie(ctx) },
     })
   }
-  const kept = parseTicket(await tools.sessions.takeOnce('ticket', ticket))
-  if (kept === null) throw ticketError('it is unknown, used or expired')
-  if (kept.host !== ctx.target.host || kept.portal !== ctx.portal.name)
+  const [given, led] = await Promise.all([
+    tools.sessions.takeOnce('ticket', ticket),
+    tools.sessions.takeOnce('place', ticket),
+  ])
+  const kept = parseTicket(given)
+  const place = kept ?? parsePlace(led)
+  if (place === null) throw ticketError('it is unknown, used or expired')
+  if (place.host !== ctx.target.host || place.portal !== ctx.portal.name)
     throw ticketError('it was made for another host')
-  if (checkLoginCookie(ctx, 'ask', kept.ask) !== 'same') {
-    throw new FailedSignIn(ticketError('it was made for another browser'), { kind: 'here', path: kept.path }, true)
+  if (checkLoginCookie(ctx, 'ask', place.ask) !== 'same') {
+    throw new FailedSignIn(ticketError('it was made for another browser'), { kind: 'here', path: place.path }, true)
   }
+  if (kept === null) return enterLate(ctx, tools, place)
   if (ctx.portal.bindTickets && kept.network !== neighbourhoodOf(ctx.clientAddress)) {
     throw new GateError('sign_in.ticket', 'the ticket was refused: it was given to another network', {
       hint: 'where people reach one host by IPv4 and another by IPv6, or by proxies in turn, bind_tickets keeps them out',
@@ -153,6 +159,19 @@ export async function enter(ctx: PortalRequest, tools: TicketTools & AuditTools)
   ])
 }
 
+/** The way to the place of a ticket that has come too late: on, where this browser is signed in meanwhile, else by way of the portal. */
+async function enterLate(ctx: PortalRequest, tools: EnterTools, { path }: Place): Promise<Response> {
+  tools.ports.log.info('A ticket came too late, and its sign-in begins again', {
+    id: ctx.requestId,
+    client: ctx.clientAddress,
+    is_signed_in: ctx.session !== null,
+  })
+  if (ctx.session !== null) return land(ctx, path, [])
+  const answer = await askPortal(ctx, tools, path)
+  answer.headers.append('set-cookie', await countLogin(ctx, tools, path))
+  return answer
+}
+
 /**
  * How long a session's cookies live: as long as the session may. Null, as long as the browser, where people may choose to
  * stay signed in, and this one did not.
@@ -170,29 +189,42 @@ export function sessionCookie(ctx: PortalRequest, token: string, lifetimeMs: num
   return writeCookie(cookieName('session', isSecure(ctx)), token, isSecure(ctx), lifetimeMs)
 }
 
-interface Ticket {
-  readonly sessionId: string
-  readonly expiresAtMs: number
-  readonly isRemembered: boolean
+type EnterTools = TicketTools & AuditTools & { readonly ports: Pick<Ports, 'log'> }
+
+/** Where a ticket leads, and for whom: nothing by which anybody is signed in. */
+interface Place {
   readonly host: string
   readonly portal: string
   readonly ask: string
   readonly path: SafeReturnTo
+}
+
+interface Ticket extends Place {
+  readonly sessionId: string
+  readonly expiresAtMs: number
+  readonly isRemembered: boolean
   readonly owner: string
   readonly network: string
 }
 
-function parseTicket(value: unknown): Ticket | null {
+function parsePlace(value: unknown): Place | null {
   if (typeof value !== 'object' || value === null) return null
-  if (!('sessionId' in value && 'host' in value && 'portal' in value && 'ask' in value && 'path' in value)) return null
-  const { sessionId, host, portal, ask, path } = value
-  const expiresAtMs: unknown = Reflect.get(value, 'expiresAtMs')
-  if (typeof sessionId !== 'string' || typeof host !== 'string' || typeof portal !== 'string') return null
-  if (typeof ask !== 'string' || typeof path !== 'string' || typeof expiresAtMs !== 'number') return null
+  if (!('host' in value && 'portal' in value && 'ask' in value && 'path' in value)) return null
+  const { host, portal, ask, path } = value
+  if (typeof host !== 'string' || typeof portal !== 'string') return null
+  if (typeof ask !== 'string' || typeof path !== 'string') return null
+  return { host, portal, ask, path: parseReturnTo(path) }
+}
+
+function parseTicket(value: unknown): Ticket | null {
+  const place = parsePlace(value)
+  if (place === null || typeof value !== 'object' || value === null) return null
+  if (!('sessionId' in value && 'expiresAtMs' in value && 'owner' in value && 'network' in value)) return null
+  const { sessionId, expiresAtMs, owner, network } = value
   const isRemembered = Reflect.get(value, 'isRemembered') === true
-  const [owner, network]: readonly unknown[] = [Reflect.get(value, 'owner'), Reflect.get(value, 'network')]
+  if (typeof sessionId !== 'string' || typeof expiresAtMs !== 'number') return null
   if (typeof owner !== 'string' || typeof network !== 'string') return null
-  return { sessionId, expiresAtMs, isRemembered, host, portal, ask, path: parseReturnTo(path), owner, network }
+  return { ...place, sessionId, expiresAtMs, isRemembered, owner, network }
 }
 
 function purposeOf({ portal }: PortalRequest): string {

@@ -7,8 +7,8 @@ import { PEEK, PUT, TAKE } from './scripts/spent.ts'
 export function onceOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): OnceStore {
   return {
     async put(record, { perOwner, total }) {
-      const { kind, hash, owner, value, expiresAtMs } = record
-      const args = [kind, hash, sha256(owner), value, expiresAtMs, ttlOf(expiresAtMs), perOwner, total]
+      const { kind, hash, owner, value, expiresAtMs, lifetimeMs = '' } = record
+      const args = [kind, hash, sha256(owner), value, expiresAtMs, ttlOf(expiresAtMs), perOwner, total, lifetimeMs]
       return (await link.run(PUT, args)) === 1
     },
     async take(kind, hash, nowMs) {

@@ -1,6 +1,7 @@
 import { sha256 } from '../../base/bytes.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
+import { CLOCK_SLACK_MS } from '../life.ts'
 import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
 import type { OnceKind, Sessions } from '../session.ts'
@@ -12,6 +13,7 @@ export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number;
   // too many is told to wait, and pushes out nobody who shares the address.
   login: { perOwner: 10_000, total: 50_000 },
   ticket: { perOwner: 100, total: 50_000 },
+  place: { perOwner: 100, total: 50_000 },
   logout: { perOwner: 500, total: 50_000 },
   'logout-token': { perOwner: 500, total: 50_000 },
   // A user has no more codes than this while one of them lasts.
@@ -36,8 +38,9 @@ export function createOnce(
   return {
     async putOnce(kind, key, value, { lifetimeMs, owner }) {
       const expiresAtMs = ports.now() + lifetimeMs
-      const sealed = await sealer.seal(value, purposeOf(kind), expiresAtMs)
-      const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs }
+      // The store says when it is over: the clock of whoever opens it may be ahead of this one.
+      const sealed = await sealer.seal(value, purposeOf(kind), expiresAtMs + CLOCK_SLACK_MS)
+      const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs, lifetimeMs }
       return guarded(() => store.put(record, ONCE_LIMITS[kind]))
     },
     async takeOnce(kind, key) {

@@ -46,9 +46,14 @@ async function signOut(gate: Gate, host: string, cookie: string): Promise<number
   return answer.status
 }
 
-test('a sign-in whose every request reaches another node succeeds, and holds on both', async () => {
-  await using valkey = await startValkey({ password: 'p@ss/w:rd%' })
-  const toml = `
+test.each([
+  ['of one clock', 0],
+  ['whose clocks are 90 seconds apart', 90_000],
+])(
+  'a sign-in whose every request reaches another node, %s, succeeds, and holds on both',
+  async (_, aheadMs) => {
+    await using valkey = await startValkey({ password: 'p@ss/w:rd%' })
+    const toml = `
 ${providerTable(provider)}
 [portals.home]
 url = "http://auth.localhost"
@@ -57,25 +62,30 @@ providers = ["id"]
 [portals.home.roles]
 user = { any = true }
 ${route('app.localhost', 'user')}`
-  await using one = await startNode(valkey, toml)
-  await using other = await startNode(valkey, toml)
-  let turn = 0
-  const ada = new BrowserLite({
-    transport(address, init) {
-      if (!address.hostname.endsWith('.localhost')) return fetch(address, init)
-      const port = [one, other][turn++ % 2]?.port
-      init.headers.set('host', address.host)
-      return fetch(`http://127.0.0.1:${port}${address.pathname}${address.search}`, init)
-    },
-  })
-  const page = await ada.signIn('http://app.localhost/deep', 'ada')
-  expect([page.response.status, page.address.pathname, page.text]).toEqual([200, '/deep', 'the application'])
-  expect(turn).toBeGreaterThan(3)
-  const cookie = ada.cookieHeader(new URL('http://app.localhost/'))
-  expect([await status(one, 'app.localhost', cookie), await status(other, 'app.localhost', cookie)]).toEqual([200, 200])
-  expect(await valkey.ask(0, 'KEYS', '*')).toContain('sallyport:1:session:')
-  for (const line of [...one.log, ...other.log]) expect(line).not.toContain('p@ss')
-}, 30_000)
+    await using one = await startNode(valkey, toml)
+    await using other = await startGate(toml, { ...shared(valkey.url()), ports: { now: () => Date.now() + aheadMs } })
+    let turn = 0
+    const ada = new BrowserLite({
+      transport(address, init) {
+        if (!address.hostname.endsWith('.localhost')) return fetch(address, init)
+        const port = [one, other][turn++ % 2]?.port
+        init.headers.set('host', address.host)
+        return fetch(`http://127.0.0.1:${port}${address.pathname}${address.search}`, init)
+      },
+    })
+    const page = await ada.signIn('http://app.localhost/deep', 'ada')
+    expect([page.response.status, page.address.pathname, page.text]).toEqual([200, '/deep', 'the application'])
+    expect(turn).toBeGreaterThan(3)
+    expect(page.trail.filter(address => address.includes('/enter?'))).toHaveLength(1)
+    const cookie = ada.cookieHeader(new URL('http://app.localhost/'))
+    expect([await status(one, 'app.localhost', cookie), await status(other, 'app.localhost', cookie)]).toEqual([
+      200, 200,
+    ])
+    expect(await valkey.ask(0, 'KEYS', '*')).toContain('sallyport:1:session:')
+    for (const line of [...one.log, ...other.log]) expect(line).not.toContain('p@ss')
+  },
+  30_000,
+)
 
 test('a sign-out on one node is denied on the other within a second', async () => {
   await using valkey = await startValkey()

@@ -147,3 +147,91 @@ test('who has said no at the provider, too late, is not asked once more', async 
   const page = await browser.open(`http://auth.example/.sallyport/callback?${answer}`)
   expect([page.response.status, page.text]).toEqual([400, expect.stringContaining(`href="${DEEP}"`)])
 })
+
+describe('a ticket to another host', () => {
+  const AGAIN = 'A ticket came too late'
+
+  /** Signs in up to the ticket, which is not entered yet. */
+  async function ticketAt(at: Stand, browser: BrowserLite): Promise<string> {
+    const answer = await browser.visit(await comeBack(await toForm(at, browser), browser))
+    const ticket = answer.headers.get('location') ?? ''
+    expect(ticket).toStartWith('http://app.example/.sallyport/enter?ticket=')
+    expect(ticket).not.toContain('deep')
+    return ticket
+  }
+
+  test.each([11, 59])('may be %d seconds on its way, as in a phone that was locked', async seconds => {
+    await using at = await stand('auth.example')
+    const browser = at.browser()
+    const ticket = await ticketAt(at, browser)
+    at.pass(seconds * 1000)
+    const page = await browser.open(ticket)
+    expect([page.address.href, page.text, page.trail]).toEqual([DEEP, 'hello sub-of-ada', [ticket]])
+    expect(at.gate.told(AGAIN)).toEqual([])
+    expect((await browser.visit(ticket)).status).toBe(400)
+  })
+
+  test.each([61, 59 * 60])('of %d seconds begins again by itself, once, to the place in its record', async seconds => {
+    await using at = await stand('auth.example')
+    const browser = at.browser()
+    const ticket = await ticketAt(at, browser)
+    at.pass(seconds * 1000)
+    const page = await browser.open(`${ticket}&return=%2Felsewhere&path=%2Felsewhere`)
+    expect([page.address.href, page.text]).toEqual([DEEP, 'hello sub-of-ada'])
+    expect(page.trail.filter(address => address.includes('/enter?'))).toHaveLength(2)
+    expect(at.gate.told(AGAIN)).toHaveLength(1)
+    expect((await browser.visit(ticket)).status).toBe(400)
+  })
+
+  test('that is older than its record leads nowhere', async () => {
+    await using at = await stand('auth.example')
+    const browser = at.browser()
+    const ticket = await ticketAt(at, browser)
+    at.pass(61 * MINUTE)
+    expect((await browser.visit(ticket)).status).toBe(400)
+    expect(browser.cookie('app.example', 'sallyport')).toBeNull()
+  })
+
+  test('that is late gives another browser nothing but a sign-in of its own', async () => {
+    await using at = await stand('auth.example')
+    const victim = at.browser()
+    await toForm(at, victim, 'http://app.example/of-victim')
+    const ticket = await ticketAt(at, at.browser())
+    at.pass(MINUTE + 1000)
+    const page = await victim.open(ticket)
+    expect([page.response.status, victim.cookie('app.example', 'sallyport')]).toEqual([400, null])
+    expect(await (await at.browser().visit(ticket)).text()).toContain('cookie')
+    expect(at.gate.told(AGAIN)).toEqual([])
+  })
+
+  test('that is late leads on whoever is signed in there meanwhile', async () => {
+    await using at = await stand('auth.example')
+    const browser = at.browser()
+    const ticket = await ticketAt(at, browser)
+    at.pass(MINUTE + 1000)
+    expect((await browser.open('http://app.example/other')).text).toBe('hello sub-of-ada')
+    const before = browser.cookie('app.example', 'sallyport')
+    expect((await browser.open(ticket)).address.href).toBe(DEEP)
+    expect(browser.cookie('app.example', 'sallyport')).toBe(before)
+  })
+
+  test('that is late again and again is a loop, and told as one', async () => {
+    await using at = await stand('auth.example')
+    const browser = at.browser()
+    const late: string[] = []
+    for (let round = 0; round < 4; round++) late.push(await nextTicket(at, browser, round === 0))
+    at.pass(MINUTE + 1000)
+    const statuses: number[] = []
+    for (const ticket of late) statuses.push((await browser.visit(ticket)).status)
+    expect(statuses).toEqual([302, 302, 302, 400])
+    expect(at.gate.told('sign_in.loop')).toHaveLength(1)
+    expect(at.gate.told(AGAIN)).toHaveLength(4)
+  })
+
+  /** The first by a sign-in, the others by the portal's session. */
+  async function nextTicket(at: Stand, browser: BrowserLite, isFirst: boolean): Promise<string> {
+    if (isFirst) return ticketAt(at, browser)
+    const asked = (await browser.visit(DEEP)).headers.get('location') ?? ''
+    return (await browser.visit(asked)).headers.get('location') ?? ''
+  }
+})

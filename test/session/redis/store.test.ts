@@ -80,6 +80,17 @@ test('a purge removes any number of sessions, in steps', () =>
     expect(await valkey.ask(mine, 'KEYS', 'sallyport:1:s*')).toBe('')
   }))
 
+test('a record with a lifetime is good that long by the server’s clock, whatever a node says', () =>
+  withStores(async (store, other) => {
+    const record = { kind: 'ticket', owner: 'o', value: 'v', expiresAtMs: Date.now() + 60_000 } as const
+    await store.put({ ...record, hash: 'a', lifetimeMs: 60_000 }, LIMITS)
+    expect(await other.peek('ticket', 'a', Date.now() + 90_000)).toBe('v')
+    expect(await other.take('ticket', 'a', Date.now() + 90_000)).toBe('v')
+    await store.put({ ...record, hash: 'b', lifetimeMs: 1 }, LIMITS)
+    await eventually(async () => (await store.peek('ticket', 'b', 0)) === null, 'it is over by the server’s clock')
+    expect(await store.take('ticket', 'b', 0)).toBeNull()
+  }))
+
 test('of fifty that take the same record from two nodes at once, one gets it', () =>
   withStores(async (one, other) => {
     for (let round = 0; round < 5; round++) {

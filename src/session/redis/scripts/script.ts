@@ -23,7 +23,7 @@ import type { Script } from '../connection.ts'
  *     audit audit-frequent   streams: the audit trail, each row as JSON
  *     changes             stream: what was done to sessions, for the caches of other nodes; never empty, by which they know a server
  *                         that has lost what it had
- *     once:KIND:HASH      hash: value, owner, expires
+ *     once:KIND:HASH      hash: value, owner, expires, and `clock` where that is the server's time
  *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `kind:KIND` has those of a kind, `once-expires` all by expiry
  *     load:KIND           sorted set: clients by how many records of a kind they have
  *
@@ -56,6 +56,14 @@ local function drop(id)
     redis.call('ZREM', p .. at[3], at[1])
     if at[4] then redis.call('ZREM', p .. at[4], at[1]) end
   end
+end
+`
+
+/** The server's own time in milliseconds, which is the same for every node. */
+export const CLOCK = `
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 `
 

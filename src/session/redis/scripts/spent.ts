@@ -1,9 +1,12 @@
-import { FORGET_ONCE, script } from './script.ts'
+import { CLOCK, FORGET_ONCE, script } from './script.ts'
 
-/** kind, hash, owner's key, value, expires, ttl, per owner, total → 1, or 0 when there is one already. */
-export const PUT = script(`${FORGET_ONCE}
+/**
+ * kind, hash, owner's key, value, expires, ttl, per owner, total, how long by the server's clock or nothing → 1, or 0 when there is one
+ * already.
+ */
+export const PUT = script(`${FORGET_ONCE}${CLOCK}
 local kind, hash, owner, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
-local key = p .. 'once:' .. kind .. ':' .. hash
+local key, expires = p .. 'once:' .. kind .. ':' .. hash, ARGV[5]
 if redis.call('EXISTS', key) == 1 then return 0 end
 local mine = p .. 'owner:' .. kind .. ':' .. owner
 local spare = redis.call('ZCARD', mine) - ARGV[7]
@@ -20,7 +23,11 @@ if spare >= 0 then
 end
 local age = redis.call('INCR', p .. 'once-count')
 local member = kind .. ' ' .. hash .. ' ' .. owner
-redis.call('HSET', key, 'value', ARGV[4], 'expires', ARGV[5], 'owner', owner)
+if ARGV[9] ~= '' then
+  expires = string.format('%.0f', clock() + ARGV[9])
+  redis.call('HSET', key, 'clock', 1)
+end
+redis.call('HSET', key, 'value', ARGV[4], 'expires', expires, 'owner', owner)
 redis.call('PEXPIRE', key, ttl)
 redis.call('ZADD', mine, age, member)
 live(mine, ttl)
@@ -28,23 +35,23 @@ redis.call('ZADD', all, age, member)
 live(all, ttl)
 redis.call('ZINCRBY', load, 1, owner)
 live(load, ttl)
-redis.call('ZADD', p .. 'once-expires', ARGV[5], member)
+redis.call('ZADD', p .. 'once-expires', expires, member)
 return 1
 `)
 
-/** kind, hash, now → the value once. */
-export const TAKE = script(`${FORGET_ONCE}
-local got = redis.call('HMGET', p .. 'once:' .. ARGV[1] .. ':' .. ARGV[2], 'value', 'expires', 'owner')
+/** kind, hash, now where the server's clock does not count → the value once. */
+export const TAKE = script(`${FORGET_ONCE}${CLOCK}
+local got = redis.call('HMGET', p .. 'once:' .. ARGV[1] .. ':' .. ARGV[2], 'value', 'expires', 'owner', 'clock')
 if not got[1] then return false end
 forget(ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. got[3])
-if tonumber(got[2]) <= tonumber(ARGV[3]) then return false end
+if tonumber(got[2]) <= (got[4] and clock() or tonumber(ARGV[3])) then return false end
 return got[1]
 `)
 
-/** kind, hash, now → the value, which stays. */
-export const PEEK = script(`
-local got = redis.call('HMGET', p .. 'once:' .. ARGV[1] .. ':' .. ARGV[2], 'value', 'expires')
-if not got[1] or tonumber(got[2]) <= tonumber(ARGV[3]) then return false end
+/** The same → the value, which stays. */
+export const PEEK = script(`${CLOCK}
+local got = redis.call('HMGET', p .. 'once:' .. ARGV[1] .. ':' .. ARGV[2], 'value', 'expires', 'clock')
+if not got[1] or tonumber(got[2]) <= (got[3] and clock() or tonumber(ARGV[3])) then return false end
 return got[1]
 `)
 
@@ -52,9 +59,8 @@ return got[1]
  * name, the time in which one is given back, how many at most, for each → for each { 1, how many are left } or { 0, how long to wait }.
  * Nothing is taken where any has nothing left.
  */
-export const SPEND = script(`
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+export const SPEND = script(`${CLOCK}
+local now = clock()
 local function keep(key, at)
   local full = string.format('%.0f', at)
   redis.call('SET', key, full, 'PXAT', full)
