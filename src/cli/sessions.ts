@@ -10,6 +10,7 @@ import { detailOf, nameOf } from '../portal/pages/person.ts'
 import { agoOf } from '../portal/pages/time.tsx'
 import { describeEntry } from '../portal/sign-in/entry.ts'
 import { EN } from '../portal/words/en.ts'
+import { EVERYONE } from '../session/ended.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { Session, SessionEntry } from '../session/session.ts'
 import { sessionFacts } from '../session/session-facts.ts'
@@ -178,6 +179,8 @@ async function revoke(
       if (some.length === ENDED_AT_ONCE) await endThem()
     }
     await endThem()
+    const issuer = provider === undefined ? null : (config.providers.get(provider)?.issuer ?? null)
+    await sessions.endEverywhere(all === true ? EVERYONE : { issuer, subject: subject ?? null, sid: null })
   }
   await io.stdout(json === true ? `${showJson({ revoked })}\n` : `${count(revoked.length, 'session')} revoked\n`)
   return EXIT.ok

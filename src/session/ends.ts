@@ -1,12 +1,14 @@
 import { GateError } from '../base/errors.ts'
 import type { Followers } from './credentials/followers.ts'
+import type { EndedMatch } from './ended.ts'
 import type { LastUses } from './last-use.ts'
 import type { SessionMemory } from './memory.ts'
 import { guarded } from './rows.ts'
+import type { Session } from './session.ts'
 import type { SessionStore } from './store.ts'
 
 export interface EndTools {
-  readonly store: Pick<SessionStore, 'remove'>
+  readonly store: Pick<SessionStore, 'remove' | 'findById'>
   readonly memory: SessionMemory
   readonly uses: LastUses
   readonly followers: Followers
@@ -21,6 +23,11 @@ export interface Ends {
    * all the same ends with it. Throws what `work` does: then they are as good as the store says.
    */
   endBy(sessionIds: readonly string[], work: () => Promise<void>): Promise<void>
+  /**
+   * Ends whom this match is about and who is in memory alone: the store, which is the truth, has no such session. Answers how many. Throws
+   * `session.store`.
+   */
+  endUnstored(match: EndedMatch): Promise<number>
   /** Ends all of these. Throws `session.end` where the store keeps what was to end. */
   end(...sessionIds: readonly string[]): Promise<void>
   onEnd(listener: (sessionId: string) => void): void
@@ -54,6 +61,15 @@ export function createEnds({ store, memory, uses, followers }: EndTools): Ends {
   return {
     forget,
     endBy,
+    async endUnstored(match) {
+      let number = 0
+      for (const { session } of [...memory.cache.all()]) {
+        if (!isMeant(match, session) || (await guarded(() => store.findById(session.id))) !== null) continue
+        forget(session.id)
+        number++
+      }
+      return number
+    },
     async end(...sessionIds) {
       try {
         await endBy(sessionIds, async () => {
@@ -69,6 +85,11 @@ export function createEnds({ store, memory, uses, followers }: EndTools): Ends {
       listeners.push(listener)
     },
   }
+}
+
+function isMeant({ issuer, subject, sid }: EndedMatch, { identity }: Session): boolean {
+  if (issuer !== null && issuer !== identity.issuer) return false
+  return (subject === null || subject === identity.subject) && (sid === null || sid === identity.claims.sid)
 }
 
 /** Whoever asked for an end has to know that there was none: the store still has what was to end, and it will be read again. */

@@ -21,12 +21,15 @@ export interface LastUses {
   readonly isPending: boolean
   /** Called whenever there is one to be written where there was none. */
   onPending(listener: () => void): void
+  /** Called with the id of a session that was used here and that the store does not have: it has ended, and nobody has told. */
+  onGone(listener: (sessionId: string) => void): void
 }
 
 /** Last uses on the way to a store. Noting one costs comparisons of numbers. */
 export function createLastUses(store: Pick<SessionStore, 'touch'>): LastUses {
   const unwritten = new Map<string, number>()
   let tellPending = () => {}
+  let tellGone = (_sessionId: string) => {}
 
   function add(sessionId: string, atMs: number): void {
     unwritten.set(sessionId, atMs)
@@ -54,7 +57,7 @@ export function createLastUses(store: Pick<SessionStore, 'touch'>): LastUses {
       const seen = new Map(unwritten)
       unwritten.clear()
       try {
-        await store.touch(seen)
+        for (const id of await store.touch(seen)) tellGone(id)
       } catch (error) {
         for (const [id, atMs] of seen) if (!unwritten.has(id)) add(id, atMs)
         throw error
@@ -65,6 +68,9 @@ export function createLastUses(store: Pick<SessionStore, 'touch'>): LastUses {
     },
     onPending(listener) {
       tellPending = listener
+    },
+    onGone(listener) {
+      tellGone = listener
     },
   }
 }

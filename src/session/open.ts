@@ -7,6 +7,7 @@ import { createFollowers } from './credentials/followers.ts'
 import type { GuestLinks } from './credentials/guest-links.ts'
 import { createManagement } from './credentials/manage.ts'
 import { ownerIdOf } from './credentials/owners.ts'
+import type { EndedMatch } from './ended.ts'
 import { createEnds } from './ends.ts'
 import { createFinder } from './find.ts'
 import { createGrants, type Grants, keyOf, parseKey } from './grants/grants.ts'
@@ -114,7 +115,12 @@ export function openSessions(options: SessionOptions): OpenSessions {
     vouch,
   })
   const { noteOwner, suspend, ownersAt } = followers
-  const { forget, end, endBy, onEnd } = createEnds({ store, memory, uses, followers })
+  const { forget, end, endBy, endUnstored, onEnd } = createEnds({ store, memory, uses, followers })
+  uses.onGone(forget)
+  const endEverywhere = async (match: EndedMatch) => {
+    await guarded(() => store.tellEnded(match))
+    return endUnstored(match)
+  }
   const refreshes =
     ask === undefined
       ? null
@@ -131,6 +137,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     vouch,
     lastUseOf: id => Math.max(cache.held(id)?.lastSeenMs ?? 0, uses.of(id)),
     end,
+    endEverywhere,
   })
   const directories = createDirectories({
     store,
@@ -154,7 +161,21 @@ export function openSessions(options: SessionOptions): OpenSessions {
     for (const look of lookers) look()
   }
   const upkeep = startUpkeep(
-    { store, ports, audit, memory, uses, followers, signing, grants, directories, withdrawal, forget, lookAgain },
+    {
+      store,
+      ports,
+      audit,
+      memory,
+      uses,
+      followers,
+      signing,
+      grants,
+      directories,
+      withdrawal,
+      forget,
+      endUnstored,
+      lookAgain,
+    },
     options.timers ?? DEFAULT_TIMERS,
   )
 
@@ -163,6 +184,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     findAnywhere: finder.findAnywhere,
     renew: finder.renew,
     end,
+    endEverywhere,
     tokens,
     links,
     grants,

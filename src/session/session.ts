@@ -2,6 +2,7 @@ import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Pace, Spent } from '../base/rate.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'
+import type { EndedMatch } from './ended.ts'
 
 /** One sign-in of one person at one portal. Any number of hosts hold a cookie of their own for it. */
 export interface Session {
@@ -126,7 +127,14 @@ export interface Sessions {
     readonly providers: readonly string[]
     readonly subject: string | null
     readonly sid: string | null
+    /** Whether the provider said so itself. What anybody may say makes other processes look only where it has ended something. */
+    readonly isVerified: boolean
   }): Promise<number>
+  /**
+   * Makes every process look for sessions that it has in memory and the store does not: of one person, of one session at a provider, or
+   * everyone's. For whoever has ended all of them in the store. Answers how many this process had.
+   */
+  endEverywhere(match: EndedMatch): Promise<number>
   /**
    * Keeps a value for one later `takeOnce`. `owner` (a client's address, all of one IPv6 network being one, or an id) bounds how many
    * one may hold: its own oldest makes room, or that of whoever holds most. False where this key is kept already.

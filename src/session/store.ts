@@ -1,6 +1,7 @@
 import type { AuditStore } from '../audit/store.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Pace, Spent } from '../base/rate.ts'
+import type { EndedMatch } from './ended.ts'
 import type { OnceKind } from './session.ts'
 
 /** What mends a folder in which neither a database nor its key can be made. */
@@ -127,6 +128,8 @@ export interface StoredChanges {
   readonly removed: readonly string[]
   /** Updated by a refresh, or owners of whom something else is true now. Ids that are in `removed` too may be among them. */
   readonly updated: readonly string[]
+  /** Whose sessions were ended, whether or not the store had any of them. */
+  readonly ended?: readonly EndedMatch[]
   /** More may have been done than is said here: whatever is in memory has to be read again. */
   readonly isIncomplete?: true
 }
@@ -159,10 +162,12 @@ export interface SessionStore extends AuditStore {
   /** True for one caller alone until `untilMs`, or until `update` or `release`; false for others, and for a session that is gone. */
   lease(sessionId: string, nowMs: number, untilMs: number): MaybePromise<boolean>
   release(sessionId: string): MaybePromise<void>
-  /** Writes when sessions were last used, newest wins. */
-  touch(seen: ReadonlyMap<string, number>): MaybePromise<void>
+  /** Writes when sessions were last used, newest wins. Answers the ids of those that the store does not have. */
+  touch(seen: ReadonlyMap<string, number>): MaybePromise<readonly string[]>
   /** Removes sessions with all their handles, and tells every other process. */
   remove(...sessionIds: readonly string[]): MaybePromise<void>
+  /** Tells every other process whose sessions have ended: one of them may have in memory what the store has no more. */
+  tellEnded(match: EndedMatch): MaybePromise<void>
   /** What was done by anyone since the last call, this process among them or not. */
   changesSince(): MaybePromise<StoredChanges>
   /**
@@ -228,8 +233,11 @@ export interface SessionStore extends AuditStore {
    * nothing is changed, where it is another by now.
    */
   replacePushed(directory: string, id: string, before: string | null, after: string | null): MaybePromise<boolean>
-  /** Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. */
-  purge(nowMs: number, idleBeforeMs: number): MaybePromise<void>
+  /**
+   * Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. To every other process, a session,
+   * token or link that goes has ended as by `remove`. Answers those of which `changesSince` does not tell this one.
+   */
+  purge(nowMs: number, idleBeforeMs: number): MaybePromise<readonly string[]>
   /**
    * Calls soon after anything may have been written, by whomever. Null where nobody tells: then `changesSince` is to be asked
    * again and again.

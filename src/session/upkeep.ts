@@ -6,6 +6,7 @@ import { oneAtATime, repeatEvery } from '../base/repeat.ts'
 import { tickWhileBusy } from '../base/while-busy.ts'
 import type { Followers } from './credentials/followers.ts'
 import { isOwnerId } from './credentials/owners.ts'
+import { type EndedMatch, isEveryone } from './ended.ts'
 import { startHearing } from './hearing.ts'
 import type { LastUses } from './last-use.ts'
 import { longestIdleMs } from './life.ts'
@@ -19,7 +20,11 @@ export interface SessionTimers {
   /** How often last uses are written. */
   readonly flushMs: number
   readonly purgeMs: number
+  /** How much longer than the longest `idle` a session is kept in the store: for last uses that other processes have yet to write. */
+  readonly lateMs?: number
 }
+
+const LATE_MS = 2 * 60_000
 
 export const DEFAULT_TIMERS: SessionTimers = { watchMs: 500, flushMs: 5_000, purgeMs: 60_000 }
 
@@ -41,6 +46,8 @@ export interface UpkeepTools {
   readonly withdrawal: { tend(): Promise<void> }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
+  /** These have ended elsewhere: who of them is in memory alone ends here. */
+  endUnstored(match: EndedMatch): Promise<number>
   /** Anything may have ended elsewhere. */
   lookAgain(): void
 }
@@ -51,20 +58,23 @@ export interface UpkeepTools {
  */
 export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(): Promise<void> } {
   const { store, ports, audit, memory, uses, followers, signing, grants, directories, withdrawal } = tools
-  const { forget, lookAgain } = tools
+  const { forget, endUnstored, lookAgain } = tools
 
   async function hearOthers(): Promise<void> {
     await directories.tend()
-    const { removed, updated, isIncomplete } = await store.changesSince()
+    const { removed, updated, ended = [], isIncomplete: isLate } = await store.changesSince()
+    const isIncomplete = isLate === true || ended.some(isEveryone)
     for (const id of removed) forget(id)
-    if (isIncomplete === true) forgetEverything()
+    if (isIncomplete) forgetEverything()
+    // It is told once: where the store cannot say who is in it, everyone is read again before their next use.
+    else for (const match of ended) await endUnstored(match).catch(forgetEverything)
     for (const id of updated) {
       if (isOwnerId(id)) followers.forgetOwner(id)
       const held = memory.cache.held(id)
       const row = held === undefined ? null : await store.findById(id)
       if (held !== undefined && row !== null && row.checkedAtMs > held.checkedAtMs) memory.adopt(row, held)
     }
-    if (isIncomplete === true) await directories.hearAll()
+    if (isIncomplete) await directories.hearAll()
     else for (const id of new Set(updated.filter(isDirectoryId))) await directories.hear(id)
   }
 
@@ -76,15 +86,21 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
     signing.tend().catch((error: unknown) => ports.log.warn('The signing keys could not be read', errorFacts(error)))
   }
 
+  async function purge(): Promise<void> {
+    // A use that could not be written yet must not count for nothing.
+    await uses.flush()
+    const nowMs = ports.now()
+    const idleMs = longestIdleMs(memory.limits) + (timers.lateMs ?? LATE_MS)
+    for (const id of await store.purge(nowMs, nowMs - idleMs)) forget(id)
+  }
+
   grants
     .hear()
     .catch((error: unknown) => ports.log.warn('Which roles were granted could not be read', errorFacts(error)))
   const repeat = (everyMs: number, what: string, work: () => MaybePromise<unknown>) =>
     repeatEvery(everyMs, { what, work, log: ports.log })
   const running = [
-    repeat(timers.purgeMs, 'purge old sessions', () =>
-      store.purge(ports.now(), ports.now() - longestIdleMs(memory.limits)),
-    ),
+    repeat(timers.purgeMs, 'purge old sessions', purge),
     repeat(timers.purgeMs, 'purge the audit trail', audit.tend),
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
     repeat(timers.purgeMs, 'end what belonged to names that left a file of users', withdrawal.tend),

@@ -94,6 +94,7 @@ const RANKS: readonly (readonly Room[])[] = [
       ban: 'sessions are kept without knowing what they open',
       knows: ['audit', 'base', 'config', 'identity'],
       floors: [
+        { parts: ['ended.ts'], ban: 'whose sessions have ended is a value, whoever is told' },
         { parts: ['session.ts'], ban: 'a session is a value, whoever keeps it' },
         { parts: ['session-facts.ts'], ban: 'what may be told of a session depends on nobody who tells it' },
         {

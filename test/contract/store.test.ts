@@ -422,6 +422,48 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await store.findByHash('live')).not.toBeNull()
     }))
 
+  test('a purge tells of every session that it ends, and those that are used and gone are named', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        for (const [id, expiresAtMs] of Object.entries({ old: 100, live: 9e15 })) {
+          await store.insert(storedSession(id, { expiresAtMs, lastSeenMs: 9e14 }), {
+            hash: id,
+            sessionId: id,
+            host: 'x',
+          })
+        }
+        await other.changesSince()
+        await store.purge(200, 0)
+        expect(await other.changesSince()).toEqual({ removed: ['old'], updated: [] })
+        const touched = { old: 9.1e14, live: 9.2e14, never: 5 }
+        expect([...(await store.touch(new Map(Object.entries(touched))))].sort()).toEqual(['never', 'old'])
+        expect((await store.findById('live'))?.lastSeenMs).toBe(touched.live)
+        // An older use than is known is no sign that a session is gone.
+        expect(await store.touch(new Map([['live', 1]]))).toEqual([])
+      } finally {
+        await other.close()
+      }
+    }))
+
+  test('whose sessions have ended is told to every process, whether or not there are any', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      try {
+        await other.changesSince()
+        const ended = [
+          { issuer: 'https://id.example', subject: 'ada', sid: null },
+          { issuer: 'https://id.example', subject: null, sid: 's' },
+          { issuer: null, subject: null, sid: null },
+        ]
+        for (const match of ended) await store.tellEnded(match)
+        expect(await other.changesSince()).toEqual({ removed: [], updated: [], ended })
+        expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
+      } finally {
+        await other.close()
+      }
+    }))
+
   const TOKEN: StoredApiToken = {
     id: 'token-1',
     hash: 'h1',

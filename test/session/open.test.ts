@@ -112,8 +112,9 @@ describe('a session', () => {
         async touch(seen) {
           begun.resolve()
           await slow.promise
-          await store.touch(seen)
+          const gone = await store.touch(seen)
           written.push(...seen.keys())
+          return gone
         },
       },
       sealer: createSealer(KEY, ports),

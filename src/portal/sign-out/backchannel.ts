@@ -95,6 +95,7 @@ async function endOnce(
       providers: same.map(one => one.name),
       subject: token.subject,
       sid: token.sid,
+      isVerified: true,
     })
   } catch (thrown) {
     // Nothing was ended: the same token, sent again, must not then pass for a replay.

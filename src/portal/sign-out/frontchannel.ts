@@ -21,7 +21,7 @@ export async function frontChannelLogout(ctx: PortalRequest, tools: BackChannelT
   if (providers.length === 0) throw malformed('its iss is none of this portal’s providers')
   const names = providers.map(({ name }) => name)
   const giveBack = tools.chargeLogout(ctx.clientAddress)
-  const number = await tools.sessions.endFor({ issuer, providers: names, subject: null, sid })
+  const number = await tools.sessions.endFor({ issuer, providers: names, subject: null, sid, isVerified: false })
   await tellEnded(ctx, tools, { provider: names.join(', '), reason: 'front-channel', number }, giveBack)
   return frameAnswer('<title>Signed out</title>', new URL(issuer).origin)
 }

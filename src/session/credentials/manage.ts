@@ -1,5 +1,6 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
+import type { EndedMatch } from '../ended.ts'
 import { isLive, lifetimesAt, momentsOf, type SessionLimits } from '../life.ts'
 import { guarded, openSecrets, parseSession } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
@@ -17,6 +18,8 @@ export interface ManageTools {
   /** A use that the store does not know of yet; 0 where there is none. */
   lastUseOf(sessionId: string): number
   end(...sessionIds: readonly string[]): Promise<void>
+  /** Ends who is in memory alone, and tells every other process to do the same. */
+  endEverywhere(match: EndedMatch): Promise<number>
 }
 
 /** How sessions are looked at and ended by people and providers, off the path of requests: straight from the store. */
@@ -68,7 +71,7 @@ export function createManagement(
       const { sessions, next } = await guarded(() => store.list(portal, page))
       return { entries: entriesOf(sessions), next }
     },
-    async endFor({ issuer, providers, subject, sid }) {
+    async endFor({ issuer, providers, subject, sid, isVerified }) {
       const rows =
         sid !== null
           ? await guarded(() => store.findBySid(issuer, sid))
@@ -80,7 +83,9 @@ export function createManagement(
         return provider !== undefined && providers.includes(provider) && (subject === null || row.subject === subject)
       })
       if (ids.length > 0) await tools.end(...ids.map(({ id }) => id))
-      return ids.length
+      // What the store does not have may live on in the memory of any process.
+      if (!isVerified && ids.length === 0) return 0
+      return ids.length + (await tools.endEverywhere({ issuer, subject, sid }))
     },
   }
 }

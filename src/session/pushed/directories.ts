@@ -111,7 +111,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
 
   /** Ends all that is kept of someone: sessions first, so that no token or link is made by one of them meanwhile. */
   async function endAll({ provider, issuer, portals }: Directory, subject: string): Promise<number> {
-    const sessions = await tools.endFor({ issuer, providers: [provider], subject, sid: null })
+    const sessions = await tools.endFor({ issuer, providers: [provider], subject, sid: null, isVerified: true })
     for (const portal of portals) {
       const owner = await guarded(() => store.findOwner(ownerIdOf({ portal, identity: { issuer, subject } })))
       const identity = owner === null ? null : identityOf(owner)

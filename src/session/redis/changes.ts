@@ -1,4 +1,5 @@
 import type { Ports } from '../../base/ports.ts'
+import { type EndedMatch, EVERYONE, parseEndedMatch } from '../ended.ts'
 import { parseStanding, type StoredChanges } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { CHANGES_KEPT_MS, type EndedAgain, type Endings } from './endings.ts'
@@ -43,6 +44,7 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
   async function hear(send: RedisLink['send']): Promise<StoredChanges> {
     const removed: string[] = []
     const updated: string[] = []
+    const ended: EndedMatch[] = []
     // Whoever asks right after the start waits for the greeting, which finds out where to begin.
     if (!hasBegun) await send('PING', [])
     for (let from = position; ; ) {
@@ -65,7 +67,11 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
         if (what === 'removed') {
           removed.push(String(subject))
           endings.removed(String(subject))
+        } else if (what === 'purged') {
+          // Not remembered with the rest: what was over stays over on any server, and many at once would push out what was ended.
+          removed.push(String(subject))
         } else if (what === 'updated') updated.push(String(subject))
+        else if (what === 'ended') ended.push(parseEndedMatch(String(subject)) ?? EVERYONE)
         if (standing !== undefined) endings.noted(String(subject), parseStanding(String(standing)), Number(noted))
       }
     }
@@ -73,7 +79,8 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
     const isComplete = !hasMissed && nowMs - heardAtMs < CHANGES_KEPT_MS / 2
     hasMissed = false
     heardAtMs = nowMs
-    return isComplete ? { removed, updated } : { removed, updated, isIncomplete: true }
+    const changes = ended.length === 0 ? { removed, updated } : { removed, updated, ended }
+    return isComplete ? changes : { ...changes, isIncomplete: true }
   }
 
   /**

@@ -73,9 +73,12 @@ export function sessionsOver(link: RedisLink, ttlOf: (expiresAtMs: number) => nu
     },
     async touch(seen) {
       const all = [...seen]
+      const gone: string[] = []
       for (let from = 0; from < all.length; from += BATCH) {
-        await link.run(scripts.TOUCH, all.slice(from, from + BATCH).flat())
+        const ids = await link.run(scripts.TOUCH, all.slice(from, from + BATCH).flat())
+        if (Array.isArray(ids)) gone.push(...ids.map(String))
       }
+      return gone
     },
     async remove(...sessionIds) {
       for (let from = 0; from < sessionIds.length; from += BATCH) {

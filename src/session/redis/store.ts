@@ -10,6 +10,7 @@ import { CHANGES_KEPT_MS, createEndings, type EndedAgain } from './endings.ts'
 import { linksOver } from './guest-links.ts'
 import { ownersOver } from './owners.ts'
 import { pushedOver } from './pushed.ts'
+import { CHANGES } from './scripts/script.ts'
 import { PURGE, REPLACE_SHARED } from './scripts/shared.ts'
 import { sessionsOver } from './sessions.ts'
 import { onceOver } from './single-use.ts'
@@ -103,6 +104,9 @@ export function openRedisStore(
       return isOther
     },
     onWritten: null,
+    async tellEnded(match) {
+      await link.send('XADD', [CHANGES, '*', 'ended', JSON.stringify(match)])
+    },
     changesSince: () => changes.since(link.send),
     async readShared(name) {
       const value = await link.send('GET', [`sallyport:1:shared:${name}`])
@@ -114,8 +118,9 @@ export function openRedisStore(
     async purge(nowMs, idleBeforeMs) {
       for (let step = 0; step < PURGE_STEPS; step++) {
         const more = await link.run(PURGE, [nowMs, idleBeforeMs, BATCH, ports.now() - CHANGES_KEPT_MS])
-        if (more !== 1) return
+        if (more !== 1) break
       }
+      return []
     },
     close: () => link.close(),
   }

@@ -20,6 +20,7 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     lease: (id, nowMs, untilMs) => run(store => store.lease(id, nowMs, untilMs)),
     release: id => run(store => store.release(id)),
     touch: seen => run(store => store.touch(seen)),
+    tellEnded: match => run(store => store.tellEnded(match)),
     remove: (...ids) => run(store => store.remove(...ids)),
     put: (record, limits) => run(store => store.put(record, limits)),
     take: (kind, hash, nowMs) => run(store => store.take(kind, hash, nowMs)),

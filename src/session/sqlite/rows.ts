@@ -42,21 +42,33 @@ export function storeOn(database: Database): SessionStore {
     ...pushedOn(database, retryBusy, changes.tellUpdated),
     ...auditOn(database, retryBusy, () => isClosed),
     changesSince: changes.since,
+    tellEnded: retryBusy(changes.tellEnded),
     // Whoever opened the file watches it.
     onWritten: null,
     async purge(nowMs, idleBeforeMs) {
+      const ended: string[] = []
       for (const [purgeSome, beforeMs] of [
         [purgeExpired, nowMs],
         [purgeIdle, idleBeforeMs],
+      ] as const) {
+        const purgeNow = retryBusy(() => (isClosed ? [] : purgeSome(beforeMs)))
+        await inSlices(async () => {
+          const ids = await purgeNow()
+          ended.push(...ids)
+          return ids.length > 0
+        })
+      }
+      for (const [purgeSome, beforeMs] of [
         [purgeOnce, nowMs],
         [purgeAllowances, nowMs],
         [changes.purge, nowMs - CHANGES_KEPT_MS],
       ] as const) {
         await inSlices(retryBusy(() => !isClosed && purgeSome(beforeMs)))
       }
-      if (!isClosed) await purgeTokens(nowMs)
+      if (!isClosed) ended.push(...(await purgeTokens(nowMs)))
       if (!isClosed) await purgeOwners(nowMs)
-      if (!isClosed) await purgeLinks(nowMs)
+      if (!isClosed) ended.push(...(await purgeLinks(nowMs)))
+      return ended
     },
     close() {
       isClosed = true

@@ -103,7 +103,9 @@ async function look(path: string, count: number): Promise<Omit<Row, 'count' | 's
       missP99Us: times[(LOOK_UPS * 99) / 100] ?? Number.NaN,
       listMs,
       // They were used a millisecond after each other.
-      heldUpMs: await holdUp(async () => store.purge(0, newestMs - count + Math.min(OVER, count / 2))),
+      heldUpMs: await holdUp(async () => {
+        await store.purge(0, newestMs - count + Math.min(OVER, count / 2))
+      }),
     }
   } finally {
     await open.close()

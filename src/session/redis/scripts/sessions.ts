@@ -92,16 +92,20 @@ return 1
 
 export const RELEASE = script(`return redis.call('HDEL', p .. 'session:' .. ARGV[1], 'lease')`)
 
-/** ids and times in pairs. */
+/** ids and times in pairs → the ids of which there is no session. */
 export const TOUCH = script(`
+local gone = {}
 for i = 1, #ARGV, 2 do
   local key = p .. 'session:' .. ARGV[i]
   local seen = redis.call('HGET', key, 'seen')
-  if seen and tonumber(seen) < tonumber(ARGV[i + 1]) then
+  if not seen then
+    gone[#gone + 1] = ARGV[i]
+  elseif tonumber(seen) < tonumber(ARGV[i + 1]) then
     redis.call('HSET', key, 'seen', ARGV[i + 1])
     redis.call('ZADD', p .. 'seen', ARGV[i + 1], ARGV[i])
   end
 end
+return gone
 `)
 
 /** ids. */

@@ -29,13 +29,17 @@ return 1
 /** now, last use before which all are idle, how many of a kind at most, when changes are too old to tell → 1 when there may be more. */
 export const PURGE = script(`${DROP}${FORGET_ONCE}
 local more = 0
+local function finish(id)
+  drop(id)
+  redis.call('XADD', p .. 'changes', '*', 'purged', id)
+end
 local function over(index, before, remove)
   local found = redis.call('ZRANGEBYSCORE', p .. index, '-inf', before, 'LIMIT', 0, ARGV[3])
   for _, member in ipairs(found) do remove(member) end
   if #found == tonumber(ARGV[3]) then more = 1 end
 end
-over('expires', ARGV[1], drop)
-over('seen', ARGV[2], drop)
+over('expires', ARGV[1], finish)
+over('seen', ARGV[2], finish)
 over('once-expires', ARGV[1], forget)
 local newest = redis.call('XREVRANGE', p .. 'changes', '+', '-', 'COUNT', 1)[1]
 if newest then

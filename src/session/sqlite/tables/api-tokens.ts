@@ -25,7 +25,7 @@ export function tokensOn(
   database: Database,
   retryBusy: BusyRetry,
   tellRemoved: (id: string) => void,
-): TokenStore & { purgeTokens(nowMs: number): MaybePromise<void> } {
+): TokenStore & { purgeTokens(nowMs: number): MaybePromise<readonly string[]> } {
   const insert = database.query(
     'INSERT INTO tokens (id, hash, portal, name, grant_json, created_ms, expires_ms, is_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   )
@@ -37,7 +37,9 @@ export function tokensOn(
   const use = database.query('UPDATE tokens SET is_used = 1 WHERE id = ? AND is_used = 0')
   const rename = database.query('UPDATE tokens SET id = ? WHERE id = ?')
   const remove = database.query('DELETE FROM tokens WHERE id = ?')
-  const purge = database.query('DELETE FROM tokens WHERE expires_ms <= ?')
+  const purge = database.query<{ readonly id: string }, [number]>(
+    'DELETE FROM tokens WHERE expires_ms <= ? RETURNING id',
+  )
   function put({ id, hash, portal, name, grant, createdAtMs, expiresAtMs, isUsed }: StoredApiToken): void {
     insert.run(id, hash, portal, name, grant, createdAtMs, expiresAtMs, isUsed ? 1 : 0)
   }
@@ -64,7 +66,13 @@ export function tokensOn(
         return true
       }),
     ),
-    purgeTokens: retryBusy((nowMs: number) => void purge.run(nowMs)),
+    purgeTokens: retryBusy(
+      database.transaction((nowMs: number) => {
+        const ids = purge.all(nowMs).map(({ id }) => id)
+        for (const id of ids) tellRemoved(id)
+        return ids
+      }),
+    ),
   }
 }
 

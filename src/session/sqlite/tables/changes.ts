@@ -1,4 +1,5 @@
 import type { Database } from 'bun:sqlite'
+import { type EndedMatch, EVERYONE, parseEndedMatch } from '../../ended.ts'
 import type { StoredChanges } from '../../store.ts'
 import { SLICE } from '../slices.ts'
 
@@ -7,10 +8,14 @@ const MOST_CHANGES = 5000
 
 const NO_CHANGES = Object.freeze({ removed: Object.freeze([]), updated: Object.freeze([]) })
 
+/** What the column `is_update` says. Processes of before know the first two, and pass over the third. */
+const [REMOVED, UPDATED, ENDED] = [0, 1, 2] as const
+
 /** What processes tell each other of rows that they changed. Telling is a part of the transaction that changes them. */
 export interface Changes {
   tellRemoved(id: string): void
   tellUpdated(id: string): void
+  tellEnded(match: EndedMatch): void
   /** What was done since the last call, by whichever connection. */
   since(): StoredChanges
   /** Forgets a slice of what was told before; false where there was nothing. */
@@ -36,8 +41,9 @@ export function changesOn(database: Database): Changes {
   let seenChange = newest.get()?.seq ?? 0
 
   return {
-    tellRemoved: id => void tell.run(id, 0),
-    tellUpdated: id => void tell.run(id, 1),
+    tellRemoved: id => void tell.run(id, REMOVED),
+    tellUpdated: id => void tell.run(id, UPDATED),
+    tellEnded: match => void tell.run(JSON.stringify(match), ENDED),
     since() {
       // data_version changes only when another connection has written: the usual answer costs one pragma and no read.
       const now = version.get()?.data_version ?? 0
@@ -49,9 +55,10 @@ export function changesOn(database: Database): Changes {
         return { ...NO_CHANGES, isIncomplete: true }
       }
       seenChange = rows.at(-1)?.seq ?? seenChange
-      const idsOf = (isUpdate: number) =>
-        rows.filter(row => row.is_update === isUpdate).map(({ session_id }) => session_id)
-      return { removed: idsOf(0), updated: idsOf(1) }
+      const textsOf = (kind: number) => rows.filter(row => row.is_update === kind).map(({ session_id }) => session_id)
+      const ended = textsOf(ENDED).map(text => parseEndedMatch(text) ?? EVERYONE)
+      const changes = { removed: textsOf(REMOVED), updated: textsOf(UPDATED) }
+      return ended.length === 0 ? changes : { ...changes, ended }
     },
     purge: beforeMs => purgeOld.run(beforeMs).changes > 0,
   }

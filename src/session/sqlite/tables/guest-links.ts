@@ -25,7 +25,7 @@ export function linksOn(
   database: Database,
   retryBusy: BusyRetry,
   tellRemoved: (id: string) => void,
-): LinkStore & { purgeLinks(nowMs: number): MaybePromise<void> } {
+): LinkStore & { purgeLinks(nowMs: number): MaybePromise<readonly string[]> } {
   const insert = database.query(
     'INSERT INTO links (id, hash, portal, grant_json, uses, used, created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   )
@@ -38,7 +38,9 @@ export function linksOn(
     'UPDATE links SET used = used + 1 WHERE hash = ? AND expires_ms > ? AND used < uses RETURNING *',
   )
   const remove = database.query('DELETE FROM links WHERE id = ?')
-  const purge = database.query('DELETE FROM links WHERE expires_ms <= ?')
+  const purge = database.query<{ readonly id: string }, [number]>(
+    'DELETE FROM links WHERE expires_ms <= ? RETURNING id',
+  )
   return {
     insertLink: retryBusy(({ id, hash, portal, grant, uses, used, createdAtMs, expiresAtMs }: StoredGuestLink) => {
       insert.run(id, hash, portal, grant, uses, used, createdAtMs, expiresAtMs)
@@ -54,7 +56,13 @@ export function linksOn(
         return true
       }),
     ),
-    purgeLinks: retryBusy((nowMs: number) => void purge.run(nowMs)),
+    purgeLinks: retryBusy(
+      database.transaction((nowMs: number) => {
+        const ids = purge.all(nowMs).map(({ id }) => id)
+        for (const id of ids) tellRemoved(id)
+        return ids
+      }),
+    ),
   }
 }
 

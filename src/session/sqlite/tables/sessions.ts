@@ -1,4 +1,5 @@
 import type { Database } from 'bun:sqlite'
+import { andThen } from '../../../base/maybe-promise.ts'
 import type { RefreshedFields, SessionStore, StoredHandle, StoredSession } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 import { bySlices, SLICE } from '../slices.ts'
@@ -41,10 +42,10 @@ export type SignInStore = Pick<
   | 'remove'
 >
 
-/** Each removes a slice of what is over; false where there was nothing. */
+/** Each removes a slice of what is over, tells of it as of any end, and answers the ids; none where there was nothing. */
 export interface SessionPurges {
-  purgeExpired(nowMs: number): boolean
-  purgeIdle(beforeMs: number): boolean
+  purgeExpired(nowMs: number): readonly string[]
+  purgeIdle(beforeMs: number): readonly string[]
 }
 
 /** The sessions of an open database, with their handles. */
@@ -121,18 +122,26 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
   const endLease = database.query('UPDATE sessions SET lease_ms = 0 WHERE id = ?')
   const touchOne = database.query('UPDATE sessions SET seen_ms = ?2 WHERE id = ?1 AND seen_ms < ?2')
   const removeOne = database.query('DELETE FROM sessions WHERE id = ?')
-  const purgeExpired = database.query(
-    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_ms <= ? LIMIT ${SLICE})`,
+  const isThere = database.query('SELECT 1 FROM sessions WHERE id = ?')
+  const purgeExpired = database.query<{ readonly id: string }, [number]>(
+    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_ms <= ? LIMIT ${SLICE}) RETURNING id`,
   )
-  const purgeIdle = database.query(
-    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE seen_ms <= ? LIMIT ${SLICE})`,
+  const purgeIdle = database.query<{ readonly id: string }, [number]>(
+    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE seen_ms <= ? LIMIT ${SLICE}) RETURNING id`,
   )
 
   const touchSome = retryBusy(
     database.transaction((seen: readonly (readonly [string, number])[]) => {
-      for (const [id, atMs] of seen) touchOne.run(id, atMs)
+      const unknown = seen.filter(([id, atMs]) => touchOne.run(id, atMs).changes === 0 && isThere.get(id) === null)
+      return unknown.map(([id]) => id)
     }),
   )
+  const purging = (purge: typeof purgeIdle) =>
+    database.transaction((beforeMs: number): readonly string[] => {
+      const ids = purge.all(beforeMs).map(({ id }) => id)
+      for (const id of ids) changes.tellRemoved(id)
+      return ids
+    })
   const removeSome = retryBusy(
     database.transaction((ids: readonly string[]) => {
       for (const id of ids) {
@@ -181,10 +190,14 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
       (sessionId: string, nowMs: number, untilMs: number) => takeLease.run(sessionId, nowMs, untilMs).changes > 0,
     ),
     release: retryBusy((sessionId: string) => void endLease.run(sessionId)),
-    touch: seen => bySlices([...seen], SLICE, touchSome),
+    touch(seen) {
+      const gone: string[] = []
+      const touched = bySlices([...seen], SLICE, some => andThen(touchSome(some), ids => void gone.push(...ids)))
+      return andThen(touched, () => gone)
+    },
     remove: (...sessionIds) => bySlices(sessionIds, SLICE, removeSome),
-    purgeExpired: nowMs => purgeExpired.run(nowMs).changes > 0,
-    purgeIdle: beforeMs => purgeIdle.run(beforeMs).changes > 0,
+    purgeExpired: purging(purgeExpired),
+    purgeIdle: purging(purgeIdle),
   }
 }
 

@@ -1,0 +1,30 @@
+/** Whose sessions were ended; null stands for any. */
+export interface EndedMatch {
+  readonly issuer: string | null
+  readonly subject: string | null
+  /** The provider's own name for its session. */
+  readonly sid: string | null
+}
+
+/** Everyone's. */
+export const EVERYONE: EndedMatch = Object.freeze({ issuer: null, subject: null, sid: null })
+
+/** An EndedMatch as a store gives it back; null for what is none of ours: then it may be anybody's. */
+export function parseEndedMatch(text: string): EndedMatch | null {
+  try {
+    const raw = JSON.parse(text) as Partial<Record<keyof EndedMatch, unknown>> | null
+    const [issuer, subject, sid] = [raw?.issuer, raw?.subject, raw?.sid]
+    return isName(issuer) && isName(subject) && isName(sid) ? { issuer, subject, sid } : null
+  } catch {
+    return null
+  }
+}
+
+function isName(raw: unknown): raw is string | null {
+  return raw === null || typeof raw === 'string'
+}
+
+/** Whether a match is about everyone. */
+export function isEveryone({ issuer, subject, sid }: EndedMatch): boolean {
+  return issuer === null && subject === null && sid === null
+}

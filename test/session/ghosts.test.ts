@@ -1,0 +1,217 @@
+import { Database } from 'bun:sqlite'
+import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { makeIdentity } from '../../src/identity/identity.ts'
+import type { SessionLimits } from '../../src/session/life.ts'
+import { type OpenSessions, openSessions } from '../../src/session/open.ts'
+import { openRedisStore } from '../../src/session/redis/store.ts'
+import { createSealer } from '../../src/session/seal.ts'
+import { openSqliteStore } from '../../src/session/sqlite/store.ts'
+import type { SessionTimers } from '../../src/session/upkeep.ts'
+import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { eventually } from '../kit/gate.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { startValkey } from '../kit/programs/valkey.ts'
+import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const LIMITS: SessionLimits = { lifetimeMs: 12 * HOUR, idleMs: 2 * HOUR, cacheEntries: 100, vouchers: ANY_PROVIDER }
+const HOST = 'x.example'
+const ISSUER = 'https://id.example'
+
+const keep = untilTheEnd()
+const valkey = keep(await startValkey())
+let database = 0
+
+/** One of several gates over a store, with a clock of its own. */
+interface Gate {
+  readonly sessions: OpenSessions
+  /** Sessions of whose end whoever listens was told. */
+  readonly ended: readonly string[]
+}
+
+interface GateOptions {
+  readonly clock?: Pick<FakeClock, 'now'>
+  readonly idleMs?: number
+  readonly timers?: Partial<SessionTimers>
+}
+
+interface Stand {
+  gate(options?: GateOptions): Gate
+  /** Takes all sessions out of the store and tells nobody, as a gate of before does when it cleans up. */
+  emptySilently(): Promise<void>
+}
+
+type Act = (stand: Stand) => Promise<void>
+
+async function withSqlite(act: Act): Promise<void> {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  await withGates(
+    ports => openSqliteStore(path, ports),
+    act,
+    async () => {
+      const raw = new Database(path)
+      raw.run('PRAGMA foreign_keys = ON')
+      raw.run('DELETE FROM sessions')
+      raw.close()
+    },
+  )
+}
+
+async function withRedis(act: Act): Promise<void> {
+  const mine = database++
+  const url = valkey.url(mine)
+  const all =
+    "for _, kind in ipairs({'session', 'handle'}) do for _, k in ipairs(redis.call('KEYS', '*:' .. kind .. ':*')) do redis.call('DEL', k) end end"
+  await withGates(
+    ports => openRedisStore({ url, shownAs: url }, ports),
+    act,
+    async () => {
+      await valkey.ask(mine, 'EVAL', all, '0')
+    },
+  )
+}
+
+async function withGates(
+  openStore: (ports: ReturnType<typeof quietPorts>) => ReturnType<typeof openSqliteStore>,
+  act: Act,
+  emptySilently: Stand['emptySilently'],
+): Promise<void> {
+  const opened: OpenSessions[] = []
+  try {
+    await act({
+      gate({ clock = { now: Date.now }, idleMs = LIMITS.idleMs, timers = {} } = {}) {
+        const ports = quietPorts(clock)
+        const sessions = openSessions({
+          store: openStore(ports),
+          sealer: createSealer(new Uint8Array(32).fill(7), ports),
+          limits: { ...LIMITS, idleMs },
+          ports,
+          timers: { watchMs: 20, flushMs: 20, purgeMs: 1e6, ...timers },
+        })
+        opened.push(sessions)
+        const ended: string[] = []
+        sessions.onEnd(id => ended.push(id))
+        return { sessions, ended }
+      },
+      emptySilently,
+    })
+  } finally {
+    for (const sessions of opened) await sessions.close()
+  }
+}
+
+const signIn = ({ sessions }: Gate, subject: string, sid = 'none') =>
+  sessions.start({
+    portal: 'home',
+    host: HOST,
+    identity: makeIdentity('id', ISSUER, subject, { sid }),
+    secrets: { idToken: 'x', refreshToken: null },
+  })
+
+const whoIs = async ({ sessions }: Gate, token: string) => (await sessions.find(token, HOST))?.identity.subject ?? null
+
+describe.each([
+  ['sqlite', withSqlite],
+  ['redis', withRedis],
+] as const)('over %s', (_name, withStand) => {
+  test('what a gate with a shorter idle time removes from the store ends at a gate with a longer one', () =>
+    withStand(async ({ gate }) => {
+      const here = gate()
+      const { token, session } = await signIn(here, 'ada')
+      gate({ idleMs: 200, timers: { purgeMs: 20, lateMs: 0 } })
+      await eventually(() => here.ended.includes(session.id), 'it is told')
+      expect(await whoIs(here, token)).toBeNull()
+    }))
+
+  test('what a gate has removed for being idle is not back once its idle time is longer', () =>
+    withStand(async ({ gate }) => {
+      const here = gate({ idleMs: 200, timers: { purgeMs: 20, lateMs: 0 } })
+      const { token } = await signIn(here, 'ada')
+      await eventually(async () => (await here.sessions.count()) === 0, 'it is removed')
+      await eventually(() => here.ended.length > 0, 'it has ended here')
+      here.sessions.configure(LIMITS)
+      expect(await whoIs(here, token)).toBeNull()
+    }))
+
+  test('a session whose last use is not written yet is not removed for being idle', () =>
+    withStand(async ({ gate }) => {
+      const here = gate({ idleMs: 200, timers: { purgeMs: 20 } })
+      const { session } = await signIn(here, 'ada')
+      await Bun.sleep(400)
+      expect([await here.sessions.count(), here.ended.includes(session.id)]).toEqual([1, false])
+    }))
+
+  const ENDS: readonly (readonly [string, (gate: Gate) => Promise<unknown>, number])[] = [
+    [
+      'of its person',
+      ({ sessions }) =>
+        sessions.endFor({ issuer: ISSUER, providers: ['id'], subject: 'ada', sid: null, isVerified: true }),
+      1,
+    ],
+    [
+      'of its session at the provider',
+      ({ sessions }) =>
+        sessions.endFor({ issuer: ISSUER, providers: ['id'], subject: null, sid: 'of-ada', isVerified: true }),
+      1,
+    ],
+    ['of everyone', ({ sessions }) => sessions.endEverywhere({ issuer: null, subject: null, sid: null }), 2],
+  ]
+
+  test.each(ENDS)('a session that is in memory alone ends at every gate by the end %s', (_what, end, gone) =>
+    withStand(async ({ gate, emptySilently }) => {
+      const [one, other, third] = [gate(), gate(), gate()]
+      const { token } = await signIn(one, 'ada', 'of-ada')
+      const bob = await signIn(one, 'bob', 'of-bob')
+      for (const at of [one, other])
+        expect([await whoIs(at, token), await whoIs(at, bob.token)]).toEqual(['ada', 'bob'])
+      await emptySilently()
+      for (const at of [one, other]) expect(await whoIs(at, token)).toBe('ada')
+      await end(third)
+      for (const at of [one, other]) await eventually(async () => (await whoIs(at, token)) === null, 'it has ended')
+      expect(await whoIs(other, bob.token)).toBe(gone === 1 ? 'bob' : null)
+    }),
+  )
+
+  test('the gate that is told of an end says how many it had in memory alone, and keeps who is in the store', () =>
+    withStand(async ({ gate, emptySilently }) => {
+      const here = gate()
+      await signIn(here, 'ada')
+      await emptySilently()
+      const later = await signIn(here, 'ada')
+      const all = { issuer: ISSUER, providers: ['id'], subject: 'ada', sid: null }
+      expect(await here.sessions.endEverywhere({ issuer: ISSUER, subject: 'ada', sid: null })).toBe(1)
+      expect(await whoIs(here, later.token)).toBe('ada')
+      expect(await here.sessions.endFor({ ...all, isVerified: true })).toBe(1)
+      expect(await whoIs(here, later.token)).toBeNull()
+    }))
+
+  test('what anybody may say makes no other process look where it ended nothing', () =>
+    withStand(async ({ gate, emptySilently }) => {
+      const [here, other] = [gate(), gate()]
+      const { token } = await signIn(here, 'ada', 's')
+      await emptySilently()
+      const said = { issuer: ISSUER, providers: ['id'], subject: null, sid: 's', isVerified: false }
+      expect(await other.sessions.endFor(said)).toBe(0)
+      // Told after it, and so heard after it.
+      const bob = await signIn(here, 'bob')
+      await other.sessions.end(bob.session.id)
+      await eventually(() => here.ended.includes(bob.session.id), 'the gate has heard')
+      expect(await whoIs(here, token)).toBe('ada')
+    }))
+
+  test('a session that is used and that the store does not have ends with its next written use', () =>
+    withStand(async ({ gate, emptySilently }) => {
+      const clock = fakeClock(Date.now())
+      const here = gate({ clock })
+      const { token, session } = await signIn(here, 'ada')
+      await emptySilently()
+      clock.advance(MINUTE)
+      expect(await whoIs(here, token)).toBe('ada')
+      await eventually(() => here.ended.includes(session.id), 'it has ended')
+      expect(await whoIs(here, token)).toBeNull()
+    }))
+})
