@@ -1,3 +1,4 @@
+import type { Ask } from './ask.ts'
 import type { Facts } from './errors.ts'
 
 /**
@@ -31,7 +32,10 @@ export interface Ports {
   now(): number
   /** Cryptographically strong random bytes. */
   random(byteCount: number): Uint8Array<ArrayBuffer>
-  fetch(address: string, init?: BunFetchRequestInit): Promise<Response>
+  /** For what goes on to an application and back as it is: the proxy's alone. */
+  forward(address: string, init: BunFetchRequestInit): Promise<Response>
+  /** For all that is asked on our own account: nothing of an answer is inflated, and its length is bounded (`ask.ts`). */
+  readonly ask: Ask
   /** All addresses of a host's name, as this machine resolves it; throws what the platform throws where there are none. */
   resolve(host: string): Promise<readonly string[]>
   /** The file as UTF-8 text; throws what the platform throws. */

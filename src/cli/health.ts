@@ -1,6 +1,8 @@
+import { type Answered, type Asking, UnreadError } from '../base/ask.ts'
 import { showUnseen } from '../base/visible.ts'
 import { parseListen } from '../config/values/listen.ts'
 import type { Io } from '../console/io.ts'
+import { ask } from '../console/network.ts'
 import { layOutUsage } from '../console/usage.ts'
 
 const DEFAULT_ADDRESS = '127.0.0.1:9464'
@@ -54,20 +56,31 @@ export async function askReady(text: string): Promise<string | null> {
   const address = parsed.value
   const host = address.kind === 'unix' ? 'localhost' : address.host.includes(':') ? `[${address.host}]` : address.host
   const url = `http://${host}:${address.kind === 'unix' ? 80 : address.port}/readyz`
-  const init: BunFetchRequestInit & { readonly proxy: false } = {
-    redirect: 'manual',
-    proxy: false,
+  const init: Asking = {
     signal: AbortSignal.timeout(TIMEOUT_MS),
     // A name by which the listener is reached here need not be one that it knows.
     headers: { host: 'localhost' },
     ...(address.kind === 'unix' ? { unix: address.path } : {}),
   }
   try {
-    const answer = await fetch(url, init)
+    const answer = await ask(url, init)
     if (answer.status === 200) return null
-    const words = showUnseen((await answer.text()).trim().slice(0, MOST_WORDS))
+    const words = showUnseen(await wordsOf(answer))
     return `is not ready: it answered ${answer.status}${words === '' ? '' : ` (${words})`}`
   } catch (error) {
     return whyNoAnswer(error)
+  }
+}
+
+/** What an answer says, in short; why it is not read where it should not be. */
+async function wordsOf(answer: Answered): Promise<string> {
+  try {
+    return new TextDecoder()
+      .decode(await answer.beginning(4 * MOST_WORDS))
+      .trim()
+      .slice(0, MOST_WORDS)
+  } catch (error) {
+    if (error instanceof UnreadError) return `what it says ${error.message}`
+    throw error
   }
 }

@@ -7,6 +7,7 @@ import type { Log, Ports } from '../base/ports.ts'
 import { becomeAnew, isAsNeeded, ownCommand, REQUEST_LIMIT } from './anew.ts'
 import type { Io } from './io.ts'
 import { openLogs } from './logs.ts'
+import { ask, forward } from './network.ts'
 import { runProgram } from './run-program.ts'
 
 /**
@@ -19,7 +20,8 @@ export function realPorts(
   return {
     now: Date.now,
     random: byteCount => crypto.getRandomValues(new Uint8Array(byteCount)),
-    fetch: (address, init) => fetch(address, init),
+    forward,
+    ask,
     resolve: async host => (await lookup(host, { all: true })).map(({ address }) => address),
     run: runProgram,
     readText: io.readText,

@@ -1,3 +1,4 @@
+import { UnreadError } from '../base/ask.ts'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
@@ -8,7 +9,7 @@ import { hintForUnreached } from './unreached.ts'
 export interface WireLimits {
   /** For one request, head and body together. */
   readonly timeoutMs: number
-  /** Of a body, after decoding. */
+  /** Of a body. */
   readonly maxBytes: number
 }
 
@@ -23,34 +24,41 @@ export type Reach = Pick<ProviderConfig, 'internalUrl' | 'ca'>
 /** A provider that is asked where people go, with the authorities of this machine. */
 export const DIRECT: Reach = Object.freeze({ internalUrl: null, ca: null })
 
+const UNREAD_HINT =
+  'answers of a provider are short, and not compressed where nobody asks for that: is it a provider that answers there?'
+
 const BODILESS = new Set([204, 205, 304])
 
 /**
- * A fetch that follows no redirect, uses no proxy from the environment, and has read the whole body within the limits.
+ * A fetch as `Ports.ask`, which has read the whole body within the limits.
  *
- * Certificates are held against `ca` alone, where the provider has one. Throws `provider.down` when the provider cannot be reached, is silent, breaks off or sends too much. Any status that it
+ * Certificates are held against `ca` alone, where the provider has one. Throws `provider.down` when the provider cannot be reached, is silent, breaks off, sends too much or compresses it. Any status that it
  * does send is an answer, not an error.
  */
-export function createProviderFetch(ports: Pick<Ports, 'fetch'>, limits: WireLimits, reach: Reach): ProviderFetch {
+export function createProviderFetch(ports: Pick<Ports, 'ask'>, limits: WireLimits, reach: Reach): ProviderFetch {
   const trust = reach.ca === null ? {} : { tls: { ca: reach.ca } }
   return async (address, init = {}) => {
     const signal = AbortSignal.timeout(limits.timeoutMs)
     try {
       // A connection of its own: a kept one that the provider has closed since would lose a code, which Bun never sends twice.
-      const own = { redirect: 'manual', proxy: false, keepalive: false, signal } as const
-      const response = await ports.fetch(address, { ...init, ...trust, ...own })
-      const body = await readBody(response, limits.maxBytes, signal)
+      const own = { keepalive: false, signal, maxBytes: limits.maxBytes }
+      const response = await ports.ask(address, { ...init, ...trust, ...own })
+      const body = await response.bytes()
       return new Response(BODILESS.has(response.status) ? null : body, {
         status: response.status,
         headers: response.headers,
       })
     } catch (thrown) {
-      if (thrown instanceof GateError) throw thrown
-      const what = signal.aborted ? `did not answer within ${limits.timeoutMs} ms` : 'cannot be reached'
+      const isUnread = thrown instanceof UnreadError
+      const what = isUnread
+        ? `gave an answer that ${thrown.message}`
+        : signal.aborted
+          ? `did not answer within ${limits.timeoutMs} ms`
+          : 'cannot be reached'
       const isInternal = reach.internalUrl !== null && URL.parse(address)?.origin === reach.internalUrl
       const where = `${shownAddress(address, 'program')}${isInternal ? ' (internal_url)' : ''}`
       throw new GateError('provider.down', `${where} ${what}`, {
-        hint: hintForUnreached(address, thrown, isInternal),
+        hint: isUnread ? UNREAD_HINT : hintForUnreached(address, thrown, isInternal),
         facts: { address: shownAddress(address, 'program') },
         cause: bareError(thrown),
         retryAfterS: 5,
@@ -72,28 +80,4 @@ export function bareError(thrown: unknown): Error {
   bare.name = thrown.name
   if ('code' in thrown && typeof thrown.code === 'string') Object.assign(bare, { code: thrown.code })
   return bare
-}
-
-async function readBody(response: Response, maxBytes: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  const reader = response.body?.getReader()
-  const stop = () => void reader?.cancel().catch(() => {})
-  signal.addEventListener('abort', stop)
-  try {
-    while (reader !== undefined) {
-      const { done, value } = await reader.read()
-      signal.throwIfAborted()
-      if (done) break
-      size += value.byteLength
-      if (size > maxBytes) {
-        stop()
-        throw new GateError('provider.down', `the provider sent more than ${maxBytes} bytes`, { retryAfterS: 5 })
-      }
-      chunks.push(value)
-    }
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
-  return new Uint8Array(Buffer.concat(chunks))
 }

@@ -50,7 +50,7 @@ import { frontChannelLogout } from './sign-out/frontchannel.ts'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out/sign-out.tsx'
 
 export interface PortalTools extends FormTools, AuditTools {
-  readonly ports: Pick<Ports, 'fetch' | 'now' | 'random' | 'log'>
+  readonly ports: Pick<Ports, 'ask' | 'now' | 'random' | 'log'>
   readonly sessions: Sessions & { readonly links: GuestLinks } & {
     readonly tokens: ApiTokens
     readonly signing: Signing

@@ -86,7 +86,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     instance: makePseudonym(ports),
   })
   const tracer = createTracer(exporter, { ...ports, tick: () => performance.now() })
-  const providers = createProviderPool({ ...ports, fetch: tracer.watch(ports.fetch) })
+  const providers = createProviderPool({ ...ports, ask: tracer.watch(ports.ask) })
   const pool = meters === null ? providers : meters.providers.watch(providers)
   const live = createLive({
     initial: first.snapshot,

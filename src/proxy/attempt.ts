@@ -48,7 +48,7 @@ function send(job: ForwardJob, tools: ForwardTools, origin: Origin, stamp: numbe
     const one = new Attempt({ job, tools, origin, stamp, isHeld, resolve, reject })
     init.signal = one.signal
     if (isStreamed) init.body = one.send(body)
-    tools.ports.fetch(origin.base + job.path, init).then(
+    tools.ports.forward(origin.base + job.path, init).then(
       response => one.answer(response),
       (error: unknown) => one.fail(error),
     )

@@ -29,7 +29,7 @@ export interface ForwardMeter {
 
 /** What the forwarder needs of the process. */
 export interface ForwardTools {
-  readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
+  readonly ports: Pick<Ports, 'forward' | 'now' | 'log'>
   readonly deadlines: Deadlines
   readonly exchanges: Exchanges
   readonly flows: Flows

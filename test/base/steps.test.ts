@@ -40,7 +40,7 @@ test('what is done in turns lets everything that waits have its own before each 
 
 test('routes are compiled at most 250 to a step, to what they are compiled to at once', () => {
   const { config, fingerprint } = manyRoutes(2000)
-  const pool = createUpstreamPool({ ...quietPorts(fakeClock()), fetch: () => Promise.reject(new Error('nobody asks')) })
+  const pool = createUpstreamPool({ ...quietPorts(fakeClock()), ask: () => Promise.reject(new Error('nobody asks')) })
   const steps = compileSteps(config, fingerprint, pool)
   let count = 1
   let step = steps.next()

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { askBy } from '../../src/base/ask.ts'
 import { runCheck } from '../../src/cli/check.ts'
 import { clientName } from '../../src/cli/init/pocket-id.ts'
 import { runInit } from '../../src/cli/init/run.ts'
@@ -48,8 +49,7 @@ async function init(
     }
     const ports = {
       ...quietPorts(fakeClock(Date.now())),
-      fetch: async (address: string, given?: RequestInit) =>
-        instead(address, given?.method ?? 'GET') ?? fetch(address, given),
+      ask: askBy(async (address, given) => instead(address, given.method ?? 'GET') ?? fetch(address, given)),
     }
     const all = [...base, ...host, ...(terminal === null ? ['--yes'] : []), ...argv]
     return runInit(

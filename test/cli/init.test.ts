@@ -7,6 +7,7 @@ import { runCheck } from '../../src/cli/check.ts'
 import { runInit } from '../../src/cli/init/run.ts'
 import { readUsers } from '../../src/config/values/users-file.ts'
 import type { Io } from '../../src/console/io.ts'
+import { forward } from '../../src/console/network.ts'
 import { runProgram } from '../../src/console/run-program.ts'
 import { verifyPassword } from '../../src/identity/passwords/password.ts'
 import { quietPorts } from '../kit/clock.ts'
@@ -34,6 +35,7 @@ const provider = keep(
 function portsFor(io: Io): Ports {
   return {
     ...commandPorts(io),
+    forward,
     resolve: async () => [],
     run: runProgram,
     log: createLog({ now: Date.now, style: 'json', write: () => {} }),

@@ -12,6 +12,7 @@ import {
 import { errorFacts } from '../../src/base/errors.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
 import { parseClientKey } from '../../src/config/values/pem/client-key.ts'
+import { ask } from '../../src/console/network.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { publicClientKey } from '../../src/identity/tokens/proof.ts'
 import { quietPorts } from '../kit/clock.ts'
@@ -27,7 +28,7 @@ const PATH = '/var/run/secrets/tokens/id'
 let assertion = ''
 const ports = {
   ...quietPorts({ now: () => NOW_S * 1000 }),
-  fetch: (address: string, init?: BunFetchRequestInit) => fetch(address, init),
+  ask,
   readText(path: string) {
     if (path === PATH && assertion !== '') return assertion
     throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'bun:test'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import { ask } from '../../src/console/network.ts'
 import { readText } from '../../src/console/read-file.ts'
 import { bareError } from '../../src/identity/http.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
@@ -14,7 +15,7 @@ let nowMs = 1_900_000_000_000
 const logged: string[] = []
 const ports = {
   now: () => nowMs,
-  fetch: (address: string, init?: BunFetchRequestInit) => fetch(address, init),
+  ask,
   readText,
   log: {
     debug() {},

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import { errorFacts } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import { ask } from '../../src/console/network.ts'
 import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { LoginRequest, LoginResult, ProviderClient } from '../../src/identity/provider.ts'
@@ -13,9 +14,9 @@ import { refusal } from '../kit/thrown.ts'
 const NOW_S = 1_900_000_000
 let nowMs = NOW_S * 1000
 
-const ports: Pick<Ports, 'now' | 'fetch' | 'log' | 'readText'> = {
+const ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'> = {
   now: () => nowMs,
-  fetch: (address, init) => fetch(address, init),
+  ask,
   readText,
   log: { debug() {}, info() {}, warn() {}, error() {} },
 }

@@ -1,7 +1,9 @@
 /** What a file says of how a provider is asked, and of which of its statements count. */
+
 import { beforeEach, describe, expect, test } from 'bun:test'
 import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import { ask } from '../../src/console/network.ts'
 import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { BeginOptions, LoginRequest, LoginResult } from '../../src/identity/provider.ts'
@@ -19,9 +21,9 @@ const LOGIN: LoginRequest = {
 }
 
 const told: (readonly [message: string, facts: object])[] = []
-const ports: Pick<Ports, 'now' | 'fetch' | 'log' | 'readText'> = {
+const ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'> = {
   now: () => NOW_MS,
-  fetch: (address, init) => fetch(address, init),
+  ask,
   readText,
   log: { debug() {}, info() {}, warn: (message, facts = {}) => void told.push([message, facts]), error() {} },
 }

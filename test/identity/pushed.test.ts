@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'bun:test'
 import type { Code } from '../../src/base/errors.ts'
+import { ask } from '../../src/console/network.ts'
 import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { quietPorts } from '../kit/clock.ts'
@@ -37,7 +38,7 @@ function begin(discovery: Record<string, unknown> = {}) {
   const ports = {
     ...quietPorts({ now: Date.now }),
     readText,
-    fetch: (at: string, init?: BunFetchRequestInit) => fetch(at, init),
+    ask,
   }
   return createProviderPool(ports)
     .client(providerConfig(provider, { par: 'always' }))

@@ -2,10 +2,12 @@
  * The providers of docs/providers.md: what is written there for each, at a stand-in whose discovery document, ID token and userinfo say
  * what that provider documents of its own.
  */
+
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { checkConfig } from '../../src/config/check.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import { ask } from '../../src/console/network.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { LoginRequest } from '../../src/identity/provider.ts'
 import { isEmailVouched, trustedEmails } from '../../src/identity/vouched.ts'
@@ -234,7 +236,7 @@ describe('what the chapter says of a provider is enough for it', () => {
       userinfo: { groups: undefined, name: undefined, ...row.userinfo },
     }
     standIn.behave(behaviour)
-    const client = createProviderPool({ ...quietPorts({ now: Date.now }), fetch, readText: () => '' }).client(config)
+    const client = createProviderPool({ ...quietPorts({ now: Date.now }), ask, readText: () => '' }).client(config)
 
     const asked = new URL(await client.begin(LOGIN, { wantsRefresh: true })).searchParams
     for (const [name, value] of Object.entries(row.asks ?? {})) expect([name, asked.get(name)]).toEqual([name, value])

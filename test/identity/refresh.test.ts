@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import { GateError } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import { ask } from '../../src/console/network.ts'
 import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { HeldTokens, LoginRequest, ProviderClient, RefreshResult } from '../../src/identity/provider.ts'
@@ -14,9 +15,9 @@ const NOW_S = 1_900_000_000
 let nowMs = NOW_S * 1000
 const logged: string[] = []
 
-const ports: Pick<Ports, 'now' | 'fetch' | 'log' | 'readText'> = {
+const ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'> = {
   now: () => nowMs,
-  fetch: (address, init) => fetch(address, init),
+  ask,
   readText,
   log: { debug() {}, info() {}, warn: text => void logged.push(text), error() {} },
 }

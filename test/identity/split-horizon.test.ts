@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
+import { askBy } from '../../src/base/ask.ts'
 import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { quietPorts } from '../kit/clock.ts'
@@ -25,13 +26,13 @@ beforeEach(() => {
 const ports = {
   ...quietPorts({ now: Date.now }),
   readText,
-  fetch(address: string, init?: BunFetchRequestInit) {
+  ask: askBy((address, init) => {
     const { origin, pathname, search } = new URL(address)
     asked.push(origin)
-    const { tls, ...rest } = init ?? {}
+    const { tls, ...rest } = init
     trusted.push(tls?.ca)
     return fetch(provider.issuer + pathname + search, rest)
-  },
+  }),
 }
 
 /** What a provider says of its addresses that knows of two, as with INTERNAL_APP_URL of Pocket ID. */
@@ -138,7 +139,7 @@ describe('without internal_url', () => {
 describe('an address that cannot be reached', () => {
   const failing = (code: string) => ({
     ...ports,
-    fetch: () => Promise.reject(Object.assign(new Error('no'), { code })),
+    ask: () => Promise.reject(Object.assign(new Error('no'), { code })),
   })
   const fails = (code: string, internalUrl: string | null) => {
     const config = providerConfig({ issuer: PUBLIC, ...BAD_PROVIDER_CLIENT }, { internalUrl })

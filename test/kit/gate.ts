@@ -4,6 +4,7 @@ import type { Ports } from '../../src/base/ports.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types/config.ts'
 import type { Logs } from '../../src/console/logs.ts'
+import { ask, forward } from '../../src/console/network.ts'
 import { listFolder, readBytes, readText } from '../../src/console/read-file.ts'
 import { runProgram } from '../../src/console/run-program.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
@@ -136,7 +137,8 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ports: {
         now,
         random: plantingRandom,
-        fetch: options.ports?.fetch ?? ((address, init) => fetch(address, init)),
+        forward: options.ports?.forward ?? forward,
+        ask: options.ports?.ask ?? ask,
         resolve: options.ports?.resolve ?? (async () => []),
         run: runProgram,
         readText: path => readFileSync(path, 'utf8'),

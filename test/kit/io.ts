@@ -1,5 +1,6 @@
 import type { Ports } from '../../src/base/ports.ts'
 import type { Io } from '../../src/console/io.ts'
+import { ask } from '../../src/console/network.ts'
 import { listFolder, readBytes, readText } from '../../src/console/read-file.ts'
 
 /** What a command answered: its exit code, and all that it wrote. */
@@ -32,11 +33,11 @@ export async function runIn(folder: string, command: (io: Io) => number | Promis
 }
 
 /** The effects of a command as they are, on the files and the environment of `io`. */
-export function commandPorts(io: Io): Pick<Ports, 'now' | 'random' | 'fetch' | 'readText' | 'readBytes' | 'env'> {
+export function commandPorts(io: Io): Pick<Ports, 'now' | 'random' | 'ask' | 'readText' | 'readBytes' | 'env'> {
   return {
     now: Date.now,
     random: count => crypto.getRandomValues(new Uint8Array(count)),
-    fetch: (address, init) => fetch(address, init),
+    ask,
     readText: io.readText,
     readBytes: io.readBytes,
     env: io.env,

@@ -44,7 +44,7 @@ async function heapBytes(): Promise<number> {
 // A process of its own, so that nothing else is in its heap: says what routes keep, and what reading them again adds.
 if (import.meta.main) {
   const count = Number(process.argv[2])
-  const pool = createUpstreamPool({ ...quietPorts(fakeClock()), fetch: () => Promise.reject(new Error('nobody asks')) })
+  const pool = createUpstreamPool({ ...quietPorts(fakeClock()), ask: () => Promise.reject(new Error('nobody asks')) })
   const compile = (routes: number, lead: string): Snapshot => {
     const { config, fingerprint } = manyRoutes(routes, lead)
     return compileSnapshot(config, fingerprint, pool)

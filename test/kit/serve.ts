@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { ask, forward } from '../../src/console/network.ts'
 import { runProgram } from '../../src/console/run-program.ts'
 import { startServer } from '../../src/process/serve.ts'
 import { plantingRandom, plantSecretsOf } from './log/planted.ts'
@@ -15,7 +16,8 @@ export async function serveInProcess(configPath: string): Promise<{ readonly log
     ports: {
       now,
       random: plantingRandom,
-      fetch: (address, init) => fetch(address, { ...init, proxy: false }),
+      forward,
+      ask,
       resolve: async () => [],
       run: runProgram,
       readText: path => readFileSync(path, 'utf8'),

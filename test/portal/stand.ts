@@ -6,6 +6,7 @@ import type { Facts } from '../../src/base/errors.ts'
 import { GateError } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { PortalConfig } from '../../src/config/types/portals.ts'
+import { ask } from '../../src/console/network.ts'
 import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { createPortal } from '../../src/portal/app.ts'
@@ -92,11 +93,11 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     record(place, line)
   }
   let offsetMs = 0
-  const ports: Pick<Ports, 'now' | 'random' | 'fetch' | 'log' | 'readText'> = {
+  const ports: Pick<Ports, 'now' | 'random' | 'ask' | 'log' | 'readText'> = {
     now: () => Date.now() + offsetMs,
     random: plantingRandom,
     readText,
-    fetch: (address, init) => fetch(address, init),
+    ask,
     log: { debug: note, info: note, warn: note, error: note },
   }
   const config = portalConfig({

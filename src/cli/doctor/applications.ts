@@ -12,7 +12,7 @@ const AT_ONCE = 16
  * Whether applications take the Host and Origin that their routes send: each is asked once for every host by which people come, where its
  * route is the widest.
  */
-export async function examineApplications(config: Config, ports: Pick<Ports, 'fetch' | 'random'>): Promise<Section> {
+export async function examineApplications(config: Config, ports: Pick<Ports, 'ask' | 'random'>): Promise<Section> {
   const routes = entrances(config.routes)
   const findings: Finding[] = []
   let taken = 0

@@ -10,7 +10,7 @@ import { type Heard, hear } from './hear.ts'
 export async function examineAsking(
   origin: string,
   routes: readonly RouteConfig[],
-  ports: Pick<Ports, 'fetch'>,
+  ports: Pick<Ports, 'ask'>,
 ): Promise<readonly Finding[]> {
   const closed = routes.find(isClosed)
   const open = routes.find(({ allow }) => allow.kind === 'public')

@@ -30,7 +30,7 @@ const FORGED = 'doctor-forged'
 export async function examineCopying(
   config: Config,
   at: ListenAddress,
-  ports: Pick<Ports, 'now' | 'random' | 'fetch' | 'log'>,
+  ports: Pick<Ports, 'now' | 'random' | 'ask' | 'log'>,
 ): Promise<Section> {
   const about = `what arrives at ${addressText(at)}, in place of the application`
   const arrived = new Map<string, Headers>()
@@ -80,7 +80,7 @@ interface Looked {
 async function examineRoute(
   { origin, route, portal, sessions, arrived }: Looked,
   config: Config,
-  { random, fetch }: Pick<Ports, 'random' | 'fetch'>,
+  { random, ask }: Pick<Ports, 'random' | 'ask'>,
 ): Promise<readonly Finding[]> {
   const identity = somebody(config, portal, route)
   const signed = route.assertion === null ? [] : [route.assertion.header.toLowerCase()]
@@ -93,7 +93,8 @@ async function examineRoute(
     // Which provider vouched is refused of clients.
     const forged = Object.fromEntries(names.filter(name => !name.endsWith('-provider')).map(name => [name, FORGED]))
     const signal = AbortSignal.timeout(TIMEOUT_MS)
-    await fetch(`${origin}${route.path}?${query}`, { headers: { ...forged, cookie }, redirect: 'manual', signal })
+    const answer = await ask(`${origin}${route.path}?${query}`, { headers: { ...forged, cookie }, signal })
+    await answer.drop()
   } catch {
     return [warning(`${origin} cannot be asked`, 'see what is said of it among the proxies in front')]
   } finally {

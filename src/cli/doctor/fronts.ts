@@ -21,7 +21,7 @@ export interface Place {
  *
  * What a proxy believes of this machine it may not believe of others: where it takes our word, that is a warning.
  */
-export async function examineFronts(config: Config, ports: Pick<Ports, 'fetch'>): Promise<Section> {
+export async function examineFronts(config: Config, ports: Pick<Ports, 'ask'>): Promise<Section> {
   const about = 'proxies in front'
   const { trustedProxies } = config.server
   if (trustedProxies.length === 0) return { about, findings: [] }
@@ -59,7 +59,7 @@ export function placesOf({ portals, routes }: Config): readonly Place[] {
   return [...places.values()]
 }
 
-async function examinePlace({ origin, asked }: Place, ports: Pick<Ports, 'fetch'>): Promise<readonly Finding[]> {
+async function examinePlace({ origin, asked }: Place, ports: Pick<Ports, 'ask'>): Promise<readonly Finding[]> {
   const isPortal = asked.length === 0
   // Of a portal's own address this is said where portals are looked at.
   if (isPortal && !(await answersAsSallyport(origin, ports))) return []

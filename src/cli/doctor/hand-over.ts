@@ -8,7 +8,7 @@ const OWN = '/.sallyport/'
  * Whether what is below `/.sallyport/` of an application's host is handed on to Sallyport as it is; null where it is, else which part of
  * the proxy in front is missing.
  */
-export async function examineHandOver(origin: string, ports: Pick<Ports, 'fetch'>): Promise<Finding | null> {
+export async function examineHandOver(origin: string, ports: Pick<Ports, 'ask'>): Promise<Finding | null> {
   const heard = await hear(`${origin}${OWN}jwks.json`, ports)
   if (heard?.isKeySet === true) return null
   const what = `no Sallyport answers below ${origin}${OWN}`

@@ -1,3 +1,4 @@
+import type { Answered } from '../../base/ask.ts'
 import type { Ports } from '../../base/ports.ts'
 
 const TIMEOUT_MS = 5_000
@@ -22,15 +23,14 @@ export interface Heard {
  */
 export async function hear(
   address: string,
-  { fetch }: Pick<Ports, 'fetch'>,
+  { ask }: Pick<Ports, 'ask'>,
   fields: Readonly<Record<string, string>> = {},
 ): Promise<Heard | null> {
   const host = fields.host ?? new URL(address).host
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     const tls = { serverName: host.replace(/:\d+$/, ''), rejectUnauthorized: false }
-    const init: BunFetchRequestInit = { headers: { ...fields, host }, redirect: 'manual', signal, tls }
-    const answer = await fetch(address, init)
+    const answer = await ask(address, { headers: { ...fields, host }, signal, tls })
     const type = answer.headers.get('content-type') ?? ''
     const body = await objectIn(answer, type.includes('json'))
     return {
@@ -46,13 +46,13 @@ export async function hear(
 }
 
 /** The object of a JSON answer; none is an empty one. What is no JSON is not read: an application's page may never end. */
-async function objectIn(answer: Response, isJson: boolean): Promise<Record<string, unknown>> {
+async function objectIn(answer: Answered, isJson: boolean): Promise<Record<string, unknown>> {
   if (!isJson) {
-    await answer.body?.cancel()
+    await answer.drop()
     return {}
   }
   try {
-    const raw: unknown = await answer.json()
+    const raw: unknown = JSON.parse(await answer.text())
     return typeof raw === 'object' && raw !== null ? { ...raw } : {}
   } catch {
     return {}
@@ -62,7 +62,7 @@ async function objectIn(answer: Response, isJson: boolean): Promise<Record<strin
 /** Whether Sallyport answers at an address, for a host of a portal (that of `fields`, or the address's own). */
 export async function answersAsSallyport(
   address: string,
-  ports: Pick<Ports, 'fetch'>,
+  ports: Pick<Ports, 'ask'>,
   fields: Readonly<Record<string, string>> = {},
 ): Promise<boolean> {
   return (await hear(`${address}/.sallyport/jwks.json`, ports, fields))?.isKeySet === true

@@ -13,7 +13,7 @@ import { examineSpeech } from './speech.ts'
 const TIMEOUT_MS = 5_000
 
 /** A portal's own address, from outside as far as this machine is outside. */
-export async function examinePortal(portal: PortalConfig, ports: Pick<Ports, 'fetch' | 'now'>): Promise<Section> {
+export async function examinePortal(portal: PortalConfig, ports: Pick<Ports, 'ask' | 'now'>): Promise<Section> {
   const about = `portal "${portal.name}"`
   if (portal.url === null) return { about, findings: [good('is mounted on each of its hosts')] }
   const address = `${portal.url.scheme}://${portal.url.authority}`

@@ -40,7 +40,7 @@ Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mis
 export async function runDoctor(
   argv: readonly string[],
   io: Io,
-  ports: Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'fetch'>,
+  ports: Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'ask'>,
 ): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
@@ -72,7 +72,7 @@ export async function runDoctor(
 /** Everything is asked at once: the slowest answer is what it takes. */
 async function examine(
   config: Config,
-  given: Pick<Ports, 'now' | 'random' | 'fetch' | 'readText'>,
+  given: Pick<Ports, 'now' | 'random' | 'ask' | 'readText'>,
   standIn: ListenAddress | null,
 ): Promise<readonly Section[]> {
   // What is found is said once, in the report.
@@ -94,7 +94,7 @@ async function examine(
 }
 
 /** Whether a Sallyport of this file runs here: its admin listener says so, or it answers for a portal where it would listen. */
-async function isRunning({ server, tls, portals, routes }: Config, ports: Pick<Ports, 'fetch'>): Promise<boolean> {
+async function isRunning({ server, tls, portals, routes }: Config, ports: Pick<Ports, 'ask'>): Promise<boolean> {
   if (server.admin !== null && (await askReady(addressText(server.admin))) === null) return true
   const host = [...portals.values()].map(({ url }) => url?.host).find(one => one !== undefined)
   const served = host ?? routes.find(({ portal }) => portal !== null)?.host

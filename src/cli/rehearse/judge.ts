@@ -51,7 +51,7 @@ type Verdict = Pick<Judged, 'fate' | 'reason' | 'why'>
 /** Judges by a checked file, as a gate that serves it would. */
 export function createJudge(config: Config, fingerprint: string, people: People): Judge {
   // Nothing is asked of an upstream as long as nothing is forwarded, and no check of its health begins.
-  const pool = createUpstreamPool({ fetch: refuseToAsk, now: () => Number.NaN, log: SILENT })
+  const pool = createUpstreamPool({ ask: refuseToAsk, now: () => Number.NaN, log: SILENT })
   const snapshot = compileSnapshot(config, fingerprint, pool)
   const sketchesOf = createSketches()
   const chances = new Map<GateRoute, Chance>()

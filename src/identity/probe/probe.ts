@@ -38,7 +38,7 @@ export interface Probe {
  */
 export async function probeProvider(
   config: ProviderConfig,
-  ports: Pick<Ports, 'now' | 'fetch' | 'log' | 'readText'>,
+  ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'>,
 ): Promise<Probe> {
   const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, config)
   const metadata = createMetadataSource(config, fetch, ports)

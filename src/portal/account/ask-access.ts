@@ -14,7 +14,7 @@ import { stillSignedIn } from './still-signed-in.ts'
 import { tellWebhook } from './webhook.ts'
 
 export interface AskAccessTools extends PersonalFormTools, AuditTools {
-  readonly ports: Pick<Ports, 'fetch' | 'log'>
+  readonly ports: Pick<Ports, 'ask' | 'log'>
   readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Pick<Grants, 'ask'> }
   /** Counts what a client asks for. Throws `limit.rate` where one asks too often. */
   noteStart(clientAddress: string): void

@@ -17,11 +17,11 @@ export async function tellWebhook(
   address: string,
   ctx: PortalRequest,
   request: RoleRequest,
-  { fetch, log }: Pick<Ports, 'fetch' | 'log'>,
+  { ask, log }: Pick<Ports, 'ask' | 'log'>,
 ): Promise<void> {
   const body = JSON.stringify(describeRequest(ctx, request))
   for (let tries = 0; ; tries++) {
-    const failure = await post(address, body, fetch)
+    const failure = await post(address, body, ask)
     if (failure === null) return
     const pauseMs = PAUSES_MS[tries]
     if (pauseMs === undefined) {
@@ -34,23 +34,19 @@ export async function tellWebhook(
 }
 
 /** Null where it was taken; else what is to be said of it, without the address. */
-async function post(
-  address: string,
-  body: string,
-  fetch: Ports['fetch'],
-): Promise<Record<string, string | number> | null> {
+async function post(address: string, body: string, ask: Ports['ask']): Promise<Record<string, string | number> | null> {
   try {
-    const answer = await fetch(address, {
+    const answer = await ask(address, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body,
-      redirect: 'manual',
       signal: AbortSignal.timeout(TRY_MS),
     })
-    await answer.body?.cancel()
-    return answer.ok ? null : { status: answer.status }
+    await answer.drop()
+    const { status } = answer
+    return status >= 200 && status <= 299 ? null : { status }
   } catch (error) {
-    // The message of a failed fetch has the address in it.
+    // The message of a failed question has the address in it.
     const name = error instanceof Error && 'code' in error ? String(error.code) : 'failed'
     return { error: name }
   }

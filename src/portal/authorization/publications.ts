@@ -3,7 +3,7 @@ import type { Ports } from '../../base/ports.ts'
 import { createProviderFetch, DIRECT } from '../../identity/http.ts'
 import { type Client, parseClient } from './clients.ts'
 
-type FetchPorts = Pick<Ports, 'fetch' | 'resolve' | 'now'>
+type FetchPorts = Pick<Ports, 'ask' | 'resolve' | 'now'>
 
 /** Clients by the documents that they publish at their ids. */
 export interface Publications {
@@ -118,7 +118,7 @@ async function fetchDocument(ports: FetchPorts, id: string, address: URL, waitMs
     const answer = await fetchAt(ports, one, address, leftMs)
     if (answer !== null) return readDocument(answer, id, ports.now())
   }
-  return 'leads to nothing that can be fetched in time, within 5 KB and without trust in other authorities'
+  return 'leads to nothing that can be fetched in time, within 5 KB, uncompressed and without trust in other authorities'
 }
 
 async function resolveWithin({ resolve }: FetchPorts, host: string, waitMs: number): Promise<readonly string[]> {
@@ -139,9 +139,8 @@ async function resolveWithin({ resolve }: FetchPorts, host: string, waitMs: numb
 async function fetchAt(ports: FetchPorts, ip: string, address: URL, timeoutMs: number): Promise<Response | null> {
   const fetch = createProviderFetch(ports, { timeoutMs, maxBytes: MAX_BYTES }, DIRECT)
   const init: BunFetchRequestInit = {
-    headers: { host: address.host, accept: 'application/json', 'accept-encoding': 'identity' },
+    headers: { host: address.host, accept: 'application/json' },
     tls: { serverName: address.hostname },
-    decompress: false,
   }
   const host = ip.includes(':') ? `[${ip}]` : ip
   return await fetch(`https://${host}${address.pathname}`, init).catch(() => null)
@@ -151,7 +150,6 @@ async function readDocument(answer: Response, id: string, nowMs: number): Promis
   const { status, headers } = answer
   if (status !== 200) return 'leads to an answer that is not 200'
   if (!/^application\/(?:[\w.-]+\+)?json *(?:;|$)/i.test(headers.get('content-type') ?? '')) return 'leads to no JSON'
-  if (headers.has('content-encoding')) return 'leads to what is compressed'
   const raw: unknown = await answer.json().catch(() => null)
   if (typeof raw !== 'object' || raw === null) return 'leads to no document'
   if (Reflect.get(raw, 'client_id') !== id) return 'is not the client_id of the document there'

@@ -1,3 +1,4 @@
+import type { Asking } from '../../base/ask.ts'
 import type { Log, Ports } from '../../base/ports.ts'
 import type { HealthConfig } from '../../config/types/upstreams.ts'
 import { noteAnswer, type Origin } from './origin.ts'
@@ -23,7 +24,7 @@ export interface HealthChecks {
 export function openHealthChecks(
   upstream: CheckedUpstream,
   config: HealthConfig,
-  ports: Pick<Ports, 'fetch' | 'log'>,
+  ports: Pick<Ports, 'ask' | 'log'>,
   waitMs = 0,
 ): HealthChecks {
   const { label, origins, authorization } = upstream
@@ -80,22 +81,19 @@ async function faultOf(
   origin: Origin,
   headers: Readonly<Record<string, string>>,
   config: HealthConfig,
-  ports: Pick<Ports, 'fetch'>,
+  ports: Pick<Ports, 'ask'>,
   closing: AbortSignal,
 ): Promise<string | null> {
-  const init: BunFetchRequestInit & { readonly proxy: false } = {
+  const init: Asking = {
     headers,
-    redirect: 'manual',
-    decompress: false,
-    proxy: false,
     signal: AbortSignal.any([closing, AbortSignal.timeout(config.timeoutMs)]),
     ...(origin.unix === undefined ? {} : { unix: origin.unix }),
     ...(origin.tls === undefined ? {} : { tls: origin.tls }),
     ...(origin.protocol === undefined ? {} : { protocol: origin.protocol }),
   }
   try {
-    const { status, body } = await ports.fetch(origin.base + config.path, init)
-    body?.cancel().catch(() => undefined)
+    const { status, drop } = await ports.ask(origin.base + config.path, init)
+    void drop()
     const isGood = config.status === null ? status >= 200 && status <= 299 : config.status.includes(status)
     return isGood ? null : `status ${status}`
   } catch (error) {

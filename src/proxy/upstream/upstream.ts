@@ -61,7 +61,7 @@ const CHECKS_AT_ONCE = 100
 const CHECKS_APART_MS = 20
 
 /** A pool without upstreams: each is made at the first question for it, and its health is asked for once it is retained. */
-export function createUpstreamPool(ports: Pick<Ports, 'fetch' | 'now' | 'log'>): UpstreamPool {
+export function createUpstreamPool(ports: Pick<Ports, 'ask' | 'now' | 'log'>): UpstreamPool {
   const byKey = new Map<string, { readonly upstream: Upstream; readonly config: UpstreamConfig }>()
   const checks = new Map<string, HealthChecks>()
   return {

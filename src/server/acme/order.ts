@@ -15,7 +15,7 @@ export interface AcmeTimers {
 
 /** What asking takes, and how long to wait after it was in vain. */
 export interface OrderTools {
-  readonly ports: Pick<Ports, 'fetch' | 'now' | 'random' | 'log'>
+  readonly ports: Pick<Ports, 'ask' | 'now' | 'random' | 'log'>
   readonly timers: AcmeTimers
   readonly proof: Proof
 }

@@ -20,7 +20,7 @@ export async function followRenewals(
   config: AcmeConfig,
   current: AcmeState,
   names: readonly string[],
-  ports: Pick<Ports, 'fetch' | 'now' | 'log'>,
+  ports: Pick<Ports, 'ask' | 'now' | 'log'>,
 ): Promise<AcmeState> {
   const ids = new Map<string, string | null>()
   for (const name of names) {
@@ -45,7 +45,7 @@ async function ask(
   ids: readonly string[],
   config: AcmeConfig,
   { accountKey }: AcmeState,
-  ports: Pick<Ports, 'fetch'>,
+  ports: Pick<Ports, 'ask'>,
 ): Promise<ReadonlyMap<string, RenewalAnswer | Error> | null> {
   try {
     return await askRenewalInfo(ids, { ...config, key: accountKey }, ports)

@@ -1,3 +1,4 @@
+import { type Answered, type Asking, answeredBy } from '../../base/ask.ts'
 import type { Ports } from '../../base/ports.ts'
 import { mayRefuse, type Origin } from '../../proxy/upstream/origin.ts'
 import { dialUpstream } from '../../proxy/websocket/dial.ts'
@@ -29,21 +30,19 @@ export interface Told {
   readonly location: string
 }
 
-type AskPorts = Pick<Ports, 'fetch' | 'random'>
+type AskPorts = Pick<Ports, 'ask' | 'random'>
 
 /** Asks for a page, as nobody in particular; null where no answer comes. Redirects are not followed. */
-export async function askPage({ origin, path, fields }: Question, { fetch }: AskPorts): Promise<Told | null> {
-  const init: BunFetchRequestInit & { readonly proxy: false } = {
+export async function askPage({ origin, path, fields }: Question, { ask }: AskPorts): Promise<Told | null> {
+  const init: Asking = {
     headers: fields,
-    redirect: 'manual',
-    proxy: false,
     signal: AbortSignal.timeout(WAIT_MS),
     ...(origin.unix === undefined ? {} : { unix: origin.unix }),
     ...(origin.tls === undefined ? {} : { tls: origin.tls }),
     ...(origin.protocol === undefined ? {} : { protocol: origin.protocol }),
   }
   try {
-    return await told(await fetch(new URL(origin.base).origin + path, init), fields)
+    return await told(await ask(new URL(origin.base).origin + path, init), fields)
   } catch {
     return null
   }
@@ -64,7 +63,7 @@ export async function askSocket({ origin, path, fields }: Question, { random }: 
       random,
       encoder: new FrameEncoder(random),
     })
-    if (dialled.kind === 'refused') return await told(dialled.response, fields)
+    if (dialled.kind === 'refused') return await told(answeredBy(dialled.response), fields)
     dialled.socket.destroy()
     return { status: 101, words: '', location: '' }
   } catch {
@@ -73,22 +72,20 @@ export async function askSocket({ origin, path, fields }: Question, { random }: 
 }
 
 /** Whether an application answers a call of gRPC as one; false where no answer comes, or none by HTTP/2, without which there is none. */
-export async function askCall({ base, tls, protocol }: Origin, { fetch }: AskPorts): Promise<boolean> {
+export async function askCall({ base, tls, protocol }: Origin, { ask }: AskPorts): Promise<boolean> {
   if (protocol === undefined) return false
-  const init: BunFetchRequestInit & { readonly proxy: false } = {
+  const init: Asking = {
     method: 'POST',
     headers: { 'content-type': 'application/grpc', te: 'trailers', 'user-agent': 'sallyport-doctor' },
     // One message, which is empty.
     body: new Uint8Array(5),
-    redirect: 'manual',
-    proxy: false,
     signal: AbortSignal.timeout(WAIT_MS),
     ...(tls === undefined ? {} : { tls }),
     protocol,
   }
   try {
-    const { headers, body } = await fetch(`${new URL(base).origin}/grpc.health.v1.Health/Check`, init)
-    await body?.cancel()
+    const { headers, drop } = await ask(`${new URL(base).origin}/grpc.health.v1.Health/Check`, init)
+    await drop()
     return headers.get('content-type')?.startsWith('application/grpc') === true
   } catch {
     return false
@@ -96,31 +93,16 @@ export async function askCall({ base, tls, protocol }: Origin, { fetch }: AskPor
 }
 
 /** What was answered; not its words, where credentials were sent with these fields: they might be among them. */
-async function told(answer: Response, fields: Question['fields']): Promise<Told> {
+async function told(answer: Answered, fields: Question['fields']): Promise<Told> {
   const { status, headers } = answer
   const location = headers.get('location') ?? ''
   const type = headers.get('content-type') ?? 'text/plain'
   const isText = /^text\/|\bjson\b/i.test(type) && !headers.has('content-encoding')
   const one = { status, words: '', location }
-  if (answer.body === null) return one
   if (!isText || !mayRefuse(status) || fields.authorization !== undefined) {
-    await answer.body.cancel()
+    await answer.drop()
     return one
   }
-  const text = await beginning(answer.body)
+  const text = new TextDecoder().decode(await answer.beginning(MOST_READ))
   return { ...one, words: wordsOf(text, /\bhtml\b/i.test(type) || /^\s*</.test(text)) }
-}
-
-/** The first bytes of a body, as text: it may never end. */
-async function beginning(body: ReadableStream<Uint8Array>): Promise<string> {
-  const reader = body.getReader()
-  const chunks: Uint8Array[] = []
-  for (let length = 0; length < MOST_READ; ) {
-    const { done, value } = await reader.read()
-    if (done) break
-    chunks.push(value)
-    length += value.length
-  }
-  await reader.cancel()
-  return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MOST_READ))
 }

@@ -23,7 +23,7 @@ export interface KnownRefusals {
  * Asks each application at most once a minute, and keeps what it said. 403 may be about who asks, which is nobody here: it counts where
  * the application's own Host and Origin were seen to help.
  */
-export function createKnownRefusals(ports: Pick<Ports, 'fetch' | 'random' | 'now'>): KnownRefusals {
+export function createKnownRefusals(ports: Pick<Ports, 'ask' | 'random' | 'now'>): KnownRefusals {
   const asked = new WeakMap<RouteConfig, Known>()
 
   function ask(route: RouteConfig, config: Config): Known {

@@ -56,7 +56,7 @@ const SILENT: Found = { kind: 'silent' }
 export async function findRefusal(
   route: RouteConfig,
   config: Config,
-  ports: Pick<Ports, 'fetch' | 'random'>,
+  ports: Pick<Ports, 'ask' | 'random'>,
 ): Promise<Found> {
   const [address] = route.upstream?.addresses ?? []
   if (route.upstream === null || address === undefined) return SILENT
@@ -85,7 +85,7 @@ export async function findRefusal(
 }
 
 /** Whether the application of a route answers calls of gRPC, which do not pass. It is sent one. */
-export async function speaksGrpc({ upstream }: RouteConfig, ports: Pick<Ports, 'fetch' | 'random'>): Promise<boolean> {
+export async function speaksGrpc({ upstream }: RouteConfig, ports: Pick<Ports, 'ask' | 'random'>): Promise<boolean> {
   const [address] = upstream?.addresses ?? []
   return upstream !== null && address !== undefined && askCall(createOrigin(address, upstream), ports)
 }
@@ -116,7 +116,7 @@ function publicPlace({ host: pattern, portal: name }: RouteConfig, { portals, tl
 async function askThrough(
   asked: Asked,
   isOwn: boolean,
-  ports: Pick<Ports, 'fetch' | 'random'>,
+  ports: Pick<Ports, 'ask' | 'random'>,
 ): Promise<{ readonly told: Told; readonly host: string } | null> {
   const { route, origin } = asked
   let path = pathAt(origin, upstreamPath(route, route.path))
@@ -140,7 +140,7 @@ function nextPath(location: string, path: string, { origin, place, route }: Aske
 }
 
 /** A refusal of what pages ask for at a path of the application, where its own Host is let in; null for anything else. */
-async function askBehind(asked: Asked, path: string, ports: Pick<Ports, 'fetch' | 'random'>): Promise<Refusal | null> {
+async function askBehind(asked: Asked, path: string, ports: Pick<Ports, 'ask' | 'random'>): Promise<Refusal | null> {
   const { route, origin } = asked
   const ask = (isOwn: boolean) =>
     askPage({ origin, path: pathAt(origin, (route.addPrefix ?? '') + path), fields: fieldsOf(asked, isOwn) }, ports)
@@ -153,11 +153,7 @@ async function askBehind(asked: Asked, path: string, ports: Pick<Ports, 'fetch' 
 }
 
 /** A refusal of a WebSocket at a path of the application, where it opens to its own pages; null for anything else. */
-async function askForSocket(
-  asked: Asked,
-  path: string,
-  ports: Pick<Ports, 'fetch' | 'random'>,
-): Promise<Refusal | null> {
+async function askForSocket(asked: Asked, path: string, ports: Pick<Ports, 'ask' | 'random'>): Promise<Refusal | null> {
   const { route, origin } = asked
   const ask = (isOwn: boolean) => {
     const question = { origin, path: pathAt(origin, (route.addPrefix ?? '') + path) }

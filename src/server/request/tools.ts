@@ -21,7 +21,7 @@ import type { Resets } from './resets.ts'
 
 /** What the path of a request needs of the process. */
 export interface PipelineTools extends PassTools {
-  readonly ports: Pick<Ports, 'fetch' | 'now' | 'log'>
+  readonly ports: Pick<Ports, 'forward' | 'ask' | 'now' | 'log'>
   readonly sessions: Sessions &
     LiveFieldTools['sessions'] & { readonly tokens: Pick<ApiTokens, 'find'>; readonly links: Pick<GuestLinks, 'find'> }
   readonly accessTokens: TokenFinder

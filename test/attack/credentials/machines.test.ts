@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ask } from '../../../src/console/network.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { createToken } from '../../kit/commands.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -46,9 +47,9 @@ const gate = keep(
       recheckMs: 20,
       ports: {
         now: clock.now,
-        fetch(address, init) {
+        ask(address, init) {
           fetched.push(address)
-          return fetch(address, init)
+          return ask(address, init)
         },
       },
     },

@@ -121,7 +121,7 @@ describe('a name that leads inside is never connected to', () => {
   test('a name is resolved once, and the address that was looked at is the one that is asked', async () => {
     let count = 0
     const once = await startAnother({
-      fetch: publisher.ports.fetch,
+      ask: publisher.ports.ask,
       resolve: async () => (count++ === 0 ? ['93.184.216.34'] : ['127.0.0.1']),
     })
     const { cookie } = await once.signIn('auth.test', { sub: 'ada' })

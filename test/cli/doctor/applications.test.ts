@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { examineApplications } from '../../../src/cli/doctor/applications.ts'
+import { ask } from '../../../src/console/network.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { startGrpc } from '../../kit/applications/grpc.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
@@ -76,7 +77,7 @@ async function examineWith(files: Readonly<Record<string, string>>, ...routes: r
   heard.length = 0
   const { findings } = await examineApplications(configOf(gate), {
     ...quietPorts(Date),
-    fetch: (at, init) => fetch(at, init),
+    ask,
   })
   return findings
 }

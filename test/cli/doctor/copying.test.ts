@@ -3,7 +3,7 @@ import { examineCopying } from '../../../src/cli/doctor/copying.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { configOf } from '../../kit/gate.ts'
-import { changed, fetchThrough, openSpoiled, type ProxyName } from '../../kit/programs/recipes.ts'
+import { askThrough, changed, openSpoiled, type ProxyName } from '../../kit/programs/recipes.ts'
 
 setDefaultTimeout(60_000)
 
@@ -15,7 +15,7 @@ async function examine(name: ProxyName, spoil: (text: string) => string): Promis
   const port = stand.app.portOf('app')
   await stand.app[Symbol.asyncDispose]()
   const config = configOf(stand.gate)
-  const ports = { ...quietPorts(Date), fetch: fetchThrough(stand) }
+  const ports = { ...quietPorts(Date), ask: askThrough(stand) }
   const { findings } = await examineCopying(config, { kind: 'tcp', host: '127.0.0.1', port }, ports)
   const { sessions } = openSessionState(config, ports)
   expect((await sessions.list('home', { after: null, limit: 10 })).entries).toEqual([])
@@ -92,14 +92,14 @@ describe('sallyport doctor, in place of an application', () => {
 
   test('to which nothing leads says so', async () => {
     await using stand = await openSpoiled('nginx', AS_IT_IS)
-    const ports = { ...quietPorts(Date), fetch: fetchThrough(stand) }
+    const ports = { ...quietPorts(Date), ask: askThrough(stand) }
     const { findings } = await examineCopying(configOf(stand.gate), { kind: 'tcp', host: '127.0.0.1', port: 0 }, ports)
     expect(findings.map(({ what }) => what)).toEqual(['no request arrives'])
   })
 
   test('that still runs says that its place is taken', async () => {
     await using stand = await openSpoiled('nginx', AS_IT_IS)
-    const ports = { ...quietPorts(Date), fetch: fetchThrough(stand) }
+    const ports = { ...quietPorts(Date), ask: askThrough(stand) }
     const at = { kind: 'tcp', host: '127.0.0.1', port: stand.app.portOf('app') } as const
     const { findings } = await examineCopying(configOf(stand.gate), at, ports)
     expect(findings.map(({ grade }) => grade)).toEqual(['bad'])

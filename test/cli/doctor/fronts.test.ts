@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
+import { ask } from '../../../src/console/network.ts'
 import { configOf, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 
 /** Where a proxy in front sends what begins with /.sallyport/, and with which X-Forwarded-Host. */
@@ -37,8 +38,7 @@ async function examine(behave: Behaviour, trusted = '127.0.0.1'): Promise<readon
     server: `trusted_proxies = ["${trusted}"]\nverify = "127.0.0.1:0"`,
   })
   gate = running
-  const ask = (address: string, init?: BunFetchRequestInit) => fetch(address, init)
-  const { findings } = await examineFronts(configOf(running), { fetch: ask })
+  const { findings } = await examineFronts(configOf(running), { ask })
   return findings.map(({ grade, what }) => `${grade}: ${what.replaceAll(`:${front.port}`, '')}`)
 }
 

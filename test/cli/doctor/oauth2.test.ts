@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runDoctor } from '../../../src/cli/doctor/run.ts'
+import { ask } from '../../../src/console/network.ts'
 import { readBytes, readText } from '../../../src/console/read-file.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { runIn } from '../../kit/io.ts'
@@ -52,7 +53,7 @@ allow = ["user"]
     env: () => undefined,
     now: Date.now,
     random: (size: number) => new Uint8Array(size),
-    fetch,
+    ask,
   }
   const ran = await runIn(folder.path, io => runDoctor(['--json'], io, ports))
   const { sections } = JSON.parse(ran.out) as {

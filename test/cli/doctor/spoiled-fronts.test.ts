@@ -1,13 +1,13 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
 import { configOf } from '../../kit/gate.ts'
-import { changed, fetchThrough, openSpoiled, type ProxyName, type RecipeStand } from '../../kit/programs/recipes.ts'
+import { askThrough, changed, openSpoiled, type ProxyName, type RecipeStand } from '../../kit/programs/recipes.ts'
 
 setDefaultTimeout(60_000)
 
 /** What the doctor says of a running recipe, without ports. */
 async function examine(stand: RecipeStand): Promise<readonly string[]> {
-  const { findings } = await examineFronts(configOf(stand.gate), { fetch: fetchThrough(stand) })
+  const { findings } = await examineFronts(configOf(stand.gate), { ask: askThrough(stand) })
   return findings.map(({ grade, what }) => `${grade}: ${what.replaceAll(`:${stand.port}`, '')}`)
 }
 

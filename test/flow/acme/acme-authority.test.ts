@@ -2,7 +2,9 @@ import { expect, test } from 'bun:test'
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { exportJWK, FlattenedSign } from 'jose'
+import type { Asking } from '../../../src/base/ask.ts'
 import type { ServerCertificate } from '../../../src/config/types/tls.ts'
+import { ask } from '../../../src/console/network.ts'
 import { obtainCertificate } from '../../../src/server/acme/authority/obtain.ts'
 import { certificateId } from '../../../src/server/acme/authority/renewal-info.ts'
 import { makeCertificateKey } from '../../../src/server/acme/authority/request.ts'
@@ -100,10 +102,10 @@ test('RFC 9773 §5: where the authority has heard of a replacement before, the o
       },
     },
     ports: {
-      async fetch(address: string, init?: BunFetchRequestInit) {
-        const answer = await fetch(address, init)
+      async ask(address: string, init: Asking) {
+        const answer = await ask(address, init)
         if (!address.endsWith('/order-plz')) return answer
-        const { payload } = JSON.parse(String(init?.body))
+        const { payload } = JSON.parse(String(init.body))
         const { replaces = null } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
         orders.push([replaces, answer.status])
         return answer

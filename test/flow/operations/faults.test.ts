@@ -119,7 +119,7 @@ describe('an error of our own', () => {
       `${PORTAL}[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:${app.port}"\nallow = "public"\n${FIXED}`,
       {
         ports: {
-          fetch(address, init) {
+          forward(address, init) {
             if (isBroken) throw new RangeError('a mistake of ours, with a SECRET in it')
             return fetch(address, init)
           },

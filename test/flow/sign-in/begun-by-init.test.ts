@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runInit } from '../../../src/cli/init/run.ts'
+import { ask } from '../../../src/console/network.ts'
 import { startTellingApp } from '../../kit/applications/telling-app.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
@@ -35,12 +36,7 @@ test.each(['2.9', '2.14'] as const)(
     ]
     const argv = [...where, '--group', 'staff', '--proxy-address', '127.0.0.1', '--yes']
     const ran = await runIn(folder.path, io =>
-      runInit(
-        argv,
-        io,
-        { ...io, ...quietPorts(fakeClock(Date.now())), fetch: (address, init) => fetch(address, init) },
-        null,
-      ),
+      runInit(argv, io, { ...io, ...quietPorts(fakeClock(Date.now())), ask }, null),
     )
     expect([ran.code, ran.out]).toEqual([0, expect.stringContaining('for the group staff')])
 

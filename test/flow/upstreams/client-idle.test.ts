@@ -48,7 +48,7 @@ test.concurrent('fetch is told to wait for events as long as it takes, wherever 
   const upstream = await startQuiet()
   await using gate = await startGate(routeTo(upstream, 'app.example', 'allow = "public"'), {
     ports: {
-      fetch(address, init) {
+      forward(address, init) {
         timeouts.set(new Headers(init?.headers).get('accept') ?? '', init?.timeout)
         return fetch(address, init)
       },

@@ -56,7 +56,7 @@ export const toml: Subject = {
     const pool = createUpstreamPool({
       now: () => 0,
       log,
-      fetch: () => Promise.reject(new TypeError('nothing is asked')),
+      ask: () => Promise.reject(new TypeError('nothing is asked')),
     })
     const sources = {
       file: FILE,

@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
+import { ask } from '../../../src/console/network.ts'
 import { createProviderPool } from '../../../src/identity/pool.ts'
 import type { LoginRequest } from '../../../src/identity/provider.ts'
 import { quietPorts } from '../../kit/clock.ts'
@@ -29,7 +30,7 @@ const config = providerConfig(
     scopes: ['read:org'],
   },
 )
-const client = createProviderPool({ ...quietPorts({ now: Date.now }), fetch, readText: () => '' }).client(config)
+const client = createProviderPool({ ...quietPorts({ now: Date.now }), ask, readText: () => '' }).client(config)
 const LOGIN: LoginRequest = {
   redirectUri: 'http://127.0.0.1/.sallyport/callback/test',
   state: 'state-1',

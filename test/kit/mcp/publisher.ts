@@ -1,3 +1,4 @@
+import { askBy } from '../../../src/base/ask.ts'
 import type { Ports } from '../../../src/base/ports.ts'
 import { makeAuthority } from '../certificates.ts'
 
@@ -7,7 +8,7 @@ const PUBLIC = '93.184.216.34'
 /** A host of the internet that answers by TLS under a name, for clients that publish themselves. */
 export interface Publisher extends AsyncDisposable {
   /** What a gate resolves and fetches by, so that this host is at a public address; other addresses are refused as unreachable. */
-  readonly ports: Pick<Ports, 'fetch' | 'resolve'>
+  readonly ports: Pick<Ports, 'ask' | 'resolve'>
   /** What names resolve to; every name has the public address where it is not in here. */
   readonly names: Map<string, readonly string[]>
   /** Paths that were asked for. */
@@ -45,15 +46,15 @@ export function startPublisher(redirect: string): Publisher {
     answers,
     ports: {
       resolve: async host => names.get(host) ?? [PUBLIC],
-      fetch(address, init) {
+      ask: askBy((address, init) => {
         const { origin, host, protocol } = new URL(address)
         // Applications of the gate.
         if (protocol === 'http:') return fetch(address, init)
         dialled.push(host)
         if (host !== PUBLIC) return Promise.reject(new TypeError('nothing is there'))
         const to = address.replace(origin, `https://127.0.0.1:${server.port}`)
-        return fetch(to, { ...init, tls: { ...init?.tls, ca: authority.cert } })
-      },
+        return fetch(to, { ...init, tls: { ...init.tls, ca: authority.cert } })
+      }),
     },
     publish(path, document = {}, headers = {}) {
       const id = `https://client.example${path}`

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { askBy } from '../../../src/base/ask.ts'
 import type { AcmeConfig } from '../../../src/config/types/tls.ts'
 import { runProgram } from '../../../src/console/run-program.ts'
 import { type Acme, createAcme } from '../../../src/server/acme/acme.ts'
@@ -62,10 +63,10 @@ export async function openAcmeStand(
     ports: {
       now: clock.now,
       random,
-      async fetch(address, init) {
-        asked.push({ address, body: init?.body })
+      ask: askBy(async (address, init) => {
+        asked.push({ address, body: init.body })
         return options.instead?.(address) ?? (await fetch(address, init))
-      },
+      }),
       resolve: async () => [],
       run: runProgram,
       env: name => process.env[name],

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { askBy } from '../../../src/base/ask.ts'
+import type { Ports } from '../../../src/base/ports.ts'
 import { type Received, startTellingApp, type TellingApp } from '../applications/telling-app.ts'
 import { BrowserLite } from '../browser/browser-lite.ts'
 import { temporaryFolder } from '../folder.ts'
@@ -122,13 +124,13 @@ export function changed(
 }
 
 /** As `fetch`, by way of a stand's proxy, whatever host an address names. */
-export function fetchThrough({ port }: RecipeStand) {
-  return (address: string, init?: BunFetchRequestInit): Promise<Response> => {
+export function askThrough({ port }: RecipeStand): Ports['ask'] {
+  return askBy((address, init) => {
     const { host, pathname, search } = new URL(address)
-    const headers = new Headers(init?.headers)
+    const headers = new Headers(init.headers)
     if (!headers.has('host')) headers.set('host', host)
     return fetch(`http://127.0.0.1:${port}${pathname}${search}`, { ...init, headers })
-  }
+  })
 }
 
 /** Starts one of them on free ports. What differs from the file is addresses, and that there are four applications. */

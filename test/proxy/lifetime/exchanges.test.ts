@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { ask, forward as forwardNow } from '../../../src/console/network.ts'
 import { createEventStreams, isEventStream } from '../../../src/proxy/body/event-streams.ts'
 import { createFlows } from '../../../src/proxy/body/flows.ts'
 import { createWholeBodies } from '../../../src/proxy/body/whole.ts'
@@ -43,7 +44,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
 
 const exchanges = createExchanges()
 const deadlines = openDeadlines(Date.now)
-const ports = { ...quietPorts({ now: Date.now }), fetch: (address: string, init?: RequestInit) => fetch(address, init) }
+const ports = { ...quietPorts({ now: Date.now }), forward: forwardNow, ask }
 const pool = createUpstreamPool(ports)
 const tools: ForwardTools = {
   ports,

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { askBy } from '../../../src/base/ask.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
@@ -20,11 +21,11 @@ allow = "public"`,
 
 function countingPool() {
   const asked = new Set<string>()
-  const fetch = async (address: string) => {
+  const ask = askBy(async address => {
     asked.add(address)
     return new Response()
-  }
-  return { asked, pool: createUpstreamPool({ ...quietPorts(fakeClock()), fetch }) }
+  })
+  return { asked, pool: createUpstreamPool({ ...quietPorts(fakeClock()), ask }) }
 }
 
 test('of many upstreams that come together, a hundred are checked at once and the others in turns', async () => {

@@ -41,7 +41,8 @@ const MEMBER: Session = {
 
 /** The requests of a gate that has one session, found at once or later. */
 function pipeline(find: () => Session | Promise<Session>): Pipeline {
-  const ports = { ...quietPorts(fakeClock()), fetch: () => Promise.reject(new Error('there is no upstream')) }
+  const refuse = () => Promise.reject(new Error('there is no upstream'))
+  const ports = { ...quietPorts(fakeClock()), forward: refuse, ask: refuse }
   const checked = checkConfig(FILE, SOURCES)
   if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
   const snapshot = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))

@@ -37,7 +37,7 @@ const guestOf = (maker: string): Session => ({
 })
 
 test('the open streams of guests end with their maker at once when a directory bars that person, while the store says nothing', () => {
-  const ports = { ...quietPorts(fakeClock()), fetch: () => Promise.reject(new Error('there is no upstream')) }
+  const ports = { ...quietPorts(fakeClock()), ask: () => Promise.reject(new Error('there is no upstream')) }
   const checked = checkConfig(FILE, SOURCES)
   if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
   const initial = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))

@@ -22,7 +22,7 @@ export interface Proof {
 }
 
 export interface ObtainTools {
-  readonly ports: Pick<Ports, 'fetch'>
+  readonly ports: Pick<Ports, 'ask'>
   readonly proof: Proof
   /** The certificate of the same name that is to be replaced, as the authority calls it (RFC 9773 §4.1); null: none. */
   readonly replaces: string | null

@@ -30,7 +30,7 @@ const [SOONEST_MS, USUAL_MS, LATEST_MS] = [60_000, 6 * 60 * 60_000, 24 * 60 * 60
 export async function askRenewalInfo(
   ids: readonly string[],
   account: AcmeAccount,
-  ports: Pick<Ports, 'fetch'>,
+  ports: Pick<Ports, 'ask'>,
 ): Promise<ReadonlyMap<string, RenewalAnswer | Error> | null> {
   const { directory, ask } = await visitAuthority(account, ports)
   const { renewalInfo } = directory

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, FlattenedSign } from 'jose'
-import { GateError } from '../../../base/errors.ts'
+import { UnreadError } from '../../../base/ask.ts'
 import type { Ports } from '../../../base/ports.ts'
 import type { AcmeConfig } from '../../../config/types/tls.ts'
 import {
@@ -57,7 +57,7 @@ export async function thumbprintOf(key: KeyObject): Promise<string> {
 }
 
 /** Finds an authority. Throws `acme.unreachable` where it says nothing that can be understood, `acme.refused`. */
-export async function visitAuthority(account: AcmeAccount, ports: Pick<Ports, 'fetch'>): Promise<Visit> {
+export async function visitAuthority(account: AcmeAccount, ports: Pick<Ports, 'ask'>): Promise<Visit> {
   const jwk = await exportJWK(createPublicKey(account.key))
   let nonce: string | null = null
   let accountUrl: string | null = null
@@ -66,13 +66,12 @@ export async function visitAuthority(account: AcmeAccount, ports: Pick<Ports, 'f
     const signal = AbortSignal.timeout(ANSWER_MS)
     const trust = account.ca === null ? {} : { tls: { ca: account.ca } }
     try {
-      const answer = await ports.fetch(address, { ...init, ...trust, redirect: 'manual', proxy: false, signal })
+      const answer = await ports.ask(address, { ...init, ...trust, signal, maxBytes: MAX_BYTES })
       nonce = answer.headers.get('replay-nonce') ?? nonce
       const text = await answer.text()
-      if (text.length > MAX_BYTES) throw unreachable(address, 'sent far too much')
       return { status: answer.status, headers: answer.headers, text }
     } catch (error) {
-      if (error instanceof GateError) throw error
+      if (error instanceof UnreadError) throw unreachable(address, `gave an answer that ${error.message}`)
       throw unreachable(address, signal.aborted ? 'did not answer in time' : 'cannot be reached', error)
     }
   }

@@ -11,7 +11,7 @@ export interface Exporter {
 }
 
 export interface ExporterOptions {
-  readonly ports: Pick<Ports, 'fetch' | 'log'>
+  readonly ports: Pick<Ports, 'ask' | 'log'>
   /** The file in force; null: nothing is sent, and what waits is dropped. */
   readonly config: () => TelemetryConfig | null
   readonly version: string
@@ -62,16 +62,14 @@ export function createExporter({ ports, config, version, instance }: ExporterOpt
       const { encode } = await import('./otlp.ts')
       const body = encode(spans, resource)
       const signal = AbortSignal.timeout(TIMEOUT_MS)
-      const response = await ports.fetch(endpoint, {
+      const response = await ports.ask(endpoint, {
         method: 'POST',
         headers: { ...Object.fromEntries(headers), 'content-type': 'application/x-protobuf' },
         body,
-        redirect: 'manual',
-        proxy: false,
         signal,
       })
-      await response.body?.cancel()
-      if (!response.ok) throw new Error(`the receiver answered ${response.status}`)
+      await response.drop()
+      if (response.status < 200 || response.status > 299) throw new Error(`the receiver answered ${response.status}`)
       if (isInTrouble) ports.log.info('Traces are sent again', { endpoint, missed })
       isInTrouble = false
       missed = 0

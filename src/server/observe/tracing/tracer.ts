@@ -28,8 +28,8 @@ export interface Tracer {
   begin(traceparent: string | undefined, sample: number): Trace
   /** Does something as a part of a trace: so do all that it waits for. */
   within<T>(trace: Trace, work: () => T): T
-  /** The same fetch, with a span for each call that is made within a trace. */
-  watch(fetch: Ports['fetch']): Ports['fetch']
+  /** The same, with a span for each question that is asked within a trace. */
+  watch(ask: Ports['ask']): Ports['ask']
 }
 
 export interface TracerPorts extends Pick<Ports, 'now' | 'random'> {
@@ -72,15 +72,15 @@ export function createTracer(exporter: Pick<Exporter, 'add'>, { now, random, tic
   return {
     begin,
     within: (trace, work) => storage.run(trace, work),
-    watch: fetch => async (address, init) => {
+    watch: ask => async (address, init) => {
       const trace = storage.getStore()
-      if (trace === undefined) return fetch(address, init)
-      const method = init?.method ?? 'GET'
+      if (trace === undefined) return ask(address, init)
+      const method = init.method ?? 'GET'
       const { host = '', pathname = '' } = URL.parse(address) ?? {}
       const span = trace.open(`${method} ${host}`, 'client')
       const asked = { 'http.request.method': method, 'server.address': host, 'url.path': pathname }
       try {
-        const response = await fetch(address, init)
+        const response = await ask(address, init)
         span.end({ ...asked, 'http.response.status_code': response.status }, response.status >= 400)
         return response
       } catch (thrown) {

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
+import { askBy } from '../../../../src/base/ask.ts'
 import { createLog } from '../../../../src/base/log.ts'
-import type { Ports } from '../../../../src/base/ports.ts'
 import { formatTraceparent, isAmong, parseTraceparent } from '../../../../src/server/observe/tracing/context.ts'
 import { createExporter } from '../../../../src/server/observe/tracing/exporter.ts'
 import type { Span } from '../../../../src/server/observe/tracing/span.ts'
@@ -48,10 +48,10 @@ test('by its id, a trace is among a part of all, and among more of them too', ()
   expect([ids.some(id => isAmong(id, 0)), ids.every(id => isAmong(id, 1))]).toEqual([false, true])
 })
 
-/** An exporter whose receiver is this fetch, and a span for it. */
-function exporterTo(fetch: Ports['fetch']) {
+/** An exporter whose receiver answers so, and a span for it. */
+function exporterTo(answer: () => Promise<Response>) {
   return createExporter({
-    ports: { fetch, log: createLog({ now: () => 0, style: 'json', write: () => undefined }) },
+    ports: { ask: askBy(answer), log: createLog({ now: () => 0, style: 'json', write: () => undefined }) },
     config: () => ({ endpoint: 'http://127.0.0.1:1/v1/traces', headers: new Map(), sample: 1, serviceName: 'x' }),
     version: '1',
     instance: 'a',
