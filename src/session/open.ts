@@ -148,6 +148,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     followers,
     forget,
     endFor: management.endFor,
+    hearOthers: async () => guarded(upkeep.hearOthers),
   })
   directories.configure(options.limits.directories ?? [])
   const grantListeners: (() => void)[] = []

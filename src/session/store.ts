@@ -126,7 +126,10 @@ export interface StoredPage {
 /** What other processes did to sessions since somebody last asked. */
 export interface StoredChanges {
   readonly removed: readonly string[]
-  /** Updated by a refresh, or owners of whom something else is true now. Ids that are in `removed` too may be among them. */
+  /**
+   * Updated by a refresh, or owners of whom something else is true now; `DIRECTORY/ID` for what a provider has pushed. Ids that are
+   * in `removed` too may be among them.
+   */
   readonly updated: readonly string[]
   /** Whose sessions were ended, whether or not the store had any of them. */
   readonly ended?: readonly EndedMatch[]
@@ -226,10 +229,9 @@ export interface SessionStore extends AuditStore {
   removeLink(linkId: string): MaybePromise<boolean>
   /** Everything of a directory that a provider has pushed; what one row says is JSON: the store does not look inside. */
   listPushed(directory: string): MaybePromise<readonly string[]>
-  countPushed(directory: string): MaybePromise<number>
   readPushed(directory: string, id: string): MaybePromise<string | null>
   /**
-   * Puts one in place of what was there (null: of none, or for none), and tells every other process of its directory; false, and
+   * Puts one in place of what was there (null: of none, or for none), and tells every other process of it; false, and
    * nothing is changed, where it is another by now.
    */
   replacePushed(directory: string, id: string, before: string | null, after: string | null): MaybePromise<boolean>

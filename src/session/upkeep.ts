@@ -52,11 +52,17 @@ export interface UpkeepTools {
   lookAgain(): void
 }
 
+export interface Upkeep {
+  /** Hears now what other processes did up to now: what they say is in memory once it is done. */
+  hearOthers(): Promise<void>
+  close(): Promise<void>
+}
+
 /**
  * What is done while sessions are open, whether anyone comes or not: hearing of what other processes did, writing last uses,
  * removing what is over. `close` stops it and writes what is pending; it never throws.
  */
-export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(): Promise<void> } {
+export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
   const { store, ports, audit, memory, uses, followers, signing, grants, directories, withdrawal } = tools
   const { forget, endUnstored, lookAgain } = tools
 
@@ -76,6 +82,14 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
     }
     if (isIncomplete) await directories.hearAll()
     else for (const id of new Set(updated.filter(isDirectoryId))) await directories.hear(id)
+  }
+
+  let hearing: Promise<void> = Promise.resolve()
+  /** One after the other: what one call has taken from the store is in memory before the next one looks. */
+  function hearInTurn(): Promise<void> {
+    const heard = hearing.then(hearOthers)
+    hearing = heard.catch(() => undefined)
+    return heard
   }
 
   /** Everything is read again before its next use, and whoever listens has what is under way looked at. */
@@ -112,10 +126,10 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
     return uses.isPending
   })
   uses.onPending(flushing.wake)
-  const hearing = startHearing({
+  const listening = startHearing({
     everyMs: timers.watchMs,
     works: [
-      { what: 'look for sessions that ended elsewhere', work: hearOthers },
+      { what: 'look for sessions that ended elsewhere', work: hearInTurn },
       { what: 'look for roles that were granted', work: grants.hear },
     ],
     onWritten: store.onWritten,
@@ -124,8 +138,9 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): { close(
   })
 
   return {
+    hearOthers: hearInTurn,
     async close() {
-      hearing.close()
+      listening.close()
       flushing.close()
       for (const timer of running) clearInterval(timer)
       await uses

@@ -57,7 +57,6 @@ export function watchStore(store: SessionStore, watch: StoreWatch): SessionStore
     listLinks: reads.listLinks,
     findOwner: reads.findOwner,
     listPushed: reads.listPushed,
-    countPushed: reads.countPushed,
     readPushed: reads.readPushed,
     changesSince: () => polling(one => one.changesSince()),
     onWritten: store.onWritten,

@@ -33,17 +33,35 @@ export function wrongMethod(allow: string): Response {
   return refusalAnswer(new ScimRefusal(405, null, 'this method is not allowed here'), { allow })
 }
 
-/** The most of one list: what a provider asks for at once. */
-export const MOST_LISTED = 1000
+/** The most of one page, whatever was asked for. */
+export const MOST_LISTED = 200
+
+/** Members of all groups on one page; a group that has more is a page by itself. */
+const MOST_MEMBERS_LISTED = 20_000
+
+/** How what is listed is shown. */
+export interface Listed<T> {
+  show(one: T): object
+  /** How many members that shows. */
+  membersOf(one: T): number
+}
 
 /**
- * A page of a list. `startIndex` counts from 1; what is less than that is 1, and a `count` below 0 is 0 (RFC 7644 §3.4.2.4).
+ * A page of a list: nothing is made of what is not on it. `startIndex` counts from 1; what is less than that is 1, and a `count` below 0
+ * is 0. A page may have less than was asked for: whoever reads on does so by `itemsPerPage` (RFC 7644 §3.4.2.4).
+ *
  * Throws a refusal for what is no number.
  */
-export function listAnswer(all: readonly object[], query: URLSearchParams): Response {
+export function listAnswer<T>(all: readonly T[], query: URLSearchParams, { show, membersOf }: Listed<T>): Response {
   const startIndex = Math.max(1, numberOf(query, 'startIndex') ?? 1)
   const count = Math.min(MOST_LISTED, Math.max(0, numberOf(query, 'count') ?? MOST_LISTED))
-  const resources = all.slice(startIndex - 1, startIndex - 1 + count)
+  const resources: object[] = []
+  let members = 0
+  for (const one of all.slice(startIndex - 1, startIndex - 1 + count)) {
+    members += membersOf(one)
+    if (members > MOST_MEMBERS_LISTED && resources.length > 0) break
+    resources.push(show(one))
+  }
   return scimAnswer(200, {
     schemas: [LIST],
     totalResults: all.length,

@@ -55,38 +55,46 @@ function changeUser(said: SaidUser, { op }: Operation, name: string, value: unkn
 
 /** The same of a group. */
 export function patchGroup(body: JsonObject, before: PushedGroup): SaidGroup {
-  let said: SaidGroup = before
+  let said: Omit<SaidGroup, 'members'> = before
+  const members = new Set(before.members)
   for (const operation of parseOperations(body)) {
-    for (const [name, value] of changesOf(operation, GROUP_SCHEMA)) said = changeGroup(said, operation, name, value)
+    for (const [name, value] of changesOf(operation, GROUP_SCHEMA)) {
+      if (name === 'members') changeMembers(members, operation, value)
+      else said = changeGroup(said, operation, name, value)
+    }
   }
-  return said
+  return { ...said, members: [...members] }
 }
 
-function changeGroup(said: SaidGroup, operation: Operation, name: string, value: unknown): SaidGroup {
+function changeGroup<T extends Omit<SaidGroup, 'members'>>(
+  said: T,
+  operation: Operation,
+  name: string,
+  value: unknown,
+): T {
   const isRemoved = operation.op === 'remove'
   switch (name) {
     case 'displayname':
       return { ...said, displayName: needText(isRemoved ? null : value, 'displayName') }
     case 'externalid':
       return { ...said, externalId: isRemoved ? null : asText(value, 'externalId') }
-    case 'members':
-      return { ...said, members: changeMembers(said.members, operation, value) }
     default:
       return said
   }
 }
 
-/** Members after one change. To remove without saying which is to remove all. */
-function changeMembers(before: readonly string[], { op, path }: Operation, value: unknown): readonly string[] {
+/** One change of members: it costs what it names, not what the group has. To remove without saying which is to remove all. */
+function changeMembers(members: Set<string>, { op, path }: Operation, value: unknown): void {
   const filter = path === null ? undefined : PATH.exec(path)?.[3]
   if (op === 'remove') {
-    if (filter === undefined && value === undefined) return []
-    const gone = new Set(filter === undefined ? parseMembers(value) : [memberIn(filter)])
-    return before.filter(id => !gone.has(id))
+    if (filter === undefined && value === undefined) members.clear()
+    else for (const id of filter === undefined ? parseMembers(value) : [memberIn(filter)]) members.delete(id)
+    return
   }
   if (filter !== undefined) throw new ScimRefusal(400, 'invalidPath', 'members are added and replaced as a list')
   const given = parseMembers(value)
-  return op === 'replace' ? given : [...new Set([...before, ...given])]
+  if (op === 'replace') members.clear()
+  for (const id of given) members.add(id)
 }
 
 function memberIn(filter: string): string {

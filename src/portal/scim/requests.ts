@@ -16,7 +16,16 @@ import { parseFilter } from './filter.ts'
 import { type JsonObject, parseBody } from './json.ts'
 import { patchGroup, patchUser } from './patch.ts'
 import { notFound, ScimRefusal } from './refusal.ts'
-import { parseGroup, parseUser, type SaidGroup, type SaidUser, showResource, withAttributes } from './resources.ts'
+import {
+  attributesIn,
+  locationOf,
+  MOST_MEMBERS,
+  parseGroup,
+  parseUser,
+  type SaidGroup,
+  type SaidUser,
+  showResource,
+} from './resources.ts'
 
 export interface ScimTools extends AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
@@ -36,8 +45,10 @@ export interface ScimRequest {
 /** A group of some ten thousand members. */
 const MAX_BYTES = 1024 * 1024
 
-/** Users and groups of one provider, those that were deleted among them. */
+/** Of one provider: users and groups, those that were deleted among them; members of all groups together; and what is kept of it all. */
 const MOST_RESOURCES = 50_000
+const MOST_MEMBERSHIPS = 250_000
+const MOST_BYTES = 32 * 1024 * 1024
 
 /** Somebody else may write the same resource at the same moment. */
 const TRIES = 5
@@ -76,14 +87,14 @@ export async function answerOne(asked: ScimRequest, kind: Kind, id: string, tool
 /** RFC 7644 §3.4.2: oldest first, so that pages fit together. */
 async function list({ directory, query, base }: ScimRequest, kind: Kind, tools: ScimTools): Promise<Response> {
   const isMeant = parseFilter(query.get('filter'), kind)
-  const all = (await tools.sessions.directories.list(directory))
-    .map(({ value }) => value)
-    .filter(one => one.kind === kind && !isGone(one) && isMeant(one))
-    .sort((one, other) => one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1))
-  return listAnswer(
-    all.map(one => withAttributes(showResource(one, base), query)),
-    query,
+  const isShown = attributesIn(query)
+  const all = (await tools.sessions.directories.list(directory)).filter(
+    one => one.kind === kind && !isGone(one) && isMeant(one),
   )
+  return listAnswer(all, query, {
+    show: one => showResource(one, base, isShown),
+    membersOf: one => (one.kind === 'group' && isShown('members') ? one.members.length : 0),
+  })
 }
 
 /** RFC 7644 §3.3. Whoever was deleted and is pushed again is the same as before. */
@@ -95,11 +106,9 @@ async function create(asked: ScimRequest, kind: Kind, tools: ScimTools): Promise
   const id = resourceIdOf(kind, said.externalId ?? randomToken(tools.ports.random))
   const before = await directories.find(directory, id)
   if (before !== null && !isGone(before.value)) throw taken()
-  if (before === null && (await directories.count(directory)) >= MOST_RESOURCES) {
-    throw new ScimRefusal(403, null, `one provider may push ${MOST_RESOURCES} users and groups`)
-  }
   const nowMs = tools.ports.now()
   const one = await made(asked, said, { id, createdAtMs: nowMs, changedAtMs: nowMs }, tools)
+  await holdToBounds(directory, before, one, tools)
   if (!(await directories.replace(directory, before, one))) throw taken()
   return show(asked, one, 201)
 }
@@ -115,6 +124,7 @@ async function change(asked: ScimRequest, kind: Kind, id: string, tools: ScimToo
     }
     const { createdAtMs } = before.value
     const one = await made(asked, said, { id, createdAtMs, changedAtMs: tools.ports.now() }, tools)
+    await holdToBounds(asked.directory, before, one, tools)
     if (await tools.sessions.directories.replace(asked.directory, before, one)) return show(asked, one, 200)
   }
   throw new ScimRefusal(409, null, 'others are changing the same resource at this moment')
@@ -154,12 +164,39 @@ async function made(
     return { kind: 'user', ...times, externalId, userName, displayName, isActive, isGone: false } satisfies PushedUser
   }
   const { externalId, displayName, members } = said
-  if (members.length > 0) {
-    const users = new Set<string>()
-    for (const { value } of await sessions.directories.list(directory)) if (value.kind === 'user') users.add(value.id)
-    if (!members.every(id => users.has(id))) throw new ScimRefusal(400, 'invalidValue', 'a member is no user here')
+  if (members.length > MOST_MEMBERS) {
+    throw new ScimRefusal(413, 'tooMany', `a group has at most ${MOST_MEMBERS} members`)
+  }
+  if (members.length > 0 && !(await sessions.directories.hasUsers(directory, members))) {
+    throw new ScimRefusal(400, 'invalidValue', 'a member is no user here')
   }
   return { kind: 'group', ...times, externalId, displayName, members } satisfies PushedGroup
+}
+
+/**
+ * That a directory does not become more than this gate can keep in memory and answer from. What makes it less is taken even where it is
+ * more than that already.
+ */
+async function holdToBounds(
+  directory: Directory,
+  before: Kept | null,
+  after: Pushed,
+  { sessions }: ScimTools,
+): Promise<void> {
+  const { resources, members, bytes } = await sessions.directories.size(directory)
+  const membersOf = (one: Pushed | undefined) => (one?.kind === 'group' ? one.members.length : 0)
+  const moreMembers = membersOf(after) - membersOf(before?.value)
+  const moreBytes = Buffer.byteLength(JSON.stringify(after)) - Buffer.byteLength(before?.text ?? '')
+  const isOver = (more: number, number: number, most: number) => more > 0 && number + more > most
+  if (isOver(before === null ? 1 : 0, resources, MOST_RESOURCES)) {
+    throw new ScimRefusal(403, null, `one provider may push ${MOST_RESOURCES} users and groups`)
+  }
+  if (isOver(moreMembers, members, MOST_MEMBERSHIPS)) {
+    throw new ScimRefusal(403, null, `the groups of one provider have at most ${MOST_MEMBERSHIPS} members together`)
+  }
+  if (isOver(moreBytes, bytes, MOST_BYTES)) {
+    throw new ScimRefusal(403, null, `what one provider pushes has at most ${MOST_BYTES} bytes`)
+  }
 }
 
 async function findOne({ directory }: ScimRequest, kind: Kind, id: string, { sessions }: ScimTools): Promise<Kept> {
@@ -184,9 +221,8 @@ async function readResource({ request }: ScimRequest, { formWaitMs }: ScimTools)
 }
 
 function show({ base, query }: ScimRequest, one: Pushed, status: 200 | 201): Response {
-  const resource = showResource(one, base)
-  const { location } = resource.meta as { readonly location: string }
-  return scimAnswer(status, withAttributes(resource, query), { location })
+  const location = locationOf(one, base)
+  return scimAnswer(status, showResource(one, base, attributesIn(query)), { location })
 }
 
 function taken(): ScimRefusal {

@@ -10,7 +10,7 @@ export type SaidUser = Pick<PushedUser, 'externalId' | 'userName' | 'displayName
 export type SaidGroup = Pick<PushedGroup, 'externalId' | 'displayName' | 'members'>
 
 /** Members of one group. */
-const MOST_MEMBERS = 20_000
+export const MOST_MEMBERS = 20_000
 
 /**
  * A user as it was sent whole. Whoever says nothing of `active` leaves it as it was, and someone new is: to be let in again takes a word.
@@ -44,17 +44,23 @@ export function parseMembers(value: unknown): readonly string[] {
   return [...new Set(list.map(one => needText(memberOf(asObject(one, 'a member'), 'value'), 'the value of a member')))]
 }
 
-/** A resource as its provider sees it; `base` is the address of its directory. */
-export function showResource(one: Pushed, base: string): JsonObject {
+/** A resource as its provider sees it, by the attributes that are shown; `base` is the address of its directory. */
+export function showResource(one: Pushed, base: string, isShown: IsShown): JsonObject {
+  return Object.fromEntries(Object.entries(wholeResource(one, base, isShown)).filter(([name]) => isShown(name)))
+}
+
+function wholeResource(one: Pushed, base: string, isShown: IsShown): JsonObject {
   const meta = {
     resourceType: one.kind === 'user' ? 'User' : 'Group',
     created: new Date(one.createdAtMs).toISOString(),
     lastModified: new Date(one.changedAtMs).toISOString(),
-    location: `${base}/${one.kind === 'user' ? 'Users' : 'Groups'}/${one.id}`,
+    location: locationOf(one, base),
   }
   const externalId = one.externalId === null ? {} : { externalId: one.externalId }
   if (one.kind === 'group') {
-    const members = one.members.map(id => ({ value: id, $ref: `${base}/Users/${id}`, type: 'User' }))
+    const members = isShown('members')
+      ? one.members.map(id => ({ value: id, $ref: `${base}/Users/${id}`, type: 'User' }))
+      : []
     return { schemas: [GROUP_SCHEMA], id: one.id, ...externalId, displayName: one.displayName, members, meta }
   }
   const { id, userName, displayName, isActive } = one
@@ -62,16 +68,23 @@ export function showResource(one: Pushed, base: string): JsonObject {
   return { schemas: [USER_SCHEMA], id, ...externalId, userName, ...shown, active: isActive, meta }
 }
 
+/** The address of a resource. */
+export function locationOf({ kind, id }: Pushed, base: string): string {
+  return `${base}/${kind === 'user' ? 'Users' : 'Groups'}/${id}`
+}
+
+/** Whether an attribute is to be in an answer. */
+export type IsShown = (name: string) => boolean
+
 /** Only the attributes that were asked for; `id` and `schemas` come always (RFC 7644 §3.9). Whole attributes alone are told apart. */
-export function withAttributes(resource: JsonObject, query: URLSearchParams): JsonObject {
+export function attributesIn(query: URLSearchParams): IsShown {
   const named = (name: string) => query.get(name)?.toLowerCase().split(',').map(rootOf) ?? null
   const wanted = named('attributes')
   const unwanted = named('excludedAttributes')
-  const isShown = (name: string) =>
+  return name =>
     name === 'id' ||
     name === 'schemas' ||
     (wanted === null ? unwanted?.includes(name.toLowerCase()) !== true : wanted.includes(name.toLowerCase()))
-  return Object.fromEntries(Object.entries(resource).filter(([name]) => isShown(name)))
 }
 
 /** The attribute that a name in small letters is of: without its schema, and without what is below it. */

@@ -67,7 +67,7 @@ function only({ request: { method } }: ScimRequest, show: () => Response): Respo
 /** One of these by its id, or all of them; filters are refused there (RFC 7644 §4). */
 function described(all: readonly JsonObject[], id: string | undefined, { query }: ScimRequest): Response {
   if (query.has('filter')) throw new ScimRefusal(403, null, 'what can be done here is not filtered')
-  if (id === undefined) return listAnswer(all, query)
+  if (id === undefined) return listAnswer(all, query, { show: one => one, membersOf: () => 0 })
   const one = all.find(each => each.id === id)
   if (one === undefined) throw notFound()
   return scimAnswer(200, one)

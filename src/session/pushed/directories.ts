@@ -15,13 +15,14 @@ import {
   isOf,
   type Kept,
   type Pushed,
+  parseChangedId,
   parsePushed,
   resourceIdOf,
 } from './resource.ts'
-import type { Learnt, Someone, Standings } from './standings.ts'
+import type { DirectorySize, Learnt, Someone, Standings } from './standings.ts'
 
 export interface DirectoryTools {
-  readonly store: Pick<SessionStore, 'listPushed' | 'countPushed' | 'readPushed' | 'replacePushed' | 'findOwner'>
+  readonly store: Pick<SessionStore, 'listPushed' | 'readPushed' | 'replacePushed' | 'findOwner'>
   readonly ports: Pick<Ports, 'log'>
   readonly audit: Audit
   readonly standings: Standings
@@ -30,14 +31,23 @@ export interface DirectoryTools {
   /** One has ended: nothing in memory stands for it. */
   forget(sessionId: string): void
   readonly endFor: Sessions['endFor']
+  /** Hears what other processes did up to now. */
+  hearOthers(): Promise<void>
 }
 
 /** What providers push, as whoever takes it uses it. Throws `session.store`, and `session.end` where somebody was to be signed out. */
 export interface Directories {
   /** The directory of a provider by the file in force; null where it pushes nothing. */
   of(provider: string): Directory | null
-  list(directory: Directory): Promise<readonly Kept[]>
-  count(directory: Directory): Promise<number>
+  /**
+   * All of a directory, oldest first, as it is in the store by now: of what is in memory, and so nothing is read again but what
+   * others have written since.
+   */
+  list(directory: Directory): Promise<readonly Pushed[]>
+  /** Whether these are ids of users of a directory, deleted ones among them. */
+  hasUsers(directory: Directory, ids: readonly string[]): Promise<boolean>
+  /** What it comes to. */
+  size(directory: Directory): Promise<DirectorySize>
   find(directory: Directory, id: string): Promise<Kept | null>
   /**
    * Writes one in place of what was read before (null: of none, or for none), and does what it means: whoever is barred by it is signed out
@@ -55,8 +65,8 @@ export interface SessionDirectories extends Directories, Pick<Standings, 'isBarr
 /** The same for whoever owns the sessions. */
 export interface OwnDirectories extends SessionDirectories {
   configure(directories: readonly Directory[]): void
-  /** Something is other in the directory of this id, as was heard from another process. */
-  hear(directoryId: string): Promise<void>
+  /** Something is other in a directory, as was heard from another process: what `changedId` says. */
+  hear(changedId: string): Promise<void>
   hearAll(): Promise<void>
   /** Reads what could not be read yet. */
   tend(): Promise<void>
@@ -72,34 +82,37 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
   const unread = new Set<Directory>()
   const listeners: (() => void)[] = []
 
-  function list(directory: Directory): MaybePromise<readonly Kept[]> {
+  function learn(directory: Directory): MaybePromise<void> {
     const rows = guarded(() => store.listPushed(directoryIdOf(directory)))
-    return andThen(rows, texts =>
-      texts.flatMap(text => {
-        const value = parsePushed(text)
-        return value === null ? [] : [{ value, text }]
-      }),
-    )
+    return andThen(rows, texts => {
+      unread.delete(directory)
+      const all = texts.flatMap(text => keptFrom(text) ?? [])
+      apply(directory, standings.learn(directory, all))
+    })
   }
 
-  function learn(directory: Directory): MaybePromise<void> {
-    return andThen(list(directory), all => {
-      unread.delete(directory)
-      const values = all.map(({ value }) => value)
-      apply(directory, standings.learn(directory, values))
-    })
+  /** Everything that is in the store by now is in memory. */
+  async function caughtUp(directory: Directory): Promise<void> {
+    await tools.hearOthers()
+    for (const one of unread) if (isOf(one, directory)) await learn(one)
+  }
+
+  /** The one that was written, and nothing beside it. */
+  async function learnOne(directory: Directory, id: string): Promise<void> {
+    const kept = await find(directory, id)
+    apply(directory, standings.note(directory, id, kept))
   }
 
   /** Nothing in memory stands for whom a directory bars, whoever is in other groups is seen anew, and what both have under way is judged. */
   function apply(directory: Directory, { barred, moved }: Learnt): void {
     if (barred.length === 0 && moved.length === 0) return
     const gone = new Set(barred)
-    const isOurs = (someone: Someone) => isOf(directory, someone)
-    const ended = [...memory.cache.all()].filter(
-      ({ session: { identity } }) => isOurs(identity) && gone.has(identity.subject),
-    )
+    const others = new Set(moved)
+    const isAmong = (subjects: ReadonlySet<string>, someone: Someone) =>
+      subjects.has(someone.subject) && isOf(directory, someone)
+    const ended = [...memory.cache.all()].filter(({ session: { identity } }) => isAmong(gone, identity))
     for (const { session } of ended) tools.forget(session.id)
-    memory.review(({ identity }) => isOurs(identity))
+    memory.review(({ identity }) => isAmong(others, identity))
     followers.forgetAll()
     for (const subject of [...barred, ...moved]) {
       for (const portal of directory.portals) {
@@ -122,8 +135,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
 
   async function find(directory: Directory, id: string): Promise<Kept | null> {
     const text = await guarded(() => store.readPushed(directoryIdOf(directory), id))
-    const value = text === null ? null : parsePushed(text)
-    return text === null || value === null ? null : { value, text }
+    return text === null ? null : keptFrom(text)
   }
 
   return {
@@ -150,8 +162,18 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       if (!isBarred && standings.isBarred(someone)) await learn(directory)
       return isBarred
     },
-    list: async directory => list(directory),
-    count: async directory => guarded(() => store.countPushed(directoryIdOf(directory))),
+    async list(directory) {
+      await caughtUp(directory)
+      return standings.all(directory)
+    },
+    async hasUsers(directory, ids) {
+      await caughtUp(directory)
+      return standings.hasUsers(directory, ids)
+    },
+    async size(directory) {
+      await caughtUp(directory)
+      return standings.size(directory)
+    },
     find,
     async replace(directory, before, after) {
       const id = after?.id ?? before?.value.id
@@ -161,7 +183,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       const isWritten =
         text === before?.text || (await guarded(() => store.replacePushed(key, id, before?.text ?? null, text)))
       if (!isWritten) return false
-      const learnt = standings.note(directory, after ?? { gone: id })
+      const learnt = standings.note(directory, id, after === null || text === null ? null : { value: after, text })
       apply(directory, learnt)
       for (const subject of learnt.barred) {
         const sessions = await endAll(directory, subject)
@@ -170,11 +192,14 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       }
       return true
     },
-    async hear(directoryId) {
+    async hear(id) {
+      const { directoryId, resourceId } = parseChangedId(id)
       const directory = directories.find(one => directoryIdOf(one) === directoryId)
-      if (directory === undefined) return
+      // What is unread is read as a whole in any case.
+      if (directory === undefined || unread.has(directory)) return
       unread.add(directory)
-      await learn(directory)
+      await (resourceId === null ? learn(directory) : learnOne(directory, resourceId))
+      unread.delete(directory)
     },
     async hearAll() {
       for (const directory of directories) unread.add(directory)
@@ -190,6 +215,11 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       listeners.push(listener)
     },
   }
+}
+
+function keptFrom(text: string): Kept | null {
+  const value = parsePushed(text)
+  return value === null ? null : { value, text }
 }
 
 function shapeOf({ provider, issuer, portals, groups }: Directory): readonly unknown[] {

@@ -53,9 +53,20 @@ export function directoryIdOf({ provider, issuer }: Pick<Directory, 'provider' |
   return DIRECTORY_ID + sha256(JSON.stringify([provider, issuer]))
 }
 
-/** Whether an id is that of what a provider pushes, and not of a session or a token. */
+/** Whether an id among those that changed is that of what a provider pushes, and not of a session or a token. */
 export function isDirectoryId(id: string): boolean {
   return id.startsWith(DIRECTORY_ID)
+}
+
+/**
+ * What changed of a directory: `DIRECTORY/ID`. The id of the directory alone is what a process of an earlier version says: there,
+ * anything may have changed.
+ */
+export function parseChangedId(id: string): { readonly directoryId: string; readonly resourceId: string | null } {
+  const end = id.indexOf('/')
+  return end === -1
+    ? { directoryId: id, resourceId: null }
+    : { directoryId: id.slice(0, end), resourceId: id.slice(end + 1) }
 }
 
 /** Whether somebody signed in at the provider of a directory. */

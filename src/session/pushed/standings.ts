@@ -1,5 +1,5 @@
 import type { Identity } from '../../identity/identity.ts'
-import { type Directory, isBarredUser, isOf, type Pushed } from './resource.ts'
+import { type Directory, isBarredUser, isOf, type Kept, type Pushed } from './resource.ts'
 
 /** Someone at a provider. */
 export type Someone = Pick<Identity, 'provider' | 'issuer' | 'subject'>
@@ -12,6 +12,16 @@ export interface Learnt {
   readonly moved: readonly string[]
 }
 
+/** What a directory comes to. */
+export interface DirectorySize {
+  /** Users and groups, those that were deleted among them. */
+  readonly resources: number
+  /** Of all groups together. */
+  readonly members: number
+  /** Of what the store keeps of them. */
+  readonly bytes: number
+}
+
 /** What this process knows of directories: whom they bar, and who is in which group. */
 export interface Standings {
   /** The directories of the file in force; what is known of those that stay stays. Answers those that have to be learnt. */
@@ -20,22 +30,40 @@ export interface Standings {
   /** Someone as their directory describes them: the same value where it says nothing else. */
   see(identity: Identity): Identity
   /** All of a directory, as the store has it. */
-  learn(directory: Directory, all: readonly Pushed[]): Learnt
-  /** One of a directory that has just been written; `barred` has whom that bars, barred before or not. */
-  note(directory: Directory, one: Pushed | { readonly gone: string }): Learnt
+  learn(directory: Directory, all: readonly Kept[]): Learnt
+  /**
+   * One of a directory as it is in the store now, null where it is gone: nothing is worked out but what hangs on it. `barred` has whom
+   * that bars, barred before or not.
+   */
+  note(directory: Directory, id: string, written: Kept | null): Learnt
+  /** Everything of a directory, oldest first, so that pages of it fit together. */
+  all(directory: Directory): readonly Pushed[]
+  hasUsers(directory: Directory, ids: readonly string[]): boolean
+  size(directory: Directory): DirectorySize
+}
+
+interface Entry {
+  readonly value: Pushed
+  readonly bytes: number
 }
 
 interface Known {
   readonly directory: Directory
-  isLearnt: boolean
-  /** By id. */
-  readonly all: Map<string, Pushed>
-  barred: Set<string>
+  readonly isLearnt: boolean
+  /** By id, in the order of `inOrder` unless `isMixed`. */
+  readonly all: Map<string, Entry>
+  readonly isMixed: boolean
+  readonly size: DirectorySize
+  readonly barred: Set<string>
+  /** By what rules call it, in how many groups of that name the user of an id is. */
+  readonly holders: Map<string, Map<string, number>>
   /** By subject, what rules call the groups of everyone who was pushed; empty where groups are what is said at sign-in. */
-  groups: Map<string, readonly string[]>
+  readonly groups: Map<string, readonly string[]>
 }
 
 const NOTHING: Learnt = Object.freeze({ barred: [], moved: [] })
+const EMPTY: DirectorySize = Object.freeze({ resources: 0, members: 0, bytes: 0 })
+const NO_GROUPS: readonly string[] = Object.freeze([])
 
 /** Before anything was pushed. */
 export function createStandings(): Standings {
@@ -45,13 +73,18 @@ export function createStandings(): Standings {
     return known.find(({ directory }) => isOf(directory, someone))
   }
 
+  function put(next: Known): void {
+    known = known.map(one => (isOf(one.directory, next.directory) ? next : one))
+  }
+
   return {
     configure(directories) {
       const before = known
       known = directories.map(directory => {
-        const { isLearnt, all, barred } = before.find(one => isOf(one.directory, directory)) ?? NEW
-        const groups = groupsIn(directory, all.values())
-        return { directory, isLearnt, all: new Map(all), barred: new Set(barred), groups }
+        const stays = before.find(one => isOf(one.directory, directory))
+        return stays === undefined
+          ? knownFrom(directory, [], false)
+          : { ...stays, directory, ...groupsIn(directory, stays.all) }
       })
       return known.filter(({ isLearnt }) => !isLearnt).map(({ directory }) => directory)
     },
@@ -63,67 +96,153 @@ export function createStandings(): Standings {
       return groups === undefined || isSame(groups, identity.groups) ? identity : Object.freeze({ ...identity, groups })
     },
     learn(directory, all) {
+      const before = knownOf(directory)
+      if (before === undefined) return NOTHING
+      const now = knownFrom(before.directory, all, true)
+      put(now)
+      const moved = [...now.groups].flatMap(([subject, groups]) => {
+        const were = before.groups.get(subject)
+        return were !== undefined && isSame(were, groups) ? [] : [subject]
+      })
+      return { barred: [...now.barred].filter(subject => !before.barred.has(subject)), moved }
+    },
+    note(directory, id, written) {
       const one = knownOf(directory)
       if (one === undefined) return NOTHING
-      const before = one.barred
-      one.isLearnt = true
-      one.all.clear()
-      for (const each of all) one.all.set(each.id, each)
-      one.barred = barredIn(all)
-      return { barred: [...one.barred].filter(subject => !before.has(subject)), moved: move(one) }
+      const before = one.all.get(id) ?? null
+      const after = written === null ? null : entryOf(written)
+      // Whoever is made again is as old as that.
+      const isMoved = before?.value.createdAtMs !== after?.value.createdAtMs
+      if (isMoved) one.all.delete(id)
+      if (after !== null) one.all.set(id, after)
+      put({ ...one, isMixed: one.isMixed || isMoved, size: sum(sum(one.size, before, -1), after, 1) })
+      const moved = movedBy(one, before?.value ?? null, after?.value ?? null)
+      if (after?.value.kind !== 'user') return { barred: [], moved }
+      const { externalId } = after.value
+      const isBarred = isBarredUser(after.value)
+      if (isBarred) one.barred.add(externalId)
+      else one.barred.delete(externalId)
+      return { barred: isBarred ? [externalId] : [], moved }
     },
-    note(directory, written) {
+    all(directory) {
       const one = knownOf(directory)
-      if (one === undefined) return NOTHING
-      if ('gone' in written) one.all.delete(written.gone)
-      else one.all.set(written.id, written)
-      const moved = move(one)
-      if ('gone' in written || written.kind === 'group') return { barred: [], moved }
-      if (isBarredUser(written)) one.barred.add(written.externalId)
-      else one.barred.delete(written.externalId)
-      return { barred: isBarredUser(written) ? [written.externalId] : [], moved }
+      if (one === undefined) return []
+      if (one.isMixed) {
+        // Nearly all are in their places already, so that this looks at each of them about once.
+        const entries = [...one.all].sort(([, some], [, other]) => inOrder(some.value, other.value))
+        one.all.clear()
+        for (const [id, entry] of entries) one.all.set(id, entry)
+        put({ ...one, isMixed: false })
+      }
+      return [...one.all.values()].map(({ value }) => value)
     },
+    hasUsers(directory, ids) {
+      const all = knownOf(directory)?.all
+      return ids.every(id => all?.get(id)?.value.kind === 'user')
+    },
+    size: directory => knownOf(directory)?.size ?? EMPTY,
   }
 }
 
-const NEW: Omit<Known, 'directory' | 'groups'> = { isLearnt: false, all: new Map(), barred: new Set() }
+function knownFrom(directory: Directory, kept: readonly Kept[], isLearnt: boolean): Known {
+  const all = new Map<string, Entry>()
+  const barred = new Set<string>()
+  let size = EMPTY
+  for (const one of kept) {
+    const entry = entryOf(one)
+    all.set(entry.value.id, entry)
+    size = sum(size, entry, 1)
+    if (entry.value.kind === 'user' && isBarredUser(entry.value)) barred.add(entry.value.externalId)
+  }
+  return { directory, isLearnt, all, isMixed: true, size, barred, ...groupsIn(directory, all) }
+}
 
-/** Works the groups of a directory out anew; answers who is in others. */
-function move(one: Known): readonly string[] {
-  const before = one.groups
-  one.groups = groupsIn(one.directory, one.all.values())
-  return [...one.groups].flatMap(([subject, groups]) => {
-    const known = before.get(subject)
-    return known !== undefined && isSame(known, groups) ? [] : [subject]
+function entryOf({ value, text }: Kept): Entry {
+  return { value, bytes: Buffer.byteLength(text) }
+}
+
+function sum(size: DirectorySize, entry: Entry | null, sign: 1 | -1): DirectorySize {
+  if (entry === null) return size
+  const members = entry.value.kind === 'group' ? entry.value.members.length : 0
+  return {
+    resources: size.resources + sign,
+    members: size.members + sign * members,
+    bytes: size.bytes + sign * entry.bytes,
+  }
+}
+
+function inOrder(one: Pushed, other: Pushed): number {
+  return one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1)
+}
+
+/** What hangs on one that was written, in `holders` and `groups`; answers who is in other groups. */
+function movedBy(one: Known, before: Pushed | null, after: Pushed | null): readonly string[] {
+  const user = before?.kind === 'user' ? before : after?.kind === 'user' ? after : null
+  if (user !== null) return place(one, after === null ? null : user.id, user.externalId)
+  const touched = new Set<string>()
+  const [from, to] = [heldBy(one.directory, before), heldBy(one.directory, after)]
+  for (const [held, other, by] of [
+    [from, to, -1],
+    [to, from, 1],
+  ] as const) {
+    if (held === null) continue
+    const stays = new Set(other?.name === held.name ? other.members : [])
+    for (const id of held.members) {
+      if (stays.has(id)) continue
+      count(one.holders, held.name, id, by)
+      touched.add(id)
+    }
+  }
+  return [...touched].flatMap(id => {
+    const value = one.all.get(id)?.value
+    return value?.kind === 'user' ? place(one, id, value.externalId) : []
   })
 }
 
-function barredIn(all: Iterable<Pushed>): Set<string> {
-  const barred = new Set<string>()
-  for (const one of all) if (one.kind === 'user' && isBarredUser(one)) barred.add(one.externalId)
-  return barred
+/** The groups of someone, worked out anew; whoever is gone (`id` null) has none. Answers their subject where they are others. */
+function place(one: Known, id: string | null, subject: string): readonly string[] {
+  if (one.directory.groups === null) return []
+  const before = one.groups.get(subject)
+  if (id === null) one.groups.delete(subject)
+  else {
+    const groups = [...one.holders].flatMap(([name, holders]) => (holders.has(id) ? [name] : [])).sort()
+    if (before !== undefined && isSame(before, groups)) return []
+    one.groups.set(subject, groups.length === 0 ? NO_GROUPS : groups)
+  }
+  return [subject]
 }
 
-function groupsIn({ groups: names }: Directory, all: Iterable<Pushed>): Map<string, readonly string[]> {
+/** Whom a group puts into what rules call by a name; null for what is no group, and one that counts for nothing. */
+function heldBy({ groups }: Directory, one: Pushed | null): { name: string; members: readonly string[] } | null {
+  const name = one?.kind === 'group' ? groups?.get(one.displayName) : undefined
+  return one?.kind !== 'group' || name === undefined ? null : { name, members: one.members }
+}
+
+function count(holders: Known['holders'], name: string, id: string, by: 1 | -1): void {
+  const held = holders.get(name) ?? new Map<string, number>()
+  holders.set(name, held)
+  const number = (held.get(id) ?? 0) + by
+  if (number > 0) held.set(id, number)
+  else held.delete(id)
+}
+
+function groupsIn(directory: Directory, all: Known['all']): Pick<Known, 'holders' | 'groups'> {
+  const holders: Known['holders'] = new Map()
+  const groups = new Map<string, readonly string[]>()
+  if (directory.groups === null) return { holders, groups }
   const found = new Map<string, string[]>()
-  if (names === null) return found
-  const each = [...all]
-  const users = new Map<string, string>()
-  for (const one of each) {
-    if (one.kind !== 'user') continue
-    users.set(one.id, one.externalId)
-    found.set(one.externalId, [])
+  for (const { value } of all.values()) {
+    if (value.kind === 'user') found.set(value.id, [])
   }
-  for (const one of each) {
-    const name = one.kind === 'group' ? names.get(one.displayName) : undefined
-    if (one.kind !== 'group' || name === undefined) continue
-    for (const member of one.members) {
-      const own = found.get(users.get(member) ?? '')
-      if (own !== undefined && !own.includes(name)) own.push(name)
-    }
+  for (const { value } of all.values()) {
+    const held = heldBy(directory, value)
+    for (const id of held?.members ?? []) count(holders, held?.name ?? '', id, 1)
   }
-  for (const own of found.values()) own.sort()
-  return found
+  for (const [name, held] of holders) for (const id of held.keys()) found.get(id)?.push(name)
+  for (const { value } of all.values()) {
+    if (value.kind === 'user') groups.set(value.externalId, found.get(value.id)?.sort() ?? NO_GROUPS)
+  }
+  return { holders, groups }
 }
 
 function isSame(some: readonly string[], others: readonly string[]): boolean {

@@ -10,7 +10,6 @@ export function pushedOver(link: RedisLink): PushedStore {
       const values = await link.send('HVALS', [keyOf(directory)])
       return Array.isArray(values) ? values.map(String) : []
     },
-    countPushed: async directory => Number(await link.send('HLEN', [keyOf(directory)])),
     async readPushed(directory, id) {
       const value = await link.send('HGET', [keyOf(directory), id])
       return typeof value === 'string' ? value : null

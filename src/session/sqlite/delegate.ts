@@ -47,7 +47,6 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     findOwner: id => run(store => store.findOwner(id)),
     noteOwner: (id, note) => run(store => store.noteOwner(id, note)),
     listPushed: directory => run(store => store.listPushed(directory)),
-    countPushed: directory => run(store => store.countPushed(directory)),
     readPushed: (directory, id) => run(store => store.readPushed(directory, id)),
     replacePushed: (directory, id, before, after) => run(store => store.replacePushed(directory, id, before, after)),
     appendAudit: (rows, keepMs) => run(store => store.appendAudit(rows, keepMs)),

@@ -333,7 +333,7 @@ test('§4: what can be done here is described', async () => {
     schemas: ['urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'],
     patch: { supported: true },
     bulk: { supported: false },
-    filter: { supported: true, maxResults: 1000 },
+    filter: { supported: true, maxResults: 200 },
     changePassword: { supported: false },
     sort: { supported: false },
     etag: { supported: false },

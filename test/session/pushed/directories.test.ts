@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import type { SessionLimits } from '../../../src/session/life.ts'
 import { openSessions } from '../../../src/session/open.ts'
-import { type Directory, type PushedUser, resourceIdOf } from '../../../src/session/pushed/resource.ts'
+import {
+  type Directory,
+  type Kept,
+  type Pushed,
+  type PushedUser,
+  resourceIdOf,
+} from '../../../src/session/pushed/resource.ts'
+import { createStandings } from '../../../src/session/pushed/standings.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
@@ -155,4 +162,82 @@ test('one that comes to a directory that cannot be read yet learns it once it ca
   isThere = true
   await eventually(() => one.sessions.directories.isBarred(ADA), 'it is read')
   await Promise.all([one.sessions.close(), other.sessions.close()])
+})
+
+test('whoever hears of one that was written reads that one, and a list reads nothing that is known', async () => {
+  using folder = temporaryFolder()
+  let readings = 0
+  const one = open(folder.path)
+  const other = open(folder.path, store => ({
+    listPushed(directory) {
+      readings++
+      return store.listPushed(directory)
+    },
+  }))
+  expect(readings).toBe(1)
+  await one.sessions.directories.replace(DIRECTORY, null, userOf(false))
+  // Nothing is waited for: a list has what anybody has written by then.
+  expect(await other.sessions.directories.list(DIRECTORY)).toEqual([userOf(false)])
+  expect(other.sessions.directories.isBarred(ADA)).toBe(true)
+  const kept = await one.sessions.directories.find(DIRECTORY, userOf(false).id)
+  await one.sessions.directories.replace(DIRECTORY, kept, userOf(true))
+  await eventually(() => !other.sessions.directories.isBarred(ADA), 'the other one has heard of it by itself')
+  expect(await other.sessions.directories.size(DIRECTORY)).toMatchObject({ resources: 1, members: 0 })
+  expect(readings).toBe(1)
+  await Promise.all([one.sessions.close(), other.sessions.close()])
+})
+
+test('what is worked out of one change is what all of the directory would say', () => {
+  const names = new Map([
+    ['A', 'a'],
+    ['B', 'b'],
+    ['Also A', 'a'],
+  ])
+  const directory: Directory = { ...DIRECTORY, groups: names }
+  const standings = createStandings()
+  standings.configure([directory])
+  const all = new Map<string, Pushed>()
+  // The same every time: a small generator of its own.
+  let seed = 7
+  const below = (most: number) => {
+    seed = (seed * 1103515245 + 12345) % 2147483648
+    return Math.floor((seed / 2147483648) * most)
+  }
+  const keep = (value: Pushed): Kept => ({ value, text: JSON.stringify(value) })
+  let moves = 0
+  for (let step = 0; step < 600; step++) {
+    const id = below(3) === 0 ? `user-${below(8)}` : `group-${below(6)}`
+    const times = { id, createdAtMs: all.get(id)?.createdAtMs ?? below(50), changedAtMs: step }
+    const members = [...new Set(Array.from({ length: below(6) }, () => `user-${below(8)}`))]
+    const displayName = ['A', 'B', 'Also A', 'of no rule'][below(4)] ?? ''
+    const made: Pushed = id.startsWith('user')
+      ? { ...userOf(below(2) === 0), ...times, externalId: `sub of ${id}` }
+      : { kind: 'group', ...times, externalId: null, displayName, members }
+    const isGone = made.kind === 'group' && below(4) === 0
+    const before = new Map(subjects().map(subject => [subject, seen(standings, subject)]))
+    if (isGone) all.delete(id)
+    else all.set(id, made)
+    const { moved } = standings.note(directory, id, isGone ? null : keep(made))
+    moves += moved.length
+
+    const anew = createStandings()
+    anew.configure([directory])
+    anew.learn(directory, [...all.values()].map(keep))
+    for (const subject of subjects()) {
+      const now = seen(standings, subject)
+      expect(now).toEqual(seen(anew, subject))
+      if (String(now[0]) !== String(before.get(subject)?.[0])) expect(moved).toContain(subject)
+    }
+    expect(standings.size(directory)).toEqual(anew.size(directory))
+    expect(standings.all(directory)).toEqual(anew.all(directory))
+  }
+  expect(moves).toBeGreaterThan(100)
+
+  function subjects(): readonly string[] {
+    return Array.from({ length: 8 }, (_, index) => `sub of user-${index}`)
+  }
+  function seen(of: ReturnType<typeof createStandings>, subject: string): readonly unknown[] {
+    const someone = makeIdentity('id', ISSUER, subject, { groups: ['said'] })
+    return [of.see(someone).groups, of.isBarred(someone)]
+  }
 })

@@ -13,7 +13,7 @@ export const REPLACE_PUSHED = script(`
 local key = p .. ARGV[1]
 if (redis.call('HGET', key, ARGV[2]) or '') ~= ARGV[3] then return 0 end
 if ARGV[4] == '' then redis.call('HDEL', key, ARGV[2]) else redis.call('HSET', key, ARGV[2], ARGV[4]) end
-redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[1])
+redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[1] .. '/' .. ARGV[2])
 return 1
 `)
 

@@ -3,12 +3,11 @@ import type { SessionStore } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 
 /** What of a SessionStore is about what providers push. */
-export type PushedStore = Pick<SessionStore, 'listPushed' | 'countPushed' | 'readPushed' | 'replacePushed'>
+export type PushedStore = Pick<SessionStore, 'listPushed' | 'readPushed' | 'replacePushed'>
 
-/** What providers have pushed into an open database. `tellChanged` lets other processes know of a directory. */
+/** What providers have pushed into an open database. `tellChanged` lets other processes know of one. */
 export function pushedOn(database: Database, retryBusy: BusyRetry, tellChanged: (id: string) => void): PushedStore {
   const all = database.query<{ value: string }, [string]>('SELECT value FROM pushed WHERE directory = ?')
-  const count = database.query<{ n: number }, [string]>('SELECT count(*) AS n FROM pushed WHERE directory = ?')
   const one = database.query<{ value: string }, [string, string]>(
     'SELECT value FROM pushed WHERE directory = ? AND id = ?',
   )
@@ -21,13 +20,12 @@ export function pushedOn(database: Database, retryBusy: BusyRetry, tellChanged: 
       if (after === null) remove.run(directory, id)
       else if (before === null) insert.run(directory, id, after)
       else update.run(directory, id, after)
-      tellChanged(directory)
+      tellChanged(`${directory}/${id}`)
       return true
     }).immediate,
   )
   return {
     listPushed: directory => all.all(directory).map(({ value }) => value),
-    countPushed: directory => count.get(directory)?.n ?? 0,
     readPushed: (directory, id) => one.get(directory, id)?.value ?? null,
     replacePushed: (directory, id, before, after) => replace(directory, id, before, after),
   }
