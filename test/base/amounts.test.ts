@@ -25,9 +25,9 @@ test('nothing else makes a number of a Content-Length', () => {
     const text = readFileSync(join(src, file), 'utf8')
     return text.includes("'content-length'") && /\bNumber\(|\bparse(?:Int|Float)\(/.test(text)
   })
-  // What the system says of a file, a status, and the size of a chunk.
-  const others = ['local/file-answer', 'websocket/handshake', 'websocket/refusal'].map(name => `proxy/${name}.ts`)
-  expect(files.toSorted()).toEqual(others)
+  // What the system says of a file, a status, the size of a chunk, and a port.
+  const others = ['proxy/local/file-answer', 'proxy/websocket/handshake', 'proxy/websocket/refusal']
+  expect(files.toSorted()).toEqual([...others, 'server/request/passage'].map(name => `${name}.ts`))
 })
 
 test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1])(

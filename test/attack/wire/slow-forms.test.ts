@@ -124,7 +124,7 @@ test('a form that may be such a button goes nowhere once its sender has signed o
   await begin(leaving, '/.sallyport/logout', 'Content-Length: 1', fields)
   expect((await leaving.receive()).status).toBe(303)
   await wire.send('x'.repeat(57))
-  expect((await wire.receive()).status).toBe(403)
+  expect((await wire.receive()).status).toBe(401)
   expect(app.connections.length).toBe(0)
   wire.close()
   leaving.close()
