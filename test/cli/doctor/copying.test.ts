@@ -3,7 +3,7 @@ import { examineCopying } from '../../../src/cli/doctor/copying.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { configOf } from '../../kit/gate.ts'
-import { askThrough, changed, openSpoiled, type ProxyName } from '../../kit/programs/recipes.ts'
+import { askThrough, changed, isHere, openSpoiled, type ProxyName } from '../../kit/programs/recipes.ts'
 
 setDefaultTimeout(60_000)
 
@@ -36,9 +36,9 @@ const CASES: readonly (readonly [
   spoil: (text: string) => string,
   says: readonly string[],
 ])[] = [
-  ...(['nginx', 'Caddy', 'HAProxy', 'ingress-nginx'] as const).map(
-    name => [name, 'as the recipe has it', AS_IT_IS, [GOOD]] as const,
-  ),
+  ...(['nginx', 'Caddy', 'HAProxy', 'ingress-nginx', 'Traefik 3.7.9', 'Envoy'] as const)
+    .filter(isHere)
+    .map(name => [name, 'as the recipe has it', AS_IT_IS, [GOOD]] as const),
   ['nginx', 'without one field', changed([/^ +proxy_set_header Remote-Email .*\n/, '']), [FORGED('remote-email')]],
   [
     'nginx',

