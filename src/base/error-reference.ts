@@ -193,7 +193,7 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   'sign_in.callback': { cause: 'The provider’s answer lacks a parameter, or has one twice.', mend: 'Start again.' },
   'sign_in.state': {
     cause:
-      'The sign-in took longer than an hour or was used already, and could not be led on by itself; or it came back to another address.',
+      'The sign-in took longer than an hour or was used already, and could not be led on by itself; it came back to another address; or the provider has signed this person out meanwhile.',
     mend: 'Start again. Where it always happens, the proxy in front names host, scheme or port differently.',
   },
   'sign_in.browser': {

@@ -102,6 +102,7 @@ export function createProviderClient(
         access: grantOf(tokens, askedAtMs),
         idToken: tokens.idToken,
         refreshToken: tokens.refreshToken,
+        shownAtS: typeof claims.auth_time === 'number' ? claims.auth_time : (claims.iat ?? null),
       }
     },
 

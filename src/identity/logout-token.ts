@@ -9,6 +9,8 @@ import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
 export interface LogoutToken {
   readonly subject: string | null
   readonly sid: string | null
+  /** When the provider made it, in seconds by its clock. */
+  readonly saidAtS: number
   /** The token's own name: one that was seen before is a replay. */
   readonly id: string
   /** From then on the token itself is refused, so that nobody has to remember its name. */
@@ -53,7 +55,7 @@ export async function verifyLogoutToken(
   if (!isText(jti)) throw refusal('jti')
   const [subject, sid] = [optionalText(claims, 'sub'), optionalText(claims, 'sid')]
   if (subject === null ? sid === null : isOwnSubject(subject)) throw refusal('sub')
-  return { subject, sid, id: jti, expiresAtMs: (Math.min(exp, iat + MAX_AGE_S) + SKEW_S) * 1000 }
+  return { subject, sid, saidAtS: iat, id: jti, expiresAtMs: (Math.min(exp, iat + MAX_AGE_S) + SKEW_S) * 1000 }
 }
 
 /** What a token claims of its origin, to know by whose keys to check it; null for what is no token. Nothing here is proven. */

@@ -39,6 +39,8 @@ export interface LoginResult {
   /** Kept for `id_token_hint` at sign-out; encrypted at rest. */
   readonly idToken: string
   readonly refreshToken: string | null
+  /** When the person showed who they are, in seconds by the provider's clock: `auth_time`, else `iat`; null where neither is said. */
+  readonly shownAtS: number | null
 }
 
 /** What a session holds of its provider, to ask it again. */

@@ -17,6 +17,7 @@ import type { SessionLimits } from './life.ts'
 import { createMemory } from './memory.ts'
 import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
 import { createDirectories, type SessionDirectories } from './pushed/directories.ts'
+import { createSignedOut } from './pushed/signed-out.ts'
 import { createStandings } from './pushed/standings.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
 import { guarded } from './rows.ts'
@@ -129,6 +130,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const signing = createSigning(store, sealer, ports)
   const { tokens, links } = followers
   const withdrawal = createWithdrawal({ store, ports, audit, end, suspend, ownersAt, tokens, links, grants })
+  const once = createOnce(store, sealer, ports)
+  const signedOut = createSignedOut(once, ports)
   const management = createManagement({
     store,
     sealer,
@@ -138,6 +141,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     lastUseOf: id => Math.max(cache.held(id)?.lastSeenMs ?? 0, uses.of(id)),
     end,
     endEverywhere,
+    signedOut,
   })
   const directories = createDirectories({
     store,
@@ -200,8 +204,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     signing,
     providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
     directories,
-    ...createStart({ store, sealer, ports, memory, followers, isBarredNow: directories.isBarredNow }),
-    ...createOnce(store, sealer, ports),
+    ...createStart({ store, sealer, ports, memory, followers, isBarredNow: directories.isBarredNow, signedOut }),
+    ...once,
     ...createAllowances(store, ports),
     ...management,
     count: () => guarded(() => store.countSessions(ports.now())),

@@ -43,13 +43,14 @@ export interface SessionEntry {
   readonly lastSeenMs: number
 }
 
-/** Kinds of single-use records: a pending sign-in, a hand-off ticket, where that leads, a sign-out at the provider, a logout token that was taken, a form that met no session; an authorization code of ours, one that was redeemed, one that came again, a refresh token of ours; where a user's password was right. */
+/** Kinds of single-use records: a pending sign-in, a hand-off ticket, where that leads, a sign-out at the provider, a logout token that was taken, whom a provider has signed out a moment ago, a form that met no session; an authorization code of ours, one that was redeemed, one that came again, a refresh token of ours; where a user's password was right. */
 export type OnceKind =
   | 'login'
   | 'ticket'
   | 'place'
   | 'logout'
   | 'logout-token'
+  | 'signed-out'
   | 'post'
   | 'code'
   | 'used-code'
@@ -69,6 +70,8 @@ interface SignIn {
   readonly host: string
   readonly identity: Identity
   readonly secrets: SessionSecrets
+  /** When they showed the provider who they are, in seconds by its clock; null where it does not say, and for whoever has none. */
+  readonly shownAtS?: number | null
   readonly isRemembered?: boolean
   readonly agent?: string
   readonly client?: string
@@ -129,6 +132,11 @@ export interface Sessions {
     readonly sid: string | null
     /** Whether the provider said so itself. What anybody may say makes other processes look only where it has ended something. */
     readonly isVerified: boolean
+    /**
+     * When the provider says so, in seconds by its clock, where that is proven: whoever showed who they are before that, and is on their way
+     * here with a code, is refused. Absent for what anybody can say.
+     */
+    readonly saidAtS?: number
   }): Promise<number>
   /**
    * Makes every process look for sessions that it has in memory and the store does not: of one person, of one session at a provider, or
@@ -137,13 +145,14 @@ export interface Sessions {
   endEverywhere(match: EndedMatch): Promise<number>
   /**
    * Keeps a value for one later `takeOnce`. `owner` (a client's address, all of one IPv6 network being one, or an id) bounds how many
-   * one may hold: its own oldest makes room, or that of whoever holds most. False where this key is kept already.
+   * one may hold: its own oldest makes room, or that of whoever holds most. False where this key is kept already; with `isLatest`, where
+   * what is kept of it ends no earlier.
    */
   putOnce(
     kind: OnceKind,
     key: string,
     value: object,
-    options: { readonly lifetimeMs: number; readonly owner: string },
+    options: { readonly lifetimeMs: number; readonly owner: string; readonly isLatest?: boolean },
   ): Promise<boolean>
   /** The value, exactly once; null when unknown, expired or taken before. The caller checks the value's shape. */
   takeOnce(kind: OnceKind, key: string): Promise<unknown>

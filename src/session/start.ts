@@ -5,6 +5,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { Followers } from './credentials/followers.ts'
 import { expiryOf, lifetimesAt } from './life.ts'
 import type { SessionMemory } from './memory.ts'
+import type { SignedOut } from './pushed/signed-out.ts'
 import { guarded, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Sessions } from './session.ts'
@@ -18,6 +19,7 @@ export interface StartTools {
   readonly followers: Pick<Followers, 'noteOwner'>
   /** Whether the provider says, by the store, that someone is not active. */
   isBarredNow(identity: Identity): Promise<boolean>
+  readonly signedOut: SignedOut
 }
 
 /** How sessions begin, and come to further hosts. */
@@ -28,13 +30,20 @@ export function createStart({
   memory,
   followers,
   isBarredNow,
+  signedOut,
 }: StartTools): Pick<Sessions, 'start' | 'join'> {
+  /** Throws for whom their provider bars, or has signed out since they showed it who they are, by the store. */
+  async function refuse(identity: Identity, shownAtS: number | null): Promise<void> {
+    if (await isBarredNow(identity)) throw inactive(identity)
+    if (shownAtS !== null) await signedOut.check(identity, shownAtS)
+  }
+
   return {
-    async start({ portal, host, identity, secrets, isRemembered = false, agent = '', client = '' }) {
+    async start({ portal, host, identity, secrets, shownAtS = null, isRemembered = false, agent = '', client = '' }) {
       if (!memory.limits.vouchers.counts({ portal, identity })) {
         throw new GateError('sign_in.state', `the provider ${identity.provider} was taken from the portal meanwhile`)
       }
-      if (await isBarredNow(identity)) throw inactive(identity)
+      await refuse(identity, shownAtS)
       const nowMs = ports.now()
       const token = randomToken(ports.random)
       const id = randomToken(ports.random)
@@ -55,9 +64,11 @@ export function createStart({
       }
       await guarded(() => store.insert(row, { hash: sha256(token), sessionId: id, host }))
       // Between the look before and this, others may have ended all that they found of this person.
-      if (await isBarredNow(identity)) {
+      try {
+        await refuse(identity, shownAtS)
+      } catch (thrown) {
         await guarded(() => store.remove(id))
-        throw inactive(identity)
+        throw thrown
       }
       const held = memory.hold(row)
       if (held === null) throw new TypeError('a session that was just made is one of ours')

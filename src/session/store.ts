@@ -44,6 +44,13 @@ export interface StoredHandle {
   readonly host: string
 }
 
+/** How many records of a kind may be kept, and whether the one that ends last is kept of two with one hash, whichever comes first. */
+export interface OnceLimits {
+  readonly perOwner: number
+  readonly total: number
+  readonly isLatest?: boolean
+}
+
 export interface StoredOnce {
   readonly kind: OnceKind
   readonly hash: string
@@ -176,9 +183,9 @@ export interface SessionStore extends AuditStore {
   /**
    * Keeps a record for one `take`; at most `perOwner` of a kind for one owner, whose oldest make room, and `total` of that kind:
    * then the oldest of the owner who has most make room, so that nobody with a few is pushed out by somebody with many.
-   * False, and nothing is changed, where a record of this kind and hash is kept already.
+   * False, and nothing is changed, where a record of this kind and hash is kept already; with `isLatest` one that ends earlier gives way.
    */
-  put(record: StoredOnce, limits: { readonly perOwner: number; readonly total: number }): MaybePromise<boolean>
+  put(record: StoredOnce, limits: OnceLimits): MaybePromise<boolean>
   /** The record's value once, or null. `nowMs` counts where the store has no clock of its own. */
   take(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
   /** What `take` would answer; the record stays. */

@@ -98,7 +98,7 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['session.ts'], ban: 'a session is a value, whoever keeps it' },
         { parts: ['session-facts.ts'], ban: 'what may be told of a session depends on nobody who tells it' },
         {
-          parts: ['cookie.ts', 'pushed/resource.ts', 'seal.ts', 'vouchers.ts'],
+          parts: ['cookie.ts', 'pushed/resource.ts', 'pushed/signed-out.ts', 'seal.ts', 'vouchers.ts'],
           ban: 'how a session is carried, sealed or vouched for does not depend on where it is kept',
         },
         { parts: ['store.ts'], ban: 'the contract of stores says nothing of any of them' },

@@ -318,6 +318,31 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await store.take('login', 'b', 100)).toBeNull()
     }))
 
+  test('of two records of one kind and hash the one that ends last is kept, whichever comes first, where that is wanted', () =>
+    withStore(async store => {
+      const put = (expiresAtMs: number, isLatest = true) =>
+        store.put(
+          { kind: 'signed-out', hash: 'x', owner: `o${expiresAtMs}`, value: `until ${expiresAtMs}`, expiresAtMs },
+          { ...LIMITS, isLatest },
+        )
+      expect([await put(50), await put(70), await put(60), await put(70), await put(90, false)]).toEqual([
+        true,
+        true,
+        false,
+        false,
+        false,
+      ])
+      expect([await store.peek('signed-out', 'x', 1), await store.peek('signed-out', 'x', 70)]).toEqual([
+        'until 70',
+        null,
+      ])
+      const mine = (hash: string) =>
+        store.put({ kind: 'signed-out', hash, owner: 'o50', value: 'v', expiresAtMs: 40 }, LIMITS)
+      // What gave way counts for nobody any more: the owner of it has all its places.
+      for (const hash of ['a', 'b', 'c']) await mine(hash)
+      expect(await store.peek('signed-out', 'a', 1)).toBe('v')
+    }))
+
   test('a single-use record is not replaced by another of its kind and hash', () =>
     withStore(async store => {
       const record = { hash: 'a', owner: 'o', expiresAtMs: 100 }

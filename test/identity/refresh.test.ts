@@ -344,7 +344,13 @@ describe('the sign-out address (OpenID Connect RP-Initiated Logout 1.0 §2)', ()
 describe('logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.6)', () => {
   test('a right one says whose session, its own name, and until when that has to be remembered', async () => {
     const token = await clientOf().readLogoutToken(await bad.logoutToken({ claims: { jti: 'j1' } }))
-    expect(token).toEqual({ subject: 'user-1', sid: 'their-session-1', id: 'j1', expiresAtMs: (NOW_S + 180) * 1000 })
+    expect(token).toEqual({
+      subject: 'user-1',
+      sid: 'their-session-1',
+      saidAtS: NOW_S,
+      id: 'j1',
+      expiresAtMs: (NOW_S + 180) * 1000,
+    })
   })
 
   const GOOD: readonly [string, Misbehaviour][] = [

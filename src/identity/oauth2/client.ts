@@ -96,6 +96,7 @@ export function createOAuth2Client(
       access: grantOf(tokens, askedAtMs),
       idToken: '',
       refreshToken: tokens.refreshToken,
+      shownAtS: null,
     }
   }
 

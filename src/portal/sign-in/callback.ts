@@ -75,10 +75,10 @@ async function finish(
   const provider = chooseProvider(ctx, kept.provider)
   if (provider === null) throw new GateError('sign_in.state', `provider ${kept.provider} is gone from this portal`)
   const result = await tools.pool.client(provider).finish(answer, { ...kept, state })
-  const { idToken, refreshToken } = result
+  const { identity, idToken, refreshToken, shownAtS } = result
   const secrets = { idToken, refreshToken, access: ctx.wantsAccess ? result.access : null }
   const { destination, isRemembered } = kept
-  return startSession(ctx, tools, { identity: result.identity, secrets, destination, isRemembered })
+  return startSession(ctx, tools, { identity, secrets, shownAtS, destination, isRemembered })
 }
 
 interface Pending {

@@ -14,13 +14,14 @@ import { arrive, cookieLifetimeMs, sessionCookie } from './ticket.ts'
 export async function startSession(
   ctx: PortalRequest,
   tools: BeginTools & AuditTools,
-  { identity, secrets, destination, isRemembered, setCookies = [] }: SignedIn,
+  { identity, secrets, shownAtS = null, destination, isRemembered, setCookies = [] }: SignedIn,
 ): Promise<Response> {
   const { session, token } = await tools.sessions.start({
     portal: ctx.portal.name,
     host: ctx.target.host,
     identity,
     secrets,
+    shownAtS,
     isRemembered,
     agent: describeAgent(ctx.request.headers.get('user-agent')),
     client: ctx.clientAddress,
@@ -44,6 +45,8 @@ export async function startSession(
 interface SignedIn {
   readonly identity: Identity
   readonly secrets: SessionSecrets
+  /** When they showed the provider who they are, in seconds by its clock; absent or null where nobody says. */
+  readonly shownAtS?: number | null
   readonly destination: Destination
   readonly isRemembered: boolean
   /** What the browser is to keep besides. */

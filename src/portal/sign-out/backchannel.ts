@@ -96,6 +96,7 @@ async function endOnce(
       subject: token.subject,
       sid: token.sid,
       isVerified: true,
+      saidAtS: token.saidAtS,
     })
   } catch (thrown) {
     // Nothing was ended: the same token, sent again, must not then pass for a replay.

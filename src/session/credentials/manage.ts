@@ -2,6 +2,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { EndedMatch } from '../ended.ts'
 import { isLive, lifetimesAt, momentsOf, type SessionLimits } from '../life.ts'
+import type { SignedOut } from '../pushed/signed-out.ts'
 import { guarded, openSecrets, parseSession } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
 import type { SessionEntry, Sessions } from '../session.ts'
@@ -20,6 +21,7 @@ export interface ManageTools {
   end(...sessionIds: readonly string[]): Promise<void>
   /** Ends who is in memory alone, and tells every other process to do the same. */
   endEverywhere(match: EndedMatch): Promise<number>
+  readonly signedOut: SignedOut
 }
 
 /** How sessions are looked at and ended by people and providers, off the path of requests: straight from the store. */
@@ -71,7 +73,10 @@ export function createManagement(
       const { sessions, next } = await guarded(() => store.list(portal, page))
       return { entries: entriesOf(sessions), next }
     },
-    async endFor({ issuer, providers, subject, sid, isVerified }) {
+    async endFor({ saidAtS, ...named }) {
+      const { issuer, providers, subject, sid, isVerified } = named
+      // First: whoever comes in between finds it, and who came in before is found.
+      if (saidAtS !== undefined) await tools.signedOut.note(named, saidAtS)
       const rows =
         sid !== null
           ? await guarded(() => store.findBySid(issuer, sid))

@@ -16,6 +16,8 @@ export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number;
   place: { perOwner: 100, total: 50_000 },
   logout: { perOwner: 500, total: 50_000 },
   'logout-token': { perOwner: 500, total: 50_000 },
+  // Of a provider: more than sign in within the minutes that a code lasts.
+  'signed-out': { perOwner: 10_000, total: 50_000 },
   // A user has no more codes than this while one of them lasts.
   totp: { perOwner: 10, total: 50_000 },
   // Networks that a user's password was right at: the latest of each user.
@@ -36,12 +38,14 @@ export function createOnce(
   ports: Pick<Ports, 'now'>,
 ): Pick<Sessions, 'putOnce' | 'takeOnce' | 'peekOnce'> {
   return {
-    async putOnce(kind, key, value, { lifetimeMs, owner }) {
+    async putOnce(kind, key, value, { lifetimeMs, owner, isLatest = false }) {
       const expiresAtMs = ports.now() + lifetimeMs
       // The store says when it is over: the clock of whoever opens it may be ahead of this one.
       const sealed = await sealer.seal(value, purposeOf(kind), expiresAtMs + CLOCK_SLACK_MS)
-      const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs, lifetimeMs }
-      return guarded(() => store.put(record, ONCE_LIMITS[kind]))
+      const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs }
+      // Ends that are compared are by one clock, whoever writes them and how soon.
+      const timed = isLatest ? record : { ...record, lifetimeMs }
+      return guarded(() => store.put(timed, { ...ONCE_LIMITS[kind], isLatest }))
     },
     async takeOnce(kind, key) {
       const sealed = await guarded(() => store.take(kind, sha256(key), ports.now()))

@@ -1,13 +1,17 @@
 import { CLOCK, FORGET_ONCE, script } from './script.ts'
 
 /**
- * kind, hash, owner's key, value, expires, ttl, per owner, total, how long by the server's clock or nothing → 1, or 0 when there is one
- * already.
+ * kind, hash, owner's key, value, expires, ttl, per owner, total, how long by the server's clock or nothing, 1 where one that ends earlier
+ * gives way → 1, or 0 when there is one already.
  */
 export const PUT = script(`${FORGET_ONCE}${CLOCK}
 local kind, hash, owner, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 local key, expires = p .. 'once:' .. kind .. ':' .. hash, ARGV[5]
-if redis.call('EXISTS', key) == 1 then return 0 end
+local known = redis.call('HMGET', key, 'expires', 'owner')
+if known[1] then
+  if ARGV[10] ~= '1' or tonumber(known[1]) >= tonumber(expires) then return 0 end
+  forget(kind .. ' ' .. hash .. ' ' .. known[2])
+end
 local mine = p .. 'owner:' .. kind .. ':' .. owner
 local spare = redis.call('ZCARD', mine) - ARGV[7]
 if spare >= 0 then

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { OnceKind } from '../../session.ts'
-import type { SessionStore, StoredOnce } from '../../store.ts'
+import type { OnceLimits, SessionStore, StoredOnce } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 import { SLICE } from '../slices.ts'
 
@@ -9,7 +9,9 @@ export type OnceStore = Pick<SessionStore, 'put' | 'take' | 'peek'>
 
 /** The single-use records of an open database. `purgeOnce` removes a slice of those that have expired; false where there was none. */
 export function onceOn(database: Database, retryBusy: BusyRetry): OnceStore & { purgeOnce(nowMs: number): boolean } {
-  const has = database.query('SELECT 1 FROM once WHERE kind = ? AND hash = ?')
+  const endOf = database.query<{ expires_ms: number }, [string, string]>(
+    'SELECT expires_ms FROM once WHERE kind = ? AND hash = ?',
+  )
   const insert = database.query('INSERT INTO once (kind, hash, owner, value, expires_ms) VALUES (?, ?, ?, ?, ?)')
   const countOwner = database.query<{ n: number }, [string, string]>(
     'SELECT count(*) AS n FROM once WHERE kind = ? AND owner = ?',
@@ -35,20 +37,22 @@ export function onceOn(database: Database, retryBusy: BusyRetry): OnceStore & { 
     `DELETE FROM once WHERE seq IN (SELECT seq FROM once WHERE expires_ms <= ? LIMIT ${SLICE})`,
   )
 
-  const put = database.transaction(
-    (record: StoredOnce, limits: { readonly perOwner: number; readonly total: number }) => {
-      if (has.get(record.kind, record.hash) !== null) return false
-      const mine = countOwner.get(record.kind, record.owner)?.n ?? 0
-      if (mine >= limits.perOwner) dropOldestOfOwner.run(record.kind, record.owner, mine - limits.perOwner + 1)
-      // The span of sequence numbers bounds the count from above and costs nothing; count only when it might matter.
-      if ((span.get()?.n ?? 0) >= limits.total) {
-        const all = countKind.get(record.kind)?.n ?? 0
-        if (all >= limits.total) dropOldestOfLargest.run(record.kind, all - limits.total + 1)
-      }
-      insert.run(record.kind, record.hash, record.owner, record.value, record.expiresAtMs)
-      return true
-    },
-  )
+  const put = database.transaction((record: StoredOnce, limits: OnceLimits) => {
+    const known = endOf.get(record.kind, record.hash)
+    if (known !== null) {
+      if (limits.isLatest !== true || known.expires_ms >= record.expiresAtMs) return false
+      remove.run(record.kind, record.hash)
+    }
+    const mine = countOwner.get(record.kind, record.owner)?.n ?? 0
+    if (mine >= limits.perOwner) dropOldestOfOwner.run(record.kind, record.owner, mine - limits.perOwner + 1)
+    // The span of sequence numbers bounds the count from above and costs nothing; count only when it might matter.
+    if ((span.get()?.n ?? 0) >= limits.total) {
+      const all = countKind.get(record.kind)?.n ?? 0
+      if (all >= limits.total) dropOldestOfLargest.run(record.kind, all - limits.total + 1)
+    }
+    insert.run(record.kind, record.hash, record.owner, record.value, record.expiresAtMs)
+    return true
+  })
 
   return {
     // It reads before it writes: begun as a writer, so that no other process can come between (SQLITE_BUSY_SNAPSHOT).
