@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { Browser } from 'playwright-core'
 import { WebSocketServer } from 'ws'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
-import { type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
 
 setDefaultTimeout(60_000)
 
@@ -20,7 +20,8 @@ const sockets = new WebSocketServer({
 beforeAll(async () => {
   sockets.on('connection', socket =>
     socket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (String(data) === 'close') socket.close(4321, 'as you say')
+      if (String(data) === 'drop') socket.terminate()
+      else if (String(data) === 'close') socket.close(4321, 'as you say')
       else socket.send(data, { binary: isBinary })
     }),
   )
@@ -83,5 +84,51 @@ test('Chromium agrees on compression and a subprotocol, gets every message back 
     reason: 'as you say',
   })
   expect(complaints).toEqual([])
+  await context.close()
+})
+
+test('a page that connects again only after an unclean close, as ntfy’s does, survives its session and its application', async () => {
+  const { cookie, sessionId } = await gate.signIn('app.localhost')
+  const { context, open } = await watchedContext(browser)
+  const address = `http://app.localhost:${gate.port}`
+  const enter = async (pair: string) => {
+    const [name = '', value = ''] = pair.split('=', 2)
+    await context.addCookies([{ name, value, url: address }])
+  }
+  await enter(cookie)
+  const page = await open(`${address}/`)
+  await page.evaluate(
+    socketAddress => {
+      const told: unknown[] = []
+      const connect = () => {
+        const socket = new WebSocket(socketAddress)
+        let wasOpen = false
+        socket.onopen = () => {
+          wasOpen = true
+          told.push('open')
+        }
+        socket.onclose = ({ code, wasClean }) => {
+          if (wasOpen) told.push([code, wasClean])
+          if (!wasClean) setTimeout(connect, 100)
+        }
+        Object.assign(globalThis, { socket })
+      }
+      Object.assign(globalThis, { told })
+      connect()
+    },
+    `${address.replace('http', 'ws')}/`,
+  )
+  const told = () => page.evaluate<unknown[]>('window.told')
+  await eventually(async () => (await told()).length === 1, 'it is open')
+  await page.evaluate(`window.socket.send('drop')`)
+  const lost = [1006, false]
+  await eventually(async () => (await told()).length === 3, 'it is open again after its application has dropped it')
+  expect(await told()).toEqual(['open', lost, 'open'])
+  await gate.end(sessionId)
+  await eventually(async () => (await told()).length === 4, 'its session has ended')
+  await eventually(() => gate.access.some(line => JSON.parse(line).status === 401), 'it is told to sign in')
+  await enter((await gate.signIn('app.localhost')).cookie)
+  await eventually(async () => (await told()).length === 5, 'it is open again after the next sign-in')
+  expect(await told()).toEqual(['open', lost, 'open', lost, 'open'])
   await context.close()
 })

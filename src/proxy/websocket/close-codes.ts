@@ -1,17 +1,14 @@
-/** For when the server stops: clients may come back (RFC 6455 §7.4.1, as all that have no other source here). */
+/** What applications are told when the server stops (RFC 6455 §7.4.1, as all that have no other source here). */
 export const GOING_AWAY = 1001
 
 /** A close without a status (RFC 6455 §7.4.1): it means an empty Close frame, and is never written into one. */
 export const NO_STATUS = 1005
 
-/** A session has ended, or a rule no longer allows it. */
+/** A session has ended, or a rule no longer allows it: what applications are told. A client that floods is told so too. */
 export const POLICY = 1008
 
 /** One side sends more at once than the other takes, or a message that is too long. */
 export const TOO_BIG = 1009
-
-/** The application vanished, or broke the protocol: "Bad Gateway" in IANA's registry. */
-export const BAD_GATEWAY = 1014
 
 /** Whether a close code may travel in a frame: RFC 6455 §7.4 and the IANA registry up to 1014. */
 export function isWireCloseCode(code: number): boolean {

@@ -2,7 +2,7 @@ import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Log } from '../../base/ports.ts'
 import type { ExchangeOwner } from '../lifetime/exchanges.ts'
 import { Beats } from './beats.ts'
-import { BAD_GATEWAY, isWireCloseCode, NO_STATUS, POLICY, TOO_BIG } from './close-codes.ts'
+import { isWireCloseCode, NO_STATUS, POLICY, TOO_BIG } from './close-codes.ts'
 import type { Dialled } from './dial.ts'
 import { createIntake, type Lane } from './intake.ts'
 import { MAX_MESSAGE_BYTES, type UpstreamSocket } from './upstream.ts'
@@ -17,6 +17,8 @@ export interface RelayData {
   readonly beats: Beats
   /** How the client left, while messages of it go on; null before that. */
   left: { readonly code: number; readonly reason: string; readonly timer: Timer } | null
+  /** Once the client is to be dropped: when at the latest, and whether a message came since it was last looked at; null before that. */
+  dropping: { isHeard: boolean; readonly timer: Timer } | null
 }
 
 /** What a WebSocketRelay is made with. */
@@ -59,7 +61,10 @@ export interface WebSocketRelay {
   owners(): Iterable<ExchangeOwner>
   /** Called whenever there is one where there was none. */
   onBusy(listener: () => void): void
-  /** Closes every WebSocket whose owner matches, on both sides; answers how many. Default: 1008, policy. */
+  /**
+   * Ends every WebSocket whose owner matches; answers how many. The application gets a Close frame (default: 1008, policy). The client
+   * gets none: some pages open no new WebSocket after an orderly close (they ask for `!event.wasClean`), and would stay silent.
+   */
   closeWhere(matches: (owner: ExchangeOwner) => boolean, code?: number, reason?: string): number
 }
 
@@ -69,8 +74,11 @@ const MAX_WAITING_BYTES = 2 * MAX_MESSAGE_BYTES
 /** Longer messages go uncompressed: compressing them would hold everyone else up (30 ms a MiB, measured at Bun 1.4.5). */
 const MAX_COMPRESSED_BYTES = 1024 * 1024
 
-/** How long messages of a client that has left may take to go on. */
+/** How long messages of a side that has left may take to go on. */
 const LAST_WORDS_MS = 5000
+
+/** A client that is dropped may be silent for so long before it is. */
+const QUIET_MS = 20
 
 /** Seconds of silence after which Bun pings the client, and lets it go when no answer comes. */
 const IDLE_S = 120
@@ -116,9 +124,30 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
       leave(ws, code, reason)
       return
     }
+    if (ws.data.dropping !== null) return
     ws.resume()
     ws.close(code, reason)
     // Of who does not close its side Bun 1.4.5 reads on for 16 seconds, and drops it: nothing, `terminate` included, ends that sooner.
+  }
+  /**
+   * Ends the client's connection without a Close frame, once the bytes that it was sent are out. What it sends is read until then, and
+   * dropped: the system throws away what it has not delivered of a connection that is closed with bytes unread.
+   */
+  function dropClient(ws: ServerWebSocket<RelayData>): void {
+    const { data } = ws
+    if (data.dropping !== null) return
+    data.lane?.drop()
+    data.dropping = { isHeard: false, timer: setTimeout(() => ws.terminate(), LAST_WORDS_MS) }
+    ws.resume()
+    // What is corked is not counted as waiting, and what has arrived is not read, before another turn.
+    setTimeout(dropOnceQuiet, QUIET_MS, ws)
+  }
+  function dropOnceQuiet(ws: ServerWebSocket<RelayData>): void {
+    const { dropping } = ws.data
+    if (dropping?.isHeard) {
+      dropping.isHeard = false
+      setTimeout(dropOnceQuiet, QUIET_MS, ws)
+    } else if (ws.getBufferedAmount() === 0) ws.terminate()
   }
   function toUpstream(ws: ServerWebSocket<RelayData>, message: string | Buffer): boolean {
     const mayGoOn = ws.data.upstream.send(message)
@@ -131,6 +160,19 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
     if (lane?.waitingBytes !== 0) return
     if (left === null) ws.resume()
     else leave(ws, left.code, left.reason)
+  }
+  /** What allowed it is over: the application is told at once. */
+  function endBoth(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
+    if (ws.data.left !== null) leave(ws, code, reason)
+    else {
+      ws.data.upstream.close(code, reason)
+      dropClient(ws)
+    }
+  }
+  /** The application is gone without a Close frame, and so is the client's connection, as if nothing stood between them. */
+  function lose(ws: ServerWebSocket<RelayData>): void {
+    if (ws.data.left !== null) leave(ws, NO_STATUS, '')
+    else dropClient(ws)
   }
   /** The client is gone, and all that it sent has gone on. */
   function leave(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
@@ -146,7 +188,8 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
     }
   }
   function closeFlood(ws: ServerWebSocket<RelayData>): void {
-    const { owner } = ws.data
+    const { owner, dropping } = ws.data
+    if (dropping !== null) return void ws.terminate()
     log.warn('A WebSocket was closed: its client sends more pings or pongs than anyone needs', {
       route: owner.routeId,
       client: owner.client,
@@ -193,14 +236,18 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
           closed: (code, reason) => guarded(ws, () => closeClient(ws, code, reason)),
           lost(why) {
             log.debug('an upstream left its WebSocket', { route: ws.data.owner.routeId, why })
-            guarded(ws, () => closeClient(ws, BAD_GATEWAY, ''))
+            guarded(ws, () => lose(ws))
           },
         }),
       )
     },
     message(ws, message) {
+      const { upstream, lane, dropping } = ws.data
+      if (dropping !== null) {
+        dropping.isHeard = true
+        return
+      }
       guarded(ws, () => {
-        const { upstream, lane } = ws.data
         if (lane?.take(message) === false) ws.pause()
         if (upstream.waitingBytes + (lane?.waitingBytes ?? 0) > MAX_WAITING_BYTES)
           closeClient(ws, TOO_BIG, 'more at once than the application takes')
@@ -216,11 +263,15 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
       if (!ws.data.beats.pong()) guarded(ws, () => closeFlood(ws))
     },
     drain(ws) {
-      guarded(ws, () => ws.data.upstream.resume())
+      if (ws.data.dropping === null) guarded(ws, () => ws.data.upstream.resume())
+      else dropOnceQuiet(ws)
     },
     close(ws, code, reason) {
       const { data } = ws
-      if ((data.lane?.waitingBytes ?? 0) === 0) leave(ws, code, reason)
+      if (data.dropping !== null) {
+        clearTimeout(data.dropping.timer)
+        open.delete(ws)
+      } else if ((data.lane?.waitingBytes ?? 0) === 0) leave(ws, code, reason)
       else data.left = { code, reason, timer: setTimeout(leave, LAST_WORDS_MS, ws, code, reason) }
     },
   }
@@ -236,7 +287,14 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
       if (dialled.protocol === '') request.headers.delete('sec-websocket-protocol')
       else fields.set('sec-websocket-protocol', dialled.protocol)
       if (!dialled.isCompressed) request.headers.delete('sec-websocket-extensions')
-      const data: RelayData = { owner, upstream: dialled.socket, lane: null, beats: new Beats(now), left: null }
+      const data: RelayData = {
+        owner,
+        upstream: dialled.socket,
+        lane: null,
+        beats: new Beats(now),
+        left: null,
+        dropping: null,
+      }
       if (server.upgrade(request, { data, headers: fields })) return undefined
       dialled.socket.destroy()
       return new Response(null, { status: 400 })
@@ -247,7 +305,7 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
     },
     closeWhere(matches, code = POLICY, reason = '') {
       const chosen = [...open].filter(ws => matches(ws.data.owner))
-      for (const ws of chosen) guarded(ws, () => closeClient(ws, code, reason))
+      for (const ws of chosen) guarded(ws, () => endBoth(ws, code, reason))
       return chosen.length
     },
   }

@@ -151,7 +151,7 @@ test('what is under way when another process takes over goes on: an answer, an u
   expect(isAlive(successor.pid)).toBe(true)
 }, 30_000)
 
-test('a WebSocket that does not end is told to come back when drain is over', async () => {
+test('a WebSocket that does not end is dropped when drain is over', async () => {
   using folder = temporaryFolder()
   const port = await freePort()
   await using child = await startChild({
@@ -166,8 +166,8 @@ test('a WebSocket that does not end is told to come back when drain is over', as
   })
   await eventually(() => socket.readyState === WebSocket.OPEN, 'the socket opens')
   await using _successor = await handOver(child)
-  // RFC 6455 §7.4.1: going away.
-  expect(await closed).toBe(1001)
+  // No Close frame came: some pages come back only then.
+  expect(await closed).toBe(1006)
   expect(await child.process.exited).toBe(0)
 }, 30_000)
 

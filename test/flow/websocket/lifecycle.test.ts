@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { WebSocket as Client, type WebSocket, WebSocketServer } from 'ws'
 import { fakeClock } from '../../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
-import { askForWebSocket } from '../../kit/wire/websocket.ts'
+import { askForWebSocket, frameBytes, framesIn } from '../../kit/wire/websocket.ts'
 import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const HOST = 'app.example'
@@ -55,20 +55,22 @@ async function closings({ client, upstream }: Sides, act: () => unknown): Promis
 }
 
 const ended = [1008, 'the session has ended']
+/** No Close frame came: some pages open a new WebSocket only then (`!event.wasClean`). */
+const dropped = [1006, '']
 
-describe('a WebSocket ends with what allowed it, on both sides', () => {
+describe('when what allowed a WebSocket ends, its client is dropped, and its application gets a Close frame', () => {
   test('at sign-out', async () => {
     await using gate = await startGate(file())
     const { cookie } = await gate.signIn(HOST)
     const sides = await open(gate, cookie)
-    expect(await closings(sides, () => signOut(gate, cookie))).toEqual([ended, ended])
+    expect(await closings(sides, () => signOut(gate, cookie))).toEqual([dropped, ended])
   })
 
   test('when its session is revoked by another process', async () => {
     await using gate = await startGate(file())
     const { cookie, sessionId } = await gate.signIn(HOST)
     const sides = await open(gate, cookie)
-    expect(await closings(sides, () => gate.end(sessionId))).toEqual([ended, ended])
+    expect(await closings(sides, () => gate.end(sessionId))).toEqual([dropped, ended])
   })
 
   test('when the lifetime of its session is over, whatever it says meanwhile', async () => {
@@ -79,7 +81,7 @@ describe('a WebSocket ends with what allowed it, on both sides', () => {
     clock.advance(59 * 60_000)
     await Bun.sleep(1200)
     expect(sides.client.readyState).toBe(Client.OPEN)
-    expect(await closings(sides, () => clock.advance(60_000))).toEqual([ended, ended])
+    expect(await closings(sides, () => clock.advance(60_000))).toEqual([dropped, ended])
   })
 
   test('when a save no longer allows it', async () => {
@@ -87,7 +89,7 @@ describe('a WebSocket ends with what allowed it, on both sides', () => {
     const { cookie } = await gate.signIn(HOST)
     const sides = await open(gate, cookie)
     const over = [1008, 'the rules have changed']
-    expect(await closings(sides, () => gate.save(file('admin')))).toEqual([over, over])
+    expect(await closings(sides, () => gate.save(file('admin')))).toEqual([dropped, over])
   })
 
   test('when the server stops', async () => {
@@ -100,7 +102,7 @@ describe('a WebSocket ends with what allowed it, on both sides', () => {
       await closings(sides, () => {
         stopped = Promise.resolve(gate[Symbol.asyncDispose]())
       }),
-    ).toEqual([stopping, stopping])
+    ).toEqual([dropped, stopping])
     await stopped
   })
 
@@ -127,18 +129,49 @@ describe('a WebSocket ends with what allowed it, on both sides', () => {
     await Bun.sleep(200)
     const told = once(client, 'close')
     await signOut(gate, cookie)
-    expect((await told)[0]).toBe(1008)
+    expect((await told)[0]).toBe(1006)
     upstream.resume()
     await once(upstream, 'close')
+  })
+
+  test.each([
+    ['that waits here for a client that reads slowly', 12_000_000, 0],
+    ['that is on its way, while the client sends what nobody takes', 1_000_000, 8_000_000],
+  ])('only once it was sent what the application has said, %s', async (_, saidBytes, unreadBytes) => {
+    await using gate = await startGate(file())
+    const { cookie } = await gate.signIn(HOST)
+    const accepted = once(server, 'connection')
+    const client = await openWire(gate.port)
+    await client.send(askForWebSocket(HOST, '/', [`Cookie: ${cookie}`]))
+    const head = (await client.receive({ until: hasHead })).raw.length
+    const [upstream] = await accepted
+    if (unreadBytes > 0) {
+      upstream.pause()
+      const payload = Buffer.alloc(20_000)
+      const one = frameBytes({ opcode: 2, payload, isFinal: true, reserved: 0 }, Buffer.alloc(4))
+      void client.send(Buffer.concat(Array(unreadBytes / payload.length).fill(one))).catch(() => undefined)
+    }
+    // A message goes on whole: where its beginning has come, all of it was handed on.
+    upstream.send(Buffer.alloc(saidBytes))
+    await client.receive({ until: bytes => bytes.length > 0 })
+    client.pause()
+    const told = once(upstream, 'close')
+    await signOut(gate, cookie)
+    upstream.resume()
+    expect((await told)[0]).toBe(1008)
+    client.resume()
+    await eventually(() => client.isClosed, 'the client is dropped')
+    const came = framesIn(client.received.subarray(head))
+    expect(came.map(({ opcode, payload }) => [opcode, payload.length])).toEqual([[2, saidBytes]])
   })
 })
 
 describe('a WebSocket ends with either of its sides', () => {
-  test('an application that dies closes the client with 1014', async () => {
+  test('an application that dies lets go of the client', async () => {
     await using gate = await startGate(file())
     const sides = await open(gate, (await gate.signIn(HOST)).cookie)
     expect(await closings(sides, () => sides.upstream.terminate())).toEqual([
-      [1014, ''],
+      [1006, ''],
       [1006, ''],
     ])
   })

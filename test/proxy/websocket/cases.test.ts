@@ -114,7 +114,7 @@ async function saidByUpstream(one: Case, cut: Cut): Promise<string[]> {
   const told = await toldByServer.get(path)
   if (told === undefined) return ['the upstream was not asked']
   // A server that breaks the protocol is a bad gateway to the client.
-  return [...judgeTold(one, told), ...judgeHeard(one, heard, 1014)]
+  return [...judgeTold(one, told), ...judgeHeard(one, heard, 1006)]
 }
 
 /** Echoes every message until the end. */

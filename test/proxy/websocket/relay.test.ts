@@ -512,11 +512,11 @@ describe('closing', () => {
     expect(proxy.relay.openCount).toBe(0)
   })
 
-  test('an upstream that vanishes closes the client with 1014, bad gateway', async () => {
+  test('an upstream that vanishes is a lost connection for the client', async () => {
     const { client, upstream, proxy } = await connectBoth()
     const seen = closed(client)
     upstream.terminate()
-    expect((await seen).code).toBe(1014)
+    expect((await seen).code).toBe(1006)
     await until(() => proxy.relay.openCount === 0)
   })
 
@@ -531,7 +531,7 @@ describe('closing', () => {
     client.on('message', data => {
       bytes += Buffer.from(data as Buffer).length
     })
-    expect((await closed(client)).code).toBe(1014)
+    expect((await closed(client)).code).toBe(1006)
     expect(bytes).toBe(300_004)
   })
 
@@ -562,7 +562,7 @@ describe('closing', () => {
     const proxy = startProxy(tcp(upstream.port))
     const client = new Client(`ws://127.0.0.1:${proxy.port}/`)
     stops.push(() => client.terminate())
-    expect((await closed(client)).code).toBe(1014)
+    expect((await closed(client)).code).toBe(1006)
     await until(() => upstream.connections[0]?.isClosed === true)
     // Our Close frame, masked: two bytes of head, four of mask, the code.
     const sent = upstream.connections[0]?.received ?? Buffer.alloc(0)
@@ -586,7 +586,7 @@ describe('closing', () => {
     expect(heard).toBe(0)
   })
 
-  test('closeWhere closes the matching ones on both sides and leaves the others open', async () => {
+  test('closeWhere tells the application why, drops the client, and leaves the others open', async () => {
     const server = await startServer()
     const upstreams: import('ws').WebSocket[] = []
     server.on('connection', socket => upstreams.push(socket))
@@ -597,11 +597,14 @@ describe('closing', () => {
     await until(() => upstreams.length === 3)
     const seen = [closed(ann), closed(upstreams[0] ?? ann)]
     expect(proxy.relay.closeWhere(owner => owner.session?.id === 'ann', 1008, 'signed out')).toBe(1)
-    expect(await Promise.all(seen)).toEqual(Array(2).fill({ code: 1008, reason: 'signed out' }))
+    expect(await Promise.all(seen)).toEqual([
+      { code: 1006, reason: '' },
+      { code: 1008, reason: 'signed out' },
+    ])
     expect([bob.readyState, anyone.readyState, proxy.relay.openCount]).toEqual([Client.OPEN, Client.OPEN, 2])
     const gone = closed(anyone)
     expect(proxy.relay.closeWhere(owner => owner.routeId === '/b')).toBe(1)
-    expect((await gone).code).toBe(1008)
+    expect((await gone).code).toBe(1006)
   })
 
   test('an exception while relaying ends that connection alone', async () => {
