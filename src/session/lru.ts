@@ -27,6 +27,8 @@ export interface HeldSession {
   /** After a failure, nobody asks before then. */
   retryAtMs: number
   lastSeenMs: number
+  /** How long its identity is, as JSON: what it costs in memory, roughly. */
+  bytes: number
   /** The provider's tokens, once somebody has asked for them. */
   opened: OpenedTokens | null
   /** What the store knows of lastSeenMs. */
@@ -42,17 +44,29 @@ export interface CachedCookie {
   movedAtMs: number
 }
 
+interface Entry {
+  readonly held: HeldSession
+  readonly tokens: Set<string>
+  /** Beside one for each cookie. */
+  extraPlaces: number
+}
+
 /** An entry moves at most this often, so that a busy session costs one look-up and no more. */
 const MOVE_EVERY_MS = 1000
+
+/** What an ordinary session has room for. Whatever its provider says, no more is held than `capacity` of these: a larger one takes the place of several. */
+const PLACE_BYTES = 4096
 
 /**
  * The least-recently-used cache in front of the store. Never the truth: any entry may vanish at any time.
  *
- * Shape: cookie value → session. Evicts beyond `capacity`; `onEvict` sees what left, so that its last use can be written.
+ * Shape: cookie value → session. Evicts beyond `capacity`, counted in places; `onEvict` sees what left, so that its last use can be written.
  */
 export class SessionCache {
   readonly #byToken = new Map<string, CachedCookie>()
-  readonly #byId = new Map<string, { readonly held: HeldSession; readonly tokens: Set<string> }>()
+  readonly #byId = new Map<string, Entry>()
+  /** Of all sessions, beyond one for each cookie. */
+  #extraPlaces = 0
   readonly #onEvict: (held: HeldSession) => void
   #capacity: number
 
@@ -80,8 +94,19 @@ export class SessionCache {
     const { id } = entry.held.session
     this.#byToken.set(entry.token, entry)
     const known = this.#byId.get(id)
-    if (known === undefined) this.#byId.set(id, { held: entry.held, tokens: new Set([entry.token]) })
+    if (known === undefined) this.#byId.set(id, { held: entry.held, tokens: new Set([entry.token]), extraPlaces: 0 })
     else known.tokens.add(entry.token)
+    this.weigh(id)
+  }
+
+  /** Counts the places of a session anew, which it was added with or has grown to, and makes room. */
+  weigh(sessionId: string): void {
+    const known = this.#byId.get(sessionId)
+    if (known !== undefined) {
+      const extraPlaces = Math.floor(known.held.bytes / PLACE_BYTES)
+      this.#extraPlaces += extraPlaces - known.extraPlaces
+      known.extraPlaces = extraPlaces
+    }
     this.#shrink()
   }
 
@@ -102,11 +127,16 @@ export class SessionCache {
     const { id } = entry.held.session
     const tokens = this.#byId.get(id)?.tokens
     tokens?.delete(token)
-    if (tokens?.size === 0) this.#byId.delete(id)
+    if (tokens?.size === 0) this.#forget(id)
   }
 
   dropSession(sessionId: string): void {
     for (const token of this.#byId.get(sessionId)?.tokens ?? []) this.#byToken.delete(token)
+    this.#forget(sessionId)
+  }
+
+  #forget(sessionId: string): void {
+    this.#extraPlaces -= this.#byId.get(sessionId)?.extraPlaces ?? 0
     this.#byId.delete(sessionId)
   }
 
@@ -117,7 +147,7 @@ export class SessionCache {
 
   #shrink(): void {
     for (const entry of this.#byToken.values()) {
-      if (this.#byToken.size <= this.#capacity) return
+      if (this.#byToken.size + this.#extraPlaces <= this.#capacity) return
       this.drop(entry.token)
       this.#onEvict(entry.held)
     }

@@ -89,7 +89,7 @@ export function createMemory(options: {
       const moments = momentsNow(row)
       const { dueAtMs } = moments
       const storedSeenMs = lastSeenMs
-      const rest = { dueAtMs, retryAtMs: 0, lastSeenMs, storedSeenMs, opened: null }
+      const rest = { dueAtMs, retryAtMs: 0, lastSeenMs, storedSeenMs, opened: null, bytes: row.identity.length }
       return { session, checkedAtMs, isRefreshable, moments, ...rest }
     },
     adopt(row, asked) {
@@ -97,13 +97,17 @@ export function createMemory(options: {
       const session = read(row)
       if (session === null) return
       const isOther = JSON.stringify(session.identity) !== JSON.stringify(held.session.identity)
-      if (isOther) held.session = session
+      if (isOther) {
+        held.session = session
+        held.bytes = row.identity.length
+      }
       held.checkedAtMs = row.checkedAtMs
       held.isRefreshable = row.isRefreshable
       held.moments = momentsNow(row)
       held.dueAtMs = held.moments.dueAtMs
       held.retryAtMs = 0
       if (isOther) for (const listener of listeners) listener(session)
+      cache.weigh(row.id)
     },
     forget(sessionId) {
       forgotten++

@@ -150,5 +150,10 @@ export const SESSIONS = {
     '4 × `refresh`',
     'How long old answers count while the provider cannot be asked.',
   ),
-  cache: defaulted(integer(1, 10_000_000), 10_000, 50_000, 'Sessions kept in memory in front of the database.'),
+  cache: defaulted(
+    integer(1, 10_000_000),
+    10_000,
+    50_000,
+    'Sessions kept in memory in front of the database; one whose claims are longer than 4 kB counts as several.',
+  ),
 } as const satisfies Keys
