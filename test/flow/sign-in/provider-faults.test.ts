@@ -124,11 +124,11 @@ describe('a provider that fails later', () => {
     expect(provider.asked.jwks - before).toBe(1)
   })
 
-  test('a thousand invented keys cost it one question in a minute', async () => {
+  test('hundreds of invented keys cost it one question in a minute', async () => {
     expect((await browser().open('http://app.example/')).text).toBe('in')
     const before = provider.asked.jwks
     const tokens = await Promise.all(
-      Array.from({ length: 1000 }, (_, index) => provider.logoutToken({ header: { kid: `made-up-${index}` } })),
+      Array.from({ length: 250 }, (_, index) => provider.logoutToken({ header: { kid: `made-up-${index}` } })),
     )
     const statuses: number[] = []
     for (const token of tokens) {
