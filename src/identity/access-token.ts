@@ -1,6 +1,6 @@
 import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
-import { identityOf, type Naming } from './claims.ts'
+import type { ReadIdentity } from './claims.ts'
 import { bareError } from './http.ts'
 import type { Identity } from './identity.ts'
 import type { KeySource } from './jwks.ts'
@@ -37,7 +37,7 @@ const MAX_SUBJECT_LENGTH = 255
  */
 export async function verifyAccessToken(
   token: string,
-  provider: Naming,
+  readIdentity: ReadIdentity,
   expected: ExpectedToken,
   keys: KeySource,
   keysAddress: string,
@@ -54,7 +54,7 @@ export async function verifyAccessToken(
   if (foreign !== undefined) throw refusal(foreign)
   if (kind !== 'access' && !isForClient(claims, expected.clientId)) throw refusal('azp')
   return {
-    identity: bearerIdentity(provider, expected.issuer, sub, claims, kind === 'access' ? [] : [expected.clientId]),
+    identity: bearerIdentity(readIdentity, expected.issuer, sub, claims, kind === 'access' ? [] : [expected.clientId]),
     issuedAtMs: iat * 1000,
     expiresAtMs: (exp + SKEW_S) * 1000,
   }
@@ -62,13 +62,13 @@ export async function verifyAccessToken(
 
 /** Who has a token with these claims, be it a program in its own name; `known` are clients that it is known to be given to beside. */
 export function bearerIdentity(
-  provider: Parameters<typeof identityOf>[0],
+  readIdentity: ReadIdentity,
   issuer: string,
   subject: string,
   claims: JWTPayload,
   known: readonly string[],
 ): Identity {
-  const identity = identityOf(provider, issuer, subject, claims)
+  const identity = readIdentity(issuer, subject, claims)
   return isOwnName(claims, [...clientsOf(claims), ...known]) ? Object.freeze({ ...identity, isClient: true }) : identity
 }
 

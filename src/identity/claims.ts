@@ -1,5 +1,7 @@
+import type { Ports } from '../base/ports.ts'
 import type { ClaimNames, ProviderConfig } from '../config/types/providers.ts'
-import { type Identity, makeIdentity } from './identity.ts'
+import { type Identity, makeIdentity, ofThePerson } from './identity.ts'
+import { type Kept, keepClaims, LIMITS_HINT } from './kept.ts'
 
 /**
  * A claim by its name, which may lead into claims that hold others: `realm_access.roles` is `roles` in `realm_access`.
@@ -23,7 +25,7 @@ export function findClaim(claims: unknown, name: string): unknown {
 }
 
 /** What a table of the file says of how a provider's claims are read. */
-export type Naming = Pick<ProviderConfig, 'name' | 'claims' | 'groupsForm'>
+export type Naming = Pick<ProviderConfig, 'name' | 'claims' | 'groupsForm' | 'namedClaims'>
 
 /**
  * Claims under the names that rules and applications know, where a provider has others for them.
@@ -68,17 +70,45 @@ function readGroups(
     .filter(group => group !== '')
 }
 
-/** Who someone is by what a provider states, in its own names. */
-export function identityOf(
-  naming: Naming,
-  issuer: string,
-  subject: string,
-  verified: Readonly<Record<string, unknown>>,
-): Identity {
-  const claims = renameClaims(verified, naming.claims)
-  const groups = readGroups(verified, claims.groups, naming)
-  return makeIdentity(naming.name, issuer, subject, groups === undefined ? claims : { ...claims, groups })
+/** Who someone is by what a provider states, in its own names. Throws `provider.userinfo` for more than can be kept. */
+export type ReadIdentity = (issuer: string, subject: string, verified: Readonly<Record<string, unknown>>) => Identity
+
+/** How one provider's claims are read; what is left out of them is told, by names alone. */
+export function createIdentityReader(naming: Naming, { log }: Pick<Ports, 'log'>): ReadIdentity {
+  const told = new Set<string>()
+
+  function tell({ unnamed, tooLarge }: Kept, subject: string): void {
+    const news = told.size < MOST_TOLD ? unnamed.filter(name => !told.has(name)) : []
+    for (const name of news) told.add(name)
+    if (news.length > 0) {
+      log.info('A provider states claims that nothing in the file names: they are not kept', {
+        provider: naming.name,
+        claims: news.map(shownName),
+      })
+    }
+    if (tooLarge.length > 0) {
+      log.warn('A provider states more of somebody than is kept: no rule holds by these claims', {
+        provider: naming.name,
+        subject,
+        claims: tooLarge.map(shownName),
+        hint: LIMITS_HINT,
+      })
+    }
+  }
+
+  return (issuer, subject, verified) => {
+    const { groups: stated, ...claims } = renameClaims(verified, naming.claims)
+    const groups = readGroups(verified, stated, naming)
+    const kept = keepClaims(ofThePerson(groups === undefined ? claims : { ...claims, groups }), naming.namedClaims)
+    tell(kept, subject)
+    return makeIdentity(naming.name, issuer, subject, kept.claims)
+  }
 }
+
+/** Names that are told of one provider, until the next reload. */
+const MOST_TOLD = 1000
+
+const shownName = (name: string) => name.slice(0, 100)
 
 /** Whether somebody's groups are kept elsewhere by their provider, so that nothing is known of them. */
 export function lacksGroups({ claims }: Identity): boolean {

@@ -4,7 +4,7 @@ import type { ProviderConfig } from '../config/types/providers.ts'
 import { verifyAccessToken } from './access-token.ts'
 import { loginAddress, loginParameters, logoutAddress } from './addresses.ts'
 import { readAnswer } from './answer.ts'
-import { identityOf, lacksGroups } from './claims.ts'
+import { createIdentityReader, lacksGroups } from './claims.ts'
 import type { Metadata } from './endpoints.ts'
 import { ASYMMETRIC_ALGORITHMS, verifyIdToken } from './id-token.ts'
 import type { Identity } from './identity.ts'
@@ -27,6 +27,7 @@ export function createProviderClient(
   ports: Pick<Ports, 'now' | 'log' | 'readText'>,
 ): ProviderClient {
   const told = new Set<string>()
+  const readIdentity = createIdentityReader(config, ports)
 
   /** Once for each member: a provider sends it with every answer. */
   function tellOdd(members: readonly string[]): void {
@@ -52,7 +53,7 @@ export function createProviderClient(
     const metadata = await issuer.metadata.get()
     const algorithms = chooseAlgorithms(config, metadata)
     const expected = { issuer: metadata.issuer, clientId: audience, algorithms, nowMs: ports.now() }
-    return verifyAccessToken(token, config, expected, issuer.keys, metadata.jwks_uri, kind)
+    return verifyAccessToken(token, readIdentity, expected, issuer.keys, metadata.jwks_uri, kind)
   }
 
   return Object.freeze({
@@ -95,7 +96,7 @@ export function createProviderClient(
         subject: claims.sub,
         fetch: issuer.fetch,
       })
-      const identity = identityOf(config, metadata.issuer, claims.sub, believedClaims(config, claims, userinfo))
+      const identity = readIdentity(metadata.issuer, claims.sub, believedClaims(config, claims, userinfo))
       if (lacksGroups(identity)) tellNoGroups(identity)
       return {
         identity,
@@ -110,7 +111,16 @@ export function createProviderClient(
       const metadata = await issuer.metadata.get()
       const proof = await chooseProof(config, metadata, ports)
       const algorithms = chooseAlgorithms(config, metadata)
-      return refreshIdentity(held, { config, issuer, metadata, proof, algorithms, tellOdd, nowMs: ports.now() })
+      return refreshIdentity(held, {
+        config,
+        readIdentity,
+        issuer,
+        metadata,
+        proof,
+        algorithms,
+        tellOdd,
+        nowMs: ports.now(),
+      })
     },
 
     async endSession(request: EndSession) {
@@ -123,7 +133,16 @@ export function createProviderClient(
     async introspect(token: string, audiences: readonly string[] | null) {
       const metadata = await issuer.metadata.get()
       const proof = await chooseProof(config, metadata, ports)
-      return introspectToken({ config, metadata, proof, fetch: issuer.fetch, token, audiences, nowMs: ports.now() })
+      return introspectToken({
+        config,
+        readIdentity,
+        metadata,
+        proof,
+        fetch: issuer.fetch,
+        token,
+        audiences,
+        nowMs: ports.now(),
+      })
     },
     readClientToken: (token: string) => readBearer(token, config.clientId, 'client'),
     readBearerIdToken: (token: string) => readBearer(token, config.clientId, 'id'),

@@ -3,6 +3,7 @@ import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
+import { isTooDeep } from './depth.ts'
 import { hintForUnreached } from './unreached.ts'
 
 /** How long and how much we listen to a provider. */
@@ -32,8 +33,9 @@ const BODILESS = new Set([204, 205, 304])
 /**
  * A fetch as `Ports.ask`, which has read the whole body within the limits.
  *
- * Certificates are held against `ca` alone, where the provider has one. Throws `provider.down` when the provider cannot be reached, is silent, breaks off, sends too much or compresses it. Any status that it
- * does send is an answer, not an error.
+ * Certificates are held against `ca` alone, where the provider has one. Throws `provider.down` when the provider cannot be reached, is
+ * silent, breaks off, sends too much, compresses it, or nests it too deeply for whoever reads it. Any status that it does send is an
+ * answer, not an error.
  */
 export function createProviderFetch(ports: Pick<Ports, 'ask'>, limits: WireLimits, reach: Reach): ProviderFetch {
   const trust = reach.ca === null ? {} : { tls: { ca: reach.ca } }
@@ -44,6 +46,7 @@ export function createProviderFetch(ports: Pick<Ports, 'ask'>, limits: WireLimit
       const own = { keepalive: false, signal, maxBytes: limits.maxBytes }
       const response = await ports.ask(address, { ...init, ...trust, ...own })
       const body = await response.bytes()
+      if (isTooDeep(body)) throw new UnreadError('is nested too deeply')
       return new Response(BODILESS.has(response.status) ? null : body, {
         status: response.status,
         headers: response.headers,

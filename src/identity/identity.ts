@@ -51,7 +51,10 @@ export interface Identity {
   /** Null where the provider says nothing; anything but `true` counts as false once it is said. */
   readonly emailVerified: boolean | null
   readonly groups: readonly string[]
-  /** ID token and userinfo merged, without the protocol's own claims (iss, aud, exp, nonce, at_hash, …). */
+  /**
+   * ID token and userinfo merged, without the protocol's own claims (iss, aud, exp, nonce, at_hash, …). Null stands for what was stated and not
+   * kept (`kept.ts`): nothing can be said of it.
+   */
   readonly claims: Readonly<Record<string, unknown>>
 }
 
@@ -89,8 +92,7 @@ export function makeIdentity(
   subject: string,
   verified: Readonly<Record<string, unknown>>,
 ): Identity {
-  const claims: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(verified)) if (!IGNORED_CLAIMS.has(name)) claims[name] = value
+  const claims = ofThePerson(verified)
   return Object.freeze({
     provider,
     issuer,
@@ -102,6 +104,13 @@ export function makeIdentity(
     groups: Object.freeze(Array.isArray(claims.groups) ? claims.groups.filter(group => typeof group === 'string') : []),
     claims: Object.freeze(claims),
   })
+}
+
+/** The claims without those of the token. */
+export function ofThePerson(verified: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const claims: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(verified)) if (!IGNORED_CLAIMS.has(name)) claims[name] = value
+  return claims
 }
 
 function textClaim(value: unknown): string | null {

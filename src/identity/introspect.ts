@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import { type AccessToken, bearerIdentity } from './access-token.ts'
+import type { ReadIdentity } from './claims.ts'
 import { isPlain, type Metadata } from './endpoints.ts'
 import { bareError, type ProviderFetch } from './http.ts'
 import { isOwnSubject } from './own-subjects.ts'
@@ -11,6 +12,7 @@ import type { ClientProof } from './tokens/proof.ts'
 /** What is asked about a token that only its provider can read. */
 export interface IntrospectionRequest {
   readonly config: ProviderConfig
+  readonly readIdentity: ReadIdentity
   readonly metadata: Metadata
   readonly proof: ClientProof
   readonly fetch: ProviderFetch
@@ -33,7 +35,7 @@ const UNTOLD_MS = 60_000
  * Source: RFC 7662 §2.1, §2.2 and §4.
  */
 export async function introspectToken(request: IntrospectionRequest): Promise<AccessToken | null> {
-  const { config, metadata, nowMs } = request
+  const { metadata, nowMs } = request
   const claims = await ask(request)
   const { active, iss, sub, exp, nbf, iat, token_type: type } = claims
   if (!active || (iss !== undefined && iss !== metadata.issuer) || !isForUs(request, claims)) return null
@@ -44,7 +46,7 @@ export async function introspectToken(request: IntrospectionRequest): Promise<Ac
   if ((exp !== undefined && exp + SKEW_S <= nowS) || (nbf !== undefined && nbf > nowS + SKEW_S)) return null
   const { active: _active, token_type: _type, username: _username, ...rest } = claims
   return {
-    identity: bearerIdentity(config, metadata.issuer, sub, rest, []),
+    identity: bearerIdentity(request.readIdentity, metadata.issuer, sub, rest, []),
     issuedAtMs: iat === undefined ? nowMs : iat * 1000,
     expiresAtMs: exp === undefined ? nowMs + UNTOLD_MS : (exp + SKEW_S) * 1000,
   }
@@ -78,6 +80,8 @@ async function ask({
       [oauth.allowInsecureRequests]: isPlain(config),
     })
     status = response.status
+    const type = response.headers.get('content-type') ?? ''
+    if (/\bjwt\b|\+jwt/i.test(type)) throw new Error('the answer is a signed token')
     return await oauth.processIntrospectionResponse(metadata, client, response)
   } catch (thrown) {
     if (thrown instanceof GateError) throw thrown

@@ -1,5 +1,6 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
+import { isTokenTooDeep } from './depth.ts'
 import { bareError } from './http.ts'
 import type { KeySource } from './jwks.ts'
 import { isOwnSubject } from './own-subjects.ts'
@@ -60,6 +61,7 @@ export async function verifyLogoutToken(
 
 /** What a token claims of its origin, to know by whose keys to check it; null for what is no token. Nothing here is proven. */
 export function peekToken(token: string): { readonly issuer: string; readonly audiences: readonly unknown[] } | null {
+  if (isTokenTooDeep(token)) return null
   try {
     const { iss, aud } = decodeJwt(token)
     return typeof iss === 'string' ? { issuer: iss, audiences: Array.isArray(aud) ? aud : [aud] } : null

@@ -1,7 +1,7 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError, toGateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
-import { identityOf } from './claims.ts'
+import type { ReadIdentity } from './claims.ts'
 import type { Metadata } from './endpoints.ts'
 import { findChangedRule, type IdTokenClaims, refusal, verifyIdToken } from './id-token.ts'
 import type { Issuer } from './issuer.ts'
@@ -14,6 +14,7 @@ import { askPerson, believedClaims } from './userinfo.ts'
 /** How a provider is asked again. */
 export interface RefreshContext {
   readonly config: ProviderConfig
+  readonly readIdentity: ReadIdentity
   readonly issuer: Issuer
   readonly metadata: Metadata
   readonly proof: ClientProof
@@ -69,7 +70,7 @@ async function readIdentity(
     identity:
       fresh === null && userinfo === null
         ? held.identity
-        : identityOf(config, metadata.issuer, subject, believedClaims(config, fullClaims(first, fresh), userinfo)),
+        : context.readIdentity(metadata.issuer, subject, believedClaims(config, fullClaims(first, fresh), userinfo)),
     access: grantOf(tokens, context.nowMs),
     idToken: tokens.idToken ?? held.idToken,
     refreshToken: tokens.refreshToken,

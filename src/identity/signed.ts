@@ -1,5 +1,6 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { GateError } from '../base/errors.ts'
+import { isTokenTooDeep } from './depth.ts'
 import type { KeySource } from './jwks.ts'
 
 /** What every token that a provider signed for us has to say. */
@@ -34,6 +35,7 @@ export async function verifySigned(
   source: { readonly keys: KeySource; readonly address: string },
   refuse: (check: string, cause: unknown) => GateError,
 ): Promise<SignedToken> {
+  if (isTokenTooDeep(token)) throw refuse('format', new Error('it is nested too deeply'))
   const verify = async (key: JWTVerifyGetKey) => {
     const { payload, protectedHeader } = await jwtVerify(token, key, {
       algorithms: [...expected.algorithms],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { ClaimNames, GroupsForm } from '../../src/config/types/providers.ts'
-import { findClaim, identityOf } from '../../src/identity/claims.ts'
+import { createIdentityReader, findClaim } from '../../src/identity/claims.ts'
+import { quietPorts } from '../kit/clock.ts'
 
 const NONE: ClaimNames = { email: null, email_verified: null, groups: null, name: null, preferred_username: null }
 
@@ -40,7 +41,10 @@ describe('what a provider calls otherwise', () => {
     claims: Record<string, unknown>,
     names: Partial<ClaimNames>,
     groupsForm: GroupsForm = { kind: 'list' },
-  ) => identityOf({ name: 'id', claims: { ...NONE, ...names }, groupsForm }, 'https://id.example', 'ada', claims)
+  ) => {
+    const naming = { name: 'id', claims: { ...NONE, ...names }, groupsForm, namedClaims: ['realm_access.roles'] }
+    return createIdentityReader(naming, quietPorts({ now: Date.now }))('https://id.example', 'ada', claims)
+  }
 
   test('are groups, name and user name to rules and applications', () => {
     const said = { realm_access: { roles: ['admin', 'user'] }, display: 'Ada L', login: 'ada' }
@@ -49,7 +53,7 @@ describe('what a provider calls otherwise', () => {
       groups: ['admin', 'user'],
       name: 'Ada L',
       preferredUsername: 'ada',
-      claims: { groups: ['admin', 'user'], realm_access: { roles: ['admin', 'user'] } },
+      claims: { groups: ['admin', 'user'], realm_access: { roles: ['admin', 'user'] }, login: null },
     })
   })
 

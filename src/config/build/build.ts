@@ -7,6 +7,7 @@ import type { ConfigFiles } from '../values/files.ts'
 import { buildExpectation } from './expectations.ts'
 import { buildFlows, buildRate, buildResets } from './limits.ts'
 import { buildLog } from './log.ts'
+import { namedClaims } from './named-claims.ts'
 import { buildPortal } from './portals.ts'
 import { buildProvider } from './providers.ts'
 import { buildRoutes } from './routes.ts'
@@ -25,6 +26,12 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
   const sessions = known(root.sessions)
   const { keep } = known(root.audit)
   const share = createShared()
+  const portals = mapMap(root.portals, (name, portal) => buildPortal(name, portal, sessions, files, root.providers))
+  // Each at once, so that no more than one is as large as it is built.
+  const routes = root.routes.flatMap(route =>
+    buildRoutes(route, { root, server, directory, files }).map(built => share(built)),
+  )
+  const claims = namedClaims(portals, routes)
   return share({
     server: {
       listen: server.listen,
@@ -52,12 +59,12 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       cacheEntries: sessions.cache,
     },
     audit: { keepMs: keep === 'off' ? 0 : keep },
-    providers: mapMap(root.providers, (name, provider) => buildProvider(name, provider, directory, files)),
-    portals: mapMap(root.portals, (name, portal) => buildPortal(name, portal, sessions, files, root.providers)),
-    // Each at once, so that no more than one is as large as it is built.
-    routes: root.routes.flatMap(route =>
-      buildRoutes(route, { root, server, directory, files }).map(built => share(built)),
-    ),
+    providers: mapMap(root.providers, (name, provider) => ({
+      ...buildProvider(name, provider, directory, files),
+      namedClaims: claims,
+    })),
+    portals,
+    routes,
     expectations: root.expect.map(buildExpectation),
   })
 }

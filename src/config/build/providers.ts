@@ -24,7 +24,7 @@ export function buildProvider(
   table: ProviderTable,
   directory: string,
   files: ConfigFiles,
-): ProviderConfig {
+): Omit<ProviderConfig, 'namedClaims'> {
   const provider = known(table)
   const entries = buildUsers(provider.users, files)
   const oauth2 = buildOAuth2(provider)

@@ -85,6 +85,8 @@ export interface ProviderConfig {
   readonly trustsEmails: boolean
   readonly claims: ClaimNames
   readonly groupsForm: GroupsForm
+  /** The claims that anything in the file looks at, as it writes them: all that is kept of someone beside the usual. */
+  readonly namedClaims: readonly string[]
   readonly claimsFrom: ClaimsFrom
   /** What an authorization request says besides, none of which the protocol needs. */
   readonly authorizeParams: ReadonlyMap<string, string>

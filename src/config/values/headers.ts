@@ -17,6 +17,9 @@ export const PLACEHOLDERS = [
   'provider',
 ] as const
 
+/** Where providers say roles, in the order in which caddy-security hands them on: what `{all_roles}` stands for beside groups. */
+export const ROLE_CLAIMS = ['roles', 'role', 'group', 'app_metadata.authorization.roles', 'realm_access.roles'] as const
+
 /** Fields that the proxy itself writes or removes, or that frame the message (RFC 9110 §7.6.1, §7.6.3; RFC 7239). */
 export const OWNED =
   /^(?:host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|expect|cookie|set-cookie|via|forwarded|x-forwarded-(?:for|host|proto|port|server)|x-real-ip|max-forwards|sec-websocket-.*)$/

@@ -3,7 +3,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { OAuth2Config, ProviderConfig } from '../../config/types/providers.ts'
 import { besides, prompts, withParameters } from '../addresses.ts'
 import { readAnswer } from '../answer.ts'
-import { identityOf } from '../claims.ts'
+import { createIdentityReader } from '../claims.ts'
 import type { Metadata } from '../endpoints.ts'
 import type { ProviderFetch } from '../http.ts'
 import type { Identity } from '../identity.ts'
@@ -55,6 +55,7 @@ export function createOAuth2Client(
   }
   const scopes = config.scopes ?? []
   const tellOdd = () => {}
+  const readIdentity = createIdentityReader(config, ports)
   let state: ProviderState = { kind: 'unasked' }
 
   /** Keeps in mind whether it answers. */
@@ -81,7 +82,7 @@ export function createOAuth2Client(
       })
     }
     refuseOwnSubject(subject, config)
-    return identityOf(config, config.issuer, subject, personClaims(person, subject))
+    return readIdentity(config.issuer, subject, personClaims(person, subject))
   }
 
   async function signIn(answer: URLSearchParams, login: LoginRequest): Promise<LoginResult> {

@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
+import { isTokenTooDeep } from '../depth.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
 import { bareError, type ProviderFetch } from '../http.ts'
 import { blameFor, readTokenError, type TokenError } from './error.ts'
@@ -61,7 +62,12 @@ export async function askTokens(
     said = await readTokenError(response.clone())
     if (status >= 500 || status === 429) throw unavailable(metadata.token_endpoint, status)
     if (said !== null && status < 400) throw new Error('an error that calls itself a success')
-    const { response: tidied, odd } = await tidyResponse(response)
+    const { response: tidied, odd, idToken } = await tidyResponse(response)
+    // The library reads its claims before anybody has checked the signature.
+    if (idToken !== null && isTokenTooDeep(idToken)) {
+      const facts = { check: 'format', provider: config.name }
+      throw new GateError('provider.id_token', 'the ID token was refused: it is nested too deeply', { facts })
+    }
     const tokens = await read(call, tidied)
     if (tokens.token_type !== 'bearer') throw new Error('not a bearer token answer')
     if (odd.length > 0) request.tellOdd(odd)

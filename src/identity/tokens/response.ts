@@ -18,6 +18,8 @@ export interface TidiedResponse {
   readonly response: Response
   /** Names of members that were left out. */
   readonly odd: readonly string[]
+  /** The ID token, not yet looked at; null where there is none. */
+  readonly idToken: string | null
 }
 
 /**
@@ -27,19 +29,20 @@ export interface TidiedResponse {
  * `response` is complete (`createProviderFetch`), and read where it is not the one that comes back.
  */
 export async function tidyResponse(response: Response): Promise<TidiedResponse> {
-  if (response.status !== 200) return { response, odd: [] }
+  if (response.status !== 200) return { response, odd: [], idToken: null }
   let body: unknown
   try {
     body = await response.clone().json()
   } catch {
-    return { response, odd: [] }
+    return { response, odd: [], idToken: null }
   }
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return { response, odd: [] }
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return { response, odd: [], idToken: null }
   const odd = Object.entries(OPTIONAL).flatMap(([name, saysSomething]) =>
     Object.hasOwn(body, name) && !saysSomething(Reflect.get(body, name)) ? [name] : [],
   )
-  if (odd.length === 0) return { response, odd }
+  const idToken = 'id_token' in body && typeof body.id_token === 'string' ? body.id_token : null
+  if (odd.length === 0) return { response, odd, idToken }
   const kept = Object.entries(body).filter(([name]) => !odd.includes(name))
   const { status, headers } = response
-  return { response: new Response(JSON.stringify(Object.fromEntries(kept)), { status, headers }), odd }
+  return { response: new Response(JSON.stringify(Object.fromEntries(kept)), { status, headers }), odd, idToken }
 }

@@ -1,3 +1,4 @@
+import { isDeeper } from '../../base/json-depth.ts'
 import { ScimRefusal } from './refusal.ts'
 
 /** A JSON object whose members are read whatever their case (RFC 7643 §2.1). */
@@ -11,7 +12,7 @@ const LONGEST = 1000
 
 /** A body as an object. Throws a refusal for what is none, or is nested deeper than anything that makes sense. */
 export function parseBody(text: string): JsonObject {
-  if (depthOf(text) > DEEPEST) throw new ScimRefusal(400, 'invalidSyntax', 'the body is nested too deeply')
+  if (isDeeper(Buffer.from(text), DEEPEST)) throw new ScimRefusal(400, 'invalidSyntax', 'the body is nested too deeply')
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -20,28 +21,6 @@ export function parseBody(text: string): JsonObject {
   }
   return asObject(value, 'the body')
 }
-
-/** How deeply brackets are nested outside of texts, without reading what they hold. */
-function depthOf(text: string): number {
-  let depth = 0
-  let deepest = 0
-  let isText = false
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (isText) {
-      if (code === BACKSLASH) at++
-      else if (code === QUOTE) isText = false
-    } else if (code === QUOTE) isText = true
-    else if (code === BRACKET || code === BRACE) deepest = Math.max(deepest, ++depth)
-    else if (code === BRACKET + 2 || code === BRACE + 2) depth--
-  }
-  return deepest
-}
-
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const BRACKET = 0x5b
-const BRACE = 0x7b
 
 /** The value as an object. Throws ScimRefusal (400, `invalidSyntax`) for anything else; `what` names it. */
 export function asObject(value: unknown, what: string): JsonObject {

@@ -1,4 +1,5 @@
 import type { HeaderSpec } from '../../config/types/identity.ts'
+import { ROLE_CLAIMS } from '../../config/values/headers.ts'
 import { findClaim } from '../../identity/claims.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { PRESETS, PROVIDER_FIELDS } from './names.ts'
@@ -107,9 +108,6 @@ export function claimValue(name: string, identity: Identity, roles: readonly str
       return name.startsWith('claims.') ? claimText(identity.claims, name.slice('claims.'.length)) : null
   }
 }
-
-/** Where providers say roles, in the order in which caddy-security hands them on. */
-const ROLE_CLAIMS = ['roles', 'role', 'group', 'app_metadata.authorization.roles', 'realm_access.roles']
 
 /** Whatever the provider calls roles or groups, and then the portal's roles; each once. A blank in a name is percent-encoded. */
 function joinRoles({ groups, claims }: Identity, roles: readonly string[]): string | null {

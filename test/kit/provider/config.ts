@@ -26,6 +26,7 @@ export function providerConfig(
     trustsEmails: false,
     claims: { email: null, email_verified: null, groups: null, name: null, preferred_username: null },
     groupsForm: { kind: 'list' },
+    namedClaims: [],
     claimsFrom: 'both',
     authorizeParams: new Map(),
     idTokenAlgs: null,

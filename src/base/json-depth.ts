@@ -1,0 +1,26 @@
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const BRACKET = 0x5b
+const BRACE = 0x7b
+
+/**
+ * Whether JSON, as UTF-8, is nested deeper than `most`, without reading what it holds; brackets inside of texts do not count.
+ *
+ * A parser takes any depth, but whoever writes or walks such a value runs out of stack, and takes seconds to find that out.
+ */
+export function isDeeper(json: Uint8Array, most: number): boolean {
+  let depth = 0
+  let isText = false
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at]
+    if (isText) {
+      if (byte === BACKSLASH) at++
+      else if (byte === QUOTE) isText = false
+    } else if (byte === QUOTE) isText = true
+    else if (byte === BRACKET || byte === BRACE) {
+      depth++
+      if (depth > most) return true
+    } else if (byte === BRACKET + 2 || byte === BRACE + 2) depth--
+  }
+  return false
+}
