@@ -146,13 +146,18 @@ export interface Sessions {
   /**
    * Keeps a value for one later `takeOnce`. `owner` (a client's address, all of one IPv6 network being one, or an id) bounds how many
    * one may hold: its own oldest makes room, or that of whoever holds most. False where this key is kept already; with `isLatest`, where
-   * what is kept of it ends no earlier.
+   * what is kept of it ends no earlier. `inPlaceOf` is a key that is used up in the same step: false where that is kept no more.
    */
   putOnce(
     kind: OnceKind,
     key: string,
     value: object,
-    options: { readonly lifetimeMs: number; readonly owner: string; readonly isLatest?: boolean },
+    options: {
+      readonly lifetimeMs: number
+      readonly owner: string
+      readonly isLatest?: boolean
+      readonly inPlaceOf?: string
+    },
   ): Promise<boolean>
   /** The value, exactly once; null when unknown, expired or taken before. The caller checks the value's shape. */
   takeOnce(kind: OnceKind, key: string): Promise<unknown>

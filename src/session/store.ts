@@ -44,11 +44,15 @@ export interface StoredHandle {
   readonly host: string
 }
 
-/** How many records of a kind may be kept, and whether the one that ends last is kept of two with one hash, whichever comes first. */
+/**
+ * How many records of a kind may be kept, and whether the one that ends last is kept of two with one hash, whichever comes first.
+ * `inPlaceOf` is the hash of one of the same kind, which goes in the same step; where there is none, nothing is kept.
+ */
 export interface OnceLimits {
   readonly perOwner: number
   readonly total: number
   readonly isLatest?: boolean
+  readonly inPlaceOf?: string
 }
 
 export interface StoredOnce {
@@ -184,6 +188,7 @@ export interface SessionStore extends AuditStore {
    * Keeps a record for one `take`; at most `perOwner` of a kind for one owner, whose oldest make room, and `total` of that kind:
    * then the oldest of the owner who has most make room, so that nobody with a few is pushed out by somebody with many.
    * False, and nothing is changed, where a record of this kind and hash is kept already; with `isLatest` one that ends earlier gives way.
+   * False as well where the record that it is to replace is not there.
    */
   put(record: StoredOnce, limits: OnceLimits): MaybePromise<boolean>
   /** The record's value once, or null. `nowMs` counts where the store has no clock of its own. */

@@ -318,6 +318,22 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await store.take('login', 'b', 100)).toBeNull()
     }))
 
+  test('a record takes the place of another in one step, once, and is not kept where that is gone', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      const put = (at: SessionStore, hash: string, inPlaceOf?: string) => {
+        const record = { kind: 'refresh', hash, owner: 'o', value: hash, expiresAtMs: 100 } as const
+        return at.put(record, { ...LIMITS, perOwner: 1, ...(inPlaceOf === undefined ? {} : { inPlaceOf }) })
+      }
+      await put(store, 'a')
+      const taken = await Promise.all([store, other, store, other].map(at => put(at, 'b', 'a')))
+      expect(taken.filter(isDone => isDone)).toHaveLength(1)
+      expect([await put(other, 'c', 'a'), await put(store, 'c', 'b')]).toEqual([false, true])
+      const kept = await Promise.all(['a', 'b', 'c'].map(hash => store.peek('refresh', hash, 1)))
+      expect(kept).toEqual([null, null, 'c'])
+      await other.close()
+    }))
+
   test('of two records of one kind and hash the one that ends last is kept, whichever comes first, where that is wanted', () =>
     withStore(async store => {
       const put = (expiresAtMs: number, isLatest = true) =>

@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto'
 import { sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { repeatedName } from '../../identity/answer.ts'
 import type { ApiTokens, HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import { isSameGrantee } from '../../session/grants/document.ts'
+import { createSealer } from '../../session/seal.ts'
 import type { Allowance, Sessions } from '../../session/session.ts'
 import { noteMade } from '../account/credential-page.ts'
 import { openAnswer } from '../answer.ts'
@@ -15,7 +17,7 @@ import { SCOPE } from './metadata.ts'
 
 export interface TokenTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: Pick<Sessions, 'describe' | 'end' | 'putOnce' | 'takeOnce' | 'peekOnce' | 'spend'> & {
+  readonly sessions: Pick<Sessions, 'describe' | 'end' | 'putOnce' | 'takeOnce' | 'peekOnce' | 'spend' | 'refund'> & {
     readonly tokens: ApiTokens
   }
 }
@@ -27,6 +29,9 @@ const GRANT_MS = 90 * 24 * 60 * 60_000
 
 /** How often one grant is renewed: an access token lasts ten minutes, and a client may be started again a few times meanwhile. */
 const REFRESHES: Allowance = Object.freeze({ name: 'refreshes', intervalMs: 60_000, burst: 10 })
+
+/** For so long a refresh token is answered as it was, until what it was answered with is used: answers get lost, and clients run twice. */
+const AGAIN_MS = 10_000
 
 const MAX_FORM_BYTES = 16 * 1024
 
@@ -101,10 +106,14 @@ async function redeemCode(ctx: PortalRequest, tools: TokenTools, form: URLSearch
   }
   await noteMade({ many: 'tokens', fact: 'token' }, ctx, tools, session, id, { resource: address })
   ports.log.debug('A code was redeemed', { token: id })
-  return give(ctx, tools, held)
+  const answer = await give(ctx, tools, held, null)
+  return answer === null ? refuse('invalid_grant') : openAnswer(answer)
 }
 
-/** RFC 6749 §6. A refresh token is good once; one that comes again was somebody else's meanwhile, and ends all (RFC 9700 §4.14.2). */
+/**
+ * RFC 6749 §6. A refresh token is good once, and for a moment it has the same answer again. One that comes again after that was somebody
+ * else's meanwhile, and ends all (RFC 9700 §4.14.2).
+ */
 async function refresh(ctx: PortalRequest, tools: TokenTools, form: URLSearchParams): Promise<Response> {
   const { sessions, seal } = tools
   const text = form.get('refresh_token') ?? ''
@@ -112,6 +121,7 @@ async function refresh(ctx: PortalRequest, tools: TokenTools, form: URLSearchPar
   const opened = await seal.open(text.slice(REFRESH_PREFIX.length), purposeOf(ctx))
   if (typeof opened !== 'object' || opened === null || !('token' in opened)) return refuse('invalid_grant')
   const { token } = opened
+  const turn = 'turn' in opened && typeof opened.turn === 'number' ? opened.turn : 0
   const held = typeof token === 'string' ? await sessions.tokens.describe(token) : null
   const bound = held?.limits.resource
   // At rest, or gone: it is not used up by that.
@@ -122,36 +132,92 @@ async function refresh(ctx: PortalRequest, tools: TokenTools, form: URLSearchPar
     return refuse('invalid_grant')
   const named = form.get('resource')
   if (named !== null && ctx.resources.at(named)?.address !== bound.address) return refuse('invalid_target')
+  const used: UsedRefresh = { text, turn, key: turn === 0 ? text : keyOf(held, turn) }
+  const known = await answerOf(tools, held, used)
+  if (known !== null) return openAnswer(known)
   // Before it is used up: whoever is told to wait comes again with the same one.
   const spent = await sessions.spend(REFRESHES, held.session.id)
+  const given = spent.isAllowed ? await give(ctx, tools, held, used) : null
+  if (given !== null) return openAnswer(given)
+  // Another process of the same client may have been the first a moment ago.
+  const again = await answerOf(tools, held, used)
+  if (spent.isAllowed) await sessions.refund(REFRESHES, held.session.id)
+  if (again !== null) return openAnswer(again)
   if (!spent.isAllowed) {
     throw new GateError('limit.rate', 'a client renews its access token again and again', {
       facts: { token: held.session.id, client: ctx.clientAddress },
       retryAfterS: Math.ceil(spent.waitMs / 1000),
     })
   }
-  if ((await sessions.takeOnce('refresh', text)) === null) {
-    await endForReuse(ctx, tools, held.session.id, 'a refresh token')
-    return refuse('invalid_grant')
-  }
-  return give(ctx, tools, held)
+  await endForReuse(ctx, tools, held.session.id, 'a refresh token')
+  return refuse('invalid_grant')
 }
 
-async function give(ctx: PortalRequest, { sessions, seal, ports }: TokenTools, held: HeldApiToken): Promise<Response> {
+/** A refresh token that somebody brings: which one of its grant it is, the first being 0, and under which key it is good. */
+interface UsedRefresh {
+  readonly text: string
+  readonly turn: number
+  readonly key: string
+}
+
+/** New tokens, in place of the one that was used; null where that one is used up. */
+async function give(
+  ctx: PortalRequest,
+  { sessions, seal, ports }: TokenTools,
+  held: HeldApiToken,
+  used: UsedRefresh | null,
+): Promise<object | null> {
   const { id, expiresAtMs } = held.session
   const nowMs = ports.now()
   const lifetimeMs = Math.min(REFRESH_MS, expiresAtMs - nowMs)
-  const sealed = await seal.seal({ token: id, nonce: nowMs }, purposeOf(ctx), nowMs + lifetimeMs)
+  const turn = used === null ? 0 : used.turn + 1
+  const sealed = await seal.seal({ token: id, turn, nonce: nowMs }, purposeOf(ctx), nowMs + lifetimeMs)
   const refreshToken = REFRESH_PREFIX + sealed
-  await sessions.putOnce('refresh', refreshToken, {}, { lifetimeMs, owner: id })
   const accessMs = Math.min(ACCESS_MS, expiresAtMs - nowMs)
-  return openAnswer({
-    access_token: await sessions.tokens.createShort(held, accessMs),
+  const access = await sessions.tokens.newShort(held, accessMs)
+  const answer = {
+    access_token: access.text,
     token_type: 'Bearer',
     expires_in: Math.floor(accessMs / 1000),
     refresh_token: refreshToken,
     scope: SCOPE,
-  })
+  }
+  if (used === null) await sessions.putOnce('refresh', refreshToken, {}, { lifetimeMs, owner: id })
+  else {
+    const again = await answerSealer(used, ports).seal(answer, ANSWER, nowMs + AGAIN_MS)
+    const options = { lifetimeMs, owner: id, inPlaceOf: used.key }
+    if (!(await sessions.putOnce('refresh', keyOf(held, turn), { again, atMs: nowMs }, options))) return null
+  }
+  // One alone comes to this, so that those who come at once do not push out each other's.
+  await access.keep()
+  return answer
+}
+
+/** What a refresh token was answered with a moment ago, where nobody has used that yet; null otherwise. */
+async function answerOf(
+  { sessions, ports }: TokenTools,
+  held: HeldApiToken,
+  used: UsedRefresh,
+): Promise<object | null> {
+  const next = await sessions.peekOnce('refresh', keyOf(held, used.turn + 1))
+  if (typeof next !== 'object' || next === null || !('again' in next && 'atMs' in next)) return null
+  const { again, atMs } = next
+  // By a clock that is behind, it would be kept for longer.
+  if (typeof again !== 'string' || typeof atMs !== 'number' || ports.now() < atMs - AGAIN_MS) return null
+  const answer = await answerSealer(used, ports).open(again, ANSWER)
+  return typeof answer === 'object' ? answer : null
+}
+
+/** Of the refresh tokens of a grant, the one of this turn; but for the first, which has a key of its own. */
+function keyOf({ session }: HeldApiToken, turn: number): string {
+  return `${session.id} ${turn}`
+}
+
+const ANSWER = 'the answer to a refresh token'
+
+/** Who has the store, and our own key, does not have the refresh token by which an answer is sealed. */
+function answerSealer({ text }: UsedRefresh, ports: TokenTools['ports']) {
+  return createSealer(createHash('sha256').update(`${ANSWER} ${text}`).digest(), ports)
 }
 
 /** Somebody has what is another's: nobody knows which of them is honest. */

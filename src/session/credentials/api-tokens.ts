@@ -93,10 +93,10 @@ export interface ApiTokens {
   /** Notes the first use of one that is `isUnused`; true for one caller alone, of all processes. */
   noteUse(tokenId: string): Promise<boolean>
   /**
-   * Makes a short token that stands for this one, and ends with it at the latest. Said this once. The latest two of one work, so that
-   * what is under way with the one before comes through.
+   * A short token that stands for this one, and ends with it at the latest. Said this once; it works from `keep` on. The latest two of one
+   * work, so that what is under way with the one before comes through.
    */
-  createShort(of: HeldApiToken, lifetimeMs: number): Promise<string>
+  newShort(of: HeldApiToken, lifetimeMs: number): Promise<{ readonly text: string; keep(): Promise<void> }>
   /** An admin has ended a session of this person: what follows them rests, everywhere, until they sign in again. */
   suspend(owner: Owner): Promise<void>
 }
@@ -238,14 +238,18 @@ export function createApiTokens(
       cache.forget(tokenId)
       return isFirst
     },
-    async createShort({ session }, lifetimeMs) {
+    async newShort({ session }, lifetimeMs) {
       const { portal } = session
       const wanted = { textPrefix: TOKEN_PREFIX, id: session.id, portal, lifetimeMs, follows: null }
       const { text, owner: _, id, ...kept } = await issueSecret(wanted, store, ports)
       const grant = JSON.stringify({ of: id } satisfies StoredShort)
-      await guarded(() => store.insertShortToken(id, { ...kept, name: '', grant, isUsed: true }))
-      cache.forget(id)
-      return text
+      return {
+        text,
+        async keep() {
+          await guarded(() => store.insertShortToken(id, { ...kept, name: '', grant, isUsed: true }))
+          cache.forget(id)
+        },
+      }
     },
     revoke: tokenId => cache.revoke(tokenId, () => store.removeToken(tokenId)),
   }

@@ -6,9 +6,9 @@ import { PEEK, PUT, TAKE } from './scripts/spent.ts'
 /** The single-use records on a server. */
 export function onceOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): OnceStore {
   return {
-    async put(record, { perOwner, total, isLatest = false }) {
+    async put(record, { perOwner, total, isLatest = false, inPlaceOf = '' }) {
       const { kind, hash, owner, value, expiresAtMs, lifetimeMs = '' } = record
-      const bounds = [perOwner, total, lifetimeMs, Number(isLatest)]
+      const bounds = [perOwner, total, lifetimeMs, Number(isLatest), inPlaceOf]
       const args = [kind, hash, sha256(owner), value, expiresAtMs, ttlOf(expiresAtMs), ...bounds]
       return (await link.run(PUT, args)) === 1
     },

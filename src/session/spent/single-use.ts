@@ -38,14 +38,15 @@ export function createOnce(
   ports: Pick<Ports, 'now'>,
 ): Pick<Sessions, 'putOnce' | 'takeOnce' | 'peekOnce'> {
   return {
-    async putOnce(kind, key, value, { lifetimeMs, owner, isLatest = false }) {
+    async putOnce(kind, key, value, { lifetimeMs, owner, isLatest = false, inPlaceOf }) {
       const expiresAtMs = ports.now() + lifetimeMs
       // The store says when it is over: the clock of whoever opens it may be ahead of this one.
       const sealed = await sealer.seal(value, purposeOf(kind), expiresAtMs + CLOCK_SLACK_MS)
       const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs }
       // Ends that are compared are by one clock, whoever writes them and how soon.
       const timed = isLatest ? record : { ...record, lifetimeMs }
-      return guarded(() => store.put(timed, { ...ONCE_LIMITS[kind], isLatest }))
+      const replaced = inPlaceOf === undefined ? {} : { inPlaceOf: sha256(inPlaceOf) }
+      return guarded(() => store.put(timed, { ...ONCE_LIMITS[kind], isLatest, ...replaced }))
     },
     async takeOnce(kind, key) {
       const sealed = await guarded(() => store.take(kind, sha256(key), ports.now()))

@@ -1,15 +1,16 @@
 import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { createSealer } from '../../../src/session/seal.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
-import { fakeClock } from '../../kit/clock.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { McpClient, REDIRECT, VERIFIER } from '../../kit/mcp/client.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { fetchFrom } from '../../kit/requests.ts'
-import { shared } from '../../kit/sessions/shared.ts'
+import { SESSION_KEY, shared } from '../../kit/sessions/shared.ts'
 import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
@@ -32,6 +33,13 @@ const file = (portal = '') =>
   ].join('\n')
 
 const RESOURCE = 'http://app.test/mcp'
+
+/** Values of the refresh tokens that a server keeps, one a line. */
+const KEPT = `
+local all = ''
+for _, key in ipairs(redis.call('KEYS', 'sallyport:1:once:refresh:*')) do all = all .. redis.call('HGET', key, 'value') .. '\\n' end
+return all
+`
 
 const gate = keep(await startGate(file(), { ports: { now: clock.now } }))
 const ada = await gate.signIn('auth.test', { sub: 'ada' })
@@ -315,16 +323,91 @@ describe('a code', () => {
 })
 
 describe('a refresh token', () => {
-  test('is good once, and one that comes again ends all that came of it (RFC 9700 §4.14.2)', async () => {
+  test('is good once, and one that comes again later ends all that came of it (RFC 9700 §4.14.2)', async () => {
     const { one, refresh } = await granted()
     const next = await one.refresh(refresh)
     expect(next.status).toBe(200)
     expect(await status(next.body.access_token)).toBe(200)
+    clock.advance(10_000)
     expect((await one.refresh(refresh)).body).toEqual({ error: 'invalid_grant' })
     expect(await status(next.body.access_token)).toBe(401)
     expect((await one.refresh(next.body.refresh_token ?? '')).status).toBe(400)
     expect(gate.told('came a second time').length).toBeGreaterThan(0)
   })
+
+  test('has the same answer again for ten seconds, however often, until what it was answered with is used', async () => {
+    const { one, refresh } = await granted()
+    const next = await one.refresh(refresh)
+    clock.advance(9_999)
+    // None of these counts as a refresh, of which a grant has ten at once.
+    for (let times = 0; times < 15; times++) expect(await one.refresh(refresh)).toEqual(next)
+    expect(await status(next.body.access_token)).toBe(200)
+    const third = await one.refresh(next.body.refresh_token ?? '')
+    expect(third.status).toBe(200)
+    expect(await one.refresh(next.body.refresh_token ?? '')).toEqual(third)
+    // One before the one that was used last is somebody else's.
+    expect((await one.refresh(refresh)).body).toEqual({ error: 'invalid_grant' })
+    expect(await status(third.body.access_token)).toBe(401)
+    for (const token of [next, third])
+      expect((await one.refresh(token.body.refresh_token ?? '')).body).toEqual({ error: 'invalid_grant' })
+  })
+
+  test('has it again for its own client and resource alone; others get nothing, and end nothing', async () => {
+    const { one, refresh } = await granted()
+    const other = await client()
+    const next = await one.refresh(refresh, { resource: RESOURCE })
+    expect((await other.refresh(refresh)).body).toEqual({ error: 'invalid_grant' })
+    expect((await one.refresh(refresh, { resource: 'http://other.test/mcp' })).body).toEqual({
+      error: 'invalid_target',
+    })
+    expect(await one.refresh(refresh, { resource: RESOURCE })).toEqual(next)
+    expect(await status(next.body.access_token)).toBe(200)
+  })
+
+  test.each(['sqlite', 'redis'] as const)(
+    'that several processes of one client use at once has one answer in %s, which no reader of the store can tell',
+    async kind => {
+      await using valkey = kind === 'redis' ? await startValkey() : null
+      using folder = temporaryFolder()
+      const options = {
+        ports: { now: clock.now },
+        ...shared(valkey === null ? join(folder.path, 's.db') : valkey.url()),
+      }
+      await using here = await startGate(file(), options)
+      await using there = await startGate(file(), options)
+      const [one, other] = [await client(here), new McpClient(there, 'auth.test')]
+      other.clientId = one.clientId
+      const { cookie } = await here.signIn('auth.test', { sub: 'ada' })
+      const { body } = await one.redeem(await one.code(RESOURCE, cookie), RESOURCE)
+      let refresh = body.refresh_token ?? ''
+      const rows = async () =>
+        valkey === null
+          ? new Database(join(folder.path, 's.db'), { readonly: true })
+              .query<{ value: string }, []>("SELECT value FROM once WHERE kind = 'refresh'")
+              .all()
+              .map(({ value }) => value)
+          : [await valkey.ask(0, 'EVAL', KEPT, '0')].flatMap(text => text.split('\n').filter(line => line !== ''))
+      const sealer = createSealer(Buffer.from(SESSION_KEY, 'base64'), quietPorts(clock))
+      for (let times = 0; times < 5; times++) {
+        const answers = await Promise.all([one, other, one, other].map(user => user.refresh(refresh)))
+        const [first] = answers
+        expect(new Set(answers.map(answer => JSON.stringify(answer))).size).toBe(1)
+        expect(first?.status).toBe(200)
+        const { access_token = '', refresh_token = '' } = first?.body ?? {}
+        for (const at of [here, there]) expect(await status(access_token, '/mcp', 'app.test', at)).toBe(200)
+        const kept = await rows()
+        expect(kept).toHaveLength(1)
+        const opened = await sealer.open(kept[0] ?? '', 'once refresh')
+        const { again } = opened as { again: string }
+        expect(await sealer.open(again, 'the answer to a refresh token')).toBeNull()
+        for (const secret of [access_token, refresh_token, refresh])
+          expect(JSON.stringify(opened)).not.toContain(secret)
+        refresh = refresh_token
+      }
+      expect((await other.refresh(body.refresh_token ?? '')).body).toEqual({ error: 'invalid_grant' })
+      expect((await one.refresh(refresh)).body).toEqual({ error: 'invalid_grant' })
+    },
+  )
 
   test('of another client, for another resource, changed, or an access token in its place is refused, and ends nothing', async () => {
     const { one, access, refresh } = await granted()

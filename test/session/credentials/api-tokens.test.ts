@@ -1,7 +1,12 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { makeIdentity } from '../../../src/identity/identity.ts'
-import { createApiTokens, type NewApiToken } from '../../../src/session/credentials/api-tokens.ts'
+import {
+  type ApiTokens,
+  createApiTokens,
+  type HeldApiToken,
+  type NewApiToken,
+} from '../../../src/session/credentials/api-tokens.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore, StoredApiToken } from '../../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
@@ -46,6 +51,13 @@ function openTokens(folder: string, capacity = 10) {
     }),
     reads: () => reads,
   }
+}
+
+/** A short token of another, kept. */
+async function shortOf(tokens: Pick<ApiTokens, 'newShort'>, held: HeldApiToken, lifetimeMs: number): Promise<string> {
+  const { text, keep } = await tokens.newShort(held, lifetimeMs)
+  await keep()
+  return text
 }
 
 test('a token is read once, and the same session value stands for it until it is evicted', async () => {
@@ -127,7 +139,7 @@ test('of a token that is renewed again and again the latest two short ones work,
   const { held } = await tokens.create(NEW)
   const texts: string[] = []
   for (let round = 0; round < 20; round++) {
-    const text = await tokens.createShort(held, 600)
+    const text = await shortOf(tokens, held, 600)
     texts.push(text)
     expect((await tokens.find(text))?.session.id).toBe(held.session.id)
   }
@@ -143,7 +155,7 @@ test('a short token that was used ends after its ten minutes, from memory too, a
   using folder = temporaryFolder()
   const { tokens, store, clock, reads } = openTokens(folder.path)
   const long = await tokens.create({ ...NEW, lifetimeMs: 90 * 24 * 3_600_000 })
-  const short = await tokens.createShort(long.held, 600_000)
+  const short = await shortOf(tokens, long.held, 600_000)
   expect((await tokens.find(short))?.session.id).toBe(long.held.session.id)
   clock.advance(599_999)
   const before = reads()
@@ -154,7 +166,7 @@ test('a short token that was used ends after its ten minutes, from memory too, a
   expect((await tokens.find(long.text))?.session.id).toBe(long.held.session.id)
 
   const brief = await tokens.create({ ...NEW, lifetimeMs: 1000 })
-  const outlasting = await tokens.createShort(brief.held, 600_000)
+  const outlasting = await shortOf(tokens, brief.held, 600_000)
   expect(await tokens.find(outlasting)).not.toBeNull()
   clock.advance(1000)
   expect(await tokens.find(outlasting)).toBeNull()

@@ -2,7 +2,7 @@ import { CLOCK, FORGET_ONCE, script } from './script.ts'
 
 /**
  * kind, hash, owner's key, value, expires, ttl, per owner, total, how long by the server's clock or nothing, 1 where one that ends earlier
- * gives way → 1, or 0 when there is one already.
+ * gives way, the hash of one that it replaces or nothing → 1, or 0 when there is one already, or none to replace.
  */
 export const PUT = script(`${FORGET_ONCE}${CLOCK}
 local kind, hash, owner, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
@@ -11,6 +11,11 @@ local known = redis.call('HMGET', key, 'expires', 'owner')
 if known[1] then
   if ARGV[10] ~= '1' or tonumber(known[1]) >= tonumber(expires) then return 0 end
   forget(kind .. ' ' .. hash .. ' ' .. known[2])
+end
+if ARGV[11] ~= '' then
+  local replaced = redis.call('HGET', p .. 'once:' .. kind .. ':' .. ARGV[11], 'owner')
+  if not replaced then return 0 end
+  forget(kind .. ' ' .. ARGV[11] .. ' ' .. replaced)
 end
 local mine = p .. 'owner:' .. kind .. ':' .. owner
 local spare = redis.call('ZCARD', mine) - ARGV[7]

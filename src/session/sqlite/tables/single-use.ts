@@ -43,6 +43,7 @@ export function onceOn(database: Database, retryBusy: BusyRetry): OnceStore & { 
       if (limits.isLatest !== true || known.expires_ms >= record.expiresAtMs) return false
       remove.run(record.kind, record.hash)
     }
+    if (limits.inPlaceOf !== undefined && remove.get(record.kind, limits.inPlaceOf) === null) return false
     const mine = countOwner.get(record.kind, record.owner)?.n ?? 0
     if (mine >= limits.perOwner) dropOldestOfOwner.run(record.kind, record.owner, mine - limits.perOwner + 1)
     // The span of sequence numbers bounds the count from above and costs nothing; count only when it might matter.
