@@ -1,5 +1,5 @@
 import type { ProviderConfig } from '../config/types/providers.ts'
-import type { Metadata } from './endpoints.ts'
+import { hasCredentials, type Metadata } from './endpoints.ts'
 import { challengeParameters } from './pkce.ts'
 import type { BeginOptions, EndSession, LoginRequest } from './provider.ts'
 import { AUTH_TIME_MAX_AGE, stepUpParameters } from './step-up.ts'
@@ -58,7 +58,7 @@ export function logoutAddress(
 ): string | null {
   const address = typeof endpoint === 'string' ? URL.parse(endpoint) : null
   const isAllowed = address?.protocol === 'https:' || (address?.protocol === 'http:' && issuer.startsWith('http:'))
-  if (address === null || !isAllowed) return null
+  if (address === null || !isAllowed || hasCredentials(address)) return null
   const parameters = { id_token_hint: idToken, client_id: clientId, post_logout_redirect_uri: returnTo, state }
   return withParameters(address, parameters)
 }

@@ -66,6 +66,11 @@ export function placeEndpoints(document: oauth.AuthorizationServer, config: Plac
   return Object.freeze(placed) as Metadata
 }
 
+/** Whether an address has a user or a password in it, which no endpoint has. */
+export function hasCredentials({ username, password }: URL): boolean {
+  return username !== '' || password !== ''
+}
+
 /** An address as browsers reach it. */
 function inFront(address: unknown, { issuer, internalUrl }: Placed): unknown {
   const url = typeof address === 'string' ? URL.parse(address) : null
@@ -78,14 +83,16 @@ function behind(address: unknown, config: Placed): string | null {
   const url = typeof address === 'string' ? URL.parse(address) : null
   if (typeof address !== 'string' || url === null) return null
   const { internalUrl } = config
+  if (hasCredentials(url)) return null
   if (internalUrl === null) return isAllowed(address, config) ? address : null
   const near = fromHere(address, config)
   return new URL(near).origin === internalUrl ? near : null
 }
 
 function isAllowed(address: string, { issuer }: Placed): boolean {
-  const protocol = URL.parse(address)?.protocol
-  return protocol === 'https:' || (protocol === 'http:' && issuer.startsWith('http:'))
+  const url = URL.parse(address)
+  if (url === null || hasCredentials(url)) return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && issuer.startsWith('http:'))
 }
 
 function unusable(name: string, stated: unknown, config: Placed): GateError {
@@ -100,6 +107,7 @@ function unusable(name: string, stated: unknown, config: Placed): GateError {
 function hintFor(name: string, address: string | null, { issuer, internalUrl }: Placed): string {
   const url = address === null ? null : URL.parse(address)
   if (url === null) return 'the provider has to support the authorization code flow over HTTPS'
+  if (hasCredentials(url)) return 'it has a user or a password in it: a provider names its endpoints without any'
   if (name in BACK_CHANNEL && internalUrl !== null) {
     return `it is at ${url.origin}, which is neither the issuer's own address nor internal_url: what is asked from here is at ${internalUrl} alone`
   }

@@ -1,10 +1,11 @@
-import { UnreadError } from '../base/ask.ts'
+import { type Answered, UnreadError } from '../base/ask.ts'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import { isTooDeep } from './depth.ts'
-import { hintForUnreached } from './unreached.ts'
+import { hintForUnreached, isUnconnected } from './unreached.ts'
+import { asItIs, findPlacesBy, type Place, type Ways, waysOf } from './ways.ts'
 
 /** How long and how much we listen to a provider. */
 export interface WireLimits {
@@ -17,16 +18,24 @@ export interface WireLimits {
 export const DEFAULT_WIRE_LIMITS: WireLimits = Object.freeze({ timeoutMs: 5_000, maxBytes: 1024 * 1024 })
 
 /** A request to a provider whose answer is already complete, so that nothing later can hang or swell. */
-export type ProviderFetch = (address: string, init?: RequestInit) => Promise<Response>
+export type ProviderFetch = (address: string, init?: BunFetchRequestInit) => Promise<Response>
 
 /** Of a provider, what says how it is reached. */
-export type Reach = Pick<ProviderConfig, 'internalUrl' | 'ca'>
+export interface Reach extends Pick<ProviderConfig, 'internalUrl' | 'ca'> {
+  /** Where it may be asked; null where nobody but us says what is asked. */
+  readonly ways: Ways | null
+}
 
-/** A provider that is asked where people go, with the authorities of this machine. */
-export const DIRECT: Reach = Object.freeze({ internalUrl: null, ca: null })
+/** What is asked at an address of our own choice, with the authorities of this machine. */
+export const DIRECT: Reach = Object.freeze({ internalUrl: null, ca: null, ways: null })
+
+/** How the file says that a provider is reached. */
+export function reachOf(config: ProviderConfig): Reach {
+  return { internalUrl: config.internalUrl, ca: config.ca, ways: waysOf(config) }
+}
 
 const UNREAD_HINT =
-  'answers of a provider are short, and not compressed where nobody asks for that: is it a provider that answers there?'
+  'answers of a provider are short, flat, and not compressed where nobody asks for that: does a provider answer there?'
 
 const BODILESS = new Set([204, 205, 304])
 
@@ -37,14 +46,25 @@ const BODILESS = new Set([204, 205, 304])
  * silent, breaks off, sends too much, compresses it, or nests it too deeply for whoever reads it. Any status that it does send is an
  * answer, not an error.
  */
-export function createProviderFetch(ports: Pick<Ports, 'ask'>, limits: WireLimits, reach: Reach): ProviderFetch {
-  const trust = reach.ca === null ? {} : { tls: { ca: reach.ca } }
+export function createProviderFetch(
+  ports: Pick<Ports, 'ask' | 'resolve'>,
+  limits: WireLimits,
+  reach: Reach,
+): ProviderFetch {
+  const trust = reach.ca === null ? {} : { ca: reach.ca }
+  const find = reach.ways === null ? null : findPlacesBy(reach.ways, reach.ca, ports)
   return async (address, init = {}) => {
     const signal = AbortSignal.timeout(limits.timeoutMs)
     try {
       // A connection of its own: a kept one that the provider has closed since would lose a code, which Bun never sends twice.
       const own = { keepalive: false, signal, maxBytes: limits.maxBytes }
-      const response = await ports.ask(address, { ...init, ...trust, ...own })
+      const places = find === null ? [asItIs(address)] : await find(address, limits.timeoutMs)
+      const response = await askFirst(places, place => {
+        const headers = new Headers(init.headers)
+        if (place.host !== null) headers.set('host', place.host)
+        const name = place.serverName === null ? {} : { serverName: place.serverName }
+        return ports.ask(place.address, { ...init, ...own, headers, tls: { ...init.tls, ...trust, ...name } })
+      })
       const body = await response.bytes()
       if (isTooDeep(body)) throw new UnreadError('is nested too deeply')
       return new Response(BODILESS.has(response.status) ? null : body, {
@@ -52,6 +72,7 @@ export function createProviderFetch(ports: Pick<Ports, 'ask'>, limits: WireLimit
         headers: response.headers,
       })
     } catch (thrown) {
+      if (thrown instanceof GateError) throw thrown
       const isUnread = thrown instanceof UnreadError
       const what = isUnread
         ? `gave an answer that ${thrown.message}`
@@ -67,6 +88,18 @@ export function createProviderFetch(ports: Pick<Ports, 'ask'>, limits: WireLimit
         retryAfterS: 5,
       })
     }
+  }
+}
+
+/** The first of several addresses of one name that can be connected to: whatever was sent is sent to one of them. */
+async function askFirst(places: readonly Place[], ask: (place: Place) => Promise<Answered>): Promise<Answered> {
+  const [place, ...others] = places
+  if (place === undefined) throw new TypeError('there is nowhere to ask')
+  try {
+    return await ask(place)
+  } catch (thrown) {
+    if (others.length === 0 || !isUnconnected(thrown)) throw thrown
+    return askFirst(others, ask)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import { createProviderClient } from './client.ts'
-import { createProviderFetch, DEFAULT_WIRE_LIMITS, type WireLimits } from './http.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS, reachOf, type WireLimits } from './http.ts'
 import type { Issuer } from './issuer.ts'
 import { createKeySource } from './jwks.ts'
 import { createMetadataSource } from './metadata.ts'
@@ -14,7 +14,7 @@ import type { ProviderClient, ProviderPool } from './provider.ts'
  * Discovery and keys belong to an issuer and the way to it, whoever asks: a reload that changes a secret or a scope keeps them.
  */
 export function createProviderPool(
-  ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'>,
+  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'>,
   limits: WireLimits = DEFAULT_WIRE_LIMITS,
 ): ProviderPool {
   const issuers = new Map<string, Issuer>()
@@ -24,7 +24,7 @@ export function createProviderPool(
     const key = issuerKey(config)
     let issuer = issuers.get(key)
     if (issuer === undefined) {
-      const fetch = createProviderFetch(ports, limits, config)
+      const fetch = createProviderFetch(ports, limits, reachOf(config))
       const metadata = createMetadataSource(config, fetch, ports)
       issuer = Object.freeze({ fetch, metadata, keys: createKeySource(fetch, ports) })
       issuers.set(key, issuer)
@@ -51,5 +51,12 @@ export function createProviderPool(
 }
 
 function issuerKey(config: ProviderConfig): string {
-  return JSON.stringify([config.oauth2, config.issuer, config.metadataUrl, config.internalUrl, config.ca])
+  return JSON.stringify([
+    config.oauth2,
+    config.issuer,
+    config.metadataUrl,
+    config.internalUrl,
+    config.ca,
+    config.backChannelOrigins,
+  ])
 }

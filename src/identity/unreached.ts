@@ -6,6 +6,13 @@ export function isUntrusted(thrown: unknown): boolean {
   return thrown instanceof Error && 'code' in thrown && UNTRUSTED.test(String(thrown.code))
 }
 
+/** Whether nothing was sent, since there was no connection. */
+export function isUnconnected(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && UNCONNECTED.test(String(thrown.code))
+}
+
+const UNCONNECTED = /^(?:ConnectionRefused|ECONNREFUSED|FailedToOpenSocket|ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL)$/
+
 /** How an address that did not answer can be mended, by the code of the platform's error and by whose address it is. */
 export function hintForUnreached(address: string, thrown: unknown, isInternal: boolean): string {
   const { host, hostname } = new URL(address)

@@ -16,6 +16,7 @@ const logged: string[] = []
 const ports = {
   now: () => nowMs,
   ask,
+  resolve: async () => [],
   readText,
   log: {
     debug() {},

@@ -14,9 +14,10 @@ import { refusal } from '../kit/thrown.ts'
 const NOW_S = 1_900_000_000
 let nowMs = NOW_S * 1000
 
-const ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'> = {
+const ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'> = {
   now: () => nowMs,
   ask,
+  resolve: async () => [],
   readText,
   log: { debug() {}, info() {}, warn() {}, error() {} },
 }

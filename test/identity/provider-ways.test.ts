@@ -21,9 +21,10 @@ const LOGIN: LoginRequest = {
 }
 
 const told: (readonly [message: string, facts: object])[] = []
-const ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'> = {
+const ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'> = {
   now: () => NOW_MS,
   ask,
+  resolve: async () => [],
   readText,
   log: { debug() {}, info() {}, warn: (message, facts = {}) => void told.push([message, facts]), error() {} },
 }

@@ -15,9 +15,10 @@ const NOW_S = 1_900_000_000
 let nowMs = NOW_S * 1000
 const logged: string[] = []
 
-const ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'> = {
+const ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'> = {
   now: () => nowMs,
   ask,
+  resolve: async () => [],
   readText,
   log: { debug() {}, info() {}, warn: text => void logged.push(text), error() {} },
 }

@@ -18,11 +18,12 @@ export function fakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
 }
 
 /** Real randomness and a silent log around any clock: what the session room needs of its ports. */
-export function quietPorts(clock: Pick<Ports, 'now'>): Pick<Ports, 'now' | 'random' | 'log'> {
+export function quietPorts(clock: Pick<Ports, 'now'>): Pick<Ports, 'now' | 'random' | 'resolve' | 'log'> {
   const silent = () => undefined
   return {
     now: clock.now,
     random: plantingRandom,
+    resolve: async () => [],
     log: { debug: silent, info: silent, warn: silent, error: silent },
   }
 }

@@ -33,11 +33,14 @@ export async function runIn(folder: string, command: (io: Io) => number | Promis
 }
 
 /** The effects of a command as they are, on the files and the environment of `io`. */
-export function commandPorts(io: Io): Pick<Ports, 'now' | 'random' | 'ask' | 'readText' | 'readBytes' | 'env'> {
+export function commandPorts(
+  io: Io,
+): Pick<Ports, 'now' | 'random' | 'ask' | 'resolve' | 'readText' | 'readBytes' | 'env'> {
   return {
     now: Date.now,
     random: count => crypto.getRandomValues(new Uint8Array(count)),
     ask,
+    resolve: async () => [],
     readText: io.readText,
     readBytes: io.readBytes,
     env: io.env,

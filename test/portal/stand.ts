@@ -93,11 +93,12 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     record(place, line)
   }
   let offsetMs = 0
-  const ports: Pick<Ports, 'now' | 'random' | 'ask' | 'log' | 'readText'> = {
+  const ports: Pick<Ports, 'now' | 'random' | 'ask' | 'resolve' | 'log' | 'readText'> = {
     now: () => Date.now() + offsetMs,
     random: plantingRandom,
     readText,
     ask,
+    resolve: async () => [],
     log: { debug: note, info: note, warn: note, error: note },
   }
   const config = portalConfig({

@@ -18,7 +18,7 @@ const INVENTED: Omit<LoginRequest, 'redirectUri'> = {
 export async function examineOAuth2(
   provider: OAuth2Provider,
   callbacks: readonly string[],
-  ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'>,
+  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'>,
 ): Promise<readonly Finding[]> {
   const { authorizationEndpoint, tokenEndpoint, userEndpoint } = provider.oauth2
   const origins = new Set([authorizationEndpoint, tokenEndpoint, userEndpoint].map(address => new URL(address).origin))
@@ -38,7 +38,7 @@ export async function examineOAuth2(
 async function examineClient(
   provider: OAuth2Provider,
   redirectUri: string,
-  ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'>,
+  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'>,
 ): Promise<Finding> {
   const what = provider.clientSecret === null ? 'client_id' : 'client_id and client_secret'
   const answer = new URLSearchParams({ code: 'sallyport-doctor', state: INVENTED.state })

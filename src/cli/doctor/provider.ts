@@ -27,7 +27,7 @@ export function askedProviders({ providers }: Config): readonly ProviderConfig[]
 export async function examineProvider(
   provider: ProviderConfig,
   config: Config,
-  ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'>,
+  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'>,
 ): Promise<Section> {
   const about = `provider "${provider.name}", ${provider.issuer}`
   const portals = [...config.portals.values()].filter(({ providers }) => providers.includes(provider.name))

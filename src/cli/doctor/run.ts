@@ -40,7 +40,7 @@ Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mis
 export async function runDoctor(
   argv: readonly string[],
   io: Io,
-  ports: Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'ask'>,
+  ports: Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'ask' | 'resolve'>,
 ): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
@@ -72,7 +72,7 @@ export async function runDoctor(
 /** Everything is asked at once: the slowest answer is what it takes. */
 async function examine(
   config: Config,
-  given: Pick<Ports, 'now' | 'random' | 'ask' | 'readText'>,
+  given: Pick<Ports, 'now' | 'random' | 'ask' | 'resolve' | 'readText'>,
   standIn: ListenAddress | null,
 ): Promise<readonly Section[]> {
   // What is found is said once, in the report.

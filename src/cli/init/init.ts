@@ -7,7 +7,7 @@ import type { Asker, Question } from './ask.ts'
 import type { USAGE } from './usage.ts'
 
 export type Flags = Extract<ReturnType<typeof parseArguments<typeof USAGE.options>>, { ok: true }>['values']
-export type InitPorts = Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'ask'>
+export type InitPorts = Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'ask' | 'resolve'>
 
 /** Asks a question, unless a flag has answered it; empty where there is no answer, which is then known. */
 export type AnswerQuestion = (question: Question, stated: string | undefined) => Promise<string>

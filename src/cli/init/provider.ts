@@ -19,7 +19,7 @@ export function readReach({ ca, 'internal-url': address }: Flags, io: Io): Reach
   const authorities = ca === undefined ? null : readGivenFile(ca, io)
   const fault = authorities === null ? null : checkCertificates(authorities)
   if (fault !== null) throw new GateError('config.unreadable', `--ca: ${ca} ${fault}`)
-  return { internalUrl: internal?.value ?? null, ca: authorities }
+  return { internalUrl: internal?.value ?? null, ca: authorities, ways: null }
 }
 
 /** The provider's metadata, asked for now; or why it cannot be had. */

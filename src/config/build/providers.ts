@@ -42,6 +42,7 @@ export function buildProvider(
     issuer,
     metadataUrl: provider.metadata_url,
     internalUrl: provider.internal_url,
+    backChannelOrigins: provider.back_channel_origins,
     ca: provider.ca === null ? null : readPem(provider.ca, files),
     clientId: provider.client_id ?? '',
     clientSecret: provider.client_secret,

@@ -1,7 +1,7 @@
 import { bad, good, type Parsed } from '../text/outcome.ts'
 import { quote } from '../text/raw.ts'
 import { suggest } from '../text/suggest.ts'
-import { parseInternalUrl, parseIssuer, parseMetadataUrl } from '../values/address.ts'
+import { parseInternalUrl, parseIssuer, parseMetadataUrl, parseOrigin } from '../values/address.ts'
 import { boolean, choice, list, parsed, text } from '../values/value.ts'
 import { authorizeParams } from './provider/authorize-params.ts'
 import { READING } from './provider/claims.ts'
@@ -56,6 +56,10 @@ const metadataUrl = parsed({ label: 'https address', expected: 'an https address
 const internalUrl = parsed(
   { label: 'address', expected: 'an address such as "http://pocket-id:1411"' },
   parseInternalUrl,
+)
+const backChannelOrigin = parsed(
+  { label: 'origin', expected: 'an origin such as "https://keys.internal.example.com"' },
+  parseOrigin,
 )
 const algorithm = parsed(
   { label: ALGORITHMS.map(name => `"${name}"`).join(', '), expected: 'a signature algorithm such as "RS256"' },
@@ -129,6 +133,12 @@ export const PROVIDER = {
     'http://pocket-id:1411',
     'none: it is asked where people go',
     "Where the provider is in your own network: discovery, tokens, userinfo and keys are asked for there, in plain HTTP if the address says so (told at every start). People still go to the issuer's address, and the issuer stays what it is.",
+  ),
+  back_channel_origins: defaulted(
+    list(backChannelOrigin, { single: true, mayBeEmpty: true }),
+    [],
+    ['https://keys.internal.example.com'],
+    'Origins in a private network that the metadata of a provider on the internet may lead to, such as for its keys. Others have to be public, or the issuer’s own; where the issuer itself is in a private network, all are allowed. With `internal_url` everything is asked for there.',
   ),
   ca: optional(
     pemFile,

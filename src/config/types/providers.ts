@@ -66,6 +66,8 @@ export interface ProviderConfig {
   readonly metadataUrl: string | null
   /** Where it is in our own network, as an origin: what is asked from here is asked there. Null: where people go. */
   readonly internalUrl: string | null
+  /** Origins inside that its discovery may lead to. */
+  readonly backChannelOrigins: readonly string[]
   /** The only authorities that are trusted for it, as PEM; null: the system's. */
   readonly ca: string | null
   readonly clientId: string

@@ -4,7 +4,7 @@ import type { ProviderConfig } from '../../config/types/providers.ts'
 import { loginAddress, loginParameters } from '../addresses.ts'
 import { createProviderClient } from '../client.ts'
 import type { Metadata } from '../endpoints.ts'
-import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from '../http.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch, reachOf } from '../http.ts'
 import { createKeySource } from '../jwks.ts'
 import { createMetadataSource } from '../metadata.ts'
 import type { LoginRequest, ProviderClient } from '../provider.ts'
@@ -38,9 +38,9 @@ export interface Probe {
  */
 export async function probeProvider(
   config: ProviderConfig,
-  ports: Pick<Ports, 'now' | 'ask' | 'log' | 'readText'>,
+  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'>,
 ): Promise<Probe> {
-  const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, config)
+  const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, reachOf(config))
   const metadata = createMetadataSource(config, fetch, ports)
   const keys = createKeySource(fetch, ports)
   const client = createProviderClient(config, { metadata, keys, fetch }, ports)

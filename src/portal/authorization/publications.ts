@@ -1,6 +1,7 @@
 import { isPublicAddress } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import { createProviderFetch, DIRECT } from '../../identity/http.ts'
+import { type Place, placesAt, resolveWithin } from '../../identity/ways.ts'
 import { type Client, parseClient } from './clients.ts'
 
 type FetchPorts = Pick<Ports, 'ask' | 'resolve' | 'now'>
@@ -23,7 +24,6 @@ interface Published {
 const MAX_BYTES = 5 * 1024
 /** For name and answer together. */
 const WAIT_MS = 5_000
-const MOST_ADDRESSES = 3
 const LONGEST_ID = 400
 
 /** How long a document is good whose answer does not say, and at most. */
@@ -111,39 +111,27 @@ async function fetchDocument(ports: FetchPorts, id: string, address: URL, waitMs
   if (addresses.length === 0) return 'is at a host that has no address'
   // One that is not is enough: who mixes them means to lead somewhere else.
   if (!addresses.every(isPublicAddress)) return 'is at a host that is not of the internet'
-  const ordered = addresses.toSorted((one, other) => Number(one.includes(':')) - Number(other.includes(':')))
-  for (const one of ordered.slice(0, MOST_ADDRESSES)) {
+  for (const place of placesAt(address, addresses)) {
     const leftMs = Math.floor(untilMs - performance.now())
     if (leftMs <= 0) break
-    const answer = await fetchAt(ports, one, address, leftMs)
+    const answer = await fetchAt(ports, place, leftMs)
     if (answer !== null) return readDocument(answer, id, ports.now())
   }
   return 'leads to nothing that can be fetched in time, within 5 KB, uncompressed and without trust in other authorities'
 }
 
-async function resolveWithin({ resolve }: FetchPorts, host: string, waitMs: number): Promise<readonly string[]> {
-  const { promise: tooLate, resolve: giveUp } = Promise.withResolvers<readonly string[]>()
-  const timer = setTimeout(giveUp, waitMs, [])
-  try {
-    return await Promise.race([resolve(host), tooLate])
-  } catch {
-    return []
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/**
- * The answer of that very machine, whose certificate is held against the name: nothing is resolved a second time. Null where there is none.
- */
-async function fetchAt(ports: FetchPorts, ip: string, address: URL, timeoutMs: number): Promise<Response | null> {
+/** The answer of that very machine, whose certificate is held against the name. Null where there is none. */
+async function fetchAt(
+  ports: FetchPorts,
+  { address, host, serverName }: Place,
+  timeoutMs: number,
+): Promise<Response | null> {
   const fetch = createProviderFetch(ports, { timeoutMs, maxBytes: MAX_BYTES }, DIRECT)
-  const init: BunFetchRequestInit = {
-    headers: { host: address.host, accept: 'application/json' },
-    tls: { serverName: address.hostname },
+  const init = {
+    headers: { host: host ?? '', accept: 'application/json' },
+    ...(serverName === null ? {} : { tls: { serverName } }),
   }
-  const host = ip.includes(':') ? `[${ip}]` : ip
-  return await fetch(`https://${host}${address.pathname}`, init).catch(() => null)
+  return await fetch(address, init).catch(() => null)
 }
 
 async function readDocument(answer: Response, id: string, nowMs: number): Promise<Published | string> {

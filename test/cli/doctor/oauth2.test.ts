@@ -54,6 +54,7 @@ allow = ["user"]
     now: Date.now,
     random: (size: number) => new Uint8Array(size),
     ask,
+    resolve: async () => [],
   }
   const ran = await runIn(folder.path, io => runDoctor(['--json'], io, ports))
   const { sections } = JSON.parse(ran.out) as {

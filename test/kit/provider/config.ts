@@ -14,6 +14,7 @@ export function providerConfig(
     issuer,
     metadataUrl: null,
     internalUrl: null,
+    backChannelOrigins: [],
     ca: null,
     clientId,
     clientSecret,

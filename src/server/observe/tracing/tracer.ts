@@ -76,7 +76,8 @@ export function createTracer(exporter: Pick<Exporter, 'add'>, { now, random, tic
       const trace = storage.getStore()
       if (trace === undefined) return ask(address, init)
       const method = init.method ?? 'GET'
-      const { host = '', pathname = '' } = URL.parse(address) ?? {}
+      const { host: dialled = '', pathname = '' } = URL.parse(address) ?? {}
+      const host = new Headers(init.headers).get('host') ?? dialled
       const span = trace.open(`${method} ${host}`, 'client')
       const asked = { 'http.request.method': method, 'server.address': host, 'url.path': pathname }
       try {
