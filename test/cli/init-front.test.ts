@@ -87,6 +87,8 @@ describe.each(FRONT_KINDS)('init for an application behind %s', kind => {
     expect(text).toContain(kind === 'ingress-nginx' ? 'number: 4567' : '4567')
     expect(text.includes('auth.lan.test')).toBe(host !== null)
     if (kind !== 'ingress-nginx') expect(text).not.toMatch(/sallyport:[89]080/)
+    // What keeps other protocols out.
+    expect(text).toMatch(/sallyport_upgrade|@no-websocket|del-header Upgrade|`Upgrade`|upgrade_type|X-Original-Upgrade/)
     expect(await complaint(kind, folder.path)).toBe('')
   })
 })

@@ -6,8 +6,8 @@ import { dialectAt } from '../../src/server/request/verify/dialects.ts'
 import { recipe } from '../kit/programs/recipes.ts'
 
 /**
- * Traefik and Envoy are in no package that this project installs: their files are read here as they read them, and held to what a
- * verdict needs. Those of nginx, Caddy and HAProxy run in test/flow/operations/recipes.test.ts and test/attack/verify/recipes.test.ts.
+ * What each file says, whether or not its program is here: all run in test/flow/operations/recipes.test.ts and in test/attack/verify, but
+ * Traefik and Envoy come from PyPI, which not everybody can reach.
  */
 const ROOT = join(import.meta.dir, '../..')
 
@@ -109,6 +109,7 @@ describe('docs/recipes/envoy.yaml', () => {
       { key: 'x-forwarded-uri', value: '%REQ(:PATH)%' },
       { key: 'x-forwarded-host', value: '%REQ(:AUTHORITY)%' },
       { key: 'x-forwarded-proto', value: '%REQ(:SCHEME)%' },
+      { key: 'x-original-body', value: '%REQ(CONTENT-LENGTH)%%REQ(TRANSFER-ENCODING)%' },
     ])
     expect(at(manager, 'normalize_path')).toBe(true)
     expect(at(manager, 'use_remote_address')).toBe(true)
@@ -137,6 +138,102 @@ describe('docs/recipes/envoy.yaml', () => {
       }
       expect(listOf(host, 'domains')).not.toContain('*')
     }
+  })
+})
+
+/**
+ * What keeps another protocol than a WebSocket's from an application (`Upgrade: h2c`), in the words of each proxy: null where a text has
+ * nothing that leads to one. A proxy that is not here is one of which nobody has shown how it does.
+ */
+const KEEPING: Readonly<Record<string, (text: string) => boolean | null>> = {
+  nginx: text =>
+    /proxy_pass|grpc_pass/.test(text)
+      ? [...text.matchAll(/(?:proxy|grpc)_set_header Upgrade (.*);/g)].every(
+          ([, value]) => value === '$sallyport_upgrade',
+        ) &&
+        (!text.includes('server {') ||
+          text.includes("map $http_upgrade $sallyport_upgrade { default ''; ~*^websocket$ websocket; }"))
+      : null,
+  caddy: text =>
+    text.includes('forward_auth')
+      ? [...text.matchAll(/^[a-z].* \{\n[\s\S]*?^\}$/gm)]
+          .filter(([site]) => site.includes('forward_auth'))
+          .every(([site]) =>
+            /^\t@no-websocket not vars_regexp \{http\.request\.header\.Upgrade\} \(\?i\)\^websocket\$\n\trequest_header @no-websocket -Upgrade$/m.test(
+              site,
+            ),
+          )
+      : leadsToSallyportAlone(text, /reverse_proxy (\S+)/g),
+  haproxy: text =>
+    text.includes('bind ')
+      ? /^ +http-request del-header Upgrade unless \{ req\.fhdr_cnt\(Upgrade\) eq 1 \} \{ req\.fhdr\(Upgrade\) -i websocket \}\n[\s\S]*use_backend/m.test(
+          text,
+        )
+      : leadsToSallyportAlone(text, /use_backend (\S+)/g),
+  traefik: text =>
+    [...text.matchAll(/HeaderRegexp\(`Upgrade`, `(.*?)`\)/g)].some(([, pattern = '']) => isOther(pattern)),
+  envoy: text => /upgrade_configs: \[\{ upgrade_type: websocket \}\]/.test(text),
+  'ingress-nginx': text => text.includes('X-Original-Upgrade: "$http_upgrade"'),
+  // A part of HAProxy's.
+  lua: () => null,
+  toml: () => null,
+}
+
+function leadsToSallyportAlone(text: string, places: RegExp): boolean | null {
+  return [...text.matchAll(places)].every(([, place]) => place?.startsWith('sallyport')) ? null : false
+}
+
+/** Whether a pattern is for every value but "websocket", in any case. */
+function isOther(written: string): boolean {
+  const pattern = new RegExp(written.replaceAll('$$', '$').replace('^(?i:', '^(?:'), 'i')
+  const others = ['', 'h2c', 'websocke', 'websockets', 'wwebsocket', 'h2c, websocket', 'websocket, h2c', 'TLS/1.0']
+  const nearly = Array.from('websocket', (_, index) => `${'websocket'.slice(0, index)}x${'websocket'.slice(index + 1)}`)
+  return (
+    [...others, ...nearly].every(value => pattern.test(value)) &&
+    !['websocket', 'WebSocket'].some(value => pattern.test(value))
+  )
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  'nginx.conf': 'nginx',
+  Caddyfile: 'caddy',
+  'haproxy.cfg': 'haproxy',
+  'haproxy-sallyport.lua': 'lua',
+  'traefik.yaml': 'traefik',
+  'traefik-compose.yaml': 'traefik',
+  'envoy.yaml': 'envoy',
+  'ingress-nginx.yaml': 'ingress-nginx',
+}
+
+describe('what is asked for by Upgrade', () => {
+  const keeps = (kind: string | undefined, text: string) => KEEPING[kind ?? '']?.(text)
+  const files = readdirSync(join(ROOT, 'docs/recipes')).filter(name => name !== 'services')
+
+  test.each(files)('reaches no application for anything but a WebSocket by docs/recipes/%s', file => {
+    const kept = keeps(KINDS[file], recipe(file))
+    expect([file, kept]).toEqual([file, KINDS[file] === 'lua' ? null : true])
+    if (kept === null) return
+    // The same without the line, as a new one could be.
+    const without = recipe(file)
+      .replace(
+        /^.*(?:default ''; ~\*\^websocket|del-header Upgrade|X-Original-Upgrade: "|upgrade_configs|request_header @no-websocket).*\n/m,
+        '',
+      )
+      .replace(/HeaderRegexp\(`Upgrade`.*/, '')
+    expect([file, keeps(KINDS[file], without)]).toEqual([file, false])
+  })
+
+  test('nor by any block of docs/behind-a-proxy.md', () => {
+    const chapter = readFileSync(join(ROOT, 'docs/behind-a-proxy.md'), 'utf8')
+    const blocks = [...chapter.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
+    expect(blocks.length).toBeGreaterThan(4)
+    for (const [, kind, text = ''] of blocks) {
+      expect([kind, text, [true, null].includes(keeps(kind, text) as boolean | null)]).toEqual([kind, text, true])
+    }
+    const open = 'location / {\n proxy_pass http://app:3000;\n proxy_set_header Upgrade $http_upgrade;\n}\n'
+    expect(keeps('nginx', open)).toBe(false)
+    expect(keeps('caddy', 'handle {\n\treverse_proxy app:3000\n}\n')).toBe(false)
+    expect(keeps('apache', '')).toBeUndefined()
   })
 })
 

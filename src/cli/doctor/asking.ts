@@ -1,7 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import { bad, type Finding, warning } from './finding.ts'
-import { type Heard, hear } from './hear.ts'
+import { type Heard, hear, switchesProtocol } from './hear.ts'
 
 /**
  * Whether the proxy in front asks about a host's pages as it should, seen by someone who is not signed in: one page that is closed to them,
@@ -25,7 +25,18 @@ export async function examineAsking(
   )
   // One cause shows on both.
   const [first] = found.filter(finding => finding !== null)
-  return first === undefined ? [] : [first]
+  if (first !== undefined) return [first]
+  return open !== undefined && (await switchesProtocol(origin + open.path, ports))
+    ? [unheldBack(origin + open.path)]
+    : []
+}
+
+/** The proxy in front lets a client open HTTP/2 to an application by Upgrade. */
+export function unheldBack(address: string): Finding {
+  return bad(
+    `${address} lets a client open another protocol to the application (Upgrade: h2c): nobody asks about what is sent in it`,
+    'let the proxy in front pass Upgrade on for WebSockets alone, by the lines about Upgrade in its file of docs/recipes',
+  )
 }
 
 /** Whether nobody passes who is not signed in. */

@@ -13,13 +13,18 @@ import { listen } from '../../server/listen/listen.ts'
 import { cookieName, stripOwnCookies } from '../../session/cookie.ts'
 import type { OpenSessions } from '../../session/open.ts'
 import { openStateAsUser } from '../with-sessions.ts'
+import { unheldBack } from './asking.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { placesOf } from './fronts.ts'
+import { OTHER_PROTOCOLS } from './hear.ts'
 
 const TIMEOUT_MS = 10_000
 
 /** What a client writes who says itself who it is. */
 const FORGED = 'doctor-forged'
+
+/** What the query ends with where another protocol is asked for. */
+const UPGRADED = '-upgraded'
 
 /**
  * What a proxy in front copies, seen from where it leads to: the doctor takes the place of the application at `at`, signs in somebody that
@@ -93,8 +98,15 @@ async function examineRoute(
     // Which provider vouched is refused of clients.
     const forged = Object.fromEntries(names.filter(name => !name.endsWith('-provider')).map(name => [name, FORGED]))
     const signal = AbortSignal.timeout(TIMEOUT_MS)
-    const answer = await ask(`${origin}${route.path}?${query}`, { headers: { ...forged, cookie }, signal })
+    const address = `${origin}${route.path}?${query}`
+    const answer = await ask(address, { headers: { ...forged, cookie }, signal })
     await answer.drop()
+    for (const fields of OTHER_PROTOCOLS) {
+      const other = ask(`${address}${UPGRADED}`, { headers: { ...fields, cookie }, signal })
+      // What it is answered does not matter: a proxy in front that refuses it is right.
+      await other.then(one => one.drop()).catch(() => undefined)
+      if (arrived.get(query + UPGRADED)?.has('upgrade') === true) break
+    }
   } catch {
     return [warning(`${origin} cannot be asked`, 'see what is said of it among the proxies in front')]
   } finally {
@@ -108,6 +120,7 @@ async function examineRoute(
     ...names.flatMap(name => examineField(origin, name, fields.get(name), known.has(name))),
     ...examineCookie(origin, fields.get('cookie')),
     ...examineHost(origin, route.host, fields),
+    ...(arrived.get(query + UPGRADED)?.has('upgrade') === true ? [unheldBack(`${origin}${route.path}`)] : []),
   ]
   return findings.length > 0 ? findings : [good(`${origin}: every field of the route is copied, and its host arrives`)]
 }

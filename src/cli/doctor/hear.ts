@@ -45,6 +45,30 @@ export async function hear(
   }
 }
 
+/** How a client asks for HTTP/2 on a connection of its own (RFC 7540 §3.2). HAProxy takes the first off by itself. */
+export const OTHER_PROTOCOLS = ['h2c', 'h2c/2'].map(upgrade => ({
+  connection: 'Upgrade, HTTP2-Settings',
+  upgrade,
+  'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA',
+}))
+
+/** Whether whatever answers at an address speaks another protocol than HTTP/1.1 once it is asked to. */
+export async function switchesProtocol(address: string, { ask }: Pick<Ports, 'ask'>): Promise<boolean> {
+  const { host } = new URL(address)
+  for (const fields of OTHER_PROTOCOLS) {
+    try {
+      const signal = AbortSignal.timeout(TIMEOUT_MS)
+      const answer = await ask(address, { headers: { ...fields, host }, signal, tls: { rejectUnauthorized: false } })
+      await answer.drop()
+      if (answer.status === 101) return true
+    } catch (error) {
+      // What Bun makes of a 101 that it did not ask for.
+      if (error instanceof Error && 'code' in error && error.code === 'UnrequestedUpgrade') return true
+    }
+  }
+  return false
+}
+
 /** The object of a JSON answer; none is an empty one. What is no JSON is not read: an application's page may never end. */
 async function objectIn(answer: Answered, isJson: boolean): Promise<Record<string, unknown>> {
   if (!isJson) {

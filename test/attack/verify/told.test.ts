@@ -204,6 +204,25 @@ test('a WebSocket that a page of another site opens is refused, by the field tha
   expect((await relayed(forwarded('/open', handshake('https://evil.example')))).status).toBe(403)
 })
 
+test('an upgrade to another protocol is refused where a proxy in front tells of it, and one to a WebSocket is not', async () => {
+  const cookie = await cookieOf()
+  for (const name of ['Upgrade', 'X-Original-Upgrade']) {
+    for (const value of ['h2c', 'H2C', 'websocket, h2c', 'h2c, websocket', 'TLS/1.0', 'websocket/13']) {
+      for (const uri of ['/', '/open']) {
+        const lines = [cookie, `${name}: ${value}`]
+        for (const ask of [relayed, toTraefik, toEnvoy]) {
+          expect([name, value, (await ask(forwarded(uri, lines))).status]).toEqual([name, value, 400])
+        }
+        expect([name, value, (await toNginx(original(uri, lines))).status]).toEqual([name, value, 403])
+      }
+    }
+    for (const value of ['websocket', 'WebSocket', '']) {
+      const lines = [cookie, `${name}: ${value}`, `Origin: http://${APP}`]
+      expect([name, value, (await relayed(forwarded('/', lines))).status]).toEqual([name, value, 204])
+    }
+  }
+})
+
 test('which provider vouched is no client’s to say, in the field of any preset: a proxy may not know that it is one to write over', async () => {
   for (const name of ['X-Token-Provider', 'x-forwarded-provider', 'X-Auth-Request-Provider', 'REMOTE-PROVIDER']) {
     for (const value of ['forged', '']) {

@@ -28,6 +28,7 @@ const GOOD = `good: ${ORIGIN}: every field of the route is copied, and its host 
 const FORGED = (name: string) => `bad: ${ORIGIN}: ${name} arrives as a client writes it, who may say to be anybody`
 const MISSING = (name: string) => `bad: ${ORIGIN}: ${name} is not copied`
 const COOKIE = `bad: ${ORIGIN}: Sallyport's own cookie arrives, by which the application could be anybody who comes`
+const UPGRADED = `bad: ${ORIGIN}/ lets a client open another protocol to the application (Upgrade: h2c): nobody asks about what is sent in it`
 const HOST = `warning: ${ORIGIN}: the application is not told this host`
 
 const CASES: readonly (readonly [
@@ -82,6 +83,14 @@ const CASES: readonly (readonly [
     ]),
     [HOST],
   ],
+  [
+    'nginx',
+    'with any Upgrade',
+    changed(['proxy_set_header Upgrade $sallyport_upgrade', 'proxy_set_header Upgrade $http_upgrade']),
+    [UPGRADED],
+  ],
+  ['HAProxy', 'with any Upgrade', changed([/^ +http-request del-header Upgrade .*\n/, '']), [UPGRADED]],
+  ['ingress-nginx', 'with any Upgrade', changed([/^ +X-Original-Upgrade: .*\n/, '']), [UPGRADED]],
   ['ingress-nginx', 'without one field', changed(['Remote-Email,', '']), [FORGED('remote-email')]],
 ]
 

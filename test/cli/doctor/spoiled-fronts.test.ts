@@ -1,6 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
 import { configOf } from '../../kit/gate.ts'
+import { HOSTS } from '../../kit/programs/recipe-routes.ts'
 import {
   askThrough,
   changed,
@@ -164,6 +165,24 @@ const CASES: readonly Spoiled[] = [
     says: [OPEN(`${HOST}/`)],
   },
 ]
+
+/** Recipes without what keeps other protocols out. Caddy 2.6 has Upgrade in its question, which is refused then. */
+const LETTING: readonly (readonly [ProxyName, (text: string) => string])[] = [
+  ['nginx', changed([/(?<=default ')(?='; ~\*\^websocket)/, 'h2c'])],
+  ['HAProxy', changed([/^ +http-request del-header Upgrade .*\n/, ''])],
+  ['Traefik 3.7.9', changed(['HeaderRegexp(`Upgrade`', 'HeaderRegexp(`Nothing`'])],
+]
+
+describe('sallyport doctor, of a proxy in front that lets other protocols through', () => {
+  test.each(LETTING.filter(([name]) => isHere(name)))('%s: says so', async (name, spoil) => {
+    await using stand = await openSpoiled(name, spoil)
+    const said = await examine(stand)
+    expect(said.filter(what => what.includes(HOSTS.up))).toEqual([
+      `bad: http://${HOSTS.up}/open lets a client open another protocol to the application (Upgrade: h2c): nobody asks about what is sent in it`,
+    ])
+    expect(stand.upgrading.unjudged).toEqual([])
+  })
+})
 
 describe('sallyport doctor, of a proxy in front that', () => {
   test.each(CASES.map(one => [one.name, one.about, one] as const))('%s: %s', async (_, __, { name, spoil, says }) => {

@@ -10,6 +10,8 @@ export const HOSTS = {
   adm: 'adm.example.com',
   /** For everybody. */
   open: 'open.example.com',
+  /** With an application that speaks HTTP/2 to whoever asks for it by Upgrade. */
+  up: 'up.example.com',
 } as const
 export type Application = keyof typeof HOSTS
 
@@ -38,6 +40,8 @@ export function recipeRoutes(provider: TestProvider, app: TellingApp, portalUrl:
     ...site('own'),
     route('adm', 'allow = ["admin"]'),
     route('open', 'allow = "public"'),
+    route('up', 'allow = ["user"]'),
+    route('up', 'path = "/open"\nallow = "public"'),
     // What a proxy in front hands on to be carried here, if it does.
     `[[routes]]\nhost = "${HOSTS.app}"\npath = "/live"\nupstream = "http://127.0.0.1:${app.portOf('app')}"\nportal = "home"\nheaders = "remote"\nallow = ["user"]\n`,
     // Another proxy has what is behind this name, and asks about it too.

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { askBy } from '../../../src/base/ask.ts'
 import type { Ports } from '../../../src/base/ports.ts'
 import { type Received, startTellingApp, type TellingApp } from '../applications/telling-app.ts'
+import { startUpgradingApp, type UpgradingApp } from '../applications/upgrading-app.ts'
 import { BrowserLite } from '../browser/browser-lite.ts'
 import { temporaryFolder } from '../folder.ts'
 import { type Gate, startGate } from '../gate.ts'
@@ -61,11 +62,13 @@ export function describeEach(title: string, tests: (name: ProxyName) => void): v
   for (const name of PROXIES) describe.skipIf(!isHere(name))(title.replace('%s', name), () => tests(name))
 }
 
-/** A recipe, running: the proxy in front of four applications, and Sallyport beside it. */
+/** A recipe, running: the proxy in front of five applications, and Sallyport beside it. */
 export interface RecipeStand extends AsyncDisposable {
   readonly port: number
   readonly gate: Gate
   readonly app: TellingApp
+  /** What is behind `HOSTS.up`. */
+  readonly upgrading: UpgradingApp
   /** The address of an application, as a browser has it. */
   address(application: Application, path?: string): string
   browser(): BrowserLite
@@ -172,7 +175,7 @@ export function askThrough({ port }: RecipeStand): Ports['ask'] {
   })
 }
 
-/** Starts one of them on free ports. What differs from the file is addresses, and that there are four applications. */
+/** Starts one of them on free ports. What differs from the file is addresses, and that there are five applications. */
 async function openRecipeStand(
   name: ProxyName,
   provider: TestProvider,
@@ -185,7 +188,8 @@ async function openRecipeStand(
     provider.allowRedirect(`http://${at(host)}/.sallyport/callback`)
     provider.allowRedirect(`http://${at(host)}/.sallyport/signed-out`)
   }
-  const app = await startTellingApp(Object.keys(HOSTS))
+  const app = await startTellingApp(Object.keys(HOSTS).filter(one => one !== 'up'))
+  const upgrading = await startUpgradingApp()
   const gate = await startGate(recipeRoutes(provider, app, `http://${at('auth.example.com')}`), {
     server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
   })
@@ -193,7 +197,7 @@ async function openRecipeStand(
   const text = placed(
     turned(multiplied(name, inItsWords(name, spoil(recipe(RECIPE_FILES[name])), escaper, port))),
     gate,
-    app,
+    application => (application === 'up' ? upgrading.port : app.portOf(application)),
   )
   const front = await start(name, folder.path, port, text)
   const hosts = ['auth.example.com', ...Object.values(HOSTS)]
@@ -201,6 +205,7 @@ async function openRecipeStand(
     port,
     gate,
     app,
+    upgrading,
     address: (application, path = '/') => `http://${at(HOSTS[application])}${path}`,
     browser: () => new BrowserLite({ hosts: Object.fromEntries(hosts.map(host => [at(host), `127.0.0.1:${port}`])) }),
     async ask(target, lines = [], more = {}) {
@@ -221,6 +226,7 @@ async function openRecipeStand(
       await escaper.stop(true)
       await gate[Symbol.asyncDispose]()
       await app[Symbol.asyncDispose]()
+      await upgrading[Symbol.asyncDispose]()
       folder[Symbol.dispose]()
     },
   }
@@ -317,7 +323,7 @@ function turned(text: string): string {
 }
 
 /** The recipe with addresses of this machine in place of names. */
-function placed(text: string, gate: Gate, app: TellingApp): string {
+function placed(text: string, gate: Gate, portOf: (application: string) => number): string {
   const made = text
     .replaceAll('sallyport:8080', `127.0.0.1:${gate.port}`)
     .replaceAll('sallyport:9080', `127.0.0.1:${gate.verifyPort}`)
@@ -326,8 +332,8 @@ function placed(text: string, gate: Gate, app: TellingApp): string {
   return Object.keys(HOSTS).reduce(
     (all, application) =>
       all
-        .replaceAll(`${application}:3000`, `127.0.0.1:${app.portOf(application)}`)
-        .replaceAll(`${application}, port_value: 3000`, `127.0.0.1, port_value: ${app.portOf(application)}`),
+        .replaceAll(`${application}:3000`, `127.0.0.1:${portOf(application)}`)
+        .replaceAll(`${application}, port_value: 3000`, `127.0.0.1, port_value: ${portOf(application)}`),
     made,
   )
 }

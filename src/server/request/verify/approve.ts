@@ -1,5 +1,6 @@
 import { GateError } from '../../../base/errors.ts'
 import type { Fields } from '../../../proxy/fields/identity.ts'
+import type { SentFields } from '../../../proxy/fields/request.ts'
 import type { Exchanges } from '../../../proxy/lifetime/exchanges.ts'
 import { stripOwnCookies } from '../../../session/cookie.ts'
 import type { GateRoute, Prepared } from '../../config/snapshot.ts'
@@ -23,11 +24,12 @@ export function isAsked({ told }: GateRoute): boolean {
  *
  * Where nothing is known a field is empty, or is left out, as the dialect has it.
  *
- * Throws `websocket.handshake` for one where none may pass: the proxy in front would not make a plain request of it, as this one does;
+ * Throws `target.header` for an upgrade to another protocol, where a proxy in front tells of it; `websocket.handshake` for one where none may pass: the proxy in front would not make a plain request of it, as this one does;
  * `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
  */
 export function approve(passage: Passage, tools: Tools, route: GateRoute, prepared: Prepared): Answer {
   const { sent, target } = passage
+  refuseOtherProtocols(sent)
   if (!route.config.websockets && tellsOfWebSocket(sent)) {
     throw new GateError('websocket.handshake', 'a WebSocket was asked about where none may pass', {
       facts: { route: route.config.id },
@@ -42,6 +44,20 @@ export function approve(passage: Passage, tools: Tools, route: GateRoute, prepar
   }
   const live = prepared.live === null ? NO_FIELDS : prepared.live()
   return whileAllowed(live, passage, tools, approval, route, prepared)
+}
+
+/**
+ * Refuses an upgrade to anything but a WebSocket (`Upgrade: h2c`): what a client says once the application has switched, nobody judges.
+ * Most proxies in front take Upgrade off their question; `X-Original-Upgrade` repeats it for one that can be told nothing else.
+ */
+function refuseOtherProtocols(sent: SentFields): void {
+  for (const name of ['upgrade', 'x-original-upgrade']) {
+    const value = sent[name]
+    if (value === undefined || value === '' || value.toLowerCase() === 'websocket') continue
+    throw new GateError('target.header', `another protocol than a WebSocket is asked for: ${value.slice(0, 100)}`, {
+      hint: 'no browser asks for one; let the proxy in front take Upgrade off all requests but those for a WebSocket, as its file in docs/recipes does',
+    })
+  }
 }
 
 const NO_FIELDS: Fields = Object.freeze([])
