@@ -37,7 +37,7 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
   }
   const config = configOf(values.config, io, ports)
   if (config === null || isOutOfReach(config.sessions.store, io)) return EXIT.failed
-  const { store, key: given } = config.sessions
+  const { store, keys: given } = config.sessions
   if (store.kind === 'redis') return refuseRedis(io)
   const target = resolve(io.cwd, to)
   const keyTo = values['with-key'] === true ? `${target}.key` : null
@@ -54,7 +54,7 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
       if (!mayChangeWayTo(dirname(target), user)) begun = begin(target, keyTo)
       becomeStoreUser(user)
     }
-    const key = given === null ? readKey(keyPathOf(store.path)) : Buffer.from(given, 'base64url')
+    const key = given === null ? readKey(keyPathOf(store.path)) : Buffer.from(given[0] ?? '', 'base64url')
     backUpDatabase(store.path, begun?.database ?? target, ports)
     if (keyTo !== null && key !== null) {
       if (begun?.key == null) writeKey(keyTo, key)

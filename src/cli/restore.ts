@@ -41,7 +41,7 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
   }
   const config = configOf(values.config, io, ports)
   if (config === null) return EXIT.failed
-  const { store, key: given } = config.sessions
+  const { store, keys: given } = config.sessions
   if (store.kind === 'redis') return refuseRedis(io)
   if (store.path === ':memory:') {
     io.stderr('the sessions are in the memory of the running server alone: see [sessions] store\n')
@@ -59,19 +59,21 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
       becomeStoreUser(user)
     }
     const place = keyPathOf(store.path)
-    const present = given === null ? readKey(place) : Buffer.from(given, 'base64url')
+    const own = given === null ? [readKey(place)] : given.map(key => Buffer.from(key, 'base64url'))
     const keyFile = values['with-key'] === true ? files.open(`${from}.key`) : undefined
-    const brought = keyFile === undefined ? present : readKey(`${from}.key`, keyFile)
+    const broughtKeys = keyFile === undefined ? own : [readKey(`${from}.key`, keyFile)]
+    const [brought = null] = broughtKeys
     if (values['with-key'] === true && keyFile === undefined) return refuse(`there is no key ${from}.key`, io)
     const database = files.open(from)
     if (database === undefined) return refuse(`there is no file ${from}`, io)
     const log = files.open(`${from}-wal`) ?? null
     backup = openBackup({ database, log, shownAs: from }, store.path, ports)
     if (brought === null && backup.keyPrint !== null) return refuse(`${place} is missing: ${OTHER_KEY}`, io)
-    if (brought !== null && backup.keyPrint !== null && backup.keyPrint !== printOf(brought)) {
+    const brings = broughtKeys.flatMap(key => (key === null ? [] : [printOf(key)]))
+    if (brought !== null && backup.keyPrint !== null && !brings.includes(backup.keyPrint)) {
       return refuse(`${name} was sealed with another key: ${OTHER_KEY}`, io)
     }
-    const isOther = brought !== null && (present === null || printOf(present) !== printOf(brought))
+    const isOther = brought !== null && !own.some(key => key !== null && printOf(key) === printOf(brought))
     if (isOther && given !== null) return refuse(`[sessions] key is not the one in ${from}.key: put that there`, io)
     if (isOther) replaceKey(place, brought, ports)
     const aside = backup.putInPlace()

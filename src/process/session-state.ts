@@ -54,21 +54,22 @@ export function openSessionState(
   { ask, makeDraft, keepAuditMs = () => config.audit.keepMs, auditLines, watch = null }: StateOptions = {},
 ): SessionState {
   const { store: where } = config.sessions
-  let key: Uint8Array = new Uint8Array()
+  let keys: readonly Uint8Array[] = []
   const opened =
     where.kind === 'redis'
-      ? openRedisStore(where, ports, next => tellOtherKey(next, key, config.sessions, ports))
+      ? openRedisStore(where, ports, next => tellOtherKey(next, keys, config.sessions, ports))
       : openSqliteStore(where.path, ports, {
-          onReplaced: next => tellOtherKey(next, key, config.sessions, ports),
+          onReplaced: next => tellOtherKey(next, keys, config.sessions, ports),
           makeDraft,
         })
   const store = watch === null ? opened : watchStore(opened, watch)
   try {
-    key = sealKey(config.sessions, store, ports)
-    const isFitting = fitsStore(store, key)
+    keys = sealKeys(config.sessions, store, ports)
+    const isFitting = fitsStore(store, keys)
     if (isFitting === false) throw otherKey(config.sessions)
     if (isFitting instanceof Promise) tellLater(isFitting, config.sessions, ports)
-    const sealer = createSealer(key, ports)
+    const [newest = new Uint8Array(), ...older] = keys
+    const sealer = createSealer(newest, ports, older)
     const asking = ask === undefined ? {} : { ask }
     const lines = auditLines === undefined ? {} : { lines: auditLines }
     const audit = createAudit({ store, ports, keepMs: keepAuditMs, ...lines })
@@ -85,22 +86,27 @@ export function keyPathOf(databasePath: string): string {
   return join(dirname(databasePath), 'sallyport.key')
 }
 
-function sealKey({ key, store }: SessionsConfig, shared: Shared, ports: Pick<Ports, 'random'>): Uint8Array {
-  if (key !== null) return Buffer.from(key, 'base64url')
+/** At least one; the first seals. */
+function sealKeys(
+  { keys, store }: SessionsConfig,
+  shared: Shared,
+  ports: Pick<Ports, 'random'>,
+): readonly Uint8Array[] {
+  if (keys !== null) return keys.map(key => Buffer.from(key, 'base64url'))
   if (store.kind === 'redis') throw new TypeError('a file whose sessions are in Redis has a key')
-  if (store.path === ':memory:') return ports.random(32)
+  if (store.path === ':memory:') return [ports.random(32)]
   const path = keyPathOf(store.path)
   if (!existsSync(path) && shared.readShared(KEY_NAME) !== null) {
     throw new GateError('session.store', `the key file ${path} is missing, and ${store.path} was sealed with it`, {
       hint: `bring it back from a backup, or move ${store.path} away: everyone then signs in again`,
     })
   }
-  return openKey(path, ports)
+  return [openKey(path, ports)]
 }
 
-function otherKey({ key, store }: SessionsConfig): GateError {
+function otherKey({ keys, store }: SessionsConfig): GateError {
   const place = store.kind === 'redis' ? store.shownAs : store.path
-  const name = key !== null || store.kind === 'redis' ? 'the key of [sessions]' : `the key in ${keyPathOf(store.path)}`
+  const name = keys !== null || store.kind === 'redis' ? 'the key of [sessions]' : `the key in ${keyPathOf(store.path)}`
   const anew = store.kind === 'redis' ? 'another database of that server' : 'another path'
   return new GateError('session.store', `${name} is not the one that ${place} was sealed with`, {
     hint: `bring that key back, or give [sessions] store ${anew}: everyone then signs in again`,
@@ -108,9 +114,14 @@ function otherKey({ key, store }: SessionsConfig): GateError {
 }
 
 /** A database that takes the place of another while the gate runs may come with another key. */
-function tellOtherKey(store: Shared, key: Uint8Array, sessions: SessionsConfig, ports: Pick<Ports, 'log'>): void {
+function tellOtherKey(
+  store: Shared,
+  keys: readonly Uint8Array[],
+  sessions: SessionsConfig,
+  ports: Pick<Ports, 'log'>,
+): void {
   tellLater(
-    Promise.resolve().then(() => fitsStore(store, key)),
+    Promise.resolve().then(() => fitsStore(store, keys)),
     sessions,
     ports,
   )

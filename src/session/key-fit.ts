@@ -1,5 +1,5 @@
 import { sha256, toBase64Url } from '../base/bytes.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { SessionStore } from './store.ts'
 
 /** Under which name a store keeps what its key hashes to. */
@@ -10,23 +10,23 @@ export function printOf(key: Uint8Array): string {
   return sha256(`the key of a session store ${toBase64Url(key)}`)
 }
 
-/** Whether a key is the one that a store was sealed with; a store that does not say so yet takes it as its own. */
+/**
+ * Whether one of these keys is the one that a store was sealed with; a store that does not say so yet takes the first as its own, and so
+ * does one that was sealed with an older one of them.
+ */
 export function fitsStore(
   store: Pick<SessionStore, 'readShared' | 'replaceShared'>,
-  key: Uint8Array,
+  keys: readonly Uint8Array[],
 ): MaybePromise<boolean> {
-  const ours = printOf(key)
-  const claim = (known: string | null): MaybePromise<boolean> => {
-    if (known !== null) return known === ours
-    const done = store.replaceShared(KEY_NAME, null, ours)
-    const settle = (isOurs: boolean): MaybePromise<boolean> => isOurs || again()
-    return done instanceof Promise ? done.then(settle) : settle(done)
-  }
-  // Somebody else was quicker: what they wrote counts.
-  const again = (): MaybePromise<boolean> => {
-    const theirs = store.readShared(KEY_NAME)
-    return theirs instanceof Promise ? theirs.then(value => value === ours) : theirs === ours
-  }
-  const known = store.readShared(KEY_NAME)
-  return known instanceof Promise ? known.then(claim) : claim(known)
+  const prints = keys.map(printOf)
+  const [ours = ''] = prints
+  const isOurs = (known: string | null) => known !== null && prints.includes(known)
+  return andThen(store.readShared(KEY_NAME), known => {
+    if (known === ours) return true
+    if (known !== null && !isOurs(known)) return false
+    return andThen(store.replaceShared(KEY_NAME, known, ours), isDone =>
+      // Somebody else was quicker: what they wrote counts.
+      isDone ? true : andThen(store.readShared(KEY_NAME), isOurs),
+    )
+  })
 }

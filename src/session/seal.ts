@@ -25,24 +25,24 @@ const BASE64URL = /^[A-Za-z0-9_-]+$/
 /**
  * A Sealer with AES-256-GCM: nonce, ciphertext and tag in one text, the purpose as additional data.
  *
- * Nonces are random 96-bit values, which is sound for 2^32 seals under one key (NIST SP 800-38D §8.3).
+ * `older` keys open what they have sealed, and seal nothing any more. Nonces are random 96-bit values, which is sound for 2^32 seals under one key (NIST SP 800-38D §8.3).
  * Throws TypeError for a key that is not 32 bytes long.
  */
-export function createSealer(key: Uint8Array, ports: Pick<Ports, 'now' | 'random'>): Sealer {
-  if (key.byteLength !== KEY_BYTES) throw new TypeError(`the sealing key has ${key.byteLength} bytes, not ${KEY_BYTES}`)
-  const raw = new Uint8Array(key)
-  let imported: Promise<CryptoKey> | null = null
-  const cryptoKey = () => {
-    imported ??= crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt'])
-    return imported
-  }
+export function createSealer(
+  key: Uint8Array,
+  ports: Pick<Ports, 'now' | 'random'>,
+  older: readonly Uint8Array[] = [],
+): Sealer {
+  const [newest, ...others] = [key, ...older].map(cipherOf)
+  if (newest === undefined) throw new TypeError('there is a key to seal by')
+  const { raw } = newest
 
   return Object.freeze({
     async seal(value: object, purpose: string, expiresAtMs: number) {
       if (!Number.isFinite(expiresAtMs)) throw new TypeError('a sealed value needs a finite expiry')
       const plain = new TextEncoder().encode(JSON.stringify({ expiresAtMs, value }))
       const nonce = ports.random(NONCE_BYTES)
-      const sealed = await crypto.subtle.encrypt(algorithm(nonce, purpose), await cryptoKey(), plain)
+      const sealed = await crypto.subtle.encrypt(algorithm(nonce, purpose), await newest.imported(), plain)
       const text = new Uint8Array(NONCE_BYTES + sealed.byteLength)
       text.set(nonce)
       text.set(new Uint8Array(sealed), NONCE_BYTES)
@@ -55,9 +55,12 @@ export function createSealer(key: Uint8Array, ports: Pick<Ports, 'now' | 'random
       // A last character may carry spare bits: only the one spelling that `seal` makes is accepted.
       if (bytes.byteLength <= NONCE_BYTES + TAG_BYTES || toBase64Url(bytes) !== text) return null
       const nonce = bytes.slice(0, NONCE_BYTES)
-      const opened = await crypto.subtle
-        .decrypt(algorithm(nonce, purpose), await cryptoKey(), bytes.slice(NONCE_BYTES))
-        .catch(() => null)
+      let opened: ArrayBuffer | null = null
+      for (const { imported } of [newest, ...others]) {
+        opened ??= await crypto.subtle
+          .decrypt(algorithm(nonce, purpose), await imported(), bytes.slice(NONCE_BYTES))
+          .catch(() => null)
+      }
       if (opened === null) return null
       const parsed: unknown = JSON.parse(new TextDecoder().decode(opened))
       if (typeof parsed !== 'object' || parsed === null || !('expiresAtMs' in parsed) || !('value' in parsed))
@@ -71,6 +74,17 @@ export function createSealer(key: Uint8Array, ports: Pick<Ports, 'now' | 'random
         .digest('base64url')
         .slice(0, MARK_LENGTH),
   })
+}
+
+function cipherOf(key: Uint8Array) {
+  if (key.byteLength !== KEY_BYTES) throw new TypeError(`the sealing key has ${key.byteLength} bytes, not ${KEY_BYTES}`)
+  const raw = new Uint8Array(key)
+  let promise: Promise<CryptoKey> | null = null
+  const imported = () => {
+    promise ??= crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt'])
+    return promise
+  }
+  return { raw, imported }
 }
 
 function algorithm(iv: Uint8Array<ArrayBuffer>, purpose: string) {

@@ -40,6 +40,20 @@ test('a value sealed for another purpose, or with another key, is null', async (
   expect(await sealerAt(0, new Uint8Array(32).fill(8)).open(text, 'to')).toBeNull()
 })
 
+test('of several keys the first seals, and all open', async () => {
+  const keys = [7, 8, 9].map(byte => new Uint8Array(32).fill(byte))
+  const ports = { now: () => 0, random }
+  const [oldest = new Uint8Array(), before = new Uint8Array(), next = new Uint8Array()] = keys
+  const both = createSealer(before, ports, [oldest])
+  const old = await createSealer(oldest, ports).seal({ a: 1 }, 'to', 5000)
+  expect([await both.open(old, 'to'), await both.open(old, 'logout')]).toEqual([{ a: 1 }, null])
+  const sealed = await both.seal({ a: 2 }, 'to', 5000)
+  expect(await createSealer(oldest, ports).open(sealed, 'to')).toBeNull()
+  const all = createSealer(next, ports, [before, oldest])
+  expect([await all.open(old, 'to'), await all.open(sealed, 'to')]).toEqual([{ a: 1 }, { a: 2 }])
+  expect(() => createSealer(next, ports, [new Uint8Array(16)])).toThrow(TypeError)
+})
+
 test('every flipped bit, cut and odd spelling is null', async () => {
   const sealer = sealerAt(0)
   const text = await sealer.seal({ a: 1 }, 'to', 5000)

@@ -54,7 +54,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
     tls: root.tls === null ? null : buildTls(root.tls, table, files),
     sessions: {
       store: sessions.store?.(directory) ?? around.store,
-      key: sessions.key,
+      keys: sessions.key,
       ...buildLifetimes(sessions),
       cacheEntries: sessions.cache,
     },

@@ -80,7 +80,7 @@ export const SERVER_LIMITS = {
     table(SERVER_RATE, { title: '`rate` of `[server]`', meant: meantRate }),
     { requests: 600, per: '1m', burst: 200 },
     'no limit',
-    'How many requests each client may send, to all routes and pages together; further ones are answered with 429. The keys are those of a route, without `by`.',
+    'How many requests each client may send, to all routes and pages together; further ones are answered with 429. Each worker, and each machine, counts for itself: with `workers = 4` up to four times as many may pass. The keys are those of a route, without `by`.',
   ),
 } as const satisfies Keys
 
@@ -102,6 +102,6 @@ export const ROUTE_LIMITS = {
     table(ROUTE_RATE, { title: '`rate` of a route', meant: meantRate }),
     { requests: 100, per: '1m', burst: 20, by: 'user' },
     'no limit',
-    'How many requests may come; further ones are answered with 429 and `Retry-After`. The keys are below.',
+    'How many requests may come; further ones are answered with 429 and `Retry-After`. Each worker, and each machine, counts for itself. The keys are below.',
   ),
 } as const satisfies Keys

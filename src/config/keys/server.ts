@@ -131,10 +131,10 @@ export const SESSIONS = {
     'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` and `rediss://` are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`.',
   ),
   key: optional(
-    sealKey,
+    list(sealKey, { single: true, isSecret: true }),
     '${file:/run/secrets/sallyport-key}',
     '`sallyport.key` beside the database, made at the first start',
-    'Seals tokens and pending sign-ins at rest: 32 bytes, as `openssl rand -base64 32` makes them. Needed for `redis://`, the same on every machine.',
+    'Seals tokens and pending sign-ins at rest: 32 bytes, as `openssl rand -base64 32` makes them. Needed for `redis://`, the same on every machine. Of a list the first seals, and all open: so a key is changed without signing anybody out ([how](operations.md#another-key)).',
   ),
   lifetime: defaulted(LIFETIME, '12h', '7d', 'How long a sign-in lasts, from its start.'),
   idle: defaulted(LIFETIME, '2h', '30m', 'How long a sign-in lasts without a request.'),

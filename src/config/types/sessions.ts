@@ -31,8 +31,8 @@ export type StoreConfig =
 
 export interface SessionsConfig extends LifetimeConfig {
   readonly store: StoreConfig
-  /** 32 bytes as base64url; null: a file beside the database. */
-  readonly key: string | null
+  /** Of 32 bytes as base64url, at least one: the first seals, and all open. Null: a file beside the database. */
+  readonly keys: readonly string[] | null
   /** Sessions kept in memory. */
   readonly cacheEntries: number
 }

@@ -158,11 +158,18 @@ export interface ListOptions {
   readonly mayBeEmpty?: boolean
   /** What to write instead of an empty list. */
   readonly emptyHint?: string
+  /** Its entries are not shown. */
+  readonly isSecret?: boolean
 }
 
 /** A list. Two equal texts in one list are a mistake, and so is an empty list unless it is allowed. */
 export function list<T>(of: Type<T>, options: ListOptions = {}): Type<readonly T[]> {
-  const { single = false, mayBeEmpty = false, emptyHint = 'leave the key out, or name at least one' } = options
+  const {
+    single = false,
+    mayBeEmpty = false,
+    isSecret = false,
+    emptyHint = 'leave the key out, or name at least one',
+  } = options
   const expected = `a list, each entry ${of.expected}`
   const schema = { type: 'array', items: of.schema, ...(mayBeEmpty ? {} : { minItems: 1 }), uniqueItems: true }
   return {
@@ -189,7 +196,10 @@ export function list<T>(of: Type<T>, options: ListOptions = {}): Type<readonly T
         if (item.kind !== 'text' || item.text === null) continue
         const first = seen.get(item.text)
         if (first === undefined) seen.set(item.text, item.at)
-        else report.mistake(item.at, 'list.repeated', `${showRaw(item)} is in this list twice`, { hint: 'remove one' })
+        else
+          report.mistake(item.at, 'list.repeated', `${isSecret ? 'this' : showRaw(item)} is in this list twice`, {
+            hint: 'remove one',
+          })
       }
       return isWhole ? values : undefined
     },

@@ -161,7 +161,7 @@ export function startValues(config: Config): StartValues {
     ['tls.listen', config => config.tls?.listen],
     ['tls.http2', config => config.tls?.http2],
     ['sessions.store', config => config.sessions.store],
-    ['sessions.key', config => config.sessions.key],
+    ['sessions.key', config => config.sessions.keys],
   ]
   return new Map(fixed.map(([key, pick]) => [key, JSON.stringify(pick(config)) ?? '']))
 }

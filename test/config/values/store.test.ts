@@ -68,8 +68,13 @@ describe('a key', () => {
     const files = { '/etc/sallyport/k': `${bytes.toString('base64')}\n` }
     for (const where of ['redis://valkey', 'sqlite:x.db']) {
       const { sessions } = accepts(`[sessions]\nstore = "${where}"\nkey = "\${file:k}"`, { files })
-      expect(sessions.key).toBe(bytes.toString('base64url'))
+      expect(sessions.keys).toEqual([bytes.toString('base64url')])
     }
+    const two = ['hunter2-hunter2-hunter2-hunter2-hunter2-hun', bytes.toString('base64')]
+    expect(accepts(`[sessions]\nkey = ${JSON.stringify(two)}`).sessions.keys).toHaveLength(2)
+    const twice = check(complete(`[sessions]\nkey = ${JSON.stringify([two[0], two[0]])}`))
+    expect('diagnostics' in twice && twice.diagnostics.map(({ code }) => code)).toEqual(['list.repeated'])
+    expect(JSON.stringify(twice)).not.toContain('hunter2')
     const bad = check(complete('[sessions]\nkey = "hunter2-hunter2"'))
     expect(JSON.stringify('diagnostics' in bad && bad.diagnostics)).not.toContain('hunter2')
   })

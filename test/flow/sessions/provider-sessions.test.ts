@@ -171,6 +171,46 @@ describe('refresh', () => {
   }, 10_000)
 })
 
+describe('another key of [sessions]', () => {
+  const [OLD = '', NEW = '', OTHER = ''] = [1, 2, 3].map(byte => Buffer.alloc(32, byte).toString('base64'))
+
+  test.each(['sqlite', 'redis'] as const)(
+    'in front of the old one signs nobody out, and replaces it in time (%s)',
+    async kind => {
+      using folder = temporaryFolder()
+      const store = kind === 'redis' ? valkey.url(database++) : `sqlite:${folder.path}/s.db`
+      const withKeys = (...keys: string[]) =>
+        gateWith('refresh = "1m"', { store, sessions: `key = ${JSON.stringify(keys.length === 1 ? keys[0] : keys)}` })
+      /** A session is asked about at its provider, by the refresh token that is sealed. */
+      async function isRenewed(gate: Gate, cookie: string) {
+        const before = bad.asked.token
+        clock.advance(2 * MINUTE)
+        expect(await status(gate, cookie)).toBe(200)
+        await eventually(() => bad.asked.token > before, 'the provider is asked')
+        await eventually(async () => (await status(gate, cookie)) === 200, 'it goes on')
+      }
+      let cookie = ''
+      {
+        await using gate = await withKeys(OLD)
+        cookie = (await signIn(gate)).cookie
+      }
+      {
+        await using gate = await withKeys(NEW, OLD)
+        await isRenewed(gate, cookie)
+        expect((await signIn(gate)).cookie).not.toBe('')
+      }
+      {
+        await using gate = await withKeys(NEW)
+        await isRenewed(gate, cookie)
+        expect(gate.told('does not fit')).toEqual([])
+      }
+      if (kind === 'redis') return
+      await expect(withKeys(OLD)).rejects.toThrow('is not the one')
+      await expect(withKeys(OTHER, OLD)).rejects.toThrow('is not the one')
+    },
+  )
+})
+
 describe('signing out (OpenID Connect RP-Initiated Logout 1.0)', () => {
   const ON = 'provider_logout = true'
 
