@@ -11,7 +11,7 @@ const keep = untilTheEnd()
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: isWhole, timeoutMs: 60_000 })
       const reply = answer(/^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? '')
       if (reply === null) continue
       await connection.send(Buffer.from(reply, 'latin1'))
@@ -19,6 +19,13 @@ const upstream = keep(
     }
   }),
 )
+
+/** Whether a request is here with its body. */
+function isWhole(received: Buffer): boolean {
+  const [head = '', ...rest] = received.toString('latin1').split('\r\n\r\n')
+  return rest.length > 0 && rest.join('\r\n\r\n').length >= Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0)
+}
+
 const at = `http://127.0.0.1:${upstream.port}`
 const gate = keep(
   await startGate(`

@@ -23,9 +23,9 @@ test('one that a save no longer allows is refused, and asked of no other address
   await wire.send(REQUEST)
   await eventually(async () => (await metric(gate.adminPort, 'answers_open')) === 1, 'its head is here', 20_000)
   gate.save(toml('["admin"]'))
-  await eventually(() => wire.received.includes('access.denied') || asked() > 1, 'it ends', 20_000)
+  await eventually(() => wire.received.includes('sign_in') || asked() > 1, 'it ends', 20_000)
   expect(asked()).toBe(1)
-  expect(wire.received.toString()).toStartWith('HTTP/1.1 403')
+  expect(wire.received.toString()).toStartWith('HTTP/1.1 401')
   wire.close()
 }, 60_000)
 
