@@ -165,6 +165,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     ports: asked,
     exchanges,
     sessions,
+    seal: sealer,
     accessTokens: createAccessTokens(pool, asked, sessions.directories),
     passwords,
     metrics,

@@ -8,7 +8,7 @@ const SECURE_PREFIX = '__Host-sallyport'
 const PLAIN_PREFIX = 'sallyport'
 
 /** What a cookie of ours is for. */
-export type CookieUse = 'session' | 'login' | 'ask' | 'rounds' | 'owner' | 'form' | 'guest' | 'known'
+export type CookieUse = 'session' | 'login' | 'ask' | 'rounds' | 'owner' | 'form' | 'guest' | 'known' | 'last'
 
 /** The cookie's name; plain HTTP has no `__Host-` prefix, since a browser would refuse it there (RFC 6265bis §4.1.3.2). */
 export function cookieName(use: CookieUse, isSecure: boolean): string {
@@ -74,7 +74,7 @@ export function isOwnCookie(name: string): boolean {
   return rest === '' || (rest !== null && OWN_REST.test(rest))
 }
 
-const OWN_REST = /^-(?:rounds|owner|form|known|(?:login|ask|guest)(?:-[A-Za-z0-9_-]{3})?)$/
+const OWN_REST = /^-(?:rounds|owner|form|known|last|(?:login|ask|guest)(?:-[A-Za-z0-9_-]{3})?)$/
 
 /** A Cookie field without our cookies, every other byte as it came; null when nothing is left. */
 export function stripOwnCookies(header: string): string | null {

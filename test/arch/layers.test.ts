@@ -228,6 +228,7 @@ const RANKS: readonly (readonly Room[])[] = [
               'method-override.ts',
               'plain-http.ts',
               'resets.ts',
+              'last-user.ts',
               'rewrite.ts',
               'offered-roles.ts',
               'to-https.ts',

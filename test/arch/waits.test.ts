@@ -25,6 +25,7 @@ const ALLOWED: Readonly<Record<string, readonly [times: number, why: string]>> =
   'pipeline.ts': [7, 'from who asks to the decision; answers that are recorded'],
   'act.ts': [4, 'refusals, and pages of the portal'],
   'pass.ts': [1, 'ends the span of an answer'],
+  'last-user.ts': [1, 'changes answers'],
   'passage.ts': [1, 'the type of an answer'],
   'record.ts': [2, 'the answer to what failed'],
   'rewrite.ts': [4, 'changes answers'],

@@ -37,7 +37,7 @@ test('cookies of one use are read with and without their suffix, in order, and n
 })
 
 test('every use of a cookie of ours goes no further', () => {
-  const uses = ['session', 'login', 'ask', 'rounds', 'owner', 'form', 'guest', 'known'] as const
+  const uses = ['session', 'login', 'ask', 'rounds', 'owner', 'form', 'guest', 'known', 'last'] as const
   for (const isSecure of [true, false])
     for (const use of uses) expect(stripOwnCookies(`a=1; ${cookieName(use, isSecure)}=x`)).toBe('a=1')
 })

@@ -8,7 +8,7 @@ import { type Known, known } from '../keys/known.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { SERVER } from '../keys/server.ts'
 import type { Table } from '../keys/table.ts'
-import type { AssertionConfig } from '../types/identity.ts'
+import type { AssertionConfig, HeaderSpec } from '../types/identity.ts'
 import type { FieldRules, FilesAnswer, OwnAnswer, RouteConfig } from '../types/routes.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildApp } from './apps.ts'
@@ -74,6 +74,7 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     corsPreflight: route.cors_preflight,
     keepFragment: route.keep_fragment,
     serviceWorkers: route.service_workers,
+    endsUserSessions: route.end_user_sessions ?? tellsWho(route.headers),
     headers: route.headers,
     assertion: route.assertion === null ? null : buildAssertion(route.assertion),
     passTokens: Array.from(route.pass_token ?? [], ([kind, header]) => ({ kind, header })),
@@ -122,4 +123,8 @@ function buildFieldRules(table: FieldRuleTable): FieldRules {
 
 function noRoot(path: string | null): string | null {
   return path === '/' ? null : path
+}
+
+function tellsWho(headers: HeaderSpec): boolean {
+  return headers.kind === 'table' ? headers.fields.length > 0 : headers.preset !== 'none'
 }

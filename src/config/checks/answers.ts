@@ -12,6 +12,7 @@ const TARGETS = ['upstream', 'redirect', 'respond', 'files', 'verify']
 /** What only makes sense with an upstream. */
 const UPSTREAM_ONLY = [
   'headers',
+  'end_user_sessions',
   'assertion',
   'pass_token',
   'host_header',
@@ -31,6 +32,7 @@ const UPSTREAM_ONLY = [
 
 /** What has no meaning where the application is somebody else's to reach. */
 const NOT_FOR_VERIFY = [
+  'end_user_sessions',
   'host_header',
   'origin',
   'rewrite_location',

@@ -241,6 +241,12 @@ export const ROUTE = {
     'prefix',
     'The `Path` of the cookies that the application sets: as it says, or `"prefix"`: as browsers know it, with `strip_prefix` and without `add_prefix`.',
   ),
+  end_user_sessions: optional(
+    boolean,
+    false,
+    '`true` where `headers` is set, else `false`',
+    'Whether the application\'s own session ends when another user comes by the same browser: their first request reaches it without its cookies, and the answer removes these and what its pages have stored (`Clear-Site-Data: "storage"`). For applications that learn who is there and keep a session of their own.',
+  ),
   headers: defaulted(
     headerSpec,
     'none',

@@ -94,6 +94,8 @@ export interface RouteConfig {
   readonly keepFragment: boolean
   /** Whether browsers may fetch the script of a service worker. */
   readonly serviceWorkers: boolean
+  /** Whether the application's own session ends when another user comes by the same browser. */
+  readonly endsUserSessions: boolean
   readonly headers: HeaderSpec
   readonly assertion: AssertionConfig | null
   readonly passTokens: readonly PassedToken[]

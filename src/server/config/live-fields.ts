@@ -7,6 +7,7 @@ import type { Told } from '../../portal/portal.ts'
 import { type Fields, MAX_VALUE_BYTES } from '../../proxy/fields/identity.ts'
 import { isSignIn } from '../../session/credentials/credential-sessions.ts'
 import type { OpenSessions } from '../../session/open.ts'
+import type { Sealer } from '../../session/seal.ts'
 import type { Session } from '../../session/session.ts'
 import { ASSERTION_LIFETIME_S, makeAssertion } from '../../session/signing/assertion.ts'
 import type { SigningKey } from '../../session/signing/keys.ts'
@@ -18,6 +19,7 @@ export type LiveFields = () => MaybePromise<Fields>
 export interface LiveFieldTools {
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: Pick<OpenSessions, 'signing' | 'providerTokens'>
+  readonly seal: Pick<Sealer, 'mark'>
 }
 
 type MakeField = () => MaybePromise<string | null>

@@ -67,6 +67,7 @@ export function createSharedParts(
         decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null,
         fields: NO_FIELDS,
         answerFields: NO_FIELDS,
+        userMark: null,
         authorization,
         live: null,
         requestRules: bindRules(requestRules, NOBODY),

@@ -126,6 +126,8 @@ export interface Prepared {
   readonly fields: Fields
   /** Fields that an answer gets, by which it says who asked. */
   readonly answerFields: Fields
+  /** Who this is, for an application whose own session ends with its user; null where nobody looks. */
+  readonly userMark: string | null
   /** Authorization in place of what the client sends; null: none goes on, undefined: the client's own does. */
   readonly authorization: string | null | undefined
   /** Fields that are asked for anew with each request; null for none. */

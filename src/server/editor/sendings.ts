@@ -55,6 +55,7 @@ const SENDERS: ReadonlyMap<string, { readonly depth: number; readonly free: read
         'cookie_path',
         'cors_preflight',
         'deny',
+        'end_user_sessions',
         'headers',
         'keep_fragment',
         'keep_length',

@@ -53,6 +53,7 @@ const KEYS: Readonly<Record<keyof RouteConfig, string | null>> = {
   corsPreflight: 'cors_preflight',
   keepFragment: 'keep_fragment',
   serviceWorkers: 'service_workers',
+  endsUserSessions: 'end_user_sessions',
   headers: 'headers',
   assertion: 'assertion',
   passTokens: 'pass_token',

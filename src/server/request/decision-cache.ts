@@ -1,6 +1,7 @@
 import { NO_TRUSTED_EMAILS, vouchedPart } from '../../identity/vouched.ts'
 import { decideAccess, NO_FACTS } from '../../policy/policy.ts'
 import { waysOut } from '../../policy/unverified.ts'
+import { ownerOf } from '../../portal/replay/page-owner.ts'
 import { bindRules } from '../../proxy/fields/rules.ts'
 import { personalBasic } from '../../proxy/upstream/basic-auth.ts'
 import type { Session } from '../../session/session.ts'
@@ -31,6 +32,7 @@ export function preparedFor(route: GateRoute, session: Session, tools: LiveField
         ? identityFields(told, roles, name => tellTooLong(config, session, name, tools))
         : NO_FIELDS,
     answerFields: answerFields !== null && roles !== null ? answerFields(told, roles) : NO_FIELDS,
+    userMark: config.endsUserSessions ? tools.seal.mark(ownerOf(session), 'the last user of a host') : null,
     authorization:
       personal === null || roles === null
         ? route.anonymous.authorization

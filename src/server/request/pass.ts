@@ -14,6 +14,7 @@ import { originAt } from '../../route/target.ts'
 import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
 import type { Sockets } from '../listen/sockets.ts'
 import type { OpenSpan, Trace } from '../observe/tracing/tracer.ts'
+import { lookAtLastUser } from './last-user.ts'
 import { type Answer, outerPrefix, type Passage, portOf, schemeOf } from './passage.ts'
 import { provenClient } from './policy-input.ts'
 import { answerItself, changeAnswer, requestValues, tellAnswer } from './rewrite.ts'
@@ -90,6 +91,8 @@ function send(
   if (authorization === null) headers.delete('authorization')
   else if (authorization !== undefined) headers.set('authorization', authorization)
   if (live !== null) for (const [name, value] of live) headers.set(name, value)
+  const lastUser = lookAtLastUser(passage, target, route, prepared, tools)
+  if (lastUser?.isOther) headers.delete('cookie')
   const span = passage.trace === null ? null : tellUpstream(passage.trace, headers, target.method)
   const path = upstreamPath(route.config, target.path) + target.query
   const ownPages = route.config.hasOwnOrigin
@@ -152,7 +155,8 @@ function send(
     tools,
   )
   endUpstream(span, answer, passage)
-  return values === null ? answer : changeAnswer(answer, responseRules, values, passage.isPrivate)
+  const changed = values === null ? answer : changeAnswer(answer, responseRules, values, passage.isPrivate)
+  return lastUser === null ? changed : lastUser.finish(changed)
 }
 
 /** Says to the application in which trace it is asked. What a client says of that itself does not reach it (`receive.ts`). */

@@ -24,6 +24,7 @@ export interface PipelineTools extends PassTools {
   readonly ports: Pick<Ports, 'forward' | 'ask' | 'now' | 'log'>
   readonly sessions: Sessions &
     LiveFieldTools['sessions'] & { readonly tokens: Pick<ApiTokens, 'find'>; readonly links: Pick<GuestLinks, 'find'> }
+  readonly seal: LiveFieldTools['seal']
   readonly accessTokens: TokenFinder
   readonly passwords: Passwords
   readonly portal: Portal

@@ -1,0 +1,205 @@
+import { andThen } from '../../base/maybe-promise.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { Target } from '../../route/target.ts'
+import { cookieName, isOwnCookie, readCookie, writeCookie } from '../../session/cookie.ts'
+import type { GateRoute, Prepared } from '../config/snapshot.ts'
+import { type Answer, outerPrefix, type Passage, schemeOf } from './passage.ts'
+
+/** As long as browsers keep any cookie (RFC 6265bis §5.5), and when it is written anew. */
+const KEPT_MS = 400 * 24 * 60 * 60_000
+const MONTH_MS = 30 * 24 * 60 * 60_000
+
+/** Cookies that are removed at most, and those of which is noted where they are. */
+const MOST_REMOVED = 50
+const MOST_NOTED = 20
+
+/** Where a cookie of an application is that is not of this host and `/` alone; `domain` is empty for a cookie of this host. */
+interface Placed {
+  readonly name: string
+  readonly path: string
+  readonly domain: string
+}
+
+/**
+ * What the cookie `last` says: who was the last to be told to an application of this host, and where its cookies are that a request does
+ * not show. It outlives sessions, since after a sign-out no session says it.
+ */
+interface Last {
+  readonly mark: string
+  readonly month: number
+  readonly placed: readonly Placed[]
+}
+
+/** A request of somebody who came by a cookie to an application whose own session has to end with its user. */
+export interface LastUser {
+  /** Whether somebody else was last at this host: the application must not get their cookies. */
+  readonly isOther: boolean
+  /** The answer, with what makes the browser forget the user before, and remember this one. */
+  finish(answer: Answer): Answer
+}
+
+/**
+ * Whether a request is the first of another user at this host; null where nobody looks.
+ *
+ * The application's cookies are removed one by one: `Clear-Site-Data: "cookies"` would take those of every host of the domain.
+ */
+export function lookAtLastUser(
+  passage: Passage,
+  target: Target,
+  { config }: GateRoute,
+  prepared: Prepared,
+  { ports }: { readonly ports: Pick<Ports, 'now' | 'log'> },
+): LastUser | null {
+  const { userMark: mark } = prepared
+  if (mark === null || passage.token !== null) return null
+  const isSecure = schemeOf(passage) === 'https'
+  const name = cookieName('last', isSecure)
+  const sent = passage.sent.cookie ?? null
+  const text = readCookie(sent, name)
+  const last = text === null ? null : readLast(text)
+  const isOther = last !== null && last.mark !== mark
+  const prefix = outerPrefix(passage) + (config.path === '/' ? '' : config.path)
+  return {
+    isOther,
+    finish: answer =>
+      andThen(answer, response => {
+        if (response === undefined) return response
+        const { headers } = response
+        const set = headers.getSetCookie()
+        const month = Math.floor(ports.now() / MONTH_MS)
+        const known = isOther || last === null ? [] : last.placed
+        const placed = withPlaced(known, set, target, prefix)
+        const removed = isOther ? removals(sent ?? '', last.placed, target.host, prefix, isSecure) : null
+        if (removed !== null) {
+          if (removed.left > 0) {
+            ports.log.warn('Cookies of the user before stay in the browser: more than 50, or names that are none', {
+              route: config.id,
+              left: removed.left,
+            })
+          }
+          headers.append('clear-site-data', '"storage"')
+          // No cache may say this to anyone again.
+          headers.set('cache-control', 'no-store')
+        }
+        if (last === null || isOther || last.month !== month || placed !== known) {
+          const value = writeLast({ mark, month, placed })
+          headers.delete('set-cookie')
+          // What the application sets now is this user's: it comes last, and stays.
+          for (const cookie of removed?.cookies ?? []) headers.append('set-cookie', cookie)
+          for (const cookie of set) headers.append('set-cookie', cookie)
+          headers.append('set-cookie', writeCookie(name, value, isSecure, KEPT_MS))
+        }
+        return response
+      }),
+  }
+}
+
+/** The Set-Cookie values that remove what a request brings, and what is known to be elsewhere; and how many cookies stay. */
+function removals(
+  sent: string,
+  placed: readonly Placed[],
+  host: string,
+  prefix: string,
+  isSecure: boolean,
+): { readonly cookies: readonly string[]; readonly left: number } {
+  const names = new Set<string>()
+  let left = 0
+  for (const pair of sent.split(';')) {
+    const equals = pair.indexOf('=')
+    const name = (equals === -1 ? '' : pair.slice(0, equals)).trim()
+    if (pair.trim() === '' || isOwnCookie(name) || names.has(name)) continue
+    if (TOKEN.test(name) && names.size < MOST_REMOVED) names.add(name)
+    else left++
+  }
+  const paths = prefix === '' ? ['/'] : ['/', prefix, `${prefix}/`]
+  const here = [...names].flatMap(name =>
+    (HOST_PREFIX.test(name) ? ['/'] : paths).map(path => ({ name, path, domain: '' })),
+  )
+  const elsewhere = placed.filter(({ domain }) => domain === '' || `.${host}`.endsWith(`.${domain}`))
+  const secure = isSecure ? '; Secure' : ''
+  return {
+    left,
+    cookies: [...here, ...elsewhere].map(
+      ({ name, path, domain }) =>
+        `${name}=; Path=${path}; Max-Age=0${domain === '' ? '' : `; Domain=${domain}`}${secure}`,
+    ),
+  }
+}
+
+/** What is known of where cookies are, and what an answer sets elsewhere than at `/` of this host; the same list where that is nothing new. */
+function withPlaced(
+  known: readonly Placed[],
+  set: readonly string[],
+  target: Target,
+  prefix: string,
+): readonly Placed[] {
+  let all = known
+  for (const cookie of set) {
+    const one = placeOf(cookie, target)
+    const isHere = one === null || (one.domain === '' && ['/', prefix, `${prefix}/`].includes(one.path))
+    if (isHere || all.length >= MOST_NOTED) continue
+    if (all.some(({ name, path, domain }) => name === one.name && path === one.path && domain === one.domain)) continue
+    all = [...all, one]
+  }
+  return all
+}
+
+/** Where a Set-Cookie value puts its cookie (RFC 6265 §5.2, §5.3); null for what is not looked at. */
+function placeOf(cookie: string, { host, path: asked }: Target): Placed | null {
+  const [pair = '', ...attributes] = cookie.split(';')
+  const name = pair.slice(0, Math.max(0, pair.indexOf('='))).trim()
+  let path = asked.slice(0, Math.max(1, asked.lastIndexOf('/')))
+  let domain = ''
+  for (const attribute of attributes) {
+    const equals = attribute.indexOf('=')
+    const key = attribute.slice(0, equals).trim().toLowerCase()
+    const value = attribute.slice(equals + 1).trim()
+    if (equals === -1) continue
+    if (key === 'path' && value.startsWith('/')) path = value
+    if (key === 'domain') domain = value.replace(/^\./, '').toLowerCase()
+  }
+  return isPlaced({ name, path, domain }) && (domain === '' || `.${host}`.endsWith(`.${domain}`))
+    ? { name, path, domain }
+    : null
+}
+
+function isPlaced({ name, path, domain }: Placed): boolean {
+  return TOKEN.test(name) && !isOwnCookie(name) && PATH.test(path) && DOMAIN.test(domain)
+}
+
+function writeLast({ mark, month, placed }: Last): string {
+  const text = placed.map(({ name, path, domain }) => [name, path, domain])
+  return `${mark}.${month.toString(36)}.${placed.length === 0 ? '' : Buffer.from(JSON.stringify(text)).toString('base64url')}`
+}
+
+/** Null for what is none of ours. Of places nothing but that is believed: they remove cookies of this browser, at this host. */
+function readLast(text: string): Last | null {
+  const [, mark, month, places] = LAST.exec(text) ?? []
+  if (mark === undefined || month === undefined || places === undefined) return null
+  return { mark, month: Number.parseInt(month, 36), placed: readPlaces(places) }
+}
+
+function readPlaces(text: string): readonly Placed[] {
+  if (text === '') return []
+  let read: unknown
+  try {
+    read = JSON.parse(Buffer.from(text, 'base64url').toString())
+  } catch {
+    return []
+  }
+  if (!Array.isArray(read)) return []
+  return read.slice(0, MOST_NOTED).flatMap((one: unknown) => {
+    if (!Array.isArray(one)) return []
+    const [name, path, domain]: unknown[] = one
+    if (typeof name !== 'string' || typeof path !== 'string' || typeof domain !== 'string') return []
+    const placed = { name, path, domain }
+    return isPlaced(placed) ? [placed] : []
+  })
+}
+
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/
+const HOST_PREFIX = /^__Host-/i
+const PATH = /^\/[!-:<-~]{0,255}$/
+const DOMAIN = /^[a-z0-9.-]{0,253}$/
+const LAST = /^([A-Za-z0-9_-]{8})\.([0-9a-z]{1,8})\.([A-Za-z0-9_-]{0,3000})$/
