@@ -179,6 +179,12 @@ describe('a provider of the internet does not lead here to', () => {
   )
 })
 
+test('nobody is sent to sign out at an address with a user and a password in it', async () => {
+  leads({ end_session_endpoint: 'https://ada:planted-word@id.example/end' })
+  const request = { idToken: 'x', returnTo: 'https://app.example/', state: 's' }
+  expect(await clientWith().endSession(request)).toBeNull()
+})
+
 describe('a provider leads here to', () => {
   test('its own origin, which nobody looks at', async () => {
     leads({})
