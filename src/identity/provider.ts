@@ -69,6 +69,8 @@ export type RefreshResult =
   | ({ readonly kind: 'renewed'; readonly refreshToken: string } & Pick<LoginResult, 'identity' | 'access' | 'idToken'>)
   /** It gave tokens, and used up the one that it was asked with; who this is cannot be told for the moment, for this reason. */
   | { readonly kind: 'unclear'; readonly refreshToken: string; readonly failure: GateError }
+  /** It was asked with the refresh token, and what became of that is not known: it may have used it up. */
+  | { readonly kind: 'lost'; readonly failure: GateError }
   /** The provider no longer vouches for this sign-in, and said so with this word. */
   | { readonly kind: 'ended'; readonly reason: 'refused'; readonly says: string }
   /** It vouches for somebody else. */
@@ -85,7 +87,7 @@ export interface ProviderClient {
   readonly config: ProviderConfig
   begin(login: LoginRequest, options?: BeginOptions): Promise<string>
   finish(answer: URLSearchParams, login: LoginRequest): Promise<LoginResult>
-  /** Asks again who this is. A throw means that the provider could not be asked or answered oddly, and says nothing of the person. */
+  /** Asks again who this is. A throw says nothing of the person: the provider could not be asked, or refused without using the refresh token. */
   refresh(held: HeldTokens): Promise<RefreshResult>
   /** Where a browser signs out at the provider, coming back to `returnTo` with `state`; null where there is no such place. */
   endSession(request: EndSession): Promise<string | null>

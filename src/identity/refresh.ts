@@ -43,6 +43,7 @@ export async function refreshIdentity(held: HeldTokens, context: RefreshContext)
   }
   const tokens = await redeemRefreshToken({ config, proof, metadata, tellOdd, fetch: issuer.fetch }, held.refreshToken)
   if (tokens.kind === 'refused') return { kind: 'ended', reason: 'refused', says: tokens.says }
+  if (tokens.kind === 'lost') return tokens
   try {
     return await readIdentity(held, tokens, context)
   } catch (thrown) {

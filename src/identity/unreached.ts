@@ -13,6 +13,14 @@ export function isUnconnected(thrown: unknown): boolean {
 
 const UNCONNECTED = /^(?:ConnectionRefused|ECONNREFUSED|FailedToOpenSocket|ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL)$/
 
+/** Whether nobody was reached who could have been asked anything: no connection, no address, or no certificate that is good. */
+export function isUnreached(thrown: unknown): boolean {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+  return isUnconnected(thrown) || NOBODY.test(code) || UNTRUSTED.test(code)
+}
+
+const NOBODY = /^(?:ENOTFOUND|EAI_AGAIN|ENODATA|EPROTO|CERT_HAS_EXPIRED|ERR_TLS_CERT_ALTNAME_INVALID)$/
+
 /** How an address that did not answer can be mended, by the code of the platform's error and by whose address it is. */
 export function hintForUnreached(address: string, thrown: unknown, isInternal: boolean): string {
   const { host, hostname } = new URL(address)

@@ -248,14 +248,15 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       stopLoading()
       acme.close()
     },
-    async close(): Promise<void> {
+    /** `waitMs`: how long what is being asked of providers may still take. */
+    async close(waitMs = 0): Promise<void> {
       upstreams.close()
       meters?.close()
       bodies.close()
       sparing.close()
       accessLog.close()
       await exporter.close()
-      await sessions.close()
+      await sessions.close(waitMs)
     },
   }
 }

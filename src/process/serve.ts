@@ -89,10 +89,11 @@ export function startServer(options: ServeOptions): RunningServer {
       // What never ends by itself would hold up the drain.
       bodies.streams.closeAll()
       relay.closeWhere(() => true, GOING_AWAY, 'the server is stopping')
-      await fronts.stop(drainMs - (options.ports.now() - startedMs))
+      const leftMs = () => Math.max(0, drainMs - (options.ports.now() - startedMs))
+      await fronts.stop(leftMs())
       await admin?.stop(true)
       if (admin !== null) removeSocketFile(admin)
-      await parts.close()
+      await parts.close(leftMs())
     },
   }
 }

@@ -75,8 +75,8 @@ export interface OpenSessions extends Sessions {
   check(session: Session): Promise<boolean>
   /** What a token or a link that follows an owner stands for now; null where it is no good any more, and for everything else. */
   follower(id: string): Promise<Session | null>
-  /** Writes what is pending and closes the store. */
-  close(): Promise<void>
+  /** Waits for what providers are being asked, for so long at most (absent: not at all), writes what is pending and closes the store. */
+  close(waitMs?: number): Promise<void>
 }
 
 export interface SessionOptions {
@@ -233,7 +233,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
     onOwner: followers.onOwner,
     onStanding: directories.onStanding,
     onChange: memory.onChange,
-    async close() {
+    async close(waitMs = 0) {
+      // While it may still write: what it brings is lost otherwise.
+      await refreshes?.close(waitMs)
       withdrawal.close()
       await upkeep.close()
       await audit.close()

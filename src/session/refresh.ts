@@ -1,5 +1,6 @@
 import type { Audit } from '../audit/writer.ts'
 import { errorFacts, GateError } from '../base/errors.ts'
+import { inTime } from '../base/in-time.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { HeldSession } from './lru.ts'
@@ -14,10 +15,15 @@ export type Asked =
   | { readonly kind: 'renewed'; readonly identity: Identity; readonly secrets: SessionSecrets }
   /** It gave tokens, but what is true of the person could not be told: this refresh token is the one to ask with from now on. */
   | { readonly kind: 'unclear'; readonly refreshToken: string; readonly failure: Error }
+  /** No answer came, or none that says what became of the refresh token: it may be used up. */
+  | { readonly kind: 'lost'; readonly failure: Error }
   /** `says`: the provider's own word for it, where it has one. */
   | { readonly kind: 'ended'; readonly reason: string; readonly says?: string }
 
-/** Asks the provider of a session who this is now. A throw says nothing of the person: the old answer counts a while longer. */
+/**
+ * Asks the provider of a session who this is now. A throw says nothing of the person, and that the refresh token was not used: the old
+ * answer counts a while longer.
+ */
 export type AskProvider = (
   session: Session,
   secrets: SessionSecrets & { readonly refreshToken: string },
@@ -30,6 +36,23 @@ export interface Refreshes {
    * the store, and after a failure `dueAtMs` says when it is tried again.
    */
   run(held: HeldSession): Promise<void>
+  /**
+   * Begins none any more, and waits for those under way, for so long at most: a provider has used up a refresh token once it was asked
+   * with it, and the answer has the next. Never throws.
+   */
+  close(limitMs: number): Promise<void>
+}
+
+interface HeldLease {
+  readonly untilMs: number
+  /** Whoever had it before has not said what came of it. */
+  readonly isLeft: boolean
+}
+
+/** What to write of a session, with the secrets that it has in place of. */
+interface Brought {
+  readonly fields: RefreshedFields
+  readonly before: string
 }
 
 export interface RefreshTools {
@@ -57,23 +80,35 @@ const POLLS = 60
 const RETRY_MS = 10_000
 const WRITES = 3
 
+/** What a refusal says of a person where the question before was never answered. */
+const OF_A_LEFT_ONE =
+  'the answer to the question before was lost, and the refresh token may be used up by that: they have to sign in again, and tokens stay as they were'
+
 /**
  * Invariants: at most one question to the provider for one session at any time, since a provider may take a refresh token
  * that is used twice for a stolen one; what a refresh brought is in the store before anyone else may ask.
+ *
+ * Where a process ends while it asks, or is held up for longer than its lease, its lease in the row is left, which says that the refresh
+ * token may be used up: a refusal after that is not the provider's word about the person.
  */
 export function createRefreshes(tools: RefreshTools): Refreshes {
   const { store, sealer, ports } = tools
   const inFlight = new Map<string, Promise<void>>()
   /** What the store could not take: the provider has used up the token before it. */
-  const unwritten = new Map<string, RefreshedFields>()
+  const unwritten = new Map<string, Brought>()
+  let isClosed = false
+  /** Nobody waits for those that are under way any more. */
+  let isAbandoned = false
 
   async function attempt(held: HeldSession): Promise<void> {
     const { id } = held.session
     // Meanwhile `held` may learn of another's refresh: what counts is what was known when this began.
     const knownAtMs = held.checkedAtMs
-    for (let polls = 0; polls < POLLS; polls++) {
+    for (let polls = 0; polls < POLLS && !isClosed; polls++) {
       const nowMs = ports.now()
-      if (await guarded(() => store.lease(id, nowMs, nowMs + LEASE_MS))) return leased(held, knownAtMs)
+      const untilMs = nowMs + LEASE_MS
+      const lease = await guarded(() => store.lease(id, nowMs, untilMs))
+      if (lease !== null && (await leased(held, knownAtMs, { untilMs, isLeft: lease === 'left' }))) return
       // Somebody else asks, or the session is gone.
       const row = await guarded(() => store.findById(id))
       if (row === null) return tools.forget(id)
@@ -83,60 +118,93 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     postpone(held)
   }
 
-  async function leased(held: HeldSession, knownAtMs: number): Promise<void> {
-    const { id } = held.session
+  /** False where the lease was lost before anything came of it: then whoever may have it now is waited for. */
+  async function leased(held: HeldSession, knownAtMs: number, lease: HeldLease): Promise<boolean> {
+    const { session } = held
+    let { isLeft } = lease
     try {
-      const row = await guarded(() => store.findById(id))
+      const row = await guarded(() => store.findById(session.id))
       if (row === null) {
-        unwritten.delete(id)
-        return tools.forget(id)
+        unwritten.delete(session.id)
+        tools.forget(session.id)
+        return true
       }
-      const kept = unwritten.get(id)
-      if (kept !== undefined) return await write(row, kept, held)
-      if (row.checkedAtMs > knownAtMs) return tools.adopt(row, held)
-      const { fields, failure } = await askAbout(held.session, row)
-      if (fields === null) return await end(held.session)
-      await write(row, fields, held)
-      if (failure !== null) throw failure
+      const kept = unwritten.get(session.id)
+      if (kept !== undefined) {
+        isLeft = true
+        isLeft = !(await write(row, kept, held))
+        return true
+      }
+      if (row.checkedAtMs > knownAtMs) {
+        tools.adopt(row, held)
+        return true
+      }
+      const secrets = await openSecrets(row, sealer)
+      if (secrets === null) throw new GateError('session.store', 'the secrets of a session were sealed by another key')
+      const { refreshToken } = secrets
+      if (refreshToken === null) {
+        await write(row, { fields: { ...row, isRefreshable: false }, before: row.secrets }, held)
+        return true
+      }
+      if (ports.now() >= lease.untilMs) return false
+      // Until what came of it is written. A throw says that the token was not used.
+      isLeft = true
+      const asked = await tools.ask(session, { ...secrets, refreshToken }).catch((error: unknown) => {
+        isLeft = lease.isLeft
+        throw error
+      })
+      if (asked.kind === 'lost') throw asked.failure
+      if (asked.kind === 'ended') return await takeRefusal(asked, row, held, lease)
+      const next = asked.kind === 'unclear' ? { ...secrets, refreshToken: asked.refreshToken } : asked.secrets
+      const identity = asked.kind === 'unclear' ? session.identity : asked.identity
+      const sealed = await storedIdentity(session, identity, next, sealer)
+      const fields =
+        asked.kind === 'unclear' ? { ...row, secrets: sealed.secrets } : { ...sealed, checkedAtMs: ports.now() }
+      isLeft = !(await write(row, { fields, before: row.secrets }, held))
+      if (asked.kind === 'unclear') throw asked.failure
+      return true
     } finally {
-      await guarded(() => store.release(id))
+      await guarded(() => store.release(session.id, lease.untilMs, isLeft))
     }
   }
 
-  /** What to write of a session, null where it has ended; and what failed, though there is something to write. */
-  async function askAbout(
-    session: Session,
+  /** A refresh token that was used twice is refused, whoever is meant: what somebody else has made of it meanwhile counts. */
+  async function takeRefusal(
+    { reason, says }: Extract<Asked, { kind: 'ended' }>,
     row: StoredSession,
-  ): Promise<{ readonly fields: RefreshedFields | null; readonly failure: Error | null }> {
-    const secrets = await openSecrets(row, sealer)
-    if (secrets === null) throw new GateError('session.store', 'the secrets of a session were sealed by another key')
-    const { refreshToken } = secrets
-    if (refreshToken === null) return { fields: { ...row, isRefreshable: false }, failure: null }
-    const asked = await tools.ask(session, { ...secrets, refreshToken })
-    if (asked.kind === 'ended') {
-      const { reason, says } = asked
+    held: HeldSession,
+    lease: HeldLease,
+  ): Promise<boolean> {
+    const { session } = held
+    const isLost = ports.now() >= lease.untilMs
+    const now = await guarded(() => store.findById(row.id))
+    if (now === null) tools.forget(row.id)
+    else if (now.secrets !== row.secrets) tools.adopt(now, held)
+    else if (isLost) return false
+    else {
+      const isAboutPerson = reason === 'other_subject' || !lease.isLeft
       const facts = { ...sessionFacts(session), by: 'provider', reason }
-      tools.audit.note('sign_out.refused', facts, { facts: { provider_error: says } })
-      return { fields: null, failure: null }
+      const hint = isAboutPerson ? {} : { hint: OF_A_LEFT_ONE }
+      tools.audit.note('sign_out.refused', facts, { facts: { provider_error: says, ...hint } })
+      await end(session, isAboutPerson)
     }
-    if (asked.kind === 'unclear') {
-      const next = { ...secrets, refreshToken: asked.refreshToken }
-      const { secrets: sealed } = await storedIdentity(session, session.identity, next, sealer)
-      return { fields: { ...row, secrets: sealed }, failure: asked.failure }
-    }
-    const fields = await storedIdentity(session, asked.identity, asked.secrets, sealer)
-    return { fields: { ...fields, checkedAtMs: ports.now() }, failure: null }
+    return true
   }
 
-  async function write(row: StoredSession, fields: RefreshedFields, held: HeldSession): Promise<void> {
-    unwritten.set(row.id, fields)
+  /** False where the session is gone, or somebody else has written it. */
+  async function write(row: StoredSession, brought: Brought, held: HeldSession): Promise<boolean> {
+    const { fields, before } = brought
+    unwritten.set(row.id, brought)
     tools.adopt({ ...row, ...fields }, held)
     for (let tries = 1; ; tries++) {
       try {
-        const isThere = await guarded(() => store.update(row.id, fields))
+        const isWritten = await guarded(() => store.update(row.id, fields, before))
         unwritten.delete(row.id)
-        if (!isThere) return tools.forget(row.id)
-        break
+        if (isWritten) break
+        const now = await guarded(() => store.findById(row.id))
+        if (now === null) tools.forget(row.id)
+        else tools.adopt(now, held)
+        return false
       } catch (error) {
         if (tries === WRITES) throw error
         await Bun.sleep(POLL_MS * tries)
@@ -145,12 +213,13 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     // Without a newer answer, nobody has vouched.
     const renewed = fields.checkedAtMs === row.checkedAtMs ? null : parseSession({ ...row, ...fields })
     if (renewed !== null) await tools.note(renewed, 'good')
+    return true
   }
 
-  async function end(session: Session): Promise<void> {
+  async function end(session: Session, isAboutPerson: boolean): Promise<void> {
     await tools.endBy([session.id], async () => {
       // Tokens before the session: a session that is left would be asked about again, and tell them.
-      await tools.note(session, 'refused')
+      if (isAboutPerson) await tools.note(session, 'refused')
       await guarded(() => store.remove(session.id))
     })
   }
@@ -165,8 +234,10 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       const { id } = held.session
       const running = inFlight.get(id)
       if (running !== undefined) return running
+      if (isClosed) return Promise.resolve()
       const flight = attempt(held)
         .catch((error: unknown) => {
+          if (isAbandoned) return
           postpone(held)
           ports.log.warn('A sign-in could not be checked at its provider; it is tried again', {
             user: held.session.identity.subject,
@@ -177,6 +248,17 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         .finally(() => inFlight.delete(id))
       inFlight.set(id, flight)
       return flight
+    },
+    async close(limitMs) {
+      isClosed = true
+      const flights = [...inFlight.values()]
+      if (flights.length > 0) await inTime(Promise.all(flights), limitMs, null)
+      isAbandoned = true
+      if (inFlight.size === 0) return
+      ports.log.warn('Sign-ins were still being checked at their provider when the time to stop was over', {
+        number: inFlight.size,
+        hint: 'where it has used up a refresh token by that, its person has to sign in again; drain in [server] says how long a stop may take',
+      })
     },
   }
 }

@@ -37,6 +37,12 @@ export interface StoredSession {
 /** What a refresh changes of a session. */
 export type RefreshedFields = Pick<StoredSession, 'identity' | 'secrets' | 'sid' | 'checkedAtMs' | 'isRefreshable'>
 
+/** What is known of a lease when it is taken: whether the one before was ended by whoever had it. */
+export type Lease = 'taken' | 'left'
+
+/** A lease that was left: over at any time, and not ended. */
+export const LEFT_MS = 1
+
 /** One host's cookie for a session: the SHA-256 of its value. */
 export interface StoredHandle {
   readonly hash: string
@@ -171,11 +177,21 @@ export interface SessionStore extends AuditStore {
   list(portal: string, page: { readonly after: string | null; readonly limit: number }): MaybePromise<StoredPage>
   /** How many sessions have not come to their end by then, idle ones among them. */
   countSessions(nowMs: number): MaybePromise<number>
-  /** Writes what a refresh brought, ends its lease, and tells every other process; false when the session is gone. */
-  update(sessionId: string, fields: RefreshedFields): MaybePromise<boolean>
-  /** True for one caller alone until `untilMs`, or until `update` or `release`; false for others, and for a session that is gone. */
-  lease(sessionId: string, nowMs: number, untilMs: number): MaybePromise<boolean>
-  release(sessionId: string): MaybePromise<void>
+  /**
+   * Writes what a refresh brought, ends whatever lease there is, and tells every other process; false, and nothing is changed, when
+   * the session is gone, or its secrets are not those of `before` any more.
+   */
+  update(sessionId: string, fields: RefreshedFields, before?: string): MaybePromise<boolean>
+  /**
+   * One caller's alone until `untilMs`, or until `update` or `release`; null for others, and for a session that is gone. The row keeps it
+   * for as long as nobody says what came of it: `left` says that whoever had it before never did.
+   */
+  lease(sessionId: string, nowMs: number, untilMs: number): MaybePromise<Lease | null>
+  /**
+   * Ends the lease that was taken until then. With `isLeft` the next one is told `left`, also where others have had one since; a lease
+   * that others have now stays theirs.
+   */
+  release(sessionId: string, untilMs: number, isLeft: boolean): MaybePromise<void>
   /** Writes when sessions were last used, newest wins. Answers the ids of those that the store does not have. */
   touch(seen: ReadonlyMap<string, number>): MaybePromise<readonly string[]>
   /** Removes sessions with all their handles, and tells every other process. */

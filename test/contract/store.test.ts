@@ -270,7 +270,9 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
   test('an update changes what a refresh may change, and nothing else; a session that is gone stays gone', () =>
     withStore(async store => {
       await store.insert(storedSession('a', { sid: 's1' }), { hash: 'h1', sessionId: 'a', host: 'x' })
-      expect(await store.update('a', REFRESHED)).toBe(true)
+      expect(await store.update('a', REFRESHED, 'others')).toBe(false)
+      expect(await store.findByHash('h1')).toEqual({ session: storedSession('a', { sid: 's1' }), host: 'x' })
+      expect(await store.update('a', REFRESHED, storedSession('a').secrets)).toBe(true)
       expect(await store.findByHash('h1')).toEqual({ session: storedSession('a', REFRESHED), host: 'x' })
       expect(await store.findBySid('https://id.example', 's1')).toEqual([])
       expect(await store.findBySid('https://id.example', 's2')).toHaveLength(1)
@@ -284,15 +286,32 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       const other = open()
       try {
         await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
-        expect(await store.lease('a', 100, 200)).toBe(true)
-        expect(await other.lease('a', 199, 300)).toBe(false)
-        expect(await store.lease('a', 199, 300)).toBe(false)
-        expect(await other.lease('a', 200, 300)).toBe(true)
-        await other.release('a')
-        expect(await store.lease('a', 201, 300)).toBe(true)
+        expect(await store.lease('a', 100, 200)).toBe('taken')
+        expect(await other.lease('a', 199, 300)).toBeNull()
+        expect(await store.lease('a', 199, 300)).toBeNull()
+        // Nobody has said what came of the first.
+        expect(await other.lease('a', 200, 300)).toBe('left')
+        // Which is not ended by whoever had that.
+        await store.release('a', 200, false)
+        expect(await store.lease('a', 201, 301)).toBeNull()
+        await other.release('a', 300, false)
+        expect(await store.lease('a', 202, 302)).toBe('taken')
         await store.update('a', REFRESHED)
-        expect(await other.lease('a', 202, 300)).toBe(true)
-        expect(await store.lease('gone', 0, 10)).toBe(false)
+        expect(await other.lease('a', 203, 303)).toBe('taken')
+        await other.release('a', 303, true)
+        expect(await store.lease('a', 204, 304)).toBe('left')
+        await store.update('a', REFRESHED)
+        // What is said late counts where nobody has it, and else waits for whoever has.
+        await other.release('a', 303, true)
+        expect(await store.lease('a', 205, 305)).toBe('left')
+        await other.release('a', 303, true)
+        expect(await other.lease('a', 304, 400)).toBeNull()
+        await store.release('a', 305, false)
+        expect(await other.lease('a', 304, 400)).toBe('taken')
+        await store.remove('a')
+        await other.release('a', 400, true)
+        expect(await store.findById('a')).toBeNull()
+        expect(await store.lease('gone', 0, 10)).toBeNull()
       } finally {
         await other.close()
       }

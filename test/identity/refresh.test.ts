@@ -55,10 +55,14 @@ function isUnclear(result: unknown): result is Extract<RefreshResult, { kind: 'u
   return typeof result === 'object' && result !== null && 'kind' in result && result.kind === 'unclear'
 }
 
+function isLost(result: unknown): result is Extract<RefreshResult, { kind: 'lost' }> {
+  return typeof result === 'object' && result !== null && 'kind' in result && result.kind === 'lost'
+}
+
 /** What failed, before there were tokens or after. */
 async function refusal(attempt: Promise<unknown>): Promise<{ code: string; check: unknown }> {
   const thrown = await attempt.then(
-    result => (isUnclear(result) ? result.failure : result),
+    result => (isUnclear(result) || isLost(result) ? result.failure : result),
     (error: unknown) => error,
   )
   if (!(thrown instanceof GateError)) throw new Error(`not refused with a GateError: ${JSON.stringify(thrown)}`)
@@ -268,6 +272,39 @@ describe('a refresh says nothing of the person', () => {
   ]
   test.each(STANDS_IN)('with %s', async (_what, status, body, headers, code) => {
     expect((await refusal(refresh({}, answering(status, body, headers)))).code).toBe(code)
+  })
+
+  const DROPPED = Bun.listen({
+    hostname: '127.0.0.1',
+    port: 0,
+    socket: { data: socket => void socket.terminate() },
+  })
+  keep({ [Symbol.dispose]: () => DROPPED.stop(true) })
+  const at = (port: number) => ({ discovery: { token_endpoint: `http://127.0.0.1:${port}/token` } })
+  const FATES: readonly (readonly [string, Misbehaviour, 'lost' | 'kept'])[] = [
+    ['a token endpoint that fails', answering(500, {}, JSON_TYPE), 'lost'],
+    ['a proxy’s 502', answering(502, '', {}), 'lost'],
+    ['a page with 200', answering(200, '<p>hello', { 'content-type': 'text/html' }), 'lost'],
+    ['an ID token that is none', { refresh: { idToken: 'none' } }, 'lost'],
+    ['a connection that breaks off', at(DROPPED.port), 'lost'],
+    ['no connection', at(9), 'kept'],
+    ['a client that is not known', answering(401, { error: 'invalid_client' }, JSON_TYPE), 'kept'],
+    [
+      'a client that is not known, with 200',
+      answering(200, { error: 'incorrect_client_credentials' }, JSON_TYPE),
+      'kept',
+    ],
+    ['too many questions', answering(429, {}, JSON_TYPE), 'kept'],
+    ['a page with 404', answering(404, '', {}), 'kept'],
+    ['no discovery', { instead: { discovery: () => new Response('', { status: 500 }) } }, 'kept'],
+  ]
+  test.each(FATES)('with %s, and whether its refresh token may be used up', async (_what, how, fate) => {
+    const held = await signIn()
+    bad.behave(how)
+    const said = await clientOf()
+      .refresh(held)
+      .catch((thrown: unknown) => (thrown instanceof GateError ? { kind: 'kept' } : { kind: String(thrown) }))
+    expect(said.kind).toBe(fate)
   })
 
   const LATE: readonly [string, NonNullable<Misbehaviour['refresh']>, Misbehaviour][] = [

@@ -1,4 +1,4 @@
-import { GateError } from '../../base/errors.ts'
+import { GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { OAuth2Config, ProviderConfig } from '../../config/types/providers.ts'
 import { besides, prompts, withParameters } from '../addresses.ts'
@@ -106,14 +106,14 @@ export function createOAuth2Client(
     const proof = proofOf(config)
     const tokens = await redeemRefreshToken({ config, proof, metadata, tellOdd, fetch }, refreshToken)
     if (tokens.kind === 'refused') return { kind: 'ended', reason: 'refused', says: tokens.says }
+    if (tokens.kind === 'lost') return tokens
     const next = tokens.refreshToken
     try {
       const fresh = await identify(tokens.accessToken)
       if (fresh.subject !== identity.subject) return { kind: 'ended', reason: 'other_subject' }
       return { kind: 'renewed', identity: fresh, access: grantOf(tokens, askedAtMs), idToken, refreshToken: next }
     } catch (thrown) {
-      if (thrown instanceof GateError) return { kind: 'unclear', refreshToken: next, failure: thrown }
-      throw thrown
+      return { kind: 'unclear', refreshToken: next, failure: toGateError(thrown) }
     }
   }
 

@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi'
-import { GateError } from '../../base/errors.ts'
+import { GateError, toGateError } from '../../base/errors.ts'
 import type { AccessGrant, LoginRequest } from '../provider.ts'
+import { isUnreached } from '../unreached.ts'
 import { askTokens, type TokenRequest } from './endpoint.ts'
 import type { Blame } from './error.ts'
 
@@ -100,11 +101,13 @@ export type Refreshed =
     }
   /** The provider no longer honours it, and said so with this word: the sign-in is over. */
   | { readonly kind: 'refused'; readonly says: string }
+  /** No answer came, or none of which could be told what became of it: it may be used up. */
+  | { readonly kind: 'lost'; readonly failure: GateError }
 
 /**
  * Tokens for a refresh token, or that it is refused.
  *
- * Throws what `askTokens` throws, where that says nothing of the person. Source: RFC 6749 §6 and §5.2; `blameFor` for the
+ * Throws what `askTokens` throws, where that says nothing of the person, and that the token was not used. Source: RFC 6749 §6 and §5.2; `blameFor` for the
  * words of providers that do not keep to it.
  */
 export async function redeemRefreshToken(
@@ -112,9 +115,14 @@ export async function redeemRefreshToken(
   refreshToken: string,
 ): Promise<Refreshed> {
   const { metadata } = request
+  let isSent = false
+  const fetch: TokenRequest['fetch'] = (address, init) => {
+    isSent = true
+    return request.fetch(address, init)
+  }
   try {
     const tokens = await askTokens(
-      { ...request, secrets: [refreshToken] },
+      { ...request, fetch, secrets: [refreshToken] },
       ({ client, auth, options }) => oauth.refreshTokenGrantRequest(metadata, client, auth, refreshToken, options),
       ({ client }, response) => oauth.processRefreshTokenResponse(metadata, client, response),
     )
@@ -129,6 +137,15 @@ export async function redeemRefreshToken(
     if (thrown instanceof GateError && thrown.facts.is_about === ('grant' satisfies Blame)) {
       return { kind: 'refused', says: String(thrown.facts.provider_error) }
     }
-    throw thrown
+    const failure = toGateError(thrown)
+    if (!isSent || isUnused(failure)) throw thrown
+    return { kind: 'lost', failure }
   }
+}
+
+/** Whether an endpoint that gave no tokens has surely left the one that it was asked with: it said so, or was never reached. */
+function isUnused({ facts, cause }: GateError): boolean {
+  const { status, provider_error: word } = facts
+  if (typeof status === 'number') return (status >= 400 && status < 500) || (status < 400 && word !== undefined)
+  return isUnreached(cause)
 }

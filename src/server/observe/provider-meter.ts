@@ -33,7 +33,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
 
 interface OfProvider {
   readonly signIns: Record<'completed' | 'refused' | 'failed', number>
-  readonly refreshes: Record<RefreshResult['kind'] | 'failed', number>
+  readonly refreshes: Record<Exclude<RefreshResult['kind'], 'lost'> | 'failed', number>
   readonly errors: Record<(typeof ERRORS)[number], number>
   readonly took: Record<(typeof CALLS)[number], Histogram>
 }
@@ -95,7 +95,8 @@ export function createProviderMeter(tick: () => number): ProviderMeter {
           refreshes.failed++
           throw thrown
         }
-        refreshes[result.kind]++
+        if (result.kind === 'lost') noteError(providers.of(name), result.failure)
+        refreshes[result.kind === 'lost' ? 'failed' : result.kind]++
         return result
       },
       endSession: request => ask(name, null, () => client.endSession(request)),

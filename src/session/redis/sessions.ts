@@ -1,5 +1,5 @@
 import type { SignInStore } from '../sqlite/tables/sessions.ts'
-import type { StoredSession } from '../store.ts'
+import { LEFT_MS, type StoredSession } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { fieldsOf, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'
 import * as scripts from './scripts/sessions.ts'
@@ -59,17 +59,18 @@ export function sessionsOver(link: RedisLink, ttlOf: (expiresAtMs: number) => nu
     async countSessions(nowMs) {
       return Number(await link.send('ZCOUNT', ['sallyport:1:expires', `(${nowMs}`, '+inf']))
     },
-    async update(sessionId, fields) {
+    async update(sessionId, fields, before) {
       const row = await link.send('HGET', [`sallyport:1:session:${sessionId}`, 'issuer'])
       if (typeof row !== 'string') return false
       const place = fields.sid === null ? '' : sidIndex(row, fields.sid)
-      return (await link.run(scripts.UPDATE, [sessionId, place, ...refreshedFields(fields)])) === 1
+      return (await link.run(scripts.UPDATE, [sessionId, place, before ?? '', ...refreshedFields(fields)])) === 1
     },
     async lease(sessionId, nowMs, untilMs) {
-      return (await link.run(scripts.LEASE, [sessionId, nowMs, untilMs])) === 1
+      const got = await link.run(scripts.LEASE, [sessionId, nowMs, untilMs])
+      return got === 1 ? 'taken' : got === 2 ? 'left' : null
     },
-    async release(sessionId) {
-      await link.run(scripts.RELEASE, [sessionId])
+    async release(sessionId, untilMs, isLeft) {
+      await link.run(scripts.RELEASE, [sessionId, untilMs, isLeft ? LEFT_MS : 0])
     },
     async touch(seen) {
       const all = [...seen]

@@ -3,6 +3,7 @@ import { type Belongings, collectBelongings } from '../belongings.ts'
 import { browserAt } from '../browser/browser-lite.ts'
 import type { AheadClock } from '../clock.ts'
 import { type Gate, startGate } from '../gate.ts'
+import type { Listening } from '../requests.ts'
 import { routeTo } from '../toml.ts'
 import { shared } from './shared.ts'
 
@@ -32,7 +33,7 @@ export async function inTwoGates(
 }
 
 /** Signs the provider's one person in, and answers what stands on that. */
-export async function belongingsAt(gate: Gate): Promise<Belongings> {
+export async function belongingsAt(gate: Listening): Promise<Belongings> {
   const browser = browserAt(gate, HOST)
   expect((await browser.open(`http://${HOST}/`)).response.status).toBe(200)
   return collectBelongings(gate, HOST, `sallyport=${browser.cookie(HOST, 'sallyport')}`)

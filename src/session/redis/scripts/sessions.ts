@@ -63,15 +63,19 @@ end
 return found
 `)
 
-/** id, the index of sids that it belongs to now or nothing, then the changed fields in pairs → 1, or 0 when the session is gone. */
+/**
+ * id, the index of sids that it belongs to now or nothing, the secrets before or nothing, then the changed fields in pairs → 1, or 0 when
+ * the session is gone or its secrets are others.
+ */
 export const UPDATE = script(`
 local id = ARGV[1]
 local key = p .. 'session:' .. id
 if redis.call('EXISTS', key) == 0 then return 0 end
-local at = redis.call('HMGET', key, 'place', 'in_sid')
+local at = redis.call('HMGET', key, 'place', 'in_sid', 'secrets')
+if ARGV[3] ~= '' and at[3] ~= ARGV[3] then return 0 end
 if at[2] then redis.call('ZREM', p .. at[2], at[1]) end
 redis.call('HDEL', key, 'sid', 'in_sid', 'lease')
-redis.call('HSET', key, unpack(ARGV, 3))
+redis.call('HSET', key, unpack(ARGV, 4))
 if ARGV[2] ~= '' then
   redis.call('HSET', key, 'in_sid', ARGV[2])
   redis.call('ZADD', p .. ARGV[2], 0, at[1])
@@ -81,16 +85,24 @@ redis.call('XADD', p .. 'changes', '*', 'updated', id)
 return 1
 `)
 
-/** id, now, until → 1 for one alone. */
+/** id, now, until → 1 for one alone, 2 where the one before was left. */
 export const LEASE = script(`
 local key = p .. 'session:' .. ARGV[1]
 if redis.call('EXISTS', key) == 0 then return 0 end
-if tonumber(redis.call('HGET', key, 'lease') or '0') > tonumber(ARGV[2]) then return 0 end
+local before = redis.call('HGET', key, 'lease')
+if before and tonumber(before) > tonumber(ARGV[2]) then return 0 end
 redis.call('HSET', key, 'lease', ARGV[3])
-return 1
+return before and 2 or 1
 `)
 
-export const RELEASE = script(`return redis.call('HDEL', p .. 'session:' .. ARGV[1], 'lease')`)
+/** id, until, what to leave in its place or 0. */
+export const RELEASE = script(`
+local key = p .. 'session:' .. ARGV[1]
+if redis.call('EXISTS', key) == 0 then return end
+local before = redis.call('HGET', key, 'lease')
+if before and before ~= ARGV[2] then return end
+if ARGV[3] == '0' then redis.call('HDEL', key, 'lease') else redis.call('HSET', key, 'lease', ARGV[3]) end
+`)
 
 /** ids and times in pairs → the ids of which there is no session. */
 export const TOUCH = script(`

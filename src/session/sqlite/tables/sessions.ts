@@ -1,6 +1,13 @@
 import type { Database } from 'bun:sqlite'
 import { andThen } from '../../../base/maybe-promise.ts'
-import type { RefreshedFields, SessionStore, StoredHandle, StoredSession } from '../../store.ts'
+import {
+  LEFT_MS,
+  type Lease,
+  type RefreshedFields,
+  type SessionStore,
+  type StoredHandle,
+  type StoredSession,
+} from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 import { bySlices, SLICE } from '../slices.ts'
 import type { Changes } from './changes.ts'
@@ -116,10 +123,10 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
   )
   const updateOne = database.query(
     `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, checked_ms = ?5, is_refreshable = ?6, lease_ms = 0
-     WHERE id = ?1`,
+     WHERE id = ?1 AND (?7 IS NULL OR secrets = ?7)`,
   )
-  const takeLease = database.query('UPDATE sessions SET lease_ms = ?3 WHERE id = ?1 AND lease_ms <= ?2')
-  const endLease = database.query('UPDATE sessions SET lease_ms = 0 WHERE id = ?')
+  const leaseOf = database.query<{ readonly lease_ms: number }, [string]>('SELECT lease_ms FROM sessions WHERE id = ?')
+  const setLease = database.query('UPDATE sessions SET lease_ms = ?2 WHERE id = ?1')
   const touchOne = database.query('UPDATE sessions SET seen_ms = ?2 WHERE id = ?1 AND seen_ms < ?2')
   const removeOne = database.query('DELETE FROM sessions WHERE id = ?')
   const isThere = database.query('SELECT 1 FROM sessions WHERE id = ?')
@@ -178,18 +185,29 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
       (handle: StoredHandle) => insertHandle.run(handle.hash, handle.sessionId, handle.host).changes > 0,
     ),
     update: retryBusy(
-      database.transaction((sessionId: string, fields: RefreshedFields) => {
+      database.transaction((sessionId: string, fields: RefreshedFields, before?: string) => {
         const { identity, secrets, sid, checkedAtMs, isRefreshable } = fields
-        if (updateOne.run(sessionId, identity, secrets, sid, checkedAtMs, Number(isRefreshable)).changes === 0)
-          return false
+        const values = [identity, secrets, sid, checkedAtMs, Number(isRefreshable), before ?? null]
+        if (updateOne.run(sessionId, ...values).changes === 0) return false
         changes.tellUpdated(sessionId)
         return true
       }),
     ),
     lease: retryBusy(
-      (sessionId: string, nowMs: number, untilMs: number) => takeLease.run(sessionId, nowMs, untilMs).changes > 0,
+      database.transaction((sessionId: string, nowMs: number, untilMs: number): Lease | null => {
+        const before = leaseOf.get(sessionId)?.lease_ms
+        if (before === undefined || before > nowMs) return null
+        setLease.run(sessionId, untilMs)
+        return before === 0 ? 'taken' : 'left'
+      }).immediate,
     ),
-    release: retryBusy((sessionId: string) => void endLease.run(sessionId)),
+    release: retryBusy(
+      database.transaction((sessionId: string, untilMs: number, isLeft: boolean) => {
+        const before = leaseOf.get(sessionId)?.lease_ms
+        if (before === untilMs) setLease.run(sessionId, isLeft ? LEFT_MS : 0)
+        else if (before === 0 && isLeft) setLease.run(sessionId, LEFT_MS)
+      }).immediate,
+    ),
     touch(seen) {
       const gone: string[] = []
       const touched = bySlices([...seen], SLICE, some => andThen(touchSome(some), ids => void gone.push(...ids)))
