@@ -53,6 +53,7 @@ export const EVENTS = {
   'config.save_refused': act('What an admin would have saved was refused', 'warn'),
   'audit.exported': act('An admin exported the audit trail'),
   'audit.erased': act('Somebody was erased from the audit trail'),
+  'audit.emptied': act('The audit trail has no rows any more', 'warn'),
   'audit.lost': act('Rows of the audit trail could not be written, and are lost', 'error'),
 } as const satisfies Readonly<Record<string, EventKind>>
 

@@ -34,6 +34,14 @@ export interface AuditStore {
   listAudit(page: { readonly after: string | null; readonly limit: number }): MaybePromise<AuditPage>
   /** Removes these rows; those that are gone already are none. */
   removeAudit(ids: readonly string[]): MaybePromise<void>
-  /** Removes what is older than this, and what is above the bounds. */
-  trimAudit(beforeMs: number, bounds: AuditBounds): MaybePromise<void>
+  /**
+   * Says how long a process keeps rows (0: not at all), and answers the longest time that any has said in the last `heardMs`, this one among
+   * them. By the store's own clock where it has one.
+   */
+  announceKeep(processId: string, keepMs: number, nowMs: number, heardMs: number): MaybePromise<number>
+  /**
+   * Removes what is older than `keepMs` (0: everything), by the store's own clock where it has one, and what is above the bounds. Answers
+   * how many rows went.
+   */
+  trimAudit(keepMs: number, nowMs: number, bounds: AuditBounds): MaybePromise<number>
 }

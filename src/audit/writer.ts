@@ -4,7 +4,7 @@ import { createSparingLog } from '../base/sparing-log.ts'
 import { createCounting } from './counting.ts'
 import { type AuditEvent, EVENTS } from './events.ts'
 import { type Besides, tellEvent } from './line.ts'
-import { type AuditFacts, type AuditRecord, cleanFacts, renderRecord } from './record.ts'
+import { type AuditFacts, type AuditRecord, cleanFacts, parseRecord, renderRecord } from './record.ts'
 import type { AuditBounds, AuditStore, StoredAudit } from './store.ts'
 
 /**
@@ -21,8 +21,13 @@ export interface Audit {
 
 /** An Audit with what only its owner does. Pairs with `close`. */
 export interface OpenAudit extends Audit {
-  /** Removes the rows that are too old, or too many; all, where none are kept. Throws what the store throws. */
-  tend(): Promise<void>
+  /** Tells other processes how long this one keeps rows; it never throws. For a server that starts: they remove nothing newer. */
+  announce(): Promise<void>
+  /**
+   * Says again how long this process keeps rows, and where `mayRemove`, removes those that are too old for every process of the store, or too
+   * many. Where that leaves none, there is a line and a row about it. Throws what the store throws.
+   */
+  tend(mayRemove: boolean): Promise<void>
   /** Writes what is pending; it never throws. */
   close(): Promise<void>
 }
@@ -44,6 +49,7 @@ const AUDIT_BOUNDS: AuditBounds = { frequent: 200_000, others: 1_000_000 }
 export const NO_AUDIT: OpenAudit = Object.freeze({
   note: () => {},
   keep: async () => {},
+  announce: async () => {},
   tend: async () => {},
   close: async () => {},
 })
@@ -53,6 +59,10 @@ const FLUSH_MS = 1_000
 const WINDOW_MS = 60_000
 /** Rows that wait for a store that does not take them; the oldest are given up. */
 const MOST_PENDING = 10_000
+/** How long after its last word what a process keeps counts: it says so each minute, and a restart takes less. */
+const HEARD_MS = 10 * 60_000
+/** A server that expires rows by itself keeps the one that says that there were others. */
+const EMPTIED_KEPT_MS = 400 * 24 * 60 * 60_000
 /** Rows in one transaction. */
 const BATCH = 500
 
@@ -64,9 +74,11 @@ const BATCH = 500
 export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS }: AuditOptions): OpenAudit {
   const told = lines === undefined ? null : createSparingLog(lines, ports.now)
   const counting = createCounting()
+  const processId = crypto.randomUUID()
   let pending: StoredAudit[] = []
   let lost = 0
   let isFailing = false
+  let isOutvoted = false
   let isClosed = false
   let flushTimer: Timer | null = null
   let windowTimer: Timer | null = null
@@ -154,15 +166,54 @@ export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS
     add('audit.lost', { number }, undefined)
   }
 
+  const sayKeep = async () => store.announceKeep(processId, keepMs(), ports.now(), HEARD_MS)
+
+  /** Rows stay as long as the process says that keeps them longest: one with another file must not take them from the others. */
+  function tellLonger(longestMs: number): void {
+    const isLonger = longestMs > keepMs()
+    if (isLonger && !isOutvoted) {
+      ports.log.warn('Another gate of this session store keeps the audit trail for longer, and so its rows stay', {
+        keep_ms: keepMs(),
+        longest_ms: longestMs,
+        hint: 'give both files the same keep in [audit]',
+      })
+    }
+    isOutvoted = isLonger
+  }
+
+  /** That rows are gone is a row itself; it stays until others come. */
+  async function trim(longestMs: number): Promise<void> {
+    const { rows } = await store.listAudit({ after: null, limit: 2 })
+    const [newest, second] = rows
+    if (newest === undefined) return
+    if (second === undefined && parseRecord(newest.record)?.event === 'audit.emptied') return
+    const number = await store.trimAudit(longestMs, ports.now(), bounds)
+    if (number === 0 || (await store.listAudit({ after: null, limit: 1 })).rows.length > 0) return
+    const why = longestMs === 0 ? 'no gate of this session store keeps rows' : 'all were older than keep'
+    const facts: AuditFacts = { number, reason: why }
+    if (told !== null) tellEvent(told, 'audit.emptied', facts)
+    const record = renderRecord({ atMs: ports.now(), event: 'audit.emptied', facts })
+    await store.appendAudit([{ atMs: ports.now(), isFrequent: false, record }], Math.max(longestMs, EMPTIED_KEPT_MS))
+  }
+
   return {
+    async announce() {
+      try {
+        await sayKeep()
+      } catch (error) {
+        ports.log.warn('Other gates could not be told how long this one keeps the audit trail', errorFacts(error))
+      }
+    },
     note(event, facts, besides) {
       if (add(event, facts, besides)) flushSoon()
     },
     async keep(event, facts, besides) {
       if (add(event, facts, besides)) await flush()
     },
-    async tend() {
-      await store.trimAudit(keepMs() === 0 ? Number.POSITIVE_INFINITY : ports.now() - keepMs(), bounds)
+    async tend(mayRemove) {
+      const longestMs = await sayKeep()
+      tellLonger(longestMs)
+      if (mayRemove) await trim(longestMs)
     },
     async close() {
       if (windowTimer !== null) clearTimeout(windowTimer)

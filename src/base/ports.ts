@@ -30,6 +30,8 @@ export interface RunOptions {
 export interface Ports {
   /** Milliseconds since the epoch. */
   now(): number
+  /** Milliseconds by a clock that nobody sets; absent: `now` is one. */
+  tick?(): number
   /** Cryptographically strong random bytes. */
   random(byteCount: number): Uint8Array<ArrayBuffer>
   /** For what goes on to an application and back as it is: the proxy's alone. */

@@ -24,6 +24,7 @@ export function realPorts(
     ask,
     resolve: async host => (await lookup(host, { all: true })).map(({ address }) => address),
     run: runProgram,
+    tick: () => performance.now(),
     readText: io.readText,
     readBytes: io.readBytes,
     ...(io.listFolder === undefined ? {} : { listFolder: io.listFolder }),

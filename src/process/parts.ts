@@ -125,6 +125,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     keepAuditMs: () => inForce().audit.keepMs,
     auditLines: ports.log,
   })
+  void audit.announce()
   // Names may have left their file while nothing ran; one process of several looks.
   if (worker === undefined || worker.index === 1) void sessions.lookForLeftBehind()
   const fileAudit = auditOfFile(audit, worker)

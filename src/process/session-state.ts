@@ -19,7 +19,7 @@ import type { SessionStore } from '../session/store.ts'
 import { type StoreWatch, watchStore } from '../session/watched-store.ts'
 
 /** What processes share besides sessions. */
-type Shared = Pick<SessionStore, 'readShared' | 'replaceShared'>
+type Shared = Pick<SessionStore, 'readShared' | 'replaceShared' | 'clock'>
 
 export interface StateOptions {
   /** Absent: no provider is asked about anyone. */
@@ -50,7 +50,7 @@ export interface SessionState {
  */
 export function openSessionState(
   config: Config,
-  ports: Pick<Ports, 'now' | 'random' | 'log'>,
+  ports: Pick<Ports, 'now' | 'tick' | 'random' | 'log'>,
   { ask, makeDraft, keepAuditMs = () => config.audit.keepMs, auditLines, watch = null }: StateOptions = {},
 ): SessionState {
   const { store: where } = config.sessions

@@ -1,6 +1,7 @@
 import { NO_AUDIT, type OpenAudit } from '../audit/writer.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
+import { type ClockState, createClockWatch } from './clock-watch.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import { isAccessId, isSignIn } from './credentials/credential-sessions.ts'
 import { createFollowers } from './credentials/followers.ts'
@@ -52,6 +53,8 @@ export interface OpenSessions extends Sessions {
   readonly providerTokens: ProviderTokens
   /** How many sign-ins are kept that have not come to their end. Throws `session.store`. */
   count(): MaybePromise<number>
+  /** What is known of this machine's clock, by that of the store. */
+  clock(): ClockState
   configure(limits: SessionLimits): void
   /**
    * Ends what belongs to names that the files of users do not have: they may have left while nothing ran. For a server that starts; a
@@ -83,7 +86,7 @@ export interface SessionOptions {
   readonly store: SessionStore
   readonly sealer: Sealer
   readonly limits: SessionLimits
-  readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
+  readonly ports: Pick<Ports, 'now' | 'tick' | 'random' | 'log'>
   /** Who tells of sessions that end by themselves; it is tended, and closed, with the sessions. Absent: nobody. */
   readonly audit?: OpenAudit
   /** How a provider is asked about a session again; absent: nobody is ever asked. */
@@ -161,6 +164,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
     for (const key of changed) followers.forgetOwner(ownerIdOf(parseKey(key)))
     for (const listener of grantListeners) listener()
   })
+  const clock = createClockWatch(store, ports)
+  // A store that cannot be asked yet is asked again, before anything is removed.
+  void clock.look().catch(() => undefined)
   const lookers: (() => void)[] = []
   const lookAgain = () => {
     for (const look of lookers) look()
@@ -171,6 +177,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       ports,
       audit,
       memory,
+      clock,
       uses,
       followers,
       signing,
@@ -208,6 +215,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     ...once,
     ...createAllowances(store, ports),
     ...management,
+    clock: () => clock.state,
     count: () => guarded(() => store.countSessions(ports.now())),
     follower: followers.current,
     async check({ id, expiresAtMs, identity }) {

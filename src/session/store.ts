@@ -264,10 +264,12 @@ export interface SessionStore extends AuditStore {
    */
   replacePushed(directory: string, id: string, before: string | null, after: string | null): MaybePromise<boolean>
   /**
-   * Removes what has expired; `idleBeforeMs` is the last use before which any session is idle too long. To every other process, a session,
-   * token or link that goes has ended as by `remove`. Answers those of which `changesSince` does not tell this one.
+   * Removes what has expired, and sessions that were not used for `idleMs`, by the store's own clock where it has one. To every other
+   * process, a session, token or link that goes has ended as by `remove`. Answers those of which `changesSince` does not tell this one.
    */
-  purge(nowMs: number, idleBeforeMs: number): MaybePromise<readonly string[]>
+  purge(nowMs: number, idleMs: number): MaybePromise<readonly string[]>
+  /** The time by the store's own clock, which all processes share; null where it has none, and that of this machine counts. */
+  clock(): MaybePromise<number | null>
   /**
    * Calls soon after anything may have been written, by whomever. Null where nobody tells: then `changesSince` is to be asked
    * again and again.

@@ -4,6 +4,7 @@ import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import { oneAtATime, repeatEvery } from '../base/repeat.ts'
 import { tickWhileBusy } from '../base/while-busy.ts'
+import type { ClockWatch } from './clock-watch.ts'
 import type { Followers } from './credentials/followers.ts'
 import { isOwnerId } from './credentials/owners.ts'
 import { type EndedMatch, isEveryone } from './ended.ts'
@@ -33,6 +34,7 @@ export interface UpkeepTools {
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly audit: Pick<OpenAudit, 'tend'>
   readonly memory: SessionMemory
+  readonly clock: ClockWatch
   readonly uses: LastUses
   readonly followers: Followers
   readonly signing: { tend(): Promise<void> }
@@ -63,7 +65,7 @@ export interface Upkeep {
  * removing what is over. `close` stops it and writes what is pending; it never throws.
  */
 export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
-  const { store, ports, audit, memory, uses, followers, signing, grants, directories, withdrawal } = tools
+  const { store, ports, audit, memory, clock, uses, followers, signing, grants, directories, withdrawal } = tools
   const { forget, endUnstored, lookAgain } = tools
 
   async function hearOthers(): Promise<void> {
@@ -105,7 +107,8 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     await uses.flush()
     const nowMs = ports.now()
     const idleMs = longestIdleMs(memory.limits) + (timers.lateMs ?? LATE_MS)
-    for (const id of await store.purge(nowMs, nowMs - idleMs)) forget(id)
+    if (!(await clock.look())) return
+    for (const id of await store.purge(nowMs, idleMs)) forget(id)
   }
 
   grants
@@ -115,7 +118,9 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     repeatEvery(everyMs, { what, work, log: ports.log })
   const running = [
     repeat(timers.purgeMs, 'purge old sessions', purge),
-    repeat(timers.purgeMs, 'purge the audit trail', audit.tend),
+    repeat(timers.purgeMs, 'purge the audit trail', async () => {
+      await audit.tend(await clock.look())
+    }),
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
     repeat(timers.purgeMs, 'end what belonged to names that left a file of users', withdrawal.tend),
   ]

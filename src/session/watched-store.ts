@@ -57,6 +57,7 @@ export function watchStore(store: SessionStore, watch: StoreWatch): SessionStore
     listLinks: reads.listLinks,
     findOwner: reads.findOwner,
     listPushed: reads.listPushed,
+    clock: reads.clock,
     readPushed: reads.readPushed,
     changesSince: () => polling(one => one.changesSince()),
     onWritten: store.onWritten,

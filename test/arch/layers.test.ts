@@ -116,7 +116,10 @@ const RANKS: readonly (readonly Room[])[] = [
           parts: ['lru.ts', 'pushed/standings.ts', 'redis'],
           ban: 'what is kept in memory, or elsewhere, is not the truth',
         },
-        { parts: ['last-use.ts', 'memory.ts', 'refresh.ts'], ban: 'a session is renewed without anyone asking for it' },
+        {
+          parts: ['clock-watch.ts', 'last-use.ts', 'memory.ts', 'refresh.ts'],
+          ban: 'a session is renewed without anyone asking for it',
+        },
         {
           parts: [
             'ask.ts',

@@ -459,26 +459,25 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
 
   test('a purge removes what is over, by age or by idleness, and nothing else', () =>
     withStore(async store => {
-      await store.insert(storedSession('old', { expiresAtMs: 100, lastSeenMs: 90 }), {
-        hash: 'old',
-        sessionId: 'old',
-        host: 'x',
-      })
-      await store.insert(storedSession('idle', { expiresAtMs: 999, lastSeenMs: 10 }), {
-        hash: 'idle',
-        sessionId: 'idle',
-        host: 'x',
-      })
-      await store.insert(storedSession('live', { expiresAtMs: 999, lastSeenMs: 90 }), {
-        hash: 'live',
-        sessionId: 'live',
-        host: 'x',
-      })
-      await store.keepOwner({ id: 'person:a', identity: '{}', standing: 'revoked', notedAtMs: 1, expiresAtMs: 999 })
-      await store.purge(100, 50)
+      const begunMs = Date.now()
+      const add = (id: string, expiresAtMs: number) =>
+        store.insert(storedSession(id, { expiresAtMs, lastSeenMs: Date.now() }), { hash: id, sessionId: id, host: 'x' })
+      await add('idle', begunMs + 1e6)
+      await Bun.sleep(1200)
+      const laterMs = Date.now()
+      await add('old', begunMs - 1)
+      await add('live', begunMs + 1e6)
+      await store.keepOwner({ id: 'person:a', identity: '{}', standing: 'revoked', notedAtMs: 1, expiresAtMs: 9e15 })
+      const nowMs = Date.now()
+      await store.purge(nowMs, nowMs - laterMs + 700)
       expect(await store.findOwner('person:a')).not.toBeNull()
       expect(await store.findByHash('old')).toBeNull()
       expect(await store.findByHash('idle')).toBeNull()
+      expect(await store.findByHash('live')).not.toBeNull()
+      // What is used again is idle no more.
+      await Bun.sleep(1200)
+      await store.touch(new Map([['live', Date.now()]]))
+      await store.purge(Date.now(), 1000)
       expect(await store.findByHash('live')).not.toBeNull()
     }))
 
@@ -494,7 +493,7 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
           })
         }
         await other.changesSince()
-        await store.purge(200, 0)
+        await store.purge(200, 1e9)
         expect(await other.changesSince()).toEqual({ removed: ['old'], updated: [] })
         const touched = { old: 9.1e14, live: 9.2e14, never: 5 }
         expect([...(await store.touch(new Map(Object.entries(touched))))].sort()).toEqual(['never', 'old'])
@@ -596,18 +595,19 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
         ['1', '2', '3', '4'].map(record => row(record, true)),
         KEPT_MS,
       )
-      await store.trimAudit(Date.now() - KEPT_MS, bounds)
+      expect(await store.trimAudit(KEPT_MS, Date.now(), bounds)).toBe(2)
       expect([...(await trail(store))].sort()).toEqual(['3', '4', 'a', 'b'])
       await store.appendAudit(
         ['c', 'd'].map(record => row(record)),
         KEPT_MS,
       )
-      await store.trimAudit(Date.now() - KEPT_MS, bounds)
+      expect(await store.trimAudit(KEPT_MS, Date.now(), bounds)).toBe(1)
       expect([...(await trail(store))].sort()).toEqual(['3', '4', 'b', 'c', 'd'])
-      await store.trimAudit(Date.now() + KEPT_MS, bounds)
+      await Bun.sleep(20)
+      expect(await store.trimAudit(10, Date.now(), bounds)).toBe(5)
       expect(await trail(store)).toEqual([])
       await store.appendAudit([row('last')], KEPT_MS)
-      await store.trimAudit(Number.POSITIVE_INFINITY, bounds)
+      expect(await store.trimAudit(0, Date.now(), bounds)).toBe(1)
       expect(await trail(store)).toEqual([])
     }))
 
@@ -623,7 +623,7 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
         expect(await store.replaceShared('keys', 'one', 'three')).toBe(false)
         expect(await store.replaceShared('keys', null, 'three')).toBe(false)
         expect([await store.readShared('keys'), await store.readShared('other')]).toEqual(['two', null])
-        await store.purge(4_000_000_000_000, 4_000_000_000_000)
+        await store.purge(4_000_000_000_000, 0)
         expect(await store.readShared('keys')).toBe('two')
       } finally {
         await other.close()

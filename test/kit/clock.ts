@@ -7,21 +7,36 @@ export interface FakeClock {
   advance(ms: number): void
 }
 
-export function fakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
+/** One that is also set, as an administrator or a wrong time server does: no time has passed by `tick`. */
+export interface SettableClock extends FakeClock {
+  tick(): number
+  set(ms: number): void
+}
+
+export function fakeClock(startMs = Date.UTC(2026, 0, 1)): SettableClock {
   let nowMs = startMs
+  let ticks = 0
   return {
     now: () => nowMs,
+    tick: () => ticks,
     advance(ms) {
+      nowMs += ms
+      ticks += ms
+    },
+    set(ms) {
       nowMs += ms
     },
   }
 }
 
 /** Real randomness and a silent log around any clock: what the session room needs of its ports. */
-export function quietPorts(clock: Pick<Ports, 'now'>): Pick<Ports, 'now' | 'random' | 'resolve' | 'log'> {
+export function quietPorts(
+  clock: Pick<Ports, 'now' | 'tick'>,
+): Pick<Ports, 'now' | 'tick' | 'random' | 'resolve' | 'log'> {
   const silent = () => undefined
   return {
     now: clock.now,
+    ...(clock.tick === undefined ? {} : { tick: clock.tick }),
     random: plantingRandom,
     resolve: async () => [],
     log: { debug: silent, info: silent, warn: silent, error: silent },

@@ -1,6 +1,7 @@
 import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import type { Ports } from '../../src/base/ports.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import type { SessionLimits } from '../../src/session/life.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
@@ -8,7 +9,7 @@ import { openRedisStore } from '../../src/session/redis/store.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import type { SessionTimers } from '../../src/session/upkeep.ts'
-import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
+import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { untilTheEnd } from '../kit/opened.ts'
@@ -30,10 +31,12 @@ interface Gate {
   readonly sessions: OpenSessions
   /** Sessions of whose end whoever listens was told. */
   readonly ended: readonly string[]
+  /** What it has logged as a warning or an error. */
+  readonly told: readonly string[]
 }
 
 interface GateOptions {
-  readonly clock?: Pick<FakeClock, 'now'>
+  readonly clock?: Pick<Ports, 'now' | 'tick'>
   readonly idleMs?: number
   readonly timers?: Partial<SessionTimers>
 }
@@ -84,7 +87,10 @@ async function withGates(
   try {
     await act({
       gate({ clock = { now: Date.now }, idleMs = LIMITS.idleMs, timers = {} } = {}) {
-        const ports = quietPorts(clock)
+        const told: string[] = []
+        const tell = (message: string) => void told.push(message)
+        const quiet = quietPorts(clock)
+        const ports = { ...quiet, log: { ...quiet.log, warn: tell, error: tell } }
         const sessions = openSessions({
           store: openStore(ports),
           sealer: createSealer(new Uint8Array(32).fill(7), ports),
@@ -95,7 +101,7 @@ async function withGates(
         opened.push(sessions)
         const ended: string[] = []
         sessions.onEnd(id => ended.push(id))
-        return { sessions, ended }
+        return { sessions, ended, told }
       },
       emptySilently,
     })
@@ -215,3 +221,54 @@ describe.each([
       expect(await whoIs(here, token)).toBeNull()
     }))
 })
+
+test('a gate of Redis whose clock is three hours ahead says so, and nobody loses a session by it', () =>
+  withRedis(async ({ gate }) => {
+    const here = gate()
+    const { token } = await signIn(here, 'ada')
+    const ahead = gate({ clock: { now: () => Date.now() + 3 * HOUR }, timers: { purgeMs: 20 } })
+    await eventually(
+      () => ahead.told.some(line => line.includes('differs from that of the session store')),
+      'it says so',
+    )
+    // As many clean-ups as ten minutes have.
+    await Bun.sleep(200)
+    expect([await here.sessions.count(), here.ended, await whoIs(here, token)]).toEqual([1, [], 'ada'])
+    expect(ahead.told).toHaveLength(1)
+    const { aheadMs, isTrusted } = ahead.sessions.clock()
+    expect([Math.round((aheadMs ?? 0) / 60_000), isTrusted, here.sessions.clock().isTrusted]).toEqual([
+      180,
+      false,
+      true,
+    ])
+  }))
+
+test('what a gate of Redis writes whose clock is three hours behind is not idle for the others', () =>
+  withRedis(async ({ gate }) => {
+    const behind = gate({ clock: { now: () => Date.now() - 3 * HOUR } })
+    const { token } = await signIn(behind, 'ada')
+    gate({ timers: { purgeMs: 20 } })
+    await Bun.sleep(200)
+    expect([behind.ended, await whoIs(behind, token)]).toEqual([[], 'ada'])
+  }))
+
+test('a gate of SQLite removes nothing for ten minutes after its clock was set, and everyone is back once that is mended', () =>
+  withSqlite(async ({ gate }) => {
+    const clock = fakeClock(Date.now())
+    const here = gate({ clock, timers: { purgeMs: 20 } })
+    const { token, session } = await signIn(here, 'ada')
+    const isTold = (times: number) => here.told.filter(line => line.includes('was set')).length === times
+    clock.set(3 * HOUR)
+    await eventually(() => isTold(1), 'it says so')
+    await Bun.sleep(200)
+    expect([await whoIs(here, token), here.ended, here.sessions.clock().isTrusted]).toEqual([null, [], false])
+    clock.set(-3 * HOUR)
+    await eventually(() => isTold(2), 'it says so again')
+    expect(await whoIs(here, token)).toBe('ada')
+    // A right clock goes on as it was: what is over is removed.
+    clock.advance(15 * MINUTE)
+    await eventually(() => here.sessions.clock().isTrusted, 'it is trusted again')
+    expect(await whoIs(here, token)).toBe('ada')
+    clock.advance(3 * HOUR)
+    await eventually(() => here.ended.includes(session.id), 'it is removed')
+  }))

@@ -7,6 +7,7 @@ import type { Config } from '../../config/types/config.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
 import { addressText } from '../../server/listen/address-text.ts'
 import { listen } from '../../server/listen/listen.ts'
+import { createClockWatch } from '../../session/clock-watch.ts'
 import { openStateAsUser } from '../with-sessions.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 
@@ -62,10 +63,16 @@ async function examineStore(config: Config, ports: Pick<Ports, 'now' | 'random' 
   const { store } = config.sessions
   if (store.kind === 'sqlite') return examineFile(store.path)
   try {
-    const { sessions } = openStateAsUser(config, ports)
+    const { sessions, store } = openStateAsUser(config, ports)
     try {
       await sessions.find(randomToken(ports.random), 'doctor.invalid')
-      return good('the session store answers')
+      const clock = createClockWatch(store, ports)
+      if (await clock.look()) return good('the session store answers, and its clock is this machine’s')
+      const aheadS = Math.round((clock.state.aheadMs ?? 0) / 1000)
+      return bad(
+        `the clock of this machine is ${Math.abs(aheadS)} s ${aheadS < 0 ? 'behind' : 'ahead of'} that of the session store`,
+        'have NTP set both: people are signed out too early or too late, and this machine removes nothing from the store',
+      )
     } finally {
       await sessions.close()
     }

@@ -9,6 +9,7 @@ import { countFamilies, type Gauge, gaugeFamilies } from '../../server/observe/m
 import { findUnready, STORE_MS } from '../../server/observe/readiness.ts'
 import type { StatusFacts } from '../../server/observe/status.ts'
 import { upstreamGauges } from '../../server/observe/upstream-gauges.ts'
+import type { ClockState } from '../../session/clock-watch.ts'
 import type { Parts } from '../parts.ts'
 import { processFamilies } from './process-families.ts'
 
@@ -55,6 +56,7 @@ export function sourcesOf(
         ...countFamilies(metrics),
         ...gaugeFamilies(gauges),
         ...(alive === null ? [] : [sessionFamily(alive)]),
+        ...clockFamilies(sessions.clock()),
         ...((await meters?.families()) ?? []),
         ...processFamilies(),
       ]
@@ -67,6 +69,7 @@ export function sourcesOf(
         ),
         origins: parts.view().origins,
         sessions: await aliveSessions(sessions),
+        clock: sessions.clock(),
         certificates: certificates().map(({ names, expiresAtMs }) => ({ names, endsAtMs: expiresAtMs })),
         awaited: (config.tls?.acme?.names ?? []).filter(
           name => !acme.certificates.some(({ names }) => names.includes(name)),
@@ -92,6 +95,24 @@ async function aliveSessions(sessions: Parts['sessions']): Promise<number | null
   } catch {
     return null
   }
+}
+
+/** By how much the clock differs from the store's, and whether it is trusted. */
+function clockFamilies({ aheadMs, isTrusted }: ClockState): readonly Family[] {
+  return [
+    simpleFamily(
+      'gauge',
+      'sallyport_clock_ahead_seconds',
+      'How far the clock of this machine is ahead of that of the session store, below 0 where it is behind; 0 for SQLite.',
+      (aheadMs ?? 0) / 1000,
+    ),
+    simpleFamily(
+      'gauge',
+      'sallyport_clock_untrusted',
+      'Processes that remove nothing from the session store: their clock differs from its, or was set a moment ago.',
+      isTrusted ? 0 : 1,
+    ),
+  ]
 }
 
 function sessionFamily(alive: number): Family {

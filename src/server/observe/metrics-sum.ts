@@ -43,7 +43,12 @@ export function sumMetrics(processes: readonly (readonly Family[])[]): readonly 
 }
 
 /** What each process tells of something that is there once; and of descriptors, of which each process has its own number and limit. */
-const SAME_FOR_ALL: ReadonlySet<string> = new Set(['sallyport_sessions', 'process_open_fds', 'process_max_fds'])
+const SAME_FOR_ALL: ReadonlySet<string> = new Set([
+  'sallyport_sessions',
+  'sallyport_clock_ahead_seconds',
+  'process_open_fds',
+  'process_max_fds',
+])
 
 /** What outlives a process that is gone: counts go on, gauges went with it. */
 export function keepCounts(families: readonly Family[]): readonly Family[] {

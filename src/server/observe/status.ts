@@ -17,6 +17,8 @@ export interface StatusFacts {
   /** Hosts that an authority has yet to give a certificate for. */
   readonly awaited: readonly string[]
   readonly providers: readonly { readonly name: string; readonly label: string; readonly state: ProviderWord }[]
+  /** This machine's clock by that of the session store; absent in what a process of before says. */
+  readonly clock?: { readonly aheadMs: number | null; readonly isTrusted: boolean }
 }
 
 type ProviderWord = 'answers' | 'fails' | 'unasked'
@@ -49,6 +51,12 @@ export interface Status extends Omit<StatusFrame, 'unready'> {
     readonly failures: number
   }>
   readonly sessions: { readonly alive: number | null }
+  readonly clock: {
+    /** `wrong`: it differs from the session store's, or was set a moment ago; nothing is removed from the store by it. */
+    readonly state: 'good' | 'wrong'
+    /** Seconds ahead of the store's clock, below 0 where it is behind; null where the store has none. */
+    readonly ahead_s: number | null
+  }
   readonly certificates: {
     readonly total: number
     readonly good: number
@@ -97,6 +105,7 @@ export function tellStatus(processes: readonly StatusFacts[], frame: StatusFrame
     applications: counted(applications),
     upstreams: counted(upstreams),
     sessions: { alive: most(processes.map(({ sessions }) => sessions)) },
+    clock: clockOf(processes),
     certificates: certificatesOf(first, nowMs),
     providers: providersOf(processes),
   }
@@ -130,6 +139,17 @@ function certificatesOf(facts: StatusFacts | undefined, nowMs: number): Status['
     awaited: awaited.length,
     days_left: held.length === 0 ? null : Math.min(...held.map(({ days_left }) => days_left)),
     list: [...held, ...awaited],
+  }
+}
+
+/** All of one machine have one clock; of what they say, the worst counts. */
+function clockOf(processes: readonly StatusFacts[]): Status['clock'] {
+  const clocks = processes.flatMap(({ clock }) => clock ?? [])
+  const ahead = clocks.flatMap(({ aheadMs }) => aheadMs ?? [])
+  const [worst] = ahead.sort((one, other) => Math.abs(other) - Math.abs(one))
+  return {
+    state: clocks.every(({ isTrusted }) => isTrusted) ? 'good' : 'wrong',
+    ahead_s: worst === undefined ? null : Math.round(worst / 1000),
   }
 }
 

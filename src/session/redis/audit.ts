@@ -1,6 +1,6 @@
 import type { AuditRow, AuditStore } from '../../audit/store.ts'
 import type { RedisLink } from './connection.ts'
-import { APPEND_AUDIT } from './scripts/shared.ts'
+import { ANNOUNCE_KEEP, APPEND_AUDIT, TRIM_AUDIT } from './scripts/shared.ts'
 
 const STREAMS = { others: 'sallyport:1:audit', frequent: 'sallyport:1:audit-frequent' } as const
 
@@ -43,15 +43,11 @@ export function auditOver(link: RedisLink): AuditStore {
         if (places.length > 0) await link.send('XDEL', [STREAMS[kind], ...places])
       }
     },
-    async trimAudit(beforeMs, bounds) {
-      for (const kind of ['others', 'frequent'] as const) {
-        const stream = STREAMS[kind]
-        if (beforeMs === Number.POSITIVE_INFINITY) await link.send('DEL', [stream])
-        else {
-          await link.send('XTRIM', [stream, 'MINID', `${Math.max(0, Math.floor(beforeMs))}`])
-          await link.send('XTRIM', [stream, 'MAXLEN', `${bounds[kind]}`])
-        }
-      }
+    async announceKeep(processId, keepMs, _nowMs, heardMs) {
+      return Number(await link.run(ANNOUNCE_KEEP, [processId, keepMs, heardMs]))
+    },
+    async trimAudit(keepMs, _nowMs, { others, frequent }) {
+      return Number(await link.run(TRIM_AUDIT, [keepMs, others, frequent]))
     },
   }
 }

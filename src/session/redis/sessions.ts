@@ -21,12 +21,9 @@ export function sessionsOver(link: RedisLink, ttlOf: (expiresAtMs: number) => nu
 
   return {
     async insert(session, handle) {
-      const { id, expiresAtMs, lastSeenMs } = session
+      const { id, expiresAtMs } = session
       const { host, hash } = handle
-      await link.run(scripts.INSERT, [
-        ...[ttlOf(expiresAtMs), id, host, hash, expiresAtMs, lastSeenMs],
-        ...fieldsOf(session),
-      ])
+      await link.run(scripts.INSERT, [...[ttlOf(expiresAtMs), id, host, hash, expiresAtMs], ...fieldsOf(session)])
     },
     async addHandle({ sessionId, host, hash }) {
       return (await link.run(scripts.ADD_HANDLE, [sessionId, host, hash])) === 1

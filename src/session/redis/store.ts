@@ -115,9 +115,14 @@ export function openRedisStore(
     async replaceShared(name, before, after) {
       return (await link.run(REPLACE_SHARED, [name, before ?? '', after])) === 1
     },
-    async purge(nowMs, idleBeforeMs) {
+    async clock() {
+      const time = await link.send('TIME', [])
+      const [seconds, micros] = Array.isArray(time) ? time.map(Number) : []
+      return seconds === undefined || micros === undefined ? null : seconds * 1000 + Math.floor(micros / 1000)
+    },
+    async purge(_nowMs, idleMs) {
       for (let step = 0; step < PURGE_STEPS; step++) {
-        const more = await link.run(PURGE, [nowMs, idleBeforeMs, BATCH, ports.now() - CHANGES_KEPT_MS])
+        const more = await link.run(PURGE, [idleMs, BATCH, CHANGES_KEPT_MS])
         if (more !== 1) break
       }
       return []

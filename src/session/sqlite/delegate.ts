@@ -52,7 +52,9 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     appendAudit: (rows, keepMs) => run(store => store.appendAudit(rows, keepMs)),
     listAudit: page => run(store => store.listAudit(page)),
     removeAudit: ids => run(store => store.removeAudit(ids)),
-    trimAudit: (beforeMs, bounds) => run(store => store.trimAudit(beforeMs, bounds)),
-    purge: (nowMs, idleBeforeMs) => run(store => store.purge(nowMs, idleBeforeMs)),
+    announceKeep: (id, keepMs, nowMs, heardMs) => run(store => store.announceKeep(id, keepMs, nowMs, heardMs)),
+    trimAudit: (keepMs, nowMs, bounds) => run(store => store.trimAudit(keepMs, nowMs, bounds)),
+    purge: (nowMs, idleMs) => run(store => store.purge(nowMs, idleMs)),
+    clock: () => run(store => store.clock()),
   }
 }

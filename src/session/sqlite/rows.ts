@@ -43,13 +43,14 @@ export function storeOn(database: Database): SessionStore {
     ...auditOn(database, retryBusy, () => isClosed),
     changesSince: changes.since,
     tellEnded: retryBusy(changes.tellEnded),
+    clock: () => null,
     // Whoever opened the file watches it.
     onWritten: null,
-    async purge(nowMs, idleBeforeMs) {
+    async purge(nowMs, idleMs) {
       const ended: string[] = []
       for (const [purgeSome, beforeMs] of [
         [purgeExpired, nowMs],
-        [purgeIdle, idleBeforeMs],
+        [purgeIdle, nowMs - idleMs],
       ] as const) {
         const purgeNow = retryBusy(() => (isClosed ? [] : purgeSome(beforeMs)))
         await inSlices(async () => {

@@ -104,7 +104,7 @@ async function look(path: string, count: number): Promise<Omit<Row, 'count' | 's
       listMs,
       // They were used a millisecond after each other.
       heldUpMs: await holdUp(async () => {
-        await store.purge(0, newestMs - count + Math.min(OVER, count / 2))
+        await store.purge(newestMs - count + Math.min(OVER, count / 2), 0)
       }),
     }
   } finally {

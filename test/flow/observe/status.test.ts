@@ -83,6 +83,7 @@ test('tells of applications, upstreams, sessions, certificates and providers, wi
       ],
     },
     sessions: { alive: 2 },
+    clock: { state: 'good', ahead_s: null },
     certificates: { total: 0, good: 0, ended: 0, awaited: 0, days_left: null, list: [] },
     providers: { total: 1, failing: 0, list: [{ name: 'id', label: 'id', state: 'unasked' }] },
   })

@@ -11,7 +11,7 @@ import type { Script } from '../connection.ts'
  *     handle:HASH         "ID HOST"
  *     handles:ID          set: hashes of a session's cookies
  *     subject:KEY sid:KEY portal:NAME   sorted sets, every score 0: "CREATED.ID" with CREATED padded, so that order is age
- *     expires seen        sorted sets: ID by the time of expiry and of last use, for `purge`
+ *     expires seen        sorted sets: ID by the time of expiry, and of last use by the server's clock, for `purge`
  *     token:HASH          a token as JSON; `tokens` is a hash of ID → HASH
  *     link:HASH           a guest link as JSON, with its uses; `links` is a hash of ID → HASH
  *     shared:NAME         a value of all nodes, which stays
@@ -21,6 +21,7 @@ import type { Script } from '../connection.ts'
  *     token-shorts:ID     list: hashes of the latest two short tokens of a token, which are kept as tokens and not in `tokens`
  *     token-unused:HASH   there until the token is used for the first time
  *     audit audit-frequent   streams: the audit trail, each row as JSON
+ *     audit-keeps         hash: a process → how long it keeps rows, and when it said so
  *     changes             stream: what was done to sessions, for the caches of other nodes; never empty, by which they know a server
  *                         that has lost what it had
  *     once:KIND:HASH      hash: value, owner, expires, and `clock` where that is the server's time

@@ -1,17 +1,17 @@
 import { PLACE_DIGITS } from '../rows.ts'
-import { DROP, script } from './script.ts'
+import { CLOCK, DROP, script } from './script.ts'
 
-/** ttl, id, host, hash, expires, seen, then the session's fields in pairs. */
-export const INSERT = script(`
+/** ttl, id, host, hash, expires, then the session's fields in pairs. */
+export const INSERT = script(`${CLOCK}
 local ttl, id, host, hash = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local key = p .. 'session:' .. id
-redis.call('HSET', key, unpack(ARGV, 7))
+redis.call('HSET', key, unpack(ARGV, 6))
 redis.call('PEXPIRE', key, ttl)
 redis.call('SET', p .. 'handle:' .. hash, id .. ' ' .. host, 'PX', ttl)
 redis.call('SADD', p .. 'handles:' .. id, hash)
 redis.call('PEXPIRE', p .. 'handles:' .. id, ttl)
 redis.call('ZADD', p .. 'expires', ARGV[5], id)
-redis.call('ZADD', p .. 'seen', ARGV[6], id)
+redis.call('ZADD', p .. 'seen', string.format('%.0f', clock()), id)
 local at = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid')
 for i = 2, 4 do
   if at[i] then
@@ -105,7 +105,8 @@ if ARGV[3] == '0' then redis.call('HDEL', key, 'lease') else redis.call('HSET', 
 `)
 
 /** ids and times in pairs → the ids of which there is no session. */
-export const TOUCH = script(`
+export const TOUCH = script(`${CLOCK}
+local now = string.format('%.0f', clock())
 local gone = {}
 for i = 1, #ARGV, 2 do
   local key = p .. 'session:' .. ARGV[i]
@@ -114,7 +115,7 @@ for i = 1, #ARGV, 2 do
     gone[#gone + 1] = ARGV[i]
   elseif tonumber(seen) < tonumber(ARGV[i + 1]) then
     redis.call('HSET', key, 'seen', ARGV[i + 1])
-    redis.call('ZADD', p .. 'seen', ARGV[i + 1], ARGV[i])
+    redis.call('ZADD', p .. 'seen', now, ARGV[i])
   end
 end
 return gone

@@ -8,6 +8,9 @@ interface AuditRowHere {
   readonly record: string
 }
 
+/** How the names of shared values begin that say how long a process keeps rows, and when it said so. */
+const KEEPS = 'audit-keep:'
+
 /** The audit trail of an open database: rows in the order in which they were written. `isClosed` ends a clean-up that is under way. */
 export function auditOn(database: Database, retryBusy: BusyRetry, isClosed: () => boolean): AuditStore {
   const insert = database.query('INSERT INTO audit (at_ms, is_frequent, record) VALUES (?, ?, ?)')
@@ -27,12 +30,31 @@ export function auditOn(database: Database, retryBusy: BusyRetry, isClosed: () =
        SELECT seq FROM audit WHERE is_frequent = ? AND seq <= ? ORDER BY seq LIMIT ${SLICE})`,
   )
 
-  async function trimTo(isFrequent: 0 | 1, most: number): Promise<void> {
+  const announce = database.query(
+    'INSERT INTO shared (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+  )
+  const announced = database.query<{ name: string; value: string }, []>(
+    `SELECT name, value FROM shared WHERE name > '${KEEPS}' AND name < '${KEEPS}~'`,
+  )
+  const withdraw = database.query('DELETE FROM shared WHERE name = ?')
+
+  /** Removes by slices until there is nothing left to remove; answers how many rows went. */
+  async function removeAll(removeSome: () => number): Promise<number> {
+    let number = 0
+    const slice = retryBusy(() => (isClosed() ? 0 : removeSome()))
+    await inSlices(async () => {
+      const removed = await slice()
+      number += removed
+      return removed > 0
+    })
+    return number
+  }
+
+  async function trimTo(isFrequent: 0 | 1, most: number): Promise<number> {
     // The span of sequence numbers bounds the count from above and costs nothing; count only when it might matter.
-    if (isClosed() || (span.get()?.n ?? 0) <= most) return
+    if (isClosed() || (span.get()?.n ?? 0) <= most) return 0
     const above = firstAbove.get(isFrequent, most)
-    if (above !== null)
-      await inSlices(retryBusy(() => !isClosed() && dropOldest.run(isFrequent, above.seq).changes > 0))
+    return above === null ? 0 : removeAll(() => dropOldest.run(isFrequent, above.seq).changes)
   }
 
   return {
@@ -54,11 +76,23 @@ export function auditOn(database: Database, retryBusy: BusyRetry, isClosed: () =
         for (const id of ids) remove.run(Number(id))
       }),
     ),
-    async trimAudit(beforeMs, { frequent, others }: AuditBounds) {
-      const atMs = Math.min(beforeMs, Number.MAX_SAFE_INTEGER)
-      await inSlices(retryBusy(() => !isClosed() && purge.run(atMs).changes > 0))
-      await trimTo(1, frequent)
-      await trimTo(0, others)
+    announceKeep: retryBusy(
+      database.transaction((processId: string, keepMs: number, nowMs: number, heardMs: number) => {
+        announce.run(KEEPS + processId, `${keepMs} ${nowMs}`)
+        let longestMs = keepMs
+        for (const { name, value } of announced.all()) {
+          const [otherMs = 0, atMs = 0] = value.split(' ').map(Number)
+          if (nowMs - atMs > heardMs) withdraw.run(name)
+          else longestMs = Math.max(longestMs, otherMs)
+        }
+        return longestMs
+      }),
+    ),
+    async trimAudit(keepMs, nowMs, { frequent, others }: AuditBounds) {
+      const beforeMs = keepMs === 0 ? Number.MAX_SAFE_INTEGER : nowMs - keepMs
+      return (
+        (await removeAll(() => purge.run(beforeMs).changes)) + (await trimTo(1, frequent)) + (await trimTo(0, others))
+      )
     },
   }
 }
