@@ -22,7 +22,7 @@ test('a thread copies an open database and says whether it holds together', asyn
     ['empty.db', 'damaged'],
   ] as const) {
     const file = openSync(at(name), 'r')
-    expect([name, await draftInThread(file, at('draft'))]).toEqual([name, found])
+    expect([name, await draftInThread(file, at(`draft of ${name}`))]).toEqual([name, found])
     // It is open here still.
     closeSync(file)
   }
