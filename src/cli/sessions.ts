@@ -6,7 +6,7 @@ import { EXIT, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
 import { usageLines } from '../console/usage.ts'
-import { detailOf, nameOf } from '../portal/pages/person.ts'
+import { detailOf, hasSeveral, nameOf } from '../portal/pages/person.ts'
 import { agoOf } from '../portal/pages/time.tsx'
 import { describeEntry } from '../portal/sign-in/entry.ts'
 import { EN } from '../portal/words/en.ts'
@@ -89,7 +89,8 @@ function findMistake(
 
 async function list(config: Config, sessions: OpenSessions, values: Values, io: Io, nowMs: number): Promise<number> {
   const entries = newestFirst(sessions, config.portals.keys())
-  return values.json === true ? listAsJson(entries, io) : listAsTable(entries, io, nowMs)
+  if (values.json === true) return listAsJson(entries, io)
+  return listAsTable(entries, [...config.portals.values()].some(hasSeveral), io, nowMs)
 }
 
 /** An array, written as it is read: it may be of any length. */
@@ -105,12 +106,22 @@ async function listAsJson(entries: AsyncIterable<SessionEntry>, io: Io): Promise
 }
 
 /** A table, or, where people are many, one after the other. */
-async function listAsTable(entries: AsyncIterable<SessionEntry>, io: Io, nowMs: number): Promise<number> {
+async function listAsTable(
+  entries: AsyncIterable<SessionEntry>,
+  saysProvider: boolean,
+  io: Io,
+  nowMs: number,
+): Promise<number> {
   let rows: string[][] = []
   let isEmpty = true
   const write = async () => {
     if (rows.length > 0)
-      await io.stdout(columns([['ID', 'WHO', 'PORTAL', 'DEVICE', 'SIGNED IN', 'LAST USED'], ...rows]))
+      await io.stdout(
+        columns([
+          ['ID', 'WHO', ...(saysProvider ? ['PROVIDER'] : []), 'PORTAL', 'DEVICE', 'SIGNED IN', 'LAST USED'],
+          ...rows,
+        ]),
+      )
     rows = []
   }
   for await (const { session, agent, client, lastSeenMs } of entries) {
@@ -119,6 +130,7 @@ async function listAsTable(entries: AsyncIterable<SessionEntry>, io: Io, nowMs: 
     rows.push([
       session.id.slice(0, SHORT_ID),
       detail === null ? nameOf(session.identity) : `${nameOf(session.identity)} <${detail}>`,
+      ...(saysProvider ? [session.identity.provider] : []),
       session.portal,
       [agent, client].filter(part => part !== '').join(', '),
       agoOf(session.createdAtMs, nowMs, EN),

@@ -9,6 +9,7 @@ import { type FormTools, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import type { Overview } from '../overview.ts'
 import { AdminPage } from '../pages/admin.tsx'
+import { hasSeveral } from '../pages/person.ts'
 import type { RequestsView } from '../pages/requests.tsx'
 import type { PortalRequest } from '../portal.ts'
 import { countSessions } from '../session-counts.ts'
@@ -46,6 +47,7 @@ export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: 
       words={words}
       title={ctx.portal.title}
       menu={menuOf(ctx, session, words, 'admin')}
+      hasSeveral={hasSeveral(ctx.portal)}
       survey={survey}
       overview={overview}
       requests={requests}

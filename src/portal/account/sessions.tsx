@@ -8,7 +8,7 @@ import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { askedFacts } from '../audit-facts.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { isSamePerson } from '../pages/person.ts'
+import { hasSeveral, isSamePerson } from '../pages/person.ts'
 import { SessionsPage } from '../pages/sessions.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
@@ -60,7 +60,7 @@ export async function showSessions(ctx: PortalRequest, tools: SessionTools, sess
       proof={await proveForm(ctx, session, tools.seal)}
       mayShowAll={isAdmin(ctx, session)}
       roles={tools.sessions.grants.of(session)}
-      all={isAll ? { search, next } : null}
+      all={isAll ? { search, next, hasSeveral: hasSeveral(ctx.portal) } : null}
     />
   )
   return pageAnswer(words, ctx.portal.brand, page, 200)

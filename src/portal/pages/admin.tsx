@@ -19,6 +19,8 @@ export interface AdminView {
   readonly words: Words
   readonly title: string
   readonly menu: readonly MenuEntry[]
+  /** Whether each person is shown with their provider. */
+  readonly hasSeveral: boolean
   readonly survey: SessionCounts
   readonly overview: Overview
   /** Null where nobody asks for access. */
@@ -31,7 +33,7 @@ const DENIALS_SHOWN = 25
 const ROUTES_SHOWN = 200
 
 /** The gate at one look: who is in, who was turned away, who asks for access, and how everything behind it is. */
-export function AdminPage({ words, title, menu, survey, overview, requests, nowMs }: AdminView) {
+export function AdminPage({ words, title, menu, hasSeveral, survey, overview, requests, nowMs }: AdminView) {
   const { denials, routes, providers, config, processes } = overview
   const down = new Set(routes.flatMap(({ origins }) => origins.filter(isDown).map(({ address }) => address))).size
   const count = (value: number) => new Intl.NumberFormat(words.lang).format(value)
@@ -113,7 +115,7 @@ export function AdminPage({ words, title, menu, survey, overview, requests, nowM
       <Part heading={words.lastActive} id="last-active">
         <ul class="rows">
           {survey.latest.map(entry => (
-            <Person words={words} entry={entry} nowMs={nowMs} />
+            <Person words={words} entry={entry} hasSeveral={hasSeveral} nowMs={nowMs} />
           ))}
         </ul>
         <p class="more">
@@ -195,9 +197,24 @@ function Provider(props: { words: Words; provider: Overview['providers'][number]
   )
 }
 
-function Person({ words, entry, nowMs }: { words: Words; entry: SessionEntry; nowMs: number }) {
+function Person({
+  words,
+  entry,
+  hasSeveral,
+  nowMs,
+}: {
+  words: Words
+  entry: SessionEntry
+  hasSeveral: boolean
+  nowMs: number
+}) {
   const { identity } = entry.session
-  const parts = [detailOf(identity), entry.agent.replace(' on ', ` ${words.on} `), entry.client]
+  const parts = [
+    detailOf(identity),
+    hasSeveral ? identity.provider : null,
+    entry.agent.replace(' on ', ` ${words.on} `),
+    entry.client,
+  ]
   return (
     <li class="row">
       <div>

@@ -1,3 +1,4 @@
+import type { PortalConfig } from '../../config/types/portals.ts'
 import type { Identity } from '../../identity/identity.ts'
 
 /** How a page names someone: the friendliest claim first, the subject when there is nothing else. */
@@ -10,6 +11,11 @@ export function detailOf(identity: Identity): string | null {
   const name = nameOf(identity)
   const detail = identity.email ?? identity.preferredUsername
   return detail === null || detail === name ? null : detail
+}
+
+/** Whether people come to a portal from more than one place, in each of which a name is somebody else's: lists then say from which. */
+export function hasSeveral({ providers, passwords }: Pick<PortalConfig, 'providers' | 'passwords'>): boolean {
+  return providers.length + (passwords === null ? 0 : 1) > 1
 }
 
 /** Who somebody is: subjects are an issuer's own, and a name of a file of users may be another user's later. */

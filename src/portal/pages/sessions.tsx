@@ -30,7 +30,7 @@ export interface SessionsView {
   /** What this person was granted, and has asked for. */
   readonly roles: Pick<GrantsDocument, 'requests' | 'grants'>
   /** Everyone's sessions, of which these are the ones that were looked for; null: this person's own. */
-  readonly all: { readonly search: string; readonly next: string | null } | null
+  readonly all: { readonly search: string; readonly next: string | null; readonly hasSeveral: boolean } | null
 }
 
 /** Sessions with where, when and on what, and a way to end each. */
@@ -75,7 +75,11 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
           {view.all === null ? device : name} {isThis ? <span class="tag">{words.thisDevice}</span> : null}
         </h2>
         <p class="soft small">
-          {view.all === null ? null : <Parts parts={[detailOf(session.identity), device]} />}
+          {view.all === null ? null : (
+            <Parts
+              parts={[detailOf(session.identity), view.all.hasSeveral ? session.identity.provider : null, device]}
+            />
+          )}
           <Parts parts={[client === '' ? null : client]} />
           {`${words.signedInTime} `}
           <Time words={words} atMs={session.createdAtMs} nowMs={view.nowMs} />

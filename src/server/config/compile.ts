@@ -10,6 +10,7 @@ import { trustedEmails } from '../../identity/vouched.ts'
 import { compileRate } from '../../policy/rate.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import { looksAtAge } from '../../policy/sign-in.ts'
+import { hasSeveral } from '../../portal/pages/person.ts'
 import { identityFieldNames } from '../../proxy/fields/identity.ts'
 import { compileFieldFates } from '../../proxy/fields/names.ts'
 import { identityRuleNames } from '../../proxy/fields/rules.ts'
@@ -147,11 +148,6 @@ function issuersOf(portal: PortalConfig, providers: Config['providers']): readon
     return provider === undefined || (provider.accessTokens === null && !provider.takesIdTokens) ? [] : [provider]
   })
   return found.length === 0 ? null : found
-}
-
-/** Whether people come to a portal from more than one place, in each of which a name is somebody else's. */
-function hasSeveral({ providers, passwords }: PortalConfig): boolean {
-  return providers.length + (passwords === null ? 0 : 1) > 1
 }
 
 function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePortal>, parts: SharedParts): GateRoute {

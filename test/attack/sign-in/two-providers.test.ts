@@ -134,6 +134,19 @@ test('OpenID Connect Back-Channel Logout 1.0 §2.6: a provider ends the sessions
   expect(await statusAt('/', one.cookie)).toBe(200)
 })
 
+test('lists for operators and admins say at which provider each has signed in', async () => {
+  const [one] = [await signIn('home'), await signIn('away')]
+  const { out } = await runOn(gate, runSessions, ['list'])
+  expect(out).toMatch(/^ID +WHO +PROVIDER +PORTAL/)
+  for (const name of ['home', 'away']) expect(out).toMatch(new RegExp(` user-1 +${name} +p `))
+  for (const path of ['/.sallyport/admin', '/.sallyport/sessions?all=1']) {
+    const page = await (
+      await ask(path, { cookie: one.cookie, accept: 'text/html', 'sec-fetch-dest': 'document' })
+    ).text()
+    for (const name of ['home', 'away']) expect(page).toMatch(new RegExp(`<p class="soft small">${name}(?: ·|<)`))
+  }
+})
+
 test('sessions revoke --subject --provider ends those of that provider alone', async () => {
   const [one, other] = [await signIn('home'), await signIn('away')]
   const run = (...argv: readonly string[]) => runOn(gate, runSessions, argv)

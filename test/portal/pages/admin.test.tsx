@@ -25,7 +25,16 @@ function render(over: Partial<Overview>): string {
   }
   const survey = { sessions: 0, people: 0, active: 0, hasMore: false, latest: [] }
   return String(
-    <AdminPage words={EN} title="Home" menu={[]} survey={survey} overview={overview} requests={null} nowMs={0} />,
+    <AdminPage
+      words={EN}
+      title="Home"
+      menu={[]}
+      hasSeveral={false}
+      survey={survey}
+      overview={overview}
+      requests={null}
+      nowMs={0}
+    />,
   )
 }
 
