@@ -1,5 +1,6 @@
 import type { Ports } from '../base/ports.ts'
 import type { ClaimNames, ProviderConfig } from '../config/types/providers.ts'
+import { type Bounds, boundClaims } from './bounds.ts'
 import { type Identity, makeIdentity, ofThePerson } from './identity.ts'
 import { type Kept, keepClaims, LIMITS_HINT } from './kept.ts'
 
@@ -25,7 +26,7 @@ export function findClaim(claims: unknown, name: string): unknown {
 }
 
 /** What a table of the file says of how a provider's claims are read. */
-export type Naming = Pick<ProviderConfig, 'name' | 'claims' | 'groupsForm' | 'namedClaims'>
+export type Naming = Pick<ProviderConfig, 'name' | 'claims' | 'groupsForm' | 'namedClaims'> & Bounds
 
 /**
  * Claims under the names that rules and applications know, where a provider has others for them.
@@ -101,7 +102,8 @@ export function createIdentityReader(naming: Naming, { log }: Pick<Ports, 'log'>
     const groups = readGroups(verified, stated, naming)
     const kept = keepClaims(ofThePerson(groups === undefined ? claims : { ...claims, groups }), naming.namedClaims)
     tell(kept, subject)
-    return makeIdentity(naming.name, issuer, subject, kept.claims)
+    const identity = makeIdentity(naming.name, issuer, subject, boundClaims(kept.claims, naming))
+    return naming.prefix === '' ? identity : Object.freeze({ ...identity, prefix: naming.prefix })
   }
 }
 

@@ -40,6 +40,8 @@ export interface Identity {
   readonly userId?: string
   /** Of a user of a file: what is compared with a token that was made before; absent for everyone else. */
   readonly era?: Era
+  /** How what an application is told begins of this person's subject and roles, where the file bounds their provider so; absent for everyone else. */
+  readonly prefix?: string
   /** The name of the `[providers.*]` table that vouched. */
   readonly provider: string
   readonly issuer: string

@@ -42,7 +42,14 @@ describe('what a provider calls otherwise', () => {
     names: Partial<ClaimNames>,
     groupsForm: GroupsForm = { kind: 'list' },
   ) => {
-    const naming = { name: 'id', claims: { ...NONE, ...names }, groupsForm, namedClaims: ['realm_access.roles'] }
+    const naming = {
+      name: 'id',
+      claims: { ...NONE, ...names },
+      groupsForm,
+      namedClaims: ['realm_access.roles'],
+      emailDomains: null,
+      prefix: '',
+    }
     return createIdentityReader(naming, quietPorts({ now: Date.now }))('https://id.example', 'ada', claims)
   }
 

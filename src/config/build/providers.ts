@@ -53,6 +53,8 @@ export function buildProvider(
     par: provider.par,
     scopes: provider.scopes ?? preset?.scopes ?? null,
     trustsEmails: provider.emails === 'trusted',
+    emailDomains: provider.email_domains,
+    prefix: provider.prefix ?? '',
     claims: claimNames(provider, preset?.claims ?? STANDARD_NAMES),
     groupsForm: groupsForm(provider),
     claimsFrom: provider.claims_from,

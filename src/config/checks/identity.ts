@@ -2,8 +2,9 @@ import type { RootTable } from '../keys/keys.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { Path } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import type { FieldTemplate } from '../types/values.ts'
+import type { FieldTemplate, TemplatePart } from '../types/values.ts'
 import { foldFieldName } from '../values/headers.ts'
+import { createIssuerCheck } from './issuers.ts'
 
 /** A field that a key of a route writes, and where the file says so. */
 interface Writer {
@@ -26,6 +27,47 @@ export function checkIdentity(route: RouteTable, root: RootTable, report: Report
     }
   }
   checkIssuer(route, root, report)
+  checkTold(route, root, report)
+}
+
+/** What each preset tells besides: enough to take somebody for another. */
+const OF_A_PRESET = ['sub', 'preferred_username', 'groups', 'email']
+
+/** That an application can tell people of several providers apart, in whatever it is told of them. */
+function checkTold(route: RouteTable, root: RootTable, report: Report): void {
+  const { values, raw } = route
+  const portal = root.values.portals?.get(values.portal ?? '')
+  const issuers = createIssuerCheck(portal, root, report)
+  const at = (key: string): Path => raw.entries.get(key)?.at ?? raw.at
+  const { headers, assertion, request_headers: rules, upstream } = values
+  if (headers?.kind === 'preset' && headers.preset !== 'none') issuers.told(route, at('headers'), OF_A_PRESET)
+  if (headers?.kind === 'table')
+    issuers.told(
+      route,
+      at('headers'),
+      headers.fields.flatMap(({ template }) =>
+        unnamed([...template.matchAll(/\{([^{}]*)\}/g)].map(([, name]) => name ?? '')),
+      ),
+    )
+  if (assertion) issuers.told(route, at('assertion'), OF_A_PRESET)
+  const fields = [...(rules?.values.set ?? []), ...(rules?.values.append ?? [])]
+  issuers.told(
+    route,
+    at('request_headers'),
+    fields.flatMap(({ parts }) => unnamed(placeholdersIn(parts))),
+  )
+  const table = upstream?.kind === 'own' ? upstream.table : root.values.upstreams?.get(upstream?.name ?? '')
+  const user = table?.values.basic_auth?.values.user
+  if (user) issuers.told(route, at('upstream'), unnamed(placeholdersIn(user)))
+}
+
+function placeholdersIn(parts: readonly TemplatePart[]): readonly string[] {
+  return parts.flatMap(part => (part.kind === 'identity' ? [part.name] : []))
+}
+
+/** Those of one field, unless it says whose they are. */
+function unnamed(placeholders: readonly string[]): readonly string[] {
+  return placeholders.includes('provider') ? [] : placeholders
 }
 
 function writersOf({ values, raw }: RouteTable, root: RootTable): readonly Writer[] {

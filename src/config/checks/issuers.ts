@@ -2,13 +2,17 @@ import type { RootTable } from '../keys/keys.ts'
 import type { PortalTable, RuleTable } from '../keys/portals.ts'
 import { isOAuth2, oauth2Issuer } from '../keys/provider/presets.ts'
 import type { ProviderTable } from '../keys/providers.ts'
+import type { RouteTable } from '../keys/routes.ts'
 import type { AccessTable } from '../keys/rules.ts'
-import { itemsOf, quote } from '../text/raw.ts'
+import { itemsOf, type Path, quote } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { HTPASSWD } from '../values/htpasswd.ts'
 
 /** What a provider can say of someone, and what another may say in other words or with another meaning. */
 const SAID = ['groups', 'emails', 'domains', 'claims', 'like'] as const
+
+/** Placeholders that a provider's prefix bounds. What shows somebody (`name`), and the portal's own `roles`, tell nobody apart. */
+const NAMES = new Set(['sub', 'preferred_username', 'groups', 'all_roles'])
 
 /**
  * What `subjects`, groups and the like mean where a portal has several providers, each of which says what it will.
@@ -17,6 +21,8 @@ const SAID = ['groups', 'emails', 'domains', 'claims', 'like'] as const
  * lets people in by what any provider says is warned.
  */
 export interface IssuerCheck {
+  /** What a key of a route hands its application about somebody, by the names of placeholders. */
+  told(route: RouteTable, at: Path, placeholders: readonly string[]): void
   /** `lets`: whether the rule lets people in; one that keeps them out may well be about everyone's. */
   check(rule: RuleTable | AccessTable, lets: boolean): void
 }
@@ -27,7 +33,35 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
   const hinted = [...(root.values.providers?.keys() ?? [])].find(name => own.includes(name)) ?? ''
   const issuers = new Map(own.map(name => [name, issuerOf(root.values.providers?.get(name))]))
   const isKnown = [...issuers.values()].every(issuer => issuer !== undefined)
-  if (!isKnown || new Set(issuers.values()).size < 2) return { check() {} }
+  if (!isKnown || new Set(issuers.values()).size < 2) return { check() {}, told() {} }
+
+  function sharesDomain(): boolean {
+    const owners = new Map<string, unknown>()
+    return own.some(name =>
+      root.values.providers?.get(name)?.values.email_domains?.some(domain => {
+        const owner = owners.get(domain) ?? issuers.get(name)
+        owners.set(domain, owner)
+        return owner !== issuers.get(name)
+      }),
+    )
+  }
+
+  /** Whether more than one issuer may say anything at all; of the others, nobody is taken for somebody of another. */
+  const isOpen = (bounds: (provider: ProviderTable) => boolean) =>
+    new Set(
+      own.flatMap(name => {
+        const provider = root.values.providers?.get(name)
+        return provider === undefined || bounds(provider) ? [] : [issuers.get(name)]
+      }),
+    ).size > 1
+  const open = {
+    names: isOpen(({ values }) => values.prefix != null),
+    addresses: isOpen(({ values }) => values.email_domains != null) || sharesDomain(),
+  }
+  const isOpenKey = (key: (typeof SAID)[number]) =>
+    key === 'groups' ? open.names : key === 'emails' || key === 'domains' ? open.addresses : true
+  const isOpenPlaceholder = (name: string) =>
+    NAMES.has(name) ? open.names : name === 'email' ? open.addresses : name.startsWith('claims.')
 
   const example = `providers = [${quote(hinted)}]`
 
@@ -44,7 +78,7 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
       const message = 'a subject is somebody at one provider alone, and this portal has several'
       report.mistake(subjects.at, 'rule.subjects', message, { hint: `say at which: ${example}`, part: 'key' })
     } else if (lets && whose === null) {
-      const name = SAID.find(key => entries.has(key))
+      const name = SAID.find(key => entries.has(key) && isOpenKey(key))
       if (name !== undefined) {
         const hint = `say whose: ${example}, or all of them where each may say so`
         const message = `${name} counts as any provider of this portal says it`
@@ -56,7 +90,29 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
     if (not) check(not, !lets, whose)
   }
 
-  return { check: (rule, lets) => check(rule, lets, null) }
+  /** Whether people of one issuer alone may pass, as every rule and role that lets in says. */
+  function isOfOneIssuer({ values: { allow } }: RouteTable): boolean {
+    if (allow?.kind !== 'list') return false
+    const named = allow.entries.flatMap(entry => {
+      const rules: readonly (RuleTable | AccessTable)[] | undefined =
+        typeof entry === 'string' ? portal?.values.roles?.get(entry) : [entry]
+      return rules === undefined ? [null] : rules.map(namedBy)
+    })
+    if (named.includes(null)) return false
+    return new Set(named.flatMap(names => (names ?? []).map(name => issuers.get(name)))).size < 2
+  }
+
+  return {
+    check: (rule, lets) => check(rule, lets, null),
+    told(route, at, placeholders) {
+      const name = placeholders.find(isOpenPlaceholder)
+      if (name === undefined || isOfOneIssuer(route)) return
+      const hint =
+        'bound all of its providers but one, by prefix for names and groups and email_domains for addresses, or put {provider} into the same field'
+      const message = `the application is told ${name} as any provider of this portal says it, and cannot tell one's "boss" from the other's`
+      report.warn(at, 'identity.providers', message, { hint, part: 'key' })
+    },
+  }
 }
 
 /** What a provider's subjects are somebody at; null for a file of users, undefined where that is not known. */

@@ -16,6 +16,7 @@ import { checkScim } from './scim.ts'
 /** What no single key of a provider can tell: that its credentials fit each other, and that someone uses it. */
 export function checkProviders(root: RootTable, files: ConfigFiles, report: Report): void {
   checkIntrospection(root, report)
+  checkPrefixes(root, report)
   const providers = new Set(root.values.providers?.keys())
   const portals = [...(root.values.portals?.values() ?? [])]
   const used = new Set(portals.flatMap(portal => portal.values.providers ?? []))
@@ -112,12 +113,37 @@ function checkIntrospection(root: RootTable, report: Report): void {
   }
 }
 
+/** No name of one provider may be a name of another: with `a` and `ab`, the one's `bc` would be the other's `c`. */
+function checkPrefixes(root: RootTable, report: Report): void {
+  const told = new Set<string>()
+  for (const { values } of root.values.portals?.values() ?? []) {
+    const own = (values.providers ?? []).flatMap(name => {
+      const provider = root.values.providers?.get(name)
+      return provider?.values.prefix ? [{ name, provider, prefix: provider.values.prefix }] : []
+    })
+    own.forEach(({ name, provider, prefix }, index) => {
+      const other = own
+        .slice(0, index)
+        .find(one => beginsAlike(one.prefix, prefix) && !isSameIssuer(one.provider, provider))
+      if (other === undefined || told.has(name)) return
+      told.add(name)
+      const message = `the prefixes of ${quote(other.name)} and ${quote(name)} begin alike: a name could be of either`
+      const hint = 'end each with the same mark, as in "partner-"'
+      report.mistake([...provider.at, 'prefix'], 'provider.prefix', message, { hint })
+    })
+  }
+}
+
 function introspects({ values }: ProviderTable): boolean {
   return values.access_tokens?.values.introspect === true
 }
 
 function prefixOf(provider: ProviderTable | undefined): string {
   return provider?.values.access_tokens?.values.introspect_prefix ?? ''
+}
+
+function isSameIssuer(one: ProviderTable, other: ProviderTable): boolean {
+  return one.values.issuer != null && one.values.issuer === other.values.issuer
 }
 
 function beginsAlike(one: string, other: string): boolean {

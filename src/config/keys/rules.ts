@@ -82,7 +82,7 @@ const like: Type<ReadonlyMap<string, readonly string[]>> = {
 }
 
 const email = parsed({ label: 'e-mail address', expected: 'an e-mail address' }, parseEmail)
-const domain = parsed({ label: 'domain', expected: 'a domain such as "example.com"' }, parseEmailDomain)
+export const domain = parsed({ label: 'domain', expected: 'a domain such as "example.com"' }, parseEmailDomain)
 const network = parsed({ label: 'CIDR', expected: 'a network such as "10.0.0.0/8"' }, parseNetwork)
 
 /** `acr_values` separates them with spaces (OpenID Connect Core §3.1.2.1), so that none may have one. */

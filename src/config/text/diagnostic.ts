@@ -131,6 +131,8 @@ export const DIAGNOSTIC_CODES = [
   'rule.empty',
   'rule.pattern',
   'rule.providers',
+  'identity.providers',
+  'provider.prefix',
   'rule.subjects',
   'rule.step_up',
   'rule.depth',

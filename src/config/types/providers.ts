@@ -85,6 +85,10 @@ export interface ProviderConfig {
   readonly scopes: readonly string[] | null
   /** Whether its e-mail addresses count without its saying that it verified them. */
   readonly trustsEmails: boolean
+  /** The only domains of which its addresses count; null: any. */
+  readonly emailDomains: readonly string[] | null
+  /** How its names for people and groups begin here; empty: as it says them. */
+  readonly prefix: string
   readonly claims: ClaimNames
   readonly groupsForm: GroupsForm
   /** The claims that anything in the file looks at, as it writes them: all that is kept of someone beside the usual. */

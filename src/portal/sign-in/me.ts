@@ -1,3 +1,4 @@
+import { toldSubject } from '../../identity/bounds.ts'
 import type { Session } from '../../session/session.ts'
 import { jsonAnswer } from '../answer.ts'
 import type { PortalRequest, Told } from '../portal.ts'
@@ -26,7 +27,7 @@ export function sayPerson(ctx: PortalRequest): Response {
 /** A session as `me` shows it: no id, no token; of the person what applications are told. */
 function describePerson({ createdAtMs, expiresAtMs }: Session, { identity, roles }: Told): Person {
   return {
-    subject: identity.subject,
+    subject: toldSubject(identity),
     provider: identity.provider,
     name: identity.name,
     username: identity.preferredUsername,

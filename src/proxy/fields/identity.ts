@@ -1,5 +1,6 @@
 import type { HeaderSpec } from '../../config/types/identity.ts'
 import { ROLE_CLAIMS } from '../../config/values/headers.ts'
+import { toldSubject } from '../../identity/bounds.ts'
 import { findClaim } from '../../identity/claims.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { PRESETS, PROVIDER_FIELDS } from './names.ts'
@@ -89,7 +90,7 @@ function compileTemplate(template: string): Render {
 export function claimValue(name: string, identity: Identity, roles: readonly string[]): string | null {
   switch (name) {
     case 'sub':
-      return exact(identity.subject)
+      return exact(toldSubject(identity))
     case 'name':
       return identity.name
     case 'email':
@@ -110,10 +111,12 @@ export function claimValue(name: string, identity: Identity, roles: readonly str
 }
 
 /** Whatever the provider calls roles or groups, and then the portal's roles; each once. A blank in a name is percent-encoded. */
-function joinRoles({ groups, claims }: Identity, roles: readonly string[]): string | null {
+function joinRoles({ groups, claims, prefix = '' }: Identity, roles: readonly string[]): string | null {
   const stated = ROLE_CLAIMS.flatMap(claim => {
     const held = findClaim(claims, claim)
-    return (Array.isArray(held) ? held : [held]).filter(item => typeof item === 'string' && item !== '')
+    return (Array.isArray(held) ? held : [held])
+      .filter(item => typeof item === 'string' && item !== '')
+      .map(item => prefix + String(item))
   })
   const all = [...groups, ...stated].map(name =>
     name.replace(/[%\s\p{Cc}]/gu, (mark: string) => encodeURIComponent(mark)),

@@ -1,4 +1,5 @@
 import { sign } from 'node:crypto'
+import { toldSubject } from '../../identity/bounds.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { SigningKey } from './keys.ts'
 
@@ -19,7 +20,7 @@ export interface AssertionClaims {
  * A signed statement of who someone is, for one application (RFC 7519; ES256, RFC 7518 §3.4).
  *
  * Claims: iss, aud, iat, exp, sub, provider, email, email_verified, name, preferred_username, groups, roles; what is not known is left
- * out, groups and roles are always there. `sub` is the provider's: with several providers, `provider` tells whose.
+ * out, groups and roles are always there. `sub` is the provider's, behind the prefix that the file gives it: with several providers, `provider` tells whose.
  * Absent on purpose: jti, since one assertion goes with many requests.
  */
 export function makeAssertion(key: SigningKey, claims: AssertionClaims, nowMs: number): string {
@@ -31,7 +32,7 @@ export function makeAssertion(key: SigningKey, claims: AssertionClaims, nowMs: n
     aud: claims.audience,
     iat: nowS,
     exp: Math.min(nowS + ASSERTION_LIFETIME_S, Math.floor(claims.sessionExpiresAtMs / 1000)),
-    sub: identity.subject,
+    sub: toldSubject(identity),
     provider: identity.provider === '' ? undefined : identity.provider,
     email: identity.email ?? undefined,
     email_verified: identity.emailVerified ?? undefined,

@@ -41,6 +41,12 @@ function introspecting(one: string, other: string): string {
   return `${before}${table(one).replace(/[«»]/g, '')}${between}${table(other)}${after}tokens = true\n`
 }
 
+/** The same with more keys of the second provider and of the route. */
+const telling = (route: string, other = '') =>
+  `${twoIssuers({}).replace('issuer = "https://other.example"', `issuer = "https://other.example"\n${other}`)}${route}\n`
+
+const BOUND = 'prefix = "other:"\nemail_domains = ["other.example"]'
+
 /** What is not said of whose people a rule is about, where a portal has several providers. */
 export const ISSUER_CASES: readonly Case[] = [
   ['access_tokens.introspect', 'two that introspect whatever comes', introspecting('', '')],
@@ -63,6 +69,25 @@ export const ISSUER_CASES: readonly Case[] = [
   ['rule.providers', 'a rule by a claim, within', twoIssuers({ allow: '[{ any = [{ «claims» = { a = 1 } }] }]' })],
   ['rule.providers', 'a rule by a pattern', twoIssuers({ allow: '[{ «like» = { groups = "a*" } }]' })],
   ['rule.subjects', 'a pattern of subjects', twoIssuers({ deny: '{ like = { «sub» = "a*" } }' })],
+  ['identity.providers', 'a preset', telling('«headers» = "x-token"')],
+  ['identity.providers', 'a table by e-mail', telling('«headers» = { X-Mail = "email" }')],
+  ['identity.providers', 'a table by a claim', telling('«headers» = { X-Team = "claims.team" }', BOUND)],
+  ['identity.providers', 'a preset, and e-mail is not bound', telling('«headers» = "remote"', 'prefix = "other:"')],
+  ['identity.providers', 'an assertion', telling('«assertion» = { audience = "app", header = "X-Assertion" }')],
+  ['identity.providers', 'a field rule', telling('«request_headers» = { set = { X-Who = "{sub}" } }')],
+  [
+    'identity.providers',
+    'credentials of the application by a user name',
+    telling('').replace(
+      'upstream = "http://app"',
+      '«upstream» = { to = "http://app", basic_auth = { user = "{preferred_username}", password = "p" } }',
+    ),
+  ],
+  [
+    'provider.prefix',
+    'prefixes of which one begins the other',
+    telling('', 'prefix = «"o"»').replace('issuer = "https://id', 'prefix = "ot"\nissuer = "https://id'),
+  ],
   ['rule.providers', 'all but a group that may not', twoIssuers({ deny: '{ not = { «groups» = ["a"] } }' })],
 ]
 
@@ -87,5 +112,24 @@ export const GOOD_ISSUERS: readonly (readonly [title: string, fragment: string])
       'https://other.example',
       'https://id.example.com',
     ),
+  ],
+  ['a preset, where one of two is bound', telling('headers = "caddy-security"', BOUND)],
+  [
+    'a template by e-mail, where its domains are bound',
+    telling('headers = { X-Mail = "email" }', 'email_domains = "b.example"'),
+  ],
+  ['a template that says whose', telling('headers = { X-Who = "{provider}/{sub}" }')],
+  ['what shows somebody, and roles of the portal', telling('headers = { X-Name = "name", X-Roles = "roles" }')],
+  [
+    'a preset where people of one provider alone may pass',
+    `${twoIssuers({ role: '{ provider = "id" }' })}headers = "remote"\n`,
+  ],
+  [
+    'groups, where one of two has a prefix',
+    telling('', 'prefix = "other:"').replace('{ any = true }', '{ groups = ["other:a"] }'),
+  ],
+  [
+    'domains, where one of two has its own',
+    telling('', 'email_domains = ["b.example"]').replace('{ any = true }', '{ domains = ["b.example"] }'),
   ],
 ]

@@ -25,6 +25,8 @@ export function providerConfig(
     par: 'required',
     scopes: null,
     trustsEmails: false,
+    emailDomains: null,
+    prefix: '',
     claims: { email: null, email_verified: null, groups: null, name: null, preferred_username: null },
     groupsForm: { kind: 'list' },
     namedClaims: [],

@@ -1,4 +1,5 @@
-import { boolean, choice, text } from '../../values/value.ts'
+import { boolean, choice, list, text } from '../../values/value.ts'
+import { domain } from '../rules.ts'
 import { defaulted, type Keys, optional, table } from '../table.ts'
 
 /** `claims` of a provider. */
@@ -50,6 +51,18 @@ export const READING = {
     false,
     true,
     "The groups are the names in a table, whatever each holds: Zitadel's `urn:zitadel:iam:org:project:roles` is one.",
+  ),
+  email_domains: optional(
+    list(domain, { single: true }),
+    ['partner.example'],
+    'any',
+    'The only domains of which its e-mail addresses count; subdomains do not. Any other address of it is unknown: no rule allows anybody by it, and no application is told it.',
+  ),
+  prefix: optional(
+    text(),
+    'partner-',
+    'none',
+    'What is put before its user names and groups, for rules and applications, and before the subjects and roles of its own that applications are told: its `boss` is `partner-boss`, and nobody else. Rules by `subjects` stay as they are. It counts from the next sign-in or refresh.',
   ),
   claims_from: defaulted(
     choice(['both', 'id_token', 'userinfo']),

@@ -50,6 +50,8 @@ export const OF_OAUTH2: ReadonlySet<string> = new Set([
   'claims',
   'groups_separator',
   'groups_keys',
+  'email_domains',
+  'prefix',
   'authorize_params',
   'ca',
 ])

@@ -1,0 +1,39 @@
+import type { ProviderConfig } from '../config/types/providers.ts'
+import type { Identity } from './identity.ts'
+
+/** What a table of the file says of how much a provider may say. */
+export type Bounds = Pick<ProviderConfig, 'emailDomains' | 'prefix'>
+
+/**
+ * Claims within the bounds of their provider: its names for people and groups begin with the prefix, so that they are nobody else's, and an
+ * address of a domain that is not its own is unknown, whoever has verified it.
+ */
+export function boundClaims(
+  claims: Readonly<Record<string, unknown>>,
+  { emailDomains, prefix }: Bounds,
+): Record<string, unknown> {
+  const bounded = { ...claims }
+  if (emailDomains !== null && claims.email !== undefined && !isWithin(claims.email, emailDomains)) bounded.email = null
+  if (prefix === '') return bounded
+  for (const name of ['preferred_username', 'groups']) {
+    if (Object.hasOwn(claims, name)) bounded[name] = prefixed(claims[name], prefix)
+  }
+  // The same name without a prefix: a rule says `subjects`, and an application is told it by `{sub}`.
+  if (Object.hasOwn(claims, 'sub')) bounded.sub = null
+  return bounded
+}
+
+function isWithin(email: unknown, domains: readonly string[]): boolean {
+  if (typeof email !== 'string' || !/^[!-?A-~]+@[!-?A-~]+$/.test(email)) return false
+  return domains.includes(email.slice(email.indexOf('@') + 1).toLowerCase())
+}
+
+function prefixed(value: unknown, prefix: string): unknown {
+  if (typeof value === 'string') return prefix + value
+  return Array.isArray(value) ? value.map(entry => prefixed(entry, prefix)) : value
+}
+
+/** What an application is told as somebody's subject. */
+export function toldSubject({ subject, prefix = '' }: Pick<Identity, 'subject' | 'prefix'>): string {
+  return prefix + subject
+}
