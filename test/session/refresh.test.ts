@@ -5,6 +5,7 @@ import type { PortalLifetimes } from '../../src/config/types/sessions.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { ownerIdOf } from '../../src/session/credentials/owners.ts'
 import { type OpenSessions, openSessions, type SessionOptions } from '../../src/session/open.ts'
+import { openRedisStore } from '../../src/session/redis/store.ts'
 import type { AskProvider } from '../../src/session/refresh.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import type { Session } from '../../src/session/session.ts'
@@ -13,6 +14,7 @@ import type { SessionStore } from '../../src/session/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
+import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
 
 const MINUTE = 60_000
@@ -73,17 +75,26 @@ interface World {
   find(token: string): Promise<Session | null>
 }
 
-async function inWorld(act: (world: World) => Promise<void>, rules: PortalLifetimes = RULES): Promise<void> {
+async function inWorld(
+  act: (world: World) => Promise<void>,
+  rules: PortalLifetimes = RULES,
+  kind: 'sqlite' | 'redis' = 'sqlite',
+): Promise<void> {
   using folder = temporaryFolder()
+  await using valkey = kind === 'redis' ? await startValkey() : null
   const clock = fakeClock()
   const asked = provider()
   const logged: string[] = []
   const note = (text: string, facts?: Facts) => void logged.push(`${text} ${JSON.stringify(facts ?? {})}`)
   const ports = { ...quietPorts(clock), log: { debug: note, info: note, warn: note, error: note } }
   const opened: OpenSessions[] = []
+  const openStore = () =>
+    valkey === null
+      ? openSqliteStore(join(folder.path, 's.db'), ports)
+      : openRedisStore({ url: valkey.url(), shownAs: 'valkey' }, ports)
   const another = (over: Partial<SessionOptions> = {}) => {
     const sessions = openSessions({
-      store: openSqliteStore(join(folder.path, 's.db'), ports),
+      store: openStore(),
       sealer: createSealer(new Uint8Array(32).fill(7), ports),
       limits: { ...LIFETIMES, vouchers: ANY_PROVIDER, cacheEntries: 100, portals: new Map([['home', rules]]) },
       ports,
@@ -95,7 +106,7 @@ async function inWorld(act: (world: World) => Promise<void>, rules: PortalLifeti
     return sessions
   }
   const sessions = another()
-  const store = openSqliteStore(join(folder.path, 's.db'), ports)
+  const store = openStore()
   try {
     await act({
       store,
@@ -367,174 +378,178 @@ test('what a refresh brought is not lost while the store cannot take it', () =>
     expect(token).not.toBe(other.token)
   }))
 
-describe('a refresh token that was in use when its process ended, or was held up', () => {
-  /** How a provider answers one process. */
-  const LATER = 31_000
-  const ended: Answer = { kind: 'ended', reason: 'refused' }
-  const renewed = (by: string): Answer => ({
-    kind: 'renewed',
-    identity: person([by]),
-    secrets: { idToken: by, refreshToken: `refresh by ${by}` },
-  })
+describe.each(['sqlite', 'redis'] as const)(
+  'a refresh token in %s that was in use when its process ended, or was held up',
+  kind => {
+    const inStore = (act: (world: World) => Promise<void>) => inWorld(act, RULES, kind)
+    /** How a provider answers one process. */
+    const LATER = 31_000
+    const ended: Answer = { kind: 'ended', reason: 'refused' }
+    const renewed = (by: string): Answer => ({
+      kind: 'renewed',
+      identity: person([by]),
+      secrets: { idToken: by, refreshToken: `refresh by ${by}` },
+    })
 
-  /** A process whose provider answers when the test says so, and a session of it that is due and has tokens that follow it. */
-  async function asking({ another, clock, signIn, store }: World) {
-    const process = (): Process => {
-      const answers: ((answer: Answer | Error) => void)[] = []
-      const sessions = another({
-        ask: () =>
-          new Promise((resolve, reject) => {
-            answers.push(answer => (answer instanceof Error ? reject(answer) : resolve(answer)))
-          }),
-      })
-      return { sessions, answers }
+    /** A process whose provider answers when the test says so, and a session of it that is due and has tokens that follow it. */
+    async function asking({ another, clock, signIn, store }: World) {
+      const process = (): Process => {
+        const answers: ((answer: Answer | Error) => void)[] = []
+        const sessions = another({
+          ask: () =>
+            new Promise((resolve, reject) => {
+              answers.push(answer => (answer instanceof Error ? reject(answer) : resolve(answer)))
+            }),
+        })
+        return { sessions, answers }
+      }
+      const { token, session } = await signIn()
+      const id = ownerIdOf(session)
+      const [identity, expiresAtMs] = [JSON.stringify(session.identity), clock.now() + 1000 * MINUTE]
+      await store.keepOwner({ id, identity, standing: 'good', notedAtMs: 7, expiresAtMs })
+      clock.advance(15 * MINUTE)
+      const [one, other] = [process(), process()]
+      await one.sessions.find(token, HOST)
+      await eventually(() => one.answers.length === 1, 'one asks')
+      return {
+        one,
+        other,
+        find: async (by: Process) => by.sessions.find(token, HOST),
+        standing: async () => {
+          const { standing, notedAtMs } = (await store.findOwner(id)) ?? {}
+          return [standing, notedAtMs]
+        },
+      }
     }
-    const { token, session } = await signIn()
-    const id = ownerIdOf(session)
-    const [identity, expiresAtMs] = [JSON.stringify(session.identity), clock.now() + 1000 * MINUTE]
-    await store.keepOwner({ id, identity, standing: 'good', notedAtMs: 7, expiresAtMs })
-    clock.advance(15 * MINUTE)
-    const [one, other] = [process(), process()]
-    await one.sessions.find(token, HOST)
-    await eventually(() => one.answers.length === 1, 'one asks')
-    return {
-      one,
-      other,
-      find: async (by: Process) => by.sessions.find(token, HOST),
-      standing: async () => {
-        const { standing, notedAtMs } = (await store.findOwner(id)) ?? {}
-        return [standing, notedAtMs]
-      },
-    }
-  }
 
-  test('is refused to the next one: that asks for a sign-in, and leaves tokens and their time as they were', () =>
-    inWorld(async world => {
-      const { one, other, find, standing } = await asking(world)
-      world.clock.advance(LATER)
-      await find(other)
-      await eventually(() => other.answers.length === 1, 'the other one asks')
-      other.answers[0]?.(ended)
-      await eventually(async () => (await find(other)) === null, 'it is over')
-      expect(await standing()).toEqual(['good', 7])
-      // What comes late is of a session that is gone.
-      one.answers[0]?.(renewed('one'))
-      await eventually(async () => (await find(one)) === null, 'it is over there too')
-      expect(await standing()).toEqual(['good', 7])
-    }))
+    test('is refused to the next one: that asks for a sign-in, and leaves tokens and their time as they were', () =>
+      inStore(async world => {
+        const { one, other, find, standing } = await asking(world)
+        world.clock.advance(LATER)
+        await find(other)
+        await eventually(() => other.answers.length === 1, 'the other one asks')
+        other.answers[0]?.(ended)
+        await eventually(async () => (await find(other)) === null, 'it is over')
+        expect(await standing()).toEqual(['good', 7])
+        // What comes late is of a session that is gone.
+        one.answers[0]?.(renewed('one'))
+        await eventually(async () => (await find(one)) === null, 'it is over there too')
+        expect(await standing()).toEqual(['good', 7])
+      }))
 
-  test('is refused to whoever was held up: what the next one got of it counts, and the next refusal is nobody’s word', () =>
-    inWorld(async world => {
-      const { one, other, find, standing } = await asking(world)
-      world.clock.advance(LATER)
-      await find(other)
-      await eventually(() => other.answers.length === 1, 'the other one asks')
-      other.answers[0]?.(renewed('other'))
-      await eventually(async () => (await find(other))?.identity.groups[0] === 'other', 'the other one has it')
-      const before = await standing()
-      one.answers[0]?.(ended)
-      await eventually(async () => (await find(one))?.identity.groups[0] === 'other', 'the first one has it as well')
-      expect([await standing(), before[0]]).toEqual([before, 'good'])
-      // The provider may take the second use for a theft, and refuse what it gave to the other.
-      world.clock.advance(15 * MINUTE)
-      await find(other)
-      await eventually(() => other.answers.length === 2, 'it is due again')
-      other.answers[1]?.(ended)
-      await eventually(async () => (await find(other)) === null, 'it is over')
-      expect([await standing(), before[0]]).toEqual([before, 'good'])
-    }))
+    test('is refused to whoever was held up: what the next one got of it counts, and the next refusal is nobody’s word', () =>
+      inStore(async world => {
+        const { one, other, find, standing } = await asking(world)
+        world.clock.advance(LATER)
+        await find(other)
+        await eventually(() => other.answers.length === 1, 'the other one asks')
+        other.answers[0]?.(renewed('other'))
+        await eventually(async () => (await find(other))?.identity.groups[0] === 'other', 'the other one has it')
+        const before = await standing()
+        one.answers[0]?.(ended)
+        await eventually(async () => (await find(one))?.identity.groups[0] === 'other', 'the first one has it as well')
+        expect([await standing(), before[0]]).toEqual([before, 'good'])
+        // The provider may take the second use for a theft, and refuse what it gave to the other.
+        world.clock.advance(15 * MINUTE)
+        await find(other)
+        await eventually(() => other.answers.length === 2, 'it is due again')
+        other.answers[1]?.(ended)
+        await eventually(async () => (await find(other)) === null, 'it is over')
+        expect([await standing(), before[0]]).toEqual([before, 'good'])
+      }))
 
-  test('is refused to the next one while the answer is with whoever was held up: that counts, and nobody is signed out', () =>
-    inWorld(async world => {
-      const { one, other, find, standing } = await asking(world)
-      world.clock.advance(LATER)
-      await find(other)
-      await eventually(() => other.answers.length === 1, 'the other one asks')
-      one.answers[0]?.(renewed('one'))
-      await eventually(async () => (await find(one))?.identity.groups[0] === 'one', 'the first one has it')
-      other.answers[0]?.(ended)
-      await eventually(async () => (await find(other))?.identity.groups[0] === 'one', 'and so has the other one')
-      expect((await standing())[0]).toBe('good')
-    }))
+    test('is refused to the next one while the answer is with whoever was held up: that counts, and nobody is signed out', () =>
+      inStore(async world => {
+        const { one, other, find, standing } = await asking(world)
+        world.clock.advance(LATER)
+        await find(other)
+        await eventually(() => other.answers.length === 1, 'the other one asks')
+        one.answers[0]?.(renewed('one'))
+        await eventually(async () => (await find(one))?.identity.groups[0] === 'one', 'the first one has it')
+        other.answers[0]?.(ended)
+        await eventually(async () => (await find(other))?.identity.groups[0] === 'one', 'and so has the other one')
+        expect((await standing())[0]).toBe('good')
+      }))
 
-  test('is not asked with again by whoever was held up while the next one is asking', () =>
-    inWorld(async world => {
-      const { one, other, find, standing } = await asking(world)
-      world.clock.advance(LATER)
-      await find(other)
-      await eventually(() => other.answers.length === 1, 'the other one asks')
-      one.answers[0]?.(ended)
-      await Bun.sleep(150)
-      expect([one.answers.length, (await find(one)) === null]).toEqual([1, false])
-      other.answers[0]?.(renewed('other'))
-      await eventually(async () => (await find(one))?.identity.groups[0] === 'other', 'what came of it is known')
-      expect([one.answers.length, (await standing())[0]]).toEqual([1, 'good'])
-    }))
+    test('is not asked with again by whoever was held up while the next one is asking', () =>
+      inStore(async world => {
+        const { one, other, find, standing } = await asking(world)
+        world.clock.advance(LATER)
+        await find(other)
+        await eventually(() => other.answers.length === 1, 'the other one asks')
+        one.answers[0]?.(ended)
+        await Bun.sleep(150)
+        expect([one.answers.length, (await find(one)) === null]).toEqual([1, false])
+        other.answers[0]?.(renewed('other'))
+        await eventually(async () => (await find(one))?.identity.groups[0] === 'other', 'what came of it is known')
+        expect([one.answers.length, (await standing())[0]]).toEqual([1, 'good'])
+      }))
 
-  test.each<readonly [string, Answer | Error, 'good' | 'refused']>([
-    ['of which no answer came', { kind: 'lost', failure: new Error('no answer') }, 'good'],
-    ['which was never sent', new Error('connect ECONNREFUSED'), 'refused'],
-  ])('and %s: what a refusal after that says of the person', (_, answer, expected) =>
-    inWorld(async world => {
-      const { one, find, standing } = await asking(world)
-      one.answers[0]?.(answer)
-      await eventually(() => world.logged.length > 0, 'the failure is told')
-      world.clock.advance(11_000)
-      await find(one)
-      await eventually(() => one.answers.length === 2, 'it is tried again')
-      one.answers[1]?.(ended)
-      await eventually(async () => (await find(one)) === null, 'it is over')
-      expect((await standing())[0]).toBe(expected)
-    }),
-  )
+    test.each<readonly [string, Answer | Error, 'good' | 'refused']>([
+      ['of which no answer came', { kind: 'lost', failure: new Error('no answer') }, 'good'],
+      ['which was never sent', new Error('connect ECONNREFUSED'), 'refused'],
+    ])('and %s: what a refusal after that says of the person', (_, answer, expected) =>
+      inStore(async world => {
+        const { one, find, standing } = await asking(world)
+        one.answers[0]?.(answer)
+        await eventually(() => world.logged.length > 0, 'the failure is told')
+        world.clock.advance(11_000)
+        await find(one)
+        await eventually(() => one.answers.length === 2, 'it is tried again')
+        one.answers[1]?.(ended)
+        await eventually(async () => (await find(one)) === null, 'it is over')
+        expect((await standing())[0]).toBe(expected)
+      }),
+    )
 
-  test('is somebody else’s by the provider’s own word, whatever was before', () =>
-    inWorld(async world => {
-      const { one, find, standing } = await asking(world)
-      one.answers[0]?.({ kind: 'lost', failure: new Error('no answer') })
-      await eventually(() => world.logged.length > 0, 'the failure is told')
-      world.clock.advance(11_000)
-      await find(one)
-      await eventually(() => one.answers.length === 2, 'it is tried again')
-      one.answers[1]?.({ kind: 'ended', reason: 'other_subject' })
-      await eventually(async () => (await find(one)) === null, 'it is over')
-      expect((await standing())[0]).toBe('refused')
-    }))
+    test('is somebody else’s by the provider’s own word, whatever was before', () =>
+      inStore(async world => {
+        const { one, find, standing } = await asking(world)
+        one.answers[0]?.({ kind: 'lost', failure: new Error('no answer') })
+        await eventually(() => world.logged.length > 0, 'the failure is told')
+        world.clock.advance(11_000)
+        await find(one)
+        await eventually(() => one.answers.length === 2, 'it is tried again')
+        one.answers[1]?.({ kind: 'ended', reason: 'other_subject' })
+        await eventually(async () => (await find(one)) === null, 'it is over')
+        expect((await standing())[0]).toBe('refused')
+      }))
 
-  test('is waited for by a stop, which begins no other', () =>
-    inWorld(async world => {
-      const { one, other, find } = await asking(world)
-      const second = await world.signIn()
-      await one.sessions.find(second.token, HOST)
-      world.clock.advance(15 * MINUTE)
-      let isClosed = false
-      const closing = one.sessions.close(60_000).then(() => {
-        isClosed = true
-      })
-      expect((await one.sessions.find(second.token, HOST))?.id).toBe(second.session.id)
-      await Bun.sleep(50)
-      expect([isClosed, one.answers.length]).toEqual([false, 1])
-      one.answers[0]?.(renewed('one'))
-      await closing
-      expect((await find(other))?.identity.groups).toEqual(['one'])
-      expect(other.answers).toHaveLength(0)
-    }))
+    test('is waited for by a stop, which begins no other', () =>
+      inStore(async world => {
+        const { one, other, find } = await asking(world)
+        const second = await world.signIn()
+        await one.sessions.find(second.token, HOST)
+        world.clock.advance(15 * MINUTE)
+        let isClosed = false
+        const closing = one.sessions.close(60_000).then(() => {
+          isClosed = true
+        })
+        expect((await one.sessions.find(second.token, HOST))?.id).toBe(second.session.id)
+        await Bun.sleep(50)
+        expect([isClosed, one.answers.length]).toEqual([false, 1])
+        one.answers[0]?.(renewed('one'))
+        await closing
+        expect((await find(other))?.identity.groups).toEqual(['one'])
+        expect(other.answers).toHaveLength(0)
+      }))
 
-  test('is left as in use by a stop that has no time for it, and the log says so', () =>
-    inWorld(async world => {
-      const { one, other, find, standing } = await asking(world)
-      await one.sessions.close()
-      expect(world.logged.filter(line => line.includes('still being checked'))).toHaveLength(1)
-      one.answers[0]?.(renewed('one'))
-      world.clock.advance(LATER)
-      await find(other)
-      await eventually(() => other.answers.length === 1, 'the next one asks')
-      other.answers[0]?.(ended)
-      await eventually(async () => (await find(other)) === null, 'it is over')
-      expect(await standing()).toEqual(['good', 7])
-      expect(world.logged.filter(line => line.includes('could not be checked'))).toEqual([])
-    }))
-})
+    test('is left as in use by a stop that has no time for it, and the log says so', () =>
+      inStore(async world => {
+        const { one, other, find, standing } = await asking(world)
+        await one.sessions.close()
+        expect(world.logged.filter(line => line.includes('still being checked'))).toHaveLength(1)
+        one.answers[0]?.(renewed('one'))
+        world.clock.advance(LATER)
+        await find(other)
+        await eventually(() => other.answers.length === 1, 'the next one asks')
+        other.answers[0]?.(ended)
+        await eventually(async () => (await find(other)) === null, 'it is over')
+        expect(await standing()).toEqual(['good', 7])
+        expect(world.logged.filter(line => line.includes('could not be checked'))).toEqual([])
+      }))
+  },
+)
 
 test('a session without a refresh token lives by its lifetimes alone', () =>
   inWorld(async ({ clock, asked, signIn, find }) => {
