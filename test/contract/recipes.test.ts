@@ -34,9 +34,11 @@ describe('docs/recipes/traefik.yaml', () => {
   const matching = text(auth, 'authResponseHeadersRegex')
   const pattern = new RegExp(matching.replace('(?i)', ''), 'i')
 
-  test('asks in its own dialect, where what is not known is left out, and believes nothing that clients say', () => {
+  test('asks in its own dialect, where what is not known is left out, and believes a proxy in front of it of addresses alone', () => {
     expect(dialectAt(pathOf(text(auth, 'address')))).toMatchObject({ unknown: 'absent', isStatusOnly: false })
-    expect(at(auth, 'trustForwardHeader')).toBe(false)
+    expect(at(auth, 'trustForwardHeader')).toBe(true)
+    const emptied = at(traefik, 'http', 'middlewares', 'from-nobody', 'headers', 'customRequestHeaders')
+    for (const name of ['Host', 'Method', 'Uri', 'Prefix']) expect(at(emptied, `X-Forwarded-${name}`)).toBe('')
     expect(names(auth)).not.toContain('authRequestHeaders')
   })
 
@@ -57,17 +59,9 @@ describe('docs/recipes/traefik.yaml', () => {
     expect(at(routers, 'sallyport', 'priority')).toBeGreaterThan(Math.max(longest, 256))
     for (const open of ['sallyport', 'portal']) {
       expect(text(routers, open, 'service')).toBe('sallyport')
-      expect(listOf(routers, open, 'middlewares')).toEqual(['no-prefix'])
+      expect(listOf(routers, open, 'middlewares')).toEqual(['from-nobody'])
     }
-    expect(listOf(routers, 'app', 'middlewares')).toEqual(['sallyport', 'no-prefix'])
-  })
-
-  test('takes a client’s prefix off everywhere; what else clients say of their way, Traefik takes off by itself', () => {
-    const headers = { customRequestHeaders: { 'X-Forwarded-Prefix': '' } }
-    expect(at(traefik, 'http', 'middlewares', 'no-prefix')).toEqual({ headers })
-    const compose = Bun.YAML.parse(recipe('traefik-compose.yaml'))
-    const label = 'traefik.http.middlewares.no-prefix.headers.customRequestHeaders.X-Forwarded-Prefix'
-    expect(at(compose, 'services', 'sallyport', 'labels', label)).toBe('')
+    expect(listOf(routers, 'app', 'middlewares')).toEqual(['from-nobody', 'sallyport'])
   })
 
   test('traefik-compose.yaml says the same by labels', () => {
@@ -78,6 +72,10 @@ describe('docs/recipes/traefik.yaml', () => {
     const said = (path: string) => labels[`traefik.http.${path}`]?.replaceAll('$$', '$')
     for (const key of names(auth)) {
       expect([key, said(`middlewares.sallyport.forwardAuth.${key}`)]).toEqual([key, text(auth, key)])
+    }
+    const emptied = at(traefik, 'http', 'middlewares', 'from-nobody', 'headers', 'customRequestHeaders')
+    for (const name of names(emptied)) {
+      expect([name, said(`middlewares.from-nobody.headers.customRequestHeaders.${name}`)]).toEqual([name, ''])
     }
     const routers = at(traefik, 'http', 'routers')
     for (const router of names(routers)) {
@@ -127,8 +125,11 @@ describe('docs/recipes/envoy.yaml', () => {
   })
 
   test('asks about everything but Sallyport’s own pages, and takes no host from a client but Host', () => {
-    const removed = listOf(manager, 'route_config', 'request_headers_to_remove')
-    expect(removed).toEqual(['x-forwarded-host', 'x-forwarded-port', 'x-forwarded-prefix'])
+    const removed = listOf(manager, 'early_header_mutation_extensions', 0, 'typed_config', 'mutations')
+    for (const remove of ['x-forwarded-host', 'x-forwarded-port', 'x-forwarded-prefix', 'x-forwarded-uri']) {
+      expect(removed).toContainEqual({ remove })
+    }
+    expect(at(auth, 'status_on_error')).toEqual({ code: 'ServiceUnavailable' })
     for (const host of listOf(manager, 'route_config', 'virtual_hosts')) {
       for (const route of listOf(host, 'routes')) {
         const isOpen = names(route).includes('typed_per_filter_config')

@@ -79,7 +79,16 @@ const REWRITTEN = [
 ]
 
 /** Framing belongs to the HTTP client that sends the request; only its exact spelling may pass. */
-const FRAMING = ['content-length', 'transfer-encoding', 'host', 'connection', 'cookie', 'upgrade', 'te', 'content-type']
+export const FRAMING: readonly string[] = [
+  'content-length',
+  'transfer-encoding',
+  'host',
+  'connection',
+  'cookie',
+  'upgrade',
+  'te',
+  'content-type',
+]
 
 /**
  * What becomes of a request field on its way upstream. `identity` says who someone is and is dropped, as is `path`, which says what else

@@ -72,6 +72,26 @@ test('what another gate would write is refused, since the proxy in front passes 
   }
 })
 
+test('what other frameworks read the path in says the path that is asked about, or is refused', async () => {
+  const names = ['X-Original-URL', 'X-Original-URI', 'X-Original-Path', 'X-Forwarded-Path', 'X-Envoy-Original-Path']
+  for (const name of names) {
+    for (const value of ['/open', '/', 'http://app.example/open', '/admin/x?a=2', 'open', '/open/x, /open/x?a=1']) {
+      const asked = await relayed(forwarded('/open/x?a=1', [`${name}: ${value}`]))
+      expect([name, value, asked.status]).toEqual([name, value, 400])
+    }
+    for (const value of ['/open/x?a=1', '/open/x', 'https://app.example/open/x?a=1', '']) {
+      const asked = await relayed(forwarded('/open/x?a=1', [`${name}: ${value}`]))
+      expect([name, value, asked.status]).toEqual([name, value, 204])
+    }
+    const odd = name.replaceAll('-', '_')
+    expect([odd, (await relayed(forwarded('/open/x', [`${odd}: /open/x`]))).status]).toEqual([odd, 400])
+  }
+  expect((await toNginx(original('/open/x', ['X-Forwarded-Uri: /admin']))).status).toBe(403)
+  for (const name of ['Transfer_encoding', 'Transfer.Encoding', 'Content_Length', 'Content_Type']) {
+    expect([name, (await relayed(forwarded('/open/x', [`${name}: chunked`]))).status]).toEqual([name, 400])
+  }
+})
+
 test.each(['SCRIPT_NAME', 'X-Script-Name', 'Path_Info', 'X-Rewrite-URL'])(
   'what makes another path of the one that is asked about is refused: %s',
   async name => {

@@ -3,7 +3,14 @@ import { createToken } from '../../kit/commands.ts'
 import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
-import { describeEach, isRefused, openRecipes, type RecipeStand } from '../../kit/programs/recipes.ts'
+import {
+  describeEach,
+  isHere,
+  isRefused,
+  openRecipes,
+  openSpoiled,
+  type RecipeStand,
+} from '../../kit/programs/recipes.ts'
 import { askForWebSocket, frameBytes, framesIn } from '../../kit/wire/websocket.ts'
 import { openWire, sendRaw } from '../../kit/wire/wire.ts'
 
@@ -168,4 +175,11 @@ describeEach('docs/recipes for %s', name => {
     await eventually(() => records().length > 0, 'the access log has it')
     expect(records()).toHaveLength(1)
   })
+})
+
+test.skipIf(!isHere('Envoy'))('Envoy says that it cannot ask, and nobody passes', async () => {
+  await using stand = await openSpoiled('Envoy', text => text)
+  await stand.gate[Symbol.asyncDispose]()
+  const { status, saw } = await stand.ask('/open/x')
+  expect([status, saw]).toEqual([503, []])
 })

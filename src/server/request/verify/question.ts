@@ -1,7 +1,7 @@
 import { GateError } from '../../../base/errors.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
 import { isCallback, ownPath } from '../../../portal/place.ts'
-import { foldName, PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
+import { FRAMING, foldName, PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
 import { isOvertaken } from '../../../proxy/lifetime/exchanges.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
 import type { Match } from '../../../route/table.ts'
@@ -93,7 +93,7 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
   if (!match.also.every(isAsked)) {
     throw new GateError('target.ambiguous', 'the path may be read as one whose application no proxy in front has')
   }
-  refuseFields(passage, told)
+  refuseFields(passage, told, stated)
   return match
 }
 
@@ -141,14 +141,16 @@ function refuseLists({ target }: Passage, { address }: Dialect): void {
 /**
  * Refuses a field that an application may take for one that says who is there: another spelling of one that we write
  * (`Remote_User`), or what another gate would write; one by which it would act at another path; and another spelling of what says by
- * which way its client came. The proxy in front writes over ours,
- * and passes all others on. Nobody sends such a field in good faith.
+ * which way its client came, or where its body ends. The proxy in front writes over ours, and passes all others on. Nobody sends such a
+ * field in good faith.
  */
-function refuseFields({ sent, snapshot }: Passage, { names }: ToldFields): void {
+function refuseFields({ sent, snapshot }: Passage, { names }: ToldFields, { path }: Stated): void {
   for (const name in sent) {
     const fate = snapshot.fateOf(name)
-    if (fate === 'drop' && isOddForwarding(name)) {
-      const what = `the field ${name.slice(0, 100)} may be taken for one that says by which way its client came`
+    if (fate === 'drop') {
+      const mistaken = takenFor(name, sent[name] ?? '', path)
+      if (mistaken === null) continue
+      const what = `the field ${name.slice(0, 100)} may be taken for one that says ${mistaken}`
       const hint = 'no client sends it in good faith; let the proxy in front take it off, if it comes from there'
       throw new GateError('target.header', what, { hint })
     }
@@ -160,10 +162,30 @@ function refuseFields({ sent, snapshot }: Passage, { names }: ToldFields): void 
   }
 }
 
-/** Whether a field is an X-Forwarded-* in another spelling: the proxy in front writes or takes off the usual one alone. */
-function isOddForwarding(name: string): boolean {
+/** Where some frameworks find the path that was asked for (Symfony, IIS, Zend, Spring), which a proxy in front may say as it is. */
+const PATHS_SAID: ReadonlySet<string> = new Set([
+  'x-original-url',
+  'x-original-uri',
+  'x-original-path',
+  'x-forwarded-uri',
+  'x-forwarded-path',
+  'x-envoy-original-path',
+])
+
+/**
+ * What an application may take a field for that it would not get from this gate: another path than the one that is judged; or, in a spelling
+ * that the proxy in front does not know, what it writes or takes off in the usual one. null for any other.
+ */
+function takenFor(name: string, value: string, path: string): string | null {
   const folded = foldName(name)
-  return folded !== name && folded.startsWith('x-forwarded-')
+  const isOdd = folded !== name
+  if (PATHS_SAID.has(folded)) {
+    const said = value.replace(/^[a-z]+:\/\/[^/?#]*/i, '')
+    const [plain] = path.split('?', 1)
+    return !isOdd && (said === '' || said === path || said === plain) ? null : 'what else is asked for'
+  }
+  if (isOdd && folded.startsWith('x-forwarded-')) return 'by which way its client came'
+  return isOdd && FRAMING.includes(folded) ? 'where its body ends' : null
 }
 
 /** What the client is to see, as the proxy in front passes it on; Traefik takes an address without a host for one of ours. */
