@@ -44,8 +44,8 @@ Exit code: 0 done, 1 the file or the store could not be read or an id is unknown
 
 /** As much of an id as a list shows. */
 const SHORT_ID = 10
-/** So that a running server, which writes to the same store, gets its turn. */
-const ENDED_AT_ONCE = 50
+/** In one step of the store, between which a running server, which writes to it too, gets its turn. */
+const ENDED_AT_ONCE = 250
 
 /** Rows that are aligned with each other. */
 const TABLE_ROWS = 1000
@@ -177,6 +177,7 @@ async function revoke(
     let some: Session[] = []
     const endThem = async () => {
       const ending = some.map(({ id }) => id)
+      await Promise.all(some.map(one => sessions.tokens.suspend(one)))
       await sessions.end(...ending)
       tell(some)
       revoked.push(...ending)
@@ -186,7 +187,6 @@ async function revoke(
       const { identity } = session
       const isMeant = identity.subject === subject && (provider === undefined || identity.provider === provider)
       if (all !== true && !isMeant) continue
-      await sessions.tokens.suspend(session)
       some.push(session)
       if (some.length === ENDED_AT_ONCE) await endThem()
     }

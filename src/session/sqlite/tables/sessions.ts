@@ -30,6 +30,9 @@ interface SessionRow {
   readonly is_refreshable: number
 }
 
+/** In one transaction: whoever ends thousands waits for the disk at each. */
+const REMOVED_AT_ONCE = 250
+
 /** What of a SessionStore is about sign-ins and their cookies. */
 export type SignInStore = Pick<
   SessionStore,
@@ -213,7 +216,7 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
       const touched = bySlices([...seen], SLICE, some => andThen(touchSome(some), ids => void gone.push(...ids)))
       return andThen(touched, () => gone)
     },
-    remove: (...sessionIds) => bySlices(sessionIds, SLICE, removeSome),
+    remove: (...sessionIds) => bySlices(sessionIds, REMOVED_AT_ONCE, removeSome),
     purgeExpired: purging(purgeExpired),
     purgeIdle: purging(purgeIdle),
   }
