@@ -224,7 +224,7 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   },
   'session.end': {
     cause: 'A sign-out or a revocation could not be stored.',
-    mend: 'Mend the session store, then end it again.',
+    mend: 'Mend the session store: what was to end ends then, unless Sallyport was started again meanwhile.',
   },
   'acme.refused': {
     cause: 'The authority refused a certificate.',

@@ -62,7 +62,7 @@ export const CODES = {
   'session.store': { status: 503, say: 'Sign-in is not available at the moment.' },
   'session.end': {
     status: 503,
-    say: 'Nothing was signed out or revoked: it could not be stored, and what was to end is still valid. Try again in a moment.',
+    say: 'It could not be stored, and what was to end is still valid. It ends by itself as soon as that works again.',
   },
   'acme.refused': { status: 502, say: 'The server is not set up correctly.' },
   'acme.dns': { status: 502, say: 'The server is not set up correctly.' },

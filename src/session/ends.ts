@@ -1,4 +1,5 @@
 import { GateError } from '../base/errors.ts'
+import type { Log } from '../base/ports.ts'
 import type { Followers } from './credentials/followers.ts'
 import type { EndedMatch } from './ended.ts'
 import type { LastUses } from './last-use.ts'
@@ -12,6 +13,7 @@ export interface EndTools {
   readonly memory: SessionMemory
   readonly uses: LastUses
   readonly followers: Followers
+  readonly log: Pick<Log, 'info'>
 }
 
 /** How sessions, tokens and links end. */
@@ -28,13 +30,22 @@ export interface Ends {
    * `session.store`.
    */
   endUnstored(match: EndedMatch): Promise<number>
-  /** Ends all of these. Throws `session.end` where the store keeps what was to end. */
+  /** Ends all of these. Throws `session.end` where the store keeps what was to end: then it is owed. */
   end(...sessionIds: readonly string[]): Promise<void>
+  /** Tries again what could not be ended. Throws what the store does. */
+  settle(): Promise<void>
+  /** Whether there is any such thing. */
+  readonly isOwing: boolean
+  /** Called where there is. */
+  onOwing(listener: () => void): void
   onEnd(listener: (sessionId: string) => void): void
 }
 
 /** Ends over a store and what is in memory of it. */
-export function createEnds({ store, memory, uses, followers }: EndTools): Ends {
+export function createEnds({ store, memory, uses, followers, log }: EndTools): Ends {
+  /** What was to end and is still in the store, oldest first. */
+  const owed = new Set<string>()
+  const owing: (() => void)[] = []
   const listeners: ((sessionId: string) => void)[] = []
 
   function forget(sessionId: string): void {
@@ -58,6 +69,15 @@ export function createEnds({ store, memory, uses, followers }: EndTools): Ends {
     for (const id of sessionIds) forget(id)
   }
 
+  /** An id is never used twice: to end it once more is always right. */
+  function endNow(sessionIds: readonly string[]): Promise<void> {
+    return endBy(sessionIds, async () => {
+      for (const id of sessionIds) await followers.revoke(id)
+      const others = sessionIds.filter(id => !followers.has(id))
+      if (others.length > 0) await guarded(() => store.remove(...others))
+    })
+  }
+
   return {
     forget,
     endBy,
@@ -72,14 +92,29 @@ export function createEnds({ store, memory, uses, followers }: EndTools): Ends {
     },
     async end(...sessionIds) {
       try {
-        await endBy(sessionIds, async () => {
-          for (const id of sessionIds) await followers.revoke(id)
-          const others = sessionIds.filter(id => !followers.has(id))
-          if (others.length > 0) await guarded(() => store.remove(...others))
-        })
+        await endNow(sessionIds)
       } catch (error) {
+        for (const id of sessionIds) owed.add(id)
+        for (const oldest of owed) {
+          if (owed.size <= MOST_OWED) break
+          owed.delete(oldest)
+        }
+        for (const listener of owing) listener()
         throw notEnded(error)
       }
+    },
+    async settle() {
+      const ids = [...owed].slice(0, SETTLED_AT_ONCE)
+      if (ids.length === 0) return
+      await endNow(ids)
+      for (const id of ids) owed.delete(id)
+      log.info('What could not be ended while the session store failed has ended', { number: ids.length })
+    },
+    get isOwing() {
+      return owed.size > 0
+    },
+    onOwing(listener) {
+      owing.push(listener)
     },
     onEnd(listener) {
       listeners.push(listener)
@@ -92,11 +127,16 @@ function isMeant({ issuer, subject, sid }: EndedMatch, { identity }: Session): b
   return (subject === null || subject === identity.subject) && (sid === null || sid === identity.claims.sid)
 }
 
+/** Bounds the memory where a store is away for long. */
+const MOST_OWED = 10_000
+
+const SETTLED_AT_ONCE = 50
+
 /** Whoever asked for an end has to know that there was none: the store still has what was to end, and it will be read again. */
 function notEnded(cause: unknown): GateError {
   return new GateError('session.end', 'what was to end is still valid: the session store failed', {
     cause,
-    hint: 'see whether its disk is full, another process holds the database, or Redis answers; then end it again',
+    hint: 'see whether its disk is full, another process holds the database, or Redis answers; it is tried again until then',
     retryAfterS: 5,
   })
 }

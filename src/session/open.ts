@@ -119,7 +119,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     vouch,
   })
   const { noteOwner, suspend, ownersAt } = followers
-  const { forget, end, endBy, endUnstored, onEnd } = createEnds({ store, memory, uses, followers })
+  const ends = createEnds({ store, memory, uses, followers, log: ports.log })
+  const { forget, end, endBy, endUnstored, onEnd } = ends
   uses.onGone(forget)
   const endEverywhere = async (match: EndedMatch) => {
     await guarded(() => store.tellEnded(match))
@@ -180,6 +181,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       clock,
       uses,
       followers,
+      ends,
       signing,
       grants,
       directories,

@@ -37,6 +37,7 @@ export interface UpkeepTools {
   readonly clock: ClockWatch
   readonly uses: LastUses
   readonly followers: Followers
+  readonly ends: { settle(): Promise<void>; readonly isOwing: boolean; onOwing(listener: () => void): void }
   readonly signing: { tend(): Promise<void> }
   readonly grants: { hear(): Promise<void>; readonly isAnyTimed: boolean }
   readonly directories: {
@@ -131,6 +132,12 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     return uses.isPending
   })
   uses.onPending(flushing.wake)
+  const settle = oneAtATime({ what: 'end what was to end before', work: tools.ends.settle, log: ports.log })
+  const settling = tickWhileBusy(timers.watchMs, () => {
+    void settle()
+    return tools.ends.isOwing
+  })
+  tools.ends.onOwing(settling.wake)
   const listening = startHearing({
     everyMs: timers.watchMs,
     works: [
@@ -147,6 +154,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     async close() {
       listening.close()
       flushing.close()
+      settling.close()
       for (const timer of running) clearInterval(timer)
       await uses
         .flush()

@@ -60,7 +60,7 @@ export const DE: Words = {
     'files.folder': 'Die Dateien unter dieser Adresse sind zurzeit nicht lesbar.',
     'session.store': 'Die Anmeldung ist zurzeit nicht möglich.',
     'session.end':
-      'Nichts wurde abgemeldet oder widerrufen: Es ließ sich nicht speichern, und was enden sollte, gilt weiter. Versuchen Sie es gleich noch einmal.',
+      'Es ließ sich nicht speichern, und was enden sollte, gilt weiter. Es endet von selbst, sobald das wieder geht.',
     'acme.refused': 'Der Server ist nicht richtig eingerichtet.',
     'acme.dns': 'Der Server ist nicht richtig eingerichtet.',
     'acme.unreachable': 'Der Server ist nicht richtig eingerichtet.',

@@ -60,7 +60,7 @@ export const ES: Words = {
     'files.folder': 'Los archivos de esta dirección no se pueden leer en este momento.',
     'session.store': 'No se puede iniciar sesión en este momento.',
     'session.end':
-      'No se ha cerrado ni revocado nada: no se pudo guardar, y lo que debía terminar sigue siendo válido. Inténtelo de nuevo en un momento.',
+      'No se pudo guardar, y lo que debía terminar sigue siendo válido. Terminará por sí solo en cuanto vuelva a ser posible.',
     'acme.refused': 'El servidor no está bien configurado.',
     'acme.dns': 'El servidor no está bien configurado.',
     'acme.unreachable': 'El servidor no está bien configurado.',

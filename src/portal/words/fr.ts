@@ -60,7 +60,7 @@ export const FR: Words = {
     'files.folder': 'Les fichiers de cette adresse sont illisibles pour le moment.',
     'session.store': 'La connexion est impossible pour le moment.',
     'session.end':
-      'Rien n’a été déconnecté ni révoqué\u00a0: l’enregistrement a échoué, et ce qui devait prendre fin reste valable. Réessayez dans un instant.',
+      'L’enregistrement a échoué, et ce qui devait prendre fin reste valable. Cela prendra fin de soi-même dès que ce sera de nouveau possible.',
     'acme.refused': 'Le serveur n’est pas configuré correctement.',
     'acme.dns': 'Le serveur n’est pas configuré correctement.',
     'acme.unreachable': 'Le serveur n’est pas configuré correctement.',
