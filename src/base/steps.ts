@@ -17,6 +17,15 @@ export async function finishInTurns<T>(steps: Steps<T>): Promise<T> {
   }
 }
 
+/** Waits for a turn of one's own: with a turn of the event loop between any two that wait, however many come at once. */
+export function createTurns(): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve()
+  return () => {
+    last = last.then(() => new Promise(resolve => setImmediate(resolve)))
+    return last
+  }
+}
+
 /** What is made of each value, with a step for so many of them. */
 export function* eachInSteps<A, B>(values: readonly A[], size: number, make: (value: A) => B): Steps<B[]> {
   const made: B[] = []

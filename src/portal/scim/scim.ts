@@ -1,4 +1,5 @@
 import { errorFacts, toGateError } from '../../base/errors.ts'
+import { createTurns } from '../../base/steps.ts'
 import { portalNotFound } from '../not-found.ts'
 import { isPortalHost, ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
@@ -16,6 +17,7 @@ import { answerAll, answerOne, type ScimRequest, type ScimTools } from './reques
  */
 export function createScim(tools: ScimTools): (ctx: PortalRequest) => Response | Promise<Response> {
   const guard = createGuard(tools.ports, tools.audit)
+  const turn = createTurns()
 
   return ctx => {
     const [name = '', ...steps] = ctx.target.path.slice(PREFIX.length).split('/')
@@ -27,7 +29,7 @@ export function createScim(tools: ScimTools): (ctx: PortalRequest) => Response |
     if (stranger !== null) return stranger
     const base = `${portalOrigin(ctx)}${PREFIX}${name}`
     const query = new URLSearchParams(ctx.target.query)
-    const asked: ScimRequest = { request: ctx.request, directory, base, query }
+    const asked: ScimRequest = { request: ctx.request, directory, base, query, turn }
     return answer(asked, steps, tools).catch((error: unknown) => failed(error, ctx, name, tools))
   }
 }

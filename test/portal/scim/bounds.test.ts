@@ -78,6 +78,20 @@ describe('2 000 people in each of 340 groups', async () => {
     await isServing(gate)
   }, 60_000)
 
+  test('are listed twenty times at once, and others are answered in between', async () => {
+    const answered: string[] = []
+    const lists = Array.from({ length: 20 }, async () => {
+      expect((await push(gate, 'GET', '/Groups')).status).toBe(200)
+      answered.push('list')
+    })
+    const others = Array.from({ length: 3 }, async () => {
+      await isServing(gate)
+      answered.push('other')
+    })
+    await Promise.all([...lists, ...others])
+    expect(answered.slice(0, 10).filter(one => one === 'other')).toHaveLength(3)
+  }, 30_000)
+
   test('are 200 a page at most where no members are shown', async () => {
     for (const path of ['/Users', '/Users?count=1000', '/Groups?excludedAttributes=members', '/Groups?attributes=id']) {
       const { body } = await push(gate, 'GET', path)
