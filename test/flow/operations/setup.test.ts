@@ -38,6 +38,7 @@ const COMMANDS = [
   'radicale',
   'fcgiwrap',
   'fail2ban-regex',
+  'faketime',
   'apache2',
   'zsh',
   'fish',
