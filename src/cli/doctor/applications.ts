@@ -2,7 +2,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import { entrances } from '../../server/applications/entrances.ts'
-import { findRefusal, type Refusal, speaksGrpc } from '../../server/applications/refusal.ts'
+import { FORWARDED_FOR, findRefusal, type Refusal, speaksGrpc } from '../../server/applications/refusal.ts'
 import { type Finding, good, type Section, warning } from './finding.ts'
 
 /** So many are asked at a time. */
@@ -18,7 +18,7 @@ export async function examineApplications(config: Config, ports: Pick<Ports, 'as
   let taken = 0
   for (let start = 0; start < routes.length; start += AT_ONCE) {
     const some = routes.slice(start, start + AT_ONCE)
-    const found = await Promise.all(some.map(route => findRefusal(route, config, ports)))
+    const found = await Promise.all(some.map(route => findRefusal(route, config, ports, { isUnsafe: true })))
     const calls = await Promise.all(some.map(route => speaksGrpc(route, ports)))
     for (const [index, route] of some.entries()) {
       const one = found[index]
@@ -41,9 +41,13 @@ function carriesNoGrpc({ id }: RouteConfig): Finding {
   )
 }
 
+const TRUSTS_NO_PROXY =
+  'name the address that Sallyport comes from among the proxies that it trusts, in its own settings (Home Assistant: use_x_forwarded_for and trusted_proxies of http); it answers without that field'
+
 function refused({ id }: RouteConfig, { kind, status, words, sent, keys }: Refusal): Finding {
   const said = words === '' ? '' : `: “${words}”`
   const what = kind === 'page' ? `${sent} with ${status}` : `a WebSocket with ${sent}, with ${status}`
+  if (sent === FORWARDED_FOR) return warning(`the application of "${id}" refuses ${what}${said}`, TRUSTS_NO_PROXY)
   const hint =
     keys.length > 0
       ? `name it in its own settings, or write ${keys.join(' and ')} into the route, which it takes`

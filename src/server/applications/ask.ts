@@ -18,6 +18,8 @@ export interface Question {
   readonly path: string
   /** Host among them; in lower case. */
   readonly fields: Readonly<Record<string, string>>
+  /** GET where it is left out. */
+  readonly method?: string
 }
 
 /** What came back. */
@@ -28,13 +30,16 @@ export interface Told {
   readonly words: string
   /** Where a redirect leads; empty for none. */
   readonly location: string
+  /** Cookies that it sets, as a browser sends them back; empty for none. */
+  readonly cookie: string
 }
 
 type AskPorts = Pick<Ports, 'ask' | 'random'>
 
 /** Asks for a page, as nobody in particular; null where no answer comes. Redirects are not followed. */
-export async function askPage({ origin, path, fields }: Question, { ask }: AskPorts): Promise<Told | null> {
+export async function askPage({ origin, path, fields, method }: Question, { ask }: AskPorts): Promise<Told | null> {
   const init: Asking = {
+    ...(method === undefined ? {} : { method }),
     headers: fields,
     signal: AbortSignal.timeout(WAIT_MS),
     ...(origin.unix === undefined ? {} : { unix: origin.unix }),
@@ -65,7 +70,7 @@ export async function askSocket({ origin, path, fields }: Question, { random }: 
     })
     if (dialled.kind === 'refused') return await told(answeredBy(dialled.response), fields)
     dialled.socket.destroy()
-    return { status: 101, words: '', location: '' }
+    return { status: 101, words: '', location: '', cookie: '' }
   } catch {
     return null
   }
@@ -98,7 +103,11 @@ async function told(answer: Answered, fields: Question['fields']): Promise<Told>
   const location = headers.get('location') ?? ''
   const type = headers.get('content-type') ?? 'text/plain'
   const isText = /^text\/|\bjson\b/i.test(type) && !headers.has('content-encoding')
-  const one = { status, words: '', location }
+  const cookie = headers
+    .getSetCookie()
+    .map(one => one.split(';', 1)[0] ?? '')
+    .join('; ')
+  const one = { status, words: '', location, cookie }
   if (!isText || !mayRefuse(status) || fields.authorization !== undefined) {
     await answer.drop()
     return one

@@ -12,7 +12,7 @@ export interface Refusal {
   readonly status: number
   /** What it says to that, as one safe line; may be empty. */
   readonly words: string
-  /** The Host, and for a WebSocket the Origin, that were sent. */
+  /** What was sent of which it may be: Host, Origin, or `FORWARDED_FOR`. */
   readonly sent: string
   /** What the route may say so that it is let in, as in the file; nothing where that was not seen to help. */
   readonly keys: readonly string[]
@@ -36,6 +36,18 @@ const SOCKET_PATHS = [
 /** Where a page comes to whoever asks, and what it then asks for does not: Transmission. */
 const BEHIND_PATHS = ['/transmission/rpc']
 
+/**
+ * Where the page does not show that scripts and forms are refused by their Origin: Django ("CSRF verification failed") where a page gives
+ * the token that it asks for as well, and MLflow ("Cross-origin request blocked").
+ */
+const GUARDED_PATHS = ['/admin/login/', '/ajax-api/2.0/mlflow/experiments/search']
+
+/** Of the methods that change something, the one that the fewest applications know; it is sent without a body, and without a session. */
+const UNSAFE_METHOD = 'PATCH'
+
+/** What an application refuses that trusts no proxy: Home Assistant. */
+export const FORWARDED_FOR = 'X-Forwarded-For'
+
 const OWN_HOST = 'host_header = "upstream"'
 const OWN_ORIGIN = 'origin = "upstream"'
 
@@ -52,11 +64,13 @@ const SILENT: Found = { kind: 'silent' }
  *
  * What it refuses is asked for once more as if `host_header` and `origin` were "upstream", which shows whether these help. A
  * WebSocket that is refused either way is not wanted there, and says nothing. No session, and no identity, is part of it.
+ * `isUnsafe`: also by a method that may change something, since many check Origin there alone; only where an operator asks for it.
  */
 export async function findRefusal(
   route: RouteConfig,
   config: Config,
   ports: Pick<Ports, 'ask' | 'random'>,
+  { isUnsafe = false }: { readonly isUnsafe?: boolean } = {},
 ): Promise<Found> {
   const [address] = route.upstream?.addresses ?? []
   if (route.upstream === null || address === undefined) return SILENT
@@ -67,16 +81,25 @@ export async function findRefusal(
   const page = await askThrough(asked, false, ports)
   if (page === null) return SILENT
   if (mayRefuse(page.told.status)) {
+    const { status, words } = page.told
     const own = isOwnAlready ? null : await askThrough(asked, true, ports)
-    return {
-      kind: 'page',
-      status: page.told.status,
-      words: page.told.words,
-      sent: `Host ${page.host}`,
-      keys: own !== null && !mayRefuse(own.told.status) ? [OWN_HOST] : [],
+    if (own !== null && !mayRefuse(own.told.status)) {
+      const also = isUnsafe && !route.hasOwnOrigin ? await askUnsafe(asked, own.path, true, ports) : null
+      return {
+        kind: 'page',
+        status,
+        words,
+        sent: `Host ${page.host}`,
+        keys: also === null ? [OWN_HOST] : [OWN_HOST, OWN_ORIGIN],
+      }
     }
+    const direct = await askThrough(asked, false, ports, [FORWARDED_FOR])
+    const sent = direct !== null && !mayRefuse(direct.told.status) ? FORWARDED_FOR : `Host ${page.host}`
+    return { kind: 'page', status, words, sent, keys: [] }
   }
   if (isOwnAlready && route.hasOwnOrigin) return TAKEN
+  const unsafe = isUnsafe ? await askUnsafe(asked, page.path, isOwnAlready, ports) : null
+  if (unsafe !== null) return unsafe
   const refused = await Promise.all([
     ...(isOwnAlready ? [] : BEHIND_PATHS.map(path => askBehind(asked, path, ports))),
     ...(route.websockets ? SOCKET_PATHS.map(path => askForSocket(asked, path, ports)) : []),
@@ -117,15 +140,18 @@ async function askThrough(
   asked: Asked,
   isOwn: boolean,
   ports: Pick<Ports, 'ask' | 'random'>,
-): Promise<{ readonly told: Told; readonly host: string } | null> {
+  without: readonly string[] = [],
+): Promise<{ readonly told: Told; readonly host: string; readonly path: string } | null> {
   const { route, origin } = asked
   let path = pathAt(origin, upstreamPath(route, route.path))
-  const fields = fieldsOf(asked, isOwn)
+  const { host, ...others } = fieldsOf(asked, isOwn)
+  for (const name of without) delete others[name.toLowerCase()]
+  const fields = { ...others, host }
   for (let left = MOST_REDIRECTS; ; left--) {
     const told = await askPage({ origin, path, fields }, ports)
     if (told === null) return null
     const next = left === 0 || told.location === '' ? null : nextPath(told.location, path, asked)
-    if (next === null || next === path) return { told, host: fields.host }
+    if (next === null || next === path) return { told, host, path }
     path = next
   }
 }
@@ -164,6 +190,63 @@ async function askForSocket(asked: Asked, path: string, ports: Pick<Ports, 'ask'
   const { status, words } = told
   const keys = route.hostHeader.kind === 'upstream' ? [OWN_ORIGIN] : [OWN_HOST, OWN_ORIGIN]
   return { kind: 'websocket', status, words, sent: `Origin ${pageOrigin(asked, false)}`, keys }
+}
+
+/**
+ * A refusal of what scripts and forms send from the application's pages, where it takes the same from its own address; null for anything else.
+ * `hasOwnHost`: its own Host is sent to it either way.
+ */
+async function askUnsafe(
+  asked: Asked,
+  page: string,
+  hasOwnHost: boolean,
+  ports: Pick<Ports, 'ask' | 'random'>,
+): Promise<Refusal | null> {
+  const { origin, route } = asked
+  const paths = [page, ...GUARDED_PATHS.map(path => pathAt(origin, (route.addPrefix ?? '') + path))]
+  const refused = await Promise.all(
+    paths.map(async (path): Promise<Refusal | null> => {
+      const from = pageOrigin(asked, false)
+      const told = await askFrom(asked, path, hasOwnHost, from, ports)
+      if (told === null || !mayRefuse(told.status)) return null
+      const own = await askFrom(asked, path, true, pageOrigin(asked, true), ports)
+      if (own === null || mayRefuse(own.status)) return null
+      const { status, words } = told
+      const keys = hasOwnHost ? [OWN_ORIGIN] : [OWN_HOST, OWN_ORIGIN]
+      return { kind: 'page', status, words, sent: `${UNSAFE_METHOD} requests with Origin ${from}`, keys }
+    }),
+  )
+  return refused.find(one => one !== null) ?? null
+}
+
+/** Asks as a script of a page there does: with the cookies that the page sets, and its token against forged requests. */
+async function askFrom(
+  asked: Asked,
+  path: string,
+  isOwn: boolean,
+  from: string,
+  ports: Pick<Ports, 'ask' | 'random'>,
+): Promise<Told | null> {
+  const question = { origin: asked.origin, path }
+  const fields = fieldsOf(asked, isOwn)
+  const page = await askPage({ ...question, fields }, ports)
+  if (page === null) return null
+  const named = page.cookie.split('; ').find(pair => /csrf/i.test(pair.split('=', 1)[0] ?? ''))
+  const token = named?.slice(named.indexOf('=') + 1)
+  return askPage(
+    {
+      ...question,
+      method: UNSAFE_METHOD,
+      fields: {
+        ...fields,
+        origin: from,
+        referer: from + path,
+        ...(page.cookie === '' ? {} : { cookie: page.cookie }),
+        ...(token === undefined ? {} : { 'x-csrftoken': token }),
+      },
+    },
+    ports,
+  )
 }
 
 function pathAt({ address }: Origin, path: string): string {

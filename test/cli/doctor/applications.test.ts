@@ -59,6 +59,29 @@ const redirecting = await startApp((head, own) =>
       ? httpResponse(400, 'Bad Host')
       : httpResponse(404, 'no'),
 )
+/** Django: whoever changes something comes from its own pages, by its own scheme, with a token that a page gave. */
+const formChecker = await startApp((head, own) => {
+  if (head.startsWith('GET / ')) return httpResponse(302, '', ['Location: /user/login/'])
+  if (head.startsWith('GET '))
+    return httpResponse(200, 'ok', ['Set-Cookie: csrftoken=abc; Path=/', 'Set-Cookie: other=1'])
+  if (field(head, 'origin') !== `http://${own}` || field(head, 'host') !== own)
+    return httpResponse(403, 'CSRF verification failed. Request aborted.')
+  const isToken = field(head, 'x-csrftoken') === 'abc' && field(head, 'cookie') === 'csrftoken=abc; other=1'
+  return isToken ? httpResponse(405, '') : httpResponse(403, 'CSRF cookie not set')
+})
+/** MLflow. */
+const apiChecker = await startApp((head, own) => {
+  if (field(head, 'host') !== own)
+    return httpResponse(403, 'Invalid Host header - possible DNS rebinding attack detected')
+  const isForeign = !head.startsWith('GET ') && field(head, 'origin') !== `http://${own}`
+  return isForeign && head.includes(' /ajax-api/')
+    ? httpResponse(403, 'Cross-origin request blocked')
+    : httpResponse(200, 'ok')
+})
+/** Home Assistant, before it trusts a proxy. */
+const proxyChecker = await startApp(head =>
+  field(head, 'x-forwarded-for') === undefined ? httpResponse(200, 'ok') : httpResponse(400, '400: Bad Request'),
+)
 const refusing = await startApp(() => httpResponse(403, ''))
 const working = await startApp(head =>
   field(head, 'upgrade') === undefined ? httpResponse(200, 'ok') : httpResponse(400, 'not here'),
@@ -117,6 +140,36 @@ describe('doctor, of an application', () => {
       'Host re.example with 400: “Bad Host”',
       'where that is about who asks',
     ],
+    [
+      'whose forms refuse the Origin',
+      route('form', formChecker),
+      'PATCH requests with Origin https://form.example with 403: “CSRF verification failed. Request aborted.”',
+      'write host_header = "upstream" and origin = "upstream"',
+    ],
+    [
+      'whose forms do, with its own Host',
+      route('form', formChecker) + OWN,
+      'PATCH requests with Origin https://form.example with 403: “CSRF verification failed. Request aborted.”',
+      'write origin = "upstream"',
+    ],
+    [
+      'that refuses the Host, and behind it the Origin',
+      route('api', apiChecker),
+      'Host api.example with 403: “Invalid Host header - possible DNS rebinding attack detected”',
+      'write host_header = "upstream" and origin = "upstream"',
+    ],
+    [
+      'that has its Host, and whose scripts refuse the Origin',
+      route('api', apiChecker) + OWN,
+      'PATCH requests with Origin https://api.example with 403: “Cross-origin request blocked”',
+      'write origin = "upstream"',
+    ],
+    [
+      'that trusts no proxy',
+      route('home', proxyChecker),
+      'X-Forwarded-For with 400: “400: Bad Request”',
+      'use_x_forwarded_for and trusted_proxies',
+    ],
     ['that refuses anything', route('no', refusing), 'Host no.example with 403', 'where that is about who asks'],
   ])('%s, says so with what helps', async (_, text, what, hint) => {
     const [finding, ...more] = await examine(text)
@@ -130,6 +183,8 @@ describe('doctor, of an application', () => {
     ['that takes both', route('ok', working)],
     ['that gets its own Host', route('sync', hostChecker) + OWN],
     ['that gets its own Host and Origin', `${route('pit', originChecker)}${OWN}\norigin = "upstream"`],
+    ['whose forms get its own Host and Origin', `${route('form', formChecker)}${OWN}\norigin = "upstream"`],
+    ['whose scripts do', `${route('api', apiChecker)}${OWN}\norigin = "upstream"`],
     ['whose WebSockets do not pass anyway', `${route('pit', originChecker)}\nwebsockets = false`],
   ])('%s, has nothing to say', async (_, text) => {
     expect((await examine(text)).map(({ what }) => what)).toEqual([TAKEN])
@@ -149,8 +204,12 @@ describe('doctor, of an application', () => {
   test('asks once for a host, where its route is widest, and as the gate does', async () => {
     const text = [route('ok', working), route('ok', working, 'path = "/x"\nallow = "public"')]
     await examine(...text)
-    const pages = heard.filter(head => field(head, 'upgrade') === undefined && !head.includes('/transmission/'))
-    expect(pages.map(head => head.split('\r\n')[0])).toEqual(['GET / HTTP/1.1'])
+    expect(heard.some(head => head.includes(' /x'))).toBe(false)
+    const pages = heard.filter(head => field(head, 'upgrade') === undefined && / \/ HTTP/.test(head))
+    // By a script's PATCH too, which first gets its page.
+    expect(pages.map(head => head.split(' ', 1)[0])).toEqual(['GET', 'GET', 'PATCH'])
+    expect(heard.filter(head => /^(?:POST|PUT|DELETE) /.test(head))).toEqual([])
+    expect(pages.every(head => Number(field(head, 'content-length') ?? '0') === 0)).toBe(true)
     expect(field(pages[0] ?? '', 'x-forwarded-proto')).toBe('https')
     expect(field(pages[0] ?? '', 'cookie')).toBeUndefined()
   })
