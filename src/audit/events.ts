@@ -18,7 +18,7 @@ export const EVENTS = {
   'sign_in.password_wrong': frequent('A sign-in by the form was refused'),
   'sign_in.code_wrong': frequent('The password of a user was right, and the code was not', 'warn'),
   sign_out: act('Somebody signed out'),
-  'sign_out.replaced': act('A new sign-in took the place of the one before'),
+  'sign_out.replaced': act('Somebody else signed in in the same browser'),
   'sign_out.by_admin': act('An admin ended a session'),
   'sign_out.by_operator': act('An operator ended a session'),
   'sign_out.by_provider': act('A provider signed someone out'),

@@ -56,6 +56,16 @@ export function checkStepUp(claims: Readonly<Record<string, unknown>>, wanted: S
   }
 }
 
+/** Whether a sign-in shows what is asked for. */
+export function showsStepUp(claims: Readonly<Record<string, unknown>>, wanted: StepUp, nowMs: number): boolean {
+  try {
+    checkStepUp(claims, wanted, nowMs)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /**
  * How long ago the provider authenticated someone: by its `auth_time`, or by when they signed in here where it says nothing.
  * Null where that cannot be told: a claim that is no time, or a time that has not come yet.

@@ -146,10 +146,10 @@ export function allowOf({ get, post }: Pick<Endpoint, 'get' | 'post'>): string {
   return [...(get === undefined ? [] : ['GET', 'HEAD']), ...(post === undefined ? [] : ['POST'])].join(', ')
 }
 
-/** A page of the person's own; a visitor who loads it signs in first and comes back. */
+/** A page of the person's own; a visitor who loads it signs in first and comes back, as whoever comes with a cookie that was replaced. */
 function signedIn(answer: (ctx: PortalRequest, tools: PortalTools, session: Session) => Answer): Handler {
   return (ctx, tools) => {
-    if (ctx.session !== null) return answer(ctx, tools, ctx.session)
+    if (ctx.session !== null && !ctx.session.isReplaced) return answer(ctx, tools, ctx.session)
     if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
     const query = new URLSearchParams({ return: parseReturnTo(ctx.target.path + ctx.target.query) })
     return redirectAnswer(302, `${ownPath('login')}?${query}`)

@@ -48,6 +48,15 @@ export function checkLoginCookie(ctx: PortalRequest, use: 'login' | 'ask', hash:
   return kept.some(({ value }) => sha256(value) === hash) ? 'same' : 'other'
 }
 
+/**
+ * By what this browser is known before it has a session: by the oldest of these, which tabs that ask at once all send by the time that
+ * they come back. Null where it has none.
+ */
+export function browserKey(ctx: PortalRequest, use: 'login' | 'ask'): string | null {
+  const [oldest] = loginCookies(ctx, use)
+  return oldest === undefined ? null : sha256(oldest.value)
+}
+
 /** Whether this browser has any such secret. */
 export function hasLoginCookie(ctx: PortalRequest, use: 'login' | 'ask'): boolean {
   return loginCookies(ctx, use).length > 0

@@ -3,12 +3,13 @@ import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { LastUses } from './last-use.ts'
 import { isLive } from './life.ts'
-import type { HeldSession } from './lru.ts'
+import type { CachedCookie, HeldSession } from './lru.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Refreshes } from './refresh.ts'
 import { guarded } from './rows.ts'
 import type { FoundAt, Session, Sessions } from './session.ts'
-import type { SessionStore, StoredSession } from './store.ts'
+import { asShown } from './shown.ts'
+import type { FoundHandle, SessionStore } from './store.ts'
 
 export interface FindTools {
   readonly store: Pick<SessionStore, 'findByHash' | 'findById'>
@@ -40,9 +41,10 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
     if (entry !== undefined) {
       if (entry.host !== host) return null
       const { held } = entry
-      if (isLive(held.moments, held.lastSeenMs, nowMs)) {
+      if (nowMs < entry.untilMs && isLive(held.moments, held.lastSeenMs, nowMs)) {
         uses.note(held, nowMs)
-        return nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
+        const session = nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
+        return entry.shown === undefined ? session : andThen(session, value => seenBy(entry, value, nowMs))
       }
       // Over by what this process knows; another may have seen a newer use.
       cache.drop(token)
@@ -68,23 +70,36 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
     return found.then(row => (memory.forgotten === before ? admit(token, host, row) : find(token, host)))
   }
 
-  function admit(
-    token: string,
-    host: string,
-    row: { readonly session: StoredSession; readonly host: string } | null,
-  ): MaybePromise<Session | null> {
+  /** What a session is for a cookie from before its latest sign-in: what it was, for as long as it was to last. */
+  function seenBy(entry: CachedCookie, session: Session | null, nowMs: number): Session | null {
+    if (session === null || entry.shown === undefined) return session
+    if (entry.as?.of !== session) {
+      const isReplaced = entry.untilMs !== Number.POSITIVE_INFINITY
+      entry.as = { of: session, session: asShown(session, entry.shown, isReplaced) }
+    }
+    const own = entry.as.session
+    return nowMs < own.expiresAtMs ? own : null
+  }
+
+  function admit(token: string, host: string, row: FoundHandle | null): MaybePromise<Session | null> {
     if (row === null || row.host !== host) return null
     // Whoever ends it is told whether it did, and so is whoever comes with it, or ends it too.
     const ending = memory.ending.get(row.session.id)
     if (ending !== undefined) return ending.then(() => find(token, host))
     const nowMs = ports.now()
+    const { shown, untilMs = Number.POSITIVE_INFINITY } = row
+    const known = cache.held(row.session.id)
+    // Another process has taken a later sign-in, and this one has not heard of it yet.
+    if (known !== undefined && known.session.createdAtMs !== row.session.createdAtMs) memory.takeOver(row.session)
     const held = cache.held(row.session.id) ?? memory.hold(row.session)
-    if (held === null) return null
+    if (held === null || nowMs >= untilMs) return null
     const seenMs = Math.max(row.session.lastSeenMs, held.lastSeenMs, uses.of(row.session.id))
     if (!isLive(held.moments, seenMs, nowMs)) return null
     held.lastSeenMs = nowMs
-    cache.add({ token, host, held, movedAtMs: nowMs })
-    return nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
+    const entry: CachedCookie = { token, host, held, untilMs, shown, as: null, movedAtMs: nowMs }
+    cache.add(entry)
+    const session = nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
+    return andThen(session, value => seenBy(entry, value, nowMs))
   }
 
   /** The old answer counts while the provider is asked, up to the limit; then it is waited for. */

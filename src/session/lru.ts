@@ -40,6 +40,12 @@ export interface CachedCookie {
   readonly token: string
   readonly host: string
   readonly held: HeldSession
+  /** When it ends, though its session goes on: a later sign-in has put another in its place. */
+  readonly untilMs: number
+  /** What was shown by its own sign-in, where that is less than its session's latest (`session/shown.ts`). */
+  readonly shown: string | undefined
+  /** `held.session` as it counts for this cookie, worked out once for each value of that. */
+  as: { readonly of: Session; readonly session: Session } | null
   /** When this entry last moved to the young end. */
   movedAtMs: number
 }

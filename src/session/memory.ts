@@ -22,6 +22,10 @@ export interface SessionMemory {
    * `asked` stands in for one that the cache has let go of meanwhile.
    */
   adopt(row: StoredSession, asked: HeldSession): void
+  /** The same for a later sign-in of the same person, by which its cookies stand for something else. */
+  takeOver(row: StoredSession): void
+  /** Every cookie of a session is read again before its next use. */
+  readCookiesAgain(sessionId: string): void
   /** Those that the store is told to remove, each until it is known whether it did: till then nothing that is read of them stands. */
   readonly ending: Map<string, Promise<void>>
   /** A session has ended: no cookie leads to it from memory. */
@@ -75,6 +79,34 @@ export function createMemory(options: {
     return session === null || identity === null ? null : Object.freeze({ ...session, identity })
   }
 
+  function adopt(row: StoredSession, asked: HeldSession): void {
+    const held = cache.held(row.id) ?? asked
+    const session = read(row)
+    // What was read, or asked for, before a later sign-in counts for nothing after it.
+    if (session === null || session.createdAtMs < held.session.createdAtMs) return
+    const isOther =
+      session.createdAtMs !== held.session.createdAtMs ||
+      JSON.stringify(session.identity) !== JSON.stringify(held.session.identity)
+    if (isOther) {
+      held.session = session
+      held.bytes = row.identity.length
+    }
+    held.checkedAtMs = row.checkedAtMs
+    held.isRefreshable = row.isRefreshable
+    held.moments = momentsNow(row)
+    held.dueAtMs = held.moments.dueAtMs
+    held.retryAtMs = 0
+    if (isOther) for (const listener of listeners) listener(session)
+    cache.weigh(row.id)
+  }
+
+  function readCookiesAgain(sessionId: string): void {
+    const held = cache.held(sessionId)
+    if (held !== undefined) options.onEvict(held)
+    forgotten++
+    cache.dropSession(sessionId)
+  }
+
   return {
     cache,
     get limits() {
@@ -92,22 +124,12 @@ export function createMemory(options: {
       const rest = { dueAtMs, retryAtMs: 0, lastSeenMs, storedSeenMs, opened: null, bytes: row.identity.length }
       return { session, checkedAtMs, isRefreshable, moments, ...rest }
     },
-    adopt(row, asked) {
-      const held = cache.held(row.id) ?? asked
-      const session = read(row)
-      if (session === null) return
-      const isOther = JSON.stringify(session.identity) !== JSON.stringify(held.session.identity)
-      if (isOther) {
-        held.session = session
-        held.bytes = row.identity.length
-      }
-      held.checkedAtMs = row.checkedAtMs
-      held.isRefreshable = row.isRefreshable
-      held.moments = momentsNow(row)
-      held.dueAtMs = held.moments.dueAtMs
-      held.retryAtMs = 0
-      if (isOther) for (const listener of listeners) listener(session)
-      cache.weigh(row.id)
+    adopt,
+    readCookiesAgain,
+    takeOver(row) {
+      const held = cache.held(row.id)
+      if (held !== undefined) adopt(row, held)
+      readCookiesAgain(row.id)
     },
     forget(sessionId) {
       forgotten++

@@ -213,7 +213,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     signing,
     providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
     directories,
-    ...createStart({ store, sealer, ports, memory, followers, isBarredNow: directories.isBarredNow, signedOut }),
+    ...createStart({ store, once, sealer, ports, memory, followers, isBarredNow: directories.isBarredNow, signedOut }),
     ...once,
     ...createAllowances(store, ports),
     ...management,

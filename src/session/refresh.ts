@@ -130,12 +130,14 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         return true
       }
       const kept = unwritten.get(session.id)
-      if (kept !== undefined) {
+      // Of a sign-in, or of a question, that another has taken the place of: it is nobody's any more.
+      if (kept !== undefined && kept.before !== row.secrets) unwritten.delete(session.id)
+      else if (kept !== undefined) {
         isLeft = true
         isLeft = !(await write(row, kept, held))
         return true
       }
-      if (row.checkedAtMs > knownAtMs) {
+      if (row.checkedAtMs > knownAtMs || row.createdAtMs !== session.createdAtMs) {
         tools.adopt(row, held)
         return true
       }

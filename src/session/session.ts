@@ -14,6 +14,11 @@ export interface Session {
   readonly isRemembered: boolean
   readonly createdAtMs: number
   readonly expiresAtMs: number
+  /**
+   * For a cookie that a later sign-in has put another in the place of: it counts a little longer for what was under way, as what it was,
+   * and nothing begins by it. Absent for every other.
+   */
+  readonly isReplaced?: true
   /** The id of the owner whom a token or a guest link follows (`session/credentials/owners.ts`); absent where it follows nobody. */
   readonly follows?: string
   /** The id of the one route that a token is for, an MCP server's; absent where it is for no single one. */
@@ -43,11 +48,12 @@ export interface SessionEntry {
   readonly lastSeenMs: number
 }
 
-/** Kinds of single-use records: a pending sign-in, a hand-off ticket, where that leads, a sign-out at the provider, a logout token that was taken, whom a provider has signed out a moment ago, a form that met no session; an authorization code of ours, one that was redeemed, one that came again, a refresh token of ours; where a user's password was right. */
+/** Kinds of single-use records: a pending sign-in, a hand-off ticket, where that leads, a browser that has just signed in, a sign-out at the provider, a logout token that was taken, whom a provider has signed out a moment ago, a form that met no session; an authorization code of ours, one that was redeemed, one that came again, a refresh token of ours; where a user's password was right. */
 export type OnceKind =
   | 'login'
   | 'ticket'
   | 'place'
+  | 'signed-in'
   | 'logout'
   | 'logout-token'
   | 'signed-out'
@@ -64,8 +70,14 @@ export interface Allowance extends Pace {
   readonly name: string
 }
 
+/** A session that a browser has on a host already, with its cookie's value. */
+export interface Brought {
+  readonly session: Session
+  readonly token: string
+}
+
 /** A sign-in that begins. */
-interface SignIn {
+export interface SignIn {
   readonly portal: string
   readonly host: string
   readonly identity: Identity
@@ -75,6 +87,10 @@ interface SignIn {
   readonly isRemembered?: boolean
   readonly agent?: string
   readonly client?: string
+  /** The session that this browser has on this host already, with its cookie's value. */
+  readonly brought?: Brought | null
+  /** By what this browser is known where it has none yet, as tabs that sign in at once; nobody else's may be the same. */
+  readonly browser?: string | null
 }
 
 /** A session, and the host that its cookie is for. */
@@ -94,10 +110,17 @@ export interface Sessions {
   find(token: string, host: string): MaybePromise<Session | null>
   /** The session behind the cookie of any host: to tell somebody something, never to let them do anything. */
   findAnywhere(token: string): MaybePromise<FoundAt | null>
-  /** A new sign-in; answers the new session and the cookie's value for this host. Throws `sign_in.state` for whom nobody vouches. */
+  /**
+   * A new sign-in; answers the session and a new value of the cookie for this host. Where this browser has a session of the same person,
+   * that one goes on, by what was shown later, and its other cookies stand for what they did. Throws `sign_in.state` for
+   * whom nobody vouches.
+   */
   start(signIn: SignIn): Promise<{ readonly session: Session; readonly token: string }>
-  /** A cookie value for one more host of a live session, or null when the session is gone. */
-  join(sessionId: string, host: string): Promise<string | null>
+  /**
+   * A cookie value for one more host of a live session, which stands for no more than `shownBy` said, in place of what the browser brings of
+   * this session; null when the session is gone.
+   */
+  join(sessionId: string, host: string, shown: string, brought?: Brought | null): Promise<string | null>
   /** Ends sessions on every host, at once; idempotent. */
   end(...sessionIds: readonly string[]): Promise<void>
   /**

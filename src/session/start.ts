@@ -3,16 +3,19 @@ import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Followers } from './credentials/followers.ts'
+import { ownerIdOf } from './credentials/owners.ts'
 import { expiryOf, lifetimesAt } from './life.ts'
 import type { SessionMemory } from './memory.ts'
 import type { SignedOut } from './pushed/signed-out.ts'
-import { guarded, storedIdentity } from './rows.ts'
+import { guarded, openSecrets, parseSession, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
-import type { Sessions } from './session.ts'
-import type { SessionStore, StoredSession } from './store.ts'
+import type { Brought, Sessions, SignIn } from './session.ts'
+import { asShown, isSamePerson, isShownLater, shownBy, withShown } from './shown.ts'
+import type { ReplacedHandle, SessionStore, StoredSession } from './store.ts'
 
 export interface StartTools {
-  readonly store: Pick<SessionStore, 'insert' | 'addHandle' | 'remove'>
+  readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById' | 'remove'>
+  readonly once: Pick<Sessions, 'putOnce' | 'peekOnce'>
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'random'>
   readonly memory: SessionMemory
@@ -22,65 +25,173 @@ export interface StartTools {
   readonly signedOut: SignedOut
 }
 
-/** How sessions begin, and come to further hosts. */
-export function createStart({
-  store,
-  sealer,
-  ports,
-  memory,
-  followers,
-  isBarredNow,
-  signedOut,
-}: StartTools): Pick<Sessions, 'start' | 'join'> {
+/** How long a cookie still counts after a later sign-in, and how long sign-ins of one browser count as being at once. */
+const TABS_MS = 30_000
+/** So many sign-ins of one session may come between, and then something is wrong. */
+const TRIES = 20
+
+type Started = Awaited<ReturnType<Sessions['start']>>
+
+/** How sessions begin, go on by a later sign-in, and come to further hosts. */
+export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'> {
+  const { store, once, sealer, ports, memory, followers, isBarredNow, signedOut } = tools
+
+  /** What one sign-in makes of a row, whoever's it was before. */
+  async function rowOf(id: string, signIn: SignIn, nowMs: number): Promise<StoredSession> {
+    const { portal, identity, secrets, isRemembered = false, agent = '', client = '' } = signIn
+    const expiresAtMs = expiryOf(lifetimesAt(memory.limits, portal), isRemembered, nowMs)
+    return {
+      id,
+      portal,
+      issuer: identity.issuer,
+      subject: identity.subject,
+      ...(await storedIdentity({ id, expiresAtMs }, identity, secrets, sealer)),
+      agent,
+      client,
+      isRemembered,
+      createdAtMs: nowMs,
+      expiresAtMs,
+      lastSeenMs: nowMs,
+      checkedAtMs: nowMs,
+    }
+  }
+
   /** Throws for whom their provider bars, or has signed out since they showed it who they are, by the store. */
-  async function refuse(identity: Identity, shownAtS: number | null): Promise<void> {
+  async function refuse({ identity, shownAtS = null }: SignIn): Promise<void> {
     if (await isBarredNow(identity)) throw inactive(identity)
     if (shownAtS !== null) await signedOut.check(identity, shownAtS)
   }
 
+  /** Between the look before and what was written, others may have ended all that they found of this person. */
+  async function refuseAgain({ id }: StoredSession, signIn: SignIn): Promise<void> {
+    try {
+      await refuse(signIn)
+    } catch (thrown) {
+      memory.forget(id)
+      await guarded(() => store.remove(id))
+      throw thrown
+    }
+  }
+
+  async function admit(row: StoredSession, host: string, token: string, shown?: string): Promise<Started> {
+    const held = memory.hold(row)
+    if (held === null) throw new TypeError('a session that was just made is one of ours')
+    const untilMs = Number.POSITIVE_INFINITY
+    memory.cache.add({ token, host, held, untilMs, shown, as: null, movedAtMs: row.createdAtMs })
+    const { session } = held
+    await followers.noteOwner(session, 'good', true)
+    return { session: shown === undefined ? session : asShown(session, shown, false), token }
+  }
+
+  async function begin(signIn: SignIn): Promise<Started> {
+    const { host } = signIn
+    const token = randomToken(ports.random)
+    const row = await rowOf(randomToken(ports.random), signIn, ports.now())
+    await guarded(() => store.insert(row, { hash: sha256(token), sessionId: row.id, host }))
+    await refuseAgain(row, signIn)
+    return admit(row, host, token)
+  }
+
+  /**
+   * The session with this id goes on by a later sign-in of its person, with a new cookie; null where it is gone, or is another's.
+   *
+   * The cookie that the browser brings counts a little longer, for what is under way with it. It, and those of other hosts, stand for what
+   * was shown before: whoever had one of them gains nothing by what its owner shows later.
+   */
+  async function goOn(id: string, signIn: SignIn): Promise<Started | null> {
+    const { host, identity, brought = null } = signIn
+    for (let tries = 0; tries < TRIES; tries++) {
+      const row = memory.ending.has(id) ? null : await guarded(() => store.findById(id))
+      const known = row === null ? null : parseSession(row)
+      if (row === null || known === null || !isSamePerson(known, signIn)) return null
+      const token = randomToken(ports.random)
+      // Each sign-in of a session has a time of its own, by which it is told from the others.
+      const nowMs = Math.max(ports.now(), row.createdAtMs + 1)
+      const own = isBroughtLater(signIn) ? withShown(identity, brought?.session.identity.claims ?? {}) : identity
+      const kept = isShownLater(known.identity.claims, identity.claims) ? await openSecrets(row, sealer) : null
+      const later = kept === null ? identity : withSid(withShown(identity, known.identity.claims), known.identity)
+      const next = await rowOf(id, { ...signIn, identity: later, secrets: kept ?? signIn.secrets }, nowMs)
+      const { expiresAtMs } = next
+      const [shown, most] = [own, later].map(one => shownBy({ createdAtMs: nowMs, expiresAtMs, identity: one }))
+      const isAll = shown === most
+      const handle = { hash: sha256(token), sessionId: id, host, ...(isAll ? {} : { shown }) }
+      const { createdAtMs } = row
+      const before = { createdAtMs, shown: shownBy(known), nowMs, replaced: replacedBy(brought, id, nowMs) }
+      if (!(await guarded(() => store.signInAgain(next, handle, before)))) continue
+      await refuseAgain(next, signIn)
+      memory.takeOver(next)
+      return admit(next, host, token, isAll ? undefined : shown)
+    }
+    throw new GateError('session.store', 'others signed in again and again in the same session', { retryAfterS: 5 })
+  }
+
+  /** The session that this browser has just begun elsewhere, or this very moment at another worker; null: none. */
+  async function begunBy(key: string | null): Promise<string | null> {
+    const kept = key === null ? null : await once.peekOnce('signed-in', key)
+    const id: unknown = typeof kept === 'object' && kept !== null ? Reflect.get(kept, 'sessionId') : null
+    return typeof id === 'string' ? id : null
+  }
+
   return {
-    async start({ portal, host, identity, secrets, shownAtS = null, isRemembered = false, agent = '', client = '' }) {
+    async start(signIn) {
+      const { portal, identity, brought = null, browser = null } = signIn
       if (!memory.limits.vouchers.counts({ portal, identity })) {
         throw new GateError('sign_in.state', `the provider ${identity.provider} was taken from the portal meanwhile`)
       }
-      await refuse(identity, shownAtS)
-      const nowMs = ports.now()
-      const token = randomToken(ports.random)
-      const id = randomToken(ports.random)
-      const expiresAtMs = expiryOf(lifetimesAt(memory.limits, portal), isRemembered, nowMs)
-      const row: StoredSession = {
-        id,
-        portal,
-        issuer: identity.issuer,
-        subject: identity.subject,
-        ...(await storedIdentity({ id, expiresAtMs }, identity, secrets, sealer)),
-        agent,
-        client,
-        isRemembered,
-        createdAtMs: nowMs,
-        expiresAtMs,
-        lastSeenMs: nowMs,
-        checkedAtMs: nowMs,
-      }
-      await guarded(() => store.insert(row, { hash: sha256(token), sessionId: id, host }))
-      // Between the look before and this, others may have ended all that they found of this person.
-      try {
-        await refuse(identity, shownAtS)
-      } catch (thrown) {
-        await guarded(() => store.remove(id))
-        throw thrown
-      }
-      const held = memory.hold(row)
-      if (held === null) throw new TypeError('a session that was just made is one of ours')
-      memory.cache.add({ token, host, held, movedAtMs: nowMs })
-      await followers.noteOwner(held.session, 'good', true)
-      return { session: held.session, token }
+      await refuse(signIn)
+      const key = browser === null ? null : `${ownerIdOf(signIn)} ${browser}`
+      const id = brought !== null && isSamePerson(brought.session, signIn) ? brought.session.id : await begunBy(key)
+      const same = id === null ? null : await goOn(id, signIn)
+      if (same !== null) return same
+      const begun = await begin(signIn)
+      const sessionId = begun.session.id
+      const isFirst =
+        key === null || (await once.putOnce('signed-in', key, { sessionId }, { lifetimeMs: TABS_MS, owner: sessionId }))
+      const first = isFirst ? null : await begunBy(key)
+      const other = first === null ? null : await goOn(first, signIn)
+      if (other === null) return begun
+      // Two tabs at once: this one has told its browser nothing yet.
+      memory.forget(sessionId)
+      await guarded(() => store.remove(sessionId))
+      return other
     },
-    async join(sessionId, host) {
-      const token = randomToken(ports.random)
-      return (await guarded(() => store.addHandle({ hash: sha256(token), sessionId, host }))) ? token : null
+    async join(sessionId, host, shown, brought = null) {
+      for (let tries = 0; tries < TRIES; tries++) {
+        const before = await shownNow(sessionId)
+        if (before === null) return null
+        const token = randomToken(ports.random)
+        const handle = { hash: sha256(token), sessionId, host, ...(before === shown ? {} : { shown }) }
+        const replaced = replacedBy(brought, sessionId, ports.now())
+        if (!(await guarded(() => store.addHandle(handle, replaced)))) return null
+        if (replaced !== null) memory.readCookiesAgain(sessionId)
+        // A later sign-in that came between knew nothing of this cookie, which nobody has yet.
+        if ((await shownNow(sessionId)) === before) return token
+      }
+      return null
     },
   }
+
+  async function shownNow(sessionId: string): Promise<string | null> {
+    const row = await guarded(() => store.findById(sessionId))
+    const session = row === null ? null : parseSession(row)
+    return session === null ? null : shownBy(session)
+  }
+}
+
+/** The cookie that a new one takes the place of, where it is of the same session. */
+function replacedBy(brought: Brought | null, sessionId: string, nowMs: number): ReplacedHandle | null {
+  if (brought === null || brought.session.id !== sessionId) return null
+  return { hash: sha256(brought.token), shown: shownBy(brought.session), nowMs, lastsMs: TABS_MS }
+}
+
+/** Whether the cookie that is brought has shown more than this sign-in does: what replaces it stands for that. */
+function isBroughtLater({ brought = null, identity }: SignIn): boolean {
+  return brought !== null && isShownLater(brought.session.identity.claims, identity.claims)
+}
+
+/** The provider's session goes with what was shown in it, and with its tokens. */
+function withSid(identity: Identity, { claims: { sid } }: Identity): Identity {
+  return { ...identity, claims: { ...identity.claims, sid } }
 }
 
 function inactive({ provider, subject }: Identity): GateError {

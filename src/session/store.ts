@@ -48,6 +48,39 @@ export interface StoredHandle {
   readonly hash: string
   readonly sessionId: string
   readonly host: string
+  /** What was shown by the sign-in that it comes from, where that is less than its session's latest; absent: as much. */
+  readonly shown?: string | undefined
+}
+
+/** What a cookie's hash leads to. */
+export interface FoundHandle {
+  readonly session: StoredSession
+  readonly host: string
+  /** As of the handle. */
+  readonly shown?: string | undefined
+  /** When it ends before its session does: a later sign-in has put another in its place. */
+  readonly untilMs?: number | undefined
+}
+
+/** A cookie that another takes the place of. */
+export interface ReplacedHandle {
+  readonly hash: string
+  /** What it goes on to stand for, where it does not stand for less already. */
+  readonly shown: string
+  /** It ends so long from now. */
+  readonly nowMs: number
+  readonly lastsMs: number
+}
+
+/** The sign-in that another one of the same person takes the place of. */
+export interface SignInBefore {
+  /** By which it is told from every other of its session. */
+  readonly createdAtMs: number
+  /** What its cookies go on to stand for. */
+  readonly shown: string
+  readonly nowMs: number
+  /** The cookie that the browser has brought; null: none. */
+  readonly replaced: ReplacedHandle | null
 }
 
 /**
@@ -140,6 +173,9 @@ export interface StoredPage {
   readonly next: string | null
 }
 
+/** What stands before a session's id in `StoredChanges.updated` where cookies of it were replaced. */
+export const COOKIES_OF = 'cookies:'
+
 /** What other processes did to sessions since somebody last asked. */
 export interface StoredChanges {
   readonly removed: readonly string[]
@@ -162,10 +198,15 @@ export interface StoredChanges {
  */
 export interface SessionStore extends AuditStore {
   insert(session: StoredSession, handle: StoredHandle): MaybePromise<void>
-  /** One more host's cookie; false when the session is gone. */
-  addHandle(handle: StoredHandle): MaybePromise<boolean>
+  /**
+   * Puts a later sign-in in the place of the one that a session comes from, with a cookie of its own, and tells every other process.
+   * False, and nothing is changed, where the session is gone or comes from another one by now.
+   */
+  signInAgain(session: StoredSession, handle: StoredHandle, before: SignInBefore): MaybePromise<boolean>
+  /** One more host's cookie, in place of one of the same session, of which it tells every other process; false when the session is gone. */
+  addHandle(handle: StoredHandle, replaced?: ReplacedHandle | null): MaybePromise<boolean>
   /** The session behind a hash and the host it was made for. */
-  findByHash(hash: string): MaybePromise<{ readonly session: StoredSession; readonly host: string } | null>
+  findByHash(hash: string): MaybePromise<FoundHandle | null>
   findById(sessionId: string): MaybePromise<StoredSession | null>
   /** The hosts that have a cookie for a session, each once. */
   findHosts(sessionId: string): MaybePromise<readonly string[]>

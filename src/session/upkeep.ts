@@ -13,7 +13,7 @@ import type { LastUses } from './last-use.ts'
 import { longestIdleMs } from './life.ts'
 import type { SessionMemory } from './memory.ts'
 import { isDirectoryId } from './pushed/resource.ts'
-import type { SessionStore } from './store.ts'
+import { COOKIES_OF, type SessionStore } from './store.ts'
 
 export interface SessionTimers {
   /** How soon to hear of sessions that other processes ended or changed. */
@@ -79,9 +79,12 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     else for (const match of ended) await endUnstored(match).catch(forgetEverything)
     for (const id of updated) {
       if (isOwnerId(id)) followers.forgetOwner(id)
+      if (id.startsWith(COOKIES_OF)) memory.readCookiesAgain(id.slice(COOKIES_OF.length))
       const held = memory.cache.held(id)
       const row = held === undefined ? null : await store.findById(id)
-      if (held !== undefined && row !== null && row.checkedAtMs > held.checkedAtMs) memory.adopt(row, held)
+      if (held === undefined || row === null) continue
+      if (row.createdAtMs !== held.session.createdAtMs) memory.takeOver(row)
+      else if (row.checkedAtMs > held.checkedAtMs) memory.adopt(row, held)
     }
     if (isIncomplete) await directories.hearAll()
     else for (const id of new Set(updated.filter(isDirectoryId))) await directories.hear(id)

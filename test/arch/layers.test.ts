@@ -112,6 +112,7 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['sqlite'], ban: 'a store knows rows and nothing of their meaning' },
         { parts: ['watched-store.ts'], ban: 'a store is watched without anyone noticing' },
         { parts: ['credentials', 'signing'], ban: 'they are found by any store, for any request' },
+        { parts: ['shown.ts'], ban: 'what a cookie stands for does not depend on who brings it' },
         {
           parts: ['lru.ts', 'pushed/standings.ts', 'redis'],
           ban: 'what is kept in memory, or elsewhere, is not the truth',

@@ -187,7 +187,7 @@ export const ADVISORIES: readonly Advisory[] = [
     'oauth2_proxy',
     'a sign-in that an attacker began was ended by the victim',
   ]),
-  ...shown('portal/attacks', 'signing in anew ends the session that this browser had, on every host', [
+  ...shown('portal/attacks', 'signing in as somebody else ends the session that this browser had, on every host', [
     'GHSA-f24x-5g9q-753f',
     'oauth2-proxy',
     'the session from before stayed while somebody signed in',

@@ -15,9 +15,12 @@ function held(id: string, bytes: number): HeldSession {
   return { session, checkedAtMs: 0, isRefreshable: false, moments, bytes, ...rest }
 }
 
+/** A cookie that lasts as long as its session, and stands for all of it. */
+const WHOLE = { untilMs: Number.POSITIVE_INFINITY, shown: undefined, as: null, movedAtMs: 0 }
+
 function add(cache: SessionCache, id: string, bytes: number): HeldSession {
   const one = held(id, bytes)
-  cache.add({ token: `cookie-${id}`, host: 'app.example', held: one, movedAtMs: 0 })
+  cache.add({ token: `cookie-${id}`, host: 'app.example', held: one, ...WHOLE })
   return one
 }
 
@@ -38,7 +41,7 @@ test('one that grows at a refresh makes room then, and a second cookie to it cos
   const cache = new SessionCache(10, ({ session }) => evicted.push(session.id))
   for (let at = 0; at < 8; at++) add(cache, `small-${at}`, KB)
   const grown = add(cache, 'grown', KB)
-  cache.add({ token: 'second', host: 'app.example', held: grown, movedAtMs: 0 })
+  cache.add({ token: 'second', host: 'app.example', held: grown, ...WHOLE })
   expect([cache.size, evicted.length]).toEqual([10, 0])
   grown.bytes = 12 * KB
   cache.weigh('grown')

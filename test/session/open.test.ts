@@ -9,6 +9,7 @@ import type { SessionLimits } from '../../src/session/life.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import { createSealer } from '../../src/session/seal.ts'
+import { shownBy } from '../../src/session/shown.ts'
 import { ONCE_LIMITS } from '../../src/session/spent/single-use.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
@@ -165,13 +166,13 @@ describe('a session', () => {
   test('on two hosts is one value, and ends on both at once', () =>
     withSessions(async sessions => {
       const { token, session } = await sessions.start(SIGN_IN)
-      const second = await sessions.join(session.id, 'app.example')
+      const second = await sessions.join(session.id, 'app.example', shownBy(session))
       expect(second).not.toBeNull()
       expect(await sessions.find(second ?? '', 'app.example')).toBe(await sessions.find(token, 'auth.example'))
       await sessions.end(session.id)
       expect(await sessions.find(token, 'auth.example')).toBeNull()
       expect(await sessions.find(second ?? '', 'app.example')).toBeNull()
-      expect(await sessions.join(session.id, 'late.example')).toBeNull()
+      expect(await sessions.join(session.id, 'late.example', shownBy(session))).toBeNull()
     }))
 
   test('ends after its lifetime however busy it is', () =>

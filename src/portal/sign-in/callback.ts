@@ -3,7 +3,7 @@ import type { Ports } from '../../base/ports.ts'
 import { repeatedName } from '../../identity/answer.ts'
 import type { StepUp } from '../../identity/step-up.ts'
 import type { AuditTools } from '../audit-facts.ts'
-import { checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
+import { browserKey, checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
 import { arrivedAt } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { BeginTools } from './begin.ts'
@@ -21,8 +21,8 @@ interface CallbackTools extends BeginTools, AuditTools {
 }
 
 /**
- * Takes the provider's answer, at the very address that the sign-in was begun for: a new session, always; the one that this
- * browser had here ends. One that nobody waits for any more leads on, or begins again (`leadOn`).
+ * Takes the provider's answer, at the very address that the sign-in was begun for: a new cookie, always; a session of the same person that
+ * this browser has here goes on by it, and one of anybody else ends. One that nobody waits for any more leads on, or begins again (`leadOn`).
  *
  * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around one of these or what the provider client threw.
  */
@@ -78,7 +78,8 @@ async function finish(
   const { identity, idToken, refreshToken, shownAtS } = result
   const secrets = { idToken, refreshToken, access: ctx.wantsAccess ? result.access : null }
   const { destination, isRemembered } = kept
-  return startSession(ctx, tools, { identity, secrets, shownAtS, destination, isRemembered })
+  const browser = browserKey(ctx, 'login')
+  return startSession(ctx, tools, { identity, secrets, shownAtS, destination, isRemembered, browser })
 }
 
 interface Pending {

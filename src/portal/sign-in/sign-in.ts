@@ -2,7 +2,7 @@ import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { userSubject } from '../../identity/passwords/users.ts'
-import { checkStepUp } from '../../identity/step-up.ts'
+import { checkStepUp, showsStepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import type { FormTools } from '../form.ts'
@@ -57,7 +57,11 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
   const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
   checkTraveller(ctx, destination)
   const isAgain = query.get('again') === '1'
-  if (ctx.session !== null && !isSwitch && !isAgain && stepUp === null)
+  // The cookie of another host stands for no more than was shown when it was made: it may be that alone which is too old.
+  const isShown =
+    stepUp === null ||
+    (destination.kind === 'away' && showsStepUp(ctx.session?.identity.claims ?? {}, stepUp, tools.ports.now()))
+  if (ctx.session !== null && !ctx.session.isReplaced && !isSwitch && !isAgain && isShown)
     return arrive(ctx, tools, destination, ctx.session)
   const waits = isSwitch || isAgain || stepUp !== null ? null : waitToBeSeen(ctx, query, destination)
   if (waits !== null) return waits
@@ -84,7 +88,7 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
 }
 
 /**
- * Takes the form of a provider that is a file of users: a new session, always; what is wrong leads back to the form.
+ * Takes the form of a provider that is a file of users: a new cookie, always; what is wrong leads back to the form.
  *
  * Throws `access.origin`, `limit.rate`, `route.none`, or FailedSignIn around `sign_in.step_up`.
  */
@@ -98,8 +102,8 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
   const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
   tools.noteStart(ctx.clientAddress)
   let identity: Identity
+  const browser = await browserOf(ctx, tools, provider.name, given.name)
   try {
-    const browser = await browserOf(ctx, tools, provider.name, given.name)
     identity = await tools.findUser(provider, given, ctx.clientAddress, browser)
   } catch (thrown) {
     if (!(thrown instanceof GateError) || thrown.code !== 'access.password') throw thrown
@@ -120,7 +124,7 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
   }
   const secrets = { idToken: '', refreshToken: null, access: null }
   const setCookies = [await knownCookie(ctx, tools, provider.name, given.name)]
-  return startSession(ctx, tools, { identity, secrets, destination, isRemembered, setCookies })
+  return startSession(ctx, tools, { identity, secrets, destination, isRemembered, browser, setCookies })
 }
 
 /** Where whoever is signed in has signed in, as far as this portal still has it. */

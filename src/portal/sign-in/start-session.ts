@@ -8,13 +8,16 @@ import { describeAgent } from '../user-agent.ts'
 import type { BeginTools } from './begin.ts'
 import type { Destination } from './failure.ts'
 import { countLogin } from './login-loop.ts'
-import { arrive, cookieLifetimeMs, sessionCookie } from './ticket.ts'
+import { arrive, broughtBy, cookieLifetimeMs, sessionCookie } from './ticket.ts'
 
-/** A session for whoever has just shown who they are, in place of the one that this browser had here; then on to where they go. */
+/**
+ * A session for whoever has just shown who they are, then on to where they go. Where this browser has one of theirs here, that one goes on,
+ * by a new cookie; one of somebody else ends.
+ */
 export async function startSession(
   ctx: PortalRequest,
   tools: BeginTools & AuditTools,
-  { identity, secrets, shownAtS = null, destination, isRemembered, setCookies = [] }: SignedIn,
+  { identity, secrets, shownAtS = null, destination, isRemembered, browser, setCookies = [] }: SignedIn,
 ): Promise<Response> {
   const { session, token } = await tools.sessions.start({
     portal: ctx.portal.name,
@@ -25,9 +28,11 @@ export async function startSession(
     isRemembered,
     agent: describeAgent(ctx.request.headers.get('user-agent')),
     client: ctx.clientAddress,
+    brought: broughtBy(ctx),
+    browser,
   })
   await tools.audit.keep('sign_in', { ...askedFacts(ctx), ...sessionFacts(session) })
-  if (ctx.session !== null) {
+  if (ctx.session !== null && ctx.session.id !== session.id) {
     await tools.sessions.end(ctx.session.id)
     tools.audit.note('sign_out.replaced', { ...askedFacts(ctx), ...sessionFacts(ctx.session) })
   }
@@ -49,6 +54,8 @@ interface SignedIn {
   readonly shownAtS?: number | null
   readonly destination: Destination
   readonly isRemembered: boolean
+  /** By what this browser is known before it has a session; null: by nothing. */
+  readonly browser: string | null
   /** What the browser is to keep besides. */
   readonly setCookies?: readonly string[]
 }

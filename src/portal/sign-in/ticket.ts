@@ -3,10 +3,11 @@ import { GateError } from '../../base/errors.ts'
 import { neighbourhoodOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
-import { cookieName, writeCookie } from '../../session/cookie.ts'
+import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
-import type { Session, Sessions } from '../../session/session.ts'
+import type { Brought, Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
+import { shownBy } from '../../session/shown.ts'
 import { redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { bindBrowser, checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
@@ -99,6 +100,7 @@ export async function arrive(
   const given: Ticket = {
     ...place,
     sessionId: session.id,
+    shown: shownBy(session),
     expiresAtMs: session.expiresAtMs,
     isRemembered: session.isRemembered,
     owner: ownerOf(session),
@@ -145,7 +147,7 @@ export async function enter(ctx: PortalRequest, tools: EnterTools): Promise<Resp
       facts: { given: kept.network, entered: neighbourhoodOf(ctx.clientAddress) },
     })
   }
-  const token = await tools.sessions.join(kept.sessionId, ctx.target.host)
+  const token = await tools.sessions.join(kept.sessionId, ctx.target.host, kept.shown, broughtBy(ctx))
   if (token === null) throw ticketError('its session has ended')
   if (ctx.session !== null && ctx.session.id !== kept.sessionId) {
     await tools.sessions.end(ctx.session.id)
@@ -184,6 +186,12 @@ export function cookieLifetimeMs(
   return portal.lifetimes.rememberMs !== null && !session.isRemembered ? null : session.expiresAtMs - nowMs
 }
 
+/** The session that this browser has on this host already, with its cookie's value. */
+export function broughtBy(ctx: PortalRequest): Brought | null {
+  const token = readCookie(ctx.request.headers.get('cookie'), cookieName('session', isSecure(ctx)))
+  return ctx.session === null || token === null ? null : { session: ctx.session, token }
+}
+
 /** The Set-Cookie of this host's session cookie; 0 removes it. */
 export function sessionCookie(ctx: PortalRequest, token: string, lifetimeMs: number | null): string {
   return writeCookie(cookieName('session', isSecure(ctx)), token, isSecure(ctx), lifetimeMs)
@@ -201,6 +209,8 @@ interface Place {
 
 interface Ticket extends Place {
   readonly sessionId: string
+  /** What the portal's cookie stands for, and so the one that is given for it. */
+  readonly shown: string
   readonly expiresAtMs: number
   readonly isRemembered: boolean
   readonly owner: string
@@ -219,12 +229,13 @@ function parsePlace(value: unknown): Place | null {
 function parseTicket(value: unknown): Ticket | null {
   const place = parsePlace(value)
   if (place === null || typeof value !== 'object' || value === null) return null
-  if (!('sessionId' in value && 'expiresAtMs' in value && 'owner' in value && 'network' in value)) return null
-  const { sessionId, expiresAtMs, owner, network } = value
+  if (!('sessionId' in value && 'shown' in value && 'expiresAtMs' in value && 'owner' in value && 'network' in value))
+    return null
+  const { sessionId, shown, expiresAtMs, owner, network } = value
   const isRemembered = Reflect.get(value, 'isRemembered') === true
-  if (typeof sessionId !== 'string' || typeof expiresAtMs !== 'number') return null
+  if (typeof sessionId !== 'string' || typeof shown !== 'string' || typeof expiresAtMs !== 'number') return null
   if (typeof owner !== 'string' || typeof network !== 'string') return null
-  return { ...place, sessionId, expiresAtMs, isRemembered, owner, network }
+  return { ...place, sessionId, shown, expiresAtMs, isRemembered, owner, network }
 }
 
 function purposeOf({ portal }: PortalRequest): string {

@@ -152,7 +152,9 @@ export function openRecheck(options: RecheckOptions): Recheck {
     const nowMs = ports.now()
     const expired = new Set<string>()
     for (const owner of owners()) {
-      const session = whose(owner)
+      const known = whose(owner)
+      // Its person may have signed in again.
+      const session = known === null ? null : (changed.get(known.id) ?? known)
       if (session !== null && session.expiresAtMs <= nowMs) expired.add(session.id)
     }
     for (const id of expired) end(id)

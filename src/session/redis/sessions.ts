@@ -1,5 +1,5 @@
 import type { SignInStore } from '../sqlite/tables/sessions.ts'
-import { LEFT_MS, type StoredSession } from '../store.ts'
+import { COOKIES_OF, LEFT_MS, type ReplacedHandle, type StoredSession } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { fieldsOf, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'
 import * as scripts from './scripts/sessions.ts'
@@ -11,7 +11,11 @@ const BATCH = 500
 const MOST_OF_ONE = 1000
 
 /** The sign-ins on a server: each a hash, with a place in the index of its portal, its person and its provider's session. */
-export function sessionsOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): SignInStore {
+export function sessionsOver(
+  link: RedisLink,
+  ttlOf: (expiresAtMs: number) => number,
+  untilOf: (lastsMs: number) => number | undefined,
+): SignInStore {
   async function listed(index: string, from: string, count: number): Promise<readonly Listed[]> {
     const rows = await link.run(scripts.LIST, [index, from, count])
     return Array.isArray(rows)
@@ -25,15 +29,27 @@ export function sessionsOver(link: RedisLink, ttlOf: (expiresAtMs: number) => nu
       const { host, hash } = handle
       await link.run(scripts.INSERT, [...[ttlOf(expiresAtMs), id, host, hash, expiresAtMs], ...fieldsOf(session)])
     },
-    async addHandle({ sessionId, host, hash }) {
-      return (await link.run(scripts.ADD_HANDLE, [sessionId, host, hash])) === 1
+    async signInAgain(session, { hash, host, shown = '' }, before) {
+      const { id, expiresAtMs } = session
+      const row = await link.run(scripts.SIGN_IN_AGAIN, [
+        ...[ttlOf(expiresAtMs), id, host, hash, expiresAtMs],
+        ...[before.createdAtMs, before.shown, ...replacedFields(before.replaced), shown],
+        ...fieldsOf(session),
+      ])
+      return row === 1
+    },
+    async addHandle({ sessionId, host, hash, shown = '' }, replaced = null) {
+      const args = [sessionId, host, hash, shown, ...replacedFields(replaced), COOKIES_OF + sessionId]
+      return (await link.run(scripts.ADD_HANDLE, args)) === 1
     },
     async findByHash(hash) {
       const row = await link.run(scripts.FIND_BY_HASH, [hash])
       if (!Array.isArray(row)) return null
-      const [id, host, fields] = row
+      const [id, host, fields, lastsMs, shown] = row
       const session = parseStored(id, fields)
-      return session === null ? null : { session, host: String(host) }
+      if (session === null) return null
+      if (typeof shown !== 'string') return { session, host: String(host) }
+      return { session, host: String(host), untilMs: untilOf(Number(lastsMs)), shown }
     },
     async findById(sessionId) {
       return parseStored(sessionId, pairsOf(await link.send('HGETALL', [`sallyport:1:session:${sessionId}`])))
@@ -84,6 +100,10 @@ export function sessionsOver(link: RedisLink, ttlOf: (expiresAtMs: number) => nu
       }
     },
   }
+}
+
+function replacedFields(replaced: ReplacedHandle | null): readonly (string | number)[] {
+  return replaced === null ? ['', 0, ''] : [replaced.hash, replaced.lastsMs, replaced.shown]
 }
 
 interface Listed {

@@ -69,8 +69,10 @@ export function openRedisStore(
   })
   const link = openRedisLink({ ...address, log: ports.log, greet: changes.greet })
   const ttlOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()) + GRACE_MS)
+  // Whatever has not come to its end lives longer than the grace alone, but for a cookie in whose place there is another.
+  const untilOf = (lastsMs: number) => (lastsMs < GRACE_MS ? ports.now() + lastsMs : undefined)
 
-  const signIns = sessionsOver(link, ttlOf)
+  const signIns = sessionsOver(link, ttlOf, untilOf)
   const tokens = tokensOver(link, ttlOf)
   const links = linksOver(link, ttlOf)
   const owners = ownersOver(link, ttlOf)

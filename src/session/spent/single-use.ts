@@ -14,6 +14,7 @@ export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number;
   login: { perOwner: 10_000, total: 50_000 },
   ticket: { perOwner: 100, total: 50_000 },
   place: { perOwner: 100, total: 50_000 },
+  'signed-in': { perOwner: 1, total: 50_000 },
   logout: { perOwner: 500, total: 50_000 },
   'logout-token': { perOwner: 500, total: 50_000 },
   // Of a provider: more than sign in within the minutes that a code lasts.

@@ -8,8 +8,9 @@ export type Run = <T>(act: (store: SessionStore) => MaybePromise<T>) => MaybePro
 export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWritten' | 'close'> {
   return {
     insert: (session, handle) => run(store => store.insert(session, handle)),
+    signInAgain: (session, handle, before) => run(store => store.signInAgain(session, handle, before)),
     findHosts: sessionId => run(store => store.findHosts(sessionId)),
-    addHandle: handle => run(store => store.addHandle(handle)),
+    addHandle: (handle, replaced) => run(store => store.addHandle(handle, replaced)),
     findByHash: hash => run(store => store.findByHash(hash)),
     findById: id => run(store => store.findById(id)),
     findBySubject: (issuer, subject) => run(store => store.findBySubject(issuer, subject)),

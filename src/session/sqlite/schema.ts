@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
-export const LAYOUT = 9
+export const LAYOUT = 10
 
 const FIRST = `
   CREATE TABLE sessions (
@@ -105,7 +105,13 @@ const NINTH = `
   CREATE INDEX allowances_full ON allowances (full_at_ms);
 `
 
-const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH]
+/** Cookies from before the latest sign-in of their session: what they stand for, and when one ends that was replaced. */
+const TENTH = `
+  ALTER TABLE handles ADD COLUMN shown TEXT;
+  ALTER TABLE handles ADD COLUMN until_ms INTEGER;
+`
+
+const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH]
 
 /** The layout number that a database says it has; 0 for an empty one. */
 export function layoutOf(database: Database): number {

@@ -1,5 +1,6 @@
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
+import { shownBy } from '../../../src/session/shown.ts'
 import { quietPorts } from '../clock.ts'
 import type { Gate } from '../gate.ts'
 
@@ -17,7 +18,7 @@ export async function signInOn(gate: Gate, portal: string, sub: string, hosts: r
   const secrets = { idToken: 'x', refreshToken: null }
   const { token, session } = await sessions.start({ portal, host, identity, secrets })
   const cookies = new Map([[host, token]])
-  for (const other of others) cookies.set(other, (await sessions.join(session.id, other)) ?? '')
+  for (const other of others) cookies.set(other, (await sessions.join(session.id, other, shownBy(session))) ?? '')
   await sessions.close()
   return { id: session.id, cookieAt: at => `sallyport=${cookies.get(at)}` }
 }

@@ -7,7 +7,8 @@ import type { Script } from '../connection.ts'
  *
  * Keys, all under `sallyport:1:`, where 1 is the layout:
  *
- *     session:ID          hash: the session's fields, `lease`, and its places in the three indexes below
+ *     session:ID          hash: the session's fields, `lease`, its places in the three indexes below, and `shown:HASH` of
+ *                         cookies from before its latest sign-in
  *     handle:HASH         "ID HOST"
  *     handles:ID          set: hashes of a session's cookies
  *     subject:KEY sid:KEY portal:NAME   sorted sets, every score 0: "CREATED.ID" with CREATED padded, so that order is age
@@ -79,6 +80,16 @@ local function forget(member)
   if redis.call('ZREM', p .. 'once-expires', member) == 1 and tonumber(redis.call('ZINCRBY', load, -1, owner)) <= 0 then
     redis.call('ZREM', load, owner)
   end
+end
+`
+
+/** Has a cookie of a session end before that does. */
+export const REPLACE_HANDLE = `
+local function replace(id, hash, shown, lasts)
+  if redis.call('SISMEMBER', p .. 'handles:' .. id, hash) == 0 then return end
+  local handle = p .. 'handle:' .. hash
+  redis.call('HSETNX', p .. 'session:' .. id, 'shown:' .. hash, shown)
+  if redis.call('PTTL', handle) > tonumber(lasts) then redis.call('PEXPIRE', handle, lasts) end
 end
 `
 

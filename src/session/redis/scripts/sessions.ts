@@ -1,5 +1,5 @@
 import { PLACE_DIGITS } from '../rows.ts'
-import { CLOCK, DROP, script } from './script.ts'
+import { CLOCK, DROP, REPLACE_HANDLE, script } from './script.ts'
 
 /** ttl, id, host, hash, expires, then the session's fields in pairs. */
 export const INSERT = script(`${CLOCK}
@@ -22,23 +22,77 @@ end
 redis.call('XADD', p .. 'changes', '*', 'made', id)
 `)
 
-/** id, host, hash → 1, or 0 when the session is gone. */
-export const ADD_HANDLE = script(`
+/**
+ * ttl, id, host, hash, expires, when the sign-in before was, what it has shown, the hash that is replaced or nothing, how long that
+ * lasts, what that has shown, what the new one has shown or nothing, then the session's fields in pairs → 1, or 0 when the session is gone or comes from another
+ * sign-in.
+ */
+export const SIGN_IN_AGAIN = script(`${CLOCK}${REPLACE_HANDLE}
+local ttl, id, host, hash = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local key, handles = p .. 'session:' .. id, p .. 'handles:' .. id
+local before = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid', 'created')
+if before[5] ~= ARGV[6] then return 0 end
+for i = 2, 4 do
+  if before[i] then redis.call('ZREM', p .. before[i], before[1]) end
+end
+for _, other in ipairs(redis.call('SMEMBERS', handles)) do
+  if redis.call('EXISTS', p .. 'handle:' .. other) == 1 then
+    redis.call('HSETNX', key, 'shown:' .. other, ARGV[7])
+  else
+    redis.call('SREM', handles, other)
+    redis.call('HDEL', key, 'shown:' .. other)
+  end
+end
+replace(id, ARGV[8], ARGV[10], ARGV[9])
+redis.call('HDEL', key, 'sid', 'in_sid', 'lease')
+redis.call('HSET', key, unpack(ARGV, 12))
+if ARGV[11] ~= '' then redis.call('HSET', key, 'shown:' .. hash, ARGV[11]) end
+redis.call('PEXPIRE', key, ttl)
+redis.call('SET', p .. 'handle:' .. hash, id .. ' ' .. host, 'PX', ttl)
+redis.call('SADD', handles, hash)
+redis.call('PEXPIRE', handles, ttl)
+redis.call('ZADD', p .. 'expires', ARGV[5], id)
+redis.call('ZADD', p .. 'seen', string.format('%.0f', clock()), id)
+local at = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid')
+for i = 2, 4 do
+  if at[i] then
+    redis.call('ZADD', p .. at[i], 0, at[1])
+    live(p .. at[i], ttl)
+  end
+end
+redis.call('XADD', p .. 'changes', '*', 'updated', id)
+return 1
+`)
+
+/**
+ * id, host, hash, what it has shown or nothing, the hash that is replaced or nothing, how long that lasts, what it has shown, as whose
+ * change that is told → 1, or 0 when the session is gone.
+ */
+export const ADD_HANDLE = script(`${REPLACE_HANDLE}
 local ttl = redis.call('PTTL', p .. 'session:' .. ARGV[1])
 if ttl <= 0 then return 0 end
 redis.call('SET', p .. 'handle:' .. ARGV[3], ARGV[1] .. ' ' .. ARGV[2], 'PX', ttl)
 redis.call('SADD', p .. 'handles:' .. ARGV[1], ARGV[3])
 redis.call('PEXPIRE', p .. 'handles:' .. ARGV[1], ttl)
+if ARGV[4] ~= '' then redis.call('HSET', p .. 'session:' .. ARGV[1], 'shown:' .. ARGV[3], ARGV[4]) end
+if ARGV[5] ~= '' then
+  replace(ARGV[1], ARGV[5], ARGV[7], ARGV[6])
+  redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[8])
+end
 redis.call('XADD', p .. 'changes', '*', 'made', ARGV[1])
 return 1
 `)
 
-/** hash → { id, host, fields }, or nothing. */
+/** hash → { id, host, fields, how long it lasts, what it has shown or nothing }, or nothing. */
 export const FIND_BY_HASH = script(`
 local handle = redis.call('GET', p .. 'handle:' .. ARGV[1])
 if not handle then return false end
 local id, host = string.match(handle, '^(%S+) (.*)$')
-return { id, host, redis.call('HGETALL', p .. 'session:' .. id) }
+local key = p .. 'session:' .. id
+return {
+  id, host, redis.call('HGETALL', key), redis.call('PTTL', p .. 'handle:' .. ARGV[1]),
+  redis.call('HGET', key, 'shown:' .. ARGV[1])
+}
 `)
 
 /** id → the hosts of its cookies. */

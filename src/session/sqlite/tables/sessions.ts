@@ -1,10 +1,13 @@
 import type { Database } from 'bun:sqlite'
 import { andThen } from '../../../base/maybe-promise.ts'
 import {
+  COOKIES_OF,
   LEFT_MS,
   type Lease,
   type RefreshedFields,
+  type ReplacedHandle,
   type SessionStore,
+  type SignInBefore,
   type StoredHandle,
   type StoredSession,
 } from '../../store.ts'
@@ -30,6 +33,12 @@ interface SessionRow {
   readonly is_refreshable: number
 }
 
+interface HandleRow {
+  readonly host: string
+  readonly shown: string | null
+  readonly until_ms: number | null
+}
+
 /** In one transaction: whoever ends thousands waits for the disk at each. */
 const REMOVED_AT_ONCE = 250
 
@@ -37,6 +46,7 @@ const REMOVED_AT_ONCE = 250
 export type SignInStore = Pick<
   SessionStore,
   | 'insert'
+  | 'signInAgain'
   | 'addHandle'
   | 'findByHash'
   | 'findById'
@@ -70,8 +80,8 @@ type Reads = Pick<
 
 /** Reads never wait for another process. */
 function readsOn(database: Database): Reads {
-  const byHash = database.query<SessionRow & { readonly host: string }, [string]>(
-    'SELECT s.*, h.host AS host FROM handles h JOIN sessions s ON s.id = h.session_id WHERE h.hash = ?',
+  const byHash = database.query<SessionRow & HandleRow, [string]>(
+    'SELECT s.*, h.host AS host, h.shown AS shown, h.until_ms AS until_ms FROM handles h JOIN sessions s ON s.id = h.session_id WHERE h.hash = ?',
   )
   const byId = database.query<SessionRow, [string]>('SELECT * FROM sessions WHERE id = ?')
   const hostsOf = database.query<{ readonly host: string }, [string]>(
@@ -93,7 +103,9 @@ function readsOn(database: Database): Reads {
     countSessions: nowMs => countAfter.get(nowMs)?.n ?? 0,
     findByHash(hash) {
       const row = byHash.get(hash)
-      return row === null ? null : { session: sessionOf(row), host: row.host }
+      if (row === null) return null
+      const { host, shown, until_ms: untilMs } = row
+      return { session: sessionOf(row), host, shown: shown ?? undefined, untilMs: untilMs ?? undefined }
     },
     findById(sessionId) {
       const row = byId.get(sessionId)
@@ -122,8 +134,20 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
        expires_ms, seen_ms, checked_ms, is_refreshable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const insertHandle = database.query(
-    'INSERT INTO handles (hash, session_id, host) SELECT ?1, id, ?3 FROM sessions WHERE id = ?2',
+    'INSERT INTO handles (hash, session_id, host, shown) SELECT ?1, id, ?3, ?4 FROM sessions WHERE id = ?2',
   )
+  const again = database.query(
+    `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, agent = ?5, client = ?6, is_remembered = ?7, created_ms = ?8,
+       expires_ms = ?9, seen_ms = ?10, checked_ms = ?11, is_refreshable = ?12, lease_ms = 0
+     WHERE id = ?1 AND created_ms = ?13`,
+  )
+  const endReplaced = database.query('DELETE FROM handles WHERE session_id = ? AND until_ms <= ?')
+  const keepShown = database.query('UPDATE handles SET shown = ?2 WHERE session_id = ?1 AND shown IS NULL')
+  const replaceHandle = database.query(
+    `UPDATE handles SET until_ms = min(ifnull(until_ms, ?3), ?3), shown = ifnull(shown, ?4) WHERE hash = ?2 AND session_id = ?1`,
+  )
+  const replace = (id: string, { hash, shown, nowMs, lastsMs }: ReplacedHandle) =>
+    replaceHandle.run(id, hash, nowMs + lastsMs, shown)
   const updateOne = database.query(
     `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, checked_ms = ?5, is_refreshable = ?6, lease_ms = 0
      WHERE id = ?1 AND (?7 IS NULL OR secrets = ?7)`,
@@ -181,11 +205,34 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
           session.checkedAtMs,
           Number(session.isRefreshable),
         )
-        insertHandle.run(handle.hash, handle.sessionId, handle.host)
+        insertHandle.run(handle.hash, handle.sessionId, handle.host, handle.shown ?? null)
+      }),
+    ),
+    signInAgain: retryBusy(
+      database.transaction((session: StoredSession, handle: StoredHandle, before: SignInBefore) => {
+        const { id, identity, secrets, sid, agent, client, isRemembered, isRefreshable } = session
+        const { createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs } = session
+        const said = [identity, secrets, sid, agent, client, Number(isRemembered)] as const
+        const times = [createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs] as const
+        if (again.run(id, ...said, ...times, Number(isRefreshable), before.createdAtMs).changes === 0) return false
+        endReplaced.run(id, before.nowMs)
+        keepShown.run(id, before.shown)
+        if (before.replaced !== null) replace(id, before.replaced)
+        insertHandle.run(handle.hash, id, handle.host, handle.shown ?? null)
+        changes.tellUpdated(id)
+        return true
       }),
     ),
     addHandle: retryBusy(
-      (handle: StoredHandle) => insertHandle.run(handle.hash, handle.sessionId, handle.host).changes > 0,
+      database.transaction(({ hash, sessionId, host, shown }: StoredHandle, replaced: ReplacedHandle | null = null) => {
+        if (insertHandle.run(hash, sessionId, host, shown ?? null).changes === 0) return false
+        if (replaced !== null) {
+          endReplaced.run(sessionId, replaced.nowMs)
+          replace(sessionId, replaced)
+          changes.tellUpdated(COOKIES_OF + sessionId)
+        }
+        return true
+      }),
     ),
     update: retryBusy(
       database.transaction((sessionId: string, fields: RefreshedFields, before?: string) => {

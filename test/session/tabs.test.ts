@@ -1,0 +1,319 @@
+import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { makeIdentity } from '../../src/identity/identity.ts'
+import type { SessionLimits } from '../../src/session/life.ts'
+import { type OpenSessions, openSessions } from '../../src/session/open.ts'
+import { openRedisStore } from '../../src/session/redis/store.ts'
+import type { Asked, AskProvider } from '../../src/session/refresh.ts'
+import { createSealer } from '../../src/session/seal.ts'
+import type { Session } from '../../src/session/session.ts'
+import { shownBy } from '../../src/session/shown.ts'
+import { openSqliteStore } from '../../src/session/sqlite/store.ts'
+import type { SessionStore } from '../../src/session/store.ts'
+import { type AheadClock, aheadClock, quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { eventually } from '../kit/gate.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { startValkey } from '../kit/programs/valkey.ts'
+import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
+
+const HOUR = 3_600_000
+const HOME = {
+  lifetimeMs: 12 * HOUR,
+  idleMs: 2 * HOUR,
+  refreshMs: 60_000,
+  refreshLimitMs: HOUR,
+  rememberMs: 100 * HOUR,
+}
+const LIMITS: SessionLimits = {
+  ...HOME,
+  cacheEntries: 100,
+  vouchers: ANY_PROVIDER,
+  portals: new Map([['home', HOME]]),
+}
+const KEY = new Uint8Array(32).fill(7)
+const HOST = 'auth.example'
+const APP = 'app.example'
+
+const keep = untilTheEnd()
+const valkey = keep(await startValkey())
+let database = 0
+
+const STORES: Readonly<Record<string, (folder: string, clock: AheadClock) => () => SessionStore>> = {
+  sqlite: (folder, clock) => () => openSqliteStore(join(folder, 's.db'), quietPorts(clock)),
+  redis: (_, clock) => {
+    const url = valkey.url(++database)
+    return () => openRedisStore({ url, shownAs: url }, quietPorts(clock))
+  },
+}
+
+/** What a provider says of a sign-in of somebody. */
+function signIn(authTimeS: number, more: Record<string, unknown> = {}, sub = 'ada') {
+  const identity = makeIdentity('id', 'https://id.example', sub, { sub, auth_time: authTimeS, ...more })
+  const secrets = { idToken: `id-of-${authTimeS}`, refreshToken: null }
+  return { portal: 'home', host: HOST, identity, secrets }
+}
+
+function shownIn(session: Session | null) {
+  const { auth_time, acr, amr } = session?.identity.claims ?? {}
+  return { auth_time, acr, amr }
+}
+
+describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person in the same browser', (name, of) => {
+  type Started = Awaited<ReturnType<OpenSessions['start']>>
+
+  async function withTwo(
+    act: (one: OpenSessions, other: OpenSessions, clock: AheadClock, store: SessionStore) => Promise<void>,
+    ask?: AskProvider,
+  ) {
+    using folder = temporaryFolder()
+    const clock = aheadClock()
+    const open = of(folder.path, clock)
+    const make = (store: SessionStore) => {
+      const ports = quietPorts(clock)
+      const timers = { watchMs: 20, flushMs: 20, purgeMs: 60_000 }
+      return openSessions({
+        store,
+        sealer: createSealer(KEY, ports),
+        limits: LIMITS,
+        ports,
+        timers,
+        ...(ask && { ask }),
+      })
+    }
+    const looking = open()
+    const [one, other] = [make(open()), make(open())]
+    try {
+      await act(one, other, clock, looking)
+    } finally {
+      await Promise.all([one.close(), other.close(), looking.close()])
+    }
+  }
+
+  const again = (sessions: OpenSessions, { session, token }: Started, by: ReturnType<typeof signIn>) =>
+    sessions.start({ ...by, brought: { session, token } })
+
+  test('goes on with its session, by a new cookie, which shows more than the ones before at any process', () =>
+    withTwo(async (one, other, _clock, store) => {
+      const ended: string[] = []
+      one.onEnd(id => ended.push(id))
+      other.onEnd(id => ended.push(id))
+      const changed: Session[] = []
+      one.onChange(session => changed.push(session))
+      const first = await one.start(signIn(100, { acr: 'low', amr: ['pwd'] }))
+      const elsewhere = (await one.join(first.session.id, APP, shownBy(first.session))) ?? ''
+      for (const sessions of [one, other]) {
+        expect(shownIn(await sessions.find(first.token, HOST))).toEqual({ auth_time: 100, acr: 'low', amr: ['pwd'] })
+        expect((await sessions.find(elsewhere, APP))?.isReplaced).toBeUndefined()
+      }
+      const second = await again(one, first, signIn(200, { acr: 'high', amr: ['phr'] }))
+      expect([second.session.id, second.token === first.token]).toEqual([first.session.id, false])
+      expect(changed.map(({ id }) => id)).toEqual([first.session.id])
+      // Another process knows the new cookie at once, and of the old one as soon as it has heard.
+      const high = { auth_time: 200, acr: 'high', amr: ['phr'] }
+      for (const sessions of [one, other]) expect(shownIn(await sessions.find(second.token, HOST))).toEqual(high)
+      for (const sessions of [one, other]) {
+        const old = await sessions.find(first.token, HOST)
+        expect([shownIn(old), old?.isReplaced]).toEqual([{ auth_time: 100, acr: 'low', amr: ['pwd'] }, true])
+        expect(old?.createdAtMs).toBe(first.session.createdAtMs)
+        expect(old).toBe(await sessions.find(first.token, HOST))
+        const app = await sessions.find(elsewhere, APP)
+        expect([shownIn(app), app?.isReplaced]).toEqual([{ auth_time: 100, acr: 'low', amr: ['pwd'] }, undefined])
+        expect(app?.expiresAtMs).toBe(first.session.expiresAtMs)
+      }
+      expect((await one.ofOwner(second.session, null)).map(({ session }) => session.id)).toEqual([first.session.id])
+      expect((await one.secretsOf(first.session.id))?.idToken).toBe('id-of-200')
+      expect([...(await store.findHosts(first.session.id))].sort()).toEqual([APP, HOST])
+      expect(ended).toEqual([])
+      await one.end(first.session.id)
+      for (const [token, host] of [
+        [first.token, HOST],
+        [second.token, HOST],
+        [elsewhere, APP],
+      ] as const) {
+        expect(await one.find(token, host)).toBeNull()
+        await eventually(async () => (await other.find(token, host)) === null, 'it has ended with all cookies')
+      }
+    }))
+
+  test('has the cookie that was brought count 30 seconds more, and no longer at any process', () =>
+    withTwo(async (one, other, clock) => {
+      const first = await one.start(signIn(100))
+      await other.find(first.token, HOST)
+      const second = await again(one, first, signIn(200))
+      clock.advance(1000)
+      // Whoever brings it once more, as the next tab, makes it last no longer.
+      const third = await again(one, first, signIn(300))
+      expect(third.session.id).toBe(first.session.id)
+      expect((await one.find(first.token, HOST))?.isReplaced).toBe(true)
+      await eventually(async () => (await other.find(first.token, HOST))?.isReplaced === true, 'the other has heard')
+      if (name === 'redis') {
+        const keys = (await valkey.ask(database, 'KEYS', 'sallyport:1:handle:*')).split('\n')
+        const lasts = await Promise.all(keys.map(async key => Number(await valkey.ask(database, 'PTTL', key))))
+        const [ending = '', ...more] = keys.filter((_, index) => (lasts[index] ?? 0) <= 30_000)
+        expect(more).toEqual([])
+        // The server's own time is what counts there.
+        await valkey.ask(database, 'PEXPIRE', ending, '1')
+      }
+      clock.advance(30_000)
+      for (const sessions of [one, other]) {
+        expect(await sessions.find(first.token, HOST)).toBeNull()
+        expect((await sessions.find(second.token, HOST))?.id).toBe(first.session.id)
+        expect((await sessions.find(third.token, HOST))?.id).toBe(first.session.id)
+      }
+      clock.advance(13 * HOUR)
+      expect(await one.find(third.token, HOST)).toBeNull()
+    }))
+
+  test('has another host’s cookie end when it was to, though the session lasts longer', () =>
+    withTwo(async (one, other, clock) => {
+      const first = await one.start(signIn(100))
+      const elsewhere = (await one.join(first.session.id, APP, shownBy(first.session))) ?? ''
+      for (let hour = 0; hour < 11; hour++) {
+        clock.advance(HOUR)
+        await one.find(first.token, HOST)
+      }
+      const second = await again(one, first, signIn(200))
+      clock.advance(HOUR)
+      for (const sessions of [one, other]) {
+        expect(await sessions.find(elsewhere, APP)).toBeNull()
+        expect((await sessions.find(second.token, HOST))?.id).toBe(first.session.id)
+      }
+    }))
+
+  test('takes what was shown later, in whatever order tabs finish', () =>
+    withTwo(async (one, other) => {
+      const first = await one.start({ ...signIn(300, { acr: 'high', sid: 's3' }), browser: 'b' })
+      const late = await again(one, first, signIn(200, { acr: 'low', sid: 's2', groups: ['new'] }))
+      expect(shownIn(late.session)).toEqual({ auth_time: 300, acr: 'high', amr: undefined })
+      expect(late.session.identity.groups).toEqual(['new'])
+      expect((await one.secretsOf(first.session.id))?.idToken).toBe('id-of-300')
+      expect(
+        await one.endFor({
+          issuer: 'https://id.example',
+          providers: ['id'],
+          subject: null,
+          sid: 's2',
+          isVerified: true,
+        }),
+      ).toBe(0)
+      // Who brings no cookie has shown no more than this sign-in does.
+      const weak = await other.start({ ...signIn(250, { acr: 'low' }), browser: 'b' })
+      expect(weak.session.id).toBe(first.session.id)
+      for (const session of [weak.session, await other.find(weak.token, HOST), await one.find(weak.token, HOST)]) {
+        expect(shownIn(session)).toEqual({ auth_time: 250, acr: 'low', amr: undefined })
+      }
+      expect(shownIn(await one.find(late.token, HOST)).acr).toBe('high')
+      const app = (await other.join(weak.session.id, APP, shownBy(weak.session))) ?? ''
+      expect(shownIn(await one.find(app, APP)).acr).toBe('low')
+    }))
+
+  test('gives a ticket’s cookie no more than the cookie that it was given for, and puts it in place of the one that is there', () =>
+    withTwo(async (one, other) => {
+      const first = await one.start(signIn(100, { acr: 'low' }))
+      const ticket = shownBy(first.session)
+      await again(one, first, signIn(200, { acr: 'high' }))
+      const app = (await one.join(first.session.id, APP, ticket)) ?? ''
+      const found = await one.find(app, APP)
+      expect(shownIn(found).acr).toBe('low')
+      expect((await other.find(app, APP))?.id).toBe(first.session.id)
+      if (found === null) throw new Error('found before')
+      const next = await one.join(first.session.id, APP, ticket, { session: found, token: app })
+      expect((await one.find(app, APP))?.isReplaced).toBe(true)
+      await eventually(async () => (await other.find(app, APP))?.isReplaced === true, 'the other process has heard')
+      expect((await other.find(next ?? '', APP))?.isReplaced).toBeUndefined()
+    }))
+
+  test('of eight tabs at once over two processes, none of which brings a cookie, leaves one session', () =>
+    withTwo(async (one, other) => {
+      const started = await Promise.all(
+        Array.from({ length: 8 }, (_, tab) => (tab % 2 === 0 ? one : other).start({ ...signIn(100), browser: 'b' })),
+      )
+      const ids = new Set(started.map(({ session }) => session.id))
+      expect(ids.size).toBe(1)
+      expect(new Set(started.map(({ token }) => token)).size).toBe(8)
+      for (const { token, session } of started) {
+        expect((await one.ofOwner(session, null)).map(entry => entry.session.id)).toEqual([...ids])
+        for (const sessions of [one, other]) expect((await sessions.find(token, HOST))?.id).toBe(session.id)
+      }
+    }))
+
+  test('is nothing of the kind for another person, another browser, or after a sign-out', () =>
+    withTwo(async (one, other) => {
+      const first = await one.start({ ...signIn(100), browser: 'b' })
+      const eve = await again(other, first, { ...signIn(200, {}, 'eve'), ...{ browser: 'b' } })
+      const elsewhere = await other.start({ ...signIn(200), browser: 'c' })
+      const unknown = await other.start(signIn(200))
+      const portal = await again(other, first, { ...signIn(200), portal: 'other' })
+      const ids = [first, eve, elsewhere, unknown, portal].map(({ session }) => session.id)
+      expect(new Set(ids).size).toBe(5)
+      expect((await one.find(first.token, HOST))?.isReplaced).toBeUndefined()
+      await one.end(first.session.id)
+      const later = await other.start({ ...signIn(300), browser: 'b' })
+      expect(ids).not.toContain(later.session.id)
+      expect(await one.find(first.token, HOST)).toBeNull()
+    }))
+
+  test('is remembered as it was chosen last', () =>
+    withTwo(async (one, other, clock) => {
+      const first = await one.start(signIn(100))
+      const kept = await again(one, first, { ...signIn(200), ...{ isRemembered: true } })
+      expect([kept.session.isRemembered, kept.session.expiresAtMs - kept.session.createdAtMs]).toEqual([
+        true,
+        100 * HOUR,
+      ])
+      clock.advance(20 * HOUR)
+      expect((await other.find(kept.token, HOST))?.id).toBe(first.session.id)
+      const left = await again(other, kept, signIn(300))
+      expect([left.session.isRemembered, left.session.expiresAtMs - left.session.createdAtMs]).toEqual([
+        false,
+        12 * HOUR,
+      ])
+    }))
+
+  const ADA = { ...signIn(100), secrets: { idToken: 'id-of-100', refreshToken: 'r-of-100' } }
+  test.each<[string, Asked]>([
+    ['that the sign-in before has ended', { kind: 'ended', reason: 'refused' }],
+    [
+      'with other tokens',
+      { kind: 'renewed', identity: ADA.identity, secrets: { idToken: 'id-of-refresh', refreshToken: 'r' } },
+    ],
+  ])('is not undone by a provider’s answer to a question of before: %s', async (_, answer) => {
+    const asking = Promise.withResolvers<void>()
+    const answered = Promise.withResolvers<Asked>()
+    const ask: AskProvider = () => {
+      asking.resolve()
+      return answered.promise
+    }
+    await withTwo(async (one, other, clock, store) => {
+      const ended: string[] = []
+      one.onEnd(id => ended.push(id))
+      const first = await one.start(ADA)
+      clock.advance(61_000)
+      expect((await one.find(first.token, HOST))?.id).toBe(first.session.id)
+      await asking.promise
+      const second = await again(other, first, signIn(200))
+      answered.resolve(answer)
+      await eventually(async () => shownIn(await one.find(second.token, HOST)).auth_time === 200, 'it counts')
+      const before = await store.findById(first.session.id)
+      await eventually(
+        async () => (await store.lease(first.session.id, clock.now(), 1)) !== null,
+        'the question is over',
+      )
+      expect(await store.findById(first.session.id)).toEqual(before)
+      expect((await other.secretsOf(first.session.id))?.idToken).toBe('id-of-200')
+      expect(shownIn(await one.find(second.token, HOST)).auth_time).toBe(200)
+      expect(ended).toEqual([])
+    }, ask)
+  })
+
+  test('is not undone by the answer to a refresh that was under way', () =>
+    withTwo(async (one, _other, _clock, store) => {
+      const first = await one.start(signIn(100))
+      const row = await store.findById(first.session.id)
+      if (row === null) throw new Error('just made')
+      await again(one, first, signIn(200))
+      expect(await store.update(row.id, { ...row, secrets: 'of-before' }, row.secrets)).toBe(false)
+      expect((await one.secretsOf(row.id))?.idToken).toBe('id-of-200')
+    }))
+})
