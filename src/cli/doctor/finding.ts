@@ -1,7 +1,7 @@
 import { showUnseen } from '../../base/visible.ts'
 
-/** `warning` is for what works now, or may be meant; `bad` for what will not work. */
-export type Grade = 'good' | 'warning' | 'bad'
+/** `warning` is for what works now, or may be meant; `bad` for what will not work; `unseen` for what only a sign-in shows. */
+export type Grade = 'good' | 'unseen' | 'warning' | 'bad'
 
 /** One thing that was looked at. */
 export interface Finding {
@@ -22,6 +22,11 @@ export function good(what: string): Finding {
   return { grade: 'good', what, hint: null }
 }
 
+/** What nobody tells before somebody signs in; `hint` says how to see it then. */
+export function unseen(what: string, hint: string): Finding {
+  return { grade: 'unseen', what, hint }
+}
+
 /** What may be meant so, and may not; `hint` says what to do. */
 export function warning(what: string, hint: string): Finding {
   return { grade: 'warning', what, hint }
@@ -34,6 +39,7 @@ export function bad(what: string, hint: string): Finding {
 
 const MARKS: Readonly<Record<Grade, { readonly text: string; readonly colour: string }>> = {
   good: { text: 'ok  ', colour: '32' },
+  unseen: { text: 'note', colour: '36' },
   warning: { text: 'warn', colour: '33' },
   bad: { text: 'FAIL', colour: '31' },
 }

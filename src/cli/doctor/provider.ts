@@ -11,7 +11,7 @@ import { compileRoles } from '../../policy/roles.ts'
 import { type AskedOfSignIn, askedOfProvider } from '../../policy/stated.ts'
 import { callbackPathFor } from '../../portal/place.ts'
 import { examineClient, failed } from './client.ts'
-import { bad, type Finding, good, type Section, warning } from './finding.ts'
+import { bad, type Finding, good, type Section, unseen, warning } from './finding.ts'
 import { examineHttps } from './network.ts'
 import { examineOAuth2 } from './oauth2.ts'
 
@@ -157,14 +157,14 @@ function examineEmails({ metadata }: Probe, { trustsEmails }: ProviderConfig, ru
     const where = rules.length > 3 ? `${rules.slice(0, 3).join(', ')} and ${rules.length - 3} more` : rules.join(', ')
     return [
       good(
-        `is asked which e-mail addresses are verified: others count for nothing in ${where}, until they are verified there or emails = "trusted" is in its table`,
+        `is asked which e-mail addresses are verified: others count for nothing in ${where}, until they are verified there`,
       ),
     ]
   }
   return [
-    warning(
-      'does not list the claim email_verified: its e-mail addresses may count in no rule and be told to no application',
-      'set emails = "trusted" in its table, if nobody can enter an address there that is not theirs',
+    unseen(
+      'does not list the claim email_verified, and may send it all the same (Keycloak does): an e-mail address counts in rules, and is told to applications, only where it says true',
+      'sign in, and open /.sallyport/me at an application that is told who is there (headers): email_verified is true, false, or null where the provider does not send it; if so, let it send that claim',
     ),
   ]
 }

@@ -213,11 +213,6 @@ describe('sallyport doctor', () => {
       () => ({ provider: 'scopes = ["openid"]', roles: '{ groups = ["admins"] }' }),
       'is not asked for groups',
     ],
-    [
-      'a provider that does not tell which addresses it verified',
-      () => ({ issuer: bad.issuer }),
-      'does not list the claim email_verified',
-    ],
     ['a portal where no Sallyport answers', () => ({}), `no Sallyport answers at ${PORTAL}`],
     [
       'a proxy in front that the file does not know of',
