@@ -175,6 +175,8 @@ const KEEPING: Readonly<Record<string, (text: string) => boolean | null>> = {
     [...text.matchAll(/HeaderRegexp\(`Upgrade`, `(.*?)`\)/g)].some(([, pattern = '']) => isOther(pattern)),
   envoy: text => /upgrade_configs: \[\{ upgrade_type: websocket \}\]/.test(text),
   'ingress-nginx': text => text.includes('X-Original-Upgrade: "$http_upgrade"'),
+  // Envoy by itself, as long as nobody names another.
+  'envoy-gateway': text => (/httpUpgrade|upgradeType|http2Upgrade|h2Upgrade/i.test(text) ? false : null),
   // A part of HAProxy's.
   lua: () => null,
   toml: () => null,
@@ -202,7 +204,10 @@ const KINDS: Readonly<Record<string, string>> = {
   'haproxy-sallyport.lua': 'lua',
   'traefik.yaml': 'traefik',
   'traefik-compose.yaml': 'traefik',
+  'traefik-crd.yaml': 'traefik',
   'envoy.yaml': 'envoy',
+  'envoy-gateway.yaml': 'envoy-gateway',
+  'istio.yaml': 'envoy-gateway',
   'ingress-nginx.yaml': 'ingress-nginx',
 }
 
@@ -212,7 +217,7 @@ describe('what is asked for by Upgrade', () => {
 
   test.each(files)('reaches no application for anything but a WebSocket by docs/recipes/%s', file => {
     const kept = keeps(KINDS[file], recipe(file))
-    expect([file, kept]).toEqual([file, KINDS[file] === 'lua' ? null : true])
+    expect([file, kept]).toEqual([file, /^(?:lua|envoy-gateway)$/.test(KINDS[file] ?? '') ? null : true])
     if (kept === null) return
     // The same without the line, as a new one could be.
     const without = recipe(file)
@@ -235,6 +240,45 @@ describe('what is asked for by Upgrade', () => {
     expect(keeps('nginx', open)).toBe(false)
     expect(keeps('caddy', 'handle {\n\treverse_proxy app:3000\n}\n')).toBe(false)
     expect(keeps('apache', '')).toBeUndefined()
+  })
+})
+
+describe('in Kubernetes', () => {
+  const documents = (file: string) =>
+    recipe(file)
+      .split(/^---$/m)
+      .map(one => Bun.YAML.parse(one))
+
+  test('Traefik’s resources say what traefik.yaml says', () => {
+    const file = Bun.YAML.parse(recipe('traefik.yaml'))
+    const [fromNobody, auth, own, app] = documents('traefik-crd.yaml')
+    expect(at(fromNobody, 'spec')).toEqual(at(file, 'http', 'middlewares', 'from-nobody'))
+    const same = at(file, 'http', 'middlewares', 'sallyport', 'forwardAuth')
+    for (const key of names(same)) {
+      const [here, there] = [text(auth, 'spec', 'forwardAuth', key), text(same, key)]
+      expect([key, key === 'address' ? pathOf(here) : here]).toEqual([key, key === 'address' ? pathOf(there) : there])
+    }
+    const said = listOf(own, 'spec', 'routes').concat(listOf(app, 'spec', 'routes'))
+    const routers = at(file, 'http', 'routers')
+    expect(said.map(one => [text(one, 'match'), (one as { priority?: number }).priority])).toEqual(
+      names(routers).map(name => [text(routers, name, 'rule'), (at(routers, name) as { priority?: number }).priority]),
+    )
+    expect(at(app, 'spec', 'routes', 0, 'middlewares')).toEqual([{ name: 'from-nobody' }, { name: 'sallyport' }])
+  })
+
+  test('Envoy Gateway and Istio ask where the request itself is judged, and nothing passes unanswered', () => {
+    const gateway = documents('envoy-gateway.yaml')
+    const policy = gateway.find(one => text(one, 'kind') === 'SecurityPolicy')
+    expect(text(policy, 'spec', 'extAuth', 'http', 'path')).toBe('/.sallyport/verify/envoy')
+    expect(at(policy, 'spec', 'extAuth', 'failOpen')).toBe(false)
+    const copied = listOf(policy, 'spec', 'extAuth', 'http', 'headersToBackend').map(name => String(name).toLowerCase())
+    for (const name of [...TOLD, 'cookie', 'authorization']) expect(copied).toContain(name)
+    // The Gateway API takes no more than sixteen.
+    expect(listOf(gateway[0], 'spec', 'headers', 'earlyRequestHeaders', 'remove').length).toBeLessThan(17)
+    const mesh = Bun.YAML.parse(text(documents('istio.yaml')[0], 'data', 'mesh'))
+    const provider = at(mesh, 'extensionProviders', 0, 'envoyExtAuthzHttp')
+    expect([text(provider, 'pathPrefix'), at(provider, 'failOpen')]).toEqual(['/.sallyport/verify/envoy', false])
+    expect(listOf(provider, 'includeRequestHeadersInCheck')).toHaveLength(26)
   })
 })
 

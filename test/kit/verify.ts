@@ -74,8 +74,12 @@ export function askersOf(gate: () => Gate) {
     relayed: (lines: Lines) => at('', lines),
     toTraefik: (lines: Lines) => at('/traefik', lines),
     /** As the request itself, which the fields repeat; or as another one. */
-    toEnvoy: (lines: Lines, path = fieldOf(lines, 'X-Forwarded-Uri'), method = fieldOf(lines, 'X-Forwarded-Method')) =>
-      send(gate().verifyPort, `/.sallyport/verify/envoy${path}`, lines, 'sallyport', method || 'GET'),
+    toEnvoy: (
+      lines: Lines,
+      path = fieldOf(lines, 'X-Forwarded-Uri'),
+      method = fieldOf(lines, 'X-Forwarded-Method'),
+      host = fieldOf(lines, 'X-Forwarded-Host') || APP,
+    ) => send(gate().verifyPort, `/.sallyport/verify/envoy${path}`, lines, host, method || 'GET'),
     toNginx: (lines: Lines) => at('/nginx', lines),
     toIngress: (lines: Lines) => at('/ingress-nginx', lines),
     /** The cookie of someone who is signed in, as a field. */

@@ -25,12 +25,15 @@ import performance from '../../../docs/performance.md' with { type: 'file' }
 import providers from '../../../docs/providers.md' with { type: 'file' }
 import caddyfile from '../../../docs/recipes/Caddyfile' with { type: 'file' }
 import envoy from '../../../docs/recipes/envoy.yaml' with { type: 'file' }
+import envoyGateway from '../../../docs/recipes/envoy-gateway.yaml' with { type: 'file' }
 import haproxy from '../../../docs/recipes/haproxy.cfg' with { type: 'file' }
 import haproxyLua from '../../../docs/recipes/haproxy-sallyport.lua' with { type: 'file' }
 import ingressNginx from '../../../docs/recipes/ingress-nginx.yaml' with { type: 'file' }
+import istio from '../../../docs/recipes/istio.yaml' with { type: 'file' }
 import nginx from '../../../docs/recipes/nginx.conf' with { type: 'file' }
 import traefik from '../../../docs/recipes/traefik.yaml' with { type: 'file' }
 import traefikCompose from '../../../docs/recipes/traefik-compose.yaml' with { type: 'file' }
+import traefikCrd from '../../../docs/recipes/traefik-crd.yaml' with { type: 'file' }
 import recipes from '../../../docs/recipes.md' with { type: 'file' }
 import routesAndRules from '../../../docs/routes-and-rules.md' with { type: 'file' }
 import security from '../../../docs/SECURITY.md' with { type: 'file' }
@@ -104,6 +107,9 @@ export const RECIPES: ReadonlyMap<string, string> = new Map([
   ['recipes/traefik.yaml', traefik],
   ['recipes/traefik-compose.yaml', traefikCompose],
   ['recipes/envoy.yaml', envoy],
+  ['recipes/envoy-gateway.yaml', envoyGateway],
+  ['recipes/istio.yaml', istio],
+  ['recipes/traefik-crd.yaml', traefikCrd],
   ['logs/fail2ban-filter.conf', fail2banFilter],
   ['logs/fail2ban-jail.conf', fail2banJail],
   ['logs/crowdsec-parser.yaml', crowdsecParser],

@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'bun:test'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { askersOf, forwarded, type Lines, original, send, startAsked } from '../../kit/verify.ts'
+import { APP, askersOf, forwarded, type Lines, original, send, startAsked } from '../../kit/verify.ts'
 
 const keep = untilTheEnd()
 const gate = keep(await startAsked())
 const { cookieOf } = askersOf(() => gate)
 
 const ask = async (address: string, lines: Lines) =>
-  (await send(gate.verifyPort, `/.sallyport/verify${address}`, lines, 'sallyport')).status
+  // Envoy keeps the Host of its client.
+  (await send(gate.verifyPort, `/.sallyport/verify${address}`, lines, address.startsWith('/envoy') ? APP : 'sallyport'))
+    .status
 
 describe('a question that says itself who may pass, as oauth2-proxy took it, gets no verdict:', () => {
   const queries = [

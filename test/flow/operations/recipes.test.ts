@@ -4,6 +4,7 @@ import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
 import {
+  changed,
   describeEach,
   isHere,
   isRefused,
@@ -182,4 +183,33 @@ test.skipIf(!isHere('Envoy'))('Envoy says that it cannot ask, and nobody passes'
   await stand.gate[Symbol.asyncDispose]()
   const { status, saw } = await stand.ask('/open/x')
   expect([status, saw]).toEqual([503, []])
+})
+
+describe.skipIf(!isHere('Envoy'))('Envoy that adds no fields to its question, as the Gateway API has it', () => {
+  test('asks by its own request, whatever its client writes', async () => {
+    const spoil = changed(
+      [/^ +authorization_request:\n(?: +headers_to_add:\n)(?: +- \{.*\n)+/, ''],
+      [/^ +- remove: x-.*\n/, ''],
+    )
+    await using stand = await openSpoiled('Envoy', spoil)
+    const { ask, app, browser, address, cookieOf } = stand
+    const page = await browser().signIn(address('app', '/deep/link?q=1'), 'grace')
+    expect([page.response.status, page.text]).toEqual([200, 'grace sees /deep/link?q=1'])
+    const before = app.received.length
+    const grace = await cookieOf('grace')
+    for (const field of [
+      'X-Forwarded-Uri: /open',
+      'X-Forwarded-Method: OPTIONS',
+      `X-Forwarded-Host: ${HOSTS.open}`,
+      'X-Original-URL: /open',
+      'Accept: */*',
+    ]) {
+      for (const target of ['/admin', '/admin/../admin', '/open/../admin']) {
+        expect([field, target, isRefused(await ask(target, [grace, field]))]).toEqual([field, target, true])
+      }
+    }
+    expect(app.received.length).toBe(before)
+    expect((await ask('/admin/../open/x')).saw.map(one => one.target)).toEqual(['/open/x'])
+    expect((await ask('/open/x', ['Remote-User: root'])).body).toBe('nobody sees /open/x')
+  })
 })

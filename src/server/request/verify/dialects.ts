@@ -29,7 +29,7 @@ const ADDRESS = ownPath('verify')
  * - Caddy, HAProxy and whoever copies named fields, over what its client sent: each is there, if only empty, since Caddy 2.6 writes
  *   the name of its own placeholder for one that is missing.
  * - Traefik removes what it copies first, and would pass an empty field on.
- * - Envoy asks by the request itself, whose path it puts behind an address, takes 200 alone for a yes, and removes what the answer names.
+ * - Envoy asks by the request itself, whose path it puts behind an address, and whose Host it keeps; it takes 200 alone for a yes, and removes what the answer names.
  * - nginx looks at the status alone, and so does its ingress in Kubernetes, which takes the host that it states from its client.
  */
 const DIALECTS: readonly Dialect[] = [
@@ -84,17 +84,27 @@ function readTraefik(passage: Passage, address: string): Stated {
 }
 
 /**
- * The same, where the request that asks says it too: Envoy passes its client's fields on, and what it is told to write over them would be
- * the client's word were it left out. Bun has percent-encoded some characters of the one, and so of the other.
+ * What the request that asks says itself: Envoy asks by its client's own method, path and Host, and where nobody can tell it to add fields
+ * (the Gateway API, Istio) that is all. It passes its client's fields on, so one that is there has to say the same, or it would be judged in
+ * place of the request. Bun has percent-encoded some characters of the path, and so of the field; dot segments are gone from it, as
+ * they are from what Envoy sends on (`normalize_path`).
  */
 function readEnvoy(passage: Passage, address: string): Stated {
-  const stated = readForwarded(passage, address)
-  const { request, target } = passage
+  const { request, target, sent } = passage
   const asked = target === null ? '' : target.path.slice(address.length - 1) + target.query
-  if (stated.method === request.method && new Request(`http://host${stated.path}`).url === `http://host${asked}`)
-    return stated
+  const { 'x-forwarded-method': method = request.method, 'x-forwarded-uri': path = asked, host = '' } = sent
+  if (!METHOD.test(method) || !PATH.test(path)) throw unstated('X-Forwarded-Method and X-Forwarded-Uri', address)
+  const said = sent['x-forwarded-host']
+  if (said !== undefined && parseAuthority(said).authority !== parseAuthority(host).authority) {
+    throw new GateError('target.host', 'Host and X-Forwarded-Host name different hosts', {
+      hint: `below ${address} the proxy in front asks with its client's own Host; let it take X-Forwarded-Host off, or write the same into it`,
+    })
+  }
+  if (method === request.method && new Request(`http://host${path}`).url === `http://host${asked}`) {
+    return { method, path, host, scheme: isSecure(sent['x-forwarded-proto']) ? 'https' : 'http' }
+  }
   throw new GateError('target.malformed', 'the request that asks, and its fields, name different ones', {
-    hint: `below ${address} the proxy in front asks with its client's own method and path, and writes both into X-Forwarded-Method and X-Forwarded-Uri`,
+    hint: `below ${address} the proxy in front asks with its client's own method and path; let it take X-Forwarded-Method and X-Forwarded-Uri off, or write both`,
   })
 }
 
