@@ -8,14 +8,14 @@ import { showUnseen } from '../base/visible.ts'
 import { count } from '../config/render.ts'
 import { didYouMean } from '../config/text/suggest.ts'
 import { parseDuration } from '../config/values/duration.ts'
-import { EXIT, parseArguments } from '../console/args.ts'
+import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { usageLines } from '../console/usage.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
 export const USAGE = {
-  text: `usage: sallyport audit [--who WHO] [--event NAME] [--since 24h|DATE] [--json]
-       sallyport audit --erase SUBJECT [--provider NAME]
+  text: `usage: sallyport audit [--who WHO] [--event NAME] [--since 24h|DATE] [--json] [routes.toml]
+       sallyport audit --erase SUBJECT [--provider NAME] [routes.toml]
 
 Who did what, from the session store of routes.toml, where [audit] keeps it: newest first.
 Exit code: 0 done, 1 the file or the store could not be read, 2 wrong usage.
@@ -29,14 +29,14 @@ Exit code: 0 done, 1 the file or the store could not be read, 2 wrong usage.
   --config FILE    another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
-    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    config: { type: 'string', short: 'c' },
     who: { type: 'string' },
     event: { type: 'string' },
     since: { type: 'string' },
     erase: { type: 'string' },
     provider: { type: 'string' },
   },
-  maxPositionals: 0,
+  maxPositionals: 1,
 } as const
 
 type Values = {
@@ -51,13 +51,15 @@ type Values = {
 export async function runAudit(argv: readonly string[], io: Io, ports: StorePorts): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
+  const named = namedFile(parsed, USAGE, io)
+  if (!named.ok) return named.exitCode
   const { values } = parsed
   const wanted = readWanted(values, ports.now())
   if (typeof wanted === 'string') {
     io.stderr(`${wanted}\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
-  return withSessions(values.config, io, ports, async ({ audit: { keepMs } }, _sessions, { store, audit }) => {
+  return withSessions(named.file, io, ports, async ({ audit: { keepMs } }, _sessions, { store, audit }) => {
     if ('user' in wanted) {
       const number = await eraseFromAudit(store, wanted)
       await audit.keep('audit.erased', { by: 'operator', number })

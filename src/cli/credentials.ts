@@ -2,7 +2,7 @@ import type { AuditFacts } from '../audit/record.ts'
 import type { Audit } from '../audit/writer.ts'
 import { showJson } from '../base/visible.ts'
 import type { Config } from '../config/types/config.ts'
-import { EXIT } from '../console/args.ts'
+import { EXIT, namedFileAmong } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
 import { usageLines } from '../console/usage.ts'
@@ -16,7 +16,7 @@ export class Mistake extends Error {}
 
 /** What commands for credentials take alike. */
 interface CommonValues {
-  readonly config: string
+  readonly config?: string | undefined
   readonly json?: boolean | undefined
 }
 
@@ -49,11 +49,14 @@ export interface CredentialCommand<Values extends CommonValues, Wanted, Held ext
 /** `create`, `list`, or `revoke` with an ID: answers the exit code. */
 export async function runCredentials<Values extends CommonValues, Wanted, Held extends { readonly session: Session }>(
   command: CredentialCommand<Values, Wanted, Held>,
-  { values, positionals }: { readonly values: Values; readonly positionals: readonly string[] },
+  parsed: { readonly values: Values; readonly positionals: readonly string[] },
   io: Io,
   ports: StorePorts,
 ): Promise<number> {
-  const [act, id] = positionals
+  const { values } = parsed
+  const named = namedFileAmong(parsed, { text: command.usage }, io)
+  if (!named.ok) return named.exitCode
+  const [act, id, surplus] = named.others
   const isJson = values.json === true
 
   /** What an operator did with one of whom it stands for. */
@@ -99,8 +102,9 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
   }
 
   const withStore = (run: (config: Config, sessions: OpenSessions, audit: Audit) => Promise<number>) =>
-    withSessions(values.config, io, ports, (config, sessions, { audit }) => run(config, sessions, audit))
+    withSessions(named.file, io, ports, (config, sessions, { audit }) => run(config, sessions, audit))
   try {
+    if (surplus !== undefined) throw new Mistake(`unexpected argument "${surplus}"`)
     if (act === 'create' && id === undefined) {
       const wanted = command.parseWanted(values)
       return await withStore((config, sessions, audit) => create(config, sessions, audit, wanted))

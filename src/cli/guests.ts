@@ -22,6 +22,7 @@ export const USAGE = {
 
 Makes, lists and ends the links by which guests open one host and path without signing in, where a rule of routes.toml says
 guest_link = true. They work at once on a running server, and what they opened is closed within a second of being revoked.
+An argument with a dot or a slash in it is the file, as with --config.
 Exit code: 0 done, 1 the file or the store could not be read or no guest may go there, 2 wrong usage.
 
   create           makes one and shows it, this once
@@ -35,13 +36,13 @@ Exit code: 0 done, 1 the file or the store could not be read or no guest may go 
   --config FILE    another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
-    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    config: { type: 'string', short: 'c' },
     url: { type: 'string' },
     name: { type: 'string' },
     uses: { type: 'string', default: '1' },
     expires: { type: 'string', default: '1d' },
   },
-  maxPositionals: 2,
+  maxPositionals: 3,
 } as const
 
 /** What `create` was asked for, checked as far as it can be without the file. */
@@ -81,7 +82,7 @@ export async function runGuests(argv: readonly string[], io: Io, ports: StorePor
 }
 
 interface Values {
-  readonly config: string
+  readonly config?: string | undefined
   readonly json?: boolean | undefined
   readonly url?: string | undefined
   readonly name?: string | undefined

@@ -3,7 +3,7 @@ import type { Audit } from '../audit/writer.ts'
 import { showJson } from '../base/visible.ts'
 import type { Config } from '../config/types/config.ts'
 import { parseDuration } from '../config/values/duration.ts'
-import { EXIT, parseArguments } from '../console/args.ts'
+import { EXIT, namedFileAmong, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
 import { usageLines } from '../console/usage.ts'
@@ -21,6 +21,7 @@ export const USAGE = {
 
 What people have asked for on the page of a refusal, where a portal of routes.toml says requests, and what they were granted. What is
 decided counts on a running server within a second.
+An argument with a dot or a slash in it is the file, as with --config.
 Exit code: 0 done, 1 the file or the store could not be read or there is no such request, 2 wrong usage.
 
   list           what waits for an answer, and what was granted
@@ -32,24 +33,27 @@ Exit code: 0 done, 1 the file or the store could not be read or there is no such
   --config FILE  another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
-    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    config: { type: 'string', short: 'c' },
     for: { type: 'string' },
   },
-  maxPositionals: 2,
+  maxPositionals: 3,
 } as const
 
 /** `sallyport requests`: answers the exit code. */
 export async function runRequests(argv: readonly string[], io: Io, ports: StorePorts): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  const { values, positionals } = parsed
-  const [act, id = ''] = positionals
+  const named = namedFileAmong(parsed, USAGE, io)
+  if (!named.ok) return named.exitCode
+  const { values } = parsed
+  const [act, id = '', surplus] = named.others
   const wrong = (why: string): number => {
     io.stderr(`${why}\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
   const withGrants = (run: (grants: Grants, portals: readonly string[], audit: Audit) => Promise<number>) =>
-    withSessions(values.config, io, ports, (config, { grants }, { audit }) => run(grants, portalsOf(config), audit))
+    withSessions(named.file, io, ports, (config, { grants }, { audit }) => run(grants, portalsOf(config), audit))
+  if (surplus !== undefined) return wrong(`unexpected argument "${surplus}"`)
   if (act === 'list' && id === '') {
     return withGrants((grants, portals) => list(grants, portals, values.json === true, io))
   }

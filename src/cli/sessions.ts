@@ -2,7 +2,7 @@ import type { Audit } from '../audit/writer.ts'
 import { showJson } from '../base/visible.ts'
 import { count } from '../config/render.ts'
 import type { Config } from '../config/types/config.ts'
-import { EXIT, parseArguments } from '../console/args.ts'
+import { EXIT, namedFileAmong, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
 import { usageLines } from '../console/usage.ts'
@@ -18,10 +18,11 @@ import { newestFirst } from './newest-first.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
 export const USAGE = {
-  text: `usage: sallyport sessions list [--json]
-       sallyport sessions revoke ID... | --subject SUB [--provider NAME] | --all
+  text: `usage: sallyport sessions list [--json] [routes.toml]
+       sallyport sessions revoke ID... | --subject SUB [--provider NAME] | --all [routes.toml]
 
 Looks at, or ends, the sign-ins in the session store of routes.toml. A running server goes along within a second.
+An argument with a dot or a slash in it is the file, as with --config.
 Exit code: 0 done, 1 the file or the store could not be read or an id is unknown, 2 wrong usage.
 
   list              who is signed in, newest first
@@ -34,7 +35,7 @@ Exit code: 0 done, 1 the file or the store could not be read or an id is unknown
   --config FILE     another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
-    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    config: { type: 'string', short: 'c' },
     subject: { type: 'string' },
     provider: { type: 'string' },
     all: { type: 'boolean' },
@@ -61,14 +62,16 @@ type Values = {
 export async function runSessions(argv: readonly string[], io: Io, ports: StorePorts): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  const { values, positionals } = parsed
-  const [act, ...ids] = positionals
+  const named = namedFileAmong(parsed, USAGE, io)
+  if (!named.ok) return named.exitCode
+  const { values } = parsed
+  const [act, ...ids] = named.others
   const mistake = findMistake(act, ids, values)
   if (mistake !== null) {
     io.stderr(`${mistake}\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
-  return withSessions(values.config, io, ports, (config, sessions, { audit }) =>
+  return withSessions(named.file, io, ports, (config, sessions, { audit }) =>
     act === 'list' ? list(config, sessions, values, io, ports.now()) : revoke(config, sessions, audit, ids, values, io),
   )
 }

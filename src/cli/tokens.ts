@@ -26,6 +26,7 @@ export const USAGE = {
 
 Makes, lists and ends the tokens that scripts and apps come with, on routes that say tokens = true. They work at once on a running
 server, and stop at once when they are revoked.
+An argument with a dot or a slash in it is the file, as with --config.
 Exit code: 0 done, 1 the file or the store could not be read or there is no such portal, role or token, 2 wrong usage.
 
   create            makes one and shows it, this once
@@ -46,7 +47,7 @@ Exit code: 0 done, 1 the file or the store could not be read or there is no such
   --config FILE     another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
-    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    config: { type: 'string', short: 'c' },
     name: { type: 'string' },
     portal: { type: 'string' },
     service: { type: 'string' },
@@ -59,14 +60,14 @@ Exit code: 0 done, 1 the file or the store could not be read or there is no such
     networks: { type: 'string' },
     expires: { type: 'string' },
   },
-  maxPositionals: 2,
+  maxPositionals: 3,
 } as const
 
 type Values = Readonly<
   Partial<Record<Exclude<keyof (typeof USAGE)['options'], 'json' | 'config'>, string | undefined>>
 > & {
   readonly json?: boolean | undefined
-  readonly config: string
+  readonly config?: string | undefined
 }
 
 /** What `create` was asked for, checked as far as it can be without the file. */

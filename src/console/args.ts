@@ -65,6 +65,28 @@ export function namedFile(
   return { ok: true, file: given ?? values.config ?? 'routes.toml' }
 }
 
+/** The same for a command whose other arguments are words and ids, and those: neither has a dot or a slash in it, as a file has. */
+export function namedFileAmong(
+  {
+    values,
+    positionals,
+  }: { readonly values: { readonly config?: string | undefined }; readonly positionals: readonly string[] },
+  usage: { readonly text: string },
+  io: Io,
+):
+  | { readonly ok: true; readonly file: string; readonly others: readonly string[] }
+  | { readonly ok: false; readonly exitCode: number } {
+  const [files, others] = [positionals.filter(isFile), positionals.filter(one => !isFile(one))]
+  const [, second] = files
+  if (second !== undefined) return failUsage(`"${files[0]}" and "${second}": name one file`, usage.text, io)
+  const named = namedFile({ values, positionals: files }, usage, io)
+  return named.ok ? { ...named, others } : named
+}
+
+function isFile(argument: string): boolean {
+  return /[./]/.test(argument)
+}
+
 /** What an unknown option was probably meant to be, behind a sentence about it. */
 function meantOption(message: string, options: NonNullable<ParseArgsConfig['options']>): string {
   const unknown = /^Unknown option '--([^']+)'/.exec(message)?.[1]

@@ -294,7 +294,7 @@ export const ROUTE = {
     list(origin, { single: true, mayBeEmpty: true }),
     [],
     ['https://app.example.com'],
-    "Origins besides the route's own whose pages may open WebSockets here, and whose scripts may read our own refusals (401, 403, 429, 5xx); hosts of the same portal may read those anyway.",
+    "Origins besides the route's own whose pages may open WebSockets here, and whose scripts may read our own refusals (401, 403, 429, 5xx); hosts of the same portal may read those anyway. A WebSocket needs a session of this host: it is 401 until the user has opened this host once. Where the page is on another host, give the WebSocket a path of the page's host instead.",
   ),
   websockets: defaulted(
     boolean,

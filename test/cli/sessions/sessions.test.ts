@@ -1,7 +1,11 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { runAudit } from '../../../src/cli/audit.ts'
+import { runGuests } from '../../../src/cli/guests.ts'
+import { runRequests } from '../../../src/cli/requests.ts'
 import { run } from '../../../src/cli/run.ts'
 import { runSessions } from '../../../src/cli/sessions.ts'
+import { runTokens } from '../../../src/cli/tokens.ts'
 import { runOn } from '../../kit/commands.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import type { Ran } from '../../kit/io.ts'
@@ -69,6 +73,38 @@ test('sessions revoke ends sign-ins on the running server: by the beginning of a
   expect((await sessions(gate, 'revoke', '--all')).out).toBe('1 session revoked\n')
   await eventually(isOut('d'), 'everyone is signed out')
 }, 20_000)
+
+test('commands about the session store take the file as others do, wherever it stands', async () => {
+  await using gate = await startGate(`${ROUTES}[audit]\nkeep = "90d"\n`)
+  await gate.signIn('app.test', { sub: 'ada' })
+  // From a folder without a routes.toml.
+  const anywhere = (command: typeof runSessions, ...argv: string[]) => runOn({ folder: '/' }, command, argv)
+  const file = gate.configPath
+  const token = ['create', '--name', 'n', '--portal', 'home', '--service', 's']
+  for (const [command, argv, out] of [
+    [runSessions, ['list', file], 'ada'],
+    [runTokens, [file, ...token], 'sp_'],
+    [runTokens, ['list', file], 'token:s'],
+    [runGuests, ['list', file], 'There are no guest links.'],
+    [runRequests, ['list', file], ''],
+    [runAudit, [file], ''],
+    [runSessions, ['revoke', file, '--all'], '1 session revoked'],
+    [runSessions, ['revoke', '--subject', 'ada', file], '0 sessions revoked'],
+  ] as const) {
+    const done = await anywhere(command, ...argv)
+    expect([argv, done.err.replace(/This is shown once.*\n/, ''), done.code]).toEqual([argv, '', 0])
+    expect(done.out).toContain(out)
+  }
+  for (const argv of [
+    ['revoke', '--all', file, '--config', 'other.toml'],
+    ['revoke', '--all', file, 'other.toml'],
+    // An id beside --all is a mistake still.
+    ['revoke', '--all', file, 'abc'],
+  ]) {
+    expect((await anywhere(runSessions, ...argv)).code).toBe(2)
+  }
+  expect((await anywhere(runTokens, 'revoke', 'a', 'b')).code).toBe(2)
+})
 
 test.each([
   [['revoke'], 2],

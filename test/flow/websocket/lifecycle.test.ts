@@ -235,6 +235,21 @@ describe('RFC 6455 §4: a handshake', () => {
     await raw.close()
   })
 
+  test('from a page of another host that may open one needs a session of this host', async () => {
+    await using gate = await startGate(`${file()}allowed_origins = ["http://page.example"]\n`)
+    const ask = async (fields: readonly string[]) => {
+      const wire = await openWire(gate.port)
+      await wire.send(askForWebSocket(HOST, '/', ['Origin: http://page.example', ...fields]))
+      const { status } = await wire.receive({ until: hasHead })
+      wire.close()
+      return status
+    }
+    const [here, there] = [await gate.signIn(HOST), await gate.signIn('page.example')]
+    expect(await Promise.all([[], [`Cookie: ${there.cookie}`], [`Cookie: ${here.cookie}`]].map(ask))).toEqual([
+      401, 401, 101,
+    ])
+  })
+
   test.each([
     ['no session', [], 401],
     ['a page of another site', ['Origin: https://evil.example'], 403],
