@@ -1,5 +1,6 @@
 import { andThen } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
+import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
 import type { Target } from '../../route/target.ts'
 import { cookieName, isOwnCookie, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { GateRoute, Prepared } from '../config/snapshot.ts'
@@ -78,8 +79,6 @@ export function lookAtLastUser(
             })
           }
           headers.append('clear-site-data', '"storage"')
-          // No cache may say this to anyone again.
-          headers.set('cache-control', 'no-store')
         }
         if (last === null || isOther || last.month !== month || placed !== known) {
           const value = writeLast({ mark, month, placed })
@@ -88,6 +87,9 @@ export function lookAtLastUser(
           for (const cookie of removed?.cookies ?? []) headers.append('set-cookie', cookie)
           for (const cookie of set) headers.append('set-cookie', cookie)
           headers.append('set-cookie', writeCookie(name, value, isSecure, KEPT_MS))
+          // No cache may say this to anyone again.
+          keepFromSharedCaches(headers)
+          if (isOther) headers.set('cache-control', 'no-store')
         }
         return response
       }),

@@ -12,10 +12,12 @@ const keep = untilTheEnd()
 const got: (string | null)[] = []
 /** What it sets with its next answers. */
 let sets: string[] = []
+let control = ''
 const app = keep(
   await startApp((request, response) => {
     got.push(request.headers.cookie ?? null)
     if (sets.length > 0) response.setHeader('set-cookie', sets)
+    if (control !== '') response.setHeader('cache-control', control).setHeader('surrogate-control', 'max-age=600')
     response.end('ok')
   }),
 )
@@ -27,6 +29,7 @@ ${route('told.apps.example', 'headers = "remote"')}
 ${route('told.apps.example', 'path = "/in"\nheaders = "remote"')}
 ${route('set.apps.example', 'assertion = { audience = "a" }\nend_user_sessions = true')}
 ${route('off.apps.example', 'headers = "remote"\nend_user_sessions = false')}
+${route('cached.apps.example', 'headers = "remote"\nshared_caches = true')}
 ${route('own.apps.example', '')}
 ${route('none.apps.example', 'headers = "none"')}
 ${route('open.apps.example', 'headers = "remote"\ntokens = true').replace('["user"]', '"public"')}
@@ -35,6 +38,7 @@ ${route('open.apps.example', 'headers = "remote"\ntokens = true').replace('["use
 beforeEach(() => {
   got.length = 0
   sets = []
+  control = ''
 })
 
 /** A request by whoever's cookie this is, in a browser that has these. */
@@ -160,6 +164,24 @@ test.each([
   const first = await visit(host, await user(host, 'grace'), `sid=ada; ${last || 'sallyport-last=AAAAAAAA.0.'}`)
   expect(first.got).toBe(isLooked ? null : 'sid=ada')
   expect(first.answer.headers.get(CLEAR)).toBe(isLooked ? '"storage"' : null)
+})
+
+test('a shared cache keeps no answer that says who was last, whatever else it may keep', async () => {
+  const host = 'cached.apps.example'
+  control = 'public, max-age=600'
+  const ada = await visit(host, await user(host, 'ada'), 'sid=ada')
+  const again = await visit(host, await user(host, 'ada'), `sid=ada; ${ada.last}`)
+  const grace = await visit(host, await user(host, 'grace'), `sid=ada; ${ada.last}`)
+  expect([ada, again, grace].map(({ answer }) => answer.headers.get('cache-control'))).toEqual([
+    'private, max-age=600',
+    'public, max-age=600',
+    'no-store',
+  ])
+  expect([ada, again, grace].map(({ answer }) => answer.headers.get('surrogate-control'))).toEqual([
+    null,
+    'max-age=600',
+    null,
+  ])
 })
 
 test('nobody in particular ends nobody’s session, and is not noted', async () => {
