@@ -133,7 +133,18 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
   const { tokens, links } = followers
-  const withdrawal = createWithdrawal({ store, ports, audit, end, suspend, ownersAt, tokens, links, grants })
+  const withdrawal = createWithdrawal({
+    store,
+    ports,
+    audit,
+    end,
+    suspend,
+    ownersAt,
+    tokens,
+    links,
+    grants,
+    counts: someone => memory.limits.vouchers.counts(someone),
+  })
   const once = createOnce(store, sealer, ports)
   const signedOut = createSignedOut(once, ports)
   const management = createManagement({

@@ -24,11 +24,13 @@ export interface WithdrawalTools {
   readonly tokens: Pick<ApiTokens, 'list'>
   readonly links: Pick<GuestLinks, 'list'>
   readonly grants: Pick<OwnGrants, 'drop'>
+  /** Whether anybody vouches for someone by the file in force by now. */
+  counts(someone: Pick<Session, 'portal' | 'identity'>): boolean
 }
 
 /** Ends for good what stands on providers that portals have lost. */
 export interface Withdrawal {
-  /** Does so for whoever signed in before now. Never throws: what it cannot end is refused all the same while the provider is gone. */
+  /** Does so, a moment later, for whoever signed in before now and is not vouched for again by then. Never throws: what it cannot end is refused all the same while the provider is gone. */
   run(withdrawn: Withdrawn): Promise<void>
   /**
    * Ends everything that names left behind which these files do not have any more, as far as it was made before now: sessions, tokens,
@@ -42,9 +44,12 @@ export interface Withdrawal {
 
 const PAGE = 100
 
+/** What is put back so soon was a slip. Till then whom nobody vouches for is refused all the same. */
+const SLIP_MS = 2_000
+
 /**
  * Whom nobody vouches for is refused from the moment of the save, whatever the store has. This is so that they do not come back
- * with their provider, should that be put back, be it at once: sessions are removed, and the tokens and links of these people rest until
+ * with their provider, should that be put back after more than a slip: sessions are removed, and the tokens and links of these people rest until
  * they sign in again.
  *
  * Absent on purpose: what an operator made (`tokens create --subject`), which rests while the provider is gone and no longer; and
@@ -130,8 +135,12 @@ export function createWithdrawal(tools: WithdrawalTools): Withdrawal {
       return tend()
     },
     tend,
-    async run(withdrawn) {
+    async run({ portals, includes }) {
+      if (portals.length === 0) return
       const atMs = ports.now()
+      await new Promise<void>(resolve => setTimeout(resolve, SLIP_MS).unref())
+      if (isClosed) return
+      const withdrawn = { portals, includes: (one: Session | Owner) => includes(one) && !tools.counts(one) }
       for (const portal of withdrawn.portals) {
         try {
           await suspendOwners(portal, withdrawn, atMs)

@@ -60,7 +60,7 @@ function openWorld(path: string) {
 
 test('whoever waits for a provider’s answer is not let in with it once the provider is gone', async () => {
   using folder = temporaryFolder()
-  const { clock, sessions, signIn, answer, sweep, asked } = openWorld(folder.path)
+  const { clock, store, sessions, signIn, answer, sweep, asked } = openWorld(folder.path)
   const { token, session } = await signIn()
   const { text } = await sessions.tokens.create({
     ...{ portal: 'home', name: 'n', lifetimeMs: 9e9, identity: ADA, follows: true },
@@ -76,8 +76,9 @@ test('whoever waits for a provider’s answer is not let in with it once the pro
   expect(await sessions.check(session)).toBe(false)
   // Nor does that answer vouch for the token, should the provider be back.
   sweep()
+  await eventually(async () => (await store.findById(session.id)) === null, 'the session has ended')
   sessions.configure(HERE)
-  await eventually(async () => (await sessions.describe(session.id)) === null, 'the session has ended')
+  expect(await sessions.describe(session.id)).toBeNull()
   expect(await sessions.tokens.find(text)).toBeNull()
   await sessions.close()
 })

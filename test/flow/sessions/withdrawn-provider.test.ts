@@ -138,17 +138,42 @@ test('a token of a service goes on; one that names a person rests without that p
 const again = async (gate: Gate) => ({ session: { host: HOST, cookie: (await gate.signIn(HOST)).cookie } })
 
 describe.each(['sqlite', 'redis'] as const)('a provider that is put back (sessions in %s)', kind => {
-  test('brings nobody back, be it put back at once', async () => {
+  test('within two seconds has ended nothing, be it of the file or the portal; what is gone for longer has', async () => {
+    await using valkey = kind === 'redis' ? await startValkey() : null
+    const store = valkey === null ? {} : shared(valkey.url())
+    await using gate = await startGate(toml(), store)
+    const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+    const other = await gate.signIn(HOST, { sub: 'of another portal' })
+    const renamed = toml().replaceAll('portals.home', 'portals.house').replace('portal = "home"', 'portal = "house"')
+    for (const slip of [toml({ ofPortal: ['other'] }), renamed]) {
+      gate.save(slip)
+      expect(gate.server.reload()).toBe('changed')
+      expect((await askAsAll(gate, all)).filter(status => status === 200)).toEqual([])
+      take(gate, {})
+      expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
+    }
+    // What is looked at last is the third save, by which the first two are over.
+    take(gate, { ofPortal: ['other'] })
+    await eventually(() => gate.told('have ended').length > 0, 'that is told')
+    take(gate, {})
+    expect(gate.told('have ended')).toHaveLength(1)
+    expect([...(await askAsAll(gate, all)), await statusOf(gate, '/', { host: HOST, cookie: other.cookie })]).toEqual([
+      401, 401, 401, 401,
+    ])
+    expect(await statusOf(gate, '/', (await again(gate)).session)).toBe(200)
+  })
+
+  test('stays put back once those two seconds are over', async () => {
     await using valkey = kind === 'redis' ? await startValkey() : null
     const store = valkey === null ? {} : shared(valkey.url())
     await using gate = await startGate(toml(), store)
     const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
     take(gate, { ofPortal: ['other'] })
     take(gate, {})
-    const isOut = async () => (await askAsAll(gate, all)).every(status => status === 401)
-    await eventually(isOut, 'they are out')
-    await eventually(() => gate.told('have ended').length > 0, 'that is told')
-    expect(await statusOf(gate, '/', (await again(gate)).session)).toBe(200)
+    // Nothing is done then, and nothing tells of it.
+    await Bun.sleep(2_500)
+    expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
+    expect(gate.told('have ended')).toEqual([])
   })
 
   test('brings nobody back: they sign in again, and their tokens and links then work', async () => {
