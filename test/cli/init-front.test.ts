@@ -104,6 +104,17 @@ describe('init for an application behind a proxy', () => {
     expect(readFileSync(join(folder.path, 'nginx.conf'), 'utf8')).toContain('http://sallyport:9080')
   })
 
+  test('of plain HTTP has cookies that go by it, with a portal at either place', async () => {
+    for (const portal of ['own', 'http://auth.lan.test']) {
+      using folder = temporaryFolder()
+      const argv = [...PLACE, '--front', 'traefik', '--tls', 'plain', '--portal', portal]
+      expect(await init(folder.path, argv)).toMatchObject({ code: 0, err: '' })
+      const routes = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
+      expect(routes).toContain('insecure_cookies = true')
+      expect(routes).toContain(`http://${portal === 'own' ? 'wiki' : 'auth'}.lan.test/.sallyport/callback`)
+    }
+  })
+
   test('writes over no file of it', async () => {
     using folder = temporaryFolder()
     writeFileSync(join(folder.path, 'Caddyfile'), 'mine')
@@ -116,6 +127,7 @@ describe('init for an application behind a proxy', () => {
     ['that nobody knows', ['--front', 'apache'], 2, 'one of sallyport, nginx'],
     ['from an address that is none', ['--front', 'nginx', '--front-address', 'proxy'], 2, 'is not a network'],
     ['of a cluster that is not named', ['--front', 'ingress-nginx'], 2, 'missing: --front-address'],
+    ['and people by http', ['--front', 'nginx', '--portal', 'http://auth.lan.test'], 2, '--tls plain'],
     ['with a socket for the application', ['--front', 'nginx', '--upstream', 'unix:/run/app'], 1, 'http://HOST:PORT'],
   ]
   test.each(slips)('%s is told, and nothing is written', async (_, argv, code, say) => {

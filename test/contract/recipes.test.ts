@@ -87,6 +87,13 @@ describe('docs/recipes/traefik.yaml', () => {
     expect(names(at(compose, 'services', 'sallyport'))).not.toContain('ports')
     const own = text(compose, 'services', 'traefik', 'networks', 'web', 'ipv4_address')
     expect(recipe('traefik-compose.yaml')).toContain(`trusted_proxies = ["${own}"]`)
+    // No container that comes up while Traefik is down may be given its address, which may ask for verdicts.
+    const [network] = listOf(compose, 'networks', 'web', 'ipam', 'config')
+    expect([own, text(network, 'subnet'), text(network, 'ip_range')]).toEqual([
+      '172.30.0.2',
+      '172.30.0.0/24',
+      '172.30.0.128/25',
+    ])
   })
 })
 

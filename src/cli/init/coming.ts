@@ -6,8 +6,8 @@ import type { Entry, Section } from '../../import/draft.ts'
  */
 export type Coming =
   | { readonly kind: 'acme'; readonly email: string | null }
-  /** Where that proxy comes from; null: to be said later. */
-  | { readonly kind: 'proxy'; readonly network: string | null }
+  /** Where that proxy comes from; null: to be said later. `isPlain`: it takes plain HTTP itself, in such a network. */
+  | { readonly kind: 'proxy'; readonly network: string | null; readonly isPlain?: boolean }
   | { readonly kind: 'plain' }
 
 export const COMING_KINDS: readonly Coming['kind'][] = ['acme', 'proxy', 'plain']
@@ -15,9 +15,15 @@ export const COMING_KINDS: readonly Coming['kind'][] = ['acme', 'proxy', 'plain'
 /** The port of plain HTTP, unless it is the one that authorities and browsers look for. */
 const PLAIN_PORT = 8080
 
+/** Whether browsers come by plain HTTP. */
+export function isPlainHttp(coming: Coming): boolean {
+  return coming.kind === 'plain' || (coming.kind === 'proxy' && coming.isPlain === true)
+}
+
 /** How browsers reach a host, as the start of every address there. */
 export function originBy(coming: Coming, host: string): string {
-  return coming.kind === 'plain' ? `http://${host}:${PLAIN_PORT}` : `https://${host}`
+  if (coming.kind === 'plain') return `http://${host}:${PLAIN_PORT}`
+  return isPlainHttp(coming) ? `http://${host}` : `https://${host}`
 }
 
 /** The tables about listeners; `admin` belongs to the first. */
@@ -91,7 +97,7 @@ function proxySection(network: string | null, admin: Entry): Section {
 
 /** What a portal says of it. */
 export function comingEntries(coming: Coming): readonly Entry[] {
-  if (coming.kind !== 'plain') return []
+  if (!isPlainHttp(coming)) return []
   return [
     {
       key: 'insecure_cookies',

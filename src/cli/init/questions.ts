@@ -151,7 +151,11 @@ export function portalQuestion(isPlain: boolean): Question {
     parse(text) {
       if (text === 'own') return good('')
       const portal = parsePortalUrl(withScheme(text, isPlain ? 'http' : 'https'))
-      return portal.ok ? good(`${portal.value.scheme}://${portal.value.authority}`) : portal
+      if (!portal.ok) return portal
+      if (portal.value.scheme === 'http' && !isPlain) {
+        return bad('portal.url', 'people sign in by https', 'say https, or --tls plain in a network of plain HTTP')
+      }
+      return good(`${portal.value.scheme}://${portal.value.authority}`)
     },
   }
 }

@@ -11,7 +11,7 @@ import { isPocketId } from '../../identity/probe/pocket-id.ts'
 import { type Recipe, readRecipe } from '../recipe/recipe.ts'
 import { createAsker, type Question, type Unanswered } from './ask.ts'
 import { type Client, findClient } from './client.ts'
-import type { Coming } from './coming.ts'
+import { type Coming, isPlainHttp } from './coming.ts'
 import { finish, SECRET_FILE } from './finish.ts'
 import { type Front, isFrontKind } from './front.ts'
 import type { AnswerQuestion, Init, InitPorts } from './init.ts'
@@ -82,9 +82,9 @@ async function begin(init: Init): Promise<number> {
   const recipe = await findRecipe(init, answer)
   const upstream = await answer(questions.upstreamOf(recipe), flags.upstream)
   const front = recipe === null ? await findFront(init, answer, upstream) : null
-  const coming = front === null ? await findComing(init, answer) : BY_PROXY
+  const coming = front === null ? await findComing(init, answer) : byFront(flags.tls)
   const hasPortal = flags.portal !== undefined || !isOfFile
-  const portal = hasPortal ? await answer(questions.portalQuestion(coming.kind === 'plain'), flags.portal) : ''
+  const portal = hasPortal ? await answer(questions.portalQuestion(isPlainHttp(coming)), flags.portal) : ''
   const group = flags.everyone === true || isOfFile ? '' : await answer(questions.GROUP, flags.group)
   const place = { portal: portal === '' ? null : portal, host, coming }
   const isPocketIdThere = found !== null && isPocketId(found)
@@ -141,7 +141,10 @@ async function findRecipe(init: Init, answer: AnswerQuestion): Promise<Recipe | 
   return name === '' ? null : readRecipe(name)
 }
 
-const BY_PROXY: Coming = { kind: 'proxy', network: null }
+/** By a proxy that asks, and ends TLS unless it is said not to. */
+function byFront(tls: string | undefined): Coming {
+  return { kind: 'proxy', network: null, isPlain: tls === 'plain' }
+}
 
 async function findComing(init: Init, answer: AnswerQuestion): Promise<Coming> {
   const { flags } = init
