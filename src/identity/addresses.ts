@@ -2,6 +2,7 @@ import type { ProviderConfig } from '../config/types/providers.ts'
 import { hasCredentials, type Metadata } from './endpoints.ts'
 import { challengeParameters } from './pkce.ts'
 import type { BeginOptions, EndSession, LoginRequest } from './provider.ts'
+import { chooseScopes } from './scopes.ts'
 import { AUTH_TIME_MAX_AGE, stepUpParameters } from './step-up.ts'
 
 /** Where a browser goes to sign in with these parameters, or with what stands for them. */
@@ -21,7 +22,7 @@ export async function loginParameters(
     response_type: 'code',
     client_id: config.clientId,
     redirect_uri: login.redirectUri,
-    scope: chooseScopes(config, metadata, options.wantsRefresh === true).join(' '),
+    scope: chooseScopes(config, metadata, options.lackedRefresh ?? null).join(' '),
     state: login.state,
     nonce: login.nonce,
     ...(await challengeParameters(login.codeVerifier)),
@@ -69,15 +70,6 @@ export function logoutAddress(
 export function withParameters(address: URL, parameters: Readonly<Record<string, string>>): string {
   for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value)
   return address.href
-}
-
-/** What the file says, and nothing else; without it, what there is on offer of what we can use. */
-function chooseScopes(config: ProviderConfig, metadata: Metadata, wantsRefresh: boolean): readonly string[] {
-  if (config.scopes !== null) return config.scopes.includes('openid') ? config.scopes : ['openid', ...config.scopes]
-  const offered = ['groups', ...(wantsRefresh ? ['offline_access'] : [])].filter(scope =>
-    metadata.scopes_supported?.includes(scope),
-  )
-  return ['openid', 'profile', 'email', ...offered]
 }
 
 /** `select_account` only where it is announced; every provider has to know `login` (OpenID Connect Core §3.1.2.1). */

@@ -14,10 +14,12 @@ import { verifyLogoutToken } from './logout-token.ts'
 import { refuseOwnSubject } from './own-subjects.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
+import { offlineTerms } from './scopes.ts'
 import { checkStepUp } from './step-up.ts'
 import { chooseProof } from './tokens/proof.ts'
 import { isPushed, pushRequest } from './tokens/push.ts'
 import { grantOf, redeemCode } from './tokens/redeem.ts'
+import { revokeRefreshToken } from './tokens/revoke.ts'
 import { askPerson, believedClaims } from './userinfo.ts'
 
 /** A ProviderClient for one `[providers.*]` table, on what is shared for its issuer. */
@@ -103,6 +105,7 @@ export function createProviderClient(
         access: grantOf(tokens, askedAtMs),
         idToken: tokens.idToken,
         refreshToken: tokens.refreshToken,
+        offlineTerms: offlineTerms(config, metadata),
         shownAtS: typeof claims.auth_time === 'number' ? claims.auth_time : (claims.iat ?? null),
       }
     },
@@ -121,6 +124,13 @@ export function createProviderClient(
         tellOdd,
         nowMs: ports.now(),
       })
+    },
+
+    async revoke(refreshToken: string) {
+      const metadata = await issuer.metadata.get()
+      if (metadata.revocation_endpoint === undefined) return
+      const proof = await chooseProof(config, metadata, ports)
+      await revokeRefreshToken({ config, proof, metadata, fetch: issuer.fetch }, refreshToken)
     },
 
     async endSession(request: EndSession) {

@@ -19,8 +19,11 @@ export interface LoginRequest {
 export interface BeginOptions {
   /** The provider is told not to go on with whoever is signed in there. */
   readonly asksForAccount?: boolean
-  /** `offline_access` is asked for where the provider lists it, unless the file lists scopes of its own. */
-  readonly wantsRefresh?: boolean
+  /**
+   * The terms by which a sign-in brought no refresh token (`LoginResult.offlineTerms`), where one is wanted: while they are the same,
+   * `offline_access` is asked for.
+   */
+  readonly lackedRefresh?: string | null
   /** The provider is asked to state `auth_time`, without being asked to authenticate anyone anew. */
   readonly wantsAuthTime?: boolean
 }
@@ -39,6 +42,8 @@ export interface LoginResult {
   /** Kept for `id_token_hint` at sign-out; encrypted at rest. */
   readonly idToken: string
   readonly refreshToken: string | null
+  /** By what terms `offline_access` may be asked for next time, should there be no refresh token; null where it may not. */
+  readonly offlineTerms: string | null
   /** When the person showed who they are, in seconds by the provider's clock: `auth_time`, else `iat`; null where neither is said. */
   readonly shownAtS: number | null
 }
@@ -89,6 +94,11 @@ export interface ProviderClient {
   finish(answer: URLSearchParams, login: LoginRequest): Promise<LoginResult>
   /** Asks again who this is. A throw says nothing of the person: the provider could not be asked, or refused without using the refresh token. */
   refresh(held: HeldTokens): Promise<RefreshResult>
+  /**
+   * Has the provider forget a refresh token and what it stands for (RFC 7009); does nothing where it has no place for that. Throws
+   * `provider.token` where it refuses, `provider.down`, `provider.discovery`.
+   */
+  revoke(refreshToken: string): Promise<void>
   /** Where a browser signs out at the provider, coming back to `returnTo` with `state`; null where there is no such place. */
   endSession(request: EndSession): Promise<string | null>
   /** Checks a token by which the provider ends sessions. Throws `provider.logout_token`, `provider.down`. */

@@ -13,6 +13,7 @@ import { createEnds } from './ends.ts'
 import { createFinder } from './find.ts'
 import { createGrants, type Grants, keyOf, parseKey } from './grants/grants.ts'
 import type { OfferedRoles } from './grants/offered.ts'
+import { createLackedRefresh } from './lacked-refresh.ts'
 import { createLastUses } from './last-use.ts'
 import type { SessionLimits } from './life.ts'
 import { createMemory } from './memory.ts'
@@ -226,6 +227,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     directories,
     ...createStart({ store, once, sealer, ports, memory, followers, isBarredNow: directories.isBarredNow, signedOut }),
     ...once,
+    ...createLackedRefresh(store),
     ...createAllowances(store, ports),
     ...management,
     clock: () => clock.state,

@@ -1,5 +1,6 @@
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Pace, Spent } from '../base/rate.ts'
+import type { ProviderConfig } from '../config/types/providers.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'
 import type { EndedMatch } from './ended.ts'
@@ -99,13 +100,24 @@ export interface FoundAt {
   readonly host: string
 }
 
+/** A client at a provider, of which something is kept. */
+export type KnownClient = Pick<ProviderConfig, 'name' | 'issuer' | 'clientId'>
+
+/** At which providers a sign-in brought no refresh token, for all processes and machines. */
+export interface LackedRefresh {
+  /** The terms by which the last such sign-in there came to none; null where there was none. Throws `session.store`. */
+  lackedRefresh(client: KnownClient): Promise<string | null>
+  /** Notes that a sign-in brought none; true for the first who says so of these terms. Throws `session.store`. */
+  noteLackedRefresh(client: KnownClient, terms: string): Promise<boolean>
+}
+
 /**
  * Sessions as the rest of the program uses them: an LRU in front of a store, with the rules of lifetime applied.
  *
  * Every token in and out is the cookie's own value; only its SHA-256 reaches the store.
  * Throws `session.store` when the store fails; an unknown, ended or foreign token is null, not an error.
  */
-export interface Sessions {
+export interface Sessions extends LackedRefresh {
   /** The session behind this host's cookie, or null. Counts as use for the idle lifetime. */
   find(token: string, host: string): MaybePromise<Session | null>
   /** The session behind the cookie of any host: to tell somebody something, never to let them do anything. */

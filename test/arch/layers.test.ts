@@ -126,6 +126,7 @@ const RANKS: readonly (readonly Room[])[] = [
             'ask.ts',
             'ends.ts',
             'find.ts',
+            'lacked-refresh.ts',
             'provider-tokens.ts',
             'pushed/directories.ts',
             'spent',

@@ -238,12 +238,11 @@ describe('what the chapter says of a provider is enough for it', () => {
     standIn.behave(behaviour)
     const client = createProviderPool({ ...quietPorts({ now: Date.now }), ask, readText: () => '' }).client(config)
 
-    const asked = new URL(await client.begin(LOGIN, { wantsRefresh: true })).searchParams
-    for (const [name, value] of Object.entries(row.asks ?? {})) expect([name, asked.get(name)]).toEqual([name, value])
-
     const answer = new URLSearchParams({ code: standIn.issueCode(LOGIN.nonce), state: LOGIN.state })
     if (row.sendsIssuer === true) answer.set('iss', issuer)
-    const { identity, idToken } = await client.finish(answer, LOGIN)
+    const { identity, idToken, offlineTerms: lackedRefresh } = await client.finish(answer, LOGIN)
+    const asked = new URL(await client.begin(LOGIN, { lackedRefresh })).searchParams
+    for (const [name, value] of Object.entries(row.asks ?? {})) expect([name, asked.get(name)]).toEqual([name, value])
     expect([identity.subject, identity.issuer]).toEqual([String(row.idToken.sub), issuer])
     expect(identity.claims.groups === null ? null : identity.groups).toEqual(row.groups)
     expect(identity.email).toBe(row.email)

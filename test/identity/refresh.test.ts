@@ -347,14 +347,26 @@ test('no refresh token reaches an error, though the provider repeats it', async 
   expect(error.facts.provider_says).toBe('what is …?')
 })
 
-test('offline_access is asked for where refresh is on, the provider lists it, and the file lists no scopes', async () => {
-  const scopesOf = async (over: Partial<ProviderConfig>, wantsRefresh: boolean) =>
-    new URL(await clientOf(over).begin(LOGIN, { wantsRefresh })).searchParams.get('scope')
-  expect(await scopesOf({}, true)).toBe('openid profile email groups')
+test('offline_access is asked for by the terms of a sign-in without a refresh token, where the provider lists it and the file lists no scopes', async () => {
+  const scopesOf = async (over: Partial<ProviderConfig>, lackedRefresh: string | null) =>
+    new URL(await clientOf(over).begin(LOGIN, { lackedRefresh })).searchParams.get('scope')
+  const termsOf = async (over: Partial<ProviderConfig>) => {
+    const code = bad.issueCode(LOGIN.nonce)
+    const answer = new URLSearchParams({ code, state: LOGIN.state, iss: bad.issuer })
+    return (await clientOf(over).finish(answer, LOGIN)).offlineTerms
+  }
+  expect(await termsOf({})).toBeNull()
   bad.behave({ discovery: { scopes_supported: ['openid', 'offline_access'] } })
-  expect(await scopesOf({}, true)).toBe('openid profile email offline_access')
-  expect(await scopesOf({}, false)).toBe('openid profile email')
-  expect(await scopesOf({ scopes: ['openid'] }, true)).toBe('openid')
+  const terms = await termsOf({})
+  expect(terms).toMatch(/^[\w-]{43}$/)
+  expect(await termsOf({ scopes: ['openid'] })).toBeNull()
+  expect(await scopesOf({}, terms)).toBe('openid profile email offline_access')
+  expect(await scopesOf({}, null)).toBe('openid profile email')
+  expect(await scopesOf({ scopes: ['openid'] }, terms)).toBe('openid')
+  bad.behave({ discovery: { scopes_supported: ['offline_access', 'openid'] } })
+  expect(await termsOf({})).toBe(terms)
+  bad.behave({ discovery: { scopes_supported: ['openid', 'offline_access', 'phone'] } })
+  expect(await scopesOf({}, terms)).toBe('openid profile email')
 })
 
 describe('the sign-out address (OpenID Connect RP-Initiated Logout 1.0 §2)', () => {

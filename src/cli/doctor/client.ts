@@ -80,6 +80,21 @@ async function examineCallback(probe: Probe, callback: string): Promise<Finding>
   )
 }
 
+/** Whether it takes `offline_access` of this client, which is asked for once a sign-in without it has brought no refresh token. */
+export async function examineOffline(probe: Probe, callbacks: readonly string[]): Promise<readonly Finding[]> {
+  const [callback] = callbacks
+  if (callback === undefined || !probe.mayAskOffline) return []
+  // Who cannot be asked is told of where the callback is.
+  const { says } = await probe.askCallback(callback, true).catch(() => ({ says: null }))
+  if (says === null || !/scope|not_allowed/i.test(says)) return []
+  return [
+    warning(
+      `does not take offline_access of this client, though it lists it${quoted(says)}: where a sign-in brings no refresh token without it, the provider is not asked again`,
+      'allow that scope for this client there, or see that it gives refresh tokens without it',
+    ),
+  ]
+}
+
 function quoted(says: string | null): string {
   return says === null ? '' : ` (${says})`
 }

@@ -10,7 +10,7 @@ import { compilePolicy } from '../../policy/policy.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import { type AskedOfSignIn, askedOfProvider } from '../../policy/stated.ts'
 import { callbackPathFor } from '../../portal/place.ts'
-import { examineClient, failed } from './client.ts'
+import { examineClient, examineOffline, failed } from './client.ts'
 import { bad, type Finding, good, type Section, unseen, warning } from './finding.ts'
 import { examineHttps } from './network.ts'
 import { examineOAuth2 } from './oauth2.ts'
@@ -46,6 +46,7 @@ export async function examineProvider(
     ...examineClock(probe),
     await examineKeys(probe),
     ...(await examineClient(probe, provider, callbacks)),
+    ...(portals.some(({ lifetimes }) => lifetimes.refreshMs !== null) ? await examineOffline(probe, callbacks) : []),
     ...examineScopes(probe, provider, portals),
     ...examineEmails(probe, provider, rulesOn(portals, config)),
     ...examineAbilities(probe, provider, portals),

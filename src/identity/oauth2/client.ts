@@ -97,6 +97,7 @@ export function createOAuth2Client(
       access: grantOf(tokens, askedAtMs),
       idToken: '',
       refreshToken: tokens.refreshToken,
+      offlineTerms: null,
       shownAtS: null,
     }
   }
@@ -140,6 +141,8 @@ export function createOAuth2Client(
       return asked(signIn(answer, login))
     },
     refresh: (held: HeldTokens) => asked(refresh(held)),
+    // There is no discovery, and so nobody says where.
+    revoke: async () => {},
     endSession: async () => null,
     readLogoutToken: async () => {
       throw new GateError('provider.logout_token', 'a provider by OAuth 2.0 signs no logout tokens')

@@ -8,6 +8,7 @@ import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch, reachOf }
 import { createKeySource } from '../jwks.ts'
 import { createMetadataSource } from '../metadata.ts'
 import type { LoginRequest, ProviderClient } from '../provider.ts'
+import { offlineTerms } from '../scopes.ts'
 import { chooseProof } from '../tokens/proof.ts'
 import type { Wrong } from '../tokens/wrong.ts'
 import { type Answered, askCallback } from './callback.ts'
@@ -27,8 +28,13 @@ export interface Probe {
   askKeys(): Promise<void>
   /** Whether it takes `client_id` and `client_secret`: asked by redeeming a code that nobody issued. */
   askClient(redirectUri: string): Promise<ClientAnswered>
-  /** Whether it would come back to this address, asked in each way that it has. Throws `provider.down`. */
-  askCallback(redirectUri: string): Promise<Answered>
+  /**
+   * Whether it would come back to this address, asked in each way that it has, with the scopes of a sign-in; `asksOffline`: of one after
+   * another had brought no refresh token. Throws `provider.down`.
+   */
+  askCallback(redirectUri: string, asksOffline?: boolean): Promise<Answered>
+  /** Whether a sign-in after one without a refresh token asks for `offline_access`. */
+  readonly mayAskOffline: boolean
 }
 
 /**
@@ -45,13 +51,16 @@ export async function probeProvider(
   const keys = createKeySource(fetch, ports)
   const client = createProviderClient(config, { metadata, keys, fetch }, ports)
   const known = await metadata.get()
+  const terms = offlineTerms(config, known)
   return {
     metadata: known,
     clockAheadMs: await clockAhead(known, fetch, ports.now),
     askKeys: async () => void (await keys.get(known.jwks_uri)),
     askClient: redirectUri => askClient(client, known, redirectUri, fetch),
-    async askCallback(redirectUri) {
-      const beginsAt = loginAddress(known, await loginParameters(config, known, inventedLogin(redirectUri), {}))
+    mayAskOffline: terms !== null,
+    async askCallback(redirectUri, asksOffline = false) {
+      const options = { lackedRefresh: asksOffline ? terms : null }
+      const beginsAt = loginAddress(known, await loginParameters(config, known, inventedLogin(redirectUri), options))
       const proof = await chooseProof(config, known, ports)
       return askCallback({ config, metadata: known, fetch, proof, beginsAt, redirectUri })
     },

@@ -111,6 +111,7 @@ function claimOf(thrown: unknown): string {
 /** What each of a provider's endpoints that wants to know the client is called, and what it did not give. */
 const ENDPOINTS = {
   token: { code: 'provider.token', what: 'the token endpoint', missing: 'a token' },
+  revoke: { code: 'provider.token', what: 'the revocation endpoint', missing: 'way to a refresh token' },
   push: { code: 'provider.request', what: 'the endpoint for pushed requests', missing: 'a request_uri' },
 } as const
 

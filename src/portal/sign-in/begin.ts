@@ -29,6 +29,8 @@ export interface Wish {
   readonly isRemembered: boolean
   /** It begins in place of one that came back too late. */
   readonly isRestart?: boolean
+  /** It begins in place of one in which the provider did not take `offline_access`. */
+  readonly isWithoutOffline?: boolean
 }
 
 /**
@@ -40,7 +42,7 @@ export async function begin(
   ctx: PortalRequest,
   tools: BeginTools,
   provider: ProviderConfig,
-  { destination, asksForAccount, stepUp, isRemembered, isRestart = false }: Wish,
+  { destination, asksForAccount, stepUp, isRemembered, isRestart = false, isWithoutOffline = false }: Wish,
 ): Promise<Response> {
   tools.noteStart(ctx.clientAddress)
   const state = await makeState(ctx, tools, destination, isRestart)
@@ -51,9 +53,11 @@ export async function begin(
     codeVerifier: createCodeVerifier(tools.ports.random),
     stepUp,
   }
+  const wantsOffline = ctx.portal.lifetimes.refreshMs !== null && !isWithoutOffline
+  const lackedRefresh = wantsOffline ? await tools.sessions.lackedRefresh(provider) : null
   const address = await tools.pool.client(provider).begin(request, {
     asksForAccount,
-    wantsRefresh: ctx.portal.lifetimes.refreshMs !== null,
+    lackedRefresh,
     wantsAuthTime: ctx.wantsAuthTime,
   })
   const cookie = bindBrowser(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
@@ -67,6 +71,7 @@ export async function begin(
       binding: sha256(cookie.secret),
       destination,
       isRemembered,
+      mayHaveAskedOffline: lackedRefresh !== null,
     },
     { lifetimeMs: LOGIN_LIFETIME_MS, owner: ctx.clientAddress },
   )

@@ -1,12 +1,13 @@
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { repeatedName } from '../../identity/answer.ts'
+import type { LoginResult } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'
 import type { AuditTools } from '../audit-facts.ts'
 import { browserKey, checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
 import { arrivedAt } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
-import type { BeginTools } from './begin.ts'
+import { type BeginTools, begin } from './begin.ts'
 import { chooseProvider } from './choose-provider.ts'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { causeOfNoCookie } from './login-loop.ts'
@@ -14,6 +15,7 @@ import { keyOf, leadOn } from './stale.ts'
 import { startSession } from './start-session.ts'
 import { parseStepUp } from './step-up.ts'
 import { checkTraveller, parseDestination } from './ticket.ts'
+import { isAboutOffline, tellOfflineRefused, tellWithoutRefresh } from './without-refresh.ts'
 
 /** What taking a provider's answer needs besides. */
 interface CallbackTools extends BeginTools, AuditTools {
@@ -74,10 +76,25 @@ async function finish(
 ): Promise<Response> {
   const provider = chooseProvider(ctx, kept.provider)
   if (provider === null) throw new GateError('sign_in.state', `provider ${kept.provider} is gone from this portal`)
-  const result = await tools.pool.client(provider).finish(answer, { ...kept, state })
+  const { destination, isRemembered, stepUp } = kept
+  let result: LoginResult
+  try {
+    result = await tools.pool.client(provider).finish(answer, { ...kept, state })
+  } catch (thrown) {
+    if (!kept.mayHaveAskedOffline || !isAboutOffline(thrown)) throw thrown
+    tellOfflineRefused(ctx, tools, provider, thrown)
+    return begin(ctx, tools, provider, {
+      destination,
+      asksForAccount: false,
+      stepUp,
+      isRemembered,
+      isRestart: true,
+      isWithoutOffline: true,
+    })
+  }
   const { identity, idToken, refreshToken, shownAtS } = result
+  if (refreshToken === null) await tellWithoutRefresh(ctx, tools, provider, result)
   const secrets = { idToken, refreshToken, access: ctx.wantsAccess ? result.access : null }
-  const { destination, isRemembered } = kept
   const browser = browserKey(ctx, 'login')
   return startSession(ctx, tools, { identity, secrets, shownAtS, destination, isRemembered, browser })
 }
@@ -92,6 +109,7 @@ interface Pending {
   readonly destination: Destination
   readonly stepUp: StepUp | null
   readonly isRemembered: boolean
+  readonly mayHaveAskedOffline: boolean
 }
 
 function parsePending(value: unknown): Pending | null {
@@ -110,5 +128,17 @@ function parsePending(value: unknown): Pending | null {
   // What was asked for and cannot be read must not turn into an ordinary sign-in.
   if (rawStepUp !== null && rawStepUp !== undefined && stepUp === null) return null
   const isRemembered = Reflect.get(value, 'isRemembered') === true
-  return { redirectUri, nonce, codeVerifier, provider, portal, binding, destination, stepUp, isRemembered }
+  const mayHaveAskedOffline = Reflect.get(value, 'mayHaveAskedOffline') === true
+  return {
+    redirectUri,
+    nonce,
+    codeVerifier,
+    provider,
+    portal,
+    binding,
+    destination,
+    stepUp,
+    isRemembered,
+    mayHaveAskedOffline,
+  }
 }

@@ -19,6 +19,7 @@ import { forgetOwner } from '../replay/page-owner.ts'
 import { forgetLogins } from '../sign-in/login-loop.ts'
 import { sessionCookie } from '../sign-in/ticket.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
+import { heldBy, revokeHeld } from './revoke.ts'
 
 export interface SignOutTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
@@ -86,7 +87,9 @@ export async function leave(
   onward: Onward = SIGNED_OUT,
 ): Promise<Response> {
   const idToken = ctx.session === null ? null : await idTokenOf(ctx, tools, ctx.session)
+  const held = await heldBy(tools, sessionIds)
   if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
+  revokeHeld(ctx, tools, held)
   if (ctx.session !== null && sessionIds.length > 0) {
     const number = sessionIds.length === 1 ? undefined : sessionIds.length
     await tools.audit.keep('sign_out', { ...askedFacts(ctx), ...sessionFacts(ctx.session), number })

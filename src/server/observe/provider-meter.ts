@@ -99,6 +99,7 @@ export function createProviderMeter(tick: () => number): ProviderMeter {
         refreshes[result.kind === 'lost' ? 'failed' : result.kind]++
         return result
       },
+      revoke: token => ask(name, null, () => client.revoke(token)),
       endSession: request => ask(name, null, () => client.endSession(request)),
       readLogoutToken: token => ask(name, null, () => client.readLogoutToken(token)),
       readAccessToken: (token, audience) => ask(name, null, () => client.readAccessToken(token, audience)),

@@ -112,6 +112,23 @@ describe('sallyport doctor', () => {
     expect(inside.asked.authorize).toBe(1)
   })
 
+  test('asks with the scopes of a sign-in, and with offline_access apart, where that is listed and refresh is on', async () => {
+    await using kept = await startBadProvider()
+    const listed = { scopes_supported: ['openid', 'profile', 'email', 'offline_access'] }
+    kept.behave({ discovery: listed, signsInAtOnce: true, forbidsOffline: true })
+    const { code, out } = await examine({ issuer: kept.issuer })
+    expect(out).toContain(`ok    comes back to ${PORTAL}/.sallyport/callback`)
+    expect(out).toContain('warn  does not take offline_access of this client, though it lists it (invalid_scope)')
+    expect([kept.asked.authorize, code]).toEqual([2, 0])
+    const off = await examine({ issuer: kept.issuer, portal: 'refresh = "off"' })
+    expect(off.out).not.toContain('offline_access')
+    expect(kept.lastAuthorize().get('scope')).toBe('openid profile email')
+    kept.behave({ discovery: listed, signsInAtOnce: true })
+    const allowed = await examine({ issuer: kept.issuer })
+    expect(allowed.out).not.toContain('offline_access')
+    expect(kept.lastAuthorize().get('scope')).toBe('openid profile email offline_access')
+  })
+
   test('asks a provider that wants all requests pushed in that way', async () => {
     const redirect_uris = [`${PORTAL}/.sallyport/callback`]
     const clients = [{ client_id: 'gate', client_secret: 'a secret', redirect_uris }]

@@ -25,15 +25,17 @@ export interface Misbehaviour {
   readonly signsInAtOnce?: boolean
   /** Laid over the parameters with which it sends the browser back; undefined removes one. */
   readonly answer?: Readonly<Record<string, string | undefined>>
-  /** Whether codes are redeemed for a refresh token too. */
-  readonly givesRefreshToken?: boolean
+  /** Whether codes are redeemed for a refresh token too; `offline`: where `offline_access` was asked for. */
+  readonly givesRefreshToken?: boolean | 'offline'
+  /** Whether a client may not ask for `offline_access`, as Keycloak says it (26.7.3), though discovery lists it. */
+  readonly forbidsOffline?: boolean
   /** Waits before it answers at the token endpoint. */
   readonly tokenDelayMs?: number
   /** Answers instead of the right ones, by endpoint. */
   readonly instead?: Partial<Record<Endpoint, () => Response | Promise<Response>>>
 }
 
-type Endpoint = 'discovery' | 'jwks' | 'authorize' | 'token' | 'userinfo'
+type Endpoint = 'discovery' | 'jwks' | 'authorize' | 'token' | 'userinfo' | 'revoke'
 
 export interface BadProvider extends KnownClient, AsyncDisposable {
   /** What it does wrong from now on. */
@@ -42,6 +44,8 @@ export interface BadProvider extends KnownClient, AsyncDisposable {
   issueCode(nonce: string): string
   /** A refresh token that is good once: its answer holds the next, and no ID token has a nonce. */
   issueRefreshToken(): string
+  /** The refresh tokens that are still good, its offline sessions among them. */
+  readonly goodRefreshTokens: () => number
   /** Forgets all refresh tokens: the person was disabled. */
   revokeAll(): void
   /** A logout token with the right claims, laid over by these; undefined removes one. */
@@ -56,6 +60,8 @@ export interface BadProvider extends KnownClient, AsyncDisposable {
   readonly lastToken: () => { readonly form: URLSearchParams; readonly authorization: string | null }
   /** What its authorization endpoint was asked last. */
   readonly lastAuthorize: () => URLSearchParams
+  /** The last request at `/revoke`, which discovery names only where a test says so: its form and its Authorization. */
+  readonly lastRevoke: () => { readonly form: URLSearchParams; readonly authorization: string | null }
   readonly lastUserinfo: () => { readonly address: URL; readonly authorization: string | null }
   /** What its sign-out page (`/end`, which discovery names only where a test says so) was asked last. */
   readonly lastEnd: () => URLSearchParams | null
@@ -87,8 +93,10 @@ export async function startBadProvider(
   let pair = await makeKey()
   const stranger = await makeKey()
   const nonces = new Map<string, string>()
+  const offlineCodes = new Set<string>()
   const refreshTokens = new Set<string>()
-  const asked: Record<Endpoint, number> = { discovery: 0, jwks: 0, authorize: 0, token: 0, userinfo: 0 }
+  const asked: Record<Endpoint, number> = { discovery: 0, jwks: 0, authorize: 0, token: 0, userinfo: 0, revoke: 0 }
+  let lastRevoke = { form: new URLSearchParams(), authorization: null as string | null }
   let lastToken = { form: new URLSearchParams(), authorization: null as string | null }
   let lastAuthorize = new URLSearchParams()
   let lastEnd: URLSearchParams | null = null
@@ -135,6 +143,7 @@ export async function startBadProvider(
     const instead = wrong.instead?.[endpoint]
     const authorization = request.headers.get('authorization')
     if (endpoint === 'token') lastToken = { form: new URLSearchParams(await request.text()), authorization }
+    if (endpoint === 'revoke') lastRevoke = { form: new URLSearchParams(await request.text()), authorization }
     if (endpoint === 'userinfo') lastUserinfo = { address: new URL(request.url), authorization }
     if (endpoint === 'authorize') lastAuthorize = new URL(request.url).searchParams
     if (instead !== undefined) return instead()
@@ -169,13 +178,20 @@ export async function startBadProvider(
           token_type: 'Bearer',
           expires_in: 300,
           id_token: wrong.idToken === undefined ? await idToken(nonce, wrong) : (wrong.idToken ?? undefined),
-          ...(wrong.givesRefreshToken === true ? { refresh_token: issueRefreshToken() } : {}),
+          ...(givesRefreshTokenFor(code) ? { refresh_token: issueRefreshToken() } : {}),
           ...wrong.token,
         })
       }
       case 'userinfo':
         return Response.json({ sub: 'user-1', name: 'User One', groups: ['staff'], ...wrong.userinfo })
+      case 'revoke':
+        refreshTokens.delete(lastRevoke.form.get('token') ?? '')
+        return new Response(null)
     }
+  }
+
+  function givesRefreshTokenFor(code: string): boolean {
+    return wrong.givesRefreshToken === 'offline' ? offlineCodes.delete(code) : wrong.givesRefreshToken === true
   }
 
   async function refresh(how: Misbehaviour): Promise<Response> {
@@ -194,7 +210,15 @@ export async function startBadProvider(
   /** Signs in whoever comes, without a word. */
   function authorize(asked: URLSearchParams): Response {
     const answer = new URL(asked.get('redirect_uri') ?? '')
-    answer.searchParams.set('code', issueCode(asked.get('nonce') ?? ''))
+    const isOffline = asked.get('scope')?.split(' ').includes('offline_access') === true
+    if (isOffline && wrong.forbidsOffline === true) {
+      answer.searchParams.set('error', 'invalid_scope')
+      answer.searchParams.set('error_description', 'Invalid scopes')
+    } else {
+      const code = issueCode(asked.get('nonce') ?? '')
+      if (isOffline) offlineCodes.add(code)
+      answer.searchParams.set('code', code)
+    }
     answer.searchParams.set('state', asked.get('state') ?? '')
     answer.searchParams.set('iss', issuer)
     for (const [name, value] of Object.entries(wrong.answer ?? {})) {
@@ -238,6 +262,7 @@ export async function startBadProvider(
       if (path === '/jwks') return answer('jwks', request)
       if (path === '/token') return answer('token', request)
       if (path === '/userinfo') return answer('userinfo', request)
+      if (path === '/revoke') return answer('revoke', request)
       if (path === '/authorize') return answer('authorize', request)
       if (path === '/end') return endSession(new URL(request.url).searchParams)
       return new Response('not here', { status: 404 })
@@ -253,6 +278,7 @@ export async function startBadProvider(
     },
     issueCode,
     issueRefreshToken,
+    goodRefreshTokens: () => refreshTokens.size,
     revokeAll: () => refreshTokens.clear(),
     logoutToken: (over = {}) =>
       sign(
@@ -275,6 +301,7 @@ export async function startBadProvider(
     asked,
     lastToken: () => lastToken,
     lastAuthorize: () => lastAuthorize,
+    lastRevoke: () => lastRevoke,
     lastUserinfo: () => lastUserinfo,
     lastEnd: () => lastEnd,
     stop: () => server.stop(true),

@@ -1,0 +1,36 @@
+import * as oauth from 'oauth4webapi'
+import { GateError } from '../../base/errors.ts'
+import { isPlain } from '../endpoints.ts'
+import { noting, refusedBy, type TokenRequest, unavailable } from './endpoint.ts'
+import { readTokenError, type TokenError } from './error.ts'
+
+/**
+ * Revokes a refresh token, and with it what was granted by it: a session that goes on without a browser (Keycloak's offline sessions) has
+ * no other end.
+ *
+ * A token that is no good any more is as good as revoked: the provider says yes to it. Throws `provider.token` where it says no,
+ * `provider.down`. Source: RFC 7009 §2.1 and §2.2.
+ */
+export async function revokeRefreshToken(
+  { config, proof, metadata, fetch }: Pick<TokenRequest, 'config' | 'proof' | 'metadata' | 'fetch'>,
+  refreshToken: string,
+): Promise<void> {
+  const assertions: string[] = []
+  let status = 0
+  let said: TokenError | null = null
+  try {
+    const client = { client_id: config.clientId }
+    const response = await oauth.revocationRequest(metadata, client, noting(proof, assertions), refreshToken, {
+      additionalParameters: { token_type_hint: 'refresh_token' },
+      [oauth.customFetch]: fetch,
+      [oauth.allowInsecureRequests]: isPlain(config),
+    })
+    status = response.status
+    if (status >= 500 || status === 429) throw unavailable(metadata.revocation_endpoint ?? '', status)
+    if (status >= 400) said = await readTokenError(response.clone())
+    await oauth.processRevocationResponse(response)
+  } catch (thrown) {
+    if (thrown instanceof GateError) throw thrown
+    throw refusedBy('revoke', thrown, status, said, { config, proof, secrets: [refreshToken, ...assertions] })
+  }
+}
