@@ -493,7 +493,7 @@ describe.each(['sqlite', 'redis'] as const)(
       inStore(async world => {
         const { one, find, standing } = await asking(world)
         one.answers[0]?.(answer)
-        await eventually(() => world.logged.length > 0, 'the failure is told')
+        await eventually(() => world.logged.some(line => line.includes('it is tried again')), 'the failure is told')
         world.clock.advance(11_000)
         await find(one)
         await eventually(() => one.answers.length === 2, 'it is tried again')
@@ -507,7 +507,7 @@ describe.each(['sqlite', 'redis'] as const)(
       inStore(async world => {
         const { one, find, standing } = await asking(world)
         one.answers[0]?.({ kind: 'lost', failure: new Error('no answer') })
-        await eventually(() => world.logged.length > 0, 'the failure is told')
+        await eventually(() => world.logged.some(line => line.includes('it is tried again')), 'the failure is told')
         world.clock.advance(11_000)
         await find(one)
         await eventually(() => one.answers.length === 2, 'it is tried again')
