@@ -2,7 +2,7 @@
  * Prints `N passed, N failed` from a JUnit report, and exits 1 on any failure or when no test ran. Tests that held at a second try
  * only are named before it.
  *
- * Usage: bun .ci/count.ts REPORT RUNNER_STATUS RUNNER_OUTPUT. A file that does not load is in the runner's own summary (` 4 fail`)
+ * Usage: bun .ci/count.ts REPORT RUNNER_STATUS RUNNER_OUTPUT. Where only tests of what changed were asked for, none is no mistake. A file that does not load is in the runner's own summary (` 4 fail`)
  * and not in the report: the higher of the two counts. A runner that failed and counted nothing counts as one failure.
  */
 import { existsSync, readFileSync } from 'node:fs'
@@ -16,7 +16,9 @@ const total = countOf('tests')
 const skipped = countOf('skipped')
 const inReport = countOf('failures') + countOf('errors')
 const reported = Math.max(inReport, Number(/^ (\d+) fail$/m.exec(output.slice(-2000))?.[1] ?? 0))
-const failed = reported === 0 && (runnerStatus !== '0' || total - skipped <= 0) ? 1 : reported
+const isNoneMeant = /^--changed: .*(?:nothing to run|no test files are affected)$/m.test(output)
+const isEmpty = total - skipped <= 0 && !isNoneMeant
+const failed = reported === 0 && (runnerStatus !== '0' || isEmpty) ? 1 : reported
 const atSecondTry = [...output.matchAll(/^\(pass\) (.+) \(attempt \d+\)/gm)].map(([, name]) => name)
 const passed = Math.max(0, total - skipped - inReport)
 

@@ -49,3 +49,18 @@ test('a test that holds at its second try only is counted as one that holds, and
     code: 0,
   })
 })
+
+test('that nothing is reached by what changed is no failure, and that no test ran is one', () => {
+  using folder = temporaryFolder()
+  const output = join(folder.path, 'output')
+  const counted = (text: string) => {
+    writeFileSync(output, text)
+    return Bun.spawnSync(['bun', COUNT, join(folder.path, 'none.xml'), '0', output])
+      .stdout.toString()
+      .trim()
+      .split('\n')
+  }
+  expect(counted('--changed: no changed files, nothing to run\n\n 0 pass\n')).toEqual(['0 passed, 0 failed'])
+  expect(counted('--changed: 2 changed files, but no test files are affected\n')).toEqual(['0 passed, 0 failed'])
+  expect(counted(' 0 pass\n')).toEqual(['No test ran.', '0 passed, 1 failed'])
+})

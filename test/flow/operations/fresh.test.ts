@@ -6,6 +6,10 @@ import { runToEnd } from '../../kit/programs/ended.ts'
 
 const CI = join(import.meta.dir, '../../../.ci')
 
+/** What is a command there, and no script of `.ci`. */
+const COMMANDS = ['id', 'python3', 'node', 'npm']
+const TOOLS = ['dirname', 'sh', 'tr', 'printenv', 'cat', 'mktemp', 'setsid', 'sed', 'sleep', 'tee', 'tail', 'grep']
+
 /** What a script of `.ci` says in a checkout whose other scripts are these, by name: how it ends, and its lines. */
 async function runs(
   script: string,
@@ -17,11 +21,13 @@ async function runs(
   for (const path of [bin, ci]) mkdirSync(path)
   copyFileSync(join(CI, script), join(ci, script))
   for (const [name, text] of Object.entries(others)) {
-    const isCommand = name === 'id' || name === 'python3'
+    const isCommand = COMMANDS.includes(name)
     writeFileSync(join(isCommand ? bin : ci, name), `#!/bin/sh\n${text}\n`)
     if (isCommand) chmodSync(join(bin, name), 0o755)
   }
-  for (const name of ['dirname', 'sh', 'tr', 'printenv', 'cat']) symlinkSync(Bun.which(name) ?? name, join(bin, name))
+  mkdirSync(join(folder.path, 'node_modules/.bin'), { recursive: true })
+  symlinkSync('/bin/true', join(folder.path, 'node_modules/.bin/bun'))
+  for (const name of TOOLS) symlinkSync(Bun.which(name) ?? name, join(bin, name))
   return await runToEnd(['/bin/sh', `.ci/${script}`], { cwd: folder.path, env: { PATH: bin, ...env } })
 }
 
@@ -45,6 +51,23 @@ describe('continuous integration', () => {
 })
 
 describe('a fresh machine', () => {
+  test.each<[first: string, rest: string, says: string, code: number]>([
+    ['3 passed, 0 failed', '2 passed, 0 failed, 4 skipped', '5 passed, 0 failed, 4 skipped', 0],
+    ['3 passed, 1 failed', '2 passed, 2 failed', '5 passed, 3 failed, 0 skipped', 1],
+    ['3 passed, 0 failed', 'killed', '0 passed, 1 failed', 1],
+  ])('counts npm test and what it leaves out in one last line: %s; %s', async (first, rest, says, code) => {
+    const { code: ended, stdout } = await runs('fresh-inside', {
+      node: 'echo v20',
+      npm: `case "$*" in
+'run demo') echo ' Open http://app.test/'; exec /bin/sleep 60 ;;
+'test --silent') echo '${first}' ;;
+*) echo 10 ;;
+esac`,
+      test: `[ "$1" = --rest ] && echo '${rest}'`,
+    })
+    expect([stdout.trimEnd().split('\n').at(-1), ended]).toEqual([says, code])
+  })
+
   test('makes none inside itself', async () => {
     const { code, stderr } = await runs('fresh', {}, { SALLYPORT_FRESH: 'trixie' })
     expect([code, stderr]).toEqual([2, 'fresh: this is a fresh machine already\n'])

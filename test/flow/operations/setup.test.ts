@@ -61,7 +61,7 @@ interface Machine {
   /** Browsers of its own, named in CHROMIUM and FIREFOX. */
   readonly chromium?: string
   readonly firefox?: string
-  /** What is to be made ready; the tests, unless it says otherwise. */
+  /** What is to be made ready; all tests, unless it says otherwise. */
   readonly step?: string
   /** Proxies of PyPI's that were brought before; all, unless it says otherwise. */
   readonly fronts?: readonly string[]
@@ -94,7 +94,7 @@ async function setUp({
   isRoot = true,
   chromium,
   firefox,
-  step = 'test',
+  step = 'all',
   fronts = FRONTS,
   python = '',
 }: Machine) {
@@ -203,8 +203,16 @@ describe('what the tests need from the system', () => {
   test('whoever is not root is told what is missing, and who installs it; containers are root’s alone', async () => {
     const { status, said, installed } = await setUp({ has: allBut('caddy', 'pebble', 'buildah'), isRoot: false })
     expect([status, installed]).toEqual([1, null])
-    expect(said).toEqual(['setup: missing commands; "sh .ci/setup test" as root installs them: caddy pebble'])
+    expect(said).toEqual(['setup: missing commands; "sh .ci/setup all" as root installs them: caddy pebble'])
   })
+})
+
+test('what npm test needs is less: no builder, emulator or second browser', async () => {
+  const step = 'test'
+  const offers = ['firefox-esr', 'chromium', 'fonts-dejavu-core', 'caddy']
+  const has = allBut('firefox-esr', 'WebKitWebDriver', 'Xvfb', 'qemu-aarch64', 'buildah', 'promtool')
+  expect(await setUp({ has, offers, step })).toMatchObject({ status: 0, said: [''], installed: null })
+  expect((await setUp({ has: allBut('caddy', 'qemu-aarch64'), offers, step })).installed).toBe('caddy')
 })
 
 describe('proxies that PyPI has', () => {
@@ -253,5 +261,5 @@ test('what takes the pictures is a browser, and what makes them small', async ()
 
 test('a step that there is not is named, with those that there are', async () => {
   const { status, said } = await setUp({ has: [], step: 'picture' })
-  expect([status, said]).toEqual([2, ['setup: unknown step "picture"; there are: test, pictures, bench, fresh']])
+  expect([status, said]).toEqual([2, ['setup: unknown step "picture"; there are: test, all, pictures, bench, fresh']])
 })
