@@ -15,6 +15,7 @@ import { refuseOwnSubject } from './own-subjects.ts'
 import type { BeginOptions, EndSession, HeldTokens, LoginRequest, LoginResult, ProviderClient } from './provider.ts'
 import { refreshIdentity } from './refresh.ts'
 import { offlineTerms } from './scopes.ts'
+import type { ExpectedToken } from './signed.ts'
 import { checkStepUp } from './step-up.ts'
 import { chooseProof } from './tokens/proof.ts'
 import { isPushed, pushRequest } from './tokens/push.ts'
@@ -51,11 +52,30 @@ export function createProviderClient(
     })
   }
 
+  /** Checks a token by what the provider states of its keys; once more where that is no longer what it was. */
+  async function checkBy<Token>(
+    metadata: Metadata,
+    clientId: string,
+    check: (expected: ExpectedToken, keysAddress: string) => Promise<Token>,
+  ): Promise<Token> {
+    const checkAt = (stated: Metadata) => {
+      const algorithms = chooseAlgorithms(config, stated)
+      return check({ issuer: stated.issuer, clientId, algorithms, nowMs: ports.now() }, stated.jwks_uri)
+    }
+    try {
+      return await checkAt(metadata)
+    } catch (thrown) {
+      if (!isAboutKey(thrown, config)) throw thrown
+      const newer = await issuer.metadata.newer(metadata)
+      if (newer === null) throw thrown
+      return checkAt(newer)
+    }
+  }
+
   async function readBearer(token: string, audience: string, kind: 'access' | 'client' | 'id') {
-    const metadata = await issuer.metadata.get()
-    const algorithms = chooseAlgorithms(config, metadata)
-    const expected = { issuer: metadata.issuer, clientId: audience, algorithms, nowMs: ports.now() }
-    return verifyAccessToken(token, readIdentity, expected, issuer.keys, metadata.jwks_uri, kind)
+    return checkBy(await issuer.metadata.get(), audience, (expected, address) =>
+      verifyAccessToken(token, readIdentity, expected, issuer.keys, address, kind),
+    )
   }
 
   return Object.freeze({
@@ -73,21 +93,13 @@ export function createProviderClient(
       const metadata = await issuer.metadata.get()
       readAnswer(answer, metadata, login.state)
       const proof = await chooseProof(config, metadata, ports)
-      const algorithms = chooseAlgorithms(config, metadata)
+      // Before the code is used up.
+      chooseAlgorithms(config, metadata)
       const askedAtMs = ports.now()
       const tokens = await redeemCode({ config, proof, metadata, answer, login, tellOdd, fetch: issuer.fetch })
-      const claims = await verifyIdToken(
-        tokens.idToken,
-        {
-          issuer: metadata.issuer,
-          clientId: config.clientId,
-          nonce: login.nonce,
-          accessToken: tokens.accessToken,
-          algorithms,
-          nowMs: ports.now(),
-        },
-        issuer.keys,
-        metadata.jwks_uri,
+      const { idToken, accessToken } = tokens
+      const claims = await checkBy(metadata, config.clientId, (expected, address) =>
+        verifyIdToken(idToken, { ...expected, nonce: login.nonce, accessToken }, issuer.keys, address),
       )
       refuseOwnSubject(claims.sub, config)
       if (login.stepUp) checkStepUp(claims, login.stepUp, ports.now())
@@ -113,14 +125,18 @@ export function createProviderClient(
     async refresh(held: HeldTokens) {
       const metadata = await issuer.metadata.get()
       const proof = await chooseProof(config, metadata, ports)
-      const algorithms = chooseAlgorithms(config, metadata)
+      // Before the refresh token is used up.
+      chooseAlgorithms(config, metadata)
       return refreshIdentity(held, {
         config,
         readIdentity,
         issuer,
         metadata,
         proof,
-        algorithms,
+        checkIdToken: (idToken, accessToken) =>
+          checkBy(metadata, config.clientId, (expected, address) =>
+            verifyIdToken(idToken, { ...expected, nonce: null, accessToken }, issuer.keys, address),
+          ),
         tellOdd,
         nowMs: ports.now(),
       })
@@ -158,20 +174,18 @@ export function createProviderClient(
     readBearerIdToken: (token: string) => readBearer(token, config.clientId, 'id'),
 
     async readLogoutToken(token: string) {
-      const metadata = await issuer.metadata.get()
-      return verifyLogoutToken(
-        token,
-        {
-          issuer: metadata.issuer,
-          clientId: config.clientId,
-          algorithms: chooseAlgorithms(config, metadata),
-          nowMs: ports.now(),
-        },
-        issuer.keys,
-        metadata.jwks_uri,
+      return checkBy(await issuer.metadata.get(), config.clientId, (expected, address) =>
+        verifyLogoutToken(token, expected, issuer.keys, address),
       )
     },
   })
+}
+
+/** Whether a token's key or algorithm is what failed, where a newer discovery document may tell another. */
+function isAboutKey(thrown: unknown, { idTokenAlgs }: ProviderConfig): boolean {
+  if (!(thrown instanceof GateError)) return false
+  const { check } = thrown.facts
+  return check === 'signature' || (check === 'alg' && idTokenAlgs === null)
 }
 
 /** The pinned algorithms; else the announced asymmetric ones; RS256 where nothing is announced (Core §3.1.3.7, rule 7). */

@@ -9,6 +9,8 @@ export interface KeySource {
   get(address: string): Promise<JWTVerifyGetKey>
   /** The keys fetched anew because none matched, or null while the cool-down of the last such fetch lasts. */
   refetch(address: string): Promise<JWTVerifyGetKey | null>
+  /** The next `get` asks. */
+  askAnew(): void
 }
 
 const MAX_AGE_MS = 10 * 60_000
@@ -28,11 +30,15 @@ export function createKeySource(fetchProvider: ProviderFetch, ports: Pick<Ports,
   let known: ({ readonly address: string; readonly fetchedAtMs: number } & Fetched) | null = null
   let inFlight: { readonly address: string; readonly keys: Promise<JWTVerifyGetKey> } | null = null
   let refetchedAtMs = Number.NEGATIVE_INFINITY
+  /** How often they were to be asked for anew: what was on its way by then may be from before. */
+  let turns = 0
 
   function load(address: string): Promise<JWTVerifyGetKey> {
     if (inFlight?.address === address) return inFlight.keys
+    const turn = turns
     const keys = fetchKeys(address, fetchProvider)
       .then(fetched => {
+        if (turn !== turns) return fetched.keys
         if (fetched.text !== known?.text) refetchedAtMs = Number.NEGATIVE_INFINITY
         known = { address, fetchedAtMs: ports.now(), ...fetched }
         return fetched.keys
@@ -48,6 +54,11 @@ export function createKeySource(fetchProvider: ProviderFetch, ports: Pick<Ports,
     get(address: string) {
       const age = known?.address === address ? ports.now() - known.fetchedAtMs : Number.POSITIVE_INFINITY
       return known !== null && age >= 0 && age < MAX_AGE_MS ? Promise.resolve(known.keys) : load(address)
+    },
+    askAnew() {
+      turns++
+      known = null
+      refetchedAtMs = Number.NEGATIVE_INFINITY
     },
     refetch(address: string) {
       if (inFlight?.address === address) return inFlight.keys

@@ -9,11 +9,20 @@ import type { ProviderState } from './provider.ts'
 /** Discovery as something to ask: lazy, cached, one request at a time, retried after a failure. */
 export interface MetadataSource {
   get(): Promise<Metadata>
+  /**
+   * What holds in place of this document, by which a token's key could not be told; null where there is nothing newer, nor is anybody
+   * asked again so soon.
+   */
+  newer(than: Metadata): Promise<Metadata | null>
+  /** The next `get` asks. */
+  askAnew(): void
   /** What came of the last question. */
   state(): ProviderState
 }
 
 const MAX_AGE_MS = 60 * 60_000
+/** How long nobody asks for what is newer after an answer that was not. */
+const COOL_DOWN_MS = 10_000
 const FIRST_DELAY_MS = 1_000
 const MAX_DELAY_MS = 30_000
 
@@ -22,7 +31,8 @@ const MAX_DELAY_MS = 30_000
  *
  * Nothing is asked before the first `get`. A failure is answered from memory until its delay (1 s, doubling to 30 s) is
  * over, so that a crowd of sign-ins costs a failing provider one request; then the next `get` tries again, for ever.
- * A document once fetched stays in use while refreshing it fails.
+ * A document once fetched stays in use while refreshing it fails, and is asked for before its time where a token does not fit it: a provider
+ * may have made its key anew for another algorithm, or moved its keys. Invented tokens set that off too, every ten seconds at most.
  * Throws `provider.down` or `provider.discovery`, both with retryAfterS.
  * Source: OpenID Connect Discovery 1.0 §4.
  */
@@ -37,13 +47,21 @@ export function createMetadataSource(
   let failure: GateError | null = null
   let failures = 0
   let retryAtMs = 0
+  let comparedAtMs = Number.NEGATIVE_INFINITY
+  /** How often it was to be asked anew: what was on its way by then may be from before. */
+  let turns = 0
   let state: ProviderState = { kind: 'unasked' }
 
   async function refresh(): Promise<Metadata> {
+    const turn = turns
     try {
-      known = await discover(config, fetchProvider)
+      const found = await discover(config, fetchProvider)
+      if (known === null || JSON.stringify(found) !== JSON.stringify(known)) {
+        known = found
+        comparedAtMs = Number.NEGATIVE_INFINITY
+      }
       const nowMs = ports.now()
-      staleAtMs = nowMs + MAX_AGE_MS
+      staleAtMs = turn === turns ? nowMs + MAX_AGE_MS : 0
       state = { kind: 'answers', atMs: nowMs }
       if (failures > 0) ports.log.info('the sign-in provider answers again', { issuer: config.issuer })
       failures = 0
@@ -55,6 +73,7 @@ export function createMetadataSource(
       failures++
       if (state.kind !== 'fails') state = { kind: 'fails', sinceMs: ports.now() }
       retryAtMs = ports.now() + delayMs
+      staleAtMs = 0
       ports.log.warn('discovery failed', { issuer: config.issuer, retry_ms: delayMs, ...errorFacts(failure) })
       if (known !== null) return known
       throw again(failure, delayMs)
@@ -63,18 +82,43 @@ export function createMetadataSource(
     }
   }
 
+  /** The failure that is answered from memory at this moment. */
+  function failureAt(nowMs: number): GateError | null {
+    // A delay longer than any we set means that the clock was set back: try now.
+    return nowMs < retryAtMs && retryAtMs - nowMs <= MAX_DELAY_MS ? failure : null
+  }
+
+  function ask(): Promise<Metadata> {
+    inFlight ??= refresh()
+    return inFlight
+  }
+
   return Object.freeze({
     state: () => state,
     get() {
       const nowMs = ports.now()
       if (known !== null && nowMs < staleAtMs) return Promise.resolve(known)
       if (inFlight !== null) return inFlight
-      // A delay longer than any we set means that the clock was set back: try now.
-      if (failure !== null && nowMs < retryAtMs && retryAtMs - nowMs <= MAX_DELAY_MS) {
-        return known !== null ? Promise.resolve(known) : Promise.reject(again(failure, retryAtMs - nowMs))
+      const failed = failureAt(nowMs)
+      if (failed === null) return ask()
+      return known !== null ? Promise.resolve(known) : Promise.reject(again(failed, retryAtMs - nowMs))
+    },
+    async newer(than: Metadata) {
+      if (known === than) {
+        const nowMs = ports.now()
+        const sinceMs = nowMs - comparedAtMs
+        const isCooling = inFlight === null && sinceMs >= 0 && sinceMs < COOL_DOWN_MS
+        if (isCooling || failureAt(nowMs) !== null) return null
+        comparedAtMs = nowMs
+        await ask()
       }
-      inFlight = refresh()
-      return inFlight
+      return known === than ? null : known
+    },
+    askAnew() {
+      turns++
+      staleAtMs = 0
+      retryAtMs = 0
+      comparedAtMs = Number.NEGATIVE_INFINITY
     },
   })
 }

@@ -47,6 +47,12 @@ export function createProviderPool(
       const kept = new Set(Array.from(inUse, issuerKey))
       for (const key of issuers.keys()) if (!kept.has(key)) issuers.delete(key)
     },
+    askAnew() {
+      for (const { metadata, keys } of issuers.values()) {
+        metadata.askAnew()
+        keys.askAnew()
+      }
+    },
   })
 }
 

@@ -120,4 +120,6 @@ export interface ProviderPool {
   client(config: ProviderConfig): ProviderClient
   /** Forgets the clients that no provider in this list uses. */
   retain(inUse: Iterable<ProviderConfig>): void
+  /** Whatever is known of providers is asked for anew when it is needed next. */
+  askAnew(): void
 }

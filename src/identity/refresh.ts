@@ -3,7 +3,7 @@ import { GateError, toGateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import type { ReadIdentity } from './claims.ts'
 import type { Metadata } from './endpoints.ts'
-import { findChangedRule, type IdTokenClaims, refusal, verifyIdToken } from './id-token.ts'
+import { findChangedRule, type IdTokenClaims, refusal } from './id-token.ts'
 import type { Issuer } from './issuer.ts'
 import type { HeldTokens, RefreshResult } from './provider.ts'
 import type { TokenRequest } from './tokens/endpoint.ts'
@@ -18,7 +18,8 @@ export interface RefreshContext {
   readonly issuer: Issuer
   readonly metadata: Metadata
   readonly proof: ClientProof
-  readonly algorithms: readonly string[]
+  /** The claims of an ID token that came with this access token. Throws `provider.id_token`, `provider.down`. */
+  readonly checkIdToken: (idToken: string, accessToken: string) => Promise<IdTokenClaims>
   readonly tellOdd: TokenRequest['tellOdd']
   readonly nowMs: number
 }
@@ -59,7 +60,7 @@ async function readIdentity(
 ): Promise<RefreshResult> {
   const { config, issuer, metadata } = context
   const first = readFirst(held, config)
-  const fresh = tokens.idToken === null ? null : await readFresh(tokens.idToken, tokens.accessToken, context)
+  const fresh = tokens.idToken === null ? null : await context.checkIdToken(tokens.idToken, tokens.accessToken)
   const changed = fresh === null ? null : findChangedRule(first, fresh)
   if (changed === 'sub') return { kind: 'ended', reason: 'other_subject' }
   if (changed !== null) throw refusal(changed)
@@ -76,16 +77,6 @@ async function readIdentity(
     idToken: tokens.idToken ?? held.idToken,
     refreshToken: tokens.refreshToken,
   }
-}
-
-function readFresh(idToken: string, accessToken: string, context: RefreshContext): Promise<IdTokenClaims> {
-  const { config, issuer, metadata, algorithms, nowMs } = context
-  return verifyIdToken(
-    idToken,
-    { issuer: metadata.issuer, clientId: config.clientId, nonce: null, accessToken, algorithms, nowMs },
-    issuer.keys,
-    metadata.jwks_uri,
-  )
 }
 
 /** The claims of the ID token that is held; it was verified when it came. */

@@ -76,6 +76,8 @@ export interface RunningServer {
   view(): ProcessView
   /** Reads the file again; answers what happened, for a long file later. */
   reload(): MaybePromise<Reloaded>
+  /** The same, and what is known of providers is asked for anew when it is needed next: they may have changed without a word. */
+  renew(): MaybePromise<Reloaded>
   /**
    * Takes no new requests, lets those in flight finish for `drain` at most, and closes everything. Where another process has the
    * same sockets by now, what never ends by itself has that time too.

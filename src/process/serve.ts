@@ -73,6 +73,10 @@ export function startServer(options: ServeOptions): RunningServer {
     sources,
     view: parts.view,
     reload: live.reload,
+    renew() {
+      parts.pool.askAnew()
+      return live.reload()
+    },
     async stop(isSucceeded = false) {
       // Who asks whether the service is ready means the process that goes on.
       isDraining = !isSucceeded

@@ -111,7 +111,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
       isKept: handed.kept.size > 0,
       status: status.text,
       async reload() {
-        pool.reload()
+        pool.renew()
         await followed.reload()
       },
       others: () => pool.members.map(({ pid }) => pid),

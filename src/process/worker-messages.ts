@@ -5,6 +5,8 @@ export type Question = 'unready' | 'config' | 'metrics' | 'status' | 'view'
 export type Order =
   | { readonly kind: 'ask'; readonly id: number; readonly what: Question }
   | { readonly kind: 'reload' }
+  /** As SIGHUP: what is known of providers is asked for anew besides. */
+  | { readonly kind: 'renew' }
   | { readonly kind: 'stop' }
   /** Wants a sign of life. */
   | { readonly kind: 'beat' }
@@ -28,6 +30,8 @@ export function parseOrder(raw: unknown): Order | null {
   switch (raw.kind) {
     case 'reload':
       return { kind: 'reload' }
+    case 'renew':
+      return { kind: 'renew' }
     case 'stop':
       return { kind: 'stop' }
     case 'beat':

@@ -13,6 +13,8 @@ export interface WorkerPool {
   /** Starts the first worker, and the others once it listens; false when it ended instead. */
   start(): Promise<boolean>
   reload(): void
+  /** As SIGHUP does for one process. */
+  renew(): void
   /** Starts nothing more, lets every worker drain, ends by force what is left after the limit; `isSucceeded`: other processes have their sockets by now. */
   stop(limitMs: number, isSucceeded: boolean): Promise<void>
   /** Ends every worker by force, at once. */
@@ -151,6 +153,9 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
     },
     reload() {
       for (const worker of members.values()) worker.tell('reload')
+    },
+    renew() {
+      for (const worker of members.values()) worker.tell('renew')
     },
     async stop(limitMs, isSucceeded) {
       settle()

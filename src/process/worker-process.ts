@@ -16,7 +16,7 @@ export interface WorkerProcess {
   readonly exited: Promise<Exit>
   /** Its answer, or undefined when there is none in time. */
   ask(what: Question): Promise<unknown>
-  tell(order: 'reload' | 'stop' | 'leave'): void
+  tell(order: 'reload' | 'renew' | 'stop' | 'leave'): void
   /** Asks for a sign of life; answers how often in a row none has come since the time before. */
   beat(): number
   kill(): void

@@ -105,12 +105,14 @@ async function serveOrders(server: RunningServer): Promise<Ending> {
         return end('succeeded')
       case 'reload':
         return void server.reload()
+      case 'renew':
+        return void server.renew()
       case 'ask':
         return report({ kind: 'answer', id: order.id, value: await answerTo(order.what, server) })
     }
   })
   process.on('disconnect', stop)
-  process.on('SIGHUP', () => server.reload())
+  process.on('SIGHUP', () => server.renew())
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   report({ kind: 'listening' })

@@ -121,7 +121,7 @@ function unstated(file: Table): readonly string[] {
     [...result.config.providers.values()]
       .filter(({ issuer }) => issuer === POCKET_ID)
       .flatMap(({ name }) =>
-        unstatedClaims(discoveryOf(version, POCKET_ID, POCKET_ID), askedOfProvider(result.config, name)),
+        unstatedClaims(discoveryOf(version, POCKET_ID, POCKET_ID, 'ES256'), askedOfProvider(result.config, name)),
       )
       .map(({ key }) => `${key} at Pocket ID ${version}`),
   )

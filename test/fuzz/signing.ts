@@ -15,7 +15,7 @@ const PRIVATE = createPrivateKey({
 })
 const SET = createLocalJWKSet({ keys: [{ ...PUBLIC, kid: 'one', alg: 'ES256', use: 'sig' }] })
 /** The provider's keys, which do not change. */
-export const KEYS: KeySource = { get: async () => SET, refetch: async () => null }
+export const KEYS: KeySource = { get: async () => SET, refetch: async () => null, askAnew() {} }
 
 export const encode = (text: string | Uint8Array) => Buffer.from(text).toString('base64url')
 

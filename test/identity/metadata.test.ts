@@ -33,8 +33,8 @@ afterEach(async () => {
   logged.length = 0
 })
 
-async function start(): Promise<BadProvider> {
-  const bad = await startBadProvider()
+async function start(nowS?: () => number): Promise<BadProvider> {
+  const bad = await startBadProvider(nowS)
   stops.push(bad.stop)
   current = bad
   return bad
@@ -206,6 +206,46 @@ test('a reload with another secret keeps what was discovered; a provider out of 
   pool.retain([])
   await pool.client(changed).begin(LOGIN)
   expect(bad.asked.discovery).toBe(2)
+})
+
+test('whoever asks for it has discovery and keys asked for anew, each once, and one that does not answer stays in use', async () => {
+  const bad = await start(() => Math.floor(nowMs / 1000))
+  const pool = createProviderPool(ports, LIMITS)
+  const client = pool.client(config(bad.issuer))
+  const logout = async () => (await client.readLogoutToken(await bad.logoutToken())).subject
+  expect(await logout()).toBe('user-1')
+  pool.askAnew()
+  expect([await logout(), await logout()]).toEqual(['user-1', 'user-1'])
+  expect([bad.asked.discovery, bad.asked.jwks]).toEqual([2, 2])
+
+  bad.behave({ instead: { discovery: () => new Response('', { status: 503 }) } })
+  pool.askAnew()
+  expect([await logout(), await logout()]).toEqual(['user-1', 'user-1'])
+  expect([bad.asked.discovery, client.state().kind]).toEqual([3, 'fails'])
+})
+
+test('what was on its way when it was to be asked for anew is not kept', async () => {
+  const bad = await start()
+  const [came, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const discovery = async () => {
+    came.resolve()
+    await go.promise
+    return new Response('', { status: 503 })
+  }
+  const pool = createProviderPool(ports, { ...LIMITS, timeoutMs: 20_000 })
+  const client = pool.client(config(bad.issuer))
+  await client.begin(LOGIN)
+  nowMs += 61 * 60_000
+  bad.behave({ instead: { discovery } })
+  const first = client.begin(LOGIN)
+  await came.promise
+  pool.askAnew()
+  bad.behave({})
+  go.resolve()
+  await first
+  nowMs += 2_000
+  await client.begin(LOGIN)
+  expect([bad.asked.discovery, client.state().kind]).toEqual([3, 'answers'])
 })
 
 test('a proxy named in the environment is not used', async () => {

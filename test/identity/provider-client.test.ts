@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
+import { decodeProtectedHeader } from 'jose'
 import { errorFacts } from '../../src/base/errors.ts'
 import type { Ports } from '../../src/base/ports.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
@@ -270,6 +271,98 @@ describe('keys', () => {
     await bad.rotate()
     nowMs += 10_000
     expect((await signIn({ client })).identity.issuer).toBe(bad.issuer)
+  })
+
+  const algOf = (token: string) => decodeProtectedHeader(token).alg
+
+  test('a key for another algorithm is found with one more question for discovery, whatever the token is', async () => {
+    const client = freshClient()
+    bad.behave({ givesRefreshToken: true })
+    const { identity, idToken, refreshToken } = await signIn({ client })
+    const held = { identity, idToken, refreshToken: refreshToken ?? '' }
+    const uses: readonly (readonly [string, () => Promise<unknown>])[] = [
+      ['sign-in', async () => algOf((await signIn({ client })).idToken)],
+      ['refresh', async () => (await client.refresh(held)).kind],
+      ['logout token', async () => (await client.readLogoutToken(await bad.logoutToken())).subject],
+      [
+        'access token',
+        async () => (await client.readAccessToken(await bad.accessToken('api'), 'api')).identity.subject,
+      ],
+    ]
+    const came: unknown[] = []
+    for (const [index, [what, use]] of uses.entries()) {
+      await bad.rotate(index % 2 === 0 ? 'ES256' : 'RS256')
+      const before = bad.asked.discovery
+      came.push([what, await use().catch(error => errorFacts(error)), bad.asked.discovery - before])
+    }
+    expect(came).toEqual([
+      ['sign-in', 'ES256', 1],
+      ['refresh', 'renewed', 1],
+      ['logout token', 'user-1', 1],
+      ['access token', 'user-1', 1],
+    ])
+    await bad.rotate('RS256')
+  })
+
+  test('keys that moved to another address are found in the same way', async () => {
+    const client = freshClient()
+    await signIn({ client })
+    await bad.rotate()
+    const keys = await (await fetch(`${bad.issuer}/jwks`)).json()
+    using moved = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => Response.json(keys) })
+    bad.behave({ discovery: { jwks_uri: `http://127.0.0.1:${moved.port}/` }, jwks: () => ({ keys: [] }) })
+    expect((await signIn({ client })).identity.subject).toBe('user-1')
+  })
+
+  test('a storm of invented algorithms and kids costs one more question for discovery in ten seconds', async () => {
+    const client = freshClient()
+    await signIn({ client })
+    const before = bad.asked.discovery
+    const storm = async () => {
+      const kinds = [{ signing: 'none' }, { signing: 'hmac-public-key' }, { header: { kid: 'new' } }] as const
+      for (const kind of [...kinds, { signing: 'stranger' } as const]) {
+        const tokens = await Promise.all(Array.from({ length: 10 }, () => bad.logoutToken(kind)))
+        for (const error of await Promise.all(tokens.map(token => refusal(client.readLogoutToken(token))))) {
+          expect(error.code).toBe('provider.logout_token')
+        }
+      }
+    }
+    await storm()
+    expect(bad.asked.discovery).toBe(before + 1)
+    nowMs += 10_000
+    await storm()
+    expect(bad.asked.discovery).toBe(before + 2)
+    await signIn({ client })
+  })
+
+  test('while discovery cannot be had, what was known counts on, and who came is refused', async () => {
+    const client = freshClient()
+    await signIn({ client })
+    await bad.rotate('ES256')
+    bad.behave({ instead: { discovery: () => new Response('', { status: 503 }) } })
+    const before = bad.asked.discovery
+    for (let times = 0; times < 5; times++) {
+      const error = await refusal(signIn({ client }))
+      expect([error.code, error.facts.check]).toEqual(['provider.id_token', 'alg'])
+    }
+    expect([bad.asked.discovery - before, client.state().kind]).toEqual([1, 'fails'])
+    bad.behave({})
+    nowMs += 10_000
+    expect(algOf((await signIn({ client })).idToken)).toBe('ES256')
+    expect(client.state().kind).toBe('answers')
+    await bad.rotate('RS256')
+  })
+
+  test('an algorithm that the file pins is not asked about, nor is one that the provider goes on to deny', async () => {
+    const pinned = freshClient({ idTokenAlgs: ['RS256'] })
+    await signIn({ client: pinned })
+    await bad.rotate('ES256')
+    const before = bad.asked.discovery
+    expect((await refusal(signIn({ client: pinned }))).facts.check).toBe('alg')
+    expect(bad.asked.discovery).toBe(before)
+    bad.behave({ discovery: { id_token_signing_alg_values_supported: ['RS256'] } })
+    expect((await refusal(signIn())).facts.check).toBe('alg')
+    await bad.rotate('RS256')
   })
 
   test('a storm of a hundred unknown kids costs one request in a cool-down, and after it one more', async () => {

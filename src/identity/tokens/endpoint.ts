@@ -4,6 +4,7 @@ import type { ProviderConfig } from '../../config/types/providers.ts'
 import { isTokenTooDeep } from '../depth.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
 import { bareError, type ProviderFetch } from '../http.ts'
+import { ASYMMETRIC_ALGORITHMS } from '../id-token.ts'
 import { blameFor, readTokenError, type TokenError } from './error.ts'
 import type { ClientProof } from './proof.ts'
 import { tidyResponse } from './response.ts'
@@ -21,8 +22,9 @@ export interface TokenRequest {
   readonly secrets: readonly (string | null)[]
 }
 
-/** How the library is called: its client, the client's proof, and our own fetch. */
+/** How the library is called: the server as it is to see it, its client, the client's proof, and our own fetch. */
 export interface TokenCall {
+  readonly server: oauth.AuthorizationServer
   readonly client: oauth.Client
   readonly auth: oauth.ClientAuth
   readonly options: oauth.TokenEndpointRequestOptions
@@ -43,12 +45,12 @@ export async function askTokens(
   const { config, metadata } = request
   const assertions: string[] = []
   const call: TokenCall = {
+    // How an ID token is signed is for verifyIdToken to judge, which asks for newer metadata before it refuses: the code is used up by then.
+    server: { ...metadata, id_token_signing_alg_values_supported: [...ASYMMETRIC_ALGORITHMS] },
     client: {
       client_id: config.clientId,
       // The library reads the machine's own clock; all rules about time are ours, in verifyIdToken, on the clock of Ports.
       [oauth.clockTolerance]: Number.MAX_SAFE_INTEGER,
-      // The library takes a single one; of several, verifyIdToken refuses the others.
-      ...(config.idTokenAlgs?.length === 1 ? { id_token_signed_response_alg: config.idTokenAlgs[0] } : {}),
     },
     auth: noting(request.proof, assertions),
     options: { [oauth.customFetch]: request.fetch, [oauth.allowInsecureRequests]: isPlain(config) },

@@ -34,9 +34,9 @@ export interface CodeRequest extends Omit<TokenRequest, 'secrets'> {
  * Throws what `askTokens` throws. Source: RFC 6749 §4.1.3, RFC 7636 §4.5.
  */
 export async function redeemCode(request: CodeRequest): Promise<TokenResponse> {
-  const { metadata, login } = request
-  const tokens = await askForCode(request, ({ client }, response) =>
-    oauth.processAuthorizationCodeResponse(metadata, client, response, {
+  const { login } = request
+  const tokens = await askForCode(request, ({ server, client }, response) =>
+    oauth.processAuthorizationCodeResponse(server, client, response, {
       expectedNonce: login.nonce,
       requireIdToken: true,
     }),
@@ -47,8 +47,8 @@ export async function redeemCode(request: CodeRequest): Promise<TokenResponse> {
 
 /** The same where there is no OpenID Connect: an ID token that comes all the same was not asked for, and is not looked at. */
 export async function redeemPlainCode(request: CodeRequest): Promise<Omit<TokenResponse, 'idToken'>> {
-  const tokens = await askForCode(request, async ({ client }, response) =>
-    oauth.processAuthorizationCodeResponse(request.metadata, client, await withoutIdToken(response)),
+  const tokens = await askForCode(request, async ({ server, client }, response) =>
+    oauth.processAuthorizationCodeResponse(server, client, await withoutIdToken(response)),
   )
   return plainResponse(tokens)
 }
@@ -124,7 +124,7 @@ export async function redeemRefreshToken(
     const tokens = await askTokens(
       { ...request, fetch, secrets: [refreshToken] },
       ({ client, auth, options }) => oauth.refreshTokenGrantRequest(metadata, client, auth, refreshToken, options),
-      ({ client }, response) => oauth.processRefreshTokenResponse(metadata, client, response),
+      ({ server, client }, response) => oauth.processRefreshTokenResponse(server, client, response),
     )
     return {
       kind: 'renewed',

@@ -43,7 +43,7 @@ export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): 
     argv,
     isKept: handed.kept.size > 0,
     status: status.text,
-    reload: server.reload,
+    reload: server.renew,
     others: () => [],
     drainMs: () => server.config.server.drainMs,
     kill() {},

@@ -14,7 +14,7 @@ export interface Service {
   readonly isKept: boolean
   /** A line for people about what is served. */
   status(): string
-  /** Reads the file again. */
+  /** Reads the file again, and has what is known of providers asked for anew. */
   reload(): unknown
   /** The processes that accept connections besides this one. */
   readonly others: () => readonly number[]
@@ -30,7 +30,7 @@ export type Ending = 'stopped' | 'succeeded'
 /**
  * Does what signals say, and settles once the service is to end.
  *
- * SIGINT and SIGTERM stop it, a second one ends the process at once with 1; SIGHUP has the file read again; SIGUSR2 starts the program anew
+ * SIGINT and SIGTERM stop it, a second one ends the process at once with 1; SIGHUP has the file read again, and providers asked again; SIGUSR2 starts the program anew
  * on the same sockets, and ends this service once that one takes requests.
  */
 export function followSignals(service: Service): Promise<Ending> {

@@ -133,6 +133,7 @@ export function createProviderMeter(tick: () => number): ProviderMeter {
         return made
       },
       retain: inUse => pool.retain(inUse),
+      askAnew: () => pool.askAnew(),
     }),
     completed(provider) {
       providers.of(provider).signIns.completed++

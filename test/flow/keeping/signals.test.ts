@@ -6,13 +6,15 @@ import { eventually } from '../../kit/gate.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { childToml, freePort, startChild } from '../../kit/programs/child.ts'
 import { runToEnd } from '../../kit/programs/ended.ts'
+import { startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { EVERYONE, portalTable, providerTable } from '../../kit/toml.ts'
 
 const ROUTE = '[[routes]]\nhost = "app.example"\nallow = "public"\nrespond = { status = 200, body = "here" }\n'
 
 /** The answer's status, or null where there is none. */
 async function ask(port: number, path = '/'): Promise<number | null> {
   const headers = { host: 'app.example', connection: 'close' }
-  return fetch(`http://127.0.0.1:${port}${path}`, { headers, keepalive: false }).then(
+  return fetch(`http://127.0.0.1:${port}${path}`, { headers, keepalive: false, redirect: 'manual' }).then(
     answer => answer.status,
     () => null,
   )
@@ -40,6 +42,55 @@ test.each([
   expect(((await config()).workers ?? []).map(({ pid }) => pid)).toEqual(pids)
   expect(child.process.exitCode).toBeNull()
 })
+
+test.each([
+  ['one process', 1],
+  ['a supervisor and its workers', 2],
+])('SIGHUP has every process ask its providers anew, and a save does not: %s', async (_what, workers) => {
+  using folder = temporaryFolder()
+  await using provider = await startBadProvider()
+  const port = await freePort()
+  const table = `${providerTable(provider)}${portalTable(EVERYONE)}`
+  const toml = (body: string) => `workers = ${workers}
+${table}
+[[routes]]
+host = "app.example"
+path = "/in"
+portal = "home"
+allow = ["user"]
+respond = { status = 200, body = "in" }
+${ROUTE.replace('here', body)}`
+  await using child = await startChild({
+    command: [await compiledBinary()],
+    folder: folder.path,
+    port,
+    toml: toml('a'),
+  })
+  /** Until every process has had its turn, whichever takes a connection. */
+  const begin = async () => {
+    for (let times = 0; times < 40; times++) expect(await ask(port, '/.sallyport/login')).toBe(302)
+  }
+  await begin()
+  const before = provider.asked.discovery
+  expect(before).toBeLessThanOrEqual(workers)
+  writeFileSync(join(folder.path, 'routes.toml'), childToml(port, toml('b')))
+  await eventually(async () => (await body(port)) === 'b', 'the save is in force')
+  await begin()
+  expect(provider.asked.discovery).toBeLessThanOrEqual(workers)
+  const kept = provider.asked.discovery
+  child.process.kill('SIGHUP')
+  await eventually(async () => {
+    await begin()
+    return provider.asked.discovery === 2 * kept
+  }, 'each has asked once more')
+  await begin()
+  expect(provider.asked.discovery).toBe(2 * kept)
+})
+
+async function body(port: number): Promise<string> {
+  const headers = { host: 'app.example', connection: 'close' }
+  return (await fetch(`http://127.0.0.1:${port}/`, { headers, keepalive: false })).text()
+}
 
 interface Crew {
   readonly workers?: readonly { readonly pid: number }[]

@@ -71,6 +71,27 @@ describe.each<PocketIdVersion>(['2.9', '2.14'])('Pocket ID %s', version => {
     expect((await browserAt(at.gate, 'app.example').signIn(`${APP}/`, 'bob')).text).toBe('roles: user')
   })
 
+  test('signs people in after its key was made anew for another algorithm, and keeps who is signed in', async () => {
+    await using at = await stand({ version, users })
+    await at.browser.signIn(`${APP}/`, 'ada')
+    const discoveries = () => at.provider.asked.filter(({ path }) => path.endsWith('openid-configuration')).length
+    for (const algorithm of ['ES256', 'RS256'] as const) {
+      await at.provider.rotateKey(algorithm)
+      const before = discoveries()
+      const page = await browserAt(at.gate, 'app.example').signIn(`${APP}/deep`, 'ada')
+      expect(page.text).toBe('roles: staff user')
+      expect(await see(at.browser)).toBe('roles: staff user')
+      expect(discoveries()).toBe(before + 1)
+    }
+    // The refresh of who came before meets it too.
+    await at.provider.rotateKey('ES256')
+    at.pass(STEP_MS)
+    at.provider.change('ada', { groups: [] })
+    await see(at.browser)
+    await eventually(async () => (await see(at.browser)) === 'roles: user', 'the groups are gone')
+    expect(at.gate.log.filter(line => line.includes('could not be checked'))).toEqual([])
+  })
+
   test('is asked again by its rotating refresh token, and ends whoever was disabled or may no longer use the client', async () => {
     await using at = await stand({ version, users })
     await at.browser.signIn(`${APP}/deep?x=1`, 'ada')

@@ -52,8 +52,8 @@ export interface BadProvider extends KnownClient, AsyncDisposable {
   logoutToken(over?: Pick<Misbehaviour, 'claims' | 'header' | 'signing'>): Promise<string>
   /** An access token for this audience with the right claims (RFC 9068 §2.2), laid over by these. */
   accessToken(audience: string, over?: Pick<Misbehaviour, 'claims' | 'header' | 'signing'>): Promise<string>
-  /** Replaces the signing key; the old one is no longer published. */
-  rotate(): Promise<void>
+  /** Replaces the signing key, by one of another kind where that is named; the old one is no longer published. */
+  rotate(alg?: 'RS256' | 'ES256'): Promise<void>
   /** How often each endpoint was asked. */
   readonly asked: Readonly<Record<Endpoint, number>>
   /** The last request at the token endpoint: its form and its Authorization. */
@@ -90,8 +90,8 @@ export async function startBadProvider(
   plant(BAD_PROVIDER_CLIENT.clientSecret, 'secret of a client')
   let wrong: Misbehaviour = {}
   let generation = 0
-  let pair = await makeKey()
-  const stranger = await makeKey()
+  let pair = await makeKey(alg)
+  const stranger = await makeKey(alg)
   const nonces = new Map<string, string>()
   const offlineCodes = new Set<string>()
   const refreshTokens = new Set<string>()
@@ -102,10 +102,10 @@ export async function startBadProvider(
   let lastEnd: URLSearchParams | null = null
   let lastUserinfo = { address: new URL('http://x.example'), authorization: null as string | null }
 
-  async function makeKey() {
+  async function makeKey(alg: 'RS256' | 'ES256') {
     const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
     const kid = `key-${++generation}`
-    return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
+    return { alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
   }
 
   function idToken(nonce: string | undefined, how: Misbehaviour): Promise<string> {
@@ -114,7 +114,7 @@ export async function startBadProvider(
 
   async function sign(right: Record<string, unknown>, how: Misbehaviour): Promise<string> {
     const claims = { iss: issuer, aud: BAD_PROVIDER_CLIENT.clientId, iat: nowS(), ...right, ...how.claims }
-    const header = { alg, kid: pair.jwk.kid, ...how.header }
+    const header = { alg: pair.alg, kid: pair.jwk.kid, ...how.header }
     for (const bag of [claims, header]) {
       for (const [name, value] of Object.entries(bag)) if (value === undefined) Reflect.deleteProperty(bag, name)
     }
@@ -155,7 +155,7 @@ export async function startBadProvider(
           token_endpoint: `${issuer}/token`,
           userinfo_endpoint: `${issuer}/userinfo`,
           jwks_uri: `${issuer}/jwks`,
-          id_token_signing_alg_values_supported: [alg],
+          id_token_signing_alg_values_supported: [pair.alg],
           scopes_supported: ['openid', 'profile', 'email', 'groups'],
           authorization_response_iss_parameter_supported: true,
           ...wrong.discovery,
@@ -295,8 +295,8 @@ export async function startBadProvider(
       const right = { sub: 'user-1', aud: audience, client_id: 'script', exp: nowS() + 120, jti: crypto.randomUUID() }
       return sign(right, { ...over, header: { typ: 'at+jwt', ...over.header } })
     },
-    async rotate() {
-      pair = await makeKey()
+    async rotate(next = pair.alg) {
+      pair = await makeKey(next)
     },
     asked,
     lastToken: () => lastToken,

@@ -14,7 +14,7 @@ function measured(answer: () => unknown) {
     return given
   }
   const client = { config, begin: reply, finish: reply, refresh: reply, introspect: reply, readLogoutToken: reply }
-  const pool: ProviderPool = { client: () => client as unknown as ProviderClient, retain: () => undefined }
+  const pool: ProviderPool = { client: () => client as unknown as ProviderClient, retain() {}, askAnew() {} }
   const meter = createProviderMeter(() => 0)
   meter.retain(['id'])
   const watched = meter.watch(pool).client(config)

@@ -1,7 +1,8 @@
 import type { PocketIdVersion } from './people.ts'
+import type { KeyAlgorithm } from './tokens.ts'
 
 /** The discovery document; `inner` is where programs reach it, which is its own address unless INTERNAL_APP_URL says otherwise. */
-export function discoveryOf(version: PocketIdVersion, issuer: string, inner: string) {
+export function discoveryOf(version: PocketIdVersion, issuer: string, inner: string, algorithm: KeyAlgorithm) {
   const common = {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
@@ -21,7 +22,7 @@ export function discoveryOf(version: PocketIdVersion, issuer: string, inner: str
       'urn:ietf:params:oauth:grant-type:device_code',
       'client_credentials',
     ],
-    id_token_signing_alg_values_supported: ['RS256'],
+    id_token_signing_alg_values_supported: [algorithm],
     prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
     subject_types_supported: ['public'],
   }

@@ -12,7 +12,7 @@ import {
   pocketIdUser,
 } from './people.ts'
 import { createSignInPages, faultOfCallback } from './sign-in.ts'
-import { createTokens, subjectOf } from './tokens.ts'
+import { createTokens, type KeyAlgorithm, subjectOf } from './tokens.ts'
 import { type Fault, refuse } from './words.ts'
 
 export interface PocketIdOptions {
@@ -55,6 +55,8 @@ export interface PocketId extends KnownClient, PocketIdState, AsyncDisposable {
   allowRedirect(uri: string): void
   /** Changes an account from now on. */
   change(username: string, changed: Partial<PocketIdUser>): void
+  /** What its command `key-rotate` does. */
+  rotateKey(algorithm: KeyAlgorithm): Promise<void>
   stop(): Promise<void>
 }
 
@@ -112,11 +114,11 @@ export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
     const form = new URLSearchParams(body)
     switch (url.pathname) {
       case '/.well-known/openid-configuration':
-        return Response.json(discoveryOf(version, issuer, inner))
+        return Response.json(discoveryOf(version, issuer, inner, tokens.algorithm()))
       case '/.well-known/oauth-authorization-server':
-        return version === '2.9' ? null : Response.json(discoveryOf(version, issuer, inner))
+        return version === '2.9' ? null : Response.json(discoveryOf(version, issuer, inner, tokens.algorithm()))
       case '/.well-known/jwks.json':
-        return Response.json(tokens.keys)
+        return Response.json(tokens.keys())
       case '/api/oidc/token': {
         const client = authenticate(state, form, request.headers.get('authorization'))
         return typeof client === 'string' ? refuse(version, client) : tokens.redeem(form, client)
@@ -200,6 +202,7 @@ export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
       if (user === undefined) throw new Error(`no user ${username}`)
       state.users.set(username, { ...user, ...changed })
     },
+    rotateKey: tokens.rotateKey,
     stop,
     [Symbol.asyncDispose]: stop,
   }

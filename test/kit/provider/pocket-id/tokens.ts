@@ -22,8 +22,15 @@ interface Granted extends Asked {
   readonly authTimeS: number
 }
 
+/** How it signs: its program `key-rotate` can make a key of another kind. */
+export type KeyAlgorithm = 'RS256' | 'ES256'
+
 export interface Tokens {
-  readonly keys: { readonly keys: readonly JWK[] }
+  /** The one key that it has. */
+  readonly keys: () => { readonly keys: readonly JWK[] }
+  readonly algorithm: () => KeyAlgorithm
+  /** A key of this kind in place of the one before, which is no longer published. */
+  rotateKey(algorithm: KeyAlgorithm): Promise<void>
   /** A code that is good once, for a minute. */
   issueCode(asked: Asked, sub: string, authTimeS: number): string
   /** The answer to a token request of a client that has shown who it is. */
@@ -36,8 +43,7 @@ export interface Tokens {
 /** Codes, tokens and what they are good for; `nowS` is the time in them. */
 export async function createTokens(state: PocketIdState, issuer: string, nowS: () => number): Promise<Tokens> {
   const { version } = state
-  const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
-  const kid = crypto.randomUUID().slice(0, 11)
+  let key = await makeKey('RS256')
   const codes = new Map<string, Granted & { readonly endsAtS: number }>()
   const refreshTokens = new Map<string, Granted & { readonly endsAtS: number }>()
   const accessTokens = new Map<string, Granted & { readonly endsAtS: number }>()
@@ -50,22 +56,23 @@ export async function createTokens(state: PocketIdState, issuer: string, nowS: (
 
   async function sign(claims: Readonly<Record<string, unknown>>, typ: string): Promise<string> {
     return new SignJWT({ iss: issuer, iat: nowS(), exp: nowS() + HOUR_S, jti: crypto.randomUUID(), ...claims })
-      .setProtectedHeader({ alg: 'RS256', kid, typ })
-      .sign(privateKey)
+      .setProtectedHeader({ alg: key.alg, kid: key.jwk.kid, typ })
+      .sign(key.privateKey)
   }
 
   async function answer(granted: Granted, user: PocketIdUser, client: PocketIdClient): Promise<Response> {
     const about = claimsOf(user, granted.scope.split(' '), issuer, version === '2.14')
     const access =
       version === '2.9'
-        ? await sign({ sub: user.sub, aud: client.id, type: 'oauth-access-token' }, 'JWT')
+        ? await sign({ sub: user.sub, aud: [client.id], type: 'oauth-access-token' }, 'JWT')
         : await sign({ sub: user.sub, aud: [client.id, issuer], client_id: client.id, scope: granted.scope }, 'at+jwt')
     keep(accessTokens, access, { ...granted, endsAtS: nowS() + HOUR_S }, 'access token')
     const shown =
       version === '2.9' ? {} : { auth_time: granted.authTimeS, rat: granted.authTimeS, at_hash: hashOf(access) }
     const nonce = granted.nonce === null ? {} : { nonce: granted.nonce }
     const method = { amr: [user.method], type: 'id-token' }
-    const idToken = await sign({ ...about, aud: client.id, ...method, ...shown, ...nonce }, 'JWT')
+    const aud = version === '2.9' ? [client.id] : client.id
+    const idToken = await sign({ ...about, aud, ...method, ...shown, ...nonce }, 'JWT')
     const refresh = `refresh-${crypto.randomUUID()}`
     keep(refreshTokens, refresh, { ...granted, endsAtS: nowS() + REFRESH_S }, 'refresh token')
     return Response.json({
@@ -122,7 +129,11 @@ export async function createTokens(state: PocketIdState, issuer: string, nowS: (
   }
 
   return {
-    keys: { keys: [{ ...(await exportJWK(publicKey)), alg: 'RS256', kid, use: 'sig' }] },
+    keys: () => ({ keys: [key.jwk] }),
+    algorithm: () => key.alg,
+    async rotateKey(algorithm) {
+      key = await makeKey(algorithm)
+    },
     issueCode(asked, sub, authTimeS) {
       const code = crypto.randomUUID().replaceAll('-', '')
       return keep(codes, code, { ...asked, sub, authTimeS, endsAtS: nowS() + 60 }, 'code')
@@ -146,11 +157,18 @@ export async function createTokens(state: PocketIdState, issuer: string, nowS: (
   }
 }
 
+async function makeKey(alg: KeyAlgorithm) {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
+  const kid = crypto.randomUUID().slice(0, 11)
+  return { alg, privateKey, jwk: { ...(await exportJWK(publicKey)), alg, kid, use: 'sig' } }
+}
+
 /** The `sub` of an ID token that it has given out, expired or not; null for anything else. */
 export function subjectOf(idToken: string, issuer: string): { readonly sub: string; readonly client: string } | null {
   try {
     const { iss, sub, aud } = decodeJwt(idToken)
-    return iss === issuer && sub !== undefined && typeof aud === 'string' ? { sub, client: aud } : null
+    const [client] = [aud].flat()
+    return iss === issuer && sub !== undefined && client !== undefined ? { sub, client } : null
   } catch {
     return null
   }
