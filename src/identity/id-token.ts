@@ -67,12 +67,14 @@ function findBrokenRule(
 }
 
 /**
- * What an ID token from a refresh says otherwise than the first one did, though it may not; null where nothing is wrong.
+ * What an ID token from a refresh says otherwise than the one before it did, though it may not; null where nothing is wrong.
  *
- * `sub` comes first: it alone means that the token is another person's.
+ * `sub` comes first: it alone means that the token is another person's. A later `auth_time` is no mistake of this one: whoever signs in
+ * anew at Keycloak, by another application, does so in the session that this refresh token is of. It is taken where the token is for the
+ * very same audience and party.
  * Source: OpenID Connect Core 1.0 §12.2.
  */
-export function findChangedRule(first: JWTPayload, fresh: JWTPayload): string | null {
+export function findChangedRule(first: JWTPayload, fresh: JWTPayload, nowMs: number): string | null {
   if (fresh.sub !== first.sub) return 'sub'
   if (fresh.iss !== first.iss) return 'iss'
   const audiences = [fresh.aud].flat()
@@ -80,9 +82,17 @@ export function findChangedRule(first: JWTPayload, fresh: JWTPayload): string | 
   if (fresh.azp !== undefined && fresh.azp !== first.azp) return 'azp'
   // The first one kept may itself be from a refresh, and then have no nonce.
   if (fresh.nonce !== undefined && first.nonce !== undefined && fresh.nonce !== first.nonce) return 'nonce'
-  if (fresh.auth_time !== undefined && first.auth_time !== undefined && fresh.auth_time !== first.auth_time)
-    return 'auth_time'
+  if (fresh.auth_time !== undefined && first.auth_time !== undefined && fresh.auth_time !== first.auth_time) {
+    if (!isLater(first.auth_time, fresh.auth_time, nowMs)) return 'auth_time'
+    if (new Set(audiences).size !== new Set([first.aud].flat()).size) return 'aud'
+    if (fresh.azp !== first.azp) return 'azp'
+  }
   return (fresh.iat ?? 0) < (first.iat ?? 0) - SKEW_S ? 'iat' : null
+}
+
+/** Whether a time comes after another, and has come. */
+function isLater(before: unknown, after: unknown, nowMs: number): boolean {
+  return typeof before === 'number' && typeof after === 'number' && after > before && after <= nowMs / 1000 + SKEW_S
 }
 
 function accessTokenHash(accessToken: string, alg: string): string {

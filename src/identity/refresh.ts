@@ -24,8 +24,11 @@ export interface RefreshContext {
   readonly nowMs: number
 }
 
-/** Claims about the act of signing in: a refresh need not repeat them, and they stay true. */
-const OF_THE_SIGN_IN = ['auth_time', 'acr', 'amr', 'sid'] as const
+/**
+ * Claims about the act of signing in: a refresh need not repeat them, and they stay what they were when this session began. What a refresh
+ * says of them may be about another sign-in, of another application, and satisfies no rule here.
+ */
+const OF_THE_SIGN_IN = ['auth_time', 'acr', 'amr'] as const
 
 /**
  * Asks the provider again who someone is: a new ID token where it sends one, userinfo where it has that.
@@ -61,7 +64,7 @@ async function readIdentity(
   const { config, issuer, metadata } = context
   const first = readFirst(held, config)
   const fresh = tokens.idToken === null ? null : await context.checkIdToken(tokens.idToken, tokens.accessToken)
-  const changed = fresh === null ? null : findChangedRule(first, fresh)
+  const changed = fresh === null ? null : findChangedRule(first, fresh, context.nowMs)
   if (changed === 'sub') return { kind: 'ended', reason: 'other_subject' }
   if (changed !== null) throw refusal(changed)
   const { subject } = held.identity
@@ -72,7 +75,11 @@ async function readIdentity(
     identity:
       fresh === null && userinfo === null
         ? held.identity
-        : context.readIdentity(metadata.issuer, subject, believedClaims(config, fullClaims(first, fresh), userinfo)),
+        : context.readIdentity(
+            metadata.issuer,
+            subject,
+            believedClaims(config, fullClaims(held, first, fresh), userinfo),
+          ),
     access: grantOf(tokens, context.nowMs),
     idToken: tokens.idToken ?? held.idToken,
     refreshToken: tokens.refreshToken,
@@ -90,9 +97,13 @@ function readFirst({ idToken, identity }: HeldTokens, config: ProviderConfig): I
   return { ...claims, iss: identity.issuer, sub: identity.subject }
 }
 
-function fullClaims(first: IdTokenClaims, fresh: IdTokenClaims | null): IdTokenClaims {
-  if (fresh === null) return first
-  const kept: Record<string, unknown> = {}
-  for (const name of OF_THE_SIGN_IN) if (first[name] !== undefined) kept[name] = first[name]
-  return { ...kept, ...fresh }
+/** What is said of the person now, and of the sign-in what was said when the session began. */
+function fullClaims({ identity }: HeldTokens, first: IdTokenClaims, fresh: IdTokenClaims | null): IdTokenClaims {
+  const claims: IdTokenClaims = { ...(fresh ?? first) }
+  if (claims.sid === undefined && first.sid !== undefined) claims.sid = first.sid
+  for (const name of OF_THE_SIGN_IN) {
+    if (Object.hasOwn(identity.claims, name)) claims[name] = identity.claims[name]
+    else delete claims[name]
+  }
+  return claims
 }

@@ -179,6 +179,9 @@ describe('a refresh that the provider refuses is the end of the sign-in', () => 
   })
 })
 
+const ID = BAD_PROVIDER_CLIENT.clientId
+const LATER = { auth_time: NOW_S - 1 }
+
 describe('an ID token from a refresh (OpenID Connect Core §12.2)', () => {
   test('refresh-token-invalid-sub: another person’s is the end', async () => {
     expect(await refresh({ claims: { sub: 'user-2' } }, { userinfo: { sub: 'user-2' } })).toEqual({
@@ -192,7 +195,11 @@ describe('an ID token from a refresh (OpenID Connect Core §12.2)', () => {
     ['with another aud', { claims: { aud: 'somebody-else' } }, 'aud'],
     ['with an azp that the first had not', { claims: { azp: BAD_PROVIDER_CLIENT.clientId } }, 'azp'],
     ['with another nonce', { claims: { nonce: 'nonce-2' } }, 'nonce'],
-    ['with another auth_time', { claims: { auth_time: NOW_S + 1 } }, 'auth_time'],
+    ['with an earlier auth_time', { claims: { auth_time: NOW_S - 101 } }, 'auth_time'],
+    ['with an auth_time that has not come', { claims: { auth_time: NOW_S + 700 } }, 'auth_time'],
+    ['with a later auth_time that is no number', { claims: { auth_time: String(NOW_S) } }, 'format'],
+    ['with a later auth_time and one more aud', { claims: { ...LATER, aud: [ID, 'x'], azp: ID } }, 'azp'],
+    ['with a later auth_time and an azp', { claims: { ...LATER, azp: ID } }, 'azp'],
     ['older than the first', { claims: { iat: NOW_S - 120 } }, 'iat'],
     ['that is expired', { claims: { exp: NOW_S } }, 'exp'],
     ['with a wrong at_hash', { claims: { at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' } }, 'at_hash'],
@@ -201,8 +208,42 @@ describe('an ID token from a refresh (OpenID Connect Core §12.2)', () => {
     ['without sub', { claims: { sub: undefined } }, 'sub'],
   ]
   test.each(CASES)('%s is refused', async (_what, refreshed, check) => {
-    const found = await refusal(refresh(refreshed, {}, { claims: { auth_time: NOW_S } }))
+    const found = await refusal(refresh(refreshed, {}, { claims: { auth_time: NOW_S - 100 } }))
     expect([found.code, found.check]).toEqual(['provider.id_token', check])
+  })
+
+  test.each<[string, string, Record<string, unknown>]>([
+    ['another audience more', 'aud', { aud: [ID, 'x'], azp: ID }],
+    ['no azp any more', 'azp', { azp: undefined }],
+  ])('with a later auth_time and %s is refused', async (_what, check, over) => {
+    const claims = { auth_time: NOW_S - 100, azp: ID }
+    const found = await refusal(refresh({ claims: { ...claims, ...LATER, ...over } }, {}, { claims }))
+    expect([found.code, found.check]).toEqual(['provider.id_token', check])
+  })
+
+  // Keycloak 26.7.3, once the person has signed in anew in the same session there, by another application.
+  test('may say a later auth_time: what it says of the person counts, and the sign-in stays the one that this session saw', async () => {
+    const claims = { auth_time: NOW_S - 100, acr: 'silver', amr: ['pwd'], azp: ID, sid: 'their-1' }
+    const client = clientOf()
+    const held = await signIn(client, { claims })
+    const stronger = { ...claims, ...LATER, acr: 'gold', amr: ['hwk'] }
+    bad.behave({ refresh: { claims: stronger }, userinfo: { groups: ['other'] } })
+    const result = await client.refresh(held)
+    if (result.kind !== 'renewed') throw new Error(result.kind)
+    expect(result.identity.groups).toEqual(['other'])
+    expect(result.identity.claims).toMatchObject({ auth_time: NOW_S - 100, acr: 'silver', amr: ['pwd'] })
+    bad.behave({ refresh: { idToken: null } })
+    const second = await client.refresh({ ...held, ...result })
+    if (second.kind !== 'renewed') throw new Error(second.kind)
+    expect(second.identity.claims).toMatchObject({ auth_time: NOW_S - 100, acr: 'silver', amr: ['pwd'] })
+    bad.behave({ refresh: { claims } })
+    expect(await refusal(client.refresh({ ...held, ...second }))).toMatchObject({ check: 'auth_time' })
+  })
+
+  test('says nothing of a sign-in of which the first one said nothing', async () => {
+    const result = await refresh({ claims: { ...LATER, acr: 'gold', amr: ['hwk'] } })
+    if (result.kind !== 'renewed') throw new Error(result.kind)
+    for (const name of ['auth_time', 'acr', 'amr']) expect(result.identity.claims).not.toHaveProperty(name)
   })
 
   test('may repeat nonce, auth_time and azp', async () => {

@@ -157,6 +157,28 @@ describe('refresh', () => {
     },
   )
 
+  test('a new sign-in elsewhere in the same session there stops no refresh, and counts for no max_age here', async () => {
+    const vaultRoute =
+      'path = "/vault"\nportal = "home"\nallow = [{ roles = ["staff"], max_age = "5m", acr = ["silver"] }]'
+    const text = [toml('refresh = "1m"'), routeTo(upstream, 'app.example', vaultRoute)].join('\n')
+    await using gate = await startGate(text, { ports: clock, recheckMs: 50 })
+    const shown = { sid: 'their-session-1', auth_time: clock.nowS(), acr: 'silver' }
+    const { cookie } = await signIn(gate, shown)
+    const vault = () => statusOf(gate, '/vault', { host: 'app.example', cookie })
+    expect(await vault()).toBe(200)
+    const before = bad.asked.token
+    clock.advance(6 * MINUTE)
+    behave({ refresh: { claims: { ...shown, auth_time: clock.nowS() - 30 } } })
+    await status(gate, cookie)
+    await eventually(() => bad.asked.token === before + 1, 'it is asked')
+    expect([await status(gate, cookie), await vault()]).toEqual([200, 401])
+    behave({ refresh: { claims: { ...shown, auth_time: clock.nowS() - 30 } }, userinfo: { groups: [] } })
+    clock.advance(2 * MINUTE)
+    await status(gate, cookie)
+    await eventually(async () => (await status(gate, cookie)) === 403, 'the role that was taken away is gone')
+    expect(told(gate)).toEqual([])
+  })
+
   test('groups that changed act at once after it, on requests and on streams that are open', async () => {
     await using gate = await gateWith('refresh = "1m"')
     const { cookie } = await signIn(gate)
