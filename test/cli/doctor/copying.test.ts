@@ -37,9 +37,9 @@ const CASES: readonly (readonly [
   spoil: (text: string) => string,
   says: readonly string[],
 ])[] = [
-  ...(['nginx', 'Caddy', 'HAProxy', 'ingress-nginx', 'Traefik 3.7.9', 'Envoy'] as const)
-    .filter(isHere)
-    .map(name => [name, 'as the recipe has it', AS_IT_IS, [GOOD]] as const),
+  ...(['nginx', 'Caddy', 'HAProxy', 'ingress-nginx', 'Traefik 3.7.9', 'Envoy'] as const).map(
+    name => [name, 'as the recipe has it', AS_IT_IS, [GOOD]] as const,
+  ),
   ['nginx', 'without one field', changed([/^ +proxy_set_header Remote-Email .*\n/, '']), [FORGED('remote-email')]],
   [
     'nginx',
@@ -95,9 +95,10 @@ const CASES: readonly (readonly [
 ]
 
 describe('sallyport doctor, in place of an application', () => {
-  test.each(CASES)('behind %s, %s', async (name, _, spoil, says) => {
-    expect(await examine(name, spoil)).toEqual([...says])
-  })
+  for (const [name, about, spoil, says] of CASES)
+    test.skipIf(!isHere(name))(`behind ${name}, ${about}`, async () => {
+      expect(await examine(name, spoil)).toEqual([...says])
+    })
 
   test('to which nothing leads says so', async () => {
     await using stand = await openSpoiled('nginx', AS_IT_IS)

@@ -47,7 +47,7 @@ const NGINX_OWN = /^ +location \/\.sallyport\/ \{.*\n/m
 const NGINX_FALLBACK: readonly [RegExp, string] = [/^ +error_page 401 403 = @sallyport;\n/m, '']
 
 const CASES: readonly Spoiled[] = [
-  ...(['nginx', 'Caddy', 'HAProxy', 'Traefik 3.7.9', 'Envoy'] as const).filter(isHere).map(name => ({
+  ...(['nginx', 'Caddy', 'HAProxy', 'Traefik 3.7.9', 'Envoy'] as const).map(name => ({
     about: 'as the recipe has it',
     name,
     spoil: (text: string) => text,
@@ -174,20 +174,22 @@ const LETTING: readonly (readonly [ProxyName, (text: string) => string])[] = [
 ]
 
 describe('sallyport doctor, of a proxy in front that lets other protocols through', () => {
-  test.each(LETTING.filter(([name]) => isHere(name)))('%s: says so', async (name, spoil) => {
-    await using stand = await openSpoiled(name, spoil)
-    const said = await examine(stand)
-    expect(said.filter(what => what.includes(HOSTS.up))).toEqual([
-      `bad: http://${HOSTS.up}/open lets a client open another protocol to the application (Upgrade: h2c): nobody asks about what is sent in it`,
-    ])
-    expect(stand.upgrading.unjudged).toEqual([])
-  })
+  for (const [name, spoil] of LETTING)
+    test.skipIf(!isHere(name))(`${name}: says so`, async () => {
+      await using stand = await openSpoiled(name, spoil)
+      const said = await examine(stand)
+      expect(said.filter(what => what.includes(HOSTS.up))).toEqual([
+        `bad: http://${HOSTS.up}/open lets a client open another protocol to the application (Upgrade: h2c): nobody asks about what is sent in it`,
+      ])
+      expect(stand.upgrading.unjudged).toEqual([])
+    })
 })
 
 describe('sallyport doctor, of a proxy in front that', () => {
-  test.each(CASES.map(one => [one.name, one.about, one] as const))('%s: %s', async (_, __, { name, spoil, says }) => {
-    await using stand = await openSpoiled(name, spoil)
-    const said = (await examine(stand)).filter(what => what.includes(`//${HOST}`))
-    expect(said).toEqual([...says])
-  })
+  for (const { name, about, spoil, says } of CASES)
+    test.skipIf(!isHere(name))(`${name}: ${about}`, async () => {
+      await using stand = await openSpoiled(name, spoil)
+      const said = (await examine(stand)).filter(what => what.includes(`//${HOST}`))
+      expect(said).toEqual([...says])
+    })
 })
