@@ -1,5 +1,6 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
+import { mendOf } from '../../identity/mend.ts'
 import type { Answered } from '../../identity/probe/callback.ts'
 import type { ClientAnswered, Probe } from '../../identity/probe/probe.ts'
 import { bad, type Finding, good, warning } from './finding.ts'
@@ -72,6 +73,13 @@ async function examineCallback(probe: Probe, callback: string): Promise<Finding>
     return bad(
       `does not come back to ${callback}${quoted(says)}`,
       'register exactly this address for the client at the provider',
+    )
+  }
+  if (verdict === 'error') {
+    const [word = ''] = says?.split(':') ?? []
+    return bad(
+      `answers a sign-in for ${callback} with an error${quoted(says)}: nobody can sign in`,
+      mendOf(word, says ?? '') ?? 'the provider’s own log says more; see what the client may do there',
     )
   }
   return warning(

@@ -2,6 +2,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
+import { ASYMMETRIC_ALGORITHMS } from '../../identity/id-token.ts'
 import { isOAuth2Provider } from '../../identity/oauth2/client.ts'
 import { type Probe, probeProvider } from '../../identity/probe/probe.ts'
 import { UNSTATED_HINT, unstatedClaims } from '../../identity/unstated.ts'
@@ -9,7 +10,7 @@ import { trustedEmails } from '../../identity/vouched.ts'
 import { compilePolicy } from '../../policy/policy.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import { type AskedOfSignIn, askedOfProvider } from '../../policy/stated.ts'
-import { callbackPathFor } from '../../portal/place.ts'
+import { callbackPathFor, ownPath } from '../../portal/place.ts'
 import { examineClient, examineOffline, failed } from './client.ts'
 import { bad, type Finding, good, type Section, unseen, warning } from './finding.ts'
 import { examineHttps } from './network.ts'
@@ -31,7 +32,12 @@ export async function examineProvider(
 ): Promise<Section> {
   const about = `provider "${provider.name}", ${provider.issuer}`
   const portals = [...config.portals.values()].filter(({ providers }) => providers.includes(provider.name))
-  const callbacks = [...new Set(portals.flatMap(portal => callbacksOf(portal, config, provider)))]
+  const callbacks = addressesOf(portals, config, portal => callbackPathFor(portal, provider))
+  const signedOut = addressesOf(
+    portals.filter(({ providerLogout }) => providerLogout),
+    config,
+    () => ownPath('signed-out'),
+  )
   if (isOAuth2Provider(provider)) return { about, findings: await examineOAuth2(provider, callbacks, ports) }
   const transport = await examineWays(provider, ports.now())
   let probe: Probe
@@ -50,6 +56,8 @@ export async function examineProvider(
     ...examineScopes(probe, provider, portals),
     ...examineEmails(probe, provider, rulesOn(portals, config)),
     ...examineAbilities(probe, provider, portals),
+    ...(await examineSignOut(probe, signedOut)),
+    ...examineUnseen(probe, provider),
     ...examineClaims(probe, askedOfProvider(config, provider.name)),
   ]
   return { about, findings }
@@ -73,13 +81,17 @@ async function examineWays({ issuer, internalUrl, ca }: ProviderConfig, nowMs: n
   ]
 }
 
-/** The addresses that have to be registered for a portal: its own, or one for each host that it is mounted on. */
-function callbacksOf(
-  portal: PortalConfig,
+/** The addresses that have to be registered for portals, each once. */
+function addressesOf(
+  portals: readonly PortalConfig[],
   config: Config,
-  provider: Pick<ProviderConfig, 'name' | 'oauth2'>,
+  pathOf: (portal: PortalConfig) => string,
 ): readonly string[] {
-  const path = callbackPathFor(portal, provider)
+  return [...new Set(portals.flatMap(portal => addressesIn(portal, config, pathOf(portal))))]
+}
+
+/** Those of one portal: its own, or one for each host that it is mounted on. */
+function addressesIn(portal: PortalConfig, config: Config, path: string): readonly string[] {
   if (portal.url !== null) return [`${portal.url.scheme}://${portal.url.authority}${path}`]
   const { before, after } = comingBy(portal, config)
   return config.routes
@@ -127,11 +139,14 @@ function examineScopes({ metadata }: Probe, provider: ProviderConfig, portals: r
   }
   const asksForGroups = provider.scopes?.includes('groups') ?? offered?.includes('groups') ?? false
   const needsGroups = portals.some(({ roles }) => [...roles.values()].flat().some(rule => rule.groups !== null))
-  if (needsGroups && !asksForGroups) {
+  // Of another claim nobody knows here what it comes with.
+  if (needsGroups && !asksForGroups && provider.claims.groups === null) {
     findings.push(
       warning(
         'is not asked for groups, which roles look at',
-        'add "groups" to scopes where the provider knows that scope; some send groups without it',
+        offered !== undefined && !offered.includes('groups')
+          ? 'let it put them into the ID token or userinfo, and say in claims which claim that is: claims = { groups = "…" }; it lists no scope "groups"'
+          : 'add "groups" to scopes where the provider knows that scope; some send groups without it',
       ),
     )
   }
@@ -193,4 +208,42 @@ function examineClaims({ metadata }: Probe, asked: AskedOfSignIn): readonly Find
       UNSTATED_HINT,
     ),
   )
+}
+
+/** Whether people come back who sign out at the provider too. */
+function examineSignOut(probe: Probe, addresses: readonly string[]): Promise<readonly Finding[]> {
+  if (probe.metadata.end_session_endpoint === undefined) return Promise.resolve([])
+  const hint = 'register exactly this address for the client at the provider, among those for after a sign-out'
+  return Promise.all(
+    addresses.map(async address => {
+      const { verdict, says } = await probe.askSignOut(address).catch(() => ({ verdict: 'unclear', says: null }))
+      if (verdict === 'good') return good(`comes back to ${address} after a sign-out`)
+      if (verdict === 'refused') return bad(`does not come back to ${address} after a sign-out (${says})`, hint)
+      return unseen(`does not say before a sign-out whether it comes back to ${address}`, hint)
+    }),
+  )
+}
+
+/** What a provider can be told to do for one client so that nobody signs in, and what it says of it in a sign-in alone. */
+function examineUnseen({ metadata }: Probe, { claimsFrom, idTokenAlgs }: ProviderConfig): readonly Finding[] {
+  const asksPerson = claimsFrom !== 'id_token' && metadata.userinfo_endpoint !== undefined
+  const signing = metadata.id_token_signing_alg_values_supported ?? []
+  const can = [
+    ...(signing.some(alg => !ASYMMETRIC_ALGORITHMS.includes(alg)) && idTokenAlgs === null
+      ? ['sign ID tokens with its secret (HS256)']
+      : []),
+    ...(isListed(metadata.id_token_encryption_alg_values_supported) ? ['encrypt ID tokens'] : []),
+    ...(asksPerson && isListed(metadata.userinfo_signing_alg_values_supported) ? ['sign userinfo'] : []),
+  ]
+  if (can.length === 0) return []
+  return [
+    unseen(
+      `can ${can.join(', ')} for a client, with which nobody signs in, and shows that in a sign-in alone`,
+      'sign in once, and look at the log; the usual settings of a client have none of that',
+    ),
+  ]
+}
+
+function isListed(algorithms: unknown): boolean {
+  return Array.isArray(algorithms) && algorithms.some(alg => alg !== 'none')
 }

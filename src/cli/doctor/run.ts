@@ -64,7 +64,7 @@ export async function runDoctor(
   io.stdout(
     isJson
       ? `${showJson({ ok: failures === 0, file, sections }, 2)}\n`
-      : `${renderSections(sections, io.colour.stdout)}\n${conclude(failures, countGrade(sections, 'warning'))}\n`,
+      : `${renderSections(sections, io.colour.stdout)}\n${conclude(failures, countGrade(sections, 'warning'), countGrade(sections, 'unseen'))}\n`,
   )
   return failures === 0 ? EXIT.ok : EXIT.failed
 }
@@ -112,8 +112,12 @@ function reachable({ host, port }: Extract<ListenAddress, { kind: 'tcp' }>): str
   return host.includes(':') ? `[${host === '::' ? '::1' : host}]:${port}` : `${host}:${port}`
 }
 
-function conclude(failures: number, warnings: number): string {
+function conclude(failures: number, warnings: number, unseen: number): string {
   const say = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+  if (failures === 0 && unseen > 0) {
+    const rest = warnings === 0 ? '' : `; ${say(warnings, 'warning')}`
+    return `Nothing fails of what can be asked${rest}; ${say(unseen, 'note')}: sign in once to see the rest.`
+  }
   if (failures === 0 && warnings === 0) return 'Nothing is wrong.'
   if (failures === 0) return `Nothing fails; ${say(warnings, 'warning')}.`
   return `${say(failures, 'failure')}${warnings === 0 ? '' : `, ${say(warnings, 'warning')}`}.`

@@ -1,20 +1,26 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
+import { withParameters } from '../addresses.ts'
 import { fromHere, isPlain, type Metadata } from '../endpoints.ts'
 import type { ProviderFetch } from '../http.ts'
-import { readTokenError } from '../tokens/error.ts'
+import { isOfTheMoment, readTokenError, type TokenError } from '../tokens/error.ts'
 import { bySecret, type ClientProof } from '../tokens/proof.ts'
 import { isPushed } from '../tokens/push.ts'
 import { askPocketIdCallback, isPocketId } from './pocket-id.ts'
 
-/** What asking came to: `unclear` where the provider's answer can mean either. */
-type Verdict = 'good' | 'refused' | 'unclear'
+/** What asking came to: `error` where it comes back, and says that nobody can sign in so; `unclear` where its answer can mean either. */
+type Verdict = 'good' | 'refused' | 'error' | 'unclear'
 
-/** A verdict with the provider's own word for it, where it has one. */
+/** A verdict with the provider's own words for it, where it has any. */
 export interface Answered {
   readonly verdict: Verdict
   readonly says: string | null
+}
+
+/** What a sign-in that was begun came to: `isOnOwnPage` where the provider tells an error to the person, and not to the client. */
+interface Begun extends Answered {
+  readonly isOnOwnPage: boolean
 }
 
 const UNCLEAR: Answered = { verdict: 'unclear', says: null }
@@ -37,39 +43,86 @@ export interface CallbackQuestion {
  * Throws `provider.down`.
  */
 export async function askCallback(question: CallbackQuestion): Promise<Answered> {
-  // Whoever wants all requests pushed refuses any other, whatever is in it.
-  const isRefusedUnpushed = isPushed(question.config, question.metadata)
-  const begun = isRefusedUnpushed ? { ...UNCLEAR, isOnOwnPage: false } : await askByBeginning(question)
+  if (isPushed(question.config, question.metadata)) return askPushed(question)
+  const begun = await askByBeginning(question, prompt => withPrompt(question.beginsAt, prompt))
+  if (begun.verdict === 'error') return explainError(question, begun.says ?? '')
   if (begun.verdict !== 'unclear') return begun
   const resolved = await askAtPocketId(question)
-  // Where that says anything, pushing would say no more, and might make an address known of a client that has none yet.
+  // Where that says anything but that requests have to be pushed, pushing would say no more, and might make an address known of a client that has none yet.
   if (resolved.verdict !== 'unclear' || (resolved.says !== null && !/pushed/i.test(resolved.says))) return resolved
-  const pushed = await askByPushing(question)
-  if (pushed.verdict !== 'unclear') return pushed
+  const pushed = await askByPushing(question, null)
+  if (pushed.verdict === 'good' && resolved.says !== null) return { verdict: 'error', says: resolved.says }
+  // What is wrong with pushing itself keeps nobody out who signs in without it.
+  if (pushed.verdict === 'good' || pushed.verdict === 'refused') return { verdict: pushed.verdict, says: pushed.says }
   // What is wrong with the request itself is told to the client, and the address to come back to or the client to the person (RFC 6749 §4.1.2.1).
   if (begun.isOnOwnPage) return { verdict: 'refused', says: begun.says }
   return { verdict: 'unclear', says: pushed.says ?? resolved.says ?? begun.says }
 }
 
-/** OpenID Connect Core §3.1.2.1, `prompt=none`. */
-async function askByBeginning(question: CallbackQuestion): Promise<Answered & { readonly isOnOwnPage: boolean }> {
-  const { beginsAt, redirectUri, metadata, config, fetch } = question
-  const address = new URL(beginsAt)
-  address.searchParams.set('prompt', 'none')
-  const response = await fetch(fromHere(address.href, config), { headers: { accept: 'text/html' } })
+/** Not every provider says that it is for want of pushing: one that takes the very same request pushed is asked, and that is said for it. */
+async function explainError(question: CallbackQuestion, says: string): Promise<Answered> {
+  const canPush = question.metadata.pushed_authorization_request_endpoint !== undefined
+  const isTaken = canPush && !/pushed/i.test(says) && (await askPushed(question)).verdict === 'good'
+  return { verdict: 'error', says: isTaken ? `${says}; takes the same request pushed` : says }
+}
+
+/** Where sign-ins are pushed, so is this one: whoever wants all requests so refuses any other, whatever is in it. */
+async function askPushed(question: CallbackQuestion): Promise<Answered> {
+  const resolved = await askAtPocketId(question)
+  if (resolved.verdict !== 'unclear' || (resolved.says !== null && !/pushed/i.test(resolved.says))) return resolved
+  const asked = await askByPushing(question, 'none')
+  // Where it is the prompt that it does not know, no sign-in has it.
+  const pushed = asked.verdict === 'error' ? await askByPushing(question, null) : asked
+  if (pushed.uri === null) return { verdict: pushed.verdict, says: pushed.says ?? resolved.says }
+  const { authorization_endpoint: endpoint } = question.metadata
+  const addressOf = (uri: string) =>
+    withParameters(new URL(endpoint), { client_id: question.config.clientId, request_uri: uri })
+  const begun = await askByBeginning(question, async prompt => {
+    const again = prompt === 'none' ? pushed : await askByPushing(question, prompt)
+    return addressOf(again.uri ?? '')
+  })
+  // It took the address already.
+  return begun.verdict === 'error' ? begun : { verdict: 'good', says: null }
+}
+
+type AddressOf = (prompt: 'none' | null) => string | Promise<string>
+
+/** By a sign-in in which nobody may be asked anything (OpenID Connect Core 1.0 §3.1.2.1), and as a browser begins it where that is refused. */
+async function askByBeginning(question: CallbackQuestion, addressOf: AddressOf): Promise<Begun> {
+  const first = await begin(question, await addressOf('none'))
+  if (first.verdict !== 'error') return first
+  const second = await begin(question, await addressOf(null))
+  // A provider that knows no prompt=none shows a page without it.
+  return second.verdict === 'unclear' && second.says === null ? { ...second, verdict: 'good' } : second
+}
+
+function withPrompt(beginsAt: string, prompt: 'none' | null): string {
+  return prompt === null ? beginsAt : withParameters(new URL(beginsAt), { prompt })
+}
+
+async function begin(question: CallbackQuestion, beginsAt: string): Promise<Begun> {
+  const { redirectUri, metadata, config, fetch } = question
+  const response = await fetch(fromHere(beginsAt, config), { headers: { accept: 'text/html' } })
   if (response.status >= 500) {
     throw new GateError('provider.down', `the authorization endpoint answered ${response.status}`)
   }
   const raw = response.headers.get('location')
   const location = raw === null ? null : URL.parse(raw, metadata.authorization_endpoint)
-  const says = location?.searchParams.get('error')?.slice(0, 200) ?? null
+  const error = location?.searchParams.get('error') ?? null
+  const says = error === null ? null : told(error, location?.searchParams.get('error_description') ?? '')
   if (location?.href.startsWith(redirectUri) === true) {
-    // Nobody is signed in there, so an error is what should come; any but these is about the request itself.
-    const isExpected = says === null || /_required$/.test(says)
-    return { verdict: isExpected ? 'good' : 'unclear', says, isOnOwnPage: false }
+    // Nobody is signed in there, so that is what should come; any but these is about the request itself.
+    const isExpected = error === null || /_required$/.test(error)
+    const verdict = isExpected ? 'good' : isOfTheMoment(error) ? 'unclear' : 'error'
+    return { verdict, says, isOnOwnPage: false }
   }
   const isOwn = location?.origin === new URL(metadata.authorization_endpoint).origin
   return { verdict: response.status >= 400 ? 'refused' : 'unclear', says, isOnOwnPage: isOwn && says !== null }
+}
+
+/** An error with what is said of it. */
+function told(word: string, description: string): string {
+  return (description === '' ? word : `${word}: ${description}`).slice(0, 200)
 }
 
 async function askAtPocketId({ config, metadata, redirectUri, fetch }: CallbackQuestion): Promise<Answered> {
@@ -83,23 +136,37 @@ async function askAtPocketId({ config, metadata, redirectUri, fetch }: CallbackQ
 }
 
 /** RFC 9126 §2.1 and §2.3: 201, or what is wrong. Up to 2.9 Pocket ID reads no Basic credentials there: the form is the second try. */
-async function askByPushing(question: CallbackQuestion): Promise<Answered> {
-  if (question.metadata.pushed_authorization_request_endpoint === undefined) return UNCLEAR
-  let answered = UNCLEAR
+async function askByPushing(
+  question: CallbackQuestion,
+  prompt: 'none' | null,
+): Promise<Answered & { readonly uri: string | null }> {
+  let answered = { ...UNCLEAR, uri: null as string | null }
+  if (question.metadata.pushed_authorization_request_endpoint === undefined) return answered
   for (const prove of proofsOf(question)) {
-    const response = await push(prove, question)
-    if (response.status === 201) return { verdict: 'good', says: null }
+    const response = await push(prove, withPrompt(question.beginsAt, prompt), question)
+    if (response.status === 201) return { verdict: 'good', says: null, uri: await uriOf(response) }
     const error = await readTokenError(response)
     const says = error === null ? null : `${error.description === '' ? error.word : error.description}`.slice(0, 200)
     const isRefused = response.status === 400 && isAboutCallback(`${error?.word} ${error?.description}`)
-    answered = { verdict: isRefused ? 'refused' : 'unclear', says }
-    if (isRefused) return answered
+    if (isRefused) return { verdict: 'refused', says, uri: null }
+    const isFault = response.status === 400 && error !== null && isAboutRequest(error)
+    answered = {
+      verdict: isFault ? 'error' : 'unclear',
+      says: isFault ? told(error.word, error.description) : says,
+      uri: null,
+    }
   }
   return answered
 }
 
-function push(prove: oauth.ClientAuth, asked: CallbackQuestion): Promise<Response> {
-  const { config, metadata, beginsAt, fetch } = asked
+async function uriOf(response: Response): Promise<string | null> {
+  const body: unknown = await response.json().catch(() => null)
+  const uri = typeof body === 'object' && body !== null && 'request_uri' in body ? body.request_uri : null
+  return typeof uri === 'string' ? uri : null
+}
+
+function push(prove: oauth.ClientAuth, beginsAt: string, asked: CallbackQuestion): Promise<Response> {
+  const { config, metadata, fetch } = asked
   const client = { client_id: config.clientId }
   return oauth.pushedAuthorizationRequest(metadata, client, prove, new URL(beginsAt).searchParams, {
     [oauth.customFetch]: fetch,
@@ -115,4 +182,9 @@ function proofsOf({ config, proof }: CallbackQuestion): readonly oauth.ClientAut
 /** Whether what a provider says is about the address to come back to, in its own words. */
 function isAboutCallback(says: string | null): boolean {
   return /redirect[ _]?ur[il]|invalid callback/i.test(says ?? '')
+}
+
+/** The words of RFC 6749 §4.1.2.1 about what is asked for, and not about who asks. */
+function isAboutRequest({ word }: TokenError): boolean {
+  return /^(?:invalid_request|invalid_scope|unauthorized_client|unsupported_response_type)$/.test(word)
 }

@@ -13,6 +13,7 @@ import { chooseProof } from '../tokens/proof.ts'
 import type { Wrong } from '../tokens/wrong.ts'
 import { type Answered, askCallback } from './callback.ts'
 import { askPocketIdClient, isPocketId } from './pocket-id.ts'
+import { askSignOut } from './sign-out.ts'
 
 /** What asking about a client came to, with the half of its credentials that is wrong; null where that cannot be told. */
 export interface ClientAnswered extends Answered {
@@ -35,6 +36,8 @@ export interface Probe {
   askCallback(redirectUri: string, asksOffline?: boolean): Promise<Answered>
   /** Whether a sign-in after one without a refresh token asks for `offline_access`. */
   readonly mayAskOffline: boolean
+  /** Whether it would come back to this address after a sign-out. Throws `provider.down`. */
+  askSignOut(returnTo: string): Promise<Answered>
 }
 
 /**
@@ -56,6 +59,7 @@ export async function probeProvider(
     metadata: known,
     clockAheadMs: await clockAhead(known, fetch, ports.now),
     askKeys: async () => void (await keys.get(known.jwks_uri)),
+    askSignOut: returnTo => askSignOut(config, known, fetch, returnTo),
     askClient: redirectUri => askClient(client, known, redirectUri, fetch),
     mayAskOffline: terms !== null,
     async askCallback(redirectUri, asksOffline = false) {

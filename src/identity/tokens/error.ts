@@ -27,6 +27,11 @@ const OF_THE_CLIENT = new Set([
 /** Words about the moment (RFC 6749 §4.1.2.1, RFC 8628 §3.5), in lower case. */
 const OF_THE_MOMENT = new Set(['temporarily_unavailable', 'server_error', 'slow_down'])
 
+/** Whether a provider's word says that another moment may be better. */
+export function isOfTheMoment(word: string): boolean {
+  return OF_THE_MOMENT.has(word.trim().toLowerCase())
+}
+
 /**
  * The error in a body that is a JSON object with one, whatever its Content-Type; null for any other body, such as the page of a
  * proxy that stands in for the provider. `response` is read.
@@ -60,6 +65,6 @@ export function blameFor(status: number, error: TokenError | null): Blame {
   if (word === 'invalid_grant') return 'grant'
   if (status === 401) return 'client'
   if (error !== null && status < 500 && OF_THE_CLIENT.has(word)) return 'client'
-  if (error === null || (status !== 400 && status !== 403 && status !== 200) || OF_THE_MOMENT.has(word)) return 'moment'
+  if (error === null || (status !== 400 && status !== 403 && status !== 200) || isOfTheMoment(word)) return 'moment'
   return 'grant'
 }

@@ -118,8 +118,11 @@ describe('sallyport doctor', () => {
     kept.behave({ discovery: listed, signsInAtOnce: true, forbidsOffline: true })
     const { code, out } = await examine({ issuer: kept.issuer })
     expect(out).toContain(`ok    comes back to ${PORTAL}/.sallyport/callback`)
-    expect(out).toContain('warn  does not take offline_access of this client, though it lists it (invalid_scope)')
-    expect([kept.asked.authorize, code]).toEqual([2, 0])
+    expect(out).toContain(
+      'warn  does not take offline_access of this client, though it lists it (invalid_scope: Invalid scopes)',
+    )
+    // An error is asked for once more, as a browser asks.
+    expect([kept.asked.authorize, code]).toEqual([3, 0])
     const off = await examine({ issuer: kept.issuer, portal: 'refresh = "off"' })
     expect(off.out).not.toContain('offline_access')
     expect(kept.lastAuthorize().get('scope')).toBe('openid profile email')

@@ -106,7 +106,11 @@ describe.each<PocketIdVersion>(['2.9', '2.14'])('doctor at Pocket ID %s', versio
 
   test('tells the same of a client that has to push its requests', async () => {
     await using there = await start(version, { requiresPushedAuthorizationRequests: true })
-    expect(lines(await examine(there))[1]).toBe(`  ok    comes back to ${CALLBACK}`)
+    const pushing = await examine(there, { provider: 'par = "always"' })
+    expect(lines(pushing)[1]).toBe(`  ok    comes back to ${CALLBACK}`)
+    const { code, out } = await examine(there)
+    expect(out).toMatch(/FAIL {2}answers a sign-in .* pushed\b.*\): nobody.*\n.*par = "always"/)
+    expect(code).toBe(1)
     const other = ['https://other.example.com/.sallyport/callback']
     await using wrong = await start(version, { requiresPushedAuthorizationRequests: true, callbackURLs: other })
     expect(lines(await examine(wrong))[1]).toStartWith(`  FAIL  does not come back to ${CALLBACK} (`)

@@ -22,6 +22,10 @@ export interface TestClient {
   /** Where it tells that someone has signed out (OpenID Connect Back-Channel Logout 1.0 §2.2). */
   readonly backchannel_logout_uri?: string
   readonly backchannel_logout_session_required?: boolean
+  readonly require_pushed_authorization_requests?: boolean
+  readonly id_token_signed_response_alg?: string
+  readonly id_token_encrypted_response_alg?: string
+  readonly userinfo_signed_response_alg?: string
 }
 
 /** Its first client is the gate, as far as a test does not say otherwise. */
@@ -122,6 +126,7 @@ async function configuration(options: TestProviderOptions): Promise<object> {
     jwks: { keys },
     // A test may put the clock of its gate forward, which then signs by it.
     clockTolerance: 60,
+    enabledJWA: { idTokenSigningAlgValues: ['HS256', 'RS256', 'ES256'] },
     cookies: { keys: ['a key for the cookies of a test'] },
     conformIdTokenClaims: options.tellsAll !== true,
     claims: {
@@ -134,6 +139,8 @@ async function configuration(options: TestProviderOptions): Promise<object> {
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: true },
       backchannelLogout: { enabled: true },
+      encryption: { enabled: true },
+      jwtUserinfo: { enabled: true },
       pushedAuthorizationRequests: {
         enabled: true,
         requirePushedAuthorizationRequests: options.requiresPushed === true,
