@@ -50,6 +50,8 @@ export async function verifyAccessToken(
   if (isOwnSubject(sub)) throw refusal('sub')
   if (exp === undefined) throw refusal('exp')
   if (iat === undefined || iat > expected.nowMs / 1000 + SKEW_S) throw refusal('iat')
+  // Whoever has no more than the token has not shown the key: as good as found in a log (RFC 7800 §3.1, RFC 9449 §7.2, RFC 8705 §3).
+  if (Object.hasOwn(claims, 'cnf')) throw refusal('cnf')
   const foreign = FOREIGN_CLAIMS[kind].find(name => Object.hasOwn(claims, name))
   if (foreign !== undefined) throw refusal(foreign)
   if (kind !== 'access' && !isForClient(claims, expected.clientId)) throw refusal('azp')

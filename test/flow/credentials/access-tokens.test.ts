@@ -63,6 +63,8 @@ test('RFC 9068: a provider’s access token lets in whom it names, with the role
   expect((await ask(gate, `Bearer ${admin}`, '/admin')).body).toBe('user-1 user admin')
 })
 
+const THUMBPRINT = 'juTdIdPzUa4RhOaHd4AKs7S3z5O_m-MZSgOd5EcfTqI'
+
 test.each<[string, Pick<Misbehaviour, 'claims' | 'header' | 'signing'>]>([
   ['unsigned', { signing: 'none' }],
   ['signed with the public key as a secret', { signing: 'hmac-public-key' }],
@@ -75,6 +77,16 @@ test.each<[string, Pick<Misbehaviour, 'claims' | 'header' | 'signing'>]>([
   ['with an empty subject', { claims: { sub: '' } }],
   ['typed as a logout token', { header: { typ: 'logout+jwt' } }],
   ['typed as something else', { header: { typ: 'dpop+jwt' } }],
+  // Keycloak 26.7.3 of a client with DPoP, and RFC 8705 §3.1.
+  [
+    'bound to a key of its client (DPoP)',
+    {
+      header: { typ: 'JWT' },
+      claims: { typ: 'DPoP', azp: 'cli-dpop', cnf: { jkt: THUMBPRINT, 'kc-jkt-type': 'DPoP' } },
+    },
+  ],
+  ['bound to a certificate of its client (mTLS)', { claims: { cnf: { 'x5t#S256': THUMBPRINT } } }],
+  ['bound to what nobody knows', { claims: { cnf: null } }],
   ['that is an ID token, by its nonce', { header: { typ: 'JWT' }, claims: { nonce: 'n' } }],
   ['that is an ID token, by its at_hash', { header: { typ: 'JWT' }, claims: { at_hash: 'h' } }],
 ])('a token %s is refused with 401, never a redirect, and nothing is forwarded', async (_title, over) => {
@@ -155,6 +167,7 @@ describe('with bearer_id_tokens = true', () => {
     ['with a subject of ours', { claims: { sub: 'htpasswd:ada' } }],
     ['made for another client', { claims: { azp: 'other' } }],
     ['for several, of whom none is said', { claims: { aud: [provider.clientId, 'other'] } }],
+    ['bound to a key of its client', { claims: { cnf: { jkt: THUMBPRINT } } }],
     ['typed as a logout token', { header: { typ: 'logout+jwt' } }],
     ['that is a logout token', { claims: { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } } }],
   ])('one %s is refused with 401, and nothing is forwarded', async (_title, over) => {
@@ -242,6 +255,7 @@ describe('an audience of a route', () => {
     expect(await status(await forClient(), '/reports')).toBe(401)
     expect(await status(await forClient({ nonce: 'n' }))).toBe(401)
     expect(await status(await forClient({ at_hash: 'h' }))).toBe(401)
+    expect(await status(await forClient({ cnf: { jkt: THUMBPRINT } }))).toBe(401)
     expect(await status(await forClient({ azp: 'somebody-else' }))).toBe(401)
     expect(await status(await forClient({ client_id: undefined, sub: provider.clientId }))).toBe(403)
     expect(gate.told('whoever is given an access token of this client').length).toBeGreaterThan(0)
