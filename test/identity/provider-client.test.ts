@@ -391,6 +391,11 @@ describe('keys', () => {
   })
 })
 
+test('invalid_request is about this program where a code was to be redeemed', async () => {
+  bad.behave({ instead: { token: () => Response.json({ error: 'invalid_request' }, { status: 400 }) } })
+  expect((await refusal(signIn())).facts).toMatchObject({ is_about: 'client', provider_error: 'invalid_request' })
+})
+
 describe('the answer in the browser', () => {
   test.each([
     ['RFC 9207: a missing iss where it is announced', { iss: undefined }, 'provider.issuer'],

@@ -144,7 +144,7 @@ const JSON_TYPE = { 'content-type': 'application/json' }
 
 describe('a refresh that the provider refuses is the end of the sign-in', () => {
   const measured = recorded.rows.filter(({ isAbout }) => isAbout === 'person')
-  test('there are words that were measured', () => expect(measured).toHaveLength(2))
+  test('there are words that were measured', () => expect(measured).toHaveLength(6))
   test.each(measured.map(row => [`${row.program}, ${row.when}`, row] as const))(
     'in its own words (%s)',
     async (_, row) => {
@@ -156,6 +156,7 @@ describe('a refresh that the provider refuses is the end of the sign-in', () => 
   const challenge = { ...JSON_TYPE, 'www-authenticate': 'Bearer error="invalid_token"' }
   const CASES: readonly [string, number, unknown, string, Record<string, string>?][] = [
     ['access_denied with 400', 400, { error: 'access_denied' }, 'access_denied'],
+    ['invalid_request with 400, as Dex has it', 400, { error: 'invalid_request' }, 'invalid_request'],
     ['access_denied with 403', 403, { error: 'access_denied' }, 'access_denied'],
     ['interaction_required', 400, { error: 'interaction_required' }, 'interaction_required'],
     ['invalid_scope', 400, { error: 'invalid_scope' }, 'invalid_scope'],
@@ -273,19 +274,24 @@ describe('a refresh says nothing of the person', () => {
     expect((await refusal(refresh({}, how))).code).toBe(code)
   })
 
-  const ABOUT_US = ['invalid_client', 'unauthorized_client', 'unsupported_grant_type', 'invalid_request']
+  const ABOUT_US = ['invalid_client', 'unauthorized_client', 'unsupported_grant_type']
   const ABOUT_THE_MOMENT = ['temporarily_unavailable', 'server_error', 'slow_down']
   test.each(
-    [...ABOUT_US, ...ABOUT_THE_MOMENT].flatMap(error => [
-      [error, 400],
-      [error, 403],
-    ]),
+    [...ABOUT_US, ...ABOUT_THE_MOMENT]
+      .flatMap((error): [string, number][] => [
+        [error, 400],
+        [error, 403],
+      ])
+      .concat([
+        ['invalid_request', 401],
+        ['invalid_request', 403],
+      ]),
   )('with the word %s and %d', async (error, status) => {
     expect((await refusal(refresh({}, answering(status, { error }, JSON_TYPE)))).code).toBe('provider.token')
   })
 
   const measured = recorded.rows.filter(({ isAbout }) => isAbout !== 'person')
-  test('there are words that were measured', () => expect(measured).toHaveLength(4))
+  test('there are words that were measured', () => expect(measured).toHaveLength(7))
   test.each(measured.map(row => [`${row.program}, ${row.when}`, row] as const))(
     'in its own words (%s)',
     async (_, row) => {
@@ -380,7 +386,7 @@ test('no refresh token reaches an error, though the provider repeats it', async 
   const client = clientOf()
   const held = await signIn(client)
   const says = () =>
-    Response.json({ error: 'invalid_request', error_description: `what is ${held.refreshToken}?` }, { status: 400 })
+    Response.json({ error: 'invalid_client', error_description: `what is ${held.refreshToken}?` }, { status: 400 })
   bad.behave({ instead: { token: says } })
   const error = await client.refresh(held).catch((thrown: unknown) => thrown)
   if (!(error instanceof GateError)) throw new Error('not refused')

@@ -20,6 +20,8 @@ export interface TokenRequest {
   readonly tellOdd: (members: readonly string[]) => void
   /** What is redeemed: a provider may repeat it in an error, and it must not reach a log. */
   readonly secrets: readonly (string | null)[]
+  /** Whether a refresh token is redeemed. */
+  readonly isRefresh?: boolean
 }
 
 /** How the library is called: the server as it is to see it, its client, the client's proof, and our own fetch. */
@@ -123,11 +125,12 @@ export function refusedBy(
   thrown: unknown,
   status: number,
   said: TokenError | null,
-  request: Pick<TokenRequest, 'config' | 'proof' | 'secrets'>,
+  request: Pick<TokenRequest, 'config' | 'proof' | 'secrets' | 'isRefresh'>,
 ): GateError {
   const { code, what, missing } = ENDPOINTS[endpoint]
   const error = said !== null ? scrub(said.word, request, 64) : status === 401 ? 'invalid_client' : null
-  const wrong = wrongBy(status, said)
+  const about = blameFor(status, said, request.isRefresh === true)
+  const wrong = wrongBy(status, said) ?? (about === 'grant' && request.isRefresh === true ? 'code' : null)
   const isProof = wrong === 'client' && request.proof.method === 'private_key_jwt'
   const says = scrub(said?.description ?? '', request, 200)
   return new GateError(code, `${what} of ${request.config.issuer} did not give ${missing}`, {
@@ -135,7 +138,7 @@ export function refusedBy(
     facts: {
       provider: request.config.name,
       status,
-      is_about: blameFor(status, said),
+      is_about: about,
       ...(wrong === null ? {} : { wrong }),
       client_auth: request.proof.method,
       ...(error === null ? {} : { provider_error: error }),

@@ -59,12 +59,17 @@ export async function readTokenError(response: Pick<Response, 'json'>): Promise<
  * RFC 6749 §5.2 knows one word for a refresh token that is no longer good, `invalid_grant`; providers have many, in prose too.
  * So 400 and 403, and GitHub's 200, with any error are about the grant, unless the word is known to be about something else: whoever was put out
  * must not stay in because a provider says so in words of its own. A 404, a 5xx, and whatever is not JSON say nothing of anybody.
+ * Dex says `invalid_request` of a refresh token that was revoked: a refresh has nothing else that changes from one to the next.
  */
-export function blameFor(status: number, error: TokenError | null): Blame {
+export function blameFor(status: number, error: TokenError | null, isRefresh: boolean): Blame {
   const word = error?.word.trim().toLowerCase() ?? ''
-  if (word === 'invalid_grant') return 'grant'
+  if (word === 'invalid_grant' || isRevokedAtDex(status, word, isRefresh)) return 'grant'
   if (status === 401) return 'client'
   if (error !== null && status < 500 && OF_THE_CLIENT.has(word)) return 'client'
   if (error === null || (status !== 400 && status !== 403 && status !== 200) || isOfTheMoment(word)) return 'moment'
   return 'grant'
+}
+
+function isRevokedAtDex(status: number, word: string, isRefresh: boolean): boolean {
+  return isRefresh && status === 400 && word === 'invalid_request'
 }

@@ -122,7 +122,7 @@ export async function redeemRefreshToken(
   }
   try {
     const tokens = await askTokens(
-      { ...request, fetch, secrets: [refreshToken] },
+      { ...request, fetch, secrets: [refreshToken], isRefresh: true },
       ({ client, auth, options }) => oauth.refreshTokenGrantRequest(metadata, client, auth, refreshToken, options),
       ({ server, client }, response) => oauth.processRefreshTokenResponse(server, client, response),
     )
