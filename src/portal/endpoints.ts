@@ -7,6 +7,7 @@ import type { GuestLinks } from '../session/credentials/guest-links.ts'
 import type { Grants } from '../session/grants/grants.ts'
 import type { Directories } from '../session/pushed/directories.ts'
 import type { Session, Sessions } from '../session/session.ts'
+import { CLIENT_KEYS_MAX_AGE_S, type ClientKeys } from '../session/signing/client-keys.ts'
 import { KEY_SET_MAX_AGE_S } from '../session/signing/keys.ts'
 import type { Signing } from '../session/signing/signing.ts'
 import { type AdminTools, showAdmin } from './account/admin.tsx'
@@ -54,6 +55,7 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly sessions: Sessions & { readonly links: GuestLinks } & {
     readonly tokens: ApiTokens
     readonly signing: Signing
+    readonly clientKeys: Pick<ClientKeys, 'listed'>
     readonly directories: Directories
     readonly grants: Grants
   }
@@ -109,6 +111,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'file', get: signedIn(showFile) },
   { page: 'edit', get: signedIn(editFile), post: signedIn(takeEdit) },
   { page: 'jwks.json', get: sendKeySet },
+  { page: 'client-jwks.json', get: whereThatIs(isPortalHost, sendClientKeys) },
   { page: 'guests', get: signedIn(guestsPage.show), post: signedIn(guestsPage.change) },
   { page: 'guest', get: showInvitation, post: acceptInvitation },
   { page: 'kept', get: signedIn(showKept), post: signedIn(discardKept) },
@@ -177,4 +180,10 @@ function whereThatIs(isHere: (ctx: PortalRequest) => boolean, answer: Handler): 
 
 async function sendKeySet(_ctx: PortalRequest, { sessions }: PortalTools): Promise<Response> {
   return keySetAnswer(await sessions.signing.published(), KEY_SET_MAX_AGE_S)
+}
+
+/** The keys by which this portal is a client of its providers (RFC 7523 §3): providers fetch them, without any cookie. */
+async function sendClientKeys({ portal, providers }: PortalRequest, { sessions }: PortalTools): Promise<Response> {
+  const clients = portal.providers.flatMap(name => providers.get(name) ?? [])
+  return keySetAnswer(await sessions.clientKeys.listed(clients), CLIENT_KEYS_MAX_AGE_S)
 }

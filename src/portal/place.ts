@@ -19,6 +19,7 @@ export type OwnPage =
   | 'tokens'
   | 'icons'
   | 'jwks.json'
+  | 'client-jwks.json'
   | 'kept'
   | 'admin'
   | 'audit'

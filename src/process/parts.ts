@@ -95,6 +95,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     onRead: loaded => listening().onRead(loaded),
     onChange(next, previous) {
       texts = textsToShow(next.snapshot.config, next.texts)
+      void sessions.clientKeys.note(next.snapshot.config.providers.values())
       listening().onChange(next, previous)
     },
     onMend: () => tellMended(worker?.fileLog ?? ports.log),
@@ -126,6 +127,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     auditLines: ports.log,
   })
   void audit.announce()
+  void sessions.clientKeys.note(config.providers.values())
   // Names may have left their file while nothing ran; one process of several looks.
   if (worker === undefined || worker.index === 1) void sessions.lookForLeftBehind()
   const fileAudit = auditOfFile(audit, worker)

@@ -25,6 +25,7 @@ import { type AskProvider, createRefreshes } from './refresh.ts'
 import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './session.ts'
+import { type ClientKeys, createClientKeys } from './signing/client-keys.ts'
 import { createSigning, type Signing } from './signing/signing.ts'
 import { createAllowances } from './spent/allowances.ts'
 import { createOnce } from './spent/single-use.ts'
@@ -50,6 +51,8 @@ export interface OpenSessions extends Sessions {
   rejoined(session: Session): Session
   /** The keys with which applications are told who someone is. */
   readonly signing: Signing
+  /** The keys by which our clients prove themselves to providers. */
+  readonly clientKeys: ClientKeys
   /** Tokens of the provider, for applications that are to have them. */
   readonly providerTokens: ProviderTokens
   /** How many sign-ins are kept that have not come to their end. Throws `session.store`. */
@@ -223,6 +226,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       return identity === session.identity ? session : Object.freeze({ ...session, identity })
     },
     signing,
+    clientKeys: createClientKeys(store, sealer, ports),
     providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
     directories,
     ...createStart({ store, once, sealer, ports, memory, followers, isBarredNow: directories.isBarredNow, signedOut }),

@@ -29,6 +29,7 @@ const ADDRESSES = [
   { page: 'again', allow: 'POST' },
   { page: 'ask', allow: 'POST' },
   { page: 'jwks.json', allow: READ },
+  { page: 'client-jwks.json', allow: READ },
 ] as const
 
 describe('what each address of ours takes', () => {

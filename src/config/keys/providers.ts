@@ -162,7 +162,7 @@ export const PROVIDER = {
     pemFile,
     'client-key.pem',
     'none',
-    'Instead of a secret: a private key of your own (RSA, EC or Ed25519; PEM, or one JWK), with which the client signs who it is (`private_key_jwt`). Read again when it changes; `sallyport client-key` prints what the provider has to know of it.',
+    'Instead of a secret: a private key of your own (RSA, EC or Ed25519; PEM, or one JWK), with which the client signs who it is (`private_key_jwt`). Read again when it changes; `sallyport client-key` prints what the provider has to know of it, and the portal has that at `/.sallyport/client-jwks.json`.',
   ),
   client_assertion_file: optional(
     parsed({ label: 'file', expected: 'the path of a file' }, good),

@@ -111,12 +111,21 @@ export async function publicClientKey(text: string): Promise<JWK> {
   const { key, kid, algorithms } = readKey(text)
   const jwk = await exportJWK(createPublicKey(key))
   const [alg] = algorithms
-  return {
+  return publicMembers({
     ...jwk,
     kid: kid ?? (await calculateJwkThumbprint(jwk)),
     use: 'sig',
     ...(algorithms.length === 1 && alg !== undefined ? { alg } : {}),
-  }
+  })
+}
+
+/** What of a key of a client anybody may read: whatever else a key has, now or in a later standard, stays here. */
+const PUBLIC_MEMBERS = ['kty', 'crv', 'x', 'y', 'n', 'e', 'kid', 'use', 'alg']
+
+/** A key with its public members alone, as far as they are text. */
+export function publicMembers(key: object): JWK {
+  const members = PUBLIC_MEMBERS.map(name => [name, Reflect.get(key, name)] as const)
+  return Object.fromEntries(members.filter(([, value]) => typeof value === 'string'))
 }
 
 function readKey(text: string): ParsedClientKey {

@@ -45,6 +45,7 @@ const PAGES = [
   'kept',
   'admin',
   'jwks.json',
+  'client-jwks.json',
   'provider-logout',
   'backchannel-logout',
   'frontchannel-logout',

@@ -60,7 +60,7 @@ function faultOf(given: object): Response | null {
 }
 
 /** Every setting that a request may make; what it leaves out is as if it had never been set. */
-function settingsOf(given: object): Omit<PocketIdClient, 'id' | 'secrets' | 'allowedUserGroups'> {
+function settingsOf(given: object): Omit<PocketIdClient, 'id' | 'secrets' | 'allowedUserGroups' | 'credentials'> {
   return {
     name: text(given, 'name') ?? '',
     callbackURLs: texts(given, 'callbackURLs'),
@@ -99,7 +99,7 @@ function metaOf({ id, name, launchURL }: PocketIdClient): object {
 function describe({ groups }: PocketIdState, client: PocketIdClient, status = 200): Response {
   const { secrets: _, allowedUserGroups, ...settings } = client
   const allowed = allowedUserGroups.flatMap(id => groups.get(id) ?? [])
-  return Response.json({ ...metaOf(client), ...settings, credentials: {}, allowedUserGroups: allowed }, { status })
+  return Response.json({ ...metaOf(client), ...settings, allowedUserGroups: allowed }, { status })
 }
 
 function listClients({ clients }: PocketIdState, query: URLSearchParams): Response {

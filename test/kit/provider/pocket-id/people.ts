@@ -33,6 +33,14 @@ export function pocketIdUser(username: string, changed: Partial<PocketIdUser> = 
   }
 }
 
+/** Somebody whose assertions stand for a client's secret, and where their keys are. */
+export interface FederatedIdentity {
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: string
+  readonly jwks: string
+}
+
 /** A client as its API describes it. */
 export interface PocketIdClient {
   readonly id: string
@@ -48,6 +56,7 @@ export interface PocketIdClient {
   readonly isGroupRestricted: boolean
   /** Ids of groups. */
   readonly allowedUserGroups: readonly string[]
+  readonly credentials: { readonly federatedIdentities?: readonly FederatedIdentity[] }
 }
 
 /** A client as `init` makes one, changed where a test says so. */
@@ -64,6 +73,7 @@ export function pocketIdClient(id: string, changed: Partial<PocketIdClient> = {}
     requiresPushedAuthorizationRequests: false,
     isGroupRestricted: false,
     allowedUserGroups: [],
+    credentials: {},
     ...changed,
   }
 }

@@ -1,3 +1,4 @@
+import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose'
 import { plant } from '../../log/planted.ts'
 import type { KnownClient } from '../../toml.ts'
 import { administer, POCKET_ID_KEY } from './admin.ts'
@@ -30,6 +31,8 @@ export interface PocketIdOptions {
   /** Whether its API gives out secrets, as it does unless a test says otherwise. */
   readonly givesSecrets?: boolean
   readonly nowS?: () => number
+  /** How it fetches the keys of those whose assertions count for a client. */
+  readonly fetchKeys?: (address: string) => Promise<Response>
 }
 
 /** One request that it was asked. */
@@ -65,7 +68,7 @@ export interface PocketId extends KnownClient, PocketIdState, AsyncDisposable {
  * source says. Ends with its scope, or by `stop`.
  */
 export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
-  const { version, nowS = () => Math.floor(Date.now() / 1000) } = options
+  const { version, nowS = () => Math.floor(Date.now() / 1000), fetchKeys = address => fetch(address) } = options
   const given = options.clients ?? [pocketIdClient('gate', { secrets: ['secret-of-the-gate'] })]
   for (const { secrets } of given) for (const secret of secrets) plant(secret, 'secret of a client')
   const users = new Map((options.users ?? [pocketIdUser('ada')]).map(user => [user.username, user]))
@@ -120,7 +123,7 @@ export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
       case '/.well-known/jwks.json':
         return Response.json(tokens.keys())
       case '/api/oidc/token': {
-        const client = authenticate(state, form, request.headers.get('authorization'))
+        const client = await authenticate(state, form, request.headers.get('authorization'), fetchKeys)
         return typeof client === 'string' ? refuse(version, client) : tokens.redeem(form, client)
       }
       case '/api/oidc/par':
@@ -138,9 +141,9 @@ export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
     }
   }
 
-  function push(form: URLSearchParams, authorization: string | null): Response {
+  async function push(form: URLSearchParams, authorization: string | null): Promise<Response> {
     // Up to 2.9 this one endpoint reads no Basic credentials.
-    const client = authenticate(state, form, version === '2.9' ? null : authorization)
+    const client = await authenticate(state, form, version === '2.9' ? null : authorization, fetchKeys)
     if (typeof client === 'string') return refuse(version, client)
     if (version === '2.9' && client.isPublic) return refuse(version, 'public client')
     const address = form.get('redirect_uri') ?? ''
@@ -208,12 +211,17 @@ export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
   }
 }
 
-/** Who asks, by its secret in Basic or in the form, or what is wrong with that. A public client has no secret. */
-function authenticate(
+type FetchKeys = (address: string) => Promise<Response>
+
+/** Who asks, by an assertion, or its secret in Basic or in the form, or what is wrong with that. A public client has no secret. */
+async function authenticate(
   state: PocketIdState,
   form: URLSearchParams,
   authorization: string | null,
-): PocketIdClient | Fault {
+  fetchKeys: FetchKeys,
+): Promise<PocketIdClient | Fault> {
+  const assertion = form.get('client_assertion')
+  if (assertion !== null) return byAssertion(state, form.get('client_id') ?? '', assertion, fetchKeys)
   const basic = /^Basic (.+)$/i.exec(authorization ?? '')?.[1]
   const [name, ...rest] = basic === undefined ? [] : Buffer.from(basic, 'base64').toString().split(':')
   const decode = (text: string) => new URLSearchParams(`x=${text}`).get('x') ?? ''
@@ -225,4 +233,26 @@ function authenticate(
   if (client.isPublic) return client
   if (secret === '') return 'no client'
   return client.secrets.includes(secret) ? client : 'wrong secret'
+}
+
+/** A client by an assertion of somebody whom it names, whose keys are fetched from their address. It knows no other place for a client's key. */
+async function byAssertion(
+  state: PocketIdState,
+  id: string,
+  assertion: string,
+  fetchKeys: FetchKeys,
+): Promise<PocketIdClient | Fault> {
+  const client = state.clients.get(id)
+  if (client === undefined) return 'unknown client'
+  try {
+    const { iss } = decodeJwt(assertion)
+    const trusted = client.credentials.federatedIdentities?.find(({ issuer }) => issuer === iss)
+    if (trusted === undefined) return 'wrong assertion'
+    const { issuer, subject, audience, jwks } = trusted
+    const keys: JSONWebKeySet = (await (await fetchKeys(jwks)).json()) as JSONWebKeySet
+    await jwtVerify(assertion, createLocalJWKSet(keys), { issuer, subject, audience })
+    return client
+  } catch {
+    return 'wrong assertion'
+  }
 }

@@ -5,6 +5,7 @@ export type Fault =
   | 'no client'
   | 'unknown client'
   | 'wrong secret'
+  | 'wrong assertion'
   | 'wrong code'
   | 'wrong verifier'
   | 'wrong refresh token'
@@ -21,6 +22,8 @@ const SENTENCES: Readonly<Record<Fault, readonly [status: number, error: string]
   'no client': [400, 'Client id or secret not provided'],
   'unknown client': [404, 'Client not found'],
   'wrong secret': [401, 'Invalid client secret'],
+  // Not recorded.
+  'wrong assertion': [401, 'Invalid client assertion'],
   'wrong code': [400, 'Invalid authorization code'],
   'wrong verifier': [400, 'Invalid code verifier'],
   'wrong refresh token': [400, 'Refresh token is invalid or expired'],
@@ -40,6 +43,7 @@ const CODES: Readonly<Record<Fault, readonly [status: number, error: string, des
   'no client': NO_CLIENT,
   'unknown client': NO_CLIENT,
   'wrong secret': NO_CLIENT,
+  'wrong assertion': NO_CLIENT,
   'wrong code': [400, 'invalid_grant', 'The provided authorization grant is invalid, expired or revoked.'],
   'wrong verifier': [400, 'invalid_grant', 'The PKCE code challenge did not match the code verifier.'],
   'wrong refresh token': [400, 'invalid_grant', 'The provided authorization grant is invalid, expired or revoked.'],
