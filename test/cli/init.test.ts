@@ -183,8 +183,8 @@ describe('init without a terminal', () => {
         'http://auth.example.com',
         ...PLACE,
       ],
-      1,
-      'is plain HTTP',
+      2,
+      '--tls plain in a network of plain HTTP',
     ],
   ]
   for (const [about, argv, code, say] of slips) {
