@@ -155,7 +155,7 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   },
   'provider.request': {
     cause:
-      'The provider did not take the authorization request that was pushed to it (RFC 9126): the client, its callback or a scope.',
+      'The provider did not take what it was asked, whether that was pushed to it (RFC 9126) or not: the client, its callback, a scope.',
     mend: 'The log has its word for it; `sallyport doctor` asks the same.',
   },
   'provider.token': {

@@ -1,11 +1,13 @@
 import { type Facts, GateError } from '../base/errors.ts'
 import type { Metadata } from './endpoints.ts'
+import { mendOf } from './mend.ts'
 
 /**
  * Checks the parameters with which a provider sent the browser back, before anything in them is used.
  *
  * Throws `sign_in.callback` (a parameter twice, no code, a packed response), `provider.issuer` (RFC 9207 iss missing where
- * it is announced, or another's), `sign_in.state`, and `provider.refused` for an error answer.
+ * it is announced, or another's), `sign_in.state`, and for an error answer `provider.request` where that is about what was asked, else
+ * `provider.refused`.
  * Source: RFC 6749 §4.1.2 and §3.1 (no parameter twice), RFC 9207 §2.4.
  */
 export function readAnswer(answer: URLSearchParams, metadata: Metadata, state: string): void {
@@ -45,8 +47,21 @@ export function repeatedName(query: URLSearchParams): string | null {
   return null
 }
 
+/** Errors about what was asked, and not about who signs in (RFC 6749 §4.1.2.1, OpenID Connect Core 1.0 §3.1.2.6). */
+const OF_THE_REQUEST = new Set(
+  'invalid_request unauthorized_client unsupported_response_type invalid_scope invalid_request_uri invalid_request_object request_not_supported request_uri_not_supported'.split(
+    ' ',
+  ),
+)
+
 function refusedError(error: string, description: string | null, issuer: string): GateError {
   const facts: Facts = { issuer, provider_error: error.slice(0, 64), provider_says: description?.slice(0, 200) }
+  if (OF_THE_REQUEST.has(error)) {
+    return new GateError('provider.request', 'the provider answered with an error about what it was asked', {
+      hint: mendOf(error, description ?? '') ?? 'run "sallyport doctor"; the provider’s own log says more',
+      facts,
+    })
+  }
   return new GateError('provider.refused', 'the provider answered with an error instead of a code', {
     hint:
       error === 'access_denied'

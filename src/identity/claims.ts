@@ -97,11 +97,31 @@ export function createIdentityReader(naming: Naming, { log }: Pick<Ports, 'log'>
     }
   }
 
+  /** Names that somebody has come with, or that were told. */
+  const known = new Set<string>()
+
+  /** Once for each name that nobody has come with so far: a mapper may be missing there. */
+  function tellAbsent(claims: Readonly<Record<string, unknown>>): void {
+    const absent: string[] = []
+    for (const name of naming.namedClaims) {
+      if (known.has(name)) continue
+      known.add(name)
+      if (!isStated(claims, name)) absent.push(name)
+    }
+    if (absent.length === 0) return
+    log.info('A provider does not state claims that the file names: no rule that asks for them holds', {
+      provider: naming.name,
+      claims: absent.map(shownName),
+      hint: 'where people have them, let the provider put them into the ID token or userinfo; else see how they are spelled',
+    })
+  }
+
   return (issuer, subject, verified) => {
     const { groups: stated, ...claims } = renameClaims(verified, naming.claims)
     const groups = readGroups(verified, stated, naming)
     const kept = keepClaims(ofThePerson(groups === undefined ? claims : { ...claims, groups }), naming.namedClaims)
     tell(kept, subject)
+    tellAbsent(verified)
     const identity = makeIdentity(naming.name, issuer, subject, boundClaims(kept.claims, naming))
     return naming.prefix === '' ? identity : Object.freeze({ ...identity, prefix: naming.prefix })
   }
@@ -115,6 +135,16 @@ const shownName = (name: string) => name.slice(0, 100)
 /** Whether somebody's groups are kept elsewhere by their provider, so that nothing is known of them. */
 export function lacksGroups({ claims }: Identity): boolean {
   return claims.groups === null
+}
+
+/** Whether a claim is there by its name as the file has it, where a point leads into a table. */
+function isStated(claims: Readonly<Record<string, unknown>>, name: string): boolean {
+  if (Object.hasOwn(claims, name)) return true
+  for (let at = name.indexOf('.'); at > 0; at = name.indexOf('.', at + 1)) {
+    const inner = Object.hasOwn(claims, name.slice(0, at)) ? claims[name.slice(0, at)] : undefined
+    if (isTable(inner) && isStated(inner, name.slice(at + 1))) return true
+  }
+  return false
 }
 
 function isTable(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -140,7 +140,7 @@ async function discover(config: Placed, fetchProvider: ProviderFetch): Promise<M
   const response = await fetchProvider(address, { headers: { accept: 'application/json' } })
   if (response.status !== 200) {
     throw new GateError('provider.down', `discovery at ${shown} answered ${response.status}`, {
-      hint: 'open that address in a browser: it has to show a JSON document; check issuer (or metadata_url)',
+      hint: await hintForMissing(config, response),
       facts: { ...facts, status: response.status },
     })
   }
@@ -169,6 +169,18 @@ async function discover(config: Placed, fetchProvider: ProviderFetch): Promise<M
     })
   }
   return placeEndpoints(document, config)
+}
+
+/** Keycloak says that it knows no such realm, and has been without `/auth` since 17. */
+async function hintForMissing({ issuer, metadataUrl }: Placed, response: Response): Promise<string> {
+  const { origin, pathname } = new URL(issuer)
+  const isOfRealm = /\brealm\b/i.test((await response.text()).slice(0, 1000))
+  const [, realm] = /^\/auth\/realms\/([^/]+)\/?$/.exec(pathname) ?? []
+  if (metadataUrl === null && response.status === 404 && realm !== undefined) {
+    return `Keycloak has no /auth since 17, unless it is told so: try issuer = "${origin}/realms/${realm}"`
+  }
+  if (isOfRealm) return `write the realm as the provider has it, capitals too: issuer = "${origin}/realms/REALM"`
+  return 'open that address in a browser: it has to show a JSON document; check issuer (or metadata_url). Of Keycloak it is one of a realm: https://HOST/realms/REALM'
 }
 
 function otherIssuer(ownName: string, { issuer, internalUrl }: Placed, facts: Facts): GateError {

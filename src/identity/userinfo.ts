@@ -34,9 +34,15 @@ async function fetchUserinfo(request: {
     })
     status = response.status
     const type = response.headers.get('content-type') ?? ''
-    if (/^application\/jwt\b/i.test(type)) throw new Error('the answer is a signed token')
+    if (/^application\/jwt\b/i.test(type)) {
+      throw new GateError('provider.userinfo', `the userinfo endpoint of ${config.issuer} signs its answers`, {
+        hint: 'let the provider sign them for this client no longer; or write claims_from = "id_token", where the ID token has all claims',
+        facts: { provider: config.name, status, check: 'signed' },
+      })
+    }
     return await oauth.processUserInfoResponse(metadata, client, request.subject, response)
   } catch (thrown) {
+    if (thrown instanceof GateError && thrown.code === 'provider.userinfo') throw thrown
     throw new GateError('provider.userinfo', `the userinfo endpoint of ${config.issuer} gave no usable answer`, {
       hint: 'the provider’s own log says more; it has to answer with JSON and the same sub as in the ID token',
       facts: { provider: config.name, status },

@@ -611,3 +611,105 @@ describe('no secret reaches a log', () => {
     }
   })
 })
+
+describe('a mistake of the set-up is named with what helps, as the provider answered it', () => {
+  const says = (error: string, error_description: string) => ({ code: undefined, error, error_description })
+  test.each([
+    [
+      'Keycloak: pushed requests alone',
+      says('invalid_request', 'Pushed Authorization Request is only allowed.'),
+      /par = "always"/,
+    ],
+    [
+      'oidc-provider: pushed requests alone',
+      says('invalid_request', 'Pushed Authorization Request must be used'),
+      /par = "always"/,
+    ],
+    ['Keycloak: an unknown scope', says('invalid_scope', 'Invalid scopes: openid groups'), /see scopes/],
+    ['Keycloak: no PKCE', says('invalid_request', 'Invalid parameter: code_challenge'), /S256/],
+    [
+      'Keycloak: no standard flow',
+      says('unauthorized_client', 'Standard flow is disabled for the client.'),
+      /standard flow/,
+    ],
+  ])('%s, which is not about the person', async (_, answer, hint) => {
+    const { code, facts, hint: told } = await refusal(signIn({ answer }))
+    expect([code, facts.provider_error, told]).toEqual(['provider.request', answer.error, expect.stringMatching(hint)])
+  })
+
+  test('Keycloak: a wrong secret is about the client, with 401', async () => {
+    const wrong = { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' }
+    bad.behave({ instead: { token: () => Response.json(wrong, { status: 401 }) } })
+    const { facts, hint } = await refusal(signIn())
+    expect([facts.wrong, hint]).toEqual(['client', expect.stringMatching(/client_secret.*client_key/)])
+    bad.behave({ instead: { token: () => Response.json(wrong, { status: 400 }) } })
+    expect((await refusal(signIn())).facts.wrong).toBe('flow')
+  })
+
+  test('userinfo that is signed', async () => {
+    const signed = () => new Response('e30.e30.e30', { headers: { 'content-type': 'application/jwt; charset=utf-8' } })
+    bad.behave({ instead: { userinfo: signed } })
+    const { code, hint } = await refusal(signIn())
+    expect([code, hint]).toEqual(['provider.userinfo', expect.stringContaining('claims_from = "id_token"')])
+    expect((await signIn({ client: freshClient({ claimsFrom: 'id_token' }) })).identity.subject).toBe('user-1')
+  })
+
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  test.each([
+    ['signed with the secret', `${part({ alg: 'HS256' })}.${part({ sub: 'user-1' })}.AAAA`, { alg: 'HS256' }, /RS256/],
+    ['signed by nothing', `${part({ alg: 'none' })}.${part({ sub: 'user-1' })}.`, { alg: 'none' }, /RS256/],
+    [
+      'encrypted',
+      `${part({ alg: 'RSA-OAEP-256', enc: 'A256GCM', cty: 'JWT', kid: 'enc1' })}.AA.AA.AA.AA`,
+      { alg: 'RSA-OAEP-256', enc: 'A256GCM' },
+      /encrypt/,
+    ],
+  ])('an ID token that is %s', async (_, idToken, facts, hint) => {
+    bad.behave({ idToken })
+    const failure = await refusal(signIn())
+    expect([failure.code, failure.facts, failure.hint]).toEqual([
+      'provider.id_token',
+      expect.objectContaining(facts),
+      expect.stringMatching(hint),
+    ])
+  })
+
+  test('an algorithm that the file does not pin is named', async () => {
+    const { facts } = await refusal(signIn({ client: freshClient({ idTokenAlgs: ['ES256', 'PS256'] }) }))
+    expect(facts).toMatchObject({ check: 'alg', alg: 'RS256' })
+  })
+
+  test('a provider that wants certificates of clients', async () => {
+    bad.behave({ discovery: { token_endpoint_auth_methods_supported: ['tls_client_auth'] } })
+    const { code, hint } = await refusal(signIn())
+    expect([code, hint]).toEqual(['provider.discovery', expect.stringMatching(/client_key .*mTLS/)])
+  })
+
+  test.each([
+    ['/auth/realms/home', 'not found', (origin: string) => `issuer = "${origin}/realms/home"`],
+    [
+      '/realms/Home',
+      JSON.stringify({ error: 'Realm does not exist' }),
+      (origin: string) => `issuer = "${origin}/realms/REALM"`,
+    ],
+    ['', 'not found', () => 'https://HOST/realms/REALM'],
+  ])('an issuer that is no realm of Keycloak: %s', async (path, body, expected) => {
+    bad.behave({ instead: { discovery: () => new Response(body, { status: 404 }) } })
+    const { hint } = await refusal(freshClient({ issuer: bad.issuer + path }).begin(LOGIN))
+    expect(hint).toContain(expected(bad.issuer))
+  })
+
+  test('a claim that the file names, and that nobody came with, is told once', async () => {
+    const told: unknown[] = []
+    const info = (message: string, facts: unknown) =>
+      void (/claims that the file names/.test(message) && told.push(facts))
+    const client = createProviderPool(
+      { ...ports, log: { ...ports.log, info } },
+      { timeoutMs: 5000, maxBytes: 1 << 20 },
+    ).client(providerConfig(bad, { namedClaims: ['department', 'realm_access.roles', 'realm_access.more'] }))
+    bad.behave({ claims: { realm_access: { roles: ['user'] } } })
+    await signIn({ client })
+    await signIn({ client })
+    expect(told).toEqual([expect.objectContaining({ provider: 'test', claims: ['department', 'realm_access.more'] })])
+  })
+})

@@ -3,6 +3,7 @@ import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import { isTokenTooDeep } from '../depth.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
+import { howSigned } from '../how-signed.ts'
 import { bareError, type ProviderFetch } from '../http.ts'
 import { ASYMMETRIC_ALGORITHMS } from '../id-token.ts'
 import { blameFor, readTokenError, type TokenError } from './error.ts'
@@ -59,6 +60,7 @@ export async function askTokens(
   }
   let status = 0
   let said: TokenError | null = null
+  let sentIdToken: string | null = null
   try {
     const response = await send(call)
     status = response.status
@@ -67,6 +69,7 @@ export async function askTokens(
     if (status >= 500 || status === 429) throw unavailable(metadata.token_endpoint, status)
     if (said !== null && status < 400) throw new Error('an error that calls itself a success')
     const { response: tidied, odd, idToken } = await tidyResponse(response)
+    sentIdToken = idToken
     // The library reads its claims before anybody has checked the signature.
     if (idToken !== null && isTokenTooDeep(idToken)) {
       const facts = { check: 'format', provider: config.name }
@@ -79,8 +82,10 @@ export async function askTokens(
   } catch (thrown) {
     if (thrown instanceof GateError) throw thrown
     if (status === 200 && isAboutIdToken(thrown)) {
+      const how = sentIdToken === null ? null : howSigned(sentIdToken)
       throw new GateError('provider.id_token', 'the ID token was refused', {
-        facts: { check: claimOf(thrown), provider: config.name },
+        ...(how?.hint == null ? {} : { hint: how.hint }),
+        facts: { check: claimOf(thrown), provider: config.name, ...how?.facts },
         cause: bareError(thrown),
       })
     }

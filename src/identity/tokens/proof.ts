@@ -39,7 +39,7 @@ function chooseMethod(config: ProviderConfig, metadata: Metadata): ClientAuth {
     if (offered.includes(method)) return method
   }
   throw new GateError('provider.discovery', `${config.issuer} takes no client secret at its token endpoint`, {
-    hint: 'remove client_secret for a public client; write client_key for one with a key, or set client_auth',
+    hint: 'remove client_secret for a public client; write client_key for one with a key, or in place of a certificate (mTLS), or set client_auth',
     facts: { provider: config.name, offered: offered.map(String) },
   })
 }

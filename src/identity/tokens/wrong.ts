@@ -27,13 +27,15 @@ const WRONG_BY_WORD: ReadonlyMap<string, Wrong> = new Map<string, Wrong>([
 /** What is wrong by a provider's word for it, or by a bare 401; null where neither says. */
 export function wrongBy(status: number, error: TokenError | null): Wrong | null {
   if (error === null) return status === 401 ? 'client' : null
-  return WRONG_BY_WORD.get(error.word.trim().toLowerCase()) ?? null
+  const word = error.word.trim().toLowerCase()
+  // With 401 that is about who asks (RFC 6749 §5.2); Keycloak says it of a wrong secret.
+  return status === 401 && word === 'unauthorized_client' ? 'client' : (WRONG_BY_WORD.get(word) ?? null)
 }
 
 /** How each is mended, for the log. */
 export const HINT_BY_WRONG: Readonly<Record<Wrong, string>> = {
   client:
-    'client_id or client_secret is not what the provider has, and "sallyport doctor" says which where it can be known; or set client_auth to the method it expects',
+    'client_id or client_secret is not what the provider has, and "sallyport doctor" says which where it can be known; or set client_auth to the method it expects; a client that is to show a certificate there (mTLS) takes client_key in place of that',
   client_id: 'the provider knows no client with this client_id: copy it again, or see that the client was not removed',
   client_secret: 'the provider knows the client, and client_secret is not its secret: copy or make it again',
   no_secret: 'the provider wants a client_secret: this client is not public there',

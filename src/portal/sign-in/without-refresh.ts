@@ -49,7 +49,8 @@ const OF_OFFLINE: ReadonlySet<unknown> = new Set(['invalid_scope', 'not_allowed'
 /** Whether a sign-in that asked for `offline_access` failed by that. */
 export function isAboutOffline(thrown: unknown): thrown is GateError {
   if (!(thrown instanceof GateError)) return false
-  const isAnswer = thrown.code === 'provider.refused' || thrown.code === 'provider.token'
+  const isAnswer =
+    thrown.code === 'provider.request' || thrown.code === 'provider.refused' || thrown.code === 'provider.token'
   return isAnswer && OF_OFFLINE.has(thrown.facts.provider_error)
 }
 
