@@ -58,6 +58,8 @@ const FILES: readonly (readonly [end: string, text: string])[] = [
   ['tsig', Buffer.alloc(32, 5).toString('base64')],
   ['eab-key', 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG4'],
   ['sallyport-key', Buffer.alloc(32, 7).toString('base64')],
+  ['new-key', Buffer.alloc(32, 8).toString('base64')],
+  ['old-key', Buffer.alloc(32, 9).toString('base64')],
 ]
 
 function isMarkdown(name: string): boolean {
@@ -158,6 +160,7 @@ const PLACES: readonly ((key: Table) => Table)[] = [
   oauth2 => ({ providers: { 'pocket-id': { issuer: undefined, ...OAUTH2, ...oauth2 } } }),
   home => ({ portals: { home } }),
   route => ({ portals: { home: { htpasswd: 'people.htpasswd' } }, routes: [{ ...ROUTE, ...route }] }),
+  byItsAddress => ({ routes: [{ ...ROUTE, host_header: 'upstream', ...byItsAddress }] }),
   ({ verify }) => ({ routes: [{ ...ROUTE, upstream: undefined, verify }], ...VERIFY }),
   basic_auth => ({ upstreams: { a: { to: 'http://a', basic_auth: { user: 'a', password: 'b', ...basic_auth } } } }),
   user => ({ portals: { home: { roles: { user: { groups: ['a'], ...user } } } } }),
