@@ -6,6 +6,7 @@ import type { Identity } from './identity.ts'
 import type { KeySource } from './jwks.ts'
 import { isOwnSubject } from './own-subjects.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
+import { findOtherKind } from './token-kind.ts'
 
 /** Whom an access token stands for, and until when. */
 export interface AccessToken {
@@ -54,7 +55,10 @@ export async function verifyAccessToken(
   if (Object.hasOwn(claims, 'cnf')) throw refusal('cnf')
   const foreign = FOREIGN_CLAIMS[kind].find(name => Object.hasOwn(claims, name))
   if (foreign !== undefined) throw refusal(foreign)
-  if (kind !== 'access' && !isForClient(claims, expected.clientId)) throw refusal('azp')
+  const isTyped = /at\+jwt$/i.test(header.typ ?? '')
+  const other = findOtherKind(claims, { isTyped, takesIdTokens: kind === 'id' })
+  if (other !== null) throw refusal(other)
+  if (kind !== 'access' && !isForClient(claims, expected)) throw refusal('azp')
   return {
     identity: bearerIdentity(readIdentity, expected.issuer, sub, claims, kind === 'access' ? [] : [expected.clientId]),
     issuedAtMs: iat * 1000,
@@ -97,9 +101,17 @@ function isOwnName(claims: JWTPayload, clients: readonly string[]): boolean {
   )
 }
 
-/** Of several audiences, the one that the token was made for has to be the client. */
-function isForClient({ aud, azp }: JWTPayload, clientId: string): boolean {
-  return azp === undefined ? !Array.isArray(aud) || aud.length === 1 : azp === clientId
+/**
+ * Of several audiences, the one that the token was made for has to be the client: by `azp`; or by `client_id`, where the others are no more
+ * than the issuer's own endpoints (Pocket ID from 2.10 on).
+ */
+function isForClient(
+  { aud, azp, client_id: client }: JWTPayload,
+  { clientId, issuer }: Pick<ExpectedToken, 'clientId' | 'issuer'>,
+): boolean {
+  if (azp !== undefined) return azp === clientId
+  if (!Array.isArray(aud) || aud.length === 1) return true
+  return client === clientId && aud.every(one => one === clientId || one === issuer)
 }
 
 function refusal(check: string, cause?: unknown): GateError {

@@ -7,6 +7,7 @@ import { isPlain, type Metadata } from './endpoints.ts'
 import { bareError, type ProviderFetch } from './http.ts'
 import { isOwnSubject } from './own-subjects.ts'
 import { SKEW_S } from './signed.ts'
+import { findOtherKind } from './token-kind.ts'
 import type { ClientProof } from './tokens/proof.ts'
 
 /** What is asked about a token that only its provider can read. */
@@ -29,7 +30,8 @@ const UNTOLD_MS = 60_000
 
 /**
  * Whom a token stands for by the word of its provider; null where that says that it is not good, or is not for us. What is missing counts
- * as wrong: audience and subject have to be there, and a token that is bound to a key is nothing that a bearer can have.
+ * as wrong: audience and subject have to be there, and a token that is bound to a key is nothing that a bearer can have. A refresh token is
+ * active too, and none that a program may bring.
  *
  * Throws `provider.discovery` where the provider answers no such questions, `provider.down` where it gives no usable answer.
  * Source: RFC 7662 §2.1, §2.2 and §4.
@@ -40,7 +42,7 @@ export async function introspectToken(request: IntrospectionRequest): Promise<Ac
   const { active, iss, sub, exp, nbf, iat, token_type: type } = claims
   if (!active || (iss !== undefined && iss !== metadata.issuer) || !isForUs(request, claims)) return null
   if (type !== undefined && type.toLowerCase() !== 'bearer') return null
-  if (claims.cnf !== undefined) return null
+  if (claims.cnf !== undefined || findOtherKind(claims) !== null) return null
   if (sub === undefined || sub === '' || sub.length > MAX_SUBJECT_LENGTH || isOwnSubject(sub)) return null
   const nowS = nowMs / 1000
   if ((exp !== undefined && exp + SKEW_S <= nowS) || (nbf !== undefined && nbf > nowS + SKEW_S)) return null

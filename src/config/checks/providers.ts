@@ -16,6 +16,7 @@ import { checkScim } from './scim.ts'
 /** What no single key of a provider can tell: that its credentials fit each other, and that someone uses it. */
 export function checkProviders(root: RootTable, files: ConfigFiles, report: Report): void {
   checkIntrospection(root, report)
+  checkIssuerAudiences(root, report)
   checkPrefixes(root, report)
   const providers = new Set(root.values.providers?.keys())
   const portals = [...(root.values.portals?.values() ?? [])]
@@ -251,5 +252,26 @@ function checkOAuth2(name: string, { at, raw, values }: ProviderTable, report: R
     if (raw.entries.has(key)) continue
     const hint = `add it, for example: ${key} = ${formatToml(PROVIDER[key].example)}`
     report.mistake(at, 'key.missing', `[providers.${name}] needs the key ${key}`, { hint, part: 'key' })
+  }
+}
+
+/** The issuer is no name of an API of anybody's: with it, tokens of every client may come that are for its own endpoints (userinfo). */
+function checkIssuerAudiences(root: RootTable, report: Report): void {
+  const issuers = [...(root.values.providers?.values() ?? [])].flatMap(({ values }) => values.issuer ?? [])
+  const bare = (address: string) => address.replace(/\/+$/, '')
+  const isIssuer = (audience: string) => issuers.some(issuer => bare(issuer) === bare(audience))
+  const stated = [
+    ...[...(root.values.providers?.values() ?? [])].map(({ at, values }) => ({
+      at: [...at, 'access_tokens', 'audience'],
+      audiences: values.access_tokens?.values.audience,
+    })),
+    ...(root.values.routes ?? []).map(({ at, values }) => ({ at: [...at, 'audience'], audiences: values.audience })),
+  ]
+  for (const { at, audiences } of stated) {
+    if (audiences?.some(isIssuer) !== true) continue
+    const hint =
+      'name this gate as an API (a resource) at the provider; client_audience = true takes tokens of this client alone'
+    const message = 'the audience of access tokens is the issuer: those of every client there may have that'
+    report.warn(at, 'access_tokens.audience', message, { hint })
   }
 }

@@ -267,6 +267,16 @@ const CASES: readonly Case[] = [
     provider('access_tokens = { audience = «"gate"» }'),
   ],
   [
+    'access_tokens.audience',
+    'an audience that tokens of every client have',
+    provider('access_tokens = { audience = «["https://api.example.com", "https://id.example.com/"]» }'),
+  ],
+  [
+    'access_tokens.audience',
+    'an audience of a route that tokens of every client have',
+    allowing('["user"]', 'tokens = true\naudience = «"https://id.example.com"»'),
+  ],
+  [
     'access_tokens.client_audience',
     'access tokens of the client that count as credentials',
     provider('access_tokens = { client_audience = «true» }'),

@@ -56,6 +56,8 @@ export interface PocketId extends KnownClient, PocketIdState, AsyncDisposable {
   readonly asked: readonly AskedOfPocketId[]
   /** Registers one more address to come back to from signing in, and its place to come back to from signing out. */
   allowRedirect(uri: string): void
+  /** A code for the gate, as of a sign-in of `ada` with this scope, without PKCE. */
+  issueCode(scope: string): string
   /** Changes an account from now on. */
   change(username: string, changed: Partial<PocketIdUser>): void
   /** What its command `key-rotate` does. */
@@ -199,6 +201,16 @@ export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
           logoutCallbackURLs: [...client.logoutCallbackURLs, new URL('/.sallyport/signed-out', uri).href],
         })
       }
+    },
+    issueCode(scope) {
+      const asked = {
+        client: gate?.id ?? '',
+        redirectUri: gate?.callbackURLs[0] ?? '',
+        scope,
+        nonce: 'n',
+        challenge: null,
+      }
+      return tokens.issueCode(asked, users.get('ada')?.sub ?? '', nowS())
     },
     change(username, changed) {
       const user = state.users.get(username)

@@ -73,7 +73,9 @@ export async function createTokens(state: PocketIdState, issuer: string, nowS: (
     const method = { amr: [user.method], type: 'id-token' }
     const aud = version === '2.9' ? [client.id] : client.id
     const idToken = await sign({ ...about, aud, ...method, ...shown, ...nonce }, 'JWT')
-    const refresh = `refresh-${crypto.randomUUID()}`
+    // Up to 2.9 it is a JWT, signed with the same key and for the client, as everything else is.
+    const own = { sub: user.sub, aud: [client.id], type: 'refresh-token', rt: crypto.randomUUID(), jti: undefined }
+    const refresh = version === '2.9' ? await sign(own, 'JWT') : `refresh-${crypto.randomUUID()}`
     keep(refreshTokens, refresh, { ...granted, endsAtS: nowS() + REFRESH_S }, 'refresh token')
     return Response.json({
       access_token: access,
@@ -107,13 +109,17 @@ export async function createTokens(state: PocketIdState, issuer: string, nowS: (
       return refuse(version, 'wrong refresh token')
     }
     refreshTokens.delete(token)
-    return granted
+    // Up to 2.9 the ID token of a refresh has no nonce.
+    return version === '2.9' ? { ...granted, nonce: null } : granted
   }
 
   async function redeem(form: URLSearchParams, client: PocketIdClient): Promise<Response> {
     const grant = form.get('grant_type')
     if (grant === 'client_credentials' && !client.isPublic) {
-      const token = await sign({ sub: `client-${client.id}`, aud: client.id }, version === '2.9' ? 'JWT' : 'at+jwt')
+      const token =
+        version === '2.9'
+          ? await sign({ sub: `client-${client.id}`, aud: [client.id], type: 'oauth-access-token' }, 'JWT')
+          : await sign({ sub: `client-${client.id}`, aud: [client.id], client_id: client.id }, 'at+jwt')
       plant(token, 'access token of a provider')
       return Response.json({ access_token: token, token_type: 'Bearer', expires_in: HOUR_S })
     }

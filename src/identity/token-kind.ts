@@ -1,0 +1,32 @@
+import type { JWTPayload } from 'jose'
+
+/** Where providers say what a token is: Keycloak in `typ`, Pocket ID in `type`, Amazon Cognito and Ory in `token_use`. */
+const NAMES = ['typ', 'type', 'token_use'] as const
+
+/** What they call it, in lower case and with underscores. */
+const ACCESS: ReadonlySet<string> = new Set(['bearer', 'access', 'access_token', 'oauth_access_token', 'at+jwt'])
+const ID: ReadonlySet<string> = new Set(['id', 'id_token'])
+const OTHERS: ReadonlySet<string> = new Set(
+  'refresh refresh_token offline offline_token logout logout_token dpop code login_token'.split(' '),
+)
+
+/**
+ * The claim by which a token is none that a program may bring; null where it is one, or nothing says what it is.
+ *
+ * A word that nobody knows is another kind, unless something else says that this is an access token: then it may be about the person.
+ * `isTyped`: the header says that already (RFC 9068 §2.1). `takesIdTokens`: ID tokens are as good.
+ */
+export function findOtherKind(
+  claims: Readonly<JWTPayload>,
+  { isTyped = false, takesIdTokens = false }: { readonly isTyped?: boolean; readonly takesIdTokens?: boolean } = {},
+): (typeof NAMES)[number] | null {
+  const stated = NAMES.filter(name => Object.hasOwn(claims, name)).map(name => ({ name, kind: kindOf(claims[name]) }))
+  const isTaken = (kind: string) => ACCESS.has(kind) || (takesIdTokens && ID.has(kind))
+  const isSaid = isTyped || stated.some(({ kind }) => isTaken(kind))
+  const other = stated.find(({ kind }) => !isTaken(kind) && (!isSaid || ID.has(kind) || OTHERS.has(kind)))
+  return other?.name ?? null
+}
+
+function kindOf(value: unknown): string {
+  return typeof value === 'string' ? value.toLowerCase().replaceAll('-', '_') : ''
+}
