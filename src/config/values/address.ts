@@ -92,7 +92,20 @@ export function parseIssuer(text: string): Parsed<string> {
   const odd = /[?#]/.exec(text)?.[0]
   if (odd !== undefined)
     return bad('issuer.invalid', `${quote(text)} is not an issuer`, 'an issuer has no query and no fragment', odd)
+  const shared = sharedAtEntra(text)
+  if (shared !== null) {
+    const hint = `write the issuer of one tenant, with its id in place of "${shared}", as in "https://login.microsoftonline.com/0b4f7a3e-6c1d-4f0e-9d59-2a5d8a1c7e11/v2.0"`
+    return bad('issuer.invalid', `${quote(text)} stands for many tenants, and none calls itself that`, hint, shared)
+  }
   return parseProviderAddress(text, 'an issuer')
+}
+
+/** What of an address at Microsoft Entra ID stands for the tenants of others, too; null for any other address. */
+function sharedAtEntra(text: string): string | null {
+  const [, , , tenant = ''] = text.split('/')
+  const host = URL.parse(text)?.hostname ?? ''
+  const isEntra = /(?:^|\.)(?:microsoftonline\.(?:com|us|de|cn)|windows\.net)$/.test(host)
+  return isEntra && /^(?:common|organizations|consumers|\{.*)$/i.test(tenant) ? tenant : null
 }
 
 /** Where a provider's metadata is: https, or http on loopback; no fragment. */

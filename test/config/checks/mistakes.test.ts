@@ -255,6 +255,11 @@ const CASES: readonly Case[] = [
 
   ['issuer.invalid', 'a metadata address', from('"https://id.example.com«/.well-known/openid-configuration»"')],
   ['issuer.invalid', 'a query', from('"https://id.example.com/«?»tenant=1"')],
+  ['issuer.invalid', 'everybody at Entra ID', from('"https://login.microsoftonline.com/«common»/v2.0"')],
+  ['issuer.invalid', 'all companies there', from('"https://login.microsoftonline.com/«organizations»/v2.0/"')],
+  ['issuer.invalid', 'all private accounts there', from('"https://login.microsoftonline.us/«Consumers»/v2.0"')],
+  ['issuer.invalid', 'its template', from('"https://login.microsoftonline.com/«{tenantid}»/v2.0"')],
+  ['issuer.invalid', 'everybody, as it was once', from('"https://sts.windows.net/«common»"')],
   ['issuer.invalid', 'no scheme', from('«"id.example.com"»')],
   ['issuer.invalid', 'a password', from('«"https://me:hunter2@id.example.com"»')],
   ['issuer.insecure', 'plain HTTP beyond this machine', from('"«http»://id.example.com"')],
