@@ -45,9 +45,10 @@ export function createProviderClient(
   }
 
   function tellNoGroups({ subject }: Identity): void {
-    ports.log.warn('A provider does not tell the groups of somebody: no rule about groups holds for them', {
+    ports.log.error('A provider does not tell the groups of somebody: no rule about groups holds for them', {
       provider: config.name,
       subject,
+      reason: 'group.unknown',
       hint: 'where they are too many for it, let it state only those that this client needs, or roles in their place; else see claims',
     })
   }
@@ -127,7 +128,7 @@ export function createProviderClient(
       const proof = await chooseProof(config, metadata, ports)
       // Before the refresh token is used up.
       chooseAlgorithms(config, metadata)
-      return refreshIdentity(held, {
+      const result = await refreshIdentity(held, {
         config,
         readIdentity,
         issuer,
@@ -140,6 +141,9 @@ export function createProviderClient(
         tellOdd,
         nowMs: ports.now(),
       })
+      const isNews = result.kind === 'renewed' && lacksGroups(result.identity) && !lacksGroups(held.identity)
+      if (isNews) tellNoGroups(held.identity)
+      return result
     },
 
     async revoke(refreshToken: string) {

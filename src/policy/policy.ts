@@ -1,5 +1,6 @@
 import type { RouteConfig } from '../config/types/routes.ts'
 import type { Allow } from '../config/types/rules.ts'
+import { lacksGroups } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../identity/vouched.ts'
@@ -154,7 +155,7 @@ function decidePlain(policy: Policy, identity: Identity | null): Decision {
   if (allow.kind === 'authenticated') return { verdict: 'allow', reason: 'identity.signed_in', roles }
   if (allow.kind === 'rules') throw new TypeError('a list of rules is compiled to a rule set')
   if (allow.roles.some(role => roles.includes(role))) return { verdict: 'allow', reason: 'role.held', roles }
-  return deny('role.missing', roles, NO_TRIALS, tellRoles(allow.roles))
+  return withoutGroups(identity, deny('role.missing', roles, NO_TRIALS, tellRoles(allow.roles)))
 }
 
 function decideRules(policy: Policy, rules: RuleSet, asker: Asker): Decision {
@@ -172,7 +173,17 @@ function decideRules(policy: Policy, rules: RuleSet, asker: Asker): Decision {
   if (!isShutOut && policy.allow.kind === 'authenticated' && identity?.isClient === true) {
     return deny('client.none', roles, trials, tellReason('client.none'))
   }
-  return deny(isShutOut ? 'rule.denied' : reasonToDeny(trials, identity !== null), roles, trials, chooseTold(trials))
+  const reason = isShutOut ? 'rule.denied' : reasonToDeny(trials, identity !== null)
+  return withoutGroups(identity, deny(reason, roles, trials, chooseTold(trials)))
+}
+
+/** The reasons that may be others for somebody whose groups are known. */
+const BY_GROUPS: ReadonlySet<Reason> = new Set<Reason>(['role.missing', 'group.missing'])
+
+/** A denial of somebody whose groups their provider keeps to itself: that is no word about what they are in. */
+function withoutGroups(identity: Identity | null, denial: Denial): Denial {
+  if (identity === null || !lacksGroups(identity) || !BY_GROUPS.has(denial.reason)) return denial
+  return { ...denial, reason: 'group.unknown', reasons: [...denial.reasons, ...tellReason('group.unknown').reasons] }
 }
 
 const REASON_TO_ALLOW = {

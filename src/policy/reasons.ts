@@ -23,6 +23,10 @@ export const REASONS = {
   'email.none': { why: 'the provider states no e-mail address', say: null },
   'email.unverified': { why: 'the provider does not say that the e-mail address is verified', say: null },
   'group.missing': { why: 'none of the groups is held', say: null },
+  'group.unknown': {
+    why: 'the provider does not tell the groups of this person, as where they are too many: no role or rule by groups holds',
+    say: 'Your sign-in provider does not tell which groups you are in: they may be too many.',
+  },
   'claim.other': { why: 'a claim has none of the values of the rule', say: null },
   'network.outside': {
     why: 'the client is in none of the networks',

@@ -26,7 +26,7 @@ const ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'> = {
   ask,
   resolve: async () => [],
   readText,
-  log: { debug() {}, info() {}, warn: (message, facts = {}) => void told.push([message, facts]), error() {} },
+  log: { debug() {}, info() {}, warn() {}, error: (message, facts = {}) => void told.push([message, facts]) },
 }
 
 const keep = untilTheEnd()
@@ -111,7 +111,8 @@ describe('what is believed about someone', () => {
     })
     const { identity } = await signIn({ claimsFrom: 'id_token' })
     expect([identity.groups, identity.claims.groups]).toEqual([[], null])
-    expect(told).toEqual([[expect.stringContaining('groups'), expect.objectContaining({ subject: 'user-1' })]])
+    const facts = { subject: 'user-1', reason: 'group.unknown' }
+    expect(told).toEqual([[expect.stringContaining('groups'), expect.objectContaining(facts)]])
   })
 })
 

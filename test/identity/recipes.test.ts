@@ -110,6 +110,28 @@ const ROWS: readonly Row[] = [
     signsOut: false,
   },
   {
+    name: 'dex',
+    discovery: { scopes_supported: ['openid', 'email', 'groups', 'profile', 'offline_access'] },
+    idToken: { ...ADA, sub: 'CiQwOGE4', email_verified: true, groups: ['admins', 'team/ops'], c_hash: 'pIoGMN2cp' },
+    userinfo: { ...ADA, sub: 'CiQwOGE4', email_verified: true, groups: ['admins', 'team/ops'] },
+    groups: ['admins', 'team/ops'],
+    email: 'ada@example.com',
+    isVouched: true,
+    signsOut: false,
+    asks: { scope: 'openid profile email groups offline_access' },
+  },
+  {
+    name: 'gitlab',
+    discovery: { scopes_supported: ['api', 'read_user', 'openid', 'profile', 'email'] },
+    idToken: { sub: '42', email: ADA.email, email_verified: true, groups_direct: ['acme'], auth_time: 1 },
+    userinfo: { ...ADA, sub: '42', nickname: 'ada', email_verified: true, groups: ['acme', 'acme/ops'] },
+    groups: ['acme', 'acme/ops'],
+    email: 'ada@example.com',
+    isVouched: true,
+    signsOut: false,
+    asks: { scope: 'openid profile email' },
+  },
+  {
     name: 'zitadel',
     discovery: END,
     idToken: {
@@ -184,6 +206,9 @@ const ROWS: readonly Row[] = [
   },
 ]
 
+/** How the tables of the chapter call those for which issuer and client are enough. */
+const LABELS: Readonly<Record<string, string>> = { dex: 'Dex', gitlab: 'GitLab' }
+
 const LOGIN: LoginRequest = {
   redirectUri: 'https://auth.example.com/.sallyport/callback',
   state: 'state-1',
@@ -194,8 +219,9 @@ const LOGIN: LoginRequest = {
 /** The provider of the chapter, as it is there but for where it is. */
 function written({ name, change = table => table }: Row, origin: string): ProviderConfig {
   const table = new RegExp(`\`\`\`toml\\n(\\[providers\\.${name}\\]\\n[^\`]*)\`\`\``).exec(CHAPTER)?.[1]
-  if (table === undefined) throw new Error(`the chapter has no ${name}`)
-  const moved = change(table).replace(/issuer = "https:\/\/[^/"]+/, `issuer = "${origin}`)
+  if (table === undefined && !CHAPTER.includes(`\n| ${LABELS[name]} |`)) throw new Error(`the chapter has no ${name}`)
+  const plain = `[providers.${name}]\nissuer = "https://x"\nclient_id = "sallyport"\nclient_secret = "\${SECRET}"\n`
+  const moved = change(table ?? plain).replace(/issuer = "https:\/\/[^/"]+/, `issuer = "${origin}`)
   const text = `${moved}
 [portals.home]
 url = "https://auth.example.com"

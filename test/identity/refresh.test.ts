@@ -20,7 +20,7 @@ const ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'> = {
   ask,
   resolve: async () => [],
   readText,
-  log: { debug() {}, info() {}, warn: text => void logged.push(text), error() {} },
+  log: { debug() {}, info() {}, warn: text => void logged.push(text), error: text => void logged.push(text) },
 }
 
 const keep = untilTheEnd()
@@ -380,6 +380,19 @@ describe('a refresh says nothing of the person', () => {
     expect((await refusal(client.refresh({ ...held, identity }))).code).toBe('provider.issuer')
     expect(bad.lastToken().form.get('grant_type')).toBe('authorization_code')
   })
+})
+
+test('groups that a provider no longer tells in a refresh are unknown, and the log says so once', async () => {
+  const client = clientOf({ claimsFrom: 'id_token' })
+  const before = await signIn(client, { claims: { groups: ['staff'] } })
+  expect(before.identity.groups).toEqual(['staff'])
+  logged.length = 0
+  bad.behave({ refresh: { claims: { _claim_names: { groups: 'src1' } } } })
+  const result = await client.refresh(before)
+  if (result.kind !== 'renewed') throw new Error(result.kind)
+  expect(result.identity.claims.groups).toBeNull()
+  expect((await client.refresh({ ...before, ...result })).kind).toBe('renewed')
+  expect(logged.filter(text => text.includes('does not tell the groups'))).toHaveLength(1)
 })
 
 test('no refresh token reaches an error, though the provider repeats it', async () => {

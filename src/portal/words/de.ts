@@ -71,6 +71,7 @@ export const DE: Words = {
   },
   reasons: {
     'role.missing': 'Dafür ist eine Rolle nötig, die Sie nicht haben.',
+    'group.unknown': 'Ihr Anmeldedienst teilt nicht mit, in welchen Gruppen Sie sind: Es sind vielleicht zu viele.',
     'rule.denied': 'Anfragen wie diese sind hier ausgeschlossen.',
     'network.outside': 'Das ist nur aus bestimmten Netzen zugänglich, und Ihres gehört nicht dazu.',
     'network.unreadable': 'Das ist nur aus bestimmten Netzen zugänglich, und Ihres lässt sich nicht feststellen.',

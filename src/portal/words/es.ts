@@ -71,6 +71,7 @@ export const ES: Words = {
   },
   reasons: {
     'role.missing': 'Hace falta un rol que no tienes.',
+    'group.unknown': 'Tu servicio de inicio de sesión no comunica en qué grupos estás: quizá son demasiados.',
     'rule.denied': 'Las solicitudes como esta están excluidas aquí.',
     'network.outside': 'Solo se puede abrir desde ciertas redes, y la tuya no es una de ellas.',
     'network.unreadable': 'Solo se puede abrir desde ciertas redes, y no se ha podido determinar la tuya.',
