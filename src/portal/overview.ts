@@ -14,6 +14,8 @@ export interface DenialView {
   readonly reason: Reason
   /** What would have to be so for it to pass, in the words of the file; null where that is not known. */
   readonly needs: string | null
+  /** The groups that they came with, and those that rules ask for; null where groups have no part in it. */
+  readonly groups: string | null
   /** Who it was; null for somebody who is not signed in. */
   readonly user: string | null
   readonly client: string

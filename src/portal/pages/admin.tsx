@@ -241,6 +241,7 @@ function Refused({ words, denial, nowMs }: { words: Words; denial: DenialView; n
           <span lang="en">
             {REASONS[denial.reason].why}
             {denial.needs === null ? null : `; needs: ${denial.needs}`}
+            {denial.groups === null ? null : `; ${denial.groups}`}
           </span>
         </p>
         <p class="soft small">

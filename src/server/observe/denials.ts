@@ -11,6 +11,8 @@ export interface Denial {
   readonly reason: Reason
   /** What would have to be so for it to pass, in the words of the file; null where that is not known. */
   readonly needs: string | null
+  /** The groups that they came with, and those that rules ask for; null where groups have no part in it. */
+  readonly groups: string | null
   readonly user: string | null
   readonly client: string
 }

@@ -63,11 +63,13 @@ export function parseProcessView(raw: unknown): ProcessView | null {
 
 function isDenial(raw: unknown): raw is Denial {
   if (typeof raw !== 'object' || raw === null) return false
-  const { atMs, id, portal, route, method, reason, needs, user, client } = raw as Partial<Record<keyof Denial, unknown>>
+  const { atMs, id, portal, route, method, reason, needs, groups, user, client } = raw as Partial<
+    Record<keyof Denial, unknown>
+  >
   return (
     typeof atMs === 'number' &&
     [id, route, method, client].every(text => typeof text === 'string') &&
-    [portal, user, needs].every(text => text === null || typeof text === 'string') &&
+    [portal, user, needs, groups].every(text => text === null || typeof text === 'string') &&
     isReason(reason)
   )
 }

@@ -80,11 +80,42 @@ describe('the admin page', () => {
     const said = await words(gate, ada.cookie)
     expect(said).toContain('Sessions 2 People 2')
     expect(said).toContain(
-      'home.example/settings role.missing none of the roles is held; needs: role admin Grace · 127.0.0.1 · GET',
+      'home.example/settings role.missing none of the roles is held; needs: role admin; has no groups; rules ask for admins Grace · 127.0.0.1 · GET',
     )
     expect(said).not.toMatch(/somebody|secret/)
     expect(said).toContain('Settings home.example/settings admin')
     expect(said).toContain('Sign-in providers id http://127.0.0.1:9 Not asked yet')
+  })
+
+  test('says which groups somebody came with, where a rule has another spelling, and so does the log', async () => {
+    const own = `${admins}family = [{ groups = ["Family", "Friends"] }]\n`
+    await using gate = await startGate(
+      own +
+        ROUTES +
+        route('path = "/photos"\nallow = ["family"]') +
+        route('path = "/films"\nallow = [{ all = [{ groups = ["Film club"] }, { networks = ["127.0.0.1"] }] }]') +
+        route('path = "/lab"\nallow = [{ groups = ["family"], networks = ["203.0.113.0/24"] }]'),
+    )
+    const { cookie } = await gate.signIn(HOST, ADMIN)
+    const many = Array.from({ length: 300 }, (_, index) => `group-${index}`)
+    const people = [
+      ['/photos', ['family'], 'has family; rules ask for Family, Friends'],
+      ['/films', ['family', 'x'], 'has family, x; rules ask for Film club'],
+      ['/photos', [], 'has no groups; rules ask for Family, Friends'],
+      ['/photos', many, `has ${many.slice(0, 20).join(', ')} and 280 more; rules ask for Family, Friends`],
+    ] as const
+    for (const [path, groups, said] of people) {
+      const grace = await gate.signIn(HOST, { ...USER, groups: [...groups] })
+      const answer = await load(gate, path, grace.cookie)
+      expect([answer.status, answer.text.includes('Friends')]).toEqual([403, false])
+      const line: unknown = JSON.parse(gate.log.findLast(one => one.includes('denied')) ?? '{}')
+      expect(line).toMatchObject({ groups: said })
+      expect(await words(gate, cookie)).toContain(`; ${said} Grace`)
+    }
+    // Whoever has the group is refused for something else.
+    const grace = await gate.signIn(HOST, { ...USER, groups: ['family'] })
+    expect((await load(gate, '/lab', grace.cookie)).status).toBe(403)
+    expect(gate.log.findLast(one => one.includes('denied'))).not.toContain('rules ask for')
   })
 
   test('says what would have to change for somebody who was refused before signing in', async () => {

@@ -10,6 +10,7 @@ const denial = (atMs: number): Denial => ({
   method: 'GET',
   reason: 'role.missing',
   needs: 'role admin',
+  groups: null,
   user: null,
   client: '192.0.2.1',
 })

@@ -3,9 +3,10 @@ import type { Audit } from '../../../audit/writer.ts'
 import { type Code, errorFacts, type GateError } from '../../../base/errors.ts'
 import type { Log } from '../../../base/ports.ts'
 import { userSubject } from '../../../identity/passwords/users.ts'
+import { tellGroups } from '../../../policy/groups-asked.ts'
 import { tellNeeds } from '../../../policy/needs.ts'
 import type { Decision } from '../../../policy/policy.ts'
-import { missingReasons } from '../../../policy/reasons.ts'
+import { missingReasons, type Reason } from '../../../policy/reasons.ts'
 import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../../policy/unverified.ts'
 import { nameOf } from '../../../portal/pages/person.ts'
 import type { Denial, Denials } from '../../observe/denials.ts'
@@ -22,10 +23,13 @@ export function noteDecision(
 ): void {
   const alone = unverified.find(({ isAlone }) => isAlone)
   const needs = needsOf(passage, decision)
-  denials.note(denialOf(passage, alone === undefined ? decision.reason : 'email.unverified', needs))
+  const reasons = 'trials' in decision ? missingReasons(decision.trials) : undefined
+  const groups = groupsOf(passage, decision, reasons)
+  denials.note(denialOf(passage, alone === undefined ? decision.reason : 'email.unverified', { needs, groups }))
   const besides = {
-    reasons: 'trials' in decision ? missingReasons(decision.trials) : undefined,
+    reasons,
     needs: needs ?? undefined,
+    groups: groups ?? undefined,
     ...(alone === undefined
       ? {}
       : { alone: `${alone.email} is not verified at ${labelOf(passage, alone)}`, hint: waysOut(alone) }),
@@ -62,6 +66,17 @@ function needsOf({ route, session }: Passage, decision: Decision): string | null
   return tellNeeds(route.config, decision, 'trials' in decision ? decision.trials : [], session !== null)
 }
 
+function groupsOf(
+  { route, session, snapshot }: Passage,
+  { verdict, reason }: Decision,
+  reasons: readonly Reason[] = [],
+): string | null {
+  if (verdict !== 'deny' || route === null || session === null) return null
+  const { allow, portal } = route.config
+  const roles = snapshot.config.portals.get(portal ?? '')?.roles ?? new Map()
+  return tellGroups(allow, roles, session.identity, [reason, ...reasons])
+}
+
 /** Where an e-mail address that nobody answers for has a part in a refusal: that one. */
 export function unverifiedOf(passage: Passage, { verdict, reason }: Decision): readonly UnverifiedEmail[] {
   const { route, session } = passage
@@ -78,7 +93,7 @@ export function labelOf({ snapshot }: Passage, { provider }: UnverifiedEmail): s
 function denialOf(
   { id, startedMs, request, route, session, client }: Passage,
   reason: Decision['reason'],
-  needs: string | null,
+  { needs, groups }: Pick<Denial, 'needs' | 'groups'>,
 ): Denial {
   return {
     atMs: startedMs,
@@ -88,6 +103,7 @@ function denialOf(
     method: request.method,
     reason,
     needs,
+    groups,
     user: session === null ? null : nameOf(session.identity),
     client,
   }
