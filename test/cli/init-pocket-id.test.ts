@@ -139,6 +139,55 @@ describe.each(['2.9', '2.14'] as const)('Pocket ID %s', version => {
     expect([code, err.includes('comes back to https://old.example.com/callback')]).toEqual([0, true])
   })
 
+  test('people see a client with a mark and, where it is kept, a word of what it is for', async () => {
+    await using there = await pocketId({ version })
+    const { code, err } = await init(there)
+    const description = version === '2.9' ? null : 'Sallyport signs people in for app.example.com'
+    expect([code, err]).toEqual([0, ''])
+    expect(madeAt(there)).toMatchObject([{ name: OURS, hasLogo: true, description }])
+  })
+
+  test('one that is taken over keeps the mark and the words that somebody gave it', async () => {
+    const before = pocketIdClient('old', { name: OURS, hasLogo: true, description: 'Ours' })
+    await using there = await pocketId({ version, clients: [before] })
+    expect((await init(there, ['--take-over'])).code).toBe(0)
+    expect(there.asked.filter(({ path }) => path.endsWith('/logo'))).toEqual([])
+    if (version === '2.14') expect(there.clients.get('old')?.description).toBe('Ours')
+  })
+
+  test('a mark that is not taken is told, and nothing else fails', async () => {
+    await using there = await pocketId({ version })
+    const { code, err, secret } = await init(there, [], {
+      instead: address =>
+        address.endsWith('/logo') ? Response.json({ error: 'File is too large' }, { status: 413 }) : null,
+    })
+    expect([code, secret]).toEqual([0, `${madeAt(there)[0]?.secrets[0]}\n`])
+    expect(err).toContain('Pocket ID took no logo: "File is too large", it answered 413')
+  })
+
+  test('one for some groups, taken over for everyone, is told to refuse others', async () => {
+    const before = pocketIdClient('old', {
+      name: OURS,
+      isGroupRestricted: true,
+      allowedUserGroups: ['id-of-staff', 'id-of-night-staff'],
+    })
+    await using there = await pocketId({ version, clients: [before], users: [STAFF] })
+    const { code, err } = await init(there, ['--take-over', '--everyone'])
+    expect([code, there.clients.get('old')?.isGroupRestricted]).toEqual([0, true])
+    expect(err).toContain('is for the groups staff, night-staff at Pocket ID, which refuses everybody else')
+    // Nothing is said where the file and the client are for the same.
+    expect((await init(there, ['--take-over', '--group', 'staff'])).err).toBe('')
+  })
+
+  test('one that has to push its requests gets a file that pushes them; 2.9 is told what that asks of people', async () => {
+    const before = pocketIdClient('old', { name: OURS, requiresPushedAuthorizationRequests: true })
+    await using there = await pocketId({ version, clients: [before] })
+    const { code, err, routes } = await init(there, ['--take-over'])
+    expect([code, routes?.includes('par = "always"')]).toEqual([0, true])
+    expect(err.includes('90 seconds')).toBe(version === '2.9')
+    expect((await init(there, ['--host', 'b.example.com'])).routes).not.toContain('par = ')
+  })
+
   test('a long host fits the name of a client', async () => {
     await using there = await pocketId({ version })
     const host = `${'a'.repeat(40)}.intranet.example.com`
@@ -171,6 +220,7 @@ test('2.14 is asked for a secret at its own place, once', async () => {
   expect(changesAt(there).map(({ path }) => path)).toEqual([
     '/api/oidc/clients',
     `/api/oidc/clients/${made?.id}/secrets`,
+    `/api/oidc/clients/${made?.id}/logo`,
   ])
   expect(made?.secrets.length).toBe(1)
 })

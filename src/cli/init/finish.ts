@@ -26,7 +26,7 @@ const SCHEMA_FILE = 'routes.schema.json'
 
 /** What is written; the client's part is known at the end. */
 export interface Known {
-  readonly plan: Omit<Plan, 'clientId' | 'secretFile' | 'hasRecipe'>
+  readonly plan: Omit<Plan, 'clientId' | 'secretFile' | 'isPushed' | 'hasRecipe'>
   readonly recipe: Recipe | null
   /** Null: nobody is in the file of people yet, or there is none. */
   readonly firstUser: FirstUser | null
@@ -68,7 +68,7 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
     return EXIT.failed
   }
   const { id, secret } = made ?? (client.kind === 'known' ? client : { id: '', secret: null })
-  files.write(out, textOf(known, id, needsSecret), 0o644)
+  files.write(out, textOf(known, id, needsSecret, made?.isPushed === true), 0o644)
   if (needsSecret) files.write(secretPath, `${secret ?? ''}\n`, 0o600)
   for (const { name, text } of people) files.write(besidePath(name), text, 0o600)
   for (const { name, text } of beside) files.write(besidePath(name), text, 0o644)
@@ -90,8 +90,9 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   return EXIT.ok
 }
 
-function textOf({ plan, recipe, hasSchema }: Known, clientId: string, needsSecret: boolean): string {
-  const whole = { ...plan, hasRecipe: recipe !== null, clientId, secretFile: needsSecret ? SECRET_FILE : null }
+function textOf({ plan, recipe, hasSchema }: Known, clientId: string, needsSecret: boolean, isPushed = false): string {
+  const secretFile = needsSecret ? SECRET_FILE : null
+  const whole = { ...plan, hasRecipe: recipe !== null, clientId, isPushed, secretFile }
   const tables = writeToml(planSections(whole), [
     'Written by "sallyport init". Edit and save: that is enough while "sallyport serve" runs.',
     'docs/keys.md has every key.',

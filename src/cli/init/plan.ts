@@ -19,6 +19,8 @@ export interface Plan {
   readonly clientId: string
   /** The file with the client's secret, as the new file names it; null: a public client. */
   readonly secretFile: string | null
+  /** Whether the client has to push what it asks for. */
+  readonly isPushed: boolean
   /** The portal's own address; null: it is on the application's host. */
   readonly portal: string | null
   readonly host: string
@@ -124,6 +126,11 @@ function planProvider(plan: Plan): Section {
         key: 'client_secret',
         value: plan.secretFile === null ? null : `\${file:${plan.secretFile}}`,
         comment: 'a file beside this one; ${NAME} would be a variable',
+      },
+      {
+        key: 'par',
+        value: plan.isPushed ? 'always' : null,
+        comment: 'this client has to push its requests: its settings at the provider say so',
       },
     ],
   }

@@ -4,6 +4,8 @@ import type { ProviderFetch } from '../../identity/http.ts'
 /** What a client is to be at Pocket ID. */
 interface ClientSettings {
   readonly name: string
+  /** What it is for, in a line; up to 2.9 none is kept. */
+  readonly description: string
   readonly callback: string
   readonly signedOut: string
   readonly launch: string
@@ -15,6 +17,17 @@ interface ClientSettings {
 interface FoundClient {
   readonly id: string
   readonly callbacks: readonly string[]
+}
+
+/** What a client is there, beside what we set. */
+export interface ClientState {
+  readonly hasLogo: boolean
+  /** Whether it refuses what a browser's address asks for itself (RFC 9126). */
+  readonly isPushed: boolean
+  /** Names of the groups that it is for; null: it is for everybody. */
+  readonly groups: readonly string[] | null
+  /** Whether this is a Pocket ID up to 2.9, whose clients have no description. */
+  readonly isOld: boolean
 }
 
 /**
@@ -29,7 +42,9 @@ export interface PocketIdApi {
   /** Answers the new client's id. One that is restricted is for nobody before `allowGroup`. */
   makeClient(settings: ClientSettings): Promise<string>
   /** Gives a client these settings and leaves the others; the addresses that it has stay besides. */
-  changeClient(id: string, settings: ClientSettings): Promise<void>
+  changeClient(id: string, settings: ClientSettings): Promise<ClientState>
+  /** Shows people this picture, an SVG, beside a client's name. */
+  setLogo(id: string, svg: string): Promise<void>
   /** Makes a group the only one that a client is for. */
   allowGroup(id: string, group: string): Promise<void>
   /** A new secret of a client; null where none is given out. Up to 2.13 it takes the place of the one before. */
@@ -58,14 +73,15 @@ export function openPocketId(api: string, apiKey: string, fetchProvider: Provide
   const addressOf = (id: string) => `${clients}/${encodeURIComponent(id)}`
 
   async function ask(what: string, address: string, method = 'GET', body?: object): Promise<Answer> {
+    const isForm = body instanceof FormData
     const response = await fetchProvider(address, {
       method,
       headers: {
         'x-api-key': apiKey,
         accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === undefined || isForm ? {} : { 'content-type': 'application/json' }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
     })
     const answer = { what, status: response.status, body: objectOf(await response.json().catch(() => null)) }
     if (answer.status === 401 || (answer.status === 403 && method === 'GET')) {
@@ -123,6 +139,12 @@ export function openPocketId(api: string, apiKey: string, fetchProvider: Provide
     async changeClient(id, settings) {
       const { body } = await done('does not show the client', addressOf(id), 'GET')
       await done('did not change the client', addressOf(id), 'PUT', settingsBody(settings, body))
+      return stateOf(body)
+    },
+    async setLogo(id, svg) {
+      const form = new FormData()
+      form.set('file', new File([svg], 'logo.svg', { type: 'image/svg+xml' }))
+      await done('took no logo', `${addressOf(id)}/logo`, 'POST', form)
     },
     async allowGroup(id, group) {
       const what = 'did not make the client one for the group'
@@ -149,16 +171,31 @@ interface Answer {
 }
 
 /** Every setting, since what a change leaves out is as if it had never been set. */
-function settingsBody({ name, callback, signedOut, launch, isRestricted }: ClientSettings, before: object): object {
+function settingsBody(
+  { name, description, callback, signedOut, launch, isRestricted }: ClientSettings,
+  before: object,
+): object {
   return {
     ...before,
     name,
+    description: textOf(before, 'description') ?? description,
     callbackURLs: [...new Set([...textsOf(before, 'callbackURLs'), callback])],
     logoutCallbackURLs: [...new Set([...textsOf(before, 'logoutCallbackURLs'), signedOut])],
     launchURL: launch,
     isPublic: false,
     pkceEnabled: true,
     isGroupRestricted: isRestricted || Reflect.get(before, 'isGroupRestricted') === true,
+  }
+}
+
+function stateOf(client: object): ClientState {
+  const groups: unknown = Reflect.get(client, 'allowedUserGroups')
+  const names = Array.isArray(groups) ? groups.map(group => printable(textOf(objectOf(group), 'name') ?? '')) : []
+  return {
+    hasLogo: Reflect.get(client, 'hasLogo') === true,
+    isPushed: Reflect.get(client, 'requiresPushedAuthorizationRequests') === true,
+    groups: Reflect.get(client, 'isGroupRestricted') === true ? names.filter(name => name !== '') : null,
+    isOld: !('description' in client),
   }
 }
 

@@ -4,7 +4,7 @@ import { GROUNDS } from '../../config/values/colour.ts'
 import type { Words } from '../words/words.ts'
 import { BrandContext, brandStyle, ScriptContext } from './brand.tsx'
 import { SCRIPTS } from './scripts.ts'
-import { STYLE } from './style.ts'
+import { MARK, STYLE } from './style.ts'
 
 /** The portal's logo, or a gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
 export function Mark() {
@@ -31,11 +31,7 @@ function Logo({ light, dark }: { readonly light: string; readonly dark: string |
 }
 
 /** The mark as the page's icon, drawn inline so that no further request is made. */
-const ICON =
-  'data:image/svg+xml,' +
-  encodeURIComponent(
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path d="M4 31V16a12 12 0 0 1 24 0v15z" fill="#1d6358"/><path d="M11 31V17a5 5 0 0 1 10 0v14z" fill="#fdfcfa"/></svg>',
-  )
+const ICON = `data:image/svg+xml,${encodeURIComponent(MARK)}`
 
 /** A whole document of ours. `onward` leads to an address at once, without scripts: a redirect that shows where it comes from. */
 export function Document(props: {

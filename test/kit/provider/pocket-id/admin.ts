@@ -21,6 +21,7 @@ export async function administer(
     return Response.json({ error: 'You are not signed in' }, { status: 401 })
   }
   if (kind === 'user-groups') return listGroups(state, query)
+  if (part === 'logo' && client !== undefined && request.method === 'POST') return takeLogo(state, client, request)
   const body: unknown = /^(?:POST|PUT)$/.test(request.method) ? await request.json().catch(() => ({})) : {}
   const given = typeof body === 'object' && body !== null ? body : {}
   if (id === undefined) return request.method === 'POST' ? make(state, given) : listClients(state, query)
@@ -39,7 +40,7 @@ function make(state: PocketIdState, given: object): Response {
   const fault = faultOf(given)
   if (fault !== null) return fault
   const id = text(given, 'id') ?? crypto.randomUUID()
-  const client = { ...pocketIdClient(id), ...settingsOf(given) }
+  const client = { ...pocketIdClient(id), ...settingsOf(state, given) }
   state.clients.set(id, client)
   return describe(state, client, 201)
 }
@@ -47,7 +48,7 @@ function make(state: PocketIdState, given: object): Response {
 function change(state: PocketIdState, client: PocketIdClient, given: object): Response {
   const fault = faultOf(given)
   if (fault !== null) return fault
-  const changed = { ...client, ...settingsOf(given) }
+  const changed = { ...client, ...settingsOf(state, given) }
   state.clients.set(client.id, changed)
   return describe(state, changed)
 }
@@ -60,12 +61,16 @@ function faultOf(given: object): Response | null {
 }
 
 /** Every setting that a request may make; what it leaves out is as if it had never been set. */
-function settingsOf(given: object): Omit<PocketIdClient, 'id' | 'secrets' | 'allowedUserGroups' | 'credentials'> {
+function settingsOf(
+  { version }: PocketIdState,
+  given: object,
+): Omit<PocketIdClient, 'id' | 'secrets' | 'allowedUserGroups' | 'credentials' | 'hasLogo'> {
   return {
     name: text(given, 'name') ?? '',
     callbackURLs: texts(given, 'callbackURLs'),
     logoutCallbackURLs: texts(given, 'logoutCallbackURLs'),
     launchURL: text(given, 'launchURL'),
+    description: version === '2.9' ? null : text(given, 'description'),
     isPublic: Reflect.get(given, 'isPublic') === true,
     pkceEnabled: Reflect.get(given, 'pkceEnabled') === true,
     requiresPushedAuthorizationRequests: Reflect.get(given, 'requiresPushedAuthorizationRequests') === true,
@@ -92,20 +97,32 @@ function giveSecret(state: PocketIdState, client: PocketIdClient): Response {
   )
 }
 
-function metaOf({ id, name, launchURL }: PocketIdClient): object {
-  return { id, name, hasLogo: false, hasDarkLogo: false, launchURL, requiresReauthentication: false }
+/** One file of a form, by what its name ends in. */
+async function takeLogo(state: PocketIdState, client: PocketIdClient, request: Request): Promise<Response> {
+  const file = (await request.formData().catch(() => null))?.get('file')
+  if (!(file instanceof File)) return Response.json({ error: 'Something went wrong' }, { status: 500 })
+  if (!/\.(?:svg|png|jpe?g|webp)$/.test(file.name) || !(await file.text()).startsWith('<svg ')) {
+    return Response.json({ error: 'file type not supported' }, { status: 400 })
+  }
+  state.clients.set(client.id, { ...client, hasLogo: true })
+  return new Response(null, { status: 204 })
 }
 
-function describe({ groups }: PocketIdState, client: PocketIdClient, status = 200): Response {
-  const { secrets: _, allowedUserGroups, ...settings } = client
+function metaOf({ id, name, launchURL, hasLogo }: PocketIdClient): object {
+  return { id, name, hasLogo, hasDarkLogo: false, launchURL, requiresReauthentication: false }
+}
+
+function describe({ groups, version }: PocketIdState, client: PocketIdClient, status = 200): Response {
+  const { secrets: _, allowedUserGroups, description, ...settings } = client
+  const later = version === '2.9' ? {} : { description }
   const allowed = allowedUserGroups.flatMap(id => groups.get(id) ?? [])
-  return Response.json({ ...metaOf(client), ...settings, allowedUserGroups: allowed }, { status })
+  return Response.json({ ...metaOf(client), ...settings, ...later, allowedUserGroups: allowed }, { status })
 }
 
 function listClients({ clients }: PocketIdState, query: URLSearchParams): Response {
   const found = [...clients.values()].filter(({ name }) => isFound(name, query))
   return page(
-    found.map(({ secrets: _, allowedUserGroups, ...settings }) => ({
+    found.map(({ secrets: _, allowedUserGroups, description: __, ...settings }) => ({
       ...settings,
       allowedUserGroupsCount: allowedUserGroups.length,
     })),

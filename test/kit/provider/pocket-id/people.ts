@@ -56,6 +56,9 @@ export interface PocketIdClient {
   readonly isGroupRestricted: boolean
   /** Ids of groups. */
   readonly allowedUserGroups: readonly string[]
+  /** What people see of it there; 2.9 keeps no description. */
+  readonly hasLogo: boolean
+  readonly description: string | null
   readonly credentials: { readonly federatedIdentities?: readonly FederatedIdentity[] }
 }
 
@@ -73,6 +76,8 @@ export function pocketIdClient(id: string, changed: Partial<PocketIdClient> = {}
     requiresPushedAuthorizationRequests: false,
     isGroupRestricted: false,
     allowedUserGroups: [],
+    hasLogo: false,
+    description: null,
     credentials: {},
     ...changed,
   }
