@@ -120,7 +120,7 @@ async function endOne(
     if (!isOwn && !isAdmin(ctx, session)) throw new GateError('access.denied', 'the session is another person’s')
     // Whoever is put out is not to come back by a token.
     if (!isOwn) await tools.sessions.tokens.suspend(found.session)
-    const held = await heldBy(tools, [id])
+    const held = await heldBy(ctx, tools, [id])
     await tools.sessions.end(id)
     revokeHeld(ctx, tools, held)
     const { subject } = session.identity

@@ -17,20 +17,42 @@ interface HeldToken {
   readonly refreshToken: string
 }
 
-/** The refresh tokens of these sessions, while there still are any. Throws `session.store`. */
+/** The refresh tokens of these sessions, while there still are any, as far as the store can be read. */
 export async function heldBy(
-  { sessions }: Pick<RevokeTools, 'sessions'>,
+  ctx: PortalRequest,
+  tools: Omit<RevokeTools, 'pool'>,
   sessionIds: readonly string[],
 ): Promise<readonly HeldToken[]> {
   const held: HeldToken[] = []
-  for (const id of sessionIds) {
-    const [entry, secrets] = await Promise.all([sessions.describe(id), sessions.secretsOf(id)])
-    const refreshToken = secrets?.refreshToken ?? null
-    if (entry === null || refreshToken === null) continue
-    const { provider, issuer } = entry.session.identity
-    held.push({ provider, issuer, refreshToken })
-  }
+  const { sessions } = tools
+  await unlessUnread(ctx, tools, async () => {
+    for (const id of sessionIds) {
+      const [entry, secrets] = await Promise.all([sessions.describe(id), sessions.secretsOf(id)])
+      const refreshToken = secrets?.refreshToken ?? null
+      if (entry === null || refreshToken === null) continue
+      const { provider, issuer } = entry.session.identity
+      held.push({ provider, issuer, refreshToken })
+    }
+  })
   return held
+}
+
+/**
+ * What is read of a session that is to end, for its provider; null where the store cannot be read. That keeps no end from being asked for: one
+ * that fails is owed, and one that was never asked for is forgotten.
+ */
+export async function unlessUnread<Read>(
+  { requestId }: PortalRequest,
+  { ports }: Pick<RevokeTools, 'ports'>,
+  read: () => Promise<Read>,
+): Promise<Read | null> {
+  try {
+    return await read()
+  } catch (thrown) {
+    const facts = { id: requestId, ...errorFacts(thrown) }
+    ports.log.warn('Someone signs out here, but what their provider keeps could not be read', facts)
+    return null
+  }
 }
 
 /**

@@ -19,7 +19,7 @@ import { forgetOwner } from '../replay/page-owner.ts'
 import { forgetLogins } from '../sign-in/login-loop.ts'
 import { sessionCookie } from '../sign-in/ticket.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
-import { heldBy, revokeHeld } from './revoke.ts'
+import { heldBy, revokeHeld, unlessUnread } from './revoke.ts'
 
 export interface SignOutTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
@@ -87,7 +87,7 @@ export async function leave(
   onward: Onward = SIGNED_OUT,
 ): Promise<Response> {
   const idToken = ctx.session === null ? null : await idTokenOf(ctx, tools, ctx.session)
-  const held = await heldBy(tools, sessionIds)
+  const held = await heldBy(ctx, tools, sessionIds)
   if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
   revokeHeld(ctx, tools, held)
   if (ctx.session !== null && sessionIds.length > 0) {
@@ -107,7 +107,7 @@ export async function leave(
 
 async function idTokenOf(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<string | null> {
   if (!ctx.portal.providerLogout) return null
-  const secrets = await tools.sessions.secretsOf(session.id)
+  const secrets = await unlessUnread(ctx, tools, () => tools.sessions.secretsOf(session.id))
   return secrets === null || secrets.idToken === '' ? null : secrets.idToken
 }
 
