@@ -3,8 +3,11 @@ import { TOKEN_PREFIX } from '../../session/credentials/api-tokens.ts'
 /** A request's fields while they are still this process's own to change. */
 type OwnFields = Record<string, string>
 
-/** Wherever a token stands in a field, however the rest of it looks. */
-const ANY_TOKEN = /sp_[A-Za-z0-9_-]{43}/
+/**
+ * Wherever a token begins in a field, however the rest of it looks. In the midst of another word there is none: one JWT of a thousand has
+ * these letters somewhere in its signature.
+ */
+const ANY_TOKEN = /(?<![A-Za-z0-9_-])sp_[A-Za-z0-9_-]{43}/
 
 /** Where a token comes beside an Authorization of the application's own. */
 export const TOKEN_FIELD = 'x-sallyport-token'

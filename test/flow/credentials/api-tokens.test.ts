@@ -86,7 +86,10 @@ test('an Authorization of the application’s own passes, beside a token in its 
   expect(beside.status).toBe(200)
   expect(beside.forwarded).toContain(own)
   expect(beside.forwarded).not.toContain(token)
-  for (const authorization of [own, `Basic ${btoa('ada:secret')}`, 'Digest username="x"']) {
+  // As one signature of a thousand has it.
+  const byChance = `${'A'.repeat(200)}sp_${'A'.repeat(139)}`
+  const long = [`Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.${byChance}`, `Bearer ${byChance}`]
+  for (const authorization of [own, ...long, `Basic ${btoa('ada:secret')}`, 'Digest username="x"']) {
     const plain = await ask(gate, { host: 'open.test', fields: { authorization } })
     expect(plain.status).toBe(200)
     expect(plain.forwarded).toContain(JSON.stringify(authorization))
