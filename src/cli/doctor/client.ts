@@ -92,9 +92,11 @@ async function examineCallback(probe: Probe, callback: string): Promise<Finding>
 export async function examineOffline(probe: Probe, callbacks: readonly string[]): Promise<readonly Finding[]> {
   const [callback] = callbacks
   if (callback === undefined || !probe.mayAskOffline) return []
-  // Who cannot be asked is told of where the callback is.
-  const { says } = await probe.askCallback(callback, true).catch(() => ({ says: null }))
-  if (says === null || !/scope|not_allowed/i.test(says)) return []
+  // Who cannot be asked, and what is refused without it too, is told of where the callback is.
+  const ask = (asksOffline: boolean) =>
+    probe.askCallback(callback, asksOffline).catch(() => ({ verdict: 'unclear', says: null }))
+  const { says } = await ask(true)
+  if (says === null || !/scope|not_allowed/i.test(says) || (await ask(false)).verdict === 'error') return []
   return [
     warning(
       `does not take offline_access of this client, though it lists it${quoted(says)}: where a sign-in brings no refresh token without it, the provider is not asked again`,

@@ -64,7 +64,8 @@ function mendOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
   if (fate === 'own') return `another path at the application: Sallyport's own pages are at this one`
   if (fate === 'unclear') {
     const [user] = users
-    if (reason === 'email.unverified') return `emails = "trusted" in the provider's table, if it answers for addresses`
+    if (reason === 'email.unverified')
+      return `tell that the address is verified, where the provider says so: email_verified=true in --as or --people`
     if (reason.startsWith('network.')) return `a log that has clients' addresses`
     if (user === undefined) return `another address for it, or the same people at both; ${ask}`
     return `tell who they are: --as ${shellWord(`${user}=sub=…,groups=…`)} or --people FILE`

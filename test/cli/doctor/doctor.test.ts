@@ -121,8 +121,8 @@ describe('sallyport doctor', () => {
     expect(out).toContain(
       'warn  does not take offline_access of this client, though it lists it (invalid_scope: Invalid scopes)',
     )
-    // An error is asked for once more, as a browser asks.
-    expect([kept.asked.authorize, code]).toEqual([3, 0])
+    // An error is asked for once more, as a browser asks, and then without that scope.
+    expect([kept.asked.authorize, code]).toEqual([4, 0])
     const off = await examine({ issuer: kept.issuer, portal: 'refresh = "off"' })
     expect(off.out).not.toContain('offline_access')
     expect(kept.lastAuthorize().get('scope')).toBe('openid profile email')

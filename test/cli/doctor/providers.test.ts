@@ -103,6 +103,12 @@ const AT_KEYCLOAK: readonly (Mistake & { readonly client?: Partial<KeycloakClien
     hint: 'scopes in its table',
   },
   {
+    mistake: 'a scope of every sign-in that was taken from the client',
+    client: { lacksScope: 'profile' },
+    says: `${WITH_ERROR} (invalid_scope: Invalid scopes: openid profile email)`,
+    hint: 'scopes in its table',
+  },
+  {
     mistake: 'PKCE is to be plain',
     client: { pkce: 'plain' },
     says: `${WITH_ERROR} (invalid_request: Invalid parameter: code challenge method`,
@@ -156,6 +162,8 @@ describe('doctor says of a mistake at a provider', () => {
     await using there = startKeycloak({ redirectUris: [CALLBACK], ...client })
     const { code, out } = await examine(secret === undefined ? there : { ...there, clientSecret: secret }, file)
     expect(finding(out, says)).toMatch(new RegExp(`hint: .*${RegExp.escape(hint)}`))
+    // One cause is told once.
+    expect(out).not.toContain('does not take offline_access')
     expect([code, out]).toEqual([1, expect.stringMatching(/ failures?(?:, \d+ warnings?)?\.\n$/)])
   })
 

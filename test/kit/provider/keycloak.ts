@@ -8,6 +8,8 @@ export interface KeycloakClient {
   readonly postLogoutUris?: readonly string[]
   readonly requiresPushed?: boolean
   readonly hasStandardFlow?: boolean
+  /** A scope that was taken from the client, though the realm lists it. */
+  readonly lacksScope?: string
   /** The only code challenge method that it takes; any where there is none. */
   readonly pkce?: 'S256' | 'plain'
 }
@@ -77,7 +79,7 @@ export function startKeycloak(client: KeycloakClient): Keycloak {
       return refuse(400, 'invalid_request', 'Invalid parameter: redirect_uri')
     }
     const scope = form.get('scope') ?? ''
-    if (!areKnown(scope)) return refuse(400, 'invalid_request', `Invalid scopes: ${scope}`)
+    if (!areKnown(scope, client)) return refuse(400, 'invalid_request', `Invalid scopes: ${scope}`)
     const uri = `urn:ietf:params:oauth:request_uri:${pushed.size}`
     pushed.set(uri, form)
     return Response.json({ request_uri: uri, expires_in: 60 }, { status: 201 })
@@ -100,7 +102,7 @@ export function startKeycloak(client: KeycloakClient): Keycloak {
       return error('invalid_request', 'Pushed Authorization Request is only allowed.')
     }
     const scope = wanted.get('scope') ?? ''
-    if (!areKnown(scope)) return error('invalid_scope', `Invalid scopes: ${scope}`)
+    if (!areKnown(scope, client)) return error('invalid_scope', `Invalid scopes: ${scope}`)
     const method = wanted.get('code_challenge_method')
     if (client.pkce !== undefined && method !== client.pkce) {
       return error('invalid_request', 'Invalid parameter: code challenge method is not matching the configured one')
@@ -169,8 +171,8 @@ function discoveryOf(issuer: string, base: string): object {
   }
 }
 
-function areKnown(scope: string): boolean {
-  return scope.split(' ').every(one => SCOPES.includes(one))
+function areKnown(scope: string, { lacksScope }: KeycloakClient): boolean {
+  return scope.split(' ').every(one => one !== lacksScope && SCOPES.includes(one))
 }
 
 /** Which half of the credentials is wrong. */
