@@ -36,6 +36,8 @@ export interface Ends {
   settle(): Promise<void>
   /** Whether there is any such thing. */
   readonly isOwing: boolean
+  /** Whether this one is such: it ends yet, so that nothing may begin or go on by it. */
+  isOwed(sessionId: string): boolean
   /** Called where there is. */
   onOwing(listener: () => void): void
   onEnd(listener: (sessionId: string) => void): void
@@ -113,6 +115,7 @@ export function createEnds({ store, memory, uses, followers, log }: EndTools): E
     get isOwing() {
       return owed.size > 0
     },
+    isOwed: sessionId => owed.has(sessionId),
     onOwing(listener) {
       owing.push(listener)
     },

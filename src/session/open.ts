@@ -124,7 +124,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   })
   const { noteOwner, suspend, ownersAt } = followers
   const ends = createEnds({ store, memory, uses, followers, log: ports.log })
-  const { forget, end, endBy, endUnstored, onEnd } = ends
+  const { forget, end, endBy, endUnstored, onEnd, isOwed } = ends
   uses.onGone(forget)
   const endEverywhere = async (match: EndedMatch) => {
     await guarded(() => store.tellEnded(match))
@@ -229,7 +229,17 @@ export function openSessions(options: SessionOptions): OpenSessions {
     clientKeys: createClientKeys(store, sealer, ports),
     providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
     directories,
-    ...createStart({ store, once, sealer, ports, memory, followers, isBarredNow: directories.isBarredNow, signedOut }),
+    ...createStart({
+      store,
+      once,
+      sealer,
+      ports,
+      memory,
+      followers,
+      isBarredNow: directories.isBarredNow,
+      signedOut,
+      isOwed,
+    }),
     ...once,
     ...createLackedRefresh(store),
     ...createAllowances(store, ports),

@@ -23,6 +23,8 @@ export interface StartTools {
   /** Whether the provider says, by the store, that someone is not active. */
   isBarredNow(identity: Identity): Promise<boolean>
   readonly signedOut: SignedOut
+  /** Whether a session was to end and could not: it ends later, and a sign-in that it goes on by would end with it. */
+  isOwed(sessionId: string): boolean
 }
 
 /** How long a cookie still counts after a later sign-in, and how long sign-ins of one browser count as being at once. */
@@ -34,7 +36,7 @@ type Started = Awaited<ReturnType<Sessions['start']>>
 
 /** How sessions begin, go on by a later sign-in, and come to further hosts. */
 export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'> {
-  const { store, once, sealer, ports, memory, followers, isBarredNow, signedOut } = tools
+  const { store, once, sealer, ports, memory, followers, isBarredNow, signedOut, isOwed } = tools
 
   /** What one sign-in makes of a row, whoever's it was before. */
   async function rowOf(id: string, signIn: SignIn, nowMs: number): Promise<StoredSession> {
@@ -101,7 +103,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
   async function goOn(id: string, signIn: SignIn): Promise<Started | null> {
     const { host, identity, brought = null } = signIn
     for (let tries = 0; tries < TRIES; tries++) {
-      const row = memory.ending.has(id) ? null : await guarded(() => store.findById(id))
+      const row = memory.ending.has(id) || isOwed(id) ? null : await guarded(() => store.findById(id))
       const known = row === null ? null : parseSession(row)
       if (row === null || known === null || !isSamePerson(known, signIn)) return null
       const token = randomToken(ports.random)

@@ -65,10 +65,12 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
   async function withTwo(
     act: (one: OpenSessions, other: OpenSessions, clock: AheadClock, store: SessionStore) => Promise<void>,
     ask?: AskProvider,
+    through: (store: SessionStore) => SessionStore = store => store,
   ) {
     using folder = temporaryFolder()
     const clock = aheadClock()
-    const open = of(folder.path, clock)
+    const reach = of(folder.path, clock)
+    const open = () => through(reach())
     const make = (store: SessionStore) => {
       const ports = quietPorts(clock)
       const timers = { watchMs: 20, flushMs: 20, purgeMs: 60_000 }
@@ -253,6 +255,34 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
       expect(ids).not.toContain(later.session.id)
       expect(await one.find(first.token, HOST)).toBeNull()
     }))
+
+  test('begins anew where the one before was to end and could not: its end, which comes later, is not theirs', async () => {
+    let isAway = false
+    const failing = (store: SessionStore): SessionStore => ({
+      ...store,
+      remove(...ids) {
+        if (isAway) throw new Error('the disk is full')
+        return store.remove(...ids)
+      },
+    })
+    await withTwo(
+      async (one, _other, _clock, store) => {
+        const first = await one.start({ ...signIn(100), browser: 'b' })
+        isAway = true
+        const told = await one.end(first.session.id).catch((error: unknown) => error)
+        expect(told).toMatchObject({ code: 'session.end' })
+        const second = await again(one, first, signIn(200))
+        const third = await one.start({ ...signIn(300), browser: 'b' })
+        isAway = false
+        await eventually(async () => (await store.findById(first.session.id)) === null, 'what was owed has ended')
+        for (const { token } of [second, third]) expect((await one.find(token, HOST))?.id).not.toBe(first.session.id)
+        expect((await one.find(second.token, HOST))?.id).toBe(second.session.id)
+        expect((await one.find(third.token, HOST))?.id).toBe(third.session.id)
+      },
+      undefined,
+      failing,
+    )
+  })
 
   test('is remembered as it was chosen last', () =>
     withTwo(async (one, other, clock) => {
