@@ -1,6 +1,7 @@
 /**
- * Prints `N passed, N failed` from a JUnit report, and exits 1 on any failure or when no test ran. Tests that held at a second try
- * only are named before it.
+ * Prints `N passed, N failed, N skipped` from a JUnit report, and exits 1 on any failure or when no test ran. Before it are named the
+ * tests that held at a second try only, and each program that is missing, with how many tests it would run: those that
+ * `test/kit/needs.ts` skips have its name at the end of a title.
  *
  * Usage: bun .ci/count.ts REPORT RUNNER_STATUS RUNNER_OUTPUT. Where only tests of what changed were asked for, none is no mistake. A file that does not load is in the runner's own summary (` 4 fail`)
  * and not in the report: the higher of the two counts. A runner that failed and counted nothing counts as one failure.
@@ -31,8 +32,20 @@ if (atSecondTry.length > 0) {
   console.log('Held at a second try only; each is a mistake of the test or of the product, to be found:')
   for (const name of atSecondTry) console.log(`  ${name}`)
 }
-console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+for (const [program, count] of missing())
+  console.log(`No ${program} here: ${count} ${count === 1 ? 'test' : 'tests'} skipped`)
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
 process.exit(failed > 0 ? 1 : 0)
+
+/** Programs that are not here, and how many tests each would run; one that needs several counts for each. */
+function missing(): readonly (readonly [program: string, tests: number])[] {
+  const counts = new Map<string, number>()
+  for (const [, attributes = ''] of report.matchAll(/<testcase\b([^>]*)>\s*<skipped\b/g)) {
+    const programs = [...attributes.matchAll(/ \(needs ([^()]+)\)/g)].flatMap(([, names = '']) => names.split(', '))
+    for (const program of new Set(programs)) counts.set(program, (counts.get(program) ?? 0) + 1)
+  }
+  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1))
+}
 
 function countOf(name: string): number {
   return Number(new RegExp(`\\b${name}="(\\d+)"`).exec(totals)?.[1] ?? 0)

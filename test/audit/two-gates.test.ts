@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { searchAudit } from '../../src/audit/search.ts'
 import { createAudit, type OpenAudit } from '../../src/audit/writer.ts'
@@ -8,8 +8,11 @@ import type { SessionStore } from '../../src/session/store.ts'
 import { fakeClock, quietPorts, type SettableClock } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { recordedLog } from '../kit/log/record.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
+
+const { describe, test } = needs('valkey-server')
 
 const DAY = 24 * 60 * 60_000
 const EVERYTHING = { who: null, event: null, sinceMs: null, portal: null }

@@ -1,11 +1,14 @@
-import { expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import type { Page } from 'playwright-core'
 import { LANGUAGES } from '../../src/portal/words/choose.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand } from '../kit/browser/stand.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
+
+const { test } = needs('chromium')
 
 setDefaultTimeout(120_000)
 

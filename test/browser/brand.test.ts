@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { findBarriers } from '../kit/browser/accessible.ts'
@@ -6,7 +6,10 @@ import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand } from '../kit/browser/stand.ts'
 import { eventually } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
+
+const { test } = needs('chromium')
 
 setDefaultTimeout(60_000)
 

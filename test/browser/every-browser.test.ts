@@ -1,8 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { startApp } from '../kit/applications/app.ts'
 import { openStand } from '../kit/browser/stand.ts'
-import { BROWSERS, type Tab, untilHeading, untilIn } from '../kit/browser/tab.ts'
+import { describeEachBrowser, type Tab, untilHeading, untilIn } from '../kit/browser/tab.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(60_000)
@@ -62,7 +62,7 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
   })
 }
 
-describe.each([...BROWSERS])('%s', (name, open) => {
+describeEachBrowser((name, open) => {
   let tab: Tab
   beforeAll(async () => {
     tab = await open()

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { startApp } from '../kit/applications/app.ts'
 import { installedApp } from '../kit/applications/installed-app.ts'
 import { openStand } from '../kit/browser/stand.ts'
-import { BROWSERS, type Tab, untilIn } from '../kit/browser/tab.ts'
+import { describeEachBrowser, type Tab, untilIn } from '../kit/browser/tab.ts'
 import { eventually } from '../kit/gate.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
@@ -18,7 +18,7 @@ const stand = keep(
 )
 const place = `${stand.app.replace('app.', 'box.')}/deep?x=1#/place`
 
-describe.each([...BROWSERS])('%s', (_, open) => {
+describeEachBrowser((_, open) => {
   let tab: Tab
   beforeAll(async () => {
     tab = await open()

@@ -1,9 +1,12 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterEach, beforeEach, expect, setDefaultTimeout } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { openBinaryStand, openStand, type Person, type Stand } from '../kit/browser/stand.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
+
+const { afterAll, beforeAll, describe, test } = needs('chromium')
 
 setDefaultTimeout(60_000)
 

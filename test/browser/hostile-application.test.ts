@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterEach, beforeEach, expect, setDefaultTimeout } from 'bun:test'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Browser, Page } from 'playwright-core'
 import { findFreePort } from '../../src/cli/demo/listen.ts'
@@ -6,8 +6,11 @@ import { type App, startApp } from '../kit/applications/app.ts'
 import { BrowserLite } from '../kit/browser/browser-lite.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { type Gate, startGate } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { startProvider, type TestProvider } from '../kit/provider/provider.ts'
 import { providerTable, routeTo } from '../kit/toml.ts'
+
+const { afterAll, beforeAll, describe, test } = needs('chromium')
 
 setDefaultTimeout(60_000)
 

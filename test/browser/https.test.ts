@@ -1,11 +1,14 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { startGate } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { freePort } from '../kit/programs/child.ts'
 import { startProvider } from '../kit/provider/provider.ts'
 import { providerTable, routeForUsers } from '../kit/toml.ts'
+
+const { test } = needs('chromium')
 
 const keep = untilTheEnd()
 const { cert, key } = makeAuthority().issue('DNS:app.localhost')

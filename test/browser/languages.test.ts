@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import type { Page } from 'playwright-core'
 import { LANGUAGES } from '../../src/portal/words/choose.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
@@ -6,7 +6,10 @@ import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
 import { McpClient } from '../kit/mcp/client.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
+
+const { describe, test } = needs('chromium')
 
 setDefaultTimeout(120_000)
 

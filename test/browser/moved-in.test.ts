@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
@@ -7,6 +7,7 @@ import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { ADA_OF_STAFF } from '../kit/people.ts'
 import { freePort } from '../kit/programs/child.ts'
@@ -14,6 +15,8 @@ import { startNginx } from '../kit/programs/front.ts'
 import { startProvider } from '../kit/provider/provider.ts'
 import { serveInProcess } from '../kit/serve.ts'
 import { blocksOf, type SetUp, setUpFor } from '../kit/set-ups.ts'
+
+const { describe, test } = needs('chromium', 'nginx', 'openssl')
 
 setDefaultTimeout(120_000)
 

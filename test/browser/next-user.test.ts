@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { startApp } from '../kit/applications/app.ts'
 import { openStand } from '../kit/browser/stand.ts'
-import { BROWSERS, type Tab, untilHeading, untilIn } from '../kit/browser/tab.ts'
+import { describeEachBrowser, type Tab, untilHeading, untilIn } from '../kit/browser/tab.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(60_000)
@@ -44,7 +44,9 @@ const stand = keep(
 const at = (name: string) => `${stand.app.replace('app.', `${name}.apps.`)}/`
 
 // WebKitGTK takes no note of Clear-Site-Data.
-describe.each(BROWSERS.filter(([name]) => name !== 'WebKit'))('%s', (_, open) => {
+describeEachBrowser(visits, { without: 'WebKit' })
+
+function visits(_: string, open: () => Promise<Tab>): void {
   let tab: Tab
   beforeAll(async () => {
     tab = await open()
@@ -90,4 +92,4 @@ describe.each(BROWSERS.filter(([name]) => name !== 'WebKit'))('%s', (_, open) =>
     await tab.open(`${stand.portal}/`)
     await untilIn(tab, `document.querySelector('main h2') !== null`)
   })
-})
+}

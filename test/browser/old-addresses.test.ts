@@ -1,11 +1,14 @@
-import { expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { type AppHandler, startApp } from '../kit/applications/app.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { serveImported, startSurroundings } from '../kit/recorded.ts'
+
+const { test } = needs('chromium')
 
 setDefaultTimeout(60_000)
 

@@ -1,8 +1,11 @@
-import { expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { type AppHandler, startApp } from '../kit/applications/app.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { startGate } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
+
+const { test } = needs('chromium')
 
 setDefaultTimeout(60_000)
 

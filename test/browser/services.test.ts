@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
@@ -6,6 +6,7 @@ import { openChromium, type WatchedContext, watchedContext } from '../kit/browse
 import { openStand } from '../kit/browser/stand.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { plant } from '../kit/log/planted.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { type Ended, runToEnd } from '../kit/programs/ended.ts'
 import {
@@ -16,6 +17,18 @@ import {
   startTransmission,
   startWebdav,
 } from '../kit/programs/services.ts'
+
+const { afterAll, test } = needs(
+  'chromium',
+  'apache2',
+  'curl',
+  'fcgiwrap',
+  'git',
+  'nginx',
+  'radicale',
+  'syncthing',
+  'transmission-daemon',
+)
 
 /** Recipes of docs in front of the applications themselves, with the settings that they name: in a browser, and by the clients people use. */
 setDefaultTimeout(60_000)
@@ -114,22 +127,25 @@ test('syncthing: its interface loads, and asks its own API by the Host that it w
   )
 })
 
-describe('transmission', () => {
-  test('its interface loads and shows what it has', async () => {
-    const page = await open('transmission')
-    await page.waitForURL('**/transmission/web/**')
-    await page.locator('#torrent-list, #torrent_list').waitFor({ state: 'attached' })
-    await page.getByText('0 Transfers').waitFor()
-  })
+needs('apache2', 'fcgiwrap', 'git', 'nginx', 'radicale', 'syncthing', 'transmission-daemon').describe(
+  'transmission',
+  () => {
+    test('its interface loads and shows what it has', async () => {
+      const page = await open('transmission')
+      await page.waitForURL('**/transmission/web/**')
+      await page.locator('#torrent-list, #torrent_list').waitFor({ state: 'attached' })
+      await page.getByText('0 Transfers').waitFor()
+    })
 
-  test('its remote client comes with a token as the password', async () => {
-    const remote = address('transmission', '/transmission/rpc')
-    const known = await client('transmission-remote', remote, '-n', `me:${await token()}`, '-si')
-    expect([known.stderr, known.stdout]).toEqual(['', expect.stringContaining('Daemon version')])
-    const unknown = await client('transmission-remote', remote, '-n', 'me:sp_wrong', '-si')
-    expect(unknown.stdout).not.toContain('Daemon version')
-  })
-})
+    test('its remote client comes with a token as the password', async () => {
+      const remote = address('transmission', '/transmission/rpc')
+      const known = await client('transmission-remote', remote, '-n', `me:${await token()}`, '-si')
+      expect([known.stderr, known.stdout]).toEqual(['', expect.stringContaining('Daemon version')])
+      const unknown = await client('transmission-remote', remote, '-n', 'me:sp_wrong', '-si')
+      expect(unknown.stdout).not.toContain('Daemon version')
+    })
+  },
+)
 
 test('radicale: calendars are whose token it is, in a folder called as their address', async () => {
   const user = ['-u', `me:${await token()}`]

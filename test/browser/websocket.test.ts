@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Browser } from 'playwright-core'
 import { WebSocketServer } from 'ws'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
+
+const { afterAll, beforeAll, test } = needs('chromium')
 
 setDefaultTimeout(60_000)
 

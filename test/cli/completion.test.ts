@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'bun:test'
+import * as runner from 'bun:test'
+import { expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runCompletion } from '../../src/cli/completion/run.ts'
@@ -7,6 +8,7 @@ import { completedCommands } from '../../src/cli/completion/table.ts'
 import { COMMANDS } from '../../src/cli/help/commands.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
+import { needs } from '../kit/needs.ts'
 
 /** What runs the script of `completion SHELL` in `$SCRIPT` and prints a candidate a line, for the words in its arguments. */
 const DRIVERS: Readonly<Record<Shell, string>> = {
@@ -44,7 +46,12 @@ const SHELL_ARGUMENTS: Readonly<Record<Shell, (driver: string, words: readonly s
   fish: (driver, words) => ['fish', '--no-config', '-c', driver, '--', ...words],
 }
 
-describe.each(SHELLS.map(shell => [shell] as const))('completion in %s', shell => {
+for (const shell of SHELLS) {
+  const { describe } = shell === 'bash' ? runner : needs(shell)
+  describe(`completion in ${shell}`, () => completes(shell))
+}
+
+function completes(shell: Shell): void {
   /** What the shell offers for the last word, in a folder with two files. */
   async function offers(...words: readonly string[]): Promise<readonly string[]> {
     using folder = temporaryFolder()
@@ -91,7 +98,7 @@ describe.each(SHELLS.map(shell => [shell] as const))('completion in %s', shell =
     expect(await offers('explain', '--config', 'rou')).toEqual(['routes.toml'])
     expect(await offers('version', 'rou')).toEqual([])
   })
-})
+}
 
 test('every command that has options brings them', () => {
   const bare = completedCommands().filter(({ options }) => options.length === 1)

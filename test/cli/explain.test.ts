@@ -6,6 +6,7 @@ import type { Explanation } from '../../src/server/forecast/explain.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 const FILE = `
@@ -250,7 +251,7 @@ test('a route without an upstream is told by what it answers', () => {
   expect(explain('https://old.example.com/x').upstream).toEqual(['redirect with status 302'])
 })
 
-test('says which certificate a browser is shown', () => {
+needs('openssl').test('says which certificate a browser is shown', () => {
   const own = temporaryFolder()
   const { cert, key } = makeAuthority().issue('DNS:app.example.com')
   writeFileSync(join(own.path, 'app.pem'), cert)

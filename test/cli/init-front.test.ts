@@ -9,6 +9,7 @@ import { readBytes, readText } from '../../src/console/read-file.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { commandPorts, type Ran, runIn } from '../kit/io.ts'
+import { needs } from '../kit/needs.ts'
 import { broughtPath, isBrought } from '../kit/programs/front.ts'
 import { nginxCommand } from '../kit/programs/nginx.ts'
 
@@ -63,7 +64,7 @@ async function complaint(kind: string, folder: string): Promise<string> {
   return ''
 }
 
-describe.each(FRONT_KINDS)('init for an application behind %s', kind => {
+needs('caddy', 'haproxy', 'nginx').describe.each(FRONT_KINDS)('init for an application behind %s', kind => {
   const network = kind === 'ingress-nginx' ? ['--front-address', '10.244.0.0/16'] : []
 
   test.each([

@@ -11,6 +11,7 @@ import { makeAuthority } from '../kit/certificates.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { type Ran, runIn } from '../kit/io.ts'
+import { needs } from '../kit/needs.ts'
 import { pocketIdClient, pocketIdUser } from '../kit/provider/pocket-id/people.ts'
 import { type PocketId, pocketId } from '../kit/provider/pocket-id/pocket-id.ts'
 
@@ -250,7 +251,7 @@ test('a client that was made and is not finished can be gone on with', async () 
   expect([second.code, second.secret, madeAt(there).length]).toEqual([0, `${madeAt(there)[0]?.secrets[0]}\n`, 1])
 })
 
-test('an authority that nobody trusts here is called that, and --ca names it', async () => {
+needs('openssl').test('an authority that nobody trusts here is called that, and --ca names it', async () => {
   const authority = makeAuthority()
   const { cert, key } = authority.issue('DNS:localhost')
   await using there = await pocketId({ version: '2.14', tls: { cert, key } })

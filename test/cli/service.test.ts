@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { runService } from '../../src/cli/service/run.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
+import { needs } from '../kit/needs.ts'
 import { runToEnd } from '../kit/programs/ended.ts'
 
 /** What the command prints, in a file of this name, with a program that is there. */
@@ -15,7 +16,7 @@ async function printed(folder: string, name: string, ...argv: readonly string[])
   return path
 }
 
-test.each([
+needs('systemd-analyze').test.each([
   ['that listens itself', [], 2.0],
   ['whose sockets systemd has', ['--listen', '0.0.0.0:443,[::]:80'], 1.5],
 ])('systemd-analyze(1): a unit %s has next to no exposure, and no mistakes', async (_what, argv, most) => {
@@ -51,18 +52,21 @@ test('the unit may write where docs/logs.md has the log', async () => {
   expect(places).toEqual([mayWrite, mayWrite])
 })
 
-test('the script for OpenRC is one for a shell, and the list for launchd one that is read', async () => {
-  using folder = temporaryFolder()
-  const script = await printed(folder.path, 'sallyport', 'openrc')
-  expect(await runToEnd(['sh', '-n', script])).toEqual({ code: 0, stdout: '', stderr: '' })
-  const list = await printed(folder.path, 'sallyport.plist', 'launchd', '--user', '_sallyport', '--config', 'a.toml')
-  const read = 'import json, plistlib, sys; print(json.dumps(plistlib.load(open(sys.argv[1], "rb"))))'
-  const { stdout } = await runToEnd(['python3', '-c', read, list])
-  expect(JSON.parse(stdout)).toMatchObject({
-    UserName: '_sallyport',
-    ProgramArguments: ['/bin/true', 'serve', '--config', join(folder.path, 'a.toml')],
-  })
-})
+needs('python3').test(
+  'the script for OpenRC is one for a shell, and the list for launchd one that is read',
+  async () => {
+    using folder = temporaryFolder()
+    const script = await printed(folder.path, 'sallyport', 'openrc')
+    expect(await runToEnd(['sh', '-n', script])).toEqual({ code: 0, stdout: '', stderr: '' })
+    const list = await printed(folder.path, 'sallyport.plist', 'launchd', '--user', '_sallyport', '--config', 'a.toml')
+    const read = 'import json, plistlib, sys; print(json.dumps(plistlib.load(open(sys.argv[1], "rb"))))'
+    const { stdout } = await runToEnd(['python3', '-c', read, list])
+    expect(JSON.parse(stdout)).toMatchObject({
+      UserName: '_sallyport',
+      ProgramArguments: ['/bin/true', 'serve', '--config', join(folder.path, 'a.toml')],
+    })
+  },
+)
 
 test.each([
   [['upstart'], 'systemd'],

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parse, stringify, TomlDate } from 'smol-toml'
@@ -10,8 +10,11 @@ import { readUsers } from '../../src/config/values/users-file.ts'
 import { unstatedClaims } from '../../src/identity/unstated.ts'
 import { askedOfProvider } from '../../src/policy/stated.ts'
 import { makeAuthority } from '../kit/certificates.ts'
+import { needs } from '../kit/needs.ts'
 import { discoveryOf } from '../kit/provider/pocket-id/discovery.ts'
 import { ROOT_TABLES } from '../kit/toml.ts'
+
+const { test } = needs('openssl')
 
 /** What is shown of routes.toml is tried here as `check` tries it: a part of a file in a file that has the rest. */
 const ROOT = join(import.meta.dir, '../..')

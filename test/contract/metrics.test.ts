@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Family } from '../../src/server/observe/family.ts'
@@ -7,9 +7,12 @@ import { startAnswering } from '../kit/applications/answering.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { FROM_SOURCE, freePort, startChild } from '../kit/programs/child.ts'
 import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../kit/toml.ts'
+
+const { test } = needs('openssl')
 
 /** A row of the table in docs/metrics.md, as a real server's family makes it. */
 function row({ name, kind, help, series }: Family): string {

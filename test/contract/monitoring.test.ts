@@ -1,14 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { startAnswering } from '../kit/applications/answering.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { type Prometheus, startPrometheus } from '../kit/programs/prometheus.ts'
 import { statusOf } from '../kit/requests.ts'
 import { routeTo } from '../kit/toml.ts'
+
+const { afterAll, beforeAll, test } = needs('prometheus')
 
 const FOLDER = join(import.meta.dir, '../../docs/monitoring')
 const RULES = readFileSync(join(FOLDER, 'alerts.yaml'), 'utf8')

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'bun:test'
+import * as runner from 'bun:test'
+import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import type { AuditPage } from '../../src/audit/store.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
@@ -14,6 +15,7 @@ import type {
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { storedSession } from '../kit/sessions/stored.ts'
@@ -37,7 +39,12 @@ const REFRESHED = { identity: '{"n":1}', secrets: 't', sid: 's2', checkedAtMs: 5
 
 const LIMITS = { perOwner: 3, total: 6 }
 
-describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
+for (const [name, of] of Object.entries(STORES)) {
+  const { describe } = name === 'redis' ? needs('valkey-server') : runner
+  describe(`the ${name} store`, () => keepsWhatAStoreKeeps(of))
+}
+
+function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void {
   async function withStore(act: (store: SessionStore, open: () => SessionStore) => Promise<void>): Promise<void> {
     using folder = temporaryFolder()
     const open = of(folder.path)
@@ -821,4 +828,4 @@ describe.each(Object.entries(STORES))('the %s store', (_name, of) => {
       expect(await later.listPushed('directory:b')).toEqual(['4'])
       await later.close()
     }))
-})
+}

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { passwordFaults } from '../../src/config/values/htpasswd.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { needs } from '../kit/needs.ts'
 import { FROM_SOURCE } from '../kit/programs/child.ts'
 import { imported, section } from './imported.ts'
 
@@ -546,7 +547,7 @@ describe('an oauth2-proxy.cfg', () => {
     ])
   })
 
-  test('with a certificate at hand listens for HTTPS itself', async () => {
+  needs('openssl').test('with a certificate at hand listens for HTTPS itself', async () => {
     const { cert, key } = makeAuthority().issue('DNS:app.example.com')
     const text = `${CLIENT}tls_cert_file = "cert.pem"\ntls_key_file = "key.pem"\nhttps_address = ":8443"\n`
     const { routes, mistakes } = await imported(text, [], { 'cert.pem': cert, 'key.pem': key })

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from './folder.ts'
+import { isProgramHere } from './needs.ts'
 
 /** A certificate and its key as PEM. */
 export interface Certificate {
@@ -16,6 +17,7 @@ export interface Authority extends Certificate {
 
 /** A new authority, made by the openssl command. */
 export function makeAuthority(commonName = 'Test authority'): Authority {
+  if (!isProgramHere('openssl')) return { ...NOBODY, issue: () => NOBODY }
   const own = inFolder(folder => {
     openssl(folder, [...REQUEST, '-x509', '-keyout', 'key', '-out', 'cert', '-days', '2', '-subj', `/CN=${commonName}`])
     return read(folder)
@@ -73,4 +75,26 @@ function read(folder: string): Certificate {
 function openssl(folder: string, args: readonly string[]): void {
   const { exitCode, stderr } = Bun.spawnSync(['openssl', ...args], { cwd: folder, stdin: 'ignore' })
   if (exitCode !== 0) throw new Error(`openssl ${args[0]} failed:\n${stderr}`)
+}
+
+/** Where nothing can be issued: a file that opens listeners for all of its tests loads with it. Those tests say that they need openssl. */
+const NOBODY: Certificate = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBijCCAS+gAwIBAgIUaVOxwvy4mb91krmmwU4arqx/I4gwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwObm9ib2R5LmludmFsaWQwIBcNMjYxMTI5MDQyNDU4WhgPMjEy
+NjExMDUwNDI0NThaMBkxFzAVBgNVBAMMDm5vYm9keS5pbnZhbGlkMFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEZ7SoixMP+Ge8kZmqVy9ypmGG8Fmbe+62NiVUWjgf
+FpMtYAFxmWipIx9VizMB33qtM+ZBE3Xnd46T+vbJk/TOV6NTMFEwHQYDVR0OBBYE
+FBvZri2zoxDaQYM+GK5xqknbzDooMB8GA1UdIwQYMBaAFBvZri2zoxDaQYM+GK5x
+qknbzDooMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSQAwRgIhAM+UER+R
+kvGIhdGAR6uQAp9fl+t1QXcBWull1EhMM+D4AiEAlx7whTtGr3kf9UMky1hSVejq
+Xbwh6cKXQOhtqZAhwkc=
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg2AMVz7RMz0c42ILz
+0K0RmZQ4ErLTezYNW34HZIFqRzihRANCAARntKiLEw/4Z7yRmapXL3KmYYbwWZt7
+7rY2JVRaOB8Wky1gAXGZaKkjH1WLMwHfeq0z5kETded3jpP69smT9M5X
+-----END PRIVATE KEY-----
+`,
 }

@@ -1,5 +1,5 @@
 import { Database } from 'bun:sqlite'
-import { describe, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import type { Ports } from '../../src/base/ports.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
@@ -12,6 +12,7 @@ import type { SessionTimers } from '../../src/session/upkeep.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
@@ -120,7 +121,7 @@ const signIn = ({ sessions }: Gate, subject: string, sid = 'none') =>
 
 const whoIs = async ({ sessions }: Gate, token: string) => (await sessions.find(token, HOST))?.identity.subject ?? null
 
-describe.each([
+needs('valkey-server').describe.each([
   ['sqlite', withSqlite],
   ['redis', withRedis],
 ] as const)('over %s', (_name, withStand) => {
@@ -222,35 +223,41 @@ describe.each([
     }))
 })
 
-test('a gate of Redis whose clock is three hours ahead says so, and nobody loses a session by it', () =>
-  withRedis(async ({ gate }) => {
-    const here = gate()
-    const { token } = await signIn(here, 'ada')
-    const ahead = gate({ clock: { now: () => Date.now() + 3 * HOUR }, timers: { purgeMs: 20 } })
-    await eventually(
-      () => ahead.told.some(line => line.includes('differs from that of the session store')),
-      'it says so',
-    )
-    // As many clean-ups as ten minutes have.
-    await Bun.sleep(200)
-    expect([await here.sessions.count(), here.ended, await whoIs(here, token)]).toEqual([1, [], 'ada'])
-    expect(ahead.told).toHaveLength(1)
-    const { aheadMs, isTrusted } = ahead.sessions.clock()
-    expect([Math.round((aheadMs ?? 0) / 60_000), isTrusted, here.sessions.clock().isTrusted]).toEqual([
-      180,
-      false,
-      true,
-    ])
-  }))
+needs('valkey-server').test(
+  'a gate of Redis whose clock is three hours ahead says so, and nobody loses a session by it',
+  () =>
+    withRedis(async ({ gate }) => {
+      const here = gate()
+      const { token } = await signIn(here, 'ada')
+      const ahead = gate({ clock: { now: () => Date.now() + 3 * HOUR }, timers: { purgeMs: 20 } })
+      await eventually(
+        () => ahead.told.some(line => line.includes('differs from that of the session store')),
+        'it says so',
+      )
+      // As many clean-ups as ten minutes have.
+      await Bun.sleep(200)
+      expect([await here.sessions.count(), here.ended, await whoIs(here, token)]).toEqual([1, [], 'ada'])
+      expect(ahead.told).toHaveLength(1)
+      const { aheadMs, isTrusted } = ahead.sessions.clock()
+      expect([Math.round((aheadMs ?? 0) / 60_000), isTrusted, here.sessions.clock().isTrusted]).toEqual([
+        180,
+        false,
+        true,
+      ])
+    }),
+)
 
-test('what a gate of Redis writes whose clock is three hours behind is not idle for the others', () =>
-  withRedis(async ({ gate }) => {
-    const behind = gate({ clock: { now: () => Date.now() - 3 * HOUR } })
-    const { token } = await signIn(behind, 'ada')
-    gate({ timers: { purgeMs: 20 } })
-    await Bun.sleep(200)
-    expect([behind.ended, await whoIs(behind, token)]).toEqual([[], 'ada'])
-  }))
+needs('valkey-server').test(
+  'what a gate of Redis writes whose clock is three hours behind is not idle for the others',
+  () =>
+    withRedis(async ({ gate }) => {
+      const behind = gate({ clock: { now: () => Date.now() - 3 * HOUR } })
+      const { token } = await signIn(behind, 'ada')
+      gate({ timers: { purgeMs: 20 } })
+      await Bun.sleep(200)
+      expect([behind.ended, await whoIs(behind, token)]).toEqual([[], 'ada'])
+    }),
+)
 
 test('a gate of SQLite removes nothing for ten minutes after its clock was set, and everyone is back once that is mended', () =>
   withSqlite(async ({ gate }) => {

@@ -15,6 +15,7 @@ import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
 
@@ -320,7 +321,7 @@ describe('a single-use record', () => {
     }))
 })
 
-test.each(['sqlite', 'redis'])(
+needs('valkey-server').test.each(['sqlite', 'redis'])(
   'a session that ends in %s while it is read does not come back from that reading',
   async kind => {
     using folder = temporaryFolder()

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { join } from 'node:path'
 import type { Facts } from '../../src/base/errors.ts'
 import type { PortalLifetimes } from '../../src/config/types/sessions.ts'
@@ -15,8 +15,11 @@ import type { SessionStore } from '../../src/session/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
+
+const { describe, test } = needs('valkey-server')
 
 const MINUTE = 60_000
 const RULES: PortalLifetimes = { ...LIFETIMES, refreshMs: 15 * MINUTE, refreshLimitMs: 60 * MINUTE }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import type { SessionLimits } from '../../src/session/life.ts'
@@ -13,9 +13,12 @@ import type { SessionStore } from '../../src/session/store.ts'
 import { type AheadClock, aheadClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
+
+const { describe, test } = needs('valkey-server')
 
 const HOUR = 3_600_000
 const HOME = {

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { startNginx } from '../../kit/programs/front.ts'
@@ -97,7 +98,7 @@ async function askTwice(host: string, path: string) {
   return { first, second: await ask(host, path, false) }
 }
 
-describe('nginx with proxy_cache', () => {
+needs('nginx').describe('nginx with proxy_cache', () => {
   for (const page of Object.keys(SAYS)) {
     test(`keeps a page of a closed route for nobody, where the application says ${page}`, async () => {
       const { first, second } = await askTwice('closed.example', `/${page}`)

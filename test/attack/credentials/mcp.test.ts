@@ -7,6 +7,7 @@ import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { McpClient, REDIRECT, VERIFIER } from '../../kit/mcp/client.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { fetchFrom } from '../../kit/requests.ts'
@@ -364,7 +365,7 @@ describe('a refresh token', () => {
     expect(await status(next.body.access_token)).toBe(200)
   })
 
-  test.each(['sqlite', 'redis'] as const)(
+  needs('valkey-server').test.each(['sqlite', 'redis'] as const)(
     'that several processes of one client use at once has one answer in %s, which no reader of the store can tell',
     async kind => {
       await using valkey = kind === 'redis' ? await startValkey() : null
@@ -440,7 +441,7 @@ describe('a refresh token', () => {
     expect((await one.refresh(next.body.refresh_token ?? '')).status).toBe(200)
   })
 
-  test.each(['sqlite', 'redis'])(
+  needs('valkey-server').test.each(['sqlite', 'redis'])(
     'that is used again and again is told to wait, leaves nothing behind in %s, and goes on',
     async kind => {
       await using valkey = kind === 'redis' ? await startValkey() : null

@@ -1,9 +1,10 @@
 /** A request that waits when what allowed it ends is never sent: whatever it waits for, and however it ends. */
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { browserAt } from '../../kit/browser/browser-lite.ts'
 import { aheadClock } from '../../kit/clock.ts'
 import { basic } from '../../kit/fields.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
@@ -11,6 +12,8 @@ import { fetchFrom, statusOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 import { portalTable, providerTable, routeSaying, routeTo } from '../../kit/toml.ts'
 import { openWire, startRawUpstream, type Wire } from '../../kit/wire/wire.ts'
+
+const { describe, test } = needs('valkey-server')
 
 const HOST = 'app.test'
 const AUDIENCE = 'https://gate.example/api'

@@ -3,6 +3,7 @@ import { AUTH, startAsking } from '../../kit/asking.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { FORM, PAGE } from '../../kit/fields.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { fetchFrom, sendForm } from '../../kit/requests.ts'
@@ -133,7 +134,7 @@ describe('granting', () => {
     expect((await load(gate, root)).status).toBe(200)
   })
 
-  test.each(['sqlite', 'redis'])(
+  needs('valkey-server').test.each(['sqlite', 'redis'])(
     'of an admin for an hour lasts no longer than theirs, by %s, and they edit no file',
     async kind => {
       await using valkey = kind === 'redis' ? await startValkey() : null

@@ -1,16 +1,19 @@
-import { beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, expect } from 'bun:test'
 import { askBy } from '../../../src/base/ask.ts'
 import { readText } from '../../../src/console/read-file.ts'
 import { createProviderPool } from '../../../src/identity/pool.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { BAD_PROVIDER_CLIENT, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { providerConfig } from '../../kit/provider/config.ts'
 import { fetchFrom } from '../../kit/requests.ts'
 import { refusal } from '../../kit/thrown.ts'
 import { EVERYONE, portalTable, providerTable, routeSaying } from '../../kit/toml.ts'
+
+const { describe, test } = needs('openssl')
 
 /** A machine of the internet, and one of a private network. */
 const OUTSIDE = '93.184.216.34'

@@ -1,5 +1,5 @@
 /** Someone holds a form of ours open, is put out by an admin, and only then sends the rest of it. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { runGuests } from '../../../src/cli/guests.ts'
 import { runRequests } from '../../../src/cli/requests.ts'
 import { runTokens } from '../../../src/cli/tokens.ts'
@@ -7,10 +7,13 @@ import type { Listed } from '../../kit/asking.ts'
 import { runOn } from '../../kit/commands.ts'
 import { OWN_FORM } from '../../kit/fields.ts'
 import { type Gate, portalWith, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { sendForm, statusOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 import { openWire, type WireResponse } from '../../kit/wire/wire.ts'
+
+const { afterAll, beforeAll, describe, test } = needs('valkey-server')
 
 const HOST = 'app.example'
 

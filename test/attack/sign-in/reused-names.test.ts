@@ -12,6 +12,7 @@ import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { form } from '../../kit/guest-links.ts'
 import { plant } from '../../kit/log/planted.ts'
 import { McpClient } from '../../kit/mcp/client.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { fetchFrom, sendForm } from '../../kit/requests.ts'
@@ -282,7 +283,7 @@ test('a file of lines that becomes a users.toml gives nobody what belonged to a 
   await eventually(() => gate.told('A token was revoked', '"by":"file"').length === 2, 'both tokens are ended')
 })
 
-describe.each(['sqlite', 'redis'] as const)('gates that share a store (%s)', kind => {
+needs('valkey-server').describe.each(['sqlite', 'redis'] as const)('gates that share a store (%s)', kind => {
   test.each(FORMATS)(
     'agree about who a name of %s is, and what one of them ended is over at the other',
     async users => {

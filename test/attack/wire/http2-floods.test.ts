@@ -1,15 +1,18 @@
 /** Clients of HTTP/2 that cost themselves nothing: requests that are reset as they come, and bodies byte by byte. */
-import { beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, expect } from 'bun:test'
 import type { Ports } from '../../../src/base/ports.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { metricOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { type Field, FLAG, FRAME, frame, type Http2Wire, headers, openHttp2Wire } from '../../kit/wire/http2.ts'
 import { secureFetch } from '../../kit/wire/tls.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
+
+const { describe, test } = needs('openssl')
 
 const HOST = 'app.example.com'
 /** Somebody else, who has an allowance of their own. */

@@ -3,13 +3,16 @@
  *
  * By HTTP/1.1 the application goes by the length that it was told: a byte beyond it would be the beginning of another request.
  */
-import { beforeEach, describe, expect, test } from 'bun:test'
+import { beforeEach, expect } from 'bun:test'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { type Field, FLAG, FRAME, frame, headers, openHttp2Wire } from '../../kit/wire/http2.ts'
 import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+
+const { describe, test } = needs('openssl')
 
 const HOST = 'app.example.com'
 const authority = makeAuthority()

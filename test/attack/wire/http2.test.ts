@@ -1,10 +1,13 @@
 /** Requests by HTTP/2 that no honest client sends, frame by frame: what the application gets decides. */
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { type Field, FLAG, FRAME, frame, headers, openHttp2Wire, packed } from '../../kit/wire/http2.ts'
+
+const { test } = needs('openssl')
 
 const authority = makeAuthority()
 const own = authority.issue('DNS:app.example.com')

@@ -3,15 +3,18 @@
  *
  * They come from 127.0.0.2, which is trusted by nobody; 127.0.0.1 is a trusted proxy, and a rule lets it in.
  */
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Field, headers, openHttp2Wire } from '../../kit/wire/http2.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+
+const { describe, test } = needs('openssl')
 
 const STRANGER = '127.0.0.2'
 const COUNT = 40

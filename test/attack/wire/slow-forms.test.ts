@@ -1,13 +1,16 @@
 /** Forms for ourselves that come a byte at a time: they are ended, and so is their connection, however it is spoken. */
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { connect as connectHttp2 } from 'node:http2'
 import { cookieName } from '../../../src/session/cookie.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, type Gate, portalWith, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { routeForUsers } from '../../kit/toml.ts'
 import { openSecure } from '../../kit/wire/tls.ts'
 import { httpResponse, openWire, startRawUpstream, type Wire, wireOf } from '../../kit/wire/wire.ts'
+
+const { describe, test } = needs('openssl')
 
 const authority = makeAuthority()
 const own = authority.issue('DNS:app.example')

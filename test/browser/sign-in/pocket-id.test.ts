@@ -1,13 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import type { Browser, Page } from 'playwright-core'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { openChromium, watchedContext } from '../../kit/browser/chromium.ts'
 import { startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { type PocketIdVersion, pocketIdUser } from '../../kit/provider/pocket-id/people.ts'
 import { pocketId } from '../../kit/provider/pocket-id/pocket-id.ts'
 import { EVERYONE, portalTable, providerTable, routeForUsers } from '../../kit/toml.ts'
+
+const { afterAll, beforeAll, describe, test } = needs('chromium')
 
 const keep = untilTheEnd()
 const upstream = keep(

@@ -1,10 +1,13 @@
-import { expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { LANGUAGES } from '../../../src/portal/words/choose.ts'
 import { findBarriers } from '../../kit/browser/accessible.ts'
 import { watchedContext } from '../../kit/browser/chromium.ts'
 import { FORM_PASSWORD, openFormStand } from '../../kit/browser/form-stand.ts'
 import { keepPicture } from '../../kit/browser/picture.ts'
+import { needs } from '../../kit/needs.ts'
 import { codeAt, SECOND_FACTOR } from '../../kit/totp.ts'
+
+const { test } = needs('chromium')
 
 setDefaultTimeout(120_000)
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { examineApplications } from '../../../src/cli/doctor/applications.ts'
 import { ask } from '../../../src/console/network.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
@@ -6,9 +6,12 @@ import { startGrpc } from '../../kit/applications/grpc.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { configOf, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { acceptWebSocket } from '../../kit/wire/websocket.ts'
 import { httpResponse, startRawUpstream, type UpstreamConnection } from '../../kit/wire/wire.ts'
+
+const { describe, test } = needs('openssl')
 
 const keep = untilTheEnd()
 /** What each application heard, as heads. */

@@ -1,9 +1,12 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { examineCopying } from '../../../src/cli/doctor/copying.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { configOf } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { askThrough, changed, isHere, openSpoiled, type ProxyName } from '../../kit/programs/recipes.ts'
+
+const { describe, test } = needs('nginx', 'caddy', 'haproxy')
 
 setDefaultTimeout(60_000)
 

@@ -1,14 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runDoctor } from '../../../src/cli/doctor/run.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { commandPorts, type Ran, runIn } from '../../kit/io.ts'
+import { needs } from '../../kit/needs.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
 import { type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
 import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
+
+const { afterAll, beforeAll, describe, test } = needs('openssl')
 
 let provider: TestProvider
 let bad: BadProvider

@@ -1,6 +1,7 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
 import { configOf } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
 import {
   askThrough,
@@ -10,6 +11,8 @@ import {
   type ProxyName,
   type RecipeStand,
 } from '../../kit/programs/recipes.ts'
+
+const { describe, test } = needs('nginx', 'caddy', 'haproxy')
 
 setDefaultTimeout(60_000)
 

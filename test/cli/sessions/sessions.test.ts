@@ -9,6 +9,7 @@ import { runTokens } from '../../../src/cli/tokens.ts'
 import { runOn } from '../../kit/commands.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import type { Ran } from '../../kit/io.ts'
+import { needs } from '../../kit/needs.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 
@@ -121,15 +122,19 @@ test.each([
   expect((await sessions(gate, ...argv)).code).toBe(code)
 })
 
-test('sessions works on a store that several machines share', async () => {
-  await using valkey = await startValkey()
-  await using gate = await startGate(ROUTES, shared(valkey.url()))
-  const { cookie, sessionId } = await gate.signIn('app.test', { sub: 'ada', name: 'Ada' })
-  expect((await sessions(gate, 'list')).out).toContain(sessionId.slice(0, 10))
-  expect((await sessions(gate, 'revoke', '--subject', 'ada')).out).toBe('1 session revoked\n')
-  await eventually(async () => (await status(gate, cookie)) === 401, 'ada is signed out')
-  expect((await sessions(gate, 'list')).out).toBe('Nobody is signed in.\n')
-}, 20_000)
+needs('valkey-server').test(
+  'sessions works on a store that several machines share',
+  async () => {
+    await using valkey = await startValkey()
+    await using gate = await startGate(ROUTES, shared(valkey.url()))
+    const { cookie, sessionId } = await gate.signIn('app.test', { sub: 'ada', name: 'Ada' })
+    expect((await sessions(gate, 'list')).out).toContain(sessionId.slice(0, 10))
+    expect((await sessions(gate, 'revoke', '--subject', 'ada')).out).toBe('1 session revoked\n')
+    await eventually(async () => (await status(gate, cookie)) === 401, 'ada is signed out')
+    expect((await sessions(gate, 'list')).out).toBe('Nobody is signed in.\n')
+  },
+  20_000,
+)
 
 test('sessions makes no database where there is none', async () => {
   await using gate = await startGate(ROUTES)

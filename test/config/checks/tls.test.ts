@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { findCertificate } from '../../../src/config/values/certificate.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
+import { needs } from '../../kit/needs.ts'
 import { accepts, check, complete } from '../checks.ts'
 
 const authority = makeAuthority()
@@ -14,7 +15,7 @@ const files = {
 }
 const certificates = '[{ cert = "wild.pem", key = "wild.key" }, { cert = "/pki/exact.pem", key = "/pki/exact.key" }]'
 
-test('[tls] needs certificates only: the rest has defaults', () => {
+needs('openssl').test('[tls] needs certificates only: the rest has defaults', () => {
   const { tls } = accepts(`[tls]\ncertificates = ${certificates}`, { files })
   expect(tls).toMatchObject({
     listen: [{ kind: 'tcp', host: '0.0.0.0', port: 443 }],
@@ -29,13 +30,13 @@ test('[tls] needs certificates only: the rest has defaults', () => {
   ])
 })
 
-test('the public port is that of the first listener unless another is mapped to it', () => {
+needs('openssl').test('the public port is that of the first listener unless another is mapped to it', () => {
   const at = (more: string) => accepts(`[tls]\ncertificates = ${certificates}\n${more}`, { files }).tls?.publicPort
   expect(at('listen = ["0.0.0.0:8443", "[::]:9443"]')).toBe(8443)
   expect(at('listen = "0.0.0.0:8443"\npublic_port = 443')).toBe(443)
 })
 
-test('a certificate that changes is another configuration; without [tls] there is no HTTPS', () => {
+needs('openssl').test('a certificate that changes is another configuration; without [tls] there is no HTTPS', () => {
   const text = complete(`[tls]\ncertificates = ${certificates}`)
   const other = authority.issue('DNS:*.example.com')
   const before = check(text, { files })
@@ -47,7 +48,7 @@ test('a certificate that changes is another configuration; without [tls] there i
   expect(accepts('').tls).toBeNull()
 })
 
-test('acme is for every whole host that no certificate is for, each once', () => {
+needs('openssl').test('acme is for every whole host that no certificate is for, each once', () => {
   const hosts = ['new.example.com', 'new.example.com', 'deep.new.example.com', '10.0.0.1', 'other.example.org']
   const routes = hosts.map(
     (host, index) =>
@@ -71,15 +72,18 @@ test('acme is for every whole host that no certificate is for, each once', () =>
   expect([alone?.certificates, alone?.acme?.names]).toEqual([[], ['auth.example.com', 'app.example.com']])
 })
 
-test('a host gets the certificate with its name before one with a wildcard, which is for one label alone', () => {
-  const found = accepts(`[tls]\ncertificates = ${certificates}`, { files }).tls?.certificates ?? []
-  const indexFor = (host: string) => {
-    const one = findCertificate(found, host)
-    return one === undefined ? -1 : found.indexOf(one)
-  }
-  expect(['app', 'auth', 'new', 'a.b'].map(name => indexFor(`${name}.example.com`))).toEqual([1, 1, 0, -1])
-  expect(indexFor('example.com')).toBe(-1)
-})
+needs('openssl').test(
+  'a host gets the certificate with its name before one with a wildcard, which is for one label alone',
+  () => {
+    const found = accepts(`[tls]\ncertificates = ${certificates}`, { files }).tls?.certificates ?? []
+    const indexFor = (host: string) => {
+      const one = findCertificate(found, host)
+      return one === undefined ? -1 : found.indexOf(one)
+    }
+    expect(['app', 'auth', 'new', 'a.b'].map(name => indexFor(`${name}.example.com`))).toEqual([1, 1, 0, -1])
+    expect(indexFor('example.com')).toBe(-1)
+  },
+)
 
 const TSIG = Buffer.alloc(32, 5).toString('base64')
 const route = (host: string) =>

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { upstreamConfig } from '../../kit/applications/upstream.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
+import { needs } from '../../kit/needs.ts'
 import { accepts, check, complete } from '../checks.ts'
 
 const route = (upstream: string) =>
@@ -59,7 +60,7 @@ health = { path = "/up?x=1", host = "app.example", interval = "1s", timeout = "5
   })
 })
 
-describe('PEM files of an upstream', () => {
+needs('openssl').describe('PEM files of an upstream', () => {
   const authority = makeAuthority()
   const { cert, key } = authority.issue('DNS:gate')
   const text = route(

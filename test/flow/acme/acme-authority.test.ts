@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { exportJWK, FlattenedSign } from 'jose'
@@ -9,9 +9,12 @@ import { obtainCertificate } from '../../../src/server/acme/authority/obtain.ts'
 import { certificateId } from '../../../src/server/acme/authority/renewal-info.ts'
 import { makeCertificateKey } from '../../../src/server/acme/authority/request.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { type AcmeStand, openAcmeStand } from '../../kit/programs/acme-stand.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { startPebble } from '../../kit/programs/pebble.ts'
+
+const { test } = needs('pebble')
 
 const EXTERNAL = { id: 'kid-1', key: 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W' }
 

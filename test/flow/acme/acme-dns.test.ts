@@ -1,14 +1,17 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { X509Certificate } from 'node:crypto'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AcmeDns, NameServer } from '../../../src/config/types/tls.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { type AcmeStand, openAcmeStand } from '../../kit/programs/acme-stand.ts'
 import { type Bind, startBind } from '../../kit/programs/bind.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { startPebble } from '../../kit/programs/pebble.ts'
 import { secureFetch } from '../../kit/wire/tls.ts'
+
+const { test } = needs('named', 'nsupdate', 'pebble')
 
 /** Nobody answers at port 80: names are proved in DNS or not at all. */
 const standBy = async (bind: Bind, names: readonly string[], dns: Partial<AcmeDns>) =>

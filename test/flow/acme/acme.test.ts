@@ -1,9 +1,12 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { X509Certificate } from 'node:crypto'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { type Pebble, startPebble } from '../../kit/programs/pebble.ts'
 import { certificateFor, secureFetch } from '../../kit/wire/tls.ts'
+
+const { test } = needs('pebble')
 
 const acmeTimers = { lookMs: 50, refusedMs: 500, unreachableMs: 100 }
 

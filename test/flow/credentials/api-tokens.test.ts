@@ -6,6 +6,7 @@ import { fakeClock } from '../../kit/clock.ts'
 import { createToken, runOn } from '../../kit/commands.ts'
 import { basic, bearer, PAGE } from '../../kit/fields.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { shared } from '../../kit/sessions/shared.ts'
@@ -312,17 +313,20 @@ test('tokens create refuses what would make another token than was meant', async
   expect((await tokens(gate, 'list')).out).toBe('There are no tokens.\n')
 })
 
-test('a token made on one machine is taken by all, and none takes it once it is revoked', async () => {
-  await using valkey = await startValkey()
-  await using one = await startGate(routes(), shared(valkey.url()))
-  await using other = await startGate(routes(), shared(valkey.url()))
-  const { token, id } = await create(one)
-  const asked = { fields: bearer(token) }
-  expect((await ask(one, asked)).status).toBe(200)
-  expect((await ask(other, asked)).status).toBe(200)
-  expect((await tokens(one, 'revoke', id)).code).toBe(0)
-  for (const gate of [one, other]) {
-    await eventually(async () => (await ask(gate, asked)).status === 401, 'the token is refused')
-  }
-  expect((await tokens(other, 'list')).out).toBe('There are no tokens.\n')
-})
+needs('valkey-server').test(
+  'a token made on one machine is taken by all, and none takes it once it is revoked',
+  async () => {
+    await using valkey = await startValkey()
+    await using one = await startGate(routes(), shared(valkey.url()))
+    await using other = await startGate(routes(), shared(valkey.url()))
+    const { token, id } = await create(one)
+    const asked = { fields: bearer(token) }
+    expect((await ask(one, asked)).status).toBe(200)
+    expect((await ask(other, asked)).status).toBe(200)
+    expect((await tokens(one, 'revoke', id)).code).toBe(0)
+    for (const gate of [one, other]) {
+      await eventually(async () => (await ask(gate, asked)).status === 401, 'the token is refused')
+    }
+    expect((await tokens(other, 'list')).out).toBe('There are no tokens.\n')
+  },
+)

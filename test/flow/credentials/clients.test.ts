@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startApp } from '../../kit/applications/app.ts'
@@ -7,10 +7,13 @@ import { createToken } from '../../kit/commands.ts'
 import { basic, bearer, PAGE_LINES } from '../../kit/fields.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { routeForUsers } from '../../kit/toml.ts'
 import { askersOf, forwarded, type Lines, original, startAsked } from '../../kit/verify.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
+
+const { beforeAll, describe, test } = needs('git')
 
 /** What a WebDAV client asks first: here is a folder, with a file in it. */
 const FOLDER = `<?xml version="1.0"?><D:multistatus xmlns:D="DAV:">${['/dav/', '/dav/notes.txt']
@@ -171,7 +174,7 @@ async function run(...command: string[]): Promise<{ code: number; out: string }>
 }
 
 describe('with a token as the password, as people type it', () => {
-  test('curl --anyauth gets in', async () => {
+  needs('curl').test('curl --anyauth gets in', async () => {
     const address = `http://localhost:${gate.port}/x`
     expect(await run('curl', '-sS', '--fail', '--anyauth', '-u', `me:${token}`, address)).toEqual({
       code: 0,
@@ -194,7 +197,7 @@ describe('with a token as the password, as people type it', () => {
     expect((await run('git', 'clone', '-q', address.replace(token, 'wrong'), 'third')).code).toBe(128)
   })
 
-  test('cadaver lists a folder', async () => {
+  needs('cadaver').test('cadaver lists a folder', async () => {
     const netrc = join(folder, '.netrc')
     writeFileSync(netrc, `machine localhost\nlogin me\npassword ${token}\n`)
     chmodSync(netrc, 0o600)

@@ -6,6 +6,7 @@ import { FORM, PAGE, SCRIPT } from '../../kit/fields.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { AUTH, form, type Made, startBoard } from '../../kit/guest-links.ts'
 import { runIn } from '../../kit/io.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { shared } from '../../kit/sessions/shared.ts'
@@ -212,7 +213,7 @@ describe('its end', () => {
     expect((await open(gate, made)).status).toBe(404)
   })
 
-  test('is known to every machine', async () => {
+  needs('valkey-server').test('is known to every machine', async () => {
     await using valkey = await startValkey()
     await using one = await startGate(routes(), shared(valkey.url()))
     await using other = await startGate(routes(), shared(valkey.url()))

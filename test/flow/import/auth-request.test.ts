@@ -1,14 +1,17 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { imported } from '../../import/imported.ts'
 import { startTellingApp } from '../../kit/applications/telling-app.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { startNginx } from '../../kit/programs/front.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
+
+const { describe, test } = needs('nginx')
 
 setDefaultTimeout(60_000)
 

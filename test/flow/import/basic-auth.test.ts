@@ -1,11 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { imported } from '../../import/imported.ts'
 import { type App, startApp } from '../../kit/applications/app.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { type Front, startCaddy } from '../../kit/programs/front.ts'
 import { routeForUsers } from '../../kit/toml.ts'
+
+const { afterAll, beforeAll, test } = needs('caddy')
 
 const HOST = 'app.example.test'
 const OTHER = 'other.example.test'

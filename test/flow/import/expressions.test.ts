@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { imported } from '../../import/imported.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { type Front, startCaddy } from '../../kit/programs/front.ts'
+
+const { afterAll, beforeAll, test } = needs('caddy')
 
 /** What a site refuses. `isExact`: the rule is the same one; else it may refuse more. */
 const REFUSED: readonly (readonly [matcher: string, isExact: boolean])[] = [

@@ -10,6 +10,7 @@ import { readBytes, readText } from '../../../src/console/read-file.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { startCaddy, startNginx } from '../../kit/programs/front.ts'
@@ -92,11 +93,13 @@ const TOLD = [
   `untold unclear app.example.com/admin/users/… ${ADA} 2`,
 ]
 
-test("Caddy's own access log is rehearsed: who was signed in, what nobody signed in for, and a host that the file lacks", async () => {
-  using folder = temporaryFolder()
-  const port = await freePort()
-  const hash = await Bun.password.hash(PASSWORD, { algorithm: 'bcrypt', cost: 4 })
-  const site = `
+needs('caddy').test(
+  "Caddy's own access log is rehearsed: who was signed in, what nobody signed in for, and a host that the file lacks",
+  async () => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    const hash = await Bun.password.hash(PASSWORD, { algorithm: 'bcrypt', cost: 4 })
+    const site = `
   log {
     output file ${folder.path}/access.log
   }
@@ -105,20 +108,23 @@ test("Caddy's own access log is rehearsed: who was signed in, what nobody signed
     ${ADA} ${hash.replace('$2b$', '$2a$')}
   }
   reverse_proxy 127.0.0.1:${application.port}`
-  const sites = `http://app.example.com:${port} {${site}\n}\nhttp://wiki.example.com:${port} {${site}\n}`
-  await using front = await startCaddy(folder.path, port, sites)
-  await visit(front.port)
-  const { code, read, told } = await rehearse(folder.path, 'access.log', 8)
-  expect(read).toMatchObject({ format: "Caddy's access log", requests: 8, other: 0, unreadable: 0 })
-  expect([code, told]).toEqual([1, TOLD])
-})
+    const sites = `http://app.example.com:${port} {${site}\n}\nhttp://wiki.example.com:${port} {${site}\n}`
+    await using front = await startCaddy(folder.path, port, sites)
+    await visit(front.port)
+    const { code, read, told } = await rehearse(folder.path, 'access.log', 8)
+    expect(read).toMatchObject({ format: "Caddy's access log", requests: 8, other: 0, unreadable: 0 })
+    expect([code, told]).toEqual([1, TOLD])
+  },
+)
 
-test("nginx's combined log, with the host before each line as Apache has it, is rehearsed like any other", async () => {
-  using folder = temporaryFolder()
-  const port = await freePort()
-  const passwords = join(folder.path, 'htpasswd')
-  writeFileSync(passwords, `${ADA}:{PLAIN}${PASSWORD}\n`)
-  const http = `
+needs('nginx').test(
+  "nginx's combined log, with the host before each line as Apache has it, is rehearsed like any other",
+  async () => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    const passwords = join(folder.path, 'htpasswd')
+    writeFileSync(passwords, `${ADA}:{PLAIN}${PASSWORD}\n`)
+    const http = `
   log_format vhost '$host:$server_port $remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"';
   server {
     listen 127.0.0.1:${port};
@@ -128,12 +134,13 @@ test("nginx's combined log, with the host before each line as Apache has it, is 
     location / { proxy_pass http://127.0.0.1:${application.port}; }
     location /push/ { auth_basic off; proxy_pass http://127.0.0.1:${application.port}; }
   }`
-  await using front = await startNginx(folder.path, port, http)
-  await visit(front.port)
-  const { code, read, told } = await rehearse(folder.path, 'access.log', 8)
-  expect(read).toMatchObject({ format: 'a combined or common access log', requests: 8, other: 0, unreadable: 0 })
-  expect([code, told]).toEqual([1, TOLD])
-})
+    await using front = await startNginx(folder.path, port, http)
+    await visit(front.port)
+    const { code, read, told } = await rehearse(folder.path, 'access.log', 8)
+    expect(read).toMatchObject({ format: 'a combined or common access log', requests: 8, other: 0, unreadable: 0 })
+    expect([code, told]).toEqual([1, TOLD])
+  },
+)
 
 test('what the gate made of requests is what a rehearsal of its own log with its own file makes of them', async () => {
   const upstream = `upstream = "http://127.0.0.1:${application.port}"`

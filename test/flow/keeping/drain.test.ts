@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
@@ -79,35 +80,38 @@ test.each([
   30_000,
 )
 
-test('RFC 9113 §6.8: a client of HTTP/2 is told too, and every request that it could send is answered', async () => {
-  const authority = makeAuthority()
-  const { cert, key } = authority.issue('DNS:app.example')
-  const tls = '[tls]\nlisten = ["127.0.0.1:0"]\ncertificates = [{ cert = "app.pem", key = "app.key" }]\n'
-  const gate = await startGate(tls + routeTo(upstream, 'app.example', 'allow = "public"'), {
-    files: { 'app.pem': cert, 'app.key': key },
-    quietMs: 50,
-  })
-  using client = openHttp2({ port: gate.securePort, name: 'app.example', ca: authority.cert })
-  let answered = 0
-  const failures: unknown[] = []
-  const load = Promise.all(
-    Array.from({ length: 16 }, async () => {
-      for (;;) {
-        try {
-          expect((await client.ask('/')).status).toBe(200)
-          answered++
-        } catch (error) {
-          return void failures.push(Object(error).code)
+needs('openssl').test(
+  'RFC 9113 §6.8: a client of HTTP/2 is told too, and every request that it could send is answered',
+  async () => {
+    const authority = makeAuthority()
+    const { cert, key } = authority.issue('DNS:app.example')
+    const tls = '[tls]\nlisten = ["127.0.0.1:0"]\ncertificates = [{ cert = "app.pem", key = "app.key" }]\n'
+    const gate = await startGate(tls + routeTo(upstream, 'app.example', 'allow = "public"'), {
+      files: { 'app.pem': cert, 'app.key': key },
+      quietMs: 50,
+    })
+    using client = openHttp2({ port: gate.securePort, name: 'app.example', ca: authority.cert })
+    let answered = 0
+    const failures: unknown[] = []
+    const load = Promise.all(
+      Array.from({ length: 16 }, async () => {
+        for (;;) {
+          try {
+            expect((await client.ask('/')).status).toBe(200)
+            answered++
+          } catch (error) {
+            return void failures.push(Object(error).code)
+          }
         }
-      }
-    }),
-  )
-  await eventually(() => answered > 100, 'it asks and asks')
-  await gate[Symbol.asyncDispose]()
-  await load
-  // Each found its connection ended before it asked, and none while it waited.
-  expect(failures).toEqual(failures.map(() => 'ERR_HTTP2_GOAWAY_SESSION'))
-})
+      }),
+    )
+    await eventually(() => answered > 100, 'it asks and asks')
+    await gate[Symbol.asyncDispose]()
+    await load
+    // Each found its connection ended before it asked, and none while it waited.
+    expect(failures).toEqual(failures.map(() => 'ERR_HTTP2_GOAWAY_SESSION'))
+  },
+)
 
 test('only what is answered while it stops is told so', async () => {
   const gate = await startGate(routeTo(upstream, 'app.example', 'allow = "public"'), {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { createToken } from '../../kit/commands.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
 import { shared } from '../../kit/sessions/shared.ts'
@@ -67,56 +68,62 @@ async function copyOf(server: Valkey, db: number): Promise<number> {
   return db + 1
 }
 
-test('whoever was known is signed out within a second of FLUSHALL, on every machine, and so is what they have open', () =>
-  twoNodes(async (nodes, db) => {
-    const { cookie } = await nodes[0].signIn(HOST, { sub: 'ada' })
-    const { token } = await createToken(nodes[0])
-    for (const node of nodes) {
-      expect([await status(node, { cookie }), await status(node, { authorization: `Bearer ${token}` })]).toEqual([
-        200, 200,
-      ])
-    }
-    const open = [...(await openBoth(nodes[0], cookie)), ...(await openBoth(nodes[1], cookie))]
-    expect(await valkey.ask(db, 'FLUSHDB')).toBe('OK')
-    for (const node of nodes) {
-      await eventually(async () => (await status(node, { cookie })) === 401, 'nobody is signed in', 1000)
-      expect(await status(node, { authorization: `Bearer ${token}` })).toBe(401)
-      expect(node.told(LOST)).toHaveLength(1)
-    }
-    await eventually(() => open.every(hasEnded), 'what they had open has ended', 1000)
-    // It goes on as it would with a new server.
-    const again = await nodes[0].signIn(HOST, { sub: 'ada' })
-    expect([await status(nodes[0], again), await status(nodes[1], again)]).toEqual([200, 200])
-    expect(nodes.map(node => node.told(LOST).length)).toEqual([1, 1])
-  }))
+needs('valkey-server').test(
+  'whoever was known is signed out within a second of FLUSHALL, on every machine, and so is what they have open',
+  () =>
+    twoNodes(async (nodes, db) => {
+      const { cookie } = await nodes[0].signIn(HOST, { sub: 'ada' })
+      const { token } = await createToken(nodes[0])
+      for (const node of nodes) {
+        expect([await status(node, { cookie }), await status(node, { authorization: `Bearer ${token}` })]).toEqual([
+          200, 200,
+        ])
+      }
+      const open = [...(await openBoth(nodes[0], cookie)), ...(await openBoth(nodes[1], cookie))]
+      expect(await valkey.ask(db, 'FLUSHDB')).toBe('OK')
+      for (const node of nodes) {
+        await eventually(async () => (await status(node, { cookie })) === 401, 'nobody is signed in', 1000)
+        expect(await status(node, { authorization: `Bearer ${token}` })).toBe(401)
+        expect(node.told(LOST)).toHaveLength(1)
+      }
+      await eventually(() => open.every(hasEnded), 'what they had open has ended', 1000)
+      // It goes on as it would with a new server.
+      const again = await nodes[0].signIn(HOST, { sub: 'ada' })
+      expect([await status(nodes[0], again), await status(nodes[1], again)]).toEqual([200, 200])
+      expect(nodes.map(node => node.told(LOST).length)).toEqual([1, 1])
+    }),
+)
 
-test('a server that is put back to what it was signs out whoever came after that, and nobody else', () =>
-  twoNodes(async (nodes, db) => {
-    const early = await nodes[0].signIn(HOST, { sub: 'ada' })
-    const ended = await nodes[0].signIn(HOST, { sub: 'eve' })
-    for (const node of nodes) expect(await status(node, ended)).toBe(200)
-    const copy = await copyOf(valkey, db)
-    await nodes[0].end(ended.sessionId)
-    for (const node of nodes) await eventually(async () => (await status(node, ended)) === 401, 'it has ended')
-    const late = await nodes[0].signIn(HOST, { sub: 'bob' })
-    for (const node of nodes) expect([await status(node, early), await status(node, late)]).toEqual([200, 200])
-    // A machine knows that a server is behind by what it has heard from it, which it does twice a second.
-    await Bun.sleep(600)
-    const [stays] = await openBoth(nodes[1], early.cookie)
-    const [ends] = await openBoth(nodes[1], late.cookie)
-    expect(await valkey.ask(db, 'SWAPDB', `${db}`, `${copy}`)).toBe('OK')
-    for (const node of nodes) {
-      await eventually(async () => (await status(node, late)) === 401, 'the late one is signed out', 1000)
-      expect(await status(node, early)).toBe(200)
-      // It is in the copy, and every machine knows that it has ended.
-      expect(await status(node, ended)).toBe(401)
-    }
-    await eventually(() => hasEnded(ends), 'the late one has nothing open', 1000)
-    expect(hasEnded(stays)).toBe(false)
-    stays.close()
-  }))
+needs('valkey-server').test(
+  'a server that is put back to what it was signs out whoever came after that, and nobody else',
+  () =>
+    twoNodes(async (nodes, db) => {
+      const early = await nodes[0].signIn(HOST, { sub: 'ada' })
+      const ended = await nodes[0].signIn(HOST, { sub: 'eve' })
+      for (const node of nodes) expect(await status(node, ended)).toBe(200)
+      const copy = await copyOf(valkey, db)
+      await nodes[0].end(ended.sessionId)
+      for (const node of nodes) await eventually(async () => (await status(node, ended)) === 401, 'it has ended')
+      const late = await nodes[0].signIn(HOST, { sub: 'bob' })
+      for (const node of nodes) expect([await status(node, early), await status(node, late)]).toEqual([200, 200])
+      // A machine knows that a server is behind by what it has heard from it, which it does twice a second.
+      await Bun.sleep(600)
+      const [stays] = await openBoth(nodes[1], early.cookie)
+      const [ends] = await openBoth(nodes[1], late.cookie)
+      expect(await valkey.ask(db, 'SWAPDB', `${db}`, `${copy}`)).toBe('OK')
+      for (const node of nodes) {
+        await eventually(async () => (await status(node, late)) === 401, 'the late one is signed out', 1000)
+        expect(await status(node, early)).toBe(200)
+        // It is in the copy, and every machine knows that it has ended.
+        expect(await status(node, ended)).toBe(401)
+      }
+      await eventually(() => hasEnded(ends), 'the late one has nothing open', 1000)
+      expect(hasEnded(stays)).toBe(false)
+      stays.close()
+    }),
+)
 
-test(
+needs('valkey-server').test(
   'a connection that is cut signs nobody out and ends nothing, whatever is asked meanwhile',
   () =>
     twoNodes(async ([node], db) => {

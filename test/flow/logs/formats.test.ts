@@ -9,6 +9,7 @@ import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { startGate } from '../../kit/gate.ts'
 import { keepingIo } from '../../kit/log/io.ts'
 import { plant } from '../../kit/log/planted.ts'
+import { needs, whereThereIs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { CROWDSEC, runCrowdsec } from '../../kit/programs/crowdsec.ts'
 import { runFail2ban } from '../../kit/programs/fail2ban.ts'
@@ -216,7 +217,7 @@ describe('JSON', () => {
     expect(events).toContain('A sign-in by the form was refused')
   })
 
-  test.skipIf(CROWDSEC === null)('CrowdSec bans who guesses, and nobody else', async () => {
+  whereThereIs(CROWDSEC !== null, 'crowdsec').test('CrowdSec bans who guesses, and nobody else', async () => {
     // Eighteen wrong passwords of one, and six wrong tokens or forms of the others: more than ten are too many.
     expect(await runCrowdsec((access + events).repeat(2))).toEqual([CLIENTS.password])
   })
@@ -240,7 +241,7 @@ const FORMATS = [
 ] as const
 for (const [, { gate }] of FORMATS) keep(gate)
 
-describe.each(FORMATS)('fail2ban, by the lines of %s', (format, { access, events }) => {
+needs('fail2ban-regex').describe.each(FORMATS)('fail2ban, by the lines of %s', (format, { access, events }) => {
   test('finds who gives wrong passwords and tokens, when they did, and nobody whom they name', async () => {
     const found = await runFail2ban(access + events)
     const { password, token, form, honest, code, push } = CLIENTS

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { aheadClock } from '../../kit/clock.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { metricOf } from '../../kit/requests.ts'
 import { routeSaying } from '../../kit/toml.ts'
@@ -18,32 +19,36 @@ async function isReadyMetric({ adminPort }: Gate): Promise<boolean> {
   return (await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()).includes('\nsallyport_ready 1\n')
 }
 
-test('a session store that is silent, or away, makes a gate unready in words, and it heals', async () => {
-  await using valkey = await startValkey({ password: 'of-the-store' })
-  const sessions = `key = "${Buffer.alloc(32, 7).toString('base64')}"`
-  await using gate = await startGate(ROUTE, { store: valkey.url(), sessions })
-  await eventually(async () => (await readyz(gate))[0] === 200, 'the store is connected')
-  expect([await readyz(gate), await isReadyMetric(gate)]).toEqual([[200, 'ready'], true])
-  valkey.freeze()
-  expect(await readyz(gate)).toEqual([503, 'session store: does not answer'])
-  expect(await isReadyMetric(gate)).toBe(false)
-  const status = await (await fetch(`http://127.0.0.1:${gate.adminPort}/status.json`)).json()
-  expect(status).toMatchObject({
-    status: 'not ready',
-    // By now the connection may be given up.
-    reason: expect.stringMatching(/^session store: /),
-    sessions: { alive: null },
-  })
-  valkey.thaw()
-  await eventually(async () => (await readyz(gate))[0] === 200, 'the store answers again')
-  await valkey.kill()
-  const gone = 'session store: cannot be read, and the log says why'
-  await eventually(async () => (await readyz(gate))[1] === gone, 'the store is missed')
-  expect(JSON.stringify(await readyz(gate))).not.toContain('of-the-store')
-  expect(await metricOf(gate, 'sallyport_store_errors_total{call="read"}')).toBeGreaterThan(0)
-}, 30_000)
+needs('valkey-server').test(
+  'a session store that is silent, or away, makes a gate unready in words, and it heals',
+  async () => {
+    await using valkey = await startValkey({ password: 'of-the-store' })
+    const sessions = `key = "${Buffer.alloc(32, 7).toString('base64')}"`
+    await using gate = await startGate(ROUTE, { store: valkey.url(), sessions })
+    await eventually(async () => (await readyz(gate))[0] === 200, 'the store is connected')
+    expect([await readyz(gate), await isReadyMetric(gate)]).toEqual([[200, 'ready'], true])
+    valkey.freeze()
+    expect(await readyz(gate)).toEqual([503, 'session store: does not answer'])
+    expect(await isReadyMetric(gate)).toBe(false)
+    const status = await (await fetch(`http://127.0.0.1:${gate.adminPort}/status.json`)).json()
+    expect(status).toMatchObject({
+      status: 'not ready',
+      // By now the connection may be given up.
+      reason: expect.stringMatching(/^session store: /),
+      sessions: { alive: null },
+    })
+    valkey.thaw()
+    await eventually(async () => (await readyz(gate))[0] === 200, 'the store answers again')
+    await valkey.kill()
+    const gone = 'session store: cannot be read, and the log says why'
+    await eventually(async () => (await readyz(gate))[1] === gone, 'the store is missed')
+    expect(JSON.stringify(await readyz(gate))).not.toContain('of-the-store')
+    expect(await metricOf(gate, 'sallyport_store_errors_total{call="read"}')).toBeGreaterThan(0)
+  },
+  30_000,
+)
 
-test('certificates make a gate unready once the last good one has ended', async () => {
+needs('openssl').test('certificates make a gate unready once the last good one has ended', async () => {
   const clock = aheadClock()
   const authority = makeAuthority()
   const files: Record<string, string> = {}

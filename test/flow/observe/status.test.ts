@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { statusOf } from '../../kit/requests.ts'
 import { blocksOf } from '../../kit/set-ups.ts'
@@ -18,7 +19,7 @@ function shapeOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, shapeOf(one)]))
 }
 
-test('is made as the chapter on metrics shows it', async () => {
+needs('openssl').test('is made as the chapter on metrics shows it', async () => {
   const { cert, key } = makeAuthority().issue('DNS:app.example')
   const tls = '[tls]\nlisten = ["127.0.0.1:0"]\ncertificates = [{ cert = "a.pem", key = "a.key" }]\n'
   const routes = PORTAL + routeTo(upstream, 'app.example', PUBLIC)

@@ -3,6 +3,7 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync, w
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { buildImage, type Container, type Image, type ImageConfig, runContainer } from '../../kit/programs/container.ts'
 import { mayMount } from '../../kit/programs/mount.ts'
@@ -49,7 +50,7 @@ describe('the compose file', () => {
   })
 })
 
-describe.skipIf(!mayMount())('the container', () => {
+needs('buildah').describe.skipIf(!mayMount())('the container', () => {
   let image: Image
   let upstream: RawUpstream
   beforeAll(async () => {

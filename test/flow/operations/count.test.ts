@@ -1,9 +1,10 @@
 import { expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 
 const COUNT = join(import.meta.dir, '../../../.ci/count.ts')
+const NEEDS = join(import.meta.dir, '../../kit/needs.ts')
 
 const GOOD = "import { test } from 'bun:test'\ntest('holds', () => undefined)\n"
 const BAD = "import { test } from 'bun:test'\ntest('does not hold', () => { throw new Error('as meant') })\n"
@@ -12,31 +13,68 @@ const UNSTEADY =
 const UNLOADABLE = "import './nowhere.ts'\n"
 
 /** What is counted of a run of these files, line by line, and the exit code. */
-function count(files: Readonly<Record<string, string>>): { readonly lines: readonly string[]; readonly code: number } {
+function count(
+  files: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string>> = {},
+): { readonly lines: readonly string[]; readonly code: number } {
   using folder = temporaryFolder()
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.path, name), text)
   const [report, output] = [join(folder.path, 'junit.xml'), join(folder.path, 'output')]
-  const test = ['bun', 'test', '--retry', '1', '--reporter=junit', `--reporter-outfile=${report}`]
-  const run = Bun.spawnSync(test, { cwd: folder.path })
+  const test = [process.execPath, 'test', '--retry', '1', '--reporter=junit', `--reporter-outfile=${report}`]
+  const run = Bun.spawnSync(test, { cwd: folder.path, env: { ...process.env, ...env } })
   writeFileSync(output, `${run.stdout}${run.stderr}`)
   const counted = Bun.spawnSync(['bun', COUNT, report, String(run.exitCode), output])
   return { lines: counted.stdout.toString().trim().split('\n'), code: counted.exitCode }
 }
 
 test.each<[what: string, files: Record<string, string>, says: string, code: number]>([
-  ['all hold', { 'a.test.ts': GOOD }, '1 passed, 0 failed', 0],
-  ['one fails', { 'a.test.ts': GOOD, 'b.test.ts': BAD }, '1 passed, 1 failed', 1],
-  ['a file does not load', { 'a.test.ts': GOOD, 'b.test.ts': UNLOADABLE }, '1 passed, 1 failed', 1],
+  ['all hold', { 'a.test.ts': GOOD }, '1 passed, 0 failed, 0 skipped', 0],
+  ['one fails', { 'a.test.ts': GOOD, 'b.test.ts': BAD }, '1 passed, 1 failed, 0 skipped', 1],
+  ['a file does not load', { 'a.test.ts': GOOD, 'b.test.ts': UNLOADABLE }, '1 passed, 1 failed, 0 skipped', 1],
   [
     'a test fails and two files do not load',
     { 'a.test.ts': GOOD, 'b.test.ts': BAD, 'c.test.ts': UNLOADABLE, 'd.test.ts': UNLOADABLE },
-    '1 passed, 3 failed',
+    '1 passed, 3 failed, 0 skipped',
     1,
   ],
-  ['there is none', {}, '0 passed, 1 failed', 1],
+  ['there is none', {}, '0 passed, 1 failed, 0 skipped', 1],
 ])('the last line of the tests counts what the runner counts where %s', (_, files, says, code) => {
   const counted = count(files)
   expect([counted.lines.at(-1), counted.code]).toEqual([says, code])
+})
+
+test('what is missing is named with the tests that it would run, one that needs two for each', () => {
+  const text = `import { whereThereIs } from '${NEEDS}'
+const { describe, test } = whereThereIs(false, 'nginx')
+describe.each([1, 2])('each %i', () => { test.each([1, 2])('inner %i', () => { throw new Error('runs') }) })
+test.skipIf(false)('of it', () => { throw new Error('runs') })
+whereThereIs(false, 'caddy, haproxy').test('of two', () => { throw new Error('runs') })
+whereThereIs(true, 'fish').test('runs', () => undefined)
+`
+  expect(count({ 'a.test.ts': text })).toEqual({
+    lines: [
+      'No caddy here: 1 test skipped',
+      'No haproxy here: 1 test skipped',
+      'No nginx here: 5 tests skipped',
+      '1 passed, 0 failed, 6 skipped',
+    ],
+    code: 0,
+  })
+})
+
+test('with CI=true a missing program is a failure, and one that is there is none', () => {
+  const text = `import { needs } from '${NEEDS}'
+needs('caddy').test('of it', () => undefined)
+`
+  using programs = temporaryFolder()
+  const env = { CI: 'true', PATH: programs.path }
+  const gone = count({ 'a.test.ts': text }, env)
+  expect(gone).toEqual({ lines: ['No caddy here: 1 test skipped', '0 passed, 1 failed, 1 skipped'], code: 1 })
+  const caddy = join(programs.path, 'caddy')
+  writeFileSync(caddy, '')
+  chmodSync(caddy, 0o755)
+  const there = count({ 'a.test.ts': text }, env)
+  expect(there).toEqual({ lines: ['1 passed, 0 failed, 0 skipped'], code: 0 })
 })
 
 test('a test that holds at its second try only is counted as one that holds, and named', () => {
@@ -44,7 +82,7 @@ test('a test that holds at its second try only is counted as one that holds, and
     lines: [
       'Held at a second try only; each is a mistake of the test or of the product, to be found:',
       '  holds in the end',
-      '2 passed, 0 failed',
+      '2 passed, 0 failed, 0 skipped',
     ],
     code: 0,
   })
@@ -60,7 +98,9 @@ test('that nothing is reached by what changed is no failure, and that no test ra
       .trim()
       .split('\n')
   }
-  expect(counted('--changed: no changed files, nothing to run\n\n 0 pass\n')).toEqual(['0 passed, 0 failed'])
-  expect(counted('--changed: 2 changed files, but no test files are affected\n')).toEqual(['0 passed, 0 failed'])
-  expect(counted(' 0 pass\n')).toEqual(['No test ran.', '0 passed, 1 failed'])
+  expect(counted('--changed: no changed files, nothing to run\n\n 0 pass\n')).toEqual(['0 passed, 0 failed, 0 skipped'])
+  expect(counted('--changed: 2 changed files, but no test files are affected\n')).toEqual([
+    '0 passed, 0 failed, 0 skipped',
+  ])
+  expect(counted(' 0 pass\n')).toEqual(['No test ran.', '0 passed, 1 failed, 0 skipped'])
 })

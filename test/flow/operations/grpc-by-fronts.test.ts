@@ -1,5 +1,5 @@
 /** gRPC that a proxy in front carries, made of its recipe as docs/behind-a-proxy.md says: the verdict on each call is the gate's. */
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { status } from '@grpc/grpc-js'
@@ -8,10 +8,13 @@ import { makeAuthority } from '../../kit/certificates.ts'
 import { createToken } from '../../kit/commands.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { isBrought, startEnvoy, startNginx, startTraefik } from '../../kit/programs/front.ts'
 import { changed, recipe } from '../../kit/programs/recipes.ts'
+
+const { describe, test } = needs('nginx', 'openssl')
 
 const HOST = 'app.example.com'
 const authority = makeAuthority()

@@ -1,11 +1,14 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
 import { changed, openSpoiled, type ProxyName } from '../../kit/programs/recipes.ts'
 import { askForWebSocket } from '../../kit/wire/websocket.ts'
 import { openWire, type Wire } from '../../kit/wire/wire.ts'
+
+const { describe, test } = needs('nginx', 'caddy', 'haproxy')
 
 setDefaultTimeout(60_000)
 

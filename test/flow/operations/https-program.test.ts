@@ -1,14 +1,17 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { X509Certificate } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
 import { startPebble } from '../../kit/programs/pebble.ts'
 import { certificateFor, openHttp2, secureFetch } from '../../kit/wire/tls.ts'
+
+const { test } = needs('openssl')
 
 const authority = makeAuthority()
 const { cert: ca } = authority
@@ -42,26 +45,30 @@ test('several workers of the executable serve HTTPS on one port, and all take ch
   expect(program.output()).toContain(`"https":"127.0.0.1:${securePort}"`)
 }, 60_000)
 
-test('several workers of the executable ask an authority once, and keep no key in clear text', async () => {
-  using folder = temporaryFolder()
-  const [port, securePort] = [await freePort(), await freePort()]
-  await using pebble = await startPebble({ httpPort: port })
-  const toml = `workers = 2\n[tls]\nlisten = ["127.0.0.1:${securePort}"]\nacme = { directory = "${pebble.directory}", ca = "${pebble.ca}" }\n${ROUTE}`
-  await using program = await startChild({ command: [await compiledBinary()], folder: folder.path, toml, port })
-  const isServed = async () => {
-    try {
-      const at = { port: securePort, name: 'app.example.com', ca: await pebble.issuer() }
-      const answers = await Promise.all(Array.from({ length: 8 }, async () => (await secureFetch(at, '/')).text()))
-      return answers.every(text => text === 'hello')
-    } catch {
-      return false
+needs('pebble').test(
+  'several workers of the executable ask an authority once, and keep no key in clear text',
+  async () => {
+    using folder = temporaryFolder()
+    const [port, securePort] = [await freePort(), await freePort()]
+    await using pebble = await startPebble({ httpPort: port })
+    const toml = `workers = 2\n[tls]\nlisten = ["127.0.0.1:${securePort}"]\nacme = { directory = "${pebble.directory}", ca = "${pebble.ca}" }\n${ROUTE}`
+    await using program = await startChild({ command: [await compiledBinary()], folder: folder.path, toml, port })
+    const isServed = async () => {
+      try {
+        const at = { port: securePort, name: 'app.example.com', ca: await pebble.issuer() }
+        const answers = await Promise.all(Array.from({ length: 8 }, async () => (await secureFetch(at, '/')).text()))
+        return answers.every(text => text === 'hello')
+      } catch {
+        return false
+      }
     }
-  }
-  await eventually(isServed, `it is served: ${program.output()}`, 30_000)
-  expect(pebble.log().match(/Issued certificate/g)?.length).toBe(1)
-  for (const name of readdirSync(folder.path)) {
-    const bytes = readFileSync(join(folder.path, name), 'latin1')
-    expect(bytes).not.toContain('PRIVATE KEY')
-  }
-  expect(program.output()).not.toContain('PRIVATE')
-}, 60_000)
+    await eventually(isServed, `it is served: ${program.output()}`, 30_000)
+    expect(pebble.log().match(/Issued certificate/g)?.length).toBe(1)
+    for (const name of readdirSync(folder.path)) {
+      const bytes = readFileSync(join(folder.path, name), 'latin1')
+      expect(bytes).not.toContain('PRIVATE KEY')
+    }
+    expect(program.output()).not.toContain('PRIVATE')
+  },
+  60_000,
+)

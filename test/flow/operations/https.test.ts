@@ -1,9 +1,10 @@
-import { describe, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { X509Certificate } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { routeTo } from '../../kit/toml.ts'
@@ -71,7 +72,7 @@ function startSecure(
   return startGate(`${tls(more)}${routes}`, { files, partingMs: 200, ...options })
 }
 
-describe('HTTPS', () => {
+needs('openssl').describe('HTTPS', () => {
   test('shows the certificate that has the name, by wildcards too, and the first to everyone else', async () => {
     await using gate = await startSecure()
     const namesFor = async (name: string | null) =>
@@ -143,7 +144,7 @@ describe('HTTPS', () => {
   })
 })
 
-describe('plain HTTP beside it', () => {
+needs('openssl').describe('plain HTTP beside it', () => {
   const ask = (gate: Gate, host: string, path: string, fields: Record<string, string> = {}, method = 'GET') =>
     fetch(`http://127.0.0.1:${gate.port}${path}`, { method, redirect: 'manual', headers: { host, ...fields } })
 
@@ -187,7 +188,7 @@ describe('plain HTTP beside it', () => {
   })
 })
 
-describe('HTTP/2', () => {
+needs('openssl').describe('HTTP/2', () => {
   const at = (gate: Gate) => ({ port: gate.securePort, name: 'app.example.com', ca })
 
   test('is spoken with whoever offers it, without fields that are only about a connection (RFC 9113 §8.2.2)', async () => {
@@ -241,7 +242,7 @@ describe('HTTP/2', () => {
   }, 60_000)
 })
 
-describe('certificates that change', () => {
+needs('openssl').describe('certificates that change', () => {
   const next = authority.issue('DNS:app.example.com')
   const replace = (gate: Gate, cert: string, key: string) => {
     writeFileSync(join(gate.folder, 'app.key'), key)
@@ -325,7 +326,7 @@ describe('certificates that change', () => {
   })
 })
 
-test('a port that another program has is told at the start', async () => {
+needs('openssl').test('a port that another program has is told at the start', async () => {
   const port = await freePort()
   using _other = Bun.listen({ hostname: '127.0.0.1', port, socket: { data: () => undefined }, exclusive: true })
   await expect(startGate(tls('', port) + route('app.example.com'), { files })).rejects.toThrow('already in use')

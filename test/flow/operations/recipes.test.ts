@@ -6,10 +6,10 @@ import { HOSTS } from '../../kit/programs/recipe-routes.ts'
 import {
   changed,
   describeEach,
-  isHere,
   isRefused,
   openRecipes,
   openSpoiled,
+  proxyTests,
   type RecipeStand,
 } from '../../kit/programs/recipes.ts'
 import { askForWebSocket, frameBytes, framesIn } from '../../kit/wire/websocket.ts'
@@ -177,14 +177,14 @@ describeEach('docs/recipes for %s', name => {
   })
 })
 
-test.skipIf(!isHere('Envoy'))('Envoy says that it cannot ask, and nobody passes', async () => {
+proxyTests('Envoy').test('Envoy says that it cannot ask, and nobody passes', async () => {
   await using stand = await openSpoiled('Envoy', text => text)
   await stand.gate[Symbol.asyncDispose]()
   const { status, saw } = await stand.ask('/open/x')
   expect([status, saw]).toEqual([503, []])
 })
 
-describe.skipIf(!isHere('Envoy'))('Envoy that adds no fields to its question, as the Gateway API has it', () => {
+proxyTests('Envoy').describe('Envoy that adds no fields to its question, as the Gateway API has it', () => {
   test('asks by its own request, whatever its client writes', async () => {
     const spoil = changed(
       [/^ +authorization_request:\n(?: +headers_to_add:\n)(?: +- \{.*\n)+/, ''],

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { needs } from '../../kit/needs.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
 import { EVERYONE, portalTable, providerTable, routeForUsers, routeTo, SILENT } from '../../kit/toml.ts'
 import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
@@ -24,7 +25,7 @@ beforeAll(async () => {
 })
 afterAll(() => upstream.close())
 
-describe('the executable for 64-bit ARM, on an emulated machine', () => {
+needs('qemu-aarch64').describe('the executable for 64-bit ARM, on an emulated machine', () => {
   const command = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu', executable('linux-arm64')]
 
   test('says what it is', () => {

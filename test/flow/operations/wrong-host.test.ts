@@ -1,7 +1,10 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout } from 'bun:test'
+import { needs } from '../../kit/needs.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
 import { changed, openSpoiled, type ProxyName } from '../../kit/programs/recipes.ts'
 import { PAGE } from '../../kit/verify.ts'
+
+const { describe, test } = needs('nginx', 'caddy', 'haproxy')
 
 setDefaultTimeout(60_000)
 

@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { needs } from '../../kit/needs.ts'
 import { cloneOfThis } from '../../kit/programs/checkout.ts'
 import { makeLibc } from '../../kit/programs/container.ts'
 import { mayMount } from '../../kit/programs/mount.ts'
+
+const { afterAll, beforeAll, describe, test } = needs('dpkg-deb', 'buildah', 'git')
 
 const ROOT = join(import.meta.dir, '../../..')
 const { version }: { version: string } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))

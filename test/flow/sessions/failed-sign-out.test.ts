@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { bearer, PAGE, SCRIPT } from '../../kit/fields.ts'
 import { eventually, type Gate, PORTAL, portalWith, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { sendForm, statusOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
@@ -56,23 +57,27 @@ describe.each([
   }, 60_000)
 })
 
-test('a sign-out at a gate that is cut off from Redis is done at every gate once it is back', async () => {
-  await using valkey = await startValkey()
-  await using one = await startGate(PORTAL + ROUTE, shared(valkey.url()))
-  await using other = await startGate(PORTAL + ROUTE, shared(valkey.url()))
-  const { cookie } = await one.signIn(HOST)
-  for (const gate of [one, other]) expect((await ask(gate, '/', cookie)).status).toBe(200)
-  await valkey.kill()
-  const told = await ask(one, '/.sallyport/logout', cookie, {
-    method: 'POST',
-    headers: { 'sec-fetch-site': 'same-origin', accept: 'application/json' },
-  })
-  expect([told.status, await told.json()]).toEqual([503, expect.objectContaining({ code: 'session.end' })])
-  await valkey.start()
-  for (const gate of [one, other])
-    await eventually(async () => [302, 401].includes((await ask(gate, '/', cookie)).status), 'it has ended', 20_000)
-  expect(one.told('has ended', '"number":1')).toHaveLength(1)
-}, 60_000)
+needs('valkey-server').test(
+  'a sign-out at a gate that is cut off from Redis is done at every gate once it is back',
+  async () => {
+    await using valkey = await startValkey()
+    await using one = await startGate(PORTAL + ROUTE, shared(valkey.url()))
+    await using other = await startGate(PORTAL + ROUTE, shared(valkey.url()))
+    const { cookie } = await one.signIn(HOST)
+    for (const gate of [one, other]) expect((await ask(gate, '/', cookie)).status).toBe(200)
+    await valkey.kill()
+    const told = await ask(one, '/.sallyport/logout', cookie, {
+      method: 'POST',
+      headers: { 'sec-fetch-site': 'same-origin', accept: 'application/json' },
+    })
+    expect([told.status, await told.json()]).toEqual([503, expect.objectContaining({ code: 'session.end' })])
+    await valkey.start()
+    for (const gate of [one, other])
+      await eventually(async () => [302, 401].includes((await ask(gate, '/', cookie)).status), 'it has ended', 20_000)
+    expect(one.told('has ended', '"number":1')).toHaveLength(1)
+  },
+  60_000,
+)
 
 /** What somebody revokes on a page, and whether it is still good. */
 interface Revoked {

@@ -1,10 +1,13 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { startSaying } from '../../kit/applications/answering.ts'
 import { createToken } from '../../kit/commands.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type FailoverPair, startPair } from '../../kit/programs/failover.ts'
 import { shared } from '../../kit/sessions/shared.ts'
+
+const { test } = needs('valkey-server')
 
 const HOST = 'app.example'
 const AWAY = 'The session store cannot be reached'

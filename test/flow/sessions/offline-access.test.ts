@@ -4,6 +4,7 @@ import { type BrowserLite, browserAt, type Page } from '../../kit/browser/browse
 import { aheadClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
@@ -85,7 +86,7 @@ describe('offline_access', () => {
     expect(gate.told(LACKS)).toEqual([])
   })
 
-  test.each(['sqlite', 'redis'] as const)(
+  needs('valkey-server').test.each(['sqlite', 'redis'] as const)(
     'is asked for after a sign-in that brought no refresh token, by whatever machine (%s)',
     async kind => {
       behave({ givesRefreshToken: 'offline' })

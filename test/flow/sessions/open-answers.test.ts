@@ -6,6 +6,7 @@ import { fakeClock } from '../../kit/clock.ts'
 import { PAGE_LINES } from '../../kit/fields.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { openHttp2 } from '../../kit/wire/tls.ts'
 import { openWire, startRawUpstream, type UpstreamConnection, type Wire } from '../../kit/wire/wire.ts'
@@ -118,7 +119,7 @@ describe('a session that ends takes with it what it has open:', () => {
     await eventually(() => isOver(camera) && isOver(late), 'both end')
   }, 30_000)
 
-  test('one stream of HTTP/2 of several', async () => {
+  needs('openssl').test('one stream of HTTP/2 of several', async () => {
     const authority = makeAuthority()
     const own = authority.issue(`DNS:${HOST}`)
     const tls =

@@ -7,6 +7,7 @@ import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { aheadClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { BAD_PROVIDER_CLIENT, type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
@@ -193,7 +194,7 @@ describe('refresh', () => {
   }, 10_000)
 })
 
-describe('another key of [sessions]', () => {
+needs('valkey-server').describe('another key of [sessions]', () => {
   const [OLD = '', NEW = '', OTHER = ''] = [1, 2, 3].map(byte => Buffer.alloc(32, byte).toString('base64'))
 
   test.each(['sqlite', 'redis'] as const)(
@@ -453,7 +454,7 @@ describe('a back-channel logout while a sign-in is on its way', () => {
     ['of its session, the subject unsaid', { sid: 'their-session-1' }, { claims: { sub: undefined } }],
     ['of its person', { sid: 'their-session-9' }, { claims: { sid: undefined } }],
   ]
-  describe.each(['sqlite', 'redis'] as const)('in %s', kind => {
+  needs('valkey-server').describe.each(['sqlite', 'redis'] as const)('in %s', kind => {
     const storeOf = (folder: string) => shared(kind === 'redis' ? valkey.url(database++) : `${folder}/shared.db`)
 
     test.each(REFUSED)('a token %s refuses it, and what came of it is gone', async (_what, claims, over) => {

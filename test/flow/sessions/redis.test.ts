@@ -1,15 +1,18 @@
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { startSaying } from '../../kit/applications/answering.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
 import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
 import { SESSION_KEY, shared } from '../../kit/sessions/shared.ts'
 import { providerTable } from '../../kit/toml.ts'
+
+const { describe, test } = needs('valkey-server')
 
 const AWAY = 'The session store cannot be reached'
 const BACK = 'The session store is back'

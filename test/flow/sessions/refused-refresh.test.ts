@@ -5,6 +5,7 @@ import { askAsAll, streamAsAll } from '../../kit/belongings.ts'
 import { aheadClock } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
@@ -43,24 +44,27 @@ const REFUSALS = [
   { program: 'Pocket ID 2.14', when: 'access_denied', status: 400, body: { error: 'access_denied' } },
 ]
 
-describe.each(['sqlite', 'redis'] as const)('a person whom the provider has put out, sessions in %s', kind => {
-  test.each(REFUSALS.map(row => [`${row.program}, ${row.when}`, row] as const))(
-    'is out at once in every process, with streams, tokens and guest links (%s)',
-    (_, { status, body }) =>
-      onOne(kind, async (one, other) => {
-        const all = await belongingsAt(one)
-        for (const gate of [one, other]) expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
-        const open = [await streamAsAll(one, all), await streamAsAll(other, all)]
-        answer(status, body)
-        clock.advance(2 * MINUTE)
-        await askAsAll(one, all)
-        await eventually(() => open.every(count => count() === 0), 'every stream has ended')
-        for (const gate of [one, other]) expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
-        expect(one.log.join('\n')).toContain(JSON.stringify(body.error))
-      }),
-    20_000,
-  )
-})
+needs('valkey-server').describe.each(['sqlite', 'redis'] as const)(
+  'a person whom the provider has put out, sessions in %s',
+  kind => {
+    test.each(REFUSALS.map(row => [`${row.program}, ${row.when}`, row] as const))(
+      'is out at once in every process, with streams, tokens and guest links (%s)',
+      (_, { status, body }) =>
+        onOne(kind, async (one, other) => {
+          const all = await belongingsAt(one)
+          for (const gate of [one, other]) expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
+          const open = [await streamAsAll(one, all), await streamAsAll(other, all)]
+          answer(status, body)
+          clock.advance(2 * MINUTE)
+          await askAsAll(one, all)
+          await eventually(() => open.every(count => count() === 0), 'every stream has ended')
+          for (const gate of [one, other]) expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
+          expect(one.log.join('\n')).toContain(JSON.stringify(body.error))
+        }),
+      20_000,
+    )
+  },
+)
 
 test('streams end at once where nothing in memory tells any more whose they are', async () => {
   await using gate = await startGate(toml(), { ports: clock })

@@ -10,6 +10,7 @@ import { runOn } from '../../kit/commands.ts'
 import { bearer } from '../../kit/fields.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
@@ -95,7 +96,7 @@ async function revive(gate: Gate, id: string): Promise<{ readonly status: number
   return changed.status === 404 ? push(gate, 'POST', '/Users', userOf('ada')) : changed
 }
 
-describe('other processes', () => {
+needs('valkey-server').describe('other processes', () => {
   const STORES: Readonly<Record<string, () => Promise<{ readonly store: string } & AsyncDisposable>>> = {
     sqlite: async () => {
       const folder = temporaryFolder()

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
@@ -7,12 +7,15 @@ import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
 import { type AheadClock, aheadClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { pocketIdUser } from '../../kit/provider/pocket-id/people.ts'
 import { pocketId } from '../../kit/provider/pocket-id/pocket-id.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 import { EVERYONE, portalTable, providerTable, routeTo } from '../../kit/toml.ts'
+
+const { describe, test } = needs('valkey-server')
 
 const APP = 'app.example'
 const keep = untilTheEnd()

@@ -6,6 +6,7 @@ import { askAsAll, collectBelongings, streamAsAll } from '../../kit/belongings.t
 import { runOn } from '../../kit/commands.ts'
 import { bearer } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { fetchFrom, statusOf } from '../../kit/requests.ts'
@@ -72,7 +73,7 @@ describe.each(WITHDRAWN)('a provider %s', (_what, written) => {
     await eventually(() => openStreams() === 0, 'every stream has ended')
   })
 
-  test('is known to be gone after a restart, too', async () => {
+  needs('valkey-server').test('is known to be gone after a restart, too', async () => {
     await using valkey = await startValkey()
     const options = shared(valkey.url())
     await using gate = await startGate(toml(), options)
@@ -137,58 +138,63 @@ test('a token of a service goes on; one that names a person rests without that p
 
 const again = async (gate: Gate) => ({ session: { host: HOST, cookie: (await gate.signIn(HOST)).cookie } })
 
-describe.each(['sqlite', 'redis'] as const)('a provider that is put back (sessions in %s)', kind => {
-  test('within two seconds has ended nothing, be it of the file or the portal; what is gone for longer has', async () => {
-    await using valkey = kind === 'redis' ? await startValkey() : null
-    const store = valkey === null ? {} : shared(valkey.url())
-    await using gate = await startGate(toml(), store)
-    const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
-    const other = await gate.signIn(HOST, { sub: 'of another portal' })
-    const renamed = toml().replaceAll('portals.home', 'portals.house').replace('portal = "home"', 'portal = "house"')
-    for (const slip of [toml({ ofPortal: ['other'] }), renamed]) {
-      gate.save(slip)
-      expect(gate.server.reload()).toBe('changed')
-      expect((await askAsAll(gate, all)).filter(status => status === 200)).toEqual([])
+needs('valkey-server').describe.each(['sqlite', 'redis'] as const)(
+  'a provider that is put back (sessions in %s)',
+  kind => {
+    test('within two seconds has ended nothing, be it of the file or the portal; what is gone for longer has', async () => {
+      await using valkey = kind === 'redis' ? await startValkey() : null
+      const store = valkey === null ? {} : shared(valkey.url())
+      await using gate = await startGate(toml(), store)
+      const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+      const other = await gate.signIn(HOST, { sub: 'of another portal' })
+      const renamed = toml().replaceAll('portals.home', 'portals.house').replace('portal = "home"', 'portal = "house"')
+      for (const slip of [toml({ ofPortal: ['other'] }), renamed]) {
+        gate.save(slip)
+        expect(gate.server.reload()).toBe('changed')
+        expect((await askAsAll(gate, all)).filter(status => status === 200)).toEqual([])
+        take(gate, {})
+        expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
+      }
+      // What is looked at last is the third save, by which the first two are over.
+      take(gate, { ofPortal: ['other'] })
+      await eventually(() => gate.told('have ended').length > 0, 'that is told')
       take(gate, {})
+      expect(gate.told('have ended')).toHaveLength(1)
+      expect([...(await askAsAll(gate, all)), await statusOf(gate, '/', { host: HOST, cookie: other.cookie })]).toEqual(
+        [401, 401, 401, 401],
+      )
+      expect(await statusOf(gate, '/', (await again(gate)).session)).toBe(200)
+    })
+
+    test('stays put back once those two seconds are over', async () => {
+      await using valkey = kind === 'redis' ? await startValkey() : null
+      const store = valkey === null ? {} : shared(valkey.url())
+      await using gate = await startGate(toml(), store)
+      const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+      take(gate, { ofPortal: ['other'] })
+      take(gate, {})
+      // Nothing is done then, and nothing tells of it.
+      await Bun.sleep(2_500)
       expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
-    }
-    // What is looked at last is the third save, by which the first two are over.
-    take(gate, { ofPortal: ['other'] })
-    await eventually(() => gate.told('have ended').length > 0, 'that is told')
-    take(gate, {})
-    expect(gate.told('have ended')).toHaveLength(1)
-    expect([...(await askAsAll(gate, all)), await statusOf(gate, '/', { host: HOST, cookie: other.cookie })]).toEqual([
-      401, 401, 401, 401,
-    ])
-    expect(await statusOf(gate, '/', (await again(gate)).session)).toBe(200)
-  })
+      expect(gate.told('have ended')).toEqual([])
+    })
 
-  test('stays put back once those two seconds are over', async () => {
-    await using valkey = kind === 'redis' ? await startValkey() : null
-    const store = valkey === null ? {} : shared(valkey.url())
-    await using gate = await startGate(toml(), store)
-    const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
-    take(gate, { ofPortal: ['other'] })
-    take(gate, {})
-    // Nothing is done then, and nothing tells of it.
-    await Bun.sleep(2_500)
-    expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
-    expect(gate.told('have ended')).toEqual([])
-  })
-
-  test('brings nobody back: they sign in again, and their tokens and links then work', async () => {
-    await using valkey = kind === 'redis' ? await startValkey() : null
-    const store = valkey === null ? {} : shared(valkey.url())
-    await using gate = await startGate(toml(), store)
-    const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
-    const others = await Promise.all(Array.from({ length: 250 }, (_, index) => gate.signIn(HOST, { sub: `s${index}` })))
-    take(gate, { ofPortal: ['other'] })
-    await eventually(() => gate.told('have ended').length > 0, 'all of them have ended')
-    take(gate, {})
-    expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
-    for (const { cookie } of others) {
-      expect((await askAsAll(gate, { ...all, session: { host: HOST, cookie } }))[0]).toBe(401)
-    }
-    expect(await askAsAll(gate, { ...all, ...(await again(gate)) })).toEqual([200, 200, 200])
-  }, 30_000)
-})
+    test('brings nobody back: they sign in again, and their tokens and links then work', async () => {
+      await using valkey = kind === 'redis' ? await startValkey() : null
+      const store = valkey === null ? {} : shared(valkey.url())
+      await using gate = await startGate(toml(), store)
+      const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+      const others = await Promise.all(
+        Array.from({ length: 250 }, (_, index) => gate.signIn(HOST, { sub: `s${index}` })),
+      )
+      take(gate, { ofPortal: ['other'] })
+      await eventually(() => gate.told('have ended').length > 0, 'all of them have ended')
+      take(gate, {})
+      expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
+      for (const { cookie } of others) {
+        expect((await askAsAll(gate, { ...all, session: { host: HOST, cookie } }))[0]).toBe(401)
+      }
+      expect(await askAsAll(gate, { ...all, ...(await again(gate)) })).toEqual([200, 200, 200])
+    }, 30_000)
+  },
+)

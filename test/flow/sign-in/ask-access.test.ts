@@ -8,6 +8,7 @@ import { runOn } from '../../kit/commands.ts'
 import { bearer, OWN_FORM } from '../../kit/fields.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { fetchFrom, sendForm, statusOf } from '../../kit/requests.ts'
@@ -145,31 +146,34 @@ describe('asking for access', () => {
     await eventually(async () => (await load(gate, { cookie })).status === 403, 'nobody asks at all')
   })
 
-  test.each(['sqlite', 'redis'])('counts in every process and machine at once, by %s', async kind => {
-    await using valkey = kind === 'redis' ? await startValkey() : null
-    using folder = temporaryFolder()
-    const store = shared(valkey === null ? join(folder.path, 'shared.db') : valkey.url())
-    await using one = await startGate(routes(), store)
-    await using other = await startGate(routes(), store)
-    const ada = await person(one, 'ada')
-    expect((await load(other, ada)).status).toBe(403)
-    await ask(one, ada)
-    await eventually(async () => (await load(other, ada)).text.includes('You have asked'), 'the other knows')
-    expect(await ask(other, ada)).toBe(303)
-    const { requests: waiting } = await listed(other)
-    expect(waiting).toHaveLength(1)
-    expect((await requests(one, 'grant', waiting[0]?.id ?? '', '--for', 'always')).code).toBe(0)
-    for (const gate of [one, other]) {
-      await eventually(async () => (await load(gate, ada)).status === 200, 'the role counts')
-    }
-    const open = await openStreams(other, { session: { host: 'app.test', cookie: ada.cookie } })
-    const [grant] = (await listed(one)).grants
-    expect((await requests(one, 'revoke', grant?.id ?? '')).code).toBe(0)
-    await eventually(() => open().length === 0, 'the stream at the other ends')
-    for (const gate of [one, other]) {
-      await eventually(async () => (await load(gate, ada)).status === 403, 'the role is gone')
-    }
-  })
+  needs('valkey-server').test.each(['sqlite', 'redis'])(
+    'counts in every process and machine at once, by %s',
+    async kind => {
+      await using valkey = kind === 'redis' ? await startValkey() : null
+      using folder = temporaryFolder()
+      const store = shared(valkey === null ? join(folder.path, 'shared.db') : valkey.url())
+      await using one = await startGate(routes(), store)
+      await using other = await startGate(routes(), store)
+      const ada = await person(one, 'ada')
+      expect((await load(other, ada)).status).toBe(403)
+      await ask(one, ada)
+      await eventually(async () => (await load(other, ada)).text.includes('You have asked'), 'the other knows')
+      expect(await ask(other, ada)).toBe(303)
+      const { requests: waiting } = await listed(other)
+      expect(waiting).toHaveLength(1)
+      expect((await requests(one, 'grant', waiting[0]?.id ?? '', '--for', 'always')).code).toBe(0)
+      for (const gate of [one, other]) {
+        await eventually(async () => (await load(gate, ada)).status === 200, 'the role counts')
+      }
+      const open = await openStreams(other, { session: { host: 'app.test', cookie: ada.cookie } })
+      const [grant] = (await listed(one)).grants
+      expect((await requests(one, 'revoke', grant?.id ?? '')).code).toBe(0)
+      await eventually(() => open().length === 0, 'the stream at the other ends')
+      for (const gate of [one, other]) {
+        await eventually(async () => (await load(gate, ada)).status === 403, 'the role is gone')
+      }
+    },
+  )
 
   test('explain shows what was granted to whom it is asked about, and to nobody else', async () => {
     await using gate = await startGate(routes())

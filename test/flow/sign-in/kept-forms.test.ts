@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { fakeClock } from '../../kit/clock.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { shared } from '../../kit/sessions/shared.ts'
@@ -418,12 +419,15 @@ test('one person keeps eight forms at most: the oldest make room, nobody else’
   expect(await sent(eve, 'eve')).toBe(303)
 })
 
-test('on several machines, a form that one keeps is sent by another, and once by all of them', async () => {
-  await using valkey = await startValkey()
-  await using one = await startGate(routes(), shared(valkey.url()))
-  await using other = await startGate(routes(), shared(valkey.url()))
-  const { id, cookies } = await sendWithout(one)
-  const own = [...cookies, await session(other)]
-  expect((await press(other, id, own)).forwarded).toEndWith(BODY)
-  expect((await press(one, id, own)).status).toBe(404)
-})
+needs('valkey-server').test(
+  'on several machines, a form that one keeps is sent by another, and once by all of them',
+  async () => {
+    await using valkey = await startValkey()
+    await using one = await startGate(routes(), shared(valkey.url()))
+    await using other = await startGate(routes(), shared(valkey.url()))
+    const { id, cookies } = await sendWithout(one)
+    const own = [...cookies, await session(other)]
+    expect((await press(other, id, own)).forwarded).toEndWith(BODY)
+    expect((await press(one, id, own)).status).toBe(404)
+  },
+)

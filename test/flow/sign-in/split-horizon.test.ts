@@ -5,6 +5,7 @@ import { startAnswering } from '../../kit/applications/answering.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
@@ -50,27 +51,29 @@ test('an address in plain HTTP is told at the start', async () => {
   expect(secure.told('pocket-id:1411')).toEqual([])
 })
 
-test('a provider behind the gate itself is asked through it, with an authority of its own, which is read again', async () => {
-  const [authority, stranger] = [makeAuthority(), makeAuthority()]
-  const server = authority.issue('DNS:localhost,DNS:app.localhost')
-  const port = await freePort()
-  const issuer = `https://localhost:${port}`
-  await using behind = await startBadProvider()
-  const at = (path: string) => issuer + path
-  behind.behave({
-    signsInAtOnce: true,
-    discovery: {
-      issuer,
-      authorization_endpoint: at('/authorize'),
-      token_endpoint: at('/token'),
-      userinfo_endpoint: at('/userinfo'),
-      jwks_uri: at('/jwks'),
-    },
-    claims: { iss: issuer },
-    answer: { iss: issuer },
-  })
-  await using gate = await startGate(
-    `
+needs('openssl').test(
+  'a provider behind the gate itself is asked through it, with an authority of its own, which is read again',
+  async () => {
+    const [authority, stranger] = [makeAuthority(), makeAuthority()]
+    const server = authority.issue('DNS:localhost,DNS:app.localhost')
+    const port = await freePort()
+    const issuer = `https://localhost:${port}`
+    await using behind = await startBadProvider()
+    const at = (path: string) => issuer + path
+    behind.behave({
+      signsInAtOnce: true,
+      discovery: {
+        issuer,
+        authorization_endpoint: at('/authorize'),
+        token_endpoint: at('/token'),
+        userinfo_endpoint: at('/userinfo'),
+        jwks_uri: at('/jwks'),
+      },
+      claims: { iss: issuer },
+      answer: { iss: issuer },
+    })
+    await using gate = await startGate(
+      `
 [tls]
 listen = ["127.0.0.1:${port}"]
 certificates = [{ cert = "gate.pem", key = "gate.key" }]
@@ -78,18 +81,19 @@ ${providerTable({ ...behind, issuer }, 'ca = "ca.pem"')}
 ${portalTable(EVERYONE)}
 ${routeTo({ port: Number(new URL(behind.issuer).port) }, 'localhost', 'allow = "public"')}
 ${forUsers('app.localhost')}`,
-    { files: { 'gate.pem': server.cert, 'gate.key': server.key, 'ca.pem': stranger.cert } },
-  )
-  const open = () =>
-    new BrowserLite({
-      transport: ({ hostname, pathname, search }, init) =>
-        secureFetch({ port, name: hostname, ca: authority.cert }, pathname + search, {
-          ...init,
-          headers: Object.fromEntries(init.headers),
-        }),
-    }).open(`https://app.localhost:${port}/`)
-  expect((await open()).response.status).toBe(503)
-  expect(gate.told('discovery failed', 'no authority that is trusted here')).toHaveLength(1)
-  writeFileSync(join(gate.folder, 'ca.pem'), authority.cert)
-  await eventually(async () => (await open()).text === 'for user-1', 'the new authority is trusted')
-})
+      { files: { 'gate.pem': server.cert, 'gate.key': server.key, 'ca.pem': stranger.cert } },
+    )
+    const open = () =>
+      new BrowserLite({
+        transport: ({ hostname, pathname, search }, init) =>
+          secureFetch({ port, name: hostname, ca: authority.cert }, pathname + search, {
+            ...init,
+            headers: Object.fromEntries(init.headers),
+          }),
+      }).open(`https://app.localhost:${port}/`)
+    expect((await open()).response.status).toBe(503)
+    expect(gate.told('discovery failed', 'no authority that is trusted here')).toHaveLength(1)
+    writeFileSync(join(gate.folder, 'ca.pem'), authority.cert)
+    await eventually(async () => (await open()).text === 'for user-1', 'the new authority is trusted')
+  },
+)

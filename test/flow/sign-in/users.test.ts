@@ -8,6 +8,7 @@ import { fakeClock } from '../../kit/clock.ts'
 import { runOn } from '../../kit/commands.ts'
 import { basic, bearer } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { metricOf } from '../../kit/requests.ts'
@@ -117,7 +118,7 @@ test('a save that takes a name, changes a password or the groups ends that perso
   expect(await enter(ada, 'ada', 'secret')).toBe('htpasswd:ada ada user ')
 })
 
-test.each(['sqlite', 'redis'])(
+needs('valkey-server').test.each(['sqlite', 'redis'])(
   'who guesses a name from everywhere keeps its owner out of no browser and no network of theirs, by %s',
   async kind => {
     await using valkey = kind === 'redis' ? await startValkey() : null

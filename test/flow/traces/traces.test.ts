@@ -1,9 +1,10 @@
-import { describe, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { plant } from '../../kit/log/planted.ts'
+import { whereThereIs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
 import { HAS_PROTOCOL, startReceiver } from '../../kit/programs/otlp.ts'
@@ -55,7 +56,7 @@ function browserOf(gate: Gate): BrowserLite {
   })
 }
 
-describe.skipIf(!HAS_PROTOCOL)('to a receiver', () => {
+whereThereIs(HAS_PROTOCOL, 'opentelemetry-proto').describe('to a receiver', () => {
   test('a request of somebody who signs in is told of as spans, down to the provider and the application', async () => {
     await using receiver = await startReceiver()
     const toml = [

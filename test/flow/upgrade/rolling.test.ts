@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
@@ -33,17 +34,19 @@ const upstream = keep(
   }),
 )
 
-test('two of the chapter’s containers behind its HAProxy are replaced one after the other, and no request fails', async () => {
-  using folder = temporaryFolder()
-  const port = await freePort()
-  const places = [
-    { name: 'a', address: '172.30.9.11:8080', port: await freePort() },
-    { name: 'b', address: '172.30.9.12:8080', port: await freePort() },
-  ]
-  const data = join(folder.path, 'data')
-  mkdirSync(data)
-  provider.allowRedirect(`http://auth.localhost:${port}/.sallyport/callback`)
-  const toml = `trusted_proxies = ["127.0.0.1"]
+needs('haproxy').test(
+  'two of the chapter’s containers behind its HAProxy are replaced one after the other, and no request fails',
+  async () => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    const places = [
+      { name: 'a', address: '172.30.9.11:8080', port: await freePort() },
+      { name: 'b', address: '172.30.9.12:8080', port: await freePort() },
+    ]
+    const data = join(folder.path, 'data')
+    mkdirSync(data)
+    provider.allowRedirect(`http://auth.localhost:${port}/.sallyport/callback`)
+    const toml = `trusted_proxies = ["127.0.0.1"]
 access_log = false
 ${providerTable({ ...provider, clientSecret: '${GATE_SECRET}' })}
 [portals.home]
@@ -52,61 +55,64 @@ providers = ["id"]
 ${EVERYONE}
 ${routeForUsers(upstream, 'users.localhost')}
 ${routeTo(upstream, 'app.example', 'allow = "public"')}`
-  const start = async ({ name, port: own }: (typeof places)[number]): Promise<Child> => {
-    const at = join(folder.path, name)
-    mkdirSync(at, { recursive: true })
-    const env = { SALLYPORT_DATA: data, GATE_SECRET: 'gate-secret' }
-    return startChild({ command: [await compiledBinary()], folder: at, port: own, toml, env })
-  }
-  const stats = join(folder.path, 'haproxy.sock')
-  const configuration = places.reduce(
-    (text, { address, port: own }) => text.replace(address, `127.0.0.1:${own}`),
-    `global\n  stats socket ${stats}\n${block('haproxy').replace('bind :8080', `bind 127.0.0.1:${port}`)}`,
-  )
-  const running = new Map<string, Child>()
-  try {
-    for (const place of places) running.set(place.name, await start(place))
-    await using _front = await startHaproxy(folder.path, port, configuration)
-    for (const { name } of places) await eventually(async () => (await stateOf(stats, name)) === 'UP', `${name} is up`)
-
-    const at = `127.0.0.1:${port}`
-    const browser = new BrowserLite({ hosts: { [`auth.localhost:${port}`]: at, [`users.localhost:${port}`]: at } })
-    const users = `http://users.localhost:${port}/`
-    expect((await browser.signIn(users, 'ada')).text).toBe('here')
-    const post: Ask = () =>
-      fetch(`http://${at}/`, {
-        method: 'POST',
-        headers: { host: 'app.example', connection: 'close' },
-        keepalive: false,
-        body: 'here',
-      }).then(one => one.text())
-    const askers: readonly (readonly [Ask, number?])[] = [
-      ...Array.from({ length: 6 }, () => [onKept(port)] as const),
-      ...Array.from({ length: 3 }, () => [onNew(port)] as const),
-      [post],
-      [async () => (await browser.open(users)).text, 5],
-    ]
-    const load: Load = { asked: 0, failures: [] }
-    let isOver = false
-    const done = Promise.all(askers.map(([ask, pauseMs]) => askOn(load, () => isOver, ask, pauseMs)))
-    await eventually(() => load.asked > 1000, 'the load is there')
-    for (const place of places) {
-      const old = running.get(place.name)
-      old?.process.kill('SIGTERM')
-      expect(await old?.process.exited).toBe(0)
-      running.set(place.name, await start(place))
-      await eventually(async () => (await stateOf(stats, place.name)) === 'UP', `${place.name} is up again`)
-      const before = load.asked
-      await eventually(() => load.asked > before + 500, 'the load goes on')
+    const start = async ({ name, port: own }: (typeof places)[number]): Promise<Child> => {
+      const at = join(folder.path, name)
+      mkdirSync(at, { recursive: true })
+      const env = { SALLYPORT_DATA: data, GATE_SECRET: 'gate-secret' }
+      return startChild({ command: [await compiledBinary()], folder: at, port: own, toml, env })
     }
-    isOver = true
-    await done
-    expect(load.failures).toEqual([])
-    expect((await browser.open(users)).text).toBe('here')
-  } finally {
-    for (const child of running.values()) await child[Symbol.asyncDispose]()
-  }
-}, 90_000)
+    const stats = join(folder.path, 'haproxy.sock')
+    const configuration = places.reduce(
+      (text, { address, port: own }) => text.replace(address, `127.0.0.1:${own}`),
+      `global\n  stats socket ${stats}\n${block('haproxy').replace('bind :8080', `bind 127.0.0.1:${port}`)}`,
+    )
+    const running = new Map<string, Child>()
+    try {
+      for (const place of places) running.set(place.name, await start(place))
+      await using _front = await startHaproxy(folder.path, port, configuration)
+      for (const { name } of places)
+        await eventually(async () => (await stateOf(stats, name)) === 'UP', `${name} is up`)
+
+      const at = `127.0.0.1:${port}`
+      const browser = new BrowserLite({ hosts: { [`auth.localhost:${port}`]: at, [`users.localhost:${port}`]: at } })
+      const users = `http://users.localhost:${port}/`
+      expect((await browser.signIn(users, 'ada')).text).toBe('here')
+      const post: Ask = () =>
+        fetch(`http://${at}/`, {
+          method: 'POST',
+          headers: { host: 'app.example', connection: 'close' },
+          keepalive: false,
+          body: 'here',
+        }).then(one => one.text())
+      const askers: readonly (readonly [Ask, number?])[] = [
+        ...Array.from({ length: 6 }, () => [onKept(port)] as const),
+        ...Array.from({ length: 3 }, () => [onNew(port)] as const),
+        [post],
+        [async () => (await browser.open(users)).text, 5],
+      ]
+      const load: Load = { asked: 0, failures: [] }
+      let isOver = false
+      const done = Promise.all(askers.map(([ask, pauseMs]) => askOn(load, () => isOver, ask, pauseMs)))
+      await eventually(() => load.asked > 1000, 'the load is there')
+      for (const place of places) {
+        const old = running.get(place.name)
+        old?.process.kill('SIGTERM')
+        expect(await old?.process.exited).toBe(0)
+        running.set(place.name, await start(place))
+        await eventually(async () => (await stateOf(stats, place.name)) === 'UP', `${place.name} is up again`)
+        const before = load.asked
+        await eventually(() => load.asked > before + 500, 'the load goes on')
+      }
+      isOver = true
+      await done
+      expect(load.failures).toEqual([])
+      expect((await browser.open(users)).text).toBe('here')
+    } finally {
+      for (const child of running.values()) await child[Symbol.asyncDispose]()
+    }
+  },
+  90_000,
+)
 
 test('the compose file has the addresses of haproxy.cfg, one volume, and time to drain', () => {
   const { services, networks } = Bun.YAML.parse(block('yaml')) as {

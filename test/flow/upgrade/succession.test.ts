@@ -5,6 +5,7 @@ import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
@@ -36,7 +37,7 @@ const upstream = keep(
 
 const PUBLIC = routeTo(upstream, 'app.example', 'allow = "public"')
 
-test.each([
+needs('openssl').test.each([
   ['one process', 1],
   ['two workers', 2],
 ])(

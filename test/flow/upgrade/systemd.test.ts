@@ -1,12 +1,15 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { childToml, freePort } from '../../kit/programs/child.ts'
 import { askOn, type Load, onKept, onNew } from '../../kit/upgrade/load.ts'
 import { type Managed, type ManagerEvent, startManaged } from '../../kit/upgrade/manager.ts'
+
+const { test } = needs('python3')
 
 const ROUTE = '[[routes]]\nhost = "app.example"\nallow = "public"\nrespond = { status = 200, body = "here" }\n'
 

@@ -5,6 +5,7 @@ import { cookieName } from '../../../src/session/cookie.ts'
 import { callGrpc, type Outcome, SAY, startGrpc } from '../../kit/applications/grpc.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, PORTAL, portalWith, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Fields, fetchFrom } from '../../kit/requests.ts'
 import { routeSaying } from '../../kit/toml.ts'
@@ -56,11 +57,11 @@ function call(method: string, cookie?: string, at = gate.securePort): Promise<Ou
   return callGrpc({ port: at, host: HOST, ca: authority.cert }, method, cookie === undefined ? {} : { cookie })
 }
 
-test('the application itself answers calls', async () => {
+needs('openssl').test('the application itself answers calls', async () => {
   expect(await call(SAY, undefined, application.port)).toMatchObject({ code: status.OK, text: 'hello Ada' })
 })
 
-describe('a call', () => {
+needs('openssl').describe('a call', () => {
   test('without a session is UNAUTHENTICATED', async () => {
     const { code, text, metadata } = await call(SAY)
     expect(code).toBe(status.UNAUTHENTICATED)
@@ -131,7 +132,7 @@ function ask(
   })
 }
 
-describe('what looks like a page load', () => {
+needs('openssl').describe('what looks like a page load', () => {
   test.each(['application/grpc', 'application/grpc+proto', 'APPLICATION/GRPC', 'application/grpc; x=y'])(
     'with %s gets no page, no redirect and no cookie',
     async type => {
@@ -168,7 +169,7 @@ test('gRPC-Web passes with the trailers in its body', async () => {
 })
 
 describe('200 lets nobody in who asks for a verdict: with statuses of HTTP is answered', () => {
-  test.each([
+  needs('openssl').test.each([
     ['what is asked with another method', 401, () => ask(gate, SAY, {}, 'GET')],
     ['what wants no trailers', 401, () => ask(gate, SAY, { te: 'gzip' })],
     ['what comes to no route', 404, () => ask(gate, SAY, { host: 'other.example.com' })],
@@ -187,7 +188,7 @@ describe('200 lets nobody in who asks for a verdict: with statuses of HTTP is an
   })
 })
 
-describe('a proxy in front that asks about a call', () => {
+needs('openssl').describe('a proxy in front that asks about a call', () => {
   test('gets verdicts of HTTP: nobody is let in by a 200 that is meant for gRPC', async () => {
     await using asked = await startAsked()
     await using other = await startAsked('192.0.2.1')

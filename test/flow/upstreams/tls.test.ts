@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { createSecureServer } from 'node:http2'
 import { join } from 'node:path'
@@ -6,7 +6,10 @@ import { type App, startApp } from '../../kit/applications/app.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
+
+const { afterAll, describe, test } = needs('openssl')
 
 const folder = temporaryFolder()
 afterAll(() => folder[Symbol.dispose]())

@@ -1,5 +1,5 @@
 /** Answers that break off after they have begun: whoever reads them sees that, and so does the operator, once. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -7,8 +7,11 @@ import { createServer as createSecureServer, type TLSSocket } from 'node:tls'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { openHttp2, openSecure } from '../../kit/wire/tls.ts'
 import { openWire } from '../../kit/wire/wire.ts'
+
+const { afterAll, beforeAll, describe, test } = needs('openssl')
 
 /** What an upstream sends before it breaks off, by the first part of the path. */
 const BEGINNINGS: Readonly<Record<string, string>> = {

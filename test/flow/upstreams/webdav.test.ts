@@ -1,14 +1,17 @@
 /** COPY and MOVE at a real WebDAV server by plain HTTP, for clients that know it by HTTPS alone. */
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { startNginx } from '../../kit/programs/front.ts'
 import { secureFetch } from '../../kit/wire/tls.ts'
+
+const { test } = needs('openssl')
 
 const HOST = 'files.example.com'
 const authority = makeAuthority()

@@ -1,4 +1,5 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { absent, isProgramHere } from '../needs.ts'
 
 /** Debian's Chromium; a machine that has it elsewhere says so in CHROMIUM. */
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -20,6 +21,7 @@ const MAX_WAIT_MS = 30_000
 
 /** A real, headless Chromium, with the pages that one has left in memory where `keepsPages` says so. Pairs with `close`. */
 export async function openChromium({ keepsPages = false } = {}): Promise<Browser> {
+  if (!isProgramHere('chromium')) return absent<Browser>('chromium')
   return await chromium.launch({
     executablePath: EXECUTABLE,
     headless: true,

@@ -1,4 +1,5 @@
 import { eventually } from '../gate.ts'
+import { needs, type Program } from '../needs.ts'
 import { openChromium } from './chromium.ts'
 import { openFirefox } from './firefox.ts'
 import { openWebKit } from './webkit.ts'
@@ -52,4 +53,20 @@ async function openChromiumTab(): Promise<Tab> {
     forget: cookie => context.clearCookies({ name: cookie, domain: new URL(page.url()).hostname }),
     [Symbol.asyncDispose]: () => browser.close(),
   }
+}
+
+/** The same tests in each browser, under its name; skipped for one that is not on this machine. */
+export function describeEachBrowser(
+  tests: (name: string, open: () => Promise<Tab>) => void,
+  { without }: { readonly without?: string } = {},
+): void {
+  for (const [name, open] of BROWSERS) {
+    if (name !== without) needs(...(PROGRAMS[name] ?? [])).describe(name, () => tests(name, open))
+  }
+}
+
+const PROGRAMS: Readonly<Record<string, readonly Program[]>> = {
+  Chromium: ['chromium'],
+  Firefox: ['firefox-esr'],
+  WebKit: ['WebKitWebDriver', 'Xvfb'],
 }

@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../gate.ts'
+import { absent, isProgram, isProgramHere } from '../needs.ts'
 import { freePort } from './child.ts'
 import { nginxCommand } from './nginx.ts'
 
@@ -101,6 +102,8 @@ export async function startProgram(
   port: number,
   env: Readonly<Record<string, string>>,
 ): Promise<Front> {
+  const [program = ''] = command
+  if (isProgram(program) && !isProgramHere(program)) return absent<Front>(program, { port })
   const child = Bun.spawn([...command], {
     env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, ...env },
     stdin: 'ignore',

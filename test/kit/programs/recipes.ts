@@ -1,4 +1,3 @@
-import { describe } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { askBy } from '../../../src/base/ask.ts'
@@ -8,6 +7,7 @@ import { startUpgradingApp, type UpgradingApp } from '../applications/upgrading-
 import { BrowserLite } from '../browser/browser-lite.ts'
 import { temporaryFolder } from '../folder.ts'
 import { type Gate, startGate } from '../gate.ts'
+import { needs, whereThereIs } from '../needs.ts'
 import { ADA, GRACE } from '../people.ts'
 import { startProvider, type TestProvider } from '../provider/provider.ts'
 import { sendRaw, type WireResponse } from '../wire/wire.ts'
@@ -59,9 +59,15 @@ export function isHere(name: ProxyName): boolean {
   return !(name in BROUGHT) || isBrought(BROUGHT[name as keyof typeof BROUGHT])
 }
 
+/** What registers tests of a proxy; they are skipped where it is not on this machine. */
+export function proxyTests(name: ProxyName): ReturnType<typeof needs> {
+  if (name in BROUGHT) return whereThereIs(isHere(name), name.replace(/ .*/, ''))
+  return needs(name.startsWith('Caddy') ? 'caddy' : name === 'HAProxy' ? 'haproxy' : 'nginx')
+}
+
 /** The same tests for each proxy, whose name is `%s` in the title; skipped for one that is not on this machine. */
 export function describeEach(title: string, tests: (name: ProxyName) => void): void {
-  for (const name of PROXIES) describe.skipIf(!isHere(name))(title.replace('%s', name), () => tests(name))
+  for (const name of PROXIES) proxyTests(name).describe(title.replace('%s', name), () => tests(name))
 }
 
 /** A recipe, running: the proxy in front of five applications, and Sallyport beside it. */

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually } from '../gate.ts'
+import { absent, isProgramHere } from '../needs.ts'
 import { freePort } from './child.ts'
 import { runToEnd } from './ended.ts'
 import { type Front, startNginx, startProgram } from './front.ts'
@@ -29,6 +30,7 @@ function serviceSettings(name: string): string {
 
 /** Syncthing on its own address, as it is by itself; it talks to no other machine. */
 export async function startSyncthing(folder: string): Promise<Front> {
+  if (!isProgramHere('syncthing')) return absent<Front>('syncthing', { port: await freePort() })
   const port = await freePort()
   const home = join(folder, 'syncthing')
   const env = { HOME: folder, STNOUPGRADE: '1', STNODEFAULTFOLDER: '1' }
@@ -80,6 +82,7 @@ export async function startRadicale(folder: string): Promise<Front> {
 
 /** git http-backend by nginx and fcgiwrap as the recipe has them, with bare repositories of these names below `folder`/git. */
 export async function startGitHttp(folder: string, repositories: readonly string[]): Promise<Front> {
+  if (!isProgramHere('fcgiwrap')) return absent<Front>('fcgiwrap', { port: await freePort() })
   const port = await freePort()
   const root = join(folder, 'git')
   for (const name of repositories) {
@@ -119,6 +122,7 @@ export async function startGitHttp(folder: string, repositories: readonly string
 
 /** Apache's mod_dav with the settings of its recipe, for the files below `folder`/dav, which is in a folder of the test alone. */
 export async function startWebdav(folder: string): Promise<Front> {
+  if (!isProgramHere('apache2')) return absent<Front>('apache2', { port: await freePort() })
   const port = await freePort()
   const root = join(folder, 'dav')
   mkdirSync(root, { recursive: true })

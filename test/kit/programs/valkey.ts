@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../gate.ts'
+import { absent, isProgramHere } from '../needs.ts'
 import { freePort } from './child.ts'
 
 /** A real server, in a folder of its own. Stopped and gone at the end of the scope: `await using valkey = …`. */
@@ -30,6 +31,7 @@ const PROGRAM = Bun.which('valkey-server') === null ? 'redis' : 'valkey'
 
 /** Starts `valkey-server`, or `redis-server` where there is none, on a free port, with every write on the disk at once. */
 export async function startValkey({ password, tls }: ValkeyOptions = {}): Promise<Valkey> {
+  if (!isProgramHere('valkey-server')) return absent<Valkey>('valkey-server')
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-valkey-'))
   const port = await freePort()
   const auth = password === undefined ? [] : ['-a', password, '--no-auth-warning']

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import {
   type AcmeState,
   askAtMs,
@@ -10,6 +10,9 @@ import {
   renewAtMs,
 } from '../../../src/server/acme/state.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
+import { needs } from '../../kit/needs.ts'
+
+const { test } = needs('openssl')
 
 const held = holdCertificate('app.example.com', makeAuthority().issue('DNS:app.example.com'))
 const known: AcmeState = { ...newState(), certificates: new Map([[held.name, held]]) }

@@ -1,10 +1,13 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import type { Facts } from '../../../src/base/errors.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
 import type { SessionStore, StoredOwner } from '../../../src/session/store.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { type FailoverPair, startPair } from '../../kit/programs/failover.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
+
+const { test } = needs('valkey-server')
 
 const BEHIND = 'has lost what was last written to it'
 const BACK = 'The session store is back'

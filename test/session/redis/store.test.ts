@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import type { Facts } from '../../../src/base/errors.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessions } from '../../../src/session/open.ts'
@@ -7,6 +7,7 @@ import { createSealer } from '../../../src/session/seal.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { ANY_PROVIDER } from '../../kit/sessions/lifetimes.ts'
@@ -42,26 +43,29 @@ async function insert(store: SessionStore, id: string, expiresAtMs = Date.now() 
   await store.insert(session, { hash: `hash-of-${id}`, sessionId: id, host: 'x.example' })
 }
 
-test('every key names the layout, and whatever belongs to one session or record has a time to live of its own', () =>
-  withStores(async (store, _other, mine) => {
-    await insert(store, 'a', Date.now() + 60_000)
-    await store.addHandle({ hash: 'another', sessionId: 'a', host: 'y.example' })
-    await insert(store, 'b', Date.now() + 120_000)
-    await store.update('a', { identity: '{}', secrets: 't', sid: 's2', checkedAtMs: 1, isRefreshable: true })
-    await store.put({ kind: 'login', hash: 'h', owner: 'o', value: 'v', expiresAtMs: Date.now() + 60_000 }, LIMITS)
-    const owner = { id: 'person:o', identity: '{}', standing: 'good', notedAtMs: 1 } as const
-    await store.keepOwner({ ...owner, expiresAtMs: Date.now() + 60_000 })
-    await store.noteOwner('person:o', { identity: '{}', standing: 'refused', atMs: 2, isLastWord: false })
-    const keys = (await valkey.ask(mine, 'KEYS', '*')).split('\n').filter(key => !LASTING.includes(key))
-    expect(keys.length).toBeGreaterThan(8)
-    for (const key of keys) {
-      expect(key).toStartWith('sallyport:1:')
-      const ttl = Number(await valkey.ask(mine, 'PTTL', key))
-      expect([key, ttl > 3_600_000 && ttl < 3_600_000 + 180_000]).toEqual([key, true])
-    }
-  }))
+needs('valkey-server').test(
+  'every key names the layout, and whatever belongs to one session or record has a time to live of its own',
+  () =>
+    withStores(async (store, _other, mine) => {
+      await insert(store, 'a', Date.now() + 60_000)
+      await store.addHandle({ hash: 'another', sessionId: 'a', host: 'y.example' })
+      await insert(store, 'b', Date.now() + 120_000)
+      await store.update('a', { identity: '{}', secrets: 't', sid: 's2', checkedAtMs: 1, isRefreshable: true })
+      await store.put({ kind: 'login', hash: 'h', owner: 'o', value: 'v', expiresAtMs: Date.now() + 60_000 }, LIMITS)
+      const owner = { id: 'person:o', identity: '{}', standing: 'good', notedAtMs: 1 } as const
+      await store.keepOwner({ ...owner, expiresAtMs: Date.now() + 60_000 })
+      await store.noteOwner('person:o', { identity: '{}', standing: 'refused', atMs: 2, isLastWord: false })
+      const keys = (await valkey.ask(mine, 'KEYS', '*')).split('\n').filter(key => !LASTING.includes(key))
+      expect(keys.length).toBeGreaterThan(8)
+      for (const key of keys) {
+        expect(key).toStartWith('sallyport:1:')
+        const ttl = Number(await valkey.ask(mine, 'PTTL', key))
+        expect([key, ttl > 3_600_000 && ttl < 3_600_000 + 180_000]).toEqual([key, true])
+      }
+    }),
+)
 
-test('when all sessions are removed or purged, nothing of them is left', () =>
+needs('valkey-server').test('when all sessions are removed or purged, nothing of them is left', () =>
   withStores(async (store, _other, mine) => {
     await insert(store, 'a')
     await insert(store, 'b', Date.now() - 1)
@@ -70,28 +74,33 @@ test('when all sessions are removed or purged, nothing of them is left', () =>
     await store.purge(Date.now(), 1e9)
     const keys = (await valkey.ask(mine, 'KEYS', '*')).split('\n').sort()
     expect(keys).toEqual(['sallyport:1:changes', 'sallyport:1:once-count'])
-  }))
+  }),
+)
 
-test('a purge removes any number of sessions, in steps', () =>
+needs('valkey-server').test('a purge removes any number of sessions, in steps', () =>
   withStores(async (store, _other, mine) => {
     const past = Date.now() - 1
     await Promise.all(Array.from({ length: 1200 }, (_, index) => insert(store, `s${index}`, past)))
     await store.purge(Date.now(), 1e9)
     expect(await valkey.ask(mine, 'KEYS', 'sallyport:1:s*')).toBe('')
-  }))
+  }),
+)
 
-test('a record with a lifetime is good that long by the server’s clock, whatever a node says', () =>
-  withStores(async (store, other) => {
-    const record = { kind: 'ticket', owner: 'o', value: 'v', expiresAtMs: Date.now() + 60_000 } as const
-    await store.put({ ...record, hash: 'a', lifetimeMs: 60_000 }, LIMITS)
-    expect(await other.peek('ticket', 'a', Date.now() + 90_000)).toBe('v')
-    expect(await other.take('ticket', 'a', Date.now() + 90_000)).toBe('v')
-    await store.put({ ...record, hash: 'b', lifetimeMs: 1 }, LIMITS)
-    await eventually(async () => (await store.peek('ticket', 'b', 0)) === null, 'it is over by the server’s clock')
-    expect(await store.take('ticket', 'b', 0)).toBeNull()
-  }))
+needs('valkey-server').test(
+  'a record with a lifetime is good that long by the server’s clock, whatever a node says',
+  () =>
+    withStores(async (store, other) => {
+      const record = { kind: 'ticket', owner: 'o', value: 'v', expiresAtMs: Date.now() + 60_000 } as const
+      await store.put({ ...record, hash: 'a', lifetimeMs: 60_000 }, LIMITS)
+      expect(await other.peek('ticket', 'a', Date.now() + 90_000)).toBe('v')
+      expect(await other.take('ticket', 'a', Date.now() + 90_000)).toBe('v')
+      await store.put({ ...record, hash: 'b', lifetimeMs: 1 }, LIMITS)
+      await eventually(async () => (await store.peek('ticket', 'b', 0)) === null, 'it is over by the server’s clock')
+      expect(await store.take('ticket', 'b', 0)).toBeNull()
+    }),
+)
 
-test('of fifty that take the same record from two nodes at once, one gets it', () =>
+needs('valkey-server').test('of fifty that take the same record from two nodes at once, one gets it', () =>
   withStores(async (one, other) => {
     for (let round = 0; round < 5; round++) {
       const record = {
@@ -107,25 +116,28 @@ test('of fifty that take the same record from two nodes at once, one gets it', (
       )
       expect((await Promise.all(takes)).filter(value => value !== null)).toEqual([`v${round}`])
     }
-  }))
+  }),
+)
 
-test('of fifty that ask for a lease on two nodes at once, one gets it', () =>
+needs('valkey-server').test('of fifty that ask for a lease on two nodes at once, one gets it', () =>
   withStores(async (one, other) => {
     await insert(one, 'a')
     const leases = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? one : other).lease('a', 100, 200))
     expect((await Promise.all(leases)).filter(isMine => isMine)).toHaveLength(1)
-  }))
+  }),
+)
 
-test('a server that forgot its scripts is told them again', () =>
+needs('valkey-server').test('a server that forgot its scripts is told them again', () =>
   withStores(async (store, _other, mine) => {
     await insert(store, 'a')
     await valkey.ask(mine, 'SCRIPT', 'FLUSH')
     expect((await store.findByHash('hash-of-a'))?.session.id).toBe('a')
     await store.remove('a')
     expect(await store.findByHash('hash-of-a')).toBeNull()
-  }))
+  }),
+)
 
-test('a person’s subject, a portal and the place of a list may be anything', () =>
+needs('valkey-server').test('a person’s subject, a portal and the place of a list may be anything', () =>
   withStores(async store => {
     const odd = storedSession('a', {
       portal: 'a b:*\n"',
@@ -142,9 +154,10 @@ test('a person’s subject, a portal and the place of a list may be anything', (
     for (const after of ['', '[', '(x', '+', '\n\u0000']) {
       expect((await store.list(odd.portal, { after, limit: 1 })).sessions.length).toBeLessThan(2)
     }
-  }))
+  }),
+)
 
-describe('after a lost connection', () => {
+needs('valkey-server').describe('after a lost connection', () => {
   test(
     'it is said once that changes may have been missed',
     () =>
@@ -209,20 +222,23 @@ async function rejects(work: unknown): Promise<boolean> {
   }
 }
 
-test('of changes that are too old to tell the newest stays, by which a server is known to be the same', () =>
-  withStores(async (one, other, mine) => {
-    // The server trims a hundred at a time.
-    const fill = "for i = 1, 200 do redis.call('XADD', KEYS[1], ARGV[1] .. '-' .. i, 'made', 'x') end"
-    const old = `${Date.now() - 2 * 60 * 60 * 1000}`
-    await valkey.ask(mine, 'EVAL', fill, '1', 'sallyport:1:changes', old)
-    const here = openRedisStore({ url: valkey.url(mine), shownAs: 'redis://valkey' }, PORTS)
-    expect(await here.changesSince()).toEqual({ removed: [], updated: [] })
-    await here.purge(Date.now(), 1e9)
-    expect(Number(await valkey.ask(mine, 'XLEN', 'sallyport:1:changes'))).toBeLessThan(200)
-    expect(await here.changesSince()).toEqual({ removed: [], updated: [] })
-    await insert(one, 'a')
-    expect(await here.changesSince()).toEqual({ removed: [], updated: [] })
-    await other.remove('a')
-    expect(await here.changesSince()).toEqual({ removed: ['a'], updated: [] })
-    await here.close()
-  }))
+needs('valkey-server').test(
+  'of changes that are too old to tell the newest stays, by which a server is known to be the same',
+  () =>
+    withStores(async (one, other, mine) => {
+      // The server trims a hundred at a time.
+      const fill = "for i = 1, 200 do redis.call('XADD', KEYS[1], ARGV[1] .. '-' .. i, 'made', 'x') end"
+      const old = `${Date.now() - 2 * 60 * 60 * 1000}`
+      await valkey.ask(mine, 'EVAL', fill, '1', 'sallyport:1:changes', old)
+      const here = openRedisStore({ url: valkey.url(mine), shownAs: 'redis://valkey' }, PORTS)
+      expect(await here.changesSince()).toEqual({ removed: [], updated: [] })
+      await here.purge(Date.now(), 1e9)
+      expect(Number(await valkey.ask(mine, 'XLEN', 'sallyport:1:changes'))).toBeLessThan(200)
+      expect(await here.changesSince()).toEqual({ removed: [], updated: [] })
+      await insert(one, 'a')
+      expect(await here.changesSince()).toEqual({ removed: [], updated: [] })
+      await other.remove('a')
+      expect(await here.changesSince()).toEqual({ removed: ['a'], updated: [] })
+      await here.close()
+    }),
+)

@@ -1,5 +1,5 @@
 import { Database } from 'bun:sqlite'
-import { describe, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { GateError } from '../../../src/base/errors.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
@@ -10,6 +10,7 @@ import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 
@@ -32,7 +33,7 @@ interface World {
   open(keyByte?: number): OwnSigning
 }
 
-describe.each(Object.entries(STORES))('signing keys in %s', (_name, of) => {
+needs('valkey-server').describe.each(Object.entries(STORES))('signing keys in %s', (_name, of) => {
   async function withWorld(act: (world: World) => Promise<void>): Promise<void> {
     using folder = temporaryFolder()
     const clock = fakeClock()

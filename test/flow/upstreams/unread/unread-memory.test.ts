@@ -1,17 +1,20 @@
 /** The executable with 200 MB, all in all, and bodies that nobody takes: it lives, and serves the others. */
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startEndless } from '../../../kit/applications/endless.ts'
 import { makeAuthority } from '../../../kit/certificates.ts'
 import { temporaryFolder } from '../../../kit/folder.ts'
 import { eventually } from '../../../kit/gate.ts'
+import { needs } from '../../../kit/needs.ts'
 import { compiledBinary } from '../../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../../kit/programs/child.ts'
 import { makeMemoryGroup } from '../../../kit/programs/memory-group.ts'
 import { headers, openHttp2Wire } from '../../../kit/wire/http2.ts'
 import { openSecure } from '../../../kit/wire/tls.ts'
 import { openWire, sendRaw } from '../../../kit/wire/wire.ts'
+
+const { test } = needs('openssl')
 
 const MB = 1_000_000
 const LIMIT_MB = 200

@@ -1,11 +1,14 @@
 /** A request that is answered before all of it has come: its answer can be read, and then its connection is closed, whatever drips. */
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { connect } from 'node:tls'
 import { startApp } from '../../../kit/applications/app.ts'
 import { makeAuthority } from '../../../kit/certificates.ts'
 import { eventually, PORTAL, startGate } from '../../../kit/gate.ts'
+import { needs } from '../../../kit/needs.ts'
 import { untilTheEnd } from '../../../kit/opened.ts'
 import { openWire } from '../../../kit/wire/wire.ts'
+
+const { test } = needs('openssl')
 
 const authority = makeAuthority()
 const certificate = authority.issue('DNS:app.example')

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { DnsUpdate } from '../../../../src/config/types/tls.ts'
@@ -6,7 +6,10 @@ import { exchange } from '../../../../src/server/acme/dns/exchange.ts'
 import { encodeName, makeUpdate, parseReply } from '../../../../src/server/acme/dns/message.ts'
 import { signMessage } from '../../../../src/server/acme/dns/tsig.ts'
 import { writeByUpdate } from '../../../../src/server/acme/dns/update.ts'
+import { needs } from '../../../kit/needs.ts'
 import { type Bind, startBind } from '../../../kit/programs/bind.ts'
+
+const { afterAll, beforeAll, test } = needs('named')
 
 let bind: Bind
 beforeAll(async () => {
