@@ -143,7 +143,7 @@ function listen(
         server.admin,
         sources,
         { version: versionNumber(), hosts: () => live.current.config.server.adminHosts, now: ports.now },
-        handed.at(server.admin)[0],
+        handed.at(server.admin)[0]?.socket,
       )
     const fronts = openFronts({
       plain: own(server.listen),

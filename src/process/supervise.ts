@@ -79,12 +79,13 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     )
     file = followed
     const { server, tls } = followed.current.config
-    const adminSocket = server.admin === null ? null : handed.at(server.admin)[0]
+    const adminSocket = server.admin === null ? null : handed.at(server.admin)[0]?.socket
     const places = [...server.listen, ...server.verify, ...(tls?.listen ?? [])]
-    const sockets = places.flatMap(place => handed.at(place)).filter(socket => socket !== null)
+    const found = places.flatMap(place => handed.at(place))
+    const sockets = [...new Set(found.flatMap(({ socket }) => socket ?? []))]
     tellUnasked(handed.closeOthers(), io.env, log)
     const pool = openWorkerPool(options, ports, { sockets, inForce: () => writeTexts(followed.current.texts) })
-    await tryAddresses(places.filter(place => handed.at(place)[0] === null))
+    await tryAddresses(found.filter(({ socket }) => socket === null).map(({ address }) => address))
     const sources = createPoolSources(
       pool,
       () => followed.state,

@@ -31,6 +31,21 @@ needs('systemd-analyze').test.each([
   expect([verified.code, verified.stdout + verified.stderr]).toEqual([0, ''])
 })
 
+test.each([
+  ['0.0.0.0:80,[::]:80', 'ipv6-only', ['0.0.0.0:80', '[::]:80']],
+  ['[::]:80', 'both', ['[::]:80']],
+  ['0.0.0.0:443,[::]:80', 'both', ['0.0.0.0:443', '[::]:80']],
+  ['0.0.0.0:80,[::]:80,[::]:443', 'ipv6-only', ['0.0.0.0:80', '[::]:80', '[::]:443', '0.0.0.0:443']],
+])(
+  'systemd can open the sockets of %s, each for the families that the file has there',
+  async (listen, only, opened) => {
+    using folder = temporaryFolder()
+    const unit = readFileSync(await printed(folder.path, 'a.socket', 'socket', '--listen', listen), 'utf8')
+    const of = (key: string) => [...unit.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map(([, value]) => value)
+    expect([of('BindIPv6Only'), of('ListenStream')]).toEqual([[only], opened])
+  },
+)
+
 test('a process that is stuck is ended by the watchdog of its unit, and started again', async () => {
   using folder = temporaryFolder()
   const unit = readFileSync(await printed(folder.path, 'sallyport.service', 'systemd'), 'utf8')

@@ -146,12 +146,19 @@ function xml(text: string): string {
 
 /** The socket unit that goes with a unit of systemd: systemd listens, before the service runs and while it is restarted. */
 export function socketUnit({ ports }: ServicePlace): string {
+  const both = ports.filter(port => port.startsWith('[::]:'))
+  const byIpv4 = new Set(ports.flatMap(port => /^[\d.]+(:\d+)$/.exec(port)?.[1] ?? []))
+  const portOf = (port: string) => port.slice('[::]'.length)
+  const isSplit = both.some(port => byIpv4.has(portOf(port)))
+  // The setting is one for all sockets of a unit: what is to have both families is then listed by each.
+  const others = isSplit ? both.filter(port => !byIpv4.has(portOf(port))).map(port => `0.0.0.0${portOf(port)}`) : []
   return `# /etc/systemd/system/sallyport.socket: what listen in routes.toml says, too
 [Unit]
 Description=Sockets of Sallyport
 
 [Socket]
-${ports.map(port => `ListenStream=${port}`).join('\n')}
+${[...ports, ...others].map(port => `ListenStream=${port}`).join('\n')}
+BindIPv6Only=${isSplit ? 'ipv6-only' : 'both'}
 Backlog=4096
 
 [Install]

@@ -6,6 +6,7 @@ import type { Config } from '../types/config.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildExpectation } from './expectations.ts'
 import { buildFlows, buildRate, buildResets } from './limits.ts'
+import { shareFamilies } from './listen.ts'
 import { buildLog } from './log.ts'
 import { namedClaims } from './named-claims.ts'
 import { buildPortal } from './portals.ts'
@@ -25,6 +26,10 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
   const server = known(root.server)
   const sessions = known(root.sessions)
   const { keep } = known(root.audit)
+  const admin = server.admin ?? around.admin
+  const verify = server.verify ?? []
+  const tls = root.tls === null ? null : buildTls(root.tls, table, files)
+  const places = [...server.listen, ...verify, ...(tls?.listen ?? []), ...(admin === null ? [] : [admin])]
   const share = createShared()
   const portals = mapMap(root.portals, (name, portal) => buildPortal(name, portal, sessions, files, root.providers))
   // Each at once, so that no more than one is as large as it is built.
@@ -34,13 +39,13 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
   const claims = namedClaims(portals, routes)
   return share({
     server: {
-      listen: server.listen,
+      listen: shareFamilies(server.listen, places),
       trustedProxies: server.trusted_proxies,
       trustedFields: server.trusted_fields,
       workers: server.workers,
-      admin: server.admin ?? around.admin,
+      admin: admin === null ? null : (shareFamilies([admin], places)[0] ?? null),
       adminHosts: server.admin_hosts,
-      verify: server.verify ?? [],
+      verify: shareFamilies(verify, places),
       accessLog: server.access_log,
       logLevel: server.log_level,
       drainMs: server.drain,
@@ -51,7 +56,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
     },
     log: buildLog(root.log, directory),
     telemetry: root.telemetry === null ? null : buildTelemetry(root.telemetry),
-    tls: root.tls === null ? null : buildTls(root.tls, table, files),
+    tls: tls === null ? null : { ...tls, listen: shareFamilies(tls.listen, places) },
     sessions: {
       store: sessions.store?.(directory) ?? around.store,
       keys: sessions.key,

@@ -49,7 +49,7 @@ export const SERVER = {
     list(listenAddress, { single: true }),
     ['0.0.0.0:8080'],
     ['0.0.0.0:8080', '[::]:8080'],
-    'Where to accept plain HTTP, from browsers or from a TLS proxy in front.',
+    'Where to accept plain HTTP, from browsers or from a TLS proxy in front. `[::]` takes IPv4 too, unless an IPv4 address is listed with the same port.',
   ),
   trusted_proxies: defaulted(
     list(network, { single: true, mayBeEmpty: true }),

@@ -64,16 +64,20 @@ export function openFronts(options: FrontsOptions): Fronts {
     const open: ListenerOptions =
       tls === null ? listener : { ...listener, fetch: withChallenge(listener.fetch, options) }
     const openAt = (address: ListenAddress, one: ListenerOptions) =>
-      handed.at(address).map(socket => ({ address, server: listen(address, { ...one, reusePort: isShared, socket }) }))
+      handed.at(address).map(({ socket, address: own }) => ({
+        address,
+        server: listen(own, { ...one, reusePort: isShared, socket }),
+      }))
     for (const address of options.plain) plain.push(...openAt(address, open))
     for (const address of verify.places) asked.push(...openAt(address, { ...listener, fetch: verify.fetch }))
     const secured: ListenerOptions = { ...listener, fetch: withHsts(listener.fetch, options.hstsS) }
     for (const address of tls?.listen ?? []) {
       const { http2 } = tls ?? { http2: false }
-      for (const socket of handed.at(address)) {
+      for (const { socket, address: own } of handed.at(address)) {
+        if (own.kind === 'unix') continue
         secure.push(
           openSecureFront({
-            address,
+            address: own,
             socket,
             certificates: inForce,
             http2,

@@ -47,6 +47,7 @@ export function listen(address: ListenAddress, options: ListenerOptions): Bun.Se
       hostname: address.host,
       port: address.port,
       reusePort: options.reusePort ?? false,
+      ipv6Only: address.isIpv6Only ?? false,
       ...(options.tls === undefined ? {} : secured(options.tls)),
     } as Bun.Serve.Options<unknown>)
   } catch (error) {

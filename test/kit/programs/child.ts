@@ -21,6 +21,8 @@ export interface ChildOptions {
   /** Everything but the listeners, which are written before it. */
   readonly toml: string
   readonly port: number
+  /** Where it listens; that port of 127.0.0.1 when absent. */
+  readonly listen?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   /** How long it may take to listen; as anything, unless the machine is an emulated one. */
   readonly patienceMs?: number
@@ -39,7 +41,7 @@ export const PROGRAMS: readonly (readonly [string, () => Promise<readonly string
 export async function startChild(options: ChildOptions): Promise<Child> {
   const config = join(options.folder, 'routes.toml')
   const asksForDebug = LOG_LEVEL.test(options.toml)
-  writeFileSync(config, childToml(options.port, options.toml))
+  writeFileSync(config, childToml(options.port, options.toml, options.listen))
   plantEnvironment(options.env ?? {})
   const place = testPlace()
   let output = ''
@@ -86,10 +88,10 @@ export async function startChild(options: ChildOptions): Promise<Child> {
  * The routes.toml of a child: the listener, then this. Its log is at debug, for the search at the end of the run; unless the file
  * has a level of its own, `output` leaves out what info would not say.
  */
-export function childToml(port: number, toml: string): string {
+export function childToml(port: number, toml: string, listen: readonly string[] = [`127.0.0.1:${port}`]): string {
   plantSecretsOf(toml)
   const level = LOG_LEVEL.test(toml) ? '' : 'log_level = "debug"\n'
-  return `[server]\nlisten = ["127.0.0.1:${port}"]\n${level}\n${toml}`
+  return `[server]\nlisten = ${JSON.stringify(listen)}\n${level}\n${toml}`
 }
 
 const LOG_LEVEL = /^log_level\b/m

@@ -5,12 +5,13 @@ import type { ListenAddress } from '../../../config/types/server.ts'
 
 /** Whether a descriptor is a socket that takes connections. */
 export function isListening(descriptor: number, system: Libc): boolean {
+  return hasOption(descriptor, LINUX.SOL_SOCKET, LINUX.SO_ACCEPTCONN, system)
+}
+
+function hasOption(descriptor: number, level: number, name: number, system: Libc): boolean {
   const value = new Int32Array(1)
   const length = new Uint32Array([value.byteLength])
-  return (
-    system.getsockopt(descriptor, LINUX.SOL_SOCKET, LINUX.SO_ACCEPTCONN, ptr(value), ptr(length)) === 0 &&
-    value[0] === 1
-  )
+  return system.getsockopt(descriptor, level, name, ptr(value), ptr(length)) === 0 && value[0] === 1
 }
 
 /** Where a socket listens; null for what is none, or has an address of another kind. */
@@ -25,7 +26,13 @@ export function addressOfSocket(descriptor: number, system: Libc): ListenAddress
       return { kind: 'tcp', host: bytes.subarray(4, 8).join('.'), port: bytes.readUInt16BE(2) }
     case LINUX.AF_INET6: {
       const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(8 + index * 2).toString(16))
-      return { kind: 'tcp', host: shortest(groups.join(':')), port: bytes.readUInt16BE(2) }
+      const isIpv6Only = hasOption(descriptor, LINUX.IPPROTO_IPV6, LINUX.IPV6_V6ONLY, system)
+      return {
+        kind: 'tcp',
+        host: shortest(groups.join(':')),
+        port: bytes.readUInt16BE(2),
+        ...(isIpv6Only ? { isIpv6Only } : {}),
+      }
     }
     case LINUX.AF_UNIX:
       return { kind: 'unix', path: bytes.subarray(2, end).toString().replace(/\0$/, '') }

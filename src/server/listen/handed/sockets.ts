@@ -7,12 +7,18 @@ import { addressOfSocket } from './descriptors.ts'
 
 /** Sockets that listen already, and were handed to this process by whoever started it. */
 export interface HandedSockets {
-  /** The descriptors of those at an address; null in place of them where there is none, so that one has to be opened. */
-  at(address: ListenAddress): readonly (number | null)[]
+  /** What to listen on for an address of the file: those that are there already, and what has to be opened. */
+  at(address: ListenAddress): readonly HandedPlace[]
   /** Those that outlive this process, by the system's names: who connects there after it waits for the next one. */
   readonly kept: ReadonlySet<string>
   /** Closes those that no listener asked for, so that nobody waits there for ever; answers where they listened. */
   closeOthers(): readonly string[]
+}
+
+/** A descriptor that listens; null: one has to be opened, at this address. */
+export interface HandedPlace {
+  readonly socket: number | null
+  readonly address: ListenAddress
 }
 
 /** The sockets with these descriptors, which programs that this process starts do not inherit. */
@@ -28,7 +34,16 @@ export function createHanded(descriptors: readonly number[], areKept: boolean): 
     at(wanted) {
       const here = sockets.filter(({ address }) => address !== null && isSamePlace(address, wanted))
       for (const socket of here) socket.isAsked = true
-      return here.length === 0 ? [null] : here.map(({ descriptor }) => descriptor)
+      const taken = here.map(({ descriptor }) => ({ socket: descriptor, address: wanted }))
+      if (taken.length === 0) return [{ socket: null, address: wanted }]
+      // A manager hands over what its unit says; a process before us, what its file said, which may have been less.
+      const lacking = areKept
+        ? null
+        : otherFamily(
+            wanted,
+            here.flatMap(({ address }) => address ?? []),
+          )
+      return lacking === null ? taken : [...taken, { socket: null, address: lacking }]
     },
     closeOthers() {
       const others = sockets.filter(({ isAsked }) => !isAsked)
@@ -41,7 +56,10 @@ export function createHanded(descriptors: readonly number[], areKept: boolean): 
 /** Of a process that opens all of its sockets itself. */
 export const NONE_HANDED = createHanded([], false)
 
-/** Whether a socket is the one that the file means: systemd opens `[::]` for a port alone, which takes IPv4 too. */
+/**
+ * Whether a socket is one that the file means: systemd opens `[::]` for a port alone, which takes IPv4 too, and stands for `0.0.0.0`.
+ * One that takes IPv6 alone never does: nothing is answered by a family that the file does not list.
+ */
 function isSamePlace(socket: ListenAddress, wanted: ListenAddress): boolean {
   if (socket.kind === 'unix' || wanted.kind === 'unix') {
     return socket.kind === 'unix' && wanted.kind === 'unix' && socket.path === wanted.path
@@ -50,5 +68,17 @@ function isSamePlace(socket: ListenAddress, wanted: ListenAddress): boolean {
   const [there, here] = [socket.host, wanted.host].map(host => canonicalAddress(host) ?? host)
   if (there === here) return true
   if (here === 'localhost') return isLoopbackHost(socket.host)
-  return [there, here].every(host => host === '0.0.0.0' || host === '::')
+  if (here === '0.0.0.0') return there === '::' && socket.isIpv6Only === undefined
+  return here === '::' && there === '0.0.0.0' && wanted.isIpv6Only === undefined
+}
+
+/** What the sockets for `[::]` do not take of both families; null where they take both, or one is all that is wanted. */
+function otherFamily(wanted: ListenAddress, taken: readonly ListenAddress[]): ListenAddress | null {
+  if (wanted.kind === 'unix' || wanted.host !== '::' || wanted.isIpv6Only) return null
+  const takes = (family: (one: Extract<ListenAddress, { kind: 'tcp' }>) => boolean) =>
+    taken.some(one => one.kind === 'tcp' && family(one))
+  if (!takes(({ host }) => host === '::')) return { ...wanted, isIpv6Only: true }
+  if (!takes(({ host, isIpv6Only }) => host === '0.0.0.0' || isIpv6Only === undefined))
+    return { ...wanted, host: '0.0.0.0' }
+  return null
 }
