@@ -72,6 +72,49 @@ async function init(argv: readonly string[], files: Readonly<Record<string, stri
 
 const PLACE = ['--host', 'app.example.com', '--upstream', 'http://app:3000']
 
+const INSIDE = ['--internal-url', 'http://pocket-id:1411']
+
+test.each<[string, string, readonly string[], string]>([
+  ['without its address inside', 'id', [], 'name it with --issuer, and with --internal-url'],
+  ['at the application’s host', 'app', INSIDE, 'give the provider a host of its own'],
+  ['at the portal’s host', 'auth', INSIDE, 'give the provider a host of its own'],
+  ['behind a proxy that asks', 'id', [...INSIDE, '--front', 'caddy'], 'a proxy of yours has the application'],
+  ['at a port that nobody comes to', 'id.example.com:8443', INSIDE, 'browsers would come to https://id.example.com,'],
+])('a route to the provider %s is told, and nothing is written', async (_, name, more, said) => {
+  const issuer = `https://${name.includes('.') ? name : `${name}.example.com`}`
+  const client = ['--client-id', 'x', '--public', '--portal', 'https://auth.example.com']
+  const argv = [
+    '--yes',
+    '--offline',
+    '--provider-route',
+    '--issuer',
+    issuer,
+    '--everyone',
+    ...client,
+    ...more,
+    ...PLACE,
+  ]
+  const { code, err, routes } = await init(argv)
+  expect([code, routes]).toEqual([1, null])
+  expect(err).toContain(said)
+})
+
+test('the route to a provider of another kind is written too, open to everybody', async () => {
+  const client = ['--client-id', 'x', '--public', '--portal', 'own', '--everyone']
+  const { code, routes, isGood } = await init([
+    '--yes',
+    '--offline',
+    '--provider-route',
+    '--issuer',
+    'https://id.example.com/realms/main',
+    ...client,
+    ...INSIDE,
+    ...PLACE,
+  ])
+  expect([code, isGood]).toEqual([0, true])
+  expect(routes).toContain('host = "id.example.com"\nupstream = "http://pocket-id:1411"\nallow = "public"')
+})
+
 describe('init without a terminal', () => {
   test('names every flag that it would have asked for, and writes nothing', async () => {
     const { code, err, routes } = await init([])

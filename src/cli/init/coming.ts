@@ -26,6 +26,12 @@ export function originBy(coming: Coming, host: string): string {
   return isPlainHttp(coming) ? `http://${host}` : `https://${host}`
 }
 
+/** The host at which Sallyport leads to the provider, and where that answers. */
+export interface ProviderPlace {
+  readonly host: string
+  readonly upstream: string
+}
+
 /** The tables about listeners; `admin` belongs to the first. */
 export function listenerSections(coming: Coming, admin: Entry): readonly Section[] {
   switch (coming.kind) {

@@ -26,8 +26,10 @@ const SCHEMA_FILE = 'routes.schema.json'
 
 /** What is written; the client's part is known at the end. */
 export interface Known {
-  readonly plan: Omit<Plan, 'clientId' | 'secretFile' | 'isPushed' | 'hasRecipe'>
+  readonly plan: Omit<Plan, 'clientId' | 'secretFile' | 'isPushed' | 'hasRecipe' | 'hasProviderRecipe'>
   readonly recipe: Recipe | null
+  /** The recipe of the provider, where Sallyport leads to it. */
+  readonly providerRecipe: Recipe | null
   /** Null: nobody is in the file of people yet, or there is none. */
   readonly firstUser: FirstUser | null
   /** Whether editors get a schema. */
@@ -90,19 +92,28 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   return EXIT.ok
 }
 
-function textOf({ plan, recipe, hasSchema }: Known, clientId: string, needsSecret: boolean, isPushed = false): string {
+function textOf(
+  { plan, recipe, providerRecipe, hasSchema }: Known,
+  clientId: string,
+  needsSecret: boolean,
+  isPushed = false,
+): string {
   const secretFile = needsSecret ? SECRET_FILE : null
-  const whole = { ...plan, hasRecipe: recipe !== null, clientId, isPushed, secretFile }
+  const has = { hasRecipe: recipe !== null, hasProviderRecipe: providerRecipe !== null }
+  const whole = { ...plan, ...has, clientId, isPushed, secretFile }
   const tables = writeToml(planSections(whole), [
     'Written by "sallyport init". Edit and save: that is enough while "sallyport serve" runs.',
     'docs/keys.md has every key.',
   ])
-  const { host, upstream, coming } = plan
+  const { host, upstream, coming, providerPlace } = plan
   // Whoever writes the file gives the names, so that nobody can take another's.
   const person = plan.issuer === null ? '{preferred_username}' : undefined
   return [
     hasSchema ? `#:schema ./${SCHEMA_FILE}\n` : '',
     tables,
+    providerRecipe === null || providerPlace === null
+      ? ''
+      : `\n${placeRecipe(providerRecipe, { ...providerPlace, origin: originBy(coming, providerPlace.host) })}`,
     recipe === null ? '' : `\n${placeRecipe(recipe, { host, upstream, origin: originBy(coming, host), person })}`,
   ].join('')
 }
@@ -112,7 +123,11 @@ function schemaFile(): FrontFile {
 }
 
 /** What is left to do, as commands where there is one. */
-function sayNext({ io, flags, out }: Init, { plan, recipe, firstUser }: Known, front: readonly FrontFile[]): void {
+function sayNext(
+  { io, flags, out }: Init,
+  { plan, recipe, providerRecipe, firstUser }: Known,
+  front: readonly FrontFile[],
+): void {
   const file = flags.out
   const users = join(dirname(file), USERS_FILE)
   if (firstUser?.isMade === true) {
@@ -123,7 +138,9 @@ function sayNext({ io, flags, out }: Init, { plan, recipe, firstUser }: Known, f
   io.stdout(`Then: sallyport serve --config ${file}\n`)
   if (plan.front === null) io.stdout(`And open ${originBy(plan.coming, plan.host)}/\n`)
   if (firstUser !== null) io.stdout(`A second factor: sallyport user totp ${users} ${firstUser.name}\n`)
-  if (recipe !== null) io.stdout(`What ${recipe.name} needs to be told stands above its table in ${file}.\n`)
+  for (const one of [providerRecipe, recipe]) {
+    if (one !== null) io.stdout(`What ${one.name} needs to be told stands above its table in ${file}.\n`)
+  }
   if (front.length > 0) {
     io.stdout(
       `And: put ${front.map(({ name }) => name).join(' and ')} in place, whose heads say where; "sallyport doctor ${file}" looks at what is missing.\n`,

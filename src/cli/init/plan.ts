@@ -1,6 +1,6 @@
 import type { Json } from '../../config/text/raw.ts'
 import type { Entry, Section } from '../../import/draft.ts'
-import { type Coming, comingEntries, listenerSections, originBy } from './coming.ts'
+import { type Coming, comingEntries, listenerSections, originBy, type ProviderPlace } from './coming.ts'
 import { type Front, isHere } from './front.ts'
 import { USERS_FILE } from './people.ts'
 
@@ -12,6 +12,10 @@ export interface Plan {
   readonly issuer: string | null
   /** Where it is asked in a network of one's own; null: at the issuer. */
   readonly internalUrl: string | null
+  /** Where Sallyport leads to it; null: somebody else does. */
+  readonly providerPlace: ProviderPlace | null
+  /** Whether its route is a recipe's, which comes behind all of this. */
+  readonly hasProviderRecipe: boolean
   /** The file with its authorities, as the new file names it; null: those of the machine. */
   readonly caFile: string | null
   /** Whether the provider knows where to come back to from signing out. */
@@ -99,6 +103,7 @@ export function planSections(plan: Plan): readonly Section[] {
       entries: [{ key: 'user', value: who }],
       also: ['admin = { groups = ["admins"] }'],
     },
+    ...(plan.providerPlace === null || plan.hasProviderRecipe ? [] : [planProviderRoute(plan.providerPlace)]),
     ...(plan.hasRecipe ? [] : [planRoute(plan)]),
   ]
 }
@@ -132,6 +137,18 @@ function planProvider(plan: Plan): Section {
         value: plan.isPushed ? 'always' : null,
         comment: 'this client has to push its requests: its settings at the provider say so',
       },
+    ],
+  }
+}
+
+function planProviderRoute({ host, upstream }: ProviderPlace): Section {
+  return {
+    about: 'The provider itself, which guards itself: let it trust the X-Forwarded-* of Sallyport alone.',
+    title: '[[routes]]',
+    entries: [
+      { key: 'host', value: host },
+      { key: 'upstream', value: upstream },
+      { key: 'allow', value: 'public', comment: 'who comes to sign in has no session yet' },
     ],
   }
 }

@@ -8,6 +8,7 @@ import { createProviderFetch, DEFAULT_WIRE_LIMITS, type Reach } from '../../iden
 import { createMetadataSource } from '../../identity/metadata.ts'
 import { isUntrusted } from '../../identity/unreached.ts'
 import { readGivenFile } from './client.ts'
+import { type Coming, originBy, type ProviderPlace } from './coming.ts'
 import type { Flags, Init } from './init.ts'
 
 /** How the provider is reached, by flags. Throws `config.unreadable` for a file or an address that is none. */
@@ -20,6 +21,38 @@ export function readReach({ ca, 'internal-url': address }: Flags, io: Io): Reach
   const fault = authorities === null ? null : checkCertificates(authorities)
   if (fault !== null) throw new GateError('config.unreadable', `--ca: ${ca} ${fault}`)
   return { internalUrl: internal?.value ?? null, ca: authorities, ways: null }
+}
+
+/**
+ * Where the provider is once Sallyport leads to it; null where it does not. Throws `config.unreadable` where that cannot be: its host
+ * is somebody else's, or browsers would not reach it there.
+ */
+export function placeProvider(
+  { flags, reach }: Pick<Init, 'flags' | 'reach'>,
+  issuer: string,
+  { host, portal, coming }: { readonly host: string; readonly portal: string | null; readonly coming: Coming },
+  hasFront: boolean,
+): ProviderPlace | null {
+  if (flags['provider-route'] !== true) return null
+  const refuse = (why: string, hint: string) => new GateError('config.unreadable', `--provider-route: ${why}`, { hint })
+  if (issuer === '' || reach.internalUrl === null) {
+    throw refuse(
+      'it is not said where the provider is',
+      'name it with --issuer, and with --internal-url the address by which Sallyport reaches it, such as http://pocket-id:1411',
+    )
+  }
+  if (hasFront)
+    throw refuse('a proxy of yours has the application', 'let that proxy lead to the provider, or leave --front out')
+  const { origin, hostname } = new URL(issuer)
+  if (hostname === host || (portal !== null && hostname === new URL(portal).hostname)) {
+    throw refuse(
+      `${hostname} is where people sign in at Sallyport, or the application is`,
+      'give the provider a host of its own',
+    )
+  }
+  const reached = originBy(coming, hostname)
+  if (reached !== origin) throw refuse(`browsers would come to ${reached}, and the issuer is ${origin}`, 'see --tls')
+  return { host: hostname, upstream: reach.internalUrl }
 }
 
 /** The provider's metadata, asked for now; or why it cannot be had. */

@@ -16,7 +16,7 @@ import { finish, SECRET_FILE } from './finish.ts'
 import { type Front, isFrontKind } from './front.ts'
 import type { AnswerQuestion, Init, InitPorts } from './init.ts'
 import { findFirstUser } from './people.ts'
-import { askProvider, readReach } from './provider.ts'
+import { askProvider, placeProvider, readReach } from './provider.ts'
 import * as questions from './questions.ts'
 import { USAGE } from './usage.ts'
 
@@ -87,6 +87,7 @@ async function begin(init: Init): Promise<number> {
   const portal = hasPortal ? await answer(questions.portalQuestion(isPlainHttp(coming)), flags.portal) : ''
   const group = flags.everyone === true || isOfFile ? '' : await answer(questions.GROUP, flags.group)
   const place = { portal: portal === '' ? null : portal, host, coming }
+  const providerPlace = unclear.size > 0 ? null : placeProvider(init, issuer, place, front !== null)
   const isPocketIdThere = found !== null && isPocketId(found)
   const client: Client = isOfFile ? { kind: 'none' } : await findClient(init, answer, place, isPocketIdThere)
   const firstUser = isOfFile && unclear.size === 0 ? await findFirstUser(init, answer) : null
@@ -103,13 +104,15 @@ async function begin(init: Init): Promise<number> {
     issuer: isOfFile ? null : issuer,
     internalUrl: isOfFile ? null : init.reach.internalUrl,
     caFile: isOfFile || flags.ca === undefined ? null : relative(dirname(init.out), resolve(io.cwd, flags.ca)),
+    providerPlace,
     hasSignedOut: client.kind === 'make',
     ...place,
     upstream,
     front,
     group: group === '' ? null : group,
   }
-  return finish(init, client, { plan, recipe, firstUser, hasSchema })
+  const providerRecipe = providerPlace !== null && isPocketIdThere ? await readRecipe('pocket-id') : null
+  return finish(init, client, { plan, recipe, providerRecipe, firstUser, hasSchema })
 }
 
 /** An answer for which what is usual is taken where nobody can be asked. */

@@ -11,6 +11,7 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
   --issuer ADDRESS           your provider: Pocket ID's address, or the issuer of another
   --ca FILE                  the authorities that signed the provider's certificate, where it is one of your own
   --internal-url ADDRESS     where the provider is asked in your own network, such as http://pocket-id:1411
+  --provider-route           Sallyport leads to the provider too: from the host of --issuer to --internal-url, open to everybody
   --host HOST                the host by which people reach the first application
   --recipe NAME              which application it is, by "sallyport recipe list"
   --upstream ADDRESS         where that application answers
@@ -35,6 +36,7 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
     user: { type: 'string' },
     ca: { type: 'string' },
     'internal-url': { type: 'string' },
+    'provider-route': { type: 'boolean' },
     host: { type: 'string' },
     recipe: { type: 'string' },
     upstream: { type: 'string' },

@@ -11,6 +11,7 @@ import n8n from '../../../docs/recipes/services/n8n.toml' with { type: 'file' }
 import nextcloud from '../../../docs/recipes/services/nextcloud.toml' with { type: 'file' }
 import nodeRed from '../../../docs/recipes/services/node-red.toml' with { type: 'file' }
 import paperlessNgx from '../../../docs/recipes/services/paperless-ngx.toml' with { type: 'file' }
+import pocketId from '../../../docs/recipes/services/pocket-id.toml' with { type: 'file' }
 import prometheus from '../../../docs/recipes/services/prometheus.toml' with { type: 'file' }
 import radicale from '../../../docs/recipes/services/radicale.toml' with { type: 'file' }
 import syncthing from '../../../docs/recipes/services/syncthing.toml' with { type: 'file' }
@@ -34,6 +35,7 @@ export const SERVICES: ReadonlyMap<string, string> = new Map([
   ['nextcloud', nextcloud],
   ['node-red', nodeRed],
   ['paperless-ngx', paperlessNgx],
+  ['pocket-id', pocketId],
   ['prometheus', prometheus],
   ['radicale', radicale],
   ['syncthing', syncthing],

@@ -79,6 +79,12 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     chosen: ['/share/abc'],
     closed: ['/', '/api/documents/', '/accounts/login/', '/admin/', 'POST /share/abc', '/shared'],
   },
+  // It guards itself: whoever comes to sign in has no session here.
+  'pocket-id': {
+    open: ['/', '/authorize', 'POST /api/oidc/token', 'POST /api/webauthn/login/start'],
+    chosen: [],
+    closed: [],
+  },
   prometheus: {
     open: [],
     chosen: ['/-/healthy', '/-/ready'],

@@ -25,6 +25,14 @@ roles = { user = { groups = ["users"] } }
 
 `
 
+const OTHER = `
+[[routes]]
+host = "other.example.com"
+upstream = "http://other:80"
+portal = "home"
+allow = ["user"]
+`
+
 /** The recipe with every choice made. */
 function chosen(text: string): string {
   return text.replace(/^(\s*)#(?=[^\s#])/gm, '$1')
@@ -34,7 +42,9 @@ function chosen(text: string): string {
 function load(recipe: string): Config {
   using folder = temporaryFolder()
   const path = join(folder.path, 'routes.toml')
-  writeFileSync(path, AROUND + recipe)
+  // A portal that nothing uses is told; the route of a provider has none.
+  const other = recipe.includes('portal = "home"') ? '' : OTHER
+  writeFileSync(path, AROUND + recipe + other)
   const loaded = loadConfig(path, { readText, readBytes, env: () => undefined, now: Date.now })
   expect(loaded.ok ? loaded.warnings : loaded.diagnostics).toEqual([])
   if (!loaded.ok) throw new Error('the file is not good')

@@ -70,3 +70,62 @@ test.each(['2.9', '2.14'] as const)(
     }
   },
 )
+
+test.each(['2.9', '2.14'] as const)(
+  'Pocket ID %s itself behind Sallyport: init writes its route and the first application’s in one go, and people sign in',
+  async version => {
+    using folder = temporaryFolder()
+    await using app = await startTellingApp(['app'])
+    const ID = 'https://id.example.com'
+    await using there = await pocketId({ version, appUrl: ID, users: [pocketIdUser('ada')] })
+    writeFileSync(join(folder.path, 'key'), there.apiKey)
+    const inner = `http://127.0.0.1:${there.port}`
+    const argv = ['--issuer', ID, '--internal-url', inner, '--provider-route', '--api-key-file', 'key']
+    const place = ['--host', 'app.example.com', '--upstream', `http://127.0.0.1:${app.portOf('app')}`, '--everyone']
+    const ran = await runIn(folder.path, io =>
+      runInit(
+        [...argv, ...place, '--proxy-address', '127.0.0.1', '--yes'],
+        io,
+        { ...io, ...quietPorts(fakeClock(Date.now())), ask },
+        null,
+      ),
+    )
+    expect([ran.code, ran.err]).toEqual([0, ''])
+    expect(ran.out).toContain('What pocket-id needs to be told stands above its table')
+
+    const port = await freePort()
+    const path = join(folder.path, 'routes.toml')
+    const text = readFileSync(path, 'utf8')
+    for (const said of ['APP_URL=https://id.example.com', 'TRUST_PROXY=true', 'Passkeys belong to the host']) {
+      expect(text).toContain(said)
+    }
+    writeFileSync(
+      path,
+      text.replace('127.0.0.1:8080', `127.0.0.1:${port}`).replace('admin = "127.0.0.1:9464"', 'admin = "127.0.0.1:0"'),
+    )
+    // What init asked itself came by no gate.
+    const before = there.asked.length
+    const gate = await serveInProcess(path)
+    try {
+      const at = `127.0.0.1:${port}`
+      const ada = new BrowserLite({
+        hosts: { 'app.example.com': at, 'id.example.com': at },
+        headers: { 'x-forwarded-proto': 'https', 'x-forwarded-for': '192.0.2.1' },
+      })
+      const page = await ada.signIn(`${APP}/deep`, 'ada')
+      expect([page.response.status, page.address.href]).toEqual([200, `${APP}/deep`])
+      const authorize = there.asked.slice(before).filter(({ path: asked }) => asked === '/authorize')
+      expect(authorize.length).toBeGreaterThan(0)
+      for (const { forwarded } of authorize) {
+        // It counts by the first one.
+        expect(forwarded).toEqual({ host: 'id.example.com', for: '192.0.2.1, 127.0.0.1', proto: 'https' })
+      }
+      // The gate asks at the address inside, and never by itself.
+      const token = there.asked.slice(before).filter(({ path: asked }) => asked === '/api/oidc/token')
+      expect(token.map(({ forwarded }) => forwarded.for)).toEqual([null])
+      expect((await ada.visit(`${ID}/.sallyport/`)).status).toBe(404)
+    } finally {
+      await gate.stop()
+    }
+  },
+)

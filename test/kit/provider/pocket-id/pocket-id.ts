@@ -26,6 +26,8 @@ export interface PocketIdOptions {
   readonly groups?: readonly PocketIdGroup[]
   /** Whether programs reach it at an address of their own, by plain HTTP, as INTERNAL_APP_URL says. */
   readonly hasInner?: boolean
+  /** What APP_URL says, where browsers come by a proxy; its own address when absent. */
+  readonly appUrl?: string
   /** Its public address speaks HTTPS, as `https://localhost`. */
   readonly tls?: { readonly cert: string; readonly key: string }
   /** Whether its API gives out secrets, as it does unless a test says otherwise. */
@@ -43,6 +45,8 @@ interface AskedOfPocketId {
   readonly isInner: boolean
   readonly key: string | null
   readonly authorization: string | null
+  /** By which it says who asks once TRUST_PROXY is set. */
+  readonly forwarded: { readonly host: string | null; readonly for: string | null; readonly proto: string | null }
   readonly body: string
 }
 
@@ -91,7 +95,8 @@ export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
   })
   const innerServer =
     options.hasInner === true ? Bun.serve({ port: 0, hostname, fetch: request => answer(request, true) }) : null
-  const issuer = options.tls === undefined ? `http://${hostname}:${server.port}` : `https://localhost:${server.port}`
+  const own = options.tls === undefined ? `http://${hostname}:${server.port}` : `https://localhost:${server.port}`
+  const issuer = options.appUrl ?? own
   const inner = innerServer === null ? issuer : `http://${hostname}:${innerServer.port}`
   const tokens = await createTokens(state, issuer, nowS)
   const pages = createSignInPages(state, issuer, tokens, nowS)
@@ -105,6 +110,11 @@ export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
       isInner,
       key: request.headers.get('x-api-key'),
       authorization: request.headers.get('authorization'),
+      forwarded: {
+        host: request.headers.get('host'),
+        for: request.headers.get('x-forwarded-for'),
+        proto: request.headers.get('x-forwarded-proto'),
+      },
       body,
     })
     return (
