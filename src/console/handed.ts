@@ -32,6 +32,12 @@ export function isSuccessor(env: Io['env']): boolean {
   return env(SUCCESSOR) !== undefined && process.send !== undefined
 }
 
+/** The process whose place this one was started to take; null where there is none, or where it does not say its number, as 0.2.0 does not. */
+export function predecessorOf(env: Io['env']): number | null {
+  const pid = Number(env(SUCCESSOR))
+  return isSuccessor(env) && Number.isSafeInteger(pid) && pid > 1 ? pid : null
+}
+
 /** What a process is told of the sockets that it is started with, from descriptor 3 on. */
 export function socketsEnvironment(count: number, isKept: boolean): Readonly<Record<string, string | undefined>> {
   return {
@@ -45,5 +51,5 @@ export function socketsEnvironment(count: number, isKept: boolean): Readonly<Rec
 
 /** The same for one that is to take our place; a watchdog has been told to expect us. */
 export function successorEnvironment(count: number, isKept: boolean): Readonly<Record<string, string | undefined>> {
-  return { ...socketsEnvironment(count, isKept), [SUCCESSOR]: '1', WATCHDOG_PID: undefined }
+  return { ...socketsEnvironment(count, isKept), [SUCCESSOR]: `${process.pid}`, WATCHDOG_PID: undefined }
 }

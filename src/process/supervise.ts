@@ -21,7 +21,7 @@ import { boundExit } from './signals.ts'
 import { catchStrays, reportStart, tellListening } from './start.ts'
 import { openHanded, tellUnasked } from './succession/handed.ts'
 import { followSignals } from './succession/service.ts'
-import { takePlace } from './succession/successor.ts'
+import { outlivePredecessor, takePlace } from './succession/successor.ts'
 import { writeTexts } from './texts-in-force.ts'
 import { checkInThread } from './threads/check-apart.ts'
 import { workerEnvironment } from './worker.ts'
@@ -150,6 +150,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
   file?.close()
   await admin?.stop(true)
   if (admin !== null) removeSocketFile(admin)
+  if (isUp) await outlivePredecessor(io.env)
   const code = isUp || isStopping ? 0 : 1
   boundExit(code)
   return code

@@ -41,6 +41,8 @@ ExecStart=${program} serve --config ${config}
 # The shell's own kill: not every machine has another.
 ExecReload=/bin/sh -c 'kill -HUP $MAINPID'
 # Another process takes over: systemctl kill --kill-whom=main -s USR2 sallyport
+# systemd waits for its own child alone, which a process that took over is not: it would be killed at once.
+ExecStop=-/bin/sh -c 'kill -TERM $MAINPID && while kill -0 $MAINPID; do sleep 0.1; done 2>/dev/null'
 KillMode=mixed
 Restart=on-failure
 RestartSec=1

@@ -10,7 +10,7 @@ import { boundExit } from '../signals.ts'
 import { reportStart, startHere } from '../start.ts'
 import { openHanded, tellUnasked } from './handed.ts'
 import { followSignals } from './service.ts'
-import { takePlace } from './successor.ts'
+import { outlivePredecessor, takePlace } from './successor.ts'
 
 export interface AloneOptions {
   readonly configPath: string
@@ -51,6 +51,7 @@ export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): 
   showAddresses(server.config, server.addresses[0], io)
   manager.ready(status.text())
   await server.stop((await ending) === 'succeeded')
+  await outlivePredecessor(io.env)
   boundExit(0)
   return 0
 }

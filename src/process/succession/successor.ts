@@ -2,7 +2,8 @@ import { errorFacts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
 import { libc } from '../../base/system/libc.ts'
 import { ownEnvironment } from '../../console/anew.ts'
-import { successorEnvironment } from '../../console/handed.ts'
+import { predecessorOf, successorEnvironment } from '../../console/handed.ts'
+import type { Io } from '../../console/io.ts'
 import { nextCommand } from '../../console/process.ts'
 
 /** A process that listens on our sockets, and takes our place once it is released. */
@@ -99,3 +100,15 @@ export async function takePlace(): Promise<void> {
   process.send?.('listening')
   await released
 }
+
+/**
+ * For a successor that is about to end: waits until the process before it has finished what was under way there, which `drain` bounds.
+ *
+ * A manager knows the newest process alone: once that one has ended, systemd kills whatever is left of the service.
+ */
+export async function outlivePredecessor(env: Io['env']): Promise<void> {
+  const predecessor = predecessorOf(env)
+  while (predecessor !== null && process.ppid === predecessor) await Bun.sleep(LOOK_MS)
+}
+
+const LOOK_MS = 100

@@ -48,6 +48,8 @@ const COMMANDS = [
   'promtool',
   'qemu-aarch64',
   'buildah',
+  'systemd-nspawn',
+  'mmdebstrap',
 ]
 
 /** What has no command, as files. */
@@ -250,7 +252,10 @@ describe('what the tests need from the system', () => {
   })
 
   test('whoever is not root is told what is missing, and who installs it; containers are root’s alone', async () => {
-    const { status, said, installed } = await setUp({ has: allBut('caddy', 'pebble', 'buildah'), isRoot: false })
+    const { status, said, installed } = await setUp({
+      has: allBut('caddy', 'pebble', 'buildah', 'mmdebstrap'),
+      isRoot: false,
+    })
     expect([status, installed]).toEqual([0, null])
     expect(said).toEqual(['setup: missing commands; "sh .ci/setup all" as root installs them: caddy pebble'])
   })
@@ -259,7 +264,7 @@ describe('what the tests need from the system', () => {
 test('what npm test needs is less: no builder, emulator or second browser', async () => {
   const step = 'test'
   const offers = ['firefox-esr', 'chromium', 'fonts-dejavu-core', 'caddy']
-  const has = allBut('firefox-esr', 'WebKitWebDriver', 'Xvfb', 'qemu-aarch64', 'buildah', 'promtool')
+  const has = allBut('firefox-esr', 'WebKitWebDriver', 'Xvfb', 'qemu-aarch64', 'buildah', 'mmdebstrap', 'promtool')
   expect(await setUp({ has, offers, step })).toMatchObject({ status: 0, said: [''], installed: null })
   expect((await setUp({ has: allBut('caddy', 'qemu-aarch64'), offers, step })).installed).toBe('caddy')
 })

@@ -19,6 +19,7 @@ const keep = untilTheEnd()
 const provider = keep(
   await startProviderFor([{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }]),
 )
+let onSlow = () => {}
 const upstream = keep(
   Bun.serve({
     port: 0,
@@ -27,7 +28,10 @@ const upstream = keep(
     async fetch(request, server) {
       const { pathname } = new URL(request.url)
       if (pathname === '/socket' && server.upgrade(request)) return undefined
-      if (pathname === '/slow') await Bun.sleep(2_000)
+      if (pathname === '/slow') {
+        onSlow()
+        await Bun.sleep(2_000)
+      }
       if (pathname === '/upload') return new Response(`${(await request.bytes()).length}`)
       return new Response('here')
     },
@@ -150,6 +154,21 @@ test('what is under way when another process takes over goes on: an answer, an u
   socket.close()
   expect(await child.process.exited).toBe(0)
   expect(isAlive(successor.pid)).toBe(true)
+}, 30_000)
+
+test('a process that took over and is stopped outlives the one before it, whose request ends whole', async () => {
+  using folder = temporaryFolder()
+  const port = await freePort()
+  await using child = await startChild({ command: [await compiledBinary()], folder: folder.path, port, toml: PUBLIC })
+  const arrived = Promise.withResolvers<void>()
+  onSlow = arrived.resolve
+  const slow = fetch(`http://127.0.0.1:${port}/slow`, { headers: { host: 'app.example' } })
+  await arrived.promise
+  await using successor = await handOver(child)
+  process.kill(successor.pid, 'SIGTERM')
+  await eventually(() => !isAlive(successor.pid), 'the successor ends')
+  expect(isAlive(child.process.pid)).toBe(false)
+  expect(await (await slow).text()).toBe('here')
 }, 30_000)
 
 test('a WebSocket that does not end is dropped when drain is over', async () => {

@@ -1,0 +1,139 @@
+import { beforeAll, describe, expect, test } from 'bun:test'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { makePackage } from '../../../.ci/release/debian.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { compiledBinary } from '../../kit/programs/binary.ts'
+import { freePort } from '../../kit/programs/child.ts'
+import { bootMachine, type Machine, whyNoMachine } from '../../kit/programs/machine.ts'
+import { routeTo } from '../../kit/toml.ts'
+
+const whyNot = whyNoMachine()
+const ROOT = join(import.meta.dir, '../../..')
+const PACKAGE = '/srv/sallyport.deb'
+const UNIT = 'sallyport.service'
+
+describe.skipIf(whyNot !== null)(
+  `the package on a machine that systemd booted${whyNot === null ? '' : `: ${whyNot}`}`,
+  () => {
+    const keep = untilTheEnd()
+    const upstream = keep(
+      Bun.serve({
+        port: 0,
+        hostname: '127.0.0.1',
+        idleTimeout: 0,
+        fetch: () =>
+          new Response(
+            new ReadableStream({
+              async start(controller) {
+                controller.enqueue('begun ')
+                await Bun.sleep(3_000)
+                controller.enqueue('and ended')
+                controller.close()
+              },
+            }),
+          ),
+      }),
+    )
+    let port = 0
+    let machine: Machine
+    const systemctl = (...argv: readonly string[]) => machine.run('systemctl', ...argv)
+    const succeeds = async (...command: readonly string[]) => {
+      const { code, stdout, stderr } = await machine.run(...command)
+      expect([command.join(' '), code, stderr]).toEqual([command.join(' '), 0, expect.any(String)])
+      return stdout + stderr
+    }
+    const journal = async () => (await machine.run('journalctl', '--unit', UNIT, '--no-pager')).stdout
+
+    async function show() {
+      const { stdout } = await systemctl('show', '--property', 'MainPID,ActiveState,Result', UNIT)
+      const of = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(stdout)?.[1]
+      return { pid: Number(of('MainPID')), state: of('ActiveState'), result: of('Result') }
+    }
+
+    function configure(server = '', rest = ''): void {
+      const admin = join(machine.root, 'etc/sallyport/routes.toml')
+      const text = `[server]\nlisten = "127.0.0.1:${port}"\n${server}\n${routeTo(upstream, 'app.example', 'allow = "public"')}\n${rest}`
+      writeFileSync(admin, text)
+    }
+
+    /** A request that the application answers for three seconds; settles once that has begun. */
+    async function begin(): Promise<{ readonly whole: Promise<string> }> {
+      const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { host: 'app.example' } })
+      return { whole: response.text().catch(String) }
+    }
+
+    /** Has another process take over, and answers its number. */
+    async function takeOver(how: () => Promise<unknown>): Promise<number> {
+      const before = (await show()).pid
+      await how()
+      await eventually(async () => (await show()).pid !== before, 'another process is the main one', 20_000).catch(
+        async error => {
+          throw new Error(`${error}\n${await journal()}`)
+        },
+      )
+      const { pid, state } = await show()
+      expect([pid > 0, state]).toEqual([true, 'active'])
+      return pid
+    }
+    const signalled = () => succeeds('systemctl', 'kill', '--kill-whom=main', '--signal=USR2', UNIT)
+
+    beforeAll(async () => {
+      const binary = await compiledBinary()
+      using folder = temporaryFolder()
+      port = await freePort()
+      const target = process.arch === 'arm64' ? 'linux-arm64' : 'linux-x64'
+      const release = { root: ROOT, out: folder.path, version: '0.0.1', commit: '0'.repeat(40), time: 1_700_000_000 }
+      ;[machine] = await Promise.all([
+        bootMachine().then(keep),
+        makePackage(release, target, binary, join(folder.path, 'work')),
+      ])
+      const architecture = target === 'linux-arm64' ? 'arm64' : 'amd64'
+      copyFileSync(join(folder.path, `sallyport_0.0.1_${architecture}.deb`), join(machine.root, PACKAGE))
+      await succeeds('dpkg', '--install', PACKAGE)
+      // What a stop takes is told by the service, and no limit of systemd's.
+      const more = join(machine.root, 'etc/systemd/system/sallyport.service.d')
+      mkdirSync(more, { recursive: true })
+      writeFileSync(join(more, 'test.conf'), '[Service]\nTimeoutStopSec=1\n')
+      await succeeds('systemctl', 'daemon-reload')
+    }, 120_000)
+
+    test.each([
+      ['one process', 1],
+      ['a supervisor of two', 2],
+    ])(
+      '%s that took over is reloaded, stopped and restarted as the first one is',
+      async (_what, workers) => {
+        configure(`workers = ${workers}`)
+        await succeeds('systemctl', 'start', UNIT)
+        const first = await show()
+        expect(first).toEqual({ pid: expect.any(Number), state: 'active', result: 'success' })
+
+        // What the first one has begun, the second one outlives.
+        const early = await begin()
+        const second = await takeOver(signalled)
+        await succeeds('systemctl', 'reload', UNIT)
+        expect(await show()).toEqual({ pid: second, state: 'active', result: 'success' })
+        const late = await begin()
+        await succeeds('systemctl', 'stop', UNIT)
+        expect(await show()).toEqual({ pid: 0, state: 'inactive', result: 'success' })
+        expect([await early.whole, await late.whole]).toEqual(['begun and ended', 'begun and ended'])
+
+        await succeeds('systemctl', 'start', UNIT)
+        await takeOver(signalled)
+        const third = await takeOver(() => succeeds('dpkg', '--install', PACKAGE))
+        const restarted = await begin()
+        await succeeds('systemctl', 'restart', UNIT)
+        const { pid, ...rest } = await show()
+        expect([pid > 0 && pid !== third, rest]).toEqual([true, { state: 'active', result: 'success' }])
+        expect(await restarted.whole).toBe('begun and ended')
+        await succeeds('systemctl', 'stop', UNIT)
+        expect(await show()).toEqual({ pid: 0, state: 'inactive', result: 'success' })
+        expect(await journal()).not.toContain('SIGKILL')
+      },
+      60_000,
+    )
+  },
+)
