@@ -6,6 +6,7 @@ import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
 import { isAccessId, keyFor } from '../../session/credentials/credential-sessions.ts'
 import type { OpenSessions } from '../../session/open.ts'
 import type { Session } from '../../session/session.ts'
+import { asShown, shownBy } from '../../session/shown.ts'
 import { needsNoVoucher, type Vouchers, vouchersOf } from '../../session/vouchers.ts'
 import type { GateRoute, Snapshot } from '../config/snapshot.ts'
 import { isOpenTo, isStray, presentAt } from './decide.ts'
@@ -65,13 +66,24 @@ export function openRecheck(options: RecheckOptions): Recheck {
   /** Sessions that have changed since what they have under way began. */
   const changed = new Map<string, Session>()
 
+  /**
+   * By which session something goes on, as it counts by now. What came by a cookie from before a later sign-in stands for what that
+   * cookie did: it gains no time, and nothing that was shown later.
+   */
+  function whoseNow(owner: ExchangeOwner): Session | null {
+    const known = whose(owner)
+    const now = known === null ? undefined : changed.get(known.id)
+    if (known === null || now === undefined || now.createdAtMs < known.createdAtMs) return known
+    return now.createdAtMs === known.createdAtMs ? now : asShown(now, shownBy(known), false)
+  }
+
   function isOver(owner: ExchangeOwner): boolean {
     const match = rules.table.match(owner.target)
     // It may lead elsewhere by now, where another route has taken its address.
     if (match === null || match.value.config.id !== owner.routeId) return true
     const route = match.value
-    const known = whose(owner)
-    const found = known === null ? null : sessions.rejoined(changed.get(known.id) ?? known)
+    const known = whoseNow(owner)
+    const found = known === null ? null : sessions.rejoined(known)
     if (found !== null && !isVouchedFor(found, rules.vouchers)) return true
     if (found !== null && directories.isBarred(found.maker ?? found.identity)) return true
     const session = owner.session === null ? null : found
@@ -150,14 +162,12 @@ export function openRecheck(options: RecheckOptions): Recheck {
 
   function endExpired(): void {
     const nowMs = ports.now()
+    const isExpired = (owner: ExchangeOwner) => (whoseNow(owner)?.expiresAtMs ?? Number.POSITIVE_INFINITY) <= nowMs
     const expired = new Set<string>()
-    for (const owner of owners()) {
-      const known = whose(owner)
-      // Its person may have signed in again.
-      const session = known === null ? null : (changed.get(known.id) ?? known)
-      if (session !== null && session.expiresAtMs <= nowMs) expired.add(session.id)
-    }
-    for (const id of expired) end(id)
+    for (const owner of owners()) if (isExpired(owner)) expired.add(whose(owner)?.id ?? '')
+    // Others of the same session may have come by a later sign-in.
+    for (const id of expired)
+      endWhere(owner => whose(owner)?.id === id && isExpired(owner), 'the session has ended', id)
   }
 
   sessions.onEnd(end)

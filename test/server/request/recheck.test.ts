@@ -10,7 +10,7 @@ import { openRecheck, type RecheckOptions } from '../../../src/server/request/re
 import { guestIdentity } from '../../../src/session/credentials/guest-links.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
-import { portalWith } from '../../kit/gate.ts'
+import { eventually, portalWith } from '../../kit/gate.ts'
 
 const SOURCES = { file: 'routes.toml', readText: () => '', readBytes: () => new Uint8Array(), env: () => undefined }
 
@@ -85,5 +85,76 @@ test('the open streams of guests end with their maker at once when a directory b
   barred.add('ada')
   tellStanding()
   expect(ended).toEqual(['link-of-ada'])
+  recheck.close()
+})
+
+test('a stream by a cookie from before its person signed in again ends by the time of that, and takes no later one with it', async () => {
+  const clock = fakeClock()
+  const ports = { ...quietPorts(clock), ask: () => Promise.reject(new Error('there is no upstream')) }
+  const checked = checkConfig(FILE, SOURCES)
+  if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
+  const initial = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))
+  const signedIn = (createdAtMs: number, expiresAtMs: number): Session => ({
+    id: 'one',
+    portal: 'home',
+    identity: personOf('ada'),
+    isRemembered: false,
+    createdAtMs,
+    expiresAtMs,
+  })
+  const startMs = clock.now()
+  const latest = signedIn(startMs + 1000, startMs + 100_000)
+  const [before, after] = [signedIn(startMs, startMs + 60_000), latest].map(session =>
+    ownerOf({
+      routeId: initial.routes[0]?.config.id ?? '',
+      session,
+      elsewhere: null,
+      method: 'GET',
+      provenClient: '192.0.2.1',
+      target: parseTarget('GET', '/', 'app.example'),
+    }),
+  )
+  const open = new Set([before, after])
+  const owners = () => [...open].filter(one => one !== undefined)
+  let tellBusy = () => {}
+  let tellChange = (_: Session) => {}
+  const sessions: Partial<RecheckOptions['sessions']> = {
+    directories: {
+      isBarred: () => false,
+      see: (identity: Identity) => identity,
+    } as unknown as RecheckOptions['sessions']['directories'],
+    rejoined: session => session,
+    check: async () => true,
+    follower: async () => null,
+    onStanding: () => undefined,
+    onChange(listener) {
+      tellChange = listener
+    },
+    onEnd: () => undefined,
+    onGrants: () => undefined,
+    onLookAgain: () => undefined,
+    onOwner: () => undefined,
+  }
+  const recheck = openRecheck({
+    initial,
+    ports,
+    sessions: sessions as RecheckOptions['sessions'],
+    owners,
+    onBusy(listener) {
+      tellBusy = listener
+    },
+    note: () => undefined,
+    endWhere(isOver) {
+      for (const owner of owners()) if (isOver(owner)) open.delete(owner)
+    },
+  })
+  tellChange(latest)
+  tellBusy()
+  expect(owners()).toHaveLength(2)
+  clock.advance(60_000)
+  await eventually(() => !open.has(before), 'the older one has ended')
+  expect(open.has(after)).toBe(true)
+  clock.advance(60_000)
+  await eventually(() => open.size === 0, 'the later one has ended')
   recheck.close()
 })
