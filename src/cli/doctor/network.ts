@@ -64,8 +64,8 @@ export function fetchCertificate(
   authority: string,
   tls: (Pick<UpstreamTls, 'ca'> & Partial<Pick<UpstreamTls, 'serverName' | 'own'>>) | null,
 ): Promise<Certificate | null> {
-  const { host, port } = splitAuthority(authority, 443)
-  const name = tls?.serverName ?? (/^[0-9.]+$|:/.test(host) ? null : host)
+  const { host, name: own, port } = splitAuthority(authority, 443)
+  const name = tls?.serverName ?? (/^[0-9.]+$|:/.test(own) ? null : own)
   return new Promise(resolve => {
     const socket = connect({
       host,

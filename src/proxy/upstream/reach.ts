@@ -23,13 +23,15 @@ export function reach(address: UpstreamAddress, limitMs: number): Promise<boolea
   })
 }
 
-/** Host (IPv6 without brackets) and port of an authority. Throws TypeError where there is no host. */
+/** Where to connect for an authority, and its own name; IPv6 without brackets. Throws TypeError where there is no host. */
 export function splitAuthority(
   authority: string,
   defaultPort: number,
-): { readonly host: string; readonly port: number } {
+): { readonly host: string; readonly name: string; readonly port: number } {
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::([0-9]+))?$/.exec(authority)
-  const host = match?.[1] ?? match?.[2]
-  if (host === undefined) throw new TypeError('the upstream address has no host')
-  return { host, port: match?.[3] === undefined ? defaultPort : Number(match[3]) }
+  const name = match?.[1] ?? match?.[2]
+  if (name === undefined) throw new TypeError('the upstream address has no host')
+  // They mean this machine (RFC 6761 §6.3): fetch knows it, node:net asks a DNS server that does not.
+  const host = name.endsWith('.localhost') ? 'localhost' : name
+  return { host, name, port: match?.[3] === undefined ? defaultPort : Number(match[3]) }
 }

@@ -181,11 +181,11 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
 /** A connection that is about to be made; TLS verified against the address's own name unless another is given. */
 function openSocket(address: UpstreamAddress, tls: OriginTls | undefined, onConnected: () => void): Socket {
   if (address.kind === 'unix') return connectPlain({ path: address.path }, onConnected)
-  const { host, port } = splitAuthority(address.authority, address.scheme === 'https' ? 443 : 80)
+  const { host, name: own, port } = splitAuthority(address.authority, address.scheme === 'https' ? 443 : 80)
   if (address.scheme === 'http') return connectPlain({ host, port }, onConnected)
   // RFC 6066 §3: an address is no server name.
-  const isName = !/^[0-9.]+$|:/.test(host)
-  const { serverName = isName ? host : undefined, ...rest } = tls ?? {}
+  const isName = !/^[0-9.]+$|:/.test(own)
+  const { serverName = isName ? own : undefined, ...rest } = tls ?? {}
   const name = serverName === undefined ? {} : { servername: serverName }
   return connectTls({ host, port, ALPNProtocols: ['http/1.1'], ...rest, ...name }, onConnected)
 }

@@ -309,6 +309,8 @@ public_port = ${port}
     const { out } = await examine({ ...setup, listen: `listen = ["127.0.0.1:${plain}"]\n${section}` })
     expect(out).toContain('ok    Sallyport is running')
     expect(out).not.toContain('no proxy is trusted')
+    // A name that means this machine, also where no DNS server knows it: its certificate was seen, and is of nobody who is trusted.
+    expect(out).toContain(`FAIL  the certificate of auth.localhost:${port} is not trusted here`)
   })
 
   test('says what an application speaks where that is not what its upstream says', async () => {

@@ -58,6 +58,18 @@ const ended = [1008, 'the session has ended']
 /** No Close frame came: some pages open a new WebSocket only then (`!event.wasClean`). */
 const dropped = [1006, '']
 
+test('an application at a name below localhost is on this machine, for WebSockets as for requests', async () => {
+  await using gate = await startGate(file().replace('upstream = "http://127.0.0.1', 'upstream = "http://app.localhost'))
+  const { cookie } = await gate.signIn(HOST)
+  const client = new Client(`ws://127.0.0.1:${gate.port}/`, { headers: { host: HOST, cookie } })
+  const [opened] = await Promise.race([
+    once(client, 'open').then(() => ['open']),
+    once(client, 'error').then(([error]) => [String(error)]),
+  ])
+  client.terminate()
+  expect(opened).toBe('open')
+})
+
 describe('when what allowed a WebSocket ends, its client is dropped, and its application gets a Close frame', () => {
   test('at sign-out', async () => {
     await using gate = await startGate(file())
