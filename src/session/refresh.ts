@@ -80,6 +80,9 @@ const POLLS = 60
 const RETRY_MS = 10_000
 const WRITES = 3
 
+/** What else is to be known of a failure that came once the provider was asked. */
+const LOST = 'lost: the provider may have used up the refresh token by it, and refuse the next question'
+
 /** What a refusal says of a person where the question before was never answered. */
 const OF_A_LEFT_ONE =
   'the answer to the question before was lost, and the refresh token may be used up by that: they have to sign in again, and tokens stay as they were'
@@ -96,6 +99,8 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
   const inFlight = new Map<string, Promise<void>>()
   /** What the store could not take: the provider has used up the token before it. */
   const unwritten = new Map<string, Brought>()
+  /** Failures by which a refresh token may be used up. */
+  const lost = new WeakSet<object>()
   let isClosed = false
   /** Nobody waits for those that are under way any more. */
   let isAbandoned = false
@@ -155,7 +160,10 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         isLeft = lease.isLeft
         throw error
       })
-      if (asked.kind === 'lost') throw asked.failure
+      if (asked.kind === 'lost') {
+        lost.add(asked.failure)
+        throw asked.failure
+      }
       if (asked.kind === 'ended') return await takeRefusal(asked, row, held, lease)
       const next = asked.kind === 'unclear' ? { ...secrets, refreshToken: asked.refreshToken } : asked.secrets
       const identity = asked.kind === 'unclear' ? session.identity : asked.identity
@@ -245,6 +253,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
             user: held.session.identity.subject,
             provider: held.session.identity.provider,
             ...errorFacts(error),
+            ...(error instanceof Error && lost.has(error) ? { answer: LOST } : {}),
           })
         })
         .finally(() => inFlight.delete(id))

@@ -492,11 +492,12 @@ describe.each(['sqlite', 'redis'] as const)(
     test.each<readonly [string, Answer | Error, 'good' | 'refused']>([
       ['of which no answer came', { kind: 'lost', failure: new Error('no answer') }, 'good'],
       ['which was never sent', new Error('connect ECONNREFUSED'), 'refused'],
-    ])('and %s: what a refusal after that says of the person', (_, answer, expected) =>
+    ])('and %s: what the log and a refusal after that say', (_, answer, expected) =>
       inStore(async world => {
         const { one, find, standing } = await asking(world)
         one.answers[0]?.(answer)
         await eventually(() => world.logged.some(line => line.includes('it is tried again')), 'the failure is told')
+        expect(world.logged.some(line => line.includes('may have used up the refresh token'))).toBe(expected === 'good')
         world.clock.advance(11_000)
         await find(one)
         await eventually(() => one.answers.length === 2, 'it is tried again')
