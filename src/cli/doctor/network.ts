@@ -38,9 +38,11 @@ export async function examineHttps(url: URL, nowMs: number, ca: string | null = 
     return [
       bad(
         `the certificate of ${url.host} is not trusted here: ${certificate.mistake}`,
-        ca === null
-          ? 'use one that this machine trusts; name your own authority in ca = "ca.pem" of its table, or in NODE_EXTRA_CA_CERTS for all'
-          : 'ca in its table has to hold the authority that signed it',
+        hintForName(certificate, host) ??
+          hintForEnd(certificate) ??
+          (ca === null
+            ? 'use one that this machine trusts; name your own authority in ca = "ca.pem" of its table, or in NODE_EXTRA_CA_CERTS for all'
+            : 'ca in its table has to hold the authority that signed it'),
       ),
     ]
   }
@@ -57,6 +59,21 @@ interface Certificate {
   /** Why it is not trusted; null where it is. */
   readonly mistake: string | null
   readonly endsAtMs: number
+  /** The names in it, as `DNS:id.example.com`. */
+  readonly names: readonly string[]
+}
+
+/** What to do about a certificate for other names than the one that is asked; null where the mistake is another. */
+export function hintForName({ mistake, names }: Certificate, name: string): string | null {
+  if (mistake !== 'ERR_TLS_CERT_ALTNAME_INVALID') return null
+  const held = names.length === 0 ? 'no name' : names.slice(0, 10).join(', ')
+  return `it is signed by somebody who is trusted, and has ${held}: does ${name} lead where it should, seen from here? If so, it needs a certificate for ${name}`
+}
+
+/** What to do about one that is over; null where the mistake is another. */
+export function hintForEnd({ mistake, endsAtMs }: Certificate): string | null {
+  if (mistake !== 'CERT_HAS_EXPIRED') return null
+  return `it was good until ${new Date(endsAtMs).toISOString()}: renew it, and see the clock of this machine`
 }
 
 /** The certificate at an address, port 443 where it says none; null where no handshake comes about. `tls` null: nothing special is trusted. */
@@ -83,7 +100,8 @@ export function fetchCertificate(
     const timer = setTimeout(() => finish(null), TIMEOUT_MS)
     socket.once('secureConnect', () => {
       const mistake = socket.authorized ? null : String(socket.authorizationError ?? 'unknown')
-      finish({ mistake, endsAtMs: Date.parse(socket.getPeerCertificate().valid_to) })
+      const { valid_to: end, subjectaltname: names = '' } = socket.getPeerCertificate()
+      finish({ mistake, endsAtMs: Date.parse(end), names: names.split(', ').filter(name => name !== '') })
     })
     // Stays: a socket that was given up may still report an error.
     socket.on('error', () => finish(null))

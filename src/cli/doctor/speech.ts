@@ -3,7 +3,7 @@ import type { UpstreamAddress, UpstreamConfig } from '../../config/types/upstrea
 import { addressLabel } from '../../proxy/upstream/origin.ts'
 import { splitAuthority } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good } from './finding.ts'
-import { fetchCertificate } from './network.ts'
+import { fetchCertificate, hintForEnd, hintForName } from './network.ts'
 
 /** An application that has not begun to answer by then may be slow; it says nothing of what it speaks. */
 const TIMEOUT_MS = 3_000
@@ -38,7 +38,11 @@ export async function examineSpeech(
   if (certificate.mistake === null || tls?.insecureSkipVerify === true) return fine
   return bad(
     `the certificate of ${label} does not hold here: ${certificate.mistake} (route "${routeId}")`,
-    'name who signed it in ca, or the name in it in server_name, of tls of this upstream: upstream = { to = "https://…", tls = { ca = "ca.pem" } }',
+    hintForName(certificate, splitAuthority(address.authority, 443).host)?.concat(
+      '; or write a name that it has in server_name of tls of this upstream',
+    ) ??
+      hintForEnd(certificate) ??
+      'name who signed it in ca, or the name in it in server_name, of tls of this upstream: upstream = { to = "https://…", tls = { ca = "ca.pem" } }',
   )
 }
 

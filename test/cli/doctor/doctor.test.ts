@@ -338,6 +338,29 @@ public_port = ${port}
     expect(code).toBe(1)
   })
 
+  test('says of a certificate for another name, or one that is over, just that', async () => {
+    using folder = temporaryFolder()
+    const authority = makeAuthority()
+    const ca = join(folder.path, 'ca.pem')
+    writeFileSync(ca, authority.cert)
+    for (const [issued, told] of [
+      [authority.issue('DNS:other.example'), 'has DNS:other.example: does localhost lead where it should'],
+      [authority.issue('DNS:localhost', { isExpired: true }), 'it was good until 2020-02-01T00:00:00.000Z: renew it'],
+    ] as const) {
+      await using server = Bun.serve({ port: 0, tls: issued, fetch: () => new Response() })
+      const issuer = `https://localhost:${server.port}`
+      const own = (text: string) => text.replace(`issuer = "${issuer}"`, `issuer = "${issuer}"\nca = "${ca}"`)
+      const { out } = await examine({ issuer }, { edit: own })
+      expect(out).toContain(told)
+      expect(out).not.toContain('has to hold the authority')
+      const upstream = issuer
+      const to = `upstream = { to = "${upstream}", tls = { ca = "${ca}" } }`
+      const app = await examine({ upstream }, { edit: text => text.replace(`upstream = "${upstream}"`, to) })
+      expect(app.out).toContain(told)
+      expect(app.out).not.toContain('name who signed it in ca')
+    }
+  })
+
   test('escapes what a provider says: neither its text nor its JSON drives a terminal or adds a line', async () => {
     const hostile = 'http://evil.test/\u001b[2J\u009b31m\u202eok\n  ok    takes client_id and client_secret'
     await using evil = await startBadProvider()
