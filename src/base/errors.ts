@@ -142,5 +142,15 @@ function causes(cause: unknown): string | undefined {
 function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return withShownAddresses(String(thrown), 'program')
   const code = 'code' in thrown && typeof thrown.code === 'string' ? ` (${thrown.code})` : ''
-  return `${thrown.name}: ${withShownAddresses(thrown.message, 'program')}${code}`
+  return `${thrown.name}: ${withShownAddresses(messageOf(thrown), 'program')}${code}`
+}
+
+/** What Bun's fetch says beyond what happened: advice for whoever wrote the program, and words about a browser. */
+const ADVICE = ['. For more information, pass `verbose: true`', '. Is the computer able to access the url']
+
+/** The words of an error for people who run the program: of what the platform says, what happened. */
+export function messageOf(thrown: unknown): string {
+  const text = thrown instanceof Error ? thrown.message : String(thrown)
+  const at = ADVICE.map(advice => text.indexOf(advice)).find(index => index >= 0)
+  return at === undefined ? text : text.slice(0, at)
 }

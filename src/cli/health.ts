@@ -1,4 +1,5 @@
 import { type Answered, type Asking, UnreadError } from '../base/ask.ts'
+import { messageOf } from '../base/errors.ts'
 import { showUnseen } from '../base/visible.ts'
 import { parseListen } from '../config/values/listen.ts'
 import type { Io } from '../console/io.ts'
@@ -46,7 +47,7 @@ function whyNoAnswer(error: unknown): string {
     return 'does not answer: nothing listens there; does Sallyport run, and is this what admin in [server] says?'
   }
   if (error instanceof Error && error.name === 'TimeoutError') return `does not answer within ${TIMEOUT_MS} ms`
-  return `does not answer: ${error instanceof Error ? error.message : String(error)}`
+  return `does not answer: ${messageOf(error)}`
 }
 
 /** Asks an admin listener whether the server is ready: null where it is, else what is the matter. Throws TypeError for what is no address. */

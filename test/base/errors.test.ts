@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { CODES, errorFacts, GateError, toGateError } from '../../src/base/errors.ts'
+import { CODES, errorFacts, GateError, messageOf, toGateError } from '../../src/base/errors.ts'
 
 test('a code has a status of HTTP for failures, and a sentence', () => {
   for (const [code, { status, say }] of Object.entries(CODES)) {
@@ -38,6 +38,19 @@ describe('as facts for the log', () => {
       hint: 'start it',
       cause: 'TypeError: fetch failed <- Error: no route to host (EHOSTUNREACH)',
     })
+  })
+
+  test('what Bun advises whoever wrote a program reaches nobody', async () => {
+    using closed = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: socket => void socket.terminate() } })
+    for (const address of [`http://127.0.0.1:${closed.port}/`, 'http://127.0.0.1:1/']) {
+      const thrown = await fetch(address).catch((error: unknown) => error)
+      if (!(thrown instanceof Error)) throw new Error('it answered')
+      for (const facts of [errorFacts(thrown), errorFacts(new GateError('internal', 'x', { cause: thrown }))]) {
+        expect(JSON.stringify(facts)).toMatch(/ECONN/)
+        expect(JSON.stringify(facts)).not.toMatch(/verbose|the computer/)
+      }
+      expect(messageOf(thrown)).toMatch(/(?:closed unexpectedly|Unable to connect)$/)
+    }
   })
 
   test('a fact cannot take the place of the code', () => {

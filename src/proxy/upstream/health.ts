@@ -1,4 +1,5 @@
 import type { Asking } from '../../base/ask.ts'
+import { messageOf } from '../../base/errors.ts'
 import type { Log, Ports } from '../../base/ports.ts'
 import type { HealthConfig } from '../../config/types/upstreams.ts'
 import { noteAnswer, type Origin } from './origin.ts'
@@ -97,6 +98,6 @@ async function faultOf(
     const isGood = config.status === null ? status >= 200 && status <= 299 : config.status.includes(status)
     return isGood ? null : `status ${status}`
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }

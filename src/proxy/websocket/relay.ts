@@ -1,4 +1,5 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
+import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
 import type { ExchangeOwner } from '../lifetime/exchanges.ts'
 import { Beats } from './beats.ts'
@@ -92,7 +93,7 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
   function end(ws: ServerWebSocket<RelayData>, error: unknown): void {
     log.error('a WebSocket was closed by an error of ours', {
       route: ws.data.owner.routeId,
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     })
     ws.data.upstream.destroy()
     ws.data.lane?.drop()
