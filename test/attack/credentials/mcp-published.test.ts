@@ -1,6 +1,9 @@
-import { describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { REDIRECT } from '../../kit/mcp/client.ts'
 import { openPublishedStand, RESOURCE } from '../../kit/mcp/published-stand.ts'
+import { needs } from '../../kit/needs.ts'
+
+const { describe, test } = needs('openssl')
 
 const { publisher, clock, ada, clientOf, startAnother } = await openPublishedStand()
 

@@ -1,9 +1,12 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { createPublications } from '../../../src/portal/authorization/publications.ts'
 import { eventually } from '../../kit/gate.ts'
 import { type McpClient, REDIRECT } from '../../kit/mcp/client.ts'
 import { openPublishedStand, RESOURCE } from '../../kit/mcp/published-stand.ts'
+import { needs } from '../../kit/needs.ts'
 import { fetchFrom } from '../../kit/requests.ts'
+
+const { test } = needs('openssl')
 
 const { gate, publisher, clock, ada, clientOf } = await openPublishedStand()
 
