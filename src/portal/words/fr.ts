@@ -71,7 +71,7 @@ export const FR: Words = {
   },
   reasons: {
     'role.missing': 'Il faut un rôle que vous n’avez pas.',
-    'group.unknown': 'Votre service de connexion n’indique pas vos groupes : ils sont peut-être trop nombreux.',
+    'group.unknown': 'Votre service de connexion n’indique pas vos groupes : ils sont peut-être trop nombreux.',
     'rule.denied': 'Les requêtes de ce type sont exclues ici.',
     'network.outside': 'L’accès n’est ouvert que depuis certains réseaux, et le vôtre n’en fait pas partie.',
     'network.unreadable': 'L’accès n’est ouvert que depuis certains réseaux, et le vôtre n’a pas pu être déterminé.',
