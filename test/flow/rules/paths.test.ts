@@ -3,7 +3,7 @@ import { startApp } from '../../kit/applications/app.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { routeTo } from '../../kit/toml.ts'
-import { sendRaw } from '../../kit/wire/wire.ts'
+import { hasHead, httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
 const app = keep(await startApp('here'))
@@ -67,3 +67,13 @@ async function statusOf(path: string): Promise<number> {
   const request = `GET ${path} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n`
   return (await sendRaw(gate.port, [request])).status
 }
+
+test('of what has no place in a path, all is percent-encoded on the way but |, as docs/limits.md has it', async () => {
+  await using upstream = await startRawUpstream(async connection => {
+    const request = await connection.receive({ until: hasHead })
+    await connection.send(httpResponse(200, /^GET (\S+)/.exec(request.raw.toString('latin1'))?.[1] ?? ''))
+  })
+  await using plain = await startGate(routeTo(upstream, 'app.example', 'allow = "public"'))
+  const answer = await sendRaw(plain.port, 'GET /^{}"<>`| HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n')
+  expect([answer.status, String(answer.body)]).toEqual([200, '/%5E%7B%7D%22%3C%3E%60|'])
+})
