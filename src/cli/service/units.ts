@@ -24,6 +24,7 @@ function systemd({ program, config, user, ports }: ServicePlace): string {
 Description=Sallyport, an authenticating reverse proxy
 After=network-online.target
 Wants=network-online.target
+StartLimitIntervalSec=0
 ${hasSocket ? 'Requires=sallyport.socket\nAfter=sallyport.socket\n' : ''}
 [Service]
 Type=notify
@@ -38,15 +39,21 @@ UMask=0077
 EnvironmentFile=-/etc/sallyport/environment
 Environment=SALLYPORT_DATA=/var/lib/sallyport BUN_CONFIG_MAX_HTTP_REQUESTS=65535
 ExecStart=${program} serve --config ${config}
-# The shell's own kill: not every machine has another.
+# A file with mistakes fails the reload. The shell's own kill: not every machine has another.
+ExecReload=${program} check --config ${config}
 ExecReload=/bin/sh -c 'kill -HUP $MAINPID'
 # Another process takes over: systemctl kill --kill-whom=main -s USR2 sallyport
 # systemd waits for its own child alone, which a process that took over is not: it would be killed at once.
 ExecStop=-/bin/sh -c 'kill -TERM $MAINPID && while kill -0 $MAINPID; do sleep 0.1; done 2>/dev/null'
 KillMode=mixed
+# For as long as it takes: whoever mends the file need not start it. Each wait is longer, up to the last.
 Restart=on-failure
 RestartSec=1
+RestartSteps=5
+RestartMaxDelaySec=10
 WatchdogSec=30
+# SIGABRT would have it tell of a crash of its own.
+WatchdogSignal=SIGKILL
 LimitNOFILE=65536
 
 ${hasSocket ? 'CapabilityBoundingSet=' : 'AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE'}

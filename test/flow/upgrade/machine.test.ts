@@ -135,5 +135,45 @@ describe.skipIf(whyNot !== null)(
       },
       60_000,
     )
+
+    test('a file with mistakes fails a reload, is told by an upgrade, and holds a start up until it is mended', async () => {
+      configure()
+      await succeeds('systemctl', 'start', UNIT)
+      const { pid } = await show()
+      configure('upstrem = 1')
+      expect((await systemctl('reload', UNIT)).code).not.toBe(0)
+      expect((await machine.run('dpkg', '--install', PACKAGE)).stdout).toContain('the new one has not taken over')
+      expect(await show()).toMatchObject({ pid, state: 'active' })
+
+      await systemctl('restart', UNIT)
+      const tries = async () => Number((await systemctl('show', '--value', '--property', 'NRestarts', UNIT)).stdout)
+      await eventually(async () => (await tries()) >= 2, 'it is tried again and again', 20_000)
+      const limit = await systemctl('show', '--value', '--property', 'StartLimitIntervalUSec', UNIT)
+      expect(limit.stdout).toBe('0\n')
+      configure()
+      await eventually(async () => (await show()).state === 'active', 'it serves once the file is mended', 20_000)
+      await succeeds('systemctl', 'stop', UNIT)
+    }, 60_000)
+
+    test('the watchdog ends a process that is stuck without a word of a crash, and another serves', async () => {
+      writeFileSync(
+        join(machine.root, 'etc/systemd/system/sallyport.service.d/watched.conf'),
+        '[Service]\nWatchdogSec=2\n',
+      )
+      await succeeds('systemctl', 'daemon-reload')
+      configure()
+      await succeeds('systemctl', 'start', UNIT)
+      const { pid } = await show()
+      await succeeds('systemctl', 'kill', '--kill-whom=main', '--signal=STOP', UNIT)
+      const serves = async () => {
+        const now = await show()
+        return now.pid > 0 && now.pid !== pid && now.state === 'active'
+      }
+      await eventually(serves, 'another process serves', 20_000)
+      const lines = await journal()
+      expect(lines).toContain('Watchdog timeout')
+      expect(lines).not.toContain('crashed')
+      expect(lines).not.toContain('ABRT')
+    }, 60_000)
   },
 )
