@@ -47,6 +47,8 @@ interface HeldLease {
   readonly untilMs: number
   /** Whoever had it before has not said what came of it. */
   readonly isLeft: boolean
+  /** The session has gone on by a later sign-in meanwhile: with the refresh token of that, nothing was asked. */
+  hasGoneOn: boolean
 }
 
 /** What to write of a session, with the secrets that it has in place of. */
@@ -113,7 +115,8 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       const nowMs = ports.now()
       const untilMs = nowMs + LEASE_MS
       const lease = await guarded(() => store.lease(id, nowMs, untilMs))
-      if (lease !== null && (await leased(held, knownAtMs, { untilMs, isLeft: lease === 'left' }))) return
+      if (lease !== null && (await leased(held, knownAtMs, { untilMs, isLeft: lease === 'left', hasGoneOn: false })))
+        return
       // Somebody else asks, or the session is gone.
       const row = await guarded(() => store.findById(id))
       if (row === null) return tools.forget(id)
@@ -139,7 +142,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       if (kept !== undefined && kept.before !== row.secrets) unwritten.delete(session.id)
       else if (kept !== undefined) {
         isLeft = true
-        isLeft = !(await write(row, kept, held))
+        isLeft = !(await write(row, kept, held, lease))
         return true
       }
       if (row.checkedAtMs > knownAtMs || row.createdAtMs !== session.createdAtMs) {
@@ -150,7 +153,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       if (secrets === null) throw new GateError('session.store', 'the secrets of a session were sealed by another key')
       const { refreshToken } = secrets
       if (refreshToken === null) {
-        await write(row, { fields: { ...row, isRefreshable: false }, before: row.secrets }, held)
+        await write(row, { fields: { ...row, isRefreshable: false }, before: row.secrets }, held, lease)
         return true
       }
       if (ports.now() >= lease.untilMs) return false
@@ -170,11 +173,11 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       const sealed = await storedIdentity(session, identity, next, sealer)
       const fields =
         asked.kind === 'unclear' ? { ...row, secrets: sealed.secrets } : { ...sealed, checkedAtMs: ports.now() }
-      isLeft = !(await write(row, { fields, before: row.secrets }, held))
+      isLeft = !(await write(row, { fields, before: row.secrets }, held, lease))
       if (asked.kind === 'unclear') throw asked.failure
       return true
     } finally {
-      await guarded(() => store.release(session.id, lease.untilMs, isLeft))
+      await guarded(() => store.release(session.id, lease.untilMs, isLeft && !lease.hasGoneOn))
     }
   }
 
@@ -188,6 +191,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     const { session } = held
     const isLost = ports.now() >= lease.untilMs
     const now = await guarded(() => store.findById(row.id))
+    lease.hasGoneOn = hasGoneOn(row, now)
     if (now === null) tools.forget(row.id)
     else if (now.secrets !== row.secrets) tools.adopt(now, held)
     else if (isLost) return false
@@ -202,7 +206,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
   }
 
   /** False where the session is gone, or somebody else has written it. */
-  async function write(row: StoredSession, brought: Brought, held: HeldSession): Promise<boolean> {
+  async function write(row: StoredSession, brought: Brought, held: HeldSession, lease: HeldLease): Promise<boolean> {
     const { fields, before } = brought
     unwritten.set(row.id, brought)
     tools.adopt({ ...row, ...fields }, held)
@@ -212,6 +216,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         unwritten.delete(row.id)
         if (isWritten) break
         const now = await guarded(() => store.findById(row.id))
+        lease.hasGoneOn = hasGoneOn(row, now)
         if (now === null) tools.forget(row.id)
         else tools.adopt(now, held)
         return false
@@ -272,4 +277,8 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       })
     },
   }
+}
+
+function hasGoneOn(before: StoredSession, now: StoredSession | null): boolean {
+  return now !== null && now.createdAtMs !== before.createdAtMs
 }
