@@ -1,7 +1,9 @@
+import * as runner from 'bun:test'
 import { expect, test } from 'bun:test'
 import { checkConfig } from '../../../src/config/check.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../../../src/config/text/diagnostic.ts'
+import { needs } from '../../kit/needs.ts'
 import { expectOne, type World } from '../checks.ts'
 import { CLIENT_AUTH_CASES } from './client-auth-cases.ts'
 import { EDIT_CASES } from './edit-cases.ts'
@@ -713,7 +715,12 @@ const CASES: readonly Case[] = [
   ['text.control', 'a line break in a header', route('headers = { X-User = «"{email}\\r\\nX-Admin: 1"» }')],
 ]
 
-for (const [code, title, fragment, world] of CASES) {
+const withCertificates = needs('openssl')
+const CERTIFIED: ReadonlySet<Case> = new Set<Case>([...TLS_CASES, ...UPSTREAM_CASES])
+
+for (const one of CASES) {
+  const [code, title, fragment, world] = one
+  const { test } = CERTIFIED.has(one) ? withCertificates : runner
   test(`${code}: ${title}`, () => expectOne(code, fragment, world))
 }
 
