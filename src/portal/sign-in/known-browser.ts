@@ -1,5 +1,6 @@
-import { randomToken } from '../../base/bytes.ts'
+import { randomToken, sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { isSecure } from '../place.ts'
@@ -13,6 +14,8 @@ const MOST_USERS = 5
 interface KnownUser {
   readonly provider: string
   readonly name: string
+  /** Of the password that was right: whoever knew one from before is a stranger once there is another. */
+  readonly password: string
   /** By what this browser is known for them. */
   readonly id: string
 }
@@ -29,22 +32,25 @@ interface KnownTools {
 export async function browserOf(
   ctx: PortalRequest,
   { seal }: Pick<KnownTools, 'seal'>,
-  provider: string,
+  provider: ProviderConfig,
   name: string,
 ): Promise<string | null> {
-  return (await readKnown(ctx, seal)).find(isUser(provider, name))?.id ?? null
+  const password = passwordMark(provider, name)
+  const user = (await readKnown(ctx, seal)).find(isUser(provider, name))
+  return user?.password === password ? user.id : null
 }
 
 /** The Set-Cookie that notes that this user has signed in here. Sealed, for this host; it stays when they sign out. */
 export async function knownCookie(
   ctx: PortalRequest,
   { ports, seal }: KnownTools,
-  provider: string,
+  provider: ProviderConfig,
   name: string,
 ): Promise<string> {
   const known = await readKnown(ctx, seal)
   const is = isUser(provider, name)
-  const user = known.find(is) ?? { provider, name, id: randomToken(ports.random) }
+  const id = known.find(is)?.id ?? randomToken(ports.random)
+  const user = { provider: provider.name, name, password: passwordMark(provider, name), id }
   const users = [user, ...known.filter(one => !is(one))].slice(0, MOST_USERS)
   const sealed = await seal.seal({ users }, purposeOf(ctx), ports.now() + KNOWN_MS)
   return writeCookie(nameFor(ctx), sealed, isSecure(ctx), KNOWN_MS)
@@ -59,11 +65,17 @@ async function readKnown(ctx: PortalRequest, seal: Sealer): Promise<readonly Kno
 
 function isKnownUser(value: unknown): value is KnownUser {
   if (typeof value !== 'object' || value === null) return false
-  return 'provider' in value && 'name' in value && 'id' in value && typeof value.id === 'string'
+  return 'provider' in value && 'name' in value && 'password' in value && 'id' in value && typeof value.id === 'string'
 }
 
-function isUser(provider: string, name: string): (one: KnownUser) => boolean {
-  return one => one.provider === provider && one.name === name
+function isUser(provider: ProviderConfig, name: string): (one: KnownUser) => boolean {
+  return one => one.provider === provider.name && one.name === name
+}
+
+/** Another one for another password, and for another user of the same name. Empty for a name that is not in the file. */
+function passwordMark({ users }: ProviderConfig, name: string): string {
+  const entry = users?.entries.get(name)
+  return entry === undefined ? '' : sha256(`${entry.id} ${entry.hash}`)
 }
 
 function nameFor(ctx: PortalRequest): string {

@@ -102,7 +102,7 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
   const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
   tools.noteStart(ctx.clientAddress)
   let identity: Identity
-  const browser = await browserOf(ctx, tools, provider.name, given.name)
+  const browser = await browserOf(ctx, tools, provider, given.name)
   try {
     identity = await tools.findUser(provider, given, ctx.clientAddress, browser)
   } catch (thrown) {
@@ -123,7 +123,7 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
     throw new FailedSignIn(thrown, destination, false)
   }
   const secrets = { idToken: '', refreshToken: null, access: null }
-  const setCookies = [await knownCookie(ctx, tools, provider.name, given.name)]
+  const setCookies = [await knownCookie(ctx, tools, provider, given.name)]
   return startSession(ctx, tools, { identity, secrets, destination, isRemembered, browser, setCookies })
 }
 

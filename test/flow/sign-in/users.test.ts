@@ -105,6 +105,7 @@ test('a save that takes a name, changes a password or the groups ends that perso
   save(gate, `ada:${geheim}\nroot:${other}\n`)
   await eventually(async () => !(await isIn(ada)), 'ada is out')
   expect(await isIn(root)).toBe(true)
+  await eventually(() => gate.told('have ended').length > 0, 'her sessions are over')
   // Put back, it brings nobody back.
   save(gate, `ada:${secret}\nroot:${other}\n`)
   expect(await isIn(ada)).toBe(false)
@@ -163,6 +164,25 @@ needs('valkey-server').test.each(['sqlite', 'redis'])(
     expect(gate.log.join('')).not.toContain('guess1')
   },
 )
+
+test('a browser that signed in by a password of before is a stranger once there is another', async () => {
+  await using gate = await startGate(file(), { files: USERS, server: 'trusted_proxies = ["127.0.0.1"]' })
+  const at = (address: string) => {
+    const hosts = { [HOME]: `127.0.0.1:${gate.port}`, [AWAY]: `127.0.0.1:${gate.port}` }
+    const headers = { 'x-forwarded-for': address }
+    return Object.assign(new BrowserLite({ hosts, headers }), { headers })
+  }
+  const enter = async (browser: BrowserLite, password: string) =>
+    (await browser.submit(await browser.open(`http://${AWAY}/`), { name: 'ada', password })).response.status
+  const thief = at('192.0.2.1')
+  expect(await enter(thief, 'secret')).toBe(200)
+  save(gate, `ada:${geheim}\nroot:${other}\n`)
+  await eventually(async () => (await thief.visit(`http://${AWAY}/`)).status !== 200, 'the old password is out')
+  // The name has no guesses left: a stranger has to wait, and whoever is known has some of their own.
+  await Promise.all(Array.from({ length: 31 }, (_, index) => enter(at(`10.0.${index}.1`), `guess${index}`)))
+  thief.headers['x-forwarded-for'] = '203.0.113.9'
+  expect(await enter(thief, 'guess')).toBe(429)
+})
 
 test('a rule with max_age is met by the form, one with a method that it is not is refused', async () => {
   await using gate = await start()
