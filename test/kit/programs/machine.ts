@@ -12,9 +12,10 @@ export interface Machine extends AsyncDisposable {
   run(...command: readonly string[]): Promise<Ended>
 }
 
-/** Why no machine can be booted here; null where one can be. On a fresh machine of `.ci/fresh` nothing excuses. */
+/** Why no machine can be booted here; null where one can be. */
 export function whyNoMachine(): string | null {
-  if (process.env.SALLYPORT_FRESH !== undefined) return null
+  // Tried: systemd starts there, and does not come to the end of its boot within a minute.
+  if (process.env.SALLYPORT_FRESH !== undefined) return 'this is a fresh machine of .ci/fresh, in which none boots yet'
   for (const program of ['systemd-nspawn', 'mmdebstrap', 'unshare', 'nsenter']) {
     if (Bun.which(program) === null) return `there is no ${program}`
   }
