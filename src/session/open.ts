@@ -239,6 +239,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       isBarredNow: directories.isBarredNow,
       signedOut,
       isOwed,
+      end,
     }),
     ...once,
     ...createLackedRefresh(store),

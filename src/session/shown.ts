@@ -37,12 +37,21 @@ export function isShownLater(earlier: Claims, now: Claims): boolean {
   return typeof earlier.auth_time === 'number' && typeof now.auth_time === 'number' && earlier.auth_time > now.auth_time
 }
 
-/** Whether two are one person at one portal: by issuer and subject, and for a user of a file by their id. */
-export function isSamePerson(
+/** What someone is vouched for by: a table of `[providers.*]`, and for a user of a file the password that was given. */
+export function trustOf({ provider, credential }: Pick<Identity, 'provider' | 'credential'>): string {
+  return JSON.stringify([provider, credential ?? null])
+}
+
+/**
+ * Whether a session may go on by another sign-in: of the same person at one portal (by issuer and subject, and for a user of a file by
+ * their id), who is vouched for by the same. All cookies of a session count for as long as its latest sign-in does: one that was made
+ * by a password of before, or by another client of the issuer, would count again by this one.
+ */
+export function canGoOnBy(
   one: Pick<Session, 'portal' | 'identity'>,
   other: Pick<Session, 'portal' | 'identity'>,
 ): boolean {
-  return ownerIdOf(one) === ownerIdOf(other)
+  return ownerIdOf(one) === ownerIdOf(other) && trustOf(one.identity) === trustOf(other.identity)
 }
 
 function pick(claims: Claims): Record<string, unknown> {

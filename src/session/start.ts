@@ -10,11 +10,11 @@ import type { SignedOut } from './pushed/signed-out.ts'
 import { guarded, openSecrets, parseSession, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Brought, Sessions, SignIn } from './session.ts'
-import { asShown, isSamePerson, isShownLater, shownBy, withShown } from './shown.ts'
+import { asShown, canGoOnBy, isShownLater, shownBy, trustOf, withShown } from './shown.ts'
 import type { ReplacedHandle, SessionStore, StoredSession } from './store.ts'
 
 export interface StartTools {
-  readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById' | 'remove'>
+  readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById'>
   readonly once: Pick<Sessions, 'putOnce' | 'peekOnce'>
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'random'>
@@ -25,6 +25,8 @@ export interface StartTools {
   readonly signedOut: SignedOut
   /** Whether a session was to end and could not: it ends later, and a sign-in that it goes on by would end with it. */
   isOwed(sessionId: string): boolean
+  /** Ends a session here and everywhere; throws where the store keeps it: then its end is owed. */
+  end(sessionId: string): Promise<void>
 }
 
 /** How long a cookie still counts after a later sign-in, and how long sign-ins of one browser count as being at once. */
@@ -36,7 +38,7 @@ type Started = Awaited<ReturnType<Sessions['start']>>
 
 /** How sessions begin, go on by a later sign-in, and come to further hosts. */
 export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'> {
-  const { store, once, sealer, ports, memory, followers, isBarredNow, signedOut, isOwed } = tools
+  const { store, once, sealer, ports, memory, followers, isBarredNow, signedOut, isOwed, end } = tools
 
   /** What one sign-in makes of a row, whoever's it was before. */
   async function rowOf(id: string, signIn: SignIn, nowMs: number): Promise<StoredSession> {
@@ -69,10 +71,14 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
     try {
       await refuse(signIn)
     } catch (thrown) {
-      memory.forget(id)
-      await guarded(() => store.remove(id))
+      await endOrOwe(id)
       throw thrown
     }
+  }
+
+  /** Whoever is answered is told something else: where the store keeps it, it ends later. */
+  async function endOrOwe(id: string): Promise<void> {
+    await end(id).catch(() => undefined)
   }
 
   async function admit(row: StoredSession, host: string, token: string, shown?: string): Promise<Started> {
@@ -95,7 +101,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
   }
 
   /**
-   * The session with this id goes on by a later sign-in of its person, with a new cookie; null where it is gone, or is another's.
+   * The session with this id goes on by a later sign-in of its person, with a new cookie; null where it is gone, or is another's, or stands on another password.
    *
    * The cookie that the browser brings counts a little longer, for what is under way with it. It, and those of other hosts, stand for what
    * was shown before: whoever had one of them gains nothing by what its owner shows later.
@@ -105,7 +111,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
     for (let tries = 0; tries < TRIES; tries++) {
       const row = memory.ending.has(id) || isOwed(id) ? null : await guarded(() => store.findById(id))
       const known = row === null ? null : parseSession(row)
-      if (row === null || known === null || !isSamePerson(known, signIn)) return null
+      if (row === null || known === null || !canGoOnBy(known, signIn)) return null
       const token = randomToken(ports.random)
       // Each sign-in of a session has a time of its own, by which it is told from the others.
       const nowMs = Math.max(ports.now(), row.createdAtMs + 1)
@@ -141,8 +147,8 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
         throw new GateError('sign_in.state', `the provider ${identity.provider} was taken from the portal meanwhile`)
       }
       await refuse(signIn)
-      const key = browser === null ? null : `${ownerIdOf(signIn)} ${browser}`
-      const id = brought !== null && isSamePerson(brought.session, signIn) ? brought.session.id : await begunBy(key)
+      const key = browser === null ? null : JSON.stringify([ownerIdOf(signIn), trustOf(identity), browser])
+      const id = brought !== null && canGoOnBy(brought.session, signIn) ? brought.session.id : await begunBy(key)
       const same = id === null ? null : await goOn(id, signIn)
       if (same !== null) return same
       const begun = await begin(signIn)
@@ -153,8 +159,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const other = first === null ? null : await goOn(first, signIn)
       if (other === null) return begun
       // Two tabs at once: this one has told its browser nothing yet.
-      memory.forget(sessionId)
-      await guarded(() => store.remove(sessionId))
+      await endOrOwe(sessionId)
       return other
     },
     async join(sessionId, host, shown, brought = null) {

@@ -287,6 +287,112 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
     )
   })
 
+  test('begins anew where the password of the one before counts no more, and no cookie of that counts again', () =>
+    withTwo(async (one, other, _clock, store) => {
+      const by = (credential: string, provider = 'users') => {
+        const { portal, host, secrets, identity } = signIn(100)
+        return { portal, host, secrets, identity: { ...identity, provider, credential }, browser: 'b' }
+      }
+      const counting = (...credentials: readonly string[]): SessionLimits => ({
+        ...LIMITS,
+        vouchers: {
+          ...ANY_PROVIDER,
+          counts: ({ identity: { credential } }) => credential !== undefined && credentials.includes(credential),
+        },
+      })
+      const first = await one.start(by('old'))
+      const elsewhere = (await one.join(first.session.id, APP, shownBy(first.session))) ?? ''
+      for (const sessions of [one, other]) sessions.configure(counting('new'))
+      const second = await one.start(by('new'))
+      const third = await other.start(by('new'))
+      // A tab of before the change, at a gate that has not read it yet.
+      other.configure(counting('old', 'new'))
+      const late = await again(other, first, by('new'))
+      other.configure(counting('new'))
+      for (const sessions of [one, other]) {
+        expect(await sessions.find(first.token, HOST)).toBeNull()
+        expect(await sessions.find(elsewhere, APP)).toBeNull()
+        expect((await sessions.find(second.token, HOST))?.id).toBe(second.session.id)
+      }
+      expect([third, late].map(({ session }) => session.id)).toEqual([second.session.id, second.session.id])
+      expect((await store.findById(first.session.id))?.identity).toContain('old')
+      // Nor where somebody is vouched for by another client at one issuer, which has its own logouts.
+      const client = await one.start(by('new', 'others'))
+      expect(client.session.id).not.toBe(second.session.id)
+    }))
+
+  /** What others do just before a sign-in is written: its provider's word that it has ended, at the time of this clock. */
+  interface Meanwhile {
+    other: OpenSessions | null
+    clock: AheadClock | null
+    isFailing: boolean
+  }
+
+  const signedOutMeanwhile = (of: Meanwhile) => (store: SessionStore) => {
+    const signOut = async () => {
+      const { other, clock } = of
+      of.other = null
+      const named = { issuer: 'https://id.example', providers: ['id'], subject: null, sid: 'late', isVerified: true }
+      await other?.endFor({ ...named, saidAtS: Math.floor((clock?.now() ?? 0) / 1000) })
+    }
+    const through: SessionStore = {
+      ...store,
+      async insert(...args) {
+        await signOut()
+        await store.insert(...args)
+      },
+      async signInAgain(...args) {
+        await signOut()
+        return store.signInAgain(...args)
+      },
+      remove(...ids) {
+        if (of.isFailing) throw new Error('the disk is full')
+        return store.remove(...ids)
+      },
+    }
+    return through
+  }
+  const LATE = { ...signIn(200, { sid: 'late' }), shownAtS: 200 }
+
+  test('ends what it went on with where its provider signs it out meanwhile, and who listens is told at once', async () => {
+    const state: Meanwhile = { other: null, clock: null, isFailing: false }
+    await withTwo(
+      async (one, other, clock, store) => {
+        const ended: string[] = []
+        one.onEnd(id => ended.push(id))
+        const first = await one.start(signIn(100))
+        Object.assign(state, { other, clock })
+        const told = await again(one, first, LATE).catch((error: unknown) => error)
+        expect(told).toMatchObject({ code: 'sign_in.state' })
+        expect(new Set(ended)).toEqual(new Set([first.session.id]))
+        expect(await store.findById(first.session.id)).toBeNull()
+      },
+      undefined,
+      signedOutMeanwhile(state),
+    )
+  })
+
+  test.each(['that begins', 'that goes on'])('%s, and is refused while the store fails, ends once it can', kind => {
+    const state: Meanwhile = { other: null, clock: null, isFailing: false }
+    return withTwo(
+      async (one, other, clock, store) => {
+        const ended: string[] = []
+        one.onEnd(id => ended.push(id))
+        const first = kind === 'that begins' ? null : await one.start(signIn(100))
+        Object.assign(state, { other, clock, isFailing: true })
+        const start = first === null ? one.start(LATE) : again(one, first, LATE)
+        expect(await start.catch((error: unknown) => error)).toMatchObject({ code: 'sign_in.state' })
+        expect(ended.length).toBeGreaterThan(0)
+        const id = ended[0] ?? ''
+        expect(await store.findById(id)).not.toBeNull()
+        state.isFailing = false
+        await eventually(async () => (await store.findById(id)) === null, 'it has ended')
+      },
+      undefined,
+      signedOutMeanwhile(state),
+    )
+  })
+
   test('is remembered as it was chosen last', () =>
     withTwo(async (one, other, clock) => {
       const first = await one.start(signIn(100))
