@@ -1,6 +1,7 @@
-import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+import { type JWK, SignJWT } from 'jose'
 import { plant } from '../log/planted.ts'
 import type { KnownClient } from '../toml.ts'
+import { openKeys } from './keys.ts'
 
 /** What this provider does wrong. Everything that is absent it does right. */
 export interface Misbehaviour {
@@ -90,6 +91,7 @@ export async function startBadProvider(
   plant(BAD_PROVIDER_CLIENT.clientSecret, 'secret of a client')
   let wrong: Misbehaviour = {}
   let generation = 0
+  const keys = openKeys()
   let pair = await makeKey(alg)
   const stranger = await makeKey(alg)
   const nonces = new Map<string, string>()
@@ -103,9 +105,9 @@ export async function startBadProvider(
   let lastUserinfo = { address: new URL('http://x.example'), authorization: null as string | null }
 
   async function makeKey(alg: 'RS256' | 'ES256') {
-    const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
+    const { privateKey, publicJwk } = await keys.take(alg)
     const kid = `key-${++generation}`
-    return { alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
+    return { alg, privateKey, jwk: { ...publicJwk, kid, alg, use: 'sig' } }
   }
 
   function idToken(nonce: string | undefined, how: Misbehaviour): Promise<string> {
@@ -269,6 +271,10 @@ export async function startBadProvider(
     },
   })
   const issuer = `http://127.0.0.1:${server.port}`
+  const stop = async () => {
+    await server.stop(true)
+    keys.giveBack()
+  }
 
   return {
     issuer,
@@ -304,7 +310,7 @@ export async function startBadProvider(
     lastRevoke: () => lastRevoke,
     lastUserinfo: () => lastUserinfo,
     lastEnd: () => lastEnd,
-    stop: () => server.stop(true),
-    [Symbol.asyncDispose]: () => server.stop(true),
+    stop,
+    [Symbol.asyncDispose]: stop,
   }
 }

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { exportJWK, generateKeyPair } from 'jose'
 import Provider from 'oidc-provider'
 import { plant } from '../log/planted.ts'
 import type { KnownClient } from '../toml.ts'
+import { openKeys, type ProviderKeys } from './keys.ts'
 
 /** Someone who can sign in: any claims, found by sub, preferred_username or email. Any password will do. */
 export interface TestAccount {
@@ -64,9 +64,10 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
     options.clients.flatMap(client => [...(client.redirect_uris ?? []), ...(client.post_logout_redirect_uris ?? [])]),
   )
 
+  const keys = openKeys()
   const quiet = console.warn
   console.warn = () => {}
-  const provider = new Provider(issuer, await configuration(options))
+  const provider = new Provider(issuer, await configuration(options, keys))
   console.warn = quiet
   for (const kind of ['access_token', 'refresh_token', 'authorization_code']) {
     provider.on(`${kind}.saved`, ({ jti }) => plant(jti, `${kind} of a provider`))
@@ -85,7 +86,10 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
   const [{ client_id = '', client_secret = '' } = {}] = options.clients
   const stop = (): Promise<void> =>
     new Promise(resolve => {
-      server.close(() => resolve())
+      server.close(() => {
+        keys.giveBack()
+        resolve()
+      })
       server.closeAllConnections()
     })
   return {
@@ -106,11 +110,11 @@ export function startProviderFor(accounts: readonly TestAccount[], ...redirectUr
   return startProvider({ clients, accounts })
 }
 
-async function configuration(options: TestProviderOptions): Promise<object> {
+async function configuration(options: TestProviderOptions, own: ProviderKeys): Promise<object> {
   const keys = await Promise.all(
     ['RS256', 'ES256'].map(async alg => {
-      const { privateKey } = await generateKeyPair(alg, { extractable: true })
-      return { ...(await exportJWK(privateKey)), alg, use: 'sig', kid: `test-${alg}` }
+      const { privateJwk } = await own.take(alg)
+      return { ...privateJwk, alg, use: 'sig', kid: `test-${alg}` }
     }),
   )
   return {

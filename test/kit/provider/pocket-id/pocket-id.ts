@@ -192,6 +192,7 @@ export async function pocketId(options: PocketIdOptions): Promise<PocketId> {
 
   const stop = async () => {
     await Promise.all([server.stop(true), innerServer?.stop(true)])
+    tokens.giveBackKeys()
   }
   const [gate] = given
   return {

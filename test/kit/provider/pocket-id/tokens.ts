@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { decodeJwt, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+import { decodeJwt, type JWK, SignJWT } from 'jose'
 import { plant } from '../../log/planted.ts'
+import { openKeys } from '../keys.ts'
 import { isAllowed, type PocketIdClient, type PocketIdState, type PocketIdUser } from './people.ts'
 import { refuse } from './words.ts'
 
@@ -31,6 +32,8 @@ export interface Tokens {
   readonly algorithm: () => KeyAlgorithm
   /** A key of this kind in place of the one before, which is no longer published. */
   rotateKey(algorithm: KeyAlgorithm): Promise<void>
+  /** Once it has stopped. */
+  giveBackKeys(): void
   /** A code that is good once, for a minute. */
   issueCode(asked: Asked, sub: string, authTimeS: number): string
   /** The answer to a token request of a client that has shown who it is. */
@@ -43,10 +46,17 @@ export interface Tokens {
 /** Codes, tokens and what they are good for; `nowS` is the time in them. */
 export async function createTokens(state: PocketIdState, issuer: string, nowS: () => number): Promise<Tokens> {
   const { version } = state
+  const own = openKeys()
   let key = await makeKey('RS256')
   const codes = new Map<string, Granted & { readonly endsAtS: number }>()
   const refreshTokens = new Map<string, Granted & { readonly endsAtS: number }>()
   const accessTokens = new Map<string, Granted & { readonly endsAtS: number }>()
+
+  async function makeKey(alg: KeyAlgorithm) {
+    const { privateKey, publicJwk } = await own.take(alg)
+    const kid = crypto.randomUUID().slice(0, 11)
+    return { alg, privateKey, jwk: { ...publicJwk, alg, kid, use: 'sig' } }
+  }
 
   function keep<Kept>(kept: Map<string, Kept>, token: string, value: Kept, what: string): string {
     plant(token, `${what} of a provider`)
@@ -140,6 +150,7 @@ export async function createTokens(state: PocketIdState, issuer: string, nowS: (
     async rotateKey(algorithm) {
       key = await makeKey(algorithm)
     },
+    giveBackKeys: own.giveBack,
     issueCode(asked, sub, authTimeS) {
       const code = crypto.randomUUID().replaceAll('-', '')
       return keep(codes, code, { ...asked, sub, authTimeS, endsAtS: nowS() + 60 }, 'code')
@@ -161,12 +172,6 @@ export async function createTokens(state: PocketIdState, issuer: string, nowS: (
       return Response.json({ active: true, sub: granted.sub, client_id: granted.client, exp: granted.endsAtS })
     },
   }
-}
-
-async function makeKey(alg: KeyAlgorithm) {
-  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
-  const kid = crypto.randomUUID().slice(0, 11)
-  return { alg, privateKey, jwk: { ...(await exportJWK(publicKey)), alg, kid, use: 'sig' } }
 }
 
 /** The `sub` of an ID token that it has given out, expired or not; null for anything else. */
