@@ -25,6 +25,7 @@ import { type AskProvider, createRefreshes } from './refresh.ts'
 import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './session.ts'
+import { createSignInsSeen } from './sign-ins-seen.ts'
 import { type ClientKeys, createClientKeys } from './signing/client-keys.ts'
 import { createSigning, type Signing } from './signing/signing.ts'
 import { createAllowances } from './spent/allowances.ts'
@@ -243,6 +244,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     }),
     ...once,
     ...createLackedRefresh(store),
+    ...createSignInsSeen(store, ports),
     ...createAllowances(store, ports),
     ...management,
     clock: () => clock.state,

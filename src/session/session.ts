@@ -111,13 +111,35 @@ export interface LackedRefresh {
   noteLackedRefresh(client: KnownClient, terms: string): Promise<boolean>
 }
 
+/** A sign-in that failed by the set-up and not by the person. */
+export interface SignInFailure {
+  /** What was wrong, as the log says it. */
+  readonly error: string
+  readonly hint: string | null
+}
+
+/** What came of the last sign-ins at a client. */
+export interface SignInsSeenAt {
+  /** When somebody last came in; null: nobody has yet. */
+  readonly completedAtMs: number | null
+  /** The last one that failed, where nobody has come in since. */
+  readonly failure: (SignInFailure & { readonly atMs: number }) | null
+}
+
+/** What came of the last sign-ins at each provider, for whoever looks at the set-up. All throw `session.store`. */
+export interface SignInsSeen {
+  signInsSeen(client: KnownClient): Promise<SignInsSeenAt>
+  noteCompleted(client: KnownClient): Promise<void>
+  noteFailed(client: KnownClient, failure: SignInFailure): Promise<void>
+}
+
 /**
  * Sessions as the rest of the program uses them: an LRU in front of a store, with the rules of lifetime applied.
  *
  * Every token in and out is the cookie's own value; only its SHA-256 reaches the store.
  * Throws `session.store` when the store fails; an unknown, ended or foreign token is null, not an error.
  */
-export interface Sessions extends LackedRefresh {
+export interface Sessions extends LackedRefresh, SignInsSeen {
   /** The session behind this host's cookie, or null. Counts as use for the idle lifetime. */
   find(token: string, host: string): MaybePromise<Session | null>
   /** The session behind the cookie of any host: to tell somebody something, never to let them do anything. */

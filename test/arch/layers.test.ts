@@ -127,6 +127,7 @@ const RANKS: readonly (readonly Room[])[] = [
             'ends.ts',
             'find.ts',
             'lacked-refresh.ts',
+            'sign-ins-seen.ts',
             'provider-tokens.ts',
             'pushed/directories.ts',
             'spent',

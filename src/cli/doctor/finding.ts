@@ -1,7 +1,10 @@
 import { showUnseen } from '../../base/visible.ts'
 
-/** `warning` is for what works now, or may be meant; `bad` for what will not work; `unseen` for what only a sign-in shows. */
-export type Grade = 'good' | 'unseen' | 'warning' | 'bad'
+/**
+ * `warning` is for what works now, or may be meant; `bad` for what will not work; `unseen` for what only a sign-in shows; `unknown` where nobody
+ * can tell by now whether it works at all.
+ */
+export type Grade = 'good' | 'unseen' | 'warning' | 'unknown' | 'bad'
 
 /** One thing that was looked at. */
 export interface Finding {
@@ -9,6 +12,8 @@ export interface Finding {
   readonly what: string
   /** How to mend it; null where there is nothing to mend. */
   readonly hint: string | null
+  /** Whether it is no question any more once somebody has signed in. */
+  readonly isUntilSignIn?: true
 }
 
 /** What was found about one part of the set-up. */
@@ -27,6 +32,11 @@ export function unseen(what: string, hint: string): Finding {
   return { grade: 'unseen', what, hint }
 }
 
+/** What decides whether it works at all, and nobody can tell by now; `hint` says how to see it. */
+export function unknown(what: string, hint: string): Finding {
+  return { grade: 'unknown', what, hint }
+}
+
 /** What may be meant so, and may not; `hint` says what to do. */
 export function warning(what: string, hint: string): Finding {
   return { grade: 'warning', what, hint }
@@ -41,6 +51,7 @@ const MARKS: Readonly<Record<Grade, { readonly text: string; readonly colour: st
   good: { text: 'ok  ', colour: '32' },
   unseen: { text: 'note', colour: '36' },
   warning: { text: 'warn', colour: '33' },
+  unknown: { text: 'warn', colour: '33' },
   bad: { text: 'FAIL', colour: '31' },
 }
 

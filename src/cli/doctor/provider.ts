@@ -81,7 +81,13 @@ async function examineWays({ issuer, internalUrl, ca }: ProviderConfig, nowMs: n
   ]
 }
 
-/** The addresses that have to be registered for portals, each once. */
+/** Where somebody begins to sign in at a provider, each place once. */
+export function signInPlaces({ name }: ProviderConfig, config: Config): readonly string[] {
+  const portals = [...config.portals.values()].filter(({ providers }) => providers.includes(name))
+  return addressesOf(portals, config, () => `${ownPath('login')}?provider=${encodeURIComponent(name)}`)
+}
+
+/** Addresses of portals, each once. */
 function addressesOf(
   portals: readonly PortalConfig[],
   config: Config,
@@ -237,10 +243,13 @@ function examineUnseen({ metadata }: Probe, { claimsFrom, idTokenAlgs }: Provide
   ]
   if (can.length === 0) return []
   return [
-    unseen(
-      `can ${can.join(', ')} for a client, with which nobody signs in, and shows that in a sign-in alone`,
-      'sign in once, and look at the log; the usual settings of a client have none of that',
-    ),
+    {
+      ...unseen(
+        `can ${can.join(', ')} for a client, with which nobody signs in, and shows that in a sign-in alone`,
+        'sign in once, and look at the log; the usual settings of a client have none of that',
+      ),
+      isUntilSignIn: true,
+    },
   ]
 }
 

@@ -18,21 +18,30 @@ import { examineFronts } from './fronts.ts'
 import { answersAsSallyport } from './hear.ts'
 import { examineMachine } from './machine.ts'
 import { examineFolders, examineHosts, examinePortal, examineUpstreams } from './places.ts'
-import { askedProviders, examineProvider } from './provider.ts'
+import { askedProviders, examineProvider, signInPlaces } from './provider.ts'
+import { readSignIns, withSignIns } from './sign-ins.ts'
 
 export const USAGE = {
-  text: `usage: sallyport doctor [routes.toml] [--stand-in ADDRESS] [--json]
+  text: `usage: sallyport doctor [routes.toml] [--sign-in] [--stand-in ADDRESS] [--json]
 
 Looks at everything that a sign-in needs: the provider (discovery, issuer, clock, keys, client, callback, scopes), names,
 certificates, upstreams, applications, folders, proxies in front, listeners and the session store. Says what is wrong and how
-to mend it; changes nothing.
+to mend it; changes nothing. What the server noted of the last sign-ins at a provider counts as well: some mistakes show in a
+sign-in alone. With --sign-in it says where to sign in, and waits until something has come of it.
 With --stand-in it also sees what a proxy in front (verify = true) copies: stop the application, and give its address.
-Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mistake in the file, 2 for a wrong command line.
+Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mistake in the file, 2 for a wrong command line,
+3 where nothing fails that can be asked, and nobody has signed in yet at a provider.
 
   --config FILE, -c    the file, as other commands take it
+  --sign-in            wait for a sign-in at each provider, for five minutes at most
   --stand-in ADDRESS   take the application's place here, sign in somebody that there is not for a moment, and look at what arrives
   --json               the findings as JSON, for scripts`,
-  options: { config: { type: 'string', short: 'c' }, json: { type: 'boolean' }, 'stand-in': { type: 'string' } },
+  options: {
+    config: { type: 'string', short: 'c' },
+    json: { type: 'boolean' },
+    'sign-in': { type: 'boolean' },
+    'stand-in': { type: 'string' },
+  },
   maxPositionals: 1,
 } as const
 
@@ -58,28 +67,41 @@ export async function runDoctor(
     io.stderr(`--stand-in: ${address.message}${address.hint === '' ? '' : `\nhint: ${address.hint}`}\n`)
     return EXIT.usage
   }
-  const sections = await examine(loaded.config, ports, address?.value ?? null)
+  const { config } = loaded
+  const isLater = parsed.values['sign-in'] === true
+  if (isLater) {
+    const places = askedProviders(config).flatMap(provider => signInPlaces(provider, config))
+    io.stderr(`Open this in a browser, and sign in:\n${places.map(place => `  ${place}\n`).join('')}`)
+  }
+  const sections = await examine(config, ports, address?.value ?? null, isLater)
   const failures = countGrade(sections, 'bad')
+  const isKnown = countGrade(sections, 'unknown') === 0
   const isJson = parsed.values.json === true
   io.stdout(
     isJson
-      ? `${showJson({ ok: failures === 0, file, sections }, 2)}\n`
-      : `${renderSections(sections, io.colour.stdout)}\n${conclude(failures, countGrade(sections, 'warning'), countGrade(sections, 'unseen'))}\n`,
+      ? `${showJson({ ok: failures === 0 && isKnown, file, sections }, 2)}\n`
+      : `${renderSections(sections, io.colour.stdout)}\n${conclude(sections)}\n`,
   )
-  return failures === 0 ? EXIT.ok : EXIT.failed
+  if (failures > 0) return EXIT.failed
+  return isKnown ? EXIT.ok : NOT_KNOWN
 }
+
+/** Nothing fails that can be asked, and whether anybody can sign in is not known. */
+const NOT_KNOWN = 3
 
 /** Everything is asked at once: the slowest answer is what it takes. */
 async function examine(
   config: Config,
   given: Pick<Ports, 'now' | 'random' | 'ask' | 'resolve' | 'readText'>,
   standIn: ListenAddress | null,
+  isLater: boolean,
 ): Promise<readonly Section[]> {
   // What is found is said once, in the report.
   const quiet = () => undefined
   const ports = { ...given, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } }
+  const providers = askedProviders(config)
   const found = await Promise.all([
-    ...askedProviders(config).map(provider => examineProvider(provider, config, ports)),
+    ...providers.map(provider => examineProvider(provider, config, ports)),
     ...[...config.portals.values()].map(portal => examinePortal(portal, ports)),
     examineHosts(config),
     examineUpstreams(config),
@@ -90,6 +112,13 @@ async function examine(
   ])
   // By itself: it opens the store, for which a command of root becomes another user, who may not look at the rest.
   if (standIn !== null) found.splice(-1, 0, await examineCopying(config, standIn, ports))
+  if (providers.length > 0) {
+    const seen = await readSignIns(config, providers, ports, isLater)
+    for (const [at, provider] of providers.entries()) {
+      const section = found[at]
+      if (section !== undefined) found[at] = withSignIns(section, provider, seen)
+    }
+  }
   return found.filter(({ findings }) => findings.length > 0)
 }
 
@@ -112,13 +141,15 @@ function reachable({ host, port }: Extract<ListenAddress, { kind: 'tcp' }>): str
   return host.includes(':') ? `[${host === '::' ? '::1' : host}]:${port}` : `${host}:${port}`
 }
 
-function conclude(failures: number, warnings: number, unseen: number): string {
+function conclude(sections: readonly Section[]): string {
+  const [failures, warnings, unseen, unknowns] = (['bad', 'warning', 'unseen', 'unknown'] as const).map(grade =>
+    countGrade(sections, grade),
+  ) as [number, number, number, number]
   const say = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
-  if (failures === 0 && unseen > 0) {
-    const rest = warnings === 0 ? '' : `; ${say(warnings, 'warning')}`
+  const rest = warnings === 0 ? '' : `; ${say(warnings, 'warning')}`
+  if (failures > 0) return `${say(failures, 'failure')}${warnings === 0 ? '' : `, ${say(warnings, 'warning')}`}.`
+  if (unknowns > 0) return `Nothing fails of what can be asked${rest}; whether people can sign in is not known yet.`
+  if (unseen > 0)
     return `Nothing fails of what can be asked${rest}; ${say(unseen, 'note')}: sign in once to see the rest.`
-  }
-  if (failures === 0 && warnings === 0) return 'Nothing is wrong.'
-  if (failures === 0) return `Nothing fails; ${say(warnings, 'warning')}.`
-  return `${say(failures, 'failure')}${warnings === 0 ? '' : `, ${say(warnings, 'warning')}`}.`
+  return warnings === 0 ? 'Nothing is wrong.' : `Nothing fails${rest}.`
 }

@@ -11,6 +11,7 @@ import { type BeginTools, begin } from './begin.ts'
 import { chooseProvider } from './choose-provider.ts'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { causeOfNoCookie } from './login-loop.ts'
+import { noteOutcome } from './note-outcome.ts'
 import { keyOf, leadOn } from './stale.ts'
 import { startSession } from './start-session.ts'
 import { parseStepUp } from './step-up.ts'
@@ -81,6 +82,7 @@ async function finish(
   try {
     result = await tools.pool.client(provider).finish(answer, { ...kept, state })
   } catch (thrown) {
+    noteOutcome(ctx, tools, provider, thrown)
     if (!kept.mayHaveAskedOffline || !isAboutOffline(thrown)) throw thrown
     tellOfflineRefused(ctx, tools, provider, thrown)
     return begin(ctx, tools, provider, {
@@ -96,7 +98,9 @@ async function finish(
   if (refreshToken === null) await tellWithoutRefresh(ctx, tools, provider, result)
   const secrets = { idToken, refreshToken, access: ctx.wantsAccess ? result.access : null }
   const browser = browserKey(ctx, 'login')
-  return startSession(ctx, tools, { identity, secrets, shownAtS, destination, isRemembered, browser })
+  const answered = await startSession(ctx, tools, { identity, secrets, shownAtS, destination, isRemembered, browser })
+  noteOutcome(ctx, tools, provider, null)
+  return answered
 }
 
 interface Pending {
