@@ -31,13 +31,17 @@ export async function storedIdentity(
   secrets: SessionSecrets,
   sealer: Sealer,
 ): Promise<Omit<RefreshedFields, 'checkedAtMs'>> {
-  const { sid } = identity.claims
   return {
     identity: JSON.stringify(identity),
     secrets: await sealer.seal(secrets, purposeOf(session.id), session.expiresAtMs),
-    sid: typeof sid === 'string' && sid !== '' ? sid : null,
+    sid: sidOf(identity),
     isRefreshable: secrets.refreshToken !== null,
   }
+}
+
+/** The provider's own name for its session; null where it states none. */
+export function sidOf({ claims: { sid } }: Identity): string | null {
+  return typeof sid === 'string' && sid !== '' ? sid : null
 }
 
 /** The secrets of a stored session; null where they were sealed by another key, or are of another shape. */

@@ -7,7 +7,7 @@ import { ownerIdOf } from './credentials/owners.ts'
 import { expiryOf, lifetimesAt } from './life.ts'
 import type { SessionMemory } from './memory.ts'
 import type { SignedOut } from './pushed/signed-out.ts'
-import { guarded, openSecrets, parseSession, storedIdentity } from './rows.ts'
+import { guarded, openSecrets, parseSession, sidOf, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Brought, Sessions, SignIn } from './session.ts'
 import { asShown, canGoOnBy, isShownLater, shownBy, trustOf, withShown } from './shown.ts'
@@ -124,7 +124,8 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const isAll = shown === most
       const handle = { hash: sha256(token), sessionId: id, host, ...(isAll ? {} : { shown }) }
       const { createdAtMs } = row
-      const before = { createdAtMs, shown: shownBy(known), nowMs, replaced: replacedBy(brought, id, nowMs) }
+      const replaced = replacedBy(brought, id, nowMs)
+      const before = { createdAtMs, shown: shownBy(known), nowMs, replaced, ownSid: sidOf(identity) }
       if (!(await guarded(() => store.signInAgain(next, handle, before)))) continue
       await refuseAgain(next, signIn)
       memory.takeOver(next)

@@ -62,6 +62,9 @@ export interface FoundHandle {
   readonly untilMs?: number | undefined
 }
 
+/** So many of the sids that a session came from are kept beside its own: a provider's logout of any of them is a logout. */
+export const EARLIER_SIDS = 8
+
 /** A cookie that another takes the place of. */
 export interface ReplacedHandle {
   readonly hash: string
@@ -79,6 +82,8 @@ export interface SignInBefore {
   /** What its cookies go on to stand for. */
   readonly shown: string
   readonly nowMs: number
+  /** The sid of the sign-in that takes its place, where the session keeps the one of before all the same; null or absent: none. */
+  readonly ownSid?: string | null
   /** The cookie that the browser has brought; null: none. */
   readonly replaced: ReplacedHandle | null
 }
@@ -212,7 +217,7 @@ export interface SessionStore extends AuditStore {
   findHosts(sessionId: string): MaybePromise<readonly string[]>
   /** Sessions of one person at one issuer, at any portal, newest first. */
   findBySubject(issuer: string, subject: string): MaybePromise<readonly StoredSession[]>
-  /** Sessions that come from one session at an issuer, at any portal, newest first. */
+  /** Sessions that come, or came before a later sign-in or a refresh, from one session at an issuer, at any portal, newest first. */
   findBySid(issuer: string, sid: string): MaybePromise<readonly StoredSession[]>
   /** Sessions of a portal, newest first, beginning after what `next` of the page before said. */
   list(portal: string, page: { readonly after: string | null; readonly limit: number }): MaybePromise<StoredPage>

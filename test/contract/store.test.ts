@@ -281,11 +281,43 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
       expect(await store.findByHash('h1')).toEqual({ session: storedSession('a', { sid: 's1' }), host: 'x' })
       expect(await store.update('a', REFRESHED, storedSession('a').secrets)).toBe(true)
       expect(await store.findByHash('h1')).toEqual({ session: storedSession('a', REFRESHED), host: 'x' })
-      expect(await store.findBySid('https://id.example', 's1')).toEqual([])
-      expect(await store.findBySid('https://id.example', 's2')).toHaveLength(1)
+      for (const sid of ['s1', 's2']) expect(await store.findBySid('https://id.example', sid)).toHaveLength(1)
       await store.remove('a')
+      for (const sid of ['s1', 's2']) expect(await store.findBySid('https://id.example', sid)).toEqual([])
       expect(await store.update('a', REFRESHED)).toBe(false)
       expect(await store.findById('a')).toBeNull()
+    }))
+
+  test('a session is found by the last eight sessions at its issuer that it came from, and by none once it is gone', () =>
+    withStore(async store => {
+      const ISSUER = 'https://id.example'
+      const foundBy = async (sid: string, issuer = ISSUER) => (await store.findBySid(issuer, sid)).map(({ id }) => id)
+      const again = async (sid: string | null, createdAtMs: number, ownSid: string | null = null) => {
+        const before = { createdAtMs: createdAtMs - 1, shown: '{}', nowMs: 1, replaced: null, ownSid }
+        const handle = { hash: `h${createdAtMs}`, sessionId: 'a', host: 'x' }
+        return store.signInAgain(storedSession('a', { sid, createdAtMs }), handle, before)
+      }
+      await store.insert(storedSession('b', { sid: 's0' }), { hash: 'hb', sessionId: 'b', host: 'x' })
+      await store.insert(storedSession('a', { sid: 's0' }), { hash: 'h0', sessionId: 'a', host: 'x' })
+      expect(await again('s1', 1)).toBe(true)
+      // Of one whose sign-in shows less than the one before, which stays.
+      expect(await again('s1', 2, 'other')).toBe(true)
+      expect(await again(null, 3)).toBe(true)
+      for (const sid of ['s0', 's1', 'other']) expect(await foundBy(sid)).toContain('a')
+      expect(await foundBy('s0', 'https://other.example')).toEqual([])
+      expect(await foundBy('s0')).toEqual(['a', 'b'])
+      // Once more the first, by which it is the latest of them.
+      for (const [index, sid] of ['s0', 'r1', 'r2', 'r3', 'r4', 'r5', 'r6', 'r7', 'r8'].entries()) {
+        expect(await again(sid, 4 + index)).toBe(true)
+      }
+      const all = ['s1', 'other', 's0', 'r1', 'r2', 'r3', 'r4', 'r5', 'r6', 'r7', 'r8']
+      const left = await Promise.all(all.map(async sid => [sid, (await foundBy(sid)).includes('a')]))
+      expect(left.filter(([, isFound]) => isFound).map(([sid]) => sid)).toEqual(all.slice(2))
+      expect(await store.findById('a')).toEqual(storedSession('a', { sid: 'r8', createdAtMs: 12 }))
+      // A page of the portal's has each once all the same.
+      expect((await store.list('home', { after: null, limit: 9 })).sessions.map(({ id }) => id)).toEqual(['a', 'b'])
+      await store.remove('a')
+      for (const sid of all) expect(await foundBy(sid)).toEqual(sid === 's0' ? ['b'] : [])
     }))
 
   test('a lease is one caller’s, in any process, until it is released, used up or over', () =>

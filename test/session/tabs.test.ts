@@ -193,15 +193,6 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
       expect(shownIn(late.session)).toEqual({ auth_time: 300, acr: 'high', amr: undefined })
       expect(late.session.identity.groups).toEqual(['new'])
       expect((await one.secretsOf(first.session.id))?.idToken).toBe('id-of-300')
-      expect(
-        await one.endFor({
-          issuer: 'https://id.example',
-          providers: ['id'],
-          subject: null,
-          sid: 's2',
-          isVerified: true,
-        }),
-      ).toBe(0)
       // Who brings no cookie has shown no more than this sign-in does.
       const weak = await other.start({ ...signIn(250, { acr: 'low' }), browser: 'b' })
       expect(weak.session.id).toBe(first.session.id)
@@ -212,6 +203,40 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
       const app = (await other.join(weak.session.id, APP, shownBy(weak.session))) ?? ''
       expect(shownIn(await one.find(app, APP)).acr).toBe('low')
     }))
+
+  // One browser, two sessions at the provider: whoever signs out of either has signed out.
+  test.each([
+    ['earlier', 's2', 's3'],
+    ['earlier', 's3', 's2'],
+    ['later', 's2', 's3'],
+    ['later', 's3', 's2'],
+  ])('ends by a logout of its %s session at the provider, where tabs finish as %s, %s', (which, first, second) =>
+    withTwo(async (one, other) => {
+      const bySid = (sid: string) => signIn(100 * Number(sid.slice(1)), { sid })
+      const begun = await one.start(bySid(first))
+      const elsewhere = (await one.join(begun.session.id, APP, shownBy(begun.session))) ?? ''
+      const late = await again(one, begun, bySid(second))
+      expect(late.session.id).toBe(begun.session.id)
+      const logout = (sid: string, issuer = 'https://id.example', providers = ['id']) =>
+        other.endFor({ issuer, providers, subject: null, sid, isVerified: true, saidAtS: 1 })
+      const sid = which === 'earlier' ? first : second
+      expect([
+        await logout('s4'),
+        await logout(sid, 'https://other.example'),
+        await logout(sid, undefined, ['x']),
+      ]).toEqual([0, 0, 0])
+      expect((await other.find(late.token, HOST))?.id).toBe(begun.session.id)
+      expect(await logout(sid)).toBe(1)
+      for (const [token, host] of [
+        [late.token, HOST],
+        [begun.token, HOST],
+        [elsewhere, APP],
+      ] as const) {
+        expect(await other.find(token, host)).toBeNull()
+        await eventually(async () => (await one.find(token, host)) === null, 'it has ended everywhere')
+      }
+    }),
+  )
 
   test('gives a ticket’s cookie no more than the cookie that it was given for, and puts it in place of the one that is there', () =>
     withTwo(async (one, other) => {

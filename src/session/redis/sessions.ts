@@ -34,6 +34,7 @@ export function sessionsOver(
       const row = await link.run(scripts.SIGN_IN_AGAIN, [
         ...[ttlOf(expiresAtMs), id, host, hash, expiresAtMs],
         ...[before.createdAtMs, before.shown, ...replacedFields(before.replaced), shown],
+        before.ownSid ? sidIndex(session.issuer, before.ownSid) : '',
         ...fieldsOf(session),
       ])
       return row === 1

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
-export const LAYOUT = 10
+export const LAYOUT = 11
 
 const FIRST = `
   CREATE TABLE sessions (
@@ -111,7 +111,16 @@ const TENTH = `
   ALTER TABLE handles ADD COLUMN until_ms INTEGER;
 `
 
-const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH]
+/** What sessions at their provider a session came from before. */
+const ELEVENTH = `
+  CREATE TABLE earlier_sids (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    issuer TEXT NOT NULL, sid TEXT NOT NULL, UNIQUE (session_id, sid)
+  ) STRICT;
+  CREATE INDEX earlier_sids_sid ON earlier_sids (issuer, sid);
+`
+
+const STEPS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH]
 
 /** The layout number that a database says it has; 0 for an empty one. */
 export function layoutOf(database: Database): number {

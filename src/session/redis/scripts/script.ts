@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { EARLIER_SIDS } from '../../store.ts'
 import type { Script } from '../connection.ts'
 
 /**
@@ -7,8 +8,8 @@ import type { Script } from '../connection.ts'
  *
  * Keys, all under `sallyport:1:`, where 1 is the layout:
  *
- *     session:ID          hash: the session's fields, `lease`, its places in the three indexes below, and `shown:HASH` of
- *                         cookies from before its latest sign-in
+ *     session:ID          hash: the session's fields, `lease`, its places in the three indexes below, `earlier_sids` (names
+ *                         of indexes of sids that it came from), and `shown:HASH` of cookies from before its latest sign-in
  *     handle:HASH         "ID HOST"
  *     handles:ID          set: hashes of a session's cookies
  *     subject:KEY sid:KEY portal:NAME   sorted sets, every score 0: "CREATED.ID" with CREATED padded, so that order is age
@@ -48,7 +49,7 @@ export function script(body: string): Script {
 export const DROP = `
 local function drop(id)
   local key = p .. 'session:' .. id
-  local at = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid')
+  local at = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid', 'earlier_sids')
   for _, hash in ipairs(redis.call('SMEMBERS', p .. 'handles:' .. id)) do redis.call('DEL', p .. 'handle:' .. hash) end
   redis.call('DEL', key, p .. 'handles:' .. id)
   redis.call('ZREM', p .. 'expires', id)
@@ -57,6 +58,41 @@ local function drop(id)
     redis.call('ZREM', p .. at[2], at[1])
     redis.call('ZREM', p .. at[3], at[1])
     if at[4] then redis.call('ZREM', p .. at[4], at[1]) end
+    for index in string.gmatch(at[5] or '', '%S+') do redis.call('ZREM', p .. index, at[1]) end
+  end
+end
+`
+
+/**
+ * Has a session stay in the indexes of the latest sids that it came from: `before` and `own` are the indexes of two more, `next` that of its
+ * own from now on. Before its place among those of `next` is written.
+ */
+export const KEEP_SIDS = `
+local function keep_sids(key, was, place, next, before, own)
+  local sids = {}
+  local function keep(index)
+    if not index or index == '' or index == next then return end
+    for i, one in ipairs(sids) do
+      if one == index then
+        table.remove(sids, i)
+        break
+      end
+    end
+    sids[#sids + 1] = index
+  end
+  for index in string.gmatch(redis.call('HGET', key, 'earlier_sids') or '', '%S+') do
+    redis.call('ZREM', p .. index, was)
+    keep(index)
+  end
+  keep(before)
+  keep(own)
+  while #sids > ${EARLIER_SIDS} do table.remove(sids, 1) end
+  redis.call('HDEL', key, 'earlier_sids')
+  if #sids == 0 then return end
+  redis.call('HSET', key, 'earlier_sids', table.concat(sids, ' '))
+  for _, index in ipairs(sids) do
+    redis.call('ZADD', p .. index, 0, place)
+    live(p .. index, redis.call('PTTL', key))
   end
 end
 `

@@ -1,5 +1,5 @@
 import { PLACE_DIGITS } from '../rows.ts'
-import { CLOCK, DROP, REPLACE_HANDLE, script } from './script.ts'
+import { CLOCK, DROP, KEEP_SIDS, REPLACE_HANDLE, script } from './script.ts'
 
 /** ttl, id, host, hash, expires, then the session's fields in pairs. */
 export const INSERT = script(`${CLOCK}
@@ -24,10 +24,10 @@ redis.call('XADD', p .. 'changes', '*', 'made', id)
 
 /**
  * ttl, id, host, hash, expires, when the sign-in before was, what it has shown, the hash that is replaced or nothing, how long that
- * lasts, what that has shown, what the new one has shown or nothing, then the session's fields in pairs → 1, or 0 when the session is gone or comes from another
- * sign-in.
+ * lasts, what that has shown, what the new one has shown or nothing, the index of one more sid that it comes from or nothing, then the
+ * session's fields in pairs → 1, or 0 when the session is gone or comes from another sign-in.
  */
-export const SIGN_IN_AGAIN = script(`${CLOCK}${REPLACE_HANDLE}
+export const SIGN_IN_AGAIN = script(`${CLOCK}${REPLACE_HANDLE}${KEEP_SIDS}
 local ttl, id, host, hash = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local key, handles = p .. 'session:' .. id, p .. 'handles:' .. id
 local before = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid', 'created')
@@ -45,7 +45,7 @@ for _, other in ipairs(redis.call('SMEMBERS', handles)) do
 end
 replace(id, ARGV[8], ARGV[10], ARGV[9])
 redis.call('HDEL', key, 'sid', 'in_sid', 'lease')
-redis.call('HSET', key, unpack(ARGV, 12))
+redis.call('HSET', key, unpack(ARGV, 13))
 if ARGV[11] ~= '' then redis.call('HSET', key, 'shown:' .. hash, ARGV[11]) end
 redis.call('PEXPIRE', key, ttl)
 redis.call('SET', p .. 'handle:' .. hash, id .. ' ' .. host, 'PX', ttl)
@@ -54,6 +54,7 @@ redis.call('PEXPIRE', handles, ttl)
 redis.call('ZADD', p .. 'expires', ARGV[5], id)
 redis.call('ZADD', p .. 'seen', string.format('%.0f', clock()), id)
 local at = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid')
+keep_sids(key, before[1], at[1], at[4], before[4], ARGV[12])
 for i = 2, 4 do
   if at[i] then
     redis.call('ZADD', p .. at[i], 0, at[1])
@@ -121,7 +122,7 @@ return found
  * id, the index of sids that it belongs to now or nothing, the secrets before or nothing, then the changed fields in pairs → 1, or 0 when
  * the session is gone or its secrets are others.
  */
-export const UPDATE = script(`
+export const UPDATE = script(`${KEEP_SIDS}
 local id = ARGV[1]
 local key = p .. 'session:' .. id
 if redis.call('EXISTS', key) == 0 then return 0 end
@@ -130,6 +131,7 @@ if ARGV[3] ~= '' and at[3] ~= ARGV[3] then return 0 end
 if at[2] then redis.call('ZREM', p .. at[2], at[1]) end
 redis.call('HDEL', key, 'sid', 'in_sid', 'lease')
 redis.call('HSET', key, unpack(ARGV, 4))
+keep_sids(key, at[1], at[1], ARGV[2], at[2], '')
 if ARGV[2] ~= '' then
   redis.call('HSET', key, 'in_sid', ARGV[2])
   redis.call('ZADD', p .. ARGV[2], 0, at[1])

@@ -2,6 +2,7 @@ import type { Database } from 'bun:sqlite'
 import { andThen } from '../../../base/maybe-promise.ts'
 import {
   COOKIES_OF,
+  EARLIER_SIDS,
   LEFT_MS,
   type Lease,
   type RefreshedFields,
@@ -91,7 +92,8 @@ function readsOn(database: Database): Reads {
     'SELECT * FROM sessions WHERE issuer = ? AND subject = ? ORDER BY created_ms DESC, id DESC',
   )
   const bySid = database.query<SessionRow, [string, string]>(
-    'SELECT * FROM sessions WHERE issuer = ? AND sid = ? ORDER BY created_ms DESC, id DESC',
+    `SELECT * FROM sessions WHERE (issuer = ?1 AND sid = ?2)
+       OR id IN (SELECT session_id FROM earlier_sids WHERE issuer = ?1 AND sid = ?2) ORDER BY created_ms DESC, id DESC`,
   )
   const listAfter = database.query<SessionRow, [string, number, string, number]>(
     'SELECT * FROM sessions WHERE portal = ? AND (created_ms, id) < (?, ?) ORDER BY created_ms DESC, id DESC LIMIT ?',
@@ -139,7 +141,10 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
   const again = database.query(
     `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, agent = ?5, client = ?6, is_remembered = ?7, created_ms = ?8,
        expires_ms = ?9, seen_ms = ?10, checked_ms = ?11, is_refreshable = ?12, lease_ms = 0
-     WHERE id = ?1 AND created_ms = ?13`,
+     WHERE id = ?1`,
+  )
+  const createdOf = database.query<{ readonly created_ms: number }, [string]>(
+    'SELECT created_ms FROM sessions WHERE id = ?',
   )
   const endReplaced = database.query('DELETE FROM handles WHERE session_id = ? AND until_ms <= ?')
   const keepShown = database.query('UPDATE handles SET shown = ?2 WHERE session_id = ?1 AND shown IS NULL')
@@ -148,10 +153,25 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
   )
   const replace = (id: string, { hash, shown, nowMs, lastsMs }: ReplacedHandle) =>
     replaceHandle.run(id, hash, nowMs + lastsMs, shown)
+  const keepSid = database.query(
+    'INSERT OR REPLACE INTO earlier_sids (session_id, issuer, sid) SELECT id, issuer, ?2 FROM sessions WHERE id = ?1',
+  )
+  const forgetSids = database.query(
+    `DELETE FROM earlier_sids WHERE session_id = ?1 AND seq NOT IN
+       (SELECT seq FROM earlier_sids WHERE session_id = ?1 ORDER BY seq DESC LIMIT ${EARLIER_SIDS})`,
+  )
+  const sidOf = database.query<{ readonly sid: string | null }, [string]>('SELECT sid FROM sessions WHERE id = ?')
+  /** Before the session is written with its next sid. */
+  const keepSids = (id: string, next: string | null, own: string | null = null) => {
+    const sids = [sidOf.get(id)?.sid ?? null, own].filter(sid => sid !== null && sid !== next)
+    for (const sid of sids) keepSid.run(id, sid)
+    if (sids.length > 0) forgetSids.run(id)
+  }
   const updateOne = database.query(
     `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, checked_ms = ?5, is_refreshable = ?6, lease_ms = 0
-     WHERE id = ?1 AND (?7 IS NULL OR secrets = ?7)`,
+     WHERE id = ?1`,
   )
+  const isStill = database.query('SELECT 1 FROM sessions WHERE id = ?1 AND (?2 IS NULL OR secrets = ?2)')
   const leaseOf = database.query<{ readonly lease_ms: number }, [string]>('SELECT lease_ms FROM sessions WHERE id = ?')
   const setLease = database.query('UPDATE sessions SET lease_ms = ?2 WHERE id = ?1')
   const touchOne = database.query('UPDATE sessions SET seen_ms = ?2 WHERE id = ?1 AND seen_ms < ?2')
@@ -214,14 +234,16 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
         const { createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs } = session
         const said = [identity, secrets, sid, agent, client, Number(isRemembered)] as const
         const times = [createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs] as const
-        if (again.run(id, ...said, ...times, Number(isRefreshable), before.createdAtMs).changes === 0) return false
+        if (createdOf.get(id)?.created_ms !== before.createdAtMs) return false
+        keepSids(id, sid, before.ownSid)
+        again.run(id, ...said, ...times, Number(isRefreshable))
         endReplaced.run(id, before.nowMs)
         keepShown.run(id, before.shown)
         if (before.replaced !== null) replace(id, before.replaced)
         insertHandle.run(handle.hash, id, handle.host, handle.shown ?? null)
         changes.tellUpdated(id)
         return true
-      }),
+      }).immediate,
     ),
     addHandle: retryBusy(
       database.transaction(({ hash, sessionId, host, shown }: StoredHandle, replaced: ReplacedHandle | null = null) => {
@@ -237,11 +259,12 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
     update: retryBusy(
       database.transaction((sessionId: string, fields: RefreshedFields, before?: string) => {
         const { identity, secrets, sid, checkedAtMs, isRefreshable } = fields
-        const values = [identity, secrets, sid, checkedAtMs, Number(isRefreshable), before ?? null]
-        if (updateOne.run(sessionId, ...values).changes === 0) return false
+        if (!isStill.get(sessionId, before ?? null)) return false
+        keepSids(sessionId, sid)
+        updateOne.run(sessionId, identity, secrets, sid, checkedAtMs, Number(isRefreshable))
         changes.tellUpdated(sessionId)
         return true
-      }),
+      }).immediate,
     ),
     lease: retryBusy(
       database.transaction((sessionId: string, nowMs: number, untilMs: number): Lease | null => {
