@@ -125,6 +125,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     watch: meters?.store ?? null,
     keepAuditMs: () => inForce().audit.keepMs,
     auditLines: ports.log,
+    isPatient: options.isPatient ?? false,
   })
   void audit.announce()
   void sessions.clientKeys.note(config.providers.values())

@@ -21,6 +21,11 @@ export interface ServeOptions {
   readonly checkApart?: CheckApart
   /** How all of a session database is looked at that was copied over the one in use; absent: here. */
   readonly makeDraft?: MakeDraft
+  /**
+   * Whether public routes are served while the session database cannot be opened, for a disk that is full or broken; absent: that is
+   * thrown, as for a process that is to take the place of one which has it open.
+   */
+  readonly isPatient?: boolean
   readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
   /** Where access records go, in batches of whole lines, and what is told how the file wants its log. */
   readonly logs: Pick<Logs, 'access' | 'configure'>

@@ -32,6 +32,8 @@ export interface StateOptions {
   readonly keepAuditMs?: () => number
   /** Where the lines of the trail go; absent: there are none. */
   readonly auditLines?: Log
+  /** Whether a database is awaited that cannot be opened now, for a disk that is full or broken; absent: that is thrown. */
+  readonly isPatient?: boolean
 }
 
 /** What a file keeps beside its sessions. */
@@ -51,25 +53,29 @@ export interface SessionState {
 export function openSessionState(
   config: Config,
   ports: Pick<Ports, 'now' | 'tick' | 'random' | 'log'>,
-  { ask, makeDraft, keepAuditMs = () => config.audit.keepMs, auditLines, watch = null }: StateOptions = {},
+  options: StateOptions = {},
 ): SessionState {
+  const { ask, makeDraft, keepAuditMs = () => config.audit.keepMs, auditLines, watch = null, isPatient } = options
   const { store: where } = config.sessions
   let keys: readonly Uint8Array[] = []
-  const opened =
-    where.kind === 'redis'
-      ? openRedisStore(where, ports, next => tellOtherKey(next, keys, config.sessions, ports))
-      : openSqliteStore(where.path, ports, {
-          onReplaced: next => tellOtherKey(next, keys, config.sessions, ports),
-          makeDraft,
-        })
-  const store = watch === null ? opened : watchStore(opened, watch)
-  try {
-    keys = sealKeys(config.sessions, store, ports)
-    const isFitting = fitsStore(store, keys)
+  let sealing: Sealer | null = null
+  const admit = (next: Shared) => {
+    keys = sealKeys(config.sessions, next, ports)
+    const isFitting = fitsStore(next, keys)
     if (isFitting === false) throw otherKey(config.sessions)
     if (isFitting instanceof Promise) tellLater(isFitting, config.sessions, ports)
     const [newest = new Uint8Array(), ...older] = keys
-    const sealer = createSealer(newest, ports, older)
+    sealing = createSealer(newest, ports, older)
+  }
+  const onReplaced = (next: Shared) => tellOtherKey(next, keys, config.sessions, ports)
+  const opened =
+    where.kind === 'redis'
+      ? openRedisStore(where, ports, onReplaced)
+      : openSqliteStore(where.path, ports, { onReplaced, makeDraft, admit, isPatient })
+  const store = watch === null ? opened : watchStore(opened, watch)
+  try {
+    if (where.kind === 'redis') admit(store)
+    const sealer = sealing ?? sealLater(() => sealing)
     const asking = ask === undefined ? {} : { ask }
     const lines = auditLines === undefined ? {} : { lines: auditLines }
     const audit = createAudit({ store, ports, keepMs: keepAuditMs, ...lines })
@@ -78,6 +84,23 @@ export function openSessionState(
   } catch (error) {
     void store.close()
     throw error
+  }
+}
+
+/** A sealer whose key may be beside a database that is not open yet: until then it throws `session.store`. */
+function sealLater(sealing: () => Sealer | null): Sealer {
+  const now = () => {
+    const sealer = sealing()
+    if (sealer !== null) return sealer
+    throw new GateError('session.store', 'the key of the session database is not read before that is open', {
+      hint: 'the log says why the database cannot be opened',
+      retryAfterS: 5,
+    })
+  }
+  return {
+    seal: async (value, purpose, expiresAtMs) => now().seal(value, purpose, expiresAtMs),
+    open: async (text, purpose) => now().open(text, purpose),
+    mark: (text, purpose) => now().mark(text, purpose),
   }
 }
 

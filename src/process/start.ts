@@ -15,7 +15,7 @@ import { draftInThread } from './threads/draft-apart.ts'
 export const QUIET_MS = 200
 
 /** What whoever starts a server may have for it. */
-type Given = Partial<Pick<ServeOptions, 'loaded' | 'handed' | 'onRead'>> & { readonly logs?: Logs }
+type Given = Partial<Pick<ServeOptions, 'loaded' | 'handed' | 'onRead' | 'isPatient'>> & { readonly logs?: Logs }
 
 /** Starts the server in this process, with the real effects, and says where it listens. Throws what `startServer` throws. */
 export function startHere(configPath: string, io: Io, given: Given = {}): RunningServer {

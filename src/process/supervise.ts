@@ -84,7 +84,12 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     const found = places.flatMap(place => handed.at(place))
     const sockets = [...new Set(found.flatMap(({ socket }) => socket ?? []))]
     tellUnasked(handed.closeOthers(), io.env, log)
-    const pool = openWorkerPool(options, ports, { sockets, inForce: () => writeTexts(followed.current.texts) })
+    const pool = openWorkerPool(options, ports, {
+      sockets,
+      inForce: () => writeTexts(followed.current.texts),
+      // The one before has its database open; a worker that takes a dead one's place has nobody to leave it to.
+      isPatient: () => isUp || !isSuccessor(io.env),
+    })
     await tryAddresses(found.filter(({ socket }) => socket === null).map(({ address }) => address))
     const sources = createPoolSources(
       pool,
@@ -159,9 +164,14 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
 function openWorkerPool(
   options: SupervisorOptions,
   ports: ReturnType<typeof realPorts>,
-  { sockets, inForce }: { readonly sockets: readonly number[]; readonly inForce: () => string },
+  given: {
+    readonly sockets: readonly number[]
+    readonly inForce: () => string
+    readonly isPatient: () => boolean
+  },
 ): WorkerPool {
   const { argv, workers, io } = options
+  const { sockets, inForce, isPatient } = given
   const pseudonym = makePseudonym(ports)
   // A worker writes to us: whether there is a terminal at the end is ours to say.
   const colour = io.colour.stderr ? { FORCE_COLOR: '1', NO_COLOR: undefined } : { NO_COLOR: '1' }
@@ -175,7 +185,7 @@ function openWorkerPool(
         ...ownEnvironment(),
         ...colour,
         ...socketsEnvironment(sockets.length, areKept(io.env, process.pid)),
-        ...workerEnvironment({ index, pseudonym, terminal: io.terminal }),
+        ...workerEnvironment({ index, pseudonym, terminal: io.terminal, isPatient: isPatient() }),
       },
       sockets,
       input: inForce(),

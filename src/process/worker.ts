@@ -5,7 +5,7 @@ import { openLogs } from '../console/logs.ts'
 import { realPorts } from '../console/process.ts'
 import { renderFamilies } from '../server/observe/exposition.ts'
 import { startServer } from './serve.ts'
-import type { RunningServer, WorkerPart } from './serve-options.ts'
+import type { RunningServer, ServeOptions, WorkerPart } from './serve-options.ts'
 import { boundExit } from './signals.ts'
 import { catchStrays, loadFirst, QUIET_MS, reportStart } from './start.ts'
 import { openHanded } from './succession/handed.ts'
@@ -19,15 +19,23 @@ import { createOthers } from './worker-others.ts'
 const INDEX = 'SALLYPORT_WORKER'
 const PSEUDONYM = 'SALLYPORT_PSEUDONYM'
 const TERMINAL = 'SALLYPORT_TERMINAL'
+const PATIENT = 'SALLYPORT_PATIENT'
 
 /** Which worker a process is, as its supervisor says, and whether what it writes to the supervisor is read at a terminal. */
-export type WorkerRole = Pick<WorkerPart, 'index' | 'pseudonym'> & Pick<Io, 'terminal'>
+export type WorkerRole = Pick<WorkerPart, 'index' | 'pseudonym'> &
+  Pick<Io, 'terminal'> &
+  Pick<ServeOptions, 'isPatient'>
 
 /** The role in the words of the environment; the other half of `readWorkerRole`. */
 export function workerEnvironment(role: WorkerRole): Readonly<Record<string, string>> {
   const { stdout, stderr } = role.terminal
   const terminal = `${stdout ? 'stdout ' : ''}${stderr ? 'stderr' : ''}`
-  return { [INDEX]: `${role.index}`, [PSEUDONYM]: role.pseudonym, [TERMINAL]: terminal }
+  return {
+    [INDEX]: `${role.index}`,
+    [PSEUDONYM]: role.pseudonym,
+    [TERMINAL]: terminal,
+    [PATIENT]: role.isPatient === true ? '1' : '',
+  }
 }
 
 /** The role that a supervisor gave this process, or null for a process that has none: then it is no worker. */
@@ -36,7 +44,12 @@ export function readWorkerRole(io: Pick<Io, 'env'>): WorkerRole | null {
   const pseudonym = io.env(PSEUDONYM)
   if (process.send === undefined || !Number.isInteger(index) || pseudonym === undefined) return null
   const terminal = io.env(TERMINAL) ?? ''
-  return { index, pseudonym, terminal: { stdout: terminal.includes('stdout'), stderr: terminal.includes('stderr') } }
+  return {
+    index,
+    pseudonym,
+    terminal: { stdout: terminal.includes('stdout'), stderr: terminal.includes('stderr') },
+    isPatient: io.env(PATIENT) === '1',
+  }
 }
 
 /**
@@ -66,6 +79,7 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
       checkApart: checkInThread,
       makeDraft: draftInThread,
       quietMs: QUIET_MS,
+      isPatient: role.isPatient ?? false,
     })
   }
   let server: RunningServer

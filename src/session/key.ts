@@ -1,7 +1,7 @@
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import { UNWRITABLE_HINT } from './store.ts'
+import { fileFailed } from './disk.ts'
 
 const KEY_BYTES = 32
 
@@ -25,14 +25,11 @@ export function openKey(path: string, ports: Pick<Ports, 'random'>): Uint8Array<
       const theirs = readKey(path)
       if (theirs === null) throw error
       return theirs
-    } finally {
-      rmSync(draft, { force: true })
     }
   } catch (error) {
-    throw new GateError('session.store', `the key file ${path} cannot be made`, {
-      cause: error,
-      hint: UNWRITABLE_HINT,
-    })
+    throw fileFailed(`the key file ${path} cannot be made`, path, error)
+  } finally {
+    rmSync(draft, { force: true })
   }
 }
 
@@ -48,7 +45,7 @@ export function writeKey(path: string, key: Uint8Array): void {
 
 /** Writes a key to an empty file, by its descriptor. */
 export function fillKey(file: number, key: Uint8Array): void {
-  writeSync(file, `${Buffer.from(key).toString('base64url')}\n`)
+  writeFileSync(file, `${Buffer.from(key).toString('base64url')}\n`)
   fsyncSync(file)
 }
 

@@ -4,10 +4,6 @@ import type { Pace, Spent } from '../base/rate.ts'
 import type { EndedMatch } from './ended.ts'
 import type { OnceKind } from './session.ts'
 
-/** What mends a folder in which neither a database nor its key can be made. */
-export const UNWRITABLE_HINT =
-  'its folder has to exist and be writable by the user that runs Sallyport; or name another in [sessions]: store = "sqlite:/data/sallyport.db"'
-
 /** A sign-in as it is stored. `identity` is JSON; `secrets` is sealed. */
 export interface StoredSession {
   readonly id: string
@@ -321,6 +317,8 @@ export interface SessionStore extends AuditStore {
    * again and again.
    */
   readonly onWritten: ((listener: () => void) => WriteWatch) | null
+  /** Throws where the last that was to be written found no room, and there still is none; absent where that cannot be told. */
+  tryRoom?(): MaybePromise<void>
   close(): MaybePromise<void>
 }
 

@@ -102,6 +102,7 @@ const RANKS: readonly (readonly Room[])[] = [
           ban: 'how a session is carried, sealed or vouched for does not depend on where it is kept',
         },
         { parts: ['store.ts'], ban: 'the contract of stores says nothing of any of them' },
+        { parts: ['disk.ts'], ban: 'what a disk says depends on nothing that is kept there' },
         { parts: ['key.ts', 'key-fit.ts', 'rows.ts'], ban: 'all stores share these' },
         {
           parts: ['grants'],

@@ -42,7 +42,10 @@ export function sourcesOf(
     unready: () =>
       findUnready({
         isDraining,
-        readStore: () => sessions.peekOnce('ticket', randomToken(ports.random)),
+        async readStore() {
+          await sessions.peekOnce('ticket', randomToken(ports.random))
+          await sessions.lookForRoom()
+        },
         certificates: () => (first.snapshot.config.tls === null || tls()?.acme != null ? null : certificates()),
         now: ports.now,
       }),

@@ -30,7 +30,13 @@ export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): 
   const status = statusOf(manager, configPath)
   let server: RunningServer
   try {
-    server = startHere(configPath, io, { logs, loaded, handed, onRead: status.note })
+    server = startHere(configPath, io, {
+      logs,
+      loaded,
+      handed,
+      onRead: status.note,
+      isPatient: !isSuccessor(io.env),
+    })
   } catch (error) {
     reportStart(error, io)
     return 1

@@ -1,11 +1,12 @@
 import { inTime } from '../../base/in-time.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { ServerCertificate } from '../../config/types/tls.ts'
+import { isOfFullDisk } from '../../session/disk.ts'
 
 /** What has to be well for requests to be taken. */
 export interface ReadinessTools {
   isDraining(): boolean
-  /** Reads anything from the session store; throws where that cannot be done. */
+  /** Reads anything from the session store; throws where that cannot be done, or there is no room to write to it. */
   readStore(): MaybePromise<unknown>
   /** What HTTPS is served with; null where it is not, or where an authority gives certificates. */
   certificates(): readonly ServerCertificate[] | null
@@ -30,7 +31,8 @@ export async function findUnready({
   if (isDraining()) return 'draining'
   try {
     if ((await inTime(readStore(), STORE_MS, LATE)) === LATE) return 'session store: does not answer'
-  } catch {
+  } catch (error) {
+    if (isOfFullDisk(error)) return 'session store: its disk is full'
     return 'session store: cannot be read, and the log says why'
   }
   const served = certificates()

@@ -3,7 +3,8 @@ import { closeSync, existsSync, fchmodSync, openSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import { type SessionStore, UNWRITABLE_HINT } from '../store.ts'
+import { fileFailed } from '../disk.ts'
+import type { SessionStore } from '../store.ts'
 import { ATTEMPT_MS } from './busy.ts'
 import { type Checkpoints, createCheckpoints } from './checkpoints.ts'
 import { type Companions, companionsOf, fileAt, hasLogBeside, renameDatabase, setAsideLog } from './companion-files.ts'
@@ -187,8 +188,5 @@ function keepCopy(database: Database, to: string): void {
 
 function openFailed(path: string, error: unknown): GateError {
   if (error instanceof GateError) return error
-  return new GateError('session.store', `the session database ${path} cannot be opened`, {
-    cause: error,
-    hint: UNWRITABLE_HINT,
-  })
+  return fileFailed(`the session database ${path} cannot be opened`, path, error)
 }

@@ -3,6 +3,7 @@ import { errorFacts, GateError } from '../../base/errors.ts'
 import { showsInFolder, watchFolder } from '../../base/folder-watch.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
+import { fileFailed, isOfFullDisk, mayMend } from '../disk.ts'
 import type { SessionStore } from '../store.ts'
 import { isLocked } from './busy.ts'
 import { fileAt, setAsideOwn } from './companion-files.ts'
@@ -12,6 +13,7 @@ import {
   leaveOverwritten,
   MEMORY,
   moveAside,
+  type OpenDatabase,
   type OpenFile,
   openFirst,
   openLocked,
@@ -25,9 +27,16 @@ const REPLACING_TIMEOUT_MS = 2
 /** Looks at the log come by so many calls too: work that lets no timer run writes to it all the same. */
 const CALLS_BETWEEN_LOOKS = 256
 
+/** Under which name something is written that shows that there is room again. */
+const ROOM = 'room'
+
 export interface StoreOptions {
   readonly onReplaced?: ((store: SessionStore) => void) | undefined
   readonly makeDraft?: MakeDraft | undefined
+  /** Looks at a database that was just opened, before anything is asked of it; throws where it is not to be used. */
+  readonly admit?: ((store: SessionStore) => void) | undefined
+  /** Whether a database is awaited that cannot be opened now, for a disk that is full or broken; until then every call throws. */
+  readonly isPatient?: boolean | undefined
 }
 
 /**
@@ -38,60 +47,110 @@ export interface StoreOptions {
  * starts, what it left beside it is set aside (name + `.replaced-TIME`) and never played on the new one. A copy of a file of an
  * older layout is kept (name + `.layout-N`). `onReplaced` sees the store that took another's place; by `makeDraft` all of a file is
  * looked at that somebody copied over it, which takes its time.
- * Throws `session.store` for a newer layout, a folder that is missing or a file that cannot be written.
+ * Throws `session.store` for a newer layout, a folder that is missing or a file that cannot be written. Where it is patient, what
+ * `mayMend` says it waits for.
  */
 export function openSqliteStore(
   path: string,
   ports: Pick<Ports, 'now' | 'log'>,
-  { onReplaced, makeDraft = draftHere }: StoreOptions = {},
+  { onReplaced, makeDraft = draftHere, admit, isPatient = false }: StoreOptions = {},
 ): SessionStore {
-  let open = openFirst(path, ports)
+  /** Why it cannot be opened, as was last told; null where it can. */
+  let told: string | null = null
+  let cause: unknown
+  let open = first()
+  let isFull = false
   let isAnother = false
-  let isTold = false
   let isClosed = false
   let closing: MaybePromise<void>
   let calls = 0
   const overwritten = createOverwritten(path, {
     ports,
     makeDraft,
-    isOpen: file => open.file === file && !isClosed,
+    isOpen: file => open?.file === file && !isClosed,
     reopen: prepare => reopen(OVERWRITTEN, prepare),
   })
+
+  function first(): OpenDatabase | null {
+    try {
+      return admitted(openFirst(path, ports))
+    } catch (error) {
+      if (!isPatient || !mayMend(error, path)) throw error
+      tellClosed('The session database cannot be opened: nobody can sign in until it is, and it is tried again', error)
+      return null
+    }
+  }
+
+  /** Not for one in another's place: whoever is told of that looks at it. */
+  function admitted(opened: OpenDatabase): OpenDatabase {
+    try {
+      admit?.(opened.store)
+      return opened
+    } catch (error) {
+      void closeDatabase(opened, null)
+      throw error
+    }
+  }
+
+  /** Once for each reason, however often it is tried. */
+  function tellClosed(what: string, error: unknown): void {
+    cause = error
+    const facts = errorFacts(error)
+    const why = JSON.stringify(facts)
+    if (why !== told) ports.log.error(what, { path, ...facts })
+    told = why
+  }
+
+  /** What could not be opened at the start is opened once that can be done. */
+  function openLate(): void {
+    try {
+      const opened = openLocked(path, ports, REPLACING_TIMEOUT_MS, () => true)
+      if (opened === null) return
+      open = admitted(opened)
+      isAnother = true
+      told = null
+      ports.log.info('The session database is open', { path })
+    } catch (error) {
+      if (!isLocked(error)) tellClosed('The session database still cannot be opened', error)
+    }
+  }
 
   /** Whatever is at the path now takes the place of what is open. Where that fails, it is said once and tried again later. */
   function reopen(why: string, prepare: () => boolean): void {
     try {
       const next = openLocked(path, ports, REPLACING_TIMEOUT_MS, prepare)
       if (next === null) return
-      void closeDatabase(open, overwritten.reading)
+      if (open !== null) void closeDatabase(open, overwritten.reading)
       open = next
       isAnother = true
-      isTold = false
+      told = null
       overwritten.forget()
       ports.log.error(why, { path })
       onReplaced?.(open.store)
     } catch (error) {
       if (isLocked(error)) return
-      if (!isTold) ports.log.error('The session database is lost, and no new one can be begun', errorFacts(error))
-      isTold = true
+      tellClosed('The session database is lost, and no new one can be begun', error)
     }
   }
 
   function failed(error: unknown): never {
-    if (mayBeOverwritten(error) && open.file !== null && !isClosed) {
-      if (isOverwritten(open.file)) withdraw()
-      else if (isDamaged(error)) mend(open.file)
+    const file = open?.file ?? null
+    if (open !== null && mayBeOverwritten(error) && file !== null && !isClosed) {
+      if (isOverwritten(file)) withdraw()
+      else if (isDamaged(error)) mend(open.database, file)
     }
-    throw error
+    if (!isOfFullDisk(error)) throw error
+    isFull = true
+    throw fileFailed(`the session database ${path} cannot be written`, path, error, 5)
   }
 
-  function mend({ identity }: OpenFile): void {
+  function mend(database: OpenDatabase['database'], { identity }: OpenFile): void {
     reopen('The session database was damaged while in use; everyone has to sign in again', () => {
       // Another process may have moved it aside already: what lies there now is not what is damaged.
       if (fileAt(path) !== identity) return true
       // Somebody wrote the same content to it a moment ago: what was read meanwhile is forgotten, and nothing is lost.
-      open.database.run('PRAGMA shrink_memory')
-      if (isWhole(open.database)) return false
+      database.run('PRAGMA shrink_memory')
+      if (isWhole(database)) return false
       moveAside(path, ports)
       return true
     })
@@ -111,7 +170,8 @@ export function openSqliteStore(
 
   /** Looks whether the file is still there, and still ours; takes its log in where it is time to. */
   function watch(): void {
-    const { file } = open
+    if (open === null && !isClosed) openLate()
+    const file = open?.file ?? null
     if (file === null || isClosed) return
     if (fileAt(path) !== file.identity) {
       reopen('The session database was removed or replaced; who is not in the new one has to sign in again', () => {
@@ -136,6 +196,7 @@ export function openSqliteStore(
 
   function run<T>(act: (store: SessionStore) => MaybePromise<T>): MaybePromise<T> {
     if (overwritten.isNoticed) throw notWhole(path)
+    if (open === null) throw notOpen(path, cause)
     try {
       calls++
       if (calls % CALLS_BETWEEN_LOOKS === 0 && open.file !== null && !isClosed) tend(open.file)
@@ -170,9 +231,16 @@ export function openSqliteStore(
         close: folder.close,
       }
     },
+    async tryRoom() {
+      if (!isFull) return
+      const before = await run(store => store.readShared(ROOM))
+      await run(store => store.replaceShared(ROOM, before, `${ports.now()}`))
+      isFull = false
+    },
     close() {
       if (isClosed) return closing
       isClosed = true
+      if (open === null) return
       try {
         if (open.file !== null && isOverwritten(open.file)) leaveOverwritten(path, open.file, ports)
       } finally {
@@ -186,6 +254,14 @@ export function openSqliteStore(
 /** A page of another database, or none where one was. */
 function mayBeOverwritten(error: unknown): boolean {
   return isDamaged(error) || (error instanceof Error && 'code' in error && error.code === 'SQLITE_IOERR_SHORT_READ')
+}
+
+function notOpen(path: string, cause: unknown): GateError {
+  return new GateError('session.store', `the session database ${path} is not open yet`, {
+    cause,
+    hint: 'the log says why it cannot be opened; it is tried again each second',
+    retryAfterS: 5,
+  })
 }
 
 function notWhole(path: string): GateError {

@@ -1,10 +1,12 @@
 import { Database } from 'bun:sqlite'
-import { describe, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startSaying } from '../../kit/applications/answering.ts'
 import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually } from '../../kit/gate.ts'
+import { whereThereIs } from '../../kit/needs.ts'
 import { oneHost, siteAt } from '../../kit/one-host.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
@@ -12,6 +14,8 @@ import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
 import { runToEnd } from '../../kit/programs/ended.ts'
 import { mayMount, mountSmall } from '../../kit/programs/mount.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
+import { fetchFrom } from '../../kit/requests.ts'
+import { routeSaying } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
 const provider = keep(await startProviderFor(['ada', 'bob', 'cleo', 'dan'].map(sub => ({ sub, name: sub }))))
@@ -128,30 +132,150 @@ test('a database of a newer version is a clear refusal, and is left as it was', 
   expect(statSync(path).mtimeMs).toBe(before)
 }, 30_000)
 
-describe.skipIf(!mayMount())('a disk', () => {
+/** The compiled binary with its database on a disk, a public route, and an admin listener. */
+async function openOn(
+  disk: string,
+  folder: string,
+  { port, server = '', sessions = '' }: { readonly port: number; readonly server?: string; readonly sessions?: string },
+) {
+  const admin = await freePort()
+  const child = await startChild({
+    command: [await compiledBinary()],
+    folder,
+    port,
+    toml: `admin = "127.0.0.1:${admin}"
+${server}
+${oneHost(provider, port, upstream, `store = "sqlite:${join(disk, 's.db')}"\n${sessions}`)}
+${routeSaying('open to all', 'open.localhost', 'allow = "public"')}`,
+  })
+  return {
+    ...child,
+    site: siteAt(port),
+    /** What the public route says. */
+    open: async () => (await fetchFrom(child, '/', { host: 'open.localhost' })).text(),
+    ready: async () => {
+      const answer = await fetch(`http://127.0.0.1:${admin}/readyz`)
+      return [answer.status, await answer.text()]
+    },
+  }
+}
+
+/** Takes all of the room on a small disk; answers what gives it back. */
+function fill(disk: string): () => void {
+  const filler = join(disk, 'filler')
+  expect(() => writeFileSync(filler, Buffer.alloc(4 << 20))).toThrow()
+  return () => rmSync(filler)
+}
+
+const here = whereThereIs(mayMount(), 'a user who may mount')
+
+here.describe('a disk', () => {
   test('that is full leaves everyone signed in, refuses sign-ins with a word, and heals', async () => {
     using folder = temporaryFolder()
     using _disk = mountSmall(folder.path, 'size=2m')
-    await using gate = await openGate(folder.path, 'cache = 1')
+    await using gate = await openOn(folder.path, folder.path, { port: await freePort(), sessions: 'cache = 1' })
     const ada = await comeIn(gate.site, 'ada')
     const bob = await comeIn(gate.site, 'bob')
-    const filler = join(folder.path, 'filler')
-    expect(() => writeFileSync(filler, Buffer.alloc(4 << 20))).toThrow()
+    const free = fill(folder.path)
     expectUnavailable(await browserFor(gate.site).open(gate.site))
     for (const browser of [ada, bob, ada]) expect(await statusFor(browser, gate.site)).toBe(200)
-    rmSync(filler)
+    expect(gate.output()).toContain('SQLITE_FULL')
+    expect(gate.output()).toContain('make room on the disk of')
+    expect(await gate.open()).toBe('open to all')
+    expect(await gate.ready()).toEqual([503, 'session store: its disk is full\n'])
+    free()
+    expect(await gate.ready()).toEqual([200, 'ready\n'])
     await comeIn(gate.site, 'cleo')
     expect(await statusFor(ada, gate.site)).toBe(200)
   }, 30_000)
 
-  test('that is read-only is a clear refusal at start', async () => {
+  test.each([
+    ['', 'one process'],
+    ['workers = 2', ''],
+  ])(
+    'that is full at the first start keeps nobody from public routes, and heals (%s%s)',
+    async server => {
+      using folder = temporaryFolder()
+      using disk = temporaryFolder()
+      using _mounted = mountSmall(disk.path, 'size=2m,mode=755')
+      const free = fill(disk.path)
+      await using gate = await openOn(disk.path, folder.path, { port: await freePort(), server })
+      expect(await gate.open()).toBe('open to all')
+      expectUnavailable(await browserFor(gate.site).open(gate.site))
+      expect(await gate.ready()).toEqual([503, expect.stringContaining('session store: its disk is full')])
+      const told = gate
+        .output()
+        .split('\n')
+        .filter(line => line.includes('cannot be opened'))
+      expect(told.join()).toContain('SQLITE_FULL')
+      expect(told.join()).toContain('make room on the disk of')
+      expect(readdirSync(disk.path).filter(name => name.endsWith('.new'))).toEqual([])
+      free()
+      await eventually(async () => (await gate.ready())[0] === 200, 'it is ready')
+      await comeIn(gate.site, 'ada')
+      expect(await gate.open()).toBe('open to all')
+      expect(gate.output()).toContain('The session database is open')
+    },
+    60_000,
+  )
+
+  test.each([
+    ['is full', fill],
+    [
+      'is read-only',
+      (disk: string) => {
+        expect(Bun.spawnSync(['mount', '-o', 'remount,ro', disk]).success).toBe(true)
+        return () => expect(Bun.spawnSync(['mount', '-o', 'remount,rw', disk]).success).toBe(true)
+      },
+    ],
+  ])(
+    'that %s when a gate starts again keeps who is signed in waiting, and nobody out for good',
+    async (_what, spoil) => {
+      using folder = temporaryFolder()
+      using disk = temporaryFolder()
+      using _mounted = mountSmall(disk.path, 'size=2m,mode=755')
+      const port = await freePort()
+      const first = await openOn(disk.path, folder.path, { port })
+      const ada = await comeIn(first.site, 'ada')
+      first.process.kill('SIGTERM')
+      await first.process.exited
+      const mend = spoil(disk.path)
+      await using gate = await openOn(disk.path, folder.path, { port })
+      expect(await gate.open()).toBe('open to all')
+      expect(await statusFor(ada, gate.site)).toBe(503)
+      expectUnavailable(await browserFor(gate.site).open(gate.site))
+      expect((await gate.ready())[0]).toBe(503)
+      expect(gate.output()).toContain('cannot be opened')
+      const config = join(folder.path, 'routes.toml')
+      const command = await runToEnd([await compiledBinary(), 'sessions', 'list', '--config', config])
+      expect([command.code, command.stderr]).toEqual([1, expect.stringContaining('cannot be opened')])
+      mend()
+      await eventually(async () => (await gate.ready())[0] === 200, 'it is ready')
+      expect(await statusFor(ada, gate.site)).toBe(200)
+      await comeIn(gate.site, 'bob')
+    },
+    60_000,
+  )
+
+  test('that is full keeps a gate from taking over from one that has its database open', async () => {
     using folder = temporaryFolder()
     using disk = temporaryFolder()
-    using _mounted = mountSmall(disk.path, 'size=2m')
-    const first = await openGate(disk.path)
-    await comeIn(first.site, 'ada')
-    await first[Symbol.asyncDispose]()
-    expect(Bun.spawnSync(['mount', '-o', 'remount,ro', disk.path]).success).toBe(true)
+    using _mounted = mountSmall(disk.path, 'size=2m,mode=755')
+    await using gate = await openOn(disk.path, folder.path, { port: await freePort() })
+    const ada = await comeIn(gate.site, 'ada')
+    const free = fill(disk.path)
+    gate.process.kill('SIGUSR2')
+    await eventually(() => gate.output().includes('cannot start'), 'the next one says why it does not start')
+    expect(await statusFor(ada, gate.site)).toBe(200)
+    expect(gate.process.exitCode).toBeNull()
+    free()
+    await comeIn(gate.site, 'bob')
+  }, 30_000)
+
+  test('that is read-only, with no database yet, is a clear refusal at start', async () => {
+    using folder = temporaryFolder()
+    using disk = temporaryFolder()
+    using _mounted = mountSmall(disk.path, 'size=2m,ro')
     const { code, words } = await refusal(folder.path, join(disk.path, 's.db'))
     expect(code).toBe(1)
     expect(words).toContain('cannot be opened')
