@@ -1,6 +1,8 @@
 /** What is asked of somebody else, beyond the address. Nobody waits for ever, and no answer is longer than `maxBytes` (a megabyte if absent). */
 export interface Asking
   extends Omit<BunFetchRequestInit, 'decompress' | 'proxy' | 'redirect' | 'signal' | 'timeout' | 'verbose'> {
+  /** The proxy that the file names (`outgoing.ts`); absent: none. */
+  readonly proxy?: { readonly url: string; readonly headers?: Readonly<Record<string, string>> }
   readonly signal: AbortSignal
   readonly maxBytes?: number
 }
@@ -22,6 +24,9 @@ export interface Answered {
 /** Asks something of an address: `Ports.ask`. */
 export type Ask = (address: string, init: Asking) => Promise<Answered>
 
+/** By which proxy an address is asked; null: by none. */
+export type ProxyFor = (address: string) => string | null
+
 /** Why a body is not read: a predicate of "the answer". */
 export class UnreadError extends Error {
   override readonly name = 'UnreadError'
@@ -33,13 +38,13 @@ const MOST_BYTES = 1024 * 1024
  * An Ask by a fetch.
  *
  * Bun 1.4.5 inflates an answer on a thread of its own, whoever reads it, and after the reader is gone: 2.4 kB of Brotli become gigabytes of
- * memory. So nothing is inflated, no coding is offered, and what comes in one is not read. No redirect is followed, and no proxy used.
+ * memory. So nothing is inflated, no coding is offered, and what comes in one is not read. No redirect is followed, and no proxy used that is not named for it.
  */
 export function askBy(fetch: (address: string, init: BunFetchRequestInit) => Promise<Response>): Ask {
-  return async (address, { maxBytes = MOST_BYTES, ...init }) => {
+  return async (address, { maxBytes = MOST_BYTES, proxy, ...init }) => {
     const headers = new Headers(init.headers)
     headers.set('accept-encoding', 'identity')
-    const own = { headers, decompress: false, redirect: 'manual', proxy: false } as const
+    const own = { headers, decompress: false, redirect: 'manual', proxy: proxy ?? false } as const
     return answeredBy(await fetch(address, { ...init, ...own }), maxBytes, init.signal)
   }
 }

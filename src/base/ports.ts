@@ -1,4 +1,4 @@
-import type { Ask } from './ask.ts'
+import type { Ask, ProxyFor } from './ask.ts'
 import type { Facts } from './errors.ts'
 
 /**
@@ -38,6 +38,8 @@ export interface Ports {
   forward(address: string, init: BunFetchRequestInit): Promise<Response>
   /** For all that is asked on our own account: nothing of an answer is inflated, and its length is bounded (`ask.ts`). */
   readonly ask: Ask
+  /** By which proxy `ask` goes; absent: by none. */
+  readonly proxyFor?: ProxyFor
   /** All addresses of a host's name, as this machine resolves it; throws what the platform throws where there are none. */
   resolve(host: string): Promise<readonly string[]>
   /** The file as UTF-8 text; throws what the platform throws. */

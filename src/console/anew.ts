@@ -8,6 +8,15 @@ export const REQUEST_LIMIT = { name: 'BUN_CONFIG_MAX_HTTP_REQUESTS', value: '655
 /** What makes Bun's fetch go through a proxy of its own: upstreams are reached directly. */
 const PROXY_VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']
 
+/** Under which name a program that was started anew is told which of them there were: it says so where the file names no proxy. */
+const LEFT_OUT = 'SALLYPORT_PROXY_VARIABLES'
+
+/** The variables by which other programs would know a proxy, by name; in the environment, or left out of it at the start. */
+export function proxyVariables(env: (name: string) => string | undefined): readonly string[] {
+  const left = (env(LEFT_OUT) ?? '').split(' ').filter(name => PROXY_VARIABLES.includes(name))
+  return [...new Set([...PROXY_VARIABLES.filter(name => env(name)), ...left])]
+}
+
 /**
  * Whether the environment is as a server needs it: with Bun's limit on simultaneous fetches lifted, and without its proxy variables.
  *
@@ -47,7 +56,9 @@ export function ownCommand(): readonly string[] {
 
 /** The environment for starting this program once more, with Bun's limit on simultaneous fetches lifted. */
 export function ownEnvironment(): Readonly<Record<string, string | undefined>> {
-  const environment = { [REQUEST_LIMIT.name]: REQUEST_LIMIT.value, ...process.env }
+  const environment: Record<string, string | undefined> = { [REQUEST_LIMIT.name]: REQUEST_LIMIT.value, ...process.env }
+  const found = proxyVariables(name => process.env[name])
+  if (found.length > 0) environment[LEFT_OUT] = found.join(' ')
   for (const name of PROXY_VARIABLES) delete environment[name]
   return environment
 }

@@ -1,5 +1,6 @@
 import { type Answered, UnreadError } from '../base/ask.ts'
 import { GateError } from '../base/errors.ts'
+import { hintForProxy, ProxyError } from '../base/outgoing.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
@@ -18,7 +19,7 @@ export interface WireLimits {
 export const DEFAULT_WIRE_LIMITS: WireLimits = Object.freeze({ timeoutMs: 5_000, maxBytes: 1024 * 1024 })
 
 /** A request to a provider whose answer is already complete, so that nothing later can hang or swell. */
-export type ProviderFetch = (address: string, init?: BunFetchRequestInit) => Promise<Response>
+export type ProviderFetch = (address: string, init?: Omit<BunFetchRequestInit, 'proxy'>) => Promise<Response>
 
 /** Of a provider, what says how it is reached. */
 export interface Reach extends Pick<ProviderConfig, 'internalUrl' | 'ca'> {
@@ -47,7 +48,7 @@ const BODILESS = new Set([204, 205, 304])
  * answer, not an error.
  */
 export function createProviderFetch(
-  ports: Pick<Ports, 'ask' | 'resolve'>,
+  ports: Pick<Ports, 'ask' | 'resolve' | 'proxyFor'>,
   limits: WireLimits,
   reach: Reach,
 ): ProviderFetch {
@@ -79,10 +80,13 @@ export function createProviderFetch(
         : signal.aborted
           ? `did not answer within ${limits.timeoutMs} ms`
           : 'cannot be reached'
+      const proxy = ports.proxyFor?.(address) ?? null
+      const way = proxy === null ? '' : ` through the proxy ${proxy}`
+      const proxyHint = thrown instanceof ProxyError ? hintForProxy(thrown) : null
       const isInternal = reach.internalUrl !== null && URL.parse(address)?.origin === reach.internalUrl
       const where = `${shownAddress(address, 'program')}${isInternal ? ' (internal_url)' : ''}`
-      throw new GateError('provider.down', `${where} ${what}`, {
-        hint: isUnread ? UNREAD_HINT : hintForUnreached(address, thrown, isInternal),
+      throw new GateError('provider.down', `${where} ${what}${way}`, {
+        hint: proxyHint ?? (isUnread ? UNREAD_HINT : hintForUnreached(address, thrown, isInternal)),
         facts: { address: shownAddress(address, 'program') },
         cause: bareError(thrown),
         retryAfterS: 5,

@@ -14,7 +14,7 @@ import type { ProviderClient, ProviderPool } from './provider.ts'
  * Discovery and keys belong to an issuer and the way to it, whoever asks: a reload that changes a secret or a scope keeps them.
  */
 export function createProviderPool(
-  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'>,
+  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'proxyFor' | 'log' | 'readText'>,
   limits: WireLimits = DEFAULT_WIRE_LIMITS,
 ): ProviderPool {
   const issuers = new Map<string, Issuer>()

@@ -19,7 +19,7 @@ export function isUnreached(thrown: unknown): boolean {
   return isUnconnected(thrown) || NOBODY.test(code) || UNTRUSTED.test(code)
 }
 
-const NOBODY = /^(?:ENOTFOUND|EAI_AGAIN|ENODATA|EPROTO|CERT_HAS_EXPIRED|ERR_TLS_CERT_ALTNAME_INVALID)$/
+const NOBODY = /^(?:ERR_PROXY_TUNNEL|ENOTFOUND|EAI_AGAIN|ENODATA|EPROTO|CERT_HAS_EXPIRED|ERR_TLS_CERT_ALTNAME_INVALID)$/
 
 /** How an address that did not answer can be mended, by the code of the platform's error and by whose address it is. */
 export function hintForUnreached(address: string, thrown: unknown, isInternal: boolean): string {

@@ -21,7 +21,7 @@ export interface Place {
   readonly serverName: string | null
 }
 
-type WayPorts = Pick<Ports, 'ask' | 'resolve'>
+type WayPorts = Pick<Ports, 'ask' | 'resolve' | 'proxyFor'>
 
 const MOST_ADDRESSES = 3
 /** How long it counts whether an issuer is inside. */
@@ -82,10 +82,14 @@ export type FindPlaces = (address: string, timeoutMs: number) => Promise<readonl
  * discovery document comes from the internet, an endpoint at any origin that is not the issuer's or in the file has to be of the internet
  * too, at each question; what was looked at is what is dialled, so that a name that changes meanwhile leads nowhere.
  *
+ * A name that goes by an outgoing proxy is not looked at: where that may connect to is for the proxy to say.
+ *
  * Throws `provider.discovery` for what leads elsewhere, `provider.down` for a name without an address.
  */
 export function findPlacesBy(ways: Ways, ca: string | null, ports: WayPorts): FindPlaces {
   let known: { readonly untilMs: number; readonly isInside: Promise<boolean> } | null = null
+
+  const isByProxy = (address: string) => (ports.proxyFor?.(address) ?? null) !== null
 
   function isInside(): Promise<boolean> {
     if (known === null || known.untilMs <= performance.now()) {
@@ -99,6 +103,8 @@ export function findPlacesBy(ways: Ways, ca: string | null, ports: WayPorts): Fi
     if (hasCredentials(url)) throw leadsElsewhere(url, 'has a user or a password in it')
     if (ways.origins.has(url.origin)) return [asItIs(address)]
     const fixed = fixedAddress(url.hostname)
+    // A name that a proxy is asked for is the proxy's to look up: this machine may know no name outside, or another address for it.
+    if (fixed === null && isByProxy(address)) return [asItIs(address)]
     const ips = fixed === null ? await resolveWithin(ports, url.hostname, timeoutMs) : [fixed]
     if (ips.length === 0) throw withoutAddress(address)
     // One that is not is enough: who mixes them means to lead somewhere else.
@@ -123,7 +129,7 @@ async function isHomeInside(home: string, ca: string | null, ports: WayPorts): P
   const url = new URL(home)
   const fixed = fixedAddress(url.hostname)
   if (fixed !== null) return !isPublicAddress(fixed)
-  if (url.protocol !== 'https:') return false
+  if (url.protocol !== 'https:' || (ports.proxyFor?.(home) ?? null) !== null) return false
   const found = await resolveWithin(ports, url.hostname, HOME_MS)
   const inside = found.filter(ip => canonicalAddress(ip) !== null && !isPublicAddress(ip))
   const answers = placesAt(url, inside).map(async ({ address }) => {

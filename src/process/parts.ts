@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { randomToken } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
+import { throughProxy } from '../base/outgoing.ts'
 import type { Ports } from '../base/ports.ts'
 import { createSparingLog } from '../base/sparing-log.ts'
 import { loadConfig } from '../config/load.ts'
@@ -75,18 +76,20 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const upstreams = createUpstreamPool(ports)
   const { first, load, check, stopLoading } = readFile(options, upstreams)
   const { config } = first.snapshot
+  // Applications are asked by `ports`, and everybody else by these.
+  const outgoing = throughProxy(ports, () => live.current.config.server.outgoing)
   const metrics = createMetrics()
   // Nothing is measured that nobody can ask for.
   const meters = config.server.admin === null ? null : openMeters()
   meters?.retain(first.snapshot)
   const exporter = createExporter({
-    ports,
+    ports: outgoing,
     config: () => live.current.config.telemetry,
     version: versionText(),
     instance: makePseudonym(ports),
   })
   const tracer = createTracer(exporter, { ...ports, tick: () => performance.now() })
-  const providers = createProviderPool({ ...ports, ask: tracer.watch(ports.ask) })
+  const providers = createProviderPool({ ...outgoing, ask: tracer.watch(outgoing.ask) })
   const pool = meters === null ? providers : meters.providers.watch(providers)
   const live = createLive({
     initial: first.snapshot,
@@ -155,7 +158,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     config: () => inForce().tls?.acme ?? null,
     store,
     sealer,
-    ports,
+    ports: outgoing,
     onChange: () => listening().fronts.useCertificates(certificates()),
     timers: options.acmeTimers,
   })
@@ -183,7 +186,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     tracer,
     portal: createPortal({
       ...signIn,
-      ports: asked,
+      ports: { ...asked, ask: outgoing.ask },
       audit,
       trail: {
         store,
@@ -228,6 +231,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   return {
     first,
     live,
+    outgoing,
     fileState,
     started: following.started,
     upstreams,

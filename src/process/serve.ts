@@ -1,6 +1,7 @@
 import type { Log } from '../base/ports.ts'
 import type { Config } from '../config/types/config.ts'
 import type { ListenAddress } from '../config/types/server.ts'
+import { proxyVariables } from '../console/anew.ts'
 import { versionNumber } from '../console/version.ts'
 import { GOING_AWAY } from '../proxy/websocket/close-codes.ts'
 import { watchExpiry } from '../server/acme/expiry.ts'
@@ -63,7 +64,8 @@ export function startServer(options: ServeOptions): RunningServer {
     onChange: (next, previous) => takeOver(next, previous, { parts, fronts, recheck, options }),
     watched: watching.state,
   }
-  tellOf(config, options)
+  tellOf(config, parts, options)
+  tellUnusedProxy(config, options)
   return {
     addresses: fronts.addresses,
     secureAddresses: fronts.secureAddresses,
@@ -223,12 +225,22 @@ function takeOver(
   recheck.takeOver(snapshot)
   spareMemory(snapshot.routes.length)
   tellTakenOver(fileLogOf(options), parts.fileAudit, { config, warnings }, previous.config, parts.started)
-  tellOf(config, options)
+  tellOf(config, parts, options)
 }
 
 /** What has to be asked for before it can be told: by one process of several. */
-function tellOf(config: Config, { worker, ports }: ServeOptions): void {
-  if (worker === undefined || worker.index === 1) tellUnstated(config, ports, ports.log)
+function tellOf(config: Config, { outgoing }: Parts, { worker, ports }: ServeOptions): void {
+  if (worker === undefined || worker.index === 1) tellUnstated(config, outgoing, ports.log)
+}
+
+/** What other programs would go by does nothing here: whoever set it would wonder why nobody can sign in. */
+function tellUnusedProxy({ server }: Config, options: ServeOptions): void {
+  const variables = proxyVariables(options.ports.env)
+  if (server.outgoing !== null || variables.length === 0) return
+  fileLogOf(options).warn('The environment names an outgoing proxy, which is not used', {
+    variables: variables.join(', '),
+    hint: 'for providers, certificates, traces and webhooks write outgoing = { proxy = "http://HOST:PORT" } into [server]',
+  })
 }
 
 function fileLogOf({ worker, ports }: ServeOptions): Log {

@@ -9,7 +9,11 @@ import { askedOfProvider } from '../policy/stated.ts'
  * Says which rules ask for what a provider does not list, by asking for its discovery document: once for each start and each file that is
  * taken over, and only where a rule asks for such a thing. A provider that does not answer is none of this's business.
  */
-export function tellUnstated(config: Config, ports: Pick<Ports, 'now' | 'ask' | 'resolve'>, log: Log): void {
+export function tellUnstated(
+  config: Config,
+  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'proxyFor'>,
+  log: Log,
+): void {
   const quiet = () => undefined
   const silent = { now: ports.now, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } }
   for (const provider of config.providers.values()) {

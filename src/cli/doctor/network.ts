@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { connect } from 'node:tls'
+import type { ProxyFor } from '../../base/ask.ts'
 import { isLoopbackHost } from '../../base/net.ts'
 import type { UpstreamTls } from '../../config/types/upstreams.ts'
 import { splitAuthority } from '../../proxy/upstream/reach.ts'
@@ -23,8 +24,15 @@ export async function resolveName(host: string): Promise<readonly string[]> {
   return addresses
 }
 
-/** The name and the certificate of an https address; nothing to say of plain HTTP. `ca` are the only authorities to trust, where it is not null. */
-export async function examineHttps(url: URL, nowMs: number, ca: string | null = null): Promise<readonly Finding[]> {
+/** The name and the certificate of an https address; nothing to say of plain HTTP. `ca` are the only authorities to trust, where it is not null. One that is asked by a proxy is not reached from here. */
+export async function examineHttps(
+  url: URL,
+  nowMs: number,
+  { ca = null, proxyFor }: { readonly ca?: string | null; readonly proxyFor?: ProxyFor | undefined } = {},
+): Promise<readonly Finding[]> {
+  const proxy = proxyFor?.(url.href) ?? null
+  // What is behind it shows in what is asked: this machine may know no such name, and has no way there.
+  if (proxy !== null) return [good(`${url.host} is asked through the proxy ${proxy} (outgoing)`)]
   const host = url.hostname.replace(/^\[|\]$/g, '')
   if ((await resolveName(host)).length === 0) {
     return [bad(`the name ${host} has no address here`, 'check the name and the DNS server of this machine')]

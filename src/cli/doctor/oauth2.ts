@@ -18,11 +18,15 @@ const INVENTED: Omit<LoginRequest, 'redirectUri'> = {
 export async function examineOAuth2(
   provider: OAuth2Provider,
   callbacks: readonly string[],
-  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'>,
+  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'proxyFor' | 'log' | 'readText'>,
 ): Promise<readonly Finding[]> {
   const { authorizationEndpoint, tokenEndpoint, userEndpoint } = provider.oauth2
   const origins = new Set([authorizationEndpoint, tokenEndpoint, userEndpoint].map(address => new URL(address).origin))
-  const ways = await Promise.all([...origins].map(origin => examineHttps(new URL(origin), ports.now(), provider.ca)))
+  const ways = await Promise.all(
+    [...origins].map(origin =>
+      examineHttps(new URL(origin), ports.now(), { ca: provider.ca, proxyFor: ports.proxyFor }),
+    ),
+  )
   const [callback] = callbacks
   return [
     ...ways.flat(),

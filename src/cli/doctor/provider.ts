@@ -28,7 +28,7 @@ export function askedProviders({ providers }: Config): readonly ProviderConfig[]
 export async function examineProvider(
   provider: ProviderConfig,
   config: Config,
-  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'>,
+  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'proxyFor' | 'log' | 'readText'>,
 ): Promise<Section> {
   const about = `provider "${provider.name}", ${provider.issuer}`
   const portals = [...config.portals.values()].filter(({ providers }) => providers.includes(provider.name))
@@ -39,7 +39,7 @@ export async function examineProvider(
     () => ownPath('signed-out'),
   )
   if (isOAuth2Provider(provider)) return { about, findings: await examineOAuth2(provider, callbacks, ports) }
-  const transport = await examineWays(provider, ports.now())
+  const transport = await examineWays(provider, ports)
   let probe: Probe
   try {
     probe = await probeProvider(provider, ports)
@@ -64,11 +64,15 @@ export async function examineProvider(
 }
 
 /** Where people go, and where it is asked from here: with `internal_url`, browsers alone need the former. */
-async function examineWays({ issuer, internalUrl, ca }: ProviderConfig, nowMs: number): Promise<readonly Finding[]> {
-  const people = await examineHttps(new URL(issuer), nowMs, ca)
+async function examineWays(
+  { issuer, internalUrl, ca }: ProviderConfig,
+  { now, proxyFor }: Pick<Ports, 'now' | 'proxyFor'>,
+): Promise<readonly Finding[]> {
+  const people = await examineHttps(new URL(issuer), now(), { ca, proxyFor })
   if (internalUrl === null) return people
   const inside = new URL(internalUrl)
-  const own = inside.protocol === 'https:' ? await examineHttps(inside, nowMs, ca) : []
+  const isSeen = inside.protocol === 'https:' || (proxyFor?.(internalUrl) ?? null) !== null
+  const own = isSeen ? await examineHttps(inside, now(), { ca, proxyFor }) : []
   const plain = inside.protocol === 'https:' ? '' : ', in plain HTTP: nobody else may be in that network'
   return [
     ...people.map(found =>

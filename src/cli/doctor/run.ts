@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { throughProxy } from '../../base/outgoing.ts'
 import type { Ports } from '../../base/ports.ts'
 import { showJson } from '../../base/visible.ts'
 import { loadConfig } from '../../config/load.ts'
@@ -99,9 +100,10 @@ async function examine(
   // What is found is said once, in the report.
   const quiet = () => undefined
   const ports = { ...given, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } }
+  const outgoing = throughProxy(ports, () => config.server.outgoing)
   const providers = askedProviders(config)
   const found = await Promise.all([
-    ...providers.map(provider => examineProvider(provider, config, ports)),
+    ...providers.map(provider => examineProvider(provider, config, outgoing)),
     ...[...config.portals.values()].map(portal => examinePortal(portal, ports)),
     examineHosts(config),
     examineUpstreams(config),

@@ -9,6 +9,7 @@ import { buildFlows, buildRate, buildResets } from './limits.ts'
 import { shareFamilies } from './listen.ts'
 import { buildLog } from './log.ts'
 import { namedClaims } from './named-claims.ts'
+import { buildOutgoing } from './outgoing.ts'
 import { buildPortal } from './portals.ts'
 import { buildProvider } from './providers.ts'
 import { buildRoutes } from './routes.ts'
@@ -46,6 +47,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       admin: admin === null ? null : (shareFamilies([admin], places)[0] ?? null),
       adminHosts: server.admin_hosts,
       verify: shareFamilies(verify, places),
+      outgoing: server.outgoing === null ? null : buildOutgoing(server.outgoing),
       accessLog: server.access_log,
       logLevel: server.log_level,
       drainMs: server.drain,

@@ -1,4 +1,5 @@
 import type { RootTable } from '../keys/keys.ts'
+import type { OutgoingTable } from '../keys/outgoing.ts'
 import { itemsOf, type Path, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import type { ListenAddress } from '../types/server.ts'
@@ -36,6 +37,7 @@ export function checkServer(root: RootTable, report: Report): void {
   }
   checkTrustedFields(root, report)
   checkEdit(root, report)
+  checkOutgoing(server.values.outgoing, report)
   if (workers !== undefined && workers !== 1) {
     const shared = [
       ...itemsOf(server.raw.entries.get('listen')).map((raw, index) => ({ raw, address: listen?.[index] })),
@@ -127,4 +129,13 @@ function checkEdit({ values: { server, portals } }: RootTable, report: Report): 
       ? 'remove it: each admin would write for the people of the others too'
       : 'name the role of those who may: admin_role = "admin" in [portals.NAME]; or remove it'
   report.mistake([...server.at, 'edit'], 'server.edit', `nobody may edit the file: ${why}`, { hint, part: 'key' })
+}
+
+/** No proxy has a password for nobody. */
+function checkOutgoing(outgoing: OutgoingTable | null | undefined, report: Report): void {
+  if (!outgoing || outgoing.values.user || !outgoing.raw.entries.has('password')) return
+  if (outgoing.raw.entries.has('user')) return
+  report.mistake([...outgoing.at, 'password'], 'outgoing.proxy', 'a password without a user is sent to no proxy', {
+    hint: 'write user = "…" beside it',
+  })
 }

@@ -8,6 +8,7 @@ import { ASSERTION, PASS_TOKEN } from './identity.ts'
 import { ROUTE_RATE } from './limits.ts'
 import { LOG, LOG_REFUSED } from './observe/log.ts'
 import { TELEMETRY } from './observe/telemetry.ts'
+import { OUTGOING } from './outgoing.ts'
 import { REQUESTS } from './portal/requests.ts'
 import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
 import { CLAIM_NAMES } from './provider/claims.ts'
@@ -40,6 +41,11 @@ export interface Section {
 export const SECTIONS: readonly Section[] = [
   { title: 'the top of the file', doc: 'What stands above all tables.', keys: TOP },
   { title: '[server]', doc: 'The listeners and the process.', keys: SERVER },
+  {
+    title: 'outgoing',
+    doc: 'The proxy by which Sallyport itself asks others: [behind an outgoing proxy](operations.md#behind-an-outgoing-proxy).',
+    keys: OUTGOING,
+  },
   { title: '[log]', doc: 'How lines are written, and where they go.', keys: LOG },
   {
     title: '[telemetry]',

@@ -8,9 +8,11 @@ import { parseListen, parseNetwork } from '../values/listen.ts'
 import { parseSealKey, parseStore, type StoreAt } from '../values/store.ts'
 import { boolean, choice, integer, integerOr, list, parsed, type Type } from '../values/value.ts'
 import { SERVER_LIMITS } from './limits.ts'
+import { OUTGOING } from './outgoing.ts'
 import { parseSecret } from './secret.ts'
 import { LIFETIME, REFRESH, REFRESH_LIMIT } from './sessions.ts'
-import { defaulted, type Keys, optional } from './table.ts'
+import { OUTGOING_WORDS } from './synonyms.ts'
+import { defaulted, type Keys, optional, table } from './table.ts'
 
 const listenAddress: Type<ListenAddress> = parsed(
   {
@@ -86,6 +88,12 @@ export const SERVER = {
     '127.0.0.1:9080',
     'not served',
     'Where proxies in front ask about routes with `verify = true`: a place that they reach and their clients do not. Nothing else is answered there, and no verdict is given anywhere else.',
+  ),
+  outgoing: optional(
+    table(OUTGOING, { title: '`outgoing` of `[server]`', synonyms: OUTGOING_WORDS }),
+    { proxy: 'http://proxy:3128', except: ['10.0.0.0/8', '.lan'] },
+    'asked directly',
+    'A proxy by which providers, the authority of `[tls.acme]`, the receiver of `[telemetry]` and webhooks are asked; applications never. `HTTPS_PROXY` and its kin do nothing here. The keys are below.',
   ),
   access_log: defaulted(boolean, true, false, 'One line in the log for every request.'),
   log_level: defaulted(

@@ -6,7 +6,17 @@ function synonyms(words: Readonly<Record<string, string>>): ReadonlyMap<string, 
 }
 
 /** Of `[server]`. */
-export const SERVER_WORDS = synonyms({ listen: 'port bind address addr listenaddress httpaddress http' })
+export const SERVER_WORDS = synonyms({
+  listen: 'port bind address addr listenaddress httpaddress http',
+  outgoing: 'proxy httpsproxy httpproxy allproxy noproxy proxyurl',
+})
+
+/** Of `outgoing` in it. */
+export const OUTGOING_WORDS = synonyms({
+  proxy: 'url address server httpsproxy httpproxy',
+  except: 'noproxy bypass exclude',
+  user: 'username login',
+})
 
 /** Of `[log]`. */
 export const LOG_WORDS = synonyms({

@@ -36,6 +36,7 @@ export const DIAGNOSTIC_CODES = [
   'listen.repeated',
   'log.place',
   'telemetry.endpoint',
+  'outgoing.proxy',
   'workers.unshared',
   'tls.certificates',
   'tls.acme',

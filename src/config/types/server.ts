@@ -1,3 +1,5 @@
+import type { OutgoingConfig } from '../../base/outgoing.ts'
+
 /** A place to listen on. */
 export type ListenAddress =
   | {
@@ -24,6 +26,8 @@ export interface ServerConfig {
   readonly adminHosts: readonly string[]
   /** Where proxies in front ask whether a request may pass; none: nobody asks. */
   readonly verify: readonly ListenAddress[]
+  /** By which proxy requests of our own go; null: by none. */
+  readonly outgoing: OutgoingConfig | null
   readonly accessLog: boolean
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** How long requests in flight may take to finish after SIGTERM. */

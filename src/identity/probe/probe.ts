@@ -47,7 +47,7 @@ export interface Probe {
  */
 export async function probeProvider(
   config: ProviderConfig,
-  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'log' | 'readText'>,
+  ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'proxyFor' | 'log' | 'readText'>,
 ): Promise<Probe> {
   const fetch = createProviderFetch(ports, DEFAULT_WIRE_LIMITS, reachOf(config))
   const metadata = createMetadataSource(config, fetch, ports)

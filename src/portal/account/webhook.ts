@@ -1,3 +1,4 @@
+import { ProxyError } from '../../base/outgoing.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { RoleRequest } from '../../session/grants/document.ts'
 import { ownPath, portalOrigin } from '../place.ts'
@@ -48,7 +49,7 @@ async function post(address: string, body: string, ask: Ports['ask']): Promise<R
   } catch (error) {
     // The message of a failed question has the address in it.
     const name = error instanceof Error && 'code' in error ? String(error.code) : 'failed'
-    return { error: name }
+    return { error: name, ...(error instanceof ProxyError ? { proxy: error.proxy } : {}) }
   }
 }
 

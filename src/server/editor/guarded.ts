@@ -36,7 +36,7 @@ const LEADS_HERE = /^\s*(?:unix|sqlite|file):|\$\{/i
 
 /**
  * What a draft has that reaches this machine, and the file before it has not under the same key: a program, a file, a folder, a local
- * socket, a reference to a secret. None of it is for a page, where whoever has a session may be somebody else than they say.
+ * socket, a reference to a secret, the outgoing proxy. None of it is for a page, where whoever has a session may be somebody else than they say.
  *
  * `before` and `after` are whole texts; nothing is read or filled in. None for what is no TOML: that is not saved.
  */
@@ -56,7 +56,7 @@ export function guardedFindings(file: string, before: string, after: string): re
 }
 
 const HINT =
-  'programs, files, folders, local sockets and references to secrets are written in the file on the machine itself'
+  'programs, files, folders, local sockets, references to secrets and the outgoing proxy are written in the file on the machine itself'
 
 interface Reach {
   readonly at: Path
@@ -77,9 +77,9 @@ function reachesOf(tree: RawTable): readonly Reach[] {
   return reaches
 }
 
-/** With its arguments in their order. */
+/** A program with its arguments in their order; and the proxy to which all that leaves is handed. */
 function isProgram(at: Path): boolean {
-  return at.at(-1) === 'exec'
+  return at.at(-1) === 'exec' || (at.length === 2 && at[0] === 'server' && at[1] === 'outgoing')
 }
 
 function isOfMachine(at: Path, source: string): boolean {

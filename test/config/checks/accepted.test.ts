@@ -94,6 +94,7 @@ test('a file without [server] and [sessions] has every default', () => {
     admin: null,
     adminHosts: [],
     verify: [],
+    outgoing: null,
     accessLog: true,
     logLevel: 'info',
     drainMs: 10_000,

@@ -44,6 +44,7 @@ const denying = (deny: string) => allowing('"authenticated"', `deny = ${deny}`)
 const asked = (lines: string) =>
   `[server]\ntrusted_proxies = "10.0.0.2"\n${lines}\n${route('').replace('upstream = "http://app"', 'verify = true')}`
 const lasting = (lines: string) => portal(`${lines}\n[portals.home.roles]\nuser = { any = true }`)
+const outgoing = (keys: string) => `[server]\noutgoing = { ${keys} }`
 const TRUSTING = '[server]\ntrusted_proxies = "10.0.0.2"\n'
 const PUBLIC = `[[routes]]\nhost = "open.example.com"\nupstream = "http://app"\nallow = "public"`
 
@@ -127,6 +128,16 @@ const CASES: readonly Case[] = [
   ['list.repeated', 'a group twice', rule('{ groups = ["a", «"a"»] }')],
   ['number.range', 'no worker', '[server]\nworkers = «0»'],
   ['choice.unknown', 'an unknown format', '[log]\nformat = «"logfmt"»'],
+  ['outgoing.proxy', 'no address', outgoing('proxy = «"proxy:3128"»')],
+  ['outgoing.proxy', 'a proxy by TLS', outgoing('proxy = «"https://proxy:3128"»')],
+  ['outgoing.proxy', 'another protocol', outgoing('proxy = «"socks5://proxy:1080"»')],
+  ['outgoing.proxy', 'a path', outgoing('proxy = «"http://proxy:3128/x"»')],
+  ['outgoing.proxy', 'a password in the address', outgoing('proxy = «"http://a:b@proxy:3128"»')],
+  ['outgoing.proxy', 'a colon in the user', outgoing('proxy = "http://proxy:3128", user = "a«:»b"')],
+  ['outgoing.proxy', 'a password for nobody', outgoing('proxy = "http://proxy:3128", password = «"a-secret"»')],
+  ['network.invalid', 'no network', outgoing('proxy = "http://proxy:3128", except = [«"10.0.0.1/8"»]')],
+  ['host.wildcard', 'a star within', outgoing('proxy = "http://proxy:3128", except = ["a.«*».lan"]')],
+  ['key.missing', 'exceptions of no proxy', '[server]\n«outgoing» = { except = [".lan"] }'],
   ['telemetry.endpoint', 'a receiver by gRPC', '[telemetry]\nendpoint = «"http://127.0.0.1:4317"»'],
   ['telemetry.endpoint', 'a password in it', '[telemetry]\nendpoint = «"http://a:b@otel.example.com"»'],
   ['number.range', 'more than all', '[telemetry]\nendpoint = "http://otel.example.com"\nsample = «2»'],

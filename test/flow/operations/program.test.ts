@@ -101,6 +101,27 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     expect(await child.process.exited).toBe(0)
   }, 30_000)
 
+  test('a proxy of the environment is told at the start, by name alone, where the file names none', async () => {
+    const env = { ...ENV, HTTPS_PROXY: 'http://gate:hidden-in-it@127.0.0.1:1' }
+    for (const [server, count] of [
+      ['', 1],
+      ['outgoing = { proxy = "http://127.0.0.1:1" }\n', 0],
+    ] as const) {
+      using folder = temporaryFolder()
+      const port = await freePort()
+      const toml = server + routesToml(port)
+      await using child = await startChild({ command: await command(), folder: folder.path, toml, port, env })
+      await eventually(() => child.output().includes('is listening'), 'it listens')
+      const told = child
+        .output()
+        .split('\n')
+        .filter(line => line.includes('outgoing proxy, which is not used'))
+      expect(told).toHaveLength(count)
+      for (const line of told) expect(line).toContain('HTTP_PROXY, http_proxy, HTTPS_PROXY')
+      expect(child.output()).not.toContain('hidden-in-it')
+    }
+  }, 30_000)
+
   test('a broken file at start is shown with its mistakes, and the exit code is 1', async () => {
     using folder = temporaryFolder()
     const config = join(folder.path, 'routes.toml')

@@ -10,6 +10,7 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { startOutgoingProxy } from '../../kit/programs/outgoing-proxy.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { fetchFrom, sendForm, statusOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
@@ -248,6 +249,15 @@ describe('the webhook', () => {
     // The same once more is no request, and nobody is told.
     await ask(gate, ada)
     expect(told).toHaveLength(2)
+  })
+
+  test('is told by the outgoing proxy, where the file names one', async () => {
+    await using proxy = await startOutgoingProxy({ hosts: {} })
+    const toml = routes('requests = { webhook = "https://hook.outside.test/told" }')
+    const server = `outgoing = { proxy = "http://127.0.0.1:${proxy.port}" }`
+    await using gate = await startGate(toml, { server })
+    expect(await ask(gate, await person(gate, 'ada'))).toBe(303)
+    await eventually(() => proxy.asked.includes('CONNECT hook.outside.test:443'), 'the proxy is asked')
   })
 
   test('that does not answer keeps nobody waiting', async () => {

@@ -35,6 +35,7 @@ describe('what a page may not change', () => {
     ['a socket', '[[routes]]\nupstream = "unix:/run/docker.sock"'],
     ['a socket of several', '[[routes]]\nupstream = { to = ["http://a", "UNIX:/run/docker.sock"] }'],
     ['a folder', '[[routes]]\nfiles = "/etc"'],
+    ['an outgoing proxy', '[server]\noutgoing = { proxy = "http://evil.example.com:3128" }'],
     ['a folder in a table', '[[routes]]\nfiles = { folder = "/etc" }'],
     ['a log', '[log]\nevents = "/srv/other/.bashrc"'],
     ['a log of requests', '[log]\nrequests = "/srv/other/.bashrc"'],

@@ -1,4 +1,5 @@
 import { GateError } from '../../../base/errors.ts'
+import { hintForProxy, ProxyError } from '../../../base/outgoing.ts'
 
 /** What an authority answered, read to its end. */
 export interface Answer {
@@ -97,8 +98,11 @@ const HINTS: ReadonlyMap<string, string> = new Map([
 
 /** `acme.unreachable`: the address, and what is wrong with its answer as the end of the sentence. */
 export function unreachable(address: string, what: string, cause?: unknown): GateError {
-  return new GateError('acme.unreachable', `${address} ${what}`, {
-    hint: 'check directory in [tls.acme], and that this machine reaches it; ca names an authority of your own',
+  const proxyHint = cause instanceof ProxyError ? hintForProxy(cause) : null
+  const way = cause instanceof ProxyError ? ` through the proxy ${cause.proxy}` : ''
+  return new GateError('acme.unreachable', `${address} ${what}${way}`, {
+    hint:
+      proxyHint ?? 'check directory in [tls.acme], and that this machine reaches it; ca names an authority of your own',
     ...(cause === undefined ? {} : { cause }),
   })
 }
