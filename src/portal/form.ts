@@ -150,17 +150,25 @@ export async function readBytes(
   if (body === null) return Buffer.alloc(0)
   const cut: { error: GateError | null } = { error: null }
   const length = Math.min(parseLength(headers.get('content-length')) ?? maxBytes, maxBytes)
-  const counted = count?.enter(length, error => {
-    cut.error = error
-    void reader.cancel()
-  })
   const reader = body.getReader()
+  // One that has failed by itself rejects this too; whoever reads is told of that.
+  const stop = () => reader.cancel().catch(() => undefined)
+  let counted: ReturnType<BodyCount['enter']> | undefined
+  try {
+    counted = count?.enter(length, error => {
+      cut.error = error
+      void stop()
+    })
+  } catch (error) {
+    reader.releaseLock()
+    throw error
+  }
   const chunks: Uint8Array[] = []
   let size = 0
   let isLate = false
   const timer = setTimeout(() => {
     isLate = true
-    void reader.cancel()
+    void stop()
   }, formWaitMs)
   try {
     for (let nextBytes = BYTES_A_WAIT; ; ) {
@@ -170,7 +178,7 @@ export async function readBytes(
       if (done) return Buffer.concat(chunks)
       size += value.byteLength
       if (size > maxBytes) {
-        await reader.cancel()
+        await stop()
         return null
       }
       chunks.push(value)

@@ -176,8 +176,14 @@ export interface KeptForm {
   readonly atMs: number
 }
 
+/** A kept form that is nobody else's any more. */
+export interface ReleasedForm extends KeptForm {
+  /** Keeps it again, under its id, for as long as it was to be kept: for whoever could not hand it on. Never throws. */
+  putBack(): Promise<void>
+}
+
 /** What a form is that may ask for a kept one: the kept one, its own body where it does not ask, or a page of ours. */
-export type Released = KeptForm | Uint8Array<ArrayBuffer> | Response
+export type Released = ReleasedForm | Uint8Array<ArrayBuffer> | Response
 
 /** The portal as the server calls it: it answers, it never forwards, and it never throws. */
 export interface Portal {

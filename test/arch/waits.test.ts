@@ -20,7 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly [times: number, why: string]>> =
   'decide.ts': [7, 'the decision itself'],
   'mentions.ts': [5, 'a part of the decision'],
   'mcp/judge.ts': [1, 'reads a body; act.ts hands it to whileAllowed'],
-  'replay.ts': [1, 'releases a kept form; passKept hands it to whileAllowed'],
+  'replay.ts': [1, 'keeps a form again that was not handed on'],
   'while-allowed.ts': [3, 'the wait itself'],
   'pipeline.ts': [7, 'from who asks to the decision; answers that are recorded'],
   'act.ts': [4, 'refusals, and pages of the portal'],

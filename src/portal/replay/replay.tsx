@@ -111,9 +111,10 @@ export async function releaseForm(ctx: PortalRequest, tools: KeepTools): Promise
   const { session } = ctx
   const form = session === null ? null : await findForm(ctx, tools, id, session)
   if (form === null || form.path !== ctx.target.path + ctx.target.query) return nothingKept(ctx)
-  if (!(await takeForm(tools, id))) return nothingKept(ctx)
+  const taken = await takeForm(tools, id)
+  if (taken === null) return nothingKept(ctx)
   tools.ports.log.info('A kept form is sent', { id: ctx.requestId, user: session?.identity.subject })
-  return form
+  return { ...form, ...taken }
 }
 
 function nothingKept(ctx: PortalRequest): Response {

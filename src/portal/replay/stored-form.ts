@@ -1,11 +1,12 @@
 import { parseLength } from '../../base/amounts.ts'
 import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
+import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { type BodyCount, type FormTools, isOwnOrigin, readBytes } from '../form.ts'
 import { bindBrowser, checkLoginCookie } from '../login-cookie.ts'
-import type { KeptForm, PortalRequest } from '../portal.ts'
+import type { KeptForm, PortalRequest, ReleasedForm } from '../portal.ts'
 import { ownerOf, readOwner } from './page-owner.ts'
 
 export interface KeepTools extends FormTools {
@@ -96,9 +97,25 @@ export async function findForm(
   }
 }
 
-/** Gives a kept form up, once; false where somebody else was first. */
-export async function takeForm({ sessions }: Pick<KeepTools, 'sessions'>, id: string): Promise<boolean> {
-  return (await sessions.takeOnce('post', id)) !== null
+/** Gives a kept form up, once, with the way to keep it again; null where somebody else was first. */
+export async function takeForm(
+  { sessions, ports }: Pick<KeepTools, 'sessions' | 'ports'>,
+  id: string,
+): Promise<Pick<ReleasedForm, 'putBack'> | null> {
+  const value = await sessions.takeOnce('post', id)
+  if (typeof value !== 'object' || value === null) return null
+  const [owner, atMs]: readonly unknown[] = [Reflect.get(value, 'owner'), Reflect.get(value, 'atMs')]
+  return {
+    async putBack() {
+      const lifetimeMs = Number(atMs) + KEPT_MS - ports.now()
+      if (!(lifetimeMs > 0)) return
+      try {
+        await sessions.putOnce('post', id, value, { lifetimeMs, owner: String(owner) })
+      } catch (error) {
+        ports.log.warn('A kept form is lost: it was not sent, and the session store failed', errorFacts(error))
+      }
+    },
+  }
 }
 
 /** The page that a form came from, where it is of this host and can be returned to. */

@@ -1,4 +1,5 @@
-import type { KeptForm, Portal, PortalRequest } from '../../portal/portal.ts'
+import { GateError } from '../../base/errors.ts'
+import type { KeptForm, Portal, Released } from '../../portal/portal.ts'
 import { mayBeSending } from '../../portal/replay/send-form.ts'
 import type { Target } from '../../route/target.ts'
 import type { GateRoute, Prepared } from '../config/snapshot.ts'
@@ -23,28 +24,45 @@ export function passKept(
   const { target } = passage
   const context = target !== null && isLikeTheButton(passage, target) ? portalRequest(passage) : null
   if (target === null || context === null) return pass(passage, tools, route, prepared, maxBodyBytes)
-  return whileAllowed(released(passage, tools, context), passage, tools, passReleased, route, prepared, maxBodyBytes)
+  const releasing: Releasing = { origin: context.origin, isHandedOn: false }
+  const form = tools.portal.release(context)
+  const answer = whileAllowed(form, passage, tools, passReleased, route, prepared, maxBodyBytes, releasing)
+  void form.then(found => putBackUnsent(found, releasing), ignore)
+  return answer
+}
+
+/** What becomes of a form while its button is read. */
+interface Releasing {
+  /** Ours, of which the page of the button does not tell. */
+  readonly origin: string
+  isHandedOn: boolean
 }
 
 /** Gives the request the kept body, or its own where the button turned out to be none; a page of ours where nothing is kept. */
-async function released(passage: Passage, tools: Tools, context: PortalRequest): Promise<Response | null> {
-  const form = await tools.portal.release(context)
-  if (form instanceof Response) return form
-  if (form instanceof Uint8Array) giveBody(passage, form)
-  else giveForm(passage, form, context.origin)
-  return null
-}
-
 function passReleased(
-  page: Response | null,
+  form: Released,
   passage: Passage,
   tools: Tools,
   route: GateRoute,
   prepared: Prepared,
   maxBodyBytes: number | null,
+  releasing: Releasing,
 ): Answer {
-  return page ?? pass(passage, tools, route, prepared, maxBodyBytes)
+  if (form instanceof Response) return form
+  releasing.isHandedOn = !passage.request.signal.aborted
+  if (form instanceof Uint8Array) giveBody(passage, form)
+  else giveForm(passage, form, releasing.origin)
+  if (!releasing.isHandedOn) throw new GateError('target.stalled', 'the client left before its kept form was sent')
+  return pass(passage, tools, route, prepared, maxBodyBytes)
 }
+
+/** What ended meanwhile, or is decided about anew, or whose client has left, is not sent: its form is still there. Asked after `passReleased`. */
+function putBackUnsent(form: Released, { isHandedOn }: Releasing): void {
+  if (!isHandedOn && 'putBack' in form) void form.putBack()
+}
+
+/** Whoever waits for the answer is told. */
+function ignore(): void {}
 
 function isLikeTheButton({ sent }: Passage, { method }: Target): boolean {
   return (

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { fakeClock } from '../../kit/clock.ts'
-import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
+import { metricOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
-import { sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
+import { openWire, sendRaw, startRawUpstream, type WireResponse } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
 const upstream = keep(
@@ -102,6 +103,8 @@ async function sendWithout(gate: Gate, more: Asked = {}, sub = 'ada'): Promise<S
 /** Presses the button that sends a form: its own address, and a body that names it. */
 const press = (gate: Gate, id: string, cookies: readonly string[], more: Asked = {}) =>
   ask(gate, { body: `sallyport-send=${id}`, cookies, ...more })
+
+const inFlight = (gate: Gate) => metricOf(gate, 'sallyport_requests_in_flight')
 
 /** A live session of someone on a host, as a cookie. */
 async function session(gate: Gate, sub = 'ada', host = 'app.test'): Promise<string> {
@@ -230,6 +233,37 @@ describe('a form that met an expired session', () => {
     expect([lost.status, idIn(lost), lost.forwarded]).toEqual([401, id, ''])
     expect(lost.body.toString()).not.toContain('ERROR')
     expect((await press(gate, id, [...cookies, await session(gate)])).status).toBe(303)
+  })
+
+  test.each<[string, (gate: Gate, sessionId: string) => Promise<void> | void]>([
+    ['the session ends', (gate, sessionId) => gate.end(sessionId)],
+    ['a save closes the route', gate => gate.save(routes().replaceAll('allow = ["user"]', 'allow = ["admin"]'))],
+  ])('is there again where %s while the button is read', async (_, end) => {
+    await using gate = await startGate(routes())
+    const { id, cookies } = await sendWithout(gate)
+    const { cookie, sessionId } = await gate.signIn('app.test')
+    const wire = await openWire(gate.port)
+    const body = `sallyport-send=${id}`
+    const head = [
+      'POST /notes?a=b HTTP/1.1',
+      'Host: app.test',
+      `Content-Type: ${TYPE}`,
+      `Content-Length: ${body.length}`,
+    ]
+    const fields = [...head, `Cookie: ${[...cookies, cookie].join('; ')}`, ...PAGE]
+    await wire.send(`${fields.join('\r\n')}\r\n\r\n${body.slice(0, 20)}`)
+    await eventually(async () => (await inFlight(gate)) === 1, 'it is being read')
+    await end(gate, sessionId)
+    expect((await wire.receive()).status).toBeOneOf([401, 403])
+    const before = upstream.text.length
+    await wire.send(body.slice(20))
+    // What is read to its end by then is not sent, and takes nothing away.
+    await eventually(async () => (await inFlight(gate)) === 0, 'it is over')
+    gate.save(`${routes()}\n# as before`)
+    const next = [...cookies, await session(gate)]
+    await eventually(async () => (await press(gate, id, next)).status === 303, 'it is sent', 10_000)
+    expect(upstream.text.slice(before).split(BODY)).toHaveLength(2)
+    wire.close()
   })
 
   test('is kept byte for byte where it is as long as what the button sends', async () => {
@@ -429,5 +463,31 @@ needs('valkey-server').test(
     const own = [...cookies, await session(other)]
     expect((await press(other, id, own)).forwarded).toEndWith(BODY)
     expect((await press(one, id, own)).status).toBe(404)
+  },
+)
+
+needs('valkey-server').test(
+  'a kept form stays where a save closes its route while the store is slow to give it up',
+  async () => {
+    await using valkey = await startValkey()
+    await using gate = await startGate(routes(), shared(valkey.url()))
+    const { id, cookies } = await sendWithout(gate)
+    const own = [...cookies, await session(gate)]
+    expect((await ask(gate, { method: 'GET', cookies: own })).status).toBe(303)
+    await valkey.ask(0, 'CLIENT', 'PAUSE', '60000', 'WRITE')
+    const pressed = press(gate, id, own)
+    await eventually(async () => (await inFlight(gate)) === 1, 'it is waited for')
+    await eventually(
+      async () => /blocked_clients:[1-9]/.test(await valkey.ask(0, 'INFO', 'clients')),
+      'the store waits',
+    )
+    gate.save(routes().replaceAll('allow = ["user"]', 'allow = ["admin"]'))
+    expect([(await pressed).status, (await pressed).forwarded]).toEqual([403, ''])
+    await valkey.ask(0, 'CLIENT', 'UNPAUSE')
+    gate.save(`${routes()}\n# as before`)
+    const before = upstream.text.length
+    await eventually(async () => (await press(gate, id, own)).status === 303, 'it is sent', 10_000)
+    expect(upstream.text.slice(before).split(BODY)).toHaveLength(2)
+    expect((await press(gate, id, own)).forwarded).toBe('')
   },
 )
