@@ -126,8 +126,8 @@ async function create(
 function routeAt({ routes }: Config, { host, path }: LinkPlace): RouteConfig | null {
   const table = compileRouteTable(
     routes.map(route => {
-      const { isExact, isOneLabel } = route
-      return { host: route.host, path: route.path, isExact, isOneLabel, value: route }
+      const { isExact, isOneLabel, ignoresCase } = route
+      return { host: route.host, path: route.path, isExact, isOneLabel, ignoresCase, value: route }
     }),
   )
   const match = table.match(parseTarget('GET', `http://host${path}`, host))

@@ -59,6 +59,8 @@ export function describeRule(rule: AccessRule): string {
   list('network', rule.networks)
   list('method', rule.methods)
   list('path', rule.paths)
+  list('path by expression', rule.pathRegexp)
+  if (rule.ignoresCase) parts.push('in any letter case')
   if (rule.schedule !== null) parts.push(describeSchedule(rule.schedule))
   if (rule.from !== null) parts.push(`from ${rule.from.text}`)
   if (rule.until !== null) parts.push(`until ${rule.until.text}`)

@@ -3,7 +3,7 @@ import { openWallClock } from '../base/zone.ts'
 import type { AccessRule, Instant, Schedule } from '../config/types/rules.ts'
 import { type Facts, NOTHING, type RequestCondition } from './condition.ts'
 import { describeSchedule } from './describe.ts'
-import { compilePaths } from './path.ts'
+import { compileExpressions, compilePaths, type PathJudge } from './path.ts'
 import type { Missing, Reason, When } from './reasons.ts'
 
 /** The conditions that a rule has about the request: where it comes from, what it does, and when. */
@@ -11,10 +11,12 @@ export function compileRequest(rule: AccessRule): readonly RequestCondition[] {
   const conditions: RequestCondition[] = []
   if (rule.networks !== null) conditions.push(compileClient(rule.networks))
   if (rule.methods !== null) conditions.push(compileMethods(rule.methods))
-  if (rule.paths !== null) conditions.push(compileAskedPath(rule.paths))
+  if (rule.paths !== null) conditions.push(askedPath(compilePaths(rule.paths, rule.ignoresCase)))
   if (rule.schedule !== null) conditions.push(compileSchedule(rule.schedule))
   if (rule.from !== null) conditions.push(compileStart(rule.from))
   if (rule.until !== null) conditions.push(compileEnd(rule.until))
+  // Last, as the dearest: what came before may have decided.
+  if (rule.pathRegexp !== null) conditions.push(askedPath(compileExpressions(rule.pathRegexp, rule.ignoresCase)))
   return conditions
 }
 
@@ -42,8 +44,7 @@ function compileMethods(methods: readonly string[]): RequestCondition {
   }
 }
 
-function compileAskedPath(patterns: readonly string[]): RequestCondition {
-  const judge = compilePaths(patterns)
+function askedPath(judge: PathJudge): RequestCondition {
   return {
     kind: 'request',
     needs: { ...NOTHING, path: true },

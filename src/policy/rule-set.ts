@@ -1,4 +1,5 @@
 import type { RouteConfig } from '../config/types/routes.ts'
+import type { AccessRule } from '../config/types/rules.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Needs } from './condition.ts'
 import type { Missing, Trial } from './reasons.ts'
@@ -23,12 +24,20 @@ import { any, type Truth } from './truth.ts'
 export interface RuleSet {
   /** Whom `allow` names: everyone, everyone who is signed in, or whoever one of its entries holds for. */
   readonly open: 'everyone' | 'signed-in' | 'listed'
+  /** Rules with an expression behind all others: those may decide before it is asked. */
   readonly allow: readonly AllowRule[]
-  readonly deny: readonly Rule[]
+  readonly deny: readonly DenyRule[]
 }
 
-interface AllowRule {
+interface DenyRule {
   readonly rule: Rule
+  /** Its place in the file's list, from 0. */
+  readonly index: number
+  /** Whether it has a regular expression. */
+  readonly isDear: boolean
+}
+
+interface AllowRule extends DenyRule {
   readonly isAnonymous: boolean
   readonly isForGuests: boolean
 }
@@ -44,30 +53,47 @@ export function compileLists({ allow, deny }: Pick<RouteConfig, 'allow' | 'deny'
     open: allow.kind === 'public' ? 'everyone' : allow.kind === 'authenticated' ? 'signed-in' : 'listed',
     allow:
       allow.kind === 'rules'
-        ? allow.rules.map(entry => {
-            const { isAnonymous, isForGuests } = entry
-            return { rule: compileRule(entry, roles), isAnonymous, isForGuests }
-          })
+        ? inTurn(
+            allow.rules.map((entry, index) => {
+              const { isAnonymous, isForGuests } = entry
+              return { ...denyRule(entry, index, roles), isAnonymous, isForGuests }
+            }),
+          )
         : allow.kind === 'roles'
-          ? [{ rule: compileRoleRule(allow.roles, roles), isAnonymous: false, isForGuests: false }]
+          ? [{ ...ROLES_ALONE, rule: compileRoleRule(allow.roles, roles) }]
           : [],
-    deny: deny.map(entry => compileRule(entry, roles)),
+    deny: inTurn(deny.map((entry, index) => denyRule(entry, index, roles))),
   })
+}
+
+const ROLES_ALONE = { index: 0, isDear: false, isAnonymous: false, isForGuests: false }
+
+function denyRule(entry: AccessRule, index: number, roles: RuleRoles): DenyRule {
+  return { rule: compileRule(entry, roles), index, isDear: hasExpression(entry) }
+}
+
+function hasExpression({ pathRegexp, all, any, not }: AccessRule): boolean {
+  const parts = [...(all ?? []), ...(any ?? []), ...(not === null ? [] : [not])]
+  return pathRegexp !== null || parts.some(hasExpression)
+}
+
+function inTurn<T extends DenyRule>(entries: readonly T[]): readonly T[] {
+  return entries.toSorted((one, other) => Number(one.isDear) - Number(other.isDear))
 }
 
 /** What of the facts the rules look at. */
 export function needsOfSet({ allow, deny }: RuleSet): Needs {
-  return joinNeeds([...allow.map(({ rule }) => rule), ...deny].map(needsOf))
+  return joinNeeds([...allow, ...deny].map(({ rule }) => needsOf(rule)))
 }
 
 /** Whether e-mail addresses have a part in any of the rules. */
 export function isSetAboutEmail({ allow, deny }: RuleSet): boolean {
-  return [...allow.map(({ rule }) => rule), ...deny].some(isAboutEmail)
+  return [...allow, ...deny].some(({ rule }) => isAboutEmail(rule))
 }
 
 /** Whether any entry of `deny` holds. What is not certain counts as held. */
 export function denies({ deny }: RuleSet, asker: Asker): Truth {
-  return any(deny, rule => judgeRule(rule, asker))
+  return any(deny, ({ rule }) => judgeRule(rule, asker))
 }
 
 /** Whether any entry of `allow` holds. */
@@ -106,7 +132,9 @@ export function maySignInHelp(rules: RuleSet, asker: Asker): boolean {
 export function findStepUp(rules: RuleSet, asker: Asker): StepUp | null {
   const stepped: Asker = { ...asker, light: 'stepped-up' }
   if (denies(rules, stepped) !== 'no' || allows(rules, stepped) !== 'yes') return null
-  const demands = rules.deny.filter(rule => judgeRule(rule, asker) !== 'no').map(rule => findDemand(rule, asker))
+  const demands = rules.deny
+    .filter(({ rule }) => judgeRule(rule, asker) !== 'no')
+    .map(({ rule }) => findDemand(rule, asker))
   if (allows(rules, asker) !== 'yes') {
     const chosen = rules.allow.find(entry => judgeAllow(entry, stepped) === 'yes')
     if (chosen !== undefined) demands.push(findDemand(chosen.rule, asker))
@@ -114,13 +142,15 @@ export function findStepUp(rules: RuleSet, asker: Asker): StepUp | null {
   return demands.reduce(joinDemands, { maxAgeS: null, acr: [], amr: [] })
 }
 
-/** Every entry of both lists, with what it came to. */
+/** Every entry of both lists in the order of the file, with what it came to. */
 export function tryRuleSet({ allow, deny }: RuleSet, asker: Asker): readonly Trial[] {
+  const inOrder = <T extends DenyRule>(entries: readonly T[]) =>
+    entries.toSorted((one, other) => one.index - other.index)
   return [
-    ...deny.map((rule, index) => trial('deny', index, judgeRule(rule, asker), findMissing(rule, asker))),
-    ...allow.map((entry, index) => {
+    ...inOrder(deny).map(({ rule, index }) => trial('deny', index, judgeRule(rule, asker), findMissing(rule, asker))),
+    ...inOrder(allow).map(entry => {
       const missing = findMissing(entry.rule, asker)
-      return trial('allow', index, judgeAllow(entry, asker), [...missingOf(entry, asker), ...missing])
+      return trial('allow', entry.index, judgeAllow(entry, asker), [...missingOf(entry, asker), ...missing])
     }),
   ]
 }

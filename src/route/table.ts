@@ -11,6 +11,8 @@ export interface TableEntry<T> {
   readonly isExact?: boolean
   /** Whether the star of its host stands for one label alone; absent: for any number. */
   readonly isOneLabel?: boolean
+  /** Whether its path is meant in any letter case (ASCII); absent: it is not. */
+  readonly ignoresCase?: boolean
   /** The beginning of `path` that is taken off before a request is sent on; null or absent for nothing. */
   readonly stripPrefix?: string | null
   readonly value: T
@@ -34,6 +36,8 @@ interface Paths<T> {
   readonly below: ReadonlyMap<string, T>
   /** Those that are for their path alone; null: there are none. */
   readonly alone: ReadonlyMap<string, T> | null
+  /** The same of those whose path is meant in any letter case, by their path in small letters; null: there are none. */
+  readonly anyCase: Paths<T> | null
 }
 
 /** Entries of one host; `root` is set when `/` is the only one. */
@@ -104,12 +108,12 @@ export function compileRouteTable<T>(
  * Bun's fetch (1.4.5) sends a run of leading slashes as one, and leaves the others as they are.
  */
 function asSent(target: Target, prefix: string | undefined): Target | null {
-  if (prefix === undefined || !target.path.startsWith(`${prefix}//`)) return null
+  if (prefix === undefined || !foldCase(target.path).startsWith(`${foldCase(prefix)}//`)) return null
   const path = prefix + target.path.slice(prefix.length).replace(/^\/+/, '/')
   return parseTarget(target.method, path + target.query, target.authority)
 }
 
-const NOWHERE: Paths<never> = Object.freeze({ below: new Map<string, never>(), alone: null })
+const NOWHERE: Paths<never> = Object.freeze({ below: new Map<string, never>(), alone: null, anyCase: null })
 
 /** What no path is looked for in. */
 const NO_PATHS = { byPath: NOWHERE, byFoldedPath: NOWHERE, hasCapitals: false, prefixes: null, longest: 0 } as const
@@ -121,8 +125,8 @@ function compileHost<T>(entries: readonly TableEntry<T>[]): HostPaths<T> {
   }
   const prefixes = new Map(entries.flatMap(({ value, stripPrefix }) => (stripPrefix ? [[value, stripPrefix]] : [])))
   return {
-    byPath: pathsOf(entries, path => path),
-    byFoldedPath: pathsOf(entries, path => path.toLowerCase()),
+    byPath: pathsOf(entries),
+    byFoldedPath: foldedPathsOf(entries),
     hasCapitals: entries.some(entry => entry.path !== entry.path.toLowerCase()),
     prefixes: prefixes.size === 0 ? null : prefixes,
     longest: Math.max(...entries.map(entry => entry.path.length)),
@@ -142,7 +146,19 @@ function isDeeper(host: string, suffix: number): boolean {
   return host.lastIndexOf('.', host.length - suffix - 1) !== -1
 }
 
-function pathsOf<T>(entries: readonly TableEntry<T>[], spell: (path: string) => string): Paths<T> {
+function pathsOf<T>(entries: readonly TableEntry<T>[]): Paths<T> {
+  const anyCase = entries.filter(({ ignoresCase }) => ignoresCase === true)
+  return {
+    ...byPathOf(entries, path => path),
+    anyCase: anyCase.length === 0 ? null : foldedPathsOf(anyCase),
+  }
+}
+
+function foldedPathsOf<T>(entries: readonly TableEntry<T>[]): Paths<T> {
+  return { ...byPathOf(entries, foldCase), anyCase: null }
+}
+
+function byPathOf<T>(entries: readonly TableEntry<T>[], spell: (path: string) => string): Omit<Paths<T>, 'anyCase'> {
   const map = (own: readonly TableEntry<T>[]) => new Map(own.map(({ path, value }) => [spell(path), value]))
   const alone = entries.filter(({ isExact }) => isExact === true)
   return {
@@ -151,17 +167,29 @@ function pathsOf<T>(entries: readonly TableEntry<T>[], spell: (path: string) => 
   }
 }
 
-/** The value for a path: that of the path alone, else of the longest beginning of it. */
-function find<T>({ below, alone }: Paths<T>, path: string, longest: number): T | undefined {
-  return alone?.get(path) ?? longestPrefix(below, path, longest)
+/** Small letters in place of capitals, in ASCII alone: other letters have several ways to be one, of different lengths. */
+function foldCase(path: string): string {
+  return path.replace(/[A-Z]+/g, capitals => capitals.toLowerCase())
 }
 
-/** The value of the longest key that is `path` or ends where a segment of it ends. */
-function longestPrefix<T>(byPath: ReadonlyMap<string, T>, path: string, longest: number): T | undefined {
-  const whole = byPath.get(path)
+/** The value for a path: that of the path alone, else of the longest beginning of it. */
+function find<T>({ below, alone, anyCase }: Paths<T>, path: string, longest: number): T | undefined {
+  const folded = anyCase === null ? path : foldCase(path)
+  return alone?.get(path) ?? anyCase?.alone?.get(folded) ?? longestPrefix(below, anyCase?.below, path, folded, longest)
+}
+
+/** The value of the longest key that is `path` or ends where a segment of it ends; of the second map, in small letters. */
+function longestPrefix<T>(
+  byPath: ReadonlyMap<string, T>,
+  anyCase: ReadonlyMap<string, T> | undefined,
+  path: string,
+  folded: string,
+  longest: number,
+): T | undefined {
+  const whole = byPath.get(path) ?? anyCase?.get(folded)
   if (whole !== undefined) return whole
   for (let slash = path.lastIndexOf('/', longest); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
-    const found = byPath.get(path.slice(0, slash))
+    const found = byPath.get(path.slice(0, slash)) ?? anyCase?.get(folded.slice(0, slash))
     if (found !== undefined) return found
   }
   return byPath.get('/')

@@ -33,6 +33,23 @@ const season = {
 }
 
 const CASES: readonly Case[] = [
+  ['an expression', { pathRegexp: ['^/[0-9]+$'] }, ada(), { target: { path: '/17', readings: [] } }, 'yes'],
+  ['an expression, elsewhere', { pathRegexp: ['^/[0-9]+$'] }, ada(), { target: { path: '/x', readings: [] } }, 'no'],
+  ['an expression, nowhere', { pathRegexp: ['^/'] }, ada(), { target: null }, 'unknown'],
+  [
+    'a path and an expression',
+    { paths: ['/a*'], pathRegexp: ['[0-9]$'] },
+    ada(),
+    { target: { path: '/a7', readings: [] } },
+    'yes',
+  ],
+  [
+    'letters that do not count',
+    { paths: ['/Docs'], ignoresCase: true },
+    ada(),
+    { target: { path: '/dOCS', readings: ['/docs'] } },
+    'yes',
+  ],
   ['a role', { roles: ['admin'] }, ada({ groups: ['admins'] }), {}, 'yes'],
   ['one of two roles', { roles: ['intern', 'admin'] }, ada({ groups: ['admins'] }), {}, 'yes'],
   ['a role that is not held', { roles: ['admin'] }, ada({ groups: ['users'] }), {}, 'no'],

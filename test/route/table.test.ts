@@ -150,3 +150,31 @@ test('ten thousand hosts are found like ten', () => {
   )
   expect(many.match(parseTarget('GET', 'http://h9999.example/x', 'h9999.example'))?.value).toBe(9999)
 })
+
+describe('a path that is meant in any letter case', () => {
+  const [closed, open, alone, deeper] = ['/Admin', '/', '/Status', '/Admin/open/x']
+  const anyCase = compileRouteTable([
+    { host: 'app.example', path: open, value: open },
+    { host: 'app.example', path: closed, ignoresCase: true, value: closed },
+    { host: 'app.example', path: alone, isExact: true, ignoresCase: true, value: alone },
+    { host: 'app.example', path: deeper, value: deeper },
+  ])
+  const cases: [string, string, string[]][] = [
+    ['/Admin', closed, []],
+    ['/admin', closed, []],
+    ['/ADMIN/x', closed, []],
+    ['/administrator', open, []],
+    ['/status', alone, []],
+    ['/STATUS', alone, []],
+    ['/status/x', open, []],
+    // The longest path, of whichever kind.
+    ['/Admin/open/x/y', deeper, [closed]],
+    // One whose letters do count is another reading still.
+    ['/admin/open/x', closed, [deeper]],
+    ['/%61dmin', open, [closed]],
+  ]
+  test.each(cases)('%s is served by %s and may reach %p', (path, value, also) => {
+    const found = anyCase.match(parseTarget('GET', `http://app.example${path}`, 'app.example'))
+    expect(found).toEqual({ value, also })
+  })
+})

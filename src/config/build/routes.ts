@@ -65,6 +65,7 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     tools: route.tools === null ? null : known(route.tools).allow,
     audience: route.audience,
     passwords: route.passwords,
+    ignoresCase: route.ignore_case,
     stripPrefix: route.strip_prefix,
     addPrefix: noRoot(route.add_prefix),
     hostHeader: route.host_header,

@@ -15,12 +15,13 @@ import { checkProviderNames } from './provider-names.ts'
 const IDENTITY_KEYS: readonly string[] = ['roles', ...Object.keys(PERSON), 'max_age', 'acr', 'amr']
 
 /** Keys that say something only together with others. */
-const SILENT_KEYS = new Set<string>(['timezone', 'anonymous', 'guest_link', ...SWITCHES])
+const SILENT_KEYS = new Set<string>(['timezone', 'ignore_case', 'anonymous', 'guest_link', ...SWITCHES])
 
 /** What the rules of a route say: about roles and providers that exist, about each other, and whether they say anything. */
 export function checkRules(route: RouteTable, root: RootTable, report: Report): void {
   const { allow, deny } = route.values
   const check = createRuleCheck(route, root, report)
+  checkExpressions(route, report)
   const issuers = createIssuerCheck(check.portal, root, report)
   if (allow?.kind === 'list') {
     checkRoleNames(route.raw.entries.get('allow'), check)
@@ -44,6 +45,22 @@ export function checkRules(route: RouteTable, root: RootTable, report: Report): 
       hint,
     })
   }
+}
+
+/** How many expressions a request of one route may be held to before that shows. */
+const MANY_EXPRESSIONS = 20
+
+function checkExpressions({ at, values: { allow, deny } }: RouteTable, report: Report): void {
+  const lists = [allow?.kind === 'list' ? allow : null, deny ?? null].filter(list => list !== null)
+  const count = lists.flatMap(tablesOf).reduce((sum, rule) => sum + expressionsIn(rule), 0)
+  if (count <= MANY_EXPRESSIONS) return
+  const message = `this route has ${count} regular expressions, and a request may be held to each of them`
+  const hint = 'paths is faster, and an expression may hold several: "^/(a|b)/"'
+  report.warn(at, 'expression.many', message, { hint })
+}
+
+function expressionsIn(rule: AccessTable): number {
+  return partsOf(rule).reduce((sum, part) => sum + expressionsIn(part), rule.values.path_regexp?.length ?? 0)
 }
 
 /** Whether anything in a route's rules asks who someone is: then there has to be a portal that can tell. */
@@ -129,6 +146,7 @@ function checkRule(rule: AccessTable, check: RuleCheck): void {
   checkRoleNames(rule.raw.entries.get('roles'), check)
   checkMethods(rule, check)
   checkTimes(rule, report)
+  checkCase(rule, report)
   for (const part of partsOf(rule)) {
     checkRule(part, check)
     refuseOutermost(part, 'it belongs to a whole entry of allow, not into a part of one', report)
@@ -191,6 +209,15 @@ function checkTimes({ raw, values }: AccessTable, report: Report): void {
   if ([...raw.entries.keys()].every(name => SILENT_KEYS.has(name))) return
   const hint = 'it belongs to hours, days, or dates without an offset'
   report.mistake(zone.at, 'timezone.unused', 'nothing in this rule is told in a time zone', { hint, part: 'key' })
+}
+
+function checkCase({ raw, values }: AccessTable, report: Report): void {
+  if (values.ignore_case !== true || values.paths !== null || values.path_regexp !== null) return
+  // A rule of this alone is reported as one that says nothing.
+  if ([...raw.entries.keys()].every(name => SILENT_KEYS.has(name))) return
+  const at = raw.entries.get('ignore_case')?.at ?? raw.at
+  const hint = 'it belongs to paths or path_regexp of the same rule'
+  report.mistake(at, 'ignore_case.unused', 'nothing in this rule is about letters of a path', { hint, part: 'key' })
 }
 
 /** Without a sign-in there is nobody to ask about; without a condition it would be a public route in disguise. */

@@ -126,6 +126,12 @@ export const ROUTE = {
     'Whether a wildcard host stands for one label: `a.example.com`, and not `a.b.example.com`, which is 404 then.',
   ),
   exact: defaulted(boolean, false, true, 'Whether each `path` of this route is meant alone, as with `=` before it.'),
+  ignore_case: defaulted(
+    boolean,
+    false,
+    true,
+    'Whether `path` and `strip_prefix` of this route are meant in any letter case (ASCII), as for an application that heeds none.',
+  ),
   upstream: optional(
     upstreamSpec,
     'http://app:3000',

@@ -5,9 +5,11 @@ import { parseEmail, parseEmailDomain } from '../values/email.ts'
 import { parseNetwork } from '../values/listen.ts'
 import { method } from '../values/method.ts'
 import { pathPattern } from '../values/path-pattern.ts'
+import { pathExpression } from '../values/path-regexp.ts'
 import { emailPattern, looseDomain, starPattern } from '../values/star-pattern.ts'
 import { days, hours, moment, zone } from '../values/times.ts'
 import { boolean, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
+import { RULE_WORDS } from './synonyms.ts'
 import { defaulted, type Key, type Keys, optional, type Table, table, type Values } from './table.ts'
 
 type Scalar = string | number | boolean
@@ -163,6 +165,18 @@ const CONDITIONS = {
     'all',
     'The whole path is one of these, in this letter case, where a star is anything at all. Each way in which a backend may read the path has to be.',
   ),
+  path_regexp: optional(
+    list(pathExpression, { single: true }),
+    '^/items/[0-9]+$',
+    'all',
+    'One of these regular expressions (RE2, as in Go) matches somewhere in the path, in this letter case; `^` and `$` are its ends. The path is read decoded. Where the rule opens, each way in which a backend may read the path has to match; where it closes, one is enough.',
+  ),
+  ignore_case: defaulted(
+    boolean,
+    false,
+    true,
+    'Whether `paths` and `path_regexp` of this rule hold in any letter case, as for an application that heeds none.',
+  ),
   hours: optional(
     list(hours, { single: true }),
     '08:00-18:00',
@@ -253,4 +267,4 @@ function ruleKey(example: Json, doc: string): Key<AccessTable | null> {
 }
 
 /** A rule of `allow` or `deny`. */
-export const accessRule: Type<Table<typeof ACCESS>> = table(ACCESS, { title: 'a rule' })
+export const accessRule: Type<Table<typeof ACCESS>> = table(ACCESS, { title: 'a rule', synonyms: RULE_WORDS })

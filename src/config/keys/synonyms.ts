@@ -34,6 +34,17 @@ export const PROVIDER_WORDS = synonyms({
 /** Of `[portals.NAME]`. */
 export const PORTAL_WORDS = synonyms({ url: 'host domain address publicurl baseurl externalurl' })
 
+/** Of a rule. */
+export const RULE_WORDS = synonyms({
+  path_regexp: 'regex regexp pathregex pathre pathsregexp pathsregex',
+  paths: 'path uri uris',
+  networks: 'network ip ips cidr remoteip clientip',
+  methods: 'method',
+  emails: 'email mail',
+  groups: 'group',
+  roles: 'role',
+})
+
 /** Of `[[routes]]`. */
 export const ROUTE_WORDS = synonyms({
   host: 'hosts hostname domain domains servername fqdn',

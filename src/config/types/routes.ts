@@ -58,6 +58,8 @@ export interface RouteConfig {
   readonly isExact: boolean
   /** Whether the star of its host is one label. */
   readonly isOneLabel: boolean
+  /** Whether its path, and what is taken off it, is meant in any letter case. */
+  readonly ignoresCase: boolean
   /** Null for a route that answers by itself. */
   readonly upstream: UpstreamConfig | null
   /** Null for a route with an upstream. */

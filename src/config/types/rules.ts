@@ -48,6 +48,10 @@ export interface AccessRule extends PersonRule {
   readonly methods: readonly string[] | null
   /** Patterns of whole paths, a star for anything. */
   readonly paths: readonly string[] | null
+  /** Regular expressions in RE2's syntax, of which one matches somewhere in the path. */
+  readonly pathRegexp: readonly string[] | null
+  /** Whether both hold in any letter case. */
+  readonly ignoresCase: boolean
   readonly schedule: Schedule | null
   readonly from: Instant | null
   readonly until: Instant | null

@@ -107,8 +107,8 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
 }
 
 function tableEntry(value: GateRoute): TableEntry<GateRoute> {
-  const { host, path, isExact, isOneLabel, stripPrefix } = value.config
-  return { host, path, isExact, isOneLabel, stripPrefix, value }
+  const { host, path, isExact, isOneLabel, ignoresCase, stripPrefix } = value.config
+  return { host, path, isExact, isOneLabel, ignoresCase, stripPrefix, value }
 }
 
 /** The fields by which a route tells its application who is there. Authorization is every application's own where it is not ours. */

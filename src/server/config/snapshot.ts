@@ -148,8 +148,12 @@ export function upstreamPath(route: RouteConfig, path: string): string {
   return route.addPrefix === null ? rest : route.addPrefix + rest
 }
 
+function beginsWith(path: string, prefix: string, { ignoresCase }: RouteConfig): boolean {
+  return ignoresCase ? path.slice(0, prefix.length).toLowerCase() === prefix.toLowerCase() : path.startsWith(prefix)
+}
+
 function stripped(route: RouteConfig, path: string): string {
-  if (route.stripPrefix === null || !path.startsWith(route.stripPrefix)) return path
+  if (route.stripPrefix === null || !beginsWith(path, route.stripPrefix, route)) return path
   const rest = path.slice(route.stripPrefix.length)
   return rest === '' || rest.charCodeAt(0) !== 0x2f ? `/${rest}` : rest
 }

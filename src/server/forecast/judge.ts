@@ -65,8 +65,8 @@ export interface Judge {
 export function createJudge(config: Config): Judge {
   const table = compileRouteTable(
     config.routes.map(route => {
-      const { host, path, isExact, isOneLabel, stripPrefix } = route
-      return { host, path, isExact, isOneLabel, stripPrefix, value: route }
+      const { host, path, isExact, isOneLabel, ignoresCase, stripPrefix } = route
+      return { host, path, isExact, isOneLabel, ignoresCase, stripPrefix, value: route }
     }),
     portalHosts(config),
   )

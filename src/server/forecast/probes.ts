@@ -1,6 +1,7 @@
 import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import type { AccessRule } from '../../config/types/rules.ts'
+import { samplePath } from '../../config/values/path-regexp.ts'
 
 /** A request that stands for a part of a route. */
 export interface Probe {
@@ -49,8 +50,11 @@ function methodsIn({ methods }: AccessRule): readonly string[] {
   return methods ?? []
 }
 
-function pathsIn({ paths }: AccessRule): readonly string[] {
-  return (paths ?? []).map(pattern => pattern.replaceAll('*', STAND_IN)).filter(path => path.startsWith('/'))
+function pathsIn({ paths, pathRegexp }: AccessRule): readonly string[] {
+  const named = (paths ?? []).map(pattern => pattern.replaceAll('*', STAND_IN))
+  return [...named, ...(pathRegexp ?? []).flatMap(source => samplePath(source, STAND_IN))].filter(path =>
+    path.startsWith('/'),
+  )
 }
 
 const STAND_IN = 'any'

@@ -33,6 +33,7 @@ const KEYS: Readonly<Record<keyof RouteConfig, string | null>> = {
   path: null,
   isExact: null,
   isOneLabel: 'one_label',
+  ignoresCase: 'ignore_case',
   upstream: 'upstream',
   answer: 'redirect, respond, files or verify',
   portal: 'portal',

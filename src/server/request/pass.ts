@@ -182,7 +182,9 @@ function endUpstream(span: OpenSpan | null, answer: Answer, { trace, target, acc
 /** The path of a page, with its query, as the application has it; null for one that is not below `strip_prefix`. */
 function insidePath(config: RouteConfig, page: string): string | null {
   const path = /^[^?#]*/.exec(page)?.[0] ?? ''
-  return config.stripPrefix === null || isUnder(path, config.stripPrefix) ? upstreamPath(config, page) : null
+  const spelt = (text: string) => (config.ignoresCase ? text.toLowerCase() : text)
+  const isInside = config.stripPrefix === null || isUnder(spelt(path), spelt(config.stripPrefix))
+  return isInside ? upstreamPath(config, page) : null
 }
 
 /** Whether a body's announced length is within the limit; false where none is announced, or one that is none. Throws target.too_large. */

@@ -108,6 +108,16 @@ describe('what a new file changes', () => {
     expect(found.judged).toBe(3)
   })
 
+  test.each([
+    ['^/items/[0-9]+$', '/items/1'],
+    ['^/(?:share|public)/.*\\.css$', '/share/any.css'],
+    ['\\.well-known', '/.well-known'],
+  ])('a rule by the expression %s is asked at %s', (source, address) => {
+    const anonymous = `allow = ["user", { path_regexp = '${source}', anonymous = true }]`
+    const { anybody } = compare(PORTAL + route('app.example.com'), PORTAL + route('app.example.com', anonymous))
+    expect(anybody.gains.map(gain => gain.address)).toEqual([`app.example.com${address}`])
+  })
+
   test('a route that goes leaves its address to the one around it', () => {
     const inner = route('app.example.com', 'path = "/admin"\nallow = ["admin"]')
     const found = compare(PORTAL + route('app.example.com') + inner, PORTAL + route('app.example.com'), [
