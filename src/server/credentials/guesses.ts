@@ -150,6 +150,8 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
       const row = known !== null || browser !== null ? 'known' : 'strangers'
       const leave: Leave | null = await queue.enter([row, ...prefixesOf(client)])
       if (leave === null) {
+        // No password was tried, so that strangers who fill the queue use up nobody's name. Their own networks pay for it.
+        await giveBack(ports, sessions, ...counts.filter(({ allowance }) => allowance === OF_NAME))
         throw new GateError('limit.rate', 'more passwords came than can be checked', { retryAfterS: 5 })
       }
       return {
@@ -191,7 +193,7 @@ function knownKey(who: string, network: string): string {
   return `${who} at ${network}`
 }
 
-/** Gives back what was taken for something that was right. Where the store cannot, nobody is refused for it: time gives it back. */
+/** Gives back what was taken for something that was right, or not tried. Where the store cannot, nobody is refused for it: time gives it back. */
 export async function giveBack(
   { log }: Pick<Ports, 'log'>,
   sessions: Pick<Sessions, 'refund'>,
@@ -201,7 +203,7 @@ export async function giveBack(
     for (const { allowance, whose } of counts) await sessions.refund(allowance, whose)
   } catch (error) {
     const hint = 'time gives it back; until then this much less may be wrong'
-    log.warn('Something right stays counted as wrong', {
+    log.warn('Something stays counted as wrong that was not', {
       counted: counts[0]?.allowance.name,
       ...errorFacts(error),
       hint,

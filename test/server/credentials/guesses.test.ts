@@ -137,7 +137,7 @@ test('a right password, and a right code, are let in where what was counted cann
   of.state.isLocked = true
   const { find, told } = workers(1, of)
   expect(await find(0, 'secret')).toBe('none')
-  expect(told).toEqual(['Something right stays counted as wrong'])
+  expect(told).toEqual(['Something stays counted as wrong that was not'])
 
   const codes = createCodes(of.ports, of.sessions)
   const code = codeAt(of.clock.now())
@@ -152,4 +152,28 @@ test('the last but none is told, by what the store says is left', async () => {
   expect(told).toEqual([])
   await find(0, 'the tenth')
   expect(told).toEqual(['An address is close to giving too many wrong passwords'])
+})
+
+test('who is refused since the queue is full counts for their own network, and not for the name', async () => {
+  const { ports, sessions } = shared()
+  const guesses = createGuesses(ports, sessions)
+  const refusal = (attempt: Partial<Attempt>): Promise<string> =>
+    guesses.begin({ ...ATTEMPT, ...attempt }).then(
+      guess => {
+        guess.leave()
+        return 'tried'
+      },
+      (error: unknown) => (error instanceof GateError ? `${error.code}: ${error.message}` : String(error)),
+    )
+  const others = (at: number) => ({ client: `10.${at}.0.1`, who: `portal home other${at}` })
+  const held = await Promise.all([0, 1].map(at => guesses.begin({ ...ATTEMPT, ...others(at) })))
+  const waiting = Array.from({ length: 100 }, (_, at) => refusal(others(2 + at)))
+  const FULL = 'limit.rate: more passwords came than can be checked'
+  // More than may be wrong for one name, and from one address as many.
+  for (let at = 0; at < 40; at++) expect(await refusal({ client: `192.${at}.0.1` })).toBe(FULL)
+  for (let at = 0; at < 9; at++) expect(await refusal({ client: '192.0.0.1', who: `portal home eve${at}` })).toBe(FULL)
+  for (const guess of held) guess.leave()
+  expect(new Set(await Promise.all(waiting))).toEqual(new Set(['tried']))
+  expect(await refusal({ client: '198.51.100.1' })).toBe('tried')
+  expect(await refusal({ client: '192.0.0.1', who: 'portal home bob' })).toContain('too many wrong passwords')
 })
