@@ -18,11 +18,18 @@ const RESERVE = 32
 /** What has to come free besides before it is over, so that it is no news each time that one does. */
 const SPARE = 16
 
+/** Pairs with `close`. */
+export interface DescriptorWatch {
+  /** Nothing can be opened but from the reserve. */
+  readonly areOut: boolean
+  close(): void
+}
+
 /**
  * Looks whether this process may open one more file or connection. While it may not, which is told once, nothing new is accepted, and
  * the reserve is there for everything else. `pause` leaves new connections waiting, until what it answers is called. Pairs with `close`.
  */
-export function watchDescriptors(log: Log, pause: () => () => void): { close(): void } {
+export function watchDescriptors(log: Log, pause: () => () => void): DescriptorWatch {
   let reserve = open(RESERVE) ?? []
   let resume: (() => void) | null = null
 
@@ -79,6 +86,9 @@ export function watchDescriptors(log: Log, pause: () => () => void): { close(): 
 
   lookIn(EVERY_MS)
   return {
+    get areOut() {
+      return resume !== null
+    },
     close() {
       clearTimeout(timer)
       closeAll(reserve)

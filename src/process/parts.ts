@@ -122,7 +122,13 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     name => inForce().providers.get(name),
     name => current().wantsAccess.has(name),
   )
-  const { sessions, sealer, store, audit } = openSessionState(config, ports, {
+  const {
+    sessions,
+    sealer,
+    store,
+    audit,
+    check: storeCheck,
+  } = openSessionState(config, ports, {
     ask,
     makeDraft: options.makeDraft,
     watch: meters?.store ?? null,
@@ -237,6 +243,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     upstreams,
     pool,
     sessions,
+    storeCheck,
     fileAudit,
     passwords,
     metrics,

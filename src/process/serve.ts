@@ -36,12 +36,11 @@ export function startServer(options: ServeOptions): RunningServer {
   const { live, relay, bodies } = parts
   const { config } = parts.first.snapshot
   let isDraining = false
-  const sources = sourcesOf(
-    parts,
-    options.ports,
-    () => fronts,
-    () => isDraining,
-  )
+  const sources = sourcesOf(parts, options.ports, {
+    fronts: () => fronts,
+    isDraining: () => isDraining,
+    mayOpen: () => !descriptors.areOut,
+  })
   const { fronts, admin } = listen(parts, options, sources)
   parts.upstreams.retain(upstreamsOf(parts.first.snapshot))
   spareMemory(parts.first.snapshot.routes.length)

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import type { AuditStore } from '../audit/store.ts'
 import { createAudit, type OpenAudit } from '../audit/writer.ts'
 import { errorFacts, GateError } from '../base/errors.ts'
+import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { Config } from '../config/types/config.ts'
 import type { SessionsConfig } from '../config/types/sessions.ts'
@@ -42,6 +43,15 @@ export interface SessionState {
   readonly sealer: Sealer
   readonly store: Shared & AuditStore
   readonly audit: OpenAudit
+  readonly check: StoreCheck
+}
+
+/** What tells whether people can sign in. Both throw what the store throws. */
+export interface StoreCheck {
+  /** Reads from the store; false where it was sealed with another key. */
+  read(): MaybePromise<boolean>
+  /** Writes to the store what nobody reads. */
+  write(): MaybePromise<unknown>
 }
 
 /**
@@ -58,20 +68,26 @@ export function openSessionState(
   const { ask, makeDraft, keepAuditMs = () => config.audit.keepMs, auditLines, watch = null, isPatient } = options
   const { store: where } = config.sessions
   let keys: readonly Uint8Array[] = []
+  const fit = createFit(() => keys, config.sessions, ports)
   let sealing: Sealer | null = null
   const admit = (next: Shared) => {
     keys = sealKeys(config.sessions, next, ports)
-    const isFitting = fitsStore(next, keys)
+    const isFitting = fit.judge(next)
     if (isFitting === false) throw otherKey(config.sessions)
-    if (isFitting instanceof Promise) tellLater(isFitting, config.sessions, ports)
+    // It was told; each new connection, and whoever asks whether this gate is ready, looks again.
+    if (isFitting instanceof Promise) isFitting.catch(() => undefined)
     const [newest = new Uint8Array(), ...older] = keys
     sealing = createSealer(newest, ports, older)
   }
-  const onReplaced = (next: Shared) => tellOtherKey(next, keys, config.sessions, ports)
   const opened =
     where.kind === 'redis'
-      ? openRedisStore(where, ports, onReplaced)
-      : openSqliteStore(where.path, ports, { onReplaced, makeDraft, admit, isPatient })
+      ? openRedisStore(where, ports, {
+          onLost: fit.judgeAnew,
+          onConnected(next) {
+            if (!fit.isFitting) Promise.resolve(fit.judge(next)).catch(() => undefined)
+          },
+        })
+      : openSqliteStore(where.path, ports, { onReplaced: fit.judgeAnew, makeDraft, admit, isPatient })
   const store = watch === null ? opened : watchStore(opened, watch)
   try {
     if (where.kind === 'redis') admit(store)
@@ -80,7 +96,13 @@ export function openSessionState(
     const lines = auditLines === undefined ? {} : { lines: auditLines }
     const audit = createAudit({ store, ports, keepMs: keepAuditMs, ...lines })
     const sessions = openSessions({ store, sealer, limits: limitsOf(config), ports, audit, ...asking })
-    return { sealer, store, audit, sessions }
+    const check: StoreCheck = {
+      // Once it fits, another gate that has a newer key is no reason to take this one out of service.
+      read: () => (fit.isFitting ? andThen(store.readShared(KEY_NAME), () => true) : fit.judge(store)),
+      write: () =>
+        andThen(store.readShared(PROBE_NAME), before => store.replaceShared(PROBE_NAME, before, `${ports.now()}`)),
+    }
+    return { sealer, store, audit, sessions, check }
   } catch (error) {
     void store.close()
     throw error
@@ -136,25 +158,53 @@ function otherKey({ keys, store }: SessionsConfig): GateError {
   })
 }
 
-/** A database that takes the place of another while the gate runs may come with another key. */
-function tellOtherKey(
-  store: Shared,
-  keys: readonly Uint8Array[],
-  sessions: SessionsConfig,
-  ports: Pick<Ports, 'log'>,
-): void {
-  tellLater(
-    Promise.resolve().then(() => fitsStore(store, keys)),
-    sessions,
-    ports,
-  )
+/** The value that is written to see whether anything can be. */
+const PROBE_NAME = 'probe'
+
+/** Whether the key of a file is that of its store. */
+interface Fit {
+  /** Known by the last look. */
+  readonly isFitting: boolean
+  /** Looks. Throws what the store throws; where it answers later, a key that does not fit is told in the log. */
+  judge(store: Shared): MaybePromise<boolean>
+  /** Looks at what has taken the place of the store while the gate runs: it may come with another key. */
+  judgeAnew(store: Shared): void
 }
 
-function tellLater(isFitting: Promise<boolean>, sessions: SessionsConfig, { log }: Pick<Ports, 'log'>): void {
-  isFitting.then(
-    isIt => {
-      if (!isIt) log.error('The key does not fit the session store', errorFacts(otherKey(sessions)))
+function createFit(keys: () => readonly Uint8Array[], sessions: SessionsConfig, { log }: Pick<Ports, 'log'>): Fit {
+  let isFitting = false
+  let told: 'other' | 'unknown' | null = null
+
+  function learn(isIt: boolean): boolean {
+    isFitting = isIt
+    if (!isIt && told !== 'other') log.error('The key does not fit the session store', errorFacts(otherKey(sessions)))
+    told = isIt ? null : 'other'
+    return isIt
+  }
+
+  function failed(error: unknown): never {
+    if (told === null) log.error('Whether the key fits the session store cannot be found out yet', errorFacts(error))
+    told ??= 'unknown'
+    throw error
+  }
+
+  return {
+    get isFitting() {
+      return isFitting
     },
-    error => log.error('Whether the key fits the session store cannot be found out', errorFacts(error)),
-  )
+    judge(store) {
+      const found = fitsStore(store, keys())
+      if (found instanceof Promise) return found.then(learn, failed)
+      isFitting = found
+      return found
+    },
+    judgeAnew(store) {
+      isFitting = false
+      told = null
+      Promise.resolve()
+        .then(() => fitsStore(store, keys()))
+        .then(learn, failed)
+        .catch(() => undefined)
+    },
+  }
 }

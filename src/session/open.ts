@@ -58,8 +58,6 @@ export interface OpenSessions extends Sessions {
   readonly providerTokens: ProviderTokens
   /** How many sign-ins are kept that have not come to their end. Throws `session.store`. */
   count(): MaybePromise<number>
-  /** Throws `session.store` where nothing can be written to the store for want of room. */
-  lookForRoom(): Promise<void>
   /** What is known of this machine's clock, by that of the store. */
   clock(): ClockState
   configure(limits: SessionLimits): void
@@ -251,9 +249,6 @@ export function openSessions(options: SessionOptions): OpenSessions {
     ...management,
     clock: () => clock.state,
     count: () => guarded(() => store.countSessions(ports.now())),
-    async lookForRoom() {
-      await guarded(() => store.tryRoom?.())
-    },
     follower: followers.current,
     async check({ id, expiresAtMs, identity }) {
       if (isAccessId(id)) return ports.now() < expiresAtMs && !standings.isBarred(identity)

@@ -317,8 +317,6 @@ export interface SessionStore extends AuditStore {
    * again and again.
    */
   readonly onWritten: ((listener: () => void) => WriteWatch) | null
-  /** Throws where the last that was to be written found no room, and there still is none; absent where that cannot be told. */
-  tryRoom?(): MaybePromise<void>
   close(): MaybePromise<void>
 }
 

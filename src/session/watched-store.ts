@@ -61,7 +61,6 @@ export function watchStore(store: SessionStore, watch: StoreWatch): SessionStore
     readPushed: reads.readPushed,
     changesSince: () => polling(one => one.changesSince()),
     onWritten: store.onWritten,
-    ...(store.tryRoom === undefined ? {} : { tryRoom: store.tryRoom }),
     close: () => store.close(),
   }
 }

@@ -1,4 +1,3 @@
-import { randomToken } from '../../base/bytes.ts'
 import { inTime } from '../../base/in-time.ts'
 import type { Ports } from '../../base/ports.ts'
 import { certificateGauges } from '../../server/acme/expiry.ts'
@@ -6,19 +5,26 @@ import type { Fronts } from '../../server/listen/fronts.ts'
 import { type AdminSources, configState } from '../../server/observe/admin.ts'
 import { type Family, simpleFamily } from '../../server/observe/family.ts'
 import { countFamilies, type Gauge, gaugeFamilies } from '../../server/observe/metrics.ts'
-import { findUnready, STORE_MS } from '../../server/observe/readiness.ts'
+import { createReadiness, STORE_MS } from '../../server/observe/readiness.ts'
 import type { StatusFacts } from '../../server/observe/status.ts'
 import { upstreamGauges } from '../../server/observe/upstream-gauges.ts'
 import type { ClockState } from '../../session/clock-watch.ts'
 import type { Parts } from '../parts.ts'
 import { processFamilies } from './process-families.ts'
 
+/** What only the server itself knows. */
+export interface ServerState {
+  fronts(): Fronts
+  isDraining(): boolean
+  /** Whether this process may open one more file or connection. */
+  mayOpen(): boolean
+}
+
 /** What the admin listener tells of a server. */
 export function sourcesOf(
   parts: Parts,
-  ports: Pick<Ports, 'now' | 'random'>,
-  fronts: () => Fronts,
-  isDraining: () => boolean,
+  ports: Pick<Ports, 'now' | 'log'>,
+  { fronts, isDraining, mayOpen }: ServerState,
 ): AdminSources {
   const { live, metrics, meters, relay, bodies, upstreams, first, certificates, fileState } = parts
   const { flows, streams } = bodies
@@ -39,16 +45,16 @@ export function sourcesOf(
   const { acme, pool, sessions } = parts
   const tls = () => live.current.config.tls
   return {
-    unready: () =>
-      findUnready({
-        isDraining,
-        async readStore() {
-          await sessions.peekOnce('ticket', randomToken(ports.random))
-          await sessions.lookForRoom()
-        },
-        certificates: () => (first.snapshot.config.tls === null || tls()?.acme != null ? null : certificates()),
-        now: ports.now,
-      }),
+    unready: createReadiness({
+      isDraining,
+      mayOpen,
+      readStore: parts.storeCheck.read,
+      writeStore: parts.storeCheck.write,
+      certificates: () => (first.snapshot.config.tls === null || tls()?.acme != null ? null : certificates()),
+      log: ports.log,
+      now: ports.now,
+      tick: () => performance.now(),
+    }),
     config() {
       const { fingerprint, routes } = live.current
       return configState({ fingerprint, routeCount: routes.length }, live.state, fileState())

@@ -24,6 +24,8 @@ export interface LinkOptions {
   readonly log: Ports['log']
   /** What to ask first on each new connection; nobody else is served before it is answered. */
   readonly greet: (send: RedisLink['send']) => Promise<void>
+  /** Called once a new connection serves. */
+  readonly onConnected?: () => void
   readonly replyMs?: number
 }
 
@@ -66,6 +68,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
       waitMs = FIRST_WAIT_MS
       if (isDown) log.info('The session store is back', { store: shownAs })
       isDown = false
+      options.onConnected?.()
     } catch (error) {
       fresh.onclose = null
       fresh.close()

@@ -23,6 +23,13 @@ export interface RedisAddress {
   readonly shownAs: string
 }
 
+export interface RedisListener {
+  /** The server has lost what it had while this process was connected. */
+  readonly onLost?: (store: SessionStore) => void
+  /** There is a new connection, which may lead to another server than the one before. */
+  readonly onConnected?: (store: SessionStore) => void
+}
+
 /** Whatever the server keeps lives this much longer than its use, so that nodes whose clocks differ agree on it. */
 const GRACE_MS = 60 * 60 * 1000
 
@@ -49,12 +56,12 @@ function behindFacts({ number, sinceMs }: EndedAgain, heardMs: number, keptMs: n
  *
  * Opens at once and connects by itself; while there is no connection every call throws. Times to live are the server's, what they
  * mean is decided above. What the server acknowledges is as durable as it is set up to be (`appendonly`), and it must not evict
- * (`maxmemory-policy noeviction`). `onLost` is called where it has lost what it had while it was connected.
+ * (`maxmemory-policy noeviction`).
  */
 export function openRedisStore(
   address: RedisAddress,
   ports: Pick<Ports, 'now' | 'log'>,
-  onLost: (store: SessionStore) => void = () => undefined,
+  { onLost, onConnected }: RedisListener = {},
 ): SessionStore {
   const { log } = ports
   const shownAs = { store: address.shownAs }
@@ -63,11 +70,16 @@ export function openRedisStore(
     onLost({ number }) {
       const facts = number === 0 ? shownAs : { ...shownAs, ended_again: number }
       log.error('The session store was emptied or put back; who is not in it has to sign in again', facts)
-      onLost(store)
+      onLost?.(store)
     },
     onBehind: (...behind) => log.error(BEHIND, { ...shownAs, ...behindFacts(...behind) }),
   })
-  const link = openRedisLink({ ...address, log: ports.log, greet: changes.greet })
+  const link = openRedisLink({
+    ...address,
+    log: ports.log,
+    greet: changes.greet,
+    onConnected: () => onConnected?.(store),
+  })
   const ttlOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()) + GRACE_MS)
   // Whatever has not come to its end lives longer than the grace alone, but for a cookie in whose place there is another.
   const untilOf = (lastsMs: number) => (lastsMs < GRACE_MS ? ports.now() + lastsMs : undefined)

@@ -5,7 +5,7 @@ import type { SessionStore } from '../store.ts'
 export type Run = <T>(act: (store: SessionStore) => MaybePromise<T>) => MaybePromise<T>
 
 /** Every call of a store but those of its life, each run on the one that is in place when it comes. */
-export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWritten' | 'tryRoom' | 'close'> {
+export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWritten' | 'close'> {
   return {
     insert: (session, handle) => run(store => store.insert(session, handle)),
     signInAgain: (session, handle, before) => run(store => store.signInAgain(session, handle, before)),

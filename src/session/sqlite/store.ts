@@ -27,9 +27,6 @@ const REPLACING_TIMEOUT_MS = 2
 /** Looks at the log come by so many calls too: work that lets no timer run writes to it all the same. */
 const CALLS_BETWEEN_LOOKS = 256
 
-/** Under which name something is written that shows that there is room again. */
-const ROOM = 'room'
-
 export interface StoreOptions {
   readonly onReplaced?: ((store: SessionStore) => void) | undefined
   readonly makeDraft?: MakeDraft | undefined
@@ -59,7 +56,6 @@ export function openSqliteStore(
   let told: string | null = null
   let cause: unknown
   let open = first()
-  let isFull = false
   let isAnother = false
   let isClosed = false
   let closing: MaybePromise<void>
@@ -140,7 +136,6 @@ export function openSqliteStore(
       else if (isDamaged(error)) mend(open.database, file)
     }
     if (!isOfFullDisk(error)) throw error
-    isFull = true
     throw fileFailed(`the session database ${path} cannot be written`, path, error, 5)
   }
 
@@ -230,12 +225,6 @@ export function openSqliteStore(
         },
         close: folder.close,
       }
-    },
-    async tryRoom() {
-      if (!isFull) return
-      const before = await run(store => store.readShared(ROOM))
-      await run(store => store.replaceShared(ROOM, before, `${ports.now()}`))
-      isFull = false
     },
     close() {
       if (isClosed) return closing
