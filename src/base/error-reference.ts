@@ -45,8 +45,8 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     mend: 'Raise the limit (`LimitNOFILE` of the unit, `ulimits` in compose); see what holds them: `max_open` bounds one client.',
   },
   'limit.rate': {
-    cause: 'More requests, or wrong passwords, than a rate allows.',
-    mend: 'Raise `rate` if they are honest; behind a proxy, see that `trusted_proxies` names it.',
+    cause: 'More requests, sign-ins, or wrong passwords, than a rate allows; the log says which.',
+    mend: 'Raise `rate`, or `sign_in_rate` in `[server]`, if they are honest; behind a proxy, see that `trusted_proxies` names it.',
   },
   'route.none': {
     cause: 'No route or portal serves this host and path; or a verdict was asked for elsewhere than at `verify`.',

@@ -146,6 +146,8 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   const exchanges = createExchanges()
   const relay = createWebSocketRelay(asked.log, {
     now: ports.now,
+    maxMessageBytes: config.server.maxMessageBytes,
+    onTooLong: () => metrics.socketsTooLong++,
     onFlood(owner) {
       metrics.socketFloods++
       const { resets: allowance } = current()
@@ -216,7 +218,12 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       chargeLogout: chargeLogouts(rates, metrics),
       noteForm: countForms(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
       countForm: (name, client) => countUpload(bodies.flows, name, client),
-      noteStart: countStarts(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
+      noteStart: countStarts(
+        rates,
+        { metrics, log: asked.log },
+        () => inForce().server.signIns,
+        worker === undefined ? 1 : poolSizeOf(config.server),
+      ),
       overview: createOverview({
         live,
         fileState,

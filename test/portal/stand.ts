@@ -142,7 +142,12 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     chargeLogout: chargeLogouts(createRates(ports.now), createMetrics()),
     noteForm: countForms(createRates(ports.now), createMetrics(), 1),
     countForm: () => ({ enter: () => ({ given: () => undefined, leave: () => undefined }) }),
-    noteStart: countStarts(createRates(ports.now), createMetrics(), 1),
+    noteStart: countStarts(
+      createRates(ports.now),
+      { metrics: createMetrics(), log: ports.log },
+      () => ({ requests: 60, perMs: 60_000, burst: 300, by: 'client' }),
+      1,
+    ),
     findUser: () => Promise.reject(new GateError('access.password', 'nobody is in a file here')),
     overview: () => NOTHING_SEEN,
   })

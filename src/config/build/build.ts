@@ -5,7 +5,7 @@ import { known } from '../keys/known.ts'
 import type { Config } from '../types/config.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildExpectation } from './expectations.ts'
-import { buildFlows, buildRate, buildResets } from './limits.ts'
+import { buildFlows, buildRate, buildResets, buildSignIns } from './limits.ts'
 import { shareFamilies } from './listen.ts'
 import { buildLog } from './log.ts'
 import { namedClaims } from './named-claims.ts'
@@ -16,6 +16,9 @@ import { buildRoutes } from './routes.ts'
 import { buildLifetimes } from './sessions.ts'
 import { buildTelemetry } from './telemetry.ts'
 import { buildTls } from './tls.ts'
+
+/** Of a WebSocket, where the file does not say. */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 /**
  * The Config of a file without mistakes, frozen to the bottom.
@@ -52,8 +55,10 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       logLevel: server.log_level,
       drainMs: server.drain,
       flows: buildFlows(server),
+      maxMessageBytes: server.max_message ?? MAX_MESSAGE_BYTES,
       isEditable: server.edit,
       resets: buildResets(server),
+      signIns: buildSignIns(server),
       rate: server.rate === null ? null : buildRate(known(server.rate), 'client'),
     },
     log: buildLog(root.log, directory),

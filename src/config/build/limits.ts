@@ -1,4 +1,4 @@
-import type { Known } from '../keys/known.ts'
+import { type Known, known } from '../keys/known.ts'
 import type { SERVER_LIMITS, SERVER_RATE } from '../keys/limits.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { Table } from '../keys/table.ts'
@@ -29,4 +29,9 @@ export function buildResets({ max_resets: most }: Known<Table<typeof SERVER_LIMI
 /** The allowance that a table gives to each of those that `by` tells apart. */
 export function buildRate(rate: Known<Table<typeof SERVER_RATE>>, by: RateConfig['by']): RateConfig {
   return { requests: rate.requests, perMs: rate.per, burst: rate.burst ?? rate.requests, by }
+}
+
+/** How many sign-ins a client may begin: meant for loops and floods alone, since many people may share an address. */
+export function buildSignIns({ sign_in_rate: rate }: Known<Table<typeof SERVER_LIMITS>>): RateConfig {
+  return rate === null ? { requests: 60, perMs: 60_000, burst: 300, by: 'client' } : buildRate(known(rate), 'client')
 }

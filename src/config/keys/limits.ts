@@ -52,6 +52,12 @@ export const SERVER_LIMITS = {
     '1GB',
     "How long a request's body may be, on routes that do not say otherwise; a longer one is answered with 413.",
   ),
+  max_message: optional(
+    sizeFrom('64KiB', '256MiB'),
+    '64MiB',
+    '16MiB',
+    'How long one message of a WebSocket may be, in either direction; a longer one closes its connection (1009), with a line in the log. Each WebSocket may hold two such messages in memory. Read at start.',
+  ),
   max_open: defaulted(
     countOrOff,
     2000,
@@ -81,6 +87,12 @@ export const SERVER_LIMITS = {
     { requests: 600, per: '1m', burst: 200 },
     'no limit',
     'How many requests each client may send, to all routes and pages together; further ones are answered with 429. Each worker, and each machine, counts for itself: with `workers = 4` up to four times as many may pass. The keys are those of a route, without `by`.',
+  ),
+  sign_in_rate: optional(
+    table(SERVER_RATE, { title: '`sign_in_rate` of `[server]`', meant: meantRate }),
+    { requests: 300, per: '1m', burst: 2000 },
+    '60 a minute, and 300 at once',
+    'How many sign-ins each client may begin; further ones are answered with 429. A client is an address (of IPv6 the first 64 bits), so raise it where many people share one, such as an office. The keys are those of `rate`; `burst` is at most 6000, and no more than 14000 may follow in an hour.',
   ),
 } as const satisfies Keys
 

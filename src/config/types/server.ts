@@ -33,10 +33,14 @@ export interface ServerConfig {
   /** How long requests in flight may take to finish after SIGTERM. */
   readonly drainMs: number
   readonly flows: FlowsConfig
+  /** How long one message of a WebSocket may be, in either direction. */
+  readonly maxMessageBytes: number
   /** Whether admins may change the file in the browser. */
   readonly isEditable: boolean
   /** Requests that a client gives up before they are answered; null: they are not counted. */
   readonly resets: RateConfig | null
+  /** Sign-ins that each client may begin. */
+  readonly signIns: RateConfig
   /** For each client; null: no limit. */
   readonly rate: RateConfig | null
 }

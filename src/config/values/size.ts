@@ -55,16 +55,22 @@ export function sizeUpToOrOff(most: string): Type<SizeLimit> {
   }, most)
 }
 
-/** A size in bytes, with the least that may be written. Throws TypeError where `least` is no size. */
-export function sizeFrom(least: string): Type<number> {
+/** A size in bytes, with the least, and the most, that may be written. Throws TypeError where one of them is no size. */
+export function sizeFrom(least: string, most?: string): Type<number> {
   const limit = parseSize(least)
+  const end = most === undefined ? good(Number.MAX_SAFE_INTEGER) : parseSize(most)
   if (!limit.ok) throw new TypeError(limit.message)
+  if (!end.ok) throw new TypeError(end.message)
   return parsed<number>(
     { label: 'size', expected: 'a size such as "100MB"', numberHint: 'with a unit, in quotes: "{n}B"' },
     text => {
       const size = parseSize(text)
-      if (!size.ok || size.value >= limit.value) return size
-      return bad('size.range', `${quote(text)} is out of range`, `from ${least}`)
+      if (!size.ok || (size.value >= limit.value && size.value <= end.value)) return size
+      return bad(
+        'size.range',
+        `${quote(text)} is out of range`,
+        most === undefined ? `from ${least}` : `from ${least} to ${most}`,
+      )
     },
   )
 }

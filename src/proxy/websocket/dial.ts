@@ -30,6 +30,8 @@ export interface DialOptions {
   readonly connectTimeoutMs?: number
   readonly random: (byteCount: number) => Uint8Array
   readonly encoder: FrameEncoder
+  /** How long one message of the upstream may be; as long as messages are by themselves where it is left out. */
+  readonly maxMessageBytes?: number
   /** How far the answer's fields may reach; no further than anybody's where it is left out. */
   readonly bounds?: AnswerBounds
   /** How the client asked; where it is left out, addresses in the answer stay as they are. */
@@ -135,6 +137,7 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
           early: received.bytes.subarray(length),
           encoder: options.encoder,
           isCompressed,
+          ...(options.maxMessageBytes === undefined ? {} : { maxMessageBytes: options.maxMessageBytes }),
         }),
       })
     }

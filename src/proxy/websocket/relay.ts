@@ -26,6 +26,10 @@ export interface RelayData {
 interface RelayOptions {
   readonly idleS?: number
   readonly now: () => number
+  /** How long one message may be, in either direction. */
+  readonly maxMessageBytes?: number
+  /** Told of each that was closed for a message that is too long, or for more of them than the other side takes. */
+  readonly onTooLong?: () => void
   /** Told of whoever was closed for a flood of pings or pongs. */
   readonly onFlood?: (owner: ExchangeOwner) => void
 }
@@ -34,8 +38,8 @@ interface RelayOptions {
  * The relayed WebSockets of the process. It outlives snapshots, as the connections do.
  *
  * Memory per connection is bounded: whoever reads too slowly stops the other side from being read. What a client sent in one
- * read is dispatched even when it is paused at once, and inflated that may be a thousand times as long: past MAX_WAITING_BYTES
- * the client is closed.
+ * read is dispatched even when it is paused at once, and inflated that may be a thousand times as long: past two of the longest
+ * messages the client is closed.
  * What one client sends goes on in parts, so that others have their turn (`intake.ts`).
  * Pings are answered here, each side's by its own leg, and passed on too: whoever sends them may mean to keep the way in between
  * alive, through proxies that cut what is silent for a minute. A client that sends floods of them, or of pongs, is closed with 1008:
@@ -48,6 +52,7 @@ export interface WebSocketRelay {
   /** For `Bun.serve({ websocket })`. */
   readonly handlers: WebSocketHandler<RelayData>
   readonly openCount: number
+  readonly maxMessageBytes: number
   /**
    * Answers the client's handshake with the upstream's choice of subprotocol. `headers` go with the 101.
    * Undefined on success; otherwise the answer to send, and the upstream is let go.
@@ -69,11 +74,11 @@ export interface WebSocketRelay {
   closeWhere(matches: (owner: ExchangeOwner) => boolean, code?: number, reason?: string): number
 }
 
-/** What may wait for a reader: one message and what was read with it fit. The other side is paused long before. */
-const MAX_WAITING_BYTES = 2 * MAX_MESSAGE_BYTES
-
 /** Longer messages go uncompressed: compressing them would hold everyone else up (30 ms a MiB, measured at Bun 1.4.5). */
 const MAX_COMPRESSED_BYTES = 1024 * 1024
+
+/** What Bun 1.4.5 says, to the client with 1009 and here with 1006, of a message that is longer than `maxPayloadLength`. */
+const BUN_TOO_LONG = 'Received too big message'
 
 /** How long messages of a side that has left may take to go on. */
 const LAST_WORDS_MS = 5000
@@ -85,7 +90,12 @@ const QUIET_MS = 20
 const IDLE_S = 120
 
 /** A WebSocketRelay without connections. An exception in one connection ends that one alone, with a word in the log. */
-export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }: RelayOptions): WebSocketRelay {
+export function createWebSocketRelay(
+  log: Log,
+  { idleS = IDLE_S, now, onFlood, onTooLong, maxMessageBytes = MAX_MESSAGE_BYTES }: RelayOptions,
+): WebSocketRelay {
+  /** What may wait for a reader: one message and what was read with it fit. The other side is paused long before. */
+  const maxWaitingBytes = 2 * maxMessageBytes
   const open = new Set<ServerWebSocket<RelayData>>()
   const intake = createIntake()
   let tellBusy = () => {}
@@ -188,6 +198,12 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
       end(ws, error)
     }
   }
+  function tellTooLong(ws: ServerWebSocket<RelayData>, why: string): void {
+    const { routeId: route, client } = ws.data.owner
+    const hint = `if messages may be longer than ${maxMessageBytes} bytes, raise max_message in [server], and restart`
+    log.warn(`A WebSocket was closed: ${why}`, { route, client, max_bytes: maxMessageBytes, hint })
+    onTooLong?.()
+  }
   function closeFlood(ws: ServerWebSocket<RelayData>): void {
     const { owner, dropping } = ws.data
     if (dropping !== null) return void ws.terminate()
@@ -200,8 +216,8 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
   }
 
   const handlers: WebSocketHandler<RelayData> = {
-    maxPayloadLength: MAX_MESSAGE_BYTES,
-    backpressureLimit: MAX_WAITING_BYTES,
+    maxPayloadLength: maxMessageBytes,
+    backpressureLimit: maxWaitingBytes,
     closeOnBackpressureLimit: true,
     idleTimeout: idleS,
     sendPings: true,
@@ -235,8 +251,9 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
           full: () => guarded(ws, () => ws.pause()),
           drained: () => guarded(ws, () => goOn(ws)),
           closed: (code, reason) => guarded(ws, () => closeClient(ws, code, reason)),
-          lost(why) {
-            log.debug('an upstream left its WebSocket', { route: ws.data.owner.routeId, why })
+          lost(why, isTooLong) {
+            if (isTooLong) tellTooLong(ws, 'a message of the application is longer than max_message')
+            else log.debug('an upstream left its WebSocket', { route: ws.data.owner.routeId, why })
             guarded(ws, () => lose(ws))
           },
         }),
@@ -250,8 +267,10 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
       }
       guarded(ws, () => {
         if (lane?.take(message) === false) ws.pause()
-        if (upstream.waitingBytes + (lane?.waitingBytes ?? 0) > MAX_WAITING_BYTES)
+        if (upstream.waitingBytes + (lane?.waitingBytes ?? 0) > maxWaitingBytes) {
+          tellTooLong(ws, 'the client sends more at once than the application takes')
           closeClient(ws, TOO_BIG, 'more at once than the application takes')
+        }
       })
     },
     ping(ws, payload) {
@@ -269,6 +288,9 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
     },
     close(ws, code, reason) {
       const { data } = ws
+      if (reason === BUN_TOO_LONG && data.dropping === null) {
+        tellTooLong(ws, 'a message of the client is longer than max_message')
+      }
       if (data.dropping !== null) {
         clearTimeout(data.dropping.timer)
         open.delete(ws)
@@ -282,6 +304,7 @@ export function createWebSocketRelay(log: Log, { idleS = IDLE_S, now, onFlood }:
     get openCount() {
       return open.size
     },
+    maxMessageBytes,
     upgrade(server, request, dialled, { headers, ...owner }) {
       const fields = new Headers(headers)
       // Bun 1.4.5 would choose the client's first offer where the upstream chose none.

@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
+import { TOO_BIG } from './close-codes.ts'
 import type { FrameEncoder } from './encoder.ts'
 import { encodeClose, type FrameFault, FrameReader, isOneFrame, OPCODE } from './frames.ts'
 import { createOutbox } from './outbox.ts'
 
-/** One message is at most this long, in either direction. */
+/** How long one message may be in either direction, where nobody says otherwise. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 /** How long an upstream may take to answer our Close before the connection is cut. */
@@ -26,7 +27,8 @@ interface UpstreamEvents {
   /** The send buffer is empty again after `send` answered false, or after `full`. */
   drained(): void
   closed(code: number, reason: string): void
-  lost(why: string): void
+  /** `isTooLong`: for a message that is longer than it may be. */
+  lost(why: string, isTooLong: boolean): void
 }
 
 /** An open WebSocket to an upstream, quiet until `start`. After `closed` or `lost` nothing more is told. */
@@ -56,10 +58,18 @@ export interface UpstreamConnection {
   readonly encoder: FrameEncoder
   /** Whether the upstream may compress. What goes there never is: it is near, and need not be. */
   readonly isCompressed: boolean
+  /** How long one message may be. */
+  readonly maxMessageBytes?: number
 }
 
 /** An upstream’s side of a WebSocket, over a connection that has been upgraded; `early` came with the answer’s head. */
-export function createUpstreamSocket({ socket, early, encoder, isCompressed }: UpstreamConnection): UpstreamSocket {
+export function createUpstreamSocket({
+  socket,
+  early,
+  encoder,
+  isCompressed,
+  maxMessageBytes = MAX_MESSAGE_BYTES,
+}: UpstreamConnection): UpstreamSocket {
   let events: UpstreamEvents | null = null
   let state: 'open' | 'closing' | 'ended' = 'open'
   let endedEarly: string | null = null
@@ -94,7 +104,7 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
     socket.destroy()
     if (!wasOpen) return
     if (events === null) endedEarly = why
-    else events.lost(why)
+    else events.lost(why, false)
   }
 
   const reader = new FrameReader(
@@ -116,14 +126,14 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
         }
       },
     },
-    { maxBytes: MAX_MESSAGE_BYTES, isCompressed },
+    { maxBytes: maxMessageBytes, isCompressed },
   )
   function judge(fault: FrameFault | null): void {
     if (fault === null || state !== 'open') return
     state = 'closing'
     sendClose(fault.closeCode, '')
     socket.end()
-    events?.lost(fault.message)
+    events?.lost(fault.message, fault.closeCode === TOO_BIG)
   }
   function read(chunk: Buffer): void {
     if (isOneFrame(chunk)) judge(reader.read(chunk))
@@ -145,7 +155,7 @@ export function createUpstreamSocket({ socket, early, encoder, isCompressed }: U
   return {
     start(given) {
       events = given
-      if (endedEarly !== null) return given.lost(endedEarly)
+      if (endedEarly !== null) return given.lost(endedEarly, false)
       socket.on('data', read)
       if (early.length > 0) read(early)
       if (!reader.isHeld) socket.resume()

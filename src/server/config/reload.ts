@@ -158,6 +158,7 @@ export function startValues(config: Config): StartValues {
     ['server.admin', config => config.server.admin],
     ['server.verify', config => config.server.verify],
     ['server.workers', config => config.server.workers],
+    ['server.max_message', config => config.server.maxMessageBytes],
     ['tls.listen', config => config.tls?.listen],
     ['tls.http2', config => config.tls?.http2],
     ['sessions.store', config => config.sessions.store],

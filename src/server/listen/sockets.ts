@@ -111,6 +111,7 @@ export function createSockets(
           asked: job,
           random: ports.random,
           encoder,
+          maxMessageBytes: relay.maxMessageBytes,
           signal,
           account: job.account,
         })

@@ -17,6 +17,8 @@ export interface Metrics {
   resets: number
   /** WebSockets that were closed for floods of pings or pongs. */
   socketFloods: number
+  /** WebSockets closed for a message that is too long. */
+  socketsTooLong: number
   /** Answers and uploads that were cut, by why. */
   readonly cut: Record<'stalled' | 'memory', number>
   reloads: number
@@ -37,6 +39,7 @@ export function createMetrics(): Metrics {
     waited: 0,
     resets: 0,
     socketFloods: 0,
+    socketsTooLong: 0,
     cut: { stalled: 0, memory: 0 },
     reloads: 0,
     reloadsRefused: 0,
@@ -69,6 +72,11 @@ export function countFamilies(metrics: Metrics): readonly Family[] {
     counter('waited', 'Requests that waited before they were sent, since bodies used up stall_memory.', metrics.waited),
     counter('resets', 'Requests that clients gave up by HTTPS before they were answered.', metrics.resets),
     counter('websocket_floods', 'WebSockets closed for their floods of pings or pongs.', metrics.socketFloods),
+    counter(
+      'websocket_too_long',
+      'WebSockets closed for a message longer than max_message, or for more than the application takes.',
+      metrics.socketsTooLong,
+    ),
     counter('stalled', 'Answers and uploads cut for want of progress.', metrics.cut.stalled),
     counter('memory_cut', 'Answers and uploads cut to stay within stall_memory.', metrics.cut.memory),
     counter('reloads', 'Configurations taken over.', metrics.reloads),

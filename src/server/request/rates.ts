@@ -1,6 +1,8 @@
-import { GateError } from '../../base/errors.ts'
+import { errorFacts, GateError } from '../../base/errors.ts'
 import { networkOf } from '../../base/net.ts'
+import type { Log } from '../../base/ports.ts'
 import { decideRate, type FullAtMs } from '../../base/rate.ts'
+import type { RateConfig } from '../../config/types/server.ts'
 import type { Rate } from '../../policy/rate.ts'
 import type { Session } from '../../session/session.ts'
 import type { Metrics } from '../observe/metrics.ts'
@@ -56,22 +58,22 @@ export function createRates(now: () => number, maxBuckets = MAX_BUCKETS): Rates 
   }
 }
 
-/** What comes back to a client in all workers together, and what these let begin at once at most. */
-const STARTS_INTERVAL_MS = 1000
-const STARTS_BURST = 300
+/** Names of allowances that no route can have: those have a host in theirs. */
+const SIGN_INS = 'sign-in'
+
+/** What all workers together let one client begin at once at most. */
 const STARTS_BURST_OF_ALL = 6000
 
 /**
  * How often one client may begin to sign in at each of several workers: each start is a question to the provider and an entry in the
  * store.
  *
- * Built in, and meant for loops and floods alone. Many people share the address of an office, so it is wide, and what was
- * used up comes back at one a second: nobody is ever locked out. Workers count each for itself, so that each has its part: all
+ * Meant for loops and floods alone: many people may share an address, and what was used up comes back. Workers count each for itself, so that each has its part: all
  * together may not begin more than one address may hold (`ONCE_LIMITS` in `session/spent/single-use.ts`).
  */
-export function signInStarts(workers: number): Rate {
-  const burst = Math.min(STARTS_BURST, Math.ceil(STARTS_BURST_OF_ALL / workers))
-  return Object.freeze({ name: 'sign-in', by: 'client', intervalMs: STARTS_INTERVAL_MS * workers, burst })
+export function signInStarts({ requests, perMs, burst }: RateConfig, workers: number): Rate {
+  const own = Math.min(burst, Math.ceil(STARTS_BURST_OF_ALL / workers))
+  return Object.freeze({ name: SIGN_INS, by: 'client', intervalMs: (perMs / requests) * workers, burst: own })
 }
 
 /**
@@ -104,9 +106,27 @@ function takeOrCount(rates: Rates, metrics: Metrics, rate: Rate, client: string,
 }
 
 /** What the portal calls before it sends someone to a provider. */
-export function countStarts(rates: Rates, metrics: Metrics, workers: number): (clientAddress: string) => void {
-  const starts = signInStarts(workers)
-  return clientAddress => takeOrCount(rates, metrics, starts, clientAddress, null)
+export function countStarts(
+  rates: Rates,
+  { metrics, log }: { readonly metrics: Metrics; readonly log: Log },
+  inForce: () => RateConfig,
+  workers: number,
+): (clientAddress: string) => void {
+  let known: { readonly config: RateConfig; readonly rate: Rate } | null = null
+  return clientAddress => {
+    const config = inForce()
+    if (known?.config !== config) known = { config, rate: signInStarts(config, workers) }
+    try {
+      takeOrCount(rates, metrics, known.rate, clientAddress, null)
+    } catch (error) {
+      // Any other refusal is a matter of one program: here a whole office may stand before the door.
+      log.warn('Sign-ins are refused: more begin at one address than may', {
+        client: networkOf(clientAddress),
+        ...errorFacts(error),
+      })
+      throw error
+    }
+  }
 }
 
 /** Enough for a provider that signs out hundreds of people at once who are not signed in here. */
@@ -129,10 +149,23 @@ function whoOf({ by }: Rate, client: string, session: Session | null): string {
   return `${session.identity.provider} ${session.identity.subject}`
 }
 
+/** What to do about an allowance that has no `rate`. */
+const HINTS: ReadonlyMap<string, string> = new Map([
+  [
+    SIGN_INS,
+    'if many people share this address, raise sign_in_rate in [server]; behind a proxy, see that trusted_proxies names it',
+  ],
+  [FORMS.name, 'no key changes this: it stops programs that send forms of these pages without end'],
+  [
+    LOGOUTS.name,
+    'no key changes this: it stops logout tokens that end no session; see that they come from the provider',
+  ],
+])
+
 function tooMany(rate: Rate, waitMs: number): GateError {
   return new GateError('limit.rate', `${rate.name}: more requests than its rate allows`, {
     facts: { rate: rate.name, by: rate.by },
-    hint: 'if these are honest requests, raise rate in routes.toml',
+    hint: HINTS.get(rate.name) ?? 'if these are honest requests, raise rate in routes.toml',
     retryAfterS: Math.ceil(waitMs / 1000),
   })
 }

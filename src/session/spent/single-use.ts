@@ -11,7 +11,7 @@ import type { SessionStore } from '../store.ts'
 export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number; readonly total: number }>> = {
   // More than one address may begin within their lifetime, by all workers (`signInStarts` in `server/request/rates.ts`): whoever begins
   // too many is told to wait, and pushes out nobody who shares the address.
-  login: { perOwner: 10_000, total: 50_000 },
+  login: { perOwner: 20_000, total: 50_000 },
   ticket: { perOwner: 100, total: 50_000 },
   place: { perOwner: 100, total: 50_000 },
   'signed-in': { perOwner: 1, total: 50_000 },

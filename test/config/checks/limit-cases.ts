@@ -11,6 +11,11 @@ const signIn = (lines: string) => route(lines).replace('"public"', '"authenticat
 
 /** Mistakes in max_body, keep_posts and rate, with «…» around what the caret has to underline. */
 export const LIMIT_CASES: readonly Case[] = [
+  ['number.range', 'more sign-ins at once than are kept', '[server]\nsign_in_rate = { requests = 60, burst = «6001» }'],
+  ['number.range', 'the same without a burst', '[server]\nsign_in_rate = { requests = «6001», per = "24h" }'],
+  ['number.range', 'more in an hour', '[server]\nsign_in_rate = { requests = «234», burst = 1 }'],
+  ['size.range', 'messages of no use', '[server]\nmax_message = «"63KiB"»'],
+  ['size.range', 'messages beyond memory', '[server]\nmax_message = «"257MiB"»'],
   ['size.invalid', 'a size without a unit', route('max_body = «"100"»')],
   ['size.invalid', 'an unknown unit', '[server]\nmax_body = «"1 XB"»'],
   ['size.invalid', 'a size below nothing', route('max_body = «"-1MB"»')],

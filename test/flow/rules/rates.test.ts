@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { signInStarts } from '../../../src/server/request/rates.ts'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { startApp } from '../../kit/applications/app.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
@@ -103,10 +103,29 @@ describe('a rate', () => {
 test('one client may begin many sign-ins, but not without end, and is let in again in a moment', async () => {
   const page = 'Accept: text/html\r\nSec-Fetch-Mode: navigate\r\n'
   const start = async () => (await send('members', '192.0.2.20', page, '/.sallyport/login')).status
-  for (let begun = 0; begun < signInStarts(1).burst; begun++) expect(await start()).toBe(503)
+  for (let begun = 0; begun < 300; begun++) expect(await start()).toBe(503)
   const response = await send('members', '192.0.2.20', page, '/.sallyport/login')
   expect(response.status).toBe(429)
   expect(response.field('retry-after')).toBe('1')
   clock.advance(1000)
   expect(await start()).toBe(503)
+})
+
+test('how many sign-ins one client may begin is for the file to say, and follows it without a restart', async () => {
+  const page = 'Accept: text/html\r\nSec-Fetch-Mode: navigate\r\n'
+  const rate = (burst: number) =>
+    `trusted_proxies = ["127.0.0.1"]\nsign_in_rate = { requests = 2, per = "1m", burst = ${burst} }`
+  await using own = await startGate(routes(), { ports: { now: clock.now }, server: rate(3) })
+  const start = async () => {
+    const head = `GET /.sallyport/login HTTP/1.1\r\nHost: members.example\r\nX-Forwarded-For: 192.0.2.21\r\n`
+    const answer = await sendRaw(own.port, `${head}${page}Connection: close\r\n\r\n`)
+    return [answer.status, answer.field('retry-after') ?? ''].join(' ').trim()
+  }
+  for (let begun = 0; begun < 3; begun++) expect(await start()).toStartWith('503')
+  expect(await start()).toBe('429 30')
+  expect(own.told('Sign-ins are refused', '192.0.2.21', 'raise sign_in_rate in [server]')).toHaveLength(1)
+  writeFileSync(own.configPath, readFileSync(own.configPath, 'utf8').replace(rate(3), rate(400)))
+  expect(own.server.reload()).not.toBe('refused')
+  for (let begun = 3; begun < 400; begun++) expect(await start()).toStartWith('503')
+  expect(await start()).toBe('429 30')
 })

@@ -287,3 +287,57 @@ async function signOut(gate: Gate, cookie: string): Promise<void> {
   )
   expect(out.status).toBe(303)
 }
+
+describe('a message of a WebSocket', () => {
+  const counted = async ({ adminPort }: Gate) =>
+    /^sallyport_websocket_too_long_total (\d+)$/m.exec(
+      await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text(),
+    )?.[1]
+  const MIB = 1024 * 1024
+
+  test('that is longer than max_message closes it, from either side, with a line in the log and in a metric', async () => {
+    await using gate = await startGate(file(), { server: 'max_message = "1MiB"' })
+    const { cookie } = await gate.signIn(HOST)
+    for (const [count, from] of [
+      ['1', 'client'],
+      ['2', 'application'],
+    ] as const) {
+      const sides = await open(gate, cookie)
+      const sender = from === 'client' ? sides.client : sides.upstream
+      const receiver = from === 'client' ? sides.upstream : sides.client
+      sender.send(Buffer.alloc(MIB))
+      const [message] = (await once(receiver, 'message')) as [Buffer]
+      expect(message.length).toBe(MIB)
+      const [code] = await Promise.all([
+        once(sender, 'close'),
+        once(receiver, 'close'),
+        sender.send(Buffer.alloc(MIB + 1)),
+      ])
+      expect(code[0]).toBe(1009)
+      await eventually(async () => (await counted(gate)) === count, 'it is counted')
+      const told = gate.told('A WebSocket was closed', `a message of the ${from} is longer than max_message`)
+      expect(told).toHaveLength(1)
+      expect(JSON.parse(told[0] ?? '')).toMatchObject({ level: 'warn', route: `${HOST}/`, max_bytes: MIB })
+    }
+    const sides = await open(gate, cookie)
+    sides.client.send('still')
+    expect(String(((await once(sides.upstream, 'message')) as [Buffer])[0])).toBe('still')
+    sides.client.terminate()
+  })
+
+  test('may be longer than 16 MiB where the file says so, in both directions', async () => {
+    await using gate = await startGate(file(), { server: 'max_message = "20MiB"' })
+    const { cookie } = await gate.signIn(HOST)
+    const { client, upstream } = await open(gate, cookie)
+    for (const [sender, receiver] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sender.send(Buffer.alloc(20 * MIB))
+      const [message] = (await once(receiver, 'message')) as [Buffer]
+      expect(message.length).toBe(20 * MIB)
+    }
+    expect(await counted(gate)).toBe('0')
+    client.terminate()
+  })
+})
