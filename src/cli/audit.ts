@@ -10,6 +10,7 @@ import { didYouMean } from '../config/text/suggest.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { servedConfig } from '../console/running.ts'
 import { usageLines } from '../console/usage.ts'
 import { type StorePorts, withSessions } from './with-sessions.ts'
 
@@ -51,7 +52,7 @@ type Values = {
 export async function runAudit(argv: readonly string[], io: Io, ports: StorePorts): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  const named = namedFile(parsed, USAGE, io)
+  const named = namedFile(parsed, USAGE, io, servedConfig(io))
   if (!named.ok) return named.exitCode
   const { values } = parsed
   const wanted = readWanted(values, ports.now())

@@ -2,6 +2,7 @@ import { existsSync, ftruncateSync, lstatSync, rmSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { servedConfig } from '../console/running.ts'
 import { becomeStoreUser, createFile, mayChangeWayTo } from '../console/store-user.ts'
 import { usageLines } from '../console/usage.ts'
 import { keyPathOf } from '../process/session-state.ts'
@@ -20,7 +21,7 @@ Exit code: 0 done, 1 nothing was copied, 2 wrong usage.
   --config FILE     another file than routes.toml`,
   options: {
     'with-key': { type: 'boolean' },
-    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    config: { type: 'string', short: 'c' },
   },
   maxPositionals: 1,
 } as const
@@ -35,7 +36,7 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
     io.stderr(`say where to\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
-  const config = configOf(values.config, io, ports)
+  const config = configOf(values.config ?? servedConfig(io) ?? 'routes.toml', io, ports)
   if (config === null || isOutOfReach(config.sessions.store, io)) return EXIT.failed
   const { store, keys: given } = config.sessions
   if (store.kind === 'redis') return refuseRedis(io)
@@ -48,7 +49,7 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
     if (keyTo !== null && given === null && !existsSync(keyPathOf(store.path))) {
       return refuse(`there is no key ${keyPathOf(store.path)}`, io)
     }
-    const user = userOfStore(store)
+    const user = userOfStore(store, io.running?.() ?? null)
     if (user !== null) {
       // What the user of the store may not write, root begins; where that user may put links, it has to manage by itself.
       if (!mayChangeWayTo(dirname(target), user)) begun = begin(target, keyTo)

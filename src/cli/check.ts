@@ -1,13 +1,16 @@
 import { resolve } from 'node:path'
-import { showJson } from '../base/visible.ts'
+import { showJson, showUnseen } from '../base/visible.ts'
 import { loadConfig } from '../config/load.ts'
 import { count, renderDiagnostics } from '../config/render.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { servedConfig } from '../console/running.ts'
+import type { ServiceUser } from '../console/store-user.ts'
 import { holdExpectations } from '../server/forecast/expect.ts'
 import { tellDifference } from './difference.ts'
+import { findUnreadable } from './unreadable.ts'
 import { tellUntold, untoldOf } from './untold.ts'
 import type { StorePorts } from './with-sessions.ts'
 
@@ -15,7 +18,7 @@ export const USAGE = {
   text: `usage: sallyport check [routes.toml] [--diff NEW] [--json]
 
 Reads the file as serve would, without network, and shows every mistake with its place and how to mend it.
-What only a provider could tell is named: sallyport doctor asks it.
+What only a provider could tell is named: sallyport doctor asks it. Run by root, it says what the user of the service cannot read.
 Exit code: 0 for a good file, 1 for any mistake, 2 for a wrong command line.
 
   --config FILE, -c   the file, as other commands take it
@@ -26,25 +29,36 @@ Exit code: 0 for a good file, 1 for any mistake, 2 for a wrong command line.
   maxPositionals: 1,
 } as const
 
-/** `sallyport check`: answers the exit code. A good file's line and JSON go to stdout, diagnostics for people to stderr. */
-export function runCheck(argv: readonly string[], io: Io, ports: StorePorts): number | Promise<number> {
+/**
+ * `sallyport check`: answers the exit code. A good file's line and JSON go to stdout, diagnostics for people to stderr. `service` is
+ * whom this process becomes at the end, to see what that user can read; null: nobody.
+ */
+export function runCheck(
+  argv: readonly string[],
+  io: Io,
+  ports: StorePorts,
+  service: ServiceUser | null = null,
+): number | Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  const named = namedFile(parsed, USAGE, io)
+  const named = namedFile(parsed, USAGE, io, servedConfig(io))
   if (!named.ok) return named.exitCode
   const { file } = named
   const { diff, json: isJson = false } = parsed.values
   if (diff !== undefined) return tellDifference({ before: file, after: diff, isJson }, io, ports)
   const result = holdExpectations(loadConfig(resolve(io.cwd, file), { ...io, now: Date.now }, file))
   const diagnostics = result.ok ? result.warnings : result.diagnostics
+  const unreadable = (service === null ? null : findUnreadable([resolve(io.cwd, file), ...result.files], service)) ?? []
   if (isJson) {
-    const told = { ok: result.ok, file, diagnostics, ...(result.ok ? { untold: untoldOf(result.config) } : {}) }
+    const untold = result.ok ? { untold: untoldOf(result.config) } : {}
+    const told = { ok: result.ok, file, diagnostics, ...untold, ...(service === null ? {} : { unreadable }) }
     io.stdout(`${showJson(told, 2)}\n`)
   } else {
     io.stderr(renderDiagnostics(diagnostics, result.texts, { colour: io.colour.stderr }))
     if (result.ok) {
       io.stdout(`${praise(file, result.config, diagnostics)}\n${tellUntold(file, untoldOf(result.config))}`)
     }
+    for (const { what, hint } of unreadable) io.stderr(`warning: ${showUnseen(what)}\nhint: ${showUnseen(hint)}\n`)
   }
   return result.ok ? EXIT.ok : EXIT.failed
 }

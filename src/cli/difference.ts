@@ -6,6 +6,7 @@ import type { Diagnostic } from '../config/text/diagnostic.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { besideRunning } from '../console/running.ts'
 import { type Difference, difference, type PersonChange, type Turn, type Turns } from '../server/forecast/difference.ts'
 import { holdExpectations } from '../server/forecast/expect.ts'
 import type { SignedIn } from '../server/forecast/people.ts'
@@ -29,9 +30,10 @@ type People = Omit<Parameters<typeof difference>[2], 'nowMs'> | null
 export async function tellDifference({ before, after, isJson }: Files, io: Io, ports: StorePorts): Promise<number> {
   const own = resolve(io.cwd, before)
   // The new file is to take the place of the other: without a store in it, its sessions stay where they are.
-  const env = (name: string) => io.env(name) || (name === 'SALLYPORT_DATA' ? dirname(own) : undefined)
+  const inForce = besideRunning(io.env, own, io.running?.() ?? null)
+  const env = (name: string) => inForce(name) || (name === 'SALLYPORT_DATA' ? dirname(own) : undefined)
   // What is in force is: whether all holds that it expects is the new one's to say.
-  const old = loadConfig(own, ports, before)
+  const old = loadConfig(own, { ...ports, env: inForce }, before)
   const next = holdExpectations(loadConfig(resolve(io.cwd, after), { ...ports, env }, after))
   const diagnostics = [...(old.ok ? [] : old.diagnostics), ...(next.ok ? next.warnings : next.diagnostics)]
   const isOk = old.ok && next.ok
@@ -62,7 +64,7 @@ function asJson(
 async function readPeople(before: Config, after: Config, io: Io, ports: StorePorts): Promise<People> {
   if (isOutOfReach(before.sessions.store, io)) return null
   try {
-    const { sessions } = openStateAsUser(before, ports)
+    const { sessions } = openStateAsUser(before, ports, io.running?.() ?? null)
     try {
       const entries: SignedIn[] = []
       for await (const entry of newestFirst(sessions, before.portals.keys())) entries.push(entry)

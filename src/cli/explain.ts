@@ -9,6 +9,7 @@ import { parseDuration } from '../config/values/duration.ts'
 import { momentMs, parseMoment } from '../config/values/times.ts'
 import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { besideRunning, servedConfig } from '../console/running.ts'
 import { layOutUsage } from '../console/usage.ts'
 import { type Explanation, explain } from '../server/forecast/explain.ts'
 import { guestIdentity } from '../session/credentials/guest-links.ts'
@@ -36,7 +37,7 @@ Exit code: 0 allowed, 3 has to sign in (again), 4 denied, 5 no route or a refuse
     ip: { type: 'string' },
     at: { type: 'string' },
     'signed-in': { type: 'string' },
-    config: { type: 'string', short: 'c', default: 'routes.toml' },
+    config: { type: 'string', short: 'c' },
     json: { type: 'boolean', default: false },
   },
   maxPositionals: 1,
@@ -75,8 +76,9 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
   const age = values['signed-in'] === undefined ? null : parseDuration(values['signed-in'])
   if (age?.ok === false) return fail(`${age.message}; ${age.hint}`)
 
-  const file = values.config
-  const loaded = loadConfig(resolve(io.cwd, file), ports, file)
+  const file = values.config ?? servedConfig(io) ?? 'routes.toml'
+  const path = resolve(io.cwd, file)
+  const loaded = loadConfig(path, { ...ports, env: besideRunning(ports.env, path, io.running?.() ?? null) }, file)
   if (!loaded.ok) {
     io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
     return 1
@@ -119,7 +121,7 @@ async function readGrants(
   const found = new Map<string, readonly RoleGrant[]>()
   if (isOutOfReach(config.sessions.store, io)) return found
   try {
-    const { sessions } = openStateAsUser(config, ports)
+    const { sessions } = openStateAsUser(config, ports, io.running?.() ?? null)
     try {
       for (const portal of portals) found.set(portal, (await sessions.grants.list(portal)).grants)
     } finally {

@@ -1,8 +1,10 @@
 import { closeSync, existsSync, linkSync, renameSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Ports } from '../base/ports.ts'
+import { loadConfig } from '../config/load.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { besideRunning } from '../console/running.ts'
 import { becomeStoreUser, mayChangeWayTo, openToRead } from '../console/store-user.ts'
 import { usageLines } from '../console/usage.ts'
 import { keyPathOf } from '../process/session-state.ts'
@@ -39,8 +41,19 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
     io.stderr(`say which backup\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
-  const config = configOf(values.config, io, ports)
+  // Where a server says that its data is, nothing is replaced on its word alone.
+  const config = configOf(values.config, { ...io, running: () => null }, ports)
   if (config === null) return EXIT.failed
+  const path = resolve(io.cwd, values.config)
+  const env = besideRunning(ports.env, path, io.running?.() ?? null)
+  const served = loadConfig(path, { ...ports, env })
+  if (served.ok && !Bun.deepEquals(served.config.sessions.store, config.sessions.store)) {
+    const data = env('SALLYPORT_DATA')
+    return refuse(
+      `the server of ${values.config} has its sessions in ${data}: put SALLYPORT_DATA=${data} before this command`,
+      io,
+    )
+  }
   const { store, keys: given } = config.sessions
   if (store.kind === 'redis') return refuseRedis(io)
   if (store.path === ':memory:') {
@@ -51,7 +64,7 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
   const files = new Files()
   let backup: CheckedBackup | null = null
   try {
-    const user = userOfStore(store)
+    const user = userOfStore(store, null)
     const names = [from, `${from}-wal`, ...(values['with-key'] === true ? [`${from}.key`] : [])]
     if (user !== null) {
       // What the user of the store may not read, root opens; where that user may put links, it has to manage by itself.

@@ -2,6 +2,8 @@ import { showJson } from '../base/visible.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import { type Io, processIo } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
+import { findRunning } from '../console/running.ts'
+import { findServiceUser, type Running } from '../console/store-user.ts'
 import { processTerminal, type Terminal } from '../console/terminal.ts'
 import { versionOfThis, versionText } from '../console/version.ts'
 import { runImport } from '../import/run.ts'
@@ -46,23 +48,32 @@ Says which version this is, which Bun is in it, and for which platform it was bu
  * start), 2 wrong usage; `explain` has codes of its own.
  */
 export async function run(argv: readonly string[]): Promise<number> {
-  const io = processIo()
+  const own = processIo()
   const serving = serveArguments(argv)
-  if (serving !== null) return runServe(serving, argv, io)
+  if (serving !== null) return runServe(serving, argv, own)
+  // Looked for once: a command of root may be somebody else by the second time.
+  let running: Running | null | undefined
+  const io: Io = {
+    ...own,
+    running() {
+      if (running === undefined) running = findRunning(own.env)
+      return running
+    },
+  }
   const [first = '', ...rest] = argv
   switch (first) {
     case 'check':
-      return runCheck(rest, io, realPorts(io))
+      return runCheck(rest, io, realPorts(io), findServiceUser())
     case 'fmt':
       return runFmt(rest, io)
     case 'explain':
       return runExplain(rest, io, realPorts(io))
     case 'doctor':
-      return runDoctor(rest, io, realPorts(io))
+      return runDoctor(rest, io, realPorts(io), findServiceUser())
     case 'schema':
       return runSchema(rest, io)
     case 'init':
-      return runAtTerminal(terminal => runInit(rest, io, realPorts(io), terminal))
+      return runAtTerminal(terminal => runInit(rest, io, realPorts(io), terminal, findServiceUser()))
     case 'recipe':
       return runRecipe(rest, io)
     case 'import':

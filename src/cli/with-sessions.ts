@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import { showUnseen } from '../base/visible.ts'
@@ -9,27 +9,30 @@ import type { Config } from '../config/types/config.ts'
 import type { StoreConfig } from '../config/types/sessions.ts'
 import { EXIT } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
-import { becomeStoreUser, type StoreUser, storeUserOf } from '../console/store-user.ts'
+import { besideRunning } from '../console/running.ts'
+import { becomeStoreUser, type Running, type StoreUser, storeUserOf } from '../console/store-user.ts'
 import { openSessionState, type SessionState } from '../process/session-state.ts'
 import type { OpenSessions } from '../session/open.ts'
 
 /** What commands on the session store need from outside. */
 export type StorePorts = Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'log'>
 
-/** The config of a file; null, and the mistakes written, where it has any. */
+/** The config of a file, as the server of this file that runs here has it; null, and the mistakes written, where it has any. */
 export function configOf(file: string, io: Io, ports: StorePorts): Config | null {
-  const loaded = loadConfig(resolve(io.cwd, file), ports, file)
+  const path = resolve(io.cwd, file)
+  const loaded = loadConfig(path, { ...ports, env: besideRunning(ports.env, path, io.running?.() ?? null) }, file)
   if (loaded.ok) return loaded.config
   io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
   return null
 }
 
 /**
- * The user that a command of root has to be for everything in the data folder; null where it stays who it is. Throws
- * `session.store` where that cannot be told.
+ * The user that a command of root has to be for everything in the data folder; null where it stays who it is. In the folder that a
+ * server has told of, it is whoever told so, whomever that folder belongs to by now. Throws `session.store` where that cannot be told.
  */
-export function userOfStore(store: StoreConfig): StoreUser | null {
-  return store.kind === 'sqlite' && store.path !== ':memory:' ? storeUserOf(store.path) : null
+export function userOfStore(store: StoreConfig, running: Running | null): StoreUser | null {
+  if (store.kind !== 'sqlite' || store.path === ':memory:') return null
+  return (dirname(store.path) === running?.data ? running.owner : null) ?? storeUserOf(store.path)
 }
 
 /**
@@ -38,8 +41,12 @@ export function userOfStore(store: StoreConfig): StoreUser | null {
  *
  * Throws as `openSessionState`.
  */
-export function openStateAsUser(config: Config, ports: Pick<Ports, 'now' | 'random' | 'log'>): SessionState {
-  const user = userOfStore(config.sessions.store)
+export function openStateAsUser(
+  config: Config,
+  ports: Pick<Ports, 'now' | 'random' | 'log'>,
+  running: Running | null,
+): SessionState {
+  const user = userOfStore(config.sessions.store, running)
   if (user !== null) becomeStoreUser(user)
   return openSessionState(config, ports)
 }
@@ -77,7 +84,7 @@ export async function withSessions(
   // To open a database that is not there would make it, and its key, as whoever runs this.
   if (config === null || isOutOfReach(config.sessions.store, io)) return EXIT.failed
   try {
-    const state = openStateAsUser(config, ports)
+    const state = openStateAsUser(config, ports, io.running?.() ?? null)
     try {
       return await act(config, state.sessions, state)
     } finally {

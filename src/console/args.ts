@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { suggest } from '../config/text/suggest.ts'
 import type { Io } from './io.ts'
+import { servedConfig } from './running.ts'
 import { layOutUsage, usageLines } from './usage.ts'
 
 /** What a command takes. `--help` is always among its options. */
@@ -48,7 +49,7 @@ export function parseArguments<const O extends NonNullable<ParseArgsConfig['opti
 }
 
 /**
- * The routes.toml that a command is about: its argument or `--config`, `routes.toml` without either. For both of them the code to exit
+ * The routes.toml that a command is about: its argument or `--config`, `fallback` or `routes.toml` without either. For both of them the code to exit
  * with, the mistake having been written.
  */
 export function namedFile(
@@ -58,14 +59,18 @@ export function namedFile(
   }: { readonly values: { readonly config?: string | undefined }; readonly positionals: readonly string[] },
   usage: { readonly text: string },
   io: Io,
+  fallback: string | null = null,
 ): { readonly ok: true; readonly file: string } | { readonly ok: false; readonly exitCode: number } {
   const [given] = positionals
   if (given !== undefined && values.config !== undefined)
     return failUsage(`"${given}" and --config ${values.config}: name one file`, usage.text, io)
-  return { ok: true, file: given ?? values.config ?? 'routes.toml' }
+  return { ok: true, file: given ?? values.config ?? fallback ?? 'routes.toml' }
 }
 
-/** The same for a command whose other arguments are words and ids, and those: neither has a dot or a slash in it, as a file has. */
+/**
+ * The same for a command whose other arguments are words and ids, and those: neither has a dot or a slash in it, as a file has. Named
+ * or not, the file may be that of the server that runs here.
+ */
 export function namedFileAmong(
   {
     values,
@@ -79,7 +84,7 @@ export function namedFileAmong(
   const [files, others] = [positionals.filter(isFile), positionals.filter(one => !isFile(one))]
   const [, second] = files
   if (second !== undefined) return failUsage(`"${files[0]}" and "${second}": name one file`, usage.text, io)
-  const named = namedFile({ values, positionals: files }, usage, io)
+  const named = namedFile({ values, positionals: files }, usage, io, servedConfig(io))
   return named.ok ? { ...named, others } : named
 }
 

@@ -1,4 +1,5 @@
 import { listFolder, readBytes, readText } from './read-file.ts'
+import type { Running } from './store-user.ts'
 
 /** What a command may touch of the process it runs in; a test hands in its own. */
 export interface Io {
@@ -18,6 +19,8 @@ export interface Io {
   readBytes(path: string): Uint8Array
   /** The names in a folder, in any order; throws what the platform throws. */
   listFolder?(path: string): readonly string[]
+  /** What a server left for commands beside it; absent: they look for none. */
+  running?(): Running | null
 }
 
 /** Something that is true of standard output, or of standard error. */

@@ -17,6 +17,8 @@ import { createFile, isForeignLink } from './store-user.ts'
 export interface ReplaceOptions {
   /** A file whose owner a new one gets; null or absent: whoever runs this. */
   readonly beside?: string | null
+  /** The group that may read a new file that gets no owner so; null or absent: none. */
+  readonly readableBy?: number | null
   /** Whether nothing is written where the owner or the group cannot be kept. */
   readonly isOwnerKept?: boolean
 }
@@ -30,7 +32,7 @@ export interface ReplaceOptions {
 export function replaceFile(
   path: string,
   text: string,
-  { beside = null, isOwnerKept = false }: ReplaceOptions = {},
+  { beside = null, readableBy = null, isOwnerKept = false }: ReplaceOptions = {},
 ): void {
   const { target, before } = placeOf(path)
   if (isForeignLink(path)) {
@@ -48,6 +50,10 @@ export function replaceFile(
       // By the descriptor: whoever may write in the folder may put a link in place of a name.
       if (like !== null && (like.uid !== made.uid || like.gid !== made.gid)) giveTo(handle, like, isOwnerKept)
       if (before !== null) fchmodSync(handle, before.mode & 0o777)
+      if (like === null && readableBy !== null) {
+        fchownSync(handle, made.uid, readableBy)
+        fchmodSync(handle, 0o640)
+      }
       fsyncSync(handle)
     } finally {
       closeSync(handle)

@@ -10,6 +10,23 @@ export interface StoreUser {
   readonly groups: readonly number[]
 }
 
+/** The user that the service of this machine runs as. */
+export interface ServiceUser extends StoreUser {
+  readonly name: string
+  /** The name of the first group. */
+  readonly group: string
+}
+
+/** What the server that runs here, or last ran here, left for the commands beside it. */
+export interface Running {
+  /** Its routes.toml. */
+  readonly config: string
+  /** The folder that SALLYPORT_DATA named for it. */
+  readonly data: string
+  /** Whom a command of root has to become before it opens anything in that folder; null: nobody. */
+  readonly owner: StoreUser | null
+}
+
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants
 
 /** What the system allows, too. */
@@ -62,6 +79,48 @@ export function becomeStoreUser({ uid, gid, groups }: StoreUser): void {
     throw notLeft(uid, error)
   }
   if (process.geteuid?.() !== uid || process.getuid?.() !== uid || mayBeRoot()) throw notLeft(uid)
+}
+
+/** The first of these that is there says who runs the service: of an administrator, of a package, and of OpenRC. */
+const DEFINITIONS = [
+  '/etc/systemd/system/sallyport.service',
+  '/usr/lib/systemd/system/sallyport.service',
+  '/etc/init.d/sallyport',
+]
+
+/**
+ * The user that the service's definition names, which `sallyport service` prints and the package brings. Null where there is none, for
+ * root's own service, and where this process is not root's: it may not become that user.
+ */
+export function findServiceUser(): ServiceUser | null {
+  if (process.geteuid?.() !== 0) return null
+  const definition = DEFINITIONS.find(path => existsSync(path))
+  if (definition === undefined) return null
+  const name = /^(?:User|command_user)="?([^\s":]+)/m.exec(readFileSync(definition, 'utf8'))?.[1]
+  const account = rowsOf('/etc/passwd').find(row => row[0] === name)
+  if (name === undefined || account === undefined) return null
+  const [uid, gid] = [Number(account[2]), Number(account[3])]
+  const group = rowsOf('/etc/group').find(row => Number(row[2]) === gid)?.[0] ?? String(gid)
+  return uid === 0 ? null : { ...userOf(uid, gid), name, group }
+}
+
+/**
+ * The group that a secret of root's in this folder may be given, so that the service can read it: the service's own, where the folder
+ * is root's with that group, and nobody but root may write in it or on the way to it. Else null.
+ */
+export function groupForSecrets(folder: string, service: StoreUser | null): number | null {
+  if (process.geteuid?.() !== 0 || service === null) return null
+  const last = wayTo(resolve(folder)).folders.at(-1)
+  const isGiven = last !== undefined && (last.mode & OTHERS_WRITE) === 0 && last.gid === service.gid
+  return isGiven && last.gid !== 0 && isWayOfRoot(folder) ? last.gid : null
+}
+
+/** Whether a file or folder is there and root's, and nobody else may change it, or where its path leads to. */
+export function isWayOfRoot(path: string): boolean {
+  const { folders, links, target, isWhole } = wayTo(resolve(path))
+  const last = isWhole ? lstatSync(target, { throwIfNoEntry: false }) : undefined
+  if (last === undefined || last.uid !== 0 || (last.mode & OTHERS_WRITE) !== 0) return false
+  return folders.every(isRootsAlone) && links.every(({ uid }) => uid === 0)
 }
 
 /** Whether a user may change where a path leads to: a folder, or a link, on the way to it is theirs, or they may write to one. */
@@ -131,7 +190,7 @@ function wayTo(path: string): Way {
 }
 
 /** A user with the groups that the system lists; of one that it does not list, the group of what they own, unless that is root's. */
-function userOf(uid: number, ownedBy: number): StoreUser {
+export function userOf(uid: number, ownedBy: number): StoreUser {
   const account = rowsOf('/etc/passwd').find(row => Number(row[2]) === uid)
   if (account === undefined) return { uid, gid: ownedBy === 0 ? uid : ownedBy, groups: [] }
   const [name = '', , , gid] = account

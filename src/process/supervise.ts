@@ -5,6 +5,7 @@ import { areKept, isSuccessor, socketsEnvironment } from '../console/handed.ts'
 import type { Io } from '../console/io.ts'
 import { openLogs } from '../console/logs.ts'
 import { realPorts } from '../console/process.ts'
+import { leaveWord } from '../console/running.ts'
 import { versionNumber } from '../console/version.ts'
 import { addressText } from '../server/listen/address-text.ts'
 import { stopAccepting } from '../server/listen/handed/adopt.ts'
@@ -136,6 +137,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
         admin = openOwn()
         await takePlace()
       }
+      leaveWord(io.env, options.configPath, log)
       manager.ready(status.text())
       tellListening(ports.log, {
         on: server.listen.map(addressText).join(', '),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { mayChangeWayTo, openToRead, storeUserOf } from '../../src/console/store-user.ts'
+import { dirname, join } from 'node:path'
+import { groupForSecrets, mayChangeWayTo, openToRead, storeUserOf } from '../../src/console/store-user.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 
 const OWN = new URL('../../src/console/store-user.ts', import.meta.url).pathname
@@ -78,6 +78,29 @@ describe.skipIf(process.getuid?.() !== 0)('whom a command of root becomes (needs
     lchownSync(join(folder.path, 'link'), SERVICE, SERVICE)
     expect(mayChangeWayTo(join(folder.path, 'link'), user)).toBe(true)
     expect(openToRead(join(folder.path, 'absent'))).toBeNull()
+  })
+
+  test('gets its group for a secret of root’s in a folder of root’s with that group, and nowhere else', () => {
+    using folder = temporaryFolder()
+    const service = { uid: SERVICE, gid: 2000, groups: [3000] }
+    let count = 0
+    const groupIn = (uid: number, gid: number, mode: number, base = folder.path) =>
+      groupForSecrets(dirname(folderOf(base, `folder-${++count}`, uid, gid, mode)), service)
+    expect([groupIn(0, 2000, 0o750), groupIn(0, 2000, 0o2755)]).toEqual([2000, 2000])
+    // Root's own group, another, another's folder, one that others or the group may write in, and one that is not there.
+    expect([groupIn(0, 0, 0o750), groupIn(0, 3000, 0o750), groupIn(SERVICE, 2000, 0o750)]).toEqual([null, null, null])
+    expect([groupIn(0, 2000, 0o757), groupIn(0, 2000, 0o770), groupIn(0, 2000, 0o1777)]).toEqual([null, null, null])
+    expect(groupForSecrets(join(folder.path, 'absent'), service)).toBeNull()
+    const ours = folderOf(folder.path, 'ours', 0, 2000, 0o750)
+    expect(groupForSecrets(dirname(ours), null)).toBeNull()
+    expect(groupForSecrets(dirname(ours), { ...service, gid: 0 })).toBeNull()
+    // What somebody else may put another folder in place of, or leads to by a link of theirs.
+    folderOf(folder.path, 'theirs', SERVICE, SERVICE, 0o755)
+    expect(groupIn(0, 2000, 0o750, join(folder.path, 'theirs'))).toBeNull()
+    symlinkSync(dirname(ours), join(folder.path, 'link'))
+    expect(groupForSecrets(join(folder.path, 'link'), service)).toBe(2000)
+    lchownSync(join(folder.path, 'link'), SERVICE, SERVICE)
+    expect(groupForSecrets(join(folder.path, 'link'), service)).toBeNull()
   })
 
   test('is that user on every thread, with none of root’s rights, and never root again', async () => {

@@ -6,6 +6,7 @@ import type { PortalConfig } from '../../config/types/portals.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import type { PersonRule } from '../../config/types/rules.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
+import type { Running } from '../../console/store-user.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
 import { compileIdentityFields, identityFieldNames } from '../../proxy/fields/identity.ts'
 import { addressText } from '../../server/listen/address-text.ts'
@@ -36,6 +37,7 @@ export async function examineCopying(
   config: Config,
   at: ListenAddress,
   ports: Pick<Ports, 'now' | 'random' | 'ask' | 'log'>,
+  running: Running | null = null,
 ): Promise<Section> {
   const about = `what arrives at ${addressText(at)}, in place of the application`
   const arrived = new Map<string, Headers>()
@@ -46,7 +48,7 @@ export async function examineCopying(
         return new Response(null, { status: 204 })
       },
     })
-    const { sessions } = openStateAsUser(config, ports)
+    const { sessions } = openStateAsUser(config, ports, running)
     try {
       const found = await Promise.all(
         placesOf(config).map(({ origin, asked }) => {

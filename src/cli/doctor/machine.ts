@@ -63,7 +63,7 @@ async function examineStore(config: Config, ports: Pick<Ports, 'now' | 'random' 
   const { store } = config.sessions
   if (store.kind === 'sqlite') return examineFile(store.path)
   try {
-    const { sessions, store } = openStateAsUser(config, ports)
+    const { sessions, store } = openStateAsUser(config, ports, null)
     try {
       await sessions.find(randomToken(ports.random), 'doctor.invalid')
       const clock = createClockWatch(store, ports)

@@ -9,12 +9,15 @@ import type { ListenAddress } from '../../config/types/server.ts'
 import { parseListen } from '../../config/values/listen.ts'
 import { EXIT, namedFile, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
+import { besideRunning, servedConfig } from '../../console/running.ts'
+import type { Running, ServiceUser } from '../../console/store-user.ts'
 import { holdExpectations } from '../../server/forecast/expect.ts'
 import { addressText } from '../../server/listen/address-text.ts'
 import { askReady } from '../health.ts'
+import { findUnreadable, type Unreadable } from '../unreadable.ts'
 import { examineApplications } from './applications.ts'
 import { examineCopying } from './copying.ts'
-import { countGrade, renderSections, type Section } from './finding.ts'
+import { bad, countGrade, good, renderSections, type Section } from './finding.ts'
 import { examineFronts } from './fronts.ts'
 import { answersAsSallyport } from './hear.ts'
 import { examineMachine } from './machine.ts'
@@ -46,18 +49,21 @@ Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mis
   maxPositionals: 1,
 } as const
 
-/** `sallyport doctor`: answers the exit code. */
+/** `sallyport doctor`: answers the exit code. `service` is whom this process becomes at the end, to see what that user can read; null: nobody. */
 export async function runDoctor(
   argv: readonly string[],
   io: Io,
   ports: Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'ask' | 'resolve'>,
+  service: ServiceUser | null = null,
 ): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  const named = namedFile(parsed, USAGE, io)
+  const named = namedFile(parsed, USAGE, io, servedConfig(io))
   if (!named.ok) return named.exitCode
   const { file } = named
-  const loaded = holdExpectations(loadConfig(resolve(io.cwd, file), ports, file))
+  const path = resolve(io.cwd, file)
+  const running = io.running?.() ?? null
+  const loaded = holdExpectations(loadConfig(path, { ...ports, env: besideRunning(ports.env, path, running) }, file))
   if (!loaded.ok) {
     io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
     return EXIT.failed
@@ -74,7 +80,11 @@ export async function runDoctor(
     const places = askedProviders(config).flatMap(provider => signInPlaces(provider, config))
     io.stderr(`Open this in a browser, and sign in:\n${places.map(place => `  ${place}\n`).join('')}`)
   }
-  const sections = await examine(config, ports, address?.value ?? null, isLater)
+  const found = await examine(config, ports, { standIn: address?.value ?? null, isLater, running })
+  // Last of all: this process is that user from then on.
+  const files = [path, ...loaded.files, ...foldersOf(config)]
+  const unreadable = service === null ? null : findUnreadable(files, service)
+  const sections = unreadable === null || service === null ? found : [...found, readingOf(unreadable, service)]
   const failures = countGrade(sections, 'bad')
   const isKnown = countGrade(sections, 'unknown') === 0
   const isJson = parsed.values.json === true
@@ -90,12 +100,32 @@ export async function runDoctor(
 /** Nothing fails that can be asked, and whether anybody can sign in is not known. */
 const NOT_KNOWN = 3
 
+/** What the service can read of what root reads. */
+function readingOf(unreadable: readonly Unreadable[], { name }: ServiceUser): Section {
+  const all = good(`${name}, who runs the service, can read the file and what it names`)
+  return {
+    about: 'the service',
+    findings: unreadable.length === 0 ? [all] : unreadable.map(({ what, hint }) => bad(what, hint)),
+  }
+}
+
+function foldersOf({ routes }: Config): readonly string[] {
+  return routes.flatMap(({ answer }) => (answer?.kind === 'files' ? [answer.folder] : []))
+}
+
 /** Everything is asked at once: the slowest answer is what it takes. */
 async function examine(
   config: Config,
   given: Pick<Ports, 'now' | 'random' | 'ask' | 'resolve' | 'readText'>,
-  standIn: ListenAddress | null,
-  isLater: boolean,
+  {
+    standIn,
+    isLater,
+    running,
+  }: {
+    readonly standIn: ListenAddress | null
+    readonly isLater: boolean
+    readonly running: Running | null
+  },
 ): Promise<readonly Section[]> {
   // What is found is said once, in the report.
   const quiet = () => undefined
@@ -113,9 +143,9 @@ async function examine(
     isRunning(config, ports).then(runs => examineMachine(config, ports, runs)),
   ])
   // By itself: it opens the store, for which a command of root becomes another user, who may not look at the rest.
-  if (standIn !== null) found.splice(-1, 0, await examineCopying(config, standIn, ports))
+  if (standIn !== null) found.splice(-1, 0, await examineCopying(config, standIn, ports, running))
   if (providers.length > 0) {
-    const seen = await readSignIns(config, providers, ports, isLater)
+    const seen = await readSignIns(config, providers, ports, { isLater, running })
     for (const [at, provider] of providers.entries()) {
       const section = found[at]
       if (section !== undefined) found[at] = withSignIns(section, provider, seen)

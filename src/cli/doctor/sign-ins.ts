@@ -4,6 +4,7 @@ import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { Running } from '../../console/store-user.ts'
 import type { SignInsSeenAt } from '../../session/session.ts'
 import { openStateAsUser } from '../with-sessions.ts'
 import { bad, type Finding, good, type Section, unknown } from './finding.ts'
@@ -27,14 +28,14 @@ export async function readSignIns(
   config: Config,
   providers: readonly ProviderConfig[],
   ports: Pick<Ports, 'now' | 'random' | 'log'>,
-  isLater: boolean,
+  { isLater, running }: { readonly isLater: boolean; readonly running: Running | null },
 ): Promise<SeenSignIns> {
   const { store } = config.sessions
   if (store.kind === 'sqlite' && store.path === ':memory:') return 'sessions are in the memory of the server alone'
   // To open a database that is not there would make it.
   if (store.kind === 'sqlite' && !existsSync(store.path)) return `there is no ${store.path} yet`
   try {
-    const { sessions } = openStateAsUser(config, ports)
+    const { sessions } = openStateAsUser(config, ports, running)
     try {
       const read = async () =>
         new Map(await Promise.all(providers.map(async one => [one.name, await sessions.signInsSeen(one)] as const)))

@@ -4,6 +4,7 @@ import { configSchema } from '../../config/keys/schema.ts'
 import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render.ts'
 import { EXIT } from '../../console/args.ts'
+import { groupForSecrets } from '../../console/store-user.ts'
 import { writeToml } from '../../import/draft.ts'
 import { checkDraft } from '../../import/self-check.ts'
 import { renderSections } from '../doctor/finding.ts'
@@ -71,11 +72,13 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   }
   const { id, secret } = made ?? (client.kind === 'known' ? client : { id: '', secret: null })
   files.write(out, textOf(known, id, needsSecret, made?.isPushed === true), 0o644)
-  if (needsSecret) files.write(secretPath, `${secret ?? ''}\n`, 0o600)
-  for (const { name, text } of people) files.write(besidePath(name), text, 0o600)
+  const group = groupForSecrets(dirname(out), init.serviceUser)
+  const keep = (path: string, text: string) => files.write(path, text, group === null ? 0o600 : 0o640, group)
+  if (needsSecret) keep(secretPath, `${secret ?? ''}\n`)
+  for (const { name, text } of people) keep(besidePath(name), text)
   for (const { name, text } of beside) files.write(besidePath(name), text, 0o644)
   io.stdout(
-    `Written: ${[flags.out, ...names].join(', ')}${kept.length > 0 ? `, and ${kept.join(' and ')} beside it, for you alone to read (for the container: chown 65532 ${kept.join(' ')})` : ''}\n`,
+    `Written: ${[flags.out, ...names].join(', ')}${kept.length > 0 ? `, and ${kept.join(' and ')} beside it, ${readersOf(init, group, kept)}` : ''}\n`,
   )
   if (made !== null) {
     const whose = plan.group === null ? '' : `, for the group ${plan.group}`
@@ -90,6 +93,14 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   if (plan.issuer !== null && flags.offline !== true) await look(init)
   sayNext(init, known, front)
   return EXIT.ok
+}
+
+/** Who may read the secrets, and the command that lets the service, where it may not. */
+function readersOf({ out, serviceUser }: Init, group: number | null, kept: readonly string[]): string {
+  if (serviceUser === null) return `for you alone to read (for the container: chown 65532 ${kept.join(' ')})`
+  if (group !== null) return `for you and the group ${serviceUser.group} to read`
+  const paths = kept.map(name => join(dirname(out), name)).join(' ')
+  return `for you alone to read. The service has to read it too: chown -h ${serviceUser.name} ${paths}`
 }
 
 function textOf(

@@ -2,6 +2,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { loadConfig } from '../../config/load.ts'
 import type { parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
+import type { ServiceUser } from '../../console/store-user.ts'
 import type { Reach } from '../../identity/http.ts'
 import type { Asker, Question } from './ask.ts'
 import type { USAGE } from './usage.ts'
@@ -21,6 +22,8 @@ export interface Init {
   readonly secretPath: string
   readonly asker: Asker
   readonly hasTerminal: boolean
+  /** Who has to read what is written; null: nobody but whoever runs this. */
+  readonly serviceUser: ServiceUser | null
   /** How the provider is reached from here. */
   readonly reach: Reach
 }

@@ -1,11 +1,12 @@
-import { closeSync, fchmodSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fchmodSync, fchownSync, rmSync, writeFileSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
 import { createFile } from '../../console/store-user.ts'
 import { whyUnwritten } from '../../console/unwritten.ts'
 
 /** Files that are there, empty, and nobody else's. */
 export interface ReservedFiles {
-  write(path: string, text: string, mode: number): void
+  /** `group` is whose the file is besides its owner; absent or null: that of whoever runs this. */
+  write(path: string, text: string, mode: number, group?: number | null): void
   /** Removes all of them. */
   discard(): void
 }
@@ -31,11 +32,12 @@ export function reserveFiles(paths: readonly string[]): ReservedFiles {
     }
   }
   return {
-    write(path, text, mode) {
+    write(path, text, mode, group = null) {
       const file = made.get(path)
       if (file === undefined) throw new TypeError(`${path} is not reserved`)
       // By the descriptor: whoever may write in the folder may have put a link in its place meanwhile.
       writeFileSync(file, text)
+      if (group !== null) fchownSync(file, process.geteuid?.() ?? 0, group)
       fchmodSync(file, mode)
     },
     discard,

@@ -5,6 +5,7 @@ import { showUnseen } from '../../base/visible.ts'
 import { good, type Parsed } from '../../config/text/outcome.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
+import type { ServiceUser } from '../../console/store-user.ts'
 import type { Terminal } from '../../console/terminal.ts'
 import type { Metadata } from '../../identity/endpoints.ts'
 import { isPocketId } from '../../identity/probe/pocket-id.ts'
@@ -20,12 +21,16 @@ import { askProvider, placeProvider, readReach } from './provider.ts'
 import * as questions from './questions.ts'
 import { USAGE } from './usage.ts'
 
-/** `sallyport init`: answers the exit code. `terminal` is who can be asked; null: nobody. */
+/**
+ * `sallyport init`: answers the exit code. `terminal` is who can be asked; null: nobody. `serviceUser` is who reads what root writes for
+ * the service of this machine.
+ */
 export async function runInit(
   argv: readonly string[],
   io: Io,
   ports: InitPorts,
   terminal: Terminal | null,
+  serviceUser: ServiceUser | null = null,
 ): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
@@ -46,6 +51,7 @@ export async function runInit(
       secretPath,
       asker: createAsker(io, terminal, flags.yes === true),
       hasTerminal: terminal !== null,
+      serviceUser,
       reach: readReach(flags, io),
     })
   } catch (thrown) {

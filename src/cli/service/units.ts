@@ -31,6 +31,9 @@ Type=notify
 User=${user}
 StateDirectory=sallyport
 StateDirectoryMode=0700
+# Here the server says where its data is: commands beside it find it by themselves, also while it is stopped.
+RuntimeDirectory=sallyport
+RuntimeDirectoryPreserve=yes
 # For [log] with files: nothing else can be written.
 LogsDirectory=sallyport
 LogsDirectoryMode=0750
@@ -105,6 +108,7 @@ no_new_privs=yes
 retry="SIGTERM/15"
 extra_started_commands="reload"
 export SALLYPORT_DATA="/var/lib/sallyport"
+export RUNTIME_DIRECTORY="/run/sallyport"
 
 depend() {
   need net
@@ -112,6 +116,7 @@ depend() {
 
 start_pre() {
   checkpath --directory --owner "${user}" --mode 0700 /var/lib/sallyport
+  checkpath --directory --owner "${user}" --mode 0755 /run/sallyport
   checkpath --file --owner "${user}" --mode 0640 /var/log/sallyport.log
 }
 

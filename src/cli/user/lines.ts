@@ -1,7 +1,9 @@
+import { dirname, resolve } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
 import type { Io } from '../../console/io.ts'
 import { replaceFile } from '../../console/replace-file.ts'
+import { findServiceUser, groupForSecrets } from '../../console/store-user.ts'
 import { whyUnwritten } from '../../console/unwritten.ts'
 
 /** The lines of a file of `NAME:VALUE` as they are, without the last break; none for one that is not there yet. Throws `config.unreadable`. */
@@ -38,8 +40,9 @@ function nameOf(line: string): string | null {
 }
 
 /**
- * Puts the whole file in place at once, so that no server ever reads half of it. A new file is its owner's alone (0600); one that was
- * there keeps owner and mode, since the server may run as somebody else. `beside` is a file whose owner a new one gets.
+ * Puts the whole file in place at once, so that no server ever reads half of it. A new file is its owner's alone (0600), or also the
+ * service's to read, as one that `init` writes; one that was there keeps owner and mode, since the server may run as somebody else.
+ * `beside` is a file whose owner a new one gets.
  *
  * Throws `config.unreadable` where it cannot be written.
  */
@@ -50,7 +53,7 @@ export function writeLines(path: string, lines: readonly string[], beside: strin
 /** The same for a text. */
 export function writeWhole(path: string, text: string, beside: string | null = null): void {
   try {
-    replaceFile(path, text, { beside })
+    replaceFile(path, text, { beside, readableBy: groupForSecrets(dirname(resolve(path)), findServiceUser()) })
   } catch (cause) {
     throw new GateError('config.unreadable', `${path} ${whyUnwritten(path, cause)}`, { cause })
   }

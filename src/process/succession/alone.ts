@@ -2,6 +2,7 @@ import type { CheckResult } from '../../config/check.ts'
 import { isSuccessor } from '../../console/handed.ts'
 import type { Io } from '../../console/io.ts'
 import { openLogs } from '../../console/logs.ts'
+import { leaveWord } from '../../console/running.ts'
 import { openManager } from '../manager/manager.ts'
 import { statusOf } from '../manager/status.ts'
 import { showAddresses } from '../open-addresses.ts'
@@ -55,6 +56,7 @@ export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): 
     kill() {},
   })
   showAddresses(server.config, server.addresses[0], io)
+  leaveWord(io.env, configPath, log)
   manager.ready(status.text())
   await server.stop((await ending) === 'succeeded')
   await outlivePredecessor(io.env)

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makePackage } from '../../../.ci/release/debian.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -98,7 +98,60 @@ describe.skipIf(whyNot !== null)(
       mkdirSync(more, { recursive: true })
       writeFileSync(join(more, 'test.conf'), '[Service]\nTimeoutStopSec=1\n')
       await succeeds('systemctl', 'daemon-reload')
-    }, 120_000)
+    }, 300_000)
+
+    test('the package’s own words lead to a service that reads its secret, and to commands that find its data', async () => {
+      const secret = join(machine.root, 'etc/sallyport/client-secret')
+      const file = join(machine.root, 'etc/sallyport/routes.toml')
+      writeFileSync(join(machine.root, 'srv/secret'), 's3cret\n')
+      const client = [
+        '--issuer',
+        'https://id.example.com',
+        '--client-id',
+        'gate',
+        '--client-secret-file',
+        '/srv/secret',
+      ]
+      const place = ['--host', 'app.example', '--upstream', 'http://127.0.0.1:9', '--tls', 'plain', '--portal', 'own']
+      const init = ['init', '--out', '/etc/sallyport/routes.toml', '--yes', '--offline', '--everyone']
+      const said = await succeeds('sallyport', ...init, ...client, ...place)
+      expect(said).toContain('client-secret beside it, for you and the group sallyport to read')
+      const service = statSync(join(machine.root, 'etc/sallyport')).gid
+      const { uid, gid, mode } = statSync(secret)
+      expect([uid, gid, mode & 0o777]).toEqual([0, service, 0o640])
+      writeFileSync(file, readFileSync(file, 'utf8').replace('0.0.0.0:8080', `127.0.0.1:${port}`))
+      expect(await succeeds('sallyport', 'check', '/etc/sallyport/routes.toml')).not.toContain('cannot read')
+      await succeeds('systemctl', 'enable', '--now', 'sallyport')
+      expect(await show()).toMatchObject({ state: 'active' })
+
+      expect(await succeeds('sallyport', 'sessions', 'list')).toBe('Nobody is signed in.\n')
+      expect(await succeeds('sallyport', 'backup', '/srv/copy.db')).toContain('/var/lib/sallyport/sallyport.db')
+      expect((await machine.run('sallyport', 'doctor')).stdout).toContain('sessions are kept in /var/lib/sallyport')
+      await succeeds('systemctl', 'stop', UNIT)
+      expect(await succeeds('sallyport', 'audit')).toEqual(expect.any(String))
+
+      chmodSync(secret, 0o600)
+      const unread = 'the user sallyport, who runs the service, cannot read /etc/sallyport/client-secret'
+      expect(await succeeds('sallyport', 'check', '/etc/sallyport/routes.toml')).toContain(unread)
+      const looked = await machine.run('sallyport', 'doctor', '/etc/sallyport/routes.toml')
+      expect([looked.code, looked.stdout]).toEqual([1, expect.stringContaining(`FAIL  ${unread}`)])
+      rmSync(secret)
+
+      // In a folder that the service has no part in, it says the one command.
+      const beside = await succeeds(
+        'sallyport',
+        'init',
+        '--out',
+        '/srv/routes.toml',
+        ...init.slice(3),
+        ...client,
+        ...place,
+      )
+      expect(beside).toContain(
+        'for you alone to read. The service has to read it too: chown -h sallyport /srv/client-secret',
+      )
+      expect(statSync(join(machine.root, 'srv/client-secret')).mode & 0o777).toBe(0o600)
+    }, 60_000)
 
     test.each([
       ['one process', 1],

@@ -1,0 +1,35 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { becomeStoreUser, type ServiceUser } from '../console/store-user.ts'
+
+/** A file that root can read and the service cannot: what it is, and how to mend it. */
+export interface Unreadable {
+  readonly what: string
+  readonly hint: string
+}
+
+/**
+ * Which of these files and folders the service cannot read, tried as its user: modes alone do not tell of access lists. Root becomes
+ * that user for good; null where it has become somebody else already, who can tell of nobody but themselves.
+ *
+ * What is not there is left out: the file itself is told of that.
+ */
+export function findUnreadable(paths: readonly string[], service: ServiceUser): readonly Unreadable[] | null {
+  if (process.geteuid?.() === 0) becomeStoreUser(service)
+  if (process.geteuid?.() !== service.uid) return null
+  return [...new Set(paths)]
+    .filter(path => !mayRead(path))
+    .map(path => ({
+      what: `the user ${service.name}, who runs the service, cannot read ${path}`,
+      hint: `chgrp ${service.group} ${path} && chmod g+r ${path}; and let that user enter the folders on the way there`,
+    }))
+}
+
+function mayRead(path: string): boolean {
+  try {
+    const isFolder = statSync(path).isDirectory()
+    accessSync(path, isFolder ? constants.R_OK | constants.X_OK : constants.R_OK)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  }
+}
