@@ -1,5 +1,6 @@
 import type { Audit } from '../audit/writer.ts'
-import { showJson } from '../base/visible.ts'
+import { sessionMark } from '../base/session-mark.ts'
+import { showJson, showUnseen } from '../base/visible.ts'
 import { count } from '../config/render.ts'
 import type { Config } from '../config/types/config.ts'
 import { EXIT, namedFileAmong, parseArguments } from '../console/args.ts'
@@ -27,7 +28,7 @@ Exit code: 0 done, 1 the file or the store could not be read or an id is unknown
 
   list              who is signed in, newest first
   revoke ID...      ends these; the beginning of an id is enough where it fits only one (an id that begins with a dash goes
-                    behind --)
+                    behind --). Of a whole id that is not in the store, running servers are told all the same
   --subject SUB     ends all of whom a provider calls so: several people, where several providers call somebody so
   --provider NAME   of these, only those who signed in at this one
   --all             ends everyone's
@@ -46,7 +47,7 @@ Exit code: 0 done, 1 the file or the store could not be read or an id is unknown
 /** As much of an id as a list shows. */
 const SHORT_ID = 10
 /** In one step of the store, between which a running server, which writes to it too, gets its turn. */
-const ENDED_AT_ONCE = 250
+const ENDED_AT_ONCE = 2500
 
 /** Rows that are aligned with each other. */
 const TABLE_ROWS = 1000
@@ -161,10 +162,14 @@ async function revoke(
     return EXIT.failed
   }
   const portals = [...config.portals.keys()]
-  const named = ids.length > 0 ? await findAll(sessions, portals, ids, io) : []
-  if (named === null) return EXIT.failed
-  const tell = (ended: readonly Session[]) => {
-    for (const one of ended) audit.note('sign_out.by_operator', { ...sessionFacts(one), by: 'operator' })
+  const those = ids.length > 0 ? await findAll(sessions, portals, ids, io) : { named: [], unstored: [] }
+  if (those === null) return EXIT.failed
+  const { named, unstored } = those
+  const tell = async (ended: readonly Session[]) => {
+    const facts = (one: Session) => ({ ...sessionFacts(one), by: 'operator' })
+    for (const one of ended.slice(0, -1)) audit.note('sign_out.by_operator', facts(one))
+    // Waited for: of rows that are more than may wait, the oldest are given up.
+    for (const last of ended.slice(-1)) await audit.keep('sign_out.by_operator', facts(last))
   }
   const found: Session[] = []
   for (const id of named) {
@@ -173,16 +178,18 @@ async function revoke(
     await sessions.tokens.suspend(entry.session)
     found.push(entry.session)
   }
-  await sessions.end(...named)
-  tell(found)
+  // A server may have in memory what the store has no more: to end an id that nobody has is right too.
+  await sessions.end(...named, ...unstored)
+  await tell(found)
+  for (const id of unstored) await audit.keep('sign_out.by_operator', { session: sessionMark(id), by: 'operator' })
   const revoked = [...named]
   if (ids.length === 0) {
     let some: Session[] = []
     const endThem = async () => {
       const ending = some.map(({ id }) => id)
-      await Promise.all(some.map(one => sessions.tokens.suspend(one)))
+      await sessions.tokens.suspend(...some)
       await sessions.end(...ending)
-      tell(some)
+      await tell(some)
       revoked.push(...ending)
       some = []
     }
@@ -197,17 +204,30 @@ async function revoke(
     const issuer = provider === undefined ? null : (config.providers.get(provider)?.issuer ?? null)
     await sessions.endEverywhere(all === true ? EVERYONE : { issuer, subject: subject ?? null, sid: null })
   }
-  await io.stdout(json === true ? `${showJson({ revoked })}\n` : `${count(revoked.length, 'session')} revoked\n`)
-  return EXIT.ok
+  const besides = ids.length > 0 ? '' : '; running servers end what they have in memory alone, too'
+  await io.stdout(
+    json === true ? `${showJson({ revoked })}\n` : `${count(revoked.length, 'session')} revoked${besides}\n`,
+  )
+  for (const id of unstored)
+    io.stderr(
+      `there is no session ${showUnseen(id)} in the store; running servers were told to end it, should one have it in memory\n`,
+    )
+  return unstored.length > 0 ? EXIT.failed : EXIT.ok
 }
 
-/** The sessions whose ids begin so, one for each; null, and the reason written, where there is none or more than one. */
+/** What `randomToken` makes. */
+const WHOLE_ID = /^[A-Za-z0-9_-]{43}$/
+
+/**
+ * The sessions whose ids begin so, one for each, and whole ids that the store does not have; null, and the reason written, where there
+ * is none or more than one of a beginning.
+ */
 async function findAll(
   sessions: OpenSessions,
   portals: readonly string[],
   ids: readonly string[],
   io: Io,
-): Promise<readonly string[] | null> {
+): Promise<{ readonly named: readonly string[]; readonly unstored: readonly string[] } | null> {
   const found = new Map<string, string[]>()
   const beginnings: string[] = []
   for (const id of new Set(ids)) {
@@ -223,9 +243,10 @@ async function findAll(
   }
   for (const id of ids) {
     const all = found.get(id) ?? []
-    if (all.length === 1) continue
+    if (all.length === 1 || (all.length === 0 && WHOLE_ID.test(id))) continue
     io.stderr(all.length === 0 ? `there is no session ${id}\n` : `${id} is the beginning of ${all.length} sessions\n`)
     return null
   }
-  return [...new Set([...found.values()].flat())]
+  const unstored = [...new Set(ids)].filter(id => !found.has(id))
+  return { named: [...new Set([...found.values()].flat())], unstored }
 }

@@ -286,8 +286,11 @@ export interface SessionStore extends AuditStore {
   /** Begins to keep what is known of an owner; of one that is kept already, only the later end counts. */
   keepOwner(owner: StoredOwner): MaybePromise<void>
   findOwner(ownerId: string): MaybePromise<StoredOwner | null>
-  /** Writes what was heard of an owner, and tells every other process; false where nobody has to hear of it. Does not begin to keep one. */
-  noteOwner(ownerId: string, note: OwnerNote): MaybePromise<boolean>
+  /**
+   * Writes what was heard of owners, by their ids, in few steps, and tells every other process; answers the ids of those of whom anybody
+   * has to hear. Does not begin to keep one.
+   */
+  noteOwners(notes: ReadonlyMap<string, OwnerNote>): MaybePromise<readonly string[]>
   insertLink(link: StoredGuestLink): MaybePromise<void>
   findLink(hash: string): MaybePromise<StoredGuestLink | null>
   findLinkById(linkId: string): MaybePromise<StoredGuestLink | null>

@@ -44,6 +44,11 @@ for (const [name, of] of Object.entries(STORES)) {
   describe(`the ${name} store`, () => keepsWhatAStoreKeeps(of))
 }
 
+/** Whether anybody has to hear of what was heard of one owner. */
+async function noteOwner(store: SessionStore, id: string, note: OwnerNote): Promise<boolean> {
+  return (await store.noteOwners(new Map([[id, note]]))).includes(id)
+}
+
 function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void {
   async function withStore(act: (store: SessionStore, open: () => SessionStore) => Promise<void>): Promise<void> {
     using folder = temporaryFolder()
@@ -787,7 +792,7 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
 
   test('an owner is kept once, to the end of the last of their tokens, and what is heard of others is not kept', () =>
     withStore(async (store, open) => {
-      expect(await store.noteOwner('person:a', HEARD)).toBe(false)
+      expect(await noteOwner(store, 'person:a', HEARD)).toBe(false)
       expect(await store.findOwner('person:a')).toBeNull()
       await store.keepOwner(OWNER)
       await store.keepOwner({ ...OWNER, identity: '{}', standing: 'refused', notedAtMs: 500, expiresAtMs: 5 })
@@ -799,18 +804,37 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
       await other.close()
     }))
 
+  test('what is heard of many owners is written for those that are kept, and told of those of whom it is new', () =>
+    withStore(async (store, open) => {
+      for (const id of ['person:a', 'person:b', 'person:c']) await store.keepOwner({ ...OWNER, id })
+      const other = open()
+      await other.changesSince()
+      const heard: OwnerNote = { identity: OWNER.identity, standing: 'revoked', atMs: 300, isLastWord: true }
+      const ids = ['person:a', 'person:none', 'person:b']
+      expect([...(await store.noteOwners(new Map(ids.map(id => [id, heard]))))].sort()).toEqual([
+        'person:a',
+        'person:b',
+      ])
+      expect(await store.noteOwners(new Map(ids.map(id => [id, heard])))).toEqual([])
+      expect((await store.findOwner('person:b'))?.standing).toBe('revoked')
+      expect((await store.findOwner('person:c'))?.standing).toBe('good')
+      expect(await store.findOwner('person:none')).toBeNull()
+      expect([...(await other.changesSince()).updated].sort()).toEqual(['person:a', 'person:b'])
+      await other.close()
+    }))
+
   test('what is heard of an owner is told to other processes where it changes something, and only there', () =>
     withStore(async (store, open) => {
       const other = open()
       try {
         await store.keepOwner(OWNER)
         await other.changesSince()
-        expect(await store.noteOwner('person:a', { ...HEARD, identity: OWNER.identity })).toBe(false)
+        expect(await noteOwner(store, 'person:a', { ...HEARD, identity: OWNER.identity })).toBe(false)
         expect(await store.findOwner('person:a')).toEqual({ ...OWNER, notedAtMs: 200 })
         expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
-        expect(await store.noteOwner('person:a', HEARD)).toBe(true)
+        expect(await noteOwner(store, 'person:a', HEARD)).toBe(true)
         expect(await other.changesSince()).toEqual({ removed: [], updated: ['person:a'] })
-        expect(await other.noteOwner('person:a', { ...HEARD, standing: 'refused', atMs: 300 })).toBe(true)
+        expect(await noteOwner(other, 'person:a', { ...HEARD, standing: 'refused', atMs: 300 })).toBe(true)
         expect(await store.findOwner('person:a')).toMatchObject({ standing: 'refused', notedAtMs: 300 })
       } finally {
         await other.close()
@@ -820,13 +844,13 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
   test('what is heard last counts, whatever its time; but the word of a refresh never against an admin’s', () =>
     withStore(async store => {
       await store.keepOwner(OWNER)
-      expect(await store.noteOwner('person:a', { ...HEARD, standing: 'refused', atMs: 50 })).toBe(true)
+      expect(await noteOwner(store, 'person:a', { ...HEARD, standing: 'refused', atMs: 50 })).toBe(true)
       expect(await store.findOwner('person:a')).toMatchObject({ standing: 'refused', notedAtMs: 50 })
       const revoked = { ...HEARD, standing: 'revoked', atMs: 300, isLastWord: true } as const
-      expect(await store.noteOwner('person:a', revoked)).toBe(true)
-      expect(await store.noteOwner('person:a', { ...HEARD, atMs: 400 })).toBe(false)
+      expect(await noteOwner(store, 'person:a', revoked)).toBe(true)
+      expect(await noteOwner(store, 'person:a', { ...HEARD, atMs: 400 })).toBe(false)
       expect(await store.findOwner('person:a')).toMatchObject({ standing: 'revoked', notedAtMs: 300 })
-      expect(await store.noteOwner('person:a', { ...HEARD, atMs: 250, isLastWord: true })).toBe(true)
+      expect(await noteOwner(store, 'person:a', { ...HEARD, atMs: 250, isLastWord: true })).toBe(true)
       expect(await store.findOwner('person:a')).toMatchObject({ standing: 'good', notedAtMs: 250 })
     }))
 

@@ -98,7 +98,7 @@ export interface ApiTokens {
    */
   newShort(of: HeldApiToken, lifetimeMs: number): Promise<{ readonly text: string; keep(): Promise<void> }>
   /** An admin has ended a session of this person: what follows them rests, everywhere, until they sign in again. */
-  suspend(owner: Owner): Promise<void>
+  suspend(...owners: readonly Owner[]): Promise<void>
 }
 
 /** Tokens with what only the owner of the sessions does. */

@@ -3,7 +3,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
 import type { Session } from '../session.ts'
-import type { SessionStore, Standing } from '../store.ts'
+import type { OwnerNote, SessionStore, Standing } from '../store.ts'
 import { type ApiTokens, createApiTokens, isApiTokenId } from './api-tokens.ts'
 import { createGuestLinks, type GuestLinks, isGuestLinkId } from './guest-links.ts'
 import type { IssuedCredentials } from './issued.ts'
@@ -32,8 +32,8 @@ export interface Followers extends Omit<IssuedCredentials, 'revoke'> {
   ownersAt(portal: string): Promise<readonly string[]>
   /** Keeps what was heard of an owner, where anything follows them. `isLastWord` as in `OwnerNote`. */
   noteOwner(owner: Owner, standing: Standing, isLastWord?: boolean): Promise<void>
-  /** What follows this person rests until they sign in again. */
-  suspend(owner: Owner): Promise<void>
+  /** What follows these people rests until they sign in again. */
+  suspend(...owners: readonly Owner[]): Promise<void>
   /** Called with the id of every owner of whom something else is true. */
   onOwner(listener: (ownerId: string) => void): void
 }
@@ -56,15 +56,21 @@ export function createFollowers(tools: FollowerTools): Followers {
     for (const listener of listeners) listener(ownerId)
   }
 
+  async function noteOwners(owners: readonly Owner[], standing: Standing, isLastWord: boolean): Promise<void> {
+    const atMs = ports.now()
+    const notes = new Map<string, OwnerNote>()
+    for (const owner of owners)
+      notes.set(ownerIdOf(owner), { identity: storedClaims(owner), standing, atMs, isLastWord })
+    for (const id of await guarded(() => store.noteOwners(notes))) forgetOwner(id)
+  }
+
   async function noteOwner(owner: Owner, standing: Standing, isLastWord = false): Promise<void> {
     // The answer to a question that the file has overtaken is nobody's word.
     if (standing === 'good' && vouch(owner) === null) return
-    const id = ownerIdOf(owner)
-    const note = { identity: storedClaims(owner), standing, atMs: ports.now(), isLastWord }
-    if (await guarded(() => store.noteOwner(id, note))) forgetOwner(id)
+    await noteOwners([owner], standing, isLastWord)
   }
 
-  const suspend = (owner: Owner) => noteOwner(owner, 'revoked', true)
+  const suspend = (...owners: readonly Owner[]) => noteOwners(owners, 'revoked', true)
 
   return {
     tokens: { ...tokens, suspend },

@@ -8,6 +8,9 @@ export interface Script {
   readonly sha1: string
 }
 
+/** Rows in one step, so that work on many never holds up the server. */
+export const BATCH = 500
+
 /** One connection to a Redis or Valkey server, made again whenever it is lost. Pairs with `close`. */
 export interface RedisLink {
   /** The reply, converted by Bun. Throws at once while there is no connection, and when no reply comes in time. */

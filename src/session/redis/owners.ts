@@ -1,7 +1,7 @@
 import type { OwnerStore } from '../sqlite/tables/owners.ts'
 import { parseStanding } from '../store.ts'
-import type { RedisLink } from './connection.ts'
-import { KEEP_OWNER, NOTE_OWNER } from './scripts/credentials.ts'
+import { BATCH, type RedisLink } from './connection.ts'
+import { KEEP_OWNER, NOTE_OWNERS } from './scripts/credentials.ts'
 
 /** The owners of tokens on a server: each a hash that expires with the last of their tokens. */
 export function ownersOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): OwnerStore {
@@ -18,8 +18,23 @@ export function ownersOver(link: RedisLink, ttlOf: (expiresAtMs: number) => numb
         ? { id, identity, standing: parseStanding(standing), notedAtMs, expiresAtMs }
         : null
     },
-    async noteOwner(id, { identity, standing, atMs, isLastWord }) {
-      return (await link.run(NOTE_OWNER, [id, identity, standing, atMs, isLastWord ? 1 : 0])) === 1
+    async noteOwners(notes) {
+      const told: string[] = []
+      const all = [...notes]
+      for (let from = 0; from < all.length; from += BATCH) {
+        const args = all
+          .slice(from, from + BATCH)
+          .flatMap(([id, { identity, standing, atMs, isLastWord }]) => [
+            id,
+            identity,
+            standing,
+            atMs,
+            isLastWord ? 1 : 0,
+          ])
+        const ids = await link.run(NOTE_OWNERS, args)
+        if (Array.isArray(ids)) told.push(...ids.map(String))
+      }
+      return told
     },
   }
 }

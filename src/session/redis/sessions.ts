@@ -1,11 +1,8 @@
 import type { SignInStore } from '../sqlite/tables/sessions.ts'
 import { COOKIES_OF, LEFT_MS, type ReplacedHandle, type StoredSession } from '../store.ts'
-import type { RedisLink } from './connection.ts'
+import { BATCH, type RedisLink } from './connection.ts'
 import { fieldsOf, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'
 import * as scripts from './scripts/sessions.ts'
-
-/** Ids in one step, so that a large clean-up never holds up the server. */
-const BATCH = 500
 
 /** One person has a handful of sessions; this bounds what a broken client may have made of it. */
 const MOST_OF_ONE = 1000

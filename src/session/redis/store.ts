@@ -5,7 +5,7 @@ import { allowancesOver } from './allowances.ts'
 import { tokensOver } from './api-tokens.ts'
 import { auditOver } from './audit.ts'
 import { createChangeFeed } from './changes.ts'
-import { openRedisLink } from './connection.ts'
+import { BATCH, openRedisLink } from './connection.ts'
 import { CHANGES_KEPT_MS, createEndings, type EndedAgain } from './endings.ts'
 import { linksOver } from './guest-links.ts'
 import { ownersOver } from './owners.ts'
@@ -33,8 +33,7 @@ export interface RedisListener {
 /** Whatever the server keeps lives this much longer than its use, so that nodes whose clocks differ agree on it. */
 const GRACE_MS = 60 * 60 * 1000
 
-/** Ids and places in one step, so that a large clean-up never holds up the server; and steps of one purge. */
-const BATCH = 500
+/** Steps of one purge. */
 const PURGE_STEPS = 20
 
 const BEHIND = 'The session store has lost what was last written to it, as by a failover to a replica that was behind'
@@ -112,10 +111,13 @@ export function openRedisStore(
       if (isThere) endings.removed(linkId)
       return isThere
     },
-    async noteOwner(ownerId, note) {
-      const isOther = await owners.noteOwner(ownerId, note)
-      if (isOther) endings.noted(ownerId, note.standing, note.atMs)
-      return isOther
+    async noteOwners(notes) {
+      const told = await owners.noteOwners(notes)
+      for (const id of told) {
+        const note = notes.get(id)
+        if (note !== undefined) endings.noted(id, note.standing, note.atMs)
+      }
+      return told
     },
     onWritten: null,
     async tellEnded(match) {

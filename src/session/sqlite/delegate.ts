@@ -46,7 +46,7 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     removeLink: id => run(store => store.removeLink(id)),
     keepOwner: owner => run(store => store.keepOwner(owner)),
     findOwner: id => run(store => store.findOwner(id)),
-    noteOwner: (id, note) => run(store => store.noteOwner(id, note)),
+    noteOwners: notes => run(store => store.noteOwners(notes)),
     listPushed: directory => run(store => store.listPushed(directory)),
     readPushed: (directory, id) => run(store => store.readPushed(directory, id)),
     replacePushed: (directory, id, before, after) => run(store => store.replacePushed(directory, id, before, after)),

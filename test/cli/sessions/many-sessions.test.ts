@@ -1,13 +1,19 @@
+import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runSessions } from '../../../src/cli/sessions.ts'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { runIn } from '../../kit/io.ts'
+import { needs } from '../../kit/needs.ts'
 import { FROM_SOURCE } from '../../kit/programs/child.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
 import { fillSessions } from '../../kit/sessions/many-sessions.ts'
+import { storedSession } from '../../kit/sessions/stored.ts'
 
 const COUNT = 12_000
 
@@ -62,11 +68,79 @@ test('one of many is found by its id, by the beginning of it, and by its person'
   expect((await sessions(folder.path, 'revoke', '--', first.id)).out).toBe('1 session revoked\n')
   expect((await sessions(folder.path, 'revoke', '--', second.id.slice(0, 12))).out).toBe('1 session revoked\n')
   expect(await sessions(folder.path, 'revoke', '--', first.id)).toMatchObject({ code: 1 })
-  expect((await sessions(folder.path, 'revoke', '--subject', 'person-7')).out).toBe('3 sessions revoked\n')
+  expect((await sessions(folder.path, 'revoke', '--subject', 'person-7')).out).toBe(
+    '3 sessions revoked; running servers end what they have in memory alone, too\n',
+  )
   const left = JSON.parse((await sessions(folder.path, 'list', '--json')).out)
   expect(left.length).toBe(COUNT - 5)
   expect(left[0].id).toBe(third.id)
 }, 60_000)
+
+/** How many transactions are in the log of a database, by the frames that end one (sqlite.org/fileformat2.html §4). */
+function transactionsIn(path: string): number {
+  const log = readFileSync(`${path}-wal`)
+  const frameBytes = 24 + log.readUInt32BE(8)
+  let number = 0
+  for (let at = 32; at + frameBytes <= log.length; at += frameBytes) if (log.readUInt32BE(at + 4) !== 0) number++
+  return number
+}
+
+test('everyone of many is signed out in a few transactions, with a row of the trail for each', async () => {
+  using folder = crowdedFolder()
+  const path = join(folder.path, 's.db')
+  writeFileSync(join(folder.path, 'routes.toml'), `${ROUTES}\n[audit]\nkeep = "90d"\n`)
+  // While somebody reads what was there before, the log is only written on.
+  const reader = new Database(path)
+  reader.run('BEGIN')
+  reader.query('SELECT count(*) FROM sessions').get()
+  expect((await sessions(folder.path, 'revoke', '--all')).out).toStartWith(`${COUNT} sessions revoked`)
+  reader.run('COMMIT')
+  const rows = (table: string) => reader.query(`SELECT count(*) AS n FROM ${table}`).get()
+  expect(['sessions', 'handles', 'removed', 'audit'].map(rows)).toEqual([
+    { n: 0 },
+    { n: 0 },
+    { n: COUNT + 1 },
+    { n: COUNT },
+  ])
+  // 24 of them write the trail, 500 rows in each.
+  expect(transactionsIn(path)).toBeLessThan(24 + 12)
+  reader.close()
+}, 60_000)
+
+needs('valkey-server').test(
+  'everyone of many is signed out of a Redis in a few round trips',
+  async () => {
+    await using valkey = await startValkey()
+    using folder = temporaryFolder()
+    const url = valkey.url()
+    const key = Buffer.alloc(32).toString('base64url')
+    writeFileSync(
+      join(folder.path, 'routes.toml'),
+      ROUTES.replace('store = "sqlite:s.db"', `store = "${url}"\nkey = "${key}"`),
+    )
+    const store = openRedisStore({ url, shownAs: url }, quietPorts({ now: Date.now }))
+    const nowMs = Date.now()
+    const identity = JSON.stringify(makeIdentity('id', 'http://127.0.0.1:9', 'ada', { sub: 'ada' }))
+    const times = { createdAtMs: nowMs, lastSeenMs: nowMs, checkedAtMs: nowMs, expiresAtMs: nowMs + 3_600_000 }
+    const insert = (id: string) =>
+      store.insert(storedSession(id, { ...times, issuer: 'http://127.0.0.1:9', subject: id, identity }), {
+        hash: `h-${id}`,
+        sessionId: id,
+        host: 'app.test',
+      })
+    for (let from = 0; from < 1000; from += 50) {
+      await Promise.all(Array.from({ length: 50 }, (_, index) => insert(`session-${from + index}`)))
+    }
+    await valkey.ask(0, 'CONFIG', 'RESETSTAT')
+    expect((await sessions(folder.path, 'revoke', '--all')).out).toStartWith('1000 sessions revoked')
+    const stats = await valkey.ask(0, 'INFO', 'commandstats')
+    const scripts = /cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]
+    expect(Number(scripts)).toBeLessThan(20)
+    expect(await store.countSessions(0)).toBe(0)
+    await store.close()
+  },
+  60_000,
+)
 
 test('the sessions of several portals are listed as one, newest first', async () => {
   const second = PORTAL.replace('[portals.home]', '[portals.work]').replace(

@@ -19,15 +19,24 @@ const upstream = keep(startSaying('the application'))
 const provider = keep(await startBadProvider())
 const TOML = [providerTable(provider), portalTable(EVERYONE), routeForUsers(upstream, HOST)].join('\n')
 
-const ENDS: readonly (readonly [string, (gate: Gate) => Promise<void>])[] = [
+const ENDS: readonly (readonly [string, (gate: Gate, id: string) => Promise<void>])[] = [
   ['sessions revoke --subject', gate => revoke(gate, '--subject', 'user-1')],
   ['sessions revoke --all', gate => revoke(gate, '--all')],
+  ['sessions revoke ID', revokeById],
   ['a logout token of the provider', signOutAtProvider],
 ]
 
 async function revoke(gate: Gate, ...named: readonly string[]): Promise<void> {
   const { code, out } = await runOn(gate, runSessions, ['revoke', ...named])
-  expect([code, out]).toEqual([0, '0 sessions revoked\n'])
+  expect([code, out]).toEqual([0, '0 sessions revoked; running servers end what they have in memory alone, too\n'])
+}
+
+async function revokeById(gate: Gate, id: string): Promise<void> {
+  const { code, out, err } = await runOn(gate, runSessions, ['revoke', '--', id])
+  expect([code, out]).toEqual([1, '0 sessions revoked\n'])
+  expect(err).toBe(
+    `there is no session ${id} in the store; running servers were told to end it, should one have it in memory\n`,
+  )
 }
 
 async function signOutAtProvider(gate: Gate): Promise<void> {
@@ -51,11 +60,12 @@ test.each(ENDS)(
     const statuses = () => Promise.all([one, other].map(gate => statusOf(gate, '/', { host: HOST, cookie })))
     expect(await statuses()).toEqual([200, 200])
     const raw = new Database(path)
+    const id = raw.query<{ readonly id: string }, []>('SELECT id FROM sessions').get()?.id ?? ''
     raw.run('DELETE FROM handles')
     raw.run('DELETE FROM sessions')
     raw.close()
     expect(await statuses()).toEqual([200, 200])
-    await end(one)
+    await end(one, id)
     await eventually(async () => (await statuses()).every(status => status === 401), 'neither gate lets it through')
   },
 )

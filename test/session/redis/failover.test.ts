@@ -95,15 +95,17 @@ test(
       for (const { store } of [one, other]) await store.changesSince()
       await pair.lag()
       for (const id of ['person:out', 'person:back', 'person:forgiven']) {
-        await one.store.noteOwner(id, { ...note, standing: 'revoked', atMs: 100 })
+        await one.store.noteOwners(new Map([[id, { ...note, standing: 'revoked', atMs: 100 }]]))
       }
-      await one.store.noteOwner('person:forgiven', { ...note, standing: 'good', atMs: 150 })
+      await one.store.noteOwners(new Map([['person:forgiven', { ...note, standing: 'good', atMs: 150 }]]))
       // The one that hears of it is the one that knows: the other is gone.
       expect(new Set((await other.store.changesSince()).updated).size).toBe(3)
       await one.store.close()
       await failOver(pair, [other], async () => {
         const late = openNode(pair.replica.url())
-        await late.store.noteOwner('person:back', { ...note, standing: 'good', atMs: 200, identity: '{"n":1}' })
+        await late.store.noteOwners(
+          new Map([['person:back', { ...note, standing: 'good', atMs: 200, identity: '{"n":1}' }]]),
+        )
         await late.store.close()
       })
       const standing = async (id: string) => (await other.store.findOwner(id))?.standing

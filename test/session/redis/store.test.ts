@@ -54,7 +54,9 @@ needs('valkey-server').test(
       await store.put({ kind: 'login', hash: 'h', owner: 'o', value: 'v', expiresAtMs: Date.now() + 60_000 }, LIMITS)
       const owner = { id: 'person:o', identity: '{}', standing: 'good', notedAtMs: 1 } as const
       await store.keepOwner({ ...owner, expiresAtMs: Date.now() + 60_000 })
-      await store.noteOwner('person:o', { identity: '{}', standing: 'refused', atMs: 2, isLastWord: false })
+      await store.noteOwners(
+        new Map([['person:o', { identity: '{}', standing: 'refused', atMs: 2, isLastWord: false }]]),
+      )
       const keys = (await valkey.ask(mine, 'KEYS', '*')).split('\n').filter(key => !LASTING.includes(key))
       expect(keys.length).toBeGreaterThan(8)
       for (const key of keys) {

@@ -49,15 +49,21 @@ end
 live(key, ARGV[2])
 `)
 
-/** id, identity, standing, at, 1 for the last word → 1 where others have to hear of it. */
-export const NOTE_OWNER = script(`
-local key = p .. ARGV[1]
-local known = redis.call('HMGET', key, 'identity', 'standing')
-if not known[1] or (known[2] == 'revoked' and ARGV[5] ~= '1') then return 0 end
-redis.call('HSET', key, 'identity', ARGV[2], 'standing', ARGV[3], 'noted', ARGV[4])
-if known[1] == ARGV[2] and known[2] == ARGV[3] then return 0 end
-redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[1], 'standing', ARGV[3], 'noted', ARGV[4])
-return 1
+/** For each: id, identity, standing, at, 1 for the last word → the ids of those of whom others have to hear. */
+export const NOTE_OWNERS = script(`
+local told = {}
+for i = 1, #ARGV, 5 do
+  local id, identity, standing, at = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local known = redis.call('HMGET', p .. id, 'identity', 'standing')
+  if known[1] and (known[2] ~= 'revoked' or ARGV[i + 4] == '1') then
+    redis.call('HSET', p .. id, 'identity', identity, 'standing', standing, 'noted', at)
+    if known[1] ~= identity or known[2] ~= standing then
+      redis.call('XADD', p .. 'changes', '*', 'updated', id, 'standing', standing, 'noted', at)
+      told[#told + 1] = id
+    end
+  end
+end
+return told
 `)
 
 /** id, hash, the link, how often it may be used, expires, ttl. */

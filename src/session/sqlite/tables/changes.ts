@@ -13,7 +13,7 @@ const [REMOVED, UPDATED, ENDED] = [0, 1, 2] as const
 
 /** What processes tell each other of rows that they changed. Telling is a part of the transaction that changes them. */
 export interface Changes {
-  tellRemoved(id: string): void
+  tellRemoved(...ids: readonly string[]): void
   tellUpdated(id: string): void
   tellEnded(match: EndedMatch): void
   /** What was done since the last call, by whichever connection. */
@@ -26,6 +26,9 @@ export interface Changes {
 export function changesOn(database: Database): Changes {
   const tell = database.query(
     "INSERT INTO removed (session_id, at_ms, is_update) VALUES (?, unixepoch('subsec') * 1000, ?)",
+  )
+  const tellAll = database.query(
+    "INSERT INTO removed (session_id, at_ms, is_update) SELECT value, unixepoch('subsec') * 1000, ? FROM json_each(?)",
   )
   const version = database.query<{ data_version: number }, []>('PRAGMA data_version')
   const newest = database.query<{ seq: number | null }, []>('SELECT max(seq) AS seq FROM removed')
@@ -41,7 +44,7 @@ export function changesOn(database: Database): Changes {
   let seenChange = newest.get()?.seq ?? 0
 
   return {
-    tellRemoved: id => void tell.run(id, REMOVED),
+    tellRemoved: (...ids) => void tellAll.run(REMOVED, JSON.stringify(ids)),
     tellUpdated: id => void tell.run(id, UPDATED),
     tellEnded: match => void tell.run(JSON.stringify(match), ENDED),
     since() {

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
-import { parseStanding, type SessionStore, type StoredOwner } from '../../store.ts'
+import { type OwnerNote, parseStanding, type SessionStore, type StoredOwner } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 
 interface OwnerRow {
@@ -12,7 +12,7 @@ interface OwnerRow {
 }
 
 /** What of a SessionStore is about the owners of tokens. */
-export type OwnerStore = Pick<SessionStore, 'keepOwner' | 'findOwner' | 'noteOwner'>
+export type OwnerStore = Pick<SessionStore, 'keepOwner' | 'findOwner' | 'noteOwners'>
 
 /**
  * The owners in an open database, written as patiently as the rest.
@@ -29,18 +29,25 @@ export function ownersOn(
      ON CONFLICT (id) DO UPDATE SET expires_ms = max(expires_ms, excluded.expires_ms)`,
   )
   const byId = database.query<OwnerRow, [string]>('SELECT * FROM owners WHERE id = ?')
+  const kept = database.query<Pick<OwnerRow, 'id'>, [string]>(
+    'SELECT id FROM owners WHERE id IN (SELECT value FROM json_each(?))',
+  )
   const note = database.query('UPDATE owners SET identity = ?2, standing = ?3, noted_ms = ?4 WHERE id = ?1')
   const purge = database.query('DELETE FROM owners WHERE expires_ms <= ?')
   const write = retryBusy(
-    database.transaction((id: string, identity: string, standing: string, atMs: number, isLastWord: boolean) => {
-      const row = byId.get(id)
-      if (row === null) return false
-      if (!isLastWord && row.standing === 'revoked') return false
-      note.run(id, identity, standing, atMs)
-      const isOther = row.identity !== identity || row.standing !== standing
-      if (isOther) tellChanged(id)
-      return isOther
-    }).immediate,
+    database.transaction((ids: readonly string[], notes: ReadonlyMap<string, OwnerNote>) =>
+      ids.filter(id => {
+        const row = byId.get(id)
+        const heard = notes.get(id)
+        if (row === null || heard === undefined) return false
+        const { identity, standing, atMs, isLastWord } = heard
+        if (!isLastWord && row.standing === 'revoked') return false
+        note.run(id, identity, standing, atMs)
+        const isOther = row.identity !== identity || row.standing !== standing
+        if (isOther) tellChanged(id)
+        return isOther
+      }),
+    ).immediate,
   )
   return {
     keepOwner: retryBusy(({ id, identity, standing, notedAtMs, expiresAtMs }: StoredOwner) => {
@@ -52,10 +59,10 @@ export function ownersOn(
       const { identity, standing, noted_ms, expires_ms } = row
       return { id, identity, standing: parseStanding(standing), notedAtMs: noted_ms, expiresAtMs: expires_ms }
     },
-    noteOwner(id, { identity, standing, atMs, isLastWord }) {
-      // Nearly nobody has tokens: whoever has none costs one read and no write.
-      if (byId.get(id) === null) return false
-      return write(id, identity, standing, atMs, isLastWord)
+    noteOwners(notes) {
+      // Nearly nobody has tokens: whoever has none costs a part of one read, and no write.
+      const ids = kept.all(JSON.stringify([...notes.keys()])).map(({ id }) => id)
+      return ids.length === 0 ? [] : write(ids, notes)
     },
     purgeOwners: retryBusy((nowMs: number) => void purge.run(nowMs)),
   }
