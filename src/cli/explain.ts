@@ -19,7 +19,7 @@ import { renderExplanation } from './explanation.ts'
 import { isOutOfReach, openStateAsUser, type StorePorts, tellFailure } from './with-sessions.ts'
 
 export const USAGE = {
-  text: `usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method GET] [--ip 203.0.113.9] [--at TIME] [--signed-in 20m] [--config routes.toml] [--json]
+  text: `usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method GET] [--ip 203.0.113.9] [--header "NAME: VALUE"] [--at TIME] [--signed-in 20m] [--config routes.toml] [--json]
 
 Says which route would take a request, which rule decides, and why. Nothing is contacted, but for the session store where a portal
 has requests: there is what was granted.
@@ -29,12 +29,14 @@ Exit code: 0 allowed, 3 has to sign in (again), 4 denied, 5 no route or a refuse
                counts as it does at a sign-in: email=ada@example.com,email_verified=true);
                guest: whoever came by a guest link for this address; left out: nobody, not signed in
   --ip         where from; rules about networks cannot be judged without it
+  --header     a field of the request, for rules about headers; several times for several; left out: there is none
   --at         when: 2026-12-24T18:00:00+01:00, or without an offset in UTC; left out: now
   --signed-in  how long before that they signed in; left out: just then`,
   options: {
     as: { type: 'string' },
     method: { type: 'string', default: 'GET' },
     ip: { type: 'string' },
+    header: { type: 'string', multiple: true },
     at: { type: 'string' },
     'signed-in': { type: 'string' },
     config: { type: 'string', short: 'c' },
@@ -67,9 +69,11 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
   }
   const url = URL.parse(address.includes('://') ? address : `https://${address}`)
   if (url === null) return fail(`${address} is not an address`)
-  const sent = parseAskedAddress(address.split('#')[0] ?? address)
+  const asked = parseAskedAddress(address.split('#')[0] ?? address)
   const client = values.ip === undefined ? null : canonicalAddress(values.ip)
   if (values.ip !== undefined && client === null) return fail(`${values.ip} is not an IP address`)
+  const sent = readFields(values.header ?? [])
+  if (typeof sent === 'string') return fail(`${sent} is not a field; write --header "User-Agent: curl"`)
   const moment = values.at === undefined ? null : parseMoment(values.at)
   if (moment?.ok === false) return fail(`${moment.message}; ${moment.hint}`)
   const nowMs = moment === null ? ports.now() : momentMs(moment.value, 'UTC', 'start')
@@ -91,11 +95,12 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
         : identityFrom(values.as, loaded.config)
   const question = {
     url,
-    sent: sent.ok ? sent.value : undefined,
+    sent: asked.ok ? asked.value : undefined,
     identity,
     facts: {
       method: values.method.toUpperCase(),
       client,
+      sent,
       nowMs,
       signedInAtMs: identity === null || identity.isGuest === true ? null : nowMs - (age?.value ?? 0),
     },
@@ -109,6 +114,18 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
   const asking = [...config.portals.values()].filter(({ requests }) => requests !== null).map(({ name }) => name)
   if (identity === null || identity.isGuest === true || asking.length === 0) return tell(new Map())
   return readGrants(config, asking, io, ports).then(tell)
+}
+
+/** Fields by their names in small letters, with repeated ones as the server gets them; or the text that is none. */
+function readFields(texts: readonly string[]): Readonly<Record<string, string>> | string {
+  const fields: Record<string, string> = {}
+  for (const text of texts) {
+    const [, name, value = ''] = /^([^\s:]+):\s*(.*)$/.exec(text) ?? []
+    if (name === undefined) return text
+    const key = name.toLowerCase()
+    fields[key] = fields[key] === undefined ? value : `${fields[key]}, ${value}`
+  }
+  return fields
 }
 
 /** What was granted at these portals; nothing, and a line that says so, where the store cannot be read. */

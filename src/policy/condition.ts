@@ -1,5 +1,5 @@
 import type { Identity } from '../identity/identity.ts'
-import type { ReadPath } from './path.ts'
+import type { AskedPath } from './path.ts'
 import type { Missing } from './reasons.ts'
 import type { Truth } from './truth.ts'
 
@@ -10,7 +10,9 @@ export interface Facts {
   /** The client's address; null where it is not known for certain. */
   readonly client: string | null
   /** What is asked for; null where that is not known. */
-  readonly target: ReadPath | null
+  readonly target: AskedPath | null
+  /** The request's fields by their names in small letters; null where they are not known. */
+  readonly sent: Readonly<Record<string, string>> | null
   readonly nowMs: number
   /** When this person signed in here; null for nobody. */
   readonly signedInAtMs: number | null
@@ -19,6 +21,8 @@ export interface Facts {
 /** What of the facts a rule looks at. Where it is nothing, one decision serves all requests of a session. */
 export interface Needs {
   readonly client: boolean
+  /** Its fields or its query. */
+  readonly fields: boolean
   readonly method: boolean
   readonly path: boolean
   readonly time: boolean
@@ -58,4 +62,10 @@ export interface RequestCondition {
 
 export type Condition = PersonCondition | SignInCondition | RequestCondition
 
-export const NOTHING: Needs = Object.freeze({ client: false, method: false, path: false, time: false })
+export const NOTHING: Needs = Object.freeze({
+  client: false,
+  fields: false,
+  method: false,
+  path: false,
+  time: false,
+})

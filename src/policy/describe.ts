@@ -61,6 +61,8 @@ export function describeRule(rule: AccessRule): string {
   list('path', rule.paths)
   list('path by expression', rule.pathRegexp)
   if (rule.ignoresCase) parts.push('in any letter case')
+  for (const [name, patterns] of rule.headers ?? []) list(`header ${name} like`, patterns)
+  for (const [name, patterns] of rule.query ?? []) list(`query ${name} like`, patterns)
   if (rule.schedule !== null) parts.push(describeSchedule(rule.schedule))
   if (rule.from !== null) parts.push(`from ${rule.from.text}`)
   if (rule.until !== null) parts.push(`until ${rule.until.text}`)

@@ -75,6 +75,7 @@ export const NO_FACTS: Facts = Object.freeze({
   method: '',
   client: null,
   target: null,
+  sent: null,
   nowMs: Number.NaN,
   signedInAtMs: null,
 })
@@ -90,7 +91,7 @@ export function compilePolicy(route: Pick<RouteConfig, 'allow' | 'deny' | 'metho
     hasPortal: roles !== null,
     emails: looksAtEmails(route.allow, rules, roles ?? NO_PORTAL) ? (roles ?? NO_PORTAL).trusted : null,
     rules,
-    isStatic: !needs.client && !needs.method && !needs.path && !needs.time,
+    isStatic: !Object.values(needs).includes(true),
     needs,
   })
 }

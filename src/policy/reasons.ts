@@ -44,6 +44,14 @@ export const REASONS = {
     why: 'the path is not among those of the rule, or can be read as one that is not',
     say: 'This address is not open to you.',
   },
+  'header.other': {
+    why: 'a field of the request is not as the rule says, or is there twice',
+    say: 'Requests like this one are not open to you.',
+  },
+  'query.other': {
+    why: 'the query of the address is not as the rule says, or says it twice',
+    say: 'This address is not open to you.',
+  },
   'hours.outside': { why: 'the time is outside the hours or days', say: 'It is open only at certain times: {detail}.' },
   'date.before': { why: 'it has not begun yet', say: 'It opens later: {detail}.' },
   'date.after': { why: 'it is over', say: 'It is no longer open: {detail}.' },

@@ -5,6 +5,7 @@ import { type Facts, NOTHING, type RequestCondition } from './condition.ts'
 import { describeSchedule } from './describe.ts'
 import { compileExpressions, compilePaths, type PathJudge } from './path.ts'
 import type { Missing, Reason, When } from './reasons.ts'
+import { compileValues, fieldReadings, queryReadings } from './values.ts'
 
 /** The conditions that a rule has about the request: where it comes from, what it does, and when. */
 export function compileRequest(rule: AccessRule): readonly RequestCondition[] {
@@ -12,6 +13,8 @@ export function compileRequest(rule: AccessRule): readonly RequestCondition[] {
   if (rule.networks !== null) conditions.push(compileClient(rule.networks))
   if (rule.methods !== null) conditions.push(compileMethods(rule.methods))
   if (rule.paths !== null) conditions.push(askedPath(compilePaths(rule.paths, rule.ignoresCase)))
+  for (const [name, patterns] of rule.headers ?? []) conditions.push(compileField(name, patterns))
+  for (const [name, patterns] of rule.query ?? []) conditions.push(compileQuery(name, patterns))
   if (rule.schedule !== null) conditions.push(compileSchedule(rule.schedule))
   if (rule.from !== null) conditions.push(compileStart(rule.from))
   if (rule.until !== null) conditions.push(compileEnd(rule.until))
@@ -50,6 +53,31 @@ function askedPath(judge: PathJudge): RequestCondition {
     needs: { ...NOTHING, path: true },
     judge: ({ target }) => (target === null ? 'unknown' : judge(target)),
     missing: () => missing('path.other'),
+  }
+}
+
+function compileField(name: string, patterns: readonly string[]): RequestCondition {
+  const judge = compileValues(patterns)
+  const lower = name.toLowerCase()
+  return {
+    kind: 'request',
+    needs: { ...NOTHING, fields: true },
+    judge({ sent }) {
+      if (sent === null) return 'unknown'
+      const value = sent[lower]
+      return value === undefined ? 'no' : judge(fieldReadings(value))
+    },
+    missing: () => missing('header.other'),
+  }
+}
+
+function compileQuery(name: string, patterns: readonly string[]): RequestCondition {
+  const judge = compileValues(patterns)
+  return {
+    kind: 'request',
+    needs: { ...NOTHING, fields: true },
+    judge: ({ target }) => (target === null ? 'unknown' : judge(queryReadings(target.query, name))),
+    missing: () => missing('query.other'),
   }
 }
 

@@ -118,6 +118,7 @@ export function isAboutEmail(rule: Rule): boolean {
 export function joinNeeds(needs: readonly Needs[]): Needs {
   return Object.freeze({
     client: needs.some(({ client }) => client),
+    fields: needs.some(({ fields }) => fields),
     method: needs.some(({ method }) => method),
     path: needs.some(({ path }) => path),
     time: needs.some(({ time }) => time),

@@ -31,7 +31,8 @@ export const NOON = Date.UTC(2026, 0, 1, 12)
 export const FACTS: Facts = {
   method: 'GET',
   client: '192.0.2.1',
-  target: { path: '/', readings: [] },
+  target: { path: '/', readings: [], query: '' },
+  sent: {},
   nowMs: NOON,
   signedInAtMs: NOON - 60_000,
 }

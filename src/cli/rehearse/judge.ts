@@ -65,7 +65,7 @@ export function createJudge(config: Config, fingerprint: string, people: People)
 
   function judgeAt(route: GateRoute, request: LoggedRequest, target: Target): Verdict {
     const { client, method, atMs: nowMs, user, status } = request
-    const facts: Facts = { method, client, target, nowMs, signedInAtMs: user === null ? null : nowMs }
+    const facts: Facts = { method, client, target, sent: null, nowMs, signedInAtMs: user === null ? null : nowMs }
     if (status === 101 && !route.config.websockets) return no('access.denied', 'websockets = false')
     const known = user === null ? null : people.get(user)
     if (known !== undefined) return decideFor(route, known, facts, chanceOf(route))

@@ -6,7 +6,7 @@ import { momentMs } from '../values/times.ts'
 
 /** An expectation of a file without mistakes. Throws TypeError where a value is missing. */
 export function buildExpectation(table: ExpectTable): Expectation {
-  const { address, method, as, ip, at, signed_in: signedInMs, verdict } = known(table)
+  const { address, method, as, ip, at, headers, signed_in: signedInMs, verdict } = known(table)
   const who = as === null ? null : known(as)
   return {
     address,
@@ -17,6 +17,7 @@ export function buildExpectation(table: ExpectTable): Expectation {
         ? null
         : { ...who, groups: who.groups ?? [], claims: who.claims ?? new Map(), roles: who.roles ?? [] },
     ip,
+    sent: Object.fromEntries(headers ?? []),
     atMs: at === null ? null : momentMs(at, 'UTC', 'start'),
     signedInMs,
     verdict,

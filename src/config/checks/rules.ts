@@ -22,6 +22,7 @@ export function checkRules(route: RouteTable, root: RootTable, report: Report): 
   const { allow, deny } = route.values
   const check = createRuleCheck(route, root, report)
   checkExpressions(route, report)
+  checkFieldsInFront(route, report)
   const issuers = createIssuerCheck(check.portal, root, report)
   if (allow?.kind === 'list') {
     checkRoleNames(route.raw.entries.get('allow'), check)
@@ -29,6 +30,7 @@ export function checkRules(route: RouteTable, root: RootTable, report: Report): 
       checkRule(rule, check)
       issuers.check(rule, true)
       if (rule.values.anonymous === true) checkAnonymous(rule, report)
+      if (rule.values.anonymous === true || rule.values.guest_link === true) refuseWritten(rule, report)
       if (rule.values.guest_link === true) checkGuestLink(rule, check)
     }
   }
@@ -52,15 +54,29 @@ const MANY_EXPRESSIONS = 20
 
 function checkExpressions({ at, values: { allow, deny } }: RouteTable, report: Report): void {
   const lists = [allow?.kind === 'list' ? allow : null, deny ?? null].filter(list => list !== null)
-  const count = lists.flatMap(tablesOf).reduce((sum, rule) => sum + expressionsIn(rule), 0)
+  const rules = lists.flatMap(tablesOf).flatMap(withParts)
+  const count = rules.reduce((sum, { values }) => sum + (values.path_regexp?.length ?? 0), 0)
   if (count <= MANY_EXPRESSIONS) return
   const message = `this route has ${count} regular expressions, and a request may be held to each of them`
   const hint = 'paths is faster, and an expression may hold several: "^/(a|b)/"'
   report.warn(at, 'expression.many', message, { hint })
 }
 
-function expressionsIn(rule: AccessTable): number {
-  return partsOf(rule).reduce((sum, part) => sum + expressionsIn(part), rule.values.path_regexp?.length ?? 0)
+/** Where a proxy in front asks, it says what fields there are. */
+function checkFieldsInFront({ values: { allow, deny, verify } }: RouteTable, report: Report): void {
+  if (!verify) return
+  const lists = [allow?.kind === 'list' ? allow : null, deny ?? null].filter(list => list !== null)
+  for (const rule of lists.flatMap(tablesOf).flatMap(withParts)) {
+    const raw = rule.raw.entries.get('headers')
+    if (raw === undefined) continue
+    const hint = 'a field that it keeps to itself counts as not there; sallyport doctor does not see that'
+    const message = 'the proxy in front has to pass these fields on with its question'
+    report.warn(raw.at, 'rule.front', message, { hint, part: 'key' })
+  }
+}
+
+function withParts(rule: AccessTable): readonly AccessTable[] {
+  return [rule, ...partsOf(rule).flatMap(withParts)]
 }
 
 /** Whether anything in a route's rules asks who someone is: then there has to be a portal that can tell. */
@@ -233,6 +249,17 @@ function checkAnonymous(rule: AccessTable, report: Report): void {
     const open = 'to let everyone in, write allow = "public"; else add networks, hours, methods or dates'
     report.mistake([...rule.at, 'anonymous'], 'rule.anonymous', 'this rule lets everyone in', { hint: open })
   }
+}
+
+/** What the client writes lets nobody in who has not signed in. */
+function refuseWritten(rule: AccessTable, report: Report): void {
+  for (const key of ['headers', 'query'] as const) {
+    const raw = rule.raw.entries.get(key)
+    if (raw === undefined) continue
+    const hint = 'whoever asks writes it; use it in deny, or for people who sign in'
+    report.mistake(raw.at, 'rule.written', `${key} cannot let in who has not signed in`, { hint, part: 'key' })
+  }
+  for (const part of partsOf(rule)) refuseWritten(part, report)
 }
 
 /** Nobody has vouched for a guest, so that nothing about a person can hold; and there has to be someone who makes links. */

@@ -30,7 +30,13 @@ export const RULE = {
 
 export type RuleTable = Table<typeof RULE>
 
-const rule = table(RULE, { title: '[portals.NAME.roles]', meant: meantRule })
+/** What rules of a route say, and no role: a role is somebody's at every address. */
+const OF_ROUTES = ['path_regexp', 'paths', 'methods', 'networks', 'headers', 'query'].map(key => {
+  const hint = 'write it in allow or deny of the route, as in { roles = ["admin"], methods = ["GET"] }'
+  return [key, { message: `a role does not depend on the request: ${key} belongs to a rule`, hint }] as const
+})
+
+const rule = table(RULE, { title: '[portals.NAME.roles]', meant: meantRule, refused: new Map(OF_ROUTES) })
 const rules = list(rule)
 
 /** A rule, or a list of rules of which any is enough. */

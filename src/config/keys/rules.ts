@@ -1,7 +1,9 @@
 import { bad, good } from '../text/outcome.ts'
-import { type Json, type Path, quote, type RawTable } from '../text/raw.ts'
+import { type Json, type Path, quote, type Raw, type RawTable } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
 import { duration } from '../values/duration.ts'
 import { parseEmail, parseEmailDomain } from '../values/email.ts'
+import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
 import { parseNetwork } from '../values/listen.ts'
 import { method } from '../values/method.ts'
 import { pathPattern } from '../values/path-pattern.ts'
@@ -58,30 +60,67 @@ const claims: Type<ReadonlyMap<string, readonly Scalar[]>> = {
 const patterns = list(starPattern, { single: true })
 const emailPatterns = list(emailPattern, { single: true })
 
-const like: Type<ReadonlyMap<string, readonly string[]>> = {
-  label: 'table',
-  expected: 'a table of claim = pattern, or a list of patterns',
-  schema: { type: 'object', minProperties: 1, additionalProperties: patterns.schema },
-  read(raw, report) {
-    if (raw.kind !== 'table')
-      return wrongKind(raw, 'a table of claim = pattern', report, 'like = { groups = ["*-admins"] }')
-    if (raw.entries.size === 0) {
-      const hint = 'it would match everyone; name a claim'
-      report.mistake(raw.at, 'list.empty', 'like is an empty table', { hint })
-    }
-    const values = new Map<string, readonly string[]>()
-    for (const [name, entry] of raw.entries) {
-      const value = (name === 'email' ? emailPatterns : patterns).read(entry, report)
-      if (value === undefined) continue
-      values.set(name, value)
-      const domain = name === 'email' ? value.map(looseDomain).find(one => one !== null) : undefined
-      if (domain === undefined) continue
-      const message = `this holds for every domain that ends in ${domain}, whoever has it`
-      report.warn(entry.at, 'rule.pattern', message, { hint: `for one domain: "*@${domain}"` })
-    }
-    return values
-  },
+/** How a table of patterns by name is read, besides its patterns. */
+interface PatternNames {
+  readonly what: 'claim' | 'field' | 'name'
+  readonly example: string
+  readonly check?: (name: string, entry: Raw, value: readonly string[], report: Report) => void
 }
+
+function patternsByName({ what, example, check }: PatternNames): Type<ReadonlyMap<string, readonly string[]>> {
+  return {
+    label: 'table',
+    expected: `a table of ${what} = pattern, or a list of patterns`,
+    schema: { type: 'object', minProperties: 1, additionalProperties: patterns.schema },
+    read(raw, report) {
+      if (raw.kind !== 'table') return wrongKind(raw, `a table of ${what} = pattern`, report, example)
+      if (raw.entries.size === 0) {
+        const hint = `it would match everyone; name a ${what}`
+        const [key = ''] = example.split(' ')
+        report.mistake(raw.at, 'list.empty', `${key} is an empty table`, { hint })
+      }
+      const values = new Map<string, readonly string[]>()
+      for (const [name, entry] of raw.entries) {
+        const value = (what === 'claim' && name === 'email' ? emailPatterns : patterns).read(entry, report)
+        if (value !== undefined) values.set(name, value)
+        check?.(name, entry, value ?? [], report)
+      }
+      return values
+    },
+  }
+}
+
+const like = patternsByName({ what: 'claim', example: 'like = { groups = ["*-admins"] }', check: checkDomain })
+
+function checkDomain(name: string, entry: Raw, value: readonly string[], report: Report): void {
+  const domain = name === 'email' ? value.map(looseDomain).find(one => one !== null) : undefined
+  if (domain === undefined) return
+  const message = `this holds for every domain that ends in ${domain}, whoever has it`
+  report.warn(entry.at, 'rule.pattern', message, { hint: `for one domain: "*@${domain}"` })
+}
+
+const headers = patternsByName({
+  what: 'field',
+  example: 'headers = { User-Agent = "*bot*" }',
+  check: checkFieldName,
+})
+
+/** Of what is written or taken off here, nobody knows any more what the client sent; and who says who they are is no matter of a pattern. */
+const NEVER_LOOKED_AT =
+  /^(?:authorization|x-forwarded-.*|(?:x|true|cf-connecting|fly|x-cluster)-client-ip|cf-connecting-ip|x-request-id)$/
+
+function checkFieldName(name: string, { at }: Raw, _: readonly string[], report: Report): void {
+  const folded = foldFieldName(name)
+  if (!TOKEN.test(name)) {
+    const hint = 'letters, digits and dashes'
+    report.mistake(at, 'header.name', `${quote(name)} is not a header name`, { hint, part: 'key' })
+  } else if (OWNED.test(folded) || IDENTITY.test(folded) || NEVER_LOOKED_AT.test(folded)) {
+    const hint = 'Sallyport writes it or takes it off; for who somebody is and where from, there are other keys'
+    report.mistake(at, 'header.owned', `rules do not look at ${quote(name)}`, { hint, part: 'key' })
+  }
+}
+
+const query = patternsByName({ what: 'name', example: 'query = { debug = "*" }' })
 
 const email = parsed({ label: 'e-mail address', expected: 'an e-mail address' }, parseEmail)
 export const domain = parsed({ label: 'domain', expected: 'a domain such as "example.com"' }, parseEmailDomain)
@@ -170,6 +209,18 @@ const CONDITIONS = {
     '^/items/[0-9]+$',
     'all',
     'One of these regular expressions (RE2, as in Go) matches somewhere in the path, in this letter case; `^` and `$` are its ends. The path is read decoded. Where the rule opens, each way in which a backend may read the path has to match; where it closes, one is enough.',
+  ),
+  headers: optional(
+    headers,
+    { 'User-Agent': '*bot*' },
+    'any',
+    'Each of these fields of the request is there, and as one of the patterns, whole and in this letter case, where a star is anything at all. The client writes them: they let nobody in who has not signed in. Where the rule opens, each value of a repeated field has to be; where it closes, one is enough.',
+  ),
+  query: optional(
+    query,
+    { debug: '*' },
+    'any',
+    'The same for names in the query of the address, as they are and decoded.',
   ),
   ignore_case: defaulted(
     boolean,

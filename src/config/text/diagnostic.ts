@@ -121,6 +121,8 @@ export const DIAGNOSTIC_CODES = [
   'expression.invalid',
   'expression.many',
   'ignore_case.unused',
+  'rule.written',
+  'rule.front',
   'path.reserved',
   'route.none',
   'route.duplicate',

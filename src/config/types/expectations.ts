@@ -28,6 +28,8 @@ export interface Expectation {
   readonly who: ExpectedPerson | null
   /** The client's address; null: not known. */
   readonly ip: string | null
+  /** Fields of the request by their names in small letters. */
+  readonly sent: Readonly<Record<string, string>>
   /** Null: no matter when. */
   readonly atMs: number | null
   /** How long before that they signed in. */

@@ -52,6 +52,10 @@ export interface AccessRule extends PersonRule {
   readonly pathRegexp: readonly string[] | null
   /** Whether both hold in any letter case. */
   readonly ignoresCase: boolean
+  /** By a field's name, patterns of its value, a star for anything. */
+  readonly headers: ReadonlyMap<string, readonly string[]> | null
+  /** The same by a name in the query. */
+  readonly query: ReadonlyMap<string, readonly string[]> | null
   readonly schedule: Schedule | null
   readonly from: Instant | null
   readonly until: Instant | null

@@ -77,6 +77,8 @@ export const DE: Words = {
     'network.unreadable': 'Das ist nur aus bestimmten Netzen zugänglich, und Ihres lässt sich nicht feststellen.',
     'method.other': 'Anfragen dieser Art dürfen Sie hier nicht stellen.',
     'path.other': 'Diese Adresse ist für Sie nicht zugänglich.',
+    'header.other': 'Anfragen wie diese dürfen Sie hier nicht stellen.',
+    'query.other': 'Diese Adresse ist für Sie nicht zugänglich.',
     'hours.outside': 'Das ist nur zu bestimmten Zeiten zugänglich: {detail}.',
     'date.before': 'Das ist erst später zugänglich: {detail}.',
     'date.after': 'Das ist nicht mehr zugänglich: {detail}.',

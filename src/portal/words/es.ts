@@ -77,6 +77,8 @@ export const ES: Words = {
     'network.unreadable': 'Solo se puede abrir desde ciertas redes, y no se ha podido determinar la tuya.',
     'method.other': 'No puedes hacer solicitudes de este tipo aquí.',
     'path.other': 'No puedes abrir esta dirección.',
+    'header.other': 'No puedes hacer solicitudes como esta.',
+    'query.other': 'No puedes abrir esta dirección.',
     'hours.outside': 'Solo se puede abrir a ciertas horas: {detail}.',
     'date.before': 'Se podrá abrir más adelante: {detail}.',
     'date.after': 'Ya no se puede abrir: {detail}.',

@@ -77,6 +77,8 @@ export const FR: Words = {
     'network.unreadable': 'L’accès n’est ouvert que depuis certains réseaux, et le vôtre n’a pas pu être déterminé.',
     'method.other': 'Vous ne pouvez pas envoyer ce type de requête ici.',
     'path.other': 'Cette adresse ne vous est pas ouverte.',
+    'header.other': 'Vous ne pouvez pas envoyer de requête comme celle-ci.',
+    'query.other': 'Cette adresse ne vous est pas ouverte.',
     'hours.outside': 'L’accès n’est ouvert qu’à certaines heures\u00a0: {detail}.',
     'date.before': 'L’accès ouvrira plus tard\u00a0: {detail}.',
     'date.after': 'L’accès n’est plus ouvert\u00a0: {detail}.',

@@ -15,6 +15,8 @@ export interface ExchangeOwner {
   readonly client: string | null
   /** What was asked for, in every reading. */
   readonly target: Target
+  /** The request's fields, for rules that look at them. */
+  readonly sent: Readonly<Record<string, string>>
   readonly isWebSocket: boolean
 }
 
@@ -155,8 +157,9 @@ export function ownerOf({
   method,
   provenClient,
   target,
+  sent,
 }: Omit<ExchangeOwner, 'client' | 'isWebSocket'> & { readonly provenClient: string | null }): ExchangeOwner {
-  return { routeId, session, elsewhere, method, client: provenClient, target, isWebSocket: false }
+  return { routeId, session, elsewhere, method, client: provenClient, target, sent, isWebSocket: false }
 }
 
 /** What allowed an exchange ended while it was under way. */

@@ -39,7 +39,7 @@ function meetExpectations(config: Config): readonly Met[] {
 }
 
 function whyBroken(config: Config, expectation: Expectation, judge: Judge): Met['broken'] {
-  const { address, shownAs, method, who, ip: client, atMs, signedInMs, verdict } = expectation
+  const { address, shownAs, method, who, ip: client, sent, atMs, signedInMs, verdict } = expectation
   const url = new URL(address.href)
   const place = judge.place(url, method, address)
   const routes = place.kind === 'route' ? [place.route, ...place.also] : []
@@ -50,7 +50,7 @@ function whyBroken(config: Config, expectation: Expectation, judge: Judge): Met[
   }
   const nowMs = atMs ?? 0
   const identity = who === null ? null : identityOf(who, config, routes[0]?.portal ?? null)
-  const facts = { method, client, nowMs, signedInAtMs: identity === null ? null : nowMs - signedInMs }
+  const facts = { method, client, sent, nowMs, signedInAtMs: identity === null ? null : nowMs - signedInMs }
   const told = explain(config, { url, sent: address, identity, facts, roles: who?.roles ?? [] }, judge)
   if (told.verdict === verdict) return null
   return {

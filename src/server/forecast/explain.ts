@@ -3,7 +3,6 @@ import type { RouteConfig } from '../../config/types/routes.ts'
 import type { AccessRule } from '../../config/types/rules.ts'
 import { findCertificate, isCovered } from '../../config/values/certificate.ts'
 import type { Identity } from '../../identity/identity.ts'
-import type { Facts } from '../../policy/condition.ts'
 import { describeRule } from '../../policy/describe.ts'
 import { tellNeeds } from '../../policy/needs.ts'
 import { type Decision, tryRules } from '../../policy/policy.ts'
@@ -11,7 +10,7 @@ import { REASONS, type Reason, type Trial } from '../../policy/reasons.ts'
 import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../policy/unverified.ts'
 import { addressText } from '../listen/address-text.ts'
 import { countGrants, type Grants, rolesIn, withRoles } from './granted.ts'
-import { type Circumstances, createJudge, type IdentityAt, type Judge, type Sent } from './judge.ts'
+import { type Circumstances, createJudge, factsAt, type IdentityAt, type Judge, type Sent } from './judge.ts'
 
 /** One request that is asked about. */
 export interface Question {
@@ -100,7 +99,7 @@ export function explain(config: Config, question: Question, judge: Judge = creat
   const { decision, barrier } = judge.decide(place, who, facts)
   const { policy, roles } = judge.compiled(route)
   const known = who(route.portal)
-  const asked: Facts = { ...facts, target: place.target }
+  const asked = factsAt(facts, place.target)
   const trials = tryRules(policy, known, asked)
   const isRefused = decision.verdict === 'deny' && known !== null
   const unverified = isRefused ? findUnverifiedEmail(policy, known, asked) : null

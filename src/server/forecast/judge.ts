@@ -37,7 +37,18 @@ export interface Sent {
 export type IdentityAt = (portal: string | null) => Identity | null
 
 /** What a request depends on besides its address and who asks. */
-export type Circumstances = Omit<Facts, 'target' | 'method'> & { readonly method: string }
+export interface Circumstances extends Omit<Facts, 'target' | 'method' | 'sent'> {
+  readonly method: string
+  /** The request's fields by their names in small letters; absent: it has none that a rule looks at. */
+  readonly sent?: Readonly<Record<string, string>>
+}
+
+/** The same as the rules look at them. */
+export function factsAt(circumstances: Circumstances, target: Target): Facts {
+  return { sent: NO_FIELDS, ...circumstances, target }
+}
+
+const NO_FIELDS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** The rules of a route, as a judge has compiled them. */
 interface Compiled {
@@ -128,7 +139,7 @@ export function createJudge(config: Config): Judge {
     },
     compiled,
     decide({ route, also, target }, who, circumstances) {
-      const facts: Facts = { ...circumstances, target }
+      const facts = factsAt(circumstances, target)
       const decision = decideFor(route, who, facts)
       const isOpen = decision.verdict === 'allow'
       const barrier = isOpen ? also.find(other => decideFor(other, who, facts).verdict !== 'allow') : undefined

@@ -82,6 +82,7 @@ export function createSockets(
         method: request.method,
         client: job.provenClient,
         target: job.target,
+        sent: job.sent,
         isWebSocket: true,
       }
       const abort = new AbortController()

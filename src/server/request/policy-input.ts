@@ -15,14 +15,15 @@ export function requestFacts(passage: Passage, session: Session | null): Facts {
     method: methodOf(passage),
     client: provenClient(passage),
     target: passage.target,
+    sent: passage.sent,
     nowMs: passage.decidedMs,
     signedInAtMs: signedInAtMs(session),
   }
 }
 
 /** The same for an exchange that is under way already, at the present time. */
-export function exchangeFacts({ method, client, target, session }: ExchangeOwner, nowMs: number): Facts {
-  return { method, client, target, nowMs, signedInAtMs: signedInAtMs(session) }
+export function exchangeFacts({ method, client, target, sent, session }: ExchangeOwner, nowMs: number): Facts {
+  return { method, client, target, sent, nowMs, signedInAtMs: signedInAtMs(session) }
 }
 
 /** A token is no sign-in, however new it is. */

@@ -55,6 +55,7 @@ function ownerOf(passage: Passage): Parameters<typeof hold>[1] {
     method: target.method,
     client: provenClient(passage),
     target,
+    sent,
     isWebSocket: tellsOfWebSocket(sent),
   }
 }

@@ -76,6 +76,7 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
           routeId: pathname,
           session: sessionOf(request.headers.get('x-session')),
           elsewhere: null,
+          sent: {},
           method: request.method,
           client: '127.0.0.1',
           target: parseTarget('GET', '/', 'app.example'),

@@ -19,7 +19,7 @@ const FILE = `${portalWith('guest_links = { allow = ["user"] }')}
 host = "app.example"
 respond = { status = 200, body = "open" }
 portal = "home"
-allow = ["user", { guest_link = true }]
+allow = [{ roles = ["user"], headers = { X-App = "mine" }, query = { a = "1" } }, { guest_link = true }]
 `
 
 const personOf = (subject: string): Identity => makeIdentity('id', 'http://127.0.0.1:9', subject, {})
@@ -46,9 +46,10 @@ test('the open streams of guests end with their maker at once when a directory b
       routeId: initial.routes[0]?.config.id ?? '',
       session: guestOf(maker),
       elsewhere: null,
+      sent: { 'x-app': 'mine' },
       method: 'GET',
       provenClient: '192.0.2.1',
-      target: parseTarget('GET', '/', 'app.example'),
+      target: parseTarget('GET', '/?a=1', 'app.example'),
     }),
   )
   const barred = new Set<string>()
@@ -109,9 +110,10 @@ test('a stream by a cookie from before its person signed in again ends by the ti
       routeId: initial.routes[0]?.config.id ?? '',
       session,
       elsewhere: null,
+      sent: { 'x-app': 'mine' },
       method: 'GET',
       provenClient: '192.0.2.1',
-      target: parseTarget('GET', '/', 'app.example'),
+      target: parseTarget('GET', '/?a=1', 'app.example'),
     }),
   )
   const open = new Set([before, after])

@@ -7,7 +7,7 @@ import { duration } from '../../values/duration.ts'
 import { parseEmail } from '../../values/email.ts'
 import { method } from '../../values/method.ts'
 import { moment } from '../../values/times.ts'
-import { choice, list, parsed, text } from '../../values/value.ts'
+import { choice, list, parsed, type Type, text, wrongKind } from '../../values/value.ts'
 import { PERSON } from '../rules.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from '../table.ts'
 
@@ -45,6 +45,23 @@ const ip = parsed({ label: 'IP address', expected: 'an IP address' }, value => {
     : good(canonical)
 })
 
+/** Fields of a request by their names, in small letters. */
+const fieldsByName: Type<ReadonlyMap<string, string>> = {
+  label: 'table',
+  expected: 'a table of field = value',
+  schema: { type: 'object', additionalProperties: word.schema },
+  read(raw, report) {
+    if (raw.kind !== 'table')
+      return wrongKind(raw, 'a table of field = value', report, 'headers = { User-Agent = "curl" }')
+    const fields = new Map<string, string>()
+    for (const [name, entry] of raw.entries) {
+      const value = word.read(entry, report)
+      if (value !== undefined) fields.set(name.toLowerCase(), value)
+    }
+    return fields
+  },
+}
+
 /** One of `[[expect]]`. */
 export const EXPECT = {
   address: required(
@@ -75,6 +92,12 @@ export const EXPECT = {
     '2026-12-24T18:00:00+01:00',
     'no matter when',
     'When; without an offset in UTC. Needed where rules look at times.',
+  ),
+  headers: optional(
+    fieldsByName,
+    { 'User-Agent': 'curl/8.14.1' },
+    'none that a rule looks at',
+    'Fields of the request, each with one value.',
   ),
   signed_in: defaulted(duration('0s', '365d'), '0s', '20m', 'How long before that they signed in.'),
 } as const satisfies Keys

@@ -19,7 +19,7 @@ export function applicationsOf(passage: Passage, portal: GatePortal, session: Se
   const facts = requestFacts(passage, session)
   const open = passage.snapshot.routes.filter(({ config, policy, portal: own }) => {
     if (own !== portal || config.host.startsWith('*.')) return false
-    const target = { path: config.path, readings: [] }
+    const target = { path: config.path, readings: [], query: '' }
     const { verdict } = decidePolicy(policy, session.identity, { ...facts, method: 'GET', target })
     return verdict === 'allow' || verdict === 'step-up'
   })

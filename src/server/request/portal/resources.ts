@@ -80,7 +80,7 @@ function describe(
     issuers: config.mcp === 'portal' ? null : (accessTokens ?? []).map(({ issuer }) => issuer),
     isOpenTo(session) {
       if (session.portal !== portal.config.name) return false
-      const target = { path: config.path, readings: [] }
+      const target = { path: config.path, readings: [], query: '' }
       // By whom the token will stand for: nothing of this sign-in is true of it.
       const facts = { ...requestFacts(passage, null), method: 'POST', target }
       return decidePolicy(policy, withoutSignIn(session.identity), facts).verdict === 'allow'

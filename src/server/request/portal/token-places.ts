@@ -19,7 +19,7 @@ export function tokenPlacesOf(passage: Passage, portal: GatePortal, session: Ses
     .filter(({ config, policy, portal: own }) => {
       if (own !== portal || !config.tokens) return false
       const method = config.methods?.includes('GET') === false ? (config.methods[0] ?? 'GET') : 'GET'
-      const target = { path: config.path, readings: [] }
+      const target = { path: config.path, readings: [], query: '' }
       return decidePolicy(policy, identity, { ...facts, method, target }).verdict === 'allow'
     })
     .map(({ config: { host, path } }) => ({

@@ -1,0 +1,95 @@
+import { describe, expect, test } from 'bun:test'
+import { PORTAL, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
+import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
+
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
+const route = (host: string, lines: string) =>
+  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\n${lines}\n`
+const gate = keep(
+  await startGate(
+    PORTAL +
+      route('bots.example', 'allow = "public"\ndeny = [{ headers = { User-Agent = "*bot*" } }]') +
+      route(
+        'debug.example',
+        'allow = "public"\ndeny = [{ query = { debug = "*", "a b" = "1" } }, { query = { trace = "1" } }]',
+      ) +
+      route('app.example', 'allow = [{ roles = ["user"], headers = { X-App = "mine" } }]') +
+      route('not.example', 'allow = "public"\ndeny = [{ not = { headers = { X-App = "mine" } } }]'),
+  ),
+)
+const { cookie } = await gate.signIn('app.example', { sub: 'bob' })
+
+async function isOpen(host: string, target: string, fields: readonly string[] = []): Promise<boolean> {
+  const request = Buffer.from(rawRequest(`GET ${target}`, host, fields), 'latin1')
+  const { response, received } = await sendThrough(gate.port, upstream, request)
+  expect([200, 401, 403]).toContain(response.status)
+  expect(received !== '').toBe(response.status === 200)
+  return response.status === 200
+}
+
+describe('a rule by a field that closes', () => {
+  const cases: readonly (readonly [fields: readonly string[], isLetIn: boolean])[] = [
+    [[], true],
+    [['User-Agent: curl'], true],
+    [['User-Agent: a bot'], false],
+    [['user-agent: a bot'], false],
+    [['User-Agent: curl', 'User-Agent: a bot'], false],
+    [['User-Agent: a bot', 'User-Agent: curl'], false],
+    [['User-Agent:'], true],
+    [['User_Agent: bot'], true],
+  ]
+  test.each(cases)('%p passes: %p', async (fields, isLetIn) => {
+    expect(await isOpen('bots.example', '/', fields)).toBe(isLetIn)
+  })
+
+  test('and under not, where every value of a repeated field has to be as it says', async () => {
+    expect(await isOpen('not.example', '/', ['X-App: mine'])).toBeTrue()
+    expect(await isOpen('not.example', '/', ['X-App: mine', 'X-App: mine'])).toBeFalse()
+    expect(await isOpen('not.example', '/', ['X-App: mine', 'X-App: other'])).toBeFalse()
+    expect(await isOpen('not.example', '/')).toBeFalse()
+  })
+})
+
+describe('a rule by a query that closes', () => {
+  const cases: readonly (readonly [target: string, isLetIn: boolean])[] = [
+    ['/', true],
+    ['/?', true],
+    ['/?debugger=1', true],
+    ['/?debug', true],
+    ['/?debug&a+b=1', false],
+    ['/?debug&a%20b=1', false],
+    ['/?trace=1', false],
+    ['/?trace=0', true],
+    ['/?trace=0&trace=1', false],
+    ['/?%74race=1', false],
+    ['/?trace=%31', false],
+    ['/?x;trace=1', false],
+    ['/?x=trace=1', true],
+  ]
+  test.each(cases)('%s passes: %p', async (target, isLetIn) => {
+    expect(await isOpen('debug.example', target)).toBe(isLetIn)
+  })
+})
+
+describe('a rule by a field that opens', () => {
+  const mine = [`Cookie: ${cookie}`, 'X-App: mine']
+
+  test('is asked for each request of a session, whatever the one before said', async () => {
+    for (let turn = 0; turn < 3; turn++) {
+      expect(await isOpen('app.example', '/', mine)).toBeTrue()
+      expect(await isOpen('app.example', '/', [`Cookie: ${cookie}`])).toBeFalse()
+      expect(await isOpen('app.example', '/', [`Cookie: ${cookie}`, 'X-App: other'])).toBeFalse()
+    }
+  })
+
+  test('lets nobody in who is not signed in', async () => {
+    expect(await isOpen('app.example', '/', ['X-App: mine'])).toBeFalse()
+  })
+
+  test('holds only where each value of a repeated field does', async () => {
+    expect(await isOpen('app.example', '/', [...mine, 'X-App: other'])).toBeFalse()
+  })
+})
