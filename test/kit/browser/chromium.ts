@@ -19,10 +19,55 @@ const ARGS = [
 /** A page that has not come by then will not come. */
 const MAX_WAIT_MS = 30_000
 
-/** A real, headless Chromium, with the pages that one has left in memory where `keepsPages` says so. Pairs with `close`. */
+/** How long a browser without a file waits for the next one. */
+const IDLE_MS = 3000
+
+let shared: Promise<Browser> | null = null
+let users = 0
+
+/**
+ * A real, headless Chromium, with the pages that one has left in memory where `keepsPages` says so. Pairs with `close`.
+ *
+ * To start one costs as much as several pages, so that a process that runs several files has one for all of them: to close it ends
+ * the profiles that were made by it, and the browser with the last.
+ */
 export async function openChromium({ keepsPages = false } = {}): Promise<Browser> {
   if (!isProgramHere('chromium')) return absent<Browser>('chromium')
-  return await chromium.launch({
+  if (keepsPages || process.env.BUN_TEST_WORKER_ID === undefined) return launch(keepsPages)
+  users++
+  shared ??= start()
+  const browser = await shared
+  const contexts: BrowserContext[] = []
+  const newContext: Browser['newContext'] = async options => {
+    const context = await browser.newContext(options)
+    contexts.push(context)
+    return context
+  }
+  const close = async () => {
+    await Promise.all(contexts.splice(0).map(context => context.close()))
+    if (--users === 0) setTimeout(closeUnused, IDLE_MS).unref()
+  }
+  return Object.assign(Object.create(browser), { newContext, close, [Symbol.asyncDispose]: close })
+}
+
+function start(): Promise<Browser> {
+  const forget = () => {
+    if (shared === started) shared = null
+  }
+  const started = launch(false).then(browser => browser.once('disconnected', forget))
+  started.catch(forget)
+  return started
+}
+
+async function closeUnused(): Promise<void> {
+  if (users > 0 || shared === null) return
+  const unused = shared
+  shared = null
+  await (await unused).close()
+}
+
+function launch(keepsPages: boolean): Promise<Browser> {
+  return chromium.launch({
     executablePath: EXECUTABLE,
     headless: true,
     args: ARGS,
