@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { plantedSecrets, plantSecretsOf } from '../../kit/log/planted.ts'
+import { createPlanted, plantedSecrets, plantSecretsOf } from '../../kit/log/planted.ts'
 import { searchLines } from '../../kit/log/search.ts'
 
 const ROOT = resolve(import.meta.dir, '../../..')
@@ -11,7 +11,9 @@ const TOKEN = 'x'.repeat(43)
 
 /** What is found in one line. */
 function search(line: string, ...planted: string[]): readonly string[] {
-  return searchLines([{ place: 'some.test.ts:1', line }], new Map(planted.map(secret => [secret, 'planted'])))
+  const secrets = createPlanted()
+  for (const secret of planted) secrets.add(secret, 'planted')
+  return searchLines([{ place: 'some.test.ts:1', line }], secrets)
 }
 
 describe('a line is found, and shown without it,', () => {

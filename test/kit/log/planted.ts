@@ -1,7 +1,42 @@
 import { toBase64Url } from '../../../src/base/bytes.ts'
 
-/** What no log of the run may hold, with what it is; filled by whoever makes or sends it. */
-const planted = new Map<string, string>()
+/** Shorter ones are words that a log may say for itself. */
+export const LEAST_LENGTH = 8
+
+/** What no log may hold, with what it is. */
+export interface Planted {
+  add(secret: string, what: string): void
+  has(secret: string): boolean
+  /** Those that begin as a line does at this place. */
+  startingAt(line: string, at: number): ReadonlyMap<string, string> | null
+}
+
+const BITS = 20
+
+export function createPlanted(): Planted {
+  const byStart = new Map<string, Map<string, string>>()
+  // At nearly no place of a line does a secret begin, and a mark tells that without a text being made of the place.
+  const marks = new Uint8Array(1 << BITS)
+  const markAt = (text: string, at: number) => {
+    let mark = 0
+    for (let index = at; index < at + LEAST_LENGTH; index++) mark = Math.imul(mark, 0x01000193) ^ text.charCodeAt(index)
+    return Math.imul(mark, 0x9e3779b1) >>> (32 - BITS)
+  }
+  const startOf = (text: string, at: number) => text.slice(at, at + LEAST_LENGTH)
+  return {
+    add(secret, what) {
+      marks[markAt(secret, 0)] = 1
+      const alike = byStart.get(startOf(secret, 0))
+      if (alike === undefined) byStart.set(startOf(secret, 0), new Map([[secret, what]]))
+      else alike.set(secret, what)
+    },
+    has: secret => byStart.get(startOf(secret, 0))?.has(secret) === true,
+    startingAt: (line, at) => (marks[markAt(line, at)] === 1 ? (byStart.get(startOf(line, at)) ?? null) : null),
+  }
+}
+
+/** What no log of the run may hold; filled by whoever makes or sends it. */
+const planted = createPlanted()
 let isSearched = false
 
 /** Says that the logs of this run are searched at its end; until then nothing is kept for that. */
@@ -13,15 +48,12 @@ export function isRunSearched(): boolean {
   return isSearched
 }
 
-/** Shorter ones are words that a log may say for itself. */
-export const LEAST_LENGTH = 8
-
 /** Notes what no log may ever hold; one word of plain letters is not looked for, which a log may say for itself. */
 export function plant(secret: string, what: string): void {
-  if (isSearched && secret.length >= LEAST_LENGTH && !/^[a-z]+$/.test(secret)) planted.set(secret, what)
+  if (isSearched && secret.length >= LEAST_LENGTH && !/^[a-z]+$/.test(secret)) planted.add(secret, what)
 }
 
-export function plantedSecrets(): ReadonlyMap<string, string> {
+export function plantedSecrets(): Planted {
   return planted
 }
 

@@ -12,7 +12,14 @@ const SOURCES = ['src', '.ci/build.ts', 'package-lock.json']
  * Throws where it is older than what it is made of: a test of it would speak of another program. It is not built anew here, since
  * other tests may be running it.
  */
-export async function compiledBinary(): Promise<string> {
+export function compiledBinary(): Promise<string> {
+  found ??= find()
+  return found
+}
+
+let found: Promise<string> | null = null
+
+async function find(): Promise<string> {
   const path = join(ROOT, 'dist', 'sallyport')
   if (existsSync(path)) {
     const newer = newerThan(statSync(path).mtimeMs, ROOT, SOURCES)

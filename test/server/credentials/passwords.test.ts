@@ -200,7 +200,7 @@ test('a network that is many addresses has a few guesses more than one, and keep
 
 test('addresses that guess without end have their turns beside others, and none before them', async () => {
   const { passwords, state, change } = open()
-  change(new Map([['ada', plainUser(await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 10 }))]]))
+  change(new Map([['ada', plainUser(await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 6 }))]]))
   const find = (pair: string, client: string) => codeOf(() => passwords.find(basic(pair), state.portal, client))
   let answered = 0
   const flood = Array.from({ length: 13 * 12 }, async (_, index) => {
