@@ -78,14 +78,20 @@ function mountAt(folder: string): Mount | undefined {
   }
 }
 
+/** What the text of the last look came to: it is the same at nearly every look. */
+let known: { readonly text: string; readonly mounts: readonly Mount[] } = { text: '', mounts: [] }
+
 /** proc_pid_mountinfo(5): the fifth field is where, the one after the lone hyphen which type; blanks are written in octal. */
 function mounts(): readonly Mount[] {
-  const lines = readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n')
-  return lines.map(line => {
-    const [before = '', after = ''] = line.split(' - ')
-    const at = (before.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    )
-    return { at, type: after.split(' ')[0] ?? '' }
-  })
+  const text = readFileSync('/proc/self/mountinfo', 'utf8')
+  if (text !== known.text) known = { text, mounts: text.trimEnd().split('\n').map(mountOf) }
+  return known.mounts
+}
+
+function mountOf(line: string): Mount {
+  const [before = '', after = ''] = line.split(' - ')
+  const at = (before.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  )
+  return { at, type: after.split(' ')[0] ?? '' }
 }
