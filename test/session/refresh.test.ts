@@ -449,6 +449,7 @@ describe.each(['sqlite', 'redis'] as const)(
         await eventually(() => other.answers.length === 1, 'the other one asks')
         other.answers[0]?.(renewed('other'))
         await eventually(async () => (await find(other))?.identity.groups[0] === 'other', 'the other one has it')
+        await eventually(async () => (await standing())[1] !== 7, 'that is noted of its owner')
         const before = await standing()
         one.answers[0]?.(ended)
         await eventually(async () => (await find(one))?.identity.groups[0] === 'other', 'the first one has it as well')
