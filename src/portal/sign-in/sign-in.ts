@@ -6,6 +6,7 @@ import { checkStepUp, showsStepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import type { FormTools } from '../form.ts'
+import { browserKey } from '../login-cookie.ts'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
@@ -124,7 +125,15 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
   }
   const secrets = { idToken: '', refreshToken: null, access: null }
   const setCookies = [await knownCookie(ctx, tools, provider, given.name)]
-  return startSession(ctx, tools, { identity, secrets, destination, isRemembered, browser, setCookies })
+  return startSession(ctx, tools, {
+    identity,
+    secrets,
+    destination,
+    isRemembered,
+    // The form is bound to such a cookie, also where nobody signed in before.
+    browser: browserKey(ctx, 'login') ?? browser,
+    setCookies,
+  })
 }
 
 /** Where whoever is signed in has signed in, as far as this portal still has it. */

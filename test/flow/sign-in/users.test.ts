@@ -84,6 +84,23 @@ test('people of a file sign in by the form, arrive where they were going, and ar
   expect(own.text).toBe('htpasswd:root root user family root ')
 })
 
+test('tabs of a browser that never signed in here, which send their forms at once, are one session', async () => {
+  await using gate = await start()
+  const browser = browserOf(gate)
+  const forms = await Promise.all(['/1', '/2', '/3'].map(path => browser.open(`http://${AWAY}${path}`)))
+  const pages = await Promise.all(forms.map(form => browser.submit(form, { name: 'ada', password: 'secret' })))
+  expect(pages.map(({ address, response }) => [address.pathname, response.status])).toEqual([
+    ['/1', 200],
+    ['/2', 200],
+    ['/3', 200],
+  ])
+  await eventually(async () => (await metricOf(gate, 'sallyport_sessions')) === 1, 'no session is left over', 5_000)
+  // Somebody else's browser has one of its own.
+  const other = browserOf(gate)
+  await other.submit(await other.open(`http://${AWAY}/`), { name: 'ada', password: 'secret' })
+  expect(await metricOf(gate, 'sallyport_sessions')).toBe(2)
+})
+
 test('beside a provider the page has both, and the other way leads there', async () => {
   await using gate = await start(file(providerTable(SILENT), 'family', '"id", "people"'))
   const browser = browserOf(gate)
