@@ -224,7 +224,7 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   },
   'session.end': {
     cause: 'A sign-out or a revocation could not be stored.',
-    mend: 'Mend the session store: what was to end ends then, unless Sallyport was started again meanwhile.',
+    mend: 'Mend the session store: what was to end ends then, unless all workers of this machine were started again meanwhile.',
   },
   'acme.refused': {
     cause: 'The authority refused a certificate.',

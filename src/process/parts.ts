@@ -140,6 +140,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   void sessions.clientKeys.note(config.providers.values())
   // Names may have left their file while nothing ran; one process of several looks.
   if (worker === undefined || worker.index === 1) void sessions.lookForLeftBehind()
+  if (worker !== undefined) sessions.onOwed(worker.tellOwed)
   const fileAudit = auditOfFile(audit, worker)
   const rates = createRates(ports.now)
   const resets = createResets(ports.now, { log: asked.log, metrics })

@@ -63,6 +63,8 @@ export interface WorkerPart {
   readonly fileLog: Log
   /** What the other workers know, with null for one that does not answer. */
   askOthers(): Promise<readonly (ProcessView | null)[]>
+  /** Tells the other workers what was to end and could not, since the session store failed. */
+  tellOwed(ids: readonly string[]): void
 }
 
 /** A running server. Pairs with `stop`. */
@@ -75,6 +77,8 @@ export interface RunningServer {
   readonly verifyAddresses: readonly string[]
   readonly admin: string | null
   readonly config: Config
+  /** Ends, as soon as the session store can, what another worker could not. */
+  owe(ids: readonly string[]): void
   /** What the admin listener tells of this process. */
   readonly sources: AdminSources
   /** What this process alone knows, for the other workers. */

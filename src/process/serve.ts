@@ -74,6 +74,7 @@ export function startServer(options: ServeOptions): RunningServer {
     sources,
     view: parts.view,
     reload: live.reload,
+    owe: parts.sessions.owe,
     renew() {
       parts.pool.askAnew()
       return live.reload()

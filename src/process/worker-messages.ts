@@ -14,6 +14,13 @@ export type Order =
   | { readonly kind: 'leave' }
   /** What the others said, with null for one that did not. */
   | { readonly kind: 'others'; readonly id: number; readonly values: readonly unknown[] }
+  | Owe
+
+/** What was to end at one worker, by the ids, while the session store failed: it is every worker's to end it. */
+export interface Owe {
+  readonly kind: 'owe'
+  readonly ids: readonly string[]
+}
 
 /** From a worker to the supervisor. */
 export type Report =
@@ -23,6 +30,7 @@ export type Report =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   /** Wants the `view` of every other worker. */
   | { readonly kind: 'ask-others'; readonly id: number }
+  | Owe
 
 /** A message as an Order, or null for anything else: whoever holds the channel is us, but perhaps of another version. */
 export function parseOrder(raw: unknown): Order | null {
@@ -47,8 +55,13 @@ export function parseOrder(raw: unknown): Order | null {
         ? { kind: 'others', id: raw.id, values: raw.values }
         : null
     default:
-      return null
+      return parseOwe(raw)
   }
+}
+
+function parseOwe(raw: object): Owe | null {
+  if (!('kind' in raw && raw.kind === 'owe' && 'ids' in raw && Array.isArray(raw.ids))) return null
+  return { kind: 'owe', ids: raw.ids.filter(id => typeof id === 'string') }
 }
 
 /** A message as a Report, or null for anything else. */
@@ -60,7 +73,7 @@ export function parseReport(raw: unknown): Report | null {
     return { kind: 'answer', id: raw.id, value: 'value' in raw ? raw.value : undefined }
   }
   if (raw.kind === 'ask-others' && 'id' in raw && typeof raw.id === 'number') return { kind: 'ask-others', id: raw.id }
-  return null
+  return parseOwe(raw)
 }
 
 function isQuestion(raw: unknown): raw is Question {

@@ -28,7 +28,7 @@ export interface WorkerPoolOptions {
   /** How often each worker is asked for a sign of life; a sensible time when absent. */
   readonly beatMs?: number
   /** How to start the worker with this number, at this moment. */
-  worker(index: number): Omit<WorkerOptions, 'index' | 'others'>
+  worker(index: number): Omit<WorkerOptions, 'index' | 'others' | 'owe'>
 }
 
 /** The wait before a worker is started again: doubled each time it dies young. */
@@ -63,7 +63,14 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
 
   function begin(index: number): WorkerProcess {
     const startedMs = options.now()
-    const worker = spawnWorker({ ...options.worker(index), index, others: () => askOthers(index) })
+    const worker = spawnWorker({
+      ...options.worker(index),
+      index,
+      others: () => askOthers(index),
+      owe(ids) {
+        for (const other of members.values()) if (other.index !== index) other.owe(ids)
+      },
+    })
     members.set(index, worker)
     void worker.exited.then(exit => {
       members.delete(index)

@@ -17,6 +17,8 @@ export interface WorkerProcess {
   /** Its answer, or undefined when there is none in time. */
   ask(what: Question): Promise<unknown>
   tell(order: 'reload' | 'renew' | 'stop' | 'leave'): void
+  /** Tells it what another could not end. */
+  owe(ids: readonly string[]): void
   /** Asks for a sign of life; answers how often in a row none has come since the time before. */
   beat(): number
   kill(): void
@@ -35,6 +37,8 @@ export interface WorkerOptions {
   readonly stderr: (lines: string) => void
   /** What the other workers know, for one that asks. */
   readonly others: () => Promise<readonly unknown[]>
+  /** Told of what this one could not end. */
+  readonly owe: (ids: readonly string[]) => void
 }
 
 /** Well below the time that whoever asks the admin listener is likely to wait. */
@@ -63,7 +67,8 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
       if (report.kind === 'listening') {
         isListening = true
         settleListening(true)
-      } else if (report.kind === 'answer') waiting.get(report.id)?.(report.value)
+      } else if (report.kind === 'owe') options.owe(report.ids)
+      else if (report.kind === 'answer') waiting.get(report.id)?.(report.value)
       else if (report.kind === 'ask-others') {
         void options.others().then(values => send({ kind: 'others', id: report.id, values }))
       }
@@ -110,6 +115,7 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
       return answer
     },
     tell: kind => send({ kind }),
+    owe: ids => send({ kind: 'owe', ids }),
     beat() {
       missed = isAwaited ? missed + 1 : 0
       isAwaited = true

@@ -65,7 +65,13 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
   catchStrays(ports.log)
   const inForce = parseTexts(await Bun.stdin.text())
   const { index, pseudonym } = role
-  const worker: WorkerPart = { index, pseudonym, fileLog: hushed(ports.log), askOthers: createOthers() }
+  const worker: WorkerPart = {
+    index,
+    pseudonym,
+    fileLog: hushed(ports.log),
+    askOthers: createOthers(),
+    tellOwed: ids => report({ kind: 'owe', ids }),
+  }
   const handed = openHanded(io.env)
   const start = async (own: typeof ports) => {
     const loaded = await loadFirst(configPath, own)
@@ -121,6 +127,8 @@ async function serveOrders(server: RunningServer): Promise<Ending> {
         return void server.reload()
       case 'renew':
         return void server.renew()
+      case 'owe':
+        return server.owe(order.ids)
       case 'ask':
         return report({ kind: 'answer', id: order.id, value: await answerTo(order.what, server) })
     }

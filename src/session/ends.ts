@@ -38,8 +38,10 @@ export interface Ends {
   readonly isOwing: boolean
   /** Whether this one is such: it ends yet, so that nothing may begin or go on by it. */
   isOwed(sessionId: string): boolean
-  /** Called where there is. */
-  onOwing(listener: () => void): void
+  /** Takes over what another process could not end. */
+  owe(sessionIds: readonly string[]): void
+  /** Called where there is any, with what could not be ended here just now; nothing where others could not. */
+  onOwing(listener: (ownIds: readonly string[]) => void): void
   onEnd(listener: (sessionId: string) => void): void
 }
 
@@ -47,7 +49,7 @@ export interface Ends {
 export function createEnds({ store, memory, uses, followers, log }: EndTools): Ends {
   /** What was to end and is still in the store, oldest first. */
   const owed = new Set<string>()
-  const owing: (() => void)[] = []
+  const owing: ((ownIds: readonly string[]) => void)[] = []
   const listeners: ((sessionId: string) => void)[] = []
 
   function forget(sessionId: string): void {
@@ -80,6 +82,15 @@ export function createEnds({ store, memory, uses, followers, log }: EndTools): E
     })
   }
 
+  function keep(sessionIds: readonly string[], ownIds: readonly string[]): void {
+    for (const id of sessionIds) owed.add(id)
+    for (const oldest of owed) {
+      if (owed.size <= MOST_OWED) break
+      owed.delete(oldest)
+    }
+    for (const listener of owing) listener(ownIds)
+  }
+
   return {
     forget,
     endBy,
@@ -96,12 +107,7 @@ export function createEnds({ store, memory, uses, followers, log }: EndTools): E
       try {
         await endNow(sessionIds)
       } catch (error) {
-        for (const id of sessionIds) owed.add(id)
-        for (const oldest of owed) {
-          if (owed.size <= MOST_OWED) break
-          owed.delete(oldest)
-        }
-        for (const listener of owing) listener()
+        keep(sessionIds, sessionIds)
         throw notEnded(error)
       }
     },
@@ -116,6 +122,7 @@ export function createEnds({ store, memory, uses, followers, log }: EndTools): E
       return owed.size > 0
     },
     isOwed: sessionId => owed.has(sessionId),
+    owe: sessionIds => keep(sessionIds, []),
     onOwing(listener) {
       owing.push(listener)
     },

@@ -66,6 +66,10 @@ export interface OpenSessions extends Sessions {
    * command may be given another file. Never throws.
    */
   lookForLeftBehind(): Promise<void>
+  /** Takes over what another worker could not end, so that it ends though that one is gone, and no sign-in goes on with it. */
+  owe(ids: readonly string[]): void
+  /** Called with what could not be ended here, since the store failed: it is tried again. */
+  onOwed(listener: (ids: readonly string[]) => void): void
   /** Called with the id of every session that ends, here or in another process. */
   onEnd(listener: (sessionId: string) => void): void
   /** Called where any session may have ended without anybody having heard of it: what is under way has to be looked at. */
@@ -265,6 +269,12 @@ export function openSessions(options: SessionOptions): OpenSessions {
       followers.forgetAll()
       void withdrawal.run(withdrawn)
       void withdrawal.sweep(less)
+    },
+    owe: ends.owe,
+    onOwed(listener) {
+      ends.onOwing(ids => {
+        if (ids.length > 0) listener(ids)
+      })
     },
     onEnd,
     onLookAgain(listener) {

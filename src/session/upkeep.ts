@@ -140,7 +140,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     void settle()
     return tools.ends.isOwing
   })
-  tools.ends.onOwing(settling.wake)
+  tools.ends.onOwing(() => settling.wake())
   const listening = startHearing({
     everyMs: timers.watchMs,
     works: [

@@ -1,5 +1,6 @@
 import { expect } from 'bun:test'
 import { join } from 'node:path'
+import { sha256 } from '../../src/base/bytes.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import type { SessionLimits } from '../../src/session/life.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
@@ -312,39 +313,92 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
     )
   })
 
-  test('begins anew where the password of the one before counts no more, and no cookie of that counts again', () =>
-    withTwo(async (one, other, _clock, store) => {
-      const by = (credential: string, provider = 'users') => {
-        const { portal, host, secrets, identity } = signIn(100)
-        return { portal, host, secrets, identity: { ...identity, provider, credential }, browser: 'b' }
-      }
-      const counting = (...credentials: readonly string[]): SessionLimits => ({
-        ...LIMITS,
-        vouchers: {
-          ...ANY_PROVIDER,
-          counts: ({ identity: { credential } }) => credential !== undefined && credentials.includes(credential),
-        },
-      })
-      const first = await one.start(by('old'))
-      const elsewhere = (await one.join(first.session.id, APP, shownBy(first.session))) ?? ''
-      for (const sessions of [one, other]) sessions.configure(counting('new'))
-      const second = await one.start(by('new'))
-      const third = await other.start(by('new'))
-      // A tab of before the change, at a gate that has not read it yet.
-      other.configure(counting('old', 'new'))
-      const late = await again(other, first, by('new'))
-      other.configure(counting('new'))
-      for (const sessions of [one, other]) {
-        expect(await sessions.find(first.token, HOST)).toBeNull()
-        expect(await sessions.find(elsewhere, APP)).toBeNull()
-        expect((await sessions.find(second.token, HOST))?.id).toBe(second.session.id)
-      }
-      expect([third, late].map(({ session }) => session.id)).toEqual([second.session.id, second.session.id])
-      expect((await store.findById(first.session.id))?.identity).toContain('old')
-      // Nor where somebody is vouched for by another client at one issuer, which has its own logouts.
-      const client = await one.start(by('new', 'others'))
-      expect(client.session.id).not.toBe(second.session.id)
-    }))
+  test('begins anew at another worker, too, which has been told; that one ends it where the first is gone', async () => {
+    let isAway = false
+    const failing = (store: SessionStore): SessionStore => ({
+      ...store,
+      remove(...ids) {
+        if (isAway) throw new Error('the disk is full')
+        return store.remove(...ids)
+      },
+    })
+    await withTwo(
+      async (one, other, _clock, store) => {
+        one.onOwed(ids => other.owe(ids))
+        const told: string[] = []
+        // What others could not end is told to nobody again.
+        other.onOwed(ids => told.push(...ids))
+        const first = await one.start(signIn(100))
+        isAway = true
+        await one.end(first.session.id).catch(() => undefined)
+        const second = await again(other, first, signIn(200))
+        expect(second.session.id).not.toBe(first.session.id)
+        await one.close()
+        isAway = false
+        await eventually(async () => (await store.findById(first.session.id)) === null, 'what was owed has ended')
+        expect((await other.find(second.token, HOST))?.id).toBe(second.session.id)
+        expect(await other.find(first.token, HOST)).toBeNull()
+        expect(told).toEqual([])
+      },
+      undefined,
+      failing,
+    )
+  })
+
+  if (name === 'redis') {
+    test('begins anew where a server that took over never heard of the end of the one before', () =>
+      withTwo(async (one, other, _clock, store) => {
+        const first = await one.start({ ...signIn(100), browser: 'b' })
+        const row = await store.findById(first.session.id)
+        if (row === null) throw new Error('just made')
+        await other.find(first.token, HOST)
+        await one.end(first.session.id)
+        await eventually(async () => (await other.find(first.token, HOST)) === null, 'the other has heard')
+        // As a replica has it that had not received the end.
+        await store.insert(row, { hash: sha256(first.token), sessionId: row.id, host: HOST })
+        for (const sessions of [one, other]) {
+          const next = await sessions.start({ ...signIn(200), browser: 'b' })
+          expect(next.session.id).not.toBe(row.id)
+          expect(await again(sessions, first, signIn(300))).not.toMatchObject({ session: { id: row.id } })
+          expect(await sessions.find(first.token, HOST)).toBeNull()
+          expect((await sessions.find(next.token, HOST))?.id).toBe(next.session.id)
+        }
+      }))
+
+    test('begins anew where the password of the one before counts no more, and no cookie of that counts again', () =>
+      withTwo(async (one, other, _clock, store) => {
+        const by = (credential: string, provider = 'users') => {
+          const { portal, host, secrets, identity } = signIn(100)
+          return { portal, host, secrets, identity: { ...identity, provider, credential }, browser: 'b' }
+        }
+        const counting = (...credentials: readonly string[]): SessionLimits => ({
+          ...LIMITS,
+          vouchers: {
+            ...ANY_PROVIDER,
+            counts: ({ identity: { credential } }) => credential !== undefined && credentials.includes(credential),
+          },
+        })
+        const first = await one.start(by('old'))
+        const elsewhere = (await one.join(first.session.id, APP, shownBy(first.session))) ?? ''
+        for (const sessions of [one, other]) sessions.configure(counting('new'))
+        const second = await one.start(by('new'))
+        const third = await other.start(by('new'))
+        // A tab of before the change, at a gate that has not read it yet.
+        other.configure(counting('old', 'new'))
+        const late = await again(other, first, by('new'))
+        other.configure(counting('new'))
+        for (const sessions of [one, other]) {
+          expect(await sessions.find(first.token, HOST)).toBeNull()
+          expect(await sessions.find(elsewhere, APP)).toBeNull()
+          expect((await sessions.find(second.token, HOST))?.id).toBe(second.session.id)
+        }
+        expect([third, late].map(({ session }) => session.id)).toEqual([second.session.id, second.session.id])
+        expect((await store.findById(first.session.id))?.identity).toContain('old')
+        // Nor where somebody is vouched for by another client at one issuer, which has its own logouts.
+        const client = await one.start(by('new', 'others'))
+        expect(client.session.id).not.toBe(second.session.id)
+      }))
+  }
 
   /** What others do just before a sign-in is written: its provider's word that it has ended, at the time of this clock. */
   interface Meanwhile {

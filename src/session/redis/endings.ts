@@ -28,6 +28,8 @@ export interface EndedAgain {
  */
 export interface Endings {
   removed(...ids: readonly string[]): void
+  /** Whether this has ended, as far as it is remembered. */
+  hasEnded(id: string): boolean
   /** What was heard of an owner. A `good` word takes back what was remembered of them. */
   noted(ownerId: string, standing: Standing, notedAtMs: number): void
   /** Ends all of it on the server that answers here, and tells other processes of what had not ended there. */
@@ -60,6 +62,7 @@ export function createEndings({ now }: Pick<Ports, 'now'>): Endings {
     removed(...ids) {
       for (const id of ids) keep(id, null)
     },
+    hasEnded: id => endings.get(id)?.note === null,
     noted(ownerId, standing, notedAtMs) {
       if (standing === 'good') endings.delete(ownerId)
       else keep(ownerId, { standing, notedAtMs })

@@ -96,6 +96,18 @@ export function openRedisStore(
     ...links,
     ...pushedOver(link),
     ...auditOver(link),
+    // A server that has just taken over may never have received an end, until `endings.repeat` has been there.
+    async findByHash(hash) {
+      const found = await signIns.findByHash(hash)
+      return found !== null && endings.hasEnded(found.session.id) ? null : found
+    },
+    async findById(sessionId) {
+      const row = await signIns.findById(sessionId)
+      return endings.hasEnded(sessionId) ? null : row
+    },
+    async signInAgain(session, handle, before) {
+      return !endings.hasEnded(session.id) && signIns.signInAgain(session, handle, before)
+    },
     // What the server has acknowledged counts, also before this process hears of it with what others did.
     async remove(...sessionIds) {
       await signIns.remove(...sessionIds)

@@ -1,13 +1,18 @@
 /** What is to end and cannot be: whoever asked is told that it still holds, and why. */
 import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { startSaying } from '../../kit/applications/answering.ts'
 import { bearer, PAGE, SCRIPT } from '../../kit/fields.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, portalWith, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
+import { startProviderFor } from '../../kit/provider/provider.ts'
 import { sendForm, statusOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
+import { isOnly, twoWorkers } from '../../kit/sessions/two-workers.ts'
 
 const HOST = 'app.example'
 const ROUTE = `[[routes]]\nhost = "${HOST}"\nrespond = { body = "let through" }\nportal = "home"\nallow = ["user"]\n`
@@ -149,3 +154,42 @@ describe.each<[string, string, (gate: Gate, cookie: string) => Promise<Revoked>]
     await eventually(async () => !(await isGood()), 'it has ended')
   }, 60_000)
 })
+
+/** The process of a supervisor's worker with this number. */
+function workerOf(supervisor: number, index: number): number {
+  const children = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8').trim().split(' ')
+  const isIt = (pid: string) => readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`SALLYPORT_WORKER=${index}\0`)
+  return Number(children.find(isIt))
+}
+
+test('a sign-out that one worker could not store is done by another, where the first is killed before it can', async () => {
+  using folder = temporaryFolder()
+  await using provider = await startProviderFor([{ sub: 'ada', name: 'Ada' }])
+  await using upstream = startSaying('let through')
+  const site = await twoWorkers(folder.path, provider, upstream)
+  await using child = await site.start()
+  const cookie = await site.signIn()
+  expect(isOnly(await site.statuses(cookie), 200)).toBe(true)
+  const other = new Database(join(folder.path, 'sallyport.db'))
+  other.run('BEGIN EXCLUSIVE')
+  const told = await fetch(`http://127.0.0.1:${site.port}/.sallyport/logout`, {
+    method: 'POST',
+    headers: { host: site.host, cookie, 'sec-fetch-site': 'same-origin', accept: 'application/json' },
+  })
+  expect([told.status, await told.json()]).toEqual([503, expect.objectContaining({ code: 'session.end' })])
+  const workersThat = (say: string): readonly number[] => {
+    const lines = child.output().split('\n')
+    return lines.filter(line => line.includes(say)).map(line => Number(/"worker":(\d)/.exec(line)?.[1]))
+  }
+  await eventually(() => workersThat('"code":"session.end"').length > 0, 'the log says so')
+  const [owing = 0] = workersThat('"code":"session.end"')
+  await eventually(
+    () => workersThat('end what was to end before').includes(3 - owing),
+    'the other worker tries it, too',
+  )
+  process.kill(workerOf(child.process.pid, owing), 'SIGKILL')
+  await eventually(() => child.output().includes('A worker died'), 'it is gone')
+  other.run('ROLLBACK')
+  other.close()
+  await eventually(async () => isOnly(await site.statuses(cookie), 401), 'it has ended')
+}, 60_000)
