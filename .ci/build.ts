@@ -1,16 +1,17 @@
 /**
- * Builds the executable: dist/sallyport for this machine, dist/sallyport-TARGET for another.
+ * Builds the executable: dist/sallyport for this machine, dist/sallyport-TARGET for another; and dist/THIRD-PARTY-NOTICES.
  *
  * Usage: bun .ci/build.ts [--target NAME|all]… [--entry FILE] [--out DIR]
  *
  * The result reads neither a .env nor a bunfig.toml of the folder it is started in: whoever can write there would otherwise
  * run code in it. Names survive minifying, so that a stack trace in a bug report can be read.
  */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { HEAD_LIMIT_OPTION } from '../src/server/listen/head-limit.ts'
 import { commitOf } from './commit.ts'
+import { NOTICES, noticesText } from './notices.ts'
 import { fetchRuntime, RUNTIMES, type Target } from './runtime.ts'
 
 const { values } = parseArgs({
@@ -50,6 +51,7 @@ const ESCAPED: Bun.BunPlugin = {
 const names = values.target.flatMap(name => (name === 'all' ? Object.keys(RUNTIMES) : name.split(',')))
 const commit = commitOf(root)
 mkdirSync(join(root, values.out), { recursive: true })
+writeFileSync(join(root, values.out, NOTICES), noticesText(root))
 if (names.length === 0) await build(null)
 for (const name of names) {
   if (!isTarget(name)) {

@@ -1,5 +1,6 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { NOTICES } from '../notices.ts'
 import type { Target } from '../runtime.ts'
 import { command } from './command.ts'
 import type { Release } from './types.ts'
@@ -18,6 +19,7 @@ export async function archive(
   mkdirSync(folder, { recursive: true })
   copyFileSync(executable, join(folder, 'sallyport'))
   for (const file of BESIDE) copyFileSync(join(root, file), join(folder, file))
+  copyFileSync(join(dirname(executable), NOTICES), join(folder, NOTICES))
   const tar = join(folder, '..', `${name}.tar`)
   await packFolder(join(folder, '..'), [name], tar, time)
   writeFileSync(join(out, `${name}.tar.gz`), Bun.gzipSync(await Bun.file(tar).bytes(), { level: 6 }))

@@ -1,5 +1,6 @@
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { NOTICES } from '../notices.ts'
 import type { Target } from '../runtime.ts'
 import { command } from './command.ts'
 import type { Release } from './types.ts'
@@ -39,6 +40,7 @@ export async function makePackage(release: Release, target: Target, executable: 
   put('usr/lib/sysusers.d/sallyport.conf', readFileSync(join(import.meta.dir, 'debian/sysusers.conf')))
   for (const [shell, path] of SHELLS) put(path, await said(root, 'completion', shell))
   put('usr/share/doc/sallyport/copyright', readFileSync(join(root, 'LICENSE')))
+  put(`usr/share/doc/sallyport/${NOTICES}`, readFileSync(join(dirname(executable), NOTICES)))
   put('usr/share/doc/sallyport/README.md', readFileSync(join(root, 'README.md')))
   put('usr/share/doc/sallyport/changelog.gz', Bun.gzipSync(readFileSync(join(root, 'CHANGELOG.md')), { level: 9 }))
   mkdirSync(join(folder, 'etc/sallyport'), { recursive: true })

@@ -1,5 +1,6 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { NOTICES } from '../notices.ts'
 import { packFolder } from './archive.ts'
 import { command } from './command.ts'
 import { debianArchitecture } from './debian.ts'
@@ -23,6 +24,8 @@ export async function makeImage(
     const built = join(work, 'image', architecture)
     for (const folder of ['src/dist', 'out/data']) mkdirSync(join(built, folder), { recursive: true })
     copyFileSync(path, join(built, 'src/dist/sallyport'))
+    copyFileSync(join(dirname(path), NOTICES), join(built, 'src/dist', NOTICES))
+    copyFileSync(join(root, 'LICENSE'), join(built, 'src/LICENSE'))
     const tag = `localhost/sallyport:${version}-${architecture}`
     const asked = base === undefined ? [] : ['--build-arg', `BASE_IMAGE=${base}`]
     const how = ['--format', 'docker', '--timestamp', String(time), '--platform', `linux/${architecture}`, '--tag', tag]
@@ -32,17 +35,17 @@ export async function makeImage(
     const unpacked = join(work, 'image', `${architecture}-files`)
     mkdirSync(unpacked)
     await command(['tar', '-xf', pushed, '-C', unpacked], root)
-    const names = settle(unpacked)
+    const names = settle(unpacked, 'docker.io/library/sallyport:latest')
     await packFolder(unpacked, names, join(out, `sallyport-${version}-image-${architecture}.tar`), time)
   }
 }
 
 /**
- * Takes the name of the container that it was made in, which is another each time, out of an image's settings. Answers what the image
- * consists of: the names of older formats are left out.
+ * Takes the name of the container that it was made in, which is another each time, out of an image's settings, and gives it one tag
+ * more: the one that docs/compose.yaml names. Answers what the image consists of: the names of older formats are left out.
  */
-function settle(folder: string): readonly string[] {
-  const [image]: [{ Config: string; readonly Layers: readonly string[] }] = JSON.parse(
+function settle(folder: string, tag: string): readonly string[] {
+  const [image]: [{ Config: string; RepoTags: readonly string[]; readonly Layers: readonly string[] }] = JSON.parse(
     readFileSync(join(folder, 'manifest.json'), 'utf8'),
   )
   const { container: _, ...settings }: Record<string, unknown> = JSON.parse(
@@ -51,6 +54,7 @@ function settle(folder: string): readonly string[] {
   const text = JSON.stringify(settings)
   image.Config = `${new Bun.CryptoHasher('sha256').update(text).digest('hex')}.json`
   writeFileSync(join(folder, image.Config), text)
+  image.RepoTags = [...image.RepoTags, tag]
   const manifest = join(folder, 'manifest.json')
   rmSync(manifest)
   writeFileSync(manifest, JSON.stringify([image]))

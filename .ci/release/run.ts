@@ -68,7 +68,7 @@ try {
     }
   }
   if (wants('image')) await makeImage(release, executables, values.base, work)
-  await Bun.write(join(release.out, `sallyport-${release.version}.cdx.json`), billOfMaterials(release))
+  await Bun.write(join(release.out, `sallyport-${release.version}.cdx.json`), billOfMaterials(release, targets))
   await Bun.write(join(release.out, 'NOTES.md'), notesOf(release))
   rmSync(work, { recursive: true })
   await Bun.write(

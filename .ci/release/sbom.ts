@@ -1,15 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { version as bunVersion } from 'bun'
+import { BUN_PARTS, type Lock, type LockedPackage, licenseOf, nameOf, readLock, shippedPackages } from '../notices.ts'
+import { RUNTIMES, type Target } from '../runtime.ts'
 import type { Release } from './types.ts'
-
-interface LockedPackage {
-  readonly version?: string
-  readonly integrity?: string
-  readonly dev?: boolean
-  readonly license?: string
-  readonly dependencies?: Readonly<Record<string, string>>
-}
 
 interface Component {
   readonly type: string
@@ -17,25 +9,25 @@ interface Component {
   readonly name: string
   readonly version: string
   readonly purl: string
-  readonly hashes?: readonly { readonly alg: string; readonly content: string }[]
-  readonly licenses?: readonly unknown[]
+  readonly hashes: readonly { readonly alg: string; readonly content: string }[]
+  readonly licenses: readonly unknown[]
+  /** What is inside. */
+  readonly components?: readonly object[]
 }
 
 /**
  * What is inside an executable, as CycloneDX 1.6 (JSON): the packages that package-lock.json pins and that are not for
- * development alone, with their SHA-512, and the Bun that they run in.
+ * development alone, and the Bun that they run in, with their SHA-512 and licences.
  */
-export function billOfMaterials({ root, version, commit, time }: Release): string {
-  const lock: { readonly packages: Readonly<Record<string, LockedPackage>> } = JSON.parse(
-    readFileSync(join(root, 'package-lock.json'), 'utf8'),
-  )
-  const shipped = Object.entries(lock.packages).filter(([path, { dev }]) => path !== '' && dev !== true)
+export function billOfMaterials({ root, version, commit, time }: Release, targets: readonly Target[]): string {
+  const lock = readLock(root)
+  const shipped = shippedPackages(lock)
   const components = shipped.map(([path, one]) => componentOf(root, path, one))
-  const bun = runtimeComponent()
+  const bun = runtimeComponent(lock, targets)
   const own = `pkg:generic/sallyport@${version}`
-  const refOf = (name: string, from: string) => nearest(lock.packages, name, from)
+  const refOf = (name: string, from: string) => nearest(lock, name, from)
   const dependencies = [
-    { ref: own, dependsOn: [bun['bom-ref'], ...namesIn(lock.packages['']).map(name => refOf(name, ''))] },
+    { ref: own, dependsOn: [bun['bom-ref'], ...namesIn(lock['']).map(name => refOf(name, ''))] },
     { ref: bun['bom-ref'], dependsOn: [] },
     ...shipped.map(([path, one]) => ({
       ref: purlOf(path, one),
@@ -68,40 +60,48 @@ export function billOfMaterials({ root, version, commit, time }: Release): strin
   )}\n`
 }
 
-function componentOf(root: string, path: string, { version = '', integrity, license }: LockedPackage): Component {
-  const purl = purlOf(path, { version })
-  const hash = /^sha512-(\S+)$/.exec(integrity ?? '')?.[1]
+function componentOf(root: string, path: string, one: LockedPackage): Component {
+  const purl = purlOf(path, one)
   return {
     type: 'library',
     'bom-ref': purl,
     name: nameOf(path),
-    version,
+    version: one.version ?? '',
     purl,
-    ...(hash === undefined
-      ? {}
-      : { hashes: [{ alg: 'SHA-512', content: Buffer.from(hash, 'base64').toString('hex') }] }),
-    licenses: licensesOf(license ?? installedLicense(root, path) ?? LICENSES[nameOf(path)]),
+    hashes: hashesOf(one),
+    licenses: licensesOf(licenseOf(root, path, one)),
   }
 }
 
-function runtimeComponent(): Component {
-  const purl = `pkg:npm/bun@${bunVersion}`
-  return { type: 'platform', 'bom-ref': purl, name: 'bun', version: bunVersion, purl, licenses: licensesOf('MIT') }
+/** Bun, with the package for each platform that is built for, and with what Bun itself says that it contains. */
+function runtimeComponent(lock: Lock, targets: readonly Target[]): Component {
+  const own = (name: string, licenses: readonly unknown[], components: readonly object[]): Component => {
+    const path = `node_modules/${name}`
+    const one = lock[path]
+    if (one?.version !== bunVersion) throw new Error(`package-lock.json has no ${name} of ${bunVersion}`)
+    const purl = purlOf(path, one)
+    const inside = components.length === 0 ? {} : { components }
+    const type = 'platform'
+    return { type, 'bom-ref': purl, name, version: bunVersion, purl, hashes: hashesOf(one), licenses, ...inside }
+  }
+  const parts = BUN_PARTS.map(({ name, license, url }) => ({
+    type: 'library',
+    name,
+    licenses: license === 'several' ? [{ license: { name: `several: see ${url}` } }] : licensesOf(license),
+    externalReferences: [{ type: 'website', url }],
+  }))
+  const runtimes = targets.map(target => own(RUNTIMES[target].npmPackage, licensesOf('MIT'), []))
+  return own('bun', licensesOf('MIT'), [...runtimes, ...parts])
 }
 
-/** What a package's repository says where the package itself does not. */
-const LICENSES: Readonly<Record<string, string>> = { '@tombi-toml/wasm-lib': 'MIT' }
+function hashesOf({ integrity }: LockedPackage): Component['hashes'] {
+  const hash = /^sha512-(\S+)$/.exec(integrity ?? '')?.[1]
+  return hash === undefined ? [] : [{ alg: 'SHA-512', content: Buffer.from(hash, 'base64').toString('hex') }]
+}
 
 /** An SPDX expression; none where a package says nothing. */
 function licensesOf(expression: string | undefined): readonly unknown[] {
   return expression === undefined ? [] : [{ expression }]
-}
-
-function installedLicense(root: string, path: string): string | undefined {
-  const file = join(root, path, 'package.json')
-  if (!existsSync(file)) return undefined
-  const { license }: { license?: unknown } = JSON.parse(readFileSync(file, 'utf8'))
-  return typeof license === 'string' ? license : undefined
 }
 
 function namesIn(one: LockedPackage | undefined): readonly string[] {
@@ -116,10 +116,6 @@ function nearest(packages: Readonly<Record<string, LockedPackage>>, name: string
     if (found !== undefined) return purlOf(path, found)
     if (place === '') throw new Error(`package-lock.json has no ${name} for ${from}`)
   }
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
 }
 
 /** Package URL (ECMA-427): a scope is percent-encoded at its sign. */

@@ -37,6 +37,8 @@ const VERSION_USAGE = {
   text: `usage: sallyport version [--json]
 
 Says which version this is, which Bun is in it, and for which platform it was built.
+Who made what is in it, and under which licences, is in THIRD-PARTY-NOTICES: beside the executable in the archive, and in
+/usr/share/doc/sallyport in the Debian package and the image.
 
   --json    with the commit too, for scripts`,
   options: { json: { type: 'boolean' } },

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { needs } from '../../kit/needs.ts'
+import { packagesInBundle } from '../../kit/programs/bundled.ts'
 import { cloneOfThis } from '../../kit/programs/checkout.ts'
 import { makeLibc } from '../../kit/programs/container.ts'
 import { mayMount } from '../../kit/programs/mount.ts'
@@ -87,7 +88,14 @@ test('the executable of the archive says what it is, the commit included', () =>
   const at = join(folder.path, 'unpacked')
   succeeds('mkdir', at)
   succeeds('tar', '-xzf', ARCHIVE, '-C', at, '--strip-components=1')
-  expect(readdirSync(at).sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'routes.toml', 'sallyport'])
+  expect(readdirSync(at).sort()).toEqual([
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'THIRD-PARTY-NOTICES',
+    'routes.toml',
+    'sallyport',
+  ])
   expect(JSON.parse(succeeds(join(at, 'sallyport'), 'version', '--json'))).toEqual({
     version,
     commit,
@@ -113,6 +121,7 @@ describe('the Debian package', () => {
     expect(files).toEqual(
       expect.arrayContaining([
         'usr/bin/sallyport',
+        'usr/share/doc/sallyport/THIRD-PARTY-NOTICES',
         'usr/lib/systemd/system/sallyport.service',
         'usr/lib/sysusers.d/sallyport.conf',
         'usr/share/bash-completion/completions/sallyport',
@@ -146,7 +155,8 @@ test.skipIf(!mayMount())(
     const read = (file: string) => JSON.parse(readFileSync(join(at, file), 'utf8'))
     const [{ Config, Layers, RepoTags }]: [{ Config: string; Layers: string[]; RepoTags: string[] }] =
       read('manifest.json')
-    expect(RepoTags).toContain(`docker.io/library/sallyport:${version}`)
+    // The second is what docs/compose.yaml names.
+    expect(RepoTags).toEqual([`docker.io/library/sallyport:${version}`, 'docker.io/library/sallyport:latest'])
     expect(read(Config)).toMatchObject({
       architecture: 'amd64',
       config: {
@@ -159,8 +169,12 @@ test.skipIf(!mayMount())(
     mkdirSync(root)
     for (const layer of Layers) succeeds('tar', '-xf', join(at, layer), '-C', root)
     succeeds('cmp', join(root, 'usr/local/bin/sallyport'), join(folder.path, 'unpacked/sallyport'))
+    for (const name of ['LICENSE', 'THIRD-PARTY-NOTICES'])
+      succeeds('cmp', join(root, 'usr/share/doc/sallyport', name), join(folder.path, 'unpacked', name))
   },
 )
+
+const SHA_512 = expect.stringMatching(/^[\da-f]{128}$/)
 
 test('the list of what is inside names every package that is bundled', async () => {
   const bill: {
@@ -168,21 +182,12 @@ test('the list of what is inside names every package that is bundled', async () 
       readonly name: string
       readonly version: string
       readonly licenses: readonly { readonly expression: string }[]
+      readonly hashes: readonly { readonly alg: string; readonly content: string }[]
+      readonly components?: readonly { readonly name: string; readonly hashes?: readonly unknown[] }[]
     }[]
     readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[]
   } = JSON.parse(inRelease(BILL))
-  const bundled = await Bun.build({
-    entrypoints: [join(ROOT, 'src/main.ts')],
-    root: ROOT,
-    target: 'bun',
-    metafile: true,
-  })
-  const inBundle = new Set(
-    Object.keys(bundled.metafile?.inputs ?? {}).flatMap(path => {
-      const [, name] = /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path) ?? []
-      return name === undefined ? [] : [name]
-    }),
-  )
+  const inBundle = await packagesInBundle()
   expect(inBundle.size).toBeGreaterThan(5)
   const listed = new Set(bill.components.map(one => one.name))
   expect([...inBundle].filter(name => !listed.has(name))).toEqual([])
@@ -197,6 +202,9 @@ test('the list of what is inside names every package that is bundled', async () 
   expect(bill.dependencies.flatMap(({ dependsOn }) => dependsOn).filter(ref => !refs.has(ref))).toEqual([])
   const bun = bill.components.find(one => one.name === 'bun')
   expect(bun?.version).toBe(Bun.version)
+  for (const one of bill.components) expect([one.name, one.hashes[0]?.content]).toEqual([one.name, SHA_512])
+  const inBun = bun?.components ?? []
+  expect(inBun.map(({ name }) => name)).toEqual(expect.arrayContaining(['@oven/bun-linux-x64', 'BoringSSL', 'ICU']))
 })
 
 test('the statement of how it was made names the commit, and every file by its sum', () => {
