@@ -43,7 +43,7 @@ export function watchDescriptors(log: Log, pause: () => () => void): DescriptorW
       log.warn('New connections could not be left waiting', errorFacts(error))
     }
     log.error('No file or connection can be opened any more: new clients wait', {
-      hint: 'raise the limit of open files (LimitNOFILE of the unit, ulimits in compose); max_open in [server] bounds one client',
+      hint: 'raise the limit of open files (LimitNOFILE of the unit, ulimits in compose); ss -tn state established says who holds connections (max_open in [server] bounds answers and uploads of a client, not idle connections)',
     })
   }
 

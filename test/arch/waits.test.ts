@@ -22,7 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly [times: number, why: string]>> =
   'mcp/judge.ts': [1, 'reads a body; act.ts hands it to whileAllowed'],
   'replay.ts': [1, 'keeps a form again that was not handed on'],
   'while-allowed.ts': [3, 'the wait itself'],
-  'pipeline.ts': [7, 'from who asks to the decision; answers that are recorded'],
+  'pipeline.ts': [8, 'from who asks to the decision; answers that are recorded; a refusal of trailers'],
   'act.ts': [4, 'refusals, and pages of the portal'],
   'pass.ts': [1, 'ends the span of an answer'],
   'last-user.ts': [1, 'changes answers'],

@@ -5,7 +5,7 @@ import type { Match } from '../../route/table.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { answerPreflight } from './mcp/preflight.ts'
-import { hostField, type Passage } from './passage.ts'
+import { announcesTrailers, hostField, type Passage } from './passage.ts'
 import { compatPageAt, healthPageAt } from './portal/compat.ts'
 import { isDescribed } from './portal/resources.ts'
 import { redirectToHttps } from './to-https.ts'
@@ -98,8 +98,8 @@ export function nothingAt({ snapshot, isPeerTrusted }: Passage, { host, path, is
  * Bun 1.4.5 hands such a request over, and once all of it has come answers 400 by itself: it would be carried out, and its client
  * told that it was not. By HTTP/2 it drops the fields, and all is well.
  */
-function refuseTrailers({ trailer, 'transfer-encoding': coding }: SentFields): void {
-  if (trailer === undefined || coding === undefined) return
+function refuseTrailers(sent: SentFields): void {
+  if (!announcesTrailers(sent)) return
   throw new GateError('target.header', 'Trailer announces fields after the body, which cannot be passed on', {
     hint: 'whoever sends this can leave its trailers out, or say its length instead of sending chunks',
   })

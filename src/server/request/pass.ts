@@ -14,6 +14,7 @@ import { originAt } from '../../route/target.ts'
 import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
 import type { Sockets } from '../listen/sockets.ts'
 import type { OpenSpan, Trace } from '../observe/tracing/tracer.ts'
+import { asksForWebSocket } from './handshake.ts'
 import { lookAtLastUser } from './last-user.ts'
 import { type Answer, outerPrefix, type Passage, portOf, schemeOf } from './passage.ts'
 import { provenClient } from './policy-input.ts'
@@ -59,8 +60,7 @@ function send(
   if (upstream === null) return answerItself(passage, target, route, prepared, schemeOf(passage))
   const bounds = passage.isPrivate ? route.privateBounds : route.bounds
   const isUnmeasured = maxBodyBytes !== null && !fitsLength(passage.sent, route, maxBodyBytes)
-  const { upgrade } = passage.sent
-  const isWebSocket = route.config.websockets && upgrade !== undefined && upgrade.toLowerCase() === 'websocket'
+  const isWebSocket = route.config.websockets && asksForWebSocket(passage.sent)
   const { requestRules, responseRules } = prepared
   // The request's own fields are changed, unless something was taken out of `sent`, or something reads them again: a handshake
   // is looked at once more, and a rule may take away what an error page goes by.

@@ -208,6 +208,11 @@ export function hostField({ sent, isPeerTrusted }: Passage): string | null {
   return forwarded ?? sent.host ?? null
 }
 
+/** Whether a request says that fields come after its body (RFC 9110 §6.6.2); one of a known length has none. */
+export function announcesTrailers({ trailer, 'transfer-encoding': coding }: Passage['sent']): boolean {
+  return trailer !== undefined && coding !== undefined
+}
+
 /**
  * The other end of the connection; a local socket counts as 127.0.0.1, so that trusting it is one rule. Null where nobody knows:
  * Bun has no address for a connection whose reset has arrived, and its request is still handed over.

@@ -10,7 +10,7 @@ import { authenticate } from './authenticate.ts'
 import { decide } from './decide.ts'
 import { limitClient, limitRoute } from './limit.ts'
 import { locate, readTarget } from './locate.ts'
-import { type Answer, CLIENT_LEFT, type Front, NOBODY, type Passage } from './passage.ts'
+import { type Answer, announcesTrailers, CLIENT_LEFT, type Front, NOBODY, type Passage } from './passage.ts'
 import { receive, receiveAgain } from './receive.ts'
 import { fail, record } from './record.ts'
 import { isGrpc, isToldByGrpc, tellGrpc } from './refusal/grpc.ts'
@@ -81,9 +81,17 @@ export function createPipelines(tools: PipelineTools): Pipelines {
           )
         : record(answer, passage, tools)
     } catch (error) {
-      return andThen(fail(error, passage, tools), record, passage, tools)
+      const answer = fail(error, passage, tools)
+      // Bun 1.4.5 answers trailers with a 400 of its own, which would follow ours where they came in the same read.
+      const own = announcesTrailers(passage.sent) ? nextTurn().then(() => answer) : answer
+      return andThen(own, record, passage, tools)
     }
   }
+}
+
+/** Once what was read with the head has been parsed. */
+function nextTurn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
 }
 
 /** What has lost on its way what allowed it gets what it would get if it came now. */

@@ -9,12 +9,12 @@ import { type AccessRecord, agentOf, refererOf } from '../observe/access/record.
 import type { Attributes } from '../observe/tracing/span.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
-import { CLIENT_LEFT, methodOf, type Passage, protocolOf, schemeOf } from './passage.ts'
+import { announcesTrailers, CLIENT_LEFT, methodOf, type Passage, protocolOf, schemeOf } from './passage.ts'
 import { ownBytes } from './portal/own-bytes.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
 import { detailForAdmins } from './refusal/for-admins.ts'
-import { isClientGone } from './refusal/respond.ts'
+import { CLIENT_GONE, isClientGone } from './refusal/respond.ts'
 import type { PipelineTools } from './tools.ts'
 
 /** After the steps: counts an answer, and writes its line; undefined is a request that became a WebSocket. Answers with it as it is. */
@@ -54,6 +54,9 @@ function writeRecord(
 ): void {
   const { sent, target, startedMs, session } = passage
   const tookMs = ports.now() - startedMs
+  // Bun 1.4.5 closes a connection, with a 400 of its own or none, on which an empty line, another request or trailers come before the
+  // answer: what an application has answered by then, its client never sees.
+  const isLost = response !== undefined && passage.connection.signal.aborted && !announcesTrailers(sent)
   const atHead: AccessRecord = {
     atMs: startedMs,
     id: passage.id,
@@ -67,8 +70,8 @@ function writeRecord(
     upstream: account.upstream,
     user: session?.identity.subject ?? null,
     session: session === null ? null : markOf(session),
-    status: response?.status ?? 101,
-    reason: passage.reason ?? (account.isCut ? CUT : null),
+    status: isLost ? CLIENT_GONE : (response?.status ?? 101),
+    reason: passage.reason ?? (isLost ? CLIENT_LEFT : account.isCut ? CUT : null),
     bytes: account.upstream === null ? ownBytes(response, methodOf(passage)) : account.bytes,
     tookMs,
     totalMs: tookMs,

@@ -195,7 +195,7 @@ function wantsPage({ token, request }: Passage): boolean {
 }
 
 /** What nginx logs when the client went away before the answer: nobody sees it but the access log. */
-const CLIENT_GONE = 499
+export const CLIENT_GONE = 499
 
 function gone(): Response {
   return new Response(null, { status: CLIENT_GONE })
