@@ -42,7 +42,7 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   },
   'limit.descriptors': {
     cause: 'The process, or the machine, may open no more files and connections.',
-    mend: 'Raise the limit (`LimitNOFILE` of the unit, `ulimits` in compose); see who holds them: `ss -tn state established`. `max_open` bounds the answers and uploads of a client, not its idle connections.',
+    mend: 'Raise the limit (`LimitNOFILE` of the unit, `ulimits` in compose); see what holds them: `max_client_connections` bounds one client.',
   },
   'limit.rate': {
     cause: 'More requests, sign-ins, or wrong passwords, than a rate allows; the log says which.',

@@ -2,6 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { errorFacts } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
+import type { Crowd } from '../server/listen/crowd.ts'
 
 /** Often enough for whoever waits for an answer of the admin listener. */
 const EVERY_MS = 2000
@@ -18,6 +19,14 @@ const RESERVE = 32
 /** What has to come free besides before it is over, so that it is no news each time that one does. */
 const SPARE = 16
 
+/** What is done about clients with more connections than they may have; `most` null: nothing. */
+export interface CrowdWatch {
+  most(): number | null
+  close(most: number): readonly Crowd[]
+}
+
+const NO_CROWDS: CrowdWatch = { most: () => null, close: () => [] }
+
 /** Pairs with `close`. */
 export interface DescriptorWatch {
   /** Nothing can be opened but from the reserve. */
@@ -29,7 +38,7 @@ export interface DescriptorWatch {
  * Looks whether this process may open one more file or connection. While it may not, which is told once, nothing new is accepted, and
  * the reserve is there for everything else. `pause` leaves new connections waiting, until what it answers is called. Pairs with `close`.
  */
-export function watchDescriptors(log: Log, pause: () => () => void): DescriptorWatch {
+export function watchDescriptors(log: Log, pause: () => () => void, crowds: CrowdWatch = NO_CROWDS): DescriptorWatch {
   let reserve = open(RESERVE) ?? []
   let resume: (() => void) | null = null
 
@@ -42,9 +51,26 @@ export function watchDescriptors(log: Log, pause: () => () => void): DescriptorW
       resume = () => undefined
       log.warn('New connections could not be left waiting', errorFacts(error))
     }
+    shed()
     log.error('No file or connection can be opened any more: new clients wait', {
-      hint: 'raise the limit of open files (LimitNOFILE of the unit, ulimits in compose); ss -tn state established says who holds connections (max_open in [server] bounds answers and uploads of a client, not idle connections)',
+      hint: 'raise the limit of open files (LimitNOFILE of the unit, ulimits in compose); max_client_connections in [server] bounds what one client may have open, idle or not',
     })
+  }
+
+  function shed(): void {
+    const most = crowds.most()
+    if (most === null) return
+    try {
+      for (const { network, closed } of crowds.close(most)) {
+        log.warn('Connections of a client were closed: it had more open than it may', {
+          client: network,
+          closed,
+          hint: 'if these are honest, raise max_client_connections in [server]; behind a proxy, see that trusted_proxies names it',
+        })
+      }
+    } catch (error) {
+      log.warn('Connections of clients could not be counted', errorFacts(error))
+    }
   }
 
   function end(goOn: () => void): void {
@@ -63,6 +89,7 @@ export function watchDescriptors(log: Log, pause: () => () => void): DescriptorW
   /** Answers how long nobody has to look again. */
   function look(): number {
     if (resume !== null) {
+      shed()
       end(resume)
       return EVERY_MS
     }
@@ -73,7 +100,9 @@ export function watchDescriptors(log: Log, pause: () => () => void): DescriptorW
     }
     const [next = FEW] = one
     closeAll(one)
-    const isStill = next === lowest && next < FEW
+    const isStill = next === lowest && FEW > next
+    // Whoever has more than may be has so many descriptors open here: the lowest free one is seldom below that.
+    if (next > (crowds.most() ?? Number.POSITIVE_INFINITY)) shed()
     lowest = next
     return isStill ? SELDOM_MS : EVERY_MS
   }

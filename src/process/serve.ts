@@ -8,6 +8,7 @@ import { watchExpiry } from '../server/acme/expiry.ts'
 import type { Loaded } from '../server/config/reload.ts'
 import { type Snapshot, upstreamsOf } from '../server/config/snapshot.ts'
 import { watchFiles } from '../server/config/watch.ts'
+import { closeCrowds } from '../server/listen/crowd.ts'
 import { type Fronts, openFronts } from '../server/listen/fronts.ts'
 import { stopAccepting } from '../server/listen/handed/adopt.ts'
 import { NONE_HANDED } from '../server/listen/handed/sockets.ts'
@@ -49,7 +50,11 @@ export function startServer(options: ServeOptions): RunningServer {
     now: options.ports.now,
     log: fileLogOf(options),
   })
-  const descriptors = watchDescriptors(options.ports.log, () => pauseAccepting(portOf(config.server.admin, admin)))
+  const exceptPort = portOf(config.server.admin, admin)
+  const descriptors = watchDescriptors(options.ports.log, () => pauseAccepting(exceptPort), {
+    most: () => live.current.config.server.maxConnections,
+    close: most => closeCrowds({ most, exceptPort, isProxy: address => live.current.trusted.has(address) }),
+  })
   const watching = watchFiles(parts.first.files, {
     onChange: () => void live.reload(),
     onLost: path => tellLost(fileLogOf(options), path),

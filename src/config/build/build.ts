@@ -55,6 +55,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
       logLevel: server.log_level,
       drainMs: server.drain,
       flows: buildFlows(server),
+      maxConnections: server.max_client_connections === 'off' ? null : server.max_client_connections,
       maxMessageBytes: server.max_message ?? MAX_MESSAGE_BYTES,
       isEditable: server.edit,
       resets: buildResets(server),

@@ -64,6 +64,12 @@ export const SERVER_LIMITS = {
     200,
     'How many answers and uploads each client may have under way; further requests are answered with 429. A client is an address (of IPv6 the first 64 bits).',
   ),
+  max_client_connections: defaulted(
+    countOrOff,
+    'off',
+    500,
+    'How many connections each client may have open, idle ones among them, with each worker; within two seconds those beyond it are closed, the quietest first. A client is an address (of IPv6 the first 64 bits); `trusted_proxies` have no limit. On Linux alone.',
+  ),
   max_resets: defaulted(
     countOrOff,
     6000,

@@ -33,6 +33,8 @@ export interface ServerConfig {
   /** How long requests in flight may take to finish after SIGTERM. */
   readonly drainMs: number
   readonly flows: FlowsConfig
+  /** How many connections one client may have open; null for any number. */
+  readonly maxConnections: number | null
   /** How long one message of a WebSocket may be, in either direction. */
   readonly maxMessageBytes: number
   /** Whether admins may change the file in the browser. */

@@ -101,6 +101,7 @@ test('a file without [server] and [sessions] has every default', () => {
     flows: { maxOpen: 2000, stallMs: 60_000, memoryBytes: null },
     isEditable: false,
     resets: { requests: 6000, perMs: 60_000, burst: 1000, by: 'client' },
+    maxConnections: null,
     maxMessageBytes: 16_777_216,
     signIns: { requests: 60, perMs: 60_000, burst: 300, by: 'client' },
     rate: null,

@@ -16,10 +16,20 @@ function hasOption(descriptor: number, level: number, name: number, system: Libc
 
 /** Where a socket listens; null for what is none, or has an address of another kind. */
 export function addressOfSocket(descriptor: number, system: Libc): ListenAddress | null {
-  if (!isListening(descriptor, system)) return null
+  return isListening(descriptor, system) ? readAddress(descriptor, system.getsockname, system) : null
+}
+
+/** The two ends of a connection; null for what is none. */
+export function endsOf(descriptor: number, system: Libc): { own: ListenAddress; peer: ListenAddress } | null {
+  const peer = readAddress(descriptor, system.getpeername, system)
+  const own = peer === null ? null : readAddress(descriptor, system.getsockname, system)
+  return peer === null || own === null ? null : { own, peer }
+}
+
+function readAddress(descriptor: number, ask: Libc['getsockname'], system: Libc): ListenAddress | null {
   const bytes = Buffer.alloc(128)
   const length = new Uint32Array([bytes.length])
-  if (system.getsockname(descriptor, ptr(bytes), ptr(length)) !== 0) return null
+  if (ask(descriptor, ptr(bytes), ptr(length)) !== 0) return null
   const end = length[0] ?? 0
   switch (new Uint16Array(bytes.buffer, bytes.byteOffset, 1)[0]) {
     case LINUX.AF_INET:
