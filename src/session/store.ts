@@ -225,7 +225,8 @@ export interface SessionStore extends AuditStore {
    */
   update(sessionId: string, fields: RefreshedFields, before?: string): MaybePromise<boolean>
   /**
-   * One caller's alone until `untilMs`, or until `update` or `release`; null for others, and for a session that is gone. The row keeps it
+   * One caller's alone until `untilMs`, or until `update` or `release`; null for others, and for a session that is gone. By the store's
+   * own clock where it has one: what counts is how long that is from `nowMs`. The row keeps it
    * for as long as nobody says what came of it: `left` says that whoever had it before never did.
    */
   lease(sessionId: string, nowMs: number, untilMs: number): MaybePromise<Lease | null>

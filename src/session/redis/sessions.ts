@@ -77,7 +77,7 @@ export function sessionsOver(
       return (await link.run(scripts.UPDATE, [sessionId, place, before ?? '', ...refreshedFields(fields)])) === 1
     },
     async lease(sessionId, nowMs, untilMs) {
-      const got = await link.run(scripts.LEASE, [sessionId, nowMs, untilMs])
+      const got = await link.run(scripts.LEASE, [sessionId, untilMs - nowMs, untilMs])
       return got === 1 ? 'taken' : got === 2 ? 'left' : null
     },
     async release(sessionId, untilMs, isLeft) {

@@ -4,7 +4,7 @@ import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessions } from '../../../src/session/open.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { createSealer } from '../../../src/session/seal.ts'
-import type { SessionStore } from '../../../src/session/store.ts'
+import type { Lease, SessionStore } from '../../../src/session/store.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { eventually } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
@@ -124,9 +124,70 @@ needs('valkey-server').test('of fifty that take the same record from two nodes a
 needs('valkey-server').test('of fifty that ask for a lease on two nodes at once, one gets it', () =>
   withStores(async (one, other) => {
     await insert(one, 'a')
-    const leases = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? one : other).lease('a', 100, 200))
+    const leases = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? one : other).lease('a', 100, 60_100))
     expect((await Promise.all(leases)).filter(isMine => isMine)).toHaveLength(1)
   }),
+)
+
+needs('valkey-server').test('a lease goes by the server’s clock, whatever those of the nodes say', () =>
+  withStores(async (right, ahead) => {
+    const now = Date.now()
+    const late = now + 3 * 3_600_000
+    await insert(right, 'a')
+    expect(await right.lease('a', now, now + 60_000)).toBe('taken')
+    // Somebody else is asking, though it is long over by a clock that is three hours ahead.
+    expect(await ahead.lease('a', late, late + 60_000)).toBeNull()
+    await right.release('a', now + 60_000, false)
+    // One that was left with that clock is over as soon as any.
+    expect(await ahead.lease('a', late, late + 50)).toBe('taken')
+    const next: (Lease | null)[] = []
+    await eventually(async () => {
+      next.push(await right.lease('a', now, now + 60_000))
+      return next.at(-1) !== null
+    }, 'it is over')
+    expect(next.at(-1)).toBe('left')
+    await ahead.release('a', late + 50, false)
+    expect(await ahead.lease('a', late, late + 50)).toBeNull()
+  }),
+)
+
+needs('valkey-server').test('a lease of a node of before is known, and is nobody else’s to end', () =>
+  withStores(async (store, _other, mine) => {
+    await insert(store, 'a')
+    const untilMs = Date.now() + 60_000
+    await valkey.ask(mine, 'HSET', 'sallyport:1:session:a', 'lease', `${untilMs}`)
+    expect(await store.lease('a', Date.now(), untilMs)).toBeNull()
+    await store.release('a', untilMs, true)
+    expect(await store.lease('a', Date.now(), untilMs)).toBeNull()
+    await valkey.ask(mine, 'HDEL', 'sallyport:1:session:a', 'lease')
+    expect(await store.lease('a', Date.now(), untilMs)).toBe('taken')
+  }),
+)
+
+needs('valkey-server').test(
+  'a session does not grow by cookies that are over, however often one takes another’s place',
+  () =>
+    withStores(async (store, _other, mine) => {
+      await insert(store, 'a')
+      const shownOf = async () =>
+        (await valkey.ask(mine, 'HKEYS', 'sallyport:1:session:a')).split('\n').filter(name => name.startsWith('shown:'))
+      const fields = Number(await valkey.ask(mine, 'HLEN', 'sallyport:1:session:a'))
+      let hash = 'hash-of-a'
+      for (let round = 0; round < 5; round++) {
+        const next = `round-${round}`
+        const replaced = { hash, shown: '{}', nowMs: Date.now(), lastsMs: 1 }
+        expect(await store.addHandle({ hash: next, sessionId: 'a', host: 'x' }, replaced)).toBe(true)
+        const last = hash
+        await eventually(async () => (await store.findByHash(last)) === null, 'the one before is over')
+        hash = next
+      }
+      // Of the last round alone: the next cookie takes it with it.
+      expect(await shownOf()).toEqual(['shown:round-3'])
+      expect(Number(await valkey.ask(mine, 'HLEN', 'sallyport:1:session:a'))).toBe(fields + 1)
+      expect(Number(await valkey.ask(mine, 'SCARD', 'sallyport:1:handles:a'))).toBe(2)
+      expect((await store.findByHash(hash))?.session.id).toBe('a')
+      expect(await store.findHosts('a')).toEqual(['x'])
+    }),
 )
 
 needs('valkey-server').test('a server that forgot its scripts is told them again', () =>

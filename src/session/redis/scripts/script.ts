@@ -8,8 +8,8 @@ import type { Script } from '../connection.ts'
  *
  * Keys, all under `sallyport:1:`, where 1 is the layout:
  *
- *     session:ID          hash: the session's fields, `lease`, its places in the three indexes below, `earlier_sids` (names
- *                         of indexes of sids that it came from), and `shown:HASH` of cookies from before its latest sign-in
+ *     session:ID          hash: the session's fields, `lease` (until when) and `leased` (whose), its places in the three
+ *                         indexes below, and `shown:HASH` of cookies from before its latest sign-in
  *     handle:HASH         "ID HOST"
  *     handles:ID          set: hashes of a session's cookies
  *     subject:KEY sid:KEY portal:NAME   sorted sets, every score 0: "CREATED.ID" with CREATED padded, so that order is age

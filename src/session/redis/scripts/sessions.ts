@@ -1,25 +1,50 @@
 import { PLACE_DIGITS } from '../rows.ts'
 import { CLOCK, DROP, KEEP_SIDS, REPLACE_HANDLE, script } from './script.ts'
 
-/** ttl, id, host, hash, expires, then the session's fields in pairs. */
-export const INSERT = script(`${CLOCK}
-local ttl, id, host, hash = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local key = p .. 'session:' .. id
-redis.call('HSET', key, unpack(ARGV, 6))
-redis.call('PEXPIRE', key, ttl)
-redis.call('SET', p .. 'handle:' .. hash, id .. ' ' .. host, 'PX', ttl)
-redis.call('SADD', p .. 'handles:' .. id, hash)
-redis.call('PEXPIRE', p .. 'handles:' .. id, ttl)
-redis.call('ZADD', p .. 'expires', ARGV[5], id)
-redis.call('ZADD', p .. 'seen', string.format('%.0f', clock()), id)
-local at = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid')
-for i = 2, 4 do
-  if at[i] then
-    redis.call('ZADD', p .. at[i], 0, at[1])
-    live(p .. at[i], ttl)
+/** Keeps a cookie of a session, and forgets some of those that are over: in a session that lasts, cookies take each other's place for long. */
+const KEEP_HANDLE = `
+local function keep_handle(ttl, id, host, hash)
+  local handles = p .. 'handles:' .. id
+  for _, other in ipairs(redis.call('SRANDMEMBER', handles, 100)) do
+    if redis.call('EXISTS', p .. 'handle:' .. other) == 0 then
+      redis.call('SREM', handles, other)
+      redis.call('HDEL', p .. 'session:' .. id, 'shown:' .. other)
+    end
+  end
+  redis.call('SET', p .. 'handle:' .. hash, id .. ' ' .. host, 'PX', ttl)
+  redis.call('SADD', handles, hash)
+  redis.call('PEXPIRE', handles, ttl)
+end
+`
+
+/**
+ * Keeps what a sign-in has made, of the arguments: ttl, id, host, hash and expires come first, the session's fields in pairs last; and
+ * gives it its places in the indexes.
+ */
+const KEEP_SIGN_IN = `${CLOCK}${KEEP_HANDLE}
+local function keep_sign_in(first)
+  local ttl, id, host, hash, expires = unpack(ARGV, 1, 5)
+  redis.call('HSET', p .. 'session:' .. id, unpack(ARGV, first))
+  redis.call('PEXPIRE', p .. 'session:' .. id, ttl)
+  keep_handle(ttl, id, host, hash)
+  redis.call('ZADD', p .. 'expires', expires, id)
+  redis.call('ZADD', p .. 'seen', string.format('%.0f', clock()), id)
+  return redis.call('HMGET', p .. 'session:' .. id, 'place', 'in_portal', 'in_subject', 'in_sid')
+end
+local function keep_places(at)
+  for i = 2, 4 do
+    if at[i] then
+      redis.call('ZADD', p .. at[i], 0, at[1])
+      live(p .. at[i], ARGV[1])
+    end
   end
 end
-redis.call('XADD', p .. 'changes', '*', 'made', id)
+`
+
+/** ttl, id, host, hash, expires, then the session's fields in pairs. */
+export const INSERT = script(`${KEEP_SIGN_IN}
+keep_places(keep_sign_in(6))
+redis.call('XADD', p .. 'changes', '*', 'made', ARGV[2])
 `)
 
 /**
@@ -27,40 +52,23 @@ redis.call('XADD', p .. 'changes', '*', 'made', id)
  * lasts, what that has shown, what the new one has shown or nothing, the index of one more sid that it comes from or nothing, then the
  * session's fields in pairs → 1, or 0 when the session is gone or comes from another sign-in.
  */
-export const SIGN_IN_AGAIN = script(`${CLOCK}${REPLACE_HANDLE}${KEEP_SIDS}
-local ttl, id, host, hash = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local key, handles = p .. 'session:' .. id, p .. 'handles:' .. id
+export const SIGN_IN_AGAIN = script(`${KEEP_SIGN_IN}${REPLACE_HANDLE}${KEEP_SIDS}
+local id, hash = ARGV[2], ARGV[4]
+local key = p .. 'session:' .. id
 local before = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid', 'created')
 if before[5] ~= ARGV[6] then return 0 end
 for i = 2, 4 do
   if before[i] then redis.call('ZREM', p .. before[i], before[1]) end
 end
-for _, other in ipairs(redis.call('SMEMBERS', handles)) do
-  if redis.call('EXISTS', p .. 'handle:' .. other) == 1 then
-    redis.call('HSETNX', key, 'shown:' .. other, ARGV[7])
-  else
-    redis.call('SREM', handles, other)
-    redis.call('HDEL', key, 'shown:' .. other)
-  end
+for _, other in ipairs(redis.call('SMEMBERS', p .. 'handles:' .. id)) do
+  redis.call('HSETNX', key, 'shown:' .. other, ARGV[7])
 end
 replace(id, ARGV[8], ARGV[10], ARGV[9])
-redis.call('HDEL', key, 'sid', 'in_sid', 'lease')
-redis.call('HSET', key, unpack(ARGV, 13))
+redis.call('HDEL', key, 'sid', 'in_sid', 'lease', 'leased')
+local at = keep_sign_in(13)
 if ARGV[11] ~= '' then redis.call('HSET', key, 'shown:' .. hash, ARGV[11]) end
-redis.call('PEXPIRE', key, ttl)
-redis.call('SET', p .. 'handle:' .. hash, id .. ' ' .. host, 'PX', ttl)
-redis.call('SADD', handles, hash)
-redis.call('PEXPIRE', handles, ttl)
-redis.call('ZADD', p .. 'expires', ARGV[5], id)
-redis.call('ZADD', p .. 'seen', string.format('%.0f', clock()), id)
-local at = redis.call('HMGET', key, 'place', 'in_portal', 'in_subject', 'in_sid')
 keep_sids(key, before[1], at[1], at[4], before[4], ARGV[12])
-for i = 2, 4 do
-  if at[i] then
-    redis.call('ZADD', p .. at[i], 0, at[1])
-    live(p .. at[i], ttl)
-  end
-end
+keep_places(at)
 redis.call('XADD', p .. 'changes', '*', 'updated', id)
 return 1
 `)
@@ -69,12 +77,10 @@ return 1
  * id, host, hash, what it has shown or nothing, the hash that is replaced or nothing, how long that lasts, what it has shown, as whose
  * change that is told → 1, or 0 when the session is gone.
  */
-export const ADD_HANDLE = script(`${REPLACE_HANDLE}
+export const ADD_HANDLE = script(`${KEEP_HANDLE}${REPLACE_HANDLE}
 local ttl = redis.call('PTTL', p .. 'session:' .. ARGV[1])
 if ttl <= 0 then return 0 end
-redis.call('SET', p .. 'handle:' .. ARGV[3], ARGV[1] .. ' ' .. ARGV[2], 'PX', ttl)
-redis.call('SADD', p .. 'handles:' .. ARGV[1], ARGV[3])
-redis.call('PEXPIRE', p .. 'handles:' .. ARGV[1], ttl)
+keep_handle(ttl, ARGV[1], ARGV[2], ARGV[3])
 if ARGV[4] ~= '' then redis.call('HSET', p .. 'session:' .. ARGV[1], 'shown:' .. ARGV[3], ARGV[4]) end
 if ARGV[5] ~= '' then
   replace(ARGV[1], ARGV[5], ARGV[7], ARGV[6])
@@ -129,7 +135,7 @@ if redis.call('EXISTS', key) == 0 then return 0 end
 local at = redis.call('HMGET', key, 'place', 'in_sid', 'secrets')
 if ARGV[3] ~= '' and at[3] ~= ARGV[3] then return 0 end
 if at[2] then redis.call('ZREM', p .. at[2], at[1]) end
-redis.call('HDEL', key, 'sid', 'in_sid', 'lease')
+redis.call('HDEL', key, 'sid', 'in_sid', 'lease', 'leased')
 redis.call('HSET', key, unpack(ARGV, 4))
 keep_sids(key, at[1], at[1], ARGV[2], at[2], '')
 if ARGV[2] ~= '' then
@@ -141,23 +147,27 @@ redis.call('XADD', p .. 'changes', '*', 'updated', id)
 return 1
 `)
 
-/** id, now, until → 1 for one alone, 2 where the one before was left. */
-export const LEASE = script(`
+/** id, how long, what whoever takes it calls it → 1 for one alone, 2 where the one before was left. */
+export const LEASE = script(`${CLOCK}
 local key = p .. 'session:' .. ARGV[1]
 if redis.call('EXISTS', key) == 0 then return 0 end
-local before = redis.call('HGET', key, 'lease')
-if before and tonumber(before) > tonumber(ARGV[2]) then return 0 end
-redis.call('HSET', key, 'lease', ARGV[3])
+local before, now = redis.call('HGET', key, 'lease'), clock()
+if before and tonumber(before) > now then return 0 end
+local till = string.format('%.0f', now + ARGV[2])
+redis.call('HSET', key, 'lease', till, 'leased', ARGV[3] .. ' ' .. till)
 return before and 2 or 1
 `)
 
-/** id, until, what to leave in its place or 0. */
+/**
+ * id, what whoever took it calls it, what to leave in its place or 0. A node of before keeps no `leased`, and calls its own by when it
+ * ends.
+ */
 export const RELEASE = script(`
 local key = p .. 'session:' .. ARGV[1]
-if redis.call('EXISTS', key) == 0 then return end
-local before = redis.call('HGET', key, 'lease')
-if before and before ~= ARGV[2] then return end
-if ARGV[3] == '0' then redis.call('HDEL', key, 'lease') else redis.call('HSET', key, 'lease', ARGV[3]) end
+local at = redis.call('HMGET', key, 'created', 'lease', 'leased')
+if not at[1] then return end
+if at[2] and at[3] ~= ARGV[2] .. ' ' .. at[2] then return end
+if ARGV[3] == '0' then redis.call('HDEL', key, 'lease', 'leased') else redis.call('HSET', key, 'lease', ARGV[3]) end
 `)
 
 /** ids and times in pairs → the ids of which there is no session. */
