@@ -2,6 +2,7 @@ import { findClient } from '../../base/client-address.ts'
 import type { GateError } from '../../base/errors.ts'
 import { openAccount } from '../../proxy/account.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
+import type { Snapshot } from '../config/snapshot.ts'
 import { takeToken } from '../credentials/token-field.ts'
 import { type Front, NOBODY, type Passage, peerAddress } from './passage.ts'
 import type { PipelineTools } from './tools.ts'
@@ -16,13 +17,13 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
   const snapshot = tools.current()
   const sent = request.headers.toJSON() as Record<string, string>
   const token = takeToken(sent)
-  const peer = peerAddress(front, request)
-  const isPeerTrusted = peer !== null && snapshot.trusted.has(peer)
-  if (!isPeerTrusted && peer !== null && sent['x-forwarded-for'] !== undefined) tools.untrusted.note(peer)
+  const peer = peerAddress(front, request) ?? NOBODY
+  const by = clientBy(peer, sent, snapshot)
+  const { isPeerTrusted } = by
+  if (!isPeerTrusted && peer !== NOBODY && sent['x-forwarded-for'] !== undefined) tools.untrusted.note(peer)
   const { telemetry, server } = snapshot.config
   const trace =
     telemetry === null ? null : tools.tracer.begin(isPeerTrusted ? sent.traceparent : undefined, telemetry.sample)
-  const named = isPeerTrusted ? findClient(peer, sent['x-forwarded-for'] ?? null, snapshot.trusted) : null
   const nowMs = tools.ports.now()
   return {
     request,
@@ -43,25 +44,12 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
     isCounted: false,
     cameAtMs: tools.meter === null ? 0 : tools.meter.tick(),
     id,
-    peer: peer ?? NOBODY,
-    isPeerTrusted,
-    client: named === null ? (peer ?? NOBODY) : named.address,
-    isClientProven: named === null ? peer !== null : named.isProven,
-    question: null,
+    peer,
+    ...by,
+    ...UNDECIDED,
     isMention: false,
-    asked: null,
-    mentions: null,
-    target: null,
-    portal: null,
-    compat: null,
-    route: null,
-    found: null,
-    session: null,
-    isPrivate: true,
-    elsewhere: null,
     trace,
     account: server.accessLog || trace?.isSampled === true ? openAccount() : null,
-    reason: null,
   }
 }
 
@@ -79,8 +67,6 @@ export function receiveAgain(
 ): Passage {
   const { cameRequest, cameSent, cameToken, connection, isForwarded, peer } = passage
   const snapshot = tools.current()
-  const isPeerTrusted = snapshot.trusted.has(peer)
-  const named = isPeerTrusted ? findClient(peer, cameSent['x-forwarded-for'] ?? null, snapshot.trusted) : null
   const isWhole = !isForwarded && !cameRequest.bodyUsed && cameRequest.body?.locked !== true
   const isSafe = SAFE.has(connection.method) && !announcesBody(cameSent)
   return {
@@ -95,22 +81,37 @@ export function receiveAgain(
     moment: tools.exchanges.moment,
     turn: passage.turn + 1,
     overtaken: isWhole || isSafe ? null : { error: ended, found: passage.found },
-    isPeerTrusted,
-    client: named === null ? peer : named.address,
-    isClientProven: named === null || named.isProven,
-    question: null,
-    asked: null,
-    mentions: null,
-    target: null,
-    portal: null,
-    compat: null,
-    route: null,
-    found: null,
-    session: null,
-    elsewhere: null,
-    isPrivate: true,
-    reason: null,
+    ...clientBy(peer, cameSent, snapshot),
+    ...UNDECIDED,
   }
 }
+
+/** Who the client is, by the connection, and by what a proxy says of it that this snapshot trusts. */
+function clientBy(
+  peer: string,
+  sent: Readonly<Record<string, string>>,
+  { trusted }: Snapshot,
+): Pick<Passage, 'isPeerTrusted' | 'client' | 'isClientProven'> {
+  if (peer === NOBODY || !trusted.has(peer))
+    return { isPeerTrusted: false, client: peer, isClientProven: peer !== NOBODY }
+  const { address, isProven } = findClient(peer, sent['x-forwarded-for'] ?? null, trusted)
+  return { isPeerTrusted: true, client: address, isClientProven: isProven }
+}
+
+/** What the steps find out, before any of them has. */
+const UNDECIDED = {
+  question: null,
+  asked: null,
+  mentions: null,
+  target: null,
+  portal: null,
+  compat: null,
+  route: null,
+  found: null,
+  session: null,
+  isPrivate: true,
+  elsewhere: null,
+  reason: null,
+} as const
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
