@@ -21,7 +21,9 @@ export function auditOn(database: Database, retryBusy: BusyRetry, isClosed: () =
   const purge = database.query(
     `DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at_ms < ? ORDER BY at_ms LIMIT ${SLICE})`,
   )
-  const span = database.query<{ n: number }, []>('SELECT coalesce(max(seq) - min(seq) + 1, 0) AS n FROM audit')
+  const span = database.query<{ n: number }, []>(
+    'SELECT coalesce((SELECT max(seq) FROM audit) - (SELECT min(seq) FROM audit) + 1, 0) AS n',
+  )
   const firstAbove = database.query<{ seq: number }, [number, number]>(
     'SELECT seq FROM audit WHERE is_frequent = ? ORDER BY seq DESC LIMIT 1 OFFSET ?',
   )

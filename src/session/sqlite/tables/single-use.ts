@@ -19,7 +19,9 @@ export function onceOn(database: Database, retryBusy: BusyRetry): OnceStore & { 
   const dropOldestOfOwner = database.query(
     'DELETE FROM once WHERE seq IN (SELECT seq FROM once WHERE kind = ? AND owner = ? ORDER BY seq LIMIT ?)',
   )
-  const span = database.query<{ n: number }, []>('SELECT coalesce(max(seq) - min(seq) + 1, 0) AS n FROM once')
+  const span = database.query<{ n: number }, []>(
+    'SELECT coalesce((SELECT max(seq) FROM once) - (SELECT min(seq) FROM once) + 1, 0) AS n',
+  )
   const countKind = database.query<{ n: number }, [string]>('SELECT count(*) AS n FROM once WHERE kind = ?')
   const dropOldestOfLargest = database.query(
     `DELETE FROM once WHERE seq IN (

@@ -1,0 +1,51 @@
+import { Database } from 'bun:sqlite'
+import { expect, test } from 'bun:test'
+import { migrate } from '../../../src/session/sqlite/schema.ts'
+import { auditOn } from '../../../src/session/sqlite/tables/audit.ts'
+import { sessionsOn } from '../../../src/session/sqlite/tables/sessions.ts'
+import { onceOn } from '../../../src/session/sqlite/tables/single-use.ts'
+
+/** A database that notes every statement that is prepared on it. */
+class NotingDatabase extends Database {
+  readonly statements: string[] = []
+
+  override query(sql: string): never {
+    this.statements.push(sql)
+    return super.query(sql) as never
+  }
+}
+
+/** Steps of a plan that look at all of a table or an index of it; a list that is given has to be read. */
+function scansOf(database: Database, sql: string): readonly string[] {
+  const plan = database.prepare<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all()
+  return plan.map(({ detail }) => detail).filter(detail => /^SCAN (?!CONSTANT ROW|json_each)/.test(detail))
+}
+
+const NO_CHANGES = {
+  tellRemoved: () => undefined,
+  tellUpdated: () => undefined,
+  tellEnded: () => undefined,
+  since: () => ({ removed: [], updated: [] }),
+  purge: () => false,
+}
+
+test.each([
+  [
+    'the audit trail',
+    (database: Database) =>
+      auditOn(
+        database,
+        call => call as never,
+        () => false,
+      ),
+  ],
+  ['sign-ins', (database: Database) => sessionsOn(database, call => call as never, NO_CHANGES)],
+  ['single-use records', (database: Database) => onceOn(database, call => call as never)],
+])('no statement of %s looks at every row, however many there are', (_, open) => {
+  using database = new NotingDatabase(':memory:')
+  migrate(database)
+  open(database)
+  expect(database.statements.length).toBeGreaterThan(5)
+  const scans = database.statements.flatMap(sql => scansOf(database, sql).map(step => `${step}: ${sql}`))
+  expect(scans).toEqual([])
+})
