@@ -1,4 +1,5 @@
 import type { Audit } from '../audit/writer.ts'
+import { throughProxy } from '../base/outgoing.ts'
 import { sessionMark } from '../base/session-mark.ts'
 import { showJson, showUnseen } from '../base/visible.ts'
 import { count } from '../config/render.ts'
@@ -7,22 +8,25 @@ import { EXIT, namedFileAmong, parseArguments } from '../console/args.ts'
 import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
 import { usageLines } from '../console/usage.ts'
+import { createProviderPool } from '../identity/pool.ts'
 import { detailOf, hasSeveral, nameOf } from '../portal/pages/person.ts'
 import { agoOf } from '../portal/pages/time.tsx'
 import { describeEntry } from '../portal/sign-in/entry.ts'
 import { EN } from '../portal/words/en.ts'
+import { revokeAtProviders } from '../session/ask.ts'
 import { EVERYONE } from '../session/ended.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { Session, SessionEntry } from '../session/session.ts'
 import { sessionFacts } from '../session/session-facts.ts'
 import { newestFirst } from './newest-first.ts'
-import { type StorePorts, withSessions } from './with-sessions.ts'
+import { type EndingPorts, withSessions } from './with-sessions.ts'
 
 export const USAGE = {
   text: `usage: sallyport sessions list [--json] [routes.toml]
        sallyport sessions revoke ID... | --subject SUB [--provider NAME] | --all [routes.toml]
 
-Looks at, or ends, the sign-ins in the session store of routes.toml. A running server goes along within a second.
+Looks at, or ends, the sign-ins in the session store of routes.toml. A running server goes along within a second, and the
+provider is told to forget their refresh tokens.
 An argument with a dot or a slash in it is the file, as with --config.
 Exit code: 0 done, 1 the file or the store could not be read or an id is unknown, 2 wrong usage.
 
@@ -60,7 +64,7 @@ type Values = {
 }
 
 /** `sallyport sessions`: answers the exit code. */
-export async function runSessions(argv: readonly string[], io: Io, ports: StorePorts): Promise<number> {
+export async function runSessions(argv: readonly string[], io: Io, ports: EndingPorts): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
   const named = namedFileAmong(parsed, USAGE, io)
@@ -72,8 +76,18 @@ export async function runSessions(argv: readonly string[], io: Io, ports: StoreP
     io.stderr(`${mistake}\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
-  return withSessions(named.file, io, ports, (config, sessions, { audit }) =>
-    act === 'list' ? list(config, sessions, values, io, ports.now()) : revoke(config, sessions, audit, ids, values, io),
+  return withSessions(
+    named.file,
+    io,
+    ports,
+    (config, sessions, { audit }) =>
+      act === 'list'
+        ? list(config, sessions, values, io, ports.now())
+        : revoke(config, sessions, audit, ids, values, io),
+    ({ providers, server }) => {
+      const pool = createProviderPool(throughProxy(ports, () => server.outgoing))
+      return { revoke: revokeAtProviders(pool, name => providers.get(name)) }
+    },
   )
 }
 

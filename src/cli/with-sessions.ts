@@ -11,11 +11,17 @@ import { EXIT } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { besideRunning } from '../console/running.ts'
 import { becomeStoreUser, type Running, type StoreUser, storeUserOf } from '../console/store-user.ts'
-import { openSessionState, type SessionState } from '../process/session-state.ts'
+import { openSessionState, type SessionState, type StateOptions } from '../process/session-state.ts'
 import type { OpenSessions } from '../session/open.ts'
 
 /** What commands on the session store need from outside. */
 export type StorePorts = Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'log'>
+
+/** What a command needs besides that ends sessions: their providers are told, as the server tells them. */
+export type EndingPorts = StorePorts & Pick<Ports, 'ask' | 'resolve'>
+
+/** How long a command waits for providers that it tells of sessions that it has ended. */
+const TELL_MS = 10_000
 
 /** The config of a file, as the server of this file that runs here has it; null, and the mistakes written, where it has any. */
 export function configOf(file: string, io: Io, ports: StorePorts): Config | null {
@@ -45,10 +51,11 @@ export function openStateAsUser(
   config: Config,
   ports: Pick<Ports, 'now' | 'random' | 'log'>,
   running: Running | null,
+  options: StateOptions = {},
 ): SessionState {
   const user = userOfStore(config.sessions.store, running)
   if (user !== null) becomeStoreUser(user)
-  return openSessionState(config, ports)
+  return openSessionState(config, ports, options)
 }
 
 /** Whether a store is one that only a running server has, or none yet; the reason is then written. */
@@ -72,23 +79,24 @@ export function tellFailure(beginning: string, failure: unknown, io: Io): number
 
 /**
  * Runs a command on the session store of a file, and answers its exit code; 1 where the file or the store cannot be read, with
- * the reason written. No database is made that is not there.
+ * the reason written. No database is made that is not there. `options` are those of the store.
  */
 export async function withSessions(
   file: string,
   io: Io,
   ports: StorePorts,
   act: (config: Config, sessions: OpenSessions, state: SessionState) => Promise<number>,
+  optionsFor: (config: Config) => StateOptions = () => ({}),
 ): Promise<number> {
   const config = configOf(file, io, ports)
   // To open a database that is not there would make it, and its key, as whoever runs this.
   if (config === null || isOutOfReach(config.sessions.store, io)) return EXIT.failed
   try {
-    const state = openStateAsUser(config, ports, io.running?.() ?? null)
+    const state = openStateAsUser(config, ports, io.running?.() ?? null, optionsFor(config))
     try {
       return await act(config, state.sessions, state)
     } finally {
-      await state.sessions.close()
+      await state.sessions.close(TELL_MS)
     }
   } catch (error) {
     return tellFailure('the sessions cannot be read', error, io)

@@ -40,7 +40,7 @@ import { createPipelines } from '../server/request/pipeline.ts'
 import { chargeLogouts, countForms, countStarts, createRates } from '../server/request/rates.ts'
 import { createRespond } from '../server/request/refusal/respond.ts'
 import { createResets } from '../server/request/resets.ts'
-import { askProviders } from '../session/ask.ts'
+import { askProviders, revokeAtProviders } from '../session/ask.ts'
 import { openBodies } from './bodies.ts'
 import { auditOfFile } from './file-audit.ts'
 import { loadFile } from './load-file.ts'
@@ -130,6 +130,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     check: storeCheck,
   } = openSessionState(config, ports, {
     ask,
+    revoke: revokeAtProviders(pool, name => inForce().providers.get(name)),
     makeDraft: options.makeDraft,
     watch: meters?.store ?? null,
     keepAuditMs: () => inForce().audit.keepMs,

@@ -13,6 +13,7 @@ import { limitsOf } from '../session/life.ts'
 import { type OpenSessions, openSessions } from '../session/open.ts'
 import { openRedisStore } from '../session/redis/store.ts'
 import type { AskProvider } from '../session/refresh.ts'
+import type { RevokeAtProvider } from '../session/revocations.ts'
 import { createSealer, type Sealer } from '../session/seal.ts'
 import type { MakeDraft } from '../session/sqlite/replacement.ts'
 import { openSqliteStore } from '../session/sqlite/store.ts'
@@ -25,6 +26,8 @@ type Shared = Pick<SessionStore, 'readShared' | 'replaceShared' | 'clock'>
 export interface StateOptions {
   /** Absent: no provider is asked about anyone. */
   readonly ask?: AskProvider
+  /** Absent: no provider is told of a refresh token that is held no more. */
+  readonly revoke?: RevokeAtProvider
   /** How all of a database is looked at that was copied over one in use; absent: here, where nothing else runs meanwhile. */
   readonly makeDraft?: MakeDraft | undefined
   /** Told of each call of the store; absent or null: nobody is. */
@@ -65,7 +68,15 @@ export function openSessionState(
   ports: Pick<Ports, 'now' | 'tick' | 'random' | 'log'>,
   options: StateOptions = {},
 ): SessionState {
-  const { ask, makeDraft, keepAuditMs = () => config.audit.keepMs, auditLines, watch = null, isPatient } = options
+  const {
+    ask,
+    revoke,
+    makeDraft,
+    keepAuditMs = () => config.audit.keepMs,
+    auditLines,
+    watch = null,
+    isPatient,
+  } = options
   const { store: where } = config.sessions
   let keys: readonly Uint8Array[] = []
   const fit = createFit(() => keys, config.sessions, ports)
@@ -92,7 +103,7 @@ export function openSessionState(
   try {
     if (where.kind === 'redis') admit(store)
     const sealer = sealing ?? sealLater(() => sealing)
-    const asking = ask === undefined ? {} : { ask }
+    const asking = { ...(ask === undefined ? {} : { ask }), ...(revoke === undefined ? {} : { revoke }) }
     const lines = auditLines === undefined ? {} : { lines: auditLines }
     const audit = createAudit({ store, ports, keepMs: keepAuditMs, ...lines })
     const sessions = openSessions({ store, sealer, limits: limitsOf(config), ports, audit, ...asking })

@@ -2,6 +2,7 @@ import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import type { ProviderPool } from '../identity/provider.ts'
 import type { AskProvider } from './refresh.ts'
+import type { RevokeAtProvider } from './revocations.ts'
 
 /**
  * Asks the provider that vouched at sign-in, as the file in force describes it.
@@ -24,5 +25,16 @@ export function askProviders(
     const { idToken: newest, refreshToken: next } = result
     const access = wantsAccess(portal) ? result.access : null
     return { kind: 'renewed', identity: result.identity, secrets: { idToken: newest, refreshToken: next, access } }
+  }
+}
+
+/** Has the provider that vouched at sign-in forget a refresh token, as the file in force describes it; another issuer by now never gave it. */
+export function revokeAtProviders(
+  pool: ProviderPool,
+  providerOf: (name: string) => ProviderConfig | undefined,
+): RevokeAtProvider {
+  return async ({ identity }, refreshToken) => {
+    const provider = providerOf(identity.provider)
+    if (provider?.issuer === identity.issuer) await pool.client(provider).revoke(refreshToken)
   }
 }

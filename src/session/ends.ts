@@ -4,6 +4,7 @@ import type { Followers } from './credentials/followers.ts'
 import type { EndedMatch } from './ended.ts'
 import type { LastUses } from './last-use.ts'
 import type { SessionMemory } from './memory.ts'
+import type { Revocations } from './revocations.ts'
 import { guarded } from './rows.ts'
 import type { Session } from './session.ts'
 import type { SessionStore } from './store.ts'
@@ -13,6 +14,8 @@ export interface EndTools {
   readonly memory: SessionMemory
   readonly uses: LastUses
   readonly followers: Followers
+  /** Null where no provider is asked. */
+  readonly revocations: Revocations | null
   readonly log: Pick<Log, 'info'>
 }
 
@@ -46,7 +49,7 @@ export interface Ends {
 }
 
 /** Ends over a store and what is in memory of it. */
-export function createEnds({ store, memory, uses, followers, log }: EndTools): Ends {
+export function createEnds({ store, memory, uses, followers, revocations, log }: EndTools): Ends {
   /** What was to end and is still in the store, oldest first. */
   const owed = new Set<string>()
   const owing: ((ownIds: readonly string[]) => void)[] = []
@@ -74,11 +77,14 @@ export function createEnds({ store, memory, uses, followers, log }: EndTools): E
   }
 
   /** An id is never used twice: to end it once more is always right. */
-  function endNow(sessionIds: readonly string[]): Promise<void> {
-    return endBy(sessionIds, async () => {
+  async function endNow(sessionIds: readonly string[]): Promise<void> {
+    await endBy(sessionIds, async () => {
       for (const id of sessionIds) await followers.revoke(id)
       const others = sessionIds.filter(id => !followers.has(id))
-      if (others.length > 0) await guarded(() => store.remove(...others))
+      if (others.length === 0) return
+      const held = (await revocations?.heldBy(others)) ?? []
+      await guarded(() => store.remove(...others))
+      revocations?.revoke(held)
     })
   }
 

@@ -6,10 +6,12 @@ import type { SessionStore } from './store.ts'
 /** Over a store: one value for each client, which a later one replaces. */
 export function createLackedRefresh(store: Pick<SessionStore, 'readShared' | 'replaceShared'>): LackedRefresh {
   return {
-    lackedRefresh: async client => guarded(() => store.readShared(nameOf(client))),
+    // Empty where it was taken back: a store forgets no name.
+    lackedRefresh: async client => (await guarded(() => store.readShared(nameOf(client)))) || null,
     async noteLackedRefresh(client, terms) {
       const before = await guarded(() => store.readShared(nameOf(client)))
-      return before !== terms && guarded(() => store.replaceShared(nameOf(client), before, terms))
+      if ((before ?? '') === (terms ?? '')) return false
+      return guarded(() => store.replaceShared(nameOf(client), before, terms ?? ''))
     },
   }
 }

@@ -22,6 +22,7 @@ import { createDirectories, type SessionDirectories } from './pushed/directories
 import { createSignedOut } from './pushed/signed-out.ts'
 import { createStandings } from './pushed/standings.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
+import { createRevocations, type RevokeAtProvider } from './revocations.ts'
 import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './session.ts'
@@ -87,7 +88,7 @@ export interface OpenSessions extends Sessions {
   check(session: Session): Promise<boolean>
   /** What a token or a link that follows an owner stands for now; null where it is no good any more, and for everything else. */
   follower(id: string): Promise<Session | null>
-  /** Waits for what providers are being asked, for so long at most (absent: not at all), writes what is pending and closes the store. */
+  /** Waits for what providers are being asked and told, for so long at most (absent: not at all), writes what is pending and closes the store. */
   close(waitMs?: number): Promise<void>
 }
 
@@ -100,6 +101,8 @@ export interface SessionOptions {
   readonly audit?: OpenAudit
   /** How a provider is asked about a session again; absent: nobody is ever asked. */
   readonly ask?: AskProvider
+  /** How a provider is told of a refresh token that is held no more; absent: none is. */
+  readonly revoke?: RevokeAtProvider
   readonly timers?: SessionTimers
 }
 
@@ -128,7 +131,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     vouch,
   })
   const { noteOwner, suspend, ownersAt } = followers
-  const ends = createEnds({ store, memory, uses, followers, log: ports.log })
+  const revocations = options.revoke === undefined ? null : createRevocations(store, sealer, ports, options.revoke)
+  const ends = createEnds({ store, memory, uses, followers, revocations, log: ports.log })
   const { forget, end, endBy, endUnstored, onEnd, isOwed } = ends
   uses.onGone(forget)
   const endEverywhere = async (match: EndedMatch) => {
@@ -285,7 +289,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     onChange: memory.onChange,
     async close(waitMs = 0) {
       // While it may still write: what it brings is lost otherwise.
-      await refreshes?.close(waitMs)
+      await Promise.all([refreshes?.close(waitMs), revocations?.close(waitMs)])
       withdrawal.close()
       await upkeep.close()
       await audit.close()

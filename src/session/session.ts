@@ -107,8 +107,11 @@ export type KnownClient = Pick<ProviderConfig, 'name' | 'issuer' | 'clientId'>
 export interface LackedRefresh {
   /** The terms by which the last such sign-in there came to none; null where there was none. Throws `session.store`. */
   lackedRefresh(client: KnownClient): Promise<string | null>
-  /** Notes that a sign-in brought none; true for the first who says so of these terms. Throws `session.store`. */
-  noteLackedRefresh(client: KnownClient, terms: string): Promise<boolean>
+  /**
+   * Notes that a sign-in brought none; true for the first who says so of these terms. Null: what was noted before counts no more. Throws
+   * `session.store`.
+   */
+  noteLackedRefresh(client: KnownClient, terms: string | null): Promise<boolean>
 }
 
 /** A sign-in that failed by the set-up and not by the person. */

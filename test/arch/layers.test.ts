@@ -119,7 +119,7 @@ const RANKS: readonly (readonly Room[])[] = [
           ban: 'what is kept in memory, or elsewhere, is not the truth',
         },
         {
-          parts: ['clock-watch.ts', 'last-use.ts', 'memory.ts', 'refresh.ts'],
+          parts: ['clock-watch.ts', 'last-use.ts', 'memory.ts', 'refresh.ts', 'revocations.ts'],
           ban: 'a session is renewed without anyone asking for it',
         },
         {

@@ -1,12 +1,12 @@
 import type { Ports } from '../../src/base/ports.ts'
 import { runTokens } from '../../src/cli/tokens.ts'
-import type { StorePorts } from '../../src/cli/with-sessions.ts'
+import type { EndingPorts } from '../../src/cli/with-sessions.ts'
 import type { Io } from '../../src/console/io.ts'
 import { quietPorts } from './clock.ts'
-import { type Ran, runIn } from './io.ts'
+import { commandPorts, type Ran, runIn } from './io.ts'
 
 /** A command that looks at the sessions of a gate, as `sallyport tokens` does. */
-export type StoreCommand = (argv: readonly string[], io: Io, ports: StorePorts) => number | Promise<number>
+export type StoreCommand = (argv: readonly string[], io: Io, ports: EndingPorts) => number | Promise<number>
 
 /** Runs a command in the folder of a gate, by the real clock unless another is given. */
 export function runOn(
@@ -15,7 +15,7 @@ export function runOn(
   argv: readonly string[],
   clock: Pick<Ports, 'now'> = { now: Date.now },
 ): Promise<Ran> {
-  return runIn(folder, io => command(argv, io, { ...io, ...quietPorts(clock) }))
+  return runIn(folder, io => command(argv, io, { ...commandPorts(io), ...quietPorts(clock) }))
 }
 
 /** A token of a service with the role `user`, by `sallyport tokens create`; `more` are further options. Throws where that is refused. */

@@ -15,7 +15,6 @@ import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { describeEntry } from '../sign-in/entry.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
-import { heldBy, revokeHeld } from '../sign-out/revoke.ts'
 import { leave, type SignOutTools } from '../sign-out/sign-out.tsx'
 import { isAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
@@ -120,9 +119,7 @@ async function endOne(
     if (!isOwn && !isAdmin(ctx, session)) throw new GateError('access.denied', 'the session is another person’s')
     // Whoever is put out is not to come back by a token.
     if (!isOwn) await tools.sessions.tokens.suspend(found.session)
-    const held = await heldBy(ctx, tools, [id])
     await tools.sessions.end(id)
-    revokeHeld(ctx, tools, held)
     const { subject } = session.identity
     const asked = askedFacts(ctx)
     const facts = { ...asked, ...sessionFacts(found.session), by: subject }

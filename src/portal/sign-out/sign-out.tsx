@@ -19,7 +19,6 @@ import { forgetOwner } from '../replay/page-owner.ts'
 import { forgetLogins } from '../sign-in/login-loop.ts'
 import { sessionCookie } from '../sign-in/ticket.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
-import { heldBy, revokeHeld, unlessUnread } from './revoke.ts'
 
 export interface SignOutTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
@@ -87,9 +86,7 @@ export async function leave(
   onward: Onward = SIGNED_OUT,
 ): Promise<Response> {
   const idToken = ctx.session === null ? null : await idTokenOf(ctx, tools, ctx.session)
-  const held = await heldBy(ctx, tools, sessionIds)
   if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
-  revokeHeld(ctx, tools, held)
   if (ctx.session !== null && sessionIds.length > 0) {
     const number = sessionIds.length === 1 ? undefined : sessionIds.length
     await tools.audit.keep('sign_out', { ...askedFacts(ctx), ...sessionFacts(ctx.session), number })
@@ -107,8 +104,15 @@ export async function leave(
 
 async function idTokenOf(ctx: PortalRequest, tools: SignOutTools, session: Session): Promise<string | null> {
   if (!ctx.portal.providerLogout) return null
-  const secrets = await unlessUnread(ctx, tools, () => tools.sessions.secretsOf(session.id))
-  return secrets === null || secrets.idToken === '' ? null : secrets.idToken
+  try {
+    const secrets = await tools.sessions.secretsOf(session.id)
+    return secrets === null || secrets.idToken === '' ? null : secrets.idToken
+  } catch (thrown) {
+    // That keeps no end from being asked for: one that fails is owed, and one that was never asked for is forgotten.
+    const facts = { id: ctx.requestId, ...errorFacts(thrown) }
+    tools.ports.log.warn('Someone signs out here, but what their provider keeps could not be read', facts)
+    return null
+  }
 }
 
 /** Keeps the provider's sign-out address for `goToProvider`, and the state that it has to bring back; null where there is none. */

@@ -8,7 +8,7 @@ import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
+import { commandPorts, runIn } from '../../kit/io.ts'
 import { needs } from '../../kit/needs.ts'
 import { FROM_SOURCE } from '../../kit/programs/child.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
@@ -34,7 +34,7 @@ function crowdedFolder(): ReturnType<typeof temporaryFolder> {
 }
 
 function sessions(folder: string, ...argv: string[]) {
-  return runIn(folder, io => runSessions(argv, io, { ...io, ...quietPorts({ now: Date.now }) }))
+  return runIn(folder, io => runSessions(argv, io, { ...commandPorts(io), ...quietPorts({ now: Date.now }) }))
 }
 
 test('a list that is longer than a pipe holds reaches a slow reader whole, newest first', async () => {

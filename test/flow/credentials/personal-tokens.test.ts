@@ -4,7 +4,7 @@ import { startAnswering } from '../../kit/applications/answering.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { aheadClock, quietPorts } from '../../kit/clock.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
+import { commandPorts, runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startProviderFor, type TestAccount } from '../../kit/provider/provider.ts'
 import { providerTable, routeTo } from '../../kit/toml.ts'
@@ -132,11 +132,13 @@ test('an admin who ends a session puts its owner’s tokens to rest, on the page
 
   const byCommand = async (...whom: readonly string[]) => {
     const argv = ['revoke', ...whom]
-    return (await runIn(gate.folder, io => runSessions(argv, io, { ...io, ...quietPorts(clock) }))).code
+    return (await runIn(gate.folder, io => runSessions(argv, io, { ...commandPorts(io), ...quietPorts(clock) }))).code
   }
   const bySubject = () => byCommand('--subject', 'ada')
   const byId = async () => {
-    const { out } = await runIn(gate.folder, io => runSessions(['list', '--json'], io, { ...io, ...quietPorts(clock) }))
+    const { out } = await runIn(gate.folder, io =>
+      runSessions(['list', '--json'], io, { ...commandPorts(io), ...quietPorts(clock) }),
+    )
     const all: readonly { readonly id: string; readonly subject: string }[] = JSON.parse(out)
     return byCommand('--', all.find(({ subject }) => subject === 'ada')?.id ?? '')
   }

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
+import { runSessions } from '../../../src/cli/sessions.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { type BrowserLite, browserAt, type Page } from '../../kit/browser/browser-lite.ts'
 import { aheadClock } from '../../kit/clock.ts'
+import { runOn } from '../../kit/commands.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
@@ -9,6 +11,7 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { statusOf } from '../../kit/requests.ts'
+import { push, SCIM_KEY, userOf } from '../../kit/scim.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 import { portalTable, providerTable, routeForUsers } from '../../kit/toml.ts'
 
@@ -114,6 +117,22 @@ describe('offline_access', () => {
     }, 'the scopes of the file are asked for')
   })
 
+  test('is asked anew once scopes of the file are taken out again', async () => {
+    behave({ givesRefreshToken: 'offline' })
+    await using gate = await gateWith()
+    expect(await asksOf(gate, 2)).toEqual([false, true])
+    const asksFor = async (provider: string, scope: string) => {
+      gate.save(toml('', provider))
+      await eventually(async () => {
+        await signIn(gate)
+        return bad.lastAuthorize().get('scope') === scope
+      }, `asks for ${scope}`)
+    }
+    await asksFor('scopes = ["openid", "email"]', 'openid email')
+    await asksFor('', 'openid profile email groups')
+    expect(await asksOf(gate, 1)).toEqual([true])
+  })
+
   test('is asked for no more than what the order of a list is changes', async () => {
     behave({ givesRefreshToken: 'offline' })
     await using gate = await gateWith()
@@ -183,6 +202,75 @@ describe('at sign-out, the refresh token that is held is revoked (RFC 7009 §2.1
     await eventually(() => gate.told('could not be revoked', '"level":"warn"').length === 1, 'it is told')
     expect(bad.goodRefreshTokens()).toBe(1)
     await signIn(gate)
+  })
+
+  test('of a session that ends because somebody else signs in in the same browser', async () => {
+    await using gate = await gateWith()
+    const browser = await signIn(gate)
+    behave({ claims: { sub: 'bob' }, userinfo: { sub: 'bob' } })
+    await browser.open(`${APP}/.sallyport/login?switch=1`)
+    await eventually(() => gate.told('Somebody else signed in in the same browser').length === 1, 'bob is in')
+    await eventually(() => bad.goodRefreshTokens() === 1, 'that of the first is revoked')
+  })
+
+  test('of a session that an operator ends by a command, which waits for the provider', async () => {
+    await using gate = await gateWith()
+    await signIn(gate)
+    await signIn(gate)
+    const { code, err } = await runOn(gate, runSessions, ['revoke', '--all'])
+    expect([code, err, bad.goodRefreshTokens()]).toEqual([0, '', 0])
+  })
+
+  test('of whom the provider deactivates by SCIM', async () => {
+    await using gate = await startGate(toml('', SCIM_KEY), { ports: clock })
+    await signIn(gate)
+    const { status } = await push(gate, 'POST', '/Users', userOf('user-1', { active: false }))
+    expect(status).toBe(201)
+    await eventually(() => bad.goodRefreshTokens() === 0, 'it is revoked')
+  })
+
+  test('of more sessions than are told of at a time, all', async () => {
+    await using gate = await gateWith()
+    for (let each = 0; each < 20; each++) await signIn(gate)
+    let [now, most] = [0, 0]
+    behave({
+      instead: {
+        revoke: async () => {
+          most = Math.max(most, ++now)
+          await Bun.sleep(5)
+          now--
+          return new Response(null)
+        },
+      },
+    })
+    const asked = bad.asked.revoke
+    await runOn(gate, runSessions, ['revoke', '--all'])
+    expect([bad.asked.revoke - asked, most]).toEqual([20, 8])
+  })
+
+  test('and a stop waits for what is under way, for `drain` at most', async () => {
+    const gate = await gateWith()
+    const browser = await signIn(gate)
+    const { promise, resolve } = Promise.withResolvers<Response>()
+    behave({ instead: { revoke: () => promise } })
+    const asked = bad.asked.revoke
+    await signOut(gate, browser)
+    let isStopped = false
+    const stopping = gate[Symbol.asyncDispose]().then(() => {
+      isStopped = true
+    })
+    await eventually(
+      () =>
+        statusOf(gate, '/', { host: 'app.example' }).then(
+          () => false,
+          () => true,
+        ),
+      'nothing more is taken',
+    )
+    expect([isStopped, bad.asked.revoke - asked]).toEqual([false, 1])
+    resolve(new Response(null))
+    await stopping
+    expect(gate.told('could not be revoked')).toEqual([])
   })
 
   test('and people are signed out before the provider has answered', async () => {
