@@ -1,6 +1,7 @@
 import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { ReadIdentity } from './claims.ts'
+import { type HowSigned, howSignedFor } from './how-signed.ts'
 import { bareError } from './http.ts'
 import type { Identity } from './identity.ts'
 import type { KeySource } from './jwks.ts'
@@ -44,7 +45,10 @@ export async function verifyAccessToken(
   keysAddress: string,
   kind: keyof typeof FOREIGN_CLAIMS = 'access',
 ): Promise<AccessToken> {
-  const { claims, header } = await verifySigned(token, expected, ['sub'], { keys, address: keysAddress }, refusal)
+  const source = { keys, address: keysAddress }
+  const { claims, header } = await verifySigned(token, expected, ['sub'], source, (check, cause) =>
+    refusal(check, cause, howSignedFor(check, token, kind === 'id' ? 'ID tokens' : 'access tokens')),
+  )
   if (header.typ !== undefined && !/^(?:application\/)?(?:at\+)?jwt$/i.test(header.typ)) throw refusal('typ')
   const { sub, iat, exp } = claims
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT_LENGTH) throw refusal('sub')
@@ -114,9 +118,10 @@ function isForClient(
   return client === clientId && aud.every(one => one === clientId || one === issuer)
 }
 
-function refusal(check: string, cause?: unknown): GateError {
+function refusal(check: string, cause?: unknown, how?: HowSigned): GateError {
   return new GateError('access.token', `the access token was refused: ${check} does not hold`, {
-    facts: { check },
+    ...(how?.hint == null ? {} : { hint: how.hint }),
+    facts: { check, ...how?.facts },
     ...(cause === undefined ? {} : { cause: bareError(cause) }),
   })
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
-import { type HowSigned, howSigned } from './how-signed.ts'
+import { type HowSigned, howSignedFor } from './how-signed.ts'
 import { bareError } from './http.ts'
 import type { KeySource } from './jwks.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
@@ -40,7 +40,7 @@ export async function verifyIdToken(
   const required = expected.nonce === null ? ['sub'] : ['sub', 'nonce']
   const source = { keys, address: keysAddress }
   const { claims, header } = await verifySigned(idToken, expected, required, source, (check, cause) =>
-    refusal(check, cause, howSigned(idToken)),
+    refusal(check, cause, howSignedFor(check, idToken, 'ID tokens')),
   )
   const { sub } = claims
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT_LENGTH) throw refusal('sub')
@@ -119,14 +119,13 @@ export function idTokenExpiryMs(idToken: string): number | null {
 /** A refusal with the rule that failed as fact `check`. */
 export function refusal(check: string, cause?: unknown, how?: HowSigned): GateError {
   const clock = check === 'exp' || check === 'iat' || check === 'nbf'
-  const isMade = check === 'alg' || check === 'format' || check === 'signature'
   return new GateError('provider.id_token', `the ID token was refused: ${check} does not hold`, {
     ...(clock
       ? { hint: 'compare this machine’s clock with the provider’s: more than 60 s apart is too much' }
-      : isMade && how?.hint != null
+      : how?.hint != null
         ? { hint: how.hint }
         : {}),
-    facts: { check, ...(isMade ? how?.facts : {}) },
+    facts: { check, ...how?.facts },
     ...(cause === undefined ? {} : { cause: bareError(cause) }),
   })
 }

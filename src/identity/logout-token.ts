@@ -1,6 +1,7 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import { isTokenTooDeep } from './depth.ts'
+import { type HowSigned, howSignedFor } from './how-signed.ts'
 import { bareError } from './http.ts'
 import type { KeySource } from './jwks.ts'
 import { isOwnSubject } from './own-subjects.ts'
@@ -43,7 +44,7 @@ export async function verifyLogoutToken(
     expected,
     ['jti', 'events'],
     { keys, address: keysAddress },
-    refusal,
+    (check, cause) => refusal(check, cause, howSignedFor(check, token, 'logout tokens')),
   )
   // §2.4 recommends logout+jwt, for providers that do type their tokens: another type is another kind of token.
   if (header.typ !== undefined && !/^(?:application\/)?(?:logout\+)?jwt$/i.test(header.typ)) throw refusal('typ')
@@ -88,9 +89,10 @@ function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= MAX_TEXT_LENGTH
 }
 
-function refusal(check: string, cause?: unknown): GateError {
+function refusal(check: string, cause?: unknown, how?: HowSigned): GateError {
   return new GateError('provider.logout_token', `the logout token was refused: ${check} does not hold`, {
-    facts: { check },
+    ...(how?.hint == null ? {} : { hint: how.hint }),
+    facts: { check, ...how?.facts },
     ...(cause === undefined ? {} : { cause: bareError(cause) }),
   })
 }

@@ -674,6 +674,20 @@ describe('a mistake of the set-up is named with what helps, as the provider answ
     ])
   })
 
+  test.each(['access', 'logout'] as const)('an algorithm that no provider may use, of the %s token', async kind => {
+    const client = freshClient()
+    const over = { signing: 'hmac-public-key' } as const
+    const failure = await refusal(
+      kind === 'access'
+        ? bad.accessToken('api', over).then(token => client.readAccessToken(token, 'api'))
+        : bad.logoutToken(over).then(token => client.readLogoutToken(token)),
+    )
+    expect([failure.facts, failure.hint]).toEqual([
+      { check: 'alg', alg: 'HS256' },
+      expect.stringContaining(`sign ${kind} tokens for this client with RS256`),
+    ])
+  })
+
   test('an algorithm that the file does not pin is named', async () => {
     const { facts } = await refusal(signIn({ client: freshClient({ idTokenAlgs: ['ES256', 'PS256'] }) }))
     expect(facts).toMatchObject({ check: 'alg', alg: 'RS256' })

@@ -82,7 +82,7 @@ export async function askTokens(
   } catch (thrown) {
     if (thrown instanceof GateError) throw thrown
     if (status === 200 && isAboutIdToken(thrown)) {
-      const how = sentIdToken === null ? null : howSigned(sentIdToken)
+      const how = sentIdToken === null ? null : howSigned(sentIdToken, 'ID tokens')
       throw new GateError('provider.id_token', 'the ID token was refused', {
         ...(how?.hint == null ? {} : { hint: how.hint }),
         facts: { check: claimOf(thrown), provider: config.name, ...how?.facts },
