@@ -23,6 +23,9 @@ const BACK_CHANNEL = {
   revocation_endpoint: 'left out',
 } as const
 
+/** All of them, by the names of the document. */
+export const BACK_CHANNEL_NAMES = Object.keys(BACK_CHANNEL) as readonly (keyof typeof BACK_CHANNEL)[]
+
 /** Where discovery is asked for: at `internal_url` where there is one, else where people go. */
 export function discoveryAddress(config: Placed): string {
   const address = config.metadataUrl ?? `${config.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`

@@ -5,6 +5,7 @@ import { createProviderFetch, DEFAULT_WIRE_LIMITS, reachOf, type WireLimits } fr
 import type { Issuer } from './issuer.ts'
 import { createKeySource } from './jwks.ts'
 import { createMetadataSource } from './metadata.ts'
+import { followMoved } from './moved.ts'
 import { createOAuth2Client, isOAuth2Provider } from './oauth2/client.ts'
 import type { ProviderClient, ProviderPool } from './provider.ts'
 
@@ -26,7 +27,8 @@ export function createProviderPool(
     if (issuer === undefined) {
       const fetch = createProviderFetch(ports, limits, reachOf(config))
       const metadata = createMetadataSource(config, fetch, ports)
-      issuer = Object.freeze({ fetch, metadata, keys: createKeySource(fetch, ports) })
+      const following = isOAuth2Provider(config) ? fetch : followMoved(fetch, metadata, config.issuer, ports)
+      issuer = Object.freeze({ fetch: following, metadata, keys: createKeySource(following, ports) })
       issuers.set(key, issuer)
     }
     return issuer

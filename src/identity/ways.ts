@@ -156,9 +156,11 @@ function leadsElsewhere(url: URL, why: string): GateError {
 
 function withoutAddress(address: string): GateError {
   const shown = shownAddress(address, 'program')
+  const cause = Object.assign(new Error('no address'), { code: 'ENOTFOUND' })
   return new GateError('provider.down', `${shown} cannot be reached`, {
-    hint: hintForUnreached(address, Object.assign(new Error('no address'), { code: 'ENOTFOUND' }), false),
+    hint: hintForUnreached(address, cause, false),
     facts: { address: shown },
+    cause,
     retryAfterS: 5,
   })
 }

@@ -314,6 +314,64 @@ describe('keys', () => {
     expect((await signIn({ client })).identity.subject).toBe('user-1')
   })
 
+  const PLACES = [
+    ['token_endpoint', 'token'],
+    ['userinfo_endpoint', 'userinfo'],
+    ['jwks_uri', 'jwks'],
+  ] as const
+
+  test.each(PLACES.flatMap(place => [404, 410].map(status => [...place, status] as const)))(
+    'an endpoint that moved is found in the same way: %s, /%s (%d)',
+    async (name, path, status) => {
+      const client = freshClient()
+      await client.begin(LOGIN)
+      const before = bad.asked.discovery
+      using moved = Bun.serve({
+        port: 0,
+        hostname: '127.0.0.1',
+        // At its own place it answers as ever, for whoever comes from there.
+        fetch: async request => {
+          bad.behave(there)
+          const answer = await fetch(`${bad.issuer}/${path}`, {
+            method: request.method,
+            headers: request.headers,
+            ...(request.method === 'POST' ? { body: await request.text() } : {}),
+          })
+          bad.behave(gone)
+          return new Response(await answer.text(), {
+            status: answer.status,
+            headers: { 'content-type': 'application/json' },
+          })
+        },
+      })
+      const there = { discovery: { [name]: `http://127.0.0.1:${moved.port}/` } }
+      const gone = { ...there, instead: { [path]: () => new Response('', { status }) } }
+      bad.behave(gone)
+      expect((await signIn({ client })).identity.subject).toBe('user-1')
+      expect((await signIn({ client })).identity.subject).toBe('user-1')
+      expect(bad.asked.discovery).toBe(before + 1)
+    },
+  )
+
+  test('an endpoint that is gone and named still costs one question for discovery in ten seconds', async () => {
+    const client = freshClient()
+    await client.begin(LOGIN)
+    const before = bad.asked.discovery
+    bad.behave({ instead: { token: () => new Response('', { status: 404 }) } })
+    for (let times = 0; times < 5; times++) expect((await refusal(signIn({ client }))).code).toBe('provider.token')
+    expect(bad.asked.discovery).toBe(before + 1)
+    bad.behave({})
+    nowMs += 10_000
+  })
+
+  test('so is one whose host has no address any more', async () => {
+    const client = freshClient()
+    bad.behave({ discovery: { token_endpoint: 'http://moved-away.invalid/token' } })
+    await client.begin(LOGIN)
+    bad.behave({})
+    expect((await signIn({ client })).identity.subject).toBe('user-1')
+  })
+
   test('a storm of invented algorithms and kids costs one more question for discovery in ten seconds', async () => {
     const client = freshClient()
     await signIn({ client })
