@@ -7,7 +7,7 @@ import type { Identity } from './identity.ts'
 import type { KeySource } from './jwks.ts'
 import { isOwnSubject } from './own-subjects.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
-import { findOtherKind } from './token-kind.ts'
+import { findOtherKind, saysAccess } from './token-kind.ts'
 
 /** Whom an access token stands for, and until when. */
 export interface AccessToken {
@@ -23,6 +23,9 @@ const FOREIGN_CLAIMS = {
   // A logout token's audience is the client too (OpenID Connect Back-Channel Logout 1.0 §2.4).
   id: ['events'],
 } as const
+
+const NO_KIND =
+  'nothing in it tells it from an ID token: let the provider type access tokens (at+jwt), or put scope or client_id into them; or give them an audience of this gate’s own'
 
 const MAX_SUBJECT_LENGTH = 255
 
@@ -62,6 +65,8 @@ export async function verifyAccessToken(
   const isTyped = /at\+jwt$/i.test(header.typ ?? '')
   const other = findOtherKind(claims, { isTyped, takesIdTokens: kind === 'id' })
   if (other !== null) throw refusal(other)
+  // Its audience is the client, as that of every ID token.
+  if (kind === 'client' && !saysAccess(claims, isTyped)) throw refusal('kind', undefined, { facts: {}, hint: NO_KIND })
   if (kind !== 'access' && !isForClient(claims, expected)) throw refusal('azp')
   return {
     identity: bearerIdentity(readIdentity, expected.issuer, sub, claims, kind === 'access' ? [] : [expected.clientId]),

@@ -27,6 +27,21 @@ export function findOtherKind(
   return other?.name ?? null
 }
 
+/** Claims of access tokens (RFC 9068 §2.2; Okta, Microsoft Entra) that no ID token has. */
+const OF_ACCESS = ['scope', 'scp', 'client_id', 'cid', 'appid'] as const
+
+/**
+ * Whether anything says that a token is an access token. Providers put `azp`, `sid`, `auth_time`, `acr` and `amr` into both kinds (Keycloak,
+ * Pocket ID), so that an ID token of a refresh, which has neither `nonce` nor `at_hash`, differs by nothing else.
+ */
+export function saysAccess(claims: Readonly<JWTPayload>, isTyped: boolean): boolean {
+  return (
+    isTyped ||
+    OF_ACCESS.some(name => Object.hasOwn(claims, name)) ||
+    NAMES.some(name => ACCESS.has(kindOf(claims[name])))
+  )
+}
+
 function kindOf(value: unknown): string {
   return typeof value === 'string' ? value.toLowerCase().replaceAll('-', '_') : ''
 }

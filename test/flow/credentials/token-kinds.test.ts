@@ -70,13 +70,32 @@ describe('a token whose audience is the client', () => {
   test.each(ROWS)('%s, which says so by %s: taken as what it is, or not at all', async (kind, stated) => {
     const token = await tokenOf(kind, stated)
     const isTold = stated !== 'nothing'
-    const asAccess = isTold ? isAccess(kind) : UNTOLD.has(kind)
+    // Without a word, an ID token of a refresh is the same: none of them passes.
+    const asAccess = isTold && isAccess(kind)
     const asId = isTold ? isAccess(kind) || isId(kind) : UNTOLD.has(kind) || isId(kind)
     expect([await statusAt(on, token), await statusAt(off, token), await statusAt(ids, token)]).toEqual([
       asAccess ? 200 : 401,
       401,
       asId ? 200 : 401,
     ])
+  })
+
+  test('is an access token by a claim that no ID token has, and not by one that both have', async () => {
+    const bare = (claims: Record<string, unknown>) =>
+      provider.accessToken(provider.clientId, { header: { typ: 'JWT' }, claims: { client_id: undefined, ...claims } })
+    const came: Record<string, number> = {}
+    const both = { azp: provider.clientId, sid: 's', auth_time: 1, acr: '1', amr: ['pwd'], jti: 'j' }
+    for (const claims of [
+      { scope: 'openid' },
+      { scp: ['a'] },
+      { client_id: 'script' },
+      { cid: 'c' },
+      { appid: 'a' },
+      both,
+    ]) {
+      came[Object.keys(claims)[0] ?? ''] = await statusAt(on, await bare(claims))
+    }
+    expect(came).toEqual({ scope: 200, scp: 200, client_id: 200, cid: 200, appid: 200, azp: 401 })
   })
 
   test('is an access token by its type in the header (RFC 9068 §2.1), unless a claim calls it another of the known kinds', async () => {
