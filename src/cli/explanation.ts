@@ -21,6 +21,7 @@ export function renderExplanation(explanation: Explanation): string {
     reason,
     step_up,
     needs,
+    groups,
     unverified_email,
   } = explanation
   const rows: [string, string][] = [['request', `${method} ${url}`]]
@@ -39,6 +40,7 @@ export function renderExplanation(explanation: Explanation): string {
   }
   rows.push(['verdict', `${verdict}: ${why} (${reason})`])
   if (needs !== null) rows.push(['needs', needs])
+  if (groups !== null) rows.push(['groups', groups])
   if (unverified_email !== null) {
     const { says, alone, hint } = unverified_email
     rows.push(['e-mail', `${says}${alone ? ', and nothing else is in the way' : ''}: ${hint}`])

@@ -9,23 +9,40 @@ const MOST_TOLD = 20
 const LONGEST_NAME = 60
 
 /**
- * The groups that somebody came with who was refused for want of a group, and those that rules ask for: `has family; rules ask for Family`.
- * Null where groups have no part in it.
+ * The groups that somebody came with who was refused for want of a group, and those that rules ask for: `has family; rules ask for Family`; or
+ * for one that is in `deny` or under `not`: `has interns; rules refuse interns`. Null where groups have no part in it.
  *
  * For operators alone: with a name that is spelled otherwise at the provider nobody is let in, and nothing else would show it.
  */
 export function tellGroups(
-  allow: Allow,
+  { allow, deny }: { readonly allow: Allow; readonly deny: readonly AccessRule[] },
   roles: PortalConfig['roles'],
   identity: Identity,
   missing: readonly Reason[],
 ): string | null {
-  if (!missing.includes('group.missing') && !missing.includes('role.missing')) return null
-  const asked = new Set(askedBy(allow, roles).flatMap(rule => groupsOf(rule, identity.provider)))
+  const isLacking = missing.includes('group.missing') || missing.includes('role.missing')
+  const rules = allow.kind === 'rules' ? allow.rules : []
+  const refusing = [
+    ...(missing.includes('rule.denied') ? deny : []),
+    ...(missing.includes('rule.excluded') ? rules.flatMap(excludedBy) : []),
+  ]
+  const named = (some: readonly Rule[]) => new Set(some.flatMap(rule => groupsOf(rule, identity.provider)))
+  const asked = isLacking ? named(askedBy(allow, roles)) : new Set<string>()
+  const refused = named(refusing.flatMap(rule => partsOf(rule, roles)))
   for (const group of identity.groups) asked.delete(group)
-  if (asked.size === 0) return null
+  const said = [
+    ...(asked.size === 0 ? [] : [`rules ask for ${listed([...asked])}`]),
+    ...(refused.size === 0 ? [] : [`rules refuse ${listed([...refused])}`]),
+  ]
+  if (said.length === 0) return null
   const held = lacksGroups(identity) ? 'groups that its provider does not tell' : listed(identity.groups)
-  return `has ${held}; rules ask for ${listed([...asked])}`
+  return [`has ${held}`, ...said].join('; ')
+}
+
+/** What is under `not` in a rule, and in its parts. */
+function excludedBy(rule: AccessRule): readonly AccessRule[] {
+  const parts = [...(rule.all ?? []), ...(rule.any ?? [])].flatMap(excludedBy)
+  return rule.not === null ? parts : [rule.not, ...parts]
 }
 
 type Rule = RoleRule | AccessRule

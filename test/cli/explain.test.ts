@@ -29,6 +29,12 @@ upstream = "http://app:3000"
 portal = "home"
 allow = ["user"]
 [[routes]]
+host = "lab.example.com"
+upstream = "http://lab:3000"
+portal = "home"
+allow = [{ groups = ["Lab"], not = { groups = ["Guests"] } }]
+deny = [{ roles = ["admin"] }, { groups = ["Interns"] }]
+[[routes]]
 host = "vault.example.com"
 upstream = "http://vault:3000"
 portal = "home"
@@ -95,6 +101,18 @@ function explain(...argv: string[]): Explanation & { readonly code: number } {
 }
 
 describe('explain', () => {
+  test.each([
+    ['lab', 'has lab; rules ask for Lab'],
+    ['Lab,Guests', 'has Lab, Guests; rules refuse Guests'],
+    ['Lab,Interns', 'has Lab, Interns; rules refuse admins, Interns'],
+    ['Lab,admins', 'has Lab, admins; rules refuse admins, Interns'],
+    ['Lab', null],
+  ])('says which groups somebody came with who is refused by them: %s', (groups, said) => {
+    const asked = ['lab.example.com', '--as', `sub=ada,groups=${groups}`]
+    expect(explain(...asked)).toMatchObject({ code: said === null ? 0 : 4, groups: said })
+    if (said !== null) expect(run(...asked).out).toContain(`groups   ${said}\n`)
+  })
+
   test('an e-mail address that is not verified is named where it has a part, with the ways out', () => {
     const unverified = (email: string) => ['mail.example.com', '--as', `sub=ada,email=${email}`]
     expect(explain(...unverified('ada@example.com'))).toMatchObject({

@@ -4,6 +4,7 @@ import type { AccessRule } from '../../config/types/rules.ts'
 import { findCertificate, isCovered } from '../../config/values/certificate.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { describeRule } from '../../policy/describe.ts'
+import { tellGroups } from '../../policy/groups-asked.ts'
 import { tellNeeds } from '../../policy/needs.ts'
 import { type Decision, tryRules } from '../../policy/policy.ts'
 import { REASONS, type Reason, type Trial } from '../../policy/reasons.ts'
@@ -57,6 +58,8 @@ export interface Explanation {
   readonly why: string
   /** What would have to be so for it to pass, in the words of the file; null where it passes, or rules have no part in it. */
   readonly needs: string | null
+  /** The groups that they came with, where these have a part in a refusal, and those of the rules. */
+  readonly groups: string | null
   /** Where an e-mail address has a part in a refusal that the provider does not say to have verified. */
   readonly unverified_email: {
     readonly says: string
@@ -83,6 +86,7 @@ export function explain(config: Config, question: Question, judge: Judge = creat
     certificate: certificateText(config, url.hostname),
     who: whoText(identity),
     needs: null,
+    groups: null,
     unverified_email: null,
     step_up: null,
   }
@@ -115,6 +119,7 @@ export function explain(config: Config, question: Question, judge: Judge = creat
     }),
     rules: trials.map(trial => explainTrial(route, trial)),
     needs: tellNeeds(route, decision, trials, identity !== null),
+    groups: isRefused ? groupsIn(config, route, known, reasonsOf(decision.reason, trials)) : null,
   }
   if (barrier !== null) {
     const why = `a backend could read this path as one under "${barrier.id}", which is not allowed`
@@ -127,6 +132,16 @@ export function explain(config: Config, question: Question, judge: Judge = creat
     return { ...described, verdict, reason, why, unverified_email: explainEmail(config, unverified) }
   const { maxAgeS, acr, amr } = decision.demand
   return { ...described, verdict, reason, why, step_up: { max_age: maxAgeS, acr, amr } }
+}
+
+function groupsIn({ portals }: Config, route: RouteConfig, who: Identity, reasons: readonly Reason[]): string | null {
+  return tellGroups(route, portals.get(route.portal ?? '')?.roles ?? new Map(), who, reasons)
+}
+
+/** Whoever is shut out lacks nothing that a rule of `allow` asks for. */
+function reasonsOf(reason: Reason, trials: readonly Trial[]): readonly Reason[] {
+  if (reason === 'rule.denied') return [reason]
+  return [reason, ...trials.flatMap(({ missing }) => missing.map(one => one.reason))]
 }
 
 /** The addresses of the upstream, or what answers in its place. */

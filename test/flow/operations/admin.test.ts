@@ -93,6 +93,9 @@ describe('the admin page', () => {
       own +
         ROUTES +
         route('path = "/photos"\nallow = ["family"]') +
+        route(
+          'path = "/quiet"\nallow = [{ roles = ["user"], not = { groups = ["loud"] } }]\ndeny = [{ groups = ["banned"] }]',
+        ) +
         route('path = "/films"\nallow = [{ all = [{ groups = ["Film club"] }, { networks = ["127.0.0.1"] }] }]') +
         route('path = "/lab"\nallow = [{ groups = ["family"], networks = ["203.0.113.0/24"] }]'),
     )
@@ -101,6 +104,8 @@ describe('the admin page', () => {
     const people = [
       ['/photos', ['family'], 'has family; rules ask for Family, Friends'],
       ['/films', ['family', 'x'], 'has family, x; rules ask for Film club'],
+      ['/quiet', ['loud'], 'has loud; rules refuse loud'],
+      ['/quiet', ['banned'], 'has banned; rules refuse banned'],
       ['/photos', [], 'has no groups; rules ask for Family, Friends'],
       ['/photos', many, `has ${many.slice(0, 20).join(', ')} and 280 more; rules ask for Family, Friends`],
     ] as const

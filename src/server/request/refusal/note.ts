@@ -72,9 +72,9 @@ function groupsOf(
   reasons: readonly Reason[] = [],
 ): string | null {
   if (verdict !== 'deny' || route === null || session === null) return null
-  const { allow, portal } = route.config
+  const { portal } = route.config
   const roles = snapshot.config.portals.get(portal ?? '')?.roles ?? new Map()
-  return tellGroups(allow, roles, session.identity, [reason, ...reasons])
+  return tellGroups(route.config, roles, session.identity, [reason, ...reasons])
 }
 
 /** Where an e-mail address that nobody answers for has a part in a refusal: that one. */
