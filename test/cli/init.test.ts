@@ -316,6 +316,41 @@ async function talk(
 }
 
 describe('init at a terminal', () => {
+  test.each([
+    ['yes', true],
+    ['', false],
+  ])('asks whether it leads to a provider that is reached inside: "%s"', async (said, hasRoute) => {
+    using folder = temporaryFolder()
+    const client = [
+      '--client-id',
+      'x',
+      '--public',
+      '--portal',
+      'own',
+      '--everyone',
+      '--tls',
+      'proxy',
+      '--proxy-address',
+      '10.0.0.2',
+    ]
+    const { code, screen } = await talk(
+      folder.path,
+      [
+        ['Its name; nothing', '\r'],
+        ['Who stands in front', '\r'],
+        [
+          'Shall Sallyport lead browsers to the provider too, from https://id.example.com to http://pocket-id:1411?',
+          `${said}\r`,
+        ],
+        ['Shall editors complete', '\r'],
+      ],
+      ['--offline', '--issuer', 'https://id.example.com', ...client, ...INSIDE, ...PLACE],
+    )
+    expect([code, screen]).toEqual([0, expect.stringContaining('Written: routes.toml')])
+    const routes = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
+    expect(routes.includes('host = "id.example.com"\nupstream = "http://pocket-id:1411"')).toBe(hasRoute)
+  })
+
   test('asks again after a slip, shows no secret, and writes what was answered', async () => {
     using folder = temporaryFolder()
     const { code, screen } = await talk(folder.path, [

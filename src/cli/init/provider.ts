@@ -28,12 +28,13 @@ export function readReach({ ca, 'internal-url': address }: Flags, io: Io): Reach
  * is somebody else's, or browsers would not reach it there.
  */
 export function placeProvider(
-  { flags, reach }: Pick<Init, 'flags' | 'reach'>,
+  { reach }: Pick<Init, 'reach'>,
   issuer: string,
   { host, portal, coming }: { readonly host: string; readonly portal: string | null; readonly coming: Coming },
   hasFront: boolean,
+  isWanted: boolean,
 ): ProviderPlace | null {
-  if (flags['provider-route'] !== true) return null
+  if (!isWanted) return null
   const refuse = (why: string, hint: string) => new GateError('config.unreadable', `--provider-route: ${why}`, { hint })
   if (issuer === '' || reach.internalUrl === null) {
     throw refuse(

@@ -190,6 +190,16 @@ export const CLIENT_SECRET: Question = {
   parse: good,
 }
 
+/** Whether browsers come to the provider by Sallyport. */
+export function providerRouteQuestion(issuer: string, internalUrl: string): Question {
+  return {
+    ...SCHEMA,
+    flag: '--provider-route',
+    prompt: `Shall Sallyport lead browsers to the provider too, from ${new URL(issuer).origin} to ${internalUrl}?
+"yes" where nothing else of yours does, open to everybody; nothing: no`,
+  }
+}
+
 /** Whether a client that somebody made before is ours now. */
 export function takeOverQuestion(name: string, callbacks: readonly string[]): Question {
   const use = callbacks.length === 0 ? 'comes back to nowhere yet' : `comes back to ${callbacks.join(', ')}`

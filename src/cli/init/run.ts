@@ -93,7 +93,8 @@ async function begin(init: Init): Promise<number> {
   const portal = hasPortal ? await answer(questions.portalQuestion(isPlainHttp(coming)), flags.portal) : ''
   const group = flags.everyone === true || isOfFile ? '' : await answer(questions.GROUP, flags.group)
   const place = { portal: portal === '' ? null : portal, host, coming }
-  const providerPlace = unclear.size > 0 ? null : placeProvider(init, issuer, place, front !== null)
+  const hasRoute = await wantsProviderRoute(init, answer, issuer, front !== null)
+  const providerPlace = unclear.size > 0 ? null : placeProvider(init, issuer, place, front !== null, hasRoute)
   const isPocketIdThere = found !== null && isPocketId(found)
   const client: Client = isOfFile ? { kind: 'none' } : await findClient(init, answer, place, isPocketIdThere)
   const firstUser = isOfFile && unclear.size === 0 ? await findFirstUser(init, answer) : null
@@ -119,6 +120,19 @@ async function begin(init: Init): Promise<number> {
   }
   const providerRecipe = providerPlace !== null && isPocketIdThere ? await readRecipe('pocket-id') : null
   return finish(init, client, { plan, recipe, providerRecipe, firstUser, hasSchema })
+}
+
+/** Whether Sallyport leads to the provider too: asked where it is reached otherwise than by browsers, and nothing in front could lead there. */
+async function wantsProviderRoute(
+  init: Init,
+  answer: AnswerQuestion,
+  issuer: string,
+  hasFront: boolean,
+): Promise<boolean> {
+  const { flags, reach, hasTerminal } = init
+  if (flags['provider-route'] === true) return true
+  if (!hasTerminal || issuer === '' || reach.internalUrl === null || hasFront) return false
+  return (await answer(questions.providerRouteQuestion(issuer, reach.internalUrl), undefined)) === 'yes'
 }
 
 /** An answer for which what is usual is taken where nobody can be asked. */
