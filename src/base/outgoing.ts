@@ -1,4 +1,5 @@
 import type { Answered, Ask, ProxyFor } from './ask.ts'
+import { messageOf } from './errors.ts'
 import { canonicalAddress, compileNetworks, isLoopbackHost } from './net.ts'
 import type { Ports } from './ports.ts'
 
@@ -29,7 +30,7 @@ export class ProxyError extends Error {
   readonly refusal: string | null
 
   constructor(proxy: string, thrown: unknown) {
-    const own = thrown instanceof Error ? thrown.message : 'failed'
+    const own = thrown instanceof Error ? messageOf(thrown) : 'failed'
     const refusal = /Proxy refused to open a tunnel: ([\w -]{1,80})/.exec(own)?.[1] ?? null
     super(refusal === null ? `${own} (through the proxy ${proxy})` : `the proxy ${proxy} refused: ${refusal}`)
     this.code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Answered, Ask } from '../../src/base/ask.ts'
 import { answeredBy } from '../../src/base/ask.ts'
+import { errorFacts, GateError } from '../../src/base/errors.ts'
 import { type OutgoingConfig, ProxyError, throughProxy } from '../../src/base/outgoing.ts'
 
 const NONE: OutgoingConfig = {
@@ -72,4 +73,13 @@ test('a proxy that wants a login is no answer of who was asked, by plain HTTP ei
   )
   expect(thrown).toBeInstanceOf(ProxyError)
   expect(thrown).toMatchObject({ code: 'ERR_PROXY_TUNNEL', refusal: '407 Proxy Authentication Required' })
+})
+
+test('what Bun advises whoever wrote a program is not told of a proxy either, and the proxy is', async () => {
+  using closed = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: socket => void socket.terminate() } })
+  for (const address of [`http://127.0.0.1:${closed.port}/`, 'http://127.0.0.1:1/']) {
+    const thrown = await fetch(address).catch((error: unknown) => error)
+    const facts = errorFacts(new GateError('internal', 'x', { cause: new ProxyError('http://proxy:3128', thrown) }))
+    expect(facts.cause).toMatch(/(?:closed unexpectedly|Unable to connect) \(through the proxy http:\/\/proxy:3128\)/)
+  }
 })

@@ -3,6 +3,7 @@ import { createPrivateKey } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportPKCS8, generateKeyPair } from 'jose'
+import { publicMembers } from '../../../src/identity/tokens/proof.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { browserAt } from '../../kit/browser/browser-lite.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
@@ -112,6 +113,9 @@ test('RFC 7517 §9.2: of a JWK with every private member, and more, only what is
     x5c: ['x'],
     note: 'mine',
   }
+  // No key with more than two primes can be read here, so that the list itself is asked.
+  const listed = publicMembers({ ...rsa, ...more, oth: [{ r: 'r', d: 'd', t: 't' }] })
+  expect(Object.keys(listed).sort()).toEqual(['alg', 'e', 'kid', 'kty', 'n', 'use'])
   const ec = createPrivateKey(await pem('ES256')).export({ format: 'jwk' })
   const files = {
     'rsa.json': JSON.stringify({ ...rsa, ...more, oth: undefined }),
