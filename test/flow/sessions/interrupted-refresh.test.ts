@@ -22,6 +22,8 @@ interface Stand {
   readonly all: Belongings
   readonly database: Database
   start(): Promise<Child>
+  /** One more process on the same database, which listens elsewhere. */
+  startBeside(folder: string): Promise<Child>
   /** Has the provider asked about the person at the next request, whatever it knows; whoever runs has to be started after that. */
   makeDue(): void
 }
@@ -42,6 +44,10 @@ async function signedIn(folder: string): Promise<Stand> {
     all,
     database,
     start,
+    startBeside: async beside => {
+      const store = `[sessions]\nstore = "sqlite:${join(folder, 'sallyport.db')}"\n`
+      return startChild({ command, folder: beside, port: await freePort(), toml: toml.replace('\n', `\n${store}`) })
+    },
     makeDue: () => void database.run('UPDATE sessions SET checked_ms = checked_ms - 120000'),
   }
 }
@@ -128,5 +134,36 @@ test('kill -9 costs the person a sign-in, and their tokens and links nothing: th
   bad.behave({ givesRefreshToken: true, signsInAtOnce: true })
   const again = await belongingsAt(next)
   expect(await askAsAll(next, again)).toEqual([200, 200, 200])
+  database.close()
+}, 60_000)
+
+test('a process that is stopped for longer than its lease costs nobody a sign-in: its answer counts once it goes on', async () => {
+  using folder = temporaryFolder()
+  using beside = temporaryFolder()
+  const stand = await signedIn(folder.path)
+  const { database, all } = stand
+  const rowOf = () => database.query<{ lease_ms: number }, []>('SELECT lease_ms FROM sessions').get()
+  stand.makeDue()
+  await using stopped = await stand.start()
+  await using next = await stand.startBeside(beside.path)
+  await askSlowly(stopped, stand, 300)
+  stopped.process.kill('SIGSTOP')
+  // Its answer lies there, and what it was asked with is used up.
+  await Bun.sleep(600)
+  expect(rowOf()?.lease_ms).toBeGreaterThan(Date.now())
+  // Half a minute later the other one asks with the same, and is refused: not before the first one goes on.
+  database.run('UPDATE sessions SET lease_ms = lease_ms - 60000')
+  await askSlowly(next, stand, 3_000)
+  stopped.process.kill('SIGCONT')
+  const checked = () => database.query<{ at: number }, []>('SELECT checked_ms AS at FROM sessions').get()?.at ?? 0
+  await eventually(() => checked() > Date.now() - 60_000, 'the answer of the first one is kept')
+  // It ends once it knows what came of its own question.
+  next.process.kill('SIGTERM')
+  expect(await next.process.exited).toBe(0)
+  expect(await askAsAll(stopped, all)).toEqual([200, 200, 200])
+  expect(database.query('SELECT standing FROM owners').get()).toEqual({ standing: 'good' })
+  stopped.process.kill('SIGTERM')
+  expect(await stopped.process.exited).toBe(0)
+  await isAskedAgain(stand)
   database.close()
 }, 60_000)
