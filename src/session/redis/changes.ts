@@ -38,6 +38,9 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
   let position = ''
   let hasBegun = false
   let hasMissed = false
+  /** What has ended is not known to have ended on the server that answers now: it could only be read. */
+  let isOwing = false
+  let isSettling = false
   let heardAtMs = now()
   let hearing: Promise<StoredChanges> | null = null
 
@@ -47,11 +50,12 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
     const ended: EndedMatch[] = []
     // Whoever asks right after the start waits for the greeting, which finds out where to begin.
     if (!hasBegun) await send('PING', [])
+    if (isOwing) void settle(send)
     for (let from = position; ; ) {
       const rows = await send('XRANGE', [CHANGES, from, '+', 'COUNT', `${BATCH + 1}`])
       const [last, ...fresh] = Array.isArray(rows) ? rows : []
       if (last === undefined || String(last[0]) !== from) {
-        const again = await endings.repeat(send)
+        const again = await repeat(send)
         position = await newest(send)
         heardAtMs = now()
         listener.onLost(again)
@@ -84,17 +88,34 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
   }
 
   /**
+   * Ends again what has ended. A server that takes no writes now is told as soon as it does: till then, nothing that this process knows to
+   * have ended is read from it (`Endings.hasEnded`).
+   */
+  async function repeat(send: RedisLink['send']): Promise<EndedAgain> {
+    try {
+      const again = await endings.repeat(send)
+      isOwing = false
+      return again
+    } catch {
+      isOwing = true
+      return { number: 0, sinceMs: endings.sinceMs }
+    }
+  }
+
+  /**
    * All that ended is ended again whatever the position says: this process may have ended something a moment before the server died,
-   * and not have heard of that itself.
+   * and not have heard of that itself. Where the position is there still, all that was done since is heard from it.
    */
   async function goOn(send: RedisLink['send']): Promise<void> {
-    const again = await endings.repeat(send)
+    const again = await repeat(send)
     const kept = await newestUpTo(send, position)
     const heardMs = timeOf(position)
     if (kept === position) {
       if (again.number > 0) listener.onBehind(again, heardMs, heardMs)
       return
     }
+    // Meanwhile anything may have happened.
+    hasMissed = true
     const last = await newest(send)
     // Where all that is left is later, the position may have been trimmed while this process was away; else it was lost.
     const isLost = kept !== null || timeOf(last) - heardMs < CHANGES_KEPT_MS / 2
@@ -102,14 +123,19 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
     position = last
   }
 
+  async function settle(send: RedisLink['send']): Promise<void> {
+    if (isSettling) return
+    isSettling = true
+    const again = await repeat(send)
+    isSettling = false
+    if (again.number > 0) listener.onBehind(again, timeOf(position), timeOf(position))
+  }
+
   return {
     async greet(send) {
       if (hasBegun) await goOn(send)
       else position = await newest(send)
-      // Meanwhile anything may have happened.
-      hasMissed = hasBegun
       hasBegun = true
-      heardAtMs = now()
     },
     since(send) {
       // One at a time: two that read from the same position would hear everything twice.

@@ -11,7 +11,7 @@ export interface Script {
 /** Rows in one step, so that work on many never holds up the server. */
 export const BATCH = 500
 
-/** One connection to a Redis or Valkey server, made again whenever it is lost. Pairs with `close`. */
+/** The way to a Redis or Valkey server, made again whenever it is lost. Pairs with `close`. */
 export interface RedisLink {
   /** The reply, converted by Bun. Throws at once while there is no connection, and when no reply comes in time. */
   send(command: string, args: readonly string[]): Promise<unknown>
@@ -38,8 +38,26 @@ const CONNECT_MS = 2000
 const FIRST_WAIT_MS = 100
 const LONGEST_WAIT_MS = 3000
 
+/** How often at most another server is looked for where the one that answers may only be read. */
+const LOOK_ELSEWHERE_MS = 1000
+
+/** What only reads, and is answered by a replica, and while writes are held back (CLIENT PAUSE … WRITE). */
+const READS = new Set(
+  'GET MGET HGET HMGET HGETALL HVALS SMEMBERS PTTL TIME XRANGE XREVRANGE ZCOUNT ZREVRANGEBYLEX PING'.split(' '),
+)
+
+/** What changes nothing, and is refused where nothing may be changed: whether a server takes writes. */
+const TRY_WRITING = ['PEXPIRE', ['sallyport:1:nothing', '1']] as const
+
+/** A connection for what reads, by which the server counts as there, and one for what writes, which is made again by whoever needs it. */
+interface Lines {
+  readonly reads: Bun.RedisClient
+  writes: Promise<Bun.RedisClient>
+}
+
 /**
- * Keeps one connection, and tells the log when it is lost and when it is back.
+ * Keeps a connection, and tells the log when it is lost and when it is back. What writes goes by another one: where a server holds
+ * writes back, whatever comes after one of them on the same connection waits too.
  *
  * Bun's own reconnecting is off: it gives up after a number of tries, and queues or times out nothing (Bun 1.4.5). Neither does it
  * tell a wrong password from a server that is away, so the hint names both.
@@ -47,14 +65,16 @@ const LONGEST_WAIT_MS = 3000
 export function openRedisLink(options: LinkOptions): RedisLink {
   const { log, shownAs } = options
   const replyMs = options.replyMs ?? REPLY_MS
-  let client: Bun.RedisClient | null = null
+  let lines: Lines | null = null
   let isClosed = false
   let isDown = false
+  let lastFailure: unknown
+  let isLooking = false
   let waitMs = FIRST_WAIT_MS
   let timer: Timer | null = null
   let connecting: Promise<void> = connect()
 
-  async function connect(): Promise<void> {
+  async function openLine(): Promise<Bun.RedisClient> {
     const fresh = new Bun.RedisClient(options.url, {
       autoReconnect: false,
       enableOfflineQueue: false,
@@ -62,33 +82,57 @@ export function openRedisLink(options: LinkOptions): RedisLink {
     })
     try {
       await within(fresh.connect(), CONNECT_MS)
-      await options.greet((command, args) => within(fresh.send(command, [...args]), replyMs))
-      if (isClosed) return fresh.close()
-      fresh.onclose = error => lose(fresh, error)
+      return fresh
+    } catch (error) {
+      closeLine(fresh)
+      throw error
+    }
+  }
+
+  /** Both, greeted. Throws where that cannot be done, and then nothing is left open. */
+  async function openLines(isToWrite: boolean): Promise<Lines> {
+    const reads = await openLine()
+    const fresh: Lines = { reads, writes: openLine() }
+    fresh.writes.catch(() => undefined)
+    try {
+      if (isToWrite) await sendBy(fresh, ...TRY_WRITING)
+      await options.greet((command, args) => sendBy(fresh, command, args))
       // It may have been lost after the last reply and before somebody listened.
-      if (!fresh.connected) throw new Error('the connection was closed at once')
-      client = fresh
+      if (!reads.connected) throw new Error('the connection was closed at once')
+      return fresh
+    } catch (error) {
+      closeLines(fresh)
+      throw error
+    }
+  }
+
+  async function connect(): Promise<void> {
+    try {
+      use(await openLines(false))
       waitMs = FIRST_WAIT_MS
       if (isDown) log.info('The session store is back', { store: shownAs })
       isDown = false
       options.onConnected?.()
     } catch (error) {
-      fresh.onclose = null
-      fresh.close()
       if (!isClosed) retry(error)
     }
   }
 
-  function lose(lost: Bun.RedisClient, error: unknown): void {
-    lost.onclose = null
-    if (client === lost) {
-      client = null
-      lost.close()
-      if (!isClosed) retry(error)
-    }
+  function use(fresh: Lines): void {
+    fresh.reads.onclose = error => lose(fresh, error)
+    lines = isClosed ? null : fresh
+    if (isClosed) closeLines(fresh)
+  }
+
+  function lose(lost: Lines, error: unknown): void {
+    if (lines !== lost) return
+    lines = null
+    closeLines(lost)
+    if (!isClosed) retry(error)
   }
 
   function retry(error: unknown): void {
+    lastFailure = error
     if (!isDown) {
       log.error('The session store cannot be reached: who is known here stays signed in, nobody else can sign in', {
         store: shownAs,
@@ -104,47 +148,106 @@ export function openRedisLink(options: LinkOptions): RedisLink {
     waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)
   }
 
-  async function ask<T>(call: (client: Bun.RedisClient) => Promise<T>): Promise<T> {
-    // An attempt that is under way may succeed in a moment: whoever comes right after the start is not turned away.
-    if (client === null) await connecting
-    const current = client
-    if (current === null) throw new Error(`no connection to ${shownAs}`)
+  /**
+   * After a failover the name may lead elsewhere, but the connection still to the server that may only be read. That one goes on
+   * answering until another is found that takes writes.
+   */
+  async function lookElsewhere(): Promise<void> {
+    if (isLooking || isClosed) return
+    isLooking = true
     try {
-      return await within(call(current), replyMs)
+      const found = await openLines(true)
+      const before = lines
+      use(found)
+      if (before !== null) {
+        before.reads.onclose = null
+        // What was asked by it may still be answered.
+        setTimeout(closeLines, replyMs, before).unref()
+      }
+      log.info('The session store takes writes elsewhere', { store: shownAs })
+      options.onConnected?.()
+    } catch {
+      await Bun.sleep(LOOK_ELSEWHERE_MS)
+    } finally {
+      isLooking = false
+    }
+  }
+
+  async function sendBy(by: Lines, command: string, args: readonly string[]): Promise<unknown> {
+    if (READS.has(command)) return within(by.reads.send(command, [...args]), replyMs)
+    const asked = by.writes
+    const line = await within(asked, CONNECT_MS).catch(error => {
+      renewWrites(by, asked)
+      throw error
+    })
+    line.onclose = () => renewWrites(by, asked)
+    try {
+      return await within(line.send(command, [...args]), replyMs)
     } catch (error) {
-      if (error instanceof NoReply || isReplica(error)) lose(current, error)
+      if (error instanceof NoReply) renewWrites(by, asked)
+      throw error
+    }
+  }
+
+  /** The next that writes has another connection, and what waits for this one waits no more. */
+  function renewWrites(by: Lines, lost: Promise<Bun.RedisClient>): void {
+    if (by.writes !== lost) return
+    lost.then(closeLine, () => undefined)
+    by.writes = openLine()
+    by.writes.catch(() => undefined)
+  }
+
+  async function send(command: string, args: readonly string[]): Promise<unknown> {
+    // An attempt that is under way may succeed in a moment: whoever comes right after the start is not turned away.
+    if (lines === null) await connecting
+    const current = lines
+    if (current === null) throw new Error(`no connection to ${shownAs}`, { cause: lastFailure })
+    try {
+      return await sendBy(current, command, args)
+    } catch (error) {
+      if (error instanceof NoReply && READS.has(command)) lose(current, error)
+      if (isReplica(error)) void lookElsewhere()
       throw error
     }
   }
 
   return {
-    send: (command, args) => ask(current => current.send(command, [...args])),
+    send,
     async run(script, args) {
       const rest = ['0', ...args.map(String)]
       try {
-        return await ask(current => current.send('EVALSHA', [script.sha1, ...rest]))
+        return await send('EVALSHA', [script.sha1, ...rest])
       } catch (error) {
         // The server has forgotten its scripts, or never knew this one.
         if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-        return ask(current => current.send('EVAL', [script.text, ...rest]))
+        return send('EVAL', [script.text, ...rest])
       }
     },
     close() {
       isClosed = true
       if (timer !== null) clearTimeout(timer)
-      if (client !== null) client.onclose = null
-      client?.close()
-      client = null
+      if (lines !== null) closeLines(lines)
+      lines = null
     },
   }
+}
+
+function closeLine(line: Bun.RedisClient): void {
+  line.onclose = null
+  line.close()
+}
+
+function closeLines({ reads, writes }: Lines): void {
+  closeLine(reads)
+  writes.then(closeLine, () => undefined)
 }
 
 /** No reply came in time. */
 class NoReply extends Error {}
 
-/** After a failover the name leads elsewhere, but the connection still to the server that may no longer write. */
+/** The server is a replica, also for what a script was to write. */
 function isReplica(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('READONLY')
+  return error instanceof Error && error.message.includes('READONLY')
 }
 
 async function within<T>(work: Promise<T>, limitMs: number): Promise<T> {

@@ -28,10 +28,14 @@ export interface EndedAgain {
  */
 export interface Endings {
   removed(...ids: readonly string[]): void
-  /** Whether this has ended, as far as it is remembered. */
+  /** Whether a session, a token or a link has ended, as far as it is remembered: a server may not know it. */
   hasEnded(id: string): boolean
   /** What was heard of an owner. A `good` word takes back what was remembered of them. */
   noted(ownerId: string, standing: Standing, notedAtMs: number): void
+  /** What was heard of an owner that is not good, and when; null where there is nothing. */
+  noteOf(ownerId: string): { readonly standing: Standing; readonly notedAtMs: number } | null
+  /** Of what ended before this time nothing is remembered. */
+  readonly sinceMs: number
   /** Ends all of it on the server that answers here, and tells other processes of what had not ended there. */
   repeat(send: RedisLink['send']): Promise<EndedAgain>
 }
@@ -67,6 +71,10 @@ export function createEndings({ now }: Pick<Ports, 'now'>): Endings {
       if (standing === 'good') endings.delete(ownerId)
       else keep(ownerId, { standing, notedAtMs })
     },
+    get sinceMs() {
+      return sinceMs
+    },
+    noteOf: ownerId => endings.get(ownerId)?.note ?? null,
     async repeat(send) {
       const all = [...endings]
       let number = 0

@@ -1,7 +1,7 @@
 import type { SignInStore } from '../sqlite/tables/sessions.ts'
 import { COOKIES_OF, LEFT_MS, type ReplacedHandle, type StoredSession } from '../store.ts'
 import { BATCH, type RedisLink } from './connection.ts'
-import { fieldsOf, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'
+import { fieldsOf, PLACE_DIGITS, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'
 import * as scripts from './scripts/sessions.ts'
 
 /** One person has a handful of sessions; this bounds what a broken client may have made of it. */
@@ -14,10 +14,19 @@ export function sessionsOver(
   untilOf: (lastsMs: number) => number | undefined,
 ): SignInStore {
   async function listed(index: string, from: string, count: number): Promise<readonly Listed[]> {
-    const rows = await link.run(scripts.LIST, [index, from, count])
-    return Array.isArray(rows)
-      ? rows.map(([id, fields, place]) => ({ session: parseStored(id, fields), place: String(place) }))
-      : []
+    const found = await link.send('ZREVRANGEBYLEX', [`sallyport:1:${index}`, from, '-', 'LIMIT', '0', `${count}`])
+    const places = Array.isArray(found) ? found.map(String) : []
+    const rows = await Promise.all(
+      places.map(async place => {
+        const id = place.slice(PLACE_DIGITS + 1)
+        const fields = pairsOf(await link.send('HGETALL', [`sallyport:1:session:${id}`]))
+        return { session: parseStored(id, fields), place }
+      }),
+    )
+    // What has expired by itself leaves its place in the index behind; where nothing may be written, it stays there.
+    const gone = rows.flatMap(({ session, place }) => (session === null ? [place] : []))
+    if (gone.length > 0) await link.send('ZREM', [`sallyport:1:${index}`, ...gone]).catch(() => undefined)
+    return rows
   }
 
   return {
@@ -41,20 +50,35 @@ export function sessionsOver(
       return (await link.run(scripts.ADD_HANDLE, args)) === 1
     },
     async findByHash(hash) {
-      const row = await link.run(scripts.FIND_BY_HASH, [hash])
-      if (!Array.isArray(row)) return null
-      const [id, host, fields, lastsMs, shown] = row
-      const session = parseStored(id, fields)
+      const key = `sallyport:1:handle:${hash}`
+      const handle = await link.send('GET', [key])
+      const host = hostOf(handle)
+      if (typeof handle !== 'string' || host === null) return null
+      const id = handle.slice(0, handle.indexOf(' '))
+      // In this order: what has a cookie end sooner says first what it has shown.
+      const [fields, lastsMs] = await Promise.all([
+        link.send('HGETALL', [`sallyport:1:session:${id}`]),
+        link.send('PTTL', [key]),
+      ])
+      const pairs = pairsOf(fields)
+      const session = parseStored(id, pairs)
       if (session === null) return null
-      if (typeof shown !== 'string') return { session, host: String(host) }
-      return { session, host: String(host), untilMs: untilOf(Number(lastsMs)), shown }
+      const at = pairs.indexOf(`shown:${hash}`)
+      if (at === -1) return { session, host }
+      return { session, host, untilMs: untilOf(Number(lastsMs)), shown: pairs[at + 1] }
     },
     async findById(sessionId) {
       return parseStored(sessionId, pairsOf(await link.send('HGETALL', [`sallyport:1:session:${sessionId}`])))
     },
     async findHosts(sessionId) {
-      const hosts = await link.run(scripts.FIND_HOSTS, [sessionId])
-      return Array.isArray(hosts) ? [...new Set(hosts.map(String))] : []
+      const hashes = await link.send('SMEMBERS', [`sallyport:1:handles:${sessionId}`])
+      if (!Array.isArray(hashes) || hashes.length === 0) return []
+      const handles = await link.send(
+        'MGET',
+        hashes.map(hash => `sallyport:1:handle:${hash}`),
+      )
+      const hosts = Array.isArray(handles) ? handles.flatMap(handle => hostOf(handle) ?? []) : []
+      return [...new Set(hosts)]
     },
     async findBySubject(issuer, subject) {
       return sessionsOf(await listed(subjectIndex(issuer, subject), '+', MOST_OF_ONE))
@@ -113,7 +137,14 @@ function sessionsOf(rows: readonly Listed[]): readonly StoredSession[] {
   return rows.flatMap(({ session }) => (session === null ? [] : [session]))
 }
 
-/** HGETALL outside of a script answers a map. */
-function pairsOf(raw: unknown): unknown {
-  return typeof raw === 'object' && raw !== null && !Array.isArray(raw) ? Object.entries(raw).flat() : raw
+/** A hash, which a server may answer as a map, as names and values in turn. */
+function pairsOf(raw: unknown): readonly string[] {
+  if (typeof raw !== 'object' || raw === null) return []
+  return (Array.isArray(raw) ? raw : Object.entries(raw).flat()).map(String)
+}
+
+/** Of "ID HOST". */
+function hostOf(handle: unknown): string | null {
+  const at = typeof handle === 'string' ? handle.indexOf(' ') : -1
+  return typeof handle === 'string' && at > 0 ? handle.slice(at + 1) : null
 }

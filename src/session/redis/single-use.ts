@@ -1,7 +1,8 @@
 import { sha256 } from '../../base/bytes.ts'
 import type { OnceStore } from '../sqlite/tables/single-use.ts'
 import type { RedisLink } from './connection.ts'
-import { PEEK, PUT, TAKE } from './scripts/spent.ts'
+import { PUT, TAKE } from './scripts/spent.ts'
+import { serverMs } from './time.ts'
 
 /** The single-use records on a server. */
 export function onceOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): OnceStore {
@@ -17,8 +18,11 @@ export function onceOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number
       return typeof value === 'string' ? value : null
     },
     async peek(kind, hash, nowMs) {
-      const value = await link.run(PEEK, [kind, hash, nowMs])
-      return typeof value === 'string' ? value : null
+      const found = await link.send('HMGET', [`sallyport:1:once:${kind}:${hash}`, 'value', 'expires', 'clock'])
+      const [value, expires, clock] = Array.isArray(found) ? found : []
+      if (typeof value !== 'string') return null
+      const countsMs = clock === null ? nowMs : await serverMs(link)
+      return Number(expires) > countsMs ? value : null
     },
   }
 }

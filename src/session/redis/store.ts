@@ -14,6 +14,7 @@ import { CHANGES } from './scripts/script.ts'
 import { PURGE, REPLACE_SHARED } from './scripts/shared.ts'
 import { sessionsOver } from './sessions.ts'
 import { onceOver } from './single-use.ts'
+import { serverMs } from './time.ts'
 
 /** Where the server is. */
 export interface RedisAddress {
@@ -87,6 +88,11 @@ export function openRedisStore(
   const tokens = tokensOver(link, ttlOf)
   const links = linksOver(link, ttlOf)
   const owners = ownersOver(link, ttlOf)
+  /** A short token is named ID/HASH after the one that it goes with. */
+  function ifGoing<Found>(found: Found | null, idOf: (found: Found) => string): Found | null {
+    return found !== null && endings.hasEnded(idOf(found).split('/', 1)[0] ?? '') ? null : found
+  }
+
   const store: SessionStore = {
     ...signIns,
     ...onceOver(link, ttlOf),
@@ -96,17 +102,20 @@ export function openRedisStore(
     ...links,
     ...pushedOver(link),
     ...auditOver(link),
-    // A server that has just taken over may never have received an end, until `endings.repeat` has been there.
-    async findByHash(hash) {
-      const found = await signIns.findByHash(hash)
-      return found !== null && endings.hasEnded(found.session.id) ? null : found
-    },
-    async findById(sessionId) {
-      const row = await signIns.findById(sessionId)
-      return endings.hasEnded(sessionId) ? null : row
-    },
+    // What has ended stays so on a server that does not know it: a replica that was behind, whether or not it takes writes by now.
+    findByHash: async hash => ifGoing(await signIns.findByHash(hash), ({ session }) => session.id),
+    findById: async id => ifGoing(await signIns.findById(id), session => session.id),
     async signInAgain(session, handle, before) {
       return !endings.hasEnded(session.id) && signIns.signInAgain(session, handle, before)
+    },
+    findToken: async hash => ifGoing(await tokens.findToken(hash), ({ id }) => id),
+    findTokenById: async id => ifGoing(await tokens.findTokenById(id), token => token.id),
+    findLink: async hash => ifGoing(await links.findLink(hash), ({ id }) => id),
+    findLinkById: async id => ifGoing(await links.findLinkById(id), found => found.id),
+    async findOwner(id) {
+      const owner = await owners.findOwner(id)
+      const note = endings.noteOf(id)
+      return owner === null || note === null || owner.notedAtMs > note.notedAtMs ? owner : { ...owner, ...note }
     },
     // What the server has acknowledged counts, also before this process hears of it with what others did.
     async remove(...sessionIds) {
@@ -143,11 +152,7 @@ export function openRedisStore(
     async replaceShared(name, before, after) {
       return (await link.run(REPLACE_SHARED, [name, before ?? '', after])) === 1
     },
-    async clock() {
-      const time = await link.send('TIME', [])
-      const [seconds, micros] = Array.isArray(time) ? time.map(Number) : []
-      return seconds === undefined || micros === undefined ? null : seconds * 1000 + Math.floor(micros / 1000)
-    },
+    clock: () => serverMs(link),
     async purge(_nowMs, idleMs) {
       for (let step = 0; step < PURGE_STEPS; step++) {
         const more = await link.run(PURGE, [idleMs, BATCH, CHANGES_KEPT_MS])

@@ -1,4 +1,3 @@
-import { PLACE_DIGITS } from '../rows.ts'
 import { CLOCK, DROP, KEEP_SIDS, REPLACE_HANDLE, script } from './script.ts'
 
 /** Keeps a cookie of a session, and forgets some of those that are over: in a session that lasts, cookies take each other's place for long. */
@@ -88,40 +87,6 @@ if ARGV[5] ~= '' then
 end
 redis.call('XADD', p .. 'changes', '*', 'made', ARGV[1])
 return 1
-`)
-
-/** hash → { id, host, fields, how long it lasts, what it has shown or nothing }, or nothing. */
-export const FIND_BY_HASH = script(`
-local handle = redis.call('GET', p .. 'handle:' .. ARGV[1])
-if not handle then return false end
-local id, host = string.match(handle, '^(%S+) (.*)$')
-local key = p .. 'session:' .. id
-return {
-  id, host, redis.call('HGETALL', key), redis.call('PTTL', p .. 'handle:' .. ARGV[1]),
-  redis.call('HGET', key, 'shown:' .. ARGV[1])
-}
-`)
-
-/** id → the hosts of its cookies. */
-export const FIND_HOSTS = script(`
-local hosts = {}
-for _, hash in ipairs(redis.call('SMEMBERS', p .. 'handles:' .. ARGV[1])) do
-  local handle = redis.call('GET', p .. 'handle:' .. hash)
-  if handle then hosts[#hosts + 1] = string.match(handle, '^%S+ (.*)$') end
-end
-return hosts
-`)
-
-/** index, newest place to look at (as ZREVRANGEBYLEX takes it), how many → a list of { id, fields, place }. */
-export const LIST = script(`
-local found = {}
-for _, place in ipairs(redis.call('ZREVRANGEBYLEX', p .. ARGV[1], ARGV[2], '-', 'LIMIT', 0, ARGV[3])) do
-  local id = string.sub(place, ${PLACE_DIGITS + 2})
-  local fields = redis.call('HGETALL', p .. 'session:' .. id)
-  if #fields == 0 then redis.call('ZREM', p .. ARGV[1], place) end
-  found[#found + 1] = { id, fields, place }
-end
-return found
 `)
 
 /**

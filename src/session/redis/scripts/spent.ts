@@ -57,13 +57,6 @@ if tonumber(got[2]) <= (got[4] and clock() or tonumber(ARGV[3])) then return fal
 return got[1]
 `)
 
-/** The same → the value, which stays. */
-export const PEEK = script(`${CLOCK}
-local got = redis.call('HMGET', p .. 'once:' .. ARGV[1] .. ':' .. ARGV[2], 'value', 'expires', 'clock')
-if not got[1] or tonumber(got[2]) <= (got[3] and clock() or tonumber(ARGV[3])) then return false end
-return got[1]
-`)
-
 /**
  * name, the time in which one is given back, how many at most, for each → for each { 1, how many are left } or { 0, how long to wait }.
  * Nothing is taken where any has nothing left.
