@@ -63,9 +63,16 @@ async function examineStore(config: Config, ports: Pick<Ports, 'now' | 'random' 
   const { store } = config.sessions
   if (store.kind === 'sqlite') return examineFile(store.path)
   try {
-    const { sessions, store } = openStateAsUser(config, ports, null)
+    const { sessions, store, check } = openStateAsUser(config, ports, null)
     try {
+      if (!(await check.read())) {
+        return bad(
+          'the session store was sealed with another key than the one of [sessions]',
+          'give every gate that shares it the same key; or another database of that server',
+        )
+      }
       await sessions.find(randomToken(ports.random), 'doctor.invalid')
+      await check.write()
       const clock = createClockWatch(store, ports)
       if (await clock.look()) return good('the session store answers, and its clock is this machine’s')
       const aheadS = Math.round((clock.state.aheadMs ?? 0) / 1000)
@@ -77,8 +84,12 @@ async function examineStore(config: Config, ports: Pick<Ports, 'now' | 'random' 
       await sessions.close()
     }
   } catch (error) {
-    const { error: what, hint } = errorFacts(error)
-    return bad(`the session store does not answer: ${what}`, typeof hint === 'string' ? hint : 'check [sessions] store')
+    const { error: what, cause, hint } = errorFacts(error)
+    // What the server itself says, where it says anything: MOVED, NOPERM, READONLY.
+    return bad(
+      `the session store cannot be used: ${[what, ...(cause === undefined ? [] : [cause])].join(': ')}`,
+      typeof hint === 'string' ? hint : 'check [sessions] store',
+    )
   }
 }
 

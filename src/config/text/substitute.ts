@@ -25,6 +25,9 @@ export interface Substituted {
 /** `$${` stands for a literal `${`; `${NAME}` and `${file:PATH}` are filled in; any other `${` is a mistake. */
 const REFERENCE = /\$\$\{|\$\{(?:file:([^{}]+)|([A-Za-z_][A-Za-z0-9_]*))\}|\$\{[^}]*\}?/g
 
+/** An address of a session store that may have a password in it. */
+const REDIS = /^rediss?:\/\//
+
 /**
  * The tree with every `${NAME}` and `${file:PATH}` in it filled in. Relative paths start at the config file's directory.
  *
@@ -62,7 +65,10 @@ export function substitute(
       report.mistake(raw.at, code, message, { hint, mark })
       return ''
     }
-    const text = raw.source.replace(REFERENCE, (reference: string, path?: string, name?: string) => {
+    // Before the last @ of such an address is a password, and what it is filled in with is not percent-encoded.
+    const loginEnd = REDIS.test(raw.source) ? raw.source.lastIndexOf('@') : -1
+    const text = raw.source.replace(REFERENCE, (reference: string, path?: string, name?: string, at = 0) => {
+      const asIs = (value: string) => (at < loginEnd ? value.replaceAll('%', '%25') : value)
       if (reference === '$${') return '${'
       if (path !== undefined) {
         isFilled = true
@@ -72,7 +78,7 @@ export function substitute(
         }
         filled.push(content)
         return content !== ''
-          ? content
+          ? asIs(content)
           : refuse('substitution.empty', `the file ${quote(path)} is empty`, '', reference)
       }
       if (name !== undefined) {
@@ -84,7 +90,7 @@ export function substitute(
         }
         filled.push(value)
         return value !== ''
-          ? value
+          ? asIs(value)
           : refuse('substitution.empty', `the environment variable ${name} is empty`, '', reference)
       }
       return refuse('substitution.syntax', `${quote(reference)} is not a reference`, SYNTAX_HINT, reference)

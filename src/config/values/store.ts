@@ -33,8 +33,8 @@ function parseSqlite(text: string, path: string): Parsed<StoreAt> {
 }
 
 /**
- * Everything before the last @ is the user and the password: one that came from the environment is seldom percent-encoded, as an
- * address would have it. Messages never repeat it.
+ * Everything before the last @ is the user and the password, percent-encoded where it has to be; what was filled in is by now
+ * (`substitute`). Messages never repeat it.
  */
 function parseRedis(text: string): Parsed<StoreAt> {
   const [, scheme = '', login, place = ''] = /^(rediss?):\/\/(?:(.*)@)?([^@]*)$/s.exec(text) ?? []

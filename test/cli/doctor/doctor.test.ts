@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { runDoctor } from '../../../src/cli/doctor/run.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually } from '../../kit/gate.ts'
 import { commandPorts, type Ran, runIn } from '../../kit/io.ts'
 import { needs } from '../../kit/needs.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
 import { type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { startProvider, type TestProvider } from '../../kit/provider/provider.ts'
 import { httpResponse, type RawUpstream, startRawUpstream } from '../../kit/wire/wire.ts'
@@ -215,7 +217,7 @@ describe('sallyport doctor', () => {
     [
       'a session store that is not there',
       () => ({ store: `redis://127.0.0.1:1"\nkey = "${'A'.repeat(43)}` }),
-      'FAIL  the session store does not answer',
+      'FAIL  the session store cannot be used: ',
     ],
   ]
   test.each(faults)('names %s, with a hint, and fails', async (_, setup, line) => {
@@ -389,4 +391,55 @@ public_port = ${port}
     expect(err).toContain('servr')
     expect(code).toBe(1)
   })
+})
+
+const withValkey = needs('openssl', 'valkey-server')
+
+withValkey.describe('of a Redis that answers', () => {
+  const KEY = `"\nkey = "${'A'.repeat(43)}`
+
+  withValkey.test(
+    'doctor says what it says: a user that may not write, a read-only replica, another key',
+    async () => {
+      await using valkey = await startValkey()
+      const store = `redis://127.0.0.1:${valkey.port}/0${KEY}`
+      const first = await examine({ store })
+      expect(first.out).toContain('the session store answers, and its clock is this machine’s')
+      const rights = ['on', '>p%41ss', '~*', '+@read', '+@connection', '+time']
+      expect(await valkey.ask(0, 'ACL', 'SETUSER', 'reader', ...rights)).toBe('OK')
+      const reader = await examine({ store: `redis://reader:p%2541ss@127.0.0.1:${valkey.port}/0${KEY}` })
+      expect([reader.code, reader.out]).toEqual([
+        1,
+        expect.stringMatching(/FAIL {2}the session store cannot be used: .*NOPERM/),
+      ])
+      expect(await valkey.ask(0, 'REPLICAOF', '127.0.0.1', '1')).toBe('OK')
+      const replica = await examine({ store })
+      expect(replica.out).toMatch(/FAIL {2}the session store cannot be used: .*READONLY/)
+      expect(await valkey.ask(0, 'REPLICAOF', 'NO', 'ONE')).toBe('OK')
+      const other = await examine({ store: `redis://127.0.0.1:${valkey.port}/0"\nkey = "${'B'.repeat(42)}A` })
+      expect(other.out).toContain('FAIL  the session store was sealed with another key than the one of [sessions]')
+      expect([...first.out, ...reader.out].join('')).not.toContain('p%41ss')
+    },
+    30_000,
+  )
+
+  withValkey.test(
+    'doctor says that it is a node of a cluster, which leads elsewhere',
+    async () => {
+      await using one = await startValkey({ isCluster: true })
+      await using other = await startValkey({ isCluster: true })
+      const half = (from: number, to: number) => ['CLUSTER', 'ADDSLOTSRANGE', `${from}`, `${to}`]
+      expect(await one.ask(0, ...half(0, 1))).toBe('OK')
+      expect(await other.ask(0, ...half(2, 16_383))).toBe('OK')
+      for (const node of [one, other]) await node.ask(0, 'CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
+      expect(await one.ask(0, 'CLUSTER', 'MEET', '127.0.0.1', `${other.port}`, `${other.busPort}`)).toBe('OK')
+      await eventually(
+        async () => (await one.ask(0, 'GET', 'sallyport:1:changes')).includes('MOVED'),
+        'they know each other',
+      )
+      const { code, out } = await examine({ store: `redis://127.0.0.1:${one.port}/0${KEY}` })
+      expect([code, out]).toEqual([1, expect.stringMatching(/FAIL {2}the session store cannot be used: .*MOVED/)])
+    },
+    60_000,
+  )
 })

@@ -25,6 +25,18 @@ describe('an address of a Redis or Valkey server', () => {
     expect(store('redis://:p%40ss%2Fw%3Ard%25@valkey')).toEqual(expected)
   })
 
+  test.each(['p%41ss', 'p%25ss', '%', 'a%zz', 'p@ss/w:rd%40', 'with:colon%2'])(
+    'a password that is filled in is taken as it is: %s',
+    password => {
+      const world = { env: { PASSWORD: password }, files: { '/password': password } }
+      for (const reference of ['${PASSWORD}', '${file:/password}']) {
+        const toml = `[sessions]\nkey = "${Buffer.alloc(32, 7).toString('base64')}"\nstore = "redis://gate:${reference}@valkey"`
+        const { store } = accepts(toml, world).sessions
+        expect(store.kind === 'redis' && decodeURIComponent(new URL(store.url).password)).toBe(password)
+      }
+    },
+  )
+
   test.each([
     'redis:valkey',
     'redis://valkey:0',

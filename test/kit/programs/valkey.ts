@@ -8,6 +8,8 @@ import { freePort } from './child.ts'
 /** A real server, in a folder of its own. Stopped and gone at the end of the scope: `await using valkey = …`. */
 export interface Valkey extends AsyncDisposable {
   readonly port: number
+  /** By which it knows other nodes of its cluster; 0 where there is none. */
+  readonly busPort: number
   /** One of its databases, with the password. */
   url(database?: number): string
   /** A command's answer, as its command line client shows it. */
@@ -21,6 +23,8 @@ export interface Valkey extends AsyncDisposable {
 }
 
 export interface ValkeyOptions {
+  /** Whether it is a node of a cluster, without any slots yet. */
+  readonly isCluster?: boolean
   readonly password?: string
   /** Files for TLS; the port then speaks nothing else. */
   readonly tls?: { readonly cert: string; readonly key: string }
@@ -30,10 +34,11 @@ export interface ValkeyOptions {
 const PROGRAM = Bun.which('valkey-server') === null ? 'redis' : 'valkey'
 
 /** Starts `valkey-server`, or `redis-server` where there is none, on a free port, with every write on the disk at once. */
-export async function startValkey({ password, tls }: ValkeyOptions = {}): Promise<Valkey> {
+export async function startValkey({ password, tls, isCluster = false }: ValkeyOptions = {}): Promise<Valkey> {
   if (!isProgramHere('valkey-server')) return absent<Valkey>('valkey-server')
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-valkey-'))
   const port = await freePort()
+  const busPort = isCluster ? await freePort() : 0
   const auth = password === undefined ? [] : ['-a', password, '--no-auth-warning']
   const secure = tls === undefined ? [] : ['--tls', '--insecure']
   const listening =
@@ -63,7 +68,8 @@ export async function startValkey({ password, tls }: ValkeyOptions = {}): Promis
 
   async function start({ isEmpty } = { isEmpty: false }): Promise<void> {
     if (isEmpty) rmSync(join(folder, 'appendonlydir'), { recursive: true, force: true })
-    const settings = ['--bind', '127.0.0.1', '--dir', folder, '--databases', '1000', '--save', '']
+    const databases = isCluster ? ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`] : ['--databases', '1000']
+    const settings = ['--bind', '127.0.0.1', '--dir', folder, ...databases, '--save', '']
     const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
     const secret = password === undefined ? [] : ['--requirepass', password]
     server = Bun.spawn([`${PROGRAM}-server`, ...listening, ...settings, ...durable, ...secret], {
@@ -88,6 +94,7 @@ export async function startValkey({ password, tls }: ValkeyOptions = {}): Promis
   }
   return {
     port,
+    busPort,
     url(database = 0) {
       const user = password === undefined ? '' : `:${encodeURIComponent(password)}@`
       return `${tls === undefined ? 'redis' : 'rediss'}://${user}127.0.0.1:${port}/${database}`
