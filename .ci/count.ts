@@ -1,7 +1,6 @@
 /**
- * Prints `N passed, N failed, N skipped` from a JUnit report, and exits 1 on any failure or when no test ran. Before it are named the
- * tests that held at a second try only, and each program that is missing, with how many tests it would run: those that
- * `test/kit/needs.ts` skips have its name at the end of a title.
+ * Prints `N passed, N failed, N skipped` from a JUnit report, and exits 1 on any failure or when no test ran. Before it is named
+ * each program that is missing, with how many tests it would run: those that `test/kit/needs.ts` skips have its name at the end of a title.
  *
  * Usage: bun .ci/count.ts REPORT RUNNER_STATUS RUNNER_OUTPUT. Where only tests of what changed were asked for, none is no mistake. A file that does not load is in the runner's own summary (` 4 fail`)
  * and not in the report: the higher of the two counts. A runner that failed and counted nothing counts as one failure.
@@ -20,17 +19,12 @@ const reported = Math.max(inReport, Number(/^ (\d+) fail$/m.exec(output.slice(-2
 const isNoneMeant = /^--changed: .*(?:nothing to run|no test files are affected)$/m.test(output)
 const isEmpty = total - skipped <= 0 && !isNoneMeant
 const failed = reported === 0 && (runnerStatus !== '0' || isEmpty) ? 1 : reported
-const atSecondTry = [...output.matchAll(/^\(pass\) (.+) \(attempt \d+\)/gm)].map(([, name]) => name)
 const passed = Math.max(0, total - skipped - inReport)
 
 if (failed > reported) {
   console.log(
     total === 0 ? 'No test ran.' : `The runner exited ${runnerStatus} outside the tests: see its output above.`,
   )
-}
-if (atSecondTry.length > 0) {
-  console.log('Held at a second try only; each is a mistake of the test or of the product, to be found:')
-  for (const name of atSecondTry) console.log(`  ${name}`)
 }
 for (const [program, count] of missing())
   console.log(`No ${program} here: ${count} ${count === 1 ? 'test' : 'tests'} skipped`)

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { startApp } from '../kit/applications/app.ts'
 import { installedApp } from '../kit/applications/installed-app.ts'
 import { openStand } from '../kit/browser/stand.ts'
-import { describeEachBrowser, type Tab, untilIn } from '../kit/browser/tab.ts'
+import { describeEachBrowser, leaveBy, type Tab, untilIn } from '../kit/browser/tab.ts'
 import { eventually } from '../kit/gate.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
@@ -16,6 +16,8 @@ const stand = keep(
     `\n[[routes]]\nhost = "box.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nportal = "home"\nallow = ["user"]\nkeep_fragment = true\n`,
   ),
 )
+/** In the page: a worker stands before it, and has begun its work. One that is still being activated stands there too. */
+const IS_INSTALLED = `navigator.serviceWorker.controller?.state === 'activated'`
 const place = `${stand.app.replace('app.', 'box.')}/deep?x=1#/place`
 
 describeEachBrowser((_, open) => {
@@ -27,7 +29,8 @@ describeEachBrowser((_, open) => {
 
   /** Loads the page anew, and waits until it is another one. */
   async function reload(): Promise<void> {
-    await tab.evaluate('void Object.assign(window, { isOld: true }), location.reload()')
+    await tab.evaluate('void Object.assign(window, { isOld: true })')
+    await leaveBy(tab, 'location.reload()')
     await untilIn(tab, 'window.isOld !== true')
   }
 
@@ -36,7 +39,7 @@ describeEachBrowser((_, open) => {
     await untilIn(tab, `document.querySelector('input[name=login]') !== null`)
     await tab.evaluate(`void (document.querySelector('input[name=login]').value = 'grace')`)
     await tab.press('form button')
-    await untilIn(tab, `location.href === ${JSON.stringify(place)} && navigator.serviceWorker.controller`)
+    await untilIn(tab, `location.href === ${JSON.stringify(place)} && ${IS_INSTALLED}`)
 
     const asked = app.paths.length
     await reload()
@@ -46,6 +49,6 @@ describeEachBrowser((_, open) => {
     await reload()
     // The page itself is asked for again, by who is signed in.
     await eventually(() => app.paths.slice(asked).includes('/deep?x=1'), 'the page comes from the application again')
-    await untilIn(tab, `location.href === ${JSON.stringify(place)} && navigator.serviceWorker.controller`)
+    await untilIn(tab, `location.href === ${JSON.stringify(place)} && ${IS_INSTALLED}`)
   })
 })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { startApp } from '../kit/applications/app.ts'
 import { openStand } from '../kit/browser/stand.ts'
-import { describeEachBrowser, type Tab, untilHeading, untilIn } from '../kit/browser/tab.ts'
+import { describeEachBrowser, readIn, type Tab, untilHeading, untilIn } from '../kit/browser/tab.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
 setDefaultTimeout(60_000)
@@ -56,13 +56,13 @@ function visits(_: string, open: () => Promise<Tab>): void {
   /** Opens a page; where the provider asks, this is who signs in. Answers whose page it is. */
   async function visit(name: string, login: string): Promise<unknown> {
     await tab.open(at(name))
-    await untilIn(tab, `document.querySelector('#cookies, input[name=login]') !== null`)
-    if ((await tab.evaluate(`document.querySelector('input[name=login]') !== null`)) === true) {
+    const asks = `document.querySelector('input[name=login]') !== null`
+    if ((await readIn(tab, asks, `document.querySelector('#cookies, input[name=login]') !== null`)) === true) {
       await tab.evaluate(`void (document.querySelector('input[name=login]').value = '${login}')`)
       await tab.press('form button')
     }
-    await untilIn(tab, `document.querySelector('#cookies') !== null && location.href === '${at(name)}'`)
-    return tab.evaluate(`document.querySelector('h1').textContent`)
+    const isThere = `document.querySelector('#cookies') !== null && location.href === '${at(name)}'`
+    return readIn(tab, `document.querySelector('h1').textContent`, isThere)
   }
   const cookies = () => tab.evaluate(`document.querySelector('#cookies').textContent`)
 

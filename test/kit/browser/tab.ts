@@ -25,14 +25,33 @@ export const BROWSERS: readonly (readonly [name: string, open: () => Promise<Tab
 
 /** Waits until an expression holds in the page, whichever page it is by then. */
 export async function untilIn(tab: Tab, expression: string): Promise<void> {
+  await readIn(tab, 'true', expression)
+}
+
+/**
+ * What an expression comes to in the first page in which a condition holds. Both are one question to one page: between two of them it
+ * may be left.
+ */
+export async function readIn(tab: Tab, expression: string, condition: string): Promise<unknown> {
+  let read: unknown
   const ask = async () => {
     try {
-      return (await tab.evaluate(`Boolean(${expression})`)) === true
+      read = await tab.evaluate(`(${condition}) ? [${expression}] : null`)
     } catch {
       return false
     }
+    return Array.isArray(read)
   }
-  await eventually(ask, `${expression} in the page`)
+  await eventually(ask, `${condition} in the page`)
+  return Array.isArray(read) ? read[0] : undefined
+}
+
+/**
+ * Has the page run what it is left by, as `history.back()`. It does so once it has answered: an answer out of a page that is being
+ * left may never come.
+ */
+export async function leaveBy(tab: Tab, script: string): Promise<void> {
+  await tab.evaluate(`void setTimeout(() => { ${script} })`)
 }
 
 /** Waits for the page that is led by this heading. */

@@ -44,8 +44,16 @@ export async function openWebKit(): Promise<Tab> {
       await send('/url', { url: address })
     },
     async press(selector) {
-      await eventually(() => holds(find(selector)), `${selector} in the page`)
-      await send(`/element/${textOf(await find(selector), ELEMENT)}/click`)
+      const press = async () => {
+        try {
+          await send(`/element/${textOf(await find(selector), ELEMENT)}/click`)
+          return true
+        } catch (error) {
+          if (error instanceof DriverError && NOT_PRESSED.has(error.code)) return false
+          throw error
+        }
+      }
+      await eventually(press, `${selector} in the page, and pressed`)
     },
     evaluate: expression => send('/execute/sync', { script: `return (${expression})`, args: [] }),
     async forget(cookie) {
@@ -58,12 +66,30 @@ export async function openWebKit(): Promise<Tab> {
 /** By which an element is named (W3C WebDriver §12.1). */
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
 
+/** Of an element that is not there yet, or no more, or not to be pressed yet (W3C WebDriver §6.6): nothing has happened. */
+const NOT_PRESSED: ReadonlySet<string> = new Set([
+  'no such element',
+  'stale element reference',
+  'element not interactable',
+  'element click intercepted',
+])
+
+/** What the driver says is wrong; `code` is of W3C WebDriver §6.6. */
+class DriverError extends Error {
+  readonly code: string
+
+  constructor(asked: string, value: unknown) {
+    super(`${asked}: ${JSON.stringify(value)}`)
+    this.code = textOf(value, 'error')
+  }
+}
+
 /** One command's value (W3C WebDriver §6.1). Throws what the driver says is wrong. */
 async function ask(driver: string, method: string, path: string, body?: object): Promise<unknown> {
   const reply = await fetch(driver + path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
   const said: unknown = await reply.json()
   const value: unknown = typeof said === 'object' && said !== null ? Reflect.get(said, 'value') : undefined
-  if (!reply.ok) throw new Error(`${method} ${path}: ${JSON.stringify(value)}`)
+  if (!reply.ok) throw new DriverError(`${method} ${path}`, value)
   return value
 }
 
