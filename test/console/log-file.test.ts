@@ -17,7 +17,7 @@ import {
 import { basename, join } from 'node:path'
 import { createLogFile } from '../../src/console/log-file.ts'
 import { temporaryFolder } from '../kit/folder.ts'
-import { mayMount } from '../kit/programs/mount.ts'
+import { needs } from '../kit/needs.ts'
 
 /** A log in a fresh folder, and what was said of it. */
 function logIn(folder: string, name = 'access.log', uid = process.geteuid?.() ?? null) {
@@ -96,7 +96,7 @@ test('a pipe that nobody reads is not waited for', () => {
   expect(said).toEqual(['trouble ENXIO'])
 })
 
-test.skipIf(!mayMount())('a line that a full disk cut short is not continued by the next one', () => {
+needs('right to mount').test('a line that a full disk cut short is not continued by the next one', () => {
   using folder = temporaryFolder()
   const home = join(folder.path, 'small')
   mkdirSync(home)

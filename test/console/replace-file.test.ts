@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { replaceFile } from '../../src/console/replace-file.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { needs } from '../kit/needs.ts'
 
 const OWN = new URL('../../src/console/replace-file.ts', import.meta.url).pathname
 
@@ -39,8 +40,8 @@ test('a file that there is no room for is not put in place in part: what was the
   }
 })
 
-test.skipIf(process.getuid?.() !== 0)(
-  'root follows a link of its own or of the file’s owner, and no other, and keeps owner and mode (needs root)',
+needs('root').test(
+  'root follows a link of its own or of the file’s owner, and no other, and keeps owner and mode',
   () => {
     using folder = temporaryFolder()
     const [file, link] = [join(folder.path, 'users'), join(folder.path, 'link')]

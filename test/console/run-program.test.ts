@@ -1,9 +1,10 @@
 import { expect, test } from 'bun:test'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runProgram } from '../../src/console/run-program.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
+import { isAlive } from '../kit/programs/ended.ts'
 
 const SHELL = ['/bin/sh', '-c'] as const
 const env = { PATH: '/usr/bin:/bin' }
@@ -25,9 +26,7 @@ test('a program that takes too long ends with all that it has started', async ()
   expect(await runProgram(command, { env, timeoutMs: 500 })).toBeNull()
   const pid = Number(readFileSync(file, 'utf8'))
   expect(pid).toBeGreaterThan(1)
-  // Whoever is left without a parent may stay as a name alone until it is collected.
-  const isOver = () => !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  await eventually(isOver, 'what it started has ended')
+  await eventually(() => !isAlive(pid), 'what it started has ended')
 })
 
 test('a program that is not there, or may not be run, throws', async () => {

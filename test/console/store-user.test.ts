@@ -1,8 +1,9 @@
-import { describe, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { groupForSecrets, mayChangeWayTo, openToRead, storeUserOf } from '../../src/console/store-user.ts'
 import { temporaryFolder } from '../kit/folder.ts'
+import { needs } from '../kit/needs.ts'
 
 const OWN = new URL('../../src/console/store-user.ts', import.meta.url).pathname
 /** A user that no list has. */
@@ -17,7 +18,7 @@ function folderOf(base: string, name: string, uid: number, gid: number, mode: nu
   return join(path, 'sallyport.db')
 }
 
-describe.skipIf(process.getuid?.() !== 0)('whom a command of root becomes (needs root)', () => {
+needs('root', '/proc').describe('whom a command of root becomes', () => {
   test('is the owner of the folder, with the groups that the system lists, and never with root’s group by chance', () => {
     using folder = temporaryFolder()
     const inFolder = (name: string, uid: number, gid: number) =>

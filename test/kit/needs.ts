@@ -1,5 +1,6 @@
 import * as runner from 'bun:test'
 import { existsSync } from 'node:fs'
+import { mayMount, mayMountApart } from './programs/mount.ts'
 
 /** A program that Debian has and npm has not, by the name that a person would look for; where it has several, one will do. */
 const PROGRAMS = {
@@ -7,6 +8,8 @@ const PROGRAMS = {
   buildah: ['buildah'],
   cadaver: ['cadaver'],
   caddy: ['caddy'],
+  // Unpacked by the set-up: to install it is to register the machine.
+  crowdsec: ['/opt/crowdsec/usr/bin/crowdsec'],
   chromium: [process.env.CHROMIUM ?? '/usr/bin/chromium'],
   curl: ['curl'],
   'dpkg-deb': ['dpkg-deb'],
@@ -21,11 +24,13 @@ const PROGRAMS = {
   nginx: ['nginx'],
   nsupdate: ['nsupdate'],
   openssl: ['openssl'],
+  'opentelemetry-proto': ['/usr/include/opentelemetry/proto/collector/trace/v1/trace_service.proto'],
   pebble: ['pebble'],
   prometheus: ['prometheus'],
   python3: ['python3'],
   'qemu-aarch64': ['qemu-aarch64'],
   radicale: ['radicale'],
+  setpriv: ['setpriv'],
   syncthing: ['syncthing'],
   'systemd-analyze': ['systemd-analyze'],
   'transmission-daemon': ['transmission-daemon'],
@@ -35,6 +40,21 @@ const PROGRAMS = {
   zsh: ['zsh'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 export type Program = keyof typeof PROGRAMS
+
+/** Those among them that not every release of Debian has. */
+const NOT_EVERYWHERE: ReadonlySet<Need> = new Set(['crowdsec', 'opentelemetry-proto'])
+
+/** What nobody can bring, and not every machine or user has. */
+const ABILITIES = {
+  root: () => process.getuid?.() === 0,
+  'right to mount': mayMount,
+  'mounts of its own': mayMountApart,
+  '/proc': () => existsSync('/proc/self/status'),
+  '127.0.0.2': () => mayListenOn('127.0.0.2'),
+  '::1': () => mayListenOn('::1'),
+} as const satisfies Readonly<Record<string, () => boolean>>
+
+export type Need = Program | keyof typeof ABILITIES
 
 type Tests = Pick<typeof runner, 'describe' | 'test' | 'beforeAll' | 'afterAll'>
 
@@ -49,22 +69,56 @@ export function isProgramHere(program: Program): boolean {
 }
 
 /**
- * What registers tests that start these programs. Where one is missing they are skipped, and their titles end with its name, by which
- * `.ci/count.ts` counts them. With `CI=true`, where everything is to run, a missing one is a failure.
+ * What registers tests that start these programs, or need these things of the machine. Where one is missing they are skipped, and their
+ * titles end with its name, by which `.ci/count.ts` counts them. With `CI=true`, where everything is to run, one that the set-up can
+ * bring is a failure.
  */
-export function needs(...programs: readonly Program[]): Tests {
-  const missing = programs.filter(program => !isProgramHere(program))
-  if (missing.length > 0 && process.env.CI === 'true') {
-    runner.test(`CI=true: ${missing.join(', ')} can be started`, () => {
-      throw new Error(`not on this machine: ${missing.join(', ')}; sh .ci/setup all as root installs it`)
-    })
-  }
-  return whereThereIs(missing.length === 0, missing.join(', '))
+export function needs(...names: readonly Need[]): Tests {
+  const missing = names.filter(name => !isThere(name))
+  return whereThereIs(missing.length === 0, missing.join(', '), () => missing.filter(isOwed).join(', '))
 }
 
-/** The same for what Debian cannot bring, and of which a machine decides whether it is there: skipped without it, whoever runs them. */
-export function whereThereIs(isHere: boolean, what: string): Tests {
+/** Answers are kept: to mount costs more than to remember. */
+const there = new Map<Need, boolean>()
+
+function isThere(name: Need): boolean {
+  const known = there.get(name)
+  if (known !== undefined) return known
+  const ask = isProgram(name) ? () => isProgramHere(name) : ABILITIES[name]
+  const answer = ask()
+  there.set(name, answer)
+  return answer
+}
+
+/** Whether the set-up can bring it here. */
+export function isOwed(name: Need): boolean {
+  return isProgram(name) && (!NOT_EVERYWHERE.has(name) || isKnownToApt(name))
+}
+
+function isKnownToApt(name: string): boolean {
+  if (Bun.which('apt-cache') === null) return false
+  const said = Bun.spawnSync(['apt-cache', 'policy', name], { env: { ...process.env, LC_ALL: 'C' } })
+  return /^ *Candidate: [^(]/m.test(said.stdout.toString())
+}
+
+function mayListenOn(hostname: string): boolean {
+  try {
+    Bun.listen({ hostname, port: 0, socket: { data() {} } }).stop(true)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The same for what is asked elsewhere whether it is here. `owed` names what of it the set-up can bring; nothing, if absent. */
+export function whereThereIs(isHere: boolean, what: string, owed: () => string = () => ''): Tests {
   if (isHere) return runner
+  const failing = process.env.CI === 'true' ? owed() : ''
+  if (failing !== '') {
+    runner.test(`CI=true: ${failing} can be started`, () => {
+      throw new Error(`not on this machine: ${failing}; sh .ci/setup all as root installs it`)
+    })
+  }
   return {
     describe: skipping(runner.describe.skip, what),
     test: skipping(runner.test.skip, what),

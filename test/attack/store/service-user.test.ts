@@ -1,5 +1,5 @@
 /** The user of the service owns the data folder, and means harm. Root runs commands on the store in it. */
-import { describe, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import {
   chmodSync,
   chownSync,
@@ -17,12 +17,12 @@ import {
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { FROM_SOURCE, PROGRAMS } from '../../kit/programs/child.ts'
 
 /** A user that nobody is. */
 const SERVICE = 54_321
 const SECRET = 'what root alone may read'
-const IS_ROOT = process.getuid?.() === 0
 
 interface Ran {
   readonly code: number
@@ -139,7 +139,7 @@ const NAMES = [
   'sallyport.key',
 ] as const
 
-describe.skipIf(!IS_ROOT)('commands that root runs (needs root)', () => {
+needs('root', 'setpriv').describe('commands that root runs', () => {
   test.each(NAMES)(
     'give nothing of root’s away where the service has put a link in place of %s',
     async name => {

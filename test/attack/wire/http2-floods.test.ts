@@ -12,7 +12,7 @@ import { type Field, FLAG, FRAME, frame, type Http2Wire, headers, openHttp2Wire 
 import { secureFetch } from '../../kit/wire/tls.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
-const { describe, test } = needs('openssl')
+const { describe, test } = needs('openssl', '127.0.0.2')
 
 const HOST = 'app.example.com'
 /** Somebody else, who has an allowance of their own. */

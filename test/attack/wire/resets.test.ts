@@ -14,7 +14,7 @@ import { type Field, headers, openHttp2Wire } from '../../kit/wire/http2.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
-const { describe, test } = needs('openssl')
+const { describe, test } = needs('openssl', '127.0.0.2')
 
 const STRANGER = '127.0.0.2'
 const COUNT = 40

@@ -1,12 +1,12 @@
-import { expect, setDefaultTimeout } from 'bun:test'
+import { describe, expect, setDefaultTimeout } from 'bun:test'
 import { examineCopying } from '../../../src/cli/doctor/copying.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { configOf } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
-import { askThrough, changed, isHere, openSpoiled, type ProxyName } from '../../kit/programs/recipes.ts'
+import { askThrough, changed, openSpoiled, type ProxyName, proxyTests } from '../../kit/programs/recipes.ts'
 
-const { describe, test } = needs('nginx', 'caddy', 'haproxy')
+const { test } = needs('nginx')
 
 setDefaultTimeout(60_000)
 
@@ -99,7 +99,7 @@ const CASES: readonly (readonly [
 
 describe('sallyport doctor, in place of an application', () => {
   for (const [name, about, spoil, says] of CASES)
-    test.skipIf(!isHere(name))(`behind ${name}, ${about}`, async () => {
+    proxyTests(name).test(`behind ${name}, ${about}`, async () => {
       expect(await examine(name, spoil)).toEqual([...says])
     })
 

@@ -1,18 +1,15 @@
-import { expect, setDefaultTimeout } from 'bun:test'
+import { describe, expect, setDefaultTimeout } from 'bun:test'
 import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
 import { configOf } from '../../kit/gate.ts'
-import { needs } from '../../kit/needs.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
 import {
   askThrough,
   changed,
-  isHere,
   openSpoiled,
   type ProxyName,
+  proxyTests,
   type RecipeStand,
 } from '../../kit/programs/recipes.ts'
-
-const { describe, test } = needs('nginx', 'caddy', 'haproxy')
 
 setDefaultTimeout(60_000)
 
@@ -178,7 +175,7 @@ const LETTING: readonly (readonly [ProxyName, (text: string) => string])[] = [
 
 describe('sallyport doctor, of a proxy in front that lets other protocols through', () => {
   for (const [name, spoil] of LETTING)
-    test.skipIf(!isHere(name))(`${name}: says so`, async () => {
+    proxyTests(name).test(`${name}: says so`, async () => {
       await using stand = await openSpoiled(name, spoil)
       const said = await examine(stand)
       expect(said.filter(what => what.includes(HOSTS.up))).toEqual([
@@ -190,7 +187,7 @@ describe('sallyport doctor, of a proxy in front that lets other protocols throug
 
 describe('sallyport doctor, of a proxy in front that', () => {
   for (const { name, about, spoil, says } of CASES)
-    test.skipIf(!isHere(name))(`${name}: ${about}`, async () => {
+    proxyTests(name).test(`${name}: ${about}`, async () => {
       await using stand = await openSpoiled(name, spoil)
       const said = (await examine(stand)).filter(what => what.includes(`//${HOST}`))
       expect(said).toEqual([...says])

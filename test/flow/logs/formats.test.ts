@@ -9,9 +9,9 @@ import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { startGate } from '../../kit/gate.ts'
 import { keepingIo } from '../../kit/log/io.ts'
 import { plant } from '../../kit/log/planted.ts'
-import { needs, whereThereIs } from '../../kit/needs.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { CROWDSEC, runCrowdsec } from '../../kit/programs/crowdsec.ts'
+import { runCrowdsec } from '../../kit/programs/crowdsec.ts'
 import { runFail2ban } from '../../kit/programs/fail2ban.ts'
 import { SCIM_KEY } from '../../kit/scim.ts'
 import { providerTable, SILENT } from '../../kit/toml.ts'
@@ -217,7 +217,7 @@ describe('JSON', () => {
     expect(events).toContain('A sign-in by the form was refused')
   })
 
-  whereThereIs(CROWDSEC !== null, 'crowdsec').test('CrowdSec bans who guesses, and nobody else', async () => {
+  needs('crowdsec').test('CrowdSec bans who guesses, and nobody else', async () => {
     // Eighteen wrong passwords of one, and six wrong tokens or forms of the others: more than ten are too many.
     expect(await runCrowdsec((access + events).repeat(2))).toEqual([CLIENTS.password])
   })

@@ -6,7 +6,6 @@ import { eventually } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { buildImage, type Container, type Image, runContainer } from '../../kit/programs/container.ts'
-import { mayMount } from '../../kit/programs/mount.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
@@ -50,7 +49,7 @@ describe('the compose file', () => {
   })
 })
 
-needs('buildah').describe.skipIf(!mayMount())('the container', () => {
+needs('buildah', 'mounts of its own').describe('the container', () => {
   let image: Image
   let upstream: RawUpstream
   beforeAll(async () => {

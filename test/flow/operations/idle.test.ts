@@ -1,8 +1,9 @@
-import { expect, test } from 'bun:test'
-import { existsSync, readFileSync } from 'node:fs'
+import { expect } from 'bun:test'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
 
 /** What fires no more often than this may go on while nobody asks: looks that are a second thought. */
@@ -69,7 +70,7 @@ function wakeUps(pid: number): number {
   return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1])
 }
 
-test.if(existsSync('/proc/self/status'))(
+needs('/proc').test(
   'a gate that nobody asks has no timer that fires, and is woken no more often than a bare server of the same Bun',
   async () => {
     using folder = temporaryFolder()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type CheckApart, checkInThread } from '../../../src/process/threads/check-apart.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
 
 let upstream: Bun.Server<undefined>
@@ -140,7 +141,7 @@ function threadsOf(pid: number): readonly string[] {
 
 const WITH_WORKERS = PROGRAMS.flatMap(([name, command]) => [1, 2].map(workers => [name, workers, command] as const))
 
-test.each(WITH_WORKERS)(
+needs('/proc').test.each(WITH_WORKERS)(
   '%s with workers = %d has each save of a long file checked by a thread that ends',
   async (_name, workers, command) => {
     using folder = temporaryFolder()

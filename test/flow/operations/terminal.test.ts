@@ -2,8 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { needs } from '../../kit/needs.ts'
 import { childToml, freePort } from '../../kit/programs/child.ts'
-import { mayMount, mountFile } from '../../kit/programs/mount.ts'
+import { mountFile } from '../../kit/programs/mount.ts'
 import { startAtTerminal } from '../../kit/programs/terminal.ts'
 
 const LISTENING = 'Sallyport is listening'
@@ -138,19 +139,22 @@ test('an address to listen on that is put back asks for no restart', async () =>
   expect(gate.screen().split('Some changes need a restart').length).toBe(2)
 })
 
-test.if(mayMount())('a file that is mounted by itself and replaced outside is told, with the mend', async () => {
-  using outside = temporaryFolder()
-  using inside = temporaryFolder()
-  const port = await freePort()
-  const real = join(outside.path, 'routes.toml')
-  const mounted = join(inside.path, 'routes.toml')
-  writeFileSync(real, fileFor(port))
-  writeFileSync(mounted, '')
-  using _mount = mountFile(real, mounted)
-  await using gate = startAtTerminal(inside.path, ['serve'])
-  await gate.shows(LISTENING)
-  writeFileSync(`${real}.new`, fileFor(port, 'b.localhost'))
-  renameSync(`${real}.new`, real)
-  await gate.shows('no save will be seen')
-  await gate.shows('mount the folder that it is in')
-})
+needs('right to mount').test(
+  'a file that is mounted by itself and replaced outside is told, with the mend',
+  async () => {
+    using outside = temporaryFolder()
+    using inside = temporaryFolder()
+    const port = await freePort()
+    const real = join(outside.path, 'routes.toml')
+    const mounted = join(inside.path, 'routes.toml')
+    writeFileSync(real, fileFor(port))
+    writeFileSync(mounted, '')
+    using _mount = mountFile(real, mounted)
+    await using gate = startAtTerminal(inside.path, ['serve'])
+    await gate.shows(LISTENING)
+    writeFileSync(`${real}.new`, fileFor(port, 'b.localhost'))
+    renameSync(`${real}.new`, real)
+    await gate.shows('no save will be seen')
+    await gate.shows('mount the folder that it is in')
+  },
+)

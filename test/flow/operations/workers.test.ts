@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { createLocalJWKSet, jwtVerify } from 'jose'
@@ -9,7 +9,7 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Child, childToml, FROM_SOURCE, freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
-import { runToEnd } from '../../kit/programs/ended.ts'
+import { isAlive, runToEnd } from '../../kit/programs/ended.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
 import { EVERYONE, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
 
@@ -136,10 +136,6 @@ test('a proxy in front asks any worker, on the port that is for it alone', async
   }
   for (let index = 0; index < 10; index++) expect([await statusAt(verify), await statusAt(port)]).toEqual([204, 404])
 })
-
-function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ')
-}
 
 describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
   test('share the port, and one admin listener speaks for all', async () => {

@@ -6,7 +6,7 @@ import { needs } from '../../kit/needs.ts'
 import { packagesInBundle } from '../../kit/programs/bundled.ts'
 import { cloneOfThis } from '../../kit/programs/checkout.ts'
 import { makeLibc } from '../../kit/programs/container.ts'
-import { mayMount } from '../../kit/programs/mount.ts'
+import { mayMountApart } from '../../kit/programs/mount.ts'
 
 const { afterAll, beforeAll, describe, test } = needs('dpkg-deb', 'buildah', 'git')
 
@@ -27,7 +27,7 @@ const RELEASE = [
   '.ci/release/run.ts',
   '--target',
   'linux-x64',
-  ...(mayMount() ? ['--base', 'localhost/base'] : ['--without', 'image']),
+  ...(mayMountApart() ? ['--base', 'localhost/base'] : ['--without', 'image']),
 ]
 let commit = ''
 let env: Record<string, string | undefined> = process.env
@@ -56,14 +56,14 @@ async function makeBase(): Promise<void> {
 }
 
 beforeAll(async () => {
-  if (mayMount()) await makeBase()
+  if (mayMountApart()) await makeBase()
   commit = cloneOfThis(once)
   expect(release(once)).toMatchObject({ exitCode: 0 })
 }, 180_000)
 afterAll(() => folder[Symbol.dispose]())
 
 test('what is released is named in the sums, and has them', () => {
-  const names = [ARCHIVE, PACKAGE, BILL, PROVENANCE, 'NOTES.md', 'SHA256SUMS', ...(mayMount() ? [IMAGE] : [])]
+  const names = [ARCHIVE, PACKAGE, BILL, PROVENANCE, 'NOTES.md', 'SHA256SUMS', ...(mayMountApart() ? [IMAGE] : [])]
   expect(readdirSync(join(once, 'dist/release')).sort()).toEqual([...names].sort())
   const checked = succeeds('sha256sum', '--check', '--strict', 'SHA256SUMS').trim().split('\n')
   expect(checked.sort()).toEqual(
@@ -146,7 +146,7 @@ describe('the Debian package', () => {
   })
 })
 
-test.skipIf(!mayMount())(
+needs('mounts of its own').test(
   'the image is the last stage of the Containerfile, around the executable of the archive',
   () => {
     const at = join(folder.path, 'image')

@@ -6,13 +6,13 @@ import { startSaying } from '../../kit/applications/answering.ts'
 import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
-import { whereThereIs } from '../../kit/needs.ts'
+import { needs } from '../../kit/needs.ts'
 import { oneHost, siteAt } from '../../kit/one-host.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
 import { runToEnd } from '../../kit/programs/ended.ts'
-import { mayMount, mountSmall } from '../../kit/programs/mount.ts'
+import { mountSmall } from '../../kit/programs/mount.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
 import { fetchFrom } from '../../kit/requests.ts'
 import { routeSaying } from '../../kit/toml.ts'
@@ -172,9 +172,7 @@ function fill(disk: string): () => void {
   return () => rmSync(filler)
 }
 
-const here = whereThereIs(mayMount(), 'a user who may mount')
-
-here.describe('a disk', () => {
+needs('right to mount').describe('a disk', () => {
   test('that is full leaves everyone signed in, refuses sign-ins with a word, and heals', async () => {
     using folder = temporaryFolder()
     using _disk = mountSmall(folder.path, 'size=2m')

@@ -4,10 +4,10 @@ import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { plant } from '../../kit/log/planted.ts'
-import { whereThereIs } from '../../kit/needs.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
-import { HAS_PROTOCOL, startReceiver } from '../../kit/programs/otlp.ts'
+import { startReceiver } from '../../kit/programs/otlp.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { EVERYONE, portalTable, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
@@ -56,7 +56,7 @@ function browserOf(gate: Gate): BrowserLite {
   })
 }
 
-whereThereIs(HAS_PROTOCOL, 'opentelemetry-proto').describe('to a receiver', () => {
+needs('opentelemetry-proto').describe('to a receiver', () => {
   test('a request of somebody who signs in is told of as spans, down to the provider and the application', async () => {
     await using receiver = await startReceiver()
     const toml = [

@@ -9,10 +9,11 @@ import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
+import { isAlive } from '../../kit/programs/ended.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
 import { EVERYONE, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
 import { type Ask, askOn, type Load, onKept, onNew } from '../../kit/upgrade/load.ts'
-import { handOver, isAlive } from '../../kit/upgrade/succession.ts'
+import { handOver } from '../../kit/upgrade/succession.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
@@ -208,7 +209,7 @@ test('where the new process cannot begin, the old one goes on, and says why', as
   expect([isAlive(successor.pid), await ask()]).toEqual([true, 'here'])
 }, 30_000)
 
-test.skipIf(process.getuid?.() !== 0)(
+needs('mounts of its own', '/proc').test(
   'the first process of a container, with which all others end, is not succeeded',
   async () => {
     using folder = temporaryFolder()

@@ -1,12 +1,10 @@
-import { expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
+import { expect } from 'bun:test'
 import { startApp } from '../../kit/applications/app.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
-const hasIpv6 = readFileSync('/proc/net/if_inet6', 'utf8').includes('0000000000000001 01')
-
-test.skipIf(!hasIpv6)('an upstream that is found at another address of its name is followed', async () => {
+needs('::1').test('an upstream that is found at another address of its name is followed', async () => {
   const before = await startApp('over IPv4')
   await using gate = await startGate(
     `[[routes]]\nhost = "app.example"\nupstream = "http://localhost:${before.port}"\nallow = "public"\n`,

@@ -4,6 +4,7 @@ import { request as httpRequest, type IncomingMessage, type ServerResponse } fro
 import { startApp } from '../../kit/applications/app.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
@@ -95,7 +96,7 @@ async function isAnswering(): Promise<boolean> {
   return (await sendRaw(gate.port, request, { timeoutMs: 20_000 })).raw.includes('plain')
 }
 
-describe('200 MB pass with flat memory, byte for byte', () => {
+needs('/proc').describe('200 MB pass with flat memory, byte for byte', () => {
   test.each(['/known', '/chunked'])(
     'down, of length %s',
     async path => {
@@ -156,7 +157,7 @@ describe('200 MB pass with flat memory, byte for byte', () => {
   )
 })
 
-describe('who does not read holds up nobody else, and no memory', () => {
+needs('/proc').describe('who does not read holds up nobody else, and no memory', () => {
   test.each(['/known', '/chunked'])(
     'a client of a body of 1 GB, of length %s',
     async path => {

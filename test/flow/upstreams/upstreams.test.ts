@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { startApp } from '../../kit/applications/app.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { routeTo } from '../../kit/toml.ts'
 import {
   hasHead,
@@ -436,19 +437,22 @@ describe('connect_timeout', () => {
     }
   }
 
-  test('makes an address that drops what comes count as unreachable: 504, long before timeout', async () => {
-    const unreachable = await startUnreachable()
-    {
-      await using gate = await gateTo([unreachable.port], 'connect_timeout = "400ms"', 'timeout = "1h"')
-      const { status, text } = await send(gate)
-      expect(status).toBe(504)
-      expect(text).toContain('upstream.unreachable')
-      expect(gate.log.join('')).toContain('connect_timeout')
-    }
-    await unreachable.stop()
-  })
+  needs('/proc').test(
+    'makes an address that drops what comes count as unreachable: 504, long before timeout',
+    async () => {
+      const unreachable = await startUnreachable()
+      {
+        await using gate = await gateTo([unreachable.port], 'connect_timeout = "400ms"', 'timeout = "1h"')
+        const { status, text } = await send(gate)
+        expect(status).toBe(504)
+        expect(text).toContain('upstream.unreachable')
+        expect(gate.log.join('')).toContain('connect_timeout')
+      }
+      await unreachable.stop()
+    },
+  )
 
-  test('lets a request go on to another address, and a WebSocket too', async () => {
+  needs('/proc').test('lets a request go on to another address, and a WebSocket too', async () => {
     const unreachable = await startUnreachable()
     using server = startStreaming(() => 'well')
     {

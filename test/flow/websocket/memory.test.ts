@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { constants, deflateRawSync } from 'node:zlib'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { needs } from '../../kit/needs.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
 import { routeTo } from '../../kit/toml.ts'
@@ -15,6 +16,8 @@ import {
   type UpstreamConnection,
   type Wire,
 } from '../../kit/wire/wire.ts'
+
+const { afterAll, beforeAll, describe, test } = needs('/proc')
 
 /** The compiled executable, and what it keeps resident while somebody sends and somebody does not read. */
 const MIB = 1024 * 1024

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { temporaryFolder } from '../folder.ts'
 import { freePort } from './child.ts'
@@ -7,9 +7,6 @@ import { freePort } from './child.ts'
 const UNPACKED = '/opt/crowdsec'
 
 const DOCS = resolve(import.meta.dir, '../../../docs/logs')
-
-/** The root of its files; null where it is not there. */
-export const CROWDSEC = existsSync(join(UNPACKED, 'usr/bin/crowdsec')) ? UNPACKED : null
 
 /** Whom CrowdSec itself would ban for these lines, by our parser and scenario. */
 export async function runCrowdsec(lines: string): Promise<readonly string[]> {

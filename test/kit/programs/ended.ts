@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs'
+
 /** A command that has ended, and all that it said. */
 export interface Ended {
   readonly code: number
@@ -17,4 +19,23 @@ export async function runToEnd(
     new Response(child.stderr).text(),
   ])
   return { code, stdout, stderr }
+}
+
+/** Whether a process runs; one that has ended and that nobody has asked about does not. */
+export function isAlive(pid: number): boolean {
+  return !/^$|^Z/.test(stateOf(pid))
+}
+
+/** By a letter; empty where there is no such process. */
+function stateOf(pid: number): string {
+  if (!existsSync('/proc/self/stat')) {
+    return Bun.spawnSync(['ps', '-o', 'stat=', '-p', `${pid}`])
+      .stdout.toString()
+      .trim()
+  }
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^\d+ \(.*\) /, '')
+  } catch {
+    return ''
+  }
 }

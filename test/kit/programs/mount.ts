@@ -14,6 +14,16 @@ export function mountFile(file: string, place: string): { [Symbol.dispose](): vo
   return { [Symbol.dispose]: () => void Bun.spawnSync(['umount', '-l', place]) }
 }
 
+/**
+ * Whether a process may have mounts of its own here. A sandbox forbids that, and so does a root that is no mount point: what `unshare`
+ * makes private is the mount of the root.
+ */
+export function mayMountApart(): boolean {
+  if (process.getuid?.() !== 0 || Bun.which('unshare') === null) return false
+  const command = ['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', 'true']
+  return Bun.spawnSync(command, { stderr: 'ignore' }).success
+}
+
 /** Whether this user may mount here: root, unless a sandbox forbids it. */
 export function mayMount(): boolean {
   if (process.getuid?.() !== 0) return false

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import protobuf from 'protobufjs'
 
@@ -6,9 +5,6 @@ import protobuf from 'protobufjs'
 const PROTOCOL = '/usr/include'
 const SERVICE = 'opentelemetry/proto/collector/trace/v1/trace_service.proto'
 const REQUEST = 'opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest'
-
-/** Whether the protocol is here to read by: Debian 12 does not have it. */
-export const HAS_PROTOCOL = existsSync(join(PROTOCOL, SERVICE))
 
 /** A span as it was received. */
 interface ReceivedSpan {

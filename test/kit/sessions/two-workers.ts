@@ -1,11 +1,10 @@
 import { expect } from 'bun:test'
-import { existsSync } from 'node:fs'
 import { BrowserLite } from '../browser/browser-lite.ts'
 import { eventually } from '../gate.ts'
 import { oneHost, siteAt } from '../one-host.ts'
 import { compiledBinary } from '../programs/binary.ts'
 import { type Child, freePort, startChild } from '../programs/child.ts'
-import { runToEnd } from '../programs/ended.ts'
+import { isAlive, runToEnd } from '../programs/ended.ts'
 import type { TestProvider } from '../provider/provider.ts'
 
 /** Two workers take turns as the system likes: so many answers alike came from both. */
@@ -55,7 +54,7 @@ export async function twoWorkers(
       child.process.kill('SIGKILL')
       for (const pid of workers) process.kill(pid, 'SIGKILL')
       await child.process.exited
-      await eventually(() => !workers.some(pid => existsSync(`/proc/${pid}`)), 'nobody is left')
+      await eventually(() => !workers.some(isAlive), 'nobody is left')
     },
     async signIn() {
       // Each from an address of its own: one may begin so many sign-ins only.

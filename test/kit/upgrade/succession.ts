@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { eventually } from '../gate.ts'
 import type { Child } from '../programs/child.ts'
+import { isAlive } from '../programs/ended.ts'
 
 /** The process that took over from another, by its id. */
 export interface SuccessorProcess extends AsyncDisposable {
@@ -22,23 +22,5 @@ export async function handOver(child: Child, pid = child.process.pid): Promise<S
       if (isAlive(successor)) process.kill(successor, 'SIGTERM')
       await eventually(() => !isAlive(successor), 'the successor ends', 20_000)
     },
-  }
-}
-
-/** Whether a process runs; one that has ended and that nobody asked about does not. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch {
-    return false
-  }
-  return !/^\d+ \(.*\) Z/.test(readStat(pid))
-}
-
-function readStat(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8')
-  } catch {
-    return `${pid} (gone) Z`
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { watchFiles } from '../../../src/server/config/watch.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 
 /** A watched file in a folder of its own, and how often it was said to have changed. */
 function watched(folder: string) {
@@ -93,7 +94,7 @@ test('what a link leads to is noticed though its folder is another, and a folder
   }
 })
 
-test('a watch says whether the files are as they were read, saved since, or out of sight', async () => {
+needs('/proc').test('a watch says whether the files are as they were read, saved since, or out of sight', async () => {
   using folder = temporaryFolder()
   const path = join(folder.path, 'routes.toml')
   writeFileSync(path, 'one')

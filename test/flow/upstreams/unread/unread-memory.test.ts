@@ -14,7 +14,7 @@ import { headers, openHttp2Wire } from '../../../kit/wire/http2.ts'
 import { openSecure } from '../../../kit/wire/tls.ts'
 import { openWire, sendRaw } from '../../../kit/wire/wire.ts'
 
-const { test } = needs('openssl')
+const { test } = needs('openssl', '/proc', '127.0.0.2')
 
 const MB = 1_000_000
 const LIMIT_MB = 200
