@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { runService } from '../../src/cli/service/run.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
-import { needs } from '../kit/needs.ts'
+import { isProgramHere, needs } from '../kit/needs.ts'
 import { runToEnd } from '../kit/programs/ended.ts'
 
 /** What the command prints, in a file of this name, with a program that is there. */
@@ -16,6 +16,14 @@ async function printed(folder: string, name: string, ...argv: readonly string[])
   return path
 }
 
+/** Keys that came with systemd 254: an older one takes no note of them, and says so. */
+const YOUNG = /^(?:RestartSteps|RestartMaxDelaySec)=.*\n/gm
+
+/** The version of systemd here; 0 where there is none. */
+const systemd = isProgramHere('systemd-analyze')
+  ? Number(/^systemd (\d+)/.exec(Bun.spawnSync(['systemd-analyze', '--version']).stdout.toString())?.[1])
+  : 0
+
 needs('systemd-analyze').test.each([
   ['that listens itself', [], 2.0],
   ['whose sockets systemd has', ['--listen', '0.0.0.0:443,[::]:80'], 1.5],
@@ -23,10 +31,12 @@ needs('systemd-analyze').test.each([
   using folder = temporaryFolder()
   const path = await printed(folder.path, 'sallyport.service', 'systemd', ...argv)
   const socket = await printed(folder.path, 'sallyport.socket', 'socket', '--listen', '0.0.0.0:443,[::]:80')
+  if (systemd < 254) writeFileSync(path, readFileSync(path, 'utf8').replaceAll(YOUNG, ''))
   const { stdout, stderr } = await runToEnd(['systemd-analyze', 'security', '--offline=true', '--no-pager', path])
   const level = /Overall exposure level for sallyport.service: ([\d.]+)/.exec(stdout)?.[1]
   expect([level, stderr]).toEqual([expect.stringMatching(/^\d/), ''])
-  expect(Number(level)).toBeLessThanOrEqual(most)
+  // 252 counts a tenth more of the same unit.
+  expect(Number(level)).toBeLessThanOrEqual(systemd < 254 ? most + 0.1 : most)
   const verified = await runToEnd(['systemd-analyze', 'verify', '--man=no', '--recursive-errors=no', path, socket])
   expect([verified.code, verified.stdout + verified.stderr]).toEqual([0, ''])
 })

@@ -20,6 +20,7 @@ const PROGRAMS = {
   fish: ['fish'],
   git: ['git'],
   haproxy: ['haproxy'],
+  mmdebstrap: ['mmdebstrap'],
   named: ['named'],
   nginx: ['nginx'],
   nsupdate: ['nsupdate'],
@@ -33,6 +34,7 @@ const PROGRAMS = {
   setpriv: ['setpriv'],
   syncthing: ['syncthing'],
   'systemd-analyze': ['systemd-analyze'],
+  'systemd-nspawn': ['systemd-nspawn'],
   'transmission-daemon': ['transmission-daemon'],
   'valkey-server': ['valkey-server', 'redis-server'],
   WebKitWebDriver: ['WebKitWebDriver'],
@@ -53,6 +55,9 @@ const ABILITIES = {
   '127.0.0.2': () => mayListenOn('127.0.0.2'),
   '::1': () => mayListenOn('::1'),
 } as const satisfies Readonly<Record<string, () => boolean>>
+
+/** Of these, what a machine of `.ci/fresh` has in any case. */
+const FRESH: ReadonlySet<Need> = new Set(['root', 'right to mount', 'mounts of its own', '/proc'])
 
 export type Need = Program | keyof typeof ABILITIES
 
@@ -92,7 +97,8 @@ function isThere(name: Need): boolean {
 
 /** Whether the set-up can bring it here. */
 export function isOwed(name: Need): boolean {
-  return isProgram(name) && (!NOT_EVERYWHERE.has(name) || isKnownToApt(name))
+  if (!isProgram(name)) return FRESH.has(name) && process.env.SALLYPORT_FRESH !== undefined
+  return !NOT_EVERYWHERE.has(name) || isKnownToApt(name)
 }
 
 function isKnownToApt(name: string): boolean {

@@ -1,5 +1,5 @@
 /** A server leaves word of where its data is; root's commands beside it go by that word, which somebody else may have written. */
-import { describe, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import {
   chmodSync,
   chownSync,
@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
 import { runToEnd } from '../../kit/programs/ended.ts'
@@ -64,7 +65,7 @@ async function makeSite(way: 'unit' | 'image' = 'unit') {
   }
 }
 
-describe.skipIf(process.getuid?.() !== 0)('commands beside a server that runs (need root)', () => {
+needs('root', 'setpriv').describe('commands beside a server that runs', () => {
   test('find its file and its data by themselves, and leave nothing of root’s there', async () => {
     await using site = await makeSite()
     const nobody = { code: 0, stdout: 'Nobody is signed in.\n', stderr: '' }

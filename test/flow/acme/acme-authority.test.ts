@@ -9,12 +9,13 @@ import { obtainCertificate } from '../../../src/server/acme/authority/obtain.ts'
 import { certificateId } from '../../../src/server/acme/authority/renewal-info.ts'
 import { makeCertificateKey } from '../../../src/server/acme/authority/request.ts'
 import { eventually } from '../../kit/gate.ts'
-import { needs } from '../../kit/needs.ts'
+import { isProgramHere, needs, whereThereIs } from '../../kit/needs.ts'
 import { type AcmeStand, openAcmeStand } from '../../kit/programs/acme-stand.ts'
 import { freePort } from '../../kit/programs/child.ts'
-import { startPebble } from '../../kit/programs/pebble.ts'
+import { knowsRenewals, startPebble } from '../../kit/programs/pebble.ts'
 
 const { test } = needs('pebble')
+const renewals = isProgramHere('pebble') ? whereThereIs(knowsRenewals(), 'pebble with RFC 9773') : needs('pebble')
 
 const EXTERNAL = { id: 'kid-1', key: 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W' }
 
@@ -46,95 +47,107 @@ async function revoke({ pebble, config }: AcmeStand, { cert, key }: ServerCertif
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
-test('RFC 9773: a certificate that the authority wants gone is replaced, the order says which, and a day is time enough', async () => {
-  await using stand = await openAcmeStand(['app.example.com'])
-  const { acme, clock, sent, log } = stand
-  const before = await first(stand)
-  expect(sent('/order-plz')[0]).toEqual({ identifiers: [{ type: 'dns', value: 'app.example.com' }] })
-  await stand.renewalsAsked(1)
-  clock.advance(DAY_MS)
-  acme.wake()
-  await stand.renewalsAsked(2)
-  // What it says of a good certificate brings no other.
-  expect(acme.certificates[0]?.cert).toBe(before.cert)
-  await revoke(stand, before)
-  clock.advance(DAY_MS)
-  acme.wake()
-  await eventually(() => acme.certificates[0]?.cert !== before.cert, `it is replaced: ${log.join(' ')}`)
-  expect(sent('/order-plz').at(-1)).toEqual({
-    identifiers: [{ type: 'dns', value: 'app.example.com' }],
-    replaces: certificateId(before.cert),
-  })
-  expect(log.join('')).toContain('The authority names another time for a renewal')
-}, 60_000)
+renewals.test(
+  'RFC 9773: a certificate that the authority wants gone is replaced, the order says which, and a day is time enough',
+  async () => {
+    await using stand = await openAcmeStand(['app.example.com'])
+    const { acme, clock, sent, log } = stand
+    const before = await first(stand)
+    expect(sent('/order-plz')[0]).toEqual({ identifiers: [{ type: 'dns', value: 'app.example.com' }] })
+    await stand.renewalsAsked(1)
+    clock.advance(DAY_MS)
+    acme.wake()
+    await stand.renewalsAsked(2)
+    // What it says of a good certificate brings no other.
+    expect(acme.certificates[0]?.cert).toBe(before.cert)
+    await revoke(stand, before)
+    clock.advance(DAY_MS)
+    acme.wake()
+    await eventually(() => acme.certificates[0]?.cert !== before.cert, `it is replaced: ${log.join(' ')}`)
+    expect(sent('/order-plz').at(-1)).toEqual({
+      identifiers: [{ type: 'dns', value: 'app.example.com' }],
+      replaces: certificateId(before.cert),
+    })
+    expect(log.join('')).toContain('The authority names another time for a renewal')
+  },
+  60_000,
+)
 
-test('an authority that would have each new certificate renewed at once is not asked for one after another', async () => {
-  const suggestedWindow = { start: '2020-01-01T00:00:00Z', end: '2020-01-02T00:00:00Z' }
-  await using stand = await openAcmeStand(['app.example.com'], {
-    instead: address => (address.includes('/renewalInfo/') ? Response.json({ suggestedWindow }) : null),
-  })
-  const { acme, clock, log } = stand
-  const obtained = () => log.filter(line => line.includes('A certificate was obtained')).length
-  const before = await first(stand)
-  await eventually(() => acme.certificates[0]?.cert !== before.cert, 'it is renewed')
-  await stand.renewalsAsked(2)
-  clock.advance(DAY_MS / 2)
-  acme.wake()
-  await stand.renewalsAsked(3)
-  expect(obtained()).toBe(2)
-  clock.advance(DAY_MS)
-  acme.wake()
-  await eventually(() => obtained() === 3, 'a day later it is heeded again')
-}, 60_000)
+renewals.test(
+  'an authority that would have each new certificate renewed at once is not asked for one after another',
+  async () => {
+    const suggestedWindow = { start: '2020-01-01T00:00:00Z', end: '2020-01-02T00:00:00Z' }
+    await using stand = await openAcmeStand(['app.example.com'], {
+      instead: address => (address.includes('/renewalInfo/') ? Response.json({ suggestedWindow }) : null),
+    })
+    const { acme, clock, log } = stand
+    const obtained = () => log.filter(line => line.includes('A certificate was obtained')).length
+    const before = await first(stand)
+    await eventually(() => acme.certificates[0]?.cert !== before.cert, 'it is renewed')
+    await stand.renewalsAsked(2)
+    clock.advance(DAY_MS / 2)
+    acme.wake()
+    await stand.renewalsAsked(3)
+    expect(obtained()).toBe(2)
+    clock.advance(DAY_MS)
+    acme.wake()
+    await eventually(() => obtained() === 3, 'a day later it is heeded again')
+  },
+  60_000,
+)
 
-test('RFC 9773 §5: where the authority has heard of a replacement before, the order is placed without it', async () => {
-  const httpPort = await freePort()
-  await using pebble = await startPebble({
-    httpPort,
-    faults: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_AUTHZREUSE: '100', PEBBLE_WFE_NONCEREJECT: '0' },
-  })
-  let offered = ''
-  const front = Bun.serve({ hostname: '127.0.0.1', port: httpPort, fetch: () => new Response(offered) })
-  const orders: unknown[] = []
-  const tools = {
-    proof: {
-      challenge: 'http-01',
-      async offer(_: string, keyAuthorization: string) {
-        offered = keyAuthorization
-        return async () => {}
+renewals.test(
+  'RFC 9773 §5: where the authority has heard of a replacement before, the order is placed without it',
+  async () => {
+    const httpPort = await freePort()
+    await using pebble = await startPebble({
+      httpPort,
+      faults: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_AUTHZREUSE: '100', PEBBLE_WFE_NONCEREJECT: '0' },
+    })
+    let offered = ''
+    const front = Bun.serve({ hostname: '127.0.0.1', port: httpPort, fetch: () => new Response(offered) })
+    const orders: unknown[] = []
+    const tools = {
+      proof: {
+        challenge: 'http-01',
+        async offer(_: string, keyAuthorization: string) {
+          offered = keyAuthorization
+          return async () => {}
+        },
       },
-    },
-    ports: {
-      async ask(address: string, init: Asking) {
-        const answer = await ask(address, init)
-        if (!address.endsWith('/order-plz')) return answer
-        const { payload } = JSON.parse(String(init.body))
-        const { replaces = null } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
-        orders.push([replaces, answer.status])
-        return answer
+      ports: {
+        async ask(address: string, init: Asking) {
+          const answer = await ask(address, init)
+          if (!address.endsWith('/order-plz')) return answer
+          const { payload } = JSON.parse(String(init.body))
+          const { replaces = null } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
+          orders.push([replaces, answer.status])
+          return answer
+        },
       },
-    },
-  } as const
-  const account = {
-    directory: pebble.directory,
-    ca: readFileSync(pebble.ca, 'utf8'),
-    email: null,
-    externalAccount: null,
-    key: makeCertificateKey(),
-  }
-  const obtain = (replaces: string | null) => obtainCertificate('app.example.com', account, { ...tools, replaces })
-  const one = certificateId((await obtain(null)).cert)
-  const two = certificateId((await obtain(one)).cert)
-  const three = certificateId((await obtain(one)).cert)
-  await front.stop(true)
-  expect(new Set([one, two, three, null]).size).toBe(4)
-  expect(orders).toEqual([
-    [null, 201],
-    [one, 201],
-    [one, 409],
-    [null, 201],
-  ])
-}, 60_000)
+    } as const
+    const account = {
+      directory: pebble.directory,
+      ca: readFileSync(pebble.ca, 'utf8'),
+      email: null,
+      externalAccount: null,
+      key: makeCertificateKey(),
+    }
+    const obtain = (replaces: string | null) => obtainCertificate('app.example.com', account, { ...tools, replaces })
+    const one = certificateId((await obtain(null)).cert)
+    const two = certificateId((await obtain(one)).cert)
+    const three = certificateId((await obtain(one)).cert)
+    await front.stop(true)
+    expect(new Set([one, two, three, null]).size).toBe(4)
+    expect(orders).toEqual([
+      [null, 201],
+      [one, 201],
+      [one, 409],
+      [null, 201],
+    ])
+  },
+  60_000,
+)
 
 test('RFC 8555 §7.3.4: an authority that asks for an account elsewhere is told of it, and says so where none is named', async () => {
   const externalAccounts = { [EXTERNAL.id]: EXTERNAL.key }

@@ -5,10 +5,10 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
-import { needs } from '../../kit/needs.ts'
+import { needs, whereThereIs } from '../../kit/needs.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
-import { mayMount, mountSmall } from '../../kit/programs/mount.ts'
+import { mountSmall } from '../../kit/programs/mount.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 import { routeSaying } from '../../kit/toml.ts'
@@ -69,7 +69,7 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
     expect(gate.told('The session store takes writes again')).toHaveLength(1)
   }, 30_000)
 
-  test.skipIf(!mayMount())(
+  needs('right to mount').test(
     'is on a full disk',
     async () => {
       using folder = temporaryFolder()
@@ -85,7 +85,7 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
     30_000,
   )
 
-  test.skipIf(!mayFreezeFiles())(
+  whereThereIs(mayFreezeFiles(), 'right to freeze files').test(
     'may not be written any more',
     async () => {
       await using gate = await startGate(TOML)

@@ -104,16 +104,22 @@ test('runs', () => undefined)
   })
 })
 
-test('the set-up owes every program, and of packages that not every Debian has those that apt knows', () => {
+test('the set-up owes every program, of packages that not every Debian has those that apt knows, and a fresh machine its rights', () => {
   using programs = temporaryFolder()
   const apt = join(programs.path, 'apt-cache')
   writeFileSync(apt, '#!/bin/sh\n[ "$2" = crowdsec ] && echo "  Candidate: 1.4" || echo "  Candidate: (none)"\n')
   chmodSync(apt, 0o755)
   const script = `import { isOwed } from '${NEEDS}'
 console.log(['nginx', 'crowdsec', 'opentelemetry-proto', 'root', '/proc', '127.0.0.2'].filter(isOwed).join())`
-  const owed = (PATH: string) =>
-    Bun.spawnSync([process.execPath, '-e', script], { env: { ...process.env, PATH } }).stdout.toString()
-  expect([owed(programs.path), owed('/nowhere')]).toEqual(['nginx,crowdsec\n', 'nginx\n'])
+  const owed = (PATH: string, SALLYPORT_FRESH?: string) =>
+    Bun.spawnSync([process.execPath, '-e', script], {
+      env: { ...process.env, PATH, SALLYPORT_FRESH },
+    }).stdout.toString()
+  expect([owed(programs.path), owed('/nowhere'), owed('/nowhere', 'trixie')]).toEqual([
+    'nginx,crowdsec\n',
+    'nginx\n',
+    'nginx,root,/proc\n',
+  ])
 })
 
 test('a test that would hold at a second try has failed', () => {

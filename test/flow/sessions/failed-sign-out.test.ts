@@ -162,34 +162,38 @@ function workerOf(supervisor: number, index: number): number {
   return Number(children.find(isIt))
 }
 
-test('a sign-out that one worker could not store is done by another, where the first is killed before it can', async () => {
-  using folder = temporaryFolder()
-  await using provider = await startProviderFor([{ sub: 'ada', name: 'Ada' }])
-  await using upstream = startSaying('let through')
-  const site = await twoWorkers(folder.path, provider, upstream)
-  await using child = await site.start()
-  const cookie = await site.signIn()
-  expect(isOnly(await site.statuses(cookie), 200)).toBe(true)
-  const other = new Database(join(folder.path, 'sallyport.db'))
-  other.run('BEGIN EXCLUSIVE')
-  const told = await fetch(`http://127.0.0.1:${site.port}/.sallyport/logout`, {
-    method: 'POST',
-    headers: { host: site.host, cookie, 'sec-fetch-site': 'same-origin', accept: 'application/json' },
-  })
-  expect([told.status, await told.json()]).toEqual([503, expect.objectContaining({ code: 'session.end' })])
-  const workersThat = (say: string): readonly number[] => {
-    const lines = child.output().split('\n')
-    return lines.filter(line => line.includes(say)).map(line => Number(/"worker":(\d)/.exec(line)?.[1]))
-  }
-  await eventually(() => workersThat('"code":"session.end"').length > 0, 'the log says so')
-  const [owing = 0] = workersThat('"code":"session.end"')
-  await eventually(
-    () => workersThat('end what was to end before').includes(3 - owing),
-    'the other worker tries it, too',
-  )
-  process.kill(workerOf(child.process.pid, owing), 'SIGKILL')
-  await eventually(() => child.output().includes('A worker died'), 'it is gone')
-  other.run('ROLLBACK')
-  other.close()
-  await eventually(async () => isOnly(await site.statuses(cookie), 401), 'it has ended')
-}, 60_000)
+needs('/proc').test(
+  'a sign-out that one worker could not store is done by another, where the first is killed before it can',
+  async () => {
+    using folder = temporaryFolder()
+    await using provider = await startProviderFor([{ sub: 'ada', name: 'Ada' }])
+    await using upstream = startSaying('let through')
+    const site = await twoWorkers(folder.path, provider, upstream)
+    await using child = await site.start()
+    const cookie = await site.signIn()
+    expect(isOnly(await site.statuses(cookie), 200)).toBe(true)
+    const other = new Database(join(folder.path, 'sallyport.db'))
+    other.run('BEGIN EXCLUSIVE')
+    const told = await fetch(`http://127.0.0.1:${site.port}/.sallyport/logout`, {
+      method: 'POST',
+      headers: { host: site.host, cookie, 'sec-fetch-site': 'same-origin', accept: 'application/json' },
+    })
+    expect([told.status, await told.json()]).toEqual([503, expect.objectContaining({ code: 'session.end' })])
+    const workersThat = (say: string): readonly number[] => {
+      const lines = child.output().split('\n')
+      return lines.filter(line => line.includes(say)).map(line => Number(/"worker":(\d)/.exec(line)?.[1]))
+    }
+    await eventually(() => workersThat('"code":"session.end"').length > 0, 'the log says so')
+    const [owing = 0] = workersThat('"code":"session.end"')
+    await eventually(
+      () => workersThat('end what was to end before').includes(3 - owing),
+      'the other worker tries it, too',
+    )
+    process.kill(workerOf(child.process.pid, owing), 'SIGKILL')
+    await eventually(() => child.output().includes('A worker died'), 'it is gone')
+    other.run('ROLLBACK')
+    other.close()
+    await eventually(async () => isOnly(await site.statuses(cookie), 401), 'it has ended')
+  },
+  60_000,
+)

@@ -1,22 +1,22 @@
-import { beforeAll, describe, expect, test } from 'bun:test'
+import { beforeAll, expect, test } from 'bun:test'
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makePackage } from '../../../.ci/release/debian.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort } from '../../kit/programs/child.ts'
-import { bootMachine, type Machine, whyNoMachine } from '../../kit/programs/machine.ts'
+import { bootMachine, type Machine } from '../../kit/programs/machine.ts'
 import { routeTo } from '../../kit/toml.ts'
 
-const whyNot = whyNoMachine()
 const ROOT = join(import.meta.dir, '../../..')
 const PACKAGE = '/srv/sallyport.deb'
 const UNIT = 'sallyport.service'
 
-describe.skipIf(whyNot !== null)(
-  `the package on a machine that systemd booted${whyNot === null ? '' : `: ${whyNot}`}`,
+needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
+  'the package on a machine that systemd booted',
   () => {
     const keep = untilTheEnd()
     const upstream = keep(

@@ -3,23 +3,12 @@ import { join } from 'node:path'
 import { temporaryFolder } from '../folder.ts'
 import { eventually } from '../gate.ts'
 import { type Ended, runToEnd } from './ended.ts'
-import { mayMount } from './mount.ts'
 
 /** A Debian that systemd has booted, with the loopback of this machine. Powered off, and gone, at the end of the scope. */
 export interface Machine extends AsyncDisposable {
   /** Where its root is, for files that are put there. */
   readonly root: string
   run(...command: readonly string[]): Promise<Ended>
-}
-
-/** Why no machine can be booted here; null where one can be. */
-export function whyNoMachine(): string | null {
-  // Tried: systemd starts there, and does not come to the end of its boot within a minute.
-  if (process.env.SALLYPORT_FRESH !== undefined) return 'this is a fresh machine of .ci/fresh, in which none boots yet'
-  for (const program of ['systemd-nspawn', 'mmdebstrap', 'unshare', 'nsenter']) {
-    if (Bun.which(program) === null) return `there is no ${program}`
-  }
-  return mayMount() ? null : 'nobody may mount here'
 }
 
 /** Makes a Debian of this machine's own release with mmdebstrap, and boots it with systemd-nspawn. Takes root. */
@@ -41,8 +30,10 @@ export async function bootMachine(): Promise<Machine> {
   const said = Promise.all([new Response(nspawn.stdout).text(), new Response(nspawn.stderr).text()])
   const child = (pid: number) => Number(readOrEmpty(`/proc/${pid}/task/${pid}/children`).split(' ')[0])
   const first = () => child(child(nspawn.pid))
+  // Its root is named too: where this is a chroot, the namespace of mounts has the root outside of that.
+  const enter = ['nsenter', '--all', '--root', '--wd']
   const run = (...command: readonly string[]) =>
-    runToEnd(['nsenter', '--target', `${first()}`, '--all', 'env', '-i', 'LANG=C.UTF-8', `PATH=${PATH}`, ...command])
+    runToEnd([...enter, '--target', `${first()}`, 'env', '-i', 'LANG=C.UTF-8', `PATH=${PATH}`, ...command])
   const machine: Machine = {
     root,
     run,

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeAuthority } from '../certificates.ts'
 import { temporaryFolder } from '../folder.ts'
@@ -30,6 +30,12 @@ export interface PebbleOptions {
   readonly nameServer?: string
   /** Its faults, as variables that it reads. */
   readonly faults?: Readonly<Record<string, string>>
+}
+
+/** Whether the authority here says when it wants a certificate renewed (RFC 9773): that of Debian 12 does not. */
+export function knowsRenewals(): boolean {
+  const path = Bun.which('pebble')
+  return path !== null && readFileSync(path).includes('renewalInfo')
 }
 
 /** Debian 12's name server does not speak DNS over HTTPS yet, and ends at an option that it does not know. */
