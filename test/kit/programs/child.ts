@@ -105,7 +105,7 @@ const given = new Set<number>()
  * is taken, another of the many processes of a run would be given it.
  */
 export async function freePort(): Promise<number> {
-  const port = LOWEST_PORT + Math.floor(Math.random() * (EPHEMERAL_PORTS - LOWEST_PORT))
+  const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
   if (given.has(port) || !(await isFree(port))) return freePort()
   given.add(port)
   return port
@@ -114,6 +114,10 @@ export async function freePort(): Promise<number> {
 /** Above what services have by custom; Linux hands out ports from the second on. */
 const LOWEST_PORT = 12_000
 const EPHEMERAL_PORTS = 32_768
+/** Each process of a run has an eighth to itself: none takes a port in the moment until another has it. */
+const WORKER = process.env.BUN_TEST_WORKER_ID
+const PORTS = Math.floor((EPHEMERAL_PORTS - LOWEST_PORT) / (WORKER === undefined ? 1 : 8))
+const FIRST_PORT = LOWEST_PORT + PORTS * (WORKER === undefined ? 0 : Number(WORKER) % 8)
 
 async function isFree(port: number): Promise<boolean> {
   const server = createServer()
