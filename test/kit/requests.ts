@@ -30,7 +30,8 @@ export function sendForm(at: Listening, page: string, headers: Fields, form: Fie
 
 /** A number that the admin listener shows for a metric, by its whole name with its labels; NaN where it shows none. */
 export async function metricOf({ adminPort }: { readonly adminPort: number }, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+  // One process runs many gates, and a later one may be given the port of an earlier one, whose kept connections are dead.
+  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`, { keepalive: false })).text()
   const line = text.split('\n').find(one => one.startsWith(`${name} `))
   return Number(line?.slice(name.length + 1))
 }
