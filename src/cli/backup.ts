@@ -8,6 +8,7 @@ import { usageLines } from '../console/usage.ts'
 import { keyPathOf } from '../process/session-state.ts'
 import { fillKey, readKey, writeKey } from '../session/key.ts'
 import { backUpDatabase } from '../session/sqlite/backup.ts'
+import { damagedAt } from '../session/sqlite/companion-files.ts'
 import { configOf, isOutOfReach, type StorePorts, tellFailure, userOfStore } from './with-sessions.ts'
 
 export const USAGE = {
@@ -72,6 +73,9 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
     return code
   }
   io.stdout(`${to} is a copy of ${store.path}${keyTo === null ? '' : `, ${to}.key of its key`}\n`)
+  for (const path of damagedAt(store.path)) {
+    io.stderr(`${path} is a session database that was damaged: what is in it is not in this backup\n`)
+  }
   return EXIT.ok
 }
 

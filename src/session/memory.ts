@@ -1,3 +1,4 @@
+import type { Log } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
 import { lifetimesAt, type Moments, momentsOf, type SessionLimits } from './life.ts'
 import { type HeldSession, SessionCache } from './lru.ts'
@@ -50,11 +51,14 @@ export function createMemory(options: {
   readonly isAsking: boolean
   readonly standings: Pick<Standings, 'isBarred' | 'see'>
   readonly onEvict: (held: HeldSession) => void
+  readonly log: Pick<Log, 'error'>
   /** Someone with the roles that they were granted. */
   readonly join: (portal: string, identity: Identity) => Identity
 }): SessionMemory {
   let limits = options.limits
   let forgotten = 0
+  /** Told once in a row: its cookie may come again and again. */
+  let lastUnreadable = ''
   const ending = new Map<string, Promise<void>>()
   const listeners: ((session: Session) => void)[] = []
   const cache = new SessionCache(limits.cacheEntries, options.onEvict)
@@ -75,6 +79,14 @@ export function createMemory(options: {
   /** A stored session as it counts now; null where `vouch` is, and for a row that is not one of ours. */
   function read(row: StoredSession): Session | null {
     const session = parseSession(row)
+    if (session === null && row.id !== lastUnreadable) {
+      lastUnreadable = row.id
+      options.log.error('A stored session cannot be read: its row is damaged, and its person has to sign in again', {
+        user: row.subject,
+        portal: row.portal,
+        hint: 'look at the disk of the session store; a whole database that is damaged is moved aside by itself',
+      })
+    }
     const identity = session === null ? null : vouch(session)
     return session === null || identity === null ? null : Object.freeze({ ...session, identity })
   }

@@ -120,7 +120,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const isAsking = ask !== undefined
   const grants = createGrants(store, ports, options.limits.offeredRoles ?? NOTHING_OFFERED)
   const { join } = grants
-  const memory = createMemory({ limits: options.limits, isAsking, standings, onEvict: uses.noteLeaving, join })
+  const { log } = ports
+  const memory = createMemory({ limits: options.limits, isAsking, standings, onEvict: uses.noteLeaving, log, join })
   const { cache, adopt, vouch } = memory
   const followers = createFollowers({
     store,

@@ -8,6 +8,7 @@ import type { ListenAddress } from '../../config/types/server.ts'
 import { addressText } from '../../server/listen/address-text.ts'
 import { listen } from '../../server/listen/listen.ts'
 import { createClockWatch } from '../../session/clock-watch.ts'
+import { damagedAt } from '../../session/sqlite/companion-files.ts'
 import { openStateAsUser } from '../with-sessions.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 
@@ -23,6 +24,7 @@ export async function examineMachine(
       ...(isRunning ? [good('Sallyport is running')] : listenersOf(config).map(examineListener)),
       ...examineProxies(config),
       await examineStore(config, ports),
+      ...examineDamaged(config),
       ...examineKey(config),
     ],
   }
@@ -105,6 +107,17 @@ function examineFile(path: string): Finding {
       'make that folder, or give it to the user that runs Sallyport; or change [sessions] store',
     )
   }
+}
+
+/** A damaged database that was moved aside holds who was signed in: nobody removes it but an operator. */
+function examineDamaged({ sessions: { store } }: Config): readonly Finding[] {
+  if (store.kind !== 'sqlite' || store.path === ':memory:') return []
+  return damagedAt(store.path).map(path =>
+    warning(
+      `the session database was damaged, and lies at ${path}`,
+      'look at the disk; sallyport restore FILE brings a backup back; move that file away then',
+    ),
+  )
 }
 
 /** Whoever reads the key can open what is sealed in the database. */

@@ -1,4 +1,5 @@
-import { closeSync, existsSync, openSync, renameSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, renameSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import type { Ports } from '../../base/ports.ts'
 import { type Header, readHeader } from './header.ts'
 import { identityOf, type Place, readPlace } from './place.ts'
@@ -22,6 +23,18 @@ const INDEX = '-shm'
 export function fileAt(path: string): string | null {
   const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
   return stat === undefined ? null : `${stat.dev}:${identityOf(stat)}`
+}
+
+/** Databases that lay at a path, were found damaged, and were given another name. They stay until somebody takes them away. */
+export function damagedAt(path: string): readonly string[] {
+  const folder = dirname(path)
+  const beginning = `${basename(path)}.damaged-`
+  const isOne = (name: string) => name.startsWith(beginning) && /^\d+$/.test(name.slice(beginning.length))
+  if (!existsSync(folder)) return []
+  return readdirSync(folder)
+    .filter(isOne)
+    .sort()
+    .map(name => join(folder, name))
 }
 
 /** What lies beside a database that was just opened. */
