@@ -35,16 +35,16 @@ export async function makeImage(
     const unpacked = join(work, 'image', `${architecture}-files`)
     mkdirSync(unpacked)
     await command(['tar', '-xf', pushed, '-C', unpacked], root)
-    const names = settle(unpacked, 'docker.io/library/sallyport:latest')
+    const names = settle(unpacked, [version, 'latest'])
     await packFolder(unpacked, names, join(out, `sallyport-${version}-image-${architecture}.tar`), time)
   }
 }
 
 /**
- * Takes the name of the container that it was made in, which is another each time, out of an image's settings, and gives it one tag
- * more: the one that docs/compose.yaml names. Answers what the image consists of: the names of older formats are left out.
+ * Takes the name of the container that it was made in, which is another each time, out of an image's settings, and gives the image its
+ * tags, of which docs/compose.yaml names the last. Answers what the image consists of: the names of older formats are left out.
  */
-function settle(folder: string, tag: string): readonly string[] {
+function settle(folder: string, tags: readonly string[]): readonly string[] {
   const [image]: [{ Config: string; RepoTags: readonly string[]; readonly Layers: readonly string[] }] = JSON.parse(
     readFileSync(join(folder, 'manifest.json'), 'utf8'),
   )
@@ -54,7 +54,7 @@ function settle(folder: string, tag: string): readonly string[] {
   const text = JSON.stringify(settings)
   image.Config = `${new Bun.CryptoHasher('sha256').update(text).digest('hex')}.json`
   writeFileSync(join(folder, image.Config), text)
-  image.RepoTags = [...image.RepoTags, tag]
+  image.RepoTags = tags.map(tag => `docker.io/library/sallyport:${tag}`)
   const manifest = join(folder, 'manifest.json')
   rmSync(manifest)
   writeFileSync(manifest, JSON.stringify([image]))
