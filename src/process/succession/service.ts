@@ -62,7 +62,8 @@ export function followSignals(service: Service): Promise<Ending> {
       successor = await startSuccessor({ argv, sockets: sockets.descriptors, isKept, signal: stopping.signal, log })
     } catch (error) {
       // As without descriptors that are left, or where a worker ends at this very moment.
-      log.error(FAILED, { ...errorFacts(error), hint: 'send SIGUSR2 again' })
+      const { hint = 'send SIGUSR2 again', ...facts } = errorFacts(error)
+      log.error(FAILED, { ...facts, hint })
     }
     isHandingOn = false
     if (successor === null) return sockets?.closeCopies()

@@ -1,7 +1,12 @@
 import { expect, test } from 'bun:test'
+import { join } from 'node:path'
 import { descriptorsOf } from '../../../src/base/system/open-descriptors.ts'
 import { listeningDescriptors } from '../../../src/server/listen/handed/descriptors.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { runToEnd } from '../../kit/programs/ended.ts'
+
+const OWN = join(import.meta.dir, '../../../src/server/listen/handed/descriptors.ts')
 
 const keep = untilTheEnd()
 
@@ -31,3 +36,23 @@ test('of processes of which one shows nothing, no socket is left open: connectio
   expect(() => listeningDescriptors([one, other], gone)).toThrow('EACCES')
   expect(shared()).toEqual([])
 })
+
+needs('root', 'setpriv').test(
+  'a socket that the system does not hand out is no socket that is not there: it is told, and nothing takes over',
+  async () => {
+    // The first process is root's: nobody else gets a descriptor of it, as nobody gets one in a sandbox without pidfd_getfd.
+    const program = `
+    import { listeningDescriptors } from ${JSON.stringify(OWN)}
+    const shown = has => (kind, pid = 'self') => new Map(pid === 1 && has() ? [[0, 'socket:[1]']] : [])
+    try { console.log(listeningDescriptors([1], shown(() => true)).descriptors.length) } catch (error) { console.log(error.code, error.message) }
+    let looks = 0
+    console.log(listeningDescriptors([1], shown(() => looks++ === 0)).descriptors.length)`
+    const nobody = ['setpriv', '--reuid=54321', '--regid=54321', '--clear-groups']
+    const { stdout, stderr } = await runToEnd([...nobody, process.execPath, '-e', program])
+    expect([stdout.trim().split('\n'), stderr]).toEqual([
+      // Refused; and one that its process closed between two looks.
+      ['listen.failed the system does not hand out the sockets of the workers (pidfd_getfd)', '0'],
+      '',
+    ])
+  },
+)

@@ -1,4 +1,6 @@
 import { ptr } from 'bun:ffi'
+import { existsSync } from 'node:fs'
+import { GateError } from '../../../base/errors.ts'
 import { LINUX, type Libc, libc } from '../../../base/system/libc.ts'
 import { descriptorsOf } from '../../../base/system/open-descriptors.ts'
 import type { ListenAddress } from '../../../config/types/server.ts'
@@ -60,7 +62,8 @@ export interface Descriptors {
 
 /**
  * The sockets by which this process and others (of its user, and started by it) take connections, each once. Throws where one of them
- * does not show what it has, as one that has just ended; nothing is left open then.
+ * does not show what it has, as one that has just ended, and `listen.failed` where the system does not hand them out; nothing is left
+ * open then.
  */
 export function listeningDescriptors(others: readonly number[], socketsOf = descriptorsOf): Descriptors {
   const system = libc()
@@ -75,12 +78,20 @@ export function listeningDescriptors(others: readonly number[], socketsOf = desc
   }
   for (const pid of others) {
     const process = Number(system.syscall(LINUX.SYS_pidfd_open, pid, 0, 0))
-    if (process < 0) continue
+    if (process < 0) {
+      if (!existsSync(`/proc/${pid}`)) continue
+      closeCopies()
+      throw notGiven('pidfd_open')
+    }
     try {
       for (const [descriptor, socket] of socketsOf('socket:', pid)) {
         if (found.has(socket)) continue
         const copy = Number(system.syscall(LINUX.SYS_pidfd_getfd, process, descriptor, 0))
-        if (copy < 0) continue
+        if (copy < 0) {
+          // Closed by its process meanwhile, or refused: a socket that stays behind would take connections for nobody.
+          if (socketsOf('socket:', pid).get(descriptor) === socket) throw notGiven('pidfd_getfd')
+          continue
+        }
         if (isListening(copy, system)) {
           found.set(socket, copy)
           copies.push(copy)
@@ -94,6 +105,12 @@ export function listeningDescriptors(others: readonly number[], socketsOf = desc
     }
   }
   return { descriptors: [...found.values()], closeCopies }
+}
+
+function notGiven(call: string): GateError {
+  return new GateError('listen.failed', `the system does not hand out the sockets of the workers (${call})`, {
+    hint: `let the sandbox allow ${call} (SystemCallFilter of the unit, as "sallyport service" prints it), and see that descriptors are left; or restart Sallyport instead`,
+  })
 }
 
 function shortest(address: string): string {
