@@ -15,7 +15,8 @@ export type LogStyle = 'pretty' | 'plain' | 'text' | 'json'
 
 /** Where lines go, and how they are written; both may change while a log is written. */
 export interface LogOutput<Style = LogStyle> {
-  write(lines: string): void
+  /** `level` is theirs; absent: that of something usual, as a request. */
+  write(lines: string, level?: LogLevel): void
   readonly style: Style
 }
 
@@ -40,7 +41,7 @@ export function createLog(options: LogOptions): LevelledLog {
     if (style === 'json') {
       const whole = lines === undefined ? message : `${message}\n${lines(false)}`
       const time = new Date(options.now()).toISOString()
-      options.write(`${showJson({ time, level, message: whole, ...facts })}\n`)
+      options.write(`${showJson({ time, level, message: whole, ...facts })}\n`, level)
       return
     }
     const hasColours = style === 'pretty'
@@ -48,7 +49,8 @@ export function createLog(options: LogOptions): LevelledLog {
     const isFile = style === 'text'
     const at = isFile ? new Date(nowMs).toISOString() : timeOfDay(nowMs)
     const line = prettyLine(level, at, message, facts, isFile ? showWord : showFact)
-    options.write((hasColours ? line : Bun.stripANSI(line)) + (lines === undefined ? '' : `\n${lines(hasColours)}\n`))
+    const shown = (hasColours ? line : Bun.stripANSI(line)) + (lines === undefined ? '' : `\n${lines(hasColours)}\n`)
+    options.write(shown, level)
   }
   return {
     debug: entry('debug'),

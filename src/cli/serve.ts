@@ -5,7 +5,7 @@ import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
 import { ignoreStrays } from '../process/signals.ts'
-import { loadFirst } from '../process/start.ts'
+import { loadFirst, reportToPeople } from '../process/start.ts'
 import { runAlone } from '../process/succession/alone.ts'
 import { countWorkers, runSupervisor } from '../process/supervise.ts'
 import { readWorkerRole, runWorker } from '../process/worker.ts'
@@ -44,7 +44,7 @@ export async function runServe(options: readonly string[], argv: readonly string
   if (role !== null) return runWorker(role, config, io)
   const loaded = await loadFirst(config, realPorts(io))
   if (!loaded.ok) {
-    io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
+    reportToPeople(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }), io)
     return EXIT.failed
   }
   const workers = countWorkers(loaded)

@@ -1,3 +1,4 @@
+import { journalStreams, type PerStream } from './journal.ts'
 import { listFolder, readBytes, readText } from './read-file.ts'
 import type { Running } from './store-user.ts'
 
@@ -12,6 +13,8 @@ export interface Io {
   readonly terminal: PerStream
   /** Where relative paths on the command line start. */
   readonly cwd: string
+  /** Which of them is the journal of systemd, that takes a priority in front of a line; absent: neither. */
+  readonly journal?: PerStream
   env(name: string): string | undefined
   /** A file as UTF-8 text; throws what the platform throws. */
   readText(path: string): string
@@ -21,12 +24,6 @@ export interface Io {
   listFolder?(path: string): readonly string[]
   /** What a server left for commands beside it; absent: they look for none. */
   running?(): Running | null
-}
-
-/** Something that is true of standard output, or of standard error. */
-export interface PerStream {
-  readonly stdout: boolean
-  readonly stderr: boolean
 }
 
 /** A reader that has fallen this far behind loses lines, so that a stuck pipe never fills the memory. */
@@ -71,6 +68,7 @@ export function processIo(): Io {
     colour: { stdout: wantsColour(process.stdout), stderr: wantsColour(process.stderr) },
     terminal: { stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
     cwd: process.cwd(),
+    journal: journalStreams(process.env.JOURNAL_STREAM),
     env: name => process.env[name],
     readText,
     readBytes,

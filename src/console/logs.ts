@@ -3,7 +3,8 @@ import { createLog, type LevelledLog, type LogOutput, type LogStyle } from '../b
 import { codeOf } from '../config/text/substitute.ts'
 import type { LogConfig, LogPlace } from '../config/types/log.ts'
 import type { AccessStyle } from '../server/observe/access/log.ts'
-import type { Io, PerStream } from './io.ts'
+import type { Io } from './io.ts'
+import { type PerStream, withPriority } from './journal.ts'
 import { createLogFile, type LogFile } from './log-file.ts'
 
 /** The log of a process, and where its requests go. */
@@ -29,8 +30,10 @@ export function openLogs(io: Io, now: () => number, facts: Facts = {}): Logs {
       const usual = styleAt(io, place, hasPeople)
       return format !== null && usual === 'json' ? 'text' : usual
     },
-    write(lines) {
-      if (!writeTo(config.events, lines)) io.stderr(lines)
+    write(lines, level = 'info') {
+      const { events: place } = config
+      const isJournal = (place === 'stdout' || place === 'stderr') && io.journal?.[place] === true
+      if (!writeTo(place, isJournal ? withPriority(lines, level) : lines)) io.stderr(lines)
     },
   }
   const access: LogOutput<AccessStyle> = {

@@ -2,6 +2,7 @@ import { errorFacts, GateError } from '../base/errors.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Io } from '../console/io.ts'
+import { withPriority } from '../console/journal.ts'
 import { type Logs, openLogs } from '../console/logs.ts'
 import { realPorts } from '../console/process.ts'
 import { versionText } from '../console/version.ts'
@@ -71,11 +72,17 @@ export function tellListening(
 /** Why nothing was started: for people, so without a stack; mistakes in the file are shown as they are. */
 export function reportStart(error: unknown, io: Io): void {
   if (error instanceof GateError && error.code === 'config.invalid') {
-    io.stderr(`${error.message}\n`)
+    reportToPeople(`${error.message}\n`, io)
     return
   }
   const { error: what, hint, cause } = errorFacts(error)
-  io.stderr(`Sallyport cannot start: ${what}\n`)
-  if (hint !== undefined) io.stderr(`hint: ${hint}\n`)
-  if (cause !== undefined) io.stderr(`cause: ${cause}\n`)
+  const lines = [`Sallyport cannot start: ${what}`]
+  if (hint !== undefined) lines.push(`hint: ${hint}`)
+  if (cause !== undefined) lines.push(`cause: ${cause}`)
+  reportToPeople(lines.map(line => `${line}\n`).join(''), io)
+}
+
+/** Writes an error that ends a start: for people as it is, for the journal as an error. */
+export function reportToPeople(text: string, io: Pick<Io, 'stderr' | 'journal'>): void {
+  io.stderr(io.journal?.stderr === true ? withPriority(text, 'error') : text)
 }

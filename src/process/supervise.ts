@@ -187,7 +187,7 @@ function openWorkerPool(
         ...ownEnvironment(),
         ...colour,
         ...socketsEnvironment(sockets.length, areKept(io.env, process.pid)),
-        ...workerEnvironment({ index, pseudonym, terminal: io.terminal, isPatient: isPatient() }),
+        ...workerEnvironment({ index, pseudonym, terminal: io.terminal, journal: io.journal, isPatient: isPatient() }),
       },
       sockets,
       input: inForce(),

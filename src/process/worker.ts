@@ -1,6 +1,7 @@
 import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Io } from '../console/io.ts'
+import type { PerStream } from '../console/journal.ts'
 import { openLogs } from '../console/logs.ts'
 import { realPorts } from '../console/process.ts'
 import { renderFamilies } from '../server/observe/exposition.ts'
@@ -19,21 +20,22 @@ import { createOthers } from './worker-others.ts'
 const INDEX = 'SALLYPORT_WORKER'
 const PSEUDONYM = 'SALLYPORT_PSEUDONYM'
 const TERMINAL = 'SALLYPORT_TERMINAL'
+const JOURNAL = 'SALLYPORT_JOURNAL'
 const PATIENT = 'SALLYPORT_PATIENT'
 
-/** Which worker a process is, as its supervisor says, and whether what it writes to the supervisor is read at a terminal. */
+/** Which worker a process is, as its supervisor says, and whether what it writes to the supervisor is read at a terminal, or by the journal. */
 export type WorkerRole = Pick<WorkerPart, 'index' | 'pseudonym'> &
-  Pick<Io, 'terminal'> &
-  Pick<ServeOptions, 'isPatient'>
+  Pick<Io, 'terminal'> & { readonly journal?: PerStream | undefined } & Pick<ServeOptions, 'isPatient'>
 
 /** The role in the words of the environment; the other half of `readWorkerRole`. */
 export function workerEnvironment(role: WorkerRole): Readonly<Record<string, string>> {
-  const { stdout, stderr } = role.terminal
-  const terminal = `${stdout ? 'stdout ' : ''}${stderr ? 'stderr' : ''}`
+  const wordsOf = (streams: PerStream | undefined) =>
+    `${streams?.stdout === true ? 'stdout ' : ''}${streams?.stderr === true ? 'stderr' : ''}`
   return {
     [INDEX]: `${role.index}`,
     [PSEUDONYM]: role.pseudonym,
-    [TERMINAL]: terminal,
+    [TERMINAL]: wordsOf(role.terminal),
+    [JOURNAL]: wordsOf(role.journal),
     [PATIENT]: role.isPatient === true ? '1' : '',
   }
 }
@@ -43,11 +45,15 @@ export function readWorkerRole(io: Pick<Io, 'env'>): WorkerRole | null {
   const index = Number(io.env(INDEX))
   const pseudonym = io.env(PSEUDONYM)
   if (process.send === undefined || !Number.isInteger(index) || pseudonym === undefined) return null
-  const terminal = io.env(TERMINAL) ?? ''
+  const streams = (name: string) => {
+    const words = io.env(name) ?? ''
+    return { stdout: words.includes('stdout'), stderr: words.includes('stderr') }
+  }
   return {
     index,
     pseudonym,
-    terminal: { stdout: terminal.includes('stdout'), stderr: terminal.includes('stderr') },
+    terminal: streams(TERMINAL),
+    journal: streams(JOURNAL),
     isPatient: io.env(PATIENT) === '1',
   }
 }
@@ -59,7 +65,8 @@ export function readWorkerRole(io: Pick<Io, 'env'>): WorkerRole | null {
  * is started in place of a dead one begins with that, and tells the mistake as the others do.
  */
 export async function runWorker(role: WorkerRole, configPath: string, given: Io): Promise<number> {
-  const io = { ...given, terminal: role.terminal }
+  const { terminal, journal = given.journal } = role
+  const io: Io = { ...given, terminal, ...(journal === undefined ? {} : { journal }) }
   const logs = openLogs(io, Date.now, { worker: role.index })
   const ports = realPorts(io, logs.log)
   catchStrays(ports.log)
