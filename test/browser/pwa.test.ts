@@ -71,6 +71,8 @@ test('an installed application survives an expired session: scripts see 401, and
     const arrived = page.waitForEvent('framenavigated')
     await page.evaluate(`void navigator.serviceWorker.getRegistration().then(one => one.update())`)
     await arrived
+    // Its worker is there anew: to leave the page before that is to take the registration away under it.
+    await page.waitForFunction('navigator.serviceWorker.controller !== null')
     await page.goto(`${pwa()}/deep?x=1`)
     expect(await page.locator('#path').textContent()).toBe('/deep?x=1')
     expect(loads).toEqual([`${pwa()}/`, `${pwa()}/deep?x=1`])
