@@ -111,7 +111,7 @@ test('one line says that oauth2-proxy’s own addresses keep answering', async (
 
 /** What somebody is told to do: a word for it, or what to write. */
 const TO_DO =
-  /\b(?:add|choose|copy|give|have|keep|let|look|make|mend|name|put|register|set|start|take|write)\b|\w = \S|until you/
+  /\b(?:add|choose|copy|give|have|keep|leave|let|look|make|mend|name|put|register|set|start|take|write)\b|\w = \S|until you/
 
 describe('whatever is closed or to be decided says what to do', () => {
   test.each(

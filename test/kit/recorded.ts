@@ -74,7 +74,7 @@ function person(name: string, claims: Readonly<Record<string, unknown>>): TestAc
 export function recordingsOf(program: 'caddy-security' | 'oauth2-proxy'): readonly Recording[] {
   const folder = join(FOLDER, program)
   return readdirSync(folder)
-    .filter(name => name.endsWith('.json'))
+    .filter(name => name.endsWith('.json') && !name.endsWith('.adapted.json'))
     .sort()
     .map(name => {
       const { config, signedIn, rows } = JSON.parse(readFileSync(join(folder, name), 'utf8'))
