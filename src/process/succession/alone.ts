@@ -43,7 +43,7 @@ export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): 
     return 1
   }
   tellUnasked(handed.closeOthers(), io.env, log)
-  if (isSuccessor(io.env)) await takePlace()
+  // Before the place is taken: from that moment on a manager may have this process stop, which no default is to do at once.
   const ending = followSignals({
     manager,
     log,
@@ -55,6 +55,7 @@ export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): 
     drainMs: () => server.config.server.drainMs,
     kill() {},
   })
+  if (isSuccessor(io.env)) await takePlace()
   showAddresses(server.config, server.addresses[0], io)
   leaveWord(io.env, configPath, log)
   manager.ready(status.text())
