@@ -8,7 +8,7 @@ import { freePort } from '../kit/programs/child.ts'
 import { startProvider } from '../kit/provider/provider.ts'
 import { providerTable, routeForUsers } from '../kit/toml.ts'
 
-const { test } = needs('chromium')
+const { test } = needs('chromium', 'openssl')
 
 const keep = untilTheEnd()
 const { cert, key } = makeAuthority().issue('DNS:app.localhost')

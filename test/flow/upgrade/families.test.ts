@@ -1,8 +1,9 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { childToml, freePort, startChild } from '../../kit/programs/child.ts'
@@ -12,6 +13,8 @@ import { handOver } from '../../kit/upgrade/succession.ts'
 const keep = untilTheEnd()
 const upstream = keep(Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('here') }))
 const ROUTE = routeTo(upstream, 'app.example', 'allow = "public"')
+const { test } = needs('openssl')
+
 const authority = makeAuthority()
 const { cert, key } = authority.issue('DNS:app.example')
 const BOTH = ['0.0.0.0', '[::]']

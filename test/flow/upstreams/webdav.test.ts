@@ -11,7 +11,7 @@ import { freePort } from '../../kit/programs/child.ts'
 import { startNginx } from '../../kit/programs/front.ts'
 import { secureFetch } from '../../kit/wire/tls.ts'
 
-const { test } = needs('openssl')
+const { test } = needs('openssl', 'nginx')
 
 const HOST = 'files.example.com'
 const authority = makeAuthority()
