@@ -25,8 +25,13 @@ test('nothing else makes a number of a Content-Length', () => {
     const text = readFileSync(join(src, file), 'utf8')
     return text.includes("'content-length'") && /\bNumber\(|\bparse(?:Int|Float)\(/.test(text)
   })
-  // What the system says of a file, a status, the size of a chunk, and a port.
-  const others = ['proxy/local/file-answer', 'proxy/websocket/handshake', 'proxy/websocket/refusal']
+  // A time in a record, what the system says of a file, a status, the size of a chunk, and a port.
+  const others = [
+    'portal/replay/stored-form',
+    'proxy/local/file-answer',
+    'proxy/websocket/handshake',
+    'proxy/websocket/refusal',
+  ]
   expect(files.toSorted()).toEqual([...others, 'server/request/passage'].map(name => `${name}.ts`))
 })
 
