@@ -45,6 +45,7 @@ export function prepareAnswer(
   checkStatus(status, routeId, origin)
   if (mayRefuse(status)) origin.refusedMs = tools.ports.now()
   cleanResponseFields(headers, job.bounds, job, origin.address)
+  if (job.noteCookies !== null && headers.has('set-cookie')) job.noteCookies(headers)
   const length = settleLength(headers)
   const type = headers.get('content-type')
   const address = origin.base.length + job.path.length

@@ -86,6 +86,8 @@ export interface ForwardJob {
   readonly connection: Request
   /** What is noted of it; null where nobody keeps a record. */
   readonly account: Account | null
+  /** Looks at an answer that sets cookies, once its fields are clean; null where nobody does. */
+  readonly noteCookies: ((headers: Headers) => void) | null
   /** The fields that mention other resources of the application; null for nearly all. */
   readonly mentions: readonly Mention[] | null
 }

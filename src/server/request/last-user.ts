@@ -35,6 +35,8 @@ interface Last {
 export interface LastUser {
   /** Whether somebody else was last at this host: the application must not get their cookies. */
   readonly isOther: boolean
+  /** Looks at the cookies that an answer sets, where the browser knows this user already; null: it has to be told, by `finish`. */
+  readonly noteCookies: ((headers: Headers) => void) | null
   /** The answer, with what makes the browser forget the user before, and remember this one. */
   finish(answer: Answer): Answer
 }
@@ -57,44 +59,65 @@ export function lookAtLastUser(
   const name = cookieName('last', isSecure)
   const sent = passage.sent.cookie ?? null
   const text = readCookie(sent, name)
-  const last = text === null ? null : readLast(text)
+  const last = text === null ? null : readOnce(prepared, text)
   const isOther = last !== null && last.mark !== mark
   const prefix = outerPrefix(passage) + (config.path === '/' ? '' : config.path)
+  const month = Math.floor(ports.now() / MONTH_MS)
+  const remember = (headers: Headers, set: readonly string[], placed: readonly Placed[]) => {
+    // What the application sets now is this user's: it comes last, and stays.
+    for (const cookie of set) headers.append('set-cookie', cookie)
+    headers.append('set-cookie', writeCookie(name, writeLast({ mark, month, placed }), isSecure, KEPT_MS))
+    // No cache may say this to anyone again.
+    keepFromSharedCaches(headers)
+  }
+  if (last !== null && !isOther && last.month === month) {
+    return {
+      isOther,
+      finish: answer => answer,
+      noteCookies(headers) {
+        const placed = withPlaced(last.placed, headers.getSetCookie(), target, prefix)
+        if (placed !== last.placed) remember(headers, [], placed)
+      },
+    }
+  }
   return {
     isOther,
+    noteCookies: null,
     finish: answer =>
       andThen(answer, response => {
         if (response === undefined) return response
         const { headers } = response
         const set = headers.getSetCookie()
-        const month = Math.floor(ports.now() / MONTH_MS)
-        const known = isOther || last === null ? [] : last.placed
-        const placed = withPlaced(known, set, target, prefix)
-        const removed = isOther ? removals(sent ?? '', last.placed, target.host, prefix, isSecure) : null
-        if (removed !== null) {
-          if (removed.left > 0) {
+        const placed = withPlaced(isOther || last === null ? [] : last.placed, set, target, prefix)
+        headers.delete('set-cookie')
+        if (isOther) {
+          const { left, cookies } = removals(sent ?? '', last.placed, target.host, prefix, isSecure)
+          if (left > 0) {
             ports.log.warn('Cookies of the user before stay in the browser: more than 50, or names that are none', {
               route: config.id,
-              left: removed.left,
+              left,
             })
           }
           headers.append('clear-site-data', '"storage"')
+          for (const cookie of cookies) headers.append('set-cookie', cookie)
         }
-        if (last === null || isOther || last.month !== month || placed !== known) {
-          const value = writeLast({ mark, month, placed })
-          headers.delete('set-cookie')
-          // What the application sets now is this user's: it comes last, and stays.
-          for (const cookie of removed?.cookies ?? []) headers.append('set-cookie', cookie)
-          for (const cookie of set) headers.append('set-cookie', cookie)
-          headers.append('set-cookie', writeCookie(name, value, isSecure, KEPT_MS))
-          // No cache may say this to anyone again.
-          keepFromSharedCaches(headers)
-          if (isOther) headers.set('cache-control', 'no-store')
-        }
+        remember(headers, set, placed)
+        if (isOther) headers.set('cache-control', 'no-store')
         return response
       }),
   }
 }
+
+/** A browser says the same with each request: it is read once. */
+function readOnce(prepared: Prepared, text: string): Last | null {
+  const before = READ.get(prepared)
+  if (before !== undefined && before.text === text) return before.last
+  const last = readLast(text)
+  READ.set(prepared, { text, last })
+  return last
+}
+
+const READ = new WeakMap<Prepared, { readonly text: string; readonly last: Last | null }>()
 
 /** The Set-Cookie values that remove what a request brings, and what is known to be elsewhere; and how many cookies stay. */
 function removals(

@@ -150,6 +150,7 @@ function send(
       front,
       connection: passage.connection,
       mentions: passage.mentions,
+      noteCookies: lastUser?.noteCookies ?? null,
       account: passage.account,
     },
     tools,

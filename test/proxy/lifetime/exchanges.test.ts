@@ -114,6 +114,7 @@ function startFront(where: { readonly port: number; readonly hostname: string } 
         front,
         connection: request,
         mentions: null,
+        noteCookies: null,
         account: null,
         bounds: OWN_PATHS_ONLY,
       }
