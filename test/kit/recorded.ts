@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { runImport } from '../../src/import/run.ts'
 import { type App, startApp } from './applications/app.ts'
 import { BrowserLite } from './browser/browser-lite.ts'
@@ -7,47 +7,77 @@ import { temporaryFolder } from './folder.ts'
 import { type Gate, startGate } from './gate.ts'
 import { runIn } from './io.ts'
 import { startProvider, type TestAccount, type TestProvider } from './provider/provider.ts'
+import { type RolesProvider, startRolesProvider } from './provider/roles-provider.ts'
+import { sendRaw, type WireResponse } from './wire/wire.ts'
 
 /** One request to the old program, and what came of it; the words are those of test/recorded/README.md. */
-interface RecordedRow {
+export interface RecordedRow {
   readonly who: string | null
+  /** Which of the recording's variants was sent, or which token. */
+  readonly as?: string
   readonly method: string
+  readonly host?: string
+  /** As it was sent, also where that is no clean path. */
   readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
   readonly verdict: string
   readonly port?: number
   /** Path and query as the application got them. */
   readonly url?: string
   /** What it was told of who is there; `<jwt>` and `<token>` stand for a token. */
   readonly fields?: Readonly<Record<string, string>>
+  /** Where the program itself sent the browser; a query that was left out is `?…`. */
+  readonly location?: string
 }
+
+export type Program = 'caddy-security' | 'oauth2-proxy' | 'oauth2-proxy-7.15'
 
 /** What the old program answered under one configuration. */
 export interface Recording {
+  readonly program: Program
   readonly name: string
-  /** The configuration's text. */
-  readonly config: string
+  /** What is imported together: texts by their names. */
+  readonly files: Readonly<Record<string, string>>
+  /** Flags that the program was started with beside them. */
+  readonly flags: readonly string[]
+  /** The scheme and the port under which it was asked; no port where that is the scheme's own. */
+  readonly scheme: 'http' | 'https'
+  readonly port: string
+  /** Whether a proxy in front asked it about each request, and forwarded by itself. */
+  readonly isAsked: boolean
+  /** Who could get a session, by name, or by host and name. */
   readonly signedIn: Readonly<Record<string, boolean>>
   readonly rows: readonly RecordedRow[]
 }
 
-/**
- * How many rows came out as before, how many are refused now that were served, and how many are served by another application.
- * `opened` are those that were refused and are served, which has to be none. `changed` is what an application gets otherwise than
- * before, where the same one answers: its address, and fields about who is there.
- */
-export interface Comparison {
-  readonly same: number
-  readonly changed: readonly string[]
-  /** What the report says that is not carried over as it was, and of what: `option: say`. */
-  readonly told: readonly string[]
-  readonly closed: readonly string[]
-  readonly elsewhere: readonly string[]
-  readonly opened: readonly string[]
+/** How an answer of now stands to the recorded one. `changed`: the same one answers, and is told something else, or is led elsewhere. */
+type Kind = 'same' | 'changed' | 'closed' | 'opened'
+
+/** One row that does not come out the same. */
+export interface Difference {
+  readonly kind: Exclude<Kind, 'same'>
+  readonly row: RecordedRow
+  /** `who METHOD host path: before → now`. */
+  readonly what: string
+  /** Whether the report says so. */
+  readonly isTold: boolean
 }
 
-/** What has to be there for a recorded configuration: its applications and its provider. */
+export interface Comparison {
+  readonly name: string
+  /** The rows that say something of the rules. */
+  readonly rows: number
+  readonly same: number
+  readonly differences: readonly Difference[]
+  /** What the report says that is not carried over as it was, and of what: `option: say`. */
+  readonly told: readonly string[]
+}
+
+/** What has to be there for a recorded configuration: its applications and its providers. */
 export interface Surroundings extends AsyncDisposable {
   readonly provider: TestProvider
+  /** The one that tells of roles in the access token alone. */
+  readonly roles: RolesProvider
   /** By the port in the recording. */
   readonly apps: ReadonlyMap<number, App>
 }
@@ -55,6 +85,8 @@ export interface Surroundings extends AsyncDisposable {
 const FOLDER = join(import.meta.dir, '../recorded')
 const HOST = 'app.example.test'
 const SECRET = 's'.repeat(40)
+/** How far the ports of the applications of oauth2-proxy 7.15 are from the others. */
+const LATER = 300
 
 /** Everybody in the recordings. */
 export const PEOPLE: readonly TestAccount[] = [
@@ -64,26 +96,71 @@ export const PEOPLE: readonly TestAccount[] = [
   person('eve', { email: 'eve@corp.test', email_verified: false, groups: ['users'], name: 'Eve' }),
   person('carol', { name: '日本 "q"' }),
   person('kay', { email: 'kay@corp.test', email_verified: true, realm_access: { roles: ['admins'] }, name: 'Kay' }),
+  // The two of whom the address and the name are of different kinds.
+  person('zed', { email: 'zed@corp.test', email_verified: true, preferred_username: 'zed@other.test' }),
+  person('yan', { email: 'yan@other.test', email_verified: true, preferred_username: 'yan@corp.test' }),
 ]
+/** What the second provider says in the access token. */
+const ACCESS: Readonly<Record<string, object>> = {
+  alice: { realm_access: { roles: ['default-roles'] } },
+  bob: { realm_access: { roles: ['default-roles'] }, resource_access: { spb: { roles: ['editor'] } } },
+  eve: { realm_access: { roles: ['default-roles'] } },
+  kay: { realm_access: { roles: ['admins'] } },
+}
 
 function person(name: string, claims: Readonly<Record<string, unknown>>): TestAccount {
   return { sub: name, preferred_username: name, ...claims }
 }
 
-/** The recordings of a program. */
-export function recordingsOf(program: 'caddy-security' | 'oauth2-proxy'): readonly Recording[] {
+/** The recordings of a program. `source` is what a Caddyfile is imported from. */
+export function recordingsOf(program: Program, source: 'json' | 'caddyfile' = 'caddyfile'): readonly Recording[] {
   const folder = join(FOLDER, program)
-  return readdirSync(folder)
+  const names = readdirSync(folder).sort()
+  if (program === 'oauth2-proxy-7.15') return names.map(name => caseOf(folder, name))
+  return names
     .filter(name => name.endsWith('.json') && !name.endsWith('.adapted.json'))
-    .sort()
-    .map(name => {
-      const { config, signedIn, rows } = JSON.parse(readFileSync(join(folder, name), 'utf8'))
-      const text = readFileSync(join(folder, config), 'utf8').replaceAll('{{files}}', join(FOLDER, 'files'))
-      return { name: name.replace(/\.json$/, ''), config: text, signedIn, rows }
+    .map(file => {
+      const name = file.replace(/\.json$/, '')
+      const { config, signedIn, rows } = JSON.parse(readFileSync(join(folder, file), 'utf8'))
+      const from = program === 'caddy-security' && source === 'json' ? `${name}.adapted.json` : config
+      const text = withFolders(readFileSync(join(folder, from), 'utf8'), folder)
+      const origin = /redirect_url="(\w+):\/\/[^/":]+(?::(\d+))?/.exec(text)
+      const scheme = origin?.[1] === 'http' ? 'http' : 'https'
+      const files = { [basename(from)]: text }
+      return { program, name, files, flags: [], scheme, port: origin?.[2] ?? '', isAsked: false, signedIn, rows }
     })
 }
 
-/** The provider and the two applications of the recordings, on free ports. */
+/** A recording that has a folder of its own. */
+function caseOf(folder: string, name: string): Recording {
+  const own = join(folder, name)
+  const read = (file: string) => withFolders(readFileSync(join(own, file), 'utf8'), own)
+  const { args, env = {}, variants = [], asked = false } = JSON.parse(read('case.json'))
+  const { signedIn, rows } = JSON.parse(read('answers.json'))
+  const named = ['oauth2-proxy.cfg', 'alpha.yaml'].filter(file => existsSync(join(own, file)))
+  const files = Object.fromEntries(named.map(file => [file, read(file)]))
+  const variables = Object.entries(env).map(([key, value]) => `${key}=${value}\n`)
+  const sent = new Map<string, Record<string, string>>(
+    variants.map((one: { name: string; headers: Record<string, string> }) => [one.name, one.headers]),
+  )
+  return {
+    program: 'oauth2-proxy-7.15',
+    name,
+    files: variables.length === 0 ? files : { ...files, 'oauth2-proxy.env': variables.join('') },
+    flags: args.filter((arg: string, at: number) => arg.includes('=') && at > 0),
+    scheme: 'http',
+    port: '10020',
+    isAsked: asked,
+    signedIn,
+    rows: rows.map((row: RecordedRow) => ({ ...row, headers: { ...sent.get(row.as ?? ''), ...row.headers } })),
+  }
+}
+
+function withFolders(text: string, own: string): string {
+  return text.replaceAll('{{files}}', join(FOLDER, 'files')).replaceAll('{{dir}}', own)
+}
+
+/** The providers and the applications of the recordings, on free ports. */
 export async function startSurroundings(): Promise<Surroundings> {
   const client = { client_secret: SECRET, token_endpoint_auth_method: 'client_secret_post' } as const
   const provider = await startProvider({
@@ -94,6 +171,7 @@ export async function startSurroundings(): Promise<Surroundings> {
     accounts: PEOPLE,
     tellsAll: true,
   })
+  const roles = await startRolesProvider({ id: 'spb', secret: SECRET }, PEOPLE, sub => ({ ...ACCESS[sub] }))
   const apps = new Map(
     await Promise.all(
       [9710, 9711].map(async port => {
@@ -107,45 +185,190 @@ export async function startSurroundings(): Promise<Surroundings> {
   )
   return {
     provider,
+    roles,
     apps,
     async [Symbol.asyncDispose]() {
       for (const app of apps.values()) await app.stop()
+      await roles[Symbol.asyncDispose]()
       await provider.stop()
     },
   }
 }
 
 /** Imports the configuration of a recording, serves what comes of it, and asks every row again. */
-export async function askAgain({ config, signedIn, rows }: Recording, surroundings: Surroundings): Promise<Comparison> {
-  const made = await importRecorded(config, surroundings)
+export async function askAgain(recording: Recording, surroundings: Surroundings): Promise<Comparison> {
+  const { name, rows } = recording
+  const made = await importFiles(recording, surroundings)
   await using gate = await serve(made)
-  const { provider } = surroundings
-  const origin = /redirect_url="(http:\/\/[^/"]+)/.exec(config)?.[1] ?? `https://${HOST}`
-  provider.allowRedirect(`${origin}${/callback_path = "([^"]+)"/.exec(readFileSync(gate.configPath, 'utf8'))?.[1]}`)
-  const browsers = new Map<string | null, BrowserLite>()
-  const compared: Record<'closed' | 'elsewhere' | 'opened', string[]> = { closed: [], elsewhere: [], opened: [] }
-  const changed = new Set<string>()
+  const session = openAsking(recording, surroundings, gate)
   const names = new Set(rows.flatMap(({ fields = {} }) => Object.keys(fields)))
+  const notes = made.notes.filter(({ outcome }) => outcome !== 'kept')
+  const differences: Difference[] = []
+  let counted = 0
   let same = 0
-  // Where nobody at all got a session, what only asked for one judged nobody. Whatever else kept people out keeps them out now.
-  const isJudged = Object.values(signedIn).includes(true)
   for (const row of rows) {
-    if (row.who !== null && !isJudged && row.verdict === 'sign in') continue
-    const browser = browsers.get(row.who) ?? (await signIn(row, origin, gate))
-    browsers.set(row.who, browser)
-    const response = await browser.visit(`${origin}${row.path}`, { method: row.method })
-    await response.body?.cancel()
-    const came = outcomeOf(response)
-    const kind = compare(row, came)
+    const weight = weightOf(row, recording)
+    if (weight === 'none') continue
+    const response = await session.ask(row)
+    const isKnown = row.who === null || hadSession(row, recording)
+    const { kind, now, differing } = compare(row, response, isKnown ? names : new Set(), session.isSignIn)
+    // Who got no session there, and has one now, is no matter of the rules until something opens.
+    if (weight === 'openings' && kind !== 'opened') continue
+    counted++
     if (kind === 'same') {
       same++
-      // Who got no session there, and has one now, is told where nobody was.
-      const isKnown = row.who === null || signedIn[row.who] === true
-      if (row.verdict === 'application' && isKnown) for (const one of changesOf(row, names, response)) changed.add(one)
-    } else compared[kind].push(`${row.who ?? 'nobody'} ${row.method} ${row.path}: ${row.verdict} → ${came}`)
+      continue
+    }
+    const { who, as = '', method, host = HOST, path } = row
+    const what = `${who ?? 'nobody'} ${method} ${host} ${path}${as === '' ? '' : ` (${as})`}: ${before(row)} → ${now}`
+    differences.push({ kind, row, what, isTold: isTold(row, differing, notes, name) })
   }
-  const told = made.notes.filter(({ outcome }) => outcome !== 'kept').map(({ option, say }) => `${option}: ${say}`)
-  return { same, changed: [...changed], told, ...compared }
+  const told = notes.map(({ option, say }) => `${option}: ${say}`)
+  return { name, rows: counted, same, differences, told }
+}
+
+/**
+ * What a row says. Where nobody at all got a session, what only asked for one judged nobody. With caddy-security whoever got none was
+ * no matter of its rules; oauth2-proxy judges people as they sign in.
+ */
+function weightOf(row: RecordedRow, recording: Recording): 'all' | 'openings' | 'none' {
+  if (row.who === null) return 'all'
+  if (!Object.values(recording.signedIn).includes(true) && row.verdict === 'sign in') return 'none'
+  return hadSession(row, recording) || recording.program !== 'caddy-security' ? 'all' : 'openings'
+}
+
+function hadSession({ who, host = HOST }: RecordedRow, { signedIn }: Recording): boolean {
+  return signedIn[`${who}`] === true || signedIn[`${host} ${who}`] === true
+}
+
+/**
+ * What is told without naming the path, host or field of a row: the recording, the paths of the rows, and what the report says. A star
+ * is every recording.
+ */
+const TOLD: readonly (readonly [name: string, path: RegExp, say: RegExp])[] = [
+  ['o06-ups', /^\/static\//, /files of a route: for GET and HEAD alone, .* without listings/],
+]
+
+/** Whether the report says what became of a row: a note names its path, a field that differs, or closes its host. */
+function isTold(row: RecordedRow, differing: readonly string[], notes: readonly Told[], name: string): boolean {
+  const { host, path, headers = {} } = row
+  const [first = ''] = path.split(/[?%]/)
+  const folder = /^\/[^/]+/.exec(first)?.[0]
+  const fields = [...Object.keys(headers), ...differing].map(field => field.toLowerCase())
+  return notes.some(({ outcome, option, say }) => {
+    const text = `${option}: ${say}`
+    return (
+      (folder !== undefined && text.includes(folder)) ||
+      (host !== undefined && outcome === 'closed' && text.includes(host)) ||
+      fields.some(field => text.toLowerCase().includes(field)) ||
+      TOLD.some(([of, paths, said]) => (of === '*' || of === name) && paths.test(path) && said.test(text))
+    )
+  })
+}
+
+interface Asking {
+  ask(row: RecordedRow): Promise<WireResponse>
+  /** Whether this is where people are sent to sign in. */
+  isSignIn(location: string): boolean
+}
+
+/** Browsers of everybody in a recording, each of which signs in wherever it is asked to. */
+function openAsking(recording: Recording, { provider, roles }: Surroundings, gate: Gate): Asking {
+  const { scheme, port, rows, isAsked } = recording
+  const routes = readFileSync(gate.configPath, 'utf8')
+  const hosts = [
+    ...new Set([
+      ...rows.map(({ host = HOST }) => host),
+      ...[...routes.matchAll(/^url = "https?:\/\/([^"/:]+)/gm)].map(([, host = '']) => host),
+    ]),
+  ]
+  const ports = [...new Set(['', port, '9743'])]
+  const authorities = hosts.flatMap(host => ports.map(one => (one === '' ? host : `${host}:${one}`)))
+  const callbacks = [...routes.matchAll(/callback_path = "([^"]+)"/g)].map(([, path = '']) => path)
+  for (const authority of authorities) {
+    for (const path of [...callbacks, '/.sallyport/callback']) {
+      for (const one of ['http', 'https']) provider.allowRedirect(`${one}://${authority}${path}`)
+    }
+  }
+  const originOf = (host: string) => `${scheme}://${port === '' ? host : `${host}:${port}`}`
+  const browsers = new Map<string, Promise<BrowserLite>>()
+  const tried = new Set<string>()
+
+  async function open(who: string | null): Promise<BrowserLite> {
+    const browser = new BrowserLite({
+      hosts: Object.fromEntries(authorities.map(authority => [authority, `127.0.0.1:${gate.port}`])),
+    })
+    if (who === null) return browser
+    for (const host of hosts) await signIn(browser, `${originOf(host)}/.sallyport/login`, who)
+    return browser
+  }
+
+  async function send(row: RecordedRow, browser: BrowserLite): Promise<WireResponse> {
+    const { method, host = HOST, path, headers = {} } = row
+    const { host: authority, href } = new URL(originOf(host))
+    const { cookie = '', ...others } = { ...headers, ...(await tokenOf(row)) }
+    const cookies = [browser.cookieHeader(new URL(href)), cookie].filter(one => one !== '').join('; ')
+    const asked = { 'x-forwarded-method': method, 'x-forwarded-uri': path, 'x-forwarded-proto': scheme }
+    const fields: Readonly<Record<string, string>> = {
+      host: authority,
+      ...(isAsked ? { ...asked, 'x-forwarded-host': authority } : {}),
+      accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-dest': 'document',
+      connection: 'close',
+      ...(cookies === '' ? {} : { cookie: cookies }),
+      ...(method === 'GET' || isAsked ? {} : { 'content-length': '0' }),
+      ...others,
+    }
+    const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+    const start = isAsked ? `GET /.sallyport/verify` : `${method} ${path}`
+    return sendRaw(isAsked ? gate.verifyPort : gate.port, `${start} HTTP/1.1\r\n${lines.join('')}\r\n`)
+  }
+
+  /** The token that a row came with, made anew: `bearer id spb alice`. */
+  async function tokenOf({ as = '' }: RecordedRow): Promise<Readonly<Record<string, string>>> {
+    const [kind = '', ...rest] = as.split(' ')
+    if (kind !== 'bearer' && kind !== 'basic') return {}
+    const words = rest.join(' ')
+    const claims = PEOPLE.find(({ sub }) => sub === rest.at(-1)) ?? null
+    if (claims === null) return { authorization: 'Bearer nonsense' }
+    const token = words.includes('other issuer')
+      ? await roles.sign(words.includes('other audience') ? 'yet-other' : 'other-aud', claims)
+      : words.startsWith('access')
+        ? await provider.idToken('account', claims)
+        : await provider.idToken(words.startsWith('id sp ') ? 'sp' : 'spb', claims)
+    if (kind === 'bearer') return { authorization: `Bearer ${token}` }
+    return { authorization: `Basic ${Buffer.from(`${token}:x-oauth-basic`).toString('base64')}` }
+  }
+
+  /** A provider of ours, or a page of the gate's own. */
+  const isSignIn = (location: string) =>
+    location.includes('/.sallyport/') || [provider, roles].some(({ issuer }) => location.startsWith(issuer))
+
+  return {
+    isSignIn,
+    async ask(row) {
+      const { who, host = HOST, path } = row
+      const key = who ?? ''
+      const opened = browsers.get(key) ?? open(who)
+      browsers.set(key, opened)
+      const browser = await opened
+      const response = await send(row, browser)
+      const location = response.field('location')
+      if (who === null || location === null || !isSignIn(location)) return response
+      const where = `${who} ${host} ${location.replace(/[?].*/s, '')}`
+      if (tried.has(where)) return response
+      tried.add(where)
+      await signIn(browser, `${originOf(host)}${path}`, who)
+      return send(row, browser)
+    },
+  }
+}
+
+/** Opens a page as somebody who signs in where a form asks for it. An address that a browser cannot open leads nobody in. */
+async function signIn(browser: BrowserLite, address: string, who: string): Promise<void> {
+  const page = await browser.open(address)
+  if (page.text.includes('<input name="login"')) await browser.submit(page, { login: who, password: 'x' })
 }
 
 /** What import makes of a recorded configuration, served; `change` may change it before that. */
@@ -158,46 +381,44 @@ export async function serveImported(
   return serve({ ...made, routes: change(made.routes) })
 }
 
-function importRecorded(config: string, { provider, apps }: Surroundings): Promise<Made> {
-  const text = [...apps].reduce(
-    (before, [port, app]) => before.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${app.port}`),
-    config.replaceAll('http://127.0.0.1:9700', provider.issuer),
-  )
-  return importText(text)
+function importRecorded(config: string, surroundings: Surroundings): Promise<Made> {
+  return importFiles({ files: { old: config }, flags: [] }, surroundings)
 }
 
-/** How what an application got differs from what it got before: `who NAME: before → now`. */
-function changesOf(
-  { who, path, url = path, fields = {} }: RecordedRow,
-  names: ReadonlySet<string>,
-  response: Response,
-) {
-  const got = JSON.parse(Buffer.from(response.headers.get('x-received') ?? '', 'base64').toString())
-  const pairs = [
-    ['url', url, got.url],
-    ...[...names].map(name => [name, fields[name] ?? '-', withoutTokens(got.headers[name] ?? '-')] as const),
-  ]
-  return pairs
-    .filter(([, before, now]) => before !== now)
-    .map(([name, before, now]) => `${who ?? 'nobody'} ${name}: ${before} → ${now}`)
-}
-
-function withoutTokens(value: string): string {
-  return /^Bearer ey[\w-]+\.[\w-]+\.[\w-]+$/.test(value) ? '<jwt>' : /^[\w-]{43}$/.test(value) ? '<token>' : value
+interface Told {
+  readonly outcome: string
+  readonly option: string
+  readonly say: string
 }
 
 interface Made {
   readonly routes: string
   readonly unset: readonly { readonly name: string }[]
-  readonly notes: readonly { readonly outcome: string; readonly option: string; readonly say: string }[]
+  readonly notes: readonly Told[]
 }
 
-async function importText(text: string): Promise<Made> {
+/** What import makes of the files of a recording, with its applications and providers where they are now. */
+async function importFiles({ files, flags }: Pick<Recording, 'files' | 'flags'>, now: Surroundings): Promise<Made> {
   using folder = temporaryFolder()
-  writeFileSync(join(folder.path, 'old'), text)
-  const { out, err } = await runIn(folder.path, io => runImport(['old', '--json'], io))
-  if (out === '') throw new Error(err)
-  return JSON.parse(out)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.path, name), movedTo(now, text))
+  const behind = flags.length === 0 ? [] : ['--', ...flags]
+  const { out, err } = await runIn(folder.path, io => runImport([...Object.keys(files), '--json', ...behind], io))
+  if (out === '') throw new Error(`nothing was made of it: ${err}`)
+  const made = JSON.parse(out)
+  if (made.mistakes.length > 0) throw new Error(`not good: ${JSON.stringify(made.mistakes)}`)
+  return made
+}
+
+/** A text with the ports of now. */
+function movedTo({ provider, roles, apps }: Surroundings, text: string): string {
+  const moved = text
+    .replaceAll(/http:\/\/127\.0\.0\.1:(?:9700|10000)/g, provider.issuer)
+    .replaceAll('http://127.0.0.1:10001', roles.issuer)
+  return [...apps].reduce(
+    (before, [port, app]) =>
+      before.replaceAll(new RegExp(`127\\.0\\.0\\.1:(?:${port}|${port + LATER})\\b`, 'g'), `127.0.0.1:${app.port}`),
+    moved,
+  )
 }
 
 /** The new file, but for where it listens and what it keeps sessions in: a test has its own. */
@@ -207,6 +428,7 @@ function serve({ routes, unset }: Made): Promise<Gate> {
     (blocks.find(block => new RegExp(`^\\[${title}\\]$`, 'm').test(block)) ?? '')
       .split('\n')
       .filter(line => line !== `[${title}]` && !mine.test(line))
+      .map(line => line.replace(/^verify = .*/, 'verify = "127.0.0.1:0"'))
       .join('\n')
   const rest = blocks.filter(block => !/^\[(?:server|sessions)\]$/m.test(block))
   return startGate(rest.join('\n\n'), {
@@ -220,27 +442,98 @@ function serve({ routes, unset }: Made): Promise<Gate> {
 function standIn(name: string): string {
   if (name.endsWith('SECRET')) return SECRET
   if (name === 'APP_HOST') return HOST
-  return name === 'PROXY_ADDRESS' ? '10.0.0.2' : 'fill-in'
+  return name === 'PROXY_ADDRESS' ? '127.0.0.1' : 'fill-in'
 }
 
-/** A browser that has tried to sign in, where somebody is meant. */
-async function signIn({ who }: RecordedRow, origin: string, gate: Gate): Promise<BrowserLite> {
-  const browser = new BrowserLite({ hosts: { [new URL(origin).host]: `127.0.0.1:${gate.port}` } })
-  if (who !== null) await browser.signIn(`${origin}/.sallyport/login`, who)
-  return browser
+/** What an answer is, in words that a recorded one and one of now share. */
+interface Outcome {
+  /** `passes` is an application of which the recording does not say which. */
+  readonly kind: 'application' | 'passes' | 'served' | 'redirect' | 'refused'
+  readonly port?: number | undefined
+  readonly location?: string | undefined
 }
 
-/** The port of the application that answered, `served` for another good answer, or the status of a refusal. */
-function outcomeOf(response: Response): string {
-  const application = response.headers.get('x-application')
-  if (application !== null) return `application ${application}`
-  return response.ok ? 'served' : `answer ${response.status}`
+function recordedOutcome({ verdict, port, location }: RecordedRow): Outcome {
+  if (verdict === 'application')
+    return port === undefined ? { kind: 'passes' } : { kind: 'application', port: ownPort(port) }
+  if (verdict === 'answer 101') return { kind: 'passes' }
+  if (/^answer 2/.test(verdict)) return { kind: 'served' }
+  // Without an address it was a page that led on to sign in.
+  return /^answer 3/.test(verdict) && location !== undefined ? { kind: 'redirect', location } : { kind: 'refused' }
 }
 
-function compare({ verdict, port }: RecordedRow, came: string): 'same' | 'closed' | 'elsewhere' | 'opened' {
-  const before = verdict === 'application' ? `application ${port}` : /^answer 2/.test(verdict) ? 'served' : 'refused'
-  const now = came.startsWith('answer') ? 'refused' : came
-  if (before === now) return 'same'
-  if (before === 'refused') return 'opened'
-  return now === 'refused' ? 'closed' : 'elsewhere'
+function ownPort(port: number): number {
+  return port > 10_000 ? port - LATER : port
+}
+
+function outcomeOf(response: WireResponse, isSignIn: (location: string) => boolean): Outcome {
+  const port = response.field('x-application')
+  if (port !== null) return { kind: 'application', port: Number(port) }
+  if (response.status >= 200 && response.status < 300) return { kind: 'served' }
+  const location = response.field('location')
+  return location === null || isSignIn(location) ? { kind: 'refused' } : { kind: 'redirect', location }
+}
+
+function compare(
+  row: RecordedRow,
+  response: WireResponse,
+  names: ReadonlySet<string>,
+  isSignIn: (location: string) => boolean,
+): { readonly kind: Kind; readonly now: string; readonly differing: readonly string[] } {
+  const was = recordedOutcome(row)
+  const is = outcomeOf(response, isSignIn)
+  const now =
+    is.kind === 'application' ? `application ${is.port}` : `answer ${response.status} ${is.location ?? ''}`.trim()
+  const hasContent = is.kind === 'application' || is.kind === 'served'
+  const found = (kind: Kind) => ({ kind, now, differing: [] })
+  if (was.kind === 'passes') return found(hasContent ? 'same' : 'closed')
+  if (was.kind === is.kind && was.port === is.port) {
+    const changes = [...changesOf(row, names, response), ...movesOf(was, is)]
+    if (changes.length === 0) return found('same')
+    const told = changes.map(([what, before, now]) => `${what}: ${before} → ${now}`)
+    return { kind: 'changed', now: told.join(', '), differing: changes.map(([what]) => what) }
+  }
+  if (is.kind === 'refused') return found('closed')
+  return found(hasContent ? 'opened' : 'changed')
+}
+
+function before(row: RecordedRow): string {
+  return [row.verdict, row.port, row.location].filter(one => one !== undefined).join(' ')
+}
+
+type Change = readonly [what: string, before: string, now: string]
+
+/** How what an application got differs from what it got before. An empty field says as much as none. */
+function changesOf(
+  { path, url = path, fields = {} }: RecordedRow,
+  names: ReadonlySet<string>,
+  response: WireResponse,
+): readonly Change[] {
+  const received = response.field('x-received')
+  if (received === null) return []
+  const got = JSON.parse(Buffer.from(received, 'base64').toString())
+  const pairs: readonly Change[] = [
+    ['url', withoutDots(url), withoutDots(got.url)],
+    ...[...names].map((name): Change => [name, maskTokens(fields[name] ?? ''), maskTokens(got.headers[name] ?? '')]),
+  ]
+  return pairs.filter(([, before, now]) => before !== now)
+}
+
+/** An address as RFC 3986 §5.2.4 reads it: the old programs left dots to the application, and judged the address without them. */
+function withoutDots(url: string): string {
+  const { pathname, search } = new URL(url.replace(/^\/+/, '/'), 'http://x')
+  return pathname + search
+}
+
+/** Where another address is led to than before. */
+function movesOf({ location: before }: Outcome, { location: now }: Outcome): readonly Change[] {
+  if (before === undefined || now === undefined) return []
+  const isSame = before.endsWith('?…') ? now.startsWith(before.slice(0, -1)) : now === before
+  return isSame ? [] : [['location', before, now]]
+}
+
+function maskTokens(value: string): string {
+  if (/^Bearer ey[\w-]+\.[\w-]+\.[\w-]+$/.test(value)) return '<jwt>'
+  if (/^Basic ZXl[\w+/=]{200,}$/.test(value)) return 'Basic <jwt>'
+  return /^[\w-]{43}$/.test(value) || /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(value) ? '<token>' : value
 }

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { SignJWT } from 'jose'
 import Provider from 'oidc-provider'
 import { plant } from '../log/planted.ts'
 import type { KnownClient } from '../toml.ts'
-import { openKeys, type ProviderKeys } from './keys.ts'
+import { openKeys, type ProviderKey } from './keys.ts'
 
 /** Someone who can sign in: any claims, found by sub, preferred_username or email. Any password will do. */
 export interface TestAccount {
@@ -33,6 +34,8 @@ export interface TestProvider extends KnownClient, AsyncDisposable {
   readonly port: number
   /** Registers one more address to come back to, from signing in or out, for every client, once the proxy's port is known. */
   allowRedirect(uri: string): void
+  /** An ID token of its own, as a program would hold it, for this audience. */
+  idToken(audience: string, claims: Readonly<Record<string, unknown>>): Promise<string>
   stop(): Promise<void>
 }
 
@@ -67,7 +70,8 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
   const keys = openKeys()
   const quiet = console.warn
   console.warn = () => {}
-  const provider = new Provider(issuer, await configuration(options, keys))
+  const signing = await Promise.all(['RS256', 'ES256'].map(alg => keys.take(alg)))
+  const provider = new Provider(issuer, configuration(options, signing))
   console.warn = quiet
   for (const kind of ['access_token', 'refresh_token', 'authorization_code']) {
     provider.on(`${kind}.saved`, ({ jti }) => plant(jti, `${kind} of a provider`))
@@ -98,6 +102,17 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
     clientId: client_id,
     clientSecret: client_secret,
     allowRedirect: uri => void redirects.add(uri),
+    idToken(audience, claims) {
+      const [key] = signing
+      if (key === undefined) throw new Error('it has a key')
+      return new SignJWT({ ...claims })
+        .setProtectedHeader({ alg: key.alg, kid: `test-${key.alg}` })
+        .setIssuer(issuer)
+        .setAudience(audience)
+        .setIssuedAt()
+        .setExpirationTime('5m')
+        .sign(key.privateKey)
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   }
@@ -110,13 +125,8 @@ export function startProviderFor(accounts: readonly TestAccount[], ...redirectUr
   return startProvider({ clients, accounts })
 }
 
-async function configuration(options: TestProviderOptions, own: ProviderKeys): Promise<object> {
-  const keys = await Promise.all(
-    ['RS256', 'ES256'].map(async alg => {
-      const { privateJwk } = await own.take(alg)
-      return { ...privateJwk, alg, use: 'sig', kid: `test-${alg}` }
-    }),
-  )
+function configuration(options: TestProviderOptions, signing: readonly ProviderKey[]): object {
+  const keys = signing.map(({ privateJwk, alg }) => ({ ...privateJwk, alg, use: 'sig', kid: `test-${alg}` }))
   return {
     clients: options.clients.map(client => ({
       grant_types: ['authorization_code', 'refresh_token'],
