@@ -504,39 +504,63 @@ describe('an oauth2-proxy.cfg', () => {
     for (const name of names) expect(result.notes.some(note => note.includes(` ${name}: `))).toBe(true)
   })
 
-  test('opens what skip_auth_routes opened, and nothing that no path can say', async () => {
-    const routes = [
-      'POST=^/hook/',
-      'GET=^/health$',
-      '^/$',
-      '^/static/',
-      '^/a\\.b/.*',
-      '/unanchored',
-      'POST!=^/x',
-      '^/v[12]/',
-      '^/(a|b)/',
-      '^/x|/',
-      '^/up/$',
-    ]
-    const { routes: text, notes, code } = await imported(`${CLIENT}skip_auth_routes = ${JSON.stringify(routes)}`)
+  test('opens what skip_auth_routes opened, by its expressions as they stand', async () => {
+    const entries = ['POST=^/hook/', 'get=^/health$', '^/a\\.b/.+', '/any', 'POST!=^/x', '!=^/y', '=^/z', '^/q?a=b']
+    const text = `${CLIENT}skip_auth_routes = ${JSON.stringify(entries)}\nskip_auth_regex = ["GET=^/older", "^/\${HOME}"]`
+    const { routes, notes, code, unset } = await imported(text)
     expect(code).toBe(0)
-    const found = Array.from({ length: 10 }, (_, index) =>
-      section(text, '[[routes]]', index).filter(line => /^(?:path|exact|allow) /.test(line)),
-    )
-    expect(found).toEqual([
-      ['allow = ["user"]'],
-      ['path = "=/"', 'allow = "public"'],
-      ['path = "/a.b"', 'allow = "public"'],
-      ['path = "=/a.b"', 'allow = ["user"]'],
-      ['path = "=/health"', 'allow = ["user", { methods = ["GET"], anonymous = true }]'],
-      ['path = "/hook"', 'allow = ["user", { methods = ["POST"], anonymous = true }]'],
-      ['path = "=/hook"', 'allow = ["user"]'],
-      ['path = "/static"', 'allow = "public"'],
-      ['path = "=/static"', 'allow = ["user"]'],
-      [],
+    expect(unset.map(({ name }) => name)).toEqual(['OIDC_CLIENT_SECRET'])
+    expect(section(routes, '[[routes]]').slice(2).filter(Boolean)).toEqual([
+      'portal = "home"',
+      'allow = [',
+      '  "user",',
+      '  { path_regexp = ["GET=^/older", "^/$${HOME}", "^/a\\\\.b/.+", "/any", "^/z"], anonymous = true },',
+      '  { methods = ["POST"], path_regexp = "^/hook/", anonymous = true },',
+      '  { methods = ["GET"], path_regexp = "^/health$", anonymous = true },',
+      '  { methods = ["POST"], not = { path_regexp = "^/x" }, anonymous = true },',
+      '  { not = { path_regexp = "^/y" }, anonymous = true },',
+      ']',
+      'headers = "x-forwarded"',
     ])
-    expect(notes.filter(note => note.includes('it stays closed')).length).toBe(6)
-    expect(notes.join('\n')).toContain('^/up/$: no path says this, so it stays closed')
+    expect(section(routes, '[[routes]]', 1)).toEqual([])
+    expect(notes).toContain('decide 8 skip_auth_routes: ^/q?a=b: it opens nothing, as there: ^/Q?A is not a method')
+  })
+
+  test('opens nothing by an expression that is none', async () => {
+    const { routes, notes, mistakes } = await imported(`${CLIENT}skip_auth_routes = ["^/(?=x)", "!=^/["]`)
+    expect(mistakes).toEqual([])
+    expect(section(routes, '[[routes]]')).toContain('allow = ["user"]')
+    expect(notes.filter(note => note.startsWith('decide 8 skip_auth_routes: '))).toHaveLength(2)
+  })
+
+  test('opens for a proxy that asks what it opened there: by GET, and by the path that the proxy said', async () => {
+    const asked = `${CLIENT.replace(/^upstreams.*$/m, 'upstreams = "static://202"')}trusted_proxy_ips = "10.0.0.2"\n`
+    const open = 'skip_auth_routes = ["^/public/", "GET=^/health$", "POST=^/hook/"]\n'
+    const made = await imported(`${asked}${open}reverse_proxy = true\n`)
+    expect(section(made.routes, '[[routes]]')).toEqual(
+      expect.arrayContaining([
+        '  { path_regexp = "^/public/", anonymous = true },',
+        '  { methods = ["GET"], path_regexp = "^/health$", anonymous = true },',
+      ]),
+    )
+    expect(made.routes).not.toContain('/hook')
+    expect(made.notes.join('\n')).toContain('decide 9 skip_auth_routes: POST=^/hook/: it opens nothing, as there')
+    const unsaid = await imported(asked + open)
+    expect(section(unsaid.routes, '[[routes]]')).toContain('allow = ["user"]')
+    expect(unsaid.notes.filter(note => note.includes('without reverse_proxy = true'))).toHaveLength(3)
+  })
+
+  test('leads from a path to the one with a slash, where nothing else serves it', async () => {
+    const { routes, mistakes } = await imported(CLIENT.replace(/^upstreams.*$/m, 'upstreams = "http://app:3000/app/"'))
+    expect(mistakes).toEqual([])
+    expect(section(routes, '[[routes]]', 1).filter(Boolean)).toEqual([
+      'host = "app.example.com"',
+      'path = "=/app"',
+      'redirect = "/app/{query}"',
+      'status = 301',
+      'portal = "home"',
+      'allow = ["user"]',
+    ])
   })
 
   test('takes the addresses of a list that can be read', async () => {
@@ -634,21 +658,20 @@ test('a file that keeps nobody out has its restrictions elsewhere, so that its r
 
 test('a path that is open is open below another upstream’s path too, and each path is served as it was', async () => {
   const upstreams = ['http://a:1/', 'http://b:1/app/private/', 'http://c:1/app/one']
-  const options = `upstreams = ${JSON.stringify(upstreams)}\nskip_auth_routes = ["^/app/", "GET=^/app/private/x"]\n`
+  const options = `upstreams = ${JSON.stringify(upstreams)}\nskip_auth_routes = ["^/app/"]\n`
   const { routes } = await imported(CLIENT.replace(/^upstreams.*$/m, options))
-  const seen = Array.from({ length: 7 }, (_, index) =>
+  const seen = Array.from({ length: 5 }, (_, index) =>
     section(routes, '[[routes]]', index)
-      .filter(line => /^(?:path|exact|upstream|allow) /.test(line))
+      .filter(line => /^(?:path|upstream|allow) /.test(line))
       .map(line => line.replace(/^(?:path|upstream|allow) = /, ''))
       .join(' '),
   )
+  const open = '["user", { path_regexp = "^/app/", anonymous = true }]'
   expect(seen).toEqual([
-    '"http://a:1" ["user"]',
-    '"/app" "http://a:1" "public"',
-    '"=/app" "http://a:1" ["user"]',
-    '"=/app/one" "http://c:1" "public"',
-    '"/app/private" "http://b:1" "public"',
-    '"=/app/private" "http://a:1" "public"',
+    `"http://a:1" ${open}`,
+    `"=/app/one" "http://c:1" ${open}`,
+    `"/app/private" "http://b:1" ${open}`,
+    `"=/app/private" "http://a:1" ${open}`,
     '',
   ])
 })
@@ -738,12 +761,14 @@ describe('what oauth2-proxy took by the letter', () => {
     }
   })
 
-  test('an expression with a space before it, or with a method in the older option, opens nothing', async () => {
-    for (const open of ['skip_auth_routes = [" ^/open"]', 'skip_auth_regex = ["GET=^/open"]']) {
-      const made = await imported(CLIENT + open)
-      expect([open, made.routes.includes('/open"')]).toEqual([open, false])
+  test('a space before an expression is part of it, and so is what looks like a method in the older option', async () => {
+    for (const [open, kept] of [
+      ['skip_auth_routes = [" ^/open"]', ' ^/open'],
+      ['skip_auth_regex = ["GET=^/open"]', 'GET=^/open'],
+    ] as const) {
+      const { routes } = await imported(CLIENT + open)
+      expect(section(routes, '[[routes]]')).toContain(`allow = ["user", { path_regexp = "${kept}", anonymous = true }]`)
     }
-    expect((await imported(`${CLIENT}skip_auth_routes = ["GET=^/open"]`)).routes).toContain('path = "/open"')
   })
 
   test('addresses are those of the claim that it looked at, by any of its names', async () => {

@@ -7,79 +7,82 @@ import { type Context, note } from './context.ts'
 import { identityEntries } from './identity.ts'
 import { PORTAL, ROLE } from './people.ts'
 import type { Places } from './places.ts'
-import { type OpenPath, readOpenPath } from './skip-auth.ts'
+import { skipRules } from './skip-auth.ts'
 import type { Service } from './upstreams.ts'
 import { passwordFile } from './users.ts'
 
-interface Access {
-  readonly allow: Json
-  readonly comment?: string
-}
-
 /** A route before it is written: for all that is below a path, or (`isExact`) for the path alone. */
-interface Plan extends Access {
+interface Plan {
   readonly path: string
   readonly isExact: boolean
-  readonly service: Service
+  /** Null: people are led to the path with a slash behind it. */
+  readonly service: Service | null
 }
 
-/** `[[routes]]`: each upstream, and each path that was open. One that is as what is around it needs no route. */
+/** `[[routes]]`: each upstream, with the paths that were open in the rules of each. */
 export function routeSections(context: Context, places: Places): readonly Section[] {
   const who = identityEntries(context, places.isAsked)
+  const networks = context.options.list('trusted_ips')
   note(context, 'kept', 'trusted_ips', 'networks in allow, where nobody has to sign in')
-  const open = openPaths(context)
-  const paths = new Set([...places.services.map(({ path }) => path), ...open.map(({ path }) => path)])
-  const whole: Plan[] = []
-  const plans = [...paths].sort().flatMap(path => {
-    const planAt = (isExact: boolean, around: Plan | undefined): Plan | null => {
-      const service = serviceAt(path, isExact, places.services)
-      if (service === null) return null
-      const plan = { path, isExact, service, ...accessAt(context, path, isExact, open) }
-      return around !== undefined && isSame(plan, around) ? null : plan
-    }
-    const around = whole.filter(({ path: other }) => isUnder(path, other)).at(-1)
-    const below = planAt(false, around)
-    if (below !== null) whole.push(below)
-    const point = planAt(true, below ?? around)
-    if (below === null && point === null && around === undefined) {
-      const line = context.options.line('skip_auth_routes')
-      context.notes.add('left', 'skip_auth_routes', line, `no upstream serves ${path}`)
-    }
-    return [below, point].filter(plan => plan !== null)
-  })
-  return places.hosts.flatMap(host => plans.map(plan => route(context, host, plan, who)))
+  const allow: Json = [
+    ROLE,
+    ...(networks.length === 0 ? [] : [{ networks, anonymous: true }]),
+    ...skipRules(context, places.isAsked),
+  ]
+  const plans = plansOf(places.services)
+  return places.hosts.flatMap(host => plans.map(plan => route(context, host, plan, allow, who)))
 }
 
-function isSame(one: Plan, other: Plan): boolean {
-  return one.service === other.service && JSON.stringify(one.allow) === JSON.stringify(other.allow)
+/** A path with a slash behind it is for what is below it: without that slash, what is around it answers, or leads there. */
+function plansOf(services: readonly Service[]): readonly Plan[] {
+  const points = services
+    .filter(
+      one => !one.isExact && one.path !== '/' && !services.some(other => other.isExact && other.path === one.path),
+    )
+    .map(({ path }): Plan => ({ path, isExact: true, service: serviceAround(path, services) }))
+  return [...services.map(service => ({ path: service.path, isExact: service.isExact, service })), ...points].toSorted(
+    (one, other) =>
+      one.path < other.path ? -1 : one.path > other.path ? 1 : Number(one.isExact) - Number(other.isExact),
+  )
 }
 
-function route(context: Context, host: string, { service, ...access }: Plan, who: readonly Entry[]): Section {
-  const isPublic = access.allow === 'public'
+function serviceAround(path: string, services: readonly Service[]): Service | null {
+  const around = services.filter(one => !one.isExact && one.path !== path && isUnder(path, one.path))
+  return around.toSorted((one, other) => other.path.length - one.path.length)[0] ?? null
+}
+
+function route(context: Context, host: string, plan: Plan, allow: Json, who: readonly Entry[]): Section {
+  const { service } = plan
   const { options } = context
-  const takes: Entry[] = isPublic
-    ? []
-    : [
-        ...(options.flag('skip_jwt_bearer_tokens') === true
-          ? [{ key: 'tokens', value: true, comment: 'skip_jwt_bearer_tokens' }]
-          : []),
-        ...(passwordFile(context) !== null ? [{ key: 'passwords', value: true, comment: 'htpasswd_file' }] : []),
-      ]
-  const own = service.own === undefined ? context : { ...context, options: options.with(service.own) }
-  const knowsPeople = service.kind === 'upstream' || service.kind === 'none'
+  const takes: Entry[] = [
+    ...(options.flag('skip_jwt_bearer_tokens') === true
+      ? [{ key: 'tokens', value: true, comment: 'skip_jwt_bearer_tokens' }]
+      : []),
+    ...(passwordFile(context) !== null ? [{ key: 'passwords', value: true, comment: 'htpasswd_file' }] : []),
+  ]
+  const own = service?.own === undefined ? context : { ...context, options: options.with(service.own) }
+  const knowsPeople = service?.kind === 'upstream' || service?.kind === 'none'
   return {
     title: '[[routes]]',
     entries: [
       { key: 'host', value: host },
-      { key: 'path', value: spellPath(access) },
-      ...target(own, service),
+      { key: 'path', value: spellPath(plan) },
+      ...(service === null ? toSlash(plan.path) : target(own, service)),
       { key: 'portal', value: PORTAL },
-      { key: 'allow', value: access.allow, ...(access.comment === undefined ? {} : { comment: access.comment }) },
+      { key: 'allow', value: allow, isByLine: Array.isArray(allow) && allow.length > 2 },
       ...takes,
       ...(knowsPeople ? who : []),
-      ...(service.kind === 'upstream' ? upstreamEntries(own) : []),
+      ...(service?.kind === 'upstream' ? upstreamEntries(own) : []),
     ],
   }
+}
+
+/** As there, for a path that is served with a slash behind it alone. */
+function toSlash(path: string): readonly Entry[] {
+  return [
+    { key: 'redirect', value: `${path}/{query}` },
+    { key: 'status', value: 301 },
+  ]
 }
 
 function target(context: Context, service: Service): readonly Entry[] {
@@ -179,66 +182,4 @@ function upstreamEntries(context: Context): readonly Entry[] {
       ? []
       : [{ key: 'timeout', value: spellDuration(timeoutMs), comment: 'upstream_timeout' }]),
   ]
-}
-
-/** What serves a path alone, or all that is below it. */
-function serviceAt(path: string, isExact: boolean, services: readonly Service[]): Service | null {
-  const own = services.find(service => isExact && service.isExact && service.path === path)
-  if (own !== undefined) return own
-  const above = services.filter(
-    service => !service.isExact && isUnder(path, service.path) && !(isExact && path === service.path && path !== '/'),
-  )
-  return above.sort((one, other) => other.path.length - one.path.length)[0] ?? null
-}
-
-/** Who passes where nothing else is said: the role, and the networks of `trusted_ips` without signing in. */
-function allowed(context: Context): readonly Json[] {
-  const networks = context.options.list('trusted_ips')
-  return networks.length === 0 ? [ROLE] : [ROLE, { networks, anonymous: true }]
-}
-
-/** Who passes at a path alone, or below it: whoever may everywhere, and what was open there, whichever upstream serves it. */
-function accessAt(context: Context, path: string, isExact: boolean, all: readonly Opened[]): Access {
-  const open = all.filter(one => {
-    if (one.isExact) return isExact && path === one.path
-    return isUnder(path, one.path) && !(isExact && one.isBelow && path === one.path)
-  })
-  const [first] = open
-  if (first === undefined) return { allow: allowed(context) }
-  if (open.some(({ method }) => method === null)) return { allow: 'public', comment: first.option }
-  const methods = [...new Set(open.flatMap(({ method }) => method ?? []))]
-  return { allow: [...allowed(context), { methods, anonymous: true }], comment: first.option }
-}
-
-interface Opened extends OpenPath {
-  readonly option: string
-}
-
-function openPaths(context: Context): readonly Opened[] {
-  const { options, notes } = context
-  const opened: Opened[] = []
-  for (const option of ['skip_auth_routes', 'skip_auth_regex'] as const) {
-    const line = options.line(option)
-    for (const entry of options.list(option)) {
-      const open = readOpenPath(entry, option)
-      if (open === null) {
-        notes.add(
-          'decide',
-          option,
-          line,
-          `${entry}: no path says this, so it stays closed; write a route with path = "…" and allow = "public"`,
-        )
-        continue
-      }
-      opened.push({ ...open, option })
-      const whom = open.method === null ? '' : ` for ${open.method}`
-      notes.add(
-        'kept',
-        option,
-        line,
-        `${entry}: ${open.path}${open.isExact ? ' alone' : ''} is open${whom}${open.isLoose ? ', at the segment boundary' : ''}`,
-      )
-    }
-  }
-  return opened
 }

@@ -1,39 +1,80 @@
-/** What a `skip_auth_routes` entry opens, in the words of routes.toml. */
-export interface OpenPath {
-  readonly path: string
-  /** Null: every method. */
+import type { Json } from '../../config/text/raw.ts'
+import { parseMethod } from '../../config/values/method.ts'
+import { parsePathExpression } from '../../config/values/path-regexp.ts'
+import { escapeReferences } from '../blanks.ts'
+import type { Context } from './context.ts'
+
+/** An entry of `skip_auth_routes` or `skip_auth_regex`. */
+interface Entry {
+  readonly expression: string
+  /** In upper case; null: every method. */
   readonly method: string | null
-  /** Whether the expression ends there, so that nothing below the path was meant. */
-  readonly isExact: boolean
-  /** Whether the path itself was not meant, but only what is below it, as `^/api/` says. */
-  readonly isBelow: boolean
-  /** Whether it also took paths that go on after it in the same segment, as `^/api` takes `/apix`. */
-  readonly isLoose: boolean
+  /** Whether it is about the paths that the expression does not match. */
+  readonly isNegated: boolean
 }
 
-/** What an expression may end in and still mean "and whatever comes after it". */
-const OPEN_END = /(?:\(\/\.\*\)\?\$|\(\/\|\$\)|\/\.\*\$?|\/\.\+\$?|\.\*\$?)$/
-
 /**
- * A `skip_auth_routes` or `skip_auth_regex` entry (`GET=^/health$`, `^/static/`) as a path; null for one that no path says.
- *
- * Only expressions that are anchored at the beginning and spell out their path: whatever else could open more than it seems to.
+ * Rules for `skip_auth_routes` and `skip_auth_regex`: their expressions as they stand, which both programs hold to the decoded path without
+ * its query. `isAsked`: a proxy in front asked, by GET whatever had come in, and said the path in X-Forwarded-Uri.
  */
-export function readOpenPath(entry: string, option: 'skip_auth_routes' | 'skip_auth_regex'): OpenPath | null {
-  // The older option knows no methods: what looks like one is the beginning of a path there.
-  const form = option === 'skip_auth_routes' ? /^(?:([A-Za-z]*)(!?=))?(.*)$/s : /^()()(.*)$/s
-  const [, word = '', operator, expression = ''] = form.exec(entry) ?? []
-  if (operator === '!=' || !expression.startsWith('^/')) return null
-  const method = word === '' ? null : word.toUpperCase()
-  const open = OPEN_END.exec(expression)?.[0]
-  const exact = open === undefined ? /(?:\/\?)?\$$/.exec(expression)?.[0] : undefined
-  const end = open ?? exact ?? ''
-  const body = expression.slice(1, expression.length - end.length)
-  if (!/^(?:[A-Za-z0-9/_~.-]|\\[./_-])*$/.test(body)) return null
-  const path = body.replaceAll('\\', '').replace(/\/+$/, '') || '/'
-  // It ends in a slash: the path is not what it means, and another spelling of it is none of its own here.
-  if (exact !== undefined && body.endsWith('/') && path !== '/') return null
-  const endsAtSegment = exact !== undefined || body.endsWith('/') || body === '' || /^\(?\//.test(end)
-  const isBelow = path !== '/' && (body.endsWith('/') || /^\/\./.test(end))
-  return { path, method, isExact: exact !== undefined, isBelow, isLoose: !endsAtSegment }
+export function skipRules(context: Context, isAsked: boolean): readonly Json[] {
+  const { options, notes } = context
+  const plain = new Map<string | null, string[]>()
+  const negated: Json[] = []
+  for (const option of ['skip_auth_regex', 'skip_auth_routes'] as const) {
+    for (const stated of options.list(option)) {
+      const entry = option === 'skip_auth_routes' ? readEntry(stated) : whole(stated)
+      const why = whyClosed(context, entry, isAsked)
+      const line = options.line(option)
+      if (why !== null) {
+        notes.add('decide', option, line, `${stated}: ${why}`)
+        continue
+      }
+      const isNarrower = isAsked && entry.method !== null
+      if (isNarrower) notes.add('decide', option, line, `${stated}: ${ASKED_BY_GET}`)
+      else notes.add('kept', option, line, `${stated}: path_regexp in allow, where nobody has to sign in`)
+      const expression = escapeReferences(entry.expression)
+      if (entry.isNegated) negated.push(open(entry.method, { not: { path_regexp: expression } }))
+      else plain.set(entry.method, [...(plain.get(entry.method) ?? []), expression])
+    }
+  }
+  const rules = [...plain].map(([method, [first = '', ...more]]) =>
+    open(method, { path_regexp: more.length === 0 ? first : [first, ...more] }),
+  )
+  return [...rules, ...negated]
+}
+
+function open(method: string | null, paths: Readonly<Record<string, Json>>): Json {
+  return { ...(method === null ? {} : { methods: [method] }), ...paths, anonymous: true }
+}
+
+/** The first sign parts method and expression, wherever it is; `!=` anywhere turns the entry round. */
+function readEntry(stated: string): Entry {
+  const sign = /!?=/.exec(stated)
+  if (sign === null) return whole(stated)
+  const method = stated.slice(0, sign.index).toUpperCase()
+  const expression = stated.slice(sign.index + sign[0].length)
+  return { expression, method: method === '' ? null : method, isNegated: stated.includes('!=') }
+}
+
+function whole(expression: string): Entry {
+  return { expression, method: null, isNegated: false }
+}
+
+const ASKED_BY_GET =
+  'path_regexp in allow, for GET alone; a proxy in front that asks by GET whatever came in had every method open there: write those that shall be open into methods'
+
+/** Why an entry opens nothing here; null where it does. */
+function whyClosed({ options }: Context, { expression, method }: Entry, isAsked: boolean): string | null {
+  if (isAsked && options.flag('reverse_proxy') !== true) {
+    return 'it opens nothing: without reverse_proxy = true it was held to the address that your proxy asked at; write a rule with path_regexp, if these paths shall be open'
+  }
+  if (isAsked && method !== null && method !== 'GET') {
+    return 'it opens nothing, as there: your proxy asked by GET whatever came in; write a rule with methods and path_regexp, if this shall be open'
+  }
+  if (method !== null && !parseMethod(method).ok) {
+    return `it opens nothing, as there: ${method} is not a method`
+  }
+  const parsed = parsePathExpression(expression)
+  return parsed.ok ? null : `it opens nothing: ${parsed.message} (${parsed.hint})`
 }
