@@ -482,6 +482,26 @@ const CASES: readonly Case[] = [
   },
 ]
 
+/** What `oauth2-proxy` 7.15.3 does unless told otherwise, as people write it all the same. */
+const DEFAULTS: readonly (readonly [name: string, value: string])[] = [
+  ['cookie_expire', '"168h"'],
+  ['cookie_refresh', '"0s"'],
+  ['cookie_secure', '"true"'],
+  ['real_client_ip_header', '"x-real-ip"'],
+  ['oidc_audience_claims', '["aud"]'],
+  ['oidc_email_claim', '"email"'],
+  ['oidc_groups_claim', '"groups"'],
+  ['user_id_claim', '"email"'],
+  ['upstream_timeout', '"30s"'],
+  ['approval_prompt', '"force"'],
+  ['insecure_oidc_skip_nonce', 'true'],
+  ['google_use_organization_id', 'false'],
+  ['entra_id_federated_token_auth', '"false"'],
+  ['adfs_skip_scope', 'false'],
+  ['session_store_type', '"cookie"'],
+  ['skip_auth_preflight', 'false'],
+]
+
 describe('an oauth2-proxy.cfg', () => {
   for (const { options, without = [], at, has, hasNot = [], note } of CASES) {
     const title = [...without.map(name => `without ${name}`), options.replaceAll('\n', ', ')].filter(Boolean).join(', ')
@@ -548,6 +568,16 @@ describe('an oauth2-proxy.cfg', () => {
     const unsaid = await imported(asked + open)
     expect(section(unsaid.routes, '[[routes]]')).toContain('allow = ["user"]')
     expect(unsaid.notes.filter(note => note.includes('without reverse_proxy = true'))).toHaveLength(3)
+  })
+
+  test('says nothing by what is as it is without being said', async () => {
+    const more = DEFAULTS.map(([name, value]) => `${name} = ${value}`).join('\n')
+    const bare = await imported(CLIENT)
+    const said = await imported(`${CLIENT}${more}\n`)
+    expect([said.code, said.routes, said.beside]).toEqual([0, bare.routes, bare.beside])
+    const lines = said.notes.filter(note => !note.startsWith('kept '))
+    expect(lines).toEqual(bare.notes.filter(note => !note.startsWith('kept ')))
+    for (const [name] of DEFAULTS) expect(said.notes.some(note => note.includes(` ${name}: `)) || name).toBe(true)
   })
 
   test('leads from a path to the one with a slash, where nothing else serves it', async () => {
@@ -782,5 +812,19 @@ describe('what oauth2-proxy took by the letter', () => {
     expect(await role('user_id_claim = "email"\nemail_domains = ["example.com"]')).toContain(
       'user = { domains = ["example.com"] }',
     )
+  })
+
+  test('and the older name for it counts where the newer one says what is usual', async () => {
+    for (const [stated, claim] of [
+      ['oidc_email_claim = "email"\nuser_id_claim = "upn"', 'upn'],
+      ['oidc_email_claim = "mail"\nuser_id_claim = "upn"', 'mail'],
+      ['oidc_email_claim = "mail"\nuser_id_claim = "email"', 'mail'],
+    ] as const) {
+      const { routes } = await imported(`${CLIENT}${stated}\n`)
+      expect([stated, section(routes, '[providers.oidc]')]).toEqual([
+        stated,
+        expect.arrayContaining([`claims = { email = "${claim}" }`, 'emails = "trusted"']),
+      ])
+    }
   })
 })

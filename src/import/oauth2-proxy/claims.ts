@@ -55,7 +55,7 @@ function emailEntries(context: Context, email: string): readonly Entry[] {
   return [{ key: 'emails', value: 'trusted', comment: isSaid ? option : `of ${email} nobody says that it is verified` }]
 }
 
-/** The claim that holds the address that counts; `user_id_claim` is an older name for it. */
+/** The claim that holds the address that counts: `user_id_claim`, an older name for it, counts where the newer one says what is usual. */
 function claimOfEmail({ options }: Context): string {
   return options.text('oidc_email_claim') ?? options.text('user_id_claim') ?? 'email'
 }

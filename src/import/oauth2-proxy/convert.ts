@@ -56,7 +56,7 @@ function sayTheRest({ options, notes }: Context): readonly string[] {
     if (notes.list.some(note => note.option === name)) continue
     const line = options.line(name)
     if (options.text(name) === null) {
-      notes.add('kept', name, line, 'it says nothing')
+      notes.add('kept', name, line, 'it says nothing that would not hold without it')
       continue
     }
     const said = Object.hasOwn(OPTION_TABLE, name) ? OPTION_TABLE[name] : undefined

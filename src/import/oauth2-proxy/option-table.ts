@@ -50,6 +50,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
     'write acr = ["…"] into a rule of allow: there it was only asked for, here the answer is checked',
   ],
   additional_claims: ['kept', 'claims are named where they are passed on'],
+  adfs_skip_scope: ['left', 'scopes are always asked for'],
   allow_query_semicolons: ['kept', 'queries are passed on as they are'],
   api_routes: ['kept', 'nothing to write: whatever is not a page load gets 401, on every path'],
   approval_prompt: ['left', 'nobody is asked again without need; for a fresh sign-in write max_age in a rule'],
