@@ -1,4 +1,5 @@
 import type { Blanks } from './blanks.ts'
+import { convertCaddyJson, isCaddyJson } from './caddy/convert.ts'
 import { convertCaddyfile } from './caddyfile/convert.ts'
 import type { Files } from './caddyfile/imports.ts'
 import { parseCaddyfile } from './caddyfile/parse.ts'
@@ -9,7 +10,7 @@ import type { OldText } from './oauth2-proxy/inputs/files.ts'
 import { readInputs, seeInput } from './oauth2-proxy/inputs/read.ts'
 
 /** What can be imported. */
-export const KINDS = ['oauth2-proxy', 'caddyfile'] as const
+export const KINDS = ['oauth2-proxy', 'caddyfile', 'caddy'] as const
 type Kind = (typeof KINDS)[number]
 
 /** What every importer is given. */
@@ -52,12 +53,16 @@ export async function findSource(setUp: OldSetUp, colour: boolean): Promise<Sour
   }
   const kinds = new Set(kind === null ? texts.map(seeKind) : [kind])
   const [first, ...others] = texts
+  if (kinds.has('caddy') && first !== undefined) return others.length + flags.length > 0 ? ALONE : readCaddyJson(first)
   if (!kinds.has('caddyfile')) return readOauth2Proxy(setUp, colour)
   if (first !== undefined && others.length === 0 && flags.length === 0) return readCaddyfile(first, files)
   return { ok: false, why: 'a Caddyfile is imported by itself: what it imports is read along with it' }
 }
 
+const ALONE: Source = { ok: false, why: 'what Caddy makes of its file is imported by itself' }
+
 function seeKind(one: OldText): Kind | null {
+  if (isCaddyJson(jsonOf(one.text))) return 'caddy'
   if (seeInput(one) !== null) return 'oauth2-proxy'
   return /\{\s*(?:#.*)?$/m.test(one.text) ? 'caddyfile' : null
 }
@@ -78,4 +83,18 @@ function readCaddyfile({ text, path, shownAs }: OldText, files: Files): Source {
   if (!parsed.ok) return { ok: false, why: `${shownAs}:${parsed.line}: ${parsed.why}` }
   const convert = (tools: Tools) => ({ sections: convertCaddyfile(tools, parsed.value), beside: null })
   return { ok: true, convert, fileOf: () => null }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function readCaddyJson({ text, shownAs }: OldText): Source {
+  const json = jsonOf(text)
+  if (!isCaddyJson(json)) return { ok: false, why: `${shownAs} is not what Caddy makes of its file (caddy adapt)` }
+  return { ok: true, convert: tools => ({ sections: convertCaddyJson(tools, json), beside: null }), fileOf: () => null }
 }

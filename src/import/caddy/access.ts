@@ -1,0 +1,251 @@
+import type { Json } from '../../config/text/raw.ts'
+import { EVERYONE } from '../draft.ts'
+import { type Context, withoutTwins } from './context.ts'
+import type { Host } from './hosts.ts'
+import { takes } from './keys.ts'
+import { nobody, type Policy } from './policy.ts'
+import type { Portal } from './portal.ts'
+import { type Conditions, isRule } from './rules.ts'
+import { type Guard, type Literal, spellLiterals } from './way.ts'
+
+/** What routes are made of. */
+export interface Parts {
+  readonly hosts: readonly Host[]
+  readonly portals: readonly Portal[]
+  readonly policies: readonly Policy[]
+}
+
+/** Who may pass a route. */
+export interface Access {
+  readonly policies: readonly Policy[]
+  readonly portal: Portal | null
+  readonly allow: Json
+  readonly deny: readonly Json[]
+}
+
+/** Requests that the literals hold for, and what guards them. */
+export interface Guarded {
+  readonly literals: readonly Literal[]
+  readonly guards: readonly Guard[]
+}
+
+/** Who may pass, where requests of one answer are guarded in these ways. What cannot be told lets nobody in. */
+export function accessFor(context: Context, stated: readonly Guarded[], parts: Parts): Access {
+  const { all, refused } = withoutWritten(context, stated)
+  const policies: Policy[] = []
+  const allow: Json[] = []
+  const deny: Json[] = [...refused]
+  let portal: Portal | null = null
+  let isOpen: 'public' | 'authenticated' | null = null
+  for (const { literals, guards } of all) {
+    const when = spellLiterals(literals)
+    const whenOpen = spellLiterals(literals.filter(literal => !isOpenOtherwise(literal, literals, all)))
+    if (guards.length === 0) {
+      if (when.length === 0) isOpen = 'public'
+      else allow.push({ ...oneRule(when), anonymous: true })
+      continue
+    }
+    const policy = policyOf(context, guards, parts)
+    const { portal: own, isCertain } = portalFor(context, policy, parts)
+    portal ??= own
+    if (!isCertain) continue
+    if (policy !== null) policies.push(policy)
+    if (policy === null || policy.allow === null || own?.isClosed === true || isUncertain(context, policy, own))
+      continue
+    if (own?.providers.some(({ isPreset }) => isPreset) === true && asksWho(policy, own)) {
+      const say =
+        'it or its portal asks for what people of GitHub or Discord are called, which is something else here: its routes let nobody in until you write their allow by hand, by subjects = ["583231"]'
+      context.notes.add('closed', `authorization policy ${policy.was}`, null, say)
+      continue
+    }
+    if (own !== portal) {
+      context.notes.add(
+        'closed',
+        guards[0]?.where ?? 'authorizer',
+        null,
+        'a route has one portal: some requests are refused',
+      )
+      continue
+    }
+    if (asksPaths(policy) && guards.some(({ isMoved }) => isMoved)) {
+      const say = 'its rules ask for paths as they have become by then: its routes let nobody in; write allow by hand'
+      context.notes.add('closed', `authorization policy ${policy.was}`, null, say)
+      continue
+    }
+    deny.push(
+      ...[...policy.deny, ...(own?.denied ?? [])].map(rule =>
+        when.length === 0 ? rule : { all: [...when, tableOf(rule)] },
+      ),
+    )
+    if (policy.allow !== 'authenticated') {
+      const rules = Array.isArray(policy.allow) ? policy.allow : [policy.allow]
+      allow.push(...rules.map(rule => (whenOpen.length === 0 ? rule : { all: [...whenOpen, tableOf(rule)] })))
+    } else if (when.length === 0) isOpen = 'authenticated'
+    else allow.push(oneRule(when))
+  }
+  const noOne = () => nobody(context, (portal?.providers.length ?? 0) > 1)
+  if ([...allow, ...deny].some(rule => depthOf(rule) > MAX_DEPTH)) {
+    const say = 'its rules stand in each other too deep: its routes let nobody in; write allow and deny by hand'
+    for (const { was } of policies) context.notes.add('closed', `authorization policy ${was}`, null, say)
+    return { policies, portal, allow: [noOne()], deny: [] }
+  }
+  const listed = isOpen ?? (allow.length > 0 ? withoutTwins(allow) : [noOne()])
+  if (portal === null && asksPerson(listed)) return { policies, portal, allow: 'public', deny: [EVERYONE] }
+  return { policies, portal, allow: listed, deny: withoutTwins(isOpen === 'public' ? refused : deny) }
+}
+
+/** Whether what is said of who may pass needs a portal. */
+function asksPerson(allow: Json): boolean {
+  if (!Array.isArray(allow)) return allow !== 'public'
+  return allow.some(rule => !isRule(rule) || rule.anonymous !== true)
+}
+
+/**
+ * What fields and queries tell apart, as clients write them: where all that have another one are refused, `deny` says so. They let in
+ * nobody who has not signed in, so that what is left of those ways is refused.
+ */
+function withoutWritten(
+  { notes }: Context,
+  all: readonly Guarded[],
+): { readonly all: readonly Guarded[]; readonly refused: readonly Json[] } {
+  const [first] = all
+  const isOfAll = (literal: Literal) =>
+    all.every(({ literals }) => literals.some(one => spellOne(one) === spellOne(literal)))
+  const common = first?.literals.filter(literal => isWritten(literal.rule) && isOfAll(literal)) ?? []
+  const refused = spellLiterals(common.map(literal => ({ ...literal, isHeld: !literal.isHeld })))
+  const others = all.map(one => ({
+    ...one,
+    literals: one.literals.filter(literal => !common.some(known => spellOne(known) === spellOne(literal))),
+  }))
+  const kept = others.filter(({ literals, guards }) => {
+    const written = guards.length === 0 ? literals.filter(({ rule }) => isWritten(rule)) : []
+    for (const { rule } of written) {
+      const say =
+        'what a client writes lets in nobody who has not signed in: these requests are refused where the others need a sign-in, or give these an address of their own'
+      notes.add('closed', `${Object.keys(rule).join()} ${JSON.stringify(Object.values(rule)[0])}`, null, say)
+    }
+    return written.length === 0
+  })
+  return { all: kept, refused }
+}
+
+function isWritten(rule: Json): boolean {
+  if (Array.isArray(rule)) return rule.some(isWritten)
+  if (!isRule(rule)) return false
+  return Object.entries(rule).some(
+    ([key, part]) => key === 'headers' || key === 'query' || (/^(?:any|all|not)$/.test(key) && isWritten(part)),
+  )
+}
+
+/** Rules do not stand in each other more often in routes.toml. */
+const MAX_DEPTH = 4
+
+function depthOf(rule: Json): number {
+  if (typeof rule !== 'object' || rule === null) return 0
+  if (Array.isArray(rule)) return Math.max(0, ...rule.map(depthOf))
+  const parts = Object.entries(rule).filter(([key]) => key === 'any' || key === 'all' || key === 'not')
+  return Math.max(0, ...parts.map(([, part]) => depthOf(part) + 1))
+}
+
+/** Parts of a rule that hold alike whatever somebody's fields are called. */
+const OF_ANYONE = new Set(['providers', 'roles', 'methods', 'paths', 'path_regexp', 'ignore_case', 'require_email'])
+
+/** Whether who passes depends on a field of a person. */
+function asksWho({ allow, deny }: Policy, { denied, roles }: Portal): boolean {
+  return [allow, ...deny, ...denied, ...[...roles.values()].flat()].some(readsPerson)
+}
+
+function readsPerson(rule: Json): boolean {
+  if (Array.isArray(rule)) return rule.some(readsPerson)
+  if (typeof rule !== 'object' || rule === null) return false
+  return Object.entries(rule).some(([key, part]) => {
+    if (key === 'all' || key === 'not' || key === 'any') return readsPerson(part)
+    return !OF_ANYONE.has(key)
+  })
+}
+
+function asksPaths({ allow, deny }: Policy): boolean {
+  return /"path(?:s|_regexp)":/.test(JSON.stringify([allow, deny]))
+}
+
+/** Whether everyone passes where a literal does not hold, so that a rule need not ask for it. */
+function isOpenOtherwise(literal: Literal, literals: readonly Literal[], all: readonly Guarded[]): boolean {
+  const others = literals.map(one => spellOne(one === literal ? { ...one, isHeld: !one.isHeld } : one))
+  return all.some(one => one.guards.length === 0 && one.literals.every(own => others.includes(spellOne(own))))
+}
+
+function spellOne({ rule, isHeld }: Literal): string {
+  return JSON.stringify([rule, isHeld])
+}
+
+/** Rules that all have to hold, as one. */
+function oneRule(rules: readonly Conditions[]): Conditions {
+  const [first] = rules
+  return first !== undefined && rules.length === 1 ? first : { all: rules }
+}
+
+function tableOf(rule: Json): Json {
+  return typeof rule === 'string' ? { roles: [rule] } : rule
+}
+
+/** The policy of a way; null for one that is not there, and for several, which all had to allow. */
+function policyOf(context: Context, guards: readonly Guard[], { policies }: Parts): Policy | null {
+  const [first] = guards
+  const other = guards.find(({ policy }) => policy !== first?.policy)
+  if (first === undefined) return null
+  const policy = policies.find(({ was }) => was === first.policy) ?? null
+  if (policy === null) {
+    const say = `there is no policy ${first.policy} in this file: write allow of its routes by hand`
+    context.notes.add('closed', first.where, null, say)
+  }
+  if (other === undefined) return policy
+  const say = `${first.policy} and ${other.policy} both had to allow: write allow of its routes by hand`
+  context.notes.add('closed', other.where, null, say)
+  return null
+}
+
+/** Whether a policy shuts people out by a role that more of them may have than can be told. */
+function isUncertain(context: Context, { was, deniedRoles }: Policy, portal: Portal | null): boolean {
+  const role = deniedRoles.find(name => portal?.isUncertain(name) === true)
+  if (role === undefined) return false
+  const say = `who has the role ${role}, which it shuts out, cannot all be told: its routes let nobody in until you write that role by hand`
+  context.notes.add('closed', `authorization policy ${was}`, null, say)
+  return true
+}
+
+interface Found {
+  readonly portal: Portal | null
+  /** Whether the file says so; else it is one of several. */
+  readonly isCertain: boolean
+}
+
+/**
+ * The portal of a policy: one of those whose sessions it takes. Of several it is the one where its address for signing in leads to, or
+ * the first: whoever passes by a session of that one could pass there as well.
+ */
+function portalFor(context: Context, policy: Policy | null, { hosts, portals }: Parts): Found {
+  const [first] = portals
+  if (policy === null) return { portal: first ?? null, isCertain: portals.length <= 1 }
+  const taken = portals.filter(portal => takes(policy, portal))
+  if (taken.length === 0) {
+    const say =
+      'it has no key of a portal, or looks into no portal’s cookie, as far as its words tell: its routes let nobody in; name a portal in them, and write allow'
+    context.notes.add('closed', `authorization policy ${policy.was}`, null, say)
+  }
+  if (taken.length > 1) {
+    const say = `it took the sessions of several portals (${taken.map(({ was }) => was).join(', ')}): a route has one, so that people sign in there`
+    context.notes.add('people', `authorization policy ${policy.was}`, null, say)
+  }
+  const place = /^https?:\/\/([^/:]+)/.exec(policy.authUrl ?? '')?.[1]?.toLowerCase()
+  const path = policy.authUrl?.replace(/^https?:\/\/[^/]*/, '') ?? ''
+  const placed = (portal: Portal) =>
+    hosts
+      .filter(({ is }) => place === undefined || is === place)
+      .flatMap(({ placements }) => placements)
+      .filter(one => one.portal === portal.was)
+  const ledTo =
+    taken.find(portal =>
+      placed(portal).some(({ paths }) => paths.some(base => base !== '' && path.startsWith(base))),
+    ) ?? taken.find(portal => placed(portal).length > 0)
+  return { portal: ledTo ?? taken[0] ?? first ?? null, isCertain: taken.length > 0 }
+}

@@ -1,0 +1,73 @@
+import type { Json } from '../../config/text/raw.ts'
+import { type Blanks, escapeReferences, STAND_IN_HOST } from '../blanks.ts'
+import type { Notes } from '../notes.ts'
+
+/** What the parts of an import have in hand. */
+export interface Context {
+  readonly notes: Notes
+  readonly blanks: Blanks
+  readonly names: Names
+}
+
+/** Names of the new file for those of the old one. */
+export interface Names {
+  /** The same name for the same text, and another one for any other, within a kind. */
+  of(kind: 'role' | 'provider' | 'portal', text: string): string
+  /** The text of a name that was given. */
+  textOf(kind: 'role' | 'provider' | 'portal', name: string): string
+}
+
+/** No names yet. */
+export function createNames(): Names {
+  const given = new Map<string, string>()
+  return {
+    of(kind, text) {
+      for (let count = 1; ; count++) {
+        const plain = kind === 'role' ? roleName(text) : nameFor(text)
+        const name = count === 1 ? plain : `${plain}-${count}`
+        const owner = given.get(`${kind} ${name}`)
+        if (owner !== undefined && owner !== text) continue
+        given.set(`${kind} ${name}`, text)
+        return name
+      }
+    },
+    textOf: (kind, name) => given.get(`${kind} ${name}`) ?? name,
+  }
+}
+
+const PLACEHOLDER = /(^|.)\{(?:env\.([A-Za-z_][A-Za-z0-9_]*)|file\.([^}]+))\}/g
+
+/**
+ * A text of Caddy's in the spelling of routes.toml: `{env.NAME}` becomes `${NAME}`, `{file.PATH}` a `${file:PATH}`.
+ *
+ * `standIn` is a value of the kind that is meant, for checking the new file where the variable is not set.
+ */
+export function spell({ blanks }: Context, text: string, standIn: string = STAND_IN_HOST): string {
+  if (!/\{(?:env\.|file\.)/.test(text)) return blanks.literal(text)
+  return escapeReferences(text).replace(PLACEHOLDER, (_, before: string, name?: string, path?: string) => {
+    if (path !== undefined) return `${before}\${file:${path}}`
+    const meaning = 'the variable of this name, as before'
+    return before + blanks.variable(name ?? '', meaning, before === ':' ? '8080' : standIn)
+  })
+}
+
+/** A list with each of its entries once. */
+export function withoutTwins(list: readonly Json[]): readonly Json[] {
+  return [...new Map(list.map(one => [JSON.stringify(one), one])).values()]
+}
+
+/** Whether a text holds a placeholder that only a request could fill in. */
+export function isDynamic(text: string): boolean {
+  return /\{(?!env\.|file\.)/.test(text)
+}
+
+/** A name as routes.toml allows it for roles: as it is, but for what would part it. */
+function roleName(text: string): string {
+  const name = text.replace(/[^A-Za-z0-9_./:@+-]+/g, '-').replace(/^[./:@+]+/, '')
+  return name === '' ? 'name' : name === 'public' || name === 'authenticated' ? `${name}-role` : name
+}
+
+/** A name as routes.toml allows it for providers and portals. */
+export function nameFor(text: string): string {
+  return text.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '') || 'name'
+}

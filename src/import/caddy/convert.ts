@@ -1,0 +1,262 @@
+import type { Json } from '../../config/text/raw.ts'
+import { closingEntry, type Entry, EVERYONE, type Section } from '../draft.ts'
+import { spellPath } from '../spell-path.ts'
+import { type Context, createNames } from './context.ts'
+import { spellFields } from './fields.ts'
+import { USER_ID } from './header-up.ts'
+import { type Host, hostsOf } from './hosts.ts'
+import { isTable, type Table, tableOf, tablesOf, textOf, valueAt } from './json.ts'
+import { planRoutes, type RoutePlan } from './plan.ts'
+import { CLAIM_FIELDS, readPolicy } from './policy.ts'
+import { madeRoles, type Portal, readPortal } from './portal.ts'
+import { portalSections } from './portal-sections.ts'
+import { localProvider, readProvider, realmsOf } from './provider.ts'
+import type { Served } from './ruling.ts'
+import { serverSection } from './server-section.ts'
+import { readServers, routesIn } from './servers.ts'
+import { openServer } from './walk.ts'
+
+/** Whether a value is what Caddy has for a configuration. */
+export function isCaddyJson(value: unknown): boolean {
+  return isTable(value) && isTable(value.apps)
+}
+
+/** Every section of the new file, for what Caddy itself makes of its own one. */
+export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): readonly Section[] {
+  const context: Context = { ...tools, names: createNames() }
+  const top = tableOf(json)
+  const apps = tableOf(top.apps)
+  const http = tableOf(apps.http)
+  noteOptions(context, top, apps, http)
+  const security = tableOf(valueAt(apps.security, 'config'))
+  for (const [key, value] of Object.entries(security)) {
+    if (!READ.includes(key) && Object.keys(tableOf(value)).length + tablesOf(value).length > 0)
+      context.notes.add('decide', key, null, ELSEWHERE[key] ?? 'not known here: take it out where nothing needs it')
+  }
+  const providers = tablesOf(security.identity_providers)
+    .filter(provider => {
+      if (provider.kind === 'oauth') return true
+      context.notes.add('decide', `identity provider ${textOf(provider.name) ?? ''}`, null, ELSEWHERE.saml ?? '')
+      return false
+    })
+    .map(provider => readProvider(context, provider))
+  const stores = tablesOf(security.identity_stores)
+  for (const { name, kind } of stores) {
+    const say = ELSEWHERE[textOf(kind) ?? ''] ?? ELSEWHERE.local ?? ''
+    context.notes.add('decide', `identity store ${textOf(name) ?? ''}`, null, say)
+  }
+  const placed = tablesOf(security.authentication_portals)
+  if (providers.length === 0 && placed.length > 0) providers.push(localProvider(context))
+  const names = stores.map(({ name }) => textOf(name) ?? '')
+  const portals = placed.map(portal => readPortal(context, portal, providers, names))
+  if (portals.length > 0) {
+    const say = 'everyone signs in once more: the sessions of caddy-security end with it'
+    context.notes.add('people', 'sign-in', null, say)
+  }
+  const policies = tablesOf(security.authorization_policies).map(policy =>
+    readPolicy(context, policy, { realms: realmsOf(providers), roles: madeRoles(context, portals) }),
+  )
+  const bypassed = new Map(policies.map(({ was, open }) => [was, open]))
+  const met = new Set<unknown>()
+  const unknown = Object.keys(apps).find(name => !APPS.includes(name)) ?? null
+  if (unknown !== null) {
+    const say =
+      'all routes let nobody in, as it may guard something and is not known here: take it out where it does not, and import again'
+    context.notes.add('closed', `apps.${unknown}`, null, say)
+  }
+  const servers = readServers(context, http).map(server =>
+    unknown === null ? server : { ...server, closed: `apps.${unknown}` },
+  )
+  const opened = servers.map(server => ({
+    server,
+    walk: openServer(context, {
+      routes: server.table.routes,
+      named: tableOf(server.table.named_routes),
+      peers: server.peers,
+      bypassed,
+      met,
+    }),
+  }))
+  const { hosts, listen } = hostsOf(context, http, opened)
+  const plans = hosts.flatMap(host => ofOnePortal(context, planRoutes(context, host, { hosts, portals, policies })))
+  for (const { table } of servers) noteUnmet(context, table, met)
+  const taken = new Set<string>()
+  const placements = portals.map(portal => ({
+    portal,
+    sections: portalSections(context, portal, hosts, plans, taken),
+  }))
+  const callbacks = placements.flatMap(({ portal, sections }) => callbacksOf(portal, sections, plans))
+  // Where a portal's own paths are refused, its callback is not: that path alone, on its own hosts, is no route's.
+  const isCallback = ({ host, path, isExact, served }: RoutePlan) =>
+    served === 404 && isExact && callbacks.some(one => one.path === path && one.hosts.includes(host.name))
+  return [
+    serverSection(context, http, servers, { listen, asksClients: plans.some(looksAtClients), taken: ownPorts(plans) }),
+    ...providers.map(({ section }) => section),
+    ...placements.flatMap(({ sections }) => sections),
+    ...plans.filter(plan => !isCallback(plan)).map(routeSection),
+  ]
+}
+
+/** Apps that are read, and those that let nobody in nor keep anybody out. */
+const APPS = ['http', 'security', 'tls', 'pki', 'events']
+
+/** What is read of `security`, or noted by what it is. */
+const READ = ['authentication_portals', 'authorization_policies', 'identity_providers', 'identity_stores']
+
+/** What of `security` is not about OpenID Connect. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  saml: 'take a provider that speaks OpenID Connect (Pocket ID, Keycloak) in its place: SAML is not spoken',
+  ldap: 'put a provider that speaks OpenID Connect (Pocket ID, Keycloak) in front of it: LDAP is not spoken',
+  local:
+    'users = "FILE" of a provider has people with passwords of their own, and a form for them (sallyport user add FILE NAME); or better take a provider such as Pocket ID',
+  user_registration: 'have people registered at the provider',
+  messaging: 'take it out: nothing is mailed',
+  credentials: 'take it out: nothing is mailed',
+  sso_providers: 'have applications sign people in at the provider themselves',
+}
+
+/** What is said of the whole, beside sites and people. */
+function noteOptions({ notes }: Context, top: Table, apps: Table, http: Table): void {
+  const left = (option: string, say: string) => notes.add('left', option, null, say)
+  if (isTable(top.admin) && top.admin.disabled !== true)
+    left(
+      'admin',
+      'write admin = "127.0.0.1:9464" into [server] for /healthz, /readyz and /metrics; the file is reloaded when it is saved',
+    )
+  if (top.logging !== undefined) left('logging', 'one log for all, JSON on standard output; [log] says how and where')
+  if (apps.tls !== undefined)
+    left(
+      'apps.tls',
+      'write certificates into [tls], or an address of yours into acme of it, which is there to be uncommented',
+    )
+  if (valueAt(apps.security, 'secrets_managers') !== undefined)
+    notes.add(
+      'decide',
+      'secrets_managers',
+      null,
+      'write what takes one by hand: secrets come from the environment (${NAME}) or files (${file:/path})',
+    )
+  if (http.http_port !== undefined) notes.add('kept', 'http_port', null, 'listen in [server]')
+  if (http.https_port !== undefined)
+    notes.add('kept', 'https_port', null, 'listen of [tls], which is there to be uncommented')
+}
+
+/** A host has one portal: routes of another one let nobody in. */
+function ofOnePortal(context: Context, plans: readonly RoutePlan[]): readonly RoutePlan[] {
+  const first = plans.find(({ portal }) => portal !== null)?.portal ?? null
+  return plans.map(plan => {
+    if (plan.portal === null || plan.portal === first) return plan
+    const what = `the portal ${plan.portal.was}`
+    const say = `nobody passes: a host has one portal, and ${first?.was} is this one’s; give what is there a host of its own`
+    context.notes.add('closed', `${plan.host.name}${plan.path}`, null, say)
+    return { ...plan, portal: null, policies: [], allow: 'public', deny: [], closed: [...plan.closed, what] }
+  })
+}
+
+/** The path where a portal gets people back from a provider, with the hosts where it does: that of its `url`, or those with its routes. */
+function callbacksOf(portal: Portal, sections: readonly Section[], plans: readonly RoutePlan[]) {
+  const entries = sections.flatMap(section => section.entries)
+  const url = entries.find(({ key }) => key === 'url')?.value
+  const used = plans.filter(plan => plan.portal === portal).map(({ host }) => host.name)
+  const hosts = typeof url === 'string' ? [url.replace(/^https?:\/\//, '')] : used
+  return entries.filter(({ key }) => key === 'callback_path').map(({ value }) => ({ path: value, hosts }))
+}
+
+/** Names the handlers to which no request came: something before them answered all. */
+function noteUnmet(context: Context, server: Table, met: ReadonlySet<unknown>): void {
+  const routes = tablesOf(server.routes).flatMap(route => routesIn(route, tableOf(server.named_routes)))
+  for (const { handle } of routes) {
+    for (const handler of tablesOf(handle)) {
+      const name = textOf(handler.handler) ?? ''
+      if (met.has(handler) || ['subroute', 'vars', 'rewrite', 'invoke'].includes(name)) continue
+      context.notes.add('left', name, null, 'no request came to it: something before it answered them')
+    }
+  }
+}
+
+function routeSection(plan: RoutePlan): Section {
+  const { host, served, closed, policies, portal, allow, deny, fields } = plan
+  const isOwn = typeof served === 'number'
+  const hasUpstream = !isOwn && served.answer.answer.entries.some(({ key }) => key === 'upstream')
+  const headers = policies.find(one => one.headers !== null)?.headers ?? null
+  const userId = policies[0]?.userId ?? 'email'
+  return {
+    title: '[[routes]]',
+    entries: [
+      { key: 'host', value: host.name },
+      { key: 'path', value: spellPath(plan) },
+      { key: 'ignore_case', value: heedsNoCase(plan) ? true : null },
+      { key: 'one_label', value: host.name.startsWith('*.') ? true : null },
+      ...(isOwn
+        ? [{ key: 'respond', value: { status: served } }]
+        : answerEntries(served).map(entry => onHost(entry, host))),
+      { key: 'response_headers', value: isOwn ? null : spellFields(fields) },
+      { key: 'portal', value: portal?.name ?? null },
+      { key: 'allow', value: allow },
+      closed.length > 0 ? closingEntry(closed, deny) : { key: 'deny', value: deny.length === 0 ? null : deny },
+      { key: 'headers', value: hasUpstream ? identity(headers, callBy(served.answer.answer.headers, userId)) : null },
+    ],
+  }
+}
+
+/** Whether letters of a path are in question: Caddy heeds the case of none. */
+function heedsNoCase({ path, served }: RoutePlan): boolean {
+  const prefix = typeof served === 'number' ? null : served.stripPrefix
+  return /[a-z]/i.test(path) || (prefix !== null && /[a-z]/i.test(prefix))
+}
+
+/** A redirect to a name that is made of its own host's names that: any host could be meant by the placeholder. */
+function onHost(entry: Entry, { name }: Host): Entry {
+  const { key, value } = entry
+  const isMade = key === 'redirect' && typeof value === 'string' && /^https?:\/\/[^/]*\{host\}/.test(value)
+  if (!isMade || name.startsWith('*') || /^https?:\/\/\{host\}(?![^/{])/.test(value)) return entry
+  return { ...entry, value: value.replace('{host}', name) }
+}
+
+/** What answers, with what is done to the request for it. */
+function answerEntries({ answer, stripPrefix, addPrefix, requestHeaders }: Served): readonly Entry[] {
+  const { entries, requestHeaders: own } = answer.answer
+  if (entries.some(({ key }) => key === 'respond')) return entries
+  const set = { ...requestHeaders.set, ...own.set }
+  const append = { ...requestHeaders.append, ...own.append }
+  const remove = [...requestHeaders.remove, ...own.remove]
+  const changes = {
+    ...(Object.keys(set).length > 0 ? { set } : {}),
+    ...(Object.keys(append).length > 0 ? { append } : {}),
+    ...(remove.length > 0 ? { remove } : {}),
+  }
+  const hasUpstream = entries.some(({ key }) => key === 'upstream')
+  return [
+    ...entries,
+    { key: 'request_headers', value: hasUpstream && Object.keys(changes).length > 0 ? changes : null },
+    { key: 'strip_prefix', value: stripPrefix },
+    { key: 'add_prefix', value: addPrefix },
+  ]
+}
+
+/** Whether a route asks where clients come from, and not only for everyone. */
+function looksAtClients({ allow, deny }: RoutePlan): boolean {
+  const asked = deny.filter(rule => JSON.stringify(rule) !== JSON.stringify(EVERYONE))
+  return JSON.stringify([allow, asked]).includes('"networks"')
+}
+
+/** The ports of applications on this machine, as far as they are told. */
+function ownPorts(plans: readonly RoutePlan[]): ReadonlySet<string> {
+  const upstreams = plans.flatMap(({ served }) =>
+    typeof served === 'number' ? [] : served.answer.answer.entries.filter(({ key }) => key === 'upstream'),
+  )
+  const found = JSON.stringify(upstreams).matchAll(/:\/\/(?:localhost|127\.[\d.]+|\[::1\]):(\d+)/g)
+  return new Set([...found].map(([, port = '']) => port))
+}
+
+/** Fields with what people are called by in its place. */
+function callBy(fields: Readonly<Record<string, string>>, userId: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(fields).map(([name, claim]) => [name, claim === USER_ID ? userId : claim]))
+}
+
+/** What the policy sends, with what `header_up` adds to it. */
+function identity(policy: Json, own: Readonly<Record<string, string>>): Json {
+  if (Object.keys(own).length === 0) return policy
+  if (policy === 'caddy-security') return { ...CLAIM_FIELDS, ...own }
+  return typeof policy === 'object' && policy !== null && !Array.isArray(policy) ? { ...policy, ...own } : own
+}

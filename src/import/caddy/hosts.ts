@@ -1,0 +1,173 @@
+import { STAND_IN_HOST } from '../blanks.ts'
+import { type Context, spell } from './context.ts'
+import { type Table, tableOf, tablesOf, textOf, textsOf } from './json.ts'
+import { chosenBy, lowerHost } from './matchers.ts'
+import type { Place } from './place.ts'
+import { boundPlaces, hostsOfRoute, isForAny, isUnder, patternsIn, routesIn, type Server } from './servers.ts'
+import type { ServerWalk } from './walk.ts'
+import { close, type Outcome, START } from './way.ts'
+
+/** A server whose routes can be walked. */
+export interface OpenServer {
+  readonly server: Server
+  readonly walk: ServerWalk
+}
+
+/** Where a portal is. */
+export interface Placement {
+  readonly portal: string
+  readonly paths: readonly string[]
+  /** Paths of which all that is below is the portal's; an empty one is the whole host. */
+  readonly whole: readonly string[]
+}
+
+/** A host with the servers that have it. */
+export interface Host {
+  /** As Caddy's matchers have it; a star for any that is named nowhere. */
+  readonly is: string
+  readonly name: string
+  /** Whether people come by plain HTTP. */
+  readonly isPlain: boolean
+  readonly servers: readonly OpenServer[]
+  /** Why nobody may pass there, whatever it says; null for most. */
+  readonly closed: string | null
+  readonly placements: readonly Placement[]
+  /** Path patterns by which its requests are told apart. */
+  readonly patterns: readonly string[]
+}
+
+/** Every host, with its servers: those that name it, and those with a wildcard above it in which a matcher names it. */
+export function hostsOf(
+  context: Context,
+  http: Table,
+  opened: readonly OpenServer[],
+): { readonly hosts: readonly Host[]; readonly listen: readonly string[] } {
+  const servers = opened.map(({ server }) => server)
+  const { listen, closedAt } = boundPlaces(context, servers)
+  const found = new Map<string, OpenServer[]>()
+  for (const open of opened) {
+    for (const name of namesOf(open.server)) found.set(name, [...(found.get(name) ?? []), open])
+  }
+  const usual = [String(http.http_port ?? 80), String(http.https_port ?? 443)]
+  const isMixed = new Set(servers.map(({ port }) => (usual.includes(port ?? '') ? 'usual' : port))).size > 1
+  const hosts = [...found].flatMap(([is, own]): readonly Host[] => {
+    if (is.includes('*') && !/^\*\.[^*]+$/.test(is) && is !== '*') {
+      const say = 'a route’s host has one star, at its beginning: nobody gets what was there'
+      context.notes.add('closed', is, null, say)
+      return []
+    }
+    const secure = own.filter(({ server }) => !server.isPlain)
+    const isPlain = secure.length === 0
+    if (!isPlain && secure.length < own.length) {
+      const say = `${is} over plain HTTP: with [tls] it is sent to https, otherwise the TLS proxy in front does that`
+      context.notes.add('changed', 'http://', null, say)
+    }
+    const kept = isPlain ? own : secure
+    const atUsual = kept.filter(({ server }) => usual.includes(server.port ?? ''))
+    const used = isMixed && atUsual.length > 0 ? atUsual : kept
+    const elsewhere = isMixed && atUsual.length === 0 ? (kept[0]?.server.port ?? null) : null
+    if (elsewhere !== null) {
+      const say = `its routes let nobody in: it was reachable at port ${elsewhere} alone, and all of them are at one here; give it a Sallyport of its own, or a rule with networks`
+      context.notes.add('closed', is, null, say)
+    }
+    const certificate = used.map(({ server }) => server.closedAt(is === '*' ? '' : is)).find(why => why !== null)
+    if (certificate !== undefined && certificate !== null) {
+      const say =
+        'its routes let nobody in: have a TLS proxy in front ask for client certificates, or write a rule in their place'
+      context.notes.add('closed', `${certificate} (${is})`, null, say)
+    }
+    const bound = used.map(({ server }) => closedAt(server)).find(why => why !== null)
+    const routes = used.flatMap(({ server }) => routesFor(is, server))
+    return [
+      {
+        is,
+        name: nameOf(context, is),
+        isPlain,
+        servers: used,
+        closed: bound ?? certificate ?? (elsewhere === null ? null : `port ${elsewhere}`),
+        placements: used.flatMap(({ server }) => placementsAt(is, server)),
+        patterns: patternsIn(routes),
+      },
+    ]
+  })
+  return { hosts, listen }
+}
+
+/** What may become of a host's requests for a place. */
+export function outcomesAt({ servers, closed }: Host, place: Place): readonly Outcome[] {
+  return servers.flatMap(({ server, walk }) => {
+    const why = server.closed ?? closed
+    return walk({ ...place, isSecure: !server.isPlain }, why === null ? START : close(START, why))
+  })
+}
+
+function nameOf(context: Context, is: string): string {
+  if (is !== '*') {
+    if (is.startsWith('*.'))
+      context.notes.add('kept', is, null, 'one_label = true: its star is for one label, as there')
+    return spell(context, is)
+  }
+  const say = 'write the host of its routes, or set APP_HOST: nothing says by which one it is reached'
+  context.notes.add('decide', 'a server for any host', null, say)
+  return context.blanks.add('APP_HOST', 'the host by which the server for any host is reached', STAND_IN_HOST)
+}
+
+/** The hosts of a server: those of its routes, and those that matchers in them name. */
+function namesOf({ table }: Server): readonly string[] {
+  const names = new Set<string>()
+  for (const route of tablesOf(table.routes)) {
+    const own = hostsOfRoute(route)
+    const isAny = isForAny(route.match)
+    for (const name of isAny ? ['*'] : own) names.add(name)
+    const inner = routesIn(route, tableOf(table.named_routes)).flatMap(({ match }) => chosenBy(match).hosts)
+    for (const name of inner) if (name !== '*' && (isAny || own.some(above => isUnder(name, above)))) names.add(name)
+  }
+  return [...names]
+}
+
+/** The routes that may be for a host, and those in them. */
+function routesFor(host: string, { table }: Server): readonly Table[] {
+  return tablesOf(table.routes)
+    .filter(route => isForAny(route.match) || hostsOfRoute(route).some(name => name === host || isUnder(host, name)))
+    .flatMap(route => routesIn(route, tableOf(table.named_routes)))
+}
+
+/** Where portals are at a host of a server. */
+function placementsAt(host: string, { table }: Server): readonly Placement[] {
+  const named = tableOf(table.named_routes)
+  const find = (routes: readonly Table[], around: Omit<Placement, 'portal'>, depth: number): readonly Placement[] =>
+    depth > 40
+      ? []
+      : routes.flatMap(route => {
+          const here = narrow(route.match, around, host)
+          if (here === null) return []
+          return tablesOf(route.handle).flatMap(handler => {
+            if (handler.handler === 'authenticator') return [{ portal: textOf(handler.portal_name) ?? '', ...here }]
+            if (handler.handler === 'invoke')
+              return find(tablesOf([named[textOf(handler.name) ?? '']]), here, depth + 1)
+            return handler.handler === 'subroute' ? find(tablesOf(handler.routes), here, depth + 1) : []
+          })
+        })
+  return find(tablesOf(table.routes), { paths: [''], whole: [''] }, 0)
+}
+
+/** Null where it is for other hosts. */
+function narrow(match: unknown, around: Omit<Placement, 'portal'>, host: string): Omit<Placement, 'portal'> | null {
+  const sets = tablesOf(match)
+  const isHere = ({ host: names }: Table) =>
+    names === undefined ||
+    textsOf(names)
+      .map(lowerHost)
+      .some(name => name === host || isUnder(host, name))
+  const own = sets.filter(isHere)
+  if (sets.length > 0 && own.length === 0) return null
+  const paths = own.flatMap(({ path }) => textsOf(path))
+  if (paths.length === 0) {
+    const isOfHosts = own.every(set => Object.keys(set).every(key => key === 'host'))
+    return isOfHosts ? around : { ...around, whole: [] }
+  }
+  return {
+    paths: paths.map(path => path.replace(/\/?\*$/, '')),
+    whole: paths.filter(path => path.endsWith('*')).map(path => path.replace(/\/?\*$/, '')),
+  }
+}

@@ -1,0 +1,167 @@
+import type { Json } from '../../config/text/raw.ts'
+import { parseNetwork } from '../../config/values/listen.ts'
+import { isOwn } from './header-up.ts'
+import { isTable, listOf, onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, valueAt } from './json.ts'
+import { expressionTest } from './patterns.ts'
+import type { Test } from './rules.ts'
+
+/** Whether the address that a matcher of each name asks for is the client's, as rules know it. */
+export interface Peers {
+  readonly remote_ip: boolean
+  readonly client_ip: boolean
+}
+
+const ALWAYS: Test = { kind: 'all', parts: [] }
+const NEVER: Test = { kind: 'not', part: ALWAYS }
+const UNKNOWN: Test = { kind: 'unknown' }
+
+/** `match` of a route: any of its sets. None at all is for all requests. */
+export function readMatch(match: unknown, peers: Peers, isSite: boolean): Test {
+  if (match === undefined || match === null) return ALWAYS
+  if (!Array.isArray(match)) return UNKNOWN
+  const [first, ...others] = match.map(set => readSet(set, peers, isSite))
+  if (first === undefined) return ALWAYS
+  return others.length === 0 ? first : any([first, ...others])
+}
+
+function any(tests: readonly Test[]): Test {
+  return { kind: 'not', part: { kind: 'all', parts: tests.map(part => ({ kind: 'not', part }) as const) } }
+}
+
+/** All matchers of a set have to hold. */
+function readSet(set: unknown, peers: Peers, isSite: boolean): Test {
+  if (!isTable(set)) return UNKNOWN
+  const parts = Object.entries(set).map(([name, value]) => readOne(name, value, peers, isSite))
+  const [only] = parts
+  return only !== undefined && parts.length === 1 ? only : { kind: 'all', parts }
+}
+
+/** One matcher. Whatever is not here only Caddy can tell. */
+function readOne(name: string, value: unknown, peers: Peers, isSite: boolean): Test {
+  switch (name) {
+    case 'host': {
+      const names = onlyTexts(value)
+      return names === null ? UNKNOWN : { kind: 'host', names: names.map(lowerHost), isSite }
+    }
+    case 'path': {
+      const patterns = onlyTexts(value)
+      return patterns === null ? UNKNOWN : { kind: 'path', patterns }
+    }
+    case 'path_regexp': {
+      const pattern = textOf(valueAt(value, 'pattern'))
+      return pattern === null ? UNKNOWN : expressionTest(pattern)
+    }
+    case 'method': {
+      // Methods heed case, and the others are nobody's.
+      const methods = onlyTexts(value)?.filter(method => /^[A-Z]+$/.test(method)) ?? null
+      if (methods === null || methods.some(method => method === 'TRACE' || method === 'CONNECT')) return UNKNOWN
+      return methods.length === 0 ? NEVER : { kind: 'rule', rule: { methods } }
+    }
+    case 'protocol':
+      return value === 'https' || value === 'http' ? { kind: 'protocol', isSecure: value === 'https' } : UNKNOWN
+    case 'header':
+      return readFields(value, headerPattern, 'headers')
+    case 'query':
+      return isTable(value) && Object.keys(value).length > 0 ? readFields(value, queryPattern, 'query') : UNKNOWN
+    case 'remote_ip':
+    case 'client_ip': {
+      const ranges = onlyTexts(valueAt(value, 'ranges')) ?? []
+      if (!peers[name] || ranges.length === 0 || !ranges.every(range => parseNetwork(range).ok)) return UNKNOWN
+      return { kind: 'rule', rule: { networks: ranges } }
+    }
+    case 'not': {
+      if (!Array.isArray(value) || value.length === 0) return UNKNOWN
+      const parts = value.map(inner => readSet(inner, peers, false))
+      return { kind: 'all', parts: parts.map(part => ({ kind: 'not', part }) as const) }
+    }
+    default:
+      return UNKNOWN
+  }
+}
+
+/** `header` and `query`: each name has to be there, with one of its values. */
+function readFields(
+  value: unknown,
+  patternOf: (name: string, text: string) => string | null,
+  key: 'headers' | 'query',
+): Test {
+  if (!isTable(value)) return UNKNOWN
+  if (key === 'headers' && saysPlain(value)) return { kind: 'unknown', by: 'x-forwarded-proto' }
+  const parts = Object.entries(value).map(([name, stated]): Test => {
+    if (key === 'headers' && (isOwn(name) || !/^[A-Za-z0-9-]+$/.test(name))) return UNKNOWN
+    const rule = (patterns: readonly string[]): Test => ({
+      kind: 'rule',
+      rule: { [key]: { [name]: patterns as Json } },
+    })
+    if (stated === null) return key === 'headers' ? { kind: 'not', part: rule(['*']) } : UNKNOWN
+    const texts = onlyTexts(stated)
+    if (texts === null) return UNKNOWN
+    if (texts.length === 0) return key === 'headers' ? rule(['*']) : UNKNOWN
+    const patterns = texts.map(text => patternOf(name, text))
+    const known = patterns.filter(pattern => pattern !== null)
+    return known.length === patterns.length ? rule(known) : UNKNOWN
+  })
+  const [only] = parts
+  return only !== undefined && parts.length === 1 ? only : { kind: 'all', parts }
+}
+
+/** Whether it asks for plain HTTP by the word of a proxy in front. */
+function saysPlain(fields: Table): boolean {
+  const [[name, values] = ['', []], ...others] = Object.entries(fields)
+  return others.length === 0 && /^x-forwarded-proto$/i.test(name) && textsOf(values).join() === 'http'
+}
+
+/** A star at an end is anything at all; any other is a star. */
+function headerPattern(_: string, text: string): string | null {
+  return /[{}]/.test(text) || text.slice(1, -1).includes('*') || !/^[\x20-\x7e]+$/.test(text) ? null : text
+}
+
+/** A star alone is anything. */
+function queryPattern(_: string, text: string): string | null {
+  return /[{}]/.test(text) || (text.includes('*') && text !== '*') || !/^[\x20-\x7e]+$/.test(text) ? null : text
+}
+
+/** Hosts do not heed case, and names of variables do. */
+export function lowerHost(name: string): string {
+  return name.includes('{') ? name : name.toLowerCase()
+}
+
+/** What matchers choose by, in all of their sets, whether they hold or not. */
+export interface Chosen {
+  readonly hosts: readonly string[]
+  /** Patterns of Caddy's path matcher. */
+  readonly paths: readonly string[]
+}
+
+/** The hosts and paths that `match` names anywhere. */
+export function chosenBy(match: unknown): Chosen {
+  const sets = tablesOf(match).flatMap(setsIn)
+  return {
+    hosts: sets.flatMap(set => textsOf(set.host).map(lowerHost)),
+    paths: sets.flatMap(set => [...textsOf(set.path), ...beginnings(set)]),
+  }
+}
+
+function setsIn(set: Table): readonly Table[] {
+  return [set, ...tablesOf(set.not).flatMap(setsIn)]
+}
+
+/** What an expression begins with, as a pattern. */
+function beginnings(set: Table): readonly string[] {
+  const test = expressionTest(textOf(tableOf(set.path_regexp).pattern) ?? '')
+  return test.kind === 'asked' && test.begin.length > 1 ? [`${test.begin}*`] : []
+}
+
+/** `match` in a few words for the report. */
+export function sayMatch(match: unknown): string {
+  const [set] = listOf(match)
+  const paths = textsOf(valueAt(set, 'path'))
+  if (paths.length > 0) return paths.join(' ')
+  const hosts = textsOf(valueAt(set, 'host'))
+  if (hosts.length > 0) return hosts.join(' ')
+  return isTable(set)
+    ? Object.keys(set)
+        .map(name => `[${name}]`)
+        .join(' ')
+    : ''
+}

@@ -1,0 +1,121 @@
+import { compileExpression, isFault } from '../../base/expression.ts'
+import { parsePathPattern } from '../../config/values/path-pattern.ts'
+import { parsePathExpression } from '../../config/values/path-regexp.ts'
+import type { Conditions, Test } from './rules.ts'
+
+/** What a pattern of Caddy's path matcher spells out before its first star, or whatever else is read as more than itself. */
+export function spelledOut(pattern: string): string {
+  const end = pattern.search(/[*?[\\{%]|\/\//)
+  return end === -1 ? pattern : pattern.slice(0, end)
+}
+
+/**
+ * Patterns of Caddy's path matcher, any of which is enough, as a rule; null where no rule says the same.
+ *
+ * A star at one end, or at both, is anything at all. Any other pattern is one of Go's `path.Match`, in which a star or a question mark
+ * is no slash. Neither heeds case. `before` is what has been taken off the beginning of each path.
+ * Source: Caddy, modules/caddyhttp/matchers.go (read, and held against what it answers: test/recorded).
+ */
+export function pathRule(patterns: readonly string[], before: string): Conditions | null {
+  const folded = patterns.map(pattern => pattern.toLowerCase())
+  const plain = folded.map(pattern => plainPattern(pattern, before))
+  const known = plain.filter(pattern => pattern !== null)
+  if (known.length === plain.length) return { paths: [...new Set(known)], ignore_case: true }
+  const expressions = folded.map(pattern => expressionOf(pattern, before))
+  const usable = expressions.filter(expression => expression !== null)
+  if (usable.length < expressions.length) return null
+  return { path_regexp: [...new Set(usable)], ignore_case: true }
+}
+
+/** Whether a pattern holds for a path, both in small letters; null where that cannot be told. */
+export function holdsFor(pattern: string, path: string): boolean | null {
+  const expression = compileExpression(expressionOf(pattern, '') ?? '(')
+  return isFault(expression) ? null : expression.test(path)
+}
+
+/** One that means the same in `paths`. */
+function plainPattern(pattern: string, before: string): string | null {
+  if (pattern.includes('*') && !isFast(pattern)) return null
+  const parsed = parsePathPattern(before + pattern)
+  return parsed.ok ? parsed.value : null
+}
+
+/** Whether it has no star but at its ends, at one of them or at both: nothing else in it is more than itself then. */
+function isFast(pattern: string): boolean {
+  const stars = pattern.split('*').length - 1
+  const [begins, ends] = [pattern.startsWith('*'), pattern.endsWith('*')]
+  return stars === 1 ? begins || ends : stars === 2 && begins && ends && pattern.length > 2
+}
+
+function expressionOf(pattern: string, before: string): string | null {
+  if (/[{}%]|\/\//.test(pattern) || !/^[ -~]+$/.test(pattern)) return null
+  const isText = isFast(pattern)
+  const [begins, ends] = [isText && pattern.startsWith('*'), isText && pattern.endsWith('*')]
+  const text = isText ? quote(pattern.slice(Number(begins), ends ? -1 : undefined)) : globExpression(pattern)
+  if (text === null) return null
+  const start = !begins ? `^${quote(before)}` : before === '' ? '' : `^${quote(before)}(?s:.*)`
+  const expression = `${start}${text}${ends ? '' : '$'}`
+  return parsePathExpression(expression).ok ? expression : null
+}
+
+/** A pattern of Go's `path.Match`; null for one that is not known to be good. */
+function globExpression(pattern: string): string | null {
+  let expression = ''
+  let read = 0
+  for (const [part, escaped, not, letters] of pattern.matchAll(GLOB)) {
+    read += part.length
+    if (part === '*') expression += '[^/]*'
+    else if (part === '?') expression += '[^/]'
+    else if (letters !== undefined) expression += `[${not}${letters}]`
+    else expression += quote(escaped ?? part)
+  }
+  return read === pattern.length ? expression : null
+}
+
+const GLOB = /\\(.)|\[(\^?)((?:\w(?:-\w)?)+)\]|[*?]|[^*?[\]\\]+/g
+
+function quote(text: string): string {
+  return text.replace(/[.+*?()|[\]{}^$\\]/g, letter => `\\${letter}`)
+}
+
+/** An expression of Caddy's as it stands; unknown where no rule takes it. */
+export function expressionTest(pattern: string): Test {
+  if (!parsePathExpression(pattern).ok || /\{[A-Za-z$]/.test(pattern)) return { kind: 'unknown' }
+  return { kind: 'asked', rule: { path_regexp: [pattern] }, begin: beginOf(pattern) }
+}
+
+/** What every path begins with that an expression matches, as far as it is spelled out; empty where that is nothing. */
+function beginOf(pattern: string): string {
+  if (/\||\(\?/.test(pattern)) return ''
+  const [, literal = '', next = ''] = /^\^((?:[\w/~-]|\\[./-])*)(.?)/.exec(pattern) ?? []
+  const sure = /[?*{]/.test(next) ? literal.replace(/\\?.$/, '') : literal
+  return sure.replaceAll('\\', '')
+}
+
+/**
+ * `bypass`, which asks for the path in its letter case; unknown for what no rule says.
+ *
+ * Source: go-authcrunch, pkg/authz/bypass (read, and held against what it answers: test/recorded).
+ */
+export function bypassTest(manner: string, text: string): Test {
+  if (manner === 'regex') return expressionTest(text)
+  if (text === '' || !Object.hasOwn(MANNERS, manner)) return { kind: 'unknown' }
+  const [before = '', after = ''] = MANNERS[manner] ?? []
+  const begin = before === '' ? text : ''
+  // A path begins with a slash: none is, or begins with, anything else.
+  if (begin !== '' && !begin.startsWith('/')) return { kind: 'not', part: { kind: 'all', parts: [] } }
+  const pattern = text.includes('*') ? null : parsePathPattern(before + text + after)
+  if (pattern?.ok === true) return { kind: 'asked', rule: { paths: [pattern.value] }, begin }
+  const expression = `${before === '' ? '^' : ''}${quote(text)}${after === '' ? '$' : ''}`
+  return /^[ -~]+$/.test(text)
+    ? { ...expressionTest(expression), ...(begin === '' ? {} : { begin }) }
+    : { kind: 'unknown' }
+}
+
+/** What is around the text of a `bypass`. */
+const MANNERS: Readonly<Record<string, readonly [before: string, after: string]>> = {
+  exact: ['', ''],
+  prefix: ['', '*'],
+  partial: ['*', '*'],
+  suffix: ['*', ''],
+}

@@ -1,0 +1,186 @@
+import { holdsFor, pathRule, spelledOut } from './patterns.ts'
+import type { Conditions, Test } from './rules.ts'
+
+/**
+ * Paths of a host that one route serves: a path itself (`point`), or whatever is below it and below no other boundary (`below`).
+ *
+ * `path` is lower-case, `/` or `/x/y`; Caddy's own path matchers do not heed case.
+ */
+export interface Place {
+  readonly host: string
+  readonly path: string
+  readonly cell: 'point' | 'below'
+  /** Where other routes begin, this one's among them. */
+  readonly boundaries: readonly string[]
+  /** What has been taken off the beginning of these paths before they are looked at; absent: nothing. */
+  readonly stripped?: string
+  /** Whether patterns of a rule are kept that hold for none of these paths; absent: they are left out. */
+  readonly isVerbose?: boolean
+  /** Whether people come there by https. */
+  readonly isSecure: boolean
+}
+
+/**
+ * What can be said of a test at a place: the same for every request there, or what a rule says of the request (`isHeld`: or the
+ * contrary of it), or `unknown`: it may hold for some and not for others. `bounded` is unknown where the rule holds, and known elsewhere:
+ * it is as `otherwise` says.
+ */
+export type Verdict =
+  | { readonly kind: 'yes' | 'no' | 'unknown' }
+  | ({ readonly kind: 'rule' } & Ruled)
+  | ({ readonly kind: 'bounded'; readonly otherwise: boolean } & Ruled)
+
+/** What a rule says, or the contrary of it. */
+interface Ruled {
+  readonly rule: Conditions
+  readonly isHeld: boolean
+}
+
+const YES: Verdict = { kind: 'yes' }
+const NO: Verdict = { kind: 'no' }
+const UNKNOWN: Verdict = { kind: 'unknown' }
+
+/** What holds of a test at a place. */
+export function judge(test: Test, place: Place): Verdict {
+  switch (test.kind) {
+    case 'path':
+      return judgePatterns(test.patterns, place)
+    case 'asked':
+      return judgeAsked(test.rule, test.begin, place)
+    case 'host':
+      return some(test.names.map(name => judgeHost(name, place.host, test.isSite)))
+    case 'protocol':
+      return test.isSecure === place.isSecure ? YES : NO
+    case 'rule':
+      return { kind: 'rule', rule: test.rule, isHeld: true }
+    case 'unknown':
+      return UNKNOWN
+    case 'all':
+      return every(test.parts.map(part => judge(part, place)))
+    case 'not':
+      return contrary(judge(test.part, place))
+  }
+}
+
+/** Where routes have to begin so that a path pattern can be told from the rest; null where it begins with no path. */
+export function boundaryOf(pattern: string): string | null {
+  const literal = spelledOut(pattern)
+  if (!literal.startsWith('/')) return null
+  const whole = literal === pattern || pattern === `${literal}*`
+  const path = whole ? literal : literal.slice(0, literal.lastIndexOf('/'))
+  return path.replace(/\/+$/, '') || '/'
+}
+
+/** Whether a place has paths that begin like this. */
+function mayBegin(prefix: string, { path, cell, boundaries }: Place): boolean {
+  if (path.startsWith(prefix)) return true
+  if (cell === 'point') return false
+  const under = path === '/' ? '/' : `${path}/`
+  if (under.startsWith(prefix)) return true
+  if (!prefix.startsWith(under)) return false
+  // Whatever goes on in the segment where the prefix ends belongs to the nearest boundary above it.
+  const above = prefix.slice(0, prefix.lastIndexOf('/')) || '/'
+  return !boundaries.some(other => other !== path && isBelow(other, path) && isBelow(above, other))
+}
+
+/** Whether all of a place's paths begin like this. */
+function mustBegin(prefix: string, { path, cell }: Place): boolean {
+  return (cell === 'point' ? path : path === '/' ? '/' : `${path}/`).startsWith(prefix)
+}
+
+/** Whether a path is `scope` or below it, at segment boundaries. */
+export function isBelow(path: string, scope: string): boolean {
+  return scope === '/' || path === scope || path.startsWith(`${scope}/`)
+}
+
+/** Any of the patterns: what cannot be told of a place by itself is said by a rule, as far as one can say it. */
+function judgePatterns(patterns: readonly string[], place: Place): Verdict {
+  const verdicts = patterns.map(pattern => judgePattern(pattern.toLowerCase(), place))
+  if (verdicts.some(({ kind }) => kind === 'yes')) return YES
+  const open = patterns.filter((_, index) => verdicts[index]?.kind === 'unknown')
+  if (open.length === 0) return NO
+  const own = open.filter(pattern => mayHold(pattern, place))
+  const { stripped = '', isVerbose = false } = place
+  if (own.length === 0 && !isVerbose) return NO
+  const rule = pathRule(isVerbose ? open : own, stripped)
+  return rule === null ? UNKNOWN : { kind: 'rule', rule, isHeld: true }
+}
+
+/** A rule about the path as it is asked for: nothing of it is known where a part has been taken off. */
+function judgeAsked(rule: Conditions, begin: string, place: Place): Verdict {
+  if (place.stripped !== undefined) return UNKNOWN
+  if (!mayBegin(begin.toLowerCase(), { ...place, boundaries: [] })) return NO
+  return { kind: 'rule', rule, isHeld: true }
+}
+
+/** Unknown where a verdict's rule holds. */
+function within(verdict: Verdict): Verdict {
+  return verdict.kind === 'rule' ? { ...verdict, kind: 'bounded', otherwise: false } : verdict
+}
+
+/** Whether a pattern of a rule may hold for any of the paths at a place, or below it. */
+export function mayHold(pattern: string, place: Place): boolean {
+  const all = { ...place, boundaries: [] }
+  const literal = spelledOut(pattern.toLowerCase())
+  return literal.length < pattern.length ? mayBegin(literal, all) : judgePattern(literal, all).kind !== 'no'
+}
+
+function judgePattern(pattern: string, place: Place): Verdict {
+  if (pattern === '*' || pattern === '/*') return YES
+  if (place.cell === 'point') {
+    const holds = holdsFor(pattern, place.path)
+    return holds === null ? UNKNOWN : holds ? YES : NO
+  }
+  const literal = spelledOut(pattern)
+  if (literal === pattern) {
+    if (place.boundaries.includes(pattern)) return NO
+    return mayBegin(pattern, place) ? UNKNOWN : NO
+  }
+  if (!mayBegin(literal, place)) return NO
+  return pattern === `${literal}*` && mustBegin(literal, place) ? YES : UNKNOWN
+}
+
+/** A name for the host itself, or for the wildcard that it is under. Hosts that are named elsewhere have places of their own. */
+function judgeHost(name: string, host: string, isSite: boolean): Verdict {
+  if (name === host || name === '*') return YES
+  // A variable may hold any name; but sites are told from each other.
+  if (/[{<$]/.test(name + host)) return isSite ? NO : UNKNOWN
+  if (!name.includes('*')) return NO
+  // A star is one label, wherever it stands.
+  const labels = host.split('.')
+  const asked = name.split('.')
+  if (asked.length !== labels.length) return NO
+  if (host.includes('*')) return UNKNOWN
+  return asked.every((label, at) => label === '*' || label === labels[at]) ? YES : NO
+}
+
+function contrary(verdict: Verdict): Verdict {
+  if (verdict.kind === 'rule') return { ...verdict, isHeld: !verdict.isHeld }
+  if (verdict.kind === 'bounded') return { ...verdict, otherwise: !verdict.otherwise }
+  return verdict.kind === 'yes' ? NO : verdict.kind === 'no' ? YES : UNKNOWN
+}
+
+function every(verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.some(({ kind }) => kind === 'no')) return NO
+  const open = verdicts.filter(verdict => verdict.kind !== 'yes')
+  const [first, ...others] = open
+  if (first === undefined || others.length === 0) return first ?? YES
+  // Where one of these does not hold, all of them together do not.
+  const rules = open.flatMap(verdict =>
+    verdict.kind === 'rule' || (verdict.kind === 'bounded' && !verdict.otherwise) ? [verdict] : [],
+  )
+  const [only, ...more] = rules
+  if (only === undefined) return UNKNOWN
+  const { rule, isHeld }: Ruled = more.length === 0 ? only : { rule: { all: rules.map(spellRule) }, isHeld: true }
+  const all: Verdict = { kind: 'rule', rule, isHeld }
+  return open.every(({ kind }) => kind === 'rule') ? all : within(all)
+}
+
+function some(verdicts: readonly Verdict[]): Verdict {
+  return contrary(every(verdicts.map(contrary)))
+}
+
+/** What is said, as a rule. */
+export function spellRule({ rule, isHeld }: Ruled): Conditions {
+  return isHeld ? rule : { not: rule }
+}

@@ -1,0 +1,236 @@
+import { parseRoutePath } from '../../config/values/path.ts'
+import { createBlanks } from '../blanks.ts'
+import { EVERYONE } from '../draft.ts'
+import { createNotes } from '../notes.ts'
+import { type Access, accessFor, type Parts } from './access.ts'
+import type { Context } from './context.ts'
+import { type FieldChanges, joinChanges, NO_CHANGES } from './fields.ts'
+import { type Host, outcomesAt } from './hosts.ts'
+import { boundaryOf, isBelow, mayHold, type Place } from './place.ts'
+import { sayRequests } from './requests.ts'
+import { isRule } from './rules.ts'
+import { type Branch, isApplication, isPrecise, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
+import { type Outcome, spellLiterals } from './way.ts'
+
+/** A route before it is written. */
+export interface RoutePlan extends Access {
+  readonly host: Host
+  readonly path: string
+  /** Whether it is for the path alone. */
+  readonly isExact: boolean
+  /** A status where nothing of the file's answers. */
+  readonly served: Served | number
+  /** What is done to the fields of its answers. */
+  readonly fields: FieldChanges
+  /** What is there is closed for these reasons; none: it is not. */
+  readonly closed: readonly string[]
+}
+
+/**
+ * A plan, and the same with all patterns of its rules, those that hold for none of its paths among them: by these, routes may be the same
+ * that are not by those.
+ */
+interface Planned {
+  readonly plan: RoutePlan
+  /** Null where they are too many, or what they tell apart is not all. */
+  readonly verbose: RoutePlan | null
+}
+
+/**
+ * The routes of a host: for each place that the file tells from others, who answers there and who may pass.
+ *
+ * A place that is as what is around it needs no route. A path that is not as what is below it has one for itself.
+ */
+export function planRoutes(context: Context, host: Host, parts: Parts): readonly RoutePlan[] {
+  const paths = boundariesOf(host)
+  const boundaries = [...paths.keys()]
+  const whole = new Map<string, Planned>()
+  const muted: Context = { ...context, notes: createNotes(), blanks: createBlanks() }
+  const plans: RoutePlan[] = []
+  for (const [path, spelt] of [...paths].sort(([one], [other]) => one.length - other.length)) {
+    const planAt = (cell: Place['cell'], around: Planned | null): Planned | null => {
+      const place: Place = { host: host.is, path, cell, boundaries, isSecure: !host.isPlain }
+      const spot = {
+        host,
+        path: spelt,
+        isExact: cell === 'point',
+        isWithinServed: isWithinServed(whole, path),
+        isWithinOpen: around !== null && letsStrangersIn(around.plan, place),
+      }
+      const found = outcomesAt(host, place)
+      const fields = fieldsOf(context, spot, found)
+      const plan = planRoute(context, { ...spot, fields }, ruleOn(found), around?.plan ?? null, parts)
+      if (plan === null) return null
+      const outcomes = outcomesAt(host, { ...place, isVerbose: true })
+      const verbose = isPrecise(outcomes)
+        ? planRoute(muted, { ...spot, fields }, ruleOn(outcomes), around?.verbose ?? null, parts)
+        : null
+      if (around !== null && (isSame(plan, around.plan) || isSameIn(verbose, around, plan))) return null
+      return { plan, verbose }
+    }
+    const around = nearestPlan(whole, path)
+    const below = planAt('below', around)
+    if (below !== null) whole.set(path, below)
+    const point = planAt('point', below ?? around)
+    if (point !== null && below !== null && isOpen(point.plan) && !isOpen(below.plan)) {
+      const say =
+        'this path alone is open, as it was, as no matcher that ends in /* holds for it: write allow into its route if that was not meant'
+      context.notes.add('decide', `${host.name}${spelt}`, null, say)
+    }
+    plans.push(...[below, point].flatMap(one => (one === null ? [] : [one.plan])))
+  }
+  return plans
+}
+
+/** Where routes may begin, lower-case, with their spelling in the file: the root, and wherever a pattern begins. */
+function boundariesOf(host: Host): ReadonlyMap<string, string> {
+  const found = host.patterns.map(boundaryOf).filter(path => path !== null)
+  const usable = found.filter(path => parseRoutePath(path).ok)
+  return new Map(['/', ...usable].map(path => [path.toLowerCase(), path]))
+}
+
+function isWithinServed(plans: ReadonlyMap<string, Planned>, path: string): boolean {
+  return [...plans].some(([other, { plan }]) => isBelow(path, other) && isServed(plan))
+}
+
+/** The route that serves what is around a path. */
+function nearestPlan(plans: ReadonlyMap<string, Planned>, path: string): Planned | null {
+  const above = [...plans].filter(([other]) => other !== path && isBelow(path, other))
+  return above.sort(([one], [other]) => other.length - one.length)[0]?.[1] ?? null
+}
+
+interface Spot extends Pick<RoutePlan, 'host' | 'path' | 'isExact' | 'fields'> {
+  /** Whether somebody gets something at a path above it, where another spelling of this one may lead. */
+  readonly isWithinServed: boolean
+  /** Whether what is around it would be open to somebody here without a sign-in. */
+  readonly isWithinOpen: boolean
+}
+
+function planRoute(
+  context: Context,
+  spot: Spot,
+  branches: readonly Branch[],
+  inherited: RoutePlan | null,
+  parts: Parts,
+): RoutePlan | null {
+  const main = mainOf(branches)
+  const own = branches.flatMap(({ literals, fate }) =>
+    fate.kind === 'served' && main !== null && keyOf(fate.served) === keyOf(main)
+      ? [{ literals, guards: fate.guards }]
+      : [],
+  )
+  if (main !== null && own.length > 0) {
+    sayParted(context, spot, branches, main)
+    const access = accessFor(context, own, parts)
+    // Other spellings of the path are served by what is around it, to whom this lets in as well.
+    const deny = isRefusal(main) && spot.isWithinServed ? [EVERYONE] : access.deny
+    return { ...spot, served: main, closed: [], ...access, deny }
+  }
+  const closed = branches.flatMap(({ fate }) => (fate.kind === 'closed' ? [fate] : []))
+  const [first] = closed
+  if (first !== undefined) {
+    const why = [...new Set(closed.flatMap(fate => fate.why))]
+    context.notes.add(
+      'closed',
+      `${spot.host.name}${spot.path}`,
+      null,
+      `nobody passes until you have settled ${why.join(', ')}`,
+    )
+    const access = accessFor(context, [{ literals: [], guards: closed.flatMap(({ guards }) => guards) }], parts)
+    return { ...spot, served: first.served ?? 403, closed: why, ...access }
+  }
+  const isRefused = branches.some(({ fate }) => fate.kind === 'refused')
+  const isPortal = branches.every(({ fate }) => fate.kind === 'portal')
+  // A portal's own paths stay behind the sign-in of what is around them, where that has one.
+  if (isPortal && !spot.isWithinOpen) return null
+  if (!isRefused && (inherited === null || typeof inherited.served === 'number')) return null
+  return {
+    ...spot,
+    served: isRefused ? 403 : 404,
+    closed: [],
+    policies: [],
+    portal: null,
+    allow: 'public',
+    deny: spot.isWithinServed ? [EVERYONE] : [],
+  }
+}
+
+/** What is done to the fields of a place's answers; nothing, which is named, where that is not the same for all of them. */
+function fieldsOf(
+  { notes }: Context,
+  { host, path }: Pick<Spot, 'host' | 'path'>,
+  outcomes: readonly Outcome[],
+): FieldChanges {
+  const all = outcomes.flatMap(({ end, fields }) =>
+    end.kind === 'answer' ? [joinChanges(end.answer.fields, fields)] : [],
+  )
+  const [first = NO_CHANGES, ...others] = all
+  if (others.every(one => JSON.stringify(one) === JSON.stringify(first))) return first
+  const say = `not the same for all requests for ${host.name}${path}: write response_headers into its routes by hand`
+  notes.add('left', 'header', null, say)
+  return NO_CHANGES
+}
+
+/** The answer of a place: that of the requests of which least is asked, an application before others. */
+function mainOf(branches: readonly Branch[]): Served | null {
+  const served = branches.flatMap(({ fate }) => (fate.kind === 'served' ? [fate.served] : []))
+  return served.findLast(isApplication) ?? served.at(-1) ?? null
+}
+
+/** Some of the requests had another answer, or none. */
+function sayParted(context: Context, { host, path }: Spot, branches: readonly Branch[], main: Served): void {
+  for (const { fate, literals } of branches) {
+    const about = spellLiterals(literals).map(sayRequests).join(' and ')
+    const some = about === '' ? 'some of the requests' : `some of the requests (${about})`
+    if (fate.kind === 'served' && keyOf(fate.served) !== keyOf(main) && !isRefusal(fate.served)) {
+      const { where } = fate.served.answer
+      const say = `${some} for ${host.name}${path} went elsewhere, and are refused: give them a path or a host of their own, as a route has one answer`
+      context.notes.add('closed', where, null, say)
+    } else if (fate.kind === 'closed') {
+      const say = `${some} are refused until you have settled ${fate.why.join(', ')}`
+      context.notes.add('closed', `${host.name}${path}`, null, say)
+    }
+  }
+}
+
+/** Whether a plan lets in somebody who has not signed in, were a place its own. */
+function letsStrangersIn({ allow }: RoutePlan, place: Place): boolean {
+  if (!Array.isArray(allow)) return allow === 'public'
+  return allow.some(rule => {
+    if (!isRule(rule) || rule.anonymous !== true) return false
+    return !Array.isArray(rule.paths) || rule.paths.some(pattern => mayHold(String(pattern), place))
+  })
+}
+
+/** Whether somebody gets something there. */
+function isServed(plan: RoutePlan | null): boolean {
+  return plan !== null && typeof plan.served !== 'number' && !isRefusal(plan.served)
+}
+
+/** Whether an application answers anyone there. */
+function isOpen({ served, closed, allow, deny }: RoutePlan): boolean {
+  return typeof served !== 'number' && allow === 'public' && closed.length + deny.length === 0
+}
+
+/** Whether the rules of what is around a place, with all of their patterns, are those of the place as well. */
+function isSameIn(verbose: RoutePlan | null, around: Planned, { served }: RoutePlan): boolean {
+  if (verbose === null || around.verbose === null || verbose.closed.length > 0) return false
+  return isSame(verbose, around.verbose) && keyOfServed(served) === keyOfServed(around.plan.served)
+}
+
+function keyOfServed(served: Served | number): string | number {
+  return typeof served === 'number' ? served : keyOf(served)
+}
+
+function isSame(one: RoutePlan, other: RoutePlan): boolean {
+  const meaning = ({ served, closed, allow, deny, portal, policies, fields }: RoutePlan) => [
+    keyOfServed(served),
+    closed,
+    allow,
+    deny,
+    portal?.name,
+    fields,
+    policies.map(({ headers }) => headers),
+  ]
+  return JSON.stringify(meaning(one)) === JSON.stringify(meaning(other))
+}

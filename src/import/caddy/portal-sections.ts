@@ -1,0 +1,130 @@
+import type { Json } from '../../config/text/raw.ts'
+import { parseRoutePath } from '../../config/values/path.ts'
+import { STAND_IN_HOST } from '../blanks.ts'
+import type { Entry, Section } from '../draft.ts'
+import { statedRoles } from './conditions.ts'
+import { type Context, nameFor, spell, withoutTwins } from './context.ts'
+import type { Host } from './hosts.ts'
+import type { RoutePlan } from './plan.ts'
+import type { Portal } from './portal.ts'
+
+/** `[portals.NAME]` and its roles, for a portal of the file, by where it is and which routes are its own. */
+export function portalSections(
+  context: Context,
+  portal: Portal,
+  hosts: readonly Host[],
+  plans: readonly RoutePlan[],
+  /** Addresses of other portals: a host is one portal's. */
+  taken: Set<string>,
+): readonly Section[] {
+  const own = hosts.filter(({ placements }) => placements.some(({ portal: name }) => name === portal.was))
+  const used = plans.filter(plan => plan.portal === portal)
+  const isPlain = portal.isInsecure || used.some(({ host }) => host.isPlain)
+  const stated = addressOf(context, portal, own, used)
+  const url = stated !== null && taken.has(stated) ? null : stated
+  if (url !== null) taken.add(url)
+  if (url !== stated) {
+    const say = `${stated} is another portal’s, and a host has one: people sign in at each host of its routes; register its callback for these at the provider, or give it a url of its own`
+    context.notes.add('decide', `authentication portal ${portal.was}`, null, say)
+  }
+  const entries: readonly Entry[] = [
+    { key: 'url', value: url },
+    { key: 'providers', value: portal.providers.map(({ name }) => name) },
+    ...(portal.providers.length > 0 && portal.providers.every(({ isPreset }) => isPreset)
+      ? []
+      : [
+          {
+            key: 'callback_path',
+            value: callbackPath(context, portal, own, used),
+            comment: 'registered at the provider already',
+          },
+        ]),
+    ...(portal.lifetime === null
+      ? []
+      : [
+          { key: 'lifetime', value: portal.lifetime, comment: 'crypto default token lifetime' },
+          { key: 'idle', value: portal.lifetime },
+        ]),
+    ...compatEntry(context, portal, own, url),
+    ...(isPlain ? [{ key: 'insecure_cookies', value: true, comment: 'plain HTTP: only for tests' }] : []),
+  ]
+  return [
+    { title: `[portals.${portal.name}]`, entries },
+    {
+      title: `[portals.${portal.name}.roles]`,
+      about: 'Role = who has it; routes name roles in allow.',
+      entries: roles(context, portal, used),
+    },
+  ]
+}
+
+/** `compat` of the portal, where all that is below a path was its own: applications and people have links there. */
+function compatEntry(context: Context, portal: Portal, own: readonly Host[], url: string | null): readonly Entry[] {
+  const placed = own.flatMap(({ placements }) => placements.filter(({ portal: name }) => name === portal.was))
+  const isUsable = (path: string) => (path === '' ? url !== null : parseRoutePath(path).ok)
+  // Where it was in several ways, only what all of them have is certain to be no application's.
+  const prefix = placed[0]?.whole.find(path => isUsable(path) && placed.every(({ whole }) => whole.includes(path)))
+  if (prefix === undefined) return []
+  const say = `${prefix}/logout, login, portal and whoami keep answering where people sign in`
+  context.notes.add('changed', 'its own addresses', null, say)
+  const value: Json =
+    prefix === '/auth' ? 'caddy-security' : { program: 'caddy-security', prefix: prefix === '' ? '/' : prefix }
+  return [{ key: 'compat', value, comment: 'its own addresses keep answering' }]
+}
+
+/** Null: it is on each host that it protects, as it was. */
+function addressOf(context: Context, portal: Portal, own: readonly Host[], used: readonly RoutePlan[]): string | null {
+  if (used.every(({ host }) => own.includes(host))) return null
+  const home = own.find(({ name }) => !name.startsWith('*'))
+  if (home !== undefined) return `${home.isPlain ? 'http' : 'https'}://${home.name}`
+  const stated = used
+    .flatMap(({ policies }) => policies.map(({ authUrl }) => /^https?:\/\/[^/]+/.exec(authUrl ?? '')?.[0]))
+    .find(address => address !== undefined)
+  if (stated !== undefined) return spell(context, stated)
+  return `https://${context.blanks.add('PORTAL_HOST', `the host where people sign in at ${portal.was}`, STAND_IN_HOST)}`
+}
+
+/** The callback that is registered: below wherever the portal was, and with the first provider's realm. */
+function callbackPath(context: Context, portal: Portal, own: readonly Host[], used: readonly RoutePlan[]): string {
+  const [first, ...others] = portal.providers.filter(({ isPreset }) => !isPreset)
+  if (others.length > 0) {
+    const say = `register the callback of ${first?.was} at the other providers too: one serves all of a portal`
+    context.notes.add('decide', `authentication portal ${portal.was}`, null, say)
+  }
+  const placed = own.flatMap(({ placements }) => placements.filter(({ portal: name }) => name === portal.was))
+  const asked = used.flatMap(({ policies }) =>
+    policies.map(({ authUrl }) => authUrl?.replace(/^https?:\/\/[^/]*/, '') ?? ''),
+  )
+  const paths = [...placed.flatMap(placement => placement.paths), ...asked].filter(path => parseRoutePath(path).ok)
+  const above = paths.map(path => /^(.*?)\/oauth2\//.exec(path)?.[1]).find(base => base !== undefined)
+  const plain = paths.map(path => path.replace(/\/(?:login)?$/, '')).find(path => path !== '')
+  return `${above ?? plain ?? ''}/oauth2/${nameFor(first?.realm ?? 'generic')}/authorization-code-callback`
+}
+
+/** The roles that transforms make, and those that policies ask for and nothing makes: groups of that name. */
+function roles(context: Context, portal: Portal, used: readonly RoutePlan[]): readonly Entry[] {
+  const made = new Map<string, Json>(
+    [...portal.roles].map(([name, rules]) => [name, rules.length === 1 ? (rules[0] ?? []) : rules]),
+  )
+  const policies = new Set(used.flatMap(({ policies: own }) => own))
+  for (const { was, roles: asked, deniedRoles } of policies) {
+    for (const role of asked.filter(name => !made.has(name))) {
+      const say = `look who has the group or the role ${role} at the provider: they have this role, as no transform makes it`
+      context.notes.add('decide', `authorization policy ${was}`, null, say)
+    }
+    // Whoever brings a role of that name from the provider has it as well.
+    for (const role of new Set([...asked, ...deniedRoles])) {
+      const own = listOf(made.get(role))
+      if (!own.some(isAnyone)) made.set(role, [...own, ...statedRoles([context.names.textOf('role', role)])])
+    }
+  }
+  return [...made].map(([key, value]) => ({ key, value: Array.isArray(value) ? withoutTwins(value) : value }))
+}
+
+function isAnyone(rule: Json): boolean {
+  return typeof rule === 'object' && rule !== null && 'any' in rule
+}
+
+function listOf(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value : value === undefined ? [] : [value]
+}

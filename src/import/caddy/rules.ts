@@ -1,0 +1,26 @@
+import type { Json } from '../../config/text/raw.ts'
+
+/** The keys of a rule of routes.toml. */
+export type Conditions = Readonly<Record<string, Json>>
+
+/** Whether a value is a rule, or a table in one. */
+export function isRule(value: Json): value is Conditions {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** What a matcher asks of a request. */
+export type Test =
+  /** Any of Caddy's patterns, which heed no case. */
+  | { readonly kind: 'path'; readonly patterns: readonly string[] }
+  /** A rule about the path that is asked for, which heeds case; `begin`: what each such path begins with. */
+  | { readonly kind: 'asked'; readonly rule: Conditions; readonly begin: string }
+  /** Any of these names. `isSite`: they stand where sites are told from each other. */
+  | { readonly kind: 'host'; readonly names: readonly string[]; readonly isSite: boolean }
+  /** What a rule says, of anything but the path. */
+  | { readonly kind: 'rule'; readonly rule: Conditions }
+  | { readonly kind: 'all'; readonly parts: readonly Test[] }
+  | { readonly kind: 'not'; readonly part: Test }
+  /** Which protocol the client speaks with this gate. */
+  | { readonly kind: 'protocol'; readonly isSecure: boolean }
+  /** Only Caddy can tell; `by` what, where that is said. */
+  | { readonly kind: 'unknown'; readonly by?: 'x-forwarded-proto' }

@@ -1,0 +1,73 @@
+import { formatToml } from '../../config/keys/table.ts'
+import type { Entry, Section } from '../draft.ts'
+import type { Context } from './context.ts'
+import { onlyTexts, type Table, valueAt } from './json.ts'
+import type { Server } from './servers.ts'
+
+/** What sites come to that the server has to know. */
+interface Serving {
+  readonly listen: readonly string[]
+  /** Whether rules ask where clients come from. */
+  readonly asksClients: boolean
+  /** The ports of applications on this machine. */
+  readonly taken: ReadonlySet<string>
+}
+
+/** The first that no application has is the one to listen at. */
+const PORTS = ['8080', '8000', '8888', '3080']
+
+/**
+ * `[server]` with `listen`, and the proxy in front where rules ask where clients come from.
+ * Caddy did TLS by itself: the same stands in comments, as ports and certificates may be a proxy's now.
+ */
+export function serverSection(
+  context: Context,
+  http: Table,
+  servers: readonly Server[],
+  { listen: places, asksClients, taken }: Serving,
+): Section {
+  const isSecure = servers.some(({ isPlain }) => !isPlain)
+  if (isSecure) {
+    context.notes.add(
+      'decide',
+      'https',
+      null,
+      'Caddy made the certificates: uncomment [tls] in the new file, which does too, or name files there (sallyport help https); or keep a TLS proxy in front, named in trusted_proxies',
+    )
+  }
+  const port = http.http_port
+  const free = PORTS.find(one => !taken.has(one)) ?? '8080'
+  const at = typeof port === 'number' && port !== 443 && port !== 80 ? String(port) : free
+  const listen = {
+    key: 'listen',
+    value: places.map(place => `${place}:${at}`),
+    comment: isSecure ? 'plain HTTP, behind a TLS proxy; or uncomment [tls]' : 'plain HTTP',
+  }
+  return {
+    title: '[server]',
+    entries: [listen, ...(asksClients ? proxiesInFront(context, servers, isSecure) : [])],
+    also: isSecure ? tlsLines(places, http.https_port) : [],
+  }
+}
+
+/** What does the same, at Caddy's port of HTTPS. */
+function tlsLines(places: readonly string[], port: unknown): readonly string[] {
+  return [
+    '[tls]   # as Caddy did: what comes to listen above is sent here, and port 80 of each name has to lead there',
+    `listen = ${formatToml(places.map(place => `${place}:${typeof port === 'number' ? port : 443}`))}`,
+    'acme = { email = "me@example.com" }',
+  ]
+}
+
+/** Everyone has the address of a proxy that is not named, and a rule about networks may hold for that. */
+function proxiesInFront({ blanks }: Context, servers: readonly Server[], isSecure: boolean): readonly Entry[] {
+  const stated = servers.map(({ table }) => JSON.stringify(valueAt(table.trusted_proxies, 'ranges') ?? null))
+  const ranges = onlyTexts(valueAt(servers[0]?.table.trusted_proxies, 'ranges'))
+  if (ranges !== null && ranges.length > 0 && stated.every(one => one === stated[0])) {
+    return [{ key: 'trusted_proxies', value: [...new Set(ranges)], comment: 'as Caddy had them' }]
+  }
+  if (!isSecure) return []
+  const meaning = 'the address that the TLS proxy in front comes from; without one, take trusted_proxies out'
+  const value = [blanks.add('PROXY_ADDRESS', meaning, '10.0.0.2')]
+  return [{ key: 'trusted_proxies', value, comment: 'so that networks in rules see the clients' }]
+}

@@ -1,0 +1,153 @@
+import { type FieldChanges, NO_CHANGES } from './fields.ts'
+import { isBelow, judge, type Place, spellRule, type Verdict } from './place.ts'
+import { type Conditions, isRule, type Test } from './rules.ts'
+import type { Answer, HeaderChanges } from './services.ts'
+
+/** An authorizer that a request meets. */
+export interface Guard {
+  readonly policy: string
+  /** Where it stands, as the report says it. */
+  readonly where: string
+  /** Whether it sees another path than the one that was asked for. */
+  readonly isMoved: boolean
+}
+
+/** What a rule says of the requests that go one way, or the contrary of it. */
+export interface Literal {
+  readonly rule: Conditions
+  readonly isHeld: boolean
+}
+
+/** What has happened to a request until somebody answers it. */
+export interface Way {
+  /** By the text of the rule. */
+  readonly literals: ReadonlyMap<string, Literal>
+  /** In the order in which they are met. */
+  readonly guards: readonly Guard[]
+  /** What guards it and is not carried over: nobody may pass. */
+  readonly closed: readonly string[]
+  readonly stripPrefix: string | null
+  readonly addPrefix: string | null
+  /** Whether its path became something that cannot be told. */
+  readonly isRewritten: boolean
+  /** Groups of routes of which it has met one. */
+  readonly groups: readonly string[]
+  /** What took its session off before anything asked for it; null: nothing. */
+  readonly hidden: string | null
+  /** Another path may be tried, which is for files alone to do: what tries it. */
+  readonly tried: string | null
+  /** The file that is tried where there is none at the path itself; null: none, or more than one. */
+  readonly page: string | null
+  /** The folder for files. */
+  readonly root: string | null
+  readonly requestHeaders: HeaderChanges
+  readonly fields: FieldChanges
+}
+
+/** Who answers in the end. `refused` is nobody: with an error as it was (`isKept`), or where the answer cannot be carried over. */
+export type End =
+  | { readonly kind: 'answer'; readonly answer: Answer; readonly name: string; readonly where: string }
+  | { readonly kind: 'refused'; readonly isKept: boolean; readonly what: string }
+  | { readonly kind: 'portal' }
+  | { readonly kind: 'nothing' }
+
+/** A way to its end. */
+export interface Outcome extends Way {
+  readonly end: End
+}
+
+export const START: Way = {
+  literals: new Map(),
+  guards: [],
+  closed: [],
+  stripPrefix: null,
+  addPrefix: null,
+  isRewritten: false,
+  tried: null,
+  page: null,
+  groups: [],
+  hidden: null,
+  root: null,
+  requestHeaders: { set: {}, append: {}, remove: [] },
+  fields: NO_CHANGES,
+}
+
+/** Ways that a test parts: those where it holds, and those where it does not. One that cannot be told may go either way. */
+export interface Parting {
+  readonly held: Way | null
+  readonly missed: Way | null
+  /** Of which requests it cannot be told; null: of none. */
+  readonly untold: 'all' | Conditions | null
+}
+
+/** What a test does to a way at a place. */
+export function part(test: Test, way: Way, place: Place): Parting {
+  const verdict = judgeOn(test, way, place)
+  switch (verdict.kind) {
+    case 'yes':
+      return { held: way, missed: null, untold: null }
+    case 'no':
+      return { held: null, missed: way, untold: null }
+    case 'unknown':
+      return { held: way, missed: way, untold: 'all' }
+    case 'rule':
+      return { held: whereRule(way, verdict, true), missed: whereRule(way, verdict, false), untold: null }
+    case 'bounded': {
+      // Where it is known it is `otherwise`: that way is for all requests, and the other one for those that the rule is about.
+      const known = whereRule(way, verdict, true)
+      const untold = known === null ? null : spellRule(verdict)
+      return verdict.otherwise ? { held: way, missed: known, untold } : { held: known, missed: way, untold }
+    }
+  }
+}
+
+/** The requests of a way for which a rule says what it says, or the contrary; null for none. */
+export function whereRule(way: Way, { rule, isHeld }: Literal, holds: boolean): Way | null {
+  const key = JSON.stringify(rule)
+  const isAsked = isHeld === holds
+  const known = way.literals.get(key)
+  if (known !== undefined) return known.isHeld === isAsked ? way : null
+  return { ...way, literals: new Map([...way.literals, [key, { rule, isHeld: isAsked }]]) }
+}
+
+/** What holds of a test for a request that came this way: it sees the path as it has become. */
+export function judgeOn(test: Test, way: Way, place: Place): Verdict {
+  if (asksChanged(test, way)) return { kind: 'unknown' }
+  if (way.isRewritten) return asksPath(test) ? { kind: 'unknown' } : judge(test, place)
+  const { stripPrefix } = way
+  const prefix = stripPrefix?.toLowerCase() ?? null
+  if (prefix === null || !isBelow(place.path, prefix)) return judge(test, place)
+  const stripped = stripPrefix ?? ''
+  const path = place.path.slice(prefix.length) || '/'
+  const boundaries = place.boundaries.filter(at => isBelow(at, prefix)).map(at => at.slice(prefix.length) || '/')
+  const seen = judge(test, { ...place, path, boundaries, stripped })
+  if (path !== '/' || place.cell === 'point') return seen
+  // What is below the prefix is the root as well.
+  const root = judge(test, { ...place, path, boundaries, stripped, cell: 'point' })
+  return JSON.stringify(root) === JSON.stringify(seen) ? seen : { kind: 'unknown' }
+}
+
+/** Whether it asks for a field that is another one by then. */
+function asksChanged(test: Test, way: Way): boolean {
+  if (test.kind === 'all') return test.parts.some(one => asksChanged(one, way))
+  if (test.kind === 'not') return asksChanged(test.part, way)
+  if (test.kind !== 'rule' || !isRule(test.rule.headers ?? null)) return false
+  const { set, append, remove } = way.requestHeaders
+  const changed = [...Object.keys(set), ...Object.keys(append), ...remove].map(name => name.toLowerCase())
+  return Object.keys(test.rule.headers ?? {}).some(name => changed.includes(name.toLowerCase()))
+}
+
+function asksPath(test: Test): boolean {
+  if (test.kind === 'all') return test.parts.some(asksPath)
+  return test.kind === 'not' ? asksPath(test.part) : test.kind === 'path' || test.kind === 'asked'
+}
+
+/** The same way, closed. */
+export function close(way: Way, what: string): Way {
+  return way.closed.includes(what) ? way : { ...way, closed: [...way.closed, what] }
+}
+
+/** What is said of the requests that come a way, as rules that all hold. */
+export function spellLiterals(literals: readonly Literal[]): readonly Conditions[] {
+  return literals.map(spellRule)
+}
