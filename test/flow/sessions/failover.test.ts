@@ -76,8 +76,9 @@ test(
       const { pair, gates } = site
       const stays = await gates[0].signIn(HOST, { sub: 'ada' })
       const leaves = await gates[0].signIn(HOST, { sub: 'bob' })
+      const leavesLater = await gates[1].signIn(HOST, { sub: 'cid' })
       const { token, id } = await createToken(gates[0])
-      for (const fields of [stays, leaves, { authorization: `Bearer ${token}` }]) {
+      for (const fields of [stays, leaves, leavesLater, { authorization: `Bearer ${token}` }]) {
         expect(await statuses(gates, fields)).toEqual([200, 200, 200])
       }
       await pair.lag()
@@ -85,6 +86,9 @@ test(
       await gates[0].end(id)
       await untilAll(gates, leaves, 401)
       await untilAll(gates, { authorization: `Bearer ${token}` }, 401)
+      // Whoever has heard of what came last has heard of all, the gate of the first sign-out too: to it, the server has gone back.
+      await signOut(gates[1], leavesLater.cookie)
+      await untilAll(gates, leavesLater, 401)
       await failOver(site)
       expect(await statuses(gates, leaves)).toEqual([401, 401, 401])
       expect(await statuses(gates, { authorization: `Bearer ${token}` })).toEqual([401, 401, 401])
