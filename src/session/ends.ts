@@ -35,6 +35,8 @@ export interface Ends {
   endUnstored(match: EndedMatch): Promise<number>
   /** Ends all of these. Throws `session.end` where the store keeps what was to end: then it is owed. */
   end(...sessionIds: readonly string[]): Promise<void>
+  /** Ends one whose tokens another session has by now: no provider is told to forget them. Where the store keeps it, it is owed. */
+  endMoved(sessionId: string): Promise<void>
   /** Tries again what could not be ended. Throws what the store does. */
   settle(): Promise<void>
   /** Whether there is any such thing. */
@@ -52,6 +54,8 @@ export interface Ends {
 export function createEnds({ store, memory, uses, followers, revocations, log }: EndTools): Ends {
   /** What was to end and is still in the store, oldest first. */
   const owed = new Set<string>()
+  /** Those among them whose tokens another session has. */
+  const moved = new Set<string>()
   const owing: ((ownIds: readonly string[]) => void)[] = []
   const listeners: ((sessionId: string) => void)[] = []
 
@@ -82,7 +86,7 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
       for (const id of sessionIds) await followers.revoke(id)
       const others = sessionIds.filter(id => !followers.has(id))
       if (others.length === 0) return
-      const held = (await revocations?.heldBy(others)) ?? []
+      const held = (await revocations?.heldBy(others.filter(id => !moved.has(id)))) ?? []
       await guarded(() => store.remove(...others))
       revocations?.revoke(held)
     })
@@ -92,9 +96,14 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
     for (const id of sessionIds) owed.add(id)
     for (const oldest of owed) {
       if (owed.size <= MOST_OWED) break
-      owed.delete(oldest)
+      settled(oldest)
     }
     for (const listener of owing) listener(ownIds)
+  }
+
+  function settled(sessionId: string): void {
+    owed.delete(sessionId)
+    moved.delete(sessionId)
   }
 
   return {
@@ -117,11 +126,21 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
         throw notEnded(error)
       }
     },
+    async endMoved(sessionId) {
+      moved.add(sessionId)
+      try {
+        await endNow([sessionId])
+        moved.delete(sessionId)
+      } catch {
+        // Other processes do not know that its tokens live on: they are not told.
+        keep([sessionId], [])
+      }
+    },
     async settle() {
       const ids = [...owed].slice(0, SETTLED_AT_ONCE)
       if (ids.length === 0) return
       await endNow(ids)
-      for (const id of ids) owed.delete(id)
+      for (const id of ids) settled(id)
       log.info('What could not be ended while the session store failed has ended', { number: ids.length })
     },
     get isOwing() {

@@ -250,6 +250,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       signedOut,
       isOwed,
       end,
+      endMoved: ends.endMoved,
     }),
     ...once,
     ...createLackedRefresh(store),

@@ -27,6 +27,8 @@ export interface StartTools {
   isOwed(sessionId: string): boolean
   /** Ends a session here and everywhere; throws where the store keeps it: then its end is owed. */
   end(sessionId: string): Promise<void>
+  /** Ends one whose tokens another session has by now; where the store keeps it, its end is owed. */
+  endMoved(sessionId: string): Promise<void>
 }
 
 /** How long a cookie still counts after a later sign-in, and how long sign-ins of one browser count as being at once. */
@@ -38,7 +40,7 @@ type Started = Awaited<ReturnType<Sessions['start']>>
 
 /** How sessions begin, go on by a later sign-in, and come to further hosts. */
 export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'> {
-  const { store, once, sealer, ports, memory, followers, isBarredNow, signedOut, isOwed, end } = tools
+  const { store, once, sealer, ports, memory, followers, isBarredNow, signedOut, isOwed, end, endMoved } = tools
 
   /** What one sign-in makes of a row, whoever's it was before. */
   async function rowOf(id: string, signIn: SignIn, nowMs: number): Promise<StoredSession> {
@@ -71,14 +73,10 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
     try {
       await refuse(signIn)
     } catch (thrown) {
-      await endOrOwe(id)
+      // Whoever is answered is told something else: where the store keeps it, it ends later.
+      await end(id).catch(() => undefined)
       throw thrown
     }
-  }
-
-  /** Whoever is answered is told something else: where the store keeps it, it ends later. */
-  async function endOrOwe(id: string): Promise<void> {
-    await end(id).catch(() => undefined)
   }
 
   async function admit(row: StoredSession, host: string, token: string, shown?: string): Promise<Started> {
@@ -160,7 +158,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const other = first === null ? null : await goOn(first, signIn)
       if (other === null) return begun
       // Two tabs at once: this one has told its browser nothing yet.
-      await endOrOwe(sessionId)
+      await endMoved(sessionId)
       return other
     },
     async join(sessionId, host, shown, brought = null) {

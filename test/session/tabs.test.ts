@@ -6,6 +6,7 @@ import type { SessionLimits } from '../../src/session/life.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import type { Asked, AskProvider } from '../../src/session/refresh.ts'
+import type { RevokeAtProvider } from '../../src/session/revocations.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import type { Session } from '../../src/session/session.ts'
 import { shownBy } from '../../src/session/shown.ts'
@@ -70,6 +71,7 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
     act: (one: OpenSessions, other: OpenSessions, clock: AheadClock, store: SessionStore) => Promise<void>,
     ask?: AskProvider,
     through: (store: SessionStore) => SessionStore = store => store,
+    revoke?: RevokeAtProvider,
   ) {
     using folder = temporaryFolder()
     const clock = aheadClock()
@@ -85,6 +87,7 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
         ports,
         timers,
         ...(ask && { ask }),
+        ...(revoke && { revoke }),
       })
     }
     const looking = open()
@@ -268,6 +271,44 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
         for (const sessions of [one, other]) expect((await sessions.find(token, HOST))?.id).toBe(session.id)
       }
     }))
+
+  test.each([
+    ['', false],
+    [', also where the store kept the others for a while', true],
+  ])('of tabs at once takes no refresh token back from the session that is left%s', async (_, failsAtFirst) => {
+    let isAway = failsAtFirst
+    const failing = (store: SessionStore): SessionStore => ({
+      ...store,
+      remove(...ids) {
+        if (isAway) throw new Error('the disk is full')
+        return store.remove(...ids)
+      },
+    })
+    const revoked: string[] = []
+    const revoke: RevokeAtProvider = async (_, token) => void revoked.push(token)
+    await withTwo(
+      async (one, other) => {
+        const started = await Promise.all(
+          Array.from({ length: 8 }, (_, tab) => {
+            const secrets = { idToken: '', refreshToken: `r-${tab}` }
+            return (tab % 2 === 0 ? one : other).start({ ...signIn(100), secrets, browser: 'b' })
+          }),
+        )
+        const left = started[0]?.session
+        if (left === undefined) throw new Error('eight have begun')
+        const count = async () => (await one.ofOwner(left, null)).length
+        expect((await count()) > 1).toBe(failsAtFirst)
+        isAway = false
+        await eventually(async () => (await count()) === 1, 'one is left')
+        expect((await one.secretsOf(left.id))?.refreshToken).toMatch(/^r-/)
+        await Promise.all([one.close(1000), other.close(1000)])
+        expect(revoked).toEqual([])
+      },
+      undefined,
+      failing,
+      revoke,
+    )
+  })
 
   test('is nothing of the kind for another person, another browser, or after a sign-out', () =>
     withTwo(async (one, other) => {
