@@ -24,7 +24,9 @@ export const EVENTS = {
   'sign_out.by_provider': act('A provider signed someone out'),
   'sign_out.refused': act('The provider has ended a sign-in'),
   'sign_out.inactive': act('A provider says that someone is not active any more'),
-  'sign_out.withdrawn': act('Sign-ins have ended: their provider left the portal, or their user the file'),
+  'sign_out.withdrawn': act(
+    'Sign-ins have ended: their provider left the portal, their user the file, or they are no members any more',
+  ),
   'access.refused': frequent('A request was denied'),
   'access.page_refused': frequent('A page of the portal was refused', 'warn'),
   'access.step_up': frequent('A new sign-in is asked for'),

@@ -190,6 +190,10 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     cause: 'The provider has pushed by SCIM that this person is deactivated, or has deleted them.',
     mend: 'Activate them at the provider, and let it push that.',
   },
+  'sign_in.member': {
+    cause: 'The provider knows this person, and `members` of the portal names nobody like them.',
+    mend: 'Where they should be let in, say so in `members`; the log has the account and the groups that they came with.',
+  },
   'sign_in.callback': { cause: 'The provider’s answer lacks a parameter, or has one twice.', mend: 'Start again.' },
   'sign_in.state': {
     cause:

@@ -52,6 +52,7 @@ export const CODES = {
   'provider.subject': { status: 403, say: 'This account cannot be used here.' },
   'provider.refused': { status: 403, say: 'The provider did not sign you in.' },
   'provider.inactive': { status: 403, say: 'This account is not active here.' },
+  'sign_in.member': { status: 403, say: 'This account is not let in here.' },
   'sign_in.callback': { status: 400, say: 'The answer from the provider could not be understood.' },
   'sign_in.state': { status: 400, say: 'This sign-in has expired or was already used.' },
   'sign_in.browser': { status: 400, say: 'This sign-in was started in another browser.' },

@@ -63,6 +63,10 @@ export const REASONS = {
   'amr.other': { why: 'the sign-in did not use a method of the rule', say: 'It needs a sign-in by another method.' },
   'guest.only': { why: 'the rule is for guests who came by a link', say: null },
   'guest.none': { why: 'this is not for guests who came by a link', say: null },
+  'member.none': {
+    why: 'members of the portal holds for nobody like this: they have no session, and are nobody here',
+    say: 'This account is not let in here.',
+  },
   'client.none': {
     why: 'this is for people: a program in its own name needs a role, which any gives it with clients = true',
     say: 'It is open only to people.',

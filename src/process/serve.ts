@@ -3,6 +3,7 @@ import type { Config } from '../config/types/config.ts'
 import type { ListenAddress } from '../config/types/server.ts'
 import { proxyVariables } from '../console/anew.ts'
 import { versionNumber } from '../console/version.ts'
+import { membersOf } from '../policy/members.ts'
 import { GOING_AWAY } from '../proxy/websocket/close-codes.ts'
 import { watchExpiry } from '../server/acme/expiry.ts'
 import type { Loaded } from '../server/config/reload.ts'
@@ -187,6 +188,7 @@ function recheckOf({ first, sessions, passwords, exchanges, relay }: Parts, opti
       directories: sessions.directories,
       onGrants: sessions.onGrants,
       rejoined: sessions.rejoined,
+      isMember: sessions.isMember,
       follower: sessions.follower,
       check: async session => passwords.judge(session) ?? sessions.check(session),
     },
@@ -220,7 +222,7 @@ function takeOver(
   const { config } = snapshot
   parts.metrics.reloads++
   parts.meters?.retain(snapshot)
-  parts.sessions.configure(limitsOf(config))
+  parts.sessions.configure(limitsOf(config, membersOf(config)))
   options.ports.log.setLevel(config.server.logLevel)
   options.logs.configure(config.log)
   parts.pool.retain(config.providers.values())

@@ -7,6 +7,7 @@ import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { Config } from '../config/types/config.ts'
 import type { SessionsConfig } from '../config/types/sessions.ts'
+import { membersOf } from '../policy/members.ts'
 import { openKey } from '../session/key.ts'
 import { fitsStore, KEY_NAME } from '../session/key-fit.ts'
 import { limitsOf } from '../session/life.ts'
@@ -106,7 +107,14 @@ export function openSessionState(
     const asking = { ...(ask === undefined ? {} : { ask }), ...(revoke === undefined ? {} : { revoke }) }
     const lines = auditLines === undefined ? {} : { lines: auditLines }
     const audit = createAudit({ store, ports, keepMs: keepAuditMs, ...lines })
-    const sessions = openSessions({ store, sealer, limits: limitsOf(config), ports, audit, ...asking })
+    const sessions = openSessions({
+      store,
+      sealer,
+      limits: limitsOf(config, membersOf(config)),
+      ports,
+      audit,
+      ...asking,
+    })
     const check: StoreCheck = {
       // Once it fits, another gate that has a newer key is no reason to take this one out of service.
       read: () => (fit.isFitting ? andThen(store.readShared(KEY_NAME), () => true) : fit.judge(store)),

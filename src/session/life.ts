@@ -3,7 +3,7 @@ import type { LifetimeConfig, PortalLifetimes } from '../config/types/sessions.t
 import { type OfferedRoles, offeredRoles } from './grants/offered.ts'
 import type { Directory } from './pushed/resource.ts'
 import type { StoredSession } from './store.ts'
-import { type Vouchers, vouchersOf } from './vouchers.ts'
+import { type MembersAt, type Vouchers, vouchersOf } from './vouchers.ts'
 
 /** The lifetimes and sizes of the file, and who vouches for people; a reload may change them while sessions live. */
 export interface SessionLimits extends Partial<LifetimeConfig> {
@@ -18,12 +18,14 @@ export interface SessionLimits extends Partial<LifetimeConfig> {
   readonly offeredRoles?: OfferedRoles
   /** Whom these do not vouch for has no session, and no token or guest link that works. */
   readonly vouchers: Vouchers
+  /** Neither has who is not among these. */
+  readonly members?: MembersAt
   /** Where providers push their people. */
   readonly directories?: readonly Directory[]
 }
 
-/** The limits that a file says. */
-export function limitsOf(config: Config): SessionLimits {
+/** The limits that a file says; who is a member is judged by whoever knows rules. */
+export function limitsOf(config: Config, members: MembersAt): SessionLimits {
   const { sessions, portals } = config
   return {
     ...sessions,
@@ -31,6 +33,7 @@ export function limitsOf(config: Config): SessionLimits {
     tokenRests: new Map([...portals].map(([name, { personalTokensRestMs }]) => [name, personalTokensRestMs])),
     offeredRoles: offeredRoles(config),
     vouchers: vouchersOf(config),
+    members,
     directories: directoriesOf(config),
   }
 }

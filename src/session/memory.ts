@@ -6,6 +6,7 @@ import type { Standings } from './pushed/standings.ts'
 import { parseSession } from './rows.ts'
 import type { Session } from './session.ts'
 import type { StoredSession } from './store.ts'
+import { needsNoVoucher } from './vouchers.ts'
 
 /** What is in memory of sessions, by the limits in force now. */
 export interface SessionMemory {
@@ -13,9 +14,16 @@ export interface SessionMemory {
   readonly limits: SessionLimits
   /**
    * Someone as they count now: with the groups that their provider has pushed, and the roles that they were granted. Null where nobody vouches for them by the limits in
-   * force, and for whom their provider says is not active.
+   * force, who is no member, and for whom their provider says is not active.
    */
   vouch(someone: Pick<Session, 'portal' | 'identity'>): Identity | null
+  /**
+   * Whether somebody may have a session at a portal, with the groups and roles that count now. Whoever needs nobody's word is asked nothing:
+   * a service, and a guest, for whom the maker of their link is asked.
+   */
+  isMember(someone: Pick<Session, 'portal' | 'identity'>): boolean
+  /** Those in memory who are no members. */
+  outsiders(): readonly Session[]
   /** A stored session as it would be kept in memory; null for a row that is not one of ours, and for whom nobody vouches now. */
   hold(row: StoredSession): HeldSession | null
   /**
@@ -37,8 +45,10 @@ export interface SessionMemory {
   readonly forgotten: number
   /** Something else is true of these: whoever of them is in memory is seen anew. */
   review(isMeant: (session: Session) => boolean): void
-  /** Works everything out anew by other limits; answers the ids of sessions for which nobody vouches by these. */
-  configure(next: SessionLimits): readonly string[]
+  /** Works everything out anew by other limits. */
+  configure(next: SessionLimits): void
+  /** The ids of sessions for which nobody vouches by the limits in force. */
+  unvouched(): readonly string[]
   /** These were granted other roles: whoever of them is in memory gets them. */
   rejoin(isMeant: (session: Session) => boolean): void
   /** Called with the new value of every session that `adopt`, `review` or `rejoin` has changed. */
@@ -62,6 +72,8 @@ export function createMemory(options: {
   const ending = new Map<string, Promise<void>>()
   const listeners: ((session: Session) => void)[] = []
   const cache = new SessionCache(limits.cacheEntries, options.onEvict)
+  /** Who was judged, and at which portal, until something else may be true of anybody. */
+  let judged = new WeakMap<Identity, { readonly portal: string; readonly isMember: boolean }>()
 
   function momentsNow(row: Parameters<typeof momentsOf>[0] & { readonly portal: string }): Moments {
     const moments = momentsOf(row, lifetimesAt(limits, row.portal))
@@ -70,9 +82,19 @@ export function createMemory(options: {
       : { ...moments, dueAtMs: Number.POSITIVE_INFINITY, limitAtMs: Number.POSITIVE_INFINITY }
   }
 
+  function isMember({ portal, identity }: Pick<Session, 'portal' | 'identity'>): boolean {
+    const members = limits.members?.get(portal)
+    if (members === undefined || needsNoVoucher(identity)) return true
+    const before = judged.get(identity)
+    if (before?.portal === portal) return before.isMember
+    const isNow = members.has(options.join(portal, options.standings.see(identity)))
+    judged.set(identity, { portal, isMember: isNow })
+    return isNow
+  }
+
   function vouch(someone: Pick<Session, 'portal' | 'identity'>): Identity | null {
     const { isBarred, see } = options.standings
-    if (!limits.vouchers.counts(someone) || isBarred(someone.identity)) return null
+    if (!limits.vouchers.counts(someone) || isBarred(someone.identity) || !isMember(someone)) return null
     return options.join(someone.portal, see(someone.identity))
   }
 
@@ -125,6 +147,8 @@ export function createMemory(options: {
       return limits
     },
     vouch,
+    isMember,
+    outsiders: () => [...cache.all()].flatMap(({ session }) => (isMember(session) ? [] : [session])),
     ending,
     hold(row) {
       const session = ending.has(row.id) ? null : read(row)
@@ -149,6 +173,7 @@ export function createMemory(options: {
     },
     forgetAll() {
       forgotten++
+      judged = new WeakMap()
       for (const held of [...cache.all()]) {
         options.onEvict(held)
         cache.dropSession(held.session.id)
@@ -158,6 +183,7 @@ export function createMemory(options: {
       return forgotten
     },
     review(isMeant) {
+      judged = new WeakMap()
       for (const held of cache.all()) {
         if (!isMeant(held.session)) continue
         const identity = options.standings.see(held.session.identity)
@@ -167,6 +193,7 @@ export function createMemory(options: {
       }
     },
     rejoin(isMeant) {
+      judged = new WeakMap()
       for (const held of cache.all()) {
         const { session } = held
         if (!isMeant(session)) continue
@@ -176,14 +203,15 @@ export function createMemory(options: {
     },
     configure(next) {
       limits = next
+      judged = new WeakMap()
       for (const held of cache.all()) {
         const { checkedAtMs, isRefreshable, session } = held
         held.moments = momentsNow({ ...session, checkedAtMs, isRefreshable })
         held.dueAtMs = Math.min(Math.max(held.moments.dueAtMs, held.retryAtMs), held.moments.limitAtMs)
       }
       cache.resize(next.cacheEntries)
-      return [...cache.all()].flatMap(({ session }) => (vouch(session) === null ? [session.id] : []))
     },
+    unvouched: () => [...cache.all()].flatMap(({ session }) => (vouch(session) === null ? [session.id] : [])),
     onChange(listener) {
       listeners.push(listener)
     },

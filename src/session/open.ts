@@ -26,6 +26,7 @@ import { createRevocations, type RevokeAtProvider } from './revocations.ts'
 import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './session.ts'
+import { sessionFacts } from './session-facts.ts'
 import { createSignInsSeen } from './sign-ins-seen.ts'
 import { type ClientKeys, createClientKeys } from './signing/client-keys.ts'
 import { createSigning, type Signing } from './signing/signing.ts'
@@ -34,7 +35,7 @@ import { createOnce } from './spent/single-use.ts'
 import { createStart } from './start.ts'
 import type { SessionStore } from './store.ts'
 import { DEFAULT_TIMERS, type SessionTimers, startUpkeep } from './upkeep.ts'
-import { filesWithLess, withdrawnBetween } from './vouchers.ts'
+import { filesWithLess, type MembersAt, portalsWithOthers, withdrawnBetween } from './vouchers.ts'
 import { createWithdrawal } from './withdrawal.ts'
 
 /** Sessions together with what only their owner does: change limits, listen for ends and changes, close. */
@@ -51,6 +52,8 @@ export interface OpenSessions extends Sessions {
   onGrants(listener: () => void): void
   /** Whoever a session stands for by now: the same, with the roles that its person was granted and that count. */
   rejoined(session: Session): Session
+  /** Whether whoever something stands for may have a session at its portal; of a guest, whether the maker of their link may. */
+  isMember(session: Pick<Session, 'portal' | 'identity' | 'maker'>): boolean
   /** The keys with which applications are told who someone is. */
   readonly signing: Signing
   /** The keys by which our clients prove themselves to providers. */
@@ -107,6 +110,7 @@ export interface SessionOptions {
 }
 
 const NOTHING_OFFERED: OfferedRoles = new Map()
+const EVERYBODY: MembersAt = new Map()
 
 /**
  * Sessions over a store: the LRU, the rules of lifetime, refreshes, hashing, sealing and the translation of the store's errors.
@@ -143,7 +147,19 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const refreshes =
     ask === undefined
       ? null
-      : createRefreshes({ store, sealer, ports, audit, ask, adopt, forget, endBy, note: noteOwner })
+      : createRefreshes({
+          store,
+          sealer,
+          ports,
+          audit,
+          ask,
+          adopt,
+          isMember: memory.isMember,
+          forget,
+          endWhole: end,
+          endBy,
+          note: noteOwner,
+        })
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
   const { tokens, links } = followers
@@ -157,7 +173,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     tokens,
     links,
     grants,
-    counts: someone => memory.limits.vouchers.counts(someone),
+    counts: someone => memory.limits.vouchers.counts(someone) && memory.isMember(someone),
   })
   const once = createOnce(store, sealer, ports)
   const signedOut = createSignedOut(once, ports)
@@ -184,10 +200,22 @@ export function openSessions(options: SessionOptions): OpenSessions {
     hearOthers: async () => guarded(upkeep.hearOthers),
   })
   directories.configure(options.limits.directories ?? [])
+  let isConfiguring = false
+  /** Whoever is no member any more by what was pushed or granted: a file's own slips are another matter, and `withdrawal` has them. */
+  const endOutsiders = () => {
+    if (isConfiguring) return
+    for (const session of memory.outsiders()) {
+      audit.note('sign_out.withdrawn', { ...sessionFacts(session), by: 'file', reason: 'member.none' })
+      // What the store keeps is owed, and ends later.
+      void end(session.id).catch(() => undefined)
+    }
+  }
+  directories.onStanding(endOutsiders)
   const grantListeners: (() => void)[] = []
   grants.onChange(changed => {
     memory.rejoin(session => changed.includes(keyOf(session.portal, session.identity)))
     for (const key of changed) followers.forgetOwner(ownerIdOf(parseKey(key)))
+    endOutsiders()
     for (const listener of grantListeners) listener()
   })
   const clock = createClockWatch(store, ports)
@@ -235,6 +263,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
       const identity = join(session.portal, session.identity)
       return identity === session.identity ? session : Object.freeze({ ...session, identity })
     },
+    isMember: ({ portal, identity, maker }) =>
+      memory.isMember({ portal, identity }) && (maker === undefined || memory.isMember({ portal, identity: maker })),
     signing,
     clientKeys: createClientKeys(store, sealer, ports),
     providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
@@ -266,14 +296,22 @@ export function openSessions(options: SessionOptions): OpenSessions {
     },
     lookForLeftBehind: () => withdrawal.sweep(memory.limits.vouchers.files),
     configure(limits) {
+      isConfiguring = true
       directories.configure(limits.directories ?? [])
-      const withdrawn = withdrawnBetween(memory.limits.vouchers, limits.vouchers)
-      const less = filesWithLess(memory.limits.vouchers.files, limits.vouchers.files)
-      // They end for whoever streams; for requests, they are nobody's session by the new limits.
-      for (const id of memory.configure(limits)) forget(id)
+      const { vouchers, members = EVERYBODY } = memory.limits
+      const withdrawn = withdrawnBetween(vouchers, limits.vouchers)
+      const others = portalsWithOthers(members, limits.members ?? EVERYBODY)
+      const less = filesWithLess(vouchers.files, limits.vouchers.files)
+      memory.configure(limits)
       grants.configure(limits.offeredRoles ?? NOTHING_OFFERED)
+      isConfiguring = false
+      // They end for whoever streams; for requests, they are nobody's session by the new limits.
+      for (const id of memory.unvouched()) forget(id)
       followers.forgetAll()
-      void withdrawal.run(withdrawn)
+      void withdrawal.run({
+        portals: [...new Set([...withdrawn.portals, ...others])],
+        includes: someone => withdrawn.includes(someone) || others.includes(someone.portal),
+      })
       void withdrawal.sweep(less)
     },
     owe: ends.owe,

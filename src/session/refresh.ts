@@ -67,8 +67,12 @@ export interface RefreshTools {
   adopt(row: StoredSession, held: HeldSession): void
   /** Tells the tokens of this person what the provider said. */
   note(session: Pick<Session, 'portal' | 'identity'>, standing: 'good' | 'refused'): Promise<void>
+  /** Whether somebody may have a session at their portal. */
+  isMember(someone: Pick<Session, 'portal' | 'identity'>): boolean
   /** The session is gone: nothing in memory may stand for it. */
   forget(sessionId: string): void
+  /** Ends one, and has the provider forget its tokens. */
+  endWhole(sessionId: string): Promise<void>
   /** Has it end while `work` takes it out of the store. */
   endBy(sessionIds: readonly string[], work: () => Promise<void>): Promise<void>
 }
@@ -175,6 +179,8 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         asked.kind === 'unclear' ? { ...row, secrets: sealed.secrets } : { ...sealed, checkedAtMs: ports.now() }
       isLeft = !(await write(row, { fields, before: row.secrets }, held, lease))
       if (asked.kind === 'unclear') throw asked.failure
+      // By then the store has the refresh token that the provider is to forget.
+      if (!isLeft && !tools.isMember({ portal: session.portal, identity })) await endOutsider(session)
       return true
     } finally {
       await guarded(() => store.release(session.id, lease.untilMs, isLeft && !lease.hasGoneOn))
@@ -237,6 +243,13 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       if (isAboutPerson) await tools.note(session, 'refused')
       await guarded(() => store.remove(session.id))
     })
+  }
+
+  /** By what their provider says now, they are no member any more. */
+  async function endOutsider(session: Session): Promise<void> {
+    tools.audit.note('sign_out.withdrawn', { ...sessionFacts(session), by: 'file', reason: 'member.none' })
+    await tools.note(session, 'refused')
+    await tools.endWhole(session.id)
   }
 
   function postpone(held: HeldSession): void {

@@ -150,7 +150,7 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
   /**
    * A new sign-in; answers the session and a new value of the cookie for this host. Where this browser has a session of the same person,
    * that one goes on, by what was shown later, and its other cookies stand for what they did. Throws `sign_in.state` for
-   * whom nobody vouches.
+   * whom nobody vouches, and `sign_in.member` for who may have no session.
    */
   start(signIn: SignIn): Promise<{ readonly session: Session; readonly token: string }>
   /**

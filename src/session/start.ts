@@ -12,6 +12,7 @@ import type { Sealer } from './seal.ts'
 import type { Brought, Sessions, SignIn } from './session.ts'
 import { asShown, canGoOnBy, isShownLater, shownBy, trustOf, withShown } from './shown.ts'
 import type { ReplacedHandle, SessionStore, StoredSession } from './store.ts'
+import type { Members } from './vouchers.ts'
 
 export interface StartTools {
   readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById'>
@@ -145,6 +146,10 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       if (!memory.limits.vouchers.counts({ portal, identity })) {
         throw new GateError('sign_in.state', `the provider ${identity.provider} was taken from the portal meanwhile`)
       }
+      if (!memory.isMember({ portal, identity })) {
+        const came = memory.limits.members?.get(portal)?.cameWith(identity)
+        throw outsider(portal, identity, came)
+      }
       await refuse(signIn)
       const key = browser === null ? null : JSON.stringify([ownerIdOf(signIn), trustOf(identity), browser])
       const id = brought !== null && canGoOnBy(brought.session, signIn) ? brought.session.id : await begunBy(key)
@@ -204,5 +209,15 @@ function inactive({ provider, subject }: Identity): GateError {
   return new GateError('provider.inactive', `${provider} says by SCIM that this person is not active`, {
     facts: { provider, user: subject },
     hint: 'activate them at the provider, and let it push that; without scim for the provider, what it has pushed counts for nothing',
+  })
+}
+
+/** Somebody whom their provider knows, and nobody wants here: what they came with is for the log, and the account for them. */
+function outsider(portal: string, identity: Identity, came: ReturnType<Members['cameWith']> | undefined): GateError {
+  const { provider, subject, name, preferredUsername, email } = identity
+  const account = email ?? preferredUsername ?? name ?? subject
+  return new GateError('sign_in.member', 'members of the portal holds for nobody like this', {
+    facts: { provider, user: subject, account, ...came?.facts },
+    hint: came?.hint ?? `where they should be let in, say so in members of [portals.${portal}]`,
   })
 }

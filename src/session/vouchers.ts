@@ -1,3 +1,4 @@
+import type { Facts } from '../base/errors.ts'
 import type { PortalConfig } from '../config/types/portals.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import type { UsersConfig } from '../config/types/users.ts'
@@ -35,6 +36,19 @@ export interface Vouchers {
   /** The files of users at each portal. */
   readonly files: readonly UsersFile[]
 }
+
+/** Who may have a session at a portal. */
+export interface Members {
+  /** Whether somebody may: with the groups and the granted roles that count now. */
+  has(identity: Identity): boolean
+  /** What somebody came with who may not, for the log, and what can be done about it where that is known. */
+  cameWith(identity: Identity): { readonly facts: Facts; readonly hint: string | null }
+  /** Stands for all that decides it: another one where others may be members. */
+  readonly mark: string
+}
+
+/** Members by portal: at one that is not among them, everybody is one for whom somebody vouches. */
+export type MembersAt = ReadonlyMap<string, Members>
 
 /** A file of users at a portal: that of a provider, or the portal's own `htpasswd`. */
 export interface UsersFile {
@@ -111,6 +125,11 @@ export interface Withdrawn {
   readonly portals: readonly string[]
   /** Whether someone was vouched for by a provider that is gone. */
   includes(someone: Someone): boolean
+}
+
+/** The portals at which somebody who was a member may be none any more. */
+export function portalsWithOthers(before: MembersAt, now: MembersAt): readonly string[] {
+  return [...now].filter(([portal, { mark }]) => before.get(portal)?.mark !== mark).map(([portal]) => portal)
 }
 
 /** What counted before and does not now. */

@@ -24,11 +24,11 @@ export interface WithdrawalTools {
   readonly tokens: Pick<ApiTokens, 'list'>
   readonly links: Pick<GuestLinks, 'list'>
   readonly grants: Pick<OwnGrants, 'drop'>
-  /** Whether anybody vouches for someone by the file in force by now. */
+  /** Whether somebody vouches for someone by the file in force by now, and they may have a session. */
   counts(someone: Pick<Session, 'portal' | 'identity'>): boolean
 }
 
-/** Ends for good what stands on providers that portals have lost. */
+/** Ends for good what stands on providers that portals have lost, or on members who are none any more. */
 export interface Withdrawal {
   /** Does so, a moment later, for whoever signed in before now and is not vouched for again by then. Never throws: what it cannot end is refused all the same while the provider is gone. */
   run(withdrawn: Withdrawn): Promise<void>
@@ -147,7 +147,7 @@ export function createWithdrawal(tools: WithdrawalTools): Withdrawal {
           const ended = await endSessions(portal, withdrawn, atMs)
           if (ended > 0) audit.note('sign_out.withdrawn', { portal, number: ended })
         } catch (error) {
-          ports.log.warn('The sign-ins of a provider that left its portal could not all be ended', {
+          ports.log.warn('Sign-ins that a portal does not take any more could not all be ended', {
             portal,
             ...errorFacts(error),
           })

@@ -12,6 +12,7 @@ const PORTAL = `
 [portals.home]
 url = "https://auth.example.com"
 providers = ["id"]
+members = "authenticated"
 [portals.home.roles]
 user = { any = true }
 `

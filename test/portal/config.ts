@@ -11,6 +11,7 @@ export function portalConfig(changed: Partial<PortalConfig> = {}): PortalConfig 
     callbackPath: '/.sallyport/callback',
     insecureCookies: false,
     roles: new Map(),
+    members: { kind: 'authenticated' },
     lifetimes: LIFETIMES,
     providerLogout: true,
     adminRole: null,

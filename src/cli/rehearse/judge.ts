@@ -4,6 +4,7 @@ import type { RouteConfig } from '../../config/types/routes.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { describeRule } from '../../policy/describe.ts'
+import { decideOutsider, NOT_A_MEMBER } from '../../policy/members.ts'
 import { decidePolicy } from '../../policy/policy.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
 import { type Chance, compileChance } from '../../policy/sketch.ts'
@@ -118,6 +119,8 @@ export function createJudge(config: Config, fingerprint: string, people: People)
 
 /** Somebody of whom all is known, or nobody. */
 function decideFor(route: GateRoute, who: Identity | null, facts: Facts, chance: Chance): Verdict {
+  const outside = judgeMember(route, who, facts)
+  if (outside !== null) return outside
   const { verdict, reason } = decidePolicy(route.policy, who, facts)
   if (verdict === 'allow') return { fate: 'in', reason, why: REASONS[reason].why }
   if (verdict === 'step-up') return { fate: 'in', reason, why: `once they have signed in anew: ${REASONS[reason].why}` }
@@ -130,8 +133,20 @@ function decideFor(route: GateRoute, who: Identity | null, facts: Facts, chance:
   return no(reason, REASONS[reason].why)
 }
 
+/** What becomes of somebody who may be no member of the portal, and so nobody; null for a member. */
+function judgeMember({ policy, portal }: GateRoute, who: Identity | null, facts: Facts): Verdict | null {
+  const truth = who === null || portal === null || portal.members === null ? 'yes' : portal.members(who)
+  if (truth === 'yes') return null
+  const { verdict, reason } = decideOutsider(policy, facts)
+  const why = REASONS[reason].why
+  if (verdict === 'allow') return { fate: 'in', reason, why }
+  return truth === 'unknown' && reason === NOT_A_MEMBER.reason ? { fate: 'unclear', reason, why } : no(reason, why)
+}
+
 /** Somebody of whom only the name in the log is known. */
 function guess(route: GateRoute, who: Sketches, facts: Facts, chance: Chance): Verdict {
+  const outside = judgeMember(route, who.now, facts)
+  if (outside !== null) return outside
   const truth = chance(who.now, facts)
   if (truth === 'unknown') {
     if (chance(who.verified, facts) === 'yes') {

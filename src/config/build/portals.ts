@@ -11,7 +11,7 @@ import type { ConfigFiles } from '../values/files.ts'
 import { buildTotp } from '../values/htpasswd.ts'
 import { buildUsers, type Users } from '../values/users-file.ts'
 import { buildBrand } from './brand.ts'
-import { buildPerson } from './rules.ts'
+import { buildMembers, buildPerson } from './rules.ts'
 import { buildPortalLifetimes } from './sessions.ts'
 
 /** One of `[portals]` of a file without mistakes; what it does not say itself, `[sessions]` does. Throws TypeError where a value is missing. */
@@ -31,6 +31,7 @@ export function buildPortal(
     callbackPath: portal.callback_path,
     insecureCookies: portal.insecure_cookies,
     roles: new Map(Array.from(portal.roles, ([role, rules]) => [role, rules.map(buildRule)])),
+    members: buildMembers(portal.members),
     lifetimes: buildPortalLifetimes(portal, sessions),
     providerLogout: portal.provider_logout,
     adminRole: portal.admin_role,

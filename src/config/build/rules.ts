@@ -59,6 +59,11 @@ export function buildPerson(person: Known<Table<typeof PERSON>>): PersonRule {
 
 /** `allow`: names of roles alone stay names; with a rule among them, all become rules. */
 export function buildAllow(value: AllowValue): Allow {
+  return value.kind === 'public' ? value : buildMembers(value)
+}
+
+/** The same of `members`, which everybody is none of. */
+export function buildMembers(value: Exclude<AllowValue, { kind: 'public' }>): Exclude<Allow, { kind: 'public' }> {
   if (value.kind !== 'list') return value
   const roles = value.entries.filter(entry => typeof entry === 'string')
   return roles.length === value.entries.length

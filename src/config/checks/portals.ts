@@ -7,6 +7,7 @@ import { itemsOf, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
 import { createIssuerCheck } from './issuers.ts'
+import { checkMembers } from './members.ts'
 import { placesOf } from './places.ts'
 import { checkProviderNames } from './provider-names.ts'
 
@@ -30,6 +31,7 @@ export function checkPortals(root: RootTable, report: Report): void {
       report.warn([...portal.at, 'guest_links'], 'portal.guest_links', 'no route lets guests in', { hint, part: 'key' })
     }
     checkRequests(name, portal, root, report)
+    checkMembers(name, portal, root, report)
     if (portal.values.bind_tickets === true && portal.values.url === null) {
       const message = 'a portal without a url gives no tickets'
       report.warn([...portal.at, 'bind_tickets'], 'portal.bind_tickets', message, { hint: 'remove it', part: 'key' })

@@ -99,9 +99,15 @@ function namesPeople({ values: { basic_auth: basic } }: UpstreamTable): boolean 
   return parts.some(part => part.kind === 'identity')
 }
 
-interface RuleCheck {
+/** What the rules of a route, or of a portal, are held against. */
+export interface RuleCheck {
   readonly report: Report
-  readonly route: RouteTable
+  /** The portal's name; null or undefined where there is none, or it is not known. */
+  readonly portalName: string | null | undefined
+  /** As diagnostics show that. */
+  readonly shown: string
+  /** Those that the route serves, where it says so. */
+  readonly served: readonly string[] | null | undefined
   readonly providers: readonly string[]
   /** The route's portal; undefined where that is not known. */
   readonly portal: PortalTable | undefined
@@ -112,13 +118,22 @@ interface RuleCheck {
 }
 
 function createRuleCheck(route: RouteTable, root: RootTable, report: Report): RuleCheck {
-  const { portal: name } = route.values
-  const portal = name ? root.values.portals?.get(name) : undefined
+  const { portal: portalName, methods: served } = route.values
+  const portal = portalName ? root.values.portals?.get(portalName) : undefined
+  const shown = showRaw(route.raw.entries.get('portal'))
+  return { ...portalCheck(portal, root, report), portalName, shown, served }
+}
+
+/** The same as far as a portal says it. */
+export function portalCheck(
+  portal: PortalTable | undefined,
+  root: RootTable,
+  report: Report,
+): Omit<RuleCheck, 'portalName' | 'shown' | 'served'> {
   const rawRoles = portal?.raw.entries.get('roles')
   const rawProviders = root.raw.entries.get('providers')
   return {
     report,
-    route,
     providers: rawProviders?.kind === 'table' ? [...rawProviders.entries.keys()] : [],
     portal,
     linksOf:
@@ -130,7 +145,8 @@ function createRuleCheck(route: RouteTable, root: RootTable, report: Report): Ru
   }
 }
 
-function tablesOf({ entries }: RuleList): readonly AccessTable[] {
+/** The rules of a list, without the roles. */
+export function tablesOf({ entries }: RuleList): readonly AccessTable[] {
   return entries.filter(entry => typeof entry !== 'string')
 }
 
@@ -151,11 +167,13 @@ function identityKey(rule: AccessTable): Raw | null {
   return null
 }
 
-function partsOf({ values: { any, all, not } }: AccessTable): readonly AccessTable[] {
+/** The rules that stand in a rule. */
+export function partsOf({ values: { any, all, not } }: AccessTable): readonly AccessTable[] {
   return [...(any ?? []), ...(all ?? []), ...(not ? [not] : [])]
 }
 
-function checkRule(rule: AccessTable, check: RuleCheck): void {
+/** A rule, and those in it. */
+export function checkRule(rule: AccessTable, check: RuleCheck): void {
   const { report } = check
   checkSaysSomething(rule, report)
   checkProviderNames(rule.raw.entries, { all: check.providers, portal: check.portal }, report)
@@ -180,18 +198,23 @@ function checkSaysSomething({ at, raw, values }: AccessTable, report: Report): v
   report.mistake(at, 'rule.empty', 'this rule has no condition', { hint })
 }
 
-function checkRoleNames(raw: Raw | undefined, { roles, route, report }: RuleCheck): void {
-  const { portal } = route.values
-  if (roles === null || !portal) return
+/** Names of roles, in a list or by itself. */
+export function checkRoleNames(raw: Raw | undefined, { roles, portalName, shown: portal, report }: RuleCheck): void {
+  if (roles === null || !portalName) return
   for (const item of itemsOf(raw)) {
     if (item.kind !== 'text' || item.text === null || item.text === '' || roles.includes(item.text)) continue
-    const words = item.at.at(-1) === 'allow' || item.at.at(-2) === 'allow' ? ['public', 'authenticated'] : []
-    const none = `define it under [portals.${portal}.roles]`
+    const words = wordsAt(item)
+    const none = `define it under [portals.${portalName}.roles]`
     const meant = item.isFilled ? null : meantEntry(item.source, words.length > 0)
     const hint = item.isFilled ? '' : (meant ?? didYouMean(item.source, [...roles, ...words], none))
-    const shown = showRaw(route.raw.entries.get('portal'))
-    report.mistake(item.at, 'role.undefined', `the portal ${shown} has no role ${showRaw(item)}`, { hint })
+    report.mistake(item.at, 'role.undefined', `the portal ${portal} has no role ${showRaw(item)}`, { hint })
   }
+}
+
+/** The words that stand for more than a role where this is. */
+function wordsAt({ at }: Raw): readonly string[] {
+  const keys = [at.at(-1), at.at(-2)]
+  return keys.includes('allow') ? ['public', 'authenticated'] : keys.includes('members') ? ['authenticated'] : []
 }
 
 /** What stands where a role belongs, and is a rule of its own; or everybody. */
@@ -203,9 +226,8 @@ function meantEntry(word: string, isEntry: boolean): string | null {
   return rule.includes('any') ? FOR_EVERYONE : `write ${rule}`
 }
 
-function checkMethods({ raw, values }: AccessTable, { route, report }: RuleCheck): void {
+function checkMethods({ raw, values }: AccessTable, { served, report }: RuleCheck): void {
   const { methods: own } = values
-  const { methods: served } = route.values
   if (!own || !served || own.some(name => served.includes(name))) return
   const hint = 'the route itself lists its methods, and none of these is among them'
   report.mistake(raw.entries.get('methods')?.at ?? raw.at, 'rule.method', 'this rule can never hold', { hint })
@@ -263,7 +285,7 @@ function refuseWritten(rule: AccessTable, report: Report): void {
 }
 
 /** Nobody has vouched for a guest, so that nothing about a person can hold; and there has to be someone who makes links. */
-function checkGuestLink(rule: AccessTable, { route, report, linksOf }: RuleCheck): void {
+function checkGuestLink(rule: AccessTable, { portalName: portal, report, linksOf }: RuleCheck): void {
   const at = [...rule.at, 'guest_link']
   const asks = identityKey(rule)
   if (asks !== null) {
@@ -273,7 +295,6 @@ function checkGuestLink(rule: AccessTable, { route, report, linksOf }: RuleCheck
     const hint = 'with anonymous nobody needs a link; keep one of them'
     report.mistake(at, 'rule.guest_link', 'guest_link is set beside anonymous', { hint, part: 'key' })
   } else if (linksOf === 'none') {
-    const { portal } = route.values
     const hint = `add guest_links = { allow = ["…"] } to [portals.${portal}]: who may make them`
     report.mistake(at, 'rule.guest_link', 'the portal has no guest links', { hint, part: 'key' })
   }

@@ -10,6 +10,7 @@ import { boolean, integer, list, parsed, type Type, text, wrongKind } from '../v
 import { BRAND } from './brand.ts'
 import { compat } from './compat.ts'
 import { requests } from './portal/requests.ts'
+import { type AllowValue, allow } from './routes.ts'
 import { PERSON } from './rules.ts'
 import { PORTAL_SESSIONS } from './sessions.ts'
 import { defaulted, type Key, type Keys, named, optional, required, type Table, table } from './table.ts'
@@ -95,6 +96,22 @@ export const GUEST_LINKS = {
   max_uses: defaulted(integer(1, 1_000), 100, 5, 'How often a link may be opened, each time in another browser.'),
 } as const satisfies Keys
 
+/** Who may have a session: what `allow` of a route takes, but for `"public"`. */
+const members: Type<Exclude<AllowValue, { readonly kind: 'public' }>> = {
+  ...allow,
+  label: '`"authenticated"`, role, rule, or a list of roles and rules',
+  expected: '"authenticated", or a list of roles and rules',
+  read(raw, report) {
+    if (raw.kind === 'boolean') return wrongKind(raw, members.expected, report, FOR_MEMBERS)
+    const value = allow.read(raw, report)
+    if (value?.kind !== 'public') return value
+    report.mistake(raw.at, 'members.public', 'nobody has a session without signing in', { hint: FOR_MEMBERS })
+    return undefined
+  },
+}
+
+const FOR_MEMBERS = 'for everybody whom the providers know: "authenticated"; else name roles or rules about people'
+
 const url = parsed({ label: 'origin', expected: 'an address such as "https://auth.example.com"' }, parsePortalUrl)
 
 /** `[portals.NAME]`: where people sign in, and who is who. */
@@ -131,6 +148,12 @@ export const PORTAL = {
     'Cookies without `Secure` and `__Host-`, so that plain HTTP works. Anyone on the way can take over a session.',
   ),
   roles: rolesKey(),
+  members: defaulted(
+    members,
+    'authenticated',
+    [{ emails: ['ada@example.org'] }, 'family'],
+    'Who may have a session at all: any one of these roles, or of rules about people, is enough; `"authenticated"` is everybody whom the providers know. Who is none of them is told so at the sign-in, and is nobody here, with tokens and passwords too.',
+  ),
   ...BRAND,
   contact: optional(
     parsed({ label: 'contact', expected: 'an address such as "mailto:it@example.com", or words' }, parseContact),

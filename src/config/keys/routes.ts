@@ -64,7 +64,8 @@ function findWord(raw: Raw): RawText | undefined {
     .find(item => item.text === 'public' || item.text === 'authenticated')
 }
 
-const allow: Type<AllowValue> = {
+/** Who may pass. */
+export const allow: Type<AllowValue> = {
   label: '`"public"`, `"authenticated"`, role, rule, or a list of roles and rules',
   expected: '"public", "authenticated", or a list of roles and rules',
   schema,

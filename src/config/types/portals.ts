@@ -1,5 +1,5 @@
 import type { HeaderSpec } from './identity.ts'
-import type { RoleRule } from './rules.ts'
+import type { Allow, RoleRule } from './rules.ts'
 import type { PortalLifetimes } from './sessions.ts'
 import type { UserEntry } from './users.ts'
 import type { Accent } from './values.ts'
@@ -16,6 +16,8 @@ export interface PortalConfig {
   /** Plain HTTP allowed: cookies lose Secure and the __Host- prefix. */
   readonly insecureCookies: boolean
   readonly roles: ReadonlyMap<string, readonly RoleRule[]>
+  /** Who may have a session. */
+  readonly members: Exclude<Allow, { readonly kind: 'public' }>
   readonly lifetimes: PortalLifetimes
   /** Whether signing out here signs out at the provider too, where it can do that. */
   readonly providerLogout: boolean

@@ -75,6 +75,11 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
           { label: words.useOtherAccount, address: `${ownPath('login')}?switch=1` },
         ],
       }
+    case 'sign_in.member':
+      return {
+        ...(typeof error.facts.account === 'string' ? { detail: words.memberAdvice(error.facts.account) } : {}),
+        actions: [{ label: words.useOtherAccount, address: `${ownPath('login')}?switch=1` }],
+      }
     case 'sign_in.step_up':
       return {
         detail: stepUpDetail(words, error),

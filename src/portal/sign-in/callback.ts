@@ -98,7 +98,14 @@ async function finish(
   if (refreshToken === null) await tellWithoutRefresh(ctx, tools, provider, result)
   const secrets = { idToken, refreshToken, access: ctx.wantsAccess ? result.access : null }
   const browser = browserKey(ctx, 'login')
-  const answered = await startSession(ctx, tools, { identity, secrets, shownAtS, destination, isRemembered, browser })
+  let answered: Response
+  try {
+    answered = await startSession(ctx, tools, { identity, secrets, shownAtS, destination, isRemembered, browser })
+  } catch (thrown) {
+    // Nothing is wrong at the provider, which has told who it was.
+    if (thrown instanceof GateError && thrown.code === 'sign_in.member') noteOutcome(ctx, tools, provider, null)
+    throw thrown
+  }
   noteOutcome(ctx, tools, provider, null)
   return answered
 }

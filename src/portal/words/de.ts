@@ -49,6 +49,7 @@ export const DE: Words = {
     'provider.subject': 'Dieses Konto kann hier nicht verwendet werden.',
     'provider.refused': 'Der Anmeldedienst hat Sie nicht angemeldet.',
     'provider.inactive': 'Dieses Konto ist hier nicht aktiv.',
+    'sign_in.member': 'Dieses Konto hat hier keinen Zutritt.',
     'sign_in.callback': 'Die Antwort des Anmeldedienstes konnte nicht gelesen werden.',
     'sign_in.state': 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.',
     'sign_in.browser': 'Diese Anmeldung wurde in einem anderen Browser begonnen.',
@@ -85,6 +86,7 @@ export const DE: Words = {
     'sign_in.old': 'Ihre Anmeldung liegt dafür zu lange zurück.',
     'acr.other': 'Dafür ist eine stärkere Anmeldung nötig.',
     'amr.other': 'Dafür ist eine Anmeldung auf anderem Weg nötig.',
+    'member.none': 'Dieses Konto hat hier keinen Zutritt.',
     'client.none': 'Das ist nur für Personen zugänglich.',
     'person.other': 'Das ist nur für bestimmte Personen zugänglich.',
     'token.host': 'Dieses Token gilt nicht für diesen Host.',
@@ -360,6 +362,8 @@ export const DE: Words = {
   daysSpan: (first, last) => `${first} bis ${last}`,
   dates: { from: date => `ab ${date}`, until: date => `bis ${date}` },
 
+  memberAdvice: account =>
+    `Sie kamen als ${account}. Melden Sie sich mit einem anderen Konto an, oder lassen Sie dieses hier freischalten.`,
   subjectAdvice:
     'Der Anmeldedienst gibt ihm eine Kennung, die hier vergeben ist. Wer den Anmeldedienst betreibt, kann das ändern.',
   refusedAdvice: 'Vielleicht haben Sie abgebrochen, oder Ihr Konto ist hier nicht zugelassen.',

@@ -266,6 +266,7 @@ export const EN: Words = {
   daysSpan: (first, last) => `${first} to ${last}`,
   dates: { from: date => `from ${date}`, until: date => `until ${date}` },
 
+  memberAdvice: account => `You came as ${account}. Use another account, or ask for this one to be let in.`,
   subjectAdvice:
     'The sign-in provider gives it an identifier that is reserved here. Whoever runs the provider can change that.',
   refusedAdvice: 'You may have cancelled, or your account may not be let in here.',

@@ -49,6 +49,7 @@ export const ES: Words = {
     'provider.subject': 'Esta cuenta no se puede usar aquí.',
     'provider.refused': 'El servicio de inicio de sesión no te ha identificado.',
     'provider.inactive': 'Esta cuenta no está activa aquí.',
+    'sign_in.member': 'Esta cuenta no tiene acceso aquí.',
     'sign_in.callback': 'No se ha podido leer la respuesta del servicio de inicio de sesión.',
     'sign_in.state': 'Este inicio de sesión ha caducado o ya se ha usado.',
     'sign_in.browser': 'Este inicio de sesión se empezó en otro navegador.',
@@ -85,6 +86,7 @@ export const ES: Words = {
     'sign_in.old': 'Iniciaste sesión hace demasiado tiempo.',
     'acr.other': 'Hace falta un inicio de sesión más seguro que el tuyo.',
     'amr.other': 'Hace falta iniciar sesión con otro método.',
+    'member.none': 'Esta cuenta no tiene acceso aquí.',
     'client.none': 'Solo pueden abrirlo personas.',
     'person.other': 'Solo pueden abrirlo ciertas personas.',
     'token.host': 'Este token no es válido para este host.',
@@ -360,6 +362,7 @@ export const ES: Words = {
   daysSpan: (first, last) => `de ${first} a ${last}`,
   dates: { from: date => `a partir del ${date}`, until: date => `hasta el ${date}` },
 
+  memberAdvice: account => `Has venido como ${account}. Usa otra cuenta, o pide que se admita esta.`,
   subjectAdvice:
     'El servicio de inicio de sesión le da un identificador que aquí está reservado. Quien administra ese servicio puede cambiarlo.',
   refusedAdvice: 'Puede que lo hayas cancelado, o que tu cuenta no esté admitida aquí.',

@@ -49,6 +49,7 @@ export const FR: Words = {
     'provider.subject': 'Ce compte ne peut pas être utilisé ici.',
     'provider.refused': 'Le service de connexion ne vous a pas connecté.',
     'provider.inactive': 'Ce compte n’est pas actif ici.',
+    'sign_in.member': 'Ce compte n’est pas admis ici.',
     'sign_in.callback': 'La réponse du service de connexion n’a pas pu être lue.',
     'sign_in.state': 'Cette connexion a expiré ou a déjà servi.',
     'sign_in.browser': 'Cette connexion a été commencée dans un autre navigateur.',
@@ -85,6 +86,7 @@ export const FR: Words = {
     'sign_in.old': 'Votre connexion date de trop longtemps.',
     'acr.other': 'Il faut une connexion plus forte que la vôtre.',
     'amr.other': 'Il faut une connexion par une autre méthode.',
+    'member.none': 'Ce compte n’est pas admis ici.',
     'client.none': 'L’accès n’est ouvert qu’à des personnes.',
     'person.other': 'L’accès n’est ouvert qu’à certaines personnes.',
     'token.host': 'Ce jeton n’est pas valable pour cet hôte.',
@@ -362,6 +364,8 @@ export const FR: Words = {
   daysSpan: (first, last) => `du ${first} au ${last}`,
   dates: { from: date => `à partir du ${date}`, until: date => `jusqu’au ${date}` },
 
+  memberAdvice: account =>
+    `Vous êtes venu en tant que ${account}. Utilisez un autre compte, ou demandez que celui-ci soit admis.`,
   subjectAdvice:
     'Le service de connexion lui donne un identifiant qui est réservé ici. La personne qui gère ce service peut le changer.',
   refusedAdvice: 'Vous avez peut-être annulé, ou bien votre compte n’est pas admis ici.',

@@ -297,6 +297,8 @@ export interface Words {
   daysSpan(first: string, last: string): string
   readonly dates: Readonly<Record<'from' | 'until', (date: string) => string>>
 
+  /** `account`: which one it was. */
+  memberAdvice(account: string): string
   readonly subjectAdvice: string
   readonly refusedAdvice: string
   readonly browserAdvice: string

@@ -7,6 +7,7 @@ import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import type { Picture } from '../../config/types/values.ts'
 import { trustedEmails } from '../../identity/vouched.ts'
+import { compileMembers } from '../../policy/members.ts'
 import { compileRate } from '../../policy/rate.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import { looksAtAge } from '../../policy/sign-in.ts'
@@ -56,6 +57,7 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
       const own = {
         config: portal,
         roles,
+        members: compileMembers(portal, roles),
         rolesOf: roles.of,
         heldBack,
         wantsAuthTime,

@@ -5,6 +5,7 @@ import type { PortalConfig } from '../../config/types/portals.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import type { Picture } from '../../config/types/values.ts'
+import type { MemberJudge } from '../../policy/members.ts'
 import type { Decision, Policy } from '../../policy/policy.ts'
 import type { Rate } from '../../policy/rate.ts'
 import type { Roles, RolesOf } from '../../policy/roles.ts'
@@ -58,6 +59,8 @@ export interface Snapshot {
 export interface GatePortal {
   readonly config: PortalConfig
   readonly roles: Roles
+  /** Null: everybody whom its providers know is a member. */
+  readonly members: MemberJudge | null
   readonly rolesOf: RolesOf
   /** Providers of which the log has told that e-mail addresses of theirs are held back. */
   readonly heldBack: Set<string>

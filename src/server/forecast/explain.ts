@@ -3,8 +3,10 @@ import type { RouteConfig } from '../../config/types/routes.ts'
 import type { AccessRule } from '../../config/types/rules.ts'
 import { findCertificate, isCovered } from '../../config/values/certificate.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { NO_TRUSTED_EMAILS } from '../../identity/vouched.ts'
 import { describeRule } from '../../policy/describe.ts'
 import { tellGroups } from '../../policy/groups-asked.ts'
+import { describeMembers, findUnverifiedMember, tellComing } from '../../policy/members.ts'
 import { tellNeeds } from '../../policy/needs.ts'
 import { type Decision, tryRules } from '../../policy/policy.ts'
 import { REASONS, type Reason, type Trial } from '../../policy/reasons.ts'
@@ -101,25 +103,39 @@ export function explain(config: Config, question: Question, judge: Judge = creat
   const who: IdentityAt = portal =>
     identity === null ? null : withRoles(identity, [...rolesIn(grantedAt(identity, portal, facts.nowMs)), ...held])
   const { decision, barrier } = judge.decide(place, who, facts)
-  const { policy, roles } = judge.compiled(route)
-  const known = who(route.portal)
+  const { policy, roles, isMember } = judge.compiled(route)
+  const portal = config.portals.get(route.portal ?? '')
+  const came = who(route.portal)
+  const isOutsider = portal !== undefined && came !== null && !isMember(came)
+  const known = isOutsider ? null : came
   const asked = factsAt(facts, place.target)
   const trials = tryRules(policy, known, asked)
   const isRefused = decision.verdict === 'deny' && known !== null
-  const unverified = isRefused ? findUnverifiedEmail(policy, known, asked) : null
+  const unverified = isOutsider
+    ? findUnverifiedMember(came, roles?.trusted ?? NO_TRUSTED_EMAILS, isMember)
+    : isRefused
+      ? findUnverifiedEmail(policy, known, asked)
+      : null
   const described = {
     ...base,
     route: route.id,
     upstream: leadsTo(route, config),
     portal: route.portal,
     allow: allowText(route),
-    roles: known === null || roles === null ? [] : roles.of(known),
+    roles: came === null || roles === null ? [] : roles.of(came),
     granted: granted.map(({ role, untilMs }) => {
       return { role, until: untilMs === null ? null : new Date(untilMs).toISOString() }
     }),
     rules: trials.map(trial => explainTrial(route, trial)),
-    needs: tellNeeds(route, decision, trials, identity !== null),
-    groups: isRefused ? groupsIn(config, route, known, reasonsOf(decision.reason, trials)) : null,
+    needs:
+      decision.reason === 'member.none' && portal !== undefined
+        ? describeMembers(portal)
+        : tellNeeds(route, decision, trials, known !== null),
+    groups: isOutsider
+      ? tellComing(portal, came)
+      : isRefused
+        ? groupsIn(config, route, known, reasonsOf(decision.reason, trials))
+        : null,
   }
   if (barrier !== null) {
     const why = `a backend could read this path as one under "${barrier.id}", which is not allowed`

@@ -5,6 +5,7 @@ import type { RouteConfig } from '../../config/types/routes.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { trustedEmails } from '../../identity/vouched.ts'
 import type { Facts } from '../../policy/condition.ts'
+import { compileMembers, decideOutsider } from '../../policy/members.ts'
 import { compilePolicy, type Decision, decidePolicy, type Policy } from '../../policy/policy.ts'
 import { compileRoles, type Roles } from '../../policy/roles.ts'
 import { compileCompatPages, findDescribed, isCallback, isPortalHost, SERVER_METADATA } from '../../portal/place.ts'
@@ -55,6 +56,8 @@ interface Compiled {
   readonly policy: Policy
   /** Null for a route without a portal. */
   readonly roles: Roles | null
+  /** Whether somebody may have a session at the portal. */
+  isMember(identity: Identity): boolean
 }
 
 /** What becomes of a request that a route takes. */
@@ -103,13 +106,24 @@ export function createJudge(config: Config): Judge {
     const known = policies.get(route)
     if (known !== undefined) return known
     const own = rolesAt(route.portal)
-    const made = { roles: own, policy: compilePolicy(route, own) }
+    const portal = portalOf(config, route.portal)
+    const members = portal === null || own === null ? null : compileMembers(portal, own)
+    const made = {
+      roles: own,
+      policy: compilePolicy(route, own),
+      isMember: (who: Identity) => members === null || who.isGuest === true || members(who) === 'yes',
+    }
     policies.set(route, made)
     return made
   }
 
-  const decideFor = (route: RouteConfig, who: IdentityAt, facts: Facts): Decision =>
-    decidePolicy(compiled(route).policy, who(route.portal), facts)
+  function decideFor(route: RouteConfig, who: IdentityAt, facts: Facts): Decision {
+    const { policy, isMember } = compiled(route)
+    const identity = who(route.portal)
+    return identity === null || isMember(identity)
+      ? decidePolicy(policy, identity, facts)
+      : decideOutsider(policy, facts)
+  }
 
   function placeAt(method: string, address: string, authority: string): Place {
     let target: Target

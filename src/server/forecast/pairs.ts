@@ -55,9 +55,9 @@ export function createPairs(before: Config, after: Config): readonly Pair[] {
 function createSide(config: Config, number: (text: string) => number): Side {
   const offered = offeredRoles(config)
   const portals = new Map(
-    [...config.portals].map(([name, { roles, providers, lifetimes }]) => {
+    [...config.portals].map(([name, { roles, members, providers, lifetimes }]) => {
       const own = providers.map(provider => config.providers.get(provider))
-      return [name, number(canonical([name, roles, own, lifetimes, offered.get(name)]))]
+      return [name, number(canonical([name, roles, members, own, lifetimes, offered.get(name)]))]
     }),
   )
   const known = new Map<RouteConfig, number>()

@@ -1,5 +1,6 @@
 import type { Config } from '../../config/types/config.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { membersOf } from '../../policy/members.ts'
 import { keyOf } from '../../session/grants/grants.ts'
 import { isLive, lifetimesAt, limitsOf, momentsOf } from '../../session/life.ts'
 import type { SessionEntry } from '../../session/session.ts'
@@ -39,7 +40,7 @@ export function groupPeople(entries: Iterable<SignedIn>): readonly Person[] {
 
 /** Who a sign-in would be by a file. */
 export interface Standings {
-  /** Whether it goes on: its portal is there, its provider counts, and its lifetime is not over. */
+  /** Whether it goes on: its portal is there, its provider counts, they are a member, and its lifetime is not over. */
   lasts(entry: SignedIn): boolean
   /** Nobody where it does not go on, and at any other portal. */
   whoAt(entry: SignedIn): IdentityAt
@@ -47,10 +48,14 @@ export interface Standings {
 
 /** Who people would be by a file at this time, with what was granted to them. */
 export function createStandings(config: Config, grants: Grants, nowMs: number): Standings {
-  const limits = limitsOf(config)
+  const members = membersOf(config)
+  const limits = limitsOf(config, members)
   const grantedAt = countGrants(config, grants)
+  const knownAs = ({ portal, identity }: SignedIn['session']): Identity =>
+    withRoles(identity, rolesIn(grantedAt(identity, portal, nowMs)))
   const lasts = ({ session, lastSeenMs }: SignedIn): boolean => {
     if (!config.portals.has(session.portal) || !limits.vouchers.counts(session)) return false
+    if (members.get(session.portal)?.has(knownAs(session)) === false) return false
     // Whether a provider was asked lately is not this file's to change.
     const dated = { ...session, checkedAtMs: nowMs, isRefreshable: false }
     return isLive(momentsOf(dated, lifetimesAt(limits, session.portal)), lastSeenMs, nowMs)
@@ -59,8 +64,8 @@ export function createStandings(config: Config, grants: Grants, nowMs: number): 
     lasts,
     whoAt(entry) {
       if (!lasts(entry)) return () => null
-      const { portal: own, identity } = entry.session
-      const known = withRoles(identity, rolesIn(grantedAt(identity, own, nowMs)))
+      const { portal: own } = entry.session
+      const known = knownAs(entry.session)
       return portal => (portal === own ? known : null)
     },
   }

@@ -28,6 +28,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'provider.inactive',
   'provider.refused',
   'provider.subject',
+  'sign_in.member',
   'sign_in.step_up',
 ])
 

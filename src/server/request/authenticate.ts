@@ -13,11 +13,13 @@ export interface Who {
   readonly session: Session | null
   /** The limits of a token are in the way. */
   readonly denial: Denial | null
+  /** Whoever was found may have no session at their portal: they are nobody. */
+  readonly isOutsider: boolean
   /** The key by which a route says that it takes what was brought; a cookie needs none. */
   readonly by: Credential['by'] | 'cookie'
 }
 
-const NOBODY: Who = Object.freeze({ session: null, denial: null, by: 'cookie' })
+const NOBODY: Who = Object.freeze({ session: null, denial: null, isOutsider: false, by: 'cookie' })
 
 type Tools = CredentialTools & Pick<PipelineTools, 'sessions'>
 
@@ -40,7 +42,7 @@ export function authenticate(
 }
 
 function byCookie(session: Session | null): Who {
-  return session === null ? NOBODY : { session, denial: null, by: 'cookie' }
+  return session === null ? NOBODY : { session, denial: null, isOutsider: false, by: 'cookie' }
 }
 
 /** Whose session this browser's cookie for the host is, of whatever portal. Throws `session.store`. */

@@ -16,18 +16,20 @@ export interface Credential {
   readonly session: Session | null
   /** The token's own limits are in the way. */
   readonly denial: Denial | null
+  /** Whoever it stands for may have no session at their portal, and so is nobody here. */
+  readonly isOutsider: boolean
   /** The key by which a route says that it takes this. */
   readonly by: 'tokens' | 'passwords'
 }
 
 /** Where what was brought is looked up. */
 export type CredentialTools = Pick<PipelineTools, 'accessTokens' | 'passwords' | 'noteFirstUse'> & {
-  readonly sessions: Pick<PipelineTools['sessions'], 'tokens'>
+  readonly sessions: Pick<PipelineTools['sessions'], 'tokens' | 'isMember'>
 }
 
 const LOOK = 'sallyport tokens list shows those that are good'
 
-const NOBODY: Credential = Object.freeze({ session: null, denial: null, by: 'tokens' })
+const NOBODY: Credential = Object.freeze({ session: null, denial: null, isOutsider: false, by: 'tokens' })
 
 /**
  * Who comes with a token of ours, with an access token that is ours to judge, or with a password where the route takes them; null
@@ -71,7 +73,10 @@ function judge(
 ): Credential {
   const { target, request } = passage
   if (held === null || target === null) {
-    throw refusal('the token is unknown, revoked, expired, or at rest until its owner signs in again', LOOK)
+    throw refusal(
+      'the token is unknown, revoked, expired, or at rest until its owner signs in again, or its owner is no member of the portal',
+      LOOK,
+    )
   }
   if (held.session.portal !== route.config.portal) throw refusal('the token is of another portal')
   // A token for some methods must not name another behind the limit's back.
@@ -81,7 +86,7 @@ function judge(
   const facts = { host, path, readings, method: request.method, client: provenClient(passage), route: resource }
   const denial = decideToken(held, facts)
   if (held.isUnused && denial === null) tools.noteFirstUse(held, passageFacts(passage))
-  return { session: held.session, denial, by: 'tokens' }
+  return { session: held.session, denial, isOutsider: false, by: 'tokens' }
 }
 
 /** An access token that is ours to judge goes no further, and its bearer is never sent to sign in. */
@@ -100,7 +105,7 @@ function findByAccessToken(
       : resourceAudiences(passage, portal, passage.target, path)
   const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, audiences)
   if (found === null) return null
-  return keepBack(passage, authorization, found, 'tokens')
+  return keepBack(passage, tools, authorization, found, 'tokens')
 }
 
 /** On a route that takes passwords, Basic is ours to judge: none of the application's own gets there. */
@@ -112,12 +117,13 @@ function findByPassword(
 ): MaybePromise<Credential> | null {
   if (portal === null) return null
   const found = tools.passwords.find(authorization, portal.config, passage.client)
-  return found === null ? null : keepBack(passage, authorization, found, 'passwords')
+  return found === null ? null : keepBack(passage, tools, authorization, found, 'passwords')
 }
 
 /** Whoever is found by Authorization: the field goes no further, and its bearer is a program, whatever it says that it accepts. */
 function keepBack(
   passage: Passage,
+  { sessions }: Pick<CredentialTools, 'sessions'>,
   authorization: string,
   found: MaybePromise<Session | null>,
   by: Credential['by'],
@@ -125,7 +131,10 @@ function keepBack(
   const { authorization: _, ...rest } = passage.sent
   passage.sent = rest
   passage.token = authorization
-  return andThen(found, session => ({ session, denial: null, by }))
+  return andThen(found, session => {
+    // What a token of ours stands for was judged where it was found.
+    return { session, denial: null, isOutsider: session !== null && !sessions.isMember(session), by }
+  })
 }
 
 function refusal(why: string, hint?: string): GateError {

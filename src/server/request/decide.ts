@@ -2,6 +2,7 @@ import { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Facts } from '../../policy/condition.ts'
+import { NOT_A_MEMBER } from '../../policy/members.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, looksAtMethod } from '../../policy/policy.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
@@ -36,11 +37,13 @@ export function isRefusal(verdict: Verdict): verdict is Decision {
  * those whom a mentioned address needs throws.
  */
 export function decide(
-  { session: found, denial, by }: Who,
+  who: Who,
   passage: Passage,
   tools: PipelineTools,
   match: Match<GateRoute>,
 ): MaybePromise<Verdict> {
+  if (who.isOutsider) return decideOutsider(who, passage, tools, match)
+  const { session: found, denial, by } = who
   const { value: route } = match
   passage.found = found
   if (denial !== null) {
@@ -68,6 +71,22 @@ export function decide(
   }
   if (!route.takesGuests || passage.token !== null) return decision
   return andThen(findGuest(passage, tools, match), decideGuest, passage, tools, match, decision)
+}
+
+/** Somebody who may have no session at their portal: nobody, who is not asked to sign in. */
+function decideOutsider(
+  who: Who,
+  passage: Passage,
+  tools: PipelineTools,
+  match: Match<GateRoute>,
+): MaybePromise<Verdict> {
+  const asNobody = decide({ ...who, session: null, isOutsider: false }, passage, tools, match)
+  return andThen(asNobody, verdict => {
+    if (!isRefusal(verdict) || verdict.verdict !== 'sign-in') return verdict
+    // For the log: nothing goes on by a refusal.
+    passage.session = who.session
+    return NOT_A_MEMBER
+  })
 }
 
 /** A token or a password: another reading of the path must not lead to a route that does not take it, or to another portal with like-named roles. */

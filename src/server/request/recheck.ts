@@ -35,6 +35,7 @@ export interface RecheckOptions {
     | 'onOwner'
     | 'onStanding'
     | 'rejoined'
+    | 'isMember'
   >
   /** Whose everything is that is under way, of whatever kind. */
   readonly owners: () => Iterable<ExchangeOwner>
@@ -84,7 +85,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
     const route = match.value
     const known = whoseNow(owner)
     const found = known === null ? null : sessions.rejoined(known)
-    if (found !== null && !isVouchedFor(found, rules.vouchers)) return true
+    if (found !== null && !(isVouchedFor(found, rules.vouchers) && sessions.isMember(found))) return true
     if (found !== null && directories.isBarred(found.maker ?? found.identity)) return true
     const session = owner.session === null ? null : found
     if (session !== null && !takes(route, session)) return true

@@ -2,6 +2,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { Portal } from '../../portal/portal.ts'
 import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../../session/credentials/guest-links.ts'
+import type { OpenSessions } from '../../session/open.ts'
 import type { Sessions } from '../../session/session.ts'
 import type { LiveFieldTools } from '../config/live-fields.ts'
 import type { Snapshot } from '../config/snapshot.ts'
@@ -23,7 +24,11 @@ import type { Resets } from './resets.ts'
 export interface PipelineTools extends PassTools {
   readonly ports: Pick<Ports, 'forward' | 'ask' | 'now' | 'log'>
   readonly sessions: Sessions &
-    LiveFieldTools['sessions'] & { readonly tokens: Pick<ApiTokens, 'find'>; readonly links: Pick<GuestLinks, 'find'> }
+    LiveFieldTools['sessions'] &
+    Pick<OpenSessions, 'isMember'> & {
+      readonly tokens: Pick<ApiTokens, 'find'>
+      readonly links: Pick<GuestLinks, 'find'>
+    }
   readonly seal: LiveFieldTools['seal']
   readonly accessTokens: TokenFinder
   readonly passwords: Passwords

@@ -430,3 +430,27 @@ describe('a log', () => {
     expect(err).toContain('access.log')
   })
 })
+
+describe('a portal with members', () => {
+  writeFileSync(
+    join(folder.path, 'members.toml'),
+    FILE.replace('roles = {', 'members = [{ domains = ["corp.test"] }]\nroles = {'),
+  )
+  const judged = (seen: Seen, ...options: readonly string[]) =>
+    rehearseOne(SERVED + line(seen), '--config', 'members.toml', ...options)
+
+  test('keeps out whoever is surely none of them, and lets in who is one', async () => {
+    const claims = (email: string) => ['--as', `bob=sub=bob,email=${email},email_verified=true`]
+    expect(await judged({ user: 'bob' }, ...claims('bob@corp.test'))).toMatchObject({ fate: 'in' })
+    expect(await judged({ user: 'bob' }, ...claims('bob@other.test'))).toMatchObject({
+      fate: 'refused',
+      reason: 'member.none',
+    })
+    expect(await judged({ user: 'eve@other.test' })).toMatchObject({ fate: 'refused', reason: 'member.none' })
+  })
+
+  test('says that it is unclear where the log does not say enough, and lets all in where nobody has to sign in', async () => {
+    expect(await judged({ user: 'bob' })).toMatchObject({ fate: 'unclear', reason: 'member.none' })
+    expect(await judged({ user: 'eve@other.test', host: 'open.example.com' })).toMatchObject({ fate: 'in' })
+  })
+})

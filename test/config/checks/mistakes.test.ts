@@ -14,7 +14,7 @@ import { ISSUER_CASES } from './issuer-cases.ts'
 import { LIMIT_CASES } from './limit-cases.ts'
 import { PASSWORD_CASES } from './password-cases.ts'
 import { PICTURE_CASES } from './picture-cases.ts'
-import { REQUEST_CASES } from './request-cases.ts'
+import { MEMBER_CASES, REQUEST_CASES } from './request-cases.ts'
 import { REWRITE_CASES } from './rewrite-cases.ts'
 import { ROUTE_LIST_CASES } from './route-list-cases.ts'
 import { TLS_CASES } from './tls-cases.ts'
@@ -731,6 +731,7 @@ const CASES: readonly Case[] = [
   ...EDIT_CASES,
   ...GUEST_CASES,
   ...REQUEST_CASES,
+  ...MEMBER_CASES,
   ...IDENTITY_CASES,
   ...ISSUER_CASES,
   ...LIMIT_CASES,

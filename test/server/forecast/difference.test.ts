@@ -72,6 +72,17 @@ describe('what a new file changes', () => {
     })
   })
 
+  test('whoever is no member any more loses what they could open, and their sessions end', () => {
+    const before = PORTAL + route('app.example.com') + route('open.example.com', 'allow = "public"')
+    const after = before.replace('roles =', 'members = ["admin"]\nroles =')
+    const compared = compare(before, after, [signedIn('ada', ['admins']), signedIn('bob')])
+    expect(compared.people.map(({ subject, ended }) => [subject, ended])).toEqual([['bob', 1]])
+    expect(turnsOf(compared, 'bob')).toEqual(['- GET app.example.com/ allow>sign-in'])
+    expect(compared.settings).toEqual([{ key: 'portals.home', change: 'changed' }])
+    // Nobody who has no session gains one by this.
+    expect(turnsOf(compare(after, before, [signedIn('bob')]), 'bob')).toEqual(['+ GET app.example.com/ sign-in>allow'])
+  })
+
   test('routes that come, go and are others, with the keys that are others, and no value of a secret', () => {
     const before = PORTAL + route('a.example.com') + route('b.example.com', 'allow = ["user"]\ntimeout = "5s"')
     const after =

@@ -96,6 +96,18 @@ describe('[[expect]]', () => {
     expect(outcome(address, verdict, more)).toBe('met'),
   )
 
+  test('knows who is a member of the portal', () => {
+    const members = FILE.replace('[portals.home]\n', '[portals.home]\nmembers = ["admin"]\n')
+    expect(members).not.toBe(FILE)
+    const told = (verdict: string, as: string) => {
+      const result = hold(expectation('https://app.example.com/x', verdict, as), members)
+      return result.ok ? 'met' : result.diagnostics.map(({ message }) => message).join()
+    }
+    expect(told('allow', 'as = { provider = "id", groups = "admins" }')).toBe('met')
+    expect(told('deny', 'as = { provider = "id" }')).toBe('met')
+    expect(told('allow', 'as = { provider = "id" }')).toContain('members of the portal holds for nobody like this')
+  })
+
   test('one that is broken is a mistake at its verdict, with what it comes to and why', () => {
     const result = hold(expectation('https://app.example.com/admin', 'allow', 'as = { groups = "staff" }'))
     expect(result.ok ? [] : result.diagnostics).toEqual([

@@ -61,6 +61,7 @@ test('the open streams of guests end with their maker at once when a directory b
       see: (identity: Identity) => identity,
     } as unknown as RecheckOptions['sessions']['directories'],
     rejoined: session => session,
+    isMember: () => true,
     check: () => new Promise(() => {}),
     follower: () => new Promise(() => {}),
     onStanding(listener) {
@@ -126,6 +127,7 @@ test('a stream by a cookie from before its person signed in again ends by the ti
       see: (identity: Identity) => identity,
     } as unknown as RecheckOptions['sessions']['directories'],
     rejoined: session => session,
+    isMember: () => true,
     check: async () => true,
     follower: async () => null,
     onStanding: () => undefined,

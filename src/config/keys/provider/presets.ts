@@ -41,6 +41,20 @@ export const PRESETS: Readonly<Record<'github' | 'discord', Preset>> = {
   },
 }
 
+/** Where everybody in the world may have an account, by their issuers. */
+const EVERYBODYS: ReadonlySet<string> = new Set([
+  'https://accounts.google.com',
+  'https://appleid.apple.com',
+  'https://gitlab.com',
+  'https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0',
+  ...Object.values(PRESETS).map(({ issuer }) => issuer),
+])
+
+/** Whether everybody in the world may have an account at a provider: signing in there says little. */
+export function isEverybodys({ issuer, preset }: { readonly issuer?: string | null | undefined } & Said): boolean {
+  return preset != null || (issuer != null && EVERYBODYS.has(issuer))
+}
+
 /** What a table says of where such a provider is. */
 interface Said {
   readonly type?: 'openid' | 'oauth2' | null | undefined

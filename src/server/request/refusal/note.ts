@@ -4,6 +4,7 @@ import { type Code, errorFacts, type GateError } from '../../../base/errors.ts'
 import type { Log } from '../../../base/ports.ts'
 import { userSubject } from '../../../identity/passwords/users.ts'
 import { tellGroups } from '../../../policy/groups-asked.ts'
+import { describeMembers, tellComing } from '../../../policy/members.ts'
 import { tellNeeds } from '../../../policy/needs.ts'
 import type { Decision } from '../../../policy/policy.ts'
 import { missingReasons, type Reason } from '../../../policy/reasons.ts'
@@ -63,6 +64,7 @@ export function noteWrong(audit: Audit, passage: Passage, error: GateError): boo
 
 function needsOf({ route, session }: Passage, decision: Decision): string | null {
   if (route === null) return null
+  if (decision.reason === 'member.none') return route.portal === null ? null : describeMembers(route.portal.config)
   return tellNeeds(route.config, decision, 'trials' in decision ? decision.trials : [], session !== null)
 }
 
@@ -72,6 +74,7 @@ function groupsOf(
   reasons: readonly Reason[] = [],
 ): string | null {
   if (verdict !== 'deny' || route === null || session === null) return null
+  if (reason === 'member.none') return route.portal === null ? null : tellComing(route.portal.config, session.identity)
   const { portal } = route.config
   const roles = snapshot.config.portals.get(portal ?? '')?.roles ?? new Map()
   return tellGroups(route.config, roles, session.identity, [reason, ...reasons])
@@ -80,7 +83,14 @@ function groupsOf(
 /** Where an e-mail address that nobody answers for has a part in a refusal: that one. */
 export function unverifiedOf(passage: Passage, { verdict, reason }: Decision): readonly UnverifiedEmail[] {
   const { route, session } = passage
-  if (verdict !== 'deny' || route === null || session === null || reason.startsWith('token.')) return []
+  if (
+    verdict !== 'deny' ||
+    route === null ||
+    session === null ||
+    reason.startsWith('token.') ||
+    reason === 'member.none'
+  )
+    return []
   const found = findUnverifiedEmail(route.policy, session.identity, requestFacts(passage, session))
   return found === null ? [] : [found]
 }

@@ -1,0 +1,108 @@
+import type { Config } from '../config/types/config.ts'
+import type { PortalConfig } from '../config/types/portals.ts'
+import type { Identity } from '../identity/identity.ts'
+import { isEmailVouched, type TrustedEmails, trustedEmails } from '../identity/vouched.ts'
+import { offeredRoles } from '../session/grants/offered.ts'
+import type { Members as SessionMembers } from '../session/vouchers.ts'
+import type { Facts } from './condition.ts'
+import { describeRule } from './describe.ts'
+import { tellGroups } from './groups-asked.ts'
+import { type Decision, type Denial, decidePolicy, NO_FACTS, type Policy } from './policy.ts'
+import { tellReason } from './reasons.ts'
+import { compileRoles, type Roles } from './roles.ts'
+import { allows, compileLists } from './rule-set.ts'
+import type { Truth } from './truth.ts'
+import { type UnverifiedEmail, waysOut } from './unverified.ts'
+
+/** Whether somebody may have a session at a portal at all. Guests by a link are no members, and nobody asks that of them. */
+export type MemberJudge = (identity: Identity) => Truth
+
+/**
+ * `members` of a portal as a function of an identity; null where everybody whom its providers know is one.
+ *
+ * It looks at people alone, so that one answer holds for as long as the provider's word does. Only `yes` makes a member.
+ */
+export function compileMembers({ members }: Pick<PortalConfig, 'members'>, roles: Roles): MemberJudge | null {
+  if (members.kind === 'authenticated') return null
+  const rules = compileLists({ allow: members, deny: [] }, roles)
+  return identity => {
+    try {
+      return allows(rules, { identity, facts: NO_FACTS, light: 'now' })
+    } catch {
+      return 'unknown'
+    }
+  }
+}
+
+/** Somebody is known, and no member: what they are told where nobody may pass. */
+export const NOT_A_MEMBER: Denial = Object.freeze({
+  verdict: 'deny',
+  reason: 'member.none',
+  roles: Object.freeze([]),
+  trials: Object.freeze([]),
+  ...tellReason('member.none'),
+})
+
+/** Who is no member is nobody: they pass where nobody has to sign in, and a sign-in would change nothing. */
+export function decideOutsider(policy: Policy, facts: Facts): Decision {
+  const decision = decidePolicy(policy, null, facts)
+  return decision.verdict === 'sign-in' ? NOT_A_MEMBER : decision
+}
+
+/** The same as sessions ask it, for each portal that has `members`. */
+export function membersOf(config: Config): ReadonlyMap<string, SessionMembers> {
+  const trusted = trustedEmails(config.providers)
+  const offered = offeredRoles(config)
+  const found = new Map<string, SessionMembers>()
+  for (const portal of config.portals.values()) {
+    const judge = compileMembers(portal, compileRoles(portal.roles, trusted))
+    if (judge === null) continue
+    const decides = [portal.members, portal.roles, [...trusted], [...(offered.get(portal.name) ?? [])]]
+    found.set(portal.name, {
+      has: identity => judge(identity) === 'yes',
+      cameWith(identity) {
+        const groups = tellComing(portal, identity)
+        const unverified = findUnverifiedMember(identity, trusted, who => judge(who) === 'yes')
+        const facts = {
+          ...(groups === null ? {} : { groups }),
+          ...(unverified === null ? {} : { alone: `${unverified.email} is not verified at ${unverified.provider}` }),
+        }
+        return { facts, hint: unverified === null ? null : waysOut(unverified) }
+      },
+      mark: JSON.stringify(decides, (_, value: unknown) => (value instanceof Map ? [...value] : value)),
+    })
+  }
+  return found
+}
+
+/**
+ * The e-mail address that alone keeps somebody from being a member, since nobody answers for it; null where anything else does. For operators
+ * alone, as `UnverifiedEmail` has it.
+ */
+export function findUnverifiedMember(
+  identity: Identity,
+  trusted: TrustedEmails,
+  isMember: (identity: Identity) => boolean,
+): UnverifiedEmail | null {
+  const { email, provider } = identity
+  if (email === null || isEmailVouched(identity, trusted) || !isMember({ ...identity, emailVerified: true }))
+    return null
+  return { email, provider, isAlone: true }
+}
+
+/** A log is no place for a list of a thousand addresses. */
+const MAX_LENGTH = 300
+
+/** What somebody would have to be, in the words of the file. For operators alone: it names people and groups. */
+export function describeMembers({ members }: Pick<PortalConfig, 'members'>): string {
+  if (members.kind === 'authenticated') return 'signed in'
+  const text =
+    members.kind === 'roles' ? `role ${members.roles.join(' or ')}` : members.rules.map(describeRule).join(', or ')
+  const whole = `a member of the portal: ${text}`
+  return whole.length > MAX_LENGTH ? `${whole.slice(0, MAX_LENGTH - 1)}…` : whole
+}
+
+/** The groups that somebody came with who is no member, and those that `members` asks for; null where groups have no part in it. */
+export function tellComing({ members, roles }: Pick<PortalConfig, 'members' | 'roles'>, who: Identity): string | null {
+  return tellGroups({ allow: members, deny: [] }, roles, who, ['group.missing', 'rule.excluded'])
+}
