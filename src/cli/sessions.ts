@@ -216,7 +216,15 @@ async function revoke(
     }
     await endThem()
     const issuer = provider === undefined ? null : (config.providers.get(provider)?.issuer ?? null)
-    await sessions.endEverywhere(all === true ? EVERYONE : { issuer, subject: subject ?? null, sid: null })
+    const match = all === true ? EVERYONE : { issuer, subject: subject ?? null, sid: null }
+    for (const portal of portals) {
+      const unreadable = await sessions.unreadable(portal, match)
+      await sessions.end(...unreadable)
+      for (const id of unreadable)
+        await audit.keep('sign_out.by_operator', { session: sessionMark(id), by: 'operator' })
+      revoked.push(...unreadable)
+    }
+    await sessions.endEverywhere(match)
   }
   const besides = ids.length > 0 ? '' : '; running servers end what they have in memory alone, too'
   await io.stdout(

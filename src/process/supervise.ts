@@ -11,6 +11,7 @@ import { addressText } from '../server/listen/address-text.ts'
 import { stopAccepting } from '../server/listen/handed/adopt.ts'
 import { listen, removeSocketFile } from '../server/listen/listen.ts'
 import { openAdmin } from '../server/observe/admin.ts'
+import { damagedOf } from '../session/sqlite/companion-files.ts'
 import { type FollowedFile, followFile } from './followed-file.ts'
 import { openManager } from './manager/manager.ts'
 import { statusOf } from './manager/status.ts'
@@ -79,7 +80,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
       },
     )
     file = followed
-    const { server, tls } = followed.current.config
+    const { server, tls, sessions } = followed.current.config
     const adminSocket = server.admin === null ? null : handed.at(server.admin)[0]?.socket
     const places = [...server.listen, ...server.verify, ...(tls?.listen ?? [])]
     const found = places.flatMap(place => handed.at(place))
@@ -96,6 +97,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
       pool,
       () => followed.state,
       () => isStopping && !isSucceeded,
+      () => damagedOf(sessions),
     )
     const openOwn = () =>
       server.admin === null

@@ -28,3 +28,9 @@ function isName(raw: unknown): raw is string | null {
 export function isEveryone({ issuer, subject, sid }: EndedMatch): boolean {
   return issuer === null && subject === null && sid === null
 }
+
+/** Whether whoever is called so is meant. */
+export function isOfMatch({ issuer, subject, sid }: EndedMatch, one: EndedMatch): boolean {
+  if (issuer !== null && issuer !== one.issuer) return false
+  return (subject === null || subject === one.subject) && (sid === null || sid === one.sid)
+}

@@ -1,11 +1,11 @@
 import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Followers } from './credentials/followers.ts'
-import type { EndedMatch } from './ended.ts'
+import { type EndedMatch, isOfMatch } from './ended.ts'
 import type { LastUses } from './last-use.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Revocations } from './revocations.ts'
-import { guarded } from './rows.ts'
+import { guarded, sidOf } from './rows.ts'
 import type { Session } from './session.ts'
 import type { SessionStore } from './store.ts'
 
@@ -112,7 +112,7 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
     async endUnstored(match) {
       let number = 0
       for (const { session } of [...memory.cache.all()]) {
-        if (!isMeant(match, session) || (await guarded(() => store.findById(session.id))) !== null) continue
+        if (!isOfMatch(match, namesOf(session)) || (await guarded(() => store.findById(session.id))) !== null) continue
         forget(session.id)
         number++
       }
@@ -157,9 +157,8 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
   }
 }
 
-function isMeant({ issuer, subject, sid }: EndedMatch, { identity }: Session): boolean {
-  if (issuer !== null && issuer !== identity.issuer) return false
-  return (subject === null || subject === identity.subject) && (sid === null || sid === identity.claims.sid)
+function namesOf({ identity }: Session) {
+  return { issuer: identity.issuer, subject: identity.subject, sid: sidOf(identity) }
 }
 
 /** Bounds the memory where a store is away for long. */

@@ -126,6 +126,13 @@ export class SessionCache {
     for (const { held } of this.#byId.values()) yield held
   }
 
+  /** The same, with the cookies of each that are in memory. */
+  *entries(): Iterable<readonly [HeldSession, readonly CachedCookie[]]> {
+    for (const { held, tokens } of this.#byId.values()) {
+      yield [held, [...tokens].flatMap(token => this.#byToken.get(token) ?? [])]
+    }
+  }
+
   drop(token: string): void {
     const entry = this.#byToken.get(token)
     if (entry === undefined) return

@@ -1,11 +1,14 @@
+import { sha256 } from '../base/bytes.ts'
+import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
 import { lifetimesAt, type Moments, momentsOf, type SessionLimits } from './life.ts'
 import { type HeldSession, SessionCache } from './lru.ts'
 import type { Standings } from './pushed/standings.ts'
-import { parseSession } from './rows.ts'
+import { parseSession, storedIdentity } from './rows.ts'
+import type { Sealer } from './seal.ts'
 import type { Session } from './session.ts'
-import type { StoredSession } from './store.ts'
+import type { KeptSession, StoredSession } from './store.ts'
 import { needsNoVoucher } from './vouchers.ts'
 
 /** What is in memory of sessions, by the limits in force now. */
@@ -24,7 +27,7 @@ export interface SessionMemory {
   isMember(someone: Pick<Session, 'portal' | 'identity'>): boolean
   /** Those in memory who are no members. */
   outsiders(): readonly Session[]
-  /** A stored session as it would be kept in memory; null for a row that is not one of ours, and for whom nobody vouches now. */
+  /** A stored session as it would be kept in memory; null for whom nobody vouches now. Throws `session.store` for a row that cannot be read. */
   hold(row: StoredSession): HeldSession | null
   /**
    * Takes over what a refresh, here or elsewhere, has made of a session. The same claims are the same Session value.
@@ -33,6 +36,11 @@ export interface SessionMemory {
   adopt(row: StoredSession, asked: HeldSession): void
   /** The same for a later sign-in of the same person, by which its cookies stand for something else. */
   takeOver(row: StoredSession): void
+  /**
+   * All of it as rows, for a store that has lost its own. What only the store had is lost: no provider can be asked about these any more,
+   * so that each ends where the last answer would have counted no longer.
+   */
+  rows(sealer: Sealer): Promise<readonly KeptSession[]>
   /** Every cookie of a session is read again before its next use. */
   readCookiesAgain(sessionId: string): void
   /** Those that the store is told to remove, each until it is known whether it did: till then nothing that is read of them stands. */
@@ -55,6 +63,14 @@ export interface SessionMemory {
   onChange(listener: (session: Session) => void): void
 }
 
+/** Whom it is told of, each once; more rows than these are one damage. */
+const MOST_UNREADABLE = 20
+
+/** As of whoever signed in by a form of ours. */
+const NO_SECRETS = { idToken: '', refreshToken: null }
+
+const NOT_IN_MEMORY = { agent: '', client: '' }
+
 /** An empty memory. Where nobody is asked about anyone, no session is ever due. */
 export function createMemory(options: {
   readonly limits: SessionLimits
@@ -62,13 +78,15 @@ export function createMemory(options: {
   readonly standings: Pick<Standings, 'isBarred' | 'see'>
   readonly onEvict: (held: HeldSession) => void
   readonly log: Pick<Log, 'error'>
+  /** Called where a row makes no sense. */
+  readonly doubt: () => void
   /** Someone with the roles that they were granted. */
   readonly join: (portal: string, identity: Identity) => Identity
 }): SessionMemory {
   let limits = options.limits
   let forgotten = 0
-  /** Told once in a row: its cookie may come again and again. */
-  let lastUnreadable = ''
+  /** Told once: a cookie may come again and again. */
+  const unreadable = new Set<string>()
   const ending = new Map<string, Promise<void>>()
   const listeners: ((session: Session) => void)[] = []
   const cache = new SessionCache(limits.cacheEntries, options.onEvict)
@@ -98,24 +116,39 @@ export function createMemory(options: {
     return options.join(someone.portal, see(someone.identity))
   }
 
-  /** A stored session as it counts now; null where `vouch` is, and for a row that is not one of ours. */
+  /** A stored session as it counts now; null where `vouch` is. Throws for a row that cannot be read: it is not known whose it is. */
   function read(row: StoredSession): Session | null {
     const session = parseSession(row)
-    if (session === null && row.id !== lastUnreadable) {
-      lastUnreadable = row.id
-      options.log.error('A stored session cannot be read: its row is damaged, and its person has to sign in again', {
-        user: row.subject,
-        portal: row.portal,
-        hint: 'look at the disk of the session store; a whole database that is damaged is moved aside by itself',
+    if (session === null) throw unreadableRow(row)
+    const identity = vouch(session)
+    return identity === null ? null : Object.freeze({ ...session, identity })
+  }
+
+  function unreadableRow({ id, subject, portal }: StoredSession): GateError {
+    if (!unreadable.has(id) && unreadable.size < MOST_UNREADABLE) {
+      unreadable.add(id)
+      options.log.error('A stored session cannot be read: its person gets 503 until it is ended', {
+        user: subject,
+        portal,
+        hint: `look at the disk of the session store; sallyport sessions revoke --subject ${JSON.stringify(subject)} ends it, so that they can sign in again`,
       })
     }
-    const identity = session === null ? null : vouch(session)
-    return session === null || identity === null ? null : Object.freeze({ ...session, identity })
+    options.doubt()
+    return new GateError('session.store', 'a stored session cannot be read', { retryAfterS: 60 })
+  }
+
+  /** The same; null where it cannot be read: what is in memory goes on. */
+  function readable(row: StoredSession): Session | null {
+    try {
+      return read(row)
+    } catch {
+      return null
+    }
   }
 
   function adopt(row: StoredSession, asked: HeldSession): void {
     const held = cache.held(row.id) ?? asked
-    const session = read(row)
+    const session = readable(row)
     // What was read, or asked for, before a later sign-in counts for nothing after it.
     if (session === null || session.createdAtMs < held.session.createdAtMs) return
     const isOther =
@@ -161,6 +194,21 @@ export function createMemory(options: {
       return { session, checkedAtMs, isRefreshable, moments, ...rest }
     },
     adopt,
+    async rows(sealer) {
+      const kept = [...cache.entries()].map(async ([{ session, moments, lastSeenMs, checkedAtMs }, cookies]) => {
+        const { id, portal, identity, isRemembered, createdAtMs } = session
+        const expiresAtMs = Math.min(session.expiresAtMs, moments.limitAtMs)
+        const stored = await storedIdentity({ id, expiresAtMs }, identity, NO_SECRETS, sealer)
+        const { issuer, subject } = identity
+        const times = { createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs }
+        const row = { id, portal, issuer, subject, ...stored, ...NOT_IN_MEMORY, isRemembered, ...times }
+        // One that was replaced a moment ago counts from memory as long as it does.
+        const lasting = cookies.filter(({ untilMs }) => untilMs === Number.POSITIVE_INFINITY)
+        const handles = lasting.map(({ token, host, shown }) => ({ hash: sha256(token), sessionId: id, host, shown }))
+        return { session: row, handles }
+      })
+      return Promise.all(kept)
+    },
     readCookiesAgain,
     takeOver(row) {
       const held = cache.held(row.id)

@@ -125,7 +125,15 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const grants = createGrants(store, ports, options.limits.offeredRoles ?? NOTHING_OFFERED)
   const { join } = grants
   const { log } = ports
-  const memory = createMemory({ limits: options.limits, isAsking, standings, onEvict: uses.noteLeaving, log, join })
+  const memory = createMemory({
+    limits: options.limits,
+    isAsking,
+    standings,
+    onEvict: uses.noteLeaving,
+    log,
+    join,
+    doubt: () => store.doubt?.(),
+  })
   const { cache, adopt, vouch } = memory
   const followers = createFollowers({
     store,
@@ -228,6 +236,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const upkeep = startUpkeep(
     {
       store,
+      sealer,
       ports,
       audit,
       memory,

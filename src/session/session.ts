@@ -183,6 +183,8 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
     portal: string,
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<{ readonly entries: readonly SessionEntry[]; readonly next: string | null }>
+  /** The ids of sessions of a portal whose rows cannot be read, of whom this is about: they are in no list, and end by their ids. */
+  unreadable(portal: string, match: EndedMatch): Promise<readonly string[]>
   /** Ends what a provider names: by its own session where `sid` is given, else all of a person. Answers how many. */
   endFor(named: {
     readonly issuer: string

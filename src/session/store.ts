@@ -189,6 +189,17 @@ export interface StoredChanges {
   readonly ended?: readonly EndedMatch[]
   /** More may have been done than is said here: whatever is in memory has to be read again. */
   readonly isIncomplete?: true
+  /**
+   * The store was begun anew, since what was in it cannot be read: takes what is in memory and has not ended, and answers the ids of
+   * those that have. It is there until that is done.
+   */
+  readonly takeBack?: (kept: readonly KeptSession[]) => MaybePromise<readonly string[]>
+}
+
+/** A session as memory has it, with the cookies that it knows. */
+export interface KeptSession {
+  readonly session: StoredSession
+  readonly handles: readonly StoredHandle[]
 }
 
 /**
@@ -321,6 +332,8 @@ export interface SessionStore extends AuditStore {
    * again and again.
    */
   readonly onWritten: ((listener: () => void) => WriteWatch) | null
+  /** Something that was read makes no sense: a store that can tell looks whether all of it holds together. */
+  readonly doubt?: () => void
   close(): MaybePromise<void>
 }
 

@@ -13,7 +13,8 @@ import type { LastUses } from './last-use.ts'
 import { longestIdleMs } from './life.ts'
 import type { SessionMemory } from './memory.ts'
 import { isDirectoryId } from './pushed/resource.ts'
-import { COOKIES_OF, type SessionStore } from './store.ts'
+import type { Sealer } from './seal.ts'
+import { COOKIES_OF, type SessionStore, type StoredChanges } from './store.ts'
 
 export interface SessionTimers {
   /** How soon to hear of sessions that other processes ended or changed. */
@@ -31,6 +32,7 @@ export const DEFAULT_TIMERS: SessionTimers = { watchMs: 500, flushMs: 5_000, pur
 
 export interface UpkeepTools {
   readonly store: Pick<SessionStore, 'changesSince' | 'findById' | 'purge' | 'onWritten'>
+  readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly audit: Pick<OpenAudit, 'tend'>
   readonly memory: SessionMemory
@@ -71,7 +73,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
 
   async function hearOthers(): Promise<void> {
     await directories.tend()
-    const { removed, updated, ended = [], isIncomplete: isLate } = await store.changesSince()
+    const { removed, updated, ended = [], isIncomplete: isLate, takeBack } = await store.changesSince()
     const isIncomplete = isLate === true || ended.some(isEveryone)
     for (const id of removed) forget(id)
     if (isIncomplete) forgetEverything()
@@ -88,6 +90,16 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     }
     if (isIncomplete) await directories.hearAll()
     else for (const id of new Set(updated.filter(isDirectoryId))) await directories.hear(id)
+    if (takeBack !== undefined) await handBack(takeBack)
+  }
+
+  /** What is in memory goes on in a store that was begun anew: any process finds it there, and it ends as everything does. */
+  async function handBack(takeBack: NonNullable<StoredChanges['takeBack']>): Promise<void> {
+    const kept = await memory.rows(tools.sealer)
+    for (const id of await takeBack(kept)) forget(id)
+    await signing.tend()
+    if (kept.length > 0)
+      ports.log.info('Who was in memory goes on in the new session database', { sessions: kept.length })
   }
 
   let hearing: Promise<void> = Promise.resolve()

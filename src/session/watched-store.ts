@@ -61,6 +61,7 @@ export function watchStore(store: SessionStore, watch: StoreWatch): SessionStore
     readPushed: reads.readPushed,
     changesSince: () => polling(one => one.changesSince()),
     onWritten: store.onWritten,
+    ...(store.doubt === undefined ? {} : { doubt: store.doubt }),
     close: () => store.close(),
   }
 }

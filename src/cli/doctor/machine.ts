@@ -8,7 +8,7 @@ import type { ListenAddress } from '../../config/types/server.ts'
 import { addressText } from '../../server/listen/address-text.ts'
 import { listen } from '../../server/listen/listen.ts'
 import { createClockWatch } from '../../session/clock-watch.ts'
-import { damagedAt } from '../../session/sqlite/companion-files.ts'
+import { damagedOf } from '../../session/sqlite/companion-files.ts'
 import { openStateAsUser } from '../with-sessions.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 
@@ -110,12 +110,11 @@ function examineFile(path: string): Finding {
 }
 
 /** A damaged database that was moved aside holds who was signed in: nobody removes it but an operator. */
-function examineDamaged({ sessions: { store } }: Config): readonly Finding[] {
-  if (store.kind !== 'sqlite' || store.path === ':memory:') return []
-  return damagedAt(store.path).map(path =>
+function examineDamaged({ sessions }: Config): readonly Finding[] {
+  return damagedOf(sessions).map(path =>
     warning(
       `the session database was damaged, and lies at ${path}`,
-      'look at the disk; sallyport restore FILE brings a backup back; move that file away then',
+      'look at the disk; sallyport restore FILE brings a backup back; move that file out of its folder then: until you do, unknown tokens and guest links are answered 503',
     ),
   )
 }

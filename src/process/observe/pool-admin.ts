@@ -20,7 +20,12 @@ interface CrewConfig extends ConfigState {
  * Counts never fall: a worker that does not answer counts with what it said last, and so does one that is gone.
  * `own` is what the supervisor itself knows of the file.
  */
-export function createPoolSources(pool: WorkerPool, own: () => ConfigState, isStopping: () => boolean): AdminSources {
+export function createPoolSources(
+  pool: WorkerPool,
+  own: () => ConfigState,
+  isStopping: () => boolean,
+  damaged: AdminSources['damaged'],
+): AdminSources {
   const last = new Map<WorkerProcess, readonly Family[]>()
   let gone: readonly Family[] = []
 
@@ -54,6 +59,7 @@ export function createPoolSources(pool: WorkerPool, own: () => ConfigState, isSt
       }
       return null
     },
+    damaged,
     async config() {
       const workers = await Promise.all(
         pool.members.map(async worker => {

@@ -9,6 +9,7 @@ import { createReadiness, STORE_MS } from '../../server/observe/readiness.ts'
 import type { StatusFacts } from '../../server/observe/status.ts'
 import { upstreamGauges } from '../../server/observe/upstream-gauges.ts'
 import type { ClockState } from '../../session/clock-watch.ts'
+import { damagedOf } from '../../session/sqlite/companion-files.ts'
 import type { Parts } from '../parts.ts'
 import { processFamilies } from './process-families.ts'
 
@@ -55,6 +56,7 @@ export function sourcesOf(
       now: ports.now,
       tick: () => performance.now(),
     }),
+    damaged: () => damagedOf(first.snapshot.config.sessions),
     config() {
       const { fingerprint, routes } = live.current
       return configState({ fingerprint, routeCount: routes.length }, live.state, fileState())

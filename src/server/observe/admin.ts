@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress, isLoopbackHost } from '../../base/net.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
@@ -12,6 +13,8 @@ import { type Status, type StatusFacts, type StatusFrame, tellStatus } from './s
 export interface AdminSources {
   /** Null when requests are taken, else why not, in a few words. */
   unready(): MaybePromise<string | null>
+  /** Session databases that were found damaged, and still lie where they were put aside. They keep nobody out. */
+  damaged(): readonly string[]
   config(): MaybePromise<ConfigState>
   metrics(): MaybePromise<readonly Family[]>
   /** What this process says of the gate, or all that answer. */
@@ -101,7 +104,8 @@ function answersOf(
         return text(200, 'ok\n')
       case '/readyz': {
         const unready = await sources.unready()
-        return unready === null ? text(200, 'ready\n') : text(503, `${unready}\n`)
+        const notes = sources.damaged().map(path => `note: ${basename(path)} was damaged: see docs/operations.md\n`)
+        return text(unready === null ? 200 : 503, [`${unready ?? 'ready'}\n`, ...notes].join(''))
       }
       case '/config':
         return Response.json(await sources.config())

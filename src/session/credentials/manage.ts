@@ -1,6 +1,6 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
-import type { EndedMatch } from '../ended.ts'
+import { type EndedMatch, isOfMatch } from '../ended.ts'
 import { isLive, lifetimesAt, momentsOf, type SessionLimits } from '../life.ts'
 import type { SignedOut } from '../pushed/signed-out.ts'
 import { guarded, openSecrets, parseSession } from '../rows.ts'
@@ -24,10 +24,12 @@ export interface ManageTools {
   readonly signedOut: SignedOut
 }
 
+const PAGE = 200
+
 /** How sessions are looked at and ended by people and providers, off the path of requests: straight from the store. */
 export function createManagement(
   tools: ManageTools,
-): Pick<Sessions, 'secretsOf' | 'describe' | 'ofOwner' | 'hostsOf' | 'isKnownAt' | 'list' | 'endFor'> {
+): Pick<Sessions, 'secretsOf' | 'describe' | 'ofOwner' | 'hostsOf' | 'isKnownAt' | 'list' | 'unreadable' | 'endFor'> {
   const { store, sealer, ports } = tools
 
   function entryOf(row: StoredSession): SessionEntry | null {
@@ -73,6 +75,16 @@ export function createManagement(
       const { sessions, next } = await guarded(() => store.list(portal, page))
       return { entries: entriesOf(sessions), next }
     },
+    async unreadable(portal, match) {
+      const ids: string[] = []
+      for (let after: string | null = null, isMore = true; isMore; isMore = after !== null) {
+        const page = await guarded(() => store.list(portal, { after, limit: PAGE }))
+        const some = page.sessions.filter(row => isOfMatch(match, row) && parseSession(row) === null)
+        ids.push(...some.map(({ id }) => id))
+        after = page.next
+      }
+      return ids
+    },
     async endFor({ saidAtS, ...named }) {
       const { issuer, providers, subject, sid, isVerified } = named
       // First: whoever comes in between finds it, and who came in before is found.
@@ -85,7 +97,9 @@ export function createManagement(
             : []
       const ids = rows.filter(row => {
         const provider = parseSession(row)?.identity.provider
-        return provider !== undefined && providers.includes(provider) && (subject === null || row.subject === subject)
+        // A row that cannot be read is of this issuer all the same.
+        const isOfThese = provider === undefined || providers.includes(provider)
+        return isOfThese && (subject === null || row.subject === subject)
       })
       if (ids.length > 0) await tools.end(...ids.map(({ id }) => id))
       // What the store does not have may live on in the memory of any process.

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Ports } from '../../base/ports.ts'
+import type { SessionsConfig } from '../../config/types/sessions.ts'
 import { type Header, readHeader } from './header.ts'
 import { identityOf, type Place, readPlace } from './place.ts'
 
@@ -37,9 +38,19 @@ export function damagedAt(path: string): readonly string[] {
     .map(name => join(folder, name))
 }
 
+/** Those of a file's store. */
+export function damagedOf({ store }: Pick<SessionsConfig, 'store'>): readonly string[] {
+  return store.kind === 'sqlite' ? damagedAt(store.path) : []
+}
+
 /** What lies beside a database that was just opened. */
 export function companionsOf(path: string): Companions {
   return { log: fileAt(path + LOG), index: fileAt(path + INDEX) }
+}
+
+/** Whether the log that lies beside a database is this one. */
+export function hasLog(path: string, { log }: Companions): boolean {
+  return log !== null && fileAt(path + LOG) === log
 }
 
 /** Whether anything is in a log beside a database. */

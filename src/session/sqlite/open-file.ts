@@ -4,14 +4,13 @@ import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { fileFailed } from '../disk.ts'
-import type { SessionStore } from '../store.ts'
 import { ATTEMPT_MS } from './busy.ts'
 import { type Checkpoints, createCheckpoints } from './checkpoints.ts'
 import { type Companions, companionsOf, fileAt, hasLogBeside, renameDatabase, setAsideLog } from './companion-files.ts'
 import { copyDatabase } from './copy.ts'
 import { locked } from './lock.ts'
 import { isDamaged, settleFiles, takeOverPatiently } from './replacement.ts'
-import { storeOn } from './rows.ts'
+import { type SqliteStore, storeOn } from './rows.ts'
 import { LAYOUT, layoutOf, migrate } from './schema.ts'
 
 export const MEMORY = ':memory:'
@@ -24,7 +23,7 @@ const OPENING_LOCK_MS = 10_000
 
 /** A store, and which file it is on: another one may come to lie at the path, or in the same file. */
 export interface OpenDatabase {
-  readonly store: SessionStore
+  readonly store: SqliteStore
   readonly database: Database
   /** Null in memory. */
   readonly file: OpenFile | null
@@ -135,7 +134,11 @@ function openHere(path: string, { now }: Pick<Ports, 'now'>): OpenDatabase {
 export function moveAside(path: string, ports: Pick<Ports, 'now' | 'log'>): void {
   const aside = `${path}.damaged-${ports.now()}`
   renameDatabase(path, aside)
-  ports.log.error('The session database is damaged and was moved aside; everyone has to sign in again', { path, aside })
+  ports.log.error('The session database is damaged and was moved aside; who is not in memory has to sign in again', {
+    path,
+    aside,
+    hint: 'look at the disk; sallyport restore FILE puts a backup in place; until the damaged file is moved out of its folder, unknown tokens and guest links are answered 503',
+  })
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite'
-import type { SessionStore } from '../store.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
+import type { KeptSession, SessionStore, StoredChanges } from '../store.ts'
 import { createBusyRetry } from './busy.ts'
 import { inSlices } from './slices.ts'
 import { allowancesOn } from './tables/allowances.ts'
@@ -16,11 +17,20 @@ import { onceOn } from './tables/single-use.ts'
 /** Removals and updates are told to other processes for this long; one that was away longer starts with an empty cache anyway. */
 const CHANGES_KEPT_MS = 60 * 60 * 1000
 
+/** A SessionStore on an open database, with what only its owner does: a damaged one is left for another, and no session is lost by that. */
+export interface SqliteStore extends SessionStore {
+  changesSince(): StoredChanges
+  /** What was done since the database was begun. */
+  changesSinceBeginning(): StoredChanges
+  /** Writes what is in memory alone, but for what has ended since the database was begun; answers the ids of those. */
+  takeBack(kept: readonly KeptSession[]): MaybePromise<readonly string[]>
+}
+
 /**
  * A SessionStore on an open database that has this version's layout. Every call is one statement or one transaction, but `touch`,
  * `remove` and `purge`, which take slices of many rows. Writes are patient with other processes; reads never wait for one.
  */
-export function storeOn(database: Database): SessionStore {
+export function storeOn(database: Database): SqliteStore {
   const retryBusy = createBusyRetry()
   const changes = changesOn(database)
   const { purgeExpired, purgeIdle, ...sessions } = sessionsOn(database, retryBusy, changes)
@@ -42,6 +52,7 @@ export function storeOn(database: Database): SessionStore {
     ...pushedOn(database, retryBusy, changes.tellUpdated),
     ...auditOn(database, retryBusy, () => isClosed),
     changesSince: changes.since,
+    changesSinceBeginning: changes.sinceBeginning,
     tellEnded: retryBusy(changes.tellEnded),
     clock: () => null,
     // Whoever opened the file watches it.

@@ -1,12 +1,12 @@
 import { basename, dirname, resolve } from 'node:path'
 import { errorFacts, GateError } from '../../base/errors.ts'
 import { showsInFolder, watchFolder } from '../../base/folder-watch.ts'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { fileFailed, isOfFullDisk, mayMend } from '../disk.ts'
-import type { SessionStore } from '../store.ts'
+import type { SessionStore, StoredChanges } from '../store.ts'
 import { isLocked } from './busy.ts'
-import { fileAt, setAsideOwn } from './companion-files.ts'
+import { damagedAt, fileAt, hasLog, setAsideOwn } from './companion-files.ts'
 import { delegateTo } from './delegate.ts'
 import {
   closeDatabase,
@@ -20,9 +20,19 @@ import {
 } from './open-file.ts'
 import { createOverwritten } from './overwritten.ts'
 import { makeDraft as draftHere, isDamaged, isWhole, type MakeDraft, OVERWRITTEN } from './replacement.ts'
+import type { SqliteStore } from './rows.ts'
 
 /** Between that which is noticed and its end, nobody waits for another process that is at the same. */
 const REPLACING_TIMEOUT_MS = 2
+
+/** All of a database is looked at that often at most, for a row that makes no sense: that takes a second for 200 MB. */
+const DOUBT_MS = 60_000
+
+/** Longer than others take to hear of an end. */
+const RETOLD_MS = 60_000
+const MOST_RETOLD = 5000
+
+const INCOMPLETE: StoredChanges = Object.freeze({ removed: [], updated: [], isIncomplete: true })
 
 /** Looks at the log come by so many calls too: work that lets no timer run writes to it all the same. */
 const CALLS_BETWEEN_LOOKS = 256
@@ -40,7 +50,8 @@ export interface StoreOptions {
  * A SessionStore in one SQLite file, in WAL mode with full synchronisation: what was acknowledged survives kill -9 and power loss.
  *
  * A damaged file, found so at the start or later, is moved aside (name + `.damaged-TIME`) with a loud log, and a new one is
- * begun: everyone signs in again, nobody gets in. Where the file was removed or replaced, under a running program or before it
+ * begun: who is in memory goes on in it (`takeBack`), everyone else signs in again. As long as the damaged one lies there, a token or
+ * a link that is not known may be in it: that is `session.store`, and not nobody. Where the file was removed or replaced, under a running program or before it
  * starts, what it left beside it is set aside (name + `.replaced-TIME`) and never played on the new one. A copy of a file of an
  * older layout is kept (name + `.layout-N`). `onReplaced` sees the store that took another's place; by `makeDraft` all of a file is
  * looked at that somebody copied over it, which takes its time.
@@ -56,7 +67,14 @@ export function openSqliteStore(
   let told: string | null = null
   let cause: unknown
   let open = first()
-  let isAnother = false
+  /** What others did that is in no database that is read from now on; null: nothing. */
+  let unheard: StoredChanges | null = null
+  /** The one that is open has yet to take what is in memory. */
+  let isBegunAnew = false
+  /** What this process has ended of late, and when. */
+  const ended = new Map<string, number>()
+  let doubtedAtMs = Number.NEGATIVE_INFINITY
+  let damaged = damagedAt(path)
   let isClosed = false
   let closing: MaybePromise<void>
   let calls = 0
@@ -103,7 +121,7 @@ export function openSqliteStore(
       const opened = openLocked(path, ports, REPLACING_TIMEOUT_MS, () => true)
       if (opened === null) return
       open = admitted(opened)
-      isAnother = true
+      unheard = INCOMPLETE
       told = null
       ports.log.info('The session database is open', { path })
     } catch (error) {
@@ -111,21 +129,53 @@ export function openSqliteStore(
     }
   }
 
-  /** Whatever is at the path now takes the place of what is open. Where that fails, it is said once and tried again later. */
+  /**
+   * Whatever is at the path now takes the place of what is open. Where that was moved aside as damaged, by whichever process, memory goes on:
+   * what others did is read as far as it can be, and told again by whoever did it. Where it fails, it is said once and tried again later.
+   */
   function reopen(why: string, prepare: () => boolean): void {
     try {
+      hearLast()
       const next = openLocked(path, ports, REPLACING_TIMEOUT_MS, prepare)
       if (next === null) return
+      damaged = damagedAt(path)
+      const wasDamaged = damaged.some(isOpenAt)
+      unheard = wasDamaged ? both(unheard, next.store.changesSinceBeginning()) : INCOMPLETE
+      isBegunAnew = wasDamaged
       if (open !== null) void closeDatabase(open, overwritten.reading)
       open = next
-      isAnother = true
       told = null
       overwritten.forget()
-      ports.log.error(why, { path })
+      // Whoever moved it aside has said so.
+      if (!wasDamaged) ports.log.error(why, { path })
       onReplaced?.(open.store)
     } catch (error) {
       if (isLocked(error)) return
       tellClosed('The session database is lost, and no new one can be begun', error)
+    }
+  }
+
+  /** Whether what is open lies at a path, with its log: where somebody copied another file over it, that is set aside, and memory says nothing of it. */
+  function isOpenAt(one: string): boolean {
+    return open?.file != null && fileAt(one) === open.file.identity && hasLog(one, open.file.companions)
+  }
+
+  /** What others did up to now in the database that is open, which another takes the place of. */
+  function hearLast(): void {
+    try {
+      if (open !== null) unheard = both(unheard, open.store.changesSince())
+    } catch {
+      // Where that can be read no more, nobody but who had it in memory could write to it since: they tell it again.
+    }
+  }
+
+  /** Nobody else may have heard yet that these have ended. */
+  function noteEnded(ids: readonly string[]): void {
+    const nowMs = ports.now()
+    for (const id of ids) ended.set(id, nowMs)
+    for (const [id, atMs] of ended) {
+      if (nowMs - atMs < RETOLD_MS && ended.size <= MOST_RETOLD) break
+      ended.delete(id)
     }
   }
 
@@ -140,7 +190,7 @@ export function openSqliteStore(
   }
 
   function mend(database: OpenDatabase['database'], { identity }: OpenFile): void {
-    reopen('The session database was damaged while in use; everyone has to sign in again', () => {
+    reopen('The session database was replaced; who is not in the new one has to sign in again', () => {
       // Another process may have moved it aside already: what lies there now is not what is damaged.
       if (fileAt(path) !== identity) return true
       // Somebody wrote the same content to it a moment ago: what was read meanwhile is forgotten, and nothing is lost.
@@ -166,6 +216,7 @@ export function openSqliteStore(
   /** Looks whether the file is still there, and still ours; takes its log in where it is time to. */
   function watch(): void {
     if (open === null && !isClosed) openLate()
+    if (damaged.length > 0) damaged = damagedAt(path)
     const file = open?.file ?? null
     if (file === null || isClosed) return
     if (fileAt(path) !== file.identity) {
@@ -189,7 +240,7 @@ export function openSqliteStore(
     }
   }
 
-  function run<T>(act: (store: SessionStore) => MaybePromise<T>): MaybePromise<T> {
+  function run<T>(act: (store: SqliteStore) => MaybePromise<T>): MaybePromise<T> {
     if (overwritten.isNoticed) throw notWhole(path)
     if (open === null) throw notOpen(path, cause)
     try {
@@ -202,13 +253,67 @@ export function openSqliteStore(
     }
   }
 
+  /** Who is in memory is not gone: they are written before anything else is said of them. */
+  function runLater<T>(act: (store: SqliteStore) => MaybePromise<T>): MaybePromise<T> {
+    if (isBegunAnew) throw notTaken(path)
+    return run(act)
+  }
+
+  const takeBack: NonNullable<StoredChanges['takeBack']> = kept =>
+    andThen(
+      run(store => andThen(ended.size > 0 ? store.remove(...ended.keys()) : undefined, () => store.takeBack(kept))),
+      gone => {
+        isBegunAnew = false
+        return gone
+      },
+    )
+
+  /** What is not found may be in what was damaged. */
+  const orDamaged = <T>(found: MaybePromise<T | null>): MaybePromise<T | null> =>
+    andThen(found, one => {
+      const [last] = damaged.slice(-1)
+      if (one !== null || last === undefined) return one
+      throw new GateError(
+        'session.store',
+        `it is not in the session database, and may be in ${last}, which is damaged`,
+        {
+          hint: 'put a backup in place (sallyport restore FILE), or move the damaged file out of its folder: then it is unknown',
+          retryAfterS: 60,
+        },
+      )
+    })
+
   return {
     ...delegateTo(run),
+    remove(...ids) {
+      noteEnded(ids)
+      return run(store => store.remove(...ids))
+    },
+    removeToken(id) {
+      noteEnded([id])
+      return run(store => store.removeToken(id))
+    },
+    removeLink(id) {
+      noteEnded([id])
+      return run(store => store.removeLink(id))
+    },
+    touch: seen => runLater(store => store.touch(seen)),
+    lease: (id, nowMs, untilMs) => runLater(store => store.lease(id, nowMs, untilMs)),
+    findToken: hash => orDamaged(run(store => store.findToken(hash))),
+    findTokenById: id => orDamaged(run(store => store.findTokenById(id))),
+    findLink: hash => orDamaged(run(store => store.findLink(hash))),
+    findLinkById: id => orDamaged(run(store => store.findLinkById(id))),
     changesSince() {
       watch()
-      if (!isAnother) return run(store => store.changesSince())
-      isAnother = false
-      return { removed: [], updated: [], isIncomplete: true }
+      const changes = both(unheard, run(store => store.changesSince()) as StoredChanges)
+      unheard = null
+      return isBegunAnew ? { ...changes, takeBack } : changes
+    },
+    doubt() {
+      const nowMs = ports.now()
+      if (open?.file == null || isClosed || overwritten.isNoticed || nowMs - doubtedAtMs < DOUBT_MS) return
+      doubtedAtMs = nowMs
+      mend(open.database, open.file)
     },
     onWritten(listener) {
       if (path === MEMORY) return { isSure: true, close() {} }
@@ -243,6 +348,24 @@ export function openSqliteStore(
 /** A page of another database, or none where one was. */
 function mayBeOverwritten(error: unknown): boolean {
   return isDamaged(error) || (error instanceof Error && 'code' in error && error.code === 'SQLITE_IOERR_SHORT_READ')
+}
+
+/** What one store says, and then another. */
+function both(first: StoredChanges | null, second: StoredChanges): StoredChanges {
+  if (first === null) return second
+  const ended = [...(first.ended ?? []), ...(second.ended ?? [])]
+  return {
+    removed: [...first.removed, ...second.removed],
+    updated: [...first.updated, ...second.updated],
+    ...(ended.length > 0 ? { ended } : {}),
+    ...(first.isIncomplete === true || second.isIncomplete === true ? { isIncomplete: true } : {}),
+  }
+}
+
+function notTaken(path: string): GateError {
+  return new GateError('session.store', `${path} was begun anew, and has yet to take who is in memory`, {
+    retryAfterS: 2,
+  })
 }
 
 function notOpen(path: string, cause: unknown): GateError {

@@ -1,10 +1,12 @@
 import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runBackup } from '../../../src/cli/backup.ts'
 import { runDoctor } from '../../../src/cli/doctor/run.ts'
+import { runSessions } from '../../../src/cli/sessions.ts'
 import { quietPorts } from '../../kit/clock.ts'
+import { runOn } from '../../kit/commands.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { commandPorts, runIn } from '../../kit/io.ts'
 import { routeSaying } from '../../kit/toml.ts'
@@ -17,7 +19,7 @@ async function status({ port }: Gate, cookie: string): Promise<number> {
   return (await fetch(`http://127.0.0.1:${port}/`, { headers, redirect: 'manual' })).status
 }
 
-test('a row that cannot be read signs nobody in, and is told once, with whose it is', async () => {
+test('a row that cannot be read is an error for its person alone, told once, until it is ended', async () => {
   await using gate = await startGate(TOML)
   const [spoilt, other] = [await gate.signIn(HOST, { sub: 'ada' }), await gate.signIn(HOST, { sub: 'bob' })]
   const database = new Database(join(gate.folder, 'sallyport.db'))
@@ -26,10 +28,17 @@ test('a row that cannot be read signs nobody in, and is told once, with whose it
     spoilt.sessionId,
   ])
   database.close()
-  for (let round = 0; round < 3; round++) expect(await status(gate, spoilt.cookie)).toBe(401)
+  for (let round = 0; round < 3; round++) expect(await status(gate, spoilt.cookie)).toBe(503)
   expect(await status(gate, other.cookie)).toBe(200)
   expect(gate.told('A stored session cannot be read', '"ada"')).toHaveLength(1)
   expect(gate.told('A stored session cannot be read')).toHaveLength(1)
+  // All of the database was looked at, and holds together.
+  expect(readdirSync(gate.folder).filter(name => name.includes('damaged'))).toEqual([])
+  expect(gate.told('"level":"error"')).toHaveLength(1)
+  const revoked = await runOn(gate, runSessions, ['revoke', '--subject', 'ada'])
+  expect([revoked.code, revoked.out]).toEqual([0, expect.stringContaining('1 session revoked')])
+  expect(await status(gate, spoilt.cookie)).toBe(401)
+  expect(await status(gate, other.cookie)).toBe(200)
 })
 
 test('doctor and backup name a damaged database that was moved aside', async () => {

@@ -7,7 +7,7 @@ import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessions } from '../../../src/session/open.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
-import type { SessionStore } from '../../../src/session/store.ts'
+import type { KeptSession, SessionStore } from '../../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
@@ -132,6 +132,11 @@ function damage(path: string): void {
   closeSync(file)
 }
 
+/** As `add` has stored it. */
+function memorised(id: string): KeptSession {
+  return { session: storedSession(id), handles: [{ hash: `h-${id}`, sessionId: id, host: 'x' }] }
+}
+
 /** What it says, error by error. */
 function toldPorts(): { readonly told: string[]; readonly ports: Pick<Ports, 'now' | 'random' | 'log'> } {
   const told: string[] = []
@@ -157,18 +162,68 @@ describe('a database that is damaged while it is in use', () => {
       }
     }
     expect(failures).toBe(1)
-    expect(told).toContain('The session database was damaged while in use; everyone has to sign in again')
+    expect(told).toEqual([
+      'The session database is damaged and was moved aside; who is not in memory has to sign in again',
+    ])
     expect(readdirSync(folder.path).some(name => name.includes('.damaged-'))).toBe(true)
     expect(store.findByHash('h-a1')).toBeNull()
-    expect(await store.changesSince()).toEqual({ removed: [], updated: [], isIncomplete: true })
-    expect(await store.changesSince()).toEqual({ removed: [], updated: [] })
     await add(store, 'new')
-    expect(await other.changesSince()).toEqual({ removed: [], updated: [], isIncomplete: true })
-    expect(other.findByHash('h-new')).not.toBeNull()
+    await store.remove('ended')
+    const kept = [memorised('a1'), memorised('ended'), memorised('new')]
+    for (const one of [store, other]) {
+      const { takeBack, ...changes } = await one.changesSince()
+      expect(changes).toEqual({ removed: one === other ? ['ended', 'ended'] : [], updated: [] })
+      expect(await takeBack?.(kept)).toEqual(['ended'])
+      expect((await one.changesSince()).takeBack).toBeUndefined()
+      for (const id of ['a1', 'new']) expect(one.findByHash(`h-${id}`)).not.toBeNull()
+    }
     expect(readdirSync(folder.path).filter(name => /damaged-\d+$/.test(name)).length).toBe(1)
     await other.close()
     await store.close()
   }, 30_000)
+
+  test('leaves nobody in memory for longer than the last answer of their provider counts', async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const clock = fakeClock()
+    const real = quietPorts(clock)
+    const store = openSqliteStore(path, real)
+    const sessions = openSessions({
+      store,
+      sealer: createSealer(new Uint8Array(32), real),
+      limits: {
+        lifetimeMs: 1e9,
+        idleMs: 1e9,
+        refreshMs: 1e5,
+        refreshLimitMs: 4e5,
+        cacheEntries: 10,
+        vouchers: ANY_PROVIDER,
+      },
+      ports: real,
+      ask: () => Promise.reject(new Error('nobody is asked without a token')),
+      timers: { watchMs: 20, flushMs: 1e6, purgeMs: 1e6 },
+    })
+    const identity = makeIdentity('id', 'https://id.example', 'ada', {})
+    const secrets = { idToken: 'x', refreshToken: 'r' }
+    const { token, session } = await sessions.start({ portal: 'home', host: 'x', identity, secrets })
+    for (let index = 0; index < 200; index++) await add(store, `a${index}`, { secrets: 'x'.repeat(2000) })
+    damage(path)
+    const isThere = () => {
+      try {
+        return store.findById('a0') === null && store.findById(session.id) !== null
+      } catch {
+        return false
+      }
+    }
+    await eventually(isThere, 'it is in the new one')
+    expect(await sessions.find(token, 'x')).not.toBeNull()
+    expect(store.findById(session.id)).toMatchObject({ expiresAtMs: session.createdAtMs + 4e5, isRefreshable: false })
+    clock.advance(4e5 - 1)
+    expect(await sessions.find(token, 'x')).not.toBeNull()
+    clock.advance(1)
+    expect(await sessions.find(token, 'x')).toBeNull()
+    await sessions.close()
+  })
 
   test('is begun anew, too, where its file was removed', async () => {
     using folder = temporaryFolder()

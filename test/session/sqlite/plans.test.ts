@@ -26,6 +26,7 @@ const NO_CHANGES = {
   tellUpdated: () => undefined,
   tellEnded: () => undefined,
   since: () => ({ removed: [], updated: [] }),
+  sinceBeginning: () => ({ removed: [], updated: [] }),
   purge: () => false,
 }
 

@@ -11,6 +11,12 @@ const NO_CHANGES = Object.freeze({ removed: Object.freeze([]), updated: Object.f
 /** What the column `is_update` says. Processes of before know the first two, and pass over the third. */
 const [REMOVED, UPDATED, ENDED] = [0, 1, 2] as const
 
+interface ChangeRow {
+  readonly seq: number
+  readonly session_id: string
+  readonly is_update: number
+}
+
 /** What processes tell each other of rows that they changed. Telling is a part of the transaction that changes them. */
 export interface Changes {
   tellRemoved(...ids: readonly string[]): void
@@ -18,6 +24,8 @@ export interface Changes {
   tellEnded(match: EndedMatch): void
   /** What was done since the last call, by whichever connection. */
   since(): StoredChanges
+  /** What was done since the database was begun, and is not forgotten. */
+  sinceBeginning(): StoredChanges
   /** Forgets a slice of what was told before; false where there was nothing. */
   purge(beforeMs: number): boolean
 }
@@ -32,7 +40,7 @@ export function changesOn(database: Database): Changes {
   )
   const version = database.query<{ data_version: number }, []>('PRAGMA data_version')
   const newest = database.query<{ seq: number | null }, []>('SELECT max(seq) AS seq FROM removed')
-  const changedAfter = database.query<{ seq: number; session_id: string; is_update: number }, [number]>(
+  const changedAfter = database.query<ChangeRow, [number]>(
     `SELECT seq, session_id, is_update FROM removed WHERE seq > ? ORDER BY seq LIMIT ${MOST_CHANGES + 1}`,
   )
   // The oldest come first by their numbers too: no more are looked at than are removed.
@@ -51,18 +59,22 @@ export function changesOn(database: Database): Changes {
       // data_version changes only when another connection has written: the usual answer costs one pragma and no read.
       const now = version.get()?.data_version ?? 0
       if (now === seenVersion) return NO_CHANGES
-      seenVersion = now
       const rows = changedAfter.all(seenChange)
-      if (rows.length > MOST_CHANGES) {
-        seenChange = newest.get()?.seq ?? seenChange
-        return { ...NO_CHANGES, isIncomplete: true }
-      }
-      seenChange = rows.at(-1)?.seq ?? seenChange
-      const textsOf = (kind: number) => rows.filter(row => row.is_update === kind).map(({ session_id }) => session_id)
-      const ended = textsOf(ENDED).map(text => parseEndedMatch(text) ?? EVERYONE)
-      const changes = { removed: textsOf(REMOVED), updated: textsOf(UPDATED) }
-      return ended.length === 0 ? changes : { ...changes, ended }
+      const lastSeen = rows.length > MOST_CHANGES ? newest.get()?.seq : rows.at(-1)?.seq
+      // Only now: what could not be read is asked for again.
+      seenVersion = now
+      seenChange = lastSeen ?? seenChange
+      return changesOf(rows)
     },
+    sinceBeginning: () => changesOf(changedAfter.all(0)),
     purge: beforeMs => purgeOld.run(beforeMs).changes > 0,
   }
+}
+
+function changesOf(rows: readonly ChangeRow[]): StoredChanges {
+  if (rows.length > MOST_CHANGES) return { ...NO_CHANGES, isIncomplete: true }
+  const textsOf = (kind: number) => rows.filter(row => row.is_update === kind).map(({ session_id }) => session_id)
+  const ended = textsOf(ENDED).map(text => parseEndedMatch(text) ?? EVERYONE)
+  const changes = { removed: textsOf(REMOVED), updated: textsOf(UPDATED) }
+  return ended.length === 0 ? changes : { ...changes, ended }
 }

@@ -1,8 +1,10 @@
 import type { Database } from 'bun:sqlite'
-import { andThen } from '../../../base/maybe-promise.ts'
+import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
+import { isOfMatch } from '../../ended.ts'
 import {
   COOKIES_OF,
   EARLIER_SIDS,
+  type KeptSession,
   LEFT_MS,
   type Lease,
   type RefreshedFields,
@@ -68,13 +70,15 @@ export type SignInStore = Pick<
 >
 
 /** Each removes a slice of what is over, tells of it as of any end, and answers the ids; none where there was nothing. */
-export interface SessionPurges {
+export interface OwnerWork {
   purgeExpired(nowMs: number): readonly string[]
   purgeIdle(beforeMs: number): readonly string[]
+  /** Writes what is in memory alone, but for what has ended since the database was begun; answers the ids of those. */
+  takeBack(kept: readonly KeptSession[]): MaybePromise<readonly string[]>
 }
 
 /** The sessions of an open database, with their handles. */
-export function sessionsOn(database: Database, retryBusy: BusyRetry, changes: Changes): SignInStore & SessionPurges {
+export function sessionsOn(database: Database, retryBusy: BusyRetry, changes: Changes): SignInStore & OwnerWork {
   return { ...readsOn(database), ...writesOn(database, retryBusy, changes) }
 }
 
@@ -132,13 +136,31 @@ function readsOn(database: Database): Reads {
   }
 }
 
-type Writes = Omit<SignInStore, keyof Reads> & SessionPurges
+type Writes = Omit<SignInStore, keyof Reads> & OwnerWork
 
 function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): Writes {
   const insertSession = database.query(
     `INSERT INTO sessions (id, portal, issuer, subject, sid, identity, secrets, agent, client, is_remembered, created_ms,
        expires_ms, seen_ms, checked_ms, is_refreshable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
+  const insertOne = (session: StoredSession) =>
+    insertSession.run(
+      session.id,
+      session.portal,
+      session.issuer,
+      session.subject,
+      session.sid,
+      session.identity,
+      session.secrets,
+      session.agent,
+      session.client,
+      Number(session.isRemembered),
+      session.createdAtMs,
+      session.expiresAtMs,
+      session.lastSeenMs,
+      session.checkedAtMs,
+      Number(session.isRefreshable),
+    )
   const insertHandle = database.query(
     'INSERT INTO handles (hash, session_id, host, shown) SELECT ?1, id, ?3, ?4 FROM sessions WHERE id = ?2',
   )
@@ -200,6 +222,30 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
       changes.tellRemoved(...ids)
       return ids
     })
+  const hasHandle = database.query('SELECT 1 FROM handles WHERE hash = ?')
+  const takeBackSome = retryBusy(
+    database.transaction((kept: readonly KeptSession[]): readonly string[] => {
+      // Others may have ended some of these while nobody had them stored: so long as this runs, nobody ends any.
+      const { removed, ended = [], isIncomplete } = changes.sinceBeginning()
+      const gone = new Set(removed)
+      const hasEnded = ({ id, issuer, subject, sid }: StoredSession) =>
+        isIncomplete === true || gone.has(id) || ended.some(match => isOfMatch(match, { issuer, subject, sid }))
+      const others: string[] = []
+      for (const { session, handles } of kept) {
+        if (isThere.get(session.id) === null) {
+          if (hasEnded(session)) {
+            others.push(session.id)
+            continue
+          }
+          insertOne(session)
+        }
+        for (const { hash, sessionId, host, shown } of handles) {
+          if (hasHandle.get(hash) === null) insertHandle.run(hash, sessionId, host, shown ?? null)
+        }
+      }
+      return others
+    }).immediate,
+  )
   const removeSome = retryBusy(
     database.transaction((ids: readonly string[]) => {
       const isWide = ids.length > SLICE
@@ -213,23 +259,7 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
   return {
     insert: retryBusy(
       database.transaction((session: StoredSession, handle: StoredHandle) => {
-        insertSession.run(
-          session.id,
-          session.portal,
-          session.issuer,
-          session.subject,
-          session.sid,
-          session.identity,
-          session.secrets,
-          session.agent,
-          session.client,
-          Number(session.isRemembered),
-          session.createdAtMs,
-          session.expiresAtMs,
-          session.lastSeenMs,
-          session.checkedAtMs,
-          Number(session.isRefreshable),
-        )
+        insertOne(session)
         insertHandle.run(handle.hash, handle.sessionId, handle.host, handle.shown ?? null)
       }),
     ),
@@ -292,6 +322,11 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
       return andThen(touched, () => gone)
     },
     remove: (...sessionIds) => bySlices(sessionIds, REMOVED_AT_ONCE, removeSome),
+    takeBack(kept) {
+      const others: string[] = []
+      const taken = bySlices(kept, SLICE, some => andThen(takeBackSome(some), ids => void others.push(...ids)))
+      return andThen(taken, () => others)
+    },
     purgeExpired: purging(purgeExpired),
     purgeIdle: purging(purgeIdle),
   }
