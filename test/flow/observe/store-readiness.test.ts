@@ -1,7 +1,8 @@
 import { Database } from 'bun:sqlite'
-import { describe, expect, test } from 'bun:test'
-import { rmSync, writeFileSync } from 'node:fs'
+import { afterAll, describe, expect, test } from 'bun:test'
+import { closeSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
@@ -43,14 +44,37 @@ function setFrozen(isFrozen: boolean, ...files: readonly string[]): boolean {
   return Bun.spawnSync(['chattr', isFrozen ? '+i' : '-i', ...files], { stderr: 'ignore' }).success
 }
 
-/** The file system has to know that, and only root may. */
-function mayFreezeFiles(): boolean {
-  if (process.getuid?.() !== 0 || Bun.which('chattr') === null) return false
-  using folder = temporaryFolder()
-  const path = join(folder.path, 'file')
-  writeFileSync(path, '')
-  return setFrozen(true, path) && setFrozen(false, path)
+/**
+ * A folder whose file system keeps to that, also for what was open before: in memory it does not. Null where there is none, and for
+ * anybody but root.
+ */
+function freezingFolder(): ReturnType<typeof temporaryFolder> | null {
+  if (process.getuid?.() !== 0 || Bun.which('chattr') === null) return null
+  for (const place of [tmpdir(), '/var/tmp']) {
+    const folder = temporaryFolder(place)
+    const path = join(folder.path, 'file')
+    const file = openSync(path, 'w')
+    try {
+      if (setFrozen(true, path) && !mayWrite(file)) return folder
+    } finally {
+      setFrozen(false, path)
+      closeSync(file)
+    }
+    folder[Symbol.dispose]()
+  }
+  return null
 }
+
+function mayWrite(file: number): boolean {
+  try {
+    return writeSync(file, 'x') > 0
+  } catch {
+    return false
+  }
+}
+
+const freezing = freezingFolder()
+afterAll(() => freezing?.[Symbol.dispose]())
 
 describe('a gate is not ready, and heals, while its SQLite store', () => {
   test('is locked by another program', async () => {
@@ -85,14 +109,15 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
     30_000,
   )
 
-  whereThereIs(mayFreezeFiles(), 'right to freeze files').test(
+  whereThereIs(freezing !== null, 'right to freeze files').test(
     'may not be written any more',
     async () => {
-      await using gate = await startGate(TOML)
+      const database = join(freezing?.path ?? '', 's.db')
+      await using gate = await startGate(TOML, shared(database))
       await becomes(gate, READY)
       const { cookie } = await gate.signIn('app.example')
       expect(await statusOf(gate, cookie)).toBe(200)
-      const files = ['', '-wal'].map(suffix => join(gate.folder, `sallyport.db${suffix}`))
+      const files = ['', '-wal'].map(suffix => database + suffix)
       expect(setFrozen(true, ...files)).toBe(true)
       try {
         await becomes(gate, [503, 'session store: its disk takes no writes'])
