@@ -4,6 +4,9 @@ import { BATCH, type RedisLink } from './connection.ts'
 import { fieldsOf, PLACE_DIGITS, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'
 import * as scripts from './scripts/sessions.ts'
 
+/** What PTTL says of a key that is not there. */
+const GONE = -2
+
 /** One person has a handful of sessions; this bounds what a broken client may have made of it. */
 const MOST_OF_ONE = 1000
 
@@ -62,7 +65,8 @@ export function sessionsOver(
       ])
       const pairs = pairsOf(fields)
       const session = parseStored(id, pairs)
-      if (session === null) return null
+      // One that has ended meanwhile may be forgotten with what it has shown: it would stand for all of the session.
+      if (session === null || Number(lastsMs) === GONE) return null
       const at = pairs.indexOf(`shown:${hash}`)
       if (at === -1) return { session, host }
       return { session, host, untilMs: untilOf(Number(lastsMs)), shown: pairs[at + 1] }

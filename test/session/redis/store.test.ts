@@ -2,6 +2,8 @@ import { expect, test } from 'bun:test'
 import type { Facts } from '../../../src/base/errors.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessions } from '../../../src/session/open.ts'
+import { openRedisLink, type RedisLink } from '../../../src/session/redis/connection.ts'
+import { sessionsOver } from '../../../src/session/redis/sessions.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import type { Lease, SessionStore } from '../../../src/session/store.ts'
@@ -65,6 +67,45 @@ needs('valkey-server').test(
         expect([key, ttl > 3_600_000 && ttl < 3_600_000 + 180_000]).toEqual([key, true])
       }
     }),
+)
+
+needs('valkey-server').test(
+  'a cookie that ends while it is looked up, and is forgotten with what it has shown, finds nothing',
+  async () => {
+    const mine = database++
+    const link = openRedisLink({
+      url: valkey.url(mine),
+      shownAs: 'redis://valkey',
+      log: PORTS.log,
+      greet: async () => {},
+    })
+    let afterGet = async () => {}
+    const slow: RedisLink = {
+      ...link,
+      async send(command, args) {
+        const answer = await link.send(command, args)
+        if (command === 'GET') await afterGet()
+        return answer
+      },
+    }
+    const signIns = sessionsOver(
+      slow,
+      () => 3_600_000,
+      () => undefined,
+    )
+    const nowMs = Date.now()
+    const session = storedSession('a', { createdAtMs: nowMs, lastSeenMs: nowMs, expiresAtMs: nowMs + 60_000 })
+    await signIns.insert(session, { hash: 'first', sessionId: 'a', host: 'x.example' })
+    await signIns.addHandle({ hash: 'weak', sessionId: 'a', host: 'x.example', shown: 'little' })
+    expect(await signIns.findByHash('weak')).toMatchObject({ shown: 'little' })
+    afterGet = async () => {
+      await link.send('DEL', ['sallyport:1:handle:weak'])
+      await signIns.addHandle({ hash: 'next', sessionId: 'a', host: 'x.example' })
+    }
+    expect(await signIns.findByHash('weak')).toBeNull()
+    expect(await signIns.findByHash('first')).toMatchObject({ session: { id: 'a' } })
+    link.close()
+  },
 )
 
 needs('valkey-server').test('when all sessions are removed or purged, nothing of them is left', () =>
