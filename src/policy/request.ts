@@ -5,7 +5,7 @@ import { type Facts, NOTHING, type RequestCondition } from './condition.ts'
 import { describeSchedule } from './describe.ts'
 import { compileExpressions, compilePaths, type PathJudge } from './path.ts'
 import type { Missing, Reason, When } from './reasons.ts'
-import { compileValues, fieldReadings, queryReadings } from './values.ts'
+import { compileFieldValue, compileValues, queryReadings } from './values.ts'
 
 /** The conditions that a rule has about the request: where it comes from, what it does, and when. */
 export function compileRequest(rule: AccessRule): readonly RequestCondition[] {
@@ -57,7 +57,7 @@ function askedPath(judge: PathJudge): RequestCondition {
 }
 
 function compileField(name: string, patterns: readonly string[]): RequestCondition {
-  const judge = compileValues(patterns)
+  const judge = compileFieldValue(patterns)
   const lower = name.toLowerCase()
   return {
     kind: 'request',
@@ -65,7 +65,7 @@ function compileField(name: string, patterns: readonly string[]): RequestConditi
     judge({ sent }) {
       if (sent === null) return 'unknown'
       const value = sent[lower]
-      return value === undefined ? 'no' : judge(fieldReadings(value))
+      return value === undefined ? 'no' : judge(value)
     },
     missing: () => missing('header.other'),
   }

@@ -27,10 +27,23 @@ export function compileValues(patterns: readonly string[]): (readings: Readings)
 }
 
 /**
+ * The same of a field's value. What is parted by every comma, also by those in quotes and brackets, keeps what is not as the patterns say
+ * from being certain: lines of a repeated field may open and close them.
+ */
+export function compileFieldValue(patterns: readonly string[]): (value: string) => Truth {
+  const judge = compileValues(patterns)
+  return value => {
+    const truth = judge(fieldReadings(value))
+    if (truth !== 'no' || !value.includes(',')) return truth
+    return judge([splitAtCommas(value)]) === 'no' ? 'no' : 'unknown'
+  }
+}
+
+/**
  * The values of a field. Bun 1.4.5 joins the lines of a repeated field by `, `, so that nobody can tell them from one with a comma: it is
  * read as one, and as several. A comma in quotes or in brackets, as in `(KHTML, like Gecko)`, parts no values (RFC 9110 §5.6.4, §5.6.5).
  */
-export function fieldReadings(value: string): Readings {
+function fieldReadings(value: string): Readings {
   if (!value.includes(',')) return [[value]]
   const apart = splitList(value)
   return apart.length === 1 ? [apart] : [[value], apart]
@@ -52,9 +65,13 @@ function splitList(value: string): readonly string[] {
     }
   }
   // What is never closed parts nothing from nothing: then every comma may.
-  if (isQuoted || depth > 0) return value.split(',').map(one => one.trim())
+  if (isQuoted || depth > 0) return splitAtCommas(value)
   values.push(value.slice(start).trim())
   return values
+}
+
+function splitAtCommas(value: string): readonly string[] {
+  return value.split(',').map(one => one.trim())
 }
 
 /**

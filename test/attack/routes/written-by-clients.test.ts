@@ -17,6 +17,7 @@ const gate = keep(
         'allow = "public"\ndeny = [{ query = { debug = "*", "a b" = "1" } }, { query = { trace = "1" } }]',
       ) +
       route('app.example', 'allow = [{ roles = ["user"], headers = { X-App = "mine" } }]') +
+      route('mine.example', 'allow = "public"\ndeny = [{ headers = { X-App = "mine" } }]') +
       route('not.example', 'allow = "public"\ndeny = [{ not = { headers = { X-App = "mine" } } }]'),
   ),
 )
@@ -43,6 +44,17 @@ describe('a rule by a field that closes', () => {
   ]
   test.each(cases)('%p passes: %p', async (fields, isLetIn) => {
     expect(await isOpen('bots.example', '/', fields)).toBe(isLetIn)
+  })
+
+  test('counts for each line, also where others open and close a quote or a bracket around it', async () => {
+    for (const [opens, closes] of [
+      ['"', '"'],
+      ['(', ')'],
+    ]) {
+      const lines = [`X-App: ${opens}`, 'X-App: mine', `X-App: ${closes}`]
+      expect(await isOpen('mine.example', '/', lines)).toBeFalse()
+    }
+    expect(await isOpen('mine.example', '/', ['X-App: (his, hers)'])).toBeTrue()
   })
 
   test('and under not, where every value of a repeated field has to be as it says', async () => {
