@@ -4,6 +4,9 @@ export const GOING_AWAY = 1001
 /** A close without a status (RFC 6455 §7.4.1): it means an empty Close frame, and is never written into one. */
 export const NO_STATUS = 1005
 
+/** A connection that ended without a Close frame (RFC 6455 §7.4.1): never written into one. */
+export const ABNORMAL = 1006
+
 /** A session has ended, or a rule no longer allows it: what applications are told. A client that floods is told so too. */
 export const POLICY = 1008
 

@@ -3,7 +3,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
 import type { ExchangeOwner } from '../lifetime/exchanges.ts'
 import { Beats } from './beats.ts'
-import { isWireCloseCode, NO_STATUS, POLICY, TOO_BIG } from './close-codes.ts'
+import { ABNORMAL, isWireCloseCode, NO_STATUS, POLICY, TOO_BIG } from './close-codes.ts'
 import type { Dialled } from './dial.ts'
 import { createIntake, type Lane } from './intake.ts'
 import { MAX_MESSAGE_BYTES, type UpstreamSocket } from './upstream.ts'
@@ -288,7 +288,8 @@ export function createWebSocketRelay(
     },
     close(ws, code, reason) {
       const { data } = ws
-      if (reason === BUN_TOO_LONG && data.dropping === null) {
+      // No client can send this code (RFC 6455 §7.4.1), as it can these words.
+      if (code === ABNORMAL && reason === BUN_TOO_LONG && data.dropping === null) {
         tellTooLong(ws, 'a message of the client is longer than max_message')
       }
       if (data.dropping !== null) {
