@@ -69,6 +69,19 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
     if (shownAtS !== null) await signedOut.check(identity, shownAtS)
   }
 
+  /**
+   * Throws for who is no member. That is their provider's newest word about them: what they had here by an earlier one is over, in this browser,
+   * and their tokens and links rest.
+   */
+  async function refuseOutsider(signIn: SignIn): Promise<never> {
+    const { portal, identity, brought = null } = signIn
+    const came = memory.limits.members?.get(portal)?.cameWith(identity)
+    // Where the store keeps it, its end is owed.
+    if (brought !== null && canGoOnBy(brought.session, signIn)) await end(brought.session.id).catch(() => undefined)
+    await followers.noteOwner(signIn, 'refused')
+    throw outsider(portal, identity, came)
+  }
+
   /** Between the look before and what was written, others may have ended all that they found of this person. */
   async function refuseAgain({ id }: StoredSession, signIn: SignIn): Promise<void> {
     try {
@@ -146,10 +159,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       if (!memory.limits.vouchers.counts({ portal, identity })) {
         throw new GateError('sign_in.state', `the provider ${identity.provider} was taken from the portal meanwhile`)
       }
-      if (!memory.isMember({ portal, identity })) {
-        const came = memory.limits.members?.get(portal)?.cameWith(identity)
-        throw outsider(portal, identity, came)
-      }
+      if (!memory.isMember(signIn)) await refuseOutsider(signIn)
       await refuse(signIn)
       const key = browser === null ? null : JSON.stringify([ownerIdOf(signIn), trustOf(identity), browser])
       const id = brought !== null && canGoOnBy(brought.session, signIn) ? brought.session.id : await begunBy(key)

@@ -292,6 +292,26 @@ describe('a sign-in', () => {
     expect(rows(gate)).toEqual({ n: 1 })
   })
 
+  test('again of somebody who was a member takes the session and the tokens of before with it', async () => {
+    await using gate = await start(FAMILY)
+    comes(['family'])
+    const browser = browserOf(gate)
+    expect((await browser.open(`http://${HOST}/`)).text).toBe('for user-1')
+    const { session, token } = await collectBelongings(gate, HOST, browser.cookieHeader(new URL(`http://${HOST}/`)))
+    expect([await statusOf(gate, '/', session), await statusOf(gate, '/', token)]).toEqual([200, 200])
+    comes(['others'])
+    const page = await browser.open(`http://${HOST}/.sallyport/login?switch=1&return=/`)
+    expect(page.response.status).toBe(403)
+    expect([await statusOf(gate, '/', session), await statusOf(gate, '/', token)]).toEqual([401, 401])
+    expect(rows(gate)).toEqual({ n: 0 })
+    // Somebody else in the same browser ends nobody's session but by coming in.
+    comes(['family'])
+    await browser.open(`http://${HOST}/`)
+    comes(['others'], { claims: { sub: 'eve', groups: [] }, userinfo: { sub: 'eve', groups: [] } })
+    expect((await browser.open(`http://${HOST}/.sallyport/login?switch=1&return=/`)).response.status).toBe(403)
+    expect((await browser.open(`http://${HOST}/`)).text).toBe('for user-1')
+  })
+
   test('by an address that nobody has verified is none of that member, and the log says so', async () => {
     await using gate = await start('members = [{ emails = ["ada@example.org"] }]')
     comes([])
