@@ -48,6 +48,8 @@ interface Written extends Ran {
   readonly secretMode: number | null
   /** What `sallyport check` says of it. */
   readonly isGood: boolean
+  /** And what else. */
+  readonly warnings: string
 }
 
 /** Runs the command without a terminal in a folder with these files. */
@@ -67,6 +69,7 @@ async function init(argv: readonly string[], files: Readonly<Record<string, stri
     secret: read('client-secret'),
     secretMode: existsSync(secretPath) ? statSync(secretPath).mode & 0o777 : null,
     isGood: checked.code === 0,
+    warnings: checked.err,
   }
 }
 
@@ -97,6 +100,61 @@ test.each<[string, string, readonly string[], string]>([
   const { code, err, routes } = await init(argv)
   expect([code, routes]).toEqual([1, null])
   expect(err).toContain(said)
+})
+
+describe('a provider where everybody in the world can have an account', () => {
+  const CLIENT = ['--client-id', 'x', '--client-secret-file', 'given', '--portal', 'https://auth.example.com']
+  const at = (issuer: string, ...more: readonly string[]) =>
+    init(['--yes', '--offline', '--issuer', issuer, ...CLIENT, ...more, ...PLACE], { given: 's3cret-of-the-client' })
+
+  test.each<[issuer: string, table: string, members: string, written: string]>([
+    ['google', 'issuer = "https://accounts.google.com"', 'ada@example.org', '[{ emails = ["ada@example.org"] }]'],
+    ['https://accounts.google.com', '[providers.google]', '@example.org', '[{ domains = ["example.org"] }]'],
+    [
+      'github',
+      'preset = "github"',
+      'Ada@example.org, acme/ops',
+      '[{ emails = ["ada@example.org"] }, { groups = ["acme/ops"] }]',
+    ],
+    ['https://github.com/', '[providers.github]', 'acme', '[{ groups = ["acme"] }]'],
+    ['discord.com', 'preset = "discord"', '1234567', '[{ groups = ["1234567"] }]'],
+  ])('%s: %s, for %s', async (issuer, table, members, written) => {
+    const { code, err, routes, isGood, warnings } = await at(issuer, '--members', members)
+    expect([code, err, isGood, warnings]).toEqual([0, '', true, ''])
+    expect(routes).toContain(table)
+    expect(routes).toContain(`members = ${written}`)
+    expect(routes).toContain('user = { any = true }')
+    if (table.startsWith('preset')) expect(routes).toContain('https://auth.example.com/.sallyport/callback/')
+  })
+
+  test('has to be said whose people may come, or that all may', async () => {
+    const { code, err, routes } = await at('google')
+    expect([code, routes]).toEqual([2, null])
+    expect(err).toContain('--members LIST or --everyone')
+    const all = await at('google', '--everyone')
+    expect([all.code, all.isGood, all.warnings]).toEqual([0, true, ''])
+    expect(all.routes).toContain('members = "authenticated"')
+    const group = await at('github', '--group', 'acme')
+    expect(group.routes).toContain('members = [{ groups = ["acme"] }]')
+    expect(group.routes).toContain('user = { groups = ["acme"] }')
+  })
+
+  test.each([
+    ['google', 'acme', 'is no address and no domain'],
+    ['google', 'ada@', 'ada@'],
+    ['github', 'acme,,ops', 'an entry is empty'],
+  ])('%s takes no %s', async (issuer, members, said) => {
+    const { code, err, routes } = await at(issuer, '--members', members)
+    expect([code, routes]).toEqual([2, null])
+    expect(err).toContain(said)
+  })
+
+  test('elsewhere nobody is asked, and may say so all the same', async () => {
+    expect((await at('https://id.example.com', '--everyone')).routes).not.toContain('members')
+    const said = await at('https://id.example.com', '--everyone', '--members', 'family,@example.org')
+    expect(said.routes).toContain('members = [{ domains = ["example.org"] }, { groups = ["family"] }]')
+    expect(said.isGood).toBe(true)
+  })
 })
 
 test('the route to a provider of another kind is written too, open to everybody', async () => {

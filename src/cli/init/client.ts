@@ -16,7 +16,7 @@ export type Client =
 export async function findClient(
   { flags, io }: Init,
   answer: AnswerQuestion,
-  place: Pick<Plan, 'portal' | 'host' | 'coming'>,
+  place: Pick<Plan, 'portal' | 'host' | 'coming' | 'preset'>,
   mayMake: boolean,
 ): Promise<Client> {
   const keyFile = flags['api-key-file']
@@ -33,7 +33,10 @@ export async function findClient(
   const secretFile = flags['client-secret-file']
   const secret =
     secretFile === undefined
-      ? await answer({ ...questions.CLIENT_SECRET, fallback: flags.yes === true ? null : '' }, undefined)
+      ? await answer(
+          { ...questions.CLIENT_SECRET, fallback: flags.yes === true || place.preset !== null ? null : '' },
+          undefined,
+        )
       : readGivenFile(secretFile, io)
   return { kind: 'known', id, secret: secret === '' ? null : secret }
 }

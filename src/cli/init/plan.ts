@@ -2,6 +2,7 @@ import type { Json } from '../../config/text/raw.ts'
 import type { Entry, Section } from '../../import/draft.ts'
 import { type Coming, comingEntries, listenerSections, originBy, type ProviderPlace } from './coming.ts'
 import { type Front, isHere } from './front.ts'
+import type { Preset } from './members.ts'
 import { USERS_FILE } from './people.ts'
 
 /** Everything that a first routes.toml says. */
@@ -37,11 +38,16 @@ export interface Plan {
   readonly hasRecipe: boolean
   /** Whose members may; null: everyone who can sign in. */
   readonly group: string | null
+  /** Who may have a session, as the portal says it; null: that is not said. */
+  readonly members: Json | null
+  /** By which the provider is known that has no discovery; null: it has. */
+  readonly preset: Preset | null
 }
 
 /** The address that has to be registered at the provider. */
-export function callbackOf(plan: Pick<Plan, 'portal' | 'host' | 'coming'>): string {
-  return `${placeOf(plan)}/.sallyport/callback`
+export function callbackOf(plan: Pick<Plan, 'portal' | 'host' | 'coming' | 'preset'>): string {
+  // Nothing in such a provider's answer says whose it is: each table has an address of its own.
+  return `${placeOf(plan)}/.sallyport/callback${plan.preset === null ? '' : `/${plan.preset}`}`
 }
 
 /** Where the provider leads whoever has signed out there. */
@@ -79,6 +85,11 @@ export function planSections(plan: Plan): readonly Section[] {
       entries: [
         { key: 'url', value: plan.portal },
         { key: 'providers', value: [plan.provider] },
+        {
+          key: 'members',
+          value: plan.members,
+          comment: 'who may have a session: everybody in the world can have an account at this provider',
+        },
         {
           key: 'provider_logout',
           value: plan.hasSignedOut ? true : null,
@@ -123,7 +134,7 @@ function planProvider(plan: Plan): Section {
   return {
     title,
     entries: [
-      { key: 'issuer', value: plan.issuer },
+      plan.preset === null ? { key: 'issuer', value: plan.issuer } : { key: 'preset', value: plan.preset },
       { key: 'internal_url', value: plan.internalUrl },
       { key: 'ca', value: plan.caFile },
       { key: 'client_id', value: plan.clientId },

@@ -8,6 +8,7 @@ import { type Recipe, readRecipe } from '../recipe/recipe.ts'
 import type { Question } from './ask.ts'
 import { COMING_KINDS } from './coming.ts'
 import { FRONT_KINDS, type FrontKind, isFrontKind } from './front.ts'
+import { issuerByName, presetOf } from './members.ts'
 
 /**
  * Where the provider is; empty for none, where whoever is asked says nothing. `find` asks it, so that a slip is known before anything
@@ -19,10 +20,13 @@ export function issuerQuestion(find: (issuer: string) => Promise<Parsed<string>>
     prompt: `How do people sign in?
   nothing      by a form of ours, with names and passwords in a file (and codes of an authenticator app, if you like)
   an address   at your provider: Pocket ID's address, or the issuer of another. Passkeys are Pocket ID's;
-               it can take the place of the form later`,
+               it can take the place of the form later
+  a name       google, github or discord: you say who of all their people may come`,
     fallback: null,
     async parse(text) {
       if (text.trim() === '') return good('')
+      const known = issuerByName(text)
+      if (known !== null) return presetOf(known) === null ? find(known) : good(known)
       const issuer = parseIssuer(withScheme(text, 'https'))
       return issuer.ok ? find(issuer.value) : issuer
     },

@@ -19,7 +19,7 @@ export interface RegisteredClient {
 }
 
 /** What a client is for. */
-type Purpose = Pick<Plan, 'portal' | 'host' | 'coming' | 'group'>
+type Purpose = Pick<Plan, 'portal' | 'host' | 'coming' | 'group' | 'preset'>
 
 /**
  * Makes the client at Pocket ID, for the group that may pass where there is one; one of the same name is taken over, where whoever is

@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { GateError, toGateError } from '../../base/errors.ts'
 import { showUnseen } from '../../base/visible.ts'
 import { good, type Parsed } from '../../config/text/outcome.ts'
+import type { Json } from '../../config/text/raw.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import type { ServiceUser } from '../../console/store-user.ts'
@@ -16,6 +17,7 @@ import { type Coming, isPlainHttp } from './coming.ts'
 import { finish, SECRET_FILE } from './finish.ts'
 import { type Front, isFrontKind } from './front.ts'
 import type { AnswerQuestion, Init, InitPorts } from './init.ts'
+import { membersOf, membersQuestion, nameOfIssuer, needsMembers, presetOf } from './members.ts'
 import { findFirstUser } from './people.ts'
 import { askProvider, placeProvider, readReach } from './provider.ts'
 import * as questions from './questions.ts'
@@ -91,8 +93,11 @@ async function begin(init: Init): Promise<number> {
   const coming = front === null ? await findComing(init, answer) : byFront(flags.tls)
   const hasPortal = flags.portal !== undefined || !isOfFile
   const portal = hasPortal ? await answer(questions.portalQuestion(isPlainHttp(coming)), flags.portal) : ''
-  const group = flags.everyone === true || isOfFile ? '' : await answer(questions.GROUP, flags.group)
-  const place = { portal: portal === '' ? null : portal, host, coming }
+  const preset = presetOf(issuer)
+  const members = await findMembers(init, answer, issuer)
+  const asksForGroup = flags.everyone !== true && !isOfFile && (members === null || flags.group !== undefined)
+  const group = asksForGroup ? await answer(questions.GROUP, flags.group) : ''
+  const place = { portal: portal === '' ? null : portal, host, coming, preset }
   const hasRoute = await wantsProviderRoute(init, answer, issuer, front !== null)
   const providerPlace = unclear.size > 0 ? null : placeProvider(init, issuer, place, front !== null, hasRoute)
   const isPocketIdThere = found !== null && isPocketId(found)
@@ -107,7 +112,7 @@ async function begin(init: Init): Promise<number> {
     return unclear.has('left') ? EXIT.failed : EXIT.usage
   }
   const plan = {
-    provider: isOfFile ? 'people' : isPocketIdThere ? 'pocket-id' : 'oidc',
+    provider: isOfFile ? 'people' : isPocketIdThere ? 'pocket-id' : (nameOfIssuer(issuer) ?? 'oidc'),
     issuer: isOfFile ? null : issuer,
     internalUrl: isOfFile ? null : init.reach.internalUrl,
     caFile: isOfFile || flags.ca === undefined ? null : relative(dirname(init.out), resolve(io.cwd, flags.ca)),
@@ -117,9 +122,22 @@ async function begin(init: Init): Promise<number> {
     upstream,
     front,
     group: group === '' ? null : group,
+    members,
   }
   const providerRecipe = providerPlace !== null && isPocketIdThere ? await readRecipe('pocket-id') : null
   return finish(init, client, { plan, recipe, providerRecipe, firstUser, hasSchema })
+}
+
+/** Who may have a session, where somebody says so or everybody in the world could; null: that is left to `allow`. */
+async function findMembers({ flags }: Init, answer: AnswerQuestion, issuer: string): Promise<Json | null> {
+  const isWide = issuer !== '' && needsMembers(issuer)
+  if (flags.members === undefined && !isWide) return null
+  if (flags.members === undefined && flags.everyone === true) return 'authenticated'
+  if (flags.members === undefined && flags.group !== undefined) return [{ groups: [flags.group] }]
+  const preset = presetOf(issuer)
+  const hasGroups = preset !== null || !isWide
+  const text = await answer(membersQuestion(preset, hasGroups), flags.members)
+  return text === '' ? null : membersOf(text, hasGroups)
 }
 
 /** Whether Sallyport leads to the provider too: asked where it is reached otherwise than by browsers, and nothing in front could lead there. */

@@ -8,7 +8,7 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
 
   --users                    no provider: names and passwords in a file of ours
   --user NAME                the first of them, with a password that is made and shown once
-  --issuer ADDRESS           your provider: Pocket ID's address, or the issuer of another
+  --issuer ADDRESS           your provider: Pocket ID's address, the issuer of another, or google, github, discord
   --ca FILE                  the authorities that signed the provider's certificate, where it is one of your own
   --internal-url ADDRESS     where the provider is asked in your own network, such as http://pocket-id:1411
   --provider-route           Sallyport leads to the provider too: from the host of --issuer to --internal-url, open to everybody
@@ -22,6 +22,7 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
   --proxy-address ADDRESS    for proxy: where it comes from
   --portal ADDRESS           an address of its own for signing in; "own" for the application's host
   --group NAME, --everyone   who may pass
+  --members LIST             who may have a session, asked for with google, github and discord: addresses, @domains, groups
   --client-id ID             the client, as registered at the provider
   --client-secret-file FILE  its secret; --public for a client that has none
   --api-key-file FILE        an API key of Pocket ID, to make the client there, for the members of --group alone
@@ -47,6 +48,7 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
     'proxy-address': { type: 'string' },
     portal: { type: 'string' },
     group: { type: 'string' },
+    members: { type: 'string' },
     everyone: { type: 'boolean' },
     'client-id': { type: 'string' },
     'client-secret-file': { type: 'string' },
