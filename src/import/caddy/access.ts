@@ -2,7 +2,6 @@ import type { Json } from '../../config/text/raw.ts'
 import { EVERYONE } from '../draft.ts'
 import { type Context, withoutTwins } from './context.ts'
 import type { Host } from './hosts.ts'
-import { takes } from './keys.ts'
 import { nobody, type Policy } from './policy.ts'
 import type { Portal } from './portal.ts'
 import { type Conditions, isRule } from './rules.ts'
@@ -31,7 +30,7 @@ export interface Guarded {
 
 /** Who may pass, where requests of one answer are guarded in these ways. What cannot be told lets nobody in. */
 export function accessFor(context: Context, stated: readonly Guarded[], parts: Parts): Access {
-  const { all, refused } = withoutWritten(context, stated)
+  const { all, refused } = withoutCommon(context, stated)
   const policies: Policy[] = []
   const allow: Json[] = []
   const deny: Json[] = [...refused]
@@ -101,17 +100,17 @@ function asksPerson(allow: Json): boolean {
 }
 
 /**
- * What fields and queries tell apart, as clients write them: where all that have another one are refused, `deny` says so. They let in
- * nobody who has not signed in, so that what is left of those ways is refused.
+ * What holds of all that is served, as `deny` of the contrary. What is left of fields and queries, which clients write, lets in nobody
+ * who has not signed in, so that those ways are refused.
  */
-function withoutWritten(
+function withoutCommon(
   { notes }: Context,
   all: readonly Guarded[],
 ): { readonly all: readonly Guarded[]; readonly refused: readonly Json[] } {
   const [first] = all
   const isOfAll = (literal: Literal) =>
     all.every(({ literals }) => literals.some(one => spellOne(one) === spellOne(literal)))
-  const common = first?.literals.filter(literal => isWritten(literal.rule) && isOfAll(literal)) ?? []
+  const common = first?.literals.filter(isOfAll) ?? []
   const refused = spellLiterals(common.map(literal => ({ ...literal, isHeld: !literal.isHeld })))
   const others = all.map(one => ({
     ...one,
@@ -188,20 +187,38 @@ function tableOf(rule: Json): Json {
   return typeof rule === 'string' ? { roles: [rule] } : rule
 }
 
-/** The policy of a way; null for one that is not there, and for several, which all had to allow. */
+/** The policy of a way; null for one that is not there. Where it meets several, all of them have to allow. */
 function policyOf(context: Context, guards: readonly Guard[], { policies }: Parts): Policy | null {
-  const [first] = guards
-  const other = guards.find(({ policy }) => policy !== first?.policy)
-  if (first === undefined) return null
-  const policy = policies.find(({ was }) => was === first.policy) ?? null
-  if (policy === null) {
-    const say = `there is no policy ${first.policy} in this file: write allow of its routes by hand`
-    context.notes.add('closed', first.where, null, say)
+  const met = [...new Map(guards.map(guard => [guard.policy, guard])).values()].map(({ policy, where }) => {
+    const found = policies.find(({ was }) => was === policy) ?? null
+    if (found === null) {
+      const say = `there is no policy ${policy}: write allow of its routes by hand`
+      context.notes.add('closed', where, null, say)
+    }
+    return found
+  })
+  return met.includes(null) ? null : met.filter(one => one !== null).reduce(both)
+}
+
+function both(one: Policy, other: Policy): Policy {
+  const isKnown = one.allow !== null && other.allow !== null
+  const lists = [one.allow, other.allow].filter(allow => Array.isArray(allow)).map(oneOf)
+  return {
+    ...other,
+    was: `${one.was} and ${other.was}`,
+    takes: portal => one.takes(portal) && other.takes(portal),
+    allow: !isKnown ? null : lists.length === 0 ? 'authenticated' : lists.length === 1 ? lists : [{ all: lists }],
+    deny: [...one.deny, ...other.deny],
+    headers: other.headers ?? one.headers,
+    roles: [...one.roles, ...other.roles],
+    deniedRoles: [...one.deniedRoles, ...other.deniedRoles],
   }
-  if (other === undefined) return policy
-  const say = `${first.policy} and ${other.policy} both had to allow: write allow of its routes by hand`
-  context.notes.add('closed', other.where, null, say)
-  return null
+}
+
+/** Rules of which any is enough, as one. */
+function oneOf(rules: readonly Json[]): Json {
+  const [first, ...others] = rules.map(tableOf)
+  return first !== undefined && others.length === 0 ? first : { any: rules.map(tableOf) }
 }
 
 /** Whether a policy shuts people out by a role that more of them may have than can be told. */
@@ -220,13 +237,13 @@ interface Found {
 }
 
 /**
- * The portal of a policy: one of those whose sessions it takes. Of several it is the one where its address for signing in leads to, or
- * the first: whoever passes by a session of that one could pass there as well.
+ * The portal of a policy: one of those whose sessions it takes, whatever its address for signing in is. Of several it is the first:
+ * whoever passes by a session of that one could pass there as well.
  */
-function portalFor(context: Context, policy: Policy | null, { hosts, portals }: Parts): Found {
+function portalFor(context: Context, policy: Policy | null, { portals }: Parts): Found {
   const [first] = portals
   if (policy === null) return { portal: first ?? null, isCertain: portals.length <= 1 }
-  const taken = portals.filter(portal => takes(policy, portal))
+  const taken = portals.filter(portal => policy.takes(portal))
   if (taken.length === 0) {
     const say =
       'it has no key of a portal, or looks into no portal’s cookie, as far as its words tell: its routes let nobody in; name a portal in them, and write allow'
@@ -236,16 +253,5 @@ function portalFor(context: Context, policy: Policy | null, { hosts, portals }: 
     const say = `it took the sessions of several portals (${taken.map(({ was }) => was).join(', ')}): a route has one, so that people sign in there`
     context.notes.add('people', `authorization policy ${policy.was}`, null, say)
   }
-  const place = /^https?:\/\/([^/:]+)/.exec(policy.authUrl ?? '')?.[1]?.toLowerCase()
-  const path = policy.authUrl?.replace(/^https?:\/\/[^/]*/, '') ?? ''
-  const placed = (portal: Portal) =>
-    hosts
-      .filter(({ is }) => place === undefined || is === place)
-      .flatMap(({ placements }) => placements)
-      .filter(one => one.portal === portal.was)
-  const ledTo =
-    taken.find(portal =>
-      placed(portal).some(({ paths }) => paths.some(base => base !== '' && path.startsWith(base))),
-    ) ?? taken.find(portal => placed(portal).length > 0)
-  return { portal: ledTo ?? taken[0] ?? first ?? null, isCertain: taken.length > 0 }
+  return { portal: taken[0] ?? first ?? null, isCertain: taken.length > 0 }
 }

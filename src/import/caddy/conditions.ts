@@ -3,7 +3,7 @@ import type { Json } from '../../config/text/raw.ts'
 import { parseEmail, parseEmailDomain } from '../../config/values/email.ts'
 import { parseEmailPattern, parseStarPattern } from '../../config/values/star-pattern.ts'
 import { type Context, isDynamic, spell } from './context.ts'
-import { bypassTest } from './patterns.ts'
+import { bypassTest, joinTests } from './patterns.ts'
 import { type Conditions, isRule } from './rules.ts'
 
 /** How a condition compares; without a word it is `exact`. */
@@ -143,13 +143,11 @@ function starred(manner: 'partial' | 'prefix' | 'suffix', text: string): readonl
 }
 
 function readPaths(manner: Manner, stated: readonly string[]): Conditions | null {
-  const rules = stated.map(text => bypassTest(manner, text)).flatMap(test => (test.kind === 'asked' ? [test.rule] : []))
-  const [first] = rules
-  if (first === undefined || rules.length < stated.length) return null
-  const listed = (key: string) => rules.flatMap(rule => (Array.isArray(rule[key]) ? rule[key] : []))
-  const [paths, expressions] = [listed('paths'), listed('path_regexp')]
-  if (expressions.length === 0) return { paths }
-  return paths.length === 0 ? { path_regexp: expressions } : { any: [{ paths }, { path_regexp: expressions }] }
+  const tests = joinTests(stated.map(text => bypassTest(manner, text)))
+  const rules = tests.map(test => (test.kind === 'asked' ? { [test.key]: test.any.map(({ text }) => text) } : null))
+  const [first, ...others] = rules.filter(rule => rule !== null)
+  if (first === undefined || others.length + 1 < rules.length) return null
+  return others.length === 0 ? first : { any: [first, ...others] }
 }
 
 /** A simple expression as a text in which a star is anything at all; null for any other. */

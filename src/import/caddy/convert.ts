@@ -77,6 +77,10 @@ export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): 
       met,
     }),
   }))
+  if (servers.length > 0) {
+    const say = '/a%2Fb is held to each route that it may mean; /a%00b, and /é that is not escaped, get 400'
+    context.notes.add('changed', 'odd paths', null, say)
+  }
   const { hosts, listen } = hostsOf(context, http, opened)
   const plans = hosts.flatMap(host => ofOnePortal(context, planRoutes(context, host, { hosts, portals, policies })))
   for (const { table } of servers) noteUnmet(context, table, met)
@@ -194,7 +198,12 @@ function routeSection(plan: RoutePlan): Section {
       { key: 'portal', value: portal?.name ?? null },
       { key: 'allow', value: allow },
       closed.length > 0 ? closingEntry(closed, deny) : { key: 'deny', value: deny.length === 0 ? null : deny },
-      { key: 'headers', value: hasUpstream ? identity(headers, callBy(served.answer.answer.headers, userId)) : null },
+      {
+        key: 'headers',
+        value: hasUpstream
+          ? identity(headers, callBy({ ...served.identity, ...served.answer.answer.headers }, userId))
+          : null,
+      },
     ],
   }
 }

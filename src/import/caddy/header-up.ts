@@ -41,7 +41,9 @@ export function readHeaderUp(
     if (isUpstreams) to.entries.push({ key: 'host_header', value: 'upstream' })
     else if (!value.includes('{')) to.entries.push({ key: 'host_header', value })
     said('kept', isUpstreams || !value.includes('{') ? 'host_header' : 'the Host that the client asked for')
-  } else if (FORWARDING.test(name)) said('kept', FORWARDED)
+  } else if (/^x-real-ip$/i.test(field))
+    said('changed', 'not sent, and a client’s neither: X-Forwarded-For says where a client comes from')
+  else if (FORWARDING.test(field)) said('kept', FORWARDED)
   else if (claim !== null) {
     to.headers[field] = claim
     said('kept', 'headers of the route')

@@ -3,7 +3,16 @@ import { type Context, spell } from './context.ts'
 import { type Table, tableOf, tablesOf, textOf, textsOf } from './json.ts'
 import { chosenBy, lowerHost } from './matchers.ts'
 import type { Place } from './place.ts'
-import { boundPlaces, hostsOfRoute, isForAny, isUnder, patternsIn, routesIn, type Server } from './servers.ts'
+import {
+  boundPlaces,
+  hostsOfRoute,
+  isForAny,
+  isUnder,
+  MAX_DEPTH,
+  patternsIn,
+  routesIn,
+  type Server,
+} from './servers.ts'
 import type { ServerWalk } from './walk.ts'
 import { close, type Outcome, START } from './way.ts'
 
@@ -77,7 +86,6 @@ export function hostsOf(
       context.notes.add('closed', `${certificate} (${is})`, null, say)
     }
     const bound = used.map(({ server }) => closedAt(server)).find(why => why !== null)
-    const routes = used.flatMap(({ server }) => routesFor(is, server))
     return [
       {
         is,
@@ -86,7 +94,7 @@ export function hostsOf(
         servers: used,
         closed: bound ?? certificate ?? (elsewhere === null ? null : `port ${elsewhere}`),
         placements: used.flatMap(({ server }) => placementsAt(is, server)),
-        patterns: patternsIn(routes),
+        patterns: used.flatMap(({ server }) => patternsIn(routesFor(is, server), tableOf(server.table.named_routes))),
       },
     ]
   })
@@ -125,18 +133,18 @@ function namesOf({ table }: Server): readonly string[] {
   return [...names]
 }
 
-/** The routes that may be for a host, and those in them. */
+/** The routes that may be for a host. */
 function routesFor(host: string, { table }: Server): readonly Table[] {
-  return tablesOf(table.routes)
-    .filter(route => isForAny(route.match) || hostsOfRoute(route).some(name => name === host || isUnder(host, name)))
-    .flatMap(route => routesIn(route, tableOf(table.named_routes)))
+  return tablesOf(table.routes).filter(
+    route => isForAny(route.match) || hostsOfRoute(route).some(name => name === host || isUnder(host, name)),
+  )
 }
 
 /** Where portals are at a host of a server. */
 function placementsAt(host: string, { table }: Server): readonly Placement[] {
   const named = tableOf(table.named_routes)
   const find = (routes: readonly Table[], around: Omit<Placement, 'portal'>, depth: number): readonly Placement[] =>
-    depth > 40
+    depth > MAX_DEPTH
       ? []
       : routes.flatMap(route => {
           const here = narrow(route.match, around, host)

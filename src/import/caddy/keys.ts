@@ -25,15 +25,19 @@ export function tokenCookieOf(portal: Table): string {
   return textOf(tableOf(portal.cookie_config).access_token_cookie_name) ?? DEFAULT_COOKIE
 }
 
-export const DEFAULT_COOKIE = 'AUTHP_ACCESS_TOKEN'
+const DEFAULT_COOKIE = 'AUTHP_ACCESS_TOKEN'
+
+/** A portal, by how it makes tokens. */
+export interface TokenMaker {
+  readonly keys: Keys
+  readonly cookie: string
+}
 
 /** Whether a policy takes the sessions of a portal: one of its keys is the portal's too, and it looks into the portal's cookie. */
-export function takes(
-  policy: { readonly keys: Keys; readonly cookies: readonly string[] },
-  portal: { readonly keys: Keys; readonly cookie: string },
-): boolean {
-  const cookies = policy.cookies.length === 0 ? [DEFAULT_COOKIE] : policy.cookies
-  if (!cookies.includes(portal.cookie)) return false
-  if (policy.keys.length === 0 || portal.keys.length === 0) return policy.keys.length === portal.keys.length
-  return policy.keys.some(key => portal.keys.includes(key))
+export function takes(policy: Table, portal: TokenMaker): boolean {
+  const named = textsOf(policy.access_token_cookie_names)
+  if (!(named.length === 0 ? [DEFAULT_COOKIE] : named).includes(portal.cookie)) return false
+  const keys = keysOf(policy)
+  if (keys.length === 0 || portal.keys.length === 0) return keys.length === portal.keys.length
+  return keys.some(key => portal.keys.includes(key))
 }

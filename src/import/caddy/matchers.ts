@@ -149,7 +149,7 @@ function setsIn(set: Table): readonly Table[] {
 /** What an expression begins with, as a pattern. */
 function beginnings(set: Table): readonly string[] {
   const test = expressionTest(textOf(tableOf(set.path_regexp).pattern) ?? '')
-  return test.kind === 'asked' && test.begin.length > 1 ? [`${test.begin}*`] : []
+  return test.kind === 'asked' ? test.any.flatMap(({ begin }) => (begin.length > 1 ? [`${begin}*`] : [])) : []
 }
 
 /** `match` in a few words for the report. */

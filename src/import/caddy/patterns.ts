@@ -13,11 +13,20 @@ export function spelledOut(pattern: string): string {
  * Patterns of Caddy's path matcher, any of which is enough, as a rule; null where no rule says the same.
  *
  * A star at one end, or at both, is anything at all. Any other pattern is one of Go's `path.Match`, in which a star or a question mark
- * is no slash. Neither heeds case. `before` is what has been taken off the beginning of each path.
+ * is no slash. Neither heeds case. `before` is what has been taken off the beginning of each path, and
+ * `added` what has been put there since.
  * Source: Caddy, modules/caddyhttp/matchers.go (read, and held against what it answers: test/recorded).
  */
-export function pathRule(patterns: readonly string[], before: string): Conditions | null {
+export function pathRule(patterns: readonly string[], before: string, added: string): Conditions | null {
   const folded = patterns.map(pattern => pattern.toLowerCase())
+  if (added !== '') {
+    if (!folded.every(pattern => pattern.startsWith(added.toLowerCase()))) return null
+    return pathRule(
+      folded.map(pattern => pattern.slice(added.length)),
+      before,
+      '',
+    )
+  }
   const plain = folded.map(pattern => plainPattern(pattern, before))
   const known = plain.filter(pattern => pattern !== null)
   if (known.length === plain.length) return { paths: [...new Set(known)], ignore_case: true }
@@ -81,7 +90,7 @@ function quote(text: string): string {
 /** An expression of Caddy's as it stands; unknown where no rule takes it. */
 export function expressionTest(pattern: string): Test {
   if (!parsePathExpression(pattern).ok || /\{[A-Za-z$]/.test(pattern)) return { kind: 'unknown' }
-  return { kind: 'asked', rule: { path_regexp: [pattern] }, begin: beginOf(pattern) }
+  return { kind: 'asked', key: 'path_regexp', any: [{ text: pattern, begin: beginOf(pattern) }] }
 }
 
 /** What every path begins with that an expression matches, as far as it is spelled out; empty where that is nothing. */
@@ -105,11 +114,20 @@ export function bypassTest(manner: string, text: string): Test {
   // A path begins with a slash: none is, or begins with, anything else.
   if (begin !== '' && !begin.startsWith('/')) return { kind: 'not', part: { kind: 'all', parts: [] } }
   const pattern = text.includes('*') ? null : parsePathPattern(before + text + after)
-  if (pattern?.ok === true) return { kind: 'asked', rule: { paths: [pattern.value] }, begin }
-  const expression = `${before === '' ? '^' : ''}${quote(text)}${after === '' ? '$' : ''}`
-  return /^[ -~]+$/.test(text)
-    ? { ...expressionTest(expression), ...(begin === '' ? {} : { begin }) }
-    : { kind: 'unknown' }
+  if (pattern?.ok === true) return { kind: 'asked', key: 'paths', any: [{ text: pattern.value, begin }] }
+  if (!/^[ -~]+$/.test(text)) return { kind: 'unknown' }
+  return expressionTest(`${before === '' ? '^' : ''}${quote(text)}${after === '' ? '$' : ''}`)
+}
+
+/** Tests of which any is enough, as few as they can be. */
+export function joinTests(tests: readonly Test[]): readonly Test[] {
+  const asked = tests.filter(test => test.kind === 'asked')
+  const byKey = (['paths', 'path_regexp'] as const).map(key => ({
+    kind: 'asked' as const,
+    key,
+    any: asked.filter(one => one.key === key).flatMap(({ any }) => any),
+  }))
+  return [...byKey.filter(({ any }) => any.length > 0), ...tests.filter(test => test.kind !== 'asked')]
 }
 
 /** What is around the text of a `bypass`. */

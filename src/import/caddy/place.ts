@@ -12,8 +12,9 @@ export interface Place {
   readonly cell: 'point' | 'below'
   /** Where other routes begin, this one's among them. */
   readonly boundaries: readonly string[]
-  /** What has been taken off the beginning of these paths before they are looked at; absent: nothing. */
+  /** What has been taken off the beginning of these paths before they are looked at, and put there; absent: nothing. */
   readonly stripped?: string
+  readonly added?: string
   /** Whether patterns of a rule are kept that hold for none of these paths; absent: they are left out. */
   readonly isVerbose?: boolean
   /** Whether people come there by https. */
@@ -46,7 +47,7 @@ export function judge(test: Test, place: Place): Verdict {
     case 'path':
       return judgePatterns(test.patterns, place)
     case 'asked':
-      return judgeAsked(test.rule, test.begin, place)
+      return judgeAsked(test, place)
     case 'host':
       return some(test.names.map(name => judgeHost(name, place.host, test.isSite)))
     case 'protocol':
@@ -100,17 +101,18 @@ function judgePatterns(patterns: readonly string[], place: Place): Verdict {
   const open = patterns.filter((_, index) => verdicts[index]?.kind === 'unknown')
   if (open.length === 0) return NO
   const own = open.filter(pattern => mayHold(pattern, place))
-  const { stripped = '', isVerbose = false } = place
+  const { stripped = '', added = '', isVerbose = false } = place
   if (own.length === 0 && !isVerbose) return NO
-  const rule = pathRule(isVerbose ? open : own, stripped)
+  const rule = pathRule(isVerbose ? open : own, stripped, added)
   return rule === null ? UNKNOWN : { kind: 'rule', rule, isHeld: true }
 }
 
-/** A rule about the path as it is asked for: nothing of it is known where a part has been taken off. */
-function judgeAsked(rule: Conditions, begin: string, place: Place): Verdict {
+/** Rules about the path as it is asked for: nothing of it is known where it has become another one. */
+function judgeAsked({ key, any }: Extract<Test, { kind: 'asked' }>, place: Place): Verdict {
   if (place.stripped !== undefined) return UNKNOWN
-  if (!mayBegin(begin.toLowerCase(), { ...place, boundaries: [] })) return NO
-  return { kind: 'rule', rule, isHeld: true }
+  const own = any.filter(({ begin }) => mayBegin(begin.toLowerCase(), { ...place, boundaries: [] }))
+  if (own.length === 0) return NO
+  return { kind: 'rule', rule: { [key]: (place.isVerbose === true ? any : own).map(({ text }) => text) }, isHeld: true }
 }
 
 /** Unknown where a verdict's rule holds. */

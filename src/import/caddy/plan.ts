@@ -6,9 +6,8 @@ import { type Access, accessFor, type Parts } from './access.ts'
 import type { Context } from './context.ts'
 import { type FieldChanges, joinChanges, NO_CHANGES } from './fields.ts'
 import { type Host, outcomesAt } from './hosts.ts'
-import { boundaryOf, isBelow, mayHold, type Place } from './place.ts'
+import { boundaryOf, isBelow, type Place } from './place.ts'
 import { sayRequests } from './requests.ts'
-import { isRule } from './rules.ts'
 import { type Branch, isApplication, isPrecise, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
 import { type Outcome, spellLiterals } from './way.ts'
 
@@ -55,9 +54,12 @@ export function planRoutes(context: Context, host: Host, parts: Parts): readonly
         path: spelt,
         isExact: cell === 'point',
         isWithinServed: isWithinServed(whole, path),
-        isWithinOpen: around !== null && letsStrangersIn(around.plan, place),
       }
       const found = outcomesAt(host, place)
+      if (!isPrecise(found)) {
+        const say = 'more matchers than rules can say: what they tell apart is held to the strictest of it'
+        context.notes.add('changed', `${host.name}${spelt}`, null, say)
+      }
       const fields = fieldsOf(context, spot, found)
       const plan = planRoute(context, { ...spot, fields }, ruleOn(found), around?.plan ?? null, parts)
       if (plan === null) return null
@@ -102,8 +104,6 @@ function nearestPlan(plans: ReadonlyMap<string, Planned>, path: string): Planned
 interface Spot extends Pick<RoutePlan, 'host' | 'path' | 'isExact' | 'fields'> {
   /** Whether somebody gets something at a path above it, where another spelling of this one may lead. */
   readonly isWithinServed: boolean
-  /** Whether what is around it would be open to somebody here without a sign-in. */
-  readonly isWithinOpen: boolean
 }
 
 function planRoute(
@@ -140,9 +140,6 @@ function planRoute(
     return { ...spot, served: first.served ?? 403, closed: why, ...access }
   }
   const isRefused = branches.some(({ fate }) => fate.kind === 'refused')
-  const isPortal = branches.every(({ fate }) => fate.kind === 'portal')
-  // A portal's own paths stay behind the sign-in of what is around them, where that has one.
-  if (isPortal && !spot.isWithinOpen) return null
   if (!isRefused && (inherited === null || typeof inherited.served === 'number')) return null
   return {
     ...spot,
@@ -191,15 +188,6 @@ function sayParted(context: Context, { host, path }: Spot, branches: readonly Br
       context.notes.add('closed', `${host.name}${path}`, null, say)
     }
   }
-}
-
-/** Whether a plan lets in somebody who has not signed in, were a place its own. */
-function letsStrangersIn({ allow }: RoutePlan, place: Place): boolean {
-  if (!Array.isArray(allow)) return allow === 'public'
-  return allow.some(rule => {
-    if (!isRule(rule) || rule.anonymous !== true) return false
-    return !Array.isArray(rule.paths) || rule.paths.some(pattern => mayHold(String(pattern), place))
-  })
 }
 
 /** Whether somebody gets something there. */

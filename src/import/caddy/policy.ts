@@ -3,17 +3,16 @@ import { type AskedOfPolicy, compileAccessList, type ListedRule, readListed } fr
 import { EXPRESSION } from './conditions.ts'
 import type { Context } from './context.ts'
 import { onlyTexts, type Table, tablesOf, textOf, textsOf, wordsOf } from './json.ts'
-import { type Keys, keysOf } from './keys.ts'
-import { bypassTest } from './patterns.ts'
+import { type TokenMaker, takes } from './keys.ts'
+import { bypassTest, joinTests } from './patterns.ts'
 import type { Test } from './rules.ts'
 
 /** An authorization policy, in the words of routes.toml. */
 export interface Policy {
   readonly was: string
   readonly authUrl: string | null
-  /** By whose keys it takes tokens, and in which cookies. */
-  readonly keys: Keys
-  readonly cookies: readonly string[]
+  /** Whether it takes the sessions of a portal. */
+  takes(portal: TokenMaker): boolean
   /** Null: what it asks for cannot all be told, so that nobody passes. */
   readonly allow: Json | null
   readonly deny: readonly Json[]
@@ -126,8 +125,7 @@ export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy): 
   return {
     was,
     authUrl: textOf(policy.auth_url_path),
-    keys: keysOf(policy),
-    cookies: onlyTexts(policy.access_token_cookie_names) ?? [],
+    takes: portal => takes(policy, portal),
     allow: isTold ? allow : null,
     deny,
     ...readPassing(context, policy, title),
@@ -165,15 +163,15 @@ const USER_IDS: Readonly<Record<string, string>> = { sub: 'sub', subject: 'sub',
 
 /** What of a policy is not about who may pass. */
 function readPassing(context: Context, policy: Table, title: string): Pick<Policy, 'headers' | 'userId' | 'open'> {
-  const said = (outcome: 'decide' | 'kept', what: string, say: string) =>
+  const said = (outcome: 'decide' | 'changed' | 'kept', what: string, say: string) =>
     context.notes.add(outcome, `${what} of ${title}`, null, say)
   const open = tablesOf(policy.bypass_configs).flatMap(({ match_type: manner, uri }) => {
     const test = bypassTest(textOf(manner) ?? '', textOf(uri) ?? '')
     const isTold = test.kind !== 'unknown'
     const say = isTold
-      ? 'a rule with anonymous = true; whoever is signed in is told to the application there too'
+      ? 'a rule with anonymous = true; whoever is signed in is told to the application there too, and fields about people are not there for others'
       : 'no rule says this, so it stays closed; where that may be open, write { paths = ["…"], anonymous = true } into allow'
-    said(isTold ? 'kept' : 'decide', `bypass ${textOf(uri) ?? ''}`, say)
+    said(isTold ? 'changed' : 'decide', `bypass ${textOf(uri) ?? ''}`, say)
     return isTold ? [test] : []
   })
   const fields: Record<string, string> = {}
@@ -181,7 +179,9 @@ function readPassing(context: Context, policy: Table, title: string): Pick<Polic
     const claim = claimFor(textOf(field) ?? '')
     const name = textOf(header) ?? ''
     if (claim !== null && name !== '') fields[name] = claim
-    said(claim === null ? 'decide' : 'kept', `header ${name}`, 'headers of the routes')
+    if (String(field).startsWith('userinfo|'))
+      said('changed', `header ${name}`, 'headers of the routes: the claim of userinfo or of the ID token')
+    else said(claim === null ? 'decide' : 'kept', `header ${name}`, 'headers of the routes')
   }
   const hasClaims = policy.pass_claims_with_headers === true
   if (hasClaims) {
@@ -194,7 +194,7 @@ function readPassing(context: Context, policy: Table, title: string): Pick<Polic
   if (stated !== null) said('kept', 'user_identity_field', `{http.auth.user.id} is ${userId}`)
   const own = hasClaims ? { ...CLAIM_FIELDS, ...fields } : fields
   const headers = Object.keys(fields).length > 0 ? own : hasClaims ? 'caddy-security' : null
-  return { headers, userId, open }
+  return { headers, userId, open: joinTests(open) }
 }
 
 /** A rule that holds for nobody until it is filled in. A subject is somebody at one provider alone. */

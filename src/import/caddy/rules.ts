@@ -8,12 +8,18 @@ export function isRule(value: Json): value is Conditions {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** A pattern or an expression of paths, with what every path begins with that it holds for. */
+export interface AskedPath {
+  readonly text: string
+  readonly begin: string
+}
+
 /** What a matcher asks of a request. */
 export type Test =
   /** Any of Caddy's patterns, which heed no case. */
   | { readonly kind: 'path'; readonly patterns: readonly string[] }
-  /** A rule about the path that is asked for, which heeds case; `begin`: what each such path begins with. */
-  | { readonly kind: 'asked'; readonly rule: Conditions; readonly begin: string }
+  /** Any of these, of the path that is asked for, in its letter case; `begin`: what each such path begins with. */
+  | { readonly kind: 'asked'; readonly key: 'paths' | 'path_regexp'; readonly any: readonly AskedPath[] }
   /** Any of these names. `isSite`: they stand where sites are told from each other. */
   | { readonly kind: 'host'; readonly names: readonly string[]; readonly isSite: boolean }
   /** What a rule says, of anything but the path. */

@@ -2,7 +2,7 @@ import type { Conditions } from './rules.ts'
 import type { End, Guard, Literal, Outcome } from './way.ts'
 
 /** An answer of the old file's, with what is done to a request for it. */
-export interface Served extends Pick<Outcome, 'stripPrefix' | 'addPrefix' | 'requestHeaders'> {
+export interface Served extends Pick<Outcome, 'stripPrefix' | 'addPrefix' | 'requestHeaders' | 'identity'> {
   readonly answer: Extract<End, { kind: 'answer' }>
 }
 
@@ -68,11 +68,6 @@ function settle(
   const held = settle(those(true), rest, literals)
   const missed = settle(those(false), rest, literals)
   if (JSON.stringify(held) === JSON.stringify(missed)) return held
-  // A portal's own paths stay behind the sign-in of what is around them, where that has one.
-  if (asksPath(literal.rule)) {
-    if (isPortal(held) && missed.every(isGuarded)) return missed
-    if (isPortal(missed) && held.every(isGuarded)) return held
-  }
   const under = (branches: readonly Branch[], isHeld: boolean) =>
     branches.map(branch => ({ ...branch, literals: [{ ...literal, isHeld }, ...branch.literals] }))
   return [...under(held, true), ...under(missed, false)]
@@ -80,15 +75,6 @@ function settle(
 
 function asksPath(rule: Conditions): boolean {
   return Object.hasOwn(rule, 'paths') || Object.hasOwn(rule, 'path_regexp')
-}
-
-function isPortal(branches: readonly Branch[]): boolean {
-  return branches.every(({ fate }) => fate.kind === 'portal')
-}
-
-/** Whether nobody gets anything without a sign-in. */
-function isGuarded({ fate }: Branch): boolean {
-  return fate.kind !== 'served' || fate.guards.length > 0
 }
 
 function join(outcomes: readonly Outcome[]): Fate {
@@ -114,8 +100,8 @@ function joinEnded(ended: readonly Outcome[]): Fate {
   return { kind: 'closed', served, guards, why: [...new Set(ended.map(({ end }) => describe(end)))] }
 }
 
-function servedBy({ end, stripPrefix, addPrefix, requestHeaders }: Outcome): readonly Served[] {
-  return end.kind === 'answer' ? [{ answer: end, stripPrefix, addPrefix, requestHeaders }] : []
+function servedBy({ end, stripPrefix, addPrefix, requestHeaders, identity }: Outcome): readonly Served[] {
+  return end.kind === 'answer' ? [{ answer: end, stripPrefix, addPrefix, requestHeaders, identity }] : []
 }
 
 function guardsOf(outcomes: readonly Outcome[]): readonly Guard[] {
@@ -127,8 +113,8 @@ function describe(end: End): string {
 }
 
 /** What tells an answer from others. */
-export function keyOf({ answer, stripPrefix, addPrefix, requestHeaders }: Served): string {
-  return JSON.stringify([answer.answer, stripPrefix, addPrefix, requestHeaders])
+export function keyOf({ answer, stripPrefix, addPrefix, requestHeaders, identity }: Served): string {
+  return JSON.stringify([answer.answer, stripPrefix, addPrefix, requestHeaders, identity])
 }
 
 /** Whether it is an application that answers, or files: not an answer of the file's own. */

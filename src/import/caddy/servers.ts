@@ -121,20 +121,31 @@ export function hostsOfRoute(route: Table): readonly string[] {
   return tablesOf(route.match).flatMap(({ host }) => textsOf(host).map(lowerHost))
 }
 
-/** Every route, and those in it, with those that handlers name. */
-export function routesIn(route: Table, named: Table, depth = 0): readonly Table[] {
-  if (depth > 40) return [route]
-  const inner = tablesOf(route.handle).flatMap(({ handler, routes, name }) => {
-    if (handler === 'subroute') return tablesOf(routes)
+/** Routes do not stand in each other more often. */
+export const MAX_DEPTH = 40
+
+/** The lists of routes in a route, those that it jumps to among them. */
+function listsIn(route: Table, named: Table): readonly (readonly Table[])[] {
+  return tablesOf(route.handle).flatMap(({ handler, routes, name }) => {
+    if (handler === 'subroute') return [tablesOf(routes)]
     const invoked = handler === 'invoke' ? valueAt(named, textOf(name) ?? '') : undefined
-    return isTable(invoked) ? [invoked] : []
+    return isTable(invoked) ? [[invoked]] : []
   })
-  return [route, ...inner.flatMap(one => routesIn(one, named, depth + 1))]
 }
 
-/** Every path that routes choose by, with those in front of it that are taken off before they are looked at. */
-export function patternsIn(routes: readonly Table[]): readonly string[] {
-  const own = routes.flatMap(({ match }) => chosenBy(match).paths)
+/** Every route, and those in it, with those that handlers name. */
+export function routesIn(route: Table, named: Table, depth = 0): readonly Table[] {
+  if (depth > MAX_DEPTH) return [route]
+  return [route, ...listsIn(route, named).flatMap(list => list.flatMap(one => routesIn(one, named, depth + 1)))]
+}
+
+/** Every path that routes of a list choose by, with those in front of it that are taken off in the same list. */
+export function patternsIn(routes: readonly Table[], named: Table, depth = 0): readonly string[] {
+  if (depth > MAX_DEPTH) return []
+  const own = routes.flatMap(route => [
+    ...chosenBy(route.match).paths,
+    ...listsIn(route, named).flatMap(list => patternsIn(list, named, depth + 1)),
+  ])
   const prefixes = routes
     .flatMap(({ handle }) => tablesOf(handle))
     .flatMap(({ handler, strip_path_prefix: prefix }) => (handler === 'rewrite' ? (textOf(prefix) ?? []) : []))

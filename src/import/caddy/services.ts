@@ -59,7 +59,7 @@ const QUICK = ['protocol', 'tls', 'versions']
 
 /** A `reverse_proxy`, which is an application; null where it does more than to ask one. */
 export function readReverseProxy(context: Context, handler: Table, where: string): Answer | null {
-  const said = (outcome: 'decide' | 'left' | 'kept', what: string, say: string) =>
+  const said = (outcome: 'decide' | 'left' | 'changed' | 'kept', what: string, say: string) =>
     context.notes.add(outcome, what === '' ? where : `${what} in ${where}`, null, say)
   const transport = tableOf(handler.transport)
   const up = fieldLines(valueAt(handler, 'headers', 'request'))
@@ -107,7 +107,7 @@ export function readReverseProxy(context: Context, handler: Table, where: string
   const policy = textOf(valueAt(handler, 'load_balancing', 'selection_policy', 'policy')) ?? ''
   const balance = Object.hasOwn(BALANCE, policy) ? BALANCE[policy] : undefined
   if (balance !== undefined) extra.balance = balance
-  else if (handler.load_balancing !== undefined) said('left', 'load_balancing', OF_UPSTREAM)
+  else if (handler.load_balancing !== undefined && policy !== 'first') said('left', 'load_balancing', OF_UPSTREAM)
   const health = textOf(valueAt(handler, 'health_checks', 'active', 'uri'))
   if (health !== null) extra.health = { path: spell(context, health) }
   else if (handler.health_checks !== undefined) said('left', 'health_checks', OF_UPSTREAM)
@@ -117,10 +117,13 @@ export function readReverseProxy(context: Context, handler: Table, where: string
     said('decide', 'trusted_proxies', 'write trusted_proxies into [server]: there it is for everything')
   said('kept', '', 'upstream of a route')
   const dials = tablesOf(handler.upstreams).map(({ dial }) => textOf(dial))
-  const known = dials.filter(dial => dial !== null)
+  const all = dials.filter(dial => dial !== null)
+  const known = policy === 'first' ? all.slice(0, 1) : all
+  if (known.length < all.length)
+    said('changed', 'load_balancing', `${all[0]} alone: the others were there for when it fails`)
   const to = known.map(dial => upstreamAddress(context, dial, tls !== null))
   const upstream: Json =
-    to.length === 0 || known.length < dials.length
+    to.length === 0 || all.length < dials.length
       ? context.blanks.add('UPSTREAM', `the application of ${where}`, `http://${STAND_IN_HOST}`)
       : to.length === 1
         ? (to[0] ?? '')

@@ -1,12 +1,13 @@
 import { readFileServer, readStaticResponse } from './answers.ts'
 import type { Context } from './context.ts'
 import { fieldLines, joinChanges, readFields } from './fields.ts'
-import { FORWARDED, FORWARDING, isOwn, OWN } from './header-up.ts'
+import { readHeaderUp } from './header-up.ts'
 import { isTable, listOf, type Table, tableOf, tablesOf, textOf, textsOf, unknownKey, valueAt } from './json.ts'
 import { type Peers, readMatch, sayMatch } from './matchers.ts'
 import { boundaryOf, isBelow, type Place } from './place.ts'
 import { sayRequests } from './requests.ts'
 import type { Test } from './rules.ts'
+import { MAX_DEPTH } from './servers.ts'
 import { type Answer, readReverseProxy } from './services.ts'
 import { close, type End, judgeOn, type Outcome, part, type Way } from './way.ts'
 
@@ -39,9 +40,6 @@ interface Spot {
 
 /** Ways through a server beyond these cannot be followed any more. */
 const MAX_WAYS = 96
-/** Routes do not stand in each other more often. */
-const MAX_DEPTH = 40
-
 /** Handlers that guard nothing: without them nobody sees more. */
 const HARMLESS: Readonly<Record<string, string>> = {
   encode: 'answers keep the coding that the application gives them; files go out compressed by themselves',
@@ -273,7 +271,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       return goesOn(close(way, way.hidden))
     }
     context.notes.add('kept', where, null, 'portal, allow and headers of the routes')
-    const isMoved = way.isRewritten || way.stripPrefix !== null
+    const isMoved = way.isRewritten || way.stripPrefix !== null || way.addPrefix !== null
     const guards = [...way.guards, { policy, where, isMoved }]
     let asked: Way | null = way
     const by: Way[] = []
@@ -299,29 +297,28 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       handler.response === undefined
         ? way.fields
         : joinChanges(way.fields, readFields(context, where, handler.response))
-    let changed: Way = { ...way, fields }
-    for (const [stated = '', value, ...more] of fieldLines(handler.request)) {
-      const [, sign = '', name = ''] = /^([-+]?)(.*)$/s.exec(stated) ?? []
-      const shown = `${name} in ${where}`
-      const said = (say: string) => context.notes.add('kept', shown, null, say)
-      const { requestHeaders: changes } = changed
-      // What it asks for may be in these.
-      if (/^(?:cookie|authorization|x-api-key|x-auth-realm)$/i.test(name) || name.includes('*'))
-        changed = { ...changed, hidden: changed.hidden ?? shown }
-      if (FORWARDING.test(name)) said(FORWARDED)
-      else if (sign === '-' && isOwn(name)) said(OWN)
-      else if (sign === '-' && !name.includes('*')) {
-        said('request_headers of a route')
-        changed = { ...changed, requestHeaders: { ...changes, remove: [...changes.remove, name] } }
-      } else if (value === undefined || more.length > 0 || /[{}]/.test(value) || isOwn(name)) {
-        changed = closing(shown, 'headers', changed)
-      } else {
-        said('request_headers of a route')
-        const how = sign === '+' ? 'append' : 'set'
-        changed = { ...changed, requestHeaders: { ...changes, [how]: { ...changes[how], [name]: value } } }
-      }
+    const lines = fieldLines(handler.request)
+    if (lines.length === 0) return { ...way, fields }
+    const { requestHeaders: changes } = way
+    const to = {
+      headers: { ...way.identity },
+      set: { ...changes.set },
+      append: { ...changes.append },
+      removed: [...changes.remove],
+      entries: [],
     }
-    return changed
+    let changed: Way = way
+    for (const [name = '', ...values] of lines) {
+      const field = name.replace(/^[-+]/, '')
+      const shown = `${field} in ${where}`
+      if (field.includes('*') || /^host$/i.test(field)) changed = closing(shown, 'headers', changed)
+      // What a policy asks for may be in these.
+      else if (/^(?:cookie|authorization|x-api-key|x-auth-realm)$/i.test(field))
+        changed = { ...changed, hidden: changed.hidden ?? shown }
+      if (!field.includes('*')) readHeaderUp(context, name, values, where, to)
+    }
+    const { headers: identity, set, append, removed } = to
+    return { ...changed, fields, identity, requestHeaders: { set, append, remove: [...new Set(removed)] } }
   }
 
   /** `rewrite`: a prefix that is taken off or put before; the path is another one after anything else. */
@@ -332,17 +329,24 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     const prefix = key === 'uri' && others.length === 0 ? PREFIXED.exec(value ?? '')?.[1] : undefined
     if (prefix !== undefined && way.addPrefix === null && !way.isRewritten) {
       context.notes.add('kept', where, null, 'add_prefix of a route')
-      return [{ ...way, addPrefix: prefix, isRewritten: true }]
+      return [{ ...way, addPrefix: prefix }]
     }
-    // A query is the application's own; what a client says there guards nothing that is carried over.
-    return [{ ...closing(where, 'rewrite', way), isRewritten: true }]
+    const found =
+      key === 'uri_substring' && others.length === 0 ? tablesOf(handler[key]).map(({ find }) => textOf(find)) : []
+    const texts = found.filter(text => text !== null && /^[\w/.~-]+$/.test(text))
+    const isText = texts.length > 0 && texts.length === found.length
+    const { held, missed } = isText
+      ? part({ kind: 'path', patterns: texts.map(text => `*${text}*`) }, way, place)
+      : { held: way, missed: null }
+    const changed = held === null ? [] : [{ ...closing(where, 'rewrite', held), isRewritten: true }]
+    return missed === null ? changed : [...changed, missed]
   }
 
   function strip(stated: string, way: Way, where: string, place: Place): readonly Way[] {
     const path = stated.replace(/\/+$/, '')
     if (path === '') return [way]
     const isPlain = /^\/[^*?[\\{%]*$/.test(path) && boundaryOf(path) === path
-    if (way.isRewritten || way.stripPrefix !== null || !isPlain || place.stripped !== undefined)
+    if (way.isRewritten || way.stripPrefix !== null || way.addPrefix !== null || !isPlain)
       return [{ ...closing(where, 'rewrite', way), isRewritten: true }]
     if (isBelow(place.path, path.toLowerCase())) {
       context.notes.add('kept', where, null, 'strip_prefix of a route')

@@ -1,7 +1,7 @@
 import { type FieldChanges, NO_CHANGES } from './fields.ts'
 import { isBelow, judge, type Place, spellRule, type Verdict } from './place.ts'
 import { type Conditions, isRule, type Test } from './rules.ts'
-import type { Answer, HeaderChanges } from './services.ts'
+import { type Answer, type HeaderChanges, UNCHANGED } from './services.ts'
 
 /** An authorizer that a request meets. */
 export interface Guard {
@@ -41,6 +41,8 @@ export interface Way {
   /** The folder for files. */
   readonly root: string | null
   readonly requestHeaders: HeaderChanges
+  /** Fields that say who is there, by what they say of them. */
+  readonly identity: Readonly<Record<string, string>>
   readonly fields: FieldChanges
 }
 
@@ -68,7 +70,8 @@ export const START: Way = {
   groups: [],
   hidden: null,
   root: null,
-  requestHeaders: { set: {}, append: {}, remove: [] },
+  requestHeaders: UNCHANGED,
+  identity: {},
   fields: NO_CHANGES,
 }
 
@@ -112,18 +115,21 @@ export function whereRule(way: Way, { rule, isHeld }: Literal, holds: boolean): 
 
 /** What holds of a test for a request that came this way: it sees the path as it has become. */
 export function judgeOn(test: Test, way: Way, place: Place): Verdict {
-  if (asksChanged(test, way)) return { kind: 'unknown' }
-  if (way.isRewritten) return asksPath(test) ? { kind: 'unknown' } : judge(test, place)
-  const { stripPrefix } = way
-  const prefix = stripPrefix?.toLowerCase() ?? null
-  if (prefix === null || !isBelow(place.path, prefix)) return judge(test, place)
-  const stripped = stripPrefix ?? ''
-  const path = place.path.slice(prefix.length) || '/'
-  const boundaries = place.boundaries.filter(at => isBelow(at, prefix)).map(at => at.slice(prefix.length) || '/')
-  const seen = judge(test, { ...place, path, boundaries, stripped })
-  if (path !== '/' || place.cell === 'point') return seen
+  if (asksChanged(test, way) || (way.isRewritten && asksPath(test))) return { kind: 'unknown' }
+  const { stripPrefix, addPrefix } = way
+  if (way.isRewritten || (stripPrefix === null && addPrefix === null)) return judge(test, place)
+  const [stripped, added] = [stripPrefix ?? '', addPrefix ?? '']
+  const prefix = stripped.toLowerCase()
+  const base = (path: string) => added.toLowerCase() + path.slice(prefix.length).replace(/^\/$/, '') || '/'
+  const isRoot = place.path === '/' || place.path === prefix
+  const path = place.cell === 'point' && isRoot ? `${added.toLowerCase()}/` : base(place.path)
+  const boundaries = place.boundaries.filter(at => prefix === '' || isBelow(at, prefix)).map(base)
+  const seen = judge(test, { ...place, path, boundaries, stripped, added })
+  // A rule is about the whole path, and says what holds of either.
+  if (seen.kind === 'rule' || place.path !== prefix || place.cell === 'point') return seen
   // What is below the prefix is the root as well.
-  const root = judge(test, { ...place, path, boundaries, stripped, cell: 'point' })
+  const point = `${added.toLowerCase()}/`
+  const root = judge(test, { ...place, path: point, boundaries, stripped, added, cell: 'point' })
   return JSON.stringify(root) === JSON.stringify(seen) ? seen : { kind: 'unknown' }
 }
 
@@ -133,7 +139,7 @@ function asksChanged(test: Test, way: Way): boolean {
   if (test.kind === 'not') return asksChanged(test.part, way)
   if (test.kind !== 'rule' || !isRule(test.rule.headers ?? null)) return false
   const { set, append, remove } = way.requestHeaders
-  const changed = [...Object.keys(set), ...Object.keys(append), ...remove].map(name => name.toLowerCase())
+  const changed = [...Object.keys({ ...set, ...append, ...way.identity }), ...remove].map(name => name.toLowerCase())
   return Object.keys(test.rule.headers ?? {}).some(name => changed.includes(name.toLowerCase()))
 }
 
