@@ -3,32 +3,37 @@ import { resolve } from 'node:path'
 import { showJson } from '../base/visible.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
+import { findProgram } from '../console/capture.ts'
 import type { Io } from '../console/io.ts'
 import { whyUnwritten } from '../console/unwritten.ts'
 import { createBlanks } from './blanks.ts'
+import { REFUSED, seeNamed } from './caddy/sources/running.ts'
 import { writeToml } from './draft.ts'
 import { createNotes } from './notes.ts'
 import type { OldText } from './oauth2-proxy/inputs/files.ts'
 import { type Imported, isClosed, renderReport } from './report.ts'
 import { checkDraft } from './self-check.ts'
-import { findSource, KINDS, type Source } from './sources.ts'
+import { findSource, KINDS, type OldSetUp, type Source } from './sources.ts'
 
 export const USAGE = {
-  text: `usage: sallyport import FILE... [--from oauth2-proxy|caddyfile] [--host HOST] [--out routes.toml] [--json] [-- --FLAG...]
+  text: `usage: sallyport import FILE... [--from oauth2-proxy|caddyfile|caddy] [--host HOST] [--caddy COMMAND] [--out routes.toml] [--json] [-- --FLAG...]
 
-Makes a routes.toml of what an oauth2-proxy is started with, or of a Caddyfile with caddy-security. Of oauth2-proxy, that is its cfg or
+Makes a routes.toml of what an oauth2-proxy is started with, or of a Caddy with caddy-security. Of oauth2-proxy, FILE is its cfg or
 --alpha-config, a file of OAUTH2_PROXY_* variables, a compose file, manifests of Kubernetes, a systemd unit, a command line in a file,
-and flags behind "--"; several of them together: flags outrank variables, and those the rest. The new file goes to standard output, and
-a report of what needs a decision to standard error, line by line. Secrets are not copied: the report says what to set. No network.
-Exit code: 0 for a file that "sallyport check" takes, 1 for one that needs mending, could not be made, or lets nobody in where
-something guarded the old one that is not carried over; 2 for a wrong command line.
+and flags behind "--"; several of them together: flags outrank variables, and those the rest. Of Caddy, FILE is what "caddy adapt" prints,
+the autosave.json that it writes at every load (/config/caddy in a container, /var/lib/caddy/.config/caddy in Debian), the address of
+its admin API on this machine (http://localhost:2019), or a Caddyfile, which a Caddy with the same plugins reads: the one on the PATH, or
+COMMAND. The new file goes to standard output, and a report of what needs a decision to standard error. Secrets are not copied: the
+report says what to set. No other network. Exit code: 0 for a file that "sallyport check" takes, 1 for one that needs mending, could not
+be made, or lets nobody in where something guarded the old one that is not carried over; 2 for a wrong command line, or no Caddy.
 
-  --from KIND   what FILE is, where that cannot be seen
-  --host HOST   the application's host, which an oauth2-proxy.cfg often does not say
-  --out FILE    write the new file there; an existing one is left alone. What a proxy in front needs goes beside it: FILE.nginx.conf
-  --force       with --out: replace an existing one
-  --json        the new file and the whole report as JSON on standard output
-  --verbose     in the report, list what is carried over too`,
+  --from KIND       what FILE is, where that cannot be seen
+  --host HOST       the application's host, which an oauth2-proxy.cfg often does not say
+  --caddy COMMAND   what runs Caddy, as "docker exec -i caddy caddy"; no shell reads it
+  --out FILE        write the new file there; an existing one is left alone. What a proxy in front needs goes beside it: FILE.nginx.conf
+  --force           with --out: replace an existing one
+  --json            the new file and the whole report as JSON on standard output
+  --verbose         in the report, list what is carried over too`,
   options: {
     from: { type: 'string' },
     host: { type: 'string' },
@@ -36,6 +41,7 @@ something guarded the old one that is not carried over; 2 for a wrong command li
     force: { type: 'boolean' },
     json: { type: 'boolean' },
     verbose: { type: 'boolean' },
+    caddy: { type: 'string' },
   },
   maxPositionals: Number.POSITIVE_INFINITY,
 } as const
@@ -45,7 +51,7 @@ export async function runImport(argv: readonly string[], io: Io): Promise<number
   const end = argv.indexOf('--')
   const parsed = parseArguments(end === -1 ? argv : argv.slice(0, end), USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  const { from, host, out, force, json, verbose } = parsed.values
+  const { from, host, out, force, json, verbose, caddy } = parsed.values
   const named = parsed.positionals
   const flags = end === -1 ? [] : argv.slice(end + 1)
   const fail = (message: string, code: number = EXIT.failed): number => {
@@ -53,13 +59,26 @@ export async function runImport(argv: readonly string[], io: Io): Promise<number
     return code
   }
   if (named.length === 0 && flags.length === 0)
-    return fail('import needs a file, such as oauth2-proxy.cfg or a Caddyfile', EXIT.usage)
+    return fail(
+      'import needs a file, such as oauth2-proxy.cfg, a Caddyfile or the JSON that Caddy makes of it',
+      EXIT.usage,
+    )
   const kind = KINDS.find(name => name === from)
   if (from !== undefined && kind === undefined) {
-    return fail(`--from ${from} is not known; there are ${KINDS.join(' and ')}`, EXIT.usage)
+    return fail(
+      `--from ${from} is not known; there are ${KINDS.slice(0, -1).join(', ')} and ${KINDS.at(-1)}`,
+      EXIT.usage,
+    )
   }
   const texts: OldText[] = []
+  let running: OldSetUp['running'] = null
   for (const file of named) {
+    const seen = seeNamed(file)
+    if (seen.kind === 'refused' || running !== null) return fail(`${file} ${REFUSED}`, EXIT.usage)
+    if (seen.kind === 'caddy') {
+      running = { url: seen.url, shownAs: file }
+      continue
+    }
     const path = resolve(io.cwd, file)
     try {
       texts.push({ text: io.readText(path), path, shownAs: file })
@@ -68,8 +87,10 @@ export async function runImport(argv: readonly string[], io: Io): Promise<number
     }
   }
   const files = { readText: io.readText, listFolder: (path: string) => readdirSync(path) }
-  const source = await findSource({ texts, flags, kind: kind ?? null, files }, io.colour.stderr)
-  if (!source.ok) return fail(source.why.trimEnd())
+  const here = { command: caddy ?? null, installed: findProgram('caddy', io.env('PATH')), cwd: io.cwd, env: io.env }
+  const asked = { texts, flags, kind: kind ?? null, files, running, caddy: here }
+  const source = await findSource(asked, io.colour.stderr)
+  if (!source.ok) return fail(source.why.trimEnd(), source.isUsage === true ? EXIT.usage : EXIT.failed)
   const whence = named.length === 0 ? 'the flags' : named.join(' and ')
   const made = importFrom(
     source,

@@ -1,11 +1,15 @@
 import type { Blanks } from './blanks.ts'
-import { convertCaddyJson, isCaddyJson } from './caddy/convert.ts'
+import { convertCaddyJson } from './caddy/convert.ts'
+import { type Adapting, adaptCaddyfile } from './caddy/sources/adapt.ts'
+import { type CaddyJson, isCaddyJson, parseCaddyJson } from './caddy/sources/json.ts'
+import { askRunning } from './caddy/sources/running.ts'
 import { convertCaddyfile } from './caddyfile/convert.ts'
 import type { Files } from './caddyfile/imports.ts'
 import { parseCaddyfile } from './caddyfile/parse.ts'
 import type { Draft } from './draft.ts'
 import type { Notes } from './notes.ts'
 import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
+import { splitWords } from './oauth2-proxy/inputs/command-line.ts'
 import type { OldText } from './oauth2-proxy/inputs/files.ts'
 import { readInputs, seeInput } from './oauth2-proxy/inputs/read.ts'
 
@@ -30,6 +34,16 @@ export interface OldSetUp {
   readonly kind: Kind | null
   /** What the texts may name. */
   readonly files: Files
+  /** What answers for a Caddyfile. */
+  readonly caddy: CaddyHere
+  /** A running Caddy that was named: where it is asked, and how it was written. */
+  readonly running: { readonly url: string; readonly shownAs: string } | null
+}
+
+/** The Caddys of this machine that may be run. */
+export interface CaddyHere extends Pick<Adapting, 'cwd' | 'env' | 'installed'> {
+  /** What `--caddy` says. */
+  readonly command: string | null
 }
 
 /** Files that can be read, as what makes the new one; or why they cannot. */
@@ -40,31 +54,41 @@ export type Source =
       /** Which of several files an option is in; null where there is one. */
       readonly fileOf: (option: string) => string | null
     }
-  | { readonly ok: false; readonly why: string }
+  | { readonly ok: false; readonly why: string; readonly isUsage?: boolean }
 
 /** Reads the syntax of the old files, as what they are said or seen to be. */
 export async function findSource(setUp: OldSetUp, colour: boolean): Promise<Source> {
-  const { texts, flags, kind, files } = setUp
+  const { texts, flags, running } = setUp
+  // Whoever names a Caddy has a Caddyfile.
+  const isNamed = setUp.caddy.command !== null && !texts.some(one => isCaddyJson(one.text))
+  const kind = setUp.kind ?? (isNamed ? 'caddyfile' : null)
   for (const one of kind === null ? texts : []) {
     if (seeKind(one) === null) {
-      const why = `${one.shownAs} looks like neither a file of oauth2-proxy nor a Caddyfile; say which it is with --from`
+      const why = `${one.shownAs} looks like neither a file of oauth2-proxy nor a Caddyfile nor Caddy's JSON; say which it is with --from`
       return { ok: false, why }
     }
   }
   const kinds = new Set(kind === null ? texts.map(seeKind) : [kind])
   const [first, ...others] = texts
-  if (kinds.has('caddy') && first !== undefined) return others.length + flags.length > 0 ? ALONE : readCaddyJson(first)
-  if (!kinds.has('caddyfile')) return readOauth2Proxy(setUp, colour)
-  if (first !== undefined && others.length === 0 && flags.length === 0) return readCaddyfile(first, files)
-  return { ok: false, why: 'a Caddyfile is imported by itself: what it imports is read along with it' }
+  const isAlone = others.length === 0 && flags.length === 0
+  if (running !== null && first === undefined && isAlone) {
+    return fromCaddy(await askRunning(running.url, running.shownAs))
+  }
+  if (running === null && !kinds.has('caddyfile') && !kinds.has('caddy')) return readOauth2Proxy(setUp, colour)
+  if (running !== null || first === undefined || !isAlone) {
+    return {
+      ok: false,
+      why: "a Caddyfile or Caddy's JSON is imported by itself: what a Caddyfile imports is read along with it",
+    }
+  }
+  if (kinds.has('caddy')) return fromCaddy(parseCaddyJson(first.text, first.shownAs))
+  return readCaddyfile(first, setUp)
 }
 
-const ALONE: Source = { ok: false, why: 'what Caddy makes of its file is imported by itself' }
-
 function seeKind(one: OldText): Kind | null {
-  if (isCaddyJson(jsonOf(one.text))) return 'caddy'
+  if (isCaddyJson(one.text)) return 'caddy'
   if (seeInput(one) !== null) return 'oauth2-proxy'
-  return /\{\s*(?:#.*)?$/m.test(one.text) ? 'caddyfile' : null
+  return /(?:^|\/)[^/]*Caddyfile[^/]*$/i.test(one.path) || /\{\s*(?:#.*)?$/m.test(one.text) ? 'caddyfile' : null
 }
 
 async function readOauth2Proxy({ texts, flags, files }: OldSetUp, colour: boolean): Promise<Source> {
@@ -78,23 +102,25 @@ async function readOauth2Proxy({ texts, flags, files }: OldSetUp, colour: boolea
   }
 }
 
-function readCaddyfile({ text, path, shownAs }: OldText, files: Files): Source {
+async function readCaddyfile({ text, path, shownAs }: OldText, { caddy, files }: OldSetUp): Promise<Source> {
+  if (caddy.command === null && caddy.installed === null) return readByOurselves({ text, path, shownAs }, files)
+  const command = caddy.command === null ? null : splitWords(caddy.command).map(word => word.text)
+  return fromCaddy(await adaptCaddyfile({ ...caddy, command, text, path, shownAs }))
+}
+
+/** What Caddy's own JSON says. */
+function fromCaddy(read: CaddyJson): Source {
+  if (!read.ok) return read
+  const convert = (tools: Tools) => {
+    for (const { option, line, say } of read.said) tools.notes.add('changed', option, line, say)
+    return { sections: convertCaddyJson(tools, read.json), beside: null }
+  }
+  return { ok: true, convert, fileOf: () => null }
+}
+
+function readByOurselves({ text, path, shownAs }: OldText, files: Files): Source {
   const parsed = parseCaddyfile(text, path, files)
   if (!parsed.ok) return { ok: false, why: `${shownAs}:${parsed.line}: ${parsed.why}` }
   const convert = (tools: Tools) => ({ sections: convertCaddyfile(tools, parsed.value), beside: null })
   return { ok: true, convert, fileOf: () => null }
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function readCaddyJson({ text, shownAs }: OldText): Source {
-  const json = jsonOf(text)
-  if (!isCaddyJson(json)) return { ok: false, why: `${shownAs} is not what Caddy makes of its file (caddy adapt)` }
-  return { ok: true, convert: tools => ({ sections: convertCaddyJson(tools, json), beside: null }), fileOf: () => null }
 }

@@ -478,7 +478,7 @@ test('where nothing is found, the answer says what is there', async () => {
     ],
     [{ 'x.yaml': 'a: 1\n' }, ['x.yaml'], 'x.yaml is no compose file, no manifest of Kubernetes'],
     [{ 'x.yaml': 'a: 1\nb: "s3cret\n' }, ['x.yaml'], 'x.yaml:'],
-    [{ Caddyfile: ':80 {\n}\n', 'a.cfg': CFG }, ['Caddyfile', 'a.cfg'], 'a Caddyfile is imported by itself'],
+    [{ Caddyfile: ':80 {\n}\n', 'a.cfg': CFG }, ['Caddyfile', 'a.cfg'], 'is imported by itself'],
   ]
   for (const [files, argv, sentence] of wrong) {
     const { code, err } = await made(files, argv)

@@ -113,7 +113,7 @@ function person(name: string, claims: Readonly<Record<string, unknown>>): TestAc
 }
 
 /** The recordings of a program. `source` is what a Caddyfile is imported from. */
-export function recordingsOf(program: Program, source: 'json' | 'caddyfile' = 'caddyfile'): readonly Recording[] {
+export function recordingsOf(program: Program, source: 'json' | 'caddyfile' = 'json'): readonly Recording[] {
   const folder = join(FOLDER, program)
   const names = readdirSync(folder).sort()
   if (program === 'oauth2-proxy-7.15') return names.map(name => caseOf(folder, name))

@@ -44,7 +44,7 @@ export const COMMANDS: readonly Command[] = [
     about: 'routes for well-known applications',
     words: ['list', ...RECIPE_NAMES],
   },
-  { name: 'import', call: 'import FILE...', about: 'a routes.toml from oauth2-proxy or a Caddyfile' },
+  { name: 'import', call: 'import FILE...', about: 'a routes.toml from oauth2-proxy or Caddy' },
   { name: 'rehearse', call: 'rehearse LOG', about: 'which requests of a log this file would refuse' },
   {
     name: 'service',

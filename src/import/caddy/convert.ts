@@ -16,11 +16,6 @@ import { serverSection } from './server-section.ts'
 import { readServers, routesIn } from './servers.ts'
 import { openServer } from './walk.ts'
 
-/** Whether a value is what Caddy has for a configuration. */
-export function isCaddyJson(value: unknown): boolean {
-  return isTable(value) && isTable(value.apps)
-}
-
 /** Every section of the new file, for what Caddy itself makes of its own one. */
 export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): readonly Section[] {
   const context: Context = { ...tools, names: createNames() }

@@ -1,0 +1,154 @@
+import { showUnseen } from '../../../base/visible.ts'
+import { type Captured, capture } from '../../../console/capture.ts'
+import { type CaddyJson, MOST_BYTES, parseCaddyJson, type Said } from './json.ts'
+
+/** How long a Caddy may take for a Caddyfile. */
+const PATIENCE_MS = 60_000
+
+/** What is needed to have a Caddyfile adapted. */
+export interface Adapting {
+  readonly text: string
+  readonly path: string
+  readonly shownAs: string
+  readonly cwd: string
+  /** The words of `--caddy`; null where it was not said. */
+  readonly command: readonly string[] | null
+  /** The Caddy that is on the PATH; null where there is none. */
+  readonly installed: string | null
+  /** What a variable of the environment holds. */
+  env(name: string): string | undefined
+}
+
+/** Programs that run another one among the same files. */
+const RUNS_HERE = /(?:^|\/)(?:sudo|doas|run0|env|nice)$/
+/** Programs that run one among other files. */
+const RUNS_ELSEWHERE =
+  /(?:^|\/)(?:docker|docker-compose|podman|nerdctl|kubectl|oc|crictl|ssh|lxc|incus|lxc-attach|machinectl|systemd-nspawn|systemd-run|chroot|nsenter|unshare|flatpak|distrobox|toolbox)$/
+
+/** What a Caddy itself makes of a Caddyfile. */
+export async function adaptCaddyfile(adapting: Adapting): Promise<CaddyJson> {
+  const { text, path, shownAs, installed } = adapting
+  const command = adapting.command ?? (installed === null ? null : [installed])
+  if (command === null) {
+    const why = `${shownAs} is a Caddyfile, and only Caddy can say what it means: there is no caddy on the PATH. ${COMMANDS}`
+    return { ok: false, why, isUsage: true }
+  }
+  if (command[0] === undefined || command[0] === '')
+    return { ok: false, why: '--caddy names no command', isUsage: true }
+  const isHere =
+    command.length === 1 || (RUNS_HERE.test(command[0] ?? '') && !command.some(word => RUNS_ELSEWHERE.test(word)))
+  const ran = await run(adapting, command, isHere ? { file: path } : { text })
+  if (!('end' in ran)) return ran
+  if (isGood(ran)) return madeOf(ran, shownAs, [])
+  const shorter = ran.stderr.includes(VIOLATION) ? withoutHttpPort(text) : null
+  if (shorter === null) return { ok: false, why: whyNot(ran, adapting, isHere), isUsage: false }
+  // A copy beside the file would be written where only reading was promised.
+  const again = await run(adapting, command, { text: shorter.text })
+  if (!('end' in again)) return again
+  if (!isGood(again)) return { ok: false, why: whyNot(again, adapting, false), isUsage: false }
+  return madeOf(again, shownAs, shorter.said)
+}
+
+/** `/dev/stdin` is a file for Caddy; `-` is none. */
+async function run(
+  { cwd, shownAs }: Adapting,
+  command: readonly string[],
+  what: { readonly file: string } | { readonly text: string },
+): Promise<Captured | CaddyJson> {
+  const words = [...command, 'adapt', '--adapter', 'caddyfile', '--config', 'file' in what ? what.file : '/dev/stdin']
+  const limits = { cwd, timeoutMs: PATIENCE_MS, maxBytes: MOST_BYTES }
+  try {
+    const ran = await capture(words, 'text' in what ? { ...limits, stdin: what.text } : limits)
+    if (ran.end === 'exited') return ran
+    const most = ran.end === 'too late' ? 'has not ended within 60 seconds' : 'has written more than 50 MB'
+    return { ok: false, why: `${command.join(' ')} ${most}, and was ended: ${shownAs} is not read`, isUsage: false }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
+    return { ok: false, why: `${command[0]} cannot be run${code}: see what --caddy names`, isUsage: true }
+  }
+}
+
+/** Warnings on standard error are usual. */
+function isGood({ code, stdout }: Captured): boolean {
+  return code === 0 && stdout.trim() !== ''
+}
+
+function madeOf({ stdout }: Captured, shownAs: string, said: readonly Said[]): CaddyJson {
+  const parsed = parseCaddyJson(stdout, `what caddy adapt made of ${shownAs}`)
+  return parsed.ok ? { ...parsed, said } : parsed
+}
+
+const VIOLATION = 'scheme and port violate convention'
+
+/** A copy without the global option that Caddy does not take beside an address with `https://`; null where it has none. */
+function withoutHttpPort(text: string): { readonly text: string; readonly said: readonly Said[] } | null {
+  const lines = text.split('\n')
+  const at = lines.findIndex(line => /^\s*http_port\s+\d+\s*(?:#.*)?\r?$/.test(line))
+  if (at === -1) return null
+  const option = (lines[at] ?? '').replace(/#.*/, '').trim().replace(/\s+/g, ' ')
+  const say = `Caddy itself refuses the file with it ("${VIOLATION}"): it was read as if that line were not there, with 80 as the port of plain HTTP`
+  return { text: lines.with(at, '').join('\n'), said: [{ option, line: at + 1, say }] }
+}
+
+/** A directive of caddy-security that this Caddy does not know. */
+const LACKS = [
+  /unrecognized global option: security/,
+  /\b(?:authenticate|authorize) is not a registered directive/,
+  /unrecognized directive: (?:authenticate|authorize)\b/,
+]
+
+function whyNot(ran: Captured, adapting: Adapting, isHere: boolean): string {
+  const { shownAs } = adapting
+  if (LACKS.some(one => one.test(ran.stderr))) {
+    return `this Caddy has been built without caddy-security, and cannot read ${shownAs}: let the one that serves the site read it. ${COMMANDS}`
+  }
+  const last = ran.stderr.split('\n').findLast(line => line.trim() !== '') ?? ''
+  const error = redact(last.trim(), adapting)
+  const hints = [
+    ...(/^Error: EOF$/.test(error) ? ['nothing of the file has reached it: docker exec needs -i'] : []),
+    ...(!isHere && /File to import not found/.test(error)
+      ? [
+          "the file came by standard input, so that a relative import is looked for in that program's own folder: name it by its whole path, or let Caddy write caddy.json where the files are",
+        ]
+      : []),
+  ]
+  const said = error === '' ? `exit code ${ran.code}` : error
+  return [`Caddy does not take ${shownAs}: ${showUnseen(said)}`, ...hints].join('\n')
+}
+
+/** A line about secrets has one of these in its first word. */
+const ABOUT_SECRETS = /secret|password|passwd|key|token|hash|credential|auth$|basic/i
+
+/**
+ * What Caddy says, without what may be a secret of the file: each value of it but for plain lower-case words, and all values of a line
+ * about secrets. First words of lines are directives and addresses. A variable that Caddy put in place is no better known to it.
+ */
+function redact(message: string, { text, env }: Adapting): string {
+  const hidden = new Set<string>()
+  for (const line of text.split('\n')) {
+    const [name = '', ...values] = line.trim().split(/\s+/)
+    for (const value of values) {
+      const bare = value.replace(/^["'`]|["'`]$/g, '')
+      if (
+        bare.length > 2 &&
+        (ABOUT_SECRETS.test(name) || ABOUT_SECRETS.test(values[0] ?? '') || !/^[a-z_]+$/.test(bare))
+      )
+        hidden.add(bare)
+    }
+  }
+  for (const [, name = ''] of text.matchAll(/\{\$([A-Za-z0-9_]+)/g)) {
+    const value = env(name) ?? ''
+    if (value.length > 2) hidden.add(value)
+  }
+  return [...hidden]
+    .toSorted((one, other) => other.length - one.length)
+    .reduce((shown, value) => shown.replaceAll(value, '…'), message)
+}
+
+/** How to have the right Caddy say it. */
+const COMMANDS = `Write its JSON into a file, with the Caddy that serves the site, and import that:
+  Docker:     docker exec caddy caddy adapt --adapter caddyfile --config /etc/caddy/Caddyfile > caddy.json
+  Debian:     sudo cat /var/lib/caddy/.config/caddy/autosave.json > caddy.json
+  own build:  ./caddy adapt --adapter caddyfile --config Caddyfile > caddy.json
+Then: sallyport import caddy.json
+Or name that Caddy: sallyport import Caddyfile --caddy "docker exec -i caddy caddy"`
