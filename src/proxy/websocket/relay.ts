@@ -83,8 +83,8 @@ const BUN_TOO_LONG = 'Received too big message'
 /** How long messages of a side that has left may take to go on. */
 const LAST_WORDS_MS = 5000
 
-/** A client that is dropped may be silent for so long before it is. */
-const QUIET_MS = 20
+/** A client that is dropped may be silent for so long before it is: one that was not read sends on once it hears that it may. */
+const QUIET_MS = 150
 
 /** Seconds of silence after which Bun pings the client, and lets it go when no answer comes. */
 const IDLE_S = 120
