@@ -18,13 +18,17 @@ const provider = keep(
     { sub: 'bob', name: 'Bob', email: 'bob@example.com', email_verified: true, groups: [] },
   ]),
 )
+let onSlow = () => {}
 const upstream = keep(
   Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch(request) {
       const { pathname } = new URL(request.url)
-      if (pathname === '/slow') return Bun.sleep(300).then(() => new Response('slow but whole'))
+      if (pathname === '/slow') {
+        onSlow()
+        return Bun.sleep(300).then(() => new Response('slow but whole'))
+      }
       return new Response(`hello ${request.headers.get('x-token-user-name')} at ${pathname}`)
     },
   }),
@@ -94,8 +98,11 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
       port,
       env: ENV,
     })
+    const arrived = new Promise<void>(resolve => {
+      onSlow = resolve
+    })
     const slow = fetch(`http://127.0.0.1:${port}/slow`, { headers: { host: 'public.localhost' } })
-    await Bun.sleep(100)
+    await arrived
     child.process.kill('SIGTERM')
     expect(await (await slow).text()).toBe('slow but whole')
     expect(await child.process.exited).toBe(0)

@@ -17,13 +17,15 @@ const keep = untilTheEnd()
 const provider = keep(
   await startProviderFor([{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: [] }]),
 )
+/** Until when `/slow` is not answered. */
+let held = Promise.withResolvers<void>()
 const upstream = keep(
   Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     async fetch(request) {
       const { pathname } = new URL(request.url)
-      if (pathname === '/slow') await Bun.sleep(400)
+      if (pathname === '/slow') await held.promise
       // The beginning of a request's id is its worker's own.
       const worker = request.headers.get('x-request-id')?.split('-')[1] ?? ''
       return new Response(pathname === '/assertion' ? `${worker} ${request.headers.get('x-jwt')}` : worker)
@@ -243,10 +245,12 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     using folder = temporaryFolder()
     await using workers = await startWorkers(await program(), folder.path, publicRoute('a.example'), await freePort())
     const pids = (await workers.config()).workers.map(one => one.pid)
+    held = Promise.withResolvers()
     const slow = Array.from({ length: 12 }, () => ask(workers.port, 'a.example', '/slow'))
     await eventually(async () => (await metric(workers, 'sallyport_requests_in_flight')) === 12, 'all are in flight')
     workers.child.process.kill('SIGTERM')
     await eventually(async () => (await workers.admin('/readyz')).status === 503, 'it says that it drains')
+    held.resolve()
     const answers = await Promise.all(slow)
     expect(answers.map(answer => answer.status)).toEqual(slow.map(() => 200))
     expect(new Set(answers.map(answer => answer.body)).size).toBe(2)
@@ -258,6 +262,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     using folder = temporaryFolder()
     await using workers = await startWorkers(await program(), folder.path, publicRoute('a.example'), await freePort())
     const pids = (await workers.config()).workers.map(one => one.pid)
+    held = Promise.withResolvers()
     const slow = Array.from({ length: 4 }, () => ask(workers.port, 'a.example', '/slow').catch(() => null))
     await eventually(async () => (await metric(workers, 'sallyport_requests_in_flight')) === 4, 'all are in flight')
     workers.child.process.kill('SIGTERM')
@@ -265,7 +270,8 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     workers.child.process.kill('SIGTERM')
     expect(await workers.child.process.exited).toBe(1)
     await eventually(() => !pids.some(isAlive), 'no worker is left')
-    expect(await Promise.all(slow)).toContain(null)
+    expect(await Promise.all(slow)).toEqual(slow.map(() => null))
+    held.resolve()
   }, 30_000)
 
   test('workers whose supervisor is killed end too, and leave the port', async () => {
