@@ -168,6 +168,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
           endBy,
           note: noteOwner,
         })
+  if (refreshes !== null) onEnd(refreshes.drop)
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
   const { tokens, links } = followers

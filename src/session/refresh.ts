@@ -41,14 +41,14 @@ export interface Refreshes {
    * with it, and the answer has the next. Never throws.
    */
   close(limitMs: number): Promise<void>
+  /** A session has ended: what its provider said of it is to be written no more. */
+  drop(sessionId: string): void
 }
 
 interface HeldLease {
   readonly untilMs: number
   /** Whoever had it before has not said what came of it. */
   readonly isLeft: boolean
-  /** The session has gone on by a later sign-in meanwhile: with the refresh token of that, nothing was asked. */
-  hasGoneOn: boolean
 }
 
 /** What to write of a session, with the secrets that it has in place of. */
@@ -119,8 +119,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       const nowMs = ports.now()
       const untilMs = nowMs + LEASE_MS
       const lease = await guarded(() => store.lease(id, nowMs, untilMs))
-      if (lease !== null && (await leased(held, knownAtMs, { untilMs, isLeft: lease === 'left', hasGoneOn: false })))
-        return
+      if (lease !== null && (await leased(held, knownAtMs, { untilMs, isLeft: lease === 'left' }))) return
       // Somebody else asks, or the session is gone.
       const row = await guarded(() => store.findById(id))
       if (row === null) return tools.forget(id)
@@ -137,7 +136,6 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     try {
       const row = await guarded(() => store.findById(session.id))
       if (row === null) {
-        unwritten.delete(session.id)
         tools.forget(session.id)
         return true
       }
@@ -146,7 +144,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       if (kept !== undefined && kept.before !== row.secrets) unwritten.delete(session.id)
       else if (kept !== undefined) {
         isLeft = true
-        isLeft = !(await write(row, kept, held, lease))
+        isLeft = !(await write(row, kept, held))
         return true
       }
       if (row.checkedAtMs > knownAtMs || row.createdAtMs !== session.createdAtMs) {
@@ -157,7 +155,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       if (secrets === null) throw new GateError('session.store', 'the secrets of a session were sealed by another key')
       const { refreshToken } = secrets
       if (refreshToken === null) {
-        await write(row, { fields: { ...row, isRefreshable: false }, before: row.secrets }, held, lease)
+        await write(row, { fields: { ...row, isRefreshable: false }, before: row.secrets }, held)
         return true
       }
       if (ports.now() >= lease.untilMs) return false
@@ -177,13 +175,13 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       const sealed = await storedIdentity(session, identity, next, sealer)
       const fields =
         asked.kind === 'unclear' ? { ...row, secrets: sealed.secrets } : { ...sealed, checkedAtMs: ports.now() }
-      isLeft = !(await write(row, { fields, before: row.secrets }, held, lease))
+      isLeft = !(await write(row, { fields, before: row.secrets }, held))
       if (asked.kind === 'unclear') throw asked.failure
       // By then the store has the refresh token that the provider is to forget.
       if (!isLeft && !tools.isMember({ portal: session.portal, identity })) await endOutsider(session)
       return true
     } finally {
-      await guarded(() => store.release(session.id, lease.untilMs, isLeft && !lease.hasGoneOn))
+      await guarded(() => store.release(session.id, lease.untilMs, isLeft ? session.createdAtMs : null))
     }
   }
 
@@ -197,7 +195,6 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     const { session } = held
     const isLost = ports.now() >= lease.untilMs
     const now = await guarded(() => store.findById(row.id))
-    lease.hasGoneOn = hasGoneOn(row, now)
     if (now === null) tools.forget(row.id)
     else if (now.secrets !== row.secrets) tools.adopt(now, held)
     else if (isLost) return false
@@ -212,7 +209,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
   }
 
   /** False where the session is gone, or somebody else has written it. */
-  async function write(row: StoredSession, brought: Brought, held: HeldSession, lease: HeldLease): Promise<boolean> {
+  async function write(row: StoredSession, brought: Brought, held: HeldSession): Promise<boolean> {
     const { fields, before } = brought
     unwritten.set(row.id, brought)
     tools.adopt({ ...row, ...fields }, held)
@@ -222,7 +219,6 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         unwritten.delete(row.id)
         if (isWritten) break
         const now = await guarded(() => store.findById(row.id))
-        lease.hasGoneOn = hasGoneOn(row, now)
         if (now === null) tools.forget(row.id)
         else tools.adopt(now, held)
         return false
@@ -278,6 +274,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       inFlight.set(id, flight)
       return flight
     },
+    drop: sessionId => void unwritten.delete(sessionId),
     async close(limitMs) {
       isClosed = true
       const flights = [...inFlight.values()]
@@ -290,8 +287,4 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       })
     },
   }
-}
-
-function hasGoneOn(before: StoredSession, now: StoredSession | null): boolean {
-  return now !== null && now.createdAtMs !== before.createdAtMs
 }

@@ -242,10 +242,10 @@ export interface SessionStore extends AuditStore {
    */
   lease(sessionId: string, nowMs: number, untilMs: number): MaybePromise<Lease | null>
   /**
-   * Ends the lease that was taken until then. With `isLeft` the next one is told `left`, also where others have had one since; a lease
-   * that others have now stays theirs.
+   * Ends the lease that was taken until then. With `leftOf`, the time of the sign-in that was asked about, the next one is told `left`, also
+   * where others have had one since; but not of a later sign-in. A lease that others have now stays theirs.
    */
-  release(sessionId: string, untilMs: number, isLeft: boolean): MaybePromise<void>
+  release(sessionId: string, untilMs: number, leftOf: number | null): MaybePromise<void>
   /** Writes when sessions were last used, newest wins. Answers the ids of those that the store does not have. */
   touch(seen: ReadonlyMap<string, number>): MaybePromise<readonly string[]>
   /** Removes sessions with all their handles, and tells every other process. */

@@ -330,6 +330,7 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
       const other = open()
       try {
         await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
+        const createdMs = storedSession('a').createdAtMs
         // Over at once, by whatever clock.
         expect(await store.lease('a', 100, 100)).toBe('taken')
         // Nobody has said what came of the first.
@@ -337,24 +338,33 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
         expect(await other.lease('a', 299, 90_400)).toBeNull()
         expect(await store.lease('a', 299, 90_400)).toBeNull()
         // Which is not ended by whoever had that.
-        await store.release('a', 100, false)
+        await store.release('a', 100, null)
         expect(await store.lease('a', 201, 90_301)).toBeNull()
-        await other.release('a', 90_300, false)
+        await other.release('a', 90_300, null)
         expect(await store.lease('a', 202, 90_302)).toBe('taken')
         await store.update('a', REFRESHED)
         expect(await other.lease('a', 203, 90_303)).toBe('taken')
-        await other.release('a', 90_303, true)
+        await other.release('a', 90_303, createdMs)
         expect(await store.lease('a', 204, 90_304)).toBe('left')
         await store.update('a', REFRESHED)
         // What is said late counts where nobody has it, and else waits for whoever has.
-        await other.release('a', 90_303, true)
+        await other.release('a', 90_303, createdMs)
         expect(await store.lease('a', 205, 90_305)).toBe('left')
-        await other.release('a', 90_303, true)
+        await other.release('a', 90_303, createdMs)
         expect(await other.lease('a', 304, 90_400)).toBeNull()
-        await store.release('a', 90_305, false)
+        await store.release('a', 90_305, null)
         expect(await other.lease('a', 304, 90_400)).toBe('taken')
+        // The question before a later sign-in is none that was asked with its refresh token.
+        const handle = { hash: 'h2', sessionId: 'a', host: 'x' }
+        const before = { createdAtMs: createdMs, shown: '{}', nowMs: 0, replaced: null }
+        expect(await store.signInAgain(storedSession('a', { createdAtMs: createdMs + 9 }), handle, before)).toBe(true)
+        await other.release('a', 90_400, createdMs)
+        expect(await store.lease('a', 305, 90_500)).toBe('taken')
+        await other.release('a', 90_400, createdMs)
+        await store.release('a', 90_500, createdMs + 9)
+        expect(await store.lease('a', 306, 90_501)).toBe('left')
         await store.remove('a')
-        await other.release('a', 90_400, true)
+        await other.release('a', 90_400, createdMs)
         expect(await store.findById('a')).toBeNull()
         expect(await store.lease('gone', 0, 10)).toBeNull()
       } finally {

@@ -1,5 +1,6 @@
 import { expect } from 'bun:test'
 import { join } from 'node:path'
+import { sha256 } from '../../src/base/bytes.ts'
 import type { Facts } from '../../src/base/errors.ts'
 import type { PortalLifetimes } from '../../src/config/types/sessions.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
@@ -397,6 +398,34 @@ test('what a refresh brought is not lost while the store cannot take it', () =>
     )
     expect(asked.tokens).toEqual(['refresh-0'])
     expect(token).not.toBe(other.token)
+  }))
+
+test('what a refresh brought is forgotten with its session, though the store never took it', () =>
+  inWorld(async ({ clock, asked, signIn, another, store }) => {
+    let refused = 0
+    const failing = another({
+      store: {
+        ...store,
+        close: () => undefined,
+        update() {
+          refused++
+          throw new Error('database or disk is full')
+        },
+      },
+    })
+    const { token, session } = await signIn()
+    const row = await store.findById(session.id)
+    clock.advance(15 * MINUTE)
+    await failing.find(token, HOST)
+    await eventually(() => refused === 3, 'the store does not take it')
+    await eventually(async () => (await store.lease(session.id, clock.now(), 1)) !== null, 'the question is over')
+    await failing.end(session.id)
+    // As a backup brings it back.
+    if (row !== null) await store.insert(row, { hash: sha256(token), sessionId: session.id, host: HOST })
+    clock.advance(MINUTE)
+    await failing.find(token, HOST)
+    await eventually(() => asked.tokens.length === 2, 'its provider is asked again')
+    expect(asked.tokens).toEqual(['refresh-0', 'refresh-0'])
   }))
 
 describe.each(['sqlite', 'redis'] as const)(

@@ -537,6 +537,7 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
       'with other tokens',
       { kind: 'renewed', identity: ADA.identity, secrets: { idToken: 'id-of-refresh', refreshToken: 'r' } },
     ],
+    ['which is lost', { kind: 'lost', failure: new Error('the connection was closed') }],
   ])('is not undone by a provider’s answer to a question of before: %s', async (_, answer) => {
     const asking = Promise.withResolvers<void>()
     const answered = Promise.withResolvers<Asked>()

@@ -108,8 +108,8 @@ export function sessionsOver(
       const got = await link.run(scripts.LEASE, [sessionId, untilMs - nowMs, untilMs])
       return got === 1 ? 'taken' : got === 2 ? 'left' : null
     },
-    async release(sessionId, untilMs, isLeft) {
-      await link.run(scripts.RELEASE, [sessionId, untilMs, isLeft ? LEFT_MS : 0])
+    async release(sessionId, untilMs, leftOf) {
+      await link.run(scripts.RELEASE, [sessionId, untilMs, leftOf === null ? 0 : LEFT_MS, leftOf ?? ''])
     },
     async touch(seen) {
       const all = [...seen]

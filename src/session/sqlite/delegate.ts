@@ -19,7 +19,7 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     countSessions: nowMs => run(store => store.countSessions(nowMs)),
     update: (id, fields, before) => run(store => store.update(id, fields, before)),
     lease: (id, nowMs, untilMs) => run(store => store.lease(id, nowMs, untilMs)),
-    release: (id, untilMs, isLeft) => run(store => store.release(id, untilMs, isLeft)),
+    release: (id, untilMs, leftOf) => run(store => store.release(id, untilMs, leftOf)),
     touch: seen => run(store => store.touch(seen)),
     tellEnded: match => run(store => store.tellEnded(match)),
     remove: (...ids) => run(store => store.remove(...ids)),

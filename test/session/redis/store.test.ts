@@ -178,7 +178,7 @@ needs('valkey-server').test('a lease goes by the server’s clock, whatever thos
     expect(await right.lease('a', now, now + 60_000)).toBe('taken')
     // Somebody else is asking, though it is long over by a clock that is three hours ahead.
     expect(await ahead.lease('a', late, late + 60_000)).toBeNull()
-    await right.release('a', now + 60_000, false)
+    await right.release('a', now + 60_000, null)
     // One that was left with that clock is over as soon as any.
     expect(await ahead.lease('a', late, late + 50)).toBe('taken')
     const next: (Lease | null)[] = []
@@ -187,7 +187,7 @@ needs('valkey-server').test('a lease goes by the server’s clock, whatever thos
       return next.at(-1) !== null
     }, 'it is over')
     expect(next.at(-1)).toBe('left')
-    await ahead.release('a', late + 50, false)
+    await ahead.release('a', late + 50, null)
     expect(await ahead.lease('a', late, late + 50)).toBeNull()
   }),
 )
@@ -198,7 +198,7 @@ needs('valkey-server').test('a lease of a node of before is known, and is nobody
     const untilMs = Date.now() + 60_000
     await valkey.ask(mine, 'HSET', 'sallyport:1:session:a', 'lease', `${untilMs}`)
     expect(await store.lease('a', Date.now(), untilMs)).toBeNull()
-    await store.release('a', untilMs, true)
+    await store.release('a', untilMs, Date.now())
     expect(await store.lease('a', Date.now(), untilMs)).toBeNull()
     await valkey.ask(mine, 'HDEL', 'sallyport:1:session:a', 'lease')
     expect(await store.lease('a', Date.now(), untilMs)).toBe('taken')

@@ -124,7 +124,8 @@ return before and 2 or 1
 `)
 
 /**
- * id, what whoever took it calls it, what to leave in its place or 0. A node of before keeps no `leased`, and calls its own by when it
+ * id, what whoever took it calls it, what to leave in its place or 0, the time of the sign-in that was asked about: a later one has
+ * ended it, and has a refresh token of its own. A node of before keeps no `leased`, and calls its own by when it
  * ends.
  */
 export const RELEASE = script(`
@@ -132,6 +133,7 @@ local key = p .. 'session:' .. ARGV[1]
 local at = redis.call('HMGET', key, 'created', 'lease', 'leased')
 if not at[1] then return end
 if at[2] and at[3] ~= ARGV[2] .. ' ' .. at[2] then return end
+if not at[2] and at[1] ~= ARGV[4] then return end
 if ARGV[3] == '0' then redis.call('HDEL', key, 'lease', 'leased') else redis.call('HSET', key, 'lease', ARGV[3]) end
 `)
 

@@ -310,10 +310,11 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
       }).immediate,
     ),
     release: retryBusy(
-      database.transaction((sessionId: string, untilMs: number, isLeft: boolean) => {
+      database.transaction((sessionId: string, untilMs: number, leftOf: number | null) => {
         const before = leaseOf.get(sessionId)?.lease_ms
-        if (before === untilMs) setLease.run(sessionId, isLeft ? LEFT_MS : 0)
-        else if (before === 0 && isLeft) setLease.run(sessionId, LEFT_MS)
+        if (before === untilMs) setLease.run(sessionId, leftOf === null ? 0 : LEFT_MS)
+        // A later sign-in has ended it, and has a refresh token of its own.
+        else if (before === 0 && leftOf === createdOf.get(sessionId)?.created_ms) setLease.run(sessionId, LEFT_MS)
       }).immediate,
     ),
     touch(seen) {
