@@ -228,7 +228,7 @@ export interface SessionStore extends AuditStore {
   findBySid(issuer: string, sid: string): MaybePromise<readonly StoredSession[]>
   /** Sessions of a portal, newest first, beginning after what `next` of the page before said. */
   list(portal: string, page: { readonly after: string | null; readonly limit: number }): MaybePromise<StoredPage>
-  /** How many sessions have not come to their end by then, idle ones among them. */
+  /** How many sessions have not come to their end, idle ones among them: by the store's own clock where it has one, else by then. */
   countSessions(nowMs: number): MaybePromise<number>
   /**
    * Writes what a refresh brought, ends whatever lease there is, and tells every other process; false, and nothing is changed, when

@@ -3,6 +3,7 @@ import { COOKIES_OF, LEFT_MS, type ReplacedHandle, type StoredSession } from '..
 import { BATCH, type RedisLink } from './connection.ts'
 import { fieldsOf, PLACE_DIGITS, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'
 import * as scripts from './scripts/sessions.ts'
+import { serverMs } from './time.ts'
 
 /** What PTTL says of a key that is not there. */
 const GONE = -2
@@ -14,6 +15,8 @@ const MOST_OF_ONE = 1000
 export function sessionsOver(
   link: RedisLink,
   ttlOf: (expiresAtMs: number) => number,
+  /** How long until then. */
+  lastsOf: (expiresAtMs: number) => number,
   untilOf: (lastsMs: number) => number | undefined,
 ): SignInStore {
   async function listed(index: string, from: string, count: number): Promise<readonly Listed[]> {
@@ -36,12 +39,15 @@ export function sessionsOver(
     async insert(session, handle) {
       const { id, expiresAtMs } = session
       const { host, hash } = handle
-      await link.run(scripts.INSERT, [...[ttlOf(expiresAtMs), id, host, hash, expiresAtMs], ...fieldsOf(session)])
+      await link.run(scripts.INSERT, [
+        ...[ttlOf(expiresAtMs), id, host, hash, lastsOf(expiresAtMs)],
+        ...fieldsOf(session),
+      ])
     },
     async signInAgain(session, { hash, host, shown = '' }, before) {
       const { id, expiresAtMs } = session
       const row = await link.run(scripts.SIGN_IN_AGAIN, [
-        ...[ttlOf(expiresAtMs), id, host, hash, expiresAtMs],
+        ...[ttlOf(expiresAtMs), id, host, hash, lastsOf(expiresAtMs)],
         ...[before.createdAtMs, before.shown, ...replacedFields(before.replaced), shown],
         before.ownSid ? sidIndex(session.issuer, before.ownSid) : '',
         ...fieldsOf(session),
@@ -95,8 +101,8 @@ export function sessionsOver(
       const page = rows.slice(0, limit)
       return { sessions: sessionsOf(page), next: rows.length > limit ? (page.at(-1)?.place ?? null) : null }
     },
-    async countSessions(nowMs) {
-      return Number(await link.send('ZCOUNT', ['sallyport:1:expires', `(${nowMs}`, '+inf']))
+    async countSessions() {
+      return Number(await link.send('ZCOUNT', ['sallyport:1:expires', `(${await serverMs(link)}`, '+inf']))
     },
     async update(sessionId, fields, before) {
       const row = await link.send('HGET', [`sallyport:1:session:${sessionId}`, 'issuer'])

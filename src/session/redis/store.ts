@@ -80,11 +80,12 @@ export function openRedisStore(
     greet: changes.greet,
     onConnected: () => onConnected?.(store),
   })
-  const ttlOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()) + GRACE_MS)
+  const lastsOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()))
+  const ttlOf = (expiresAtMs: number) => lastsOf(expiresAtMs) + GRACE_MS
   // Whatever has not come to its end lives longer than the grace alone, but for a cookie in whose place there is another.
   const untilOf = (lastsMs: number) => (lastsMs < GRACE_MS ? ports.now() + lastsMs : undefined)
 
-  const signIns = sessionsOver(link, ttlOf, untilOf)
+  const signIns = sessionsOver(link, ttlOf, lastsOf, untilOf)
   const tokens = tokensOver(link, ttlOf)
   const links = linksOver(link, ttlOf)
   const owners = ownersOver(link, ttlOf)

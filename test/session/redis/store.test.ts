@@ -90,7 +90,8 @@ needs('valkey-server').test(
     }
     const signIns = sessionsOver(
       slow,
-      () => 3_600_000,
+      () => 3_660_000,
+      () => 60_000,
       () => undefined,
     )
     const nowMs = Date.now()
@@ -189,6 +190,28 @@ needs('valkey-server').test('a lease goes by the server’s clock, whatever thos
     expect(next.at(-1)).toBe('left')
     await ahead.release('a', late + 50, null)
     expect(await ahead.lease('a', late, late + 50)).toBeNull()
+  }),
+)
+
+needs('valkey-server').test.each([
+  ['behind', -3],
+  ['ahead', 3],
+])('a session ends by the server’s clock, where that of its node is hours %s', (_what, hours) =>
+  withStores(async (right, _other, mine) => {
+    const now = () => Date.now() + hours * 3_600_000
+    const node = openRedisStore({ url: valkey.url(mine), shownAs: 'valkey' }, quietPorts({ now }))
+    try {
+      await insert(node, 'a', now() + 1500)
+      await insert(node, 'b', now() + 600_000)
+      await right.purge(Date.now(), 1e9)
+      expect([await right.countSessions(Date.now()), await node.countSessions(now())]).toEqual([2, 2])
+      await eventually(async () => (await right.countSessions(Date.now())) === 1, 'one of them is over')
+      await right.purge(Date.now(), 1e9)
+      expect(await right.findById('a')).toBeNull()
+      expect(await right.findById('b')).not.toBeNull()
+    } finally {
+      await node.close()
+    }
   }),
 )
 

@@ -13,7 +13,7 @@ import type { Script } from '../connection.ts'
  *     handle:HASH         "ID HOST"
  *     handles:ID          set: hashes of a session's cookies
  *     subject:KEY sid:KEY portal:NAME   sorted sets, every score 0: "CREATED.ID" with CREATED padded, so that order is age
- *     expires seen        sorted sets: ID by the time of expiry, and of last use by the server's clock, for `purge`
+ *     expires seen        sorted sets: ID by the time of expiry, and of last use, by the server's clock, for `purge`
  *     token:HASH          a token as JSON; `tokens` is a hash of ID → HASH
  *     link:HASH           a guest link as JSON, with its uses; `links` is a hash of ID → HASH
  *     shared:NAME         a value of all nodes, which stays

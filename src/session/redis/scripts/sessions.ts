@@ -17,17 +17,18 @@ end
 `
 
 /**
- * Keeps what a sign-in has made, of the arguments: ttl, id, host, hash and expires come first, the session's fields in pairs last; and
- * gives it its places in the indexes.
+ * Keeps what a sign-in has made, of the arguments: ttl, id, host, hash and how long until it expires come first, the session's fields in
+ * pairs last; and gives it its places in the indexes.
  */
 const KEEP_SIGN_IN = `${CLOCK}${KEEP_HANDLE}
 local function keep_sign_in(first)
-  local ttl, id, host, hash, expires = unpack(ARGV, 1, 5)
+  local ttl, id, host, hash, lasts = unpack(ARGV, 1, 5)
   redis.call('HSET', p .. 'session:' .. id, unpack(ARGV, first))
   redis.call('PEXPIRE', p .. 'session:' .. id, ttl)
   keep_handle(ttl, id, host, hash)
-  redis.call('ZADD', p .. 'expires', expires, id)
-  redis.call('ZADD', p .. 'seen', string.format('%.0f', clock()), id)
+  local now = clock()
+  redis.call('ZADD', p .. 'expires', string.format('%.0f', now + lasts), id)
+  redis.call('ZADD', p .. 'seen', string.format('%.0f', now), id)
   return redis.call('HMGET', p .. 'session:' .. id, 'place', 'in_portal', 'in_subject', 'in_sid')
 end
 local function keep_places(at)
@@ -40,14 +41,14 @@ local function keep_places(at)
 end
 `
 
-/** ttl, id, host, hash, expires, then the session's fields in pairs. */
+/** ttl, id, host, hash, how long until it expires, then the session's fields in pairs. */
 export const INSERT = script(`${KEEP_SIGN_IN}
 keep_places(keep_sign_in(6))
 redis.call('XADD', p .. 'changes', '*', 'made', ARGV[2])
 `)
 
 /**
- * ttl, id, host, hash, expires, when the sign-in before was, what it has shown, the hash that is replaced or nothing, how long that
+ * ttl, id, host, hash, how long until it expires, when the sign-in before was, what it has shown, the hash that is replaced or nothing, how long that
  * lasts, what that has shown, what the new one has shown or nothing, the index of one more sid that it comes from or nothing, then the
  * session's fields in pairs → 1, or 0 when the session is gone or comes from another sign-in.
  */
