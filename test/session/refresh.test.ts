@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite'
 import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { sha256 } from '../../src/base/bytes.ts'
@@ -12,7 +13,7 @@ import { createSealer } from '../../src/session/seal.ts'
 import type { Session } from '../../src/session/session.ts'
 import { shownBy } from '../../src/session/shown.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
-import type { SessionStore } from '../../src/session/store.ts'
+import { LEFT_MS, type SessionStore } from '../../src/session/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
@@ -70,6 +71,8 @@ interface World {
   readonly clock: FakeClock
   /** Lets time pass by the clock of the processes and, for leases, by the server's. */
   pass(ms: number): Promise<void>
+  /** Whether the row says that a question was never answered. */
+  isLeft(sessionId: string): Promise<boolean>
   readonly asked: Asked
   readonly sessions: OpenSessions
   readonly logged: string[]
@@ -132,6 +135,12 @@ async function inWorld(
       async pass(ms) {
         clock.advance(ms)
         await valkey?.ask(0, 'EVAL', LATER_LEASES, '0', `${ms}`)
+      },
+      async isLeft(id) {
+        if (valkey !== null) return (await valkey.ask(0, 'HGET', `sallyport:1:session:${id}`, 'lease')) === `${LEFT_MS}`
+        using database = new Database(join(folder.path, 's.db'), { readonly: true })
+        const row = database.query<{ lease_ms: number }, [string]>('SELECT lease_ms FROM sessions WHERE id = ?').get(id)
+        return row?.lease_ms === LEFT_MS
       },
       asked,
       sessions,
@@ -442,7 +451,7 @@ describe.each(['sqlite', 'redis'] as const)(
     })
 
     /** A process whose provider answers when the test says so, and a session of it that is due and has tokens that follow it. */
-    async function asking({ another, clock, signIn, store }: World) {
+    async function asking({ another, clock, signIn, store, isLeft }: World) {
       const process = (): Process => {
         const answers: ((answer: Answer | Error) => void)[] = []
         const sessions = another({
@@ -464,6 +473,7 @@ describe.each(['sqlite', 'redis'] as const)(
       return {
         one,
         other,
+        isLeft: () => isLeft(session.id),
         find: async (by: Process) => by.sessions.find(token, HOST),
         standing: async () => {
           const { standing, notedAtMs } = (await store.findOwner(id)) ?? {}
@@ -489,7 +499,7 @@ describe.each(['sqlite', 'redis'] as const)(
 
     test('is refused to whoever was held up: what the next one got of it counts, and the next refusal is nobody’s word', () =>
       inStore(async world => {
-        const { one, other, find, standing } = await asking(world)
+        const { one, other, find, standing, isLeft } = await asking(world)
         await world.pass(LATER)
         await find(other)
         await eventually(() => other.answers.length === 1, 'the other one asks')
@@ -499,6 +509,7 @@ describe.each(['sqlite', 'redis'] as const)(
         const before = await standing()
         one.answers[0]?.(ended)
         await eventually(async () => (await find(one))?.identity.groups[0] === 'other', 'the first one has it as well')
+        await eventually(isLeft, 'its question is over')
         expect([await standing(), before[0]]).toEqual([before, 'good'])
         // The provider may take the second use for a theft, and refuse what it gave to the other.
         world.clock.advance(15 * MINUTE)
