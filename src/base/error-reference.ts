@@ -228,7 +228,7 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
   },
   'session.end': {
     cause: 'A sign-out or a revocation could not be stored.',
-    mend: 'Mend the session store: what was to end ends then, unless all workers of this machine were started again meanwhile.',
+    mend: 'Mend the session store: what was to end ends then, unless all workers of this machine were started again meanwhile. Until then the workers that ran know of it: other machines, workers started later and a process that takes over do not.',
   },
   'acme.refused': {
     cause: 'The authority refused a certificate.',
