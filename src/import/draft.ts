@@ -51,6 +51,8 @@ export interface BesideFile {
   readonly title: string
   /** What changes in a file as people have it, line by line: `- ` is taken out, `+ ` is new. */
   readonly changes: string
+  /** The same for another program that may stand there. */
+  readonly also: { readonly title: string; readonly changes: string }
   readonly text: string
 }
 

@@ -46,7 +46,9 @@ export function renderReport({ from, text, notes, checked, beside }: Imported, {
   const table = columns(unset.map(({ name, meaning }) => [name, meaning]))
   const blocks = [
     ...TITLES.flatMap(([outcome, title]) => block(title, rowsOf(notes, outcome))),
-    ...(beside === null ? [] : [`${strong(beside.title)}\n${beside.changes.replace(/^/gm, '    ')}\n`]),
+    ...(beside === null ? [] : [beside, beside.also]).map(
+      ({ title, changes }) => `${strong(title)}\n${changes.replace(/^/gm, '    ')}\n`,
+    ),
     ...block('To set in the environment, or to write into routes.toml', table.split('\n').filter(Boolean)),
     ...block('Files that have to be there', missingFiles),
   ]

@@ -40,6 +40,10 @@ export function nginxFront(context: Context, { hosts, portalUrl }: Places): Besi
     ending: 'nginx.conf',
     title: 'What changes in nginx, for each application, where its file is as oauth2-proxy’s documentation has it',
     changes: changed([...strangers(), ...(blocks[0] ?? []), ...others]),
+    also: {
+      title: 'What changes in Traefik instead, for each application (docs/recipes/traefik.yaml has it whole)',
+      changes: traefikChanges(context, addresses),
+    },
     text: [
       '# For the http block of nginx in front. Lines that are new have "# new" beside them; names, certificates and what else your',
       '# application needs are yours to keep.',
@@ -59,6 +63,23 @@ function changed(lines: readonly Line[]): string {
 
 function addressFor(place: string): string {
   return `http://${place.replace(/^0\.0\.0\.0:/, '127.0.0.1:')}`
+}
+
+/** Where nginx asks, apart from `/oauth2/auth`: that is a page of its own, which pages and scripts open. */
+const QUESTION = '/.sallyport/verify/nginx'
+
+/** What changes in Traefik's dynamic configuration. What is around it is in docs/recipes/traefik.yaml. */
+function traefikChanges({ options }: Context, { listen, verify, prefix }: Addresses): string {
+  const told = options.flag('set_xauthrequest') === true ? 'x[-_.]auth[-_.]request[-_.].*|' : ''
+  return [
+    `- address: http://…:4180/            # or its ${prefix}/auth`,
+    `+ address: ${verify}/.sallyport/verify/traefik`,
+    '- authResponseHeaders: [X-Auth-Request-User, …]',
+    `+ authResponseHeadersRegex: (?i)^(${told}x[-_.]sallyport[-_.]token|cookie|authorization)$`,
+    '+ trustForwardHeader: true           # with the middleware from-nobody before it in each list',
+    `+ rule: PathPrefix(\`/.sallyport/\`) || PathPrefix(\`${prefix}/\`)   # a router with priority 1000, to ${listen}`,
+    `- errors: { status: "401-403", query: "${prefix}/sign_in" }   # nothing in its place`,
+  ].join('\n')
 }
 
 /** Whoever names a host that no other block has would get the first one, and be judged by the name that they gave. */
@@ -107,10 +128,11 @@ function application(context: Context, host: string, addresses: Addresses): read
     [' ', '    }'],
     ...['    location /.sallyport/ {', ...handsOn, '    }'].map((text): Line => ['+', text]),
     ...['    location @sallyport {', ...handsOn, '    }'].map((text): Line => ['+', text]),
-    [' ', `    location = ${prefix}/auth {`],
+    ['-', `    location = ${prefix}/auth {`],
+    ['+', `    location = ${QUESTION} {`],
     ['+', '        internal;'],
     ['-', `        proxy_pass ${listen};`],
-    ['+', `        proxy_pass ${verify}/.sallyport/verify/nginx;`],
+    ['+', `        proxy_pass ${verify}${QUESTION};`],
     [' ', '        proxy_set_header Host $host;'],
     [' ', '        proxy_set_header X-Real-IP $remote_addr;'],
     ['+', '        proxy_set_header X-Forwarded-For $remote_addr;'],
@@ -121,7 +143,8 @@ function application(context: Context, host: string, addresses: Addresses): read
     [' ', '        proxy_pass_request_body off;'],
     [' ', '    }'],
     [' ', '    location / {'],
-    [' ', `        auth_request ${prefix}/auth;`],
+    ['-', `        auth_request ${prefix}/auth;`],
+    ['+', `        auth_request ${QUESTION};`],
     ['-', `        error_page 401 = ${prefix}/sign_in;`],
     ['+', '        error_page 401 403 = @sallyport;'],
     ...told(context),

@@ -17,7 +17,17 @@ const ADDRESS = /^(https?):\/\/([A-Za-z0-9.-]+(?::\d{1,5})?)(\/.*)?$/
 
 /** The parameter by which an address says where to go on to. Throws `target.malformed` where it occurs twice. */
 export function readOnward(ctx: CompatContext, parameter: 'rd' | 'redirect_url' | 'redirect_uri' = 'rd'): Onward {
-  return parseOnward(readQuery(ctx).get(parameter), { origin: ctx.origin, isServed: ctx.compat.isServed })
+  const value = readQuery(ctx).get(parameter) ?? (parameter === 'rd' ? besideQuery(ctx) : null)
+  return parseOnward(value, { origin: ctx.origin, isServed: ctx.compat.isServed })
+}
+
+/**
+ * The field in which nginx says what was asked for, where it shows `sign_in` in place of an application's page (`X-Auth-Request-Redirect`).
+ * One of the program's own addresses is nothing to go on to. A client that writes it leads itself: it is checked as `rd` is.
+ */
+function besideQuery({ request, compat }: CompatContext): string | null {
+  const value = request.headers.get('x-auth-request-redirect')
+  return value === null || value.startsWith(`${compat.prefix}/`) ? null : value
 }
 
 /**

@@ -166,8 +166,14 @@ describe('nginx that asked oauth2-proxy asks Sallyport, and', () => {
     const { cookie } = await gate.signIn('app.example.com', { ...ADA })
     const lines = [`Cookie: ${cookie}`]
     expect((await ask('/', lines)).status).toBe(200)
-    expect((await ask('/oauth2/auth', lines)).status).toBe(404)
+    expect((await ask('/.sallyport/verify/nginx', lines)).status).toBe(404)
     expect((await ask('/', lines, port, 'other.example.com')).saw).toEqual([])
+  })
+
+  test('a page of the application asks who is there as ever, at /oauth2/auth', async () => {
+    const { cookie } = await gate.signIn('app.example.com', { ...ADA })
+    expect((await ask('/oauth2/auth', [`Cookie: ${cookie}`])).status).toBe(202)
+    expect((await ask('/oauth2/auth')).status).toBe(401)
   })
 
   test('the routes answer nothing where people come: signed in, there is nothing', async () => {

@@ -112,6 +112,20 @@ describe('where people sign in on a host of its own', () => {
     const { text } = await browser.open(`${APP}/oauth2/sign_in?rd=/deep`)
     expect(text).toContain('href="/oauth2/start?rd=%2Fdeep"')
   })
+
+  test('sign_in that a proxy shows in place of a page leads back to that, and to nothing that a client may choose', async () => {
+    const browser = browserAt(await gate)
+    const leads = async (field: string, query = '') => {
+      const headers = { 'x-auth-request-redirect': field }
+      const answer = await browser.visit(`${APP}/oauth2/sign_in${query}`, { headers })
+      return /start\?rd=([^"]*)"/.exec(await answer.text())?.[1]
+    }
+    expect(await leads('/deep?x=1')).toBe('%2Fdeep%3Fx%3D1')
+    expect(await leads('/deep?x=1', '?rd=/other')).toBe('%2Fother')
+    for (const field of ['/oauth2/sign_in', 'https://evil.example/', '//evil.example/', '/\\evil.example']) {
+      expect([field, await leads(field)]).toEqual([field, '%2F'])
+    }
+  })
 })
 
 test('with provider_logout the provider comes first', async () => {
