@@ -399,6 +399,19 @@ describe('an alpha configuration', () => {
     expect(routes).toMatch(/^verify = "0\.0\.0\.0:9080"/m)
   })
 
+  test('closes what is below a path of which no route says which parts are meant, and nothing else', async () => {
+    const at = (path: string) => of(ALPHA.replace('path: /api/', `path: ${path}\n      rewriteTarget: /pictures/$1-$2`))
+    const { routes, code, notes } = await at('^/img/(thumb|full)/(.*)$')
+    const closed = routesOf(routes).filter(lines => lines.some(line => line.startsWith('deny = ')))
+    expect([code, closed.length, closed[0]]).toEqual([1, 1, expect.arrayContaining(['path = "/img"'])])
+    expect(notes.join('\n')).toContain('no route says which paths below /img/ are meant')
+    for (const path of ['^/img/?(.*)$', '^/img/(.*)|/other/(.*)$', '/img/(.*)', '^/(a|b)/(.*)$']) {
+      const made = await at(path)
+      const open = routesOf(made.routes).filter(lines => !lines.some(line => line.startsWith('deny = ')))
+      expect([path, made.code, open]).toEqual([path, 1, []])
+    }
+  })
+
   test.each([
     [
       'an upstream whose path no route says',
@@ -477,6 +490,11 @@ test('where nothing is found, the answer says what is there', async () => {
       'k.yaml has no container that is oauth2-proxy (it has: Service, Deployment)',
     ],
     [{ 'x.yaml': 'a: 1\n' }, ['x.yaml'], 'x.yaml is no compose file, no manifest of Kubernetes'],
+    [
+      { 'values.yaml': 'config:\n  clientID: x\nextraArgs:\n  provider: oidc\n' },
+      ['values.yaml'],
+      'helm template oauth2-proxy oauth2-proxy/oauth2-proxy -f values.yaml > values.made.yaml; sallyport import values.made.yaml',
+    ],
     [{ 'x.yaml': 'a: 1\nb: "s3cret\n' }, ['x.yaml'], 'x.yaml:'],
     [{ Caddyfile: ':80 {\n}\n', 'a.cfg': CFG }, ['Caddyfile', 'a.cfg'], 'is imported by itself'],
   ]

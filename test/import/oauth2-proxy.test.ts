@@ -114,7 +114,7 @@ const CASES: readonly Case[] = [
     options: 'skip_jwt_bearer_tokens = true\noidc_extra_audiences = ["https://api.example.com"]',
     at: '[providers.oidc]',
     has: ['bearer_id_tokens = true', 'access_tokens = { audience = "https://api.example.com" }'],
-    note: 'kept 9 oidc_extra_audiences: access_tokens of the provider',
+    note: 'decide 9 oidc_extra_audiences: access_tokens of the provider: JWT access tokens (RFC 9068) for these audiences; ID tokens of other clients are 401',
   },
   {
     options: 'skip_jwt_bearer_tokens = true',
@@ -182,8 +182,24 @@ const CASES: readonly Case[] = [
     options: 'email_domains = ["example.com", ".example.org"]\nallowed_groups = ["staff", "ops"]',
     without: ['email_domains'],
     at: '[portals.home.roles]',
-    has: ['user = { domains = ["example.com"], groups = ["staff", "ops"] }'],
-    note: 'decide 7 email_domains: subdomains do not count',
+    has: [
+      'user = [{ domains = ["example.com"], groups = ["staff", "ops"] }, { require_email = true, like = { email = ["*@*.example.org"] }, groups = ["staff", "ops"] }]',
+    ],
+    note: 'kept 7 email_domains: domains, and like for subdomains',
+  },
+  {
+    options: 'email_domains = ["*.Example.org"]\noidc_email_claim = "upn"',
+    without: ['email_domains'],
+    at: '[portals.home.roles]',
+    has: ['user = { require_email = true, like = { upn = ["*@*.example.org"] } }'],
+    note: 'kept 7 email_domains: domains, and like for subdomains',
+  },
+  {
+    options: 'email_domains = ["*.*"]',
+    without: ['email_domains'],
+    at: '[portals.home.roles]',
+    has: ['user = { domains = ["${EMAIL_DOMAIN}"] }'],
+    note: 'decide 7 email_domains: a star within a domain is no domain here',
   },
   {
     options: 'allowed_groups = ["staff"]\noidc_groups_claim = "teams"\nallowed_roles = ["admin"]',
@@ -201,9 +217,29 @@ const CASES: readonly Case[] = [
     options: 'provider = "keycloak-oidc"\nallowed_groups = ["/staff"]\nallowed_roles = ["admin"]',
     at: '[portals.home.roles]',
     has: [
-      'user = [{ require_email = true, groups = ["/staff"] }, { require_email = true, claims = { roles = ["admin"] } }]',
+      'user = [{ require_email = true, groups = ["/staff"] }, { require_email = true, claims = { "realm_access.roles" = ["admin"] } }]',
     ],
-    note: 'decide 10 allowed_roles',
+    note: 'decide 10 allowed_roles: claims of the role: in Keycloak',
+  },
+  {
+    options: 'provider = "keycloak-oidc"\nallowed_groups = ["role:spb:editor", "role:admin"]',
+    at: '[portals.home.roles]',
+    has: [
+      'user = [{ require_email = true, claims = { "realm_access.roles" = ["spb:editor", "admin"] } }, { require_email = true, claims = { "resource_access.spb.roles" = ["editor"] } }]',
+    ],
+    note: 'decide 9 allowed_groups: claims of the role: in Keycloak',
+  },
+  {
+    options: 'provider = "keycloak-oidc"',
+    at: '[portals.home.roles]',
+    has: ['user = { require_email = true }'],
+    note: 'changed 8 provider: roles (role:…) are not among the groups that applications are told',
+  },
+  {
+    options: '',
+    at: '[portals.home]',
+    has: ['members = ["user"]'],
+    note: 'kept 2 client_id',
   },
   {
     options: 'provider = "github"\ngithub_org = "example"',
@@ -316,7 +352,7 @@ const CASES: readonly Case[] = [
     options: 'htpasswd_file = "/etc/gate.htpasswd"\ndisplay_htpasswd_form = false',
     at: '[portals.home]',
     has: ['providers = ["oidc"]', 'htpasswd = "/etc/gate.htpasswd"'],
-    note: 'kept 9 display_htpasswd_form: there is no form',
+    note: 'changed 8 htpasswd_file: htpasswd in the portal: HTTP Basic (Authorization) goes on, but does not reach',
   },
   { options: '', at: '[[routes]]', has: ['headers = "x-forwarded"'], note: 'kept 2 client_id' },
   {
@@ -405,6 +441,32 @@ const CASES: readonly Case[] = [
     has: ['upstream = "http://app:3000"'],
     hasNot: ['verify'],
     note: 'left 7 upstreams: file:///dev/null serves nothing',
+  },
+  {
+    options: 'upstreams = ["http://app:3000/none/", "static://204/"]',
+    without: ['upstreams'],
+    at: '[[routes]]',
+    has: ['respond = { status = 204 }'],
+    note: 'decide 7 upstreams',
+  },
+  {
+    options: 'cookie_domains = [".example.com"]',
+    at: '[[routes]]',
+    has: ['host = "*.example.com"', 'upstream = "http://app:3000"'],
+    note: 'changed - its own addresses',
+  },
+  {
+    options: 'http_address = "unix:///run/gate.sock"\ntrusted_ips = ["127.0.0.1"]',
+    at: '[[routes]]',
+    has: ['allow = ["user", { networks = ["127.0.0.1"], anonymous = true }]'],
+    note: 'decide 9 trusted_ips: whoever came by the socket counted as 127.0.0.1 there',
+  },
+  {
+    options: '',
+    without: ['redirect_url'],
+    at: '[[routes]]',
+    has: ['host = "${APP_HOST}"'],
+    note: 'changed - redirect_url: any host was served there',
   },
   {
     options: 'upstreams = ["static://404"]',

@@ -23,7 +23,8 @@ export function claimEntries(context: Context): readonly Entry[] {
   if (audiences.flatMap(name => options.list(name)).every(name => name === 'aud')) {
     note(context, 'kept', audiences, 'aud of an ID token has to be client_id')
   } else {
-    const say = 'aud of an ID token has to be client_id, as OpenID Connect has it: no other claim is looked at'
+    const say =
+      'aud of an ID token has to be client_id, as OpenID Connect has it: no other claim stands for it. Where the provider says the client in azp alone, have it put the client into aud (at Keycloak, an audience mapper)'
     note(context, 'decide', audiences, say)
   }
   return [
@@ -56,6 +57,6 @@ function emailEntries(context: Context, email: string): readonly Entry[] {
 }
 
 /** The claim that holds the address that counts: `user_id_claim`, an older name for it, counts where the newer one says what is usual. */
-function claimOfEmail({ options }: Context): string {
+export function claimOfEmail({ options }: Context): string {
   return options.text('oidc_email_claim') ?? options.text('user_id_claim') ?? 'email'
 }

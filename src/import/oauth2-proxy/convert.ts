@@ -45,7 +45,7 @@ const ELSEWHERE =
 
 /** A route that lets nobody in: what is not known may have kept people out. */
 function closed(section: Section, why: readonly string[]): Section {
-  if (section.title !== '[[routes]]') return section
+  if (section.title !== '[[routes]]' || section.entries.some(({ key }) => key === 'deny')) return section
   return { ...section, entries: [...section.entries, closingEntry(why, [])] }
 }
 

@@ -2,12 +2,12 @@ import type { Json } from '../../config/text/raw.ts'
 import { HTPASSWD } from '../../config/values/htpasswd.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
-import { trustsEmails } from './claims.ts'
+import { claimOfEmail, trustsEmails } from './claims.ts'
 import { compatEntry } from './compat.ts'
 import { type Context, note } from './context.ts'
 import { GITHUB_RESTRICTIONS, githubGroup, githubRules, isGithub } from './github.ts'
 import { PROVIDER } from './provider.ts'
-import { hasForm, passesByPassword, passwordFile, USERS } from './users.ts'
+import { BY_PASSWORD, hasForm, passesByPassword, passwordFile, USERS } from './users.ts'
 
 /** The portal's name in the new file, and the one role that everyone who could sign in there has. */
 export const PORTAL = 'home'
@@ -46,9 +46,11 @@ export function keepsNobodyOut({ options }: Context): boolean {
 /** `[portals.home]`: on the application's own host, as oauth2-proxy is, with the callback that is registered already. */
 export function portalSections(context: Context, url: string | null): readonly Section[] {
   const { options, blanks } = context
+  const rule = whoMay(context)
   const entries: Entry[] = [
     ...(url === null ? [] : [{ key: 'url', value: url, comment: 'redirect_url' }]),
     { key: 'providers', value: hasForm(context) ? [PROVIDER, USERS] : [PROVIDER] },
+    ...(isAnyone(rule) ? [] : [{ key: 'members', value: [ROLE], comment: 'nobody else has a session' }]),
     ...(isGithub(context)
       ? []
       : [{ key: 'callback_path', value: callbackPath(context), comment: 'registered at the provider already' }]),
@@ -57,7 +59,7 @@ export function portalSections(context: Context, url: string | null): readonly S
   const passwords = passwordFile(context)
   if (passwords !== null) {
     entries.push({ key: 'htpasswd', value: blanks.literal(passwords), comment: 'htpasswd_file' })
-    if (!hasForm(context)) note(context, 'kept', 'htpasswd_file', 'htpasswd in the portal, as HTTP Basic')
+    if (!hasForm(context)) note(context, 'changed', 'htpasswd_file', `htpasswd in the portal: ${BY_PASSWORD}`)
   }
   const isPlain = options.text('redirect_url')?.startsWith('http://') === true
   if (isPlain || options.flag('cookie_secure') === false) {
@@ -76,9 +78,13 @@ export function portalSections(context: Context, url: string | null): readonly S
     {
       title: `[portals.${PORTAL}.roles]`,
       about: 'Role = who has it; routes name roles in allow. { groups = ["…"] }, { emails = ["…"] } and so on.',
-      entries: [{ key: ROLE, value: whoMay(context) }],
+      entries: [{ key: ROLE, value: rule }],
     },
   ]
+}
+
+function isAnyone(rule: Json): boolean {
+  return typeof rule === 'object' && rule !== null && 'any' in rule
 }
 
 function callbackPath(context: Context): string {
@@ -91,28 +97,32 @@ function callbackPath(context: Context): string {
 /** Who could sign in there, as the rule of a role. What cannot be told lets nobody in until it is filled in. */
 function whoMay(context: Context): Json {
   const { options } = context
-  const groups = options.list('allowed_groups')
-  const claims = keycloakRoles(context)
+  const isKeycloak = options.text('provider') === 'keycloak-oidc'
+  const stated = options.list('allowed_groups')
+  const groups = isKeycloak ? stated.filter(group => !isRole(group)) : stated
+  const claims = isKeycloak ? {} : otherRoles(context)
   const github = githubRules(context)
   // Of groups and of claims a rule has one list each, and both would have to hold.
   const isSaid = github !== null && (github.length === 0 || groups.length + Object.keys(claims).length === 0)
   const inOne = inGroups(context, groups)
   const withRole = Object.keys(claims).length > 0 ? { claims } : {}
-  // Keycloak's roles are groups there, of which any is enough.
-  const isEither = options.text('provider') === 'keycloak-oidc' && groups.length > 0 && 'claims' in withRole
-  const address = whoseAddress(context)
+  const addresses = whoseAddress(context)
   const others = otherwise(context, isSaid ? [] : GITHUB_RESTRICTIONS)
-  const ways = isEither ? [inOne, withRole] : [{ ...inOne, ...withRole }]
-  const rules = ways.flatMap(way => {
-    const rule = { ...address, ...way, ...others }
-    return isSaid && github.length > 0 ? github.map(more => ({ ...rule, ...more })) : [rule]
-  })
-  const isAnyone = rules.every(one => Object.keys(one).length === 0)
+  // Keycloak's roles are groups there, of which any is enough.
+  const roles = isKeycloak ? keycloakRoles(context) : []
+  const ways = [...(roles.length === 0 || groups.length > 0 ? [{ ...inOne, ...withRole }] : []), ...roles]
+  const rules = addresses.flatMap(address =>
+    ways.flatMap(way => {
+      const rule = { ...address, ...way, ...others }
+      return isSaid && github.length > 0 ? github.map(more => ({ ...rule, ...more })) : [rule]
+    }),
+  )
+  const isEverybody = rules.every(one => Object.keys(one).length === 0)
   // What the provider says is no word of the file's.
   const named: readonly Json[] = hasForm(context) ? rules.map(one => ({ provider: PROVIDER, ...one })) : rules
-  const [first = { any: true }, ...more] = isAnyone ? [] : named
+  const [first = { any: true }, ...more] = isEverybody ? [] : named
   const own: Json = more.length === 0 ? first : [first, ...more]
-  if (passwordFile(context) === null || isAnyone) return own
+  if (passwordFile(context) === null || isEverybody) return own
   if (!passesByPassword(context)) {
     const say =
       'nobody passes by a password, as there: htpasswd_user_groups puts its people into none of the groups that are asked for'
@@ -122,7 +132,8 @@ function whoMay(context: Context): Json {
   return [first, ...more, hasForm(context) ? { providers: [HTPASSWD, USERS] } : { provider: HTPASSWD }]
 }
 
-function whoseAddress(context: Context): Readonly<Record<string, Json>> {
+/** Whose address counts, as rules of which one has to hold. */
+function whoseAddress(context: Context): readonly Readonly<Record<string, Json>>[] {
   const { options, blanks } = context
   const stated = options.list('email_domains')
   if (stated.includes('*')) {
@@ -131,22 +142,29 @@ function whoseAddress(context: Context): Readonly<Record<string, Json>> {
       : 'whoever has a verified e-mail address, as there; where the provider says of none that it is verified, write emails = "trusted" into [providers.oidc]'
     note(context, 'changed', 'email_domains', say)
     note(context, 'left', 'authenticated_emails_file', 'email_domains lets everyone in')
-    return { require_email: true }
+    return [{ require_email: true }]
   }
   const isPattern = (domain: string) => /^\*?\./.test(domain)
   const domains = stated.filter(domain => !isPattern(domain)).map(domain => blanks.literal(domain.toLowerCase()))
-  if (stated.some(isPattern)) {
-    note(
-      context,
-      'decide',
-      'email_domains',
-      'subdomains do not count in domains: write each that people have an address in',
-    )
-  } else note(context, 'kept', 'email_domains', 'domains of the role')
+  const patterns = stated.filter(isPattern).map(domain => `*@*${domain.toLowerCase().replace(/^\*/, '')}`)
+  const isOdd = patterns.some(pattern => pattern.slice('*@*'.length).includes('*'))
+  if (isOdd)
+    note(context, 'decide', 'email_domains', 'a star within a domain is no domain here: write who may into the role')
+  else note(context, 'kept', 'email_domains', patterns.length > 0 ? 'domains, and like for subdomains' : 'domains')
   const emails = listedAddresses(context)
-  if (domains.length + emails.length > 0) {
-    return { ...(domains.length > 0 ? { domains } : {}), ...(emails.length > 0 ? { emails } : {}) }
+  const named = {
+    ...(domains.length > 0 ? { domains } : {}),
+    ...(emails.length > 0 ? { emails } : {}),
   }
+  const below = {
+    require_email: true,
+    like: { [claimOfEmail(context)]: patterns.map(blanks.literal) },
+  }
+  const ways = [
+    ...(domains.length + emails.length > 0 ? [named] : []),
+    ...(patterns.length > 0 && !isOdd ? [below] : []),
+  ]
+  if (ways.length > 0) return ways
   if (keepsNobodyOut(context)) {
     const say =
       'nothing in this file says who may sign in, so flags or OAUTH2_PROXY_* do, and the routes let nobody in: write who may into the role; { any = true } is everyone'
@@ -159,9 +177,13 @@ function whoseAddress(context: Context): Readonly<Record<string, Json>> {
       'not in this file, so a flag or OAUTH2_PROXY_EMAIL_DOMAINS may have it: write who may into the role; { any = true } is everyone',
     )
   }
-  return {
-    domains: [blanks.add('EMAIL_DOMAIN', 'the domain of those who may sign in; or write another rule', STAND_IN_HOST)],
-  }
+  return [
+    {
+      domains: [
+        blanks.add('EMAIL_DOMAIN', 'the domain of those who may sign in; or write another rule', STAND_IN_HOST),
+      ],
+    },
+  ]
 }
 
 function listedAddresses(context: Context): readonly string[] {
@@ -200,14 +222,42 @@ function inGroups(context: Context, groups: readonly string[]): Readonly<Record<
   return { groups: names.map(context.blanks.literal) }
 }
 
-function keycloakRoles(context: Context): Readonly<Record<string, Json>> {
+/** `role:NAME` and `role:CLIENT:NAME` among groups are roles of Keycloak. */
+function isRole(group: string): boolean {
+  return group.startsWith('role:')
+}
+
+/**
+ * Roles of Keycloak, as rules of which one has to hold: those of the realm, and those of each client, by the claims that Keycloak has
+ * them in. A name with a colon may be either.
+ */
+function keycloakRoles(context: Context): readonly Readonly<Record<string, Json>>[] {
+  const { options, blanks } = context
+  const groups = options.list('allowed_groups').filter(isRole)
+  const roles = [...groups.map(group => group.slice('role:'.length)), ...options.list('allowed_roles')]
+  note(context, 'changed', 'provider', 'roles (role:…) are not among the groups that applications are told')
+  if (roles.length === 0) return []
+  const say =
+    'claims of the role: in Keycloak’s client scope "roles", have its mappers add them to the ID token; they are in access tokens alone, which nobody looks into here'
+  note(context, 'decide', ['allowed_roles', ...(groups.length > 0 ? ['allowed_groups'] : [])], say)
+  const byClaim = new Map([['realm_access.roles', roles]])
+  for (const role of roles) {
+    const [, client, name] = /^([^:.]+):(.+)$/s.exec(role) ?? []
+    if (client === undefined || name === undefined) continue
+    const claim = `resource_access.${client}.roles`
+    byClaim.set(claim, [...(byClaim.get(claim) ?? []), name])
+  }
+  return [...byClaim].map(([claim, names]) => ({ claims: { [claim]: names.map(blanks.literal) } }))
+}
+
+function otherRoles(context: Context): Readonly<Record<string, Json>> {
   const roles = context.options.list('allowed_roles')
   if (roles.length === 0) return {}
   note(
     context,
     'decide',
     'allowed_roles',
-    'have Keycloak put its roles into a claim "roles" (a mapper with that token claim name); the role asks for them there',
+    'the role asks for them in the claim "roles": have the provider put them there',
   )
   return { roles: roles.map(context.blanks.literal) }
 }

@@ -15,7 +15,8 @@ export interface Places {
 }
 
 /** Options that name hosts to which people were led back, or with which a session was shared. */
-const SHARED = ['whitelist_domains', 'cookie_domains', 'cookie_domain']
+const COOKIES = ['cookie_domains', 'cookie_domain']
+const SHARED = ['whitelist_domains', ...COOKIES]
 
 /** What was protected, and on which host: the file says the first, and sometimes the second. */
 export function findPlaces(context: Context): Places {
@@ -25,7 +26,8 @@ export function findPlaces(context: Context): Places {
   const [, scheme, redirectHost, port = ''] =
     /^(https?):\/\/([^/:?#]+)(:\d+)?/.exec(options.text('redirect_url') ?? '') ?? []
   const own = redirectHost === undefined ? null : blanks.literal(redirectHost)
-  const isShared = isAsked && own !== null && SHARED.some(options.has)
+  // One oauth2-proxy before many hosts shares its cookie; where a proxy asked, it was enough that people were led back.
+  const isShared = own !== null && (isAsked ? SHARED : COOKIES).some(options.has)
   const hasUrl = isShared || (isAsked && own !== null && port !== '' && port !== USUAL_PORTS[scheme ?? ''])
   note(
     context,
@@ -33,6 +35,10 @@ export function findPlaces(context: Context): Places {
     'redirect_url',
     hasUrl ? 'url and callback_path of the portal' : 'the host of the routes, and callback_path',
   )
+  if (own === null && !isAsked) {
+    const say = 'any host was served there; here one that no route names is 404'
+    context.notes.add('changed', 'redirect_url', null, say)
+  }
   const known = stated !== null ? [stated] : isShared ? namedHosts(context, own) : own === null ? [] : [own]
   return {
     hosts:

@@ -163,9 +163,14 @@ function bearerEntries(context: Context): readonly Entry[] {
   }
   const audiences = options.list(more).filter(name => name !== options.text('client_id'))
   const say =
-    'bearer_id_tokens = true: ID tokens are taken, as there; whoever is given one can act for that person, so take it out once programs come with access tokens'
+    'bearer_id_tokens = true: ID tokens are taken, as there; whoever is given one can act for that person, so take it out once programs come with access tokens. A bearer token, also as the name of HTTP Basic there, does not reach the application: pass_token gives it one'
   note(context, 'decide', option, say)
-  note(context, 'kept', more, 'access_tokens of the provider: JWT access tokens (RFC 9068) for these audiences')
+  note(
+    context,
+    'decide',
+    more,
+    'access_tokens of the provider: JWT access tokens (RFC 9068) for these audiences; ID tokens of other clients are 401',
+  )
   const [audience, ...others] = audiences.map(name => blanks.literal(name))
   return [
     { key: 'bearer_id_tokens', value: true, comment: option },

@@ -1,6 +1,6 @@
 import type { Json } from '../../config/text/raw.ts'
 import { isUnder } from '../../config/values/path.ts'
-import type { Entry, Section } from '../draft.ts'
+import { closingEntry, type Entry, type Section } from '../draft.ts'
 import { spellDuration } from '../durations.ts'
 import { spellPath } from '../spell-path.ts'
 import { type Context, note } from './context.ts'
@@ -23,6 +23,8 @@ interface Plan {
 export function routeSections(context: Context, places: Places): readonly Section[] {
   const who = identityEntries(context, places.isAsked)
   const networks = context.options.list('trusted_ips')
+  const isLocal = /^unix:/i.test(context.options.text('http_address') ?? '')
+  if (isLocal) note(context, 'decide', 'trusted_ips', BY_SOCKET)
   note(context, 'kept', 'trusted_ips', 'networks in allow, where nobody has to sign in')
   const allow: Json = [
     ROLE,
@@ -32,6 +34,9 @@ export function routeSections(context: Context, places: Places): readonly Sectio
   const plans = plansOf(places.services)
   return places.hosts.flatMap(host => plans.map(plan => route(context, host, plan, allow, who)))
 }
+
+const BY_SOCKET =
+  'whoever came by the socket counted as 127.0.0.1 there; here they have no address, and sign in: write allow = "public", if everybody shall pass'
 
 /** A path with a slash behind it is for what is below it: without that slash, what is around it answers, or leads there. */
 function plansOf(services: readonly Service[]): readonly Plan[] {
@@ -70,6 +75,7 @@ function route(context: Context, host: string, plan: Plan, allow: Json, who: rea
       ...(service === null ? toSlash(plan.path) : target(own, service)),
       { key: 'portal', value: PORTAL },
       { key: 'allow', value: allow, isByLine: Array.isArray(allow) && allow.length > 2 },
+      ...(service?.isClosed === true ? [closingEntry(['upstreams.path'], [])] : []),
       ...takes,
       ...(knowsPeople ? who : []),
       ...(service?.kind === 'upstream' ? upstreamEntries(own) : []),
@@ -85,6 +91,9 @@ function toSlash(path: string): readonly Entry[] {
   ]
 }
 
+/** Statuses without a body (RFC 9110 §15.3.5, §15.3.6, §15.4.5). */
+const BODILESS: readonly number[] = [204, 205, 304]
+
 function target(context: Context, service: Service): readonly Entry[] {
   switch (service.kind) {
     case 'none':
@@ -99,7 +108,9 @@ function target(context: Context, service: Service): readonly Entry[] {
       return [
         {
           key: 'respond',
-          value: { status: service.status, body: 'Authenticated' },
+          value: BODILESS.includes(service.status)
+            ? { status: service.status }
+            : { status: service.status, body: 'Authenticated' },
           comment: `static://${service.status}`,
         },
       ]

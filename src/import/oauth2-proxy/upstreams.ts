@@ -1,3 +1,4 @@
+import type { Outcome } from '../notes.ts'
 import type { Alpha } from './alpha/alpha.ts'
 import { type AlphaUpstream, isAskedAbout } from './alpha/upstreams.ts'
 import { type Context, note } from './context.ts'
@@ -7,6 +8,8 @@ import type { Stated } from './inputs/stated.ts'
 export type Service = Place & {
   /** What is taken off the path, and then put before it; only an alpha configuration says that. */
   readonly rewrite?: AlphaUpstream['rewrite']
+  /** Whether nobody passes there, as no route says which paths are meant. */
+  readonly isClosed?: boolean
   /** Options of its own, which an alpha configuration has. */
   readonly own?: readonly Stated[]
 } & (
@@ -40,7 +43,9 @@ export function readUpstreams(context: Context): readonly Service[] {
       notes.add('left', 'upstreams', options.line('upstreams'), `${stated} serves nothing`)
       continue
     }
-    const service = readUpstream(stated, context)
+    const service = readUpstream(stated, context, (outcome, text) =>
+      notes.add(outcome, 'upstreams', options.line('upstreams'), text),
+    )
     if (service === null) {
       notes.add(
         'decide',
@@ -74,17 +79,21 @@ export function readUpstreams(context: Context): readonly Service[] {
 /** The same by an alpha configuration, which has paths, and options, of their own. */
 function readAlphaServices(context: Context, { upstreams }: Alpha): readonly Service[] {
   const { notes, blanks } = context
-  const say = (outcome: 'changed' | 'decide', upstream: AlphaUpstream, text: string) =>
+  const say = (outcome: Outcome, upstream: AlphaUpstream, text: string) =>
     notes.addFrom(upstream.file, outcome, 'upstreams', upstream.line, text)
   if (isAskedAbout(upstreams)) {
     for (const upstream of upstreams.slice(0, 1)) say('changed', upstream, asked(upstream.uri))
     return [{ kind: 'none', ...ROOT }]
   }
   return upstreams.flatMap(upstream => {
-    const { uri, path, rewrite, own } = upstream
-    const service = readUpstream(uri, context)
+    const { uri, path, rewrite, isClosed, own } = upstream
+    const service = readUpstream(uri, context, (outcome, text) => say(outcome, upstream, `${path}: ${text}`))
     const place = { path: path.replace(/\/+$/, '') || '/', isExact: !path.endsWith('/') }
-    if (service !== null) return [{ ...service, ...place, rewrite, own }]
+    if (service !== null && isClosed) {
+      const say = `no route says which paths below ${path} are meant, so that nobody passes there: write them with path, strip_prefix and add_prefix, and take that route out`
+      notes.addFrom(upstream.file, 'closed', 'upstreams.path', upstream.line, say)
+    }
+    if (service !== null) return [{ ...service, ...place, rewrite, isClosed, own }]
     say('decide', upstream, `${blanks.literal(uri)} is no http, https, unix, file or static address: write its route`)
     return []
   })
@@ -99,7 +108,7 @@ function isStandIn(stated: string): boolean {
   return /^static:\/\/2\d\d\/?$/i.test(stated) || /^file:\/\/\/dev\/null\/?(?:#.*)?$/i.test(stated)
 }
 
-function readUpstream(stated: string, context: Context): Service | null {
+function readUpstream(stated: string, context: Context, say: (outcome: Outcome, text: string) => void): Service | null {
   const { blanks, options } = context
   const [, scheme = '', rest = ''] = /^([a-z0-9]+):\/\/(.*)$/is.exec(stated) ?? []
   switch (scheme.toLowerCase()) {
@@ -107,7 +116,7 @@ function readUpstream(stated: string, context: Context): Service | null {
     case 'https': {
       const [, login, authority = '', path = ''] = /^(?:([^/@]*)@)?([^/?#]+)([^?#]*)/.exec(rest) ?? []
       if (authority === '') return null
-      note(context, 'kept', 'upstreams', 'upstream of the routes, by path')
+      say('kept', 'upstream of the routes, by path')
       return {
         kind: 'upstream',
         ...placeOf(path),
@@ -117,7 +126,7 @@ function readUpstream(stated: string, context: Context): Service | null {
       }
     }
     case 'unix': {
-      note(context, 'kept', 'upstreams', 'upstream of the routes, by path')
+      say('kept', 'upstream of the routes, by path')
       return {
         kind: 'upstream',
         ...ROOT,
@@ -127,23 +136,14 @@ function readUpstream(stated: string, context: Context): Service | null {
     }
     case 'file': {
       const [folder = '', fragment] = rest.split('#')
-      note(
-        context,
-        'changed',
-        'upstreams',
-        'files of a route: for GET and HEAD alone, with ranges and index.html, without listings',
-      )
+      say('changed', 'files of a route: for GET and HEAD alone, with ranges and index.html, without listings')
       return { kind: 'files', ...placeOf(fragment ?? folder), folder: blanks.literal(folder) }
     }
     case 'static': {
-      const status = /^[2-5]\d\d$/.test(rest) ? Number(rest) : 200
-      note(
-        context,
-        'decide',
-        'upstreams',
-        'take it out if nobody needs it: the same answer for everyone who may pass, as respond of a route',
-      )
-      return { kind: 'static', ...ROOT, status }
+      const [, code = '', path = ''] = /^([^/?#]*)([^?#]*)/.exec(rest) ?? []
+      const status = /^[2-5]\d\d$/.test(code) ? Number(code) : 200
+      say('decide', 'take it out if nobody needs it: the same answer for everyone who may pass, as respond of a route')
+      return { kind: 'static', ...placeOf(path), status }
     }
     default:
       return null

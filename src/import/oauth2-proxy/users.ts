@@ -5,6 +5,10 @@ import { type Context, note } from './context.ts'
 /** The name in the new file of the provider that is a file of passwords. */
 export const USERS = 'users'
 
+/** What is said of names with a password, with a form or without. */
+export const BY_PASSWORD =
+  'HTTP Basic (Authorization) goes on, but does not reach the application; people are known as htpasswd:NAME, and by their name as X-…-Preferred-Username, and a wrong password is 401 for who is signed in, too'
+
 /** The file with passwords; null where there is none, or one that protects them too little to be taken (`{SHA}`). */
 export function passwordFile(context: Context): string | null {
   const path = context.options.text('htpasswd_file')
@@ -67,9 +71,7 @@ export function usersSections(context: Context): readonly Section[] {
   }
   note(context, 'kept', 'display_htpasswd_form', 'users of a provider: its form is on the sign-in page')
   note(context, 'kept', names, 'groups of everyone in the file, by the form and by HTTP Basic')
-  const say =
-    'the sign-in page has a form for them, and HTTP Basic goes on; they are known as htpasswd:NAME, and by their name as X-…-Preferred-Username'
-  note(context, 'people', 'htpasswd_file', say)
+  note(context, 'people', 'htpasswd_file', `the sign-in page has a form for them, and ${BY_PASSWORD}`)
   const groups = groupsByPassword(context).map(blanks.literal)
   return [
     {

@@ -29,6 +29,15 @@ export function answerFailure(ctx: PortalRequest, thrown: unknown, tools: Failur
   return answer
 }
 
+/** To whom it is said that they are no member: where nothing but the proof of their address is missing, that. */
+function memberDetail({ providers }: PortalRequest, words: Words, { facts }: GateError): Partial<ErrorView> {
+  const { account, alone, provider } = facts
+  if (typeof account !== 'string') return {}
+  if (typeof alone !== 'string') return { detail: words.memberAdvice(account) }
+  const label = typeof provider === 'string' ? (providers.get(provider)?.label ?? provider) : ''
+  return { detail: words.emailUnverified(account, label) }
+}
+
 function failureProblem(ctx: PortalRequest, { status, code, say, retryAfterS }: GateError): Response {
   const retry: Record<string, string> = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }
   return problemResponse(status, code, say, ctx.requestId, {}, retry)
@@ -77,7 +86,7 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
       }
     case 'sign_in.member':
       return {
-        ...(typeof error.facts.account === 'string' ? { detail: words.memberAdvice(error.facts.account) } : {}),
+        ...memberDetail(ctx, words, error),
         actions: [{ label: words.useOtherAccount, address: `${ownPath('login')}?switch=1` }],
       }
     case 'sign_in.step_up':

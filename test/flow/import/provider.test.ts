@@ -16,7 +16,7 @@ surroundings.provider.allowRedirect(`http://${HOST}:${PORT}/oauth2/callback`)
 async function visit(config: string, who: string) {
   await using gate = await serveImported(config, surroundings)
   const page = await browserAt(gate, `${HOST}:${PORT}`).signIn(`http://${HOST}:${PORT}/x`, who)
-  return { status: page.response.status, text: page.text, log: gate.told('A request was denied') }
+  return { status: page.response.status, text: page.text, log: gate.told('sign_in.failed') }
 }
 
 describe('e-mail addresses that nobody verified, after a move from oauth2-proxy', () => {

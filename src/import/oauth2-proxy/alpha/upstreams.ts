@@ -11,6 +11,8 @@ export interface AlphaUpstream {
   readonly path: string
   /** What is taken off the path, and then put before it. */
   readonly rewrite: { readonly strip: string | null; readonly add: string | null }
+  /** Whether no route says its path, so that nobody passes below it. */
+  readonly isClosed: boolean
   /** Options of its own. */
   readonly own: readonly Stated[]
   readonly line: number
@@ -24,7 +26,7 @@ export function isAskedAbout(upstreams: readonly AlphaUpstream[]): boolean {
 
 /** Every entry; one whose path or target no route can say is a gap, since another upstream would answer there. */
 export function readAlphaUpstreams(tree: Yaml, file: string, gaps: Gap[]): readonly AlphaUpstream[] {
-  return itemsAt(tree, 'upstreamconfig', 'upstreams').flatMap(entry => {
+  return itemsAt(tree, 'upstreamconfig', 'upstreams').flatMap((entry): readonly AlphaUpstream[] => {
     const own: Stated[] = []
     for (const [path, node] of leavesOf(entry, [])) {
       const name = Object.hasOwn(UPSTREAM_KEYS, path) ? UPSTREAM_KEYS[path] : undefined
@@ -37,11 +39,21 @@ export function readAlphaUpstreams(tree: Yaml, file: string, gaps: Gap[]): reado
     const isStatic = textOf(entry, 'static') === 'true'
     const uri = isStatic ? `static://${textOf(entry, 'staticcode') ?? '200'}` : (textOf(entry, 'uri') ?? '')
     const place = placeOf(textOf(entry, 'path') ?? '/', textOf(entry, 'rewritetarget'))
-    if (place !== null) return [{ uri, ...place, own, line: entry.line, file }]
+    if (place !== null) return [{ uri, ...place, isClosed: false, own, line: entry.line, file }]
+    const line = lineOf(entry, 'path')
+    const below = literalFolder(textOf(entry, 'path') ?? '')
+    if (below !== null) return [{ uri, path: below, rewrite: AS_IT_IS, isClosed: true, own, line, file }]
     const say = 'no route says this path with this rewriteTarget: write it with path, strip_prefix and add_prefix'
-    gaps.push({ option: 'upstreams.path', line: lineOf(entry, 'path'), file, say })
+    gaps.push({ option: 'upstreams.path', line, file, say })
     return []
   })
+}
+
+/** The folder that an expression is below, whatever it goes on with: `/img/` of `^/img/(thumb|full)/`; null for none. */
+function literalFolder(expression: string): string | null {
+  // With alternatives at its top, only one of them is below it.
+  if (/\|(?![^(]*\))/.test(expression)) return null
+  return /^\^(\/(?:[A-Za-z0-9_~-]+\/)+)(?![?*+{])/.exec(expression)?.[1] ?? null
 }
 
 const AS_IT_IS = { strip: null, add: null } as const

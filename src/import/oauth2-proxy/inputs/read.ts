@@ -126,9 +126,17 @@ async function ofYaml(
   if (first !== undefined && has('services')) return ofStarted(readCompose(first, file, reader), reader, colour)
   if (has('kind')) return ofStarted(readKubernetes(documents, file), reader, colour)
   if (first !== undefined && documents.length === 1 && has(...ALPHA_KEYS)) return ofAlpha(first, file, reader.lookUp)
+  if (has(...CHART_KEYS)) {
+    const made = `${file.shownAs.replace(/\.ya?ml$/, '')}.made.yaml`
+    const why = `${file.shownAs} has values of the Helm chart, which are not what it is started with: import what the chart makes of them: helm template oauth2-proxy oauth2-proxy/oauth2-proxy -f ${file.shownAs} > ${made}; sallyport import ${made}`
+    return { ok: false, why }
+  }
   const why = `${file.shownAs} is no compose file, no manifest of Kubernetes and no --alpha-config of oauth2-proxy`
   return { ok: false, why }
 }
+
+/** Of the values of oauth2-proxy's chart. */
+const CHART_KEYS = ['config', 'extraArgs', 'alphaConfig', 'extraEnv', 'sessionStorage', 'proxyVarsAsSecrets']
 
 const ALPHA_KEYS = [
   'providers',
