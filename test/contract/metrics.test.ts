@@ -10,6 +10,7 @@ import { eventually } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { FROM_SOURCE, freePort, startChild } from '../kit/programs/child.ts'
+import { metricsOf } from '../kit/requests.ts'
 import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../kit/toml.ts'
 
 const { test } = needs('openssl')
@@ -59,7 +60,7 @@ allow = "public"
   const page = readFileSync(join(import.meta.dir, '../../docs/metrics.md'), 'utf8')
   let families: readonly Family[] = []
   await eventually(async () => {
-    families = parseMetrics(await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text())
+    families = parseMetrics(await metricsOf({ adminPort: admin }))
     const series = new Map(families.map(family => [family.name, family.series.size]))
     return (series.get('sallyport_response_body_bytes_total') ?? 0) > 0
   }, 'the workers answer with their metrics')

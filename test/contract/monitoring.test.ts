@@ -8,7 +8,7 @@ import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { type Prometheus, startPrometheus } from '../kit/programs/prometheus.ts'
-import { statusOf } from '../kit/requests.ts'
+import { metricsOf, statusOf } from '../kit/requests.ts'
 import { routeTo } from '../kit/toml.ts'
 
 const { afterAll, beforeAll, test } = needs('prometheus')
@@ -89,7 +89,7 @@ test('every metric of the table that tells of trouble is asked for by an alert o
 test('promtool takes the rules, and finds nothing to mend in what the gate says', async () => {
   const rules = Bun.spawnSync(['promtool', 'check', 'rules', '--lint-fatal', join(FOLDER, 'alerts.yaml')])
   expect([rules.exitCode, rules.stderr.toString()]).toEqual([0, ''])
-  const text = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+  const text = await metricsOf(gate)
   const metrics = Bun.spawnSync(['promtool', 'check', 'metrics'], { stdin: Buffer.from(text) })
   expect([metrics.exitCode, metrics.stdout.toString(), metrics.stderr.toString()]).toEqual([0, '', ''])
 })

@@ -28,10 +28,14 @@ export function sendForm(at: Listening, page: string, headers: Fields, form: Fie
   return fetchFrom(at, `/.sallyport/${page}`, headers, { method: 'POST', body: new URLSearchParams(form) })
 }
 
-/** A number that the admin listener shows for a metric, by its whole name with its labels; NaN where it shows none. */
-export async function metricOf({ adminPort }: { readonly adminPort: number }, name: string): Promise<number> {
+/** All that the admin listener shows of a gate. */
+export async function metricsOf({ adminPort }: { readonly adminPort: number }): Promise<string> {
   // One process runs many gates, and a later one may be given the port of an earlier one, whose kept connections are dead.
-  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`, { keepalive: false })).text()
-  const line = text.split('\n').find(one => one.startsWith(`${name} `))
+  return (await fetch(`http://127.0.0.1:${adminPort}/metrics`, { keepalive: false })).text()
+}
+
+/** A number among that for a metric, by its whole name with its labels; NaN where it shows none. */
+export async function metricOf(gate: { readonly adminPort: number }, name: string): Promise<number> {
+  const line = (await metricsOf(gate)).split('\n').find(one => one.startsWith(`${name} `))
   return Number(line?.slice(name.length + 1))
 }

@@ -1,5 +1,6 @@
 import { expect } from 'bun:test'
 import { eventually } from './gate.ts'
+import { metricsOf } from './requests.ts'
 
 /** What a gate says of itself that is over with each answer, as it is written: its gauges, how many requests had to wait, and what is no number. */
 type Standing = Readonly<Record<string, string>>
@@ -14,7 +15,7 @@ interface Admin {
 }
 
 export async function standingOf({ adminPort }: Admin): Promise<Standing> {
-  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+  const text = await metricsOf({ adminPort })
   const standing: Record<string, string> = { [NO_NUMBER]: '' }
   let isTold = false
   for (const line of text.trimEnd().split('\n')) {

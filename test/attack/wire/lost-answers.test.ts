@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { openWire, sendRaw, type WirePart } from '../../kit/wire/wire.ts'
 
@@ -51,7 +52,7 @@ async function exchange(parts: readonly WirePart[]) {
 async function isWell(): Promise<void> {
   const { status } = await sendRaw(gate.port, `GET /next HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
   expect(status).toBe(200)
-  const metrics = async () => await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+  const metrics = async () => await metricsOf(gate)
   await eventually(async () => /^sallyport_requests_in_flight 0$/m.test(await metrics()), 'nothing is under way')
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { eventually } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { PLAIN, startExchange } from '../../kit/wire/exchange.ts'
 import { hasHead, type WirePart } from '../../kit/wire/wire.ts'
 
@@ -343,7 +344,7 @@ describe('RFC 9112 §6.3: a request whose end is in doubt is 400, closes, and no
   test('and is no failure of the upstream', async () => {
     const bad = 'POST / HTTP/1.1\r\nHost: pair.example\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello'
     for (let round = 0; round < 4; round++) expect((await forwards(bad)).status).toBe(400)
-    const metrics = await (await fetch(`http://127.0.0.1:${exchange.gate.adminPort}/metrics`)).text()
+    const metrics = await metricsOf(exchange.gate)
     const down = metrics
       .split('\n')
       .filter(line => line.startsWith('sallyport_upstream_down{') && line.includes('pair'))

@@ -4,6 +4,7 @@ import { eventually, type Gate, type GateOptions, startGate } from '../../kit/ga
 import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { type Pebble, startPebble } from '../../kit/programs/pebble.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { certificateFor, secureFetch } from '../../kit/wire/tls.ts'
 
 const { test } = needs('pebble')
@@ -60,7 +61,7 @@ test('certificates are obtained for every host, kept over a restart, and for a h
     await using gate = await stand.open(stand.toml('app.example.com', 'two.example.com'), { store })
     await eventually(() => isServed(stand, 'app.example.com'), 'app is served', 20_000)
     await eventually(() => isServed(stand, 'two.example.com'), 'two is served', 20_000)
-    const metrics = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+    const metrics = await metricsOf(gate)
     expect(metrics).toContain('sallyport_certificate_expiry_timestamp_seconds{names="app.example.com"}')
     gate.save(stand.toml('app.example.com', 'two.example.com', 'new.example.com'))
     await eventually(() => isServed(stand, 'new.example.com'), 'the new host is served', 20_000)

@@ -5,7 +5,7 @@ import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
-import { fetchFrom, metricOf, statusOf } from '../../kit/requests.ts'
+import { fetchFrom, metricOf, metricsOf, statusOf } from '../../kit/requests.ts'
 import { EVERYONE, portalTable, providerTable, routeForUsers, routeSaying, routeTo } from '../../kit/toml.ts'
 
 const APP = 'http://app.example'
@@ -31,10 +31,6 @@ const upstream = keep(
     )
   }),
 )
-
-async function metricsOf({ adminPort }: Gate): Promise<string> {
-  return (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
-}
 
 async function take(gate: Gate, path: string, init: RequestInit = {}): Promise<number> {
   return (await (await fetchFrom(gate, path, { host: 'app.example' }, init)).arrayBuffer()).byteLength

@@ -4,7 +4,7 @@ import { aheadClock } from '../../kit/clock.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
-import { metricOf } from '../../kit/requests.ts'
+import { metricOf, metricsOf } from '../../kit/requests.ts'
 import { routeSaying } from '../../kit/toml.ts'
 
 const ROUTE = routeSaying('here', 'app.example', 'allow = "public"')
@@ -16,7 +16,7 @@ async function readyz({ adminPort }: Gate): Promise<readonly [number, string]> {
 }
 
 async function isReadyMetric({ adminPort }: Gate): Promise<boolean> {
-  return (await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()).includes('\nsallyport_ready 1\n')
+  return (await metricsOf({ adminPort })).includes('\nsallyport_ready 1\n')
 }
 
 needs('valkey-server').test(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
@@ -44,7 +45,7 @@ function chunked(host: string, path: string, ...sizes: number[]): string {
 }
 
 async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+  const text = await metricsOf(gate)
   return Number(new RegExp(`^sallyport_${name}_total (\\d+)$`, 'm').exec(text)?.[1])
 }
 

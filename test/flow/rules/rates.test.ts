@@ -4,6 +4,7 @@ import { startApp } from '../../kit/applications/app.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
 
@@ -43,7 +44,7 @@ async function statuses(count: number, host: string, client: string, fields = ''
 }
 
 async function limited(): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+  const text = await metricsOf(gate)
   return Number(/^sallyport_rate_limited_total (\d+)$/m.exec(text)?.[1])
 }
 

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { startApp } from '../../kit/applications/app.ts'
 import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
 test.each(['', 'idle_timeout = "60s"', 'max_connections = 5'])(
@@ -19,7 +20,7 @@ test.each(['', 'idle_timeout = "60s"', 'max_connections = 5'])(
     await eventually(() => wire.received.includes('begun'), 'it has begun', 20_000)
     gate.save(toml('["admin"]'))
     await eventually(() => wire.isClosed && app.underWay === 0, 'both sides are let go', 20_000)
-    const metrics = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+    const metrics = await metricsOf(gate)
     expect(metrics).toContain('\nsallyport_truncated_total 0\n')
     expect(gate.told('upstream.broken')).toEqual([])
   },

@@ -6,6 +6,7 @@ import { plant } from '../../kit/log/planted.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { askForWebSocket } from '../../kit/wire/websocket.ts'
 import { openWire, sendRaw, startRawUpstream, type UpstreamConnection } from '../../kit/wire/wire.ts'
@@ -72,7 +73,7 @@ async function answer(connection: UpstreamConnection): Promise<void> {
 }
 
 async function count(name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text()
+  const text = await metricsOf({ adminPort: admin })
   return Number(new RegExp(`^sallyport_${name} (\\d+)$`, 'm').exec(text)?.[1])
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { hasHead, httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
@@ -88,7 +89,7 @@ describe('a kept connection that drops under a request', () => {
   }
 
   test('leaves nothing under way', async () => {
-    const text = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+    const text = await metricsOf(gate)
     expect(text).toContain('sallyport_uploads_open 0')
     expect((await send('one.example', 'GET', '')).status).toBe(200)
   })

@@ -8,6 +8,7 @@ import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { openHttp2, openSecure } from '../../kit/wire/tls.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
@@ -83,7 +84,7 @@ async function listen(server: Server): Promise<number> {
 }
 
 async function truncated(): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+  const text = await metricsOf(gate)
   return Number(/^sallyport_truncated_total (\d+)$/m.exec(text)?.[1])
 }
 

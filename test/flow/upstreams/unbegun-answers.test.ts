@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { type AppHandler, startApp } from '../../kit/applications/app.ts'
 import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { openWire, sendRaw } from '../../kit/wire/wire.ts'
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: app.example\r\n\r\n'
@@ -52,6 +53,6 @@ test('one that is lost keeps its place under max_connections while another addre
 }, 90_000)
 
 async function metric(adminPort: number, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+  const text = await metricsOf({ adminPort })
   return Number(new RegExp(`^sallyport_${name} (\\d+)`, 'm').exec(text)?.[1])
 }

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { hasHead, httpResponse, openWire, startRawUpstream } from '../../kit/wire/wire.ts'
 
@@ -31,7 +32,7 @@ async function begin(path: string, length: number | null) {
 }
 
 async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+  const text = await metricsOf(gate)
   return Number(new RegExp(`^sallyport_${name} (\\d+)`, 'm').exec(text)?.[1])
 }
 

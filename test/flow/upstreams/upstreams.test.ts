@@ -5,6 +5,7 @@ import { startApp } from '../../kit/applications/app.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
+import { metricsOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
 import {
   hasHead,
@@ -40,7 +41,7 @@ function countOf(answers: readonly string[], text: string): number {
 }
 
 async function metric(gate: Gate, name: string, port: number): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${gate.adminPort}/metrics`)).text()
+  const text = await metricsOf(gate)
   const line = text.split('\n').find(one => one.startsWith(`sallyport_${name}{`) && one.includes(`127.0.0.1:${port}"`))
   return Number(line?.split(' ').at(-1))
 }

@@ -10,6 +10,7 @@ import { needs } from '../../../kit/needs.ts'
 import { compiledBinary } from '../../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../../kit/programs/child.ts'
 import { makeMemoryGroup } from '../../../kit/programs/memory-group.ts'
+import { metricsOf } from '../../../kit/requests.ts'
 import { headers, openHttp2Wire } from '../../../kit/wire/http2.ts'
 import { openSecure } from '../../../kit/wire/tls.ts'
 import { openWire, sendRaw } from '../../../kit/wire/wire.ts'
@@ -68,7 +69,7 @@ allow = "public"
     secure: { port: securePort, name: 'app.example', ca: authority.cert },
     lines: () => gate.output().match(/"Answers were cut: [^\n]*/g) ?? [],
     async metric(name: string): Promise<number> {
-      const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+      const text = await metricsOf({ adminPort })
       return Number(new RegExp(`^sallyport_${name} (\\d+)`, 'm').exec(text)?.[1])
     },
     /** Whether somebody else gets an answer. */

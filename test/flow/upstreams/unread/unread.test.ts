@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { startApp } from '../../../kit/applications/app.ts'
 import { eventually, startGate } from '../../../kit/gate.ts'
+import { metricsOf } from '../../../kit/requests.ts'
 import { openWire, sendRaw, type Wire } from '../../../kit/wire/wire.ts'
 
 const BLOCK = Buffer.alloc(256 * 1024, 'x')
@@ -34,7 +35,7 @@ async function openUnread(port: number): Promise<Wire> {
 }
 
 async function metric(adminPort: number, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+  const text = await metricsOf({ adminPort })
   return Number(new RegExp(`^sallyport_${name} (\\d+)`, 'm').exec(text)?.[1])
 }
 
