@@ -9,7 +9,7 @@ import { parseSession, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session } from './session.ts'
 import type { KeptSession, StoredSession } from './store.ts'
-import { needsNoVoucher } from './vouchers.ts'
+import { type Members, needsNoVoucher } from './vouchers.ts'
 
 /** What is in memory of sessions, by the limits in force now. */
 export interface SessionMemory {
@@ -25,6 +25,8 @@ export interface SessionMemory {
    * a service, and a guest, for whom the maker of their link is asked.
    */
   isMember(someone: Pick<Session, 'portal' | 'identity'>): boolean
+  /** What somebody came with who is no member, for the log, and what can be done about it where that is known. */
+  cameWith(someone: Pick<Session, 'portal' | 'identity'>): ReturnType<Members['cameWith']>
   /** Those in memory who are no members. */
   outsiders(): readonly Session[]
   /** A stored session as it would be kept in memory; null for whom nobody vouches now. Throws `session.store` for a row that cannot be read. */
@@ -181,6 +183,8 @@ export function createMemory(options: {
     },
     vouch,
     isMember,
+    cameWith: ({ portal, identity }) =>
+      limits.members?.get(portal)?.cameWith(options.standings.see(identity)) ?? { facts: {}, hint: null },
     outsiders: () => [...cache.all()].flatMap(({ session }) => (isMember(session) ? [] : [session])),
     ending,
     hold(row) {

@@ -163,6 +163,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
           ask,
           adopt,
           isMember: memory.isMember,
+          cameWith: memory.cameWith,
           forget,
           endWhole: end,
           endBy,
@@ -214,7 +215,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const endOutsiders = () => {
     if (isConfiguring) return
     for (const session of memory.outsiders()) {
-      audit.note('sign_out.withdrawn', { ...sessionFacts(session), by: 'file', reason: 'member.none' })
+      const facts = { ...sessionFacts(session), by: 'file', reason: 'member.none' } as const
+      audit.note('sign_out.withdrawn', facts, { facts: memory.cameWith(session).facts })
       // What the store keeps is owed, and ends later.
       void end(session.id).catch(() => undefined)
     }

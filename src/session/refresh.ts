@@ -1,5 +1,5 @@
 import type { Audit } from '../audit/writer.ts'
-import { errorFacts, GateError } from '../base/errors.ts'
+import { errorFacts, type Facts, GateError } from '../base/errors.ts'
 import { inTime } from '../base/in-time.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
@@ -69,6 +69,8 @@ export interface RefreshTools {
   note(session: Pick<Session, 'portal' | 'identity'>, standing: 'good' | 'refused'): Promise<void>
   /** Whether somebody may have a session at their portal. */
   isMember(someone: Pick<Session, 'portal' | 'identity'>): boolean
+  /** What somebody came with who may not, for the log. */
+  cameWith(someone: Pick<Session, 'portal' | 'identity'>): { readonly facts: Facts }
   /** The session is gone: nothing in memory may stand for it. */
   forget(sessionId: string): void
   /** Ends one, and has the provider forget its tokens. */
@@ -178,7 +180,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       isLeft = !(await write(row, { fields, before: row.secrets }, held))
       if (asked.kind === 'unclear') throw asked.failure
       // By then the store has the refresh token that the provider is to forget.
-      if (!isLeft && !tools.isMember({ portal: session.portal, identity })) await endOutsider(session)
+      if (!isLeft && !tools.isMember({ portal: session.portal, identity })) await endOutsider(session, identity)
       return true
     } finally {
       await guarded(() => store.release(session.id, lease.untilMs, isLeft ? session.createdAtMs : null))
@@ -242,8 +244,9 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
   }
 
   /** By what their provider says now, they are no member any more. */
-  async function endOutsider(session: Session): Promise<void> {
-    tools.audit.note('sign_out.withdrawn', { ...sessionFacts(session), by: 'file', reason: 'member.none' })
+  async function endOutsider(session: Session, now: Identity): Promise<void> {
+    const facts = { ...sessionFacts(session), by: 'provider', reason: 'member.none' } as const
+    tools.audit.note('sign_out.withdrawn', facts, tools.cameWith({ portal: session.portal, identity: now }))
     await tools.note(session, 'refused')
     await tools.endWhole(session.id)
   }

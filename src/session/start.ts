@@ -75,11 +75,10 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
    */
   async function refuseOutsider(signIn: SignIn): Promise<never> {
     const { portal, identity, brought = null } = signIn
-    const came = memory.limits.members?.get(portal)?.cameWith(identity)
     // Where the store keeps it, its end is owed.
     if (brought !== null && canGoOnBy(brought.session, signIn)) await end(brought.session.id).catch(() => undefined)
     await followers.noteOwner(signIn, 'refused')
-    throw outsider(portal, identity, came)
+    throw outsider(portal, identity, memory.cameWith(signIn))
   }
 
   /** Between the look before and what was written, others may have ended all that they found of this person. */
@@ -223,11 +222,11 @@ function inactive({ provider, subject }: Identity): GateError {
 }
 
 /** Somebody whom their provider knows, and nobody wants here: what they came with is for the log, and the account for them. */
-function outsider(portal: string, identity: Identity, came: ReturnType<Members['cameWith']> | undefined): GateError {
+function outsider(portal: string, identity: Identity, came: ReturnType<Members['cameWith']>): GateError {
   const { provider, subject, name, preferredUsername, email } = identity
   const account = email ?? preferredUsername ?? name ?? subject
   return new GateError('sign_in.member', 'members of the portal holds for nobody like this', {
-    facts: { provider, user: subject, account, ...came?.facts },
-    hint: came?.hint ?? `where they should be let in, say so in members of [portals.${portal}]`,
+    facts: { provider, user: subject, account, ...came.facts },
+    hint: came.hint ?? `where they should be let in, say so in members of [portals.${portal}]`,
   })
 }

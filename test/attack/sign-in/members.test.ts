@@ -14,10 +14,13 @@ import { basic, bearer, OWN_FORM, PAGE } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { plant } from '../../kit/log/planted.ts'
 import { McpClient } from '../../kit/mcp/client.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { type Fields, fetchFrom, sendForm, statusOf } from '../../kit/requests.ts'
 import { groupOf, push, SCIM_KEY, userOf } from '../../kit/scim.ts'
+import { shared } from '../../kit/sessions/shared.ts'
 import { providerTable, routeTo } from '../../kit/toml.ts'
 import { askersOf, forwarded } from '../../kit/verify.ts'
 
@@ -179,7 +182,7 @@ describe.each(CREDENTIALS)('%s', (_name, of) => {
   })
 })
 
-const CLAIMS = { sub: 'ada', groups: ['family', 'admins'] }
+const CLAIMS = { sub: 'ada', groups: ['family', 'admins', 'friends'] }
 
 describe('what stands on a sign-in', () => {
   test('ends at the save that makes its person no member: sessions, tokens, programs and guests, with their streams', async () => {
@@ -195,15 +198,19 @@ describe('what stands on a sign-in', () => {
       ...(await Promise.all(Object.values(comers).map(fields => statusOf(gate, '/', fields)))),
       await statusOf(gate, '/mcp', mcp),
     ]
-    expect(await statuses()).toEqual([200, 200, 200, 200])
+    const pages = ['/.sallyport/me', '/oauth2/auth', '/oauth2/userinfo']
+    const told = () => Promise.all(pages.map(page => statusOf(gate, page, { ...session, accept: 'application/json' })))
+    expect([await statuses(), await told()]).toEqual([
+      [200, 200, 200, 200],
+      [200, 202, 200],
+    ])
     const open = await openStreams(gate, comers)
     take(gate, ELDERS)
     expect(await statuses()).toEqual([401, 401, 401, 401])
     expect(await asked(gate, '/open', session)).toEqual([200, 'for nobody'])
     expect((await client.refresh(body.refresh_token ?? '', { resource: RESOURCE })).status).toBe(400)
     await eventually(() => open().length === 0, `every stream has ended, not ${open()}`)
-    for (const page of ['/.sallyport/me', '/oauth2/auth', '/oauth2/userinfo'])
-      expect([page, await statusOf(gate, page, { ...session, accept: 'application/json' })]).toEqual([page, 401])
+    expect(await told()).toEqual([401, 401, 401])
     // After more than a slip it is gone for good.
     using db = new Database(join(gate.folder, 'sallyport.db'), { readonly: true })
     const rows = () => db.query('SELECT id FROM sessions WHERE id = ?').all(sessionId).length
@@ -234,6 +241,60 @@ describe('what stands on a sign-in', () => {
     for (const one of [all.session, all.token, all.guest]) expect(await statusOf(later, '/', one)).toBe(401)
     for (const one of [all.session, all.token, all.guest]) expect(await statusOf(gate, '/', one)).toBe(200)
   })
+})
+
+needs('valkey-server').test('a session is out of a store that others share, once that was no slip', async () => {
+  await using valkey = await startValkey()
+  const store = shared(valkey.url())
+  await using gate = await start(FAMILY, store)
+  await using other = await start(FAMILY, store)
+  const { cookie } = await gate.signIn(HOST, CLAIMS)
+  const { session, token, guest } = await collectBelongings(gate, HOST, cookie)
+  const at = (one: Gate) => Promise.all([session, token, guest].map(fields => statusOf(one, '/', fields)))
+  expect(await at(other)).toEqual([200, 200, 200])
+  take(gate, ELDERS)
+  expect([await at(gate), await at(other)]).toEqual([
+    [401, 401, 401],
+    [200, 200, 200],
+  ])
+  await eventually(async () => (await at(other)).every(status => status === 401), 'the other one has heard of it')
+})
+
+test('a session ends on every host, and where a proxy in front asks', async () => {
+  const AUTH = 'auth.test'
+  const OTHER = 'other.test'
+  const hosts = (members: string) =>
+    file(members, routeTo(upstream, OTHER, 'portal = "home"\nheaders = "x-token"\nallow = ["user"]')).replace(
+      '[portals.home]',
+      `[portals.home]\nurl = "http://${AUTH}"`,
+    )
+  await using gate = await startGate(hosts(FAMILY), {
+    files,
+    server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
+  })
+  provider.behave({
+    discovery: introspects,
+    signsInAtOnce: true,
+    claims: { groups: ['family'], email: 'ada@example.org' },
+    userinfo: { groups: ['family'] },
+  })
+  const at = `127.0.0.1:${gate.port}`
+  const browser = new BrowserLite({ hosts: { [HOST]: at, [AUTH]: at, [OTHER]: at } })
+  for (const host of [HOST, OTHER]) expect((await browser.open(`http://${host}/`)).text).toBe('for user-1')
+  const cookies = [HOST, OTHER].map(host => [host, browser.cookieHeader(new URL(`http://${host}/`))] as const)
+  const { relayed } = askersOf(() => gate)
+  const statuses = () =>
+    Promise.all([
+      ...cookies.map(([host, cookie]) => statusOf(gate, '/', { host, cookie })),
+      relayed(forwarded('/asked', [`Cookie: ${cookies[0]?.[1]}`], 'GET', HOST)).then(({ status }) => status),
+    ])
+  expect(await statuses()).toEqual([200, 200, 204])
+  gate.save(hosts(ELDERS))
+  expect(gate.server.reload()).toBe('changed')
+  expect(await statuses()).toEqual([401, 401, 401])
+  // And whoever tries again is told.
+  const page = await browser.open(`http://${OTHER}/`)
+  expect([page.address.host, page.response.status, page.text.includes('ada@example.org')]).toEqual([AUTH, 403, true])
 })
 
 test('a guest passes without being a member, by the link of a member and of an operator', async () => {
@@ -365,6 +426,7 @@ describe('a sign-in', () => {
     await eventually(async () => (await statusOf(gate, '/', { host: HOST, cookie })) === 401, 'the session is over')
     await eventually(() => rows(gate).n === 0, 'and out of the store')
     await eventually(() => provider.asked.revoke > revoked, 'and the provider knows')
+    expect(gate.told('sign_out.withdrawn', 'member.none', 'has others; rules ask for family').length).toBe(1)
   })
 })
 
