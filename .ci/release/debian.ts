@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { NOTICES } from '../notices.ts'
 import type { Target } from '../runtime.ts'
 import { command } from './command.ts'
+import { manualPage } from './manual.ts'
 import type { Release } from './types.ts'
 
 /** glibc of Bun's own executables: what they ask of it at most. */
@@ -20,7 +21,7 @@ export function debianArchitecture(target: Target): 'amd64' | 'arm64' | null {
   return target === 'linux-x64' ? 'amd64' : target === 'linux-arm64' ? 'arm64' : null
 }
 
-/** A .deb: the executable, its unit, its user, completions, and a folder for the file that only root and that user read. */
+/** A .deb: the executable, its units, its user, its manual, completions, and a folder for the file that only root and that user read. */
 export async function makePackage(release: Release, target: Target, executable: string, work: string): Promise<void> {
   const { root, out, version, time } = release
   const architecture = debianArchitecture(target)
@@ -37,6 +38,11 @@ export async function makePackage(release: Release, target: Target, executable: 
     'usr/lib/systemd/system/sallyport.service',
     await said(root, 'service', 'systemd', '--program', '/usr/bin/sallyport'),
   )
+  // Not enabled: who wants systemd to listen enables it.
+  put('usr/lib/systemd/system/sallyport.socket', await said(root, 'service', 'socket', '--listen', '80,443'))
+  put('usr/share/man/man1/sallyport.1.gz', Bun.gzipSync(await manualPage(release), { level: 9 }))
+  put('etc/logrotate.d/sallyport', readFileSync(join(import.meta.dir, 'debian/logrotate.conf')))
+  put('DEBIAN/conffiles', '/etc/logrotate.d/sallyport\n')
   put('usr/lib/sysusers.d/sallyport.conf', readFileSync(join(import.meta.dir, 'debian/sysusers.conf')))
   for (const [shell, path] of SHELLS) put(path, await said(root, 'completion', shell))
   put('usr/share/doc/sallyport/copyright', readFileSync(join(root, 'LICENSE')))

@@ -49,8 +49,7 @@ Who made what is in it, and under which licences, is in THIRD-PARTY-NOTICES: bes
  * Runs the command that the arguments name and answers the exit code: 0 done, 1 failed (mistakes in the file, could not
  * start), 2 wrong usage; `explain` has codes of its own.
  */
-export async function run(argv: readonly string[]): Promise<number> {
-  const own = processIo()
+export async function run(argv: readonly string[], own: Io = processIo()): Promise<number> {
   const serving = serveArguments(argv)
   if (serving !== null) return runServe(serving, argv, own)
   // Looked for once: a command of root may be somebody else by the second time.
@@ -109,7 +108,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     case 'restore':
       return runRestore(rest, io, realPorts(io))
     case 'demo':
-      liftRequestLimit(argv, realPorts(io).log)
+      // To show what it takes, no program is started anew.
+      if (!rest.includes('--help') && !rest.includes('-h')) liftRequestLimit(argv, realPorts(io).log)
       return runDemo(rest, io, async configPath => startHere(configPath, io))
     case 'version':
     case '--version':

@@ -8,7 +8,7 @@ const ROW = /^( {2,}\S(?:.*?\S)?) {2,}(?=\S)(.*)$/
 const WORD = /(?:\[(?:[^[\]]|\[[^\]]*\])*\]|[^\s[])+/g
 
 /** One piece of a help text that is wrapped by itself: `first` begins it, and the lines after it are as far in as `hang` says. */
-interface Piece {
+export interface Piece {
   readonly first: string
   readonly hang: number
   words: string
@@ -16,6 +16,11 @@ interface Piece {
 
 /** A command's help as a terminal shows it: paragraphs, and options beside what they are for, within 80 columns. */
 export function layOutUsage(text: string): string {
+  return readUsage(text).map(wrap).join('\n')
+}
+
+/** The pieces of a help text, laid out or not: a row's `first` is its option or argument, a paragraph's is blank. */
+export function readUsage(text: string): readonly Piece[] {
   const pieces: Piece[] = []
   for (const line of text.split('\n')) {
     const last = pieces.at(-1)
@@ -31,7 +36,7 @@ export function layOutUsage(text: string): string {
       pieces.push({ first: ' '.repeat(depth), hang: isUsage(line) ? depth + 7 : depth, words: line.trim() })
     }
   }
-  return pieces.map(wrap).join('\n')
+  return pieces
 }
 
 /** How a command is called, which a mistake in doing so is answered with. */

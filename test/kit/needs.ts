@@ -20,6 +20,7 @@ const PROGRAMS = {
   fish: ['fish'],
   git: ['git'],
   haproxy: ['haproxy'],
+  man: ['man'],
   mmdebstrap: ['mmdebstrap'],
   named: ['named'],
   nginx: ['nginx'],

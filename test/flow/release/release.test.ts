@@ -114,7 +114,7 @@ describe('the Debian package', () => {
     expect(field('Depends')).toMatch(/^libc6 \(>= [\d.]+\)$/)
   })
 
-  test('holds the executable, its unit, its user and completions, all of them root’s', () => {
+  test('holds the executable, its units, its user, its manual and completions, all of them root’s', () => {
     const lines = succeeds('dpkg-deb', '--contents', PACKAGE).trim().split('\n')
     expect(lines.filter(line => !/^\S+ root\/root /.test(line))).toEqual([])
     const files = lines.filter(line => line.startsWith('-')).map(line => /\.\/(\S+)$/.exec(line)?.[1])
@@ -123,7 +123,10 @@ describe('the Debian package', () => {
         'usr/bin/sallyport',
         'usr/share/doc/sallyport/THIRD-PARTY-NOTICES',
         'usr/lib/systemd/system/sallyport.service',
+        'usr/lib/systemd/system/sallyport.socket',
         'usr/lib/sysusers.d/sallyport.conf',
+        'usr/share/man/man1/sallyport.1.gz',
+        'etc/logrotate.d/sallyport',
         'usr/share/bash-completion/completions/sallyport',
       ]),
     )

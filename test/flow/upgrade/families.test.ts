@@ -70,15 +70,17 @@ test.each([
 )
 
 test.each([
-  ['[::] alone to both', ['[::]'], BOTH, ['here', 'here']],
-  ['both to [::] alone', BOTH, ['[::]'], ['here', 'here']],
-  ['both to 0.0.0.0 alone', BOTH, ['0.0.0.0'], ['here', null]],
-  ['0.0.0.0 alone to both', ['0.0.0.0'], BOTH, ['here', 'here']],
-  ['0.0.0.0 alone to [::] alone', ['0.0.0.0'], ['[::]'], ['here', 'here']],
+  ['[::] alone to both', ['[::]'], BOTH, 1, ['here', 'here']],
+  ['[::] alone to both, two workers', ['[::]'], BOTH, 2, ['here', 'here']],
+  ['both to [::] alone', BOTH, ['[::]'], 1, ['here', 'here']],
+  ['both to [::] alone, two workers', BOTH, ['[::]'], 2, ['here', 'here']],
+  ['both to 0.0.0.0 alone', BOTH, ['0.0.0.0'], 1, ['here', null]],
+  ['0.0.0.0 alone to both', ['0.0.0.0'], BOTH, 1, ['here', 'here']],
+  ['0.0.0.0 alone to [::] alone', ['0.0.0.0'], ['[::]'], 1, ['here', 'here']],
 ])(
   'after a takeover, what the new file lists answers: %s',
-  async (_what, before, after, expected) => {
-    const { port, child, list } = await openGate(before, ['127.0.0.1'], 1)
+  async (_what, before, after, workers, expected) => {
+    const { port, child, list } = await openGate(before, ['127.0.0.1'], workers)
     list(after)
     await using _successor = await handOver(child)
     child.process.kill('SIGTERM')

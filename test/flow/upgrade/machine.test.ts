@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'bun:test'
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makePackage } from '../../../.ci/release/debian.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -14,6 +14,7 @@ import { routeTo } from '../../kit/toml.ts'
 const ROOT = join(import.meta.dir, '../../..')
 const PACKAGE = '/srv/sallyport.deb'
 const UNIT = 'sallyport.service'
+const SOCKET = 'sallyport.socket'
 
 needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
   'the package on a machine that systemd booted',
@@ -53,9 +54,17 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       return { pid: Number(of('MainPID')), state: of('ActiveState'), result: of('Result') }
     }
 
-    function configure(server = '', rest = ''): void {
+    /** Adds to a unit, until that file is removed. */
+    function dropIn(kind: 'service' | 'socket', name: string, text: string): string {
+      const folder = join(machine.root, `etc/systemd/system/sallyport.${kind}.d`)
+      mkdirSync(folder, { recursive: true })
+      writeFileSync(join(folder, `${name}.conf`), text)
+      return join(folder, `${name}.conf`)
+    }
+
+    function configure(server = '', rest = '', listen: readonly string[] = [`127.0.0.1:${port}`]): void {
       const admin = join(machine.root, 'etc/sallyport/routes.toml')
-      const text = `[server]\nlisten = "127.0.0.1:${port}"\n${server}\n${routeTo(upstream, 'app.example', 'allow = "public"')}\n${rest}`
+      const text = `[server]\nlisten = ${JSON.stringify(listen)}\n${server}\n${routeTo(upstream, 'app.example', 'allow = "public"')}\n${rest}`
       writeFileSync(admin, text)
     }
 
@@ -94,9 +103,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       copyFileSync(join(folder.path, `sallyport_0.0.1_${architecture}.deb`), join(machine.root, PACKAGE))
       await succeeds('dpkg', '--install', PACKAGE)
       // What a stop takes is told by the service, and no limit of systemd's.
-      const more = join(machine.root, 'etc/systemd/system/sallyport.service.d')
-      mkdirSync(more, { recursive: true })
-      writeFileSync(join(more, 'test.conf'), '[Service]\nTimeoutStopSec=1\n')
+      dropIn('service', 'test', '[Service]\nTimeoutStopSec=1\n')
       await succeeds('systemctl', 'daemon-reload')
     }, 300_000)
 
@@ -209,10 +216,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
     }, 60_000)
 
     test('the watchdog ends a process that is stuck without a word of a crash, and another serves', async () => {
-      writeFileSync(
-        join(machine.root, 'etc/systemd/system/sallyport.service.d/watched.conf'),
-        '[Service]\nWatchdogSec=2\n',
-      )
+      const watched = dropIn('service', 'watched', '[Service]\nWatchdogSec=2\n')
       await succeeds('systemctl', 'daemon-reload')
       configure()
       await succeeds('systemctl', 'start', UNIT)
@@ -227,6 +231,98 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       expect(lines).toContain('Watchdog timeout')
       expect(lines).not.toContain('crashed')
       expect(lines).not.toContain('ABRT')
+      await succeeds('systemctl', 'stop', UNIT)
+      rmSync(watched)
+      await succeeds('systemctl', 'daemon-reload')
+    }, 60_000)
+
+    test('the journal tells an error from what goes well', async () => {
+      configure('', '[log]\nrequests = "/var/log/sallyport/not/there/access.log"\n')
+      await succeeds('systemctl', 'start', UNIT)
+      expect(await (await begin()).whole).toBe('begun and ended')
+      const of = async (...more: readonly string[]) =>
+        (await machine.run('journalctl', '--unit', UNIT, '--output=cat', ...more)).stdout
+      await eventually(async () => (await of()).includes('The log cannot be written'), 'the error is told')
+      const errors = await of('--priority=err')
+      expect(errors).toContain('The log cannot be written')
+      expect(errors).not.toContain('Sallyport is listening')
+      expect(await of('--priority=info..info')).toContain('Sallyport is listening')
+      await succeeds('systemctl', 'stop', UNIT)
+    }, 60_000)
+
+    test('a filter that refuses pidfd_getfd is named where workers are to hand their sockets on, and the first ones go on', async () => {
+      const filter = dropIn('service', 'filter', '[Service]\nSystemCallFilter=~pidfd_getfd\n')
+      await succeeds('systemctl', 'daemon-reload')
+      configure('workers = 2')
+      await succeeds('systemctl', 'start', UNIT)
+      const before = await show()
+      await signalled()
+      const refused = 'the system does not hand out the sockets of the workers (pidfd_getfd)'
+      await eventually(async () => (await journal()).includes(refused), 'the cause is told', 20_000)
+      expect(await (await begin()).whole).toBe('begun and ended')
+      expect(await show()).toEqual(before)
+      await succeeds('systemctl', 'stop', UNIT)
+      rmSync(filter)
+      await succeeds('systemctl', 'daemon-reload')
+    }, 60_000)
+
+    test('the package’s socket unit listens once it is enabled, at what `service socket` prints for both families too', async () => {
+      const enabled = async () => (await systemctl('is-enabled', SOCKET)).stdout.trim()
+      expect(await enabled()).toBe('disabled')
+      const at = async (host: string) =>
+        (await fetch(`http://${host}:${port}/`, { headers: { host: 'app.example', connection: 'close' } })).text()
+      // As `systemctl edit` would write it.
+      const own = dropIn('socket', 'own', `[Socket]\nListenStream=\nListenStream=127.0.0.1:${port}\n`)
+      await succeeds('systemctl', 'daemon-reload')
+      configure()
+      await succeeds('systemctl', 'enable', '--now', SOCKET)
+      // Who comes before it runs has it started, and after a stop as well.
+      for (const _time of ['first', 'again']) {
+        expect(await show()).toMatchObject({ pid: 0, state: 'inactive' })
+        expect(await at('127.0.0.1')).toBe('begun and ended')
+        expect(await show()).toMatchObject({ state: 'active' })
+        expect((await systemctl('stop', UNIT)).code).toBe(0)
+      }
+      await succeeds('systemctl', 'disable', '--now', SOCKET)
+      rmSync(own)
+
+      const both = [`0.0.0.0:${port}`, `[::]:${port}`]
+      const printed = await machine.run('sallyport', 'service', 'socket', '--listen', both.join(','))
+      const unit = join(machine.root, 'etc/systemd/system', SOCKET)
+      writeFileSync(unit, printed.stdout)
+      await succeeds('systemctl', 'daemon-reload')
+      configure('', '', both)
+      await succeeds('systemctl', 'start', SOCKET)
+      expect([await at('127.0.0.1'), await at('[::1]')]).toEqual(['begun and ended', 'begun and ended'])
+      expect((await journal()).includes('Sockets were handed over that the file does not listen on')).toBe(false)
+      await succeeds('systemctl', 'stop', SOCKET, UNIT)
+      rmSync(unit)
+      await succeeds('systemctl', 'daemon-reload')
+    }, 120_000)
+
+    test('files of [log] are rotated without a signal, and a purge leaves what it says', async () => {
+      const logs = join(machine.root, 'var/log/sallyport')
+      configure('', '[log]\nrequests = "/var/log/sallyport/access.log"\n')
+      await succeeds('systemctl', 'start', UNIT)
+      const lines = (name: string) => {
+        const path = join(logs, name)
+        return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n').length : 0
+      }
+      await (await begin()).whole
+      await eventually(() => lines('access.log') === 1, 'the first request is logged')
+      await succeeds('logrotate', '--force', '/etc/logrotate.d/sallyport')
+      await (await begin()).whole
+      await eventually(() => lines('access.log') === 1, 'the second one is in a new file')
+      expect(lines('access.log.1')).toBe(1)
+
+      writeFileSync(join(machine.root, 'etc/sallyport/client-secret'), 's3cret\n')
+      const said = await succeeds('dpkg', '--purge', 'sallyport')
+      expect(said).toContain('Left for you to remove: /etc/sallyport, with client-secret')
+      expect(await show()).toMatchObject({ pid: 0, state: 'inactive' })
+      const left = (path: string) => existsSync(join(machine.root, path))
+      const kept = ['etc/sallyport/routes.toml', 'etc/sallyport/client-secret']
+      const gone = ['var/lib/sallyport', 'var/log/sallyport', 'etc/logrotate.d/sallyport', 'usr/bin/sallyport']
+      expect([...kept, ...gone].filter(left)).toEqual(kept)
     }, 60_000)
   },
 )

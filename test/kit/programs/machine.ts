@@ -84,7 +84,12 @@ async function makeRoot(at: (name: string) => string, root: string): Promise<voi
   const settings = await succeeds('apt-config', 'dump')
   const network = settings.split('\n').filter(line => /^Acquire::(https?|Retries|ForceIPv)/.test(line))
   writeFileSync(at('apt.conf'), network.filter(line => !/auto-detect/i.test(line)).join('\n'))
-  const options = ['--quiet', '--variant=minbase', '--include=systemd,systemd-sysv', `--aptopt=${at('apt.conf')}`]
+  const options = [
+    '--quiet',
+    '--variant=minbase',
+    '--include=systemd,systemd-sysv,logrotate',
+    `--aptopt=${at('apt.conf')}`,
+  ]
   await succeeds('mmdebstrap', ...options, suite, root, at('apt.list'))
   // Made anew at the boot.
   writeFileSync(join(root, 'etc/machine-id'), '')
