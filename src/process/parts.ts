@@ -215,7 +215,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       }),
       pool,
       seal: sealer,
-      publications: createPublications(ports),
+      publications: createPublications(outgoing),
       formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
       chargeLogout: chargeLogouts(rates, metrics),
       noteForm: countForms(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),

@@ -32,8 +32,8 @@ export interface ProviderPlace {
   readonly upstream: string
 }
 
-/** The tables about listeners; `admin` belongs to the first. */
-export function listenerSections(coming: Coming, admin: Entry): readonly Section[] {
+/** The tables about listeners; `more` belongs to the first. */
+export function listenerSections(coming: Coming, more: readonly Entry[]): readonly Section[] {
   switch (coming.kind) {
     case 'acme':
       return [
@@ -45,7 +45,7 @@ export function listenerSections(coming: Coming, admin: Entry): readonly Section
               value: ['0.0.0.0:80'],
               comment: 'sent on to https; the authority asks here: port 80 of each host leads to it',
             },
-            admin,
+            ...more,
           ],
         },
         {
@@ -62,20 +62,20 @@ export function listenerSections(coming: Coming, admin: Entry): readonly Section
         },
       ]
     case 'proxy':
-      return [proxySection(coming.network, admin)]
+      return [proxySection(coming.network, more)]
     case 'plain':
       return [
         {
           about:
             'Plain HTTP, for a network where nobody listens: see insecure_cookies below. docs/https.md has the way out of it.',
           title: '[server]',
-          entries: [{ key: 'listen', value: [`0.0.0.0:${PLAIN_PORT}`] }, admin],
+          entries: [{ key: 'listen', value: [`0.0.0.0:${PLAIN_PORT}`] }, ...more],
         },
       ]
   }
 }
 
-function proxySection(network: string | null, admin: Entry): Section {
+function proxySection(network: string | null, more: readonly Entry[]): Section {
   const isHere = network !== null && /^127\.|^::1(?:\/|$)/.test(network)
   return {
     title: '[server]',
@@ -90,7 +90,7 @@ function proxySection(network: string | null, admin: Entry): Section {
         value: network === null ? null : [network],
         comment: 'where it comes from: its X-Forwarded-* count',
       },
-      admin,
+      ...more,
     ],
     also:
       network === null

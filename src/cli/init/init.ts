@@ -1,3 +1,4 @@
+import type { OutgoingConfig } from '../../base/outgoing.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { loadConfig } from '../../config/load.ts'
 import type { parseArguments } from '../../console/args.ts'
@@ -8,7 +9,8 @@ import type { Asker, Question } from './ask.ts'
 import type { USAGE } from './usage.ts'
 
 export type Flags = Extract<ReturnType<typeof parseArguments<typeof USAGE.options>>, { ok: true }>['values']
-export type InitPorts = Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'ask' | 'resolve'>
+export type InitPorts = Parameters<typeof loadConfig>[1] &
+  Pick<Ports, 'now' | 'random' | 'ask' | 'resolve' | 'proxyFor'>
 
 /** Asks a question, unless a flag has answered it; empty where there is no answer, which is then known. */
 export type AnswerQuestion = (question: Question, stated: string | undefined) => Promise<string>
@@ -26,4 +28,6 @@ export interface Init {
   readonly serviceUser: ServiceUser | null
   /** How the provider is reached from here. */
   readonly reach: Reach
+  /** By which proxy, which `ports` ask through already; null: by none. */
+  readonly outgoing: OutgoingConfig | null
 }

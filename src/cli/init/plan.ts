@@ -1,3 +1,4 @@
+import type { OutgoingConfig } from '../../base/outgoing.ts'
 import type { Json } from '../../config/text/raw.ts'
 import type { Entry, Section } from '../../import/draft.ts'
 import { type Coming, comingEntries, listenerSections, originBy, type ProviderPlace } from './coming.ts'
@@ -13,6 +14,8 @@ export interface Plan {
   readonly issuer: string | null
   /** Where it is asked in a network of one's own; null: at the issuer. */
   readonly internalUrl: string | null
+  /** The proxy by which the internet is reached; null: none. */
+  readonly outgoing: OutgoingConfig | null
   /** Where Sallyport leads to it; null: somebody else does. */
   readonly providerPlace: ProviderPlace | null
   /** Whether its route is a recipe's, which comes behind all of this. */
@@ -184,14 +187,26 @@ function planRoute(plan: Plan): Section {
   }
 }
 
-function planServer({ front, coming }: Plan): readonly Section[] {
+/** `outgoing` of `[server]`, as text of a file. */
+function planOutgoing(outgoing: OutgoingConfig | null): Entry {
+  const except = outgoing?.except.hosts ?? []
+  const value = outgoing === null ? null : { proxy: outgoing.proxy, ...(except.length === 0 ? {} : { except }) }
+  return {
+    key: 'outgoing',
+    value,
+    comment: 'providers, certificates and webhooks are asked through it, applications never',
+  }
+}
+
+function planServer({ front, coming, outgoing }: Plan): readonly Section[] {
   const at = (port: number) => `${front !== null && isHere(front) ? '127.0.0.1' : '0.0.0.0'}:${port}`
   const admin: Entry = {
     key: 'admin',
     value: '127.0.0.1:9464',
     comment: '/healthz, /readyz, /metrics and /config, for this machine',
   }
-  if (front === null) return listenerSections(coming, admin)
+  const more = [admin, planOutgoing(outgoing)]
+  if (front === null) return listenerSections(coming, more)
   return [
     {
       title: '[server]',
@@ -199,7 +214,7 @@ function planServer({ front, coming }: Plan): readonly Section[] {
         { key: 'listen', value: [at(8080)], comment: `where ${front.kind} hands Sallyport's own pages on` },
         { key: 'verify', value: at(9080), comment: 'where it asks: let none of its clients reach this' },
         { key: 'trusted_proxies', value: [front.network], comment: 'where it comes from: it alone may ask' },
-        admin,
+        ...more,
       ],
     },
   ]

@@ -1,4 +1,6 @@
 import { GateError, toGateError } from '../../base/errors.ts'
+import type { OutgoingConfig } from '../../base/outgoing.ts'
+import { parseProxy } from '../../config/keys/outgoing.ts'
 import { bad, good, type Parsed } from '../../config/text/outcome.ts'
 import { parseInternalUrl } from '../../config/values/address.ts'
 import { checkCertificates } from '../../config/values/pem/pem.ts'
@@ -21,6 +23,18 @@ export function readReach({ ca, 'internal-url': address }: Flags, io: Io): Reach
   const fault = authorities === null ? null : checkCertificates(authorities)
   if (fault !== null) throw new GateError('config.unreadable', `--ca: ${ca} ${fault}`)
   return { internalUrl: internal?.value ?? null, ca: authorities, ways: null }
+}
+
+/**
+ * The proxy by which the internet is reached; null: by none. What has an address inside is asked without it. Throws `config.unreadable`
+ * for an address that is none.
+ */
+export function readOutgoing({ 'outgoing-proxy': address }: Flags, { internalUrl }: Reach): OutgoingConfig | null {
+  if (address === undefined) return null
+  const proxy = parseProxy(address)
+  if (!proxy.ok) throw new GateError('config.unreadable', `--outgoing-proxy: ${proxy.message}`, { hint: proxy.hint })
+  const hosts = internalUrl === null ? [] : [new URL(internalUrl).hostname]
+  return { proxy: proxy.value, authorization: null, except: { hosts, suffixes: [], networks: [] } }
 }
 
 /**

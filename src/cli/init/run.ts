@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { GateError, toGateError } from '../../base/errors.ts'
+import { throughProxy } from '../../base/outgoing.ts'
 import { showUnseen } from '../../base/visible.ts'
 import { good, type Parsed } from '../../config/text/outcome.ts'
 import type { Json } from '../../config/text/raw.ts'
@@ -19,7 +20,7 @@ import { type Front, isFrontKind } from './front.ts'
 import type { AnswerQuestion, Init, InitPorts } from './init.ts'
 import { membersOf, membersQuestion, nameOfIssuer, needsMembers, presetOf } from './members.ts'
 import { findFirstUser } from './people.ts'
-import { askProvider, placeProvider, readReach } from './provider.ts'
+import { askProvider, placeProvider, readOutgoing, readReach } from './provider.ts'
 import * as questions from './questions.ts'
 import { USAGE } from './usage.ts'
 
@@ -45,16 +46,19 @@ export async function runInit(
     return EXIT.failed
   }
   try {
+    const reach = readReach(flags, io)
+    const outgoing = readOutgoing(flags, reach)
     return await begin({
       flags,
       io,
-      ports,
+      ports: outgoing === null ? ports : throughProxy(ports, () => outgoing),
       out,
       secretPath,
       asker: createAsker(io, terminal, flags.yes === true),
       hasTerminal: terminal !== null,
       serviceUser,
-      reach: readReach(flags, io),
+      reach,
+      outgoing,
     })
   } catch (thrown) {
     const { message, hint } = toGateError(thrown)
@@ -115,6 +119,7 @@ async function begin(init: Init): Promise<number> {
     provider: isOfFile ? 'people' : isPocketIdThere ? 'pocket-id' : (nameOfIssuer(issuer) ?? 'oidc'),
     issuer: isOfFile ? null : issuer,
     internalUrl: isOfFile ? null : init.reach.internalUrl,
+    outgoing: init.outgoing,
     caFile: isOfFile || flags.ca === undefined ? null : relative(dirname(init.out), resolve(io.cwd, flags.ca)),
     providerPlace,
     hasSignedOut: client.kind === 'make',

@@ -11,6 +11,7 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
   --issuer ADDRESS           your provider: Pocket ID's address, the issuer of another, or google, github, discord
   --ca FILE                  the authorities that signed the provider's certificate, where it is one of your own
   --internal-url ADDRESS     where the provider is asked in your own network, such as http://pocket-id:1411
+  --outgoing-proxy ADDRESS   where machines reach the internet by a proxy alone: http://proxy:3128, for the provider and what comes later
   --provider-route           Sallyport leads to the provider too: from the host of --issuer to --internal-url, open to everybody
   --host HOST                the host by which people reach the first application
   --recipe NAME              which application it is, by "sallyport recipe list"
@@ -37,6 +38,7 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
     user: { type: 'string' },
     ca: { type: 'string' },
     'internal-url': { type: 'string' },
+    'outgoing-proxy': { type: 'string' },
     'provider-route': { type: 'boolean' },
     host: { type: 'string' },
     recipe: { type: 'string' },

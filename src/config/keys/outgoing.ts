@@ -49,7 +49,8 @@ export const OUTGOING = {
 
 export type OutgoingTable = Table<typeof OUTGOING>
 
-function parseProxy(text: string): Parsed<string> {
+/** The origin of a proxy, or why it is none. */
+export function parseProxy(text: string): Parsed<string> {
   // It may hold a password, so that it is not quoted.
   if (/^[a-z0-9+.-]*:?\/\/.*@/is.test(text)) {
     const hint = 'put both into outgoing beside it: user = "…", password = "${file:/run/secrets/proxy}"'

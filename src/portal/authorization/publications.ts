@@ -1,10 +1,10 @@
 import { isPublicAddress } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import { createProviderFetch, DIRECT } from '../../identity/http.ts'
-import { type Place, placesAt, resolveWithin } from '../../identity/ways.ts'
+import { asItIs, type Place, placesAt, resolveWithin } from '../../identity/ways.ts'
 import { type Client, parseClient } from './clients.ts'
 
-type FetchPorts = Pick<Ports, 'ask' | 'resolve' | 'now'>
+type FetchPorts = Pick<Ports, 'ask' | 'resolve' | 'proxyFor' | 'now'>
 
 /** Clients by the documents that they publish at their ids. */
 export interface Publications {
@@ -24,6 +24,8 @@ interface Published {
 const MAX_BYTES = 5 * 1024
 /** For name and answer together. */
 const WAIT_MS = 5_000
+/** For a name that a proxy is to look up: this machine may know nobody to ask. */
+const OWN_NAME_MS = 1_000
 const LONGEST_ID = 400
 
 /** How long a document is good whose answer does not say, and at most. */
@@ -107,11 +109,13 @@ export function publicationAt(id: string): URL | null {
 /** The document at an address, or what is wrong with it. Never throws: what the network says of inner hosts is nobody's to know. */
 async function fetchDocument(ports: FetchPorts, id: string, address: URL, waitMs: number): Promise<Published | string> {
   const untilMs = performance.now() + waitMs
-  const addresses = await resolveWithin(ports, address.hostname, waitMs)
-  if (addresses.length === 0) return 'is at a host that has no address'
+  // By an outgoing proxy, what is outside is the proxy's to look up; what this machine knows to be inside is not asked for there either.
+  const isByProxy = (ports.proxyFor?.(address.href) ?? null) !== null
+  const addresses = await resolveWithin(ports, address.hostname, isByProxy ? Math.min(waitMs, OWN_NAME_MS) : waitMs)
+  if (addresses.length === 0 && !isByProxy) return 'is at a host that has no address'
   // One that is not is enough: who mixes them means to lead somewhere else.
   if (!addresses.every(isPublicAddress)) return 'is at a host that is not of the internet'
-  for (const place of placesAt(address, addresses)) {
+  for (const place of isByProxy ? [asItIs(address.href)] : placesAt(address, addresses)) {
     const leftMs = Math.floor(untilMs - performance.now())
     if (leftMs <= 0) break
     const answer = await fetchAt(ports, place, leftMs)
@@ -120,7 +124,7 @@ async function fetchDocument(ports: FetchPorts, id: string, address: URL, waitMs
   return 'leads to nothing that can be fetched in time, within 5 KB, uncompressed and without trust in other authorities'
 }
 
-/** The answer of that very machine, whose certificate is held against the name. Null where there is none. */
+/** The answer of that very machine, or by the proxy's way, with the certificate held against the name. Null where there is none. */
 async function fetchAt(
   ports: FetchPorts,
   { address, host, serverName }: Place,
@@ -128,7 +132,7 @@ async function fetchAt(
 ): Promise<Response | null> {
   const fetch = createProviderFetch(ports, { timeoutMs, maxBytes: MAX_BYTES }, DIRECT)
   const init = {
-    headers: { host: host ?? '', accept: 'application/json' },
+    headers: { ...(host === null ? {} : { host }), accept: 'application/json' },
     ...(serverName === null ? {} : { tls: { serverName } }),
   }
   return await fetch(address, init).catch(() => null)

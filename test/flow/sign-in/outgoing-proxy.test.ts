@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runDoctor } from '../../../src/cli/doctor/run.ts'
+import { runInit } from '../../../src/cli/init/run.ts'
 import { ask } from '../../../src/console/network.ts'
 import { listFolder, readBytes, readText } from '../../../src/console/read-file.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
@@ -9,12 +10,13 @@ import { BrowserLite, type Page } from '../../kit/browser/browser-lite.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
-import { runIn } from '../../kit/io.ts'
+import { commandPorts, runIn } from '../../kit/io.ts'
+import { McpClient, REDIRECT } from '../../kit/mcp/client.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type OutgoingProxy, startOutgoingProxy } from '../../kit/programs/outgoing-proxy.ts'
 import { type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
-import { EVERYONE, portalTable, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
+import { EVERYONE, portalTable, providerTable, routeForUsers, routeTo, SILENT } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
 const upstream = keep(startAnswering(request => new Response(`for ${request.headers.get('x-token-subject')}`)))
@@ -167,6 +169,74 @@ allow = "public"`
     expect(gate.told('discovery failed', `see the log of the proxy http://127.0.0.1:${proxy.port}`)).toHaveLength(1)
     proxy.refuse(null)
     await eventually(async () => (await open(gate, provider)).text === 'for user-1', 'the proxy is asked again')
+  })
+
+  test('init finds the provider through the proxy, and writes it into the file, without what is inside', async () => {
+    const { server } = await outside()
+    await using proxy = await startOutgoingProxy({ hosts: { 'id.outside.test:443': server.port } })
+    const place = ['--host', 'app.example.com', '--upstream', 'http://127.0.0.1:9', '--portal', 'own', '--everyone']
+    const client = ['--client-id', 'gate', '--public', '--issuer', issuer, '--ca', 'ca.pem']
+    const init = async (...more: readonly string[]) => {
+      using folder = temporaryFolder()
+      writeFileSync(join(folder.path, 'ca.pem'), authority.cert)
+      const argv = ['--yes', ...client, ...place, ...more]
+      const ran = await runIn(folder.path, io => runInit(argv, io, commandPorts(io), null))
+      const path = join(folder.path, 'routes.toml')
+      return { ...ran, text: existsSync(path) ? readText(path) : null }
+    }
+    expect(await init()).toMatchObject({ text: null, err: expect.stringContaining('cannot be reached') })
+    const address = `http://127.0.0.1:${proxy.port}`
+    const { code, err, text } = await init('--outgoing-proxy', address)
+    expect([code, err, ...new Set(proxy.asked)]).toEqual([0, '', 'CONNECT id.outside.test:443'])
+    expect(text).toContain(`\noutgoing = { proxy = "${address}" }`)
+    const inside = await init('--outgoing-proxy', address, '--internal-url', 'https://id.lan', '--offline')
+    expect(inside.text).toContain(`\noutgoing = { proxy = "${address}", except = ["id.lan"] }`)
+    const mistaken = await init('--outgoing-proxy', 'http://ada:s3cret@proxy:3128')
+    expect([mistaken.code, mistaken.text]).toEqual([1, null])
+    expect(mistaken.err).toStartWith('--outgoing-proxy: a user name or password cannot be in this address')
+    expect(mistaken.err).not.toContain('s3cret')
+  })
+
+  test('the document of an MCP client is fetched through the proxy, and from no host that this machine knows to be inside', async () => {
+    const id = 'https://client.outside.test/client.json'
+    const server = keep(
+      Bun.serve({
+        port: 0,
+        hostname: '127.0.0.1',
+        tls: authority.issue('DNS:client.outside.test'),
+        fetch: () => Response.json({ client_id: id, client_name: 'Published', redirect_uris: [REDIRECT] }),
+      }),
+    )
+    await using proxy = await startOutgoingProxy({ hosts: { 'client.outside.test:443': server.port } })
+    const names = new Map<string, readonly string[]>()
+    const mcp = routeTo(upstream, 'app.test', 'path = "/mcp"\nportal = "home"\nallow = ["user"]\nmcp = true')
+    const home = portalTable(`${EVERYONE}\nurl = "http://auth.test"`)
+    const start = (server = '') =>
+      startGate(providerTable(SILENT) + home + mcp, {
+        server,
+        ports: {
+          resolve: async host => names.get(host) ?? [],
+          ask: (at, init) => ask(at, { ...init, tls: { ...init.tls, ca: authority.cert } }),
+        },
+      })
+    const look = async (gate: Gate) => {
+      const one = new McpClient(gate, 'auth.test')
+      one.clientId = id
+      const { cookie } = await gate.signIn('auth.test', { sub: 'ada' })
+      const answer = await one.ask(one.authorizePath('http://app.test/mcp'), { cookie, accept: 'text/html' })
+      return { status: answer.status, text: await answer.text() }
+    }
+    await using without = await start()
+    expect(await look(without)).toMatchObject({ status: 400 })
+    expect(without.told('client', 'is at a host that has no address')).toHaveLength(1)
+    await using strict = await start(outgoing(proxy))
+    names.set('client.outside.test', ['10.11.12.13'])
+    expect(await look(strict)).toMatchObject({ status: 400 })
+    expect(strict.told('client', 'is at a host that is not of the internet')).toHaveLength(1)
+    expect(proxy.connections()).toBe(0)
+    names.clear()
+    expect(await look(strict)).toMatchObject({ status: 200, text: expect.stringContaining('Let Published use') })
+    expect(proxy.asked).toEqual(['CONNECT client.outside.test:443'])
   })
 
   test('an ending in except is asked directly, and a file that is saved without it asks the proxy again', async () => {
