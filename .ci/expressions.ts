@@ -34,8 +34,6 @@ const MADE: Readonly<Record<string, string>> = {
   'cli/init/front.ts': 'names of our own; a text of our own',
   'cli/recipe/recipe.ts': 'names of our own; a text of our own',
   'cli/user/tables.ts': 'a name of a key; the file of users, of whoever runs the command',
-  'import/caddyfile/lex.ts': 'a marker and a number; a Caddyfile',
-  'import/caddyfile/imports.ts': 'a pattern of the Caddyfile; names of files',
 }
 
 interface Found {

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { showJson } from '../base/visible.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
@@ -86,9 +86,8 @@ export async function runImport(argv: readonly string[], io: Io): Promise<number
       return fail(`${file} ${whyUnreadable(error)}`)
     }
   }
-  const files = { readText: io.readText, listFolder: (path: string) => readdirSync(path) }
   const here = { command: caddy ?? null, installed: findProgram('caddy', io.env('PATH')), cwd: io.cwd, env: io.env }
-  const asked = { texts, flags, kind: kind ?? null, files, running, caddy: here }
+  const asked = { texts, flags, kind: kind ?? null, readText: io.readText, running, caddy: here }
   const source = await findSource(asked, io.colour.stderr)
   if (!source.ok) return fail(source.why.trimEnd(), source.isUsage === true ? EXIT.usage : EXIT.failed)
   const whence = named.length === 0 ? 'the flags' : named.join(' and ')

@@ -3,9 +3,6 @@ import { convertCaddyJson } from './caddy/convert.ts'
 import { type Adapting, adaptCaddyfile } from './caddy/sources/adapt.ts'
 import { type CaddyJson, isCaddyJson, parseCaddyJson } from './caddy/sources/json.ts'
 import { askRunning } from './caddy/sources/running.ts'
-import { convertCaddyfile } from './caddyfile/convert.ts'
-import type { Files } from './caddyfile/imports.ts'
-import { parseCaddyfile } from './caddyfile/parse.ts'
 import type { Draft } from './draft.ts'
 import type { Notes } from './notes.ts'
 import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
@@ -33,7 +30,7 @@ export interface OldSetUp {
   /** Null: seen from the texts. */
   readonly kind: Kind | null
   /** What the texts may name. */
-  readonly files: Files
+  readText(path: string): string
   /** What answers for a Caddyfile. */
   readonly caddy: CaddyHere
   /** A running Caddy that was named: where it is asked, and how it was written. */
@@ -91,8 +88,8 @@ function seeKind(one: OldText): Kind | null {
   return /(?:^|\/)[^/]*Caddyfile[^/]*$/i.test(one.path) || /\{\s*(?:#.*)?$/m.test(one.text) ? 'caddyfile' : null
 }
 
-async function readOauth2Proxy({ texts, flags, files }: OldSetUp, colour: boolean): Promise<Source> {
-  const read = await readInputs(texts, flags, files.readText, colour)
+async function readOauth2Proxy({ texts, flags, readText }: OldSetUp, colour: boolean): Promise<Source> {
+  const read = await readInputs(texts, flags, readText, colour)
   if (!read.ok) return read
   const inputs = read.value
   return {
@@ -102,8 +99,7 @@ async function readOauth2Proxy({ texts, flags, files }: OldSetUp, colour: boolea
   }
 }
 
-async function readCaddyfile({ text, path, shownAs }: OldText, { caddy, files }: OldSetUp): Promise<Source> {
-  if (caddy.command === null && caddy.installed === null) return readByOurselves({ text, path, shownAs }, files)
+async function readCaddyfile({ text, path, shownAs }: OldText, { caddy }: OldSetUp): Promise<Source> {
   const command = caddy.command === null ? null : splitWords(caddy.command).map(word => word.text)
   return fromCaddy(await adaptCaddyfile({ ...caddy, command, text, path, shownAs }))
 }
@@ -115,12 +111,5 @@ function fromCaddy(read: CaddyJson): Source {
     for (const { option, line, say } of read.said) tools.notes.add('changed', option, line, say)
     return { sections: convertCaddyJson(tools, read.json), beside: null }
   }
-  return { ok: true, convert, fileOf: () => null }
-}
-
-function readByOurselves({ text, path, shownAs }: OldText, files: Files): Source {
-  const parsed = parseCaddyfile(text, path, files)
-  if (!parsed.ok) return { ok: false, why: `${shownAs}:${parsed.line}: ${parsed.why}` }
-  const convert = (tools: Tools) => ({ sections: convertCaddyfile(tools, parsed.value), beside: null })
   return { ok: true, convert, fileOf: () => null }
 }

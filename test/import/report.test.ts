@@ -1,16 +1,17 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { INSTEAD } from '../../src/import/caddyfile/directives.ts'
+import { INSTEAD } from '../../src/import/caddy/walk.ts'
 import { OPTION_TABLE } from '../../src/import/oauth2-proxy/option-table.ts'
 import { runImport } from '../../src/import/run.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
+import { caddyJson } from './caddy/caddy-json.ts'
 import { imported } from './imported.ts'
-import { POCKET_ID_CADDYFILE, POCKET_ID_CFG } from './set-ups.ts'
+import { POCKET_ID_CADDY, POCKET_ID_CFG } from './set-ups.ts'
 
 const CFG = POCKET_ID_CFG.replaceAll('ISSUER', 'https://id.example.com')
-const CADDYFILE = POCKET_ID_CADDYFILE.replaceAll('ISSUER', 'https://id.example.com')
+const CADDY = POCKET_ID_CADDY.replaceAll('ISSUER', 'https://id.example.com')
 
 /** The lines of the report for people. */
 async function reported(text: string, ...options: readonly string[]): Promise<readonly string[]> {
@@ -31,8 +32,8 @@ const recorded = (pattern: string) =>
 describe('the report is shorter than the file', () => {
   for (const [name, text] of [
     ['oauth2-proxy.cfg', CFG],
-    ['Caddyfile', CADDYFILE],
-    ...recorded('caddy-security/*.Caddyfile').map(path => [basename(path), readFileSync(path, 'utf8')] as const),
+    ['caddy.json', CADDY],
+    ...recorded('caddy-security/*.adapted.json').map(path => [basename(path), readFileSync(path, 'utf8')] as const),
   ] as const) {
     test(name, async () => {
       const report = await reported(text)
@@ -76,13 +77,18 @@ test('what lets nobody in comes before all else', async () => {
 })
 
 test('where only some requests are refused it names them, and sends nobody to a line that is not there', async () => {
-  const site = (line: string) => `app.example.com {\n  ${line}\n  abort @x\n  reverse_proxy app:1\n}\n`
-  const some = (await reported(site('@x path_regexp ^/u/[0-9]+/edit$'))).join(' ').replace(/ +/g, ' ')
-  expect(some).toContain('some of the requests (/u/*/edit) are refused until you have settled')
-  expect(some).toContain('line 3 abort @x: which requests among /u/*/edit this is for only Caddy can tell')
+  const site = (match: unknown) =>
+    caddyJson({
+      routes: [
+        { match: [match], handle: [{ handler: 'key_auth' }] },
+        { handle: [{ handler: 'reverse_proxy', upstreams: [{ dial: 'app:1' }] }] },
+      ],
+    })
+  const some = (await reported(site({ path_regexp: { pattern: '/u/[0-9]+/edit$' } }))).join(' ').replace(/ +/g, ' ')
+  expect(some).toContain('some of the requests (/u/[0-9]+/edit$) are refused until you have settled')
   expect(some).toContain('lets nobody in until you write who may, or take it out.')
   expect(some).not.toContain('WHO_MAY')
-  const all = (await reported(site('@x query a=b'))).join(' ').replace(/ +/g, ' ')
+  const all = (await reported(site({ path: ['/*'] }))).join(' ').replace(/ +/g, ' ')
   expect(all).toContain('lets nobody in until you take the line for everyone out of its deny.')
 })
 
@@ -96,10 +102,10 @@ test('the same said of several options is said once, with all of their lines', a
 })
 
 test('both programs’ people are told that they sign in once more, and nobody is where no portal was', async () => {
-  for (const text of [CFG, CADDYFILE]) {
+  for (const text of [CFG, CADDY]) {
     expect(await reported(text)).toContainEqual(expect.stringContaining('sign-in: everyone signs in once more'))
   }
-  const plain = await reported('app.example.com {\n  reverse_proxy app:1\n}\n')
+  const plain = await reported('{"apps":{"http":{"servers":{}}}}')
   expect(plain.join('\n')).not.toContain('sign-in')
 })
 
@@ -115,14 +121,17 @@ const TO_DO =
 
 describe('whatever is closed or to be decided says what to do', () => {
   test.each(
-    [...recorded('caddy-security/*.Caddyfile'), ...recorded('oauth2-proxy/*.cfg')].map(path => [basename(path), path]),
+    [...recorded('caddy-security/*.adapted.json'), ...recorded('oauth2-proxy/*.cfg')].map(path => [
+      basename(path),
+      path,
+    ]),
   )('%s', async (_, path) => {
     const { notes } = await imported(readFileSync(path, 'utf8'))
     const open = notes.filter(note => /^(?:closed|decide) /.test(note))
     expect(open.filter(note => !TO_DO.test(note.slice(note.indexOf(': '))))).toEqual([])
   })
 
-  test('every option of oauth2-proxy and every directive of Caddy that has a word of its own', () => {
+  test('every option of oauth2-proxy and every handler of Caddy that has a word of its own', () => {
     const decided = Object.entries(OPTION_TABLE).filter(([, [outcome]]) => outcome === 'decide' || outcome === 'closed')
     const told = [...decided.map(([name, [, say]]) => [name, say]), ...Object.entries(INSTEAD)]
     expect(told.length).toBeGreaterThan(15)

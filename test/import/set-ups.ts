@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
 /** The oauth2-proxy.cfg that people in front of Pocket ID have: its documentation recommends these options. */
 export const POCKET_ID_CFG = `# what the provider gave us
 client_id="client-id-from-pocket-id"
@@ -27,54 +30,10 @@ cookie_secure="true"
 http_address="127.0.0.1:<listen-port>"
 `
 
-/** The Caddyfile of the same documentation, for caddy-security. */
-export const POCKET_ID_CADDYFILE = `{
-	http_port 443
-	order authenticate before respond
-	security {
-		oauth identity provider generic {
-			delay_start 3
-			realm generic
-			driver generic
-			client_id client-id-from-pocket-id # ours
-			client_secret client-secret-from-pocket-id # ours
-			scopes openid email profile
-			base_auth_url ISSUER
-			metadata_url ISSUER/.well-known/openid-configuration
-		}
-
-		authentication portal myportal {
-			crypto default token lifetime 3600 # seconds
-			enable identity provider generic
-			cookie insecure off # "on" without HTTPS
-
-			transform user {
-				match realm generic
-				action add role user
-			}
-		}
-
-		authorization policy mypolicy {
-			set auth url /auth/oauth2/generic
-			allow roles user
-			inject headers with claims
-		}
-	}
-}
-
-https://<domain-of-your-service> {
-	@auth {
-		path /auth/oauth2/generic
-		path /auth/oauth2/generic/authorization-code-callback
-    }
-
-	route @auth {
-		authenticate with myportal
-	}
-
-	route /* {
-		authorize with mypolicy
-		reverse_proxy http://<service-to-be-proxied>:<port> # ours
-	}
-}
-`
+/** What Caddy with caddy-security makes of the Caddyfile of the same documentation, for `app.example.com`. */
+export const POCKET_ID_CADDY = readFileSync(
+  join(import.meta.dir, '../recorded/caddy-security/seed.adapted.json'),
+  'utf8',
+)
+  .replaceAll('http://localhost', 'ISSUER')
+  .replaceAll('status.example.com', 'app.example.com')

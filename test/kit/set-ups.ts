@@ -20,8 +20,8 @@ export interface SetUp {
 
 /** Both set-ups that Pocket ID's documentation recommends, as the chapters have them. */
 export const SET_UPS: readonly SetUp[] = [
-  setUp('moving-in-from-oauth2-proxy', 'oauth2-proxy.cfg', 'cfg', ['--host', 'status.example.com']),
-  setUp('moving-in-from-caddy-security', 'Caddyfile', 'caddyfile', []),
+  setUp('moving-in-from-oauth2-proxy', 'oauth2-proxy.cfg', 'cfg', ['--host', 'status.example.com'], old => old),
+  setUp('moving-in-from-caddy-security', 'caddy.json', 'caddyfile', [], () => madeByCaddy()),
 ]
 
 /** The one of a chapter. */
@@ -37,7 +37,19 @@ export function blocksOf(chapter: string, kind: string): readonly string[] {
   return [...text.matchAll(new RegExp(`\`\`\`${kind}\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block = '']) => block)
 }
 
-function setUp(chapter: string, file: string, fence: string, options: readonly string[]): SetUp {
+/** What Caddy made of the chapter's Caddyfile, without its line for `http_port`, as it was recorded. */
+function madeByCaddy(): string {
+  const path = join(import.meta.dir, '../recorded/caddy-security/seed.adapted.json')
+  return readFileSync(path, 'utf8').replaceAll('http://localhost', 'https://id.example.com')
+}
+
+function setUp(
+  chapter: string,
+  file: string,
+  fence: string,
+  options: readonly string[],
+  textOf: (old: string) => string,
+): SetUp {
   const [old = ''] = blocksOf(chapter, fence)
   const [made = ''] = blocksOf(chapter, 'toml')
   return {
@@ -48,7 +60,7 @@ function setUp(chapter: string, file: string, fence: string, options: readonly s
     options,
     async importAs() {
       using folder = temporaryFolder()
-      writeFileSync(join(folder.path, file), old)
+      writeFileSync(join(folder.path, file), textOf(old))
       return await runIn(folder.path, io => runImport([file, ...options], io))
     },
   }

@@ -55,14 +55,14 @@ const PASSWORDS =
   'write its names and hashes (bcrypt) as NAME:HASH lines into a file, name that as htpasswd in a portal of its own without providers, and in the route say that portal, passwords = true and allow = [{ provider = "htpasswd" }]; a host has one portal'
 
 /** What to write in place of a handler that closes the places it is for. */
-const INSTEAD: Readonly<Record<string, string>> = {
-  acme_server: 'no certificates are made for others',
-  authentication: 'only one provider for people is carried over, the authorizer of caddy-security',
+export const INSTEAD: Readonly<Record<string, string>> = {
+  acme_server: 'have a Caddy of its own make certificates for others',
+  authentication: 'leave one of its providers, the authorizer of caddy-security: no other is carried over',
   forward_auth: 'write who may into allow: a route asks nobody else',
   headers: 'write request_headers = { set = { … }, remove = [ … ] } in the route',
   http_basic: PASSWORDS,
-  intercept: 'it replaces answers, which no route does',
-  metrics: 'admin in [server] has metrics of its own',
+  intercept: 'have the application answer so by itself: no route replaces answers',
+  metrics: 'write admin = "127.0.0.1:9464" into [server], which has metrics of its own',
   rewrite: 'write strip_prefix or add_prefix into the route',
   templates: 'have an application render them: files are served as they are',
 }
@@ -121,9 +121,14 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     const handlers = tablesOf(handle)
     const test = testOf(route, isSite)
     const tried = triesFiles(route, handlers)
-    if (tried !== null) return { ended: [], going: [tries(way, tried, inner)] }
+    if (tried !== null && terminal !== true) {
+      // Whether it was the one of its group that is met, only the files say.
+      const next = tries(way, tried, inner)
+      const groups = typeof group === 'string' ? [{ ...next, groups: [...next.groups, group] }] : []
+      return { ended: [], going: [next, ...groups] }
+    }
     // What guards nothing parts nobody.
-    if (handlers.length > 0 && handlers.every(isPassing))
+    if (handlers.length > 0 && handlers.every(isPassing) && group === undefined && terminal !== true)
       return { ended: [], going: [passing(handlers, test, way, inner)] }
     const { held, missed, untold } = pastHttps(handlers, test, way, inner) ?? part(test, way, spot.place)
     if (untold !== null && held !== null) {

@@ -49,7 +49,7 @@ beforeAll(async () => {
   const port = await freePort()
   site = `http://${HOST}:${port} {\n  basicauth {\n${users}\n  }\n  reverse_proxy 127.0.0.1:${app.port}\n}\n`
   caddy = await startCaddy(folder.path, port, site)
-  const { routes } = await imported(site, ['--from', 'caddyfile'])
+  const { routes } = await imported(site, ['--caddy', Bun.which('caddy') ?? 'caddy'])
   gate = await startGate(openedByHand(routes), { files: { 'people.htpasswd': `${lines.join('\n')}\n` } })
 })
 afterAll(async () => {
@@ -60,9 +60,9 @@ afterAll(async () => {
 })
 
 test('basic_auth stays closed until somebody writes its lines, and no hash is copied', async () => {
-  const { code, notes, routes, everything } = await imported(site, ['--from', 'caddyfile'])
+  const { code, notes, routes, everything } = await imported(site, ['--caddy', Bun.which('caddy') ?? 'caddy'])
   expect(code).toBe(1)
-  expect(routes).toContain('deny = [{ networks = ["0.0.0.0/0", "::/0"] }]  # everyone, until you decide: basicauth')
+  expect(routes).toContain('deny = [{ networks = ["0.0.0.0/0", "::/0"] }]  # everyone, until you decide: basic_auth')
   expect(notes.join('\n')).toContain('name that as htpasswd in a portal of its own without providers')
   for (const line of lines) expect(everything).not.toContain(line.slice(line.indexOf('$')))
 })

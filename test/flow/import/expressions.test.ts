@@ -59,7 +59,7 @@ beforeAll(async () => {
       `http://${hostOf(index)}:${port} {\n @no ${matcher}\n respond @no "no" 403\n respond "yes"\n}\n`,
   )
   caddy = await startCaddy(folder.path, port, sites.join(''))
-  const { routes, mistakes } = await imported(sites.join(''), ['--from', 'caddyfile'])
+  const { routes, mistakes } = await imported(sites.join(''), ['--caddy', Bun.which('caddy') ?? 'caddy'])
   if (mistakes.length > 0) throw new Error(JSON.stringify(mistakes))
   gate = await startGate(routes.slice(routes.indexOf('[[routes]]')))
 })

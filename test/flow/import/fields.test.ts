@@ -94,7 +94,7 @@ beforeAll(async () => {
   mkdirSync(join(folder.path, 'files'))
   writeFileSync(join(folder.path, 'files/a.txt'), 'a file')
   caddy = await startCaddy(folder.path, port, site)
-  const { routes, mistakes } = await imported(site, ['--from', 'caddyfile'])
+  const { routes, mistakes } = await imported(site, ['--caddy', Bun.which('caddy') ?? 'caddy'])
   if (mistakes.length > 0) throw new Error(JSON.stringify(mistakes))
   gate = await startGate(routes.slice(routes.indexOf('[[routes]]')))
 })

@@ -1,5 +1,7 @@
-/** What is made of an oauth2-proxy.cfg and a Caddyfile with GitHub, served in front of a stand-in of it. */
+/** What is made of an oauth2-proxy.cfg and of Caddy with GitHub, served in front of a stand-in of it. */
+
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { caddyJson } from '../../import/caddy/caddy-json.ts'
 import { browserAt } from '../../kit/browser/browser-lite.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type GithubUser, type OAuth2StandIn, startOAuth2 } from '../../kit/provider/oauth2.ts'
@@ -57,37 +59,34 @@ test('an organization, its teams and people of GitHub pass as at oauth2-proxy, w
   expect(await statuses(cfg('github_repo = "acme/site"'), people)).toEqual([403, 403, 403, 403])
 })
 
-test('an organization that is called like a role of a Caddyfile has nobody in that role', async () => {
-  const caddyfile = (transform: string) => `{
-  security {
-    oauth identity provider github {
-      realm github
-      driver github
-      client_id ${github.clientId}
-      client_secret of-the-old-file
-    }
-    authentication portal home {
-      enable identity provider github
-      cookie insecure on
-      ${transform}
-    }
-    authorization policy admins {
-      allow roles admin
-    }
-  }
-}
-http://${HOST} {
-  route /auth/* {
-    authenticate with home
-  }
-  route {
-    authorize with admins
-    reverse_proxy 127.0.0.1:9710
-  }
-}
-`
+test('an organization that is called like a role of Caddy has nobody in that role', async () => {
+  const old = (transforms: readonly unknown[]) =>
+    caddyJson({
+      routes: [
+        {
+          match: [{ host: [HOST], path: ['/auth/*'] }],
+          handle: [{ handler: 'authenticator', portal_name: 'home', route_matcher: '*' }],
+        },
+        {
+          match: [{ host: [HOST] }],
+          handle: [
+            { handler: 'authentication', providers: { authorizer: { gatekeeper_name: 'users', route_matcher: '*' } } },
+            { handler: 'reverse_proxy', upstreams: [{ dial: '127.0.0.1:9710' }] },
+          ],
+        },
+      ],
+      server: { listen: [':80'] },
+      policy: { access_list_rules: [{ conditions: ['match roles admin'], action: 'allow log debug' }] },
+      portal: { user_transformer_configs: transforms },
+      provider: {
+        driver: 'github',
+        client_id: github.clientId,
+        client_secret: 'of-the-old-file',
+        base_auth_url: undefined,
+      },
+    })
   const people = [ADA, { ...ADA, orgs: ['admin'], teams: ['admin/admin'] }]
-  expect(await statuses(caddyfile(''), people)).toEqual([403, 403])
-  const everyone = 'transform user {\n match realm github\n action add role admin\n }'
-  expect(await statuses(caddyfile(everyone), people)).toEqual([200, 200])
+  expect(await statuses(old([]), people)).toEqual([403, 403])
+  const everyone = [{ matchers: ['exact match realm p'], actions: ['action add role admin'] }]
+  expect(await statuses(old(everyone), people)).toEqual([200, 200])
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { POCKET_ID_CADDYFILE, POCKET_ID_CFG } from '../../import/set-ups.ts'
+import { POCKET_ID_CADDY, POCKET_ID_CFG } from '../../import/set-ups.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
@@ -132,16 +132,12 @@ allowed_groups = ["ops"]
     expect(seen['x-forwarded-access-token']).toMatch(/^\S+$/)
   })
 
-  test('Caddyfile: the same callback, and X-Token-* for the application', async () => {
+  test('what Caddy makes of its file: the same callback, and X-Token-* for the application', async () => {
+    const text = POCKET_ID_CADDY.replaceAll('ISSUER', provider.issuer)
     const { seen, routes, report } = await signInThrough(
-      { name: 'Caddyfile', text: POCKET_ID_CADDYFILE.replaceAll('ISSUER', provider.issuer) },
+      { name: 'caddy.json', text: text.replace('uptime-kuma:3001', `127.0.0.1:${upstream.port}`) },
       'https://app.example.com/auth/oauth2/generic/authorization-code-callback',
-      {
-        GENERIC_CLIENT_SECRET: SECRET,
-        DOMAIN_OF_YOUR_SERVICE: 'app.example.com',
-        SERVICE_TO_BE_PROXIED: '127.0.0.1',
-        PORT: String(upstream.port),
-      },
+      { GENERIC_CLIENT_SECRET: SECRET },
     )
     expect(seen).toMatchObject({
       path: '/deep/link',
