@@ -16,6 +16,11 @@ export interface RedisLink {
   /** The reply, converted by Bun. Throws at once while there is no connection, and when no reply comes in time. */
   send(command: string, args: readonly string[]): Promise<unknown>
   run(script: Script, args: readonly (string | number)[]): Promise<unknown>
+  /**
+   * The same for one that only reads, as `READS` do; undefined where the server knows no such scripts (before Redis 7), or this user may not
+   * run them.
+   */
+  look(script: Script, args: readonly (string | number)[]): Promise<unknown>
   close(): void
 }
 
@@ -43,7 +48,9 @@ const LOOK_ELSEWHERE_MS = 1000
 
 /** What only reads, and is answered by a replica, and while writes are held back (CLIENT PAUSE … WRITE). */
 const READS = new Set(
-  'GET MGET HGET HMGET HGETALL HVALS SMEMBERS PTTL TIME XRANGE XREVRANGE ZCOUNT ZREVRANGEBYLEX PING'.split(' '),
+  'GET MGET HGET HMGET HGETALL HVALS SMEMBERS PTTL TIME XRANGE XREVRANGE ZCOUNT ZREVRANGEBYLEX PING EVALSHA_RO EVAL_RO'.split(
+    ' ',
+  ),
 )
 
 /** What changes nothing, and is refused where nothing may be changed: whether a server takes writes. */
@@ -53,6 +60,8 @@ const TRY_WRITING = ['PEXPIRE', ['sallyport:1:nothing', '1']] as const
 interface Lines {
   readonly reads: Bun.RedisClient
   writes: Promise<Bun.RedisClient>
+  /** Whether the server has refused scripts that only read. */
+  isPlain: boolean
 }
 
 /**
@@ -92,7 +101,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
   /** Both, greeted. Throws where that cannot be done, and then nothing is left open. */
   async function openLines(isToWrite: boolean): Promise<Lines> {
     const reads = await openLine()
-    const fresh: Lines = { reads, writes: openLine() }
+    const fresh: Lines = { reads, writes: openLine(), isPlain: false }
     fresh.writes.catch(() => undefined)
     try {
       if (isToWrite) await sendBy(fresh, ...TRY_WRITING)
@@ -211,16 +220,30 @@ export function openRedisLink(options: LinkOptions): RedisLink {
     }
   }
 
+  async function evaluate({ sha1, text }: Script, args: readonly (string | number)[], suffix: '' | '_RO') {
+    const rest = ['0', ...args.map(String)]
+    try {
+      return await send(`EVALSHA${suffix}`, [sha1, ...rest])
+    } catch (error) {
+      // The server has forgotten its scripts, or never knew this one.
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+      return send(`EVAL${suffix}`, [text, ...rest])
+    }
+  }
+
   return {
     send,
-    async run(script, args) {
-      const rest = ['0', ...args.map(String)]
+    run: (script, args) => evaluate(script, args, ''),
+    async look(script, args) {
+      const asked = lines
+      if (asked?.isPlain === true) return undefined
       try {
-        return await send('EVALSHA', [script.sha1, ...rest])
+        return await evaluate(script, args, '_RO')
       } catch (error) {
-        // The server has forgotten its scripts, or never knew this one.
-        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-        return send('EVAL', [script.text, ...rest])
+        if (!(error instanceof Error && /unknown command|^NOPERM/i.test(error.message))) throw error
+        const current = asked ?? lines
+        if (current !== null) current.isPlain = true
+        return undefined
       }
     },
     close() {

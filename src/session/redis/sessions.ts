@@ -35,6 +35,16 @@ export function sessionsOver(
     return rows
   }
 
+  /** What `FIND_BY_HASH` answers, by plain commands and one round trip more. */
+  async function plainlyBy(hash: string): Promise<readonly unknown[]> {
+    const key = `sallyport:1:handle:${hash}`
+    const handle = await link.send('GET', [key])
+    if (typeof handle !== 'string') return []
+    // In this order: what has a cookie end sooner says first what it has shown.
+    const rest = [link.send('HGETALL', [`sallyport:1:session:${idOf(handle)}`]), link.send('PTTL', [key])]
+    return [handle, ...(await Promise.all(rest))]
+  }
+
   return {
     async insert(session, handle) {
       const { id, expiresAtMs } = session
@@ -59,16 +69,11 @@ export function sessionsOver(
       return (await link.run(scripts.ADD_HANDLE, args)) === 1
     },
     async findByHash(hash) {
-      const key = `sallyport:1:handle:${hash}`
-      const handle = await link.send('GET', [key])
+      const found = (await link.look(scripts.FIND_BY_HASH, [hash])) ?? (await plainlyBy(hash))
+      const [handle, fields, lastsMs] = Array.isArray(found) ? found : []
       const host = hostOf(handle)
       if (typeof handle !== 'string' || host === null) return null
-      const id = handle.slice(0, handle.indexOf(' '))
-      // In this order: what has a cookie end sooner says first what it has shown.
-      const [fields, lastsMs] = await Promise.all([
-        link.send('HGETALL', [`sallyport:1:session:${id}`]),
-        link.send('PTTL', [key]),
-      ])
+      const id = idOf(handle)
       const pairs = pairsOf(fields)
       const session = parseStored(id, pairs)
       // One that has ended meanwhile may be forgotten with what it has shown: it would stand for all of the session.
@@ -154,6 +159,11 @@ function pairsOf(raw: unknown): readonly string[] {
 }
 
 /** Of "ID HOST". */
+function idOf(handle: string): string {
+  return handle.slice(0, handle.indexOf(' '))
+}
+
+/** The same. */
 function hostOf(handle: unknown): string | null {
   const at = typeof handle === 'string' ? handle.indexOf(' ') : -1
   return typeof handle === 'string' && at > 0 ? handle.slice(at + 1) : null

@@ -9,8 +9,8 @@ export interface FailoverPair extends AsyncDisposable {
   url(database?: number): string
   /** Waits until the replica has all that the primary has now, then takes its source away: from here on it lags. */
   lag(): Promise<void>
-  /** Cuts every connection; the address leads to this server from here on. */
-  leadTo(server: Valkey): void
+  /** Cuts every connection, unless those that are there stay; the address leads to this server from here on. */
+  leadTo(server: Valkey, stays?: 'stays'): void
   /** Kills the primary. The replica takes over, and the address leads to it once `first` is done. */
   failOver(first?: () => Promise<void>): Promise<void>
 }
@@ -47,9 +47,9 @@ export async function startPair(): Promise<FailoverPair> {
     relay.close()
     for (const socket of open) socket.destroy()
   })
-  function leadTo({ port }: Valkey): void {
+  function leadTo({ port }: Valkey, stays?: 'stays'): void {
     target = port
-    for (const socket of open) socket.destroy()
+    if (stays === undefined) for (const socket of open) socket.destroy()
   }
   const all = stack.move()
   return {

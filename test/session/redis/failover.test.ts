@@ -10,6 +10,7 @@ import { storedSession } from '../../kit/sessions/stored.ts'
 const { test } = needs('valkey-server')
 
 const BEHIND = 'has lost what was last written to it'
+const ELSEWHERE = 'The session store takes writes elsewhere'
 const BACK = 'The session store is back'
 const CHANGES = 'sallyport:1:changes'
 
@@ -213,6 +214,37 @@ test(
       // From where it was: nothing else has to be read again.
       expect(await other.store.changesSince()).toEqual({ removed: ['a'], updated: [] })
       expect([...one.told(BEHIND), ...other.told(BEHIND)]).toEqual([])
+    }),
+  30_000,
+)
+
+test(
+  'a server that became a replica is left for the one to which its name leads by now, though it goes on answering',
+  () =>
+    withNodes(async (pair, one, other) => {
+      await insert(one.store, 'a')
+      await insert(one.store, 'b')
+      await pair.lag()
+      expect(await pair.replica.ask(0, 'REPLICAOF', 'NO', 'ONE')).toBe('OK')
+      expect(await pair.primary.ask(0, 'REPLICAOF', '127.0.0.1', '1')).toBe('OK')
+      // The name still leads there: it is looked for, and whoever only reads never notices.
+      await expect(Promise.resolve(one.store.remove('a'))).rejects.toThrow('READONLY')
+      expect((await one.store.findById('b'))?.id).toBe('b')
+      expect(one.told(ELSEWHERE)).toEqual([])
+      pair.leadTo(pair.replica, 'stays')
+      await eventually(async () => {
+        const isDone = await Promise.resolve(one.store.remove('a'))
+          .then(() => true)
+          .catch(() => false)
+        expect((await one.store.findById('b'))?.id).toBe('b')
+        return isDone
+      }, 'what is written goes to the other one')
+      expect([one.told(ELSEWHERE).length, one.told('cannot be reached').length]).toEqual([1, 0])
+      expect(await pair.replica.ask(0, 'EXISTS', 'sallyport:1:session:a', 'sallyport:1:session:b')).toBe('1')
+      expect(await one.store.findById('a')).toBeNull()
+      // Who asks nothing of it that writes stays where it was, which answers.
+      expect((await other.store.findById('b'))?.id).toBe('b')
+      expect(other.told(ELSEWHERE)).toEqual([])
     }),
   30_000,
 )

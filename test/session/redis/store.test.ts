@@ -69,6 +69,31 @@ needs('valkey-server').test(
     }),
 )
 
+needs('valkey-server').test.each([
+  ['one round trip', '+@all', 1],
+  ['two, where no script may be run that only reads', '-evalsha_ro', 2],
+])('a cookie is looked up in %s', async (_what, rule, trips) => {
+  // No database of another test is on it: all that is read is counted.
+  await using own = await startValkey()
+  const store = openRedisStore({ url: own.url(), shownAs: 'valkey' }, PORTS)
+  try {
+    await insert(store, 'a')
+    expect(await own.ask(0, 'ACL', 'SETUSER', 'default', rule)).toBe('OK')
+    const look = async () => (await store.findByHash('hash-of-a'))?.session.id
+    // Once to learn the script, or that there is none.
+    expect(await look()).toBe('a')
+    expect(await store.findByHash('none')).toBeNull()
+    const reads = async () => Number(/total_reads_processed:(\d+)/.exec(await own.ask(0, 'INFO', 'stats'))?.[1])
+    const before = await reads()
+    for (let index = 0; index < 100; index++) expect(await look()).toBe('a')
+    const count = (await reads()) - before
+    // What asks for the count is read too.
+    expect([count >= trips * 100, count < trips * 100 + 20]).toEqual([true, true])
+  } finally {
+    await store.close()
+  }
+})
+
 needs('valkey-server').test(
   'a cookie that ends while it is looked up, and is forgotten with what it has shown, finds nothing',
   async () => {
@@ -82,6 +107,8 @@ needs('valkey-server').test(
     let afterGet = async () => {}
     const slow: RedisLink = {
       ...link,
+      // As of a server that knows no scripts that only read: one step of it leaves nothing between.
+      look: async () => undefined,
       async send(command, args) {
         const answer = await link.send(command, args)
         if (command === 'GET') await afterGet()

@@ -113,6 +113,14 @@ redis.call('XADD', p .. 'changes', '*', 'updated', id)
 return 1
 `)
 
+/** hash → its handle, the session's fields in pairs, and how long the handle lasts; nothing where there is none. Only reads. */
+export const FIND_BY_HASH = script(`
+local key = p .. 'handle:' .. ARGV[1]
+local handle = redis.call('GET', key)
+if not handle then return {} end
+return { handle, redis.call('HGETALL', p .. 'session:' .. string.match(handle, '^%S*')), redis.call('PTTL', key) }
+`)
+
 /** id, how long, what whoever takes it calls it → 1 for one alone, 2 where the one before was left. */
 export const LEASE = script(`${CLOCK}
 local key = p .. 'session:' .. ARGV[1]
