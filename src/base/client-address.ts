@@ -1,20 +1,31 @@
 import { canonicalAddress, type NetworkSet } from './net.ts'
 
+/** The one field that is a list: each proxy adds the address of who asked it. */
+export const FORWARDED_FOR = 'x-forwarded-for'
+
+/** A client's address, and whether it is known: rules about networks must not take another one for it. */
+export interface FoundClient {
+  readonly address: string
+  readonly isProven: boolean
+}
+
 /**
- * The client's address: the peer's own, unless the peer is a trusted proxy; then the last address of X-Forwarded-For
- * that no trusted proxy added.
+ * The client's address: the peer's own, unless the peer is a trusted proxy; then what that says in `value`. Of a list
+ * (X-Forwarded-For) that is the last address that no trusted proxy added; any other field is one address.
  *
- * An entry that is no address ends the walk at the proxy that sent it, so that nothing behind it is believed; the address is
- * then that proxy's, often an inner one, and not proven: rules about networks must not take it for the client's.
+ * A trusted proxy that says nothing, or no address, leaves the client unknown: the proxy's own address, often an inner one, stands in
+ * for limits and the log, and is not proven. An entry of a list that is no address ends the walk at the proxy that sent it, so that
+ * nothing behind it is believed.
  * Source: the walk from the right follows the caution of RFC 7239 §8.1.
  */
-export function findClient(
-  peer: string,
-  forwardedFor: string | null,
-  trusted: NetworkSet,
-): { readonly address: string; readonly isProven: boolean } {
-  if (trusted.isEmpty || forwardedFor === null || !trusted.has(peer)) return { address: peer, isProven: true }
-  const entries = forwardedFor.split(',')
+export function findClient(peer: string, value: string | null, trusted: NetworkSet, isList: boolean): FoundClient {
+  if (trusted.isEmpty || !trusted.has(peer)) return { address: peer, isProven: true }
+  if (value === null) return { address: peer, isProven: false }
+  if (!isList) {
+    const address = canonicalAddress(value.trim())
+    return { address: address ?? peer, isProven: address !== null }
+  }
+  const entries = value.split(',')
   let client = peer
   for (let index = entries.length - 1; index >= 0; index--) {
     const address = canonicalAddress((entries[index] ?? '').trim())

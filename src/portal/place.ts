@@ -14,6 +14,7 @@ export type OwnPage =
   | 'logout'
   | 'signed-out'
   | 'me'
+  | 'address'
   | 'verify'
   | 'sessions'
   | 'tokens'

@@ -231,6 +231,7 @@ const RANKS: readonly (readonly Room[])[] = [
           { parts: ['while-allowed.ts'], ban: 'a wait takes the request, whatever is waited for' },
           {
             parts: [
+              'client-address.ts',
               'mcp',
               'method-override.ts',
               'plain-http.ts',

@@ -9,7 +9,7 @@ describe("the client's address", () => {
     ['203.0.113.9', null, '203.0.113.9', true],
     ['203.0.113.9', '198.51.100.1', '203.0.113.9', true],
     ['203.0.113.9', 'junk', '203.0.113.9', true],
-    ['10.0.0.1', null, '10.0.0.1', true],
+    ['10.0.0.1', null, '10.0.0.1', false],
     ['10.0.0.1', '198.51.100.1', '198.51.100.1', true],
     ['::ffff:10.0.0.1', '198.51.100.1', '198.51.100.1', true],
     ['10.0.0.1', '::ffff:198.51.100.1', '198.51.100.1', true],
@@ -32,10 +32,32 @@ describe("the client's address", () => {
     ['unknown', '198.51.100.1', 'unknown', true],
   ]
   test.each(walks)('of peer %s with X-Forwarded-For %j is %s, proven %p', (peer, field, address, isProven) => {
-    expect(findClient(peer, field, trusted)).toEqual({ address, isProven })
+    expect(findClient(peer, field, trusted, true)).toEqual({ address, isProven })
+  })
+
+  /** The same of a field that is one address. */
+  const single: typeof walks = [
+    ['203.0.113.9', null, '203.0.113.9', true],
+    ['203.0.113.9', '198.51.100.1', '203.0.113.9', true],
+    ['10.0.0.1', null, '10.0.0.1', false],
+    ['10.0.0.1', '', '10.0.0.1', false],
+    ['10.0.0.1', '198.51.100.1', '198.51.100.1', true],
+    ['10.0.0.1', '\t2001:DB8:0::1 ', '2001:db8::1', true],
+    ['10.0.0.1', '::ffff:198.51.100.1', '198.51.100.1', true],
+    ['10.0.0.1', '10.0.0.7', '10.0.0.7', true],
+    ['10.0.0.1', '192.0.2.1, 198.51.100.1', '10.0.0.1', false],
+    ['10.0.0.1', '198.51.100.1:80', '10.0.0.1', false],
+    ['10.0.0.1', '[2001:db8::1]', '10.0.0.1', false],
+    ['10.0.0.1', 'unknown', '10.0.0.1', false],
+  ]
+  test.each(single)('of peer %s with one address %j is %s, proven %p', (peer, field, address, isProven) => {
+    expect(findClient(peer, field, trusted, false)).toEqual({ address, isProven })
   })
 
   test('nobody is believed where nobody is trusted', () => {
-    expect(findClient('10.0.0.1', '198.51.100.1', compileNetworks([]))).toEqual({ address: '10.0.0.1', isProven: true })
+    expect(findClient('10.0.0.1', '198.51.100.1', compileNetworks([]), true)).toEqual({
+      address: '10.0.0.1',
+      isProven: true,
+    })
   })
 })

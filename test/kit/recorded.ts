@@ -514,7 +514,10 @@ function changesOf(
   const got = JSON.parse(Buffer.from(received, 'base64').toString())
   const pairs: readonly Change[] = [
     ['url', withoutDots(url), withoutDots(got.url)],
-    ...[...names].map((name): Change => [name, maskTokens(fields[name] ?? ''), maskTokens(got.headers[name] ?? '')]),
+    ...[...names]
+      // Written for every application, as X-Forwarded-For is; some files have it for some alone.
+      .filter(name => name !== 'x-real-ip' || fields[name] !== undefined)
+      .map((name): Change => [name, maskTokens(fields[name] ?? ''), maskTokens(got.headers[name] ?? '')]),
   ]
   return pairs.filter(([, before, now]) => before !== now)
 }

@@ -45,6 +45,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
     server: {
       listen: shareFamilies(server.listen, places),
       trustedProxies: server.trusted_proxies,
+      clientAddress: server.client_address,
       trustedFields: server.trusted_fields,
       workers: server.workers,
       admin: admin === null ? null : (shareFamilies([admin], places)[0] ?? null),

@@ -1,3 +1,4 @@
+import { compileNetworks } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { type PortalTable, ruleOfPerson } from '../keys/portals.ts'
 import { FOR_EVERYONE, type RouteTable, type RuleList } from '../keys/routes.ts'
@@ -28,6 +29,7 @@ export function checkRules(route: RouteTable, root: RootTable, report: Report): 
     checkRoleNames(route.raw.entries.get('allow'), check)
     for (const rule of tablesOf(allow)) {
       checkRule(rule, check)
+      for (const part of withParts(rule)) checkNetworks(part, root, report)
       issuers.check(rule, true)
       if (rule.values.anonymous === true) checkAnonymous(rule, report)
       if (rule.values.anonymous === true || rule.values.guest_link === true) refuseWritten(rule, report)
@@ -60,6 +62,25 @@ function checkExpressions({ at, values: { allow, deny } }: RouteTable, report: R
   const message = `this route has ${count} regular expressions, and a request may be held to each of them`
   const hint = 'paths is faster, and an expression may hold several: "^/(a|b)/"'
   report.warn(at, 'expression.many', message, { hint })
+}
+
+/** A client from among the trusted proxies is one: it says what address it likes, and has none where it says nothing. */
+function checkNetworks({ raw, values }: AccessTable, root: RootTable, report: Report): void {
+  const trusted = root.values.server?.values.trusted_proxies ?? []
+  if (trusted.length === 0) return
+  for (const [index, item] of itemsOf(raw.entries.get('networks')).entries()) {
+    const network = values.networks?.[index]
+    if (network === undefined || !trusted.some(outer => holdsNetwork(outer, network))) continue
+    const hint = 'name your proxy’s own address in trusted_proxies, in place of the network that it is in'
+    const message = `${showRaw(item)} is among trusted_proxies: whoever is there may say any address, and has none where they say none`
+    report.warn(item.at, 'network.trusted', message, { hint })
+  }
+}
+
+/** Whether all of a network is in another one; both as `parseNetwork` writes them. */
+function holdsNetwork(outer: string, inner: string): boolean {
+  const [address = '', bits] = inner.split('/')
+  return Number(bits) >= Number(outer.split('/')[1]) && compileNetworks([outer]).has(address)
 }
 
 /** Where a proxy in front asks, it says what fields there are. */

@@ -36,6 +36,7 @@ export function checkServer(root: RootTable, report: Report): void {
     }
   }
   checkTrustedFields(root, report)
+  checkClientAddress(root, report)
   checkEdit(root, report)
   checkOutgoing(server.values.outgoing, report)
   if (workers !== undefined && workers !== 1) {
@@ -87,6 +88,22 @@ function checkTrustedFields({ values: { server, routes } }: RootTable, report: R
     const hint = 'a route tells its application in it who is there; take another name for one of the two'
     report.mistake(raw.at, 'header.owned', `${showRaw(raw)} cannot be a trusted field`, { hint })
   }
+}
+
+/** What says where the client is says nothing of who is there, and only trusted proxies say it. */
+function checkClientAddress({ values: { server, routes } }: RootTable, report: Report): void {
+  const raw = server?.raw.entries.get('client_address')
+  const name = server?.values.client_address
+  if (server === undefined || raw === undefined || name === undefined) return
+  if (server.values.trusted_proxies?.length === 0) {
+    const hint =
+      'name the proxy that writes it in trusted_proxies; until then every client has the address it comes from'
+    report.warn(raw.at, 'network.missing', 'client_address without a trusted proxy', { hint, part: 'key' })
+  }
+  const folded = foldFieldName(name)
+  if (!routes?.some(route => fieldsAbout(route).some(written => foldFieldName(written) === folded))) return
+  const hint = 'a route tells its application in it who is there; take another name for one of the two'
+  report.mistake(raw.at, 'header.owned', `${showRaw(raw)} cannot have the client’s address`, { hint })
 }
 
 /** Whether two listeners would have one port: that of every address has it on each, too. */

@@ -37,6 +37,21 @@ function parseTrustedField(name: string): Parsed<string> {
   return good(name.toLowerCase())
 }
 
+function parseClientField(name: string): Parsed<string> {
+  const lower = name.toLowerCase()
+  if (foldFieldName(name) !== lower || !/^[a-z]/.test(lower))
+    return bad('header.name', `${quote(name)} cannot be a field with an address`, 'letters, digits and dashes')
+  if (lower === 'x-forwarded-for' || lower === 'x-real-ip') return good(name)
+  if (lower === 'forwarded')
+    return bad('header.owned', 'Forwarded is not read', 'let the proxy in front send X-Real-IP or X-Forwarded-For too')
+  if (OWNED.test(lower) || IDENTITY.test(lower) || OURS.test(lower)) {
+    return bad('header.owned', `${quote(name)} says something else`, 'as in "X-Real-IP" or "CF-Connecting-IP"')
+  }
+  return good(name)
+}
+
+const clientField = parsed({ label: 'field name', expected: 'the name of a field' }, parseClientField)
+
 /** What goes on as it is from anyone, is ours alone to write, or names another method than the one that is judged. */
 const OURS =
   /^(?:x-sallyport-.*|x-request-id|http2-settings|authorization|content-.*|x-http-method.*|x-method-override)$/
@@ -58,6 +73,12 @@ export const SERVER = {
     [],
     ['10.0.0.0/8'],
     'Peers whose `X-Forwarded-*` fields are believed. From anyone else they are dropped.',
+  ),
+  client_address: defaulted(
+    clientField,
+    'X-Forwarded-For',
+    'X-Real-IP',
+    'The field in which `trusted_proxies` say the client’s address, and nobody else does: the one that your proxy writes anew ([which](behind-a-proxy.md#the-clients-address)). `X-Forwarded-For` is a list; any other is one address, and two are 400. Without it the address is not known, and no rule with `networks` lets anybody in.',
   ),
   trusted_fields: defaulted(
     list(trustedField, { single: true, mayBeEmpty: true }),

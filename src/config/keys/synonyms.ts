@@ -8,6 +8,7 @@ function synonyms(words: Readonly<Record<string, string>>): ReadonlyMap<string, 
 /** Of `[server]`. */
 export const SERVER_WORDS = synonyms({
   listen: 'port bind address addr listenaddress httpaddress http',
+  client_address: 'realip realipheader realclientipheader clientipheader clientipheaders clientip ipheader',
   outgoing: 'proxy httpsproxy httpproxy allproxy noproxy proxyurl',
 })
 

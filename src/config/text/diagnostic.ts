@@ -52,6 +52,7 @@ export const DIAGNOSTIC_CODES = [
   'network.invalid',
   'network.everyone',
   'network.missing',
+  'network.trusted',
   'store.invalid',
   'store.memory',
   'sessions.idle',

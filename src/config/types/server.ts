@@ -17,6 +17,8 @@ export interface ServerConfig {
   readonly listen: readonly ListenAddress[]
   /** CIDRs (or single addresses, as /32 or /128) of peers whose X-Forwarded-* count. */
   readonly trustedProxies: readonly string[]
+  /** The field in which those say where the client is, as written. */
+  readonly clientAddress: string
   /** Fields that those may set, in lower case. */
   readonly trustedFields: readonly string[]
   /** Processes that share the listeners; `auto` is one for each core. */

@@ -101,14 +101,15 @@ const LONGEST_KNOWN = 64
 
 /**
  * The fate of each request field, for a file whose own identity tables use `ownNames`, and whose trusted proxies may set
- * `trustedNames` (lower case; nothing that is ours to write can be among them).
+ * `trustedNames` (lower case; nothing that is ours to write can be among them), and say where the client is in `clientField`.
  *
  * Every identity field of every preset and of other gates is dropped on every route, in any spelling that a backend might fold into
- * it; a trusted one in every spelling but its own.
+ * it; a trusted one in every spelling but its own. What says where the client is ends here, unless it is a trusted one as well.
  */
 export function compileFieldFates(
   ownNames: Iterable<string>,
   trustedNames: Iterable<string> = [],
+  clientField = 'x-forwarded-for',
 ): (name: string) => FieldFate {
   const told = new Set<string>()
   for (const fields of Object.values(PRESETS)) for (const field of fields) told.add(foldName(field.name))
@@ -120,6 +121,7 @@ export function compileFieldFates(
   const framing = new Set(FRAMING)
   const trusted = new Set(trustedNames)
   const trustedFolded = new Set([...trusted].map(foldName))
+  if (!trustedFolded.has(foldName(clientField))) ended.add(foldName(clientField))
 
   function decide(name: string): FieldFate {
     if (rewritten.has(name)) return 'rewrite'

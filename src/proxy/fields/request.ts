@@ -1,3 +1,4 @@
+import { FORWARDED_FOR } from '../../base/client-address.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Target } from '../../route/target.ts'
 import { stripOwnCookies } from '../../session/cookie.ts'
@@ -12,11 +13,13 @@ export interface FieldContext {
   readonly target: Target
   readonly fateOf: (name: string) => FieldFate
   readonly identityFields: Fields
-  /** The address of the connection's other end, and the client's as decided from it. */
+  /** The address of the connection's other end, and the client's as decided from it; null where that is not known. */
   readonly peer: string
-  readonly client: string
-  /** Whether the peer is a trusted proxy, whose X-Forwarded-For is continued and whose `trusted_fields` go on. */
+  readonly client: string | null
+  /** Whether the peer is a trusted proxy, whose `trusted_fields` go on. */
   readonly isPeerTrusted: boolean
+  /** In which field it says where the client is: X-Forwarded-For is continued where it is that, else written anew. */
+  readonly clientField: string
   readonly scheme: 'http' | 'https'
   /** The port by which the client reaches this host. */
   readonly port: string
@@ -68,17 +71,26 @@ export function changeRequestFields(headers: Headers, sent: SentFields, context:
   // fetch would announce itself where the client did not.
   if (sent['user-agent'] === undefined) headers.set('user-agent', '')
   if (sent.host !== target.authority) headers.set('host', target.authority)
-  const forwardedFor = context.isPeerTrusted ? sent['x-forwarded-for'] : undefined
   headers.set('via', via === undefined ? `1.1 ${context.pseudonym}` : `${via}, 1.1 ${context.pseudonym}`)
-  headers.set('x-forwarded-for', forwardedFor === undefined ? context.peer : `${forwardedFor}, ${context.peer}`)
+  headers.set('x-forwarded-for', hopsOf(sent, context))
+  if (client !== null) headers.set('x-real-ip', client)
   headers.set('x-forwarded-host', target.authority)
   headers.set('x-forwarded-proto', context.scheme)
   headers.set('x-forwarded-port', context.port)
   if (context.prefix !== '') headers.set('x-forwarded-prefix', context.prefix)
   headers.set('x-request-id', context.requestId)
-  const by = client.includes(':') ? `"[${client}]"` : client
+  // RFC 7239 §6.2: the proxy's own address would be taken for its client's.
+  const by = client === null ? 'unknown' : client.includes(':') ? `"[${client}]"` : client
   headers.set('forwarded', `for=${by};host="${target.authority}";proto=${context.scheme}`)
   for (const [name, value] of context.identityFields) headers.set(name, value)
+}
+
+/** The addresses on the way, of the client's first: what a proxy hands on in a field that it is not believed in may be a stranger's word. */
+function hopsOf(sent: SentFields, { peer, client, isPeerTrusted, clientField }: FieldContext): string {
+  if (!isPeerTrusted) return peer
+  if (clientField !== FORWARDED_FOR) return client === null ? peer : `${client}, ${peer}`
+  const before = sent[FORWARDED_FOR]
+  return before === undefined ? peer : `${before}, ${peer}`
 }
 
 function passes(fate: FieldFate, { isPeerTrusted, checksMethod }: FieldContext): boolean {

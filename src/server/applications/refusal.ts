@@ -276,6 +276,7 @@ function fieldsOf(asked: Asked, isOwn: boolean): Record<string, string> & { read
     'accept-encoding': 'identity',
     'user-agent': 'sallyport-doctor',
     'x-forwarded-for': '127.0.0.1',
+    'x-real-ip': '127.0.0.1',
     'x-forwarded-host': place.authority,
     'x-forwarded-proto': place.scheme,
     ...(stripPrefix === null ? {} : { 'x-forwarded-prefix': stripPrefix }),

@@ -89,6 +89,7 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
   const isTold = compileHostTable(told, toldByHost(deeper))
   yield
   const table = compileRouteTable(routes.map(tableEntry), portalHosts(config))
+  const clientField = config.server.clientAddress.toLowerCase()
   const names = yield* eachInSteps(config.routes, ROUTES_A_STEP, ownFieldNames)
   return Object.freeze({
     config,
@@ -104,7 +105,8 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
     rate: compileRate(config.server.rate, 'server'),
     resets: config.tls?.http2 === true ? compileRate(config.server.resets, 'max_resets') : null,
     redirectPort: config.tls?.redirectHttp === true ? config.tls.publicPort : null,
-    fateOf: compileFieldFates(new Set(names.flat()), config.server.trustedFields),
+    clientField,
+    fateOf: compileFieldFates(new Set(names.flat()), config.server.trustedFields, clientField),
   })
 }
 

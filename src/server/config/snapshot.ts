@@ -46,6 +46,8 @@ export interface Snapshot {
   /** Names of portals of which an application is to have the provider's access token. */
   readonly wantsAccess: ReadonlySet<string>
   readonly trusted: NetworkSet
+  /** In which field those say where the client is; lower case. */
+  readonly clientField: string
   /** For each client, whatever it asks for; null: no limit. */
   readonly rate: Rate | null
   /** What a client may give up by HTTPS, where HTTP/2 is spoken; null: it is not counted. */

@@ -1,10 +1,11 @@
+import { FORWARDED_FOR } from '../../base/client-address.ts'
 import { isPublicAddress } from '../../base/net.ts'
 import type { Log } from '../../base/ports.ts'
 
 /** Tells of a proxy in front that nobody trusts. */
 export interface Untrusted {
-  /** A peer said in a field whom it asks for, and that was dropped. */
-  note(peer: string): void
+  /** A peer said in this field whom it asks for, and that was dropped. */
+  note(peer: string, field: string): void
 }
 
 /** More proxies than that stand in front of nobody. */
@@ -17,13 +18,15 @@ const MOST_TOLD = 3
 export function createUntrusted(log: Log): Untrusted {
   const told = { inner: new Set<string>(), outer: new Set<string>() }
   return {
-    note(peer) {
+    note(peer, field) {
       if (told.inner.size === MOST_TOLD && told.outer.size === MOST_TOLD) return
       const kind = isPublicAddress(peer) ? 'outer' : 'inner'
       if (told[kind].size === MOST_TOLD || told[kind].has(peer)) return
       told[kind].add(peer)
       const facts = { peer, hint: `if that is your proxy, add "${peer}" to trusted_proxies of [server]` }
-      const what = 'The X-Forwarded-* fields of a peer are dropped: it is no trusted proxy, and counts as the client'
+      const dropped =
+        field === FORWARDED_FOR ? 'The X-Forwarded-* fields' : `The field ${field} and the X-Forwarded-* fields`
+      const what = `${dropped} of a peer are dropped: it is no trusted proxy, and counts as the client`
       if (kind === 'inner') log.warn(what, facts)
       else log.info(what, facts)
     },

@@ -4,6 +4,7 @@ import type { SentFields } from '../../proxy/fields/request.ts'
 import type { Match } from '../../route/table.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
 import type { GateRoute } from '../config/snapshot.ts'
+import { answerAddress, refuseTwoAddresses } from './client-address.ts'
 import { answerPreflight } from './mcp/preflight.ts'
 import { announcesTrailers, hostField, type Passage } from './passage.ts'
 import { compatPageAt, healthPageAt } from './portal/compat.ts'
@@ -17,7 +18,7 @@ export type Place =
   | { readonly kind: 'route'; readonly match: Match<GateRoute> }
   /** A page or endpoint of our own. */
   | { readonly kind: 'portal' }
-  /** What is answered at once: the same address by HTTPS, or a browser's question before it asks an MCP server. */
+  /** What is answered at once: the same address by HTTPS, who asks, or a browser's question before it asks an MCP server. */
   | { readonly kind: 'answer'; readonly response: Response }
 
 /**
@@ -29,6 +30,7 @@ export function readTarget(passage: Passage): void {
   const { request, sent } = passage
   passage.target = parseTarget(request.method, request.url, hostField(passage))
   refuseTrailers(sent)
+  refuseTwoAddresses(passage)
 }
 
 /**
@@ -46,7 +48,8 @@ export function locate(passage: Passage): Place {
     })
   }
   const response = snapshot.redirectPort === null ? null : redirectToHttps(passage, target, snapshot.redirectPort)
-  if (response !== null) return { kind: 'answer', response }
+  const own = response ?? answerAddress(passage, target)
+  if (own !== null) return { kind: 'answer', response: own }
   const place = findPlace(passage, target)
   if (place === null) throw nothingAt(passage, target)
   const preflight = place.kind === 'route' ? answerPreflight(passage, place.match) : null

@@ -10,8 +10,9 @@ const PROXY_FIELDS = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'
  * it trusts (Fetch Metadata §2, Secure Contexts §3.1). Browsers of before 2023 never do, so that this is no proof.
  */
 export function cameByPlainHttp(passage: Passage): boolean {
-  const { front, sent, isPeerTrusted, question } = passage
+  const { front, sent, isPeerTrusted, question, snapshot } = passage
   if (question !== null || front.protocol === 'https' || schemeOf(passage) === 'http') return false
   if (isPeerTrusted) return sent['x-forwarded-proto'] === 'http'
-  return sent['sec-fetch-mode'] === undefined && PROXY_FIELDS.every(name => sent[name] === undefined)
+  if (sent['sec-fetch-mode'] !== undefined || sent[snapshot.clientField] !== undefined) return false
+  return PROXY_FIELDS.every(name => sent[name] === undefined)
 }

@@ -1,4 +1,4 @@
-import { findClient } from '../../base/client-address.ts'
+import { FORWARDED_FOR, findClient } from '../../base/client-address.ts'
 import type { GateError } from '../../base/errors.ts'
 import { openAccount } from '../../proxy/account.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
@@ -20,7 +20,8 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
   const peer = peerAddress(front, request) ?? NOBODY
   const by = clientBy(peer, sent, snapshot)
   const { isPeerTrusted } = by
-  if (!isPeerTrusted && peer !== NOBODY && sent['x-forwarded-for'] !== undefined) tools.untrusted.note(peer)
+  const { clientField } = snapshot
+  if (!isPeerTrusted && peer !== NOBODY && sent[clientField] !== undefined) tools.untrusted.note(peer, clientField)
   const { telemetry, server } = snapshot.config
   const trace =
     telemetry === null ? null : tools.tracer.begin(isPeerTrusted ? sent.traceparent : undefined, telemetry.sample)
@@ -90,11 +91,11 @@ export function receiveAgain(
 function clientBy(
   peer: string,
   sent: Readonly<Record<string, string>>,
-  { trusted }: Snapshot,
+  { trusted, clientField }: Snapshot,
 ): Pick<Passage, 'isPeerTrusted' | 'client' | 'isClientProven'> {
   if (peer === NOBODY || !trusted.has(peer))
     return { isPeerTrusted: false, client: peer, isClientProven: peer !== NOBODY }
-  const { address, isProven } = findClient(peer, sent['x-forwarded-for'] ?? null, trusted)
+  const { address, isProven } = findClient(peer, sent[clientField] ?? null, trusted, clientField === FORWARDED_FOR)
   return { isPeerTrusted: true, client: address, isClientProven: isProven }
 }
 

@@ -38,6 +38,7 @@ const PAGES = [
   'logout',
   'signed-out',
   'me',
+  'address',
   'sessions',
   'tokens',
   'guests',

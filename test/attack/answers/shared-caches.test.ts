@@ -74,6 +74,7 @@ server {
   location / {
     proxy_pass http://127.0.0.1:${gate.port};
     proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $remote_addr;
     proxy_cache one;
     proxy_cache_key $http_host$request_uri;
     proxy_cache_valid any 10m;

@@ -155,8 +155,8 @@ describe('addresses', () => {
 
   test("a trusted proxy's own address never stands for what it could not name", () => {
     const trusted = compileNetworks(['127.0.0.1'])
-    expect(findClient('127.0.0.1', 'junk', trusted)).toEqual({ address: '127.0.0.1', isProven: false })
-    expect(findClient('127.0.0.1', null, trusted)).toEqual({ address: '127.0.0.1', isProven: true })
-    expect(findClient('10.0.0.1', 'junk', trusted)).toEqual({ address: '10.0.0.1', isProven: true })
+    expect(findClient('127.0.0.1', 'junk', trusted, true)).toEqual({ address: '127.0.0.1', isProven: false })
+    expect(findClient('127.0.0.1', null, trusted, true)).toEqual({ address: '127.0.0.1', isProven: false })
+    expect(findClient('10.0.0.1', 'junk', trusted, true)).toEqual({ address: '10.0.0.1', isProven: true })
   })
 })

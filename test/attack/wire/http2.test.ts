@@ -1,5 +1,6 @@
 /** Requests by HTTP/2 that no honest client sends, frame by frame: what the application gets decides. */
 import { expect } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
@@ -198,4 +199,19 @@ test('a head that never ends is cut off (CVE-2024-27316)', async () => {
   expect(isOver()).toBe(true)
   socket.destroy()
   expect((await send(headers(HEAD, true))).isAnswered).toBe(true)
+})
+
+test('of two addresses of a client, that a trusted proxy hands on, none is taken: by HTTP/2 as by HTTP/1.1', async () => {
+  const text = readFileSync(gate.configPath, 'utf8')
+  const trusting = '[server]\ntrusted_proxies = ["127.0.0.1"]\nclient_address = "X-Real-IP"'
+  writeFileSync(gate.configPath, text.replace('[server]', trusting))
+  await gate.server.reload()
+  const ask = (...addresses: readonly string[]) =>
+    send(headers([...HEAD, ...addresses.map((address): Field => ['x-real-ip', address])], true))
+  expect((await ask('10.1.2.3')).seen.map(({ fields }) => fields['x-real-ip'])).toEqual(['10.1.2.3'])
+  for (const two of [
+    ['10.1.2.3', '198.51.100.1'],
+    ['198.51.100.1', ''],
+  ])
+    expect([two, (await ask(...two)).seen]).toEqual([two, []])
 })

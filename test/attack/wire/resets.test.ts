@@ -18,11 +18,11 @@ const { describe, test } = needs('openssl', '127.0.0.2')
 
 const STRANGER = '127.0.0.2'
 const COUNT = 40
-/** What would be let in at each host: the loopback address itself, or whom a trusted proxy speaks for. */
-const SAID: Readonly<Record<string, readonly string[]>> = {
-  'loopback.example': [],
-  'inner.example': ['X-Forwarded-For: 10.1.2.3'],
-}
+/** What would be let in at each host, as a trusted proxy says it: itself, or whom it speaks for. */
+const ADDRESSES: Readonly<Record<string, string>> = { 'loopback.example': '127.0.0.1', 'inner.example': '10.1.2.3' }
+const SAID: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(ADDRESSES).map(([host, address]) => [host, [`X-Forwarded-For: ${address}`]]),
+)
 
 const authority = makeAuthority()
 const own = authority.issue('DNS:loopback.example, DNS:inner.example')
@@ -92,7 +92,7 @@ const WAYS: readonly (readonly [name: string, send: SendAndReset])[] = [
         [':scheme', 'https'],
         [':path', '/x'],
         [':authority', host],
-        ...(host === 'inner.example' ? [['x-forwarded-for', '10.1.2.3'] as const] : []),
+        ['x-forwarded-for', ADDRESSES[host] ?? ''],
       ]
       below.on('close', () => resolve())
       socket.write(headers(fields, true), () => below.resetAndDestroy())

@@ -89,6 +89,7 @@ test('a file without [server] and [sessions] has every default', () => {
   expect(server).toEqual({
     listen: [{ kind: 'tcp', host: '0.0.0.0', port: 8080 }],
     trustedProxies: [],
+    clientAddress: 'X-Forwarded-For',
     trustedFields: [],
     workers: 1,
     admin: null,

@@ -246,6 +246,23 @@ const CASES: readonly Case[] = [
     'a trusted field without a trusted proxy',
     '[server]\n«trusted_fields» = ["X-SSL-Client-Verify"]',
   ],
+  ...['x y', 'X_Real_IP', 'X.Real.IP', '-x', '1-ip'].map(
+    (name): Case => ['header.name', `${name} with the client’s address`, `${TRUSTING}client_address = «"${name}"»`],
+  ),
+  ...['Forwarded', 'X-Forwarded-Host', 'Remote-User', 'Cookie', 'X-Sallyport-Token', 'Connection', 'Via'].map(
+    (name): Case => ['header.owned', `${name} with the client’s address`, `${TRUSTING}client_address = «"${name}"»`],
+  ),
+  [
+    'header.owned',
+    'the client’s address in a field that a route writes',
+    `${TRUSTING}client_address = «"X-Who"»\n${route('headers = { "X-Who" = "sub" }')}`,
+  ],
+  ['network.missing', 'a client’s address that nobody may say', '[server]\n«client_address» = "X-Real-IP"'],
+  [
+    'network.trusted',
+    'a network that lets in whoever may say any address',
+    `[server]\ntrusted_proxies = ["10.0.0.0/8"]\n[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"\nallow = [{ networks = ["192.168.0.0/16", «"10.1.0.0/16"»], anonymous = true }]`,
+  ],
   ['network.everyone', 'a network of everyone', '[server]\ntrusted_proxies = [«"0.0.0.0/0"»]'],
   ['store.invalid', 'a path without its kind', '[sessions]\nstore = «"sallyport.db"»'],
   ['store.invalid', 'Redis without a host', '[sessions]\nstore = «"redis://"»'],

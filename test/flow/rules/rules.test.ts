@@ -169,11 +169,11 @@ describe('who is turned away', () => {
       '[{ roles = ["user"], hours = "00:00-00:01", days = "mon", timezone = "Asia/Tokyo" }, { subjects = ["bob"], networks = ["203.0.113.0/24"] }]'
     await using gate = await startGate(PORTAL + route(rules), { ports: fakeClock(), ...BEHIND_PROXY })
     const { cookie } = await gate.signIn(HOST, { sub: 'ada', name: 'Ada' })
-    const page = await (await ask(gate, { cookie, page: true })).text()
+    const page = await (await ask(gate, { cookie, page: true, from: '198.51.100.9' })).text()
     expect(page).toContain('The app is not open to you')
     expect(page).toContain('It is open only at certain times: 00:00 to 00:01, Monday (Asia/Tokyo).')
     expect(page).not.toMatch(/bob|203\.0|networks/)
-    const problem = (await (await ask(gate, { cookie })).json()) as Record<string, unknown>
+    const problem = (await (await ask(gate, { cookie, from: '198.51.100.9' })).json()) as Record<string, unknown>
     expect(problem).toMatchObject({
       status: 403,
       code: 'access.denied',

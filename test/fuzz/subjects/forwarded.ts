@@ -26,7 +26,7 @@ export const forwarded: Subject = {
   open: () => ({
     attempt(input) {
       const text = textOf(input)
-      const { address, isProven } = findClient(PEER, text, TRUSTED)
+      const { address, isProven } = findClient(PEER, text, TRUSTED, true)
       hold(canonicalAddress(address) === address, 'an address is in its one spelling', text, address)
       hold(isIP(address) !== 0, 'an address is one', text, address)
       // A second reading: from the right, past whom we trust, up to the first that is none.
@@ -46,7 +46,10 @@ export const forwarded: Subject = {
         address,
       )
       hold(isProven || TRUSTED.has(address), 'who is not proven is a proxy of ours', text, address)
-      const untrusted = findClient('192.0.2.1', text, TRUSTED)
+      const untrusted = findClient('192.0.2.1', text, TRUSTED, true)
+      const single = findClient(PEER, text, TRUSTED, false)
+      hold(single.isProven === isAddress(text.trim()), 'one address, or none', text, single.address)
+      hold(plain(single.address) === plain(single.isProven ? text.trim() : PEER), 'that one, or the peer', text)
       hold(untrusted.address === '192.0.2.1' && untrusted.isProven, 'nobody else is believed', text)
       return `${isProven} ${isIPv4(address)} ${TRUSTED.has(address)} ${Math.min(4, passed)} ${networkOf(address).includes('/')}`
     },

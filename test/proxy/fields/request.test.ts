@@ -12,6 +12,7 @@ const CONTEXT: FieldContext = {
   peer: '203.0.113.9',
   client: '203.0.113.9',
   isPeerTrusted: false,
+  clientField: 'x-forwarded-for',
   scheme: 'https',
   port: '8443',
   prefix: '',
@@ -117,6 +118,27 @@ describe('what an untrusted client says of itself', () => {
     const made = forwards({ 'x-forwarded-for': '198.51.100.7' }, { isPeerTrusted: true, client: '198.51.100.7' })
     expect(made['x-forwarded-for']).toBe('198.51.100.7, 203.0.113.9')
     expect(made.forwarded).toStartWith('for=198.51.100.7;')
+  })
+  test('is written anew behind a trusted proxy that says it in another field', () => {
+    const fateOf = compileFieldFates([], [], 'x-my-client')
+    const behind = { isPeerTrusted: true, clientField: 'x-my-client', client: '198.51.100.7', fateOf }
+    const sent = { ...lies, 'x-my-client': '198.51.100.7', x_my_client: '10.0.0.1', 'http-x-my-client': '10.0.0.1' }
+    const made = forwards(sent, behind)
+    expect(made).toMatchObject({ 'x-forwarded-for': '198.51.100.7, 203.0.113.9', 'x-real-ip': '198.51.100.7' })
+    expect(Object.keys(made).map(foldName)).not.toContain('x-my-client')
+    expect(JSON.stringify(made)).not.toContain('10.0.0.1')
+    const unknown = forwards(sent, { ...behind, client: null })
+    expect(unknown).toMatchObject({ 'x-forwarded-for': '203.0.113.9' })
+    expect(unknown.forwarded).toStartWith('for=unknown;')
+    expect(JSON.stringify(unknown)).not.toContain('10.0.0.1')
+    expect(unknown['x-real-ip']).toBeUndefined()
+  })
+  test('goes on in a field that is trusted for itself, from the proxy alone', () => {
+    const fateOf = compileFieldFates([], ['cf-connecting-ip'], 'cf-connecting-ip')
+    const sent = { 'cf-connecting-ip': '198.51.100.7' }
+    const behind = { clientField: 'cf-connecting-ip', fateOf }
+    expect(forwards(sent, { ...behind, isPeerTrusted: true })['cf-connecting-ip']).toBe('198.51.100.7')
+    expect(forwards(sent, behind)['cf-connecting-ip']).toBeUndefined()
   })
   test('RFC 7239 §6: an IPv6 address stands in quotes and brackets', () => {
     expect(forwards({}, { client: '2001:db8::1' }).forwarded).toContain('for="[2001:db8::1]"')

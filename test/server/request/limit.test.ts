@@ -130,6 +130,14 @@ describe('a page loaded by plain HTTP though HTTPS is promised', () => {
     ],
     ['is one where a trusted proxy says http', { isPeerTrusted: true, sent: { 'x-forwarded-proto': 'http' } }, true],
     ['is none where a trusted proxy says nothing', { isPeerTrusted: true }, false],
+    [
+      'is none where a proxy wrote the field that counts',
+      {
+        sent: { 'x-my-client': 'x' },
+        snapshot: { config: { tls: null }, clientField: 'x-my-client' } as unknown as Passage['snapshot'],
+      },
+      false,
+    ],
     ['is none that came by TLS', { front: { protocol: 'https' } }, false],
     ['is none where plain HTTP is promised', { portal: null }, false],
     ['is none that a proxy in front asks about', { question }, false],

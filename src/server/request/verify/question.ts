@@ -7,6 +7,7 @@ import { parseReturnTo } from '../../../route/return-to.ts'
 import type { Match } from '../../../route/table.ts'
 import { parseTarget } from '../../../route/target.ts'
 import type { GateRoute, ToldFields } from '../../config/snapshot.ts'
+import { refuseTwoAddresses } from '../client-address.ts'
 import { limitClient } from '../limit.ts'
 import { nothingAt } from '../locate.ts'
 import { type Answer, originOf, type Passage } from '../passage.ts'
@@ -63,6 +64,7 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
     })
   }
   limitClient(passage, tools)
+  refuseTwoAddresses(passage)
   refuseLists(passage, dialect)
   const stated = dialect.read(passage, dialect.address)
   const { snapshot } = passage

@@ -1,0 +1,33 @@
+import { FORWARDED_FOR } from '../../base/client-address.ts'
+import { GateError } from '../../base/errors.ts'
+import { jsonAnswer } from '../../portal/answer.ts'
+import { ownPath } from '../../portal/place.ts'
+import { problemResponse } from '../../portal/problem.ts'
+import type { Target } from '../../route/target.ts'
+import type { Passage } from './passage.ts'
+import { provenClient } from './policy-input.ts'
+
+const ADDRESS = ownPath('address')
+
+/**
+ * Refuses two addresses where a trusted proxy is to say one. Bun joins fields of one name by commas: one of the two may be its client's.
+ * X-Forwarded-For is a list, and is read from its end. Throws `target.header`.
+ */
+export function refuseTwoAddresses({ isPeerTrusted, peer, sent, snapshot: { clientField } }: Passage): void {
+  if (clientField === FORWARDED_FOR || !isPeerTrusted || sent[clientField]?.includes(',') !== true) return
+  throw new GateError('target.header', `${clientField} has more than one address`, {
+    facts: { peer },
+    hint: `client_address of [server] names this field: let the proxy in front write it anew, in place of its client's`,
+  })
+}
+
+/**
+ * What a client's address is taken for, told to that client alone, on every host that is served: operators and `doctor` see by it
+ * whether the proxy in front says it, and whether strangers can. Null for any other address.
+ */
+export function answerAddress(passage: Passage, target: Target): Response | null {
+  if (target.path !== ADDRESS || passage.snapshot.portals.lookup(target.host) === undefined) return null
+  if (target.method === 'GET' || target.method === 'HEAD') return jsonAnswer({ address: provenClient(passage) })
+  const say = 'This method is not allowed at this address.'
+  return problemResponse(405, 'route.method', say, passage.id, {}, { allow: 'GET, HEAD' })
+}
