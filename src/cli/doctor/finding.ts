@@ -1,7 +1,7 @@
 import { showUnseen } from '../../base/visible.ts'
 
 /**
- * `warning` is for what works now, or may be meant; `bad` for what will not work; `unseen` for what only a sign-in shows; `unknown` where nobody
+ * `warning` is for what works now, or may be meant; `bad` for what will not work; `unseen` for what only a sign-in shows, or another machine; `unknown` where nobody
  * can tell by now whether it works at all.
  */
 export type Grade = 'good' | 'unseen' | 'warning' | 'unknown' | 'bad'
@@ -27,7 +27,7 @@ export function good(what: string): Finding {
   return { grade: 'good', what, hint: null }
 }
 
-/** What nobody tells before somebody signs in; `hint` says how to see it then. */
+/** What nobody tells before somebody signs in, or from here; `hint` says how to see it. */
 export function unseen(what: string, hint: string): Finding {
   return { grade: 'unseen', what, hint }
 }

@@ -2,6 +2,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import { examineAsking } from './asking.ts'
+import { examineClientAddress } from './client-address.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
 import { examineHandOver } from './hand-over.ts'
 import { answersAsSallyport, hear } from './hear.ts'
@@ -17,7 +18,7 @@ export interface Place {
 
 /**
  * Whether proxies in front can be relied on: who may ask for verdicts, and, asked through them as a client would, whether they hand
- * Sallyport's own pages on, keep verdicts to themselves, and say which host was asked for by what they chose it by.
+ * Sallyport's own pages on, keep verdicts to themselves, say which host was asked for by what they chose it by, and where the client is.
  *
  * What a proxy believes of this machine it may not believe of others: where it takes our word, that is a warning.
  */
@@ -25,7 +26,7 @@ export async function examineFronts(config: Config, ports: Pick<Ports, 'ask'>): 
   const about = 'proxies in front'
   const { trustedProxies } = config.server
   if (trustedProxies.length === 0) return { about, findings: [] }
-  const found = await Promise.all(placesOf(config).map(place => examinePlace(place, ports)))
+  const found = await Promise.all(placesOf(config).map(place => examinePlace(place, config, ports)))
   return { about, findings: [...examineRanges(config), ...found.flat()] }
 }
 
@@ -59,18 +60,24 @@ export function placesOf({ portals, routes }: Config): readonly Place[] {
   return [...places.values()]
 }
 
-async function examinePlace({ origin, asked }: Place, ports: Pick<Ports, 'ask'>): Promise<readonly Finding[]> {
+async function examinePlace(
+  { origin, asked }: Place,
+  config: Config,
+  ports: Pick<Ports, 'ask'>,
+): Promise<readonly Finding[]> {
   const isPortal = asked.length === 0
   // Of a portal's own address this is said where portals are looked at.
   if (isPortal && !(await answersAsSallyport(origin, ports))) return []
-  const [handOver, asking, misled, verdict] = await Promise.all([
+  const [handOver, asking, addresses, misled, verdict] = await Promise.all([
     isPortal ? null : examineHandOver(origin, ports),
     examineAsking(origin, asked, ports),
+    examineClientAddress(origin, config, ports),
     hear(`${origin}/.sallyport/jwks.json`, ports, { 'x-forwarded-host': NOBODYS_HOST }),
     hear(`${origin}/.sallyport/verify`, ports),
   ])
-  if (handOver !== null) return [handOver, ...asking]
-  const findings: Finding[] = [...asking]
+  // A field with two addresses has everything refused.
+  if (handOver !== null) return addresses.length > 0 ? addresses : [handOver, ...asking]
+  const findings: Finding[] = [...asking, ...addresses]
   if (verdict !== null && verdict.status !== 404) {
     findings.push(
       bad(
@@ -87,5 +94,6 @@ async function examinePlace({ origin, asked }: Place, ports: Pick<Ports, 'ask'>)
       ),
     )
   }
-  return findings.length > 0 ? findings : [good(`${origin} leads to Sallyport, and names its own host`)]
+  if (findings.some(({ grade }) => grade !== 'unseen')) return findings
+  return [good(`${origin} leads to Sallyport, and names its own host`), ...findings]
 }

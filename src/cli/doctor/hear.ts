@@ -10,6 +10,8 @@ export interface Heard {
   readonly code: string | null
   /** Whether it is a key set, which is at one place on all hosts of a portal, for anyone. */
   readonly isKeySet: boolean
+  /** What our own `/.sallyport/address` takes the client's address for: null where that is not known; undefined for any other answer. */
+  readonly client: string | null | undefined
   /** Where a redirect leads; empty for none. */
   readonly location: string
   /** What the answer names as its server, in lower case; empty for none. */
@@ -37,12 +39,17 @@ export async function hear(
       status: answer.status,
       code: type.startsWith('application/problem+json') && typeof body.code === 'string' ? body.code : null,
       isKeySet: answer.status === 200 && 'keys' in body,
+      client: answer.status === 200 ? clientIn(body) : undefined,
       location: answer.headers.get('location') ?? '',
       server: (answer.headers.get('server') ?? '').toLowerCase(),
     }
   } catch {
     return null
   }
+}
+
+function clientIn({ address }: Readonly<Record<string, unknown>>): string | null | undefined {
+  return typeof address === 'string' || address === null ? address : undefined
 }
 
 /** How a client asks for HTTP/2 on a connection of its own (RFC 7540 §3.2). HAProxy takes the first off by itself. */

@@ -182,6 +182,6 @@ function conclude(sections: readonly Section[]): string {
   if (failures > 0) return `${say(failures, 'failure')}${warnings === 0 ? '' : `, ${say(warnings, 'warning')}`}.`
   if (unknowns > 0) return `Nothing fails of what can be asked${rest}; whether people can sign in is not known yet.`
   if (unseen > 0)
-    return `Nothing fails of what can be asked${rest}; ${say(unseen, 'note')}: sign in once to see the rest.`
+    return `Nothing fails of what can be asked${rest}; ${say(unseen, 'note')}: see there how the rest shows.`
   return warnings === 0 ? 'Nothing is wrong.' : `Nothing fails${rest}.`
 }

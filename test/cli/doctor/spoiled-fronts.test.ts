@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
 import { configOf } from '../../kit/gate.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
@@ -172,6 +173,73 @@ const LETTING: readonly (readonly [ProxyName, (text: string) => string])[] = [
   ['HAProxy', changed([/^ +http-request del-header Upgrade .*\n/, ''])],
   ['Traefik 3.7.9', changed(['HeaderRegexp(`Upgrade`', 'HeaderRegexp(`Nothing`'])],
 ]
+
+/** nginx as most have it: X-Real-IP is its own, and X-Forwarded-For its client's. */
+const USUAL = changed(['proxy_set_header X-Forwarded-For $remote_addr;', 'proxy_set_header X-Real-IP $remote_addr;'])
+
+/** What is said of the client's address at the application. */
+const ADDRESSES: readonly Spoiled[] = [
+  {
+    about: 'sets X-Real-IP alone, and hands X-Forwarded-For on',
+    name: 'nginx',
+    spoil: USUAL,
+    says: [
+      `bad: whoever asks http://${HOST} can say any address in X-Forwarded-For: the proxy in front does not write X-Forwarded-For anew`,
+    ],
+  },
+  {
+    about: 'takes its client’s word of its address, as it believes of a proxy',
+    name: 'nginx',
+    spoil: changed([
+      /(?<=server_name app\.example\.com;\n)/m,
+      '    set_real_ip_from 127.0.0.0/8;\n    real_ip_header CF-Connecting-IP;\n',
+    ]),
+    says: [`warning: http://${HOST} believes this machine when it says another address in CF-Connecting-IP`],
+  },
+  {
+    about: 'hands X-Forwarded-For on',
+    name: 'HAProxy',
+    spoil: changed([/^ +http-request set-header X-Forwarded-For .*\n/m, '']),
+    says: [
+      `warning: whoever asks http://${HOST} can say any address in X-Forwarded-For: the proxy in front does not write X-Forwarded-For anew`,
+    ],
+  },
+  {
+    about: 'says no address at all',
+    name: 'HAProxy',
+    spoil: changed([/http-request set-header X-Forwarded-For .*/m, 'http-request del-header X-Forwarded-For']),
+    says: [
+      `warning: the proxy in front of http://${HOST} says no address in X-Forwarded-For: no rule with networks lets anybody in, and all its clients share one limit`,
+    ],
+  },
+]
+
+describe('sallyport doctor, of a proxy in front that', () => {
+  for (const { name, about, spoil, says } of ADDRESSES)
+    proxyTests(name).test(`${name}: ${about}`, async () => {
+      await using stand = await openSpoiled(name, spoil)
+      expect((await examine(stand)).filter(what => new RegExp(`//${HOST}(?= |$)`).test(what))).toEqual([...says])
+    })
+})
+
+proxyTests('nginx').test(
+  'nginx that sets X-Real-IP alone is good where client_address says so, and nobody else’s word counts',
+  async () => {
+    await using stand = await openSpoiled('nginx', USUAL)
+    const told = async (...lines: readonly string[]) => {
+      const { status, body } = await stand.ask('/.sallyport/address', lines)
+      return status === 200 ? JSON.parse(body) : status
+    }
+    expect(await told('X-Forwarded-For: 10.1.2.3')).toEqual({ address: '10.1.2.3' })
+    const text = readFileSync(stand.gate.configPath, 'utf8')
+    writeFileSync(stand.gate.configPath, text.replace('[server]', '[server]\nclient_address = "X-Real-IP"'))
+    await stand.gate.server.reload()
+    expect(await examine(stand)).toContain(GOOD(HOST))
+    for (const line of ['X-Forwarded-For', 'X-Real-IP', 'X_Real_IP', 'CF-Connecting-IP', 'Connection'])
+      expect([line, await told(`${line}: 10.1.2.3`)]).toEqual([line, { address: '127.0.0.1' }])
+    expect(await told('Connection: X-Real-IP', 'X-Real-IP: 10.1.2.3')).toEqual({ address: '127.0.0.1' })
+  },
+)
 
 describe('sallyport doctor, of a proxy in front that lets other protocols through', () => {
   for (const [name, spoil] of LETTING)
