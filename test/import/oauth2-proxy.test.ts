@@ -56,9 +56,22 @@ const CASES: readonly Case[] = [
     note: 'kept 9 trusted_proxy_ips',
   },
   {
+    options: 'reverse_proxy = true\ntrusted_proxy_ips = "10.0.0.2"\nreal_client_ip_header = "CF-Connecting-IP"',
+    at: '[server]',
+    has: ['trusted_proxies = ["10.0.0.2"]', 'client_address = "CF-Connecting-IP"'],
+    note: 'kept 10 real_client_ip_header',
+  },
+  {
+    options: 'reverse_proxy = true\nreal_client_ip_header = "CF-Connecting-IP"',
+    at: '[server]',
+    has: [],
+    hasNot: ['client_address'],
+    note: 'decide 9 real_client_ip_header: write the field into client_address',
+  },
+  {
     options: 'reverse_proxy = true\ntrusted_ips = ["10.0.0.0/8"]',
     at: '[server]',
-    has: ['trusted_proxies = ["${PROXY_ADDRESS}"]'],
+    has: ['trusted_proxies = ["${PROXY_ADDRESS}"]', 'client_address = "X-Real-IP"'],
     note: 'decide 8 reverse_proxy',
   },
   {

@@ -146,7 +146,7 @@ export const OPTION_TABLE: Readonly<Record<string, OptionEntry>> = {
   proxy_websockets: NO_UPSTREAM,
   real_client_ip_header: [
     'decide',
-    'have the proxy in front send X-Forwarded-For, and name it in trusted_proxies: no other field counts',
+    'write the field into client_address of [server], once trusted_proxies names the proxy that writes it anew',
   ],
   redeem_url: NOT_OIDC,
   redis_ca_path: OWN_CA,

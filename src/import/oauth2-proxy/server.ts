@@ -6,6 +6,15 @@ import { type Context, note } from './context.ts'
 const DEFAULT_LISTEN = '127.0.0.1:4180'
 const DEFAULT_LIFETIME_MS = 168 * 3_600_000
 
+/** What oauth2-proxy takes for its `real_client_ip_header`. Of X-Forwarded-For it believes the first, which anybody may write. */
+const CLIENT_FIELDS: ReadonlySet<string> = new Set([
+  'x-forwarded-for',
+  'x-real-ip',
+  'x-proxyuser-ip',
+  'x-envoy-external-address',
+  'cf-connecting-ip',
+])
+
 /** `[server]`: the listener, who stands in front, and what is logged. */
 export function serverSection(context: Context, isAsked: boolean): Section {
   const { options } = context
@@ -41,6 +50,11 @@ export function serverSection(context: Context, isAsked: boolean): Section {
       'name your proxy in trusted_proxies of [server]: until then nobody’s X-Forwarded-* count, where anyone’s did',
     )
   } else note(context, 'kept', 'reverse_proxy', 'X-Forwarded-* of strangers are dropped')
+  const field = clientField(context, isAsked)
+  if (field !== null && entries.some(({ key }) => key === 'trusted_proxies')) {
+    entries.push({ key: 'client_address', value: field, comment: 'real_client_ip_header' })
+    note(context, 'kept', 'real_client_ip_header', 'client_address in [server]; two addresses in one are refused')
+  }
   if (isAsked) {
     const comment = 'where your proxy asks /.sallyport/verify, and no client comes'
     entries.push({ key: 'verify', value: placeToAsk(entries[0]), comment })
@@ -54,6 +68,16 @@ export function serverSection(context: Context, isAsked: boolean): Section {
     entries.push({ key: 'access_log', value: false, comment: 'request_logging' })
   note(context, 'kept', 'request_logging', 'access_log in [server]')
   return { title: '[server]', entries, also }
+}
+
+/**
+ * The field that was believed, which is X-Real-IP unless its file says otherwise: a proxy that writes that one may hand X-Forwarded-For
+ * on as its client wrote it. Null where nothing is judged by it, or the proxy that asks says X-Forwarded-For anew by the new lines.
+ */
+function clientField({ options }: Context, isAsked: boolean): string | null {
+  const stated = options.text('real_client_ip_header')
+  if (stated !== null) return CLIENT_FIELDS.has(stated.toLowerCase()) ? stated : null
+  return !isAsked && options.flag('reverse_proxy') === true && options.has('trusted_ips') ? 'X-Real-IP' : null
 }
 
 /** `[tls]`, where the certificate is at hand; else what to write is in the report. */
