@@ -106,6 +106,11 @@ export function presentAt({ config }: GateRoute, found: Session | null): Session
   return found !== null && found.portal === config.portal ? found : null
 }
 
+/** Whether a route sends everybody away: it refuses them, or leads them elsewhere. */
+function turnsAway({ config: { answer } }: GateRoute): boolean {
+  return answer?.kind === 'redirect' || (answer?.kind === 'respond' && answer.status >= 400)
+}
+
 /** Whether the route of another reading lets somebody (or nobody: null) pass as well. */
 export function isOpenTo(
   other: GateRoute,
@@ -115,6 +120,7 @@ export function isOpenTo(
 ): boolean {
   // Which tools are open there is judged by bodies, and this request's is not read for it.
   if (decidePolicy(other.policy, identity, facts).verdict !== 'allow' || other.opensTool !== null) return false
+  if (turnsAway(other)) return false
   return other.config.websockets || !isWebSocket()
 }
 
