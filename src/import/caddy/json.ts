@@ -36,10 +36,10 @@ export function textsOf(value: unknown): readonly string[] {
   return listOf(value).filter(one => typeof one === 'string')
 }
 
-/** A list of nothing but text; null for any other. */
+/** What a list of nothing but text has, each once; null for any other. */
 export function onlyTexts(value: unknown): readonly string[] | null {
   const texts = textsOf(value)
-  return Array.isArray(value) && texts.length === value.length ? texts : null
+  return Array.isArray(value) && texts.length === value.length ? [...new Set(texts)] : null
 }
 
 /** The first key that is not among those that are known; null where all are. */
