@@ -230,6 +230,22 @@ describe('a Caddyfile, by what a Caddy says of it', () => {
     expect(readFileSync(join(folder.path, 'copy'), 'utf8')).toBe(caddyfile)
   })
 
+  test('without a Caddy nothing is made of it, and three commands say how to get one to read it', async () => {
+    const { code, err } = await refuses({ Caddyfile: seed }, 'Caddyfile')
+    expect(code).toBe(2)
+    expect(err).toStartWith(
+      'Caddyfile is a Caddyfile, and only Caddy can say what it means: there is no caddy on the PATH.',
+    )
+    for (const where of [
+      'Docker:     docker exec caddy caddy adapt',
+      'Debian:     sudo cat',
+      'own build:  ./caddy adapt',
+    ]) {
+      expect(err).toContain(`\n  ${where}`)
+    }
+    expect(err).toContain('--caddy "docker exec -i caddy caddy"')
+  })
+
   test('no shell reads the command', async () => {
     const files = { Caddyfile: PLAIN, 'caddy*': '#!/bin/sh\nprintf "%s\\n" "$@" > asked\necho "{}"' }
     using folder = temporaryFolder()

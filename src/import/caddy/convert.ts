@@ -183,7 +183,7 @@ function routeSection(plan: RoutePlan): Section {
     title: '[[routes]]',
     entries: [
       { key: 'host', value: host.name },
-      { key: 'path', value: spellPath(plan) },
+      { key: 'path', value: spellPath(inCaseOfPrefix(plan)) },
       { key: 'ignore_case', value: heedsNoCase(plan) ? true : null },
       { key: 'one_label', value: host.name.startsWith('*.') ? true : null },
       ...(isOwn
@@ -201,6 +201,13 @@ function routeSection(plan: RoutePlan): Section {
       },
     ],
   }
+}
+
+/** A path in the letters of the prefix that is taken off it: Caddy heeds the case of neither, and `check` compares them as they are. */
+function inCaseOfPrefix(plan: RoutePlan): RoutePlan {
+  const prefix = typeof plan.served === 'number' ? null : plan.served.stripPrefix
+  if (prefix === null || !plan.path.toLowerCase().startsWith(prefix.toLowerCase())) return plan
+  return { ...plan, path: prefix + plan.path.slice(prefix.length) }
 }
 
 /** Whether letters of a path are in question: Caddy heeds the case of none. */
