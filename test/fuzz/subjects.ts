@@ -13,6 +13,7 @@ import { messages } from './subjects/messages.ts'
 import { onward } from './subjects/onward.ts'
 import { pushes } from './subjects/pushes.ts'
 import { requests } from './subjects/requests.ts'
+import { sites } from './subjects/sites.ts'
 import { targets } from './subjects/targets.ts'
 import { tickets } from './subjects/tickets.ts'
 import { toml } from './subjects/toml.ts'
@@ -37,3 +38,6 @@ export const SUBJECTS: readonly Subject[] = [
   answers,
   pushes,
 ]
+
+/** What is made up from numbers alone, with programs of this machine: a number that was tried says nothing of others, and none is kept. */
+export const MADE_UP: readonly Subject[] = [sites]

@@ -3,7 +3,7 @@ import { askAgain, type Comparison, type Program, recordingsOf, startSurrounding
 
 /**
  * Moves every recorded set-up in, asks again what was asked then, and prints how it came out:
- * `bun test/import/recorded.ts [--only PART-OF-A-NAME] [--rows] [--source json|caddyfile]`.
+ * `bun test/import/recorded.ts [--only PART-OF-A-NAME] [--rows]`.
  *
  * `--rows` shows each row that is not the same. Exit code 1 where anything opened, closed without a word in the report, or where
  * fewer rows are the same than have to be.
@@ -30,7 +30,6 @@ if (import.meta.main) {
   const [, , ...args] = process.argv
   const after = (flag: string) => (args.includes(flag) ? (args[args.indexOf(flag) + 1] ?? '') : null)
   const only = after('--only') ?? ''
-  const source = after('--source') === 'caddyfile' ? 'caddyfile' : 'json'
   const lines: (readonly string[])[] = [['recording', 'rows', 'same', 'told', 'not told', 'opened']]
   const total = { rows: 0, same: 0, told: 0, untold: 0, opened: 0 }
   const cells = (name: string, { rows, same, told, untold, opened }: Counts) => [
@@ -39,7 +38,7 @@ if (import.meta.main) {
   ]
   await using surroundings = await startSurroundings()
   for (const program of PROGRAMS) {
-    for (const recording of recordingsOf(program, source)) {
+    for (const recording of recordingsOf(program)) {
       const name = `${program}/${recording.name}`
       if (!name.includes(only)) continue
       try {

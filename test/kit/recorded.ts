@@ -112,8 +112,8 @@ function person(name: string, claims: Readonly<Record<string, unknown>>): TestAc
   return { sub: name, preferred_username: name, ...claims }
 }
 
-/** The recordings of a program. `source` is what a Caddyfile is imported from. */
-export function recordingsOf(program: Program, source: 'json' | 'caddyfile' = 'json'): readonly Recording[] {
+/** The recordings of a program. Of Caddy that is what it made of the Caddyfile itself. */
+export function recordingsOf(program: Program): readonly Recording[] {
   const folder = join(FOLDER, program)
   const names = readdirSync(folder).sort()
   if (program === 'oauth2-proxy-7.15') return names.map(name => caseOf(folder, name))
@@ -122,7 +122,7 @@ export function recordingsOf(program: Program, source: 'json' | 'caddyfile' = 'j
     .map(file => {
       const name = file.replace(/\.json$/, '')
       const { config, signedIn, rows } = JSON.parse(readFileSync(join(folder, file), 'utf8'))
-      const from = program === 'caddy-security' && source === 'json' ? `${name}.adapted.json` : config
+      const from = program === 'caddy-security' ? `${name}.adapted.json` : config
       const text = withFolders(readFileSync(join(folder, from), 'utf8'), folder)
       const origin = /redirect_url="(\w+):\/\/[^/":]+(?::(\d+))?/.exec(text)
       const scheme = origin?.[1] === 'http' ? 'http' : 'https'
@@ -199,7 +199,7 @@ export async function startSurroundings(): Promise<Surroundings> {
 export async function askAgain(recording: Recording, surroundings: Surroundings): Promise<Comparison> {
   const { name, rows } = recording
   const made = await importFiles(recording, surroundings)
-  await using gate = await serve(made)
+  await using gate = await serveMade(made)
   const session = openAsking(recording, surroundings, gate)
   const names = new Set(rows.flatMap(({ fields = {} }) => Object.keys(fields)))
   const notes = made.notes.filter(({ outcome }) => outcome !== 'kept')
@@ -378,7 +378,7 @@ export async function serveImported(
   change: (routes: string) => string = routes => routes,
 ): Promise<Gate> {
   const made = await importRecorded(config, surroundings)
-  return serve({ ...made, routes: change(made.routes) })
+  return serveMade({ ...made, routes: change(made.routes) })
 }
 
 function importRecorded(config: string, surroundings: Surroundings): Promise<Made> {
@@ -391,16 +391,25 @@ interface Told {
   readonly say: string
 }
 
-interface Made {
+export interface Made {
   readonly routes: string
   readonly unset: readonly { readonly name: string }[]
   readonly notes: readonly Told[]
 }
 
 /** What import makes of the files of a recording, with its applications and providers where they are now. */
-async function importFiles({ files, flags }: Pick<Recording, 'files' | 'flags'>, now: Surroundings): Promise<Made> {
+function importFiles({ files, flags }: Pick<Recording, 'files' | 'flags'>, now: Surroundings): Promise<Made> {
+  const moved = Object.entries(files).map(([name, text]) => [name, movedTo(now, text)] as const)
+  return importTexts(Object.fromEntries(moved), flags)
+}
+
+/** What import makes of these files together. Throws where the new file is not good. */
+export async function importTexts(
+  files: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+): Promise<Made> {
   using folder = temporaryFolder()
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.path, name), movedTo(now, text))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.path, name), text)
   const behind = flags.length === 0 ? [] : ['--', ...flags]
   const { out, err } = await runIn(folder.path, io => runImport([...Object.keys(files), '--json', ...behind], io))
   if (out === '') throw new Error(`nothing was made of it: ${err}`)
@@ -422,7 +431,7 @@ function movedTo({ provider, roles, apps }: Surroundings, text: string): string 
 }
 
 /** The new file, but for where it listens and what it keeps sessions in: a test has its own. */
-function serve({ routes, unset }: Made): Promise<Gate> {
+export function serveMade({ routes, unset }: Made): Promise<Gate> {
   const blocks = routes.trimEnd().split('\n\n')
   const linesOf = (title: string, mine: RegExp) =>
     (blocks.find(block => new RegExp(`^\\[${title}\\]$`, 'm').test(block)) ?? '')

@@ -1,0 +1,25 @@
+import { expect } from 'bun:test'
+import { openBeside, type Round } from '../../import/beside-caddy.ts'
+import { needs } from '../../kit/needs.ts'
+
+/** So many requests to each of so many Caddyfiles. */
+const [ROUNDS, REQUESTS] = [10, 200]
+
+needs('caddy').test(
+  'nothing opens in what is made of made-up Caddyfiles, and a third of the requests reach the application in both',
+  async () => {
+    const first = Number(process.env.SITES_SEED ?? Date.now() % 2 ** 30)
+    console.log(`seed ${first}: SITES_SEED=${first} makes the same again`)
+    await using beside = await openBeside()
+    const rounds: Round[] = []
+    for (let index = 0; index < ROUNDS; index++) rounds.push(await beside.round(first + index, REQUESTS))
+    expect(rounds.flatMap(({ seed, opened }) => opened.map(one => `seed ${seed}: ${one}`))).toEqual([])
+    const sum = (count: (round: Round) => number) => rounds.reduce((total, round) => total + count(round), 0)
+    const requests = sum(round => round.requests)
+    expect(requests).toBe(ROUNDS * REQUESTS)
+    expect(sum(round => round.both) / requests).toBeGreaterThan(1 / 3)
+    // A path with an encoded slash may be another application's, where both are open.
+    expect(sum(round => round.elsewhere.length) / requests).toBeLessThan(0.02)
+  },
+  300_000,
+)
