@@ -152,6 +152,13 @@ export function openSessions(options: SessionOptions): OpenSessions {
     await guarded(() => store.tellEnded(match))
     return endUnstored(match)
   }
+  /** Nobody is put out for a group or a role that another process has heard of a moment ago. */
+  const isMemberNow = async (someone: Pick<Session, 'portal' | 'identity'>): Promise<boolean> => {
+    if (memory.isMember(someone)) return true
+    await guarded(upkeep.hearOthers)
+    await grants.hear()
+    return memory.isMember(someone)
+  }
   const refreshes =
     ask === undefined
       ? null
@@ -162,7 +169,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
           audit,
           ask,
           adopt,
-          isMember: memory.isMember,
+          isMemberNow,
           cameWith: memory.cameWith,
           forget,
           endWhole: end,
@@ -289,6 +296,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       memory,
       followers,
       isBarredNow: directories.isBarredNow,
+      isMemberNow,
       signedOut,
       isOwed,
       end,

@@ -67,8 +67,8 @@ export interface RefreshTools {
   adopt(row: StoredSession, held: HeldSession): void
   /** Tells the tokens of this person what the provider said. */
   note(session: Pick<Session, 'portal' | 'identity'>, standing: 'good' | 'refused'): Promise<void>
-  /** Whether somebody may have a session at their portal. */
-  isMember(someone: Pick<Session, 'portal' | 'identity'>): boolean
+  /** Whether somebody may have a session at their portal, by what the store has of groups and roles. */
+  isMemberNow(someone: Pick<Session, 'portal' | 'identity'>): Promise<boolean>
   /** What somebody came with who may not, for the log. */
   cameWith(someone: Pick<Session, 'portal' | 'identity'>): { readonly facts: Facts }
   /** The session is gone: nothing in memory may stand for it. */
@@ -180,7 +180,9 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       isLeft = !(await write(row, { fields, before: row.secrets }, held))
       if (asked.kind === 'unclear') throw asked.failure
       // By then the store has the refresh token that the provider is to forget.
-      if (!isLeft && !tools.isMember({ portal: session.portal, identity })) await endOutsider(session, identity)
+      if (!isLeft && !(await tools.isMemberNow({ portal: session.portal, identity }))) {
+        await endOutsider(session, identity)
+      }
       return true
     } finally {
       await guarded(() => store.release(session.id, lease.untilMs, isLeft ? session.createdAtMs : null))

@@ -23,6 +23,8 @@ export interface StartTools {
   readonly followers: Pick<Followers, 'noteOwner'>
   /** Whether the provider says, by the store, that someone is not active. */
   isBarredNow(identity: Identity): Promise<boolean>
+  /** Whether somebody may have a session, by what the store has of groups and roles. */
+  isMemberNow(signIn: Pick<SignIn, 'portal' | 'identity'>): Promise<boolean>
   readonly signedOut: SignedOut
   /** Whether a session was to end and could not: it ends later, and a sign-in that it goes on by would end with it. */
   isOwed(sessionId: string): boolean
@@ -41,7 +43,8 @@ type Started = Awaited<ReturnType<Sessions['start']>>
 
 /** How sessions begin, go on by a later sign-in, and come to further hosts. */
 export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'> {
-  const { store, once, sealer, ports, memory, followers, isBarredNow, signedOut, isOwed, end, endMoved } = tools
+  const { store, once, sealer, ports, memory, followers, isBarredNow, isMemberNow, signedOut, isOwed, end, endMoved } =
+    tools
 
   /** What one sign-in makes of a row, whoever's it was before. */
   async function rowOf(id: string, signIn: SignIn, nowMs: number): Promise<StoredSession> {
@@ -158,7 +161,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       if (!memory.limits.vouchers.counts({ portal, identity })) {
         throw new GateError('sign_in.state', `the provider ${identity.provider} was taken from the portal meanwhile`)
       }
-      if (!memory.isMember(signIn)) await refuseOutsider(signIn)
+      if (!(await isMemberNow(signIn))) await refuseOutsider(signIn)
       await refuse(signIn)
       const key = browser === null ? null : JSON.stringify([ownerIdOf(signIn), trustOf(identity), browser])
       const id = brought !== null && canGoOnBy(brought.session, signIn) ? brought.session.id : await begunBy(key)

@@ -1,0 +1,70 @@
+import { expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { GRANTED, type Identity, makeIdentity } from '../../src/identity/identity.ts'
+import type { SessionLimits } from '../../src/session/life.ts'
+import { openSessions } from '../../src/session/open.ts'
+import { createSealer } from '../../src/session/seal.ts'
+import { openSqliteStore } from '../../src/session/sqlite/store.ts'
+import { vouchersOf } from '../../src/session/vouchers.ts'
+import { fakeClock, quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { LIFETIMES } from '../kit/sessions/lifetimes.ts'
+import { refusal } from '../kit/thrown.ts'
+
+const ADA = makeIdentity('id', 'https://id.example', 'ada', { groups: ['users'] })
+const EVE = makeIdentity('id', 'https://id.example', 'eve', {})
+const SECRETS = { idToken: 'i', refreshToken: null }
+
+/** A file whose members are those of a group and those with a role that is granted. */
+const limits = (group: string): SessionLimits => ({
+  ...LIFETIMES,
+  cacheEntries: 100,
+  vouchers: vouchersOf({
+    providers: new Map([['id', { issuer: 'https://id.example', users: null }]]),
+    portals: new Map([['home', { name: 'home', providers: ['id'] }]]),
+  }),
+  offeredRoles: new Map([['home', new Set(['friend'])]]),
+  members: new Map([
+    [
+      'home',
+      {
+        has: (who: Identity) => who.groups.includes(group) || who[GRANTED]?.includes('friend') === true,
+        cameWith: () => ({ facts: { groups: 'none' }, hint: null }),
+        mark: group,
+      },
+    ],
+  ]),
+})
+
+/** Two processes that hear of each other only where they ask. */
+function openTwo(path: string) {
+  const ports = quietPorts(fakeClock())
+  const open = () =>
+    openSessions({
+      store: openSqliteStore(join(path, 's.db'), ports),
+      sealer: createSealer(new Uint8Array(32).fill(7), ports),
+      limits: limits('users'),
+      ports,
+      timers: { watchMs: 3_600_000, flushMs: 3_600_000, purgeMs: 3_600_000 },
+    })
+  return [open(), open()] as const
+}
+
+test('a sign-in goes by a role that another process has granted a moment ago', async () => {
+  using folder = temporaryFolder()
+  const [here, there] = openTwo(folder.path)
+  const signIn = (identity: Identity) => here.start({ portal: 'home', host: 'app.example', identity, secrets: SECRETS })
+  await signIn(ADA)
+  const asked = await there.grants.ask(
+    { portal: 'home', identity: ADA },
+    { name: 'Ada', role: 'friend', route: 'x', text: '' },
+  )
+  if (asked.kind !== 'asked') throw new Error(asked.kind)
+  await there.grants.grant('home', asked.request.id, { forMs: null, by: 'admin' })
+  here.configure(limits('elders'))
+  expect((await signIn(ADA)).session.identity.subject).toBe('ada')
+  expect((await refusal(signIn(EVE))).code).toBe('sign_in.member')
+  expect(await here.count()).toBe(2)
+  await here.close()
+  await there.close()
+})
