@@ -303,6 +303,11 @@ export function openSqliteStore(
     findTokenById: id => orDamaged(run(store => store.findTokenById(id))),
     findLink: hash => orDamaged(run(store => store.findLink(hash))),
     findLinkById: id => orDamaged(run(store => store.findLinkById(id))),
+    useLink: (hash, nowMs) =>
+      andThen(
+        run(store => store.useLink(hash, nowMs)),
+        used => used ?? andThen(orDamaged(run(store => store.findLink(hash))), () => null),
+      ),
     changesSince() {
       watch()
       const changes = both(unheard, run(store => store.changesSince()) as StoredChanges)

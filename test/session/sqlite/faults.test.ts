@@ -133,8 +133,8 @@ function damage(path: string): void {
 }
 
 /** As `add` has stored it. */
-function memorised(id: string): KeptSession {
-  return { session: storedSession(id), handles: [{ hash: `h-${id}`, sessionId: id, host: 'x' }] }
+function memorised(id: string, subject = 'ada'): KeptSession {
+  return { session: storedSession(id, { subject }), handles: [{ hash: `h-${id}`, sessionId: id, host: 'x' }] }
 }
 
 /** What it says, error by error. */
@@ -167,13 +167,27 @@ describe('a database that is damaged while it is in use', () => {
     ])
     expect(readdirSync(folder.path).some(name => name.includes('.damaged-'))).toBe(true)
     expect(store.findByHash('h-a1')).toBeNull()
+    for (const look of ['findToken', 'findTokenById', 'findLink', 'findLinkById'] as const) {
+      expect(() => store[look]('x')).toThrow('may be in')
+    }
+    expect(() => store.useLink('x', 0)).toThrow('may be in')
+    const link = { id: 'l', hash: 'h', portal: 'home', grant: '{}', uses: 1, used: 0, createdAtMs: 0, expiresAtMs: 9e9 }
+    await store.insertLink(link)
+    // What is used up is there.
+    expect([await store.useLink('h', 0), await store.useLink('h', 0)]).toMatchObject([{ used: 1 }, null])
     await add(store, 'new')
     await store.remove('ended')
-    const kept = [memorised('a1'), memorised('ended'), memorised('new')]
+    await store.tellEnded({ issuer: 'https://id.example', subject: 'put out', sid: null })
+    const kept = [memorised('a1'), memorised('ended'), memorised('out', 'put out'), memorised('new')]
     for (const one of [store, other]) {
       const { takeBack, ...changes } = await one.changesSince()
-      expect(changes).toEqual({ removed: one === other ? ['ended', 'ended'] : [], updated: [] })
-      expect(await takeBack?.(kept)).toEqual(['ended'])
+      const removed = one === other ? ['ended', 'ended'] : []
+      expect(changes).toMatchObject({
+        removed,
+        updated: [],
+        ...(one === other ? { ended: [{ subject: 'put out' }] } : {}),
+      })
+      expect(await takeBack?.(kept)).toEqual(['ended', 'out'])
       expect((await one.changesSince()).takeBack).toBeUndefined()
       for (const id of ['a1', 'new']) expect(one.findByHash(`h-${id}`)).not.toBeNull()
     }
