@@ -75,12 +75,16 @@ function compatEntry(context: Context, portal: Portal, own: readonly Host[], url
 /** Null: it is on each host that it protects, as it was. */
 function addressOf(context: Context, portal: Portal, own: readonly Host[], used: readonly RoutePlan[]): string | null {
   if (used.every(({ host }) => own.includes(host))) return null
-  const home = own.find(({ name }) => !name.startsWith('*'))
-  if (home !== undefined) return `${home.isPlain ? 'http' : 'https'}://${home.name}`
   const stated = used
     .flatMap(({ policies }) => policies.map(({ authUrl }) => /^https?:\/\/[^/]+/.exec(authUrl ?? '')?.[0]))
-    .find(address => address !== undefined)
-  if (stated !== undefined) return spell(context, stated)
+    .filter(address => address !== undefined)
+  const home = own.find(({ name }) => !name.startsWith('*'))
+  if (home === undefined && stated[0] !== undefined) return spell(context, stated[0])
+  if (home !== undefined) {
+    // Its port is the one that people come by.
+    const itsOwn = stated.find(address => address.replace(/^https?:\/\/|:\d+$/g, '').toLowerCase() === home.is)
+    return itsOwn ?? `${home.isPlain ? 'http' : 'https'}://${home.name}`
+  }
   return `https://${context.blanks.add('PORTAL_HOST', `the host where people sign in at ${portal.was}`, STAND_IN_HOST)}`
 }
 

@@ -78,11 +78,13 @@ function asksPath(rule: Conditions): boolean {
 }
 
 function join(outcomes: readonly Outcome[]): Fate {
-  // A portal's own paths are reserved, wherever they are; and what it may have answered is open to nobody.
   const ended = outcomes.filter(({ end }) => end.kind !== 'portal')
-  if (ended.length === outcomes.length) return joinEnded(ended)
-  const fate = ended.length === 0 ? null : joinEnded(ended)
-  return fate === null || (fate.kind === 'served' && fate.guards.length === 0) ? { kind: 'portal' } : fate
+  if (ended.length === 0) return { kind: outcomes.length === 0 ? 'nothing' : 'portal' }
+  const fate = joinEnded(ended)
+  if (ended.length === outcomes.length || (fate.kind !== 'served' && fate.kind !== 'closed')) return fate
+  // What a portal may have answered is open to nobody.
+  const why = ['what may be an address of a portal', ...(fate.kind === 'closed' ? fate.why : [])]
+  return { kind: 'closed', served: fate.served, guards: fate.guards, why }
 }
 
 function joinEnded(ended: readonly Outcome[]): Fate {

@@ -1,0 +1,362 @@
+import { describe, expect, test } from 'bun:test'
+import { type ImportedJson, imported, section } from '../imported.ts'
+import { caddyJson } from './caddy-json.ts'
+
+const EVERYONE = 'deny = [{ networks = ["0.0.0.0/0", "::/0"] }]'
+const NO_EMAIL = 'deny = [{ not = { require_email = true } }]'
+const GUARD = { handler: 'authentication', providers: { authorizer: { gatekeeper_name: 'users', route_matcher: '*' } } }
+const PORTAL = { handler: 'authenticator', portal_name: 'home', route_matcher: '*' }
+
+const app = (name: string) => ({ handler: 'reverse_proxy', upstreams: [{ dial: `${name}:1` }] })
+const at = (path: string, ...handle: readonly unknown[]) => ({ match: [{ path: [path] }], handle })
+const inside = (...routes: readonly unknown[]) => ({ handler: 'subroute', routes })
+const site = (...routes: readonly unknown[]) => [
+  { match: [{ host: ['a.example.com'] }], handle: [inside(...routes)], terminal: true },
+]
+
+/** Path, what answers and who may, of each route: one line each. */
+function routesOf({ routes, mistakes }: ImportedJson): readonly string[] {
+  expect(mistakes).toEqual([])
+  const titles = routes.split('\n').filter(line => line === '[[routes]]')
+  return titles.map((_, index) =>
+    section(routes, '[[routes]]', index)
+      .filter(line => line !== '' && !/^(?:host|portal|headers|ignore_case) = /.test(line))
+      .map(line => line.replace(/ = "http:\/\/(\w+):1"/, ' $1').replace(/^path = /, ''))
+      .join(' '),
+  )
+}
+
+async function made(routes: readonly unknown[], more: Omit<Parameters<typeof caddyJson>[0], 'routes'> = {}) {
+  const result = await imported(caddyJson({ routes, ...more }))
+  return { ...result, routes: routesOf(result), text: result.routes }
+}
+
+const UNWRITTEN = '{ all = [{ not = { headers = { X-Key = ["s*"] } } }, { not = { query = { k = ["1"] } } }] }'
+
+/** Routes, by what comes of them. */
+type Case = readonly [about: string, routes: readonly unknown[], expected: readonly string[]]
+
+const CASES: readonly Case[] = [
+  [
+    'an authorizer before an application',
+    site({ handle: [GUARD, app('one')] }),
+    [`upstream one allow = ["user"] ${NO_EMAIL}`],
+  ],
+  [
+    'an authorizer beside another provider in one handler, any of which lets in',
+    site({
+      handle: [
+        { handler: 'authentication', providers: { ...GUARD.providers, http_basic: { accounts: [] } } },
+        app('one'),
+      ],
+    }),
+    [`upstream one allow = "public" ${EVERYONE}`],
+  ],
+  [
+    'an authorizer with a matcher of its own',
+    site({
+      handle: [
+        { handler: 'authentication', providers: { authorizer: { gatekeeper_name: 'users', route_matcher: '/x' } } },
+        app('one'),
+      ],
+    }),
+    [`upstream one allow = "public" ${EVERYONE}`],
+  ],
+  [
+    'forward_auth, which is a reverse_proxy, guards what comes after it and is no application',
+    site({
+      handle: [
+        { ...app('verifier'), rewrite: { method: 'GET' }, handle_response: [{ match: { status_code: [2] } }] },
+        app('one'),
+      ],
+    }),
+    [`upstream one allow = "public" ${EVERYONE}`],
+  ],
+  [
+    'two subroutes in one route: the second is for whom the first does not answer',
+    site({ match: [{ path: ['/x/*'] }], handle: [inside({ handle: [GUARD] }), inside({ handle: [app('one')] })] }),
+    [`"/x" upstream one allow = ["user"] ${NO_EMAIL}`, `"=/x" respond = { status = 404 } allow = "public" ${EVERYONE}`],
+  ],
+  [
+    'a handler that is not known closes what comes after it, and not what comes before',
+    site(at('/x/*', app('one')), { handle: [{ handler: 'key_auth' }] }, { handle: [app('two')] }),
+    [
+      `upstream two allow = "public" ${EVERYONE}`,
+      '"/x" upstream one allow = "public"',
+      `"=/x" upstream two allow = "public" ${EVERYONE}`,
+    ],
+  ],
+  [
+    'a matcher that is not known may hold or not',
+    site({ match: [{ geo: ['XX'] }], handle: [GUARD] }, { handle: [app('one')] }),
+    [`upstream one allow = ["user"] ${NO_EMAIL}`],
+  ],
+  [
+    'of a group one route is met',
+    site({ group: 'g', ...at('/x/*', app('one')) }, { group: 'g', handle: [GUARD] }, { handle: [app('two')] }),
+    [
+      `upstream two allow = ["user"] ${NO_EMAIL}`,
+      '"/x" upstream one allow = "public"',
+      `"=/x" upstream two allow = ["user"] ${NO_EMAIL}`,
+    ],
+  ],
+  [
+    'methods heed case: get is nobody’s',
+    site({ match: [{ method: ['get'] }], handle: [app('one')] }, { handle: [GUARD, app('two')] }),
+    [`upstream two allow = ["user"] ${NO_EMAIL}`],
+  ],
+  [
+    'a star in the middle ends at a slash, and letters have no case',
+    site(at('/A*/b', { handler: 'static_response', status_code: 403 }), { handle: [app('one')] }),
+    [
+      'upstream one allow = "public" deny = [{ path_regexp = ["^/a[^/]*/b$"], ignore_case = true }]',
+      '"=/" upstream one allow = "public"',
+    ],
+  ],
+  [
+    'an expression goes over word for word',
+    site(
+      {
+        match: [{ path_regexp: { pattern: '^/v[0-9]+/(a|b)' } }],
+        handle: [{ handler: 'static_response', status_code: 403 }],
+      },
+      { handle: [app('one')] },
+    ),
+    ['upstream one allow = "public" deny = [{ path_regexp = ["^/v[0-9]+/(a|b)"] }]'],
+  ],
+  [
+    'fields and queries of a request let nobody in who has not signed in',
+    site(
+      { match: [{ header: { 'X-Key': ['s*'] } }, { query: { k: ['1'] } }], handle: [app('one')] },
+      { handle: [GUARD, app('one')] },
+    ),
+    [
+      `upstream one allow = [{ all = [${UNWRITTEN}, { roles = ["user"] }] }] deny = [{ all = [${UNWRITTEN}, { not = { require_email = true } }] }]`,
+    ],
+  ],
+  [
+    'a field that keeps out',
+    site(
+      { match: [{ header: { 'User-Agent': ['*bot*'] } }], handle: [{ handler: 'static_response', abort: true }] },
+      { handle: [app('one')] },
+    ),
+    ['upstream one allow = "public" deny = [{ headers = { User-Agent = ["*bot*"] } }]'],
+  ],
+  [
+    'a cookie that is taken off before it is asked for',
+    site({ handle: [{ handler: 'headers', request: { delete: ['Cookie'] } }, GUARD, app('one')] }),
+    [`upstream one allow = "public" ${EVERYONE}`],
+  ],
+  [
+    'a prefix of some paths',
+    site({ handle: [{ handler: 'rewrite', strip_path_prefix: '/api' }, app('one')] }),
+    [
+      'upstream one allow = "public" deny = [{ paths = ["/api*"], ignore_case = true }]',
+      '"=/" upstream one allow = "public"',
+      '"/api" upstream one strip_prefix = "/api" allow = "public"',
+    ],
+  ],
+  [
+    'a bypass that sees another path than was asked for opens nothing',
+    site({
+      match: [{ path: ['/s/*'] }],
+      handle: [inside({ handle: [{ handler: 'rewrite', strip_path_prefix: '/s' }] }, { handle: [GUARD, app('one')] })],
+    }),
+    [
+      `"/s" upstream one strip_prefix = "/s" allow = ["user"] ${NO_EMAIL}`,
+      `"=/s" respond = { status = 404 } allow = "public" ${EVERYONE}`,
+    ],
+  ],
+  [
+    'the last of two roots, and the first of a group',
+    site(
+      { group: 'g', match: [{ path: ['/sub/*'] }], handle: [{ handler: 'vars', root: '/r3' }] },
+      {
+        group: 'g',
+        handle: [
+          { handler: 'vars', root: '/r1' },
+          { handler: 'vars', root: '/r2' },
+        ],
+      },
+      { handle: [{ handler: 'file_server' }] },
+    ),
+    [
+      'files = "/r2" allow = "public"',
+      '"/sub" files = "/r3" allow = "public"',
+      '"=/sub" files = "/r2" allow = "public"',
+    ],
+  ],
+  [
+    'what nobody answers is empty, and is nobody’s',
+    site({ group: 'g', ...at('/x', inside()) }, { group: 'g', handle: [app('one')] }),
+    ['upstream one allow = "public"', `"=/x" respond = { status = 404 } allow = "public" ${EVERYONE}`],
+  ],
+  [
+    'addresses of a portal within an application are refused',
+    site(at('/login', PORTAL), { handle: [GUARD, app('one')] }),
+    [`upstream one allow = ["user"] ${NO_EMAIL}`, `"=/login" respond = { status = 404 } allow = "public" ${EVERYONE}`],
+  ],
+]
+
+describe('routes, as Caddy meets them', () => {
+  test.each(CASES)('%s', async (_, routes, expected) => {
+    const { routes: found } = await made(routes)
+    expect(found).toEqual([...expected])
+  })
+
+  test('a route that is jumped to may hold the only guard', async () => {
+    const routes = site({ handle: [{ handler: 'invoke', name: 'g' }] }, { handle: [app('one')] })
+    const { routes: found } = await made(routes, { server: { named_routes: { g: { handle: [GUARD] } } } })
+    expect(found).toEqual([`upstream one allow = ["user"] ${NO_EMAIL}`])
+    expect((await made(routes)).routes).toEqual([`upstream one allow = "public" ${EVERYONE}`])
+  })
+
+  test('error routes run after a refusal, and are not carried over', async () => {
+    const errors = { routes: [{ handle: [app('two')] }] }
+    const { routes, notes } = await made(site({ handle: [GUARD, app('one')] }), { server: { errors } })
+    expect(routes).toEqual([`upstream one allow = ["user"] ${NO_EMAIL}`])
+    expect(notes).toContain('left - errors of the server srv0: pages for errors are Sallyport’s own')
+  })
+
+  test('the report names host, path and handler', async () => {
+    const { notes } = await made(site(at('/x/*', { handler: 'key_auth' }, app('one'))))
+    expect(notes).toContainEqual(expect.stringMatching(/^closed - key_auth at a\.example\.com \/x\/\*: /))
+  })
+})
+
+describe('a server closes all of its routes', () => {
+  const cases: readonly (readonly [about: string, more: Omit<Parameters<typeof caddyJson>[0], 'routes'>])[] = [
+    ['by a key that is not known', { server: { made_up: true } }],
+    ['by what changes whose address it sees', { server: { listener_wrappers: [{ wrapper: 'proxy_protocol' }] } }],
+    [
+      'by certificates that it asks for',
+      {
+        server: {
+          tls_connection_policies: [
+            { match: { sni: ['*.example.com'] }, client_authentication: { mode: 'require_and_verify' } },
+            {},
+          ],
+        },
+      },
+    ],
+    ['by an app that is not known', { top: {} }],
+  ]
+  test.each(cases)('%s', async (about, more) => {
+    const text = caddyJson({ routes: site({ handle: [app('one')] }), ...more })
+    const json = JSON.parse(text)
+    if (about.includes('an app')) json.apps.layer4 = {}
+    const result = await imported(JSON.stringify(json))
+    expect([result.code, routesOf(result)]).toEqual([1, [`upstream one allow = "public" ${EVERYONE}`]])
+  })
+})
+
+describe('whose sessions a policy takes', () => {
+  const key = (secret: string) => [`crypto key ${secret === '' ? '' : 'x '}sign-verify ${secret}`]
+  const guarded = site({ handle: [GUARD, app('one')] })
+  const OPEN = `upstream one allow = ["user"] ${NO_EMAIL}`
+  const cases: readonly (readonly [about: string, policy: object, portal: object, isOpen: boolean])[] = [
+    [
+      'those of a key of the same secret, whatever it is called',
+      { raw_crypto_key_store_config: key('s1') },
+      { raw_crypto_key_store_config: ['crypto key other sign-verify s1'] },
+      true,
+    ],
+    [
+      'none by another secret',
+      { raw_crypto_key_store_config: key('s1') },
+      { raw_crypto_key_store_config: key('s2') },
+      false,
+    ],
+    ['all, where neither has a key', { raw_crypto_key_store_config: [] }, { raw_crypto_key_store_config: [] }, true],
+    [
+      'none, where the policy alone has one',
+      { raw_crypto_key_store_config: key('s1') },
+      { raw_crypto_key_store_config: [] },
+      false,
+    ],
+    [
+      'none, where the portal alone has one',
+      { raw_crypto_key_store_config: [] },
+      { raw_crypto_key_store_config: key('s1') },
+      false,
+    ],
+    ['none from another cookie', {}, { cookie_config: { access_token_cookie_name: 'HOME_ACCESS_TOKEN' } }, false],
+    [
+      'those from a cookie that it names',
+      { access_token_cookie_names: ['X', 'HOME_ACCESS_TOKEN'] },
+      { cookie_config: { access_token_cookie_name: 'HOME_ACCESS_TOKEN' } },
+      true,
+    ],
+    ['none, where it looks into no cookie', { allowed_token_sources: ['header', 'query'] }, {}, false],
+  ]
+  test.each(cases)('%s', async (_, policy, portal, isOpen) => {
+    const { code, routes, notes } = await made(guarded, { policy: { ...policy }, portal: { ...portal } })
+    expect(routes).toEqual([isOpen ? OPEN : `upstream one allow = [{ subjects = ["\${WHO_MAY}"] }]`])
+    expect([code, notes.some(note => note.startsWith('closed '))]).toEqual(isOpen ? [0, false] : [1, true])
+  })
+})
+
+describe('what access lists and transforms ask for', () => {
+  const allowedBy = async (
+    rules: readonly (readonly [conditions: readonly string[], action: string])[],
+    portal = {},
+  ) => {
+    const access_list_rules = rules.map(([conditions, action]) => ({ conditions, action }))
+    const { text, routes } = await made(site({ handle: [GUARD, app('one')] }), {
+      policy: { access_list_rules },
+      portal,
+    })
+    return { text, allow: /allow = (.*) deny = /.exec(`${routes[0]} deny = `)?.[1]?.replace(/ deny = .*/, '') }
+  }
+
+  test('tokens have no realm: a rule that asks for it holds for nobody', async () => {
+    expect((await allowedBy([[['match realm p'], 'allow stop']])).allow).toBe('[{ subjects = ["${WHO_MAY}"] }]')
+    const denied = await allowedBy([
+      [['match realm p'], 'deny'],
+      [['match roles user'], 'allow'],
+    ])
+    expect(denied.allow).toBe('["user"]')
+  })
+
+  test('a tag that is called stop stops nothing', async () => {
+    const rules = (action: string) =>
+      [
+        [['match roles user'], action],
+        [['match roles bad'], 'deny'],
+      ] as const
+    expect((await allowedBy(rules('allow tag stop'))).text).toContain('deny = [{ roles = ["bad"] }')
+    expect((await allowedBy(rules('allow stop'))).text).toContain('deny = [{ all = [{ roles = ["bad"] }, { not = ')
+  })
+
+  test('words in quotes are one', async () => {
+    const { text } = await allowedBy([[['exact match sub "a b" c'], 'allow log debug']])
+    expect(text).toContain('subjects = ["a b", "c"]')
+  })
+
+  test('roles of a provider are looked for wherever they were', async () => {
+    const user_transformer_configs = [{ matchers: ['match role admins'], actions: ['action add role boss'] }]
+    const { text } = await allowedBy([[['match roles boss'], 'allow']], { user_transformer_configs })
+    expect(text).toMatch(/^boss = .*"realm_access\.roles" = \["admins"\]/m)
+  })
+
+  test('an origin is the realm of a provider that has one name for both', async () => {
+    const user_transformer_configs = [{ matchers: ['match origin p'], actions: ['action add role boss'] }]
+    const { text } = await allowedBy([[['match roles boss'], 'allow']], { user_transformer_configs })
+    expect(text).toMatch(/^boss = \{ any = true \}/m)
+  })
+})
+
+test('the address of a portal has the port that people come by', async () => {
+  const portal = { match: [{ host: ['auth.example.com'] }], handle: [PORTAL] }
+  const routes = [portal, ...site({ handle: [GUARD, app('one')] })]
+  const policy = { auth_url_path: 'https://auth.example.com:8443/oauth2/p' }
+  expect((await made(routes, { policy })).text).toContain('url = "https://auth.example.com:8443"')
+  expect((await made(routes)).text).toContain('url = "https://auth.example.com"')
+})
+
+test('policies without a portal let nobody in, in a file that check takes', async () => {
+  const json = JSON.parse(caddyJson({ routes: site({ handle: [GUARD, app('one')] }) }))
+  json.apps.security.config.authentication_portals = []
+  const result = await imported(JSON.stringify(json))
+  expect([result.code, routesOf(result)]).toEqual([1, [`upstream one allow = "public" ${EVERYONE}`]])
+})
