@@ -26,6 +26,8 @@ import { askersOf, forwarded } from '../../kit/verify.ts'
 
 const HOST = 'app.test'
 const AUDIENCE = 'https://gate.example/api'
+/** As the proxy in front says it, which this machine is. */
+const IN_THE_LAN = { 'x-forwarded-for': '10.0.0.9' }
 const RESOURCE = `http://${HOST}/mcp`
 const FAMILY = 'members = [{ groups = ["family"] }]'
 /** Nobody of these tests. */
@@ -90,7 +92,7 @@ ${members}
 `,
     route('allow = ["user", { guest_link = true }]\ntokens = true\npasswords = true'),
     route('path = "/open"\nallow = "public"\ntokens = true\npasswords = true'),
-    route('path = "/lan"\nallow = [{ networks = ["127.0.0.0/8"], anonymous = true }]\ntokens = true\npasswords = true'),
+    route('path = "/lan"\nallow = [{ networks = ["10.0.0.0/8"], anonymous = true }]\ntokens = true\npasswords = true'),
     route('path = "/friends"\nallow = ["friend"]'),
     route('path = "/mcp"\nallow = ["user"]\nmcp = true'),
     `[[routes]]\nhost = "${HOST}"\npath = "/asked"\nverify = true\nportal = "home"\nheaders = "x-token"\nallow = ["user"]\ntokens = true\npasswords = true\n`,
@@ -129,7 +131,7 @@ const CREDENTIALS: readonly (readonly [name: string, of: (who: 'family' | 'stran
 
 async function asked(gate: Gate, path: string, fields: Fields): Promise<readonly [status: number, body: string]> {
   const before = seen.length
-  const answer = await fetchFrom(gate, path, { host: HOST, accept: '*/*', ...fields })
+  const answer = await fetchFrom(gate, path, { host: HOST, accept: '*/*', ...IN_THE_LAN, ...fields })
   const body = await answer.text()
   if (answer.status !== 200) expect(seen.slice(before)).toEqual([])
   return [answer.status, answer.status === 200 ? body : '']
@@ -199,7 +201,8 @@ describe('what stands on a sign-in', () => {
       await statusOf(gate, '/mcp', mcp),
     ]
     const pages = ['/.sallyport/me', '/oauth2/auth', '/oauth2/userinfo']
-    const told = () => Promise.all(pages.map(page => statusOf(gate, page, { ...session, accept: 'application/json' })))
+    const told = () =>
+      Promise.all(pages.map(page => statusOf(gate, page, { ...session, ...IN_THE_LAN, accept: 'application/json' })))
     expect([await statuses(), await told()]).toEqual([
       [200, 200, 200, 200],
       [200, 202, 200],
