@@ -39,6 +39,7 @@ const COMMANDS = [
   'fcgiwrap',
   'fail2ban-regex',
   'faketime',
+  'man',
   'apache2',
   'zsh',
   'fish',
