@@ -55,6 +55,25 @@ describe('a file of JSON', () => {
     }
   })
 
+  test('the chapter shows what comes of the set-up that it begins with', async () => {
+    const chapter = readFileSync(join(import.meta.dir, '../../docs/moving-in-from-caddy-security.md'), 'utf8')
+    const block = (kind: string) => new RegExp(`^\`\`\`${kind}\\n(.*?)^\`\`\``, 'ms').exec(chapter)?.[1]
+    const json = recorded('seed.adapted.json').replaceAll('http://localhost', 'https://id.example.com')
+    using folder = temporaryFolder()
+    writeFileSync(join(folder.path, 'caddy.json'), json)
+    const { code, out, err } = await runIn(folder.path, io => runImport(['caddy.json'], io))
+    expect(code).toBe(0)
+    const lines = out.split('\n').filter(line => !line.startsWith('#'))
+    expect(
+      `${lines
+        .map(line => line.replace(/ {2}#.*/, ''))
+        .join('\n')
+        .replace(/\n{3,}/g, '\n\n')
+        .trim()}\n`,
+    ).toBe(block('toml') ?? '')
+    expect(err).toBe(block('text') ?? '')
+  })
+
   test('no other JSON is taken for it', async () => {
     const manifest = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { labels: { apps: 'x' } } })
     expect((await refuses({ 'a.json': manifest }, 'a.json')).err).not.toContain('Caddy')
