@@ -18,7 +18,14 @@ import { createWebSocketRelay, type RelayData, type WebSocketRelay } from '../..
 import { parseTarget } from '../../../src/route/target.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { acceptWebSocket, frameBytes, WEBSOCKET_KEY as KEY, WEBSOCKET_FIELDS } from '../../kit/wire/websocket.ts'
-import { hasHead, type RawUpstream, sendRaw, startRawUpstream, type UpstreamConnection } from '../../kit/wire/wire.ts'
+import {
+  hasHead,
+  openWire,
+  type RawUpstream,
+  sendRaw,
+  startRawUpstream,
+  type UpstreamConnection,
+} from '../../kit/wire/wire.ts'
 
 const stops: (() => unknown)[] = []
 const folder = mkdtempSync(join(tmpdir(), 'websocket-'))
@@ -576,14 +583,16 @@ describe('closing', () => {
     const server = await startServer()
     const proxy = startProxy(tcp(portOf(server)))
     const accepted = once(server, 'connection')
-    const answer = sendRaw(proxy.port, [ask(...WEBSOCKET_FIELDS), 200, Buffer.from([0x81, 0x01, 0x61])], {
-      until: () => false,
-    })
+    const client = await openWire(proxy.port)
+    await client.send(ask(...WEBSOCKET_FIELDS))
+    await client.receive({ until: hasHead })
     const [upstream] = await accepted
     let heard = 0
     upstream.on('message', () => heard++)
-    await closed(upstream)
-    expect((await answer).isClosed).toBe(true)
+    const ended = closed(upstream)
+    await client.send(Buffer.from([0x81, 0x01, 0x61]))
+    await ended
+    await until(() => client.isClosed)
     expect(heard).toBe(0)
   })
 
