@@ -268,6 +268,8 @@ function hadSession({ who, host = HOST }: RecordedRow, { signedIn }: Recording):
 const TOLD: readonly (readonly [name: string, path: RegExp, say: RegExp])[] = [
   ['*', /%(?:2f|5c)/i, /held to each route that it may mean/],
   ['o06-ups', /^\/static\//, /files of a route: for GET and HEAD alone, .* without listings/],
+  ['p04-jwt', /^/, /none is taken as the name of HTTP Basic$|tokens of these issuers are refused/],
+  ['p07c-keycloak-client', /^\/$/, /they are in access tokens alone, which nobody looks into here$/],
 ]
 
 /** Whether the report says what became of a row: a note names its path, a field that differs, or closes its host. */

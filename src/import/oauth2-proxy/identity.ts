@@ -72,8 +72,12 @@ function fieldsFor(context: Context, preset: string, prefix: string): Entry {
 }
 
 /** Fields of an alpha configuration that are not the usual ones. */
-function ownFields({ alpha, blanks }: Context): readonly Entry[] {
-  const { headers = null, fixed = [] } = alpha?.fields ?? {}
+function ownFields({ alpha, blanks, notes }: Context): readonly Entry[] {
+  const { headers = null, fixed = [], file = null } = alpha?.fields ?? {}
+  for (const { name, value, line } of fixed) {
+    const say = `${name}: what is written there is not copied, as it may be a secret: it is taken from the environment`
+    if (value.kind === 'fixed' && value.file === null) notes.addFrom(file, 'decide', 'injectRequestHeaders', line, say)
+  }
   const set = fixed.flatMap(({ name, value }) => {
     if (value.kind !== 'fixed') return []
     const meaning = `what the field ${name} holds for everyone`

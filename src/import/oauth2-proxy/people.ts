@@ -235,7 +235,12 @@ function keycloakRoles(context: Context): readonly Readonly<Record<string, Json>
   const { options, blanks } = context
   const groups = options.list('allowed_groups').filter(isRole)
   const roles = [...groups.map(group => group.slice('role:'.length)), ...options.list('allowed_roles')]
-  note(context, 'changed', 'provider', 'roles (role:…) are not among the groups that applications are told')
+  note(
+    context,
+    'changed',
+    'provider',
+    'roles (role:…) are not among the groups that applications are told (X-Forwarded-Groups)',
+  )
   if (roles.length === 0) return []
   const say =
     'claims of the role: in Keycloak’s client scope "roles", have its mappers add them to the ID token; they are in access tokens alone, which nobody looks into here'

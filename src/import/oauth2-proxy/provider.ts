@@ -163,7 +163,7 @@ function bearerEntries(context: Context): readonly Entry[] {
   }
   const audiences = options.list(more).filter(name => name !== options.text('client_id'))
   const say =
-    'bearer_id_tokens = true: ID tokens are taken, as there; whoever is given one can act for that person, so take it out once programs come with access tokens. A bearer token, also as the name of HTTP Basic there, does not reach the application: pass_token gives it one'
+    'bearer_id_tokens = true: ID tokens are taken, as there; whoever is given one can act for that person, so take it out once programs come with access tokens. Authorization does not reach the application, which pass_token gives a token; none is taken as the name of HTTP Basic'
   note(context, 'decide', option, say)
   note(
     context,

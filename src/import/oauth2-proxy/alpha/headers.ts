@@ -19,6 +19,7 @@ export interface Fields {
   /** By name, as `headers` of a route has it; null for oauth2-proxy's usual ones. */
   readonly headers: Readonly<Record<string, string>> | null
   readonly fixed: readonly AlphaHeader[]
+  readonly file: string
 }
 
 /** The fields of a list; one that no route can say is a gap where its application would get it from its client instead. */
@@ -112,7 +113,7 @@ export function statedByHeaders(
     say('pass_user_headers', people[0]?.line ?? null, String(isPreset))
     say('pass_basic_auth', basic?.line ?? null, String(basic !== undefined))
   }
-  return { stated, fields: { headers: isPreset ? null : Object.fromEntries(people.flatMap(templateOf)), fixed } }
+  return { stated, fields: { headers: isPreset ? null : Object.fromEntries(people.flatMap(templateOf)), fixed, file } }
 }
 
 function isAccessToken({ name, value }: AlphaHeader): boolean {
