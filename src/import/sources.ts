@@ -9,6 +9,7 @@ import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
 import { splitWords } from './oauth2-proxy/inputs/command-line.ts'
 import type { OldText } from './oauth2-proxy/inputs/files.ts'
 import { readInputs, seeInput } from './oauth2-proxy/inputs/read.ts'
+import { tellOther } from './others/others.ts'
 
 /** What can be imported. */
 export const KINDS = ['oauth2-proxy', 'caddyfile', 'caddy'] as const
@@ -60,6 +61,8 @@ export async function findSource(setUp: OldSetUp, colour: boolean): Promise<Sour
   const isNamed = setUp.caddy.command !== null && !texts.some(one => isCaddyJson(one.text))
   const kind = setUp.kind ?? (isNamed ? 'caddyfile' : null)
   for (const one of kind === null ? texts : []) {
+    const why = await tellOther(one)
+    if (why !== null) return { ok: false, why, isUsage: true }
     if (seeKind(one) === null) {
       const why = `${one.shownAs} looks like neither a file of oauth2-proxy nor a Caddyfile nor Caddy's JSON; say which it is with --from`
       return { ok: false, why }
