@@ -62,6 +62,26 @@ const CASES: readonly Case[] = [
     note: 'kept 10 real_client_ip_header',
   },
   {
+    options: 'reverse_proxy = true\ntrusted_proxy_ips = "10.0.0.2"',
+    at: '[server]',
+    has: ['trusted_proxies = ["10.0.0.2"]', 'client_address = "X-Real-IP"'],
+    note: 'decide 9 trusted_proxy_ips: client_address = "X-Real-IP", as there',
+  },
+  {
+    options:
+      'reverse_proxy = true\ntrusted_proxy_ips = "10.0.0.2"\ntrusted_ips = "10.1.0.0/16"\nreal_client_ip_header = "X-Forwarded-For"',
+    at: '[server]',
+    has: ['client_address = "X-Forwarded-For"'],
+    note: 'decide 10 trusted_ips: of X-Forwarded-For the last address that no trusted proxy added counts',
+  },
+  {
+    options: 'trusted_proxy_ips = "10.0.0.2"',
+    at: '[server]',
+    has: ['trusted_proxies = ["10.0.0.2"]'],
+    hasNot: ['client_address'],
+    note: 'kept 8 trusted_proxy_ips',
+  },
+  {
     options: 'reverse_proxy = true\nreal_client_ip_header = "CF-Connecting-IP"',
     at: '[server]',
     has: [],
@@ -601,7 +621,7 @@ describe('an oauth2-proxy.cfg', () => {
 
   test('opens what skip_auth_routes opened, by its expressions as they stand', async () => {
     const entries = ['POST=^/hook/', 'get=^/health$', '^/a\\.b/.+', '/any', 'POST!=^/x', '!=^/y', '=^/z', '^/q?a=b']
-    const text = `${CLIENT}skip_auth_routes = ${JSON.stringify(entries)}\nskip_auth_regex = ["GET=^/older", "^/\${HOME}"]`
+    const text = `${CLIENT}skip_auth_routes = ${JSON.stringify(entries)}\nskip_auth_regex = ["GET=^/older", "^/\${HOME}", "/any"]`
     const { routes, notes, code, unset } = await imported(text)
     expect(code).toBe(0)
     expect(unset.map(({ name }) => name)).toEqual(['OIDC_CLIENT_SECRET'])
@@ -609,7 +629,7 @@ describe('an oauth2-proxy.cfg', () => {
       'portal = "home"',
       'allow = [',
       '  "user",',
-      '  { path_regexp = ["GET=^/older", "^/$${HOME}", "^/a\\\\.b/.+", "/any", "^/z"], anonymous = true },',
+      '  { path_regexp = ["GET=^/older", "^/$${HOME}", "/any", "^/a\\\\.b/.+", "^/z"], anonymous = true },',
       '  { methods = ["POST"], path_regexp = "^/hook/", anonymous = true },',
       '  { methods = ["GET"], path_regexp = "^/health$", anonymous = true },',
       '  { methods = ["POST"], not = { path_regexp = "^/x" }, anonymous = true },',

@@ -15,6 +15,12 @@ const CLIENT_FIELDS: ReadonlySet<string> = new Set([
   'cf-connecting-ip',
 ])
 
+const UNSAID =
+  'client_address = "X-Real-IP", as there: where your proxy writes X-Forwarded-For alone (Caddy), take that line out, or no client’s address is known'
+
+const BY_LIST =
+  'of X-Forwarded-For the last address that no trusted proxy added counts, where it was the first: name each proxy within these networks in trusted_proxies, or its clients count as being there'
+
 /** `[server]`: the listener, who stands in front, and what is logged. */
 export function serverSection(context: Context, isAsked: boolean): Section {
   const { options } = context
@@ -42,6 +48,7 @@ export function serverSection(context: Context, isAsked: boolean): Section {
   } else if (options.flag('reverse_proxy') === true) {
     also.push(
       'trusted_proxies = ["10.0.0.2"]   # the address of the proxy in front: until it is named, its X-Forwarded-* are dropped',
+      `client_address = "${clientField(context, isAsked) ?? 'X-Forwarded-For'}"   # the field in which it says the client’s address anew`,
     )
     note(
       context,
@@ -54,6 +61,9 @@ export function serverSection(context: Context, isAsked: boolean): Section {
   if (field !== null && entries.some(({ key }) => key === 'trusted_proxies')) {
     entries.push({ key: 'client_address', value: field, comment: 'real_client_ip_header' })
     note(context, 'kept', 'real_client_ip_header', 'client_address in [server]; two addresses in one are refused')
+    const isSaid = options.has('real_client_ip_header')
+    if (!isSaid) note(context, 'decide', 'trusted_proxy_ips', UNSAID)
+    if (/^x-forwarded-for$/i.test(field)) note(context, 'decide', 'trusted_ips', BY_LIST)
   }
   if (isAsked) {
     const comment = 'where your proxy asks /.sallyport/verify, and no client comes'
@@ -72,12 +82,12 @@ export function serverSection(context: Context, isAsked: boolean): Section {
 
 /**
  * The field that was believed, which is X-Real-IP unless its file says otherwise: a proxy that writes that one may hand X-Forwarded-For
- * on as its client wrote it. Null where nothing is judged by it, or the proxy that asks says X-Forwarded-For anew by the new lines.
+ * on as its client wrote it. Null where no proxy is believed, or the one that asks says X-Forwarded-For anew by the new lines.
  */
 function clientField({ options }: Context, isAsked: boolean): string | null {
   const stated = options.text('real_client_ip_header')
   if (stated !== null) return CLIENT_FIELDS.has(stated.toLowerCase()) ? stated : null
-  return !isAsked && options.flag('reverse_proxy') === true && options.has('trusted_ips') ? 'X-Real-IP' : null
+  return !isAsked && options.flag('reverse_proxy') === true ? 'X-Real-IP' : null
 }
 
 /** `[tls]`, where the certificate is at hand; else what to write is in the report. */

@@ -19,7 +19,7 @@ interface Entry {
  */
 export function skipRules(context: Context, isAsked: boolean): readonly Json[] {
   const { options, notes } = context
-  const plain = new Map<string | null, string[]>()
+  const plain = new Map<string | null, Set<string>>()
   const negated: Json[] = []
   for (const option of ['skip_auth_regex', 'skip_auth_routes'] as const) {
     for (const stated of options.list(option)) {
@@ -35,12 +35,13 @@ export function skipRules(context: Context, isAsked: boolean): readonly Json[] {
       else notes.add('kept', option, line, `${stated}: path_regexp in allow, where nobody has to sign in`)
       const expression = escapeReferences(entry.expression)
       if (entry.isNegated) negated.push(open(entry.method, { not: { path_regexp: expression } }))
-      else plain.set(entry.method, [...(plain.get(entry.method) ?? []), expression])
+      else plain.set(entry.method, (plain.get(entry.method) ?? new Set()).add(expression))
     }
   }
-  const rules = [...plain].map(([method, [first = '', ...more]]) =>
-    open(method, { path_regexp: more.length === 0 ? first : [first, ...more] }),
-  )
+  const rules = [...plain].map(([method, expressions]) => {
+    const [first = '', ...more] = expressions
+    return open(method, { path_regexp: more.length === 0 ? first : [first, ...more] })
+  })
   return [...rules, ...negated]
 }
 

@@ -17,8 +17,8 @@ export function durationMsOf(text: string): number | null {
   return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS_MS[unit] ?? 0), 0)
 }
 
-/** The entries of a list. A space is part of its entry: what is taken off could make an entry hold that did not. */
+/** The entries of a list, each once. A space is part of its entry: what is taken off could make an entry hold that did not. */
 export function listOf({ values, isList }: Stated): readonly string[] {
   const parts = isList ? values : values.flatMap(item => item.split(','))
-  return parts.filter(part => part.trim() !== '')
+  return [...new Set(parts.filter(part => part.trim() !== ''))]
 }
