@@ -64,7 +64,7 @@ function compileField(name: string, patterns: readonly string[]): RequestConditi
     needs: { ...NOTHING, fields: true },
     judge({ sent }) {
       if (sent === null) return 'unknown'
-      const value = sent[lower]
+      const value = Object.hasOwn(sent, lower) ? sent[lower] : undefined
       return value === undefined ? 'no' : judge(value)
     },
     missing: () => missing('header.other'),

@@ -40,6 +40,13 @@ const CASES: readonly Case[] = [
   ['a field', { headers: bot }, ada(), { sent: { 'user-agent': 'a bot' } }, 'yes'],
   ['a field that says something else', { headers: bot }, ada(), { sent: { 'user-agent': 'curl' } }, 'no'],
   ['a field that is not there', { headers: bot }, ada(), { sent: {} }, 'no'],
+  [
+    'a field that is named as what every object has, and is not there',
+    { headers: new Map([['constructor', ['*']]]) },
+    ada(),
+    { sent: {} },
+    'no',
+  ],
   ['a field of which nobody knows', { headers: bot }, ada(), { sent: null }, 'unknown'],
   ['a repeated field, one as the rule says', { headers: bot }, ada(), { sent: { 'user-agent': 'bot, x' } }, 'unknown'],
   ['a repeated field, each as the rule says', { headers: bot }, ada(), { sent: { 'user-agent': 'bot, b' } }, 'unknown'],
