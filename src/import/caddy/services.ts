@@ -1,7 +1,7 @@
 import type { Json } from '../../config/text/raw.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry } from '../draft.ts'
-import { type Context, spell } from './context.ts'
+import { type Context, isDynamic, spell } from './context.ts'
 import { type FieldChanges, fieldLines, readFields } from './fields.ts'
 import { isGuarding, readHeaderUp } from './header-up.ts'
 import { isTable, type Table, tableOf, tablesOf, textOf, valueAt } from './json.ts'
@@ -117,7 +117,8 @@ export function readReverseProxy(context: Context, handler: Table, where: string
     said('decide', 'trusted_proxies', 'write trusted_proxies into [server]: there it is for everything')
   said('kept', '', 'upstream of a route')
   const dials = tablesOf(handler.upstreams).map(({ dial }) => textOf(dial))
-  const all = dials.filter(dial => dial !== null)
+  // One that a request fills in is nobody's here.
+  const all = dials.filter((dial): dial is string => dial !== null && !isDynamic(dial))
   const known = policy === 'first' ? all.slice(0, 1) : all
   if (known.length < all.length)
     said('changed', 'load_balancing', `${all[0]} alone: the others were there for when it fails`)

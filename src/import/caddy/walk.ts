@@ -227,7 +227,9 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       case 'acme_server':
         return { ended: [closedEnd(closing(where, name, way), where)], going: [] }
       case 'vars': {
-        const root = handler.root
+        const { root, fs = 'default' } = handler
+        // Files are those of a disk.
+        if (fs !== 'default') return goesOn(closing(`fs in ${where}`, name, way))
         return goesOn(root === undefined ? way : { ...way, root: textOf(root) })
       }
       case 'headers':
@@ -433,7 +435,7 @@ function distinct(ways: readonly Way[]): readonly Way[] {
 function isPassing(handler: Table): boolean {
   const name = textOf(handler.handler) ?? ''
   if (name === 'headers') return handler.request === undefined
-  if (name === 'vars') return !Object.hasOwn(handler, 'root')
+  if (name === 'vars') return !Object.hasOwn(handler, 'root') && !Object.hasOwn(handler, 'fs')
   return Object.hasOwn(HARMLESS, name)
 }
 

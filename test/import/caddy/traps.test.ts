@@ -187,6 +187,16 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
+    'an application that a request names is to be filled in',
+    site({ handle: [GUARD, { handler: 'reverse_proxy', upstreams: [{ dial: '{http.request.header.X-To}:80' }] }] }),
+    [`upstream = "\${UPSTREAM}" allow = ["user"] ${NO_EMAIL}`],
+  ],
+  [
+    'another file system than the disk',
+    site({ handle: [{ handler: 'vars', root: '/srv' }, { handler: 'vars', fs: 'other' }, { handler: 'file_server' }] }),
+    [`files = "/srv" allow = "public" ${EVERYONE}`],
+  ],
+  [
     'what nobody answers is empty, and is nobody’s',
     site({ group: 'g', ...at('/x', inside()) }, { group: 'g', handle: [app('one')] }),
     ['upstream one allow = "public"', `"=/x" respond = { status = 404 } allow = "public" ${EVERYONE}`],
