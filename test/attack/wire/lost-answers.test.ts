@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import { startAnswering } from '../../kit/applications/answering.ts'
+import { makeAuthority } from '../../kit/certificates.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { metricsOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
+import { secureFetch } from '../../kit/wire/tls.ts'
 import { openWire, sendRaw, type WirePart } from '../../kit/wire/wire.ts'
 
 const HOST = 'Host: app.example\r\n'
@@ -112,7 +115,7 @@ describe('RFC 9110 §7.8: an Upgrade that Connection does not name is ignored', 
   })
 })
 
-test.each(['BAN', 'get', 'VERSION-CONTROL', 'UPDATE'])(
+test.each(['BAN', 'get', 'VERSION-CONTROL', 'UPDATE', 'MKWORKSPACE', 'LABEL'])(
   'the method %s closes the connection without an answer: when this fails, docs/limits.md has one too many',
   async method => {
     asked.length = 0
@@ -121,5 +124,38 @@ test.each(['BAN', 'get', 'VERSION-CONTROL', 'UPDATE'])(
     await eventually(() => wire.isClosed, 'the connection is closed')
     expect([wire.received.length, asked]).toEqual([0, []])
     await isWell()
+  },
+)
+
+test.each(['PROPFIND', 'LOCK', 'REPORT', 'MKCALENDAR', 'PURGE', 'LINK', 'QUERY'])(
+  'the method %s passes',
+  async method => {
+    asked.length = 0
+    const { status } = await sendRaw(gate.port, `${method} /passes HTTP/1.1\r\n${HOST}Content-Length: 0\r\n\r\n`)
+    expect([status, asked]).toEqual([200, [`${method} /passes `]])
+  },
+)
+
+needs('openssl').test(
+  'plain HTTP to a port of [tls] is closed without a byte: when this fails, docs/limits.md has one too many',
+  async () => {
+    const authority = makeAuthority()
+    const { cert, key } = authority.issue('DNS:app.example')
+    await using secure = await startGate(
+      `[tls]
+listen = ["127.0.0.1:0"]
+redirect_http = false
+certificates = [{ cert = "own.pem", key = "own.key" }]
+${routeTo(app, 'app.example', 'allow = "public"')}`,
+      { files: { 'own.pem': cert, 'own.key': key } },
+    )
+    asked.length = 0
+    const wire = await openWire(secure.securePort)
+    await wire.send(`GET / HTTP/1.1\r\n${HOST}\r\n`)
+    await eventually(() => wire.isClosed, 'the connection is closed')
+    expect([wire.received.length, asked, secure.access]).toEqual([0, [], []])
+    // Whoever comes by TLS is answered as before.
+    const answer = await secureFetch({ port: secure.securePort, name: 'app.example', ca: authority.cert }, '/')
+    expect([answer.status, await answer.text()]).toEqual([200, 'carried out'])
   },
 )
