@@ -52,5 +52,7 @@ export interface Ports {
   run(command: readonly string[], options: RunOptions): Promise<number | null>
   /** An environment variable, or undefined. */
   env(name: string): string | undefined
+  /** What to do about a variable that is not set here, and that the service of this machine has; null: it has not. */
+  hintForUnset?(name: string): string | null
   readonly log: Log
 }

@@ -1,5 +1,6 @@
 import { journalStreams, type PerStream } from './journal.ts'
 import { listFolder, readBytes, readText } from './read-file.ts'
+import { hintForUnset } from './service-definition.ts'
 import type { Running } from './store-user.ts'
 
 /** What a command may touch of the process it runs in; a test hands in its own. */
@@ -22,6 +23,8 @@ export interface Io {
   readBytes(path: string): Uint8Array
   /** The names in a folder, in any order; throws what the platform throws. */
   listFolder?(path: string): readonly string[]
+  /** What to do about a variable that is not set, where the service of this machine has it; null: it has not. */
+  hintForUnset?(name: string): string | null
   /** What a server left for commands beside it; absent: they look for none. */
   running?(): Running | null
 }
@@ -70,6 +73,7 @@ export function processIo(): Io {
     cwd: process.cwd(),
     journal: journalStreams(process.env.JOURNAL_STREAM),
     env: name => process.env[name],
+    hintForUnset,
     readText,
     readBytes,
     listFolder,

@@ -29,6 +29,7 @@ export function realPorts(
     readBytes: io.readBytes,
     ...(io.listFolder === undefined ? {} : { listFolder: io.listFolder }),
     env: io.env,
+    ...(io.hintForUnset === undefined ? {} : { hintForUnset: io.hintForUnset }),
     log,
   }
 }

@@ -1,6 +1,7 @@
 import { constants, existsSync, lstatSync, openSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { GateError } from '../base/errors.ts'
+import { serviceUserName } from './service-definition.ts'
 
 /** A user of this machine, by number. */
 export interface StoreUser {
@@ -81,24 +82,15 @@ export function becomeStoreUser({ uid, gid, groups }: StoreUser): void {
   if (process.geteuid?.() !== uid || process.getuid?.() !== uid || mayBeRoot()) throw notLeft(uid)
 }
 
-/** The first of these that is there says who runs the service: of an administrator, of a package, and of OpenRC. */
-const DEFINITIONS = [
-  '/etc/systemd/system/sallyport.service',
-  '/usr/lib/systemd/system/sallyport.service',
-  '/etc/init.d/sallyport',
-]
-
 /**
  * The user that the service's definition names, which `sallyport service` prints and the package brings. Null where there is none, for
  * root's own service, and where this process is not root's: it may not become that user.
  */
 export function findServiceUser(): ServiceUser | null {
   if (process.geteuid?.() !== 0) return null
-  const definition = DEFINITIONS.find(path => existsSync(path))
-  if (definition === undefined) return null
-  const name = /^(?:User|command_user)="?([^\s":]+)/m.exec(readFileSync(definition, 'utf8'))?.[1]
+  const name = serviceUserName()
   const account = rowsOf('/etc/passwd').find(row => row[0] === name)
-  if (name === undefined || account === undefined) return null
+  if (name === null || account === undefined) return null
   const [uid, gid] = [Number(account[2]), Number(account[3])]
   const group = rowsOf('/etc/group').find(row => Number(row[2]) === gid)?.[0] ?? String(gid)
   return uid === 0 ? null : { ...userOf(uid, gid), name, group }

@@ -10,6 +10,8 @@ export interface Sources {
   /** The names in a folder, in any order; throws what the platform throws. Without it nothing is included. */
   listFolder?(path: string): readonly string[]
   env(name: string): string | undefined
+  /** What to do about a variable that is not set here, where the service of this machine has it; null: it has not. */
+  hintForUnset?(name: string): string | null
   /** Milliseconds since the epoch; without it nothing is said that depends on the day. */
   now?(): number
 }
@@ -37,7 +39,7 @@ const REDIS = /^rediss?:\/\//
 export function substitute(
   tree: RawTable,
   directory: string,
-  sources: Pick<Sources, 'readText' | 'env'>,
+  sources: Pick<Sources, 'readText' | 'env' | 'hintForUnset'>,
   report: Report,
 ): Substituted {
   const files = new Map<string, string | { readonly failed: string }>()
@@ -85,7 +87,9 @@ export function substitute(
         isFilled = true
         const value = sources.env(name)
         if (value === undefined) {
-          const hint = `set ${name} in the environment that Sallyport is started in, or read a file: \${file:/run/secrets/…}`
+          const hint =
+            sources.hintForUnset?.(name) ??
+            `set ${name} in the environment that Sallyport is started in, or read a file: \${file:/run/secrets/…}`
           return refuse('substitution.unset', `the environment variable ${name} is not set`, hint, reference)
         }
         filled.push(value)

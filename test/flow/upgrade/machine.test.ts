@@ -300,6 +300,30 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       await succeeds('systemctl', 'daemon-reload')
     }, 120_000)
 
+    test('commands beside the unit know the user of a drop-in, and say which variable they lack and how to have it', async () => {
+      await succeeds('useradd', '--system', 'other')
+      const user = dropIn('service', 'user', '[Service]\nUser=other\n')
+      await succeeds('systemctl', 'daemon-reload')
+      configure()
+      const check = ['sallyport', 'check', '/etc/sallyport/routes.toml']
+      expect(await succeeds(...check)).toContain('the user other, who runs the service, cannot read')
+      rmSync(user)
+      await succeeds('systemctl', 'daemon-reload')
+      expect(await succeeds(...check)).not.toContain('cannot read')
+
+      const environment = join(machine.root, 'etc/sallyport/environment')
+      writeFileSync(environment, 'GREETING=hello\n')
+      const greeting = 'respond = { status = 200, body = "${GREETING}" }\nallow = "public"\n'
+      configure('', `[[routes]]\nhost = "greeting.example"\n${greeting}`)
+      const { code, stderr } = await machine.run(...check)
+      expect([code, stderr]).toEqual([1, expect.stringContaining('GREETING is not set')])
+      const how = 'systemd-run --quiet --wait --pipe --same-dir --property=EnvironmentFile=/etc/sallyport/environment'
+      expect(stderr).toContain(`the service has GREETING from /etc/sallyport/environment`)
+      expect(stderr).toContain(`${how} sallyport …`)
+      await succeeds(...how.split(' '), ...check)
+      rmSync(environment)
+    }, 60_000)
+
     test('files of [log] are rotated without a signal, and a purge leaves what it says', async () => {
       const logs = join(machine.root, 'var/log/sallyport')
       configure('', '[log]\nrequests = "/var/log/sallyport/access.log"\n')

@@ -87,7 +87,7 @@ async function makeRoot(at: (name: string) => string, root: string): Promise<voi
   const options = [
     '--quiet',
     '--variant=minbase',
-    '--include=systemd,systemd-sysv,logrotate',
+    '--include=systemd,systemd-sysv,dbus,logrotate',
     `--aptopt=${at('apt.conf')}`,
   ]
   await succeeds('mmdebstrap', ...options, suite, root, at('apt.list'))
