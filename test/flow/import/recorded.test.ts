@@ -23,7 +23,6 @@ const OTHERS: Readonly<Record<string, Others | null>> = {
   'oauth2-proxy-7.15/p04-jwt': [16, 0, 0],
   'oauth2-proxy-7.15/p07b-keycloak-groups': [1, 0, 0],
   'oauth2-proxy-7.15/p07c-keycloak-client': [2, 0, 0],
-  'oauth2-proxy-7.15/p08d-useridclaim': [0, 0, 1],
   'oauth2-proxy-7.15/p09-htpasswd': [6, 0, 0],
   'oauth2-proxy-7.15/p18-asked': [10, 0, 0],
   'oauth2-proxy-7.15/p33-alpha-keycloak': [4, 0, 0],
