@@ -85,8 +85,13 @@ export function accessFor(context: Context, stated: readonly Guarded[], parts: P
   const noOne = () => nobody(context, (portal?.providers.length ?? 0) > 1)
   if ([...allow, ...deny].some(rule => depthOf(rule) > MAX_DEPTH)) {
     const say = 'its rules stand in each other too deep: its routes let nobody in; write allow and deny by hand'
-    for (const { was } of policies) context.notes.add('closed', `authorization policy ${was}`, null, say)
-    return { policies, portal, allow: [noOne()], deny: [] }
+    const [place = 'matchers'] = all.flatMap(({ guards }) => guards.map(({ where }) => where))
+    const closed = policies.length === 0 ? [place] : policies.map(({ was }) => `authorization policy ${was}`)
+    for (const one of closed) context.notes.add('closed', one, null, say)
+    // Whoever is asked for needs a portal to sign in at.
+    return portal === null
+      ? { policies, portal, allow: 'public', deny: [EVERYONE] }
+      : { policies, portal, allow: [noOne()], deny: [] }
   }
   const listed = isOpen ?? (allow.length > 0 ? withoutTwins(allow) : [noOne()])
   if (portal === null && asksPerson(listed)) return { policies, portal, allow: 'public', deny: [EVERYONE] }
