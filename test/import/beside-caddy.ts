@@ -33,8 +33,8 @@ export interface Round {
 
 /** A real Caddy, and two applications, for rounds of made-up sites. */
 export interface Beside extends AsyncDisposable {
-  /** One Caddyfile, made by this seed, and so many requests. */
-  round(seed: number, requests: number): Promise<Round>
+  /** One Caddyfile, made by this seed, and so many requests; `change` may change what was made of it. */
+  round(seed: number, requests: number, change?: (routes: string) => string): Promise<Round>
 }
 
 /** Starts the Caddy of this machine, which takes each Caddyfile by its own API. */
@@ -64,7 +64,7 @@ export async function openBeside(): Promise<Beside> {
     return (await fetch(`${api}/config/`, { proxy: false })).text()
   }
 
-  async function round(seed: number, count: number): Promise<Round> {
+  async function round(seed: number, count: number, change = (routes: string) => routes): Promise<Round> {
     const random = createRandom(seed)
     const ports = apps.map(app => app.port)
     let caddyfile = ''
@@ -76,7 +76,7 @@ export async function openBeside(): Promise<Beside> {
     }
     if (json === null) throw new Error(`Caddy takes none of 50 Caddyfiles: ${caddyfile}`)
     const made = await importTexts({ 'caddy.json': json })
-    await using gate = await serveMade(made)
+    await using gate = await serveMade({ ...made, routes: change(made.routes) })
     const found = { both: 0, there: 0, opened: [] as string[], elsewhere: [] as string[] }
     for (let index = 0; index < count; index++) {
       const request = makeRequest(random, port)
