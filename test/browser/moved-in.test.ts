@@ -48,7 +48,7 @@ const provider = keep(
 
 /** Somebody's folder on the evening of the move: the old file, with what is theirs filled in, and what import made of it. */
 async function moveIn(folder: string, setUp: SetUp, client: string, port: number): Promise<string> {
-  const old = setUp.old
+  const old = setUp.given
     .replaceAll('https://id.example.com', provider.issuer)
     .replaceAll('client-id-from-pocket-id', client)
     .replaceAll('status.example.com', HOST)
@@ -131,10 +131,10 @@ describe('the set-up of a chapter, moved in', () => {
     const chapter = 'moving-in-from-caddy-security'
     const shown = setUpFor(chapter)
 
-    /** Ada on a page of the application, of which the chapter's Caddyfile or one like it was the gate. */
-    async function atHome(folder: string, old: string) {
+    /** Ada on a page of the application, of which what Caddy makes of the chapter's file or of one like it was the gate. */
+    async function atHome(folder: string, given: string) {
       const [port, securePort] = [await freePort(), await freePort()]
-      const toml = await moveIn(folder, { ...shown, old }, 'client_secret_post', port)
+      const toml = await moveIn(folder, { ...shown, given }, 'client_secret_post', port)
       // As the chapter says, with a certificate that is there.
       const [, tls = ''] = blocksOf(chapter, 'toml')
       const own = tls.replace('0.0.0.0:80"', `127.0.0.1:${port}"`).replace('0.0.0.0:443"', `127.0.0.1:${securePort}"`)
@@ -174,7 +174,7 @@ describe('the set-up of a chapter, moved in', () => {
 
     test('the set-up itself, in which /auth/logout was the application’s and is', async () => {
       using folder = temporaryFolder()
-      await using home = await atHome(folder.path, shown.old)
+      await using home = await atHome(folder.path, shown.given)
       const { page, site } = home
       await page.getByRole('link', { name: 'Leave caddy-security' }).click()
       await page.waitForURL(`${site}/auth/logout`)
@@ -190,8 +190,8 @@ describe('the set-up of a chapter, moved in', () => {
 
     test('with all below /auth for the portal, the application’s old link signs out', async () => {
       using folder = temporaryFolder()
-      const whole = shown.old.replace(/\t@auth \{[\s\S]*?\n\t\}\n/, '').replace('route @auth', 'route /auth/*')
-      expect(whole).toContain('route /auth/* {\n\t\tauthenticate with myportal')
+      const whole = shown.given.replace(/\[\s*"\/auth\/oauth2\/generic",[^\]]*\]/, '["/auth/*"]')
+      expect(whole).toContain('"path": ["/auth/*"]')
       await using home = await atHome(folder.path, whole)
       const { page, site } = home
       const left = page.waitForResponse(`${site}/auth/logout`)

@@ -10,6 +10,8 @@ export interface SetUp {
   /** What the old file is called. */
   readonly file: string
   readonly old: string
+  /** What import is given: the old file, or what its own program makes of it. */
+  readonly given: string
   /** The new file, without its comments. */
   readonly made: string
   /** What `sallyport import` is given beside the file. */
@@ -52,15 +54,17 @@ function setUp(
 ): SetUp {
   const [old = ''] = blocksOf(chapter, fence)
   const [made = ''] = blocksOf(chapter, 'toml')
+  const given = textOf(old)
   return {
     chapter,
     file,
     old,
+    given,
     made,
     options,
     async importAs() {
       using folder = temporaryFolder()
-      writeFileSync(join(folder.path, file), textOf(old))
+      writeFileSync(join(folder.path, file), given)
       return await runIn(folder.path, io => runImport([file, ...options], io))
     },
   }
