@@ -62,8 +62,8 @@ export function compileExpressions(sources: readonly string[], ignoresCase = fal
   }
 }
 
-/** Instructions times characters: a third of a second for the worst expression and path, and for nearly all a thousandth of that. */
-const MOST_STEPS = 500_000
+/** Instructions times characters: a tenth of a second for the worst expression and path, and for nearly all a thousandth of that. */
+const MOST_STEPS = 125_000
 
 function compiled(source: string, heedsCase: boolean): Expression {
   const expression = compileExpression(source, heedsCase)

@@ -62,6 +62,8 @@ interface Lines {
   writes: Promise<Bun.RedisClient>
   /** Whether the server has refused scripts that only read. */
   isPlain: boolean
+  /** Nothing opens one of them anew. */
+  isClosed: boolean
 }
 
 /**
@@ -101,7 +103,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
   /** Both, greeted. Throws where that cannot be done, and then nothing is left open. */
   async function openLines(isToWrite: boolean): Promise<Lines> {
     const reads = await openLine()
-    const fresh: Lines = { reads, writes: openLine(), isPlain: false }
+    const fresh: Lines = { reads, writes: openLine(), isPlain: false, isClosed: false }
     fresh.writes.catch(() => undefined)
     try {
       if (isToWrite) await sendBy(fresh, ...TRY_WRITING)
@@ -200,7 +202,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
 
   /** The next that writes has another connection, and what waits for this one waits no more. */
   function renewWrites(by: Lines, lost: Promise<Bun.RedisClient>): void {
-    if (by.writes !== lost) return
+    if (by.isClosed || by.writes !== lost) return
     lost.then(closeLine, () => undefined)
     by.writes = openLine()
     by.writes.catch(() => undefined)
@@ -260,9 +262,10 @@ function closeLine(line: Bun.RedisClient): void {
   line.close()
 }
 
-function closeLines({ reads, writes }: Lines): void {
-  closeLine(reads)
-  writes.then(closeLine, () => undefined)
+function closeLines(lines: Lines): void {
+  lines.isClosed = true
+  closeLine(lines.reads)
+  lines.writes.then(closeLine, () => undefined)
 }
 
 /** No reply came in time. */
