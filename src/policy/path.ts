@@ -1,5 +1,6 @@
 import { compileExpression, type Expression, isFault } from '../base/expression.ts'
 import { compileStars, type TextTest } from '../base/stars.ts'
+import { decodeOnce } from '../route/readings.ts'
 import type { Target } from '../route/target.ts'
 import type { Truth } from './truth.ts'
 
@@ -46,7 +47,7 @@ export function compileExpressions(sources: readonly string[], ignoresCase = fal
   const size = exact.reduce((sum, one) => sum + one.size, 0)
   const isAny = (tests: readonly Expression[], text: string | Uint8Array) => tests.some(one => one.test(text))
   return ({ path, readings }) => {
-    const texts = [...new Set([decodedPath(path), ...[path, ...readings].map(literalPath)])]
+    const texts = [...new Set([decodeOnce(path), ...[path, ...readings].map(literalPath)])]
     if (texts.reduce((sum, text) => sum + text.length, 0) * size > MOST_STEPS) return 'unknown'
     let held = 0
     let isExact = false
@@ -71,19 +72,13 @@ function compiled(source: string, heedsCase: boolean): Expression {
   return expression
 }
 
-const ESCAPE = /%([0-9a-f]{2})/gi
-
-/** Decoded once, bytes as characters: as a reading is. */
-function decodedPath(path: string): string {
-  if (!path.includes('%')) return path
-  return path.replace(ESCAPE, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-}
+const ESCAPE = /%[0-9a-f]{2}/gi
 
 /** The path with those escapes decoded without which no client could send it: a backend that decodes nothing reads the others as they are. */
 function literalPath(path: string): string {
   if (!path.includes('%')) return path
-  return path.replace(ESCAPE, (whole, hex: string) => {
-    const character = String.fromCharCode(Number.parseInt(hex, 16))
+  return path.replace(ESCAPE, whole => {
+    const character = decodeOnce(whole)
     return /[!$&-;=?-Z_a-z~#%[\]]/.test(character) ? whole : character
   })
 }

@@ -1,4 +1,5 @@
 import { compileStars } from '../base/stars.ts'
+import { decodeOnce } from '../route/readings.ts'
 import type { Truth } from './truth.ts'
 
 /**
@@ -101,6 +102,5 @@ function formDecoded(text: string): string {
 
 /** Malformed escapes stay as they are. */
 function decoded(text: string): string {
-  const bytes = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-  return Buffer.from(bytes, 'latin1').toString('utf8')
+  return Buffer.from(decodeOnce(text), 'latin1').toString('utf8')
 }

@@ -54,7 +54,7 @@ export function readPath(path: string): readonly string[] {
     found.add(text.replace(/\/{2,}/g, '/'))
     found.add(text.replace(/;[^/]*/g, ''))
     found.add(cut === -1 ? text : text.slice(0, cut))
-    found.add(text.replace(/[A-Z]+/g, capitals => capitals.toLowerCase()))
+    found.add(foldCase(text))
     if (NOT_ASCII.test(text)) addNormalised(found, text)
     if (DROPPED.test(text)) addWithoutDropped(found, text)
     if (found.size > MAX_READINGS || found.size * path.length > MAX_CHARACTERS)
@@ -124,6 +124,11 @@ function withoutEnd(name: string): string {
   return name.slice(0, end)
 }
 
+/** Small letters in place of capitals, in ASCII alone: other letters have several ways to be one, of different lengths. */
+export function foldCase(path: string): string {
+  return path.replace(/[A-Z]+/g, capitals => capitals.toLowerCase())
+}
+
 /** How often a path can be decoded before nothing changes; counts no further than one too many. */
 function decodingsOf(path: string): number {
   let text = path
@@ -136,7 +141,7 @@ function decodingsOf(path: string): number {
 }
 
 /** Percent-decoding, byte by byte into characters: enough to find separators; malformed escapes stay as they are. */
-function decodeOnce(text: string): string {
+export function decodeOnce(text: string): string {
   return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }
 

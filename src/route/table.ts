@@ -1,4 +1,5 @@
 import { compileHostTable } from './hosts.ts'
+import { foldCase } from './readings.ts'
 import { parseTarget, type Target } from './target.ts'
 
 /** What a table is built from: a configured host and path, and whatever the caller wants back. */
@@ -165,11 +166,6 @@ function byPathOf<T>(entries: readonly TableEntry<T>[], spell: (path: string) =>
     below: map(entries.filter(({ isExact }) => isExact !== true)),
     alone: alone.length === 0 ? null : map(alone),
   }
-}
-
-/** Small letters in place of capitals, in ASCII alone: other letters have several ways to be one, of different lengths. */
-function foldCase(path: string): string {
-  return path.replace(/[A-Z]+/g, capitals => capitals.toLowerCase())
 }
 
 /** The value for a path: that of the path alone, else of the longest beginning of it. */

@@ -1,3 +1,4 @@
+import { decodeOnce } from '../../route/readings.ts'
 import { type FieldFate, foldName, METHOD_OVERRIDES } from './names.ts'
 import type { SentFields } from './request.ts'
 
@@ -33,8 +34,6 @@ export function overridingParameter(query: string): string | null {
 
 /** A name as forms are read: a plus is a blank, what is no escape stays, and PHP ends a name at NUL and at a bracket. */
 function readName(name: string): string {
-  const text = name
-    .replaceAll('+', ' ')
-    .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  const text = decodeOnce(name.replaceAll('+', ' '))
   return text.split(/[\0[]/, 1).join('').trim()
 }

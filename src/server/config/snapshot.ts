@@ -16,6 +16,7 @@ import type { BoundRules } from '../../proxy/fields/rules.ts'
 import type { Answering } from '../../proxy/local/answer.ts'
 import type { Upstream } from '../../proxy/upstream/upstream.ts'
 import type { HostTable } from '../../route/hosts.ts'
+import { foldCase } from '../../route/readings.ts'
 import type { RouteTable } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateCompat } from './compat.ts'
@@ -154,7 +155,7 @@ export function upstreamPath(route: RouteConfig, path: string): string {
 }
 
 function beginsWith(path: string, prefix: string, { ignoresCase }: RouteConfig): boolean {
-  return ignoresCase ? path.slice(0, prefix.length).toLowerCase() === prefix.toLowerCase() : path.startsWith(prefix)
+  return ignoresCase ? foldCase(path).startsWith(foldCase(prefix)) : path.startsWith(prefix)
 }
 
 function stripped(route: RouteConfig, path: string): string {

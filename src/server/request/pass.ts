@@ -10,6 +10,7 @@ import { changeRequest } from '../../proxy/fields/rules.ts'
 import { forward } from '../../proxy/forward.ts'
 import type { ForwardTools } from '../../proxy/job.ts'
 import { findOwnPages } from '../../proxy/upstream/own-pages.ts'
+import { foldCase } from '../../route/readings.ts'
 import { originAt } from '../../route/target.ts'
 import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
 import type { Sockets } from '../listen/sockets.ts'
@@ -184,7 +185,7 @@ function endUpstream(span: OpenSpan | null, answer: Answer, { trace, target, acc
 /** The path of a page, with its query, as the application has it; null for one that is not below `strip_prefix`. */
 function insidePath(config: RouteConfig, page: string): string | null {
   const path = /^[^?#]*/.exec(page)?.[0] ?? ''
-  const spelt = (text: string) => (config.ignoresCase ? text.toLowerCase() : text)
+  const spelt = (text: string) => (config.ignoresCase ? foldCase(text) : text)
   const isInside = config.stripPrefix === null || isUnder(spelt(path), spelt(config.stripPrefix))
   return isInside ? upstreamPath(config, page) : null
 }

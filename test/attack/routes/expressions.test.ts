@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { ATTACK_RUNS, oddTargets } from '../../kit/wire/odd-targets.ts'
 import { isOwn, readingsOf } from '../../kit/wire/readings.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
@@ -9,8 +10,7 @@ import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
 const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
-const route = (host: string, lines: string) =>
-  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\n${lines}\n`
+const route = (host: string, lines: string) => routeTo(upstream, host, `portal = "home"\n${lines}`)
 const gate = keep(
   await startGate(
     PORTAL +

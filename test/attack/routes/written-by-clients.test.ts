@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
 import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
 const upstream = keep(await startRawUpstream([httpResponse(200, 'UPSTREAM')]))
-const route = (host: string, lines: string) =>
-  `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:${upstream.port}"\nportal = "home"\n${lines}\n`
+const route = (host: string, lines: string) => routeTo(upstream, host, `portal = "home"\n${lines}`)
 const gate = keep(
   await startGate(
     PORTAL +
