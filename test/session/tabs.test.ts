@@ -64,6 +64,17 @@ function shownIn(session: Session | null) {
   return { auth_time, acr, amr }
 }
 
+/** A store that ends no session for as long as that holds. */
+const removingNothing =
+  (isAway: () => boolean) =>
+  (store: SessionStore): SessionStore => ({
+    ...store,
+    remove(...ids) {
+      if (isAway()) throw new Error('the disk is full')
+      return store.remove(...ids)
+    },
+  })
+
 describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person in the same browser', (name, of) => {
   type Started = Awaited<ReturnType<OpenSessions['start']>>
 
@@ -277,13 +288,7 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
     [', also where the store kept the others for a while', true],
   ])('of tabs at once takes no refresh token back from the session that is left%s', async (_, failsAtFirst) => {
     let isAway = failsAtFirst
-    const failing = (store: SessionStore): SessionStore => ({
-      ...store,
-      remove(...ids) {
-        if (isAway) throw new Error('the disk is full')
-        return store.remove(...ids)
-      },
-    })
+    const failing = removingNothing(() => isAway)
     const revoked: string[] = []
     const revoke: RevokeAtProvider = async (_, token) => void revoked.push(token)
     await withTwo(
@@ -328,13 +333,7 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
 
   test('begins anew where the one before was to end and could not: its end, which comes later, is not theirs', async () => {
     let isAway = false
-    const failing = (store: SessionStore): SessionStore => ({
-      ...store,
-      remove(...ids) {
-        if (isAway) throw new Error('the disk is full')
-        return store.remove(...ids)
-      },
-    })
+    const failing = removingNothing(() => isAway)
     await withTwo(
       async (one, _other, _clock, store) => {
         const first = await one.start({ ...signIn(100), browser: 'b' })
@@ -356,13 +355,7 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
 
   test('begins anew at another worker, too, which has been told; that one ends it where the first is gone', async () => {
     let isAway = false
-    const failing = (store: SessionStore): SessionStore => ({
-      ...store,
-      remove(...ids) {
-        if (isAway) throw new Error('the disk is full')
-        return store.remove(...ids)
-      },
-    })
+    const failing = removingNothing(() => isAway)
     await withTwo(
       async (one, other, _clock, store) => {
         one.onOwed(ids => other.owe(ids))

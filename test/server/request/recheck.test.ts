@@ -22,6 +22,18 @@ portal = "home"
 allow = [{ roles = ["user"], headers = { X-App = "mine" }, query = { a = "1" } }, { guest_link = true }]
 `
 
+/** Sessions of which nothing is heard, and that all count. */
+const NOBODY_TELLS: Partial<RecheckOptions['sessions']> = {
+  rejoined: session => session,
+  isMember: () => true,
+  onStanding: () => undefined,
+  onChange: () => undefined,
+  onEnd: () => undefined,
+  onGrants: () => undefined,
+  onLookAgain: () => undefined,
+  onOwner: () => undefined,
+}
+
 const personOf = (subject: string): Identity => makeIdentity('id', 'http://127.0.0.1:9', subject, {})
 
 /** A guest by a link of somebody, whom the store is asked about without an answer. */
@@ -60,18 +72,12 @@ test('the open streams of guests end with their maker at once when a directory b
       isBarred: ({ subject }: Pick<Identity, 'subject'>) => barred.has(subject),
       see: (identity: Identity) => identity,
     } as unknown as RecheckOptions['sessions']['directories'],
-    rejoined: session => session,
-    isMember: () => true,
+    ...NOBODY_TELLS,
     check: () => new Promise(() => {}),
     follower: () => new Promise(() => {}),
     onStanding(listener) {
       tellStanding = listener
     },
-    onChange: () => undefined,
-    onEnd: () => undefined,
-    onGrants: () => undefined,
-    onLookAgain: () => undefined,
-    onOwner: () => undefined,
   }
   const recheck = openRecheck({
     initial,
@@ -126,18 +132,12 @@ test('a stream by a cookie from before its person signed in again ends by the ti
       isBarred: () => false,
       see: (identity: Identity) => identity,
     } as unknown as RecheckOptions['sessions']['directories'],
-    rejoined: session => session,
-    isMember: () => true,
+    ...NOBODY_TELLS,
     check: async () => true,
     follower: async () => null,
-    onStanding: () => undefined,
     onChange(listener) {
       tellChange = listener
     },
-    onEnd: () => undefined,
-    onGrants: () => undefined,
-    onLookAgain: () => undefined,
-    onOwner: () => undefined,
   }
   const recheck = openRecheck({
     initial,
