@@ -4,6 +4,7 @@ import type { RouteConfig } from '../config/types/routes.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
+import { compileWhen } from '../policy/request.ts'
 import { describeLink, type LinkPlace, linkAddress, parseLinkPlace } from '../portal/account/guest-link-address.ts'
 import { momentOf } from '../portal/pages/time.tsx'
 import { EN } from '../portal/words/en.ts'
@@ -126,8 +127,9 @@ async function create(
 function routeAt({ routes }: Config, { host, path }: LinkPlace): RouteConfig | null {
   const table = compileRouteTable(
     routes.map(route => {
-      const { isExact, isOneLabel, ignoresCase } = route
-      return { host: route.host, path: route.path, isExact, isOneLabel, ignoresCase, value: route }
+      const { isExact, isOneLabel, ignoresCase, when: asked } = route
+      const when = asked === null ? null : compileWhen(asked)
+      return { host: route.host, path: route.path, isExact, isOneLabel, ignoresCase, when, value: route }
     }),
   )
   const match = table.match(parseTarget('GET', `http://host${path}`, host))

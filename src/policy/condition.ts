@@ -69,3 +69,13 @@ export const NOTHING: Needs = Object.freeze({
   path: false,
   time: false,
 })
+
+/** For policies that look at no facts. */
+export const NO_FACTS: Facts = Object.freeze({
+  method: '',
+  client: null,
+  target: null,
+  sent: null,
+  nowMs: Number.NaN,
+  signedInAtMs: null,
+})

@@ -48,6 +48,8 @@ export interface Denial extends Told {
 export interface Policy {
   readonly allow: Allow
   readonly methods: ReadonlySet<string> | null
+  /** Whether the method has a part in which route of its host a request is for. */
+  readonly isChosenByMethod: boolean
   readonly rolesOf: RolesOf
   readonly hasPortal: boolean
   /** Whose e-mail addresses count; null where no rule looks at any. */
@@ -70,23 +72,18 @@ export const NO_PORTAL: RuleRoles = Object.freeze({
 })
 const NOTHING_TOLD: Told = Object.freeze({ needed: [], reasons: [] })
 
-/** For policies that look at no facts. */
-export const NO_FACTS: Facts = Object.freeze({
-  method: '',
-  client: null,
-  target: null,
-  sent: null,
-  nowMs: Number.NaN,
-  signedInAtMs: null,
-})
-
 /** The rules of a route with its portal's roles; null for a route without a portal. */
-export function compilePolicy(route: Pick<RouteConfig, 'allow' | 'deny' | 'methods'>, roles: Roles | null): Policy {
+export function compilePolicy(
+  route: Pick<RouteConfig, 'allow' | 'deny' | 'methods'>,
+  roles: Roles | null,
+  isChosenByMethod = false,
+): Policy {
   const rules = compileRuleSet(route, roles ?? NO_PORTAL)
   const needs = rules === null ? NOTHING : needsOfSet(rules)
   return Object.freeze({
     allow: route.allow,
     methods: route.methods === null ? null : new Set(route.methods),
+    isChosenByMethod,
     rolesOf: roles?.of ?? (() => NO_ROLES),
     hasPortal: roles !== null,
     emails: looksAtEmails(route.allow, rules, roles ?? NO_PORTAL) ? (roles ?? NO_PORTAL).trusted : null,
@@ -132,8 +129,8 @@ export function allowsMethod(policy: Policy, method: string | null): boolean {
 }
 
 /** Whether the verdict may be another for another method: then an application must not act on one that was not judged. */
-export function looksAtMethod({ methods, needs }: Policy): boolean {
-  return methods !== null || needs.method
+export function looksAtMethod({ methods, needs, isChosenByMethod }: Policy): boolean {
+  return methods !== null || needs.method || isChosenByMethod
 }
 
 /** Every entry of `allow` and `deny`, with what it came to; none where `allow` has no rules. For `explain`. */

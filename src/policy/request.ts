@@ -1,10 +1,13 @@
 import { compileNetworks } from '../base/net.ts'
 import { openWallClock } from '../base/zone.ts'
-import type { AccessRule, Instant, Schedule } from '../config/types/rules.ts'
-import { type Facts, NOTHING, type RequestCondition } from './condition.ts'
+import { NO_CONDITION } from '../config/build/rules.ts'
+import type { AccessRule, Instant, RequestRule, Schedule } from '../config/types/rules.ts'
+import type { Target } from '../route/target.ts'
+import { type Facts, NO_FACTS, NOTHING, type RequestCondition } from './condition.ts'
 import { describeSchedule } from './describe.ts'
 import { compileExpressions, compilePaths, type PathJudge } from './path.ts'
 import type { Missing, Reason, When } from './reasons.ts'
+import { all, type Truth } from './truth.ts'
 import { compileFieldValue, compileValues, queryReadings } from './values.ts'
 
 /** The conditions that a rule has about the request: where it comes from, what it does, and when. */
@@ -21,6 +24,12 @@ export function compileRequest(rule: AccessRule): readonly RequestCondition[] {
   // Last, as the dearest: what came before may have decided.
   if (rule.pathRegexp !== null) conditions.push(askedPath(compileExpressions(rule.pathRegexp, rule.ignoresCase)))
   return conditions
+}
+
+/** `when` of a route, of a request by whomever. */
+export function compileWhen(when: RequestRule): (target: Target) => Truth {
+  const conditions = compileRequest({ ...NO_CONDITION, ...when })
+  return target => all(conditions, condition => condition.judge({ ...NO_FACTS, method: target.method, target }))
 }
 
 function compileClient(networks: readonly string[]): RequestCondition {

@@ -2,6 +2,9 @@ import { compileHostTable } from './hosts.ts'
 import { foldCase } from './readings.ts'
 import { parseTarget, type Target } from './target.ts'
 
+/** Whether something holds for a request; `unknown`, where a backend could read its path in another way. */
+type Truth = 'yes' | 'no' | 'unknown'
+
 /** What a table is built from: a configured host and path, and whatever the caller wants back. */
 export interface TableEntry<T> {
   /** Lower-case; `*.example.com` for a wildcard. */
@@ -14,6 +17,8 @@ export interface TableEntry<T> {
   readonly isOneLabel?: boolean
   /** Whether its path is meant in any letter case (ASCII); absent: it is not. */
   readonly ignoresCase?: boolean
+  /** Whether a request is one of those that it is for; null or absent: all are. */
+  readonly when?: ((target: Target) => Truth) | null
   /** The beginning of `path` that is taken off before a request is sent on; null or absent for nothing. */
   readonly stripPrefix?: string | null
   readonly value: T
@@ -53,6 +58,8 @@ interface HostPaths<T> {
   /** Length of the longest configured path: no prefix beyond it is worth a look, however long the request's path is. */
   readonly longest: number
   readonly root: Match<T> | null
+  /** What finds the entries of a path where some are for some requests alone; null: none are. */
+  readonly choose: Choose<T> | null
   /** Entries that names below the wildcard's own do not reach, and where the last of those names ends; null: there are none. */
   readonly shallow: { readonly values: ReadonlySet<T>; readonly suffix: number } | null
 }
@@ -63,8 +70,8 @@ const NONE: readonly never[] = Object.freeze([])
  * A table whose look-up costs the same for ten routes and ten thousand: one map look-up a host label, one a path segment.
  *
  * An exact host comes before any wildcard, the longest wildcard suffix before shorter ones, the longest path at segment
- * boundaries before shorter ones, and an entry for a path alone before one of the same path. The host is chosen first: a host with routes of its own never falls back to a wildcard, nor
- * does one of `ownHosts`, which may have none.
+ * boundaries before shorter ones, and an entry for a path alone before one of the same path. An entry with `when` is not there for requests that it is not for.
+ * The host is chosen first: a host with routes of its own never falls back to a wildcard, nor does one of `ownHosts`, which may have none.
  */
 export function compileRouteTable<T>(
   entries: readonly TableEntry<T>[],
@@ -79,20 +86,22 @@ export function compileRouteTable<T>(
       if (paths === undefined) return null
       const { shallow } = paths
       if (paths.root !== null) return shallow !== null && isDeeper(target.host, shallow.suffix) ? null : paths.root
-      const value = find(paths.byPath, target.path, paths.longest)
+      const { choose } = paths
+      const chosen = choose?.(target, target.path, false)
+      const value = chosen === undefined ? find(paths.byPath, target.path, paths.longest) : certainOf(chosen)
       if (value === undefined) return null
       if (shallow?.values.has(value) === true && isDeeper(target.host, shallow.suffix)) return null
       const readings = target.readings.length === 0 && paths.hasCapitals ? [target.path] : target.readings
-      if (readings.length === 0) return { value, also: NONE }
-      const also = new Set<T>()
+      if (readings.length === 0 && (chosen === undefined || chosen.values.length === 1)) return { value, also: NONE }
+      const also = new Set<T>(chosen?.values)
       for (const reading of readings) {
         // For a backend that heeds case, and for one that does not.
-        for (const other of [
-          find(paths.byPath, reading, paths.longest),
-          find(paths.byFoldedPath, reading.toLowerCase(), paths.longest),
-        ]) {
-          if (other !== undefined) also.add(other)
-        }
+        const folded = reading.toLowerCase()
+        const others =
+          choose === null
+            ? [find(paths.byPath, reading, paths.longest), find(paths.byFoldedPath, folded, paths.longest)]
+            : [...choose(target, reading, false).values, ...choose(target, folded, true).values]
+        for (const other of others) if (other !== undefined) also.add(other)
       }
       const sent = asSent(target, paths.prefixes?.get(value))
       const again = sent === null ? null : table.match(sent)
@@ -102,6 +111,10 @@ export function compileRouteTable<T>(
     },
   })
   return table
+}
+
+function certainOf<T>({ values, isCertain }: Chosen<T>): T | undefined {
+  return isCertain ? values.at(-1) : undefined
 }
 
 /**
@@ -114,14 +127,54 @@ function asSent(target: Target, prefix: string | undefined): Target | null {
   return parseTarget(target.method, path + target.query, target.authority)
 }
 
+/** Those that may take a request at a path, in the order in which they are asked, and whether the last one certainly does. */
+interface Chosen<T> {
+  readonly values: readonly T[]
+  readonly isCertain: boolean
+}
+
+type Choose<T> = (target: Target, path: string, foldsAll: boolean) => Chosen<T>
+
+/** Goes through the entries around a path, the longest path first, and ends at the first that certainly takes the request. */
+function compileChoose<T>(entries: readonly TableEntry<T>[]): Choose<T> | null {
+  if (entries.every(({ when }) => when == null)) return null
+  // Of one path, what is for it alone comes first, and what is for all requests last.
+  const rank = ({ isExact, when }: TableEntry<T>) => (isExact === true ? 0 : 2) + (when == null ? 1 : 0)
+  const byPath = Map.groupBy(
+    entries.toSorted((one, other) => rank(one) - rank(other)),
+    ({ path }) => foldCase(path),
+  )
+  const longest = Math.max(...entries.map(({ path }) => path.length))
+  return (target, path, foldsAll) => {
+    const values: T[] = []
+    for (let at = path; ; at = at.slice(0, at.lastIndexOf('/', longest)) || '/') {
+      for (const entry of byPath.get(foldCase(at)) ?? []) {
+        const isMeant = entry.isExact !== true || at === path
+        if (!isMeant || !(foldsAll || entry.ignoresCase === true || entry.path === at)) continue
+        const truth = entry.when == null ? 'yes' : entry.when(target)
+        if (truth !== 'no') values.push(entry.value)
+        if (truth === 'yes') return { values, isCertain: true }
+      }
+      if (at === '/') return { values, isCertain: false }
+    }
+  }
+}
+
 const NOWHERE: Paths<never> = Object.freeze({ below: new Map<string, never>(), alone: null, anyCase: null })
 
 /** What no path is looked for in. */
-const NO_PATHS = { byPath: NOWHERE, byFoldedPath: NOWHERE, hasCapitals: false, prefixes: null, longest: 0 } as const
+const NO_PATHS = {
+  byPath: NOWHERE,
+  byFoldedPath: NOWHERE,
+  hasCapitals: false,
+  prefixes: null,
+  longest: 0,
+  choose: null,
+} as const
 
 function compileHost<T>(entries: readonly TableEntry<T>[]): HostPaths<T> {
   const only = entries.length === 1 ? entries[0] : undefined
-  if (only?.path === '/' && only.isExact !== true) {
+  if (only?.path === '/' && only.isExact !== true && only.when == null) {
     return { ...NO_PATHS, shallow: shallowOf(entries), root: Object.freeze({ value: only.value, also: NONE }) }
   }
   const prefixes = new Map(entries.flatMap(({ value, stripPrefix }) => (stripPrefix ? [[value, stripPrefix]] : [])))
@@ -133,6 +186,7 @@ function compileHost<T>(entries: readonly TableEntry<T>[]): HostPaths<T> {
     longest: Math.max(...entries.map(entry => entry.path.length)),
     shallow: shallowOf(entries),
     root: null,
+    choose: compileChoose(entries),
   }
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
+import { NO_FACTS } from '../../src/policy/condition.ts'
 import { compileMembers, decideOutsider, membersOf } from '../../src/policy/members.ts'
-import { compilePolicy, NO_FACTS } from '../../src/policy/policy.ts'
+import { compilePolicy } from '../../src/policy/policy.ts'
 import { compileRoles } from '../../src/policy/roles.ts'
 import { accepts } from '../config/checks.ts'
 

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import type { Allow } from '../../src/config/types/rules.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { NO_TRUSTED_EMAILS } from '../../src/identity/vouched.ts'
-import { compilePolicy, decidePolicy, NO_FACTS } from '../../src/policy/policy.ts'
+import { NO_FACTS } from '../../src/policy/condition.ts'
+import { compilePolicy, decidePolicy } from '../../src/policy/policy.ts'
 
 const ADA = makeIdentity('id', 'https://id.example', 'ada', {})
 const PUBLIC: Allow = { kind: 'public' }

@@ -178,3 +178,60 @@ describe('a path that is meant in any letter case', () => {
     expect(found).toEqual({ value, also })
   })
 })
+
+describe('a route for some requests', () => {
+  const entry = (value: string, path: string, when: ((target: { readonly method: string }) => Truth) | null) => ({
+    host: 'app.example',
+    path,
+    when,
+    value,
+  })
+  type Truth = 'yes' | 'no' | 'unknown'
+  const by = (method: string) => (target: { readonly method: string }) => (target.method === method ? 'yes' : 'no')
+  const find = (entries: readonly ReturnType<typeof entry>[], method: string, path: string) => {
+    const found = compileRouteTable(entries).match(parseTarget(method, `http://app.example${path}`, 'app.example'))
+    return found === null ? null : [found.value, ...found.also]
+  }
+
+  test('takes those, and what is around it the others', () => {
+    const entries = [
+      entry('rest', '/', null),
+      entry('api', '/api', null),
+      entry('writes', '/api', by('POST')),
+      entry('removes', '/', by('DELETE')),
+      { ...entry('alone', '/api/x', by('PUT')), isExact: true },
+    ]
+    expect(find(entries, 'GET', '/api/x')).toEqual(['api'])
+    expect(find(entries, 'POST', '/api/x')).toEqual(['writes'])
+    expect(find(entries, 'PUT', '/api/x')).toEqual(['alone'])
+    expect(find(entries, 'PUT', '/api/x/y')).toEqual(['api'])
+    expect(find(entries, 'DELETE', '/api/x')).toEqual(['api'])
+    expect(find(entries, 'DELETE', '/y')).toEqual(['removes'])
+    expect(find(entries, 'GET', '/')).toEqual(['rest'])
+  })
+
+  test('is nobody’s where no other takes the rest', () => {
+    expect(find([entry('writes', '/', by('POST'))], 'GET', '/')).toBeNull()
+    expect(find([entry('writes', '/', by('POST'))], 'POST', '/')).toEqual(['writes'])
+  })
+
+  test('of several, the first of the file that certainly is meant; those that may be count too', () => {
+    const entries = [
+      entry('rest', '/', null),
+      entry('perhaps', '/', () => 'unknown'),
+      entry('first', '/', by('POST')),
+      entry('second', '/', () => 'yes'),
+    ]
+    expect(find(entries, 'POST', '/')).toEqual(['first', 'perhaps'])
+    expect(find(entries, 'GET', '/')).toEqual(['second', 'perhaps'])
+    expect(find([entry('perhaps', '/', () => 'unknown')], 'GET', '/')).toBeNull()
+  })
+
+  test('counts where another reading of a path leads, without a certain one too', () => {
+    const entries = [entry('rest', '/', null), entry('writes', '/api', by('POST')), entry('odd', '/x', () => 'unknown')]
+    expect(find(entries, 'POST', '/API')).toEqual(['rest', 'writes'])
+    expect(find(entries, 'GET', '/API')).toEqual(['rest'])
+    expect(find(entries, 'POST', '/api%2fy')).toEqual(['rest', 'writes'])
+    expect(find(entries, 'GET', '/x%2fy')).toEqual(['rest', 'odd'])
+  })
+})

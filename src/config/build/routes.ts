@@ -10,11 +10,12 @@ import type { SERVER } from '../keys/server.ts'
 import type { Table } from '../keys/table.ts'
 import type { AssertionConfig, HeaderSpec } from '../types/identity.ts'
 import type { FieldRules, FilesAnswer, OwnAnswer, RouteConfig } from '../types/routes.ts'
+import type { RequestRule } from '../types/rules.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildApp } from './apps.ts'
 import { buildMaxBody, buildRate } from './limits.ts'
 import { withReadable } from './mcp.ts'
-import { buildAllow, buildDeny } from './rules.ts'
+import { buildAllow, buildDeny, buildWhen } from './rules.ts'
 import { buildUpstream } from './upstreams.ts'
 
 /** What a route refers to in the rest of its file. */
@@ -27,13 +28,14 @@ export interface RestOfFile {
 }
 
 /** What is the same for all hosts and paths of a table. */
-type Common = Omit<RouteConfig, 'id' | 'firstId' | 'host' | 'path' | 'isExact' | 'isOneLabel' | 'name'>
+type Common = Omit<RouteConfig, 'id' | 'firstId' | 'host' | 'path' | 'isExact' | 'isOneLabel' | 'when' | 'name'>
 
 /** A route for each host and path of one of `[[routes]]` of a file without mistakes. Throws TypeError where a value is missing. */
 export function buildRoutes(table: RouteTable, rest: RestOfFile): readonly RouteConfig[] {
   const route = known(table)
   const common = buildCommon(route, rest)
-  const places = placesOf(table).map(place => ({ ...place, id: idOf(place) }))
+  const when = route.when === null ? null : buildWhen(route.when)
+  const places = placesOf(table).map(place => ({ ...place, id: idOf(place) + whenOf(when) }))
   return places.map(({ host, path, isExact, id }) => ({
     id,
     firstId: places[0]?.id ?? id,
@@ -41,6 +43,7 @@ export function buildRoutes(table: RouteTable, rest: RestOfFile): readonly Route
     path,
     isExact,
     isOneLabel: route.one_label && host.startsWith('*.'),
+    when,
     ...common,
     name: route.name ?? (path === '/' ? host : host + path),
   }))
@@ -48,6 +51,13 @@ export function buildRoutes(table: RouteTable, rest: RestOfFile): readonly Route
 
 function idOf({ host, path, isExact }: Place): string {
   return host + path + (isExact ? ' (exact)' : '')
+}
+
+/** What tells it from others of the same host and path. */
+function whenOf(when: RequestRule | null): string {
+  if (when === null) return ''
+  const query = [...(when.query ?? [])].map(([name, patterns]) => `${name}=${patterns.join('|')}`)
+  return ` (${[...(when.methods ?? []), ...(when.paths ?? []), ...(when.pathRegexp ?? []), ...query].join(' ')})`
 }
 
 function buildCommon(route: Known<RouteTable>, { root, server, directory, files }: RestOfFile): Common {

@@ -1,8 +1,8 @@
 import { type Known, known } from '../keys/known.ts'
 import type { AllowValue, RuleList } from '../keys/routes.ts'
-import type { AccessTable, PERSON } from '../keys/rules.ts'
+import type { AccessTable, PERSON, WhenTable } from '../keys/rules.ts'
 import type { Table } from '../keys/table.ts'
-import type { AccessRule, Allow, Instant, PersonRule, Schedule } from '../types/rules.ts'
+import type { AccessRule, Allow, Instant, PersonRule, RequestRule, Schedule } from '../types/rules.ts'
 import { type Moment, momentMs } from '../values/times.ts'
 
 /** A rule about a person without a condition. */
@@ -69,6 +69,12 @@ export function buildMembers(value: Exclude<AllowValue, { kind: 'public' }>): Ex
   return roles.length === value.entries.length
     ? { kind: 'roles', roles }
     : { kind: 'rules', rules: value.entries.map(buildEntry) }
+}
+
+/** `when` of a route. */
+export function buildWhen(table: WhenTable): RequestRule {
+  const { methods, paths, path_regexp: pathRegexp, ignore_case: ignoresCase, query } = known(table)
+  return { methods, paths, pathRegexp, ignoresCase, query }
 }
 
 /** `deny`, or nothing. */

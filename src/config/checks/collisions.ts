@@ -6,7 +6,7 @@ export function checkCollisions(places: readonly Place[], report: Report): void 
   const exact = new Map<string, Place>()
   const folded = new Map<string, Place>()
   for (const place of places) {
-    const key = `${place.host}${place.path} ${place.isExact}`
+    const key = `${place.host}${place.path} ${place.isExact} ${whenOf(place)}`
     const same = exact.get(key)
     const similar = folded.get(key.toLowerCase())
     if (same !== undefined) {
@@ -24,6 +24,12 @@ export function checkCollisions(places: readonly Place[], report: Report): void 
     if (similar === undefined) folded.set(key.toLowerCase(), place)
   }
   checkRedundant(places, report)
+}
+
+/** What else says which requests its route is for: routes of one place are told apart by it. */
+function whenOf({ table }: Place): string {
+  const { methods, paths, path_regexp, ignore_case, query } = table.values.when?.values ?? {}
+  return JSON.stringify([methods, paths, path_regexp, ignore_case, query == null ? null : [...query]])
 }
 
 /** Whether a list has the very same text twice, which is told already. */

@@ -14,7 +14,7 @@ export function checkExact(places: readonly Place[], root: RootTable, report: Re
   const told = new Set<Raw | null>()
   for (const place of places) {
     const { path, isExact, raw, table } = place
-    if (!isExact || path === '/' || told.has(raw.path)) continue
+    if (!isExact || path === '/' || told.has(raw.path) || table.values.when != null) continue
     const other = around(place)
     if (other === undefined || other === table) continue
     if (!letsMoreIn(other, table, root) && !takesMore(other, table, root)) continue

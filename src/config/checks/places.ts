@@ -41,7 +41,10 @@ export function showPlace({ raw }: Place): string {
 /** Finds the table that would serve a place, and with it what is right below its path, if the place were not there; undefined: none. */
 export function createAround(places: readonly Place[]): (place: Place) => RouteTable | undefined {
   const below = new Map<string, RouteTable>()
-  for (const { host, path, isExact, table } of places) if (!isExact) below.set(host + path, table)
+  for (const { host, path, isExact, table } of places) {
+    // One that is for some requests alone leaves the others to what is around it.
+    if (!isExact && table.values.when == null) below.set(host + path, table)
+  }
   return ({ host, path, isExact }) => {
     for (let at = isExact ? path : above(path); at !== null; at = above(at)) {
       const found = below.get(host + at)

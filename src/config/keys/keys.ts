@@ -15,7 +15,7 @@ import { CLAIM_NAMES } from './provider/claims.ts'
 import { SCIM } from './provider/scim.ts'
 import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED } from './providers.ts'
 import { ROUTE, TOOLS } from './routes.ts'
-import { ACCESS } from './rules.ts'
+import { ACCESS, WHEN } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
 import { LOG_WORDS, PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
 import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables, WHOLE_FILE } from './table.ts'
@@ -133,6 +133,7 @@ export const SECTIONS: readonly Section[] = [
     keys: PASS_TOKEN,
   },
   { title: '[routes.tools]', doc: 'What may be called of an MCP server.', keys: TOOLS },
+  { title: '[routes.when]', doc: 'Which requests a route is for, beside its host and path.', keys: WHEN },
   { title: '[routes.respond]', doc: 'An answer of the route’s own.', keys: RESPOND },
   { title: '[routes.files]', doc: 'A folder, and how its files are served.', keys: FILES },
   {

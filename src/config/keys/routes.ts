@@ -15,7 +15,7 @@ import { requestRules, responseRules } from './field-rules.ts'
 import { filesSpec } from './files.ts'
 import { ROUTE_IDENTITY } from './identity.ts'
 import { ROUTE_LIMITS } from './limits.ts'
-import { type AccessTable, accessRule, RULE_SCHEMA } from './rules.ts'
+import { type AccessTable, accessRule, RULE_SCHEMA, when } from './rules.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 import { upstreamSpec } from './upstreams.ts'
 
@@ -132,6 +132,12 @@ export const ROUTE = {
     false,
     true,
     'Whether `path` and `strip_prefix` of this route are meant in any letter case (ASCII), as for an application that heeds none.',
+  ),
+  when: optional(
+    when,
+    { methods: ['POST', 'PUT'] },
+    'every request',
+    'Which requests the route is for: all that this says has to hold, and for any other it is as if the route were not there. Of several with one host and path the first that holds takes a request, and one without `when` the rest. Where a path can be read in several ways and not all of them hold, whoever asks needs both routes. Its keys are below.',
   ),
   upstream: optional(
     upstreamSpec,

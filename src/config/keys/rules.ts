@@ -270,6 +270,32 @@ const CONDITIONS = {
   ),
 } as const satisfies Keys
 
+/** `when` of a route: what of a request says that it is meant, whoever sends it. */
+export const WHEN = {
+  methods: CONDITIONS.methods,
+  paths: CONDITIONS.paths,
+  path_regexp: CONDITIONS.path_regexp,
+  ignore_case: CONDITIONS.ignore_case,
+  query: CONDITIONS.query,
+} as const satisfies Keys
+
+export type WhenTable = Table<typeof WHEN>
+
+const someOfWhen = table(WHEN, { title: '`when` of a route', synonyms: RULE_WORDS })
+
+/** The same, with at least one thing that it asks for. */
+export const when: Type<WhenTable> = {
+  ...someOfWhen,
+  read(raw, report) {
+    const isEmpty = raw.kind === 'table' && [...raw.entries.keys()].every(name => name === 'ignore_case')
+    if (isEmpty) {
+      const hint = 'it would hold for every request: leave it out, or name methods, paths, path_regexp or query'
+      report.mistake(raw.at, 'list.empty', 'when says nothing of a request', { hint })
+    }
+    return someOfWhen.read(raw, report)
+  },
+}
+
 /** A rule of a route as it was read. */
 export interface AccessTable {
   readonly at: Path

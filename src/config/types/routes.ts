@@ -1,5 +1,5 @@
 import type { AssertionConfig, HeaderSpec, PassedToken } from './identity.ts'
-import type { AccessRule, Allow } from './rules.ts'
+import type { AccessRule, Allow, RequestRule } from './rules.ts'
 import type { RateConfig } from './server.ts'
 import type { UpstreamConfig } from './upstreams.ts'
 import type { FieldTemplate, Picture, TemplatePart } from './values.ts'
@@ -46,7 +46,7 @@ export type HostHeader =
 
 /** One host and path of a table of `[[routes]]`. */
 export interface RouteConfig {
-  /** host + path as configured, marked where it is for the path alone: how logs, `explain` and messages name it. */
+  /** host + path as configured, marked where it is for the path alone or for some requests: how logs, `explain` and messages name it. */
   readonly id: string
   /** The id of the first host and path of its table, by which goes what is one for all of them. */
   readonly firstId: string
@@ -60,6 +60,8 @@ export interface RouteConfig {
   readonly isOneLabel: boolean
   /** Whether its path, and what is taken off it, is meant in any letter case. */
   readonly ignoresCase: boolean
+  /** Which requests it is for, beside those that its host and path say; null: all of them. */
+  readonly when: RequestRule | null
   /** Null for a route that answers by itself. */
   readonly upstream: UpstreamConfig | null
   /** Null for a route with an upstream. */

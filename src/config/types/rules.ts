@@ -71,6 +71,9 @@ export interface AccessRule extends PersonRule {
   readonly isForGuests: boolean
 }
 
+/** Which requests a route is for, whoever sends them. */
+export type RequestRule = Pick<AccessRule, 'methods' | 'paths' | 'pathRegexp' | 'ignoresCase' | 'query'>
+
 export type Allow =
   | { readonly kind: 'public' }
   | { readonly kind: 'authenticated' }

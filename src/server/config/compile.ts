@@ -9,6 +9,7 @@ import type { Picture } from '../../config/types/values.ts'
 import { trustedEmails } from '../../identity/vouched.ts'
 import { compileMembers } from '../../policy/members.ts'
 import { compileRate } from '../../policy/rate.ts'
+import { compileWhen } from '../../policy/request.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import { looksAtAge } from '../../policy/sign-in.ts'
 import { hasSeveral } from '../../portal/pages/person.ts'
@@ -71,8 +72,11 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
       return [name, Object.freeze(own)]
     }),
   )
+  const byMethod = new Set(config.routes.flatMap(({ host, when }) => (when?.methods != null ? host : [])))
   const parts = createSharedParts(pool, portal => issuersOf(portal.config, config.providers))
-  const routes = yield* eachInSteps(config.routes, ROUTES_A_STEP, route => compileRoute(route, portals, parts))
+  const routes = yield* eachInSteps(config.routes, ROUTES_A_STEP, route =>
+    compileRoute(route, portals, parts, byMethod.has(route.host)),
+  )
   // Names of several labels below a wildcard have a part in what the routes are that serve them, and in no more.
   const deeper = routes.filter(route => !route.config.isOneLabel)
   yield
@@ -111,8 +115,9 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
 }
 
 function tableEntry(value: GateRoute): TableEntry<GateRoute> {
-  const { host, path, isExact, isOneLabel, ignoresCase, stripPrefix } = value.config
-  return { host, path, isExact, isOneLabel, ignoresCase, stripPrefix, value }
+  const { host, path, isExact, isOneLabel, ignoresCase, stripPrefix, when: asked } = value.config
+  const when = asked === null ? null : compileWhen(asked)
+  return { host, path, isExact, isOneLabel, ignoresCase, stripPrefix, when, value }
 }
 
 /** The fields by which a route tells its application who is there. Authorization is every application's own where it is not ours. */
@@ -154,10 +159,15 @@ function issuersOf(portal: PortalConfig, providers: Config['providers']): readon
   return found.length === 0 ? null : found
 }
 
-function compileRoute(route: RouteConfig, portals: ReadonlyMap<string, GatePortal>, parts: SharedParts): GateRoute {
+function compileRoute(
+  route: RouteConfig,
+  portals: ReadonlyMap<string, GatePortal>,
+  parts: SharedParts,
+  isChosenByMethod: boolean,
+): GateRoute {
   const portal = route.portal === null ? null : (portals.get(route.portal) ?? null)
   const identityFields = parts.identityFields(route.headers, portal !== null && hasSeveral(portal.config))
-  const policy = parts.policy(route, portal?.roles ?? null)
+  const policy = parts.policy(route, portal?.roles ?? null, isChosenByMethod)
   return Object.freeze({
     config: route,
     policy,

@@ -1,6 +1,7 @@
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { OwnAnswer, RouteConfig } from '../../config/types/routes.ts'
-import { compilePolicy, decideAccess, NO_FACTS, type Policy } from '../../policy/policy.ts'
+import { NO_FACTS } from '../../policy/condition.ts'
+import { compilePolicy, decideAccess, type Policy } from '../../policy/policy.ts'
 import type { Roles } from '../../policy/roles.ts'
 import { compileOwnAddresses } from '../../proxy/fields/addresses.ts'
 import { compileIdentityFields } from '../../proxy/fields/identity.ts'
@@ -17,7 +18,7 @@ import type { GatePortal, Prepared } from './snapshot.ts'
  * That is found out by identity: parts of a Config that say the same are one (`createShared`). Dies with the compilation.
  */
 export interface SharedParts {
-  policy(route: RouteConfig, roles: Roles | null): Policy
+  policy(route: RouteConfig, roles: Roles | null, isChosenByMethod: boolean): Policy
   readonly upstream: UpstreamPool['upstream']
   /** How a route without an upstream answers. */
   answering(answer: OwnAnswer, isForAll: boolean): Answering
@@ -44,13 +45,15 @@ export function createSharedParts(
       deny: RouteConfig['deny'],
       methods: RouteConfig['methods'],
       roles: Roles | null,
-    ): Policy => compilePolicy({ allow, deny, methods }, roles),
+      isChosenByMethod: boolean,
+    ): Policy => compilePolicy({ allow, deny, methods }, roles, isChosenByMethod),
   )
   const compressor = createCompressor()
   const ownAddresses = shared(compileOwnAddresses)
   const bounds = shared(compileBounds)
   return {
-    policy: ({ allow, deny, methods }, roles) => policies(allow, deny, methods, roles),
+    policy: ({ allow, deny, methods }, roles, isChosenByMethod) =>
+      policies(allow, deny, methods, roles, isChosenByMethod),
     upstream: shared(pool.upstream),
     answering: shared((answer: OwnAnswer, isForAll: boolean) => compileAnswer(answer, isForAll, compressor)),
     identityFields: shared(compileIdentityFields),

@@ -7,6 +7,7 @@ import { trustedEmails } from '../../identity/vouched.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { compileMembers, decideOutsider } from '../../policy/members.ts'
 import { compilePolicy, type Decision, decidePolicy, type Policy } from '../../policy/policy.ts'
+import { compileWhen } from '../../policy/request.ts'
 import { compileRoles, type Roles } from '../../policy/roles.ts'
 import { compileCompatPages, findDescribed, isCallback, isPortalHost, SERVER_METADATA } from '../../portal/place.ts'
 import { compileRouteTable, type Match, type RouteTable } from '../../route/table.ts'
@@ -79,8 +80,9 @@ export interface Judge {
 export function createJudge(config: Config): Judge {
   const table = compileRouteTable(
     config.routes.map(route => {
-      const { host, path, isExact, isOneLabel, ignoresCase, stripPrefix } = route
-      return { host, path, isExact, isOneLabel, ignoresCase, stripPrefix, value: route }
+      const { host, path, isExact, isOneLabel, ignoresCase, stripPrefix, when: asked } = route
+      const when = asked === null ? null : compileWhen(asked)
+      return { host, path, isExact, isOneLabel, ignoresCase, stripPrefix, when, value: route }
     }),
     portalHosts(config),
   )

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
-import type { AccessRule } from '../../config/types/rules.ts'
+import type { AccessRule, RequestRule } from '../../config/types/rules.ts'
 import { samplePath } from '../../config/values/path-regexp.ts'
 
 /** A request that stands for a part of a route. */
@@ -31,8 +31,13 @@ function probesOf(id: string, routes: readonly RouteConfig[], hosts: ReadonlySet
   if (first === undefined) return []
   const rules = routes.flatMap(({ allow, deny }) => [...(allow.kind === 'rules' ? allow.rules : []), ...deny])
   const all = rules.flatMap(withParts)
-  const methods = new Set(['GET', ...routes.flatMap(route => route.methods ?? []), ...all.flatMap(methodsIn)])
-  const paths = new Set([first.path, ...(first.isExact ? [] : all.flatMap(pathsIn))])
+  const methods = new Set([
+    'GET',
+    ...routes.flatMap(route => [...(route.methods ?? []), ...(route.when?.methods ?? [])]),
+    ...all.flatMap(methodsIn),
+  ])
+  const asked = [...all, ...routes.flatMap(({ when }) => when ?? [])]
+  const paths = new Set([first.path, ...(first.isExact ? [] : asked.flatMap(pathsIn))])
   const host = nameFor(first.host, hosts)
   return [...paths].flatMap(path => {
     const url = URL.parse(`https://${host}${path}`)
@@ -50,7 +55,7 @@ function methodsIn({ methods }: AccessRule): readonly string[] {
   return methods ?? []
 }
 
-function pathsIn({ paths, pathRegexp }: AccessRule): readonly string[] {
+function pathsIn({ paths, pathRegexp }: RequestRule): readonly string[] {
   const named = (paths ?? []).map(pattern => pattern.replaceAll('*', STAND_IN))
   return [...named, ...(pathRegexp ?? []).flatMap(source => samplePath(source, STAND_IN))].filter(path =>
     path.startsWith('/'),

@@ -34,6 +34,7 @@ const KEYS: Readonly<Record<keyof RouteConfig, string | null>> = {
   isExact: null,
   isOneLabel: 'one_label',
   ignoresCase: 'ignore_case',
+  when: null,
   upstream: 'upstream',
   answer: 'redirect, respond, files or verify',
   portal: 'portal',

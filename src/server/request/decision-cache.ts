@@ -1,5 +1,6 @@
 import { NO_TRUSTED_EMAILS, vouchedPart } from '../../identity/vouched.ts'
-import { decideAccess, NO_FACTS } from '../../policy/policy.ts'
+import { NO_FACTS } from '../../policy/condition.ts'
+import { decideAccess } from '../../policy/policy.ts'
 import { waysOut } from '../../policy/unverified.ts'
 import { ownerOf } from '../../portal/replay/page-owner.ts'
 import { bindRules } from '../../proxy/fields/rules.ts'

@@ -6,6 +6,8 @@ const table = (lines: string) => `[[routes]]\nupstream = "http://app"\nallow = "
 const hosts = (list: string, more = '') => table(`host = ${list}\n${more}`)
 const paths = (list: string, more = '') => hosts('"app.example.com"', `path = ${list}\n${more}`)
 
+const POSTS = 'when = { methods = ["POST"] }'
+
 /** Mistakes in routes of several hosts and paths. */
 export const ROUTE_LIST_CASES: readonly Case[] = [
   ['list.empty', 'no path', paths('«[]»')],
@@ -23,6 +25,18 @@ export const ROUTE_LIST_CASES: readonly Case[] = [
     'route.duplicate',
     'a host of a list that has a route',
     `${hosts('"a.example.com"')}\n${hosts('["b.example.com", «"a.example.com"»]')}`,
+  ],
+  ['route.duplicate', 'one that is for the same requests', `${paths('"/a"', POSTS)}\n${paths('«"/a"»', POSTS)}`],
+  ['list.empty', 'a route for requests of which nothing is said', paths('"/a"', 'when = «{}»')],
+  [
+    'list.empty',
+    'a route for requests of any kind, in any letter case',
+    paths('"/a"', 'when = «{ ignore_case = true }»'),
+  ],
+  [
+    'key.unknown',
+    'a route for requests by what a client says of itself',
+    paths('"/a"', 'when = { «headers» = { X = "y" } }'),
   ],
   ['route.case', 'a list with two spellings of a path', paths('["/a", «"/A"»]')],
   ['route.redundant', 'a path below another one of its list', paths('["/a", «"/a/b"»]')],

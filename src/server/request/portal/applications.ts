@@ -23,7 +23,7 @@ export function applicationsOf(passage: Passage, portal: GatePortal, session: Se
     const { verdict } = decidePolicy(policy, session.identity, { ...facts, method: 'GET', target })
     return verdict === 'allow' || verdict === 'step-up'
   })
-  const whole = open.filter(({ config }) => !config.isExact)
+  const whole = open.filter(({ config }) => !config.isExact && config.when === null)
   const byAddress = new Map(whole.map(({ config }) => [config.host + config.path, config]))
   const scheme = schemeOf(passage)
   const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
@@ -45,8 +45,11 @@ export function applicationsOf(passage: Passage, portal: GatePortal, session: Se
 }
 
 /** Whether a route belongs to the application of one above it that this person may open, or is a single address. */
-function isPart({ host, path, isExact, name, app }: RouteConfig, byAddress: ReadonlyMap<string, RouteConfig>): boolean {
-  if (isExact && !app.isNamed) return true
+function isPart(
+  { host, path, isExact, when, name, app }: RouteConfig,
+  byAddress: ReadonlyMap<string, RouteConfig>,
+): boolean {
+  if ((isExact || when !== null) && !app.isNamed) return true
   for (let at = path; at !== '/'; ) {
     at = at.slice(0, at.lastIndexOf('/')) || '/'
     const above = byAddress.get(host + at)
