@@ -20,11 +20,11 @@ const OPTIONS = (
     ?.match(/--[\w-]+(?:[= ]\w+)?/g) ?? []
 ).flatMap(option => option.split(' '))
 
-/** What is counted of a run of these files, line by line, and the exit code. */
+/** What is counted of a run of these files, line by line, before it why each failed, and the exit code. */
 function count(
   files: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string>> = {},
-): { readonly lines: readonly string[]; readonly code: number } {
+): { readonly why: readonly string[]; readonly lines: readonly string[]; readonly code: number } {
   using folder = temporaryFolder()
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.path, name), text)
   const [report, output] = [join(folder.path, 'junit.xml'), join(folder.path, 'output')]
@@ -32,7 +32,9 @@ function count(
   const run = Bun.spawnSync(test, { cwd: folder.path, env: { ...process.env, ...env } })
   writeFileSync(output, `${run.stdout}${run.stderr}`)
   const counted = Bun.spawnSync(['bun', COUNT, report, String(run.exitCode), output])
-  return { lines: counted.stdout.toString().trim().split('\n'), code: counted.exitCode }
+  const lines = counted.stdout.toString().trim().split('\n')
+  const start = lines.findIndex(line => /^(?:No .* here: |\d+ passed, )/.test(line))
+  return { why: lines.slice(0, start), lines: lines.slice(start), code: counted.exitCode }
 }
 
 test.each<[what: string, files: Record<string, string>, says: string, code: number]>([
@@ -51,6 +53,49 @@ test.each<[what: string, files: Record<string, string>, says: string, code: numb
   expect([counted.lines.at(-1), counted.code]).toEqual([says, code])
 })
 
+test('before the last line stands why each failed: its file, its title and its error, bounded', () => {
+  const texts = {
+    'a.test.ts': `import { afterAll, describe, expect, test } from 'bun:test'
+afterAll(() => { throw new Error('after "all" <of it>') })
+test('holds', () => undefined)
+describe('of a group', () => { test('is other', () => { expect({ one: 1, two: 3 }).toEqual({ one: 1, two: 2 }) }) })
+test('is late', async () => { await Bun.sleep(60_000) }, 100)
+`,
+    'b.test.ts': UNLOADABLE,
+    'c.test.ts': `import { test } from 'bun:test'
+test('says much', () => { throw new Error(Array.from({ length: 90 }, (_, n) => n + 'x'.repeat(900)).join('\\n')) })
+for (let n = 0; n < 40; n++) test('one of many ' + n, () => { throw new Error('as meant') })
+`,
+    'e.test.ts': "import { test } from 'bun:test'\nfor (let n = 0; n < 90; n++) test('holds ' + n, () => undefined)\n",
+    'd.test.ts': `import { test } from 'bun:test'
+test('takes its process along', () => process.exit(7))
+`,
+  }
+  const whyOf = (...names: readonly (keyof typeof texts)[]) => {
+    const { why, lines } = count(Object.fromEntries(names.map(name => [name, texts[name]])))
+    expect(why[0]).toBe('What failed, and why:')
+    return {
+      text: why.join('\n'),
+      last: lines.join('\n'),
+      failures: why.filter(line => line.startsWith('FAILED ')).length,
+    }
+  }
+  const { text, last, failures } = whyOf('a.test.ts', 'b.test.ts', 'd.test.ts')
+  expect(text).toMatch(
+    /^FAILED a\.test\.ts: of a group > is other\n[\s\S]*?Error: expect\(received\)[\s\S]*?\+ {3}"two": 3,$/m,
+  )
+  expect(text).toMatch(/^FAILED a\.test\.ts: is late\n[\s\S]*?timed out/m)
+  expect(text).toMatch(/^FAILED a\.test\.ts: \(unnamed\)\n +Error: after "all" <of it>$/m)
+  expect(text).toMatch(/^FAILED b\.test\.ts: outside its tests\n +error: Cannot find module '\.\/nowhere\.ts'/m)
+  expect(text).toMatch(/^FAILED d\.test\.ts \(worker crashed: exit code 7\)$/m)
+  expect([failures, last]).toEqual([5, '1 passed, 5 failed, 0 skipped'])
+  const many = whyOf('c.test.ts', 'e.test.ts')
+  expect([many.failures, many.last]).toEqual([20, '90 passed, 41 failed, 0 skipped'])
+  expect(many.text).toEndWith('… 21 more failures')
+  expect(many.text).toMatch(/^ {4}… \d+ more lines$/m)
+  expect(many.text.length).toBeLessThan(20 * 32 * 310)
+})
+
 test('what is missing is named with the tests that it would run, one that needs two for each', () => {
   const text = `import { whereThereIs } from '${NEEDS}'
 const { describe, test } = whereThereIs(false, 'nginx')
@@ -60,6 +105,7 @@ whereThereIs(false, 'caddy, haproxy').test('of two', () => { throw new Error('ru
 whereThereIs(true, 'fish').test('runs', () => undefined)
 `
   expect(count({ 'a.test.ts': text })).toEqual({
+    why: [],
     lines: [
       'No caddy here: 1 test skipped',
       'No haproxy here: 1 test skipped',
@@ -77,12 +123,12 @@ needs('caddy').test('of it', () => undefined)
   using programs = temporaryFolder()
   const env = { CI: 'true', PATH: programs.path }
   const gone = count({ 'a.test.ts': text }, env)
-  expect(gone).toEqual({ lines: ['No caddy here: 1 test skipped', '0 passed, 1 failed, 1 skipped'], code: 1 })
+  expect(gone).toMatchObject({ lines: ['No caddy here: 1 test skipped', '0 passed, 1 failed, 1 skipped'], code: 1 })
   const caddy = join(programs.path, 'caddy')
   writeFileSync(caddy, '')
   chmodSync(caddy, 0o755)
   const there = count({ 'a.test.ts': text }, env)
-  expect(there).toEqual({ lines: ['1 passed, 0 failed, 0 skipped'], code: 0 })
+  expect(there).toEqual({ why: [], lines: ['1 passed, 0 failed, 0 skipped'], code: 0 })
 })
 
 test.each([
@@ -98,7 +144,7 @@ test('runs', () => undefined)
   const fronts = join(caches.path, 'sallyport/fronts')
   mkdirSync(fronts, { recursive: true })
   if (what === 'does not answer') writeFileSync(join(fronts, 'unreachable'), '')
-  expect(count({ 'a.test.ts': text }, { CI: 'true', XDG_CACHE_HOME: caches.path })).toEqual({
+  expect(count({ 'a.test.ts': text }, { CI: 'true', XDG_CACHE_HOME: caches.path })).toMatchObject({
     lines: ['No Traefik here: 1 test skipped', `1 passed, ${failed} failed, 1 skipped`],
     code: failed,
   })
@@ -123,7 +169,7 @@ console.log(['nginx', 'crowdsec', 'opentelemetry-proto', 'root', '/proc', '127.0
 })
 
 test('a test that would hold at a second try has failed', () => {
-  expect(count({ 'a.test.ts': UNSTEADY, 'b.test.ts': GOOD })).toEqual({
+  expect(count({ 'a.test.ts': UNSTEADY, 'b.test.ts': GOOD })).toMatchObject({
     lines: ['1 passed, 1 failed, 0 skipped'],
     code: 1,
   })

@@ -68,6 +68,26 @@ esac`,
     expect([stdout.trimEnd().split('\n').at(-1), ended]).toEqual([says, code])
   })
 
+  test('says once more before its last line why tests failed, since much may stand after it', async () => {
+    const { stdout } = await runs('fresh-inside', {
+      node: 'echo v20',
+      npm: `case "$*" in
+'run demo') echo ' Open http://app.test/'; exec /bin/sleep 60 ;;
+'test --silent') printf 'much\\nWhat failed, and why:\\nFAILED one\\n    Error: of one\\n3 passed, 1 failed\\n' ;;
+*) echo 10 ;;
+esac`,
+      test: `[ "$1" = --rest ] && printf 'more\\n2 passed, 0 failed, 4 skipped\\n'`,
+    })
+    expect(stdout).toEndWith(`
+more
+2 passed, 0 failed, 4 skipped
+What failed, and why:
+FAILED one
+    Error: of one
+5 passed, 1 failed, 4 skipped
+`)
+  })
+
   test('makes none inside itself', async () => {
     const { code, stderr } = await runs('fresh', {}, { SALLYPORT_FRESH: 'trixie' })
     expect([code, stderr]).toEqual([2, 'fresh: this is a fresh machine already\n'])
