@@ -97,27 +97,31 @@ export function childToml(port: number, toml: string, listen: readonly string[] 
 const LOG_LEVEL = /^log_level\b/m
 const DEBUG_LINE = /^\{"time":"[^"]*","level":"debug",.*\n/gm
 
-/** Ports that were given out: the system may name one twice, as nobody has taken it yet. */
-const given = new Set<number>()
-
 /**
- * A port that was free a moment ago, another one each time. None of those that the system hands out by itself: in the moment until it
- * is taken, another of the many processes of a run would be given it.
+ * A port that was free a moment ago, and that no test is given again, in any process of this machine. None of those that the system
+ * hands out by itself: in the moment until it is taken, another program would be given it.
  */
 export async function freePort(): Promise<number> {
-  const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
-  if (given.has(port) || !(await isFree(port))) return freePort()
-  given.add(port)
-  return port
+  const port = LOWEST_PORT + Math.floor(Math.random() * (EPHEMERAL_PORTS - LOWEST_PORT))
+  return reserve(port) && (await isFree(port)) ? port : freePort()
 }
 
 /** Above what services have by custom; Linux hands out ports from the second on. */
 const LOWEST_PORT = 12_000
 const EPHEMERAL_PORTS = 32_768
-/** Each process of a run has an eighth to itself: none takes a port in the moment until another has it. */
-const WORKER = process.env.BUN_TEST_WORKER_ID
-const PORTS = Math.floor((EPHEMERAL_PORTS - LOWEST_PORT) / (WORKER === undefined ? 1 : 8))
-const FIRST_PORT = LOWEST_PORT + PORTS * (WORKER === undefined ? 0 : Number(WORKER) % 8)
+
+/**
+ * False where another has it. What is held until this process ends is a socket without a file, which Linux alone has: elsewhere two
+ * may be given the same port.
+ */
+function reserve(port: number): boolean {
+  try {
+    Bun.listen({ unix: `\0sallyport-test-${port}`, socket: { data() {} } }).unref()
+    return true
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
+  }
+}
 
 async function isFree(port: number): Promise<boolean> {
   const server = createServer()
