@@ -220,12 +220,14 @@ export function configOf({ configPath }: Gate): Config {
 /** Waits until something holds, for what is announced in a log or by a file watch; fails after `limitMs`. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
-  what: string,
+  what: string | (() => string),
   limitMs = 40_000,
 ): Promise<void> {
   const giveUpAt = performance.now() + limitMs
   while (!(await holds())) {
-    if (performance.now() > giveUpAt) throw new Error(`never happened: ${what}`)
+    if (performance.now() > giveUpAt) {
+      throw new Error(`never happened: ${typeof what === 'string' ? what : what()}`)
+    }
     await Bun.sleep(10)
   }
 }

@@ -155,7 +155,10 @@ ${route('*.example.com')}${route('app.example.com')}`,
       return false
     }
   }
-  await eventually(() => isServed('app.example.com'), `app is served: ${gate.log.join('')}`)
+  await eventually(
+    () => isServed('app.example.com'),
+    () => `app is served: ${gate.log.join('')}`,
+  )
   expect(await isServed('any.example.com')).toBe(true)
   expect(pebble.log().match(/Issued certificate/g)).toHaveLength(1)
   expect(gate.log.join('')).not.toContain(bind.update.key)

@@ -1,3 +1,4 @@
+import { Resolver } from 'node:dns/promises'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeAuthority } from '../certificates.ts'
@@ -41,6 +42,16 @@ export function knowsRenewals(): boolean {
 /** Debian 12's name server does not speak DNS over HTTPS yet, and ends at an option that it does not know. */
 function hasDoh(): boolean {
   return Bun.spawnSync(['pebble-challtestsrv', '-help'], { stderr: 'pipe' }).stderr.includes('-doh')
+}
+
+/** Whoever proves a name before its name server listens is refused at once. */
+async function answersNames(port: number): Promise<boolean> {
+  const resolver = new Resolver({ timeout: 1_000, tries: 1 })
+  resolver.setServers([`127.0.0.1:${port}`])
+  return await resolver.resolve4('app.example.com').then(
+    ([address]) => address === '127.0.0.1',
+    () => false,
+  )
 }
 
 /** Makes the authority ready, without starting it when `isDown`. */
@@ -113,7 +124,12 @@ export async function startPebble(options: PebbleOptions, { isDown = false } = {
           answer => answer.ok,
           () => false,
         )
-      await eventually(isUp, `pebble answers: ${log}`)
+      await eventually(isUp, () => `pebble answers: ${log}`)
+      if (names !== null)
+        await eventually(
+          () => answersNames(dns),
+          () => `pebble's name server answers: ${log}`,
+        )
     },
     async [Symbol.asyncDispose]() {
       await pebble.kill()

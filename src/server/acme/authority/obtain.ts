@@ -54,8 +54,11 @@ export async function obtainCertificate(name: string, account: AcmeAccount, tool
   return { cert: chain.text, key: key.export({ format: 'pem', type: 'pkcs8' }).toString() }
 }
 
-/** What authorities say who take no word about a certificate that is to be replaced, or have heard it before (RFC 9773 §5). */
-const NOT_REPLACED = new Set<unknown>(['alreadyReplaced', 'malformed', 'unauthorized'])
+/**
+ * What authorities say who take no word about a certificate that is to be replaced, or have heard it before (RFC 9773 §5). One that
+ * does not find it calls that an error of its own: pebble never finds a serial number that DER begins with a zero byte.
+ */
+const NOT_REPLACED = new Set<unknown>(['alreadyReplaced', 'malformed', 'serverInternal', 'unauthorized'])
 
 async function placeOrder({ directory, post }: Visit, name: string, replaces: string | null): Promise<Answer> {
   const order = { identifiers: [{ type: 'dns', value: name }] }
