@@ -35,7 +35,7 @@ Exit code: 0 done, 1 the file or the store could not be read or an id is unknown
                     behind --). Of a whole id that is not in the store, running servers are told all the same
   --subject SUB     ends all of whom a provider calls so: several people, where several providers call somebody so
   --provider NAME   of these, only those who signed in at this one
-  --all             ends everyone's
+  --all             ends everyone's. No cookie counts from the first moment on, though the end of many takes a while
   --json            as JSON, for scripts
   --config FILE     another file than routes.toml`,
   options: {
@@ -198,6 +198,8 @@ async function revoke(
   for (const id of unstored) await audit.keep('sign_out.by_operator', { session: sessionMark(id), by: 'operator' })
   const revoked = [...named]
   if (ids.length === 0) {
+    // Nobody comes in by a cookie from here on, though it takes a while until the last of many has ended.
+    if (all === true) await sessions.endCookies()
     let some: Session[] = []
     const endThem = async () => {
       const ending = some.map(({ id }) => id)

@@ -78,8 +78,8 @@ export type RefreshResult =
   | { readonly kind: 'lost'; readonly failure: GateError }
   /** The provider no longer vouches for this sign-in, and said so with this word. */
   | { readonly kind: 'ended'; readonly reason: 'refused'; readonly says: string }
-  /** It vouches for somebody else. */
-  | { readonly kind: 'ended'; readonly reason: 'other_subject' }
+  /** It vouches for somebody else, whose refresh token that is. */
+  | { readonly kind: 'ended'; readonly reason: 'other_subject'; readonly refreshToken: string }
 
 /**
  * One OpenID provider as its relying party sees it. Discovery and keys are lazy, cached, and retried after a failure.

@@ -65,7 +65,7 @@ async function readIdentity(
   const first = readFirst(held, config)
   const fresh = tokens.idToken === null ? null : await context.checkIdToken(tokens.idToken, tokens.accessToken)
   const changed = fresh === null ? null : findChangedRule(first, fresh, context.nowMs)
-  if (changed === 'sub') return { kind: 'ended', reason: 'other_subject' }
+  if (changed === 'sub') return { kind: 'ended', reason: 'other_subject', refreshToken: tokens.refreshToken }
   if (changed !== null) throw refusal(changed)
   const { subject } = held.identity
   const { accessToken } = tokens

@@ -86,9 +86,8 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
       for (const id of sessionIds) await followers.revoke(id)
       const others = sessionIds.filter(id => !followers.has(id))
       if (others.length === 0) return
-      const held = (await revocations?.heldBy(others.filter(id => !moved.has(id)))) ?? []
-      await guarded(() => store.remove(...others))
-      revocations?.revoke(held)
+      const rows = await guarded(() => store.remove(...others))
+      revocations?.revoke(rows.filter(({ id }) => !moved.has(id)))
     })
   }
 

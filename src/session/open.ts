@@ -144,7 +144,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     vouch,
   })
   const { noteOwner, suspend, ownersAt } = followers
-  const revocations = options.revoke === undefined ? null : createRevocations(store, sealer, ports, options.revoke)
+  const revocations = options.revoke === undefined ? null : createRevocations(sealer, ports, options.revoke)
   const ends = createEnds({ store, memory, uses, followers, revocations, log: ports.log })
   const { forget, end, endBy, endUnstored, onEnd, isOwed } = ends
   uses.onGone(forget)
@@ -174,6 +174,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
           forget,
           endWhole: end,
           endBy,
+          giveBack: (session, refreshToken) => revocations?.giveBack(session, refreshToken),
           note: noteOwner,
         })
   if (refreshes !== null) onEnd(refreshes.drop)
@@ -270,6 +271,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
     findAnywhere: finder.findAnywhere,
     renew: finder.renew,
     end,
+    async endCookies() {
+      await guarded(() => store.endCookies())
+      memory.forgetAll()
+    },
     endEverywhere,
     tokens,
     links,
@@ -348,8 +353,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
     onStanding: directories.onStanding,
     onChange: memory.onChange,
     async close(waitMs = 0) {
-      // While it may still write: what it brings is lost otherwise.
-      await Promise.all([refreshes?.close(waitMs), revocations?.close(waitMs)])
+      const untilMs = performance.now() + waitMs
+      // While it may still write: what it brings is lost otherwise. What it brings for nobody is given back, so that this is waited for last.
+      await refreshes?.close(waitMs)
+      await revocations?.close(Math.max(0, untilMs - performance.now()))
       withdrawal.close()
       await upkeep.close()
       await audit.close()

@@ -17,8 +17,8 @@ export type Asked =
   | { readonly kind: 'unclear'; readonly refreshToken: string; readonly failure: Error }
   /** No answer came, or none that says what became of the refresh token: it may be used up. */
   | { readonly kind: 'lost'; readonly failure: Error }
-  /** `says`: the provider's own word for it, where it has one. */
-  | { readonly kind: 'ended'; readonly reason: string; readonly says?: string }
+  /** `says`: the provider's own word for it, where it has one. `refreshToken`: one that it gave all the same, and that nobody is to have. */
+  | { readonly kind: 'ended'; readonly reason: string; readonly says?: string; readonly refreshToken?: string }
 
 /**
  * Asks the provider of a session who this is now. A throw says nothing of the person, and that the refresh token was not used: the old
@@ -41,7 +41,7 @@ export interface Refreshes {
    * with it, and the answer has the next. Never throws.
    */
   close(limitMs: number): Promise<void>
-  /** A session has ended: what its provider said of it is to be written no more. */
+  /** A session has ended: what its provider said of it is to be written no more, and the token that it gave is for nobody. */
   drop(sessionId: string): void
 }
 
@@ -55,6 +55,8 @@ interface HeldLease {
 interface Brought {
   readonly fields: RefreshedFields
   readonly before: string
+  /** A refresh token that the store does not have; null: none. */
+  readonly newToken: string | null
 }
 
 export interface RefreshTools {
@@ -75,6 +77,8 @@ export interface RefreshTools {
   forget(sessionId: string): void
   /** Ends one, and has the provider forget its tokens. */
   endWhole(sessionId: string): Promise<void>
+  /** Has the provider forget a refresh token that it gave for a session that ended meanwhile. Nobody waits for it. */
+  giveBack(session: Session, refreshToken: string): void
   /** Has it end while `work` takes it out of the store. */
   endBy(sessionIds: readonly string[], work: () => Promise<void>): Promise<void>
 }
@@ -106,7 +110,9 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
   const { store, sealer, ports } = tools
   const inFlight = new Map<string, Promise<void>>()
   /** What the store could not take: the provider has used up the token before it. */
-  const unwritten = new Map<string, Brought>()
+  const unwritten = new Map<string, { readonly brought: Brought; readonly session: Session }>()
+  /** Those among them that are being written: what becomes of their tokens is known after that. */
+  const inHand = new Set<Brought>()
   /** Failures by which a refresh token may be used up. */
   const lost = new WeakSet<object>()
   let isClosed = false
@@ -141,7 +147,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         tools.forget(session.id)
         return true
       }
-      const kept = unwritten.get(session.id)
+      const kept = unwritten.get(session.id)?.brought
       // Of a sign-in, or of a question, that another has taken the place of: it is nobody's any more.
       if (kept !== undefined && kept.before !== row.secrets) unwritten.delete(session.id)
       else if (kept !== undefined) {
@@ -157,7 +163,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       if (secrets === null) throw new GateError('session.store', 'the secrets of a session were sealed by another key')
       const { refreshToken } = secrets
       if (refreshToken === null) {
-        await write(row, { fields: { ...row, isRefreshable: false }, before: row.secrets }, held)
+        await write(row, { fields: { ...row, isRefreshable: false }, before: row.secrets, newToken: null }, held)
         return true
       }
       if (ports.now() >= lease.untilMs) return false
@@ -171,13 +177,17 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         lost.add(asked.failure)
         throw asked.failure
       }
-      if (asked.kind === 'ended') return await takeRefusal(asked, row, held, lease)
+      if (asked.kind === 'ended') {
+        if (asked.refreshToken !== undefined) tools.giveBack(session, asked.refreshToken)
+        return await takeRefusal(asked, row, held, lease)
+      }
       const next = asked.kind === 'unclear' ? { ...secrets, refreshToken: asked.refreshToken } : asked.secrets
+      const newToken = next.refreshToken === refreshToken ? null : next.refreshToken
       const identity = asked.kind === 'unclear' ? session.identity : asked.identity
       const sealed = await storedIdentity(session, identity, next, sealer)
       const fields =
         asked.kind === 'unclear' ? { ...row, secrets: sealed.secrets } : { ...sealed, checkedAtMs: ports.now() }
-      isLeft = !(await write(row, { fields, before: row.secrets }, held))
+      isLeft = !(await write(row, { fields, before: row.secrets, newToken }, held))
       if (asked.kind === 'unclear') throw asked.failure
       // By then the store has the refresh token that the provider is to forget.
       if (!isLeft && !(await tools.isMemberNow({ portal: session.portal, identity }))) {
@@ -215,26 +225,44 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
   /** False where the session is gone, or somebody else has written it. */
   async function write(row: StoredSession, brought: Brought, held: HeldSession): Promise<boolean> {
     const { fields, before } = brought
-    unwritten.set(row.id, brought)
+    const { session } = held
+    unwritten.set(row.id, { brought, session })
     tools.adopt({ ...row, ...fields }, held)
-    for (let tries = 1; ; tries++) {
-      try {
-        const isWritten = await guarded(() => store.update(row.id, fields, before))
-        unwritten.delete(row.id)
-        if (isWritten) break
-        const now = await guarded(() => store.findById(row.id))
-        if (now === null) tools.forget(row.id)
-        else tools.adopt(now, held)
-        return false
-      } catch (error) {
-        if (tries === WRITES) throw error
-        await Bun.sleep(POLL_MS * tries)
+    inHand.add(brought)
+    try {
+      for (let tries = 1; ; tries++) {
+        try {
+          const isWritten = await guarded(() => store.update(row.id, fields, before))
+          const now = isWritten ? null : await guarded(() => store.findById(row.id))
+          unwritten.delete(row.id)
+          if (isWritten) break
+          if (now !== null) tools.adopt(now, held)
+          else {
+            giveBack(session, brought)
+            tools.forget(row.id)
+          }
+          return false
+        } catch (error) {
+          if (tries < WRITES) {
+            await Bun.sleep(POLL_MS * tries)
+            continue
+          }
+          // Whoever ended it while this was tried has seen no more than what the store has.
+          if (!unwritten.has(row.id)) giveBack(session, brought)
+          throw error
+        }
       }
+    } finally {
+      inHand.delete(brought)
     }
     // Without a newer answer, nobody has vouched.
     const renewed = fields.checkedAtMs === row.checkedAtMs ? null : parseSession({ ...row, ...fields })
     if (renewed !== null) await tools.note(renewed, 'good')
     return true
+  }
+
+  function giveBack(session: Session, { newToken }: Brought): void {
+    if (newToken !== null) tools.giveBack(session, newToken)
   }
 
   async function end(session: Session, isAboutPerson: boolean): Promise<void> {
@@ -279,7 +307,11 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       inFlight.set(id, flight)
       return flight
     },
-    drop: sessionId => void unwritten.delete(sessionId),
+    drop(sessionId) {
+      const left = unwritten.get(sessionId)
+      unwritten.delete(sessionId)
+      if (left !== undefined && !inHand.has(left.brought)) giveBack(left.session, left.brought)
+    },
     async close(limitMs) {
       isClosed = true
       const flights = [...inFlight.values()]

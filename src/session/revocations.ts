@@ -1,27 +1,21 @@
 import { errorFacts } from '../base/errors.ts'
 import { inTime } from '../base/in-time.ts'
 import type { Ports } from '../base/ports.ts'
-import { guarded, openSecrets, parseSession } from './rows.ts'
+import { openSecrets, parseSession } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session } from './session.ts'
-import type { SessionStore } from './store.ts'
+import type { StoredSession } from './store.ts'
 
 /** Has the provider of a session forget its refresh token. Does nothing for a provider that the file has no more. */
 export type RevokeAtProvider = (session: Session, refreshToken: string) => Promise<void>
 
-/** A refresh token of a session that ends. */
-interface Held {
-  readonly session: Session
-  readonly refreshToken: string
-}
-
 /** What sessions leave at their providers when they end before their time. */
 export interface Revocations {
-  /** The refresh tokens of these sessions, while the store still has them; none of those that cannot be read. Never throws. */
-  heldBy(sessionIds: readonly string[]): Promise<readonly Held[]>
-  /** Has the providers forget them. Nobody waits for it. */
-  revoke(held: readonly Held[]): void
-  /** Waits for what is under way, for so long at most. */
+  /** Has the providers forget the refresh tokens of these sessions, which the store has no more. Nobody waits for it. */
+  revoke(ended: readonly StoredSession[]): void
+  /** The same of a token that no store ever had: it came for a session that ended meanwhile. */
+  giveBack(session: Session, refreshToken: string): void
+  /** Waits for what is under way, for so long at most; what comes later waits for nothing. */
   close(limitMs: number): Promise<void>
 }
 
@@ -36,17 +30,12 @@ const MOST_WAITING = 1_000
  * has signed in again in the same browser, since at Keycloak both hang on one session there; and sessions that come to the end of their
  * time, which a store removes by itself.
  */
-export function createRevocations(
-  store: Pick<SessionStore, 'findById'>,
-  sealer: Sealer,
-  { log }: Pick<Ports, 'log'>,
-  ask: RevokeAtProvider,
-): Revocations {
-  const waiting: Held[] = []
+export function createRevocations(sealer: Sealer, { log }: Pick<Ports, 'log'>, ask: RevokeAtProvider): Revocations {
+  const waiting: (() => Promise<void>)[] = []
   const underWay = new Set<Promise<void>>()
   let left = 0
 
-  async function revokeOne({ session, refreshToken }: Held): Promise<void> {
+  async function revokeOne(session: Session, refreshToken: string): Promise<void> {
     const { subject, provider } = session.identity
     try {
       await ask(session, refreshToken)
@@ -59,16 +48,31 @@ export function createRevocations(
     }
   }
 
+  /** Unsealed only now: of many that end at once, most may be left. */
+  async function revokeOf(row: StoredSession): Promise<void> {
+    const session = parseSession(row)
+    const secrets = session === null ? null : await openSecrets(row, sealer)
+    if (session !== null && secrets?.refreshToken != null) await revokeOne(session, secrets.refreshToken)
+  }
+
   function begin(): void {
     while (underWay.size < AT_ONCE) {
       const next = waiting.shift()
       if (next === undefined) return
-      const one = revokeOne(next).finally(() => {
+      const one = next().finally(() => {
         underWay.delete(one)
         begin()
       })
       underWay.add(one)
     }
+  }
+
+  function add(works: readonly (() => Promise<void>)[]): void {
+    const room = Math.max(0, MOST_WAITING - waiting.length)
+    waiting.push(...works.slice(0, room))
+    left += works.length - Math.min(room, works.length)
+    tellLeft()
+    begin()
   }
 
   function tellLeft(): void {
@@ -85,30 +89,8 @@ export function createRevocations(
   }
 
   return {
-    async heldBy(sessionIds) {
-      const held: Held[] = []
-      try {
-        for (const id of sessionIds) {
-          const row = await guarded(() => store.findById(id))
-          const session = row?.isRefreshable === true ? parseSession(row) : null
-          const secrets = row === null || session === null ? null : await openSecrets(row, sealer)
-          if (session !== null && secrets?.refreshToken != null) {
-            held.push({ session, refreshToken: secrets.refreshToken })
-          }
-        }
-      } catch (thrown) {
-        // That keeps no end from being asked for: one that fails is owed, and one that was never asked for is forgotten.
-        log.warn('Sessions end here, but what their provider keeps could not be read', errorFacts(thrown))
-      }
-      return held
-    },
-    revoke(held) {
-      const room = Math.max(0, MOST_WAITING - waiting.length)
-      waiting.push(...held.slice(0, room))
-      left += held.length - Math.min(room, held.length)
-      tellLeft()
-      begin()
-    },
+    revoke: ended => add(ended.map(row => () => revokeOf(row))),
+    giveBack: (session, refreshToken) => add([() => revokeOne(session, refreshToken)]),
     async close(limitMs) {
       await inTime(untilDone(), limitMs, null)
       left = waiting.splice(0).length + underWay.size

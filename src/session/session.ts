@@ -201,6 +201,11 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
     readonly saidAtS?: number
   }): Promise<number>
   /**
+   * Has no cookie count any more that there is now, at any portal, in one stroke: for whoever is about to end all sessions, which takes a
+   * while where they are many.
+   */
+  endCookies(): Promise<void>
+  /**
    * Makes every process look for sessions that it has in memory and the store does not: of one person, of one session at a provider, or
    * everyone's. For whoever has ended all of them in the store. Answers how many this process had.
    */

@@ -248,8 +248,16 @@ export interface SessionStore extends AuditStore {
   release(sessionId: string, untilMs: number, leftOf: number | null): MaybePromise<void>
   /** Writes when sessions were last used, newest wins. Answers the ids of those that the store does not have. */
   touch(seen: ReadonlyMap<string, number>): MaybePromise<readonly string[]>
-  /** Removes sessions with all their handles, and tells every other process. */
-  remove(...sessionIds: readonly string[]): MaybePromise<void>
+  /**
+   * Removes sessions with all their handles, and tells every other process. Answers those of them that had a refresh token, as they were at
+   * that moment.
+   */
+  remove(...sessionIds: readonly string[]): MaybePromise<readonly StoredSession[]>
+  /**
+   * Has every cookie that there is lead nowhere, in few steps however many there are, and tells every other process. Their sessions are to
+   * be removed after that.
+   */
+  endCookies(): MaybePromise<void>
   /** Tells every other process whose sessions have ended: one of them may have in memory what the store has no more. */
   tellEnded(match: EndedMatch): MaybePromise<void>
   /** What was done by anyone since the last call, this process among them or not. */

@@ -89,6 +89,37 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
       expect(await store.addHandle({ hash: 'h3', sessionId: 'a', host: 'z.example' })).toBe(false)
     }))
 
+  test('what goes is answered as it was, where the provider has given a refresh token for it', () =>
+    withStore(async store => {
+      for (const id of ['a', 'b', 'c']) {
+        const session = storedSession(id, { isRefreshable: id !== 'b', secrets: `of ${id}` })
+        await store.insert(session, { hash: `h${id}`, sessionId: id, host: 'x.example' })
+      }
+      const { identity, sid, checkedAtMs } = storedSession('a')
+      await store.update('a', { identity, sid, checkedAtMs, isRefreshable: true, secrets: 'of a later' })
+      const gone = await store.remove('a', 'b', 'unknown')
+      expect(gone).toEqual([storedSession('a', { isRefreshable: true, secrets: 'of a later' })])
+      expect((await store.remove('a', 'c')).map(({ secrets }) => secrets)).toEqual(['of c'])
+    }))
+
+  test('all cookies that there are end in one stroke, before their sessions, and others are told', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      const insert = async (id: string, hash: string) =>
+        store.insert(storedSession(id), { hash, sessionId: id, host: 'x.example' })
+      // More than a script takes at a time.
+      await Promise.all(Array.from({ length: 600 }, (_, each) => insert(`s${each}`, `h${each}`)))
+      await store.addHandle({ hash: 'second', sessionId: 's7', host: 'y.example' })
+      await store.changesSince()
+      await other.changesSince()
+      await store.endCookies()
+      expect((await other.changesSince()).ended).toEqual([{ issuer: null, subject: null, sid: null }])
+      for (const hash of ['h0', 'h7', 'second', 'h511', 'h599']) expect(await other.findByHash(hash)).toBeNull()
+      expect([(await store.findById('s7'))?.id, await store.findHosts('s7')]).toEqual(['s7', []])
+      await insert('later', 'later')
+      expect((await other.findByHash('later'))?.session.id).toBe('later')
+    }))
+
   test('those are counted that have not come to their end', () =>
     withStore(async store => {
       const nowMs = Date.now()

@@ -188,6 +188,7 @@ describe('an ID token from a refresh (OpenID Connect Core §12.2)', () => {
     expect(await refresh({ claims: { sub: 'user-2' } }, { userinfo: { sub: 'user-2' } })).toEqual({
       kind: 'ended',
       reason: 'other_subject',
+      refreshToken: expect.any(String),
     })
   })
 

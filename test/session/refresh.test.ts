@@ -76,6 +76,8 @@ interface World {
   readonly asked: Asked
   readonly sessions: OpenSessions
   readonly logged: string[]
+  /** The refresh tokens that the provider was told to forget. */
+  readonly revoked: string[]
   /** One more process on the same database. */
   another(over?: Partial<SessionOptions>): OpenSessions
   signIn(over?: {
@@ -106,6 +108,7 @@ async function inWorld(
   const clock = fakeClock()
   const asked = provider()
   const logged: string[] = []
+  const revoked: string[] = []
   const note = (text: string, facts?: Facts) => void logged.push(`${text} ${JSON.stringify(facts ?? {})}`)
   const ports = { ...quietPorts(clock), log: { debug: note, info: note, warn: note, error: note } }
   const opened: OpenSessions[] = []
@@ -120,6 +123,7 @@ async function inWorld(
       limits: { ...LIFETIMES, vouchers: ANY_PROVIDER, cacheEntries: 100, portals: new Map([['home', rules]]) },
       ports,
       ask: asked.ask,
+      revoke: async (_session, refreshToken) => void revoked.push(refreshToken),
       timers: { watchMs: 20, flushMs: 20, purgeMs: 20 },
       ...over,
     })
@@ -145,6 +149,7 @@ async function inWorld(
       asked,
       sessions,
       logged,
+      revoked,
       another,
       find: async token => sessions.find(token, HOST),
       signIn: ({ refreshToken = 'refresh-0', isRemembered = false } = {}) =>
@@ -409,8 +414,8 @@ test('what a refresh brought is not lost while the store cannot take it', () =>
     expect(token).not.toBe(other.token)
   }))
 
-test('what a refresh brought is forgotten with its session, though the store never took it', () =>
-  inWorld(async ({ clock, asked, signIn, another, store }) => {
+test('what a refresh brought is forgotten with its session, though the store never took it, and its token is revoked', () =>
+  inWorld(async ({ clock, asked, signIn, another, store, revoked }) => {
     let refused = 0
     const failing = another({
       store: {
@@ -429,6 +434,8 @@ test('what a refresh brought is forgotten with its session, though the store nev
     await eventually(() => refused === 3, 'the store does not take it')
     await eventually(async () => (await store.lease(session.id, clock.now(), 1)) !== null, 'the question is over')
     await failing.end(session.id)
+    await eventually(() => revoked.length === 2, 'both tokens are revoked')
+    expect(revoked.toSorted()).toEqual(['refresh-0', 'refresh-1'])
     // As a backup brings it back.
     if (row !== null) await store.insert(row, { hash: sha256(token), sessionId: session.id, host: HOST })
     clock.advance(MINUTE)
@@ -473,6 +480,7 @@ describe.each(['sqlite', 'redis'] as const)(
       return {
         one,
         other,
+        session,
         isLeft: () => isLeft(session.id),
         find: async (by: Process) => by.sessions.find(token, HOST),
         standing: async () => {
@@ -576,6 +584,55 @@ describe.each(['sqlite', 'redis'] as const)(
         one.answers[1]?.({ kind: 'ended', reason: 'other_subject' })
         await eventually(async () => (await find(one)) === null, 'it is over')
         expect((await standing())[0]).toBe('refused')
+      }))
+
+    test('is revoked with what the answer brings, where the session ends in another process meanwhile (RFC 7009 §2.1)', () =>
+      inStore(async world => {
+        const { one, other, session } = await asking(world)
+        await other.sessions.end(session.id)
+        await eventually(() => world.revoked.length === 1, 'the one that the store has is revoked')
+        one.answers[0]?.(renewed('one'))
+        await eventually(() => world.revoked.length === 2, 'the new one is revoked')
+        expect(world.revoked).toEqual(['refresh-0', 'refresh by one'])
+      }))
+
+    test('is revoked as it is when the session ends, though a refresh wrote another a moment before', () =>
+      inStore(async world => {
+        const { one, session } = await asking(world)
+        const { store, revoked } = world
+        // Whoever ends it has begun to, and the answer comes first.
+        const ending = world.another({
+          store: {
+            ...store,
+            close: () => undefined,
+            async remove(...ids) {
+              one.answers[0]?.(renewed('one'))
+              await eventually(async () => (await store.findById(session.id))?.sid === null, 'the answer is written')
+              return store.remove(...ids)
+            },
+          },
+        })
+        await ending.end(session.id)
+        await eventually(() => revoked.length > 0, 'it is revoked')
+        expect(revoked).toEqual(['refresh by one'])
+      }))
+
+    test('is revoked where it is another person’s', () =>
+      inStore(async world => {
+        const { one, find } = await asking(world)
+        one.answers[0]?.({ kind: 'ended', reason: 'other_subject', refreshToken: 'of bob' })
+        await eventually(async () => (await find(one)) === null, 'it is over')
+        await eventually(() => world.revoked.includes('of bob'), 'it is revoked')
+      }))
+
+    test('is revoked before a stop is over, where its session ended meanwhile', () =>
+      inStore(async world => {
+        const { one, other, session } = await asking(world)
+        await other.sessions.end(session.id)
+        const closing = one.sessions.close(60_000)
+        one.answers[0]?.(renewed('one'))
+        await closing
+        expect(world.revoked).toContain('refresh by one')
       }))
 
     test('is waited for by a stop, which begins no other', () =>

@@ -111,7 +111,7 @@ export function createOAuth2Client(
     const next = tokens.refreshToken
     try {
       const fresh = await identify(tokens.accessToken)
-      if (fresh.subject !== identity.subject) return { kind: 'ended', reason: 'other_subject' }
+      if (fresh.subject !== identity.subject) return { kind: 'ended', reason: 'other_subject', refreshToken: next }
       return { kind: 'renewed', identity: fresh, access: grantOf(tokens, askedAtMs), idToken, refreshToken: next }
     } catch (thrown) {
       return { kind: 'unclear', refreshToken: next, failure: toGateError(thrown) }

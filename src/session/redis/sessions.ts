@@ -1,12 +1,16 @@
+import { EVERYONE } from '../ended.ts'
 import type { SignInStore } from '../sqlite/tables/sessions.ts'
 import { COOKIES_OF, LEFT_MS, type ReplacedHandle, type StoredSession } from '../store.ts'
 import { BATCH, type RedisLink } from './connection.ts'
 import { fieldsOf, PLACE_DIGITS, parseStored, portalIndex, refreshedFields, sidIndex, subjectIndex } from './rows.ts'
+import { CHANGES } from './scripts/script.ts'
 import * as scripts from './scripts/sessions.ts'
 import { serverMs } from './time.ts'
 
 /** What PTTL says of a key that is not there. */
 const GONE = -2
+
+const SCANNED_AT_ONCE = 5_000
 
 /** One person has a handful of sessions; this bounds what a broken client may have made of it. */
 const MOST_OF_ONE = 1000
@@ -132,9 +136,30 @@ export function sessionsOver(
       return gone
     },
     async remove(...sessionIds) {
+      const refreshable: StoredSession[] = []
       for (let from = 0; from < sessionIds.length; from += BATCH) {
-        await link.run(scripts.REMOVE, sessionIds.slice(from, from + BATCH))
+        const rows = await link.run(scripts.REMOVE, sessionIds.slice(from, from + BATCH))
+        for (const row of Array.isArray(rows) ? rows : []) {
+          const [id, fields] = Array.isArray(row) ? row : []
+          const session = parseStored(id, pairsOf(fields))
+          if (session !== null) refreshable.push(session)
+        }
       }
+      return refreshable
+    },
+    async endCookies() {
+      // All ids first: who signs in meanwhile is not among them.
+      const ids = new Set<string>()
+      for (let cursor = '0', isMore = true; isMore; isMore = cursor !== '0') {
+        const found = await link.send('ZSCAN', ['sallyport:1:expires', cursor, 'COUNT', `${SCANNED_AT_ONCE}`])
+        const [next, pairs] = Array.isArray(found) ? found : []
+        cursor = String(next ?? '0')
+        for (const [at, id] of (Array.isArray(pairs) ? pairs : []).entries()) if (at % 2 === 0) ids.add(String(id))
+      }
+      const all = [...ids]
+      for (let from = 0; from < all.length; from += BATCH)
+        await link.run(scripts.END_COOKIES, all.slice(from, from + BATCH))
+      await link.send('XADD', [CHANGES, '*', 'ended', JSON.stringify(EVERYONE)])
     },
   }
 }

@@ -120,8 +120,9 @@ export function openRedisStore(
     },
     // What the server has acknowledged counts, also before this process hears of it with what others did.
     async remove(...sessionIds) {
-      await signIns.remove(...sessionIds)
+      const refreshable = await signIns.remove(...sessionIds)
       endings.removed(...sessionIds)
+      return refreshable
     },
     async removeToken(tokenId) {
       const isThere = await tokens.removeToken(tokenId)

@@ -22,6 +22,7 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     release: (id, untilMs, leftOf) => run(store => store.release(id, untilMs, leftOf)),
     touch: seen => run(store => store.touch(seen)),
     tellEnded: match => run(store => store.tellEnded(match)),
+    endCookies: () => run(store => store.endCookies()),
     remove: (...ids) => run(store => store.remove(...ids)),
     put: (record, limits) => run(store => store.put(record, limits)),
     take: (kind, hash, nowMs) => run(store => store.take(kind, hash, nowMs)),

@@ -163,10 +163,22 @@ end
 return gone
 `)
 
-/** ids. */
-export const REMOVE = script(`${DROP}
+/** ids of sessions, whose cookies go. */
+export const END_COOKIES = script(`
 for _, id in ipairs(ARGV) do
+  for _, hash in ipairs(redis.call('SMEMBERS', p .. 'handles:' .. id)) do redis.call('DEL', p .. 'handle:' .. hash) end
+  redis.call('DEL', p .. 'handles:' .. id)
+end
+`)
+
+/** ids → the ids and fields in pairs of those that had a refresh token. */
+export const REMOVE = script(`${DROP}
+local refreshable = {}
+for _, id in ipairs(ARGV) do
+  local key = p .. 'session:' .. id
+  if redis.call('HGET', key, 'refreshable') == '1' then refreshable[#refreshable + 1] = { id, redis.call('HGETALL', key) } end
   drop(id)
   redis.call('XADD', p .. 'changes', '*', 'removed', id)
 end
+return refreshable
 `)

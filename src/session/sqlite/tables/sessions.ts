@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
-import { isOfMatch } from '../../ended.ts'
+import { EVERYONE, isOfMatch } from '../../ended.ts'
 import {
   COOKIES_OF,
   EARLIER_SIDS,
@@ -67,6 +67,7 @@ export type SignInStore = Pick<
   | 'release'
   | 'touch'
   | 'remove'
+  | 'endCookies'
 >
 
 /** Each removes a slice of what is over, tells of it as of any end, and answers the ids; none where there was nothing. */
@@ -201,7 +202,11 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
   const leaseOf = database.query<{ readonly lease_ms: number }, [string]>('SELECT lease_ms FROM sessions WHERE id = ?')
   const setLease = database.query('UPDATE sessions SET lease_ms = ?2 WHERE id = ?1')
   const touchOne = database.query('UPDATE sessions SET seen_ms = ?2 WHERE id = ?1 AND seen_ms < ?2')
-  const remove = database.query('DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?))')
+  const remove = database.query<SessionRow, [string]>(
+    'DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?)) RETURNING *',
+  )
+  // Without a condition SQLite drops the pages unread (sqlite.org/lang_delete.html, the truncate optimization).
+  const endHandles = database.query('DELETE FROM handles')
   const isThere = database.query('SELECT 1 FROM sessions WHERE id = ?')
   const purgeExpired = database.query<{ readonly id: string }, [number]>(
     `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_ms <= ? LIMIT ${SLICE}) RETURNING id`,
@@ -250,9 +255,10 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
     database.transaction((ids: readonly string[]) => {
       const isWide = ids.length > SLICE
       if (isWide) database.run(`PRAGMA cache_size = -${WIDE_CACHE_KIB}`)
-      remove.run(JSON.stringify(ids))
+      const removed = remove.all(JSON.stringify(ids))
       changes.tellRemoved(...ids)
       if (isWide) database.run(`PRAGMA cache_size = -${CACHE_KIB}`)
+      return removed.filter(row => row.is_refreshable !== 0).map(sessionOf)
     }),
   )
 
@@ -322,7 +328,19 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
       const touched = bySlices([...seen], SLICE, some => andThen(touchSome(some), ids => void gone.push(...ids)))
       return andThen(touched, () => gone)
     },
-    remove: (...sessionIds) => bySlices(sessionIds, REMOVED_AT_ONCE, removeSome),
+    remove(...sessionIds) {
+      const refreshable: StoredSession[] = []
+      const removed = bySlices(sessionIds, REMOVED_AT_ONCE, some =>
+        andThen(removeSome(some), rows => void refreshable.push(...rows)),
+      )
+      return andThen(removed, () => refreshable)
+    },
+    endCookies: retryBusy(
+      database.transaction(() => {
+        endHandles.run()
+        changes.tellEnded(EVERYONE)
+      }),
+    ),
     takeBack(kept) {
       const others: string[] = []
       const taken = bySlices(kept, SLICE, some => andThen(takeBackSome(some), ids => void others.push(...ids)))
