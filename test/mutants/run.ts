@@ -1,11 +1,12 @@
 /**
  * Weakens one line at a time, and says which changes no test notices:
- * `bun test/mutants/run.ts --count 40 [--seed 1] [--under src/server/request]… [--tests test/attack/verify]…`.
+ * `bun test/mutants/run.ts --count 40 [--seed 1] [--under src/server/request]… [--tests test/attack/verify]… [--all]`.
  *
- * Works on a copy in a folder of its own. Without `--tests` each change meets the tests that mirror its folder, and those in `BELONGING`.
+ * Works on a copy in a folder of its own. Without `--tests` each change meets the tests that mirror its folder, and those in `BELONGING`,
+ * as far as `npm test` runs them. With `--all` those of test/slow.txt come after them, and what they alone notice is counted apart.
  * What the compiler refuses counts for nothing, and is asked of those alone that no test has noticed. Exits 1 where any is left.
  */
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -47,12 +48,13 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     under: { type: 'string', multiple: true, default: SECURITY },
     tests: { type: 'string', multiple: true },
+    all: { type: 'boolean', default: false },
   },
 })
 const count = Number(values.count)
 const seed = Number(values.seed)
 if (!(count > 0) || !Number.isSafeInteger(seed)) {
-  console.error('usage: bun test/mutants/run.ts --count 40 [--seed 1] [--under FOLDER]… [--tests PATH]…')
+  console.error('usage: bun test/mutants/run.ts --count 40 [--seed 1] [--under FOLDER]… [--tests PATH]… [--all]')
   process.exit(2)
 }
 
@@ -64,36 +66,67 @@ function mirrors(file: string): readonly string[] {
   )
 }
 
-function inCopy(copy: string, command: readonly string[]): boolean {
-  const { success } = Bun.spawnSync([...command], {
+/** What `npm test` leaves out. */
+const SLOW = [...readFileSync(join(ROOT, 'test/slow.txt'), 'utf8').matchAll(/^ *[0-9]+ +(\S+)/gm)].map(
+  ([, file]) => file ?? '',
+)
+
+/** What a command says where it fails; null where it does not. */
+function failureOf(copy: string, command: readonly string[]): string | null {
+  const { success, stdout, stderr } = Bun.spawnSync([...command], {
     cwd: copy,
     env: { ...process.env, PATH: `${ROOT}/node_modules/.bin:${Bun.env.PATH}` },
-    stdout: 'ignore',
-    stderr: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
     timeout: PATIENCE_MS,
   })
-  return success
+  return success ? null : `${stdout}${stderr}`
 }
 
 function isSound(copy: string, linted: string): boolean {
-  return inCopy(copy, ['tsc', '--noEmit']) && inCopy(copy, ['biome', 'lint', linted])
+  return failureOf(copy, ['tsc', '--noEmit']) === null && failureOf(copy, ['biome', 'lint', linted]) === null
 }
 
-async function judge(copy: string, change: Change): Promise<'caught' | 'refused' | 'LEFT'> {
+/**
+ * The test among these that notices; null where none does. It has to fail twice, the second time in a process of its own: one that fails
+ * now and then, or for want of time, has noticed nothing.
+ */
+function noticedBy(copy: string, tests: readonly string[], leftOut: readonly string[]): string | null {
+  const without = leftOut.map(file => `--path-ignore-patterns=${file}`)
+  for (const path of tests) {
+    const said = failureOf(copy, [...TEST, ...without, path])
+    if (said === null) continue
+    const file = [...said.matchAll(/^(test\/\S+\.test\.ts):$/gm)].at(-1)?.[1] ?? path
+    if (failureOf(copy, [...TEST, `./${file}`]) !== null)
+      return `${file}: ${/^\(fail\) (.*?)(?: \[[\d.]+ms\])?$/m.exec(said)?.[1] ?? 'it ends without an answer'}`
+    console.log(`once    ${file}`)
+  }
+  return null
+}
+
+const TEST = ['bun', 'test', '--bail', '--pass-with-no-tests', '--timeout', '60000']
+
+type Verdict = 'caught' | 'slow' | 'refused' | 'LEFT'
+
+async function judge(copy: string, change: Change): Promise<readonly [verdict: Verdict, by: string | null]> {
   const path = join(copy, change.file)
   const text = await Bun.file(path).text()
   await Bun.write(path, changed(text, change))
   try {
-    for (const tests of values.tests ?? mirrors(change.file))
-      if (!inCopy(copy, ['bun', 'test', '--bail', '--timeout', '60000', tests])) return 'caught'
-    return isSound(copy, change.file) ? 'LEFT' : 'refused'
+    const tests = values.tests ?? mirrors(change.file)
+    const by = noticedBy(copy, tests, SLOW)
+    if (by !== null) return ['caught', by]
+    const others = SLOW.filter(file => tests.some(path => file === path || file.startsWith(`${path}/`)))
+    const later = values.all ? noticedBy(copy, others, []) : null
+    if (later !== null) return ['slow', later]
+    return [isSound(copy, change.file) ? 'LEFT' : 'refused', null]
   } finally {
     await Bun.write(path, text)
   }
 }
 
 const copy = mkdtempSync(join(tmpdir(), 'sallyport-mutants-'))
-const tally = { caught: 0, refused: 0, LEFT: 0 }
+const tally: Record<Verdict, number> = { caught: 0, slow: 0, refused: 0, LEFT: 0 }
 try {
   const kept = Bun.spawnSync(['git', 'ls-files', '-co', '--exclude-standard', '-z'], { cwd: ROOT }).stdout.toString()
   for (const file of kept.split('\0').filter(name => name !== '' && existsSync(join(ROOT, name))))
@@ -113,13 +146,17 @@ try {
   for (let done = 0; done < count && all.length > 0; ) {
     const [change] = all.splice(random.below(all.length), 1)
     if (change === undefined) break
-    const verdict = await judge(copy, change)
+    const [verdict, by] = await judge(copy, change)
     tally[verdict]++
     if (verdict !== 'refused') done++
     console.log(`${verdict}  ${change.file}:${change.line}\n  - ${change.before.trim()}\n  + ${change.after.trim()}`)
+    if (by !== null) console.log(`  ${by}`)
   }
 } finally {
   rmSync(copy, { recursive: true, force: true })
 }
-console.log(`${tally.caught} caught, ${tally.LEFT} left, ${tally.refused} refused by the compiler or the linter`)
-process.exit(tally.LEFT > 0 ? 1 : 0)
+const slowly = values.all ? `, ${tally.slow} by the tests of test/slow.txt alone` : ''
+console.log(
+  `${tally.caught} caught${slowly}, ${tally.LEFT} left, ${tally.refused} refused by the compiler or the linter`,
+)
+process.exit(tally.LEFT + tally.slow > 0 ? 1 : 0)
