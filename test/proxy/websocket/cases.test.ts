@@ -17,6 +17,9 @@ const cases = Object.values(CASES).flat()
 type Cut = 'at once' | 'in pieces'
 const CUTS: readonly Cut[] = ['at once', 'in pieces']
 
+/** Each of many that go on at once waits for all of them. */
+const PATIENCE_MS = 60_000
+
 /** What the good side heard of one conversation. */
 interface Heard {
   readonly messages: (string | Buffer)[]
@@ -64,20 +67,26 @@ afterAll(async () => {
 
 describe.each(Object.entries(CASES))('RFC 6455 %s', (_, section) => {
   test.each(CUTS)('said by a client, %s', async cut => {
-    expect(await failures(section, one => saidByClient(one, cut))).toEqual([])
+    expect(await failures(cutBy(cut, section), one => saidByClient(one, cut))).toEqual([])
   })
 
   test.each(CUTS)('said by an upstream, %s', async cut => {
-    expect(await failures(section, one => saidByUpstream(one, cut))).toEqual([])
+    expect(await failures(cutBy(cut, section), one => saidByUpstream(one, cut))).toEqual([])
   })
 })
 
-/** Runs cases a few at a time and answers what was not as it should be. */
+/** What is longer than a socket holds comes in pieces by itself. */
+function cutBy(cut: Cut, section: readonly Case[]): readonly Case[] {
+  const isCutAnyway = ({ frames }: Case) => frames.some(({ payload }) => payload.length > 4 * 1024 * 1024)
+  return cut === 'at once' ? section : section.filter(one => !isCutAnyway(one))
+}
+
+/** Runs cases many at a time, since each that is broken waits for silence, and answers what was not as it should be. */
 async function failures(section: readonly Case[], run: (one: Case) => Promise<string[]>): Promise<string[]> {
   const found: string[] = []
   const left = section.values()
   await Promise.all(
-    Array.from({ length: 8 }, async () => {
+    Array.from({ length: 32 }, async () => {
       for (const one of left) {
         const wrong = await run(one).catch((error: unknown) => [String(error)])
         found.push(...wrong.map(what => `${one.name}: ${what}`))
@@ -150,21 +159,21 @@ async function converse(wire: Wire, headLength: number, one: Case, cut: Cut, isC
     const { messages, pongs, code } = told()
     return code !== null || (messages.length >= one.arrives.length && pongs.length >= one.pongs.length)
   }
-  const received = wire.receive({ until, timeoutMs: 20_000 })
+  const received = wire.receive({ until, timeoutMs: PATIENCE_MS })
   for (const piece of pieces) await wire.send(piece)
   if (one.ends === 'stays') {
     await received
     await wire.send(frameBytes({ opcode: 8, payload: Buffer.from([3, 232]), isFinal: true, reserved: 0 }, mask))
     needed = 0
-    await wire.receive({ until: () => told().code !== null })
+    await wire.receive({ until: () => told().code !== null, timeoutMs: PATIENCE_MS })
   } else {
     needed = 0
     await received
-    if (told().code === null) await wire.receive({ until: () => told().code !== null })
+    if (told().code === null) await wire.receive({ until: () => told().code !== null, timeoutMs: PATIENCE_MS })
   }
   // The server is the one to close the connection (RFC 6455 §7.1.1): here the gate, there the script.
   if (!isClient) wire.end()
-  await wire.receive({ until: () => false })
+  await wire.receive({ until: () => false, timeoutMs: PATIENCE_MS })
   return told()
 }
 
