@@ -35,8 +35,8 @@ interface UpstreamEvents {
 export interface UpstreamSocket {
   /** Begins to read, first what came together with the handshake. */
   start(events: UpstreamEvents): void
-  /** Whether more may be sent at once; otherwise wait for `drained`. */
-  send(message: string | Uint8Array): boolean
+  /** Whether more may be sent at once; otherwise wait for `drained`. The message is taken: its bytes are gone afterwards. */
+  send(message: string | Buffer): boolean
   /** Is left out while others wait: a ping that comes late says nothing. */
   ping(payload: Uint8Array): void
   /** What was sent and is not yet on its way. */
@@ -138,6 +138,7 @@ export function createUpstreamSocket({
   function read(chunk: Buffer): void {
     if (isOneFrame(chunk)) judge(reader.read(chunk))
     else events?.together(() => judge(reader.read(chunk)))
+    giveBack(chunk)
   }
   function goOn(): void {
     if (reader.isHeld) events?.together(() => judge(reader.release()))
@@ -162,7 +163,10 @@ export function createUpstreamSocket({
     },
     send(message) {
       if (state !== 'open') return true
-      return outbox.write(typeof message === 'string' ? OPCODE.text : OPCODE.binary, message)
+      if (typeof message === 'string') return outbox.write(OPCODE.text, message)
+      const mayGoOn = outbox.write(OPCODE.binary, message)
+      giveBack(message)
+      return mayGoOn
     },
     ping(payload) {
       if (state === 'open' && !socket.writableNeedDrain) outbox.write(OPCODE.ping, payload)
@@ -193,3 +197,18 @@ export function createUpstreamSocket({
     },
   }
 }
+
+/**
+ * Frees what Bun has read into memory of its own, now that all of it is copied or sent.
+ *
+ * Left to the collector, which comes later, each message would be laid into memory that no cache has, and that the system had
+ * taken back and has to clear again: 16 kB a fifth dearer (measured at Bun 1.4.5).
+ */
+function giveBack(bytes: Buffer): void {
+  if (bytes.length < WORTH_GIVING_BACK_BYTES) return
+  const { buffer } = bytes
+  if (bytes.length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
+}
+
+/** To free less costs more than it spares. */
+const WORTH_GIVING_BACK_BYTES = 4096

@@ -17,7 +17,13 @@ import { checkHandshake, parseProtocols, VERSION_FIELDS } from '../../../src/pro
 import { createWebSocketRelay, type RelayData, type WebSocketRelay } from '../../../src/proxy/websocket/relay.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 import type { Session } from '../../../src/session/session.ts'
-import { acceptWebSocket, frameBytes, WEBSOCKET_KEY as KEY, WEBSOCKET_FIELDS } from '../../kit/wire/websocket.ts'
+import {
+  acceptWebSocket,
+  frameBytes,
+  framesIn,
+  WEBSOCKET_KEY as KEY,
+  WEBSOCKET_FIELDS,
+} from '../../kit/wire/websocket.ts'
 import {
   hasHead,
   openWire,
@@ -487,6 +493,49 @@ describe('messages', () => {
     const client = new Client(`ws://127.0.0.1:${startProxy(tcp(upstream.port)).port}/`)
     stops.push(() => client.terminate())
     expect(String((await once(client, 'message'))[0])).toBe('early')
+  })
+
+  test('the memory of a long message is free as soon as it has gone on, either way; nobody else’s is', async () => {
+    let arrived: string[] = []
+    const raw = await startRaw(async connection => {
+      const { raw: bytes } = await connection.receive({ until: received => framesIn(received).length === 3 })
+      arrived = framesIn(bytes).map(({ payload }) => Buffer.from(payload).toString())
+      await connection.send(frame(0x82, Buffer.alloc(8000, 'up')))
+    })
+    const dialled = await dialUpstream({
+      address: tcp(raw.port),
+      path: '/',
+      headers: {},
+      protocols: [],
+      timeoutMs: 5000,
+      random: randomBytes,
+      encoder: new FrameEncoder(randomBytes),
+      offersDeflate: false,
+    })
+    if (dialled.kind !== 'open') throw new Error('it was refused')
+    stops.push(() => dialled.socket.destroy())
+    const told: { readonly text: string; readonly message: Buffer }[] = []
+    const fails = () => {
+      throw new Error('nothing of this was meant to be told')
+    }
+    dialled.socket.start({
+      together: act => act(),
+      text: fails,
+      binary: message => told.push({ text: message.toString(), message }),
+      ping: fails,
+      full() {},
+      drained() {},
+      closed: fails,
+      lost() {},
+    })
+    const [long, short, shared] = [Buffer.alloc(8000, 'down'), Buffer.alloc(40, 'down'), Buffer.alloc(16_000, 'down')]
+    for (const message of [long, short, shared.subarray(0, 8000)]) expect(dialled.socket.send(message)).toBe(true)
+    expect([long.length, short.length, shared.length]).toEqual([0, 40, 16_000])
+    await until(() => told.length === 1)
+    expect(arrived).toEqual([2000, 10, 2000].map(times => 'down'.repeat(times)))
+    expect(told[0]?.text).toBe('up'.repeat(4000))
+    // What was told is a view of memory that is no more.
+    expect(told[0]?.message.length).toBe(0)
   })
 
   test('pings of either side are answered', async () => {
