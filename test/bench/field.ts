@@ -1,4 +1,5 @@
 import type { Child } from './process.ts'
+import { type Application, prove, proveAnswer } from './proof.ts'
 import type { FrontName, Subject } from './subject.ts'
 
 /** A subject that did not get through a part. */
@@ -12,19 +13,27 @@ export interface Field {
   /** Those that are still in and offer this. */
   offering(front: FrontName): readonly Subject[]
   /**
-   * Does something with one that is started for it. What fails is tried once more on a new start, with a new sign-in; a subject
+   * Does something with one that is started for it, and whose answers are the application's own. What fails is tried once more on a new start, with a new sign-in; a subject
    * that fails again is out, and answered with null, now and whenever it is asked for later.
    */
   with<T>(subject: Subject, act: (child: Child) => Promise<T>): Promise<T | null>
+  /** Throws where what it answers there is the application's answer no more. */
+  proveStill(subject: Subject, front: FrontName, path: string): Promise<void>
   readonly failures: readonly Failure[]
 }
 
-export function openField(subjects: readonly Subject[]): Field {
+export function openField(subjects: readonly Subject[], application: Application): Field {
   const out = new Map<Subject, Failure>()
+  const proven = new Map<Subject, Child>()
 
   async function attempt<T>(subject: Subject, act: (child: Child) => Promise<T>): Promise<T> {
     const child = await subject.start()
-    return Promise.race([act(child), child.died])
+    const proveAndAct = async (): Promise<T> => {
+      if (proven.get(subject) !== child) await prove(subject, application)
+      proven.set(subject, child)
+      return act(child)
+    }
+    return Promise.race([proveAndAct(), child.died])
   }
 
   return {
@@ -47,6 +56,7 @@ export function openField(subjects: readonly Subject[]): Field {
         return null
       }
     },
+    proveStill: (subject, front, path) => proveAnswer(subject, front, path, application),
     get failures() {
       return [...out.values()]
     },

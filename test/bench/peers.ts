@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startNginx } from './nginx.ts'
-import { type Child, PROXY_CORE, serving, startChild, untilServed } from './process.ts'
+import { type Child, PROXY_CORE, serving, startChild, untilAnswered, untilServed } from './process.ts'
 import { type Front, frontOf, type Subject, type SubjectKey, subject, type Trust } from './subject.ts'
 
 /*
@@ -35,6 +35,30 @@ export function bareBun(fronts: readonly Front[], trust: Trust): Subject {
     fronts,
     () => startChild([process.execPath, SCRIPT, ...pairs], { core: PROXY_CORE, env }),
     front => front !== 'echo',
+  )
+}
+
+const LEAST = join(import.meta.dir, 'programs/least.ts')
+const LEAST_COOKIE = 'wTHcZpKS39SghxRj8MA6DK47HYu95v1FCE01bYsf9EY'
+
+/** What a gate must do at least, and nothing beside it, for whoever is signed in; its log goes where Sallyport's goes. */
+export function least(folder: string, fronts: readonly Front[]): Subject {
+  const { port, upstream } = frontOf(fronts, 'app')
+  return subject(
+    'least',
+    'the least of a gate',
+    () =>
+      serving(
+        startChild([process.execPath, LEAST, String(port), String(upstream), HOST, LEAST_COOKIE], {
+          core: PROXY_CORE,
+          env: { BUN_CONFIG_MAX_HTTP_REQUESTS: '65535' },
+          stdout: join(folder, 'least.log'),
+        }),
+        () => untilAnswered(port, HOST, status => status === 401),
+      ),
+    () => ({ port, headers: { host: `${HOST}:${port}`, cookie: `sallyport=${LEAST_COOKIE}` } }),
+    front => front === 'app',
+    'gate',
   )
 }
 
@@ -134,7 +158,7 @@ export function peer(
   name: string,
   fronts: readonly Front[],
   launch: () => Child,
-  offers?: Subject['offers'],
+  offers: Subject['offers'] = () => true,
 ): Subject {
   return subject(
     key,
@@ -145,6 +169,6 @@ export function peer(
       headers: { host: HOST },
       ...(front === 'https' ? { scheme: 'https' } : {}),
     }),
-    offers,
+    front => offers(front) && fronts.some(one => one.name === front),
   )
 }

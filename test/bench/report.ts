@@ -44,19 +44,6 @@ export function target(name: string, value: number, atMost: number, unit: string
   return { name, value, unit, atMost, isMet: value <= atMost }
 }
 
-/** The targets as a table. */
-export function targetTable(targets: readonly Target[]): Grid {
-  return [
-    ['target', 'measured', 'at most', ''],
-    ...targets.map(one => [
-      one.name,
-      `${one.value.toFixed(2)} ${one.unit}`.trim(),
-      `${one.atMost} ${one.unit}`.trim(),
-      one.isMet ? 'met' : 'MISSED',
-    ]),
-  ]
-}
-
 /** A table as text: the first column to the left, the others to the right, as far apart as their widest cell asks for. */
 export function align(table: Grid): string {
   const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map(row => row[column]?.length ?? 0)))

@@ -3,12 +3,14 @@
  * in one run; and beside oauth2-proxy, caddy-security, Traefik and Tinyauth for whoever has them.
  *
  * Usage: bun test/bench/run.ts [--only PART,…] [--subjects KEY,…] [--with NAME=PATH …] [--rounds 5] [--seconds 1]
- *                              [--connections 1,32,256] [--sessions 1000000] [--quick] [--urgent] [--profile FOLDER] [--json FILE]
+ *                              [--runs 3] [--connections 1,32,256] [--sessions 1000000] [--quick] [--urgent] [--profile FOLDER] [--json FILE]
  *
  * The measure is CPU time per request of the proxy, pinned to a core of its own: it does not move with what the load or the
  * upstream cost on the other core. Rounds are interleaved, and what is compared is compared round by round. Each table is
  * printed once it is there; a proxy that fails is named, and the others go on.
- * `--quick` is one round, to see that all of it runs; `--urgent` (for root) goes before whatever else the machine does;
+ * A part with ratios is done three times (`--runs`), and again where a ratio of three runs is more than 15 % apart; all runs are printed.
+ * Before a proxy counts, its answers are compared with the application's own bytes, with a session and without.
+ * `--quick` is one round of one run, to see that all of it runs; `--urgent` (for root) goes before whatever else the machine does;
  * `--profile` runs Sallyport from its sources and leaves in a folder which of its functions took how long: figures are higher then.
  * Exit code 1 when a target is missed or anything failed, 2 for wrong usage.
  */
@@ -21,6 +23,7 @@ import { type Others, readOthers } from './others/with.ts'
 import { browser } from './parts/browser.ts'
 import { forward } from './parts/forward.ts'
 import { idle } from './parts/idle.ts'
+import { nonReaders } from './parts/non-readers.ts'
 import type { Part } from './parts/part.ts'
 import { quiet } from './parts/quiet.ts'
 import { routes } from './parts/routes.ts'
@@ -32,7 +35,8 @@ import { transfers } from './parts/transfers.ts'
 import { websocket } from './parts/websocket.ts'
 import { goFirst, leaveProxyCore } from './process.ts'
 import { profileTable } from './profile.ts'
-import { align, type Findings, loadNow, machine, targetTable } from './report.ts'
+import { type Judged, judge, judgedTable, repeat } from './repeat.ts'
+import { align, type Findings, loadNow, machine } from './report.ts'
 import { ensureBinary } from './sallyport.ts'
 import { makeStand } from './stand.ts'
 import type { SubjectKey } from './subject.ts'
@@ -42,6 +46,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   browser,
   forward,
   transfers,
+  'non-readers': nonReaders,
   websocket,
   tls,
   routes,
@@ -53,6 +58,7 @@ const PARTS: Readonly<Record<string, Part>> = {
 
 const SUBJECTS: readonly SubjectKey[] = [
   'bun',
+  'least',
   'public',
   'private',
   'nginx',
@@ -70,6 +76,7 @@ const { values } = parseArgs({
     subjects: { type: 'string' },
     with: { type: 'string', multiple: true, default: [] },
     rounds: { type: 'string' },
+    runs: { type: 'string' },
     seconds: { type: 'string', default: '1' },
     connections: { type: 'string', default: '1,32,256' },
     quick: { type: 'boolean', default: false },
@@ -83,6 +90,7 @@ const { values } = parseArgs({
 const names = chosen('part', values.only, Object.keys(PARTS))
 const keys = values.subjects === undefined ? null : chosen('subject', values.subjects, SUBJECTS)
 const others = othersOf(values.with)
+const runs = Number(values.runs ?? (values.quick ? 1 : 3))
 const effort = {
   rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
   seconds: Number(values.seconds),
@@ -99,7 +107,8 @@ await ensureBinary()
 const { cpu, cores, bun } = machine()
 console.log(`${cpu}, ${cores} cores, the proxy alone on one; Bun ${bun}; load ${loadNow()}`)
 for (const { name, why } of others.leftOut) console.log(`left out: ${name} (${why})`)
-const findings: Record<string, Findings> = {}
+const figures: Record<string, object> = {}
+const targets: Judged[] = []
 const failures: Failure[] = []
 const stand = await makeStand({ only: keys, others, profileFolder })
 try {
@@ -108,30 +117,35 @@ try {
   await stand.stop()
   goBack()
 }
-const targets = Object.values(findings).flatMap(found => found.targets)
-console.log(`\n${align(targetTable(targets))}`)
+console.log(`\n${align(judgedTable(targets))}`)
 for (const { name, why } of failures) console.log(`FAILED: ${name}: ${why}`)
 if (profileFolder !== null) tellProfiles(profileFolder)
 if (values.json !== undefined) {
-  const figures = Object.fromEntries(Object.entries(findings).map(([name, found]) => [name, found.figures]))
   writeFileSync(values.json, `${JSON.stringify({ machine: machine(), ...figures, targets, failures }, null, 2)}\n`)
 }
 process.exit(targets.every(one => one.isMet) && failures.length === 0 ? 0 : 1)
 
-/** One part, and what it found out; the next one goes on whatever became of it. */
+/** One part, as often as it takes, and what it found out; the next one goes on whatever became of it. */
 async function run(name: string): Promise<void> {
-  const field = openField(stand.subjects)
-  try {
+  const field = openField(stand.subjects, stand.application)
+  const all: Findings[] = []
+  const once = async (count: number): Promise<Findings> => {
     const found = await PARTS[name]?.(stand, effort, field)
-    if (found === undefined) return
-    findings[name] = found
+    if (found === undefined) throw new TypeError(`there is no part ${name}`)
     for (const table of found.tables) console.log(`\n${align(table)}`)
-    console.log(`(load ${loadNow()})`)
+    console.log(`(${name}, run ${count}, load ${loadNow()})`)
     failures.push(...(found.failures ?? []).map(one => ({ ...one, name: `${name}, ${one.name}` })))
+    all.push(found)
+    return found
+  }
+  try {
+    await repeat(once, runs)
   } catch (error) {
     failures.push({ name, why: reasonOf(error) })
     console.error(`bench: ${name}: ${reasonOf(error)}`)
   }
+  figures[name] = all.map(found => found.figures)
+  targets.push(...judge(all))
   failures.push(...field.failures.map(one => ({ ...one, name: `${name}, ${one.name}` })))
 }
 

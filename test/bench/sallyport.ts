@@ -156,6 +156,7 @@ export function sallyport(gate: Gate, fronts: readonly Front[]): readonly [Subje
   const signedIn: Subject = {
     ...whole,
     key: 'private',
+    kind: 'gate',
     name: 'Sallyport, signed in',
     way: front => ({
       ...place(front),

@@ -10,18 +10,23 @@ import { caddySecurity } from './others/caddy-security.ts'
 import { oauth2Proxy } from './others/oauth2-proxy.ts'
 import { traefik } from './others/traefik.ts'
 import type { Others } from './others/with.ts'
-import { bareBun, caddy, haproxy, nginx } from './peers.ts'
+import { bareBun, caddy, haproxy, least, nginx } from './peers.ts'
 import { freePort, LOAD_CORE, startChild, stopChildren, untilServed } from './process.ts'
+import { type Application, ask } from './proof.ts'
 import { type Gate, type GateOptions, makeGate, sallyport } from './sallyport.ts'
 import type { Front, FrontName, Subject, SubjectKey, Trust } from './subject.ts'
 
 export const TRANSFER_BYTES = 100 * 1024 * 1024
+
+/** What `/long` has, for who does not read it. */
+export const LONG_BYTES = 50e6
 
 /** Everything that the parts of the benchmark measure with. Subjects start when a part wants them. */
 export interface Stand {
   readonly folder: string
   readonly subjects: readonly Subject[]
   readonly gate: Gate
+  readonly application: Application
   readonly others: Others
   /** For those who ask others. */
   readonly asking: AskingPlace
@@ -49,14 +54,12 @@ export async function makeStand({ only, others, profileFolder }: StandOptions): 
     bothFile: join(folder, 'both.pem'),
   }
   const upstreams = await startUpstreams(folder, trust)
-  const provider = await startProvider({
-    clients: [{ client_id: 'bench', client_secret: 'benchmark secret' }],
-    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: ['users', 'staff'] }],
-  })
+  const provider = await startBenchProvider()
   const made = { provider, trust, profileFolder }
   const gate = await makeGate({ folder: join(folder, 'gate'), fronts: await frontsTo(upstreams), ...made })
   const all: readonly Subject[] = [
     bareBun(await frontsTo(upstreams), trust),
+    least(folder, await frontsTo(upstreams)),
     ...sallyport(gate, await frontsTo(upstreams)),
     nginx(folder, await frontsTo(upstreams), trust),
     haproxy(folder, await frontsTo(upstreams), trust),
@@ -67,6 +70,7 @@ export async function makeStand({ only, others, profileFolder }: StandOptions): 
   return {
     folder,
     gate,
+    application: (front, path) => ask({ port: upstreams[front === 'secure' ? 'app' : front], headers: {} }, path),
     others,
     asking: { folder, provider, app: upstreams.app, profileFolder },
     subjects: all.filter(({ key }) => only === null || only.includes(key)),
@@ -78,6 +82,16 @@ export async function makeStand({ only, others, profileFolder }: StandOptions): 
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** The provider at which all of them sign in. */
+export function startBenchProvider(): Promise<TestProvider> {
+  return startProvider({
+    clients: [{ client_id: 'bench', client_secret: 'benchmark secret' }],
+    accounts: [{ sub: 'ada', name: 'Ada', email: 'ada@example.com', email_verified: true, groups: ['users', 'staff'] }],
+    // What caddy-security reads is in the ID token alone.
+    tellsAll: true,
+  })
 }
 
 /** Those among the others that are proxies, and that somebody has. */
@@ -117,6 +131,8 @@ async function startUpstreams(folder: string, trust: Trust): Promise<Upstreams> 
   writeFileSync(join(files, '10k'), 'x'.repeat(10_000))
   writeFileSync(join(files, 'large'), '')
   truncateSync(join(files, 'large'), TRANSFER_BYTES)
+  writeFileSync(join(files, 'long'), '')
+  truncateSync(join(files, 'long'), LONG_BYTES)
   const authority = makeAuthority('Benchmark authority')
   const { cert, key } = authority.issue('DNS:localhost,IP:127.0.0.1')
   writeFileSync(trust.caFile, authority.cert)

@@ -23,6 +23,7 @@ export interface Way {
 
 export type SubjectKey =
   | 'bun'
+  | 'least'
   | 'public'
   | 'private'
   | 'nginx'
@@ -35,9 +36,16 @@ export type SubjectKey =
   /** One of a part's own, which no target compares by its key. */
   | 'own'
 
+/**
+ * Who gets an answer of it: whoever asks (`proxy`), only who has signed in (`gate`); or it forwards nothing, and says of who has
+ * signed in that they may pass (`verdict`).
+ */
+export type SubjectKind = 'proxy' | 'gate' | 'verdict'
+
 /** A proxy to measure. */
 export interface Subject {
   readonly key: SubjectKey
+  readonly kind: SubjectKind
   readonly name: string
   /** Whether it can be asked for this. */
   offers(front: FrontName): boolean
@@ -66,10 +74,12 @@ export function subject(
   launch: () => Promise<Child>,
   way: (front: FrontName) => Way,
   offers: (front: FrontName) => boolean = () => true,
+  kind: SubjectKind = 'proxy',
 ): Subject {
   let running: Promise<Child> | null = null
   return {
     key,
+    kind,
     name,
     way,
     offers,

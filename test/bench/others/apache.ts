@@ -41,7 +41,7 @@ export function apache(folder: string, fronts: readonly Front[], provider: TestP
     port: frontOf(fronts, name).port,
     headers: { host: authority(name), cookie: cookies.get(name) ?? '' },
   })
-  return subject('apache', 'Apache, mod_auth_openidc', launch, way, offers)
+  return subject('apache', 'Apache, mod_auth_openidc', launch, way, offers, 'gate')
 }
 
 /** It signs in by plain HTTP alone here. */

@@ -4,7 +4,7 @@ import type { TestProvider } from '../../kit/provider/provider.ts'
 import { startNginx } from '../nginx.ts'
 import { type Child, freePort, PROXY_CORE, serving, startChild, together, untilAnswered } from '../process.ts'
 import { startGate } from '../sallyport.ts'
-import { type Subject, subject } from '../subject.ts'
+import { type FrontName, type Subject, subject } from '../subject.ts'
 import { startOauth2Proxy } from './oauth2-proxy.ts'
 import { signInBy } from './signed-in.ts'
 
@@ -31,10 +31,17 @@ export function askingSallyport(by: 'caddy' | 'nginx', place: AskingPlace): Subj
       cookie = await signInAt(port)
     })
   }
-  return subject('own', `${by === 'caddy' ? 'Caddy' : 'nginx'} asks Sallyport`, launch, () => ({
-    port,
-    headers: { host: `app.example.com:${port}`, cookie },
-  }))
+  return subject(
+    'own',
+    `${by === 'caddy' ? 'Caddy' : 'nginx'} asks Sallyport`,
+    launch,
+    () => ({
+      port,
+      headers: { host: `app.example.com:${port}`, cookie },
+    }),
+    isSmall,
+    'gate',
+  )
 }
 
 /** Sallyport alone, asked as Caddy asks it, by whoever is signed in. */
@@ -61,7 +68,14 @@ export function verifyAlone(place: AskingPlace): Subject {
       }
     })
   }
-  return subject('own', 'Sallyport, asked alone', launch, () => ({ port, path: '/.sallyport/verify', headers }))
+  return subject(
+    'own',
+    'Sallyport, asked alone',
+    launch,
+    () => ({ port, path: '/.sallyport/verify', headers }),
+    isSmall,
+    'verdict',
+  )
 }
 
 /** Caddy that asks oauth2-proxy, by its recipe for Caddy. */
@@ -100,10 +114,17 @@ export function askingOauth2Proxy(program: string, { folder, provider, app }: As
       cookie = await signInBy(`http://${authority}/`, { [authority]: `127.0.0.1:${port}` })
     })
   }
-  return subject('own', 'Caddy asks oauth2-proxy', launch, () => ({
-    port,
-    headers: { host: `oauth2-proxy-asked.localhost:${port}`, cookie },
-  }))
+  return subject(
+    'own',
+    'Caddy asks oauth2-proxy',
+    launch,
+    () => ({
+      port,
+      headers: { host: `oauth2-proxy-asked.localhost:${port}`, cookie },
+    }),
+    isSmall,
+    'gate',
+  )
 }
 
 /** Caddy that asks Tinyauth, which has a user of its own: it is signed in to by its form's address. */
@@ -122,7 +143,7 @@ export function askingTinyauth(program: string, { folder, app }: AskingPlace): S
         TINYAUTH_APPURL: `http://auth.tinyauth.localhost:${port}`,
         TINYAUTH_SERVER_ADDRESS: '127.0.0.1',
         TINYAUTH_SERVER_PORT: String(other),
-        TINYAUTH_DATABASEPATH: join(folder, `tinyauth-${port}.db`),
+        TINYAUTH_DATABASE_PATH: join(folder, `tinyauth-${port}.db`),
         TINYAUTH_LOG_LEVEL: 'error',
         TINYAUTH_AUTH_USERS: `ada:${await Bun.password.hash(password, 'bcrypt')}`,
       },
@@ -153,7 +174,19 @@ export function askingTinyauth(program: string, { folder, app }: AskingPlace): S
       if (!answer.ok || cookie === '') throw new Error(`signing in at Tinyauth ended with ${answer.status}`)
     })
   }
-  return subject('own', 'Caddy asks Tinyauth', launch, () => ({ port, headers: { host: host(), cookie } }))
+  return subject(
+    'own',
+    'Caddy asks Tinyauth',
+    launch,
+    () => ({ port, headers: { host: host(), cookie } }),
+    isSmall,
+    'gate',
+  )
+}
+
+/** All of them are asked about small answers alone. */
+function isSmall(front: FrontName): boolean {
+  return front === 'app'
 }
 
 interface VerifyGate {

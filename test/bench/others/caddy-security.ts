@@ -29,6 +29,7 @@ export function caddySecurity(
   )
 }
 
+/** Its portal, on `/auth/*`, lets in who has a role of its own (`authp/…`) alone: for anybody else each session ends at once. */
 function configuration({ issuer }: TestProvider, authority: string, upstream: number): string {
   return `{
   admin off
@@ -55,13 +56,13 @@ function configuration({ issuer }: TestProvider, authority: string, upstream: nu
       enable identity provider generic
       transform user {
         match realm generic
-        action add role user
+        action add role authp/user
       }
     }
     authorization policy users {
       set auth url /auth/oauth2/generic
       crypto key verify 0123456789abcdef0123456789abcdef
-      allow roles user
+      allow roles authp/user
       inject headers with claims
     }
   }

@@ -41,6 +41,7 @@ export function signedIn({ name, label, host, fronts }: SigningIn, start: (place
     launch,
     () => ({ port, headers: { host: authority, cookie } }),
     front => front === 'app',
+    'gate',
   )
 }
 

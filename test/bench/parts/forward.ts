@@ -20,7 +20,7 @@ export async function forward(stand: Stand, { rounds, seconds }: Effort): Promis
     ...(oauth2 === undefined ? [] : [askingOauth2Proxy(oauth2, place)]),
     ...(tinyauth === undefined ? [] : [askingTinyauth(tinyauth, place)]),
   ]
-  const field = openField(subjects)
+  const field = openField(subjects, stand.application)
   const load = { seconds, connections: CONNECTIONS }
   const cells = subjects.map(subject => ({ subject, front: 'app' as const, load }))
   const measured = await measureRounds('forward auth', field, cells, rounds)

@@ -22,9 +22,9 @@ export async function routes(stand: Stand, { rounds, seconds }: Effort): Promise
       return child
     }
     const way = () => ({ port: gate.port, headers: { host: gate.host('app', 'public') } })
-    gates.push(subject('own', `Sallyport, ${count} routes`, launch, way))
+    gates.push(subject('own', `Sallyport, ${count} routes`, launch, way, front => front === 'app'))
   }
-  const field = openField(gates)
+  const field = openField(gates, stand.application)
   const load = { seconds, connections: CONNECTIONS }
   // 3 % is less than a round of a busy machine varies: twice as many rounds.
   const cells = gates.map(gate => ({ subject: gate, front: 'app' as const, load }))
