@@ -30,7 +30,7 @@ beforeEach(() => {
   bad.behave({})
 })
 
-function freshClient(over: Partial<ProviderConfig> = {}, limits = { timeoutMs: 5000, maxBytes: 1024 * 1024 }) {
+function freshClient(over: Partial<ProviderConfig> = {}, limits = { timeoutMs: 20_000, maxBytes: 1024 * 1024 }) {
   return createProviderPool(ports, limits).client(providerConfig(bad, over))
 }
 
@@ -777,7 +777,7 @@ describe('a mistake of the set-up is named with what helps, as the provider answ
       void (/claims that the file names/.test(message) && told.push(facts))
     const client = createProviderPool(
       { ...ports, log: { ...ports.log, info } },
-      { timeoutMs: 5000, maxBytes: 1 << 20 },
+      { timeoutMs: 20_000, maxBytes: 1 << 20 },
     ).client(providerConfig(bad, { namedClaims: ['department', 'realm_access.roles', 'realm_access.more'] }))
     bad.behave({ claims: { realm_access: { roles: ['user'] } } })
     await signIn({ client })

@@ -10,13 +10,16 @@ import { routeTo } from '../../kit/toml.ts'
 import { openHttp2 } from '../../kit/wire/tls.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
+/** What a slow answer waits for. */
+let slowly = async (): Promise<void> => undefined
+
 const keep = untilTheEnd()
 const upstream = keep(
   Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     async fetch(request) {
-      if (new URL(request.url).pathname === '/slow') await Bun.sleep(700)
+      if (new URL(request.url).pathname === '/slow') await slowly()
       return new Response('here')
     },
   }),
@@ -27,6 +30,8 @@ const CONNECTIONS = 128
 /** What became of connections that were kept and used until they ended. */
 interface Load {
   answered: number
+  /** Connections that were answered at all. */
+  begun: number
   /** Connections whose last answer said that it was. */
   told: number
   /** Requests that were sent and never answered. */
@@ -35,15 +40,16 @@ interface Load {
 
 /** Each connection asks again as soon as it is answered, until an answer says that it is the last one. */
 function askOnAndOn(port: number, path: string): { readonly load: Load; readonly done: Promise<unknown> } {
-  const load: Load = { answered: 0, told: 0, lost: 0 }
+  const load: Load = { answered: 0, begun: 0, told: 0, lost: 0 }
   const done = Promise.all(
     Array.from({ length: CONNECTIONS }, async () => {
       const wire = await openWire(port)
-      for (;;) {
+      for (let asked = 0; ; asked++) {
         await wire.send(`GET ${path} HTTP/1.1\r\nHost: app.example\r\n\r\n`)
         const { status, field } = await wire.receive()
         if (status !== 200) return void load.lost++
         load.answered++
+        if (asked === 0) load.begun++
         if (field('connection') === 'close') break
       }
       load.told++
@@ -54,7 +60,7 @@ function askOnAndOn(port: number, path: string): { readonly load: Load; readonly
 }
 
 async function startOn(folder: string, port: number, workers: number): Promise<Child> {
-  const toml = `workers = ${workers}\naccess_log = false\ndrain = "5s"\n${routeTo(upstream, 'app.example', 'allow = "public"')}`
+  const toml = `workers = ${workers}\naccess_log = false\ndrain = "50s"\n${routeTo(upstream, 'app.example', 'allow = "public"')}`
   return startChild({ command: [await compiledBinary()], folder, port, toml })
 }
 
@@ -67,17 +73,25 @@ test.each([
     using folder = temporaryFolder()
     const port = await freePort()
     await using child = await startOn(folder.path, port, workers)
+    let underWay = 0
+    const { promise, resolve } = Promise.withResolvers<void>()
+    slowly = () => {
+      underWay++
+      return promise
+    }
     const quick = askOnAndOn(port, '/')
     const slow = askOnAndOn(port, '/slow')
-    await Bun.sleep(300)
+    await eventually(() => quick.load.begun === CONNECTIONS && underWay === CONNECTIONS, 'all are under way')
     child.process.kill('SIGTERM')
-    await Promise.all([quick.done, slow.done])
-    expect(quick.load).toEqual({ answered: expect.any(Number), told: CONNECTIONS, lost: 0 })
+    await quick.done
+    resolve()
+    await slow.done
+    expect(quick.load).toEqual({ answered: expect.any(Number), begun: CONNECTIONS, told: CONNECTIONS, lost: 0 })
     // Those were under way when it was told to stop, and their answers come when nothing else does.
-    expect(slow.load).toEqual({ answered: CONNECTIONS, told: CONNECTIONS, lost: 0 })
+    expect(slow.load).toEqual({ answered: CONNECTIONS, begun: CONNECTIONS, told: CONNECTIONS, lost: 0 })
     expect(await child.process.exited).toBe(0)
   },
-  30_000,
+  60_000,
 )
 
 needs('openssl').test(

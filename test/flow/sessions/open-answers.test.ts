@@ -117,7 +117,7 @@ describe('a session that ends takes with it what it has open:', () => {
     expect([isOver(camera), isOver(late)]).toEqual([false, false])
     await gate.end(sessionId)
     await eventually(() => isOver(camera) && isOver(late), 'both end')
-  }, 30_000)
+  }, 60_000)
 
   needs('openssl').test('one stream of HTTP/2 of several', async () => {
     const authority = makeAuthority()
@@ -176,7 +176,8 @@ describe('a request that is not answered yet when its session ends gets what the
     await eventually(() => upstream.connections[before]?.received.includes('\r\n\r\n') === true, 'it is asked for')
     await gate.end(ada.sessionId)
     await eventually(() => upstream.connections[before]?.isClosed === true, 'the application is let go')
-    if (upstream.connections.length === before + 1) await eventually(() => wire.received.length > 0, 'it is answered')
+    const isAskedAgain = () => upstream.connections[before + 1]?.received.includes('\r\n\r\n') === true
+    await eventually(() => wire.received.length > 0 || isAskedAgain(), 'it is answered, or asked for once more')
     const { received } = wire
     wire.close()
     return {
@@ -209,7 +210,6 @@ describe('a request that is not answered yet when its session ends gets what the
   test('where nobody has to sign in, what is safe is asked for as nobody, and all else has to be sent again', async () => {
     const open = '"public"\nheaders = "x-token"'
     const safe = await outlive('GET /late', [], open)
-    await eventually(() => safe.asked.length === 2, 'it is asked for once more')
     expect(safe.asked.map(text => text.includes('sallyport='))).toEqual([false, false])
     const other = await outlive('POST /late', ['Accept: application/json'], open, 'once')
     expect([other.answer.slice(0, 13), other.asked.length]).toEqual(['HTTP/1.1 401 ', 1])

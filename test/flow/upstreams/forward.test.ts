@@ -33,6 +33,12 @@ const gate = keep(
 host = "app.example"
 upstream = "${at}"
 allow = "public"
+
+[[routes]]
+host = "app.example"
+path = "/silent"
+upstream = "${at}"
+allow = "public"
 timeout = "500ms"
 
 [[routes]]
@@ -216,7 +222,7 @@ describe('a client that goes away', () => {
     )
     const connection = upstream.connections.at(-1)
     wire.close()
-    await eventually(() => connection?.isClosed === true, 'the upstream connection is closed', 1000)
+    await eventually(() => connection?.isClosed === true, 'the upstream connection is closed')
   })
 })
 

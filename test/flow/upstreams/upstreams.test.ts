@@ -269,10 +269,10 @@ describe('active checks', () => {
     await eventually(() => app.paths.length >= before + 3, 'further questions')
     gate.save(routes('other.example'))
     expect(gate.server.reload()).toBe('changed')
-    await Bun.sleep(50)
     const ended = app.paths.length
-    await Bun.sleep(300)
-    expect(app.paths.length).toBe(ended)
+    await Bun.sleep(400)
+    // One may have been on its way.
+    expect(app.paths.length).toBeLessThan(ended + 2)
   })
 })
 
@@ -399,11 +399,11 @@ describe('idle_timeout', () => {
       if (request.url === '/events') response.setHeader('content-type', 'text/event-stream')
       for (let part = 0; part < 5; part++) {
         response.write('data: x\n\n')
-        await Bun.sleep(request.url === '/events' && part === 1 ? 900 : 100)
+        await Bun.sleep(request.url === '/events' && part === 1 ? 1_800 : 350)
       }
       response.end()
     })
-    await using gate = await gateTo([app.port], 'idle_timeout = "400ms"')
+    await using gate = await gateTo([app.port], 'idle_timeout = "1500ms"')
     expect((await send(gate, '/slow')).text.split('data').length).toBe(6)
     expect((await send(gate, '/events')).text.split('data').length).toBe(6)
   })
@@ -457,12 +457,12 @@ describe('connect_timeout', () => {
     const unreachable = await startUnreachable()
     using server = startStreaming(() => 'well')
     {
-      await using gate = await gateTo([unreachable.port, server.port ?? 0], 'connect_timeout = "400ms"')
+      await using gate = await gateTo([unreachable.port, server.port ?? 0], 'connect_timeout = "1s"')
       expect((await send(gate)).text).toBe('well')
       expect((await send(gate)).text).toBe('well')
     }
     {
-      await using gate = await gateTo([unreachable.port, server.port ?? 0], 'connect_timeout = "400ms"')
+      await using gate = await gateTo([unreachable.port, server.port ?? 0], 'connect_timeout = "1s"')
       const socket = await openSocket(gate)
       socket.close()
     }
@@ -470,8 +470,8 @@ describe('connect_timeout', () => {
   })
 
   test('is no limit for an answer that is slow: the connection stands', async () => {
-    await using app = await startApp((_, response) => void setTimeout(() => response.end('slow'), 900))
-    await using gate = await gateTo([app.port], 'connect_timeout = "200ms"')
+    await using app = await startApp((_, response) => void setTimeout(() => response.end('slow'), 1_500))
+    await using gate = await gateTo([app.port], 'connect_timeout = "1s"')
     expect(await send(gate)).toMatchObject({ status: 200, text: 'slow' })
     expect(app.paths).toEqual(['/'])
   })
