@@ -363,7 +363,6 @@ async function talk(
     await eventually(
       () => screen.indexOf(question, from) >= 0 || child.exitCode !== null,
       `it asks: ${question}\n${screen}`,
-      10_000,
     )
     from = screen.indexOf(question, from) + question.length
     child.terminal?.write(answer)
@@ -451,7 +450,7 @@ describe('init at a terminal', () => {
       expect(routes).toContain(line)
     }
     expect((await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))).code).toBe(0)
-  }, 20_000)
+  }, 60_000)
 
   test('offers to make the client where the provider is Pocket ID', async () => {
     using folder = temporaryFolder()
@@ -472,7 +471,7 @@ describe('init at a terminal', () => {
     expect([code, screen]).toEqual([0, expect.stringContaining('Made at Pocket ID: the client ')])
     expect(screen).not.toContain(there.apiKey)
     expect(readFileSync(join(folder.path, 'routes.toml'), 'utf8')).toContain('url = "https://auth.example.com"')
-  }, 20_000)
+  }, 60_000)
 
   test('begins with a recipe, by plain HTTP and without a provider', async () => {
     using folder = temporaryFolder()
@@ -508,7 +507,7 @@ describe('init at a terminal', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600)
     expect([...new Bun.Glob('*').scanSync(folder.path)].sort()).toEqual(['routes.toml', 'users.toml'])
     expect((await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))).code).toBe(0)
-  }, 20_000)
+  }, 60_000)
 
   test('that ends in the middle writes nothing', async () => {
     using folder = temporaryFolder()
@@ -519,5 +518,5 @@ describe('init at a terminal', () => {
     )
     expect([code, screen]).toEqual([1, expect.stringContaining('Nothing was written.')])
     expect(existsSync(join(folder.path, 'routes.toml'))).toBe(false)
-  }, 20_000)
+  }, 60_000)
 })

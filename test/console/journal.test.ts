@@ -22,7 +22,7 @@ async function serve(toml: string, isOwn: boolean, isDone: (text: string) => boo
     stderr: journal,
   })
   try {
-    await eventually(() => child.exitCode !== null || isDone(readFileSync(path, 'utf8')), 'it is written', 20_000)
+    await eventually(() => child.exitCode !== null || isDone(readFileSync(path, 'utf8')), 'it is written')
     return readFileSync(path, 'utf8').split('\n').slice(0, -1)
   } finally {
     child.kill('SIGTERM')

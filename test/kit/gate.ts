@@ -217,18 +217,21 @@ export function configOf({ configPath }: Gate): Config {
   return loaded.config
 }
 
-/** Waits until something holds, for what is announced in a log or by a file watch; fails after `limitMs`. */
+/**
+ * Waits until something holds, for what is announced in a log or by a file watch; fails after `limitMs`, which is to be given for what
+ * takes longer alone. Looks ever more slowly: on a machine with much to do, those who look are not to be most of it.
+ */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   what: string | (() => string),
   limitMs = 40_000,
 ): Promise<void> {
-  const giveUpAt = performance.now() + limitMs
-  while (!(await holds())) {
-    if (performance.now() > giveUpAt) {
+  const began = performance.now()
+  for (let pauseMs = 10; !(await holds()); pauseMs = Math.min(pauseMs * 1.02, 100)) {
+    if (performance.now() > began + limitMs) {
       throw new Error(`never happened: ${typeof what === 'string' ? what : what()}`)
     }
-    await Bun.sleep(10)
+    await Bun.sleep(pauseMs)
   }
 }
 

@@ -37,5 +37,5 @@ export async function standsAs(gate: Admin, before: Standing): Promise<void> {
     now = await standingOf(gate)
     return Bun.deepEquals(now, before)
   }
-  await eventually(isSame, 'the gate stands as it did', 5000).catch(() => expect(now).toEqual(before))
+  await eventually(isSame, 'the gate stands as it did').catch(() => expect(now).toEqual(before))
 }

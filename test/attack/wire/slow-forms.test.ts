@@ -64,14 +64,10 @@ async function begin(wire: Wire, path: string, framing: string, fields: readonly
 /** Goes on with a byte now and then, until the other side has closed; what had come by then. */
 async function drip(wire: Wire, framing: string): Promise<string> {
   const piece = framing.startsWith('Content') ? 'x' : '1\r\nx\r\n'
-  await eventually(
-    async () => {
-      await wire.send(piece)
-      return wire.isClosed
-    },
-    'the connection is closed',
-    5_000,
-  )
+  await eventually(async () => {
+    await wire.send(piece)
+    return wire.isClosed
+  }, 'the connection is closed')
   wire.close()
   return wire.received.toString('latin1')
 }

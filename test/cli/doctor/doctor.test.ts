@@ -420,7 +420,7 @@ withValkey.describe('of a Redis that answers', () => {
       expect(other.out).toContain('FAIL  the session store was sealed with another key than the one of [sessions]')
       expect([...first.out, ...reader.out].join('')).not.toContain('p%41ss')
     },
-    30_000,
+    60_000,
   )
 
   withValkey.test(

@@ -172,4 +172,4 @@ test('the sessions of several portals are listed as one, newest first', async ()
   }
   const listed = JSON.parse((await sessions(gate.folder, 'list', '--json')).out)
   expect(listed.map((entry: { subject: string }) => entry.subject)).toEqual(['d', 'c', 'b', 'a'])
-}, 20_000)
+}, 60_000)

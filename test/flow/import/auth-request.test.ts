@@ -102,7 +102,7 @@ const browser = () => new BrowserLite({ hosts: { [HOST]: `127.0.0.1:${port}` } }
 async function ask(path: string, lines: readonly string[] = [], at = port, host = HOST) {
   const head = [`GET ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...lines]
   const before = app.received.length
-  const answer = await sendRaw(at, `${head.join('\r\n')}\r\n\r\n`, { until: () => false, timeoutMs: 20_000 })
+  const answer = await sendRaw(at, `${head.join('\r\n')}\r\n\r\n`, { until: () => false })
   return { status: answer.status, saw: app.received.slice(before) }
 }
 

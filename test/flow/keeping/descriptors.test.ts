@@ -76,7 +76,7 @@ test.each([
     expect([told(SHORT), told('A request could not be answered'), told('is down')]).toEqual([workers, 0, 0])
     for (const wire of known) wire.close()
   },
-  30_000,
+  60_000,
 )
 
 needs('127.0.0.2').test(

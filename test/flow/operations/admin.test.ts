@@ -298,6 +298,6 @@ describe('the admin page', () => {
       expect(said).toContain('Counted over 2 of 2 processes.')
       expect(said).toContain('home.example/settings 20 times role.missing')
     },
-    30_000,
+    60_000,
   )
 })

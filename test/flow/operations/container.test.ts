@@ -93,7 +93,7 @@ needs('buildah', 'mounts of its own').describe('the container', () => {
     void container.exited.then(() => {
       isOver = true
     })
-    await eventually(() => container.output().includes('Sallyport is listening') || isOver, 'it listens', 20_000)
+    await eventually(() => container.output().includes('Sallyport is listening') || isOver, 'it listens')
     expect(container.output()).toContain('Sallyport is listening')
   }
 

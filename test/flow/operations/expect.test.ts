@@ -18,7 +18,7 @@ test('a save that breaks an expectation is refused, whatever else is new in it, 
   const state = async () => (await (await fetch(`http://127.0.0.1:${gate.adminPort}/config`)).json()) as ConfigState
   const good = readFileSync(gate.configPath, 'utf8')
   writeFileSync(gate.configPath, good.replace('open.example', 'other.example'))
-  await eventually(async () => (await state()).refused !== null, 'the save is refused', 5000)
+  await eventually(async () => (await state()).refused !== null, 'the save is refused')
   expect((await state()).refused).toContain('comes to "no-route", not to "allow"')
   expect(await statusOf(gate, '/', { host: 'open.example' })).toBe(200)
   expect(await statusOf(gate, '/', { host: 'other.example' })).toBe(404)
@@ -26,7 +26,7 @@ test('a save that breaks an expectation is refused, whatever else is new in it, 
   mkdirSync(folder)
   writeFileSync(join(folder, 'a.toml'), OPEN.replace('open.example', 'more.example'))
   writeFileSync(gate.configPath, `include = "conf.d/*.toml"\n${good}`)
-  await eventually(async () => (await state()).refused?.includes('conf.d/a.toml:3:11') === true, 'so is this one', 5000)
+  await eventually(async () => (await state()).refused?.includes('conf.d/a.toml:3:11') === true, 'so is this one')
   writeFileSync(join(folder, 'a.toml'), route('more.example') + OPEN.replace('open.example', 'more.example'))
   await eventually(async () => (await statusOf(gate, '/', { host: 'more.example' })) === 200, 'the mended one is taken')
   expect((await state()).refused).toBeNull()

@@ -68,7 +68,7 @@ describe.each([...HANDING])('what %s hands on to be carried by Sallyport', (name
             ? `GET /live/events HTTP/1.1\r\nHost: ${host}\r\n${field}\r\n\r\n`
             : askForWebSocket(host, '/live/socket', [field, `Origin: http://${host}`]),
         )
-        const head = await wire.receive({ until: bytes => bytes.includes(isOpen), timeoutMs: 20_000 })
+        const head = await wire.receive({ until: bytes => bytes.includes(isOpen) })
         expect([kind, head.status]).toEqual([kind, kind === 'events' ? 200 : 101])
         expect(stand.app.received.at(-1)?.fields['remote-user']).toBe('grace')
         await stand.gate.end(sessionId)

@@ -62,7 +62,7 @@ needs('pebble').test(
         return false
       }
     }
-    await eventually(isServed, () => `it is served: ${program.output()}`, 30_000)
+    await eventually(isServed, () => `it is served: ${program.output()}`)
     expect(pebble.log().match(/Issued certificate/g)?.length).toBe(1)
     for (const name of readdirSync(folder.path)) {
       const bytes = readFileSync(join(folder.path, name), 'latin1')

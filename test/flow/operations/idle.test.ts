@@ -80,17 +80,13 @@ needs('/proc').test(
     try {
       let seen: readonly string[] = []
       let more = Number.POSITIVE_INFINITY
-      await eventually(
-        async () => {
-          const before = [fired(gate).length, wakeUps(gate.process.pid), wakeUps(bare.pid)] as const
-          await Bun.sleep(LOOK_MS)
-          seen = fired(gate).slice(before[0])
-          more = wakeUps(gate.process.pid) - before[1] - (wakeUps(bare.pid) - before[2])
-          return seen.length === 0 && more <= MARGIN
-        },
-        'nothing fires, and nothing wakes it',
-        16_000,
-      ).catch((error: unknown) => {
+      await eventually(async () => {
+        const before = [fired(gate).length, wakeUps(gate.process.pid), wakeUps(bare.pid)] as const
+        await Bun.sleep(LOOK_MS)
+        seen = fired(gate).slice(before[0])
+        more = wakeUps(gate.process.pid) - before[1] - (wakeUps(bare.pid) - before[2])
+        return seen.length === 0 && more <= MARGIN
+      }, 'nothing fires, and nothing wakes it').catch((error: unknown) => {
         throw new Error(`fired: ${[...new Set(seen)].join('; ')}; woken ${more} times more`, { cause: error })
       })
     } finally {

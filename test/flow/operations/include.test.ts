@@ -8,7 +8,7 @@ import { statusOf } from '../../kit/requests.ts'
 const route = (host: string) => `[[routes]]\nhost = "${host}"\nrespond = { body = "in" }\nallow = "public"\n`
 
 const answers = (gate: Gate, host: string, status = 200) =>
-  eventually(async () => (await statusOf(gate, '/', { host })) === status, `${host} answers ${status}`, 5000)
+  eventually(async () => (await statusOf(gate, '/', { host })) === status, `${host} answers ${status}`)
 
 /** A gate whose file includes conf.d, which is there or not. */
 async function including(files: Readonly<Record<string, string>> | null): Promise<Gate & { readonly drop: string }> {
@@ -58,13 +58,13 @@ test('a mistake in one keeps what was in force, and is told with its file and li
   await answers(gate, 'a.example')
   const state = async () => (await (await fetch(`http://127.0.0.1:${gate.adminPort}/config`)).json()) as ConfigState
   writeFileSync(join(gate.drop, 'a.toml'), `# mine\n${route('b.example').replace('allow', 'alow')}`)
-  await eventually(async () => (await state()).refused !== null, 'the save is refused', 5000)
+  await eventually(async () => (await state()).refused !== null, 'the save is refused')
   expect((await state()).refused).toContain(`${join(gate.drop, 'a.toml')}:5:1`)
   expect(await statusOf(gate, '/', { host: 'a.example' })).toBe(200)
   // A file that is named, and cannot be read, is a mistake too.
   rmSync(join(gate.drop, 'a.toml'))
   mkdirSync(join(gate.drop, 'a.toml'))
-  await eventually(async () => (await state()).refused?.includes('is a folder') === true, 'a folder is refused', 5000)
+  await eventually(async () => (await state()).refused?.includes('is a folder') === true, 'a folder is refused')
   rmSync(join(gate.drop, 'a.toml'), { recursive: true })
   await answers(gate, 'a.example', 404)
   expect((await state()).refused).toBeNull()

@@ -152,9 +152,9 @@ needs('/proc').test.each(WITH_WORKERS)(
     for (const save of ['v1.example', 'v2.example']) {
       const file = join(folder.path, 'routes.toml')
       writeFileSync(file, readFileSync(file, 'utf8').replace(/v\d\.example/, save))
-      await eventually(() => threadsOf(child.process.pid).includes('Worker'), 'a thread checks it', 20_000)
-      await eventually(async () => (await status(port, save)) === 200, 'it is in force', 20_000)
-      await eventually(() => !threadsOf(child.process.pid).includes('Worker'), 'the thread has ended', 20_000)
+      await eventually(() => threadsOf(child.process.pid).includes('Worker'), 'a thread checks it')
+      await eventually(async () => (await status(port, save)) === 200, 'it is in force')
+      await eventually(() => !threadsOf(child.process.pid).includes('Worker'), 'the thread has ended')
     }
   },
   90_000,

@@ -106,7 +106,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     child.process.kill('SIGTERM')
     expect(await (await slow).text()).toBe('slow but whole')
     expect(await child.process.exited).toBe(0)
-  }, 30_000)
+  }, 60_000)
 
   test('a proxy of the environment is told at the start, by name alone, where the file names none', async () => {
     const env = { ...ENV, HTTPS_PROXY: 'http://gate:hidden-in-it@127.0.0.1:1' }
@@ -127,7 +127,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
       for (const line of told) expect(line).toContain('HTTP_PROXY, http_proxy, HTTPS_PROXY')
       expect(child.output()).not.toContain('hidden-in-it')
     }
-  }, 30_000)
+  }, 60_000)
 
   test('a broken file at start is shown with its mistakes, and the exit code is 1', async () => {
     using folder = temporaryFolder()
@@ -138,7 +138,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     expect(await child.exited).toBe(1)
     expect(output).toContain('routes.toml:3:1')
     expect(output).toContain('upstream')
-  }, 30_000)
+  }, 60_000)
 
   test('a port in use is said in one sentence, and the exit code is 1', async () => {
     using folder = temporaryFolder()
@@ -152,7 +152,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     expect(await child.exited).toBe(1)
     expect(output).toContain(`127.0.0.1:${upstream.port} is already in use`)
     expect(output).toContain('ss -ltnp')
-  }, 30_000)
+  }, 60_000)
 
   test('an upstream that is cut short is never seen as a clean end', async () => {
     using folder = temporaryFolder()
@@ -184,7 +184,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     expect(after.status).toBe(404)
     expect(child.process.exitCode).toBeNull()
     server.stop(true)
-  }, 30_000)
+  }, 60_000)
 
   test('holds a thousand open event streams and still answers', async () => {
     using folder = temporaryFolder()
@@ -219,7 +219,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
       )
       sockets.at(-1)?.write('GET / HTTP/1.1\r\nHost: events.example\r\nAccept: text/event-stream\r\n\r\n')
     }
-    await eventually(() => begun === 1000, 'every stream begins', 20_000)
+    await eventually(() => begun === 1000, 'every stream begins')
     expect((await sendRaw(port, 'GET /plain HTTP/1.1\r\nHost: events.example\r\n\r\n')).body.toString()).toContain(
       'plain',
     )
@@ -248,4 +248,4 @@ test('the executable reads neither .env nor bunfig.toml of the folder it is star
   expect(output).not.toContain('PRELOADED')
   expect(output).toContain('GATE_SECRET')
   expect(await child.exited).toBe(1)
-}, 30_000)
+}, 60_000)

@@ -149,7 +149,7 @@ describeEach('docs/recipes for %s', name => {
         frameBytes({ opcode: 1, payload: Buffer.from('hello'), isFinal: true, reserved: 0 }, Buffer.from('mask')),
       )
       const frames = () => framesIn(wire.received.subarray(wire.received.indexOf('\r\n\r\n') + 4))
-      await wire.receive({ until: () => frames().length > 0, timeoutMs: 20_000 })
+      await wire.receive({ until: () => frames().length > 0 })
       expect(frames().map(({ payload }) => Buffer.from(payload).toString())).toEqual(['echo hello'])
     } finally {
       wire.close()
@@ -161,7 +161,7 @@ describeEach('docs/recipes for %s', name => {
     const wire = await openWire(port)
     try {
       await wire.send(`GET /events HTTP/1.1\r\nHost: ${HOSTS.app}:${port}\r\n${await cookieOf('grace')}\r\n\r\n`)
-      const answer = await wire.receive({ until: bytes => bytes.includes('data: first'), timeoutMs: 20_000 })
+      const answer = await wire.receive({ until: bytes => bytes.includes('data: first') })
       expect(answer.status).toBe(200)
     } finally {
       wire.close()

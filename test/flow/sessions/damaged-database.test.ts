@@ -158,7 +158,7 @@ test('a damaged database costs nobody in memory anything at either of two worker
     newcomer = await site.signIn().catch(() => '')
     return newcomer !== ''
   }, 'who comes anew gets in')
-  await eventually(async () => isOnly(await site.statuses(stored[0] ?? ''), 401), 'both have the new one', 20_000)
+  await eventually(async () => isOnly(await site.statuses(stored[0] ?? ''), 401), 'both have the new one')
   for (const cookie of [...known, newcomer]) expect(await site.statuses(cookie)).toEqual(new Set([200]))
   expect(child.output().split('is damaged and was moved aside')).toHaveLength(2)
   expect(asides(folder.path)).toHaveLength(1)

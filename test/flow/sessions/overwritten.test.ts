@@ -78,7 +78,7 @@ test('two workers go on with a backup that is copied over their database while p
     for (let round = 0; round < ROUNDS; round++) {
       const crowd = signInWithoutEnd(site)
       await cp(folder.path, 'copy.db', 'sallyport.db')
-      await eventually(async () => isOnly(await site.statuses(late), 401), 'both workers have the backup', 20_000)
+      await eventually(async () => isOnly(await site.statuses(late), 401), 'both workers have the backup')
       expect([round, await site.statuses(kept)]).toEqual([round, new Set([200])])
       expect(await crowd.stop()).toBeGreaterThan(0)
       after = await site.signIn()

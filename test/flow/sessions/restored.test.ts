@@ -29,7 +29,7 @@ test('two workers go on with a backup that is restored under them, and after kil
     for (let index = 0; index < CROWD; index++) await site.signIn()
     expect([await site.statuses(kept), await site.statuses(late)]).toEqual([new Set([200]), new Set([200])])
     await site.run('restore', 'copy.db')
-    await eventually(async () => isOnly(await site.statuses(late), 401), 'both workers have the backup', 20_000)
+    await eventually(async () => isOnly(await site.statuses(late), 401), 'both workers have the backup')
     expect(await site.statuses(kept)).toEqual(new Set([200]))
     const after = await site.signIn()
     expect(await site.statuses(after)).toEqual(new Set([200]))

@@ -261,7 +261,7 @@ describe('a form that met an expired session', () => {
     await eventually(async () => (await inFlight(gate)) === 0, 'it is over')
     gate.save(`${routes()}\n# as before`)
     const next = [...cookies, await session(gate)]
-    await eventually(async () => (await press(gate, id, next)).status === 303, 'it is sent', 10_000)
+    await eventually(async () => (await press(gate, id, next)).status === 303, 'it is sent')
     expect(upstream.text.slice(before).split(BODY)).toHaveLength(2)
     wire.close()
   })
@@ -486,7 +486,7 @@ needs('valkey-server').test(
     await valkey.ask(0, 'CLIENT', 'UNPAUSE')
     gate.save(`${routes()}\n# as before`)
     const before = upstream.text.length
-    await eventually(async () => (await press(gate, id, own)).status === 303, 'it is sent', 10_000)
+    await eventually(async () => (await press(gate, id, own)).status === 303, 'it is sent')
     expect(upstream.text.slice(before).split(BODY)).toHaveLength(2)
     expect((await press(gate, id, own)).forwarded).toBe('')
   },

@@ -94,7 +94,7 @@ test('tabs of a browser that never signed in here, which send their forms at onc
     ['/2', 200],
     ['/3', 200],
   ])
-  await eventually(async () => (await metricOf(gate, 'sallyport_sessions')) === 1, 'no session is left over', 5_000)
+  await eventually(async () => (await metricOf(gate, 'sallyport_sessions')) === 1, 'no session is left over')
   // Somebody else's browser has one of its own.
   const other = browserOf(gate)
   await other.submit(await other.open(`http://${AWAY}/`), { name: 'ada', password: 'secret' })

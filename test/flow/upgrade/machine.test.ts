@@ -78,7 +78,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
     async function takeOver(how: () => Promise<unknown>): Promise<number> {
       const before = (await show()).pid
       await how()
-      await eventually(async () => (await show()).pid !== before, 'another process is the main one', 20_000).catch(
+      await eventually(async () => (await show()).pid !== before, 'another process is the main one').catch(
         async error => {
           throw new Error(`${error}\n${await journal()}`)
         },
@@ -207,11 +207,11 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
 
       await systemctl('restart', UNIT)
       const tries = async () => Number((await systemctl('show', '--value', '--property', 'NRestarts', UNIT)).stdout)
-      await eventually(async () => (await tries()) >= 2, 'it is tried again and again', 20_000)
+      await eventually(async () => (await tries()) >= 2, 'it is tried again and again')
       const limit = await systemctl('show', '--value', '--property', 'StartLimitIntervalUSec', UNIT)
       expect(limit.stdout).toBe('0\n')
       configure()
-      await eventually(async () => (await show()).state === 'active', 'it serves once the file is mended', 20_000)
+      await eventually(async () => (await show()).state === 'active', 'it serves once the file is mended')
       await succeeds('systemctl', 'stop', UNIT)
     }, 60_000)
 
@@ -226,7 +226,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
         const now = await show()
         return now.pid > 0 && now.pid !== pid && now.state === 'active'
       }
-      await eventually(serves, 'another process serves', 20_000)
+      await eventually(serves, 'another process serves')
       const lines = await journal()
       expect(lines).toContain('Watchdog timeout')
       expect(lines).not.toContain('crashed')
@@ -258,7 +258,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       const before = await show()
       await signalled()
       const refused = 'the system does not hand out the sockets of the workers (pidfd_getfd)'
-      await eventually(async () => (await journal()).includes(refused), 'the cause is told', 20_000)
+      await eventually(async () => (await journal()).includes(refused), 'the cause is told')
       expect(await (await begin()).whole).toBe('begun and ended')
       expect(await show()).toEqual(before)
       await succeeds('systemctl', 'stop', UNIT)

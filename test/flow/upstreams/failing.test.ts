@@ -135,5 +135,5 @@ describe.each(HOSTS)('%s:', host => {
     await eventually(() => gate.output().slice(lines).split('"status":499').length === 3, 'both are recorded')
     expect(await count('upstream_errors_total')).toBe(before)
     expect(gate.output().slice(lines)).not.toContain('could not be answered')
-  }, 30_000)
+  }, 60_000)
 })

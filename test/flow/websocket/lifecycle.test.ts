@@ -238,7 +238,7 @@ describe('RFC 6455 §4: a handshake', () => {
 
   test('that the application never answers is 504', async () => {
     const raw = await startRawUpstream(async connection => {
-      await connection.receive({ until: () => false, timeoutMs: 20_000 })
+      await connection.receive({ until: () => false })
     })
     await using gate = await startGate(`${file('user', raw.port)}timeout = "200ms"\n`)
     const { cookie } = await gate.signIn(HOST)

@@ -119,11 +119,7 @@ export async function startProgram(
     stderr: 'pipe',
   })
   const said = new Response(child.stderr).text()
-  await eventually(
-    async () => child.exitCode !== null || (await answers(port)),
-    `${command[0]} listens on ${port}`,
-    20_000,
-  )
+  await eventually(async () => child.exitCode !== null || (await answers(port)), `${command[0]} listens on ${port}`)
   if (child.exitCode !== null) throw new Error(`${command[0]} ended with ${child.exitCode}: ${await said}`)
   return {
     port,

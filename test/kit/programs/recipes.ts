@@ -226,7 +226,7 @@ async function openRecipeStand(
       const host = more.host ?? at(HOSTS.app)
       const head = [`${more.method ?? 'GET'} ${target} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...lines]
       const bytes = `${head.join('\r\n')}\r\n\r\n${more.body ?? ''}`
-      const answer = await sendRaw(port, bytes, { until: () => false, timeoutMs: 20_000 })
+      const answer = await sendRaw(port, bytes, { until: () => false })
       const body = answer.body.toString('utf8')
       return { status: answer.status, body, answer, saw: app.received.slice(before) }
     },

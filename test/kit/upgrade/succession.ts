@@ -14,13 +14,13 @@ export async function handOver(child: Child, pid = child.process.pid): Promise<S
   const taken = () => [...child.output().matchAll(TAKEN)]
   const before = taken().length
   process.kill(pid, 'SIGUSR2')
-  await eventually(() => taken().length > before, 'another process takes over', 30_000)
+  await eventually(() => taken().length > before, 'another process takes over')
   const successor = Number(taken().at(-1)?.[1])
   return {
     pid: successor,
     async [Symbol.asyncDispose]() {
       if (isAlive(successor)) process.kill(successor, 'SIGTERM')
-      await eventually(() => !isAlive(successor), 'the successor ends', 20_000)
+      await eventually(() => !isAlive(successor), 'the successor ends')
     },
   }
 }

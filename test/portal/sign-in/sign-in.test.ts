@@ -114,7 +114,7 @@ describe('one portal for many hosts', () => {
     expect(pages).toEqual(people.map(({ index }) => `user-${index} sees /p/${index}`))
     const again = await Promise.all(people.map(({ browser }) => browser.open(`${GRAFANA}/again`)))
     expect(again.map(page => page.text)).toEqual(people.map(({ index }) => `user-${index} sees /again`))
-  }, 30_000)
+  }, 60_000)
 
   test('one sign-in serves hosts on domains that have nothing in common, without a cookie that any two of them share', async () => {
     const hosts = ['https://kuma.example.com', 'https://wiki.example.org', 'https://shop.another-example.net']

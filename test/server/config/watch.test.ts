@@ -109,7 +109,7 @@ needs('/proc').test('a watch says whether the files are as they were read, saved
       writeFileSync(path, 'another')
       expect(watching.state()).toBe('changed')
       rmSync(path)
-      await eventually(() => watching.state() === 'lost', 'the file is out of sight', 10_000)
+      await eventually(() => watching.state() === 'lost', 'the file is out of sight')
       expect(lost).toEqual([mounted])
     } finally {
       watching.close()

@@ -84,7 +84,7 @@ test(
       expect(other.told(BEHIND)).toEqual([])
       expect((await other.store.changesSince()).removed).toEqual(['a', 'api-t', 'link-l'])
     }),
-  30_000,
+  60_000,
 )
 
 test(
@@ -117,7 +117,7 @@ test(
       ])
       expect(other.told(BEHIND)).toMatchObject([{ ended_again: 1 }])
     }),
-  30_000,
+  60_000,
 )
 
 test(
@@ -145,7 +145,7 @@ test(
         await late.store.close()
       }
     }),
-  30_000,
+  60_000,
 )
 
 test(
@@ -176,7 +176,7 @@ test(
       }, 'it is ended there too')
       for (const { store } of [one, other]) expect(await store.findById('a')).toBeNull()
     }),
-  30_000,
+  60_000,
 )
 
 test(
@@ -201,7 +201,7 @@ test(
         await old.store.close()
       }
     }),
-  30_000,
+  60_000,
 )
 
 test(
@@ -217,7 +217,7 @@ test(
       expect(await other.store.changesSince()).toEqual({ removed: ['a'], updated: [] })
       expect([...one.told(BEHIND), ...other.told(BEHIND)]).toEqual([])
     }),
-  30_000,
+  60_000,
 )
 
 test(
@@ -248,5 +248,5 @@ test(
       expect((await other.store.findById('b'))?.id).toBe('b')
       expect(other.told(ELSEWHERE)).toEqual([])
     }),
-  30_000,
+  60_000,
 )

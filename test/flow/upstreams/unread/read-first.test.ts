@@ -52,9 +52,9 @@ test.each(KINDS)('max_open: %s', async (_kind, type) => {
   const wires: Wire[] = []
   for (let count = 1; count <= 3; count++) {
     wires.push(await begin(gate.port, type, owner))
-    await eventually(async () => (await metricOf(gate, 'sallyport_uploads_open')) === count, `${count} are open`, 5000)
+    await eventually(async () => (await metricOf(gate, 'sallyport_uploads_open')) === count, `${count} are open`)
   }
-  await eventually(async () => (await metricOf(gate, 'sallyport_untaken_bytes')) === 3 * LENGTH, 'what they hold', 5000)
+  await eventually(async () => (await metricOf(gate, 'sallyport_untaken_bytes')) === 3 * LENGTH, 'what they hold')
   const fourth = await begin(gate.port, type, owner)
   expect((await fourth.receive()).status).toBe(429)
   for (const wire of [...wires, fourth]) wire.close()
@@ -64,7 +64,7 @@ test.each(KINDS)('max_open: %s', async (_kind, type) => {
 test.each(KINDS)('stall_memory: %s', async (_kind, type) => {
   const { gate, owner } = await start('stall_memory = "10MB"')
   const wires = await Promise.all(Array.from({ length: 16 }, () => begin(gate.port, type, owner)))
-  await eventually(async () => (await metricOf(gate, 'sallyport_memory_cut_total')) >= 4, 'some are cut', 10_000)
+  await eventually(async () => (await metricOf(gate, 'sallyport_memory_cut_total')) >= 4, 'some are cut')
   expect(await metricOf(gate, 'sallyport_untaken_bytes')).toBeLessThanOrEqual(10_000_000)
   const good = await openWire(gate.port)
   await good.send('GET / HTTP/1.1\r\nHost: open.example\r\n\r\n')

@@ -45,14 +45,14 @@ test('an answer that its client takes nothing of for stall_timeout is cut, and o
   const quiet = await openWire(gate.port)
   await quiet.send(get('/quiet'))
   const unread = await openUnread(gate.port)
-  await eventually(async () => (await metric(gate.adminPort, 'stalled_total')) === 1, 'one is cut', 30_000)
-  await eventually(() => app.underWay === 1, 'its application is let go', 30_000)
+  await eventually(async () => (await metric(gate.adminPort, 'stalled_total')) === 1, 'one is cut')
+  await eventually(() => app.underWay === 1, 'its application is let go')
   expect(quiet.isClosed).toBe(false)
   expect(quiet.received.includes('begun')).toBe(true)
   expect(gate.told('Answers were cut: their clients took no more of them')).not.toEqual([])
   quiet.close()
   unread.close()
-  await eventually(async () => (await metric(gate.adminPort, 'answers_open')) === 0, 'nothing is kept', 30_000)
+  await eventually(async () => (await metric(gate.adminPort, 'answers_open')) === 0, 'nothing is kept')
 }, 90_000)
 
 test('a client has max_open answers under way, and a place again when one is over', async () => {
@@ -64,7 +64,7 @@ test('a client has max_open answers under way, and a place again when one is ove
   expect([refused.status, refused.field('retry-after'), refused.body.includes('limit.open')]).toEqual([429, '5', true])
   expect(await metric(gate.adminPort, 'open_limited_total')).toBe(1)
   open[0]?.close()
-  await eventually(async () => (await sendRaw(gate.port, get('/plain'))).status === 200, 'a place', 20_000)
+  await eventually(async () => (await sendRaw(gate.port, get('/plain'))).status === 200, 'a place')
   for (const wire of open) wire.close()
 }, 60_000)
 
