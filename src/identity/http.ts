@@ -18,8 +18,17 @@ export interface WireLimits {
 
 export const DEFAULT_WIRE_LIMITS: WireLimits = Object.freeze({ timeoutMs: 5_000, maxBytes: 1024 * 1024 })
 
-/** A request to a provider whose answer is already complete, so that nothing later can hang or swell. */
-export type ProviderFetch = (address: string, init?: Omit<BunFetchRequestInit, 'proxy'>) => Promise<Response>
+type ProviderRequest = Omit<BunFetchRequestInit, 'proxy'>
+
+/**
+ * A request to a provider whose answer is already complete, so that nothing later can hang or swell. `anew` makes it once more, for where it
+ * is sent a second time: an assertion of the client's is good once (RFC 7523 §3, `jti`).
+ */
+export type ProviderFetch = (
+  address: string,
+  init?: ProviderRequest,
+  anew?: () => Promise<ProviderRequest>,
+) => Promise<Response>
 
 /** Of a provider, what says how it is reached. */
 export interface Reach extends Pick<ProviderConfig, 'internalUrl' | 'ca'> {

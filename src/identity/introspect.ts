@@ -8,6 +8,7 @@ import { bareError, type ProviderFetch } from './http.ts'
 import { isOwnSubject } from './own-subjects.ts'
 import { SKEW_S } from './signed.ts'
 import { findOtherKind } from './token-kind.ts'
+import { proving } from './tokens/endpoint.ts'
 import type { ClientProof } from './tokens/proof.ts'
 
 /** What is asked about a token that only its provider can read. */
@@ -75,10 +76,11 @@ async function ask({
     })
   }
   const client = { client_id: config.clientId }
+  const { auth, fetch: asking } = proving({ proof, fetch })
   let status = 0
   try {
-    const response = await oauth.introspectionRequest(metadata, client, proof.prove, token, {
-      [oauth.customFetch]: fetch,
+    const response = await oauth.introspectionRequest(metadata, client, auth, token, {
+      [oauth.customFetch]: asking,
       [oauth.allowInsecureRequests]: isPlain(config),
     })
     status = response.status

@@ -10,7 +10,7 @@ const GONE: ReadonlySet<number> = new Set([404, 410])
 /**
  * A fetch that finds an endpoint again that a provider has moved: where nothing is at its address any more, or its host has none, discovery is
  * asked anew, every ten seconds at most, and the same is asked once more at the new place. Nobody has taken the first request, so that
- * nothing that is good once was used.
+ * no code or token was used; the client proves itself anew all the same.
  */
 export function followMoved(
   fetch: ProviderFetch,
@@ -28,14 +28,14 @@ export function followMoved(
     return place
   }
 
-  return async (address, init) => {
+  return async (address, init, anew) => {
     const answer = await fetch(address, init).catch((thrown: unknown) => {
       if (!isWithoutAddress(thrown)) throw thrown
       return thrown
     })
     if (answer instanceof Response && !GONE.has(answer.status)) return answer
     const place = await newPlace(address).catch(() => null)
-    if (place !== null) return fetch(place, init)
+    if (place !== null) return fetch(place, anew === undefined ? init : await anew())
     if (answer instanceof Response) return answer
     throw answer
   }

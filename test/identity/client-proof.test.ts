@@ -13,6 +13,7 @@ import { errorFacts } from '../../src/base/errors.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
 import { parseClientKey } from '../../src/config/values/pem/client-key.ts'
 import { ask } from '../../src/console/network.ts'
+import { makeIdentity } from '../../src/identity/identity.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { publicClientKey } from '../../src/identity/tokens/proof.ts'
 import { quietPorts } from '../kit/clock.ts'
@@ -151,6 +152,45 @@ describe('private_key_jwt', () => {
     ])
     expect(error.hint).toContain('sallyport client-key')
     expect(error.facts.provider_says).toBe('bad …')
+  })
+})
+
+describe('an endpoint that moved is asked again with an assertion of its own (RFC 7523 §3, jti)', () => {
+  type Client = ReturnType<typeof clientOf>
+  const held = { identity: makeIdentity('id', provider.issuer, 'user-1', {}), idToken: '', refreshToken: 'r' }
+  const USES: readonly [what: string, endpoint: string, use: (client: Client) => Promise<unknown>][] = [
+    ['a code', 'token_endpoint', client => client.finish(answer(), LOGIN)],
+    ['a refresh', 'token_endpoint', client => client.refresh(held)],
+    ['a revocation', 'revocation_endpoint', client => client.revoke('r')],
+    ['a question about a token', 'introspection_endpoint', client => client.introspect('t', ['api'])],
+    ['a pushed request', 'pushed_authorization_request_endpoint', client => client.begin(LOGIN)],
+  ]
+
+  test.each(USES)('%s (%s)', async (_what, endpoint, use) => {
+    const asked: { readonly path: string; readonly form: URLSearchParams }[] = []
+    using server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      async fetch(request) {
+        const { pathname: path } = new URL(request.url)
+        asked.push({ path, form: new URLSearchParams(await request.text()) })
+        return path === '/old' ? new Response('', { status: 404 }) : Response.json({ error: 'no' }, { status: 400 })
+      },
+    })
+    const namesAt = (path: string) => provider.behave({ discovery: { [endpoint]: `${server.url.origin}${path}` } })
+    const client = clientOf({ clientKey: await pem('ES256'), par: 'always' })
+    namesAt('/old')
+    await client.endSession({ idToken: '', returnTo: 'http://127.0.0.1/', state: 's' })
+    namesAt('/new')
+    await use(client).catch(() => undefined)
+    expect(asked.map(({ path }) => path)).toEqual(['/old', '/new'])
+    const [jtis, rest] = [new Set<unknown>(), new Set<string>()]
+    for (const { form } of asked) {
+      jtis.add(decodeJwt(form.get('client_assertion') ?? '').jti)
+      form.delete('client_assertion')
+      rest.add(`${form}`)
+    }
+    expect([jtis.size, rest.size]).toEqual([2, 1])
   })
 })
 

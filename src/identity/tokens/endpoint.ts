@@ -47,6 +47,7 @@ export async function askTokens(
 ): Promise<oauth.TokenEndpointResponse> {
   const { config, metadata } = request
   const assertions: string[] = []
+  const { auth, fetch } = proving(request, assertions)
   const call: TokenCall = {
     // How an ID token is signed is for verifyIdToken to judge, which asks for newer metadata before it refuses: the code is used up by then.
     server: { ...metadata, id_token_signing_alg_values_supported: [...ASYMMETRIC_ALGORITHMS] },
@@ -55,8 +56,8 @@ export async function askTokens(
       // The library reads the machine's own clock; all rules about time are ours, in verifyIdToken, on the clock of Ports.
       [oauth.clockTolerance]: Number.MAX_SAFE_INTEGER,
     },
-    auth: noting(request.proof, assertions),
-    options: { [oauth.customFetch]: request.fetch, [oauth.allowInsecureRequests]: isPlain(config) },
+    auth,
+    options: { [oauth.customFetch]: fetch, [oauth.allowInsecureRequests]: isPlain(config) },
   }
   let status = 0
   let said: TokenError | null = null
@@ -94,14 +95,31 @@ export async function askTokens(
   }
 }
 
-/** The same proof, and what it says of us is kept, since a provider may repeat it. */
-export function noting({ prove }: ClientProof, assertions: string[]): oauth.ClientAuth {
-  return async (server, client, body, headers) => {
+/**
+ * How one question is asked: with the same proof, and with another of its kind where it is asked again elsewhere. What a proof says of us
+ * is kept, since a provider may repeat it.
+ */
+export function proving(
+  { proof: { prove }, fetch }: Pick<TokenRequest, 'proof' | 'fetch'>,
+  assertions: string[] = [],
+): { readonly auth: oauth.ClientAuth; readonly fetch: (address: string, init: AskedInit) => Promise<Response> } {
+  let again: ((init: AskedInit) => Promise<AskedInit>) | null = null
+
+  const auth: oauth.ClientAuth = async (server, client, body, headers) => {
     await prove(server, client, body, headers)
     const assertion = body.get('client_assertion')
     if (assertion !== null) assertions.push(assertion)
+    again = async init => {
+      const next = { ...init, body: new URLSearchParams(init.body), headers: new Headers(init.headers) }
+      await auth(server, client, next.body, next.headers)
+      return { ...next, headers: Object.fromEntries(next.headers) }
+    }
   }
+  return { auth, fetch: (address, init) => fetch(address, init, async () => again?.(init) ?? init) }
 }
+
+/** What the library asks with. */
+type AskedInit = oauth.CustomFetchOptions<'POST', URLSearchParams>
 
 function isAboutIdToken(thrown: unknown): boolean {
   if (thrown instanceof oauth.UnsupportedOperationError) return true

@@ -2,7 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
-import { noting, refusedBy, type TokenRequest, unavailable } from './endpoint.ts'
+import { proving, refusedBy, type TokenRequest, unavailable } from './endpoint.ts'
 import { readTokenError, type TokenError } from './error.ts'
 import { bySecret, type ClientProof } from './proof.ts'
 import { wrongBy } from './wrong.ts'
@@ -54,6 +54,7 @@ async function push(
   proof: ClientProof,
 ): Promise<string | NotPushed> {
   const assertions: string[] = []
+  const { auth, fetch: asking } = proving({ proof, fetch }, assertions)
   let status = 0
   let said: TokenError | null = null
   try {
@@ -61,10 +62,10 @@ async function push(
     const response = await oauth.pushedAuthorizationRequest(
       metadata,
       client,
-      noting(proof, assertions),
+      auth,
       { ...parameters },
       {
-        [oauth.customFetch]: fetch,
+        [oauth.customFetch]: asking,
         [oauth.allowInsecureRequests]: isPlain(config),
       },
     )

@@ -116,9 +116,9 @@ export async function redeemRefreshToken(
 ): Promise<Refreshed> {
   const { metadata } = request
   let isSent = false
-  const fetch: TokenRequest['fetch'] = (address, init) => {
+  const fetch: TokenRequest['fetch'] = (...asked) => {
     isSent = true
-    return request.fetch(address, init)
+    return request.fetch(...asked)
   }
   try {
     const tokens = await askTokens(

@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
 import { isPlain } from '../endpoints.ts'
-import { noting, refusedBy, type TokenRequest, unavailable } from './endpoint.ts'
+import { proving, refusedBy, type TokenRequest, unavailable } from './endpoint.ts'
 import { readTokenError, type TokenError } from './error.ts'
 
 /**
@@ -16,13 +16,14 @@ export async function revokeRefreshToken(
   refreshToken: string,
 ): Promise<void> {
   const assertions: string[] = []
+  const { auth, fetch: asking } = proving({ proof, fetch }, assertions)
   let status = 0
   let said: TokenError | null = null
   try {
     const client = { client_id: config.clientId }
-    const response = await oauth.revocationRequest(metadata, client, noting(proof, assertions), refreshToken, {
+    const response = await oauth.revocationRequest(metadata, client, auth, refreshToken, {
       additionalParameters: { token_type_hint: 'refresh_token' },
-      [oauth.customFetch]: fetch,
+      [oauth.customFetch]: asking,
       [oauth.allowInsecureRequests]: isPlain(config),
     })
     status = response.status
