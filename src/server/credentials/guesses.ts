@@ -1,5 +1,6 @@
 import { sha256 } from '../../base/bytes.ts'
 import { errorFacts, GateError } from '../../base/errors.ts'
+import { inTime } from '../../base/in-time.ts'
 import { networkOf, prefixesOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Allowance, Sessions } from '../../session/session.ts'
@@ -54,10 +55,12 @@ const OF_NAME: Allowance = Object.freeze({ name: 'passwords of a name', interval
 /** Hashing takes a core: two at a time leave the others to requests, and whoever waits longer than this comes again. */
 const HASHES = { places: 2, waiting: 100, waitMs: 10_000 }
 
-/** What there is left may be held by right passwords that are being hashed: they give it back within a moment. */
+/** What there is left may be held by right passwords that another worker is hashing: they give it back within a moment. */
 const ASK_AGAIN_MS = 250
 const MOST_ASKED_AGAIN = 8
 const MOST_WAITING = 50
+/** How long one waits at most for those that this worker itself is hashing, however slow it is at that. */
+const MOST_WAITED_MS = 30_000
 
 /** Addresses of which it is remembered that they waited in vain. */
 const MOST_ADDRESSES = 10_000
@@ -74,8 +77,8 @@ interface Count {
 
 /**
  * Counts in the session store, for all workers and machines together: before anything else, so that whoever has nothing left stands
- * in no queue. Who is refused there asks again for two seconds, since passwords under way count too; none is tried that was not
- * counted. Where an address waited so in vain, nobody of it waits for the next half minute, unless a right password comes from it:
+ * in no queue. Who is refused there waits for what is under way here, since that counts too until it is known to be right, and then asks
+ * again for two seconds, for what is under way elsewhere; none is tried that was not counted. Where an address waited so in vain, nobody of it waits for the next half minute, unless a right password comes from it:
  * guesses are refused at once.
  *
  * A name is counted over all networks, so that many of them find its password no faster than a few. That must keep nobody out of
@@ -86,10 +89,37 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
   const queue = createFairQueue(HASHES)
   /** Until when, by the clock that nobody sets. */
   const inVain = new Map<string, number>()
+  /** What is under way here, by what it counts for: how many, and what those wait for who find nothing left of it. */
+  const undecided = new Map<string, { number: number; next: PromiseWithResolvers<void> }>()
   let waiting = 0
 
-  /** Waits for a moment after this many refusals; false where that is no use. */
-  async function wait(network: string, refusals: number): Promise<boolean> {
+  function begun(counts: readonly Count[]): void {
+    for (const count of counts) {
+      const known = undecided.get(keyOf(count))
+      if (known === undefined) undecided.set(keyOf(count), { number: 1, next: Promise.withResolvers() })
+      else known.number++
+    }
+  }
+
+  /** Once only for each that has begun. */
+  function decided(counts: readonly Count[]): void {
+    for (const count of counts) {
+      const known = undecided.get(keyOf(count))
+      if (known === undefined) continue
+      known.next.resolve()
+      known.next = Promise.withResolvers()
+      if (--known.number === 0) undecided.delete(keyOf(count))
+    }
+  }
+
+  /** When the next one of these is decided that are under way here; null where none is. */
+  function nextDecided(counts: readonly Count[]): Promise<void> | null {
+    const promises = counts.flatMap(count => undecided.get(keyOf(count))?.next.promise ?? [])
+    return promises.length === 0 ? null : Promise.race(promises)
+  }
+
+  /** Waits for that, or for a moment after this many refusals; false where it is no use. */
+  async function wait(network: string, refusals: number, next: Promise<void> | null, leftMs: number): Promise<boolean> {
     if (performance.now() < (inVain.get(network) ?? 0) || waiting >= MOST_WAITING) return false
     if (refusals > MOST_ASKED_AGAIN) {
       inVain.delete(network)
@@ -98,24 +128,27 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
       return false
     }
     waiting++
-    await Bun.sleep(ASK_AGAIN_MS)
+    await (next === null ? Bun.sleep(ASK_AGAIN_MS) : inTime(next, leftMs, null))
     waiting--
     return true
   }
 
-  /** Takes one from each of these counts; answers how long until there is one where any has nothing left. */
-  async function take(counts: readonly Count[], { client, user }: Attempt): Promise<number> {
+  /** Takes one from each of these counts; answers which of them have nothing left, and how long until they have. */
+  async function take(
+    counts: readonly Count[],
+    { client, user }: Attempt,
+  ): Promise<{ readonly without: readonly Count[]; readonly waitMs: number }> {
     const spent = await sessions.spendAll(counts)
     let waitMs = 0
     for (const one of spent) if (!one.isAllowed) waitMs = Math.max(waitMs, one.waitMs, 1)
-    if (waitMs > 0) return waitMs
+    if (waitMs > 0) return { without: counts.filter((_, at) => spent[at]?.isAllowed !== true), waitMs }
     const last = counts.filter((_, at) => spent[at]?.isAllowed === true && spent[at].left === 0)
     for (const { allowance } of last) {
       if (allowance === OF_NAME)
         ports.log.warn('A user name is close to its limit of wrong passwords', { client, user })
       else ports.log.warn('An address is close to giving too many wrong passwords', { client })
     }
-    return 0
+    return { without: [], waitMs }
   }
 
   /** Keeps in mind that a user's password was right at a network. Where the store cannot, they are a stranger there next time. */
@@ -137,30 +170,45 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
       const network = networkOf(client)
       const known = browser === null ? readKnown(await sessions.peekOnce('known', knownKey(who, network))) : null
       const counts = countsOf(attempt, known !== null)
-      for (let refusals = 1; ; refusals++) {
-        const waitMs = await take(counts, attempt)
+      const giveUpAt = performance.now() + MOST_WAITED_MS
+      for (let refusals = 0; ; ) {
+        const { without, waitMs } = await take(counts, attempt)
         if (waitMs === 0) break
-        if (await wait(browser ?? network, refusals)) continue
+        const leftMs = giveUpAt - performance.now()
+        const next = leftMs > 0 ? nextDecided(without) : null
+        if (next === null) refusals++
+        if (await wait(browser ?? network, refusals, next, leftMs)) continue
         throw new GateError('limit.rate', 'too many wrong passwords were given by an address, or for a user name', {
           facts: { client },
           hint: 'it may try again later; those whose password was right a moment ago are not held up',
           retryAfterS: Math.ceil(waitMs / 1000),
         })
       }
+      begun(counts)
       const row = known !== null || browser !== null ? 'known' : 'strangers'
       const leave: Leave | null = await queue.enter([row, ...prefixesOf(client)])
       if (leave === null) {
         // No password was tried, so that strangers who fill the queue use up nobody's name. Their own networks pay for it.
         await giveBack(ports, sessions, ...counts.filter(({ allowance }) => allowance === OF_NAME))
+        decided(counts)
         throw new GateError('limit.rate', 'more passwords came than can be checked', { retryAfterS: 5 })
+      }
+      let isDecided = false
+      const decide = () => {
+        if (!isDecided) decided(counts)
+        isDecided = true
       }
       return {
         async takeBack() {
           await giveBack(ports, sessions, ...counts)
           inVain.delete(browser ?? network)
+          decide()
           if (browser === null) await remember(who, network, known)
         },
-        leave,
+        leave() {
+          decide()
+          leave()
+        },
       }
     },
   }
@@ -177,6 +225,10 @@ function countsOf({ client, who, browser }: Attempt, isKnown: boolean): readonly
     return allowance === undefined ? [] : [{ allowance, whose }]
   })
   return [own, ...others, { allowance: OF_NAME, whose: who }]
+}
+
+function keyOf({ allowance, whose }: Count): string {
+  return `${allowance.name} ${whose}`
 }
 
 /** Since when a user is known at a network. */

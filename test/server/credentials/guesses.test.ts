@@ -12,13 +12,14 @@ import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { basic } from '../../kit/fields.ts'
+import { eventually } from '../../kit/gate.ts'
 import { codeAt, SECOND_FACTOR } from '../../kit/totp.ts'
 
 const CLIENT = '192.0.2.1'
 const ATTEMPT: Attempt = { client: CLIENT, who: 'portal home ada', user: 'ada', browser: null }
 let hash = ''
 beforeAll(async () => {
-  // Those who come at once have two seconds for all of them: the cheapest there is.
+  // Those who come at once at several workers have two seconds for all of them: the cheapest there is.
   hash = await Bun.password.hash('secret', { algorithm: 'bcrypt', cost: 4 })
 })
 
@@ -75,11 +76,47 @@ const PEOPLE = { name: 'people', users: { entries: new Map(), totp: new Map([['a
 const howMany = (codes: readonly string[], code: string) => codes.filter(one => one === code).length
 
 test('right passwords that come at once, at more workers than may be wrong, are all let in, and none stays counted', async () => {
-  const { find } = workers(32)
-  const codes = await Promise.all(Array.from({ length: 32 }, (_, at) => find(at, 'secret')))
-  expect(howMany(codes, 'none')).toBe(32)
+  const { find } = workers(12)
+  const codes = await Promise.all(Array.from({ length: 12 }, (_, at) => find(at, 'secret')))
+  expect(howMany(codes, 'none')).toBe(12)
   const wrong = await Promise.all(Array.from({ length: 12 }, (_, at) => find(at, `guess${at}`)))
   expect([howMany(wrong, 'access.password'), howMany(wrong, 'limit.rate')]).toEqual([10, 2])
+})
+
+test('right passwords of a crowd wait for each other, however slowly this worker hashes them', async () => {
+  const { ports, sessions, state } = shared()
+  const guesses = createGuesses(ports, sessions)
+  const people = Array.from({ length: 32 }, (_, at) => ({ ...ATTEMPT, who: `portal home person-${at}` }))
+  let isSlow = true
+  const slow = Promise.withResolvers<void>()
+  const codes = people.map(person =>
+    codeOf(async () => {
+      const guess = await guesses.begin(person)
+      if (isSlow) await slow.promise
+      await guess.takeBack()
+      guess.leave()
+    }),
+  )
+  await eventually(() => state.spends === 32, 'all have asked')
+  // As long as ten of them are hashed nobody else is asked about again: that would end after two seconds.
+  await Bun.sleep(600)
+  expect(state.spends).toBe(32)
+  isSlow = false
+  slow.resolve()
+  expect(howMany(await Promise.all(codes), 'none')).toBe(32)
+})
+
+test('who finds nothing left but wrong ones is refused once they are known to be wrong', async () => {
+  const { ports, sessions } = shared()
+  const guesses = createGuesses(ports, sessions)
+  const held = []
+  for (let at = 0; at < 10; at++) held.push(guesses.begin({ ...ATTEMPT, who: `portal home person-${at}` }))
+  const waits = codeOf(() => guesses.begin(ATTEMPT))
+  const places = []
+  for (const one of held.slice(0, 2)) places.push(await one)
+  for (const place of places) place.leave()
+  for (const one of held.slice(2)) (await one).leave()
+  expect(await waits).toBe('limit.rate')
 })
 
 test('no more wrong ones are tried for coming at once at many workers, and one more for each time', async () => {
