@@ -1,3 +1,4 @@
+import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
@@ -119,7 +120,7 @@ export function createProviderClient(
         idToken: tokens.idToken,
         refreshToken: tokens.refreshToken,
         offlineTerms: offlineTerms(config, metadata),
-        shownAtS: typeof claims.auth_time === 'number' ? claims.auth_time : (claims.iat ?? null),
+        shownAtS: shownAt(claims, login, askedAtMs),
       }
     },
 
@@ -183,6 +184,14 @@ export function createProviderClient(
       )
     },
   })
+}
+
+/** See `LoginResult.shownAtS`. */
+function shownAt({ auth_time, iat }: JWTPayload, { begunAtMs = null }: LoginRequest, askedAtMs: number): number | null {
+  if (typeof auth_time === 'number') return auth_time
+  if (iat === undefined) return null
+  // By the provider's clock, as far as ours goes as fast.
+  return begunAtMs === null ? iat : iat - Math.max(0, Math.ceil((askedAtMs - begunAtMs) / 1000))
 }
 
 /** Whether a token's key or algorithm is what failed, where a newer discovery document may tell another. */

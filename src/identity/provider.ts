@@ -12,6 +12,8 @@ export interface LoginRequest {
   readonly nonce: string
   /** RFC 7636 §4.1. */
   readonly codeVerifier: string
+  /** When the browser was sent to the provider; absent where that is not known. */
+  readonly begunAtMs?: number | null
   /** What this sign-in has to show that an ordinary one need not; absent or null for an ordinary one. */
   readonly stepUp?: StepUp | null
 }
@@ -44,7 +46,10 @@ export interface LoginResult {
   readonly refreshToken: string | null
   /** By what terms `offline_access` may be asked for next time, should there be no refresh token; null where it may not. */
   readonly offlineTerms: string | null
-  /** When the person showed who they are, in seconds by the provider's clock: `auth_time`, else `iat`; null where neither is said. */
+  /**
+   * When the person showed who they are, in seconds by the provider's clock: `auth_time`; else when they were sent there at the earliest, since
+   * `iat` is when the code was redeemed; null where neither is said.
+   */
   readonly shownAtS: number | null
 }
 

@@ -51,6 +51,7 @@ export async function begin(
     state: state.text,
     nonce: randomToken(tools.ports.random),
     codeVerifier: createCodeVerifier(tools.ports.random),
+    begunAtMs: tools.ports.now(),
     stepUp,
   }
   const wantsOffline = ctx.portal.lifetimes.refreshMs !== null && !isWithoutOffline

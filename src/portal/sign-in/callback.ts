@@ -114,6 +114,8 @@ interface Pending {
   readonly redirectUri: string
   readonly nonce: string
   readonly codeVerifier: string
+  /** Null in a record of a node of before. */
+  readonly begunAtMs: number | null
   readonly provider: string
   readonly portal: string
   readonly binding: string
@@ -139,11 +141,13 @@ function parsePending(value: unknown): Pending | null {
   // What was asked for and cannot be read must not turn into an ordinary sign-in.
   if (rawStepUp !== null && rawStepUp !== undefined && stepUp === null) return null
   const isRemembered = Reflect.get(value, 'isRemembered') === true
+  const begunAtMs: unknown = Reflect.get(value, 'begunAtMs')
   const mayHaveAskedOffline = Reflect.get(value, 'mayHaveAskedOffline') === true
   return {
     redirectUri,
     nonce,
     codeVerifier,
+    begunAtMs: typeof begunAtMs === 'number' ? begunAtMs : null,
     provider,
     portal,
     binding,
