@@ -63,9 +63,8 @@ export async function servedSections(program: string, folder: string): Promise<r
     return [
       ...talk.sections,
       { name: 'metrics', text: plain(countsOf(metrics), given) },
-      { name: 'access records', text: plain(records.text(), given) },
-      // Two parts of a program may speak at once.
-      { name: 'log', text: plain(events.text(), given).split('\n').sort().join('\n') },
+      { name: 'access records', text: sorted(plain(records.text(), given)) },
+      { name: 'log', text: sorted(plain(events.text(), given)) },
     ]
   } finally {
     child.kill('SIGKILL')
@@ -221,6 +220,11 @@ async function signIn({ ask, learned }: Talk): Promise<void> {
 
 function get(path: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`
+}
+
+/** Two requests may end, and two parts of a program speak, in either order. */
+function sorted(lines: string): string {
+  return lines.split('\n').sort().join('\n')
 }
 
 /** Families, labels and counts; not what is measured, nor how much memory there is. */
