@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { showJson } from '../base/visible.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
-import { parseClientKey } from '../config/values/pem/client-key.ts'
+import { parseClientKey } from '../config/values/pem.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { publicClientKey } from '../identity/tokens/proof.ts'

@@ -1,4 +1,4 @@
-import type { Parsed } from '../config/text/outcome.ts'
+import type { Parsed } from '../config/text/diagnostic.ts'
 import type { Config } from '../config/types/config.ts'
 import type { PortalConfig } from '../config/types/portals.ts'
 import type { UsersConfig } from '../config/types/users.ts'

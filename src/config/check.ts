@@ -1,32 +1,28 @@
 import { dirname, resolve } from 'node:path'
 import { sha256 } from '../base/bytes.ts'
 import { freezeDeep } from '../base/freeze.ts'
-import { buildConfig } from './build/build.ts'
 import { checkFolders } from './checks/answers.ts'
-import { checkApps } from './checks/apps.ts'
-import { checkBrands } from './checks/brand.ts'
-import { checkExpectations } from './checks/expect.ts'
-import { checkLimits } from './checks/limits.ts'
 import { checkPasswords } from './checks/passwords.ts'
-import { checkPortals } from './checks/portals.ts'
+import { checkBrands, checkPortals } from './checks/portals.ts'
 import { checkProviders } from './checks/providers.ts'
-import { checkRoutes } from './checks/routes.ts'
-import { checkSelf } from './checks/self.ts'
-import { checkServer } from './checks/server.ts'
+import { checkApps, checkRoutes } from './checks/routes.ts'
+import { checkLimits, checkServer } from './checks/server.ts'
 import { checkSessions } from './checks/sessions.ts'
-import { checkTls } from './checks/tls/tls.ts'
-import { checkUpstreams } from './checks/upstreams.ts'
+import { checkTls } from './checks/tls.ts'
+import { checkSelf, checkUpstreams } from './checks/upstreams.ts'
 import { readSurroundings } from './environment.ts'
 import { hintToWrite } from './hidden/lines.ts'
 import { type Included, readIncluded } from './included.ts'
-import { root } from './keys/keys.ts'
+import { type RootTable, root } from './keys/keys.ts'
 import { type FilePlace, type Merged, mergeIncluded } from './merged.ts'
+import { buildConfig } from './resolve/config.ts'
 import type { Diagnostic } from './text/diagnostic.ts'
 import { createLocator } from './text/locate.ts'
 import { parseToml } from './text/parse.ts'
-import { formatPath } from './text/raw.ts'
+import { formatPath, itemsOf, type Raw, showRaw } from './text/raw.ts'
 import { createReport, type Report } from './text/report.ts'
 import { type Sources, substitute } from './text/substitute.ts'
+import { didYouMean } from './text/suggest.ts'
 import type { Config } from './types/config.ts'
 import { createConfigFiles } from './values/files.ts'
 
@@ -148,4 +144,21 @@ function inOrder(diagnostics: readonly Diagnostic[], texts: ReadonlyMap<string, 
     (one, other) =>
       files.indexOf(one.file) - files.indexOf(other.file) || one.line - other.line || one.column - other.column,
   )
+}
+
+/** What expectations name has to be there: they would hold, or not, for the wrong reason. */
+function checkExpectations(root: RootTable, report: Report): void {
+  const { providers, portals, expect } = root.values
+  const roles = new Set([...(portals?.values() ?? [])].flatMap(portal => [...(portal.values.roles?.keys() ?? [])]))
+  for (const { values } of expect ?? []) {
+    const entries = values.as?.raw.entries
+    const told = (raw: Raw, what: 'provider' | 'role', known: readonly string[]) => {
+      if (raw.kind !== 'text' || raw.text === null || known.includes(raw.text)) return
+      report.mistake(raw.at, `${what}.undefined`, `there is no ${what} ${showRaw(raw)}`, {
+        hint: raw.isFilled ? '' : didYouMean(raw.text, known),
+      })
+    }
+    for (const raw of itemsOf(entries?.get('provider'))) told(raw, 'provider', [...(providers?.keys() ?? [])])
+    for (const raw of itemsOf(entries?.get('roles'))) told(raw, 'role', [...roles])
+  }
 }

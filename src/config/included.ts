@@ -3,7 +3,7 @@ import { compileStars } from '../base/stars.ts'
 import { parseToml } from './text/parse.ts'
 import { itemsOf } from './text/raw.ts'
 import { codeOf, type Sources, whyUnreadable } from './text/substitute.ts'
-import { parseIncludePattern } from './values/include-pattern.ts'
+import { parseIncludePattern } from './values/pattern.ts'
 
 /** A file that another one includes. */
 interface IncludedFile {

@@ -1,6 +1,6 @@
 import { compileNetworks } from '../base/net.ts'
 import { openWallClock } from '../base/zone.ts'
-import { NO_CONDITION } from '../config/build/rules.ts'
+import { NO_CONDITION } from '../config/resolve/rules.ts'
 import type { AccessRule, Instant, RequestRule, Schedule } from '../config/types/rules.ts'
 import type { Target } from '../route/target.ts'
 import { type Facts, NO_FACTS, NOTHING, type RequestCondition } from './condition.ts'

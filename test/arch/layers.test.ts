@@ -46,7 +46,7 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['keys'], ban: 'one table says which keys there are; checks, reference and schema come from it' },
         { parts: ['checks'], ban: 'a check sees what a file says, not what is made of it' },
         { parts: ['hidden'], ban: 'what may be shown of a text is said by the key tables alone' },
-        { parts: ['build'], ban: 'what is built has been checked: it asks nothing and refuses nothing' },
+        { parts: ['resolve'], ban: 'what is resolved has been checked: it asks nothing and refuses nothing' },
       ],
     },
   ],

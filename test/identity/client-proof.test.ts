@@ -11,7 +11,7 @@ import {
 } from 'jose'
 import { errorFacts } from '../../src/base/errors.ts'
 import type { ProviderConfig } from '../../src/config/types/providers.ts'
-import { parseClientKey } from '../../src/config/values/pem/client-key.ts'
+import { parseClientKey } from '../../src/config/values/pem.ts'
 import { ask } from '../../src/console/network.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'

@@ -1,6 +1,5 @@
 /** How the tests of this room build rules and ask about them. */
-
-import { NO_CONDITION, NOBODY_IN_PARTICULAR } from '../../src/config/build/rules.ts'
+import { NO_CONDITION, NOBODY_IN_PARTICULAR } from '../../src/config/resolve/rules.ts'
 import type { RouteConfig } from '../../src/config/types/routes.ts'
 import type { AccessRule, Allow, RoleRule } from '../../src/config/types/rules.ts'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'

@@ -38,6 +38,8 @@ const CHANCE: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/'nonce-[^']+'|nonce="[^"]+"/g, '(nonce)'],
   [/\b(Max-Age=863)\d\d/g, '$1(seconds)'],
   [/"(\w*(?:ms|Ms|duration\w*))": ?\d+(?:\.\d+)?/g, '"$1":(time)'],
+  // Pages that tell times have some characters more or less.
+  [/"bytes":[1-9]\d*/g, '"bytes":(number)'],
   [/\b(pid"?[:=]) ?\d+/g, '$1 (number)'],
   [/(?<![\w+/%-])(?!sha256-)[\w-]{43,}(?![\w%+/])/g, '(random)'],
 ]

@@ -37,7 +37,7 @@ export async function servedSections(program: string, folder: string): Promise<r
   writeFileSync(join(folder, 'routes.toml'), servedFile(ports))
   const given = new Map([
     [folder, '(folder)'],
-    ...Object.entries(ports).map(([name, port]): [string, string] => [String(port), `(port of ${name})`]),
+    ...Object.entries(ports).map(([name, port]): [string, string] => [`:${port}`, `:(port of ${name})`]),
   ])
 
   const env = { PATH: '/usr/bin:/bin', HOME: folder, TZ: 'UTC' }
@@ -264,7 +264,7 @@ async function answerAsApplication(connection: UpstreamConnection): Promise<void
       const isHead = text.startsWith('HEAD ')
       const answer = ODD_ANSWERS[kind ?? ''] ?? httpResponse(200, text, ['Content-Type: text/plain'])
       await connection.send(isHead ? answer.slice(0, answer.indexOf('\r\n\r\n') + 4) : answer)
-      if (kind === 'no-length' || kind === 'bad-head') return connection.end()
+      if (kind === 'bad-head') return connection.end()
     }
   }
 }
@@ -278,7 +278,6 @@ const ODD_ANSWERS: Readonly<Record<string, string>> = {
   location: httpResponse(302, '', ['Location: http://inner.test/x?y#z', 'Refresh: 1;url=/x']),
   'other-location': httpResponse(301, '', ['Location: //evil.test/', 'Content-Location: /y']),
   hop: httpResponse(200, 'x', ['Connection: X-Hop', 'X-Hop: 1', 'Keep-Alive: timeout=5', 'Proxy-Authenticate: Basic']),
-  'no-length': 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end',
   'bad-head': 'HTTP/1.1 200 OK\r\nX bad\r\n\r\n',
   early: `HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n${httpResponse(200, 'x')}`,
   304: 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n',

@@ -1,4 +1,4 @@
-import type { Parsed } from '../../config/text/outcome.ts'
+import type { Parsed } from '../../config/text/diagnostic.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'
 

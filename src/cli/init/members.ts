@@ -1,5 +1,5 @@
-import { isEverybodys, PRESETS } from '../../config/keys/provider/presets.ts'
-import { bad, good, type Parsed } from '../../config/text/outcome.ts'
+import { isEverybodys, PRESETS } from '../../config/keys/oauth2.ts'
+import { bad, good, type Parsed } from '../../config/text/diagnostic.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { parseEmail, parseEmailDomain } from '../../config/values/email.ts'
 import type { Question } from './ask.ts'

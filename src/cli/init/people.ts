@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { bad, good } from '../../config/text/outcome.ts'
+import { bad, good } from '../../config/text/diagnostic.ts'
 import { userNameFault } from '../../config/values/users-file.ts'
 import { hashPassword, makePassword, passwordFault } from '../user/password.ts'
 import { addTable, makeUserId } from '../user/tables.ts'

@@ -1,4 +1,4 @@
-import { bad, good, type Parsed } from '../../config/text/outcome.ts'
+import { bad, good, type Parsed } from '../../config/text/diagnostic.ts'
 import { parseIssuer, parsePortalUrl, parseUpstream } from '../../config/values/address.ts'
 import { parseEmail } from '../../config/values/email.ts'
 import { parseHost } from '../../config/values/host.ts'

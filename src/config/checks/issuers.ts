@@ -1,6 +1,6 @@
 import type { RootTable } from '../keys/keys.ts'
+import { isOAuth2, oauth2Issuer } from '../keys/oauth2.ts'
 import type { PortalTable, RuleTable } from '../keys/portals.ts'
-import { isOAuth2, oauth2Issuer } from '../keys/provider/presets.ts'
 import type { ProviderTable } from '../keys/providers.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { AccessTable } from '../keys/rules.ts'

@@ -1,15 +1,20 @@
+/** What the keys of `[portals.NAME]` say together, and with routes: address, providers, roles, members, pictures. */
+
 import { isLoopbackHost } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'
+import { isEverybodys } from '../keys/oauth2.ts'
 import { PORTAL, type PortalTable, type RULE, type RuleTable } from '../keys/portals.ts'
-import { SWITCHES } from '../keys/rules.ts'
+import { ACCESS, type AccessTable, PERSON, SWITCHES } from '../keys/rules.ts'
 import type { Values } from '../keys/table.ts'
 import { itemsOf, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
+import type { ConfigFiles } from '../values/files.ts'
+import { checkPicture, LOGO } from '../values/picture.ts'
 import { createIssuerCheck } from './issuers.ts'
-import { checkMembers } from './members.ts'
 import { placesOf } from './places.ts'
 import { checkProviderNames } from './provider-names.ts'
+import { checkRoleNames, checkRule, partsOf, portalCheck, tablesOf } from './rules.ts'
 
 /** What portals say about each other, about providers, and about the routes they serve. */
 export function checkPortals(root: RootTable, report: Report): void {
@@ -22,7 +27,7 @@ export function checkPortals(root: RootTable, report: Report): void {
     const issuers = createIssuerCheck(portal, root, report)
     for (const rules of portal.values.roles?.values() ?? []) {
       for (const rule of rules) {
-        checkRule(rule, portal, providers, report)
+        checkRoleRule(rule, portal, providers, report)
         issuers.check(rule, true)
       }
     }
@@ -239,7 +244,7 @@ function powersOf({ values }: PortalTable): readonly (readonly [key: string, wha
 
 const CONDITIONS = ['providers', 'provider', 'subjects', 'emails', 'domains', 'groups', 'claims'] as const
 
-function checkRule(rule: RuleTable, portal: PortalTable, providers: readonly string[], report: Report): void {
+function checkRoleRule(rule: RuleTable, portal: PortalTable, providers: readonly string[], report: Report): void {
   const { raw, values, at } = rule
   if (!saysSomething(rule.raw.entries, values)) {
     const hint =
@@ -254,4 +259,93 @@ function saysSomething(entries: ReadonlyMap<string, unknown>, values: Values<typ
   if (CONDITIONS.some(name => entries.has(name))) return true
   if (values.any !== false || SWITCHES.some(name => values[name] !== false)) return true
   return [...entries.keys()].some(name => name !== 'any' && name !== 'clients' && SWITCHES.every(own => own !== name))
+}
+
+/** `members` of a portal: about people alone, as they are judged once and not at each request. */
+function checkMembers(name: string, portal: PortalTable, root: RootTable, report: Report): void {
+  const { members } = portal.values
+  if (members?.kind === 'authenticated') adviseMembers(name, portal, root, report)
+  if (members?.kind !== 'list') return
+  const check = { ...portalCheck(portal, root, report), portalName: name, shown: name, served: null }
+  checkRoleNames(portal.raw.entries.get('members'), check)
+  const issuers = createIssuerCheck(portal, root, report)
+  for (const rule of tablesOf(members)) {
+    refuseBesidesPeople(rule, report)
+    checkRule(rule, check)
+    issuers.check(rule, true)
+  }
+  const roles = members.entries.filter(entry => typeof entry === 'string')
+  if (roles.length === members.entries.length) warnOfCircle(roles, portal, report)
+}
+
+const ABOUT_PEOPLE = new Set<string>(['roles', ...Object.keys(PERSON), 'any', 'all', 'not'])
+const ABOUT_SIGN_IN = new Set(['max_age', 'acr', 'amr'])
+
+function refuseBesidesPeople(rule: AccessTable, report: Report, isPart = false): void {
+  for (const [key, raw] of rule.raw.entries) {
+    if (ABOUT_PEOPLE.has(key) || !Object.hasOwn(ACCESS, key)) continue
+    const isWhole = key === 'anonymous' || key === 'guest_link'
+    // In a part of a rule they have no place anywhere, and that is reported.
+    if (isWhole && isPart) continue
+    const [why, hint] = ABOUT_SIGN_IN.has(key)
+      ? ['who is a member does not depend on how they signed in', 'in allow of a route it has people sign in again']
+      : isWhole
+        ? ['a member is somebody who signs in', 'it belongs to allow of a route; guests are no members, and pass']
+        : ['who is a member does not depend on the request', 'write it in allow or deny of the routes']
+    report.mistake(raw.at, 'members.request', `${why}: ${key} has no place here`, { hint, part: 'key' })
+  }
+  for (const part of partsOf(rule)) refuseBesidesPeople(part, report, true)
+}
+
+/** Whoever asks for a role needs a session, which they would have by that role. */
+function warnOfCircle(members: readonly string[], portal: PortalTable, report: Report): void {
+  const { requests, admin_role: admin } = portal.values
+  if (!requests) return
+  const { roles: asked } = requests.values
+  const isAskable = (role: string) => (asked ? asked.includes(role) : role !== admin)
+  if (!members.every(isAskable)) return
+  const hint = 'let members name all who may ask, such as a group or a domain'
+  const message = 'whoever has none of these roles has no session, and so cannot ask for one of them'
+  report.warn([...portal.at, 'members'], 'portal.requests', message, { hint, part: 'key' })
+}
+
+/** Where everybody in the world may sign in, that is hardly meant: what is open to all who did is open to all. */
+function adviseMembers(name: string, portal: PortalTable, root: RootTable, report: Report): void {
+  if (portal.raw.entries.has('members')) return
+  const open = (portal.values.providers ?? []).find(one => {
+    const provider = root.values.providers?.get(one)
+    return provider !== undefined && isEverybodys(provider.values)
+  })
+  if (open === undefined || !isOpenToAll(name, portal, root)) return
+  const hint =
+    'say who may have a session: members = [{ emails = ["ada@example.org"] }]; or members = "authenticated" if everybody may'
+  const message = `everybody in the world can have an account at ${open}, and so a session here`
+  report.warn(portal.at, 'portal.members', message, { hint, part: 'key' })
+}
+
+/** Whether anything is open to all who signed in. */
+function isOpenToAll(name: string, portal: PortalTable, { values: { routes = [] } }: RootTable): boolean {
+  const hasWideRole = [...(portal.values.roles?.values() ?? [])].some(rules =>
+    rules.some(({ values }) => values.any === true),
+  )
+  return hasWideRole || routes.some(({ values }) => values.portal === name && values.allow?.kind === 'authenticated')
+}
+
+/** That every logo is a picture of a reasonable size, and that what is for the dark has its like for the light. */
+export function checkBrands(root: RootTable, files: ConfigFiles, report: Report): void {
+  for (const { raw, values } of root.values.portals?.values() ?? []) {
+    for (const [name, code] of [
+      ['colour', 'portal.colour'],
+      ['logo', 'portal.logo'],
+    ] as const) {
+      const dark = raw.entries.get(`${name}_dark`)
+      if (dark === undefined || raw.entries.has(name)) continue
+      report.mistake(dark.at, code, `${name}_dark is set without ${name}`, { hint: `add ${name}`, part: 'key' })
+    }
+    for (const name of ['logo', 'logo_dark'] as const) {
+      const [entry, path] = [raw.entries.get(name), values[name]]
+      if (entry === undefined || !path) continue
+      checkPicture({ entry, path, limits: LOGO, code: 'portal.logo' }, files, report)
+    }
+  }
 }

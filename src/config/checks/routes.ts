@@ -1,18 +1,26 @@
+/**
+ * What the keys of `[[routes]]` say together, and with each other: hosts and paths, portals, old addresses,
+ * step-up.
+ */
+
+import type { CompatTable } from '../keys/compat.ts'
 import type { RootTable } from '../keys/keys.ts'
+import { isOAuth2 } from '../keys/oauth2.ts'
+import type { PortalTable } from '../keys/portals.ts'
 import type { RouteTable } from '../keys/routes.ts'
+import type { AccessTable } from '../keys/rules.ts'
 import { itemsOf, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
+import type { ConfigFiles } from '../values/files.ts'
 import { isUnder } from '../values/path.ts'
+import { checkPicture, ICON } from '../values/picture.ts'
 import { checkAnswers } from './answers.ts'
-import { checkCollisions } from './collisions.ts'
-import { checkCompat } from './compat.ts'
 import { checkExact } from './exact.ts'
 import { checkIdentity } from './identity.ts'
-import { type Place, placesOf } from './places.ts'
+import { createAround, type Place, placeAt, placesOf, showPlace } from './places.ts'
 import { namesIn } from './portals.ts'
 import { checkRules, needsPortal } from './rules.ts'
-import { checkStepUp } from './step-up.ts'
 
 /** What routes say about each other, and about portals and roles. */
 export function checkRoutes(root: RootTable, report: Report): void {
@@ -140,5 +148,178 @@ function checkCallbacks(root: RootTable, places: readonly Place[], report: Repor
     const hint = 'give the route or the callback another path'
     const message = 'the callback has the path of a route, which would never be reached'
     report.mistake([...at, 'callback_path'], 'portal.callback', message, { hint, first: taken.table.at })
+  }
+}
+
+/** Places that are there twice, that differ in letter case alone, or that another one of their table serves anyway. */
+function checkCollisions(places: readonly Place[], report: Report): void {
+  const exact = new Map<string, Place>()
+  const folded = new Map<string, Place>()
+  for (const place of places) {
+    const key = `${place.host}${place.path} ${place.isExact} ${whenOf(place)}`
+    const same = exact.get(key)
+    const similar = folded.get(key.toLowerCase())
+    if (same !== undefined) {
+      if (!isRepeated(place, same)) {
+        const hint = 'one route for a host and path'
+        const message = `${showPlace(place)} has a route already`
+        report.mistake(placeAt(place), 'route.duplicate', message, { hint, first: firstAt(same, place) })
+      }
+    } else if (similar !== undefined) {
+      const hint = 'a backend that ignores case would serve one by the rules of the other; keep one spelling'
+      const message = `${showPlace(place)} differs from another route only in letter case`
+      report.mistake(placeAt(place), 'route.case', message, { hint, first: firstAt(similar, place) })
+    }
+    if (same === undefined) exact.set(key, place)
+    if (similar === undefined) folded.set(key.toLowerCase(), place)
+  }
+  checkRedundant(places, report)
+}
+
+/** What else says which requests its route is for: routes of one place are told apart by it. */
+function whenOf({ table }: Place): string {
+  const { methods, paths, path_regexp, ignore_case, query } = table.values.when?.values ?? {}
+  return JSON.stringify([methods, paths, path_regexp, ignore_case, query == null ? null : [...query]])
+}
+
+/** Whether a list has the very same text twice, which is told already. */
+function isRepeated({ table, raw }: Place, same: Place): boolean {
+  const isText = (own: Place['raw']['path'], other: Place['raw']['path']) =>
+    own === other || (own?.kind === 'text' && other?.kind === 'text' && own.text === other.text)
+  return table === same.table && isText(raw.path, same.raw.path) && isText(raw.host, same.raw.host)
+}
+
+function firstAt(first: Place, { table }: Place): Place['table']['at'] {
+  return first.table === table ? placeAt(first) : first.table.at
+}
+
+/** A path of a list that would be served by the same table without it, once for all hosts. */
+function checkRedundant(places: readonly Place[], report: Report): void {
+  const around = createAround(places)
+  const needed = new Set<unknown>()
+  const spare = new Map<unknown, Place>()
+  for (const place of places) {
+    if (place.raw.path === null || (place.table.values.path ?? []).length < 2) continue
+    if (around(place) === place.table) spare.set(place.raw.path, place)
+    else needed.add(place.raw.path)
+  }
+  for (const [raw, place] of spare) {
+    if (needed.has(raw)) continue
+    const hint = 'remove it: another path of this list has it with all that is below'
+    report.warn(placeAt(place), 'route.redundant', `${showPlace(place)} changes nothing`, { hint })
+  }
+}
+
+/** Addresses of a program that stood here before are the portal's, so that a route of the very same path never has it. */
+function checkCompat(root: RootTable, places: readonly Place[], report: Report): void {
+  for (const [name, { values }] of root.values.portals ?? []) {
+    if (!values.compat) continue
+    const taken =
+      values.compat.values.program === 'caddy-security'
+        ? checkCompatPortal(values, report)
+        : checkProxy(values.compat, report)
+    for (const place of places) {
+      if (place.table.values.portal !== name || !taken.has(place.path)) continue
+      const message = 'the portal answers at this very path, by its compat, and not this route'
+      const hint = 'what is below it is the route’s; the keys of compat may name other places'
+      report.warn(placeAt(place), 'portal.compat', message, { hint })
+    }
+  }
+}
+
+/** The paths of oauth2-proxy's addresses. */
+function checkProxy({ raw, at, values }: CompatTable, report: Report): ReadonlySet<string> {
+  const { prefix, ping_path: ping, ready_path: ready } = values
+  if (prefix === '/') {
+    const hint = 'it needs a path of its own'
+    report.mistake(raw.entries.get('prefix')?.at ?? at, 'path.invalid', '"/" is where applications are', { hint })
+  }
+  const pages = ['sign_in', 'sign_out', 'start', 'userinfo', 'auth'].map(page => `${prefix ?? '/oauth2'}/${page}`)
+  return new Set([...pages, ...[ping, ready].filter(path => path !== undefined), '/robots.txt'])
+}
+
+/** Those of caddy-security's portal, which has nothing else to say. */
+function checkCompatPortal({ compat, url }: PortalTable['values'], report: Report): ReadonlySet<string> {
+  if (!compat) return new Set()
+  const { raw, at, values } = compat
+  for (const [name, { at: place }] of raw.entries) {
+    if (name === 'program' || name === 'prefix') continue
+    const hint = 'it is for program = "oauth2-proxy"'
+    report.mistake(place, 'portal.compat', `${name} says nothing of caddy-security`, { hint, part: 'key' })
+  }
+  if (values.prefix === '/' && url === null) {
+    const hint = 'set url in the portal to the host that was its own, or name the path below which it was'
+    const message = 'without a host of its own, "/" is where applications are'
+    report.mistake(raw.entries.get('prefix')?.at ?? at, 'portal.compat', message, { hint })
+  }
+  const prefix = values.prefix === '/' ? '' : (values.prefix ?? '/auth')
+  return new Set([prefix || '/portal', ...['portal', 'login', 'logout', 'whoami'].map(page => `${prefix}/${page}`)])
+}
+
+/** Keys that look at how, or how long ago, somebody signed in. */
+const SHOWN = ['max_age', 'acr', 'amr'] as const
+
+/** Why people of a provider can never show it, as the end of a sentence. */
+const BY_OAUTH2 = 'OAuth 2.0 says nothing of how or when'
+const BY_FILE = 'a file of users has no levels'
+
+/**
+ * Rules that people of some of a portal's providers can never satisfy: by OAuth 2.0 nothing says how or when they signed in, and people of
+ * a file have `auth_time` and `amr` alone. What an OpenID provider states is in its discovery document, which `check` does not ask for.
+ */
+function checkStepUp({ values }: RouteTable, root: RootTable, report: Report): void {
+  const portal = root.values.portals?.get(values.portal ?? '')
+  const named = (portal?.values.providers ?? []).flatMap(name => {
+    const provider = root.values.providers?.get(name)
+    return provider === undefined ? [] : [{ name, values: provider.values }]
+  })
+  const plain = named.filter(provider => isOAuth2(provider.values)).map(({ name }) => name)
+  const files = named.filter(provider => provider.values.users != null).map(({ name }) => name)
+  for (const list of [values.allow?.kind === 'list' ? values.allow : null, values.deny ?? null]) {
+    for (const entry of list?.entries ?? []) {
+      if (typeof entry === 'string') continue
+      if (plain.length > 0) look(entry, SHOWN, { names: plain, why: BY_OAUTH2 }, report)
+      if (files.length > 0) look(entry, ['acr'], { names: files, why: BY_FILE }, report)
+    }
+  }
+}
+
+function look(
+  rule: AccessTable,
+  keys: readonly string[],
+  { names, why }: { readonly names: readonly string[]; readonly why: string },
+  report: Report,
+): void {
+  for (const key of keys) {
+    const entry = rule.raw.entries.get(key)
+    if (entry === undefined) continue
+    const hint =
+      why === BY_FILE
+        ? 'ask for amr instead: amr = ["otp"] for a second factor'
+        : 'leave it to people of OpenID providers, or let these sign in by one'
+    const message = `nobody who signs in at ${names.join(', ')} can show ${key}: ${why}`
+    report.warn(entry.at, 'rule.step_up', message, { hint, part: 'key' })
+  }
+  const { any, all, not } = rule.values
+  for (const part of [...(any ?? []), ...(all ?? []), ...(not ? [not] : [])]) look(part, keys, { names, why }, report)
+}
+
+/** That every icon is a picture, and that what is said of an application can be seen somewhere. */
+export function checkApps(root: RootTable, files: ConfigFiles, report: Report): void {
+  for (const { raw, values } of root.values.routes ?? []) {
+    const app = values.app
+    if (!app) continue
+    const entry = app.raw.entries.get('icon')
+    if (entry !== undefined && app.values.icon) {
+      checkPicture({ entry, path: app.values.icon, limits: ICON, code: 'app.icon' }, files, report)
+    }
+    const at = raw.entries.get('app')?.at ?? app.at
+    if (values.portal === null) {
+      const hint = 'add portal = "…", or remove app'
+      report.warn(at, 'app.unlisted', 'no list shows this route: it has no portal', { hint, part: 'key' })
+    } else if (values.host?.every(host => host.startsWith('*.')) === true) {
+      const hint = 'a host with a * is no address to open; give the one that people open a route of its own'
+      report.warn(at, 'app.unlisted', 'no list shows this route: its host is a wildcard', { hint, part: 'key' })
+    }
   }
 }

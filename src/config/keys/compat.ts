@@ -1,4 +1,4 @@
-import { bad, type Parsed } from '../text/outcome.ts'
+import { bad, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { headerSpec } from '../values/headers.ts'
 import { parseRoutePath } from '../values/path.ts'

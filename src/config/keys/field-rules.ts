@@ -1,4 +1,4 @@
-import { good, type Parsed } from '../text/outcome.ts'
+import { good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import type { FieldTemplate, TemplatePart } from '../types/values.ts'

@@ -1,10 +1,10 @@
-import { bad, good, type Parsed } from '../text/outcome.ts'
+import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { createReport } from '../text/report.ts'
 import type { CacheRule } from '../types/routes.ts'
 import { cacheDirectives } from '../values/cache-control.ts'
 import { parsePath } from '../values/path.ts'
-import { parsePathPattern } from '../values/path-pattern.ts'
+import { parsePathPattern } from '../values/pattern.ts'
 import { boolean, either, parsed, type Type, wrongKind } from '../values/value.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 

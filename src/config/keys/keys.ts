@@ -1,29 +1,55 @@
+/** All keys of routes.toml: the root table, and every section of the reference. */
+
+import { duration } from '../values/duration.ts'
+import { includePattern } from '../values/pattern.ts'
+import { choice, either, list, type Type } from '../values/value.ts'
+import { ACME, ACME_DNS, EXTERNAL_ACCOUNT } from './acme.ts'
 import { RESPOND } from './answers.ts'
-import { APP } from './app.ts'
-import { AUDIT } from './audit.ts'
+import { CLAIM_NAMES } from './claims.ts'
 import { COMPAT } from './compat.ts'
+import { EXPECT, EXPECTED_PERSON } from './expect.ts'
 import { REQUEST_FIELDS } from './field-rules.ts'
 import { FILES } from './files.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
 import { ROUTE_RATE } from './limits.ts'
-import { LOG, LOG_REFUSED } from './observe/log.ts'
-import { TELEMETRY } from './observe/telemetry.ts'
+import { LOG, LOG_REFUSED } from './log.ts'
 import { OUTGOING } from './outgoing.ts'
-import { REQUESTS } from './portal/requests.ts'
-import { GUEST_LINKS, PORTAL, RULE } from './portals.ts'
-import { CLAIM_NAMES } from './provider/claims.ts'
-import { SCIM } from './provider/scim.ts'
-import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED } from './providers.ts'
-import { ROUTE, TOOLS } from './routes.ts'
+import { GUEST_LINKS, PORTAL, REQUESTS, RULE } from './portals.ts'
+import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED, SCIM } from './providers.ts'
+import { APP, ROUTE, TOOLS } from './routes.ts'
 import { ACCESS, WHEN } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
 import { LOG_WORDS, PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
 import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables, WHOLE_FILE } from './table.ts'
-import { ACME, ACME_DNS, EXTERNAL_ACCOUNT } from './tls/acme.ts'
-import { CERTIFICATE, TLS, TLS_REFUSED } from './tls/tls.ts'
+import { TELEMETRY } from './telemetry.ts'
+import { CERTIFICATE, TLS, TLS_REFUSED } from './tls.ts'
 import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './upstreams.ts'
-import { EXPECT, EXPECTED_PERSON } from './whole/expect.ts'
-import { TOP } from './whole/top.ts'
+
+/** What stands above all tables. */
+const TOP = {
+  include: optional(
+    list(includePattern, { single: true }),
+    ['conf.d/*.toml'],
+    'nothing',
+    "Files that go on where this one ends: paths, with a star for any name (not for folders, and not for names that begin with a dot). Relative ones start at this file's folder, and so do all paths in what is included.",
+  ),
+} as const satisfies Keys
+
+const KEEP: Type<number | 'off'> = either(
+  raw => raw.kind === 'text' && raw.text === 'off',
+  choice(['off']),
+  duration('1h', '3650d'),
+)
+
+/** `[audit]`: what is kept of who did what. */
+const AUDIT = {
+  keep: defaulted(
+    KEEP,
+    'off',
+    '90d',
+    'How long the session store keeps a row of each event of [the trail](operations.md#audit-trail); `"off"`: none, and those that are there are removed. The log has a line of each all the same.',
+  ),
+} as const satisfies Keys
 
 /** One table of routes.toml, as the reference shows it. */
 export interface Section {

@@ -1,19 +1,76 @@
-import { good } from '../text/outcome.ts'
+/** The keys of `[portals.NAME]`. */
+
+import { good } from '../text/diagnostic.ts'
 import { quote, type Raw } from '../text/raw.ts'
-import { parsePortalUrl } from '../values/address.ts'
-import { parseContact } from '../values/contact.ts'
+import type { Accent } from '../types/values.ts'
+import { parsePortalUrl, parseWebhook } from '../values/address.ts'
+import { parseDarkColour, parseLightColour } from '../values/colour.ts'
 import { duration } from '../values/duration.ts'
-import { parseEmail, parseEmailDomain } from '../values/email.ts'
+import { parseContact, parseEmail, parseEmailDomain } from '../values/email.ts'
 import { parseCallbackPath } from '../values/path.ts'
 import { zone } from '../values/times.ts'
 import { boolean, integer, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
-import { BRAND } from './brand.ts'
 import { compat } from './compat.ts'
-import { requests } from './portal/requests.ts'
 import { type AllowValue, allow } from './routes.ts'
 import { PERSON } from './rules.ts'
 import { PORTAL_SESSIONS } from './sessions.ts'
 import { defaulted, type Key, type Keys, named, optional, required, type Table, table } from './table.ts'
+
+/** `requests` of a portal, written as a table. */
+export const REQUESTS = {
+  roles: optional(
+    list(text(), { single: true }),
+    ['family'],
+    'every role that lets somebody in at a route, but not `admin_role`',
+    'The roles that may be asked for, as far as a route of this portal lets them in; `admin_role` only where it is named here.',
+  ),
+  webhook: optional(
+    parsed({ label: 'address', expected: 'an https:// address', isSecret: true }, parseWebhook),
+    'https://ntfy.example.com/access',
+    'nobody is told',
+    'Where each new request is told of, as JSON by POST: `https://`, or `http://` on this machine. What it says lets nobody in; redirects are not followed.',
+  ),
+} as const satisfies Keys
+
+type RequestsTable = Table<typeof REQUESTS>
+
+const whole = table(REQUESTS, { title: '[portals.NAME.requests]' })
+
+/** `true`, or a table that says more; null: nobody asks. */
+const requests: Type<RequestsTable | null> = {
+  label: `${boolean.label}, or table`,
+  expected: `${boolean.expected}, or a table`,
+  get schema() {
+    return { anyOf: [boolean.schema, whole.schema] }
+  },
+  read(raw, report) {
+    if (raw.kind !== 'boolean') return whole.read(raw, report)
+    return raw.value ? whole.read({ kind: 'table', at: raw.at, entries: new Map() }, report) : null
+  },
+}
+
+const NAMES = { label: 'colour', expected: 'a colour such as "#34624f"' }
+const light: Type<Accent> = parsed(NAMES, parseLightColour)
+const dark: Type<Accent> = parsed(NAMES, parseDarkColour)
+const file = parsed({ label: 'file', expected: 'the path of an SVG, PNG or WebP file' }, good)
+
+/** How a portal's pages look. */
+const BRAND = {
+  logo: optional(
+    file,
+    'logo.svg',
+    'the gate',
+    'What the pages show in place of the gate: an SVG, PNG or WebP file of at most 64 kB, read again when it changes.',
+  ),
+  logo_dark: optional(file, 'logo-dark.svg', '`logo`', 'The logo for dark screens, where you want another.'),
+  colour: optional(
+    light,
+    '#34624f',
+    'patina',
+    'The colour of links and buttons. It has to be dark enough to be read; for dark screens a lighter one is made of it.',
+  ),
+  colour_dark: optional(dark, '#86d2c2', 'made of `colour`', 'That colour for dark screens, where you want another.'),
+} as const satisfies Keys
 
 const word = text()
 

@@ -1,15 +1,81 @@
-import { bad, good, type Parsed } from '../text/outcome.ts'
-import { quote } from '../text/raw.ts'
+/** The keys of `[providers.NAME]`. */
+
+import { bad, good, type Parsed } from '../text/diagnostic.ts'
+import { type Path, quote } from '../text/raw.ts'
+import type { Report } from '../text/report.ts'
 import { suggest } from '../text/suggest.ts'
 import { parseInternalUrl, parseIssuer, parseMetadataUrl, parseOrigin } from '../values/address.ts'
 import { boolean, choice, list, parsed, text } from '../values/value.ts'
-import { authorizeParams } from './provider/authorize-params.ts'
-import { READING } from './provider/claims.ts'
-import { OAUTH2 } from './provider/oauth2.ts'
-import { SCIM } from './provider/scim.ts'
+import { READING } from './claims.ts'
+import { OAUTH2 } from './oauth2.ts'
 import { ownName, secret } from './secret.ts'
-import { defaulted, type Keys, optional, type Table, table } from './table.ts'
+import { defaulted, type Keys, named, optional, required, type Table, table } from './table.ts'
 import { pemFile } from './upstreams.ts'
+
+/** What a group may be called at a provider: any text of some length. */
+const GROUP_NAME = { form: /^[^\p{Cc}]{1,200}$/u, hint: 'as the provider shows it' }
+
+/** `scim` of a provider. */
+export const SCIM = {
+  token: required(
+    secret,
+    '${SCIM_TOKEN}',
+    'The bearer token that the provider sends, of 20 characters or more, from the environment or a file.',
+  ),
+  groups: optional(
+    named(text(), 'group', () => {}, GROUP_NAME),
+    { 'Family and friends': 'family' },
+    'groups are what the provider says at sign-in',
+    'Whoever was pushed is in the pushed groups alone, at once and wherever they are signed in: what a group is called at the provider, and what rules call it. Groups that are not named here count for nothing.',
+  ),
+} as const satisfies Keys
+
+/** What a sign-in itself needs or means, with what says it here, if anything does. */
+const OWN: Readonly<Record<string, string>> = {
+  response_type: '',
+  response_mode: '',
+  client_id: 'client_id',
+  redirect_uri: 'callback_path of the portal',
+  scope: 'scopes',
+  state: '',
+  nonce: '',
+  code_challenge: '',
+  code_challenge_method: '',
+  max_age: 'max_age in a rule',
+  request: '',
+  request_uri: '',
+  registration: '',
+  id_token_hint: '',
+  client_secret: 'client_secret',
+  client_assertion: '',
+  client_assertion_type: '',
+  code: '',
+  code_verifier: '',
+  grant_type: '',
+  dpop_jkt: '',
+  iss: '',
+  error: '',
+}
+
+/** As a server may take a name that knows no case, or no signs between: `redirect.uri` is `redirect_uri` to PHP. */
+function fold(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '')
+}
+
+const FOLDED = new Map(Object.entries(OWN).map(([name, key]) => [fold(name), key]))
+
+/** `authorize_params` of a provider: texts by the name of a parameter. */
+const authorizeParams = named(text(), 'parameter', refuseOwn, {
+  form: /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/,
+  hint: 'letters, digits, _, . and - only, with a letter first',
+})
+
+function refuseOwn(name: string, at: Path, report: Report): void {
+  const key = FOLDED.get(fold(name))
+  if (key === undefined) return
+  const hint = key === '' ? 'remove it: the sign-in sets it' : `remove it: ${key} says it`
+  report.mistake(at, 'authorize_params.reserved', `${name} belongs to the sign-in itself`, { hint, part: 'key' })
+}
 
 /** Algorithms whose key cannot be made by anyone but the provider (RFC 7518 §3.1, RFC 8037, RFC 9864). */
 export const ALGORITHMS: readonly string[] = [

@@ -1,3 +1,6 @@
+/** The keys of `[[routes]]`. */
+
+import { good } from '../text/diagnostic.ts'
 import { itemsOf, type Raw, type RawText, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { parseOrigin } from '../values/address.ts'
@@ -6,11 +9,10 @@ import { HOST_WIDE, headerSpec } from '../values/headers.ts'
 import { parseHostHeader, parseHostPattern } from '../values/host.ts'
 import { method } from '../values/method.ts'
 import { parsePath, parsePlace } from '../values/path.ts'
+import { starPattern } from '../values/pattern.ts'
 import { sizeUpToOrOff } from '../values/size.ts'
-import { starPattern } from '../values/star-pattern.ts'
 import { boolean, choice, either, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { redirect, redirectStatus, respond, verify } from './answers.ts'
-import { app } from './app.ts'
 import { requestRules, responseRules } from './field-rules.ts'
 import { filesSpec } from './files.ts'
 import { ROUTE_IDENTITY } from './identity.ts'
@@ -18,6 +20,27 @@ import { ROUTE_LIMITS } from './limits.ts'
 import { type AccessTable, accessRule, RULE_SCHEMA, when } from './rules.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 import { upstreamSpec } from './upstreams.ts'
+
+/** `[routes.app]`: how a route shows among people's applications. */
+export const APP = {
+  icon: optional(
+    parsed({ label: 'file', expected: 'the path of an SVG, PNG, WebP or ICO file' }, good),
+    'icons/kuma.svg',
+    'the first letter of the name',
+    'A picture for it: an SVG, PNG, WebP or ICO file of at most 256 kB, read again when it changes.',
+  ),
+  group: optional(
+    text(),
+    'Monitoring',
+    'none',
+    'The heading under which it is listed; groups keep the order of the file.',
+  ),
+  description: optional(text(), 'Is everything up?', 'its address', 'A line below the name.'),
+  hidden: defaulted(boolean, false, true, 'Leaves it out of the list. Whoever may open it still may.'),
+} as const satisfies Keys
+
+/** The table of these keys. */
+const app = table(APP, { title: '[routes.app]' })
 
 const REFERENCE = { $ref: `#/definitions/${RULE_SCHEMA}` }
 

@@ -1,6 +1,6 @@
 import { parse, TomlError } from 'smol-toml'
+import { bad, good, type Refusal } from './diagnostic.ts'
 import { explainSyntax } from './explain-syntax.ts'
-import { bad, good, type Refusal } from './outcome.ts'
 import { parseRaw, type RawTable } from './raw.ts'
 
 /** A refusal, and where in the text it is when TOML itself is broken; null where the whole file is meant. */

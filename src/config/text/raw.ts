@@ -1,6 +1,5 @@
 import { shownAddress } from '../../base/shown-address.ts'
-import type { Parsed } from './outcome.ts'
-import { bad, good } from './outcome.ts'
+import { bad, good, type Parsed } from './diagnostic.ts'
 
 /** Where something is in the file: keys and list positions from the root. */
 export type Path = readonly (string | number)[]

@@ -1,3 +1,5 @@
+/** Mistakes and warnings while a file is read, before each has its place in the text. */
+
 import { withShownAddresses } from '../../base/shown-address.ts'
 import type { DiagnosticCode, Severity } from './diagnostic.ts'
 import type { Path } from './raw.ts'

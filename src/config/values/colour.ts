@@ -1,4 +1,4 @@
-import { bad, good, type Parsed } from '../text/outcome.ts'
+import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import type { Accent } from '../types/values.ts'
 
 /** What text in the accent stands on: the grounds and the panel of each scheme, as the stylesheet has them. */

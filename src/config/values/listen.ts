@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import { canonicalAddress } from '../../base/net.ts'
-import { bad, good, type Parsed } from '../text/outcome.ts'
+import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import type { ListenAddress } from '../types/server.ts'
 import { parseHost } from './host.ts'

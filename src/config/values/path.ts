@@ -1,4 +1,4 @@
-import { bad, good, type Parsed } from '../text/outcome.ts'
+import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 
 /** Characters of a path that every backend reads the same way (RFC 3986 §3.3, without escapes and parameters). */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { bad, good, type Parsed } from '../text/outcome.ts'
+import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import type { StoreConfig } from '../types/sessions.ts'
 

@@ -1,5 +1,5 @@
 import { isZone, localToEpochMs } from '../../base/zone.ts'
-import { bad, good, type Parsed } from '../text/outcome.ts'
+import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'

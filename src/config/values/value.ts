@@ -1,4 +1,4 @@
-import { bad, good, type Parsed, type Refusal } from '../text/outcome.ts'
+import { bad, good, type Parsed, type Refusal } from '../text/diagnostic.ts'
 import { describeRaw, type Json, type Path, quote, type Raw, type RawText, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { suggest } from '../text/suggest.ts'

@@ -5,7 +5,7 @@ import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
 import type { ClientAuth, ProviderConfig } from '../../config/types/providers.ts'
-import { type ParsedClientKey, parseClientKey } from '../../config/values/pem/client-key.ts'
+import { type ParsedClientKey, parseClientKey } from '../../config/values/pem.ts'
 import type { Metadata } from '../endpoints.ts'
 
 /** How the client proves itself, wherever it asks the provider with its name. */

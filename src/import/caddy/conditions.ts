@@ -1,7 +1,7 @@
 import { compileStars } from '../../base/stars.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { parseEmail, parseEmailDomain } from '../../config/values/email.ts'
-import { parseEmailPattern, parseStarPattern } from '../../config/values/star-pattern.ts'
+import { parseEmailPattern, parseStarPattern } from '../../config/values/pattern.ts'
 import { type Context, isDynamic, spell } from './context.ts'
 import { bypassTest, joinTests } from './patterns.ts'
 import { type Conditions, isRule } from './rules.ts'

@@ -1,6 +1,5 @@
 import { compileExpression, isFault } from '../../base/expression.ts'
-import { parsePathPattern } from '../../config/values/path-pattern.ts'
-import { parsePathExpression } from '../../config/values/path-regexp.ts'
+import { parsePathExpression, parsePathPattern } from '../../config/values/pattern.ts'
 import type { Conditions, Test } from './rules.ts'
 
 /** What a pattern of Caddy's path matcher spells out before its first star, or whatever else is read as more than itself. */

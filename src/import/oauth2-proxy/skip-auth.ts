@@ -1,6 +1,6 @@
 import type { Json } from '../../config/text/raw.ts'
 import { parseMethod } from '../../config/values/method.ts'
-import { parsePathExpression } from '../../config/values/path-regexp.ts'
+import { parsePathExpression } from '../../config/values/pattern.ts'
 import { escapeReferences } from '../blanks.ts'
 import type { Context } from './context.ts'
 

@@ -1,5 +1,5 @@
 import type { Ports } from '../../base/ports.ts'
-import { EXPIRY_WARNING_MS } from '../../config/checks/tls/tls.ts'
+import { EXPIRY_WARNING_MS } from '../../config/checks/tls.ts'
 import type { ServerCertificate } from '../../config/types/tls.ts'
 import type { Gauge } from '../observe/metrics.ts'
 

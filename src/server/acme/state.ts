@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { sha256 } from '../../base/bytes.ts'
 import type { ServerCertificate } from '../../config/types/tls.ts'
-import { readCertificateFacts } from '../../config/values/pem/pem.ts'
+import { readCertificateFacts } from '../../config/values/pem.ts'
 import type { RenewalWindow } from './authority/renewal-info.ts'
 import { makeCertificateKey } from './authority/request.ts'
 

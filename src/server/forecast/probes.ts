@@ -1,7 +1,7 @@
 import type { Config } from '../../config/types/config.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import type { AccessRule, RequestRule } from '../../config/types/rules.ts'
-import { samplePath } from '../../config/values/path-regexp.ts'
+import { samplePath } from '../../config/values/pattern.ts'
 
 /** A request that stands for a part of a route. */
 export interface Probe {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { NOBODY_IN_PARTICULAR } from '../../../src/config/build/rules.ts'
 import { SECTIONS } from '../../../src/config/keys/keys.ts'
+import { NOBODY_IN_PARTICULAR } from '../../../src/config/resolve/rules.ts'
 import { parseRaw } from '../../../src/config/text/raw.ts'
 import { createReport } from '../../../src/config/text/report.ts'
 import { plainUser } from '../../../src/config/values/users-file.ts'

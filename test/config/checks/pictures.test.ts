@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { parsePicture } from '../../../src/config/values/picture.ts'
-import { ICON, LOGO } from '../../../src/config/values/pictures.ts'
+import { ICON, LOGO, parsePicture } from '../../../src/config/values/picture.ts'
 import { accepts, check } from '../checks.ts'
 import { folderOf, PICTURES } from './picture-cases.ts'
 

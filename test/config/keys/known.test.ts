@@ -1,6 +1,5 @@
 import { expect, test } from 'bun:test'
-import { known } from '../../../src/config/keys/known.ts'
-import { defaulted, type Keys, optional, required, table } from '../../../src/config/keys/table.ts'
+import { defaulted, type Keys, known, optional, required, table } from '../../../src/config/keys/table.ts'
 import { parseRaw } from '../../../src/config/text/raw.ts'
 import { createReport } from '../../../src/config/text/report.ts'
 import { boolean, text } from '../../../src/config/values/value.ts'

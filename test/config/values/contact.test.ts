@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { parseContact } from '../../../src/config/values/contact.ts'
+import { parseContact } from '../../../src/config/values/email.ts'
 
 describe('whom people ask', () => {
   test.each([

@@ -1,0 +1,180 @@
+/** The keys of `[tls.acme]`. */
+
+import { bad, good, type Parsed } from '../text/diagnostic.ts'
+import { type Path, quote } from '../text/raw.ts'
+import type { NameServer } from '../types/tls.ts'
+import { duration } from '../values/duration.ts'
+import { parseEmail } from '../values/email.ts'
+import { parseHost, parseHostPattern } from '../values/host.ts'
+import { list, parsed } from '../values/value.ts'
+import { ownName, parseSecret, secret } from './secret.ts'
+import { defaulted, type Keys, named, optional, required, type Table, table } from './table.ts'
+import { pemFile } from './upstreams.ts'
+
+/** A name server: a host or an address, with a port where it is not 53; IPv6 in brackets. */
+function parseNameServer(text: string): Parsed<NameServer> {
+  const [, name = text, digits = '53'] = /^(\[[^\]]*\]|[^:]*):(\d{1,5})$/.exec(text) ?? []
+  const not = `${quote(text)} is not a name server`
+  const host = parseHost(name)
+  if (!host.ok) return bad('tls.dns', not, host.hint === '' ? 'as "host" or "host:port"' : host.hint)
+  const port = Number(digits)
+  if (port < 1 || port > 65_535) return bad('tls.dns', not, 'ports are 1 to 65535', digits)
+  return good({ host: host.value.replace(/^\[|\]$/g, ''), port })
+}
+
+const hostPattern = parsed({ label: 'host', expected: 'a host such as "*.example.com"' }, parseHostPattern)
+const domain = parsed({ label: 'host', expected: 'a zone such as "example.com"' }, parseHost)
+const keyName = parsed({ label: 'name', expected: 'the name of a key, such as "sallyport"' }, parseKeyName)
+const VARIABLE = { form: /^[A-Za-z_][A-Za-z0-9_]{0,63}$/, hint: 'letters, digits and _ only, with a letter first' }
+
+function parseKeyName(text: string): Parsed<string> {
+  if (/^(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?$/.test(text) && text.length < 250)
+    return good(text.replace(/\.$/, ''))
+  return bad(
+    'tls.dns',
+    `${quote(text)} cannot be the name of a key`,
+    'as the server has it: letters, digits, - and _, with dots between',
+  )
+}
+
+const directory = parsed(
+  { label: 'https address', expected: 'an address such as "https://acme-v02.api.letsencrypt.org/directory"' },
+  parseDirectory,
+)
+
+function parseDirectory(text: string): Parsed<string> {
+  const address = URL.parse(text)
+  if (address?.protocol === 'https:' && address.username === '' && address.hash === '') return good(text)
+  return bad(
+    'tls.acme',
+    `${quote(text)} is not the address of a directory`,
+    'it begins with https://, without a name in it',
+  )
+}
+
+const bindingKey = parsed(
+  { label: 'base64url', expected: 'a key in base64url', isSecret: true },
+  (text: string, at: Path, isFilled: boolean): Parsed<string> => {
+    const whole = parseSecret(text, at, isFilled)
+    if (!whole.ok || /^[A-Za-z0-9_-]{16,}={0,2}$/.test(text)) return whole
+    return bad('tls.external_account', 'key is not base64url', 'as the authority gives it, without spaces')
+  },
+)
+
+/** `external_account` of `[tls.acme]`. */
+export const EXTERNAL_ACCOUNT = {
+  id: required(ownName, 'kid-1', 'What the authority calls it: its key id (kid).'),
+  key: required(bindingKey, '${EAB_KEY}', 'Its HMAC key, as the authority gives it.'),
+} as const satisfies Keys
+
+const nameServer = parsed(
+  { label: '`host` or `host:port`', expected: 'a name server such as "ns1.example.com" or "10.0.0.2:53"' },
+  parseNameServer,
+)
+
+/** Base64 as `tsig-keygen` writes it; an HMAC of less than 128 bits is none (RFC 8945 §10). */
+const tsigKey = parsed(
+  { label: 'base64', expected: 'a key in base64', isSecret: true },
+  (text: string, at: Path, isFilled: boolean): Parsed<string> => {
+    const whole = parseSecret(text, at, isFilled)
+    if (!whole.ok || (/^[A-Za-z0-9+/]+={0,2}$/.test(text) && Buffer.from(text, 'base64').length >= 16)) return whole
+    return bad('tls.dns', 'key is no base64 of 16 bytes or more', 'the secret as tsig-keygen prints it')
+  },
+)
+
+/** Arguments may be secrets. */
+const program = parsed(
+  { label: 'text', expected: 'a program and its arguments, each a text of its own', isHidden: true },
+  good,
+)
+
+/** `dns` of `[tls.acme]`. */
+export const ACME_DNS = {
+  server: optional(
+    nameServer,
+    'ns1.example.com',
+    'none',
+    'The primary name server of the zones, which takes updates (RFC 2136) by TCP; port 53 unless one is named.',
+  ),
+  key_name: optional(keyName, 'sallyport', 'none', 'What that server calls the key.'),
+  key: optional(
+    tsigKey,
+    '${TSIG_KEY}',
+    'none',
+    'The key with which updates are signed (TSIG, `hmac-sha256`), in base64.',
+  ),
+  zone: optional(
+    domain,
+    'example.com',
+    'asked for at `server`',
+    'The zone that updates are for, where the server does not tell.',
+  ),
+  exec: optional(
+    list(program, { single: true }),
+    ['/usr/local/bin/dns-record'],
+    'none',
+    'In place of `server`: a program, by its whole path, and its first arguments. It is run without a shell, with `present NAME TEXT` and later `cleanup NAME TEXT` behind them, and is to end with status 0 once it has written the record, or taken away that one.',
+  ),
+  env: optional(
+    named(secret, 'variable', () => {}, VARIABLE),
+    { API_TOKEN: '${DNS_API_TOKEN}' },
+    'none',
+    'The environment of `exec`, besides PATH, HOME, LANG and TZ: it gets nothing else of ours.',
+  ),
+  timeout: defaulted(duration('1s', '1h'), '2m', '5m', 'How long `exec` may take; then it is killed.'),
+  wait: defaulted(
+    duration('2s', '1h'),
+    '2m',
+    '10m',
+    'How long a record may take to be seen by everyone in `resolvers`.',
+  ),
+  resolvers: optional(
+    list(nameServer, { single: true }),
+    ['9.9.9.9', '10.0.0.2:5353'],
+    'the name servers of the zone',
+    'Who is asked whether a record is there, and where `_acme-challenge` of a name leads by CNAME (which the system is asked otherwise). Name some where this network has a DNS of its own for the zone.',
+  ),
+} as const satisfies Keys
+
+/** `acme` of `[tls]`. */
+export const ACME = {
+  email: optional(
+    parsed({ label: 'e-mail address', expected: 'an e-mail address' }, parseEmail),
+    'me@example.com',
+    'none',
+    'Where the authority may write to you.',
+  ),
+  directory: defaulted(
+    directory,
+    'https://acme-v02.api.letsencrypt.org/directory',
+    'https://acme-staging-v02.api.letsencrypt.org/directory',
+    "The authority's directory. Naming it, or leaving it at Let's Encrypt, agrees to the authority's terms of service.",
+  ),
+  ca: optional(
+    pemFile,
+    'internal-ca.pem',
+    "the system's",
+    'The only authorities whose certificates are trusted at `directory`: a PEM file, for an authority of your own.',
+  ),
+  names: optional(
+    list(hostPattern, { single: true }),
+    ['*.example.com'],
+    'none',
+    'More names to have certificates for. A host that `*.example.com` covers, here or in a route, gets none of its own, so that public lists of certificates do not show it. Wildcards take `dns`.',
+  ),
+  dns: optional(
+    table(ACME_DNS, { title: '[tls.acme.dns]' }),
+    { server: 'ns1.example.com', key_name: 'sallyport', key: '${TSIG_KEY}' },
+    'by http-01',
+    'Prove names by records in DNS (dns-01), which wildcards take, and which needs no port 80; its keys are below.',
+  ),
+  external_account: optional(
+    table(EXTERNAL_ACCOUNT, { title: '[tls.acme.external_account]' }),
+    { id: 'kid-1', key: '${EAB_KEY}' },
+    'none',
+    'Your account elsewhere, for an authority that asks for one (external account binding); its keys are below.',
+  ),
+} as const satisfies Keys
+
+export type AcmeTable = Table<typeof ACME>
+export type AcmeDnsTable = Table<typeof ACME_DNS>

@@ -1,0 +1,73 @@
+import { boolean, choice, list, text } from '../values/value.ts'
+import { domain } from './rules.ts'
+import { defaulted, type Keys, optional, table } from './table.ts'
+
+/** `claims` of a provider. */
+export const CLAIM_NAMES = {
+  sub: optional(
+    text(),
+    'id',
+    '`id` where there is a `user_endpoint`',
+    'Of a provider by OAuth 2.0: the member of its answer with what names someone for good, a text or a whole number. OpenID Connect says `sub`, and nothing else.',
+  ),
+  email: optional(
+    text(),
+    'upn',
+    '`email`',
+    'The claim with the e-mail address. `email_verified` says nothing of another than `email`.',
+  ),
+  email_verified: optional(
+    text(),
+    'xms_edov',
+    '`email_verified`, where `email` is `email`',
+    'The claim that says of that address, by `true` alone, that the provider has verified it.',
+  ),
+  groups: optional(
+    text(),
+    'realm_access.roles',
+    '`groups`',
+    'The claim with the list of groups. `realm_access.roles` is the claim `roles` in the claim `realm_access`; a name that has dots of its own comes first.',
+  ),
+  name: optional(text(), 'display_name', '`name`', 'The claim with the name to show.'),
+  preferred_username: optional(text(), 'login', '`preferred_username`', 'The claim with the user name.'),
+} as const satisfies Keys
+
+/** Keys of a provider that say how what it states is read. */
+export const READING = {
+  claims: optional(
+    table(CLAIM_NAMES, { title: 'claims' }),
+    { groups: 'realm_access.roles' },
+    'as OpenID Connect calls them',
+    'Where the provider has what rules and applications know by other names; its keys are below.',
+  ),
+  groups_separator: optional(
+    text(),
+    ',',
+    'groups are a list',
+    'The groups may be one text, with this between them; spaces around each do not count.',
+  ),
+  groups_keys: defaulted(
+    boolean,
+    false,
+    true,
+    "The groups are the names in a table, whatever each holds: Zitadel's `urn:zitadel:iam:org:project:roles` is one.",
+  ),
+  email_domains: optional(
+    list(domain, { single: true }),
+    ['partner.example'],
+    'any',
+    'The only domains of which its e-mail addresses count; subdomains do not. Any other address of it is unknown: no rule allows anybody by it, and no application is told it.',
+  ),
+  prefix: optional(
+    text(),
+    'partner-',
+    'none',
+    'What is put before its user names and groups, for rules and applications, and before the subjects and roles of its own that applications are told: its `boss` is `partner-boss`, and nobody else. Rules by `subjects` stay as they are. It counts from the next sign-in or refresh.',
+  ),
+  claims_from: defaulted(
+    choice(['both', 'id_token', 'userinfo']),
+    'both',
+    'id_token',
+    'What is believed about someone: ID token and userinfo as one, the ID token alone (userinfo is then not asked), or userinfo alone. Who it is, and how they signed in, is always for the ID token to say.',
+  ),
+} as const satisfies Keys

@@ -1,0 +1,105 @@
+import { canonicalAddress } from '../../base/net.ts'
+import { bad, good } from '../text/diagnostic.ts'
+import { quote } from '../text/raw.ts'
+import { EXPECTED_VERDICTS } from '../types/expectations.ts'
+import { parseAskedAddress } from '../values/address.ts'
+import { duration } from '../values/duration.ts'
+import { parseEmail } from '../values/email.ts'
+import { method } from '../values/method.ts'
+import { moment } from '../values/times.ts'
+import { choice, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
+import { PERSON } from './rules.ts'
+import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+
+const word = text()
+
+/** `as` of an expectation. */
+export const EXPECTED_PERSON = {
+  provider: optional(word, 'pocket-id', "the first of the route's portal", 'Where they signed in.'),
+  subject: optional(word, '8c9f3a52-1d7b-4a87-b0a1-5f3d2f0c7e11', 'anyone', 'Their `sub` claim.'),
+  email: optional(
+    parsed({ label: 'e-mail address', expected: 'an e-mail address' }, parseEmail),
+    'ada@example.com',
+    'none',
+    'Their `email` claim, which the provider has verified; `claims = { email_verified = false }` says otherwise.',
+  ),
+  groups: optional(list(word, { single: true }), ['admins'], 'none', 'Their `groups` claim.'),
+  claims: optional(PERSON.claims.type, { department: ['it'] }, 'none', 'Other claims; several values are a list.'),
+  roles: optional(
+    list(word, { single: true }),
+    ['admin'],
+    'what the rules give',
+    'Roles of the portal that they have besides, as if they had been granted.',
+  ),
+} as const satisfies Keys
+
+const address = parsed(
+  { label: 'address', expected: 'an address such as "https://app.example.com/admin"' },
+  parseAskedAddress,
+)
+
+const ip = parsed({ label: 'IP address', expected: 'an IP address' }, value => {
+  const canonical = canonicalAddress(value)
+  return canonical === null
+    ? bad('expect.ip', `${quote(value)} is not an IP address`, 'one address, as in 203.0.113.9')
+    : good(canonical)
+})
+
+/** Fields of a request by their names, in small letters. */
+const fieldsByName: Type<ReadonlyMap<string, string>> = {
+  label: 'table',
+  expected: 'a table of field = value',
+  schema: { type: 'object', additionalProperties: word.schema },
+  read(raw, report) {
+    if (raw.kind !== 'table')
+      return wrongKind(raw, 'a table of field = value', report, 'headers = { User-Agent = "curl" }')
+    const fields = new Map<string, string>()
+    for (const [name, entry] of raw.entries) {
+      const value = word.read(entry, report)
+      if (value !== undefined) fields.set(name.toLowerCase(), value)
+    }
+    return fields
+  },
+}
+
+/** One of `[[expect]]`. */
+export const EXPECT = {
+  address: required(
+    address,
+    'https://app.example.com/admin',
+    'What is asked for, as a client sends it that resolves nothing in it.',
+  ),
+  verdict: required(
+    choice(EXPECTED_VERDICTS),
+    'deny',
+    'What that has to come to, as `explain` says it. A file in which it comes to something else has a mistake.',
+  ),
+  as: optional(
+    table(EXPECTED_PERSON, { title: 'as' }),
+    { groups: ['admins'] },
+    'nobody is signed in',
+    'Who asks; `{}` is anyone who is signed in.',
+  ),
+  method: defaulted(method, 'GET', 'POST', 'By which method.'),
+  ip: optional(
+    ip,
+    '203.0.113.9',
+    'not known',
+    'Where from; rules about networks hold for no address that is not known.',
+  ),
+  at: optional(
+    moment,
+    '2026-12-24T18:00:00+01:00',
+    'no matter when',
+    'When; without an offset in UTC. Needed where rules look at times.',
+  ),
+  headers: optional(
+    fieldsByName,
+    { 'User-Agent': 'curl/8.14.1' },
+    'none that a rule looks at',
+    'Fields of the request, each with one value.',
+  ),
+  signed_in: defaulted(duration('0s', '365d'), '0s', '20m', 'How long before that they signed in.'),
+} as const satisfies Keys
+
+export type ExpectTable = Table<typeof EXPECT>

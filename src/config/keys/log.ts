@@ -1,0 +1,65 @@
+/** The keys of `[log]`. */
+
+import { resolve } from 'node:path'
+import { bad, good, type Parsed } from '../text/diagnostic.ts'
+import { quote } from '../text/raw.ts'
+import type { LogPlace } from '../types/log.ts'
+import { choice, parsed, type Type } from '../values/value.ts'
+import { defaulted, type Keys, optional, type Table, type TableOptions } from './table.ts'
+
+/** A place for lines, once the config file's folder is known. */
+type LogPlaceAt = (directory: string) => LogPlace
+
+/** What nobody means to have lines added to. */
+const PRECIOUS = /\.(?:toml|db(?:-\w+)?|key|pem|crt)$/i
+
+/** `stdout`, `stderr`, or the path of a file, which has a slash in it so that a misspelt word is none. */
+function parseLogPlace(text: string): Parsed<LogPlaceAt> {
+  if (text === 'stdout' || text === 'stderr') return good(() => text)
+  const not = `${quote(text)} is no place for a log`
+  if (!text.includes('/')) {
+    return bad('log.place', not, `"stdout", "stderr", or a path with a slash in it: "./${text}"`)
+  }
+  if (text.endsWith('/')) return bad('log.place', not, `name the file, not its folder: "${text}sallyport.log"`)
+  if (PRECIOUS.test(text)) return bad('log.place', not, 'lines would be added to it; name a file of its own')
+  return good(directory => pathIn(directory, text))
+}
+
+function pathIn(directory: string, text: string): LogPlace {
+  const path = resolve(directory, text)
+  return `/${path.replace(/^\/+/, '')}`
+}
+
+const place: Type<LogPlaceAt> = parsed(
+  { label: '"stdout", "stderr" or a path', expected: '"stdout", "stderr" or the path of a file' },
+  parseLogPlace,
+)
+
+/** `[log]`: how lines are written, and where they go. */
+export const LOG = {
+  format: optional(
+    choice(['json', 'text', 'combined']),
+    'json',
+    'text at a terminal, JSON elsewhere',
+    'How lines are written. `"combined"` is what nginx and Apache write, for requests; whatever else is said is text then.',
+  ),
+  requests: defaulted(
+    place,
+    'stdout',
+    '/var/log/sallyport/access.log',
+    "Where requests go. A file is made where there is none, with mode 0640, and made again where it was renamed; a relative path starts at the config file's folder.",
+  ),
+  events: defaulted(
+    place,
+    'stderr',
+    '/var/log/sallyport/sallyport.log',
+    'Where everything else that is said goes; what comes before the file was read, and what cannot be written there, goes to standard error.',
+  ),
+} as const satisfies Keys
+
+/** What people look for here. */
+export const LOG_REFUSED: NonNullable<TableOptions['refused']> = new Map([
+  ['level', { message: 'the level is not a key of [log]', hint: 'write log_level = "debug" into [server]' }],
+])
+
+export type LogTable = Table<typeof LOG>

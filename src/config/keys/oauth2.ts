@@ -1,0 +1,142 @@
+/** The keys of a provider that speaks OAuth 2.0 without OpenID Connect, and what is known of GitHub and Discord. */
+
+import type { ClaimNames, OAuth2Config } from '../types/providers.ts'
+import { parseMetadataUrl } from '../values/address.ts'
+import { choice, parsed } from '../values/value.ts'
+import { type Keys, optional } from './table.ts'
+
+/** What a preset fills in. */
+export interface Preset extends Omit<OAuth2Config, 'dialect'> {
+  /** By what its people are told from those of others. */
+  readonly issuer: string
+  readonly scopes: readonly string[]
+  readonly claims: ClaimNames
+}
+
+/**
+ * Providers that have no discovery, by their public documents.
+ *
+ * Source: docs.github.com, "Authorizing OAuth apps" and "REST API endpoints for users"; Discord's developer documents, "OAuth2", "Users".
+ */
+export const PRESETS: Readonly<Record<'github' | 'discord', Preset>> = {
+  github: {
+    issuer: 'https://github.com',
+    authorizationEndpoint: 'https://github.com/login/oauth/authorize',
+    tokenEndpoint: 'https://github.com/login/oauth/access_token',
+    userEndpoint: 'https://api.github.com/user',
+    subject: 'id',
+    // Addresses and memberships are answers of their own: what a profile shows is what its owner writes.
+    scopes: ['user:email', 'read:org'],
+    claims: { email: null, email_verified: null, groups: null, name: null, preferred_username: 'login' },
+  },
+  discord: {
+    issuer: 'https://discord.com',
+    authorizationEndpoint: 'https://discord.com/oauth2/authorize',
+    tokenEndpoint: 'https://discord.com/api/oauth2/token',
+    userEndpoint: 'https://discord.com/api/users/@me',
+    subject: 'id',
+    scopes: ['identify', 'email', 'guilds'],
+    claims: {
+      email: null,
+      email_verified: 'verified',
+      groups: null,
+      name: 'global_name',
+      preferred_username: 'username',
+    },
+  },
+}
+
+/** Where everybody in the world may have an account, by their issuers. */
+const EVERYBODYS: ReadonlySet<string> = new Set([
+  'https://accounts.google.com',
+  'https://appleid.apple.com',
+  'https://gitlab.com',
+  'https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0',
+  ...Object.values(PRESETS).map(({ issuer }) => issuer),
+])
+
+/** Whether everybody in the world may have an account at a provider: signing in there says little. */
+export function isEverybodys({ issuer, preset }: { readonly issuer?: string | null | undefined } & Said): boolean {
+  return preset != null || (issuer != null && EVERYBODYS.has(issuer))
+}
+
+/** What a table says of where such a provider is. */
+interface Said {
+  readonly type?: 'openid' | 'oauth2' | null | undefined
+  readonly preset?: keyof typeof PRESETS | null | undefined
+  readonly user_endpoint?: string | null | undefined
+}
+
+/** Whether a table is of a provider by OAuth 2.0 alone. */
+export function isOAuth2({ type, preset }: Said): boolean {
+  return type === 'oauth2' || preset != null
+}
+
+/**
+ * By what the people of such a provider are told from all others: the address that says who they are, and the member of its answer
+ * that names them. What one member says may be what anybody calls themselves in another. No issuer of OpenID Connect has a fragment
+ * (OpenID Connect Discovery 1.0 §3).
+ */
+export function oauth2Issuer(said: Said, sub: string | null | undefined): string {
+  const { preset, user_endpoint: own } = said
+  return `${own ?? (preset == null ? '' : PRESETS[preset].issuer)}#${oauth2Subject(said, sub)}`
+}
+
+/** The member that names somebody: what `claims.sub` says, or the preset's, or `id`. */
+export function oauth2Subject({ preset }: Said, sub: string | null | undefined): string {
+  return sub ?? (preset == null ? 'id' : PRESETS[preset].subject)
+}
+
+const address = parsed({ label: 'https address', expected: 'an https address' }, parseMetadataUrl)
+
+/** Keys of a provider that speaks OAuth 2.0 without OpenID Connect. */
+export const OAUTH2 = {
+  preset: optional(
+    choice(['github', 'discord']),
+    'github',
+    'none',
+    'GitHub or Discord, which speak OAuth 2.0 alone: where they are, what they call things, and which scopes to ask for. `client_id` and `client_secret` are all they need.',
+  ),
+  type: optional(
+    choice(['openid', 'oauth2']),
+    'oauth2',
+    '`openid`, unless there is a `preset`',
+    'With `oauth2`, a provider without OpenID Connect: nobody signs for who someone is, which is asked at `user_endpoint`. Its callback to register is `/.sallyport/callback/NAME`, for this provider alone.',
+  ),
+  authorization_endpoint: optional(
+    address,
+    'https://git.example.com/login/oauth/authorize',
+    "the preset's; **required** for other `oauth2`",
+    'Where browsers go to sign in.',
+  ),
+  token_endpoint: optional(
+    address,
+    'https://git.example.com/login/oauth/access_token',
+    "the preset's; **required** for other `oauth2`",
+    'Where a code is redeemed.',
+  ),
+  user_endpoint: optional(
+    address,
+    'https://git.example.com/api/v1/user',
+    "the preset's; **required** for other `oauth2`",
+    'What says who somebody is, to whom has their access token. A subject is somebody there alone: with another address, or another member for `claims.sub`, all are other people.',
+  ),
+} as const satisfies Keys
+
+/** What such a provider is told besides, and what it may be asked for; everything else is OpenID Connect's, or a file's. */
+export const OF_OAUTH2: ReadonlySet<string> = new Set([
+  ...Object.keys(OAUTH2),
+  'label',
+  'client_id',
+  'client_secret',
+  'client_auth',
+  'scopes',
+  'emails',
+  'claims',
+  'groups_separator',
+  'groups_keys',
+  'email_domains',
+  'prefix',
+  'authorize_params',
+  'ca',
+])

@@ -1,0 +1,126 @@
+import type { AllowValue, RuleList } from '../keys/routes.ts'
+import type { AccessTable, PERSON, WhenTable } from '../keys/rules.ts'
+import { type Known, known, type Table } from '../keys/table.ts'
+import type { AccessRule, Allow, Instant, PersonRule, RequestRule, Schedule } from '../types/rules.ts'
+import { type Moment, momentMs } from '../values/times.ts'
+
+/** A rule about a person without a condition. */
+export const NOBODY_IN_PARTICULAR: PersonRule = {
+  providers: null,
+  subjects: null,
+  emails: null,
+  domains: null,
+  groups: null,
+  claims: null,
+  like: null,
+  requireEmail: false,
+  requireVerifiedEmail: false,
+}
+
+/** An entry of `allow` or `deny` without a condition. */
+export const NO_CONDITION: AccessRule = {
+  ...NOBODY_IN_PARTICULAR,
+  roles: null,
+  networks: null,
+  methods: null,
+  paths: null,
+  pathRegexp: null,
+  ignoresCase: false,
+  headers: null,
+  query: null,
+  schedule: null,
+  from: null,
+  until: null,
+  maxAgeMs: null,
+  acr: null,
+  amr: null,
+  any: null,
+  all: null,
+  not: null,
+  isAnonymous: false,
+  isForGuests: false,
+}
+
+/** The conditions about a person, of a role or of a rule. */
+export function buildPerson(person: Known<Table<typeof PERSON>>): PersonRule {
+  return {
+    providers: person.providers ?? (person.provider === null ? null : [person.provider]),
+    subjects: person.subjects,
+    emails: person.emails,
+    domains: person.domains,
+    groups: person.groups,
+    claims: person.claims,
+    like: person.like,
+    requireEmail: person.require_email,
+    requireVerifiedEmail: person.require_verified_email,
+  }
+}
+
+/** `allow`: names of roles alone stay names; with a rule among them, all become rules. */
+export function buildAllow(value: AllowValue): Allow {
+  return value.kind === 'public' ? value : buildMembers(value)
+}
+
+/** The same of `members`, which everybody is none of. */
+export function buildMembers(value: Exclude<AllowValue, { kind: 'public' }>): Exclude<Allow, { kind: 'public' }> {
+  if (value.kind !== 'list') return value
+  const roles = value.entries.filter(entry => typeof entry === 'string')
+  return roles.length === value.entries.length
+    ? { kind: 'roles', roles }
+    : { kind: 'rules', rules: value.entries.map(buildEntry) }
+}
+
+/** `when` of a route. */
+export function buildWhen(table: WhenTable): RequestRule {
+  const { methods, paths, path_regexp: pathRegexp, ignore_case: ignoresCase, query } = known(table)
+  return { methods, paths, pathRegexp, ignoresCase, query }
+}
+
+/** `deny`, or nothing. */
+export function buildDeny(value: RuleList | null): readonly AccessRule[] {
+  return value === null ? [] : value.entries.map(buildEntry)
+}
+
+function buildEntry(entry: string | AccessTable): AccessRule {
+  return typeof entry === 'string' ? { ...NO_CONDITION, roles: [entry] } : buildAccess(entry)
+}
+
+function buildAccess(table: AccessTable): AccessRule {
+  const rule = known(table)
+  const timezone = rule.timezone ?? 'UTC'
+  return {
+    ...buildPerson(rule),
+    roles: rule.roles,
+    networks: rule.networks,
+    methods: rule.methods,
+    paths: rule.paths,
+    pathRegexp: rule.path_regexp,
+    ignoresCase: rule.ignore_case,
+    headers: rule.headers,
+    query: rule.query,
+    schedule: buildSchedule(rule, timezone),
+    from: buildInstant(rule.from, timezone, 'start'),
+    until: buildInstant(rule.until, timezone, 'end'),
+    maxAgeMs: rule.max_age,
+    acr: rule.acr,
+    amr: rule.amr,
+    any: rule.any?.map(buildAccess) ?? null,
+    all: rule.all?.map(buildAccess) ?? null,
+    not: rule.not === null ? null : buildAccess(rule.not),
+    isAnonymous: rule.anonymous,
+    isForGuests: rule.guest_link,
+  }
+}
+
+function buildSchedule({ hours, days }: Known<AccessTable>, timezone: string): Schedule | null {
+  if (hours === null && days === null) return null
+  const distinct = days === null ? null : [...new Set(days.flat())].sort((one, other) => one - other)
+  return { spans: hours, days: distinct, timezone }
+}
+
+/** A date alone holds to the end of its day. */
+function buildInstant(value: Moment | null, timezone: string, edge: 'start' | 'end'): Instant | null {
+  if (value === null) return null
+  const text = value.kind === 'instant' ? value.text : `${value.text.replace('T', ' ')} ${timezone}`
+  return { atMs: momentMs(value, timezone, edge), text }
+}

@@ -1,0 +1,67 @@
+/** `[server]`, as the program takes it: its listeners, its limits and the proxy for requests of our own. */
+
+import { isIPv4 } from 'node:net'
+import { basicField } from '../../base/basic.ts'
+import type { OutgoingConfig } from '../../base/outgoing.ts'
+import type { SERVER_LIMITS, SERVER_RATE } from '../keys/limits.ts'
+import type { OutgoingException, OutgoingTable } from '../keys/outgoing.ts'
+import type { RouteTable } from '../keys/routes.ts'
+import { type Known, known, type Table } from '../keys/table.ts'
+import type { FlowsConfig, ListenAddress, RateConfig } from '../types/server.ts'
+
+/** How long a body may be on a route: what it says itself, else what `[server]` says. */
+export function buildMaxBody(
+  route: Pick<Known<RouteTable>, 'max_body'>,
+  server: Known<Table<typeof SERVER_LIMITS>>,
+): number | null {
+  return (route.max_body ?? server.max_body).maxBytes
+}
+
+/** What `[server]` says of bodies that are under way. */
+export function buildFlows(server: Known<Table<typeof SERVER_LIMITS>>): FlowsConfig {
+  return {
+    maxOpen: server.max_open === 'off' ? null : server.max_open,
+    stallMs: server.stall_timeout,
+    memoryBytes: server.stall_memory,
+  }
+}
+
+/** What `[server]` says of requests that are given up. */
+export function buildResets({ max_resets: most }: Known<Table<typeof SERVER_LIMITS>>): RateConfig | null {
+  return most === 'off' ? null : { requests: most, perMs: 60_000, burst: Math.ceil(most / 6), by: 'client' }
+}
+
+/** The allowance that a table gives to each of those that `by` tells apart. */
+export function buildRate(rate: Known<Table<typeof SERVER_RATE>>, by: RateConfig['by']): RateConfig {
+  return { requests: rate.requests, perMs: rate.per, burst: rate.burst ?? rate.requests, by }
+}
+
+/** How many sign-ins a client may begin: meant for loops and floods alone, since many people may share an address. */
+export function buildSignIns({ sign_in_rate: rate }: Known<Table<typeof SERVER_LIMITS>>): RateConfig {
+  return rate === null ? { requests: 60, perMs: 60_000, burst: 300, by: 'client' } : buildRate(known(rate), 'client')
+}
+
+/**
+ * These places, where `[::]` leaves IPv4 to whoever has it: it takes both families, unless a place of the file (`all` are its places)
+ * has its port by IPv4, which could not be opened beside it.
+ */
+export function shareFamilies<T extends ListenAddress>(
+  places: readonly T[],
+  all: readonly ListenAddress[],
+): readonly T[] {
+  const ports = new Set(all.flatMap(one => (one.kind === 'tcp' && isIPv4(one.host) && one.port !== 0 ? one.port : [])))
+  return places.map(one =>
+    one.kind === 'tcp' && one.host === '::' && ports.has(one.port) ? { ...one, isIpv6Only: true as const } : one,
+  )
+}
+
+/** `outgoing` of a file without mistakes. Throws TypeError where a value is missing. */
+export function buildOutgoing(table: OutgoingTable): OutgoingConfig {
+  const { proxy, user, password, except } = known(table)
+  const of = (wanted: OutgoingException['kind']) => except.filter(({ kind }) => kind === wanted).map(({ text }) => text)
+  return {
+    proxy,
+    authorization: user === null ? null : basicField(user, password ?? ''),
+    except: { hosts: of('host'), suffixes: of('suffix'), networks: of('network') },
+  }
+}
