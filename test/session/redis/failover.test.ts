@@ -5,6 +5,7 @@ import type { SessionStore, StoredOwner } from '../../../src/session/store.ts'
 import { eventually } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { type FailoverPair, startPair } from '../../kit/programs/failover.ts'
+import type { Valkey } from '../../kit/programs/valkey.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
 
 const { test } = needs('valkey-server')
@@ -250,3 +251,66 @@ test(
     }),
   60_000,
 )
+
+/** How many connections a server has, without the one that asks and those of its replicas. */
+async function connectionsTo(server: Valkey): Promise<number> {
+  const list = await server.ask(0, 'CLIENT', 'LIST', 'TYPE', 'normal')
+  return list.split('\n').filter(line => line !== '' && !line.includes(' cmd=client|list ')).length
+}
+
+test('a process has two connections to its server, whatever became of those before, and none once it is closed', async () => {
+  await using pair = await startPair()
+  const { store, told } = openNode(pair.url())
+  const failing = (work: unknown) =>
+    Promise.resolve(work).then(
+      () => false,
+      () => true,
+    )
+  let [primary, replica] = [0, 0]
+  async function comesTo(wanted: readonly [primary: number, replica: number]): Promise<void> {
+    const isIt = async () => {
+      primary = await connectionsTo(pair.primary)
+      replica = await connectionsTo(pair.replica)
+      return primary === wanted[0] && replica === wanted[1]
+    }
+    await eventually(isIt, `${wanted} connections`, 30_000).catch(() => expect([primary, replica]).toEqual([...wanted]))
+  }
+
+  await insert(store, 'a')
+  await comesTo([2, 0])
+
+  // What is held back for too long has another connection after it.
+  expect(await pair.primary.ask(0, 'CLIENT', 'PAUSE', '30000', 'WRITE')).toBe('OK')
+  expect(await failing(store.remove('a'))).toBe(true)
+  expect(await pair.primary.ask(0, 'CLIENT', 'UNPAUSE')).toBe('OK')
+  await store.remove('a')
+  await comesTo([2, 0])
+
+  // A server that hangs: the second write begins on what is being opened anew, and fails once both have been given up.
+  pair.primary.freeze()
+  const written = failing(store.remove('a'))
+  await Bun.sleep(300)
+  const read = failing(store.findById('a'))
+  expect(await written).toBe(true)
+  const writtenAgain = failing(store.remove('a'))
+  expect([await read, await writtenAgain]).toEqual([true, true])
+  pair.primary.thaw()
+  await eventually(() => told(BACK).length === 1, 'it is back')
+  await insert(store, 'b')
+  await comesTo([2, 0])
+
+  // Another server takes over, and the one before goes on answering.
+  await pair.lag()
+  expect(await pair.replica.ask(0, 'REPLICAOF', 'NO', 'ONE')).toBe('OK')
+  expect(await pair.primary.ask(0, 'REPLICAOF', '127.0.0.1', '1')).toBe('OK')
+  pair.leadTo(pair.replica, 'stays')
+  await eventually(async () => {
+    await Promise.resolve(store.remove('b')).catch(() => undefined)
+    return told(ELSEWHERE).length === 1
+  }, 'it is elsewhere')
+  await store.remove('b')
+  await comesTo([0, 2])
+
+  await store.close()
+  await comesTo([0, 0])
+}, 60_000)
