@@ -104,6 +104,8 @@ test('a database that is overwritten under a running gate is moved aside, and ad
   using folder = temporaryFolder()
   await using gate = await openGate(folder.path, 'cache = 1')
   const ada = await comeIn(gate.site, 'ada')
+  // Who is in memory goes on, however early the gate notices: it is somebody else.
+  await comeIn(gate.site, 'bob')
   const other = new Database(gate.path)
   other.run('PRAGMA wal_checkpoint(TRUNCATE)')
   other.close()
