@@ -24,18 +24,24 @@ const SECURITY = 'proxy/fields route policy server/request server/credentials se
 const BELONGING: readonly (readonly [under: string, tests: string])[] = [
   ['src/server/request/verify', 'test/attack/verify'],
   ['src/server/request/mcp', 'test/attack/credentials test/flow/credentials'],
-  ['src/server/request/portal', 'test/portal test/attack/sign-in'],
+  [
+    'src/server/request/portal',
+    'test/portal test/attack/sign-in test/flow/upstreams/applications.test.ts test/flow/sign-in test/flow/identity',
+  ],
   [
     'src/server/request',
-    'test/server/request test/attack/routes test/attack/credentials test/attack/verify test/flow/rules',
+    'test/server/request test/attack/routes test/attack/credentials test/attack/verify test/flow/rules test/flow/identity test/flow/operations/admin.test.ts test/flow/upstreams',
   ],
   ['src/server/credentials', 'test/flow/credentials test/attack/credentials'],
-  ['src/session', 'test/session test/flow/sessions test/attack/sign-in'],
-  ['src/policy', 'test/policy test/attack/routes'],
-  ['src/route', 'test/route test/attack/routes'],
+  ['src/session', 'test/session test/flow/sessions test/attack/sign-in test/flow/credentials'],
+  [
+    'src/policy',
+    'test/policy test/attack/routes test/flow/rules test/flow/operations/admin.test.ts test/cli/explain.test.ts',
+  ],
+  ['src/route', 'test/route test/attack/routes test/flow/rules'],
   [
     'src/proxy/fields',
-    'test/proxy/fields test/attack/credentials/identity.test.ts test/attack/wire test/attack/answers',
+    'test/proxy/fields test/attack/credentials/identity.test.ts test/attack/wire test/attack/answers test/flow/identity test/attack/routes',
   ],
 ]
 

@@ -89,6 +89,11 @@ const PARAMETERS = [
   '+_method=DELETE',
   '_method%00=DELETE',
   '_method[]=DELETE',
+  '_method[x]=DELETE',
+  '_method%5Bx%5D[y]=DELETE',
+  '_method%00x=DELETE',
+  '-method=DELETE',
+  'x-method-override=DELETE',
   'X-HTTP-Method-Override=DELETE',
   'x_http_method=DELETE',
 ]

@@ -1,6 +1,7 @@
 /** An application that is told who is there, and keeps a session of its own: whose it is when another user comes by the same browser. */
 import { beforeEach, describe, expect, test } from 'bun:test'
 import { startApp } from '../../kit/applications/app.ts'
+import { fakeClock } from '../../kit/clock.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { fetchFrom } from '../../kit/requests.ts'
@@ -205,4 +206,25 @@ test('by HTTPS each is removed as a browser lets it be', async () => {
     gone('__Host-a', '/', '; Secure'),
     ...['/', '/in', '/in/'].map(path => gone('__Secure-b', path, '; Secure')),
   ])
+})
+
+test('the note of who was last is written anew once in thirty days, so that it outlives a browser’s patience', async () => {
+  const DAY_MS = 24 * 60 * 60_000
+  const clock = fakeClock(683 * 30 * DAY_MS)
+  const host = 'told.apps.example'
+  await using later = await startGate(PORTAL + route(host, 'headers = "remote"'), { ports: { now: clock.now } })
+  let note = ''
+  const isWritten = async () => {
+    const { cookie } = await later.signIn(host, { sub: 'ada' })
+    const answer = await fetchFrom(later, '/', { host, cookie: `${cookie}; ${note}` })
+    const last = answer.headers.getSetCookie().find(one => one.startsWith('sallyport-last='))
+    note = last?.split(';', 1)[0] ?? note
+    return last !== undefined
+  }
+  const written = [await isWritten(), await isWritten()]
+  for (const days of [29, 1, 29, 1]) {
+    clock.advance(days * DAY_MS)
+    written.push(await isWritten())
+  }
+  expect(written).toEqual([true, false, false, true, false, true])
 })

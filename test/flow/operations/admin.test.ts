@@ -107,6 +107,12 @@ describe('the admin page', () => {
       ['/quiet', ['loud'], 'has loud; rules refuse loud'],
       ['/quiet', ['banned'], 'has banned; rules refuse banned'],
       ['/photos', [], 'has no groups; rules ask for Family, Friends'],
+      [
+        '/photos',
+        ['0123456789'.repeat(6), `${'0123456789'.repeat(6)}x`],
+        `has ${'0123456789'.repeat(6)}, ${'0123456789'.repeat(6)}…; rules ask for Family, Friends`,
+      ],
+      ['/photos', many.slice(0, 20), `has ${many.slice(0, 20).join(', ')}; rules ask for Family, Friends`],
       ['/photos', many, `has ${many.slice(0, 20).join(', ')} and 280 more; rules ask for Family, Friends`],
     ] as const
     for (const [path, groups, said] of people) {

@@ -23,10 +23,25 @@ describe('Cache-Control of an answer that no shared cache may keep (RFC 9111 §5
     expect(privateControl(control)).toBe(made)
   })
 
-  test.each(['private', 'no-store', 'private, no-cache', 'No-Store, max-age=0', 'PRIVATE,max-age=60, immutable'])(
-    '%p stays as it is',
-    control => {
-      expect(privateControl(control)).toBe(control)
+  test.each([
+    'private',
+    'no-store',
+    'private, no-cache',
+    'No-Store, max-age=0',
+    'PRIVATE,max-age=60, immutable',
+    'private, must-revalidate',
+    'private, must-understand',
+    'private, no-store, must-understand',
+    'private, no-transform',
+    'private, max-age=60, stale-while-revalidate=30, stale-if-error=600',
+  ])('%p stays as it is', control => {
+    expect(privateControl(control)).toBe(control)
+  })
+
+  test.each(['s-maxage=60', 'public', 'proxy-revalidate', 'surrogate-max-age=1', 'made-up'])(
+    'what is not known to keep it from shared caches goes: %s',
+    directive => {
+      expect(privateControl(`private, ${directive}, no-cache`)).toBe('private, no-cache')
     },
   )
 
