@@ -43,15 +43,15 @@ export function createPortal(tools: PortalTools): Portal {
     handle: (ctx: PortalRequest) => app.fetch(ctx.request, { ctx }),
     challenge(ctx: PortalRequest) {
       if (ctx.portal.providers.length === 0) return passwordProblem(ctx)
-      if (isForm(ctx.request)) return meetForm(ctx, tools, 'access.sign_in', {}).catch(failed(ctx))
-      if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return standIn(ctx) ?? signInProblem(ctx)
+      if (isForm(ctx)) return meetForm(ctx, tools, 'access.sign_in', {}).catch(failed(ctx))
+      if (!isLoad(ctx)) return standIn(ctx) ?? signInProblem(ctx)
       return begin(ctx, {})
     },
     release: (ctx: PortalRequest) => releaseForm(ctx, tools),
     stepUp(ctx: PortalRequest, demand: StepUp) {
       const query = stepUpQuery(ctx, demand)
-      if (isForm(ctx.request)) return meetForm(ctx, tools, 'access.step_up', query).catch(failed(ctx))
-      if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return standIn(ctx) ?? stepUpProblem(ctx, demand)
+      if (isForm(ctx)) return meetForm(ctx, tools, 'access.step_up', query).catch(failed(ctx))
+      if (!isLoad(ctx)) return standIn(ctx) ?? stepUpProblem(ctx, demand)
       return begin(ctx, query)
     },
   })
@@ -106,8 +106,13 @@ function wrongMethod(ctx: PortalRequest, endpoint: Pick<Endpoint, 'get' | 'post'
 }
 
 /** Whether a person has sent a form whose answer they will look at. */
-function isForm(request: Request): boolean {
-  return request.method === 'POST' && prefersPage(request)
+function isForm({ request, isProgram }: PortalRequest): boolean {
+  return !isProgram && request.method === 'POST' && prefersPage(request)
+}
+
+/** Whether a person opens a page, who may be led to another one first. */
+function isLoad({ request, isProgram }: PortalRequest): boolean {
+  return !isProgram && isPageLoad(request) && !isPrefetch(request)
 }
 
 /** Below which the addresses of a program that stood here before are, whatever their paths: nothing else that comes here begins like this. */

@@ -39,6 +39,8 @@ export interface CompatRequest {
 export interface PortalRequest {
   readonly request: Request
   readonly target: Target
+  /** Whether nobody is to be led to a page, whatever the request says that it accepts. */
+  readonly isProgram: boolean
   /** The origin by which the client knows this host: scheme, host and port. */
   readonly origin: string
   /**

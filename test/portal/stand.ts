@@ -160,6 +160,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     const base = {
       request,
       target,
+      isProgram: false,
       origin: address.origin,
       reachedAt: ({ authority }) => `${address.protocol}//${authority}`,
       cameByPlainHttp: false,

@@ -73,6 +73,18 @@ export const FILES = {
     false,
     'Whether texts go out compressed: as `NAME.br`, `NAME.zst` or `NAME.gz` beside the file, unless that is older, else by gzip from 1 KiB to 1 MiB. Ranges are of the file itself.',
   ),
+  listing: defaulted(
+    boolean,
+    false,
+    true,
+    'Whether a folder without an `index.html` is answered with a list of what is in it, but for names that begin with a dot and links that lead outside.',
+  ),
+  any_method: defaulted(
+    boolean,
+    false,
+    true,
+    'Whether every other method is answered as GET is, and not with 405: as some file servers do, whose clients ask by POST.',
+  ),
 } as const satisfies Keys
 
 export type FilesTable = Table<typeof FILES>

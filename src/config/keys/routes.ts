@@ -9,6 +9,7 @@ import { HOST_WIDE, headerSpec } from '../values/headers.ts'
 import { parseHostHeader, parseHostPattern } from '../values/host.ts'
 import { method } from '../values/method.ts'
 import { parsePath, parsePlace } from '../values/path.ts'
+import { pathExpression } from '../values/path-regexp.ts'
 import { starPattern } from '../values/pattern.ts'
 import { sizeUpToOrOff } from '../values/size.ts'
 import { boolean, choice, either, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
@@ -185,7 +186,7 @@ export const ROUTE = {
     filesSpec,
     '/srv/www',
     'none',
-    "A folder of files to serve, instead of `upstream`; a relative path starts at the config file's folder. A table in its place has more to say; its keys are below. `index.html` is served for a folder; there are no listings, no names that begin with a dot, and no links that lead outside.",
+    "A folder of files to serve, instead of `upstream`; a relative path starts at the config file's folder. A table in its place has more to say; its keys are below. `index.html` is served for a folder; there are no listings unless that table says so, no names that begin with a dot, and no links that lead outside.",
   ),
   verify: optional(
     verify,
@@ -245,6 +246,18 @@ export const ROUTE = {
     false,
     true,
     "People and programs may come with a name and a password (HTTP Basic) of the portal's `htpasswd` instead of signing in. Any other Basic credentials are then refused.",
+  ),
+  pass_authorization: defaulted(
+    boolean,
+    false,
+    true,
+    "Whether the application gets the `Authorization` by which somebody was found here: a provider's token, or a name and a password, as they came. Otherwise it goes no further. Whoever has it can act for that person; tokens of `sallyport tokens create` never go on.",
+  ),
+  program_paths: optional(
+    list(pathExpression, { single: true }),
+    '^/api/',
+    'none',
+    'Paths on which everybody counts as a program: whoever has to sign in first gets 401, and is never led to a page. One of these regular expressions (as in `path_regexp` of a rule) matches somewhere in the path.',
   ),
   strip_prefix: optional(path, '/api', 'nothing', 'A part of `path` that the application does not see.'),
   add_prefix: optional(

@@ -75,6 +75,8 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     tools: route.tools === null ? null : known(route.tools).allow,
     audience: route.audience,
     passwords: route.passwords,
+    passAuthorization: route.pass_authorization,
+    programPaths: route.program_paths ?? [],
     ignoresCase: route.ignore_case,
     stripPrefix: route.strip_prefix,
     addPrefix: noRoot(route.add_prefix),
@@ -116,10 +118,18 @@ function buildAnswer(route: Known<RouteTable>, directory: string): OwnAnswer | n
 }
 
 function buildFiles(table: FilesTable, directory: string): FilesAnswer {
-  const { folder, try_files: fallback, cache_control: rules, compress: isCompressed } = known(table)
+  const {
+    folder,
+    try_files: fallback,
+    cache_control: rules,
+    compress: isCompressed,
+    listing,
+    any_method,
+  } = known(table)
   // The first that holds counts, where they are looked at.
   const cacheRules = (rules ?? []).toSorted((one, other) => other.pattern.length - one.pattern.length)
-  return { kind: 'files', folder: resolve(directory, folder), fallback, cacheRules, isCompressed }
+  const more = { isListed: listing, takesAnyMethod: any_method }
+  return { kind: 'files', folder: resolve(directory, folder), fallback, cacheRules, isCompressed, ...more }
 }
 
 function buildAssertion(table: Table<typeof ASSERTION>): AssertionConfig {

@@ -27,6 +27,10 @@ export interface FilesAnswer {
   /** The longest pattern that holds counts; empty: what is usual. */
   readonly cacheRules: readonly CacheRule[]
   readonly isCompressed: boolean
+  /** Whether a folder without an `index.html` is answered with a list of what is in it. */
+  readonly isListed: boolean
+  /** Whether other methods are answered as GET is. */
+  readonly takesAnyMethod: boolean
 }
 
 /** How a route answers that has no upstream. */
@@ -82,6 +86,10 @@ export interface RouteConfig {
   readonly audience: readonly string[] | null
   /** Whether people and programs may come with a password of the portal's file. */
   readonly passwords: boolean
+  /** Whether the application gets the Authorization by which somebody was found. */
+  readonly passAuthorization: boolean
+  /** Expressions of paths on which everybody counts as a program. */
+  readonly programPaths: readonly string[]
   readonly stripPrefix: string | null
   /** Put before the path, after `stripPrefix` was taken off; without a trailing slash. */
   readonly addPrefix: string | null

@@ -1,4 +1,4 @@
-import { realpath, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { GateError } from '../../base/errors.ts'
 import { compileStars } from '../../base/stars.ts'
 import type { CacheRule, FilesAnswer } from '../../config/types/routes.ts'
@@ -20,8 +20,8 @@ interface FileRequest {
 export type Files = (asked: FileRequest) => Promise<Response>
 
 /**
- * Static files: GET and HEAD, `index.html` for a folder, and one file for addresses that have none. No listings, nothing whose name
- * begins with a dot, and nothing outside of the folder, whatever links lead there.
+ * Static files: GET and HEAD, `index.html` for a folder or a list of what is in it, and one file for addresses that have none. Nothing
+ * whose name begins with a dot, and nothing outside of the folder, whatever links lead there.
  *
  * Rejects with `files.none` (nothing there, or nothing that may be shown) and `files.folder` (the folder itself is not there).
  * Absent on purpose: several ranges at once, which are answered with the whole file.
@@ -37,7 +37,7 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
     return answerFile(request, found, {
       cacheControl: cacheControlOf(`/${name}`),
       compressor: isCompressed ? compressor : null,
-      findBeside: ending => find(root, name + ending).catch(() => null),
+      findBeside: ending => orNull(find(root, name + ending)),
     })
   }
 
@@ -50,13 +50,18 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
     }
     if (!path.endsWith('/')) return new Response(null, { status: 301, headers: { location: `${shownPath}/${query}` } })
     const index = [...names, 'index.html'].join('/')
-    return send(request, root, index, await find(root, index))
+    const page = await orNull(find(root, index))
+    if (page !== null || !answer.isListed) return send(request, root, index, page ?? (await find(root, index)))
+    const headers = new Headers({ 'content-type': 'text/html; charset=utf-8', 'x-content-type-options': 'nosniff' })
+    const cacheControl = cacheControlOf(`/${[...names, ''].join('/')}`)
+    if (cacheControl !== null) headers.set('cache-control', cacheControl)
+    return new Response(request.method === 'HEAD' ? null : await listOf(root, name), { headers })
   }
 
   return async asked => {
     const { request, path } = asked
     const { method } = request
-    if (method !== 'GET' && method !== 'HEAD')
+    if (method !== 'GET' && method !== 'HEAD' && !answer.takesAnyMethod)
       return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
     const names = readNames(path)
     const root = await rootOf(folder)
@@ -69,6 +74,25 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
       return send(request, root, name, await find(root, name))
     }
   }
+}
+
+/** A page of links to what may be shown of a folder. */
+async function listOf(root: string, folder: string): Promise<string> {
+  const entries = await readdir(`${root}/${folder}`)
+  const shown = await Promise.all(
+    entries.filter(isShowable).map(async name => {
+      const found = await orNull(find(root, folder === '' ? name : `${folder}/${name}`))
+      return found === null ? [] : [found.stats.isDirectory() ? `${name}/` : name]
+    }),
+  )
+  const links = shown
+    .flat()
+    .sort()
+    .map(name => {
+      const address = name.split('/').map(encodeURIComponent).join('/')
+      return `<a href="./${Bun.escapeHTML(address)}">${Bun.escapeHTML(name)}</a>\n`
+    })
+  return `<!doctype html>\n<meta name="viewport" content="width=device-width">\n<pre>\n${links.join('')}</pre>\n`
 }
 
 /**
@@ -92,10 +116,14 @@ function readNames(path: string): readonly string[] {
   if (segments === '') return []
   return segments.split('/').map(segment => {
     const name = decode(segment)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-    if (name === '' || name.startsWith('.') || /[/\\\u0000-\u001f\u007f]/.test(name)) throw none(path)
+    if (!isShowable(name)) throw none(path)
     return name
   })
+}
+
+function isShowable(name: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+  return name !== '' && !name.startsWith('.') && !/[/\\\u0000-\u001f\u007f]/.test(name)
 }
 
 function decode(segment: string): string {
@@ -129,6 +157,11 @@ async function find(root: string, relative: string): Promise<Found> {
   } catch (cause) {
     throw cause instanceof GateError ? cause : new GateError('files.none', `there is no file ${relative}`, { cause })
   }
+}
+
+/** Null for what is not there, or may not be shown. */
+function orNull(found: Promise<Found>): Promise<Found | null> {
+  return found.catch(() => null)
 }
 
 function none(path: string): GateError {

@@ -8,6 +8,7 @@ import type { RouteConfig } from '../../config/types/routes.ts'
 import type { Picture } from '../../config/types/values.ts'
 import { trustedEmails } from '../../identity/vouched.ts'
 import { compileMembers } from '../../policy/members.ts'
+import { compileExpressions } from '../../policy/path.ts'
 import { compileRate } from '../../policy/rate.ts'
 import { compileWhen } from '../../policy/request.ts'
 import { compileRoles } from '../../policy/roles.ts'
@@ -193,6 +194,7 @@ function compileRoute(
       (portal !== null && (identityFields !== null || saysWho(route) || route.rate?.by === 'user')),
     takesGuests: takesGuests(route),
     accessTokens: route.tokens && portal !== null ? parts.issuers(portal) : null,
+    isProgramAt: route.programPaths.length === 0 ? null : compileExpressions(route.programPaths),
     opensTool: route.tools === null ? null : compileTools(route.tools),
     anonymous: parts.anonymous(policy, ownAuthorization(route), route.requestRules, route.responseRules),
     prepared: new WeakMap<Session, Prepared>(),

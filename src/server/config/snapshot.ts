@@ -6,6 +6,7 @@ import type { ProviderConfig } from '../../config/types/providers.ts'
 import type { RouteConfig } from '../../config/types/routes.ts'
 import type { Picture } from '../../config/types/values.ts'
 import type { MemberJudge } from '../../policy/members.ts'
+import type { PathJudge } from '../../policy/path.ts'
 import type { Decision, Policy } from '../../policy/policy.ts'
 import type { Rate } from '../../policy/rate.ts'
 import type { Roles, RolesOf } from '../../policy/roles.ts'
@@ -113,6 +114,8 @@ export interface GateRoute {
   readonly accessTokens: readonly ProviderConfig[] | null
   /** Whether a tool of its MCP server may be called; null: nothing is asked about tools. */
   readonly opensTool: TextTest | null
+  /** Whether everybody counts as a program at a path; null: at none. */
+  readonly isProgramAt: PathJudge | null
   /** What nobody in particular gets here. */
   readonly anonymous: Prepared
   /** What each live session gets here. Dies with the snapshot, so a reload decides anew; and with the session. */

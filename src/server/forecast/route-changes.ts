@@ -46,6 +46,8 @@ const KEYS: Readonly<Record<keyof RouteConfig, string | null>> = {
   tools: 'tools',
   audience: 'audience',
   passwords: 'passwords',
+  passAuthorization: 'pass_authorization',
+  programPaths: 'program_paths',
   stripPrefix: 'strip_prefix',
   addPrefix: 'add_prefix',
   hostHeader: 'host_header',

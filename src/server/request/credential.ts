@@ -89,7 +89,7 @@ function judge(
   return { session: held.session, denial, isOutsider: false, by: 'tokens' }
 }
 
-/** An access token that is ours to judge goes no further, and its bearer is never sent to sign in. */
+/** The bearer of an access token that is ours to judge is never sent to sign in. */
 function findByAccessToken(
   passage: Passage,
   tools: CredentialTools,
@@ -105,31 +105,36 @@ function findByAccessToken(
       : resourceAudiences(passage, portal, passage.target, path)
   const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, audiences)
   if (found === null) return null
-  return keepBack(passage, tools, authorization, found, 'tokens')
+  return keepBack(passage, tools, route, authorization, found, 'tokens')
 }
 
 /** On a route that takes passwords, Basic is ours to judge: none of the application's own gets there. */
 function findByPassword(
   passage: Passage,
   tools: CredentialTools,
-  { portal }: GateRoute,
+  route: GateRoute,
   authorization: string,
 ): MaybePromise<Credential> | null {
+  const { portal } = route
   if (portal === null) return null
   const found = tools.passwords.find(authorization, portal.config, passage.client)
-  return found === null ? null : keepBack(passage, tools, authorization, found, 'passwords')
+  return found === null ? null : keepBack(passage, tools, route, authorization, found, 'passwords')
 }
 
-/** Whoever is found by Authorization: the field goes no further, and its bearer is a program, whatever it says that it accepts. */
+/**
+ * Whoever is found by Authorization: the field goes no further unless the route says so, and its bearer is a program, whatever it says
+ * that it accepts.
+ */
 function keepBack(
   passage: Passage,
   { sessions }: Pick<CredentialTools, 'sessions'>,
+  { config }: GateRoute,
   authorization: string,
   found: MaybePromise<Session | null>,
   by: Credential['by'],
 ): MaybePromise<Credential> {
   const { authorization: _, ...rest } = passage.sent
-  passage.sent = rest
+  if (!config.passAuthorization) passage.sent = rest
   passage.token = authorization
   return andThen(found, session => {
     // What a token of ours stands for was judged where it was found.

@@ -131,6 +131,15 @@ export function methodOf(passage: Pick<Passage, 'target' | 'request'>): string {
   return passage.target === null ? passage.request.method : passage.target.method
 }
 
+/**
+ * Whether nobody is to be shown a page, whatever the request says that it accepts: who comes with a token is a program, and so is everybody
+ * where the route says so. What cannot be told counts as that: 401 is an answer that every client reads.
+ */
+export function isProgram({ token, route, target }: Pick<Passage, 'token' | 'route' | 'target'>): boolean {
+  if (token !== null || route === null || route.isProgramAt === null) return token !== null
+  return target === null || route.isProgramAt(target) !== 'no'
+}
+
 /** How clients reach this host: a portal decides for its hosts, so that no header can weaken its cookies. */
 export function schemeOf(passage: Passage): 'http' | 'https' {
   const portal = passage.portal?.config ?? null

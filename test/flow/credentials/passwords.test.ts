@@ -40,6 +40,7 @@ function routes(portal = PORTAL.replace('providers = ["id"]', `providers = ["id"
     route('app.test', 'path = "/people"\nallow = [{ not = { provider = "htpasswd" } }]\npasswords = true'),
     route('app.test', 'path = "/fresh"\nallow = [{ roles = ["user"], max_age = "15m" }]\npasswords = true'),
     route('app.test', 'path = "/browser"\nallow = ["user"]'),
+    route('app.test', 'path = "/passed"\nallow = ["user"]\npasswords = true\npass_authorization = true'),
     route('open.test', 'allow = "public"'),
   ].join('\n')
 }
@@ -84,6 +85,13 @@ test('a name and its password let in whom the file names, with the roles of the 
   expect((await ask(gate, '/admin', basic('root:other'))).status).toBe(200)
   expect((await ask(gate, '/people', basic('ada:secret'))).status).toBe(403)
   expect((await ask(gate, '/fresh', { ...PAGE, ...basic('ada:secret') })).status).toBe(403)
+})
+
+test('and go on where the route says so', async () => {
+  await using gate = await start(people())
+  const { status, forwarded } = await ask(gate, '/passed', basic('ada:secret'))
+  expect([status, forwarded]).toEqual([200, expect.stringContaining(JSON.stringify(basic('ada:secret')).slice(1, -1))])
+  expect(await ask(gate, '/passed', basic('ada:other'))).toMatchObject({ status: 401, forwarded: '' })
 })
 
 test('whatever is wrong is 401 with a challenge, never a redirect, and nothing is forwarded', async () => {

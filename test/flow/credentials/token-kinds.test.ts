@@ -9,7 +9,7 @@ import { statusOf } from '../../kit/requests.ts'
 import { portalTable, providerTable, routeTo } from '../../kit/toml.ts'
 
 const keep = untilTheEnd()
-const upstream = keep(startAnswering(() => new Response('hello')))
+const upstream = keep(startAnswering(({ headers }) => new Response(headers.get('authorization') ?? 'none')))
 const provider = keep(await startBadProvider())
 
 const ROUTE = routeTo(upstream, 'app.test', 'portal = "home"\nallow = ["user"]\ntokens = true')
@@ -172,4 +172,23 @@ describe.each<PocketIdVersion>(['2.9', '2.14'])('at Pocket ID %s, with client_au
     expect(await statuses(first.id_token, second.id_token)).toEqual([401, 401])
     expect(await statuses(first.refresh_token, second.refresh_token)).toEqual([401, 401])
   })
+})
+
+test('a token by which somebody was found goes on where the route says so, and one that is not good never does', async () => {
+  const passing = ROUTE.replace('tokens = true', 'tokens = true\npass_authorization = true')
+  const rest = [providerTable(provider, 'bearer_id_tokens = true'), portalTable('roles.user = { any = true }')]
+  await using gate = await startGate([...rest, passing].join('\n'))
+  const token = await tokenOf('ID token of a sign-in', 'typ')
+  const [head = '', claims = '', signature = ''] = token.split('.')
+  const forged = [head, claims, signature.startsWith('A') ? `B${signature.slice(1)}` : `A${signature.slice(1)}`].join(
+    '.',
+  )
+  const bodyAt = async (at: Gate, sent: string) => {
+    const fields = { host: 'app.test', accept: '*/*', authorization: `Bearer ${sent}` }
+    const answer = await fetch(`http://127.0.0.1:${at.port}/`, { headers: fields, redirect: 'manual' })
+    return [answer.status, await answer.text()]
+  }
+  expect(await bodyAt(gate, token)).toEqual([200, `Bearer ${token}`])
+  expect(await bodyAt(ids, token)).toEqual([200, 'none'])
+  expect(await bodyAt(gate, forged)).toEqual([401, expect.stringContaining('access.token')])
 })

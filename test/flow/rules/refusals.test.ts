@@ -21,6 +21,10 @@ function routes(): string {
       'path = "/friend"\nportal = "home"\nallow = ["user"]\nallowed_origins = ["https://friend.example"]',
     ),
     route('web.test', 'portal = "home"\nallow = ["user"]'),
+    route(
+      'app.test',
+      'path = "/mixed"\nportal = "home"\nallow = [{ roles = "user", acr = "phr" }, { methods = "PUT", roles = "user" }]\nprogram_paths = ["^/mixed/api/", "[.]json$"]',
+    ),
     route('*.wild.test', 'portal = "home"\nallow = ["user"]'),
     route('else.test', 'portal = "other"\nallow = ["user"]'),
     route('open.test', 'allow = "public"', 'http://127.0.0.1:1'),
@@ -146,3 +150,38 @@ test.each([
     expect(upstream.text.length).toBe(before)
   },
 )
+
+describe('where everybody counts as a program', () => {
+  const page = (path: string, method = 'GET', more: readonly string[] = []) => {
+    const lines = [`${method} ${path} HTTP/1.1`, 'Host: app.test', 'Accept: text/html', ...more]
+    return sendRaw(gate.port, `${lines.join('\r\n')}\r\n\r\n`)
+  }
+  const FORM = ['Content-Type: application/x-www-form-urlencoded', 'Content-Length: 0']
+
+  test('whoever has to sign in is told so by 401, and never led to a page', async () => {
+    for (const path of ['/mixed/api/x', '/mixed/api/', '/mixed/a.json', '/mixed/%61pi/x', '/mixed/x%2fapi/a.json']) {
+      const { status, body, field } = await page(path)
+      expect([path, status, field('location'), JSON.parse(body.toString()).code]).toEqual([
+        path,
+        401,
+        null,
+        'access.sign_in',
+      ])
+    }
+    const form = await page('/mixed/api/x', 'POST', FORM)
+    expect([form.status, form.field('content-type')]).toEqual([401, 'application/problem+json'])
+    for (const path of ['/mixed', '/mixed/x', '/mixed/apix']) {
+      const { status, field } = await page(path)
+      expect([path, status, field('location')]).toEqual([path, 302, expect.stringContaining('login')])
+    }
+  })
+
+  test('whoever may not pass, or has to sign in anew, gets no page either', async () => {
+    const { cookie } = await gate.signIn('app.test')
+    const fields = [`Cookie: ${cookie}`]
+    expect((await page('/mixed/x', 'GET', fields)).status).toBe(302)
+    const anew = await page('/mixed/api/x', 'GET', fields)
+    expect([anew.status, JSON.parse(anew.body.toString()).code]).toEqual([401, 'access.step_up'])
+    expect((await page('/mixed/api/x', 'PUT', [...fields, 'Content-Length: 0'])).status).toBe(200)
+  })
+})

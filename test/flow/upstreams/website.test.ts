@@ -46,6 +46,7 @@ const gate = keep(
         'try_files = "/index.html"\ncache_control = { "*" = "no-cache", "/assets/*" = "public, max-age=31536000, immutable" }',
       ) +
       site('raw.example', 'compress = false') +
+      site('listed.example', 'listing = true\nany_method = true\ncache_control = "no-cache"') +
       site('private.example', 'cache_control = "max-age=60"', 'portal = "home"\nallow = ["user"]'),
   ),
 )
@@ -176,6 +177,45 @@ describe('try_files', () => {
     expect((await ask('app.example', '/assets/app.js')).body.toString()).toBe(SCRIPT)
     expect((await ask('app.example', '/assets')).field('location')).toBe('/assets/')
     expect((await ask('plain.example', '/users/7')).status).toBe(404)
+  })
+})
+
+describe('a list', () => {
+  test('stands for a folder without an index, and names what may be opened and nothing else', async () => {
+    const odd = 'a "b" <c> &#; 50%?.txt'
+    write(`assets/${odd}`, 'odd')
+    write('assets/.hidden', 'x')
+    symlinkSync('/etc', at('assets/away'))
+    const answer = await ask('listed.example', '/assets/')
+    expect([answer.status, answer.field('content-type'), answer.field('cache-control')]).toEqual([
+      200,
+      'text/html; charset=utf-8',
+      'no-cache',
+    ])
+    const links = [...answer.body.toString().matchAll(/<a href="([^"]*)">([^<]*)<\/a>/g)]
+    const names = links.map(([, , name = '']) => name)
+    expect(names).toContain('a &quot;b&quot; &lt;c&gt; &amp;#; 50%?.txt')
+    expect(names).toEqual(expect.arrayContaining(['app.js', 'empty/', 'picture.png']))
+    expect(names.filter(name => /hidden|away|lured\.css\.br/.test(name))).toEqual([])
+    for (const [, address = '', name] of links) {
+      const opened = await ask('listed.example', new URL(address, 'http://x/assets/').pathname)
+      expect([name, opened.status]).toEqual([name, 200])
+    }
+    expect((await ask('listed.example', '/')).body.toString()).toBe('<h1>app</h1>')
+    expect((await ask('plain.example', '/assets/')).status).toBe(404)
+    expect((await ask('listed.example', '/assets/.hidden')).status).toBe(404)
+  })
+
+  test('and the files in it are there for every method where the route says so', async () => {
+    for (const method of ['POST', 'DELETE', 'PUT']) {
+      const file = await ask('listed.example', '/assets/short.css', ['Content-Length: 0'], method)
+      expect([method, file.status, file.body.toString()]).toEqual([method, 200, 'a {}'])
+      const list = await ask('listed.example', '/assets/empty/', ['Content-Length: 0'], method)
+      expect([method, list.status, list.body.toString()]).toEqual([method, 200, expect.stringContaining('<pre>')])
+    }
+    expect((await ask('listed.example', '/assets/short.css')).body.toString()).toBe('a {}')
+    const head = await ask('listed.example', '/assets/empty/', [], 'HEAD')
+    expect([head.status, head.body.length]).toEqual([200, 0])
   })
 })
 

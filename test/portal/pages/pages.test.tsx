@@ -25,6 +25,7 @@ function contextAt(address: string): PortalRequest {
   return {
     request: new Request(address),
     target: parseTarget('GET', address, host),
+    isProgram: false,
     origin: `https://${host}`,
     reachedAt: ({ authority }) => `https://${authority}`,
     cameByPlainHttp: false,

@@ -3,7 +3,7 @@ import type { PortalRequest } from '../../../portal/portal.ts'
 import { widestScope } from '../../../proxy/fields/response.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
-import { originOf, type Passage, schemeOf } from '../passage.ts'
+import { isProgram, originOf, type Passage, schemeOf } from '../passage.ts'
 import { cameByPlainHttp } from '../plain-http.ts'
 import { applicationsOf } from './applications.ts'
 import { askedRouteAt } from './asked-roles.ts'
@@ -20,6 +20,7 @@ export function portalRequest(passage: Passage): PortalRequest | null {
   return {
     request: passage.request,
     target,
+    isProgram: isProgram(passage),
     origin: originOf(passage, target),
     // Without an address of its own a portal leads nobody to another host, and providers know the address of each.
     reachedAt: at =>

@@ -21,7 +21,7 @@ import type { Grants } from '../../../session/grants/grants.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import type { Denials } from '../../observe/denials.ts'
 import { rolesToAskFor } from '../offered-roles.ts'
-import type { Passage } from '../passage.ts'
+import { isProgram, type Passage } from '../passage.ts'
 import { labelOf, logFailure, noteDecision, noteWrong, unverifiedOf } from './note.ts'
 import { mayRepeat, retryAfterS } from './retry-after.ts'
 
@@ -189,9 +189,8 @@ function waysOn(
   }
 }
 
-/** Whoever comes with a token is a program, whatever it says that it accepts. */
-function wantsPage({ token, request }: Passage): boolean {
-  return token === null && prefersPage(request)
+function wantsPage(passage: Passage): boolean {
+  return !isProgram(passage) && prefersPage(passage.request)
 }
 
 /** What nginx logs when the client went away before the answer: nobody sees it but the access log. */
