@@ -1,5 +1,15 @@
 import { formatKey, formatToml } from '../config/keys/table.ts'
 import type { Json } from '../config/text/raw.ts'
+import type { Blanks } from './blanks.ts'
+import type { Notes } from './notes.ts'
+
+/** What every importer is given. */
+export interface Tools {
+  readonly notes: Notes
+  readonly blanks: Blanks
+  readonly host: string | null
+  readText(path: string): string
+}
 
 /** One `key = value` of the new file; null is left out. */
 export interface Entry {

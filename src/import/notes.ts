@@ -25,13 +25,13 @@ export interface Notes {
   addFrom(file: string | null, outcome: Outcome, option: string, line: number | null, say: string): void
 }
 
-/** No notes yet. The same note for the same line is kept once. `fileOf` says which of several files an option is in. */
-export function createNotes(fileOf: (option: string) => string | null = () => null): Notes {
+/** No notes yet. The same note for the same line is kept once. */
+export function createNotes(): Notes {
   const list: Note[] = []
   const notes: Notes = {
     list,
     add(outcome, option, line, say) {
-      notes.addFrom(line === null ? null : fileOf(option), outcome, option, line, say)
+      notes.addFrom(null, outcome, option, line, say)
     },
     addFrom(file, outcome, option, line, say) {
       if (list.some(note => note.option === option && note.line === line && note.say === say)) return

@@ -10,7 +10,7 @@ import { createBlanks } from './blanks.ts'
 import { REFUSED, seeNamed } from './caddy/sources/running.ts'
 import { writeToml } from './draft.ts'
 import { createNotes } from './notes.ts'
-import type { OldText } from './oauth2-proxy/inputs/files.ts'
+import type { OldText } from './oauth2-proxy/reading.ts'
 import { type Imported, isClosed, renderReport } from './report.ts'
 import { checkDraft } from './self-check.ts'
 import { findSource, KINDS, type OldSetUp, type Source } from './sources.ts'
@@ -136,7 +136,7 @@ interface Task {
 
 /** The new file with its report. */
 function importFrom(source: Source & { readonly ok: true }, { from, host, target }: Task, io: Io) {
-  const notes = createNotes(source.fileOf)
+  const notes = createNotes()
   const blanks = createBlanks()
   const readText = (path: string) => io.readText(resolve(io.cwd, path))
   const { sections, beside } = source.convert({ notes, blanks, host, readText })

@@ -1,27 +1,16 @@
-import type { Blanks } from './blanks.ts'
 import { convertCaddyJson } from './caddy/convert.ts'
 import { type Adapting, adaptCaddyfile } from './caddy/sources/adapt.ts'
 import { type CaddyJson, isCaddyJson, parseCaddyJson } from './caddy/sources/json.ts'
 import { askRunning } from './caddy/sources/running.ts'
-import type { Draft } from './draft.ts'
-import type { Notes } from './notes.ts'
+import type { Draft, Tools } from './draft.ts'
 import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
-import { splitWords } from './oauth2-proxy/inputs/command-line.ts'
-import type { OldText } from './oauth2-proxy/inputs/files.ts'
-import { readInputs, seeInput } from './oauth2-proxy/inputs/read.ts'
+import { readInputs, seeInput } from './oauth2-proxy/inputs.ts'
+import { type OldText, splitWords, Unreadable } from './oauth2-proxy/reading.ts'
 import { tellOther } from './others/others.ts'
 
 /** What can be imported. */
 export const KINDS = ['oauth2-proxy', 'caddyfile', 'caddy'] as const
 type Kind = (typeof KINDS)[number]
-
-/** What every importer is given. */
-interface Tools {
-  readonly notes: Notes
-  readonly blanks: Blanks
-  readonly host: string | null
-  readText(path: string): string
-}
 
 /** All that is imported at once. */
 export interface OldSetUp {
@@ -46,12 +35,7 @@ export interface CaddyHere extends Pick<Adapting, 'cwd' | 'env' | 'installed'> {
 
 /** Files that can be read, as what makes the new one; or why they cannot. */
 export type Source =
-  | {
-      readonly ok: true
-      readonly convert: (tools: Tools) => Draft
-      /** Which of several files an option is in; null where there is one. */
-      readonly fileOf: (option: string) => string | null
-    }
+  | { readonly ok: true; readonly convert: (tools: Tools) => Draft }
   | { readonly ok: false; readonly why: string; readonly isUsage?: boolean }
 
 /** Reads the syntax of the old files, as what they are said or seen to be. */
@@ -92,13 +76,12 @@ function seeKind(one: OldText): Kind | null {
 }
 
 async function readOauth2Proxy({ texts, flags, readText }: OldSetUp, colour: boolean): Promise<Source> {
-  const read = await readInputs(texts, flags, readText, colour)
-  if (!read.ok) return read
-  const inputs = read.value
-  return {
-    ok: true,
-    fileOf: inputs.options.file,
-    convert: tools => convertOauth2Proxy({ ...tools, ...inputs }),
+  try {
+    const inputs = await readInputs(texts, flags, readText, colour)
+    return { ok: true, convert: tools => convertOauth2Proxy(inputs, tools) }
+  } catch (error) {
+    if (error instanceof Unreadable) return { ok: false, why: error.message }
+    throw error
   }
 }
 
@@ -114,5 +97,5 @@ function fromCaddy(read: CaddyJson): Source {
     for (const { option, line, say } of read.said) tools.notes.add('changed', option, line, say)
     return { sections: convertCaddyJson(tools, read.json), beside: null }
   }
-  return { ok: true, convert, fileOf: () => null }
+  return { ok: true, convert }
 }

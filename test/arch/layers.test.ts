@@ -157,7 +157,7 @@ const FORMATTER = 'cli/fmt/format.ts'
 const SINGLE_IMPORTERS: Readonly<Record<string, string>> = {
   'smol-toml': 'config/text/parse.ts',
   'toml-eslint-parser': 'config/text/positions.ts',
-  yaml: 'import/oauth2-proxy/inputs/yaml.ts',
+  yaml: 'import/yaml.ts',
   '@tombi-toml/wasm-lib': FORMATTER,
 }
 

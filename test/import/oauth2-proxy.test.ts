@@ -72,7 +72,33 @@ const CASES: readonly Case[] = [
       'reverse_proxy = true\ntrusted_proxy_ips = "10.0.0.2"\ntrusted_ips = "10.1.0.0/16"\nreal_client_ip_header = "X-Forwarded-For"',
     at: '[server]',
     has: ['client_address = "X-Forwarded-For"'],
-    note: 'decide 10 trusted_ips: of X-Forwarded-For the last address that no trusted proxy added counts',
+    note: 'kept 11 real_client_ip_header',
+  },
+  {
+    options:
+      'reverse_proxy = true\ntrusted_proxy_ips = "10.0.0.2"\ntrusted_ips = "10.1.0.0/16"\nreal_client_ip_header = "X-Forwarded-For"',
+    at: '[[routes]]',
+    has: ['allow = ["user"]'],
+    note: 'decide 10 trusted_ips: nobody passes by it: of X-Forwarded-For the first address counted',
+  },
+  {
+    options: 'trusted_ips = "10.1.0.0/16"\nreal_client_ip_header = "X-Forwarded-For"',
+    at: '[[routes]]',
+    has: ['allow = ["user", { networks = ["10.1.0.0/16"], anonymous = true }]'],
+    note: 'kept 8 trusted_ips: networks in allow',
+  },
+  {
+    options: 'api_routes = ["^/api/", "^/${x}"]',
+    at: '[[routes]]',
+    has: ['program_paths = ["^/api/", "^/$${x}"]'],
+    note: 'kept 8 api_routes: program_paths of the routes',
+  },
+  {
+    options: 'api_routes = ["^/(?=x)"]',
+    at: '[[routes]]',
+    has: [],
+    hasNot: ['program_paths'],
+    note: 'decide 8 api_routes: an expression is none',
   },
   {
     options: 'trusted_proxy_ips = "10.0.0.2"',
@@ -140,7 +166,7 @@ const CASES: readonly Case[] = [
   {
     options: 'skip_jwt_bearer_tokens = true\noidc_extra_audiences = ["https://api.example.com"]',
     at: '[[routes]]',
-    has: ['tokens = true'],
+    has: ['tokens = true', 'pass_authorization = true'],
     note: 'decide 8 skip_jwt_bearer_tokens: bearer_id_tokens = true: ID tokens are taken, as there',
   },
   {
@@ -360,7 +386,7 @@ const CASES: readonly Case[] = [
   {
     options: 'htpasswd_file = "/etc/gate.htpasswd"',
     at: '[[routes]]',
-    has: ['passwords = true'],
+    has: ['passwords = true', 'pass_authorization = true'],
     note: 'people 8 htpasswd_file',
   },
   {
@@ -385,7 +411,7 @@ const CASES: readonly Case[] = [
     options: 'htpasswd_file = "/etc/gate.htpasswd"\ndisplay_htpasswd_form = false',
     at: '[portals.home]',
     has: ['providers = ["oidc"]', 'htpasswd = "/etc/gate.htpasswd"'],
-    note: 'changed 8 htpasswd_file: htpasswd in the portal: HTTP Basic (Authorization) goes on, but does not reach',
+    note: 'changed 8 htpasswd_file: htpasswd in the portal: HTTP Basic (Authorization) goes on, and reaches the application',
   },
   { options: '', at: '[[routes]]', has: ['headers = "x-forwarded"'], note: 'kept 2 client_id' },
   {
@@ -448,8 +474,12 @@ const CASES: readonly Case[] = [
     options: 'upstreams = ["file:///srv/www#/static/"]',
     without: ['upstreams'],
     at: '[[routes]]',
-    has: ['path = "/static"', 'files = "/srv/www"', 'strip_prefix = "/static"'],
-    note: 'changed 7 upstreams: files of a route',
+    has: [
+      'path = "/static"',
+      'files = { folder = "/srv/www", listing = true, any_method = true }',
+      'strip_prefix = "/static"',
+    ],
+    note: 'kept 7 upstreams: files of a route',
   },
   {
     options: 'upstreams = ["static://202"]',
@@ -492,7 +522,7 @@ const CASES: readonly Case[] = [
     options: 'http_address = "unix:///run/gate.sock"\ntrusted_ips = ["127.0.0.1"]',
     at: '[[routes]]',
     has: ['allow = ["user", { networks = ["127.0.0.1"], anonymous = true }]'],
-    note: 'decide 9 trusted_ips: whoever came by the socket counted as 127.0.0.1 there',
+    note: 'kept 9 trusted_ips: networks in allow',
   },
   {
     options: '',

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { INSTEAD } from '../../src/import/caddy/walk.ts'
-import { OPTION_TABLE } from '../../src/import/oauth2-proxy/option-table.ts'
+import { OPTIONS } from '../../src/import/oauth2-proxy/table.ts'
 import { runImport } from '../../src/import/run.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
@@ -132,8 +132,10 @@ describe('whatever is closed or to be decided says what to do', () => {
   })
 
   test('every option of oauth2-proxy and every handler of Caddy that has a word of its own', () => {
-    const decided = Object.entries(OPTION_TABLE).filter(([, [outcome]]) => outcome === 'decide' || outcome === 'closed')
-    const told = [...decided.map(([name, [, say]]) => [name, say]), ...Object.entries(INSTEAD)]
+    const decided = [...OPTIONS].flatMap(([name, { says }]) =>
+      says.flatMap(([outcome, say]) => (outcome === 'decide' || outcome === 'closed' ? [[name, say]] : [])),
+    )
+    const told = [...decided, ...Object.entries(INSTEAD)]
     expect(told.length).toBeGreaterThan(15)
     expect(told.filter(([, say = '']) => !TO_DO.test(say))).toEqual([])
   })

@@ -1,72 +1,67 @@
 import { suggest } from '../../config/text/suggest.ts'
-import { closingEntry, type Draft, type Section } from '../draft.ts'
-import type { Context } from './context.ts'
+import { closingEntry, type Draft, type Section, type Tools } from '../draft.ts'
 import { nginxFront } from './front.ts'
-import { OPTION_TABLE, READ } from './option-table.ts'
+import { createOld, type Inputs, type Old } from './old.ts'
 import { keepsNobodyOut, portalSections } from './people.ts'
-import { findPlaces } from './places.ts'
 import { providerSection } from './provider.ts'
-import { routeSections } from './routes.ts'
+import { findPlaces, routeSections } from './routes.ts'
 import { serverSection, sessionsSection, tlsSections } from './server.ts'
-import { usersSections } from './users.ts'
+import { OPTIONS } from './table.ts'
 
 /** Every section of the new file, for an oauth2-proxy; every option of the old one has a note afterwards. */
-export function convertOauth2Proxy(context: Context): Draft {
-  const { notes, gaps, knows } = context
-  const places = findPlaces(context)
+export function convertOauth2Proxy(inputs: Inputs, tools: Tools): Draft {
+  const old = createOld(inputs, tools)
+  const places = findPlaces(old)
   const sections = [
-    serverSection(context, places.isAsked),
-    ...tlsSections(context),
-    sessionsSection(context),
-    providerSection(context),
-    ...usersSections(context),
-    ...portalSections(context, places.portalUrl),
-    ...routeSections(context, places),
+    serverSection(old, places.isAsked),
+    ...tlsSections(old),
+    sessionsSection(old),
+    providerSection(old),
+    ...portalSections(old, places.portalUrl),
+    ...routeSections(old, places),
   ]
-  notes.add('people', 'sign-in', null, 'everyone signs in once more: the sessions of oauth2-proxy end with it')
-  const others = [...(knows.flags ? [] : ['flags']), ...(knows.variables ? [] : ['OAUTH2_PROXY_*'])]
-  if (others.length > 0) notes.add('decide', others.join(' and '), null, ELSEWHERE)
-  for (const { option, line, file, say } of gaps) notes.addFrom(file, 'closed', option, line, say)
-  const missing = [...new Set(gaps.map(({ option }) => option))]
+  const { gaps, unread, alpha } = inputs
+  const soon = 'everyone signs in once more: the sessions of oauth2-proxy end with it'
+  tools.notes.add('people', 'sign-in', null, soon)
+  // oauth2-proxy takes every option from three places, which are not all at hand.
+  const way =
+    'import their file beside this one, or write them into it, or OAUTH2_PROXY_ALLOWED_GROUPS and the like are lost'
+  if (unread.length > 0)
+    tools.notes.add('decide', unread.join(' and '), null, `what they say is not carried over: ${way}`)
+  for (const { option, line, file, say } of gaps) tools.notes.addFrom(file, 'closed', option, line, say)
+  // What a path alone is about is closed there.
+  const whole = gaps.filter(({ say }) => alpha?.closed.some(path => say.startsWith(`${path}: `)) !== true)
   const why = [
-    ...missing,
-    ...sayTheRest(context),
-    ...(keepsNobodyOut(context) ? ['who may sign in is not in the file'] : []),
+    ...new Set(whole.map(({ option }) => option)),
+    ...sayTheRest(old),
+    ...(keepsNobodyOut(old) ? ['who may sign in is not in the file'] : []),
   ]
   return {
     sections: why.length === 0 ? sections : sections.map(section => closed(section, why)),
-    beside: places.isAsked ? nginxFront(context, places) : null,
+    beside: places.isAsked ? nginxFront(old, places) : null,
   }
 }
-
-/** oauth2-proxy takes every option from three places, which are not all at hand. */
-const ELSEWHERE =
-  'what they say is not carried over: import their file beside this one, or write them into it, or OAUTH2_PROXY_ALLOWED_GROUPS and the like are lost'
 
 /** A route that lets nobody in: what is not known may have kept people out. */
 function closed(section: Section, why: readonly string[]): Section {
-  if (section.title !== '[[routes]]' || section.entries.some(({ key }) => key === 'deny')) return section
-  return { ...section, entries: [...section.entries, closingEntry(why, [])] }
+  if (section.title !== '[[routes]]') return section
+  const entries = section.entries.filter(({ key }) => key !== 'deny')
+  return { ...section, entries: [...entries, closingEntry(why, [])] }
 }
 
 /** Notes what has no note yet, and answers the options that nothing is known of. */
-function sayTheRest({ options, notes }: Context): readonly string[] {
-  const unknown: string[] = []
-  for (const name of options.names) {
-    if (notes.list.some(note => note.option === name)) continue
-    const line = options.line(name)
-    if (options.text(name) === null) {
-      notes.add('kept', name, line, 'it says nothing that would not hold without it')
-      continue
-    }
-    const said = Object.hasOwn(OPTION_TABLE, name) ? OPTION_TABLE[name] : undefined
-    if (said !== undefined) notes.add(said[0], name, line, said[1])
+function sayTheRest({ names, notes, line, text, has, tell }: Old): readonly string[] {
+  const unsaid = names.filter(name => !notes.list.some(note => note.option === name))
+  for (const name of unsaid) {
+    const [first] = OPTIONS.get(name)?.says ?? []
+    if (text(name) === null || !has(name))
+      notes.add('kept', name, line(name), 'it says nothing that would not hold without it')
+    else if (first !== undefined) tell(name, ...first)
     else {
-      const meant = suggest(name, [...READ, ...Object.keys(OPTION_TABLE)])
+      const meant = suggest(name, [...OPTIONS.keys()])
       const hint = meant === null || meant === name ? '' : `; is ${meant} meant?`
-      unknown.push(name)
-      notes.add('closed', name, line, `not an option that is known here, so that the routes let nobody in${hint}`)
+      tell(name, 'closed', `not an option that is known here, so that the routes let nobody in${hint}`)
     }
   }
-  return unknown
+  return unsaid.filter(name => text(name) !== null && !OPTIONS.has(name))
 }

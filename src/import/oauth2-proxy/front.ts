@@ -1,195 +1,153 @@
 import type { BesideFile } from '../draft.ts'
-import type { Context } from './context.ts'
-import type { Places } from './places.ts'
+import type { Old } from './old.ts'
+import type { Places } from './routes.ts'
 import { placesToListen } from './server.ts'
 
-/** A line of somebody's nginx.conf: as it is, to be taken out, or new. */
-type Line = readonly [sign: ' ' | '-' | '+', text: string]
+/** Where nginx asks, apart from `/oauth2/auth`: that is a page of its own, which pages and scripts open. */
+const QUESTION = '/.sallyport/verify/nginx'
 
-/** Where the proxy in front finds what. */
-interface Addresses {
-  /** As `proxy_pass` takes them. */
-  readonly listen: string
-  readonly verify: string
-  /** What the client asked for: its host, with the port where people come by another one than the usual. */
-  readonly authority: string
-  /** `proxy_prefix`. */
-  readonly prefix: string
-}
+/** Whoever names a host that no other block has would get the first one, and be judged by the name that they gave. */
+const STRANGERS = `
++server {
++    listen 80 default_server;
++    server_name _;
++    return 444;
++}`
 
 /**
- * What changes for nginx where it asked oauth2-proxy by `auth_request`: its documented configuration, and what becomes of it.
+ * What changes for nginx where it asked oauth2-proxy by `auth_request`: its documented configuration, and what becomes of it. A line of
+ * what is below stays as it is, is taken out (`-`), or is new (`+`).
  *
  * Taken from there: the locations, `X-Auth-Request-Redirect` and the names of variables. What is added is what `docs/recipes/nginx.conf`
  * does, and nothing that a client sends states a request or says who is there.
  */
-export function nginxFront(context: Context, { hosts, portalUrl }: Places): BesideFile {
-  const { listen, verify } = placesToListen(context)
-  const port = /^https?:\/\/[^/]+(:\d+)$/.exec(portalUrl ?? '')?.[1] ?? ''
-  const addresses = {
-    listen: addressFor(listen),
-    verify: addressFor(verify),
-    authority: `$host${port}`,
-    prefix: (context.options.text('proxy_prefix') ?? '/oauth2').replace(/\/$/, ''),
-  }
-  const portalHost = portalUrl === null ? null : new URL(portalUrl).hostname
-  const blocks = hosts.map(host => application(context, host.startsWith('${') ? 'app.example.com' : host, addresses))
-  const others = portalHost === null || hosts.includes(portalHost) ? [] : portal(portalHost, addresses)
-  const lines = [...strangers(), ...blocks.flat(), ...others]
+export function nginxFront(old: Old, { hosts, portalUrl }: Places): BesideFile {
+  const { listen, verify } = placesToListen(old)
+  const addressFor = (place: string) => `http://${place.replace(/^0\.0\.0\.0:/, '127.0.0.1:')}`
+  const [people, proxy] = [addressFor(listen), addressFor(verify)]
+  const prefix = (old.text('proxy_prefix') ?? '/oauth2').replace(/\/$/, '')
+  // What the client asked for: its host, with the port where people come by another one than the usual.
+  const authority = `$host${/^https?:\/\/[^/]+(:\d+)$/.exec(portalUrl ?? '')?.[1] ?? ''}`
+  /** Fields that say who asked for what; a location that sets one of its own has none of those around it. */
+  const stated = `
++        proxy_set_header X-Forwarded-Host ${authority};
++        proxy_set_header X-Forwarded-For $remote_addr;
++        proxy_set_header X-Forwarded-Proto $scheme;
++        proxy_set_header X-Forwarded-Port "";
++        proxy_set_header X-Forwarded-Prefix "";`
+  const handsOn = `
++        proxy_pass ${people};
++        proxy_set_header Host ${authority};${stated}
++    }`
+  const application = (host: string) => `
+ server {
+     listen 80;
+     server_name ${host};
+     location ${prefix}/ {
+         proxy_pass ${people};
+         proxy_set_header Host ${authority};
+         proxy_set_header X-Real-IP $remote_addr;
+         proxy_set_header X-Auth-Request-Redirect $request_uri;${stated}
+     }
++    location /.sallyport/ {${handsOn}
++    location @sallyport {${handsOn}
+-    location = ${prefix}/auth {
++    location = ${QUESTION} {
++        internal;
+-        proxy_pass ${people};
++        proxy_pass ${proxy}${QUESTION};
+         proxy_set_header Host $host;
+         proxy_set_header X-Real-IP $remote_addr;
++        proxy_set_header X-Forwarded-For $remote_addr;
++        proxy_set_header X-Original-Method $request_method;
++        proxy_set_header X-Original-URL $scheme://${authority}$request_uri;
++        proxy_set_header X-Original-Body $content_length$http_transfer_encoding;
+         proxy_set_header Content-Length "";
+         proxy_pass_request_body off;
+     }
+     location / {
+-        auth_request ${prefix}/auth;
++        auth_request ${QUESTION};
+-        error_page 401 = ${prefix}/sign_in;
++        error_page 401 403 = @sallyport;${told(old)}
+-        auth_request_set $auth_cookie $upstream_http_set_cookie;
+-        add_header Set-Cookie $auth_cookie;
++        auth_request_set $sallyport_cookie $upstream_http_cookie;
++        auth_request_set $sallyport_authorization $upstream_http_authorization;
++        proxy_set_header Cookie $sallyport_cookie;
++        proxy_set_header Authorization $sallyport_authorization;
++        proxy_set_header X-Sallyport-Token "";
++        proxy_set_header X-Forwarded-Port "";
++        proxy_set_header X-Forwarded-Prefix "";
+         proxy_pass http://app:3000;
+     }
+ }`
+  const portalHost = portalUrl === null ? '' : new URL(portalUrl).hostname
+  const isApart = portalUrl !== null && !hosts.includes(portalHost)
+  const portal = `
+ server {
+     listen 80;
+     server_name ${portalHost};
+-    location ${prefix}/ {
++    location / {
+         proxy_pass ${people};
+         proxy_set_header Host ${authority};${stated}
+     }
+ }`
+  const blocks = hosts.map(host => application(host.startsWith('${') ? 'app.example.com' : host))
+  const linesOf = (shown: readonly string[]) =>
+    [STRANGERS, ...shown, ...(isApart ? [portal] : [])].join('').slice(1).split('\n')
+  const told0 = old.isOn('set_xauthrequest') ? 'x[-_.]auth[-_.]request[-_.].*|' : ''
   return {
     ending: 'nginx.conf',
     title: 'What changes in nginx, for each application, where its file is as oauth2-proxy’s documentation has it',
-    changes: changed([...strangers(), ...(blocks[0] ?? []), ...others]),
+    // With what is around each change, as far as it says where that is.
+    changes: linesOf(blocks.slice(0, 1))
+      .filter(line => !line.startsWith(' ') || /[{}]/.test(line))
+      .map(line => `${line.slice(0, 1)} ${line.slice(1)}`.trimEnd())
+      .join('\n'),
     also: {
       title: 'What changes in Traefik instead, for each application (docs/recipes/traefik.yaml has it whole)',
-      changes: traefikChanges(context, addresses),
+      changes: [
+        `- address: http://…:4180/            # or its ${prefix}/auth`,
+        `+ address: ${proxy}/.sallyport/verify/traefik`,
+        '- authResponseHeaders: [X-Auth-Request-User, …]',
+        `+ authResponseHeadersRegex: (?i)^(${told0}x[-_.]sallyport[-_.]token|cookie|authorization)$`,
+        '+ trustForwardHeader: true           # with the middleware from-nobody before it in each list',
+        `+ rule: PathPrefix(\`/.sallyport/\`) || PathPrefix(\`${prefix}/\`)   # a router with priority 1000, to ${people}`,
+        `- errors: { status: "401-403", query: "${prefix}/sign_in" }   # nothing in its place`,
+      ].join('\n'),
     },
     text: [
       '# For the http block of nginx in front. Lines that are new have "# new" beside them; names, certificates and what else your',
       '# application needs are yours to keep.',
-      ...lines.filter(([sign]) => sign !== '-').map(([sign, text]) => (sign === '+' ? `${text}  # new` : text)),
+      ...linesOf(blocks).flatMap(line =>
+        line.startsWith('-') ? [] : [line.slice(1) + (line.startsWith('+') ? '  # new' : '')],
+      ),
       '',
     ].join('\n'),
   }
 }
 
-/** The lines with what is around each change, as far as it says where that is. */
-function changed(lines: readonly Line[]): string {
-  return lines
-    .filter(([sign, text]) => sign !== ' ' || /[{}]/.test(text))
-    .map(([sign, text]) => `${sign} ${text}`.trimEnd())
-    .join('\n')
-}
-
-function addressFor(place: string): string {
-  return `http://${place.replace(/^0\.0\.0\.0:/, '127.0.0.1:')}`
-}
-
-/** Where nginx asks, apart from `/oauth2/auth`: that is a page of its own, which pages and scripts open. */
-const QUESTION = '/.sallyport/verify/nginx'
-
-/** What changes in Traefik's dynamic configuration. What is around it is in docs/recipes/traefik.yaml. */
-function traefikChanges({ options }: Context, { listen, verify, prefix }: Addresses): string {
-  const told = options.flag('set_xauthrequest') === true ? 'x[-_.]auth[-_.]request[-_.].*|' : ''
-  return [
-    `- address: http://…:4180/            # or its ${prefix}/auth`,
-    `+ address: ${verify}/.sallyport/verify/traefik`,
-    '- authResponseHeaders: [X-Auth-Request-User, …]',
-    `+ authResponseHeadersRegex: (?i)^(${told}x[-_.]sallyport[-_.]token|cookie|authorization)$`,
-    '+ trustForwardHeader: true           # with the middleware from-nobody before it in each list',
-    `+ rule: PathPrefix(\`/.sallyport/\`) || PathPrefix(\`${prefix}/\`)   # a router with priority 1000, to ${listen}`,
-    `- errors: { status: "401-403", query: "${prefix}/sign_in" }   # nothing in its place`,
-  ].join('\n')
-}
-
-/** Whoever names a host that no other block has would get the first one, and be judged by the name that they gave. */
-function strangers(): readonly Line[] {
-  return [
-    ['+', 'server {'],
-    ['+', '    listen 80 default_server;'],
-    ['+', '    server_name _;'],
-    ['+', '    return 444;'],
-    ['+', '}'],
-  ]
-}
-
-/** Fields that say to Sallyport who asked it for what; a location that sets one of its own has none of those around it. */
-function stated({ authority }: Addresses, indent: string): readonly string[] {
-  return [
-    `${indent}proxy_set_header X-Forwarded-Host ${authority};`,
-    `${indent}proxy_set_header X-Forwarded-For $remote_addr;`,
-    `${indent}proxy_set_header X-Forwarded-Proto $scheme;`,
-    ...unstated(indent),
-  ]
-}
-
-/** What a client says of its way, and nginx itself says nothing of. */
-function unstated(indent: string): readonly string[] {
-  return ['Port', 'Prefix'].map(name => `${indent}proxy_set_header X-Forwarded-${name} "";`)
-}
-
-function application(context: Context, host: string, addresses: Addresses): readonly Line[] {
-  const { listen, verify, authority, prefix } = addresses
-  const handsOn: readonly string[] = [
-    `        proxy_pass ${listen};`,
-    `        proxy_set_header Host ${authority};`,
-    ...stated(addresses, '        '),
-  ]
-  return [
-    [' ', 'server {'],
-    [' ', '    listen 80;'],
-    [' ', `    server_name ${host};`],
-    [' ', `    location ${prefix}/ {`],
-    [' ', `        proxy_pass ${listen};`],
-    [' ', `        proxy_set_header Host ${authority};`],
-    [' ', '        proxy_set_header X-Real-IP $remote_addr;'],
-    [' ', '        proxy_set_header X-Auth-Request-Redirect $request_uri;'],
-    ...stated(addresses, '        ').map((text): Line => ['+', text]),
-    [' ', '    }'],
-    ...['    location /.sallyport/ {', ...handsOn, '    }'].map((text): Line => ['+', text]),
-    ...['    location @sallyport {', ...handsOn, '    }'].map((text): Line => ['+', text]),
-    ['-', `    location = ${prefix}/auth {`],
-    ['+', `    location = ${QUESTION} {`],
-    ['+', '        internal;'],
-    ['-', `        proxy_pass ${listen};`],
-    ['+', `        proxy_pass ${verify}${QUESTION};`],
-    [' ', '        proxy_set_header Host $host;'],
-    [' ', '        proxy_set_header X-Real-IP $remote_addr;'],
-    ['+', '        proxy_set_header X-Forwarded-For $remote_addr;'],
-    ['+', '        proxy_set_header X-Original-Method $request_method;'],
-    ['+', `        proxy_set_header X-Original-URL $scheme://${authority}$request_uri;`],
-    ['+', '        proxy_set_header X-Original-Body $content_length$http_transfer_encoding;'],
-    [' ', '        proxy_set_header Content-Length "";'],
-    [' ', '        proxy_pass_request_body off;'],
-    [' ', '    }'],
-    [' ', '    location / {'],
-    ['-', `        auth_request ${prefix}/auth;`],
-    ['+', `        auth_request ${QUESTION};`],
-    ['-', `        error_page 401 = ${prefix}/sign_in;`],
-    ['+', '        error_page 401 403 = @sallyport;'],
-    ...told(context),
-    ['-', '        auth_request_set $auth_cookie $upstream_http_set_cookie;'],
-    ['-', '        add_header Set-Cookie $auth_cookie;'],
-    ['+', '        auth_request_set $sallyport_cookie $upstream_http_cookie;'],
-    ['+', '        auth_request_set $sallyport_authorization $upstream_http_authorization;'],
-    ['+', '        proxy_set_header Cookie $sallyport_cookie;'],
-    ['+', '        proxy_set_header Authorization $sallyport_authorization;'],
-    ['+', '        proxy_set_header X-Sallyport-Token "";'],
-    ...unstated('        ').map((text): Line => ['+', text]),
-    [' ', '        proxy_pass http://app:3000;'],
-    [' ', '    }'],
-    [' ', '}'],
-  ]
-}
-
 /** Who is there, for the application; its client's own fields of these names are written over. */
-function told({ options }: Context): readonly Line[] {
-  if (options.flag('set_xauthrequest') !== true) return []
-  const names = ['User', 'Email', 'Groups', 'Preferred-Username']
-  const withToken = options.flag('pass_access_token') === true ? [...names, 'Access-Token'] : names
-  return withToken.flatMap((name): readonly Line[] => {
+function told(old: Old): string {
+  if (!old.isOn('set_xauthrequest')) return ''
+  const names = [
+    'User',
+    'Email',
+    'Groups',
+    'Preferred-Username',
+    ...(old.isOn('pass_access_token') ? ['Access-Token'] : []),
+  ]
+  const lines = names.flatMap(name => {
     const word = name.toLowerCase().replaceAll('-', '_')
     const variable = word === 'access_token' ? 'token' : word
     const isUsual = ['User', 'Email', 'Access-Token'].includes(name)
     return [
-      [isUsual ? ' ' : '+', `        auth_request_set $${variable} $upstream_http_x_auth_request_${word};`],
-      ...(isUsual ? [[' ', `        proxy_set_header X-${name} $${variable};`] as const] : []),
-      ['+', `        proxy_set_header X-Auth-Request-${name} $${variable};`],
+      `${isUsual ? ' ' : '+'}        auth_request_set $${variable} $upstream_http_x_auth_request_${word};`,
+      ...(isUsual ? [`         proxy_set_header X-${name} $${variable};`] : []),
+      `+        proxy_set_header X-Auth-Request-${name} $${variable};`,
     ]
   })
-}
-
-function portal(host: string, addresses: Addresses): readonly Line[] {
-  return [
-    [' ', 'server {'],
-    [' ', '    listen 80;'],
-    [' ', `    server_name ${host};`],
-    ['-', `    location ${addresses.prefix}/ {`],
-    ['+', '    location / {'],
-    [' ', `        proxy_pass ${addresses.listen};`],
-    [' ', `        proxy_set_header Host ${addresses.authority};`],
-    ...stated(addresses, '        ').map((text): Line => ['+', text]),
-    [' ', '    }'],
-    [' ', '}'],
-  ]
+  return lines.map(line => `\n${line}`).join('')
 }

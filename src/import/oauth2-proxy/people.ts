@@ -1,225 +1,227 @@
 import type { Json } from '../../config/text/raw.ts'
-import { HTPASSWD } from '../../config/values/htpasswd.ts'
+import { HTPASSWD, passwordFaults } from '../../config/values/htpasswd.ts'
+import { parseRoutePath } from '../../config/values/path.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
-import { claimOfEmail, trustsEmails } from './claims.ts'
-import { compatEntry } from './compat.ts'
-import { type Context, note } from './context.ts'
-import { GITHUB_RESTRICTIONS, githubGroup, githubRules, isGithub } from './github.ts'
-import { PROVIDER } from './provider.ts'
-import { BY_PASSWORD, hasForm, passesByPassword, passwordFile, USERS } from './users.ts'
+import type { Old } from './old.ts'
+import { claimOfEmail, isGithub, PROVIDER, trustsEmails } from './provider.ts'
+import { NO_CLAIM } from './table.ts'
 
 /** The portal's name in the new file, and the one role that everyone who could sign in there has. */
 export const PORTAL = 'home'
 export const ROLE = 'user'
+/** The provider that is a file of passwords. */
+const USERS = 'users'
 
+const GITHUB = ['github_org', 'github_repo', 'github_team', 'github_users']
 /** Options that keep people out by what no OpenID claim is certain to say. */
-const OTHER_RESTRICTIONS = [
-  'bitbucket_repository',
-  'bitbucket_team',
-  'entra_id_allowed_tenants',
-  'gitlab_group',
-  'gitlab_groups',
-  'gitlab_projects',
-  'google_group',
-  'google_groups',
-  'keycloak_group',
-  'keycloak_groups',
+const OTHERS = [
+  ...['bitbucket_repository', 'bitbucket_team', 'entra_id_allowed_tenants', 'gitlab_groups', 'gitlab_projects'],
+  ...['google_groups', 'keycloak_groups'],
 ]
-
 /** Options of which oauth2-proxy asks for one before it starts, or that keep people out besides. */
 const RESTRICTIONS = [
-  'allowed_groups',
-  'allowed_roles',
-  'authenticated_emails_file',
-  'email_domains',
-  'htpasswd_file',
-  ...OTHER_RESTRICTIONS,
-  ...GITHUB_RESTRICTIONS,
+  ...['allowed_groups', 'allowed_roles', 'authenticated_emails_file', 'email_domains', 'htpasswd_file'],
+  ...[...OTHERS, ...GITHUB],
 ]
 
+type Rule = Readonly<Record<string, Json>>
+
 /** Whether a file says nothing of who may sign in: whatever does is said elsewhere, and cannot be known here. */
-export function keepsNobodyOut({ options }: Context): boolean {
-  return RESTRICTIONS.every(name => options.text(name) === null)
+export function keepsNobodyOut(old: Old): boolean {
+  return RESTRICTIONS.every(name => old.text(name) === null)
 }
 
-/** `[portals.home]`: on the application's own host, as oauth2-proxy is, with the callback that is registered already. */
-export function portalSections(context: Context, url: string | null): readonly Section[] {
-  const { options, blanks } = context
-  const rule = whoMay(context)
-  const entries: Entry[] = [
-    ...(url === null ? [] : [{ key: 'url', value: url, comment: 'redirect_url' }]),
-    { key: 'providers', value: hasForm(context) ? [PROVIDER, USERS] : [PROVIDER] },
-    ...(isAnyone(rule) ? [] : [{ key: 'members', value: [ROLE], comment: 'nobody else has a session' }]),
-    ...(isGithub(context)
-      ? []
-      : [{ key: 'callback_path', value: callbackPath(context), comment: 'registered at the provider already' }]),
-  ]
-  entries.push(compatEntry(context))
-  const passwords = passwordFile(context)
-  if (passwords !== null) {
-    entries.push({ key: 'htpasswd', value: blanks.literal(passwords), comment: 'htpasswd_file' })
-    if (!hasForm(context)) note(context, 'changed', 'htpasswd_file', `htpasswd in the portal: ${BY_PASSWORD}`)
+/** The file with passwords; null where there is none, or one that protects them too little to be taken (`{SHA}`). */
+export function passwordFile(old: Old): string | null {
+  const path = old.text('htpasswd_file')
+  const text = path === null ? null : textOf(old, path)
+  const [fault] = text === null ? [] : passwordFaults(text)
+  if (fault === undefined) return path
+  const way = `give each of them a new password (sallyport user passwd ${path} NAME, or htpasswd -B ${path} NAME), and import again`
+  const say = `not carried over, so that nobody comes in by a password: ${fault}; no hash becomes another, so ${way}`
+  old.tell('htpasswd_file', 'decide', say)
+  return null
+}
+
+function textOf(old: Old, path: string): string | null {
+  try {
+    return old.readText(path)
+  } catch {
+    return null
   }
-  const isPlain = options.text('redirect_url')?.startsWith('http://') === true
-  if (isPlain || options.flag('cookie_secure') === false) {
-    entries.push({ key: 'insecure_cookies', value: true, comment: 'plain HTTP: only for tests' })
-    const say = 'insecure_cookies = true, for people who come by plain HTTP: take it out as soon as they come by https'
-    note(context, 'decide', isPlain ? ['redirect_url', 'cookie_secure'] : 'cookie_secure', say)
-  } else note(context, 'kept', 'cookie_secure', 'cookies are Secure, and people are expected by https')
-  note(
-    context,
-    'people',
-    ['cookie_domain', 'cookie_domains'],
-    'no cookie is shared: each host has its own; with url in [portals.home] one sign-in serves all hosts',
-  )
-  return [
-    { title: `[portals.${PORTAL}]`, entries },
+}
+
+/**
+ * `[providers.users]`, `[portals.home]` and its role: on the application's own host, as oauth2-proxy is, with the callback that is
+ * registered already.
+ */
+export function portalSections(old: Old, url: string | null): readonly Section[] {
+  const passwords = passwordFile(old)
+  const hasForm = passwords !== null && old.isOn('display_htpasswd_form')
+  const rule = whoMay(old, passwords !== null, hasForm)
+  const isAnyone = JSON.stringify(rule) === '{"any":true}'
+  const isPlain = old.text('redirect_url')?.startsWith('http://') === true
+  if (isPlain) old.tell(['redirect_url', 'cookie_secure'], 'decide')
+  const path = /^https?:\/\/[^/]*(\/[^?#]+)/.exec(old.text('redirect_url') ?? '')?.[1]
+  const callback = path ?? `${(old.text('proxy_prefix') ?? '/oauth2').replace(/\/$/, '')}/callback`
+  const registered = 'registered at the provider already'
+  const entries: readonly Entry[] = [
+    { key: 'url', value: url, comment: 'redirect_url' },
+    { key: 'providers', value: hasForm ? [PROVIDER, USERS] : [PROVIDER] },
+    { key: 'members', value: isAnyone ? null : [ROLE], comment: 'nobody else has a session' },
+    { key: 'callback_path', value: isGithub(old) ? null : callback, comment: registered },
+    compatEntry(old),
+    { key: 'htpasswd', value: passwords === null ? null : old.spell(passwords), comment: 'htpasswd_file' },
     {
-      title: `[portals.${PORTAL}.roles]`,
-      about: 'Role = who has it; routes name roles in allow. { groups = ["…"] }, { emails = ["…"] } and so on.',
-      entries: [{ key: ROLE, value: rule }],
+      key: 'insecure_cookies',
+      value: isPlain || !old.isOn('cookie_secure') ? true : null,
+      comment: 'plain HTTP: only for tests',
     },
   ]
+  const about = 'Role = who has it; routes name roles in allow. { groups = ["…"] }, { emails = ["…"] } and so on.'
+  const portal = [
+    { title: `[portals.${PORTAL}]`, entries },
+    { title: `[portals.${PORTAL}.roles]`, about, entries: [{ key: ROLE, value: rule }] },
+  ]
+  const basic =
+    'HTTP Basic (Authorization) goes on, and reaches the application; people are known as htpasswd:NAME, and by their name as X-…-Preferred-Username, and a wrong password is 401 for who is signed in, too'
+  if (passwords === null || !hasForm) {
+    const mend = 'nobody has a password until htpasswd_file is mended'
+    old.tell('htpasswd_user_groups', 'changed', passwords === null && old.has('htpasswd_file') ? mend : undefined)
+    if (passwords !== null) old.tell('htpasswd_file', 'changed', `htpasswd in the portal: ${basic}`)
+    return portal
+  }
+  old.tell('htpasswd_file', 'people', `the sign-in page has a form for them, and ${basic}`)
+  const groups = old.list('htpasswd_user_groups').map(old.spell)
+  const users: readonly Entry[] = [
+    { key: 'users', value: old.spell(passwords), comment: 'htpasswd_file, with its form' },
+    { key: 'groups', value: groups.length === 0 ? null : groups, comment: 'htpasswd_user_groups' },
+  ]
+  return [{ title: `[providers.${USERS}]`, entries: users }, ...portal]
 }
 
-function isAnyone(rule: Json): boolean {
-  return typeof rule === 'object' && rule !== null && 'any' in rule
-}
-
-function callbackPath(context: Context): string {
-  const { options } = context
-  const prefix = options.text('proxy_prefix') ?? '/oauth2'
-  const path = /^https?:\/\/[^/]*(\/[^?#]+)/.exec(options.text('redirect_url') ?? '')?.[1]
-  return path ?? `${prefix.replace(/\/$/, '')}/callback`
+/** `compat` of the portal: oauth2-proxy's own addresses, which applications and people have links to. */
+function compatEntry(old: Old): Entry {
+  const usual: Readonly<Record<string, string>> = { proxy_prefix: '/oauth2', ping_path: '/ping', ready_path: '/ready' }
+  /** Where something was; null where it was where it usually is, or in a place that no request is sure to mean. */
+  const pathOf = (option: string): string | null => {
+    const stated = old.text(option)
+    if (stated === null) return null
+    const path = parseRoutePath(stated.startsWith('/') ? stated : `/${stated}`)
+    const own = 'no path of its own, so that it is'
+    if (path.ok && path.value !== '/') return path.value === usual[option] ? null : old.spell(path.value)
+    old.tell(option, 'decide', `${own} ${usual[option]} in compat: choose another`)
+    return null
+  }
+  const agent = old.text('ping_user_agent')
+  const said = {
+    prefix: pathOf('proxy_prefix'),
+    headers: old.isOn('set_xauthrequest') ? 'x-auth-request' : null,
+    ping_path: pathOf('ping_path'),
+    ready_path: pathOf('ready_path'),
+    ping_user_agent: agent === null ? null : old.spell(agent),
+  }
+  const more = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== null))
+  const say = `${said.prefix ?? usual.proxy_prefix}/sign_out and the rest keep answering (sallyport help moving-in)`
+  old.notes.add('changed', 'its own addresses', null, say)
+  const value = Object.keys(more).length === 0 ? 'oauth2-proxy' : { program: 'oauth2-proxy', ...more }
+  return { key: 'compat', value, comment: 'its own addresses keep answering' }
 }
 
 /** Who could sign in there, as the rule of a role. What cannot be told lets nobody in until it is filled in. */
-function whoMay(context: Context): Json {
-  const { options } = context
-  const isKeycloak = options.text('provider') === 'keycloak-oidc'
-  const stated = options.list('allowed_groups')
+function whoMay(old: Old, hasPasswords: boolean, hasForm: boolean): Json {
+  const isKeycloak = old.text('provider') === 'keycloak-oidc'
+  const stated = old.list('allowed_groups')
   const groups = isKeycloak ? stated.filter(group => !isRole(group)) : stated
-  const claims = isKeycloak ? {} : otherRoles(context)
-  const github = githubRules(context)
-  // Of groups and of claims a rule has one list each, and both would have to hold.
-  const isSaid = github !== null && (github.length === 0 || groups.length + Object.keys(claims).length === 0)
-  const inOne = inGroups(context, groups)
-  const withRole = Object.keys(claims).length > 0 ? { claims } : {}
-  const addresses = whoseAddress(context)
-  const others = otherwise(context, isSaid ? [] : GITHUB_RESTRICTIONS)
-  // Keycloak's roles are groups there, of which any is enough.
-  const roles = isKeycloak ? keycloakRoles(context) : []
-  const ways = [...(roles.length === 0 || groups.length > 0 ? [{ ...inOne, ...withRole }] : []), ...roles]
-  const rules = addresses.flatMap(address =>
-    ways.flatMap(way => {
-      const rule = { ...address, ...way, ...others }
-      return isSaid && github.length > 0 ? github.map(more => ({ ...rule, ...more })) : [rule]
-    }),
-  )
-  const isEverybody = rules.every(one => Object.keys(one).length === 0)
-  // What the provider says is no word of the file's.
-  const named: readonly Json[] = hasForm(context) ? rules.map(one => ({ provider: PROVIDER, ...one })) : rules
-  const [first = { any: true }, ...more] = isEverybody ? [] : named
-  const own: Json = more.length === 0 ? first : [first, ...more]
-  if (passwordFile(context) === null || isEverybody) return own
-  if (!passesByPassword(context)) {
-    const say =
-      'nobody passes by a password, as there: htpasswd_user_groups puts its people into none of the groups that are asked for'
-    note(context, 'changed', 'htpasswd_file', say)
-    return own
+  const named = isGithub(old) ? groups.map(group => group.replace(':', '/')) : groups
+  const claims = isKeycloak ? [] : old.list('allowed_roles').map(old.spell)
+  const asked = {
+    ...(groups.length === 0 ? {} : { groups: named.map(old.spell) }),
+    ...(claims.length === 0 ? {} : { claims: { roles: claims } }),
   }
-  return [first, ...more, hasForm(context) ? { providers: [HTPASSWD, USERS] } : { provider: HTPASSWD }]
+  const github = githubRules(old)
+  // Of groups and of claims a rule has one list each, and both would have to hold.
+  const isSaid = github !== null && (github.length === 0 || Object.keys(asked).length === 0)
+  const others = [...OTHERS, ...(isSaid ? [] : GITHUB)].filter(old.has)
+  if (others.length > 0)
+    old.tell(
+      others.filter(name => name !== 'github_repo'),
+      'decide',
+      NO_CLAIM,
+    )
+  const meaning = 'a sub of somebody who may; better, a rule in its place'
+  const rest: Rule = others.length === 0 ? {} : { subjects: [old.blanks.add('WHO_MAY', meaning, 'somebody')] }
+  // Keycloak's roles are groups there, of which any is enough.
+  const roles = isKeycloak ? keycloakRoles(old) : []
+  const ways = [...(roles.length === 0 || groups.length > 0 ? [asked] : []), ...roles]
+  const more = isSaid && github.length > 0 ? github : [{}]
+  const rules: readonly Rule[] = whoseAddress(old).flatMap(address =>
+    ways.flatMap(way => more.map(one => ({ ...address, ...way, ...rest, ...one }))),
+  )
+  if (rules.every(one => Object.keys(one).length === 0)) return { any: true }
+  // What the provider says is no word of the file's.
+  const own: Json[] = hasForm ? rules.map(one => ({ provider: PROVIDER, ...one })) : [...rules]
+  if (hasPasswords && passesByPassword(old))
+    own.push(hasForm ? { providers: [HTPASSWD, USERS] } : { provider: HTPASSWD })
+  else if (hasPasswords) {
+    const why = 'htpasswd_user_groups puts its people into none of the groups that are asked for'
+    old.tell('htpasswd_file', 'changed', `nobody passes by a password, as there: ${why}`)
+  }
+  const [first = null] = own
+  return own.length === 1 ? first : own
 }
 
 /** Whose address counts, as rules of which one has to hold. */
-function whoseAddress(context: Context): readonly Readonly<Record<string, Json>>[] {
-  const { options, blanks } = context
-  const stated = options.list('email_domains')
+function whoseAddress(old: Old): readonly Rule[] {
+  const stated = old.list('email_domains')
   if (stated.includes('*')) {
-    const say = trustsEmails(context)
-      ? 'whoever has an e-mail address, verified or not, as there'
-      : 'whoever has a verified e-mail address, as there; where the provider says of none that it is verified, write emails = "trusted" into [providers.oidc]'
-    note(context, 'changed', 'email_domains', say)
-    note(context, 'left', 'authenticated_emails_file', 'email_domains lets everyone in')
+    const trusting = 'whoever has an e-mail address, verified or not, as there'
+    const way = 'where the provider says of none that it is verified, write emails = "trusted" into [providers.oidc]'
+    const say = trustsEmails(old) ? trusting : `whoever has a verified e-mail address, as there; ${way}`
+    old.tell('email_domains', 'changed', say)
+    old.tell('authenticated_emails_file', 'left')
     return [{ require_email: true }]
   }
   const isPattern = (domain: string) => /^\*?\./.test(domain)
-  const domains = stated.filter(domain => !isPattern(domain)).map(domain => blanks.literal(domain.toLowerCase()))
-  const patterns = stated.filter(isPattern).map(domain => `*@*${domain.toLowerCase().replace(/^\*/, '')}`)
-  const isOdd = patterns.some(pattern => pattern.slice('*@*'.length).includes('*'))
+  const domains = stated.filter(domain => !isPattern(domain)).map(domain => old.spell(domain.toLowerCase()))
+  const patterns = stated.filter(isPattern).map(domain => domain.toLowerCase().replace(/^\*/, ''))
+  const isOdd = patterns.some(pattern => pattern.includes('*'))
   if (isOdd)
-    note(context, 'decide', 'email_domains', 'a star within a domain is no domain here: write who may into the role')
-  else note(context, 'kept', 'email_domains', patterns.length > 0 ? 'domains, and like for subdomains' : 'domains')
-  const emails = listedAddresses(context)
-  const named = {
-    ...(domains.length > 0 ? { domains } : {}),
-    ...(emails.length > 0 ? { emails } : {}),
-  }
-  const below = {
-    require_email: true,
-    like: { [claimOfEmail(context)]: patterns.map(blanks.literal) },
-  }
+    old.tell('email_domains', 'decide', 'a star within a domain is no domain here: write who may into the role')
+  else if (patterns.length > 0) old.tell('email_domains', 'kept', 'domains, and like for subdomains')
+  const emails = listedAddresses(old)
+  const named: Rule = { ...(domains.length > 0 ? { domains } : {}), ...(emails.length > 0 ? { emails } : {}) }
+  const like = { [claimOfEmail(old)]: patterns.map(pattern => old.spell(`*@*${pattern}`)) }
   const ways = [
-    ...(domains.length + emails.length > 0 ? [named] : []),
-    ...(patterns.length > 0 && !isOdd ? [below] : []),
+    ...(Object.keys(named).length > 0 ? [named] : []),
+    ...(patterns.length > 0 && !isOdd ? [{ require_email: true, like }] : []),
   ]
   if (ways.length > 0) return ways
-  if (keepsNobodyOut(context)) {
-    const say =
-      'nothing in this file says who may sign in, so flags or OAUTH2_PROXY_* do, and the routes let nobody in: write who may into the role; { any = true } is everyone'
-    context.notes.add('closed', 'email_domains', options.line('email_domains'), say)
-  } else if (!options.has('email_domains') && !options.has('authenticated_emails_file')) {
-    context.notes.add(
-      'decide',
-      'email_domains',
-      null,
-      'not in this file, so a flag or OAUTH2_PROXY_EMAIL_DOMAINS may have it: write who may into the role; { any = true } is everyone',
-    )
+  const write = 'write who may into the role; { any = true } is everyone'
+  if (keepsNobodyOut(old)) {
+    const say = 'nothing in this file says who may sign in, so flags or OAUTH2_PROXY_* do, and the routes let nobody in'
+    old.notes.add('closed', 'email_domains', old.line('email_domains'), `${say}: ${write}`)
+  } else if (!old.has('email_domains') && !old.has('authenticated_emails_file')) {
+    const say = 'not in this file, so a flag or OAUTH2_PROXY_EMAIL_DOMAINS may have it'
+    old.notes.add('decide', 'email_domains', null, `${say}: ${write}`)
   }
-  return [
-    {
-      domains: [
-        blanks.add('EMAIL_DOMAIN', 'the domain of those who may sign in; or write another rule', STAND_IN_HOST),
-      ],
-    },
-  ]
+  const meaning = 'the domain of those who may sign in; or write another rule'
+  return [{ domains: [old.blanks.add('EMAIL_DOMAIN', meaning, STAND_IN_HOST)] }]
 }
 
-function listedAddresses(context: Context): readonly string[] {
-  const { options, blanks } = context
-  const path = options.text('authenticated_emails_file')
+function listedAddresses(old: Old): readonly string[] {
+  const option = 'authenticated_emails_file'
+  const path = old.text(option)
   if (path === null) return []
-  try {
-    const addresses = context
-      .readText(path)
-      .split('\n')
-      .map(line => line.split(',')[0]?.trim().replace(/^"|"$/g, '') ?? '')
-      .filter(address => /^[^\s@]+@[^\s@]+$/.test(address))
-    note(context, 'kept', 'authenticated_emails_file', 'emails of the role, which are the list from now on')
-    return [...new Set(addresses)].map(blanks.literal)
-  } catch {
-    note(
-      context,
-      'decide',
-      'authenticated_emails_file',
-      'it cannot be read from here: write its addresses into the role, as emails = ["…"]',
-    )
-    return [
-      blanks.add(
-        'EMAIL_ADDRESS',
-        `an address from the authenticated_emails_file in ${options.where('authenticated_emails_file')}`,
-        `someone@${STAND_IN_HOST}`,
-      ),
-    ]
+  const text = textOf(old, path)
+  if (text !== null) {
+    const rows = text.split('\n').map(line => line.split(',')[0]?.trim().replace(/^"|"$/g, '') ?? '')
+    return [...new Set(rows.filter(address => /^[^\s@]+@[^\s@]+$/.test(address)))].map(old.spell)
   }
-}
-
-function inGroups(context: Context, groups: readonly string[]): Readonly<Record<string, Json>> {
-  if (groups.length === 0) return {}
-  note(context, 'kept', 'allowed_groups', 'groups of the role')
-  const names = isGithub(context) ? groups.map(githubGroup) : groups
-  return { groups: names.map(context.blanks.literal) }
+  old.tell(option, 'decide')
+  const meaning = `an address from the ${option} in ${old.where(option)}`
+  return [old.blanks.add('EMAIL_ADDRESS', meaning, `someone@${STAND_IN_HOST}`)]
 }
 
 /** `role:NAME` and `role:CLIENT:NAME` among groups are roles of Keycloak. */
@@ -231,62 +233,57 @@ function isRole(group: string): boolean {
  * Roles of Keycloak, as rules of which one has to hold: those of the realm, and those of each client, by the claims that Keycloak has
  * them in. A name with a colon may be either.
  */
-function keycloakRoles(context: Context): readonly Readonly<Record<string, Json>>[] {
-  const { options, blanks } = context
-  const groups = options.list('allowed_groups').filter(isRole)
-  const roles = [...groups.map(group => group.slice('role:'.length)), ...options.list('allowed_roles')]
-  note(
-    context,
-    'changed',
-    'provider',
-    'roles (role:…) are not among the groups that applications are told (X-Forwarded-Groups)',
-  )
+function keycloakRoles(old: Old): readonly Rule[] {
+  const groups = old.list('allowed_groups').filter(isRole)
+  const roles = [...groups.map(group => group.slice('role:'.length)), ...old.list('allowed_roles')]
+  const lost = 'roles (role:…) are not among the groups that applications are told (X-Forwarded-Groups)'
+  old.tell('provider', 'changed', lost)
   if (roles.length === 0) return []
-  const say =
-    'claims of the role: in Keycloak’s client scope "roles", have its mappers add them to the ID token; they are in access tokens alone, which nobody looks into here'
-  note(context, 'decide', ['allowed_roles', ...(groups.length > 0 ? ['allowed_groups'] : [])], say)
+  const way = 'in Keycloak’s client scope "roles", have its mappers add them to the ID token'
+  const say = `claims of the role: ${way}; they are in access tokens alone, which nobody looks into here`
+  old.tell(groups.length > 0 ? ['allowed_roles', 'allowed_groups'] : 'allowed_roles', 'decide', say)
   const byClaim = new Map([['realm_access.roles', roles]])
   for (const role of roles) {
-    const [, client, name] = /^([^:.]+):(.+)$/s.exec(role) ?? []
-    if (client === undefined || name === undefined) continue
+    const [, client, name = ''] = /^([^:.]+):(.+)$/s.exec(role) ?? []
     const claim = `resource_access.${client}.roles`
-    byClaim.set(claim, [...(byClaim.get(claim) ?? []), name])
+    if (client !== undefined) byClaim.set(claim, [...(byClaim.get(claim) ?? []), name])
   }
-  return [...byClaim].map(([claim, names]) => ({ claims: { [claim]: names.map(blanks.literal) } }))
+  return [...byClaim].map(([claim, names]) => ({ claims: { [claim]: names.map(old.spell) } }))
 }
 
-function otherRoles(context: Context): Readonly<Record<string, Json>> {
-  const roles = context.options.list('allowed_roles')
-  if (roles.length === 0) return {}
-  note(
-    context,
-    'decide',
-    'allowed_roles',
-    'the role asks for them in the claim "roles": have the provider put them there',
-  )
-  return { roles: roles.map(context.blanks.literal) }
+/**
+ * Who of GitHub may come in, as rules of which one has to hold: named people, or members of the organization or its teams, as
+ * oauth2-proxy has it. None where nothing is asked; null where no rule says exactly that.
+ */
+function githubRules(old: Old): readonly Rule[] | null {
+  if (!GITHUB.some(old.has)) return []
+  const [org, teams, users] = [old.text('github_org'), old.list('github_team'), old.list('github_users')]
+  const isName = (text: string) => /^[A-Za-z0-9-]+$/.test(text)
+  // Teams are `ops` beside an organization, and `acme:ops` without one; anything else not every version takes alike.
+  const isTeam = (team: string) => (org === null ? /^[A-Za-z0-9-]+:[\w-]+$/ : /^[\w-]+$/).test(team)
+  const isKnown = isGithub(old) && old.text('github_repo') === null && (org === null || isName(org))
+  if (!isKnown || !users.every(isName) || !teams.every(isTeam)) return null
+  const beside = teams.length === 0 && org !== null ? [org] : teams.map(team => `${org}/${team}`)
+  const groups = org === null ? teams.map(team => team.replace(':', '/')) : beside
+  return [
+    ...(groups.length === 0 ? [] : [{ groups: groups.map(old.spell) }]),
+    ...(users.length === 0 ? [] : [{ claims: { preferred_username: users.map(old.spell) } }]),
+  ]
 }
 
-const REPOSITORY = 'github_repo'
-
-const NO_CLAIM =
-  'no claim is certain to say this: write who may into the role, by groups, emails or claims, in place of the subject there'
-
-const NO_REPOSITORY =
-  'GitHub says of nobody which repositories are theirs: write a team that has the same people into the role (groups = ["acme/ops"]), or their numbers (subjects = ["583231"], the "id" of api.github.com/users/NAME), in place of the subject there'
-
-/** A restriction that is lost would let in more people than before. */
-function otherwise(context: Context, more: readonly string[]): Readonly<Record<string, Json>> {
-  const present = [...OTHER_RESTRICTIONS, ...more].filter(name => context.options.has(name))
-  if (present.length === 0) return {}
-  note(
-    context,
-    'decide',
-    present.filter(name => name !== REPOSITORY),
-    NO_CLAIM,
-  )
-  if (present.includes(REPOSITORY)) note(context, 'decide', REPOSITORY, NO_REPOSITORY)
-  return {
-    subjects: [context.blanks.add('WHO_MAY', 'a sub of somebody who may; better, a rule in its place', 'somebody')],
-  }
+/**
+ * Whether people with a password pass where groups are asked for: oauth2-proxy asks that of every session, and they have the file's
+ * groups alone. What a provider asks for may take the place of `allowed_groups` (Google, GitLab, Keycloak), so that each has to hold.
+ */
+function passesByPassword(old: Old): boolean {
+  const theirs = old.list('htpasswd_user_groups')
+  const roles = old.list('allowed_roles').map(role => `role:${role}`)
+  const projects = old.list('gitlab_projects').map(project => `project:${project.replace(/=.*$/, '')}`)
+  const asked = [
+    [...old.list('allowed_groups'), ...roles],
+    [...old.list('gitlab_groups'), ...projects],
+    old.list('google_groups'),
+    old.list('keycloak_groups'),
+  ]
+  return asked.every(groups => groups.length === 0 || groups.some(group => theirs.includes(group)))
 }

@@ -1,10 +1,11 @@
 import { ALGORITHMS } from '../../config/keys/providers.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
-import { openidScopes, type Scopes } from '../scopes.ts'
-import { claimEntries } from './claims.ts'
-import { type Context, note } from './context.ts'
-import { isGithub } from './github.ts'
+import { openidScopes } from '../scopes.ts'
+import type { Old } from './old.ts'
+
+/** The provider's name in the new file. */
+export const PROVIDER = 'oidc'
 
 /** Issuers of providers that are meant by their name alone. */
 const ISSUERS: Readonly<Record<string, string>> = {
@@ -13,181 +14,128 @@ const ISSUERS: Readonly<Record<string, string>> = {
 }
 
 /** Kinds that speak OAuth 2 in ways of their own, without ID tokens. */
-const NOT_OPENID = new Set([
-  'github',
-  'bitbucket',
-  'facebook',
-  'linkedin',
-  'digitalocean',
-  'nextcloud',
-  'srht',
-  'keycloak',
-])
+const NOT_OPENID = ['github', 'bitbucket', 'facebook', 'linkedin', 'digitalocean', 'nextcloud', 'srht', 'keycloak']
 
-/** The provider's name in the new file. */
-export const PROVIDER = 'oidc'
+/** Options that oauth2-proxy does not look at where the provider is GitHub. */
+const OF_OPENID = [
+  ...['oidc_issuer_url', 'oidc_groups_claim', 'oidc_email_claim', 'user_id_claim', 'oidc_audience_claims'],
+  ...['oidc_extra_audiences', 'oidc_enabled_signing_algs', 'insecure_oidc_allow_unverified_email'],
+  'skip_jwt_bearer_tokens',
+]
+
+/** Whether people sign in at github.com itself, which `preset = "github"` knows, and not at a GitHub of one's own. */
+export function isGithub(old: Old): boolean {
+  const own = ['login_url', 'redeem_url', 'validate_url', 'profile_url']
+  return old.text('provider') === 'github' && own.every(name => old.text(name) === null)
+}
+
+/** The claim that holds the address that counts: `user_id_claim`, an older name for it, counts where the newer one says what is usual. */
+export function claimOfEmail(old: Old): string {
+  return old.text('oidc_email_claim') ?? old.text('user_id_claim') ?? 'email'
+}
+
+/** Whether addresses counted of which the provider does not say that they are verified. */
+export function trustsEmails(old: Old): boolean {
+  return !isGithub(old) && (old.isOn('insecure_oidc_allow_unverified_email') || claimOfEmail(old) !== 'email')
+}
 
 /** `[providers.oidc]`: the issuer, or that it is GitHub, and the client that is registered there already. */
-export function providerSection(context: Context): Section {
-  const { options, blanks } = context
-  const id = options.text('client_id')
+export function providerSection(old: Old): Section {
+  const label = old.text('provider_display_name')
+  const id = old.text('client_id')
   const entries: Entry[] = [
-    ...label(context),
-    isGithub(context) ? github(context) : { key: 'issuer', value: issuer(context) },
+    { key: 'label', value: label === null ? null : old.spell(label) },
+    isGithub(old) ? { key: 'preset', value: 'github' } : { key: 'issuer', value: issuerOf(old) },
     {
       key: 'client_id',
       value:
         id === null
-          ? blanks.add('OIDC_CLIENT_ID', 'the client, as registered at the provider', 'client')
-          : blanks.literal(id),
+          ? old.blanks.add('OIDC_CLIENT_ID', 'the client, as registered at the provider', 'client')
+          : old.spell(id),
     },
-    ...secret(context),
   ]
-  note(context, 'kept', 'client_id', `client_id in [providers.${PROVIDER}]`)
-  const stated = (options.text('scope') ?? '').split(/[\s,]+/).filter(scope => scope !== '')
-  const { list, outcome, say }: Scopes = isGithub(context)
-    ? { list: stated, outcome: 'kept', say: 'scopes' }
-    : openidScopes(stated)
-  if (list.length > 0) {
-    entries.push({
-      key: 'scopes',
-      value: list.map(blanks.literal),
-      comment: 'scope; "offline_access" lets groups follow the provider',
-    })
-    note(context, outcome, 'scope', `${say}; with "offline_access" among them, groups that change there change here`)
-  }
-  if (!isGithub(context)) {
-    entries.push(...claimEntries(context), ...algorithmEntries(context), ...bearerEntries(context))
-  }
-  return { title: `[providers.${PROVIDER}]`, entries }
-}
-
-function label(context: Context): readonly Entry[] {
-  const name = context.options.text('provider_display_name')
-  if (name === null) return []
-  note(context, 'kept', 'provider_display_name', 'label')
-  return [{ key: 'label', value: context.blanks.literal(name) }]
-}
-
-/** Options that oauth2-proxy does not look at where the provider is GitHub. */
-const OF_OPENID = [
-  'oidc_issuer_url',
-  'oidc_groups_claim',
-  'oidc_email_claim',
-  'user_id_claim',
-  'oidc_audience_claim',
-  'oidc_audience_claims',
-  'oidc_extra_audiences',
-  'oidc_enabled_signing_algs',
-  'insecure_oidc_allow_unverified_email',
-  'skip_jwt_bearer_tokens',
-]
-
-/** GitHub has a callback of its own in every file, and people have numbers there. */
-function github(context: Context): Entry {
-  note(context, 'left', OF_OPENID, 'it is about OpenID Connect, and GitHub has none')
-  note(
-    context,
-    'decide',
-    'provider',
-    `preset = "github": at GitHub, register the callback /.sallyport/callback/${PROVIDER} of that host in place of the one before`,
-  )
-  context.notes.add(
-    'people',
-    'user',
-    null,
-    'people are their GitHub number, which stays; oauth2-proxy told applications the login, which is preferred_username in headers',
-  )
-  return { key: 'preset', value: 'github' }
-}
-
-function issuer(context: Context): string {
-  const { options, blanks } = context
-  const kind = options.text('provider') ?? 'google'
-  const stated = options.text('oidc_issuer_url')
-  if (NOT_OPENID.has(kind)) {
-    note(
-      context,
-      'decide',
-      'provider',
-      `${kind} is no OpenID provider: put one that lets people in from there (Pocket ID, Keycloak, Dex) in front of it, and name that`,
-    )
-  } else note(context, 'kept', 'provider', 'whatever speaks OpenID Connect; discovery tells the rest')
-  note(context, 'kept', 'oidc_issuer_url', 'issuer; it has to be exactly what the provider calls itself')
-  const tenant = kind === 'azure' || kind === 'entra-id' ? options.text('azure_tenant') : null
-  if (stated !== null) {
-    if (tenant !== null) note(context, 'kept', 'azure_tenant', 'issuer says it')
-    return blanks.literal(stated)
-  }
-  if (tenant !== null) {
-    note(context, 'kept', 'azure_tenant', 'in issuer')
-    return `https://login.microsoftonline.com/${blanks.literal(tenant)}/v2.0`
-  }
-  return (
-    ISSUERS[kind] ??
-    blanks.add('OIDC_ISSUER', 'the provider’s address, as its metadata has it in "issuer"', `https://${STAND_IN_HOST}`)
-  )
-}
-
-function secret(context: Context): readonly Entry[] {
-  const { options, blanks } = context
-  const file = options.text('client_secret_file')
+  const file = old.text('client_secret_file')
   if (file !== null) {
-    note(context, 'kept', 'client_secret_file', 'client_secret, read from the same file')
-    note(context, 'left', 'client_secret', 'client_secret_file has it')
-    return [{ key: 'client_secret', value: `\${file:${file}}`, comment: 'client_secret_file' }]
+    entries.push({ key: 'client_secret', value: `\${file:${file}}`, comment: 'client_secret_file' })
+    old.tell('client_secret', 'left')
+  } else if (old.has('client_secret')) {
+    const meaning = `what client_secret says in ${old.where('client_secret')}`
+    entries.push({ key: 'client_secret', value: old.blanks.add('OIDC_CLIENT_SECRET', meaning, 'fill-in') })
   }
-  if (!options.has('client_secret')) return []
-  note(context, 'kept', 'client_secret', 'client_secret, from the environment: secrets are not copied')
+  const stated = (old.text('scope') ?? '').split(/[\s,]+/).filter(scope => scope !== '')
+  const github = { list: stated, outcome: 'kept', say: 'scopes' } as const
+  const { list, outcome, say } = isGithub(old) ? github : openidScopes(stated)
+  if (list.length > 0) {
+    const about = 'scope; "offline_access" lets groups follow the provider'
+    entries.push({ key: 'scopes', value: list.map(old.spell), comment: about })
+    old.tell('scope', outcome, `${say}; with "offline_access" among them, groups that change there change here`)
+  }
+  if (isGithub(old)) {
+    old.tell(OF_OPENID, 'left', 'it is about OpenID Connect, and GitHub has none')
+    const callback = `register the callback /.sallyport/callback/${PROVIDER} of that host in place of the one before`
+    old.tell('provider', 'decide', `preset = "github": at GitHub, ${callback}`)
+    const number = 'people are their GitHub number, which stays'
+    const login = 'oauth2-proxy told applications the login, which is preferred_username in headers'
+    old.notes.add('people', 'user', null, `${number}; ${login}`)
+    return { title: `[providers.${PROVIDER}]`, entries }
+  }
+  return { title: `[providers.${PROVIDER}]`, entries: [...entries, ...claimEntries(old), ...tokenEntries(old)] }
+}
+
+function issuerOf(old: Old): string {
+  const kind = old.text('provider') ?? 'google'
+  if (NOT_OPENID.includes(kind)) {
+    const way = 'put one that lets people in from there (Pocket ID, Keycloak, Dex) in front of it, and name that'
+    old.tell('provider', 'decide', `${kind} is no OpenID provider: ${way}`)
+  }
+  const tenant = kind === 'azure' || kind === 'entra-id' ? old.text('azure_tenant') : null
+  const stated = old.text('oidc_issuer_url')
+  if (tenant !== null) old.tell('azure_tenant', 'kept', stated === null ? 'in issuer' : 'issuer says it')
+  if (stated !== null) return old.spell(stated)
+  if (tenant !== null) return `https://login.microsoftonline.com/${old.spell(tenant)}/v2.0`
+  const meaning = 'the provider’s address, as its metadata has it in "issuer"'
+  return ISSUERS[kind] ?? old.blanks.add('OIDC_ISSUER', meaning, `https://${STAND_IN_HOST}`)
+}
+
+/** `claims` and `emails` of the provider: which of its claims hold addresses and groups, and which addresses count. */
+function claimEntries(old: Old): readonly Entry[] {
+  const email = claimOfEmail(old)
+  const groups = old.text('oidc_groups_claim')
+  const names = {
+    ...(email === 'email' ? {} : { email: old.spell(email) }),
+    ...(groups === null ? {} : { groups: old.spell(groups) }),
+  }
+  const option = 'insecure_oidc_allow_unverified_email'
+  const isSaid = old.isOn(option)
+  if (trustsEmails(old) && !isSaid) {
+    const say = 'emails = "trusted": take it out, unless nobody can enter an address there that is not theirs'
+    const why = `email_verified says nothing of ${email}, and oauth2-proxy did not look at it there`
+    old.tell(['oidc_email_claim', 'user_id_claim'], 'decide', `${say}; ${why}`)
+    old.tell('oidc_email_claim', 'kept')
+  }
+  const comment = isSaid ? option : `of ${email} nobody says that it is verified`
   return [
-    {
-      key: 'client_secret',
-      value: blanks.add(
-        'OIDC_CLIENT_SECRET',
-        `what client_secret says in ${options.where('client_secret')}`,
-        'fill-in',
-      ),
-    },
+    { key: 'claims', value: Object.keys(names).length === 0 ? null : names },
+    { key: 'emails', value: trustsEmails(old) ? 'trusted' : null, comment },
   ]
 }
 
-/** What programs could come with: ID tokens of the client, and what was made for further audiences. */
-function bearerEntries(context: Context): readonly Entry[] {
-  const { options, blanks } = context
-  const option = 'skip_jwt_bearer_tokens'
-  const more = 'oidc_extra_audiences'
-  if (options.flag(option) !== true) {
-    note(context, 'kept', option, 'no bearer tokens are taken')
-    note(context, 'left', more, 'aud of an ID token has to be client_id')
-    return []
-  }
-  const audiences = options.list(more).filter(name => name !== options.text('client_id'))
-  const say =
-    'bearer_id_tokens = true: ID tokens are taken, as there; whoever is given one can act for that person, so take it out once programs come with access tokens. Authorization does not reach the application, which pass_token gives a token; none is taken as the name of HTTP Basic'
-  note(context, 'decide', option, say)
-  note(
-    context,
-    'decide',
-    more,
-    'access_tokens of the provider: JWT access tokens (RFC 9068) for these audiences; ID tokens of other clients are 401',
-  )
-  const [audience, ...others] = audiences.map(name => blanks.literal(name))
-  return [
-    { key: 'bearer_id_tokens', value: true, comment: option },
-    ...(audience === undefined
-      ? []
-      : [{ key: 'access_tokens', value: { audience: others.length === 0 ? audience : [audience, ...others] } }]),
-  ]
-}
-
-/** The algorithms of ID tokens that were taken; those whose key the client has too are no proof of who signed. */
-function algorithmEntries(context: Context): readonly Entry[] {
-  const stated = context.options.list('oidc_enabled_signing_algs')
+/** How ID tokens are signed, and what programs could come with: ID tokens of the client, and what was made for further audiences. */
+function tokenEntries(old: Old): readonly Entry[] {
+  const entries: Entry[] = []
+  const stated = old.list('oidc_enabled_signing_algs')
+  // Those whose key the client has too are no proof of who signed.
   const usable = stated.filter(name => ALGORITHMS.includes(name))
-  const say =
-    usable.length === stated.length
-      ? 'id_token_alg of the provider'
-      : 'id_token_alg of the provider takes algorithms alone whose key nobody else has: the others are left out'
-  note(context, usable.length === stated.length ? 'kept' : 'decide', 'oidc_enabled_signing_algs', say)
-  return usable.length === 0 ? [] : [{ key: 'id_token_alg', value: usable, comment: 'oidc_enabled_signing_algs' }]
+  if (usable.length < stated.length) old.tell('oidc_enabled_signing_algs', 'decide')
+  if (usable.length > 0) entries.push({ key: 'id_token_alg', value: usable, comment: 'oidc_enabled_signing_algs' })
+  if (!old.isOn('skip_jwt_bearer_tokens')) return entries
+  entries.push({ key: 'bearer_id_tokens', value: true, comment: 'skip_jwt_bearer_tokens' })
+  const audiences = old.list('oidc_extra_audiences').filter(name => name !== old.text('client_id'))
+  const [audience, ...others] = audiences.map(old.spell)
+  old.tell('oidc_extra_audiences', 'decide')
+  if (audience === undefined) return entries
+  return [
+    ...entries,
+    { key: 'access_tokens', value: { audience: others.length === 0 ? audience : [audience, ...others] } },
+  ]
 }

@@ -1,53 +1,117 @@
 import type { Json } from '../../config/text/raw.ts'
+import { parseHostPattern } from '../../config/values/host.ts'
+import { parseMethod } from '../../config/values/method.ts'
 import { isUnder } from '../../config/values/path.ts'
-import { closingEntry, type Entry, type Section } from '../draft.ts'
+import { parsePathExpression } from '../../config/values/pattern.ts'
+import { escapeReferences, STAND_IN_HOST } from '../blanks.ts'
+import type { Entry, Section } from '../draft.ts'
 import { spellDuration } from '../durations.ts'
 import { spellPath } from '../spell-path.ts'
-import { type Context, note } from './context.ts'
-import { identityEntries } from './identity.ts'
-import { PORTAL, ROLE } from './people.ts'
-import type { Places } from './places.ts'
-import { skipRules } from './skip-auth.ts'
-import type { Service } from './upstreams.ts'
-import { passwordFile } from './users.ts'
+import type { Old } from './old.ts'
+import { PORTAL, passwordFile, ROLE } from './people.ts'
+import { clientField } from './server.ts'
+import { readUpstreams, type Service } from './upstreams.ts'
 
-/** A route before it is written: for all that is below a path, or (`isExact`) for the path alone. */
-interface Plan {
-  readonly path: string
-  readonly isExact: boolean
-  /** Null: people are led to the path with a slash behind it. */
-  readonly service: Service | null
+/** Where the routes of the new file are, before their rules are known. */
+export interface Places {
+  /** One, unless a proxy in front has the applications: then those that the file names. */
+  readonly hosts: readonly string[]
+  /** The portal's own address, where it served other hosts, or has a port of its own; null: it is on the application's host. */
+  readonly portalUrl: string | null
+  readonly services: readonly Service[]
+  /** Whether a proxy in front asked about each request, and has the application itself. */
+  readonly isAsked: boolean
 }
+
+/** Options that name hosts to which people were led back, or with which a session was shared. */
+const SHARED = ['whitelist_domains', 'cookie_domains']
+
+const USUAL_PORTS: Readonly<Record<string, string>> = { http: ':80', https: ':443' }
+
+/** What was protected, and on which host: the file says the first, and sometimes the second. */
+export function findPlaces(old: Old): Places {
+  const services = readUpstreams(old)
+  const isAsked = services.every(({ kind }) => kind === 'none')
+  const [, scheme = '', redirectHost, port = ''] =
+    /^(https?):\/\/([^/:?#]+)(:\d+)?/.exec(old.text('redirect_url') ?? '') ?? []
+  const own = redirectHost === undefined ? null : old.spell(redirectHost)
+  // One oauth2-proxy before many hosts shares its cookie; where a proxy asked, it was enough that people were led back.
+  const isShared = own !== null && SHARED.some(name => old.has(name) && (isAsked || name === 'cookie_domains'))
+  const hasUrl = isShared || (isAsked && own !== null && port !== '' && port !== USUAL_PORTS[scheme])
+  if (hasUrl) old.tell('redirect_url', 'kept', 'url and callback_path of the portal')
+  const say = 'any host was served there; here one that no route names is 404'
+  if (own === null && !isAsked) old.notes.add('changed', 'redirect_url', null, say)
+  const known = old.host !== null ? [old.host] : isShared ? namedHosts(old, own) : own === null ? [] : [own]
+  const meaning = 'the host by which people reach the application; --host writes it'
+  const hosts = known.length > 0 ? known : [old.blanks.add('APP_HOST', meaning, STAND_IN_HOST)]
+  return { hosts, portalUrl: hasUrl ? `${scheme}://${own}${port}` : null, services, isAsked }
+}
+
+/**
+ * Hosts that `whitelist_domains` and `cookie_domains` name; a domain with a dot before it is every host below it. The portal's own one
+ * is named beside that: no wildcard is for it, and an application may be there too.
+ */
+function namedHosts(old: Old, own: string): readonly string[] {
+  const found = SHARED.flatMap(option =>
+    old.list(option).flatMap(entry => {
+      // A cookie is for every host below its domain, with a dot before it or without.
+      const isBelow = /^\*?\./.test(entry) || option === 'cookie_domains'
+      const name = entry.replace(/^\*?\./, '').replace(/:(?:\d+|\*)$/, '')
+      const host = parseHostPattern(isBelow ? `*.${name}` : name)
+      return host.ok ? [host.value] : []
+    }),
+  )
+  const names = [...new Set(found)]
+  const isCovered = (name: string) => names.some(other => other.startsWith('*.') && name.endsWith(other.slice(1)))
+  const hosts = names.filter(name => name.startsWith('*.') || !isCovered(name)).sort()
+  if (isCovered(own)) hosts.push(own)
+  const all = hosts.join(' and ')
+  const say = `a route each for ${all}: name the hosts one by one where not all of them were protected`
+  if (hosts.some(name => name.startsWith('*.'))) old.tell('whitelist_domains', 'changed', say)
+  return hosts
+}
+
+/** A route before it is written; null for the service: people are led to the path with a slash behind it. */
+type Plan = Pick<Service, 'path' | 'isExact'> & { readonly service: Service | null }
 
 /** `[[routes]]`: each upstream, with the paths that were open in the rules of each. */
-export function routeSections(context: Context, places: Places): readonly Section[] {
-  const who = identityEntries(context, places.isAsked)
-  const networks = context.options.list('trusted_ips')
-  const isLocal = /^unix:/i.test(context.options.text('http_address') ?? '')
-  if (isLocal) note(context, 'decide', 'trusted_ips', BY_SOCKET)
-  note(context, 'kept', 'trusted_ips', 'networks in allow, where nobody has to sign in')
-  const allow: Json = [
-    ROLE,
-    ...(networks.length === 0 ? [] : [{ networks, anonymous: true }]),
-    ...skipRules(context, places.isAsked),
-  ]
-  const plans = plansOf(places.services)
-  return places.hosts.flatMap(host => plans.map(plan => route(context, host, plan, allow, who)))
-}
-
-const BY_SOCKET =
-  'whoever came by the socket counted as 127.0.0.1 there; here they have no address, and sign in: write allow = "public", if everybody shall pass'
-
-/** A path with a slash behind it is for what is below it: without that slash, what is around it answers, or leads there. */
-function plansOf(services: readonly Service[]): readonly Plan[] {
+export function routeSections(old: Old, { hosts, services, isAsked }: Places): readonly Section[] {
+  const who = identityEntries(old, isAsked)
+  const allow: readonly Json[] = [ROLE, ...networkRules(old, isAsked), ...skipRules(old, isAsked)]
+  const closed = (old.alpha?.closed ?? []).map(escapeReferences)
+  const deny = closed.length === 0 ? null : [{ path_regexp: closed.length === 1 ? (closed[0] ?? '') : closed }]
+  const programs = programPaths(old)
+  const takesAuthorization = old.isOn('skip_jwt_bearer_tokens') || passwordFile(old) !== null
+  // A path with a slash behind it is for what is below it: without that slash, what is around it answers, or leads there.
   const points = services
-    .filter(
-      one => !one.isExact && one.path !== '/' && !services.some(other => other.isExact && other.path === one.path),
-    )
+    .filter(one => !one.isExact && one.path !== '/' && !services.some(it => it.isExact && it.path === one.path))
     .map(({ path }): Plan => ({ path, isExact: true, service: serviceAround(path, services) }))
-  return [...services.map(service => ({ path: service.path, isExact: service.isExact, service })), ...points].toSorted(
-    (one, other) =>
-      one.path < other.path ? -1 : one.path > other.path ? 1 : Number(one.isExact) - Number(other.isExact),
+  const plans = [...services.map(service => ({ ...service, service })), ...points].toSorted((one, other) =>
+    one.path === other.path ? Number(one.isExact) - Number(other.isExact) : one.path < other.path ? -1 : 1,
+  )
+  return hosts.flatMap(host =>
+    plans.map(plan => {
+      const { service } = plan
+      const own = service?.own === undefined ? old : old.with(service.own)
+      const knowsPeople = service?.kind === 'upstream' || service?.kind === 'none'
+      const entries: readonly Entry[] = [
+        { key: 'host', value: host },
+        { key: 'path', value: spellPath(plan) },
+        ...targetEntries(own, plan),
+        { key: 'portal', value: PORTAL },
+        { key: 'allow', value: allow, isByLine: allow.length > 2 },
+        { key: 'deny', value: deny, comment: 'upstreams.path' },
+        ...programs,
+        ...(old.isOn('skip_jwt_bearer_tokens')
+          ? [{ key: 'tokens', value: true, comment: 'skip_jwt_bearer_tokens' }]
+          : []),
+        ...(passwordFile(old) === null ? [] : [{ key: 'passwords', value: true, comment: 'htpasswd_file' }]),
+        { key: 'pass_authorization', value: knowsPeople && takesAuthorization ? true : null, comment: 'as there' },
+        ...(knowsPeople ? who : []),
+        ...(service?.kind === 'upstream' ? upstreamEntries(own) : []),
+      ]
+      return { title: '[[routes]]', entries }
+    }),
   )
 }
 
@@ -56,46 +120,19 @@ function serviceAround(path: string, services: readonly Service[]): Service | nu
   return around.toSorted((one, other) => other.path.length - one.path.length)[0] ?? null
 }
 
-function route(context: Context, host: string, plan: Plan, allow: Json, who: readonly Entry[]): Section {
-  const { service } = plan
-  const { options } = context
-  const takes: Entry[] = [
-    ...(options.flag('skip_jwt_bearer_tokens') === true
-      ? [{ key: 'tokens', value: true, comment: 'skip_jwt_bearer_tokens' }]
-      : []),
-    ...(passwordFile(context) !== null ? [{ key: 'passwords', value: true, comment: 'htpasswd_file' }] : []),
-  ]
-  const own = service?.own === undefined ? context : { ...context, options: options.with(service.own) }
-  const knowsPeople = service?.kind === 'upstream' || service?.kind === 'none'
-  return {
-    title: '[[routes]]',
-    entries: [
-      { key: 'host', value: host },
-      { key: 'path', value: spellPath(plan) },
-      ...(service === null ? toSlash(plan.path) : target(own, service)),
-      { key: 'portal', value: PORTAL },
-      { key: 'allow', value: allow, isByLine: Array.isArray(allow) && allow.length > 2 },
-      ...(service?.isClosed === true ? [closingEntry(['upstreams.path'], [])] : []),
-      ...takes,
-      ...(knowsPeople ? who : []),
-      ...(service?.kind === 'upstream' ? upstreamEntries(own) : []),
-    ],
-  }
-}
-
-/** As there, for a path that is served with a slash behind it alone. */
-function toSlash(path: string): readonly Entry[] {
-  return [
-    { key: 'redirect', value: `${path}/{query}` },
-    { key: 'status', value: 301 },
-  ]
-}
-
 /** Statuses without a body (RFC 9110 §15.3.5, §15.3.6, §15.4.5). */
-const BODILESS: readonly number[] = [204, 205, 304]
+const BODILESS = ['204', '205', '304']
 
-function target(context: Context, service: Service): readonly Entry[] {
-  switch (service.kind) {
+function targetEntries(old: Old, { path, service }: Plan): readonly Entry[] {
+  // As there, for a path that is served with a slash behind it alone.
+  if (service === null)
+    return [
+      { key: 'redirect', value: `${path}/{query}` },
+      { key: 'status', value: 301 },
+    ]
+  const { kind, to, rewrite } = service
+  const status = Number(to)
+  switch (kind) {
     case 'none':
       return [
         {
@@ -104,93 +141,196 @@ function target(context: Context, service: Service): readonly Entry[] {
           comment: 'your proxy asks /.sallyport/verify; docs/behind-a-proxy.md has its configuration',
         },
       ]
-    case 'static':
+    case 'static': {
+      const answer = BODILESS.includes(to) ? { status } : { status, body: 'Authenticated' }
+      return [{ key: 'respond', value: answer, comment: `static://${to}` }]
+    }
+    case 'files': {
+      const strip = service.path === '/' ? null : service.path
       return [
-        {
-          key: 'respond',
-          value: BODILESS.includes(service.status)
-            ? { status: service.status }
-            : { status: service.status, body: 'Authenticated' },
-          comment: `static://${service.status}`,
-        },
+        { key: 'files', value: { folder: to, listing: true, any_method: true } },
+        { key: 'strip_prefix', value: strip },
       ]
-    case 'files':
-      return [
-        { key: 'files', value: service.folder },
-        { key: 'strip_prefix', value: service.path === '/' ? null : service.path },
-      ]
+    }
     case 'upstream':
       return [
-        { key: 'upstream', value: upstream(context, service) },
-        { key: 'strip_prefix', value: service.rewrite?.strip ?? null },
-        { key: 'add_prefix', value: service.rewrite?.add ?? null },
+        { key: 'upstream', value: upstreamOf(old, service) },
+        { key: 'strip_prefix', value: rewrite?.strip ?? null },
+        { key: 'add_prefix', value: rewrite?.add ?? null },
       ]
   }
 }
 
-function upstream(context: Context, { address, login }: Extract<Service, { kind: 'upstream' }>): Json {
-  const { options } = context
-  const isTrusting = options.flag('ssl_upstream_insecure_skip_verify') === true && address.startsWith('https:')
-  // There is one Authorization, and the ID token has it where one is passed on.
-  const isTaken = options.flag('pass_authorization_header') === true
-  const isNamed = options.has('basic_auth_password') && options.flag('pass_basic_auth') !== false
-  const basic = isTaken ? null : isNamed ? personal(context) : login
-  if (!isTrusting && basic === null) return address
-  return {
-    to: address,
-    ...(isTrusting ? { tls: { insecure_skip_verify: true } } : {}),
-    ...(basic === null ? {} : { basic_auth: basic }),
-  }
+function upstreamOf(old: Old, { to, login = null }: Service): Json {
+  const isTrusting = old.isOn('ssl_upstream_insecure_skip_verify') && to.startsWith('https:')
+  const isNamed = old.has('basic_auth_password') && old.isOn('pass_basic_auth')
+  const meaning = `what basic_auth_password says in ${old.where('basic_auth_password')}`
+  const personal = () => ({
+    user: old.isOn('prefer_email_to_user') ? '{email}' : '{sub}',
+    password: old.blanks.add('BASIC_AUTH_PASSWORD', meaning, 'fill-in'),
+  })
+  const basic = old.isOn('pass_authorization_header') ? null : isNamed ? personal() : login
+  if (!isTrusting && basic === null) return to
+  const tls = isTrusting ? { tls: { insecure_skip_verify: true } } : {}
+  return { to, ...tls, ...(basic === null ? {} : { basic_auth: basic }) }
 }
 
-/** What each person is called in `basic_auth`. */
-function personal({ options, blanks }: Context): Json {
-  const meaning = `what basic_auth_password says in ${options.where('basic_auth_password')}`
-  return {
-    user: options.flag('prefer_email_to_user') === true ? '{email}' : '{sub}',
-    password: blanks.add('BASIC_AUTH_PASSWORD', meaning, 'fill-in'),
-  }
-}
-
-function upstreamEntries(context: Context): readonly Entry[] {
-  const { options } = context
-  const timeoutMs = options.durationMs('upstream_timeout')
-  const keepsHost = options.flag('pass_host_header') !== false
-  const passesSockets = options.flag('proxy_websockets') !== false
-  const opensPreflights = options.flag('skip_auth_preflight') === true
-  note(
-    context,
-    'decide',
-    'ssl_upstream_insecure_skip_verify',
-    'tls = { insecure_skip_verify = true } on https upstreams: name their CA instead, tls = { ca = "FILE" }',
-  )
-  note(
-    context,
-    'kept',
-    'basic_auth_password',
-    'basic_auth of the upstream, from the environment, unless an ID token goes there',
-  )
-  note(
-    context,
-    'kept',
+function upstreamEntries(old: Old): readonly Entry[] {
+  const timeoutMs = old.durationMs('upstream_timeout') ?? 0
+  const options = [
     'pass_host_header',
-    keepsHost ? 'the Host that the client asked for' : 'host_header = "upstream"',
-  )
-  const sockets = passesSockets ? 'WebSockets pass, as they do by themselves' : 'websockets = false in the routes'
-  note(context, 'kept', 'proxy_websockets', sockets)
-  note(context, 'kept', 'upstream_timeout', 'timeout of the routes')
-  note(
-    context,
-    'kept',
+    'proxy_websockets',
     'skip_auth_preflight',
-    opensPreflights ? 'cors_preflight: nothing but preflights passes' : 'preflights need a sign-in',
-  )
-  return [
-    ...(keepsHost ? [] : [{ key: 'host_header', value: 'upstream', comment: 'pass_host_header = false' }]),
-    ...(passesSockets ? [] : [{ key: 'websockets', value: false, comment: 'proxy_websockets' }]),
-    ...(opensPreflights ? [{ key: 'cors_preflight', value: true, comment: 'skip_auth_preflight' }] : []),
-    ...(timeoutMs === null || timeoutMs < 1
-      ? []
-      : [{ key: 'timeout', value: spellDuration(timeoutMs), comment: 'upstream_timeout' }]),
+    'upstream_timeout',
+    'basic_auth_password',
   ]
+  old.tell(options, 'kept')
+  old.tell('ssl_upstream_insecure_skip_verify', 'decide')
+  return [
+    {
+      key: 'host_header',
+      value: old.isOn('pass_host_header') ? null : 'upstream',
+      comment: 'pass_host_header = false',
+    },
+    { key: 'websockets', value: old.isOn('proxy_websockets') ? null : false, comment: 'proxy_websockets' },
+    { key: 'cors_preflight', value: old.isOn('skip_auth_preflight') ? true : null, comment: 'skip_auth_preflight' },
+    { key: 'timeout', value: timeoutMs < 1 ? null : spellDuration(timeoutMs), comment: 'upstream_timeout' },
+  ]
+}
+
+/** How the application learned who is there, or the proxy in front where that asked about each request. */
+function identityEntries(old: Old, isAsked: boolean): readonly Entry[] {
+  const [preset, prefix] = isAsked ? ['x-auth-request', 'X-Auth-Request'] : ['x-forwarded', 'X-Forwarded']
+  const isTold = isAsked ? old.isOn('set_xauthrequest') : old.isOn('pass_basic_auth') || old.isOn('pass_user_headers')
+  const fields = old.alpha?.fields ?? null
+  const isNamed = fields === null || isAsked ? isTold : fields.headers === null
+  const passed = ['pass_user_headers', 'pass_basic_auth']
+  if (isAsked) {
+    old.tell([...passed, 'skip_auth_strip_headers'], 'left')
+    old.tell('set_xauthrequest', 'kept', 'headers of the route, in the answer to your proxy')
+  } else if (!isNamed) old.tell(passed, 'kept', 'no headers say who is there')
+  const isEmailFirst = isNamed && old.isOn('prefer_email_to_user')
+  if (isEmailFirst) old.tell('prefer_email_to_user', 'kept', `${prefix}-User is the e-mail address`)
+  const table = {
+    [`${prefix}-User`]: 'email',
+    [`${prefix}-Groups`]: 'groups',
+    [`${prefix}-Preferred-Username`]: 'preferred_username',
+  }
+  const comment = isEmailFirst ? undefined : `the ${prefix}-* of oauth2-proxy`
+  const named: Entry = {
+    key: 'headers',
+    value: isEmailFirst ? table : preset,
+    ...(comment === undefined ? {} : { comment }),
+  }
+  const access = old.isOn('pass_access_token') ? { access: `${prefix}-Access-Token` } : {}
+  const option = isAsked ? 'set_authorization_header' : 'pass_authorization_header'
+  const hasId = old.isOn(option)
+  old.tell(option, 'kept')
+  const tokens = { ...access, ...(hasId ? { id: 'Authorization' } : {}) }
+  const isIdAlone = hasId && Object.keys(access).length === 0
+  return [
+    ...(isNamed ? [named] : []),
+    ...ownFields(old),
+    { key: 'pass_token', value: isIdAlone ? 'id' : Object.keys(tokens).length === 0 ? null : tokens },
+  ]
+}
+
+/** Fields of an alpha configuration that are not the usual ones. */
+function ownFields({ alpha, blanks, notes }: Old): readonly Entry[] {
+  const { headers = null, fixed = [], file = null } = alpha?.fields ?? {}
+  const set = fixed.map(({ name, path, variable, line }): readonly [string, string] => {
+    const meaning = `what the field ${name} holds for everyone`
+    const say = `${name}: what is written there is not copied, as it may be a secret: it is taken from the environment`
+    if (path !== null) return [name, `\${file:${path}}`]
+    notes.addFrom(file, 'decide', 'injectRequestHeaders', line, say)
+    return [
+      name,
+      variable === null ? blanks.add(name, meaning, 'fill-in') : blanks.variable(variable, meaning, 'fill-in'),
+    ]
+  })
+  return [
+    { key: 'headers', value: headers === null || Object.keys(headers).length === 0 ? null : headers },
+    { key: 'request_headers', value: set.length === 0 ? null : { set: Object.fromEntries(set) } },
+  ]
+}
+
+/** Networks where nobody has to sign in. Of X-Forwarded-For the first address counted, which whoever comes may write. */
+function networkRules(old: Old, isAsked: boolean): readonly Json[] {
+  const networks = old.list('trusted_ips')
+  if (networks.length === 0) return []
+  const isFirst =
+    old.isOn('reverse_proxy') &&
+    /^(?:x-forwarded-for)?$/i.test(clientField(old, isAsked) ?? '') &&
+    old.has('real_client_ip_header')
+  if (isFirst) {
+    const say = 'nobody passes by it: of X-Forwarded-For the first address counted, which anybody may write'
+    const way = 'once trusted_proxies names each proxy, write { networks = [...], anonymous = true } into allow'
+    old.tell('trusted_ips', 'decide', `${say}; ${way}`)
+    return []
+  }
+  return [{ networks, anonymous: true }]
+}
+
+/** Paths on which whoever is not signed in is answered as a program, and never led to a page. */
+function programPaths(old: Old): readonly Entry[] {
+  const usable = old.list('api_routes').filter(expression => parsePathExpression(expression).ok)
+  const [first = '', ...more] = usable.map(escapeReferences)
+  if (usable.length < old.list('api_routes').length) {
+    old.tell('api_routes', 'decide', 'an expression is none: write program_paths into the routes')
+  }
+  if (usable.length === 0) return []
+  return [{ key: 'program_paths', value: more.length === 0 ? first : [first, ...more], comment: 'api_routes' }]
+}
+
+/**
+ * Rules for `skip_auth_routes` and `skip_auth_regex`: their expressions as they stand, which both programs hold to the decoded path without
+ * its query. `isAsked`: a proxy in front asked, by GET whatever had come in, and said the path in X-Forwarded-Uri.
+ */
+function skipRules(old: Old, isAsked: boolean): readonly Json[] {
+  const plain = new Map<string | null, Set<string>>()
+  const negated: Json[] = []
+  const open = (method: string | null, paths: Readonly<Record<string, Json>>): Json => ({
+    ...(method === null ? {} : { methods: [method] }),
+    ...paths,
+    anonymous: true,
+  })
+  for (const option of ['skip_auth_regex', 'skip_auth_routes']) {
+    for (const stated of old.list(option)) {
+      // The first sign parts method and expression, wherever it is; `!=` anywhere turns the entry round.
+      const sign = option === 'skip_auth_routes' ? /!?=/.exec(stated) : null
+      const method = sign === null ? null : stated.slice(0, sign.index).toUpperCase() || null
+      const expression = sign === null ? stated : stated.slice(sign.index + sign[0].length)
+      const why = whyClosed(old, expression, method, isAsked)
+      const isNarrower = why === null && isAsked && method !== null
+      const kept = 'path_regexp in allow, where nobody has to sign in'
+      const say = why ?? (isNarrower ? ASKED_BY_GET : kept)
+      old.tell(option, why === null && !isNarrower ? 'kept' : 'decide', `${stated}: ${say}`)
+      if (why !== null) continue
+      const spelt = escapeReferences(expression)
+      if (sign !== null && stated.includes('!=')) negated.push(open(method, { not: { path_regexp: spelt } }))
+      else plain.set(method, (plain.get(method) ?? new Set()).add(spelt))
+    }
+  }
+  const rules = [...plain].map(([method, [first = '', ...more]]) =>
+    open(method, { path_regexp: more.length === 0 ? first : [first, ...more] }),
+  )
+  return [...rules, ...negated]
+}
+
+const ASKED_BY_GET =
+  'path_regexp in allow, for GET alone; a proxy in front that asks by GET whatever came in had every method open there: write those that shall be open into methods'
+
+/** Why an entry opens nothing here; null where it does. */
+function whyClosed(old: Old, expression: string, method: string | null, isAsked: boolean): string | null {
+  if (isAsked && !old.isOn('reverse_proxy')) {
+    const held = 'it opens nothing: without reverse_proxy = true it was held to the address that your proxy asked at'
+    return `${held}; write a rule with path_regexp, if these paths shall be open`
+  }
+  const asThere = 'it opens nothing, as there'
+  const write = 'write a rule with methods and path_regexp, if this shall be open'
+  if (isAsked && method !== null && method !== 'GET')
+    return `${asThere}: your proxy asked by GET whatever came in; ${write}`
+  if (method !== null && !parseMethod(method).ok) return `${asThere}: ${method} is not a method`
+  const parsed = parsePathExpression(expression)
+  return parsed.ok ? null : `it opens nothing: ${parsed.message} (${parsed.hint})`
 }

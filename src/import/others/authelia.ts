@@ -1,4 +1,4 @@
-import { at, entriesAt, itemsAt, textAt, type Yaml } from '../oauth2-proxy/inputs/yaml.ts'
+import { at, entriesAt, itemsAt, textAt, type Yaml } from '../yaml.ts'
 import { allowText, denyText, listed, type Row, type Rule } from './row.ts'
 
 /** The rules of `access_control`, and what holds where none of them does. */

@@ -1,5 +1,5 @@
 import { formatToml } from '../../config/keys/table.ts'
-import { at, entriesAt, itemsAt, textAt, type Yaml } from '../oauth2-proxy/inputs/yaml.ts'
+import { at, entriesAt, itemsAt, textAt, type Yaml } from '../yaml.ts'
 import { allowText, denyText, peopleRules, type Row, type Rule, UNKNOWN } from './row.ts'
 
 /** `routes`, or `policy` as it was called before; null for a file without any that have a `from`. */

@@ -1,4 +1,4 @@
-import { at, entriesAt, itemsAt, textAt, type Yaml } from '../oauth2-proxy/inputs/yaml.ts'
+import { at, entriesAt, itemsAt, textAt, type Yaml } from '../yaml.ts'
 import { allowText, denyText, entriesOf, peopleRules, type Row, type Rule } from './row.ts'
 
 /** Labels of one service of a compose file. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { POCKET_ID_CADDY, POCKET_ID_CFG } from '../../import/set-ups.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
@@ -11,6 +11,7 @@ import { ADA_OF_STAFF } from '../../kit/people.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
+import { importTexts } from '../../kit/recorded.ts'
 
 const SECRET = 'client-secret-from-pocket-id'
 
@@ -130,6 +131,36 @@ allowed_groups = ["ops"]
       aud: 'other-client',
     })
     expect(seen['x-forwarded-access-token']).toMatch(/^\S+$/)
+  })
+
+  test('oauth2-proxy.cfg with a socket and trusted_ips: whoever comes by the socket counts as 127.0.0.1, as there', async () => {
+    using folder = temporaryFolder()
+    const socket = join(folder.path, 'gate.sock')
+    const asked = async (network: string) => {
+      const made = await importTexts({
+        'oauth2-proxy.cfg': `${POCKET_ID_CFG.replace('ISSUER', provider.issuer).replace(/^(?:upstreams|http_address|reverse_proxy).*$/gm, '')}
+redirect_url = "https://app.example.com/oauth2/callback"
+upstreams = "http://127.0.0.1:${upstream.port}"
+http_address = "unix://${socket}"
+trusted_ips = "${network}"
+`,
+      })
+      const routes = join(folder.path, 'routes.toml')
+      writeFileSync(routes, made.routes)
+      const env = { PATH: process.env.PATH ?? '', HOME: folder.path, OIDC_CLIENT_SECRET: SECRET }
+      const program = await compiledBinary()
+      const server = Bun.spawn([program, 'serve'], { cwd: folder.path, env, stderr: 'ignore', stdin: 'ignore' })
+      try {
+        const answer = () => fetch('http://app.example.com/x', { unix: socket, redirect: 'manual' }).catch(() => null)
+        await eventually(async () => (await answer()) !== null || server.exitCode !== null, 'it listens')
+        return (await answer())?.status
+      } finally {
+        server.kill('SIGKILL')
+        await server.exited
+        rmSync(socket, { force: true })
+      }
+    }
+    expect([await asked('127.0.0.1'), await asked('10.0.0.0/8')]).toEqual([200, 401])
   })
 
   test('what Caddy makes of its file: the same callback, and X-Token-* for the application', async () => {

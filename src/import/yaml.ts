@@ -1,23 +1,9 @@
 /** A node of a YAML document, as far as it matters here: scalars are text. */
-export type Yaml = YamlText | YamlList | YamlMap
-
-interface YamlText {
-  readonly kind: 'text'
-  readonly text: string
-  readonly line: number
-}
-
-interface YamlList {
-  readonly kind: 'list'
-  readonly items: readonly Yaml[]
-  readonly line: number
-}
-
-interface YamlMap {
-  readonly kind: 'map'
-  readonly entries: ReadonlyMap<string, Yaml>
-  readonly line: number
-}
+export type Yaml = { readonly line: number } & (
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'list'; readonly items: readonly Yaml[] }
+  | { readonly kind: 'map'; readonly entries: ReadonlyMap<string, Yaml> }
+)
 
 /** The documents of a file, or the first line that is no YAML. */
 export type ParsedYaml =
@@ -34,43 +20,39 @@ const MAX_NODES = 100_000
 export async function parseYaml(text: string): Promise<ParsedYaml> {
   const { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } = await import('yaml')
   const lines = new LineCounter()
-  const parsed = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, strict: true })
-  let count = 0
   const documents: Yaml[] = []
+  let count = 0
   // For a file without a document, the answer is an empty list with fields of its own.
-  for (const document of parsed) {
+  for (const document of parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, strict: true })) {
     const [error] = document.errors
     if (error !== undefined) {
-      return {
-        ok: false,
-        line: error.linePos?.[0].line ?? 1,
-        why: `this is not YAML (${error.code.toLowerCase().replaceAll('_', ' ')})`,
-      }
+      const why = `this is not YAML (${error.code.toLowerCase().replaceAll('_', ' ')})`
+      return { ok: false, line: error.linePos?.[0].line ?? 1, why }
+    }
+    const lineOf = (node: unknown, above: number) => {
+      const range = (node as { readonly range?: readonly number[] | null } | null)?.range
+      return range?.[0] === undefined ? above : lines.linePos(range[0]).line
     }
     const convert = (node: unknown, above: number): Yaml => {
       if (++count > MAX_NODES) throw new RangeError('too many nodes')
-      const range = (node as { readonly range?: readonly number[] | null } | null)?.range
-      const line = range?.[0] === undefined ? above : lines.linePos(range[0]).line
       if (isAlias(node)) return convert(node.resolve(document), above)
+      const line = lineOf(node, above)
       if (isSeq(node)) return { kind: 'list', items: node.items.map(item => convert(item, line)), line }
-      if (isMap(node)) {
-        const own = new Map<string, Yaml>()
-        const merged = new Map<string, Yaml>()
-        for (const { key, value } of node.items) {
-          const name = isScalar(key) ? String(key.value) : ''
-          const keyLine = isScalar(key) && key.range ? lines.linePos(key.range[0]).line : line
-          const made = convert(value, keyLine)
-          if (name !== '<<') own.set(name, made.kind === 'text' ? { ...made, line: keyLine } : made)
-          else
-            for (const one of made.kind === 'list' ? made.items : [made]) {
-              if (one.kind === 'map')
-                for (const [inner, it] of one.entries) if (!merged.has(inner)) merged.set(inner, it)
-            }
-        }
-        return { kind: 'map', entries: new Map([...merged, ...own]), line }
+      if (!isMap(node)) return { kind: 'text', text: isScalar(node) ? String(node.value ?? '') : '', line }
+      const own = new Map<string, Yaml>()
+      const merged = new Map<string, Yaml>()
+      for (const { key, value } of node.items) {
+        const keyLine = lineOf(key, line)
+        const made = convert(value, keyLine)
+        const name = isScalar(key) ? String(key.value) : ''
+        if (name !== '<<') own.set(name, made.kind === 'text' ? { ...made, line: keyLine } : made)
+        else
+          for (const [inner, it] of itemsAt(made)
+            .flatMap(one => entriesAt(one))
+            .toReversed())
+            merged.set(inner, it)
       }
-      const value = isScalar(node) ? node.value : null
-      return { kind: 'text', text: value === null || value === undefined ? '' : String(value), line }
+      return { kind: 'map', entries: new Map([...merged, ...own]), line }
     }
     try {
       documents.push(convert(document.contents, 1))
@@ -84,9 +66,7 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
 
 /** What is at a place below a node; null where there is nothing. */
 export function at(node: Yaml | null, ...path: readonly string[]): Yaml | null {
-  let found = node
-  for (const key of path) found = found?.kind === 'map' ? (found.entries.get(key) ?? null) : null
-  return found
+  return path.reduce((found, key) => (found?.kind === 'map' ? (found.entries.get(key) ?? null) : null), node)
 }
 
 /** A scalar's text; null for none. */
@@ -98,12 +78,28 @@ export function textAt(node: Yaml | null, ...path: readonly string[]): string | 
 /** A list's items, or the one that stands in place of a list. */
 export function itemsAt(node: Yaml | null, ...path: readonly string[]): readonly Yaml[] {
   const found = at(node, ...path)
-  if (found === null) return []
-  return found.kind === 'list' ? found.items : [found]
+  return found === null ? [] : found.kind === 'list' ? found.items : [found]
+}
+
+/** The texts of a list, or the one in its place. */
+export function textsAt(node: Yaml | null, ...path: readonly string[]): readonly string[] {
+  return itemsAt(node, ...path).flatMap(item => (item.kind === 'text' ? [item.text] : []))
 }
 
 /** A table's entries; none for anything else. */
 export function entriesAt(node: Yaml | null, ...path: readonly string[]): readonly (readonly [string, Yaml])[] {
   const found = at(node, ...path)
   return found?.kind === 'map' ? [...found.entries] : []
+}
+
+/** `NAME: value` of a table and `- NAME=value` of a list alike, as compose files have them; no value where there is only a name. */
+export function pairsAt(node: Yaml | null, key: string) {
+  const found = at(node, key)
+  if (found?.kind === 'map') {
+    return [...found.entries].map(([name, one]) => ({ name, value: textAt(one) ?? '', line: one.line }))
+  }
+  return itemsAt(found).map(one => {
+    const [, name = '', value] = /^([^=]+)(?:=([\s\S]*))?$/.exec(textAt(one) ?? '') ?? []
+    return { name, value, line: one.line }
+  })
 }

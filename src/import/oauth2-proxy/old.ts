@@ -1,0 +1,108 @@
+import type { Tools } from '../draft.ts'
+import type { Outcome } from '../notes.ts'
+import type { Alpha } from './alpha.ts'
+import { type Gap, OPTIONS, type Stated } from './table.ts'
+
+/** All that is said of one oauth2-proxy, by what outranks the rest. */
+export interface Inputs {
+  readonly stated: ReadonlyMap<string, Stated>
+  /** What an alpha configuration says beside its options; null without one. */
+  readonly alpha: Alpha | null
+  readonly gaps: readonly Gap[]
+  /** Where something may be stated that was not read: `flags`, `OAUTH2_PROXY_*`. */
+  readonly unread: readonly string[]
+  /** Whether there is more than one file. */
+  readonly isSeveral: boolean
+}
+
+/**
+ * An oauth2-proxy that becomes a new file: what it is told, read as leniently as it reads that (`"true"` is true, `"a,b"` a list), and
+ * what is said of it. An option that says what holds without it says nothing.
+ */
+export interface Old extends Tools {
+  readonly alpha: Alpha | null
+  readonly names: readonly string[]
+  /** Whether it is stated, and says what does not hold anyway. */
+  has(name: string): boolean
+  line(name: string): number | null
+  /** Where it is stated, for people: `line 3`, or `compose.yaml:3` where there are several files. */
+  where(name: string): string
+  /** Null where it is missing or empty. */
+  text(name: string): string | null
+  list(name: string): readonly string[]
+  /** Whether a switch is on. */
+  isOn(name: string): boolean
+  /** Milliseconds of a duration such as `168h0m0s`; null where it is missing or no duration. */
+  durationMs(name: string): number | null
+  /** Notes what became of an option that is stated, by the words of the table or by others. */
+  tell(names: string | readonly string[], outcome: Outcome, say?: string): void
+  /** A text of the old file in the spelling of the new one. */
+  spell(text: string): string
+  /** The same, but for these options. */
+  with(own: readonly Stated[]): Old
+}
+
+/** An oauth2-proxy by what is said of it. */
+export function createOld(inputs: Inputs, tools: Tools): Old {
+  const { stated, alpha, isSeveral } = inputs
+  const said = new Map([...stated].filter(([, one]) => !isUsual(one)))
+  const first = (name: string) => said.get(name)?.values[0] ?? ''
+  const line = (name: string) => stated.get(name)?.line ?? null
+  return {
+    ...tools,
+    alpha,
+    names: [...stated.keys()],
+    has: name => said.has(name),
+    line,
+    where: name => (isSeveral ? `${stated.get(name)?.file}:${line(name)}` : `line ${line(name)}`),
+    text: name => first(name).trim() || null,
+    list(name) {
+      const one = said.get(name)
+      return one === undefined ? [] : listOf(one)
+    },
+    isOn: name => flagOf(first(name)) ?? OPTIONS.get(name)?.kind === 'on',
+    durationMs: name => durationMsOf(first(name)),
+    tell(names, outcome, say) {
+      for (const name of typeof names === 'string' ? [names] : names) {
+        const words = say ?? OPTIONS.get(name)?.says.find(([known]) => known === outcome)?.[1] ?? ''
+        const file = isSeveral ? (stated.get(name)?.file ?? null) : null
+        if (said.has(name)) tools.notes.addFrom(file, outcome, name, line(name), words)
+      }
+    },
+    spell: tools.blanks.literal,
+    with: own =>
+      createOld({ ...inputs, stated: new Map([...stated, ...own.map(one => [one.name, one] as const)]) }, tools),
+  }
+}
+
+/** Whether an option says what holds without it: a file that oauth2-proxy writes itself is full of them. */
+function isUsual(one: Stated): boolean {
+  const { kind, usual } = OPTIONS.get(one.name) ?? { kind: 'text', usual: '' }
+  const [value = ''] = one.values
+  if (kind === 'on' || kind === 'off') return flagOf(value) === (kind === 'on')
+  if (usual === '') return false
+  if (kind === 'time') return durationMsOf(value) === durationMsOf(usual)
+  const [entry = '', ...more] = listOf(one)
+  return more.length === 0 && (entry === usual || (kind === 'field' && entry.toLowerCase() === usual.toLowerCase()))
+}
+
+/** A switch as Go reads it; null for anything else. */
+function flagOf(text: string): boolean | null {
+  if (/^(?:true|t|1)$/i.test(text)) return true
+  return /^(?:false|f|0)$/i.test(text) ? false : null
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+
+/** Milliseconds of `168h0m0s`; null for no duration. */
+function durationMsOf(text: string): number | null {
+  if (text !== '0' && !/^(?:\d+(?:\.\d+)?(?:ms|[smh]))+$/.test(text)) return null
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smh])/g)]
+  return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS_MS[unit] ?? 0), 0)
+}
+
+/** The entries of a list, each once. A space is part of its entry: what is taken off could make an entry hold that did not. */
+function listOf({ values, isList }: Stated): readonly string[] {
+  const parts = isList ? values : values.flatMap(item => item.split(','))
+  return [...new Set(parts.filter(part => part.trim() !== ''))]
+}
