@@ -10,7 +10,7 @@ import { untilTheEnd } from '../kit/opened.ts'
 
 const { test } = needs('chromium')
 
-setDefaultTimeout(120_000)
+setDefaultTimeout(300_000)
 
 const keep = untilTheEnd()
 const browser = keep(await openChromium())

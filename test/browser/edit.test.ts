@@ -10,7 +10,7 @@ import { providerTable, SILENT } from '../kit/toml.ts'
 
 const { test } = needs('chromium')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const keep = untilTheEnd()
 const browser = keep(await openChromium())

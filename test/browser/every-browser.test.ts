@@ -5,7 +5,7 @@ import { openStand } from '../kit/browser/stand.ts'
 import { describeEachBrowser, leaveBy, readIn, type Tab, untilHeading, untilIn } from '../kit/browser/tab.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 /** How many pages the application has made; each shows its number. */
 let pages = 0

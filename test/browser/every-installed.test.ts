@@ -6,7 +6,7 @@ import { describeEachBrowser, leaveBy, type Tab, untilIn } from '../kit/browser/
 import { eventually } from '../kit/gate.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const serve = await installedApp('workbox')
 const keep = untilTheEnd()

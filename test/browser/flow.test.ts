@@ -8,7 +8,7 @@ import { untilTheEnd } from '../kit/opened.ts'
 
 const { afterAll, beforeAll, describe, test } = needs('chromium')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const keep = untilTheEnd()
 const browser = keep(await openChromium())

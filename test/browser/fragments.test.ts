@@ -9,7 +9,7 @@ import { untilTheEnd } from '../kit/opened.ts'
 
 const { test } = needs('chromium')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const keep = untilTheEnd()
 /** Addresses as the application was asked for them. */

@@ -12,7 +12,7 @@ import { providerTable, routeTo } from '../kit/toml.ts'
 
 const { afterAll, beforeAll, describe, test } = needs('chromium')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 /**
  * An application behind the gate whose owner wants to be somebody else, and has everything that an application has: its pages'
@@ -268,4 +268,4 @@ test('a page that asks for sign-ins by images, one after the other, keeps none o
   const answer = await page.goto(`${at('good')}/`)
   expect([answer?.status(), new URL(page.url()).origin]).toEqual([200, provider.issuer])
   await flood.close()
-}, 90_000)
+}, 300_000)

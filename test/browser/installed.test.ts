@@ -9,7 +9,7 @@ import { untilTheEnd } from '../kit/opened.ts'
 
 const { test } = needs('chromium')
 
-setDefaultTimeout(90_000)
+setDefaultTimeout(300_000)
 
 const [workbox, byHand] = [await installedApp('workbox'), await installedApp('by hand')]
 const keep = untilTheEnd()

@@ -11,7 +11,7 @@ import { untilTheEnd } from '../kit/opened.ts'
 
 const { test } = needs('chromium')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 /** Bodies of every form that the application was sent. */
 const got: string[] = []

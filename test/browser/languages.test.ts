@@ -11,7 +11,7 @@ import { untilTheEnd } from '../kit/opened.ts'
 
 const { describe, test } = needs('chromium')
 
-setDefaultTimeout(120_000)
+setDefaultTimeout(300_000)
 
 const SCREENS = [
   { name: 'light', colorScheme: 'light', viewport: { width: 1440, height: 900 } },

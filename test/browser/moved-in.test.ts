@@ -18,7 +18,7 @@ import { blocksOf, type SetUp, setUpFor } from '../kit/set-ups.ts'
 
 const { describe, test } = needs('chromium', 'nginx', 'openssl')
 
-setDefaultTimeout(120_000)
+setDefaultTimeout(300_000)
 
 const HOST = 'app.localhost'
 const SECRET = 'client-secret-from-pocket-id'

@@ -4,7 +4,7 @@ import { openStand } from '../kit/browser/stand.ts'
 import { describeEachBrowser, readIn, type Tab, untilHeading, untilIn } from '../kit/browser/tab.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const keep = untilTheEnd()
 let made = 0

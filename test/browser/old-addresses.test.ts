@@ -10,7 +10,7 @@ import { serveImported, startSurroundings } from '../kit/recorded.ts'
 
 const { test } = needs('chromium')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 /** An application as it was behind oauth2-proxy, with its links. */
 const PAGE = `<!doctype html><title>Application</title><link rel="icon" href="data:,">

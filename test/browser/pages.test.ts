@@ -11,7 +11,7 @@ import { serveInProcess } from '../kit/serve.ts'
 
 const { afterAll, beforeAll, describe, test } = needs('chromium')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 /** Where every page's picture goes, for people to look at. */
 

@@ -6,7 +6,7 @@ import { untilTheEnd } from '../kit/opened.ts'
 
 const { test } = needs('chromium')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const NAMES = ['Photos', 'Music', 'Recipes', 'Notes', 'Graphs', 'Backups', 'Sources', 'Books']
 const ROUTES = NAMES.map(

@@ -31,7 +31,7 @@ const { afterAll, test } = needs(
 )
 
 /** Recipes of docs in front of the applications themselves, with the settings that they name: in a browser, and by the clients people use. */
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const keep = untilTheEnd()
 const folder = keep(temporaryFolder())

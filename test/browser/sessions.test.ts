@@ -10,7 +10,7 @@ import { untilTheEnd } from '../kit/opened.ts'
 
 const { test } = needs('chromium')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const SCREENS = [
   { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } },

@@ -9,7 +9,7 @@ import { needs } from '../kit/needs.ts'
 
 const { afterAll, beforeAll, test } = needs('chromium')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 let browser: Browser
 let gate: Gate

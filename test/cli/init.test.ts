@@ -450,7 +450,7 @@ describe('init at a terminal', () => {
       expect(routes).toContain(line)
     }
     expect((await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))).code).toBe(0)
-  }, 60_000)
+  }, 300_000)
 
   test('offers to make the client where the provider is Pocket ID', async () => {
     using folder = temporaryFolder()
@@ -471,7 +471,7 @@ describe('init at a terminal', () => {
     expect([code, screen]).toEqual([0, expect.stringContaining('Made at Pocket ID: the client ')])
     expect(screen).not.toContain(there.apiKey)
     expect(readFileSync(join(folder.path, 'routes.toml'), 'utf8')).toContain('url = "https://auth.example.com"')
-  }, 60_000)
+  }, 300_000)
 
   test('begins with a recipe, by plain HTTP and without a provider', async () => {
     using folder = temporaryFolder()
@@ -507,7 +507,7 @@ describe('init at a terminal', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600)
     expect([...new Bun.Glob('*').scanSync(folder.path)].sort()).toEqual(['routes.toml', 'users.toml'])
     expect((await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))).code).toBe(0)
-  }, 60_000)
+  }, 300_000)
 
   test('that ends in the middle writes nothing', async () => {
     using folder = temporaryFolder()
@@ -518,5 +518,5 @@ describe('init at a terminal', () => {
     )
     expect([code, screen]).toEqual([1, expect.stringContaining('Nothing was written.')])
     expect(existsSync(join(folder.path, 'routes.toml'))).toBe(false)
-  }, 60_000)
+  }, 300_000)
 })

@@ -139,5 +139,5 @@ describe('the program', () => {
       const { code, out, err } = await run(`serve --config ${name}.toml`)
       expect([name, code, out, err.match(/^error/gm)?.length]).toEqual([name, 1, '', 1])
     }
-  }, 60_000)
+  }, 300_000)
 })

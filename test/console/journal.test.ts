@@ -48,7 +48,7 @@ test('the journal is told how important a line is, by workers too; no other stre
   expect(several.find(line => line.includes('"worker":'))).toStartWith('<3>{')
   expect(several.filter(line => !/^<[346]>\{"time"/.test(line))).toEqual([])
   expect((await serve(await listens(), false, isListening)).filter(line => line.startsWith('<'))).toEqual([])
-}, 60_000)
+}, 300_000)
 
 test('a start that fails is an error in the journal, line by line', async () => {
   const mistaken = await serve('[server]\nlisten = 1\n', true, () => false)
@@ -58,4 +58,4 @@ test('a start that fails is an error in the journal, line by line', async () => 
   const second = await serve(`[server]\nlisten = "127.0.0.1:${taken.port}"\n${ROUTE}`, true, () => false)
   await taken.stop(true)
   expect(second.find(line => line.includes('cannot start'))).toStartWith('<3>Sallyport cannot start')
-}, 60_000)
+}, 300_000)

@@ -144,7 +144,7 @@ describe('fetch', () => {
       stdout: 'pipe',
     })
     expect((await new Response(child.stdout).text()).trim()).toBe('256')
-  }, 60_000)
+  }, 300_000)
   test('joins repeated fields but Set-Cookie: when this fails, pass them on one by one', async () => {
     passOn('HTTP/1.1 200 OK\r\nVary: a\r\nVary: b\r\nContent-Length: 0\r\n\r\n')
     expect((await ask(GET)).fields.filter(([name]) => /^vary$/i.test(name))).toEqual([['Vary', 'a, b']])

@@ -65,4 +65,4 @@ allow = "public"
     return (series.get('sallyport_response_body_bytes_total') ?? 0) > 0
   }, 'the workers answer with their metrics')
   expect(page.split('\n').filter(line => line.startsWith('| `'))).toEqual(families.map(row))
-}, 60_000)
+}, 300_000)

@@ -63,7 +63,7 @@ beforeAll(async () => {
   gate = await startGate(PORTAL + routeTo(upstream, 'app.example', 'allow = "public"'))
   for (let index = 0; index < 5; index++) await statusOf(gate, '/', { host: 'app.example' })
   prometheus = await startPrometheus(gate.adminPort, RULES)
-}, 60_000)
+}, 300_000)
 afterAll(async () => {
   await prometheus?.[Symbol.asyncDispose]()
   await gate?.[Symbol.asyncDispose]()

@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os'
 import type { Ports } from '../../src/base/ports.ts'
 import { plantingRandom } from './log/planted.ts'
 
@@ -41,6 +42,15 @@ export function quietPorts(
     resolve: async () => [],
     log: { debug: silent, info: silent, warn: silent, error: silent },
   }
+}
+
+/**
+ * How long it has patience that would wait so long on a quiet machine: on one on which five others want each core, what is waited for
+ * takes five times as long. No longer than a test may take, since only who waits can say for what.
+ */
+export function patienceMs(quietMs: number): number {
+  const busy = Math.max(1, (loadavg()[0] ?? 0) / availableParallelism())
+  return Math.max(quietMs, Math.min(quietMs * busy, 240_000))
 }
 
 /** The real clock, which a test may put forward. */

@@ -14,7 +14,7 @@ import type { RunningServer } from '../../src/process/serve-options.ts'
 import { openSessionState } from '../../src/process/session-state.ts'
 import type { CheckApart } from '../../src/process/threads/check-apart.ts'
 import type { AcmeTimers } from '../../src/server/acme/order.ts'
-import { quietPorts } from './clock.ts'
+import { patienceMs, quietPorts } from './clock.ts'
 import { temporaryFolder } from './folder.ts'
 import { plant, plantEnvironment, plantingRandom, plantSecretsOf } from './log/planted.ts'
 import { record, recordedLog, testPlace } from './log/record.ts'
@@ -218,8 +218,8 @@ export function configOf({ configPath }: Gate): Config {
 }
 
 /**
- * Waits until something holds, for what is announced in a log or by a file watch; fails after `limitMs`, which is to be given for what
- * takes longer alone. Looks ever more slowly: on a machine with much to do, those who look are not to be most of it.
+ * Waits until something holds, for what is announced in a log or by a file watch; fails after `limitMs` of a quiet machine, which is to be
+ * given for what takes longer alone. Looks ever more slowly: on a machine with much to do, those who look are not to be most of it.
  */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
@@ -228,7 +228,7 @@ export async function eventually(
 ): Promise<void> {
   const began = performance.now()
   for (let pauseMs = 10; !(await holds()); pauseMs = Math.min(pauseMs * 1.02, 100)) {
-    if (performance.now() > began + limitMs) {
+    if (performance.now() > began + patienceMs(limitMs)) {
       throw new Error(`never happened: ${typeof what === 'string' ? what : what()}`)
     }
     await Bun.sleep(pauseMs)

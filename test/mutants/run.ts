@@ -110,7 +110,7 @@ function noticedBy(copy: string, tests: readonly string[], leftOut: readonly str
   return null
 }
 
-const TEST = ['bun', 'test', '--bail', '--pass-with-no-tests', '--timeout', '60000']
+const TEST = ['bun', 'test', '--bail', '--pass-with-no-tests', '--timeout', '300000']
 
 type Verdict = 'caught' | 'slow' | 'refused' | 'LEFT'
 

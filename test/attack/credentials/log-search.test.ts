@@ -104,4 +104,4 @@ test('a run fails at its end where a gate wrote a planted secret at debug, with 
   expect(words).toMatch(
     /leaky\.test\.ts:9: .*"level":"debug","message":"said","fact":"<random bytes of a gate: 43 characters>"/,
   )
-}, 60_000)
+}, 300_000)

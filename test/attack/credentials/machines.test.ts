@@ -318,7 +318,7 @@ describe('an access token of a provider', () => {
     }
     expect(provider.asked.jwks - before).toBeLessThanOrEqual(1)
     expect((await send([`Authorization: Bearer ${await accessToken()}`])).answer.status).toBe(200)
-  }, 60_000)
+  }, 300_000)
 
   test('counts nowhere but in Authorization', async () => {
     const jwt = await accessToken()

@@ -55,7 +55,7 @@ test('fifty people who ask all at once, on shared connections and out of a small
   }
   for (let round = 0; round < ROUNDS; round++) await Promise.all(people.map(person => ask(person, round)))
   expect(crossed).toBe(0)
-}, 60_000)
+}, 300_000)
 
 test('what strangers send is not kept: thousands of made-up hosts, paths, cookies and tokens cost no memory for long', async () => {
   const send = async (from: number, until: number) => {
@@ -93,4 +93,4 @@ test('what strangers send is not kept: thousands of made-up hosts, paths, cookie
   }
   // Four thousand requests of a kilobyte each. What is kept grows every round; the other tests of this process come and go.
   expect(Math.min(...growth)).toBeLessThan(300_000)
-}, 60_000)
+}, 300_000)

@@ -90,7 +90,7 @@ needs('root', 'setpriv').describe('commands beside a server that runs', () => {
 
     await site.server[Symbol.asyncDispose]()
     expect(await site.run('sessions', 'list')).toEqual(nobody)
-  }, 60_000)
+  }, 300_000)
 
   test('find them without options in a container, as the user that runs there', async () => {
     await using site = await makeSite('image')
@@ -99,7 +99,7 @@ needs('root', 'setpriv').describe('commands beside a server that runs', () => {
       stdout: 'Nobody is signed in.\n',
       stderr: '',
     })
-  }, 60_000)
+  }, 300_000)
 
   test('take nothing of it for another file', async () => {
     await using site = await makeSite()
@@ -115,7 +115,7 @@ needs('root', 'setpriv').describe('commands beside a server that runs', () => {
         stderr: expect.stringContaining(NO_DATABASE),
       })
     }
-  }, 60_000)
+  }, 300_000)
 
   test('believe no word that is not wholly of one owner, and wait for none', async () => {
     await using site = await makeSite()
@@ -175,7 +175,7 @@ needs('root', 'setpriv').describe('commands beside a server that runs', () => {
     expect([readdirSync(at('theirs')), readdirSync(at('elsewhere'))]).toEqual([[], []])
     site.say(good)
     expect((await site.run('sessions', 'list', '--config', config)).code).toBe(0)
-  }, 120_000)
+  }, 300_000)
 
   test('read no file as root that the word names and others than root may write', async () => {
     await using site = await makeSite()
@@ -188,5 +188,5 @@ needs('root', 'setpriv').describe('commands beside a server that runs', () => {
     expect(stderr).not.toContain(own)
     // Its own user may.
     expect((await site.runAsService('sessions', 'list')).code).toBe(0)
-  }, 60_000)
+  }, 300_000)
 })

@@ -159,7 +159,7 @@ needs('root', 'setpriv').describe('commands that root runs', () => {
       }
       await Promise.all([attack('precious'), attack('absent')])
     },
-    120_000,
+    300_000,
   )
 
   test.each(PROGRAMS)(
@@ -190,7 +190,7 @@ needs('root', 'setpriv').describe('commands that root runs', () => {
       expect([seen.code, seen.err]).toEqual([0, ''])
       expect(seen.out).toContain('ada')
     },
-    60_000,
+    300_000,
   )
 
   test('say that a backup exists, and write nothing over it or through a link at its name', async () => {
@@ -206,7 +206,7 @@ needs('root', 'setpriv').describe('commands that root runs', () => {
       expect((await site.run('backup', join(site.data, 'copy.db'))).code).toBe(1)
       expectUntouched(site)
     }
-  }, 60_000)
+  }, 300_000)
 
   test('leave no half of a backup that fails: the file is empty, and its name is said', async () => {
     using site = await makeSite()
@@ -217,7 +217,7 @@ needs('root', 'setpriv').describe('commands that root runs', () => {
     expect(err).toContain(`remove ${made.join(' and ')}, which are empty`)
     expect(made.map(path => statSync(path).size)).toEqual([0, 0])
     expectUntouched(site)
-  }, 60_000)
+  }, 300_000)
 
   test('make a backup in the service’s folder as the service, and read one there as the service', async () => {
     using site = await makeSite()
@@ -236,7 +236,7 @@ needs('root', 'setpriv').describe('commands that root runs', () => {
       expect(leaked).toEqual([])
       rmSync(join(site.data, name))
     }
-  }, 60_000)
+  }, 300_000)
 
   test('refuse a store in a folder of root’s where others may write, unless the database says whose it is', async () => {
     using site = await makeSite({ folder: 0, mode: 0o777 })
@@ -248,12 +248,12 @@ needs('root', 'setpriv').describe('commands that root runs', () => {
     expect(refused.err).toContain('others than root may write')
     expect(refused.err).toContain('chown')
     expectUntouched(site)
-  }, 60_000)
+  }, 300_000)
 
   test('stay root where nobody else may write', async () => {
     using site = await makeSite({ folder: 0, mode: 0o700 })
     for (const name of readdirSync(site.data)) chownSync(join(site.data, name), 0, 0)
     expect(await site.run('sessions', 'list')).toMatchObject({ code: 0, err: '' })
     for (const name of readdirSync(site.data)) expect(statSync(join(site.data, name)).uid).toBe(0)
-  }, 60_000)
+  }, 300_000)
 })

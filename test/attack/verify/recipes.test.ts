@@ -3,7 +3,7 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
 import { describeEach, isRefused, openRecipes, type RecipeStand } from '../../kit/programs/recipes.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const keep = untilTheEnd()
 const recipes = keep(await openRecipes())

@@ -9,7 +9,7 @@ import { describeEach, openRecipes } from '../../kit/programs/recipes.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const keep = untilTheEnd()
 const recipes = keep(await openRecipes())

@@ -9,7 +9,7 @@ import { codeAt, SECOND_FACTOR } from '../../kit/totp.ts'
 
 const { test } = needs('chromium')
 
-setDefaultTimeout(120_000)
+setDefaultTimeout(300_000)
 
 const { browser, app } = await openFormStand({
   people: ['ada', 'bob'],

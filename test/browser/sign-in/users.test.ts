@@ -10,7 +10,7 @@ import { providerTable, SILENT } from '../../kit/toml.ts'
 
 const { test } = needs('chromium')
 
-setDefaultTimeout(120_000)
+setDefaultTimeout(300_000)
 
 const { browser, app } = await openFormStand({
   people: ['ada'],

@@ -8,7 +8,7 @@ import { askThrough, changed, openSpoiled, type ProxyName, proxyTests } from '..
 
 const { test } = needs('nginx')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const ORIGIN = 'http://app.example.com'
 

@@ -420,7 +420,7 @@ withValkey.describe('of a Redis that answers', () => {
       expect(other.out).toContain('FAIL  the session store was sealed with another key than the one of [sessions]')
       expect([...first.out, ...reader.out].join('')).not.toContain('p%41ss')
     },
-    60_000,
+    300_000,
   )
 
   withValkey.test(
@@ -440,6 +440,6 @@ withValkey.describe('of a Redis that answers', () => {
       const { code, out } = await examine({ store: `redis://127.0.0.1:${one.port}/0${KEY}` })
       expect([code, out]).toEqual([1, expect.stringMatching(/FAIL {2}the session store cannot be used: .*MOVED/)])
     },
-    60_000,
+    300_000,
   )
 })

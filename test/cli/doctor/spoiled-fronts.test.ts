@@ -12,7 +12,7 @@ import {
   type RecipeStand,
 } from '../../kit/programs/recipes.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 /** What the doctor says of a running recipe, without ports. */
 async function examine(stand: RecipeStand): Promise<readonly string[]> {

@@ -115,7 +115,7 @@ test('the official client comes with an address alone, and goes through to the l
     'POST http://auth.test/.sallyport/token 200',
   ])
   if (process.env.SHOW === '1') console.log(lines.join('\n'))
-}, 60_000)
+}, 300_000)
 
 test('a tool that the route does not name is an error to the official client, and every other one works', async () => {
   await using gate = await startGate(file('tools = { allow = ["echo", "get-s*"] }'))
@@ -134,4 +134,4 @@ test('a tool that the route does not name is an error to the official client, an
   const sum = await client.callTool({ name: 'get-sum', arguments: { a: 2, b: 3 } })
   expect(JSON.stringify(sum.content)).toContain('5')
   await client.close()
-}, 60_000)
+}, 300_000)

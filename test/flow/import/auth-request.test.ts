@@ -13,7 +13,7 @@ import { sendRaw } from '../../kit/wire/wire.ts'
 
 const { describe, test } = needs('nginx')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 /** nginx as oauth2-proxy's documentation has it: what whoever moves has in front. */
 const IDIOM = `

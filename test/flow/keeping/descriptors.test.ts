@@ -76,7 +76,7 @@ test.each([
     expect([told(SHORT), told('A request could not be answered'), told('is down')]).toEqual([workers, 0, 0])
     for (const wire of known) wire.close()
   },
-  60_000,
+  300_000,
 )
 
 needs('127.0.0.2').test(
@@ -114,5 +114,5 @@ needs('127.0.0.2').test(
     for (const socket of crowd) socket.destroy()
     for (const wire of [other, ...idle]) wire.close()
   },
-  60_000,
+  300_000,
 )

@@ -91,7 +91,7 @@ test.each([
     expect(slow.load).toEqual({ answered: CONNECTIONS, begun: CONNECTIONS, told: CONNECTIONS, lost: 0 })
     expect(await child.process.exited).toBe(0)
   },
-  60_000,
+  300_000,
 )
 
 needs('openssl').test(

@@ -157,7 +157,7 @@ needs('valkey-server').test(
       expect([node.told(LOST), node.told('has lost what was last written')]).toEqual([[], []])
       for (const wire of open) wire.close()
     }),
-  60_000,
+  300_000,
 )
 
 test('of a database that is taken away, what its people have open ends as they do', async () => {

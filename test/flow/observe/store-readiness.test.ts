@@ -91,7 +91,7 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
     await becomes(gate, READY)
     expect(gate.told('The session store takes no writes')).toHaveLength(1)
     expect(gate.told('The session store takes writes again')).toHaveLength(1)
-  }, 60_000)
+  }, 300_000)
 
   needs('right to mount').test(
     'is on a full disk',
@@ -106,7 +106,7 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
       rmSync(filler)
       await becomes(gate, READY)
     },
-    60_000,
+    300_000,
   )
 
   whereThereIs(freezing !== null, 'right to freeze files').test(
@@ -127,7 +127,7 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
       }
       await becomes(gate, READY)
     },
-    60_000,
+    300_000,
   )
 })
 
@@ -142,7 +142,7 @@ withValkey('a gate is not ready, and heals, while its Redis', () => {
     await becomes(gate, [503, 'session store: it is over its maxmemory'])
     expect(await valkey.ask(0, 'CONFIG', 'SET', 'maxmemory', '0')).toBe('OK')
     await becomes(gate, READY)
-  }, 60_000)
+  }, 300_000)
 
   test('is a replica that may only be read', async () => {
     await using valkey = await startValkey()
@@ -152,7 +152,7 @@ withValkey('a gate is not ready, and heals, while its Redis', () => {
     await becomes(gate, [503, 'session store: it is a replica, which may only be read'])
     expect(await valkey.ask(0, 'REPLICAOF', 'NO', 'ONE')).toBe('OK')
     await becomes(gate, READY)
-  }, 60_000)
+  }, 300_000)
 
   test('holds writes back', async () => {
     await using valkey = await startValkey()
@@ -162,7 +162,7 @@ withValkey('a gate is not ready, and heals, while its Redis', () => {
     await becomes(gate, [503, 'session store: it takes no writes in time'])
     expect(await valkey.ask(0, 'CLIENT', 'UNPAUSE')).toBe('OK')
     await becomes(gate, READY)
-  }, 60_000)
+  }, 300_000)
 
   test('was sealed with another key, also where it was away when the gate started', async () => {
     await using valkey = await startValkey()
@@ -180,7 +180,7 @@ withValkey('a gate is not ready, and heals, while its Redis', () => {
     await valkey.kill()
     await valkey.start({ isEmpty: true })
     await becomes(gate, READY)
-  }, 60_000)
+  }, 300_000)
 })
 
 test('probes that come all the time write to the store at most once a second', async () => {
@@ -198,7 +198,7 @@ test('probes that come all the time write to the store at most once a second', a
   }
   database.close()
   expect(asked).toBeGreaterThan(30)
-}, 60_000)
+}, 300_000)
 
 test.each([1, 2])(
   'a gate of %d processes that may open no more files is not ready, and heals',
@@ -218,5 +218,5 @@ test.each([1, 2])(
     for (const socket of crowd) socket.destroy()
     await becomes({ adminPort }, READY)
   },
-  60_000,
+  300_000,
 )

@@ -87,4 +87,4 @@ ${routeTo(upstream, 'open.example', 'allow = "public"')}`
   process.kill(first.pid, 'SIGKILL')
   await eventually(async () => (await read('/readyz')).status === 200, 'the worker is replaced')
   expect(await numbers()).toEqual(all)
-}, 60_000)
+}, 300_000)

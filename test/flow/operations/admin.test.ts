@@ -304,6 +304,6 @@ describe('the admin page', () => {
       expect(said).toContain('Counted over 2 of 2 processes.')
       expect(said).toContain('home.example/settings 20 times role.missing')
     },
-    60_000,
+    300_000,
   )
 })

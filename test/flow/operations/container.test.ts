@@ -55,7 +55,7 @@ needs('buildah', 'mounts of its own').describe('the container', () => {
   beforeAll(async () => {
     image = await buildImage()
     upstream = await startRawUpstream([httpResponse(200, 'from upstream')])
-  }, 180_000)
+  }, 300_000)
   afterAll(async () => {
     image?.[Symbol.dispose]()
     await upstream.close()
@@ -140,7 +140,7 @@ needs('buildah', 'mounts of its own').describe('the container', () => {
     const unhealthy = await here.run(check)
     await using _unhealthy = unhealthy
     expect(await unhealthy.exited).toBe(1)
-  }, 60_000)
+  }, 300_000)
 
   test('stops all of its workers, too', async () => {
     using here = await place('workers = 2')
@@ -149,7 +149,7 @@ needs('buildah', 'mounts of its own').describe('the container', () => {
     await isListening(container)
     process.kill(container.pid, 'SIGTERM')
     expect(await container.exited).toBe(0)
-  }, 60_000)
+  }, 300_000)
 
   test('says which line to add where the file wants its database beside it', async () => {
     using here = await place('[sessions]\nstore = "sqlite:sallyport.db"')
@@ -158,7 +158,7 @@ needs('buildah', 'mounts of its own').describe('the container', () => {
     expect(await container.exited).toBe(1)
     expect(container.output()).toContain('/etc/sallyport/sallyport.db cannot be opened')
     expect(container.output()).toContain('store = "sqlite:/data/sallyport.db"')
-  }, 60_000)
+  }, 300_000)
 
   test('says whom a secret has to be given to, and then reads it', async () => {
     using here = await place(
@@ -176,5 +176,5 @@ needs('buildah', 'mounts of its own').describe('the container', () => {
     const container = await here.run()
     await using _ = container
     await isListening(container)
-  }, 60_000)
+  }, 300_000)
 })

@@ -48,7 +48,7 @@ test('a log that nobody reads any more costs no request, and the program still e
   process.kill(Number(readFileSync(join(folder.path, 'pid'), 'utf8')), 'SIGTERM')
   await child.exited
   await eventually(async () => !(await answers()), 'it has ended')
-}, 60_000)
+}, 300_000)
 
 test('a program that has run out of files takes new clients again once others have left', async () => {
   using folder = temporaryFolder()
@@ -75,7 +75,7 @@ test('a program that has run out of files takes new clients again once others ha
     'it answers again',
   )
   expect(child.process.exitCode).toBeNull()
-}, 60_000)
+}, 300_000)
 
 test('SIGTERM under load: whoever was let in has a whole answer, nobody else has half of one, and the exit code is 0', async () => {
   using folder = temporaryFolder()
@@ -109,7 +109,7 @@ test('SIGTERM under load: whoever was let in has a whole answer, nobody else has
   isOver = true
   await Promise.all(clients)
   expect(ends.half).toBe(0)
-}, 60_000)
+}, 300_000)
 
 describe('an error of our own', () => {
   test('is one 500 with a reference, in a line of the log, and everyone else is answered', async () => {

@@ -10,7 +10,7 @@ import { openWire, type Wire } from '../../kit/wire/wire.ts'
 
 const { describe, test } = needs('nginx', 'caddy', 'haproxy')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const CHAPTER = readFileSync(join(import.meta.dir, '../../../docs/behind-a-proxy.md'), 'utf8')
 

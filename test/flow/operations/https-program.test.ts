@@ -43,7 +43,7 @@ test('several workers of the executable serve HTTPS on one port, and all take ch
   await eventually(() => allShow(second.cert), 'every worker shows the new one')
   expect(await (await secureFetch(at, '/')).text()).toBe('hello')
   expect(program.output()).toContain(`"https":"127.0.0.1:${securePort}"`)
-}, 60_000)
+}, 300_000)
 
 needs('pebble').test(
   'several workers of the executable ask an authority once, and keep no key in clear text',
@@ -70,5 +70,5 @@ needs('pebble').test(
     }
     expect(program.output()).not.toContain('PRIVATE')
   },
-  60_000,
+  300_000,
 )

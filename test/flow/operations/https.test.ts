@@ -239,7 +239,7 @@ needs('openssl').describe('HTTP/2', () => {
     await new Promise(resolve => idle.once('close', resolve).resume())
     expect(sentBytes).toBeLessThan(LARGE_BYTES / 4)
     expect(await answer.rest()).toBe(LARGE_BYTES)
-  }, 60_000)
+  }, 300_000)
 })
 
 needs('openssl').describe('certificates that change', () => {

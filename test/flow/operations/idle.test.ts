@@ -94,5 +94,5 @@ needs('/proc').test(
       await bare.exited
     }
   },
-  60_000,
+  300_000,
 )

@@ -148,7 +148,7 @@ needs('/proc').test.each(WITH_WORKERS)(
     const port = await freePort()
     const rest = (name: string) => `workers = ${workers}\n\n[sessions]\nstore = "sqlite:sallyport.db"\n${long(name)}`
     const options = { command: await command(), folder: folder.path, port, toml: rest('v0.example') }
-    await using child = await startChild({ ...options, patienceMs: 30_000 })
+    await using child = await startChild(options)
     for (const save of ['v1.example', 'v2.example']) {
       const file = join(folder.path, 'routes.toml')
       writeFileSync(file, readFileSync(file, 'utf8').replace(/v\d\.example/, save))
@@ -157,5 +157,5 @@ needs('/proc').test.each(WITH_WORKERS)(
       await eventually(() => !threadsOf(child.process.pid).includes('Worker'), 'the thread has ended')
     }
   },
-  90_000,
+  300_000,
 )

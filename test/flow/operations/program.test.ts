@@ -86,7 +86,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
       child.process.kill('SIGTERM')
       expect(await child.process.exited).toBe(0)
     }
-  }, 60_000)
+  }, 300_000)
 
   test('SIGTERM lets requests in flight finish and exits with 0', async () => {
     using folder = temporaryFolder()
@@ -106,7 +106,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     child.process.kill('SIGTERM')
     expect(await (await slow).text()).toBe('slow but whole')
     expect(await child.process.exited).toBe(0)
-  }, 60_000)
+  }, 300_000)
 
   test('a proxy of the environment is told at the start, by name alone, where the file names none', async () => {
     const env = { ...ENV, HTTPS_PROXY: 'http://gate:hidden-in-it@127.0.0.1:1' }
@@ -127,7 +127,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
       for (const line of told) expect(line).toContain('HTTP_PROXY, http_proxy, HTTPS_PROXY')
       expect(child.output()).not.toContain('hidden-in-it')
     }
-  }, 60_000)
+  }, 300_000)
 
   test('a broken file at start is shown with its mistakes, and the exit code is 1', async () => {
     using folder = temporaryFolder()
@@ -138,7 +138,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     expect(await child.exited).toBe(1)
     expect(output).toContain('routes.toml:3:1')
     expect(output).toContain('upstream')
-  }, 60_000)
+  }, 300_000)
 
   test('a port in use is said in one sentence, and the exit code is 1', async () => {
     using folder = temporaryFolder()
@@ -152,7 +152,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     expect(await child.exited).toBe(1)
     expect(output).toContain(`127.0.0.1:${upstream.port} is already in use`)
     expect(output).toContain('ss -ltnp')
-  }, 60_000)
+  }, 300_000)
 
   test('an upstream that is cut short is never seen as a clean end', async () => {
     using folder = temporaryFolder()
@@ -184,7 +184,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     expect(after.status).toBe(404)
     expect(child.process.exitCode).toBeNull()
     server.stop(true)
-  }, 60_000)
+  }, 300_000)
 
   test('holds a thousand open event streams and still answers', async () => {
     using folder = temporaryFolder()
@@ -225,7 +225,7 @@ describe.each(PROGRAMS)('%s', (_what, command) => {
     )
     for (const socket of sockets) socket.end()
     await events.stop(true)
-  }, 60_000)
+  }, 300_000)
 })
 
 test('the executable reads neither .env nor bunfig.toml of the folder it is started in', async () => {
@@ -248,4 +248,4 @@ test('the executable reads neither .env nor bunfig.toml of the folder it is star
   expect(output).not.toContain('PRELOADED')
   expect(output).toContain('GATE_SECRET')
   expect(await child.exited).toBe(1)
-}, 60_000)
+}, 300_000)

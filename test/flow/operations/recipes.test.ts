@@ -15,7 +15,7 @@ import {
 import { askForWebSocket, frameBytes, framesIn } from '../../kit/wire/websocket.ts'
 import { openWire, sendRaw } from '../../kit/wire/wire.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 const keep = untilTheEnd()
 const recipes = keep(await openRecipes())

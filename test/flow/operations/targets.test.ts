@@ -17,7 +17,7 @@ beforeAll(async () => {
   const build = Bun.spawn(command, { cwd: ROOT, stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' })
   const [code, said] = await Promise.all([build.exited, new Response(build.stderr).text()])
   if (code !== 0) throw new Error(`the executables were not built: ${said}`)
-}, 180_000)
+}, 300_000)
 
 let upstream: RawUpstream
 beforeAll(async () => {
@@ -31,7 +31,7 @@ needs('qemu-aarch64').describe('the executable for 64-bit ARM, on an emulated ma
   test('says what it is', () => {
     const { stdout, exitCode } = Bun.spawnSync([...command, 'version'])
     expect([exitCode, stdout.toString()]).toEqual([0, expect.stringContaining('linux-arm64')])
-  }, 60_000)
+  }, 300_000)
 
   test('forwards, and asks for a sign-in where one is due; without execve it says what is missing', async () => {
     using folder = temporaryFolder()
@@ -42,14 +42,14 @@ needs('qemu-aarch64').describe('the executable for 64-bit ARM, on an emulated ma
       routeTo(upstream, 'open.example', 'allow = "public"'),
       routeForUsers(upstream, 'closed.example'),
     ].join('\n')
-    await using child = await startChild({ command, folder: folder.path, toml, port, patienceMs: 60_000 })
+    await using child = await startChild({ command, folder: folder.path, toml, port })
     const ask = (host: string) => sendRaw(port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
     const { status, body } = await ask('open.example')
     expect([status, body.toString()]).toEqual([200, 'from upstream'])
     expect((await ask('closed.example')).status).toBe(401)
     // The emulator cannot start its own executable anew.
     expect(child.output()).toContain('BUN_CONFIG_MAX_HTTP_REQUESTS=65535')
-  }, 120_000)
+  }, 300_000)
 })
 
 test('the executables for Alpine and for macOS are of their kind', () => {

@@ -167,7 +167,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
       'every access record is written',
     )
     for (const line of workers.child.output().trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('message')
-  }, 60_000)
+  }, 300_000)
 
   test('one that is killed under load costs no request but its own, and comes back', async () => {
     using folder = temporaryFolder()
@@ -208,7 +208,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     expect(after[0]?.pid).not.toBe(victim?.pid)
     expect(workers.child.output()).toContain('A worker died and is started again')
     expect(await metric(workers, 'sallyport_responses_total{class="2xx"}')).toBeGreaterThanOrEqual(before)
-  }, 60_000)
+  }, 300_000)
 
   test('take a saved file over, and a signal to reload, and refuse a bad file, all of them', async () => {
     using folder = temporaryFolder()
@@ -239,7 +239,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     await eventually(() => told('A worker is back') === 1, 'the worker is back')
     for (let index = 0; index < 20; index++) expect((await ask(workers.port, 'b.example')).status).toBe(200)
     expect((await workers.config()).workers.every(one => one.refused !== null)).toBe(true)
-  }, 60_000)
+  }, 300_000)
 
   test('SIGTERM drains all of them and ends with 0', async () => {
     using folder = temporaryFolder()
@@ -256,7 +256,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     expect(new Set(answers.map(answer => answer.body)).size).toBe(2)
     expect(await workers.child.process.exited).toBe(0)
     expect(pids.filter(isAlive)).toEqual([])
-  }, 60_000)
+  }, 300_000)
 
   test('a second signal ends everything at once', async () => {
     using folder = temporaryFolder()
@@ -272,7 +272,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     await eventually(() => !pids.some(isAlive), 'no worker is left')
     expect(await Promise.all(slow)).toEqual(slow.map(() => null))
     held.resolve()
-  }, 60_000)
+  }, 300_000)
 
   test('workers whose supervisor is killed end too, and leave the port', async () => {
     using folder = temporaryFolder()
@@ -285,7 +285,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     await eventually(() => !pids.some(isAlive), 'no worker is left')
     await using again = await startWorkers(await program(), folder.path, publicRoute('a.example'), port)
     expect((await ask(again.port, 'a.example')).status).toBe(200)
-  }, 60_000)
+  }, 300_000)
 
   test('sign assertions with one key, which each of them publishes', async () => {
     using folder = temporaryFolder()
@@ -309,7 +309,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
       const { payload } = await jwtVerify(assertion, keys, { audience: 'app', issuer: `http://auth.localhost:${port}` })
       expect(payload.sub).toBe('ada')
     }
-  }, 60_000)
+  }, 300_000)
 
   test('sign-ins hold in every worker, and a sign-out is soon seen by every worker', async () => {
     using folder = temporaryFolder()
@@ -341,7 +341,7 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
       }
       await eventually(isOutEverywhere, 'no worker lets the session in any more')
     }
-  }, 60_000)
+  }, 300_000)
 })
 
 describe('a start that cannot succeed', () => {
@@ -398,7 +398,7 @@ test('a request that comes back to another worker is a loop all the same', async
   for (let index = 0; index < 20; index++) expect((await ask(port, 'loop.example')).status).toBe(508)
   // Each was seen twice: once as asked, once as it came back.
   expect(await metric(workers, 'sallyport_responses_total{class="5xx"}')).toBe(40)
-}, 60_000)
+}, 300_000)
 
 test('a local socket is listened on by one worker alone, which takes it up again after a death', async () => {
   using folder = temporaryFolder()
@@ -436,4 +436,4 @@ test('a local socket is listened on by one worker alone, which takes it up again
   } finally {
     child.kill('SIGKILL')
   }
-}, 60_000)
+}, 300_000)

@@ -6,7 +6,7 @@ import { PAGE } from '../../kit/verify.ts'
 
 const { describe, test } = needs('nginx', 'caddy', 'haproxy')
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(300_000)
 
 /** A proxy in front that hands over another host, the page that shows it, and what an admin reads there. */
 const CASES: readonly (readonly [ProxyName, spoil: (text: string) => string, path: string, says: string])[] = [

@@ -107,7 +107,7 @@ describe.each([0x00, 0xff, 0x41])('a database of which all but the first page is
     const isUnknown = async () => (await status(gate, { authorization: `Bearer ${unused}` })) === 401
     await eventually(isUnknown, 'the operator has given it up')
     expect(await readyz(gate)).toEqual([200, 'ready'])
-  }, 60_000)
+  }, 300_000)
 
   test('lets in who signs in anew, and nobody else, where a gate starts with it', async () => {
     using folder = temporaryFolder()
@@ -135,7 +135,7 @@ describe.each([0x00, 0xff, 0x41])('a database of which all but the first page is
     expect([asides(folder.path).length, idsIn(path)]).toEqual([1, [newcomer.sessionId]])
     expect(gate.told('is damaged and was moved aside', 'sallyport restore')).toHaveLength(1)
     expect((await readyz(gate))[0]).toBe(200)
-  }, 60_000)
+  }, 300_000)
 })
 
 test('a damaged database costs nobody in memory anything at either of two workers', async () => {
@@ -168,4 +168,4 @@ test('a damaged database costs nobody in memory anything at either of two worker
   await using again = await site.start()
   for (const cookie of [...known, newcomer]) expect(await site.statuses(cookie)).toEqual(new Set([200]))
   await site.killAll(again)
-}, 120_000)
+}, 300_000)

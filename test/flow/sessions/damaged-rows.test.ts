@@ -55,4 +55,4 @@ test('doctor and backup name a damaged database that was moved aside', async () 
     0,
     expect.stringContaining(`${damaged} is a session database that was damaged`),
   ])
-}, 60_000)
+}, 300_000)

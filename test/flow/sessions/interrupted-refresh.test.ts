@@ -86,7 +86,7 @@ test('SIGTERM waits for the answer, and nobody is signed out by it', async () =>
   expect(child.output()).not.toContain('could not be checked')
   await isAskedAgain(stand)
   stand.database.close()
-}, 60_000)
+}, 300_000)
 
 test('a process that gives way by SIGUSR2 waits for the answer, and the next one has it', async () => {
   using folder = temporaryFolder()
@@ -105,7 +105,7 @@ test('a process that gives way by SIGUSR2 waits for the answer, and the next one
   }
   await isAskedAgain(stand)
   stand.database.close()
-}, 60_000)
+}, 300_000)
 
 test('kill -9 costs the person a sign-in, and their tokens and links nothing: they rest by the last good word', async () => {
   using folder = temporaryFolder()
@@ -135,7 +135,7 @@ test('kill -9 costs the person a sign-in, and their tokens and links nothing: th
   const again = await belongingsAt(next)
   expect(await askAsAll(next, again)).toEqual([200, 200, 200])
   database.close()
-}, 60_000)
+}, 300_000)
 
 test('a process that is stopped for longer than its lease costs nobody a sign-in: its answer counts once it goes on', async () => {
   using folder = temporaryFolder()
@@ -166,4 +166,4 @@ test('a process that is stopped for longer than its lease costs nobody a sign-in
   expect(await stopped.process.exited).toBe(0)
   await isAskedAgain(stand)
   database.close()
-}, 60_000)
+}, 300_000)

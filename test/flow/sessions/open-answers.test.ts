@@ -117,7 +117,7 @@ describe('a session that ends takes with it what it has open:', () => {
     expect([isOver(camera), isOver(late)]).toEqual([false, false])
     await gate.end(sessionId)
     await eventually(() => isOver(camera) && isOver(late), 'both end')
-  }, 60_000)
+  }, 300_000)
 
   needs('openssl').test('one stream of HTTP/2 of several', async () => {
     const authority = makeAuthority()

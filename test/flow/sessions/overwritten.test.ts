@@ -95,7 +95,7 @@ test('two workers go on with a backup that is copied over their database while p
   expect([await site.statuses(kept), await site.statuses(after)]).toEqual([new Set([200]), new Set([200])])
   await site.killAll(again)
   expect(isWholeFile(join(folder.path, 'sallyport.db'))).toBe(true)
-}, 120_000)
+}, 300_000)
 
 for (const end of ['kill -9', 'an orderly stop'] as const) {
   test(`${end} right after a backup was copied over the database leaves the backup for whoever starts next`, async () => {
@@ -122,7 +122,7 @@ for (const end of ['kill -9', 'an orderly stop'] as const) {
       await site.killAll(again)
       expect(isWholeFile(join(folder.path, 'sallyport.db'))).toBe(true)
     }
-  }, 120_000)
+  }, 300_000)
 }
 
 test('a plain copy of the file of a running gate is what it goes on with, under it and after kill -9', async () => {
@@ -151,4 +151,4 @@ test('a plain copy of the file of a running gate is what it goes on with, under 
   await site.killAll(again)
   expect(isWholeFile(join(folder.path, 'sallyport.db'))).toBe(true)
   expect(asides(folder.path, 'damaged')).toEqual([])
-}, 120_000)
+}, 300_000)

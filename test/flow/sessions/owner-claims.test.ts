@@ -62,7 +62,7 @@ test(
       }
       expect(await askAsAll(gates[1], all)).toEqual([200, 200, 200])
     }),
-  60_000,
+  300_000,
 )
 
 test(
@@ -76,5 +76,5 @@ test(
       await refresh(gates, all)
       await eventually(() => open.every(count => count() === 0), 'every stream has ended')
     }),
-  60_000,
+  300_000,
 )

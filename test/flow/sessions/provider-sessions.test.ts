@@ -191,7 +191,7 @@ describe('refresh', () => {
     await eventually(events.isOver, 'the event stream ends')
     await eventually(socket.isOver, 'the WebSocket is closed')
     expect(await status(gate, cookie)).toBe(403)
-  }, 60_000)
+  }, 300_000)
 })
 
 needs('valkey-server').describe('another key of [sessions]', () => {

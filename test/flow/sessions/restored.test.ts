@@ -41,7 +41,7 @@ test('two workers go on with a backup that is restored under them, and after kil
     await site.killAll(again)
   }
   expect(isWholeFile(join(folder.path, 'sallyport.db'))).toBe(true)
-}, 60_000)
+}, 300_000)
 
 test('kill -9 at the moment of a restore leaves the backup, whole, for whoever starts next', async () => {
   using folder = temporaryFolder()
@@ -65,7 +65,7 @@ test('kill -9 at the moment of a restore leaves the backup, whole, for whoever s
     await site.killAll(again)
     expect(isWholeFile(join(folder.path, 'sallyport.db'))).toBe(true)
   }
-}, 120_000)
+}, 300_000)
 
 test('a backup that is moved onto the database of workers that were killed does not meet their log', async () => {
   using folder = temporaryFolder()
@@ -89,4 +89,4 @@ test('a backup that is moved onto the database of workers that were killed does 
   }
   expect(readdirSync(folder.path).filter(name => /^sallyport\.db\.replaced-\d+-wal$/.test(name))).toHaveLength(1)
   expect(isWholeFile(join(folder.path, 'sallyport.db'))).toBe(true)
-}, 60_000)
+}, 300_000)

@@ -71,7 +71,7 @@ test('more people than fit into memory all stay signed in', async () => {
   for (let round = 0; round < 2; round++) {
     for (const browser of people) expect(await statusFor(browser, gate.site)).toBe(200)
   }
-}, 60_000)
+}, 300_000)
 
 test('while another process has the database locked, everyone who is signed in passes and signing in says to try again', async () => {
   using folder = temporaryFolder()
@@ -98,7 +98,7 @@ test('while another process has the database locked, everyone who is signed in p
   other.close()
   expect((await halfway).address.pathname).toStartWith('/interaction/')
   expect((await late.signIn(gate.site, 'cleo')).text).toBe('let through')
-}, 60_000)
+}, 300_000)
 
 test('a database that is overwritten under a running gate is moved aside, and admits only who signs in again', async () => {
   using folder = temporaryFolder()
@@ -118,7 +118,7 @@ test('a database that is overwritten under a running gate is moved aside, and ad
   expect(await statusFor(ada, gate.site)).not.toBe(200)
   expect(readdirSync(folder.path).some(name => /^s\.db\.damaged-\d+$/.test(name))).toBe(true)
   expect(gate.output()).toContain('damaged')
-}, 60_000)
+}, 300_000)
 
 test('a database of a newer version is a clear refusal, and is left as it was', async () => {
   using folder = temporaryFolder()
@@ -132,7 +132,7 @@ test('a database of a newer version is a clear refusal, and is left as it was', 
   expect(words).toContain('newer Sallyport')
   expect(words).toContain(path)
   expect(statSync(path).mtimeMs).toBe(before)
-}, 60_000)
+}, 300_000)
 
 /** The compiled binary with its database on a disk, a public route, and an admin listener. */
 async function openOn(
@@ -192,7 +192,7 @@ needs('right to mount').describe('a disk', () => {
     await untilReady(gate, [200, 'ready\n'])
     await comeIn(gate.site, 'cleo')
     expect(await statusFor(ada, gate.site)).toBe(200)
-  }, 60_000)
+  }, 300_000)
 
   test.each([
     ['', 'one process'],
@@ -221,7 +221,7 @@ needs('right to mount').describe('a disk', () => {
       expect(await gate.open()).toBe('open to all')
       expect(gate.output()).toContain('The session database is open')
     },
-    60_000,
+    300_000,
   )
 
   test.each([
@@ -259,7 +259,7 @@ needs('right to mount').describe('a disk', () => {
       expect(await statusFor(ada, gate.site)).toBe(200)
       await comeIn(gate.site, 'bob')
     },
-    60_000,
+    300_000,
   )
 
   test('that is full keeps a gate from taking over from one that has its database open', async () => {
@@ -275,7 +275,7 @@ needs('right to mount').describe('a disk', () => {
     expect(gate.process.exitCode).toBeNull()
     free()
     await comeIn(gate.site, 'bob')
-  }, 60_000)
+  }, 300_000)
 
   test('that is read-only, with no database yet, is a clear refusal at start', async () => {
     using folder = temporaryFolder()
@@ -285,5 +285,5 @@ needs('right to mount').describe('a disk', () => {
     expect(code).toBe(1)
     expect(words).toContain('cannot be opened')
     expect(words).toContain('writable')
-  }, 60_000)
+  }, 300_000)
 })

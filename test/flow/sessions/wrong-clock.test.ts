@@ -77,7 +77,7 @@ needs('faketime').test(
     clock.set('+0')
     await eventually(async () => (await status()) === 200, 'the session is there again')
   },
-  120_000,
+  300_000,
 )
 
 needs('faketime', 'valkey-server').test(

@@ -66,7 +66,7 @@ test.each([
     const { port, securePort } = await openGate(hosts, hosts, workers)
     expect([await answers('http', port), await answers('https', securePort)]).toEqual([expected, expected])
   },
-  60_000,
+  300_000,
 )
 
 test.each([
@@ -87,5 +87,5 @@ test.each([
     await child.process.exited
     expect(await answers('http', port)).toEqual(expected)
   },
-  60_000,
+  300_000,
 )

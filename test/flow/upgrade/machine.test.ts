@@ -158,7 +158,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
         'for you alone to read. The service has to read it too: chown -h sallyport /srv/client-secret',
       )
       expect(statSync(join(machine.root, 'srv/client-secret')).mode & 0o777).toBe(0o600)
-    }, 60_000)
+    }, 300_000)
 
     test.each([
       ['one process', 1],
@@ -193,7 +193,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
         expect(await show()).toEqual({ pid: 0, state: 'inactive', result: 'success' })
         expect(await journal()).not.toContain('SIGKILL')
       },
-      60_000,
+      300_000,
     )
 
     test('a file with mistakes fails a reload, is told by an upgrade, and holds a start up until it is mended', async () => {
@@ -213,7 +213,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       configure()
       await eventually(async () => (await show()).state === 'active', 'it serves once the file is mended')
       await succeeds('systemctl', 'stop', UNIT)
-    }, 60_000)
+    }, 300_000)
 
     test('the watchdog ends a process that is stuck without a word of a crash, and another serves', async () => {
       const watched = dropIn('service', 'watched', '[Service]\nWatchdogSec=2\n')
@@ -234,7 +234,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       await succeeds('systemctl', 'stop', UNIT)
       rmSync(watched)
       await succeeds('systemctl', 'daemon-reload')
-    }, 60_000)
+    }, 300_000)
 
     test('the journal tells an error from what goes well', async () => {
       configure('', '[log]\nrequests = "/var/log/sallyport/not/there/access.log"\n')
@@ -248,7 +248,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       expect(errors).not.toContain('Sallyport is listening')
       expect(await of('--priority=info..info')).toContain('Sallyport is listening')
       await succeeds('systemctl', 'stop', UNIT)
-    }, 60_000)
+    }, 300_000)
 
     test('a filter that refuses pidfd_getfd is named where workers are to hand their sockets on, and the first ones go on', async () => {
       const filter = dropIn('service', 'filter', '[Service]\nSystemCallFilter=~pidfd_getfd\n')
@@ -264,7 +264,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       await succeeds('systemctl', 'stop', UNIT)
       rmSync(filter)
       await succeeds('systemctl', 'daemon-reload')
-    }, 60_000)
+    }, 300_000)
 
     test('the package’s socket unit listens once it is enabled, at what `service socket` prints for both families too', async () => {
       const enabled = async () => (await systemctl('is-enabled', SOCKET)).stdout.trim()
@@ -298,7 +298,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       await succeeds('systemctl', 'stop', SOCKET, UNIT)
       rmSync(unit)
       await succeeds('systemctl', 'daemon-reload')
-    }, 120_000)
+    }, 300_000)
 
     test('commands beside the unit know the user of a drop-in, and say which variable they lack and how to have it', async () => {
       await succeeds('useradd', '--system', 'other')
@@ -322,7 +322,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       expect(stderr).toContain(`${how} sallyport …`)
       await succeeds(...how.split(' '), ...check)
       rmSync(environment)
-    }, 60_000)
+    }, 300_000)
 
     test('files of [log] are rotated without a signal, and a purge leaves what it says', async () => {
       const logs = join(machine.root, 'var/log/sallyport')
@@ -347,6 +347,6 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       const kept = ['etc/sallyport/routes.toml', 'etc/sallyport/client-secret']
       const gone = ['var/lib/sallyport', 'var/log/sallyport', 'etc/logrotate.d/sallyport', 'usr/bin/sallyport']
       expect([...kept, ...gone].filter(left)).toEqual(kept)
-    }, 60_000)
+    }, 300_000)
   },
 )

@@ -111,7 +111,7 @@ ${routeTo(upstream, 'app.example', 'allow = "public"')}`
       for (const child of running.values()) await child[Symbol.asyncDispose]()
     }
   },
-  90_000,
+  300_000,
 )
 
 test('the compose file has the addresses of haproxy.cfg, one volume, and time to drain', () => {

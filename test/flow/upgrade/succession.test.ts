@@ -125,7 +125,7 @@ ${PUBLIC}`
     expect(successor.pid).not.toBe(child.process.pid)
     expect(await child.process.exited).toBe(0)
   },
-  60_000,
+  300_000,
 )
 
 test('what is under way when another process takes over goes on: an answer, an upload, a WebSocket, a session', async () => {
@@ -155,7 +155,7 @@ test('what is under way when another process takes over goes on: an answer, an u
   socket.close()
   expect(await child.process.exited).toBe(0)
   expect(isAlive(successor.pid)).toBe(true)
-}, 60_000)
+}, 300_000)
 
 test('a process that took over and is stopped outlives the one before it, whose request ends whole', async () => {
   using folder = temporaryFolder()
@@ -170,7 +170,7 @@ test('a process that took over and is stopped outlives the one before it, whose 
   await eventually(() => !isAlive(successor.pid), 'the successor ends')
   expect(isAlive(child.process.pid)).toBe(false)
   expect(await (await slow).text()).toBe('here')
-}, 60_000)
+}, 300_000)
 
 test('a WebSocket that does not end is dropped when drain is over', async () => {
   using folder = temporaryFolder()
@@ -190,7 +190,7 @@ test('a WebSocket that does not end is dropped when drain is over', async () => 
   // No Close frame came: some pages come back only then.
   expect(await closed).toBe(1006)
   expect(await child.process.exited).toBe(0)
-}, 60_000)
+}, 300_000)
 
 test('where the new process cannot begin, the old one goes on, and says why', async () => {
   using folder = temporaryFolder()
@@ -207,7 +207,7 @@ test('where the new process cannot begin, the old one goes on, and says why', as
   await using successor = await handOver(child)
   expect(await child.process.exited).toBe(0)
   expect([isAlive(successor.pid), await ask()]).toEqual([true, 'here'])
-}, 60_000)
+}, 300_000)
 
 needs('mounts of its own', '/proc').test(
   'the first process of a container, with which all others end, is not succeeded',
@@ -225,5 +225,5 @@ needs('mounts of its own', '/proc').test(
     )
     expect(await onKept(port)()).toBe('here')
   },
-  60_000,
+  300_000,
 )

@@ -87,7 +87,7 @@ test.each([
     expect([stopping.pid, stopping.EXTEND_TIMEOUT_USEC]).toEqual([next, '12000000'])
     expect(service.events.find(({ ended }) => ended === pid)?.code).toBe(0)
   },
-  60_000,
+  300_000,
 )
 
 test('an abstract socket is told too, and without a watchdog nothing is sent but news', async () => {
@@ -135,7 +135,7 @@ test.each([
     await done
     expect(load.failures).toEqual([])
   },
-  60_000,
+  300_000,
 )
 
 test('a socket that the file does not listen on is told, and closed', async () => {

@@ -41,7 +41,7 @@ test.concurrent('a request may be silent for longer than an idle connection, whi
   ])
   await eventually(() => idle.every(wire => wire.isClosed), 'no idle connection stays', 60_000)
   await upstream.close()
-}, 120_000)
+}, 300_000)
 
 test.concurrent('fetch is told to wait for events as long as it takes, wherever Accept names them', async () => {
   const timeouts = new Map<string, unknown>()
@@ -77,7 +77,7 @@ test.concurrent('a client that dawdles over its head is cut, and reaches nothing
   expect(wire.isClosed).toBe(true)
   expect(upstream.connections.length).toBe(0)
   await upstream.close()
-}, 90_000)
+}, 300_000)
 
 test.concurrent('Bun 1.4.5 leaves an idle timeout that was taken off to the connection: when this fails, proxy/lifetime/client-idle.ts is simpler', async () => {
   const strict = Bun.serve({
@@ -97,7 +97,7 @@ test.concurrent('Bun 1.4.5 leaves an idle timeout that was taken off to the conn
   expect(wire.isClosed).toBe(false)
   wire.close()
   await strict.stop(true)
-}, 60_000)
+}, 300_000)
 
 /** An upstream that is silent where a path says so. */
 function startQuiet(): Promise<RawUpstream> {

@@ -73,7 +73,7 @@ describe('a request that goes on no more is ended', () => {
       expect([status, body.includes('target.stalled')]).toEqual([408, true])
       expect(await metric('stalled_total')).toBe(before + 1)
       await drip(wire)
-    }, 60_000)
+    }, 300_000)
   }
   test('where its application stops taking it: 504, and the hint says what stopped', async () => {
     const wire = await begin('/deaf', 500_000_000)
@@ -86,7 +86,7 @@ describe('a request that goes on no more is ended', () => {
     expect(gate.told('stopped taking', 'stall_timeout')).not.toEqual([])
     await eventually(async () => (await metric('uploads_open')) === 0, 'nothing is kept of it')
     await drip(wire)
-  }, 60_000)
+  }, 300_000)
 })
 
 test('a connection that drips after an early answer is closed', async () => {
@@ -94,7 +94,7 @@ test('a connection that drips after an early answer is closed', async () => {
   await wire.send('begun')
   expect((await wire.receive()).status).toBe(403)
   await drip(wire)
-}, 60_000)
+}, 300_000)
 
 async function drip(wire: Awaited<ReturnType<typeof begin>>): Promise<void> {
   await eventually(async () => {

@@ -178,7 +178,7 @@ describe('keep_length', () => {
       async () => (await sendRaw(hasty.port, get('kept.example'))).field('content-length') === String(2 * MIB),
       'the length again',
     )
-  }, 60_000)
+  }, 300_000)
 })
 
 describe('a body is streamed', () => {

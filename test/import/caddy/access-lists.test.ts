@@ -179,4 +179,4 @@ test('whoever passes what is made of an access list passed that list', async () 
     }),
     { numRuns: 100 },
   )
-}, 180_000)
+}, 300_000)

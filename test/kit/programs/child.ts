@@ -24,8 +24,6 @@ export interface ChildOptions {
   /** Where it listens; that port of 127.0.0.1 when absent. */
   readonly listen?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-  /** How long it may take to listen; as anything, unless the machine is an emulated one. */
-  readonly patienceMs?: number
 }
 
 /** The sources under this Bun. */
@@ -69,8 +67,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   void collect(child.stderr)
   await eventually(
     () => output.includes('Sallyport is listening') || child.exitCode !== null,
-    'the program listens',
-    options.patienceMs,
+    () => `the program listens: ${output}`,
+    60_000,
   )
   if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}: ${output}`)
   return {

@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
+import { patienceMs } from '../clock.ts'
 
 /** Bytes to send: text is Latin-1, so that every byte can be written as a character. A number is a pause in milliseconds. */
 export type WirePart = string | Uint8Array | number
@@ -6,7 +7,7 @@ export type WirePart = string | Uint8Array | number
 export interface WireOptions {
   /** Stops reading once this holds of what arrived; default: one whole response, or the other side's close. */
   readonly until?: (received: Buffer) => boolean
-  /** Milliseconds after which the test fails; default 40 000. */
+  /** Milliseconds after which the test fails; default 40 000 of a quiet machine. */
   readonly timeoutMs?: number
   /** The address of this machine to come from. */
   readonly from?: string
@@ -175,7 +176,7 @@ export function wireOf(socket: Socket): Wire {
       const bytes = typeof part === 'string' ? Buffer.from(part, 'latin1') : part
       if (!socket.destroyed) await new Promise<void>(resolve => void socket.write(bytes, () => resolve()))
     },
-    async receive({ until = hasResponse, timeoutMs = 40_000 } = {}) {
+    async receive({ until = hasResponse, timeoutMs = patienceMs(40_000) } = {}) {
       const deadline = performance.now() + timeoutMs
       for (;;) {
         const fresh = all().subarray(taken)

@@ -99,7 +99,7 @@ describe('one portal for many hosts', () => {
       expect(page.text).toBe(`user-3 sees /tab/${index}`)
     }
     expect(restarts).toBeGreaterThan(0)
-  }, 60_000)
+  }, 300_000)
 
   test('fifty people signing in at the same time each become themselves', async () => {
     const people = Array.from({ length: 50 }, (_, index) => ({ index, browser: stand.browser() }))
@@ -114,7 +114,7 @@ describe('one portal for many hosts', () => {
     expect(pages).toEqual(people.map(({ index }) => `user-${index} sees /p/${index}`))
     const again = await Promise.all(people.map(({ browser }) => browser.open(`${GRAFANA}/again`)))
     expect(again.map(page => page.text)).toEqual(people.map(({ index }) => `user-${index} sees /again`))
-  }, 60_000)
+  }, 300_000)
 
   test('one sign-in serves hosts on domains that have nothing in common, without a cookie that any two of them share', async () => {
     const hosts = ['https://kuma.example.com', 'https://wiki.example.org', 'https://shop.another-example.net']

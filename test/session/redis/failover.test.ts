@@ -85,7 +85,7 @@ test(
       expect(other.told(BEHIND)).toEqual([])
       expect((await other.store.changesSince()).removed).toEqual(['a', 'api-t', 'link-l'])
     }),
-  60_000,
+  300_000,
 )
 
 test(
@@ -118,7 +118,7 @@ test(
       ])
       expect(other.told(BEHIND)).toMatchObject([{ ended_again: 1 }])
     }),
-  60_000,
+  300_000,
 )
 
 test(
@@ -146,7 +146,7 @@ test(
         await late.store.close()
       }
     }),
-  60_000,
+  300_000,
 )
 
 test(
@@ -177,7 +177,7 @@ test(
       }, 'it is ended there too')
       for (const { store } of [one, other]) expect(await store.findById('a')).toBeNull()
     }),
-  60_000,
+  300_000,
 )
 
 test(
@@ -202,7 +202,7 @@ test(
         await old.store.close()
       }
     }),
-  60_000,
+  300_000,
 )
 
 test(
@@ -218,7 +218,7 @@ test(
       expect(await other.store.changesSince()).toEqual({ removed: ['a'], updated: [] })
       expect([...one.told(BEHIND), ...other.told(BEHIND)]).toEqual([])
     }),
-  60_000,
+  300_000,
 )
 
 test(
@@ -249,7 +249,7 @@ test(
       expect((await other.store.findById('b'))?.id).toBe('b')
       expect(other.told(ELSEWHERE)).toEqual([])
     }),
-  60_000,
+  300_000,
 )
 
 /** How many connections a server has, without the one that asks and those of its replicas. */

@@ -118,7 +118,7 @@ describe('a long clean-up', () => {
     expect(await other.changesSince()).toEqual({ removed: ['b'], updated: [] })
     await other.close()
     await store.close()
-  }, 60_000)
+  }, 300_000)
 })
 
 /** Overwrites everything behind the first page, so that the file still looks like a database when it is opened. */
@@ -194,7 +194,7 @@ describe('a database that is damaged while it is in use', () => {
     expect(readdirSync(folder.path).filter(name => /damaged-\d+$/.test(name)).length).toBe(1)
     await other.close()
     await store.close()
-  }, 60_000)
+  }, 300_000)
 
   test('leaves nobody in memory for longer than the last answer of their provider counts', async () => {
     using folder = temporaryFolder()

@@ -130,4 +130,4 @@ test('kill -9 in the middle of writing loses nothing that was acknowledged, fift
     }
     store.close()
   }
-}, 60_000)
+}, 300_000)

@@ -123,7 +123,7 @@ test.each(Object.entries(UNREAD))(
     for (const close of closes) close()
     await eventually(async () => (await gate.metric('answers_open')) === 0, 'nothing is kept')
   },
-  240_000,
+  300_000,
 )
 
 test('a thousand clients that read nothing, all at once', async () => {
@@ -135,7 +135,7 @@ test('a thousand clients that read nothing, all at once', async () => {
   await eventually(async () => (await gate.metric('memory_cut_total')) >= 900, 'most make room', 120_000)
   gate.expectAlive()
   for (const wire of wires) wire.close()
-}, 240_000)
+}, 300_000)
 
 test('three hundred uploads, all at once, into an application that reads nothing', async () => {
   await using gate = await startSmall()
@@ -154,7 +154,7 @@ test('three hundred uploads, all at once, into an application that reads nothing
   expect(await gate.serves()).toBe(true)
   gate.expectAlive()
   for (const wire of wires) wire.close()
-}, 240_000)
+}, 300_000)
 
 test('two hundred streams of one HTTP/2 connection that reads nothing, which are cut after stall_timeout', async () => {
   await using gate = await startSmall('stall_timeout = "5s"')
@@ -178,4 +178,4 @@ test('two hundred streams of one HTTP/2 connection that reads nothing, which are
   expect(await gate.metric('untaken_bytes')).toBe(0)
   gate.expectAlive()
   socket.destroy()
-}, 240_000)
+}, 300_000)

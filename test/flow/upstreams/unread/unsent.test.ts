@@ -96,7 +96,7 @@ for (const [why, make] of Object.entries(CASES)) {
       () => wire.isClosed,
       () => wire.send('x'),
     )
-  }, 60_000)
+  }, 300_000)
 }
 
 test.concurrent('where it comes in chunks', async () => {
@@ -107,7 +107,7 @@ test.concurrent('where it comes in chunks', async () => {
     () => wire.isClosed,
     () => wire.send('1\r\nx\r\n'),
   )
-}, 60_000)
+}, 300_000)
 
 test.concurrent('where it comes by HTTPS that carries no HTTP/2', async () => {
   const socket = connect({ host: '127.0.0.1', port: gate.securePort, ca: authority.cert, servername: 'app.example' })
@@ -125,7 +125,7 @@ test.concurrent('where it comes by HTTPS that carries no HTTP/2', async () => {
     () => isClosed,
     async () => void socket.write('x'),
   )
-}, 60_000)
+}, 300_000)
 
 test.concurrent('the connection of one that was sent to its end carries more, however long these take', async () => {
   const wire = await openWire(gate.port)
@@ -134,7 +134,7 @@ test.concurrent('the connection of one that was sent to its end carries more, ho
   await wire.send('GET /late HTTP/1.1\r\nHost: public.example\r\n\r\n')
   expect((await wire.receive()).status).toBe(200)
   wire.close()
-}, 60_000)
+}, 300_000)
 
 async function closes(isClosed: () => boolean, drip: () => Promise<void>): Promise<void> {
   await eventually(async () => {
