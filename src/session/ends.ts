@@ -110,8 +110,10 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
     endBy,
     async endUnstored(match) {
       let number = 0
+      // Memory knows the latest sid of a session alone; of one that the store has no more it does not matter by which its person signs out.
+      const wider = match.subject === null ? match : { ...match, sid: null }
       for (const { session } of [...memory.cache.all()]) {
-        if (!isOfMatch(match, namesOf(session)) || (await guarded(() => store.findById(session.id))) !== null) continue
+        if (!isOfMatch(wider, namesOf(session)) || (await guarded(() => store.findById(session.id))) !== null) continue
         forget(session.id)
         number++
       }

@@ -9,13 +9,13 @@ import type { SessionMemory } from './memory.ts'
 import type { SignedOut } from './pushed/signed-out.ts'
 import { guarded, openSecrets, parseSession, sidOf, storedIdentity } from './rows.ts'
 import type { Sealer } from './seal.ts'
-import type { Brought, Sessions, SignIn } from './session.ts'
+import type { Brought, SessionSecrets, Sessions, SignIn } from './session.ts'
 import { asShown, canGoOnBy, isShownLater, shownBy, trustOf, withShown } from './shown.ts'
 import type { ReplacedHandle, SessionStore, StoredSession } from './store.ts'
 import type { Members } from './vouchers.ts'
 
 export interface StartTools {
-  readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById'>
+  readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById' | 'lease' | 'release'>
   readonly once: Pick<Sessions, 'putOnce' | 'peekOnce'>
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'random'>
@@ -38,6 +38,14 @@ export interface StartTools {
 const TABS_MS = 30_000
 /** So many sign-ins of one session may come between, and then something is wrong. */
 const TRIES = 20
+
+/** For so long nobody else asks with tokens that go from one row into the next: that takes a moment. */
+const TAKEN_MS = 10_000
+
+interface TakenTokens {
+  readonly secrets: SessionSecrets
+  readonly release: (ofMs: number) => Promise<void>
+}
 
 type Started = Awaited<ReturnType<Sessions['start']>>
 
@@ -130,9 +138,11 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       // Each sign-in of a session has a time of its own, by which it is told from the others.
       const nowMs = Math.max(ports.now(), row.createdAtMs + 1)
       const own = isBroughtLater(signIn) ? withShown(identity, brought?.session.identity.claims ?? {}) : identity
-      const kept = isShownLater(known.identity.claims, identity.claims) ? await openSecrets(row, sealer) : null
-      const later = kept === null ? identity : withSid(withShown(identity, known.identity.claims), known.identity)
-      const next = await rowOf(id, { ...signIn, identity: later, secrets: kept ?? signIn.secrets }, nowMs)
+      const isLater = isShownLater(known.identity.claims, identity.claims)
+      const kept = isLater ? await takeTokens(row) : null
+      const shownLater = isLater ? withShown(identity, known.identity.claims) : identity
+      const later = kept === null ? shownLater : withSid(shownLater, known.identity)
+      const next = await rowOf(id, { ...signIn, identity: later, secrets: kept?.secrets ?? signIn.secrets }, nowMs)
       const { expiresAtMs } = next
       const [shown, most] = [own, later].map(one => shownBy({ createdAtMs: nowMs, expiresAtMs, identity: one }))
       const isAll = shown === most
@@ -140,12 +150,34 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const { createdAtMs } = row
       const replaced = replacedBy(brought, id, nowMs)
       const before = { createdAtMs, shown: shownBy(known), nowMs, replaced, ownSid: sidOf(identity) }
-      if (!(await guarded(() => store.signInAgain(next, handle, before)))) continue
+      const isTaken = await guarded(() => store.signInAgain(next, handle, before))
+      await kept?.release(isTaken ? nowMs : createdAtMs)
+      if (!isTaken) continue
       await refuseAgain(next, signIn)
       memory.takeOver(next)
       return admit(next, host, token, isAll ? undefined : shown)
     }
     throw new GateError('session.store', 'others signed in again and again in the same session', { retryAfterS: 5 })
+  }
+
+  /**
+   * The tokens of an earlier sign-in of a session, for the next row, and for nobody else until they are released, with the time of the sign-in
+   * that has them by then. Null where they cannot be read, or their provider is being asked by them: what it answers is the next refresh token,
+   * and these are used up.
+   */
+  async function takeTokens({ id, createdAtMs }: StoredSession): Promise<TakenTokens | null> {
+    const nowMs = ports.now()
+    const untilMs = nowMs + TAKEN_MS
+    const lease = await guarded(() => store.lease(id, nowMs, untilMs))
+    if (lease === null) return null
+    // Whoever asked before may have used up one, and not said what came of it.
+    const release = async (ofMs: number) => guarded(() => store.release(id, untilMs, lease === 'left' ? ofMs : null))
+    // Only now: what was read before may be used up since.
+    const row = await guarded(() => store.findById(id))
+    const secrets = row?.createdAtMs === createdAtMs ? await openSecrets(row, sealer) : null
+    if (secrets !== null) return { secrets, release }
+    await release(createdAtMs)
+    return null
   }
 
   /** The session that this browser has just begun elsewhere, or this very moment at another worker; null: none. */

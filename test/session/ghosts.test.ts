@@ -7,6 +7,7 @@ import type { SessionLimits } from '../../src/session/life.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import { createSealer } from '../../src/session/seal.ts'
+import type { Brought } from '../../src/session/session.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import type { SessionTimers } from '../../src/session/upkeep.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
@@ -111,8 +112,9 @@ async function withGates(
   }
 }
 
-const signIn = ({ sessions }: Gate, subject: string, sid = 'none') =>
+const signIn = ({ sessions }: Gate, subject: string, sid = 'none', brought: Brought | null = null) =>
   sessions.start({
+    brought,
     portal: 'home',
     host: HOST,
     identity: makeIdentity('id', ISSUER, subject, { sid }),
@@ -182,6 +184,18 @@ needs('valkey-server').describe.each([
       expect(await whoIs(other, bob.token)).toBe(gone === 1 ? 'bob' : null)
     }),
   )
+
+  test('a session that is in memory alone ends by a logout of the session at its provider that it came from before', () =>
+    withStand(async ({ gate, emptySilently }) => {
+      const one = gate()
+      const brought = await signIn(one, 'ada', 'before')
+      const { token } = await signIn(one, 'ada', 'latest', brought)
+      const bob = await signIn(one, 'bob', 'of-bob')
+      expect([await whoIs(one, token), await whoIs(one, bob.token)]).toEqual(['ada', 'bob'])
+      await emptySilently()
+      expect(await one.sessions.endEverywhere({ issuer: ISSUER, subject: 'ada', sid: 'before' })).toBe(1)
+      expect([await whoIs(one, token), await whoIs(one, bob.token)]).toEqual([null, 'bob'])
+    }))
 
   test('the gate that is told of an end says how many it had in memory alone, and keeps who is in the store', () =>
     withStand(async ({ gate, emptySilently }) => {

@@ -2,13 +2,15 @@ import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { sha256 } from '../../src/base/bytes.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
+import { ownerIdOf } from '../../src/session/credentials/owners.ts'
 import type { SessionLimits } from '../../src/session/life.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import type { Asked, AskProvider } from '../../src/session/refresh.ts'
 import type { RevokeAtProvider } from '../../src/session/revocations.ts'
+import { storedIdentity } from '../../src/session/rows.ts'
 import { createSealer } from '../../src/session/seal.ts'
-import type { Session } from '../../src/session/session.ts'
+import type { Session, SignIn } from '../../src/session/session.ts'
 import { shownBy } from '../../src/session/shown.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../src/session/store.ts'
@@ -64,6 +66,9 @@ function shownIn(session: Session | null) {
   return { auth_time, acr, amr }
 }
 
+const REFRESHED = { idToken: 'refreshed', refreshToken: null }
+const sealerAt = (nowMs: number) => createSealer(KEY, quietPorts({ now: () => nowMs }))
+
 /** A store that ends no session for as long as that holds. */
 const removingNothing =
   (isAway: () => boolean) =>
@@ -110,8 +115,11 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
     }
   }
 
-  const again = (sessions: OpenSessions, { session, token }: Started, by: ReturnType<typeof signIn>) =>
-    sessions.start({ ...by, brought: { session, token } })
+  const again = (
+    sessions: OpenSessions,
+    { session, token }: Started,
+    by: Pick<SignIn, 'portal' | 'host' | 'identity' | 'secrets'>,
+  ) => sessions.start({ ...by, brought: { session, token } })
 
   test('goes on with its session, by a new cookie, which shows more than the ones before at any process', () =>
     withTwo(async (one, other, _clock, store) => {
@@ -314,6 +322,18 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
       revoke,
     )
   })
+
+  test('is its provider’s good word of its person: tokens that rest work again', () =>
+    withTwo(async (one, other, clock, store) => {
+      const first = await one.start(signIn(100))
+      const id = ownerIdOf(first.session)
+      const identity = JSON.stringify(first.session.identity)
+      await store.keepOwner({ id, identity, standing: 'good', notedAtMs: clock.now(), expiresAtMs: clock.now() + HOUR })
+      await other.tokens.suspend(first.session)
+      expect((await store.findOwner(id))?.standing).toBe('revoked')
+      expect((await again(other, first, signIn(200))).session.id).toBe(first.session.id)
+      expect((await store.findOwner(id))?.standing).toBe('good')
+    }))
 
   test('is nothing of the kind for another person, another browser, or after a sign-out', () =>
     withTwo(async (one, other) => {
@@ -570,6 +590,73 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
       counting,
     )
   })
+
+  test('that shows less has tokens of its own where the earlier ones are in use at that moment, and what was shown later', async () => {
+    const answered = Promise.withResolvers<Asked>()
+    const asked: string[] = []
+    const ask: AskProvider = (_session, { refreshToken }) => {
+      asked.push(refreshToken)
+      return answered.promise
+    }
+    await withTwo(async (one, other, clock) => {
+      const first = await one.start({
+        ...ADA,
+        ...signIn(300),
+        secrets: { idToken: 'id-of-300', refreshToken: 'r-of-300' },
+      })
+      clock.advance(61_000)
+      await one.find(first.token, HOST)
+      await eventually(() => asked.length === 1, 'the provider is asked')
+      const second = await again(other, first, {
+        ...signIn(200),
+        secrets: { idToken: 'id-of-200', refreshToken: 'r-of-200' },
+      })
+      expect(shownIn(second.session).auth_time).toBe(300)
+      answered.resolve({
+        kind: 'renewed',
+        identity: ADA.identity,
+        secrets: { idToken: 'by-300', refreshToken: 'by-300' },
+      })
+      await eventually(async () => (await one.find(second.token, HOST))?.id === first.session.id, 'it goes on')
+      // What the provider has used up is in no row any more.
+      expect((await other.secretsOf(first.session.id))?.refreshToken).toBe('r-of-200')
+    }, ask)
+  })
+
+  test('that shows less keeps the note of earlier tokens that their question was never answered', () =>
+    withTwo(async (one, other, clock, store) => {
+      const first = await one.start(signIn(300))
+      const { id } = first.session
+      const untilMs = clock.now() + 30_000
+      expect(await store.lease(id, clock.now(), untilMs)).toBe('taken')
+      await store.release(id, untilMs, first.session.createdAtMs)
+      await again(other, first, signIn(200))
+      expect((await other.secretsOf(id))?.idToken).toBe('id-of-300')
+      expect(await store.lease(id, clock.now(), untilMs)).toBe('left')
+    }))
+
+  test('that shows less takes the earlier tokens as they are by then', () =>
+    withTwo(
+      async (one, other, _clock, store) => {
+        const first = await one.start(signIn(300))
+        const refreshed = await one.secretsOf(first.session.id)
+        expect(refreshed?.idToken).toBe('id-of-300')
+        await again(other, first, signIn(200))
+        expect((await other.secretsOf(first.session.id))?.idToken).toBe('refreshed')
+        expect(await store.lease(first.session.id, 0, 1)).toBe('taken')
+      },
+      undefined,
+      store => ({
+        ...store,
+        // A refresh elsewhere is written just before.
+        async lease(id, nowMs, untilMs) {
+          const row = await store.findById(id)
+          const sealed = row && (await storedIdentity(row, signIn(300).identity, REFRESHED, sealerAt(nowMs)))
+          if (sealed !== null) await store.update(id, { ...sealed, checkedAtMs: nowMs })
+          return store.lease(id, nowMs, untilMs)
+        },
+      }),
+    ))
 
   test('is not undone by the answer to a refresh that was under way', () =>
     withTwo(async (one, _other, _clock, store) => {
