@@ -1,4 +1,5 @@
 import { errorFacts, type GateError } from '../base/errors.ts'
+import { openConnections } from '../base/system/connections.ts'
 import type { Config } from '../config/types/config.ts'
 import { createEventStreams } from '../proxy/body/event-streams.ts'
 import { createFlows } from '../proxy/body/flows.ts'
@@ -27,23 +28,26 @@ export function openBodies(options: ServeOptions, config: Config, { metrics, cur
   const streams = createEventStreams()
   const cutLog = createCutLog(ports.log, deadlines, ports.now)
   const usualBytes = options.stallMemoryBytes ?? usualStallMemory(config.server.workers)
+  const flows = createFlows({
+    deadlines,
+    now: ports.now,
+    limits() {
+      const { maxOpen, stallMs, memoryBytes } = current().server.flows
+      return { maxOpen, stallMs, memoryBytes: memoryBytes ?? usualBytes }
+    },
+    onCut(owner, why) {
+      metrics.cut[why]++
+      if (owner.kind === 'answer') cutLog.note(owner, why)
+    },
+    connections: openConnections(),
+    unseen: options.unseen ?? null,
+    onWait: () => metrics.waited++,
+    reclaim: reclaimMemory,
+  })
   return {
     deadlines,
     streams,
-    flows: createFlows({
-      deadlines,
-      now: ports.now,
-      limits() {
-        const { maxOpen, stallMs, memoryBytes } = current().server.flows
-        return { maxOpen, stallMs, memoryBytes: memoryBytes ?? usualBytes }
-      },
-      onCut(owner, why) {
-        metrics.cut[why]++
-        if (owner.kind === 'answer') cutLog.note(owner, why)
-      },
-      onWait: () => metrics.waited++,
-      reclaim: reclaimMemory,
-    }),
+    flows,
     wholeBodies: createWholeBodies({
       unsent: () => pendingRequests() - streams.size,
       deadlines,
@@ -56,6 +60,7 @@ export function openBodies(options: ServeOptions, config: Config, { metrics, cur
       ports.log.warn('An upstream ended in the middle of its answer', errorFacts(error))
     },
     close(): void {
+      flows.close()
       cutLog.close()
       deadlines.close()
     },

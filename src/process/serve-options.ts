@@ -39,6 +39,8 @@ export interface ServeOptions {
   readonly formWaitMs?: number
   /** What `stall_memory` is where the file does not say; a part of what the process may use when absent. */
   readonly stallMemoryBytes?: number
+  /** Which bodies go on unseen, for tests: every one that can, or none; those for which there is room when absent. */
+  readonly unseen?: 'every' | 'none'
   /** How long an HTTPS listener whose certificates were replaced goes on. */
   readonly partingMs?: number
   /** For how long nothing may have come before listeners are closed, so that clients with kept connections have left them; absent: at once. */

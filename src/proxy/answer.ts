@@ -1,24 +1,25 @@
+import type { Tally } from '../base/amounts.ts'
 import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
-import { closeAccount } from './account.ts'
+import { type Account, closeAccount } from './account.ts'
 import { isEventStream } from './body/event-streams.ts'
 import { type Flows, SMALL_BYTES } from './body/flows.ts'
 import { type BegunBody, beginBody, type PacedBody, paceBody } from './body/paced.ts'
 import { hasBody, responseBody } from './body/response-body.ts'
-import { bytesHere } from './body/whole.ts'
+import { bytesHere, MAX_WHOLE_BYTES } from './body/whole.ts'
 import { BrokenOff, isUpstreams, translateFailure } from './failures.ts'
 import { settleLength } from './fields/length.ts'
 import { cleanResponseFields } from './fields/response.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
-import { hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
+import { endsOf, hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
 import { mayRefuse, type Origin } from './upstream/origin.ts'
 
 /** What whoever asked the upstream hears of its answer. */
 export interface AnswerLife {
   /** It is over, or as good as over: all of it is here. Called more than once where several notice. */
   onOver(): void
-  /** It goes on piece by piece. */
-  onPaced(body: PacedBody): void
+  /** It goes on, and this is how it is broken off. */
+  onGoingOn(body: Pick<PacedBody, 'cut'>): void
   /** Its client takes no more of it, and it has to make room. */
   onStall(): void
   /** It goes on, and nobody says when it is over. */
@@ -86,7 +87,7 @@ export function prepareAnswer(
     })
     isPaced = true
     if (account !== null) account.isGoingOn = true
-    life.onPaced(paced)
+    life.onGoingOn(paced)
     return paced.stream
   }
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
@@ -109,6 +110,8 @@ export function prepareAnswer(
     holdWhole(here, job, tools.flows)
   } else if (!isLocalSocket(front)) life.onOpen()
   else if (!isHeld) clientIdle.hold(front, connection)
+  const watch = { response, length, type, account, count, isGoingOn, origin, life }
+  if (mayGoUnseen(watch, job, tools) && goUnseen(watch, job, tools)) return response
   const ready = responseBody(
     { response, method, type, length, address, asker: job, isGoingOn, pace: body => pace(body, () => life.onOver()) },
     tools.wholeBodies,
@@ -123,6 +126,75 @@ export function prepareAnswer(
     holdWhole(length, job, tools.flows)
     return collected
   })
+}
+
+/** An answer whose fields are clean, and whom it concerns. */
+interface Unseen {
+  readonly response: Response
+  readonly length: number | null
+  readonly type: string | null
+  readonly account: Account | null
+  readonly count: Tally | null
+  readonly isGoingOn: boolean
+  readonly origin: Origin
+  readonly life: AnswerLife
+}
+
+/**
+ * Whether an answer may go on unseen: a long one of known length, by a connection of its own, on which shows who stalls.
+ *
+ * Not where Bun 1.4.5 would write the query on standard error, with the address of an answer that broke off; nor where somebody reads it.
+ */
+function mayGoUnseen(
+  { length, type, isGoingOn }: Unseen,
+  { method, path, sent, front, upstream: { balancing }, keepLengthBytes }: ForwardJob,
+  { flows, clientIdle }: ForwardTools,
+): boolean {
+  if (!isGoingOn || type === null || method === 'HEAD' || isLocalSocket(front)) return false
+  if (balancing !== null && (balancing.countsBodies || balancing.idleTimeoutMs !== null)) return false
+  if (length !== null && length <= (keepLengthBytes ?? 0)) return false
+  if (flows.isEveryUnseen) return true
+  return length !== null && length > MAX_WHOLE_BYTES && !path.includes('?') && clientIdle.hasOwnConnection(front, sent)
+}
+
+/** Lets an answer go on as Bun hands it on; answers whether there was room for that. */
+function goUnseen(
+  { response, length, account, count, origin, life }: Unseen,
+  { front, connection, routeId, client }: ForwardJob,
+  { flows, noteTruncated }: ForwardTools,
+): boolean {
+  let isOver = false
+  /** What Bun 1.4.5 shows of it: it takes a body for unused again that did not come to its end. */
+  function settle(isCut: boolean): void {
+    if (isOver) return
+    isOver = true
+    entry?.leave()
+    const hasClientLeft = connection.signal.aborted
+    const isWhole = !isCut && response.bodyUsed && !hasClientLeft
+    if (isWhole && count !== null && length !== null) count.add(length)
+    if (!isCut && !response.bodyUsed && !hasClientLeft) {
+      noteTruncated(translateFailure(new BrokenOff(), routeId, origin.label))
+    }
+    if (account !== null) closeAccount(account, length, isWhole)
+    life.onOver()
+  }
+  const entry = flows.enterUnseen({
+    kind: 'answer',
+    route: routeId,
+    client,
+    length: length ?? Number.POSITIVE_INFINITY,
+    ends: endsOf(front, connection),
+    isOver: () => hasLeft(front, connection),
+    onLeave: isItself => settle(!isItself),
+    cut: life.onStall.bind(life),
+  })
+  if (entry === null) return false
+  if (account !== null) {
+    account.isGoingOn = true
+    account.isAnnounced = length !== null
+  }
+  life.onGoingOn({ cut: () => settle(!hasLeft(front, connection)) })
+  return true
 }
 
 /** Counts an answer that is handed on whole until its client has taken it; nothing shows how much of it that has. */

@@ -12,7 +12,7 @@ import type { Waiting } from './lifetime/deadlines.ts'
 import { type Exchange, type ExchangeOwner, overtaken, ownerOf } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
 import { waitToBeSent } from './send-turn.ts'
-import { paceUpload } from './upload.ts'
+import { beginUpload } from './upload.ts'
 import { noteAnswer, noteFailure, type Origin } from './upstream/origin.ts'
 import { reach } from './upstream/reach.ts'
 
@@ -72,6 +72,11 @@ interface Start {
 type Stage = 'young' | 'connecting' | 'late' | 'answered' | 'over'
 
 /**
+ * What an answer is aborted with: Bun 1.4.5 writes whatever else breaks off a body that it hands on by itself on standard error.
+ */
+const SILENTLY = null
+
+/**
  * One request under way to one address. It is an exchange until its answer is over, and waits among the deadlines: for its head,
  * and after that for whoever looks whether it goes on.
  *
@@ -103,12 +108,12 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   #ended: string | null = null
   /** Ends the answer's events; null where it is of another kind. */
   #closeEvents: (() => void) | null = null
-  /** The request's body, while it is being sent piece by piece. */
+  /** The request's body, while it is being sent. */
   #upload: PacedBody | null = null
   /** Whether the request's body was let go before its end, or is one that Bun drops. */
   #isCutShort: boolean
-  /** The answer's body, where it goes on piece by piece. */
-  #download: PacedBody | null = null
+  /** The answer's body, where it goes on. */
+  #download: Pick<PacedBody, 'cut'> | null = null
 
   constructor({ job, tools, origin, stamp, isHeld, resolve, reject }: Start) {
     this.#job = job
@@ -146,7 +151,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   /** The request's body, as it is to be sent: from its end on the application's time counts. */
   send(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
     this.#begun()
-    this.#upload = paceUpload(body, this.#job, this.#tools, {
+    this.#upload = beginUpload(body, this.#job, this.#tools, {
       refuse: error => this.cut(error),
       onEnd: isWhole => {
         this.#upload = null
@@ -207,8 +212,10 @@ class Attempt implements Waiting, Exchange, AnswerLife {
       case 'answered':
         if (hasLeft(front, connection)) {
           // Bun lets the upstream go with the client, but for a body that is read here.
-          if (this.#isCollecting || this.#download !== null) this.#abort.abort('a client left')
+          const isReadHere = this.#isCollecting || this.#download !== null
+          // First: what is to be told of its end shows no more once it is aborted.
           this.#leave()
+          if (isReadHere) this.#abort.abort(SILENTLY)
         } else {
           const { clientIdle } = this.#tools
           clientIdle.renew(front, connection)
@@ -238,7 +245,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#closeEvents = close
   }
 
-  onPaced(body: PacedBody): void {
+  onGoingOn(body: Pick<PacedBody, 'cut'>): void {
     this.#download = body
   }
 
@@ -255,7 +262,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     if (this.#closeEvents === null) {
       // First: whoever waits for the body must not take it for lost, and ask again.
       this.#download?.cut(overtaken(this.#job, reason))
-      this.#abort.abort(`an exchange was ended: ${reason}`)
+      this.#abort.abort(SILENTLY)
     } else this.#closeEvents()
     this.#leave()
   }

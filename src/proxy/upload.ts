@@ -1,8 +1,10 @@
+import { isErrored, isReadable } from 'node:stream'
 import { parseLength } from '../base/amounts.ts'
 import type { GateError } from '../base/errors.ts'
 import { type PacedBody, paceBody } from './body/paced.ts'
 import { stalledUpload, tooLarge } from './body/uploads.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
+import { endsOf, isLocalSocket } from './lifetime/client-idle.ts'
 
 /** What whoever sends a request hears of its body. */
 export interface UploadLife {
@@ -12,8 +14,61 @@ export interface UploadLife {
   onEnd(isWhole: boolean): void
 }
 
+/** A request's body, as it is to be sent: as Bun hands it on where it may go unseen, and else piece by piece. */
+export function beginUpload(
+  body: ReadableStream<Uint8Array>,
+  job: ForwardJob,
+  tools: Pick<ForwardTools, 'flows' | 'meter' | 'clientIdle'>,
+  life: UploadLife,
+): PacedBody {
+  return goUnseen(body, job, tools, life) ?? paceUpload(body, job, tools, life)
+}
+
+/**
+ * Lets a body go on that Bun hands on by itself; null where it may not, or there is no room for it. Its length is announced, so that Bun
+ * ends it there. Whether it is whole shows in what Node.js tells of a stream; where several addresses might be asked, what fetch has
+ * taken of it could not be sent again.
+ */
+function goUnseen(
+  body: ReadableStream<Uint8Array>,
+  { routeId, client, sent, front, connection, upstream, maxBodyBytes }: ForwardJob,
+  { flows, meter, clientIdle }: Pick<ForwardTools, 'flows' | 'meter' | 'clientIdle'>,
+  life: UploadLife,
+): PacedBody | null {
+  const length = parseLength(sent['content-length'])
+  if (length === null || maxBodyBytes !== null || upstream.balancing !== null || isLocalSocket(front)) return null
+  if (!flows.isEveryUnseen && !clientIdle.hasOwnConnection(front, sent)) return null
+  let isOver = false
+  function end(isWhole: boolean): void {
+    if (isOver) return
+    isOver = true
+    entry?.leave()
+    if (isWhole && meter !== null) meter.received(routeId).add(length ?? 0)
+    life.onEnd(isWhole)
+  }
+  const entry = flows.enterUnseen({
+    kind: 'upload',
+    route: routeId,
+    client,
+    length,
+    ends: endsOf(front, connection),
+    isOver: () => !isReadable(body),
+    onLeave: isItself => end(isItself && !isErrored(body)),
+    cut: (_why, waitsFor) => life.refuse(stalledUpload(routeId, waitsFor)),
+  })
+  if (entry === null) return null
+  return {
+    stream: body,
+    cut() {
+      end(!isReadable(body) && !isErrored(body))
+    },
+    // With the answer's head Bun 1.4.5 lets go of what has not come yet: whether that was all does not show any more.
+    forgo: () => entry.leave(),
+  }
+}
+
 /** A request's body, sent piece by piece: counted, and not beyond what its route takes. */
-export function paceUpload(
+function paceUpload(
   body: ReadableStream<Uint8Array>,
   { routeId, client, sent, maxBodyBytes }: ForwardJob,
   { flows, meter }: Pick<ForwardTools, 'flows' | 'meter'>,

@@ -72,6 +72,8 @@ export interface GateOptions {
   readonly idleTimeoutS?: number
   /** How long a body of known length is waited for. */
   readonly bodyWaitMs?: number
+  /** Which bodies go on unseen: every one that can, or none; those for which there is room when absent. */
+  readonly unseen?: 'every' | 'none'
   /** How long a form for ourselves may take. */
   readonly formWaitMs?: number
   /** Files in the gate's folder, by their names. */
@@ -154,6 +156,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
       ...(options.formWaitMs === undefined ? {} : { formWaitMs: options.formWaitMs }),
+      ...(options.unseen === undefined ? {} : { unseen: options.unseen }),
       ...(options.bodyWaitMs === undefined ? {} : { bodyWaitMs: options.bodyWaitMs }),
       logs: options.logs ?? {
         access: {

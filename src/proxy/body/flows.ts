@@ -1,6 +1,8 @@
 import { amountOf, Tally } from '../../base/amounts.ts'
+import type { Connections } from '../../base/system/connections.ts'
 import type { Deadlines } from '../lifetime/deadlines.ts'
 import { createRoster, NOWHERE } from '../lifetime/roster.ts'
+import { createFastLane, type LaneEntry, type UnseenBody } from './fast-lane.ts'
 import { createShares, type Share } from './shares.ts'
 import { createStallSweep, type Progressing } from './stalls.ts'
 import { createTurns, NO_STAMP, type Turns } from './turns.ts'
@@ -34,6 +36,11 @@ export interface FlowOwner {
   isOver?(): boolean
 }
 
+/** A body that goes unseen; `cut` is called where it goes without progress for too long, by what the kernel says. */
+export interface UnseenOwner extends FlowOwner, UnseenBody {
+  isOver(): boolean
+}
+
 /** One body under way. The calls cost some 50 ns each. */
 export interface Flow {
   /** A piece was handed on, and is not taken yet; `isLong` where more may have come with it than shows. */
@@ -59,6 +66,12 @@ export interface Flows {
   /** Whether this much more may be held without cutting anything. */
   hasRoom(bytes: number): boolean
   enter(owner: FlowOwner): Flow
+  /** Whether tests want every body to go unseen that can. */
+  readonly isEveryUnseen: boolean
+  /** Lets a body go on unseen; null where enough do, or where it would not show who stalls. */
+  enterUnseen(owner: UnseenOwner): LaneEntry | null
+  /** Those that go unseen tell of their end while they still can. */
+  close(): void
 }
 
 /**
@@ -67,6 +80,10 @@ export interface Flows {
  */
 const HELD_BYTES = 2_500_000
 
+/** How many bodies of that size go unseen at most, and which part of what all may hold. */
+const MOST_UNSEEN = 32
+const UNSEEN_PART = 2
+
 /** A body up to this length fits the kernel's buffers, and is none of this one's business. */
 export const SMALL_BYTES = 16 * 1024
 
@@ -74,6 +91,10 @@ export interface FlowsTools {
   readonly deadlines: Deadlines
   readonly now: () => number
   readonly limits: () => FlowLimits
+  /** What the kernel tells of connections; null where it tells nothing: then every body goes piece by piece. */
+  readonly connections: Connections | null
+  /** For tests: every body that can goes unseen, or none; null: those for which there is room. */
+  readonly unseen: 'every' | 'none' | null
   /** Told of each that was cut. */
   readonly onCut: (owner: FlowOwner, why: CutReason) => void
   /** Told of each request that has to wait for its turn. */
@@ -90,19 +111,43 @@ export interface FlowsTools {
  * with the body that has waited longest for its taker: where each has one, that is the one of all. And while it is, requests take
  * turns (`turns.ts`).
  */
-export function createFlows({ deadlines, now, limits, onCut, onWait, reclaim }: FlowsTools): Flows {
+export function createFlows(tools: FlowsTools): Flows {
+  const { deadlines, now, limits, onCut, onWait, reclaim } = tools
   const shares = createShares()
   const open = { answers: 0, uploads: 0 }
   const held = new Tally()
   const turns = createTurns({
     beginBytes: HELD_BYTES,
-    limitBytes: () => limits().memoryBytes,
+    limitBytes: roomBytes,
     heldBytes: () => held.sum,
     countOf: shares.countOf,
     makeRoom,
     onWait,
     reclaim,
   })
+
+  const lane = createFastLane<UnseenOwner>({
+    deadlines,
+    now,
+    connections: tools.connections,
+    limitBytes: unseenBytes,
+    stallMs: () => limits().stallMs,
+    onStall(owner, waitsFor) {
+      onCut(owner, 'stalled')
+      owner.cut('stalled', waitsFor)
+    },
+  })
+
+  /** What bodies may hold that go piece by piece: all but what those may that go unseen. */
+  function roomBytes(): number {
+    return Math.max(0, limits().memoryBytes - lane.bytes)
+  }
+
+  function unseenBytes(): number {
+    if (tools.unseen === 'every') return Number.POSITIVE_INFINITY
+    if (tools.unseen === 'none' || tools.connections === null) return 0
+    return Math.min(MOST_UNSEEN * HELD_BYTES, limits().memoryBytes / UNSEEN_PART)
+  }
 
   class Passing implements Flow, Progressing {
     place = NOWHERE
@@ -131,8 +176,7 @@ export function createFlows({ deadlines, now, limits, onCut, onWait, reclaim }: 
       untaken.add(this)
       held.add(this.weight)
       this.share.held.add(this.weight)
-      const { memoryBytes } = limits()
-      if (held.sum > memoryBytes) makeRoom(memoryBytes)
+      makeRoom(roomBytes())
     }
 
     taken(): void {
@@ -198,8 +242,8 @@ export function createFlows({ deadlines, now, limits, onCut, onWait, reclaim }: 
     },
   )
 
-  function makeRoom(memoryBytes: number): void {
-    while (held.sum > memoryBytes) {
+  function makeRoom(limitBytes: number): void {
+    while (held.sum > limitBytes) {
       let last: Passing | null = null
       for (const one of untaken.members) if (last === null || isBefore(one, last)) last = one
       if (last === null) return
@@ -210,6 +254,7 @@ export function createFlows({ deadlines, now, limits, onCut, onWait, reclaim }: 
 
   /** Whole answers that have been taken tell nobody: they are asked before they keep their client from the next. */
   function letGoOver(share: Share): void {
+    lane.letGoOver()
     for (const one of passing.members.filter(each => each.share === share)) if (one.isOver()) one.leave()
   }
 
@@ -221,11 +266,12 @@ export function createFlows({ deadlines, now, limits, onCut, onWait, reclaim }: 
       return held.sum
     },
     turns,
+    isEveryUnseen: tools.unseen === 'every',
     begun(stamp) {
       turns.leave(stamp, HELD_BYTES)
       turns.goOn()
     },
-    hasRoom: bytes => held.sum + bytes <= limits().memoryBytes,
+    hasRoom: bytes => held.sum + bytes <= roomBytes(),
     admit(client) {
       const { maxOpen } = limits()
       if (maxOpen !== null) shares.admit(client, maxOpen, letGoOver)
@@ -238,6 +284,20 @@ export function createFlows({ deadlines, now, limits, onCut, onWait, reclaim }: 
       passing.add(one)
       stalls.wake()
       return one
+    },
+    close: lane.close,
+    enterUnseen(owner) {
+      const weight = amountOf(Math.min(owner.length, HELD_BYTES))
+      if (!lane.hasRoom(weight)) return null
+      const share = shares.enter(owner.client)
+      const kind = owner.kind === 'answer' ? 'answers' : 'uploads'
+      open[kind]++
+      return lane.enter(owner, weight, () => {
+        open[kind]--
+        shares.leave(share)
+        turns.noteLess(owner.client)
+        turns.goOn()
+      })
     },
   }
 }

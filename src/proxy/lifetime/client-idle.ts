@@ -1,4 +1,5 @@
 import { parseLength } from '../../base/amounts.ts'
+import type { ConnectionEnds } from '../../base/system/connections.ts'
 import type { Deadlines, Waiting } from './deadlines.ts'
 import { NOWHERE } from './roster.ts'
 
@@ -9,6 +10,8 @@ export type ClientSide = Pick<Bun.Server<unknown>, 'timeout' | 'requestIP' | 'po
 export interface ClientIdle {
   /** Seconds that a connection may be silent between and during ordinary requests. */
   readonly idleTimeoutS: number
+  /** Whether no other request shares a request's connection while it lasts: whoever does not read holds the connection back. */
+  hasOwnConnection(side: ClientSide, sent: Readonly<Record<string, string>>): boolean
   /** However long this request takes, its connection stays. */
   hold(side: ClientSide, request: Request): void
   /** The usual time begins anew, while the request is still under way. */
@@ -37,6 +40,24 @@ export function hasLeft(side: ClientSide, request: Request): boolean {
   return !isLocalSocket(side) && side.requestIP(request) === null
 }
 
+/** By what the kernel knows the connection of a request; null once that is over, and on a local socket. */
+export function endsOf(side: ClientSide, request: Request): ConnectionEnds | null {
+  const peer = side.requestIP(request)
+  if (peer === null || side.port === undefined) return null
+  return { ownPort: side.port, peer: peer.address, peerPort: peer.port }
+}
+
+/**
+ * Whether a request that came by HTTPS, where HTTP/2 is on offer, came by HTTP/1.1: by HTTP/2 `Connection` is forbidden (RFC 9113
+ * §8.2.2), and Bun 1.4.5 puts Host behind all other fields, made of `:authority`. In HTTP/1.1 it comes first from nearly all
+ * clients (RFC 9110 §7.2).
+ */
+export function looksLikeHttp1(sent: Readonly<Record<string, string>>): boolean {
+  if (sent.connection !== undefined) return true
+  for (const name in sent) return name === 'host'
+  return true
+}
+
 /** Whether a request's fields say that a body comes with it (RFC 9112 §6.3), whatever its method. */
 export function announcesBody(sent: Readonly<Record<string, string>>): boolean {
   const { 'content-length': length, 'transfer-encoding': coding } = sent
@@ -63,6 +84,11 @@ export function createClientIdle(
 ): ClientIdle {
   return {
     idleTimeoutS,
+    hasOwnConnection(side, sent) {
+      if (side.protocol !== 'https' || !offersHttp2) return true
+      // A request of Host alone may have come either way.
+      return looksLikeHttp1(sent) && Object.keys(sent).length > 1
+    },
     hold(side, request) {
       if (isLocalSocket(side)) side.timeout(request, 0)
       else deadlines.add(new Held(side, request, deadlines, now, idleTimeoutS))

@@ -88,10 +88,15 @@ export function createTraffic(tick: () => number, onRequest: () => void): Traffi
       simpleFamily(
         'counter',
         'sallyport_response_body_bytes_total',
-        'Bodies of applications and files, as far as they have been handed on.',
+        'Bodies of applications and files, as far as they have been handed on; those that go on unseen once they are whole.',
         byClass((one, at) => one.sent[at]?.sum ?? 0),
       ),
-      simpleFamily('counter', 'sallyport_request_body_bytes_total', 'Bodies that went to applications.', received()),
+      simpleFamily(
+        'counter',
+        'sallyport_request_body_bytes_total',
+        'Bodies that went to applications; those that go on unseen once they are whole.',
+        received(),
+      ),
       histogramFamily(
         'sallyport_upstream_duration_seconds',
         'From sending a request to an upstream to the head of its answer.',

@@ -6,7 +6,7 @@ import type { Reason } from '../../policy/reasons.ts'
 import type { CompatPage } from '../../portal/portal.ts'
 import type { Account } from '../../proxy/account.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
-import { isLocalSocket } from '../../proxy/lifetime/client-idle.ts'
+import { isLocalSocket, looksLikeHttp1 } from '../../proxy/lifetime/client-idle.ts'
 import type { Mention } from '../../proxy/upstream/mentions.ts'
 import { originAt, portAt, type Target } from '../../route/target.ts'
 import { cookieName, readCookie } from '../../session/cookie.ts'
@@ -155,15 +155,12 @@ export function schemeOf(passage: Passage): 'http' | 'https' {
  * How a request came, as a request line says it, as far as that shows: Bun 1.4.5 tells neither the version nor a difference between
  * HTTP/1.0 and 1.1.
  *
- * Only a listener for HTTPS speaks HTTP/2. There `Connection` is forbidden (RFC 9113 §8.2.2), and Host is put behind all other
- * fields, made of `:authority`; in HTTP/1.1 it comes first from nearly all clients (RFC 9110 §7.2).
+ * Only a listener for HTTPS speaks HTTP/2.
  */
 export function protocolOf(passage: Passage): 'HTTP/1.1' | 'HTTP/2.0' {
   const { front, snapshot, sent } = passage
   if (front.protocol !== 'https' || snapshot.config.tls?.http2 !== true) return 'HTTP/1.1'
-  if (sent.connection !== undefined || passage.request !== passage.connection) return 'HTTP/1.1'
-  for (const name in sent) return name === 'host' ? 'HTTP/1.1' : 'HTTP/2.0'
-  return 'HTTP/1.1'
+  return passage.request !== passage.connection || looksLikeHttp1(sent) ? 'HTTP/1.1' : 'HTTP/2.0'
 }
 
 /** The origin by which the client knows the host that it asked; as everywhere, without the port that its scheme has anyway. */

@@ -73,6 +73,7 @@ function writeRecord(
     status: isLost ? CLIENT_GONE : (response?.status ?? 101),
     reason: passage.reason ?? (isLost ? CLIENT_LEFT : account.isCut ? CUT : null),
     bytes: account.upstream === null ? ownBytes(response, methodOf(passage)) : account.bytes,
+    isAnnounced: account.isAnnounced,
     tookMs,
     totalMs: tookMs,
     agent: agentOf(sent['user-agent']),
@@ -111,7 +112,8 @@ function endTrace(trace: Trace, status: number, passage: Passage, account: Accou
   const name = `${method} ${route?.config.id ?? ''}`.trim()
   const end = () => {
     const why = reason ?? (account.isCut ? CUT : null)
-    const size = account.bytes === null ? {} : { 'http.response.body.size': account.bytes }
+    const { bytes } = account
+    const size = bytes === null || (account.isAnnounced && account.isCut) ? {} : { 'http.response.body.size': bytes }
     trace.end(
       name,
       { ...attributes, ...size, ...(why === null ? {} : { 'error.type': why }) },

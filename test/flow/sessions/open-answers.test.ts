@@ -78,11 +78,14 @@ function isOver({ wire, leg }: Open): boolean {
   return (wire.isClosed || /^HTTP\/1\.1 40[13]/.test(text) || text.endsWith('\r\n0\r\n\r\n')) && leg.isClosed
 }
 
+/** Which bodies Bun hands on by itself: what is said below holds for all of them, and for none. */
+const UNSEEN = ['every', 'none'] as const
+
 const ALL = [...Object.keys(BEGINNINGS), '/upload']
 
-describe('a session that ends takes with it what it has open:', () => {
+describe.each(UNSEEN)('a session that ends takes with it what it has open, where of bodies %s goes unseen:', unseen => {
   async function endsWithSession(paths: readonly string[], toml: string, options: GateOptions = {}, at?: string) {
-    await using gate = await startGate(PORTAL + toml, options)
+    await using gate = await startGate(PORTAL + toml, { unseen, ...options })
     const ada = await gate.signIn(HOST)
     const bob = await gate.signIn(HOST, { sub: 'bob' })
     for (const path of paths) {
@@ -108,7 +111,7 @@ describe('a session that ends takes with it what it has open:', () => {
     endsWithSession(['/download', '/page'], route('["user"]', { more: 'keep_length = "4MiB"' })))
 
   test('however long it has been open', async () => {
-    await using gate = await startGate(PORTAL + route('["user"]'))
+    await using gate = await startGate(PORTAL + route('["user"]'), { unseen })
     const { cookie, sessionId } = await gate.signIn(HOST)
     using camera = await open(gate, '/camera', [`Cookie: ${cookie}`])
     using late = await open(gate, '/late', [`Cookie: ${cookie}`])
@@ -125,6 +128,7 @@ describe('a session that ends takes with it what it has open:', () => {
     const tls =
       '[tls]\nlisten = ["127.0.0.1:0"]\nredirect_http = false\ncertificates = [{ cert = "own.pem", key = "own.key" }]\n'
     await using gate = await startGate(tls + PORTAL + route('["user"]'), {
+      unseen,
       files: { 'own.pem': own.cert, 'own.key': own.key },
     })
     const ada = await gate.signIn(HOST)
@@ -216,12 +220,12 @@ describe('a request that is not answered yet when its session ends gets what the
   })
 })
 
-describe('what was allowed by rules ends with them:', () => {
+describe.each(UNSEEN)('what was allowed by rules ends with them, where of bodies %s goes unseen:', unseen => {
   for (const path of ALL) {
     test(`${path}, when the hours are over`, async () => {
       const clock = fakeClock(Date.UTC(2026, 0, 5, 12, 29, 30))
       const rules = '[{ roles = "user", hours = "08:00-12:30" }]'
-      await using gate = await startGate(PORTAL + route(rules), { ports: clock, recheckMs: 20 })
+      await using gate = await startGate(PORTAL + route(rules), { ports: clock, recheckMs: 20, unseen })
       const { cookie } = await gate.signIn(HOST)
       using one = await open(gate, path, [`Cookie: ${cookie}`])
       clock.advance(29_000)
@@ -234,7 +238,7 @@ describe('what was allowed by rules ends with them:', () => {
   }
 
   test('at a reload, anonymous ones too', async () => {
-    await using gate = await startGate(PORTAL + route('"public"'))
+    await using gate = await startGate(PORTAL + route('"public"'), { unseen })
     using camera = await open(gate, '/camera', [])
     using late = await open(gate, '/late', [])
     gate.save(PORTAL + route('"authenticated"'))
@@ -243,7 +247,7 @@ describe('what was allowed by rules ends with them:', () => {
 
   test('at a reload whose paths are others, and not those whose path is among them', async () => {
     const rule = (paths: string) => PORTAL + route(`[{ paths = [${paths}], anonymous = true }]`)
-    await using gate = await startGate(rule('"/camera*", "/late"'))
+    await using gate = await startGate(rule('"/camera*", "/late"'), { unseen })
     using camera = await open(gate, '/camera', [])
     using late = await open(gate, '/late', [])
     gate.save(rule('"/camera*"'))
@@ -252,7 +256,7 @@ describe('what was allowed by rules ends with them:', () => {
   })
 
   test('at a reload by which another route takes its address, or another reading of that, and nothing else', async () => {
-    await using gate = await startGate(PORTAL + route('"public"'))
+    await using gate = await startGate(PORTAL + route('"public"'), { unseen })
     using camera = await open(gate, '/camera', [])
     using late = await open(gate, '/late', [])
     using events = await open(gate, '/Events', [])

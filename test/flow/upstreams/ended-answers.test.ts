@@ -5,16 +5,21 @@ import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
 import { metricsOf } from '../../kit/requests.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
-test.each(['', 'idle_timeout = "60s"', 'max_connections = 5'])(
-  'what a save ends is not told as broken off, with %p',
-  async lines => {
+test.each([
+  ['', 'none'],
+  ['', 'every'],
+  ['idle_timeout = "60s"', 'every'],
+  ['max_connections = 5', 'every'],
+] as const)(
+  'what a save ends is not told as broken off, with %p, where of bodies %s goes unseen',
+  async (lines, unseen) => {
     await using app = await startApp((_, response) => {
       response.writeHead(200, { 'content-type': 'text/plain' }).write('begun')
     })
     const toml = (allow: string) =>
       `${PORTAL}[upstreams.one]\nto = "http://127.0.0.1:${app.port}"\n${lines}
 [[routes]]\nhost = "app.example"\nupstream = "@one"\nportal = "home"\nallow = ${allow}\n`
-    await using gate = await startGate(toml('"public"'))
+    await using gate = await startGate(toml('"public"'), { unseen })
     const wire = await openWire(gate.port)
     await wire.send('GET / HTTP/1.1\r\nHost: app.example\r\n\r\n')
     await eventually(() => wire.received.includes('begun'), 'it has begun')

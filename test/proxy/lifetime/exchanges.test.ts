@@ -55,6 +55,8 @@ const tools: ForwardTools = {
     now: Date.now,
     limits: () => ({ maxOpen: null, stallMs: 60_000, memoryBytes: 100_000_000 }),
     onCut: () => undefined,
+    connections: null,
+    unseen: null,
     onWait: () => undefined,
     reclaim: () => undefined,
   }),

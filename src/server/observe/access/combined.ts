@@ -8,7 +8,9 @@ import type { AccessRecord } from './record.ts'
  * Source: nginx.org, ngx_http_log_module (log_format combined, escape=default).
  */
 export function combinedLine(record: AccessRecord, time: string): string {
-  const { client, user, method, path, protocol, status, bytes, agent, referer } = record
+  const { client, user, method, path, protocol, status, reason, isAnnounced, agent, referer } = record
+  // Nothing here tells a number that was announced from one that was counted.
+  const bytes = isAnnounced && reason !== null ? null : record.bytes
   const who = user === null || user === '' ? '-' : user === '-' ? '\\x2D' : escapeText(user, LOOSE)
   const line = `${escapeText(method, QUOTED)} ${escapeText(path, QUOTED)} ${protocol}`
   return `${client} - ${who} [${time}] "${line}" ${status} ${bytes ?? '-'} "${orDash(referer)}" "${orDash(agent)}"\n`

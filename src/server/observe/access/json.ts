@@ -9,7 +9,7 @@ import type { AccessRecord } from './record.ts'
 export function jsonLine(record: AccessRecord, time: string): string {
   const { id, client, method, status, bytes, tookMs, totalMs } = record
   const path = PLAIN.test(record.path) ? record.path : showJson(record.path).slice(1, -1)
-  return `{"time":"${time}","level":"info","message":"request","id":"${id}","client":"${client}","method":"${method}${place(record)}${path}${way(record)}${person(record)}${status}${REASONS.of(record.reason)}${bytes},"ms":${tookMs},"total_ms":${totalMs}${AGENTS.of(record.agent)}${REFERERS.of(record.referer)}`
+  return `{"time":"${time}","level":"info","message":"request","id":"${id}","client":"${client}","method":"${method}${place(record)}${path}${way(record)}${person(record)}${status}${REASONS.of(record.reason)}${bytes}${record.isAnnounced ? ANNOUNCED : ''},"ms":${tookMs},"total_ms":${totalMs}${AGENTS.of(record.agent)}${REFERERS.of(record.referer)}`
 }
 
 /** Texts that are made once for each word; bounded, since clients choose words. */
@@ -43,6 +43,7 @@ function parts(make: (quoted: string) => string): Parts {
 const SECURE = parts(host => `","scheme":"https","host":${host},"path":"`)
 const PLAIN_HTTP = parts(host => `","scheme":"http","host":${host},"path":"`)
 const REASONS = parts(reason => `,"reason":${reason},"bytes":`)
+const ANNOUNCED = ',"bytes_announced":true'
 const AGENTS = parts(agent => `,"agent":${agent}`)
 const REFERERS = parts(referer => `,"referer":${referer}}\n`)
 

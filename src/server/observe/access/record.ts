@@ -23,6 +23,8 @@ export interface AccessRecord {
   readonly reason: string | null
   /** Bytes of the body that were handed to the client's connection; null where nobody counts them. */
   readonly bytes: number | null
+  /** Whether `bytes` is what the answer announced: it went on unseen, and nobody counted it. */
+  readonly isAnnounced: boolean
   /** Whole milliseconds from the request's head to the response's. */
   readonly tookMs: number
   /** The same to the end of the body. */

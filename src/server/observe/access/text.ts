@@ -24,6 +24,7 @@ export function textLine(record: AccessRecord, time: string): string {
   const { status, method, scheme, host, path, user, client, tookMs } = record
   const facts = [
     ['bytes', record.bytes],
+    ['bytes_announced', record.isAnnounced ? 'true' : null],
     ['total_ms', record.totalMs],
     ['protocol', record.protocol],
     ['route', record.route === '-' ? null : record.route],

@@ -21,6 +21,7 @@ const RECORD: AccessRecord = {
   status: 200,
   reason: null,
   bytes: 1024,
+  isAnnounced: false,
   tookMs: 3,
   totalMs: 5,
   agent: 'curl/8.14',
@@ -48,7 +49,7 @@ function textOf(style: AccessStyle, ...records: AccessRecord[]): string {
 }
 
 test('a record is one line of JSON', () => {
-  const { atMs: _, tookMs: ms, totalMs: total_ms, ...rest } = RECORD
+  const { atMs: _, tookMs: ms, totalMs: total_ms, isAnnounced: __, ...rest } = RECORD
   const same = { level: 'info', message: 'request' }
   expect(written(RECORD, { ...RECORD, ...NOBODY, status: 403, reason: 'role.missing' })).toEqual([
     { time: '2026-01-02T03:04:05.006Z', ...same, ...rest, ms, total_ms },
@@ -80,6 +81,19 @@ test('a record as text has each part where it always is, and the rest by name', 
       '2026-01-02T03:04:05.006Z 401 203.0.113.9 - GET https://app.example/a%20b 3 ms total_ms=5 protocol=HTTP/2.0' +
       ' reason=access.token id=sallyport-x-1\n',
   )
+})
+
+test('a number of bytes that nobody counted is marked, and left out where a format has no mark and it may be wrong', () => {
+  const whole = { ...RECORD, isAnnounced: true }
+  const cut = { ...whole, reason: 'answer.cut' }
+  expect(written(RECORD, whole, cut)).toMatchObject([
+    { bytes: 1024 },
+    { bytes: 1024, bytes_announced: true },
+    { bytes: 1024, bytes_announced: true, reason: 'answer.cut' },
+  ])
+  expect(written(RECORD)[0]).not.toHaveProperty('bytes_announced')
+  expect(textOf('text', cut)).toContain(' bytes=1024 bytes_announced=true total_ms=5 ')
+  expect(textOf('combined', whole, cut)).toMatch(/ 200 1024 "[^\n]*\n[^\n]* 200 - "/)
 })
 
 test('records keep the time of their own millisecond', () => {

@@ -1,0 +1,118 @@
+import { ptr } from 'bun:ffi'
+import { readdir } from 'node:fs/promises'
+import { canonicalAddress } from '../net.ts'
+import { nextTurn } from '../small-pieces.ts'
+import { LINUX, type Libc, libc } from './libc.ts'
+
+/** What tells a client's TCP connection to this process from all others. */
+export interface ConnectionEnds {
+  readonly ownPort: number
+  readonly peer: string
+  readonly peerPort: number
+}
+
+/** What the kernel knows of a connection. */
+export interface ConnectionState {
+  /** Bytes that the peer has acknowledged since the connection began. */
+  readonly ackedBytes: number
+  /** Whether bytes wait to be sent, or to be acknowledged. */
+  readonly hasUnsent: boolean
+  /** Whether the peer's window is closed, and the kernel probes it. */
+  readonly isWindowClosed: boolean
+  /** How long ago bytes came from the peer, in ms. */
+  readonly quietMs: number
+  /** Whether bytes came that this process has not read. */
+  readonly hasUnread: boolean
+}
+
+/** The TCP connections of this process, as the kernel knows them. Bun 1.4.5 tells nothing of them. */
+export interface Connections {
+  /** The descriptor of each, in the same order; null for one that is not there (any more). It looks at a few hundred in one turn. */
+  find(wanted: readonly ConnectionEnds[]): Promise<readonly (number | null)[]>
+  /** The state of a connection that was found; null where its descriptor is another one's by now, or its kernel does not tell. */
+  stateOf(descriptor: number, ends: ConnectionEnds): ConnectionState | null
+}
+
+/** How many descriptors are looked at in one turn of the event loop: some 0.2 ms. */
+const CHUNK = 256
+
+/** Null where this is not Linux, or has no C library that is known. */
+export function openConnections(): Connections | null {
+  const system = libc()
+  return system === null ? null : createConnections(system)
+}
+
+function createConnections(system: Libc): Connections {
+  const address = Buffer.alloc(128)
+  const info = Buffer.alloc(256)
+  const length = new Uint32Array(1)
+
+  function nameOf(descriptor: number, ask: Libc['getpeername']): boolean {
+    length[0] = address.length
+    return ask(descriptor, ptr(address), ptr(length)) === 0 && IP.has(address.readUInt16LE(0))
+  }
+
+  function isBetween(descriptor: number, { ownPort, peer, peerPort }: ConnectionEnds): boolean {
+    return (
+      nameOf(descriptor, system.getpeername) &&
+      address.readUInt16BE(2) === peerPort &&
+      hostIn(address) === canonicalAddress(peer) &&
+      nameOf(descriptor, system.getsockname) &&
+      address.readUInt16BE(2) === ownPort
+    )
+  }
+
+  return {
+    async find(wanted) {
+      const byPort = new Map<number, number[]>()
+      for (const [index, { peerPort }] of wanted.entries()) {
+        byPort.set(peerPort, [...(byPort.get(peerPort) ?? []), index])
+      }
+      const found = wanted.map((): number | null => null)
+      const names = await readdir('/proc/self/fd')
+      for (let start = 0; start < names.length; start += CHUNK) {
+        if (start > 0) await nextTurn()
+        for (const name of names.slice(start, start + CHUNK)) {
+          const descriptor = Number(name)
+          if (!nameOf(descriptor, system.getpeername)) continue
+          for (const index of byPort.get(address.readUInt16BE(2)) ?? []) {
+            const ends = wanted[index]
+            if (ends !== undefined && isBetween(descriptor, ends)) found[index] = descriptor
+          }
+        }
+      }
+      return found
+    },
+    stateOf(descriptor, ends) {
+      if (!isBetween(descriptor, ends)) return null
+      length[0] = info.length
+      if (system.getsockopt(descriptor, LINUX.IPPROTO_TCP, LINUX.TCP_INFO, ptr(info), ptr(length)) !== 0) return null
+      // Linux 4.6 is the first that tells all of it.
+      if ((length[0] ?? 0) < UNSENT + 4) return null
+      const hasUnsent = info.readUInt32LE(UNACKED) > 0 || info.readUInt32LE(UNSENT) > 0
+      return {
+        ackedBytes: Number(info.readBigUInt64LE(ACKED)),
+        hasUnsent,
+        isWindowClosed: hasUnsent && info.readUInt8(PROBES) > 0,
+        quietMs: info.readUInt32LE(LAST_RECEIVED),
+        hasUnread: Number(system.recv(descriptor, ptr(info), 1, LINUX.MSG_PEEK | LINUX.MSG_DONTWAIT)) > 0,
+      }
+    },
+  }
+}
+
+/** Where `struct tcp_info` has what (linux/tcp.h). */
+const PROBES = 3
+const UNACKED = 24
+const LAST_RECEIVED = 52
+const ACKED = 120
+const UNSENT = 144
+
+const IP: ReadonlySet<number> = new Set([LINUX.AF_INET, LINUX.AF_INET6])
+
+/** The host of a `sockaddr_in` or `sockaddr_in6`, spelled as `canonicalAddress` has it. */
+function hostIn(address: Buffer): string | null {
+  if (address.readUInt16LE(0) === LINUX.AF_INET) return canonicalAddress(address.subarray(4, 8).join('.'))
+  const groups = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(8 + index * 2).toString(16))
+  return canonicalAddress(groups.join(':'))
+}

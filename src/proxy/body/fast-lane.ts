@@ -1,0 +1,187 @@
+import { Tally } from '../../base/amounts.ts'
+import type { ConnectionEnds, ConnectionState, Connections } from '../../base/system/connections.ts'
+import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
+import { createRoster, NOWHERE } from '../lifetime/roster.ts'
+
+/** A body that Bun hands on by itself, and how it is learnt what becomes of it. */
+export interface UnseenBody {
+  readonly kind: 'answer' | 'upload'
+  /** Its client's connection; null where the kernel is not asked about it. */
+  readonly ends: ConnectionEnds | null
+  /** Asked several times a second, until it is. */
+  isOver(): boolean
+  /** It has left: it is over, or this process ends. */
+  onLeave(isOver: boolean): void
+}
+
+/** One of them in the lane. */
+export interface LaneEntry {
+  /** It is over. Any number of times. */
+  leave(): void
+}
+
+/**
+ * The bodies that Bun hands on without anyone seeing their pieces, which takes a half to a third of the CPU. Bun 1.4.5 tells nothing of
+ * them: each may hold all that fetch keeps of a body, so their number bounds their memory.
+ */
+export interface FastLane<Owner extends UnseenBody> {
+  /** What they may hold all together. */
+  readonly bytes: number
+  hasRoom(bytes: number): boolean
+  /** `onLeave` is called once, however it leaves. */
+  enter(owner: Owner, bytes: number, onLeave: () => void): LaneEntry
+  /** Lets those leave that are over by now. */
+  letGoOver(): void
+  /** Lets all of them leave. */
+  close(): void
+}
+
+export interface LaneTools<Owner> {
+  readonly deadlines: Pick<Deadlines, 'add'>
+  readonly now: () => number
+  /** Null where the kernel tells nothing of connections: then nothing goes unseen. */
+  readonly connections: Connections | null
+  readonly limitBytes: () => number
+  readonly stallMs: () => number
+  /** One has gone too long without progress, and has left: who sends it, or who takes it, is to blame. */
+  readonly onStall: (owner: Owner, waitsFor: 'source' | 'taker') => void
+}
+
+/** How often they are asked whether they are over: what is told of one then is late by no more than this. */
+const LOOK_MS = 200
+
+/** The kernel is asked this often within `stall_timeout`, and no more seldom than each 15 seconds. */
+const ASKED_WITHIN_STALL = 4
+const MOST_BETWEEN_MS = 15_000
+
+/** Less than this within `stall_timeout` is no progress of an answer. */
+const PROGRESS_BYTES = 64 * 1024
+
+/** A lane with nothing in it. */
+export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>): FastLane<Owner> {
+  const { deadlines, now, connections, limitBytes, stallMs, onStall } = tools
+  const held = new Tally()
+
+  class Unseen implements LaneEntry {
+    place = NOWHERE
+    sinceMs = now()
+    askedMs = now()
+    descriptor: number | null = null
+    /** What its client had taken when it last made progress; null until that is known. */
+    ackedBytes: number | null = null
+    readonly owner: Owner
+    readonly #bytes: number
+    readonly #onLeave: () => void
+
+    constructor(owner: Owner, bytes: number, onLeave: () => void) {
+      this.owner = owner
+      this.#bytes = bytes
+      this.#onLeave = onLeave
+      held.add(bytes)
+    }
+
+    leave(): void {
+      if (this.place === NOWHERE) return
+      members.remove(this)
+      held.remove(this.#bytes)
+      this.#onLeave()
+    }
+
+    /** Notes what the kernel says. */
+    note(state: ConnectionState): void {
+      const nowMs = now()
+      if (this.owner.kind === 'upload') {
+        this.sinceMs = Math.max(this.sinceMs, nowMs - state.quietMs)
+        return
+      }
+      const isFirst = this.ackedBytes === null
+      const taken = state.ackedBytes - (this.ackedBytes ?? state.ackedBytes)
+      // Where nothing waits to be taken, it is the application that is waited for.
+      if (!state.hasUnsent || taken >= PROGRESS_BYTES) this.sinceMs = nowMs
+      if (isFirst || this.sinceMs === nowMs) this.ackedBytes = state.ackedBytes
+    }
+  }
+
+  const members = createRoster<Unseen>(
+    one => one.place,
+    (one, place) => {
+      one.place = place
+    },
+  )
+
+  function letGoOver(): void {
+    for (const one of [...members.members]) {
+      if (one.place === NOWHERE || !one.owner.isOver()) continue
+      one.leave()
+      one.owner.onLeave(true)
+    }
+  }
+
+  function judge(one: Unseen, ends: ConnectionEnds, system: Connections): void {
+    if (one.place === NOWHERE || one.descriptor === null) return
+    const state = system.stateOf(one.descriptor, ends)
+    if (state === null) {
+      one.descriptor = null
+      return
+    }
+    one.note(state)
+    if (now() - one.sinceMs <= stallMs()) return
+    one.leave()
+    onStall(one.owner, one.owner.kind === 'upload' && !state.hasUnread ? 'source' : 'taker')
+  }
+
+  async function askKernel(due: readonly Unseen[], system: Connections): Promise<void> {
+    const known = due.flatMap(one => (one.owner.ends === null ? [] : [{ one, ends: one.owner.ends }]))
+    const strange = known.filter(({ one }) => one.descriptor === null)
+    if (strange.length > 0) {
+      const found = await system.find(strange.map(({ ends }) => ends))
+      for (const [index, { one }] of strange.entries()) one.descriptor = found[index] ?? null
+    }
+    for (const { one, ends } of known) judge(one, ends, system)
+  }
+
+  const sweep: Waiting = {
+    slot: NOWHERE,
+    deadlineMs: 0,
+    expire() {
+      letGoOver()
+      const nowMs = now()
+      const everyMs = Math.min(stallMs() / ASKED_WITHIN_STALL, MOST_BETWEEN_MS)
+      const due = members.members.filter(one => {
+        // A clock that was set back must not let anyone wait for as long again.
+        if (one.sinceMs > nowMs) one.sinceMs = nowMs
+        if (one.askedMs > nowMs) one.askedMs = nowMs
+        return nowMs - one.sinceMs >= everyMs && nowMs - one.askedMs >= everyMs
+      })
+      for (const one of due) one.askedMs = nowMs
+      if (due.length > 0 && connections !== null) askKernel(due, connections).catch(() => undefined)
+      if (members.members.length > 0) wait()
+    },
+  }
+
+  function wait(): void {
+    sweep.deadlineMs = now() + LOOK_MS
+    deadlines.add(sweep)
+  }
+
+  return {
+    get bytes() {
+      return held.sum
+    },
+    hasRoom: bytes => held.sum + bytes <= limitBytes(),
+    enter(owner, bytes, onLeave) {
+      const one = new Unseen(owner, bytes, onLeave)
+      members.add(one)
+      if (sweep.slot === NOWHERE) wait()
+      return one
+    },
+    letGoOver,
+    close() {
+      letGoOver()
+      for (const one of [...members.members]) {
+        one.leave()
+        one.owner.onLeave(false)
+      }
+    },
+  }
+}
