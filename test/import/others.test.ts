@@ -158,6 +158,151 @@ routes:
       '(any other)||allow = [{ domains = ["example.org"] }]',
     ],
   ],
+  [
+    'Authelia',
+    'authelia.yml',
+    `access_control:
+  default_policy: 'one_factor'
+  networks:
+    - name: 'VPN'
+      networks: '10.9.0.0/16'
+  rules:
+    - domain: 'mx2.mail.example.com'
+      subject: 'group:admins'
+      policy: 'deny'
+    - domain: 'dev.example.com'
+      resources:
+        - '^/users/john/.*$'
+        - '^/groups/dev/.*$'
+      subject: 'user:john'
+      networks: 'VPN'
+      policy: 'two_factor'
+    - domain: '{user}.example.com'
+      subject: [['user:john', 'device:x']]
+      policy: 'one_factor'
+`,
+    [
+      'mx2.mail.example.com||deny = [{ groups = ["admins"] }]',
+      'dev.example.com|^/users/john/.*$ ^/groups/dev/.*$|allow = [{ path_regexp = ["^/users/john/.*$", "^/groups/dev/.*$"], networks = ["10.9.0.0/16"], claims = { preferred_username = ["john"] }, amr = "mfa" }]',
+      '{user}.example.com||a route for each person’s host',
+      '(any other)||allow = "authenticated"',
+    ],
+  ],
+  [
+    'Pomerium',
+    'policy.yaml',
+    `- from: https://verify.example.com
+  to: http://verify:8000
+  allowed_domains: [example.org]
+- from: https://ops.example.com
+  to: http://ops:80
+  allowed_users: [ada@example.com]
+  allowed_groups: [admins]
+- from: https://group.example.com
+  to: http://group:80
+  allowed_groups: [admins]
+- from: tcp+https://redis.example.com:6379
+  to: tcp://redis:6379
+  policy: [{ allow: { or: [{ domain: { is: example.org } }] } }]
+`,
+    [
+      'verify.example.com||upstream = "http://verify:8000"; allow = [{ domains = ["example.org"] }]',
+      'ops.example.com||upstream = "http://ops:80"; allow = [{ emails = ["ada@example.com"] }, { groups = ["admins"] }]',
+      'group.example.com||upstream = "http://group:80"; allow = [{ groups = ["admins"] }]',
+      'redis.example.com:6379||nothing: HTTP alone is served here',
+    ],
+  ],
+  [
+    'Tinyauth',
+    'stack.yaml',
+    `services:
+  tinyauth:
+    image: ghcr.io/tinyauthapp/tinyauth:v5
+    command: --appurl=https://auth.example.com
+    environment:
+      TINYAUTH_APPURL: https://auth.example.com
+      TINYAUTH_OAUTH_WHITELIST: /^.*@example[.]org$/
+      TINYAUTH_AUTH_IP_BLOCK: 203.0.113.0/24
+      TINYAUTH_APPS_PHOTOS_OAUTH_GROUPS: family
+      TINYAUTH_APPS_PHOTOS_LDAP_GROUPS: relatives
+      TINYAUTH_APPS_PHOTOS_IP_ALLOW: 10.0.0.0/8
+  wiki:
+    image: wiki
+    deploy:
+      labels:
+        - traefik.http.routers.wiki.rule=Host(\`wiki.example.com\`)
+        - tinyauth.apps.wiki.oauth.whitelist=ada@example.org
+        - tinyauth.apps.wiki.path.block=^/private
+`,
+    [
+      'wiki.example.com||allow = [{ emails = ["ada@example.org"], any = [{ subjects = ["write-who-may"] }] }]; and in allow: { not = { path_regexp = "^/private" }, anonymous = true }; deny = [{ networks = ["203.0.113.0/24"] }]',
+      'photos.…||allow = [{ subjects = ["write-who-may"], groups = ["family", "relatives"] }]; deny = [{ networks = ["203.0.113.0/24"] }, { not = { networks = ["10.0.0.0/8"] } }]',
+      'auth.example.com||url = "https://auth.example.com" of [portals.home]',
+    ],
+  ],
+  [
+    'traefik-forward-auth',
+    'rules.ini',
+    `default-action = auth
+whitelist = ada@example.com
+whitelist = bob@example.com
+domain = example.org
+rule.public.action=allow
+rule.public.rule=Host("stats.example.com") && PathPrefix("/api/public")
+rule.api.action=allow
+rule.api.rule=Host("api.example.com") && Headers("X-API-Authorization", "key")
+rule.query.action=allow
+rule.query.rule=Host("api.example.com") && Query("a=b")
+rule.not.action=allow
+rule.not.rule=Path(\`/a\`, \`/b\`)
+rule.jane.action=auth
+rule.jane.rule=Path(\`/jane\`)
+rule.jane.whitelist=jane@example.com
+`,
+    [
+      'stats.example.com|/api/public|allow = [{ paths = "/api/public*", anonymous = true }]',
+      'api.example.com||nothing: write what Host("api.example.com") && Headers("X-API-Authorization", "key") means',
+      'api.example.com||nothing: write what Host("api.example.com") && Query("a=b") means',
+      '(each)|/a`, `/b|nothing: write what Path(`/a`, `/b`) means',
+      '(each)|/jane|allow = [{ paths = "/jane", emails = ["jane@example.com"] }]',
+      '(any other)||allow = [{ emails = ["ada@example.com", "bob@example.com"] }]',
+    ],
+  ],
+  [
+    'traefik-forward-auth',
+    'swarm.yml',
+    `services:
+  whoami:
+    image: whoami
+    labels:
+      - "traefik.frontend.rule=Host:whoami.example.com,who.example.com"
+      - "traefik.frontend.auth.forward.address=http://traefik-forward-auth:4181"
+  traefik-forward-auth:
+    build: thomseddon/traefik-forward-auth:2
+    environment: [SECRET=s3cret, DEFAULT_ACTION=allow, MATCH_WHITELIST_OR_DOMAIN=true, DOMAIN=example.org]
+`,
+    ['whoami.example.com||allow = "public"', 'who.example.com||allow = "public"'],
+  ],
+  [
+    'traefik-forward-auth',
+    'deployment.yaml',
+    `kind: Deployment
+spec:
+  template:
+    spec:
+      containers:
+        - image: thomseddon/traefik-forward-auth:2
+          args: [--whitelist=ada@example.com, --match-whitelist-or-domain]
+          env:
+            - { name: DOMAIN, value: example.org }
+            - { name: AUTH_HOST, value: auth.example.com }
+            - { name: SECRET, valueFrom: { secretKeyRef: { name: s, key: k } } }
+`,
+    [
+      '(any other)||allow = [{ emails = ["ada@example.com"], domains = ["example.org"] }]',
+      'auth.example.com||url = "https://auth.example.com" of [portals.home]',
+    ],
+  ],
 ]
 
 const BEFORE = `[server]\nlisten = ["127.0.0.1:8080"]\n[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n
