@@ -1,12 +1,15 @@
 import { networkOf } from '../base/net.ts'
 import type { AuditRecord } from './record.ts'
 
-/** Kinds that are told apart within one window; whoever comes from ever new addresses is counted with the others of that event. */
+/**
+ * How many kinds one window counts apart. A client with ever new addresses is counted together with others of the same
+ * event.
+ */
 const MOST_KINDS = 200
 
 interface Kind {
   readonly latest: AuditRecord
-  /** Those that nobody was told of yet. */
+  /** Those that no record has mentioned yet. */
   readonly untold: number
 }
 
@@ -15,7 +18,7 @@ export interface Counting {
   /** What is to be kept now of one more: the record itself for the first of its kind within a window; null: it is counted. */
   count(record: AuditRecord): AuditRecord | null
   readonly isEmpty: boolean
-  /** Ends the window: one record for each kind that came more than once, the last of it, with how many it stands for. */
+  /** Ends the window: for each kind that came more than once it writes the last record, with the count. */
   drain(): readonly AuditRecord[]
 }
 
@@ -51,7 +54,7 @@ function kindOf({ event, facts }: AuditRecord): string {
   return JSON.stringify([event, user, provider, portal, route, reason, token, link, networkOf(String(client))])
 }
 
-/** One of many that are not told apart: who it was is true of the last of them alone. */
+/** One record for many that are not counted apart: its user is only that of the last one. */
 function withoutWho({ atMs, event, facts: { portal } }: AuditRecord): AuditRecord {
   return { atMs, event, facts: portal === undefined ? {} : { portal } }
 }

@@ -4,8 +4,8 @@ import type { AuditPage, AuditStore } from './store.ts'
 const PAGE = 500
 
 /**
- * Removes every row that is about somebody or tells of what they did to others, by their subject; where a provider is named, those
- * about its person alone, since what somebody did does not say where they had signed in. Answers how many.
+ * Removes every row about a subject, and every row about what that user did to others. With a provider it removes only
+ * rows about that provider's user, since rows about actions do not name the provider. Returns how many.
  */
 export async function eraseFromAudit(
   store: Pick<AuditStore, 'listAudit' | 'removeAudit'>,

@@ -11,7 +11,7 @@ interface EventKind {
   readonly isFrequent: boolean
 }
 
-/** Everything that the trail tells of: a closed list. Names are API, as error codes are. */
+/** Every event of the audit trail: a closed list. The names are an API, like error codes. */
 export const EVENTS = {
   sign_in: act('Somebody signed in'),
   'sign_in.failed': frequent('A sign-in step failed', 'warn'),

@@ -3,7 +3,7 @@ import type { Log, ShownLines } from '../base/ports.ts'
 import { type AuditEvent, EVENTS } from './events.ts'
 import type { AuditFacts } from './record.ts'
 
-/** What the line of an event has besides what is kept of it. */
+/** What the log line of an event has in addition to the stored record. */
 export interface Besides {
   readonly facts?: Facts
   readonly lines?: ShownLines

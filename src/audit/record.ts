@@ -54,7 +54,7 @@ export interface AuditRecord {
 /** What anybody chooses, such as a browser's name for itself, is cut to so many characters. */
 const LONGEST = 200
 
-/** The facts that there are, in order, each cut; whatever else an object has is left behind. */
+/** The known facts, in order, each cut to its length. Other members of the object are dropped. */
 export function cleanFacts(facts: AuditFacts): AuditFacts {
   const clean: Partial<Record<FactName, string | number>> = {}
   for (const name of FACTS) {
@@ -70,7 +70,7 @@ export function renderRecord({ atMs, event, facts }: AuditRecord): string {
   return JSON.stringify([atMs, event, facts])
 }
 
-/** A record from a store; null for a row that is none of ours, or of a newer version's. */
+/** A record from a store; null for a row in another form, such as a newer version's. */
 export function parseRecord(text: string): AuditRecord | null {
   try {
     const raw: unknown = JSON.parse(text)

@@ -18,13 +18,17 @@ type Listing = Pick<AuditStore, 'listAudit'>
 
 const PAGE = 500
 
-/** A row may be written so long after what it tells of: windows, stores that failed, and the clocks of several machines. */
+/**
+ * A row may be written this long after its event: because of windows, failed stores, and the clocks of several
+ * machines.
+ */
 const LATE_MS = 60 * 60_000
 
 /**
- * Everything that is looked for, the latest written first, without ever holding more than a page.
+ * Every matching record, newest row first, with at most one page in memory.
  *
- * Between pages others get their turn: some stores answer at once, and where nothing is found nobody waits for a client either.
+ * Between pages it yields to the event loop: some stores answer at once, and without matches no client slows the
+ * search.
  */
 export async function* searchAudit(store: Listing, search: AuditSearch): AsyncGenerator<AuditRecord> {
   for (let after: string | null = null; ; ) {
@@ -38,8 +42,8 @@ export async function* searchAudit(store: Listing, search: AuditSearch): AsyncGe
 }
 
 /**
- * A part of the same, for a page: `limit` records, or fewer where that many are not among the next `lookThrough` rows. `next` goes on
- * from there, null at the end.
+ * One page of the same search: `limit` records, or fewer where the next `lookThrough` rows have not as many. `next`
+ * continues from there; null at the end.
  */
 export async function findAudit(
   store: Listing,

@@ -1,6 +1,6 @@
 import type { MaybePromise } from '../base/maybe-promise.ts'
 
-/** A row of the trail. What it says is JSON: the store does not look inside. */
+/** A row of the trail. Its text is JSON, and the store does not read it. */
 export interface StoredAudit {
   readonly atMs: number
   /** Of which there may be any number, and so a bound. */
@@ -8,7 +8,7 @@ export interface StoredAudit {
   readonly record: string
 }
 
-/** A row with the name by which it can be removed, which the store alone understands. */
+/** A row with the name by which it can be removed. Only the store understands that name. */
 export interface AuditRow {
   readonly id: string
   readonly record: string
@@ -17,7 +17,7 @@ export interface AuditRow {
 /** A part of the trail, the latest written first. */
 export interface AuditPage {
   readonly rows: readonly AuditRow[]
-  /** Give it back as `after` for the next part; null at the end. The store alone knows what is in it. */
+  /** Pass it as `after` for the next page; null at the end. Only the store understands it. */
   readonly next: string | null
 }
 
@@ -29,7 +29,7 @@ export interface AuditBounds {
 
 /** Where the trail is kept: a part of every session store. */
 export interface AuditStore {
-  /** Keeps all of these or none. `keepMs` is how long, where a store can see to that by itself. */
+  /** Keeps all of these or none. `keepMs` is how long, where the store can expire rows itself. */
   appendAudit(rows: readonly StoredAudit[], keepMs: number): MaybePromise<void>
   listAudit(page: { readonly after: string | null; readonly limit: number }): MaybePromise<AuditPage>
   /** Removes these rows; those that are gone already are none. */

@@ -8,12 +8,15 @@ import { type AuditFacts, type AuditRecord, cleanFacts, parseRecord, renderRecor
 import type { AuditBounds, AuditStore, StoredAudit } from './store.ts'
 
 /**
- * Who tells of what happened. Each event is one line in the log, and a row in the session store where `[audit]` keeps them.
+ * Writes audit events. Each event is a line in the log, and with `[audit]` also a row in the session store.
  *
- * Neither ever throws. A line is written at once.
+ * Neither ever throws. The line is written at once.
  */
 export interface Audit {
-  /** The row is written within a second. For what strangers do, for what nobody waits for, and for whatever may not wait. */
+  /**
+   * The row is written within a second. For what strangers do, for what no client waits for, and where waiting is not
+   * possible.
+   */
   note(event: AuditEvent, facts: AuditFacts, besides?: Besides): void
   /** Settles once the row is as safe as anything in the store: for what is answered only then. */
   keep(event: AuditEvent, facts: AuditFacts, besides?: Besides): Promise<void>
@@ -21,7 +24,10 @@ export interface Audit {
 
 /** An Audit with what only its owner does. Pairs with `close`. */
 export interface OpenAudit extends Audit {
-  /** Tells other processes how long this one keeps rows; it never throws. For a server that starts: they remove nothing newer. */
+  /**
+   * Announces to other processes how long this one keeps rows, so that they remove nothing newer. For a server that
+   * starts; it never throws.
+   */
   announce(): Promise<void>
   /**
    * Says again how long this process keeps rows, and where `mayRemove`, removes those that are too old for every process of the store, or too
@@ -37,7 +43,7 @@ export interface AuditOptions {
   readonly ports: Pick<Ports, 'now' | 'log'>
   /** How long rows are kept; 0: there are none. */
   readonly keepMs: () => number
-  /** Where the lines go; absent: there are none, as for a command that says itself what it did. */
+  /** Where the lines go; absent: nowhere, as for a command that prints its own result. */
   readonly lines?: Log
   readonly bounds?: AuditBounds
 }
@@ -45,7 +51,7 @@ export interface AuditOptions {
 /** Half a gigabyte at the most, at 400 bytes a row. */
 const AUDIT_BOUNDS: AuditBounds = { frequent: 200_000, others: 1_000_000 }
 
-/** Whoever has no trail to write. */
+/** For processes without an audit trail. */
 export const NO_AUDIT: OpenAudit = Object.freeze({
   note: () => {},
   keep: async () => {},
@@ -61,7 +67,7 @@ const WINDOW_MS = 60_000
 const MOST_PENDING = 10_000
 /** How long after its last word what a process keeps counts: it says so each minute, and a restart takes less. */
 const HEARD_MS = 10 * 60_000
-/** A server that expires rows by itself keeps the one that says that there were others. */
+/** A store that expires rows itself keeps the row that says that there were others. */
 const EMPTIED_KEPT_MS = 400 * 24 * 60 * 60_000
 /** Rows in one transaction. */
 const BATCH = 500
@@ -225,7 +231,7 @@ export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS
   }
 }
 
-/** A timer that keeps no process alive: whoever ends it closes what it writes. */
+/** A timer that keeps no process alive. Its owner closes what it writes. */
 function later(act: () => unknown, afterMs: number): Timer {
   const timer = setTimeout(act, afterMs)
   timer.unref()

@@ -3,7 +3,7 @@ import type { AskedPath } from './path.ts'
 import type { Missing } from './reasons.ts'
 import type { Truth } from './truth.ts'
 
-/** What a decision depends on besides who asks. */
+/** What a decision depends on, apart from the user. */
 export interface Facts {
   /** Upper-case; null where any may follow. */
   readonly method: string | null
@@ -14,7 +14,7 @@ export interface Facts {
   /** The request's fields by their names in small letters; null where they are not known. */
   readonly sent: Readonly<Record<string, string>> | null
   readonly nowMs: number
-  /** When this person signed in here; null for nobody. */
+  /** When this user signed in here; null without a user. */
   readonly signedInAtMs: number | null
 }
 
@@ -33,7 +33,7 @@ export interface PersonCondition {
   readonly kind: 'person'
   /** Whether e-mail addresses have a part in it, so that it matters who answers for them. */
   readonly isAboutEmail: boolean
-  /** Why it does not hold for someone; for nobody: null. */
+  /** Why it does not hold for a user; null without a user. */
   missing(identity: Identity | null): Missing
   judge(identity: Identity): Truth
 }

@@ -26,7 +26,7 @@ function describeDays(days: readonly number[]): string {
     .join(', ')
 }
 
-/** Stretches of three days and more by their ends, and each other day by itself. */
+/** Names three or more days in a row by the first and the last, and every other day on its own. */
 export function stretchesOf(days: readonly number[]): readonly (readonly [first: number, last: number])[] {
   const stretches: (readonly [number, number])[] = []
   for (let start = 0; start < days.length; ) {

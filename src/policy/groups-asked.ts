@@ -9,10 +9,10 @@ const MOST_TOLD = 20
 const LONGEST_NAME = 60
 
 /**
- * The groups that somebody came with who was refused for want of a group, and those that rules ask for: `has family; rules ask for Family`; or
- * for one that is in `deny` or under `not`: `has interns; rules refuse interns`. Null where groups have no part in it.
+ * The groups of a user who was refused for a missing group, and those that rules ask for: `has family; rules ask for
+ * Family`. For a group in `deny` or under `not`: `has interns; rules refuse interns`. Null where no group matters.
  *
- * For operators alone: with a name that is spelled otherwise at the provider nobody is let in, and nothing else would show it.
+ * Only for operators. It shows them a group that the provider spells in another way.
  */
 export function tellGroups(
   { allow, deny }: { readonly allow: Allow; readonly deny: readonly AccessRule[] },

@@ -14,13 +14,13 @@ import { allows, compileLists } from './rule-set.ts'
 import type { Truth } from './truth.ts'
 import { type UnverifiedEmail, waysOut } from './unverified.ts'
 
-/** Whether somebody may have a session at a portal at all. Guests by a link are no members, and nobody asks that of them. */
+/** Whether a user may have a session at a portal. Guests who come by a link need not be members. */
 export type MemberJudge = (identity: Identity) => Truth
 
 /**
- * `members` of a portal as a function of an identity; null where everybody whom its providers know is one.
+ * `members` of a portal as a function of an identity; null where every user of its providers is a member.
  *
- * It looks at people alone, so that one answer holds for as long as the provider's word does. Only `yes` makes a member.
+ * It looks only at the user, so its answer holds as long as the identity does. Only `yes` makes a member.
  */
 export function compileMembers({ members }: Pick<PortalConfig, 'members'>, roles: Roles): MemberJudge | null {
   if (members.kind === 'authenticated') return null
@@ -34,7 +34,7 @@ export function compileMembers({ members }: Pick<PortalConfig, 'members'>, roles
   }
 }
 
-/** Somebody is known, and no member: what they are told where nobody may pass. */
+/** What a known user who is not a member sees on a route that needs a member. */
 export const NOT_A_MEMBER: Denial = Object.freeze({
   verdict: 'deny',
   reason: 'member.none',
@@ -43,7 +43,7 @@ export const NOT_A_MEMBER: Denial = Object.freeze({
   ...tellReason('member.none'),
 })
 
-/** Who is no member is nobody: they pass where nobody has to sign in, and a sign-in would change nothing. */
+/** A user who is not a member counts as anonymous: public routes let them pass, and a sign-in would change nothing. */
 export function decideOutsider(policy: Policy, facts: Facts): Decision {
   const decision = decidePolicy(policy, null, facts)
   return decision.verdict === 'sign-in' ? NOT_A_MEMBER : decision
@@ -76,8 +76,8 @@ export function membersOf(config: Config): ReadonlyMap<string, SessionMembers> {
 }
 
 /**
- * The e-mail address that alone keeps somebody from being a member, since nobody answers for it; null where anything else does. For operators
- * alone, as `UnverifiedEmail` has it.
+ * The unverified e-mail address that is the only reason why a user is not a member; null where there is another
+ * reason. Only for operators, like `UnverifiedEmail`.
  */
 export function findUnverifiedMember(
   identity: Identity,
@@ -93,7 +93,7 @@ export function findUnverifiedMember(
 /** A log is no place for a list of a thousand addresses. */
 const MAX_LENGTH = 300
 
-/** What somebody would have to be, in the words of the file. For operators alone: it names people and groups. */
+/** What a user needs to be a member, in the words of the file. Only for operators, since it names users and groups. */
 export function describeMembers({ members }: Pick<PortalConfig, 'members'>): string {
   if (members.kind === 'authenticated') return 'signed in'
   const text =

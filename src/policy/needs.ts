@@ -7,10 +7,10 @@ import { findNearest, type Trial } from './reasons.ts'
 const MAX_LENGTH = 300
 
 /**
- * What a request would have to be to pass where it did not, in the words of the file: the entry of `allow` that came nearest, or what of
- * `deny` is in the way. Null where it passed, or where rules have no part in it.
+ * What a refused request needs to pass, in the words of the file: the closest entry of `allow`, or the entry of `deny`
+ * that refuses it. Null where it passed, or where no rule refused it.
  *
- * For operators alone: it names people, groups and networks.
+ * Only for operators, since it names users, groups and networks.
  */
 export function tellNeeds(
   { allow, deny, methods }: Pick<RouteConfig, 'allow' | 'deny' | 'methods'>,

@@ -14,14 +14,14 @@ export type AskedPath = Pick<Target, 'path' | 'readings' | 'query'>
 export type PathJudge = (asked: ReadPath) => Truth
 
 /**
- * Patterns of `paths`, compiled; a star in one is anything at all, slashes among it.
+ * Compiles patterns of `paths`. A star matches anything, slashes included.
  *
- * `yes`: the path is, as it is spelt, and so is every reading of it. `no`: none of them is, in any letter case. Everything between
- * is `unknown`, since a backend may take it for the one or for the other. A reading counts in any letter case, as whoever
- * does not heed case sees the pattern too.
+ * `yes`: the path matches as it is written, and so does every reading of it. `no`: none of them matches, in any letter
+ * case. Everything else is `unknown`, since a backend may read the path either way. A reading matches in any letter
+ * case, since some backends ignore case.
  *
- * Takes the length of the path for each star, whatever the path is: pieces are looked for from left to right, and none twice.
- * Where letter case does not count (`ignore_case`), the path itself is read in any too.
+ * For each star it takes time in proportion to the path's length: it looks for the pieces from left to right, each
+ * once. With `ignore_case` the path itself matches in any letter case, too.
  */
 export function compilePaths(patterns: readonly string[], ignoresCase = false): PathJudge {
   const exact = ignoresCase ? null : patterns.map(compileStars)
@@ -36,10 +36,11 @@ export function compilePaths(patterns: readonly string[], ignoresCase = false): 
 }
 
 /**
- * Expressions of `path_regexp`, compiled. They see the path as Go's `URL.Path` has it: decoded once, as text.
+ * Compiles expressions of `path_regexp`. They see the path as Go's `URL.Path` has it: decoded once, as text.
  *
- * `yes`: one of them matches that, and every reading of the path, whoever heeds case and whoever does not. `no`: none of them matches
- * any. Everything between is `unknown`, and so is a path that would take too long: expression and path together are bounded.
+ * `yes`: one of them matches that and every reading of the path, with letter case and without. `no`: none of them
+ * matches any. Everything else is `unknown`. So is a path that would take too long: expression and path together are
+ * bounded.
  */
 export function compileExpressions(sources: readonly string[], ignoresCase = false): PathJudge {
   const folded = sources.map(source => compiled(source, false))

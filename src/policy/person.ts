@@ -8,10 +8,10 @@ import type { Missing, Reason } from './reasons.ts'
 import type { Truth } from './truth.ts'
 
 /**
- * The conditions that a rule has about a person: one for each key, all of which must hold; within a key any entry is enough.
+ * The conditions of a rule about a user: one for each key. All of them must hold; within a key one entry is enough.
  *
- * Text is compared whole and exactly, except e-mail addresses and domains, which ignore ASCII case; patterns are of whole texts. A claim that is absent
- * matches nothing; of one with an odd type nothing can be said, nor of an e-mail address for which nobody answers.
+ * Text is compared whole and exactly. Only e-mail addresses and domains ignore ASCII case. Patterns match whole texts.
+ * A missing claim matches nothing. A claim of an unexpected type is unknown, and so is an unverified e-mail address.
  */
 export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonly PersonCondition[] {
   const conditions: PersonCondition[] = []
@@ -120,7 +120,7 @@ function isScalar(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 }
 
-/** An address for which nobody answers matches nothing, and where it matters is not taken for another's either. */
+/** An unverified address matches nothing. Where it matters, it does not count as another user's address either. */
 function compileEmails(matches: PersonCondition['judge'], trusted: TrustedEmails): PersonCondition['judge'] {
   return identity => {
     const truth = matches(identity)
@@ -156,7 +156,7 @@ function foldEmail(email: string): string | null {
   return /^[!-?A-~]+@[!-?A-~]+$/.test(email) ? email.toLowerCase() : null
 }
 
-/** A claim, or undefined; null, of which nothing can be said, where nobody knows whether there is one. */
+/** A claim, or undefined. Null (unknown) where it cannot be said whether the claim exists. */
 function claimOf(identity: Identity, name: string): unknown {
   if (Object.hasOwn(identity.claims, name)) return identity.claims[name]
   return identity.isSketch === true ? null : undefined

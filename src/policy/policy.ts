@@ -34,7 +34,7 @@ export type Decision =
     }
   | Denial
 
-/** A verdict of no, with what the person may be told: `needed` are roles of which one alone would do. */
+/** A refusal, with what the user may see: any one of the roles in `needed` would be enough. */
 export interface Denial extends Told {
   readonly verdict: 'deny'
   readonly reason: Reason
@@ -56,9 +56,9 @@ export interface Policy {
   readonly emails: TrustedEmails | null
   /** Null where `allow` says it all without a rule: then nothing else is looked at. */
   readonly rules: RuleSet | null
-  /** Whether one decision holds for every request of a person; if not, each request is decided by itself. */
+  /** Whether one decision holds for every request of a user. If not, each request is decided on its own. */
   readonly isStatic: boolean
-  /** What of the facts decisions depend on, besides `methods`. */
+  /** Which facts decisions depend on, apart from `methods`. */
   readonly needs: Needs
 }
 
@@ -99,9 +99,10 @@ function looksAtEmails(allow: Allow, rules: RuleSet | null, { aboutEmail }: Rule
 }
 
 /**
- * Whether someone (or nobody: null) may do this. Pure: no clock, no network; whatever is not clearly allowed is denied.
+ * Whether a user (null: an anonymous client) may do this. Pure: no clock, no network. It denies what is not clearly
+ * allowed.
  *
- * The one function behind the gate, the portal's list and `explain`.
+ * The gate, the portal's list and `explain` all ask this function.
  */
 export function decidePolicy(policy: Policy, identity: Identity | null, facts: Facts): Decision {
   return allowsMethod(policy, facts.method)
@@ -110,8 +111,8 @@ export function decidePolicy(policy: Policy, identity: Identity | null, facts: F
 }
 
 /**
- * The decision without the route's `methods`. For a policy that `isStatic` the facts do not matter, and it is what the gate
- * keeps per session and route. Whatever a rule throws denies.
+ * The decision without the route's `methods`. For a policy that `isStatic` the facts do not matter, and the gate keeps
+ * the decision per session and route. A rule that throws denies.
  */
 export function decideAccess(policy: Policy, identity: Identity | null, facts: Facts): Decision {
   try {
@@ -133,7 +134,7 @@ export function looksAtMethod({ methods, needs, isChosenByMethod }: Policy): boo
   return methods !== null || needs.method || isChosenByMethod
 }
 
-/** Every entry of `allow` and `deny`, with what it came to; none where `allow` has no rules. For `explain`. */
+/** Every entry of `allow` and `deny`, with its result; empty where `allow` has no rules. For `explain`. */
 export function tryRules(policy: Policy, identity: Identity | null, facts: Facts): readonly Trial[] {
   return policy.rules === null ? NO_TRIALS : tryRuleSet(policy.rules, { identity, facts, light: 'now' })
 }
@@ -195,7 +196,10 @@ function reasonToStepUp({ maxAgeS, acr }: StepUp): Reason {
   return maxAgeS !== null ? 'sign_in.old' : acr.length > 0 ? 'acr.other' : 'amr.other'
 }
 
-/** What is missing of the entry that came nearest. Nobody is refused for what no sign-in can change: that comes before what is about people. */
+/**
+ * What is missing in the closest entry. Conditions about the request, which no sign-in can change, come before those
+ * about the user.
+ */
 function reasonToDeny(trials: readonly Trial[], isSignedIn: boolean): Reason {
   const missing = findNearest(trials, isSignedIn)?.missing ?? []
   const first = isSignedIn ? missing[0] : (missing.find(({ kind }) => kind === 'request') ?? missing[0])

@@ -3,12 +3,12 @@ import type { RateConfig } from '../config/types/server.ts'
 
 /** An allowance, ready to be asked. */
 export interface Rate extends Pace {
-  /** What it is for: allowances of another name are counted apart. */
+  /** What it is for: each name is counted separately. */
   readonly name: string
   readonly by: RateConfig['by']
 }
 
-/** The Rate of a table of the file, under a name of its own. */
+/** The Rate of a table of the file, under this name. */
 export function compileRate(config: RateConfig | null, name: string): Rate | null {
   if (config === null) return null
   const { requests, perMs, burst, by } = config

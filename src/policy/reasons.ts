@@ -1,8 +1,8 @@
 import type { Schedule } from '../config/types/rules.ts'
 
 /**
- * Why a decision came out as it did: a closed list. `why` completes an explanation for operators; `say` is a sentence for
- * the person who was turned away, where they may be told.
+ * The reason of a decision, from a closed list. `why` completes an explanation for operators. `say` is a sentence for
+ * the refused user, where the user may know.
  */
 export const REASONS = {
   'route.public': { why: 'the route is public', say: null },
@@ -131,8 +131,8 @@ export function missingReasons(trials: readonly Trial[]): readonly Reason[] {
 }
 
 /**
- * The entry of `allow` that came nearest: one that is for this person, if there is any, with the least missing. For nobody who could
- * become somebody by signing in: one that the request itself keeps from holding, with the least of that.
+ * The closest entry of `allow`: the one that misses least, and rather one about this user. For an anonymous client who
+ * could pass by signing in: the entry where the request itself misses least.
  */
 export function findNearest(trials: readonly Trial[], isSignedIn: boolean): Trial | undefined {
   const tried = trials.filter(({ list }) => list === 'allow')
@@ -145,13 +145,13 @@ export function findNearest(trials: readonly Trial[], isSignedIn: boolean): Tria
   )[0]
 }
 
-/** What someone who was turned away may be told: sentences, and roles of which one would do. */
+/** What a refused user may see: sentences, and roles of which one would be enough. */
 export interface Told {
   readonly needed: readonly string[]
   readonly reasons: readonly ToldReason[]
 }
 
-/** One sentence, in English, and what it is made of. */
+/** One English sentence, and the parts that it is made from. */
 export interface ToldReason {
   readonly code: Reason
   readonly say: string
@@ -160,11 +160,11 @@ export interface ToldReason {
 }
 
 /**
- * What to tell about trials that let nobody in.
+ * What a refused user may see about the rules that did not let them pass.
  *
- * Only of rules that are for this very person, or for anyone who signs in: when those fail by the network or the time, that is said;
- * where there are none, the roles are named that alone would do; else only that it is for other people. Nothing of the rules that mention
- * other people by name, group or address is ever told.
+ * It speaks only of rules about this user, or about every signed-in user. If the network or the time refused them, it
+ * says so. Without such rules it names the roles that would be enough. Otherwise it says only that the page is for
+ * other users. It never shows a rule that names other users, groups or addresses.
  */
 export function chooseTold(trials: readonly Trial[]): Told {
   if (trials.some(({ list, outcome }) => list === 'deny' && outcome !== 'fails')) return tell([], ['rule.denied'])

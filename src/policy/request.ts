@@ -10,7 +10,7 @@ import type { Missing, Reason, When } from './reasons.ts'
 import { all, type Truth } from './truth.ts'
 import { compileFieldValue, compileValues, queryReadings } from './values.ts'
 
-/** The conditions that a rule has about the request: where it comes from, what it does, and when. */
+/** The conditions of a rule about the request: its client, its method and path, and its time. */
 export function compileRequest(rule: AccessRule): readonly RequestCondition[] {
   const conditions: RequestCondition[] = []
   if (rule.networks !== null) conditions.push(compileClient(rule.networks))

@@ -23,10 +23,11 @@ export interface Roles {
 /**
  * The roles of a portal as functions of an identity.
  *
- * Whoever holds a token has the roles that it was made with, as far as the file still has them. A role that an admin granted is held
- * beside those that the rules give.
+ * A token has the roles that it was made with, as far as the file still has them. A role that an admin granted is
+ * added to those that the rules give.
  *
- * A role has one or more rules, any of which is enough; within a rule every key must hold; within a key any entry is enough.
+ * A role has one or more rules, and one of them is enough. Within a rule every key must hold. Within a key one entry
+ * is enough.
  */
 export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>, trusted: TrustedEmails): Roles {
   const aboutEmail = new Set<string>()
@@ -61,7 +62,7 @@ function compileRule(rule: RoleRule, trusted: TrustedEmails): (identity: Identit
   const conditions = compilePerson(rule, trusted)
   // A rule without a key would hold for everyone; the checker refuses it, and so does this.
   if (conditions.length === 0 && !rule.any) return () => 'no'
-  // Whom `any`, or a provider alone, means: everyone there, and of programs those that were meant too.
+  // `any`, or a rule with only a provider, means every user there, and programs only where the rule includes them.
   const isWide = conditions.length === (rule.providers === null ? 0 : 1)
   return identity =>
     isWide && identity.isClient === true && !rule.clients

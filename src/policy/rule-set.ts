@@ -22,7 +22,7 @@ import { any, type Truth } from './truth.ts'
 
 /** `allow` and `deny` of one route, compiled. */
 export interface RuleSet {
-  /** Whom `allow` names: everyone, everyone who is signed in, or whoever one of its entries holds for. */
+  /** Whom `allow` names: everyone, every signed-in user, or those for whom one of its entries holds. */
   readonly open: 'everyone' | 'signed-in' | 'listed'
   /** Rules with an expression behind all others: those may decide before it is asked. */
   readonly allow: readonly AllowRule[]
@@ -47,7 +47,7 @@ export function compileRuleSet(route: Pick<RouteConfig, 'allow' | 'deny'>, roles
   return route.allow.kind !== 'rules' && route.deny.length === 0 ? null : compileLists(route, roles)
 }
 
-/** `allow` and `deny` of a route as rules, whatever they say. */
+/** `allow` and `deny` of a route as rules, in each of their forms. */
 export function compileLists({ allow, deny }: Pick<RouteConfig, 'allow' | 'deny'>, roles: RuleRoles): RuleSet {
   return Object.freeze({
     open: allow.kind === 'public' ? 'everyone' : allow.kind === 'authenticated' ? 'signed-in' : 'listed',
@@ -105,9 +105,9 @@ export function allows({ open, allow }: RuleSet, asker: Asker): Truth {
 }
 
 /**
- * Without `anonymous`, an entry of `allow` holds for nobody who is not signed in, whatever else it says. One with `guest_link`
- * holds for guests alone, and one without for no guest but where nobody has to sign in. One that says nothing of who somebody is holds
- * for no program in its own name either.
+ * Without `anonymous`, an entry of `allow` never holds for an anonymous client. An entry with `guest_link` holds only
+ * for guests. An entry without it holds for a guest only where no sign-in is needed. An entry that says nothing about
+ * the user never holds for a program that acts in its own name.
  */
 function judgeAllow({ rule, isAnonymous, isForGuests }: AllowRule, asker: Asker): Truth {
   const isGuest = asker.identity?.isGuest === true
@@ -122,7 +122,7 @@ function judgeAllow({ rule, isAnonymous, isForGuests }: AllowRule, asker: Asker)
   return asker.light === 'signed-in' && truth !== 'no' ? 'unknown' : 'no'
 }
 
-/** Whether nobody could become somebody who passes by signing in. */
+/** Whether an anonymous client could pass by signing in. */
 export function maySignInHelp(rules: RuleSet, asker: Asker): boolean {
   const later: Asker = { ...asker, light: 'signed-in' }
   return denies(rules, later) !== 'yes' && allows(rules, later) !== 'no'
@@ -142,7 +142,7 @@ export function findStepUp(rules: RuleSet, asker: Asker): StepUp | null {
   return demands.reduce(joinDemands, { maxAgeS: null, acr: [], amr: [] })
 }
 
-/** Every entry of both lists in the order of the file, with what it came to. */
+/** Every entry of both lists in the order of the file, with its result. */
 export function tryRuleSet({ allow, deny }: RuleSet, asker: Asker): readonly Trial[] {
   const inOrder = <T extends DenyRule>(entries: readonly T[]) =>
     entries.toSorted((one, other) => one.index - other.index)

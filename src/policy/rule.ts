@@ -16,16 +16,19 @@ export interface Rule {
   /** Null: no such key. */
   readonly any: readonly Rule[] | null
   readonly not: Rule | null
-  /** Nothing in it is about who somebody is, but for their provider: it is for people alone, and for no program in its own name. */
+  /**
+   * It says nothing about the user apart from the provider. So it is for users, and not for programs that act in their
+   * own name.
+   */
   readonly isWide: boolean
 }
 
 /**
- * Who asks, and in which light.
+ * The user who asks, and what is assumed about them.
  *
- * - `now`: as it is; nobody holds nothing.
- * - `signed-in`: whether nobody could become somebody who passes: conditions about people are unknown.
- * - `stepped-up`: as if the person had signed in anew, just as the rules want it.
+ * - `now`: the user as they are; an anonymous client satisfies no condition.
+ * - `signed-in`: whether an anonymous client could pass after a sign-in. Conditions about users are unknown.
+ * - `stepped-up`: as if the user had just signed in again in the way that the rules want.
  */
 export interface Asker {
   readonly identity: Identity | null
@@ -56,7 +59,7 @@ export function compileRule(rule: AccessRule, roles: RuleRoles): Rule {
   })
 }
 
-/** A rule of roles alone. */
+/** A rule that names only roles. */
 export function compileRoleRule(names: readonly string[], roles: RuleRoles): Rule {
   return Object.freeze({ conditions: [compileRoleNames(names, roles)], all: [], any: null, not: null, isWide: false })
 }
@@ -71,7 +74,7 @@ function compileRoleNames(names: readonly string[], { judges, aboutEmail }: Rule
   }
 }
 
-/** Whether a rule holds. A rule without anything in it is never certain, whichever side it stands on. */
+/** Whether a rule holds. An empty rule is always unknown, in `allow` as in `deny`. */
 export function judgeRule(rule: Rule, asker: Asker): Truth {
   let truth = all(rule.conditions, condition => judgeCondition(condition, asker))
   if (rule.all.length > 0) truth = both(truth, () => all(rule.all, part => judgeRule(part, asker)))

@@ -6,12 +6,12 @@ import type { Roles } from './roles.ts'
 import { allows, compileLists, denies } from './rule-set.ts'
 import { all, negate, type Truth } from './truth.ts'
 
-/** What is known of somebody who once was let in elsewhere; null or empty: nothing. */
+/** What is known of a user whom another gate let pass once; null or empty: nothing. */
 export interface Known {
   readonly provider: string
   readonly subject: string
   readonly email: string | null
-  /** Whether it counts that the address is theirs; null: nobody knows. */
+  /** Whether the address counts as verified; null: unknown. */
   readonly isEmailVerified: boolean | null
 }
 
@@ -24,12 +24,12 @@ export function sketchOf({ provider, subject, email, isEmailVerified }: Known): 
   return Object.freeze({ ...makeIdentity(provider, '', subject, claims), isSketch: true })
 }
 
-/** What can be said of whether somebody, or nobody (null), may pass. */
+/** Whether a user (null: an anonymous client) may pass, as far as it can be said. */
 export type Chance = (identity: Identity | null, facts: Facts) => Truth
 
 /**
- * The same rules as those of `compilePolicy`, for those of whom not everything is known: `yes` whoever they turn out to be, `no`
- * for none of them, else `unknown`. A rule that cannot be judged says nothing. Not for requests: they are decided.
+ * The rules of `compilePolicy` for a user about whom not everything is known. `yes` and `no` hold for every possible
+ * such user; everything else is `unknown`. Requests never use it: they get a decision.
  */
 export function compileChance(route: Pick<RouteConfig, 'allow' | 'deny' | 'methods'>, roles: Roles | null): Chance {
   const rules = compileLists(route, roles ?? NO_PORTAL)

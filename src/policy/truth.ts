@@ -1,8 +1,9 @@
 /**
- * What can be said of a condition. `unknown` is for what cannot be judged: an address that is none, a claim of an odd type.
+ * The result of a condition. `unknown` means that it cannot be judged: an invalid address, or a claim of an unexpected
+ * type.
  *
- * In `allow` only `yes` counts, in `deny` everything but `no` does, and the contrary of unknown is unknown: so whatever
- * cannot be judged is denied, wherever it stands (Kleene's three-valued logic).
+ * `allow` needs `yes`. `deny` refuses unless it is `no`. The opposite of unknown is unknown. So an unknown result
+ * always denies (Kleene's three-valued logic).
  */
 export type Truth = 'yes' | 'no' | 'unknown'
 

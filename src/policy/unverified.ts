@@ -9,8 +9,8 @@ export interface UnverifiedEmail {
   /** The name of the table of the provider that does not say that it is verified. */
   readonly provider: string
   /**
-   * Whether nothing else is in the way. For operators alone: whoever enters an address at a provider must not learn by it
-   * which addresses are let in.
+   * Whether it is the only obstacle. Only for operators: users who enter an address at a provider must not learn which
+   * addresses may pass.
    */
   readonly isAlone: boolean
 }
@@ -23,7 +23,7 @@ export function findUnverifiedEmail(policy: Policy, identity: Identity, facts: F
   return { email, provider, isAlone: verdict === 'allow' || verdict === 'step-up' }
 }
 
-/** The two ways out, as operators are told them. */
+/** The two ways to fix it, as operators read them. */
 export function waysOut({ provider }: Pick<UnverifiedEmail, 'provider'>): string {
   return `have it verified there; or set emails = "trusted" in [providers.${provider}], if nobody can enter an address there that is not theirs, as people can at Keycloak and Pocket ID`
 }

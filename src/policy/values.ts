@@ -41,8 +41,9 @@ export function compileFieldValue(patterns: readonly string[]): (value: string) 
 }
 
 /**
- * The values of a field. Bun 1.4.5 joins the lines of a repeated field by `, `, so that nobody can tell them from one with a comma: it is
- * read as one, and as several. A comma in quotes or in brackets, as in `(KHTML, like Gecko)`, parts no values (RFC 9110 §5.6.4, §5.6.5).
+ * The values of a field. Bun 1.4.5 joins the lines of a repeated field with `, `, so a value with a comma looks the
+ * same. It is read in both ways: as one value, and as several. A comma in quotes or in brackets, as in `(KHTML, like
+ * Gecko)`, does not separate values (RFC 9110 §5.6.4, §5.6.5).
  */
 function fieldReadings(value: string): Readings {
   if (!value.includes(',')) return [[value]]

@@ -44,10 +44,10 @@ const CONDITION = /\s+|<([^<>]*)>|\((?:\s|not|<[^<>]*>|\[(?:[^\]"]|"[^"]*")*\])+
 const ADDRESS = /^(?:https?:\/\/([^/?#]+))?(\/[\x21-\x7e]*)$/i
 
 /**
- * An address that a field of a request mentions, as the target of one with this method; null for one that is not on the
- * request's own host, or not written as RFC 4918 §8.3 has it (`http://host/path`, `/path`).
+ * An address in a field of a request, as the target of a request with this method. Null for an address on another
+ * host, or in another form than RFC 4918 §8.3 has (`http://host/path`, `/path`).
  *
- * The port is not looked at: whoever sends the request on writes the application's own in its place. Throws what `parseTarget` does.
+ * It ignores the port: the proxy writes the application's own port in its place. Throws what `parseTarget` does.
  */
 export function parseMention(address: string, method: string, { host, authority }: Target): Target | null {
   const [, named, path] = ADDRESS.exec(address) ?? []

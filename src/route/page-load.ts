@@ -4,10 +4,11 @@ import { parseAccept } from 'hono/utils/accept'
 const PAGE_DESTINATIONS = new Set(['document', 'iframe', 'frame', 'fencedframe'])
 
 /**
- * Whether a person is loading a page into a window, so that an answer may be a redirect to sign-in.
+ * Whether a user is loading a page into a window, so that the answer may redirect to the sign-in.
  *
- * Everything else (scripts, images, frames, manifests, service workers, tools) gets a status: a redirect would hand it a page of
- * HTML, and a frame that nobody sees would begin a sign-in that nobody wants.
+ * Everything else (scripts, images, frames, manifests, service workers, tools) gets a status. A redirect would give it
+ * a page of HTML, and a hidden frame would start a sign-in that the user does not want.
+ *
  * Source: W3C Fetch Metadata §2; without those fields, what comes first in Accept (RFC 9110 §12.5.1) decides.
  */
 export function isPageLoad(request: Request): boolean {
@@ -17,10 +18,11 @@ export function isPageLoad(request: Request): boolean {
 }
 
 /**
- * What asks, as far as its browser says: a `window` itself, the service `worker` of a window, which passes its page load on, or any
- * `other` thing, such as a frame, an image or a script. No page can make its browser say otherwise (the names are forbidden to
- * scripts, Fetch §2.2.2), but for a script that claims to be the worker of its own host. Browsers that say nothing, as over plain
- * HTTP, count as windows.
+ * What sent a request, by the browser's word: a `window`, the service `worker` of a window that forwards its page
+ * load, or something `other`, such as a frame, an image or a script. A page cannot change these fields (scripts may
+ * not write them, Fetch §2.2.2); only a script can claim to be the worker of its own host. A browser without these
+ * fields, as over plain HTTP, counts as a window.
+ *
  * Source: W3C Fetch Metadata §2.1 (Sec-Fetch-Dest) and §2.2 (Sec-Fetch-Mode).
  */
 export function loaderOf({ headers }: Request): 'window' | 'worker' | 'other' {
@@ -32,7 +34,7 @@ export function loaderOf({ headers }: Request): 'window' | 'worker' | 'other' {
     : 'other'
 }
 
-/** Whether the answer will be looked at in a window, whatever the method: a form that was sent shows its answer too. */
+/** Whether a window will show the answer, for any method: a sent form shows its answer, too. */
 export function prefersPage(request: Request): boolean {
   const { headers } = request
   // A service worker's script, from browsers without Fetch Metadata too (Service Workers §4.2.1, "Service-Worker").
@@ -46,15 +48,15 @@ export function prefersPage(request: Request): boolean {
 }
 
 /**
- * Whether a browser may be asking, which would show a prompt of its own where it is asked for a password.
+ * Whether a browser may be asking. A browser shows its own password prompt when it gets a challenge.
  *
- * Over HTTPS each request of a browser's has Sec-Fetch fields (Fetch Metadata §2); over plain HTTP none has, and the name that all
- * browsers begin with has to do (RFC 9110 §10.1.5). Scripts are known by fields of their own as well.
+ * Over HTTPS each request of a browser has Sec-Fetch fields (Fetch Metadata §2). Over plain HTTP none has; there the
+ * word decides with which every browser's User-Agent begins (RFC 9110 §10.1.5). Some fields are sent only by scripts.
  */
 export function mayBeBrowser(request: Request): boolean {
   const { method, headers } = request
-  // Without CORS a page has these methods alone (Fetch §2.2.1, §5.4), whatever sends it: this is a program that is built on a browser,
-  // as Thunderbird asks for calendars.
+  // Without CORS a page has only these methods (Fetch §2.2.1, §5.4). So this is a program that is built on a browser,
+  // such as Thunderbird, which asks for calendars.
   if (headers.get('sec-fetch-mode') === 'no-cors' && !/^(?:GET|HEAD|POST)$/.test(method)) return false
   return (
     BROWSER_FIELDS.some(name => headers.has(name)) ||
@@ -77,11 +79,12 @@ const BROWSER_FIELDS = [
 ]
 
 /**
- * Whether a browser fetches the script of a service worker: to register it, or to see whether there is a newer one. What that script
- * imports is not meant.
+ * Whether a browser fetches the script of a service worker: to register it, or to look for a newer one. Scripts that
+ * it imports do not count.
  *
- * WebKit looks for a newer one without Fetch Metadata, which it sends where a page asks for that (WebKitGTK 2.54). No page of a browser
- * that has it can send this by itself (Fetch §2.2.2).
+ * WebKit looks for a newer one without Fetch Metadata, and sends these fields only when a page asks (WebKitGTK 2.54).
+ * In a browser that has them no page can write them (Fetch §2.2.2).
+ *
  * Source: Service Workers §4.2.1 (Service-Worker), W3C Fetch Metadata §2.
  */
 export function isWorkerScript({ method, headers }: Request): boolean {
@@ -100,12 +103,13 @@ export function isPrefetch(request: Request): boolean {
 }
 
 /**
- * Whether a request without a destination is a page load that a service worker passes on.
+ * Whether a request without a destination is a page load that a service worker forwards.
  *
- * As it came, it is a navigation, in which mode no script can ask. As a request that the worker made of it (`fetch(event.request, {…})`;
- * Firefox always makes one) it has the mode `same-origin`, and what is left of a page load are Accept and Upgrade-Insecure-Requests. A
- * script may write both, but in this mode to its own host alone, and what leads to another host fails for it (Fetch §4.1, §4.4): it
- * is shown what a page of its host may be shown, as a service worker of its own could be.
+ * An unchanged one has the mode `navigate`, which no script can use. A worker can also make a new request of it
+ * (`fetch(event.request, {…})`; Firefox always does). That one has the mode `same-origin`, and only Accept and
+ * Upgrade-Insecure-Requests remain of the page load. A script may write both, but in this mode only to its own host,
+ * and a redirect to another host fails (Fetch §4.1, §4.4). So the script sees only what a page of its host may see.
+ *
  * Source: Fetch §5.4 (the Request constructor), measured in Firefox 153, Chromium and WebKitGTK 2.54.
  */
 function isPassedOn(headers: Headers, mode: string | null): boolean {

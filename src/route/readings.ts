@@ -31,11 +31,12 @@ const OVERLONG =
   /[\xc0\xc1][\x80-\xbf]|(?:\xe0[\x80-\x9f]|\xf0[\x80-\x8f][\x80-\xbf]|\xf8[\x80-\x87][\x80-\xbf]{2}|\xfc[\x80-\x83][\x80-\xbf]{3})[\x80-\xbf]/
 
 /**
- * All readings of a suspicious path other than the path itself: whatever a chain of backends makes of it by decoding, merging
- * slashes, turning backslashes, cutting parameters or what follows `#` or `?`, normalising (NFC, NFKC, case folding), and leaving out
- * what Windows does and what nobody sees, in any order; each also in lower case.
+ * All readings of a suspicious path, without the path itself. A chain of backends may decode it, merge slashes, turn
+ * backslashes, cut parameters or what follows `#` or `?`, normalise it (NFC, NFKC, case folding), and drop invisible
+ * characters or what Windows drops. They may do so in any order. Each reading comes also in lower case.
  *
- * Shape: bytes as characters, in every reading. Throws where one of them is refused outright: target.malformed, target.ambiguous.
+ * Shape: bytes as characters, in every reading. Throws where one of them is refused outright: target.malformed,
+ * target.ambiguous.
  */
 export function readPath(path: string): readonly string[] {
   if (path.includes('#')) throw malformed('the path has a fragment')
@@ -43,7 +44,7 @@ export function readPath(path: string): readonly string[] {
   if (BAD_ESCAPE.test(path)) throw malformed('the path has a malformed escape')
   if (decodingsOf(path) > MAX_DECODINGS) throw ambiguous('the path is percent-encoded too often')
   const found = new Set([path])
-  // A set goes on to what is added while it is walked: every reading is read again until none is new.
+  // Iterating a set also visits what is added meanwhile: every reading is read again until there is no new one.
   for (const text of found) {
     if (hasDotSegment(text)) throw ambiguous('the path has a dot segment that a backend may resolve')
     if (CONTROL.test(text)) throw malformed('the path has an escaped control character')
@@ -68,9 +69,10 @@ export function readPath(path: string): readonly string[] {
 const NOT_ASCII = /[^\x00-\x7f]/
 
 /**
- * What a backend that knows Unicode makes of these bytes: the Kelvin sign is K by NFC, wide letters are plain ones by NFKC, and
- * `ſ` is s where case is folded. To capitals and back folds as Unicode does (§3.13, full case folding), and a little more. Marks that
- * nobody sees, such as a joiner or a soft hyphen, are left out by NFKC_Casefold (§3.13, R5) and by HFS+.
+ * What a backend with Unicode support makes of these bytes. By NFC the Kelvin sign is K, by NFKC wide letters are
+ * plain ones, and case folding makes `ſ` an s. Converting to capitals and back folds as Unicode does (§3.13, full case
+ * folding), and a little more. NFKC_Casefold (§3.13, R5) and HFS+ remove invisible characters, such as a joiner or a
+ * soft hyphen.
  */
 function addNormalised(found: Set<string>, bytes: string): void {
   const text = Buffer.from(bytes, 'latin1').toString('utf8')
@@ -78,7 +80,8 @@ function addNormalised(found: Set<string>, bytes: string): void {
   for (const one of [seen, text.normalize('NFC'), text.normalize('NFKC'), text.toUpperCase().toLowerCase()]) {
     found.add(Buffer.from(one, 'utf8').toString('latin1'))
   }
-  // And one for whom a byte is a character: there are hyphens that nobody sees, NFKC and case folding make letters of some.
+  // A backend may also take each byte for a character: soft hyphens are invisible there, and NFKC and case folding
+  // change some.
   found.add(bytes.replaceAll('\xad', ''))
   found.add(bytes.replace(/[\x85\x99\xa0\xaa\xb2\xb3\xb9\xba]/g, byte => ASCII_OF_BYTES[byte] ?? byte))
   found.add(bytes.replaceAll('\xdf', 'ss'))
@@ -87,8 +90,8 @@ function addNormalised(found: Set<string>, bytes: string): void {
 }
 
 /**
- * What NFKC makes of the characters of Latin-1 and Windows-1252 that become ASCII: …, ™, a blank, ª, ², ³, ¹ and º. Whatever else it makes is
- * no path of a rule, and read as UTF-8 and as bytes in turn would go on for ever.
+ * What NFKC makes of the characters of Latin-1 and Windows-1252 that become ASCII: …, ™, a blank, ª, ², ³, ¹ and º.
+ * Its other results match no rule, and reading them as UTF-8 and as bytes in turn would never end.
  */
 const ASCII_OF_BYTES: Readonly<Record<string, string>> = {
   '\x85': '...',
@@ -124,7 +127,7 @@ function withoutEnd(name: string): string {
   return name.slice(0, end)
 }
 
-/** Small letters in place of capitals, in ASCII alone: other letters have several ways to be one, of different lengths. */
+/** Lower-cases ASCII letters only: other letters have several lower-case forms, of different lengths. */
 export function foldCase(path: string): string {
   return path.replace(/[A-Z]+/g, capitals => capitals.toLowerCase())
 }

@@ -2,7 +2,7 @@ import { parseTarget } from './target.ts'
 
 declare const checked: unique symbol
 
-/** A path and query on the host that is asked: it can lead to no other origin, and to no page of ours. */
+/** A path and query on the requested host. It never leads to another origin, nor to one of Sallyport's own pages. */
 export type SafeReturnTo = string & { readonly [checked]: true }
 
 /** Longer deep links are forgotten: they have to fit, sealed, into an address. */
@@ -22,7 +22,7 @@ export function parseReturnTo(raw: string | null): SafeReturnTo {
   return (raw !== null && isSafe(raw) ? raw : '/') as SafeReturnTo
 }
 
-/** Pages of ours that only show something. */
+/** Own pages that only show something. */
 const RETURNABLE = new Set(
   ['sessions', 'tokens', 'kept', 'guests', 'admin', 'audit', 'file', 'edit', 'authorize'].map(
     page => `/.sallyport/${page}`,

@@ -5,15 +5,15 @@ import { parseTarget, type Target } from './target.ts'
 /** Whether something holds for a request; `unknown`, where a backend could read its path in another way. */
 type Truth = 'yes' | 'no' | 'unknown'
 
-/** What a table is built from: a configured host and path, and whatever the caller wants back. */
+/** An entry of the table: a configured host and path, and the value that a match returns. */
 export interface TableEntry<T> {
   /** Lower-case; `*.example.com` for a wildcard. */
   readonly host: string
   /** `/`, or `/x/y` without a trailing slash. */
   readonly path: string
-  /** Whether it is for the path alone, and not for what is below it; absent: it is not. */
+  /** Whether it is only for the path itself, and not for paths below it; absent: it is for both. */
   readonly isExact?: boolean
-  /** Whether the star of its host stands for one label alone; absent: for any number. */
+  /** Whether the star of its host matches exactly one label; absent: any number. */
   readonly isOneLabel?: boolean
   /** Whether its path is meant in any letter case (ASCII); absent: it is not. */
   readonly ignoresCase?: boolean
@@ -27,7 +27,7 @@ export interface TableEntry<T> {
 /** The answer for one target: the entry that serves it, and the entries that another reading of its path would reach. */
 export interface Match<T> {
   readonly value: T
-  /** Nearly always empty. Whoever may not reach each of these too must be refused. */
+  /** Nearly always empty. A client that may not reach each of these, too, must be refused. */
   readonly also: readonly T[]
 }
 
@@ -40,7 +40,7 @@ export interface RouteTable<T> {
 interface Paths<T> {
   /** Those that are for all that is below their path as well. */
   readonly below: ReadonlyMap<string, T>
-  /** Those that are for their path alone; null: there are none. */
+  /** Entries that are only for their path itself; null: none. */
   readonly alone: ReadonlyMap<string, T> | null
   /** The same of those whose path is meant in any letter case, by their path in small letters; null: there are none. */
   readonly anyCase: Paths<T> | null
@@ -58,7 +58,7 @@ interface HostPaths<T> {
   /** Length of the longest configured path: no prefix beyond it is worth a look, however long the request's path is. */
   readonly longest: number
   readonly root: Match<T> | null
-  /** What finds the entries of a path where some are for some requests alone; null: none are. */
+  /** Finds the entries of a path where some have `when`; null: none has. */
   readonly choose: Choose<T> | null
   /** Entries that names below the wildcard's own do not reach, and where the last of those names ends; null: there are none. */
   readonly shallow: { readonly values: ReadonlySet<T>; readonly suffix: number } | null
@@ -67,11 +67,13 @@ interface HostPaths<T> {
 const NONE: readonly never[] = Object.freeze([])
 
 /**
- * A table whose look-up costs the same for ten routes and ten thousand: one map look-up a host label, one a path segment.
+ * A table whose look-up costs the same for ten routes and ten thousand: one map look-up per host label and per path
+ * segment.
  *
- * An exact host comes before any wildcard, the longest wildcard suffix before shorter ones, the longest path at segment
- * boundaries before shorter ones, and an entry for a path alone before one of the same path. An entry with `when` is not there for requests that it is not for.
- * The host is chosen first: a host with routes of its own never falls back to a wildcard, nor does one of `ownHosts`, which may have none.
+ * It chooses the host first: an exact host before a wildcard, a longer wildcard before a shorter one. A host with its
+ * own routes never falls back to a wildcard, nor does one of `ownHosts`, even without routes. Then it chooses the
+ * longest path at segment boundaries, and an exact entry before a prefix of the same path. It skips an entry whose
+ * `when` does not hold for the request.
  */
 export function compileRouteTable<T>(
   entries: readonly TableEntry<T>[],
@@ -138,7 +140,7 @@ type Choose<T> = (target: Target, path: string, foldsAll: boolean) => Chosen<T>
 /** Goes through the entries around a path, the longest path first, and ends at the first that certainly takes the request. */
 function compileChoose<T>(entries: readonly TableEntry<T>[]): Choose<T> | null {
   if (entries.every(({ when }) => when == null)) return null
-  // Of one path, what is for it alone comes first, and what is for all requests last.
+  // For one path, exact entries come first, and entries for all requests last.
   const rank = ({ isExact, when }: TableEntry<T>) => (isExact === true ? 0 : 2) + (when == null ? 1 : 0)
   const byPath = Map.groupBy(
     entries.toSorted((one, other) => rank(one) - rank(other)),
@@ -222,7 +224,7 @@ function byPathOf<T>(entries: readonly TableEntry<T>[], spell: (path: string) =>
   }
 }
 
-/** The value for a path: that of the path alone, else of the longest beginning of it. */
+/** The value for a path: that of an exact entry, otherwise that of the longest prefix. */
 function find<T>({ below, alone, anyCase }: Paths<T>, path: string, longest: number): T | undefined {
   const folded = anyCase === null ? path : foldCase(path)
   return alone?.get(path) ?? anyCase?.alone?.get(folded) ?? longestPrefix(below, anyCase?.below, path, folded, longest)

@@ -17,7 +17,7 @@ export interface Target {
    * Empty for nearly all; each must be reachable too, or the request is refused.
    */
   readonly readings: readonly string[]
-  /** Whether the path lies under `/.sallyport`: answered by the portal, never forwarded. */
+  /** Whether the path is below `/.sallyport`: the portal answers it, and it is never forwarded. */
   readonly isReserved: boolean
 }
 
