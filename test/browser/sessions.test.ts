@@ -21,11 +21,6 @@ const keep = untilTheEnd()
 const browser = keep(await openChromium())
 const stand = keep(await openStand('admin_role = "admin"\nprovider_logout = true\nremember = "30d"'))
 
-/** What our own pages complained of; the provider's sign-out page asks other machines for its letters. */
-function complaintsOf({ complaints }: WatchedContext): readonly string[] {
-  return complaints.filter(complaint => !complaint.startsWith(stand.providerOrigin))
-}
-
 /** A profile that has signed in, by the page that asks for how long. */
 async function signIn(person: WatchedContext, who: Person, keep = false): Promise<Page> {
   const page = await person.open(stand.app)
@@ -71,7 +66,7 @@ test.each([...SCREENS])('sessions: someone ends another device, and signs out ev
     await page.waitForURL(address => address.origin === stand.portal)
     await look(page, 'signed-out-at-the-provider-too')
     expect(await page.textContent('main')).toContain('Here, and at Main provider.')
-    expect([...complaintsOf(here), ...complaintsOf(there)]).toEqual([])
+    expect([...here.complaints, ...there.complaints]).toEqual([])
   } finally {
     await Promise.all([here.context.close(), there.context.close()])
   }
@@ -87,7 +82,7 @@ test('signing out on an application’s own host leads over the provider back to
     await page.getByRole('button', { name: /yes/i }).click()
     await page.waitForURL(address => address.origin === stand.portal)
     expect(await page.textContent('h1')).toBe('You are signed out')
-    expect(complaintsOf(person)).toEqual([])
+    expect(person.complaints).toEqual([])
   } finally {
     await person.context.close()
   }

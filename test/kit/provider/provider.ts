@@ -151,7 +151,14 @@ function configuration(options: TestProviderOptions, signing: readonly ProviderK
     },
     features: {
       devInteractions: { enabled: false },
-      rpInitiatedLogout: { enabled: true },
+      // The page that it has of itself asks another machine for its letters.
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource(context: { body: string }, form: string) {
+          const button = '<button form="op.logoutForm" name="logout" value="yes">Yes, sign me out</button>'
+          context.body = `<!doctype html><title>Sign out</title>${form}${button}`
+        },
+      },
       backchannelLogout: { enabled: true },
       encryption: { enabled: true },
       jwtUserinfo: { enabled: true },
