@@ -20,6 +20,14 @@ const { test } = needs('openssl', '/proc', '127.0.0.2')
 const MB = 1_000_000
 const LIMIT_MB = 200
 
+/**
+ * Each holds megabytes in the kernel too, between the gate and both sides. All sockets of a machine share what it gives them: with a
+ * thousand it ran out, and reset connections, also of others.
+ */
+const CLIENTS = 300
+/** So many answers fit into `stall_memory`. */
+const LEFT = 100
+
 /** What `stall_memory` is in a process that may use 200 MB. */
 const USUAL = 'stall_memory = "30MB"'
 
@@ -106,15 +114,15 @@ const UNREAD: Readonly<Record<string, (gate: Small) => Promise<() => void>>> = {
 }
 
 test.each(Object.entries(UNREAD))(
-  'a thousand clients that read nothing, %s, one after the other',
+  'hundreds of clients that read nothing, %s, one after the other',
   async (_, open) => {
     await using gate = await startSmall()
     const closes: (() => void)[] = []
-    for (let count = 0; count < 1000; count++) {
+    for (let count = 0; count < CLIENTS; count++) {
       closes.push(await open(gate))
-      if (count % 50 === 0) expect(await gate.serves()).toBe(true)
+      if (count % 20 === 0) expect(await gate.serves()).toBe(true)
     }
-    await eventually(async () => (await gate.metric('memory_cut_total')) >= 900, 'most make room', 120_000)
+    await eventually(async () => (await gate.metric('memory_cut_total')) >= CLIENTS - LEFT, 'most make room', 120_000)
     expect(await gate.serves()).toBe(true)
     gate.expectAlive()
     // One line for the first, and one in ten seconds.
@@ -126,20 +134,20 @@ test.each(Object.entries(UNREAD))(
   300_000,
 )
 
-test('a thousand clients that read nothing, all at once', async () => {
+test('hundreds of clients that read nothing, all at once', async () => {
   await using gate = await startSmall()
-  const wires = await Promise.all(Array.from({ length: 1000 }, () => openWire(gate.port)))
+  const wires = await Promise.all(Array.from({ length: CLIENTS }, () => openWire(gate.port)))
   for (const wire of wires) wire.pause()
   await Promise.all(wires.map(wire => wire.send(get('/endless'))))
   for (let count = 0; count < 20; count++) expect(await gate.serves()).toBe(true)
-  await eventually(async () => (await gate.metric('memory_cut_total')) >= 900, 'most make room', 120_000)
+  await eventually(async () => (await gate.metric('memory_cut_total')) >= CLIENTS - LEFT, 'most make room', 120_000)
   gate.expectAlive()
   for (const wire of wires) wire.close()
 }, 300_000)
 
-test('three hundred uploads, all at once, into an application that reads nothing', async () => {
+test('hundreds of uploads, all at once, into an application that reads nothing', async () => {
   await using gate = await startSmall()
-  const wires = await Promise.all(Array.from({ length: 300 }, () => openWire(gate.port)))
+  const wires = await Promise.all(Array.from({ length: CLIENTS }, () => openWire(gate.port)))
   const piece = Buffer.alloc(1024 * 1024)
   for (const wire of wires) {
     const send = async (): Promise<void> => {
