@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { toGateError } from '../../base/errors.ts'
 import type { FrameEncoder } from './encoder.ts'
 import type { Opcode } from './frames.ts'
 
@@ -8,6 +9,27 @@ const MAX_JOINED_BYTES = 16_384
 /** What is sent at once at the end of a turn, and how much is set aside for it at first. */
 const BATCH_BYTES = 65_536
 const FIRST_BATCH_BYTES = 4096
+
+/** The turn of the event loop, and who puts something off until its end: one look for all outboxes, where each had its own. */
+let turn = 0
+let isTurnOpen = false
+let endings: (() => void)[] = []
+
+function turnNow(): number {
+  if (!isTurnOpen) {
+    isTurnOpen = true
+    setImmediate(endTurn)
+  }
+  return turn
+}
+
+function endTurn(): void {
+  turn++
+  isTurnOpen = false
+  const due = endings
+  endings = []
+  for (const end of due) end()
+}
 
 /** Frames on their way to an upstream. */
 export interface Outbox {
@@ -26,7 +48,7 @@ export interface Outbox {
  * `onFull` is called when what was put off does not leave at once.
  */
 export function createOutbox(socket: Socket, encoder: FrameEncoder, onFull: () => void): Outbox {
-  let isInTurn = false
+  let lastTurn = -1
   let batch: Buffer | null = null
   let batched = 0
 
@@ -44,12 +66,17 @@ export function createOutbox(socket: Socket, encoder: FrameEncoder, onFull: () =
     batched = 0
     if (!socket.destroyed && !socket.write(bytes)) onFull()
   }
-  function endTurn(): void {
-    isInTurn = false
-    flush()
+  function flushAtEnd(): void {
+    try {
+      flush()
+    } catch (error) {
+      // The others still have their turn.
+      socket.destroy(toGateError(error))
+    }
   }
   function putOff(frame: Buffer): void {
     const needed = batched + frame.length
+    if (batch === null) endings.push(flushAtEnd)
     if (batch === null || needed > batch.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(needed, FIRST_BATCH_BYTES, 2 * (batch?.length ?? 0)))
       batch?.copy(larger, 0, 0, batched)
@@ -62,9 +89,9 @@ export function createOutbox(socket: Socket, encoder: FrameEncoder, onFull: () =
   return {
     write(opcode, payload) {
       const frame = encoder.encode(opcode, payload)
-      if (!isInTurn) {
-        isInTurn = true
-        setImmediate(endTurn)
+      const now = turnNow()
+      if (lastTurn !== now) {
+        lastTurn = now
         return send(frame)
       }
       if (frame.length > MAX_JOINED_BYTES || batched + frame.length > BATCH_BYTES) {

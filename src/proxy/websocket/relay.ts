@@ -117,9 +117,14 @@ export function createWebSocketRelay(
       end(ws, error)
     }
   }
+  /** As `guarded`, without a closure for each message. */
   function toClient(ws: ServerWebSocket<RelayData>, message: string | Buffer, wasCompressed: boolean): void {
-    const status = ws.send(message, wasCompressed && message.length <= MAX_COMPRESSED_BYTES)
-    if (status === -1) ws.data.upstream.pause()
+    try {
+      const status = ws.send(message, wasCompressed && message.length <= MAX_COMPRESSED_BYTES)
+      if (status === -1) ws.data.upstream.pause()
+    } catch (error) {
+      end(ws, error)
+    }
   }
   /** What came together goes together; only then is it seen whether it all left. */
   function corked(ws: ServerWebSocket<RelayData>, act: () => void): void {
@@ -160,10 +165,22 @@ export function createWebSocketRelay(
       setTimeout(dropOnceQuiet, QUIET_MS, ws)
     } else if (ws.getBufferedAmount() === 0) ws.terminate()
   }
-  function toUpstream(ws: ServerWebSocket<RelayData>, message: string | Buffer): boolean {
-    const mayGoOn = ws.data.upstream.send(message)
-    if (!mayGoOn) ws.pause()
-    return mayGoOn
+  function toUpstream(ws: ServerWebSocket<RelayData>, upstream: UpstreamSocket, message: string | Buffer): boolean {
+    try {
+      const mayGoOn = upstream.send(message)
+      if (!mayGoOn) ws.pause()
+      return mayGoOn
+    } catch (error) {
+      end(ws, error)
+      return false
+    }
+  }
+  function take(ws: ServerWebSocket<RelayData>, { upstream, lane }: RelayData, message: string | Buffer): void {
+    if (lane?.take(message) === false) ws.pause()
+    if (upstream.waitingBytes + (lane?.waitingBytes ?? 0) > maxWaitingBytes) {
+      tellTooLong(ws, 'the client sends more at once than the application takes')
+      closeClient(ws, TOO_BIG, 'more at once than the application takes')
+    }
   }
   function goOn(ws: ServerWebSocket<RelayData>): void {
     const { lane, left } = ws.data
@@ -229,20 +246,14 @@ export function createWebSocketRelay(
       const { upstream, beats } = ws.data
       const fromUpstream = new Beats(now)
       ws.data.lane = intake.enter({
-        give(message) {
-          let mayGoOn = false
-          guarded(ws, () => {
-            mayGoOn = toUpstream(ws, message)
-          })
-          return mayGoOn
-        },
+        give: message => toUpstream(ws, upstream, message),
         idle: () => guarded(ws, () => goOn(ws)),
       })
       guarded(ws, () =>
         upstream.start({
           together: act => guarded(ws, () => corked(ws, act)),
-          text: (message, wasCompressed) => guarded(ws, () => toClient(ws, message, wasCompressed)),
-          binary: (message, wasCompressed) => guarded(ws, () => toClient(ws, message, wasCompressed)),
+          text: (message, wasCompressed) => toClient(ws, message, wasCompressed),
+          binary: (message, wasCompressed) => toClient(ws, message, wasCompressed),
           ping(payload) {
             if (ws.getBufferedAmount() !== 0 || !fromUpstream.ping()) return
             beats.asked()
@@ -260,18 +271,16 @@ export function createWebSocketRelay(
       )
     },
     message(ws, message) {
-      const { upstream, lane, dropping } = ws.data
-      if (dropping !== null) {
-        dropping.isHeard = true
+      const { data } = ws
+      if (data.dropping !== null) {
+        data.dropping.isHeard = true
         return
       }
-      guarded(ws, () => {
-        if (lane?.take(message) === false) ws.pause()
-        if (upstream.waitingBytes + (lane?.waitingBytes ?? 0) > maxWaitingBytes) {
-          tellTooLong(ws, 'the client sends more at once than the application takes')
-          closeClient(ws, TOO_BIG, 'more at once than the application takes')
-        }
-      })
+      try {
+        take(ws, data, message)
+      } catch (error) {
+        end(ws, error)
+      }
     },
     ping(ws, payload) {
       guarded(ws, () => {

@@ -1,10 +1,13 @@
 import { heapStats } from 'bun:jsc'
 import { expect, test } from 'bun:test'
 import { randomBytes } from 'node:crypto'
+import { Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { isWireCloseCode } from '../../../src/proxy/websocket/close-codes.ts'
 import { FrameEncoder } from '../../../src/proxy/websocket/encoder.ts'
 import { encodeClose, FrameReader, OPCODE } from '../../../src/proxy/websocket/frames.ts'
+import { createOutbox } from '../../../src/proxy/websocket/outbox.ts'
 
 /** What a reader tells of these bytes when they come in these pieces. */
 function reads(bytes: Buffer, cuts: readonly number[], maxBytes = 1 << 20): unknown[] {
@@ -36,6 +39,17 @@ function unmask(frame: Buffer): Buffer {
   const body = Buffer.from(frame.subarray(maskAt + 4))
   for (let index = 0; index < body.length; index++) body[index] = (body[index] ?? 0) ^ (mask[index % 4] ?? 0)
   return Buffer.concat([head, body])
+}
+
+/** The same for short frames, one after the other. */
+function unmaskAll(frames: Buffer): Buffer {
+  const all: Buffer[] = []
+  for (let at = 0; at < frames.length; ) {
+    const end = at + 6 + ((frames[at + 1] ?? 0) & 0x7f)
+    all.push(unmask(frames.subarray(at, end)))
+    at = end
+  }
+  return Buffer.concat(all)
 }
 
 const encoder = new FrameEncoder(randomBytes)
@@ -128,4 +142,32 @@ test('RFC 6455 §7.4: exactly the codes that may be sent may be sent', () => {
     1014,
     ...Array.from({ length: 2000 }, (_, index) => 3000 + index),
   ])
+})
+
+test('of one turn, each connection has its first frame sent at once and the others together, whatever becomes of another', async () => {
+  const written: string[] = []
+  const fails: string[] = []
+  const full: string[] = []
+  const open = (name: string) => {
+    const socket = new Socket()
+    let calls = 0
+    socket.on('error', () => fails.push(name))
+    socket.write = (bytes: string | Uint8Array) => {
+      if (name === 'broken' && calls++ > 0) throw new Error('it cannot be written to')
+      written.push(`${name} ${reads(unmaskAll(Buffer.from(bytes)), []).join()}`)
+      return name !== 'slow'
+    }
+    return createOutbox(socket, encoder, () => full.push(name))
+  }
+  const outboxes = ['broken', 'slow', 'one'].map(open)
+  for (const text of ['a', 'b', 'c']) for (const outbox of outboxes) outbox.write(OPCODE.text, text)
+  expect(written).toEqual(['broken a', 'slow a', 'one a'])
+  expect(outboxes.map(({ waitingBytes }) => waitingBytes)).toEqual([14, 14, 14])
+  await turn()
+  expect(written.slice(3)).toEqual(['slow b,c', 'one b,c'])
+  expect(full).toEqual(['slow'])
+  await turn()
+  expect(fails).toEqual(['broken'])
+  outboxes[2]?.write(OPCODE.text, 'd')
+  expect(written.at(-1)).toBe('one d')
 })
