@@ -2,6 +2,7 @@ import type { Ports } from '../base/ports.ts'
 import type { ProviderPool } from '../identity/provider.ts'
 import { isPageLoad, isPrefetch } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
+import type { ClockState } from '../session/clock-watch.ts'
 import type { ApiTokens } from '../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../session/credentials/guest-links.ts'
 import type { Grants } from '../session/grants/grants.ts'
@@ -54,6 +55,8 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'ask' | 'now' | 'random' | 'log'>
   readonly sessions: Sessions & { readonly links: GuestLinks } & {
     readonly tokens: ApiTokens
+    /** What is known of this machine's clock, by that of the store. */
+    clock(): ClockState
     readonly signing: Signing
     readonly clientKeys: Pick<ClientKeys, 'listed'>
     readonly directories: Directories

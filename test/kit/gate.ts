@@ -60,6 +60,8 @@ export interface GateOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Null: no admin listener. */
   readonly admin?: null
+  /** How long a stop may take, as the file says it; two seconds where a test does not say. */
+  readonly drain?: string
   /** More keys for `[server]`. */
   readonly server?: string
   readonly sessions?: string
@@ -111,7 +113,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
     '[server]',
     `listen = ["${options.listen ?? '127.0.0.1:0'}"]`,
     options.admin === null ? '' : 'admin = "127.0.0.1:0"',
-    'drain = "2s"',
+    `drain = "${options.drain ?? '2s'}"`,
     options.server ?? '',
     '[sessions]',
     `store = "${options.store ?? 'sqlite:sallyport.db'}"`,

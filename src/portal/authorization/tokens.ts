@@ -3,6 +3,7 @@ import { sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { repeatedName } from '../../identity/answer.ts'
+import type { ClockState } from '../../session/clock-watch.ts'
 import type { ApiTokens, HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import { isSameGrantee } from '../../session/grants/document.ts'
 import { createSealer } from '../../session/seal.ts'
@@ -19,6 +20,7 @@ export interface TokenTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   readonly sessions: Pick<Sessions, 'describe' | 'end' | 'putOnce' | 'takeOnce' | 'peekOnce' | 'spend' | 'refund'> & {
     readonly tokens: ApiTokens
+    clock(): ClockState
   }
 }
 
@@ -169,6 +171,7 @@ async function give(
 ): Promise<object | null> {
   const { id, expiresAtMs } = held.session
   const nowMs = ports.now()
+  const storeMs = byStore(sessions, ports)()
   const lifetimeMs = Math.min(REFRESH_MS, expiresAtMs - nowMs)
   const turn = used === null ? 0 : used.turn + 1
   const sealed = await seal.seal({ token: id, turn, nonce: nowMs }, purposeOf(ctx), nowMs + lifetimeMs)
@@ -184,9 +187,9 @@ async function give(
   }
   if (used === null) await sessions.putOnce('refresh', refreshToken, {}, { lifetimeMs, owner: id })
   else {
-    const again = await answerSealer(used, ports).seal(answer, ANSWER, nowMs + AGAIN_MS)
+    const again = await answerSealer(used, sessions, ports).seal(answer, ANSWER, storeMs + AGAIN_MS)
     const options = { lifetimeMs, owner: id, inPlaceOf: used.key }
-    if (!(await sessions.putOnce('refresh', keyOf(held, turn), { again, atMs: nowMs }, options))) return null
+    if (!(await sessions.putOnce('refresh', keyOf(held, turn), { again, atMs: storeMs }, options))) return null
   }
   // One alone comes to this, so that those who come at once do not push out each other's.
   await access.keep()
@@ -203,8 +206,8 @@ async function answerOf(
   if (typeof next !== 'object' || next === null || !('again' in next && 'atMs' in next)) return null
   const { again, atMs } = next
   // By a clock that is behind, it would be kept for longer.
-  if (typeof again !== 'string' || typeof atMs !== 'number' || ports.now() < atMs - AGAIN_MS) return null
-  const answer = await answerSealer(used, ports).open(again, ANSWER)
+  if (typeof again !== 'string' || typeof atMs !== 'number' || byStore(sessions, ports)() < atMs - AGAIN_MS) return null
+  const answer = await answerSealer(used, sessions, ports).open(again, ANSWER)
   return typeof answer === 'object' ? answer : null
 }
 
@@ -216,8 +219,14 @@ function keyOf({ session }: HeldApiToken, turn: number): string {
 const ANSWER = 'the answer to a refresh token'
 
 /** Who has the store, and our own key, does not have the refresh token by which an answer is sealed. */
-function answerSealer({ text }: UsedRefresh, ports: TokenTools['ports']) {
-  return createSealer(createHash('sha256').update(`${ANSWER} ${text}`).digest(), ports)
+function answerSealer({ text }: UsedRefresh, sessions: TokenTools['sessions'], ports: TokenTools['ports']) {
+  const key = createHash('sha256').update(`${ANSWER} ${text}`).digest()
+  return createSealer(key, { now: byStore(sessions, ports), random: ports.random })
+}
+
+/** The time by the store's clock, as far as that is known: those that answer and are asked again may be several machines. */
+function byStore({ clock }: Pick<TokenTools['sessions'], 'clock'>, { now }: Pick<Ports, 'now'>): () => number {
+  return () => now() - (clock().aheadMs ?? 0)
 }
 
 /** Somebody has what is another's: nobody knows which of them is honest. */

@@ -365,6 +365,25 @@ describe('a refresh token', () => {
     expect(await status(next.body.access_token)).toBe(200)
   })
 
+  needs('valkey-server').test(
+    'has it again for ten seconds of the store, at a machine whose clock is not right',
+    async () => {
+      await using valkey = await startValkey()
+      for (const aheadMs of [25_000, -25_000]) {
+        const at = (ms: number) => ({ ports: { now: () => Date.now() + ms }, ...shared(valkey.url()) })
+        await using here = await startGate(file(), at(0))
+        await using there = await startGate(file(), at(aheadMs))
+        const [one, other] = [await client(here), new McpClient(there, 'auth.test')]
+        other.clientId = one.clientId
+        const { cookie } = await here.signIn('auth.test', { sub: 'ada' })
+        const { body } = await one.redeem(await one.code(RESOURCE, cookie), RESOURCE)
+        const refreshed = await one.refresh(body.refresh_token ?? '')
+        expect(refreshed.status).toBe(200)
+        expect(await other.refresh(body.refresh_token ?? '')).toEqual(refreshed)
+      }
+    },
+  )
+
   needs('valkey-server').test.each(['sqlite', 'redis'] as const)(
     'that several processes of one client use at once has one answer in %s, which no reader of the store can tell',
     async kind => {

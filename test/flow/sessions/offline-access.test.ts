@@ -51,7 +51,7 @@ function toml(portal = '', provider = ''): string {
   ].join('\n')
 }
 
-const gateWith = (options: Pick<GateOptions, 'store' | 'sessions'> = {}, portal = ''): Promise<Gate> =>
+const gateWith = (options: Pick<GateOptions, 'store' | 'sessions' | 'drain'> = {}, portal = ''): Promise<Gate> =>
   startGate(toml(portal), { ports: clock, ...options })
 
 async function signIn(gate: Gate): Promise<BrowserLite> {
@@ -250,12 +250,13 @@ describe('at sign-out, the refresh token that is held is revoked (RFC 7009 §2.1
   })
 
   test('and a stop waits for what is under way, for `drain` at most', async () => {
-    const gate = await gateWith()
+    const gate = await gateWith({ drain: '60s' })
     const browser = await signIn(gate)
     const { promise, resolve } = Promise.withResolvers<Response>()
     behave({ instead: { revoke: () => promise } })
     const asked = bad.asked.revoke
     await signOut(gate, browser)
+    await eventually(() => bad.asked.revoke > asked, 'the provider is asked')
     let isStopped = false
     const stopping = gate[Symbol.asyncDispose]().then(() => {
       isStopped = true
@@ -272,6 +273,19 @@ describe('at sign-out, the refresh token that is held is revoked (RFC 7009 §2.1
     resolve(new Response(null))
     await stopping
     expect(gate.told('could not be revoked')).toEqual([])
+  })
+
+  test('and a stop waits no longer than `drain` for a provider that never answers, which is told', async () => {
+    const gate = await gateWith()
+    const browser = await signIn(gate)
+    const { promise, resolve } = Promise.withResolvers<Response>()
+    behave({ instead: { revoke: () => promise } })
+    const asked = bad.asked.revoke
+    await signOut(gate, browser)
+    await eventually(() => bad.asked.revoke > asked, 'the provider is asked')
+    await gate[Symbol.asyncDispose]()
+    expect(gate.told('not all of their refresh tokens were revoked', '"number":1')).toHaveLength(1)
+    resolve(new Response(null))
   })
 
   test('and people are signed out before the provider has answered', async () => {
