@@ -70,6 +70,11 @@ export function checkAnswers(route: RouteTable, root: RootTable, report: Report)
 
 function checkFiles({ values }: RouteTable, report: Report): void {
   const { files, allow, deny, shared_caches: isShared } = values
+  const page = values.upstream ? files?.raw.entries.get('try_files') : undefined
+  if (page !== undefined) {
+    const hint = 'what is no file comes from the upstream: remove it'
+    report.mistake(page.at, 'route.target', 'try_files has no meaning beside upstream', { hint, part: 'key' })
+  }
   const raw = files?.raw.entries.get('cache_control')
   if (raw === undefined || allow === undefined || isShared || (allow.kind === 'public' && deny === null)) return
   for (const entry of raw.kind === 'table' ? raw.entries.values() : [raw]) {
@@ -101,7 +106,9 @@ function checkRules({ values }: RouteTable, report: Report): void {
 
 function checkTarget(route: RouteTable, report: Report): void {
   const { entries } = route.raw
-  const [first, second] = TARGETS.filter(name => entries.has(name))
+  const found = TARGETS.filter(name => entries.has(name))
+  // Files may come before an upstream.
+  const [first, second] = found.join() === 'upstream,files' ? ['upstream'] : found
   if (first === undefined) {
     // A misspelt key is one mistake, not also a missing one.
     if ([...entries.keys()].some(name => !Object.hasOwn(ROUTE, name))) return

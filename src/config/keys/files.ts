@@ -5,7 +5,7 @@ import type { CacheRule } from '../types/routes.ts'
 import { cacheDirectives } from '../values/cache-control.ts'
 import { parsePath } from '../values/path.ts'
 import { parsePathPattern } from '../values/pattern.ts'
-import { boolean, either, parsed, type Type, wrongKind } from '../values/value.ts'
+import { boolean, either, list, parsed, type Type, wrongKind } from '../values/value.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 
 const folder = parsed({ label: 'folder', expected: 'the path of a folder' }, good)
@@ -22,6 +22,12 @@ function parseFallback(text: string): Parsed<string> {
 }
 
 const fallback = parsed({ label: 'path', expected: 'the path of a file such as "/index.html"' }, parseFallback)
+
+const ending = parsed({ label: 'ending', expected: 'an ending such as ".html"' }, text =>
+  /^\.[\w-]+(?:\.[\w-]+)*$/.test(text)
+    ? good(text)
+    : bad('path.invalid', `${quote(text)} is no ending of a name`, 'a dot and letters: ".html"'),
+)
 
 const forAll: Type<readonly CacheRule[]> = {
   ...cacheDirectives,
@@ -60,6 +66,12 @@ export const FILES = {
     '/index.html',
     '404',
     'The file that stands for addresses without one, for applications of one page: of whatever a browser loads as a page, and of what programs ask for without a dot in the last name. A script or picture that is missing stays 404.',
+  ),
+  endings: optional(
+    list(ending, { single: true }),
+    ['.html'],
+    'none',
+    'What may be missing at the end of an address: where there is no file of its name, `/about` is `about.html`.',
   ),
   cache_control: optional(
     either(raw => raw.kind === 'table', byPattern, forAll),

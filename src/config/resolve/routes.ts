@@ -113,14 +113,15 @@ function buildAnswer(route: Known<RouteTable>, directory: string): OwnAnswer | n
     const { status, body, content_type } = known(route.respond)
     return { kind: 'respond', status, body, contentType: content_type }
   }
-  if (route.files !== null) return buildFiles(route.files, directory)
+  if (route.files !== null) return buildFiles(route.files, directory, route.upstream !== null)
   return route.verify === null ? null : { kind: 'verify' }
 }
 
-function buildFiles(table: FilesTable, directory: string): FilesAnswer {
+function buildFiles(table: FilesTable, directory: string, isFirst: boolean): FilesAnswer {
   const {
     folder,
     try_files: fallback,
+    endings,
     cache_control: rules,
     compress: isCompressed,
     listing,
@@ -128,7 +129,7 @@ function buildFiles(table: FilesTable, directory: string): FilesAnswer {
   } = known(table)
   // The first that holds counts, where they are looked at.
   const cacheRules = (rules ?? []).toSorted((one, other) => other.pattern.length - one.pattern.length)
-  const more = { isListed: listing, takesAnyMethod: any_method }
+  const more = { endings: endings ?? [], isFirst, isListed: listing, takesAnyMethod: any_method }
   return { kind: 'files', folder: resolve(directory, folder), fallback, cacheRules, isCompressed, ...more }
 }
 

@@ -24,6 +24,10 @@ export interface FilesAnswer {
   readonly folder: string
   /** The file that stands for addresses without one, with a slash before it; null: they are not found. */
   readonly fallback: string | null
+  /** What is put to a name of which there is no file. */
+  readonly endings: readonly string[]
+  /** Whether an upstream has whatever is no file here, folders among it. */
+  readonly isFirst: boolean
   /** The longest pattern that holds counts; empty: what is usual. */
   readonly cacheRules: readonly CacheRule[]
   readonly isCompressed: boolean
@@ -68,7 +72,7 @@ export interface RouteConfig {
   readonly when: RequestRule | null
   /** Null for a route that answers by itself. */
   readonly upstream: UpstreamConfig | null
-  /** Null for a route with an upstream. */
+  /** Null for a route with an upstream, unless files come first. */
   readonly answer: OwnAnswer | null
   readonly portal: string | null
   readonly allow: Allow

@@ -20,16 +20,17 @@ interface FileRequest {
 export type Files = (asked: FileRequest) => Promise<Response>
 
 /**
- * Static files: GET and HEAD, `index.html` for a folder or a list of what is in it, and one file for addresses that have none. Nothing
- * whose name begins with a dot, and nothing outside of the folder, whatever links lead there.
+ * Static files: GET and HEAD, `index.html` for a folder or a list of what is in it, and one file for addresses that have none; before an
+ * upstream, files alone. Nothing whose name begins with a dot, and nothing outside of the folder, whatever links lead there.
  *
  * Rejects with `files.none` (nothing there, or nothing that may be shown) and `files.folder` (the folder itself is not there).
  * Absent on purpose: several ranges at once, which are answered with the whole file.
  * What may write into the folder is trusted not to exchange files for links within the moment between check and reading.
  */
 export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor: Compressor): Files {
-  const { folder, fallback, isCompressed } = answer
+  const { folder, fallback, endings, isFirst, isCompressed } = answer
   const cacheControlOf = compileCacheControl(answer.cacheRules, isForAll)
+  const isTaken = ({ method }: Request) => answer.takesAnyMethod || method === 'GET' || method === 'HEAD'
 
   /** `name` is its path below the folder. */
   function send(request: Request, root: string, name: string, found: Found): Promise<Response> {
@@ -41,9 +42,20 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
     })
   }
 
+  /** The file of a name, or of the first ending that makes it one. */
+  async function findNamed(root: string, name: string): Promise<{ readonly name: string; readonly found: Found }> {
+    for (const ending of ['', ...endings]) {
+      const found = await orNull(find(root, name + ending))
+      const mayBeFolder = ending === '' && !isFirst
+      if (found !== null && (mayBeFolder || found.stats.isFile())) return { name: name + ending, found }
+    }
+    throw none(name)
+  }
+
   async function show({ request, path, shownPath, query }: FileRequest, root: string, names: readonly string[]) {
-    const name = names.join('/')
-    const found = await find(root, name)
+    if (isFirst && path.endsWith('/')) throw none(path)
+    const { name, found } = await findNamed(root, names.join('/'))
+    if (isFirst && !isTaken(request)) return notTaken()
     if (!found.stats.isDirectory()) {
       if (path.endsWith('/')) throw none(path)
       return send(request, root, name, found)
@@ -60,9 +72,7 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
 
   return async asked => {
     const { request, path } = asked
-    const { method } = request
-    if (method !== 'GET' && method !== 'HEAD' && !answer.takesAnyMethod)
-      return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
+    if (!isFirst && !isTaken(request)) return notTaken()
     const names = readNames(path)
     const root = await rootOf(folder)
     try {
@@ -74,6 +84,10 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
       return send(request, root, name, await find(root, name))
     }
   }
+}
+
+function notTaken(): Response {
+  return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
 }
 
 /** A page of links to what may be shown of a folder. */

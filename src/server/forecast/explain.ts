@@ -163,9 +163,10 @@ function reasonsOf(reason: Reason, trials: readonly Trial[]): readonly Reason[] 
 /** The addresses of the upstream, or what answers in its place. */
 export function leadsTo({ upstream, answer }: RouteConfig, { server }: Config): readonly string[] {
   if (upstream !== null) {
-    return upstream.addresses.map(one =>
+    const addresses = upstream.addresses.map(one =>
       one.kind === 'unix' ? `unix:${one.path}` : `${one.scheme}://${one.authority}${one.basePath}`,
     )
+    return answer?.kind === 'files' ? [`files in ${answer.folder}, else`, ...addresses] : addresses
   }
   if (answer === null) return []
   if (answer.kind === 'verify')

@@ -19,7 +19,7 @@ import { asksForWebSocket } from './handshake.ts'
 import { lookAtLastUser } from './last-user.ts'
 import { type Answer, outerPrefix, type Passage, portOf, schemeOf } from './passage.ts'
 import { provenClient } from './policy-input.ts'
-import { answerItself, changeAnswer, requestValues, tellAnswer } from './rewrite.ts'
+import { answerItself, changeAnswer, findFile, requestValues, tellAnswer } from './rewrite.ts'
 import { whileAllowed } from './while-allowed.ts'
 
 /** What sending a request on needs of the process. */
@@ -40,11 +40,26 @@ export function pass(
   prepared: Prepared,
   maxBodyBytes: number | null,
 ): Answer {
-  const answer =
-    prepared.live === null
-      ? send(null, passage, tools, route, prepared, maxBodyBytes)
-      : whileAllowed(prepared.live(), passage, tools, send, route, prepared, maxBodyBytes)
+  const { target } = passage
+  const isFileFirst = route.upstream !== null && route.answering !== null && target !== null
+  const file = isFileFirst ? findFile(passage, target, route, prepared, schemeOf(passage)) : null
+  const answer = whileAllowed(file, passage, tools, sendUnlessFile, route, prepared, maxBodyBytes)
   return tellAnswer(answer, prepared.answerFields, passage.isPrivate)
+}
+
+/** What a folder has that comes before the upstream; else the request goes on. */
+function sendUnlessFile(
+  file: Response | null,
+  passage: Passage,
+  tools: PassTools,
+  route: GateRoute,
+  prepared: Prepared,
+  maxBodyBytes: number | null,
+): Answer {
+  if (file !== null) return file
+  return prepared.live === null
+    ? send(null, passage, tools, route, prepared, maxBodyBytes)
+    : whileAllowed(prepared.live(), passage, tools, send, route, prepared, maxBodyBytes)
 }
 
 function send(

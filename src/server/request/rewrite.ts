@@ -1,3 +1,4 @@
+import { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
@@ -60,4 +61,14 @@ export function answerItself(
     if (passage.isPrivate) keepFromSharedCaches(response.headers)
     return response
   })
+}
+
+/** The file of a route whose folder comes before its upstream; null: none of its name is there. */
+export async function findFile(...asked: Parameters<typeof answerItself>): Promise<Response | null> {
+  try {
+    return (await answerItself(...asked)) ?? null
+  } catch (error) {
+    if (error instanceof GateError && error.code === 'files.none') return null
+    throw error
+  }
 }

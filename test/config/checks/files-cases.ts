@@ -10,6 +10,12 @@ export const FILES_CASES: readonly Case[] = [
   ['key.type', 'a number for a folder', files('«7»')],
   ['key.missing', 'no folder', files('{ compress = true }').replace('files', '«files»')],
   ['key.unknown', 'a misspelt key of files', files('{ folder = "/srv", «tryfiles» = "index.html" }')],
+  ['path.invalid', 'an ending that leads elsewhere', files('{ folder = "/srv", endings = «"/../x"» }')],
+  [
+    'route.target',
+    'a page for what an upstream has',
+    files('{ folder = "/srv", «try_files» = "/index.html" }', 'allow = "public"\nportal = "home"\nupstream = "http://app"'),
+  ],
   ['path.invalid', 'a fallback outside of the folder', files('{ folder = "/srv", try_files = "/«..»/index.html" }')],
   ['path.invalid', 'a fallback that is hidden', files('{ folder = "/srv", try_files = «"/.env"» }')],
   ['path.invalid', 'a folder as a fallback', files('{ folder = "/srv", try_files = «"/app/"» }')],

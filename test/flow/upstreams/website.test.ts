@@ -6,7 +6,7 @@ import { PAGE_LINES } from '../../kit/fields.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { sendRaw } from '../../kit/wire/wire.ts'
+import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const SCRIPT = 'export const answer = 42\n'.repeat(400)
 const STYLE = 'body { color: teal }\n'.repeat(400)
@@ -37,9 +37,21 @@ write('assets/long.txt', STYLE.repeat(200))
 
 const site = (host: string, lines: string, more = 'allow = "public"') =>
   `[[routes]]\nhost = "${host}"\n${more}\n[routes.files]\nfolder = "${at('')}"\n${lines}\n`
+const upstream = keep(await startRawUpstream([httpResponse(200, 'FROM THE APPLICATION')]))
 const gate = keep(
   await startGate(
     PORTAL +
+      site('ending.example', 'endings = [".html", ".txt"]') +
+      site(
+        'first.example',
+        'endings = ".txt"',
+        `allow = "public"\nupstream = "http://127.0.0.1:${upstream.port}"\nresponse_headers = { set = { X-By = "gate" } }`,
+      ) +
+      site(
+        'guarded-first.example',
+        '',
+        `portal = "home"\nallow = ["user"]\nupstream = "http://127.0.0.1:${upstream.port}"`,
+      ) +
       `[[routes]]\nhost = "plain.example"\nallow = "public"\nfiles = "${at('')}"\n` +
       site(
         'app.example',
@@ -238,5 +250,49 @@ describe('cache_control', () => {
       const answer = await ask('private.example', '/assets/app.js', [`Cookie: ${cookie}`])
       expect([answer.status, answer.field('cache-control')]).toEqual([200, 'private, max-age=60'])
     })
+  })
+})
+
+describe('an ending that an address leaves out', () => {
+  test('is found where no file has the name, and makes no page of a folder', async () => {
+    expect((await ask('ending.example', '/index')).body.toString()).toBe('<h1>app</h1>')
+    expect((await ask('ending.example', '/assets/noise')).status).toBe(200)
+    expect((await ask('ending.example', '/assets')).status).toBe(301)
+    for (const path of ['/index.ht', '/index/', '/assets/noise/', '/assets/app', '/.index'])
+      expect([path, (await ask('ending.example', path)).status]).toEqual([path, 404])
+  })
+})
+
+describe('files before an application', () => {
+  const bodyOf = async (path: string, method = 'GET', lines: readonly string[] = []) => {
+    const { status, body, field } = await ask('first.example', path, lines, method)
+    return [status, body.toString(), field('x-by')]
+  }
+
+  test('are served, and whatever is no file comes from there', async () => {
+    expect(await bodyOf('/index.html')).toEqual([200, '<h1>app</h1>', 'gate'])
+    expect((await bodyOf('/assets/noise'))[0]).toBe(200)
+    expect(upstream.text).toBe('')
+    for (const path of [
+      '/',
+      '/assets',
+      '/assets/',
+      '/index.html/',
+      '/index',
+      '/.env',
+      '/assets/lured.css.br',
+      '/x/../../y',
+    ])
+      expect([path, (await bodyOf(path))[1]]).toEqual([path, 'FROM THE APPLICATION'])
+    expect(await bodyOf('/form', 'POST', ['Content-Length: 0'])).toEqual([200, 'FROM THE APPLICATION', 'gate'])
+    expect(upstream.text).toContain('POST /form ')
+  })
+
+  test('take no other method, and nobody who may not pass', async () => {
+    const before = upstream.text.length
+    expect((await bodyOf('/index.html', 'DELETE'))[0]).toBe(405)
+    expect((await ask('guarded-first.example', '/index.html')).status).toBe(401)
+    expect((await ask('guarded-first.example', '/x')).status).toBe(401)
+    expect(upstream.text.length).toBe(before)
   })
 })
