@@ -72,7 +72,10 @@ function spellAllowed(rule: Conditions): readonly Json[] {
 }
 
 /** What conditions of a policy are read by, whichever way they lead. */
-export type AskedOfPolicy = Pick<Asked, 'realms' | 'roles'>
+export type AskedOfPolicy = Pick<Asked, 'realms' | 'roles'> & {
+  /** Claims that a provider adds to those of its tokens. */
+  readonly userinfo: readonly string[]
+}
 
 /** What an action says beside whether it lets in: whether any condition is enough, and whether it is the end. */
 function readAction(words: readonly string[]): { readonly isAny: boolean; readonly stops: boolean } | null {

@@ -215,6 +215,7 @@ function both(one: Policy, other: Policy): Policy {
     allow: !isKnown ? null : lists.length === 0 ? 'authenticated' : lists.length === 1 ? lists : [{ all: lists }],
     deny: [...one.deny, ...other.deny],
     headers: other.headers ?? one.headers,
+    removed: [...one.removed, ...other.removed],
     roles: [...one.roles, ...other.roles],
     deniedRoles: [...one.deniedRoles, ...other.deniedRoles],
   }

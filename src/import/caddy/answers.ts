@@ -1,10 +1,18 @@
 import { resolve } from 'node:path'
+import { compileExpression, isFault } from '../../base/expression.ts'
 import { type Context, isDynamic, spell } from './context.ts'
 import { NO_CHANGES } from './fields.ts'
 import { onlyTexts, type Table, tableOf, textOf, textsOf, unknownKey } from './json.ts'
+import { globExpression } from './patterns.ts'
+import { isBelow } from './place.ts'
 import { type Answer, UNCHANGED } from './services.ts'
 
-const OWN: Omit<Answer, 'entries' | 'isRefusal'> = { headers: {}, requestHeaders: UNCHANGED, fields: NO_CHANGES }
+const OWN: Omit<Answer, 'entries' | 'isRefusal'> = {
+  headers: {},
+  requestHeaders: UNCHANGED,
+  fields: NO_CHANGES,
+  hidden: [],
+}
 
 /** A `static_response`; null for what cannot be said. */
 export function readStaticResponse(context: Context, handler: Table, where: string): Answer | null {
@@ -99,22 +107,33 @@ export function readFileServer(
     context.notes.add('decide', where, null, 'write files = "…": nothing here says which folder')
     return null
   }
-  const hidden = (onlyTexts(handler.hide ?? []) ?? ['*']).find(name => !isElsewhere(name, root))
-  if (hidden !== undefined) {
-    const say = `${hidden} was hidden, and may be in this folder, which is served as a whole: nobody gets it. Put what may be seen into a folder of its own; where that is the Caddyfile, adapt it by its whole path, and import again`
-    return closed('hide', say)
-  }
+  const hidden = (onlyTexts(handler.hide ?? []) ?? ['{']).map(name => hiddenBelow(name, root))
+  if (hidden.includes(null))
+    return closed('hide', 'nobody gets this folder, as all of it was hidden, or nothing says what of it was')
   const folder = spell(context, root, '/')
   const say = 'files of a route: for GET and HEAD alone, with ranges and index.html, without listings'
   context.notes.add(handler.browse === undefined ? 'kept' : 'changed', where, null, say)
   const value = page === null ? folder : { folder, try_files: page }
-  return { ...OWN, entries: [{ key: 'files', value }], isRefusal: false }
+  return {
+    ...OWN,
+    hidden: hidden.flatMap(one => (one === null || one === '' ? [] : one)),
+    entries: [{ key: 'files', value }],
+    isRefusal: false,
+  }
 }
 
-/** Whether what is hidden is outside of a folder, or begins with a dot, which nobody gets here. */
-function isElsewhere(hidden: string, root: string): boolean {
-  if (/(?:^|\/)\.[^/*?[]+$/.test(hidden)) return true
-  if (!hidden.startsWith('/') || !root.startsWith('/') || /[*?[{]/.test(hidden + root)) return false
-  const folder = resolve(root)
-  return folder !== '/' && !`${resolve(hidden)}/`.startsWith(`${folder}/`)
+/**
+ * What keeps a name out that `hide` names: whatever has it, or is below it, wherever that is. Empty where nothing here has to, as of what
+ * begins with a dot; null where a part of the folder's own path is named so, or that cannot be told.
+ */
+function hiddenBelow(stated: string, root: string): string | null {
+  const name = stated.replace(/\/+$/, '').split('/').at(-1) ?? ''
+  const expression = globExpression(name)
+  if (name === '' || name.includes('{') || expression === null) return null
+  const isName = compileExpression(`^(?:${expression})$`)
+  if (isFault(isName) || root.split('/').some(part => isName.test(part))) return null
+  if (/^\.[^*?[]+$/.test(name)) return ''
+  const isElsewhere =
+    /^\/[^*?[{]*$/.test(stated) && /^\/[^*?[{]*$/.test(root) && !isBelow(resolve(stated), resolve(root))
+  return isElsewhere ? '' : `(?:^|/)${expression}(?:/|$)`
 }

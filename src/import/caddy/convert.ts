@@ -5,7 +5,7 @@ import { type Context, createNames } from './context.ts'
 import { spellFields } from './fields.ts'
 import { USER_ID } from './header-up.ts'
 import { type Host, hostsOf } from './hosts.ts'
-import { isTable, type Table, tableOf, tablesOf, textOf, valueAt } from './json.ts'
+import { isTable, type Table, tableOf, tablesOf, textOf, textsOf, valueAt } from './json.ts'
 import { planRoutes, type RoutePlan } from './plan.ts'
 import { CLAIM_FIELDS, readPolicy } from './policy.ts'
 import { madeRoles, type Portal, readPortal } from './portal.ts'
@@ -49,7 +49,13 @@ export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): 
     context.notes.add('people', 'sign-in', null, say)
   }
   const policies = tablesOf(security.authorization_policies).map(policy =>
-    readPolicy(context, policy, { realms: realmsOf(providers), roles: madeRoles(context, portals) }),
+    readPolicy(context, policy, {
+      realms: realmsOf(providers),
+      roles: madeRoles(context, portals),
+      userinfo: tablesOf(security.identity_providers).flatMap(({ params }) =>
+        textsOf(valueAt(params, 'user_info_fields')),
+      ),
+    }),
   )
   const bypassed = new Map(policies.map(({ was, open }) => [was, open]))
   const met = new Set<unknown>()
@@ -73,7 +79,7 @@ export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): 
     }),
   }))
   if (servers.length > 0) {
-    const say = '/a%2Fb is held to each route that it may mean; /a%00b, and /é that is not escaped, get 400'
+    const say = '/a%2Fb is held to each route that it may mean; /a%00b, and /é as one byte, which is no UTF-8, get 400'
     context.notes.add('changed', 'odd paths', null, say)
   }
   const { hosts, listen } = hostsOf(context, http, opened)
@@ -174,7 +180,9 @@ function noteUnmet(context: Context, server: Table, met: ReadonlySet<unknown>): 
 }
 
 function routeSection(plan: RoutePlan): Section {
-  const { host, served, closed, policies, portal, allow, deny, fields } = plan
+  const { host, served, closed, policies, portal, allow, fields } = plan
+  const hidden = typeof served === 'number' ? [] : served.answer.answer.hidden
+  const deny = hidden.length === 0 ? plan.deny : [...plan.deny, { path_regexp: hidden, ignore_case: true }]
   const isOwn = typeof served === 'number'
   const hasUpstream = !isOwn && served.answer.answer.entries.some(({ key }) => key === 'upstream')
   const headers = policies.find(one => one.headers !== null)?.headers ?? null
@@ -185,19 +193,25 @@ function routeSection(plan: RoutePlan): Section {
       { key: 'host', value: host.name },
       { key: 'path', value: spellPath(inCaseOfPrefix(plan)) },
       { key: 'ignore_case', value: heedsNoCase(plan) ? true : null },
+      { key: 'when', value: plan.when },
       { key: 'one_label', value: host.name.startsWith('*.') ? true : null },
       ...(isOwn
         ? [{ key: 'respond', value: { status: served } }]
-        : answerEntries(served).map(entry => onHost(entry, host))),
+        : answerEntries(
+            served,
+            policies.flatMap(({ removed }) => removed),
+          ).map(entry => onHost(entry, host))),
       { key: 'response_headers', value: isOwn ? null : spellFields(fields) },
       { key: 'portal', value: portal?.name ?? null },
       { key: 'allow', value: allow },
       closed.length > 0 ? closingEntry(closed, deny) : { key: 'deny', value: deny.length === 0 ? null : deny },
       {
         key: 'headers',
-        value: hasUpstream
-          ? identity(headers, callBy({ ...served.identity, ...served.answer.answer.headers }, userId))
-          : null,
+        // Where nothing asks who is there, the fields of those routes that do are nobody's.
+        value:
+          hasUpstream && (plan.when === null || policies.length > 0)
+            ? identity(headers, callBy({ ...served.identity, ...served.answer.answer.headers }, userId))
+            : null,
       },
     ],
   }
@@ -225,12 +239,15 @@ function onHost(entry: Entry, { name }: Host): Entry {
 }
 
 /** What answers, with what is done to the request for it. */
-function answerEntries({ answer, stripPrefix, addPrefix, requestHeaders }: Served): readonly Entry[] {
+function answerEntries(
+  { answer, stripPrefix, addPrefix, requestHeaders }: Served,
+  removed: readonly string[],
+): readonly Entry[] {
   const { entries, requestHeaders: own } = answer.answer
   if (entries.some(({ key }) => key === 'respond')) return entries
   const set = { ...requestHeaders.set, ...own.set }
   const append = { ...requestHeaders.append, ...own.append }
-  const remove = [...requestHeaders.remove, ...own.remove]
+  const remove = [...new Set([...requestHeaders.remove, ...own.remove, ...removed])]
   const changes = {
     ...(Object.keys(set).length > 0 ? { set } : {}),
     ...(Object.keys(append).length > 0 ? { append } : {}),

@@ -1,9 +1,11 @@
 import type { Json } from '../../config/text/raw.ts'
 import { parseNetwork } from '../../config/values/listen.ts'
+import { readExpression } from './expression.ts'
 import { isOwn } from './header-up.ts'
-import { isTable, listOf, onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, valueAt } from './json.ts'
+import { isTable, listOf, onlyTexts, type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
+import { namedTest } from './named.ts'
 import { expressionTest } from './patterns.ts'
-import type { Test } from './rules.ts'
+import { ALWAYS, anyOf, NEVER, type Test, UNKNOWN } from './rules.ts'
 
 /** Whether the address that a matcher of each name asks for is the client's, as rules know it. */
 export interface Peers {
@@ -11,21 +13,13 @@ export interface Peers {
   readonly client_ip: boolean
 }
 
-const ALWAYS: Test = { kind: 'all', parts: [] }
-const NEVER: Test = { kind: 'not', part: ALWAYS }
-const UNKNOWN: Test = { kind: 'unknown' }
-
 /** `match` of a route: any of its sets. None at all is for all requests. */
 export function readMatch(match: unknown, peers: Peers, isSite: boolean): Test {
   if (match === undefined || match === null) return ALWAYS
   if (!Array.isArray(match)) return UNKNOWN
   const [first, ...others] = match.map(set => readSet(set, peers, isSite))
   if (first === undefined) return ALWAYS
-  return others.length === 0 ? first : any([first, ...others])
-}
-
-function any(tests: readonly Test[]): Test {
-  return { kind: 'not', part: { kind: 'all', parts: tests.map(part => ({ kind: 'not', part }) as const) } }
+  return anyOf([first, ...others])
 }
 
 /** All matchers of a set have to hold. */
@@ -74,6 +68,15 @@ function readOne(name: string, value: unknown, peers: Peers, isSite: boolean): T
       const parts = value.map(inner => readSet(inner, peers, false))
       return { kind: 'all', parts: parts.map(part => ({ kind: 'not', part }) as const) }
     }
+    case 'vars':
+      return {
+        kind: 'all',
+        parts: Object.entries(tableOf(value)).map(([key, texts]) => namedTest(key, onlyTexts(texts))),
+      }
+    case 'expression':
+      return readExpression(textOf(value) ?? textOf(valueAt(value, 'expr')) ?? '', (called, stated) =>
+        readOne(called, stated, peers, false),
+      )
     default:
       return UNKNOWN
   }
@@ -135,21 +138,20 @@ export interface Chosen {
 
 /** The hosts and paths that `match` names anywhere. */
 export function chosenBy(match: unknown): Chosen {
-  const sets = tablesOf(match).flatMap(setsIn)
+  const tests = partsOf(readMatch(match, { remote_ip: false, client_ip: false }, false))
   return {
-    hosts: sets.flatMap(set => textsOf(set.host).map(lowerHost)),
-    paths: sets.flatMap(set => [...textsOf(set.path), ...beginnings(set)]),
+    hosts: tests.flatMap(test => (test.kind === 'host' ? test.names : [])),
+    paths: tests.flatMap(test => {
+      if (test.kind === 'path') return test.patterns
+      return test.kind === 'asked' ? test.any.flatMap(({ begin }) => (begin.length > 1 ? [`${begin}*`] : [])) : []
+    }),
   }
 }
 
-function setsIn(set: Table): readonly Table[] {
-  return [set, ...tablesOf(set.not).flatMap(setsIn)]
-}
-
-/** What an expression begins with, as a pattern. */
-function beginnings(set: Table): readonly string[] {
-  const test = expressionTest(textOf(tableOf(set.path_regexp).pattern) ?? '')
-  return test.kind === 'asked' ? test.any.flatMap(({ begin }) => (begin.length > 1 ? [`${begin}*`] : [])) : []
+/** A test, and all that are in it. */
+function partsOf(test: Test): readonly Test[] {
+  if (test.kind === 'all') return test.parts.flatMap(partsOf)
+  return test.kind === 'not' ? partsOf(test.part) : [test]
 }
 
 /** `match` in a few words for the report. */

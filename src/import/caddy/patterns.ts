@@ -67,7 +67,7 @@ function expressionOf(pattern: string, before: string): string | null {
 }
 
 /** A pattern of Go's `path.Match`; null for one that is not known to be good. */
-function globExpression(pattern: string): string | null {
+export function globExpression(pattern: string): string | null {
   let expression = ''
   let read = 0
   for (const [part, escaped, not, letters] of pattern.matchAll(GLOB)) {

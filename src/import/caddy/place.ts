@@ -1,3 +1,4 @@
+import { parseRoutePath } from '../../config/values/path.ts'
 import { holdsFor, pathRule, spelledOut } from './patterns.ts'
 import type { Conditions, Test } from './rules.ts'
 
@@ -54,6 +55,7 @@ export function judge(test: Test, place: Place): Verdict {
       return test.isSecure === place.isSecure ? YES : NO
     case 'rule':
       return { kind: 'rule', rule: test.rule, isHeld: true }
+    case 'named':
     case 'unknown':
       return UNKNOWN
     case 'all':
@@ -94,24 +96,46 @@ export function isBelow(path: string, scope: string): boolean {
   return scope === '/' || path === scope || path.startsWith(`${scope}/`)
 }
 
-/** Any of the patterns: what cannot be told of a place by itself is said by a rule, as far as one can say it. */
+/**
+ * Any of the patterns. Those that begin and end with whole names are told by places alone. Any other is a rule with all of them that may
+ * hold at the place or below it, so that it is the same rule for what is in it.
+ */
 function judgePatterns(patterns: readonly string[], place: Place): Verdict {
-  const verdicts = patterns.map(pattern => judgePattern(pattern.toLowerCase(), place))
-  if (verdicts.some(({ kind }) => kind === 'yes')) return YES
-  const open = patterns.filter((_, index) => verdicts[index]?.kind === 'unknown')
-  if (open.length === 0) return NO
-  const own = open.filter(pattern => mayHold(pattern, place))
   const { stripped = '', added = '', isVerbose = false } = place
-  if (own.length === 0 && !isVerbose) return NO
-  const rule = pathRule(isVerbose ? open : own, stripped, added)
-  return rule === null ? UNKNOWN : { kind: 'rule', rule, isHeld: true }
+  const verdicts = patterns.map(pattern => judgePattern(pattern.toLowerCase(), place))
+  const byPlace: Verdict = verdicts.some(({ kind }) => kind === 'yes')
+    ? YES
+    : verdicts.some(({ kind }) => kind === 'unknown')
+      ? UNKNOWN
+      : NO
+  if (patterns.every(isWhole)) return byPlace
+  const asRule = (some: readonly string[]): Verdict => {
+    const rule = pathRule(some, stripped, added)
+    return rule === null ? byPlace : { kind: 'rule', rule, isHeld: true }
+  }
+  if (isVerbose) return asRule(patterns)
+  if (byPlace === YES || (byPlace === NO && place.cell === 'point')) return byPlace
+  const own = patterns.filter(pattern => mayHold(pattern, place))
+  if (own.length === 0) return NO
+  const rule = asRule(own)
+  if (rule.kind === 'rule' || byPlace !== UNKNOWN) return rule
+  // What cannot be said of all of them may be said of those in question.
+  return asRule(own.filter(pattern => verdicts[patterns.indexOf(pattern)]?.kind === 'unknown'))
+}
+
+/** Whether it holds for a path and all that is below it, or for one path, where a route may begin; or everywhere. */
+function isWhole(pattern: string): boolean {
+  const literal = spelledOut(pattern)
+  const boundary = boundaryOf(pattern)
+  if (boundary !== null && !parseRoutePath(boundary).ok) return false
+  return literal === pattern || (pattern === `${literal}*` && literal.endsWith('/')) || pattern === '*'
 }
 
 /** Rules about the path as it is asked for: nothing of it is known where it has become another one. */
 function judgeAsked({ key, any }: Extract<Test, { kind: 'asked' }>, place: Place): Verdict {
   if (place.stripped !== undefined) return UNKNOWN
   const own = any.filter(({ begin }) => mayBegin(begin.toLowerCase(), { ...place, boundaries: [] }))
-  if (own.length === 0) return NO
+  if (own.length === 0 && place.isVerbose !== true) return NO
   return { kind: 'rule', rule: { [key]: (place.isVerbose === true ? any : own).map(({ text }) => text) }, isHeld: true }
 }
 

@@ -8,7 +8,8 @@ import { type FieldChanges, joinChanges, NO_CHANGES } from './fields.ts'
 import { type Host, outcomesAt } from './hosts.ts'
 import { boundaryOf, isBelow, type Place } from './place.ts'
 import { sayRequests } from './requests.ts'
-import { type Branch, isApplication, isPrecise, isRefusal, keyOf, ruleOn, type Served } from './ruling.ts'
+import type { Conditions } from './rules.ts'
+import { type Branch, isApplication, isPrecise, isRefusal, keyOf, partOutcomes, ruleOn, type Served } from './ruling.ts'
 import { type Outcome, spellLiterals } from './way.ts'
 
 /** A route before it is written. */
@@ -17,6 +18,8 @@ export interface RoutePlan extends Access {
   readonly path: string
   /** Whether it is for the path alone. */
   readonly isExact: boolean
+  /** Which requests it is for; null: all. */
+  readonly when: Conditions | null
   /** A status where nothing of the file's answers. */
   readonly served: Served | number
   /** What is done to the fields of its answers. */
@@ -26,13 +29,13 @@ export interface RoutePlan extends Access {
 }
 
 /**
- * A plan, and the same with all patterns of its rules, those that hold for none of its paths among them: by these, routes may be the same
- * that are not by those.
+ * The routes of a place, and the same with all patterns of its rules, those that hold for none of its paths among them: by these, routes may
+ * be the same that are not by those.
  */
 interface Planned {
-  readonly plan: RoutePlan
+  readonly plans: readonly RoutePlan[]
   /** Null where they are too many, or what they tell apart is not all. */
-  readonly verbose: RoutePlan | null
+  readonly verbose: readonly RoutePlan[] | null
 }
 
 /**
@@ -54,32 +57,48 @@ export function planRoutes(context: Context, host: Host, parts: Parts): readonly
         path: spelt,
         isExact: cell === 'point',
         isWithinServed: isWithinServed(whole, path),
+        isAroundServed: around?.plans.some(({ served }) => typeof served !== 'number') === true,
       }
-      const found = outcomesAt(host, place)
-      if (!isPrecise(found)) {
-        const say = 'more matchers than rules can say: what they tell apart is held to the strictest of it'
-        context.notes.add('changed', `${host.name}${spelt}`, null, say)
-      }
-      const fields = fieldsOf(context, spot, found)
-      const plan = planRoute(context, { ...spot, fields }, ruleOn(found), around?.plan ?? null, parts)
-      if (plan === null) return null
+      const plans = planPlace(context, spot, outcomesAt(host, place), parts)
+      if (plans.length === 0) return null
       const outcomes = outcomesAt(host, { ...place, isVerbose: true })
-      const verbose = isPrecise(outcomes)
-        ? planRoute(muted, { ...spot, fields }, ruleOn(outcomes), around?.verbose ?? null, parts)
-        : null
-      if (around !== null && (isSame(plan, around.plan) || isSameIn(verbose, around, plan))) return null
-      return { plan, verbose }
+      const verbose = isPrecise(outcomes) ? planPlace(muted, spot, outcomes, parts) : null
+      if (around !== null && (isSame(plans, around.plans) || isSameIn(verbose, around.verbose))) return null
+      return { plans, verbose }
     }
     const around = nearestPlan(whole, path)
     const below = planAt('below', around)
     if (below !== null) whole.set(path, below)
     const point = planAt('point', below ?? around)
-    if (point !== null && below !== null && isOpen(point.plan) && !isOpen(below.plan)) {
+    if (point !== null && below !== null && point.plans.some(isOpen) && !below.plans.some(isOpen)) {
       const say =
         'this path alone is open, as it was, as no matcher that ends in /* holds for it: write allow into its route if that was not meant'
       context.notes.add('decide', `${host.name}${spelt}`, null, say)
     }
-    plans.push(...[below, point].flatMap(one => (one === null ? [] : [one.plan])))
+    plans.push(...[below, point].flatMap(one => one?.plans ?? []))
+  }
+  return plans
+}
+
+/** The routes of one place: one, unless requests that `when` tells apart have different answers. The last one is for all that is left. */
+function planPlace(context: Context, spot: Spot, outcomes: readonly Outcome[], parts: Parts): readonly RoutePlan[] {
+  if (!isPrecise(outcomes)) {
+    const say = 'more matchers than rules can say: what they tell apart is held to the strictest of it'
+    context.notes.add('changed', `${spot.host.name}${spot.path}`, null, say)
+  }
+  const leaves = partOutcomes(outcomes, ({ policy }) =>
+    parts.policies.some(({ was, headers }) => was === policy && headers !== null),
+  )
+  const plans: RoutePlan[] = []
+  for (const { when, outcomes: own } of leaves.toReversed()) {
+    if (when !== null && when.methods === undefined && when.query === undefined && when.ignore_case !== true) {
+      const say = `what ${sayRequests(when)} means in another letter case is for those alone whom both routes let in`
+      context.notes.add('changed', `${spot.host.name}${spot.path}`, null, say)
+    }
+    const fields = fieldsOf(context, spot, own)
+    const isRestServed = spot.isAroundServed || plans.length > 0
+    const plan = planRoute(context, { ...spot, when, fields, isAroundServed: isRestServed }, ruleOn(own), parts)
+    if (plan !== null) plans.unshift(plan)
   }
   return plans
 }
@@ -92,7 +111,7 @@ function boundariesOf(host: Host): ReadonlyMap<string, string> {
 }
 
 function isWithinServed(plans: ReadonlyMap<string, Planned>, path: string): boolean {
-  return [...plans].some(([other, { plan }]) => isBelow(path, other) && isServed(plan))
+  return [...plans].some(([other, { plans: own }]) => isBelow(path, other) && own.some(isServed))
 }
 
 /** The route that serves what is around a path. */
@@ -101,16 +120,17 @@ function nearestPlan(plans: ReadonlyMap<string, Planned>, path: string): Planned
   return above.sort(([one], [other]) => other.length - one.length)[0]?.[1] ?? null
 }
 
-interface Spot extends Pick<RoutePlan, 'host' | 'path' | 'isExact' | 'fields'> {
+interface Spot extends Pick<RoutePlan, 'host' | 'path' | 'isExact'> {
   /** Whether somebody gets something at a path above it, where another spelling of this one may lead. */
   readonly isWithinServed: boolean
+  /** Whether a request that no route here takes would get something from what is around it. */
+  readonly isAroundServed: boolean
 }
 
 function planRoute(
   context: Context,
-  spot: Spot,
+  spot: Spot & Pick<RoutePlan, 'when' | 'fields'>,
   branches: readonly Branch[],
-  inherited: RoutePlan | null,
   parts: Parts,
 ): RoutePlan | null {
   const main = mainOf(branches)
@@ -140,7 +160,7 @@ function planRoute(
     return { ...spot, served: first.served ?? 403, closed: why, ...access }
   }
   const isRefused = branches.some(({ fate }) => fate.kind === 'refused')
-  if (!isRefused && (inherited === null || typeof inherited.served === 'number')) return null
+  if (!isRefused && !spot.isAroundServed) return null
   return {
     ...spot,
     served: isRefused ? 403 : 404,
@@ -191,8 +211,8 @@ function sayParted(context: Context, { host, path }: Spot, branches: readonly Br
 }
 
 /** Whether somebody gets something there. */
-function isServed(plan: RoutePlan | null): boolean {
-  return plan !== null && typeof plan.served !== 'number' && !isRefusal(plan.served)
+function isServed({ served }: RoutePlan): boolean {
+  return typeof served !== 'number' && !isRefusal(served)
 }
 
 /** Whether an application answers anyone there. */
@@ -201,17 +221,18 @@ function isOpen({ served, closed, allow, deny }: RoutePlan): boolean {
 }
 
 /** Whether the rules of what is around a place, with all of their patterns, are those of the place as well. */
-function isSameIn(verbose: RoutePlan | null, around: Planned, { served }: RoutePlan): boolean {
-  if (verbose === null || around.verbose === null || verbose.closed.length > 0) return false
-  return isSame(verbose, around.verbose) && keyOfServed(served) === keyOfServed(around.plan.served)
+function isSameIn(verbose: Planned['verbose'], around: Planned['verbose']): boolean {
+  if (verbose === null || around === null || verbose.some(({ closed }) => closed.length > 0)) return false
+  return isSame(verbose, around)
 }
 
 function keyOfServed(served: Served | number): string | number {
   return typeof served === 'number' ? served : keyOf(served)
 }
 
-function isSame(one: RoutePlan, other: RoutePlan): boolean {
-  const meaning = ({ served, closed, allow, deny, portal, policies, fields }: RoutePlan) => [
+function isSame(one: readonly RoutePlan[], other: readonly RoutePlan[]): boolean {
+  const meaning = ({ when, served, closed, allow, deny, portal, policies, fields }: RoutePlan) => [
+    when,
     keyOfServed(served),
     closed,
     allow,
@@ -220,5 +241,5 @@ function isSame(one: RoutePlan, other: RoutePlan): boolean {
     fields,
     policies.map(({ headers }) => headers),
   ]
-  return JSON.stringify(meaning(one)) === JSON.stringify(meaning(other))
+  return JSON.stringify(one.map(meaning)) === JSON.stringify(other.map(meaning))
 }

@@ -17,6 +17,8 @@ export interface Policy {
   readonly allow: Json | null
   readonly deny: readonly Json[]
   readonly headers: Json
+  /** Fields that nothing fills any more, and no client may. */
+  readonly removed: readonly string[]
   /** The field that people are called by. */
   readonly userId: string
   /** Paths that need no sign-in. */
@@ -128,7 +130,7 @@ export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy): 
     takes: portal => takes(policy, portal),
     allow: isTold ? allow : null,
     deny,
-    ...readPassing(context, policy, title),
+    ...readPassing(context, policy, title, by),
     roles: [...rolesIn(allow), ...rolesIn(deny)],
     // Those in what is let in before a denial count as well: whoever is wrongly taken for one of them escapes it.
     deniedRoles: rolesIn(deny),
@@ -162,26 +164,37 @@ function noteRule(context: Context, title: string, { isAllowed, whom, shown, has
 const USER_IDS: Readonly<Record<string, string>> = { sub: 'sub', subject: 'sub', id: 'claims.jti' }
 
 /** What of a policy is not about who may pass. */
-function readPassing(context: Context, policy: Table, title: string): Pick<Policy, 'headers' | 'userId' | 'open'> {
+function readPassing(
+  context: Context,
+  policy: Table,
+  title: string,
+  by: AskedOfPolicy,
+): Pick<Policy, 'headers' | 'removed' | 'userId' | 'open'> {
   const said = (outcome: 'decide' | 'changed' | 'kept', what: string, say: string) =>
     context.notes.add(outcome, `${what} of ${title}`, null, say)
   const open = tablesOf(policy.bypass_configs).flatMap(({ match_type: manner, uri }) => {
     const test = bypassTest(textOf(manner) ?? '', textOf(uri) ?? '')
     const isTold = test.kind !== 'unknown'
     const say = isTold
-      ? 'a rule with anonymous = true; whoever is signed in is told to the application there too, and fields about people are not there for others'
+      ? 'for everyone, by a rule with anonymous = true, or by a route of its own where the application is told who is there'
       : 'no rule says this, so it stays closed; where that may be open, write { paths = ["…"], anonymous = true } into allow'
     said(isTold ? 'changed' : 'decide', `bypass ${textOf(uri) ?? ''}`, say)
     return isTold ? [test] : []
   })
   const fields: Record<string, string> = {}
+  const removed: string[] = []
   for (const { header, field } of tablesOf(policy.header_injection_configs)) {
     const claim = claimFor(textOf(field) ?? '')
     const name = textOf(header) ?? ''
-    if (claim !== null && name !== '') fields[name] = claim
-    if (String(field).startsWith('userinfo|'))
-      said('changed', `header ${name}`, 'headers of the routes: the claim of userinfo or of the ID token')
-    else said(claim === null ? 'decide' : 'kept', `header ${name}`, 'headers of the routes')
+    const inUserinfo = /^userinfo\|(.*)/.exec(textOf(field) ?? '')?.[1]
+    if (inUserinfo !== undefined && !by.userinfo.includes(inUserinfo)) {
+      removed.push(name)
+      const say = `it was empty, as no provider says extract ${inUserinfo} from userinfo: a client’s is removed; claims.${inUserinfo} in headers of the routes would fill it`
+      said('changed', `header ${name}`, say)
+    } else {
+      if (claim !== null && name !== '') fields[name] = claim
+      said(claim === null ? 'decide' : 'kept', `header ${name}`, 'headers of the routes')
+    }
   }
   const hasClaims = policy.pass_claims_with_headers === true
   if (hasClaims) {
@@ -194,7 +207,7 @@ function readPassing(context: Context, policy: Table, title: string): Pick<Polic
   if (stated !== null) said('kept', 'user_identity_field', `{http.auth.user.id} is ${userId}`)
   const own = hasClaims ? { ...CLAIM_FIELDS, ...fields } : fields
   const headers = Object.keys(fields).length > 0 ? own : hasClaims ? 'caddy-security' : null
-  return { headers, userId, open: joinTests(open) }
+  return { headers, removed, userId, open: joinTests(open) }
 }
 
 /** A rule that holds for nobody until it is filled in. A subject is somebody at one provider alone. */

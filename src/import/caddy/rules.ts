@@ -28,5 +28,18 @@ export type Test =
   | { readonly kind: 'not'; readonly part: Test }
   /** Which protocol the client speaks with this gate. */
   | { readonly kind: 'protocol'; readonly isSecure: boolean }
+  /** Whether what the file itself names so is one of these texts. */
+  | { readonly kind: 'named'; readonly name: string; readonly texts: readonly string[] }
   /** Only Caddy can tell; `by` what, where that is said. */
   | { readonly kind: 'unknown'; readonly by?: 'x-forwarded-proto' }
+
+export const ALWAYS: Test = { kind: 'all', parts: [] }
+export const NEVER: Test = { kind: 'not', part: ALWAYS }
+export const UNKNOWN: Test = { kind: 'unknown' }
+
+/** Any of several tests. */
+export function anyOf(tests: readonly Test[]): Test {
+  const [only, ...others] = tests
+  if (only !== undefined && others.length === 0) return only
+  return { kind: 'not', part: { kind: 'all', parts: tests.map(part => ({ kind: 'not', part }) as const) } }
+}

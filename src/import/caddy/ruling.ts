@@ -1,4 +1,4 @@
-import type { Conditions } from './rules.ts'
+import { type Conditions, isRule } from './rules.ts'
 import type { End, Guard, Literal, Outcome } from './way.ts'
 
 /** An answer of the old file's, with what is done to a request for it. */
@@ -67,10 +67,95 @@ function settle(
   const those = (isHeld: boolean) => outcomes.filter(({ literals: own }) => own.get(key)?.isHeld !== !isHeld)
   const held = settle(those(true), rest, literals)
   const missed = settle(those(false), rest, literals)
-  if (JSON.stringify(held) === JSON.stringify(missed)) return held
+  if (meaningOf(held) === meaningOf(missed)) return held
   const under = (branches: readonly Branch[], isHeld: boolean) =>
     branches.map(branch => ({ ...branch, literals: [{ ...literal, isHeld }, ...branch.literals] }))
   return [...under(held, true), ...under(missed, false)]
+}
+
+/** Requests that `when` tells from others, and what may become of them. */
+export interface Leaf {
+  /** Null for all that is left. */
+  readonly when: Conditions | null
+  readonly outcomes: readonly Outcome[]
+}
+
+/** More than these have no routes of their own. */
+const MAX_PARTED = 8
+
+/**
+ * The outcomes of a place by what `when` of a route can tell apart, in an order in which the first that holds is meant; all of them
+ * together where they have one answer, or where `when` does not say what parts them. `tells`: whether a policy has fields for who is there,
+ * which an application has to go without where nothing asks.
+ */
+export function partOutcomes(outcomes: readonly Outcome[], tells: (guard: Guard) => boolean): readonly Leaf[] {
+  const whole: readonly Leaf[] = [{ when: null, outcomes }]
+  const literals = literalsOf(outcomes)
+  const keys = [...literals].flatMap(([key, { rule }]) => (mergeWhen([rule]) === null ? [] : [key]))
+  if (keys.length === 0 || keys.length > MAX_PARTED) return whole
+  const answersOf = (some: readonly Outcome[]) =>
+    new Set(
+      ruleOn(some).flatMap(({ fate }) => {
+        if (fate.kind !== 'served' || isRefusal(fate.served)) return []
+        const { identity, answer } = fate.served
+        const isTold = Object.keys({ ...identity, ...answer.answer.headers }).length > 0 && fate.guards.length > 0
+        return `${keyOf(fate.served)} ${isTold || fate.guards.some(tells)}`
+      }),
+    )
+  if (answersOf(outcomes).size < 2) return whole
+  const parted = (some: readonly Outcome[], [key, ...rest]: readonly string[]): readonly Parted[] => {
+    const rule = key === undefined ? undefined : literals.get(key)?.rule
+    if (key === undefined || rule === undefined || answersOf(some).size < 2) return [{ rules: [], outcomes: some }]
+    const those = (isHeld: boolean) =>
+      some.flatMap(one => {
+        const literal = one.literals.get(key)
+        if (literal === undefined) return one
+        const others = [...one.literals].filter(([other]) => other !== key)
+        return literal.isHeld === isHeld ? { ...one, literals: new Map(others) } : []
+      })
+    const held = parted(those(true), rest).map(leaf => ({ ...leaf, rules: [rule, ...leaf.rules] }))
+    return [...held, ...parted(those(false), rest)]
+  }
+  // As few of them as will do: what else is told apart is told by rules of a route.
+  const pairs = keys.flatMap(key => keys.flatMap(other => (other === key ? [] : [[key, other]])))
+  for (const some of [...keys.map(key => [key]), ...pairs, keys]) {
+    const found = parted(outcomes, some)
+    const leaves = found.map(({ rules, outcomes: own }) => ({ when: mergeWhen(rules), outcomes: own }))
+    const isSaid = leaves.every(({ when }, at) => when !== null || at === leaves.length - 1)
+    if (isSaid && leaves.every(leaf => answersOf(leaf.outcomes).size < 2)) return leaves
+  }
+  return whole
+}
+
+interface Parted {
+  readonly rules: readonly Conditions[]
+  readonly outcomes: readonly Outcome[]
+}
+
+/** Rules that all have to hold, as `when` of a route; null for none, and where it does not say them. */
+function mergeWhen(rules: readonly Conditions[]): Conditions | null {
+  const [first, ...others] = rules
+  if (first === undefined) return null
+  const { all, ...own } = first
+  const parts = Array.isArray(all) ? all.filter(isRule) : []
+  const isKnown = Object.keys(own).every(key => WHEN.includes(key)) && (all === undefined || parts.length > 0)
+  if (!isKnown) return null
+  const rest = [...parts, ...others]
+  if (rest.length === 0) return Object.keys(own).length === 0 ? null : own
+  const merged = mergeWhen(rest)
+  if (merged === null || Object.keys(own).length === 0) return merged
+  const [one, other] = [own, merged].map(({ ignore_case: _, ...said }) => said)
+  const asksPaths = [own, merged].filter(asksPath)
+  if (Object.keys(one ?? {}).some(key => Object.hasOwn(other ?? {}, key))) return null
+  if (asksPaths.length > 1 && own.ignore_case !== merged.ignore_case) return null
+  return { ...merged, ...own }
+}
+
+const WHEN = ['methods', 'paths', 'path_regexp', 'ignore_case', 'query']
+
+/** What requests come to, wherever in the file that is said. */
+function meaningOf(branches: readonly Branch[]): string {
+  return JSON.stringify(branches, (key, value) => (key === 'where' ? undefined : value))
 }
 
 function asksPath(rule: Conditions): boolean {

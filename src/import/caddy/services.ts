@@ -13,6 +13,8 @@ export interface Answer {
   readonly requestHeaders: HeaderChanges
   /** What `header_down` changes. */
   readonly fields: FieldChanges
+  /** Expressions of paths that nobody gets. */
+  readonly hidden: readonly string[]
   /** Whether it keeps everyone out. */
   readonly isRefusal: boolean
 }
@@ -137,6 +139,7 @@ export function readReverseProxy(context: Context, handler: Table, where: string
     headers,
     requestHeaders: { set, append, remove: removed },
     fields,
+    hidden: [],
     isRefusal: false,
   }
 }

@@ -4,12 +4,13 @@ import { fieldLines, joinChanges, readFields } from './fields.ts'
 import { readHeaderUp } from './header-up.ts'
 import { isTable, listOf, type Table, tableOf, tablesOf, textOf, textsOf, unknownKey, valueAt } from './json.ts'
 import { type Peers, readMatch, sayMatch } from './matchers.ts'
+import { withMap, withVars } from './named.ts'
 import { boundaryOf, isBelow, type Place } from './place.ts'
 import { sayRequests } from './requests.ts'
-import type { Test } from './rules.ts'
+import { ALWAYS, type Test } from './rules.ts'
 import { MAX_DEPTH } from './servers.ts'
 import { type Answer, readReverseProxy } from './services.ts'
-import { close, type End, judgeOn, type Outcome, part, type Way } from './way.ts'
+import { aroundOf, close, type End, type First, judgeOn, type Outcome, part, type Way } from './way.ts'
 
 /** What came of some routes: requests that somebody answered, and those that go on to whatever comes after them. */
 interface Walked {
@@ -44,7 +45,7 @@ const MAX_WAYS = 96
 const HARMLESS: Readonly<Record<string, string>> = {
   encode: 'answers keep the coding that the application gives them; files go out compressed by themselves',
   log_append: 'one log for all, JSON on standard output',
-  map: 'nothing is named beforehand',
+  map: 'what its names stand for is written where they are asked for',
   push: 'nothing is pushed',
   request_body: 'write max_body = "…" in the routes',
   trace: 'nothing to write',
@@ -127,6 +128,9 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       const groups = typeof group === 'string' ? [{ ...next, groups: [...next.groups, group] }] : []
       return { ended: [], going: [next, ...groups] }
     }
+    const first = filesFirst(route, handlers)
+    if (first !== null && terminal !== true && way.first === null)
+      return { ended: [], going: [servesFirst(way, first, inner)] }
     // What guards nothing parts nobody.
     if (handlers.length > 0 && handlers.every(isPassing) && group === undefined && terminal !== true)
       return { ended: [], going: [passing(handlers, test, way, inner)] }
@@ -230,7 +234,8 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
         const { root, fs = 'default' } = handler
         // Files are those of a disk.
         if (fs !== 'default') return goesOn(closing(`fs in ${where}`, name, way))
-        return goesOn(root === undefined ? way : { ...way, root: textOf(root) })
+        const named = { ...way, names: withVars(way.names, handler, ALWAYS) }
+        return goesOn(root === undefined ? named : { ...named, root: textOf(root) })
       }
       case 'headers':
         return goesOn(changeFields(handler, way, where))
@@ -239,19 +244,44 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       default:
         if (Object.hasOwn(HARMLESS, name)) {
           context.notes.add('left', where, null, HARMLESS[name] ?? '')
-          return goesOn(way)
+          return goesOn(name === 'map' ? { ...way, names: withMap(way.names, handler) } : way)
         }
         return goesOn(closing(where, name, way))
     }
   }
 
   function answers_(handler: Table, way: Way, where: string): Walked {
-    const answer = answerOf(handler, where, way)
+    const own = answerOf(handler, where, way)
+    const answer = own === null || way.first === null ? own : withFirst(own, way, way.first)
     const end: End =
       answer === null
         ? { kind: 'refused', isKept: false, what: where }
         : { kind: 'answer', answer, name: String(handler.handler), where }
     return { ended: [{ ...way, end }], going: [] }
+  }
+
+  /** Files that are served before whatever comes after them. */
+  function servesFirst(way: Way, { server, endings }: FilesFirst, spot: Spot): Way {
+    met.add(server)
+    const where = `file_server at ${spot.at}`
+    const read = readFileServer(context, server, where, way)
+    const [entry] = read?.entries ?? []
+    if (read === null || entry === undefined) return closing(where, 'file', way)
+    const value = endings.length === 0 ? entry.value : { folder: entry.value, endings }
+    return { ...way, first: { answer: { ...read, entries: [{ key: 'files', value }] }, where, around: aroundOf(way) } }
+  }
+
+  /** An application with the files before it; any other answer stands alone. */
+  function withFirst(answer: Answer, way: Way, { answer: files, where, around }: First): Answer | null {
+    if (!answer.entries.some(({ key }) => key === 'upstream')) {
+      context.notes.add('changed', where, null, 'served where an application, or nothing else, answers otherwise')
+      return answer
+    }
+    if (around === aroundOf(way))
+      return { ...answer, entries: [...answer.entries, ...files.entries], hidden: files.hidden }
+    const say = 'what comes after it is guarded in another way: give the files a path of their own'
+    context.notes.add('closed', where, null, `the routes that it is for let nobody in: ${say}`)
+    return null
   }
 
   /** An authorizer lets by whomever its policy does; anything else that may keep people out closes what comes after it. */
@@ -336,7 +366,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     const prefix = key === 'uri' && others.length === 0 ? PREFIXED.exec(value ?? '')?.[1] : undefined
     if (prefix !== undefined && way.addPrefix === null && !way.isRewritten) {
       context.notes.add('kept', where, null, 'add_prefix of a route')
-      return [{ ...way, addPrefix: prefix }]
+      return [{ ...way, addPrefix: prefix, names: new Map() }]
     }
     const found =
       key === 'uri_substring' && others.length === 0 ? tablesOf(handler[key]).map(({ find }) => textOf(find)) : []
@@ -357,7 +387,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       return [{ ...closing(where, 'rewrite', way), isRewritten: true }]
     if (isBelow(place.path, path.toLowerCase())) {
       context.notes.add('kept', where, null, 'strip_prefix of a route')
-      return [{ ...way, stripPrefix: path }]
+      return [{ ...way, stripPrefix: path, names: new Map() }]
     }
     // It takes as much off /apix as off /api/x.
     const { held, missed } = part({ kind: 'path', patterns: [`${path}*`] }, way, place)
@@ -378,8 +408,11 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
           const say = 'for only some of the requests of a route: write response_headers into it where all may have it'
           context.notes.add('left', where, null, say)
         }
-      } else if (handler.handler !== 'vars')
+      } else if (handler.handler === 'vars') changed = { ...changed, names: withVars(changed.names, handler, test) }
+      else {
         context.notes.add('left', where, null, HARMLESS[String(handler.handler)] ?? '')
+        if (handler.handler === 'map') changed = { ...changed, names: withMap(changed.names, handler) }
+      }
     }
     return changed
   }
@@ -422,13 +455,51 @@ const PREFIXED = /^(\/[^{}?]*[^{}?/])\{http\.request\.uri(?:\.path)?\}$/
 const TO_HTTPS = /^https:\/\/[^/]+\{http\.request\.uri\}$/
 
 function nothing(way: Way): Outcome {
-  return { ...way, end: { kind: 'nothing' } }
+  const { first } = way
+  const isKept = first !== null && first.around === aroundOf(way)
+  const end: End = isKept
+    ? { kind: 'answer', answer: first.answer, name: 'file_server', where: first.where }
+    : { kind: 'nothing' }
+  return { ...way, end }
+}
+
+/** Files that come first, and what may be left out of their names. */
+interface FilesFirst {
+  readonly server: Table
+  readonly endings: readonly string[]
+}
+
+/** A route for whatever is a file, which serves that and does nothing else; null for any other. */
+function filesFirst({ match }: Table, handlers: readonly Table[]): FilesFirst | null {
+  const [set, ...others] = tablesOf(match)
+  if (set === undefined || others.length > 0 || Object.keys(set).join() !== 'file') return null
+  const flat = (all: readonly Table[]): readonly Table[] =>
+    all.flatMap(handler => {
+      const isPlain = handler.handler === 'subroute' && unknownKey(handler, ['handler', 'routes']) === null
+      const routes = isPlain ? tablesOf(handler.routes) : []
+      return isPlain && routes.every(route => unknownKey(route, ['group', 'handle']) === null)
+        ? routes.flatMap(({ handle }) => flat(tablesOf(handle)))
+        : [handler]
+    })
+  const steps = flat(handlers)
+  const server = steps.at(-1)
+  const rewrites = steps.slice(0, -1)
+  const isRewrite = ({ handler, uri }: Table) => handler === 'rewrite' && uri === '{http.matchers.file.relative}'
+  const [path, ...named] = textsOf(valueAt(set.file, 'try_files'))
+  const endings = named.map(text => /^\{http\.request\.uri\.path\}(\.[\w-]+(?:\.[\w-]+)*)$/.exec(text)?.[1] ?? null)
+  const known = endings.filter(ending => ending !== null)
+  const isKnown = path === '{http.request.uri.path}' && known.length === endings.length
+  if (server?.handler !== 'file_server' || !isKnown || unknownKey(tableOf(set.file), ['try_files']) !== null)
+    return null
+  const isFound = rewrites.length === 1 ? rewrites.every(isRewrite) : rewrites.length === 0 && known.length === 0
+  return isFound ? { server, endings: known } : null
 }
 
 /** Each way once. */
 function distinct(ways: readonly Way[]): readonly Way[] {
   if (ways.length < 2) return ways
-  return [...new Map(ways.map(way => [JSON.stringify({ ...way, literals: [...way.literals] }), way])).values()]
+  const keyOf = (way: Way) => JSON.stringify({ ...way, literals: [...way.literals], names: [...way.names] })
+  return [...new Map(ways.map(way => [keyOf(way), way])).values()]
 }
 
 /** Whether a handler parts nobody from anything: it changes fields of answers, or nothing at all. */

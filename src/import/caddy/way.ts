@@ -1,4 +1,5 @@
 import { type FieldChanges, NO_CHANGES } from './fields.ts'
+import { type Names, resolveNames } from './named.ts'
 import { isBelow, judge, type Place, spellRule, type Verdict } from './place.ts'
 import { type Conditions, isRule, type Test } from './rules.ts'
 import { type Answer, type HeaderChanges, UNCHANGED } from './services.ts'
@@ -44,6 +45,22 @@ export interface Way {
   /** Fields that say who is there, by what they say of them. */
   readonly identity: Readonly<Record<string, string>>
   readonly fields: FieldChanges
+  /** What names of the file stand for. */
+  readonly names: Names
+  /** Files that are served before whatever answers in the end; null: none are. */
+  readonly first: First | null
+}
+
+/** Files before an answer, with all that has to be the same for both. */
+export interface First {
+  readonly answer: Answer
+  readonly where: string
+  readonly around: string
+}
+
+/** What guards a way, and what its path has become. */
+export function aroundOf({ guards, stripPrefix, addPrefix, isRewritten }: Way): string {
+  return JSON.stringify([guards.map(({ policy }) => policy), stripPrefix, addPrefix, isRewritten])
 }
 
 /** Who answers in the end. `refused` is nobody: with an error as it was (`isKept`), or where the answer cannot be carried over. */
@@ -73,6 +90,8 @@ export const START: Way = {
   requestHeaders: UNCHANGED,
   identity: {},
   fields: NO_CHANGES,
+  names: new Map(),
+  first: null,
 }
 
 /** Ways that a test parts: those where it holds, and those where it does not. One that cannot be told may go either way. */
@@ -114,7 +133,8 @@ export function whereRule(way: Way, { rule, isHeld }: Literal, holds: boolean): 
 }
 
 /** What holds of a test for a request that came this way: it sees the path as it has become. */
-export function judgeOn(test: Test, way: Way, place: Place): Verdict {
+export function judgeOn(stated: Test, way: Way, place: Place): Verdict {
+  const test = resolveNames(stated, way.names)
   if (asksChanged(test, way) || (way.isRewritten && asksPath(test))) return { kind: 'unknown' }
   const { stripPrefix, addPrefix } = way
   if (way.isRewritten || (stripPrefix === null && addPrefix === null)) return judge(test, place)

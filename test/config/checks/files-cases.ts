@@ -14,7 +14,10 @@ export const FILES_CASES: readonly Case[] = [
   [
     'route.target',
     'a page for what an upstream has',
-    files('{ folder = "/srv", «try_files» = "/index.html" }', 'allow = "public"\nportal = "home"\nupstream = "http://app"'),
+    files(
+      '{ folder = "/srv", «try_files» = "/index.html" }',
+      'allow = "public"\nportal = "home"\nupstream = "http://app"',
+    ),
   ],
   ['path.invalid', 'a fallback outside of the folder', files('{ folder = "/srv", try_files = "/«..»/index.html" }')],
   ['path.invalid', 'a fallback that is hidden', files('{ folder = "/srv", try_files = «"/.env"» }')],
