@@ -40,14 +40,14 @@ export function compilePaths(patterns: readonly string[], ignoresCase = false): 
  *
  * `yes`: one of them matches that and every reading of the path, with letter case and without. `no`: none of them
  * matches any. Everything else is `unknown`. So is a path that would take too long: expression and path together are
- * bounded.
+ * bounded. The last answer is kept: whatever asks again about the same request costs nothing.
  */
 export function compileExpressions(sources: readonly string[], ignoresCase = false): PathJudge {
   const folded = sources.map(source => compiled(source, false))
   const exact = ignoresCase ? folded : sources.map(source => compiled(source, true))
   const size = exact.reduce((sum, one) => sum + one.size, 0)
   const isAny = (tests: readonly Expression[], text: string | Uint8Array) => tests.some(one => one.test(text))
-  return ({ path, readings }) => {
+  const judge = ({ path, readings }: ReadPath): Truth => {
     const texts = [...new Set([decodeOnce(path), ...[path, ...readings].map(literalPath)])]
     if (texts.reduce((sum, text) => sum + text.length, 0) * size > MOST_STEPS) return 'unknown'
     let held = 0
@@ -61,6 +61,14 @@ export function compileExpressions(sources: readonly string[], ignoresCase = fal
       if (held > 0 && held <= index) return 'unknown'
     }
     return held === 0 ? 'no' : isExact ? 'yes' : 'unknown'
+  }
+  // Of one request it is asked for the verdict, for whether a sign-in would help, and for what a refusal says.
+  let last: (ReadPath & { readonly truth: Truth }) | null = null
+  return ({ path, readings }) => {
+    if (last === null || last.path !== path || last.readings !== readings) {
+      last = { path, readings, truth: judge({ path, readings }) }
+    }
+    return last.truth
   }
 }
 

@@ -1,6 +1,8 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, spyOn, test } from 'bun:test'
+import { RE2JS } from 're2js'
 import { compileExpressions, compilePaths } from '../../src/policy/path.ts'
 import { parseTarget } from '../../src/route/target.ts'
+import { ada, type Given, rule, verdict } from './given.ts'
 
 const judge = (patterns: readonly string[], path: string) =>
   compilePaths(patterns)(parseTarget('GET', path, 'app.example'))
@@ -132,5 +134,35 @@ describe('a path is as an expression says where every reading of it is, and is n
     const path = `/${'a'.repeat(16_000)}`
     expect(express(['(a|b)*a(a|b){30}$'], path)).toBe('unknown')
     expect(express(['^/a+$'], path)).toBe('yes')
+  })
+})
+
+describe('an expression', () => {
+  const EXPRESSION = { pathRegexp: ['^/x'] }
+  const at = (path: string) => ({ target: { path, readings: [], query: '' } })
+  /** What comes of a request, and how often the machine of an expression ran. */
+  function asked(given: Given): readonly [string, number] {
+    const runs = spyOn(RE2JS.prototype, 'test')
+    const kind = verdict(given)
+    const number = runs.mock.calls.length
+    runs.mockRestore()
+    return [kind, number]
+  }
+
+  test('is not asked where a plain path lets in, whatever their order in the file, or rules out its own rule', () => {
+    const allow = [EXPRESSION, { paths: ['/y*'] }]
+    expect(asked({ allow, who: ada(), facts: at('/y') })).toEqual(['allow', 0])
+    const own = [{ paths: ['/y*'] }, { ...EXPRESSION, paths: ['/x/y*'] }]
+    expect(asked({ allow: own, who: ada(), facts: at('/y') })).toEqual(['allow', 0])
+    expect(asked({ allow, who: ada(), facts: at('/x') })).toEqual(['allow', 2])
+  })
+
+  test('is asked once about a request, with letter case and without, however much is to be said of a refusal', () => {
+    const allow = [EXPRESSION, { all: [rule({ maxAgeMs: 1 }), rule({ pathRegexp: ['^/y'] })] }]
+    expect(asked({ allow, who: ada(), facts: at('/z') })).toEqual(['deny', 4])
+    expect(asked({ allow, who: null, facts: at('/z') })).toEqual(['deny', 4])
+    const deny = [EXPRESSION, { paths: ['/y*'] }]
+    expect(asked({ allow: [{}], deny, who: ada(), facts: at('/x') })).toEqual(['deny', 2])
+    expect(asked({ allow: [{}], deny, who: ada(), facts: at('/y') })).toEqual(['deny', 2])
   })
 })
