@@ -1,9 +1,49 @@
+/** Answers of the portal: pages, JSON and redirects, each with the fields that keep it private. */
+
+import { createHash } from 'node:crypto'
 import type { Child } from 'hono/jsx'
 import type { Brand } from '../config/types/portals.ts'
-import { contentSecurityPolicy, type Scope } from './csp.ts'
-import { drawPage } from './pages/brand.tsx'
-import type { Script } from './pages/scripts.ts'
+import { brandStyle, drawPage } from './pages/brand.tsx'
+import { SCRIPTS, type Script } from './pages/scripts.ts'
+import { STYLE } from './pages/style.ts'
 import type { Words } from './words/words.ts'
+
+/**
+ * What a page may beyond the usual: load the icons of applications, hold a form whose answer leads to any host (browsers
+ * hold redirects against `form-action` too), or have its script ask this host; or nothing at all.
+ */
+type Scope = 'icons' | 'leads-anywhere' | 'asks' | 'nothing'
+
+let stylePolicy: string | null = null
+const scriptPolicies = new Map<Script, string>()
+
+/** Only what a page of ours holds: its stylesheets, by hash, its drawn images, and forms to this host; and the page's own script, by hash. */
+function contentSecurityPolicy(brand: Brand | null, scope: Scope, script: Script | null): string {
+  stylePolicy ??= hashSource(STYLE)
+  const own = brandStyle(brand)
+  return [
+    "default-src 'none'",
+    `style-src ${stylePolicy}${own === null ? '' : ` ${hashSource(own)}`}`,
+    ...(script === null ? [] : [`script-src ${scriptPolicy(script)}`]),
+    ...(scope === 'asks' ? ["connect-src 'self'"] : []),
+    `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
+    `form-action 'self'${scope === 'leads-anywhere' ? ' https: http:' : ''}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join('; ')
+}
+
+function scriptPolicy(script: Script): string {
+  const known = scriptPolicies.get(script)
+  if (known !== undefined) return known
+  const hashed = hashSource(SCRIPTS[script])
+  scriptPolicies.set(script, hashed)
+  return hashed
+}
+
+function hashSource(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
+}
 
 /** Fields of every answer of the portal: never stored, never framed, never sniffed, and it tells no one where we came from. */
 const COMMON: Readonly<Record<string, string>> = Object.freeze({

@@ -1,8 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { PortalConfig } from '../config/types/portals.ts'
 import { pageAnswer } from './answer.ts'
-import { Help } from './pages/help.tsx'
-import { Acts, NarrowPage } from './pages/narrow-page.tsx'
+import { Acts, Help, NarrowPage } from './pages/narrow-page.tsx'
 import type { Words } from './words/words.ts'
 
 /** A failure as a page shows it. Every text may hold anything: it is escaped. */

@@ -1,4 +1,8 @@
-import type { Code } from '../base/errors.ts'
+/** Errors for programs, as problem details (RFC 9457), with the challenges of HTTP authentication. */
+
+import { CODES, type Code } from '../base/errors.ts'
+import { ownPath } from './place.ts'
+import type { PortalRequest } from './portal.ts'
 
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -61,4 +65,16 @@ export function problemResponse(
       ...headers,
     },
   })
+}
+
+/** 401 for programs. WWW-Authenticate is absent on purpose: only the route knows what it takes, and a browser must not ask for it. */
+export function signInProblem(ctx: PortalRequest): Response {
+  const extra = { sign_in: `${ctx.origin}${ownPath('login')}` }
+  return problemResponse(401, 'access.sign_in', 'Sign in to open this.', ctx.requestId, extra)
+}
+
+/** A portal that has passwords alone asks for one: a browser then shows a form of its own. */
+export function passwordProblem(ctx: PortalRequest): Response {
+  const fields = { 'www-authenticate': BASIC_CHALLENGE }
+  return problemResponse(401, 'access.sign_in', CODES['access.sign_in'].say, ctx.requestId, {}, fields)
 }

@@ -94,7 +94,7 @@ const RANKS: readonly (readonly Room[])[] = [
       ban: 'it answers, and never forwards',
       floors: [
         { parts: ['words'], ban: 'words know no page' },
-        { parts: ['pages'], ban: 'a page shows what it is given, and does nothing' },
+        { parts: ['pages'], ban: 'what pages are made of shows what it is given, and does nothing' },
         { parts: ['replay'], ban: 'a kept form outlives the sign-in that it waits for' },
         { parts: ['sign-in'], ban: 'nobody is signed in yet' },
         { parts: ['scim'], ban: 'what a provider pushes depends on no page, and on nobody who is signed in' },
@@ -342,7 +342,7 @@ test.each([
   ['console/io.ts', 'cli/run.ts', 'console does not know cli'],
   ['config/text/parse.ts', 'config/keys/keys.ts', 'text does not know keys'],
   ['config/types/config.ts', 'config/checks/routes.ts', 'types does not know checks'],
-  ['portal/pages/admin.tsx', 'portal/account/admin.tsx', 'pages does not know account'],
+  ['portal/pages/wide-page.tsx', 'portal/account/admin.tsx', 'pages does not know account'],
   ['session/sqlite/store.ts', 'session/redis/changes.ts', 'sqlite does not know redis'],
   ['server/config/reload.ts', 'server/request/decide.ts', 'config does not know request'],
   ['server/request/mcp/judge.ts', 'server/request/portal/compat.ts', 'mcp does not know portal'],

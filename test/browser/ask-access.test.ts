@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout } from 'bun:test'
 import type { Page } from 'playwright-core'
-import { LANGUAGES } from '../../src/portal/words/choose.ts'
+import { LANGUAGES } from '../../src/portal/language.ts'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { keepPicture } from '../kit/browser/picture.ts'

@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** The page `tokens`: a person's API tokens, a form for a new one, and a way to revoke each. */
+
 import { GateError } from '../../base/errors.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { ApiTokens, HeldApiToken } from '../../session/credentials/api-tokens.ts'
@@ -6,12 +9,15 @@ import type { Session } from '../../session/session.ts'
 import { jsonAnswer, pageAnswer } from '../answer.ts'
 import { parseName, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { TOKEN_DAYS, TokensPage, type TokensView } from '../pages/api-tokens.tsx'
+import { Creates, Made, NameField, Revoke } from '../pages/credentials.tsx'
 import { isSamePerson } from '../pages/person.ts'
-import type { PortalRequest } from '../portal.ts'
+import { agoOf, dayOf, momentOf, spanOf } from '../pages/time.tsx'
+import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
+import { ownPath } from '../place.ts'
+import type { PortalRequest, TokenPlace } from '../portal.ts'
+import type { Words } from '../words/words.ts'
 import { type CredentialTools, createCredentialPage, noteMade } from './credential-page.ts'
-import { hasTokens } from './has-tokens.ts'
-import { menuOf } from './menu.ts'
+import { hasTokens, menuOf } from './menu.ts'
 
 export interface TokenTools extends CredentialTools {
   readonly sessions: CredentialTools['sessions'] & { readonly tokens: ApiTokens }
@@ -104,4 +110,169 @@ function describe({ name, session, restsAtMs }: HeldApiToken, roles: readonly st
   const { id, createdAtMs, expiresAtMs } = session
   const [created, expires] = [createdAtMs, expiresAtMs].map(atMs => new Date(atMs).toISOString())
   return { id, name, roles, resting: restsAtMs === 0, created, expires }
+}
+
+/** Lifetimes on offer, in days; the second is the one that is chosen at first. */
+const TOKEN_DAYS = [7, 30, 90, 365] as const
+
+/** What the page shows. */
+interface TokensView {
+  readonly words: Words
+  readonly title: string
+  readonly menu: readonly MenuEntry[]
+  readonly tokens: readonly HeldApiToken[]
+  /** A token that was made a moment ago; it is never shown again. */
+  readonly made: { readonly text: string; readonly held: HeldApiToken } | null
+  /** What a new token could do. */
+  readonly roles: readonly string[]
+  /** Whether people make any themselves here. */
+  readonly mayMake: boolean
+  /** Where it would be taken. */
+  readonly places: readonly TokenPlace[]
+  readonly nowMs: number
+  /** Shows that a form came from this page. */
+  readonly proof: string
+}
+
+/** A person's tokens, a form for a new one, and a way to revoke each. */
+function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, nowMs, proof }: TokensView) {
+  return (
+    <WidePage words={words} title={title} heading={words.yourTokens} menu={menu}>
+      <p class="soft">{words.tokensLead}</p>
+      {made === null ? null : (
+        <>
+          <Made
+            words={words}
+            lead={words.tokenMade}
+            text={made.text}
+            label={words.tokenPurpose}
+            name={made.held.name}
+            until={momentOf(made.held.session.expiresAtMs, words)}
+            place={null}
+          />
+          <TokenUse words={words} token={made.text} places={places} />
+        </>
+      )}
+      {mayMake ? <NewTokenForm words={words} roles={roles} places={places} proof={proof} /> : null}
+      {tokens.length === 0 ? null : (
+        <ul class="rows">
+          {tokens.map(held => (
+            <Row words={words} held={held} nowMs={nowMs} proof={proof} />
+          ))}
+        </ul>
+      )}
+    </WidePage>
+  )
+}
+
+/** The form for a new one, with what it could do. */
+function NewTokenForm({ words, roles, places, proof }: Pick<TokensView, 'words' | 'roles' | 'places' | 'proof'>) {
+  return (
+    <>
+      <form class="fields" method="post" action={ownPath('tokens')}>
+        <Creates proof={proof} />
+        <div>
+          <NameField label={words.tokenPurpose} />
+        </div>
+        <div>
+          <label for="days">{words.tokenLifetime}</label>
+          <select id="days" name="days">
+            {TOKEN_DAYS.map((days, index) => (
+              <option value={String(days)} selected={index === 1}>
+                {spanOf(days * 86_400_000, words)}
+              </option>
+            ))}
+          </select>
+        </div>
+        <button class="act main" type="submit">
+          {words.makeToken}
+        </button>
+      </form>
+      <p class="soft small">{roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}</p>
+      <TokenPlaces words={words} places={places} />
+    </>
+  )
+}
+
+function Row({
+  words,
+  held,
+  nowMs,
+  proof,
+}: {
+  readonly words: Words
+  readonly held: HeldApiToken
+  readonly nowMs: number
+  readonly proof: string
+}) {
+  const { name, session, restsAtMs } = held
+  const roles = session.identity.roles ?? []
+  const { resource } = held.limits
+  return (
+    <li class="row">
+      <div>
+        <h2>{name}</h2>
+        <p class="soft small">
+          {resource === undefined ? null : `${resource.address} · `}
+          {roles.length === 0 ? null : `${roles.join(', ')} · `}
+          {words.tokenTimes(agoOf(session.createdAtMs, nowMs, words), dayOf(session.expiresAtMs, words))}
+        </p>
+        {restsAtMs === 0 ? <p class="small">{words.tokenRests}</p> : null}
+      </div>
+      <Revoke words={words} page="tokens" id={session.id} name={name} proof={proof} />
+    </li>
+  )
+}
+
+/** As many as one reads. */
+const MOST_SHOWN = 12
+
+/** Where tokens are taken, for whoever is about to make one. */
+function TokenPlaces({ words, places }: { readonly words: Words; readonly places: readonly TokenPlace[] }) {
+  if (places.length === 0) return <p class="soft small">{words.tokenNowhere}</p>
+  const shown = places.slice(0, MOST_SHOWN).map(({ place }) => place)
+  const list = `${shown.join(', ')}${places.length > shown.length ? ', …' : ''}`
+  return <p class="soft small">{words.tokenPlaces(list)}</p>
+}
+
+/** How a token is used that was made a moment ago: each line is selected as a whole, to be copied. */
+function TokenUse({
+  words,
+  token,
+  places,
+}: {
+  readonly words: Words
+  readonly token: string
+  readonly places: readonly TokenPlace[]
+}) {
+  const addresses = places.flatMap(({ address }) => address ?? [])
+  const [first] = addresses
+  const repository = addresses.find(address => /git|forge|code/i.test(address)) ?? first
+  const lines: readonly (readonly [what: string, text: string])[] = [
+    [words.tokenUser, 'me'],
+    [words.tokenPassword, token],
+    ['HTTP', `Authorization: Bearer ${token}`],
+    ...(first === undefined ? [] : [['curl', `curl --user me:${token} ${first}`] as const]),
+    ...(repository === undefined ? [] : [['git', `git clone ${withPassword(repository, token)}`] as const]),
+  ]
+  return (
+    <section class="uses">
+      <h2>{words.tokenUse}</h2>
+      <dl class="facts">
+        {lines.map(([what, text]) => (
+          <div>
+            <dt>{what}</dt>
+            <dd>
+              <code>{text}</code>
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  )
+}
+
+/** The address of a repository there, with a name and the token as its password. */
+function withPassword(address: string, token: string): string {
+  return `${address.replace('://', `://me:${token}@`).replace(/\/$/, '')}/NAME.git`
 }

@@ -1,12 +1,18 @@
 /** @jsxImportSource hono/jsx */
+
+/** The first page of an account: the applications that somebody may open. */
+
+import type { Identity } from '../../identity/identity.ts'
 import { isPageLoad } from '../../route/page-load.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
-import { ApplicationsPage, hasSearch } from '../pages/applications.tsx'
+import { detailOf, nameOf } from '../pages/person.ts'
+import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath, portalOrigin } from '../place.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { Application, PortalRequest } from '../portal.ts'
+import { signInProblem } from '../problem.ts'
 import { readQuery } from '../query.ts'
-import { signInProblem } from '../sign-in/sign-in-problem.ts'
+import type { Words } from '../words/words.ts'
 import { menuOf } from './menu.ts'
 
 /** The front page: what this person may open; visitors sign in first. It is on the host where people sign in. */
@@ -32,5 +38,159 @@ export function showApplications(ctx: PortalRequest): Response {
     {},
     'icons',
     hasSearch(applications) ? 'search' : null,
+  )
+}
+
+/** The portal page: what this person may open. Whether it answers is said where it does not. */
+export function ApplicationsPage(props: {
+  readonly words: Words
+  readonly title: string
+  readonly identity: Identity
+  readonly applications: readonly Application[]
+  readonly menu: readonly MenuEntry[]
+  readonly switchAddress: string
+  /** What is looked for among many; empty for all. */
+  readonly search: string
+}) {
+  const { words, applications, search } = props
+  const detail = detailOf(props.identity)
+  return (
+    <WidePage words={words} title={props.title} heading={words.hello(nameOf(props.identity))} menu={props.menu}>
+      <p class="soft who">
+        {detail === null ? null : `${words.signedInAs(detail)} · `}
+        <a href={props.switchAddress}>{words.switchAccount}</a>
+      </p>
+      {hasSearch(applications) ? <Search words={words} value={search} /> : null}
+      {applications.length === 0 ? (
+        <Nothing words={words} />
+      ) : (
+        <Lists words={words} applications={applications} search={hasSearch(applications) ? search : ''} />
+      )}
+    </WidePage>
+  )
+}
+
+/** Fewer are seen at one look. */
+const SEARCHED_FROM = 10
+
+/** Whether there are so many applications that one looks for them. */
+function hasSearch(applications: readonly Application[]): boolean {
+  return applications.length >= SEARCHED_FROM
+}
+
+function Search({ words, value }: { readonly words: Words; readonly value: string }) {
+  return (
+    <search>
+      <form class="search" method="get" action={ownPath('')}>
+        <label for="q">{words.findApplication}</label>
+        <input id="q" name="q" type="search" value={value} maxlength={200} autocomplete="off" />
+        <button class="act main" type="submit">
+          {words.search}
+        </button>
+      </form>
+    </search>
+  )
+}
+
+/** What an application is looked for by. */
+function textOf({ name, address, description, group }: Application): string {
+  return [name, new URL(address).host, description ?? '', group ?? ''].join(' ').toLowerCase()
+}
+
+function fits(application: Application, search: string): boolean {
+  const text = textOf(application)
+  return search
+    .toLowerCase()
+    .split(/\s+/)
+    .every(word => text.includes(word))
+}
+
+function Nothing({ words }: { readonly words: Words }) {
+  return (
+    <div class="empty">
+      <p>{words.nothingOpen}</p>
+      <p class="soft">{words.nothingOpenAdvice}</p>
+    </div>
+  )
+}
+
+/** In groups where there are any: in the order in which they are first named, what has none last. */
+function Lists(props: {
+  readonly words: Words
+  readonly applications: readonly Application[]
+  readonly search: string
+}) {
+  const { words, applications, search } = props
+  const groups = Map.groupBy(applications, ({ group }) => group)
+  const rest = groups.get(null) ?? []
+  const isAnyFit = applications.some(one => fits(one, search))
+  const none = (
+    <p class="soft none" role="status" hidden={isAnyFit}>
+      {words.noApplicationFits}
+    </p>
+  )
+  if (rest.length === applications.length) {
+    return (
+      <>
+        <List words={words} applications={rest} search={search} Name="h2" />
+        {none}
+      </>
+    )
+  }
+  const named = [...groups].flatMap(([group, of]) => (group === null ? [] : [{ group, of }]))
+  return (
+    <>
+      {[...named, ...(rest.length === 0 ? [] : [{ group: words.otherApplications, of: rest }])].map(({ group, of }) => (
+        <section class="group" hidden={!of.some(one => fits(one, search))}>
+          <h2>{group}</h2>
+          <List words={words} applications={of} search={search} Name="h3" />
+        </section>
+      ))}
+      {none}
+    </>
+  )
+}
+
+function List(props: {
+  readonly words: Words
+  readonly applications: readonly Application[]
+  readonly search: string
+  readonly Name: 'h2' | 'h3'
+}) {
+  const { words, applications, search, Name } = props
+  return (
+    <ul class="apps">
+      {applications.map(application => {
+        const { name, address, description, icon, health } = application
+        return (
+          <li data-find={textOf(application)} hidden={!fits(application, search)}>
+            <a class="app" href={address} data-health={health}>
+              {icon === null ? <Letter name={name} /> : <img class="icon" src={icon} alt="" width={36} height={36} />}
+              <span>
+                <Name>{name}</Name>
+                <span class="soft small about">
+                  {description ?? address.replace(/^https?:\/\//, '').replace(/\/$/, '')}
+                </span>
+                {health === 'down' ? <span class="small health down">{words.health.down}</span> : null}
+              </span>
+            </a>
+          </li>
+        )
+      })}
+    </ul>
+  )
+}
+
+/** As many as the stylesheet has. */
+const HUES = 6
+
+/** An arch with the first letter of a name, in a colour that stays the name's own. */
+function Letter({ name }: { readonly name: string }) {
+  const letter = /[\p{L}\p{N}]/u.exec(name)?.[0].toLocaleUpperCase('en') ?? '·'
+  const hue = [...name].reduce((sum, one) => (sum * 31 + (one.codePointAt(0) ?? 0)) % 65_521, 7) % HUES
+  return (
+    <span class={`arch hue-${hue}`} aria-hidden="true">
+      {letter}
+    </span>
   )
 }

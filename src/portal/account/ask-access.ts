@@ -1,17 +1,21 @@
+/** What a refused person can do: ask the admins for a role, or have the provider asked again who they are. */
+
 import { GateError } from '../../base/errors.ts'
+import { ProxyError } from '../../base/outgoing.ts'
 import type { Ports } from '../../base/ports.ts'
+import type { ProviderPool } from '../../identity/provider.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
+import type { RoleRequest } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
-import { type PersonalFormTools, readPersonalForm } from '../form.ts'
+import { type FormTools, type PersonalFormTools, readOwnForm, readPersonalForm } from '../form.ts'
 import { nameOf } from '../pages/person.ts'
-import { LONGEST_ASK_TEXT } from '../place.ts'
+import { LONGEST_ASK_TEXT, ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
-import { stillSignedIn } from './still-signed-in.ts'
-import { tellWebhook } from './webhook.ts'
+import { stillSignedIn } from './admins.ts'
 
 export interface AskAccessTools extends PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'ask' | 'log'>
@@ -57,4 +61,90 @@ export async function askAccess(ctx: PortalRequest, tools: AskAccessTools, sende
 function lineOf(form: URLSearchParams): string {
   const line = (form.get('text') ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim()
   return [...line].slice(0, LONGEST_ASK_TEXT).join('')
+}
+
+/** How long one try may take, and how long it is until the next. */
+const TRY_MS = 5_000
+const PAUSES_MS = [1_000, 10_000] as const
+
+/**
+ * Tells a portal's webhook of a request, a few times where it does not take it. Never throws, and nobody waits for it.
+ *
+ * It goes to the address of the file and nowhere else: what it redirects to is not followed, and nothing that anybody typed is in the
+ * address. What it says is no secret and lets nobody in. The log has the host alone, since the rest may be a secret.
+ */
+async function tellWebhook(
+  address: string,
+  ctx: PortalRequest,
+  request: RoleRequest,
+  { ask, log }: Pick<Ports, 'ask' | 'log'>,
+): Promise<void> {
+  const body = JSON.stringify(describeRequest(ctx, request))
+  for (let tries = 0; ; tries++) {
+    const failure = await post(address, body, ask)
+    if (failure === null) return
+    const pauseMs = PAUSES_MS[tries]
+    if (pauseMs === undefined) {
+      const facts = { request: request.id, host: URL.parse(address)?.host ?? '', ...failure }
+      log.warn('The webhook of a portal did not take what it was told', facts)
+      return
+    }
+    await Bun.sleep(pauseMs)
+  }
+}
+
+/** Null where it was taken; else what is to be said of it, without the address. */
+async function post(address: string, body: string, ask: Ports['ask']): Promise<Record<string, string | number> | null> {
+  try {
+    const answer = await ask(address, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      signal: AbortSignal.timeout(TRY_MS),
+    })
+    await answer.drop()
+    const { status } = answer
+    return status >= 200 && status <= 299 ? null : { status }
+  } catch (error) {
+    // The message of a failed question has the address in it.
+    const name = error instanceof Error && 'code' in error ? String(error.code) : 'failed'
+    return { error: name, ...(error instanceof ProxyError ? { proxy: error.proxy } : {}) }
+  }
+}
+
+function describeRequest(ctx: PortalRequest, { id, who, name, role, route, text, atMs }: RoleRequest): object {
+  return {
+    event: 'access.requested',
+    portal: ctx.portal.name,
+    title: ctx.portal.title,
+    id,
+    name,
+    provider: who.provider,
+    subject: who.subject,
+    role,
+    route,
+    text,
+    at: new Date(atMs).toISOString(),
+    review: `${portalOrigin(ctx)}${ownPath('admin')}#requests`,
+  }
+}
+
+interface AskAgainTools extends FormTools {
+  readonly sessions: Pick<Sessions, 'renew'>
+  readonly pool: ProviderPool
+  /** Counts what is asked of a provider. Throws `limit.rate` where one client asks too often. */
+  noteStart(clientAddress: string): void
+}
+
+/**
+ * Takes the form of the page of a refusal: asks the provider now who this is, and leads back to what was refused, as `return` says.
+ *
+ * A role that was granted a moment ago would count only once the provider is asked anyway. Where it cannot be asked behind the scenes,
+ * the browser goes there, and comes back at once if it is still signed in there. Throws `access.origin`, `limit.rate`.
+ */
+export async function askAgain(ctx: PortalRequest, tools: AskAgainTools, session: Session): Promise<Response> {
+  const back = parseReturnTo((await readOwnForm(ctx, tools)).get('return'))
+  tools.noteStart(ctx.clientAddress)
+  if (await tools.sessions.renew(session.id)) return redirectAnswer(303, back)
+  return redirectAnswer(303, `${ownPath('login')}?${new URLSearchParams({ again: '1', return: back })}`)
 }

@@ -11,8 +11,7 @@ import { isSamePerson } from '../pages/person.ts'
 import { GRANT_HOURS } from '../pages/requests.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
-import { adminUntilMs, isAdmin } from './admins.ts'
-import { stillSignedIn } from './still-signed-in.ts'
+import { adminUntilMs, isAdmin, stillSignedIn } from './admins.ts'
 
 export interface DecideTools extends PersonalFormTools, AuditTools {
   readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Grants }

@@ -1,3 +1,5 @@
+/** What the bar of every page of an account leads to. */
+
 import type { Session } from '../../session/session.ts'
 import type { MenuEntry } from '../pages/wide-page.tsx'
 import { type OwnPage, ownPath } from '../place.ts'
@@ -5,7 +7,6 @@ import type { PortalRequest } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { isAdmin } from './admins.ts'
 import { linksOf, mayRevokeAll } from './guest-link-address.ts'
-import { hasTokens } from './has-tokens.ts'
 
 /** What the bar of every page for people who are signed in leads to; `here` is the page that it is on, null for one that it does not name. */
 export function menuOf(ctx: PortalRequest, session: Session, words: Words, here: OwnPage | null): readonly MenuEntry[] {
@@ -21,4 +22,9 @@ export function menuOf(ctx: PortalRequest, session: Session, words: Words, here:
   return entries
     .filter(([, , isThere]) => isThere)
     .map(([page, label]) => ({ label, address: ownPath(page), isHere: page === here }))
+}
+
+/** Whether anyone may have tokens here: of their own making, or of a program that they let use an MCP server. */
+export function hasTokens({ portal, resources }: Pick<PortalRequest, 'portal' | 'resources'>): boolean {
+  return portal.personalTokens || resources.hasOwn
 }

@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** The page `guest`: what a guest sees who opens a link, and the button that signs the browser in by it. */
+
 import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import { cookieName, readCookies, suffixedName, writeCookie } from '../../session/cookie.ts'
@@ -8,10 +11,12 @@ import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { pageNotFound } from '../not-found.ts'
-import { InvitationPage } from '../pages/open-guest-link.tsx'
-import { isSecure } from '../place.ts'
+import { NarrowPage } from '../pages/narrow-page.tsx'
+import { momentOf } from '../pages/time.tsx'
+import { isSecure, ownPath } from '../place.ts'
 import type { GuestTarget, PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
+import type { Words } from '../words/words.ts'
 
 interface Tools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now'>
@@ -97,4 +102,37 @@ function cookiesHere(ctx: PortalRequest) {
 
 function noLink(ctx: PortalRequest): Response {
   return pageNotFound(ctx, ({ linkGone, linkGoneWhy }) => ({ title: linkGone, detail: linkGoneWhy }))
+}
+
+/** What a guest sees first: who invites them, to what, and a button. */
+function InvitationPage(props: {
+  readonly words: Words
+  readonly title: string
+  readonly held: HeldGuestLink
+  /** What the application is called. */
+  readonly name: string
+  /** The link's secret. */
+  readonly text: string
+  /** Shows that the form came from this page. */
+  readonly proof: string
+}) {
+  const { words, title, held, name, text, proof } = props
+  const { maker } = held.grant
+  const until = momentOf(held.session.expiresAtMs, words)
+  return (
+    <NarrowPage words={words} title={words.invited} place={title}>
+      <h1>{words.invitedTo(name)}</h1>
+      <p class="soft">{words.invitation(maker.name === '' ? title : maker.name, until)}</p>
+      <div class="acts">
+        <form method="post" action={ownPath('guest')}>
+          <input type="hidden" name="link" value={text} />
+          <input type="hidden" name="proof" value={proof} />
+          <button class="act main" type="submit">
+            {words.openIt}
+          </button>
+        </form>
+      </div>
+      <p class="note">{words.invitationNote}</p>
+    </NarrowPage>
+  )
 }

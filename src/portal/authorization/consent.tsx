@@ -1,19 +1,28 @@
 /** @jsxImportSource hono/jsx */
+
+/** The page `authorize`: what a program asks for (RFC 6749 §4.1), and the consent of a person to it. */
+
 import { randomToken, sha256 } from '../../base/bytes.ts'
+import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
+import type { Identity } from '../../identity/identity.ts'
+import type { Sealer } from '../../session/seal.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { ConsentPage } from '../pages/consent.tsx'
+import { NarrowPage } from '../pages/narrow-page.tsx'
+import { nameOf } from '../pages/person.ts'
 import { ownPath, portalOrigin } from '../place.ts'
-import type { PortalRequest } from '../portal.ts'
-import type { StoredCode } from './codes.ts'
-import { CODE_MS } from './codes.ts'
-import { publicationAt } from './publications.ts'
-import { type RequestTools, readRequest } from './request.ts'
+import type { PortalRequest, ProtectedResource } from '../portal.ts'
+import { readQuery } from '../query.ts'
+import type { Words } from '../words/words.ts'
+import { type Client, findClient, mayReturnTo } from './clients.ts'
+import { CODE_MS, type StoredCode } from './codes.ts'
+import { SCOPE } from './metadata.ts'
+import { type Publications, publicationAt } from './publications.ts'
 
 export interface ConsentTools extends PersonalFormTools, RequestTools, AuditTools {
   readonly ports: Pick<Ports, 'random'>
@@ -75,4 +84,123 @@ export async function takeConsent(ctx: PortalRequest, tools: ConsentTools, sessi
   if (asked.state !== null) answer.searchParams.set('state', asked.state)
   answer.searchParams.set('iss', portalOrigin(ctx))
   return redirectAnswer(303, answer.href)
+}
+
+/** Which program wants to use what, in whose name, and where it is sent back to. All that it says of itself may be untrue. */
+function ConsentPage(props: {
+  readonly words: Words
+  readonly title: string
+  /** What the program calls itself; empty where it says nothing. */
+  readonly client: string
+  /** The host at which the program is described; null where it has registered. */
+  readonly publisher: string | null
+  readonly redirectHost: string
+  /** What is to be used. */
+  readonly name: string
+  readonly address: string
+  readonly identity: Identity
+  /** The address that was asked, where the form goes. */
+  readonly action: string
+  readonly proof: string
+}) {
+  const { words, client, publisher, redirectHost, name, address } = props
+  const shown = client === '' ? redirectHost : client
+  return (
+    <NarrowPage words={words} title={words.consent} place={props.title}>
+      <h1>{words.consentQuestion(shown, name)}</h1>
+      <p class="who">{words.consentMeaning(nameOf(props.identity), address)}</p>
+      {publisher === null ? null : <p class="note">{words.consentPublisher(publisher)}</p>}
+      <p class="note">{words.consentWhere(redirectHost)}</p>
+      <div class="acts">
+        <form method="post" action={props.action}>
+          <input type="hidden" name="proof" value={props.proof} />
+          <input type="hidden" name="answer" value="allow" />
+          <button class="act main" type="submit">
+            {words.consentAllow}
+          </button>
+        </form>
+        <form method="post" action={props.action}>
+          <input type="hidden" name="proof" value={props.proof} />
+          <input type="hidden" name="answer" value="deny" />
+          <button class="act" type="submit">
+            {words.consentDeny}
+          </button>
+        </form>
+      </div>
+      <p class="note">{words.consentNote}</p>
+    </NarrowPage>
+  )
+}
+
+/** What a client asks a person for. */
+interface AuthorizationRequest {
+  readonly client: Client
+  readonly clientId: string
+  readonly redirect: string
+  readonly resource: ProtectedResource
+  /** RFC 7636 §4.2, by S256. */
+  readonly challenge: string
+  readonly state: string | null
+}
+
+interface RequestTools {
+  readonly seal: Sealer
+  readonly publications: Publications
+  noteStart(clientAddress: string): void
+}
+
+const LONGEST_STATE = 2000
+
+/**
+ * The authorization request in the query of an address of ours.
+ *
+ * Throws `oauth.request` with what is wrong, for the person and the log to see: nobody is sent on to an address, be it registered, for
+ * a mistake alone, since anyone may register one (RFC 9700 §4.11.2).
+ * Throws `access.denied` for whoever may not use it themselves, and `limit.rate` where a client's document has to be fetched.
+ * Source: RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.
+ */
+async function readRequest(ctx: PortalRequest, tools: RequestTools, session: Session): Promise<AuthorizationRequest> {
+  const query = readQuery(ctx)
+  const clientId = query.get('client_id') ?? ''
+  const redirect = query.get('redirect_uri') ?? ''
+  if (query.get('response_type') !== 'code') throw refusal('response_type', 'is not code')
+  if (query.get('code_challenge_method') !== 'S256') throw refusal('code_challenge_method', 'is not S256')
+  const challenge = query.get('code_challenge') ?? ''
+  if (!/^[A-Za-z0-9_-]{43}$/.test(challenge)) throw refusal('code_challenge', 'is no hash by S256')
+  const scopes = (query.get('scope') ?? SCOPE).split(' ').filter(scope => scope !== '')
+  if (scopes.some(scope => scope !== SCOPE && scope !== 'offline_access')) throw refusal('scope', `is not ${SCOPE}`)
+  const state = query.get('state')
+  if (state !== null && state.length > LONGEST_STATE) throw refusal('state', 'is too long')
+  const resource = ctx.resources.at(query.get('resource') ?? '')
+  if (resource === null) throw refusal('resource', 'is no MCP server of this portal')
+  if (!resource.isOpenTo(session)) {
+    throw new GateError('access.denied', 'somebody was asked to let a program use what they may not use themselves', {
+      facts: { user: session.identity.subject, resource: resource.address },
+    })
+  }
+  // Last: nothing is fetched for what could not be granted.
+  const client = await clientOf(ctx, tools, clientId, session)
+  if (client === null) throw refusal('client_id', 'is of no client that has registered here')
+  if (!mayReturnTo(client, redirect)) throw refusal('redirect_uri', 'is not one that the client has registered')
+  return { client, clientId, redirect, resource, challenge, state }
+}
+
+/** By what is published at its id, where that is an address; by its registration otherwise. Null where there is none. */
+async function clientOf(
+  ctx: PortalRequest,
+  { seal, publications, noteStart }: RequestTools,
+  id: string,
+  { portal, identity: { issuer, subject } }: Session,
+): Promise<Client | null> {
+  if (!id.startsWith('https:')) return findClient(ctx, seal, id)
+  const who = JSON.stringify([portal, issuer, subject])
+  const found = await publications.find(id, who, () => noteStart(ctx.clientAddress))
+  if (typeof found === 'string') throw refusal('client_id', found)
+  return found
+}
+
+function refusal(parameter: string, what: string): GateError {
+  return new GateError('oauth.request', `an application asked for access, and its ${parameter} ${what}`, {
+    facts: { parameter },
+  })
 }

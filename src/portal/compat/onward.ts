@@ -1,9 +1,24 @@
+/** Old addresses of another program: requests for them, and where their `rd` leads. */
+
 import { GateError } from '../../base/errors.ts'
 import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
 import { parseAuthority } from '../../route/target.ts'
-import type { CompatRequest, PortalRequest } from '../portal.ts'
+import type { CompatPage, CompatRequest, PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
-import type { CompatContext } from './context.ts'
+
+/** A request for an address of a program that stood here before. */
+export interface CompatContext extends PortalRequest {
+  readonly compat: CompatRequest
+}
+
+/** One of its addresses below its prefix, as a path of any host of the portal. */
+export function compatPath(
+  { compat }: CompatContext,
+  page: CompatPage,
+  query: Readonly<Record<string, string>>,
+): string {
+  return `${compat.prefix}/${page}?${new URLSearchParams(query)}`
+}
 
 /** Where `rd` leads: a path of this host, or an address of another one of the file. */
 export type Onward =

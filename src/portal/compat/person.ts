@@ -6,7 +6,7 @@ import { acceptedAnswer, jsonAnswer, textAnswer } from '../answer.ts'
 import { portalNotFound } from '../not-found.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
-import type { CompatContext } from './context.ts'
+import type { CompatContext } from './onward.ts'
 
 /** oauth2-proxy's `userinfo`, for scripts of this very host: as `me`, in its words. */
 export function oldUserinfo(ctx: PortalRequest): Response {

@@ -9,8 +9,7 @@ import type { PortalRequest } from '../portal.ts'
 import { type BeginTools, begin } from '../sign-in/begin.ts'
 import { refuseLoginLoop } from '../sign-in/login-loop.ts'
 import { askPortal } from '../sign-in/ticket.ts'
-import { type CompatContext, compatPath } from './context.ts'
-import { addressOf, type Onward, readOnward } from './onward.ts'
+import { addressOf, type CompatContext, compatPath, type Onward, readOnward } from './onward.ts'
 
 /** oauth2-proxy's `sign_in`: a page with one button. It signs nobody out, as it did there, since any link leads to it. */
 export function oldSignIn(ctx: CompatContext): Response {

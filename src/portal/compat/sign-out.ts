@@ -5,8 +5,7 @@ import { isPortalHost, ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { forgetLogins } from '../sign-in/login-loop.ts'
 import { askBack, leave, type SignOutTools } from '../sign-out/sign-out.tsx'
-import { type CompatContext, compatPath } from './context.ts'
-import { addressOf, FRONT_PAGE, readOnward, wholeAddress } from './onward.ts'
+import { addressOf, type CompatContext, compatPath, FRONT_PAGE, readOnward, wholeAddress } from './onward.ts'
 
 /**
  * oauth2-proxy's `sign_out`: signs out at once, and leads on to `rd`, where an application or the person themselves asks for it. A page

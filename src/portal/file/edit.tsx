@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** The page `edit`: a form with the file, its review, and what saving it comes to, for admins. */
+
 import type { AuditFacts } from '../../audit/record.ts'
 import { parseLength } from '../../base/amounts.ts'
 import { GateError } from '../../base/errors.ts'
@@ -9,25 +12,22 @@ import { parseReturnTo } from '../../route/return-to.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
-import { adminUntilMs } from '../account/admins.ts'
+import { adminUntilMs, stillSignedIn } from '../account/admins.ts'
 import { menuOf } from '../account/menu.ts'
-import { stillSignedIn } from '../account/still-signed-in.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
-import type { Draft, Finding, Judged, Saved } from '../desk.ts'
+import type { DiffLine, Draft, Finding, Judged, Saved } from '../desk.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm, requireProof } from '../form.ts'
 import { wordsFor } from '../language.ts'
+import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
 import { stepUpProblem, stepUpQuery } from '../sign-in/step-up.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 import type { Words } from '../words/words.ts'
-import { admitAdmin } from './admins-only.ts'
-import { EditPage, type EditView } from './edit-page.tsx'
-import { sayFinding } from './findings.tsx'
 import { ReviewPage } from './review-page.tsx'
-import type { FileTools } from './show.tsx'
+import { admitAdmin, Difference, type FileTools, Findings, sayFinding } from './show.tsx'
 
 export interface EditTools extends FileTools, PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'now'>
@@ -261,4 +261,82 @@ async function tell(
   const facts: AuditFacts = { ...askedFacts(ctx), ...sessionFacts(session), file: name }
   if (saved.kind === 'saved') await audit.keep('config.saved', facts)
   else await audit.keep('config.save_refused', { ...facts, reason: REASONS[saved.kind] })
+}
+
+interface EditView extends Omit<Draft, 'version'> {
+  readonly words: Words
+  readonly title: string
+  readonly menu: readonly MenuEntry[]
+  /** All that may be edited. */
+  readonly names: readonly string[]
+  /** What came of what was sent last; null where nothing was. */
+  readonly notice: string | null
+  readonly findings: readonly Finding[]
+  /** From what is on disk by now to what is in the form. */
+  readonly difference: readonly DiffLine[]
+  readonly proof: string
+  /** Says which version the draft is of; nobody can read it. */
+  readonly base: string
+}
+
+/** One file in a form. */
+function EditPage(view: EditView) {
+  const { words, title, menu, name, text, names, notice, findings, difference, proof, base } = view
+  return (
+    <WidePage words={words} title={title} heading={words.editFile} menu={menu}>
+      <p>
+        <code>{name}</code>
+      </p>
+      <p class="soft">{words.editHidden}</p>
+      {notice === null ? null : (
+        <div class="alert" role="status">
+          <p>{notice}</p>
+        </div>
+      )}
+      {difference.length === 0 ? null : <Difference lines={difference} />}
+      <Findings findings={findings} main={name} />
+      <form class="edit" method="post" action={ownPath('edit')}>
+        <input type="hidden" name="proof" value={proof} />
+        <input type="hidden" name="base" value={base} />
+        <input type="hidden" name="file" value={name} />
+        <Text label={words.editText} text={text} />
+        <div class="buttons">
+          <button class="act main" type="submit" name="act" value="review">
+            {words.editReview}
+          </button>
+          <button class="act" type="submit" name="act" value="check">
+            {words.editCheck}
+          </button>
+          <a class="act" href={ownPath('file')}>
+            {words.editLeave}
+          </a>
+        </div>
+      </form>
+      {names.length < 2 ? null : (
+        <section class="group">
+          <h2>{words.editOthers}</h2>
+          <ul>
+            {names
+              .filter(other => other !== name)
+              .map(other => (
+                <li>
+                  <a href={`${ownPath('edit')}?${new URLSearchParams({ file: other })}`}>
+                    <code>{other}</code>
+                  </a>
+                </li>
+              ))}
+          </ul>
+        </section>
+      )}
+    </WidePage>
+  )
+}
+
+/** The line feed at its beginning is none of the text (HTML Standard, textarea: the first one is left out). */
+function Text({ label, text }: { readonly label: string; readonly text: string }) {
+  return (
+    <textarea class="lines" name="text" rows={30} spellcheck={false} autocomplete="off" wrap="off" aria-label={label}>
+      {`\n${text}`}
+    </textarea>
+  )
 }

@@ -3,8 +3,7 @@ import type { Draft, Forecast, Judged } from '../desk.ts'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
-import { Difference } from './file-page.tsx'
-import { Findings } from './findings.tsx'
+import { Difference, Findings } from './show.tsx'
 
 export interface ReviewView {
   readonly words: Words

@@ -1,14 +1,19 @@
 /** @jsxImportSource hono/jsx */
+
+/** The page `file`: the file in force, the one on disk, and what `check` says of it, for admins. */
+
 import { GateError } from '../../base/errors.ts'
 import type { Session } from '../../session/session.ts'
+import { isAdmin } from '../account/admins.ts'
 import { menuOf } from '../account/menu.ts'
 import { pageAnswer } from '../answer.ts'
-import type { Desk } from '../desk.ts'
+import type { Desk, DeskView, DiffLine, Finding, ShownFile } from '../desk.ts'
 import { wordsFor } from '../language.ts'
+import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
+import { ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
-import { admitAdmin } from './admins-only.ts'
-import { FilePage } from './file-page.tsx'
+import type { Words } from '../words/words.ts'
 
 export interface FileTools {
   readonly desk: Desk
@@ -30,4 +35,113 @@ export async function showFile(ctx: PortalRequest, { desk }: FileTools, session:
   const menu = menuOf(ctx, session, words, 'admin')
   const page = <FilePage words={words} title={ctx.portal.title} menu={menu} view={view} />
   return pageAnswer(words, ctx.portal.brand, page, 200)
+}
+
+/** Throws `route.none` where the portal has no admins, `access.denied` for whoever is none. */
+export function admitAdmin(ctx: PortalRequest, session: Session): void {
+  if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
+  if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
+}
+
+interface FilePageView {
+  readonly words: Words
+  readonly title: string
+  readonly menu: readonly MenuEntry[]
+  readonly view: DeskView
+}
+
+/** The files, in force and on disk, and what differs. */
+function FilePage({ words, title, menu, view }: FilePageView) {
+  const { files, findings, isRefused } = view
+  const main = files[0]?.name ?? ''
+  const isSame = files.every(({ difference }) => difference.length === 0)
+  return (
+    <WidePage words={words} title={title} heading={words.configuration} menu={menu}>
+      <p class="soft">{words.fileHidden}</p>
+      <div class={isRefused ? 'alert' : undefined}>
+        {isRefused ? <p>{words.fileRefused}</p> : isSame ? <p class="soft">{words.onDisk['in force']}</p> : null}
+        {findings.length === 0 ? null : <Findings findings={findings} main={main} />}
+      </div>
+      {view.isEditable ? (
+        <p class="more">
+          <a class="act" href={ownPath('edit')}>
+            {words.editFile}
+          </a>
+        </p>
+      ) : null}
+      {files.map(file => (
+        <OneFile words={words} file={file} />
+      ))}
+    </WidePage>
+  )
+}
+
+function OneFile({ words, file }: { readonly words: Words; readonly file: ShownFile }) {
+  const { name, inForce, onDisk, difference } = file
+  return (
+    <section class="group">
+      <h2>
+        <code>{name}</code>
+      </h2>
+      {difference.length === 0 ? null : (
+        <>
+          <h3>{words.fileDifference}</h3>
+          <Difference lines={difference} />
+        </>
+      )}
+      {inForce === null ? (
+        <p class="soft">{words.fileNotInForce}</p>
+      ) : (
+        <Text heading={words.fileInForce} text={inForce} isOpen={difference.length === 0} />
+      )}
+      {onDisk === null ? (
+        <p class="soft">{words.fileNotThere}</p>
+      ) : onDisk === inForce ? null : (
+        <Text heading={words.fileOnDisk} text={onDisk} />
+      )}
+    </section>
+  )
+}
+
+/** Of what is the same in both places, there is nothing else to look at. */
+function Text(props: { readonly heading: string; readonly text: string; readonly isOpen?: boolean }) {
+  const { heading, text, isOpen = false } = props
+  return (
+    <details open={isOpen}>
+      <summary>{heading}</summary>
+      <pre class="lines" tabindex={0}>
+        {text}
+      </pre>
+    </details>
+  )
+}
+
+const SIGNS: Readonly<Record<DiffLine['kind'], string>> = { same: ' ', added: '+', removed: '-', gap: '…' }
+
+/** Lines with a sign before each, as `diff` writes them: colours say nothing that the signs do not. */
+export function Difference({ lines }: { readonly lines: readonly DiffLine[] }) {
+  return (
+    <pre class="lines" tabindex={0}>
+      {lines.map(({ kind, text }) => (
+        <span class={kind}>{`${SIGNS[kind]} ${text}\n`}</span>
+      ))}
+    </pre>
+  )
+}
+
+/** What `check` says, as it says it: each with its place and how to mend it. */
+export function Findings({ findings, main }: { readonly findings: readonly Finding[]; readonly main: string }) {
+  return (
+    <ul class="findings" id="findings" lang="en" aria-live="polite">
+      {findings.map(finding => (
+        <li class={finding.severity}>{sayFinding(finding, main)}</li>
+      ))}
+    </ul>
+  )
+}
+
+/** One of them as a sentence; the file is named where it is not the main one. */
+export function sayFinding({ severity, file, line, message, hint }: Finding, main: string): string {
+  const place = `${file === main ? '' : `${file}, `}line ${line}`
+  return `${severity === 'warning' ? 'warning, ' : ''}${place}: ${message}${hint === '' ? '' : ` (${hint})`}`
 }

@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import { type Child, useContext } from 'hono/jsx'
+import type { Contact } from '../../config/types/portals.ts'
 import { GROUNDS } from '../../config/values/colour.ts'
 import type { Words } from '../words/words.ts'
 import { BrandContext, brandStyle, ScriptContext } from './brand.tsx'
@@ -109,5 +110,16 @@ export function Acts(props: {
         </a>
       ))}
     </div>
+  )
+}
+
+/** Whom to ask, where the portal names somebody. */
+export function Help({ words, contact }: { readonly words: Words; readonly contact: Contact | null }) {
+  if (contact === null) return null
+  return (
+    <span class="help">
+      {`${words.help} `}
+      {contact.address === null ? contact.text : <a href={contact.address}>{contact.text}</a>}
+    </span>
   )
 }

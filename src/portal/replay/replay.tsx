@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** The page `kept`: a form that met an expired sign-in, to be sent again or given up. */
+
 import { CODES, type Code, GateError } from '../../base/errors.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Session } from '../../session/session.ts'
@@ -7,12 +10,12 @@ import { renderErrorPage } from '../error-page.tsx'
 import { proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { pageNotFound } from '../not-found.ts'
-import { KeptPage } from '../pages/replay.tsx'
-import { spanOf } from '../pages/time.tsx'
+import { NarrowPage } from '../pages/narrow-page.tsx'
+import { agoOf, sizeOf, spanOf } from '../pages/time.tsx'
 import { ownPath } from '../place.ts'
-import type { PortalRequest, Released } from '../portal.ts'
+import type { KeptForm, PortalRequest, Released } from '../portal.ts'
 import { readQuery } from '../query.ts'
-import { sayError } from '../words/words.ts'
+import { sayError, type Words } from '../words/words.ts'
 import { readingCookie } from './form-page.ts'
 import { readSending, SEND_FIELD } from './send-form.ts'
 import { findForm, KEPT_MS, type KeepTools, keepForm, takeForm } from './stored-form.ts'
@@ -123,4 +126,58 @@ function nothingKept(ctx: PortalRequest): Response {
     detail: words.nothingKeptWhy,
     actions: [{ label: words.goOn, address: '/' }],
   }))
+}
+
+/**
+ * What someone was sending when their sign-in ran out, and whether to send it now. `field` names the field of the id
+ * in the button that sends it, `proof` shows that a form came from here.
+ */
+function KeptPage(props: {
+  readonly words: Words
+  readonly title: string
+  readonly form: KeptForm
+  readonly field: string
+  readonly id: string
+  readonly origin: string
+  readonly nowMs: number
+  readonly proof: string
+}) {
+  const { words, form, id, origin } = props
+  return (
+    <NarrowPage words={words} title={words.sendQuestion} place={props.title}>
+      <h1>{words.sendQuestion}</h1>
+      <p class="soft">{words.sendLead(form.name)}</p>
+      <dl class="facts">
+        <div>
+          <dt>{words.sendTo}</dt>
+          <dd>{origin.replace(/^https?:\/\//, '') + (form.path.split('?', 1)[0] ?? '')}</dd>
+        </div>
+        <div>
+          <dt>{words.sendSize}</dt>
+          <dd>{sizeOf(form.body.byteLength, words)}</dd>
+        </div>
+        <div>
+          <dt>{words.sendKept}</dt>
+          <dd>{agoOf(form.atMs, props.nowMs, words)}</dd>
+        </div>
+      </dl>
+      <div class="acts">
+        {/* To its own address, so that the application's answer stands under that. */}
+        <form method="post" action={form.path}>
+          <input type="hidden" name={props.field} value={id} />
+          <button class="act main" type="submit">
+            {words.sendNow}
+          </button>
+        </form>
+        <form method="post" action={ownPath('kept')}>
+          <input type="hidden" name="proof" value={props.proof} />
+          <input type="hidden" name="act" value="discard" />
+          <input type="hidden" name="form" value={id} />
+          <button class="act" type="submit">
+            {words.sendDiscard}
+          </button>
+        </form>
+      </div>
+    </NarrowPage>
+  )
 }

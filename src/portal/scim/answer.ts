@@ -1,4 +1,4 @@
-import { ScimRefusal } from './refusal.ts'
+import { ScimRefusal } from './json.ts'
 
 const ERROR = 'urn:ietf:params:scim:api:messages:2.0:Error'
 const LIST = 'urn:ietf:params:scim:api:messages:2.0:ListResponse'

@@ -1,6 +1,15 @@
 import type { PushedGroup, PushedUser } from '../../session/pushed/resource.ts'
-import { asBoolean, asList, asObject, asText, type JsonObject, memberOf, needSchema, needText } from './json.ts'
-import { ScimRefusal } from './refusal.ts'
+import {
+  asBoolean,
+  asList,
+  asObject,
+  asText,
+  type JsonObject,
+  memberOf,
+  needSchema,
+  needText,
+  ScimRefusal,
+} from './json.ts'
 import { GROUP_SCHEMA, parseMembers, type SaidGroup, type SaidUser, USER_SCHEMA } from './resources.ts'
 
 const PATCH = 'urn:ietf:params:scim:api:messages:2.0:PatchOp'

@@ -1,6 +1,15 @@
 import type { Pushed, PushedGroup, PushedUser } from '../../session/pushed/resource.ts'
-import { asBoolean, asList, asObject, asText, type JsonObject, memberOf, needSchema, needText } from './json.ts'
-import { ScimRefusal } from './refusal.ts'
+import {
+  asBoolean,
+  asList,
+  asObject,
+  asText,
+  type JsonObject,
+  memberOf,
+  needSchema,
+  needText,
+  ScimRefusal,
+} from './json.ts'
 
 export const USER_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:User'
 export const GROUP_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Group'

@@ -1,14 +1,22 @@
+/** What SCIM clients ask (RFC 7644): who may, which resource is meant, and what can be asked here. */
+
+import { timingSafeEqual } from 'node:crypto'
+import type { Audit } from '../../audit/writer.ts'
+import { sha256 } from '../../base/bytes.ts'
 import { errorFacts, toGateError } from '../../base/errors.ts'
+import { networkOf } from '../../base/net.ts'
+import type { Ports } from '../../base/ports.ts'
+import { decideRate, type FullAtMs, type Pace } from '../../base/rate.ts'
 import { createTurns } from '../../base/steps.ts'
+import { askedFacts } from '../audit-facts.ts'
 import { portalNotFound } from '../not-found.ts'
 import { isPortalHost, ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
-import { listAnswer, refusalAnswer, scimAnswer, wrongMethod } from './answer.ts'
-import { resourceTypes, schemas, serviceProviderConfig } from './discovery.ts'
-import { createGuard } from './guard.ts'
-import type { JsonObject } from './json.ts'
-import { notFound, ScimRefusal } from './refusal.ts'
+import { BAD_TOKEN_CHALLENGE, BEARER_CHALLENGE } from '../problem.ts'
+import { listAnswer, MOST_LISTED, refusalAnswer, scimAnswer, wrongMethod } from './answer.ts'
+import { type JsonObject, notFound, ScimRefusal } from './json.ts'
 import { answerAll, answerOne, type ScimRequest, type ScimTools } from './requests.ts'
+import { GROUP_SCHEMA, USER_SCHEMA } from './resources.ts'
 
 /**
  * What providers ask below `/.sallyport/scim/v2/NAME` of their portal: SCIM 2.0 with a bearer token.
@@ -88,4 +96,130 @@ function failed(thrown: unknown, ctx: PortalRequest, provider: string, { ports: 
   const retry: Record<string, string> =
     error.retryAfterS === undefined ? {} : { 'retry-after': String(error.retryAfterS) }
   return refusalAnswer(new ScimRefusal(error.status, null, error.say), retry)
+}
+
+const SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Schema'
+const RESOURCE_TYPE = 'urn:ietf:params:scim:schemas:core:2.0:ResourceType'
+const CONFIG = 'urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'
+
+/** What can be done here (RFC 7643 §5). */
+function serviceProviderConfig(base: string): JsonObject {
+  const no = { supported: false }
+  return {
+    schemas: [CONFIG],
+    patch: { supported: true },
+    bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+    filter: { supported: true, maxResults: MOST_LISTED },
+    changePassword: no,
+    sort: no,
+    etag: no,
+    authenticationSchemes: [
+      {
+        type: 'oauthbearertoken',
+        name: 'OAuth Bearer Token',
+        description: 'A token that both sides have agreed upon',
+        specUri: 'https://www.rfc-editor.org/info/rfc6750',
+      },
+    ],
+    meta: { resourceType: 'ServiceProviderConfig', location: `${base}/ServiceProviderConfig` },
+  }
+}
+
+/** The kinds of resources (RFC 7643 §6). */
+function resourceTypes(base: string): readonly JsonObject[] {
+  return [
+    ['User', '/Users', USER_SCHEMA],
+    ['Group', '/Groups', GROUP_SCHEMA],
+  ].map(([name, endpoint, schema]) => ({
+    schemas: [RESOURCE_TYPE],
+    id: name,
+    name,
+    endpoint,
+    schema,
+    meta: { resourceType: 'ResourceType', location: `${base}/ResourceTypes/${name}` },
+  }))
+}
+
+/** What is kept of a resource, and so all that it has (RFC 7643 §7). */
+function schemas(base: string): readonly JsonObject[] {
+  const text = (name: string, more: JsonObject = {}): JsonObject => ({
+    name,
+    type: 'string',
+    multiValued: false,
+    required: false,
+    caseExact: false,
+    mutability: 'readWrite',
+    returned: 'default',
+    uniqueness: 'none',
+    ...more,
+  })
+  const externalId = { caseExact: true, uniqueness: 'server' }
+  const userAttributes = [
+    text('userName', { required: true }),
+    text('externalId', { ...externalId, required: true, mutability: 'immutable' }),
+    text('displayName'),
+    { ...text('active'), type: 'boolean' },
+  ]
+  const members = {
+    ...text('members'),
+    type: 'complex',
+    multiValued: true,
+    subAttributes: [
+      text('value', { caseExact: true, mutability: 'immutable' }),
+      { ...text('$ref'), type: 'reference', referenceTypes: ['User'], mutability: 'readOnly' },
+      text('type', { canonicalValues: ['User'], mutability: 'readOnly' }),
+    ],
+  }
+  const groupAttributes = [text('displayName', { required: true }), text('externalId', externalId), members]
+  return [
+    [USER_SCHEMA, 'User', userAttributes],
+    [GROUP_SCHEMA, 'Group', groupAttributes],
+  ].map(([id, name, attributes]) => ({
+    schemas: [SCHEMA],
+    id,
+    name,
+    attributes,
+    meta: { resourceType: 'Schema', location: `${base}/Schemas/${id}` },
+  }))
+}
+
+/** Ten wrong tokens at once, and one more every half minute, are told apart from a mistake. */
+const WRONG: Pace = Object.freeze({ intervalMs: 30_000, burst: 10 })
+const MOST_ADDRESSES = 10_000
+
+const BEARER = /^bearer +([\x21-\x7e]+)$/i
+
+/** Answers whoever does not bring the token of a provider; null for whoever does. */
+type Guard = (ctx: PortalRequest, provider: string, token: string) => Response | null
+
+/**
+ * A guard that counts wrong tokens by address.
+ *
+ * The right one passes from any address at any time: what ends sign-ins must not be held up by somebody who comes from behind the same
+ * address, and a token of the length that `check` asks for is found by nobody at any pace. Compared as hashes, in constant time.
+ *
+ * Absent on purpose: an exchange between workers. The count spares the log, and holds up no guess.
+ */
+function createGuard({ now }: Pick<Ports, 'now'>, audit: Audit): Guard {
+  /** In the order of their last use. */
+  const wrong = new Map<string, FullAtMs>()
+
+  return (ctx, provider, token) => {
+    const given = BEARER.exec(ctx.request.headers.get('authorization') ?? '')?.[1] ?? null
+    if (given !== null && timingSafeEqual(Buffer.from(sha256(given)), Buffer.from(sha256(token)))) return null
+    const address = networkOf(ctx.clientAddress)
+    const decision = decideRate(WRONG, wrong.get(address) ?? 0, now())
+    if (!decision.isAllowed) {
+      wrong.set(address, decision.fullAtMs)
+      const retry = { 'retry-after': String(Math.ceil(decision.waitMs / 1000)) }
+      return refusalAnswer(new ScimRefusal(429, null, 'too many requests came without the right token'), retry)
+    }
+    wrong.delete(address)
+    wrong.set(address, decision.fullAtMs)
+    if (wrong.size > MOST_ADDRESSES) for (const oldest of wrong.keys()) if (wrong.delete(oldest)) break
+    const hint = `the token of scim in [providers.${provider}] and the one at the provider have to be the same`
+    audit.note('provider.push_refused', { ...askedFacts(ctx), provider }, { facts: { hint } })
+    const challenge = given === null ? BEARER_CHALLENGE : BAD_TOKEN_CHALLENGE
+    return refusalAnswer(new ScimRefusal(401, null, 'the token is missing or wrong'), { 'www-authenticate': challenge })
+  }
 }

@@ -1,8 +1,12 @@
-import { GateError } from '../../base/errors.ts'
+/** The OAuth callback: redeems the code, tells what came of it, and signs the browser in. */
+
+import { errorFacts, GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
+import type { ProviderConfig } from '../../config/types/providers.ts'
 import { repeatedName } from '../../identity/answer.ts'
 import type { LoginResult } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'
+import type { Sessions } from '../../session/session.ts'
 import type { AuditTools } from '../audit-facts.ts'
 import { browserKey, checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
 import { arrivedAt } from '../place.ts'
@@ -11,12 +15,10 @@ import { type BeginTools, begin } from './begin.ts'
 import { chooseProvider } from './choose-provider.ts'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { causeOfNoCookie } from './login-loop.ts'
-import { noteOutcome } from './note-outcome.ts'
 import { keyOf, leadOn } from './stale.ts'
 import { startSession } from './start-session.ts'
 import { parseStepUp } from './step-up.ts'
 import { checkTraveller, parseDestination } from './ticket.ts'
-import { isAboutOffline, tellOfflineRefused, tellWithoutRefresh } from './without-refresh.ts'
 
 /** What taking a provider's answer needs besides. */
 interface CallbackTools extends BeginTools, AuditTools {
@@ -156,4 +158,117 @@ function parsePending(value: unknown): Pending | null {
     isRemembered,
     mayHaveAskedOffline,
   }
+}
+
+interface OutcomeTools {
+  readonly ports: Pick<Ports, 'log'>
+  readonly sessions: Pick<Sessions, 'noteCompleted' | 'noteFailed'>
+}
+
+/** What the provider itself gave or did not give. What a browser can bring about by itself, as an error in its answer, is none of it. */
+const OF_THE_PROVIDER: ReadonlySet<string> = new Set([
+  'provider.down',
+  'provider.discovery',
+  'provider.token',
+  'provider.id_token',
+  'provider.userinfo',
+])
+
+/** Which of an error's facts say what is wrong, in this order. */
+const TOLD = ['check', 'alg', 'enc', 'status', 'provider_error', 'provider_says'] as const
+
+/** Keeps what came of a sign-in, for `sallyport doctor`; `thrown` is null where somebody came in. Nobody waits for it. */
+function noteOutcome(
+  { requestId }: PortalRequest,
+  { ports, sessions }: OutcomeTools,
+  provider: ProviderConfig,
+  thrown: unknown,
+): void {
+  const noting = thrown === null ? sessions.noteCompleted(provider) : noteFailure(sessions, provider, thrown)
+  noting.catch((failure: unknown) => {
+    const facts = { id: requestId, provider: provider.name, ...errorFacts(failure) }
+    ports.log.warn('What came of a sign-in could not be kept for sallyport doctor', facts)
+  })
+}
+
+async function noteFailure(
+  sessions: OutcomeTools['sessions'],
+  provider: ProviderConfig,
+  thrown: unknown,
+): Promise<void> {
+  if (!(thrown instanceof GateError) || !OF_THE_PROVIDER.has(thrown.code)) return
+  // A code that somebody has made up, or that was used before.
+  if (thrown.code === 'provider.token' && thrown.facts.is_about === 'grant') return
+  const { error, hint } = errorFacts(thrown)
+  const told = TOLD.flatMap(name => (thrown.facts[name] === undefined ? [] : [`${name} ${thrown.facts[name]}`]))
+  await sessions.noteFailed(provider, {
+    error: told.length === 0 ? String(error) : `${error} (${told.join(', ')})`,
+    hint: typeof hint === 'string' ? hint : null,
+  })
+}
+
+interface RefreshTools {
+  readonly ports: Pick<Ports, 'log'>
+  readonly sessions: Pick<Sessions, 'noteLackedRefresh'>
+}
+
+/**
+ * Of a sign-in that brought no refresh token, where one is wanted: the log says that its provider is not asked again, and sign-ins from now
+ * on ask for `offline_access` where the provider lists it. Throws `session.store`.
+ */
+async function tellWithoutRefresh(
+  { portal, requestId }: PortalRequest,
+  { ports, sessions }: RefreshTools,
+  provider: ProviderConfig,
+  { identity, offlineTerms }: Pick<LoginResult, 'identity' | 'offlineTerms'>,
+): Promise<void> {
+  if (portal.lifetimes.refreshMs === null) return
+  const isNews = offlineTerms !== null && (await sessions.noteLackedRefresh(provider, offlineTerms))
+  const next = isNews ? 'the next one asks for offline_access, which the provider lists' : 'it lasts for its lifetime'
+  ports.log[isNews ? 'warn' : 'info'](
+    `A sign-in brought no refresh token, so that its provider is not asked again about it: ${next}`,
+    {
+      id: requestId,
+      provider: provider.name,
+      subject: identity.subject,
+      ...(isNews ? {} : { hint: hintFor(provider, offlineTerms) }),
+    },
+  )
+}
+
+function hintFor({ scopes }: ProviderConfig, offlineTerms: string | null): string {
+  if (scopes !== null && !scopes.includes('offline_access')) {
+    return 'add "offline_access" to scopes, if the provider knows that scope; refresh = "off" in the portal asks for none'
+  }
+  return offlineTerms === null
+    ? 'let the provider give this client refresh tokens; refresh = "off" in the portal asks for none'
+    : 'let the provider give this client refresh tokens, for offline_access or without; refresh = "off" in the portal asks for none'
+}
+
+/** What a provider says where `offline_access` is not for this client or this person: RFC 6749 §4.1.2.1, and Keycloak at its token endpoint. */
+const OF_OFFLINE: ReadonlySet<unknown> = new Set(['invalid_scope', 'not_allowed'])
+
+/** Whether a sign-in that asked for `offline_access` failed by that. */
+function isAboutOffline(thrown: unknown): thrown is GateError {
+  if (!(thrown instanceof GateError)) return false
+  const isAnswer =
+    thrown.code === 'provider.request' || thrown.code === 'provider.refused' || thrown.code === 'provider.token'
+  return isAnswer && OF_OFFLINE.has(thrown.facts.provider_error)
+}
+
+/**
+ * A browser could say so too, of its own sign-in: nothing is kept of it, and the same sign-in begins without.
+ */
+function tellOfflineRefused(
+  { requestId }: PortalRequest,
+  { ports }: Pick<RefreshTools, 'ports'>,
+  provider: ProviderConfig,
+  failure: GateError,
+): void {
+  ports.log.warn('The provider does not take offline_access, though it lists it: this sign-in begins again without', {
+    id: requestId,
+    provider: provider.name,
+    ...errorFacts(failure),
+    hint: 'allow that scope for this client there, or write scopes in the provider’s table without it',
+  })
 }

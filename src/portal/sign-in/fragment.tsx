@@ -1,11 +1,15 @@
 /** @jsxImportSource hono/jsx */
+
+/** Keeps what stands behind `#` in an address while somebody signs in. */
+
 import { parseReturnTo } from '../../route/return-to.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
-import { FragmentPage } from '../pages/fragment.tsx'
+import { Acts, NarrowPage } from '../pages/narrow-page.tsx'
 import type { Script } from '../pages/scripts.ts'
 import { ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
+import type { Words } from '../words/words.ts'
 
 /** The parameter that says that a sign-in has passed the page that keeps the fragment. */
 export const FRAGMENT = 'fragment'
@@ -41,4 +45,25 @@ function step(ctx: PortalRequest, returnTo: string, onward: string, script: Scri
   const { title, brand } = ctx.portal
   const page = <FragmentPage words={words} title={title} returnTo={returnTo} onward={onward} />
   return pageAnswer(words, brand, page, 200, {}, 'nothing', script)
+}
+
+/**
+ * A step on the way that only its script needs: it goes on to `onward` by itself, with a script or without. `returnTo` is the path that a
+ * fragment belongs to.
+ */
+function FragmentPage(props: {
+  readonly words: Words
+  readonly title: string
+  readonly returnTo: string
+  readonly onward: string
+}) {
+  const { words, title, returnTo, onward } = props
+  return (
+    <NarrowPage words={words} title={words.signIn} place={title} onward={onward}>
+      <h1>{words.signIn}</h1>
+      <div data-return-to={returnTo} data-onward={onward}>
+        <Acts acts={[{ label: words.goOn, address: onward }]} />
+      </div>
+    </NarrowPage>
+  )
 }

@@ -2,7 +2,7 @@ import { toldSubject } from '../../identity/bounds.ts'
 import type { Session } from '../../session/session.ts'
 import { jsonAnswer } from '../answer.ts'
 import type { PortalRequest, Told } from '../portal.ts'
-import { signInProblem } from './sign-in-problem.ts'
+import { signInProblem } from '../problem.ts'
 
 /** Who is signed in, for scripts: what `/.sallyport/me` answers. Names are part of the interface. */
 interface Person {

@@ -1,11 +1,15 @@
 /** @jsxImportSource hono/jsx */
+
+/** A page that waits until somebody looks at it, before it goes on to sign them in. */
+
 import { loaderOf } from '../../route/page-load.ts'
 import { cookieName, readCookie } from '../../session/cookie.ts'
 import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
-import { WaitingPage } from '../pages/waiting.tsx'
+import { NarrowPage } from '../pages/narrow-page.tsx'
 import { isSecure, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
+import type { Words } from '../words/words.ts'
 import type { Destination } from './failure.ts'
 
 /** Said by the page itself: it has been looked at. */
@@ -31,4 +35,25 @@ export function waitToBeSeen(ctx: PortalRequest, query: URLSearchParams, destina
   const later = destination.kind === 'here' ? destination.path : destination.origin + destination.path
   const page = <WaitingPage words={words} title={portal.title} now={`${ownPath('login')}?${now}`} later={later} />
   return pageAnswer(words, portal.brand, page, 200, {}, 'nothing', 'when-seen')
+}
+
+/** A tab that waits to be looked at: its script goes on then, to `now`, or to `later` once that is too old; without one, there is a button. */
+function WaitingPage(props: {
+  readonly words: Words
+  readonly title: string
+  readonly now: string
+  readonly later: string
+}) {
+  const { words, now, later } = props
+  return (
+    <NarrowPage words={words} title={words.signIn} place={props.title}>
+      <h1>{words.signIn}</h1>
+      <p class="soft">{words.waitsToBeSeen}</p>
+      <div class="acts" data-now={now} data-later={later}>
+        <a class="act main" href={now}>
+          {words.goOn}
+        </a>
+      </div>
+    </NarrowPage>
+  )
 }

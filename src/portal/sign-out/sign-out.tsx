@@ -1,7 +1,11 @@
 /** @jsxImportSource hono/jsx */
+
+/** The pages of signing out: the question, the form, the way by the provider, and the end. */
+
 import { isToken, randomToken } from '../../base/bytes.ts'
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
+import type { Identity } from '../../identity/identity.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { isPrefetch } from '../../route/page-load.ts'
 import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
@@ -11,7 +15,8 @@ import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { SignedOutPage, SignOutPage } from '../pages/sign-out.tsx'
+import { Acts, NarrowPage } from '../pages/narrow-page.tsx'
+import { detailOf, nameOf } from '../pages/person.ts'
 import { ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { readQuery } from '../query.ts'
@@ -19,6 +24,7 @@ import { forgetOwner } from '../replay/page-owner.ts'
 import { forgetLogins } from '../sign-in/login-loop.ts'
 import { sessionCookie } from '../sign-in/ticket.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
+import type { Words } from '../words/words.ts'
 
 export interface SignOutTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
@@ -183,4 +189,72 @@ function textIn(value: unknown, name: string): string | null {
   if (typeof value !== 'object' || value === null) return null
   const text: unknown = Reflect.get(value, name)
   return typeof text === 'string' ? text : null
+}
+
+/** Asks before signing out. `proof` shows that the form came from this page; `action` is where it goes. */
+function SignOutPage(props: {
+  readonly words: Words
+  readonly title: string
+  readonly identity: Identity
+  readonly proof: string
+  readonly action: string
+}) {
+  const { words, action } = props
+  const [before, after] = words.signOutWho
+  const detail = detailOf(props.identity)
+  return (
+    <NarrowPage words={words} title={words.signOut} place={props.title}>
+      <h1>{words.signOutQuestion}</h1>
+      <p class="who">
+        {before}
+        <strong>{nameOf(props.identity)}</strong>
+        {detail === null ? null : <span class="soft"> ({detail})</span>}
+        {`${after} ${words.signOutMeaning}`}
+      </p>
+      <div class="acts">
+        <form method="post" action={action}>
+          <input type="hidden" name="proof" value={props.proof} />
+          <button class="act main" type="submit">
+            {words.signOut}
+          </button>
+        </form>
+        <a class="act" href={ownPath('')}>
+          {words.staySignedIn}
+        </a>
+      </div>
+    </NarrowPage>
+  )
+}
+
+/**
+ * Says that someone is signed out: with `providerAddress`, here, and the page leads on to the provider by itself; with
+ * `provider`, there too.
+ */
+function SignedOutPage(props: {
+  readonly words: Words
+  readonly title: string
+  readonly signInAddress: string
+  readonly providerAddress: string | null
+  readonly provider: string | null
+}) {
+  const { words, title, signInAddress, providerAddress, provider } = props
+  if (providerAddress !== null) {
+    return (
+      <NarrowPage words={words} title={words.signedOut} place={title} onward={providerAddress}>
+        <h1>{words.signedOutHere}</h1>
+        <p class="soft">
+          <span class="wait" aria-hidden="true" />
+          {words.signingOutAtProvider}
+        </p>
+        <Acts acts={[{ label: words.goOn, address: providerAddress }]} />
+      </NarrowPage>
+    )
+  }
+  return (
+    <NarrowPage words={words} title={words.signedOut} place={title}>
+      <h1>{words.youAreSignedOut}</h1>
+      <p class="soft">{provider === null ? words.sharedComputer : words.hereAndAt(provider)}</p>
+      <Acts acts={[{ label: words.signInAgain, address: signInAddress }]} />
+    </NarrowPage>
+  )
 }

@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout } from 'bun:test'
-import { LANGUAGES } from '../../../src/portal/words/choose.ts'
+import { LANGUAGES } from '../../../src/portal/language.ts'
 import { findBarriers } from '../../kit/browser/accessible.ts'
 import { watchedContext } from '../../kit/browser/chromium.ts'
 import { FORM_PASSWORD, openFormStand } from '../../kit/browser/form-stand.ts'

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { Schedule } from '../../../src/config/types/rules.ts'
 import { describeSchedule } from '../../../src/policy/describe.ts'
 import type { ToldReason } from '../../../src/policy/reasons.ts'
-import { LANGUAGES } from '../../../src/portal/words/choose.ts'
+import { LANGUAGES } from '../../../src/portal/language.ts'
 import { sayTold } from '../../../src/portal/words/times.ts'
 
 const OFFICE: Schedule = {

@@ -1,7 +1,31 @@
 /** @jsxImportSource hono/jsx */
-import type { RefusalView, RouteView } from '../../overview.ts'
-import type { Words } from '../../words/words.ts'
-import { Health } from './health.tsx'
+
+/** A route on the page `admin`, with how its application is. */
+
+import type { Child } from 'hono/jsx'
+import type { OriginView, RefusalView, RouteView } from '../overview.ts'
+import type { Words } from '../words/words.ts'
+
+/** Whether an address is known not to answer; one that nobody has asked is not. */
+export function isDown({ health }: OriginView): boolean {
+  return health === 'down'
+}
+
+/** A state in words, with a sign before it for a quick look. */
+export function Health(props: {
+  readonly state: OriginView['health']
+  readonly text: string
+  readonly children?: Child
+}) {
+  return (
+    <span class={`small health ${props.state}`}>
+      <span>
+        {props.text}
+        {props.children}
+      </span>
+    </span>
+  )
+}
 
 /** A route: who may pass, how its upstreams are, and what its application refuses. */
 export function Route(props: { readonly words: Words; readonly route: RouteView; readonly Name?: 'h3' | 'h4' }) {

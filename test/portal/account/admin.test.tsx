@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
+import { AdminPage } from '../../../src/portal/account/admin.tsx'
 import type { Overview, RouteView } from '../../../src/portal/overview.ts'
-import { AdminPage } from '../../../src/portal/pages/admin.tsx'
 import { EN } from '../../../src/portal/words/en.ts'
 
 const route = (host: string, path: string, health: 'up' | 'down'): RouteView => ({
