@@ -1,3 +1,17 @@
+/** Where the log and the records of requests go: streams, and files that another program may move away. */
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { errorFacts, type Facts } from '../base/errors.ts'
 import { createLog, type LevelledLog, type LogOutput, type LogStyle } from '../base/log.ts'
 import { codeOf } from '../config/text/substitute.ts'
@@ -5,7 +19,6 @@ import type { LogConfig, LogPlace } from '../config/types/log.ts'
 import type { AccessStyle } from '../server/observe/access/log.ts'
 import type { Io } from './io.ts'
 import { type PerStream, withPriority } from './journal.ts'
-import { createLogFile, type LogFile } from './log-file.ts'
 
 /** The log of a process, and where its requests go. */
 export interface Logs {
@@ -110,3 +123,132 @@ function styleAt(
   if ((place !== 'stdout' && place !== 'stderr') || !isForPeople(io, place)) return 'json'
   return io.colour[place] ? 'pretty' : 'plain'
 }
+
+/** A file that lines are added to. Pairs with `close`. */
+interface LogFile {
+  /** Adds whole lines; false where they could not be written. Never throws, and waits for nobody. */
+  write(lines: string): boolean
+  close(): void
+}
+
+interface LogFileOptions {
+  /** Absolute. */
+  readonly path: string
+  /** The user as whom this runs; null where there are no such numbers. */
+  readonly uid: number | null
+  /** It cannot be written from now on, with what the platform says; called once, until it can again. */
+  onTrouble(error: unknown): void
+  /** It can be written again; `lost` is how many lines were not meanwhile. */
+  onMended(lost: number): void
+}
+
+/**
+ * Opens by itself what it writes to, and follows a rename: before it writes, it looks whether the path still leads to the file that
+ * it has open, and otherwise makes another. So `logrotate` needs no signal; and since everything is added at the end, wherever that
+ * is now, `copytruncate` works too.
+ *
+ * A full disk, a folder that is not there or a pipe that nobody reads costs lines and nothing else: each write tries again. What was
+ * written in part is ended with a line of its own, so that the next one is whole.
+ *
+ * Nobody else says where the lines go: a link is followed where it is root's or our own, as `fs.protected_symlinks` has it in folders
+ * that all may write; and a file of somebody else's is none of ours in a folder in which others than its owner may put one
+ * (`fs.protected_regular`). Either is `EPERM`.
+ */
+export function createLogFile({ path, uid, onTrouble, onMended }: LogFileOptions): LogFile {
+  let file: number | null = null
+  let isInTrouble = false
+  let isTorn = false
+  let lost = 0
+
+  function close(): void {
+    if (file !== null) closeSync(file)
+    file = null
+  }
+
+  /** The file that the path leads to now. Throws what the platform throws. */
+  function current(): number {
+    if (file !== null && !isAt(file, path)) close()
+    file ??= openOwn(path, uid)
+    return file
+  }
+
+  return {
+    write(lines) {
+      let rest = Buffer.from(isTorn ? `\n${lines}` : lines)
+      const whole = rest.length
+      try {
+        const to = current()
+        while (rest.length > 0) rest = rest.subarray(writeSync(to, rest))
+        isTorn = false
+      } catch (error) {
+        isTorn = rest.length === whole ? isTorn : rest.length > 0
+        lost += countLines(rest)
+        if (!isInTrouble) {
+          isInTrouble = true
+          onTrouble(error)
+        }
+        return false
+      }
+      if (isInTrouble) {
+        isInTrouble = false
+        const before = lost
+        lost = 0
+        onMended(before)
+      }
+      return true
+    },
+    close,
+  }
+}
+
+const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOFOLLOW } = constants
+
+/** How far a link may lead from link to link. */
+const MOST_LINKS = 16
+
+function openOwn(path: string, uid: number | null): number {
+  const isOurs = (owner: number) => uid === null || owner === uid || owner === 0
+  let end = path
+  for (let count = 0; lstatSync(end, { throwIfNoEntry: false })?.isSymbolicLink() === true; count++) {
+    if (!isOurs(lstatSync(end).uid)) throw refused(`${end} is a link of another user`)
+    if (count === MOST_LINKS) break
+    end = resolve(dirname(end), readlinkSync(end))
+  }
+  // What has become a link since is not followed. A pipe without a reader is not waited for.
+  const how = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | (end === path ? O_NOFOLLOW : 0)
+  const file = openSync(path, how, 0o640)
+  try {
+    const own = fstatSync(file)
+    if (!isOurs(own.uid) && !own.isCharacterDevice()) checkFolder(end, own)
+    return file
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
+}
+
+function checkFolder(path: string, { uid }: Stats): void {
+  const folder = statSync(dirname(path), { throwIfNoEntry: false })
+  if (folder !== undefined && (folder.mode & 0o022) !== 0 && folder.uid !== uid) {
+    throw refused(`${path} is of another user, in a folder that others may write in`)
+  }
+}
+
+function refused(what: string): Error {
+  return Object.assign(new Error(what), { code: 'EPERM' })
+}
+
+function isAt(file: number, path: string): boolean {
+  const there = statSync(path, { throwIfNoEntry: false })
+  if (there === undefined) return false
+  const own = fstatSync(file)
+  return there.ino === own.ino && there.dev === own.dev
+}
+
+function countLines(bytes: Uint8Array): number {
+  let count = 0
+  for (const byte of bytes) if (byte === LINE_END) count++
+  return count
+}
+
+const LINE_END = 10

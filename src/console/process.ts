@@ -1,14 +1,15 @@
+/** The real effects of this process: clock, randomness, network, files and programs. */
+
 import { lookup } from 'node:dns/promises'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { errorFacts } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
-import type { Log, Ports } from '../base/ports.ts'
+import type { Log, Ports, RunOptions } from '../base/ports.ts'
 import { becomeAnew, isAsNeeded, ownCommand, REQUEST_LIMIT } from './anew.ts'
 import type { Io } from './io.ts'
 import { openLogs } from './logs.ts'
 import { ask, forward } from './network.ts'
-import { runProgram } from './run-program.ts'
 
 /**
  * The real effects: the one place where the program touches the process it runs in. Without a `log` of its own, on standard error.
@@ -61,4 +62,27 @@ function startedAs(): string {
 export function nextCommand(): readonly string[] {
   const [, ...rest] = ownCommand()
   return [startedAs(), ...rest]
+}
+
+/**
+ * Runs a program without a shell, with this environment alone. Answers its exit code; null where a signal ended it, as it does with
+ * all that it has started once it takes too long. Throws what the platform throws where it cannot be run.
+ */
+export async function runProgram(command: readonly string[], { env, timeoutMs }: RunOptions): Promise<number | null> {
+  const silent = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const
+  // A group of its own: what it has started ends with it.
+  const child = Bun.spawn([...command], { ...silent, env: { ...env }, detached: true })
+  const tooLate = setTimeout(() => {
+    try {
+      process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // It ended in this very moment.
+    }
+  }, timeoutMs)
+  try {
+    await child.exited
+    return child.signalCode === null ? child.exitCode : null
+  } finally {
+    clearTimeout(tooLate)
+  }
 }

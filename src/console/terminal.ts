@@ -1,5 +1,8 @@
+/** What a person at a terminal is shown and asked. */
+
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
+import { showTurning } from '../base/visible.ts'
 
 /** Someone at a terminal, who can be asked. */
 export interface Terminal {
@@ -40,4 +43,17 @@ export function processTerminal(): Terminal | null {
     },
     close: () => lines.close(),
   }
+}
+
+/**
+ * Columns as wide as their widest cell. Control characters, which a provider may have put into a name, are left out, and marks that
+ * turn the direction of text are escapes.
+ */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const clean = rows.map(row => row.map(cell => showTurning(cell.replace(/\p{Cc}/gu, ''))))
+  const widths = (clean[0] ?? []).map((_, column) => Math.max(...clean.map(row => Bun.stringWidth(row[column] ?? ''))))
+  return clean
+    .map(row => row.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - Bun.stringWidth(cell))).join('  '))
+    .map(line => `${line.trimEnd()}\n`)
+    .join('')
 }

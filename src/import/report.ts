@@ -1,6 +1,6 @@
 import { showUnseen } from '../base/visible.ts'
 import { renderDiagnostics } from '../config/render.ts'
-import { columns } from '../console/columns.ts'
+import { columns } from '../console/terminal.ts'
 import { type BesideFile, CLOSING } from './draft.ts'
 import type { Note, Outcome } from './notes.ts'
 import type { Checked } from './self-check.ts'

@@ -1,7 +1,7 @@
 import type { Config } from '../config/types/config.ts'
 import type { RouteConfig } from '../config/types/routes.ts'
-import { columns } from '../console/columns.ts'
 import type { Io } from '../console/io.ts'
+import { columns } from '../console/terminal.ts'
 
 /** As many as one looks at. */
 const MOST_SHOWN = 12

@@ -151,7 +151,7 @@ const TOUCHES =
 /** Scripts of pages, as text: what runs in a browser has its own clock. */
 const FOR_BROWSERS = 'portal/pages/scripts.ts'
 
-const FORMATTER = 'cli/fmt/format.ts'
+const FORMATTER = 'cli/formatter.ts'
 
 /** One file alone may import these packages, so that changing one is changing one file. */
 const SINGLE_IMPORTERS: Readonly<Record<string, string>> = {

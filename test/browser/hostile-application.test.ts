@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout } from 'bun:test'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Browser, Page } from 'playwright-core'
-import { findFreePort } from '../../src/cli/demo/listen.ts'
+import { findFreePort } from '../../src/cli/demo/start.ts'
 import { type App, startApp } from '../kit/applications/app.ts'
 import { BrowserLite } from '../kit/browser/browser-lite.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openFormatter } from '../../src/cli/fmt/format.ts'
+import { openFormatter } from '../../src/cli/formatter.ts'
 import { COMING_KINDS } from '../../src/cli/init/coming.ts'
 import { runInit } from '../../src/cli/init/run.ts'
 import { RECIPE_NAMES } from '../../src/cli/recipe/recipe.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { runService } from '../../src/cli/service/run.ts'
+import { runService } from '../../src/cli/service.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
 import { isProgramHere, needs } from '../kit/needs.ts'

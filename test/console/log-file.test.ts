@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
-import { createLogFile } from '../../src/console/log-file.ts'
+import { createLogFile } from '../../src/console/logs.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { needs } from '../kit/needs.ts'
 
@@ -153,7 +153,7 @@ test('a link of our own or of root is followed, to where it leads next as well',
 })
 
 test('the standard error of a process is a file like any other, by its name in /dev', () => {
-  const script = `import { createLogFile } from ${JSON.stringify(join(import.meta.dir, '../../src/console/log-file.ts'))}
+  const script = `import { createLogFile } from ${JSON.stringify(join(import.meta.dir, '../../src/console/logs.ts'))}
 createLogFile({ path: '/dev/stderr', uid: process.geteuid(), onTrouble: console.log, onMended() {} }).write('one\\n')`
   // By a pipe of the shell: Bun's own are sockets, which nobody can open by a name.
   const run = Bun.spawnSync(['sh', '-c', 'bun -e "$1" 2>&1 >&3 | cat', 'sh', script], {

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runProgram } from '../../src/console/run-program.ts'
+import { runProgram } from '../../src/console/process.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { isAlive } from '../kit/programs/ended.ts'

@@ -1,4 +1,4 @@
-import { columns } from '../../src/console/columns.ts'
+import { columns } from '../../src/console/terminal.ts'
 import { askAgain, type Comparison, type Program, recordingsOf, startSurroundings } from '../kit/recorded.ts'
 
 /**

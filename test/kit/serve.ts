@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { ask, forward } from '../../src/console/network.ts'
-import { runProgram } from '../../src/console/run-program.ts'
+import { runProgram } from '../../src/console/process.ts'
 import { startServer } from '../../src/process/serve.ts'
 import { plantingRandom, plantSecretsOf } from './log/planted.ts'
 import { record, recordedLog, testPlace } from './log/record.ts'

@@ -1,19 +1,11 @@
+/** The provider of `sallyport demo`: OpenID Connect with a list of people in place of passwords. */
+
+import { timingSafeEqual } from 'node:crypto'
 import { Hono } from 'hono'
+import { html } from 'hono/html'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import type { Markup } from './look.ts'
-import { makeShortLived } from './once.ts'
+import { demoPage, type Markup } from './look.ts'
 import { DEMO_PEOPLE, type DemoPerson } from './people.ts'
-import { choosePage, homePage, refusedPage, signedOutPage } from './provider-pages.ts'
-import {
-  authenticate,
-  DEMO_SCOPES,
-  type DemoClient,
-  formOf,
-  hasDuplicates,
-  isSame,
-  requestError,
-  sha256,
-} from './provider-requests.ts'
 
 export interface DemoProviderOptions {
   /** Origin without a trailing slash. */
@@ -216,4 +208,175 @@ async function page(markup: Markup, status = 200): Promise<Response> {
 
 function randomKey(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')
+}
+
+/** Values that live briefly, at most so many at a time; the oldest makes room. */
+interface ShortLived<T> {
+  put(key: string, value: T): void
+  /** The value while it lives, or null. */
+  get(key: string): T | null
+  /** The value, exactly once; null when unknown, expired or taken before. */
+  take(key: string): T | null
+}
+
+/** An empty ShortLived over a clock in milliseconds. */
+function makeShortLived<T>(now: () => number, lifetimeMs: number, maxEntries: number): ShortLived<T> {
+  const entries = new Map<string, { readonly value: T; readonly expiresAtMs: number }>()
+  const get = (key: string): T | null => {
+    const entry = entries.get(key)
+    if (entry === undefined) return null
+    if (entry.expiresAtMs > now()) return entry.value
+    entries.delete(key)
+    return null
+  }
+  return {
+    put(key, value) {
+      // One lifetime for all, so insertion order is expiry order and the first entry is always the one to go.
+      const oldest = entries.keys().next()
+      if (entries.size >= maxEntries && !oldest.done) entries.delete(oldest.value)
+      entries.set(key, { value, expiresAtMs: now() + lifetimeMs })
+    },
+    get,
+    take(key) {
+      const value = get(key)
+      entries.delete(key)
+      return value
+    },
+  }
+}
+
+const STYLE = `
+body { min-height: 100vh; display: grid; place-items: center; padding: 1rem }
+main { width: min(27rem, 100%) }
+.tag { display: inline-block; font-size: .8rem; letter-spacing: .04em; background: var(--mark); border-radius: .4rem; padding: .15rem .5rem; margin-bottom: .9rem }
+.person { display: flex; width: 100%; gap: .9rem; align-items: center; text-align: left; margin: 0 0 .6rem; padding: .7rem .8rem;
+  background: transparent; color: var(--ink); border: 1px solid var(--line) }
+ul { margin: 0 0 .8rem; padding-left: 1.2rem } .person:hover { border-color: var(--accent) }
+.person i { flex: none; display: grid; place-items: center; width: 2.6rem; height: 2.6rem; border-radius: 50%;
+  background: var(--accent); color: var(--on-accent); font-style: normal; font-weight: 600 }
+.person b, .person small { display: block } .person small { color: var(--soft); font-size: .85rem }
+footer { font-size: .85rem; margin-top: 1rem; color: var(--soft) } footer p { margin: 0 }
+`
+
+function providerPage(title: string, body: Markup): Markup {
+  const framed = html`<main class="card">
+<span class="tag">demo provider</span>
+<h1>${title}</h1>
+${body}
+<footer><p>A stand-in for a real OpenID provider, for this demonstration only: it asks for no password.</p></footer>
+</main>`
+  return demoPage({ title: `${title} · demo provider`, body: framed, style: STYLE })
+}
+
+/** Where one picks who to be. `request` names the pending authorization request. */
+function choosePage(request: string, clientName: string): Markup {
+  return providerPage(
+    'Who are you?',
+    html`<p class="soft">Pick someone to sign in to ${clientName}.</p>
+<form method="post" action="/authorize/choice">
+<input type="hidden" name="request" value="${request}">
+${DEMO_PEOPLE.map(
+  person => html`<button class="person" name="person" value="${person.subject}">
+<i aria-hidden="true">${person.name.slice(0, 1)}</i>
+<span><b>${person.name}</b><small>${person.about}</small><small>${
+    person.groups.length === 0 ? 'in no group' : `groups: ${person.groups.join(', ')}`
+  }</small></span>
+</button>
+`,
+)}<button class="person" name="person" value="">
+<i aria-hidden="true">×</i>
+<span><b>Nobody</b><small>go back without signing in</small></span>
+</button>
+</form>`,
+  )
+}
+
+/** An authorization request that may not be answered at its redirect address (RFC 6749 §4.1.2.1). */
+function refusedPage(reason: string): Markup {
+  return providerPage('This cannot work', html`<p>${reason}</p>`)
+}
+
+/** What whoever opens the provider itself finds. */
+function homePage(): Markup {
+  return providerPage(
+    'This is where people sign in',
+    html`<p>It stands in the place of Pocket ID, or of any other OpenID provider. Nobody begins here: an application sends people over, and they
+come back to it. Open one of the addresses that the terminal names.</p>
+<p class="soft">These can sign in, without a password:</p>
+<ul>${DEMO_PEOPLE.map(({ name, about }) => html`<li><b>${name}</b>, who ${about}</li>`)}</ul>
+<p><a href="/.well-known/openid-configuration">Its discovery document, which Sallyport reads first</a></p>`,
+  )
+}
+
+/** The end of a sign-out that named nowhere to return to. */
+function signedOutPage(): Markup {
+  return providerPage('Signed out', html`<p>The demo provider keeps no sign-in of its own: it asks every time.</p>`)
+}
+
+/** A relying party that the demo provider knows. */
+interface DemoClient {
+  readonly clientId: string
+  readonly clientSecret: string
+  /** What the sign-in page calls it. */
+  readonly name: string
+  /** Compared byte for byte (RFC 9700 §2.1). */
+  readonly redirectUris: readonly string[]
+  readonly postLogoutRedirectUris: readonly string[]
+}
+
+/** The scopes that the demo provider grants. */
+const DEMO_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'groups']
+
+/** The error code with which an authorization request goes back to its client, or null when it is in order. */
+function requestError(params: URLSearchParams, scopes: readonly string[]): string | null {
+  if (params.has('request')) return 'request_not_supported'
+  if (params.has('request_uri')) return 'request_uri_not_supported'
+  if (params.get('response_type') !== 'code') return 'unsupported_response_type'
+  if ((params.get('response_mode') ?? 'query') !== 'query') return 'invalid_request'
+  if (!scopes.includes('openid')) return 'invalid_scope'
+  if (params.get('code_challenge_method') !== 'S256') return 'invalid_request'
+  if (!/^[\w-]{43}$/.test(params.get('code_challenge') ?? '')) return 'invalid_request'
+  return params.get('prompt') === 'none' ? 'login_required' : null
+}
+
+/** The client that proves its secret by exactly one of the two ways (RFC 6749 §2.3.1), or null. */
+function authenticate(
+  clients: readonly DemoClient[],
+  authorization: string | null,
+  form: URLSearchParams,
+): DemoClient | null {
+  let clientId = form.get('client_id')
+  let secret = form.get('client_secret')
+  if (authorization !== null) {
+    const encoded = /^Basic ([\w+/=-]+)$/i.exec(authorization)?.[1]
+    if (encoded === undefined || secret !== null) return null
+    const [user = '', password = ''] = Buffer.from(encoded, 'base64').toString().split(':')
+    const credentials = new URLSearchParams(`id=${user}&secret=${password}`)
+    if (clientId !== null && clientId !== credentials.get('id')) return null
+    clientId = credentials.get('id')
+    secret = credentials.get('secret')
+  }
+  const client = clients.find(known => known.clientId === clientId)
+  return client !== undefined && secret !== null && isSame(secret, client.clientSecret) ? client : null
+}
+
+/** A form's fields; any other body is no form and has none. */
+async function formOf(request: Request): Promise<URLSearchParams> {
+  const type = request.headers.get('content-type') ?? ''
+  return new URLSearchParams(type.startsWith('application/x-www-form-urlencoded') ? await request.text() : '')
+}
+
+/** RFC 6749 §3.1: request parameters must not be included more than once. */
+function hasDuplicates(params: URLSearchParams): boolean {
+  return new Set(params.keys()).size !== [...params.keys()].length
+}
+
+/** SHA-256 of a text. */
+function sha256(text: string): Buffer {
+  return Buffer.from(new Bun.CryptoHasher('sha256').update(text).digest())
+}
+
+/** Whether two texts are equal, in time that does not tell where they differ. */
+function isSame(left: string, right: string): boolean {
+  return timingSafeEqual(sha256(left), sha256(right))
 }

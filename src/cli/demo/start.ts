@@ -1,7 +1,8 @@
+/** Starts all that `sallyport demo` consists of: its file, its ports, and what serves them. */
+
+import type { Server } from 'bun'
 import { GateError } from '../../base/errors.ts'
-import { DEMO_CLIENT_ID, type DemoAddresses, demoAddresses, demoConfig } from './config.ts'
 import { type DemoFolder, type DemoPlan, openDemoFolder } from './folder.ts'
-import { findFreePort, type LoopbackListener, listenOnLoopback, type ServeOn } from './listen.ts'
 import { makeDemoProvider } from './provider.ts'
 import { serveDemoService } from './service.ts'
 
@@ -112,4 +113,153 @@ function listen(what: string, keptPort: number | undefined, nearPort: number, se
   throw new GateError('listen.failed', `port ${keptPort ?? nearPort}, for the ${what}, is taken`, {
     hint: 'stop what holds the port, or name a new folder with --dir',
   })
+}
+
+/** The demo's addresses, as people type them. */
+interface DemoAddresses {
+  readonly portal: string
+  readonly app: string
+  readonly admin: string
+  readonly public: string
+  readonly provider: string
+  /** Where the demo service itself listens; nobody needs to open it. */
+  readonly service: string
+}
+
+/** Every address follows from the ports: browsers take any name under `localhost` for this machine (RFC 6761 §6.3). */
+function demoAddresses(plan: Pick<DemoPlan, 'port' | 'providerPort' | 'servicePort'>): DemoAddresses {
+  return {
+    portal: `http://auth.localhost:${plan.port}`,
+    app: `http://app.localhost:${plan.port}`,
+    admin: `http://admin.localhost:${plan.port}`,
+    public: `http://public.localhost:${plan.port}`,
+    provider: `http://localhost:${plan.providerPort}`,
+    service: `http://127.0.0.1:${plan.servicePort}`,
+  }
+}
+
+const DEMO_CLIENT_ID = 'sallyport-demo'
+
+/** The routes.toml of a new demo. `hosts` are the loopback addresses that this machine has. */
+export function demoConfig(plan: DemoPlan, hosts: readonly string[]): string {
+  const at = demoAddresses(plan)
+  const listen = hosts.map(host => `"${host.includes(':') ? `[${host}]` : host}:${plan.port}"`).join(', ')
+  return `# The demo's routes.toml. Edit it and save: that is enough, and nobody is signed out.
+
+[server]
+listen = [${listen}]
+access_log = false  # true: a line for every request
+
+[sessions]
+store = "sqlite:sallyport.db"
+
+[providers.demo]  # a stand-in; yours would be Pocket ID, or any other OpenID provider
+issuer = "${at.provider}"
+client_id = "${DEMO_CLIENT_ID}"
+client_secret = "${plan.clientSecret}"
+
+[portals.home]
+title = "Sallyport demo"
+url = "${at.portal}"  # where people sign in
+providers = ["demo"]
+admin_role = "admin"  # sees who is in and who was turned away
+insecure_cookies = true  # plain HTTP, on this machine only
+
+[portals.home.roles]  # role = who has it
+user = { groups = ["users"] }
+admin = { groups = ["admins"] }
+
+[[routes]]
+host = "app.localhost"
+upstream = "${at.service}"
+portal = "home"
+allow = ["user"]
+headers = "x-token"  # tells the application who is asking
+name = "Demo service"
+app = { description = "For people with the role user" }
+
+[[routes]]
+host = "admin.localhost"
+upstream = "${at.service}"
+portal = "home"
+allow = ["admin"]  # try ["user"]: save, and reload the page as Grace
+headers = "x-token"
+name = "Admin area"
+app = { description = "For people with the role admin" }
+
+[[routes]]
+host = "public.localhost"
+upstream = "${at.service}"
+allow = "public"
+`
+}
+
+/** The loopback addresses that a browser may take `*.localhost` for: it tries both, so whoever answers must hold both. */
+const LOOPBACK = ['127.0.0.1', '::1']
+
+/** How often to let the system choose a port, when what it chose on one address was taken on the other. */
+const MAX_CHOICES = 10
+
+/** A listener on every loopback address that this machine has, under one port. */
+interface LoopbackListener {
+  readonly port: number
+  readonly hosts: readonly string[]
+  stop(): Promise<void>
+}
+
+/** Starts a server on one address; a port of 0 is the system's choice. */
+type ServeOn = (hostname: string, port: number) => Server<undefined>
+
+/**
+ * Listens on 127.0.0.1 and, where IPv6 is there, on ::1, under the first of `count` ports from `port` on that is free on both.
+ *
+ * `port` 0 takes any. Null when every port is taken; throws what else Bun throws.
+ */
+function listenOnLoopback(serve: ServeOn, port: number, count: number): LoopbackListener | null {
+  const tries = port === 0 ? MAX_CHOICES : count
+  for (let index = 0; index < tries; index++) {
+    const listener = listenOnce(serve, port === 0 ? 0 : port + index)
+    if (listener !== null) return listener
+  }
+  return null
+}
+
+/** Like `listenOnLoopback`, but only looks: nothing listens when it answers. */
+export async function findFreePort(
+  port: number,
+  count: number,
+): Promise<{ readonly port: number; readonly hosts: readonly string[] } | null> {
+  const probe = listenOnLoopback(
+    (hostname, port) => Bun.serve({ hostname, port, fetch: () => new Response() }),
+    port,
+    count,
+  )
+  await probe?.stop()
+  return probe
+}
+
+function listenOnce(serve: ServeOn, port: number): LoopbackListener | null {
+  const servers: Server<undefined>[] = []
+  try {
+    for (const hostname of LOOPBACK) servers.push(serve(hostname, servers[0]?.port ?? port))
+  } catch (error) {
+    // A machine without IPv6 has no ::1 to hold, and is complete without it.
+    if (servers.length === 0 || isTaken(error)) {
+      for (const server of servers) void server.stop(true)
+      if (isTaken(error)) return null
+      throw error
+    }
+  }
+  return {
+    port: servers[0]?.port ?? port,
+    hosts: LOOPBACK.slice(0, servers.length),
+    async stop() {
+      await Promise.all(servers.map(server => server.stop(true)))
+    },
+  }
+}
+
+/** Held by someone else, or not ours to hold. */
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EADDRINUSE' || error.code === 'EACCES')
 }

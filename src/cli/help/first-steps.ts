@@ -1,4 +1,4 @@
-import { columns } from '../../console/columns.ts'
+import { columns } from '../../console/terminal.ts'
 import { COMMANDS } from './commands.ts'
 
 /** What somebody without a routes.toml probably wants, in this order. */

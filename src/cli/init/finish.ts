@@ -1,10 +1,14 @@
-import { existsSync } from 'node:fs'
+/** The end of `sallyport init`: writes the file once its ports are ours, and says what comes next. */
+
+import { closeSync, existsSync, fchmodSync, fchownSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { GateError } from '../../base/errors.ts'
 import { configSchema } from '../../config/keys/schema.ts'
 import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render.ts'
 import { EXIT } from '../../console/args.ts'
-import { groupForSecrets } from '../../console/store-user.ts'
+import { createFile, groupForSecrets } from '../../console/store-user.ts'
+import { whyUnwritten } from '../../console/unwritten.ts'
 import { writeToml } from '../../import/draft.ts'
 import { checkDraft } from '../../import/self-check.ts'
 import { renderSections } from '../doctor/finding.ts'
@@ -17,7 +21,6 @@ import type { Init } from './init.ts'
 import { type FirstUser, peopleFiles, USERS_FILE } from './people.ts'
 import { callbackOf, type Plan, planSections } from './plan.ts'
 import { type RegisteredClient, registerClient } from './register.ts'
-import { reserveFiles } from './reserve.ts'
 
 /** The secret's file, beside the new one. */
 export const SECRET_FILE = 'client-secret'
@@ -169,4 +172,45 @@ async function look({ io, ports, out, flags }: Init): Promise<void> {
     askedProviders(loaded.config).map(provider => examineProvider(provider, loaded.config, { ...ports, log })),
   )
   io.stdout(`\n${renderSections(sections, io.colour.stdout)}\n`)
+}
+
+/** Files that are there, empty, and nobody else's. */
+interface ReservedFiles {
+  /** `group` is whose the file is besides its owner; absent or null: that of whoever runs this. */
+  write(path: string, text: string, mode: number, group?: number | null): void
+  /** Removes all of them. */
+  discard(): void
+}
+
+/** Makes files that do not exist yet, readable for this user alone. Throws `config.unreadable` for one that does, or cannot be made. */
+function reserveFiles(paths: readonly string[]): ReservedFiles {
+  const made = new Map<string, number>()
+  const discard = () => {
+    for (const [path, file] of made) {
+      rmSync(path, { force: true })
+      closeSync(file)
+    }
+    made.clear()
+  }
+  for (const path of paths) {
+    try {
+      made.set(path, createFile(path))
+    } catch (thrown) {
+      discard()
+      const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+      const why = code === 'EEXIST' ? 'exists already, and is left as it is' : whyUnwritten(path, thrown)
+      throw new GateError('config.unreadable', `${path} ${why}`)
+    }
+  }
+  return {
+    write(path, text, mode, group = null) {
+      const file = made.get(path)
+      if (file === undefined) throw new TypeError(`${path} is not reserved`)
+      // By the descriptor: whoever may write in the folder may have put a link in its place meanwhile.
+      writeFileSync(file, text)
+      if (group !== null) fchownSync(file, process.geteuid?.() ?? 0, group)
+      fchmodSync(file, mode)
+    },
+    discard,
+  }
 }

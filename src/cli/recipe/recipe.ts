@@ -1,3 +1,7 @@
+/** Recipes: routes for well-known applications, as files of the documents. */
+
+import { suggest } from '../../config/text/suggest.ts'
+import { columns } from '../../console/terminal.ts'
 import { SERVICES } from './services.ts'
 
 /**
@@ -59,4 +63,18 @@ export function placeRecipe({ text }: Recipe, { host, upstream, origin, person }
     const index = known.findIndex((_, at) => match[at + 1] !== undefined)
     return known[index]?.[1] ?? String(match[0])
   })
+}
+
+/** All recipes, a line each. */
+export async function listRecipes(): Promise<string> {
+  const recipes = await Promise.all(RECIPE_NAMES.map(readRecipe))
+  return columns(recipes.filter(recipe => recipe !== null).map(({ name, about }) => [name, about]))
+}
+
+/** What a name that is none was probably meant to be. Ends without a line break. */
+export function recipeHint(name: string): string {
+  const word = name.toLowerCase()
+  const part = word.length > 2 ? RECIPE_NAMES.find(one => one.includes(word)) : undefined
+  const meant = suggest(word, RECIPE_NAMES) ?? part
+  return meant === undefined ? '"sallyport recipe list" names all of them' : `did you mean "${meant}"?`
 }

@@ -1,8 +1,7 @@
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { HOST, UPSTREAM } from '../init/questions.ts'
-import { listRecipes, recipeHint } from './list.ts'
-import { placeRecipe, readRecipe } from './recipe.ts'
+import { listRecipes, placeRecipe, readRecipe, recipeHint } from './recipe.ts'
 
 export const USAGE = {
   text: `usage: sallyport recipe list|NAME [--host HOST] [--upstream ADDRESS]

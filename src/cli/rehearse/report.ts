@@ -1,4 +1,4 @@
-import { columns } from '../../console/columns.ts'
+import { columns } from '../../console/terminal.ts'
 import { type Finding, isServed, type Kind } from './findings.ts'
 
 /** What was read. */

@@ -1,14 +1,16 @@
+/** `sallyport user`: the people of a file of users, their passwords and second factors. */
+
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { parseEmail } from '../../config/values/email.ts'
+import { readHtpasswd, readTotp } from '../../config/values/htpasswd.ts'
 import { isUsersToml, readUsers, userNameFault } from '../../config/values/users-file.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
-import { columns } from '../../console/columns.ts'
 import type { Io } from '../../console/io.ts'
+import { columns } from '../../console/terminal.ts'
 import { usageLines } from '../../console/usage.ts'
-import { convertUsers } from './convert.ts'
 import { findLine, putLine, readLines, readWhole, writeLines, writeWhole } from './lines.ts'
 import { askPassword, hashPassword, type PasswordSource } from './password.ts'
 import { addTable, changeTable, makeUserId, removeTable, usersIn } from './tables.ts'
@@ -308,4 +310,50 @@ function failed(message: string, io: Io): number {
 function misused(what: string, io: Io): number {
   io.stderr(`${what}?\n${usageLines(USAGE.text)}\n`)
   return EXIT.usage
+}
+
+/**
+ * Makes a users.toml of a file of lines and of the second factors beside it, which stay as they are. Answers the exit code. Throws
+ * `config.unreadable`.
+ */
+function convertUsers(
+  { from, to }: { readonly from: string; readonly to: string },
+  io: Io,
+  ports: Pick<Ports, 'now' | 'random'>,
+): number {
+  const [source, target] = [resolve(io.cwd, from), resolve(io.cwd, to)]
+  const whyNot =
+    !isUsersToml(to) || isUsersToml(from)
+      ? 'convert makes a file that ends in .toml of one that does not'
+      : !existsSync(source)
+        ? `${from} does not exist`
+        : existsSync(target)
+          ? `${to} exists already, and is left as it is`
+          : null
+  if (whyNot !== null) return failed(whyNot, io)
+  const users = readHtpasswd(readWhole(source, io))
+  const factors = readTotp(readWhole(totpFileOf(source), io))
+  const faults = [
+    ...users.faults.map(fault => `${fault} of ${from}`),
+    ...factors.faults.map(fault => `${fault} of ${totpFileOf(from)}`),
+    ...[...users.entries.keys()].flatMap(name => {
+      const fault = userNameFault(name)
+      return fault === null ? [] : [`a name of ${from} ${fault}`]
+    }),
+  ]
+  if (faults.length > 0) return failed(faults.join('\n'), io)
+  const created = new Date(ports.now())
+  let text = ''
+  for (const [name, hash] of users.entries) {
+    const totp = factors.entries.get(name)
+    const second = totp === undefined ? {} : { totp }
+    text = addTable(target, text, name, { id: makeUserId(ports), hash, ...second, created })
+  }
+  // The server that reads the old one has to be able to read the new one.
+  writeWhole(target, text, source)
+  const factorsHint = factors.entries.size === 0 ? '' : ', and take totp out'
+  io.stderr(
+    `Written: ${to}, with ${users.entries.size} users. Name it in routes.toml in place of ${basename(from)}${factorsHint}. Everyone then signs in again; API tokens, guest links, MCP clients and granted roles of these users end, and are made anew.\n`,
+  )
+  return EXIT.ok
 }

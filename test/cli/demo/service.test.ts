@@ -1,6 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { serveDemoService } from '../../../src/cli/demo/service.ts'
-import { headerKind } from '../../../src/cli/demo/service-page.ts'
+import { headerKind, serveDemoService } from '../../../src/cli/demo/service.ts'
 
 const service = serveDemoService('127.0.0.1', 0, [{ label: 'Other', address: 'http://other.localhost:1/' }])
 const origin = `http://127.0.0.1:${service.port}`

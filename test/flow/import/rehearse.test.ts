@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readOwn } from '../../../src/cli/rehearse/json-logs.ts'
+import { readOwn } from '../../../src/cli/rehearse/formats.ts'
 import { createJudge, type Fate } from '../../../src/cli/rehearse/judge.ts'
 import { readPeople } from '../../../src/cli/rehearse/people.ts'
 import { runRehearse } from '../../../src/cli/rehearse/run.ts'

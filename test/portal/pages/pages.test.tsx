@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { createLog } from '../../../src/base/log.ts'
 import type { Brand } from '../../../src/config/types/portals.ts'
-import { columns } from '../../../src/console/columns.ts'
+import { columns } from '../../../src/console/terminal.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { ApplicationsPage } from '../../../src/portal/account/applications.tsx'
 import { renderDeniedPage } from '../../../src/portal/denied-page.tsx'

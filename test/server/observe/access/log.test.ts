@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { timeOfDay } from '../../../../src/base/log.ts'
-import { readOwn } from '../../../../src/cli/rehearse/json-logs.ts'
-import { readCombined } from '../../../../src/cli/rehearse/text-logs.ts'
+import { readCombined, readOwn } from '../../../../src/cli/rehearse/formats.ts'
 import { type AccessStyle, openAccessLog } from '../../../../src/server/observe/access/log.ts'
 import { type AccessRecord, agentOf, refererOf } from '../../../../src/server/observe/access/record.ts'
 

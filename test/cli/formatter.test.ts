@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Glob } from 'bun'
 import fc from 'fast-check'
-import { demoConfig } from '../../../src/cli/demo/config.ts'
-import { type Format, openFormatter } from '../../../src/cli/fmt/format.ts'
-import { parseToml } from '../../../src/config/text/parse.ts'
-import { commentsOf } from '../../../src/config/text/positions.ts'
+import { demoConfig } from '../../src/cli/demo/start.ts'
+import { type Format, openFormatter } from '../../src/cli/formatter.ts'
+import { parseToml } from '../../src/config/text/parse.ts'
+import { commentsOf } from '../../src/config/text/positions.ts'
 
-const ROOT = resolve(import.meta.dir, '../../..')
+const ROOT = resolve(import.meta.dir, '../..')
 
 let format: Format
 beforeAll(async () => {

@@ -1,14 +1,16 @@
+/** `sallyport fmt`: formats files, and keeps their values and comments. */
+
 import { resolve } from 'node:path'
-import { readIncluded } from '../../config/included.ts'
-import { loadConfig } from '../../config/load.ts'
-import { renderDiagnostics } from '../../config/render.ts'
-import { parseToml } from '../../config/text/parse.ts'
-import { whyUnreadable } from '../../config/text/substitute.ts'
-import { EXIT, namedFile, parseArguments } from '../../console/args.ts'
-import type { Io } from '../../console/io.ts'
-import { replaceFile } from '../../console/replace-file.ts'
-import { whyUnwritten } from '../../console/unwritten.ts'
-import { type Format, openFormatter } from './format.ts'
+import { readIncluded } from '../config/included.ts'
+import { loadConfig } from '../config/load.ts'
+import { renderDiagnostics } from '../config/render.ts'
+import { parseToml } from '../config/text/parse.ts'
+import { whyUnreadable } from '../config/text/substitute.ts'
+import { EXIT, namedFile, parseArguments } from '../console/args.ts'
+import type { Io } from '../console/io.ts'
+import { replaceFile } from '../console/replace-file.ts'
+import { whyUnwritten } from '../console/unwritten.ts'
+import { type Format, openFormatter } from './formatter.ts'
 
 export const USAGE = {
   text: `usage: sallyport fmt [routes.toml] [--check]

@@ -11,10 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { runFmt } from '../../../src/cli/fmt/run.ts'
-import { temporaryFolder } from '../../kit/folder.ts'
-import { runIn } from '../../kit/io.ts'
-import { compiledBinary } from '../../kit/programs/binary.ts'
+import { runFmt } from '../../src/cli/fmt.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { runIn } from '../kit/io.ts'
+import { compiledBinary } from '../kit/programs/binary.ts'
 
 const ROUTE = '[[routes]]\nhost="a.example" # mine\nrespond={ body="in" }\nallow="public"\n'
 const FORMATTED = '[[routes]]\nhost = "a.example"  # mine\nrespond = { body = "in" }\nallow = "public"\n'
@@ -79,6 +79,6 @@ test('the executable has the formatter in it, packed', async () => {
   expect([ran.exitCode, ran.stderr.toString(), ran.stdout.toString()]).toEqual([0, '', 'routes.toml is formatted\n'])
   expect(here.read('routes.toml')).toBe(FORMATTED)
   const library = 'node_modules/@tombi-toml/wasm-lib/dist/tombi_wasm_bg.wasm'
-  const piece = readFileSync(join(import.meta.dir, '../../..', library)).subarray(0, 4096)
+  const piece = readFileSync(join(import.meta.dir, '../..', library)).subarray(0, 4096)
   expect(readFileSync(await compiledBinary()).includes(piece)).toBe(false)
 })

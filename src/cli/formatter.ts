@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import * as binary from '../../../node_modules/@tombi-toml/wasm-lib/dist/tombi_wasm_bg.wasm' with { type: 'file' }
-import { parseToml } from '../../config/text/parse.ts'
-import { commentsOf } from '../../config/text/positions.ts'
+import * as binary from '../../node_modules/@tombi-toml/wasm-lib/dist/tombi_wasm_bg.wasm' with { type: 'file' }
+import { parseToml } from '../config/text/parse.ts'
+import { commentsOf } from '../config/text/positions.ts'
 
 /** A formatted text, or why there is none, as a sentence. */
 type Formatted = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly why: string }
