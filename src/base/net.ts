@@ -1,5 +1,4 @@
 import ipaddr from 'ipaddr.js'
-import { remembering } from './memo.ts'
 
 /** A set of networks that addresses are tested against. */
 export interface NetworkSet {
@@ -133,4 +132,19 @@ function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   // no other, for the mapped `::ffff:10.0.0.1`.
   if (end !== undefined && /^[0:]*$/.test(text.slice(0, text.indexOf(end)))) return null
   return ipaddr.IPv6.isValid(text) ? ipaddr.process(text) : null
+}
+
+/**
+ * A pure function of a text that remembers what it has answered, for the first `most` texts that are no longer than `longest`:
+ * bounded, whoever chooses the texts. What it throws is not remembered.
+ */
+export function remembering<T>(make: (text: string) => T, most: number, longest: number): (text: string) => T {
+  const known = new Map<string, T>()
+  return text => {
+    const before = known.get(text)
+    if (before !== undefined) return before
+    const made = make(text)
+    if (known.size < most && text.length <= longest) known.set(text, made)
+    return made
+  }
 }

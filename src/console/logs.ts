@@ -16,7 +16,7 @@ import { errorFacts, type Facts } from '../base/errors.ts'
 import { createLog, type LevelledLog, type LogOutput, type LogStyle } from '../base/log.ts'
 import { codeOf } from '../config/text/substitute.ts'
 import type { LogConfig, LogPlace } from '../config/types/log.ts'
-import type { AccessStyle } from '../server/observe/access/log.ts'
+import type { AccessStyle } from '../server/observe/access-log.ts'
 import type { Io } from './io.ts'
 import { type PerStream, withPriority } from './journal.ts'
 

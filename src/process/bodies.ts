@@ -1,3 +1,6 @@
+/** The bodies that are under way in this process, and the memory that they may take. */
+
+import { availableParallelism, totalmem } from 'node:os'
 import { errorFacts, type GateError } from '../base/errors.ts'
 import { openConnections } from '../base/system/connections.ts'
 import type { Config } from '../config/types/config.ts'
@@ -8,7 +11,6 @@ import { createClientIdle } from '../proxy/lifetime/client-idle.ts'
 import { openDeadlines } from '../proxy/lifetime/deadlines.ts'
 import { createCutLog } from '../server/observe/cut-log.ts'
 import type { Metrics } from '../server/observe/metrics.ts'
-import { usualStallMemory } from './memory.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { reclaimMemory } from './spare-memory.ts'
 
@@ -69,3 +71,20 @@ export function openBodies(options: ServeOptions, config: Config, { metrics, cur
 
 /** As long as Bun lets a connection be silent. */
 export const MOST_IDLE_S = 255
+
+/**
+ * What `stall_memory` is, in bytes, where the file does not say: a quarter of what each process of this program may use (by the
+ * machine's memory or a control group's limit, in equal parts) beyond what it is itself.
+ */
+function usualStallMemory(workers: number | 'auto'): number {
+  const processes = workers === 'auto' ? availableParallelism() : workers
+  const limit = process.constrainedMemory()
+  const bytes = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
+  return Math.max(LEAST_BYTES, Math.floor((bytes / processes - OWN_BYTES) / 4))
+}
+
+/** The executable and its own data, with few routes and sessions. */
+const OWN_BYTES = 80_000_000
+
+/** Four bodies that nobody takes. */
+const LEAST_BYTES = 10_000_000

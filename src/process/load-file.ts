@@ -6,7 +6,7 @@ import { readIncluded } from '../config/included.ts'
 import { readConfig } from '../config/load.ts'
 import type { Sources } from '../config/text/substitute.ts'
 import { holdExpectations } from '../server/forecast/expect.ts'
-import type { CheckApart } from './threads/check-apart.ts'
+import type { CheckApart } from './threads/ask-thread.ts'
 
 /** From how many characters on a file is worth a thread: some 250 routes, a tenth of a second's work. */
 const LONG = 65_536

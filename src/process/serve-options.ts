@@ -10,7 +10,7 @@ import type { HandedSockets } from '../server/listen/handed/sockets.ts'
 import type { AdminSources } from '../server/observe/admin.ts'
 import type { ProcessView } from '../server/observe/process-view.ts'
 import type { MakeDraft } from '../session/sqlite/replacement.ts'
-import type { CheckApart } from './threads/check-apart.ts'
+import type { CheckApart } from './threads/ask-thread.ts'
 
 /** What a server needs from outside. */
 export interface ServeOptions {

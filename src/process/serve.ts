@@ -1,9 +1,15 @@
-import type { Log } from '../base/ports.ts'
+/** Serves: a process's parts, listeners and timers from start to stop. */
+
+import type { Log, Ports } from '../base/ports.ts'
 import type { Config } from '../config/types/config.ts'
 import type { ListenAddress } from '../config/types/server.ts'
 import { proxyVariables } from '../console/anew.ts'
 import { versionNumber } from '../console/version.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS, reachOf } from '../identity/http.ts'
+import { createMetadataSource } from '../identity/metadata.ts'
+import { UNSTATED_HINT, unstatedClaims } from '../identity/unstated.ts'
 import { membersOf } from '../policy/members.ts'
+import { askedOfProvider } from '../policy/stated.ts'
 import { GOING_AWAY } from '../proxy/websocket/close-codes.ts'
 import { watchExpiry } from '../server/acme/expiry.ts'
 import type { Loaded } from '../server/config/reload.ts'
@@ -25,7 +31,6 @@ import { type Listening, openParts, type Parts } from './parts.ts'
 import { tellLost, tellTakenOver } from './reload-log.ts'
 import type { RunningServer, ServeOptions } from './serve-options.ts'
 import { spareMemory } from './spare-memory.ts'
-import { tellUnstated } from './unstated.ts'
 
 /**
  * The composition root: everything is built here and in `parts.ts`, once, and handed down. First the parts, which listen nowhere; then
@@ -252,4 +257,38 @@ function tellUnusedProxy({ server }: Config, options: ServeOptions): void {
 
 function fileLogOf({ worker, ports }: ServeOptions): Log {
   return worker?.fileLog ?? ports.log
+}
+
+/**
+ * Says which rules ask for what a provider does not list, by asking for its discovery document: once for each start and each file that is
+ * taken over, and only where a rule asks for such a thing. A provider that does not answer is none of this's business.
+ */
+function tellUnstated(config: Config, ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'proxyFor'>, log: Log): void {
+  const quiet = () => undefined
+  const silent = { now: ports.now, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } }
+  for (const provider of config.providers.values()) {
+    const asked = askedOfProvider(config, provider.name)
+    if (provider.users !== null || provider.oauth2 !== null || (!asked.maxAge && !asked.acr)) continue
+    const source = createMetadataSource(
+      provider,
+      createProviderFetch(ports, DEFAULT_WIRE_LIMITS, reachOf(provider)),
+      silent,
+    )
+    source.get().then(
+      metadata => {
+        for (const { claim, key } of unstatedClaims(metadata, asked)) {
+          log.warn(
+            'A provider does not list a claim that a rule needs: whoever has to sign in again for it may be kept out',
+            {
+              provider: provider.name,
+              claim,
+              key,
+              hint: UNSTATED_HINT,
+            },
+          )
+        }
+      },
+      () => undefined,
+    )
+  }
 }

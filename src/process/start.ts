@@ -9,8 +9,7 @@ import { versionText } from '../console/version.ts'
 import { loadFile } from './load-file.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer, ServeOptions } from './serve-options.ts'
-import { checkInThread } from './threads/check-apart.ts'
-import { draftInThread } from './threads/draft-apart.ts'
+import { checkInThread, draftInThread } from './threads/ask-thread.ts'
 
 /** Long enough for an answer to arrive and for the next request to come back; a machine that restarts does not wait for more. */
 export const QUIET_MS = 200

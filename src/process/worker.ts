@@ -1,3 +1,5 @@
+/** A worker: one of several processes that serve, started by the one that supervises them. */
+
 import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Io } from '../console/io.ts'
@@ -5,6 +7,7 @@ import type { PerStream } from '../console/journal.ts'
 import { openLogs } from '../console/logs.ts'
 import { realPorts } from '../console/process.ts'
 import { renderFamilies } from '../server/observe/exposition.ts'
+import { type ProcessView, parseProcessView } from '../server/observe/process-view.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer, ServeOptions, WorkerPart } from './serve-options.ts'
 import { boundExit } from './signals.ts'
@@ -12,10 +15,8 @@ import { catchStrays, loadFirst, QUIET_MS, reportStart } from './start.ts'
 import { openHanded } from './succession/handed.ts'
 import type { Ending } from './succession/service.ts'
 import { parseTexts, withTexts } from './texts-in-force.ts'
-import { checkInThread } from './threads/check-apart.ts'
-import { draftInThread } from './threads/draft-apart.ts'
+import { checkInThread, draftInThread } from './threads/ask-thread.ts'
 import { parseOrder, type Question, type Report } from './worker-messages.ts'
-import { createOthers } from './worker-others.ts'
 
 const INDEX = 'SALLYPORT_WORKER'
 const PSEUDONYM = 'SALLYPORT_PSEUDONYM'
@@ -168,4 +169,30 @@ function report(message: Report): void {
 /** The news of the file come from the supervisor, once; here they are for whoever looks closely. */
 function hushed({ debug }: Log): Log {
   return { debug, info: debug, warn: debug, error: debug }
+}
+
+/** Longer than the supervisor waits for the slowest of the others. */
+const MAX_WAIT_MS = 2000
+
+/** How a worker learns what the others know: it asks the supervisor, which asks them. Nothing is heard where it does not answer. */
+function createOthers(): () => Promise<readonly (ProcessView | null)[]> {
+  const waiting = new Map<number, (values: readonly unknown[]) => void>()
+  let lastId = 0
+  process.on('message', raw => {
+    const order = parseOrder(raw)
+    if (order?.kind === 'others') waiting.get(order.id)?.(order.values)
+  })
+  return async () => {
+    if (!process.connected) return []
+    const id = ++lastId
+    const { promise, resolve } = Promise.withResolvers<readonly unknown[]>()
+    waiting.set(id, resolve)
+    const timer = setTimeout(resolve, MAX_WAIT_MS, [null])
+    const question: Report = { kind: 'ask-others', id }
+    process.send?.(question)
+    const values = await promise
+    clearTimeout(timer)
+    waiting.delete(id)
+    return values.map(parseProcessView)
+  }
 }

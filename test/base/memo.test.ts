@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { remembering } from '../../src/base/memo.ts'
+import { remembering } from '../../src/base/net.ts'
 
 function counted(most: number, longest = 10) {
   const asked: string[] = []

@@ -1,6 +1,6 @@
 import type { AdminSources, ConfigState } from '../../server/observe/admin.ts'
+import { keepCounts, parseMetrics, sumMetrics } from '../../server/observe/exposition.ts'
 import { type Family, simpleFamily } from '../../server/observe/family.ts'
-import { keepCounts, parseMetrics, sumMetrics } from '../../server/observe/metrics-sum.ts'
 import { parseStatusFacts } from '../../server/observe/status.ts'
 import type { WorkerPool } from '../worker-pool.ts'
 import type { WorkerProcess } from '../worker-process.ts'

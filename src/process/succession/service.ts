@@ -1,7 +1,7 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
 import { type Descriptors, listeningDescriptors } from '../../server/listen/handed/descriptors.ts'
-import type { Manager } from '../manager/manager.ts'
+import type { Manager } from '../manager.ts'
 import { FAILED, type Successor, startSuccessor } from './successor.ts'
 
 /** What serves, for whoever sends signals: a server, or the supervisor of several. */

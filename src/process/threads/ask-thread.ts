@@ -1,4 +1,12 @@
+/** Long work in a thread of its own: checking a long file, copying a database. */
+
 import { Worker } from 'node:worker_threads'
+import { freezeDeep } from '../../base/freeze.ts'
+import { eachInSteps, finishInTurns, type Steps } from '../../base/steps.ts'
+import type { CheckResult } from '../../config/check.ts'
+import type { Found, MakeDraft } from '../../session/sqlite/replacement.ts'
+import type { CheckQuestion } from './check-thread.ts'
+import type { DraftQuestion } from './draft-thread.ts'
 
 /** A file of this room whose code runs in a thread, by its name without the ending. `.ci/build.ts` lays each into the executable. */
 export type ThreadName = 'check-thread' | 'draft-thread'
@@ -35,4 +43,32 @@ function codeOf(name: ThreadName): string | URL {
   return Bun.main.startsWith('/$bunfs/')
     ? `/$bunfs/root/src/process/threads/${name}.js`
     : new URL(`./${name}.ts`, import.meta.url)
+}
+
+/** Copies a database and looks at all of it without keeping this event loop from its work: a second for 200 MB. */
+export const draftInThread = ((file, draft) =>
+  askThread<DraftQuestion, Found>('draft-thread', { file, draft })) satisfies MakeDraft
+
+/**
+ * Checks the text of the file at an absolute path without keeping this event loop from its work; the answer is what `checkConfig`
+ * says. Rejects when that breaks down, or is given up.
+ */
+export type CheckApart = (question: CheckQuestion, signal?: AbortSignal) => Promise<CheckResult>
+
+/** A few milliseconds' work. */
+const ROUTES_A_STEP = 250
+
+/**
+ * Checks in a thread that is started for it and ended after it: ten thousand routes are checked by way of several hundred MB, and what a
+ * thread had goes with it. The effects are the real ones.
+ */
+export const checkInThread: CheckApart = async (question, signal) => {
+  const answer = await askThread<CheckQuestion, CheckResult>('check-thread', question, signal)
+  return finishInTurns(freezeSteps(answer))
+}
+
+/** A copy is not frozen, whatever it was made from. */
+function* freezeSteps(result: CheckResult): Steps<CheckResult> {
+  if (result.ok) yield* eachInSteps(result.config.routes, ROUTES_A_STEP, freezeDeep)
+  return freezeDeep(result)
 }

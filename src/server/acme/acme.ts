@@ -1,12 +1,10 @@
 import { sha256 } from '../../base/bytes.ts'
-import { workWhenDue } from '../../base/when-due.ts'
 import type { AcmeConfig, ServerCertificate } from '../../config/types/tls.ts'
 import type { Proof } from './authority/obtain.ts'
 import { type DnsPorts, proveByDns } from './dns/prove.ts'
 import { type AcmeTimers, type OrderTools, orderCertificate } from './order.ts'
-import { followRenewals } from './renewals.ts'
-import { type SharedStateTools, shareState } from './shared-state.ts'
-import { type AcmeState, askAtMs, dueAtMs, newState } from './state.ts'
+import { followRenewals, workWhenDue } from './renewals.ts'
+import { type AcmeState, askAtMs, dueAtMs, newState, type SharedStateTools, shareState } from './state.ts'
 
 /** Certificates from an authority, asked for, kept and renewed by themselves. Pairs with `close`. */
 export interface Acme {

@@ -1,3 +1,5 @@
+/** The desk of the pages `file` and `edit`: shows the file, checks a draft, and saves it. */
+
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { finishInTurns } from '../../base/steps.ts'
 import type { CheckResult } from '../../config/check.ts'
@@ -9,13 +11,14 @@ import type { Config } from '../../config/types/config.ts'
 import { trustedEmails } from '../../identity/vouched.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import type { Desk, Draft, Finding, Judged, Lockout, Saved, ShownFile } from '../../portal/desk.ts'
-import type { Session } from '../../session/session.ts'
+import type { RoleGrant } from '../../session/grants/document.ts'
+import type { Grants } from '../../session/grants/grants.ts'
+import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
 import { differenceSteps } from '../forecast/difference.ts'
 import { createStandings } from '../forecast/people.ts'
 import { type Base, LONGEST_SHOWN, openBase, sheetOf, unveil } from './drafts.ts'
 import { guardedFindings } from './guarded.ts'
 import { lineDiff } from './line-diff.ts'
-import { type Present, type PresentTools, presentAt } from './present.ts'
 import { saveFile } from './save.ts'
 import { strayIncludes, strayParts } from './whole.ts'
 
@@ -192,4 +195,39 @@ function lockoutsOf(next: Config, editor: Session, { grants, nowMs }: Present): 
   if (portal?.adminRole == null || roles?.of(editor.identity).includes(portal.adminRole) !== true) lockouts.push('role')
   if (!next.server.isEditable) lockouts.push('edit')
   return lockouts
+}
+
+interface PresentTools {
+  readonly sessions: Pick<Sessions, 'list'> & { readonly grants: Pick<Grants, 'list'> }
+  now(): number
+}
+
+/** Who is signed in, as far as they are looked at. */
+interface Present {
+  readonly entries: readonly SessionEntry[]
+  readonly grants: ReadonlyMap<string, readonly RoleGrant[]>
+  readonly nowMs: number
+  /** Whether there are more. */
+  readonly isCut: boolean
+}
+
+const MOST = 10_000
+const PAGE = 500
+
+/** Those who are signed in now at the portals of a file, newest first, and what was granted to people there. */
+async function presentAt({ portals }: Config, { sessions, now }: PresentTools): Promise<Present> {
+  const entries: SessionEntry[] = []
+  const grants = new Map<string, readonly RoleGrant[]>()
+  let isCut = false
+  for (const { name, requests } of portals.values()) {
+    if (requests !== null) grants.set(name, (await sessions.grants.list(name)).grants)
+    for (let after: string | null = null; ; ) {
+      const page = await sessions.list(name, { after, limit: PAGE })
+      entries.push(...page.entries)
+      after = page.next
+      isCut = after !== null && entries.length >= MOST
+      if (after === null || isCut) break
+    }
+  }
+  return { entries, grants, nowMs: now(), isCut }
 }

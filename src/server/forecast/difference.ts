@@ -1,12 +1,15 @@
+/** What another file changes for the people who are signed in, and in its settings. */
+
 import { finish, type Steps } from '../../base/steps.ts'
 import type { Config } from '../../config/types/config.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { restartKeys, startValues } from '../config/reload.ts'
+import { canonical } from './canonical.ts'
 import type { Grants } from './granted.ts'
 import type { IdentityAt } from './judge.ts'
 import { createPairs, type Outcome, type Pair } from './pairs.ts'
 import { createStandings, groupPeople, type Person, type SignedIn, type Standings } from './people.ts'
 import { type RouteChanges, routeChanges } from './route-changes.ts'
-import { restartNeeds, type SettingChange, settingChanges } from './settings.ts'
 
 /** Who is signed in, and what is known of it. */
 export interface Present {
@@ -182,4 +185,37 @@ const ORDER: readonly Outcome[] = ['allow', 'own', 'step-up', 'sign-in', 'deny',
 /** What the best of somebody's sign-ins comes to. */
 function best(outcomes: readonly Outcome[]): Outcome {
   return ORDER.find(one => outcomes.includes(one)) ?? 'no-route'
+}
+
+/** What became of something besides the routes: `server`, `portals.home`, `portals.home.roles.admin`, `providers.id`. */
+interface SettingChange {
+  readonly key: string
+  readonly change: 'added' | 'removed' | 'changed'
+}
+
+/** What differs besides the routes, by name; never what it says. */
+function settingChanges(before: Config, after: Config): readonly SettingChange[] {
+  const [old, next] = [settingsOf(before), settingsOf(after)]
+  const changes = [...old].flatMap(([key, text]): SettingChange[] => {
+    const now = next.get(key)
+    if (now === text) return []
+    return [{ key, change: now === undefined ? 'removed' : 'changed' }]
+  })
+  return [...changes, ...[...next.keys()].filter(key => !old.has(key)).map(key => ({ key, change: 'added' as const }))]
+}
+
+/** The keys that differ and are read at start only. */
+function restartNeeds(before: Config, after: Config): readonly string[] {
+  return restartKeys(startValues(after), startValues(before))
+}
+
+function settingsOf({ routes: _, expectations, providers, portals, ...whole }: Config): ReadonlyMap<string, string> {
+  const settings = new Map<string, unknown>(Object.entries(whole).filter(([, value]) => value !== null))
+  if (expectations.length > 0) settings.set('expect', expectations)
+  for (const [name, provider] of providers) settings.set(`providers.${name}`, provider)
+  for (const [name, { roles, ...portal }] of portals) {
+    settings.set(`portals.${name}`, portal)
+    for (const [role, rules] of roles) settings.set(`portals.${name}.roles.${role}`, rules)
+  }
+  return new Map([...settings].map(([key, value]) => [key, canonical(value)]))
 }

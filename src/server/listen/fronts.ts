@@ -1,9 +1,10 @@
+/** All listeners of a process, plain and by TLS, and what each hands on. */
+
 import type { Log } from '../../base/ports.ts'
 import type { ListenAddress } from '../../config/types/server.ts'
 import type { ServerCertificate, TlsConfig } from '../../config/types/tls.ts'
 import { addressText } from './address-text.ts'
 import type { HandedSockets } from './handed/sockets.ts'
-import { withHsts } from './hsts.ts'
 import { addressOf, type ListenerOptions, listen, removeSocketFile } from './listen.ts'
 import { openSecureFront, type SecureFront } from './secure-front.ts'
 
@@ -152,4 +153,17 @@ async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
   const timer = setTimeout(giveUp, limitMs)
   await Promise.race([work, limit])
   clearTimeout(timer)
+}
+
+/** RFC 6797 §7.2: by HTTPS alone, and once: an application's own word gives way. */
+function withHsts(fetch: ListenerOptions['fetch'], hstsS: () => number | null): ListenerOptions['fetch'] {
+  const add = (response: Response | undefined) => {
+    const seconds = hstsS()
+    if (seconds !== null) response?.headers.set('strict-transport-security', `max-age=${seconds}`)
+    return response
+  }
+  return (request, front) => {
+    const answer = fetch(request, front)
+    return answer instanceof Promise ? answer.then(add) : add(answer)
+  }
 }

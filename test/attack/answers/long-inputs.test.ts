@@ -12,7 +12,7 @@ import { faultOfAcceptance } from '../../../src/proxy/websocket/deflate.ts'
 import { checkAcceptance, type HeadPlace, parseResponseHead } from '../../../src/proxy/websocket/handshake.ts'
 import { chunksBegin, refusalBody } from '../../../src/proxy/websocket/refusal.ts'
 import { retryAfterMs } from '../../../src/server/acme/authority/answer.ts'
-import { wordsOf } from '../../../src/server/applications/words.ts'
+import { wordsOf } from '../../../src/server/applications/ask.ts'
 import { readMessages } from '../../../src/server/request/mcp/messages.ts'
 import { growsWith } from '../../kit/growth.ts'
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type CheckApart, checkInThread } from '../../../src/process/threads/check-apart.ts'
+import { type CheckApart, checkInThread } from '../../../src/process/threads/ask-thread.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'

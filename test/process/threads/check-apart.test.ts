@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { checkConfig } from '../../../src/config/check.ts'
 import { NOTHING_INCLUDED } from '../../../src/config/included.ts'
 import { readBytes, readText } from '../../../src/console/read-file.ts'
-import { checkInThread } from '../../../src/process/threads/check-apart.ts'
+import { checkInThread } from '../../../src/process/threads/ask-thread.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { PORTAL } from '../../kit/gate.ts'
 

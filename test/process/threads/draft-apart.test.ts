@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { draftInThread } from '../../../src/process/threads/draft-apart.ts'
+import { draftInThread } from '../../../src/process/threads/ask-thread.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { formatFor, renderOpenMetrics } from '../../../src/server/observe/exposition.ts'
+import { formatFor, parseMetrics, renderOpenMetrics } from '../../../src/server/observe/exposition.ts'
 import { seriesName, simpleFamily } from '../../../src/server/observe/family.ts'
 import { Histogram, histogramFamily } from '../../../src/server/observe/histogram.ts'
-import { parseMetrics } from '../../../src/server/observe/metrics-sum.ts'
 
 describe('RFC 9110 §12.5.1: OpenMetrics is for whoever asks for it', () => {
   test.each([

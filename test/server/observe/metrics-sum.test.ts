@@ -1,6 +1,5 @@
 import { expect, test } from 'bun:test'
-import { renderFamilies } from '../../../src/server/observe/exposition.ts'
-import { keepCounts, parseMetrics, sumMetrics } from '../../../src/server/observe/metrics-sum.ts'
+import { keepCounts, parseMetrics, renderFamilies, sumMetrics } from '../../../src/server/observe/exposition.ts'
 
 const ONE = `# HELP a_total Requests, with "quotes" and spaces.
 # TYPE a_total counter

@@ -1,8 +1,10 @@
+/** A visit at an authority: signed requests (JWS) with its nonces (RFC 8555 §6). */
+
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { calculateJwkThumbprint, exportJWK, FlattenedSign } from 'jose'
+import { calculateJwkThumbprint, exportJWK, type FlattenedJWS, FlattenedSign, type JWK } from 'jose'
 import { UnreadError } from '../../../base/ask.ts'
 import type { Ports } from '../../../base/ports.ts'
-import type { AcmeConfig } from '../../../config/types/tls.ts'
+import type { AcmeConfig, ExternalAccount } from '../../../config/types/tls.ts'
 import {
   type Answer,
   errorIn,
@@ -14,7 +16,6 @@ import {
   textIn,
   unreachable,
 } from './answer.ts'
-import { bindAccount } from './binding.ts'
 
 /** Where an authority is, and who we are there. */
 export interface AcmeAccount extends Pick<AcmeConfig, 'directory' | 'ca' | 'email' | 'externalAccount'> {
@@ -140,4 +141,11 @@ function parseDirectory(answer: Answer): Directory {
     newOrder: textIn(found, 'newOrder'),
     renewalInfo: typeof found.renewalInfo === 'string' ? found.renewalInfo : null,
   }
+}
+
+/** The word of an account elsewhere for the key of the one that is being made: a JWS over that key (RFC 8555 §7.3.4). */
+async function bindAccount({ id, key }: ExternalAccount, jwk: JWK, newAccount: string): Promise<FlattenedJWS> {
+  return await new FlattenedSign(new TextEncoder().encode(JSON.stringify(jwk)))
+    .setProtectedHeader({ alg: 'HS256', kid: id, url: newAccount })
+    .sign(Buffer.from(key, 'base64url'))
 }

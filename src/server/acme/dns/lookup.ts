@@ -1,8 +1,7 @@
 import { promises } from 'node:dns'
 import type { Ports } from '../../../base/ports.ts'
 import type { NameServer } from '../../../config/types/tls.ts'
-import { dnsFailure } from './failure.ts'
-import type { TxtRecord } from './message.ts'
+import { dnsFailure, type TxtRecord } from './message.ts'
 
 const ASK_MS = 3_000
 const MOST_ALIASES = 8

@@ -1,3 +1,7 @@
+/** Messages and records of DNS (RFC 1035), and what writes records. */
+
+import { GateError } from '../../../base/errors.ts'
+
 /** A TXT record: its name without a dot at its end, and its text. */
 export interface TxtRecord {
   readonly name: string
@@ -108,4 +112,16 @@ function uint32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32BE(value)
   return bytes
+}
+
+/** A name that could not be proved in DNS before the authority was asked to look. */
+export function dnsFailure(message: string, hint: string, cause?: unknown): GateError {
+  return new GateError('acme.dns', message, { hint, ...(cause === undefined ? {} : { cause }) })
+}
+
+/** What puts records into DNS, and takes them away again: one of several with the same name. */
+export interface RecordWriter {
+  /** Throws `acme.dns` with why it cannot. */
+  present(record: TxtRecord): Promise<void>
+  cleanup(record: TxtRecord): Promise<void>
 }

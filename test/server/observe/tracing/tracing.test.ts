@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import { askBy } from '../../../../src/base/ask.ts'
 import { createLog } from '../../../../src/base/log.ts'
-import { formatTraceparent, isAmong, parseTraceparent } from '../../../../src/server/observe/tracing/context.ts'
 import { createExporter } from '../../../../src/server/observe/tracing/exporter.ts'
 import type { Span } from '../../../../src/server/observe/tracing/span.ts'
+import { formatTraceparent, isAmong, parseTraceparent } from '../../../../src/server/observe/tracing/tracer.ts'
 import { eventually } from '../../../kit/gate.ts'
 
 const ID = '0af7651916cd43dd8448eb211c80319c'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { workWhenDue } from '../../src/base/when-due.ts'
+import { workWhenDue } from '../../../src/server/acme/renewals.ts'
 
 /** What each turn of some work answers or throws, until there is none left; then the turns that were taken and what the log was told. */
 async function turns(...answers: readonly (number | Error)[]) {

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { wordsOf } from '../../../src/server/applications/words.ts'
+import { wordsOf } from '../../../src/server/applications/ask.ts'
 
 test.each([
   ['Host check error\n', false, 'Host check error'],
