@@ -1,4 +1,8 @@
-import { type AuditEvent, isAuditEvent } from './events.ts'
+/** A record of the audit trail: which facts it may have, as a row and as a line of the log. */
+
+import type { Facts } from '../base/errors.ts'
+import type { Log, ShownLines } from '../base/ports.ts'
+import { type AuditEvent, EVENTS, isAuditEvent } from './events.ts'
 
 /** What may be kept of an event, and in which order it is shown. There is no room for anything else: no address asked for, no query, no secret. */
 export const FACTS = [
@@ -82,4 +86,18 @@ export function parseRecord(text: string): AuditRecord | null {
   } catch {
     return null
   }
+}
+
+/** What the log line of an event has in addition to the stored record. */
+export interface Besides {
+  readonly facts?: Facts
+  readonly lines?: ShownLines
+  /** Whether another process has the line. */
+  readonly isSilent?: boolean
+}
+
+/** Writes the one line of an event: its sentence, its name as `event`, and what is known of it. */
+export function tellEvent(log: Log, event: AuditEvent, facts: AuditFacts, { facts: more, lines }: Besides = {}): void {
+  const { says, level } = EVENTS[event]
+  log[level](says, { event, ...facts, ...more }, lines)
 }

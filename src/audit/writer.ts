@@ -1,10 +1,19 @@
+/** Writes what happened: a line in the log at once, and rows in batches, within bounds. */
+
 import { errorFacts } from '../base/errors.ts'
+import { networkOf } from '../base/net.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import { createSparingLog } from '../base/sparing-log.ts'
-import { createCounting } from './counting.ts'
 import { type AuditEvent, EVENTS } from './events.ts'
-import { type Besides, tellEvent } from './line.ts'
-import { type AuditFacts, type AuditRecord, cleanFacts, parseRecord, renderRecord } from './record.ts'
+import {
+  type AuditFacts,
+  type AuditRecord,
+  type Besides,
+  cleanFacts,
+  parseRecord,
+  renderRecord,
+  tellEvent,
+} from './record.ts'
 import type { AuditBounds, AuditStore, StoredAudit } from './store.ts'
 
 /**
@@ -236,4 +245,62 @@ function later(act: () => unknown, afterMs: number): Timer {
   const timer = setTimeout(act, afterMs)
   timer.unref()
   return timer
+}
+
+/**
+ * How many kinds one window counts apart. A client with ever new addresses is counted together with others of the same
+ * event.
+ */
+const MOST_KINDS = 200
+
+interface Kind {
+  readonly latest: AuditRecord
+  /** Those that no record has mentioned yet. */
+  readonly untold: number
+}
+
+/** What strangers can bring about without end, as few rows as tell it. */
+interface Counting {
+  /** What is to be kept now of one more: the record itself for the first of its kind within a window; null: it is counted. */
+  count(record: AuditRecord): AuditRecord | null
+  readonly isEmpty: boolean
+  /** Ends the window: for each kind that came more than once it writes the last record, with the count. */
+  drain(): readonly AuditRecord[]
+}
+
+/** Counts by what happened to whom, where, why, and from which network. */
+function createCounting(): Counting {
+  let kinds = new Map<string, Kind>()
+
+  return {
+    count(record) {
+      const own = kindOf(record)
+      const isOther = !kinds.has(own) && kinds.size >= MOST_KINDS
+      const key = isOther ? record.event : own
+      const kept = isOther ? withoutWho(record) : record
+      const before = kinds.get(key)
+      kinds.set(key, { latest: kept, untold: before === undefined ? 0 : before.untold + 1 })
+      return before === undefined ? kept : null
+    },
+    get isEmpty() {
+      return kinds.size === 0
+    },
+    drain() {
+      const ended = kinds
+      kinds = new Map()
+      return [...ended.values()]
+        .filter(({ untold }) => untold > 0)
+        .map(({ latest, untold }) => ({ ...latest, facts: { ...latest.facts, count: untold } }))
+    },
+  }
+}
+
+function kindOf({ event, facts }: AuditRecord): string {
+  const { user, provider, portal, route, reason, token, link, client = '' } = facts
+  return JSON.stringify([event, user, provider, portal, route, reason, token, link, networkOf(String(client))])
+}
+
+/** One record for many that are not counted apart: its user is only that of the last one. */
+function withoutWho({ atMs, event, facts: { portal } }: AuditRecord): AuditRecord {
+  return { atMs, event, facts: portal === undefined ? {} : { portal } }
 }

@@ -1,6 +1,7 @@
+/** What a provider answers to an authorization request, and how a refusal is mended. */
+
 import { type Facts, GateError } from '../base/errors.ts'
 import type { Metadata } from './endpoints.ts'
-import { mendOf } from './mend.ts'
 
 /**
  * Checks the parameters with which a provider sent the browser back, before anything in them is used.
@@ -73,4 +74,21 @@ function refusedError(error: string, description: string | null, issuer: string)
 
 function callbackError(why: string): GateError {
   return new GateError('sign_in.callback', `the provider's answer was refused: ${why}`)
+}
+
+/** How a mistake of the set-up is mended that a provider tells by refusing a sign-in; null where its words do not say which it is. */
+export function mendOf(word: string, says: string): string | null {
+  if (/pushed/i.test(says)) {
+    return 'the provider takes only requests of this client that are pushed to it: write par = "always" into its table'
+  }
+  if (word === 'invalid_scope' || /scope/i.test(says)) {
+    return 'the provider knows one of the scopes not, or this client may not have it: see scopes in its table, and what the client has there'
+  }
+  if (/code[ _]challenge|pkce/i.test(says)) {
+    return 'sign-ins use PKCE with S256: let the client take that method at the provider (Keycloak: Proof Key for Code Exchange)'
+  }
+  if (word === 'unauthorized_client' || word === 'unsupported_response_type') {
+    return 'turn on the authorization code flow for this client at the provider (Keycloak: standard flow)'
+  }
+  return null
 }

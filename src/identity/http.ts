@@ -1,10 +1,12 @@
+/** How providers are asked: over HTTP with bounds in time, size and depth, and no redirects. */
+
 import { type Answered, UnreadError } from '../base/ask.ts'
 import { GateError } from '../base/errors.ts'
+import { isDeeper } from '../base/json-depth.ts'
 import { hintForProxy, ProxyError } from '../base/outgoing.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
-import { isTooDeep } from './depth.ts'
 import { hintForUnreached, isUnconnected } from './unreached.ts'
 import { asItIs, findPlacesBy, type Place, type Ways, waysOf } from './ways.ts'
 
@@ -129,4 +131,20 @@ export function bareError(thrown: unknown): Error {
   bare.name = thrown.name
   if ('code' in thrown && typeof thrown.code === 'string') Object.assign(bare, { code: thrown.code })
   return bare
+}
+
+/** Objects and lists within each other: what a provider says has four or five. */
+const DEEPEST = 16
+
+const BLANKS_AND_MARK = new Set([0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf])
+
+/** Whether a body would be read as JSON, and is nested too deeply for that. Another one, such as a page, no parser goes into. */
+function isTooDeep(body: Uint8Array): boolean {
+  const first = body.find(byte => !BLANKS_AND_MARK.has(byte))
+  return (first === 0x5b || first === 0x7b) && isDeeper(body, DEEPEST)
+}
+
+/** The same of what a JWT says, in its head or its claims; nothing of it is proven yet. */
+export function isTokenTooDeep(token: string): boolean {
+  return token.split('.', 2).some(part => isTooDeep(Buffer.from(part, 'base64url')))
 }

@@ -1,12 +1,15 @@
+/** The clients of all providers; an issuer's discovery, keys and connections are shared by those that name it. */
+
+import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/types/providers.ts'
 import { createProviderClient } from './client.ts'
-import { createProviderFetch, DEFAULT_WIRE_LIMITS, reachOf, type WireLimits } from './http.ts'
+import { BACK_CHANNEL_NAMES } from './endpoints.ts'
+import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch, reachOf, type WireLimits } from './http.ts'
 import type { Issuer } from './issuer.ts'
 import { createKeySource } from './jwks.ts'
-import { createMetadataSource } from './metadata.ts'
-import { followMoved } from './moved.ts'
-import { createOAuth2Client, isOAuth2Provider } from './oauth2/client.ts'
+import { createMetadataSource, type MetadataSource } from './metadata.ts'
+import { createOAuth2Client, isOAuth2Provider } from './oauth2.ts'
 import type { ProviderClient, ProviderPool } from './provider.ts'
 
 /**
@@ -67,4 +70,53 @@ function issuerKey(config: ProviderConfig): string {
     config.ca,
     config.backChannelOrigins,
   ])
+}
+
+/** What an address says at which nothing is any more (RFC 9110 §15.5.5, §15.5.11). */
+const GONE: ReadonlySet<number> = new Set([404, 410])
+
+/**
+ * A fetch that finds an endpoint again that a provider has moved: where nothing is at its address any more, or its host has none, discovery is
+ * asked anew, every ten seconds at most, and the same is asked once more at the new place. Nobody has taken the first request, so that
+ * no code or token was used; the client proves itself anew all the same.
+ */
+function followMoved(
+  fetch: ProviderFetch,
+  metadata: MetadataSource,
+  issuer: string,
+  { log }: Pick<Ports, 'log'>,
+): ProviderFetch {
+  async function newPlace(address: string): Promise<string | null> {
+    const known = await metadata.get()
+    const name = BACK_CHANNEL_NAMES.find(one => isSame(known[one], address))
+    const newer = name === undefined ? null : await metadata.newer(known)
+    const place = name === undefined ? undefined : newer?.[name]
+    if (place === undefined || isSame(place, address)) return null
+    log.info('A provider has moved an endpoint', { issuer, endpoint: name })
+    return place
+  }
+
+  return async (address, init, anew) => {
+    const answer = await fetch(address, init).catch((thrown: unknown) => {
+      if (!isWithoutAddress(thrown)) throw thrown
+      return thrown
+    })
+    if (answer instanceof Response && !GONE.has(answer.status)) return answer
+    const place = await newPlace(address).catch(() => null)
+    if (place !== null) return fetch(place, anew === undefined ? init : await anew())
+    if (answer instanceof Response) return answer
+    throw answer
+  }
+}
+
+/** Whether both are one address; libraries write it as URLs are written. */
+function isSame(stated: string | undefined, address: string): boolean {
+  return stated !== undefined && URL.parse(stated)?.href === URL.parse(address)?.href
+}
+
+/** Whether the name of a host leads nowhere by now: nothing was sent. */
+function isWithoutAddress(thrown: unknown): thrown is GateError {
+  if (!(thrown instanceof GateError) || thrown.code !== 'provider.down') return false
+  const { cause } = thrown
+  return cause instanceof Error && 'code' in cause && /^(?:ENOTFOUND|ENODATA)$/.test(String(cause.code))
 }

@@ -1,6 +1,6 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { GateError } from '../base/errors.ts'
-import { isTokenTooDeep } from './depth.ts'
+import { isTokenTooDeep } from './http.ts'
 import type { KeySource } from './jwks.ts'
 
 /** What every token that a provider signed for us has to say. */

@@ -1,4 +1,4 @@
-import { tellEvent } from '../audit/line.ts'
+import { tellEvent } from '../audit/record.ts'
 import type { Audit } from '../audit/writer.ts'
 import type { Log } from '../base/ports.ts'
 import type { WorkerPart } from './serve-options.ts'

@@ -1,6 +1,6 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
-import { mendOf } from '../../identity/mend.ts'
+import { mendOf } from '../../identity/answer.ts'
 import type { Answered } from '../../identity/probe/callback.ts'
 import type { ClientAnswered, Probe } from '../../identity/probe/probe.ts'
 import { bad, type Finding, good, warning } from './finding.ts'

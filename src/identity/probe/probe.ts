@@ -1,9 +1,13 @@
+/**
+ * Asks a provider, as the doctor does, whether it knows our client and its addresses, without anybody signing in.
+ */
+
 import { toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/types/providers.ts'
-import { loginAddress, loginParameters } from '../addresses.ts'
+import { loginAddress, loginParameters, logoutAddress } from '../addresses.ts'
 import { createProviderClient } from '../client.ts'
-import type { Metadata } from '../endpoints.ts'
+import { fromHere, type Metadata } from '../endpoints.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch, reachOf } from '../http.ts'
 import { createKeySource } from '../jwks.ts'
 import { createMetadataSource } from '../metadata.ts'
@@ -13,7 +17,6 @@ import { chooseProof } from '../tokens/proof.ts'
 import type { Wrong } from '../tokens/wrong.ts'
 import { type Answered, askCallback } from './callback.ts'
 import { askPocketIdClient, isPocketId } from './pocket-id.ts'
-import { askSignOut } from './sign-out.ts'
 
 /** What asking about a client came to, with the half of its credentials that is wrong; null where that cannot be told. */
 export interface ClientAnswered extends Answered {
@@ -143,4 +146,43 @@ async function halfOf(
 
 function hasNoProof({ clientSecret, clientKey, assertionFile }: ProviderConfig): boolean {
   return clientSecret === null && clientKey === null && assertionFile === null
+}
+
+/** An address that nobody registers. */
+const MADE_UP = 'https://sallyport-doctor.invalid/'
+
+/**
+ * Whether a provider would come back to an address after a sign-out, asked without a session: nobody is signed out.
+ *
+ * It redirects there, or refuses it with a page of its own (OpenID Connect RP-Initiated Logout 1.0 §3). One that asks the person
+ * first is asked once more with an address that nobody registered: where that is refused, ours was not. Throws `provider.down`.
+ */
+async function askSignOut(
+  config: ProviderConfig,
+  metadata: Metadata,
+  fetch: ProviderFetch,
+  returnTo: string,
+): Promise<Answered> {
+  const ask = async (address: string | null) => {
+    const at = addressOf(config, metadata, address)
+    return at === null ? null : await fetch(fromHere(at, config), { headers: { accept: 'text/html' } })
+  }
+  const own = await ask(returnTo)
+  if (own === null || own.status >= 500) return { verdict: 'unclear', says: null }
+  if (own.headers.get('location')?.startsWith(returnTo) === true) return { verdict: 'good', says: null }
+  // One that refuses every sign-out without the hint of a session says nothing of the address.
+  const other = await ask(own.status >= 400 ? null : MADE_UP)
+  const says = String(own.status)
+  if (own.status >= 400) return { verdict: (other?.status ?? 400) < 400 ? 'refused' : 'unclear', says }
+  const isTold = other !== null && other.status >= 400 && other.status < 500
+  return { verdict: isTold ? 'good' : 'unclear', says }
+}
+
+function addressOf(config: ProviderConfig, metadata: Metadata, returnTo: string | null): string | null {
+  const raw = logoutAddress(config, metadata, { idToken: '', returnTo: returnTo ?? '', state: 'sallyport-doctor' })
+  if (raw === null) return null
+  const address = new URL(raw)
+  address.searchParams.delete('id_token_hint')
+  if (returnTo === null) address.searchParams.delete('post_logout_redirect_uri')
+  return address.href
 }

@@ -1,12 +1,12 @@
 import { afterAll, beforeEach, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { ask } from '../../../src/console/network.ts'
-import { createProviderPool } from '../../../src/identity/pool.ts'
-import type { LoginRequest } from '../../../src/identity/provider.ts'
-import { quietPorts } from '../../kit/clock.ts'
-import { providerConfig } from '../../kit/provider/config.ts'
-import { startOAuth2 } from '../../kit/provider/oauth2.ts'
-import { refusal } from '../../kit/thrown.ts'
+import { ask } from '../../src/console/network.ts'
+import { createProviderPool } from '../../src/identity/pool.ts'
+import type { LoginRequest } from '../../src/identity/provider.ts'
+import { quietPorts } from '../kit/clock.ts'
+import { providerConfig } from '../kit/provider/config.ts'
+import { startOAuth2 } from '../kit/provider/oauth2.ts'
+import { refusal } from '../kit/thrown.ts'
 
 const github = startOAuth2('github', { user: { id: 1, login: 'ada' }, orgs: ['acme'] })
 afterAll(() => github[Symbol.asyncDispose]())
