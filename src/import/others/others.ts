@@ -1,4 +1,4 @@
-import { columns } from '../../console/columns.ts'
+import { columns } from '../../console/terminal.ts'
 import { type OldText, readEnvFile } from '../oauth2-proxy/reading.ts'
 import { at, parseYaml } from '../yaml.ts'
 import { autheliaRows, pomeriumRows, type Row } from './policies.ts'
