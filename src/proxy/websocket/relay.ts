@@ -25,6 +25,8 @@ export interface RelayData {
 /** What a WebSocketRelay is made with. */
 interface RelayOptions {
   readonly idleS?: number
+  /** How long a client that is dropped may take to say that it has read all. */
+  readonly readWaitMs?: number
   readonly now: () => number
   /** How long one message may be, in either direction. */
   readonly maxMessageBytes?: number
@@ -83,7 +85,13 @@ const BUN_TOO_LONG = 'Received too big message'
 /** How long messages of a side that has left may take to go on. */
 const LAST_WORDS_MS = 5000
 
-/** A client that is dropped may be silent for so long before it is: one that was not read sends on once it hears that it may. */
+/** What a client that is dropped is asked: whoever answers (RFC 6455 §5.5.2) has read all that came before it. */
+const HAVE_YOU_READ = Buffer.from('sallyport: is all of it read?')
+
+/** How long it may take to answer, before silence is taken for an answer. */
+const READ_WAIT_MS = 500
+
+/** One that does not answer may be silent for so long: who was not read sends on once it hears that it may. */
 const QUIET_MS = 150
 
 /** Seconds of silence after which Bun pings the client, and lets it go when no answer comes. */
@@ -92,7 +100,14 @@ const IDLE_S = 120
 /** A WebSocketRelay without connections. An exception in one connection ends that one alone, with a word in the log. */
 export function createWebSocketRelay(
   log: Log,
-  { idleS = IDLE_S, now, onFlood, onTooLong, maxMessageBytes = MAX_MESSAGE_BYTES }: RelayOptions,
+  {
+    idleS = IDLE_S,
+    readWaitMs = READ_WAIT_MS,
+    now,
+    onFlood,
+    onTooLong,
+    maxMessageBytes = MAX_MESSAGE_BYTES,
+  }: RelayOptions,
 ): WebSocketRelay {
   /** What may wait for a reader: one message and what was read with it fit. The other side is paused long before. */
   const maxWaitingBytes = 2 * maxMessageBytes
@@ -146,17 +161,17 @@ export function createWebSocketRelay(
     // Of who does not close its side Bun 1.4.5 reads on for 16 seconds, and drops it: nothing, `terminate` included, ends that sooner.
   }
   /**
-   * Ends the client's connection without a Close frame, once the bytes that it was sent are out. What it sends is read until then, and
-   * dropped: the system throws away what it has not delivered of a connection that is closed with bytes unread.
+   * Ends the client's connection without a Close frame, once it says that it has read what it was sent. What it sends is read until then,
+   * and dropped: the system throws away what it has not delivered of a connection that is closed with bytes unread.
    */
   function dropClient(ws: ServerWebSocket<RelayData>): void {
     const { data } = ws
     if (data.dropping !== null) return
     data.lane?.drop()
-    data.dropping = { isHeard: false, timer: setTimeout(() => ws.terminate(), LAST_WORDS_MS) }
+    data.dropping = { isHeard: false, timer: setTimeout(() => ws.terminate(), readWaitMs + LAST_WORDS_MS) }
     ws.resume()
-    // What is corked is not counted as waiting, and what has arrived is not read, before another turn.
-    setTimeout(dropOnceQuiet, QUIET_MS, ws)
+    ws.ping(HAVE_YOU_READ)
+    setTimeout(dropOnceQuiet, readWaitMs, ws)
   }
   function dropOnceQuiet(ws: ServerWebSocket<RelayData>): void {
     const { dropping } = ws.data
@@ -288,12 +303,14 @@ export function createWebSocketRelay(
         else closeFlood(ws)
       })
     },
-    pong(ws) {
-      if (!ws.data.beats.pong()) guarded(ws, () => closeFlood(ws))
+    pong(ws, payload) {
+      const { dropping, beats } = ws.data
+      if (dropping !== null && payload.equals(HAVE_YOU_READ)) ws.terminate()
+      else if (!beats.pong()) guarded(ws, () => closeFlood(ws))
     },
     drain(ws) {
       if (ws.data.dropping === null) guarded(ws, () => ws.data.upstream.resume())
-      else dropOnceQuiet(ws)
+      else if (ws.getBufferedAmount() === 0) setTimeout(dropOnceQuiet, readWaitMs, ws)
     },
     close(ws, code, reason) {
       const { data } = ws

@@ -175,7 +175,11 @@ describe('when what allowed a WebSocket ends, its client is dropped, and its app
     client.resume()
     await eventually(() => client.isClosed, 'the client is dropped')
     const came = framesIn(client.received.subarray(head))
-    expect(came.map(({ opcode, payload }) => [opcode, payload.length])).toEqual([[2, saidBytes]])
+    // The ping asks whether all of it was read.
+    expect(came.map(({ opcode, payload }) => [opcode, payload.length])).toEqual([
+      [2, saidBytes],
+      [9, expect.any(Number)],
+    ])
   })
 })
 

@@ -51,6 +51,7 @@ interface ProxyOptions {
   readonly timeoutMs?: number
   readonly random?: (byteCount: number) => Uint8Array
   readonly idleS?: number
+  readonly readWaitMs?: number
 }
 
 /** A gate that does what the pipeline does around the code under test, and nothing else. */
@@ -58,7 +59,11 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
   const logged: string[] = []
   const note = (message: string): void => void logged.push(message)
   const log: Log = { debug: note, info: note, warn: note, error: note }
-  const relay = createWebSocketRelay(log, { idleS: options.idleS ?? 120, now: Date.now })
+  const relay = createWebSocketRelay(log, {
+    idleS: options.idleS ?? 120,
+    now: Date.now,
+    ...(options.readWaitMs === undefined ? {} : { readWaitMs: options.readWaitMs }),
+  })
   const encoder = new FrameEncoder(options.random ?? randomBytes)
   const server = Bun.serve<RelayData>({
     port: 0,
@@ -654,6 +659,36 @@ describe('closing', () => {
     const at = sent.lastIndexOf(Buffer.from([0x88, 0x82]))
     const [head, mask] = [sent.subarray(at + 6, at + 8), sent.subarray(at + 2, at + 6)]
     expect(head.map((byte, index) => byte ^ (mask[index] ?? 0))).toEqual(new Uint8Array([code >> 8, code & 255]))
+  })
+
+  test.each([
+    ['once it says that it has read all', true],
+    ['and where it says nothing, too', false],
+  ])('a client whose application vanishes is dropped without a Close %s', async (_, answers) => {
+    const upstream = await startRaw(async connection => {
+      await connection.receive({ until: received => framesIn(received).length === 1 })
+      await connection.send(frame(0x81, 'last'))
+      connection.end()
+    })
+    // Nothing but its answer ends the first in time.
+    const { port } = startProxy(tcp(upstream.port), answers ? { readWaitMs: 600_000 } : {})
+    const client = await openWire(port)
+    stops.push(() => client.close())
+    await client.send(ask(...WEBSOCKET_FIELDS))
+    await client.receive({ until: hasHead })
+    const begin = client.received.length
+    const told = () => framesIn(client.received.subarray(begin))
+    const say = (opcode: number, payload: Uint8Array) =>
+      client.send(frameBytes({ opcode, isFinal: true, reserved: 0, payload }, randomBytes(4)))
+    await say(1, Buffer.from('go'))
+    await until(() => told().length === 2 || client.isClosed)
+    const [last, ping] = told()
+    expect([Buffer.from(last?.payload ?? []).toString(), last?.opcode, ping?.opcode]).toEqual(['last', 1, 9])
+    // Another pong says nothing of what was read.
+    if (answers) await say(10, Buffer.from('another'))
+    if (answers) await say(10, ping?.payload ?? new Uint8Array())
+    await until(() => client.isClosed)
+    expect(told().map(({ opcode }) => opcode)).toEqual([1, 9])
   })
 
   test('RFC 6455 §5.1: an unmasked frame from a client ends the connection', async () => {
