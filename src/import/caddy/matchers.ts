@@ -60,8 +60,9 @@ function readOne(name: string, value: unknown, peers: Peers, isSite: boolean): T
     case 'remote_ip':
     case 'client_ip': {
       const ranges = onlyTexts(valueAt(value, 'ranges')) ?? []
-      if (!peers[name] || ranges.length === 0 || !ranges.every(range => parseNetwork(range).ok)) return UNKNOWN
-      return { kind: 'rule', rule: { networks: ranges } }
+      const networks = ranges.map(networkOf).filter(network => network !== null)
+      if (!peers[name] || ranges.length === 0 || networks.length < ranges.length) return UNKNOWN
+      return { kind: 'rule', rule: { networks } }
     }
     case 'not': {
       if (!Array.isArray(value) || value.length === 0) return UNKNOWN
@@ -80,6 +81,17 @@ function readOne(name: string, value: unknown, peers: Peers, isSite: boolean): T
     default:
       return UNKNOWN
   }
+}
+
+/** A network as Go reads it: what is beyond its prefix does not count, as in the 127.0.0.1/8 of `private_ranges`. Null for none. */
+export function networkOf(range: string): string | null {
+  const [, address = '', bits = ''] = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(range) ?? []
+  const kept = address.split('.').map((part, at) => {
+    const own = Math.min(8, Math.max(0, Number(bits) - 8 * at))
+    return Number(part) & (0xff << (8 - own)) & 0xff
+  })
+  const parsed = parseNetwork(address === '' ? range : `${kept.join('.')}/${bits}`)
+  return parsed.ok ? parsed.value : null
 }
 
 /** `header` and `query`: each name has to be there, with one of its values. */

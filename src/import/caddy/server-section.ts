@@ -2,6 +2,7 @@ import { formatToml } from '../../config/keys/table.ts'
 import type { Entry, Section } from '../draft.ts'
 import type { Context } from './context.ts'
 import { onlyTexts, type Table, valueAt } from './json.ts'
+import { networkOf } from './matchers.ts'
 import type { Server } from './servers.ts'
 
 /** What sites come to that the server has to know. */
@@ -45,7 +46,7 @@ export function serverSection(
   }
   return {
     title: '[server]',
-    entries: [listen, ...(asksClients ? proxiesInFront(context, servers, isSecure) : [])],
+    entries: [listen, ...proxiesInFront(context, servers, { isSecure, asksClients })],
     also: isSecure ? tlsLines(places, http.https_port) : [],
   }
 }
@@ -59,15 +60,44 @@ function tlsLines(places: readonly string[], port: unknown): readonly string[] {
   ]
 }
 
-/** Everyone has the address of a proxy that is not named, and a rule about networks may hold for that. */
-function proxiesInFront({ blanks }: Context, servers: readonly Server[], isSecure: boolean): readonly Entry[] {
-  const stated = servers.map(({ table }) => JSON.stringify(valueAt(table.trusted_proxies, 'ranges') ?? null))
-  const ranges = onlyTexts(valueAt(servers[0]?.table.trusted_proxies, 'ranges'))
-  if (ranges !== null && ranges.length > 0 && stated.every(one => one === stated[0])) {
-    return [{ key: 'trusted_proxies', value: [...new Set(ranges)], comment: 'as Caddy had them' }]
+/**
+ * The proxies that Caddy believed, and the field in which they say where a client comes from. Everyone has the address of a proxy that is
+ * not named, and a rule about networks may hold for that.
+ */
+function proxiesInFront(
+  { notes, blanks }: Context,
+  servers: readonly Server[],
+  { isSecure, asksClients }: { readonly isSecure: boolean; readonly asksClients: boolean },
+): readonly Entry[] {
+  const stated = servers.map(({ table }) => [
+    valueAt(table.trusted_proxies, 'source') ?? null,
+    valueAt(table.trusted_proxies, 'ranges') ?? null,
+    table.client_ip_headers ?? null,
+  ])
+  const [[source, listed, named] = [null, null, null]] = stated
+  const isSame = stated.every(one => JSON.stringify(one) === JSON.stringify(stated[0]))
+  const known = (onlyTexts(listed) ?? []).map(networkOf)
+  const ranges = isSame && source === 'static' && !known.includes(null) ? [...new Set(known)] : []
+  const headers = isSame ? (onlyTexts(named ?? []) ?? []) : []
+  if (stated.some(([from]) => from !== null) && ranges.length === 0) {
+    const say = 'not the same for all servers, or no list of ranges: write trusted_proxies into [server]'
+    notes.add('decide', 'trusted_proxies', null, say)
   }
-  if (!isSecure) return []
+  if (headers.length > 1 || (!isSame && stated.some(([, , fields]) => fields !== null))) {
+    const say = `write the one that your proxy writes anew as client_address into [server]: it is X-Forwarded-For until then`
+    notes.add('decide', 'client_ip_headers', null, say)
+  }
+  const [header] = headers
+  const isOther = headers.length === 1 && header !== undefined && !/^x-forwarded-for$/i.test(header)
+  const field = isOther
+    ? [{ key: 'client_address', value: header, comment: 'as Caddy had it (client_ip_headers)' }]
+    : []
+  if (ranges.length > 0) {
+    notes.add('kept', 'trusted_proxies', null, 'trusted_proxies in [server]')
+    return [{ key: 'trusted_proxies', value: ranges, comment: 'as Caddy had them' }, ...field]
+  }
+  if (!asksClients || !isSecure) return []
   const meaning = 'the address that the TLS proxy in front comes from; without one, take trusted_proxies out'
   const value = [blanks.add('PROXY_ADDRESS', meaning, '10.0.0.2')]
-  return [{ key: 'trusted_proxies', value, comment: 'so that networks in rules see the clients' }]
+  return [{ key: 'trusted_proxies', value, comment: 'so that networks in rules see the clients' }, ...field]
 }

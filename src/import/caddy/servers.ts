@@ -30,7 +30,10 @@ const WRAPPERS = ['tls', 'http_redirect']
 export function readServers({ notes }: Context, http: Table): readonly Server[] {
   const httpPort = String(http.http_port ?? 80)
   const httpsPort = String(http.https_port ?? 443)
-  return Object.entries(tableOf(http.servers)).map(([name, value]): Server => {
+  const stated = Object.entries(tableOf(http.servers))
+  // Any other field is client_address of the whole file.
+  const isOneField = new Set(stated.map(([, value]) => JSON.stringify(valueAt(value, 'client_ip_headers')))).size < 2
+  return stated.map(([name, value]): Server => {
     const table = tableOf(value)
     const listen = listOf(table.listen).map(address => /^(?:tcp[46]?\/)?(.*):(\d+)$/.exec(String(address)))
     const ports = new Set(listen.map(found => found?.[2] ?? null))
@@ -58,7 +61,7 @@ export function readServers({ notes }: Context, http: Table): readonly Server[] 
         client_ip:
           !isTrusting ||
           (valueAt(table.trusted_proxies, 'source') === 'static' &&
-            headers.every(header => /^x-forwarded-for$/i.test(header))),
+            (headers.every(header => /^x-forwarded-for$/i.test(header)) || (isOneField && headers.length === 1))),
       },
       closed,
       closedAt: host => certificateAt(table, host),

@@ -15,7 +15,10 @@ test('a gate that has lost its refusals is seen to be open', async () => {
   expect(opened.length).toBeGreaterThan(0)
 })
 
-test('nothing opens in what is made of made-up Caddyfiles, and a third of the requests reach the application in both', async () => {
+/** How much of what an application answers behind Caddy it has to answer here too; of 480 made-up files it was seven tenths, and never a quarter. */
+const REACHED = 0.4
+
+test('nothing opens in what is made of made-up Caddyfiles, and most of what Caddy let through reaches the same application', async () => {
   const first = Number(process.env.SITES_SEED ?? Date.now() % 2 ** 30)
   console.log(`seed ${first}: SITES_SEED=${first} makes the same again`)
   await using beside = await openBeside()
@@ -26,7 +29,7 @@ test('nothing opens in what is made of made-up Caddyfiles, and a third of the re
   const sum = (count: (round: Round) => number) => rounds.reduce((total, round) => total + count(round), 0)
   const requests = sum(round => round.requests)
   expect(requests).toBe(ROUNDS * REQUESTS)
-  expect(sum(round => round.both) / requests).toBeGreaterThan(1 / 3)
+  expect(sum(round => round.both) / sum(round => round.there)).toBeGreaterThan(REACHED)
   // A path with an encoded slash may be another application's, where both are open.
   expect(sum(round => round.elsewhere.length) / requests).toBeLessThan(0.02)
 }, 300_000)

@@ -212,6 +212,18 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
+    'networks are read as Go does, in which what is beyond a prefix does not count',
+    site(
+      { match: [{ not: [{ remote_ip: { ranges: ['192.168.0.0/16', '127.0.0.1/8', '::1'] } }] }], handle: [GUARD] },
+      {
+        handle: [app('one')],
+      },
+    ),
+    [
+      'upstream one allow = [{ networks = ["192.168.0.0/16", "127.0.0.0/8", "::1/128"], anonymous = true }, "user"] deny = [{ all = [{ not = { networks = ["192.168.0.0/16", "127.0.0.0/8", "::1/128"] } }, { not = { require_email = true } }] }]',
+    ],
+  ],
+  [
     'methods heed case: get is nobody’s',
     site({ match: [{ method: ['get'] }], handle: [app('one')] }, { handle: [GUARD, app('two')] }),
     [`upstream two allow = ["user"] ${NO_EMAIL}`],
@@ -476,4 +488,33 @@ test('policies without a portal let nobody in, in a file that check takes', asyn
   json.apps.security.config.authentication_portals = []
   const result = await imported(JSON.stringify(json))
   expect([result.code, routesOf(result)]).toEqual([1, [`upstream one allow = "public" ${EVERYONE}`]])
+})
+
+describe('the proxies that Caddy believed', () => {
+  const STATIC = { source: 'static', ranges: ['10.0.0.0/8'] }
+  const serverOf = async (server: Readonly<Record<string, unknown>>, match: readonly unknown[] = []) => {
+    const routes = site({ match, handle: [GUARD, app('one')] })
+    const { text, notes } = await made(routes, { server })
+    const said = notes.flatMap(note => /^decide - (\w+):/.exec(note)?.[1] ?? [])
+    return [section(text, '[server]').filter(line => !/^(?:listen|#|\[)/.test(line) && line !== ''), said]
+  }
+
+  test('are believed here, whether or not a rule asks where clients come from', async () => {
+    const [lines] = await serverOf({
+      trusted_proxies: { ...STATIC, ranges: ['10.0.0.0/8', '127.0.0.1/8', '10.0.0.0/8'] },
+    })
+    expect(lines).toEqual(['trusted_proxies = ["10.0.0.0/8", "127.0.0.0/8"]'])
+  })
+
+  test('say it in the same field', async () => {
+    const server = { trusted_proxies: STATIC, client_ip_headers: ['Cf-Connecting-Ip'] }
+    const [lines] = await serverOf(server, [{ client_ip: { ranges: ['192.0.2.0/24'] } }])
+    expect(lines).toEqual(['trusted_proxies = ["10.0.0.0/8"]', 'client_address = "Cf-Connecting-Ip"'])
+  })
+
+  test('are to be named where nobody lists them, or where they say it in several fields', async () => {
+    expect((await serverOf({ trusted_proxies: { source: 'cloudflare' } }))[1]).toContain('trusted_proxies')
+    const server = { trusted_proxies: STATIC, client_ip_headers: ['X-Real-Ip', 'X-Forwarded-For'] }
+    expect((await serverOf(server))[1]).toContain('client_ip_headers')
+  })
 })
