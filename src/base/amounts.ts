@@ -1,9 +1,9 @@
 /**
- * How many bytes a body has by its Content-Length; null where that is said not at all, or in a way that says nothing.
+ * The length of a body by its Content-Length, in bytes; null without a valid one.
  *
- * Bun 1.4.5 takes a length that is said several times alike and joins them: `2, 2` is 2. Nothing else but digits is a length, and none
- * is so long that numbers do not tell it from the next one. Whoever counts with a length asks here: what is no number makes each sum
- * that it goes into none, for good. Source: RFC 9110 §8.6, RFC 9112 §6.3.
+ * Bun 1.4.5 accepts a length that is repeated with the same value, and joins the fields: `2, 2` is 2. Otherwise only
+ * digits are a length, up to the largest safe integer. All code that counts with a length uses this function: a sum
+ * that NaN enters stays NaN. Source: RFC 9110 §8.6, RFC 9112 §6.3.
  */
 export function parseLength(raw: string | null | undefined): number | null {
   if (raw === null || raw === undefined) return null
@@ -26,8 +26,8 @@ function safe(length: number): number | null {
 const DIGITS = /^[0-9]+$/
 
 /**
- * A sum that only numbers go into. One that is none would make it none for good, and every comparison with it false: what is asked to
- * count such a thing throws a TypeError, and the sum stays what it was.
+ * A sum that accepts only numbers. With NaN it would stay NaN, and every comparison with it would be false. So NaN
+ * throws a TypeError, and the sum keeps its value.
  */
 export class Tally {
   #sum = 0

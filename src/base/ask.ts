@@ -1,4 +1,7 @@
-/** What is asked of somebody else, beyond the address. Nobody waits for ever, and no answer is longer than `maxBytes` (a megabyte if absent). */
+/**
+ * A request that Sallyport sends on its own account, without the address. It has a time limit, and the answer is at
+ * most `maxBytes` long (a megabyte if absent).
+ */
 export interface Asking
   extends Omit<BunFetchRequestInit, 'decompress' | 'proxy' | 'redirect' | 'signal' | 'timeout' | 'verbose'> {
   /** The proxy that the file names (`outgoing.ts`); absent: none. */
@@ -17,7 +20,7 @@ export interface Answered {
   text(): Promise<string>
   /** The same for its first bytes, however long it is: it may never end. */
   beginning(most: number): Promise<Uint8Array<ArrayBuffer>>
-  /** Nobody wants it. Never throws. */
+  /** The caller does not need the body. Never throws. */
   drop(): Promise<void>
 }
 
@@ -37,8 +40,9 @@ const MOST_BYTES = 1024 * 1024
 /**
  * An Ask by a fetch.
  *
- * Bun 1.4.5 inflates an answer on a thread of its own, whoever reads it, and after the reader is gone: 2.4 kB of Brotli become gigabytes of
- * memory. So nothing is inflated, no coding is offered, and what comes in one is not read. No redirect is followed, and no proxy used that is not named for it.
+ * Bun 1.4.5 inflates an answer on another thread, even when the reader is gone: 2.4 kB of Brotli can become gigabytes
+ * of memory. So this inflates nothing, offers no coding, and does not read an answer that comes in one. It follows no
+ * redirect, and uses a proxy only where one is named.
  */
 export function askBy(fetch: (address: string, init: BunFetchRequestInit) => Promise<Response>): Ask {
   return async (address, { maxBytes = MOST_BYTES, proxy, ...init }) => {

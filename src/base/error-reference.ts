@@ -1,6 +1,6 @@
 import { CODES, type Code } from './errors.ts'
 
-/** Why a failure happens, and what whoever runs the server does about it. Prose for a table: no line breaks. */
+/** Why a failure happens, and what the operator does about it. Prose for a table: no line breaks. */
 interface Advice {
   readonly cause: string
   readonly mend: string
@@ -8,7 +8,10 @@ interface Advice {
 
 const NOTHING = 'Nothing, where the client is at fault.'
 
-/** Advice for every code: a code without one does not compile. The log's `error` and `hint` say what it was this time. */
+/**
+ * Advice for every code: a code without advice does not compile. The log's `error` and `hint` say what happened this
+ * time.
+ */
 const ADVICE: Readonly<Record<Code, Advice>> = {
   'target.malformed': {
     cause: 'An address, form or parameter that cannot be read; or a proxy in front that states no one request.',

@@ -146,7 +146,7 @@ function describe(thrown: unknown): string {
   return `${thrown.name}: ${withShownAddresses(messageOf(thrown), 'program')}${code}`
 }
 
-/** What Bun's fetch says beyond what happened: advice for whoever wrote the program, and words about a browser. */
+/** Words of Bun's fetch errors that do not say what happened: advice for programmers, and words about browsers. */
 const ADVICE = ['. For more information, pass `verbose: true`', '. Is the computer able to access the url']
 
 /** The words of an error for people who run the program: of what the platform says, what happened. */

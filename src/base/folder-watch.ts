@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 
 /** A folder whose entries are watched. Pairs with `close`. */
 export interface FolderWatch {
-  /** Whether every change shows, whoever makes it; else whoever has to know looks often. */
+  /** Whether every change is reported, no matter who makes it. If not, the caller has to poll. */
   readonly isSure: boolean
   close(): void
 }
@@ -34,8 +34,8 @@ export function watchFolder(folder: string, onEntry: (name: string) => void): Fo
 }
 
 /**
- * Whether Linux tells of every change in a folder. It tells of what was done through it (inotify(7)): not of what another
- * machine does on a shared file system, nor where a link on the way to the folder is laid anew.
+ * Whether Linux reports every change in a folder. It reports local changes (inotify(7)). It does not report what
+ * another machine does on a shared file system, nor that a link on the way to the folder was replaced.
  */
 function tellsAll(folder: string): boolean {
   try {
@@ -46,8 +46,8 @@ function tellsAll(folder: string): boolean {
 }
 
 /**
- * Whether what becomes of a file shows in its folder: not where it is a link, whose file is elsewhere, nor where it is mounted
- * by itself, as containers do it.
+ * Whether a watch on the folder sees changes of the file. It does not where the file is a link to another folder, or
+ * is mounted on its own, as in containers.
  */
 export function showsInFolder(path: string): boolean {
   try {

@@ -1,6 +1,9 @@
 import type { MaybePromise } from './maybe-promise.ts'
 
-/** What `work` comes to, or `late` where that takes longer than this. Throws what it throws by then; what it throws later is nobody's. */
+/**
+ * The result of `work`, or `late` where that takes longer. Throws what `work` throws within the time; a later error is
+ * ignored.
+ */
 export async function inTime<T, Late>(work: MaybePromise<T>, limitMs: number, late: Late): Promise<T | Late> {
   if (!(work instanceof Promise)) return work
   const { promise: limit, resolve: giveUp } = Promise.withResolvers<Late>()

@@ -4,9 +4,9 @@ const BRACKET = 0x5b
 const BRACE = 0x7b
 
 /**
- * Whether JSON, as UTF-8, is nested deeper than `most`, without reading what it holds; brackets inside of texts do not count.
+ * Whether JSON, as UTF-8, is nested deeper than `most`, without parsing it; brackets inside of strings do not count.
  *
- * A parser takes any depth, but whoever writes or walks such a value runs out of stack, and takes seconds to find that out.
+ * A parser accepts any depth, but code that writes or walks such a value runs out of stack, after seconds.
  */
 export function isDeeper(json: Uint8Array, most: number): boolean {
   let depth = 0

@@ -31,7 +31,7 @@ export interface LevelledLog extends Log {
   setLevel(level: LogLevel): void
 }
 
-/** A Log that writes each entry as one line; for people, what it has to show besides stands below it. */
+/** A Log that writes each entry as one line. For people, long facts follow in lines below it. */
 export function createLog(options: LogOptions): LevelledLog {
   let least = RANK.info
   const entry = (level: LogLevel) => (message: string, own?: Facts, lines?: ShownLines) => {
@@ -86,13 +86,13 @@ function prettyLine(
   return `\x1b[2m${at}\x1b[0m ${COLOUR[level]}${level.padEnd(5)}\x1b[0m ${showUnseen(message)}${rest}${hint}\n`
 }
 
-/** A value as it stands beside others: one that could be taken for several is in quotes. */
+/** A value in a list of values: in quotes where it could be read as several. */
 function showFact(value: unknown): string {
   const text = String(value)
   return /["=]/.test(text) && /["\s]/.test(text) ? showJson(text) : showUnseen(text)
 }
 
-/** The same for programs that read files: one word, or in quotes, whatever a name is made of. */
+/** The same for programs that read files: one word, or in quotes. */
 function showWord(value: unknown): string {
   const text = String(value)
   return text === '' || /["\s]/.test(text) ? showJson(text) : showUnseen(text)

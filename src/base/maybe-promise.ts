@@ -1,14 +1,14 @@
-/** A value now, or later: what is at hand costs no promise. */
+/** A value, or a promise of it: synchronous results skip the promise. */
 export type MaybePromise<T> = T | Promise<T>
 
 /** What goes along from one step to the next. */
 type Rest = readonly [unknown?, unknown?, unknown?, unknown?]
 
 /**
- * Goes on with what was found: at once where it is here, and only otherwise once it is. `rest` goes along, so that no function has
- * to be made for it.
+ * Calls `step` with the value: at once where it is there, otherwise when the promise settles. `rest` is passed on, so
+ * that no closure is needed.
  *
- * Throws what `step` throws where it goes on at once; rejects with it, and with what was found, otherwise.
+ * Throws what `step` throws for a value. For a promise it rejects with that, or with the promise's own error.
  */
 export function andThen<Found, Given extends Rest, Made>(
   found: MaybePromise<Found>,

@@ -61,8 +61,9 @@ export function networkOf(address: string): string {
 const networkOfIPv6 = remembering(address => prefixesOf(address).at(-1) ?? address, MOST_KNOWN, LONGEST_KNOWN)
 
 /**
- * The networks that an address is in, the widest first and `networkOf` last: 24 bits and all of an IPv4 address; 48, 56 and 64 bits of
- * an IPv6 one, since whoever is given one network there is often given 256 or 65 536 of them. Text that is no address is itself.
+ * The networks of an address, the widest first and `networkOf` last: /24 and /32 of an IPv4 address; /48, /56 and /64
+ * of an IPv6 address, since one customer often gets 256 or 65 536 networks there. Text that is no address stands for
+ * itself only.
  */
 export function prefixesOf(address: string): readonly string[] {
   const parsed = parseAddress(address)
@@ -93,7 +94,7 @@ export function isLoopbackHost(host: string): boolean {
   return parsed !== null && parsed.range() === 'loopback'
 }
 
-/** Global unicast, of which alone IPv6 addresses of the internet are given so far (RFC 4291 §2.4). */
+/** Global unicast: so far the only range of IPv6 addresses on the internet (RFC 4291 §2.4). */
 const GLOBAL_IPV6: [ipaddr.IPv4 | ipaddr.IPv6, number] = [ipaddr.IPv6.parse('2000::'), 3]
 
 /**
@@ -135,8 +136,8 @@ function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
 }
 
 /**
- * A pure function of a text that remembers what it has answered, for the first `most` texts that are no longer than `longest`:
- * bounded, whoever chooses the texts. What it throws is not remembered.
+ * A pure function of a text that remembers its results, for the first `most` texts of at most `longest` characters. So
+ * its memory is bounded for any input. Errors are not remembered.
  */
 export function remembering<T>(make: (text: string) => T, most: number, longest: number): (text: string) => T {
   const known = new Map<string, T>()

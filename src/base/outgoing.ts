@@ -44,9 +44,11 @@ const REFUSED = 'ERR_PROXY_TUNNEL'
 const WANTS_LOGIN = 407
 
 /**
- * The same ports, with requests going through the proxy that the file in force names. This machine itself is never asked by a proxy.
+ * The same ports, with requests through the proxy that the current file names. Requests to this machine never use a
+ * proxy.
  *
- * For what is asked on our own account: of providers, authorities, receivers and webhooks. Never for applications.
+ * For requests on Sallyport's own account: to providers, authorities, trace receivers and webhooks. Never for
+ * applications.
  */
 export function throughProxy<P extends Pick<Ports, 'ask'>>(
   ports: P,

@@ -13,7 +13,7 @@ export interface Log {
   error(message: string, facts?: Facts, lines?: ShownLines): void
 }
 
-/** Whole lines that a terminal may be given as they are: whoever makes them has made visible what would drive it. */
+/** Whole lines that are safe for a terminal: their author has already escaped control characters. */
 export type ShownLines = (hasColours: boolean) => string
 
 export interface RunOptions {
@@ -30,11 +30,11 @@ export interface RunOptions {
 export interface Ports {
   /** Milliseconds since the epoch. */
   now(): number
-  /** Milliseconds by a clock that nobody sets; absent: `now` is one. */
+  /** Milliseconds by a monotonic clock; absent: `now` is monotonic. */
   tick?(): number
   /** Cryptographically strong random bytes. */
   random(byteCount: number): Uint8Array<ArrayBuffer>
-  /** For what goes on to an application and back as it is: the proxy's alone. */
+  /** For requests that are proxied to an application unchanged. Only the proxy uses it. */
   forward(address: string, init: BunFetchRequestInit): Promise<Response>
   /** For all that is asked on our own account: nothing of an answer is inflated, and its length is bounded (`ask.ts`). */
   readonly ask: Ask
@@ -48,7 +48,10 @@ export interface Ports {
   readBytes(path: string): Uint8Array
   /** The names in a folder, in any order; throws what the platform throws. */
   listFolder?(path: string): readonly string[]
-  /** Runs a program without a shell; its exit code, or null where it was killed, for taking too long or otherwise. Nobody reads what it says. */
+  /**
+   * Runs a program without a shell and discards its output. Returns its exit code, or null where it was killed, for
+   * example by the time limit.
+   */
   run(command: readonly string[], options: RunOptions): Promise<number | null>
   /** An environment variable, or undefined. */
   env(name: string): string | undefined

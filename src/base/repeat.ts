@@ -11,9 +11,9 @@ export interface Repeated {
 }
 
 /**
- * Does some work every so often, never twice at a time, and keeps no process alive for it. Pairs with `clearInterval`.
+ * Repeats some work at an interval, never twice at a time. It keeps no process alive. Pairs with `clearInterval`.
  *
- * What fails for long is told once, and again only after it has worked.
+ * A failure that lasts is logged once, and again only after a success.
  */
 export function repeatEvery(everyMs: number, repeated: Repeated): Timer {
   const timer = setInterval(oneAtATime(repeated), everyMs)

@@ -1,7 +1,7 @@
 /** A part of a text, from `start` to before `end`. */
 type Stretch = readonly [start: number, end: number]
 
-/** Whose words a text is: of what people wrote, whatever may be a login is taken for one. */
+/** Who wrote a text. In a text that a person wrote, everything that may be a login counts as one. */
 type Speaker = 'file' | 'program'
 
 /**
@@ -22,7 +22,7 @@ export function secretStretches(text: string, speaker: Speaker = 'file'): readon
   return apart.filter(([start, end]) => !NAMED.test(text.slice(start, end)))
 }
 
-/** What stands for a secret in a file, and is none by itself. */
+/** A placeholder for a secret in a file: not a secret itself. */
 export const REFERENCE = /\$\{(?:file:[^{}]+|[A-Za-z_]\w*)\}/g
 
 const NAMED = /^:?(?:(?:[\w.-]+=)?\$\{(?:file:[^{}]+|[A-Za-z_]\w*)\}(?:[:&]|$))+$/
@@ -32,7 +32,7 @@ function loginsOf(text: string, speaker: Speaker): readonly Stretch[] {
   const before = mark === -1 ? '' : text.slice(0, mark + 4)
   const at = before === '' ? -1 : text.lastIndexOf('@')
   if (at <= before.length || (speaker === 'program' && !hasLogin(text.slice(before.length)))) return bareLoginsOf(text)
-  // Whether this is a password with a question mark or a query with an @, nobody knows.
+  // This may be a password with a question mark, or a query with an @.
   const end = /[?#]/.test(text.slice(before.length, at)) ? endOf(text, at) : at
   return [...bareLoginsOf(before), [before.length, end]]
 }

@@ -1,8 +1,8 @@
 /**
- * Whether a piece of a body is so short that the next one is to be read in a later turn of the event loop alone.
+ * Whether a piece of a body is so short that the next read waits for a later turn of the event loop.
  *
- * Bun 1.4.5 hands on what a client sends by HTTP/2 frame by frame, and goes on at once while somebody waits for the next: frames of
- * one byte cost 40 µs each, and keep everybody waiting. What comes while nobody waits becomes one piece.
+ * Bun 1.4.5 delivers an HTTP/2 body frame by frame, and at once while a reader waits: frames of one byte cost 40 µs
+ * each and hold up all other requests. Frames that arrive while no reader waits become one piece.
  */
 export function isSmallPiece({ byteLength }: Uint8Array): boolean {
   return byteLength < SMALL_PIECE_BYTES

@@ -3,7 +3,7 @@ import type { Log, ShownLines } from './ports.ts'
 
 const WINDOW_MS = 60_000
 
-/** How many warnings of one kind are told within one such time. */
+/** How many warnings of one kind are logged within one such time. */
 const MOST_TOLD = 20
 
 /** Far more than there are messages, codes and routes: what has to be there for a file of ten thousand routes that all fail. */
@@ -16,9 +16,9 @@ interface Kind {
 }
 
 /**
- * The same log, in which whoever asks again and again for what fails fills no disk: of one kind of warning, which is its message with
- * its code, route and provider, twenty are told within a minute. The others are told at `debug`, and counted: the next one that is
- * told says `left_out`.
+ * A log that repeated failing requests cannot fill. It writes twenty warnings of one kind within a minute; a kind is a
+ * message with its code, route and provider. It writes the others at `debug` and counts them: the next warning has the
+ * count in `left_out`.
  */
 export function createSparingLog<Whole extends Log>(log: Whole, now: () => number): Whole {
   const kinds = new Map<string, Kind>()

@@ -2,9 +2,10 @@
 export type TextTest = (text: string) => boolean
 
 /**
- * A pattern in which a star is anything at all, nothing among it, and every other character is itself.
+ * A pattern in which a star matches any text, also an empty one, and every other character matches itself.
  *
- * Takes the length of the text for each star, whatever the text is: pieces are looked for from left to right, and none twice.
+ * For each star it takes time in proportion to the text's length: it looks for the pieces from left to right, each
+ * once.
  */
 export function compileStars(pattern: string): TextTest {
   const [first = '', ...others] = pattern.split('*')

@@ -1,4 +1,4 @@
-/** Work that may be put aside where it yields; what it comes to is what it returns. */
+/** Work that can be paused at each yield. Its return value is the result. */
 export type Steps<T> = Generator<void, T>
 
 /** Does all of it at once. */
@@ -8,7 +8,7 @@ export function finish<T>(steps: Steps<T>): T {
   return step.value
 }
 
-/** Does it step by step, with a turn of the event loop before each, so that whatever waits meanwhile is not kept waiting for long. */
+/** Runs it step by step, with a turn of the event loop before each step, so that other work does not wait long. */
 export async function finishInTurns<T>(steps: Steps<T>): Promise<T> {
   for (;;) {
     await new Promise(resolve => setImmediate(resolve))

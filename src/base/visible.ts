@@ -4,12 +4,12 @@ const TURNING = /\p{Bidi_Control}/gu
 /** What would also end a line or drive a terminal. */
 const UNSEEN = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
 
-/** Text in which such marks are escapes, so that nobody's name can look like another's, or turn what stands beside it. */
+/** Escapes such marks, so that a name cannot look like another name or reverse the text next to it. */
 export function showTurning(text: string): string {
   return text.replace(TURNING, escapeMark)
 }
 
-/** The same for one line of text without any of its own: control characters are escapes too. */
+/** The same for a single line: it escapes control characters, too. */
 export function showUnseen(text: string): string {
   return text.replace(UNSEEN, escapeMark)
 }

@@ -1,6 +1,6 @@
 /** Work that is done again and again while there is any. Pairs with `close`. */
 export interface Ticker {
-  /** There is work: goes on until there is none. Costs a comparison where it goes on already. */
+  /** Starts ticking, until there is no more work. Costs one comparison where it is ticking already. */
   wake(): void
   close(): void
 }

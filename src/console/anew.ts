@@ -5,10 +5,13 @@ import { handedDescriptors } from './handed.ts'
 /** What lifts Bun's limit on simultaneous fetches. */
 export const REQUEST_LIMIT = { name: 'BUN_CONFIG_MAX_HTTP_REQUESTS', value: '65535' }
 
-/** What makes Bun's fetch go through a proxy of its own: upstreams are reached directly. */
+/** Environment variables that make Bun's fetch use a proxy. Sallyport connects to upstreams directly. */
 const PROXY_VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']
 
-/** Under which name a program that was started anew is told which of them there were: it says so where the file names no proxy. */
+/**
+ * The variable that tells the restarted program which of them were set. It warns about them where the file names no
+ * proxy.
+ */
 const LEFT_OUT = 'SALLYPORT_PROXY_VARIABLES'
 
 /** The variables by which other programs would know a proxy, by name; in the environment, or left out of it at the start. */
@@ -26,7 +29,7 @@ export function isAsNeeded(): boolean {
   return process.env[REQUEST_LIMIT.name] !== undefined && PROXY_VARIABLES.every(name => process.env[name] === undefined)
 }
 
-/** Replaces the program in this process by itself, with the environment that it should have had; returns where that is impossible. */
+/** Executes this program again in the same process, with the right environment. Returns where that is impossible. */
 export function becomeAnew(argv: readonly string[]): void {
   const [, ...rest] = ownCommand()
   const words = [process.argv0, ...rest, ...argv]

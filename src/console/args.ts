@@ -9,7 +9,7 @@ export interface Usage<O extends NonNullable<ParseArgsConfig['options']>> {
   /** Shown for `--help`, and its first paragraph after a mistake. Ends without a line break. */
   readonly text: string
   readonly options: O
-  /** How many arguments besides options it takes at most. */
+  /** How many positional arguments it takes at most. */
   readonly maxPositionals: number
 }
 

@@ -1,4 +1,4 @@
-/** What a program did, and what it wrote. */
+/** The exit status and the output of a program. */
 export interface Captured {
   /** Where it wrote more than was wanted, or took too long, it was killed. */
   readonly end: 'exited' | 'too long' | 'too late'
@@ -9,7 +9,7 @@ export interface Captured {
 }
 
 export interface CaptureOptions {
-  /** What it reads; nothing where absent. */
+  /** Its standard input; empty where absent. */
   readonly stdin?: string
   readonly cwd: string
   readonly timeoutMs: number
@@ -23,8 +23,8 @@ export function findProgram(name: string, path: string | undefined): string | nu
 }
 
 /**
- * Runs a program without a shell, in the environment of this process, and answers what it wrote. It stays in the session of the
- * terminal, so that sudo can ask for a password there. Throws what the platform throws where it cannot be run.
+ * Runs a program without a shell, in the environment of this process, and returns its output. It stays in the
+ * terminal's session, so that sudo can ask for a password. Throws the platform's error where it cannot be run.
  */
 export async function capture(
   command: readonly string[],
@@ -42,7 +42,7 @@ export async function capture(
     if (end !== 'exited') return
     end = why
     child.kill('SIGKILL')
-    // What it has started itself may hold its streams open.
+    // Its own child processes may keep its streams open.
     cancelled.abort()
   }
   const tooLate = setTimeout(() => stop('too late'), timeoutMs)

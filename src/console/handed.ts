@@ -11,8 +11,8 @@ const FIRST = 3
 const MOST = 1_000
 
 /**
- * The descriptors of sockets that this process was started with: by another process of ours, or by systemd, which names the process
- * that they are for. Source: sd_listen_fds(3).
+ * The descriptors of sockets that this process inherited: from another Sallyport process, or from systemd, which names
+ * the receiving process. Source: sd_listen_fds(3).
  */
 export function handedDescriptors(env: Io['env'], pid: number): readonly number[] {
   const own = env(COUNT)
@@ -22,7 +22,7 @@ export function handedDescriptors(env: Io['env'], pid: number): readonly number[
   return Array.from({ length: count }, (_, index) => FIRST + index)
 }
 
-/** Whether those are kept by a manager that starts the service again: whoever connects while there is none waits. */
+/** Whether a service manager keeps these sockets: clients who connect during a restart wait. */
 export function areKept(env: Io['env'], pid: number): boolean {
   return env(COUNT) === undefined ? handedDescriptors(env, pid).length > 0 : env(KEPT) !== undefined
 }
@@ -38,7 +38,7 @@ export function predecessorOf(env: Io['env']): number | null {
   return isSuccessor(env) && Number.isSafeInteger(pid) && pid > 1 ? pid : null
 }
 
-/** What a process is told of the sockets that it is started with, from descriptor 3 on. */
+/** The environment that describes inherited sockets, from descriptor 3 on. */
 export function socketsEnvironment(count: number, isKept: boolean): Readonly<Record<string, string | undefined>> {
   return {
     [COUNT]: `${count}`,
@@ -49,7 +49,7 @@ export function socketsEnvironment(count: number, isKept: boolean): Readonly<Rec
   }
 }
 
-/** The same for one that is to take our place; a watchdog has been told to expect us. */
+/** The same for a successor of this process; a watchdog expects this process's ID. */
 export function successorEnvironment(count: number, isKept: boolean): Readonly<Record<string, string | undefined>> {
   return { ...socketsEnvironment(count, isKept), [SUCCESSOR]: `${process.pid}`, WATCHDOG_PID: undefined }
 }

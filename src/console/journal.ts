@@ -11,8 +11,9 @@ export interface PerStream {
 const PRIORITY: Readonly<Record<LogLevel, number>> = { error: 3, warn: 4, info: 6, debug: 7 }
 
 /**
- * Whether standard output and standard error are the journal's: JOURNAL_STREAM names the device and inode of the one that systemd
- * connected. A child has the variable too, with whatever streams it was given, so each is compared.
+ * Whether standard output and standard error are connected to the journal. JOURNAL_STREAM names the device and inode
+ * of the stream that systemd connected. A child process inherits the variable, but may have other streams, so each is
+ * compared.
  */
 export function journalStreams(named: string | undefined): PerStream {
   return { stdout: isStream(1, named), stderr: isStream(2, named) }

@@ -112,7 +112,7 @@ export function openLogs(io: Io, now: () => number, facts: Facts = {}): Logs {
 const hasPeople = ({ colour, terminal }: Pick<Io, 'colour' | 'terminal'>, stream: keyof PerStream) =>
   colour[stream] || terminal[stream]
 
-/** Requests are for people at a terminal alone, since programs read these lines wherever they go besides. */
+/** Only at a terminal are request lines written for people: everywhere else programs read them. */
 const isTerminal = ({ terminal }: Pick<Io, 'terminal'>, stream: keyof PerStream) => terminal[stream]
 
 function styleAt(
@@ -126,7 +126,7 @@ function styleAt(
 
 /** A file that lines are added to. Pairs with `close`. */
 interface LogFile {
-  /** Adds whole lines; false where they could not be written. Never throws, and waits for nobody. */
+  /** Appends whole lines; false where they could not be written. Never throws or waits. */
   write(lines: string): boolean
   close(): void
 }
@@ -143,16 +143,15 @@ interface LogFileOptions {
 }
 
 /**
- * Opens by itself what it writes to, and follows a rename: before it writes, it looks whether the path still leads to the file that
- * it has open, and otherwise makes another. So `logrotate` needs no signal; and since everything is added at the end, wherever that
- * is now, `copytruncate` works too.
+ * Opens its file and follows renames: before each write it checks that the path still leads to the open file, and
+ * otherwise creates a new one. So `logrotate` needs no signal. It always appends, so `copytruncate` works, too.
  *
- * A full disk, a folder that is not there or a pipe that nobody reads costs lines and nothing else: each write tries again. What was
- * written in part is ended with a line of its own, so that the next one is whole.
+ * A full disk, a missing folder or a pipe without a reader loses lines and nothing else: each write tries again. After
+ * a partial write it ends the line, so that the next line is whole.
  *
- * Nobody else says where the lines go: a link is followed where it is root's or our own, as `fs.protected_symlinks` has it in folders
- * that all may write; and a file of somebody else's is none of ours in a folder in which others than its owner may put one
- * (`fs.protected_regular`). Either is `EPERM`.
+ * No other user decides where the lines go. It follows a link only where root or this user owns it, as
+ * `fs.protected_symlinks` does in world-writable folders. In a folder where other users may create files it does not
+ * open another user's file (`fs.protected_regular`). Either case is `EPERM`.
  */
 export function createLogFile({ path, uid, onTrouble, onMended }: LogFileOptions): LogFile {
   let file: number | null = null

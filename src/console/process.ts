@@ -11,9 +11,7 @@ import type { Io } from './io.ts'
 import { openLogs } from './logs.ts'
 import { ask, forward } from './network.ts'
 
-/**
- * The real effects: the one place where the program touches the process it runs in. Without a `log` of its own, on standard error.
- */
+/** The real effects: the one place where the program touches its process. Without `log` it writes to standard error. */
 export function realPorts(
   io: Io,
   log: LevelledLog = openLogs(io, Date.now).log,
@@ -36,8 +34,8 @@ export function realPorts(
 }
 
 /**
- * Starts this program anew where it has not the environment that it needs (`anew.ts`); returns when it has, or, with a warning,
- * where that cannot be done.
+ * Executes this program again where it does not have the environment that it needs. Returns when it has, or with a
+ * warning where that is impossible.
  */
 export function liftRequestLimit(argv: readonly string[], log: Log): void {
   if (isAsNeeded()) return
@@ -65,12 +63,13 @@ export function nextCommand(): readonly string[] {
 }
 
 /**
- * Runs a program without a shell, with this environment alone. Answers its exit code; null where a signal ended it, as it does with
- * all that it has started once it takes too long. Throws what the platform throws where it cannot be run.
+ * Runs a program without a shell, with only this environment. Returns its exit code; null where a signal ended it.
+ * After the time limit it kills the program and all its child processes. Throws the platform's error where it cannot
+ * be run.
  */
 export async function runProgram(command: readonly string[], { env, timeoutMs }: RunOptions): Promise<number | null> {
   const silent = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const
-  // A group of its own: what it has started ends with it.
+  // A separate process group: its child processes end with it.
   const child = Bun.spawn([...command], { ...silent, env: { ...env }, detached: true })
   const tooLate = setTimeout(() => {
     try {

@@ -5,7 +5,7 @@ export const MAX_FILE_BYTES = 16 * 1024 * 1024
 
 const PIECE_BYTES = 256 * 1024
 
-/** A pipe that whoever started this process holds open, as for `<(…)` in a shell: nobody is waited for there. */
+/** A pipe that the parent process keeps open, as for `<(…)` in a shell: reading never waits there. */
 const OPEN_PIPE = /^\/(?:dev\/fd|proc\/self\/fd)\/[0-9]+$/
 
 /**

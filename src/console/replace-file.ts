@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path'
 import { createFile, isForeignLink } from './store-user.ts'
 
 export interface ReplaceOptions {
-  /** A file whose owner a new one gets; null or absent: whoever runs this. */
+  /** A file whose owner a new file gets; null or absent: the user who runs this. */
   readonly beside?: string | null
   /** The group that may read a new file that gets no owner so; null or absent: none. */
   readonly readableBy?: number | null
@@ -24,10 +24,11 @@ export interface ReplaceOptions {
 }
 
 /**
- * Puts a whole file in place at once, so that nobody ever reads half of it. A new file is its owner's alone (0600); one that was there
- * keeps its mode, and its owner and group where this user may give them; of a link, what it leads to is replaced.
+ * Replaces a file atomically, so that a reader never sees half of it. A new file is readable only by its owner (0600).
+ * An existing file keeps its mode, and its owner and group where this user may set them. Of a link it replaces the
+ * target.
  *
- * Throws what the platform throws; what was there is then as it was.
+ * Throws the platform's error, and leaves the existing file unchanged then.
  */
 export function replaceFile(
   path: string,
@@ -47,7 +48,7 @@ export function replaceFile(
       writeAll(handle, text)
       const made = fstatSync(handle)
       const like = before ?? (beside === null ? null : placeOf(beside).before)
-      // By the descriptor: whoever may write in the folder may put a link in place of a name.
+      // By the descriptor: a user who may write in the folder may put a link in place of a name.
       if (like !== null && (like.uid !== made.uid || like.gid !== made.gid)) giveTo(handle, like, isOwnerKept)
       if (before !== null) fchmodSync(handle, before.mode & 0o777)
       if (like === null && readableBy !== null) {
@@ -65,7 +66,7 @@ export function replaceFile(
   }
 }
 
-/** A disk that is almost full takes a part, and says so by the count alone. */
+/** A disk that is almost full accepts a part. Only the returned count shows it. */
 function writeAll(file: number, text: string): void {
   let rest = Buffer.from(text)
   while (rest.length > 0) rest = rest.subarray(writeSync(file, rest))
@@ -79,7 +80,7 @@ function giveTo(file: number, { uid, gid }: Stats, isOwnerKept: boolean): void {
   }
 }
 
-/** The file itself, where the path is a link to it, and what it is now; null where there is none. */
+/** The target of a path that may be a link, with its present state; null where it does not exist. */
 function placeOf(path: string): { readonly target: string; readonly before: Stats | null } {
   try {
     const target = realpathSync(path)

@@ -32,7 +32,7 @@ export function leaveWord(env: Io['env'], configPath: string, log: Log): void {
   const folder = firstOf(env('RUNTIME_DIRECTORY')) ?? named
   if (folder === null || named === null) return
   try {
-    // Without links: whoever reads this looks at whom each of these belongs to.
+    // Without links: the reader checks who owns each of these.
     const data = realpathSync(resolve(dirname(configPath), named))
     replaceFile(join(folder, NAME), `${JSON.stringify({ config: resolve(configPath), data })}\n`)
   } catch (error) {
@@ -68,7 +68,7 @@ export function besideRunning(env: Io['env'], configPath: string, running: Runni
 export function servedConfig(io: Io): string | null {
   const config = io.running?.()?.config
   if (config === undefined || existsSync(resolve(io.cwd, 'routes.toml'))) return null
-  // Root reads what others name only where nobody else may write it.
+  // As root it reads a file that others name only where no other user may write it.
   return process.geteuid?.() !== 0 || isWayOfRoot(config) ? config : null
 }
 
@@ -85,7 +85,7 @@ function readWord(folder: string): Running | null {
   return { config, data, owner: at.uid === 0 ? null : userOf(at.uid, place.gid) }
 }
 
-/** Two paths of a file that belongs to this user; null for any other file. Whatever is there, this does not wait for it. */
+/** Two paths of a file that this user owns; null for any other file. It never waits, whatever kind of file it is. */
 function readOwn(path: string, uid: number): { readonly config: string; readonly data: string } | null {
   try {
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)

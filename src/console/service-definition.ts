@@ -30,7 +30,10 @@ export function serviceUserName(root = '/'): string | null {
   return existsSync(script) ? (/^command_user="?([^\s":]+)/m.exec(readFileSync(script, 'utf8'))?.[1] ?? null) : null
 }
 
-/** Where the service of this machine has an environment variable from; null where it has none, or nobody here may read it. */
+/**
+ * Where this machine's service takes an environment variable from; null where it has none, or this user may not read
+ * it.
+ */
 export function variableOfService(name: string, root = '/'): { readonly file: string; readonly unit: string } | null {
   const unit = unitOf(root)
   const inFiles = settings(unit, 'EnvironmentFile').map(({ value, path }) => ({ file: value.replace(/^-/, ''), path }))
@@ -75,7 +78,7 @@ function unitOf(root: string): readonly Definition[] {
   return [unit, ...inOrder].map(path => ({ path, text: readOrNothing(path) }))
 }
 
-/** What a unit says of a setting, each with its file, in order; an empty one takes back what was before it. */
+/** The values of a setting in a unit, each with its file, in order. An empty value resets those before it. */
 function settings(
   unit: readonly Definition[],
   key: string,

@@ -24,7 +24,7 @@ export interface Running {
   readonly config: string
   /** The folder that SALLYPORT_DATA named for it. */
   readonly data: string
-  /** Whom a command of root has to become before it opens anything in that folder; null: nobody. */
+  /** The user whose identity a command of root takes before it opens anything in that folder; null: it stays root. */
   readonly owner: StoreUser | null
 }
 
@@ -37,10 +37,10 @@ const OTHERS_WRITE = 0o022
 const STICKY = 0o1000
 
 /**
- * Whom a process of root has to become before it opens anything beside a database: whoever may put links there. Null where this
- * process is not root's, and where root alone may write on the whole way to the folder.
+ * The user whose identity a root process takes before it opens anything beside a database: the one who may put links
+ * there. Null where this process is not root, or where only root may write on the whole way to the folder.
  *
- * Throws `session.store` where others may write there, and neither the folder nor the database says who they are.
+ * Throws `session.store` where others may write there, and neither the folder nor the database shows who.
  */
 export function storeUserOf(database: string): StoreUser | null {
   if (process.geteuid?.() !== 0) return null
@@ -68,8 +68,8 @@ export function storeUserOf(database: string): StoreUser | null {
 }
 
 /**
- * Makes this process that user's, for good: with their groups alone, and on every thread. Throws `session.store` where the system
- * does not allow it, or leaves a way back.
+ * Switches this process to that user for good: with only their groups, and on every thread. Throws `session.store`
+ * where the system does not allow it, or would allow to switch back.
  */
 export function becomeStoreUser({ uid, gid, groups }: StoreUser): void {
   try {
@@ -97,8 +97,9 @@ export function findServiceUser(): ServiceUser | null {
 }
 
 /**
- * The group that a secret of root's in this folder may be given, so that the service can read it: the service's own, where the folder
- * is root's with that group, and nobody but root may write in it or on the way to it. Else null.
+ * The group for a secret file of root in this folder, so that the service can read it. It is the service's group,
+ * where root owns the folder, the folder has that group, and only root may write in it and on the way to it. Otherwise
+ * null.
  */
 export function groupForSecrets(folder: string, service: StoreUser | null): number | null {
   if (process.geteuid?.() !== 0 || service === null) return null
@@ -107,7 +108,7 @@ export function groupForSecrets(folder: string, service: StoreUser | null): numb
   return isGiven && last.gid !== 0 && isWayOfRoot(folder) ? last.gid : null
 }
 
-/** Whether a file or folder is there and root's, and nobody else may change it, or where its path leads to. */
+/** Whether a file or folder exists, root owns it, and no other user may change it or its path. */
 export function isWayOfRoot(path: string): boolean {
   const { folders, links, target, isWhole } = wayTo(resolve(path))
   const last = isWhole ? lstatSync(target, { throwIfNoEntry: false }) : undefined
@@ -129,7 +130,7 @@ export function createFile(path: string): number {
   return openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
 }
 
-/** Opens a file that is there to be read; null where there is none. Of a link, the file that it leads to. */
+/** Opens an existing file for reading, through links; null where it does not exist. */
 export function openToRead(path: string): number | null {
   try {
     return openSync(wayTo(resolve(path)).target, O_RDONLY | O_NOFOLLOW)
@@ -139,7 +140,10 @@ export function openToRead(path: string): number | null {
   }
 }
 
-/** Whether a link on the way to a file is neither root's nor that of whoever owns the file: root does not follow it (as `fs.protected_symlinks`). */
+/**
+ * Whether a link on the way to a file belongs neither to root nor to the file's owner: root does not follow it (as
+ * `fs.protected_symlinks`).
+ */
 export function isForeignLink(path: string): boolean {
   if (process.geteuid?.() !== 0) return false
   const { links, target } = wayTo(resolve(path))

@@ -1,13 +1,13 @@
 /** As wide as a chapter of the manual: a terminal has at least that. */
 const WIDTH = 80
 
-/** An option or argument, and what it is for; what is below it at the same place goes on with it. */
+/** An option or argument with its description; lines below it with the same indent continue it. */
 const ROW = /^( {2,}\S(?:.*?\S)?) {2,}(?=\S)(.*)$/
 
 /** Words; what is in square brackets, as an option with its value, is one. */
 const WORD = /(?:\[(?:[^[\]]|\[[^\]]*\])*\]|[^\s[])+/g
 
-/** One piece of a help text that is wrapped by itself: `first` begins it, and the lines after it are as far in as `hang` says. */
+/** One piece of a help text that is wrapped separately: `first` begins it, and `hang` indents its other lines. */
 export interface Piece {
   readonly first: string
   readonly hang: number
@@ -44,7 +44,7 @@ export function usageLines(text: string): string {
   return layOutUsage(text.split('\n\n')[0] ?? '')
 }
 
-/** What is told of by itself begins a line of its own, and so does what comes before or after a command. */
+/** A separate entry begins on a new line, and so does the text before or after a command. */
 function goesOn({ words }: Piece, line: string): boolean {
   return !words.startsWith('sallyport ') && !/^\s*(?:Exit code:|With --|sallyport |source )/.test(line)
 }
@@ -54,7 +54,7 @@ function isUsage(line: string): boolean {
 }
 
 function wrap({ first, hang, words }: Piece): string {
-  // A command is there to be copied.
+  // Commands stay whole, so that they can be copied.
   if (first.trim() !== '' && words.startsWith('sallyport ')) return first + words
   const lines: string[] = []
   let line = first

@@ -1,13 +1,15 @@
 import manifest from '../../package.json' with { type: 'json' }
 
-/** Put in by the build (.ci/build.ts): the commit, `-dirty` behind it where files differed, null where nobody knew. */
+/** The build (.ci/build.ts) sets it: the commit, with `-dirty` where files differed; null where it is unknown. */
 declare const BUILD_COMMIT: string | null | undefined
 
 /** What this program is. */
 export interface Version {
   /** Of the package, as semver.org says. */
   readonly version: string
-  /** Forty hexadecimal digits, `-dirty` behind them where files differed; null where the sources run or nobody knew. */
+  /**
+   * Forty hexadecimal digits, with `-dirty` where files differed; null where the sources run, or where it is unknown.
+   */
   readonly commit: string | null
   /** Of the Bun inside. */
   readonly bun: string
@@ -31,12 +33,12 @@ export function versionOfThis(): Version {
   }
 }
 
-/** The version alone. */
+/** Only the version. */
 export function versionNumber(): string {
   return manifest.version
 }
 
-/** Name, version, the Bun inside, and what it was built for. */
+/** Name, version, the Bun version inside, and the build's target. */
 export function versionText(): string {
   const { version, bun, platform, arch } = versionOfThis()
   return `sallyport ${version} (Bun ${bun}, ${platform}-${arch})`

@@ -9,7 +9,7 @@ import { isOwnSubject } from './own-subjects.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
 import { findOtherKind, saysAccess } from './token-kind.ts'
 
-/** Whom an access token stands for, and until when. */
+/** The user or program of an access token, and when it expires. */
 export interface AccessToken {
   readonly identity: Identity
   readonly issuedAtMs: number
@@ -58,7 +58,8 @@ export async function verifyAccessToken(
   if (isOwnSubject(sub)) throw refusal('sub')
   if (exp === undefined) throw refusal('exp')
   if (iat === undefined || iat > expected.nowMs / 1000 + SKEW_S) throw refusal('iat')
-  // Whoever has no more than the token has not shown the key: as good as found in a log (RFC 7800 §3.1, RFC 9449 §7.2, RFC 8705 §3).
+  // A client that sends only the token has not shown the key: it may have found the token in a log (RFC 7800 §3.1, RFC
+  // 9449 §7.2, RFC 8705 §3).
   if (Object.hasOwn(claims, 'cnf')) throw refusal('cnf')
   const foreign = FOREIGN_CLAIMS[kind].find(name => Object.hasOwn(claims, name))
   if (foreign !== undefined) throw refusal(foreign)
@@ -94,9 +95,9 @@ function clientsOf(claims: JWTPayload): readonly string[] {
 }
 
 /**
- * Whether a program has a token in its own name (`client_credentials`), and for nobody else: its subject is the client (RFC 9068 §2.2), or the
- * provider says so in its own way (Auth0 `gty`, Microsoft Entra `idtyp`, Keycloak's service accounts). Where the client
- * is not named, nobody can tell, and it counts as one.
+ * Whether a program has the token in its own name (`client_credentials`). Then the subject is the client (RFC 9068
+ * §2.2), or a claim of the provider says so (Auth0 `gty`, Microsoft Entra `idtyp`, Keycloak's service accounts). A
+ * token without the client's name counts as such a token.
  */
 function isOwnName(claims: JWTPayload, clients: readonly string[]): boolean {
   const { sub, gty, idtyp, preferred_username: name } = claims

@@ -5,7 +5,7 @@ import type { BeginOptions, EndSession, LoginRequest } from './provider.ts'
 import { chooseScopes } from './scopes.ts'
 import { AUTH_TIME_MAX_AGE, stepUpParameters } from './step-up.ts'
 
-/** Where a browser goes to sign in with these parameters, or with what stands for them. */
+/** The address where a browser signs in, with these parameters or with a `request_uri` for them. */
 export function loginAddress(metadata: Metadata, parameters: Readonly<Record<string, string>>): string {
   return withParameters(new URL(metadata.authorization_endpoint), parameters)
 }
@@ -36,7 +36,7 @@ export async function loginParameters(
   }
 }
 
-/** What the file says besides. A hint at one account is none where somebody wants another. */
+/** Further parameters of the file. A hint at one account does not apply where the user wants another. */
 export function besides(
   { authorizeParams }: Pick<ProviderConfig, 'authorizeParams'>,
   { asksForAccount }: BeginOptions,

@@ -76,7 +76,10 @@ function callbackError(why: string): GateError {
   return new GateError('sign_in.callback', `the provider's answer was refused: ${why}`)
 }
 
-/** How a mistake of the set-up is mended that a provider tells by refusing a sign-in; null where its words do not say which it is. */
+/**
+ * How to fix a configuration mistake that shows in a provider's refusal of a sign-in; null where its words do not say
+ * which mistake it is.
+ */
 export function mendOf(word: string, says: string): string | null {
   if (/pushed/i.test(says)) {
     return 'the provider takes only requests of this client that are pushed to it: write par = "always" into its table'

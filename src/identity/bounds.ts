@@ -5,8 +5,8 @@ import type { Identity } from './identity.ts'
 export type Bounds = Pick<ProviderConfig, 'emailDomains' | 'prefix'>
 
 /**
- * Claims within the bounds of their provider: its names for people and groups begin with the prefix, so that they are nobody else's, and an
- * address of a domain that is not its own is unknown, whoever has verified it.
+ * Claims within the bounds of their provider. Its names of users and groups begin with the prefix, so that no other
+ * provider has the same. An address of a domain that is not the provider's own is unknown, even when it is verified.
  */
 export function boundClaims(
   claims: Readonly<Record<string, unknown>>,
@@ -18,7 +18,7 @@ export function boundClaims(
   for (const name of ['preferred_username', 'groups']) {
     if (Object.hasOwn(claims, name)) bounded[name] = prefixed(claims[name], prefix)
   }
-  // The same name without a prefix: a rule says `subjects`, and an application is told it by `{sub}`.
+  // The same name without a prefix: rules compare it with `subjects`, and applications get it by `{sub}`.
   if (Object.hasOwn(claims, 'sub')) bounded.sub = null
   return bounded
 }
@@ -33,7 +33,7 @@ function prefixed(value: unknown, prefix: string): unknown {
   return Array.isArray(value) ? value.map(entry => prefixed(entry, prefix)) : value
 }
 
-/** What an application is told as somebody's subject. */
+/** The subject that an application gets. */
 export function toldSubject({ subject, prefix = '' }: Pick<Identity, 'subject' | 'prefix'>): string {
   return prefix + subject
 }

@@ -5,11 +5,11 @@ import { type Identity, makeIdentity, ofThePerson } from './identity.ts'
 import { type Kept, keepClaims, LIMITS_HINT } from './kept.ts'
 
 /**
- * A claim by its name, which may lead into claims that hold others: `realm_access.roles` is `roles` in `realm_access`.
+ * A claim by its name, which may lead into nested claims: `realm_access.roles` is `roles` in `realm_access`.
  *
- * A name with dots of its own comes first, at each step the longest: `https://example.com/groups` is found as it stands, and
- * `resource_access.my.client.roles` where the client is called `my.client`. Undefined: there is none; null: what should hold it holds
- * no claims, so that nothing can be said.
+ * A name that contains dots comes first, at each step the longest: it finds `https://example.com/groups` directly, and
+ * `resource_access.my.client.roles` where the client is called `my.client`. Undefined: there is no such claim. Null
+ * (unknown): the outer claim is not an object.
  */
 export function findClaim(claims: unknown, name: string): unknown {
   if (!isTable(claims)) return null
@@ -48,11 +48,11 @@ function renameClaims(claims: Readonly<Record<string, unknown>>, names: ClaimNam
 }
 
 /**
- * Groups as the list that rules look at, from what a provider makes of them; what is in no form that the file names stays as it is, and
- * is no group.
+ * The groups as a list for rules, from the provider's form. An entry in another form than the file names is not a
+ * group.
  *
- * Null where the provider says that it keeps them elsewhere, as Microsoft Entra does for whoever has many: no rule about groups, in
- * `deny` neither, then counts them as none. Source: OpenID Connect Core 1.0 §5.6.2 (distributed claims).
+ * Null where the provider keeps them elsewhere, as Microsoft Entra does for users with many groups. Then no rule, also
+ * in `deny`, takes the user to have no groups. Source: OpenID Connect Core 1.0 §5.6.2 (distributed claims).
  */
 function readGroups(
   claims: Readonly<Record<string, unknown>>,
@@ -74,7 +74,7 @@ function readGroups(
 /** Who someone is by what a provider states, in its own names. Throws `provider.userinfo` for more than can be kept. */
 export type ReadIdentity = (issuer: string, subject: string, verified: Readonly<Record<string, unknown>>) => Identity
 
-/** How one provider's claims are read; what is left out of them is told, by names alone. */
+/** How one provider's claims are read. The log says which claims are left out, only by their names. */
 export function createIdentityReader(naming: Naming, { log }: Pick<Ports, 'log'>): ReadIdentity {
   const told = new Set<string>()
 
@@ -97,10 +97,10 @@ export function createIdentityReader(naming: Naming, { log }: Pick<Ports, 'log'>
     }
   }
 
-  /** Names that somebody has come with, or that were told. */
+  /** Names that a user has come with, or that were logged. */
   const known = new Set<string>()
 
-  /** Once for each name that nobody has come with so far: a mapper may be missing there. */
+  /** Once for each name that no user has come with so far: the provider may lack a mapper. */
   function tellAbsent(claims: Readonly<Record<string, unknown>>): void {
     const absent: string[] = []
     for (const name of naming.namedClaims) {
@@ -127,7 +127,7 @@ export function createIdentityReader(naming: Naming, { log }: Pick<Ports, 'log'>
   }
 }
 
-/** Names that are told of one provider, until the next reload. */
+/** How many names are logged for one provider, until the next reload. */
 const MOST_TOLD = 1000
 
 const shownName = (name: string) => name.slice(0, 100)
@@ -137,7 +137,7 @@ export function lacksGroups({ claims }: Identity): boolean {
   return claims.groups === null
 }
 
-/** Whether a claim is there by its name as the file has it, where a point leads into a table. */
+/** Whether a claim exists by its name in the file, where a dot leads into a table. */
 function isStated(claims: Readonly<Record<string, unknown>>, name: string): boolean {
   if (Object.hasOwn(claims, name)) return true
   for (let at = name.indexOf('.'); at > 0; at = name.indexOf('.', at + 1)) {

@@ -54,7 +54,7 @@ export function createProviderClient(
     })
   }
 
-  /** Checks a token by what the provider states of its keys; once more where that is no longer what it was. */
+  /** Checks a token against the provider's keys and metadata; once more where these have changed. */
   async function checkBy<Token>(
     metadata: Metadata,
     clientId: string,

@@ -1,9 +1,9 @@
 import { decodeProtectedHeader } from 'jose'
 
-/** How a token that cannot be trusted was made, for the log: nothing of what it says. */
+/** How an untrusted token was signed, for the log. It has none of the token's claims. */
 export interface HowSigned {
   readonly facts: { readonly alg?: string; readonly enc?: string }
-  /** How to mend it, where that is what is wrong with it; null where it is not. */
+  /** How to fix it, where the signature's algorithm is the cause; otherwise null. */
   readonly hint: string | null
 }
 

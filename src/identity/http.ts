@@ -34,7 +34,7 @@ export type ProviderFetch = (
 
 /** Of a provider, what says how it is reached. */
 export interface Reach extends Pick<ProviderConfig, 'internalUrl' | 'ca'> {
-  /** Where it may be asked; null where nobody but us says what is asked. */
+  /** Which addresses are allowed; null where only Sallyport itself chooses the address. */
   readonly ways: Ways | null
 }
 
@@ -52,11 +52,11 @@ const UNREAD_HINT =
 const BODILESS = new Set([204, 205, 304])
 
 /**
- * A fetch as `Ports.ask`, which has read the whole body within the limits.
+ * A fetch over `Ports.ask`, which has read the whole body within the limits.
  *
- * Certificates are held against `ca` alone, where the provider has one. Throws `provider.down` when the provider cannot be reached, is
- * silent, breaks off, sends too much, compresses it, or nests it too deeply for whoever reads it. Any status that it does send is an
- * answer, not an error.
+ * It trusts only `ca`, where the provider has one. Throws `provider.down` when the provider cannot be reached, does
+ * not answer, breaks off, sends too much, compresses the body, or nests it too deeply. Every status that it does send
+ * is an answer, not an error.
  */
 export function createProviderFetch(
   ports: Pick<Ports, 'ask' | 'resolve' | 'proxyFor'>,
@@ -68,7 +68,8 @@ export function createProviderFetch(
   return async (address, init = {}) => {
     const signal = AbortSignal.timeout(limits.timeoutMs)
     try {
-      // A connection of its own: a kept one that the provider has closed since would lose a code, which Bun never sends twice.
+      // A new connection: a kept one that the provider has closed meanwhile would lose a code, since Bun never sends
+      // it again.
       const own = { keepalive: false, signal, maxBytes: limits.maxBytes }
       const places = find === null ? [asItIs(address)] : await find(address, limits.timeoutMs)
       const response = await askFirst(places, place => {
@@ -106,7 +107,7 @@ export function createProviderFetch(
   }
 }
 
-/** The first of several addresses of one name that can be connected to: whatever was sent is sent to one of them. */
+/** The first of several addresses of one name that accepts a connection: a request is sent to only one of them. */
 async function askFirst(places: readonly Place[], ask: (place: Place) => Promise<Answered>): Promise<Answered> {
   const [place, ...others] = places
   if (place === undefined) throw new TypeError('there is nowhere to ask')
@@ -119,10 +120,10 @@ async function askFirst(places: readonly Place[], ask: (place: Place) => Promise
 }
 
 /**
- * A thrown value reduced to its name, code and sentence.
+ * A thrown value reduced to its name, code and message.
  *
- * Libraries attach whole bodies, tokens and claims to their errors, and a JSON parser quotes what it could not read: none
- * of that may reach a log. Errors of ours pass as they are.
+ * Libraries attach bodies, tokens and claims to their errors, and a JSON parser quotes its input: none of that may
+ * reach a log. Sallyport's own errors pass unchanged.
  */
 export function bareError(thrown: unknown): Error {
   if (thrown instanceof GateError) return thrown

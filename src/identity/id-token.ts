@@ -70,11 +70,12 @@ function findBrokenRule(
 }
 
 /**
- * What an ID token from a refresh says otherwise than the one before it did, though it may not; null where nothing is wrong.
+ * The claim of a refreshed ID token that differs from the token before although it must not; null where all is well.
  *
- * `sub` comes first: it alone means that the token is another person's. A later `auth_time` is no mistake of this one: whoever signs in
- * anew at Keycloak, by another application, does so in the session that this refresh token is of. It is taken where the token is for the
- * very same audience and party.
+ * `sub` comes first: only this claim means that the token is another user's. A later `auth_time` is no mistake: a user
+ * who signs in again at Keycloak, by another application, does so in the session of this refresh token. It is accepted
+ * where `aud` and `azp` are the same.
+ *
  * Source: OpenID Connect Core 1.0 §12.2.
  */
 export function findChangedRule(first: JWTPayload, fresh: JWTPayload, nowMs: number): string | null {

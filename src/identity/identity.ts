@@ -6,41 +6,48 @@ export const GRANTED: unique symbol = Symbol('granted roles')
 
 /** What a user of a file had when something was made for them: what was made under another password, or in an earlier epoch, may be over. */
 export interface Era {
-  /** Stands for the password; another one as soon as that is another. */
+  /** A value derived from the password: it changes when the password changes. */
   readonly password: string
   /** API tokens and guest links of earlier epochs are over. */
   readonly tokens: number
 }
 
 /**
- * Who someone is, as a provider vouched for it at sign-in. A plain value: it is stored as JSON and handed to rules.
+ * Who a user is, by the provider's word at sign-in. A plain value: it is stored as JSON, and rules read it.
  *
- * Roles are computed from this by the file in force now; a token alone brings its own.
+ * The current file computes the roles from it; only a token brings its own.
  */
 export interface Identity {
-  /** The holder of a token has these roles of its portal and no others, whatever the claims; absent for people. */
+  /** The only roles of a token's holder, regardless of claims; absent for users. */
   readonly roles?: readonly string[]
   /** Roles that an admin granted and that count now, beside those that the rules give; absent where there are none. */
   readonly [GRANTED]?: readonly string[] | undefined
-  /** Came by a guest link, so that nobody vouched; absent for everyone else. */
+  /** The guest came by a guest link, and no provider knows them; absent for everyone else. */
   readonly isGuest?: boolean
-  /** A program in its own name, by a token that stands for nobody else; absent for people, and for what stands for one. */
+  /** A program in its own name, by a token without a user; absent for users and for programs that act for a user. */
   readonly isClient?: boolean
   /**
    * Of this person only a few things are known: an empty `provider` or `subject` may be any, and so may a claim that is absent. No
    * rule holds by what is not known. For somebody whom an old log names; absent for everyone who comes.
    */
   readonly isSketch?: boolean
-  /** Of whoever signed in by a form of ours: what that sign-in stands on, which is gone once the password is another; absent for everyone else. */
+  /**
+   * For a user who signed in by Sallyport's own form: the password's mark, which changes with the password; absent for
+   * everyone else.
+   */
   readonly credential?: string
   /**
-   * Of a user of a file: the id that the file gives them, which nobody of the same name has later. It is compared wherever something
-   * belongs to this person, and no rule or application sees it. Absent for everyone else, and where the file has no ids.
+   * For a user of a file: the id in the file, which a later user of the same name does not have. It is compared
+   * wherever something belongs to this user, and no rule or application sees it. Absent for everyone else, and where
+   * the file has no ids.
    */
   readonly userId?: string
   /** Of a user of a file: what is compared with a token that was made before; absent for everyone else. */
   readonly era?: Era
-  /** How what an application is told begins of this person's subject and roles, where the file bounds their provider so; absent for everyone else. */
+  /**
+   * The prefix of this user's subject and roles in what an application gets, where the file sets one for the provider;
+   * absent for everyone else.
+   */
   readonly prefix?: string
   /** The name of the `[providers.*]` table that vouched. */
   readonly provider: string
@@ -54,8 +61,8 @@ export interface Identity {
   readonly emailVerified: boolean | null
   readonly groups: readonly string[]
   /**
-   * ID token and userinfo merged, without the protocol's own claims (iss, aud, exp, nonce, at_hash, …). Null stands for what was stated and not
-   * kept (`kept.ts`): nothing can be said of it.
+   * ID token and userinfo merged, without the protocol's own claims (iss, aud, exp, nonce, at_hash, …). Null is a
+   * claim that was stated and not kept (`kept.ts`): it is unknown.
    */
   readonly claims: Readonly<Record<string, unknown>>
 }

@@ -30,11 +30,13 @@ const MAX_SUBJECT_LENGTH = 255
 const UNTOLD_MS = 60_000
 
 /**
- * Whom a token stands for by the word of its provider; null where that says that it is not good, or is not for us. What is missing counts
- * as wrong: audience and subject have to be there, and a token that is bound to a key is nothing that a bearer can have. A refresh token is
- * active too, and none that a program may bring.
+ * The user or program of a token, by its provider's word; null where the provider says that it is not active, or it is
+ * not for Sallyport. A missing claim counts as wrong: audience and subject are required. A token that is bound to a
+ * key is refused, and so is a refresh token, although it is active.
  *
- * Throws `provider.discovery` where the provider answers no such questions, `provider.down` where it gives no usable answer.
+ * Throws `provider.discovery` where the provider has no introspection, `provider.down` where it gives no usable
+ * answer.
+ *
  * Source: RFC 7662 §2.1, §2.2 and §4.
  */
 export async function introspectToken(request: IntrospectionRequest): Promise<AccessToken | null> {

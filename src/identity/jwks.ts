@@ -7,30 +7,32 @@ import { bareError, type ProviderFetch } from './http.ts'
 export interface KeySource {
   /** The keys at this address, from memory when young enough. */
   get(address: string): Promise<JWTVerifyGetKey>
-  /** The keys fetched anew because none matched, or null while the cool-down of the last such fetch lasts. */
+  /** The keys, fetched again because none matched; null during the cool-down after the last such fetch. */
   refetch(address: string): Promise<JWTVerifyGetKey | null>
   /** The next `get` asks. */
   askAnew(): void
 }
 
 const MAX_AGE_MS = 10 * 60_000
-/** How long nobody asks again after an answer that brought nothing new. */
+/** The cool-down after an answer that brought nothing new. */
 const COOL_DOWN_MS = 10_000
 
 /**
  * The key set of one issuer.
  *
- * Keys that a provider withdraws are forgotten within ten minutes. A key nobody has seen costs one request; and
- * while that brings nothing new, further ones cost none for ten seconds, so that a storm of invented ids never becomes a storm of
- * requests. Keys that did change may change again at once.
- * Throws `provider.down` when the keys cannot be had.
+ * Keys that a provider withdraws are dropped within ten minutes. An unknown key costs one request. If that brings
+ * nothing new, further unknown keys cost none for ten seconds, so that many invented ids do not cause many requests.
+ * Keys that did change may change again at once.
+ *
+ * Throws `provider.down` when the keys cannot be fetched.
+ *
  * Source: OpenID Connect Core 1.0 §10.1.1 (rotation of signing keys).
  */
 export function createKeySource(fetchProvider: ProviderFetch, ports: Pick<Ports, 'now'>): KeySource {
   let known: ({ readonly address: string; readonly fetchedAtMs: number } & Fetched) | null = null
   let inFlight: { readonly address: string; readonly keys: Promise<JWTVerifyGetKey> } | null = null
   let refetchedAtMs = Number.NEGATIVE_INFINITY
-  /** How often they were to be asked for anew: what was on its way by then may be from before. */
+  /** Counts requests for new keys: an answer that was under way by then may be older. */
   let turns = 0
 
   function load(address: string): Promise<JWTVerifyGetKey> {
@@ -72,7 +74,7 @@ export function createKeySource(fetchProvider: ProviderFetch, ports: Pick<Ports,
 
 interface Fetched {
   readonly keys: JWTVerifyGetKey
-  /** The same as they were written, in whatever order, to be compared. */
+  /** The keys in one fixed order, so that they can be compared. */
   readonly text: string
 }
 

@@ -12,7 +12,7 @@ const MAX_GROUP_BYTES = 128 * 1024
 /** How to stay below. */
 export const LIMITS_HINT = `let the provider state less: a text has up to ${LONGEST_TEXT} characters, there are up to ${MOST_GROUPS} groups of ${MAX_GROUP_BYTES / 1024} kB in all, and ${MAX_BYTES / 1024} kB of all other claims`
 
-/** How many names of claims are told. */
+/** How many names of claims are logged. */
 const MOST_TOLD = 100
 
 /** What each session keeps, whether or not a file names it: standard claims about somebody, and how they signed in. */
@@ -30,11 +30,12 @@ export interface Kept {
 }
 
 /**
- * Of what a provider says of somebody, what can make a difference: claims that the file names, as texts, numbers, truth values and lists
- * of these.
+ * The claims of a user that can matter: those that the file names, as strings, numbers, booleans and lists of these.
  *
- * What is stated and not kept is null, of which nothing can be said: a rule that names it after a reload allows nobody by it, and `deny`
- * holds for them, until their provider is asked again. Half a list would say something else: one that is too long is null too.
+ * A claim that was stated and not kept is null (unknown). A rule that names it after a reload allows no user by it,
+ * and `deny` refuses them, until their provider is asked again. A list that is too long is null, too, since half a
+ * list would mean something else.
+ *
  * Throws `provider.userinfo` where not even the names can be kept.
  */
 export function keepClaims(stated: Claims, named: readonly string[]): Kept {

@@ -6,7 +6,7 @@ import type { KeySource } from './jwks.ts'
 import { isOwnSubject } from './own-subjects.ts'
 import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
 
-/** Whose sessions a provider ends, as its logout token says; at least one of `subject` and `sid` is there. */
+/** Whose sessions a provider ends, by its logout token. It has at least one of `subject` and `sid`. */
 export interface LogoutToken {
   readonly subject: string | null
   readonly sid: string | null
@@ -14,13 +14,13 @@ export interface LogoutToken {
   readonly saidAtS: number
   /** The token's own name: one that was seen before is a replay. */
   readonly id: string
-  /** From then on the token itself is refused, so that nobody has to remember its name. */
+  /** From then on the token is refused, so that its id need not be remembered. */
   readonly expiresAtMs: number
 }
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
-/** A token older than this is refused whatever its own `exp` says, so that names of tokens are kept for minutes only. */
+/** An older token is refused regardless of its `exp`, so that ids of tokens are kept for minutes only. */
 const MAX_AGE_S = 10 * 60
 
 /** Like a subject (OpenID Connect Core §2), and far beyond what any provider uses. */

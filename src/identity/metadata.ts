@@ -10,8 +10,8 @@ import type { ProviderState } from './provider.ts'
 export interface MetadataSource {
   get(): Promise<Metadata>
   /**
-   * What holds in place of this document, by which a token's key could not be told; null where there is nothing newer, nor is anybody
-   * asked again so soon.
+   * A newer document in place of this one, whose keys did not fit a token; null where there is no newer one, or it is
+   * too soon to ask again.
    */
   newer(than: Metadata): Promise<Metadata | null>
   /** The next `get` asks. */
@@ -21,7 +21,7 @@ export interface MetadataSource {
 }
 
 const MAX_AGE_MS = 60 * 60_000
-/** How long nobody asks for what is newer after an answer that was not. */
+/** The cool-down after an answer that was not newer. */
 const COOL_DOWN_MS = 10_000
 const FIRST_DELAY_MS = 1_000
 const MAX_DELAY_MS = 30_000
@@ -29,11 +29,16 @@ const MAX_DELAY_MS = 30_000
 /**
  * The discovery document of one issuer.
  *
- * Nothing is asked before the first `get`. A failure is answered from memory until its delay (1 s, doubling to 30 s) is
- * over, so that a crowd of sign-ins costs a failing provider one request; then the next `get` tries again, for ever.
- * A document once fetched stays in use while refreshing it fails, and is asked for before its time where a token does not fit it: a provider
- * may have made its key anew for another algorithm, or moved its keys. Invented tokens set that off too, every ten seconds at most.
+ * Nothing is requested before the first `get`. After a failure it answers from memory until a delay (1 s, doubling to
+ * 30 s) is over, so that many sign-ins cost a failing provider one request. Then the next `get` tries again, without
+ * end.
+ *
+ * A fetched document stays in use while refreshing it fails. It is refreshed early where a token does not fit it: a
+ * provider may have a new key for another algorithm, or may have moved its keys. Invented tokens cause that, too, at
+ * most every ten seconds.
+ *
  * Throws `provider.down` or `provider.discovery`, both with retryAfterS.
+ *
  * Source: OpenID Connect Discovery 1.0 §4.
  */
 export function createMetadataSource(
@@ -48,7 +53,7 @@ export function createMetadataSource(
   let failures = 0
   let retryAtMs = 0
   let comparedAtMs = Number.NEGATIVE_INFINITY
-  /** How often it was to be asked anew: what was on its way by then may be from before. */
+  /** Counts requests for a new document: an answer that was under way by then may be older. */
   let turns = 0
   let state: ProviderState = { kind: 'unasked' }
 

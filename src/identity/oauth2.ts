@@ -25,7 +25,7 @@ import { bySecret, type ClientProof } from './tokens/proof.ts'
 import { grantOf, redeemPlainCode, redeemRefreshToken } from './tokens/redeem.ts'
 import { personClaims } from './userinfo.ts'
 
-/** A provider by OAuth 2.0 alone. */
+/** A provider that has only OAuth 2.0. */
 export type OAuth2Provider = ProviderConfig & { readonly oauth2: OAuth2Config }
 
 /** Narrowed, so that nothing else need ask. */
@@ -34,12 +34,13 @@ export function isOAuth2Provider(config: ProviderConfig): config is OAuth2Provid
 }
 
 /**
- * A ProviderClient for a provider without OpenID Connect: who somebody is comes from its user endpoint, over TLS, for the access token
- * that it gave us for this very code.
+ * A ProviderClient for a provider without OpenID Connect. The user's identity comes from its user endpoint, over TLS,
+ * for the access token of this code.
  *
- * No answer is signed, and none names its provider, so that each has a callback of its own, to which the sign-in is bound (RFC 9700
- * §4.4.2.2); an `iss` that it may send is therefore not looked at. Nothing tells when or how somebody signed in: a sign-in that has to
- * show that is refused before it begins.
+ * No answer is signed or names its provider. So each provider has a separate callback, to which the sign-in is bound
+ * (RFC 9700 §4.4.2.2), and an `iss` in the answer is ignored. The provider does not say when or how the user signed
+ * in: a sign-in that needs that is refused before it starts.
+ *
  * Source: RFC 6749 §4.1, RFC 7636; RFC 9700 §2.1.
  */
 export function createOAuth2Client(
@@ -142,7 +143,7 @@ export function createOAuth2Client(
       return asked(signIn(answer, login))
     },
     refresh: (held: HeldTokens) => asked(refresh(held)),
-    // There is no discovery, and so nobody says where.
+    // There is no discovery, so the endpoint is unknown.
     revoke: async () => {},
     endSession: async () => null,
     readLogoutToken: async () => {
@@ -156,7 +157,7 @@ export function createOAuth2Client(
   })
 }
 
-/** How each is asked which account. Discord has nothing for that, but asks before it goes on. */
+/** The parameter that makes each provider ask for the account. Discord has none, but always asks first. */
 const OTHER = { github: 'select_account', plain: 'select_account', discord: 'consent' } as const
 
 async function noBearer(): Promise<never> {
@@ -182,11 +183,11 @@ interface PersonRequest {
 type Person = Readonly<Record<string, unknown>>
 
 /**
- * What the user endpoint says of whoever gave this access token, in the provider's own names; with a preset, what that has elsewhere too:
- * `email` and `email_verified` are of GitHub's list of addresses, `groups` its organizations and teams, or Discord's servers. `groups` is
- * null where that cannot be told.
+ * The claims of the user endpoint for this access token, in the provider's own names. A preset adds claims from other
+ * endpoints: `email` and `email_verified` from GitHub's list of addresses, `groups` from its organizations and teams,
+ * or from Discord's servers. `groups` is null where it is unknown.
  *
- * Throws `provider.down`, and `provider.userinfo` for any answer that is no such thing, a redirect among them.
+ * Throws `provider.down`, and `provider.userinfo` for any other answer, such as a redirect.
  */
 async function readPerson(request: PersonRequest): Promise<Person> {
   const { dialect, userEndpoint } = request.config.oauth2
@@ -236,7 +237,7 @@ async function githubGroups(request: PersonRequest): Promise<readonly string[] |
   ]
 }
 
-/** The ids of servers: whoever runs one gives it any name. */
+/** The ids of servers: their owners can give them any name. */
 async function discordGroups(request: PersonRequest): Promise<readonly string[] | null> {
   if (!request.scopes.includes('guilds')) return null
   const list = await ask(request, `${request.config.oauth2.userEndpoint}/guilds`)

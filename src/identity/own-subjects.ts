@@ -4,9 +4,9 @@ import { HTPASSWD } from '../config/values/htpasswd.ts'
 
 /** How the subjects begin that are given here, and not by a provider. */
 export const OWN_SUBJECTS = {
-  /** Whoever a file of passwords names. */
+  /** The subject of a user of a password file. */
   password: `${HTPASSWD}:`,
-  /** Whoever came by a guest link. */
+  /** The subject of a guest. */
   guest: 'guest:',
   /** A service that has a token. */
   service: 'token:',
@@ -34,7 +34,7 @@ export function isOwnSubject(subject: string): boolean {
     if (next === text) return false
     text = next
   }
-  // Whatever is escaped so often was written to be misread.
+  // A text with this many escapes was written to be misread.
   return true
 }
 
@@ -42,7 +42,7 @@ function nameBeforeColon(text: string): string {
   const plain = text.normalize('NFKD')
   const colon = plain.indexOf(':')
   if (colon === -1) return ''
-  // Upper case first: it alone makes two letters of a sharp s.
+  // Upper case first: only that turns a sharp s into two letters.
   return plain
     .slice(0, colon)
     .toUpperCase()
@@ -55,7 +55,7 @@ function unescapeOnce(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, run => Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'))
 }
 
-/** Throws `provider.subject` for a `sub` that would make its bearer one of ours to rules and applications. */
+/** Throws `provider.subject` for a `sub` that rules and applications would take for a subject of Sallyport's own. */
 export function refuseOwnSubject(subject: string, { name }: Pick<ProviderConfig, 'name'>): void {
   if (!isOwnSubject(subject)) return
   const prefixes = Object.values(OWN_SUBJECTS).join(', ')

@@ -3,7 +3,8 @@ import { randomToken } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'
 
 /**
- * A new code verifier, by which whoever redeems a code shows that it began the sign-in: 256 random bits, one for each.
+ * A new code verifier of 256 random bits, one per sign-in. By it the client that redeems a code shows that it started
+ * the sign-in.
  *
  * Source: RFC 7636 §4.1 and §7.1.
  */

@@ -13,9 +13,9 @@ import { createOAuth2Client, isOAuth2Provider } from './oauth2.ts'
 import type { ProviderClient, ProviderPool } from './provider.ts'
 
 /**
- * The provider clients of the process. Making a client asks nothing of the network.
+ * The provider clients of the process. Making a client sends nothing.
  *
- * Discovery and keys belong to an issuer and the way to it, whoever asks: a reload that changes a secret or a scope keeps them.
+ * Discovery and keys are shared per issuer and way to it: a reload that changes a secret or a scope keeps them.
  */
 export function createProviderPool(
   ports: Pick<Ports, 'now' | 'ask' | 'resolve' | 'proxyFor' | 'log' | 'readText'>,
@@ -76,9 +76,9 @@ function issuerKey(config: ProviderConfig): string {
 const GONE: ReadonlySet<number> = new Set([404, 410])
 
 /**
- * A fetch that finds an endpoint again that a provider has moved: where nothing is at its address any more, or its host has none, discovery is
- * asked anew, every ten seconds at most, and the same is asked once more at the new place. Nobody has taken the first request, so that
- * no code or token was used; the client proves itself anew all the same.
+ * A fetch that follows an endpoint that the provider has moved. Where its address or host no longer exists, it fetches
+ * the discovery document again, at most every ten seconds, and repeats the request at the new address. No server
+ * received the first request, so no code or token was used. The client still makes a new proof.
  */
 function followMoved(
   fetch: ProviderFetch,

@@ -19,14 +19,14 @@ export interface LoginRequest {
 }
 
 export interface BeginOptions {
-  /** The provider is told not to go on with whoever is signed in there. */
+  /** Asks the provider not to continue with the user who is signed in there. */
   readonly asksForAccount?: boolean
   /**
    * The terms by which a sign-in brought no refresh token (`LoginResult.offlineTerms`), where one is wanted: while they are the same,
    * `offline_access` is asked for.
    */
   readonly lackedRefresh?: string | null
-  /** The provider is asked to state `auth_time`, without being asked to authenticate anyone anew. */
+  /** Asks the provider for `auth_time`, without asking it to authenticate the user again. */
   readonly wantsAuthTime?: boolean
 }
 
@@ -62,7 +62,7 @@ export interface HeldTokens {
 
 /** A sign-out at the provider (OpenID Connect RP-Initiated Logout 1.0 §2). */
 export interface EndSession {
-  /** The hint that tells whose session is meant; an expired one is as good. */
+  /** The ID token that says whose session is meant; an expired one works as well. */
   readonly idToken: string
   readonly returnTo: string
   readonly state: string
@@ -77,7 +77,7 @@ export type ProviderState =
 /** What asking again came to. */
 export type RefreshResult =
   | ({ readonly kind: 'renewed'; readonly refreshToken: string } & Pick<LoginResult, 'identity' | 'access' | 'idToken'>)
-  /** It gave tokens, and used up the one that it was asked with; who this is cannot be told for the moment, for this reason. */
+  /** It issued tokens, and used up the refresh token; for this reason the user is not known at the moment. */
   | { readonly kind: 'unclear'; readonly refreshToken: string; readonly failure: GateError }
   /** It was asked with the refresh token, and what became of that is not known: it may have used it up. */
   | { readonly kind: 'lost'; readonly failure: GateError }
@@ -100,8 +100,8 @@ export interface ProviderClient {
   /** Asks again who this is. A throw says nothing of the person: the provider could not be asked, or refused without using the refresh token. */
   refresh(held: HeldTokens): Promise<RefreshResult>
   /**
-   * Has the provider forget a refresh token and what it stands for (RFC 7009); does nothing where it has no place for that. Throws
-   * `provider.token` where it refuses, `provider.down`, `provider.discovery`.
+   * Revokes a refresh token and its grant at the provider (RFC 7009); does nothing where the provider has no endpoint
+   * for that. Throws `provider.token` where it refuses, `provider.down`, `provider.discovery`.
    */
   revoke(refreshToken: string): Promise<void>
   /** Where a browser signs out at the provider, coming back to `returnTo` with `state`; null where there is no such place. */
@@ -110,7 +110,10 @@ export interface ProviderClient {
   readLogoutToken(token: string): Promise<LogoutToken>
   /** Checks an access token for this audience. Throws `access.token`, `provider.down`. */
   readAccessToken(token: string, audience: string): Promise<AccessToken>
-  /** Asks whom a token stands for that only the provider can read; null: for nobody, or not here. Throws `provider.down`, `provider.discovery`. */
+  /**
+   * Asks the provider for the user of an opaque token; null: the token is not active, or not for Sallyport. Throws
+   * `provider.down`, `provider.discovery`.
+   */
   introspect(token: string, audiences: readonly string[] | null): Promise<AccessToken | null>
   /** Checks an access token whose audience is the client itself. Throws as `readAccessToken`. */
   readClientToken(token: string): Promise<AccessToken>
@@ -125,6 +128,6 @@ export interface ProviderPool {
   client(config: ProviderConfig): ProviderClient
   /** Forgets the clients that no provider in this list uses. */
   retain(inUse: Iterable<ProviderConfig>): void
-  /** Whatever is known of providers is asked for anew when it is needed next. */
+  /** Metadata and keys of providers are fetched again when they are needed next. */
   askAnew(): void
 }

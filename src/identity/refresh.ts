@@ -31,11 +31,12 @@ export interface RefreshContext {
 const OF_THE_SIGN_IN = ['auth_time', 'acr', 'amr'] as const
 
 /**
- * Asks the provider again who someone is: a new ID token where it sends one, userinfo where it has that.
+ * Asks the provider again about a user: by a new ID token where it sends one, and by userinfo where it has that.
  *
- * A provider that sends neither has still said, by giving tokens, that the sign-in holds; its claims stay as they were.
- * What fails once there are tokens is no throw: most providers have used up the refresh token by then, and whoever came with it again
- * would be signed out. Throws `provider.issuer`, `provider.down`, `provider.token`.
+ * A provider that sends neither has still confirmed the sign-in by issuing tokens; the claims stay the same. A failure
+ * after the tokens were issued does not throw: most providers have used up the refresh token by then, and using it
+ * again would sign the user out. Throws `provider.issuer`, `provider.down`, `provider.token`.
+ *
  * Source: OpenID Connect Core 1.0 §12 (refresh), §12.2 (what a new ID token may not change), §5.3.2 (userinfo's sub).
  */
 export async function refreshIdentity(held: HeldTokens, context: RefreshContext): Promise<RefreshResult> {

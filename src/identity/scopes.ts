@@ -5,11 +5,13 @@ import type { Metadata } from './endpoints.ts'
 const OFFLINE = 'offline_access'
 
 /**
- * What is asked for in a sign-in: what the file says, and nothing else; without it, what there is on offer of what we can use.
+ * The scopes of a sign-in: those of the file and no others. Without these, the scopes that the provider offers and
+ * Sallyport can use.
  *
- * `lackedRefresh` are the terms by which a sign-in without `offline_access` brought no refresh token: it is asked for while these are the
- * terms still. Nowhere else: at Keycloak it makes a session that no sign-out ends, and no ordinary one beside it; and where people have to
- * consent, they do so anew.
+ * `lackedRefresh` is the fingerprint under which a sign-in without `offline_access` brought no refresh token. Only
+ * while it is unchanged is `offline_access` requested: at Keycloak it makes a session that no sign-out ends, and users
+ * who have to consent would be asked again.
+ *
  * Source: OpenID Connect Core 1.0 §11 (offline_access).
  */
 export function chooseScopes(
@@ -24,8 +26,9 @@ export function chooseScopes(
 }
 
 /**
- * The terms by which `offline_access` may be asked for, as a fingerprint of all that the provider says of itself; null where it does not
- * list that scope, or the file lists scopes of its own. In whatever order: some providers list the same otherwise after each start.
+ * The fingerprint of the provider's metadata under which `offline_access` may be requested; null where the provider
+ * does not list that scope, or the file lists scopes. The order does not matter: some providers change it at each
+ * start.
  */
 export function offlineTerms(config: Pick<ProviderConfig, 'scopes'>, metadata: Metadata): string | null {
   if (config.scopes !== null || metadata.scopes_supported?.includes(OFFLINE) !== true) return null

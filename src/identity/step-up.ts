@@ -20,7 +20,7 @@ export const AUTH_TIME_MAX_AGE = String(365 * 24 * 60 * 60)
 /** What `amr` says of a passkey (RFC 8176 has no word for it; Pocket ID and others say this). */
 const PASSKEY = 'phr'
 
-/** A provider's clock may be this far ahead of ours. */
+/** How far a provider's clock may be ahead of this one. */
 const SKEW_MS = 60_000
 
 /**
@@ -67,8 +67,9 @@ export function showsStepUp(claims: Readonly<Record<string, unknown>>, wanted: S
 }
 
 /**
- * How long ago the provider authenticated someone: by its `auth_time`, or by when they signed in here where it says nothing.
- * Null where that cannot be told: a claim that is no time, or a time that has not come yet.
+ * How long ago the provider authenticated a user: by `auth_time`, or by the sign-in here where there is none.
+ *
+ * Null where it is unknown: a claim that is not a time, or a time in the future.
  */
 export function authenticationAgeMs(
   claims: Readonly<Record<string, unknown>>,

@@ -11,10 +11,10 @@ const OTHERS: ReadonlySet<string> = new Set(
 )
 
 /**
- * The claim by which a token is none that a program may bring; null where it is one, or nothing says what it is.
+ * The claim that shows that a token is not an access token; null where it is one, or no claim says its kind.
  *
- * A word that nobody knows is another kind, unless something else says that this is an access token: then it may be about the person.
- * `isTyped`: the header says that already (RFC 9068 §2.1). `takesIdTokens`: ID tokens are as good.
+ * An unknown word is another kind, unless something else says that this is an access token: then the word may be about
+ * the user. `isTyped`: the header says so already (RFC 9068 §2.1). `takesIdTokens`: ID tokens are accepted, too.
  */
 export function findOtherKind(
   claims: Readonly<JWTPayload>,

@@ -1,7 +1,7 @@
 /** Codes of an authority that this machine does not know, as the platform writes them. */
 const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)|CERT_UNTRUSTED/
 
-/** Whether an address did not answer us because nobody whom this machine trusts has signed its certificate. */
+/** Whether a request failed because this machine trusts no issuer of the server's certificate. */
 export function isUntrusted(thrown: unknown): boolean {
   return thrown instanceof Error && 'code' in thrown && UNTRUSTED.test(String(thrown.code))
 }
@@ -13,7 +13,7 @@ export function isUnconnected(thrown: unknown): boolean {
 
 const UNCONNECTED = /^(?:ConnectionRefused|ECONNREFUSED|FailedToOpenSocket|ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL)$/
 
-/** Whether nobody was reached who could have been asked anything: no connection, no address, or no certificate that is good. */
+/** Whether no server received the request: no connection, no address, or no valid certificate. */
 export function isUnreached(thrown: unknown): boolean {
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
   return isUnconnected(thrown) || NOBODY.test(code) || UNTRUSTED.test(code)
@@ -21,7 +21,7 @@ export function isUnreached(thrown: unknown): boolean {
 
 const NOBODY = /^(?:ERR_PROXY_TUNNEL|ENOTFOUND|EAI_AGAIN|ENODATA|EPROTO|CERT_HAS_EXPIRED|ERR_TLS_CERT_ALTNAME_INVALID)$/
 
-/** How an address that did not answer can be mended, by the code of the platform's error and by whose address it is. */
+/** How to fix an address that did not answer, by the platform's error code and by whose address it is. */
 export function hintForUnreached(address: string, thrown: unknown, isInternal: boolean): string {
   const { host, hostname } = new URL(address)
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''

@@ -11,10 +11,11 @@ const SIGNED_ONLY = new Set(
 )
 
 /**
- * What the userinfo endpoint says about the person who signed in.
+ * The claims of the userinfo endpoint about the user who signed in.
  *
- * The token travels in the Authorization field. Throws `provider.userinfo` for any failure, for another `sub`, and for a
- * signed answer (application/jwt), which was not asked for and whose signature nobody here would check.
+ * The token travels in the Authorization field. Throws `provider.userinfo` for any failure, for another `sub`, and for
+ * a signed answer (application/jwt), which was not requested and whose signature is not checked.
+ *
  * Source: OpenID Connect Core 1.0 §5.3.2 (sub has to match).
  */
 async function fetchUserinfo(request: {

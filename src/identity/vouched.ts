@@ -12,17 +12,18 @@ export function trustedEmails(providers: ReadonlyMap<string, ProviderConfig>): T
 }
 
 /**
- * Whether anybody answers for this person's e-mail address: at many a provider people enter it themselves, and it may be another's.
+ * Whether the user's e-mail address is verified. At many providers users enter it themselves, and it may be another
+ * user's.
  *
- * Source: OpenID Connect Core 1.0 §5.1 (email_verified); where it is absent, nobody does.
+ * Source: OpenID Connect Core 1.0 §5.1 (email_verified); without the claim it is not verified.
  */
 export function isEmailVouched({ provider, emailVerified }: Identity, trusted: TrustedEmails): boolean {
   return emailVerified === true || trusted.has(provider)
 }
 
 /**
- * What may be told of someone outside: their identity without an e-mail address for which nobody answers, whether in `email` or among
- * the claims. The very same value where there is nothing to leave out.
+ * The identity that applications may get: without an unverified e-mail address, in `email` and among the claims. The
+ * same object where there is nothing to leave out.
  */
 export function vouchedPart(identity: Identity, trusted: TrustedEmails): Identity {
   if (isEmailVouched(identity, trusted) || !Object.hasOwn(identity.claims, 'email')) return identity

@@ -6,11 +6,11 @@ import type { ProviderConfig } from '../config/types/providers.ts'
 import { discoveryAddress, hasCredentials } from './endpoints.ts'
 import { hintForUnreached } from './unreached.ts'
 
-/** Where a provider may be asked, whatever its discovery document says. */
+/** At which addresses a provider may be asked, regardless of its discovery document. */
 export interface Ways {
   /** The origins that the file names: the issuer's own among them. */
   readonly origins: ReadonlySet<string>
-  /** Where its discovery document is: whoever is inside there may lead to others inside. */
+  /** The address of its discovery document: a provider inside the own network may lead to other hosts inside. */
   readonly home: string
 }
 
@@ -69,7 +69,7 @@ export function placesAt(address: URL, ips: readonly string[]): readonly Place[]
   }))
 }
 
-/** An address that nobody need look at. */
+/** An address that needs no check. */
 export function asItIs(address: string): Place {
   return { address, host: null, serverName: null }
 }

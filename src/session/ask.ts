@@ -5,10 +5,10 @@ import type { AskProvider } from './refresh.ts'
 import type { RevokeAtProvider } from './revocations.ts'
 
 /**
- * Asks the provider that vouched at sign-in, as the file in force describes it.
+ * Asks the provider of the sign-in, as the current file describes it.
  *
- * Throws what the provider client throws, and `provider.discovery` for a provider that the file no longer has, for a question that
- * a reload overtakes. An access token is kept where the portal wants it.
+ * Throws what the provider client throws, and `provider.discovery` for a provider that the file no longer has, or
+ * where a reload comes in between. It keeps an access token where the portal wants it.
  */
 export function askProviders(
   pool: ProviderPool,
@@ -28,7 +28,10 @@ export function askProviders(
   }
 }
 
-/** Has the provider that vouched at sign-in forget a refresh token, as the file in force describes it; another issuer by now never gave it. */
+/**
+ * Revokes a refresh token at the provider of the sign-in, as the current file describes it. Another issuer than then
+ * did not issue it.
+ */
 export function revokeAtProviders(
   pool: ProviderPool,
   providerOf: (name: string) => ProviderConfig | undefined,

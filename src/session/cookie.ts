@@ -1,13 +1,14 @@
 /**
- * Our cookies: names, reading, writing, and taking them out of what goes upstream.
+ * Sallyport's own cookies: their names, how to read and write them, and how to remove them from requests to an
+ * application.
  *
- * Every name begins with one of two prefixes, so that one rule removes all of ours and no one else's.
- * Bytes are compared as they are: no trimming beyond the optional white space of RFC 6265 §5.4's serialisation.
+ * Every name begins with one of two prefixes, so that one rule removes all own cookies and no others. Bytes are
+ * compared exactly: only the optional white space of RFC 6265 §5.4's serialisation is trimmed.
  */
 const SECURE_PREFIX = '__Host-sallyport'
 const PLAIN_PREFIX = 'sallyport'
 
-/** What a cookie of ours is for. */
+/** The use of an own cookie. */
 export type CookieUse = 'session' | 'login' | 'ask' | 'rounds' | 'owner' | 'form' | 'guest' | 'known' | 'last'
 
 /** The cookie's name; plain HTTP has no `__Host-` prefix, since a browser would refuse it there (RFC 6265bis §4.1.3.2). */
@@ -31,7 +32,7 @@ export function readCookie(header: string | null, name: string): string | null {
   return null
 }
 
-/** A cookie of ours as it came. */
+/** An own cookie as received. */
 export interface Cookie {
   readonly name: string
   readonly value: string
@@ -53,7 +54,7 @@ export function readCookies(header: string | null, name: string): readonly Cooki
 
 const SUFFIX = /^-[A-Za-z0-9_-]{3}$/
 
-/** A cookie name of ours with a suffix of its own, for what one browser may have several of; `seed` is base64url text. */
+/** An own cookie name with a suffix, where one browser may have several; `seed` is base64url text. */
 export function suffixedName(name: string, seed: string): string {
   return `${name}-${seed.slice(0, 3)}`
 }
@@ -93,18 +94,18 @@ export function stripOwnCookies(header: string): string | null {
   return keptFrom > header.length ? kept : joinKept(kept, header.slice(keptFrom))
 }
 
-/** What is kept first begins without the white space that followed a pair of ours. */
+/** The first kept pair begins without the white space that followed an own pair. */
 function joinKept(before: string | null, pairs: string): string {
   return before === null ? pairs.replace(/^ +/, '') : `${before};${pairs}`
 }
 
-/** Whether the pair between two semicolons has a name of ours. */
+/** Whether the pair between two semicolons has an own name. */
 function isOwnPair(header: string, start: number, end: number): boolean {
   let from = start
   while (from < end && isBlank(header.charCodeAt(from))) from++
   const first = header.charCodeAt(from)
   if (from === end || (first !== 0x73 && first !== 0x5f)) return false
-  // Within the pair alone: thousands of pairs without a value must not each be searched to the end of the field.
+  // Only within the pair: thousands of pairs without a value must not each be searched to the end of the field.
   let to = from
   while (to < end && header.charCodeAt(to) !== 0x3d) to++
   while (to > from && isBlank(header.charCodeAt(to - 1))) to--
@@ -116,8 +117,8 @@ function isBlank(code: number): boolean {
 }
 
 /**
- * Whether a Set-Cookie value from an upstream would write a cookie of ours, or one that comes back looking like it: a cookie
- * without a name comes back as its value alone (RFC 6265bis §5.8.3), so that `=a=b` is read as `a=b`.
+ * Whether a Set-Cookie value from an upstream would write an own cookie, or one that looks like it later: a browser
+ * sends a cookie without a name as only its value (RFC 6265bis §5.8.3), so that `=a=b` is read as `a=b`.
  */
 export function setsOwnCookie(setCookie: string): boolean {
   const semicolon = setCookie.indexOf(';')

@@ -2,14 +2,14 @@ import { accessSync, constants, statfsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { GateError } from '../base/errors.ts'
 
-/** What mends a folder in which neither a database nor its key can be made. */
+/** How to fix a folder in which neither a database nor its key can be created. */
 const UNWRITABLE_HINT =
   'its folder has to exist and be writable by the user that runs Sallyport; or name another in [sessions]: store = "sqlite:/data/sallyport.db"'
 
 /** What the system, and SQLite, say of a disk without room; of the last, where it cannot make its index longer. */
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'])
 
-/** A `session.store` for a file that cannot be opened or made, with what mends it. */
+/** A `session.store` for a file that cannot be opened or created, with how to fix it. */
 export function fileFailed(message: string, path: string, cause: unknown, retryAfterS?: number): GateError {
   const folder = dirname(path)
   const hint = isFull(cause, folder) ? `make room on the disk of ${folder}: it is full` : UNWRITABLE_HINT

@@ -1,4 +1,4 @@
-/** Whose sessions were ended; null stands for any. */
+/** Whose sessions were ended; null matches any. */
 export interface EndedMatch {
   readonly issuer: string | null
   readonly subject: string | null
@@ -9,7 +9,7 @@ export interface EndedMatch {
 /** Everyone's. */
 export const EVERYONE: EndedMatch = Object.freeze({ issuer: null, subject: null, sid: null })
 
-/** An EndedMatch as a store gives it back; null for what is none of ours: then it may be anybody's. */
+/** An EndedMatch from a store; null for another form: then it may be about any session. */
 export function parseEndedMatch(text: string): EndedMatch | null {
   try {
     const raw = JSON.parse(text) as Partial<Record<keyof EndedMatch, unknown>> | null
@@ -29,7 +29,7 @@ export function isEveryone({ issuer, subject, sid }: EndedMatch): boolean {
   return issuer === null && subject === null && sid === null
 }
 
-/** Whether whoever is called so is meant. */
+/** Whether the match includes this user. */
 export function isOfMatch({ issuer, subject, sid }: EndedMatch, one: EndedMatch): boolean {
   if (issuer !== null && issuer !== one.issuer) return false
   return (subject === null || subject === one.subject) && (sid === null || sid === one.sid)

@@ -21,21 +21,24 @@ export interface EndTools {
 
 /** How sessions, tokens and links end. */
 export interface Ends {
-  /** One has ended, here or elsewhere: nothing in memory stands for it, and whoever listens is told. */
+  /** A session has ended, here or elsewhere: drops it from memory and notifies the listeners. */
   forget(sessionId: string): void
   /**
-   * Has these end while `work` takes them out of the store. Whoever comes with one meanwhile waits for what comes of that, and whoever came in
-   * all the same ends with it. Throws what `work` does: then they are as good as the store says.
+   * Ends these sessions while `work` removes them from the store. A request with one of them waits for the result, and
+   * a request that passed all the same ends with it. Throws what `work` throws: then they are as the store has them.
    */
   endBy(sessionIds: readonly string[], work: () => Promise<void>): Promise<void>
   /**
-   * Ends whom this match is about and who is in memory alone: the store, which is the truth, has no such session. Answers how many. Throws
-   * `session.store`.
+   * Ends the matching sessions that are only in memory: the store, which is the truth, does not have them. Returns how
+   * many. Throws `session.store`.
    */
   endUnstored(match: EndedMatch): Promise<number>
   /** Ends all of these. Throws `session.end` where the store keeps what was to end: then it is owed. */
   end(...sessionIds: readonly string[]): Promise<void>
-  /** Ends one whose tokens another session has by now: no provider is told to forget them. Where the store keeps it, it is owed. */
+  /**
+   * Ends a session whose tokens have moved to another session: no provider revokes them. Where the store does not
+   * remove it, that is tried again later.
+   */
   endMoved(sessionId: string): Promise<void>
   /** Tries again what could not be ended. Throws what the store does. */
   settle(): Promise<void>
@@ -110,7 +113,8 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
     endBy,
     async endUnstored(match) {
       let number = 0
-      // Memory knows the latest sid of a session alone; of one that the store has no more it does not matter by which its person signs out.
+      // Memory has only the latest sid of a session. For a session that the store no longer has, it does not matter by
+      // which sid the user signs out.
       const wider = match.subject === null ? match : { ...match, sid: null }
       for (const { session } of [...memory.cache.all()]) {
         if (!isOfMatch(wider, namesOf(session)) || (await guarded(() => store.findById(session.id))) !== null) continue
@@ -133,7 +137,7 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
         await endNow([sessionId])
         moved.delete(sessionId)
       } catch {
-        // Other processes do not know that its tokens live on: they are not told.
+        // Other processes do not know that its tokens are still in use, so they are not notified.
         keep([sessionId], [])
       }
     },
@@ -167,7 +171,7 @@ const MOST_OWED = 10_000
 
 const SETTLED_AT_ONCE = 50
 
-/** Whoever asked for an end has to know that there was none: the store still has what was to end, and it will be read again. */
+/** The caller has to know that it did not end: the store still has it, and it will be read again. */
 function notEnded(cause: unknown): GateError {
   return new GateError('session.end', 'what was to end is still valid: the session store failed', {
     cause,

@@ -29,8 +29,8 @@ export interface Finder {
 }
 
 /**
- * The way from a cookie to its session: memory, else the store; then whether it lives by the limits in force now, and whether its
- * provider has to be asked. In memory that costs comparisons of numbers, and no promise.
+ * Finds the session of a cookie: in memory, otherwise in the store. Then it checks the current lifetimes, and whether
+ * to ask the provider. In memory that costs comparisons of numbers, and no promise.
  */
 export function createFinder({ store, ports, memory, uses, refreshes }: FindTools): Finder {
   const { cache } = memory
@@ -70,7 +70,7 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
     return found.then(row => (memory.forgotten === before ? admit(token, host, row) : find(token, host)))
   }
 
-  /** What a session is for a cookie from before its latest sign-in: what it was, for as long as it was to last. */
+  /** The session for a cookie from before the latest sign-in: as it was then, for as long as it was to last then. */
   function seenBy(entry: CachedCookie, session: Session | null, nowMs: number): Session | null {
     if (session === null || entry.shown === undefined) return session
     if (entry.as?.of !== session) {
@@ -83,7 +83,7 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
 
   function admit(token: string, host: string, row: FoundHandle | null): MaybePromise<Session | null> {
     if (row === null || row.host !== host) return null
-    // Whoever ends it is told whether it did, and so is whoever comes with it, or ends it too.
+    // Everyone who ends it, or comes with it, learns whether it ended.
     const ending = memory.ending.get(row.session.id)
     if (ending !== undefined) return ending.then(() => find(token, host))
     const nowMs = ports.now()

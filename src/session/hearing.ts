@@ -7,7 +7,7 @@ export interface HearingTools {
   /** What is done at each look, one after the other; `what` completes "Could not …". */
   readonly works: readonly { readonly what: string; readonly work: () => Promise<void> }[]
   readonly onWritten: SessionStore['onWritten']
-  /** Whether something is to be looked after whatever others do. */
+  /** Whether some work is due regardless of other processes. */
   readonly isWaiting: () => boolean
   readonly log: Pick<Log, 'warn'>
 }
@@ -18,14 +18,14 @@ const LOOKS = 2
 /** How much of the time between two looks passes before the first of them: what is written together is one change. */
 const FIRST_LOOK = 0.1
 
-/** How many times as long nobody looks where everything that is written is told. */
+/** By what factor the interval is longer where the store reports every write. */
 const SELDOM = 30
 
 /**
- * Hears what other processes did to a store. Where it tells of everything that is written, nobody looks while nothing is; else
- * every so often.
+ * Follows what other processes did to a store. Where the store reports every write, it reads only after a write;
+ * otherwise at an interval.
  *
- * Work that fails for long is told once, and again only after it has worked. Pairs with `close`.
+ * A failure that lasts is logged once, and again only after a success. Pairs with `close`.
  */
 export function startHearing({ everyMs, works, onWritten, isWaiting, log }: HearingTools): { close(): void } {
   const steps = works.map(one => oneAtATime({ ...one, log }))

@@ -5,7 +5,7 @@ import type { SessionStore } from './store.ts'
 /** Under which name a store keeps what its key hashes to. */
 export const KEY_NAME = 'key'
 
-/** What tells keys apart and gives none away: a hash of 256 random bits, with its purpose. */
+/** A value that identifies a key without revealing it: a hash of 256 random bits, with its purpose. */
 export function printOf(key: Uint8Array): string {
   return sha256(`the key of a session store ${toBase64Url(key)}`)
 }

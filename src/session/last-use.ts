@@ -21,7 +21,7 @@ export interface LastUses {
   readonly isPending: boolean
   /** Called whenever there is one to be written where there was none. */
   onPending(listener: () => void): void
-  /** Called with the id of a session that was used here and that the store does not have: it has ended, and nobody has told. */
+  /** Called with the id of a session that was used here but is not in the store: it has ended without a notice. */
   onGone(listener: (sessionId: string) => void): void
 }
 

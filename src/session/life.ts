@@ -24,7 +24,7 @@ export interface SessionLimits extends Partial<LifetimeConfig> {
   readonly directories?: readonly Directory[]
 }
 
-/** The limits that a file says; who is a member is judged by whoever knows rules. */
+/** The lifetimes of a file. The caller, who knows rules, decides who is a member. */
 export function limitsOf(config: Config, members: MembersAt): SessionLimits {
   const { sessions, portals } = config
   return {
@@ -58,7 +58,7 @@ export function longestIdleMs(limits: SessionLimits): number {
   return Math.max(limits.idleMs, ...portals.flatMap(({ idleMs, rememberMs }) => [idleMs, rememberMs ?? 0]))
 }
 
-/** When a sign-in that begins now is over, whatever the file says later. */
+/** When a sign-in that begins now ends at the latest, regardless of later files. */
 export function expiryOf(rules: PortalLifetimes, isRemembered: boolean, nowMs: number): number {
   return nowMs + absoluteMs(rules, isRemembered)
 }
@@ -69,7 +69,7 @@ export interface Moments {
   readonly notBeforeMs: number
   readonly overAtMs: number
   readonly idleMs: number
-  /** When to ask the provider again; infinite where nobody asks. */
+  /** When to ask the provider again; infinite for never. */
   readonly dueAtMs: number
   /** From then on what the provider said no longer counts. */
   readonly limitAtMs: number
@@ -81,10 +81,10 @@ export const CLOCK_SLACK_MS = 60 * 60 * 1000
 type Dated = Pick<StoredSession, 'createdAtMs' | 'expiresAtMs' | 'isRemembered' | 'checkedAtMs' | 'isRefreshable'>
 
 /**
- * The moments of a session by the lifetimes in force now.
+ * The times of a session by the current lifetimes.
  *
- * Shortening a lifetime in the file ends older sessions at once; lengthening it never revives one beyond what it was given
- * at sign-in. A session without a refresh token is never due.
+ * A shorter lifetime in the file ends older sessions at once. A longer one never extends a session beyond its limit at
+ * sign-in. A session without a refresh token is never due.
  */
 export function momentsOf(session: Dated, rules: PortalLifetimes): Moments {
   const isRemembered = session.isRemembered && rules.rememberMs !== null

@@ -24,10 +24,10 @@ export interface HeldSession {
   moments: Moments
   /** When to look whether to ask the provider: `moments.dueAtMs`, or later after a failure, but never past the limit. */
   dueAtMs: number
-  /** After a failure, nobody asks before then. */
+  /** After a failure, no request asks the provider before then. */
   retryAtMs: number
   lastSeenMs: number
-  /** How long its identity is, as JSON: what it costs in memory, roughly. */
+  /** The length of its identity as JSON: a rough measure of its memory. */
   bytes: number
   /** The provider's tokens, once somebody has asked for them. */
   opened: OpenedTokens | null
@@ -40,7 +40,7 @@ export interface CachedCookie {
   readonly token: string
   readonly host: string
   readonly held: HeldSession
-  /** When it ends, though its session goes on: a later sign-in has put another in its place. */
+  /** When this cookie ends although its session goes on: a later sign-in has replaced it. */
   readonly untilMs: number
   /** What was shown by its own sign-in, where that is less than its session's latest (`session/shown.ts`). */
   readonly shown: string | undefined
@@ -60,7 +60,9 @@ interface Entry {
 /** An entry moves at most this often, so that a busy session costs one look-up and no more. */
 const MOVE_EVERY_MS = 1000
 
-/** What an ordinary session has room for. Whatever its provider says, no more is held than `capacity` of these: a larger one takes the place of several. */
+/**
+ * The size of an ordinary session. The cache holds at most `capacity` of these; a larger session takes several places.
+ */
 const PLACE_BYTES = 4096
 
 /**
@@ -105,7 +107,7 @@ export class SessionCache {
     this.weigh(id)
   }
 
-  /** Counts the places of a session anew, which it was added with or has grown to, and makes room. */
+  /** Counts the places of a session again when it is added or has grown, and makes room. */
   weigh(sessionId: string): void {
     const known = this.#byId.get(sessionId)
     if (known !== undefined) {
@@ -121,7 +123,7 @@ export class SessionCache {
     return this.#byId.get(sessionId)?.held
   }
 
-  /** Everything in memory: what a reload works out anew. */
+  /** Everything in memory: a reload computes it again. */
   *all(): Iterable<HeldSession> {
     for (const { held } of this.#byId.values()) yield held
   }

@@ -11,25 +11,29 @@ import type { Session } from './session.ts'
 import type { KeptSession, StoredSession } from './store.ts'
 import { type Members, needsNoVoucher } from './vouchers.ts'
 
-/** What is in memory of sessions, by the limits in force now. */
+/** The sessions in memory, by the current lifetimes. */
 export interface SessionMemory {
   readonly cache: SessionCache
   readonly limits: SessionLimits
   /**
-   * Someone as they count now: with the groups that their provider has pushed, and the roles that they were granted. Null where nobody vouches for them by the limits in
-   * force, who is no member, and for whom their provider says is not active.
+   * A user as they count now: with the groups that the provider has pushed, and the granted roles. Null where the
+   * current file does not trust their provider, where the user is not a member, and where the provider says that they
+   * are not active.
    */
   vouch(someone: Pick<Session, 'portal' | 'identity'>): Identity | null
   /**
-   * Whether somebody may have a session at a portal, with the groups and roles that count now. Whoever needs nobody's word is asked nothing:
-   * a service, and a guest, for whom the maker of their link is asked.
+   * Whether a user may have a session at a portal, with the current groups and roles. A service always may. So may a
+   * guest; there the maker of the link is checked.
    */
   isMember(someone: Pick<Session, 'portal' | 'identity'>): boolean
   /** What somebody came with who is no member, for the log, and what can be done about it where that is known. */
   cameWith(someone: Pick<Session, 'portal' | 'identity'>): ReturnType<Members['cameWith']>
   /** Those in memory who are no members. */
   outsiders(): readonly Session[]
-  /** A stored session as it would be kept in memory; null for whom nobody vouches now. Throws `session.store` for a row that cannot be read. */
+  /**
+   * A stored session as it would be kept in memory; null where no trusted provider knows the user now. Throws
+   * `session.store` for a row that cannot be read.
+   */
   hold(row: StoredSession): HeldSession | null
   /**
    * Takes over what a refresh, here or elsewhere, has made of a session. The same claims are the same Session value.
@@ -45,35 +49,38 @@ export interface SessionMemory {
   rows(sealer: Sealer): Promise<readonly KeptSession[]>
   /** Every cookie of a session is read again before its next use. */
   readCookiesAgain(sessionId: string): void
-  /** Those that the store is told to remove, each until it is known whether it did: till then nothing that is read of them stands. */
+  /**
+   * Sessions that the store is removing, each until the result is known. Until then nothing that was read of them
+   * counts.
+   */
   readonly ending: Map<string, Promise<void>>
   /** A session has ended: no cookie leads to it from memory. */
   forget(sessionId: string): void
   /** Every session is read again before its next use; `onEvict` sees them all. */
   forgetAll(): void
-  /** How often something was forgotten. A reading that began before must not bring back what it was about. */
+  /** Counts how often something was dropped. A read that began before must not bring it back. */
   readonly forgotten: number
-  /** Something else is true of these: whoever of them is in memory is seen anew. */
+  /** These users have changed: computes those in memory again. */
   review(isMeant: (session: Session) => boolean): void
-  /** Works everything out anew by other limits. */
+  /** Computes everything again by new limits. */
   configure(next: SessionLimits): void
-  /** The ids of sessions for which nobody vouches by the limits in force. */
+  /** The ids of sessions whose provider the current file does not trust. */
   unvouched(): readonly string[]
-  /** These were granted other roles: whoever of them is in memory gets them. */
+  /** These users were granted other roles: those in memory get them. */
   rejoin(isMeant: (session: Session) => boolean): void
   /** Called with the new value of every session that `adopt`, `review` or `rejoin` has changed. */
   onChange(listener: (session: Session) => void): void
 }
 
-/** Whom it is told of, each once; more rows than these are one damage. */
+/** Rows that were logged, each once; beyond this number all count as one damage. */
 const MOST_UNREADABLE = 20
 
-/** As of whoever signed in by a form of ours. */
+/** As for a user who signed in by Sallyport's own form. */
 const NO_SECRETS = { idToken: '', refreshToken: null }
 
 const NOT_IN_MEMORY = { agent: '', client: '' }
 
-/** An empty memory. Where nobody is asked about anyone, no session is ever due. */
+/** An empty memory. Without a way to ask providers no session is ever due. */
 export function createMemory(options: {
   readonly limits: SessionLimits
   readonly isAsking: boolean
@@ -87,7 +94,7 @@ export function createMemory(options: {
 }): SessionMemory {
   let limits = options.limits
   let forgotten = 0
-  /** Told once: a cookie may come again and again. */
+  /** Logged once: a cookie may come again and again. */
   const unreadable = new Set<string>()
   const ending = new Map<string, Promise<void>>()
   const listeners: ((session: Session) => void)[] = []
@@ -139,7 +146,7 @@ export function createMemory(options: {
     return new GateError('session.store', 'a stored session cannot be read', { retryAfterS: 60 })
   }
 
-  /** The same; null where it cannot be read: what is in memory goes on. */
+  /** The same; null where it cannot be read: the session in memory stays. */
   function readable(row: StoredSession): Session | null {
     try {
       return read(row)

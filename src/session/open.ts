@@ -50,11 +50,11 @@ export interface OpenSessions extends Sessions {
   readonly grants: Grants
   /** Called once somebody's granted roles are others, here or in another process; their sessions and tokens have them by then. */
   onGrants(listener: () => void): void
-  /** Whoever a session stands for by now: the same, with the roles that its person was granted and that count. */
+  /** The session's user as of now, with the granted roles that count. */
   rejoined(session: Session): Session
-  /** Whether whoever something stands for may have a session at its portal; of a guest, whether the maker of their link may. */
+  /** Whether this user may have a session at the portal; for a guest, whether the maker of the link may. */
   isMember(session: Pick<Session, 'portal' | 'identity' | 'maker'>): boolean
-  /** The keys with which applications are told who someone is. */
+  /** The keys that sign assertions for applications. */
   readonly signing: Signing
   /** The keys by which our clients prove themselves to providers. */
   readonly clientKeys: ClientKeys
@@ -70,7 +70,10 @@ export interface OpenSessions extends Sessions {
    * command may be given another file. Never throws.
    */
   lookForLeftBehind(): Promise<void>
-  /** Takes over what another worker could not end, so that it ends though that one is gone, and no sign-in goes on with it. */
+  /**
+   * Takes over sessions that another worker could not end. So they end although that worker is gone, and no sign-in
+   * continues them.
+   */
   owe(ids: readonly string[]): void
   /** Called with what could not be ended here, since the store failed: it is tried again. */
   onOwed(listener: (ids: readonly string[]) => void): void
@@ -89,9 +92,12 @@ export interface OpenSessions extends Sessions {
    * that is due, and counts as use.
    */
   check(session: Session): Promise<boolean>
-  /** What a token or a link that follows an owner stands for now; null where it is no good any more, and for everything else. */
+  /** The session of a token or guest link as of now; null where it is not valid any more, and for everything else. */
   follower(id: string): Promise<Session | null>
-  /** Waits for what providers are being asked and told, for so long at most (absent: not at all), writes what is pending and closes the store. */
+  /**
+   * Waits for requests to providers that are under way, for at most this long (absent: not at all), writes what is
+   * pending and closes the store.
+   */
   close(waitMs?: number): Promise<void>
 }
 
@@ -100,11 +106,11 @@ export interface SessionOptions {
   readonly sealer: Sealer
   readonly limits: SessionLimits
   readonly ports: Pick<Ports, 'now' | 'tick' | 'random' | 'log'>
-  /** Who tells of sessions that end by themselves; it is tended, and closed, with the sessions. Absent: nobody. */
+  /** Records sessions that expire; maintained and closed with the sessions. Absent: none is recorded. */
   readonly audit?: OpenAudit
-  /** How a provider is asked about a session again; absent: nobody is ever asked. */
+  /** How to ask a provider about a session again; absent: never. */
   readonly ask?: AskProvider
-  /** How a provider is told of a refresh token that is held no more; absent: none is. */
+  /** How to revoke a refresh token that is not needed any more; absent: none is revoked. */
   readonly revoke?: RevokeAtProvider
   readonly timers?: SessionTimers
 }
@@ -113,9 +119,10 @@ const NOTHING_OFFERED: OfferedRoles = new Map()
 const EVERYBODY: MembersAt = new Map()
 
 /**
- * Sessions over a store: the LRU, the rules of lifetime, refreshes, hashing, sealing and the translation of the store's errors.
+ * Sessions over a store: the LRU, the rules of lifetime, refreshes, hashing, sealing and the translation of the
+ * store's errors. Pairs with `close`.
  *
- * Pairs with `close`. Lifetimes are checked on every use with the limits in force now; a use costs comparisons of numbers.
+ * Each use checks the current lifetimes, which costs comparisons of numbers.
  */
 export function openSessions(options: SessionOptions): OpenSessions {
   const { store, sealer, ports, ask, audit = NO_AUDIT } = options
@@ -152,7 +159,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     await guarded(() => store.tellEnded(match))
     return endUnstored(match)
   }
-  /** Nobody is put out for a group or a role that another process has heard of a moment ago. */
+  /** No user is signed out because of a group or role that another process learned a moment ago. */
   const isMemberNow = async (someone: Pick<Session, 'portal' | 'identity'>): Promise<boolean> => {
     if (memory.isMember(someone)) return true
     await guarded(upkeep.hearOthers)
@@ -219,7 +226,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
   })
   directories.configure(options.limits.directories ?? [])
   let isConfiguring = false
-  /** Whoever is no member any more by what was pushed or granted: a file's own slips are another matter, and `withdrawal` has them. */
+  /**
+   * Users who are not members any more because of pushed groups or grants. `withdrawal` handles changes of the file.
+   */
   const endOutsiders = () => {
     if (isConfiguring) return
     for (const session of memory.outsiders()) {
@@ -330,7 +339,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       memory.configure(limits)
       grants.configure(limits.offeredRoles ?? NOTHING_OFFERED)
       isConfiguring = false
-      // They end for whoever streams; for requests, they are nobody's session by the new limits.
+      // Streams of these sessions end. For requests the new limits already refuse them.
       for (const id of memory.unvouched()) forget(id)
       followers.forgetAll()
       void withdrawal.run({
@@ -354,7 +363,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     onChange: memory.onChange,
     async close(waitMs = 0) {
       const untilMs = performance.now() + waitMs
-      // While it may still write: what it brings is lost otherwise. What it brings for nobody is given back, so that this is waited for last.
+      // While the store can still be written: otherwise the result is lost. Tokens without a session are revoked, so
+      // this waits for revocations last.
       await refreshes?.close(waitMs)
       await revocations?.close(Math.max(0, untilMs - performance.now()))
       withdrawal.close()

@@ -34,7 +34,7 @@ const SENDABLE = /^[!-~]+$/
 const MARGIN_MS = 10_000
 
 /**
- * Reads tokens from the store when they are asked for first, and after each check of the session, by whichever process.
+ * Reads tokens from the store on the first use, and after each check of the session by any process.
  *
  * A renewal that brings nothing better is not repeated before the session's next check.
  */
@@ -63,7 +63,7 @@ export function createProviderTokens(tools: ProviderTokenTools): ProviderTokens 
         access && SENDABLE.test(access.token)
           ? { text: access.token, expiresAtMs: access.expiresAtMs ?? Number.POSITIVE_INFINITY }
           : null,
-      // Whoever signed in by a form of ours has none.
+      // A user who signed in by Sallyport's own form has none.
       id: idToken === '' ? null : { text: idToken, expiresAtMs: idTokenExpiryMs(idToken) ?? Number.POSITIVE_INFINITY },
     }
     if (held !== undefined) held.opened = opened

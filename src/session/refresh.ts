@@ -13,11 +13,14 @@ import type { RefreshedFields, SessionStore, StoredSession } from './store.ts'
 /** What asking a session's provider again came to. */
 export type Asked =
   | { readonly kind: 'renewed'; readonly identity: Identity; readonly secrets: SessionSecrets }
-  /** It gave tokens, but what is true of the person could not be told: this refresh token is the one to ask with from now on. */
+  /** It issued tokens, but the user's state is unknown: use this refresh token from now on. */
   | { readonly kind: 'unclear'; readonly refreshToken: string; readonly failure: Error }
   /** No answer came, or none that says what became of the refresh token: it may be used up. */
   | { readonly kind: 'lost'; readonly failure: Error }
-  /** `says`: the provider's own word for it, where it has one. `refreshToken`: one that it gave all the same, and that nobody is to have. */
+  /**
+   * `says`: the provider's own word for it, where it has one. `refreshToken`: one that it issued all the same, to be
+   * revoked.
+   */
   | { readonly kind: 'ended'; readonly reason: string; readonly says?: string; readonly refreshToken?: string }
 
 /**
@@ -32,8 +35,8 @@ export type AskProvider = (
 /** Refreshes of sessions, one at a time for each, in all processes together. */
 export interface Refreshes {
   /**
-   * Asks the provider about a session, or waits for whoever is asking. Never throws: what became of it is in memory and in
-   * the store, and after a failure `dueAtMs` says when it is tried again.
+   * Asks the provider about a session, or waits for a question that is under way. Never throws: the result is in
+   * memory and in the store. After a failure `dueAtMs` says when it is tried again.
    */
   run(held: HeldSession): Promise<void>
   /**
@@ -41,13 +44,13 @@ export interface Refreshes {
    * with it, and the answer has the next. Never throws.
    */
   close(limitMs: number): Promise<void>
-  /** A session has ended: what its provider said of it is to be written no more, and the token that it gave is for nobody. */
+  /** A session has ended: the provider's answer must not be written any more, and its token is to be revoked. */
   drop(sessionId: string): void
 }
 
 interface HeldLease {
   readonly untilMs: number
-  /** Whoever had it before has not said what came of it. */
+  /** The holder of the lease before has not reported a result. */
   readonly isLeft: boolean
 }
 
@@ -67,7 +70,7 @@ export interface RefreshTools {
   readonly ask: AskProvider
   /** Takes over what the store holds of a session; `held` is what was asked about, whether the cache still has it or not. */
   adopt(row: StoredSession, held: HeldSession): void
-  /** Tells the tokens of this person what the provider said. */
+  /** Applies the provider's answer to the tokens of this user. */
   note(session: Pick<Session, 'portal' | 'identity'>, standing: 'good' | 'refused'): Promise<void>
   /** Whether somebody may have a session at their portal, by what the store has of groups and roles. */
   isMemberNow(someone: Pick<Session, 'portal' | 'identity'>): Promise<boolean>
@@ -77,7 +80,7 @@ export interface RefreshTools {
   forget(sessionId: string): void
   /** Ends one, and has the provider forget its tokens. */
   endWhole(sessionId: string): Promise<void>
-  /** Has the provider forget a refresh token that it gave for a session that ended meanwhile. Nobody waits for it. */
+  /** Revokes a refresh token that the provider issued for a session that ended meanwhile. The caller does not wait. */
   giveBack(session: Session, refreshToken: string): void
   /** Has it end while `work` takes it out of the store. */
   endBy(sessionIds: readonly string[], work: () => Promise<void>): Promise<void>
@@ -116,7 +119,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
   /** Failures by which a refresh token may be used up. */
   const lost = new WeakSet<object>()
   let isClosed = false
-  /** Nobody waits for those that are under way any more. */
+  /** Stops waiting for refreshes that are under way. */
   let isAbandoned = false
 
   async function attempt(held: HeldSession): Promise<void> {
@@ -137,7 +140,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     postpone(held)
   }
 
-  /** False where the lease was lost before anything came of it: then whoever may have it now is waited for. */
+  /** False where the lease was lost without a result: then it waits for the present holder. */
   async function leased(held: HeldSession, knownAtMs: number, lease: HeldLease): Promise<boolean> {
     const { session } = held
     let { isLeft } = lease
@@ -148,7 +151,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         return true
       }
       const kept = unwritten.get(session.id)?.brought
-      // Of a sign-in, or of a question, that another has taken the place of: it is nobody's any more.
+      // It belongs to a sign-in or a question that another has replaced, so it is not used any more.
       if (kept !== undefined && kept.before !== row.secrets) unwritten.delete(session.id)
       else if (kept !== undefined) {
         isLeft = true
@@ -199,7 +202,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     }
   }
 
-  /** A refresh token that was used twice is refused, whoever is meant: what somebody else has made of it meanwhile counts. */
+  /** A refresh token that is used twice is refused. The result of the other use counts. */
   async function takeRefusal(
     { reason, says }: Extract<Asked, { kind: 'ended' }>,
     row: StoredSession,
@@ -247,7 +250,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
             await Bun.sleep(POLL_MS * tries)
             continue
           }
-          // Whoever ended it while this was tried has seen no more than what the store has.
+          // A process that ended it meanwhile has seen only what the store has.
           if (!unwritten.has(row.id)) giveBack(session, brought)
           throw error
         }
@@ -255,7 +258,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     } finally {
       inHand.delete(brought)
     }
-    // Without a newer answer, nobody has vouched.
+    // Without a newer answer, no provider has confirmed the user.
     const renewed = fields.checkedAtMs === row.checkedAtMs ? null : parseSession({ ...row, ...fields })
     if (renewed !== null) await tools.note(renewed, 'good')
     return true

@@ -11,7 +11,10 @@ export type RevokeAtProvider = (session: Session, refreshToken: string) => Promi
 
 /** What sessions leave at their providers when they end before their time. */
 export interface Revocations {
-  /** Has the providers forget the refresh tokens of these sessions, which the store has no more. Nobody waits for it. */
+  /**
+   * Revokes the refresh tokens of these sessions, which are no longer in the store, at their providers. The caller
+   * does not wait.
+   */
   revoke(ended: readonly StoredSession[]): void
   /** The same of a token that no store ever had: it came for a session that ended meanwhile. */
   giveBack(session: Session, refreshToken: string): void
@@ -19,16 +22,19 @@ export interface Revocations {
   close(limitMs: number): Promise<void>
 }
 
-/** How many are asked at a time, and how many may wait: many people at once may be put out, and a provider may be slow. */
+/**
+ * How many are sent at a time, and how many may wait: many users may be signed out at once, and a provider may be
+ * slow.
+ */
 const AT_ONCE = 8
 const MOST_WAITING = 1_000
 
 /**
- * Nothing else ends what a provider keeps for us without a browser.
+ * Nothing else ends a provider's offline session.
  *
- * What a provider does not forget is in the log, and of no use here any more. Absent on purpose: a sign-in in whose place the same person
- * has signed in again in the same browser, since at Keycloak both hang on one session there; and sessions that come to the end of their
- * time, which a store removes by itself.
+ * The log has refresh tokens that a provider did not revoke; Sallyport does not use them any more. Absent on purpose:
+ * a sign-in that the same user has replaced in the same browser, since both belong to one session at Keycloak; and
+ * sessions that expire, which the store removes on its own.
  */
 export function createRevocations(sealer: Sealer, { log }: Pick<Ports, 'log'>, ask: RevokeAtProvider): Revocations {
   const waiting: (() => Promise<void>)[] = []

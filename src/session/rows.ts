@@ -6,7 +6,7 @@ import type { Sealer } from './seal.ts'
 import type { Session, SessionSecrets } from './session.ts'
 import type { RefreshedFields, StoredSession } from './store.ts'
 
-/** A stored session as a value; null when the row is not one of ours (an unreadable row signs nobody in). */
+/** A stored session as a value; null for a row in another form (an unreadable row signs no user in). */
 export function parseSession(row: StoredSession): Session | null {
   try {
     const identity = JSON.parse(row.identity) as Identity
@@ -24,7 +24,7 @@ export function parseSession(row: StoredSession): Session | null {
   }
 }
 
-/** What a store keeps of an identity and its secrets, besides the moments. */
+/** What a store keeps of an identity and its secrets, apart from the times. */
 export async function storedIdentity(
   session: Pick<Session, 'id' | 'expiresAtMs'>,
   identity: Identity,
@@ -65,7 +65,7 @@ function purposeOf(sessionId: string): string {
   return `session ${sessionId}`
 }
 
-/** Runs one store call; whatever it throws becomes `session.store`. */
+/** Runs one store call and turns its errors into `session.store`. */
 export function guarded<T>(call: () => MaybePromise<T>): MaybePromise<T> {
   try {
     const result = call()

@@ -12,7 +12,10 @@ export interface Sealer {
   seal(value: object, purpose: string, expiresAtMs: number): Promise<string>
   /** The value, or null for anything expired, foreign, sealed for another purpose or forged; the caller checks its shape. */
   open(text: string, purpose: string): Promise<unknown>
-  /** Eight letters, digits, `-` and `_` that stand for a text, the same for the same wherever the key is: nothing of it can be told from them. */
+  /**
+   * Eight letters, digits, `-` and `_` for a text: always the same for one text and key. They reveal nothing of the
+   * text.
+   */
   mark(text: string, purpose: string): string
 }
 

@@ -16,11 +16,11 @@ export interface Session {
   readonly createdAtMs: number
   readonly expiresAtMs: number
   /**
-   * For a cookie that a later sign-in has put another in the place of: it counts a little longer for what was under way, as what it was,
-   * and nothing begins by it. Absent for every other.
+   * For a cookie that a later sign-in has replaced: it counts a little longer for requests under way, as it was, and
+   * cannot begin anything. Absent for all others.
    */
   readonly isReplaced?: true
-  /** The id of the owner whom a token or a guest link follows (`session/credentials/owners.ts`); absent where it follows nobody. */
+  /** The id of the owner of a token or guest link (`session/credentials/owners.ts`); absent where it has none. */
   readonly follows?: string
   /** The id of the one route that a token is for, an MCP server's; absent where it is for no single one. */
   readonly boundTo?: string
@@ -83,14 +83,17 @@ export interface SignIn {
   readonly host: string
   readonly identity: Identity
   readonly secrets: SessionSecrets
-  /** When they showed the provider who they are, in seconds by its clock; null where it does not say, and for whoever has none. */
+  /**
+   * When the user authenticated at the provider (`auth_time`), in seconds by its clock; null where it does not say,
+   * and without a provider.
+   */
   readonly shownAtS?: number | null
   readonly isRemembered?: boolean
   readonly agent?: string
   readonly client?: string
   /** The session that this browser has on this host already, with its cookie's value. */
   readonly brought?: Brought | null
-  /** By what this browser is known where it has none yet, as tabs that sign in at once; nobody else's may be the same. */
+  /** Identifies this browser before it has a session, for tabs that sign in at once; unique to the browser. */
   readonly browser?: string | null
 }
 
@@ -123,13 +126,13 @@ export interface SignInFailure {
 
 /** What came of the last sign-ins at a client. */
 export interface SignInsSeenAt {
-  /** When somebody last came in; null: nobody has yet. */
+  /** When a user last signed in; null: none has yet. */
   readonly completedAtMs: number | null
-  /** The last one that failed, where nobody has come in since. */
+  /** The last failure, where no user has signed in since. */
   readonly failure: (SignInFailure & { readonly atMs: number }) | null
 }
 
-/** What came of the last sign-ins at each provider, for whoever looks at the set-up. All throw `session.store`. */
+/** The results of the last sign-ins at each provider, for `doctor`. All throw `session.store`. */
 export interface SignInsSeen {
   signInsSeen(client: KnownClient): Promise<SignInsSeenAt>
   noteCompleted(client: KnownClient): Promise<void>
@@ -148,14 +151,14 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
   /** The session behind the cookie of any host: to tell somebody something, never to let them do anything. */
   findAnywhere(token: string): MaybePromise<FoundAt | null>
   /**
-   * A new sign-in; answers the session and a new value of the cookie for this host. Where this browser has a session of the same person,
-   * that one goes on, by what was shown later, and its other cookies stand for what they did. Throws `sign_in.state` for
-   * whom nobody vouches, and `sign_in.member` for who may have no session.
+   * A new sign-in; returns the session and a new cookie value for this host. If this browser has a session of the same
+   * user, that session continues with the later sign-in, and its other cookies keep their meaning. Throws
+   * `sign_in.state` where no trusted provider knows the user, and `sign_in.member` for a user who is not a member.
    */
   start(signIn: SignIn): Promise<{ readonly session: Session; readonly token: string }>
   /**
-   * A cookie value for one more host of a live session, which stands for no more than `shownBy` said, in place of what the browser brings of
-   * this session; null when the session is gone.
+   * A cookie value for one more host of a live session. It means no more than `shownBy` says, and replaces the
+   * browser's cookie of this session. Null when the session is gone.
    */
   join(sessionId: string, host: string, shown: string, brought?: Brought | null): Promise<string | null>
   /** Ends sessions on every host, at once; idempotent. */
@@ -170,8 +173,8 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
   /** The live session with this id, or null. */
   describe(sessionId: string): Promise<SessionEntry | null>
   /**
-   * Every live session of the person behind this one, at its portal, newest first; of those with a cookie for `host` alone, where
-   * one is given.
+   * Every live session of this session's user at its portal, newest first. With `host`, only those with a cookie for
+   * it.
    */
   ofOwner(session: Session, host: string | null): Promise<readonly SessionEntry[]>
   /** The hosts that have a cookie for a session: where it has been used. */
@@ -195,15 +198,12 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
     /** Whether the provider said so itself. What anybody may say makes other processes look only where it has ended something. */
     readonly isVerified: boolean
     /**
-     * When the provider says so, in seconds by its clock, where that is proven: whoever showed who they are before that, and is on their way
-     * here with a code, is refused. Absent for what anybody can say.
+     * The time of the provider's logout, in seconds by its clock, where it is proven: a user who authenticated before,
+     * and is on the way here with a code, is refused. Absent where anyone could say it.
      */
     readonly saidAtS?: number
   }): Promise<number>
-  /**
-   * Has no cookie count any more that there is now, at any portal, in one stroke: for whoever is about to end all sessions, which takes a
-   * while where they are many.
-   */
+  /** Invalidates all present cookies of all portals at once. Ending all sessions after that may take a while. */
   endCookies(): Promise<void>
   /**
    * Makes every process look for sessions that it has in memory and the store does not: of one person, of one session at a provider, or

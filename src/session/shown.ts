@@ -2,7 +2,7 @@ import type { Identity } from '../identity/identity.ts'
 import { ownerIdOf } from './credentials/owners.ts'
 import type { Session } from './session.ts'
 
-/** When and how someone signed in. A cookie stands for no more of that than was shown when it was made. */
+/** When and how a user signed in. A cookie means no more of that than the user had shown when it was made. */
 const CLAIMS = ['auth_time', 'acr', 'amr'] as const
 
 type Claims = Identity['claims']

@@ -7,7 +7,7 @@ import type { SessionStore } from './store.ts'
 /** A crowd that signs in at once costs one write. */
 const FRESH_MS = 5_000
 
-/** Who tells it twice in a row loses to the one who was first: the next sign-in says so again. */
+/** Of two writers at once the first one wins: the next sign-in writes it again. */
 const TRIES = 3
 
 /** Over a store: one value for each client. */

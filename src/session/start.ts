@@ -26,7 +26,9 @@ export interface StartTools {
   /** Whether somebody may have a session, by what the store has of groups and roles. */
   isMemberNow(signIn: Pick<SignIn, 'portal' | 'identity'>): Promise<boolean>
   readonly signedOut: SignedOut
-  /** Whether a session was to end and could not: it ends later, and a sign-in that it goes on by would end with it. */
+  /**
+   * Whether a session should have ended but could not: it ends later, and a sign-in that continues it would end, too.
+   */
   isOwed(sessionId: string): boolean
   /** Ends a session here and everywhere; throws where the store keeps it: then its end is owed. */
   end(sessionId: string): Promise<void>
@@ -39,7 +41,7 @@ const TABS_MS = 30_000
 /** So many sign-ins of one session may come between, and then something is wrong. */
 const TRIES = 20
 
-/** For so long nobody else asks with tokens that go from one row into the next: that takes a moment. */
+/** For this long no other process uses tokens that move from one row to the next. */
 const TAKEN_MS = 10_000
 
 interface TakenTokens {
@@ -54,7 +56,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
   const { store, once, sealer, ports, memory, followers, isBarredNow, isMemberNow, signedOut, isOwed, end, endMoved } =
     tools
 
-  /** What one sign-in makes of a row, whoever's it was before. */
+  /** The row of a sign-in, regardless of the row's previous user. */
   async function rowOf(id: string, signIn: SignIn, nowMs: number): Promise<StoredSession> {
     const { portal, identity, secrets, isRemembered = false, agent = '', client = '' } = signIn
     const expiresAtMs = expiryOf(lifetimesAt(memory.limits, portal), isRemembered, nowMs)
@@ -97,7 +99,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
     try {
       await refuse(signIn)
     } catch (thrown) {
-      // Whoever is answered is told something else: where the store keeps it, it ends later.
+      // The client's answer does not depend on it: where the store does not remove it, it ends later.
       await end(id).catch(() => undefined)
       throw thrown
     }
@@ -123,10 +125,11 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
   }
 
   /**
-   * The session with this id goes on by a later sign-in of its person, with a new cookie; null where it is gone, or is another's, or stands on another password.
+   * Continues the session with this id by a later sign-in of its user, with a new cookie. Null where it is gone,
+   * belongs to another user, or depends on another password.
    *
-   * The cookie that the browser brings counts a little longer, for what is under way with it. It, and those of other hosts, stand for what
-   * was shown before: whoever had one of them gains nothing by what its owner shows later.
+   * The browser's present cookie counts a little longer, for requests under way. It and the cookies of other hosts
+   * mean only what the user had shown before, so a stolen one gains nothing from the later sign-in.
    */
   async function goOn(id: string, signIn: SignIn): Promise<Started | null> {
     const { host, identity, brought = null } = signIn
@@ -135,7 +138,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const known = row === null ? null : parseSession(row)
       if (row === null || known === null || !canGoOnBy(known, signIn)) return null
       const token = randomToken(ports.random)
-      // Each sign-in of a session has a time of its own, by which it is told from the others.
+      // Each sign-in of a session has a different time, which identifies it.
       const nowMs = Math.max(ports.now(), row.createdAtMs + 1)
       const own = isBroughtLater(signIn) ? withShown(identity, brought?.session.identity.claims ?? {}) : identity
       const isLater = isShownLater(known.identity.claims, identity.claims)
@@ -161,16 +164,16 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
   }
 
   /**
-   * The tokens of an earlier sign-in of a session, for the next row, and for nobody else until they are released, with the time of the sign-in
-   * that has them by then. Null where they cannot be read, or their provider is being asked by them: what it answers is the next refresh token,
-   * and these are used up.
+   * The tokens of an earlier sign-in of a session, for the next row. No other process uses them until they are
+   * released with the time of their new sign-in. Null where they cannot be read, or a refresh with them is under way:
+   * its answer has the next refresh token, and these are used up.
    */
   async function takeTokens({ id, createdAtMs }: StoredSession): Promise<TakenTokens | null> {
     const nowMs = ports.now()
     const untilMs = nowMs + TAKEN_MS
     const lease = await guarded(() => store.lease(id, nowMs, untilMs))
     if (lease === null) return null
-    // Whoever asked before may have used up one, and not said what came of it.
+    // A process that asked before may have used up one without reporting the result.
     const release = async (ofMs: number) => guarded(() => store.release(id, untilMs, lease === 'left' ? ofMs : null))
     // Only now: what was read before may be used up since.
     const row = await guarded(() => store.findById(id))
@@ -206,7 +209,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const first = isFirst ? null : await begunBy(key)
       const other = first === null ? null : await goOn(first, signIn)
       if (other === null) return begun
-      // Two tabs at once: this one has told its browser nothing yet.
+      // Two tabs at once: this one has not answered its browser yet.
       await endMoved(sessionId)
       return other
     },
@@ -219,7 +222,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
         const replaced = replacedBy(brought, sessionId, ports.now())
         if (!(await guarded(() => store.addHandle(handle, replaced)))) return null
         if (replaced !== null) memory.readCookiesAgain(sessionId)
-        // A later sign-in that came between knew nothing of this cookie, which nobody has yet.
+        // A later sign-in in between did not know this cookie, which no browser has yet.
         if ((await shownNow(sessionId)) === before) return token
       }
       return null
@@ -239,7 +242,7 @@ function replacedBy(brought: Brought | null, sessionId: string, nowMs: number): 
   return { hash: sha256(brought.token), shown: shownBy(brought.session), nowMs, lastsMs: TABS_MS }
 }
 
-/** Whether the cookie that is brought has shown more than this sign-in does: what replaces it stands for that. */
+/** Whether the browser's cookie means more than this sign-in: then the new cookie means that. */
 function isBroughtLater({ brought = null, identity }: SignIn): boolean {
   return brought !== null && isShownLater(brought.session.identity.claims, identity.claims)
 }
@@ -256,7 +259,7 @@ function inactive({ provider, subject }: Identity): GateError {
   })
 }
 
-/** Somebody whom their provider knows, and nobody wants here: what they came with is for the log, and the account for them. */
+/** A user whom the provider knows but who is not a member: the log gets their groups, and the page their account. */
 function outsider(portal: string, identity: Identity, came: ReturnType<Members['cameWith']>): GateError {
   const { provider, subject, name, preferredUsername, email } = identity
   const account = email ?? preferredUsername ?? name ?? subject

@@ -33,7 +33,7 @@ export interface StoredSession {
 /** What a refresh changes of a session. */
 export type RefreshedFields = Pick<StoredSession, 'identity' | 'secrets' | 'sid' | 'checkedAtMs' | 'isRefreshable'>
 
-/** What is known of a lease when it is taken: whether the one before was ended by whoever had it. */
+/** The state of a lease when it is taken: whether the previous holder ended it. */
 export type Lease = 'taken' | 'left'
 
 /** A lease that was left: over at any time, and not ended. */
@@ -64,7 +64,7 @@ export const EARLIER_SIDS = 8
 /** A cookie that another takes the place of. */
 export interface ReplacedHandle {
   readonly hash: string
-  /** What it goes on to stand for, where it does not stand for less already. */
+  /** What it means from now on, unless it means less already. */
   readonly shown: string
   /** It ends so long from now. */
   readonly nowMs: number
@@ -73,7 +73,7 @@ export interface ReplacedHandle {
 
 /** The sign-in that another one of the same person takes the place of. */
 export interface SignInBefore {
-  /** By which it is told from every other of its session. */
+  /** Identifies it among all others of its session. */
   readonly createdAtMs: number
   /** What its cookies go on to stand for. */
   readonly shown: string
@@ -101,11 +101,14 @@ export interface StoredOnce {
   readonly owner: string
   readonly value: string
   readonly expiresAtMs: number
-  /** How long it is good by the store's own clock, where that has one; absent: `expiresAtMs` counts, by the clock of whoever takes it. */
+  /**
+   * How long it is valid by the store's own clock, where the store has one; absent: `expiresAtMs` counts, by the
+   * reader's clock.
+   */
   readonly lifetimeMs?: number
 }
 
-/** A token of a script or an app. What it stands for and where it is taken is JSON: the store does not look inside. */
+/** A token of a script or an app. Its session and its hosts are JSON, which the store does not read. */
 export interface StoredApiToken {
   readonly id: string
   /** The SHA-256 of the token itself. */
@@ -142,18 +145,18 @@ export interface OwnerNote {
   readonly standing: Standing
   readonly atMs: number
   /**
-   * A sign-in, or an admin's: the word of a refresh counts for nothing against an admin's. Otherwise what comes last counts,
-   * whatever its time: a clock that was set back must not keep a refusal out.
+   * A sign-in's, or an admin's: a refresh never overrides an admin's. Otherwise the last word counts regardless of its
+   * time: a clock that was set back must not suppress a refusal.
    */
   readonly isLastWord: boolean
 }
 
-/** A Standing as a store gives it back; what is none of ours bars. */
+/** A Standing from a store; an unknown value refuses. */
 export function parseStanding(text: string): Standing {
   return text === 'good' || text === 'refused' ? text : 'revoked'
 }
 
-/** A guest link. What it opens is JSON: the store does not look inside. */
+/** A guest link. What it opens is JSON, which the store does not read. */
 export interface StoredGuestLink {
   readonly id: string
   /** The SHA-256 of the link's secret. */
@@ -170,7 +173,7 @@ export interface StoredGuestLink {
 /** A part of a list, newest first. */
 export interface StoredPage {
   readonly sessions: readonly StoredSession[]
-  /** Give it back as `after` for the next part; null at the end. The store alone knows what is in it. */
+  /** Pass it as `after` for the next page; null at the end. Only the store understands it. */
   readonly next: string | null
 }
 
@@ -187,11 +190,11 @@ export interface StoredChanges {
   readonly updated: readonly string[]
   /** Whose sessions were ended, whether or not the store had any of them. */
   readonly ended?: readonly EndedMatch[]
-  /** More may have been done than is said here: whatever is in memory has to be read again. */
+  /** More may have changed than is listed: everything in memory has to be read again. */
   readonly isIncomplete?: true
   /**
-   * The store was begun anew, since what was in it cannot be read: takes what is in memory and has not ended, and answers the ids of
-   * those that have. It is there until that is done.
+   * The store is new, since the old one cannot be read. This stores the sessions in memory that have not ended, and
+   * returns the ids of those that have. It exists until that is done.
    */
   readonly takeBack?: (kept: readonly KeptSession[]) => MaybePromise<readonly string[]>
 }
@@ -211,11 +214,14 @@ export interface KeptSession {
 export interface SessionStore extends AuditStore {
   insert(session: StoredSession, handle: StoredHandle): MaybePromise<void>
   /**
-   * Puts a later sign-in in the place of the one that a session comes from, with a cookie of its own, and tells every other process.
-   * False, and nothing is changed, where the session is gone or comes from another one by now.
+   * Replaces the sign-in of a session by a later one with a new cookie, and notifies every other process. False,
+   * without a change, where the session is gone or has another sign-in by now.
    */
   signInAgain(session: StoredSession, handle: StoredHandle, before: SignInBefore): MaybePromise<boolean>
-  /** One more host's cookie, in place of one of the same session, of which it tells every other process; false when the session is gone. */
+  /**
+   * A cookie for one more host, which may replace one of the same session. Notifies every other process of that. False
+   * when the session is gone.
+   */
   addHandle(handle: StoredHandle, replaced?: ReplacedHandle | null): MaybePromise<boolean>
   /** The session behind a hash and the host it was made for. */
   findByHash(hash: string): MaybePromise<FoundHandle | null>
@@ -231,34 +237,35 @@ export interface SessionStore extends AuditStore {
   /** How many sessions have not come to their end, idle ones among them: by the store's own clock where it has one, else by then. */
   countSessions(nowMs: number): MaybePromise<number>
   /**
-   * Writes what a refresh brought, ends whatever lease there is, and tells every other process; false, and nothing is changed, when
-   * the session is gone, or its secrets are not those of `before` any more.
+   * Writes the result of a refresh, ends the lease, and notifies every other process. False, without a change, when
+   * the session is gone, or its secrets are no longer those of `before`.
    */
   update(sessionId: string, fields: RefreshedFields, before?: string): MaybePromise<boolean>
   /**
-   * One caller's alone until `untilMs`, or until `update` or `release`; null for others, and for a session that is gone. By the store's
-   * own clock where it has one: what counts is how long that is from `nowMs`. The row keeps it
-   * for as long as nobody says what came of it: `left` says that whoever had it before never did.
+   * A lease for one caller until `untilMs`, or until `update` or `release`; null for others, and for a session that is
+   * gone. It goes by the store's own clock where there is one: only the time from `nowMs` counts. The row keeps it
+   * until its holder reports a result: `left` says that the previous holder never did.
    */
   lease(sessionId: string, nowMs: number, untilMs: number): MaybePromise<Lease | null>
   /**
-   * Ends the lease that was taken until then. With `leftOf`, the time of the sign-in that was asked about, the next one is told `left`, also
-   * where others have had one since; but not of a later sign-in. A lease that others have now stays theirs.
+   * Ends the lease that was taken until then. With `leftOf`, the time of the sign-in in question, the next holder gets
+   * `left`, also where others had a lease in between, but not for a later sign-in. A lease that another caller has now
+   * stays.
    */
   release(sessionId: string, untilMs: number, leftOf: number | null): MaybePromise<void>
   /** Writes when sessions were last used, newest wins. Answers the ids of those that the store does not have. */
   touch(seen: ReadonlyMap<string, number>): MaybePromise<readonly string[]>
   /**
-   * Removes sessions with all their handles, and tells every other process. Answers those of them that had a refresh token, as they were at
-   * that moment.
+   * Removes sessions with all their handles, and notifies every other process. Returns those that had a refresh token,
+   * as they were at that moment.
    */
   remove(...sessionIds: readonly string[]): MaybePromise<readonly StoredSession[]>
   /**
-   * Has every cookie that there is lead nowhere, in few steps however many there are, and tells every other process. Their sessions are to
-   * be removed after that.
+   * Invalidates every present cookie in a few steps, however many there are, and notifies every other process. The
+   * caller removes their sessions after that.
    */
   endCookies(): MaybePromise<void>
-  /** Tells every other process whose sessions have ended: one of them may have in memory what the store has no more. */
+  /** Notifies every other process of ended sessions: one of them may have in memory what is no longer in the store. */
   tellEnded(match: EndedMatch): MaybePromise<void>
   /** What was done by anyone since the last call, this process among them or not. */
   changesSince(): MaybePromise<StoredChanges>
@@ -269,7 +276,7 @@ export interface SessionStore extends AuditStore {
    * False as well where the record that it is to replace is not there.
    */
   put(record: StoredOnce, limits: OnceLimits): MaybePromise<boolean>
-  /** The record's value once, or null. `nowMs` counts where the store has no clock of its own. */
+  /** The record's value, once, or null. `nowMs` counts where the store has no clock. */
   take(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
   /** What `take` would answer; the record stays. */
   peek(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
@@ -297,7 +304,7 @@ export interface SessionStore extends AuditStore {
   listTokens(portal: string): MaybePromise<readonly StoredApiToken[]>
   /** Notes that a token is used; true for the first who says so. */
   useToken(tokenId: string): MaybePromise<boolean>
-  /** Removes a token, and tells every other process as of a session; false when there is none. */
+  /** Removes a token, and notifies every other process as for a session; false when there is none. */
   removeToken(tokenId: string): MaybePromise<boolean>
   /** A value that all processes and machines share, by its name; null where there is none. */
   readShared(name: string): MaybePromise<string | null>
@@ -307,8 +314,8 @@ export interface SessionStore extends AuditStore {
   keepOwner(owner: StoredOwner): MaybePromise<void>
   findOwner(ownerId: string): MaybePromise<StoredOwner | null>
   /**
-   * Writes what was heard of owners, by their ids, in few steps, and tells every other process; answers the ids of those of whom anybody
-   * has to hear. Does not begin to keep one.
+   * Writes what is known of owners, by their ids, in a few steps, and notifies every other process. Returns the ids of
+   * owners that changed. It adds no new owner.
    */
   noteOwners(notes: ReadonlyMap<string, OwnerNote>): MaybePromise<readonly string[]>
   insertLink(link: StoredGuestLink): MaybePromise<void>
@@ -318,14 +325,14 @@ export interface SessionStore extends AuditStore {
   listLinks(portal: string): MaybePromise<readonly StoredGuestLink[]>
   /** Counts one use, in one step, and answers the link with it; null where it is gone, expired or used up. */
   useLink(hash: string, nowMs: number): MaybePromise<StoredGuestLink | null>
-  /** Removes a link, and tells every other process as of a session; false when there is none. */
+  /** Removes a link, and notifies every other process as for a session; false when there is none. */
   removeLink(linkId: string): MaybePromise<boolean>
   /** Everything of a directory that a provider has pushed; what one row says is JSON: the store does not look inside. */
   listPushed(directory: string): MaybePromise<readonly string[]>
   readPushed(directory: string, id: string): MaybePromise<string | null>
   /**
-   * Puts one in place of what was there (null: of none, or for none), and tells every other process of it; false, and
-   * nothing is changed, where it is another by now.
+   * Replaces the present value (null: none), and notifies every other process. False, without a change, where it is
+   * another value by now.
    */
   replacePushed(directory: string, id: string, before: string | null, after: string | null): MaybePromise<boolean>
   /**
@@ -336,8 +343,8 @@ export interface SessionStore extends AuditStore {
   /** The time by the store's own clock, which all processes share; null where it has none, and that of this machine counts. */
   clock(): MaybePromise<number | null>
   /**
-   * Calls soon after anything may have been written, by whomever. Null where nobody tells: then `changesSince` is to be asked
-   * again and again.
+   * Calls soon after any process may have written. Null where the store cannot report that: then the caller polls
+   * `changesSince`.
    */
   readonly onWritten: ((listener: () => void) => WriteWatch) | null
   /** Something that was read makes no sense: a store that can tell looks whether all of it holds together. */

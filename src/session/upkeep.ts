@@ -51,7 +51,7 @@ export interface UpkeepTools {
   readonly withdrawal: { tend(): Promise<void> }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
-  /** These have ended elsewhere: who of them is in memory alone ends here. */
+  /** These have ended elsewhere: sessions of them that are only in memory end here. */
   endUnstored(match: EndedMatch): Promise<number>
   /** Anything may have ended elsewhere. */
   lookAgain(): void
@@ -77,7 +77,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     const isIncomplete = isLate === true || ended.some(isEveryone)
     for (const id of removed) forget(id)
     if (isIncomplete) forgetEverything()
-    // It is told once: where the store cannot say who is in it, everyone is read again before their next use.
+    // Logged once: where the store cannot list its sessions, every session is read again before its next use.
     else for (const match of ended) await endUnstored(match).catch(forgetEverything)
     for (const id of updated) {
       if (isOwnerId(id)) followers.forgetOwner(id)
@@ -93,7 +93,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     if (takeBack !== undefined) await handBack(takeBack)
   }
 
-  /** What is in memory goes on in a store that was begun anew: any process finds it there, and it ends as everything does. */
+  /** Sessions in memory continue in the new store: every process finds them there, and they end like all others. */
   async function handBack(takeBack: NonNullable<StoredChanges['takeBack']>): Promise<void> {
     const kept = await memory.rows(tools.sealer)
     for (const id of await takeBack(kept)) forget(id)
@@ -110,7 +110,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     return heard
   }
 
-  /** Everything is read again before its next use, and whoever listens has what is under way looked at. */
+  /** Everything is read again before its next use, and listeners check what is under way. */
   function forgetEverything(): void {
     followers.forgetAll()
     memory.forgetAll()

@@ -20,7 +20,7 @@ interface Said {
   readonly providers: ReadonlyMap<string, Pick<ProviderConfig, 'issuer' | 'users'>>
 }
 
-/** Whose word counts at which portal, by the file in force. */
+/** Which providers each portal trusts, by the current file. */
 export interface Vouchers {
   /**
    * One for each provider of each portal, with its issuer, and for each user where that is a file, with what a sign-in of theirs stands
@@ -43,7 +43,7 @@ export interface Members {
   has(identity: Identity): boolean
   /** What somebody came with who may not, for the log, and what can be done about it where that is known. */
   cameWith(identity: Identity): { readonly facts: Facts; readonly hint: string | null }
-  /** Stands for all that decides it: another one where others may be members. */
+  /** A mark of everything that decides it: it changes where other users may be members. */
   readonly mark: string
 }
 
@@ -56,7 +56,7 @@ export interface UsersFile {
   /** The provider's; empty for `htpasswd`. */
   readonly issuer: string
   readonly names: ReadonlySet<string>
-  /** Whether its users have ids, by which two of one name are told apart. */
+  /** Whether its users have ids, which distinguish two users of one name. */
   readonly hasIds: boolean
 }
 
@@ -91,14 +91,17 @@ export function vouchersOf({ portals, providers }: Said): Vouchers {
   })
 }
 
-/** Whether nobody's word is needed for this: a service's token, a guest. No provider is without an issuer; a name of `htpasswd` needs its file. */
+/**
+ * Whether this identity needs no provider: a service's token, or a guest. Every provider has an issuer; a name of
+ * `htpasswd` needs its file.
+ */
 export function needsNoVoucher({ issuer, subject }: Pick<Identity, 'issuer' | 'subject'>): boolean {
   return issuer === '' && userNameOf(subject) === null
 }
 
 /**
- * Whether something belongs to a name that a file without ids does not have any more: whoever is called so next must not have it.
- * Where a file has ids, what has none is of the time before, and nobody's.
+ * Whether something belongs to a name that a file without ids no longer has: the next user of that name must not get
+ * it. Where a file has ids, something without an id is older than the ids, and belongs to no user.
  */
 export function isLeftBehind(
   files: readonly UsersFile[],

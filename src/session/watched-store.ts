@@ -4,7 +4,7 @@ import type { SessionStore } from './store.ts'
 /** `poll` is the look at what other processes did, each second. */
 export type StoreCall = 'read' | 'write' | 'poll'
 
-/** Told of each call of a store. */
+/** Observes each call of a store. */
 export interface StoreWatch {
   /** In milliseconds, by a clock that is never set. */
   tick(): number
@@ -12,7 +12,7 @@ export interface StoreWatch {
   failed(call: StoreCall): void
 }
 
-/** The same store, of which each call is told; a call that throws, or rejects, is done too. */
+/** The same store with an observer of each call. A call that throws or rejects counts as finished. */
 export function watchStore(store: SessionStore, watch: StoreWatch): SessionStore {
   function running(call: StoreCall): Run {
     return act => {

@@ -24,13 +24,16 @@ export interface WithdrawalTools {
   readonly tokens: Pick<ApiTokens, 'list'>
   readonly links: Pick<GuestLinks, 'list'>
   readonly grants: Pick<OwnGrants, 'drop'>
-  /** Whether somebody vouches for someone by the file in force by now, and they may have a session. */
+  /** Whether the current file trusts the user's provider, and the user may have a session. */
   counts(someone: Pick<Session, 'portal' | 'identity'>): boolean
 }
 
 /** Ends for good what stands on providers that portals have lost, or on members who are none any more. */
 export interface Withdrawal {
-  /** Does so, a moment later, for whoever signed in before now and is not vouched for again by then. Never throws: what it cannot end is refused all the same while the provider is gone. */
+  /**
+   * Does so a moment later, for users who signed in before now and whose provider is not trusted again by then. Never
+   * throws: a session that it cannot end is refused all the same while the provider is gone.
+   */
   run(withdrawn: Withdrawn): Promise<void>
   /**
    * Ends everything that names left behind which these files do not have any more, as far as it was made before now: sessions, tokens,
@@ -44,17 +47,17 @@ export interface Withdrawal {
 
 const PAGE = 100
 
-/** What is put back so soon was a slip. Till then whom nobody vouches for is refused all the same. */
+/** A provider that is back so soon was removed by mistake. Until then its users are refused all the same. */
 const SLIP_MS = 2_000
 
 /**
- * Whom nobody vouches for is refused from the moment of the save, whatever the store has. This is so that they do not come back
- * with their provider, should that be put back after more than a slip: sessions are removed, and the tokens and links of these people rest until
- * they sign in again.
+ * Users without a trusted provider are refused from the moment of the save, regardless of the store. This also keeps
+ * them from coming back with their provider later: it removes their sessions, and suspends their tokens and links
+ * until they sign in again.
  *
- * Absent on purpose: what an operator made (`tokens create --subject`), which rests while the provider is gone and no longer; and
- * a list of providers that changed while nothing ran, since nobody knows what it said before. Of names in a file of users the store
- * knows it: what belongs to one that is not there is ended at the start, too.
+ * Absent on purpose: tokens that an operator made (`tokens create --subject`), which are suspended only while the
+ * provider is gone; and a list of providers that changed while nothing ran, since the old list is unknown. For names
+ * in a users file the store knows it: what belongs to a missing name also ends at the start.
  */
 export function createWithdrawal(tools: WithdrawalTools): Withdrawal {
   const { store, ports, audit, end, ownersAt, suspend } = tools

@@ -4,7 +4,7 @@ import { canonicalAddress } from '../net.ts'
 import { nextTurn } from '../small-pieces.ts'
 import { LINUX, type Libc, libc } from './libc.ts'
 
-/** What tells a client's TCP connection to this process from all others. */
+/** Identifies a client's TCP connection to this process. */
 export interface ConnectionEnds {
   readonly ownPort: number
   readonly peer: string
@@ -25,7 +25,7 @@ export interface ConnectionState {
   readonly hasUnread: boolean
 }
 
-/** The TCP connections of this process, as the kernel knows them. Bun 1.4.5 tells nothing of them. */
+/** The TCP connections of this process, as the kernel lists them. Bun 1.4.5 has no API for them. */
 export interface Connections {
   /** The descriptor of each, in the same order; null for one that is not there (any more). It looks at a few hundred in one turn. */
   find(wanted: readonly ConnectionEnds[]): Promise<readonly (number | null)[]>
@@ -87,7 +87,7 @@ function createConnections(system: Libc): Connections {
       if (!isBetween(descriptor, ends)) return null
       length[0] = info.length
       if (system.getsockopt(descriptor, LINUX.IPPROTO_TCP, LINUX.TCP_INFO, ptr(info), ptr(length)) !== 0) return null
-      // Linux 4.6 is the first that tells all of it.
+      // Linux 4.6 is the first version that reports all of it.
       if ((length[0] ?? 0) < UNSENT + 4) return null
       const hasUnsent = info.readUInt32LE(UNACKED) > 0 || info.readUInt32LE(UNSENT) > 0
       return {

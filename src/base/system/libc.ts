@@ -1,6 +1,6 @@
 import { dlopen } from 'bun:ffi'
 
-/** What of the system's C library is called where Bun 1.4.5 has no way of its own. Each answers -1 when it fails. */
+/** Functions of the system's C library for which Bun 1.4.5 has no API. Each returns -1 on failure. */
 const SYMBOLS = {
   clock_gettime: { args: ['int', 'ptr'], returns: 'int' },
   close: { args: ['int'], returns: 'int' },

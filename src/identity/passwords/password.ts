@@ -29,7 +29,7 @@ export async function verifyPassword(password: string, hash: string): Promise<bo
   }
 }
 
-/** Whoever a file of passwords names. The subject has a prefix, so that it is never taken for one that a provider gave. */
+/** A user of a password file. The prefix of the subject keeps it apart from the subjects of providers. */
 export function passwordIdentity(users: UsersConfig, name: string, entry: UserEntry): Identity {
   const identity = makeIdentity(HTPASSWD, '', userSubject(name), userClaims(name, entry, users.groups))
   return Object.freeze({ ...identity, ...vouchedBy(users, name, entry) })
@@ -46,7 +46,7 @@ export function parseBasic(
   const bytes = Buffer.from(encoded, 'base64')
   const pair = bytes.toString('utf8')
   const colon = pair.indexOf(':')
-  // Control characters are nobody's (RFC 7617 §2), nor is what is not UTF-8.
+  // No user name has control characters (RFC 7617 §2), or bytes that are not UTF-8.
   if (colon === -1 || /\p{Cc}|\uFFFD/u.test(pair)) return 'malformed'
   return { name: pair.slice(0, colon), password: pair.slice(colon + 1) }
 }

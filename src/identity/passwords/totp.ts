@@ -23,7 +23,7 @@ export function totpStep(secret: string, code: string, nowMs: number): number | 
   return delta === null ? null : TOTP.counter({ period: KIND.period, timestamp: nowMs }) + delta
 }
 
-/** A secret of 160 bits in Base32, as long as what it is hashed with gives out (RFC 4226 §4 R6). */
+/** A secret of 160 bits in Base32: the output length of its hash function (RFC 4226 §4 R6). */
 export function makeTotpSecret(random: (count: number) => Uint8Array<ArrayBuffer>): string {
   return new Secret({ buffer: random(20).buffer }).base32
 }

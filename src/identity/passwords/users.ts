@@ -6,10 +6,10 @@ import { type Identity, makeIdentity } from '../identity.ts'
 import { OWN_SUBJECTS } from '../own-subjects.ts'
 
 /**
- * Whoever has just signed in by the form of a provider that is a file of users; null for a name that it does not have.
+ * The identity of a user who has just signed in by the form of a users file; null for an unknown name.
  *
- * The subject has a prefix that no provider may give anybody, so that nobody is taken for somebody of another provider, whatever their
- * name looks like. Claims say when and how, as a provider does: `pwd` and `otp` are RFC 8176 §2.
+ * No provider may use the prefix of the subject, so that no name can look like a user of another provider. Claims say
+ * when and how the user signed in: `pwd` and `otp` are from RFC 8176 §2.
  */
 export function userIdentity(
   { name: provider, issuer, users }: ProviderConfig,
@@ -27,7 +27,7 @@ export function userIdentity(
   return Object.freeze({ ...identity, ...vouchedBy(users, name, entry) })
 }
 
-/** What a file says of a user, as a provider would say it. Whoever writes the file has verified the address. */
+/** The claims of a user of a file. The operator who writes the file vouches for the address. */
 export function userClaims(
   name: string,
   { groups, displayName, email }: UserEntry,

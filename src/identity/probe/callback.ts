@@ -9,7 +9,10 @@ import { bySecret, type ClientProof } from '../tokens/proof.ts'
 import { isPushed } from '../tokens/push.ts'
 import { askPocketIdCallback, isPocketId } from './pocket-id.ts'
 
-/** What asking came to: `error` where it comes back, and says that nobody can sign in so; `unclear` where its answer can mean either. */
+/**
+ * The result of a probe: `error` where the provider redirects back with an error that prevents every sign-in;
+ * `unclear` where its answer can mean either.
+ */
 type Verdict = 'good' | 'refused' | 'error' | 'unclear'
 
 /** A verdict with the provider's own words for it, where it has any. */
@@ -18,7 +21,10 @@ export interface Answered {
   readonly says: string | null
 }
 
-/** What a sign-in that was begun came to: `isOnOwnPage` where the provider tells an error to the person, and not to the client. */
+/**
+ * The result of a started sign-in: `isOnOwnPage` where the provider shows an error to the user, and does not send it
+ * to the client.
+ */
 interface Begun extends Answered {
   readonly isOnOwnPage: boolean
 }
@@ -37,8 +43,8 @@ export interface CallbackQuestion {
 }
 
 /**
- * Whether a provider would come back to an address, asked in the ways that it has, until one says so: by a sign-in in which nobody may
- * be asked anything, at the place of Pocket ID for that, and by pushing the request (RFC 9126).
+ * Whether a provider would redirect to an address. It tries several ways until one answers: a sign-in with
+ * `prompt=none`, Pocket ID's endpoint for that, and a pushed request (RFC 9126).
  *
  * Throws `provider.down`.
  */
@@ -52,9 +58,10 @@ export async function askCallback(question: CallbackQuestion): Promise<Answered>
   if (resolved.verdict !== 'unclear' || (resolved.says !== null && !/pushed/i.test(resolved.says))) return resolved
   const pushed = await askByPushing(question, null)
   if (pushed.verdict === 'good' && resolved.says !== null) return { verdict: 'error', says: resolved.says }
-  // What is wrong with pushing itself keeps nobody out who signs in without it.
+  // A fault of pushed requests does not affect sign-ins without them.
   if (pushed.verdict === 'good' || pushed.verdict === 'refused') return { verdict: pushed.verdict, says: pushed.says }
-  // What is wrong with the request itself is told to the client, and the address to come back to or the client to the person (RFC 6749 §4.1.2.1).
+  // The provider reports a wrong request to the client, and a wrong callback or client to the user (RFC 6749
+  // §4.1.2.1).
   if (begun.isOnOwnPage) return { verdict: 'refused', says: begun.says }
   return { verdict: 'unclear', says: pushed.says ?? resolved.says ?? begun.says }
 }
@@ -66,7 +73,7 @@ async function explainError(question: CallbackQuestion, says: string): Promise<A
   return { verdict: 'error', says: isTaken ? `${says}; takes the same request pushed` : says }
 }
 
-/** Where sign-ins are pushed, so is this one: whoever wants all requests so refuses any other, whatever is in it. */
+/** Where sign-ins are pushed, this one is, too: a provider that requires that refuses any other request. */
 async function askPushed(question: CallbackQuestion): Promise<Answered> {
   const resolved = await askAtPocketId(question)
   if (resolved.verdict !== 'unclear' || (resolved.says !== null && !/pushed/i.test(resolved.says))) return resolved
@@ -87,7 +94,7 @@ async function askPushed(question: CallbackQuestion): Promise<Answered> {
 
 type AddressOf = (prompt: 'none' | null) => string | Promise<string>
 
-/** By a sign-in in which nobody may be asked anything (OpenID Connect Core 1.0 §3.1.2.1), and as a browser begins it where that is refused. */
+/** By a sign-in with `prompt=none` (OpenID Connect Core 1.0 §3.1.2.1), and by an ordinary one where that is refused. */
 async function askByBeginning(question: CallbackQuestion, addressOf: AddressOf): Promise<Begun> {
   const first = await begin(question, await addressOf('none'))
   if (first.verdict !== 'error') return first
@@ -111,7 +118,7 @@ async function begin(question: CallbackQuestion, beginsAt: string): Promise<Begu
   const error = location?.searchParams.get('error') ?? null
   const says = error === null ? null : told(error, location?.searchParams.get('error_description') ?? '')
   if (location?.href.startsWith(redirectUri) === true) {
-    // Nobody is signed in there, so that is what should come; any but these is about the request itself.
+    // No user is signed in there, so one of these errors is expected; any other is about the request itself.
     const isExpected = error === null || /_required$/.test(error)
     const verdict = isExpected ? 'good' : isOfTheMoment(error) ? 'unclear' : 'error'
     return { verdict, says, isOnOwnPage: false }

@@ -3,7 +3,7 @@ import type { ProviderFetch } from '../http.ts'
 
 const TOKEN_PATH = '/api/oidc/token'
 
-/** What Pocket ID is known by: where its endpoints are, whatever the address for programs is. */
+/** How to recognise Pocket ID: by the paths of its endpoints, whatever its internal address is. */
 export function isPocketId(metadata: Pick<Metadata, 'issuer' | 'authorization_endpoint' | 'token_endpoint'>): boolean {
   const isAtOnce = metadata.authorization_endpoint === `${metadata.issuer.replace(/\/$/, '')}/authorize`
   return isAtOnce && metadata.token_endpoint.endsWith(TOKEN_PATH)
@@ -16,7 +16,7 @@ export interface PocketIdAnswer {
 }
 
 /**
- * Whether it knows a client, which it tells everybody who has the id: 200, or 404.
+ * Whether it knows a client. It says so to everybody who has the id: 200, or 404.
  *
  * Throws `provider.down`.
  */

@@ -18,7 +18,7 @@ import type { Wrong } from '../tokens/wrong.ts'
 import { type Answered, askCallback } from './callback.ts'
 import { askPocketIdClient, isPocketId } from './pocket-id.ts'
 
-/** What asking about a client came to, with the half of its credentials that is wrong; null where that cannot be told. */
+/** The result of a client's probe, with the half of its credentials that is wrong; null where that is unknown. */
 export interface ClientAnswered extends Answered {
   readonly wrong: 'client_id' | 'client_secret' | 'no_secret' | null
 }
@@ -30,7 +30,7 @@ export interface Probe {
   readonly clockAheadMs: number | null
   /** Throws `provider.down` when the signing keys cannot be had. */
   askKeys(): Promise<void>
-  /** Whether it takes `client_id` and `client_secret`: asked by redeeming a code that nobody issued. */
+  /** Whether it accepts `client_id` and `client_secret`: tried by redeeming an invented code. */
   askClient(redirectUri: string): Promise<ClientAnswered>
   /**
    * Whether it would come back to this address, asked in each way that it has, with the scopes of a sign-in; `asksOffline`: of one after
@@ -44,7 +44,7 @@ export interface Probe {
 }
 
 /**
- * Looks at a provider as someone would who sets it up. Nobody is signed in by it, and nothing changes there.
+ * Checks a provider for the person who sets it up. It signs no user in, and changes nothing there.
  *
  * Throws `provider.down`, `provider.discovery`.
  */
@@ -85,7 +85,7 @@ async function clockAhead(metadata: Metadata, fetch: ProviderFetch, now: () => n
   return Math.abs(ahead) < 1000 ? 0 : Math.round(ahead / 1000) * 1000
 }
 
-/** A sign-in that nobody began; its texts are of the length that RFC 7636 §4.1 asks for. */
+/** An invented sign-in; its values have the length that RFC 7636 §4.1 requires. */
 function inventedLogin(redirectUri: string): LoginRequest {
   return {
     redirectUri,
@@ -95,7 +95,7 @@ function inventedLogin(redirectUri: string): LoginRequest {
   }
 }
 
-/** Whether it takes the client: what it says of a code that nobody issued comes after what it says of who brings it (RFC 6749 §5.2). */
+/** Whether it accepts the client: it checks the client before it checks an invented code (RFC 6749 §5.2). */
 async function askClient(
   client: ProviderClient,
   metadata: Metadata,
@@ -130,7 +130,7 @@ async function askClient(
   }
 }
 
-/** Which half of the credentials is wrong, where a provider tells who has an id of it. */
+/** Which half of the credentials is wrong, where the provider says which client ids exist. */
 async function halfOf(
   config: ProviderConfig,
   metadata: Metadata,
@@ -148,14 +148,16 @@ function hasNoProof({ clientSecret, clientKey, assertionFile }: ProviderConfig):
   return clientSecret === null && clientKey === null && assertionFile === null
 }
 
-/** An address that nobody registers. */
+/** An address that no client registers. */
 const MADE_UP = 'https://sallyport-doctor.invalid/'
 
 /**
- * Whether a provider would come back to an address after a sign-out, asked without a session: nobody is signed out.
+ * Whether a provider would redirect to an address after a sign-out. It asks without a session, so no user is signed
+ * out.
  *
- * It redirects there, or refuses it with a page of its own (OpenID Connect RP-Initiated Logout 1.0 §3). One that asks the person
- * first is asked once more with an address that nobody registered: where that is refused, ours was not. Throws `provider.down`.
+ * The provider redirects there, or refuses it with an error page (OpenID Connect RP-Initiated Logout 1.0 §3). A
+ * provider that asks the user first is asked again with an unregistered address: where it refuses that one, the first
+ * one is registered. Throws `provider.down`.
  */
 async function askSignOut(
   config: ProviderConfig,

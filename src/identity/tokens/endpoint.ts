@@ -34,11 +34,11 @@ export interface TokenCall {
 }
 
 /**
- * Asks a token endpoint, and translates whatever goes wrong.
+ * Sends a request to a token endpoint, and translates its errors.
  *
- * `send` and `read` are the two halves of one grant in oauth4webapi. Throws `provider.token` when the provider says no or
- * answers oddly (facts: `provider_error` its own word, `is_about` what that is about, `wrong` what is wrong), `provider.id_token` when the library already finds fault with
- * the ID token, `provider.down` when it cannot answer.
+ * `send` and `read` are the two halves of one grant in oauth4webapi. Throws `provider.token` when the provider refuses
+ * or gives an invalid answer (facts: `provider_error` its own word, `is_about` its subject, `wrong` the mistake),
+ * `provider.id_token` when the library rejects the ID token, `provider.down` when the provider cannot answer.
  */
 export async function askTokens(
   request: TokenRequest,
@@ -135,14 +135,14 @@ function claimOf(thrown: unknown): string {
   return /JWT "([a-z_]+)"/.exec(thrown.message)?.[1] ?? (/"alg"/.test(thrown.message) ? 'alg' : 'format')
 }
 
-/** What each of a provider's endpoints that wants to know the client is called, and what it did not give. */
+/** The name of each endpoint that authenticates the client, and what it did not issue. */
 const ENDPOINTS = {
   token: { code: 'provider.token', what: 'the token endpoint', missing: 'a token' },
   revoke: { code: 'provider.token', what: 'the revocation endpoint', missing: 'way to a refresh token' },
   push: { code: 'provider.request', what: 'the endpoint for pushed requests', missing: 'a request_uri' },
 } as const
 
-/** An endpoint's refusal for the log: its own word, whom that is about, and how to mend it, without what it was sent. */
+/** An endpoint's refusal for the log: its own word, its subject, and how to fix it, without what was sent. */
 export function refusedBy(
   endpoint: keyof typeof ENDPOINTS,
   thrown: unknown,
@@ -190,8 +190,8 @@ export function unavailable(address: string, status: number): GateError {
 }
 
 /**
- * Members that an answer may leave out, and whether what is there instead says anything (RFC 6749 §5.1). A text that is of another
- * shape altogether is no slip, and the library's to refuse.
+ * Optional members of an answer, and whether their value is usable (RFC 6749 §5.1). A value of quite another shape is
+ * left to the library, which refuses it.
  */
 const OPTIONAL: Readonly<Record<string, (value: unknown) => boolean>> = {
   expires_in: value => typeof value === 'number' && Number.isFinite(value) && value >= 0,
@@ -204,7 +204,7 @@ function isNotEmpty(value: unknown): boolean {
   return value !== null && value !== ''
 }
 
-/** A token endpoint's answer, with what counts as absent because it is not what it has to be. */
+/** A token endpoint's answer without unusable optional members. */
 interface TidiedResponse {
   readonly response: Response
   /** Names of members that were left out. */
@@ -214,10 +214,11 @@ interface TidiedResponse {
 }
 
 /**
- * Leaves out of an answer with tokens what it need not have and says nothing, such as `expires_in` as a text, negative or null: the
- * tokens are good all the same, and the library would refuse all of it. Any other answer stays as it is.
+ * Removes unusable optional members from an answer with tokens, such as an `expires_in` that is a string, negative or
+ * null. The tokens are valid all the same, and the library would refuse the whole answer. Any other answer stays
+ * unchanged.
  *
- * `response` is complete (`createProviderFetch`), and read where it is not the one that comes back.
+ * `response` is complete (`createProviderFetch`). It is consumed where another one is returned.
  */
 async function tidyResponse(response: Response): Promise<TidiedResponse> {
   if (response.status !== 200) return { response, odd: [], idToken: null }

@@ -1,12 +1,12 @@
 /** What a token endpoint says instead of tokens. */
 export interface TokenError {
-  /** Its own word, not yet fit for a log: a provider may repeat there what it was sent. */
+  /** Its own word, which is not safe for a log yet: a provider may repeat there what it received. */
   readonly word: string
   /** Empty where it says no more. */
   readonly description: string
 }
 
-/** What an error is about: what was to be redeemed and so whose it is, this program as a client, or a moment in which nothing can be told. */
+/** The subject of an error: the grant and so its user, this program as a client, or a temporary failure. */
 export type Blame = 'grant' | 'client' | 'moment'
 
 /** Words about this program, in lower case: those of RFC 6749 §5.2, and those of providers that have their own. */
@@ -33,8 +33,8 @@ export function isOfTheMoment(word: string): boolean {
 }
 
 /**
- * The error in a body that is a JSON object with one, whatever its Content-Type; null for any other body, such as the page of a
- * proxy that stands in for the provider. `response` is read.
+ * The error in a body that is a JSON object with one, for any Content-Type; null for any other body, such as the error
+ * page of a proxy before the provider. It reads `response`.
  */
 export async function readTokenError(response: Pick<Response, 'json'>): Promise<TokenError | null> {
   let body: unknown
@@ -54,12 +54,14 @@ export async function readTokenError(response: Pick<Response, 'json'>): Promise<
 }
 
 /**
- * What an answer without tokens is about.
+ * The subject of an answer without tokens.
  *
- * RFC 6749 §5.2 knows one word for a refresh token that is no longer good, `invalid_grant`; providers have many, in prose too.
- * So 400 and 403, and GitHub's 200, with any error are about the grant, unless the word is known to be about something else: whoever was put out
- * must not stay in because a provider says so in words of its own. A 404, a 5xx, and whatever is not JSON say nothing of anybody.
- * Dex says `invalid_request` of a refresh token that was revoked: a refresh has nothing else that changes from one to the next.
+ * RFC 6749 §5.2 has one word for a refresh token that is not valid any more, `invalid_grant`; providers use many, also
+ * in prose. So 400 and 403, and GitHub's 200, with any error are about the grant, unless the word is known to be about
+ * something else. Otherwise a removed user could stay signed in because of a provider's own words. A 404, a 5xx, and
+ * an answer that is not JSON are not about a user.
+ *
+ * Dex says `invalid_request` for a revoked refresh token: nothing else changes between two refreshes.
  */
 export function blameFor(status: number, error: TokenError | null, isRefresh: boolean): Blame {
   const word = error?.word.trim().toLowerCase() ?? ''

@@ -8,7 +8,7 @@ import type { ClientAuth, ProviderConfig } from '../../config/types/providers.ts
 import { type ParsedClientKey, parseClientKey } from '../../config/values/pem.ts'
 import type { Metadata } from '../endpoints.ts'
 
-/** How the client proves itself, wherever it asks the provider with its name. */
+/** How the client authenticates at the provider's endpoints. */
 export interface ClientProof {
   readonly method: ClientAuth
   readonly prove: oauth.ClientAuth
@@ -69,8 +69,8 @@ export function bySecret(method: Exclude<ClientAuth, 'private_key_jwt'>, secret:
 }
 
 /**
- * An assertion of our own for each question (RFC 7523 §3): for the issuer alone, so that no other server to which it might be sent could
- * use it; good for a minute, with an id that is never used again.
+ * A signed assertion for each request (RFC 7523 §3). Its audience is only the issuer, so that no other server can use
+ * it. It is valid for a minute, and its id is never used again.
  */
 async function byKey(
   text: string,
@@ -119,10 +119,10 @@ export async function publicClientKey(text: string): Promise<JWK> {
   })
 }
 
-/** What of a key of a client anybody may read: whatever else a key has, now or in a later standard, stays here. */
+/** The public members of a client's key. All other members, also of later standards, stay private. */
 const PUBLIC_MEMBERS = ['kty', 'crv', 'x', 'y', 'n', 'e', 'kid', 'use', 'alg']
 
-/** A key with its public members alone, as far as they are text. */
+/** A key with only its public members, as far as they are strings. */
 export function publicMembers(key: object): JWK {
   const members = PUBLIC_MEMBERS.map(name => [name, Reflect.get(key, name)] as const)
   return Object.fromEntries(members.filter(([, value]) => typeof value === 'string'))
@@ -143,7 +143,7 @@ function byFile({ name, assertionFile }: ProviderConfig, ports: ProofPorts): oau
   }
 }
 
-/** Throws `provider.token` where the file cannot be read, or holds anything but a JWT, which is then sent to nobody. */
+/** Throws `provider.token` where the file cannot be read, or does not hold a JWT; then nothing is sent. */
 function readAssertion(provider: string, path: string, { readText }: ProofPorts): string {
   let text = ''
   let why = 'holds no JWT'

@@ -22,10 +22,11 @@ export function isPushed({ par }: Pick<ProviderConfig, 'par'>, metadata: Metadat
 }
 
 /**
- * Hands an authorization request to the provider, and answers the `request_uri` that stands for it in a browser's address.
+ * Pushes an authorization request to the provider, and returns the `request_uri` that replaces it in the browser's
+ * address.
  *
- * Throws `provider.request` where it takes it not, with its own word; `provider.discovery` where it has no place for that, and
- * `provider.down`. Source: RFC 9126 §2.
+ * Throws `provider.request` where the provider refuses it, with its own word; `provider.discovery` where it has no
+ * endpoint for that, and `provider.down`. Source: RFC 9126 §2.
  */
 export async function pushRequest(request: PushedRequest): Promise<string> {
   const { config, metadata, proof } = request

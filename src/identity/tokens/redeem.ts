@@ -101,7 +101,7 @@ export type Refreshed =
     }
   /** The provider no longer honours it, and said so with this word: the sign-in is over. */
   | { readonly kind: 'refused'; readonly says: string }
-  /** No answer came, or none of which could be told what became of it: it may be used up. */
+  /** No usable answer came: the code or token may be used up. */
   | { readonly kind: 'lost'; readonly failure: GateError }
 
 /**

@@ -5,11 +5,11 @@ import { proving, refusedBy, type TokenRequest, unavailable } from './endpoint.t
 import { readTokenError, type TokenError } from './error.ts'
 
 /**
- * Revokes a refresh token, and with it what was granted by it: a session that goes on without a browser (Keycloak's offline sessions) has
- * no other end.
+ * Revokes a refresh token, and with it its grant: a session without a browser (Keycloak's offline sessions) ends in no
+ * other way.
  *
- * A token that is no good any more is as good as revoked: the provider says yes to it. Throws `provider.token` where it says no,
- * `provider.down`. Source: RFC 7009 §2.1 and §2.2.
+ * A token that is not valid any more counts as revoked: the provider accepts it. Throws `provider.token` where it
+ * refuses, and `provider.down`. Source: RFC 7009 §2.1 and §2.2.
  */
 export async function revokeRefreshToken(
   { config, proof, metadata, fetch }: Pick<TokenRequest, 'config' | 'proof' | 'metadata' | 'fetch'>,

@@ -32,7 +32,7 @@ export function wrongBy(status: number, error: TokenError | null): Wrong | null 
   return status === 401 && word === 'unauthorized_client' ? 'client' : (WRONG_BY_WORD.get(word) ?? null)
 }
 
-/** How each is mended, for the log. */
+/** How to fix each, for the log. */
 export const HINT_BY_WRONG: Readonly<Record<Wrong, string>> = {
   client:
     'client_id or client_secret is not what the provider has, and "sallyport doctor" says which where it can be known; or set client_auth to the method it expects; a client that is to show a certificate there (mTLS) takes client_key in place of that',

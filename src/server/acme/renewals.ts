@@ -100,10 +100,10 @@ interface Sleeper {
 const LONGEST_MS = 60 * 60 * 1000
 
 /**
- * Does some work when it is due, never twice at a time, with one timer that sleeps in between and keeps no process alive. Begins by
- * itself. Pairs with `close`.
+ * Does some work when it is due, never twice at a time. One timer sleeps in between and keeps no process alive. It
+ * starts at once. Pairs with `close`.
  *
- * What fails for long is told once, and again only after it has worked.
+ * A failure that lasts is logged once, and again only after a success.
  */
 export function workWhenDue({ what, work, leastMs, log }: Due): Sleeper {
   let timer: Timer | null = null

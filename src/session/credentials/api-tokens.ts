@@ -28,13 +28,13 @@ export interface ApiTokenLimits {
 interface BoundResource {
   /** The id of its route. */
   readonly route: string
-  /** What it is called as a resource (RFC 8707). */
+  /** Its name as a resource (RFC 8707). */
   readonly address: string
   /** The SHA-256 of the client's id. */
   readonly client: string
 }
 
-/** Who a token stands for, and where. */
+/** The user of a token, and where the token is accepted. */
 interface ApiTokenGrant {
   /** With the roles that it was made with; of a token that follows its owner, who that was then. */
   readonly identity: Identity
@@ -43,11 +43,11 @@ interface ApiTokenGrant {
 
 /** A grant as it is stored. */
 interface StoredGrant extends ApiTokenGrant {
-  /** The id of the owner that the token follows; absent where it follows nobody. */
+  /** The id of the token's owner; absent where it has none. */
   readonly owner?: string
 }
 
-/** A short token as it is stored: it stands for another one, as long as that is good. */
+/** A short token as it is stored: it replaces another token as long as that is valid. */
 interface StoredShort {
   /** The id of the other. */
   readonly of: string
@@ -64,7 +64,7 @@ export interface HeldApiToken {
   readonly owner: string | null
   /** From then on it rests, until its owner is heard of again; in a list, 0 for one that rests now. */
   readonly restsAtMs: number
-  /** Whether nobody has used it before, as far as this process knows. */
+  /** Whether it is unused, as far as this process knows. */
   readonly isUnused: boolean
 }
 
@@ -80,7 +80,7 @@ export interface NewApiToken extends ApiTokenGrant {
 
 /** Tokens as the rest of the program uses them. Throws `session.store` when the store fails. */
 export interface ApiTokens {
-  /** Who this text stands for, or null: unknown, revoked, expired, or at rest with its owner, or with the provider that vouched. */
+  /** The session of this token, or null: unknown, revoked, expired, or suspended with its owner or provider. */
   find(text: string): MaybePromise<HeldApiToken | null>
   /** An id for a token that is about to be made: who knows it can end that one, even while it is being made. */
   newId(): string
@@ -90,11 +90,11 @@ export interface ApiTokens {
   list(portal: string): Promise<readonly HeldApiToken[]>
   /** A token by its id; null as for `find`. */
   describe(tokenId: string): Promise<HeldApiToken | null>
-  /** Notes the first use of one that is `isUnused`; true for one caller alone, of all processes. */
+  /** Notes the first use of one that is `isUnused`; true for exactly one caller in all processes. */
   noteUse(tokenId: string): Promise<boolean>
   /**
-   * A short token that stands for this one, and ends with it at the latest. Said this once; it works from `keep` on. The latest two of one
-   * work, so that what is under way with the one before comes through.
+   * A short token that replaces this one, and ends with it at the latest. Its text is returned only here, and it works
+   * after `keep`. The latest two of a token work, so that requests under way with the previous one pass.
    */
   newShort(of: HeldApiToken, lifetimeMs: number): Promise<{ readonly text: string; keep(): Promise<void> }>
   /** An admin has ended a session of this person: what follows them rests, everywhere, until they sign in again. */
@@ -129,7 +129,7 @@ export function createApiTokens(
   limits: {
     readonly capacity: () => number
     readonly restMs: (portal: string) => number
-    /** Who the holder of a token counts as now; null where nobody vouches for them any more. */
+    /** The current identity of a token's holder; null where no trusted provider knows them any more. */
     readonly vouch: (holder: Owner) => Identity | null
   },
 ): OwnApiTokens {
@@ -172,7 +172,7 @@ export function createApiTokens(
     return found.then(one => (cache.forgotten === before ? keep(text, follow(held, one)) : find(text)))
   }
 
-  /** A token with roles of its own; null where it rests, as it names someone for whom nobody vouches any more. */
+  /** A token with its own roles; null where it is suspended, since no trusted provider knows its user any more. */
   function stand(held: HeldApiToken): HeldApiToken | null {
     return needsNoVoucher(held.session.identity) || limits.vouch(held.session) !== null ? held : null
   }
@@ -255,14 +255,14 @@ export function createApiTokens(
   }
 }
 
-/** The id of the token that a short one stands for; null for any other row. */
+/** The id of the token that a short one replaces; null for any other row. */
 function longOf({ grant }: StoredApiToken): string | null {
   if (!grant.startsWith('{"of":')) return null
   const { of } = JSON.parse(grant) as StoredShort
   return typeof of === 'string' ? of : null
 }
 
-/** A short token as the one that it stands for, until it ends; by the id of that one, so that it ends with it. */
+/** A short token as the token that it replaces, until it expires. It has that token's id, so that both end together. */
 function holdShort({ expiresAtMs }: StoredApiToken, long: StoredApiToken | null): HeldApiToken | null {
   const held = long === null ? null : holdToken(long)
   if (held === null) return null
@@ -274,7 +274,7 @@ function boundSession(session: Session, { resource }: ApiTokenLimits): Session {
   return resource === undefined ? session : Object.freeze({ ...session, boundTo: resource.route })
 }
 
-/** A stored token as it is kept in memory; null for a row that is not one of ours. */
+/** A stored token as it is kept in memory; null for a row in another form. */
 function holdToken(row: StoredApiToken): HeldApiToken | null {
   try {
     const { identity, limits, owner = null } = JSON.parse(row.grant) as StoredGrant

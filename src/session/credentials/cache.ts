@@ -6,21 +6,21 @@ import type { Session } from '../session.ts'
 interface Held {
   /** `id` is its own. */
   readonly session: Session
-  /** The id of the owner whom it follows; null: nobody. */
+  /** The id of its owner; null: none. */
   readonly owner: string | null
 }
 
 /** Tokens, or links, in memory by the secrets that lead to them. Never the truth. */
 export interface CredentialCache<T extends Held> {
   get(secret: string): T | undefined
-  /** What is in memory of this id, by whichever secret. */
+  /** The entry in memory with this id, for any of its secrets. */
   ofId(id: string): T | undefined
   /** Puts one in; the oldest make room. */
   add(secret: string, held: T): void
   forget(id: string): void
   forgetAll(): void
   forgetOwner(ownerId: string): void
-  /** How often something was forgotten. A reading that began before must not bring back what it was about. */
+  /** Counts how often something was dropped. A read that began before must not bring it back. */
   readonly forgotten: number
   /** Forgets one around its removal from the store, where a reading may be under way. Throws `session.store`. */
   revoke(id: string, remove: () => MaybePromise<boolean>): Promise<boolean>

@@ -6,14 +6,14 @@ import type { Session } from '../session.ts'
 import { isApiTokenId } from './api-tokens.ts'
 import { isGuestLinkId } from './guest-links.ts'
 
-/** Ids of what an access token or a password stands for; no id of a session has a colon. */
+/** Ids of sessions from an access token or a password; no id of a stored session has a colon. */
 const ACCESS_ID = 'access:'
 const PASSWORD_ID = 'password:'
 
 /** How long a stream may go on that a password opened. */
 const PASSWORD_LIFETIME_MS = 24 * 60 * 60 * 1000
 
-/** What a provider's access token stands for, for as long as it is good: a session that no store knows. */
+/** The session of a provider's access token, as long as the token is valid. No store has it. */
 export function accessSession(
   portal: string,
   { identity, issuedAtMs, expiresAtMs }: AccessToken,
@@ -30,7 +30,7 @@ export function passwordSession(portal: string, identity: Identity, nowMs: numbe
   return Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs: nowMs, expiresAtMs })
 }
 
-/** Whether an id is that of a session which an access token stands for. */
+/** Whether an id belongs to the session of an access token. */
 export function isAccessId(id: string): boolean {
   return id.startsWith(ACCESS_ID)
 }

@@ -17,7 +17,7 @@ export interface FollowerTools {
   capacity(): number
   /** How long a token works after the provider last vouched for its owner. */
   restMs(portal: string): number
-  /** Who an owner counts as now; null where nobody vouches for them any more. */
+  /** The current identity of an owner; null where no trusted provider knows them any more. */
   vouch(owner: Owner): Identity | null
 }
 
@@ -49,7 +49,7 @@ export function createFollowers(tools: FollowerTools): Followers {
     return isApiTokenId(id) ? tokens : isGuestLinkId(id) ? links : null
   }
 
-  /** What follows an owner is read again before its next use, and whoever has it under way is told. */
+  /** An owner's tokens and links are read again before their next use, and listeners check what is under way. */
   function forgetOwner(ownerId: string): void {
     tokens.forgetOwner(ownerId)
     links.forgetOwner(ownerId)
@@ -65,7 +65,7 @@ export function createFollowers(tools: FollowerTools): Followers {
   }
 
   async function noteOwner(owner: Owner, standing: Standing, isLastWord = false): Promise<void> {
-    // The answer to a question that the file has overtaken is nobody's word.
+    // The answer does not count where the file has changed meanwhile.
     if (standing === 'good' && vouch(owner) === null) return
     await noteOwners([owner], standing, isLastWord)
   }

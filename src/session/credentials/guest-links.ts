@@ -13,7 +13,7 @@ import { isOfPastEra, type Owner, vouchedIdentity } from './owners.ts'
 
 /** What a guest link opens, and who made it. */
 interface GuestLinkGrant {
-  /** What whoever made it knows it by. */
+  /** The name that its maker gave it. */
   readonly name: string
   /** One exact host. */
   readonly host: string
@@ -59,7 +59,10 @@ export interface GuestLinks {
   peek(text: string): Promise<HeldGuestLink | null>
   /** Uses a link once; answers the value of its guest's cookie; null where `peek` answers null, and where it is used up. */
   use(text: string): Promise<{ readonly held: HeldGuestLink; readonly cookie: string } | null>
-  /** The link behind a guest's cookie on a host, or null: revoked, expired, at rest, of another host, no cookie of ours. */
+  /**
+   * The link of a guest's cookie on a host, or null: revoked, expired, suspended, for another host, or not a valid
+   * cookie.
+   */
   find(cookie: string, host: string): MaybePromise<HeldGuestLink | null>
   /** Those of a portal that have not expired, newest first, at rest or not. */
   list(portal: string): Promise<readonly HeldGuestLink[]>
@@ -81,15 +84,16 @@ export function isGuestLinkId(id: string): boolean {
   return id.startsWith(LINK_ID)
 }
 
-/** Whoever came by a link: without roles, groups and an address, since nobody vouched for them. */
+/** A guest: without roles, groups and an address, since no provider knows them. */
 export function guestIdentity(linkId: string, name: string): Identity {
   return Object.freeze({ ...makeIdentity('', '', linkId, {}), name: `Guest (${name})`, roles: [], isGuest: true })
 }
 
 /**
- * Guest links over the session store. A guest's cookie is sealed, and names the link alone: so there is nothing to keep for each
- * guest, and revoking the link ends all of them. What a cookie stands for is remembered until its link is removed or expires, or
- * until something else is true of its maker: whom the provider refuses, or whose session an admin ended, has no links that work.
+ * Guest links over the session store. A guest's cookie is sealed and names only the link. So nothing is stored per
+ * guest, and revoking the link ends all its guests. The session of a cookie is cached until its link is removed or
+ * expires, or its maker changes: links of a user whom the provider refuses, or whose session an admin ended, do not
+ * work.
  */
 export function createGuestLinks(
   store: SessionStore,
@@ -97,7 +101,7 @@ export function createGuestLinks(
   ports: Pick<Ports, 'now' | 'random'>,
   limits: {
     readonly capacity: () => number
-    /** Who the maker of a link counts as now; null where nobody vouches for them any more. */
+    /** The current identity of a link's maker; null where no trusted provider knows them any more. */
     readonly vouch: (maker: Owner) => Identity | null
   },
 ): OwnGuestLinks {
@@ -189,7 +193,7 @@ function purposeOf(host: string): string {
   return `guest on ${host}`
 }
 
-/** A stored link as it is kept in memory; null for a row that is not one of ours. */
+/** A stored link as it is kept in memory; null for a row in another form. */
 function holdLink(row: StoredGuestLink): HeldGuestLink | null {
   try {
     const { owner = null, ...grant } = JSON.parse(row.grant) as StoredGrant

@@ -9,14 +9,14 @@ import { ownerIdOf, storedClaims } from './owners.ts'
 /** What a store keeps of anything that was issued. */
 type StoredTimes = Pick<StoredApiToken, 'id' | 'portal' | 'createdAtMs' | 'expiresAtMs'>
 
-/** What only the owner of the sessions does with what was issued: to whoever ends or follows them, these are sessions. */
+/** What only the sessions' module does with tokens and links. For all others these are sessions. */
 export interface IssuedCredentials {
   /** Forgets one that was removed here or elsewhere. */
   forget(id: string): void
   forgetAll(): void
   /** Something else is true of an owner: forgets what follows them. */
   forgetOwner(ownerId: string): void
-  /** As whom whoever comes with this comes now, and null where it is no good any more: what an open stream asks. */
+  /** The current session of this token or link, and null where it is not valid any more. Open streams ask this. */
   current(id: string): Promise<Session | null>
   revoke(id: string): Promise<boolean>
 }
@@ -27,7 +27,7 @@ export interface NewSecret {
   readonly id: string
   readonly portal: string
   readonly lifetimeMs: number
-  /** The person whom it follows; null: nobody. */
+  /** Its owner; null: none. */
   readonly follows: Identity | null
 }
 
@@ -62,14 +62,14 @@ export async function issueSecret(
   return { text, hash: sha256(text), id, portal, createdAtMs, expiresAtMs, owner }
 }
 
-/** Whoever comes with what was issued, as a session. Frozen. */
+/** The session of a request with this token or link. Frozen. */
 export function issuedSession(row: StoredTimes, identity: Identity, owner: string | null): Session {
   const { id, portal, createdAtMs, expiresAtMs } = row
   const follows = owner === null ? {} : { follows: owner }
   return Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs, expiresAtMs, ...follows })
 }
 
-/** Those of a list that are ours and have not expired. `hold` answers null for what is none of ours. */
+/** The valid entries of a list that have not expired. `hold` returns null for an invalid one. */
 export function unexpired<Row extends StoredTimes, T>(
   rows: readonly Row[],
   nowMs: number,

@@ -14,12 +14,12 @@ export interface ManageTools {
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now'>
   limits(): SessionLimits
-  /** Who someone counts as now; null where nobody vouches for them any more. */
+  /** The current identity of a user; null where no trusted provider knows them any more. */
   vouch(someone: Owner): Identity | null
   /** A use that the store does not know of yet; 0 where there is none. */
   lastUseOf(sessionId: string): number
   end(...sessionIds: readonly string[]): Promise<void>
-  /** Ends who is in memory alone, and tells every other process to do the same. */
+  /** Ends sessions that are only in memory, and makes every other process do the same. */
   endEverywhere(match: EndedMatch): Promise<number>
   readonly signedOut: SignedOut
 }
@@ -87,7 +87,7 @@ export function createManagement(
     },
     async endFor({ saidAtS, ...named }) {
       const { issuer, providers, subject, sid, isVerified } = named
-      // First: whoever comes in between finds it, and who came in before is found.
+      // First: a sign-in in between finds it, and a sign-in before is found.
       if (saidAtS !== undefined) await tools.signedOut.note(named, saidAtS)
       const rows =
         sid !== null

@@ -10,8 +10,8 @@ export type Owner = Pick<Session, 'portal' | 'identity'>
 const OWNER_ID = 'person:'
 
 /**
- * The id of an owner: the same for every token of theirs, and another one for whoever has the same name of a file later. Hashed, since
- * what providers say may hold anything, at any length.
+ * The id of an owner: the same for all their tokens, and another one for a later user with the same name in a file.
+ * Hashed, since a provider's claims may have any content and length.
  */
 export function ownerIdOf({
   portal,
@@ -25,9 +25,9 @@ export function ownerIdOf({
 }
 
 /**
- * Whether something that was made for a user of a file is over, since their password or their epoch of tokens is another now. What a
- * client of an MCP server was given ends with the password, whoever had that; a token or a link is a thing of its own, and
- * ends with the epoch.
+ * Whether something that was made for a user of a file has ended, since the password or the epoch of tokens has
+ * changed. Tokens of an MCP client end with the password, since an attacker may have had it. A token or a link does
+ * not depend on the password, and ends with the epoch.
  */
 export function isOfPastEra(made: Era | undefined, now: Era | undefined, kind: 'client' | 'token'): boolean {
   if (now === undefined) return false
@@ -51,7 +51,7 @@ export function storedClaims({ identity }: Owner): string {
   return JSON.stringify(withoutSignIn(identity))
 }
 
-/** Who the tokens of a stored owner stand for now; null where they rest, and for a row that is not one of ours. */
+/** The current identity of a stored owner's tokens; null where they are suspended, and for a row in another form. */
 export function identityOf(owner: StoredOwner): Identity | null {
   if (owner.standing !== 'good') return null
   try {
@@ -62,7 +62,10 @@ export function identityOf(owner: StoredOwner): Identity | null {
   }
 }
 
-/** The same as it counts now; null where whoever vouched for them does not count at their portal any more, or says that they are not active. */
+/**
+ * The same as of now; null where the portal no longer trusts their provider, or the provider says that they are not
+ * active.
+ */
 export function vouchedIdentity(
   owner: StoredOwner | null,
   portal: string,

@@ -1,6 +1,6 @@
 import type { Identity } from '../../identity/identity.ts'
 
-/** Someone by what their provider vouches for: never by an address alone, which may become another's. */
+/** A user by the provider's identifiers: never only by an address, which may become another user's. */
 export type Grantee = Pick<Identity, 'provider' | 'issuer' | 'subject' | 'userId'>
 
 /** What is kept of somebody who asks. */
@@ -17,7 +17,7 @@ export interface RoleRequest {
   readonly role: string
   /** The id of the route that they were refused at. */
   readonly route: string
-  /** What they say to whoever decides; may be empty. */
+  /** Their message to the admin who decides; may be empty. */
   readonly text: string
   readonly atMs: number
 }
@@ -51,10 +51,10 @@ export interface GrantsDocument {
 
 export const EMPTY: GrantsDocument = Object.freeze({ requests: [], grants: [], declines: [] })
 
-/** A request that nobody decides about is over after this. */
+/** A request without a decision expires after this. */
 const REQUEST_MS = 30 * 24 * 60 * 60 * 1000
 
-/** A document as it is stored; a throw where it is none of ours: nothing is written in the place of what cannot be read. */
+/** A document as it is stored. Throws where it is in another form: an unreadable document is never overwritten. */
 export function parseDocument(text: string | null): GrantsDocument {
   if (text === null) return EMPTY
   const raw: unknown = JSON.parse(text)

@@ -40,8 +40,8 @@ export interface Grants {
   /** Everything of a portal as the store has it now, requests oldest first. */
   list(portal: string): Promise<Pick<GrantsDocument, 'requests' | 'grants'>>
   /**
-   * Grants what was asked for, for so long, or for good, but no longer than whoever grants it may (`notAfterMs`; null or absent: any
-   * time); null where nobody asks for that any more, or the role is not to be had.
+   * Grants a requested role for this time, or for good, but no longer than the admin may grant (`notAfterMs`; null or
+   * absent: any time). Null where the request is gone, or the role cannot be granted.
    */
   grant(
     portal: string,
@@ -62,9 +62,9 @@ export interface OwnGrants extends Grants {
   drop(portal: string, isMeant: (one: Pick<RoleGrant, 'who'> & { readonly atMs?: number }) => boolean): Promise<number>
   /** Learns what other processes did, and what is over. */
   hear(): Promise<void>
-  /** Whether any of them ends by its time: then that is to be heard of, whatever others do. */
+  /** Whether one of them expires: then that has to be noticed without a notice from other processes. */
   readonly isAnyTimed: boolean
-  /** Another file is in force: other roles may count. */
+  /** The file has changed: other roles may count. */
   configure(offered: OfferedRoles): void
   /** Called with the keys of everyone whose granted roles are others now. */
   onChange(listener: (changed: readonly string[]) => void): void
@@ -107,7 +107,7 @@ export function createGrants(
     return true
   }
 
-  /** What counts now in place of what did; whoever has other roles by that is told of. */
+  /** Replaces the grants that count, and reports the users whose roles change. */
   function recount(): void {
     const nowMs = ports.now()
     const next = new Map<string, readonly string[]>()

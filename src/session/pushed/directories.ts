@@ -28,16 +28,19 @@ export interface DirectoryTools {
   readonly standings: Standings
   readonly memory: Pick<SessionMemory, 'cache' | 'review' | 'forgetAll'>
   readonly followers: Pick<Followers, 'forgetAll' | 'forgetOwner' | 'suspend'>
-  /** One has ended: nothing in memory stands for it. */
+  /** A session has ended: drop it from memory. */
   forget(sessionId: string): void
   readonly endFor: Sessions['endFor']
   /** Hears what other processes did up to now. */
   hearOthers(): Promise<void>
 }
 
-/** What providers push, as whoever takes it uses it. Throws `session.store`, and `session.end` where somebody was to be signed out. */
+/**
+ * SCIM directories for their endpoints. Throws `session.store`, and `session.end` where a user could not be signed
+ * out.
+ */
 export interface Directories {
-  /** The directory of a provider by the file in force; null where it pushes nothing. */
+  /** The directory of a provider by the current file; null where it has no SCIM. */
   of(provider: string): Directory | null
   /**
    * All of a directory, oldest first, as it is in the store by now: of what is in memory, and so nothing is read again but what
@@ -46,23 +49,23 @@ export interface Directories {
   list(directory: Directory): Promise<readonly Pushed[]>
   /** Whether these are ids of users of a directory, deleted ones among them. */
   hasUsers(directory: Directory, ids: readonly string[]): Promise<boolean>
-  /** What it comes to. */
+  /** Its size. */
   size(directory: Directory): Promise<DirectorySize>
   find(directory: Directory, id: string): Promise<Kept | null>
   /**
-   * Writes one in place of what was read before (null: of none, or for none), and does what it means: whoever is barred by it is signed out
-   * everywhere, be it for the second time. False, and nothing is changed, where somebody else has written it meanwhile.
+   * Replaces a resource that was read before (null: none), and applies it: a deactivated user is signed out
+   * everywhere, even again. False, without a change, where another process has written it meanwhile.
    */
   replace(directory: Directory, before: Kept | null, after: Pushed | null): Promise<boolean>
 }
 
 /** The same with what is asked of everyone who comes. */
 export interface SessionDirectories extends Directories, Pick<Standings, 'isBarred' | 'see'> {
-  /** Whether a provider says that someone is not active, by the store: for whoever begins something right now. */
+  /** Whether a provider says that a user is not active, as read from the store: for a user who signs in right now. */
   isBarredNow(someone: Someone): Promise<boolean>
 }
 
-/** The same for whoever owns the sessions. */
+/** The same for the code that owns the sessions. */
 export interface OwnDirectories extends SessionDirectories {
   configure(directories: readonly Directory[]): void
   /** Something is other in a directory, as was heard from another process: what `changedId` says. */
@@ -103,7 +106,10 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     apply(directory, standings.note(directory, id, kept))
   }
 
-  /** Nothing in memory stands for whom a directory bars, whoever is in other groups is seen anew, and what both have under way is judged. */
+  /**
+   * Drops users whom a directory deactivates from memory, computes users with other groups again, and checks what both
+   * have under way.
+   */
   function apply(directory: Directory, { barred, moved }: Learnt): void {
     if (barred.length === 0 && moved.length === 0) return
     const gone = new Set(barred)
@@ -158,7 +164,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       if (directory === undefined) return false
       const kept = await find(directory, resourceIdOf('user', someone.subject))
       const isBarred = kept?.value.kind === 'user' && isBarredUser(kept.value)
-      // Let in again a moment ago, by another process.
+      // Another process activated the user again a moment ago.
       if (!isBarred && standings.isBarred(someone)) await learn(directory)
       return isBarred
     },

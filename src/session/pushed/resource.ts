@@ -59,8 +59,8 @@ export function isDirectoryId(id: string): boolean {
 }
 
 /**
- * What changed of a directory: `DIRECTORY/ID`. The id of the directory alone is what a process of an earlier version says: there,
- * anything may have changed.
+ * A changed resource: `DIRECTORY/ID`. A process of an earlier version writes only the directory's id: then anything
+ * may have changed.
  */
 export function parseChangedId(id: string): { readonly directoryId: string; readonly resourceId: string | null } {
   const end = id.indexOf('/')
@@ -75,8 +75,8 @@ export function isOf(directory: Directory, { provider, issuer }: Pick<Identity, 
 }
 
 /**
- * The id of what a provider calls by this name of its own: the same at every push, so that two that push at once cannot make two of it.
- * Never `bulkId`, and never another's (RFC 7643 §3.1).
+ * The id of a resource with this name at the provider: the same at every push, so that two pushes at once cannot
+ * create two. Never `bulkId`, and never another resource's (RFC 7643 §3.1).
  */
 export function resourceIdOf(kind: Pushed['kind'], externalId: string): string {
   return sha256(JSON.stringify([kind, externalId])).slice(0, 22)
@@ -87,7 +87,7 @@ export function isBarredUser({ isActive, isGone }: PushedUser): boolean {
   return !isActive || isGone
 }
 
-/** A row of the store; null for one that is none of ours. */
+/** A row of the store; null for a row in another form. */
 export function parsePushed(text: string): Pushed | null {
   try {
     const raw = JSON.parse(text) as Pushed | null

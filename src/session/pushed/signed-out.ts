@@ -16,7 +16,9 @@ export interface SignedOut {
   check(identity: Identity, shownAtS: number): Promise<void>
 }
 
-/** Those over the single-use records. Of two words about the same, the later one counts, whichever comes first. */
+/**
+ * The provider's logouts, kept as one-time records. Of two about the same session the later one counts, in any order.
+ */
 export function createSignedOut(once: Pick<Sessions, 'putOnce' | 'peekOnce'>, ports: Pick<Ports, 'now'>): SignedOut {
   async function lastWord(issuer: string, provider: string, name: Readonly<Record<string, string>>) {
     const kept = await once.peekOnce('signed-out', keyOf(issuer, provider, name))

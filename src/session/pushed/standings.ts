@@ -12,7 +12,7 @@ export interface Learnt {
   readonly moved: readonly string[]
 }
 
-/** What a directory comes to. */
+/** The size of a directory. */
 export interface DirectorySize {
   /** Users and groups, those that were deleted among them. */
   readonly resources: number
@@ -24,7 +24,10 @@ export interface DirectorySize {
 
 /** What this process knows of directories: whom they bar, and who is in which group. */
 export interface Standings {
-  /** The directories of the file in force; what is known of those that stay stays. Answers those that have to be learnt. */
+  /**
+   * Sets the directories of the current file and keeps the known data of those that stay. Returns those that have to
+   * be read.
+   */
   configure(directories: readonly Directory[]): readonly Directory[]
   isBarred(someone: Someone): boolean
   /** Someone as their directory describes them: the same value where it says nothing else. */
@@ -111,7 +114,7 @@ export function createStandings(): Standings {
       if (one === undefined) return NOTHING
       const before = one.all.get(id) ?? null
       const after = written === null ? null : entryOf(written)
-      // Whoever is made again is as old as that.
+      // A resource that is created again has a new time of creation.
       const isMoved = before?.value.createdAtMs !== after?.value.createdAtMs
       if (isMoved) one.all.delete(id)
       if (after !== null) one.all.set(id, after)
@@ -199,7 +202,10 @@ function movedBy(one: Known, before: Pushed | null, after: Pushed | null): reado
   })
 }
 
-/** The groups of someone, worked out anew; whoever is gone (`id` null) has none. Answers their subject where they are others. */
+/**
+ * Computes a user's groups again; a removed user (`id` null) has none. Returns the subject where the groups have
+ * changed.
+ */
 function place(one: Known, id: string | null, subject: string): readonly string[] {
   if (one.directory.groups === null) return []
   const before = one.groups.get(subject)

@@ -26,7 +26,7 @@ export function allowancesOver(link: RedisLink): AllowanceStore {
   }
 }
 
-/** What is no answer of ours allows nothing. */
+/** An unexpected answer allows nothing. */
 function readSpent(answer: unknown): Spent {
   const [isAllowed, amount] = Array.isArray(answer) ? answer : [0, 0]
   return isAllowed === 1 ? { isAllowed: true, left: Number(amount) } : { isAllowed: false, waitMs: Number(amount) }

@@ -9,7 +9,7 @@ const UNUSED = 'sallyport:1:token-unused:'
 /** From a token's id to its hash. */
 const INDEX = 'sallyport:1:tokens'
 
-/** The tokens on a server: each a text that expires by itself, beside one index of all. */
+/** The tokens on a server: each a string that the server expires, and one index of all. */
 export function tokensOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): TokenStore {
   async function find(hash: string): Promise<StoredApiToken | null> {
     const found = await link.send('MGET', [PREFIX + hash, UNUSED + hash])
@@ -39,7 +39,7 @@ export function tokensOver(link: RedisLink, ttlOf: (expiresAtMs: number) => numb
       )
       const found: readonly unknown[] = Array.isArray(raw) ? raw : []
       const tokens = index.map((_, at) => parseToken(found[2 * at], found[2 * at + 1] === null))
-      // What has expired by itself leaves its place in the index behind.
+      // An expired token leaves its entry in the index behind.
       const gone = index.filter((_, at) => tokens[at] === null).map(([id]) => id)
       if (gone.length > 0) await link.send('HDEL', [INDEX, ...gone])
       return tokens

@@ -8,7 +8,7 @@ import { CHANGES } from './scripts/script.ts'
 /** Changes read in one step. */
 const BATCH = 500
 
-/** Who is told that a server has an earlier state than it had. What ended since has been ended again by then. */
+/** Called when a server has an earlier state than before. What ended since has been ended again by then. */
 export interface FeedListener {
   /** On a connection that knows nothing of it: everything has to be read again. */
   onLost(again: EndedAgain): void
@@ -30,8 +30,8 @@ export interface ChangeFeed {
 /**
  * The feed before the first connection.
  *
- * The change that was heard last is looked for each time: whoever makes a session, a token or a link adds one, and the newest is never
- * trimmed. Where it is not there any more, the server was emptied, or has an older state than it had (FLUSHALL, RESTORE, SWAPDB,
+ * Each read looks for the last change that was read before: every new session, token or link adds a change, and the
+ * newest is never trimmed. Where it is gone, the server was emptied, or has an older state (FLUSHALL, RESTORE, SWAPDB,
  * another primary).
  */
 export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, listener: FeedListener): ChangeFeed {
@@ -48,7 +48,7 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
     const removed: string[] = []
     const updated: string[] = []
     const ended: EndedMatch[] = []
-    // Whoever asks right after the start waits for the greeting, which finds out where to begin.
+    // A read right after the start waits for the greeting, which finds the position to begin at.
     if (!hasBegun) await send('PING', [])
     if (isOwing) void settle(send)
     for (let from = position; ; ) {
@@ -88,8 +88,8 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
   }
 
   /**
-   * Ends again what has ended. A server that takes no writes now is told as soon as it does: till then, nothing that this process knows to
-   * have ended is read from it (`Endings.hasEnded`).
+   * Ends again what has ended. A server that accepts no writes gets it as soon as it does. Until then this process
+   * ignores ended sessions that it reads there (`Endings.hasEnded`).
    */
   async function repeat(send: RedisLink['send']): Promise<EndedAgain> {
     try {
@@ -103,8 +103,9 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
   }
 
   /**
-   * All that ended is ended again whatever the position says: this process may have ended something a moment before the server died,
-   * and not have heard of that itself. Where the position is there still, all that was done since is heard from it.
+   * Everything that ended is ended again regardless of the position: this process may have ended something just before
+   * the server died, without reading that change. Where the position still exists, all changes since then are read
+   * from there.
    */
   async function goOn(send: RedisLink['send']): Promise<void> {
     const again = await repeat(send)

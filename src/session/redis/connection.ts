@@ -30,7 +30,7 @@ export interface LinkOptions {
   /** The address for the log: without the password. */
   readonly shownAs: string
   readonly log: Ports['log']
-  /** What to ask first on each new connection; nobody else is served before it is answered. */
+  /** What to ask first on each new connection; no other command is sent before its answer. */
   readonly greet: (send: RedisLink['send']) => Promise<void>
   /** Called once a new connection serves. */
   readonly onConnected?: () => void
@@ -56,22 +56,25 @@ const READS = new Set(
 /** What changes nothing, and is refused where nothing may be changed: whether a server takes writes. */
 const TRY_WRITING = ['PEXPIRE', ['sallyport:1:nothing', '1']] as const
 
-/** A connection for what reads, by which the server counts as there, and one for what writes, which is made again by whoever needs it. */
+/**
+ * A connection for reads, which decides whether the server is reachable, and one for writes, which the next write
+ * opens again.
+ */
 interface Lines {
   readonly reads: Bun.RedisClient
   writes: Promise<Bun.RedisClient>
   /** Whether the server has refused scripts that only read. */
   isPlain: boolean
-  /** Nothing opens one of them anew. */
+  /** No connection is opened any more. */
   isClosed: boolean
 }
 
 /**
- * Keeps a connection, and tells the log when it is lost and when it is back. What writes goes by another one: where a server holds
- * writes back, whatever comes after one of them on the same connection waits too.
+ * Keeps a connection, and logs when it is lost and when it is back. Writes use another connection: where a server
+ * delays writes, later commands on the same connection would wait, too.
  *
- * Bun's own reconnecting is off: it gives up after a number of tries, and queues or times out nothing (Bun 1.4.5). Neither does it
- * tell a wrong password from a server that is away, so the hint names both.
+ * Bun's own reconnecting is off: it gives up after a number of tries, and has no queue and no time limits (Bun 1.4.5).
+ * It does not distinguish a wrong password from an unreachable server either, so the hint names both.
  */
 export function openRedisLink(options: LinkOptions): RedisLink {
   const { log, shownAs } = options
@@ -160,8 +163,8 @@ export function openRedisLink(options: LinkOptions): RedisLink {
   }
 
   /**
-   * After a failover the name may lead elsewhere, but the connection still to the server that may only be read. That one goes on
-   * answering until another is found that takes writes.
+   * After a failover the name may lead to another server, while the connection still leads to a read-only one. That
+   * one keeps answering until a server is found that accepts writes.
    */
   async function lookElsewhere(): Promise<void> {
     if (isLooking || isClosed) return
@@ -209,7 +212,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
   }
 
   async function send(command: string, args: readonly string[]): Promise<unknown> {
-    // An attempt that is under way may succeed in a moment: whoever comes right after the start is not turned away.
+    // A connection attempt may succeed in a moment: a request right after the start is not refused.
     if (lines === null) await connecting
     const current = lines
     if (current === null) throw new Error(`no connection to ${shownAs}`, { cause: lastFailure })

@@ -3,7 +3,7 @@ import type { Standing } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { END_AGAIN } from './scripts/endings.ts'
 
-/** Endings are remembered for this long, and changes are told to other nodes. */
+/** How long endings are remembered, and changes are kept for other nodes. */
 export const CHANGES_KEPT_MS = 60 * 60 * 1000
 
 /** Bounds the memory, at about 100 bytes each. */
@@ -30,13 +30,13 @@ export interface Endings {
   removed(...ids: readonly string[]): void
   /** Whether a session, a token or a link has ended, as far as it is remembered: a server may not know it. */
   hasEnded(id: string): boolean
-  /** What was heard of an owner. A `good` word takes back what was remembered of them. */
+  /** What is known of an owner. A `good` standing removes what was remembered. */
   noted(ownerId: string, standing: Standing, notedAtMs: number): void
   /** What was heard of an owner that is not good, and when; null where there is nothing. */
   noteOf(ownerId: string): { readonly standing: Standing; readonly notedAtMs: number } | null
   /** Of what ended before this time nothing is remembered. */
   readonly sinceMs: number
-  /** Ends all of it on the server that answers here, and tells other processes of what had not ended there. */
+  /** Ends all of it on the present server, and notifies other processes of what had not ended there. */
   repeat(send: RedisLink['send']): Promise<EndedAgain>
 }
 

@@ -7,7 +7,7 @@ const PREFIX = 'sallyport:1:link:'
 /** From a link's id to its hash. */
 const INDEX = 'sallyport:1:links'
 
-/** The guest links on a server: each a hash that expires by itself, beside one index of all. */
+/** The guest links on a server: each a hash that the server expires, and one index of all. */
 export function linksOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): LinkStore {
   async function find(hash: string): Promise<StoredGuestLink | null> {
     return parseLink(await link.send('HMGET', [PREFIX + hash, 'link', 'used']))
@@ -26,7 +26,7 @@ export function linksOver(link: RedisLink, ttlOf: (expiresAtMs: number) => numbe
       const index: unknown = await link.send('HGETALL', [INDEX])
       const entries = typeof index === 'object' && index !== null ? Object.entries(index) : []
       const links = await Promise.all(entries.map(async ([id, hash]) => ({ id, found: await find(String(hash)) })))
-      // What has expired by itself leaves its place in the index behind.
+      // An expired link leaves its entry in the index behind.
       const gone = links.filter(({ found }) => found === null).map(({ id }) => id)
       if (gone.length > 0) await link.send('HDEL', [INDEX, ...gone])
       return links

@@ -45,7 +45,7 @@ export function refreshedFields(fields: RefreshedFields): readonly string[] {
   ]
 }
 
-/** A session from its hash, or null where one of ours is not whole (it may have expired a moment ago). */
+/** A session from its hash, or null where a field is missing (it may have expired a moment ago). */
 export function parseStored(id: unknown, raw: unknown): StoredSession | null {
   if (typeof id !== 'string' || !Array.isArray(raw)) return null
   const fields = new Map<string, string>()

@@ -33,7 +33,7 @@ export function sessionsOver(
         return { session: parseStored(id, fields), place }
       }),
     )
-    // What has expired by itself leaves its place in the index behind; where nothing may be written, it stays there.
+    // An expired session leaves its entry in the index behind; where writing is not allowed, the entry stays.
     const gone = rows.flatMap(({ session, place }) => (session === null ? [place] : []))
     if (gone.length > 0) await link.send('ZREM', [`sallyport:1:${index}`, ...gone]).catch(() => undefined)
     return rows
@@ -44,7 +44,7 @@ export function sessionsOver(
     const key = `sallyport:1:handle:${hash}`
     const handle = await link.send('GET', [key])
     if (typeof handle !== 'string') return []
-    // In this order: what has a cookie end sooner says first what it has shown.
+    // In this order: a command that shortens a cookie first stores what the cookie means.
     const rest = [link.send('HGETALL', [`sallyport:1:session:${idOf(handle)}`]), link.send('PTTL', [key])]
     return [handle, ...(await Promise.all(rest))]
   }
@@ -80,7 +80,7 @@ export function sessionsOver(
       const id = idOf(handle)
       const pairs = pairsOf(fields)
       const session = parseStored(id, pairs)
-      // One that has ended meanwhile may be forgotten with what it has shown: it would stand for all of the session.
+      // A cookie that has ended meanwhile may be gone together with its meaning: it would then mean the whole session.
       if (session === null || Number(lastsMs) === GONE) return null
       const at = pairs.indexOf(`shown:${hash}`)
       if (at === -1) return { session, host }

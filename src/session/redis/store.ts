@@ -25,13 +25,13 @@ export interface RedisAddress {
 }
 
 export interface RedisListener {
-  /** The server has lost what it had while this process was connected. */
+  /** The server lost its data while this process was connected. */
   readonly onLost?: (store: SessionStore) => void
   /** There is a new connection, which may lead to another server than the one before. */
   readonly onConnected?: (store: SessionStore) => void
 }
 
-/** Whatever the server keeps lives this much longer than its use, so that nodes whose clocks differ agree on it. */
+/** The server keeps everything this much longer than it is used, so that nodes with different clocks agree. */
 const GRACE_MS = 60 * 60 * 1000
 
 /** Steps of one purge. */
@@ -54,9 +54,9 @@ function behindFacts({ number, sinceMs }: EndedAgain, heardMs: number, keptMs: n
 /**
  * A SessionStore on a Redis or Valkey server, for several machines.
  *
- * Opens at once and connects by itself; while there is no connection every call throws. Times to live are the server's, what they
- * mean is decided above. What the server acknowledges is as durable as it is set up to be (`appendonly`), and it must not evict
- * (`maxmemory-policy noeviction`).
+ * Opens at once and connects in the background; without a connection every call throws. The server expires rows, and
+ * the caller decides what that means. An acknowledged write is as durable as the server's settings make it
+ * (`appendonly`), and the server must not evict (`maxmemory-policy noeviction`).
  */
 export function openRedisStore(
   address: RedisAddress,
@@ -82,7 +82,7 @@ export function openRedisStore(
   })
   const lastsOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()))
   const ttlOf = (expiresAtMs: number) => lastsOf(expiresAtMs) + GRACE_MS
-  // Whatever has not come to its end lives longer than the grace alone, but for a cookie in whose place there is another.
+  // Everything that has not expired lives longer than the grace period, except a cookie that was replaced.
   const untilOf = (lastsMs: number) => (lastsMs < GRACE_MS ? ports.now() + lastsMs : undefined)
 
   const signIns = sessionsOver(link, ttlOf, lastsOf, untilOf)

@@ -17,10 +17,12 @@ export interface AssertionClaims {
 }
 
 /**
- * A signed statement of who someone is, for one application (RFC 7519; ES256, RFC 7518 §3.4).
+ * A signed statement of a user's identity, for one application (RFC 7519; ES256, RFC 7518 §3.4).
  *
- * Claims: iss, aud, iat, exp, sub, provider, email, email_verified, name, preferred_username, groups, roles; what is not known is left
- * out, groups and roles are always there. `sub` is the provider's, behind the prefix that the file gives it: with several providers, `provider` tells whose.
+ * Claims: iss, aud, iat, exp, sub, provider, email, email_verified, name, preferred_username, groups, roles. Unknown
+ * claims are left out; groups and roles are always present. `sub` is the provider's, after the prefix of the file;
+ * with several providers, `provider` says which one.
+ *
  * Absent on purpose: jti, since one assertion goes with many requests.
  */
 export function makeAssertion(key: SigningKey, claims: AssertionClaims, nowMs: number): string {

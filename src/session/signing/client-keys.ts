@@ -38,7 +38,7 @@ interface Kept {
   readonly untilMs: number | null
 }
 
-/** Over a store: one sealed value for each client, so that nobody who writes there can add a key of their own. */
+/** Over a store: one sealed value per client, so that an attacker who can write to the store cannot add a key. */
 export function createClientKeys(
   store: Pick<SessionStore, 'readShared' | 'replaceShared'>,
   sealer: Sealer,

@@ -35,7 +35,7 @@ export const KEY_SET_MAX_AGE_S = 60 * 60
 /** How long a key stays published once the next one signs: its last assertions live for minutes, and clocks differ. */
 export const RETIRE_MS = 2 * HOUR_MS
 
-/** A new key of its own. */
+/** A new key. */
 export function makeSigningKey(signsFromMs: number): SigningKey {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return keyOf(privateKey, signsFromMs)
@@ -70,7 +70,7 @@ export function packKeys(keys: readonly SigningKey[]): object {
   }
 }
 
-/** Keys that were kept, oldest first; null for a value that holds none of ours. */
+/** Stored keys, oldest first; null for a value in another form. */
 export function parseKeys(raw: unknown): readonly SigningKey[] | null {
   if (typeof raw !== 'object' || raw === null || !('keys' in raw) || !Array.isArray(raw.keys)) return null
   try {

@@ -20,14 +20,17 @@ export interface Signing {
 
 /** Signing with what only the owner of the sessions does. */
 export interface OwnSigning extends Signing {
-  /** Learns what other processes did and makes the next key in time; does nothing where nobody has asked for keys yet. */
+  /** Reads what other processes did and makes the next key in time; does nothing before the first use of keys. */
   tend(): Promise<void>
 }
 
 const NAME = 'signing-keys'
 const PURPOSE = 'signing keys'
 
-/** Sealed values expire; these are written anew every month, and a gate that was off for years may begin anew. */
+/**
+ * Sealed values expire. These are written again every month, and a gate that was off for years may start with new
+ * ones.
+ */
 const SEALED_MS = 10 * 365 * 24 * 60 * 60 * 1000
 
 /** What is published is at most this old, should the watch over the store be slow. */

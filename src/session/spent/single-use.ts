@@ -41,10 +41,10 @@ export function createOnce(
   return {
     async putOnce(kind, key, value, { lifetimeMs, owner, isLatest = false, inPlaceOf }) {
       const expiresAtMs = ports.now() + lifetimeMs
-      // The store says when it is over: the clock of whoever opens it may be ahead of this one.
+      // The store decides when it expires: the clock of the process that opens it may be ahead of this one.
       const sealed = await sealer.seal(value, purposeOf(kind), expiresAtMs + CLOCK_SLACK_MS)
       const record = { kind, hash: sha256(key), owner: networkOf(owner), value: sealed, expiresAtMs }
-      // Ends that are compared are by one clock, whoever writes them and how soon.
+      // All compared ends go by one clock, regardless of the writer.
       const timed = isLatest ? record : { ...record, lifetimeMs }
       const replaced = inPlaceOf === undefined ? {} : { inPlaceOf: sha256(inPlaceOf) }
       return guarded(() => store.put(timed, { ...ONCE_LIMITS[kind], isLatest, ...replaced }))

@@ -36,7 +36,7 @@ export function backUpDatabase(path: string, to: string | number, ports: Pick<Po
   }
 }
 
-/** SQLite writes to paths alone, so that a whole copy lies beside the database for a moment. */
+/** SQLite writes only to paths, so a whole copy is beside the database for a moment. */
 function copyInto(database: Database, path: string, target: number): void {
   const draft = `${path}.${crypto.randomUUID()}.copy.new`
   copyDatabase(database, draft)
@@ -57,7 +57,7 @@ function copyInto(database: Database, path: string, target: number): void {
 export interface CheckedBackup {
   /** What the key hashes to that it was sealed with (`printOf`); null where it does not say. */
   readonly keyPrint: string | null
-  /** Puts it in place of the database; answers where that one lies now, null where there was none. */
+  /** Replaces the database with it; returns the new path of the old database, null where there was none. */
   putInPlace(): string | null
   discard(): void
 }

@@ -5,7 +5,7 @@ export const ATTEMPT_MS = 2
 
 const RETRY_EVERY_MS = 25
 
-/** Two seconds: a person waits that long, and whoever asks again later finds it settled or still says so. */
+/** Two seconds: a user waits that long, and a later attempt finds the lock free or fails again. */
 const MOST_TRIES = 80
 
 /** More than so many that wait are refused at once. */

@@ -74,13 +74,13 @@ export function createCheckpoints(
     return place?.marks ?? []
   }
 
-  /** The mark that the database has now; null where it is not one of ours. */
+  /** The present mark of the database; null where Sallyport did not write it. */
   function find(): Mark | null {
     for (let reading = 0; reading < READINGS; reading++) {
       const header = readHeader(file)
       if (header === null || !header.hasLog) return null
       const known = marks()
-      // Somebody took that file away, or a version that knows no marks wrote it: nothing speaks against what is there.
+      // That file was removed, or a version without marks wrote it: the database is accepted.
       const found =
         known.length === 0
           ? { at: seen.at, id: header.mark }
@@ -89,7 +89,7 @@ export function createCheckpoints(
         seen = found
         return found
       }
-      // Read anew in any case: the system may have given the same number to the next file within one tick of its clock.
+      // Always read again: the system may give the same number to the next file within one tick of its clock.
       placeFile = null
     }
     return null
@@ -100,11 +100,11 @@ export function createCheckpoints(
     return stat === undefined || identityOf(stat) !== log || find() === null
   }
 
-  /** While nobody else can write: a mark for the checkpoint that comes; false where the database is not ours. */
+  /** While no other process can write: a mark for the next checkpoint; false where the database is another one. */
   function mark(): boolean {
     const present = find()
     if (present === null) return false
-    // The one before is still on its way: whoever reads kept SQLite from taking in all of the log.
+    // The previous one is not finished: a reader kept SQLite from copying the whole log.
     if (newest.get()?.application_id !== present.id) return true
     const id = random.get()?.id ?? 0
     const known = since(present)
@@ -114,7 +114,7 @@ export function createCheckpoints(
     return true
   }
 
-  /** While nobody else can write: what the database had before counts no more, for its log begins anew. */
+  /** While no other process can write: earlier marks do not count any more, since the log starts again. */
   function strikeOut(): void {
     const present = find()
     if (present !== null && hasOlder(present)) write(since(present))
@@ -134,7 +134,7 @@ export function createCheckpoints(
     return writePlace(path, { database: self, log, marks: known })
   }
 
-  /** Runs something while nobody else can write. */
+  /** Runs something while no other process can write. */
   function exclusively<T>(act: () => T): T {
     database.run('BEGIN IMMEDIATE')
     try {

@@ -20,7 +20,7 @@ export interface Companions {
 const LOG = '-wal'
 const INDEX = '-shm'
 
-/** Which file lies at a path, as the system knows it; null where there is none. */
+/** The file at a path, as the system identifies it; null where there is none. */
 export function fileAt(path: string): string | null {
   const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
   return stat === undefined ? null : `${stat.dev}:${identityOf(stat)}`
@@ -43,12 +43,12 @@ export function damagedOf({ store }: Pick<SessionsConfig, 'store'>): readonly st
   return store.kind === 'sqlite' ? damagedAt(store.path) : []
 }
 
-/** What lies beside a database that was just opened. */
+/** The files beside a database that was just opened. */
 export function companionsOf(path: string): Companions {
   return { log: fileAt(path + LOG), index: fileAt(path + INDEX) }
 }
 
-/** Whether the log that lies beside a database is this one. */
+/** Whether the log beside a database is this one. */
 export function hasLog(path: string, { log }: Companions): boolean {
   return log !== null && fileAt(path + LOG) === log
 }
@@ -84,12 +84,15 @@ function judge(header: Header | null, database: string, log: string, place: Plac
   return isNoted && !isMarked ? 'overwritten' : 'own'
 }
 
-/** Sets aside the log that lies beside a database, and is not its own. */
+/** Sets aside a log beside a database that belongs to another one. */
 export function setAsideLog(path: string, ports: Pick<Ports, 'now' | 'log'>): void {
   setAside(path, [LOG, INDEX], ports)
 }
 
-/** Sets aside what lay beside a database that is no longer at the path, as far as nobody else did; what another one has stays. */
+/**
+ * Sets aside the files of a database that is no longer at the path, unless another process did. The files of the new
+ * one stay.
+ */
 export function setAsideOwn(path: string, own: Companions, ports: Pick<Ports, 'now' | 'log'>): void {
   const suffixes = []
   if (own.log !== null && fileAt(path + LOG) === own.log) suffixes.push(LOG)
@@ -97,13 +100,13 @@ export function setAsideOwn(path: string, own: Companions, ports: Pick<Ports, 'n
   if (suffixes.length > 0) setAside(path, suffixes, ports)
 }
 
-/** Renames a database with all that belongs to it: what lies beside it first, so that a new one never meets that. */
+/** Renames a database and its files: the files beside it first, so that a new database never meets them. */
 export function renameDatabase(path: string, to: string): void {
   renameCompanions(path, to)
   renameSync(path, to)
 }
 
-/** Renames what lies beside a database. */
+/** Renames the files beside a database. */
 export function renameCompanions(path: string, to: string): void {
   for (const suffix of [LOG, INDEX]) if (existsSync(path + suffix)) renameSync(path + suffix, to + suffix)
 }

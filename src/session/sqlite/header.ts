@@ -2,7 +2,10 @@ import { readSync } from 'node:fs'
 
 /** What the first page of a database says of it (sqlite.org/fileformat.html §1.3). */
 export interface Header {
-  /** Whether it is written with a log beside it; a backup says that it is not, and so does whatever SQLite closed otherwise. */
+  /**
+   * Whether it is written with a log beside it. It is not for a backup, and for a database that SQLite closed in
+   * another mode.
+   */
   readonly hasLog: boolean
   /** The application id: ours is another one after every checkpoint (`Checkpoints`). */
   readonly mark: number

@@ -6,10 +6,10 @@ import { createBeside } from './owner.ts'
 const { SQLITE_OPEN_NOFOLLOW, SQLITE_OPEN_READWRITE } = constants
 
 /**
- * Does something to the files of a database while no other process opens them or does such a thing; answers what it answers.
+ * Runs `act` on the files of a database while no other process opens or changes them; returns its result.
  *
- * Bun has no locks on files of its own: an empty database beside ours (NAME-lock) has SQLite's. Whoever is killed gives it up.
- * Throws SQLITE_BUSY after `waitMs`, which block the event loop, and what `act` throws.
+ * Bun has no file locks, so it uses SQLite's lock on an empty database beside this one (NAME-lock). A killed process
+ * releases it. Throws SQLITE_BUSY after `waitMs`, which block the event loop, and what `act` throws.
  */
 export function locked<T>(path: string, waitMs: number, act: () => T): T {
   // SQLite refuses a link anywhere in a path where none is to be followed: those on the way to the folder are the operator's.

@@ -15,7 +15,7 @@ import { LAYOUT, layoutOf, migrate } from './schema.ts'
 
 export const MEMORY = ':memory:'
 
-/** While opening, another process may be bringing the layout up to date; nobody is served yet. */
+/** While opening, another process may be updating the layout; no request is served yet. */
 const OPENING_TIMEOUT_MS = 2000
 
 /** While another process puts a database in place, which looks at all of it. */
@@ -53,7 +53,7 @@ export function openLocked(
   return locked(path, waitMs, () => (prepare() ? openSettled(path, ports) : null))
 }
 
-/** The same for a program that starts: it waits for others, and a database in memory is nobody else's. */
+/** The same for a program that starts: it waits for other processes. No other process has a database in memory. */
 export function openFirst(path: string, ports: Pick<Ports, 'now' | 'log'>): OpenDatabase {
   try {
     if (path !== MEMORY) return locked(path, OPENING_LOCK_MS, () => openSettled(path, ports))
@@ -65,8 +65,8 @@ export function openFirst(path: string, ports: Pick<Ports, 'now' | 'log'>): Open
 }
 
 /**
- * Closes a database whose file is still its own, or no longer at its path: nothing is written there then, and nothing removed. Its
- * descriptor goes once nobody is `reading` from it any more.
+ * Closes a database whose file is unchanged, or no longer at its path: then it writes and removes nothing there. It
+ * closes the descriptor once nothing is `reading` from it any more.
  */
 export function closeDatabase({ store, file }: OpenDatabase, reading: Promise<void> | null): MaybePromise<void> {
   void store.close()
@@ -130,7 +130,7 @@ function openHere(path: string, { now }: Pick<Ports, 'now'>): OpenDatabase {
   }
 }
 
-/** Gives a damaged database, and what lies beside it, another name. Called by whoever has locked it. */
+/** Renames a damaged database and the files beside it. The caller holds the lock. */
 export function moveAside(path: string, ports: Pick<Ports, 'now' | 'log'>): void {
   const aside = `${path}.damaged-${ports.now()}`
   renameDatabase(path, aside)
@@ -151,7 +151,8 @@ export function moveApart(path: string, ports: Pick<Ports, 'now' | 'log'>): void
 }
 
 function openDatabase(path: string): Database {
-  // SQLite would make it as the umask says. One that is there is not opened: to close it gives up locks that SQLite holds on it.
+  // SQLite would create it with the umask. An existing file is not opened: closing it would release SQLite's locks on
+  // it.
   if (path !== MEMORY && !existsSync(path)) closeSync(openSync(path, 'wx', 0o600))
   const database = new Database(path, { create: true, strict: true })
   try {
@@ -180,7 +181,7 @@ function openDatabase(path: string): Database {
   }
 }
 
-/** For whoever goes back to the version before; of several processes, or attempts, the first has kept it. */
+/** For an operator who goes back to the version before; the first of several processes or attempts keeps it. */
 function keepCopy(database: Database, to: string): void {
   try {
     copyDatabase(database, to)

@@ -15,15 +15,15 @@ interface Look {
   readonly isTried: boolean
 }
 
-/** A database into which somebody copies another. Nobody is served from it meanwhile. */
+/** A database over which another one is being copied. It serves no request meanwhile. */
 export interface Overwritten {
   readonly isNoticed: boolean
   notice(): void
-  /** Goes on with what was copied over the file, once it is whole and at rest. */
+  /** Continues with the copied database, once it is complete and no longer changes. */
   look(file: OpenFile): void
   /** Another one has taken the place of the file. */
   forget(): void
-  /** Until then somebody reads from the file's descriptor; null where nobody does. */
+  /** Until then something reads from the file's descriptor; null where nothing does. */
   readonly reading: Promise<void> | null
 }
 
@@ -33,7 +33,7 @@ export interface OverwrittenTools {
   readonly makeDraft: MakeDraft
   /** Whether a file is the one that is served from, still. */
   isOpen(file: OpenFile): boolean
-  /** Opens whatever is at the path, once `prepare` has put it there; that answers whether it is to be. */
+  /** Opens the database at the path after `prepare` has put it there, if `prepare` returns true. */
   reopen(prepare: () => boolean): void
 }
 
@@ -100,7 +100,7 @@ export function createOverwritten(path: string, { ports, makeDraft, isOpen, reop
     },
   }
 
-  /** Whatever goes wrong is told as what kept the database from being opened, and nothing is left of the draft. */
+  /** Every error is reported as the reason why the database cannot be opened, and the draft is removed. */
   function finish(act: () => MaybePromise<void>, draft: string): void {
     const failed = (error: unknown) =>
       reopen(() => {

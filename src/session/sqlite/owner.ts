@@ -18,7 +18,7 @@ export function createBeside(database: string, path: string): number {
 export function giveLike(database: string, file: number): void {
   const wanted = statSync(database, { throwIfNoEntry: false })
   const made = fstatSync(file)
-  // A process that is not root's makes files of its own user, and can give none away.
+  // A process without root's rights creates files of its own user, and cannot change their owner.
   if (wanted !== undefined && made.uid === 0 && (wanted.uid !== 0 || wanted.gid !== made.gid)) {
     fchownSync(file, wanted.uid, wanted.gid)
   }

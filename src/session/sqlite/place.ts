@@ -15,12 +15,12 @@ import { createBeside } from './owner.ts'
 
 /** A mark that a database has had in its header, or will have after the checkpoint that is under way. */
 export interface Mark {
-  /** Counts up: a database never goes back to an earlier one by itself. */
+  /** Counts up: a database never returns to an earlier one on its own. */
   readonly at: number
   readonly id: number
 }
 
-/** Which log belongs to which database, in a file of ours (NAME-place) for whoever opens them after a crash. */
+/** Which log belongs to which database, in a file (NAME-place) that is read when they are opened after a crash. */
 export interface Place {
   /** Both as `identityOf` names them. */
   readonly database: string
@@ -34,7 +34,10 @@ const PLACE = '-place'
 /** Two files, then marks with their numbers. */
 const SHAPE = /^\d+:\d+ \d+:\d+( \d+\/-?\d+)*$/
 
-/** A file without its device, whose number may be another after a restart of the machine. A number alone is used again. */
+/**
+ * A file without its device, whose number may change when the machine restarts. An inode number without more is
+ * reused.
+ */
 export function identityOf({ ino, birthtimeNs }: Pick<BigIntStats, 'ino' | 'birthtimeNs'>): string {
   return `${ino}:${birthtimeNs}`
 }

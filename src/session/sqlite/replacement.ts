@@ -8,7 +8,7 @@ import { setAsideLog, whoseLog } from './companion-files.ts'
 import { giveLike } from './owner.ts'
 import { syncFile } from './place.ts'
 
-/** What is said wherever that is noticed. */
+/** The message wherever that is noticed. */
 export const OVERWRITTEN =
   'The session database was overwritten by another file; its old log is set aside, and who is not in the new one has to sign in again'
 
@@ -17,7 +17,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants
 /** Bytes copied at a time. */
 const CHUNK = 1 << 20
 
-/** Five seconds, while nobody is served yet, or any more. */
+/** Five seconds, while no request is served yet, or any more. */
 const ATTEMPTS = 20
 const PAUSE_MS = 250
 
@@ -74,7 +74,7 @@ export function makeDraft(file: number, draft: string): Found {
   return 'whole'
 }
 
-/** Puts a draft that is whole in place of the file that it is a copy of. Called by whoever has locked the database. */
+/** Replaces a file with a complete draft of it. The caller holds the lock. */
 export function putDraft(draft: string, path: string, ports: Pick<Ports, 'now' | 'log'>): void {
   putInPlace(draft, path, () => setAsideLog(path, ports))
 }
@@ -153,7 +153,7 @@ function isWholeFile(path: string): boolean {
   const database = new Database(path, { readwrite: true, create: false, strict: true })
   try {
     if (!isWhole(database)) return false
-    // No log of its own is left beside it then.
+    // Then no log of this database is left beside it.
     database.run('PRAGMA journal_mode = DELETE')
     return true
   } finally {
@@ -161,7 +161,7 @@ function isWholeFile(path: string): boolean {
   }
 }
 
-/** By the descriptor: to open the file anew and close it would give up the locks that SQLite holds on it. */
+/** By the descriptor: opening the file again and closing it would release SQLite's locks on it. */
 function copy(file: number, to: string): void {
   const target = openSync(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {

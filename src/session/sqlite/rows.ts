@@ -14,7 +14,10 @@ import { sessionsOn } from './tables/sessions.ts'
 import { sharedOn } from './tables/shared.ts'
 import { onceOn } from './tables/single-use.ts'
 
-/** Removals and updates are told to other processes for this long; one that was away longer starts with an empty cache anyway. */
+/**
+ * How long removals and updates are kept for other processes; a process that was away longer starts with an empty
+ * cache.
+ */
 const CHANGES_KEPT_MS = 60 * 60 * 1000
 
 /** A SessionStore on an open database, with what only its owner does: a damaged one is left for another, and no session is lost by that. */
@@ -22,7 +25,10 @@ export interface SqliteStore extends SessionStore {
   changesSince(): StoredChanges
   /** What was done since the database was begun. */
   changesSinceBeginning(): StoredChanges
-  /** Writes what is in memory alone, but for what has ended since the database was begun; answers the ids of those. */
+  /**
+   * Writes the sessions that are only in memory, except those that have ended since the database was created; returns
+   * the ids of these.
+   */
   takeBack(kept: readonly KeptSession[]): MaybePromise<readonly string[]>
 }
 
@@ -55,7 +61,7 @@ export function storeOn(database: Database): SqliteStore {
     changesSinceBeginning: changes.sinceBeginning,
     tellEnded: retryBusy(changes.tellEnded),
     clock: () => null,
-    // Whoever opened the file watches it.
+    // The code that opened the file watches it.
     onWritten: null,
     async purge(nowMs, idleMs) {
       const ended: string[] = []

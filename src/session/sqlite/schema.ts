@@ -24,10 +24,10 @@ const FIRST = `
 `
 
 /**
- * Sessions that can be refreshed, listed and found by what their provider calls them; `removed` tells of updates too.
+ * Sessions can be refreshed, listed and found by the provider's identifiers; `removed` has updates, too.
  *
- * Every new column has a default, so that a process of the version before, still draining, can go on writing. Sessions from
- * before are never refreshed: whether they hold a refresh token is known only to whoever opens their secrets.
+ * Every new column has a default, so that a process of the version before can still write while it drains. Older
+ * sessions are never refreshed: only their sealed secrets say whether they have a refresh token.
  */
 const SECOND = `
   ALTER TABLE sessions ADD COLUMN issuer TEXT NOT NULL DEFAULT '';
@@ -89,7 +89,7 @@ const SEVENTH = `
   ) STRICT, WITHOUT ROWID;
 `
 
-/** The audit trail, and which tokens were used: of those that are there already nobody knows, and they count as used. */
+/** The audit trail, and which tokens were used: for existing tokens it is unknown, so they count as used. */
 const EIGHTH = `
   CREATE TABLE audit (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, is_frequent INTEGER NOT NULL, record TEXT NOT NULL

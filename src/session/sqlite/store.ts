@@ -63,7 +63,7 @@ export function openSqliteStore(
   ports: Pick<Ports, 'now' | 'log'>,
   { onReplaced, makeDraft = draftHere, admit, isPatient = false }: StoreOptions = {},
 ): SessionStore {
-  /** Why it cannot be opened, as was last told; null where it can. */
+  /** Why it cannot be opened, as last logged; null where it can. */
   let told: string | null = null
   let cause: unknown
   let open = first()
@@ -95,7 +95,7 @@ export function openSqliteStore(
     }
   }
 
-  /** Not for one in another's place: whoever is told of that looks at it. */
+  /** Not for one that replaced another: the code that is notified checks it. */
   function admitted(opened: OpenDatabase): OpenDatabase {
     try {
       admit?.(opened.store)
@@ -146,7 +146,7 @@ export function openSqliteStore(
       open = next
       told = null
       overwritten.forget()
-      // Whoever moved it aside has said so.
+      // The process that moved it aside has logged that.
       if (!wasDamaged) ports.log.error(why, { path })
       onReplaced?.(open.store)
     } catch (error) {
@@ -165,11 +165,12 @@ export function openSqliteStore(
     try {
       if (open !== null) unheard = both(unheard, open.store.changesSince())
     } catch {
-      // Where that can be read no more, nobody but who had it in memory could write to it since: they tell it again.
+      // Where it cannot be read any more, only processes that had it in memory could write to it since. They report
+      // their changes again.
     }
   }
 
-  /** Nobody else may have heard yet that these have ended. */
+  /** Other processes may not know yet that these have ended. */
   function noteEnded(ids: readonly string[]): void {
     const nowMs = ports.now()
     for (const id of ids) ended.set(id, nowMs)
@@ -191,7 +192,7 @@ export function openSqliteStore(
 
   function mend(database: OpenDatabase['database'], { identity }: OpenFile): void {
     reopen('The session database was replaced; who is not in the new one has to sign in again', () => {
-      // Another process may have moved it aside already: what lies there now is not what is damaged.
+      // Another process may have moved it aside already: the present file is not the damaged one.
       if (fileAt(path) !== identity) return true
       // Somebody wrote the same content to it a moment ago: what was read meanwhile is forgotten, and nothing is lost.
       database.run('PRAGMA shrink_memory')
@@ -323,9 +324,10 @@ export function openSqliteStore(
     onWritten(listener) {
       if (path === MEMORY) return { isSure: true, close() {} }
       const file = resolve(path)
-      // Whoever writes to a database in WAL mode is on this machine (sqlite.org/wal.html): to its log, or over the file.
+      // Only processes of this machine can write to a database in WAL mode (sqlite.org/wal.html): to its log, or over
+      // the file.
       const folder = watchFolder(dirname(file), name => {
-        // Its own name is told where the folder itself is moved.
+        // The event names the folder where the folder itself is moved.
         if (name === '' || name === basename(dirname(file)) || name.startsWith(basename(file))) listener()
       })
       const doesShow = showsInFolder(file)

@@ -8,7 +8,7 @@ redis.call('HSET', p .. 'tokens', ARGV[1], ARGV[2])
 redis.call('XADD', p .. 'changes', '*', 'made', ARGV[1])
 `)
 
-/** the id of the token that it stands for, hash, the token, ttl. */
+/** the id of the token that it replaces, hash, the token, ttl. */
 export const INSERT_SHORT_TOKEN = script(`
 local mine = p .. 'token-shorts:' .. ARGV[1]
 redis.call('SET', p .. 'token:' .. ARGV[2], ARGV[3], 'PX', ARGV[4])
@@ -31,7 +31,7 @@ redis.call('DEL', shorts)
 return redis.call('DEL', p .. 'token:' .. hash)
 `)
 
-/** id → 1 where nobody has used the token before. */
+/** id → 1 where the token was unused. */
 export const USE_TOKEN = script(`
 local hash = redis.call('HGET', p .. 'tokens', ARGV[1])
 if not hash then return 0 end

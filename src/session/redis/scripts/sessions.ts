@@ -121,7 +121,7 @@ if not handle then return {} end
 return { handle, redis.call('HGETALL', p .. 'session:' .. string.match(handle, '^%S*')), redis.call('PTTL', key) }
 `)
 
-/** id, how long, what whoever takes it calls it → 1 for one alone, 2 where the one before was left. */
+/** id, how long, the holder's name for it → 1 for exactly one caller, 2 where the previous lease was left. */
 export const LEASE = script(`${CLOCK}
 local key = p .. 'session:' .. ARGV[1]
 if redis.call('EXISTS', key) == 0 then return 0 end
@@ -133,9 +133,9 @@ return before and 2 or 1
 `)
 
 /**
- * id, what whoever took it calls it, what to leave in its place or 0, the time of the sign-in that was asked about: a later one has
- * ended it, and has a refresh token of its own. A node of before keeps no `leased`, and calls its own by when it
- * ends.
+ * id, the holder's name for it, what to leave in its place or 0, the time of the sign-in in question: a later sign-in
+ * has ended it, and has another refresh token. A node of an earlier version writes no `leased`, and names its lease by
+ * its end.
  */
 export const RELEASE = script(`
 local key = p .. 'session:' .. ARGV[1]

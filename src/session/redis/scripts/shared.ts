@@ -17,7 +17,7 @@ redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[1] .. '/' .. ARGV[2])
 return 1
 `)
 
-/** how long, then for each row its stream and what it says. */
+/** how long, then for each row its stream and its text. */
 export const APPEND_AUDIT = script(`
 for at = 2, #ARGV, 2 do
   redis.call('XADD', p .. ARGV[at], '*', 'record', ARGV[at + 1])
@@ -55,7 +55,10 @@ end
 return gone
 `)
 
-/** how long any session may go unused, how many of a kind at most, how long changes are told → 1 when there may be more. */
+/**
+ * how long any session may be unused, how many of a kind at most, how long changes are kept → 1 when there may be
+ * more.
+ */
 export const PURGE = script(`${CLOCK}${DROP}${FORGET_ONCE}
 local now = clock()
 local more = 0

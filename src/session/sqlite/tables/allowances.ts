@@ -45,7 +45,7 @@ export function allowancesOn(
   const spendNow = retryBusy(spend.immediate)
 
   function spendAll(wanted: readonly Named[], nowMs: number): MaybePromise<readonly Spent[]> {
-    // Whoever has nothing left writes nothing, and waits for no other process.
+    // A client with nothing left writes nothing, and waits for no other process.
     const { spent, news } = decide(wanted, nowMs)
     return news.length > 0 ? spendNow(wanted, nowMs) : spent
   }

@@ -3,7 +3,7 @@ import { type EndedMatch, EVERYONE, parseEndedMatch } from '../../ended.ts'
 import type { StoredChanges } from '../../store.ts'
 import { SLICE } from '../slices.ts'
 
-/** More changes than this are not told one by one: whoever asks reads again what is in memory. */
+/** More changes than this are not listed one by one: the caller reads everything in memory again. */
 const MOST_CHANGES = 5000
 
 const NO_CHANGES = Object.freeze({ removed: Object.freeze([]), updated: Object.freeze([]) })
@@ -22,15 +22,15 @@ export interface Changes {
   tellRemoved(...ids: readonly string[]): void
   tellUpdated(id: string): void
   tellEnded(match: EndedMatch): void
-  /** What was done since the last call, by whichever connection. */
+  /** The changes since the last call, by any connection. */
   since(): StoredChanges
   /** What was done since the database was begun, and is not forgotten. */
   sinceBeginning(): StoredChanges
-  /** Forgets a slice of what was told before; false where there was nothing. */
+  /** Removes a slice of old changes; false where there was none. */
   purge(beforeMs: number): boolean
 }
 
-/** The changes in an open database; what was told before now is nothing new. */
+/** The changes in an open database, from now on. */
 export function changesOn(database: Database): Changes {
   const tell = database.query(
     "INSERT INTO removed (session_id, at_ms, is_update) VALUES (?, unixepoch('subsec') * 1000, ?)",

@@ -60,7 +60,7 @@ export function ownersOn(
       return { id, identity, standing: parseStanding(standing), notedAtMs: noted_ms, expiresAtMs: expires_ms }
     },
     noteOwners(notes) {
-      // Nearly nobody has tokens: whoever has none costs a part of one read, and no write.
+      // Few users have tokens: a user without tokens costs part of one read, and no write.
       const ids = kept.all(JSON.stringify([...notes.keys()])).map(({ id }) => id)
       return ids.length === 0 ? [] : write(ids, notes)
     },

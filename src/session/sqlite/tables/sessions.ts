@@ -42,7 +42,10 @@ interface HandleRow {
   readonly until_ms: number | null
 }
 
-/** In one transaction: each writes the pages anew that thousands of sessions share, and waits for the disk. */
+/**
+ * In one transaction: each transaction writes again the pages that thousands of sessions share, and waits for the
+ * disk.
+ */
 const REMOVED_AT_ONCE = 2500
 
 /** What SQLite keeps of a database in memory, in KiB: as ever, and while many rows go, whose pages it would read and write again and again. */
@@ -70,11 +73,16 @@ export type SignInStore = Pick<
   | 'endCookies'
 >
 
-/** Each removes a slice of what is over, tells of it as of any end, and answers the ids; none where there was nothing. */
+/**
+ * Each removes a slice of expired sessions, reports it like any end, and returns the ids; empty where there was none.
+ */
 export interface OwnerWork {
   purgeExpired(nowMs: number): readonly string[]
   purgeIdle(beforeMs: number): readonly string[]
-  /** Writes what is in memory alone, but for what has ended since the database was begun; answers the ids of those. */
+  /**
+   * Writes the sessions that are only in memory, except those that have ended since the database was created; returns
+   * the ids of these.
+   */
   takeBack(kept: readonly KeptSession[]): MaybePromise<readonly string[]>
 }
 
@@ -230,7 +238,7 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
   const hasHandle = database.query('SELECT 1 FROM handles WHERE hash = ?')
   const takeBackSome = retryBusy(
     database.transaction((kept: readonly KeptSession[]): readonly string[] => {
-      // Others may have ended some of these while nobody had them stored: so long as this runs, nobody ends any.
+      // Other processes may have ended some of these while they were not stored: while this runs, no process ends any.
       const { removed, ended = [], isIncomplete } = changes.sinceBeginning()
       const gone = new Set(removed)
       const hasEnded = ({ id, issuer, subject, sid }: StoredSession) =>
@@ -319,7 +327,7 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
       database.transaction((sessionId: string, untilMs: number, leftOf: number | null) => {
         const before = leaseOf.get(sessionId)?.lease_ms
         if (before === untilMs) setLease.run(sessionId, leftOf === null ? 0 : LEFT_MS)
-        // A later sign-in has ended it, and has a refresh token of its own.
+        // A later sign-in has ended it, and has another refresh token.
         else if (before === 0 && leftOf === createdOf.get(sessionId)?.created_ms) setLease.run(sessionId, LEFT_MS)
       }).immediate,
     ),
