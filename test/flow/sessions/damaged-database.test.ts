@@ -34,9 +34,14 @@ async function status({ port }: Pick<Gate, 'port'>, fields: Record<string, strin
   return (await fetch(`http://127.0.0.1:${port}/`, { headers, redirect: 'manual' })).status
 }
 
+/** Once it is ready: a machine with much to do may be too slow to say so at first. */
 async function readyz({ adminPort }: Gate): Promise<readonly [number, string]> {
-  const answer = await fetch(`http://127.0.0.1:${adminPort}/readyz`)
-  return [answer.status, (await answer.text()).trimEnd()]
+  const said = async (): Promise<readonly [number, string]> => {
+    const answer = await fetch(`http://127.0.0.1:${adminPort}/readyz`)
+    return [answer.status, (await answer.text()).trimEnd()]
+  }
+  await eventually(async () => (await said())[0] === 200, 'it is ready').catch(() => undefined)
+  return await said()
 }
 
 /** The sessions of a database, in the order of their ids. */
