@@ -1,11 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { needs } from '../../kit/needs.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
 import { EVERYONE, portalTable, providerTable, routeForUsers, routeTo, SILENT } from '../../kit/toml.ts'
-import { httpResponse, type RawUpstream, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
+import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const ROOT = join(import.meta.dir, '../../..')
 const TARGETS = ['linux-arm64', 'linux-x64-musl', 'darwin-arm64']
@@ -17,13 +18,11 @@ beforeAll(async () => {
   const build = Bun.spawn(command, { cwd: ROOT, stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' })
   const [code, said] = await Promise.all([build.exited, new Response(build.stderr).text()])
   if (code !== 0) throw new Error(`the executables were not built: ${said}`)
-}, 300_000)
+  // It may have three Buns to fetch first.
+}, 900_000)
 
-let upstream: RawUpstream
-beforeAll(async () => {
-  upstream = await startRawUpstream([httpResponse(200, 'from upstream')])
-})
-afterAll(() => upstream.close())
+const keep = untilTheEnd()
+const upstream = keep(await startRawUpstream([httpResponse(200, 'from upstream')]))
 
 needs('qemu-aarch64').describe('the executable for 64-bit ARM, on an emulated machine', () => {
   const command = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu', executable('linux-arm64')]
