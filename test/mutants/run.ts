@@ -3,10 +3,22 @@
  * `bun test/mutants/run.ts --count 40 [--seed 1] [--under src/server/request]… [--tests test/attack/verify]… [--all]`.
  *
  * Works on a copy in a folder of its own. Without `--tests` each change meets the tests that mirror its folder, and those in `BELONGING`,
- * as far as `npm test` runs them. With `--all` those of test/slow.txt come after them, and what they alone notice is counted apart.
- * What the compiler refuses counts for nothing, and is asked of those alone that no test has noticed. Exits 1 where any is left.
+ * as far as `npm test` runs them; what none of them notices is built, and meets those of the executable. With `--all` those of
+ * test/slow.txt come after them, and what they alone notice is counted apart. What the compiler refuses counts for nothing,
+ * and is asked of those alone that no test has noticed. Exits 1 where any is left.
  */
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -64,6 +76,10 @@ if (!(count > 0) || !Number.isSafeInteger(seed)) {
   process.exit(2)
 }
 
+const copy = mkdtempSync(join(tmpdir(), 'sallyport-mutants-'))
+const EXECUTABLE = join(copy, 'dist/sallyport')
+const WHOLE = `${EXECUTABLE}-whole`
+
 function mirrors(file: string): readonly string[] {
   const [, belonging = ''] = BELONGING.find(([under]) => file.startsWith(under)) ?? []
   const mirrored = [file.replace(/^src/, 'test').replace(/\.tsx?$/, '.test.ts'), dirname(file.replace(/^src/, 'test'))]
@@ -78,7 +94,7 @@ const SLOW = [...readFileSync(join(ROOT, 'test/slow.txt'), 'utf8').matchAll(/^ *
 )
 
 /** What a command says where it fails; null where it does not. */
-function failureOf(copy: string, command: readonly string[]): string | null {
+function failureOf(command: readonly string[]): string | null {
   const path = join(copy, 'said.txt')
   // A file, since a server that outlives its test holds a pipe open.
   const file = openSync(path, 'w')
@@ -93,23 +109,37 @@ function failureOf(copy: string, command: readonly string[]): string | null {
   return success ? null : readFileSync(path, 'utf8')
 }
 
-function isSound(copy: string, linted: string): boolean {
-  return failureOf(copy, ['tsc', '--noEmit']) === null && failureOf(copy, ['biome', 'lint', linted]) === null
+function isSound(linted: string): boolean {
+  return failureOf(['tsc', '--noEmit']) === null && failureOf(['biome', 'lint', linted]) === null
+}
+
+/** A change in the copy, made and taken back at will. */
+interface Trial {
+  make(): Promise<unknown>
+  takeBack(): Promise<unknown>
 }
 
 /**
- * The test among these that notices; null where none does. It has to fail twice, the second time in a process of its own: one that fails
- * now and then, or for want of time, has noticed nothing.
+ * The test among these that notices; null where none does. It has to fail a second time in a process of its own, and to hold without the
+ * change: one that fails now and then, for want of time, or always, has noticed nothing.
  */
-function noticedBy(copy: string, tests: readonly string[], leftOut: readonly string[]): string | null {
-  const without = leftOut.map(file => `--path-ignore-patterns=${file}`)
+async function noticedBy(trial: Trial, tests: readonly string[], leftOut: readonly string[]): Promise<string | null> {
+  const ignored = [...leftOut]
   for (const path of tests) {
-    const said = failureOf(copy, [...TEST, ...without, path])
-    if (said === null) continue
-    const file = [...said.matchAll(/^(test\/\S+\.test\.ts):$/gm)].at(-1)?.[1] ?? path
-    if (failureOf(copy, [...TEST, `./${file}`]) !== null)
-      return `${file}: ${/^\(fail\) (.*?)(?: \[[\d.]+ms\])?$/m.exec(said)?.[1] ?? 'it ends without an answer'}`
-    console.log(`once    ${file}`)
+    for (;;) {
+      const said = failureOf([...TEST, ...ignored.map(file => `--path-ignore-patterns=${file}`), path])
+      if (said === null) break
+      const file = [...said.matchAll(/^(test\/\S+\.test\.ts):$/gm)].at(-1)?.[1] ?? path
+      const isSteady = failureOf([...TEST, `./${file}`]) !== null
+      await trial.takeBack()
+      const isItsDoing = failureOf([...TEST, `./${file}`]) === null
+      await trial.make()
+      if (isSteady && isItsDoing)
+        return `${file}: ${/^\(fail\) (.*?)(?: \[[\d.]+ms\])?$/m.exec(said)?.[1] ?? 'it ends without an answer'}`
+      console.log(`${isSteady ? 'always' : 'once'}  ${file}`)
+      if (file === path) break
+      ignored.push(file)
+    }
   }
   return null
 }
@@ -117,34 +147,92 @@ function noticedBy(copy: string, tests: readonly string[], leftOut: readonly str
 /** What a test has started ends with the first that fails. */
 const TEST = ['bun', 'test', '--no-orphans', '--bail', '--pass-with-no-tests', '--timeout', '300000']
 
+/** Files of tests at one of these paths. */
+function filesAt(paths: readonly string[], isMeant: (file: string) => boolean): readonly string[] {
+  return tested.filter(file => paths.some(path => file === path || file.startsWith(`${path}/`)) && isMeant(file))
+}
+
+/** What they look at is the executable: of the weakened program, it takes seconds to make. */
+function startsExecutable(file: string): boolean {
+  return /\b(?:compiledBinary|PROGRAMS)\b/.test(readFileSync(join(copy, file), 'utf8'))
+}
+
 type Verdict = 'caught' | 'slow' | 'refused' | 'LEFT'
 
-async function judge(copy: string, change: Change): Promise<readonly [verdict: Verdict, by: string | null]> {
+async function judge(change: Change): Promise<readonly [verdict: Verdict, by: string | null]> {
   const path = join(copy, change.file)
   const text = await Bun.file(path).text()
-  await Bun.write(path, changed(text, change))
+  const trial: Trial = {
+    make: () => Bun.write(path, changed(text, change)),
+    takeBack: () => Bun.write(path, text),
+  }
+  const tests = values.tests ?? mirrors(change.file)
   try {
-    const tests = values.tests ?? mirrors(change.file)
-    const by = noticedBy(copy, tests, SLOW)
+    await trial.make()
+    const by = await noticedBy(trial, tests, SLOW)
     if (by !== null) return ['caught', by]
-    const others = SLOW.filter(file => tests.some(path => file === path || file.startsWith(`${path}/`)))
-    const later = values.all ? noticedBy(copy, others, []) : null
-    if (later !== null) return ['slow', later]
-    return [isSound(copy, change.file) ? 'LEFT' : 'refused', null]
+    if (!isSound(change.file)) return ['refused', null]
+    const byExecutable = await withExecutable(
+      trial,
+      filesAt(tests, file => !SLOW.includes(file) && startsExecutable(file)),
+    )
+    if (byExecutable !== null) return ['caught', byExecutable]
+    const slow = values.all ? filesAt(tests, file => SLOW.includes(file)) : []
+    const later = (await noticedBy(trial, slow, [])) ?? (await withExecutable(trial, slow.filter(startsExecutable)))
+    return later === null ? ['LEFT', null] : ['slow', later]
   } finally {
-    await Bun.write(path, text)
+    await trial.takeBack()
   }
 }
 
-const copy = mkdtempSync(join(tmpdir(), 'sallyport-mutants-'))
+/** The same with an executable of the weakened program. */
+async function withExecutable(trial: Trial, tests: readonly string[]): Promise<string | null> {
+  if (tests.length === 0) return null
+  const weakened = `${EXECUTABLE}-weakened`
+  if (failureOf(['bun', '.ci/build.ts']) !== null) return null
+  renameSync(EXECUTABLE, weakened)
+  const use = (which: string) => {
+    rmSync(EXECUTABLE, { force: true })
+    copyFileSync(which, EXECUTABLE)
+    isNewerThanAll(EXECUTABLE)
+  }
+  try {
+    const both: Trial = {
+      async make() {
+        await trial.make()
+        use(weakened)
+      },
+      async takeBack() {
+        await trial.takeBack()
+        use(WHOLE)
+      },
+    }
+    await both.make()
+    return await noticedBy(both, tests, [])
+  } finally {
+    use(WHOLE)
+    rmSync(weakened)
+  }
+}
+
+/** Tests refuse an executable that is older than its sources, as this one is by a line. */
+function isNewerThanAll(path: string): void {
+  utimesSync(path, new Date('2100-01-01'), new Date('2100-01-01'))
+}
+
+const tested: readonly string[] = [...new Bun.Glob('test/**/*.test.ts').scanSync(ROOT)].toSorted()
 const tally: Record<Verdict, number> = { caught: 0, slow: 0, refused: 0, LEFT: 0 }
 try {
   const kept = Bun.spawnSync(['git', 'ls-files', '-co', '--exclude-standard', '-z'], { cwd: ROOT }).stdout.toString()
   for (const file of kept.split('\0').filter(name => name !== '' && existsSync(join(ROOT, name))))
     await Bun.write(join(copy, file), Bun.file(join(ROOT, file)))
-  for (const folder of ['node_modules', 'dist']) symlinkSync(join(ROOT, folder), join(copy, folder))
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
+  const unbuilt = failureOf(['bun', '.ci/build.ts'])
+  if (unbuilt !== null) throw new Error(`the executable cannot be built: ${unbuilt}`)
+  copyFileSync(EXECUTABLE, WHOLE)
+  isNewerThanAll(EXECUTABLE)
 
-  if (!isSound(copy, '.')) throw new Error('the compiler or the linter refuses the project as it is')
+  if (!isSound('.')) throw new Error('the compiler or the linter refuses the project as it is')
 
   const files = kept
     .split('\0')
@@ -157,7 +245,7 @@ try {
   for (let done = 0; done < count && all.length > 0; ) {
     const [change] = all.splice(random.below(all.length), 1)
     if (change === undefined) break
-    const [verdict, by] = await judge(copy, change)
+    const [verdict, by] = await judge(change)
     tally[verdict]++
     if (verdict !== 'refused') done++
     console.log(`${verdict}  ${change.file}:${change.line}\n  - ${change.before.trim()}\n  + ${change.after.trim()}`)
