@@ -1,4 +1,4 @@
-import type { Config } from '../config/types/config.ts'
+import type { Config } from '../config/resolve/config.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
 import { userNameOf } from '../identity/passwords/users.ts'
 

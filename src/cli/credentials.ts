@@ -1,7 +1,7 @@
 import type { AuditFacts } from '../audit/record.ts'
 import type { Audit } from '../audit/writer.ts'
 import { showJson } from '../base/visible.ts'
-import type { Config } from '../config/types/config.ts'
+import type { Config } from '../config/resolve/config.ts'
 import { EXIT, namedFileAmong } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { columns } from '../console/terminal.ts'

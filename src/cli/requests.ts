@@ -1,7 +1,7 @@
 import type { AuditEvent } from '../audit/events.ts'
 import type { Audit } from '../audit/writer.ts'
 import { showJson } from '../base/visible.ts'
-import type { Config } from '../config/types/config.ts'
+import type { Config } from '../config/resolve/config.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { EXIT, namedFileAmong, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'

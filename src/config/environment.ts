@@ -1,8 +1,7 @@
 import { resolve } from 'node:path'
 import type { Report } from './text/report.ts'
-import type { ListenAddress } from './types/server.ts'
-import type { StoreConfig } from './types/sessions.ts'
-import { parseListen } from './values/listen.ts'
+import { type ListenAddress, parseListen } from './values/listen.ts'
+import type { StoreConfig } from './values/store.ts'
 
 /** What an image or a unit says in the environment, for a file that says nothing of it. */
 export interface Surroundings {

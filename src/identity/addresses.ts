@@ -1,4 +1,4 @@
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { hasCredentials, type Metadata } from './endpoints.ts'
 import { challengeParameters } from './pkce.ts'
 import type { BeginOptions, EndSession, LoginRequest } from './provider.ts'

@@ -1,4 +1,4 @@
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Identity } from './identity.ts'
 
 /** What a table of the file says of how much a provider may say. */

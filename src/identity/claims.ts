@@ -1,5 +1,6 @@
 import type { Ports } from '../base/ports.ts'
-import type { ClaimNames, ProviderConfig } from '../config/types/providers.ts'
+import type { ClaimNames } from '../config/keys/oauth2.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { type Bounds, boundClaims } from './bounds.ts'
 import { type Identity, makeIdentity, ofThePerson } from './identity.ts'
 import { type Kept, keepClaims, LIMITS_HINT } from './kept.ts'

@@ -1,7 +1,7 @@
 import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { verifyAccessToken } from './access-token.ts'
 import { loginAddress, loginParameters, logoutAddress } from './addresses.ts'
 import { readAnswer } from './answer.ts'

@@ -1,7 +1,7 @@
 import type * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import { shownAddress } from '../base/shown-address.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 
 /** Where a provider is. */
 export type Placed = Pick<ProviderConfig, 'issuer' | 'metadataUrl' | 'internalUrl'>

@@ -6,7 +6,7 @@ import { isDeeper } from '../base/json-depth.ts'
 import { hintForProxy, ProxyError } from '../base/outgoing.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { hintForUnreached, isUnconnected } from './unreached.ts'
 import { asItIs, findPlacesBy, type Place, type Ways, waysOf } from './ways.ts'
 

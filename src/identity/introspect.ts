@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { type AccessToken, bearerIdentity } from './access-token.ts'
 import type { ReadIdentity } from './claims.ts'
 import { isPlain, type Metadata } from './endpoints.ts'

@@ -2,7 +2,8 @@
 
 import { GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { OAuth2Config, ProviderConfig } from '../config/types/providers.ts'
+import type { OAuth2Config } from '../config/keys/oauth2.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { besides, prompts, withParameters } from './addresses.ts'
 import { readAnswer } from './answer.ts'
 import { createIdentityReader } from './claims.ts'

@@ -1,5 +1,5 @@
 import { GateError } from '../base/errors.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { HTPASSWD } from '../config/values/htpasswd.ts'
 
 /** How the subjects begin that are given here, and not by a provider. */

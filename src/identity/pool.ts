@@ -2,7 +2,7 @@
 
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { createProviderClient } from './client.ts'
 import { BACK_CHANNEL_NAMES } from './endpoints.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch, reachOf, type WireLimits } from './http.ts'

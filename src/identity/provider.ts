@@ -1,5 +1,5 @@
 import type { GateError } from '../base/errors.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { AccessToken } from './access-token.ts'
 import type { Identity } from './identity.ts'
 import type { LogoutToken } from './logout-token.ts'

@@ -1,6 +1,6 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError, toGateError } from '../base/errors.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { ReadIdentity } from './claims.ts'
 import type { Metadata } from './endpoints.ts'
 import { findChangedRule, type IdTokenClaims, refusal } from './id-token.ts'

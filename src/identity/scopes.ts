@@ -1,5 +1,5 @@
 import { sha256 } from '../base/bytes.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Metadata } from './endpoints.ts'
 
 const OFFLINE = 'offline_access'

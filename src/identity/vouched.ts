@@ -1,4 +1,4 @@
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Identity } from './identity.ts'
 
 /** The providers whose e-mail addresses count without their saying that they verified them, by the names of their tables. */

@@ -2,7 +2,7 @@ import { GateError } from '../base/errors.ts'
 import { canonicalAddress, isLoopbackHost, isPublicAddress } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { discoveryAddress, hasCredentials } from './endpoints.ts'
 import { hintForUnreached } from './unreached.ts'
 

@@ -1,4 +1,5 @@
-import type { AccessRule, Schedule, Span } from '../config/types/rules.ts'
+import type { AccessRule, Schedule } from '../config/resolve/rules.ts'
+import type { Span } from '../config/values/times.ts'
 
 const WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']
 

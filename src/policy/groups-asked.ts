@@ -1,5 +1,5 @@
-import type { PortalConfig } from '../config/types/portals.ts'
-import type { AccessRule, Allow, RoleRule } from '../config/types/rules.ts'
+import type { PortalConfig } from '../config/resolve/portals.ts'
+import type { AccessRule, Allow, RoleRule } from '../config/resolve/rules.ts'
 import { lacksGroups } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Reason } from './reasons.ts'

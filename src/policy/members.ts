@@ -1,5 +1,5 @@
-import type { Config } from '../config/types/config.ts'
-import type { PortalConfig } from '../config/types/portals.ts'
+import type { Config } from '../config/resolve/config.ts'
+import type { PortalConfig } from '../config/resolve/portals.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isEmailVouched, type TrustedEmails, trustedEmails } from '../identity/vouched.ts'
 import { offeredRoles } from '../session/grants/offered.ts'

@@ -1,4 +1,4 @@
-import type { RouteConfig } from '../config/types/routes.ts'
+import type { RouteConfig } from '../config/resolve/routes.ts'
 import { describeRule } from './describe.ts'
 import type { Decision } from './policy.ts'
 import { findNearest, type Trial } from './reasons.ts'

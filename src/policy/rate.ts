@@ -1,5 +1,5 @@
 import type { Pace } from '../base/rate.ts'
-import type { RateConfig } from '../config/types/server.ts'
+import type { RateConfig } from '../config/resolve/server.ts'
 
 /** An allowance, ready to be asked. */
 export interface Rate extends Pace {

@@ -3,8 +3,13 @@
 import { compileNetworks } from '../base/net.ts'
 import { compileStars } from '../base/stars.ts'
 import { openWallClock } from '../base/zone.ts'
-import { NO_CONDITION } from '../config/resolve/rules.ts'
-import type { AccessRule, Instant, RequestRule, Schedule } from '../config/types/rules.ts'
+import {
+  type AccessRule,
+  type Instant,
+  NO_CONDITION,
+  type RequestRule,
+  type Schedule,
+} from '../config/resolve/rules.ts'
 import { decodeOnce } from '../route/readings.ts'
 import type { Target } from '../route/target.ts'
 import { type Facts, NO_FACTS, NOTHING, type RequestCondition } from './condition.ts'

@@ -1,4 +1,4 @@
-import type { RouteConfig } from '../config/types/routes.ts'
+import type { RouteConfig } from '../config/resolve/routes.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
 import type { Facts } from './condition.ts'
 import { NO_PORTAL } from './policy.ts'

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { Child } from 'hono/jsx'
-import type { Brand } from '../config/types/portals.ts'
+import type { Brand } from '../config/resolve/portals.ts'
 import { brandStyle, drawPage } from './pages/brand.tsx'
 import { SCRIPTS, type Script } from './pages/scripts.ts'
 import { STYLE } from './pages/style.ts'

@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { PortalConfig } from '../config/types/portals.ts'
+import type { PortalConfig } from '../config/resolve/portals.ts'
 import { pageAnswer } from './answer.ts'
 import { Acts, Help, NarrowPage } from './pages/narrow-page.tsx'
 import type { Words } from './words/words.ts'

@@ -1,5 +1,5 @@
-import type { CompatConfig, OldPortal, OldProxy, PortalConfig } from '../config/types/portals.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { CompatConfig, OldPortal, OldProxy, PortalConfig } from '../config/resolve/portals.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { RESERVED_PATH, type Target } from '../route/target.ts'
 import type { CompatPage, PortalRequest } from './portal.ts'
 

@@ -3,7 +3,7 @@
 import { availableParallelism, totalmem } from 'node:os'
 import { errorFacts, type GateError } from '../base/errors.ts'
 import { openConnections } from '../base/system/connections.ts'
-import type { Config } from '../config/types/config.ts'
+import type { Config } from '../config/resolve/config.ts'
 import { createEventStreams } from '../proxy/body/event-streams.ts'
 import { createFlows } from '../proxy/body/flows.ts'
 import { createWholeBodies } from '../proxy/body/whole.ts'

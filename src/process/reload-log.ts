@@ -2,8 +2,8 @@ import type { Audit } from '../audit/writer.ts'
 import type { Log } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import { renderDiagnostics } from '../config/render.ts'
+import type { Config } from '../config/resolve/config.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
-import type { Config } from '../config/types/config.ts'
 import { type Loaded, restartKeys, type StartValues, startValues } from '../server/config/reload.ts'
 
 /** A file that is not taken, with its mistakes as text for people. */

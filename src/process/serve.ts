@@ -1,8 +1,8 @@
 /** Serves: a process's parts, listeners and timers from start to stop. */
 
 import type { Log, Ports } from '../base/ports.ts'
-import type { Config } from '../config/types/config.ts'
-import type { ListenAddress } from '../config/types/server.ts'
+import type { Config } from '../config/resolve/config.ts'
+import type { ListenAddress } from '../config/values/listen.ts'
 import { proxyVariables } from '../console/anew.ts'
 import { versionNumber } from '../console/version.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, reachOf } from '../identity/http.ts'

@@ -1,5 +1,5 @@
 import type { CheckResult } from '../config/check.ts'
-import type { Config } from '../config/types/config.ts'
+import type { Config } from '../config/resolve/config.ts'
 import { ownCommand, ownEnvironment } from '../console/anew.ts'
 import { areKept, isSuccessor, socketsEnvironment } from '../console/handed.ts'
 import type { Io } from '../console/io.ts'

@@ -1,5 +1,5 @@
 import { GateError } from '../base/errors.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { ProviderPool } from '../identity/provider.ts'
 import type { AskProvider } from './refresh.ts'
 import type { RevokeAtProvider } from './revocations.ts'

@@ -1,5 +1,5 @@
-import type { Config } from '../config/types/config.ts'
-import type { LifetimeConfig, PortalLifetimes } from '../config/types/sessions.ts'
+import type { Config } from '../config/resolve/config.ts'
+import type { LifetimeConfig, PortalLifetimes } from '../config/resolve/sessions.ts'
 import { type OfferedRoles, offeredRoles } from './grants/offered.ts'
 import type { Directory } from './pushed/resource.ts'
 import type { StoredSession } from './store.ts'

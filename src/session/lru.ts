@@ -1,4 +1,4 @@
-import type { ProviderTokenKind } from '../config/types/identity.ts'
+import type { ProviderTokenKind } from '../config/keys/identity.ts'
 import type { Moments } from './life.ts'
 import type { Session } from './session.ts'
 

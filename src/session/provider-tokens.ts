@@ -1,6 +1,6 @@
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
-import type { ProviderTokenKind } from '../config/types/identity.ts'
+import type { ProviderTokenKind } from '../config/keys/identity.ts'
 import { idTokenExpiryMs } from '../identity/id-token.ts'
 import type { HeldSession, OpenedToken, OpenedTokens, SessionCache } from './lru.ts'
 import type { Refreshes } from './refresh.ts'

@@ -1,6 +1,6 @@
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Pace, Spent } from '../base/rate.ts'
-import type { ProviderConfig } from '../config/types/providers.ts'
+import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'
 import type { EndedMatch } from './ended.ts'

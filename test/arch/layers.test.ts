@@ -41,7 +41,6 @@ const RANKS: readonly (readonly Room[])[] = [
       ban: 'a file is checked without being served',
       floors: [
         { parts: ['text'], ban: 'text and places are the same for any file, whatever its keys mean' },
-        { parts: ['types'], ban: 'a type names no code, and not who uses it' },
         { parts: ['values'], ban: 'a kind of value is read the same under any key' },
         { parts: ['keys'], ban: 'one table says which keys there are; checks, reference and schema come from it' },
         { parts: ['checks'], ban: 'a check sees what a file says, not what is made of it' },
@@ -341,7 +340,7 @@ test.each([
   ['process/serve.ts', 'import/run.ts', 'process does not know import'],
   ['console/io.ts', 'cli/run.ts', 'console does not know cli'],
   ['config/text/parse.ts', 'config/keys/keys.ts', 'text does not know keys'],
-  ['config/types/config.ts', 'config/checks/routes.ts', 'types does not know checks'],
+  ['config/keys/keys.ts', 'config/checks/routes.ts', 'keys does not know checks'],
   ['portal/pages/wide-page.tsx', 'portal/account/admin.tsx', 'pages does not know account'],
   ['session/sqlite/store.ts', 'session/redis/changes.ts', 'sqlite does not know redis'],
   ['server/config/reload.ts', 'server/request/decide.ts', 'config does not know request'],

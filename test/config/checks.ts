@@ -1,7 +1,8 @@
 /** How the tests of this room hold the checker: TOML with the expected carets drawn into it. */
+
 import { expect } from 'bun:test'
 import { type CheckOptions, type CheckResult, checkConfig } from '../../src/config/check.ts'
-import type { Config } from '../../src/config/types/config.ts'
+import type { Config } from '../../src/config/resolve/config.ts'
 
 const PROVIDER = `
 [providers.id]

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import type { ClaimNames, GroupsForm } from '../../src/config/types/providers.ts'
+import type { ClaimNames } from '../../src/config/keys/oauth2.ts'
+import type { GroupsForm } from '../../src/config/resolve/providers.ts'
 import { createIdentityReader, findClaim } from '../../src/identity/claims.ts'
 import { quietPorts } from '../kit/clock.ts'
 

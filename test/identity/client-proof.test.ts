@@ -10,7 +10,7 @@ import {
   jwtVerify,
 } from 'jose'
 import { errorFacts } from '../../src/base/errors.ts'
-import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import type { ProviderConfig } from '../../src/config/resolve/providers.ts'
 import { parseClientKey } from '../../src/config/values/pem.ts'
 import { ask } from '../../src/console/network.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'bun:test'
-import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import type { ProviderConfig } from '../../src/config/resolve/providers.ts'
 import { ask } from '../../src/console/network.ts'
 import { readText } from '../../src/console/read-file.ts'
 import { bareError } from '../../src/identity/http.ts'

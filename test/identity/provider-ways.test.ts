@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, test } from 'bun:test'
 import type { Ports } from '../../src/base/ports.ts'
-import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import type { ProviderConfig } from '../../src/config/resolve/providers.ts'
 import { ask } from '../../src/console/network.ts'
 import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'

@@ -6,7 +6,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { checkConfig } from '../../src/config/check.ts'
-import type { ProviderConfig } from '../../src/config/types/providers.ts'
+import type { ProviderConfig } from '../../src/config/resolve/providers.ts'
 import { ask } from '../../src/console/network.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import type { LoginRequest } from '../../src/identity/provider.ts'

@@ -1,6 +1,6 @@
 import { heapStats } from 'bun:jsc'
 import { checkConfig } from '../../src/config/check.ts'
-import type { Config } from '../../src/config/types/config.ts'
+import type { Config } from '../../src/config/resolve/config.ts'
 import { createUpstreamPool } from '../../src/proxy/upstream/upstream.ts'
 import { compileSnapshot } from '../../src/server/config/compile.ts'
 import type { Snapshot } from '../../src/server/config/snapshot.ts'

@@ -1,7 +1,13 @@
 /** How the tests of this room build rules and ask about them. */
-import { NO_CONDITION, NOBODY_IN_PARTICULAR } from '../../src/config/resolve/rules.ts'
-import type { RouteConfig } from '../../src/config/types/routes.ts'
-import type { AccessRule, Allow, RoleRule } from '../../src/config/types/rules.ts'
+
+import type { RouteConfig } from '../../src/config/resolve/routes.ts'
+import {
+  type AccessRule,
+  type Allow,
+  NO_CONDITION,
+  NOBODY_IN_PARTICULAR,
+  type RoleRule,
+} from '../../src/config/resolve/rules.ts'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
 import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import type { Facts } from '../../src/policy/condition.ts'

@@ -1,5 +1,6 @@
 /** A portal as a file that says nothing of it describes it, for the tests of this room. */
-import type { PortalConfig } from '../../src/config/types/portals.ts'
+
+import type { PortalConfig } from '../../src/config/resolve/portals.ts'
 import { LIFETIMES } from '../kit/sessions/lifetimes.ts'
 
 export function portalConfig(changed: Partial<PortalConfig> = {}): PortalConfig {

@@ -1,6 +1,6 @@
 import type { Ports } from '../../base/ports.ts'
-import type { Config } from '../../config/types/config.ts'
-import type { RouteConfig } from '../../config/types/routes.ts'
+import type { Config } from '../../config/resolve/config.ts'
+import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { entrances } from '../../server/applications/entrances.ts'
 import { FORWARDED_FOR, findRefusal, type Refusal, speaksGrpc } from '../../server/applications/refusal.ts'
 import { type Finding, good, type Section, warning } from './finding.ts'

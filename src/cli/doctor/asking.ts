@@ -1,5 +1,5 @@
 import type { Ports } from '../../base/ports.ts'
-import type { RouteConfig } from '../../config/types/routes.ts'
+import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { bad, type Finding, warning } from './finding.ts'
 import { type Heard, hear, switchesProtocol } from './hear.ts'
 

@@ -1,5 +1,5 @@
 import { errorFacts } from '../../base/errors.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { mendOf } from '../../identity/answer.ts'
 import type { Answered } from '../../identity/probe/callback.ts'
 import type { ClientAnswered, Probe } from '../../identity/probe/probe.ts'

@@ -2,9 +2,9 @@
 
 import { toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { Config } from '../../config/types/config.ts'
-import type { PortalConfig } from '../../config/types/portals.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { Config } from '../../config/resolve/config.ts'
+import type { PortalConfig } from '../../config/resolve/portals.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { ASYMMETRIC_ALGORITHMS } from '../../identity/id-token.ts'
 import { isOAuth2Provider, type OAuth2Provider } from '../../identity/oauth2.ts'
 import { createProviderPool } from '../../identity/pool.ts'

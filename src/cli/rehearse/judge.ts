@@ -1,6 +1,6 @@
 import { GateError } from '../../base/errors.ts'
-import type { Config } from '../../config/types/config.ts'
-import type { RouteConfig } from '../../config/types/routes.ts'
+import type { Config } from '../../config/resolve/config.ts'
+import type { RouteConfig } from '../../config/resolve/routes.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { describeRule } from '../../policy/describe.ts'

@@ -1,4 +1,4 @@
-import type { Config } from '../../config/types/config.ts'
+import type { Config } from '../../config/resolve/config.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
 import { type Known, sketchOf } from '../../policy/sketch.ts'
 import { identityFrom } from '../claims.ts'

@@ -1,8 +1,7 @@
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { formatToml } from '../../config/keys/table.ts'
-import type { UserEntry } from '../../config/types/users.ts'
-import { readUsers } from '../../config/values/users-file.ts'
+import { readUsers, type UserEntry } from '../../config/values/users-file.ts'
 
 /** What stands above the users of a new file. */
 const HEAD = [

@@ -2,8 +2,8 @@ import type { RootTable } from '../keys/keys.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { Path } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import type { FieldTemplate, TemplatePart } from '../types/values.ts'
 import { foldFieldName } from '../values/headers.ts'
+import type { FieldTemplate, TemplatePart } from '../values/template.ts'
 import { createIssuerCheck } from './issuers.ts'
 
 /** A field that a key of a route writes, and where the file says so. */

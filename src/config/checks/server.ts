@@ -7,8 +7,8 @@ import type { RouteTable } from '../keys/routes.ts'
 import type { Table } from '../keys/table.ts'
 import { itemsOf, type Path, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import type { ListenAddress } from '../types/server.ts'
 import { foldFieldName } from '../values/headers.ts'
+import type { ListenAddress } from '../values/listen.ts'
 import { fieldsAbout } from './identity.ts'
 
 /** What the keys of `[server]` say about each other, and about the session store. */

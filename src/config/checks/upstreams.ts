@@ -6,9 +6,9 @@ import type { UpstreamTable } from '../keys/upstreams.ts'
 import { itemsOf, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
-import type { ListenAddress } from '../types/server.ts'
-import type { UpstreamAddress } from '../types/upstreams.ts'
+import type { UpstreamAddress } from '../values/address.ts'
 import type { ConfigFiles } from '../values/files.ts'
+import type { ListenAddress } from '../values/listen.ts'
 import { checkCertificates, checkPem, checkPrivateKey, isPair } from '../values/pem.ts'
 
 /**

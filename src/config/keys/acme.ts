@@ -2,7 +2,6 @@
 
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote } from '../text/raw.ts'
-import type { NameServer } from '../types/tls.ts'
 import { duration } from '../values/duration.ts'
 import { parseEmail } from '../values/email.ts'
 import { parseHost, parseHostPattern } from '../values/host.ts'
@@ -10,6 +9,12 @@ import { list, parsed } from '../values/value.ts'
 import { ownName, parseSecret, secret } from './secret.ts'
 import { defaulted, type Keys, named, optional, required, type Table, table } from './table.ts'
 import { pemFile } from './upstreams.ts'
+
+export interface NameServer {
+  /** A name, or an address without brackets. */
+  readonly host: string
+  readonly port: number
+}
 
 /** A name server: a host or an address, with a port where it is not 53; IPv6 in brackets. */
 function parseNameServer(text: string): Parsed<NameServer> {

@@ -1,7 +1,6 @@
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import type { TemplatePart } from '../types/values.ts'
-import { parseParts } from '../values/template.ts'
+import { parseParts, type TemplatePart } from '../values/template.ts'
 import { boolean, integer, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { defaulted, type Keys, table } from './table.ts'
 

@@ -1,7 +1,6 @@
 import { canonicalAddress } from '../../base/net.ts'
 import { bad, good } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import { EXPECTED_VERDICTS } from '../types/expectations.ts'
 import { parseAskedAddress } from '../values/address.ts'
 import { duration } from '../values/duration.ts'
 import { parseEmail } from '../values/email.ts'
@@ -10,6 +9,11 @@ import { moment } from '../values/times.ts'
 import { choice, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { PERSON } from './rules.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+
+/** Every verdict that `explain` can come to. */
+export const EXPECTED_VERDICTS = ['allow', 'sign-in', 'step-up', 'deny', 'no-route', 'refused'] as const
+
+export type ExpectedVerdict = (typeof EXPECTED_VERDICTS)[number]
 
 const word = text()
 

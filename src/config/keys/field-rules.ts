@@ -1,9 +1,8 @@
 import { good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import type { FieldTemplate, TemplatePart } from '../types/values.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
-import { parseParts } from '../values/template.ts'
+import { type FieldTemplate, parseParts, type TemplatePart } from '../values/template.ts'
 import { list, mapped, parsed, type Type, wrongKind } from '../values/value.ts'
 import { type Keys, optional, type Table, table } from './table.ts'
 

@@ -1,12 +1,17 @@
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { createReport } from '../text/report.ts'
-import type { CacheRule } from '../types/routes.ts'
 import { cacheDirectives } from '../values/cache-control.ts'
 import { parsePath } from '../values/path.ts'
 import { parsePathPattern } from '../values/pattern.ts'
 import { boolean, either, list, parsed, type Type, wrongKind } from '../values/value.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+
+/** What Cache-Control says of the files whose paths below the folder are as a pattern says. */
+export interface CacheRule {
+  readonly pattern: string
+  readonly value: string
+}
 
 const folder = parsed({ label: 'folder', expected: 'the path of a folder' }, good)
 

@@ -1,9 +1,10 @@
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import type { ProviderTokenKind } from '../types/identity.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
 import { choice, either, parsed, type Type, text } from '../values/value.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+
+export type ProviderTokenKind = 'access' | 'id'
 
 /** The field in which an assertion travels unless the file says otherwise. */
 const ASSERTION_HEADER = 'x-sallyport-assertion'

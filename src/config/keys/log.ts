@@ -3,9 +3,11 @@
 import { resolve } from 'node:path'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import type { LogPlace } from '../types/log.ts'
 import { choice, parsed, type Type } from '../values/value.ts'
 import { defaulted, type Keys, optional, type Table, type TableOptions } from './table.ts'
+
+/** Where lines go: a stream of the process, or the absolute path of a file. */
+export type LogPlace = 'stdout' | 'stderr' | `/${string}`
 
 /** A place for lines, once the config file's folder is known. */
 type LogPlaceAt = (directory: string) => LogPlace

@@ -1,9 +1,28 @@
 /** The keys of a provider that speaks OAuth 2.0 without OpenID Connect, and what is known of GitHub and Discord. */
 
-import type { ClaimNames, OAuth2Config } from '../types/providers.ts'
 import { parseMetadataUrl } from '../values/address.ts'
 import { choice, parsed } from '../values/value.ts'
 import { type Keys, optional } from './table.ts'
+
+/** `[providers.NAME.claims]`: what the provider calls the claims that rules and applications know; null: as they do. */
+export interface ClaimNames {
+  readonly email: string | null
+  readonly email_verified: string | null
+  readonly groups: string | null
+  readonly name: string | null
+  readonly preferred_username: string | null
+}
+
+/** A provider that speaks OAuth 2.0 without OpenID Connect. */
+export interface OAuth2Config {
+  /** Whose ways it has beyond the protocol. */
+  readonly dialect: 'plain' | 'github' | 'discord'
+  readonly authorizationEndpoint: string
+  readonly tokenEndpoint: string
+  readonly userEndpoint: string
+  /** The member of the user endpoint's answer that names someone for good. */
+  readonly subject: string
+}
 
 /** What a preset fills in. */
 export interface Preset extends Omit<OAuth2Config, 'dialect'> {

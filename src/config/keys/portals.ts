@@ -2,9 +2,8 @@
 
 import { good } from '../text/diagnostic.ts'
 import { quote, type Raw } from '../text/raw.ts'
-import type { Accent } from '../types/values.ts'
 import { parsePortalUrl, parseWebhook } from '../values/address.ts'
-import { parseDarkColour, parseLightColour } from '../values/colour.ts'
+import { type Accent, parseDarkColour, parseLightColour } from '../values/colour.ts'
 import { duration } from '../values/duration.ts'
 import { parseContact, parseEmail, parseEmailDomain } from '../values/email.ts'
 import { parseCallbackPath } from '../values/path.ts'

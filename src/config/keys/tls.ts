@@ -1,6 +1,5 @@
-import type { ListenAddress } from '../types/server.ts'
 import { duration } from '../values/duration.ts'
-import { parsePortListen } from '../values/listen.ts'
+import { type ListenAddress, parsePortListen } from '../values/listen.ts'
 import { boolean, integer, list, parsed, type Type } from '../values/value.ts'
 import { ACME } from './acme.ts'
 import { defaulted, type Keys, optional, required, type Table, table, tables } from './table.ts'

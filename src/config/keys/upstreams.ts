@@ -1,15 +1,21 @@
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
 import { createReport, type Report } from '../text/report.ts'
-import type { HashKey } from '../types/upstreams.ts'
-import type { TemplatePart } from '../types/values.ts'
 import { parseUpstream } from '../values/address.ts'
 import { duration } from '../values/duration.ts'
 import { parseHost } from '../values/host.ts'
-import { splitTemplate } from '../values/template.ts'
+import { splitTemplate, type TemplatePart } from '../values/template.ts'
 import { boolean, choice, either, integer, list, parsed, type TextNames, type Type, text } from '../values/value.ts'
 import { parseSecret } from './secret.ts'
 import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+
+/** By what requests are kept on one of several addresses; what a request lacks is replaced by its client's address. */
+export type HashKey =
+  | { readonly kind: 'client' }
+  | { readonly kind: 'user' }
+  | { readonly kind: 'cookie'; readonly name: string }
+  /** Lower-case. */
+  | { readonly kind: 'header'; readonly name: string }
 
 const address = parsed(
   {

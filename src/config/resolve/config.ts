@@ -3,21 +3,71 @@
 import { createShared } from '../../base/freeze.ts'
 import type { Surroundings } from '../environment.ts'
 import type { RootTable } from '../keys/keys.ts'
-import type { LogTable } from '../keys/log.ts'
+import type { LogPlace, LogTable } from '../keys/log.ts'
 import { known } from '../keys/table.ts'
 import type { TelemetryTable } from '../keys/telemetry.ts'
-import type { Config } from '../types/config.ts'
-import type { LogConfig } from '../types/log.ts'
-import type { TelemetryConfig } from '../types/telemetry.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { ROLE_CLAIMS } from '../values/headers.ts'
-import { buildExpectation } from './expectations.ts'
-import { buildPortal } from './portals.ts'
-import { buildProvider } from './providers.ts'
-import { buildRoutes } from './routes.ts'
-import { buildFlows, buildOutgoing, buildRate, buildResets, buildSignIns, shareFamilies } from './server.ts'
-import { buildLifetimes } from './sessions.ts'
-import { buildTls } from './tls.ts'
+import { buildExpectation, type Expectation } from './expectations.ts'
+import { buildPortal, type PortalConfig } from './portals.ts'
+import { buildProvider, type ProviderConfig } from './providers.ts'
+import { buildRoutes, type RouteConfig } from './routes.ts'
+import {
+  buildFlows,
+  buildOutgoing,
+  buildRate,
+  buildResets,
+  buildSignIns,
+  type ServerConfig,
+  shareFamilies,
+} from './server.ts'
+import { buildLifetimes, type SessionsConfig } from './sessions.ts'
+import { buildTls, type TlsConfig } from './tls.ts'
+
+/** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
+export interface Config {
+  readonly server: ServerConfig
+  readonly log: LogConfig
+  /** Null: nothing is traced. */
+  readonly telemetry: TelemetryConfig | null
+  /** Null: no HTTPS. */
+  readonly tls: TlsConfig | null
+  readonly sessions: SessionsConfig
+  readonly audit: AuditConfig
+  readonly providers: ReadonlyMap<string, ProviderConfig>
+  readonly portals: ReadonlyMap<string, PortalConfig>
+  readonly routes: readonly RouteConfig[]
+  /** What requests have to come to, so that the file is taken. */
+  readonly expectations: readonly Expectation[]
+}
+
+/** `[audit]`. */
+export interface AuditConfig {
+  /** How long rows of the audit trail are kept; 0: there are none. */
+  readonly keepMs: number
+}
+
+/** How lines are written; null: text at a terminal, JSON elsewhere. */
+export type LogFormat = 'json' | 'text' | 'combined'
+
+/** `[log]`. */
+export interface LogConfig {
+  /** Combined is for requests alone: whatever else is said is text there. */
+  readonly format: LogFormat | null
+  readonly requests: LogPlace
+  readonly events: LogPlace
+}
+
+/** `[telemetry]`. */
+export interface TelemetryConfig {
+  /** Where traces are sent: an address of OTLP over HTTP, with its path. */
+  readonly endpoint: string
+  /** Fields that go with them; their values are secret. */
+  readonly headers: ReadonlyMap<string, string>
+  /** Of how many traces that begin here, from 0 to 1. */
+  readonly sample: number
+  readonly serviceName: string
+}
 
 /** Of a WebSocket, where the file does not say. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024

@@ -5,17 +5,103 @@ import type { GUEST_LINKS, PortalTable, RuleTable } from '../keys/portals.ts'
 import type { ProviderTable } from '../keys/providers.ts'
 import type { SESSIONS } from '../keys/server.ts'
 import { type Known, known, type Table } from '../keys/table.ts'
-import type { Brand, CompatConfig, GuestLinksConfig, PortalConfig } from '../types/portals.ts'
-import type { RoleRule } from '../types/rules.ts'
-import type { UserEntry } from '../types/users.ts'
-import type { Picture } from '../types/values.ts'
-import { deriveDark } from '../values/colour.ts'
+import { type Accent, deriveDark } from '../values/colour.ts'
+import type { Contact } from '../values/email.ts'
 import type { ConfigFiles } from '../values/files.ts'
+import type { HeaderSpec } from '../values/headers.ts'
 import { buildTotp } from '../values/htpasswd.ts'
-import { buildPicture, dataAddress, LOGO } from '../values/picture.ts'
-import { buildUsers, type Users } from '../values/users-file.ts'
-import { buildMembers, buildPerson } from './rules.ts'
-import { buildPortalLifetimes } from './sessions.ts'
+import { buildPicture, dataAddress, LOGO, type Picture } from '../values/picture.ts'
+import { buildUsers, type UserEntry, type Users } from '../values/users-file.ts'
+import { type Allow, buildMembers, buildPerson, type RoleRule } from './rules.ts'
+import { buildPortalLifetimes, type PortalLifetimes } from './sessions.ts'
+
+export interface PortalConfig {
+  readonly name: string
+  /** What the pages call this place. */
+  readonly title: string
+  /** Origin of the portal's own host, without a trailing slash; null: mounted on each protected host. */
+  readonly url: { readonly scheme: 'http' | 'https'; readonly host: string; readonly authority: string } | null
+  readonly providers: readonly string[]
+  /** `/.sallyport/callback` unless an address registered earlier is kept. */
+  readonly callbackPath: string
+  /** Plain HTTP allowed: cookies lose Secure and the __Host- prefix. */
+  readonly insecureCookies: boolean
+  readonly roles: ReadonlyMap<string, readonly RoleRule[]>
+  /** Who may have a session. */
+  readonly members: Exclude<Allow, { readonly kind: 'public' }>
+  readonly lifetimes: PortalLifetimes
+  /** Whether signing out here signs out at the provider too, where it can do that. */
+  readonly providerLogout: boolean
+  /** Who has this role sees and ends everyone's sessions at this portal; null: nobody does. */
+  readonly adminRole: string | null
+  /** Who may come with a password, by their names; null: nobody. */
+  readonly passwords: ReadonlyMap<string, UserEntry> | null
+  /** The groups that they are in: those of its provider with `users`, whose people they are too. */
+  readonly passwordGroups: readonly string[]
+  /** Whether a ticket is taken only from the network that it was given to. */
+  readonly bindTickets: boolean
+  /** Whether people may make tokens for themselves. */
+  readonly personalTokens: boolean
+  /** How long such a token works after the provider last vouched for its owner. */
+  readonly personalTokensRestMs: number
+  /** Who makes guest links, and how far they may go; null: there are none. */
+  readonly guestLinks: GuestLinksConfig | null
+  /** What people may ask for, and who is told; null: nobody asks. */
+  readonly requests: RequestsConfig | null
+  /** Whose addresses of before keep answering; null: nobody's. */
+  readonly compat: CompatConfig | null
+  readonly brand: Brand
+  /** Whom people ask where they do not get on; null: nobody is named. */
+  readonly contact: Contact | null
+  /** The time zone in which its pages tell times, by its IANA name. */
+  readonly timezone: string
+}
+
+/** `compat` of a portal. Paths are as in the file, without a slash at the end; `/` is empty. */
+export type CompatConfig = OldProxy | OldPortal
+
+/** caddy-security's, where people sign in. */
+export interface OldPortal {
+  readonly program: 'caddy-security'
+  readonly prefix: string
+}
+
+/** oauth2-proxy's, on every host of the portal. */
+export interface OldProxy {
+  readonly program: 'oauth2-proxy'
+  readonly prefix: string
+  /** The fields that say who is there. */
+  readonly headers: HeaderSpec
+  readonly pingPath: string
+  readonly readyPath: string
+  /** Whose health check `/` is; null: nobody's. */
+  readonly pingUserAgent: string | null
+}
+
+/** `requests` of a portal. */
+interface RequestsConfig {
+  /** The roles that are meant; null: all but the admins'. */
+  readonly roles: readonly string[] | null
+  /** Null: nobody is told. */
+  readonly webhook: string | null
+}
+
+/** `guest_links` of a portal. */
+export interface GuestLinksConfig {
+  /** Roles of the portal, of which one is enough. */
+  readonly allow: readonly string[]
+  readonly maxLifetimeMs: number
+  readonly maxUses: number
+}
+
+/** How a portal's pages look; null where it is our own look. */
+export interface Brand {
+  /** The image as a data: address. */
+  readonly logo: string | null
+  /** The same for dark screens; null where it is `logo` too. */
+  readonly logoDark: string | null
+  readonly colours: { readonly light: Accent; readonly dark: Accent } | null
+}
 
 /** One of `[portals]` of a file without mistakes; what it does not say itself, `[sessions]` does. Throws TypeError where a value is missing. */
 export function buildPortal(

@@ -1,13 +1,111 @@
+/** `[providers.NAME]`, as the program takes it: OpenID Connect, OAuth 2.0, or a file of users. */
+
 import { resolve } from 'node:path'
-import { isOAuth2, oauth2Issuer, oauth2Subject, PRESETS } from '../keys/oauth2.ts'
+import { type ClaimNames, isOAuth2, type OAuth2Config, oauth2Issuer, oauth2Subject, PRESETS } from '../keys/oauth2.ts'
 import type { ACCESS_TOKENS, ProviderTable } from '../keys/providers.ts'
 import { type Known, known, type Table } from '../keys/table.ts'
-import type { AccessTokensConfig, ClaimNames, GroupsForm, OAuth2Config, ProviderConfig } from '../types/providers.ts'
-import type { UsersConfig } from '../types/users.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildTotp } from '../values/htpasswd.ts'
 import { readPem } from '../values/pem.ts'
-import { buildUsers, type Users } from '../values/users-file.ts'
+import { buildUsers, type UserEntry, type Users } from '../values/users-file.ts'
+
+export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
+
+/** `[providers.NAME.access_tokens]`. */
+interface AccessTokensConfig {
+  /** What `aud` has to hold one of where a route names no audience of its own; empty: nothing would do there. */
+  readonly audiences: readonly string[]
+  /** Whether the provider is asked about tokens that only it can read. */
+  readonly introspects: boolean
+  /** How the tokens begin that it is asked about; empty: any. */
+  readonly introspectPrefix: string
+  /** Whether a token for the client itself counts as one for us. */
+  readonly takesClientAudience: boolean
+}
+
+/** How groups are written where they are no list: as the names in a table, or as one text with this between them. */
+export type GroupsForm =
+  | { readonly kind: 'list' }
+  | { readonly kind: 'keys' }
+  | { readonly kind: 'text'; readonly separator: string }
+
+/** Which of a provider's statements count about a person. */
+type ClaimsFrom = 'both' | 'id_token' | 'userinfo'
+
+/** `[providers.NAME.scim]`: the provider pushes its people. */
+interface ScimConfig {
+  /** What it proves itself by. */
+  readonly token: string
+  /** From a group's name at the provider to what rules call it; null: groups are what is said at sign-in. */
+  readonly groups: ReadonlyMap<string, string> | null
+}
+
+export interface ProviderConfig {
+  /** The table's name: `pocket-id` in `[providers.pocket-id]`. */
+  readonly name: string
+  /** What people see on the button. */
+  readonly label: string
+  /** The people of a provider that is a file; null for one that is asked by OpenID Connect. */
+  readonly users: UsersConfig | null
+  /** How a provider without OpenID Connect is asked; null for any other. */
+  readonly oauth2: OAuth2Config | null
+  /** Exactly as the provider states it; no trailing slash is added or removed. Of a file of users `users:NAME`, which is no address; by OAuth 2.0 what its subjects are somebody at. */
+  readonly issuer: string
+  /** Where discovery is when it is not at issuer + /.well-known/openid-configuration. */
+  readonly metadataUrl: string | null
+  /** Where it is in our own network, as an origin: what is asked from here is asked there. Null: where people go. */
+  readonly internalUrl: string | null
+  /** Origins inside that its discovery may lead to. */
+  readonly backChannelOrigins: readonly string[]
+  /** The only authorities that are trusted for it, as PEM; null: the system's. */
+  readonly ca: string | null
+  readonly clientId: string
+  /** Null where the client has none: it is public, or proves itself by one of the next two. */
+  readonly clientSecret: string | null
+  /** A private key of the client's own, as PEM or JWK. */
+  readonly clientKey: string | null
+  /** Whom assertions made with that key are for; null: the issuer. */
+  readonly assertionAudience: string | null
+  /** The absolute path of a file that always has a fresh assertion, which somebody else writes. */
+  readonly assertionFile: string | null
+  /** Null: what discovery and the secret's presence decide. */
+  readonly clientAuth: ClientAuth | null
+  /** Null: openid, profile, email, and groups where discovery lists it. */
+  readonly scopes: readonly string[] | null
+  /** Whether its e-mail addresses count without its saying that it verified them. */
+  readonly trustsEmails: boolean
+  /** The only domains of which its addresses count; null: any. */
+  readonly emailDomains: readonly string[] | null
+  /** How its names for people and groups begin here; empty: as it says them. */
+  readonly prefix: string
+  readonly claims: ClaimNames
+  readonly groupsForm: GroupsForm
+  /** The claims that anything in the file looks at, as it writes them: all that is kept of someone beside the usual. */
+  readonly namedClaims: readonly string[]
+  readonly claimsFrom: ClaimsFrom
+  /** What an authorization request says besides, none of which the protocol needs. */
+  readonly authorizeParams: ReadonlyMap<string, string>
+  /** The only algorithms that an ID token may have; null: what discovery allows, without `none` and HMAC. */
+  readonly idTokenAlgs: readonly string[] | null
+  /** Whether authorization requests are pushed to it: where it requires that, or always. */
+  readonly par: 'required' | 'always'
+  /** How its access tokens say that they are for us; null: none are taken. */
+  readonly accessTokens: AccessTokensConfig | null
+  /** Whether its ID tokens for the client are taken from programs. */
+  readonly takesIdTokens: boolean
+  /** How it may push its people; null: it may not. */
+  readonly scim: ScimConfig | null
+}
+
+/** People of a file of our own, who sign in by a form. */
+export interface UsersConfig {
+  /** The users by their names. */
+  readonly entries: ReadonlyMap<string, UserEntry>
+  /** Those who have to bring a code of their authenticator application besides, and its secret in Base32. */
+  readonly totp: ReadonlyMap<string, string>
+  /** All of them are in these. */
+  readonly groups: readonly string[]
+}
 
 const STANDARD_NAMES: ClaimNames = Object.freeze({
   email: null,

@@ -1,11 +1,65 @@
+/** `[upstreams.NAME]`, or such a table of a route, as the program takes it. */
+
 import { basicField } from '../../base/basic.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { type Known, known, type Table } from '../keys/table.ts'
-import type { BASIC_AUTH, HEALTH, UPSTREAM_TLS, UpstreamSpec, UpstreamTable } from '../keys/upstreams.ts'
-import type { HealthConfig, UpstreamConfig, UpstreamTls } from '../types/upstreams.ts'
-import type { TemplatePart } from '../types/values.ts'
+import type { BASIC_AUTH, HashKey, HEALTH, UPSTREAM_TLS, UpstreamSpec, UpstreamTable } from '../keys/upstreams.ts'
+import type { UpstreamAddress } from '../values/address.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { readPem } from '../values/pem.ts'
+import type { TemplatePart } from '../values/template.ts'
+
+/** TLS to an upstream, as PEM texts. */
+export interface UpstreamTls {
+  /** The only authorities trusted; null: the system's. */
+  readonly ca: string | null
+  readonly serverName: string | null
+  /** Our certificate and its key, for an upstream that asks. */
+  readonly own: { readonly cert: string; readonly key: string } | null
+  readonly insecureSkipVerify: boolean
+}
+
+/** How each address of an upstream is asked whether it is well. */
+export interface HealthConfig {
+  readonly path: string
+  /** The Host field; null: the address's own. */
+  readonly host: string | null
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  readonly unhealthyAfter: number
+  readonly healthyAfter: number
+  /** Null: any 2xx. */
+  readonly status: readonly number[] | null
+}
+
+export interface UpstreamConfig {
+  /** The table's name in `[upstreams]`; null for one that is written at its route. */
+  readonly name: string | null
+  readonly addresses: readonly UpstreamAddress[]
+  readonly balance: 'round-robin' | 'least-connections' | 'hash'
+  /** Used where `balance` is `hash`. */
+  readonly hash: HashKey
+  readonly tls: UpstreamTls | null
+  readonly http2: boolean
+  readonly connectTimeoutMs: number
+  /** Null: what Bun's fetch allows. */
+  readonly idleTimeoutMs: number | null
+  /** Null: no limit. */
+  readonly maxConnections: number | null
+  readonly queue: number
+  readonly queueTimeoutMs: number
+  readonly health: HealthConfig | null
+  /** What we are called there, as an Authorization field (RFC 7617); null: nothing is sent. */
+  readonly authorization: string | null
+  /** What each person is called there, in place of `authorization`; null: nobody in particular. */
+  readonly personal: BasicTemplates | null
+}
+
+/** Basic credentials that speak of a person. */
+export interface BasicTemplates {
+  readonly user: readonly TemplatePart[]
+  readonly password: readonly TemplatePart[]
+}
 
 /**
  * The upstream of a route without mistakes: a table of its own, one of `[upstreams]`, or addresses with every default.

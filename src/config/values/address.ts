@@ -3,10 +3,20 @@
 import { isLoopbackHost } from '../../base/net.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import type { UpstreamAddress } from '../types/upstreams.ts'
 import { parseHost } from './host.ts'
 import { parseUnixPath } from './listen.ts'
 import { parsePath } from './path.ts'
+
+export type UpstreamAddress =
+  | {
+      readonly kind: 'url'
+      readonly scheme: 'http' | 'https'
+      /** host or host:port, as it appears in the address. */
+      readonly authority: string
+      /** Put before the request's path; empty, or `/x` without a trailing slash. */
+      readonly basePath: string
+    }
+  | { readonly kind: 'unix'; readonly path: string }
 
 type AddressCode =
   | 'webhook.invalid'

@@ -1,5 +1,15 @@
+/** Certificates of listeners, and for which hosts they are. */
+
 import { isLoopbackHost } from '../../base/net.ts'
-import type { ServerCertificate } from '../types/tls.ts'
+
+/** A certificate with its chain and its key, as PEM texts; the key is secret. */
+export interface ServerCertificate {
+  readonly cert: string
+  readonly key: string
+  /** DNS names, lower-case; `*.example.com` for one label below. */
+  readonly names: readonly string[]
+  readonly expiresAtMs: number
+}
 
 /** Whether a certificate with these names is for a host; a wildcard stands for one label (RFC 9525 §6.3). */
 export function isCovered(host: string, names: ReadonlySet<string>): boolean {

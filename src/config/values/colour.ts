@@ -1,5 +1,12 @@
+/** Colours of pages, and whether they can be read. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
-import type { Accent } from '../types/values.ts'
+
+/** A colour of our pages, and the faint one that goes behind it; both `#rrggbb`. */
+export interface Accent {
+  readonly accent: string
+  readonly tint: string
+}
 
 /** What text in the accent stands on: the grounds and the panel of each scheme, as the stylesheet has them. */
 export const GROUNDS = { light: ['#efece5', '#e3dfd5', '#fdfcfa'], dark: ['#14181a', '#0e1113', '#1c2224'] } as const

@@ -2,7 +2,6 @@
 
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import type { Contact } from '../types/portals.ts'
 
 const ASCII = /^[\x21-\x7e]+$/
 const DOMAIN = /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
@@ -36,6 +35,12 @@ export function parseEmailDomain(text: string): Parsed<string> {
   if (!ASCII.test(text)) return bad('domain.invalid', not, 'ASCII only: an international domain as xn--…')
   if (!DOMAIN.test(text.toLowerCase())) return bad('domain.invalid', not, 'as in "example.com"')
   return good(text.toLowerCase())
+}
+
+/** What pages show of `contact`, and where that leads; null for words alone. */
+export interface Contact {
+  readonly text: string
+  readonly address: string | null
 }
 
 const LONGEST = 200

@@ -1,9 +1,17 @@
+/** Field names, and which identity an upstream is told: a preset, or fields with templates. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean, suggest } from '../text/suggest.ts'
-import type { HeaderSpec } from '../types/identity.ts'
 import { choice, either, parsed, type Type, wrongKind } from './value.ts'
+
+export type HeaderPreset = 'none' | 'x-token' | 'caddy-security' | 'x-forwarded' | 'x-auth-request' | 'remote'
+
+/** Which identity the upstream is told: a preset, or fields with templates such as `{email}`. */
+export type HeaderSpec =
+  | { readonly kind: 'preset'; readonly preset: HeaderPreset }
+  | { readonly kind: 'table'; readonly fields: readonly { readonly name: string; readonly template: string }[] }
 
 /** What a template may name besides `claims.NAME`. */
 export const PLACEHOLDERS = [

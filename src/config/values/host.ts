@@ -1,6 +1,13 @@
+/** Hosts in a file: exact, as wildcards, and the Host that an upstream gets. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import type { HostHeader } from '../types/routes.ts'
+
+/** What Host the upstream gets: the client's, the address's own, or a name. */
+export type HostHeader =
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'upstream' }
+  | { readonly kind: 'name'; readonly name: string }
 
 /** What a request's host can be after `parseTarget`; anything else in the file could never match. */
 const HOST = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/

@@ -1,9 +1,23 @@
+/** Places to listen on. */
+
 import ipaddr from 'ipaddr.js'
 import { canonicalAddress } from '../../base/net.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import type { ListenAddress } from '../types/server.ts'
 import { parseHost } from './host.ts'
+
+/** A place to listen on. */
+export type ListenAddress =
+  | {
+      readonly kind: 'tcp'
+      /** A name or an address; IPv6 without brackets. */
+      readonly host: string
+      /** 0: any free port. */
+      readonly port: number
+      /** Whether IPv4 is left to another listener on this port; `[::]` alone takes both. */
+      readonly isIpv6Only?: true
+    }
+  | { readonly kind: 'unix'; readonly path: string }
 
 /** A place to listen on: `host:port`, `[address]:port` or `unix:/path`. */
 export function parseListen(text: string): Parsed<ListenAddress> {

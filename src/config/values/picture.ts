@@ -3,8 +3,18 @@
 import { sha256 } from '../../base/bytes.ts'
 import { type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import type { Picture, PictureType } from '../types/values.ts'
 import type { ConfigFiles } from './files.ts'
+
+/** What a browser may be told that a picture is. */
+export type PictureType = 'image/svg+xml' | 'image/png' | 'image/webp' | 'image/x-icon'
+
+/** A picture out of a file that routes.toml names. Text, not bytes: what is checked is frozen. */
+export interface Picture {
+  readonly type: PictureType
+  readonly base64: string
+  /** The SHA-256 of its bytes: changes when the picture does. */
+  readonly hash: string
+}
 
 /** How files begin, and what they then are. Source: PNG 3 §5.2, RFC 9649 §2.4 (WebP), the Windows ICO header. */
 const BEGINNINGS: readonly (readonly [what: string, ...marks: readonly (readonly [at: number, text: string])[]])[] = [

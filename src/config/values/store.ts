@@ -1,7 +1,22 @@
+/** Where sessions are kept: a SQLite file, or Redis. */
+
 import { resolve } from 'node:path'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import type { StoreConfig } from '../types/sessions.ts'
+
+export type StoreConfig =
+  | {
+      readonly kind: 'sqlite'
+      /** Absolute, or `:memory:`. */
+      readonly path: string
+    }
+  | {
+      readonly kind: 'redis'
+      /** With the password. */
+      readonly url: string
+      /** The same for people: without the password. */
+      readonly shownAs: string
+    }
 
 /** A store, once the config file's folder is known: it is known only where the file is read. */
 export type StoreAt = (directory: string) => StoreConfig

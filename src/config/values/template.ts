@@ -1,8 +1,25 @@
+/** Templates of fields: text with placeholders for the person and the request. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { didYouMean } from '../text/suggest.ts'
-import type { RequestPlaceholder, TemplatePart } from '../types/values.ts'
 import { PLACEHOLDERS } from './headers.ts'
+
+/** What a template can say of the request itself. */
+export type RequestPlaceholder = 'host' | 'path' | 'query' | 'method' | 'client' | 'request_id' | 'scheme'
+
+/** A piece of a template: text as it is, something about the person, or something about the request. */
+export type TemplatePart =
+  | { readonly kind: 'text'; readonly text: string }
+  /** A placeholder of `headers`: `email`, `claims.NAME`. */
+  | { readonly kind: 'identity'; readonly name: string }
+  | { readonly kind: 'request'; readonly name: RequestPlaceholder }
+
+/** A field with its value; the name is lower-case. */
+export interface FieldTemplate {
+  readonly name: string
+  readonly parts: readonly TemplatePart[]
+}
 
 /** What a template may name of the request itself. */
 const REQUEST_PLACEHOLDERS = ['host', 'path', 'query', 'method', 'client', 'request_id', 'scheme'] as const

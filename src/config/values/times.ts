@@ -1,10 +1,17 @@
+/** Times of day, weekdays, dates and moments. */
+
 import { isZone, localToEpochMs } from '../../base/zone.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
-import type { Span } from '../types/rules.ts'
 import { parsed, refuse, type Type, wrongKind } from './value.ts'
+
+/** A part of a day; `untilMinute` is not included, and more than 1440 where it goes over midnight. */
+export interface Span {
+  readonly fromMinute: number
+  readonly untilMinute: number
+}
 
 /** `mon` to `sun`, in the order of ISO 8601. */
 const WEEKDAYS: readonly string[] = Object.freeze('mon tue wed thu fri sat sun'.split(' '))

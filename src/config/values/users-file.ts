@@ -1,11 +1,31 @@
+/** Files of users: what an entry says, in TOML or as lines of htpasswd. */
+
 import { sha256 } from '../../base/bytes.ts'
 import { createLocator } from '../text/locate.ts'
 import { parseToml } from '../text/parse.ts'
 import type { Path, Raw, RawTable } from '../text/raw.ts'
-import type { UserEntry } from '../types/users.ts'
 import { parseEmail } from './email.ts'
 import type { ConfigFiles } from './files.ts'
 import { hashFault, isTotpSecret, isWeakHash, readHtpasswd } from './htpasswd.ts'
+
+/** A user of a file of our own. */
+export interface UserEntry {
+  /** What no other user ever has, also one of the same name later; null in a file of `NAME:HASH`, which has no ids. */
+  readonly id: string | null
+  /** What the password has to hash to. */
+  readonly hash: string
+  /** The secret of the second factor in Base32, where the file itself has it. */
+  readonly totp: string | null
+  /** The groups that this user alone is in. */
+  readonly groups: readonly string[]
+  /** What people call this user; null: as the user signs in. */
+  readonly displayName: string | null
+  readonly email: string | null
+  /** API tokens and guest links that were made in an earlier epoch are over. */
+  readonly tokenEpoch: number
+  /** Another one as soon as anything of the entry is another. */
+  readonly mark: string
+}
 
 /** The users of a file, by their names. */
 export type Users = ReadonlyMap<string, UserEntry>

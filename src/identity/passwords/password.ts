@@ -1,8 +1,9 @@
 /** Passwords of people in a file of our own: HTTP Basic, and hashes (bcrypt, Argon2, Apache's MD5). */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { UserEntry, UsersConfig } from '../../config/types/users.ts'
+import type { UsersConfig } from '../../config/resolve/providers.ts'
 import { HTPASSWD } from '../../config/values/htpasswd.ts'
+import type { UserEntry } from '../../config/values/users-file.ts'
 import { type Identity, makeIdentity } from '../identity.ts'
 import { userClaims, userSubject, vouchedBy } from './users.ts'
 

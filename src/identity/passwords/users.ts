@@ -1,7 +1,7 @@
 import { sha256 } from '../../base/bytes.ts'
-import type { PortalConfig } from '../../config/types/portals.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
-import type { UserEntry, UsersConfig } from '../../config/types/users.ts'
+import type { PortalConfig } from '../../config/resolve/portals.ts'
+import type { ProviderConfig, UsersConfig } from '../../config/resolve/providers.ts'
+import type { UserEntry } from '../../config/values/users-file.ts'
 import { type Identity, makeIdentity } from '../identity.ts'
 import { OWN_SUBJECTS } from '../own-subjects.ts'
 

@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { withParameters } from '../addresses.ts'
 import { fromHere, isPlain, type Metadata } from '../endpoints.ts'
 import type { ProviderFetch } from '../http.ts'

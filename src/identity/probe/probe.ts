@@ -4,7 +4,7 @@
 
 import { toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { loginAddress, loginParameters, logoutAddress } from '../addresses.ts'
 import { createProviderClient } from '../client.ts'
 import { fromHere, type Metadata } from '../endpoints.ts'

@@ -2,7 +2,7 @@
 
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
 import { howSigned } from '../how-signed.ts'
 import { bareError, isTokenTooDeep, type ProviderFetch } from '../http.ts'

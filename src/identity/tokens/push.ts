@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
 import { proving, refusedBy, type TokenRequest, unavailable } from './endpoint.ts'
 import { readTokenError, type TokenError } from './error.ts'

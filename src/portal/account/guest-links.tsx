@@ -3,7 +3,7 @@
 /** The page `guests`: links by which guests come in, for whoever may make them. */
 
 import { GateError } from '../../base/errors.ts'
-import type { GuestLinksConfig } from '../../config/types/portals.ts'
+import type { GuestLinksConfig } from '../../config/resolve/portals.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Session } from '../../session/session.ts'

@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'

@@ -1,9 +1,7 @@
 /** @jsxImportSource hono/jsx */
-
-import type { Child } from 'hono/jsx'
-import { createContext } from 'hono/jsx'
+import { type Child, createContext } from 'hono/jsx'
 import { showTurning } from '../../base/visible.ts'
-import type { Brand } from '../../config/types/portals.ts'
+import type { Brand } from '../../config/resolve/portals.ts'
 import type { Script } from './scripts.ts'
 
 /** How the page that is being drawn looks: its portal's logo and colours. */

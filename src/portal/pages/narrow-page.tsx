@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import { type Child, useContext } from 'hono/jsx'
-import type { Contact } from '../../config/types/portals.ts'
 import { GROUNDS } from '../../config/values/colour.ts'
+import type { Contact } from '../../config/values/email.ts'
 import type { Words } from '../words/words.ts'
 import { BrandContext, brandStyle, ScriptContext } from './brand.tsx'
 import { SCRIPTS } from './scripts.ts'

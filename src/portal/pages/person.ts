@@ -1,4 +1,4 @@
-import type { PortalConfig } from '../../config/types/portals.ts'
+import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { Identity } from '../../identity/identity.ts'
 
 /** How a page names someone: the friendliest claim first, the subject when there is nothing else. */

@@ -1,5 +1,5 @@
 import { randomToken, sha256 } from '../../base/bytes.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { createCodeVerifier } from '../../identity/pkce.ts'
 import type { LoginRequest, ProviderPool } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'

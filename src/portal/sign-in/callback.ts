@@ -2,7 +2,7 @@
 
 import { errorFacts, GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { repeatedName } from '../../identity/answer.ts'
 import type { LoginResult } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'

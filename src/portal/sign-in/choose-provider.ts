@@ -1,5 +1,5 @@
 import { GateError } from '../../base/errors.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /** The provider that was asked for, or the only one; null where there is a choice to make. Throws `route.none` for a stranger. */

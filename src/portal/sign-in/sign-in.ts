@@ -3,7 +3,7 @@
 import { randomToken, sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { userSubject } from '../../identity/passwords/users.ts'
 import { checkStepUp, showsStepUp } from '../../identity/step-up.ts'

@@ -1,5 +1,5 @@
-import type { HostHeader } from '../../config/types/routes.ts'
-import type { UpstreamAddress } from '../../config/types/upstreams.ts'
+import type { UpstreamAddress } from '../../config/values/address.ts'
+import type { HostHeader } from '../../config/values/host.ts'
 import { originAt, portAt, type Target } from '../../route/target.ts'
 
 /** By which names and paths a route's application knows itself. */

@@ -1,4 +1,4 @@
-import type { UpstreamAddress } from '../../config/types/upstreams.ts'
+import type { UpstreamAddress } from '../../config/values/address.ts'
 import { type Asked, isOwnHost, type OwnAddresses, publicPath } from './addresses.ts'
 
 /** Whether a Set-Cookie value says anything that may be written anew. */

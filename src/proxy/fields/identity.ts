@@ -1,5 +1,4 @@
-import type { HeaderSpec } from '../../config/types/identity.ts'
-import { ROLE_CLAIMS } from '../../config/values/headers.ts'
+import { type HeaderSpec, ROLE_CLAIMS } from '../../config/values/headers.ts'
 import { toldSubject } from '../../identity/bounds.ts'
 import { findClaim } from '../../identity/claims.ts'
 import type { Identity } from '../../identity/identity.ts'

@@ -1,4 +1,4 @@
-import type { HeaderPreset } from '../../config/types/identity.ts'
+import type { HeaderPreset } from '../../config/values/headers.ts'
 import { REQUEST_HOP_BY_HOP } from './hop-by-hop.ts'
 import { FORWARDING_FIELDS, IDENTITY_FIELDS, isListed, PATH_FIELDS } from './stripped.ts'
 

@@ -1,5 +1,5 @@
 import { GateError } from '../../base/errors.ts'
-import type { UpstreamAddress } from '../../config/types/upstreams.ts'
+import type { UpstreamAddress } from '../../config/values/address.ts'
 import { isForCachesAlone } from '../../config/values/cache-control.ts'
 import { HOST_WIDE } from '../../config/values/headers.ts'
 import { setsOwnCookie } from '../../session/cookie.ts'

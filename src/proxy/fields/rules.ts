@@ -1,5 +1,5 @@
-import type { FieldRules } from '../../config/types/routes.ts'
-import type { FieldTemplate, RequestPlaceholder, TemplatePart } from '../../config/types/values.ts'
+import type { FieldRules } from '../../config/resolve/routes.ts'
+import type { FieldTemplate, RequestPlaceholder, TemplatePart } from '../../config/values/template.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { claimValue, toFieldValue } from './identity.ts'
 

@@ -1,6 +1,6 @@
 import { GateError } from '../../base/errors.ts'
-import type { OwnAnswer } from '../../config/types/routes.ts'
-import type { TemplatePart } from '../../config/types/values.ts'
+import type { OwnAnswer } from '../../config/resolve/routes.ts'
+import type { TemplatePart } from '../../config/values/template.ts'
 import type { RequestValues } from '../fields/rules.ts'
 import type { Compressor } from './compressor.ts'
 import { compileFiles } from './files.ts'

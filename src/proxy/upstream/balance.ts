@@ -1,4 +1,5 @@
-import type { HashKey, UpstreamConfig } from '../../config/types/upstreams.ts'
+import type { HashKey } from '../../config/keys/upstreams.ts'
+import type { UpstreamConfig } from '../../config/resolve/upstreams.ts'
 import type { Session } from '../../session/session.ts'
 import { isUp, type Origin } from './origin.ts'
 

@@ -1,6 +1,6 @@
 import { basicField } from '../../base/basic.ts'
-import type { BasicTemplates } from '../../config/types/upstreams.ts'
-import type { TemplatePart } from '../../config/types/values.ts'
+import type { BasicTemplates } from '../../config/resolve/upstreams.ts'
+import type { TemplatePart } from '../../config/values/template.ts'
 import { claimValue } from '../fields/identity.ts'
 import type { Person } from '../fields/rules.ts'
 

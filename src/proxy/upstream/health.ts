@@ -1,7 +1,7 @@
 import type { Asking } from '../../base/ask.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log, Ports } from '../../base/ports.ts'
-import type { HealthConfig } from '../../config/types/upstreams.ts'
+import type { HealthConfig } from '../../config/resolve/upstreams.ts'
 import { noteAnswer, type Origin } from './origin.ts'
 
 /** What a check needs of its upstream: what it is called in the log, its addresses, and the Authorization that it sends. */

@@ -1,4 +1,5 @@
-import type { UpstreamAddress, UpstreamConfig } from '../../config/types/upstreams.ts'
+import type { UpstreamConfig } from '../../config/resolve/upstreams.ts'
+import type { UpstreamAddress } from '../../config/values/address.ts'
 
 /** fetch's TLS options. The same texts share connections; other texts never do (Bun keeps a pool for each). */
 export type OriginTls = Readonly<{

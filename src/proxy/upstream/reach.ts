@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import type { UpstreamAddress } from '../../config/types/upstreams.ts'
+import type { UpstreamAddress } from '../../config/values/address.ts'
 
 /**
  * Whether a connection to an address comes about within this time. Never rejects; a refusal counts as none.

@@ -1,6 +1,6 @@
 import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { UpstreamConfig } from '../../config/types/upstreams.ts'
+import type { UpstreamConfig } from '../../config/resolve/upstreams.ts'
 import { type Balance, compileBalance } from './balance.ts'
 import { type HealthChecks, openHealthChecks } from './health.ts'
 import { type Health, originHealth } from './health-status.ts'

@@ -1,7 +1,7 @@
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { GateError } from '../../base/errors.ts'
-import type { UpstreamAddress } from '../../config/types/upstreams.ts'
+import type { UpstreamAddress } from '../../config/values/address.ts'
 import { translateFailure, unreachable } from '../failures.ts'
 import type { Asked } from '../fields/addresses.ts'
 import { type AnswerBounds, cleanResponseFields, OWN_PATHS_ONLY } from '../fields/response.ts'

@@ -1,5 +1,6 @@
 import { sha256 } from '../../base/bytes.ts'
-import type { AcmeConfig, ServerCertificate } from '../../config/types/tls.ts'
+import type { AcmeConfig } from '../../config/resolve/tls.ts'
+import type { ServerCertificate } from '../../config/values/certificate.ts'
 import type { Proof } from './authority/obtain.ts'
 import { type DnsPorts, proveByDns } from './dns/prove.ts'
 import { type AcmeTimers, type OrderTools, orderCertificate } from './order.ts'

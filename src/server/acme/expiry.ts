@@ -1,6 +1,6 @@
 import type { Ports } from '../../base/ports.ts'
 import { EXPIRY_WARNING_MS } from '../../config/checks/tls.ts'
-import type { ServerCertificate } from '../../config/types/tls.ts'
+import type { ServerCertificate } from '../../config/values/certificate.ts'
 import type { Gauge } from '../observe/metrics.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000

@@ -1,6 +1,6 @@
 import { errorFacts, type GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { AcmeConfig } from '../../config/types/tls.ts'
+import type { AcmeConfig } from '../../config/resolve/tls.ts'
 import { obtainCertificate, type Proof } from './authority/obtain.ts'
 import { certificateId } from './authority/renewal-info.ts'
 import { type AcmeState, type HeldCertificate, holdCertificate } from './state.ts'

@@ -2,7 +2,7 @@
 
 import { errorFacts } from '../../base/errors.ts'
 import type { Log, Ports } from '../../base/ports.ts'
-import type { AcmeConfig } from '../../config/types/tls.ts'
+import type { AcmeConfig } from '../../config/resolve/tls.ts'
 import { askRenewalInfo, certificateId, type RenewalAnswer } from './authority/renewal-info.ts'
 import { type AcmeState, askAtMs, type Renewal } from './state.ts'
 

@@ -1,4 +1,4 @@
-import type { RouteConfig } from '../../config/types/routes.ts'
+import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { addressLabel } from '../../proxy/upstream/origin.ts'
 
 /** Of each host and application the route with the shortest path: where people come in, as far as the application is asked anew. */

@@ -1,6 +1,6 @@
 import type { Ports } from '../../base/ports.ts'
-import type { Config } from '../../config/types/config.ts'
-import type { RouteConfig } from '../../config/types/routes.ts'
+import type { Config } from '../../config/resolve/config.ts'
+import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { entrances } from './entrances.ts'
 import { findRefusal, type Refusal } from './refusal.ts'
 

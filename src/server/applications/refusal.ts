@@ -1,6 +1,6 @@
 import type { Ports } from '../../base/ports.ts'
-import type { Config } from '../../config/types/config.ts'
-import type { RouteConfig } from '../../config/types/routes.ts'
+import type { Config } from '../../config/resolve/config.ts'
+import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { createOrigin, mayRefuse, type Origin } from '../../proxy/upstream/origin.ts'
 import { upstreamPath } from '../config/snapshot.ts'
 import { askCall, askPage, askSocket, type Told } from './ask.ts'

@@ -1,6 +1,6 @@
-import type { Config } from '../../config/types/config.ts'
-import type { HeaderSpec } from '../../config/types/identity.ts'
-import type { PortalConfig } from '../../config/types/portals.ts'
+import type { Config } from '../../config/resolve/config.ts'
+import type { PortalConfig } from '../../config/resolve/portals.ts'
+import type { HeaderSpec } from '../../config/values/headers.ts'
 import { type CompatPages, compileCompatPages } from '../../portal/place.ts'
 import { compileIdentityFields, type IdentityFields } from '../../proxy/fields/identity.ts'
 

@@ -1,4 +1,4 @@
-import type { Config } from '../../config/types/config.ts'
+import type { Config } from '../../config/resolve/config.ts'
 import { type Live, restartKeys, type StartValues, startValues } from './reload.ts'
 import type { WatchState } from './watch.ts'
 

@@ -1,6 +1,6 @@
-import type { PortalConfig } from '../../config/types/portals.ts'
-import type { ServerConfig } from '../../config/types/server.ts'
-import type { TlsConfig } from '../../config/types/tls.ts'
+import type { PortalConfig } from '../../config/resolve/portals.ts'
+import type { ServerConfig } from '../../config/resolve/server.ts'
+import type { TlsConfig } from '../../config/resolve/tls.ts'
 
 /** Ports of ours for each scheme: those that the file names, or that are listened to. */
 export interface OwnPorts {

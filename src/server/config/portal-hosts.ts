@@ -1,4 +1,4 @@
-import type { Config } from '../../config/types/config.ts'
+import type { Config } from '../../config/resolve/config.ts'
 import { compileHostTable, type HostTable } from '../../route/hosts.ts'
 
 /** A route as far as it says whose people sign in on its host. */

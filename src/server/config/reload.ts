@@ -1,7 +1,7 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { ShownLines } from '../../base/ports.ts'
+import type { Config } from '../../config/resolve/config.ts'
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
-import type { Config } from '../../config/types/config.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What is made of a file; equal fingerprints are the same content. */

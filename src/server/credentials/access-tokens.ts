@@ -1,7 +1,7 @@
 import { sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { ProviderConfig } from '../../config/types/providers.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { AccessToken } from '../../identity/access-token.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { peekToken } from '../../identity/logout-token.ts'

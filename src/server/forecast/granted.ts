@@ -1,4 +1,4 @@
-import type { Config } from '../../config/types/config.ts'
+import type { Config } from '../../config/resolve/config.ts'
 import { GRANTED, type Identity } from '../../identity/identity.ts'
 import { isSameGrantee, type RoleGrant } from '../../session/grants/document.ts'
 import { offeredRoles } from '../../session/grants/offered.ts'

@@ -1,8 +1,8 @@
 /** The same requests to two files: which are asked, and what each comes to. */
 
-import type { Config } from '../../config/types/config.ts'
-import type { RouteConfig } from '../../config/types/routes.ts'
-import type { AccessRule, RequestRule } from '../../config/types/rules.ts'
+import type { Config } from '../../config/resolve/config.ts'
+import type { RouteConfig } from '../../config/resolve/routes.ts'
+import type { AccessRule, RequestRule } from '../../config/resolve/rules.ts'
 import { samplePath } from '../../config/values/pattern.ts'
 import { offeredRoles } from '../../session/grants/offered.ts'
 import { canonical } from './canonical.ts'

@@ -1,4 +1,4 @@
-import type { Config } from '../../config/types/config.ts'
+import type { Config } from '../../config/resolve/config.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { membersOf } from '../../policy/members.ts'
 import { keyOf } from '../../session/grants/grants.ts'

@@ -1,5 +1,5 @@
-import type { Config } from '../../config/types/config.ts'
-import type { RouteConfig } from '../../config/types/routes.ts'
+import type { Config } from '../../config/resolve/config.ts'
+import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { canonical } from './canonical.ts'
 import { allowText, leadsTo } from './explain.ts'
 

@@ -1,4 +1,4 @@
-import type { ListenAddress } from '../../config/types/server.ts'
+import type { ListenAddress } from '../../config/values/listen.ts'
 
 /** An address as the file writes it. */
 export function addressText(address: ListenAddress): string {

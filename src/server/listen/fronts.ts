@@ -1,8 +1,9 @@
 /** All listeners of a process, plain and by TLS, and what each hands on. */
 
 import type { Log } from '../../base/ports.ts'
-import type { ListenAddress } from '../../config/types/server.ts'
-import type { ServerCertificate, TlsConfig } from '../../config/types/tls.ts'
+import type { TlsConfig } from '../../config/resolve/tls.ts'
+import type { ServerCertificate } from '../../config/values/certificate.ts'
+import type { ListenAddress } from '../../config/values/listen.ts'
 import { addressText } from './address-text.ts'
 import type { HandedSockets } from './handed/sockets.ts'
 import { addressOf, type ListenerOptions, listen, removeSocketFile } from './listen.ts'

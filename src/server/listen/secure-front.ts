@@ -1,7 +1,7 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
-import type { ListenAddress } from '../../config/types/server.ts'
-import type { ServerCertificate } from '../../config/types/tls.ts'
+import type { ServerCertificate } from '../../config/values/certificate.ts'
+import type { ListenAddress } from '../../config/values/listen.ts'
 import { type ListenerOptions, listen, replaceHandlers } from './listen.ts'
 
 /** One HTTPS listener, whose certificates can be changed while it runs. */

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress, isLoopbackHost } from '../../base/net.ts'
-import type { ListenAddress } from '../../config/types/server.ts'
+import type { ListenAddress } from '../../config/values/listen.ts'
 import type { FileState } from '../config/file-state.ts'
 import type { ReloadState } from '../config/reload.ts'
 import { listen } from '../listen/listen.ts'

@@ -1,5 +1,5 @@
 import { parseLength } from '../../base/amounts.ts'
-import type { RouteConfig } from '../../config/types/routes.ts'
+import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { isUnder } from '../../config/values/path.ts'
 import { looksAtMethod } from '../../policy/policy.ts'
 import { tooLarge } from '../../proxy/body/uploads.ts'

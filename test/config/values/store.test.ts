@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { ListenAddress } from '../../../src/config/types/server.ts'
+import type { ListenAddress } from '../../../src/config/values/listen.ts'
 import { parseSealKey, parseStore } from '../../../src/config/values/store.ts'
 import { accepts, check, complete } from '../checks.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { HeaderPreset } from '../../../src/config/types/identity.ts'
+import type { HeaderPreset } from '../../../src/config/values/headers.ts'
 import { PRESETS } from '../../../src/proxy/fields/names.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { checkConfig } from '../../../src/config/check.ts'
-import type { Config } from '../../../src/config/types/config.ts'
+import type { Config } from '../../../src/config/resolve/config.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { explain } from '../../../src/server/forecast/explain.ts'
 import { imported } from '../imported.ts'

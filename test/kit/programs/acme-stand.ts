@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { askBy } from '../../../src/base/ask.ts'
-import type { AcmeConfig } from '../../../src/config/types/tls.ts'
+import type { AcmeConfig } from '../../../src/config/resolve/tls.ts'
 import { runProgram } from '../../../src/console/process.ts'
 import { type Acme, createAcme } from '../../../src/server/acme/acme.ts'
 import { createSealer } from '../../../src/session/seal.ts'

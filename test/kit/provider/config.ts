@@ -1,4 +1,4 @@
-import type { ProviderConfig } from '../../../src/config/types/providers.ts'
+import type { ProviderConfig } from '../../../src/config/resolve/providers.ts'
 import type { KnownClient } from '../toml.ts'
 
 /** A provider as a file with nothing but its client describes it, changed where a test says so. */

@@ -1,4 +1,4 @@
-import type { PortalLifetimes } from '../../../src/config/types/sessions.ts'
+import type { PortalLifetimes } from '../../../src/config/resolve/sessions.ts'
 import type { Vouchers } from '../../../src/session/vouchers.ts'
 
 /** A portal's lifetimes as the file has them by default, but for refreshes, which only some tests want. */

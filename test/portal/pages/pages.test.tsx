@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { createLog } from '../../../src/base/log.ts'
-import type { Brand } from '../../../src/config/types/portals.ts'
+import type { Brand } from '../../../src/config/resolve/portals.ts'
 import { columns } from '../../../src/console/terminal.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { ApplicationsPage } from '../../../src/portal/account/applications.tsx'

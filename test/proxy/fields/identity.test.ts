@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { HeaderPreset } from '../../../src/config/types/identity.ts'
+import type { HeaderPreset } from '../../../src/config/values/headers.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { compileIdentityFields } from '../../../src/proxy/fields/identity.ts'
 import { ADA as PERSON } from '../../kit/people.ts'

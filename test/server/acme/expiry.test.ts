@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { ServerCertificate } from '../../../src/config/types/tls.ts'
+import type { ServerCertificate } from '../../../src/config/values/certificate.ts'
 import { certificateGauges, tellExpiry } from '../../../src/server/acme/expiry.ts'
 import { gaugeFamilies } from '../../../src/server/observe/metrics.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { ListenAddress } from '../../../src/config/types/server.ts'
+import type { ListenAddress } from '../../../src/config/values/listen.ts'
 import { compilePorts, ownOrigin } from '../../../src/server/config/own-ports.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
 import { EVERYONE, portalTable, providerTable, routeSaying, SILENT } from '../../kit/toml.ts'

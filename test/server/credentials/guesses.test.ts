@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
-import type { PortalConfig } from '../../../src/config/types/portals.ts'
+import type { PortalConfig } from '../../../src/config/resolve/portals.ts'
 import { plainUser } from '../../../src/config/values/users-file.ts'
 import { type Attempt, createGuesses } from '../../../src/server/credentials/guesses.ts'
 import { createCodes, createPasswords } from '../../../src/server/credentials/passwords.ts'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
-import type { PortalConfig } from '../../../src/config/types/portals.ts'
+import type { PortalConfig } from '../../../src/config/resolve/portals.ts'
 import { plainUser } from '../../../src/config/values/users-file.ts'
 import { createPasswords, type Passwords } from '../../../src/server/credentials/passwords.ts'
 import { createSealer } from '../../../src/session/seal.ts'

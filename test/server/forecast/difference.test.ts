@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { checkConfig } from '../../../src/config/check.ts'
-import type { Config } from '../../../src/config/types/config.ts'
+import type { Config } from '../../../src/config/resolve/config.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { type Difference, difference, type Present } from '../../../src/server/forecast/difference.ts'
 import { explain } from '../../../src/server/forecast/explain.ts'

@@ -1,6 +1,6 @@
 import { promises } from 'node:dns'
 import type { Ports } from '../../../base/ports.ts'
-import type { NameServer } from '../../../config/types/tls.ts'
+import type { NameServer } from '../../../config/keys/acme.ts'
 import { dnsFailure, type TxtRecord } from './message.ts'
 
 const ASK_MS = 3_000

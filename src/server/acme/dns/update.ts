@@ -3,7 +3,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { connect } from 'node:net'
 import type { Ports } from '../../../base/ports.ts'
-import type { DnsUpdate, NameServer } from '../../../config/types/tls.ts'
+import type { NameServer } from '../../../config/keys/acme.ts'
+import type { DnsUpdate } from '../../../config/resolve/tls.ts'
 import { addressesOf, lookBy } from './lookup.ts'
 import {
   ANY,

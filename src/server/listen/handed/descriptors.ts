@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { GateError } from '../../../base/errors.ts'
 import { LINUX, type Libc, libc } from '../../../base/system/libc.ts'
 import { descriptorsOf } from '../../../base/system/open-descriptors.ts'
-import type { ListenAddress } from '../../../config/types/server.ts'
+import type { ListenAddress } from '../../../config/values/listen.ts'
 
 /** Whether a descriptor is a socket that takes connections. */
 export function isListening(descriptor: number, system: Libc): boolean {

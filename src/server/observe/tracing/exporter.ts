@@ -1,7 +1,7 @@
 import { errorFacts } from '../../../base/errors.ts'
 import type { Ports } from '../../../base/ports.ts'
 import { tickWhileBusy } from '../../../base/while-busy.ts'
-import type { TelemetryConfig } from '../../../config/types/telemetry.ts'
+import type { TelemetryConfig } from '../../../config/resolve/config.ts'
 import type { Span } from './span.ts'
 
 /** Sends spans to whoever receives them. Pairs with `close`, which sends what is left, within a bound. */

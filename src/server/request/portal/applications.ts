@@ -1,4 +1,4 @@
-import type { RouteConfig } from '../../../config/types/routes.ts'
+import type { RouteConfig } from '../../../config/resolve/routes.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
 import { ownPath } from '../../../portal/place.ts'
 import type { Application } from '../../../portal/portal.ts'
