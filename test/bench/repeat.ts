@@ -15,13 +15,16 @@ export interface Judged extends Target {
 }
 
 /**
- * Does one part of the benchmark `runs` times, and again while a ratio of its last three runs is further apart than 15 %.
+ * Does one part of the benchmark `asked` times, and again while a ratio of its last three runs is further apart than 15 %.
  *
- * A part without ratios is done once: nothing in it is compared.
+ * Where nobody asks (null), three times; and a part without ratios once, since nothing in it is compared.
  */
-export async function repeat(act: (run: number) => Promise<Findings>, runs: number): Promise<readonly Findings[]> {
+export async function repeat(
+  act: (run: number) => Promise<Findings>,
+  asked: number | null,
+): Promise<readonly Findings[]> {
   const all = [await act(1)]
-  if (!all[0]?.targets.some(isRatio)) return all
+  const runs = asked ?? (all[0]?.targets.some(isRatio) ? COMPARED : 1)
   while (all.length < runs || (all.length < runs + MOST_MORE && judge(all).some(({ isWide }) => isWide))) {
     all.push(await act(all.length + 1))
   }

@@ -8,7 +8,7 @@
  * The measure is CPU time per request of the proxy, pinned to a core of its own: it does not move with what the load or the
  * upstream cost on the other core. Rounds are interleaved, and what is compared is compared round by round. Each table is
  * printed once it is there; a proxy that fails is named, and the others go on.
- * A part with ratios is done three times (`--runs`), and again where a ratio of three runs is more than 15 % apart; all runs are printed.
+ * A part with ratios is done three times (or each part as often as `--runs` says), and again where a ratio of three runs is more than 15 % apart; all runs are printed.
  * Before a proxy counts, its answers are compared with the application's own bytes, with a session and without.
  * `--quick` is one round of one run, to see that all of it runs; `--urgent` (for root) goes before whatever else the machine does;
  * `--profile` runs Sallyport from its sources and leaves in a folder which of its functions took how long: figures are higher then.
@@ -90,7 +90,7 @@ const { values } = parseArgs({
 const names = chosen('part', values.only, Object.keys(PARTS))
 const keys = values.subjects === undefined ? null : chosen('subject', values.subjects, SUBJECTS)
 const others = othersOf(values.with)
-const runs = Number(values.runs ?? (values.quick ? 1 : 3))
+const askedRuns = values.runs === undefined ? (values.quick ? 1 : null) : Number(values.runs)
 const effort = {
   rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
   seconds: Number(values.seconds),
@@ -139,7 +139,7 @@ async function run(name: string): Promise<void> {
     return found
   }
   try {
-    await repeat(once, runs)
+    await repeat(once, askedRuns)
   } catch (error) {
     failures.push({ name, why: reasonOf(error) })
     console.error(`bench: ${name}: ${reasonOf(error)}`)
