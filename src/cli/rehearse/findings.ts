@@ -68,7 +68,9 @@ function mendOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
       return `tell that the address is verified, where the provider says so: email_verified=true in --as or --people`
     if (reason.startsWith('network.')) return `a log that has clients' addresses`
     if (user === undefined) return `another address for it, or the same people at both; ${ask}`
-    return `tell who they are: --as ${shellWord(`${user}=sub=…,groups=…`)} or --people FILE`
+    // Where a log names people by address, rules look at that more often than not.
+    const address = user.includes('@') ? `email=${user},email_verified=true,` : ''
+    return `tell who they are: --as ${shellWord(`${user}=sub=…,${address}groups=…`)} or --people FILE`
   }
   if (reason === 'method.not_listed')
     return `${methods.map(name => JSON.stringify(name)).join(', ')} in methods of ${route}`

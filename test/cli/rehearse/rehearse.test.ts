@@ -308,7 +308,7 @@ Served then, and not to be told from this log
              depends: let in if they have the role admin (person.unknown)
              as ada@corp.test
              such as GET app.example.com/admin: 200, 2026-11-24T10:00:00Z from 10.0.0.5
-             mend: tell who they are: --as 'ada@corp.test=sub=…,groups=…' or --people FILE
+             mend: tell who they are: --as 'ada@corp.test=sub=…,email=ada@corp.test,email_verified=true,groups=…' or --people FILE
 
 4 requests that were served would not be. 1 request cannot be told from this log.
 `)
