@@ -1,6 +1,6 @@
 import { parsePathExpression } from '../../config/values/pattern.ts'
 import { entriesAt, itemsAt, textAt, textsAt, type Yaml } from '../yaml.ts'
-import type { Gap, Stated } from './table.ts'
+import { type Gap, OPTIONS, optionNamed, type Stated } from './table.ts'
 
 /** What an alpha configuration says that no option of oauth2-proxy.cfg can. */
 export interface Alpha {
@@ -47,53 +47,6 @@ export interface Fields {
   readonly file: string
 }
 
-/** Where its keys are in oauth2-proxy.cfg; they are compared without regard to case, as oauth2-proxy does. */
-const SERVER_KEYS = pairs(`
-  server.bindaddress http_address, server.securebindaddress https_address, server.tls.key.fromfile tls_key_file,
-  server.tls.cert.fromfile tls_cert_file, server.tls.minversion tls_min_version, server.tls.ciphersuites tls_cipher_suites,
-  metricsserver.bindaddress metrics_address, metricsserver.securebindaddress metrics_secure_address,
-  metricsserver.tls.key.fromfile metrics_tls_key_file, metricsserver.tls.cert.fromfile metrics_tls_cert_file,
-  upstreamconfig.proxyrawpath proxy_raw_path`)
-
-/** The same below an entry of `providers`. */
-const PROVIDER_KEYS = pairs(`
-  provider provider, name provider_display_name, clientid client_id, clientsecret client_secret, scope scope,
-  clientsecretfile client_secret_file, allowedgroups allowed_groups, loginurl login_url, redeemurl redeem_url,
-  profileurl profile_url, validateurl validate_url, resource resource, backendlogouturl backend_logout_url,
-  skipclaimsfromprofileurl skip_claims_from_profile_url, code_challenge_method code_challenge_method,
-  codechallengemethod code_challenge_method, cafiles provider_ca_files, usesystemtruststore use_system_trust_store,
-  additionalclaims additional_claims, oidcconfig.issuerurl oidc_issuer_url, oidcconfig.jwksurl oidc_jwks_url,
-  oidcconfig.insecureallowunverifiedemail insecure_oidc_allow_unverified_email,
-  oidcconfig.insecureskipissuerverification insecure_oidc_skip_issuer_verification,
-  oidcconfig.insecureskipnonce insecure_oidc_skip_nonce, oidcconfig.skipdiscovery skip_oidc_discovery,
-  oidcconfig.emailclaim oidc_email_claim, oidcconfig.groupsclaim oidc_groups_claim, oidcconfig.useridclaim user_id_claim,
-  oidcconfig.audienceclaims oidc_audience_claims, oidcconfig.extraaudiences oidc_extra_audiences,
-  oidcconfig.publickeyfiles oidc_public_key_files, oidcconfig.enabledsigningalgs oidc_enabled_signing_algs,
-  keycloakconfig.groups keycloak_groups, keycloakconfig.roles allowed_roles, keycloakconfig.acrs acr_values,
-  adfsconfig.skipscope adfs_skip_scope, azureconfig.tenant azure_tenant, githubconfig.token github_token,
-  azureconfig.graphgroupfield azure_graph_group_field, githubconfig.org github_org, githubconfig.team github_team,
-  microsoftentraidconfig.allowedtenants entra_id_allowed_tenants, githubconfig.repo github_repo,
-  microsoftentraidconfig.federatedtokenauth entra_id_federated_token_auth, githubconfig.users github_users,
-  gitlabconfig.group gitlab_groups, gitlabconfig.projects gitlab_projects, googleconfig.group google_groups,
-  googleconfig.groups google_groups, googleconfig.adminemail google_admin_email,
-  googleconfig.serviceaccountjson google_service_account_json, googleconfig.targetprincipal google_target_principal,
-  googleconfig.useapplicationdefaultcredentials google_use_application_default_credentials,
-  googleconfig.useorganizationid google_use_organization_id, bitbucketconfig.team bitbucket_team,
-  googleconfig.adminapiuserscope google_admin_api_user_scope, bitbucketconfig.repository bitbucket_repository,
-  logingovconfig.jwtkey jwt_key, logingovconfig.jwtkeyfile jwt_key_file, logingovconfig.pubjwkurl pubjwk_url`)
-
-/** The same below an entry of `upstreams`: what its route says, whatever other routes say. */
-const UPSTREAM_KEYS = pairs(`
-  passhostheader pass_host_header, proxywebsockets proxy_websockets, timeout upstream_timeout,
-  insecureskiptlsverify ssl_upstream_insecure_skip_verify, flushinterval flush_interval, disablekeepalives disable_keep_alives`)
-
-function pairs(text: string): ReadonlyMap<string, string> {
-  return new Map(text.split(',').map(pair => pair.trim().split(' ') as [string, string]))
-}
-
-/** Parameters of the sign-in that are options of the file; any other may keep people out at the provider. */
-const LOGIN_PARAMETERS = ['acr_values', 'approval_prompt', 'prompt']
-
 const UNKNOWN = 'nothing is known of it, so that the routes let nobody in'
 
 /**
@@ -115,15 +68,10 @@ export function readAlpha(
   const switchOn = (name: string, line: number | null, value = 'true') =>
     stated.push({ name, values: [value], isList: false, line, file })
 
-  for (const [path, node] of leavesOf(tree, [
-    'providers',
-    'injectrequestheaders',
-    'injectresponseheaders',
-    'upstreamconfig.upstreams',
-  ])) {
-    const name = SERVER_KEYS.get(path)
-    if (name === undefined) refuse(path, node.line)
-    else state(name, node)
+  const apart = ['providers', 'injectrequestheaders', 'injectresponseheaders', 'upstreamconfig.upstreams']
+  for (const [path, node] of leavesOf(tree, apart)) {
+    if (OPTIONS.has(optionNamed(path)) && path.includes('.')) state(optionNamed(path), node)
+    else refuse(path, node.line)
   }
   const [provider = null, ...others] = itemsAt(tree, 'providers')
   for (const other of others) {
@@ -132,13 +80,14 @@ export function readAlpha(
     refuse('providers', other.line, `only the first provider counted there, and is in the new file: ${way}`)
   }
   for (const [path, node] of provider === null ? [] : leavesOf(provider, ['loginurlparameters'])) {
-    const name = PROVIDER_KEYS.get(path)
-    if (name !== undefined) state(name, node)
-    else if (path !== 'id') refuse(`providers.${path}`, node.line)
+    const name = optionNamed(`providers.${path}`)
+    if (OPTIONS.has(name)) state(name, node)
+    else if (path !== 'id') refuse(name, node.line)
   }
   for (const parameter of itemsAt(provider, 'loginurlparameters')) {
-    const name = textAt(parameter, 'name') ?? ''
-    if (LOGIN_PARAMETERS.includes(name)) switchOn(name, parameter.line, textAt(parameter, 'default') || 'set')
+    // Any other may keep people out at the provider.
+    const name = optionNamed(`providers.loginurlparameters.${textAt(parameter, 'name')}`)
+    if (OPTIONS.has(name)) switchOn(name, parameter.line, textAt(parameter, 'default') || 'set')
     else refuse('providers.loginURLParameters', parameter.line)
   }
   const upstreams = itemsAt(tree, 'upstreamconfig', 'upstreams').flatMap(entry =>
@@ -188,10 +137,9 @@ export function isAskedAbout(upstreams: readonly AlphaUpstream[]): boolean {
 function readUpstream(entry: Yaml, file: string, refuse: Refuse, closed: string[]): readonly AlphaUpstream[] {
   const own: Stated[] = []
   for (const [path, node] of leavesOf(entry, [])) {
-    const name = UPSTREAM_KEYS.get(path)
-    if (name !== undefined) own.push({ name, values: textsAt(node), isList: false, line: node.line, file })
-    else if (!['id', 'path', 'uri', 'rewritetarget', 'static', 'staticcode'].includes(path))
-      refuse(`upstreams.${path}`, node.line)
+    const name = optionNamed(`upstreams.${path}`)
+    if (OPTIONS.has(name)) own.push({ name, values: textsAt(node), isList: false, line: node.line, file })
+    else if (!['id', 'path', 'uri', 'rewritetarget', 'static', 'staticcode'].includes(path)) refuse(name, node.line)
   }
   const [path, target] = [textAt(entry, 'path') || '/', textAt(entry, 'rewritetarget') || null]
   const isStatic = textAt(entry, 'static') === 'true'

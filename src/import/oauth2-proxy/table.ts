@@ -58,62 +58,63 @@ const EMAIL = 'kept email in claims of the provider: rules and headers know it a
 const ADMIN = 'left admin is plain HTTP, for this machine or the network behind'
 const NOT_HERE = 'left your proxy has the application: what it sends there is its own'
 
+// Behind @ are its other names: in older files, and where an alpha configuration has it, in lower case as oauth2-proxy compares.
 // biome-ignore format: one row for each option, or for several of which the same holds
 const ROWS: Readonly<Record<string, readonly [kind: Kind, usual: string, ...says: readonly string[]]>> = {
   // Who may come in.
   'email_domains': ['list', '', 'kept domains'],
   'authenticated_emails_file': ['text', '', 'kept emails of the role, which are the list from now on', 'left email_domains lets everyone in', 'decide it cannot be read from here: write its addresses into the role, as emails = ["…"]'],
-  'allowed_groups': ['list', '', 'kept groups of the role'],
-  'allowed_roles': ['list', '', 'decide the role asks for them in the claim "roles": have the provider put them there'],
+  'allowed_groups@providers.allowedgroups': ['list', '', 'kept groups of the role'],
+  'allowed_roles@providers.keycloakconfig.roles': ['list', '', 'decide the role asks for them in the claim "roles": have the provider put them there'],
   'htpasswd_file': ['text', '', 'kept htpasswd of the portal'],
-  'htpasswd_user_groups': ['list', '', 'kept groups of everyone in the file, by the form and by HTTP Basic', 'changed there is no provider with users whose groups they could be: { provider = "htpasswd" } in a role names them'],
+  'htpasswd_user_groups@htpasswd_user_group': ['list', '', 'kept groups of everyone in the file, by the form and by HTTP Basic', 'changed there is no provider with users whose groups they could be: { provider = "htpasswd" } in a role names them'],
   'display_htpasswd_form': ['on', '', 'kept there is no form for passwords'],
   'trusted_ips': ['list', '', 'kept networks in allow, where nobody has to sign in'],
   'skip_auth_routes skip_auth_regex': ['list', '', 'kept path_regexp in allow, where nobody has to sign in'],
   'api_routes': ['list', '', 'kept program_paths of the routes: 401 there, and never a page'],
-  'entra_id_allowed_tenants gitlab_groups gitlab_projects google_groups keycloak_groups': ['list', '', `decide ${NO_CLAIM}`],
-  'bitbucket_repository bitbucket_team': ['text', '', `decide ${NO_CLAIM}`],
-  'github_org github_team': ['text', '', 'kept groups of the role: acme for an organization, acme/ops for a team', `decide ${NO_CLAIM}`],
-  'github_users': ['list', '', 'decide preferred_username in the role, as there; a name can be given to somebody else, so write numbers in its place: subjects = ["583231"]'],
-  'github_repo': ['text', '', 'decide GitHub says of nobody which repositories are theirs: write a team that has the same people into the role (groups = ["acme/ops"]), or their numbers (subjects = ["583231"], the "id" of api.github.com/users/NAME), in place of the subject there'],
-  'github_token': ['text', '', 'left nobody is asked about repositories, which github_repo is about'],
+  'entra_id_allowed_tenants@providers.microsoftentraidconfig.allowedtenants gitlab_groups@providers.gitlabconfig.group@gitlab_group gitlab_projects@providers.gitlabconfig.projects google_groups@providers.googleconfig.group@providers.googleconfig.groups@google_group keycloak_groups@providers.keycloakconfig.groups@keycloak_group': ['list', '', `decide ${NO_CLAIM}`],
+  'bitbucket_repository@providers.bitbucketconfig.repository bitbucket_team@providers.bitbucketconfig.team': ['text', '', `decide ${NO_CLAIM}`],
+  'github_org@providers.githubconfig.org github_team@providers.githubconfig.team': ['text', '', 'kept groups of the role: acme for an organization, acme/ops for a team', `decide ${NO_CLAIM}`],
+  'github_users@providers.githubconfig.users': ['list', '', 'decide preferred_username in the role, as there; a name can be given to somebody else, so write numbers in its place: subjects = ["583231"]'],
+  'github_repo@providers.githubconfig.repo': ['text', '', 'decide GitHub says of nobody which repositories are theirs: write a team that has the same people into the role (groups = ["acme/ops"]), or their numbers (subjects = ["583231"], the "id" of api.github.com/users/NAME), in place of the subject there'],
+  'github_token@providers.githubconfig.token': ['text', '', 'left nobody is asked about repositories, which github_repo is about'],
   // The provider.
-  'provider': ['text', 'google', 'kept whatever speaks OpenID Connect; discovery tells the rest'],
-  'provider_display_name': ['text', '', 'kept label'],
-  'client_id': ['text', '', 'kept client_id in [providers.oidc]'],
-  'client_secret': ['text', '', 'kept client_secret, from the environment: secrets are not copied', 'left client_secret_file has it'],
-  'client_secret_file': ['text', '', 'kept client_secret, read from the same file'],
-  'oidc_issuer_url': ['text', '', 'kept issuer; it has to be exactly what the provider calls itself'],
-  'scope': ['text', '', 'kept scopes'],
-  'azure_tenant': ['text', 'common', OTHER],
-  'oidc_groups_claim': ['text', 'groups', 'kept groups in claims of the provider: rules and headers know it as groups'],
-  'oidc_email_claim user_id_claim': ['text', 'email', EMAIL],
-  'oidc_audience_claims': ['list', 'aud', AUD],
-  'oidc_extra_audiences': ['list', '', 'left aud of an ID token has to be client_id', 'decide access_tokens of the provider: JWT access tokens (RFC 9068) for these audiences; ID tokens of other clients are 401: have programs come with those'],
-  'oidc_enabled_signing_algs': ['list', '', 'kept id_token_alg of the provider', 'decide id_token_alg of the provider takes algorithms alone whose key nobody else has: have the provider sign with one of these, the others are left out'],
-  'insecure_oidc_allow_unverified_email': ['off', '', 'decide emails = "trusted": take it out, unless nobody can enter an address there that is not theirs'],
-  'insecure_oidc_skip_issuer_verification': ['off', '', 'left the issuer is always checked; write it exactly as the provider’s metadata does'],
-  'insecure_oidc_skip_nonce': ['on', '', 'left a nonce is always sent and checked'],
-  'login_url redeem_url profile_url validate_url oidc_jwks_url': ['text', '', NOT_OIDC],
-  'oidc_public_key_files': ['list', '', NOT_OIDC],
-  'skip_oidc_discovery': ['off', '', NOT_OIDC],
-  'skip_claims_from_profile_url': ['off', '', 'left userinfo is asked where the provider has it'],
-  'additional_claims': ['list', '', 'kept claims are named where they are passed on'],
-  'acr_values': ['text', '', 'decide write acr = ["…"] into a rule of allow: there it was only asked for, here the answer is checked'],
-  'approval_prompt': ['text', 'force', NOT_ASKED_AGAIN],
-  'prompt': ['text', '', NOT_ASKED_AGAIN],
+  'provider@providers.provider': ['text', 'google', 'kept whatever speaks OpenID Connect; discovery tells the rest'],
+  'provider_display_name@providers.name': ['text', '', 'kept label'],
+  'client_id@providers.clientid': ['text', '', 'kept client_id in [providers.oidc]'],
+  'client_secret@providers.clientsecret': ['text', '', 'kept client_secret, from the environment: secrets are not copied', 'left client_secret_file has it'],
+  'client_secret_file@providers.clientsecretfile': ['text', '', 'kept client_secret, read from the same file'],
+  'oidc_issuer_url@providers.oidcconfig.issuerurl': ['text', '', 'kept issuer; it has to be exactly what the provider calls itself'],
+  'scope@providers.scope': ['text', '', 'kept scopes'],
+  'azure_tenant@providers.azureconfig.tenant': ['text', 'common', OTHER],
+  'oidc_groups_claim@providers.oidcconfig.groupsclaim': ['text', 'groups', 'kept groups in claims of the provider: rules and headers know it as groups'],
+  'oidc_email_claim@providers.oidcconfig.emailclaim user_id_claim@providers.oidcconfig.useridclaim': ['text', 'email', EMAIL],
+  'oidc_audience_claims@providers.oidcconfig.audienceclaims@oidc_audience_claim': ['list', 'aud', AUD],
+  'oidc_extra_audiences@providers.oidcconfig.extraaudiences': ['list', '', 'left aud of an ID token has to be client_id', 'decide access_tokens of the provider: JWT access tokens (RFC 9068) for these audiences; ID tokens of other clients are 401: have programs come with those'],
+  'oidc_enabled_signing_algs@providers.oidcconfig.enabledsigningalgs': ['list', '', 'kept id_token_alg of the provider', 'decide id_token_alg of the provider takes algorithms alone whose key nobody else has: have the provider sign with one of these, the others are left out'],
+  'insecure_oidc_allow_unverified_email@providers.oidcconfig.insecureallowunverifiedemail': ['off', '', 'decide emails = "trusted": take it out, unless nobody can enter an address there that is not theirs'],
+  'insecure_oidc_skip_issuer_verification@providers.oidcconfig.insecureskipissuerverification': ['off', '', 'left the issuer is always checked; write it exactly as the provider’s metadata does'],
+  'insecure_oidc_skip_nonce@providers.oidcconfig.insecureskipnonce': ['on', '', 'left a nonce is always sent and checked'],
+  'login_url@providers.loginurl redeem_url@providers.redeemurl profile_url@providers.profileurl validate_url@providers.validateurl oidc_jwks_url@providers.oidcconfig.jwksurl': ['text', '', NOT_OIDC],
+  'oidc_public_key_files@providers.oidcconfig.publickeyfiles': ['list', '', NOT_OIDC],
+  'skip_oidc_discovery@providers.oidcconfig.skipdiscovery': ['off', '', NOT_OIDC],
+  'skip_claims_from_profile_url@providers.skipclaimsfromprofileurl': ['off', '', 'left userinfo is asked where the provider has it'],
+  'additional_claims@providers.additionalclaims': ['list', '', 'kept claims are named where they are passed on'],
+  'acr_values@providers.keycloakconfig.acrs@providers.loginurlparameters.acr_values': ['text', '', 'decide write acr = ["…"] into a rule of allow: there it was only asked for, here the answer is checked'],
+  'approval_prompt@providers.loginurlparameters.approval_prompt': ['text', 'force', NOT_ASKED_AGAIN],
+  'prompt@providers.loginurlparameters.prompt': ['text', '', NOT_ASKED_AGAIN],
   'auth_request_response_mode': ['text', '', 'left the provider’s answer comes in the address, as most send it; nothing to set'],
-  'code_challenge_method force_code_challenge_method': ['text', '', PKCE],
-  'resource': ['text', '', 'left it is not sent to the provider'],
-  'backend_logout_url': ['text', '', 'decide write provider_logout = true into [portals.home], and register https://HOST/.sallyport/signed-out at the provider'],
-  'jwt_key jwt_key_file pubjwk_url': ['text', '', CLIENT_KEY],
-  'entra_id_federated_token_auth': ['off', '', 'decide write client_assertion_file with the file in AZURE_FEDERATED_TOKEN_FILE into [providers.oidc], in place of a secret'],
-  'azure_graph_group_field': ['text', 'id', 'decide groups are those that the token states, by their ids: look that the role names these, and that Entra puts groups into tokens'],
-  'adfs_skip_scope': ['off', '', 'left scopes are always asked for'],
-  'google_admin_api_user_scope google_admin_email google_service_account_json google_target_principal': ['text', '', OTHER],
-  'google_use_application_default_credentials google_use_organization_id': ['off', '', OTHER],
-  'provider_ca_files': ['list', '', 'decide write ca with that file in the provider’s table, where another CA made the certificate: it is always checked'],
-  'use_system_trust_store': ['off', '', 'kept the system’s authorities are trusted'],
+  'code_challenge_method@providers.code_challenge_method@providers.codechallengemethod force_code_challenge_method': ['text', '', PKCE],
+  'resource@providers.resource': ['text', '', 'left it is not sent to the provider'],
+  'backend_logout_url@providers.backendlogouturl': ['text', '', 'decide write provider_logout = true into [portals.home], and register https://HOST/.sallyport/signed-out at the provider'],
+  'jwt_key@providers.logingovconfig.jwtkey jwt_key_file@providers.logingovconfig.jwtkeyfile pubjwk_url@providers.logingovconfig.pubjwkurl': ['text', '', CLIENT_KEY],
+  'entra_id_federated_token_auth@providers.microsoftentraidconfig.federatedtokenauth': ['off', '', 'decide write client_assertion_file with the file in AZURE_FEDERATED_TOKEN_FILE into [providers.oidc], in place of a secret'],
+  'azure_graph_group_field@providers.azureconfig.graphgroupfield': ['text', 'id', 'decide groups are those that the token states, by their ids: look that the role names these, and that Entra puts groups into tokens'],
+  'adfs_skip_scope@providers.adfsconfig.skipscope': ['off', '', 'left scopes are always asked for'],
+  'google_admin_api_user_scope@providers.googleconfig.adminapiuserscope google_admin_email@providers.googleconfig.adminemail google_service_account_json@providers.googleconfig.serviceaccountjson google_target_principal@providers.googleconfig.targetprincipal': ['text', '', OTHER],
+  'google_use_application_default_credentials@providers.googleconfig.useapplicationdefaultcredentials google_use_organization_id@providers.googleconfig.useorganizationid': ['off', '', OTHER],
+  'provider_ca_files@providers.cafiles': ['list', '', 'decide write ca with that file in the provider’s table, where another CA made the certificate: it is always checked'],
+  'use_system_trust_store@providers.usesystemtruststore': ['off', '', 'kept the system’s authorities are trusted'],
   'ssl_insecure_skip_verify': ['off', '', OWN_CA],
   // Programs.
   'skip_jwt_bearer_tokens': ['off', '', 'decide bearer_id_tokens = true: ID tokens are taken, as there, and reach the application; whoever is given one can act for that person, so take it out once programs come with access tokens; none is taken as the name of HTTP Basic'],
@@ -121,17 +122,17 @@ const ROWS: Readonly<Record<string, readonly [kind: Kind, usual: string, ...says
   'bearer_token_login_fallback': ['on', '', 'left a token that is not good is 401, never a redirect'],
   'force_json_errors': ['off', '', 'kept nothing to write: programs get problem details (JSON), page loads get pages'],
   // Where it listens, and who stands in front.
-  'http_address': ['text', '127.0.0.1:4180', 'kept listen in [server]', 'decide a socket cannot be handed over; choose an address for listen'],
-  'https_address': ['text', ':443', 'kept listen and certificates in [tls]', 'left HTTPS takes a certificate and a key: see docs/https.md'],
-  'tls_cert_file tls_key_file': ['text', '', 'kept listen and certificates in [tls]', 'left HTTPS takes a certificate and a key: see docs/https.md'],
-  'tls_min_version': ['text', '', 'kept TLS 1.2 and 1.3 with current ciphers, nothing to choose'],
-  'tls_cipher_suites': ['list', '', 'kept TLS 1.2 and 1.3 with current ciphers, nothing to choose'],
+  'http_address@server.bindaddress': ['text', '127.0.0.1:4180', 'kept listen in [server]', 'decide a socket cannot be handed over; choose an address for listen'],
+  'https_address@server.securebindaddress': ['text', ':443', 'kept listen and certificates in [tls]', 'left HTTPS takes a certificate and a key: see docs/https.md'],
+  'tls_cert_file@server.tls.cert.fromfile tls_key_file@server.tls.key.fromfile': ['text', '', 'kept listen and certificates in [tls]', 'left HTTPS takes a certificate and a key: see docs/https.md'],
+  'tls_min_version@server.tls.minversion': ['text', '', 'kept TLS 1.2 and 1.3 with current ciphers, nothing to choose'],
+  'tls_cipher_suites@server.tls.ciphersuites': ['list', '', 'kept TLS 1.2 and 1.3 with current ciphers, nothing to choose'],
   'force_https': ['off', '', 'decide let the TLS proxy in front send plain HTTP to https, or write [tls], which does', 'kept redirect_http in [tls], which is usual'],
   'reverse_proxy': ['off', '', 'decide name your proxy in trusted_proxies of [server]: until then nobody’s X-Forwarded-* count, where anyone’s did', 'kept X-Forwarded-* count from trusted_proxies alone'],
   'trusted_proxy_ips': ['list', '', 'kept trusted_proxies in [server]', 'decide client_address = "X-Real-IP", as there: where your proxy writes X-Forwarded-For alone (Caddy), take that line out, or no client’s address is known'],
   'real_client_ip_header': ['field', 'X-Real-IP', 'decide write the field into client_address of [server], once trusted_proxies names the proxy that writes it anew', 'kept client_address in [server]; two addresses in one are refused'],
-  'metrics_address': ['text', '', 'kept admin in [server], which answers /healthz and /readyz too'],
-  'metrics_secure_address metrics_tls_cert_file metrics_tls_key_file': ['text', '', ADMIN],
+  'metrics_address@metricsserver.bindaddress': ['text', '', 'kept admin in [server], which answers /healthz and /readyz too'],
+  'metrics_secure_address@metricsserver.securebindaddress metrics_tls_cert_file@metricsserver.tls.cert.fromfile metrics_tls_key_file@metricsserver.tls.key.fromfile': ['text', '', ADMIN],
   'gcp_healthchecks': ['off', '', 'left admin = "127.0.0.1:9464" in [server] answers /healthz and /readyz; no user agent gets past a rule'],
   'request_logging': ['on', '', 'kept access_log in [server]'],
   'auth_logging standard_logging logging_local_time': ['on', '', LOGS],
@@ -151,7 +152,7 @@ const ROWS: Readonly<Record<string, readonly [kind: Kind, usual: string, ...says
   'cookie_path': ['text', '/', COOKIE],
   'cookie_samesite': ['text', '', COOKIE],
   'cookie_secure': ['on', '', 'decide insecure_cookies = true, for people who come by plain HTTP: take it out as soon as they come by https'],
-  'cookie_domains': ['list', '', 'people no cookie is shared: each host has its own; with url in [portals.home] one sign-in serves all hosts'],
+  'cookie_domains@cookie_domain': ['list', '', 'people no cookie is shared: each host has its own; with url in [portals.home] one sign-in serves all hosts'],
   'cookie_csrf_expire': ['time', '15m', SIGN_IN],
   'cookie_csrf_per_request': ['off', '', SIGN_IN],
   'cookie_csrf_per_request_limit': ['text', '0', SIGN_IN],
@@ -180,15 +181,15 @@ const ROWS: Readonly<Record<string, readonly [kind: Kind, usual: string, ...says
   'skip_provider_button': ['off', '', 'kept nothing to write: a choice is shown only where a portal has several providers'],
   // What the application gets.
   'upstreams': ['list', '', 'kept upstream of the routes, by path'],
-  'pass_host_header': ['on', '', NO_UPSTREAM, 'kept host_header = "upstream"'],
-  'proxy_websockets': ['on', '', NO_UPSTREAM, 'kept websockets = false in the routes'],
+  'pass_host_header@upstreams.passhostheader': ['on', '', NO_UPSTREAM, 'kept host_header = "upstream"'],
+  'proxy_websockets@upstreams.proxywebsockets': ['on', '', NO_UPSTREAM, 'kept websockets = false in the routes'],
   'skip_auth_preflight': ['off', '', NO_UPSTREAM, 'kept cors_preflight: nothing but preflights passes'],
-  'ssl_upstream_insecure_skip_verify': ['off', '', NO_UPSTREAM, 'decide tls = { insecure_skip_verify = true } on https upstreams: name their CA instead, tls = { ca = "FILE" }'],
-  'upstream_timeout': ['time', '30s', NO_UPSTREAM, 'kept timeout of the routes'],
+  'ssl_upstream_insecure_skip_verify@upstreams.insecureskiptlsverify': ['off', '', NO_UPSTREAM, 'decide tls = { insecure_skip_verify = true } on https upstreams: name their CA instead, tls = { ca = "FILE" }'],
+  'upstream_timeout@upstreams.timeout': ['time', '30s', NO_UPSTREAM, 'kept timeout of the routes'],
   'basic_auth_password': ['text', '', NO_UPSTREAM, 'kept basic_auth of the upstream, from the environment, unless an ID token goes there'],
-  'flush_interval': ['time', '1s', 'kept nothing to write: every answer is streamed as it comes'],
-  'disable_keep_alives': ['off', '', 'kept connections to applications are kept; nothing to set'],
-  'proxy_raw_path': ['off', '', 'kept paths are passed on as they came, once they mean one thing'],
+  'flush_interval@upstreams.flushinterval': ['time', '1s', 'kept nothing to write: every answer is streamed as it comes'],
+  'disable_keep_alives@upstreams.disablekeepalives': ['off', '', 'kept connections to applications are kept; nothing to set'],
+  'proxy_raw_path@upstreamconfig.proxyrawpath': ['off', '', 'kept paths are passed on as they came, once they mean one thing'],
   'allow_query_semicolons': ['off', '', 'kept queries are passed on as they are'],
   'pass_user_headers pass_basic_auth': ['on', '', 'kept headers of the routes', NOT_HERE],
   'skip_auth_strip_headers': ['on', '', 'kept nothing to write: what a client sends in these fields is removed on every route', NOT_HERE],
@@ -202,27 +203,23 @@ const ROWS: Readonly<Record<string, readonly [kind: Kind, usual: string, ...says
   'signature_key': ['text', '', 'decide write assertion = { audience = "…" } into a route: a signed JWT that applications can check in place of GAP-Signature'],
 }
 
+const NAMES = new Map<string, string>()
+
 /** Every option that is known, by its name in oauth2-proxy.cfg. */
 export const OPTIONS: ReadonlyMap<string, Known> = new Map(
   Object.entries(ROWS).flatMap(([names, [kind, usual, ...says]]) => {
     const read = says.map(said => /^(\S+) (.*)$/s.exec(said)?.slice(1) as [Outcome, string])
-    return names.split(' ').map(name => [name, { kind, usual, says: read }] as const)
+    return names.split(' ').map(all => {
+      const [name = '', ...others] = all.split('@')
+      for (const other of others) NAMES.set(other, name)
+      return [name, { kind, usual, says: read }] as const
+    })
   }),
 )
 
-/** What some versions call otherwise in a file. */
-const OLDER: Readonly<Record<string, string>> = {
-  cookie_domain: 'cookie_domains',
-  gitlab_group: 'gitlab_groups',
-  google_group: 'google_groups',
-  htpasswd_user_group: 'htpasswd_user_groups',
-  keycloak_group: 'keycloak_groups',
-  oidc_audience_claim: 'oidc_audience_claims',
-}
-
-/** An option by any of its names in a file; what is not known keeps its own. */
+/** An option by any of its names; what is not known keeps its own. */
 export function optionNamed(name: string): string {
-  return Object.hasOwn(OLDER, name) ? (OLDER[name] ?? name) : name
+  return NAMES.get(name) ?? name
 }
 
 /** The option of a flag without its dashes: one that may be given several times is called in the singular. */
