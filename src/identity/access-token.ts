@@ -22,6 +22,7 @@ const FOREIGN_CLAIMS = {
   client: ['nonce', 'at_hash', 'c_hash', 'events'],
   // A logout token's audience is the client too (OpenID Connect Back-Channel Logout 1.0 §2.4).
   id: ['events'],
+  any: ['events'],
 } as const
 
 const NO_KIND =
@@ -34,7 +35,8 @@ const MAX_SUBJECT_LENGTH = 255
  *
  * `kind` is `id` where ID tokens count as well, whose audience is the client itself: they were asked for by somebody else's sign-in, so
  * that there is no nonce to compare, nor an access token for at_hash; everything else is as strict. `client` is an access token whose
- * audience is the client itself, as some providers give them to people.
+ * audience is the client itself, as some providers give them to people. `any` is an ID token or an access token for another client that the
+ * file names: to whom it was given (azp) is not asked, as with an audience of this gate's own.
  *
  * Throws `access.token` with the rule that failed as fact `check`, or `provider.down` when the keys cannot be had.
  * Absent on purpose: `jti` is not remembered, a token is good as often as it is brought; scopes are claims, for rules to look at.
@@ -50,7 +52,7 @@ export async function verifyAccessToken(
 ): Promise<AccessToken> {
   const source = { keys, address: keysAddress }
   const { claims, header } = await verifySigned(token, expected, ['sub'], source, (check, cause) =>
-    refusal(check, cause, howSignedFor(check, token, kind === 'id' ? 'ID tokens' : 'access tokens')),
+    refusal(check, cause, howSignedFor(check, token, kind === 'id' || kind === 'any' ? 'ID tokens' : 'access tokens')),
   )
   if (header.typ !== undefined && !/^(?:application\/)?(?:at\+)?jwt$/i.test(header.typ)) throw refusal('typ')
   const { sub, iat, exp } = claims
@@ -64,11 +66,11 @@ export async function verifyAccessToken(
   const foreign = FOREIGN_CLAIMS[kind].find(name => Object.hasOwn(claims, name))
   if (foreign !== undefined) throw refusal(foreign)
   const isTyped = /at\+jwt$/i.test(header.typ ?? '')
-  const other = findOtherKind(claims, { isTyped, takesIdTokens: kind === 'id' })
+  const other = findOtherKind(claims, { isTyped, takesIdTokens: kind === 'id' || kind === 'any' })
   if (other !== null) throw refusal(other)
   // Its audience is the client, as that of every ID token.
   if (kind === 'client' && !saysAccess(claims, isTyped)) throw refusal('kind', undefined, { facts: {}, hint: NO_KIND })
-  if (kind !== 'access' && !isForClient(claims, expected)) throw refusal('azp')
+  if ((kind === 'client' || kind === 'id') && !isForClient(claims, expected)) throw refusal('azp')
   return {
     identity: bearerIdentity(readIdentity, expected.issuer, sub, claims, kind === 'access' ? [] : [expected.clientId]),
     issuedAtMs: iat * 1000,

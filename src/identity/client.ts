@@ -74,7 +74,7 @@ export function createProviderClient(
     }
   }
 
-  async function readBearer(token: string, audience: string, kind: 'access' | 'client' | 'id') {
+  async function readBearer(token: string, audience: string, kind: 'access' | 'client' | 'id' | 'any') {
     return checkBy(await issuer.metadata.get(), audience, (expected, address) =>
       verifyAccessToken(token, readIdentity, expected, issuer.keys, address, kind),
     )
@@ -176,7 +176,8 @@ export function createProviderClient(
       })
     },
     readClientToken: (token: string) => readBearer(token, config.clientId, 'client'),
-    readBearerIdToken: (token: string) => readBearer(token, config.clientId, 'id'),
+    readBearerIdToken: (token: string, audience: string) =>
+      readBearer(token, audience, audience === config.clientId ? 'id' : 'any'),
 
     async readLogoutToken(token: string) {
       return checkBy(await issuer.metadata.get(), config.clientId, (expected, address) =>

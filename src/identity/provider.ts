@@ -117,8 +117,11 @@ export interface ProviderClient {
   introspect(token: string, audiences: readonly string[] | null): Promise<AccessToken | null>
   /** Checks an access token whose audience is the client itself. Throws as `readAccessToken`. */
   readClientToken(token: string): Promise<AccessToken>
-  /** Checks an ID token, or another whose audience is the client itself, that a program brings. Throws `access.token`, `provider.down`. */
-  readBearerIdToken(token: string): Promise<AccessToken>
+  /**
+   * Checks an ID token, or another whose audience is the client itself, that a program brings; or one for another client that the file
+   * names. Throws `access.token`, `provider.down`.
+   */
+  readBearerIdToken(token: string, audience: string): Promise<AccessToken>
   /** What is known of the provider without asking it. */
   state(): ProviderState
 }

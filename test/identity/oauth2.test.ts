@@ -99,7 +99,7 @@ test('there is nowhere to sign out, and no token of its own that programs or log
   expect(await client.endSession({ idToken: '', returnTo: 'http://127.0.0.1/', state: 'x' })).toBeNull()
   expect((await refusal(client.readLogoutToken('a.b.c'))).code).toBe('provider.logout_token')
   expect((await refusal(client.readAccessToken('a.b.c', 'x'))).code).toBe('access.token')
-  expect((await refusal(client.readBearerIdToken('a.b.c'))).code).toBe('access.token')
+  expect((await refusal(client.readBearerIdToken('a.b.c', 'sallyport'))).code).toBe('access.token')
 })
 
 test('whether it answers is known by what it was asked last', async () => {

@@ -50,7 +50,7 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
       const message = 'e-mail addresses of this provider count without its saying that it verified them'
       report.warn([...at, 'emails'], 'provider.emails', message, { hint })
     }
-    if (values.bearer_id_tokens === true) {
+    if (values.bearer_id_tokens !== undefined && values.bearer_id_tokens !== false) {
       const hint = 'access_tokens = { audience = "…" } takes tokens that are made for this'
       const message = 'whoever is given an ID token of this client can act for that person until it expires'
       report.warn([...at, 'bearer_id_tokens'], 'provider.id_tokens', message, { hint })

@@ -5,7 +5,7 @@ import { type Path, quote } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { suggest } from '../text/suggest.ts'
 import { parseInternalUrl, parseIssuer, parseMetadataUrl, parseOrigin } from '../values/address.ts'
-import { boolean, choice, list, parsed, text } from '../values/value.ts'
+import { boolean, choice, either, list, parsed, text } from '../values/value.ts'
 import { READING } from './claims.ts'
 import { OAUTH2 } from './oauth2.ts'
 import { ownName, secret } from './secret.ts'
@@ -286,10 +286,10 @@ export const PROVIDER = {
     'Programs may come with a JWT access token of this provider, on routes with `tokens = true`; its keys are below.',
   ),
   bearer_id_tokens: defaulted(
-    boolean,
+    either(raw => raw.kind === 'boolean', boolean, list(text(), { single: true })),
     false,
     true,
-    'Programs may come with an ID token of this client as well, on routes with `tokens = true`: any application that is given one can then act for that person.',
+    'Programs may come with an ID token of this client as well, on routes with `tokens = true`: any application that is given one can then act for that person. A list such as `["other-client"]` names other clients of the provider, whose tokens (ID tokens, access tokens) are taken too.',
   ),
   scim: optional(
     table(SCIM, { title: 'scim' }),

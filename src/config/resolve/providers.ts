@@ -91,8 +91,8 @@ export interface ProviderConfig {
   readonly par: 'required' | 'always'
   /** How its access tokens say that they are for us; null: none are taken. */
   readonly accessTokens: AccessTokensConfig | null
-  /** Whether its ID tokens for the client are taken from programs. */
-  readonly takesIdTokens: boolean
+  /** Clients of which its ID tokens are taken from programs, the one of the file among them; none are, where there is none. */
+  readonly idTokenClients: readonly string[]
   /** How it may push its people; null: it may not. */
   readonly scim: ScimConfig | null
 }
@@ -157,7 +157,7 @@ export function buildProvider(
     claimsFrom: provider.claims_from,
     authorizeParams: provider.authorize_params ?? new Map(),
     idTokenAlgs: provider.id_token_alg,
-    takesIdTokens: provider.bearer_id_tokens,
+    idTokenClients: idTokenClients(provider),
     scim: provider.scim === null ? null : known(provider.scim),
     accessTokens: provider.access_tokens === null ? null : buildAccessTokens(provider.access_tokens),
   }
@@ -208,6 +208,12 @@ function claimNames({ claims }: Known<ProviderTable>, others: ClaimNames): Claim
     name: name ?? others.name,
     preferred_username: preferred_username ?? others.preferred_username,
   }
+}
+
+/** Whose ID tokens programs may come with: those of this client, and of the others that are named beside it. */
+function idTokenClients({ bearer_id_tokens: stated, client_id: own }: Known<ProviderTable>): readonly string[] {
+  if (stated === false) return []
+  return [...(own === null ? [] : [own]), ...(stated === true ? [] : stated)]
 }
 
 function groupsForm({ groups_keys: areKeys, groups_separator: separator }: Known<ProviderTable>): GroupsForm {

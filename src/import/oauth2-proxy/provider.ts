@@ -129,13 +129,8 @@ function tokenEntries(old: Old): readonly Entry[] {
   if (usable.length < stated.length) old.tell('oidc_enabled_signing_algs', 'decide')
   if (usable.length > 0) entries.push({ key: 'id_token_alg', value: usable, comment: 'oidc_enabled_signing_algs' })
   if (!old.isOn('skip_jwt_bearer_tokens')) return entries
-  entries.push({ key: 'bearer_id_tokens', value: true, comment: 'skip_jwt_bearer_tokens' })
   const audiences = old.list('oidc_extra_audiences').filter(name => name !== old.text('client_id'))
-  const [audience, ...others] = audiences.map(old.spell)
-  old.tell('oidc_extra_audiences', 'decide')
-  if (audience === undefined) return entries
-  return [
-    ...entries,
-    { key: 'access_tokens', value: { audience: others.length === 0 ? audience : [audience, ...others] } },
-  ]
+  const value = audiences.length === 0 ? true : audiences.map(old.spell)
+  old.tell('oidc_extra_audiences', 'kept')
+  return [...entries, { key: 'bearer_id_tokens', value, comment: 'skip_jwt_bearer_tokens' }]
 }

@@ -90,7 +90,7 @@ const ROWS: Readonly<Record<string, readonly [kind: Kind, usual: string, ...says
   'oidc_groups_claim@providers.oidcconfig.groupsclaim': ['text', 'groups', 'kept groups in claims of the provider: rules and headers know it as groups'],
   'oidc_email_claim@providers.oidcconfig.emailclaim user_id_claim@providers.oidcconfig.useridclaim': ['text', 'email', EMAIL],
   'oidc_audience_claims@providers.oidcconfig.audienceclaims@oidc_audience_claim': ['list', 'aud', AUD],
-  'oidc_extra_audiences@providers.oidcconfig.extraaudiences': ['list', '', 'left aud of an ID token has to be client_id', 'decide access_tokens of the provider: JWT access tokens (RFC 9068) for these audiences; ID tokens of other clients are 401: have programs come with those'],
+  'oidc_extra_audiences@providers.oidcconfig.extraaudiences': ['list', '', 'left aud of an ID token has to be client_id', 'kept bearer_id_tokens of the provider names these audiences beside the client'],
   'oidc_enabled_signing_algs@providers.oidcconfig.enabledsigningalgs': ['list', '', 'kept id_token_alg of the provider', 'decide id_token_alg of the provider takes algorithms alone whose key nobody else has: have the provider sign with one of these, the others are left out'],
   'insecure_oidc_allow_unverified_email@providers.oidcconfig.insecureallowunverifiedemail': ['off', '', 'decide emails = "trusted": take it out, unless nobody can enter an address there that is not theirs'],
   'insecure_oidc_skip_issuer_verification@providers.oidcconfig.insecureskipissuerverification': ['off', '', 'left the issuer is always checked; write it exactly as the provider’s metadata does'],

@@ -162,7 +162,9 @@ function looksAtAuthTime({ allow, deny }: RouteConfig): boolean {
 function issuersOf(portal: PortalConfig, providers: Config['providers']): readonly ProviderConfig[] | null {
   const found = portal.providers.flatMap(name => {
     const provider = providers.get(name)
-    return provider === undefined || (provider.accessTokens === null && !provider.takesIdTokens) ? [] : [provider]
+    return provider === undefined || (provider.accessTokens === null && provider.idTokenClients.length === 0)
+      ? []
+      : [provider]
   })
   return found.length === 0 ? null : found
 }

@@ -58,7 +58,7 @@ export function createAccessTokens(
       case 'client':
         return client.readClientToken(token)
       case 'id':
-        return client.readBearerIdToken(token)
+        return client.readBearerIdToken(token, audience)
     }
   }
 
@@ -111,14 +111,16 @@ function findAddressee(
   const said = peekToken(token)
   if (said === null) return null
   for (const provider of providers) {
-    const { issuer, accessTokens, takesIdTokens, clientId } = provider
+    const { issuer, accessTokens, idTokenClients, clientId } = provider
     if (issuer !== said.issuer) continue
     const wanted = accessTokens === null ? [] : (audiences ?? accessTokens.audiences)
     const audience = wanted.find(one => said.audiences.includes(one))
     if (audience !== undefined) return { provider, audience, kind: 'audience' }
     // Whatever is for the client is for every route, and so for none that has a name of its own.
-    if (audiences !== null || !said.audiences.includes(clientId)) continue
-    if (takesIdTokens) return { provider, audience: clientId, kind: 'id' }
+    if (audiences !== null) continue
+    const client = idTokenClients.find(one => said.audiences.includes(one))
+    if (client !== undefined) return { provider, audience: client, kind: 'id' }
+    if (!said.audiences.includes(clientId)) continue
     if (accessTokens?.takesClientAudience === true) return { provider, audience: clientId, kind: 'client' }
   }
   return null

@@ -106,7 +106,7 @@ export function createProviderMeter(tick: () => number): ProviderMeter {
       readAccessToken: (token, audience) => ask(name, null, () => client.readAccessToken(token, audience)),
       introspect: (token, audiences) => ask(name, 'introspect', () => client.introspect(token, audiences)),
       readClientToken: token => ask(name, null, () => client.readClientToken(token)),
-      readBearerIdToken: token => ask(name, null, () => client.readBearerIdToken(token)),
+      readBearerIdToken: (token, audience) => ask(name, null, () => client.readBearerIdToken(token, audience)),
       state: client.state,
     }
   }

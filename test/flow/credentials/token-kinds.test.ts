@@ -192,3 +192,35 @@ test('a token by which somebody was found goes on where the route says so, and o
   expect(await bodyAt(ids, token)).toEqual([200, 'none'])
   expect(await bodyAt(gate, forged)).toEqual([401, expect.stringContaining('access.token')])
 })
+
+test('tokens of other clients of the provider are taken where the file names these, of whatever kind, and no others', async () => {
+  await using gate = await gateFor(provider, 'bearer_id_tokens = ["other", "https://api.example"]')
+  const signed = (aud: string | string[], claims: Record<string, unknown>) =>
+    provider.accessToken(typeof aud === 'string' ? aud : (aud[0] ?? ''), {
+      header: { typ: 'JWT' },
+      claims: { client_id: undefined, ...claims, aud },
+    })
+  const own = provider.clientId
+  const came: Record<string, readonly number[]> = {}
+  for (const [what, aud, claims] of [
+    ['an ID token of another', 'other', { nonce: 'n', at_hash: 'h', azp: 'other' }],
+    ['an access token of a third for an API', 'https://api.example', { azp: 'third', scope: 'a' }],
+    ['one of its own', own, { nonce: 'n', azp: own }],
+    ['one of its own that was made for another', [own, 'x'], { nonce: 'n', azp: 'x' }],
+    ['one that nobody named', 'third', { nonce: 'n', azp: 'third' }],
+    ['a logout token', 'other', { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }],
+    ['a refresh token', 'other', { typ: 'Refresh' }],
+  ] as const) {
+    const token = await signed([...(typeof aud === 'string' ? [aud] : aud)], claims)
+    came[what] = [await statusAt(gate, token), await statusAt(ids, token)]
+  }
+  expect(came).toEqual({
+    'an ID token of another': [200, 401],
+    'an access token of a third for an API': [200, 401],
+    'one of its own': [200, 200],
+    'one of its own that was made for another': [401, 401],
+    'one that nobody named': [401, 401],
+    'a logout token': [401, 401],
+    'a refresh token': [401, 401],
+  })
+})

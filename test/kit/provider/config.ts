@@ -34,7 +34,7 @@ export function providerConfig(
     authorizeParams: new Map(),
     idTokenAlgs: null,
     accessTokens: null,
-    takesIdTokens: false,
+    idTokenClients: [],
     scim: null,
     ...changed,
   }
