@@ -17,7 +17,7 @@ import { reclaimMemory } from './spare-memory.ts'
 /** What bodies are watched and bounded by. */
 export interface BodiesTools {
   readonly metrics: Metrics
-  /** The file in force. */
+  /** The current file. */
   readonly current: () => Config
   /** How many requests have not been answered to their end. */
   readonly pendingRequests: () => number
@@ -73,8 +73,8 @@ export function openBodies(options: ServeOptions, config: Config, { metrics, cur
 export const MOST_IDLE_S = 255
 
 /**
- * What `stall_memory` is, in bytes, where the file does not say: a quarter of what each process of this program may use (by the
- * machine's memory or a control group's limit, in equal parts) beyond what it is itself.
+ * The default of `stall_memory`, in bytes: a quarter of the memory that each process may use beyond its own size. The
+ * processes share the machine's memory, or the control group's limit, in equal parts.
  */
 function usualStallMemory(workers: number | 'auto'): number {
   const processes = workers === 'auto' ? availableParallelism() : workers
@@ -86,5 +86,5 @@ function usualStallMemory(workers: number | 'auto'): number {
 /** The executable and its own data, with few routes and sessions. */
 const OWN_BYTES = 80_000_000
 
-/** Four bodies that nobody takes. */
+/** Four bodies without a reader. */
 const LEAST_BYTES = 10_000_000

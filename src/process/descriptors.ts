@@ -4,7 +4,7 @@ import { errorFacts } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Crowd } from '../server/listen/crowd.ts'
 
-/** Often enough for whoever waits for an answer of the admin listener. */
+/** Often enough for a client that waits for the admin listener. */
 const EVERY_MS = 2000
 
 /** While few are open and none comes or goes: an idle machine stays asleep. */
@@ -16,7 +16,7 @@ const FEW = 128
 /** Descriptors that are kept for when there are no others: for the admin listener, and for what is under way. */
 const RESERVE = 32
 
-/** What has to come free besides before it is over, so that it is no news each time that one does. */
+/** How many more have to come free before the shortage is over, so that it is not logged for each single one. */
 const SPARE = 16
 
 /** What is done about clients with more connections than they may have; `most` null: nothing. */
@@ -35,8 +35,9 @@ export interface DescriptorWatch {
 }
 
 /**
- * Looks whether this process may open one more file or connection. While it may not, which is told once, nothing new is accepted, and
- * the reserve is there for everything else. `pause` leaves new connections waiting, until what it answers is called. Pairs with `close`.
+ * Checks whether this process may open one more file or connection. While it may not, it logs that once and accepts no
+ * new connection, so that the reserve is left for everything else. `pause` makes new connections wait until its result
+ * is called. Pairs with `close`.
  */
 export function watchDescriptors(log: Log, pause: () => () => void, crowds: CrowdWatch = NO_CROWDS): DescriptorWatch {
   let reserve = open(RESERVE) ?? []
@@ -86,7 +87,7 @@ export function watchDescriptors(log: Log, pause: () => () => void, crowds: Crow
   /** The lowest free number, which the system gives to the next that is opened; it says whether any came or went. */
   let lowest = -1
 
-  /** Answers how long nobody has to look again. */
+  /** Returns how long no check is needed. */
   function look(): number {
     if (resume !== null) {
       shed()
@@ -101,7 +102,7 @@ export function watchDescriptors(log: Log, pause: () => () => void, crowds: Crow
     const [next = FEW] = one
     closeAll(one)
     const isStill = next === lowest && FEW > next
-    // Whoever has more than may be has so many descriptors open here: the lowest free one is seldom below that.
+    // With more connections than allowed, this many descriptors are open: the lowest free one is seldom below that.
     if (next > (crowds.most() ?? Number.POSITIVE_INFINITY)) shed()
     lowest = next
     return isStill ? SELDOM_MS : EVERY_MS

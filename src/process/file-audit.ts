@@ -3,10 +3,10 @@ import type { Audit } from '../audit/writer.ts'
 import type { Log } from '../base/ports.ts'
 import type { WorkerPart } from './serve-options.ts'
 
-/** Who tells of what becomes of the file. */
+/** Records what happens to the file. */
 export type FileAudit = Pick<Audit, 'note'>
 
-/** A process that has the file and no store: the line alone. */
+/** For a process with the file but without a store: only the log line. */
 export function audited(log: Log): FileAudit {
   return { note: (event, facts, besides) => tellEvent(log, event, facts, besides) }
 }

@@ -20,7 +20,7 @@ interface CheckedFile {
   readonly texts: ReadonlyMap<string, string>
 }
 
-/** The file in force, kept up with. Pairs with `close`. */
+/** The current file, which follows changes on disk. Pairs with `close`. */
 export interface FollowedFile {
   readonly current: CheckedFile
   readonly state: ConfigState
@@ -42,7 +42,7 @@ export interface FollowOptions {
   readonly loaded: CheckResult
   /** After each time that a watch has it read again. */
   readonly onChange: () => void
-  /** Whatever comes of a file that was read again. */
+  /** The result of reading the file again. */
   readonly onRead: (isGood: boolean) => void
 }
 

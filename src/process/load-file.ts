@@ -20,9 +20,10 @@ export interface LoadOptions extends Sources {
 }
 
 /**
- * The file at an absolute path, checked, with what it expects held against what it says: here and now, or for a long one a promise. Where no thread can be had, it is checked here all the same.
+ * The file at an absolute path, checked together with its `[[expect]]` tables. A short file is checked at once; a long
+ * one returns a promise. Without a thread the long one is checked here, too.
  *
- * Rejects when it is given up.
+ * Rejects when it is aborted.
  */
 export function loadFile(path: string, options: LoadOptions): MaybePromise<CheckResult> {
   const { checkApart, signal, log } = options

@@ -1,4 +1,4 @@
-/** Tells systemd how the service is (sd_notify), and what it shows of it. */
+/** Notifies systemd of the service's state (sd_notify), and of the status text that it shows. */
 
 import { ptr } from 'bun:ffi'
 import { basename } from 'node:path'
@@ -6,7 +6,7 @@ import type { Log } from '../base/ports.ts'
 import { LINUX, libc } from '../base/system/libc.ts'
 import type { Io } from '../console/io.ts'
 
-/** Whoever started this process as a service and wants to hear how it fares: systemd, with `Type=notify`. */
+/** The service manager that started this process and wants notifications: systemd, with `Type=notify`. */
 export interface Manager {
   /** Requests are taken; from now on the watchdog hears that the event loop turns. `status` is a line for people. */
   ready(status: string): void
@@ -20,10 +20,10 @@ export interface Manager {
   handOn(pid: number): void
 }
 
-/** For a process that nobody manages: no timer, no socket. */
+/** For a process without a manager: no timer, no socket. */
 const NOBODY: Manager = { ready() {}, reloading() {}, status() {}, stopping() {}, handOn() {} }
 
-/** What a stop takes besides waiting for requests. */
+/** How long a stop takes beyond waiting for requests. */
 const CLOSING_MS = 5_000
 
 /** The manager of this process by its environment (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID). Source: sd_notify(3), sd_watchdog_enabled(3). */
@@ -45,7 +45,7 @@ export function openManager(env: Io['env'], pid: number, log: Log): Manager {
     reloading: () => notify({ RELOADING: 1, MONOTONIC_USEC: `${monotonicUs()}` }),
     status: text => notify({ STATUS: text }),
     stopping(limitMs) {
-      // The watchdog goes on: a drain that hangs is seen too.
+      // The watchdog continues, so that a drain that hangs is noticed, too.
       const STATUS = 'Stopping: requests that are under way finish'
       notify({ STOPPING: 1, STATUS, EXTEND_TIMEOUT_USEC: (limitMs + CLOSING_MS) * 1_000 })
     },
@@ -64,14 +64,14 @@ function watchdogMs(env: Io['env'], pid: number): number | null {
   return Math.max(1, Math.floor(us / 2_000))
 }
 
-/** Sends one datagram of assignments (`READY=1`) to whoever manages this service. */
+/** Sends one datagram of assignments (`READY=1`) to the service manager. */
 type Notify = (assignments: Readonly<Record<string, string | number>>) => void
 
 /**
- * The socket that NOTIFY_SOCKET names: a path, or an abstract name that begins with `@`; null where there is none, and with a warning
- * where it cannot be used. Bun 1.4.5 has no datagram sockets of the local kind, so the C library sends them.
+ * The socket of NOTIFY_SOCKET: a path, or an abstract name that begins with `@`; null where there is none, and with a
+ * warning where it cannot be used. Bun 1.4.5 has no local datagram sockets, so the C library sends them.
  *
- * What cannot be delivered is let go: the service goes on without its manager. Source: sd_notify(3).
+ * A notification that cannot be delivered is dropped, and the service continues. Source: sd_notify(3).
  */
 function openNotify(path: string | undefined, log: Log): Notify | null {
   if (path === undefined || path === '') return null
@@ -111,7 +111,7 @@ interface Status {
   note(isGood: boolean): void
 }
 
-/** Whether the file on disk is the one that is served: the one thing that somebody who looks at a service has to mend. */
+/** Whether the file on disk is the one that is served. If not, an operator who looks at the service has to fix it. */
 export function statusOf(manager: Manager, configPath: string): Status {
   const name = basename(configPath)
   let isGood = true

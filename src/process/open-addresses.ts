@@ -6,15 +6,15 @@ import { columns } from '../console/terminal.ts'
 /** As many as one looks at. */
 const MOST_SHOWN = 12
 
-/** What a browser opens, and what is there. */
+/** An address for a browser, and what it shows. */
 interface Place {
   readonly address: string
   readonly about: string
 }
 
 /**
- * Shows whoever started the server at a terminal what to open in a browser; says nothing to a program. `plain` is the first plain
- * listener as it was opened, `127.0.0.1:8080`.
+ * Shows a user who started the server at a terminal which addresses to open in a browser; writes nothing for a
+ * program. `plain` is the first plain listener as it was opened, `127.0.0.1:8080`.
  */
 export function showAddresses(config: Config, plain: string | undefined, io: Pick<Io, 'stderr' | 'terminal'>): void {
   if (!io.terminal.stderr) return
@@ -70,7 +70,7 @@ function originLike({
   return { before: `${scheme}://`, after: authority.slice(host.length) }
 }
 
-/** How browsers come where a route says nothing of it; null where no listener of ours can be told to a browser. */
+/** How browsers reach a route that does not say it; null where a browser can reach no listener. */
 function usualOrigin({ portals, tls }: Config, plain: string | undefined): Origin | null {
   for (const { url } of portals.values()) if (url !== null) return originLike(url)
   if (tls !== null) return { before: 'https://', after: tls.publicPort === 443 ? '' : `:${tls.publicPort}` }

@@ -52,7 +52,7 @@ import { openSessionState } from './session-state.ts'
 import { createSnapshots } from './snapshots.ts'
 import { spareMemory, spareMemoryAfterLoad } from './spare-memory.ts'
 
-/** What is there only once something listens; nothing asks for it before. */
+/** What exists only once something listens; nothing uses it before. */
 export interface Listening {
   readonly fronts: Fronts
   /** After a file that is good and different was taken over, and after any was read. */
@@ -71,7 +71,7 @@ export type Parts = ReturnType<typeof openParts>
  */
 export function openParts(options: ServeOptions, listening: () => Listening) {
   const { ports, worker } = options
-  // What requests bring about, which whoever likes can send without end.
+  // For log lines that requests cause: any client can send these without end.
   const asked = { ...ports, log: createSparingLog(ports.log, ports.now) }
   const upstreams = createUpstreamPool(ports)
   const { first, load, check, stopLoading } = readFile(options, upstreams)
@@ -79,7 +79,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
   // Applications are asked by `ports`, and everybody else by these.
   const outgoing = throughProxy(ports, () => live.current.config.server.outgoing)
   const metrics = createMetrics()
-  // Nothing is measured that nobody can ask for.
+  // Without an admin listener nothing is measured.
   const meters = config.server.admin === null ? null : openMeters()
   meters?.retain(first.snapshot)
   const exporter = createExporter({

@@ -27,7 +27,10 @@ export function tellWarnings(log: Log, warnings: readonly Diagnostic[]): void {
   for (const { message, file, line, hint } of warnings) log.warn(message, { at: `${file}:${line}`, hint })
 }
 
-/** Says that a changed file is in force, and which of its changes are not yet: those in which it is not what was `started` with. */
+/**
+ * Logs that a changed file is in use, and which changes need a restart: those in which it differs from what was
+ * `started`.
+ */
 export function tellTakenOver(
   log: Log,
   audit: Pick<Audit, 'note'>,
@@ -42,12 +45,12 @@ export function tellTakenOver(
   else if (restartKeys(startValues(previous), started).length > 0) log.info('No restart is needed any more')
 }
 
-/** Says why a changed file is not in force. */
+/** Logs why a changed file is not used. */
 export function tellRefused(audit: Pick<Audit, 'note'>, { show, mistakes }: Extract<Loaded, { ok: false }>): void {
   audit.note('config.refused', { number: mistakes.length }, { lines: show })
 }
 
-/** Says that a file is good again that was not; whether anything in it is new is told by `tellTakenOver`. */
+/** Logs that an invalid file is valid again; `tellTakenOver` logs whether it has changes. */
 export function tellMended(log: Log): void {
   log.info('The file is good again')
 }

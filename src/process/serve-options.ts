@@ -15,7 +15,7 @@ import type { CheckApart } from './threads/ask-thread.ts'
 /** What a server needs from outside. */
 export interface ServeOptions {
   readonly configPath: string
-  /** The file as it was just read, where whoever starts has read it already: ten thousand routes take a second. */
+  /** The file as just read, where the caller has read it already: ten thousand routes take a second. */
   readonly loaded?: CheckResult
   /** How a long file is checked when it has changed, so that requests need not wait for it; absent: as any other. */
   readonly checkApart?: CheckApart
@@ -27,7 +27,7 @@ export interface ServeOptions {
    */
   readonly isPatient?: boolean
   readonly ports: Omit<Ports, 'log'> & { readonly log: LevelledLog }
-  /** Where access records go, in batches of whole lines, and what is told how the file wants its log. */
+  /** Where access records go, in batches of whole lines, and what gets the log settings of the file. */
   readonly logs: Pick<Logs, 'access' | 'configure'>
   /** How often what is open is held against rules about time; a sensible default when absent. */
   readonly recheckMs?: number
@@ -41,7 +41,7 @@ export interface ServeOptions {
   readonly stallMemoryBytes?: number
   /** Which bodies go on unseen, for tests: every one that can, or none; those for which there is room when absent. */
   readonly unseen?: 'every' | 'none'
-  /** How long an HTTPS listener whose certificates were replaced goes on. */
+  /** How long an HTTPS listener with replaced certificates continues. */
   readonly partingMs?: number
   /** For how long nothing may have come before listeners are closed, so that clients with kept connections have left them; absent: at once. */
   readonly quietMs?: number
@@ -49,15 +49,15 @@ export interface ServeOptions {
   readonly acmeTimers?: AcmeTimers
   /** Sockets that listen already; none when absent. */
   readonly handed?: HandedSockets
-  /** Whatever comes of a file that was read after the start. */
+  /** The result of reading the file after the start. */
   readonly onRead?: (isGood: boolean) => void
   /** Set where this process is one of several that a supervisor started. */
   readonly worker?: WorkerPart
 }
 
-/** What differs in a worker from a server of its own; the admin listener, too, is the supervisor's. */
+/** How a worker differs from a single server; the supervisor also has the admin listener. */
 export interface WorkerPart {
-  /** From 1. The first alone listens on local sockets, which processes cannot share. */
+  /** From 1. Only the first listens on local sockets, which processes cannot share. */
   readonly index: number
   /** The name in Via that all workers share: a request that comes back to another of them is a loop too. */
   readonly pseudonym: string
@@ -65,7 +65,7 @@ export interface WorkerPart {
   readonly fileLog: Log
   /** What the other workers know, with null for one that does not answer. */
   askOthers(): Promise<readonly (ProcessView | null)[]>
-  /** Tells the other workers what was to end and could not, since the session store failed. */
+  /** Notifies the other workers of sessions that should have ended but could not, since the session store failed. */
   tellOwed(ids: readonly string[]): void
 }
 
@@ -81,17 +81,20 @@ export interface RunningServer {
   readonly config: Config
   /** Ends, as soon as the session store can, what another worker could not. */
   owe(ids: readonly string[]): void
-  /** What the admin listener tells of this process. */
+  /** What the admin listener shows of this process. */
   readonly sources: AdminSources
-  /** What this process alone knows, for the other workers. */
+  /** What only this process knows, for the other workers. */
   view(): ProcessView
   /** Reads the file again; answers what happened, for a long file later. */
   reload(): MaybePromise<Reloaded>
-  /** The same, and what is known of providers is asked for anew when it is needed next: they may have changed without a word. */
+  /**
+   * The same, and metadata and keys of providers are fetched again when they are needed next: providers may have
+   * changed.
+   */
   renew(): MaybePromise<Reloaded>
   /**
-   * Takes no new requests, lets those in flight finish for `drain` at most, and closes everything. Where another process has the
-   * same sockets by now, what never ends by itself has that time too.
+   * Accepts no new requests, lets those in flight finish within `drain`, and closes everything. Where another process
+   * has the same sockets by now, streams without an end get that time, too.
    */
   stop(isSucceeded?: boolean): Promise<void>
 }

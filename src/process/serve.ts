@@ -33,10 +33,11 @@ import type { RunningServer, ServeOptions } from './serve-options.ts'
 import { spareMemory } from './spare-memory.ts'
 
 /**
- * The composition root: everything is built here and in `parts.ts`, once, and handed down. First the parts, which listen nowhere; then
- * the listeners; then what looks after what goes on.
+ * The composition root: everything is built here and in `parts.ts`, once, and passed down. First the parts, which do
+ * not listen; then the listeners; then the maintenance.
  *
- * Throws `config.invalid` with the rendered mistakes, `listen.failed`, `session.store`. What was opened before is closed again.
+ * Throws `config.invalid` with the rendered mistakes, `listen.failed`, `session.store`. It closes what it opened
+ * before.
  */
 export function startServer(options: ServeOptions): RunningServer {
   const parts = openParts(options, () => listening)
@@ -91,7 +92,7 @@ export function startServer(options: ServeOptions): RunningServer {
       return live.reload()
     },
     async stop(isSucceeded = false) {
-      // Who asks whether the service is ready means the process that goes on.
+      // A readiness check is about the process that continues.
       isDraining = !isSucceeded
       const startedMs = options.ports.now()
       if (isSucceeded) await giveWay(parts, fronts)
@@ -103,7 +104,7 @@ export function startServer(options: ServeOptions): RunningServer {
       descriptors.close()
       const { drainMs } = live.current.config.server
       if (!isSucceeded) await parts.leaving.begin(options.quietMs ?? 0, Math.min(drainMs / 2, MOST_LEAVING_MS))
-      // What never ends by itself would hold up the drain.
+      // Streams without an end would hold up the drain.
       bodies.streams.closeAll()
       relay.closeWhere(() => true, GOING_AWAY, 'the server is stopping')
       const leftMs = () => Math.max(0, drainMs - (options.ports.now() - startedMs))
@@ -118,7 +119,7 @@ export function startServer(options: ServeOptions): RunningServer {
 /** Clients that come again and again do not hold up a stop for longer, nor take the time of what is slow. */
 const MOST_LEAVING_MS = 5000
 
-/** How long a client that keeps a connection may take to come back, where nobody waits for this process to end. */
+/** How long a client with a kept connection may take to come back, where nothing waits for this process to end. */
 const SUCCEEDED_QUIET_MS = 1000
 
 /** Accepts nothing more, and lets end what is open, for most of `drain`; who may stay is looked after meanwhile as ever. */
@@ -218,7 +219,7 @@ interface Running {
   readonly options: ServeOptions
 }
 
-/** A file is in force that was not before: what was made from the one before it follows. */
+/** The file has changed: updates everything that was made from the previous one. */
 function takeOver(
   { snapshot, warnings }: Extract<Loaded, { ok: true }>,
   previous: Snapshot,
@@ -240,12 +241,15 @@ function takeOver(
   tellOf(config, parts, options)
 }
 
-/** What has to be asked for before it can be told: by one process of several. */
+/** Gauges that need a request first: by one process of several. */
 function tellOf(config: Config, { outgoing }: Parts, { worker, ports }: ServeOptions): void {
   if (worker === undefined || worker.index === 1) tellUnstated(config, outgoing, ports.log)
 }
 
-/** What other programs would go by does nothing here: whoever set it would wonder why nobody can sign in. */
+/**
+ * Variables that other programs use have no effect here. An operator who set one would not see why no user can sign
+ * in.
+ */
 function tellUnusedProxy({ server }: Config, options: ServeOptions): void {
   const variables = proxyVariables(options.ports.env)
   if (server.outgoing !== null || variables.length === 0) return

@@ -21,17 +21,17 @@ import { openSqliteStore } from '../session/sqlite/store.ts'
 import type { SessionStore } from '../session/store.ts'
 import { type StoreWatch, watchStore } from '../session/watched-store.ts'
 
-/** What processes share besides sessions. */
+/** What processes share apart from sessions. */
 type Shared = Pick<SessionStore, 'readShared' | 'replaceShared' | 'clock'>
 
 export interface StateOptions {
   /** Absent: no provider is asked about anyone. */
   readonly ask?: AskProvider
-  /** Absent: no provider is told of a refresh token that is held no more. */
+  /** Absent: refresh tokens that are not needed any more are not revoked. */
   readonly revoke?: RevokeAtProvider
   /** How all of a database is looked at that was copied over one in use; absent: here, where nothing else runs meanwhile. */
   readonly makeDraft?: MakeDraft | undefined
-  /** Told of each call of the store; absent or null: nobody is. */
+  /** Observes each call of the store; absent or null: nothing does. */
   readonly watch?: StoreWatch | null
   /** How long the audit trail is kept now; absent: as the file says. */
   readonly keepAuditMs?: () => number
@@ -50,19 +50,20 @@ export interface SessionState {
   readonly check: StoreCheck
 }
 
-/** What tells whether people can sign in. Both throw what the store throws. */
+/** Whether users can sign in. Both throw what the store throws. */
 export interface StoreCheck {
   /** Reads from the store; false where it was sealed with another key. */
   read(): MaybePromise<boolean>
-  /** Writes to the store what nobody reads. */
+  /** Writes an unused value to the store. */
   write(): MaybePromise<unknown>
 }
 
 /**
- * The sessions of a file, the sealer with their key, and the audit trail: what the server and the commands about sessions both open.
+ * The sessions of a file, the sealer with their key, and the audit trail. The server and the commands for sessions
+ * both open these.
  *
- * Pairs with `sessions.close`, which closes all of it. Throws `session.store`, also where the key is
- * not the one that the database was sealed with: nothing in it is changed then. Of a Redis store that is told in the log.
+ * Pairs with `sessions.close`, which closes all of it. Throws `session.store`, also where the database was sealed with
+ * another key: then it changes nothing. With Redis it only logs that.
  */
 export function openSessionState(
   config: Config,
@@ -86,7 +87,7 @@ export function openSessionState(
     keys = sealKeys(config.sessions, next, ports)
     const isFitting = fit.judge(next)
     if (isFitting === false) throw otherKey(config.sessions)
-    // It was told; each new connection, and whoever asks whether this gate is ready, looks again.
+    // It was logged; each new connection and each readiness check looks again.
     if (isFitting instanceof Promise) isFitting.catch(() => undefined)
     const [newest = new Uint8Array(), ...older] = keys
     sealing = createSealer(newest, ports, older)
@@ -184,7 +185,7 @@ const PROBE_NAME = 'probe'
 interface Fit {
   /** Known by the last look. */
   readonly isFitting: boolean
-  /** Looks. Throws what the store throws; where it answers later, a key that does not fit is told in the log. */
+  /** Compares the key. Throws what the store throws; where the store answers later, it logs a key that does not fit. */
   judge(store: Shared): MaybePromise<boolean>
   /** Looks at what has taken the place of the store while the gate runs: it may come with another key. */
   judgeAnew(store: Shared): void

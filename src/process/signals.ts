@@ -3,7 +3,7 @@ import type { Log } from '../base/ports.ts'
 /** What ends a program that does not listen for it, and means nothing to this one. */
 const MEANINGLESS = ['SIGUSR1', 'SIGUSR2'] as const
 
-/** Keeps the process alive whatever it is sent that means nothing here, or nothing yet; to be called first, since what comes before that ends it. */
+/** Ignores signals that mean nothing here, or nothing yet. Call it first: a signal before that ends the process. */
 export function ignoreStrays(log: Log): void {
   for (const signal of MEANINGLESS) {
     process.on(signal, () => {
@@ -13,14 +13,14 @@ export function ignoreStrays(log: Log): void {
       })
     })
   }
-  // Until there is something to reload: whatever is saved meanwhile is seen by itself.
+  // Until there is something to reload: the watch notices a save meanwhile.
   process.on('SIGHUP', () => undefined)
 }
 
-/** How long a process that has stopped waits for whoever reads its log: one that is stuck would keep it for ever. */
+/** How long a stopped process waits for the reader of its log: a reader that is stuck would keep it for ever. */
 const LAST_WORDS_MS = 2000
 
-/** Lets this process end by itself, with this code, once what it wrote has been read; ends it where that takes too long. */
+/** Ends this process with this code once its output has been read, or when that takes too long. */
 export function boundExit(code: number): void {
   setTimeout(() => process.exit(code), LAST_WORDS_MS).unref()
 }

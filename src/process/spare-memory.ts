@@ -20,7 +20,7 @@ export function reclaimMemory(): void {
 /** What so many requests leave behind is some 20 MB, which Bun 1.4.5 keeps for the next ones for as long as none come. */
 const MANY_REQUESTS = 10_000
 
-/** Whoever has nothing to ask for so long is not kept waiting. */
+/** Without requests for this long, no client has to wait for it. */
 const PAUSE_MS = 1000
 
 /** Gives back what many requests have left behind, in the first pause after them. Pairs with `close`. */

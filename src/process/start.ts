@@ -14,7 +14,7 @@ import { checkInThread, draftInThread } from './threads/ask-thread.ts'
 /** Long enough for an answer to arrive and for the next request to come back; a machine that restarts does not wait for more. */
 export const QUIET_MS = 200
 
-/** What whoever starts a server may have for it. */
+/** What the caller may provide for a server. */
 type Given = Partial<Pick<ServeOptions, 'loaded' | 'handed' | 'onRead' | 'isPatient'>> & { readonly logs?: Logs }
 
 /** Starts the server in this process, with the real effects, and says where it listens. Throws what `startServer` throws. */
@@ -46,7 +46,7 @@ export async function loadFirst(configPath: string, ports: Ports): Promise<Check
   return loadFile(configPath, { ...ports, checkApart: checkInThread })
 }
 
-/** Logs what nobody caught. Bun ends the process for a throw in a timer or a WebSocket handler that nobody listens for. */
+/** Logs uncaught errors. Bun ends the process for a throw in a timer or a WebSocket handler without such a listener. */
 export function catchStrays(log: Log): void {
   const tell = (error: unknown) => log.error('An error of ours was caught at the last moment', errorFacts(error))
   process.on('uncaughtException', tell)

@@ -41,7 +41,7 @@ export interface SupervisorOptions {
 /** What a worker may need beyond `drain` to close its store and to write its log. */
 const CLOSE_MS = 2000
 
-/** How many workers a file asks for; 1 where it has mistakes, which the start then tells. */
+/** How many workers a file wants; 1 where it has mistakes, which the start then reports. */
 export function countWorkers(loaded: CheckResult): number {
   return loaded.ok ? poolSizeOf(loaded.config.server) : 1
 }
@@ -67,7 +67,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
   let admin: Bun.Server<unknown> | null = null
   let isUp = false
   try {
-    // Each worker watches the file as well; told, all of them have it at once.
+    // Each worker watches the file, too; this notice makes all of them read it at once.
     const { configPath, loaded } = options
     const followed = followFile(
       configPath,
@@ -88,7 +88,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     const pool = openWorkerPool(options, ports, {
       sockets,
       inForce: () => writeTexts(followed.current.texts),
-      // The one before has its database open; a worker that takes a dead one's place has nobody to leave it to.
+      // The previous process has its database open; a worker that replaces a dead one has no process to leave it to.
       isPatient: () => isUp || !isSuccessor(io.env),
     })
     await tryAddresses(found.filter(({ socket }) => socket === null).map(({ address }) => address))
@@ -198,7 +198,10 @@ function openWorkerPool(
   })
 }
 
-/** Workers share their ports with any program of the same user, so this alone notices one that listens there. Throws `listen.failed`. */
+/**
+ * Workers share their ports with any program of the same user, so only this notices another one that listens there.
+ * Throws `listen.failed`.
+ */
 async function tryAddresses(addresses: Config['server']['listen']): Promise<void> {
   for (const address of addresses) {
     if (address.kind === 'tcp') await listen(address, { fetch: () => new Response(null, { status: 503 }) }).stop(true)

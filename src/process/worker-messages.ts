@@ -1,11 +1,11 @@
-/** What the supervisor may ask a worker: a method of its AdminSources, or what it alone knows (`view`). */
+/** What the supervisor may ask a worker: a method of its AdminSources, or what only this worker knows (`view`). */
 export type Question = 'unready' | 'config' | 'metrics' | 'status' | 'view'
 
 /** From the supervisor to a worker. */
 export type Order =
   | { readonly kind: 'ask'; readonly id: number; readonly what: Question }
   | { readonly kind: 'reload' }
-  /** As SIGHUP: what is known of providers is asked for anew besides. */
+  /** As SIGHUP: metadata and keys of providers are fetched again, too. */
   | { readonly kind: 'renew' }
   | { readonly kind: 'stop' }
   /** Wants a sign of life. */
@@ -32,7 +32,7 @@ export type Report =
   | { readonly kind: 'ask-others'; readonly id: number }
   | Owe
 
-/** A message as an Order, or null for anything else: whoever holds the channel is us, but perhaps of another version. */
+/** A message as an Order, or null for anything else: the other end is Sallyport, but maybe another version. */
 export function parseOrder(raw: unknown): Order | null {
   if (typeof raw !== 'object' || raw === null || !('kind' in raw)) return null
   switch (raw.kind) {

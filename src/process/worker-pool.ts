@@ -46,10 +46,11 @@ const MOST_MISSED = 4
 const MOST_MISSED_AT_START = 24
 
 /**
- * Workers 1 to `size`, each started again when it dies, and ended first where it is stuck: the system goes on giving it connections.
+ * Workers 1 to `size`. Each is started again when it dies. A worker that is stuck is ended first, since the system
+ * would still give it connections.
  *
- * Only the first start can fail for good: when the very first worker ends before it listens, its reason is one that another try
- * would meet again (a port in use, a store that cannot be opened), and it has told it.
+ * Only the first start can fail for good: when the first worker ends before it listens, another try would fail for the
+ * same reason (a port in use, a store that cannot be opened). The worker has logged it.
  */
 export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
   const { log } = options

@@ -1,6 +1,6 @@
 import { type Order, parseReport, type Question } from './worker-messages.ts'
 
-/** How a process ended: by itself with a code, or by a signal. */
+/** How a process ended: with a code, or by a signal. */
 export interface Exit {
   readonly code: number | null
   readonly signal: string | null
@@ -17,7 +17,7 @@ export interface WorkerProcess {
   /** Its answer, or undefined when there is none in time. */
   ask(what: Question): Promise<unknown>
   tell(order: 'reload' | 'renew' | 'stop' | 'leave'): void
-  /** Tells it what another could not end. */
+  /** Notifies it of sessions that another worker could not end. */
   owe(ids: readonly string[]): void
   /** Asks for a sign of life; answers how often in a row none has come since the time before. */
   beat(): number
@@ -37,14 +37,14 @@ export interface WorkerOptions {
   readonly stderr: (lines: string) => void
   /** What the other workers know, for one that asks. */
   readonly others: () => Promise<readonly unknown[]>
-  /** Told of what this one could not end. */
+  /** Called with sessions that this worker could not end. */
   readonly owe: (ids: readonly string[]) => void
 }
 
-/** Well below the time that whoever asks the admin listener is likely to wait. */
+/** Well below the time that a client of the admin listener is likely to wait. */
 const ANSWER_MS = 1000
 
-/** Starts one worker with a channel for messages; what it writes is passed on in whole lines. */
+/** Starts one worker with a channel for messages, and forwards its output in whole lines. */
 export function spawnWorker(options: WorkerOptions): WorkerProcess {
   const waiting = new Map<number, (value: unknown) => void>()
   const { promise: listening, resolve: settleListening } = Promise.withResolvers<boolean>()
@@ -62,7 +62,7 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
     ipc(raw) {
       const report = parseReport(raw)
       if (report === null) return
-      // Whoever says anything is not stuck, however slow it is.
+      // A worker that sends anything is not stuck, however slow it is.
       isAwaited = false
       if (report.kind === 'listening') {
         isListening = true
@@ -80,7 +80,7 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
     isListening = false
     for (const settle of waiting.values()) settle(undefined)
     settleListening(false)
-    // A process that it left behind may hold the pipes open; what the worker itself wrote is there at once.
+    // A child process that it left behind may keep the pipes open; the worker's own output is complete at once.
     await Promise.race([written, Bun.sleep(LAST_WORDS_MS)])
     settleExited({ code: child.exitCode, signal: child.signalCode === null ? null : String(child.signalCode) })
   })
@@ -90,7 +90,7 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
     try {
       child.send(order)
     } catch {
-      // The channel closed a moment before the process: its end is told by `exited`.
+      // The channel closed just before the process ended; `exited` reports that.
     }
   }
 

@@ -24,7 +24,7 @@ const TERMINAL = 'SALLYPORT_TERMINAL'
 const JOURNAL = 'SALLYPORT_JOURNAL'
 const PATIENT = 'SALLYPORT_PATIENT'
 
-/** Which worker a process is, as its supervisor says, and whether what it writes to the supervisor is read at a terminal, or by the journal. */
+/** The number of this worker, from its supervisor, and whether its output ends at a terminal, or in the journal. */
 export type WorkerRole = Pick<WorkerPart, 'index' | 'pseudonym'> &
   Pick<Io, 'terminal'> & { readonly journal?: PerStream | undefined } & Pick<ServeOptions, 'isPatient'>
 
@@ -60,10 +60,10 @@ export function readWorkerRole(io: Pick<Io, 'env'>): WorkerRole | null {
 }
 
 /**
- * Serves as one of several workers until the supervisor says stop, or is gone; answers the exit code.
+ * Serves as one of several workers until the supervisor stops it, or is gone; returns the exit code.
  *
- * What comes in on standard input is the file, and what it includes, as it was last in force: should the one on disk have a mistake by now, a worker that
- * is started in place of a dead one begins with that, and tells the mistake as the others do.
+ * It reads the last valid file, with its includes, from standard input. If the file on disk has a mistake by now, a
+ * worker that replaces a dead one starts with the valid file, and reports the mistake like the others.
  */
 export async function runWorker(role: WorkerRole, configPath: string, given: Io): Promise<number> {
   const { terminal, journal = given.journal } = role
@@ -166,7 +166,7 @@ function report(message: Report): void {
   if (process.connected) process.send?.(message)
 }
 
-/** The news of the file come from the supervisor, once; here they are for whoever looks closely. */
+/** The supervisor logs changes of the file, once; here they are only at debug. */
 function hushed({ debug }: Log): Log {
   return { debug, info: debug, warn: debug, error: debug }
 }

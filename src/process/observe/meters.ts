@@ -7,12 +7,12 @@ import { createStoreMeter, type StoreMeter } from '../../server/observe/store-me
 import { createTraffic, type Traffic } from '../../server/observe/traffic.ts'
 import type { Sessions } from '../../session/session.ts'
 
-/** All that is measured besides counts. Pairs with `close`. */
+/** Everything that is measured apart from counts. Pairs with `close`. */
 export interface Meters {
   readonly traffic: Traffic
   readonly providers: ProviderMeter
   readonly store: StoreMeter
-  /** The names of a file that are told apart from now on. */
+  /** The names of a file that get labels from now on. */
   retain(snapshot: Snapshot): void
   families(): Promise<readonly Family[]>
   close(): void

@@ -15,10 +15,10 @@ interface CrewConfig extends ConfigState {
 }
 
 /**
- * What the admin listener tells of all workers together; whoever does not answer in time is not ready.
+ * What the admin listener shows of all workers together. A worker that does not answer in time is not ready.
  *
- * Counts never fall: a worker that does not answer counts with what it said last, and so does one that is gone.
- * `own` is what the supervisor itself knows of the file.
+ * Counts never fall: a worker that does not answer, or is gone, counts with its last numbers. `own` is what the
+ * supervisor itself knows of the file.
  */
 export function createPoolSources(
   pool: WorkerPool,

@@ -6,9 +6,9 @@ import { type Family, simpleFamily } from '../../server/observe/family.ts'
 const STARTED_S = Date.now() / 1000 - process.uptime()
 
 /**
- * What this process takes of the machine, by the names that Prometheus gives this for every program, and what it is.
+ * The resources of this process, under Prometheus's standard names, and its version.
  *
- * Descriptors are told where the system shows them (Linux).
+ * Descriptors only where the system shows them (Linux).
  */
 export function processFamilies(): readonly Family[] {
   const { user, system } = process.cpuUsage()

@@ -21,7 +21,7 @@ export interface ServerState {
   mayOpen(): boolean
 }
 
-/** What the admin listener tells of a server. */
+/** What the admin listener shows of a server. */
 export function sourcesOf(
   parts: Parts,
   ports: Pick<Ports, 'now' | 'log'>,

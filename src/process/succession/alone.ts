@@ -21,7 +21,10 @@ export interface AloneOptions {
   readonly io: Io
 }
 
-/** Serves in this process alone until it is told to end; answers the exit code: 1, having said why, where it could not begin. */
+/**
+ * Serves in this single process until it has to end; returns the exit code: 1, after logging the reason, where it
+ * could not start.
+ */
 export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): Promise<number> {
   const logs = openLogs(io, Date.now)
   const { log } = logs

@@ -4,7 +4,7 @@ import { type Descriptors, listeningDescriptors } from '../../server/listen/hand
 import type { Manager } from '../manager.ts'
 import { FAILED, type Successor, startSuccessor } from './successor.ts'
 
-/** What serves, for whoever sends signals: a server, or the supervisor of several. */
+/** What serves, as signals see it: a server, or the supervisor of several. */
 export interface Service {
   readonly manager: Manager
   readonly log: Log
@@ -14,24 +14,25 @@ export interface Service {
   readonly isKept: boolean
   /** A line for people about what is served. */
   status(): string
-  /** Reads the file again, and has what is known of providers asked for anew. */
+  /** Reads the file again, and fetches metadata and keys of providers again. */
   reload(): unknown
-  /** The processes that accept connections besides this one. */
+  /** The other processes that accept connections. */
   readonly others: () => readonly number[]
-  /** How long what is under way may take once it is told to stop. */
+  /** How long requests under way may take once it has to stop. */
   readonly drainMs: () => number
-  /** Ends at once whatever would outlive this process. */
+  /** Ends at once everything that would outlive this process. */
   kill(): void
 }
 
-/** How a service is told to end: by somebody who wants it gone, or by a process that goes on in its place. */
+/** Why a service has to end: an operator stops it, or another process takes over. */
 export type Ending = 'stopped' | 'succeeded'
 
 /**
- * Does what signals say, and settles once the service is to end.
+ * Follows signals, and settles once the service has to end.
  *
- * SIGINT and SIGTERM stop it, a second one ends the process at once with 1; SIGHUP has the file read again, and providers asked again; SIGUSR2 starts the program anew
- * on the same sockets, and ends this service once that one takes requests.
+ * SIGINT and SIGTERM stop it; a second one ends the process at once with 1. SIGHUP reads the file again and fetches
+ * providers' metadata again. SIGUSR2 starts the program again on the same sockets, and ends this service once the new
+ * one accepts requests.
  */
 export function followSignals(service: Service): Promise<Ending> {
   const { manager, log } = service

@@ -20,18 +20,19 @@ export interface SuccessorOptions {
   readonly sockets: readonly number[]
   /** Whether a manager keeps them too. */
   readonly isKept: boolean
-  /** Aborted where this process is told to stop meanwhile. */
+  /** Aborted where this process has to stop meanwhile. */
   readonly signal: AbortSignal
   readonly log: Log
 }
 
-/** A database whose layout changes may take a while; nobody waits for it, since this process goes on. */
+/** A database whose layout changes may take a while; no client waits, since this process continues. */
 const PATIENCE_MS = 120_000
 
 /**
- * Starts the program anew from where its file is now, on the sockets of this process, and waits until it takes requests there.
+ * Starts the program again from its present file, on the sockets of this process, and waits until it accepts requests
+ * there.
  *
- * Null where it does not: then it is gone, the log says so, and this process goes on as if nothing had been.
+ * Null where it does not: then it has ended, the log says so, and this process continues unchanged.
  */
 export async function startSuccessor({
   argv,
@@ -89,7 +90,7 @@ export async function startSuccessor({
   return null
 }
 
-/** What the log says where it comes to nothing, whatever the reason. */
+/** The log message of every failed takeover. */
 export const FAILED = 'No other process took over; this one goes on'
 
 /** For a successor: says that requests are taken, and waits until the process before it gives its place away, or is gone. */
@@ -102,9 +103,9 @@ export async function takePlace(): Promise<void> {
 }
 
 /**
- * For a successor that is about to end: waits until the process before it has finished what was under way there, which `drain` bounds.
+ * For a successor that is about to end: waits until the previous process has finished its requests, within `drain`.
  *
- * A manager knows the newest process alone: once that one has ended, systemd kills whatever is left of the service.
+ * A manager knows only the newest process: once that one has ended, systemd kills the rest of the service.
  */
 export async function outlivePredecessor(env: Io['env']): Promise<void> {
   const predecessor = predecessorOf(env)

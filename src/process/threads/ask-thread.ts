@@ -1,4 +1,4 @@
-/** Long work in a thread of its own: checking a long file, copying a database. */
+/** Long work in a separate thread: checking a long file, copying a database. */
 
 import { Worker } from 'node:worker_threads'
 import { freezeDeep } from '../../base/freeze.ts'
@@ -12,9 +12,9 @@ import type { DraftQuestion } from './draft-thread.ts'
 export type ThreadName = 'check-thread' | 'draft-thread'
 
 /**
- * Asks a thread that is started for it and ends after it; what it had goes with it.
+ * Runs one task in a new thread, which ends after it and frees its memory.
  *
- * Rejects when that breaks down, or is given up.
+ * Rejects when the thread fails, or the task is aborted.
  */
 export async function askThread<Question, Answer>(
   name: ThreadName,
@@ -67,7 +67,7 @@ export const checkInThread: CheckApart = async (question, signal) => {
   return finishInTurns(freezeSteps(answer))
 }
 
-/** A copy is not frozen, whatever it was made from. */
+/** A copy is not frozen, even when its original was. */
 function* freezeSteps(result: CheckResult): Steps<CheckResult> {
   if (result.ok) yield* eachInSteps(result.config.routes, ROUTES_A_STEP, freezeDeep)
   return freezeDeep(result)

@@ -4,14 +4,14 @@ import type { Included } from '../../config/included.ts'
 import { readBytes, readText } from '../../console/read-file.ts'
 import { holdExpectations } from '../../server/forecast/expect.ts'
 
-/** What a thread is asked: the text of a file, its absolute path, and what it includes. It answers a CheckResult. */
+/** The task of a thread: the text of a file, its absolute path, and its includes. The result is a CheckResult. */
 export interface CheckQuestion {
   readonly text: string
   readonly file: string
   readonly included: Included
 }
 
-// A file of thousands of routes is checked in a thread of its own, which ends with all that it needed for it.
+// A file of thousands of routes is checked in a separate thread, which frees its memory when it ends.
 parentPort?.on('message', ({ text, file, included }: CheckQuestion) => {
   const env = (name: string) => process.env[name]
   const checked = checkConfig(text, { file, included, readText, readBytes, env, now: Date.now })

@@ -32,15 +32,15 @@ const DEFAULT_TIMERS: AcmeTimers = { lookMs: 3_000, refusedMs: 5 * 60_000, unrea
 /** By http-01 any process answers for the one that asks, with the account's key and nothing else. */
 const PROOF_BY_HTTP: Proof = { challenge: 'http-01', offer: async () => async () => {} }
 
-/** Longer than one name takes at most: whoever holds the lease and dies does not stop the others for good. */
+/** Longer than one name takes at most: a process that dies with the lease does not stop the others for good. */
 const LEASE_MS = 10 * 60_000
 
 const PREFIX = '/.well-known/acme-challenge/'
 
 /**
- * Certificates for the names of the file. What is known is in the session store, sealed, so that processes and machines share it; a
- * lease there lets one alone ask at a time. Any of them answers the authority: an answer takes the account's key and nothing
- * else, so that no token has to be passed around.
+ * Certificates for the names of the file. Their state is in the session store, sealed, so that processes and machines
+ * share it. A lease there lets only one of them order at a time. Each of them can answer the authority: an answer
+ * needs only the account's key, so no token has to be shared.
  */
 export function createAcme(options: AcmeOptions): Acme {
   const { store, sealer, ports, timers = DEFAULT_TIMERS } = options
@@ -131,7 +131,7 @@ export function createAcme(options: AcmeOptions): Acme {
   }
 
   async function answerToken(config: AcmeConfig, token: string): Promise<Response> {
-    // The process that asks may have made the account a moment ago, and nobody else looks before something is due.
+    // The ordering process may have created the account a moment ago, and others do not look before something is due.
     await shared.read(config).catch(() => null)
     const { thumbprint } = shared
     if (thumbprint === null) return new Response(null, { status: 404 })

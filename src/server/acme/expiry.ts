@@ -5,7 +5,7 @@ import type { Gauge } from '../observe/metrics.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
-/** When each certificate in force ends, for the metrics. */
+/** When each certificate in use expires, for the metrics. */
 export function certificateGauges(certificates: () => readonly ServerCertificate[]): readonly Gauge[] {
   return [
     {
@@ -21,8 +21,8 @@ export function certificateGauges(certificates: () => readonly ServerCertificate
 }
 
 /**
- * Says once a day which certificates in force end soon, or have ended: the file was checked when it was read, which may be months
- * ago. Pairs with `close`.
+ * Logs once a day which certificates in use expire soon, or have expired: the file was checked when it was read, which
+ * may be months ago. Pairs with `close`.
  */
 export function watchExpiry(
   certificates: () => readonly ServerCertificate[],

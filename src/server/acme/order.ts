@@ -23,7 +23,7 @@ export interface OrderTools {
 const DAY_MS = 24 * 60 * 60 * 1000
 const LONGEST_WAIT_MS = 12 * 60 * 60 * 1000
 
-/** What is known once a certificate for a name was asked for: with it, or with when to ask again. Both are told in the log. */
+/** The state after an order for a name: with the certificate, or with the time of the next try. It logs both. */
 export async function orderCertificate(
   config: AcmeConfig,
   current: AcmeState,
@@ -61,7 +61,7 @@ export async function orderCertificate(
   return { accountKey: current.accountKey, certificates: held, troubles, renewals }
 }
 
-/** How long a certificate that took the place of another is kept, whatever its authority says. */
+/** How long a replacement certificate is kept, regardless of the authority. */
 function restMs({ validFromMs, expiresAtMs }: HeldCertificate): number {
   return Math.min(DAY_MS, (expiresAtMs - validFromMs) / 10)
 }

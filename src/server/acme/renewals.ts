@@ -15,8 +15,8 @@ const DAY_MS = 24 * 60 * 60 * 1000
 const AFTER_FAILURE_MS = 6 * 60 * 60 * 1000
 
 /**
- * What is known once the authority was asked when it would have certificates renewed: those of these names about which it is time to
- * ask. A time that it moves is told in the log; where it cannot be asked, what it said before holds.
+ * The state after asking the authority when to renew certificates: for those of these names that are due. It logs a
+ * changed time. Where the authority cannot be asked, its last answer counts.
  */
 export async function followRenewals(
   config: AcmeConfig,

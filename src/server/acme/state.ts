@@ -27,7 +27,7 @@ interface Trouble {
 
 /** What an authority said of when a certificate is to be renewed. */
 export interface Renewal {
-  /** What it calls that certificate. */
+  /** Its identifier of that certificate. */
   readonly id: string
   /** Null: it said nothing. */
   readonly window: RenewalWindow | null
@@ -60,7 +60,7 @@ export function packState({ accountKey, certificates, troubles, renewals }: Acme
 
 type Kept = 'account' | 'certificates' | 'troubles' | 'renewals'
 
-/** What was kept; null for a value that is none of ours. */
+/** The stored state; null for a value in another form. */
 export function parseState(raw: unknown): AcmeState | null {
   if (typeof raw !== 'object' || raw === null) return null
   const { account, certificates, troubles, renewals } = raw as Partial<Record<Kept, unknown>>
@@ -120,7 +120,7 @@ export function dueAtMs({ certificates, troubles, renewals }: AcmeState, name: s
   return Math.max(wantedAtMs, troubles.get(name)?.againAtMs ?? 0)
 }
 
-/** When the authority is to be asked what it says of a renewal: at once where it has not been. */
+/** When to ask the authority about a renewal: at once if it has not been asked. */
 export function askAtMs({ certificates, renewals }: AcmeState, name: string): number {
   return certificates.has(name) ? (renewals.get(name)?.askAtMs ?? 0) : Number.POSITIVE_INFINITY
 }
@@ -220,7 +220,7 @@ export function shareState({ store, sealer, ports }: SharedStateTools): SharedSt
   }
 }
 
-/** Each authority has a value of its own, by where its directory is. */
+/** Each authority has a separate value, by the address of its directory. */
 function place({ directory }: AcmeConfig): string {
   return `acme-${sha256(directory).slice(0, 16)}`
 }

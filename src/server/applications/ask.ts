@@ -1,4 +1,4 @@
-/** Asks an application as a browser or a program would, and keeps what it says in words. */
+/** Sends a request to an application like a browser or a program, and keeps the text of the answer. */
 
 import { type Answered, type Asking, answeredBy } from '../../base/ask.ts'
 import type { Ports } from '../../base/ports.ts'
@@ -37,7 +37,7 @@ export interface Told {
 
 type AskPorts = Pick<Ports, 'ask' | 'random'>
 
-/** Asks for a page, as nobody in particular; null where no answer comes. Redirects are not followed. */
+/** Requests a page without an identity; null without an answer. It follows no redirect. */
 export async function askPage({ origin, path, fields, method }: Question, { ask }: AskPorts): Promise<Told | null> {
   const init: Asking = {
     ...(method === undefined ? {} : { method }),
@@ -120,14 +120,14 @@ async function told(answer: Answered, fields: Question['fields']): Promise<Told>
 /** Long enough for a sentence that says why. */
 const LONGEST = 160
 
-/** Elements whose text nobody sees. */
+/** Elements with invisible text. */
 const UNSEEN = /^(?:head|noscript|script|style|template)(?=[\s/>]|$)/i
 
 /**
- * What an answer says to a person, as one line that is safe to show: the text of HTML, or any other text as it is; without control
- * and format characters, and no longer than a sentence or two. Empty where nothing is left.
+ * The text of an answer for people, as one line that is safe to show: the text of HTML, or other text unchanged;
+ * without control and format characters, and at most a sentence or two. Empty where nothing is left.
  *
- * Takes one pass, whatever is sent.
+ * One pass for any input.
  */
 export function wordsOf(text: string, isHtml: boolean): string {
   const seen = isHtml ? textOf(text) : text

@@ -1,7 +1,7 @@
 import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { addressLabel } from '../../proxy/upstream/origin.ts'
 
-/** Of each host and application the route with the shortest path: where people come in, as far as the application is asked anew. */
+/** For each host and application the route with the shortest path: where users enter, and what the checks request. */
 export function entrances(routes: readonly RouteConfig[]): readonly RouteConfig[] {
   const found = new Map<string, RouteConfig>()
   for (const route of routes) {

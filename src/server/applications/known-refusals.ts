@@ -7,7 +7,7 @@ import { findRefusal, type Refusal } from './refusal.ts'
 /** How long what was found counts. */
 const KEPT_MS = 60_000
 
-/** How long somebody waits for it; whoever looks later sees what came after that. */
+/** How long a page waits for it; a later page shows what came after that. */
 const WAIT_MS = 2_500
 
 /** So many applications are asked for one look. */
@@ -20,8 +20,8 @@ export interface KnownRefusals {
 }
 
 /**
- * Asks each application at most once a minute, and keeps what it said. 403 may be about who asks, which is nobody here: it counts where
- * the application's own Host and Origin were seen to help.
+ * Asks each application at most once a minute, and keeps the answer. A 403 may be about the missing user: it counts
+ * only where the application's own Host and Origin were seen to help.
  */
 export function createKnownRefusals(ports: Pick<Ports, 'ask' | 'random' | 'now'>): KnownRefusals {
   const asked = new WeakMap<RouteConfig, Known>()

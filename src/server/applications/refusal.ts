@@ -10,11 +10,11 @@ export interface Refusal {
   readonly kind: 'page' | 'websocket'
   /** 400, 403 or 421. */
   readonly status: number
-  /** What it says to that, as one safe line; may be empty. */
+  /** Its text, as one safe line; may be empty. */
   readonly words: string
   /** What was sent of which it may be: Host, Origin, or `FORWARDED_FOR`. */
   readonly sent: string
-  /** What the route may say so that it is let in, as in the file; nothing where that was not seen to help. */
+  /** The settings of the route that help, as in the file; empty where nothing was seen to help. */
   readonly keys: readonly string[]
 }
 
@@ -33,7 +33,7 @@ const SOCKET_PATHS = [
   '/comms',
 ]
 
-/** Where a page comes to whoever asks, and what it then asks for does not: Transmission. */
+/** For applications that serve the page but refuse its own requests: Transmission. */
 const BEHIND_PATHS = ['/transmission/rpc']
 
 /**
@@ -60,11 +60,13 @@ const TAKEN: Found = { kind: 'taken' }
 const SILENT: Found = { kind: 'silent' }
 
 /**
- * Asks the application of a route as the gate does, by Host and Origin of the route, for its page and for a WebSocket.
+ * Requests a page and a WebSocket from the application of a route like the gate, with Host and Origin of the route.
  *
- * What it refuses is asked for once more as if `host_header` and `origin` were "upstream", which shows whether these help. A
- * WebSocket that is refused either way is not wanted there, and says nothing. No session, and no identity, is part of it.
- * `isUnsafe`: also by a method that may change something, since many check Origin there alone; only where an operator asks for it.
+ * It repeats what was refused as if `host_header` and `origin` were "upstream", which shows whether these help. A
+ * WebSocket that is refused both ways is not offered there, and means nothing. It sends no session and no identity.
+ *
+ * `isUnsafe`: also with a method that may change something, since many applications check Origin only there; only when
+ * an operator asks for it.
  */
 export async function findRefusal(
   route: RouteConfig,
@@ -135,7 +137,7 @@ function publicPlace({ host: pattern, portal: name }: RouteConfig, { portals, tl
   return { scheme: tls === null ? 'http' : 'https', authority: host }
 }
 
-/** The route's page, and where the application sends whoever asks for it, while that is the application itself. */
+/** The route's page, and the pages to which the application redirects, as long as these are its own. */
 async function askThrough(
   asked: Asked,
   isOwn: boolean,
@@ -165,7 +167,7 @@ function nextPath(location: string, path: string, { origin, place, route }: Aske
   return url !== null && names.includes(url.host) ? url.pathname + url.search : null
 }
 
-/** A refusal of what pages ask for at a path of the application, where its own Host is let in; null for anything else. */
+/** A refusal of a page's own requests at a path of the application, where its own Host passes; null otherwise. */
 async function askBehind(asked: Asked, path: string, ports: Pick<Ports, 'ask' | 'random'>): Promise<Refusal | null> {
   const { route, origin } = asked
   const ask = (isOwn: boolean) =>
@@ -266,7 +268,7 @@ function pageOrigin(asked: Asked, isOwn: boolean): string {
   return `${origin.address.kind === 'unix' ? 'http' : origin.address.scheme}://${hostOf(asked, isOwn)}`
 }
 
-/** What the gate sends besides. */
+/** What the gate sends in addition. */
 function fieldsOf(asked: Asked, isOwn: boolean): Record<string, string> & { readonly host: string } {
   const { route, place } = asked
   const { upstream, stripPrefix } = route

@@ -9,11 +9,11 @@ export interface GateCompat {
   readonly pages: CompatPages
   /** How it said who someone is in its answers; null: not at all. */
   readonly fields: IdentityFields | null
-  /** Whose request for `/` is a health check; null: nobody's. */
+  /** The user agent whose request for `/` is a health check; null: none. */
   readonly pingUserAgent: string | null
 }
 
-/** Which address it put beside its other fields, whatever these were. */
+/** Which address field it sent in addition to its configured fields. */
 const GAP_AUTH: HeaderSpec = { kind: 'table', fields: [{ name: 'GAP-Auth', template: '{email}' }] }
 
 /** `compat` of a portal, compiled; null where it has none. `hasSeveral` is as for the fields of a route. */
@@ -28,7 +28,7 @@ export function compileCompat(
   if (compat.program === 'caddy-security') return Object.freeze({ pages, fields: null, pingUserAgent: null })
   const own = compileIdentityFields(compat.headers, hasSeveral)
   const gapAuth = compileIdentityFields(GAP_AUTH, hasSeveral)
-  // A proxy in front that takes what such a route answers for a verdict would let in whoever names this user agent.
+  // A proxy in front that takes such a route's answer for a verdict would let every client with this user agent pass.
   const mayBeVerdict = routes.some(
     ({ portal, answer }) => portal === name && (answer?.kind === 'respond' || answer?.kind === 'verify'),
   )

@@ -128,7 +128,7 @@ function tableEntry(value: GateRoute): TableEntry<GateRoute> {
   return { host, path, isExact, isOneLabel, ignoresCase, stripPrefix, when, value }
 }
 
-/** The fields by which a route tells its application who is there. Authorization is every application's own where it is not ours. */
+/** The identity fields of a route. Authorization belongs to the application, unless Sallyport sets it. */
 function ownFieldNames(route: RouteConfig): readonly string[] {
   return [
     ...identityFieldNames(route.headers),
@@ -143,7 +143,7 @@ function guardedByHost(routes: readonly GateRoute[]): Map<string, readonly GateR
   return Map.groupBy(asked, ({ config }) => config.host)
 }
 
-/** Whether any route of a host tells its application who is there. */
+/** Whether any route of a host sends identity fields to its application. */
 function toldByHost(routes: readonly GateRoute[]): Map<string, boolean> {
   const told = new Map<string, boolean>()
   for (const route of routes) told.set(route.config.host, told.get(route.config.host) === true || tellsWho(route))
@@ -215,7 +215,7 @@ function compileTools(patterns: readonly string[]): TextTest {
   return tool => tests.some(test => test(tool))
 }
 
-/** Whether a rule of a route lets in whoever came by a guest link. */
+/** Whether a rule of a route allows guests of a guest link. */
 export function takesGuests({ allow }: Pick<RouteConfig, 'allow'>): boolean {
   return allow.kind === 'rules' && allow.rules.some(({ isForGuests }) => isForGuests)
 }
@@ -229,7 +229,7 @@ function isForAll({ allow, deny }: RouteConfig): boolean {
   return allow.kind === 'public' && deny.length === 0
 }
 
-/** Whether an application learns who is there. */
+/** Whether an application learns the user's identity. */
 function tellsWho({ config, portal, identityFields }: GateRoute): boolean {
   return portal !== null && (identityFields !== null || saysWho(config))
 }
@@ -239,7 +239,7 @@ function saysWho({ requestRules, responseRules, assertion, passTokens, upstream 
   return identityRuleNames(requestRules).length > 0 || identityRuleNames(responseRules).length > 0
 }
 
-/** What goes on as Authorization of nobody in particular: where a person's own has its place there, nothing. */
+/** The Authorization of an anonymous request: none where the user's own goes there. */
 function ownAuthorization(route: RouteConfig): string | null | undefined {
   const { upstream } = route
   if (upstream !== null && upstream.authorization !== null) return upstream.authorization

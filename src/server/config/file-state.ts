@@ -3,8 +3,8 @@ import { type Live, restartKeys, type StartValues, startValues } from './reload.
 import type { WatchState } from './watch.ts'
 
 /**
- * The file on disk beside the one in force: the same (but for what is read at start), with mistakes, saved and not read yet, or out of
- * sight: another took its place, which this process cannot see.
+ * The file on disk compared with the current one: the same (except what is read at the start), with mistakes, saved
+ * and not read yet, or hidden: another file replaced it, which this process cannot see.
  */
 type OnDisk = 'in force' | 'refused' | 'unread' | 'lost'
 
@@ -13,7 +13,7 @@ export interface FileState {
   /** Absolute. */
   readonly path: string
   readonly onDisk: OnDisk
-  /** Keys of the file in force that only a restart puts in force. */
+  /** Keys of the current file that need a restart. */
   readonly needsRestart: readonly string[]
 }
 

@@ -32,7 +32,7 @@ export function liveFieldNames({ assertion, passTokens }: RouteConfig): readonly
   return assertion === null ? names : [assertion.header, ...names]
 }
 
-/** What a route tells its application of one person besides what never changes; null for nothing. */
+/** The fields of a route about one user that change during a session; null for none. */
 export function makeLiveFields(
   route: RouteConfig,
   portal: PortalConfig,
@@ -47,7 +47,7 @@ export function makeLiveFields(
     const issuer = assertion.issuer ?? originOf(route, portal)
     makers.push([assertion.header, asserter({ ...assertion, issuer }, session, told, tools)])
   }
-  // Nobody has signed in for a machine, so its provider gave nothing.
+  // No user signed in for a program, so there are no provider tokens.
   if (isSignIn(session)) for (const token of passTokens) makers.push([token.header, carrier(token, session, tools)])
   if (makers.length === 0) return null
   return () => {
@@ -74,7 +74,7 @@ function isSettled(value: MaybePromise<string | null>): value is string | null {
   return !(value instanceof Promise)
 }
 
-/** Signs once, and anew before that one is over; a clock that was set back makes a new one too. */
+/** Signs once, and again before that one expires; a clock that was set back also causes a new one. */
 function asserter(
   { issuer, audience }: AssertionConfig & { readonly issuer: string },
   { expiresAtMs: sessionExpiresAtMs }: Session,

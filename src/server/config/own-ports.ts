@@ -2,7 +2,7 @@ import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { ServerConfig } from '../../config/resolve/server.ts'
 import type { TlsConfig } from '../../config/resolve/tls.ts'
 
-/** Ports of ours for each scheme: those that the file names, or that are listened to. */
+/** Sallyport's own ports for each scheme: those in the file, and those that it listens on. */
 export interface OwnPorts {
   readonly http: ReadonlySet<number>
   readonly https: ReadonlySet<number>
@@ -13,10 +13,10 @@ export interface OwnPorts {
 const DEFAULTS = { http: 80, https: 443 } as const
 
 /**
- * The ports by which clients may reach the hosts of a portal: that of its own address, and where this program listens; without an address
- * of its own, the usual ones too, which a proxy in front may have.
+ * The ports by which clients may reach the hosts of a portal: the port of its `url`, and those where Sallyport
+ * listens. Without a `url` also the default ports, which a proxy in front may have.
  *
- * What a client writes into Host is no proof of a port: another program may listen there, under the same name.
+ * A client's Host does not prove a port: another program may listen there, under the same name.
  */
 export function compilePorts(
   url: PortalConfig['url'],
@@ -39,7 +39,8 @@ export function compilePorts(
 }
 
 /**
- * The origin by which clients reach a host: by the port that they name where it is one of ours, else by the usual one.
+ * The origin by which clients reach a host: with the port that they name where it is an own port, otherwise with the
+ * default port.
  *
  * `authority` is the host, or host:port.
  */

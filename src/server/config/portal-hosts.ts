@@ -10,9 +10,10 @@ interface HostOf<Portal> {
 }
 
 /**
- * The portal of each host: that of its routes, null where none of them names one; and each portal that of its own `url`.
+ * The portal of each host: that of its routes, null where none of them names one. Each portal also has the host of its
+ * `url`.
  *
- * Names of several labels below a wildcard have a part in what the routes are that serve them, and in no more.
+ * A name several labels below a wildcard has only the portal of the routes that serve it.
  */
 export function compilePortalHosts<Portal>(
   routes: readonly HostOf<Portal>[],

@@ -13,11 +13,11 @@ interface Versioned {
 export interface ReloadState {
   /** Milliseconds since the epoch. */
   readonly atMs: number
-  /** The mistakes for which the file was refused, as text for people; null when it is in force. */
+  /** The mistakes for which the file was refused, as text for people; null when it is in use. */
   readonly refusal: string | null
   /** The same mistakes one by one, each a sentence with its line; nothing of the file around them. */
   readonly mistakes: readonly string[]
-  /** When what is in force was taken over. */
+  /** When the current snapshot was taken over. */
   readonly inForceSinceMs: number
 }
 
@@ -40,7 +40,7 @@ export type Loaded<S extends Versioned = Snapshot> =
       readonly files: readonly string[]
     }
 
-/** The snapshot in force, and how it is replaced. */
+/** The current snapshot, and how it is replaced. */
 export interface Live<S extends Versioned = Snapshot> {
   readonly current: S
   readonly state: ReloadState
@@ -59,11 +59,11 @@ export interface Live<S extends Versioned = Snapshot> {
 export type Reloaded = 'changed' | 'same' | 'refused'
 
 /**
- * Holds the current snapshot. A reload reads, checks and compiles everything first; taking over is one assignment, so that
- * no request ever sees half of a file. A refused file leaves the old one in force.
+ * Holds the current snapshot. A reload reads, checks and compiles everything first; taking over is one assignment, so
+ * that no request ever sees half of a file. After a refused file the old one stays.
  *
- * `onRead` runs whatever comes of the file, before anything else; `onRefuse` once for each new refusal, `onMend` when a file is good after one that
- * was refused; `onChange` after the assignment.
+ * `onRead` runs first, for every file; `onRefuse` once for each new refusal, `onMend` when a file is valid after a
+ * refused one; `onChange` after the assignment.
  */
 export function createLive<S extends Versioned>(options: {
   readonly initial: S
@@ -113,7 +113,9 @@ export function createLive<S extends Versioned>(options: {
     }
   }
 
-  /** After the one under way, whatever came of it: what was saved since it read the file is read then, and only the last of it. */
+  /**
+   * After the present reload, regardless of its result: then it reads what was saved since, and only the last version.
+   */
   async function reloadAfter(one: Promise<Reloaded>): Promise<Reloaded> {
     await one.catch(() => undefined)
     next = null

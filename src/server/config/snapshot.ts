@@ -32,13 +32,13 @@ export interface Snapshot {
   readonly table: RouteTable<GateRoute>
   readonly routes: readonly GateRoute[]
   /**
-   * The portal that a host belongs to: its own host, or a host with routes that name it. Null for a host with routes of its own
-   * of which none does: it has no part in the portal of a wildcard above it.
+   * The portal of a host: the portal's own host, or a host with routes that name it. Null for a host whose own routes
+   * name none: the portal of a wildcard above it does not apply.
    */
   readonly portals: HostTable<GatePortal | null>
   /**
-   * Whether a host's scripts may ask who is there: where any route of it tells its application, whose scripts they are; and on a
-   * portal's own host, where no application is.
+   * Whether a host's scripts may ask for the user: where one of its routes sends identity fields to its application,
+   * and on a portal's own host, which has no application.
    */
   readonly isTold: HostTable<boolean>
   /** The portal that answers health checks on any other host, as a program did that stood here before; null: none does. */
@@ -50,7 +50,7 @@ export interface Snapshot {
   readonly trusted: NetworkSet
   /** In which field those say where the client is; lower case. */
   readonly clientField: string
-  /** For each client, whatever it asks for; null: no limit. */
+  /** For all requests of each client; null: no limit. */
   readonly rate: Rate | null
   /** What a client may give up by HTTPS, where HTTP/2 is spoken; null: it is not counted. */
   readonly resets: Rate | null
@@ -66,7 +66,7 @@ export interface GatePortal {
   /** Null: everybody whom its providers know is a member. */
   readonly members: MemberJudge | null
   readonly rolesOf: RolesOf
-  /** Providers of which the log has told that e-mail addresses of theirs are held back. */
+  /** Providers whose unverified e-mail addresses the log has already mentioned. */
   readonly heldBack: Set<string>
   /** Whether a rule of a route of this portal looks at when the provider authenticated someone. */
   readonly wantsAuthTime: boolean
@@ -89,26 +89,29 @@ export interface GateRoute {
   readonly config: RouteConfig
   readonly policy: Policy
   readonly portal: GatePortal | null
-  /** Null for a route that answers by itself. */
+  /** Null for a route that answers without an application. */
   readonly upstream: Upstream | null
   /** Null for a route with an upstream. */
   readonly answering: Answering | null
   readonly identityFields: IdentityFields | null
-  /** Who is there, in the answers of its application; null where they do not say it. */
+  /** The identity fields of its answers; null for none. */
   readonly answerFields: IdentityFields | null
   /** How far the answers of its application may reach. */
   readonly bounds: AnswerBounds
   /** The same for answers that no shared cache may keep. */
   readonly privateBounds: AnswerBounds
-  /** Which of its answers shared caches may keep, as the application says: all of them, those to nobody in particular, or none. */
+  /**
+   * Which of its answers shared caches may keep, where the application allows it: all, those to anonymous clients, or
+   * none.
+   */
   readonly sharedCaches: 'all' | 'anonymous' | 'none'
-  /** What a proxy in front is told with a verdict; null where no proxy has the application. */
+  /** The fields of a verdict for a proxy in front; null where no proxy has the application. */
   readonly told: ToldFields | null
   /** Null: no limit. */
   readonly rate: Rate | null
-  /** Whether a request has to be told apart by who sends it. */
+  /** Whether the decision depends on the user. */
   readonly needsSession: boolean
-  /** Whether a rule lets in whoever came by a guest link. */
+  /** Whether a rule allows guests of a guest link. */
   readonly takesGuests: boolean
   /** Providers whose access tokens are taken here; null: none. */
   readonly accessTokens: readonly ProviderConfig[] | null
@@ -116,30 +119,30 @@ export interface GateRoute {
   readonly opensTool: TextTest | null
   /** Whether everybody counts as a program at a path; null: at none. */
   readonly isProgramAt: PathJudge | null
-  /** What nobody in particular gets here. */
+  /** What an anonymous client gets here. */
   readonly anonymous: Prepared
-  /** What each live session gets here. Dies with the snapshot, so a reload decides anew; and with the session. */
+  /** What each live session gets here. It goes with the snapshot, so a reload decides again, and with the session. */
   readonly prepared: WeakMap<Session, Prepared>
 }
 
 /** The fields of a verdict by which a proxy in front changes its client's request. */
 export interface ToldFields {
-  /** Cookie and Authorization, and what says who is there; in lower case, each once. */
+  /** Cookie, Authorization and the identity fields; in lower case, each once. */
   readonly names: ReadonlySet<string>
 }
 
 /** The part of an answer that is the same for every request of one session on one route. */
 export interface Prepared {
-  /** Null where each request is decided by itself. */
+  /** Null where each request needs its own decision. */
   readonly decision: Decision | null
   readonly fields: Fields
   /** Fields that an answer gets, by which it says who asked. */
   readonly answerFields: Fields
-  /** Who this is, for an application whose own session ends with its user; null where nobody looks. */
+  /** Identifies the user, for an application whose own session ends with its user; null where no route needs it. */
   readonly userMark: string | null
-  /** Authorization in place of what the client sends; null: none goes on, undefined: the client's own does. */
+  /** Authorization in place of the client's; null: none is sent, undefined: the client's own is. */
   readonly authorization: string | null | undefined
-  /** Fields that are asked for anew with each request; null for none. */
+  /** Fields that are computed for each request; null for none. */
   readonly live: LiveFields | null
   /** What else changes in the fields of a request, and of its answer; null for nothing. */
   readonly requestRules: BoundRules | null

@@ -17,7 +17,10 @@ export type WatchState = 'seen' | 'changed' | 'lost'
 /** What a watch says. */
 export interface WatchEvents {
   onChange(): void
-  /** The file at this path has no name any more and is here all the same: it is mounted by itself, and another took its place. */
+  /**
+   * The file at this path has no name any more but still exists: it is a mount of its own file, which another file has
+   * replaced outside.
+   */
   onLost(path: string): void
 }
 
@@ -89,7 +92,7 @@ export function watchFiles(paths: readonly string[], { onChange, onLost }: Watch
     stamps = stampsOf(followed)
   }
 
-  /** A folder may be another by now, be there only now, or what lies in it a link. */
+  /** A folder may have been replaced or created by now, or contain a link. */
   function watchAnew(): void {
     close()
     const folders = new Set(followed.map(path => dirname(path)))
@@ -127,7 +130,10 @@ export function watchFiles(paths: readonly string[], { onChange, onLost }: Watch
   }
 }
 
-/** What tells two versions of the files apart without reading them. Follows links, so a relinked file counts as changed. */
+/**
+ * A text that differs between two versions of the files, without reading them. It follows links, so a relinked file
+ * counts as changed.
+ */
 function stampsOf(paths: readonly string[]): string {
   return paths
     .map(path => {

@@ -13,7 +13,7 @@ import { createOpaqueTokens, type TokenFinder } from './opaque-tokens.ts'
 
 interface Known {
   readonly session: Session
-  /** The table that it was checked by: a file that changes it has the token checked anew. */
+  /** The provider table of the check: when a file changes it, the token is checked again. */
   readonly provider: ProviderConfig
 }
 
@@ -23,8 +23,8 @@ const BEARER = /^bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$/i
 const MOST = 10_000
 
 /**
- * Access tokens of providers, checked once and remembered until they expire: a cache over the providers' clients. One that cannot be good costs a decoding, one that is forged a signature; keys are asked
- * for at most once a minute, whatever ids are made up.
+ * Access tokens of providers, checked once and cached until they expire. An invalid token costs a decoding, and a
+ * forged one a signature check. Keys are fetched at most once a minute, even for invented ids.
  */
 export function createAccessTokens(
   pool: ProviderPool,
@@ -38,7 +38,7 @@ export function createAccessTokens(
     find(authorization, portal, providers, audiences) {
       const token = BEARER.exec(authorization)?.[1]
       if (token === undefined) return opaque.find(authorization, portal, providers, audiences)
-      // A token for one route is remembered for those of the same audience alone.
+      // A token for one route is cached only for routes of the same audience.
       const key = `${portal} ${audiences?.join(' ') ?? ''} ${sha256(token)}`
       const before = known.get(key)
       if (before !== undefined) {
@@ -116,7 +116,7 @@ function findAddressee(
     const wanted = accessTokens === null ? [] : (audiences ?? accessTokens.audiences)
     const audience = wanted.find(one => said.audiences.includes(one))
     if (audience !== undefined) return { provider, audience, kind: 'audience' }
-    // Whatever is for the client is for every route, and so for none that has a name of its own.
+    // A token for the client is for every route without its own audience.
     if (audiences !== null) continue
     const client = idTokenClients.find(one => said.audiences.includes(one))
     if (client !== undefined) return { provider, audience: client, kind: 'id' }

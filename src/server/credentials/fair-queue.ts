@@ -1,7 +1,7 @@
 /** Gives a place back; more than once is the same as once. */
 export type Leave = () => void
 
-/** Places for work that takes a core, and a bounded queue in which nobody stands in front of others for being many. */
+/** Places for work that takes a core, and a bounded queue in which many requests of one client do not delay others. */
 export interface FairQueue {
   readonly waiting: number
   /**

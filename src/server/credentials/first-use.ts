@@ -5,7 +5,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { ApiTokens, HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import { personFacts } from '../../session/session-facts.ts'
 
-/** Tells of a token that nobody has used before, and from where it came; nobody waits for that. */
+/** Records the first use of a token, and its address. The request does not wait for it. */
 export type NoteFirstUse = (held: HeldApiToken, from: AuditFacts) => void
 
 export interface FirstUseTools {

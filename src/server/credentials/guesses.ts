@@ -18,7 +18,7 @@ export interface Attempt {
   readonly client: string
   /** The user's name and where it is one, whether there is such a user or not. */
   readonly who: string
-  /** The same for the log; null for a name that nobody has, which may be a password in the wrong field. */
+  /** The same for the log; null for an unknown name, which may be a password in the wrong field. */
   readonly user: string | null
   /** By what a browser is known in which this user signed in before; null where it is not. */
   readonly browser: string | null
@@ -37,7 +37,7 @@ export type GuessSessions = Pick<Sessions, 'spendAll' | 'refund' | 'putOnce' | '
 /** Ten wrong passwords at once, and one more every half minute: enough for anyone's fingers. */
 const WRONG: Allowance = Object.freeze({ name: 'passwords', intervalMs: 30_000, burst: 10 })
 
-/** The same for a browser in which the user signed in before, wherever it is now. */
+/** The same for a browser in which the user signed in before, from any network. */
 const OF_BROWSER: Allowance = Object.freeze({ ...WRONG, name: 'passwords of a browser' })
 
 /** Of a wider network, by how many networks wider: its addresses are somebody's to choose from (RFC 6177). */
@@ -52,7 +52,10 @@ const OF_WIDER: readonly Allowance[] = [
  */
 const OF_NAME: Allowance = Object.freeze({ name: 'passwords of a name', intervalMs: 5 * 60_000, burst: 30 })
 
-/** Hashing takes a core: two at a time leave the others to requests, and whoever waits longer than this comes again. */
+/**
+ * Hashing takes a core: two at a time leave the others to requests, and a client that waits longer than this has to
+ * retry.
+ */
 const HASHES = { places: 2, waiting: 100, waitMs: 10_000 }
 
 /** What there is left may be held by right passwords that another worker is hashing: they give it back within a moment. */
@@ -65,7 +68,7 @@ const MOST_WAITED_MS = 30_000
 /** Addresses of which it is remembered that they waited in vain. */
 const MOST_ADDRESSES = 10_000
 
-/** How long a user stays known at a network, and how old that may be before it is written anew. */
+/** How long a user stays known at a network, and how old that may be before it is written again. */
 const KNOWN_MS = 90 * 24 * 60 * 60_000
 const FRESH_MS = 24 * 60 * 60_000
 
@@ -87,7 +90,7 @@ interface Count {
  */
 export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: GuessSessions): Guesses {
   const queue = createFairQueue(HASHES)
-  /** Until when, by the clock that nobody sets. */
+  /** Until when, by the monotonic clock. */
   const inVain = new Map<string, number>()
   /** What is under way here, by what it counts for: how many, and what those wait for who find nothing left of it. */
   const undecided = new Map<string, { number: number; next: PromiseWithResolvers<void> }>()
@@ -188,7 +191,8 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
       const row = known !== null || browser !== null ? 'known' : 'strangers'
       const leave: Leave | null = await queue.enter([row, ...prefixesOf(client)])
       if (leave === null) {
-        // No password was tried, so that strangers who fill the queue use up nobody's name. Their own networks pay for it.
+        // No password was tried, so strangers who fill the queue do not use up a user's name. It counts only for their
+        // networks.
         await giveBack(ports, sessions, ...counts.filter(({ allowance }) => allowance === OF_NAME))
         decided(counts)
         throw new GateError('limit.rate', 'more passwords came than can be checked', { retryAfterS: 5 })
@@ -245,7 +249,10 @@ function knownKey(who: string, network: string): string {
   return `${who} at ${network}`
 }
 
-/** Gives back what was taken for something that was right, or not tried. Where the store cannot, nobody is refused for it: time gives it back. */
+/**
+ * Gives back what was taken for a right or untried password. Where the store cannot, no user is refused for it: it
+ * comes back with time.
+ */
 export async function giveBack(
   { log }: Pick<Ports, 'log'>,
   sessions: Pick<Sessions, 'refund'>,

@@ -7,7 +7,10 @@ import type { AccessToken } from '../../identity/access-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import type { Session } from '../../session/session.ts'
 
-/** What becomes of whoever a provider names. Both throw `access.token` for whoever may not come. */
+/**
+ * What to do with the user or program that a provider names. Both throw `access.token` for a token that is not
+ * allowed.
+ */
 export interface Admission {
   /** Makes a session of what a provider says of a token. */
   admit(portal: string, said: AccessToken): Promise<Session>
@@ -18,9 +21,10 @@ export interface Admission {
 /** Finds out for whom a provider has given a token. */
 export interface TokenFinder {
   /**
-   * Whom an Authorization field stands for at a portal; null where it holds no token of these providers that is addressed to us:
-   * it is then the application's own business. `audiences` are a route's own, in place of what the providers' tables say; null: it
-   * has none. Throws `access.token` for a token that is not good, or not for us, `provider.down`, `provider.discovery`, `limit.open`.
+   * The session of an Authorization field at a portal; null where it has no token of these providers for Sallyport:
+   * then it is for the application. `audiences` are the route's, in place of those of the providers' tables; null:
+   * none. Throws `access.token` for a token that is invalid, or for another audience, `provider.down`,
+   * `provider.discovery`, `limit.open`.
    */
   find(
     authorization: string,
@@ -47,7 +51,7 @@ const NO_MS = 10_000
 /** How many answers are remembered of each kind; the oldest makes room. */
 const MOST = 10_000
 
-/** Whoever makes up tokens must not keep a provider busy. */
+/** Invented tokens must not keep a provider busy. */
 const MOST_ASKED = 50
 
 /** Tokens that only their provider can read: its answers, each asked once for all requests that wait for it. */

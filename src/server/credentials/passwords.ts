@@ -17,14 +17,14 @@ import { createGuesses, type GuessSessions, giveBack } from './guesses.ts'
 /** People and programs that come with a name and a password of a portal's htpasswd file. */
 export interface Passwords {
   /**
-   * Whom an Authorization field stands for at a portal; null where it is not Basic. Throws `access.password` for a name and
-   * password that are not in the file, and `limit.rate` where an address, or all for one name, have given too many of those.
+   * The user of an Authorization field at a portal; null where it is not Basic. Throws `access.password` for a name
+   * and password that are not in the file, and `limit.rate` after too many of those from an address, or for one name.
    */
   find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null
   /**
-   * Whom a name, a password and, for who has a second factor, a code stand for at a provider that is a file of users. Throws as `find`,
-   * with one word for whatever is wrong, and `session.store`. `browser` is by what a browser is known in which that very user has
-   * signed in before; null where it is not.
+   * The user of a name, a password and, with a second factor, a code, at a provider that is a users file. Throws like
+   * `find`, with the same error for each mistake, and `session.store`. `browser` identifies a browser in which this
+   * user has signed in before; null where there is none.
    */
   findUser(
     provider: ProviderConfig,
@@ -39,7 +39,7 @@ export interface Passwords {
 export interface PasswordTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
   readonly sessions: CodeSessions & GuessSessions
-  /** The portal of this name in the file in force. */
+  /** The portal of this name in the current file. */
   portal(name: string): PortalConfig | undefined
 }
 
@@ -74,13 +74,13 @@ const REMEMBERED_MS = 10 * 60_000
 const MOST_REMEMBERED = 10_000
 
 /**
- * Checks passwords, and remembers for some minutes which were right.
+ * Checks passwords, and remembers right ones for some minutes.
  *
- * Remembered are keyed hashes of what was sent, under a key of this process alone; one counts only while the file says of its user
- * what it said then. A name that nobody has costs what some other name costs, always the same one.
+ * It remembers keyed hashes, under a key of this process. A hash counts only while the user's entry in the file is
+ * unchanged. An unknown name costs as much as one known name, always the same.
  *
- * Where wrong ones cannot be counted no password is tried: guesses that nobody counts would be open to anyone. What is remembered
- * goes on.
+ * Where wrong passwords cannot be counted, none is tried: uncounted guesses would be open to anyone. Remembered ones
+ * still count.
  */
 export function createPasswords({ ports, sessions, portal: portalOf }: PasswordTools): Passwords {
   const key = ports.random(32)
@@ -115,7 +115,8 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
   }
 
   /**
-   * The user whose password it is; `besides` says what else is wrong, and is asked whatever the password.
+   * The user with this password. `besides` checks what else may be wrong, for a wrong password, too.
+   *
    * Throws `access.password`, `limit.rate`, `session.store`, and what `besides` throws.
    */
   async function verify(
@@ -140,7 +141,7 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
     }
     const why = 'the name, the password or the code is wrong'
     if (reason !== null) throw refusal(why, { user: name, reason })
-    // A name that nobody has may be a password in the wrong field.
+    // An unknown name may be a password in the wrong field.
     if (!isRight || known === undefined) throw refusal(why, known === undefined ? {} : { user: name })
     return known
   }
@@ -158,7 +159,7 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
     return createHmac('sha256', key).update(text).digest('base64url')
   }
 
-  /** The hash of somebody else: always the same one for a name, so that how long it takes tells nothing. */
+  /** The hash of another user: always the same one for a name, so that the time reveals nothing. */
   function decoy(name: string, entries: Users): string | undefined {
     const hashes = Array.from(entries.values(), ({ hash }) => hash)
     const at = createHmac('sha256', key).update(`decoy\0${name}`).digest().readUInt32BE(0)
@@ -220,15 +221,16 @@ interface GivenCode {
 type CodeSessions = Pick<Sessions, 'putOnce' | 'spend' | 'refund'>
 
 /**
- * Wrong codes beside the right password, from wherever: ten, and one more every five minutes (RFC 4226 §7.3). At that pace a code is
- * guessed once in three years. Whoever else has the password can hold its owner up by it, and is told of in the log.
+ * Wrong codes with the right password, from any address: ten, and one more every five minutes (RFC 4226 §7.3). At that
+ * pace a code is guessed once in three years. An attacker who has the password can hold up its owner this way, and the
+ * log shows it.
  */
 const WRONG: Allowance = Object.freeze({ name: 'codes', intervalMs: 5 * 60_000, burst: 10 })
 
 /** What is counted of codes that count for nobody, so that the time taken does not tell whether the password was right. */
 const FREE: Allowance = Object.freeze({ name: 'no codes', intervalMs: 1, burst: 10_000 })
 
-/** Checks codes, whoever's they are: a name without a second factor, or of nobody, costs what any other costs. */
+/** Checks codes in constant time: a name without a second factor, or an unknown one, costs the same as any other. */
 export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessions: CodeSessions): Codes {
   let decoy: string | null = null
 

@@ -4,23 +4,23 @@ import { TOKEN_PREFIX } from '../../session/credentials/api-tokens.ts'
 type OwnFields = Record<string, string>
 
 /**
- * Wherever a token begins in a field, however the rest of it looks. In the midst of another word there is none: one JWT of a thousand has
- * these letters somewhere in its signature.
+ * Finds where a token begins in a field. Not in the middle of a word: one JWT of a thousand has these letters
+ * somewhere in its signature.
  */
 const ANY_TOKEN = /(?<![A-Za-z0-9_-])sp_[A-Za-z0-9_-]{43}/
 
 /** Where a token comes beside an Authorization of the application's own. */
 export const TOKEN_FIELD = 'x-sallyport-token'
 
-/** No token of ours comes in a field that is longer. */
+/** A longer field contains no Sallyport token. */
 const LONGEST = 4096
 
 /**
- * Takes a token out of a request's fields, so that nothing behind this sees it. Null: there is none; the empty text: what is
- * there is no single token, and stands for nobody.
+ * Takes a token out of a request's fields, so that the application does not see it. Null: there is none. The empty
+ * text: there is not exactly one token, and it is refused.
  *
  * Shape: `Authorization: Bearer sp_…`, `Authorization: Basic` with the token as its password (any user name), or
- * `X-Sallyport-Token: sp_…`, beside which an Authorization of the application's own passes. Never the query.
+ * `X-Sallyport-Token: sp_…`, with which the application's own Authorization passes. Never the query.
  * Source: RFC 6750 §2.1 (Bearer; §2.3, the query, is left out on purpose), RFC 7617 §2 (Basic).
  */
 export function takeToken(fields: OwnFields): string | null {

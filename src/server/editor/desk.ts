@@ -140,7 +140,7 @@ function isWholeOf({ portals }: Config, portal: string): boolean {
   return portals.size === 1 && portals.has(portal)
 }
 
-/** The texts of the files in force, as long as there is somebody who may see them. */
+/** The texts of the current files, as long as a user may see them. */
 export function textsToShow({ portals }: Config, texts: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const [only, other] = portals.values()
   return only !== undefined && only.adminRole !== null && other === undefined ? texts : new Map()

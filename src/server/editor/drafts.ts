@@ -21,12 +21,12 @@ export interface Base {
   asWritten(text: string): string
 }
 
-/** What a draft stands for. */
+/** The content of a draft. */
 export type Unveiled =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'wrong'; readonly findings: readonly Finding[] }
 
-/** Files that may be edited: the main one, and what it includes. */
+/** Files that may be edited: the main one and its includes. */
 function editableNames(path: string, sources: Sources): readonly string[] {
   const text = readOr(path, sources)
   if (text === null) return []

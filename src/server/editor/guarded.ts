@@ -31,14 +31,14 @@ const OF_MACHINE_AT: readonly RegExp[] = [
 /** Places of a log that are no files. */
 const STREAMS: ReadonlySet<string> = new Set(['stdout', 'stderr'])
 
-/** What leads to this machine wherever it stands: a socket, a database, a secret in a file or in the environment. */
+/** Values that reach this machine under any key: a socket, a database, a secret in a file or in the environment. */
 const LEADS_HERE = /^\s*(?:unix|sqlite|file):|\$\{/i
 
 /**
- * What a draft has that reaches this machine, and the file before it has not under the same key: a program, a file, a folder, a local
- * socket, a reference to a secret, the outgoing proxy. None of it is for a page, where whoever has a session may be somebody else than they say.
+ * What a draft newly has that reaches this machine: a program, a file, a folder, a local socket, a reference to a
+ * secret, or the outgoing proxy. A page must not set these, since a session may be stolen.
  *
- * `before` and `after` are whole texts; nothing is read or filled in. None for what is no TOML: that is not saved.
+ * `before` and `after` are whole texts; nothing is read or filled in. Empty for invalid TOML, which is not saved.
  */
 export function guardedFindings(file: string, before: string, after: string): readonly Finding[] {
   const next = parseToml(after)
@@ -60,7 +60,7 @@ const HINT =
 
 interface Reach {
   readonly at: Path
-  /** The same for the same under keys of one name, wherever they are. */
+  /** Equal for equal values under keys of one name, in any table. */
   readonly what: string
 }
 

@@ -21,20 +21,20 @@ import { codeOf } from '../../config/text/substitute.ts'
 /** What became of a file that was to be written. */
 export type Written =
   | { readonly kind: 'saved'; readonly old: string }
-  /** Another one than was read is there. */
+  /** The file has changed since it was read. */
   | { readonly kind: 'changed' }
-  /** A sentence, with how to mend it. */
+  /** A sentence with how to fix it. */
   | { readonly kind: 'unwritten'; readonly why: string }
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants
 
 /**
- * Puts a text in the place of the file at a path, in one rename, where that still hashes to `version`: whoever reads it has the one or
- * the other, whole. Mode and owner stay; the file before it stays beside it, as `.NAME.old`, which no include means. Of a link, the file
- * that it leads to is replaced.
+ * Replaces the file at a path by one rename, if it still hashes to `version`: a reader gets the old or the new file as
+ * a whole. Mode and owner stay. The old file stays beside it as `.NAME.old`, which no include matches. Of a link it
+ * replaces the target.
  *
- * The draft beside it, of which there can be one, keeps other processes that save here from coming between the look and the rename.
- * What other programs write in that moment is not seen.
+ * There can be only one draft beside it, which keeps other processes from saving between the check and the rename. A
+ * write by another program in that moment is not noticed.
  */
 export function saveFile(path: string, text: string, version: string): Written {
   let draft: string | null = null

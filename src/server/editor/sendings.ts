@@ -4,7 +4,7 @@ import type { Path, Raw, RawTable, RawText } from '../../config/text/raw.ts'
 export interface Part {
   readonly file: string
   readonly tree: RawTable
-  /** Whether a text has in it what whoever writes it here does not see: a secret that is hidden, a reference. */
+  /** Whether a text contains something that its author does not see here: a hidden secret, or a reference. */
   isKept(text: RawText): boolean
 }
 
@@ -112,10 +112,12 @@ function freeOfUpstream(): readonly string[] {
   ]
 }
 
-/** What goes from a route to its application; anything else in one may be told to whom it lets in. */
+/**
+ * Keys of a route whose values go to its application. Values of all other keys may reach users whom the route allows.
+ */
 const INWARD: ReadonlySet<string> = new Set(['host', 'path', 'request_headers', 'upstream'])
 
-/** Files by which the client proves itself: what comes of them is as good as a secret, to whoever is told it. */
+/** Files by which the client authenticates: what is made from them is as good as a secret for its receiver. */
 const PROOFS: ReadonlySet<string> = new Set(['client_assertion_file', 'client_key'])
 
 /** Each table with each key in it that may change beside a secret. */
@@ -174,7 +176,7 @@ function sendingOf(text: RawText, part: Part, upstreams: ReadonlyMap<string, Ups
   return said([own, place(table), kind === 'routes' ? namedBy(table, upstreams, place) : null])
 }
 
-/** What a route's name of an upstream stands for; of one that is not seen here, all that it may stand for. */
+/** The upstream that a route names; for a hidden name, every upstream that it may mean. */
 function namedBy(route: Raw, upstreams: ReadonlyMap<string, Upstream>, place: (raw: Raw) => unknown): unknown {
   const upstream = route.kind === 'table' ? route.entries.get('upstream') : undefined
   if (upstream?.kind !== 'text') return null

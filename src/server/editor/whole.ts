@@ -31,7 +31,7 @@ export function strayIncludes({ path, base, draft }: Drafted): readonly Finding[
     .map(pattern => strayFinding(path, pattern))
 }
 
-/** By its folder alone, so that which files there are is said of no other. */
+/** Only by its folder, so that it does not reveal which files exist elsewhere. */
 function isAtHome(pattern: string, home: string): boolean {
   return pattern.endsWith('.toml') && `${realpathOr(dirname(pattern))}${sep}`.startsWith(`${home}${sep}`)
 }
@@ -67,7 +67,7 @@ export function strayParts(drafted: Drafted): readonly Finding[] {
 const SENT_HINT =
   'where a secret goes is written in the file on the machine itself; or write the secret anew here, in full'
 
-/** The files that a text includes, by their names alone. */
+/** The files that a text includes, by name. */
 function namesIncluded(path: string, text: string, { listFolder }: Sources): readonly string[] {
   const sources = { readText: () => '', ...(listFolder === undefined ? {} : { listFolder }) }
   return readIncluded(text, { ...sources, file: path, shownAs: path }).files.map(({ path: file }) => file)
@@ -78,7 +78,7 @@ function partOf(file: string, text: string, isKept: Part['isKept']): Part | null
   return parsed.ok ? { file, tree: parsed.value, isKept } : null
 }
 
-/** One that stays as it is, of which nobody has written anything anew. */
+/** An unchanged file. */
 function otherPart(name: string, sources: Sources): readonly Part[] {
   const text = textOf(name, sources)
   const part = text === null ? null : partOf(name, text, ({ at, source }) => isSecretText(at, source))

@@ -18,7 +18,7 @@ export interface Present {
   readonly nowMs: number
 }
 
-/** A request that comes to something else. */
+/** A request with a different result. */
 export interface Turn {
   /** The id of the route that it is about. */
   readonly route: string
@@ -33,7 +33,7 @@ export interface Turn {
 export interface Turns {
   readonly gains: readonly Turn[]
   readonly loses: readonly Turn[]
-  /** Open still, once they have signed in anew. */
+  /** Still allowed after a new sign-in. */
   readonly again: readonly Turn[]
 }
 
@@ -56,7 +56,7 @@ export interface Difference {
   readonly settings: readonly SettingChange[]
   /** Keys among it that take a restart. */
   readonly restart: readonly string[]
-  /** For whoever is not signed in. */
+  /** For an anonymous client. */
   readonly anybody: Turns
   /** Those for whom something changes. */
   readonly people: readonly PersonChange[]
@@ -182,18 +182,18 @@ function isOpenToAll(outcome: Outcome): boolean {
 
 const ORDER: readonly Outcome[] = ['allow', 'own', 'step-up', 'sign-in', 'deny', 'refused', 'no-route']
 
-/** What the best of somebody's sign-ins comes to. */
+/** The best result among a user's sign-ins. */
 function best(outcomes: readonly Outcome[]): Outcome {
   return ORDER.find(one => outcomes.includes(one)) ?? 'no-route'
 }
 
-/** What became of something besides the routes: `server`, `portals.home`, `portals.home.roles.admin`, `providers.id`. */
+/** A change outside the routes: `server`, `portals.home`, `portals.home.roles.admin`, `providers.id`. */
 interface SettingChange {
   readonly key: string
   readonly change: 'added' | 'removed' | 'changed'
 }
 
-/** What differs besides the routes, by name; never what it says. */
+/** The names of changed tables outside the routes; never their values. */
 function settingChanges(before: Config, after: Config): readonly SettingChange[] {
   const [old, next] = [settingsOf(before), settingsOf(after)]
   const changes = [...old].flatMap(([key, text]): SettingChange[] => {

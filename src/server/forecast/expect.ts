@@ -8,17 +8,18 @@ import { REASONS } from '../../policy/reasons.ts'
 import { type Explanation, explain } from './explain.ts'
 import { createJudge, type Judge } from './judge.ts'
 
-/** What an expectation comes to; `broken` is null where it is met. */
+/** The result of an expectation; `broken` is null where it is met. */
 interface Met {
   readonly expectation: Expectation
   readonly broken: { readonly message: string; readonly hint: string } | null
 }
 
 /**
- * A file whose expectations are met, as it was; one that breaks any has a mistake for each, and is not taken.
+ * Returns a file unchanged if it meets its expectations; otherwise with a mistake for each broken one, so that it is
+ * refused.
  *
- * Judged by what `explain` says of each. Nothing that was granted in a session store has a part in it, and nothing of the time at which
- * this runs: the same file always comes to the same.
+ * It judges by `explain`. Neither granted roles in a session store nor the present time matter: the same file always
+ * has the same result.
  */
 export function holdExpectations(result: CheckResult): CheckResult {
   if (!result.ok || result.config.expectations.length === 0) return result
@@ -32,7 +33,7 @@ export function holdExpectations(result: CheckResult): CheckResult {
   return freezeDeep<CheckResult>({ ok: false, diagnostics: [...warnings, ...broken], fingerprint, texts, files })
 }
 
-/** Every expectation of a file, with what it comes to. */
+/** Every expectation of a file, with its result. */
 function meetExpectations(config: Config): readonly Met[] {
   const judge = createJudge(config)
   return config.expectations.map(expectation => ({ expectation, broken: whyBroken(config, expectation, judge) }))

@@ -23,11 +23,11 @@ export interface Question {
   readonly identity: Identity | null
   readonly facts: Circumstances
   readonly grants?: Grants
-  /** Roles that they have besides, however they came by them. */
+  /** Further roles of the user, from any source. */
   readonly roles?: readonly string[]
 }
 
-/** One entry of `allow` or `deny`, with what it came to. */
+/** One entry of `allow` or `deny`, with its result. */
 interface ExplainedRule {
   readonly list: 'allow' | 'deny'
   /** From 1, as people count. */
@@ -65,7 +65,7 @@ export interface Explanation {
   /** Where an e-mail address has a part in a refusal that the provider does not say to have verified. */
   readonly unverified_email: {
     readonly says: string
-    /** Whether a verified one would be let in. */
+    /** Whether a verified address would be allowed. */
     readonly alone: boolean
     readonly hint: string
   } | null
@@ -154,7 +154,7 @@ function groupsIn({ portals }: Config, route: RouteConfig, who: Identity, reason
   return tellGroups(route, portals.get(route.portal ?? '')?.roles ?? new Map(), who, reasons)
 }
 
-/** Whoever is shut out lacks nothing that a rule of `allow` asks for. */
+/** A user who is refused by `deny` lacks nothing that a rule of `allow` needs. */
 function reasonsOf(reason: Reason, trials: readonly Trial[]): readonly Reason[] {
   if (reason === 'rule.denied') return [reason]
   return [reason, ...trials.flatMap(({ missing }) => missing.map(one => one.reason))]

@@ -27,7 +27,7 @@ export function rolesIn(granted: readonly RoleGrant[]): readonly string[] {
   return granted.map(({ role }) => role)
 }
 
-/** The same person, with roles that they have whatever the rules say. */
+/** The same user, with roles in addition to those of the rules. */
 export function withRoles(identity: Identity, roles: readonly string[]): Identity {
   return { ...identity, [GRANTED]: roles }
 }

@@ -14,11 +14,11 @@ import { compileRouteTable, type Match, type RouteTable } from '../../route/tabl
 import { parseTarget, type Target } from '../../route/target.ts'
 import { compilePortalHosts, portalHosts } from '../config/portal-hosts.ts'
 
-/** Where an address leads by a file, whoever asks. */
+/** Where a file leads an address, for any user. */
 export type Place =
   /** It can be read in more than one way, or in none. */
   | { readonly kind: 'refused'; readonly reason: string; readonly why: string }
-  /** A page of ours answers. */
+  /** One of Sallyport's own pages answers. */
   | { readonly kind: 'reserved'; readonly why: string }
   | { readonly kind: 'no-route'; readonly why: string }
   | {
@@ -35,10 +35,10 @@ export interface Sent {
   readonly path: string
 }
 
-/** Who asks, by the portal at which they would be known; null is nobody. */
+/** The user who asks, by portal; null: an anonymous client. */
 export type IdentityAt = (portal: string | null) => Identity | null
 
-/** What a request depends on besides its address and who asks. */
+/** What a decision depends on, apart from address and user. */
 export interface Circumstances extends Omit<Facts, 'target' | 'method' | 'sent'> {
   readonly method: string
   /** The request's fields by their names in small letters; absent: it has none that a rule looks at. */
@@ -64,7 +64,7 @@ interface Compiled {
 /** What becomes of a request that a route takes. */
 interface Verdict {
   readonly decision: Decision
-  /** A route that another reading of the path reaches, and that does not let in whom this one does; null where there is none. */
+  /** A route of another reading of the path that refuses a user whom this route allows; null where there is none. */
   readonly barrier: RouteConfig | null
 }
 

@@ -1,4 +1,4 @@
-/** The same requests to two files: which are asked, and what each comes to. */
+/** The same requests to two files, with both results. */
 
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
@@ -8,7 +8,10 @@ import { offeredRoles } from '../../session/grants/offered.ts'
 import { canonical } from './canonical.ts'
 import { type Circumstances, createJudge, type IdentityAt, type Judge, type Place } from './judge.ts'
 
-/** What becomes of a request: a decision's verdict, `own` for a page of ours, `no-route`, or `refused` for an ambiguous address. */
+/**
+ * The result of a request: a decision's verdict, `own` for one of Sallyport's pages, `no-route`, or `refused` for an
+ * ambiguous address.
+ */
 export type Outcome = 'allow' | 'sign-in' | 'step-up' | 'deny' | 'own' | 'no-route' | 'refused'
 
 /** A request that one file may answer otherwise than the other. */
@@ -82,7 +85,7 @@ function keyOf(place: Place, { numberOf }: Side): string {
   return [place.route, ...place.also].map(numberOf).join('+')
 }
 
-/** Whether one decision of somebody holds whatever the request is. */
+/** Whether one decision about a user holds for every request. */
 function isSame(place: Place, { judge }: Side): boolean {
   return place.kind !== 'route' || (place.also.length === 0 && judge.compiled(place.route).policy.isStatic)
 }
@@ -98,7 +101,7 @@ function outcomeOf(place: Place, judge: Judge, who: IdentityAt, facts: Circumsta
   return barrier === null ? decision.verdict : 'refused'
 }
 
-/** A request that stands for a part of a route. */
+/** A request that represents a part of a route. */
 interface Probe {
   /** The id of the route that it was made for. */
   readonly route: string
@@ -107,8 +110,8 @@ interface Probe {
 }
 
 /**
- * What to ask so that two files can be compared: of each route of either its own address, and the paths and methods that its rules
- * name. A star stands for a name that neither file has.
+ * The requests that compare two files: for each route of either file its own address, and the paths and methods of its
+ * rules. A star becomes a name that neither file has.
  */
 function createProbes(before: Config, after: Config): readonly Probe[] {
   const hosts = new Set([...before.routes, ...after.routes].map(({ host }) => host))

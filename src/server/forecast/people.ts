@@ -40,9 +40,12 @@ export function groupPeople(entries: Iterable<SignedIn>): readonly Person[] {
 
 /** Who a sign-in would be by a file. */
 export interface Standings {
-  /** Whether it goes on: its portal is there, its provider counts, they are a member, and its lifetime is not over. */
+  /**
+   * Whether the session continues: its portal exists, its provider is trusted, the user is a member, and its lifetime
+   * is not over.
+   */
   lasts(entry: SignedIn): boolean
-  /** Nobody where it does not go on, and at any other portal. */
+  /** Anonymous where it does not continue, and at any other portal. */
   whoAt(entry: SignedIn): IdentityAt
 }
 

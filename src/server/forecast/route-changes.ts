@@ -11,7 +11,7 @@ export interface RouteLine {
   readonly upstream: readonly string[]
 }
 
-/** A key that is another; what it says is told of those that nobody keeps secret. */
+/** A changed key, with its values where the key is never secret. */
 export interface KeyChange {
   readonly key: string
   readonly before: string | null

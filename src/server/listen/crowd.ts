@@ -13,17 +13,17 @@ export interface Crowd {
 export interface CrowdOptions {
   /** How many connections one client may have: an IPv4 address, or an IPv6 /64. */
   readonly most: number
-  /** The port of the admin listener, which is left alone. */
+  /** The port of the admin listener, which is not touched. */
   readonly exceptPort: number | null
   /** Whether an address is that of a proxy in front, whose connections are many clients'. */
   isProxy(address: string): boolean
 }
 
 /**
- * Closes what clients have open at the ports of this process beyond `most`: those first on which nothing has come or gone for longest.
+ * Closes client connections of this process beyond `most`: first those that have been idle for longest.
  *
- * Bun 1.4.5 tells nobody of a connection before its first request, and of none that it is idle; the system knows both. Does nothing where
- * that is not Linux. It looks at every socket: for once in a while.
+ * Bun 1.4.5 reports no connection before its first request, and not which are idle; the system knows both. Does
+ * nothing on other systems than Linux. It looks at every socket, so call it rarely.
  */
 export function closeCrowds({ most, exceptPort, isProxy }: CrowdOptions): readonly Crowd[] {
   const system = libc()

@@ -36,11 +36,11 @@ export interface FrontsOptions {
   readonly challenge: (request: Request) => Promise<Response> | null
   /** What HTTPS begins with; while there are none, it is not listened for. */
   readonly certificates: readonly ServerCertificate[]
-  /** Seconds that browsers are told to use HTTPS alone; null: not told. Asked for with each answer by HTTPS. */
+  /** Seconds for which browsers use only HTTPS (HSTS); null: no such field. Read with each answer by HTTPS. */
   readonly hstsS: () => number | null
-  /** How long a replaced HTTPS listener goes on; a sensible time when absent. */
+  /** How long a replaced HTTPS listener continues; a sensible time when absent. */
   readonly partingMs?: number | undefined
-  /** Whether other processes have the same listeners: whoever starts them has tried the addresses. */
+  /** Whether other processes have the same listeners: then the supervisor has tried the addresses. */
   readonly isShared: boolean
   /** Sockets that listen already. */
   readonly handed: HandedSockets
@@ -156,7 +156,7 @@ async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
   clearTimeout(timer)
 }
 
-/** RFC 6797 §7.2: by HTTPS alone, and once: an application's own word gives way. */
+/** RFC 6797 §7.2: only by HTTPS, and once: it replaces an application's own field. */
 function withHsts(fetch: ListenerOptions['fetch'], hstsS: () => number | null): ListenerOptions['fetch'] {
   const add = (response: Response | undefined) => {
     const seconds = hstsS()

@@ -1,4 +1,4 @@
-/** How long the head of a request may be, its line and fields together: Bun answers a longer one with 431 by itself. */
+/** The longest head of a request, its line and fields together: Bun itself answers a longer one with 431. */
 export const MAX_HEAD_BYTES = 64 * 1024
 
 /** What an executable is built with (.ci/build.ts), so that it begins with that limit. */

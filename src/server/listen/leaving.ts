@@ -2,7 +2,10 @@
 export interface Leaving {
   /** Whether every answer is the last one of its connection. */
   readonly isOn: boolean
-  /** Says so of one (RFC 9112 §9.6); HTTP/2 has no such field, and Bun leaves it out: its clients are told by GOAWAY (RFC 9113 §6.8) when the listener closes. */
+  /**
+   * Adds `Connection: close` (RFC 9112 §9.6). HTTP/2 has no such field, and Bun leaves it out: its clients get GOAWAY
+   * (RFC 9113 §6.8) when the listener closes.
+   */
   mark(answer: Response): void
   /**
    * From now on answers are marked, and clients that keep connections have time to hear it: settles once nothing has been answered
@@ -11,7 +14,7 @@ export interface Leaving {
   begin(quietMs: number, limitMs: number): Promise<number>
 }
 
-/** A listener that is stopped closes connections on which nothing goes on at that moment, also those whose next request is on its way. */
+/** A stopped listener closes connections that are idle at that moment, even if their next request is under way. */
 export function createLeaving(): Leaving {
   let isOn = false
   let answered = 0

@@ -23,9 +23,9 @@ export interface ListenerOptions {
   readonly tls?: TlsOptions
 }
 
-/** Who a TLS listener is, and what it speaks. */
+/** The certificates of a TLS listener, and its protocols. */
 interface TlsOptions {
-  /** At least one; the first is for whoever asks for a name that none has. */
+  /** At least one; the first is for clients that ask for an unknown name. */
   readonly certificates: readonly ServerCertificate[]
   readonly http2: boolean
 }
@@ -55,12 +55,13 @@ export function listen(address: ListenAddress, options: ListenerOptions): Bun.Se
   }
 }
 
-/** The files of sockets that are ours, to be removed as long as nobody has put another in their place. */
+/** The files of own sockets, to be removed unless another process has replaced them. */
 const socketFiles = new WeakMap<Bun.Server<unknown>, { readonly path: string; readonly inode: number }>()
 
 /**
- * Opens a socket beside its place, and moves it there: no client ever finds none, and Bun (1.4.5), which removes the name that it opened when it
- * stops, leaves alone what another process has moved to that place by then. A name that is too long for that is opened where it is.
+ * Opens a socket beside its path, and moves it there, so that a client always finds one. Bun (1.4.5) removes the name
+ * that it opened when it stops, and so does not remove the socket that another process has moved there by then. A name
+ * that is too long for that is opened directly.
  */
 function listenLocally(path: string, common: object): Bun.Server<unknown> {
   const there = statSync(path, { throwIfNoEntry: false })
@@ -83,7 +84,9 @@ export function removeSocketFile(server: Bun.Server<unknown>): void {
   if (file !== undefined && statSync(file.path, { throwIfNoEntry: false })?.ino === file.inode) rmSync(file.path)
 }
 
-/** Where a server is opened that is to have another socket a moment later: a place of the same kind, where nobody looks. */
+/**
+ * The temporary address of a server that gets another socket a moment later: of the same kind, and unknown to clients.
+ */
 function standIn({ kind }: ListenAddress): ListenAddress {
   if (kind === 'tcp') return { kind, host: '127.0.0.1', port: 0 }
   return { kind, path: `\0sallyport-${crypto.randomUUID()}` }

@@ -5,10 +5,11 @@ import { addressOfSocket } from './handed/descriptors.ts'
 import { type Poll, pollOf } from './handed/poll.ts'
 
 /**
- * Leaves new connections to the ports of this process in the system's queue, but for those to one port, until the answer is called.
- * What was accepted goes on. Needs a few descriptors; does nothing where the system is not Linux.
+ * Leaves new connections to the ports of this process in the system's queue, except those to one port, until its
+ * result is called.
  *
- * Where none are left, Bun 1.4.5 tries to accept over and over, and whichever listener comes first takes one that comes free.
+ * Accepted connections continue. It needs a few descriptors, and does nothing on other systems than Linux. Without
+ * free descriptors Bun 1.4.5 tries to accept over and over, and any listener may take the next free one.
  */
 export function pauseAccepting(exceptPort: number | null): () => void {
   const system = libc()

@@ -23,9 +23,9 @@ export interface SecureFrontOptions {
   readonly certificates: readonly ServerCertificate[]
   readonly http2: boolean
   readonly listener: ListenerOptions
-  /** How long a listener that has been replaced goes on, so that its clients leave by themselves. */
+  /** How long a replaced listener continues, so that its clients can leave. */
   readonly partingMs: number
-  /** Whether other processes listen there too: then nobody else is looked for. */
+  /** Whether other processes listen there, too: then it does not look for other programs. */
   readonly isShared: boolean
   readonly log: Log
 }
@@ -91,7 +91,10 @@ export function openSecureFront(options: SecureFrontOptions): SecureFront {
   }
 }
 
-/** A port that is shared among our listeners could be shared with another program of this user: this alone notices one. */
+/**
+ * A port that Sallyport's listeners share could also be shared with another program of this user: only this notices
+ * one.
+ */
 function tryAddress(address: Extract<ListenAddress, { kind: 'tcp' }>): void {
   if (address.port !== 0) void listen(address, { fetch: () => new Response(null, { status: 503 }) }).stop(true)
 }

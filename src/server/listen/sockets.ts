@@ -23,7 +23,7 @@ interface SocketJob {
   readonly route: GateRoute
   readonly upstream: Upstream
   readonly session: Session | null
-  /** Where that is null: as whom a route of another reading let it pass; null: as nobody. */
+  /** Where that is null: the session by which a route of another reading allowed it; null: anonymous. */
   readonly elsewhere: Session | null
   /** The client's address. */
   readonly client: string
@@ -42,7 +42,7 @@ interface SocketJob {
   /** How the client reaches its host, whose pages may open the socket, and what a trusted proxy took off the path before. */
   readonly scheme: 'http' | 'https'
   readonly prefix: string
-  /** What is noted of it; null where nobody keeps a record. */
+  /** Its record; null where none is kept. */
   readonly account: Account | null
 }
 

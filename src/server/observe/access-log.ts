@@ -55,7 +55,7 @@ export function openAccessLog(output: LogOutput<AccessStyle>): AccessLog {
     write(record) {
       pending += lineOf(record)
       ticker.wake()
-      // An answer that is broken off at the very end is told of all the same.
+      // An answer that is broken off at the very end is recorded, too.
       if (isClosed || pending.length > FLUSH_CHARACTERS) flush()
     },
     close() {
@@ -88,7 +88,7 @@ function rememberLast(make: (atMs: number) => string): (atMs: number) => string 
  */
 function combinedLine(record: AccessRecord, time: string): string {
   const { client, user, method, path, protocol, status, reason, isAnnounced, agent, referer } = record
-  // Nothing here tells a number that was announced from one that was counted.
+  // This format does not distinguish an announced number from a counted one.
   const bytes = isAnnounced && reason !== null ? null : record.bytes
   const who = user === null || user === '' ? '-' : user === '-' ? '\\x2D' : escapeText(user, LOOSE)
   const line = `${escapeText(method, QUOTED)} ${escapeText(path, QUOTED)} ${protocol}`
@@ -207,7 +207,7 @@ function person({ user, session }: AccessRecord): string {
 const NOBODY = ',"user":null,"session":null,"status":'
 
 function keep(kept: Map<string, Kept>, key: string, value: Kept): void {
-  // Sessions end: what is full begins anew.
+  // Sessions end, so a full cache starts again.
   if (kept.size >= MOST_KEPT) kept.clear()
   kept.set(key, value)
 }

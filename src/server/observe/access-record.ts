@@ -14,16 +14,16 @@ export interface AccessRecord {
   readonly route: string
   /** The address that was asked, as host:port or the path of a socket; null where none was. */
   readonly upstream: string | null
-  /** The subject, or null for nobody. */
+  /** The subject, or null without a user. */
   readonly user: string | null
   /** What `sessionMark` makes of the session, or null. */
   readonly session: string | null
   readonly status: number
-  /** Why it was turned away: a reason of a rule, or the code of an error. Null where it was not. */
+  /** Why it was refused: a reason of a rule, or the code of an error. Null where it was not. */
   readonly reason: string | null
-  /** Bytes of the body that were handed to the client's connection; null where nobody counts them. */
+  /** Bytes of the body that were written to the client's connection; null where they are not counted. */
   readonly bytes: number | null
-  /** Whether `bytes` is what the answer announced: it went on unseen, and nobody counted it. */
+  /** Whether `bytes` is only the announced length: the body passed uncounted. */
   readonly isAnnounced: boolean
   /** Whole milliseconds from the request's head to the response's. */
   readonly tookMs: number

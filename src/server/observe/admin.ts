@@ -9,11 +9,11 @@ import { formatFor } from './exposition.ts'
 import { type Family, simpleFamily } from './family.ts'
 import { type Status, type StatusFacts, type StatusFrame, tellStatus } from './status.ts'
 
-/** What the admin listener tells, of this process or of several together. */
+/** What the admin listener shows, of one process or of several together. */
 export interface AdminSources {
   /** Null when requests are taken, else why not, in a few words. */
   unready(): MaybePromise<string | null>
-  /** Session databases that were found damaged, and still lie where they were put aside. They keep nobody out. */
+  /** Damaged session databases that were set aside and still exist. They keep no user out. */
   damaged(): readonly string[]
   config(): MaybePromise<ConfigState>
   metrics(): MaybePromise<readonly Family[]>
@@ -23,7 +23,7 @@ export interface AdminSources {
   workers(): StatusFrame['workers']
 }
 
-/** The file in force, in the words of the answer. */
+/** The current file, in the words of the answer. */
 export interface ConfigState {
   readonly fingerprint: string
   readonly routes: number
@@ -33,9 +33,9 @@ export interface ConfigState {
   readonly in_force_since: string
   readonly last_read: string
   readonly on_disk: FileState['onDisk']
-  /** Keys in which what is in force differs from what was read at start, and only a restart reads again. */
+  /** Keys whose current value differs from the one at the start, and which need a restart. */
   readonly needs_restart: readonly string[]
-  /** Why the last save is not in force; null when it is. */
+  /** Why the last save is not in use; null when it is. */
   readonly refused: string | null
 }
 
@@ -58,11 +58,12 @@ export function configState(
 }
 
 /**
- * The admin listener: `/healthz` (alive), `/readyz` (taking requests; 503 with which part is not ready), `/config` (the file in
- * force, and why the last save was refused), `/metrics`, `/status.json`. Never on the other listeners. Throws `listen.failed`.
+ * The admin listener: `/healthz` (alive), `/readyz` (ready for requests; 503 names the part that is not), `/config`
+ * (the current file, and why the last save was refused), `/metrics`, `/status.json`. Never on the other listeners.
+ * Throws `listen.failed`.
  *
- * Reads only; a request with an Origin, which only a web page sends, is refused. So is one that names a host that is not the listener's:
- * a page whose name was made to lead here (DNS rebinding) sends no Origin for what it takes for its own host.
+ * It changes nothing. It refuses a request with an Origin, which only a web page sends, and one for a host that is not
+ * the listener's: a page whose name was pointed here (DNS rebinding) sends no Origin to its own host.
  */
 export function openAdmin(
   address: ListenAddress,
@@ -91,7 +92,7 @@ function answersOf(
   return async request => {
     if (request.headers.has('origin')) return text(403, 'not for web pages\n')
     const host = request.headers.get('host') ?? ''
-    // Without Host (HTTP/1.0) Bun gives the path alone.
+    // Without Host (HTTP/1.0) Bun gives only the path.
     const path = (request.url.startsWith('/') ? request.url : request.url.slice(request.url.indexOf('/', 8))).split(
       '?',
     )[0]
@@ -119,7 +120,7 @@ function answersOf(
   }
 }
 
-/** What the listener has to be told of the program. */
+/** What the listener needs to know of the program. */
 export interface AboutProgram {
   readonly version: string
   /** The names, and further addresses, by which the listener may be asked; in lower case, IPv6 in brackets. */
@@ -155,8 +156,8 @@ const FOREIGN_HOST =
   'Host is not known here: ask by localhost or the address, or name the host in admin_hosts of [server]\n'
 
 /**
- * Whether a Host field names this machine, the address that is listened to, or one of these hosts. No page comes to a local socket. For a
- * listener on every address, or on a name, any address will do: what leads a page here is always a name.
+ * Whether a Host field names this machine, the listener's address, or one of these hosts. No page reaches a local
+ * socket. A listener on every address, or on a name, accepts any address: a page is always pointed here by a name.
  */
 export function isOwnHost(hostField: string, address: ListenAddress, hosts: readonly string[]): boolean {
   if (address.kind === 'unix') return true

@@ -4,7 +4,7 @@ import type { CutReason, FlowOwner } from '../../proxy/body/flows.ts'
 import type { Deadlines, Waiting } from '../../proxy/lifetime/deadlines.ts'
 import { NOWHERE } from '../../proxy/lifetime/roster.ts'
 
-/** Tells of answers that were cut. Pairs with `close`, which tells of those that have not been told of. */
+/** Logs answers that were cut. Pairs with `close`, which logs the rest. */
 export interface CutLog {
   note(owner: Pick<FlowOwner, 'client' | 'route'>, why: CutReason): void
   close(): void
@@ -47,7 +47,7 @@ export function createCutLog(log: Log, deadlines: Deadlines, now: () => number):
   return {
     note({ client, route }, why) {
       counts[why]++
-      // One more than is named tells that there are more.
+      // One more than are named shows that there are more.
       if (clients.size <= NAMED) clients.add(client)
       if (routes.size <= NAMED) routes.add(route)
       if (pause.slot !== NOWHERE) return

@@ -1,6 +1,6 @@
 import type { Reason } from '../../policy/reasons.ts'
 
-/** Somebody who was turned away. */
+/** A refused user. */
 export interface Denial {
   readonly atMs: number
   readonly id: string

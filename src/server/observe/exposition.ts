@@ -8,7 +8,7 @@ interface Format {
   render(families: readonly Family[]): string
 }
 
-/** The Prometheus text format 0.0.4, for whoever asks for nothing else. */
+/** The Prometheus text format 0.0.4, the default. */
 const PLAIN: Format = { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: renderFamilies }
 
 const OPEN_METRICS: Format = {
@@ -65,8 +65,8 @@ function lines(series: Family['series']): string {
 }
 
 /**
- * The families of a text in the Prometheus exposition format 0.0.4, in order. Series belong to the family announced before them,
- * as the parts of a histogram do. Lines that are none of ours (other comments, values that are no number) are left out.
+ * The families of a text in the Prometheus exposition format 0.0.4, in order. Series belong to the family announced
+ * before them, like the parts of a histogram. Other lines (comments, values that are not numbers) are skipped.
  */
 export function parseMetrics(text: string): readonly Family[] {
   const families: { name: string; help: string; kind: string; series: Map<string, number> }[] = []
@@ -106,7 +106,10 @@ export function sumMetrics(processes: readonly (readonly Family[])[]): readonly 
   return [...sums.values()].map(({ family, series }) => ({ ...family, series }))
 }
 
-/** What each process tells of something that is there once; and of descriptors, of which each process has its own number and limit. */
+/**
+ * Families that every process reports of one shared thing; and descriptors, of which each process has its own number
+ * and limit.
+ */
 const SAME_FOR_ALL: ReadonlySet<string> = new Set([
   'sallyport_sessions',
   'sallyport_clock_ahead_seconds',

@@ -3,7 +3,7 @@ export interface Family {
   /** As its series are called: a counter's ends in `_total`. */
   readonly name: string
   readonly help: string
-  /** `counter`, `gauge`, `histogram`; whatever else another program's text may say is passed on. */
+  /** `counter`, `gauge`, `histogram`; other types of another program's text are kept. */
   readonly kind: string
   /** `name{labels}` as written → value, in the order of appearance. */
   readonly series: ReadonlyMap<string, number>
@@ -14,7 +14,7 @@ export interface Sample {
   readonly value: number
 }
 
-/** A counter or a gauge: one number, or several that are told apart by their labels. */
+/** A counter or a gauge: one number, or several with different labels. */
 export function simpleFamily(
   kind: 'counter' | 'gauge',
   name: string,
@@ -23,7 +23,7 @@ export function simpleFamily(
 ): Family {
   const samples = typeof read === 'number' ? [{ labels: {}, value: read }] : read
   const series = new Map<string, number>()
-  // What is no number is not told: whoever reads it would have to know what to make of it.
+  // NaN is not written: a reader could not interpret it.
   for (const { labels, value } of samples) if (Number.isFinite(value)) series.set(seriesName(name, labels), value)
   return { name, help, kind, series }
 }

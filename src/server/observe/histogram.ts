@@ -35,7 +35,7 @@ export class Histogram {
   }
 }
 
-/** One histogram, or several that are told apart by their labels. */
+/** One histogram, or several with different labels. */
 export function histogramFamily(
   name: string,
   help: string,

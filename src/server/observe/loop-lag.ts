@@ -5,12 +5,12 @@ import { Histogram, histogramFamily } from './histogram.ts'
 export interface LoopLag {
   /** There is work: looks for as long as there is. */
   noteWork(): void
-  /** Looks once, and tells what was seen since the start. */
+  /** Looks once, and returns what was seen since the start. */
   families(): Promise<readonly Family[]>
   close(): void
 }
 
-/** Whatever holds the process up for longer is seen for certain, and a shorter hold-up in proportion. */
+/** A longer delay is always seen, and a shorter one with proportional probability. */
 const LOOK_MS = 100
 
 /**

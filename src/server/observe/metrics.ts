@@ -46,7 +46,7 @@ export function createMetrics(): Metrics {
   }
 }
 
-/** A number that is read when asked for; or several, told apart by their labels. */
+/** A number that is read at each scrape; or several, with different labels. */
 export interface Gauge {
   readonly name: string
   readonly help: string

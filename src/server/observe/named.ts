@@ -1,12 +1,13 @@
-/** So many are told apart; a scrape of more would be megabytes long, and cost whoever keeps it the more. */
+/** How many names have their own series; a scrape of more would be megabytes long, and expensive to keep. */
 const MOST_NAMED = 500
 
-/** The name for whatever is beyond that. No route, upstream or provider can be called so. */
+/** The name for all others. No route, upstream or provider can have it. */
 const OTHERS = '(others)'
 
 /**
- * Something for each name of the file: for the first `MOST_NAMED` one each, and one for all others together, whatever they are called.
- * Nobody but who writes the file adds a name.
+ * A value for each name of the file: one each for the first `MOST_NAMED`, and one for all others together.
+ *
+ * Only the file adds names.
  */
 export class Named<T> {
   readonly #make: () => T
@@ -18,7 +19,7 @@ export class Named<T> {
     this.#make = make
   }
 
-  /** The names of the file in force, in its order. What is kept under another is forgotten. */
+  /** The names of the current file, in its order. Values under other names are dropped. */
   retain(names: Iterable<string>): void {
     const before = this.#members
     this.#members = new Map()

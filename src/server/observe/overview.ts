@@ -86,7 +86,7 @@ function groupDenials(denials: ProcessView['denials']): readonly DenialView[] {
 
 type Known = ReadonlyMap<string, ProcessView['origins'][number]>
 
-/** An application that has refused something since then is asked what it was, once an admin looks. */
+/** An application that has refused something since then is asked for its reason when an admin looks. */
 const LATELY_MS = 60 * 60_000
 
 function originsOf({ upstream }: GateRoute, known: Known): readonly ProcessView['origins'][number][] {

@@ -3,7 +3,7 @@ import type { OriginView } from '../../portal/overview.ts'
 import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
 import type { Denial, Denials } from './denials.ts'
 
-/** What one process alone knows, for an admin of a portal: plain values, which workers send each other. */
+/** What only one process knows, for an admin of a portal: plain values, which workers send each other. */
 export interface ProcessView {
   readonly denials: readonly Denial[]
   readonly origins: readonly (OriginView & {

@@ -12,17 +12,17 @@ export interface ProviderMeter {
   completed(provider: string): void
   /** A sign-in has ended with what was thrown. */
   failed(provider: string, thrown: unknown): void
-  /** The providers of the file in force. */
+  /** The providers of the current file. */
   retain(providers: Iterable<string>): void
   families(): readonly Family[]
 }
 
 const CALLS = ['sign_in', 'refresh', 'introspect'] as const
 
-/** Failures of a provider. What it says of a person is none, and neither is a token that a stranger made up. */
+/** Failures of a provider. A refusal of a user is not one, and neither is an invented token. */
 const ERRORS = ['down', 'discovery', 'request', 'token', 'id_token', 'userinfo'] as const
 
-/** A person was not let in, and nothing was wrong with anybody's set-up. */
+/** A user was refused, and no configuration was wrong. */
 const REFUSALS: ReadonlySet<string> = new Set([
   'access.password',
   'provider.inactive',
@@ -143,7 +143,7 @@ export function createProviderMeter(tick: () => number): ProviderMeter {
     retain(names) {
       const all = [...names]
       providers.retain(all)
-      // A count that begins at 1 is an increase that nobody sees.
+      // A counter that begins at 1 hides its first increase.
       for (const name of all) providers.of(name)
     },
     families: () => [

@@ -66,7 +66,7 @@ const NO_DESCRIPTORS = 'open files: this process has reached its limit (LimitNOF
 
 const LATE = Symbol('late')
 
-/** Asks the store, and tells the log once when that begins to fail, and once when it is over. */
+/** Asks the store, and logs once when that begins to fail, and once when it works again. */
 function findStoreTrouble({ readStore, writeStore, log, tick }: ReadinessTools): () => Promise<string | null> {
   let isWritten = true
   let isRead = true
@@ -79,7 +79,7 @@ function findStoreTrouble({ readStore, writeStore, log, tick }: ReadinessTools):
       return isOurs ? null : 'it was sealed with another key than the one of [sessions]'
     } catch (error) {
       const why = troubleOf(error)
-      // The link to a server tells by itself that it is lost.
+      // The connection to a server itself logs that it is lost.
       if (why === UNREACHED) return why
       if (isRead) log.error('The session store cannot be read', errorFacts(error))
       isRead = false

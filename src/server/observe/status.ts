@@ -23,7 +23,7 @@ export interface StatusFacts {
 
 type ProviderWord = 'answers' | 'fails' | 'unasked'
 
-/** What the gate as a whole knows besides. */
+/** What the gate as a whole knows in addition. */
 export interface StatusFrame {
   readonly version: string
   /** Which part is not ready, in words; null: all are. */
@@ -84,7 +84,7 @@ interface Counted<One> {
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
-/** The status that several processes make together; each is told what it alone has seen, and the file is the same for all. */
+/** The combined status of several processes. Each reports what only it has seen, and the file is the same for all. */
 export function tellStatus(processes: readonly StatusFacts[], frame: StatusFrame, nowMs: number): Status {
   const { version, unready, workers, config } = frame
   const [first] = processes

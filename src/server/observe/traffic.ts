@@ -8,12 +8,12 @@ import { Named } from './named.ts'
 export interface Traffic extends ForwardMeter {
   /** An answer is on its way: when its request came, by `tick`. Null: it belongs to no route. */
   finished(routeId: string | null, status: number, cameAtMs: number): void
-  /** The names that are told apart from now on. */
+  /** The names that have labels from now on. */
   retain(routeIds: Iterable<string>, upstreams: Iterable<string>): void
   families(): readonly Family[]
 }
 
-/** What goes to no route of the file: the portal's own pages, unknown hosts, and whatever strangers make up. */
+/** Requests to no route of the file: the portal's own pages, unknown hosts, and invented addresses. */
 const NO_ROUTE = '(none)'
 
 /** Of one route. By status class where there are six: index 2 is 2xx, 1 a WebSocket. */

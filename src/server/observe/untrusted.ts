@@ -2,18 +2,18 @@ import { FORWARDED_FOR } from '../../base/client-address.ts'
 import { isPublicAddress } from '../../base/net.ts'
 import type { Log } from '../../base/ports.ts'
 
-/** Tells of a proxy in front that nobody trusts. */
+/** Logs a proxy in front that is not trusted. */
 export interface Untrusted {
   /** A peer said in this field whom it asks for, and that was dropped. */
   note(peer: string, field: string): void
 }
 
-/** More proxies than that stand in front of nobody. */
+/** No gate has more proxies in front. */
 const MOST_TOLD = 3
 
 /**
- * Says once of each peer that its `X-Forwarded-*` fields are dropped, and of no more than a few: anybody may send such a field.
- * Peers of the own network, where proxies are, are not kept from being told of by strangers.
+ * Logs once for each peer that its `X-Forwarded-*` fields are dropped, and only for a few peers: anyone may send such
+ * a field. Peers of the own network, where proxies are, count separately from strangers.
  */
 export function createUntrusted(log: Log): Untrusted {
   const told = { inner: new Set<string>(), outer: new Set<string>() }

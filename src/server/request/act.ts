@@ -20,11 +20,11 @@ import { approve } from './verify/approve.ts'
 import { whileAllowed } from './while-allowed.ts'
 
 /**
- * Last step: what the verdict comes to. A request that may pass is sent to its upstream, or answered as its route does; a proxy in
- * front is told so; anyone else is turned away.
+ * Last step: acts on the verdict. An allowed request is sent to its upstream, or answered by its route. A proxy in
+ * front gets the verdict. Everything else is refused.
  *
- * Reads everything. Writes `isForwarded`; `request` and `sent` where messages were judged. Throws `route.grpc`, what forwarding does,
- * and what `approve` does; rejects with what the portal does where it sends someone to sign in.
+ * Reads everything. Writes `isForwarded`; `request` and `sent` where messages were judged. Throws `route.grpc`, what
+ * forwarding throws, and what `approve` throws; rejects with what the portal throws where it redirects to the sign-in.
  */
 export function act(verdict: Verdict, passage: Passage, tools: PipelineTools, match: Match<GateRoute>): Answer {
   const { value: route } = match
@@ -77,15 +77,15 @@ function closeTool({ id, tool }: Extract<Judged, { kind: 'closed' }>, passage: P
 }
 
 /**
- * What ended on its way and would be allowed now, as nobody or at another place, and cannot be sent once more. Whoever was there has to sign in
- * again; all else is by the file's word.
+ * A request whose permission ended under way, and that would be allowed now as anonymous or elsewhere, but cannot be
+ * repeated. A user whose session ended has to sign in again; everything else follows the file.
  */
 function turnOvertaken({ error, found }: Overtaken, passage: Passage, tools: PipelineTools): Answer {
   if (found === null || passage.found?.id === found.id) throw error
   return turnAway({ verdict: 'sign-in', reason: 'identity.none' }, passage, tools)
 }
 
-/** Any decision that is not to allow, and any that nobody knows. */
+/** Every decision other than allow, and every unknown one. */
 function turnAway(decision: Decision, passage: Passage, tools: PipelineTools): Answer {
   passage.reason = decision.reason
   const context = passage.token === null ? portalRequest(passage) : null
@@ -107,7 +107,8 @@ function refused(answer: MaybePromise<Response>, passage: Passage): MaybePromise
 }
 
 /**
- * Last step where no route is asked for: the portal answers, to whoever has a session of it, or the client is sent to HTTPS.
+ * Last step without a route: the portal answers, with the session if there is one, or the client is redirected to
+ * HTTPS.
  *
  * Writes `session`.
  */

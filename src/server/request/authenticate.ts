@@ -9,11 +9,11 @@ import type { PipelineTools } from './tools.ts'
 
 /** Who asks, as far as that matters at its route. */
 export interface Who {
-  /** Whoever was found, of whatever portal; null: nobody. */
+  /** The session, of any portal; null: anonymous. */
   readonly session: Session | null
   /** The limits of a token are in the way. */
   readonly denial: Denial | null
-  /** Whoever was found may have no session at their portal: they are nobody. */
+  /** The user is not a member of their portal, and so counts as anonymous. */
   readonly isOutsider: boolean
   /** The key by which a route says that it takes what was brought; a cookie needs none. */
   readonly by: Credential['by'] | 'cookie'
@@ -24,11 +24,11 @@ const NOBODY: Who = Object.freeze({ session: null, denial: null, isOutsider: fal
 type Tools = CredentialTools & Pick<PipelineTools, 'sessions'>
 
 /**
- * Third step: who asks. By a token or a password where the route takes one, else by this host's cookie, which is looked up only where
- * somebody has to be told from somebody else. A cookie beside a token or a password counts for nothing.
+ * Third step: who asks. By a token or a password where the route accepts one, otherwise by this host's cookie, which
+ * is looked up only where the user matters. A cookie in addition to a token or a password is ignored.
  *
- * Reads the token, Authorization and Cookie. Writes `token` and `sent` where Authorization was ours to judge, and `sent` where a token is
- * held to its methods. Throws what `findCredential` does, and `session.store`.
+ * Reads the token, Authorization and Cookie. Writes `token` and `sent` where Authorization was for Sallyport, and
+ * `sent` where a token is limited to methods. Throws what `findCredential` does, and `session.store`.
  */
 export function authenticate(
   passage: Passage,
@@ -45,7 +45,7 @@ function byCookie(session: Session | null): Who {
   return session === null ? NOBODY : { session, denial: null, isOutsider: false, by: 'cookie' }
 }
 
-/** Whose session this browser's cookie for the host is, of whatever portal. Throws `session.store`. */
+/** The session of this browser's cookie for the host, of any portal. Throws `session.store`. */
 export function findByCookie(
   passage: Passage,
   { sessions }: Pick<PipelineTools, 'sessions'>,

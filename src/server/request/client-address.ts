@@ -22,8 +22,8 @@ export function refuseTwoAddresses({ isPeerTrusted, peer, sent, snapshot: { clie
 }
 
 /**
- * What a client's address is taken for, told to that client alone, on every host that is served: operators and `doctor` see by it
- * whether the proxy in front says it, and whether strangers can. Null for any other address.
+ * Answers a client with the address that Sallyport takes for its own, on every served host. Operators and `doctor` use
+ * it to see whether the proxy in front states the address, and whether clients can forge it. Null for any other path.
  */
 export function answerAddress(passage: Passage, target: Target): Response | null {
   if (target.path !== ADDRESS || passage.snapshot.portals.lookup(target.host) === undefined) return null

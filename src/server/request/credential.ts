@@ -11,12 +11,12 @@ import { type Passage, passageFacts } from './passage.ts'
 import { provenClient } from './policy-input.ts'
 import type { PipelineTools } from './tools.ts'
 
-/** Whom a token or a password stands for on a route: nobody where the route is public and takes none. */
+/** The session of a token or a password on a route: anonymous where the route is public and accepts none. */
 export interface Credential {
   readonly session: Session | null
   /** The token's own limits are in the way. */
   readonly denial: Denial | null
-  /** Whoever it stands for may have no session at their portal, and so is nobody here. */
+  /** Its user is not a member of the portal, and so counts as anonymous here. */
   readonly isOutsider: boolean
   /** The key by which a route says that it takes this. */
   readonly by: 'tokens' | 'passwords'
@@ -32,11 +32,12 @@ const LOOK = 'sallyport tokens list shows those that are good'
 const NOBODY: Credential = Object.freeze({ session: null, denial: null, isOutsider: false, by: 'tokens' })
 
 /**
- * Who comes with a token of ours, with an access token that is ours to judge, or with a password where the route takes them; null
- * for everyone else, who may have a cookie. A cookie beside one of these counts for nothing: whoever says both means the other.
+ * The session of a Sallyport token, of an access token for Sallyport, or of a password, where the route accepts them;
+ * null for all other requests, which may have a cookie. A cookie in addition to one of these is ignored.
  *
- * Throws `access.token` for a token that is not good here, `access.denied` for one of some methods that comes with the name of another,
- * `access.password` and `limit.rate` for passwords; `session.store`, `provider.down` where that cannot be told.
+ * Throws `access.token` for a token that is not valid here, `access.denied` for a token limited to methods where the
+ * request names another method, `access.password` and `limit.rate` for passwords; `session.store`, `provider.down`
+ * where it cannot be checked.
  */
 export function findCredential(
   passage: Passage,
@@ -122,8 +123,8 @@ function findByPassword(
 }
 
 /**
- * Whoever is found by Authorization: the field goes no further unless the route says so, and its bearer is a program, whatever it says
- * that it accepts.
+ * A session found by Authorization: the field is not sent on unless the route says so, and the client counts as a
+ * program, regardless of its Accept.
  */
 function keepBack(
   passage: Passage,
@@ -137,7 +138,7 @@ function keepBack(
   if (!config.passAuthorization) passage.sent = rest
   passage.token = authorization
   return andThen(found, session => {
-    // What a token of ours stands for was judged where it was found.
+    // A Sallyport token was judged where it was found.
     return { session, denial: null, isOutsider: session !== null && !sessions.isMember(session), by }
   })
 }

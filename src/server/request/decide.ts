@@ -20,7 +20,7 @@ import { requestFacts } from './policy-input.ts'
 import { isPreflight } from './refusal/cors.ts'
 import type { PipelineTools } from './tools.ts'
 
-/** What a request that may pass goes on with, or the decision by which it may not. */
+/** The grant of an allowed request, or the decision that refuses it. */
 export type Verdict = Prepared | Decision
 
 /** Whether a verdict is a refusal. */
@@ -29,12 +29,13 @@ export function isRefusal(verdict: Verdict): verdict is Decision {
 }
 
 /**
- * Fourth step: whether this request may pass, by its route and by every route that another reading of its path, or a field of it,
- * leads to.
+ * Fourth step: whether this request may pass, by its route, and by every route that another reading of its path or one
+ * of its fields leads to.
  *
- * Reads the policy, who asks, and what rules look at in a request. Writes `session`, as whom the request goes on; `elsewhere`; `isPrivate`; `sent`,
- * without fields that name another method; `mentions`. Throws `target.ambiguous`, `access.denied`, `limit.rate`, and what looking up a guest or
- * those whom a mentioned address needs throws.
+ * Reads the policy, the session, and what rules look at in a request. Writes `session`, by which the request
+ * continues; `elsewhere`; `isPrivate`; `sent` without fields that name another method; `mentions`. Throws
+ * `target.ambiguous`, `access.denied`, `limit.rate`, and what looking up a guest or a session for a mentioned address
+ * throws.
  */
 export function decide(
   who: Who,
@@ -65,7 +66,7 @@ export function decide(
   const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(passage, session))
   if (decision.verdict === 'allow') return decideRest(passage, tools, match, prepared, found)
   if (decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)) {
-    // Nobody is asked who they are for OPTIONS alone: nothing may name another method to the application.
+    // Only OPTIONS passes without a user: so no field may name another method to the application.
     holdToMethod(passage)
     return decideRest(passage, tools, match, prepared, found)
   }
@@ -73,7 +74,7 @@ export function decide(
   return andThen(findGuest(passage, tools, match), decideGuest, passage, tools, match, decision)
 }
 
-/** Somebody who may have no session at their portal: nobody, who is not asked to sign in. */
+/** A user who is not a member of the portal: anonymous, but not redirected to the sign-in. */
 function decideOutsider(
   who: Who,
   passage: Passage,
@@ -83,7 +84,7 @@ function decideOutsider(
   const asNobody = decide({ ...who, session: null, isOutsider: false }, passage, tools, match)
   return andThen(asNobody, verdict => {
     if (!isRefusal(verdict) || verdict.verdict !== 'sign-in') return verdict
-    // For the log: nothing goes on by a refusal.
+    // For the log: a refused request does not continue.
     passage.session = who.session
     return NOT_A_MEMBER
   })
@@ -97,11 +98,11 @@ function refuseStray(by: Credential['by'], { value: route, also }: Match<GateRou
 
 /** Whether a token or a password that counts at a route must not lead to the one of another reading. */
 export function isStray(by: Credential['by'], { config }: GateRoute, { config: other }: GateRoute): boolean {
-  // A token may be for one MCP server alone, whose address is read in one way.
+  // A token may be for only one MCP server, whose address has one reading.
   return (by === 'tokens' && config.mcp !== null) || !other[by] || other.portal !== config.portal
 }
 
-/** As whom somebody, found by a session of whatever portal, comes to a route; null: as nobody. */
+/** The session for a route, of a user with a session of any portal; null: anonymous. */
 export function presentAt({ config }: GateRoute, found: Session | null): Session | null {
   return found !== null && found.portal === config.portal ? found : null
 }
@@ -111,7 +112,7 @@ function turnsAway({ config: { answer } }: GateRoute): boolean {
   return answer?.kind === 'redirect' || (answer?.kind === 'respond' && answer.status >= 400)
 }
 
-/** Whether the route of another reading lets somebody (or nobody: null) pass as well. */
+/** Whether the route of another reading also allows this user (null: an anonymous client). */
 export function isOpenTo(
   other: GateRoute,
   identity: Identity | null,
@@ -130,7 +131,7 @@ function ambiguousPath(route: GateRoute, other: GateRoute): GateError {
   })
 }
 
-/** Whoever may not pass as themselves may still have a guest link for this address. */
+/** A refused user may still have a guest link for this address. */
 function decideGuest(
   guest: Session | null,
   passage: Passage,
@@ -142,13 +143,16 @@ function decideGuest(
   const { value: route } = match
   const prepared = preparedFor(route, guest, tools)
   const decision = prepared.decision ?? decideAccess(route.policy, guest.identity, requestFacts(passage, guest))
-  // A guest who comes at the wrong time is told so, instead of being asked for an account.
+  // A guest at the wrong time learns that, instead of being asked for an account.
   if (decision.verdict !== 'allow') return refusal.verdict === 'sign-in' ? decision : refusal
   passage.session = guest
   return decideRest(passage, tools, match, prepared, guest)
 }
 
-/** Allowed here, as whoever was found: so it has to be in every other reading of the path, and at every address that a field mentions. */
+/**
+ * Allowed here for this user: every other reading of the path, and every address that a field mentions, must allow it,
+ * too.
+ */
 function decideRest(
   passage: Passage,
   tools: PipelineTools,
@@ -158,7 +162,7 @@ function decideRest(
 ): MaybePromise<Verdict> {
   passage.isPrivate = isPrivate(route, passage.session)
   for (const other of also) {
-    // Who somebody is counts there as it would if that route were asked for, whatever this one looks at.
+    // There the user is determined as for a request to that route.
     const there = presentAt(other, found)
     const isOpen = isOpenTo(other, there?.identity ?? null, requestFacts(passage, there), () =>
       tellsOfWebSocket(passage.sent),
@@ -178,7 +182,10 @@ function decideRest(
   })
 }
 
-/** Whether what is given to somebody (or to nobody: null) is for no shared cache, which would hand it to others. */
+/**
+ * Whether an answer to this user (null: an anonymous client) must not enter a shared cache, which would give it to
+ * others.
+ */
 function isPrivate({ sharedCaches }: GateRoute, session: Session | null): boolean {
   return sharedCaches === 'none' || (sharedCaches === 'anonymous' && session !== null)
 }

@@ -12,9 +12,9 @@ import type { GatePortal, GateRoute, Prepared } from '../config/snapshot.ts'
 const NO_FIELDS: Prepared['fields'] = Object.freeze([])
 
 /**
- * What every request of one session gets on one route: the decision where it depends on nothing else, and the fields.
+ * What every request of one session gets on one route: the decision, where it depends on nothing else, and the fields.
  *
- * Made once for both; a reload brings new routes, and a refresh a new session, which are prepared anew.
+ * Made once for each pair. A reload brings new routes, and a refresh a new session, which get new ones.
  */
 export function preparedFor(route: GateRoute, session: Session, tools: LiveFieldTools): Prepared {
   const before = route.prepared.get(session)
@@ -49,7 +49,10 @@ export function preparedFor(route: GateRoute, session: Session, tools: LiveField
   return made
 }
 
-/** Said once for each provider of a portal, until the next reload: an application that knows people by it shows nobody or a stranger. */
+/**
+ * Logged once for each provider of a portal, until the next reload: an application that identifies users by their
+ * address shows no user, or a wrong one.
+ */
 function tellHeldBack({ heldBack }: GatePortal, { identity }: Session, { ports }: LiveFieldTools): void {
   if (heldBack.has(identity.provider)) return
   heldBack.add(identity.provider)

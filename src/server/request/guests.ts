@@ -15,15 +15,15 @@ import { requestFacts } from './policy-input.ts'
 const MOST_GUEST_COOKIES = 8
 
 /**
- * Whether whoever made the link by which a guest came makes links still, and may open a route now: nobody lets others in where they
- * may not go, or no longer. An operator may at any time.
+ * Whether the maker of a guest's link may still make links, and may open a route now: a link opens nothing that its
+ * maker may not open, or no longer. An operator may always.
  *
- * Judged in the guest's place: `facts` are those of the guest's request. How fresh or strong the maker's sign-in was is nobody's to
- * know later, so that a rule which asks for another one counts as held.
+ * It uses the guest's request: `facts` are those of the guest. How fresh or strong the maker's sign-in was is not
+ * known later, so a rule that needs another sign-in counts as satisfied.
  */
 export function mayMakerOpen(route: GateRoute, { portal, maker }: Session, facts: Facts): boolean {
   if (maker === undefined) return true
-  // Elsewhere the maker is nobody in particular, as everyone is who has signed in here.
+  // At another portal the maker counts as anonymous, like every user of this portal.
   if (route.portal === null || route.config.portal !== portal) {
     return decidePolicy(route.policy, null, facts).verdict === 'allow'
   }
@@ -33,10 +33,10 @@ export function mayMakerOpen(route: GateRoute, { portal, maker }: Session, facts
 }
 
 /**
- * As whose guest this browser comes to this very address, by a link that is for it; null where it has none.
+ * The guest session of this browser for this address, by a link that includes it; null where it has none.
  *
- * Every reading of the path has to be within what the link opens, and every route that it could lead to open to the link's
- * maker. Costs nothing where no cookie of ours says guest.
+ * Every reading of the path has to be within what the link opens, and the link's maker has to be allowed on every
+ * route that it could lead to. Costs nothing without a guest cookie.
  */
 export function findGuest(
   passage: Passage,

@@ -6,7 +6,7 @@ import { cookieName, isOwnCookie, readCookie, writeCookie } from '../../session/
 import type { GateRoute, Prepared } from '../config/snapshot.ts'
 import { type Answer, outerPrefix, type Passage, schemeOf } from './passage.ts'
 
-/** As long as browsers keep any cookie (RFC 6265bis §5.5), and when it is written anew. */
+/** As long as browsers keep any cookie (RFC 6265bis §5.5), and when it is written again. */
 const KEPT_MS = 400 * 24 * 60 * 60_000
 const MONTH_MS = 30 * 24 * 60 * 60_000
 
@@ -14,7 +14,10 @@ const MONTH_MS = 30 * 24 * 60 * 60_000
 const MOST_REMOVED = 50
 const MOST_NOTED = 20
 
-/** Where a cookie of an application is that is not of this host and `/` alone; `domain` is empty for a cookie of this host. */
+/**
+ * Domain and path of an application's cookie that is not simply for this host and `/`; `domain` is empty for a cookie
+ * of this host.
+ */
 interface Placed {
   readonly name: string
   readonly path: string
@@ -22,8 +25,8 @@ interface Placed {
 }
 
 /**
- * What the cookie `last` says: who was the last to be told to an application of this host, and where its cookies are that a request does
- * not show. It outlives sessions, since after a sign-out no session says it.
+ * The content of the cookie `last`: the last user that an application of this host has seen, and the domains and paths
+ * of its cookies, which a request does not show. It outlives sessions, since no session has it after a sign-out.
  */
 interface Last {
   readonly mark: string
@@ -35,16 +38,20 @@ interface Last {
 export interface LastUser {
   /** Whether somebody else was last at this host: the application must not get their cookies. */
   readonly isOther: boolean
-  /** Looks at the cookies that an answer sets, where the browser knows this user already; null: it has to be told, by `finish`. */
+  /**
+   * Looks at the cookies that an answer sets, where the browser knows this user already; null: `finish` has to write
+   * the cookie.
+   */
   readonly noteCookies: ((headers: Headers) => void) | null
   /** The answer, with what makes the browser forget the user before, and remember this one. */
   finish(answer: Answer): Answer
 }
 
 /**
- * Whether a request is the first of another user at this host; null where nobody looks.
+ * Whether a request is the first of another user at this host; null where it does not matter.
  *
- * The application's cookies are removed one by one: `Clear-Site-Data: "cookies"` would take those of every host of the domain.
+ * The application's cookies are removed one by one: `Clear-Site-Data: "cookies"` would remove those of every host of
+ * the domain.
  */
 export function lookAtLastUser(
   passage: Passage,
@@ -197,7 +204,10 @@ function writeLast({ mark, month, placed }: Last): string {
   return `${mark}.${month.toString(36)}.${placed.length === 0 ? '' : Buffer.from(JSON.stringify(text)).toString('base64url')}`
 }
 
-/** Null for what is none of ours. Of places nothing but that is believed: they remove cookies of this browser, at this host. */
+/**
+ * Null for a value in another form. Domains and paths need no more trust: they only remove cookies of this browser at
+ * this host.
+ */
 function readLast(text: string): Last | null {
   const [, mark, month, places] = LAST.exec(text) ?? []
   if (mark === undefined || month === undefined || places === undefined) return null

@@ -17,8 +17,7 @@ interface ClientTools extends Tools {
 }
 
 /**
- * Second step: counts a request for its client, wherever it leads, be that nowhere, unless it is one that gives up
- * too many.
+ * Second step: counts a request for its client, for any target or none, unless the client has reset too many.
  *
  * Reads the client's address. Throws `limit.rate`.
  */
@@ -29,10 +28,10 @@ export function limitClient(passage: Passage, { rates, resets }: ClientTools): v
 }
 
 /**
- * Second step, once there is a route: what it refuses whoever asks, before anybody is looked up.
+ * Second step, with a route: what the route refuses for every user, before the session is looked up.
  *
- * Reads the fields, and the client's address. Writes `asked`, while all fields are as they came. Throws `route.service_worker`,
- * `limit.rate`.
+ * Reads the fields, and the client's address. Writes `asked`, while all fields are unchanged. Throws
+ * `route.service_worker`, `limit.rate`.
  */
 export function limitRoute(passage: Passage, { rates }: Tools, match: Match<GateRoute>): void {
   refuseServiceWorker(passage, match.value)

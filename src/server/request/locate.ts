@@ -34,10 +34,10 @@ export function readTarget(passage: Passage): void {
 }
 
 /**
- * First step: where the request leads, whoever sends it.
+ * First step: where the request leads, for any user.
  *
- * Reads the target and the snapshot's tables, and for a health check its user agent. Writes `portal`, `compat`, and `route` where there
- * is one. Throws `route.none`.
+ * Reads the target and the snapshot's tables, and for a health check its user agent. Writes `portal`, `compat`, and
+ * `route` where there is one. Throws `route.none`.
  */
 export function locate(passage: Passage): Place {
   const { snapshot, target } = passage
@@ -56,7 +56,7 @@ export function locate(passage: Passage): Place {
   return preflight === null ? place : { kind: 'answer', response: preflight }
 }
 
-/** What of a passage says where it leads, and is told it. */
+/** The parts of a context that this step reads and writes. */
 export type Located = Pick<Passage, 'snapshot' | 'target' | 'sent' | 'portal' | 'compat' | 'route'>
 
 /** The route or the portal that a target leads to; null: neither. Writes what `locate` does. */

@@ -12,7 +12,7 @@ import { isAsked } from './verify/approve.ts'
 /** Decides about a request that is not made, like any other: whether it would pass. May throw what refuses it. */
 type MayPass = (there: Passage, match: Match<GateRoute>) => Promise<boolean>
 
-/** Whether a request may mention addresses besides its own. */
+/** Whether a request may mention other addresses. */
 export function mentionsOthers({ destination, if: conditions }: SentFields): boolean {
   return destination !== undefined || conditions?.includes('<') === true
 }
@@ -90,7 +90,7 @@ function isPage({ config, compat }: GatePortal, target: Target): boolean {
   return isCallback({ portal: config, target }) || (compat !== null && compat.pages(target) !== null)
 }
 
-/** Where the proxy in front has the application, nobody here knows which, but that it is none of ours. */
+/** Where the proxy in front has the application, its address is unknown here, except that it is not an own address. */
 function isSameApplication(
   { question }: Passage,
   route: GateRoute,
@@ -100,7 +100,7 @@ function isSameApplication(
   return question !== null ? [there, ...also].every(isAsked) : there.upstream === route.upstream
 }
 
-/** The same client, as it came, asking for what it mentions. */
+/** The same client with its unchanged request, asking for the mentioned address. */
 function askedOf(asked: Passage, target: Target, route: GateRoute): Passage {
   const { destination: _, if: __, ...sent } = asked.sent
   const { headers, signal } = asked.request

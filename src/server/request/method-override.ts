@@ -3,7 +3,7 @@ import { overridingField, overridingParameter, withoutOverrides } from '../../pr
 import type { Passage } from './passage.ts'
 
 /**
- * Holds a request to the method that it was judged by: no field goes on by which an application would act on another one.
+ * Holds a request to its judged method: removes fields by which an application would use another one.
  *
  * Throws what `refuseOverrides` does.
  */
@@ -14,10 +14,11 @@ export function holdToMethod(passage: Passage): void {
 }
 
 /**
- * Refuses what names another method and cannot be taken off: a parameter, since queries pass as they are; and any field where a
- * proxy in front asks for a verdict, since it is the one that sends the request on, or where another request mentions this one.
+ * Refuses another method that cannot be removed: in a parameter, since queries pass unchanged; and in any field where
+ * a proxy in front asks for a verdict, since that proxy forwards the request, or where another request mentions this
+ * one.
  *
- * Throws `access.denied`. Absent on purpose: bodies, which nobody reads here.
+ * Throws `access.denied`. Absent on purpose: bodies, which are not read here.
  */
 export function refuseOverrides({ question, isMention, sent, snapshot, target }: Passage): void {
   const parameter = target === null ? null : overridingParameter(target.query)

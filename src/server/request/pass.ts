@@ -47,7 +47,7 @@ export function pass(
   return tellAnswer(answer, prepared.answerFields, passage.isPrivate)
 }
 
-/** What a folder has that comes before the upstream; else the request goes on. */
+/** Serves a file of a folder that comes before the upstream; otherwise forwards the request. */
 function sendUnlessFile(
   file: Response | null,
   passage: Passage,

@@ -18,16 +18,16 @@ import type { Trace } from '../observe/tracing/tracer.ts'
 /** What Bun hands to a request's handler, as far as the pipeline uses it. */
 export type Front = Bun.Server<unknown>
 
-/** What a request comes to; undefined once it has become a WebSocket. */
+/** The answer to a request; undefined once it has become a WebSocket. */
 export type Answer = MaybePromise<Response | undefined>
 
 /** What a proxy in front makes of a verdict. */
 export interface Question {
-  /** Whether it looks at the status alone, and passes nothing of our answer on to its client. */
+  /** Whether it uses only the status, and passes nothing of the answer to its client. */
   readonly isStatusOnly: boolean
   /** The status that lets a request pass. */
   readonly passes: 200 | 204
-  /** What becomes of a field of which nothing is known: it is there and empty, it is not there, or it is named as one to remove. */
+  /** How it gets a field without a value: present and empty, absent, or named as one to remove. */
   readonly unknown: 'empty' | 'absent' | 'removed'
 }
 
@@ -51,14 +51,17 @@ export interface Passage {
   request: Request
   /** The request's fields, read once, without the token. Replaced by fewer where not all of them may go on. */
   sent: SentFields
-  /** The request, its fields and its token, to begin again with where what it was decided by has changed (`while-allowed.ts`). */
+  /**
+   * The original request, its fields and its token, to begin again after a change of its decision (`while-
+   * allowed.ts`).
+   */
   cameRequest: Request
   cameSent: SentFields
   readonly cameToken: string | null
-  /** The token that the request came with; whoever brings one is never sent to sign in. */
+  /** The token of the request. A client with a token is never redirected to the sign-in. */
   token: string | null
   readonly front: Front
-  /** The request by which Bun knows the connection: `request`, but where a kept form goes on in its place. */
+  /** The request that identifies the connection for Bun: `request`, unless a kept form replaces it. */
   readonly connection: Request
   /** Whether it has gone to an upstream, by HTTP: from there on its connection is the forwarder's to look after. */
   isForwarded: boolean
@@ -74,7 +77,7 @@ export interface Passage {
   readonly overtaken: Overtaken | null
   /** Whether it was counted for the person who asks. */
   isCounted: boolean
-  /** The same by the clock of the metrics; 0 where nobody looks at them. */
+  /** The same by the clock of the metrics; 0 without metrics. */
   readonly cameAtMs: number
   readonly id: string
   /** `NOBODY` where the connection is gone; nothing is decided for it. */
@@ -83,7 +86,7 @@ export interface Passage {
   readonly client: string
   /** Whether the client's address is beyond doubt. */
   readonly isClientProven: boolean
-  /** How a proxy in front asks for the verdict alone: then nothing is forwarded. Null for a client's own request. */
+  /** How a proxy in front asks for a verdict: then nothing is forwarded. Null for a client's own request. */
   question: Question | null
   /** Whether another request mentions this one: then only whether it would pass is wanted. */
   readonly isMention: boolean
@@ -96,25 +99,25 @@ export interface Passage {
   /** Which address of a program that stood here before is asked for; null for nearly all. */
   compat: CompatPage | null
   route: GateRoute | null
-  /** Whoever was found, of whatever portal; null: nobody. */
+  /** The session that was found, of any portal; null: anonymous. */
   found: Session | null
   session: Session | null
   /** Whether no shared cache may keep its answer. */
   isPrivate: boolean
   /** Where that is null: as whom a route of another reading lets it pass, by a session of that route's portal; null for nearly all. */
   elsewhere: Session | null
-  /** What it is told of in; null where nothing is traced. */
+  /** Its trace; null without tracing. */
   readonly trace: Trace | null
   /** What is noted for the access record and the trace; null where there is neither. */
   readonly account: Account | null
-  /** Why it is turned away: the reason of a decision, or the code of an error; null as long as it is not. */
+  /** Why it is refused: the reason of a decision, or the code of an error; null as long as it is not. */
   reason: Reason | Code | typeof CLIENT_LEFT | null
 }
 
 /** Why a request came to nothing whose client did not wait for the answer. */
 export const CLIENT_LEFT = 'client.left'
 
-/** Why a request ended on its way, and as whom it was there; null: as nobody. */
+/** Why a request ended under way, and its session; null: anonymous. */
 export interface Overtaken {
   readonly error: GateError
   readonly found: Session | null
@@ -124,16 +127,16 @@ export interface Overtaken {
 export const NOBODY = '-'
 
 /**
- * The method that is asked for, as it came. Once there is a target, nobody has to look at the request for it: of a question about
- * another one it is made by whoever looks (`verify/question.ts`), even to take it out of the passage.
+ * The requested method, unchanged. Once there is a target, the request itself is not needed for it: a verdict's
+ * request is built only when something reads it (`verify/question.ts`).
  */
 export function methodOf(passage: Pick<Passage, 'target' | 'request'>): string {
   return passage.target === null ? passage.request.method : passage.target.method
 }
 
 /**
- * Whether nobody is to be shown a page, whatever the request says that it accepts: who comes with a token is a program, and so is everybody
- * where the route says so. What cannot be told counts as that: 401 is an answer that every client reads.
+ * Whether the client gets no page, regardless of its Accept: a client with a token is a program, and so is every
+ * client where the route says so. In doubt it counts as a program: every client understands 401.
  */
 export function isProgram({ token, route, target }: Pick<Passage, 'token' | 'route' | 'target'>): boolean {
   if (token !== null || route === null || route.isProgramAt === null) return token !== null
@@ -169,8 +172,8 @@ export function originOf(passage: Passage, target: Target): string {
 }
 
 /**
- * What a trusted proxy in front took off the path, as it states it; empty for nothing. One path in plain letters alone counts: it
- * becomes the beginning of addresses.
+ * The prefix that a trusted proxy in front removed from the path, by its field; empty for none. Only a path of plain
+ * letters counts, since addresses begin with it.
  */
 export function outerPrefix({ sent, isPeerTrusted }: Passage): string {
   const stated = isPeerTrusted ? sent['x-forwarded-prefix'] : undefined
@@ -193,7 +196,7 @@ export function sessionToken(passage: Passage): string | null {
   return readCookie(cookies, cookieName('session', schemeOf(passage) === 'https'))
 }
 
-/** Gives a request a body that has been read in place of its own, with the fields that say so; it has that too where it begins again. */
+/** Replaces a request's body by one that has been read, with matching fields; also for the original request. */
 export function giveBody(
   passage: Passage,
   body: Uint8Array<ArrayBuffer>,
@@ -220,8 +223,8 @@ export function announcesTrailers({ trailer, 'transfer-encoding': coding }: Pass
 }
 
 /**
- * The other end of the connection; a local socket counts as 127.0.0.1, so that trusting it is one rule. Null where nobody knows:
- * Bun has no address for a connection whose reset has arrived, and its request is still handed over.
+ * The other end of the connection; a local socket counts as 127.0.0.1, so that trusting it is one rule. Null where it
+ * is unknown: Bun has no address for a connection that was reset, but still delivers its request.
  */
 export function peerAddress(front: Front, request: Request): string | null {
   const address = front.requestIP(request)?.address

@@ -55,8 +55,9 @@ export async function obtainCertificate(name: string, account: AcmeAccount, tool
 }
 
 /**
- * What authorities say who take no word about a certificate that is to be replaced, or have heard it before (RFC 9773 §5). One that
- * does not find it calls that an error of its own: pebble never finds a serial number that DER begins with a zero byte.
+ * Errors of authorities that do not accept which certificate is to be replaced, or know it already (RFC 9773 §5). One
+ * that does not find it may report an internal error: pebble never finds a serial number with a leading zero byte in
+ * DER.
  */
 const NOT_REPLACED = new Set<unknown>(['alreadyReplaced', 'malformed', 'serverInternal', 'unauthorized'])
 

@@ -22,10 +22,10 @@ export interface RenewalAnswer {
 const [SOONEST_MS, USUAL_MS, LATEST_MS] = [60_000, 6 * 60 * 60_000, 24 * 60 * 60_000]
 
 /**
- * What an authority says about certificates, by what it calls them; null where it has no such thing to say.
+ * An authority's renewal information, by certificate identifier; null where it offers none.
  *
- * Of each the answer, or what was thrown instead: `acme.refused`, `acme.unreachable`. Throws the same where the authority is not
- * found at all. Source: RFC 9773 §4.
+ * For each the answer, or the error: `acme.refused`, `acme.unreachable`. Throws the same where the authority is not
+ * reachable at all. Source: RFC 9773 §4.
  */
 export async function askRenewalInfo(
   ids: readonly string[],
@@ -62,9 +62,10 @@ function parseWindow(address: string, { suggestedWindow, explanationURL }: Recor
 const AUTHORITY_KEY = Buffer.from('551d23', 'hex')
 
 /**
- * What an authority calls a certificate: the identifier of its own key, and the serial number (RFC 9773 §4.1).
+ * An authority's identifier of a certificate: the identifier of the authority's key, and the serial number (RFC 9773
+ * §4.1).
  *
- * `cert` is PEM, of which the first certificate counts. Null where that does not name the key.
+ * `cert` is PEM, of which the first certificate counts. Null where it does not name the key.
  */
 export function certificateId(cert: string): string | null {
   try {

@@ -9,7 +9,7 @@ export function makeCertificateKey(): KeyObject {
 /**
  * A certificate request (DER) for one DNS name, signed by its key.
  *
- * The subject is empty: authorities and browsers look at subjectAltName alone. Source: RFC 2986 §4, RFC 5280 §4.2.1.6.
+ * The subject is empty: authorities and browsers read only subjectAltName. Source: RFC 2986 §4, RFC 5280 §4.2.1.6.
  */
 export function makeRequest(name: string, key: KeyObject, publicKey: KeyObject): Buffer {
   const names = sequence(node(0x82, Buffer.from(name, 'ascii')))

@@ -22,7 +22,7 @@ export interface AcmeAccount extends Pick<AcmeConfig, 'directory' | 'ca' | 'emai
   readonly key: KeyObject
 }
 
-/** Where an authority takes what (RFC 8555 §7.1.1); null for what it does not have. */
+/** The endpoints of an authority (RFC 8555 §7.1.1); null for those that it does not have. */
 interface Directory {
   readonly newNonce: string
   readonly newAccount: string

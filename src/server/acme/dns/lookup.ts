@@ -6,7 +6,7 @@ import { dnsFailure, type TxtRecord } from './message.ts'
 const ASK_MS = 3_000
 const MOST_ALIASES = 8
 
-/** Asks anew each time: what a resolver remembers is what has just changed. */
+/** Never uses a cache: a resolver's cached answer may be older than the change. */
 function resolver(servers: readonly string[]): InstanceType<typeof promises.Resolver> {
   const made = new promises.Resolver({ timeout: ASK_MS, tries: 2 })
   if (servers.length > 0) made.setServers(servers)
@@ -41,7 +41,7 @@ export interface Lookup {
   zoneOf(name: string): Promise<string>
 }
 
-/** Throws `acme.dns` where nobody answers, or with no more than an error. */
+/** Throws `acme.dns` where no server answers, or only with an error. */
 export async function lookBy(servers: readonly NameServer[], ports: Pick<Ports, 'resolve'>): Promise<Lookup> {
   const places = (await Promise.all(servers.map(server => placesOf(server, ports)))).flat()
 
@@ -66,8 +66,8 @@ export async function lookBy(servers: readonly NameServer[], ports: Pick<Ports, 
 }
 
 /**
- * What names of records are made of (RFC 1123 §2.1, RFC 8552 §1.1). A CNAME may say anything, and whoever answers for it need not be who
- * owns the name: a program takes what begins with a dash for an option.
+ * Characters of record names (RFC 1123 §2.1, RFC 8552 §1.1). A CNAME may contain anything, and its author need not own
+ * the name: a program would take a name with a leading dash for an option.
  */
 const NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)+$/
 
@@ -89,7 +89,7 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : ''
 }
 
-/** Who is asked whether a record is there: the given servers, or those of its zone. */
+/** The servers that are asked for a record: the given ones, or those of its zone. */
 export async function witnessesOf(
   name: string,
   servers: readonly NameServer[],

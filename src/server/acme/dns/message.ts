@@ -61,7 +61,7 @@ export function makeUpdate(id: number, zone: string, action: 'add' | 'remove', {
 export interface Reply {
   readonly id: number
   readonly code: number
-  /** The last record, where it is a signature: where it begins, and what it holds. */
+  /** The last record, where it is a signature: its position and its content. */
   readonly signature: { readonly at: number; readonly name: string; readonly data: Buffer } | null
 }
 

@@ -47,7 +47,10 @@ export function proveByDns(dns: AcmeDns, ports: DnsPorts): Proof {
   }
 }
 
-/** Waits until all who are asked show a record. Whoever is silent does not count; where all are, the wait is sat out and the authority may look. */
+/**
+ * Waits until all servers have a record. A server that does not answer does not count. Where none answers, it waits
+ * for the whole time and lets the authority check.
+ */
 async function seen(record: TxtRecord, { resolvers, waitMs }: AcmeDns, ports: DnsPorts): Promise<void> {
   const witnesses = await witnessesOf(record.name, resolvers, ports)
   const giveUpAtMs = performance.now() + waitMs
@@ -69,14 +72,14 @@ function notSeen({ name }: TxtRecord, lacking: readonly string[], waitMs: number
   )
 }
 
-/** What any program needs to find others, and nothing that could be a secret of ours. */
+/** The variables that any program needs to find others, without those that could be secret. */
 const PASSED = ['PATH', 'HOME', 'LANG', 'TZ']
 
 /**
- * Has a program write records: it is run as `PROGRAM … present NAME TEXT` and `PROGRAM … cleanup NAME TEXT`, as lego's `exec` does,
- * without a shell. `NAME` ends with a dot.
+ * Lets a program write records. It runs `PROGRAM … present NAME TEXT` and `PROGRAM … cleanup NAME TEXT`, like lego's
+ * `exec`, without a shell. `NAME` ends with a dot.
  *
- * What it says is read by nobody and logged nowhere: what it was given is a secret of the zone. Throws `acme.dns`.
+ * Its output is neither read nor logged, since its input is a secret of the zone. Throws `acme.dns`.
  */
 function writeByProgram({ command, env, timeoutMs }: DnsProgram, ports: Pick<Ports, 'env' | 'run'>): RecordWriter {
   async function run(action: 'present' | 'cleanup', { name, text }: TxtRecord): Promise<void> {

@@ -133,7 +133,7 @@ const ALGORITHM = encodeName('hmac-sha256')
 /** How far the clocks may be apart, in seconds (RFC 8945 §10). */
 const FUDGE_S = 300
 
-/** A message with its signature, and that signature alone. */
+/** A message with its signature, and the signature. */
 interface Signed {
   readonly message: Buffer
   readonly mac: Buffer
@@ -159,7 +159,7 @@ export function signMessage(message: Buffer, key: TsigKey, nowS: number): Signed
   return { message: signed, mac }
 }
 
-/** What the signature of an answer comes to: it holds, it is not there or another's, or the server's own word for what it did not like. */
+/** The result of an answer's signature: valid, missing or wrong, or the server's error code. */
 type Judged = 'good' | 'unsigned' | 'forged' | 'bad_key' | 'bad_signature' | 'bad_time'
 
 /** RFC 8945 §3: BADSIG, BADKEY, BADTIME. */
@@ -180,7 +180,7 @@ function judgeReply(message: Buffer, { signature }: Reply, request: Signed, key:
   const mac = data.subarray(end + 10, macEnd)
   const error = data.readUInt16BE(macEnd + 2)
   const other = data.subarray(macEnd + 6)
-  // Nobody vouches for these words, and none of them makes anything good.
+  // These codes are not signed, and none of them means success.
   const said = SAID.get(error)
   if (said !== undefined) return said
   if (error !== 0 || name !== key.name.toLowerCase() || !data.subarray(0, end).equals(ALGORITHM)) return 'forged'

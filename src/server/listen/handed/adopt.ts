@@ -6,12 +6,13 @@ import { isListening } from './descriptors.ts'
 import { pollOf } from './poll.ts'
 
 /**
- * A `Bun.serve` that listens on a socket which exists already, and stays open for whoever else has it.
+ * A `Bun.serve` that listens on an existing socket, which stays open for other processes that have it.
  *
- * Bun 1.4.5 opens the sockets of `Bun.serve` itself, and ignores `fd` (node:net and `Bun.listen` take one). So `open` makes a server
- * anywhere else; then the given socket takes the place of that server's in the table of descriptors, and is registered for events
- * as that was: the server goes on with another socket under the same number, and notices nothing.
- * Throws `listen.failed` where this system does not let that be done, or what `open` throws.
+ * Bun 1.4.5 opens the sockets of `Bun.serve` itself, and ignores `fd` (node:net and `Bun.listen` accept one). So
+ * `open` makes a server at another address. Then the given socket replaces that server's socket in the table of
+ * descriptors, and is registered for the same events: the server continues with another socket under the same number.
+ *
+ * Throws `listen.failed` where this system does not allow that, or what `open` throws.
  */
 export function serveAt(socket: number, open: () => Bun.Server<unknown>): Bun.Server<unknown> {
   const system = libc()
@@ -35,8 +36,9 @@ export function serveAt(socket: number, open: () => Bun.Server<unknown>): Bun.Se
 }
 
 /**
- * No server of this process accepts a connection any more, while their sockets stay open: those who wait on them are for the process
- * that has them too, or will have. What was accepted goes on. Of `only` these sockets, by the system's names, where it is given.
+ * Stops accepting connections on all sockets of this process, while the sockets stay open: waiting clients are for the
+ * other process that has them, or will have. Accepted connections continue. With `only`, for these sockets, by the
+ * system's names.
  */
 export function stopAccepting(only?: ReadonlySet<string>): void {
   const system = libc()

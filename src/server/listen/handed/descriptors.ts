@@ -61,9 +61,9 @@ export interface Descriptors {
 }
 
 /**
- * The sockets by which this process and others (of its user, and started by it) take connections, each once. Throws where one of them
- * does not show what it has, as one that has just ended, and `listen.failed` where the system does not hand them out; nothing is left
- * open then.
+ * The listening sockets of this process and of its child processes (of the same user), each once. Throws where one of
+ * them does not show its descriptors, for example because it has just ended, and `listen.failed` where the system does
+ * not pass them on; nothing stays open then.
  */
 export function listeningDescriptors(others: readonly number[], socketsOf = descriptorsOf): Descriptors {
   const system = libc()
@@ -88,7 +88,8 @@ export function listeningDescriptors(others: readonly number[], socketsOf = desc
         if (found.has(socket)) continue
         const copy = Number(system.syscall(LINUX.SYS_pidfd_getfd, process, descriptor, 0))
         if (copy < 0) {
-          // Closed by its process meanwhile, or refused: a socket that stays behind would take connections for nobody.
+          // Closed by its process meanwhile, or refused: a leftover socket would accept connections that nothing
+          // serves.
           if (socketsOf('socket:', pid).get(descriptor) === socket) throw notGiven('pidfd_getfd')
           continue
         }

@@ -8,7 +8,7 @@ export interface Poll {
   readonly event: Uint8Array
 }
 
-/** As the system tells it (proc_pid_fdinfo(5)); null where it is not waited for. */
+/** By the system's word (proc_pid_fdinfo(5)); null where it is not registered. */
 export function pollOf(descriptor: number): Poll | null {
   const line = new RegExp(`^tfd:\\s*${descriptor} events:\\s*([0-9a-f]+) data:\\s*([0-9a-f]+)`, 'm')
   for (const epoll of descriptorsOf('anon_inode:[eventpoll]').keys()) {
@@ -18,7 +18,7 @@ export function pollOf(descriptor: number): Poll | null {
   return null
 }
 
-/** `struct epoll_event`, which is packed on x64 alone. */
+/** `struct epoll_event`, which is packed only on x64. */
 function epollEvent(events: string, data: string): Uint8Array {
   const bytes = new Uint8Array(16)
   const view = new DataView(bytes.buffer)

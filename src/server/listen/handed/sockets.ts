@@ -5,13 +5,13 @@ import type { ListenAddress } from '../../../config/values/listen.ts'
 import { addressText } from '../address-text.ts'
 import { addressOfSocket } from './descriptors.ts'
 
-/** Sockets that listen already, and were handed to this process by whoever started it. */
+/** Listening sockets that this process inherited from its parent. */
 export interface HandedSockets {
   /** What to listen on for an address of the file: those that are there already, and what has to be opened. */
   at(address: ListenAddress): readonly HandedPlace[]
   /** Those that outlive this process, by the system's names: who connects there after it waits for the next one. */
   readonly kept: ReadonlySet<string>
-  /** Closes those that no listener asked for, so that nobody waits there for ever; answers where they listened. */
+  /** Closes those that no listener uses, so that no client waits there for ever; returns their addresses. */
   closeOthers(): readonly string[]
 }
 
@@ -57,8 +57,9 @@ export function createHanded(descriptors: readonly number[], areKept: boolean): 
 export const NONE_HANDED = createHanded([], false)
 
 /**
- * Whether a socket is one that the file means: systemd opens `[::]` for a port alone, which takes IPv4 too, and stands for `0.0.0.0`.
- * One that takes IPv6 alone never does: nothing is answered by a family that the file does not list.
+ * Whether a socket matches an address of the file. For a port without an address systemd opens `[::]`, which also
+ * accepts IPv4, and counts as `0.0.0.0`. A socket only for IPv6 never does: the gate serves no address family that the
+ * file does not list.
  */
 function isSamePlace(socket: ListenAddress, wanted: ListenAddress): boolean {
   if (socket.kind === 'unix' || wanted.kind === 'unix') {

@@ -2,7 +2,7 @@ import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Kind } from './span.ts'
 import type { Trace } from './tracer.ts'
 
-/** Does some work as a span of a trace, until it is settled; what it throws makes an error of the span. */
+/** Runs some work as a span of a trace, until it settles. An error marks the span as failed. */
 export function during<T>(
   trace: Trace,
   name: string,

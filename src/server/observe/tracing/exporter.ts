@@ -4,7 +4,7 @@ import { tickWhileBusy } from '../../../base/while-busy.ts'
 import type { TelemetryConfig } from '../../../config/resolve/config.ts'
 import type { Span } from './span.ts'
 
-/** Sends spans to whoever receives them. Pairs with `close`, which sends what is left, within a bound. */
+/** Sends spans to a receiver. Pairs with `close`, which sends the rest within a time limit. */
 export interface Exporter {
   add(span: Span): void
   close(): Promise<void>
@@ -12,7 +12,7 @@ export interface Exporter {
 
 export interface ExporterOptions {
   readonly ports: Pick<Ports, 'ask' | 'log'>
-  /** The file in force; null: nothing is sent, and what waits is dropped. */
+  /** The current file; null: nothing is sent, and waiting spans are dropped. */
   readonly config: () => TelemetryConfig | null
   readonly version: string
   /** This process among others of its name. */
@@ -58,7 +58,7 @@ export function createExporter({ ports, config, version, instance }: ExporterOpt
   async function deliver(spans: readonly Span[], { endpoint, headers, serviceName }: TelemetryConfig): Promise<void> {
     try {
       const resource = { 'service.name': serviceName, 'service.version': version, 'service.instance.id': instance }
-      // Its packages take memory and a moment to load, which nobody is to pay who traces nothing.
+      // Its packages take memory and time to load, so they are loaded only with tracing.
       const { encode } = await import('./otlp.ts')
       const body = encode(spans, resource)
       const signal = AbortSignal.timeout(TIMEOUT_MS)

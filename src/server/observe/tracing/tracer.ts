@@ -7,17 +7,17 @@ import type { Attributes, Kind, Span } from './span.ts'
 
 /** A span under way. */
 export interface OpenSpan {
-  /** What whoever is asked within it is told. */
+  /** The trace context for requests within it. */
   readonly traceparent: string
   /** Once: it is over. */
   end(attributes: Attributes, isError: boolean): void
 }
 
-/** What one request is told of, and where its spans go. */
+/** The trace of one request, which collects its spans. */
 export interface Trace {
   /** Whether anybody will see it. */
   readonly isSampled: boolean
-  /** Whether it was begun by a proxy in front, so that what that says besides (`tracestate`) goes on. */
+  /** Whether a proxy in front began it: then its `tracestate` is passed on. */
   readonly isContinued: boolean
   open(name: string, kind: Kind): OpenSpan
   /** Once: the request is over. */
@@ -38,7 +38,7 @@ export interface TracerPorts extends Pick<Ports, 'now' | 'random'> {
   tick(): number
 }
 
-/** A trace that is not sampled costs its ids alone. */
+/** A trace that is not sampled costs only its ids. */
 export function createTracer(exporter: Pick<Exporter, 'add'>, { now, random, tick }: TracerPorts): Tracer {
   const storage = new AsyncLocalStorage<Trace>()
 
@@ -126,7 +126,7 @@ export function formatTraceparent({ traceId, spanId, isSampled }: TraceContext):
 }
 
 /**
- * Whether a trace is among those that are sampled: by its id, so that each who has it comes to the same.
+ * Whether a trace is sampled: by its id, so that every program with that id decides the same.
  *
  * Source: OpenTelemetry, TraceIdRatioBased (the last 56 bits of an id are random).
  */
