@@ -107,8 +107,10 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
       const other = open()
       const insert = async (id: string, hash: string) =>
         store.insert(storedSession(id), { hash, sessionId: id, host: 'x.example' })
-      // More than a script takes at a time.
-      await Promise.all(Array.from({ length: 600 }, (_, each) => insert(`s${each}`, `h${each}`)))
+      // More than a script takes at a time; each of them waits for two seconds at most.
+      for (let at = 0; at < 600; at += 50) {
+        await Promise.all(Array.from({ length: 50 }, (_, each) => insert(`s${at + each}`, `h${at + each}`)))
+      }
       await store.addHandle({ hash: 'second', sessionId: 's7', host: 'y.example' })
       await store.changesSince()
       await other.changesSince()
