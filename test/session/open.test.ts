@@ -269,7 +269,7 @@ describe('a session', () => {
       const other = open(path, clock)
       await other.end(session.id)
       await other.close()
-      for (let tries = 0; tries < 50 && ended.length === 0; tries++) await Bun.sleep(20)
+      await eventually(() => ended.length > 0, 'it has ended')
       expect(ended).toEqual([session.id])
       expect(await sessions.find(token, 'auth.example')).toBeNull()
     }))
