@@ -166,7 +166,7 @@ test('what goes on to an application and back is none of this: it stays as it is
 
 describe('an answer to a question of ours', () => {
   const asked = (path: string, maxBytes?: number) =>
-    ask(at + path, { signal: AbortSignal.timeout(10_000), ...(maxBytes === undefined ? {} : { maxBytes }) })
+    ask(at + path, { signal: AbortSignal.timeout(60_000), ...(maxBytes === undefined ? {} : { maxBytes }) })
 
   test('is as long as was said, or a megabyte, and not a byte longer', async () => {
     answer = path => new Response(Buffer.alloc(Number(path.slice(1)), 'x'))

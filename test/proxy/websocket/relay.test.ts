@@ -17,6 +17,7 @@ import { checkHandshake, parseProtocols, VERSION_FIELDS } from '../../../src/pro
 import { createWebSocketRelay, type RelayData, type WebSocketRelay } from '../../../src/proxy/websocket/relay.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 import type { Session } from '../../../src/session/session.ts'
+import { patienceMs } from '../../kit/clock.ts'
 import {
   acceptWebSocket,
   frameBytes,
@@ -227,7 +228,7 @@ async function connectBoth(): Promise<{ proxy: Proxy; client: Client; upstream: 
 }
 
 async function until(holds: () => boolean, limitMs = 10_000): Promise<void> {
-  const deadline = performance.now() + limitMs
+  const deadline = performance.now() + patienceMs(limitMs)
   while (!holds()) {
     if (performance.now() > deadline) throw new Error('it never came true')
     await Bun.sleep(5)
