@@ -52,7 +52,8 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
     }
     const user = userOfStore(store, io.running?.() ?? null)
     if (user !== null) {
-      // What the user of the store may not write, root begins; where that user may put links, it has to manage by itself.
+      // Root opens what the store's user may not write; where that user may create links, it has to write with its own
+      // rights.
       if (!mayChangeWayTo(dirname(target), user)) begun = begin(target, keyTo)
       becomeStoreUser(user)
     }
@@ -95,7 +96,7 @@ function begin(target: string, keyTo: string | null): Begun {
   }
 }
 
-/** Whether anything is there, be it a link that leads nowhere. */
+/** Whether the path exists, also as a dangling link. */
 function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }

@@ -37,8 +37,8 @@ Exit code: 0 for a good file, 1 for any mistake, 2 for a wrong command line.
 } as const
 
 /**
- * `sallyport check`: answers the exit code. A good file's line and JSON go to stdout, diagnostics for people to stderr. `service` is
- * whom this process becomes at the end, to see what that user can read; null: nobody.
+ * `sallyport check`: returns the exit code. A valid file's line and JSON go to stdout, diagnostics for people to
+ * stderr. `service` is the user that this process becomes at the end, to see what that user can read; null: it stays.
  */
 export function runCheck(
   argv: readonly string[],
@@ -87,7 +87,7 @@ function certificatesOf({ tls }: Config): string {
 
 /** The two files. */
 interface Files {
-  /** The one in force, whose sessions are looked at. */
+  /** The current file, whose sessions are read. */
   readonly before: string
   readonly after: string
   readonly isJson: boolean
@@ -102,7 +102,7 @@ async function tellDifference({ before, after, isJson }: Files, io: Io, ports: S
   // The new file is to take the place of the other: without a store in it, its sessions stay where they are.
   const inForce = besideRunning(io.env, own, io.running?.() ?? null)
   const env = (name: string) => inForce(name) || (name === 'SALLYPORT_DATA' ? dirname(own) : undefined)
-  // What is in force is: whether all holds that it expects is the new one's to say.
+  // The current file is in use in any case: only the new one has to meet its expectations.
   const old = loadConfig(own, { ...ports, env: inForce }, before)
   const next = holdExpectations(loadConfig(resolve(io.cwd, after), { ...ports, env }, after))
   const diagnostics = [...(old.ok ? [] : old.diagnostics), ...(next.ok ? next.warnings : next.diagnostics)]
@@ -203,7 +203,7 @@ function turnText({ address, method }: Turn): string {
   return method === 'GET' ? address : `${method} ${address}`
 }
 
-/** Keys that hold only where a provider has what they need, which is in its discovery document and in no file of ours. */
+/** Keys that work only where a provider supports them, which its discovery document says and no local file. */
 interface Untold {
   readonly provider: string
   readonly keys: readonly string[]

@@ -57,7 +57,7 @@ export function runCompletion(argv: readonly string[], io: Io): number {
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof SHELLS)[number]
 
-/** The script by which a shell completes command lines of ours; it asks nothing of the program once it is there. */
+/** The script by which a shell completes Sallyport's command lines. It does not run the program. */
 function completionScript(shell: Shell, commands: readonly CompletedCommand[]): string {
   switch (shell) {
     case 'bash':
@@ -72,7 +72,9 @@ function completionScript(shell: Shell, commands: readonly CompletedCommand[]): 
 const long = ({ name }: CompletedOption) => `--${name}`
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
 
-/** For the bash 3.2 of macOS too, and without the package bash-completion. An option alone stands for `serve`. */
+/**
+ * Also for the bash 3.2 of macOS, and without the package bash-completion. An option without a command means `serve`.
+ */
 function bashScript(commands: readonly CompletedCommand[]): string {
   const cases = commands.map(({ name, options, words, takesFiles }) => {
     const valued = options.filter(option => option.takesValue)

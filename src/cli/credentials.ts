@@ -59,7 +59,7 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
   const [act, id, surplus] = named.others
   const isJson = values.json === true
 
-  /** What an operator did with one of whom it stands for. */
+  /** An operator's action on a user's token or link. */
   function factsOf({ id, portal, identity }: Session): AuditFacts {
     return { ...personFacts(identity), portal, by: 'operator', [command.fact]: id }
   }

@@ -15,9 +15,10 @@ const VERSIONS = ['v1.0.0', 'v1.1.0'] as const
 const LINE_WIDTH = 110
 
 /**
- * The formatter, loaded when it is asked for: it is a part of the executable, some megabytes long, and reads nothing else.
+ * The formatter, loaded on first use: it is a part of the executable, some megabytes long, and reads nothing else.
  *
- * What it makes of a text is held against the text: every value is the same, and every comment is there, or there is no formatted text.
+ * Its output is compared with the input: every value and every comment has to be the same. Otherwise there is no
+ * formatted text.
  */
 export async function openFormatter(): Promise<Format> {
   const { initSync, format } = await import('@tombi-toml/wasm-lib')

@@ -41,7 +41,7 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
     io.stderr(`say which backup\n${usageLines(USAGE.text)}\n`)
     return EXIT.usage
   }
-  // Where a server says that its data is, nothing is replaced on its word alone.
+  // A server's word about its data folder is not enough to replace something there.
   const config = configOf(values.config, { ...io, running: () => null }, ports)
   if (config === null) return EXIT.failed
   const path = resolve(io.cwd, values.config)
@@ -67,7 +67,8 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
     const user = userOfStore(store, null)
     const names = [from, `${from}-wal`, ...(values['with-key'] === true ? [`${from}.key`] : [])]
     if (user !== null) {
-      // What the user of the store may not read, root opens; where that user may put links, it has to manage by itself.
+      // Root opens what the store's user may not read; where that user may create links, it has to read with its own
+      // rights.
       for (const path of names) if (!mayChangeWayTo(path, user)) files.open(path)
       becomeStoreUser(user)
     }
@@ -101,7 +102,7 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
   }
 }
 
-/** The files of a backup, each opened once: what root has opened is read by whoever it has become. */
+/** The files of a backup, each opened once: root opens them, and the user that it becomes reads them. */
 class Files {
   readonly #opened = new Map<string, number | null>()
 

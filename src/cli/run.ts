@@ -46,8 +46,8 @@ Who made what is in it, and under which licences, is in THIRD-PARTY-NOTICES: bes
 } as const
 
 /**
- * Runs the command that the arguments name and answers the exit code: 0 done, 1 failed (mistakes in the file, could not
- * start), 2 wrong usage; `explain` has codes of its own.
+ * Runs the command that the arguments name and returns the exit code: 0 done, 1 failed (mistakes in the file, could
+ * not start), 2 wrong usage; `explain` has its own codes.
  */
 export async function run(argv: readonly string[], own: Io = processIo()): Promise<number> {
   const serving = serveArguments(argv)
@@ -108,7 +108,7 @@ export async function run(argv: readonly string[], own: Io = processIo()): Promi
     case 'restore':
       return runRestore(rest, io, realPorts(io))
     case 'demo':
-      // To show what it takes, no program is started anew.
+      // To show the options, the program is not executed again.
       if (!rest.includes('--help') && !rest.includes('-h')) liftRequestLimit(argv, realPorts(io).log)
       return runDemo(rest, io, async configPath => startHere(configPath, io))
     case 'version':

@@ -24,8 +24,8 @@ Exit code: 0 stopped, 1 could not start, 2 for a wrong command line, and for "sa
 } as const
 
 /**
- * `sallyport serve`, and `sallyport` alone: serves until it is told to stop, and answers the exit code. `options` are the arguments of
- * the command, `argv` those of the program, by which it starts itself again.
+ * `sallyport serve`, and `sallyport` without a command: serves until it has to stop, and returns the exit code.
+ * `options` are the arguments of the command, `argv` those of the program, by which it starts itself again.
  */
 export async function runServe(options: readonly string[], argv: readonly string[], io: Io): Promise<number> {
   const parsed = parseArguments(options, USAGE, io)

@@ -76,7 +76,7 @@ interface ServicePlace {
   readonly ports: readonly string[]
 }
 
-/** What starts services, and how each is told of this one. */
+/** The service managers, and how each learns of this service. */
 const SERVICES: Readonly<Record<string, (place: ServicePlace) => string>> = { systemd, openrc, launchd }
 
 /**

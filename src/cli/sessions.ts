@@ -161,7 +161,7 @@ async function listAsTable(
   return EXIT.ok
 }
 
-/** Whoever is put out is not to come back by a token: those that follow them rest. */
+/** A user who is signed out must not come back by a token: their tokens are suspended. */
 async function revoke(
   config: Config,
   sessions: OpenSessions,
@@ -192,13 +192,13 @@ async function revoke(
     await sessions.tokens.suspend(entry.session)
     found.push(entry.session)
   }
-  // A server may have in memory what the store has no more: to end an id that nobody has is right too.
+  // A server may have in memory what is no longer in the store: ending an unknown id is right, too.
   await sessions.end(...named, ...unstored)
   await tell(found)
   for (const id of unstored) await audit.keep('sign_out.by_operator', { session: sessionMark(id), by: 'operator' })
   const revoked = [...named]
   if (ids.length === 0) {
-    // Nobody comes in by a cookie from here on, though it takes a while until the last of many has ended.
+    // From here on no cookie is accepted, although it takes a while until the last of many sessions has ended.
     if (all === true) await sessions.endCookies()
     let some: Session[] = []
     const endThem = async () => {

@@ -143,7 +143,7 @@ function checked<T>(option: string, parsed: Parsed<T>): T {
   throw new Mistake(`${option}: ${parsed.message}${parsed.hint === '' ? '' : ` (${parsed.hint})`}`)
 }
 
-/** An empty list would be no limit to whoever reads it, and no use to whoever wrote it. */
+/** An empty list would look like no limit to a reader, and is not what its author wanted. */
 function listed(option: string, text: string): readonly string[] {
   const parts = text.split(',').map(part => part.trim())
   if (parts.includes('')) throw new Mistake(`${option} has an empty entry`)
@@ -167,9 +167,10 @@ async function create(
 }
 
 /**
- * A service comes from no provider; a person's token says who it is for, and nothing that only a provider can vouch for.
+ * A service has no provider. A user's token says whose it is, and nothing that only a provider can confirm.
  *
- * A `sub` is somebody at one provider alone: text where it is not clear at which, or the portal has it not.
+ * A `sub` identifies a user at only one provider: a text where it is not clear at which, or the portal does not have
+ * that provider.
  */
 function identityOf(
   { holder, roles }: Wanted,

@@ -1,17 +1,17 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { becomeStoreUser, type ServiceUser } from '../console/store-user.ts'
 
-/** A file that root can read and the service cannot: what it is, and how to mend it. */
+/** A file that root can read and the service cannot: what it is, and how to fix it. */
 export interface Unreadable {
   readonly what: string
   readonly hint: string
 }
 
 /**
- * Which of these files and folders the service cannot read, tried as its user: modes alone do not tell of access lists. Root becomes
- * that user for good; null where it has become somebody else already, who can tell of nobody but themselves.
+ * Which of these files and folders the service cannot read, tried as its user: modes do not show access lists. Root
+ * becomes that user for good; null where it has already become another user, who can check only for themselves.
  *
- * What is not there is left out: the file itself is told of that.
+ * Missing files are left out: `check` reports them.
  */
 export function findUnreadable(paths: readonly string[], service: ServiceUser): readonly Unreadable[] | null {
   if (process.geteuid?.() === 0) becomeStoreUser(service)

@@ -17,10 +17,10 @@ import type { OpenSessions } from '../session/open.ts'
 /** What commands on the session store need from outside. */
 export type StorePorts = Parameters<typeof loadConfig>[1] & Pick<Ports, 'now' | 'random' | 'log'>
 
-/** What a command needs besides that ends sessions: their providers are told, as the server tells them. */
+/** What a command needs in addition to end sessions: it revokes refresh tokens at the providers, like the server. */
 export type EndingPorts = StorePorts & Pick<Ports, 'ask' | 'resolve'>
 
-/** How long a command waits for providers that it tells of sessions that it has ended. */
+/** How long a command waits for providers to revoke tokens of ended sessions. */
 const TELL_MS = 10_000
 
 /** The config of a file, as the server of this file that runs here has it; null, and the mistakes written, where it has any. */
@@ -33,8 +33,9 @@ export function configOf(file: string, io: Io, ports: StorePorts): Config | null
 }
 
 /**
- * The user that a command of root has to be for everything in the data folder; null where it stays who it is. In the folder that a
- * server has told of, it is whoever told so, whomever that folder belongs to by now. Throws `session.store` where that cannot be told.
+ * The user that a command of root has to become for the data folder; null where it stays root. For a folder that a
+ * server has named, it is that server's user, regardless of the folder's present owner. Throws `session.store` where
+ * the user is unknown.
  */
 export function userOfStore(store: StoreConfig, running: Running | null): StoreUser | null {
   if (store.kind !== 'sqlite' || store.path === ':memory:') return null
@@ -42,8 +43,8 @@ export function userOfStore(store: StoreConfig, running: Running | null): StoreU
 }
 
 /**
- * Opens the sessions of a file for a command. One that root runs becomes the user of the store for good: whoever owns the data
- * folder may put a link in place of any file there. What root alone may read or write has to be open by then.
+ * Opens the sessions of a file for a command. A command of root becomes the store's user for good: the owner of the
+ * data folder may replace any file there by a link. Files that only root may read or write have to be open by then.
  *
  * Throws as `openSessionState`.
  */
@@ -89,7 +90,7 @@ export async function withSessions(
   optionsFor: (config: Config) => StateOptions = () => ({}),
 ): Promise<number> {
   const config = configOf(file, io, ports)
-  // To open a database that is not there would make it, and its key, as whoever runs this.
+  // Opening a missing database would create it, and its key, as the user who runs this.
   if (config === null || isOutOfReach(config.sessions.store, io)) return EXIT.failed
   try {
     const state = openStateAsUser(config, ports, io.running?.() ?? null, optionsFor(config))

@@ -43,10 +43,11 @@ const PAGE_HEADERS = {
 }
 
 /**
- * A small OpenID provider for demonstration: it asks who one wants to be, and is otherwise strict.
+ * A small OpenID provider for demonstration: it asks which user to be, and is otherwise strict.
  *
- * Code flow with S256 only; codes and pending requests are single-use, short-lived and bounded; the key is made at start.
- * Absent on purpose: passwords, refresh tokens, and a sign-in of its own (it asks every time, so switching people is easy).
+ * Code flow with S256 only; codes and pending requests are single-use, short-lived and bounded; the key is made at
+ * start. Absent on purpose: passwords, refresh tokens, and a session (it asks every time, so switching users is easy).
+ *
  * Source: OpenID Connect Core 1.0 §3.1, RFC 6749 §4.1, RFC 7636, RFC 9207.
  */
 export async function makeDemoProvider(options: DemoProviderOptions): Promise<Hono> {
@@ -296,7 +297,7 @@ function refusedPage(reason: string): Markup {
   return providerPage('This cannot work', html`<p>${reason}</p>`)
 }
 
-/** What whoever opens the provider itself finds. */
+/** The page for a visitor who opens the provider directly. */
 function homePage(): Markup {
   return providerPage(
     'This is where people sign in',

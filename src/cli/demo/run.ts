@@ -19,10 +19,10 @@ Everything on this machine, with a stand-in for your provider and a service to p
 } as const
 
 /**
- * The command `sallyport demo`: starts everything, says what to open, and waits until it is told to stop.
+ * The command `sallyport demo`: starts everything, says what to open, and waits until it has to stop.
  *
- * Answers the exit code: 0 after a stop, 1 where something could not start, 2 for arguments that make no sense.
- * `stopped` settles when it is time to stop; by default on SIGINT or SIGTERM.
+ * Returns the exit code: 0 after a stop, 1 where something could not start, 2 for wrong arguments. `stopped` settles
+ * when it is time to stop; by default on SIGINT or SIGTERM.
  */
 export async function runDemo(
   argv: readonly string[],

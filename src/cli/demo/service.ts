@@ -1,4 +1,4 @@
-/** The application of `sallyport demo`: a page that shows what it is told. */
+/** The application of `sallyport demo`: a page that shows the fields it gets. */
 
 import type { Server } from 'bun'
 import { html } from 'hono/html'
@@ -7,10 +7,11 @@ import { demoPage, type Markup } from './look.ts'
 const CLOCK_MS = 1000
 
 /**
- * The demo service on one address: an application as it stands behind Sallyport.
+ * The demo service on one address: an application behind Sallyport.
  *
- * `/demo/clock` streams the time as server-sent events, `/demo/echo` is a WebSocket, `/demo/upload` counts a body's bytes,
- * `/demo/name` says who asks, `/demo/request` is the request as JSON, and every other path is the page.
+ * `/demo/clock` streams the time as server-sent events, `/demo/echo` is a WebSocket, `/demo/upload` counts a body's
+ * bytes, `/demo/name` returns the user's name, `/demo/request` is the request as JSON, and every other path is the
+ * page.
  */
 export function serveDemoService(hostname: string, port: number, sites: readonly DemoSite[]): Server<undefined> {
   const scriptHash = new Bun.CryptoHasher('sha256').update(SERVICE_SCRIPT).digest('base64')
@@ -105,7 +106,7 @@ interface SeenRequest {
   readonly headers: readonly (readonly [name: string, value: string])[]
 }
 
-/** What a header field tells: who is asking, how the request came here, or what the browser said. */
+/** The subject of a header field: the user, the request's way, or the browser. */
 type HeaderKind = 'identity' | 'forwarding' | 'browser'
 
 /** The kind of a header field by its name, in lower case. */
@@ -147,7 +148,7 @@ label { display: block; font-size: .9rem; margin-bottom: .3rem } output { displa
 @media (max-width: 36rem) { th { width: 38% } .card { padding: 1rem } }
 `
 
-/** Runs in the browser. Addresses are relative: the page works under whatever host the gate gives it. */
+/** Runs in the browser. Addresses are relative: the page works under any host. */
 const SERVICE_SCRIPT = `
 const at = id => document.getElementById(id)
 const clock = new EventSource('/demo/clock')
@@ -220,7 +221,7 @@ ${KINDS.filter(({ kind }) => kind === 'browser').map(part => headerTable(seen, p
   return demoPage({ title: `${seen.host} · demo service`, body, style: STYLE, script: SERVICE_SCRIPT })
 }
 
-/** What there is to see in the first minute, for whoever has just come in. */
+/** What a user who has just signed in can see in the first minute. */
 function steps(sites: readonly DemoSite[], name: string | null): Markup {
   const link = (label: string) => {
     const site = sites.find(one => one.label === label)

@@ -122,7 +122,7 @@ interface DemoAddresses {
   readonly admin: string
   readonly public: string
   readonly provider: string
-  /** Where the demo service itself listens; nobody needs to open it. */
+  /** Where the demo service itself listens; browsers do not open it. */
   readonly service: string
 }
 
@@ -194,10 +194,10 @@ allow = "public"
 `
 }
 
-/** The loopback addresses that a browser may take `*.localhost` for: it tries both, so whoever answers must hold both. */
+/** The loopback addresses of `*.localhost` in browsers: a browser tries both, so the demo has to listen on both. */
 const LOOPBACK = ['127.0.0.1', '::1']
 
-/** How often to let the system choose a port, when what it chose on one address was taken on the other. */
+/** How often to let the system choose a port, when its choice on one address was in use on the other. */
 const MAX_CHOICES = 10
 
 /** A listener on every loopback address that this machine has, under one port. */
@@ -211,9 +211,9 @@ interface LoopbackListener {
 type ServeOn = (hostname: string, port: number) => Server<undefined>
 
 /**
- * Listens on 127.0.0.1 and, where IPv6 is there, on ::1, under the first of `count` ports from `port` on that is free on both.
+ * Listens on 127.0.0.1 and, with IPv6, on ::1, under the first of `count` ports from `port` on that is free on both.
  *
- * `port` 0 takes any. Null when every port is taken; throws what else Bun throws.
+ * `port` 0 means any. Null when every port is in use; throws Bun's other errors.
  */
 function listenOnLoopback(serve: ServeOn, port: number, count: number): LoopbackListener | null {
   const tries = port === 0 ? MAX_CHOICES : count

@@ -39,7 +39,7 @@ export function unheldBack(address: string): Finding {
   )
 }
 
-/** Whether nobody passes who is not signed in. */
+/** Whether an anonymous client is refused. */
 function isClosed({ allow }: RouteConfig): boolean {
   if (allow.kind === 'public') return false
   return allow.kind !== 'rules' || !allow.rules.some(({ isAnonymous }) => isAnonymous)

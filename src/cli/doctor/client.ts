@@ -5,7 +5,7 @@ import type { Answered } from '../../identity/probe/callback.ts'
 import type { ClientAnswered, Probe } from '../../identity/probe/probe.ts'
 import { bad, type Finding, good, warning } from './finding.ts'
 
-/** The client, and the addresses that it comes back to: of a client that nobody knows there is nothing more to ask. */
+/** The client and its callback addresses: for an unknown client there is nothing more to ask. */
 export async function examineClient(
   probe: Probe,
   provider: ProviderConfig,
@@ -92,7 +92,7 @@ async function examineCallback(probe: Probe, callback: string): Promise<Finding>
 export async function examineOffline(probe: Probe, callbacks: readonly string[]): Promise<readonly Finding[]> {
   const [callback] = callbacks
   if (callback === undefined || !probe.mayAskOffline) return []
-  // Who cannot be asked, and what is refused without it too, is told of where the callback is.
+  // A provider that cannot be asked, or refuses without it, too, is reported with the callback.
   const ask = (asksOffline: boolean) =>
     probe.askCallback(callback, asksOffline).catch(() => ({ verdict: 'unclear', says: null }))
   const { says } = await ask(true)

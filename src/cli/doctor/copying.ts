@@ -28,10 +28,10 @@ const FORGED = 'doctor-forged'
 const UPGRADED = '-upgraded'
 
 /**
- * What a proxy in front copies, seen from where it leads to: the doctor takes the place of the application at `at`, signs in somebody that
- * there is not, for as long as it takes to ask once for each host, and looks at what arrives.
+ * Which fields a proxy in front copies, as seen by the application: the doctor listens in place of the application at
+ * `at`, creates a session of an invented user for as long as one request per host takes, and looks at what arrives.
  *
- * A session is a secret: where the certificate of a host is not trusted here, nobody is asked.
+ * A session is a secret: it sends no request to a host whose certificate is not trusted here.
  */
 export async function examineCopying(
   config: Config,
@@ -105,7 +105,7 @@ async function examineRoute(
     await answer.drop()
     for (const fields of OTHER_PROTOCOLS) {
       const other = ask(`${address}${UPGRADED}`, { headers: { ...fields, cookie }, signal })
-      // What it is answered does not matter: a proxy in front that refuses it is right.
+      // The answer does not matter: a proxy in front may refuse it.
       await other.then(one => one.drop()).catch(() => undefined)
       if (arrived.get(query + UPGRADED)?.has('upgrade') === true) break
     }
@@ -149,7 +149,7 @@ function examineHost(origin: string, host: string, fields: Headers): readonly Fi
   return [warning(`${origin}: the application is not told this host`, hint)]
 }
 
-/** Somebody that there is not, whom the rules that name people let in as far as one can be all of them. */
+/** An invented user whom the rules allow, as far as one user can satisfy all of them. */
 function somebody(config: Config, portal: PortalConfig, { allow }: RouteConfig): Identity {
   const rules: readonly PersonRule[] = [
     ...[...portal.roles.values()].flat(),

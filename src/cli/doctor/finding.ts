@@ -1,8 +1,8 @@
 import { showUnseen } from '../../base/visible.ts'
 
 /**
- * `warning` is for what works now, or may be meant; `bad` for what will not work; `unseen` for what only a sign-in shows, or another machine; `unknown` where nobody
- * can tell by now whether it works at all.
+ * `warning` is for what works now, or may be intended; `bad` for what will not work; `unseen` for what only a sign-in
+ * or another machine shows; `unknown` where it cannot be known yet whether it works at all.
  */
 export type Grade = 'good' | 'unseen' | 'warning' | 'unknown' | 'bad'
 
@@ -10,7 +10,7 @@ export type Grade = 'good' | 'unseen' | 'warning' | 'unknown' | 'bad'
 export interface Finding {
   readonly grade: Grade
   readonly what: string
-  /** How to mend it; null where there is nothing to mend. */
+  /** How to fix it; null where there is nothing to fix. */
   readonly hint: string | null
   /** Whether it is no question any more once somebody has signed in. */
   readonly isUntilSignIn?: true
@@ -27,12 +27,12 @@ export function good(what: string): Finding {
   return { grade: 'good', what, hint: null }
 }
 
-/** What nobody tells before somebody signs in, or from here; `hint` says how to see it. */
+/** What is unknown before a sign-in, or from here; `hint` says how to see it. */
 export function unseen(what: string, hint: string): Finding {
   return { grade: 'unseen', what, hint }
 }
 
-/** What decides whether it works at all, and nobody can tell by now; `hint` says how to see it. */
+/** What decides whether it works at all, and cannot be known yet; `hint` says how to see it. */
 export function unknown(what: string, hint: string): Finding {
   return { grade: 'unknown', what, hint }
 }
@@ -42,7 +42,7 @@ export function warning(what: string, hint: string): Finding {
   return { grade: 'warning', what, hint }
 }
 
-/** What keeps somebody out, or lets somebody in; `hint` says how to mend it. */
+/** What refuses or allows users by mistake; `hint` says how to fix it. */
 export function bad(what: string, hint: string): Finding {
   return { grade: 'bad', what, hint }
 }

@@ -10,7 +10,7 @@ import { examineAsking } from './asking.ts'
 import { bad, type Finding, good, type Section, unseen, warning } from './finding.ts'
 import { answersAsSallyport, type Heard, hear } from './hear.ts'
 
-/** A name that no portal has: whoever makes Sallyport believe it takes the host from its client. */
+/** A name that no portal has: a proxy that makes Sallyport believe it takes the host from its client. */
 const NOBODYS_HOST = 'doctor.invalid'
 
 export interface Place {
@@ -112,14 +112,14 @@ const FIELDS = [
   'Forwarded',
 ]
 
-/** For documentation (RFC 5737): nobody comes from there. */
+/** For documentation (RFC 5737): no client has it. */
 const FORGED = '192.0.2.66'
 
 /**
- * Whether the proxy in front of a host says the client's address in the field that counts (`client_address`), and whether a client can
- * say another one, in that field or in one that the proxy believes.
+ * Whether the proxy in front of a host sends the client's address in the configured field (`client_address`), and
+ * whether a client can forge it, in that field or in one that the proxy believes.
  *
- * A client's word that goes on as it is shows in this: without it there is no address at all.
+ * A client's own field that passes unchanged shows itself: without it there is no address at all.
  */
 async function examineClientAddress(
   origin: string,
@@ -160,7 +160,10 @@ async function examineClientAddress(
   return [(server === '' ? warning : bad)(what, `${MEND}, and run this again`)]
 }
 
-/** A list that goes on after a trusted address: whether the proxy believes its client in it, or Sallyport this machine, looks the same. */
+/**
+ * A list that continues after a trusted address: it looks the same whether the proxy believes its client, or Sallyport
+ * believes this machine.
+ */
 function unseenFrom(client: string, address: string): Finding {
   return unseen(
     `whether strangers can say another address in X-Forwarded-For does not show from ${client}, which is in trusted_proxies`,

@@ -52,14 +52,14 @@ function clientIn({ address }: Readonly<Record<string, unknown>>): string | null
   return typeof address === 'string' || address === null ? address : undefined
 }
 
-/** How a client asks for HTTP/2 on a connection of its own (RFC 7540 §3.2). HAProxy takes the first off by itself. */
+/** How a client asks for HTTP/2 on a plain connection (RFC 7540 §3.2). HAProxy itself removes the first field. */
 export const OTHER_PROTOCOLS = ['h2c', 'h2c/2'].map(upgrade => ({
   connection: 'Upgrade, HTTP2-Settings',
   upgrade,
   'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA',
 }))
 
-/** Whether whatever answers at an address speaks another protocol than HTTP/1.1 once it is asked to. */
+/** Whether the server at an address switches to another protocol than HTTP/1.1 when asked. */
 export async function switchesProtocol(address: string, { ask }: Pick<Ports, 'ask'>): Promise<boolean> {
   const { host } = new URL(address)
   for (const fields of OTHER_PROTOCOLS) {

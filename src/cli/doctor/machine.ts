@@ -36,7 +36,7 @@ function listenersOf({ server, tls }: Config): readonly ListenAddress[] {
 
 function examineListener(address: ListenAddress): Finding {
   const where = addressText(address)
-  // To try a local socket would take it from whoever has it.
+  // Trying a local socket would take it from the process that has it.
   if (address.kind === 'unix') return good(`${where} is a local socket, made at start`)
   try {
     void listen(address, { fetch: () => new Response() }).stop(true)
@@ -109,7 +109,7 @@ function examineFile(path: string): Finding {
   }
 }
 
-/** A damaged database that was moved aside holds who was signed in: nobody removes it but an operator. */
+/** A damaged database that was moved aside contains the sessions: only an operator removes it. */
 function examineDamaged({ sessions }: Config): readonly Finding[] {
   return damagedOf(sessions).map(path =>
     warning(
@@ -119,7 +119,7 @@ function examineDamaged({ sessions }: Config): readonly Finding[] {
   )
 }
 
-/** Whoever reads the key can open what is sealed in the database. */
+/** A user who can read the key can open the sealed data of the database. */
 function examineKey({ sessions }: Config): readonly Finding[] {
   if (sessions.store.kind !== 'sqlite' || sessions.store.path === ':memory:') return []
   const path = join(dirname(sessions.store.path), 'sallyport.key')

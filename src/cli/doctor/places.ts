@@ -73,7 +73,7 @@ export async function examineUpstreams(config: Config): Promise<Section> {
   return { about: 'upstreams', findings }
 }
 
-/** Whether each folder of `files` is there, and may be read by whoever runs this. */
+/** Whether each folder of `files` exists, and this user may read it. */
 export function examineFolders({ routes }: Config): Section {
   const folders = new Map(
     routes.flatMap(({ id, answer }) => (answer?.kind === 'files' ? [[answer.folder, id] as const] : [])),
@@ -99,12 +99,12 @@ function whyNoFolder(folder: string): string | null {
   }
 }
 
-/** An application that has not begun to answer by then may be slow; it says nothing of what it speaks. */
+/** An application that has not begun to answer by then may be slow; its protocol stays unknown. */
 const SPEECH_TIMEOUT_MS = 3_000
 
 /**
- * Whether an address that takes connections speaks what its scheme says: HTTP or HTTPS, with a certificate that holds. One without TLS is
- * asked for the fields of `/` alone (HEAD), and for a handshake where it does not answer that.
+ * Whether an address that accepts connections uses the protocol of its scheme: HTTP, or HTTPS with a valid
+ * certificate. Without TLS it requests only the fields of `/` (HEAD), and tries a handshake where that has no answer.
  */
 async function examineSpeech(
   address: UpstreamAddress,

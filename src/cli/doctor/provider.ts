@@ -67,7 +67,7 @@ export async function examineProvider(
   return { about, findings }
 }
 
-/** Where people go, and where it is asked from here: with `internal_url`, browsers alone need the former. */
+/** Where users go, and where Sallyport sends requests: with `internal_url`, only browsers need the former. */
 async function examineWays(
   { issuer, internalUrl, ca }: ProviderConfig,
   { now, proxyFor }: Pick<Ports, 'now' | 'proxyFor'>,
@@ -153,7 +153,7 @@ function examineScopes({ metadata }: Probe, provider: ProviderConfig, portals: r
   }
   const asksForGroups = provider.scopes?.includes('groups') ?? offered?.includes('groups') ?? false
   const needsGroups = portals.some(({ roles }) => [...roles.values()].flat().some(rule => rule.groups !== null))
-  // Of another claim nobody knows here what it comes with.
+  // For another claim it is unknown which scope has it.
   if (needsGroups && !asksForGroups && provider.claims.groups === null) {
     findings.push(
       warning(
@@ -214,7 +214,7 @@ function examineAbilities({ metadata }: Probe, { par }: ProviderConfig, portals:
   return findings
 }
 
-/** What rules need of a new sign-in: without it, whoever has to sign in again is kept out. */
+/** What rules need of a new sign-in: without it, users who have to sign in again are refused. */
 function examineClaims({ metadata }: Probe, asked: AskedOfSignIn): readonly Finding[] {
   return unstatedClaims(metadata, asked).map(({ claim, key }) =>
     warning(
@@ -238,7 +238,7 @@ function examineSignOut(probe: Probe, addresses: readonly string[]): Promise<rea
   )
 }
 
-/** What a provider can be told to do for one client so that nobody signs in, and what it says of it in a sign-in alone. */
+/** Settings of a client at the provider that prevent every sign-in, and that only a sign-in shows. */
 function examineUnseen({ metadata }: Probe, { claimsFrom, idTokenAlgs }: ProviderConfig): readonly Finding[] {
   const asksPerson = claimsFrom !== 'id_token' && metadata.userinfo_endpoint !== undefined
   const signing = metadata.id_token_signing_alg_values_supported ?? []
@@ -265,7 +265,7 @@ function isListed(algorithms: unknown): boolean {
   return Array.isArray(algorithms) && algorithms.some(alg => alg !== 'none')
 }
 
-/** A sign-in that nobody began; its texts are of the length that RFC 7636 §4.1 asks for. */
+/** An invented sign-in; its values have the length that RFC 7636 §4.1 requires. */
 const INVENTED: Omit<LoginRequest, 'redirectUri'> = {
   state: 'sallyport-doctor',
   nonce: '',
@@ -296,7 +296,7 @@ async function examineOAuth2(
   ]
 }
 
-/** Asked by redeeming a code that nobody issued. */
+/** Tried by redeeming an invented code. */
 async function examineOAuth2Client(
   provider: OAuth2Provider,
   redirectUri: string,

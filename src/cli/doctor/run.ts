@@ -48,7 +48,10 @@ Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mis
   maxPositionals: 1,
 } as const
 
-/** `sallyport doctor`: answers the exit code. `service` is whom this process becomes at the end, to see what that user can read; null: nobody. */
+/**
+ * `sallyport doctor`: returns the exit code. `service` is the user that this process becomes at the end, to see what
+ * that user can read; null: it stays.
+ */
 export async function runDoctor(
   argv: readonly string[],
   io: Io,
@@ -112,7 +115,7 @@ function foldersOf({ routes }: Config): readonly string[] {
   return routes.flatMap(({ answer }) => (answer?.kind === 'files' ? [answer.folder] : []))
 }
 
-/** Everything is asked at once: the slowest answer is what it takes. */
+/** All checks run at once: the slowest answer decides how long it takes. */
 async function examine(
   config: Config,
   given: Pick<Ports, 'now' | 'random' | 'ask' | 'resolve' | 'readText'>,
@@ -141,7 +144,7 @@ async function examine(
     examineFronts(config, ports),
     isRunning(config, ports).then(runs => examineMachine(config, ports, runs)),
   ])
-  // By itself: it opens the store, for which a command of root becomes another user, who may not look at the rest.
+  // Separately: it opens the store, for which a command of root becomes another user, who may not read the rest.
   if (standIn !== null) found.splice(-1, 0, await examineCopying(config, standIn, ports, running))
   if (providers.length > 0) {
     const seen = await readSignIns(config, providers, ports, { isLater, running })
@@ -166,7 +169,7 @@ async function isRunning({ server, tls, portals, routes }: Config, ports: Pick<P
   return (await Promise.all(here.map(address => answersAsSallyport(address, ports, { host: served })))).includes(true)
 }
 
-/** Where a listener is reached from this machine: one for all addresses has none of its own. */
+/** Where a listener is reachable from this machine: a listener for all addresses has no single address. */
 function reachable({ host, port }: Extract<ListenAddress, { kind: 'tcp' }>): string {
   if (host === '0.0.0.0') return `127.0.0.1:${port}`
   return host.includes(':') ? `[${host === '::' ? '::1' : host}]:${port}` : `${host}:${port}`

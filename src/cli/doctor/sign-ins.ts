@@ -9,7 +9,7 @@ import type { SignInsSeenAt } from '../../session/session.ts'
 import { openStateAsUser } from '../with-sessions.ts'
 import { bad, type Finding, good, type Section, unknown } from './finding.ts'
 
-/** What came of sign-ins at each provider, by its name; or why nobody can tell. */
+/** The results of sign-ins at each provider, by its name; or why they are unknown. */
 export type SeenSignIns = ReadonlyMap<string, SignInsSeenAt> | string
 
 /** How long somebody has who is to sign in now. */
@@ -19,10 +19,10 @@ const POLL_MS = 500
 const SLACK_MS = 5_000
 
 /**
- * What a running gate has noted in the session store of sign-ins at these providers. With `isLater`, it waits until something has come of one
- * at each of them since now, for a few minutes at most.
+ * The results of sign-ins at these providers that a running gate has noted in the session store. With `isLater`, it
+ * waits for a new result at each of them, for a few minutes at most.
  *
- * A command of root becomes the user of the store: nothing that root alone may do can come after.
+ * A command of root becomes the store's user: after that it has no root rights.
  */
 export async function readSignIns(
   config: Config,

@@ -4,7 +4,7 @@ import { COMMANDS } from './commands.ts'
 /** What somebody without a routes.toml probably wants, in this order. */
 const BEGINNINGS: readonly string[] = ['demo', 'init', 'import']
 
-/** For whoever has just unpacked the program and starts it to see what happens. */
+/** For a user who has just unpacked the program and starts it to see what happens. */
 export function firstSteps(): string {
   const commands = COMMANDS.filter(({ name }) => BEGINNINGS.includes(name))
   const ordered = commands.toSorted((one, other) => BEGINNINGS.indexOf(one.name) - BEGINNINGS.indexOf(other.name))

@@ -46,7 +46,7 @@ ${list(COMMANDS.map(({ call, about }) => [call, about]))}
 ${TOPICS.map(({ name, about }) => `  ${under(name)}  ${about}\n`).join('')}`
 }
 
-/** A chapter's name, before what it is about. What is too long for its column has a line of its own. */
+/** A chapter's name, before its subject. A name that is too long for its column has a separate line. */
 function under(name: string): string {
   return name.length > NAME_WIDTH ? `${name}\n  ${' '.repeat(NAME_WIDTH)}` : name.padEnd(NAME_WIDTH)
 }
@@ -106,7 +106,7 @@ async function lookUp(name: string): Promise<string> {
 /** The chapters that are tables of names. */
 const REFERENCES: readonly string[] = ['keys', 'errors', 'metrics']
 
-/** What can be looked up by itself, for a hint: every key and every error code. */
+/** Everything that can be looked up by name, for a hint: every key and every error code. */
 function entryNames(): readonly string[] {
   return [...new Set(SECTIONS.flatMap(({ keys }) => Object.keys(keys))), ...Object.keys(CODES)]
 }

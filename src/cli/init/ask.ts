@@ -14,7 +14,7 @@ export interface Question {
   parse(text: string): Parsed<string> | Promise<Parsed<string>>
 }
 
-/** Why there is no answer: flags are missing or wrong, or whoever was asked has left. */
+/** Why there is no answer: flags are missing or wrong, or the user has left. */
 export type Unanswered = 'missing' | 'wrong' | 'left'
 
 /** Answers questions from flags first, then by asking, then by what is usual. Collects the flags that would have answered the rest. */

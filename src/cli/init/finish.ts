@@ -34,7 +34,7 @@ export interface Known {
   readonly recipe: Recipe | null
   /** The recipe of the provider, where Sallyport leads to it. */
   readonly providerRecipe: Recipe | null
-  /** Null: nobody is in the file of people yet, or there is none. */
+  /** Null: the users file is empty, or there is none. */
   readonly firstUser: FirstUser | null
   /** Whether editors get a schema. */
   readonly hasSchema: boolean
@@ -120,7 +120,7 @@ function textOf(
     'docs/keys.md has every key.',
   ])
   const { host, upstream, coming, providerPlace } = plan
-  // Whoever writes the file gives the names, so that nobody can take another's.
+  // The operator who writes the file chooses the names, so no user can take another's.
   const person = plan.issuer === null ? '{preferred_username}' : undefined
   return [
     hasSchema ? `#:schema ./${SCHEMA_FILE}\n` : '',
@@ -174,15 +174,18 @@ async function look({ io, ports, out, flags }: Init): Promise<void> {
   io.stdout(`\n${renderSections(sections, io.colour.stdout)}\n`)
 }
 
-/** Files that are there, empty, and nobody else's. */
+/** New, empty files that only this user can read. */
 interface ReservedFiles {
-  /** `group` is whose the file is besides its owner; absent or null: that of whoever runs this. */
+  /** `group` is the file's group; absent or null: the group of the user who runs this. */
   write(path: string, text: string, mode: number, group?: number | null): void
   /** Removes all of them. */
   discard(): void
 }
 
-/** Makes files that do not exist yet, readable for this user alone. Throws `config.unreadable` for one that does, or cannot be made. */
+/**
+ * Creates new files that only this user can read. Throws `config.unreadable` for an existing one, or one that cannot
+ * be created.
+ */
 function reserveFiles(paths: readonly string[]): ReservedFiles {
   const made = new Map<string, number>()
   const discard = () => {
@@ -206,7 +209,7 @@ function reserveFiles(paths: readonly string[]): ReservedFiles {
     write(path, text, mode, group = null) {
       const file = made.get(path)
       if (file === undefined) throw new TypeError(`${path} is not reserved`)
-      // By the descriptor: whoever may write in the folder may have put a link in its place meanwhile.
+      // By the descriptor: a user who may write in the folder may have replaced it by a link meanwhile.
       writeFileSync(file, text)
       if (group !== null) fchownSync(file, process.geteuid?.() ?? 0, group)
       fchmodSync(file, mode)

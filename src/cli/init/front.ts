@@ -57,7 +57,7 @@ export function frontFiles(front: Front, placed: Placed): Promise<readonly Front
   )
 }
 
-/** What is about a portal of its own in each recipe. */
+/** The part of each recipe about a separate portal host. */
 const PORTAL_PARTS = [
   /^# The portal: [^\n]*\n(?:server|auth\.example\.com) \{\n[\s\S]*?^\}\n\n/m,
   /^ +use_backend sallyport if [^\n]*auth\.example\.com \}\n/m,

@@ -24,7 +24,7 @@ export interface Init {
   readonly secretPath: string
   readonly asker: Asker
   readonly hasTerminal: boolean
-  /** Who has to read what is written; null: nobody but whoever runs this. */
+  /** Which other user has to read the written files; null: none. */
   readonly serviceUser: ServiceUser | null
   /** How the provider is reached from here. */
   readonly reach: Reach

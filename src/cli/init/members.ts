@@ -29,7 +29,7 @@ export function presetOf(issuer: string): Preset | null {
   return issuer === PRESETS.github.issuer ? 'github' : issuer === PRESETS.discord.issuer ? 'discord' : null
 }
 
-/** What a table of such a provider is called; null where it has no name of its own. */
+/** The name of such a provider's table; null where it has no usual name. */
 export function nameOfIssuer(issuer: string): string | null {
   return Object.entries(BY_NAME).find(([, known]) => known === issuer)?.[0] ?? null
 }
@@ -44,7 +44,7 @@ const WHAT: Readonly<Record<Preset, string>> = {
   discord: 'ids of servers',
 }
 
-/** Who may have a session; `hasGroups`: the provider tells who is in which. */
+/** Who may have a session; `hasGroups`: the provider states groups. */
 export function membersQuestion(preset: Preset | null, hasGroups: boolean): Question {
   return {
     flag: '--members LIST or --everyone',

@@ -11,7 +11,7 @@ import type { AnswerQuestion, Init } from './init.ts'
 /** The file of people where there is no provider, as the new file names it. */
 export const USERS_FILE = 'users.toml'
 
-/** Whoever is the first to be let in. */
+/** The first user. */
 export interface FirstUser {
   readonly name: string
   readonly password: string
@@ -41,8 +41,8 @@ const PASSWORD: Question = {
 }
 
 /**
- * The first person of a file of ours: by flag with a password that is made, else whoever can be asked. Null where nobody can be, and
- * where there is such a file already.
+ * The first user of a users file: by flag with a generated password, otherwise by question. Null without a terminal,
+ * and where there is such a file already.
  */
 export async function findFirstUser(init: Init, answer: AnswerQuestion): Promise<FirstUser | null> {
   const { flags, ports, hasTerminal, out } = init
@@ -60,7 +60,7 @@ export async function findFirstUser(init: Init, answer: AnswerQuestion): Promise
   }
 }
 
-/** The file of people, for its owner alone to read; none where nobody is known yet. */
+/** The users file, readable only by its owner; none without a first user. */
 export async function peopleFiles(
   { ports }: Pick<Init, 'ports'>,
   first: FirstUser | null,

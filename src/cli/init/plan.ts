@@ -10,7 +10,7 @@ import { USERS_FILE } from './people.ts'
 export interface Plan {
   /** The provider's table. */
   readonly provider: string
-  /** Null: there is none, and people are in a file of ours. */
+  /** Null: there is none, and users are in a file. */
   readonly issuer: string | null
   /** Where it is asked in a network of one's own; null: at the issuer. */
   readonly internalUrl: string | null
@@ -27,7 +27,7 @@ export interface Plan {
   readonly clientId: string
   /** The file with the client's secret, as the new file names it; null: a public client. */
   readonly secretFile: string | null
-  /** Whether the client has to push what it asks for. */
+  /** Whether the client has to push authorization requests. */
   readonly isPushed: boolean
   /** The portal's own address; null: it is on the application's host. */
   readonly portal: string | null
@@ -35,7 +35,7 @@ export interface Plan {
   readonly upstream: string
   /** Who has the application and asks; null: Sallyport leads to it. */
   readonly front: Front | null
-  /** How browsers come, where nobody else has the application. */
+  /** How browsers reach Sallyport, without a proxy in front. */
   readonly coming: Coming
   /** Whether its routes are a recipe's, which comes behind all of this. */
   readonly hasRecipe: boolean
@@ -49,11 +49,11 @@ export interface Plan {
 
 /** The address that has to be registered at the provider. */
 export function callbackOf(plan: Pick<Plan, 'portal' | 'host' | 'coming' | 'preset'>): string {
-  // Nothing in such a provider's answer says whose it is: each table has an address of its own.
+  // Such a provider's answer does not name the provider: each table has a separate callback address.
   return `${placeOf(plan)}/.sallyport/callback${plan.preset === null ? '' : `/${plan.preset}`}`
 }
 
-/** Where the provider leads whoever has signed out there. */
+/** Where the provider redirects after a sign-out. */
 export function signedOutOf(plan: Pick<Plan, 'portal' | 'host' | 'coming'>): string {
   return `${placeOf(plan)}/.sallyport/signed-out`
 }

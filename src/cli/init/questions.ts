@@ -10,8 +10,8 @@ import { FRONT_KINDS, type FrontKind, isFrontKind } from './front.ts'
 import { issuerByName, presetOf } from './members.ts'
 
 /**
- * Where the provider is; empty for none, where whoever is asked says nothing. `find` asks it, so that a slip is known before anything
- * else is asked.
+ * The provider's address; empty for none, where the user enters nothing. `find` sends a request to it, so that a
+ * mistake shows before the next question.
  */
 export function issuerQuestion(find: (issuer: string) => Promise<Parsed<string>>): Question {
   return {

@@ -12,7 +12,7 @@ import { takeOverQuestion } from './questions.ts'
 /** A client at Pocket ID that is ours now. */
 export interface RegisteredClient {
   readonly id: string
-  /** Null where it is there, and no secret was given out. */
+  /** Null where it existed already, and no secret was issued. */
   readonly secret: string | null
   readonly isTakenOver: boolean
   /** Whether it refuses what a browser's address asks for itself: the file has to say `par`. */
@@ -23,10 +23,10 @@ export interface RegisteredClient {
 type Purpose = Pick<Plan, 'portal' | 'host' | 'coming' | 'group' | 'preset'>
 
 /**
- * Makes the client at Pocket ID, for the group that may pass where there is one; one of the same name is taken over, where whoever is
- * asked says so. Null where they do not.
+ * Creates the client at Pocket ID, for the allowed group if there is one. It takes over a client of the same name if
+ * the user agrees. Null where they do not.
  *
- * Nothing is made before the group is known to be there. Throws `provider.down`, `provider.refused`.
+ * It creates nothing before it knows that the group exists. Throws `provider.down`, `provider.refused`.
  */
 export async function registerClient(
   { ports, reach, flags, asker, hasTerminal, io }: Init,
@@ -74,7 +74,7 @@ export async function registerClient(
   }
 }
 
-/** A picture is no reason to stop: the client is there without it. */
+/** A failed logo is no reason to stop: the client works without it. */
 async function giveLogo(api: PocketIdApi, id: string, io: Io): Promise<void> {
   try {
     await api.setLogo(id, MARK)
@@ -83,7 +83,7 @@ async function giveLogo(api: PocketIdApi, id: string, io: Io): Promise<void> {
   }
 }
 
-/** What a client that somebody made before brings along, and nobody has asked for. */
+/** Settings of an existing client that `init` did not set. */
 function tell({ groups, isPushed, isOld }: ClientState, isForEveryone: boolean, id: string, io: Io): void {
   if (groups !== null && isForEveryone) {
     const whose = groups.length === 0 ? 'no group' : `the groups ${groups.join(', ')}`
@@ -101,22 +101,22 @@ function tell({ groups, isPushed, isOld }: ClientState, isForEveryone: boolean, 
 /** What a client is to be at Pocket ID. */
 interface ClientSettings {
   readonly name: string
-  /** What it is for, in a line; up to 2.9 none is kept. */
+  /** Its description, in a line; Pocket ID up to 2.9 keeps none. */
   readonly description: string
   readonly callback: string
   readonly signedOut: string
   readonly launch: string
-  /** Whether it is for members of some groups alone. */
+  /** Whether it is only for members of some groups. */
   readonly isRestricted: boolean
 }
 
-/** A client that is there already. */
+/** An existing client. */
 interface FoundClient {
   readonly id: string
   readonly callbacks: readonly string[]
 }
 
-/** What a client is there, beside what we set. */
+/** The members of a client at Pocket ID, in addition to those that `init` sets. */
 interface ClientState {
   readonly hasLogo: boolean
   /** Whether it refuses what a browser's address asks for itself (RFC 9126). */
@@ -136,9 +136,9 @@ interface PocketIdApi {
   findGroup(name: string): Promise<string>
   /** The first client with exactly this name; null for none. */
   findClient(name: string): Promise<FoundClient | null>
-  /** Answers the new client's id. One that is restricted is for nobody before `allowGroup`. */
+  /** Returns the new client's id. A restricted client allows no user before `allowGroup`. */
   makeClient(settings: ClientSettings): Promise<string>
-  /** Gives a client these settings and leaves the others; the addresses that it has stay besides. */
+  /** Sets these settings of a client and keeps the others; its present addresses stay, too. */
   changeClient(id: string, settings: ClientSettings): Promise<ClientState>
   /** Shows people this picture, an SVG, beside a client's name. */
   setLogo(id: string, svg: string): Promise<void>
@@ -160,7 +160,7 @@ export function clientName(host: string): string {
   return `${host.slice(0, Math.floor(half))}…${host.slice(-Math.ceil(half))}`
 }
 
-/** How many are listed at once, and how many such pages are read: nobody has more. */
+/** How many are listed per page, and how many pages are read: no installation has more. */
 const PAGE_SIZE = 100
 const MOST_PAGES = 50
 

@@ -25,8 +25,8 @@ import * as questions from './questions.ts'
 import { USAGE } from './usage.ts'
 
 /**
- * `sallyport init`: answers the exit code. `terminal` is who can be asked; null: nobody. `serviceUser` is who reads what root writes for
- * the service of this machine.
+ * `sallyport init`: returns the exit code. `terminal` is for questions; null: none can be asked. `serviceUser` is the
+ * user of this machine's service, who reads what root writes.
  */
 export async function runInit(
   argv: readonly string[],
@@ -107,7 +107,7 @@ async function begin(init: Init): Promise<number> {
   const isPocketIdThere = found !== null && isPocketId(found)
   const client: Client = isOfFile ? { kind: 'none' } : await findClient(init, answer, place, isPocketIdThere)
   const firstUser = isOfFile && unclear.size === 0 ? await findFirstUser(init, answer) : null
-  // Whoever begins without a provider wants to see the first page: both questions are flags for them.
+  // A user without a provider wants to see the first page: for them both questions are only flags.
   const hasSchema =
     flags.schema === true || (!isOfFile && (await usually(init, answer, questions.SCHEMA, undefined)) === 'yes')
   if (unclear.size > 0) {
@@ -158,7 +158,7 @@ async function wantsProviderRoute(
   return (await answer(questions.providerRouteQuestion(issuer, reach.internalUrl), undefined)) === 'yes'
 }
 
-/** An answer for which what is usual is taken where nobody can be asked. */
+/** An answer with a default where no question can be asked. */
 function usually(
   { hasTerminal }: Init,
   answer: AnswerQuestion,
@@ -204,7 +204,10 @@ async function findComing(init: Init, answer: AnswerQuestion): Promise<Coming> {
   return { kind: 'proxy', network: network === '' ? null : network }
 }
 
-/** Who stands in front of the application: where nobody can be asked, Sallyport. Throws `config.unreadable` for an application that no recipe can name. */
+/**
+ * What is in front of the application: without a terminal, Sallyport. Throws `config.unreadable` for an application
+ * without a recipe.
+ */
 async function findFront(init: Init, answer: AnswerQuestion, upstream: string): Promise<Front | null> {
   const kind = await usually(init, answer, questions.FRONT, init.flags.front)
   if (!isFrontKind(kind)) return null

@@ -24,7 +24,7 @@ export interface RecipePlace {
   readonly upstream?: string | undefined
   /** How browsers reach the host; `https://` and it, when absent. */
   readonly origin?: string | undefined
-  /** Where people are in a file of ours, who have no address: how they are told in its place. */
+  /** What an application gets in place of an e-mail address, since users of a file have none. */
   readonly person?: string | undefined
 }
 

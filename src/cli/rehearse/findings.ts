@@ -1,6 +1,6 @@
 import type { Group } from './groups.ts'
 
-/** What a group comes to. */
+/** The result of a group. */
 export type Kind =
   /** It was served, and would not be. */
   | 'lost'
@@ -8,13 +8,13 @@ export type Kind =
   | 'untold'
   /** It was refused, and would not be. */
   | 'opened'
-  /** It stays what it was. */
+  /** It is unchanged. */
   | 'same'
 
-/** A group with what it comes to. */
+/** A group with its result. */
 export interface Finding extends Group {
   readonly kind: Kind
-  /** What to write, or to do, so that it would be served; null where nothing is to be mended. */
+  /** What to write, or to do, so that it would be served; null where there is nothing to fix. */
   readonly mend: string | null
 }
 
@@ -25,7 +25,7 @@ export interface FileFacts {
   namesUsers(host: string): boolean
 }
 
-/** What a group comes to, and what would mend it. */
+/** The result of a group, and its fix. */
 export function findingOf(group: Group, facts: FileFacts): Finding {
   const kind = kindOf(group, facts)
   const mend = kind === 'lost' || kind === 'untold' ? mendOf(group, kind, facts) : null
@@ -44,7 +44,7 @@ function kindOf(group: Group, { namesUsers }: FileFacts): Kind {
 
 /** Whether an application answered, as far as can be seen. */
 export function isServed({ was, isAnonymous, fate }: Pick<Group, 'was' | 'isAnonymous' | 'fate'>): boolean {
-  // Whoever was sent elsewhere without a name may have been sent to sign in, as they would be now.
+  // A redirected client without a name may have been sent to the sign-in, as it would be now.
   return was === 'served' || (was === 'redirected' && !(isAnonymous && fate === 'sign-in'))
 }
 
@@ -80,7 +80,7 @@ function mendOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
   return `allow them at ${route}; ${ask}`
 }
 
-/** No more than where these requests went: a path alone where all went to one, else what they have in common. */
+/** Only where these requests went: one path where all went there, otherwise their common prefix. */
 function placeText({ host, path, example }: Group): string {
   const common = path.replace(/\/(?:\*|…).*$/, '')
   const isOne = common === path && (path === '/' || !path.endsWith('/'))
@@ -96,7 +96,7 @@ function explainText({ host, example: { method, path, client, at } }: Group): st
     .join(' ')
 }
 
-/** One word of a shell, whatever strangers put into it (POSIX, Shell Command Language §2.2.2). */
+/** One word of a shell, safe for any content (POSIX, Shell Command Language §2.2.2). */
 function shellWord(text: string): string {
   return /^[\w.,:/@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

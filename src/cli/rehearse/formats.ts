@@ -8,7 +8,7 @@ export interface Format {
   readonly name: string
   readonly about: string
   readonly read: ReadLine
-  /** Whether every line says who was signed in, wherever it went: then one without a name was nobody's. */
+  /** Whether every line names the signed-in user: then a line without a name was anonymous. */
   readonly namesUsers: boolean
 }
 
@@ -136,7 +136,7 @@ const COMMON = new RegExp(`^(\\S+(?: \\S+)+?) \\[([^\\]]+)\\] ${QUOTED} (\\d{3})
 export const readCombined: ReadLine = line => {
   const [, before = '', time = '', request = '', status = ''] = COMMON.exec(line) ?? []
   const words = before.split(' ')
-  // A name may have blanks, so that what comes first tells one from the other: a client is an address.
+  // A name may have blanks, so the first word decides: a client is an address.
   const hasHost = words.length > 3 && clientOf(words[0] ?? '') === null
   const [client = '', , ...user] = hasHost ? words.slice(1) : words
   const atMs = logTimeMs(time)
@@ -155,11 +155,11 @@ const OAUTH2_PROXY = new RegExp(
   `^(\\S+) - (?:\\S+ - )?([^\\[]+?) \\[([^\\]]+)\\] (\\S+) ([A-Z-]+) (\\S+) ${QUOTED} (HTTP/\\S+) ${QUOTED} (\\d{3}) \\d+ [\\d.]+$`,
 )
 
-/** Its other lines: attempts to sign in, and what it says of itself. */
+/** Its other lines: attempts to sign in, and messages about itself. */
 const OAUTH2_PROXY_OTHER = /^\S+ - [^[]+ \[[^\]]+\] \[Auth\w+\] |^\[[^\]]+\] \[[\w.-]+:\d+\] /
 
 /**
- * oauth2-proxy's lines by its own templates, with the request's id and as they were before it. What it answered by itself names no
+ * oauth2-proxy's lines by its own templates, with the request's id and in the older form. Its own answers name no
  * upstream.
  *
  * Source: oauth2-proxy.github.io, Logging Configuration (request, authentication and standard log format).
@@ -185,7 +185,7 @@ const HAPROXY = new RegExp(
 )
 
 /**
- * HAProxy's `option httplog`, the first field that it captured taken for the host. What it answered by itself has no server.
+ * HAProxy's `option httplog`, with the first captured field as the host. Its own answers have no server.
  *
  * Source: HAProxy Configuration Manual, 8.2.3 (HTTP log format).
  */
@@ -206,7 +206,7 @@ const readHaproxy: ReadLine = line => {
   })
 }
 
-/** Those that can be told from each other by their lines, in this order. */
+/** The formats that can be recognised by their lines, in this order. */
 export const FORMATS: readonly Format[] = [
   { name: 'caddy', about: "Caddy's access log", read: readCaddy, namesUsers: false },
   { name: 'oauth2-proxy', about: "oauth2-proxy's log", read: readOauth2Proxy, namesUsers: true },

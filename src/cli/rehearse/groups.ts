@@ -51,7 +51,7 @@ export interface Groups {
 
 const MOST_NAMES = 10
 
-/** Beyond so many, what is new is counted by host and route alone; beyond twice as many, by what became of it. */
+/** Beyond this number, new groups are counted only by host and route; beyond twice this number, by their result. */
 const MOST_GROUPS = 5000
 const MOST_HOSTS = 5000
 
@@ -105,7 +105,7 @@ function wasOf({ status, isForwarded }: LoggedRequest): Was {
 
 const SEGMENTS = 2
 
-/** What tells places apart, and no more: of `/users/4711/photos/9` `/users`, a star, and `/…`. */
+/** Only the part of a path that distinguishes places: of `/users/4711/photos/9` `/users`, a star, and `/…`. */
 export function patternOf(path: string): string {
   const segments = path.split('/', SEGMENTS + 2).slice(1)
   const shown = segments.slice(0, SEGMENTS).map(segment => (isId(segment) ? '*' : segment.slice(0, 60)))

@@ -20,9 +20,9 @@ import { createSketches, type People, type Sketches } from './people.ts'
 export type Fate =
   /** Passes. */
   | 'in'
-  /** A page of ours answers. */
+  /** One of Sallyport's own pages answers. */
   | 'own'
-  /** Nobody was signed in, and somebody has to be. */
+  /** The client was anonymous, and a sign-in is needed. */
   | 'sign-in'
   /** It depends on what the log does not say. */
   | 'unclear'
@@ -111,13 +111,13 @@ export function createJudge(config: Config, fingerprint: string, people: People)
     const doubtful = others.find(({ there }) => there.fate !== 'in')
     if (doubtful === undefined) return { ...base, ...verdict }
     if (doubtful.there.fate === 'unclear') return { ...base, ...doubtful.there }
-    // Nobody had to sign in for this one, so that the log does not say who came; for the other one they have to.
+    // This one needed no sign-in, so the log does not name the user; the other one needs it.
     const why = `let in if they may open "${doubtful.other.config.id}" too, as which a backend could read this path`
     return { ...base, fate: 'unclear', reason: 'target.ambiguous', why }
   }
 }
 
-/** Somebody of whom all is known, or nobody. */
+/** A fully known user, or an anonymous client. */
 function decideFor(route: GateRoute, who: Identity | null, facts: Facts, chance: Chance): Verdict {
   const outside = judgeMember(route, who, facts)
   if (outside !== null) return outside
@@ -133,7 +133,7 @@ function decideFor(route: GateRoute, who: Identity | null, facts: Facts, chance:
   return no(reason, REASONS[reason].why)
 }
 
-/** What becomes of somebody who may be no member of the portal, and so nobody; null for a member. */
+/** The result for a user who may not be a member of the portal, and so counts as anonymous; null for a member. */
 function judgeMember({ policy, portal }: GateRoute, who: Identity | null, facts: Facts): Verdict | null {
   const truth = who === null || portal === null || portal.members === null ? 'yes' : portal.members(who)
   if (truth === 'yes') return null

@@ -1,6 +1,6 @@
 import { canonicalAddress } from '../../base/net.ts'
 
-/** One request of a log, whoever wrote it. */
+/** One request of a log, in any format. */
 export interface LoggedRequest {
   readonly atMs: number
   /** As the log names it: canonical; null for what is no address. */
@@ -9,9 +9,9 @@ export interface LoggedRequest {
   readonly method: string
   /** With its port where the client sent one; null where the log names none. */
   readonly host: string | null
-  /** With its query, which nobody is ever shown; begins with `/`, or is absolute. */
+  /** With its query, which is never shown; begins with `/`, or is absolute. */
   readonly address: string
-  /** Null for nobody, or where the log does not say. */
+  /** Null for an anonymous client, or where the log does not say. */
   readonly user: string | null
   readonly status: number
   /** Whether an application gave the answer, and not what stood before it; null where the log does not say. */
@@ -21,7 +21,7 @@ export interface LoggedRequest {
 /** A line: a request; `other` for one of another kind, which is passed over; null for what this format does not have. */
 export type ReadLine = (line: string) => LoggedRequest | 'other' | null
 
-/** A user as logs write them; null for nobody. */
+/** A user as logs write them; null for an anonymous client. */
 export function userOf(text: unknown): string | null {
   return typeof text === 'string' && text !== '' && text !== '-' ? text : null
 }
@@ -32,13 +32,13 @@ export function clientOf(text: string): string | null {
   return canonicalAddress(bare)
 }
 
-/** A request by the three words that it begins with; `other` for what was no HTTP, or has no address of its own. */
+/** A request by the three words of its line; `other` for a line that is not HTTP, or has no address. */
 export function requestOf(line: string, rest: Omit<LoggedRequest, 'method' | 'address'>): LoggedRequest | 'other' {
   const [, method, address] = /^([A-Z][A-Z-]*) ((?:https?:\/)?\/\S*) HTTP\/[\d.]+$/.exec(line) ?? []
   return method === undefined || address === undefined ? 'other' : { ...rest, method, address }
 }
 
-/** What nginx, Apache and Go put in place of what cannot stand in a quoted text, as it stands in an address. */
+/** The escapes of nginx, Apache and Go in quoted text, as an address has them. */
 export function unescapeText(text: string): string {
   if (!text.includes('\\')) return text
   return text.replace(
@@ -65,8 +65,9 @@ const CONTROLS = new Map([
 const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec'
 
 /**
- * `24/Nov/2026:19:41:48 +0100`, with or without milliseconds and the offset, or `2026/11/24 19:41:48`, in milliseconds since the
- * epoch; NaN for anything else. Without an offset it is this machine's time, as it was for whoever wrote it.
+ * `24/Nov/2026:19:41:48 +0100`, with or without milliseconds and the offset, or `2026/11/24 19:41:48`, in milliseconds
+ * since the epoch; NaN for anything else. Without an offset it is this machine's local time, as for the program that
+ * wrote it.
  */
 export function logTimeMs(text: string): number {
   const common = /^(\d{2})\/([A-Z][a-z]{2})\/(\d{4}):([\d:]{8})(?:\.\d+)?(?: ([+-]\d{2})(\d{2}))?$/.exec(text)

@@ -28,7 +28,7 @@ export interface ReadOptions {
 export interface ReadLogs {
   readonly reading: Reading
   readonly groups: Groups
-  /** Whether a request without a user was one of nobody, wherever it went. */
+  /** Whether a request without a user was always anonymous. */
   readonly namesUsers: boolean
 }
 

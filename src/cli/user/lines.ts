@@ -40,9 +40,9 @@ function nameOf(line: string): string | null {
 }
 
 /**
- * Puts the whole file in place at once, so that no server ever reads half of it. A new file is its owner's alone (0600), or also the
- * service's to read, as one that `init` writes; one that was there keeps owner and mode, since the server may run as somebody else.
- * `beside` is a file whose owner a new one gets.
+ * Replaces the file atomically, so that no server ever reads half of it. A new file is readable only by its owner
+ * (0600), or also by the service, like one that `init` writes. An existing file keeps owner and mode, since the server
+ * may run as another user. `beside` is a file whose owner a new one gets.
  *
  * Throws `config.unreadable` where it cannot be written.
  */

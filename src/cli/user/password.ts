@@ -18,7 +18,7 @@ export function hashPassword(password: string): Promise<string> {
   return Bun.password.hash(password, ARGON2ID)
 }
 
-/** A password that nobody guesses: 100 bits, in four groups that can be typed from a screen. */
+/** A strong password: 100 bits, in four groups that can be typed from a screen. */
 export function makePassword(random: Ports['random']): string {
   return Array.from(random(20), byte => ALPHABET[byte & 31])
     .join('')
@@ -28,7 +28,7 @@ export function makePassword(random: Ports['random']): string {
 /** 32 characters of which none looks like another. */
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
 
-/** Asks twice and unseen, or reads the first line; null, and told why, where there is no good one. */
+/** Asks twice without echo, or reads the first line; null, with a message, where there is no valid one. */
 export async function askPassword({ terminal, readInput }: PasswordSource, io: Io): Promise<string | null> {
   if (terminal === null) return checked(((await readInput()).split('\n')[0] ?? '').replace(/\r$/, ''), io)
   const first = await terminal.askSecret('Password: ')

@@ -23,7 +23,7 @@ export type Fields = Readonly<
   >
 >
 
-/** An id that nobody else has, at any time. */
+/** An id that no other user ever has. */
 export function makeUserId({ random }: Pick<Ports, 'random'>): string {
   return Buffer.from(random(16)).toString('base64url')
 }
@@ -94,8 +94,8 @@ function lineOf(key: string, value: Value): readonly string[] {
 }
 
 /**
- * The new text, once it is certain that it says what it should: this user has these fields (null: is gone), and every other one is as
- * before. TOML can be written in many ways, and a line that is replaced may have been a part of something else.
+ * The new text, after a check of its content: this user has these fields (null: is removed), and all others are
+ * unchanged. TOML can be written in many ways, and a replaced line may have been a part of something else.
  */
 function checked(path: string, before: string, after: string, name: string, fields: Fields | null): string {
   const { entries, faults } = readUsers(path, after)

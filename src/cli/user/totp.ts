@@ -27,8 +27,8 @@ interface Holder {
 const TRIES = 3
 
 /**
- * Gives somebody a second factor, in place of the one that they had: shows what their application has to read, and at a terminal asks
- * for a code before anything is saved, so that nobody is locked out by a slip. Answers the exit code. Throws what `save` throws.
+ * Gives a user a new second factor: shows the code for their authenticator app, and at a terminal asks for a code
+ * before it saves, so that a mistake locks no user out. Returns the exit code. Throws what `save` throws.
  */
 export async function giveTotp(
   { name, path, beside, issuer }: Holder,
@@ -74,7 +74,7 @@ async function isShown(secret: string, io: Io, terminal: Terminal, now: Ports['n
   return false
 }
 
-/** Light on dark, whatever the terminal's own colours are: that is what cameras look for. */
+/** Light on dark, regardless of the terminal's colours: cameras expect that. */
 function drawQr(text: string, hasColour: boolean): string {
   const lines = encodeQr(text, 'ascii', { ecc: 'low' }).trimEnd().split('\n')
   return lines.map(line => (hasColour ? `\u001b[97;40m${line}\u001b[0m\n` : `${line}\n`)).join('')

@@ -49,7 +49,7 @@ Exit code: 0 done, 1 the file cannot be read or written, or has no such name, 2 
 const ACTS = ['add', 'passwd', 'remove', 'totp', 'list', 'convert'] as const
 type Act = (typeof ACTS)[number]
 
-/** The options that belong to one act alone. */
+/** The options that belong to only one action. */
 const OWN_OPTIONS: Readonly<Record<string, Act>> = {
   remove: 'totp',
   groups: 'add',
@@ -219,7 +219,7 @@ async function changeLines(
   }
   if (act === 'remove') {
     writeLines(path, before.toSpliced(findLine(before, name), 1))
-    // Whoever is called so next has another.
+    // The next user of that name has another one.
     takeTotp(asked, io)
     io.stderr(`Before ${name} is somebody else's name, let the server see ${file} without it: ${WITHOUT_IDS}\n`)
     return EXIT.ok
