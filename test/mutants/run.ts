@@ -80,12 +80,14 @@ const copy = mkdtempSync(join(tmpdir(), 'sallyport-mutants-'))
 const EXECUTABLE = join(copy, 'dist/sallyport')
 const WHOLE = `${EXECUTABLE}-whole`
 
-function mirrors(file: string): readonly string[] {
+/** The tests that mirror a file or its folder, and those in `BELONGING`. */
+function testsOf(file: string): readonly [near: readonly string[], far: readonly string[]] {
+  if (values.tests !== undefined) return [values.tests, []]
   const [, belonging = ''] = BELONGING.find(([under]) => file.startsWith(under)) ?? []
-  const mirrored = [file.replace(/^src/, 'test').replace(/\.tsx?$/, '.test.ts'), dirname(file.replace(/^src/, 'test'))]
-  return [...new Set([...mirrored, ...belonging.split(' ')])].filter(
-    path => path !== '' && existsSync(join(ROOT, path)),
-  )
+  const isThere = (path: string) => path !== '' && existsSync(join(ROOT, path))
+  const mirror = file.replace(/^src/, 'test')
+  const near = [mirror.replace(/\.tsx?$/, '.test.ts'), dirname(mirror)].filter(isThere)
+  return [near, belonging.split(' ').filter(path => isThere(path) && !near.includes(path))]
 }
 
 /** What `npm test` leaves out. */
@@ -110,7 +112,9 @@ function failureOf(command: readonly string[]): string | null {
 }
 
 function isSound(linted: string): boolean {
-  return failureOf(['tsc', '--noEmit']) === null && failureOf(['biome', 'lint', linted]) === null
+  // What the compiler knows of the other files takes it a tenth of the time.
+  const compile = ['tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', 'known.tsbuildinfo']
+  return failureOf(compile) === null && failureOf(['biome', 'lint', linted]) === null
 }
 
 /** A change in the copy, made and taken back at will. */
@@ -166,12 +170,15 @@ async function judge(change: Change): Promise<readonly [verdict: Verdict, by: st
     make: () => Bun.write(path, changed(text, change)),
     takeBack: () => Bun.write(path, text),
   }
-  const tests = values.tests ?? mirrors(change.file)
+  const [near, far] = testsOf(change.file)
+  const tests = [...near, ...far]
   try {
     await trial.make()
-    const by = await noticedBy(trial, tests, SLOW)
-    if (by !== null) return ['caught', by]
+    const atOnce = await noticedBy(trial, near, SLOW)
+    if (atOnce !== null) return ['caught', atOnce]
     if (!isSound(change.file)) return ['refused', null]
+    const by = await noticedBy(trial, far, SLOW)
+    if (by !== null) return ['caught', by]
     const byExecutable = await withExecutable(
       trial,
       filesAt(tests, file => !SLOW.includes(file) && startsExecutable(file)),
