@@ -4,6 +4,10 @@ import { RE2JS, RE2JSSyntaxException } from 're2js'
 export interface Expression {
   /** Whether it matches anywhere in a text, or in bytes of UTF-8; a byte that is no UTF-8 counts as U+FFFD, as in Go. */
   test(text: string | Uint8Array): boolean
+  /** A text with `to` in place of each match, in which `$1` is the first group. */
+  replace(text: string, to: string): string
+  /** How many groups it has. */
+  readonly groups: number
   /** How many instructions it has: a text takes at most so many steps for each of its characters. */
   readonly size: number
 }
@@ -24,7 +28,12 @@ export interface ExpressionFault {
 export function compileExpression(source: string, heedsCase = true): Expression | ExpressionFault {
   try {
     const compiled = RE2JS.compile(source, heedsCase ? 0 : RE2JS.CASE_INSENSITIVE)
-    return Object.freeze({ test: (text: string | Uint8Array) => compiled.test(text), size: compiled.programSize() })
+    return Object.freeze({
+      test: (text: string | Uint8Array) => compiled.test(text),
+      replace: (text: string, to: string) => compiled.matcher(text).replaceAll(to),
+      groups: compiled.groupCount(),
+      size: compiled.programSize(),
+    })
   } catch (error) {
     if (!(error instanceof RE2JSSyntaxException)) throw error
     return { message: error.getDescription(), part: error.getPattern() ?? '' }

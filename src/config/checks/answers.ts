@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { compileExpression, isFault } from '../../base/expression.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { ROUTE, type RouteTable } from '../keys/routes.ts'
 import { showRaw } from '../text/raw.ts'
@@ -44,6 +45,7 @@ const NOT_FOR_VERIFY = [
   'max_body',
   'strip_prefix',
   'add_prefix',
+  'rewrite',
   'mcp',
   'tools',
   'shared_caches',
@@ -54,6 +56,7 @@ export function checkAnswers(route: RouteTable, root: RootTable, report: Report)
   checkTarget(route, report)
   checkVerify(route, root, report)
   checkFiles(route, report)
+  checkRewrite(route, report)
   checkRules(route, report)
   const { entries } = route.raw
   const status = entries.get('status')
@@ -66,6 +69,21 @@ export function checkAnswers(route: RouteTable, root: RootTable, report: Report)
   if (body !== undefined && fixed?.body && (fixed.status === 204 || fixed.status === 205 || fixed.status === 304)) {
     report.mistake(body.at, 'respond.body', `an answer with the status ${fixed.status} has no body`, { part: 'key' })
   }
+}
+
+/** What a path becomes is one, whatever the groups hold. */
+function checkRewrite({ values }: RouteTable, report: Report): void {
+  const { from, to } = values.rewrite?.values ?? {}
+  const raw = values.rewrite?.raw.entries.get('to')
+  if (from === undefined || to === undefined || raw === undefined) return
+  const compiled = compileExpression(from)
+  const groups = isFault(compiled) ? 0 : compiled.groups
+  const odd = [...to.matchAll(/\$(\d?)(\d?)/g)].find(
+    ([, group, more]) => more !== '' || group === '' || Number(group) > groups,
+  )
+  if (odd === undefined && /^\/?[\w.~!$&'()*+,;=:@%/-]*$/.test(to)) return
+  const hint = `a part of a path, with ${groups === 0 ? 'no group: from has none' : `$1 to $${groups} for the groups of from`}`
+  report.mistake(raw.at, 'path.invalid', `${showRaw(raw)} is not what a path can become`, { hint })
 }
 
 function checkFiles({ values }: RouteTable, report: Report): void {

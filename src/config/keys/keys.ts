@@ -16,7 +16,7 @@ import { LOG, LOG_REFUSED } from './log.ts'
 import { OUTGOING } from './outgoing.ts'
 import { GUEST_LINKS, PORTAL, REQUESTS, RULE } from './portals.ts'
 import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED, SCIM } from './providers.ts'
-import { APP, ROUTE, TOOLS } from './routes.ts'
+import { APP, REWRITE, ROUTE, TOOLS } from './routes.ts'
 import { ACCESS, WHEN } from './rules.ts'
 import { SERVER, SESSIONS } from './server.ts'
 import { LOG_WORDS, PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
@@ -159,6 +159,7 @@ export const SECTIONS: readonly Section[] = [
     keys: PASS_TOKEN,
   },
   { title: '[routes.tools]', doc: 'What may be called of an MCP server.', keys: TOOLS },
+  { title: '[routes.rewrite]', doc: 'Another path for the application.', keys: REWRITE },
   { title: '[routes.when]', doc: 'Which requests a route is for, beside its host and path.', keys: WHEN },
   { title: '[routes.respond]', doc: 'An answer of the route’s own.', keys: RESPOND },
   { title: '[routes.files]', doc: 'A folder, and how its files are served.', keys: FILES },

@@ -130,6 +130,20 @@ export const TOOLS = {
   ),
 } as const satisfies Keys
 
+/** `rewrite` of a route. */
+export const REWRITE = {
+  from: required(
+    pathExpression,
+    '^/img/(thumb|full)/(.*)$',
+    'A regular expression (RE2, as in Go); each part of the path that it matches is replaced. The path is read as it is forwarded, percent-encoded.',
+  ),
+  to: required(
+    text('a path such as "/pictures/$1-$2"'),
+    '/pictures/$1-$2',
+    'What is there then; `$1` is the first group in brackets.',
+  ),
+} as const satisfies Keys
+
 /** `[[routes]]`: hosts and paths, where they lead, and who may pass. */
 export const ROUTE = {
   host: required(
@@ -264,6 +278,12 @@ export const ROUTE = {
     '/app',
     'nothing',
     'Put before the path that the application sees, after `strip_prefix` was taken off.',
+  ),
+  rewrite: optional(
+    table(REWRITE, { title: '`rewrite` of a route' }),
+    { from: '/legacy/', to: '/modern/' },
+    'nothing',
+    'Another path for the application, after `strip_prefix` and `add_prefix`; its keys are below. Addresses in answers are not written back.',
   ),
   host_header: defaulted(
     hostHeader,

@@ -6,7 +6,7 @@ import type { FieldRuleTable } from '../keys/field-rules.ts'
 import type { CacheRule, FilesTable } from '../keys/files.ts'
 import type { ASSERTION, ProviderTokenKind } from '../keys/identity.ts'
 import type { RootTable } from '../keys/keys.ts'
-import type { RouteTable } from '../keys/routes.ts'
+import type { REWRITE, RouteTable } from '../keys/routes.ts'
 import type { SERVER } from '../keys/server.ts'
 import { type Known, known, type Table } from '../keys/table.ts'
 import type { ConfigFiles } from '../values/files.ts'
@@ -114,6 +114,8 @@ export interface RouteConfig {
   readonly stripPrefix: string | null
   /** Put before the path, after `stripPrefix` was taken off; without a trailing slash. */
   readonly addPrefix: string | null
+  /** What of the path is another one then: an expression, and what is in the place of its matches. */
+  readonly rewrite: { readonly from: string; readonly to: string } | null
   readonly hostHeader: HostHeader
   /** Whether Origin and Referer that name the public host are the application's own for it. */
   readonly hasOwnOrigin: boolean
@@ -231,6 +233,7 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     ignoresCase: route.ignore_case,
     stripPrefix: route.strip_prefix,
     addPrefix: noRoot(route.add_prefix),
+    rewrite: route.rewrite === null ? null : buildRewrite(route.rewrite),
     hostHeader: route.host_header,
     hasOwnOrigin: route.origin === 'upstream',
     rewritesLocation: route.rewrite_location,
@@ -256,6 +259,11 @@ function buildCommon(route: Known<RouteTable>, { root, server, directory, files 
     websocketCompression: route.websocket_compression,
     app: buildApp(route, files),
   }
+}
+
+function buildRewrite(table: Table<typeof REWRITE>): NonNullable<RouteConfig['rewrite']> {
+  const { from, to } = known(table)
+  return { from, to }
 }
 
 function buildAnswer(route: Known<RouteTable>, directory: string): OwnAnswer | null {

@@ -240,7 +240,7 @@ function onHost(entry: Entry, { name }: Host): Entry {
 
 /** What answers, with what is done to the request for it. */
 function answerEntries(
-  { answer, stripPrefix, addPrefix, requestHeaders }: Served,
+  { answer, stripPrefix, addPrefix, replaced, requestHeaders }: Served,
   removed: readonly string[],
 ): readonly Entry[] {
   const { entries, requestHeaders: own } = answer.answer
@@ -259,6 +259,7 @@ function answerEntries(
     { key: 'request_headers', value: hasUpstream && Object.keys(changes).length > 0 ? changes : null },
     { key: 'strip_prefix', value: stripPrefix },
     { key: 'add_prefix', value: addPrefix },
+    { key: 'rewrite', value: replaced === null ? null : { from: replaced.find, to: replaced.put } },
   ]
 }
 

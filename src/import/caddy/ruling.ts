@@ -2,7 +2,8 @@ import { type Conditions, isRule } from './rules.ts'
 import type { End, Guard, Literal, Outcome } from './way.ts'
 
 /** An answer of the old file's, with what is done to a request for it. */
-export interface Served extends Pick<Outcome, 'stripPrefix' | 'addPrefix' | 'requestHeaders' | 'identity'> {
+export interface Served
+  extends Pick<Outcome, 'stripPrefix' | 'addPrefix' | 'replaced' | 'requestHeaders' | 'identity'> {
   readonly answer: Extract<End, { kind: 'answer' }>
 }
 
@@ -187,8 +188,8 @@ function joinEnded(ended: readonly Outcome[]): Fate {
   return { kind: 'closed', served, guards, why: [...new Set(ended.map(({ end }) => describe(end)))] }
 }
 
-function servedBy({ end, stripPrefix, addPrefix, requestHeaders, identity }: Outcome): readonly Served[] {
-  return end.kind === 'answer' ? [{ answer: end, stripPrefix, addPrefix, requestHeaders, identity }] : []
+function servedBy({ end, stripPrefix, addPrefix, replaced, requestHeaders, identity }: Outcome): readonly Served[] {
+  return end.kind === 'answer' ? [{ answer: end, stripPrefix, addPrefix, replaced, requestHeaders, identity }] : []
 }
 
 function guardsOf(outcomes: readonly Outcome[]): readonly Guard[] {
@@ -200,8 +201,8 @@ function describe(end: End): string {
 }
 
 /** What tells an answer from others. */
-export function keyOf({ answer, stripPrefix, addPrefix, requestHeaders, identity }: Served): string {
-  return JSON.stringify([answer.answer, stripPrefix, addPrefix, requestHeaders, identity])
+export function keyOf({ answer, stripPrefix, addPrefix, replaced, requestHeaders, identity }: Served): string {
+  return JSON.stringify([answer.answer, stripPrefix, addPrefix, replaced, requestHeaders, identity])
 }
 
 /** Whether it is an application that answers, or files: not an answer of the file's own. */

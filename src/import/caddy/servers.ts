@@ -151,7 +151,11 @@ export function patternsIn(routes: readonly Table[], named: Table, depth = 0): r
   ])
   const prefixes = routes
     .flatMap(({ handle }) => tablesOf(handle))
-    .flatMap(({ handler, strip_path_prefix: prefix }) => (handler === 'rewrite' ? (textOf(prefix) ?? []) : []))
+    .flatMap(({ handler, strip_path_prefix: prefix, uri_substring: list }) =>
+      handler === 'rewrite'
+        ? [textOf(prefix) ?? [], ...tablesOf(list).map(({ find }) => textOf(find) ?? [])].flat()
+        : [],
+    )
     .map(prefix => prefix.replace(/\/+$/, ''))
     .filter(prefix => prefix.startsWith('/'))
   return [...new Set([...own, ...prefixes, ...prefixes.flatMap(before => own.map(path => before + path))])]

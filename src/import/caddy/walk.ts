@@ -308,7 +308,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       return goesOn(close(way, way.hidden))
     }
     context.notes.add('kept', where, null, 'portal, allow and headers of the routes')
-    const isMoved = way.isRewritten || way.stripPrefix !== null || way.addPrefix !== null
+    const isMoved = way.isRewritten || way.replaced !== null || way.stripPrefix !== null || way.addPrefix !== null
     const guards = [...way.guards, { policy, where, isMoved }]
     let asked: Way | null = way
     const by: Way[] = []
@@ -375,6 +375,12 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     const { held, missed } = isText
       ? part({ kind: 'path', patterns: texts.map(text => `*${text}*`) }, way, place)
       : { held: way, missed: null }
+    const replaced = replacing(handler, way, place)
+    if (replaced !== null && held !== null) {
+      context.notes.add('kept', where, null, 'rewrite of a route')
+      const next = { ...held, replaced, names: new Map() }
+      return missed === null ? [next] : [next, missed]
+    }
     const changed = held === null ? [] : [{ ...closing(where, 'rewrite', held), isRewritten: true }]
     return missed === null ? changed : [...changed, missed]
   }
@@ -440,6 +446,24 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     const { ended, going } = walkRoutes(routes, [start], { at: '', depth: 0, place })
     return [...ended, ...going.map(nothing)]
   }
+}
+
+/**
+ * A folder's name for another one wherever it is below the first name of a path; null for any other change of a text in it, and where that is
+ * the first name. What comes of it begins as it did.
+ */
+function replacing(
+  { uri_substring: list }: Table,
+  { replaced, isRewritten, stripPrefix, addPrefix }: Way,
+  place: Place,
+) {
+  const [one, ...others] = tablesOf(list)
+  const [find, put] = [textOf(one?.find) ?? '', textOf(one?.replace) ?? '']
+  const isFirst = replaced === null && !isRewritten && stripPrefix === null && addPrefix === null
+  if (one === undefined || others.length > 0 || one.limit !== undefined || !isFirst) return null
+  if (![find, put].every(text => /^\/[\w~-]+\/$/.test(text)) || isBelow(place.path, find.slice(0, -1).toLowerCase()))
+    return null
+  return { find, put }
 }
 
 const PLACED = 'nothing to route: a portal’s paths are reserved on its host, below /.sallyport/ and at callback_path'

@@ -19,6 +19,12 @@ export interface Literal {
   readonly isHeld: boolean
 }
 
+/** One folder's name for another, wherever it is in a path. */
+export interface Replaced {
+  readonly find: string
+  readonly put: string
+}
+
 /** What has happened to a request until somebody answers it. */
 export interface Way {
   /** By the text of the rule. */
@@ -29,6 +35,8 @@ export interface Way {
   readonly closed: readonly string[]
   readonly stripPrefix: string | null
   readonly addPrefix: string | null
+  /** A text of the path in whose place another one is. */
+  readonly replaced: Replaced | null
   /** Whether its path became something that cannot be told. */
   readonly isRewritten: boolean
   /** Groups of routes of which it has met one. */
@@ -59,8 +67,8 @@ export interface First {
 }
 
 /** What guards a way, and what its path has become. */
-export function aroundOf({ guards, stripPrefix, addPrefix, isRewritten }: Way): string {
-  return JSON.stringify([guards.map(({ policy }) => policy), stripPrefix, addPrefix, isRewritten])
+export function aroundOf({ guards, stripPrefix, addPrefix, replaced, isRewritten }: Way): string {
+  return JSON.stringify([guards.map(({ policy }) => policy), stripPrefix, addPrefix, replaced, isRewritten])
 }
 
 /** Who answers in the end. `refused` is nobody: with an error as it was (`isKept`), or where the answer cannot be carried over. */
@@ -81,6 +89,7 @@ export const START: Way = {
   closed: [],
   stripPrefix: null,
   addPrefix: null,
+  replaced: null,
   isRewritten: false,
   tried: null,
   page: null,
@@ -136,6 +145,9 @@ export function whereRule(way: Way, { rule, isHeld }: Literal, holds: boolean): 
 export function judgeOn(stated: Test, way: Way, place: Place): Verdict {
   const test = resolveNames(stated, way.names)
   if (asksChanged(test, way) || (way.isRewritten && asksPath(test))) return { kind: 'unknown' }
+  // Once a prefix is off, the first name is what was below it.
+  const isFirstKept = way.replaced === null || (way.stripPrefix === null && asksFirstName(test))
+  if (!isFirstKept && asksPath(test)) return { kind: 'unknown' }
   const { stripPrefix, addPrefix } = way
   if (way.isRewritten || (stripPrefix === null && addPrefix === null)) return judge(test, place)
   const [stripped, added] = [stripPrefix ?? '', addPrefix ?? '']
@@ -161,6 +173,17 @@ function asksChanged(test: Test, way: Way): boolean {
   const { set, append, remove } = way.requestHeaders
   const changed = [...Object.keys({ ...set, ...append, ...way.identity }), ...remove].map(name => name.toLowerCase())
   return Object.keys(test.rule.headers ?? {}).some(name => changed.includes(name.toLowerCase()))
+}
+
+/**
+ * Whether all that it asks of a path is how its first name begins, which is the same whether or not a folder below it has another name.
+ * What is below the folder at the root has no part in it.
+ */
+function asksFirstName(test: Test): boolean {
+  if (test.kind === 'all') return test.parts.every(part => asksFirstName(part))
+  if (test.kind === 'not') return asksFirstName(test.part)
+  if (test.kind === 'asked') return false
+  return test.kind !== 'path' || test.patterns.every(pattern => /^\/[^/*?[\\{%]+\/?\*$|^\/?\*$/.test(pattern))
 }
 
 function asksPath(test: Test): boolean {

@@ -1,3 +1,4 @@
+import { compileExpression, type Expression, isFault } from '../../base/expression.ts'
 import type { NetworkSet } from '../../base/net.ts'
 import type { TextTest } from '../../base/stars.ts'
 import type { Config } from '../../config/resolve/config.ts'
@@ -17,7 +18,7 @@ import type { BoundRules } from '../../proxy/fields/rules.ts'
 import type { Answering } from '../../proxy/local/answer.ts'
 import type { Upstream } from '../../proxy/upstream/upstream.ts'
 import type { HostTable } from '../../route/hosts.ts'
-import { foldCase } from '../../route/readings.ts'
+import { ambiguous, foldCase, hasReadings, readPath } from '../../route/readings.ts'
 import type { RouteTable } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateCompat } from './compat.ts'
@@ -157,7 +158,28 @@ export function upstreamsOf({ routes }: Snapshot): readonly Upstream[] {
 /** The path that the upstream gets: without `strip_prefix`, which the matched path is known to begin with, and with `add_prefix`. */
 export function upstreamPath(route: RouteConfig, path: string): string {
   const rest = stripped(route, path)
-  return route.addPrefix === null ? rest : route.addPrefix + rest
+  const whole = route.addPrefix === null ? rest : route.addPrefix + rest
+  return route.rewrite === null ? whole : rewritten(route.rewrite, whole)
+}
+
+const REWRITES = new WeakMap<object, Expression>()
+
+/** Instructions times characters, as for rules by expressions. */
+const MOST_STEPS = 125_000
+
+/** A path with its matches replaced; what came of it is held to what any path is. */
+function rewritten(rewrite: NonNullable<RouteConfig['rewrite']>, path: string): string {
+  let expression = REWRITES.get(rewrite)
+  if (expression === undefined) {
+    const compiled = compileExpression(rewrite.from)
+    if (isFault(compiled)) throw new TypeError(`an expression that was checked does not compile: ${compiled.message}`)
+    expression = compiled
+    REWRITES.set(rewrite, expression)
+  }
+  if (expression.size * path.length > MOST_STEPS) throw ambiguous('the path is too long for what rewrites it')
+  const made = expression.replace(path, rewrite.to).replace(/^\/*/, '/')
+  if (hasReadings(made)) readPath(made)
+  return made
 }
 
 function beginsWith(path: string, prefix: string, { ignoresCase }: RouteConfig): boolean {

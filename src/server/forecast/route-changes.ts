@@ -50,6 +50,7 @@ const KEYS: Readonly<Record<keyof RouteConfig, string | null>> = {
   programPaths: 'program_paths',
   stripPrefix: 'strip_prefix',
   addPrefix: 'add_prefix',
+  rewrite: 'rewrite',
   hostHeader: 'host_header',
   hasOwnOrigin: 'origin',
   rewritesLocation: 'rewrite_location',

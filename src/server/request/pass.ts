@@ -202,7 +202,7 @@ function insidePath(config: RouteConfig, page: string): string | null {
   const path = /^[^?#]*/.exec(page)?.[0] ?? ''
   const spelt = (text: string) => (config.ignoresCase ? foldCase(text) : text)
   const isInside = config.stripPrefix === null || isUnder(spelt(path), spelt(config.stripPrefix))
-  return isInside ? upstreamPath(config, page) : null
+  return isInside && config.rewrite === null ? upstreamPath(config, page) : null
 }
 
 /** Whether a body's announced length is within the limit; false where none is announced, or one that is none. Throws target.too_large. */

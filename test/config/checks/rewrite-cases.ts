@@ -8,6 +8,9 @@ const route = (lines: string) =>
 const basic = (keys: string) => route('').replace('"http://app"', `{ to = "http://app", basic_auth = { ${keys} } }`)
 const own = (lines: string) => `[[routes]]\nhost = "app.example.com"\nallow = "public"\nportal = "home"\n${lines}`
 
+const rewritten = (to: string) =>
+  `[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nallow = "public"\nportal = "home"\nrewrite = { from = "/a/(.*)", ${to} }`
+
 /** Every mistake in how a route changes requests and answers, and in routes that answer themselves. */
 export const REWRITE_CASES: readonly Case[] = [
   ['host.invalid', 'a Host with a path', route('host_header = "a.example«/x»"')],
@@ -84,6 +87,10 @@ export const REWRITE_CASES: readonly Case[] = [
   ['redirect.invalid', 'a placeholder of a person', own('redirect = "https://a.example/«{email}»"')],
   ['number.range', 'a status that is no redirect', own('redirect = "https://b.example/"\nstatus = «304»')],
   ['respond.body', 'a body where there is none', own('respond = { status = 204, «body» = "x" }')],
+  ['path.invalid', 'a group that there is not', rewritten('to = «"/x/$2"»')],
+  ['path.invalid', 'a query in a path', rewritten('to = «"/x?y"»')],
+  ['path.invalid', 'a sign for a group alone', rewritten('to = «"/x$"»')],
+  ['key.missing', 'nothing in the place of what matches', rewritten('').replace('rewrite', '«rewrite»')],
   ['choice.unknown', 'a media type that is none', own('respond = { content_type = «"html"» }')],
   ['number.range', 'an informational status', own('respond = { status = «100» }')],
   ['key.unknown', 'a misspelt key of respond', own('respond = { «text» = "x" }')],

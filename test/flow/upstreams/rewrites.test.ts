@@ -48,6 +48,28 @@ strip_prefix = "/api"
 add_prefix = "/v2"
 
 [[routes]]
+host = "rewritten.example"
+upstream = "${at}"
+allow = "public"
+rewrite = { from = "^/img/(thumb|full)/(.*)$", to = "/pictures/$1-$2" }
+
+[[routes]]
+host = "rewritten.example"
+path = "/v1"
+upstream = "${at}"
+allow = "public"
+strip_prefix = "/v1"
+add_prefix = "/api"
+rewrite = { from = "/old/", to = "/new/" }
+
+[[routes]]
+host = "rewritten.example"
+path = "/join"
+upstream = "${at}"
+allow = "public"
+rewrite = { from = "^/join/(.)-(.)/", to = "/$1$2/" }
+
+[[routes]]
 host = "basic.example"
 upstream = { to = "${at}", basic_auth = { user = "sallyport", password = "\${APP_PASSWORD}" } }
 allow = "public"
@@ -287,5 +309,34 @@ describe('a CORS preflight', () => {
     const { response, received } = await send(host, '/', fields, method, body)
     expect([401, 403]).toContain(response.status)
     expect(received).toBe('')
+  })
+})
+
+describe('a path that is rewritten', () => {
+  const sentFor = async (path: string) => {
+    const before = heads.length
+    const { status } = await sendRaw(
+      gate.port,
+      `GET ${path} HTTP/1.1\r\nHost: rewritten.example\r\nConnection: close\r\n\r\n`,
+    )
+    return status === 200 ? heads.slice(before).map(head => head.split(' ')[1]) : status
+  }
+
+  test('has groups in it, and its query as ever', async () => {
+    expect(await sentFor('/img/thumb/a%20b.png?x=/img/full/')).toEqual(['/pictures/thumb-a%20b.png?x=/img/full/'])
+    expect(await sentFor('/img/other/a.png')).toEqual(['/img/other/a.png'])
+  })
+
+  test('is what prefixes have made of it, and changes wherever it matches', async () => {
+    expect(await sentFor('/v1/old/a/old/b')).toEqual(['/api/new/a/new/b'])
+    expect(await sentFor('/v1/older')).toEqual(['/api/older'])
+  })
+
+  test('becomes none that is refused, and none that takes too long', async () => {
+    expect(await sentFor('/join/a-b/c')).toEqual(['/ab/c'])
+    const before = heads.length
+    expect(await sentFor('/join/.-./c')).toBe(400)
+    expect(await sentFor(`/img/thumb/${'a'.repeat(14_000)}`)).toBe(400)
+    expect(heads.length).toBe(before)
   })
 })

@@ -224,6 +224,22 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
+    'a folder that gets another name below the first one is rewritten, and at the root closed',
+    site(
+      { handle: [{ handler: 'rewrite', uri_substring: [{ find: '/old/', replace: '/new/' }] }] },
+      at('/new/*', GUARD),
+      { handle: [app('one')] },
+    ),
+    [
+      'when = { paths = ["*/old/*"], ignore_case = true } upstream one rewrite = { from = "/old/", to = "/new/" } allow = "public"',
+      'upstream one allow = "public"',
+      `"/new" when = { paths = ["*/old/*"], ignore_case = true } upstream one rewrite = { from = "/old/", to = "/new/" } allow = ["user"] ${NO_EMAIL}`,
+      `"/new" upstream one allow = ["user"] ${NO_EMAIL}`,
+      '"=/new" upstream one allow = "public"',
+      '"/old" upstream one allow = "public" deny = [{ paths = ["*/old/*"], ignore_case = true }]',
+    ],
+  ],
+  [
     'methods heed case: get is nobody’s',
     site({ match: [{ method: ['get'] }], handle: [app('one')] }, { handle: [GUARD, app('two')] }),
     [`upstream two allow = ["user"] ${NO_EMAIL}`],
