@@ -100,6 +100,11 @@ describe('a table', () => {
     ['{provider}', 'id'],
     ['dept={claims.department};{claims.absent}', 'dept=it;'],
     ['{unknown}', undefined],
+    // What asks for nothing is said of everybody; what asks for something that nobody knows, of nobody.
+    ['fixed', 'fixed'],
+    ['level={claims.absent}', undefined],
+    ['{claims.absent}{claims.department}', 'it'],
+    ['{claims.a}{claims.b}{claims.c}{claims.d}{claims.e}', undefined],
   ]
   test.each(cases)('with %p tells %p', (template, value) => {
     expect(tells({ 'X-Field': template })?.['x-field']).toBe(value)
