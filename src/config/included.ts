@@ -17,7 +17,7 @@ interface IncludedFile {
   readonly why: string
 }
 
-/** What a file's `include` comes to. */
+/** The result of a file's `include`. */
 export interface Included {
   /** In the order of the patterns, and of their names below each; every file once. */
   readonly files: readonly IncludedFile[]
@@ -48,10 +48,10 @@ export function includedPatterns(text: string): readonly string[] {
 }
 
 /**
- * Reads what a text includes. Never throws: what cannot be read is told with the file.
+ * Reads the files that a text includes. Never throws: it reports a file that it cannot read together with the others.
  *
- * Relative patterns start at the file's folder. A folder that is not there has no files; neither does one that has none of such names. A
- * name that begins with a dot is never meant by a star, and the file itself is never included. Links are followed.
+ * Relative patterns start at the file's folder. A missing folder has no files; neither has one without matching names.
+ * A star does not match a dot at the beginning of a name, and the file itself is never included. Links are followed.
  */
 export function readIncluded(text: string, { file, shownAs, readText, listFolder }: Including): Included {
   const patterns = includedPatterns(text)

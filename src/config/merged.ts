@@ -11,7 +11,7 @@ export interface FilePlace extends Place {
   readonly file: string
 }
 
-/** A file and all that it includes as one tree, which knows where each part of it is written. */
+/** A file and all that it includes as one tree, which records where each part is written. */
 export interface Merged {
   readonly tree: RawTable
   /** What keeps the files from being one. */
@@ -113,7 +113,7 @@ export function mergeIncluded(
     entries.set(name, { ...known, entries: all })
   }
 
-  /** A portal of which one file has the roles, or some of them; null for anything else that is there twice. */
+  /** Joins a portal where one file has the roles, or some of them; null for any other duplicate. */
   function joinRoles(at: readonly string[], before: Raw, entry: Raw, document: Document): Raw | null {
     if (at[0] !== 'portals' || before.kind !== 'table' || entry.kind !== 'table') return null
     const [oldRest, rest] = [before, entry].map(({ entries: keys }) => [...keys].filter(([key]) => key !== 'roles'))
@@ -169,7 +169,7 @@ export function mergeIncluded(
       if (LISTS.has(name)) addList(name, raw, document)
       else if (NAMED.has(name)) addNamed(name, raw, document)
       else if (Object.hasOwn(ROOT, name)) {
-        // Of anything else there is one, which nobody should have to look for.
+        // Every other table exists once, so that no operator has to search for it.
         const hint = 'a file that is included has routes, expectations, providers, portals and upstreams'
         refuse(document, [name], 'include.table', `${name} belongs in ${main.shownAs} itself`, hint)
       } else if (!entries.has(name)) addOwn([name], raw, document)

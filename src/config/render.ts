@@ -11,7 +11,7 @@ export interface RenderOptions {
 const FRAME_COLUMNS = 120
 const TAB = '    '
 
-/** More than anyone mends at a time; one missing quote can make thousands. */
+/** More mistakes than an operator fixes at a time; one missing quote can cause thousands. */
 const MOST_SHOWN = 100
 
 /**
@@ -69,7 +69,10 @@ function renderOne(diagnostic: Diagnostic, lines: ReturnType<typeof createLines>
   return block
 }
 
-/** Each character of a line as it is shown: the first of what is hidden stands for all of it, and the others are empty. */
+/**
+ * Each character of a line as it is shown: the first character of a hidden part replaces the whole part, and the
+ * others are empty.
+ */
 function charactersOf({ source, stretches }: HalfHidden): readonly string[] {
   let at = 0
   return [...source].map(character => {

@@ -17,7 +17,10 @@ type Scope = 'icons' | 'leads-anywhere' | 'asks' | 'nothing'
 let stylePolicy: string | null = null
 const scriptPolicies = new Map<Script, string>()
 
-/** Only what a page of ours holds: its stylesheets, by hash, its drawn images, and forms to this host; and the page's own script, by hash. */
+/**
+ * Allows only what Sallyport's own pages hold: the stylesheets by hash, the drawn images, forms to this host, and the
+ * page's script by hash.
+ */
 function contentSecurityPolicy(brand: Brand | null, scope: Scope, script: Script | null): string {
   stylePolicy ??= hashSource(STYLE)
   const own = brandStyle(brand)
@@ -45,7 +48,7 @@ function hashSource(text: string): string {
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }
 
-/** Fields of every answer of the portal: never stored, never framed, never sniffed, and it tells no one where we came from. */
+/** Fields of every portal response: it is never stored, framed or sniffed, and it sends no referrer. */
 const COMMON: Readonly<Record<string, string>> = Object.freeze({
   'cache-control': 'no-store',
   'referrer-policy': 'no-referrer',
@@ -57,7 +60,7 @@ const COMMON: Readonly<Record<string, string>> = Object.freeze({
 const WITHIN = { 'cross-origin-resource-policy': 'same-origin' } as const
 const ALONE = { 'cross-origin-opener-policy': 'same-origin', ...WITHIN } as const
 
-/** A page of ours in one language, drawn with a portal's look. */
+/** One of Sallyport's own pages in one language, with the look of a portal. */
 export function pageAnswer(
   { lang }: Words,
   brand: Brand | null,
@@ -89,7 +92,7 @@ export function redirectAnswer(status: 302 | 303, location: string, setCookies: 
 }
 
 /**
- * A service worker's script, which may act on what is below `scope`, and talks to this host alone.
+ * A service worker's script. The worker may act on addresses below `scope` and connects only to this host.
  * Source: Service Workers §4.2.2 (the policy of the script is the worker's), §4.2.3 (Service-Worker-Allowed).
  */
 export function scriptAnswer(script: string, scope: string): Response {
@@ -111,7 +114,7 @@ export function isStreamed(answer: Response): boolean {
   return STREAMED.has(answer)
 }
 
-/** Bytes to be saved under a name of ours, sent as they are made. */
+/** A download under a name that Sallyport chooses, streamed as its bytes are made. */
 export function fileAnswer(bytes: AsyncIterable<Uint8Array>, type: string, name: string): Response {
   const headers = { 'content-type': type, 'content-disposition': `attachment; filename="${name}"` }
   const reading = bytes[Symbol.asyncIterator]()
@@ -187,7 +190,7 @@ export function acceptedAnswer(fields: readonly (readonly [name: string, value: 
   return new Response(null, { status: 202, headers })
 }
 
-/** The one page of ours that may be framed, and by this origin alone. It holds nothing but its words. */
+/** The only page that may be framed, and only by this origin. It holds nothing but its words. */
 export function frameAnswer(html: string, framedBy: string): Response {
   const { 'x-frame-options': _, ...common } = COMMON
   return new Response(`<!doctype html>${html}`, {

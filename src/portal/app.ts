@@ -22,7 +22,9 @@ interface Env {
   readonly Bindings: { readonly ctx: PortalRequest }
 }
 
-/** The portal: every page and endpoint of our own. Whatever a handler throws becomes an answer here. */
+/**
+ * The portal: all of Sallyport's own pages and endpoints. It turns every error that a handler throws into a response.
+ */
 export function createPortal(tools: PortalTools): Portal {
   const app = createRouter(tools)
   const failed = (ctx: PortalRequest) => (error: unknown) => answerFailure(ctx, error, tools)
@@ -56,7 +58,10 @@ export function createPortal(tools: PortalTools): Portal {
   })
 }
 
-/** Our addresses, from one table. Routed by the canonical path alone; the address that Hono would parse itself is never looked at. */
+/**
+ * Sallyport's own addresses, from one table. The router uses only the canonical path; Hono never parses the address
+ * itself.
+ */
 function createRouter(tools: PortalTools): Hono<Env> {
   const app = new Hono<Env>({ getPath: (_request, options) => pathOf(options) })
   const all = [
@@ -114,7 +119,10 @@ function isLoad({ request, isProgram }: PortalRequest): boolean {
   return !isProgram && isPageLoad(request) && !isPrefetch(request)
 }
 
-/** Below which the addresses of a program that stood here before are, whatever their paths: nothing else that comes here begins like this. */
+/**
+ * The prefix for all addresses of the proxy that Sallyport replaced. No other address that the portal gets begins with
+ * it.
+ */
 const COMPAT = '/oauth2-proxy/'
 
 /** The path to route by: the callback's own address, the front page, and those of a program that stood here before count as ours. */

@@ -2,7 +2,7 @@ import type { AuditFacts } from '../audit/record.ts'
 import type { Audit } from '../audit/writer.ts'
 import type { PortalRequest } from './portal.ts'
 
-/** What every handler needs that tells the audit trail of something. */
+/** What every handler needs that writes to the audit trail. */
 export interface AuditTools {
   readonly audit: Audit
 }

@@ -10,7 +10,7 @@ import { LONGEST_ASK_TEXT, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import type { Words } from './words/words.ts'
 
-/** A role that whoever was refused may ask for, and how it stands with that. */
+/** A role that the refused user may request, and the state of that request. */
 export interface AskableRole {
   readonly role: string
   readonly standing: RequestStanding

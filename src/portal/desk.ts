@@ -13,7 +13,7 @@ export interface Finding {
   readonly hint: string
 }
 
-/** A line of one text, of the other, or of both; `gap` stands for lines of both that are left out. */
+/** A line of one text, of the other, or of both. `gap` replaces lines of both texts that are left out. */
 export interface DiffLine {
   readonly kind: 'same' | 'added' | 'removed' | 'gap'
   readonly text: string
@@ -45,7 +45,7 @@ export interface DeskView {
 export interface Sheet {
   readonly name: string
   readonly text: string
-  /** What it hashes to as it is on disk. Says something of its secrets to whoever tries them all, so it leaves sealed. */
+  /** The hash of the file on disk. Trying all secrets against it would reveal them, so it leaves only sealed. */
   readonly version: string
   /** All that may be edited, this one among them. */
   readonly names: readonly string[]
@@ -77,7 +77,7 @@ export interface Forecast {
     readonly changed: readonly { readonly route: string; readonly keys: readonly { readonly key: string }[] }[]
   }
   readonly settings: readonly { readonly key: string; readonly change: 'added' | 'removed' | 'changed' }[]
-  /** Keys that only a restart puts in force. */
+  /** Keys that only take effect after a restart. */
   readonly restart: readonly string[]
   readonly anybody: Turnings
   readonly people: readonly (Turnings & {
@@ -90,7 +90,7 @@ export interface Forecast {
   readonly judged: number
 }
 
-/** What a draft comes to. */
+/** The result of checking a draft. */
 export type Judged =
   /** There is no such file, or it cannot be edited here. */
   | { readonly kind: 'unknown' }
@@ -119,7 +119,7 @@ export type Saved =
 export interface Desk {
   /** Null for a portal that is not the only one of the file: its admins are not those of the others. */
   look(portal: string): MaybePromise<DeskView | null>
-  /** Whether the file in force lets this portal's admins change it. */
+  /** Whether the current file lets this portal's admins change it. */
   isEditable(portal: string): boolean
   /** A file to be edited, the main one without a name; null where there is none of it, or it cannot be edited here. */
   open(name: string | null): Sheet | null

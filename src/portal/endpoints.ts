@@ -78,18 +78,18 @@ type Answer = Response | Promise<Response>
 /** Answers a request, or throws a GateError. */
 type Handler = (ctx: PortalRequest, tools: PortalTools) => Answer
 
-/** One address of ours. What it is not asked with is refused, with what it takes. */
+/** One of Sallyport's own addresses. It refuses other methods than its own and names those that it accepts. */
 export interface Endpoint {
   readonly page: OwnPage
   /** Answers HEAD too. */
   readonly get?: Handler
   readonly post?: Handler
   /**
-   * `action`: loading it sets something in motion, so that a HEAD or a browser that fetches ahead must not. `step`: so does a step
-   * of a sign-in, which windows alone take.
+   * `action`: loading it triggers an action, so a HEAD request or a prefetch must not. `step`: the same for a step of
+   * a sign-in, which only windows may take.
    */
   readonly loading?: 'action' | 'step'
-  /** For programs alone, on pages of any origin too: a browser's question before that is answered, and no cookie is looked at. */
+  /** Only for programs, also on pages of any origin: it answers CORS preflight requests and reads no cookie. */
   readonly isOpen?: true
 }
 
@@ -151,7 +151,10 @@ export function allowOf({ get, post }: Pick<Endpoint, 'get' | 'post'>): string {
   return [...(get === undefined ? [] : ['GET', 'HEAD']), ...(post === undefined ? [] : ['POST'])].join(', ')
 }
 
-/** A page of the person's own; a visitor who loads it signs in first and comes back, as whoever comes with a cookie that was replaced. */
+/**
+ * A page of the user's own. A visitor who loads it signs in first and comes back; so does a client with a replaced
+ * cookie.
+ */
 function signedIn(answer: (ctx: PortalRequest, tools: PortalTools, session: Session) => Answer): Handler {
   return (ctx, tools) => {
     if (ctx.session !== null && !ctx.session.isReplaced) return answer(ctx, tools, ctx.session)
@@ -175,7 +178,7 @@ function whereGiven(answer: Handler): Handler {
   return whereThatIs(ctx => ctx.resources.hasOwn && isPortalHost(ctx), answer)
 }
 
-/** What is at some of the hosts alone, or for some of them. */
+/** A page that exists only on some hosts, or only for some of them. */
 function whereThatIs(isHere: (ctx: PortalRequest) => boolean, answer: Handler): Handler {
   return (ctx, tools) => (isHere(ctx) ? answer(ctx, tools) : portalNotFound(ctx))
 }

@@ -16,7 +16,7 @@ export interface ErrorView {
   readonly reference: string
   /** A second sentence: what to do. */
   readonly detail?: string
-  /** What whoever runs the place can do, a line each, with words before. */
+  /** What the operator can do, one line each, after an introduction. */
   readonly ways?: { readonly lead: string; readonly each: readonly string[] }
   /** Whose failure it is, as people know it. */
   readonly place?: string
@@ -26,11 +26,11 @@ export interface ErrorView {
   readonly isFault?: boolean
   /** Sets Retry-After; where the page is repeatable, its script counts down to loading it again. */
   readonly retryAfterS?: number
-  /** False for the answer to a form: nothing of ours sends one twice. */
+  /** False for the response to a form: no page of Sallyport's sends a form twice. */
   readonly isRepeatable?: boolean
-  /** What it loads then; the same address when absent. */
+  /** The address that it then loads; absent: the same address. */
   readonly refreshTo?: string
-  /** Goes there at once: a sign-in that can begin again by itself. */
+  /** Redirects there at once: for a sign-in that can restart without the user. */
   readonly restartTo?: string
   readonly actions?: readonly { readonly label: string; readonly address: string }[]
 }
@@ -93,7 +93,10 @@ export function renderErrorPage(view: ErrorView): Response {
   )
 }
 
-/** Shown by the script that counts; without one there is nothing to count, and the button that tries again is there anyway. */
+/**
+ * The script that counts shows this. Without the script there is no count, and the button to try again is always
+ * there.
+ */
 function Countdown({ words, afterS, to }: { words: Words; afterS: number; to: string | undefined }) {
   const [before, after] = words.triesAgain
   return (

@@ -11,7 +11,7 @@ const LONGEST_NAME = 100
 /** How long a body for ourselves may take where nothing else is said; as `formWaitMs`. */
 export const FORM_WAIT_MS = 30_000
 
-/** What comes within one such time, and another begins: nothing of ours but a kept form is longer. */
+/** Each time this much arrives, the wait starts again. Of Sallyport's own forms, only a kept form is longer. */
 const BYTES_A_WAIT = 64 * 1024
 
 export interface FormTools {
@@ -29,17 +29,21 @@ export interface PersonalFormTools extends FormTools {
 /** Whose form it is: a session's, or a guest link's, by its id. */
 type FormOwner = Pick<Session, 'id' | 'expiresAtMs'>
 
-/** What a form of ours carries to show that it came from our page on this very host, made for this session or link. */
+/**
+ * The proof in one of Sallyport's own forms: it shows that the form came from a page on this very host, made for this
+ * session or link.
+ */
 export function proveForm(ctx: PortalRequest, owner: FormOwner, seal: Sealer): Promise<string> {
   return seal.seal({ of: owner.id }, purposeOf(ctx), owner.expiresAtMs)
 }
 
 /**
- * The fields of a form of ours. Throws `access.origin` for another site's, or one without the proof of this session, and
- * `target.stalled`; `ownerOf` says the id of whose else the form is.
+ * The fields of one of Sallyport's own forms. `ownerOf` returns the id of another possible owner of the form.
  *
- * Sec-Fetch-Site says it where a browser sends it, Origin where that is not `null`. Over plain HTTP our own page has
- * neither (its referrer policy makes Origin `null`), so there the form's sealed proof decides.
+ * Sec-Fetch-Site shows the origin where a browser sends it, or Origin where that is not `null`. Over plain HTTP
+ * Sallyport's own page has neither (its referrer policy makes Origin `null`). There the form's sealed proof decides.
+ *
+ * Throws `access.origin` for a form of another site or without the proof of this session, and `target.stalled`.
  */
 export async function readOwnForm(
   ctx: PortalRequest,
@@ -54,8 +58,8 @@ export async function readOwnForm(
 }
 
 /**
- * For a form that can do most: it carries the proof of this session, whatever the browser says of the page. Throws `access.origin` where
- * it does not.
+ * For the most powerful forms: the form needs the proof of this session, even if the browser calls the page
+ * Sallyport's own. Throws `access.origin` without it.
  */
 export async function requireProof(
   ctx: PortalRequest,
@@ -73,8 +77,10 @@ function notOurs({ request: { headers } }: PortalRequest): GateError {
 }
 
 /**
- * The fields of a form in which this person changes something; each counts, once it is known to come from our page. Throws what
- * `readOwnForm` does, and `limit.rate`. Not for signing out, which nobody is kept from.
+ * The fields of a form in which this user changes something. Each form counts once it is known to come from
+ * Sallyport's own page. Not for signing out, which no user is kept from.
+ *
+ * Throws the errors of `readOwnForm`, and `limit.rate`.
  */
 export async function readPersonalForm(
   ctx: PortalRequest,
@@ -139,7 +145,10 @@ export interface BodyCount {
   enter(length: number, cut: (error: GateError) => void): { given(isLong: boolean): void; leave(): void }
 }
 
-/** The same as bytes; it is counted where `count` says how. Throws what that does, and what it is cut with. */
+/**
+ * The same as bytes. Where `count` is given, it counts them. Throws the errors of `count`, and the error with which it
+ * cuts the form.
+ */
 export async function readBytes(
   request: Request,
   maxBytes: number,
@@ -151,7 +160,7 @@ export async function readBytes(
   const cut: { error: GateError | null } = { error: null }
   const length = Math.min(parseLength(headers.get('content-length')) ?? maxBytes, maxBytes)
   const reader = body.getReader()
-  // One that has failed by itself rejects this too; whoever reads is told of that.
+  // A stream that has already failed rejects this too; its reader gets that error.
   const stop = () => reader.cancel().catch(() => undefined)
   let counted: ReturnType<BodyCount['enter']> | undefined
   try {

@@ -6,13 +6,13 @@ import { ES } from './words/es.ts'
 import { FR } from './words/fr.ts'
 import type { Words } from './words/words.ts'
 
-/** The words for whoever asks, by their browser's languages; times are told in UTC, or in the zone that is named. */
+/** The words for a client, by its browser's languages. Times are in UTC, or in the named zone. */
 export function wordsFor({ headers }: Request, timeZone = 'UTC'): Words {
   const words = chooseWords(headers.get('accept-language'))
   return timeZone === words.timeZone ? words : { ...words, timeZone }
 }
 
-/** Every table; the first is for whoever asks for none of them. */
+/** Every table of words. The first is for clients that ask for none of these languages. */
 export const LANGUAGES: readonly Words[] = Object.freeze([EN, DE, FR, ES])
 
 const MAX_LENGTH = 1000

@@ -11,15 +11,16 @@ export interface LoginCookie {
 }
 
 /**
- * How many a browser keeps. Only tabs that ask in the same instant, before it has any, make more than one; the oldest go
- * first, and a tab whose own is gone begins again by itself.
+ * How many a browser keeps. Only tabs that ask in the same instant, before the browser has any, make more than one.
+ * The oldest go first; a tab whose cookie is gone restarts its sign-in.
  */
 const MOST_KEPT = 16
 
 /**
  * A secret that this browser has already, or a new one.
  *
- * Each has a cookie name of its own, made from its hash: tabs that start in the same instant do not overwrite each other's.
+ * Each cookie has a different name, made from the secret's hash. So tabs that start in the same instant do not
+ * overwrite each other's cookie.
  */
 export function bindBrowser(
   ctx: PortalRequest,

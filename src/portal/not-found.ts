@@ -7,7 +7,10 @@ import type { PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
 import { sayError, type Words } from './words/words.ts'
 
-/** 404 at an address of ours: a page for people, in the words that `say` chooses, and problem details for programs. */
+/**
+ * 404 at one of Sallyport's own addresses: a page for users, in the words that `say` chooses, and problem details for
+ * programs.
+ */
 export function pageNotFound(
   ctx: PortalRequest,
   say: (words: Words) => Pick<ErrorView, 'title' | 'detail' | 'actions'>,
@@ -18,7 +21,7 @@ export function pageNotFound(
   return renderErrorPage({ words, portal: ctx.portal, status, reference: ctx.requestId, ...say(words) })
 }
 
-/** The same where nobody knows what was looked for. */
+/** The same where it is unknown what the user looked for. */
 export function portalNotFound(ctx: PortalRequest): Response {
   return pageNotFound(ctx, words => ({
     title: sayError(words, 'route.none'),

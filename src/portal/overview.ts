@@ -2,7 +2,9 @@ import type { ProviderState } from '../identity/provider.ts'
 import type { Reason } from '../policy/reasons.ts'
 import type { Application } from './portal.ts'
 
-/** Somebody who was turned away, or asked to sign in again. No address that was asked for: it may hold what is nobody's business. */
+/**
+ * A user or client that was refused, or asked to sign in again. It omits the requested address, which may be private.
+ */
 export interface DenialView {
   /** How often the same person met the same reason at the same route; `atMs` and `id` are of the last time. */
   readonly count: number
@@ -34,11 +36,11 @@ export interface OriginView {
 export interface RefusalView {
   readonly kind: 'page' | 'websocket'
   readonly status: number
-  /** What it says to that, in a line that is safe to show; may be empty. */
+  /** The application's reply, in one line that is safe to show; may be empty. */
   readonly words: string
   /** The Host or Origin that was sent. */
   readonly sent: string
-  /** What the route may say so that it is let in, in the words of the file. */
+  /** The keys of the file by which the route can accept it. */
   readonly keys: readonly string[]
 }
 
@@ -68,15 +70,15 @@ export interface Overview {
   readonly providers: readonly { readonly label: string; readonly issuer: string; readonly state: ProviderState }[]
   readonly config: {
     readonly inForceSinceMs: number
-    /** How many mistakes keep the last save from being in force. */
+    /** How many mistakes keep the last save from being used. */
     readonly mistakeCount: number
     /** What they are, where this portal is the only one of the file. */
     readonly mistakes: readonly string[]
     /** Which file it is, where this portal is the only one of it. */
     readonly path: string | null
-    /** The file on disk beside the one in force. */
+    /** The file on disk, compared with the current one. */
     readonly onDisk: 'in force' | 'refused' | 'unread' | 'lost'
-    /** Keys that only a restart puts in force. */
+    /** Keys that only take effect after a restart. */
     readonly needsRestart: readonly string[]
   }
 }

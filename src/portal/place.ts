@@ -39,7 +39,7 @@ export type OwnPage =
 /** How long the line may be that goes with a request for a role. */
 export const LONGEST_ASK_TEXT = 200
 
-/** The path of a page of ours, the same on every host. */
+/** The path of one of Sallyport's own pages, the same on every host. */
 export function ownPath(page: OwnPage): string {
   return `${RESERVED_PATH}/${page}`
 }
@@ -76,7 +76,7 @@ export function compileCompatPages(portal: Pick<PortalConfig, 'url'>, compat: Co
   return compat.program === 'oauth2-proxy' ? proxyPages(compat) : portalPages(portal, compat)
 }
 
-/** oauth2-proxy's. What it served for its own pages is told apart by where it is. */
+/** oauth2-proxy's addresses. Only the path shows which of them served its own pages. */
 function proxyPages({ prefix, pingPath, readyPath }: OldProxy): CompatPages {
   const below = (['sign_in', 'sign_out', 'start', 'userinfo', 'auth'] as const).map(
     page => [`${prefix}/${page}`, page] as const,
@@ -119,8 +119,8 @@ export function isCallback(ctx: Pick<PortalRequest, 'portal' | 'target'>): boole
 }
 
 /**
- * Where a provider sends people back to: to the portal's one address, or, where none of its answers says whose it is, to one of its own
- * (RFC 9700 §4.4.2.2).
+ * Where a provider sends users back to: the portal's one address. A provider whose responses do not name their issuer
+ * gets a separate address (RFC 9700 §4.4.2.2).
  */
 export function callbackPathFor(
   portal: Pick<PortalConfig, 'callbackPath'>,

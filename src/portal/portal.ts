@@ -29,7 +29,7 @@ export interface CompatRequest {
   readonly prefix: string
   /** Whether the file has anything on a host. */
   isServed(host: string): boolean
-  /** Whether this person may open, now, whatever on this host is not for everybody; false where nothing is. */
+  /** Whether this user may now open at least one non-public route of this host; false where the host has none. */
   mayOpenHost(session: Session): boolean
   /** The fields by which that program said who someone is, ready for the wire. */
   fieldsOf(session: Session): readonly (readonly [name: string, value: string])[]
@@ -39,13 +39,13 @@ export interface CompatRequest {
 export interface PortalRequest {
   readonly request: Request
   readonly target: Target
-  /** Whether nobody is to be led to a page, whatever the request says that it accepts. */
+  /** Whether the request must not be redirected to a page, even if its Accept allows one. */
   readonly isProgram: boolean
   /** The origin by which the client knows this host: scheme, host and port. */
   readonly origin: string
   /**
-   * The origin by which browsers are led to a host of this portal: with a port of ours, whatever port was named. `authority` is
-   * the host, or host:port.
+   * The origin that browsers use to reach a host of this portal. It has Sallyport's own port, not the one that the
+   * request named. `authority` is the host, or host:port.
    */
   reachedAt(at: { readonly host: string; readonly authority: string }): string
   /** Whether it came by plain HTTP, as far as can be seen, though the portal is made for HTTPS. */
@@ -62,25 +62,25 @@ export interface PortalRequest {
   /** How forms are kept on the route that was asked; null where none are, and for our own pages. */
   readonly keepsForms: { readonly maxBytes: number; readonly name: string } | null
   /**
-   * The widest scope that a service worker of the route that was asked may have, as the beginning of a path; null where none of ours may
-   * stand in for one.
+   * The widest scope for a service worker of the requested route, as a path prefix; null where no worker of
+   * Sallyport's may replace one.
    */
   readonly workerScope: string | null
   /** Whether the route at a path of this host wants the fragment of its address kept while people sign in. */
   keepsFragment(path: string): boolean
-  /** Whether any route of this portal keeps forms: then browsers are told whose pages they show. */
+  /** Whether any route of this portal keeps forms. Then browsers get a cookie that names the owner of their pages. */
   readonly hasKeptForms: boolean
   /** This host's live session at this portal, or null. */
   readonly session: Session | null
   /** Whether a route with this portal is served on a host. */
   serves(host: string): boolean
-  /** What an address of a program that stood here before needs besides; null where one of ours is asked for. */
+  /** What an address of a replaced proxy also needs; null for one of Sallyport's own addresses. */
   readonly compat: CompatRequest | null
-  /** This person's roles at this portal, by the file in force now. */
+  /** This user's roles at this portal, by the current file. */
   rolesOf(session: Session): readonly string[]
-  /** Whether this host's application, and so its scripts, is told who is there. */
+  /** Whether this host's application, and so its scripts, may know who the user is. */
   readonly isTold: boolean
-  /** What applications and their scripts may be told of this person. */
+  /** What applications and their scripts may know of this user. */
   told(session: Session): Told
   /** What a guest link for this host and path would open; null where none can be. */
   guestTarget(host: string, path: string): GuestTarget | null
@@ -96,7 +96,7 @@ export interface PortalRequest {
   iconOf(hash: string): Picture | null
 }
 
-/** Someone without what nobody answers for, and with their roles. */
+/** A user without the claims that no provider is trusted for, and with the roles. */
 export interface Told {
   readonly identity: Identity
   readonly roles: readonly string[]
@@ -108,7 +108,7 @@ export interface GuestTarget {
   readonly name: string
   /** Whether this person may open it themselves, for certain and now. */
   isOpenTo(session: Session): boolean
-  /** Whether whoever made the link of this guest may share it now; an operator may at any time. */
+  /** Whether the user who made this guest's link may share it now; an operator may at any time. */
   isSharedWith(guest: Session): boolean
 }
 
@@ -118,7 +118,9 @@ export interface ProtectedResources {
   readonly hasOwn: boolean
   /** The one whose metadata is at a path of the host that was asked; null: there is none. */
   described(path: string): ProtectedResource | null
-  /** The one with this very address for which the portal gives tokens, by the file in force now; null: there is none. */
+  /**
+   * The resource with this exact address for which the portal issues tokens, by the current file; null: there is none.
+   */
   at(address: string): ProtectedResource | null
 }
 
@@ -126,7 +128,7 @@ export interface ProtectedResources {
 export interface ProtectedResource {
   /** What people call it. */
   readonly name: string
-  /** What it is called as a resource, and its host without a port. */
+  /** Its name as a resource, and its host without a port. */
   readonly address: string
   readonly host: string
   /** The id of its route, and the route's path. */
@@ -159,7 +161,7 @@ export interface Application {
   readonly description: string | null
   /** The heading that it stands under. */
   readonly group: string | null
-  /** The address of its picture, on this host; null: a letter stands for it. */
+  /** The address of its picture, on this host; null: it is shown as a letter. */
   readonly icon: string | null
   /** Whether it answers, as far as this process knows; null where nothing has to. */
   readonly health: 'up' | 'down' | 'unknown' | null
@@ -178,13 +180,19 @@ export interface KeptForm {
   readonly atMs: number
 }
 
-/** A kept form that is nobody else's any more. */
+/** A kept form that was taken out of the store: no other request can get it. */
 export interface ReleasedForm extends KeptForm {
-  /** Keeps it again, under its id, for as long as it was to be kept: for whoever could not hand it on. Never throws. */
+  /**
+   * Keeps the form again, under the same id and until the same time: for a caller that could not forward it. Never
+   * throws.
+   */
   putBack(): Promise<void>
 }
 
-/** What a form is that may ask for a kept one: the kept one, its own body where it does not ask, or a page of ours. */
+/**
+ * The result for a form that may ask for a kept one: the kept form, its own body where it does not ask, or one of
+ * Sallyport's pages.
+ */
 export type Released = ReleasedForm | Uint8Array<ArrayBuffer> | Response
 
 /** The portal as the server calls it: it answers, it never forwards, and it never throws. */
@@ -193,7 +201,7 @@ export interface Portal {
   handle(ctx: PortalRequest): Response | Promise<Response>
   /** An anonymous request to a protected route: a redirect to sign-in for page loads, 401 for the rest. */
   challenge(ctx: PortalRequest): Response | Promise<Response>
-  /** A kept form that its sender asks to be sent, given up once; a page of ours where there is none for them. */
+  /** A kept form that its sender asks to be sent, released once. A page where there is none for this sender. */
   release(ctx: PortalRequest): Promise<Released>
   /** Someone whose sign-in is too old or too weak for a route: a new sign-in for page loads, 401 for the rest. */
   stepUp(ctx: PortalRequest, demand: StepUp): Response | Promise<Response>

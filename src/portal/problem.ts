@@ -67,13 +67,16 @@ export function problemResponse(
   })
 }
 
-/** 401 for programs. WWW-Authenticate is absent on purpose: only the route knows what it takes, and a browser must not ask for it. */
+/**
+ * 401 for programs. WWW-Authenticate is absent on purpose: only the route knows which scheme it accepts, and a browser
+ * must not ask for a password.
+ */
 export function signInProblem(ctx: PortalRequest): Response {
   const extra = { sign_in: `${ctx.origin}${ownPath('login')}` }
   return problemResponse(401, 'access.sign_in', 'Sign in to open this.', ctx.requestId, extra)
 }
 
-/** A portal that has passwords alone asks for one: a browser then shows a form of its own. */
+/** A portal that has only passwords asks for one: a browser then shows its built-in form. */
 export function passwordProblem(ctx: PortalRequest): Response {
   const fields = { 'www-authenticate': BASIC_CHALLENGE }
   return problemResponse(401, 'access.sign_in', CODES['access.sign_in'].say, ctx.requestId, {}, fields)

@@ -71,7 +71,7 @@ export function checkAnswers(route: RouteTable, root: RootTable, report: Report)
   }
 }
 
-/** What a path becomes is one, whatever the groups hold. */
+/** A rewrite must result in a valid path, with any content of the groups. */
 function checkRewrite({ values }: RouteTable, report: Report): void {
   const { from, to } = values.rewrite?.values ?? {}
   const raw = values.rewrite?.raw.entries.get('to')
@@ -177,7 +177,7 @@ function checkLogFolders({ values: { log } }: RootTable, files: ConfigFiles, rep
 const FOLDER_HINT =
   "make it, or name another: the path is absolute, or starts at the config file's folder, and in a container it is the container's"
 
-/** A route that nobody may ask about, or has nowhere to, is open to nobody. */
+/** A route that no proxy may ask about, or for which there is no `verify` listener, is open to no user. */
 function checkVerify(route: RouteTable, root: RootTable, report: Report): void {
   const entry = route.raw.entries.get('verify')
   const server = root.values.server?.values

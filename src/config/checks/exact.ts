@@ -6,8 +6,8 @@ import type { Report } from '../text/report.ts'
 import { createAround, type Place, placeAt, showPlace } from './places.ts'
 
 /**
- * A path alone that is guarded more strictly than its spelling with a slash at the end, which another route serves: most applications
- * take both for one page. Told once for all hosts of a table.
+ * An exact path with stricter access rules than the same path with a slash at the end, which another route serves:
+ * most applications treat both as one page. Reported once for all hosts of a table.
  */
 export function checkExact(places: readonly Place[], root: RootTable, report: Report): void {
   const around = createAround(places)
@@ -78,7 +78,7 @@ function isEveryone(entry: string | AccessTable): boolean {
   return ['0.0.0.0/0', '::/0'].every(network => entry.values.networks?.includes(network) === true)
 }
 
-/** Whether a rule of `allow` lets in whoever is not signed in. */
+/** Whether a rule of `allow` gives access to users who are not signed in. */
 function isForStrangers(entry: Raw): boolean {
   const said = entry.kind === 'table' ? entry.entries.get('anonymous') : undefined
   return said?.kind === 'boolean' && said.value
@@ -90,7 +90,7 @@ function hasMore(one: RouteTable, other: RouteTable, key: 'allow' | 'deny', coun
   return itemsOf(one.raw.entries.get(key)).some(entry => counts(entry) && !known.has(meaning(entry)))
 }
 
-/** What is said, wherever it stands. */
+/** The content of a value, without its place. */
 function meaning(raw: Raw): string {
   return JSON.stringify(raw, (key, value) => {
     if (key === 'at' || key === 'source') return undefined

@@ -13,7 +13,10 @@ interface Writer {
   readonly at: Path
 }
 
-/** What a route tells its application about someone: each field written by one key, and an `iss` that is known beforehand. */
+/**
+ * What a route sends its application about a user: each field written by one key, and an `iss` that is known
+ * beforehand.
+ */
 export function checkIdentity(route: RouteTable, root: RootTable, report: Report): void {
   const seen = new Map<string, Writer>()
   for (const writer of [...writersOf(route, root), ...ruleWriters(route)]) {
@@ -30,10 +33,10 @@ export function checkIdentity(route: RouteTable, root: RootTable, report: Report
   checkTold(route, root, report)
 }
 
-/** What each preset tells besides: enough to take somebody for another. */
+/** What each preset sends in any case: enough to mistake one user for another. */
 const OF_A_PRESET = ['sub', 'preferred_username', 'groups', 'email']
 
-/** That an application can tell people of several providers apart, in whatever it is told of them. */
+/** Checks that an application can distinguish users of several providers, by everything that it gets about them. */
 function checkTold(route: RouteTable, root: RootTable, report: Report): void {
   const { values, raw } = route
   const portal = root.values.portals?.get(values.portal ?? '')
@@ -86,7 +89,7 @@ function writersOf({ values, raw }: RouteTable, root: RootTable): readonly Write
   return writers
 }
 
-/** The fields in which a route tells its application who is there, but for those of a preset. */
+/** The fields in which a route sends its application the user's identity, except those of a preset. */
 export function fieldsAbout({ values }: RouteTable): readonly string[] {
   const { headers, assertion, pass_token: tokens, request_headers: rules } = values
   const isAbout = ({ parts }: FieldTemplate) => parts.some(({ kind }) => kind === 'identity')
@@ -106,7 +109,7 @@ function ruleWriters({ values, raw }: RouteTable): readonly Writer[] {
   return names.map(name => ({ name, key: 'request_headers', at: raw.entries.get('request_headers')?.at ?? raw.at }))
 }
 
-/** Without an address of its own, a portal is on each host; what a wildcard stands for is known only with a request. */
+/** A portal without its own address is on each host, and the host behind a wildcard is only known with a request. */
 function checkIssuer({ values, raw }: RouteTable, root: RootTable, report: Report): void {
   const portal = root.values.portals?.get(values.portal ?? '')
   const entry = raw.entries.get('assertion')

@@ -11,14 +11,16 @@ import { HTPASSWD } from '../values/htpasswd.ts'
 /** What a provider can say of someone, and what another may say in other words or with another meaning. */
 const SAID = ['groups', 'emails', 'domains', 'claims', 'like'] as const
 
-/** Placeholders that a provider's prefix bounds. What shows somebody (`name`), and the portal's own `roles`, tell nobody apart. */
+/**
+ * Placeholders that a provider's prefix bounds. A display name (`name`) and the portal's own `roles` identify no user.
+ */
 const NAMES = new Set(['sub', 'preferred_username', 'groups', 'all_roles'])
 
 /**
- * What `subjects`, groups and the like mean where a portal has several providers, each of which says what it will.
+ * What `subjects`, groups and similar keys mean where a portal has several providers, each with its own claims.
  *
- * A `sub` is somebody at one issuer alone (OpenID Connect Core 1.0 §5.7), so that `subjects` without that issuer is a mistake; whoever
- * lets people in by what any provider says is warned.
+ * A `sub` identifies a user only at one issuer (OpenID Connect Core 1.0 §5.7), so `subjects` without that issuer is a
+ * mistake. Access by what any provider says is a warning.
  */
 export interface IssuerCheck {
   /** What a key of a route hands its application about somebody, by the names of placeholders. */
@@ -46,7 +48,10 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
     )
   }
 
-  /** Whether more than one issuer may say anything at all; of the others, nobody is taken for somebody of another. */
+  /**
+   * Whether more than one issuer is without bounds. A user of a bounded issuer cannot be mistaken for a user of
+   * another.
+   */
   const isOpen = (bounds: (provider: ProviderTable) => boolean) =>
     new Set(
       own.flatMap(name => {
@@ -90,7 +95,7 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
     if (not) check(not, !lets, whose)
   }
 
-  /** Whether people of one issuer alone may pass, as every rule and role that lets in says. */
+  /** Whether only users of one issuer may pass, as every rule and role that gives access says. */
   function isOfOneIssuer({ values: { allow } }: RouteTable): boolean {
     if (allow?.kind !== 'list') return false
     const named = allow.entries.flatMap(entry => {
@@ -128,7 +133,7 @@ function namedBy({ raw: { entries } }: RuleTable | AccessTable): readonly string
   return items.length === 0 ? null : items.map(item => (item.kind === 'text' ? (item.text ?? '') : ''))
 }
 
-/** Whether any of a rule's subjects is a provider's: names of a portal's own file are told apart by themselves. */
+/** Whether any of a rule's subjects belongs to a provider: names of a portal's own file are already distinct. */
 function asksProviders({ raw: { entries } }: RuleTable | AccessTable): boolean {
   return itemsOf(entries.get('subjects')).some(
     item => item.kind !== 'text' || item.text?.startsWith(`${HTPASSWD}:`) !== true,

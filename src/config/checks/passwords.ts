@@ -9,7 +9,7 @@ import type { ConfigFiles } from '../values/files.ts'
 import { readTotp } from '../values/htpasswd.ts'
 import { isUsersToml, readUsers } from '../values/users-file.ts'
 
-/** A broken file is broken in every line: this many are told. */
+/** A broken file has a fault in every line: this many are reported. */
 const FAULTS_TOLD = 5
 
 /** That every portal's file of passwords can be read and holds none that is easily guessed, and that it is used. */
@@ -49,7 +49,7 @@ export function checkPasswords(root: RootTable, files: ConfigFiles, report: Repo
   }
 }
 
-/** Where a portal has no provider, a route that asks who someone is and takes no passwords is open to nobody. */
+/** Where a portal has no provider, a route that requires a sign-in and accepts no passwords is open to no user. */
 function checkOnlyWay({ at, entries }: RouteTable['raw'], report: Report): void {
   const allow = entries.get('allow')
   if (allow === undefined || (allow.kind === 'text' && allow.text === 'public')) return
@@ -98,7 +98,7 @@ function checkOtherWays({ values: { providers, portals } }: RootTable, report: R
   }
 }
 
-/** Of two secrets for one user, nobody could say which counts. */
+/** With two secrets for one user, it would be unknown which counts. */
 function checkNoTotp(entry: Raw | undefined, report: Report): void {
   if (entry === undefined) return
   const message = 'a users.toml holds second factors itself, and this file would be a second place for them'
@@ -106,7 +106,10 @@ function checkNoTotp(entry: Raw | undefined, report: Report): void {
   report.mistake(entry.at, 'provider.totp', message, { hint, part: 'key' })
 }
 
-/** A second factor must not be gone with its file: one that cannot be read is a mistake, and the file in force stays. */
+/**
+ * A second factor must not disappear with its file: an unreadable file is a mistake, and the current configuration
+ * stays.
+ */
 function checkTotp(entry: Raw | undefined, path: string | null | undefined, files: ConfigFiles, report: Report): void {
   if (entry === undefined || !path) return
   const file = files.read(path)

@@ -45,7 +45,7 @@ export function showPlace({ raw }: Place): string {
 export function createAround(places: readonly Place[]): (place: Place) => RouteTable | undefined {
   const below = new Map<string, RouteTable>()
   for (const { host, path, isExact, table } of places) {
-    // One that is for some requests alone leaves the others to what is around it.
+    // A route that is only for some requests leaves the others to the route around it.
     if (!isExact && table.values.when == null) below.set(host + path, table)
   }
   return ({ host, path, isExact }) => {

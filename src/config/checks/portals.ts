@@ -114,7 +114,7 @@ function checkReferences(portal: PortalTable, providers: readonly string[], repo
   }
 }
 
-/** A portal where nobody can be known is a slip. */
+/** A portal where no user can sign in is a mistake. */
 function checkSomeone(name: string, { at, raw }: PortalTable, report: Report): void {
   if (raw.entries.has('providers') || raw.entries.has('htpasswd')) return
   // A misspelt key is one mistake, not also a missing one.
@@ -187,7 +187,7 @@ function leadsAway(portal: string, own: string, { values: { routes = [] } }: Roo
   return routes.some(({ values }) => values.portal === portal && values.host?.some(host => host !== own) === true)
 }
 
-/** Whether something that may bring scripts of its own is served on a portal's host; another portal's there is a mistake. */
+/** Whether a route that may serve scripts is on a portal's host; another portal's route there is a mistake. */
 function hasScripts(name: string, own: string, { values: { routes = [] } }: RootTable): boolean {
   return routes.some(
     ({ values: { host, portal, upstream, files } }) =>
@@ -204,7 +204,7 @@ function warnOfSharedHost(portal: PortalTable, report: Report): void {
   }
 }
 
-/** Whether a portal without a host of its own is mounted on more than one. */
+/** Whether a portal without its own host is mounted on more than one host. */
 function isMountedOften(name: string, { values: { routes = [] } }: RootTable): boolean {
   const hosts = new Set(routes.flatMap(({ values: { portal, host } }) => (portal === name ? (host ?? []) : [])))
   return hosts.size > 1 || [...hosts].some(host => host.startsWith('*.'))
@@ -230,7 +230,7 @@ function refuseConsent(name: string, { values: { routes = [] } }: RootTable, rep
   }
 }
 
-/** What a portal's pages can do beyond the sign-in of whoever visits them, with the key that has them do it. */
+/** What a portal's pages can do beyond signing in the visitor, with the key that enables it. */
 function powersOf({ values }: PortalTable): readonly (readonly [key: string, what: string])[] {
   const { admin_role: admin, roles, personal_tokens: tokens, guest_links: guests, requests } = values
   const found: readonly (readonly [key: string, isSet: boolean, what: string])[] = [
@@ -261,7 +261,7 @@ function saysSomething(entries: ReadonlyMap<string, unknown>, values: Values<typ
   return [...entries.keys()].some(name => name !== 'any' && name !== 'clients' && SWITCHES.every(own => own !== name))
 }
 
-/** `members` of a portal: about people alone, as they are judged once and not at each request. */
+/** `members` of a portal: only conditions about users, since they are checked once and not at each request. */
 function checkMembers(name: string, portal: PortalTable, root: RootTable, report: Report): void {
   const { members } = portal.values
   if (members?.kind === 'authenticated') adviseMembers(name, portal, root, report)
@@ -297,7 +297,7 @@ function refuseBesidesPeople(rule: AccessTable, report: Report, isPart = false):
   for (const part of partsOf(rule)) refuseBesidesPeople(part, report, true)
 }
 
-/** Whoever asks for a role needs a session, which they would have by that role. */
+/** A user needs a session to request a role, but only gets a session with that role. */
 function warnOfCircle(members: readonly string[], portal: PortalTable, report: Report): void {
   const { requests, admin_role: admin } = portal.values
   if (!requests) return

@@ -76,8 +76,8 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
 }
 
 /**
- * Who is shown tokens that only their provider can read. A provider is asked about whatever comes, so that of several in one portal the
- * first would be shown the tokens of all the others: a prefix has to tell them apart.
+ * Which providers see tokens that only their provider can read. Sallyport asks a provider about every such token. So
+ * the first of several in one portal would see the tokens of all the others: a prefix has to distinguish them.
  */
 function checkIntrospection(root: RootTable, report: Report): void {
   const asking = new Map([...(root.values.providers ?? [])].filter(([, one]) => introspects(one)))
@@ -152,7 +152,7 @@ function beginsAlike(one: string, other: string): boolean {
 
 const PEM_CODES = { file: 'provider.file', pem: 'provider.pem' } as const
 
-/** How a provider is reached: nothing of it may be read on the way without being told. */
+/** How a provider is reached: a readable part on the way needs a warning. */
 function checkWay({ at, raw, values }: ProviderTable, files: ConfigFiles, report: Report): void {
   const ca = raw.entries.get('ca')
   checkPem(ca, values.ca, checkCertificates, PEM_CODES, files, report)
@@ -168,7 +168,7 @@ function checkWay({ at, raw, values }: ProviderTable, files: ConfigFiles, report
   report.warn([...at, 'internal_url'], 'provider.internal_url', message, { hint })
 }
 
-/** What is asked of a provider besides, and how its groups are read. */
+/** Further parameters for a provider, and how its groups are read. */
 function checkReading({ raw, values }: ProviderTable, report: Report): void {
   const subject = values.claims?.raw.entries.get('sub')
   if (subject !== undefined && !isOAuth2(values)) {
@@ -188,13 +188,13 @@ function checkReading({ raw, values }: ProviderTable, report: Report): void {
   }
 }
 
-/** Keys that a provider has whatever it is. */
+/** Keys of every kind of provider. */
 const OF_ANY = new Set(['label', 'users'])
 
 /** Where a provider by OAuth 2.0 is; one of OpenID Connect says that itself. */
 const ENDPOINTS: ReadonlySet<string> = new Set(Object.keys(OAUTH2).filter(key => key.endsWith('_endpoint')))
 
-/** Keys of a file of users alone. */
+/** Keys only for a file of users. */
 const OF_FILE = new Set(['groups', 'totp'])
 
 /** A provider is asked by OpenID Connect, or it is a file of users. */
@@ -284,7 +284,7 @@ const PROOFS = {
 
 const NAMES = Object.keys(PROOFS) as (keyof typeof PROOFS)[]
 
-/** How a client proves itself: by one thing, which is there, and in a way that fits it. */
+/** How a client authenticates: by one credential, which exists, and by a method that fits it. */
 function checkClientAuth({ at, raw, values }: ProviderTable, files: ConfigFiles, report: Report): void {
   const [own, second] = NAMES.filter(name => raw.entries.has(name))
   const entry = second === undefined ? undefined : raw.entries.get(second)
@@ -324,7 +324,7 @@ function checkKey({ raw, values }: ProviderTable, files: ConfigFiles, report: Re
   report.mistake(entry.at, 'provider.pem', `the file ${showRaw(entry)} ${parsed}`, { hint })
 }
 
-/** The file may come later than we do, and changes without us: that it is not there yet is told, and no mistake. */
+/** The file may appear after Sallyport starts, and changes without it: a missing file is a warning, not a mistake. */
 function checkAssertion({ raw, values }: ProviderTable, files: ConfigFiles, report: Report): void {
   const entry = raw.entries.get('client_assertion_file')
   const path = values.client_assertion_file
@@ -340,7 +340,7 @@ function checkAssertion({ raw, values }: ProviderTable, files: ConfigFiles, repo
   report.mistake(audience.at, 'client_auth.secret', message, { hint, part: 'key' })
 }
 
-/** Of characters: at random, nobody guesses as many. */
+/** In characters: a random token of this length cannot be guessed. */
 const SHORTEST_TOKEN = 20
 
 /** What a provider that pushes its people proves itself by has to be beyond guessing. */

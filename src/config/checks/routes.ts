@@ -131,8 +131,8 @@ function checkHosts(root: RootTable, places: readonly Place[], report: Report): 
 }
 
 /**
- * A callback is answered by the portal, so a route of the very same path would never be reached. One that answers by itself may be for
- * what is below.
+ * The portal answers a callback, so Sallyport would never reach a route of the very same path. A route without an
+ * upstream may be for the paths below.
  */
 function checkCallbacks(root: RootTable, places: readonly Place[], report: Report): void {
   for (const [name, { at, values }] of root.values.portals ?? []) {
@@ -151,7 +151,9 @@ function checkCallbacks(root: RootTable, places: readonly Place[], report: Repor
   }
 }
 
-/** Places that are there twice, that differ in letter case alone, or that another one of their table serves anyway. */
+/**
+ * Duplicate places, places that differ only in letter case, and places that another one of their table serves anyway.
+ */
 function checkCollisions(places: readonly Place[], report: Report): void {
   const exact = new Map<string, Place>()
   const folded = new Map<string, Place>()
@@ -176,13 +178,13 @@ function checkCollisions(places: readonly Place[], report: Report): void {
   checkRedundant(places, report)
 }
 
-/** What else says which requests its route is for: routes of one place are told apart by it. */
+/** The further conditions for a route's requests: they distinguish routes of one place. */
 function whenOf({ table }: Place): string {
   const { methods, paths, path_regexp, ignore_case, query } = table.values.when?.values ?? {}
   return JSON.stringify([methods, paths, path_regexp, ignore_case, query == null ? null : [...query]])
 }
 
-/** Whether a list has the very same text twice, which is told already. */
+/** Whether a list has the very same text twice, which another check already reports. */
 function isRepeated({ table, raw }: Place, same: Place): boolean {
   const isText = (own: Place['raw']['path'], other: Place['raw']['path']) =>
     own === other || (own?.kind === 'text' && other?.kind === 'text' && own.text === other.text)
@@ -264,8 +266,9 @@ const BY_OAUTH2 = 'OAuth 2.0 says nothing of how or when'
 const BY_FILE = 'a file of users has no levels'
 
 /**
- * Rules that people of some of a portal's providers can never satisfy: by OAuth 2.0 nothing says how or when they signed in, and people of
- * a file have `auth_time` and `amr` alone. What an OpenID provider states is in its discovery document, which `check` does not ask for.
+ * Rules that users of some of a portal's providers can never satisfy. OAuth 2.0 does not say how or when they signed
+ * in, and users of a file have only `auth_time` and `amr`. An OpenID provider states its claims in its discovery
+ * document, which `check` does not fetch.
  */
 function checkStepUp({ values }: RouteTable, root: RootTable, report: Report): void {
   const portal = root.values.portals?.get(values.portal ?? '')

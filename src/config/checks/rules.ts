@@ -12,7 +12,7 @@ import { momentMs } from '../values/times.ts'
 import { createIssuerCheck } from './issuers.ts'
 import { checkProviderNames } from './provider-names.ts'
 
-/** Keys that can hold for nobody who is not signed in. */
+/** Keys that never hold for a user who is not signed in. */
 const IDENTITY_KEYS: readonly string[] = ['roles', ...Object.keys(PERSON), 'max_age', 'acr', 'amr']
 
 /** Keys that say something only together with others. */
@@ -219,7 +219,7 @@ function checkSaysSomething({ at, raw, values }: AccessTable, report: Report): v
   report.mistake(at, 'rule.empty', 'this rule has no condition', { hint })
 }
 
-/** Names of roles, in a list or by itself. */
+/** Names of roles, in a list or as a single text. */
 export function checkRoleNames(raw: Raw | undefined, { roles, portalName, shown: portal, report }: RuleCheck): void {
   if (roles === null || !portalName) return
   for (const item of itemsOf(raw)) {
@@ -238,7 +238,7 @@ function wordsAt({ at }: Raw): readonly string[] {
   return keys.includes('allow') ? ['public', 'authenticated'] : keys.includes('members') ? ['authenticated'] : []
 }
 
-/** What stands where a role belongs, and is a rule of its own; or everybody. */
+/** The suggestion for a word in place of a role that needs a separate rule, or means everyone. */
 function meantEntry(word: string, isEntry: boolean): string | null {
   if (!isEntry) return null
   if (parseNetwork(word).ok) return `write { networks = [${quote(word)}] }`
@@ -264,7 +264,7 @@ function checkTimes({ raw, values }: AccessTable, report: Report): void {
   // What was refused is undefined, and would have used it.
   const usesZone = hours !== null || days !== null || [from, until].some(one => one !== null && one?.kind !== 'instant')
   if (zone === undefined || usesZone) return
-  // A rule of a time zone alone is reported as one that says nothing.
+  // A rule with only a time zone is reported as an empty rule.
   if ([...raw.entries.keys()].every(name => SILENT_KEYS.has(name))) return
   const hint = 'it belongs to hours, days, or dates without an offset'
   report.mistake(zone.at, 'timezone.unused', 'nothing in this rule is told in a time zone', { hint, part: 'key' })
@@ -272,14 +272,14 @@ function checkTimes({ raw, values }: AccessTable, report: Report): void {
 
 function checkCase({ raw, values }: AccessTable, report: Report): void {
   if (values.ignore_case !== true || values.paths !== null || values.path_regexp !== null) return
-  // A rule of this alone is reported as one that says nothing.
+  // A rule with only this key is reported as an empty rule.
   if ([...raw.entries.keys()].every(name => SILENT_KEYS.has(name))) return
   const at = raw.entries.get('ignore_case')?.at ?? raw.at
   const hint = 'it belongs to paths or path_regexp of the same rule'
   report.mistake(at, 'ignore_case.unused', 'nothing in this rule is about letters of a path', { hint, part: 'key' })
 }
 
-/** Without a sign-in there is nobody to ask about; without a condition it would be a public route in disguise. */
+/** Without a sign-in there is no user to check; without a condition it would be a public route in disguise. */
 function checkAnonymous(rule: AccessTable, report: Report): void {
   const asks = identityKey(rule)
   const hint = 'nobody is known without a sign-in; use one rule for people and another for networks'
@@ -294,7 +294,7 @@ function checkAnonymous(rule: AccessTable, report: Report): void {
   }
 }
 
-/** What the client writes lets nobody in who has not signed in. */
+/** The client writes these values, so they give no access to users who are not signed in. */
 function refuseWritten(rule: AccessTable, report: Report): void {
   for (const key of ['headers', 'query'] as const) {
     const raw = rule.raw.entries.get(key)
@@ -305,7 +305,9 @@ function refuseWritten(rule: AccessTable, report: Report): void {
   for (const part of partsOf(rule)) refuseWritten(part, report)
 }
 
-/** Nobody has vouched for a guest, so that nothing about a person can hold; and there has to be someone who makes links. */
+/**
+ * No provider has identified a guest, so no condition about a user can hold. And there must be users who make links.
+ */
 function checkGuestLink(rule: AccessTable, { portalName: portal, report, linksOf }: RuleCheck): void {
   const at = [...rule.at, 'guest_link']
   const asks = identityKey(rule)

@@ -95,7 +95,7 @@ function checkTrustedFields({ values: { server, routes } }: RootTable, report: R
   }
 }
 
-/** What says where the client is says nothing of who is there, and only trusted proxies say it. */
+/** A field with the client's address does not hold the user's identity, and only trusted proxies send it. */
 function checkClientAddress({ values: { server, routes } }: RootTable, report: Report): void {
   const raw = server?.raw.entries.get('client_address')
   const name = server?.values.client_address
@@ -139,7 +139,7 @@ function checkStore({ values: { server, sessions } }: RootTable, report: Report)
   }
 }
 
-/** Whoever edits has to be somebody, and the file is of one portal: admins of another have no say in it. */
+/** An editor must be an admin, and the file must have only one portal: admins do not decide about another portal. */
 function checkEdit({ values: { server, portals } }: RootTable, report: Report): void {
   if (server?.values.edit !== true || portals === undefined) return
   const [only, ...others] = portals.values()
@@ -153,7 +153,7 @@ function checkEdit({ values: { server, portals } }: RootTable, report: Report): 
   report.mistake([...server.at, 'edit'], 'server.edit', `nobody may edit the file: ${why}`, { hint, part: 'key' })
 }
 
-/** No proxy has a password for nobody. */
+/** A proxy's password needs a user name. */
 function checkOutgoing(outgoing: OutgoingTable | null | undefined, report: Report): void {
   if (!outgoing || outgoing.values.user || !outgoing.raw.entries.has('password')) return
   if (outgoing.raw.entries.has('user')) return
@@ -162,7 +162,7 @@ function checkOutgoing(outgoing: OutgoingTable | null | undefined, report: Repor
   })
 }
 
-/** What limits say together with the routes that have them: people are told apart only where they can sign in. */
+/** Checks limits together with the routes that have them: users are distinguished only where they can sign in. */
 export function checkLimits(root: RootTable, report: Report): void {
   checkSignIns(root.values.server?.values.sign_in_rate, report)
   for (const route of root.values.routes ?? []) {
@@ -197,7 +197,7 @@ function checkRate({ values, at }: RouteTable, report: Report): void {
   report.mistake([...at, 'rate', 'by'], 'rate.user', 'nobody can be told apart on a route without a portal', { hint })
 }
 
-/** What is kept while people sign in, where nobody does. */
+/** What is kept while users sign in, on a route where no user does. */
 function checkKept({ values, at }: RouteTable, key: 'keep_posts' | 'keep_fragment', so: string, report: Report): void {
   const { keep_posts: posts, keep_fragment: fragment, allow, deny, portal } = values
   if (key === 'keep_posts' ? !posts || posts.maxBytes === null : fragment !== true) return

@@ -59,7 +59,7 @@ function checkLifetimes(
   }
 }
 
-/** The roles that a portal names itself: of whoever sees everything, and of those who make guest links. */
+/** The roles that a portal names itself: the admin role, and the roles of users who make guest links. */
 function checkOwnRoles(portal: RawTable, report: Report): void {
   const links = portal.entries.get('guest_links')
   const named = [portal.entries.get('admin_role'), links?.kind === 'table' ? links.entries.get('allow') : undefined]

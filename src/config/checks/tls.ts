@@ -21,10 +21,11 @@ import { servedHosts } from './places.ts'
 export const EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1000
 
 /**
- * What `[tls]` says together with the files that it names, and with the hosts that are to be served. `nowMs` null: nobody knows
- * the day.
+ * Checks `[tls]` together with the files that it names, and with the hosts that are served. `nowMs` null: the date is
+ * unknown.
  *
- * A certificate that has expired is a warning: refusing the file would stop what still works, and after a restart everything.
+ * A certificate that has expired is a warning: refusing the file would stop what still works, and after a restart
+ * everything.
  */
 export function checkTls(root: RootTable, files: ConfigFiles, nowMs: number | null, report: Report): void {
   const { tls } = root.values
@@ -45,7 +46,7 @@ export function checkTls(root: RootTable, files: ConfigFiles, nowMs: number | nu
   }
   const facts = (certificates ?? []).map(certificate => checkCertificate(certificate, files, nowMs, report))
   const known = facts.filter(found => found !== null)
-  // Where a certificate could not be read, nobody knows what it would have covered.
+  // Where a certificate could not be read, its hosts are unknown.
   if (known.length === facts.length) warnOfUncovered(root, tls, known, report)
 }
 
@@ -115,7 +116,7 @@ const WILDCARD =
   'a wildcard takes dns in [tls.acme], which proves names by records in DNS; or a certificate from elsewhere, named in certificates'
 const UNCERTIFIABLE = 'acme is for names that others can reach; this one takes a certificate named in certificates'
 
-/** An address is not asked for by name: whoever comes to it gets the first certificate. */
+/** Clients do not ask for an IP address by name: they get the first certificate. */
 function isAddress(host: string): boolean {
   return /^[0-9.]+$|^\[/.test(host)
 }

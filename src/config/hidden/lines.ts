@@ -21,7 +21,7 @@ export interface HalfHidden {
   readonly stretches: readonly Pick<Secret, 'start' | 'end' | 'isWhole'>[]
 }
 
-/** From how many characters on a text is looked at in parts, each of which is TOML by itself. */
+/** A text from this many characters on is searched in parts, each of which is valid TOML. */
 const LONG = 65_536
 
 /** Lines of a text by number, 1-based. What is hidden is found when the first is asked for: of a long text, in the part around it. */

@@ -18,7 +18,7 @@ function isTable(json: Json | undefined): json is { readonly [name: string]: Jso
   return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
-/** A schema as those that it stands for. */
+/** The alternatives of a schema, with references resolved. */
 function meantBy(schema: Schema): readonly Schema[] {
   const { $ref: ref, anyOf } = schema
   if (typeof ref === 'string') {

@@ -60,7 +60,7 @@ export function isSecretText(at: Path, source: string): boolean {
   return source.includes('${') || !isShown(at) || partsOf(source, 0, '').length > 0
 }
 
-/** Whether a value names what it is, and is nothing in itself. */
+/** Whether a value only contains references, and no secret itself. */
 function isReference(source: string): boolean {
   const [, , inside = source] = /^("""|'''|"|')(.*)\1$/s.exec(source) ?? []
   return inside.replace(REFERENCE, '') === ''
@@ -80,7 +80,7 @@ function secretsOfLines(text: string): readonly Secret[] {
   const secrets: Secret[] = []
   let table: Path | null = []
   let open: Open | null = null
-  // What is hidden goes on as long as it is not closed.
+  // The hidden part continues until it is closed.
   let unclosed: Unclosed | null = null
   let key = ''
   for (const { 0: line, index } of text.matchAll(/[^\r\n]+/g)) {

@@ -1,7 +1,7 @@
 import { sayingsOf } from '../text/positions.ts'
 import { type Secret, secretsOf } from './secrets.ts'
 
-/** What a text comes to once what is hidden stands in it again. */
+/** The result of putting the hidden secrets back into a text. */
 type Restored =
   | { readonly kind: 'whole'; readonly text: string }
   /** What was hidden would stand where it is shown: the names of the keys that it was taken from. */
@@ -17,7 +17,10 @@ export interface Veil {
   restore(shown: string): Restored
 }
 
-/** What stands for a secret: eight letters, digits, `-` and `_`, the same for the same; what it is cannot be told from them. */
+/**
+ * The mark for a secret: eight letters, digits, `-` and `_`, the same for the same secret. The mark does not reveal
+ * the secret.
+ */
 export type MarkOf = (source: string) => string
 
 /** Whether a text has something in it that would be taken for what is hidden. */
@@ -26,8 +29,9 @@ export function hasMarks(text: string): boolean {
 }
 
 /**
- * Closed by default: a value is shown only where the key tables know its place and do not call it a secret. Hidden too is what stands
- * before the @ of an address or behind its `?`, and what looks like a value in a comment. `${NAME}` and `${file:PATH}` alone are none.
+ * Closed by default: a value is shown only where the key tables know its place and do not call it a secret. Also
+ * hidden: the part of an address before the @ or behind its `?`, and text in a comment that looks like a value.
+ * `${NAME}` and `${file:PATH}` without other text are not secrets.
  */
 export function createVeil(markOf: MarkOf): Veil {
   const kept = new Map<string, { readonly source: string; readonly isWhole: boolean; readonly keys: Set<string> }>()

@@ -32,7 +32,7 @@ export const CLAIM_NAMES = {
   preferred_username: optional(text(), 'login', '`preferred_username`', 'The claim with the user name.'),
 } as const satisfies Keys
 
-/** Keys of a provider that say how what it states is read. */
+/** Keys of a provider for reading its claims. */
 export const READING = {
   claims: optional(
     table(CLAIM_NAMES, { title: 'claims' }),

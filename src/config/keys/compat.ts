@@ -61,7 +61,7 @@ export const compat: Type<CompatTable> = {
   },
 }
 
-/** The front page is an application's: of its own addresses, only the health check is there. */
+/** The front page is an application's: of the replaced program's own addresses, only the health check may be there. */
 function parseOldPath(text: string): Parsed<string> {
   const path = parseRoutePath(text)
   if (!path.ok || path.value !== '/') return path

@@ -16,7 +16,7 @@ const ALSO_OWNED: Readonly<Record<Direction, RegExp>> = {
 
 const TEMPLATE = { label: 'template', expected: 'text, with placeholders such as "{email}" or "{host}"' }
 
-/** What goes to an application may be what it takes for a password; what comes from it, browsers see anyway. */
+/** A value for an application may be a password that it accepts; a value from it, browsers see anyway. */
 const PARTS: Readonly<Record<Direction, Type<readonly TemplatePart[]>>> = {
   request: parsed({ ...TEMPLATE, isHidden: true }, parseParts),
   response: parsed(TEMPLATE, parseParts),

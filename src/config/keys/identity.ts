@@ -91,7 +91,7 @@ const passToken: Type<PassTokenValue> = {
   expected: '"access", "id", or a table such as { access = "X-Forwarded-Access-Token" }',
 }
 
-/** What a route tells its application about someone besides `headers`. */
+/** What a route sends its application about a user in addition to `headers`. */
 export const ROUTE_IDENTITY = {
   assertion: optional(
     table(ASSERTION, { title: 'assertion' }),

@@ -21,7 +21,7 @@ const ALLOWANCE = {
   ),
 } as const satisfies Keys
 
-/** `rate` of `[server]`: for each client, whatever it asks for. */
+/** `rate` of `[server]`: for each client, over all its requests. */
 export const SERVER_RATE = ALLOWANCE
 
 /** `rate` of a route. */
@@ -35,7 +35,7 @@ export const ROUTE_RATE = {
   ),
 } as const satisfies Keys
 
-/** A rate as other programs write it: `100/m`, `5r/s`, `100 per minute`; a number alone is a minute's. */
+/** A rate as other programs write it: `100/m`, `5r/s`, `100 per minute`; a number without a unit is per minute. */
 function meantRate(raw: Raw): string | null {
   if (raw.kind === 'integer' && raw.value > 0) return `{ requests = ${raw.value}, per = "1m" }`
   if (raw.kind !== 'text' || raw.isFilled) return null

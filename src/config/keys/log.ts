@@ -12,7 +12,7 @@ export type LogPlace = 'stdout' | 'stderr' | `/${string}`
 /** A place for lines, once the config file's folder is known. */
 type LogPlaceAt = (directory: string) => LogPlace
 
-/** What nobody means to have lines added to. */
+/** Files to which no operator means to add lines. */
 const PRECIOUS = /\.(?:toml|db(?:-\w+)?|key|pem|crt)$/i
 
 /** `stdout`, `stderr`, or the path of a file, which has a slash in it so that a misspelt word is none. */

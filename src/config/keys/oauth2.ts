@@ -26,7 +26,7 @@ export interface OAuth2Config {
 
 /** What a preset fills in. */
 export interface Preset extends Omit<OAuth2Config, 'dialect'> {
-  /** By what its people are told from those of others. */
+  /** Distinguishes its users from those of others. */
   readonly issuer: string
   readonly scopes: readonly string[]
   readonly claims: ClaimNames
@@ -86,15 +86,15 @@ interface Said {
   readonly user_endpoint?: string | null | undefined
 }
 
-/** Whether a table is of a provider by OAuth 2.0 alone. */
+/** Whether a table is of a provider that only speaks OAuth 2.0. */
 export function isOAuth2({ type, preset }: Said): boolean {
   return type === 'oauth2' || preset != null
 }
 
 /**
- * By what the people of such a provider are told from all others: the address that says who they are, and the member of its answer
- * that names them. What one member says may be what anybody calls themselves in another. No issuer of OpenID Connect has a fragment
- * (OpenID Connect Discovery 1.0 §3).
+ * Distinguishes the users of such a provider from all others: the address that returns the user, and the member of its
+ * response with the user's name. A value of one member may be a freely chosen name in another. No issuer of OpenID
+ * Connect has a fragment (OpenID Connect Discovery 1.0 §3).
  */
 export function oauth2Issuer(said: Said, sub: string | null | undefined): string {
   const { preset, user_endpoint: own } = said
@@ -142,7 +142,7 @@ export const OAUTH2 = {
   ),
 } as const satisfies Keys
 
-/** What such a provider is told besides, and what it may be asked for; everything else is OpenID Connect's, or a file's. */
+/** The keys that such a provider may have; all others belong to OpenID Connect, or to a file of users. */
 export const OF_OAUTH2: ReadonlySet<string> = new Set([
   ...Object.keys(OAUTH2),
   'label',

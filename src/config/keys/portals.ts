@@ -35,7 +35,7 @@ type RequestsTable = Table<typeof REQUESTS>
 
 const whole = table(REQUESTS, { title: '[portals.NAME.requests]' })
 
-/** `true`, or a table that says more; null: nobody asks. */
+/** `true`, or a table with more keys; null: there are no requests. */
 const requests: Type<RequestsTable | null> = {
   label: `${boolean.label}, or table`,
   expected: `${boolean.expected}, or a table`,
@@ -112,7 +112,7 @@ const role: Type<readonly RuleTable[]> = {
   },
 }
 
-/** The rule that a word stands for: a person, a domain, everyone, or else a group. */
+/** The rule that a word means: a user, a domain, everyone, or else a group. */
 function meantRule(raw: Raw): string | null {
   if (raw.kind === 'boolean' && raw.value) return '{ any = true }'
   if (raw.kind !== 'text' || raw.isFilled || raw.source === '') return null

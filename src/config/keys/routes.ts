@@ -80,7 +80,7 @@ function readRules(raw: Raw, report: Report): RuleList | undefined {
   return entries === undefined ? undefined : { kind: 'list', entries }
 }
 
-/** The word among the entries that stands for more than a role. */
+/** The word among the entries that means more than a role. */
 function findWord(raw: Raw): RawText | undefined {
   return itemsOf(raw)
     .filter(item => item.kind === 'text')

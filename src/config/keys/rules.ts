@@ -58,7 +58,7 @@ const claims: Type<ReadonlyMap<string, readonly Scalar[]>> = {
 const patterns = list(starPattern, { single: true })
 const emailPatterns = list(emailPattern, { single: true })
 
-/** How a table of patterns by name is read, besides its patterns. */
+/** How a table of patterns by name is read, apart from its patterns. */
 interface PatternNames {
   readonly what: 'claim' | 'field' | 'name'
   readonly example: string
@@ -103,7 +103,10 @@ const headers = patternsByName({
   check: checkFieldName,
 })
 
-/** Of what is written or taken off here, nobody knows any more what the client sent; and who says who they are is no matter of a pattern. */
+/**
+ * Sallyport writes or removes these fields, so the client's value is no longer known. And no pattern may decide who
+ * the user is.
+ */
 const NEVER_LOOKED_AT =
   /^(?:authorization|x-forwarded-.*|(?:x|true|cf-connecting|fly|x-cluster)-client-ip|cf-connecting-ip|x-request-id)$/
 

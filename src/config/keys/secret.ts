@@ -10,7 +10,9 @@ const VARIABLE =
 const PLACEHOLDER =
   /^(?:\u2026|\.{2,}|<[^<>]*>|\[[^[\]]*\]|x{3,}|\*{3,}|(?:change[-_ ]?me|replace[-_ ]?me|todo|your[-_ ].*)[.!]*)$/i
 
-/** A secret, quoted in no message. What is clearly a stand-in for one is refused: with it, nobody could sign in, or anybody. */
+/**
+ * A secret, quoted in no message. A clear placeholder is refused: with it, no user could sign in, or any user could.
+ */
 export const secret: Type<string> = parsed({ label: 'text', expected: 'text', isSecret: true }, parseSecret)
 
 /** What a program is called elsewhere: no secret, and written by its reader just as well. */

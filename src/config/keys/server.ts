@@ -51,7 +51,10 @@ function parseClientField(name: string): Parsed<string> {
 
 const clientField = parsed({ label: 'field name', expected: 'the name of a field' }, parseClientField)
 
-/** What goes on as it is from anyone, is ours alone to write, or names another method than the one that is judged. */
+/**
+ * Fields that pass unchanged from any client, that only Sallyport may write, or that name another method than the one
+ * that the rules check.
+ */
 const OURS =
   /^(?:x-sallyport-.*|x-request-id|http2-settings|authorization|content-.*|x-http-method.*|x-method-override)$/
 

@@ -37,7 +37,7 @@ export function defaulted<T>(type: Type<T>, fallback: Json, example: Json, doc: 
     if (known !== null) return known.value
     const raw = parseRaw(fallback, [...at, name])
     const value = raw.ok ? type.read(raw.value, report) : undefined
-    // A table says where it is, so that it is one of its own at each place.
+    // A table records its place, so each place gets a separate one.
     if (value !== undefined && !isObject(fallback) && !hasPlace(value)) known = { value: freezeDeep(value) }
     return value
   }
@@ -119,8 +119,8 @@ function readEntry({ type, example }: Key<unknown>, entry: Raw, report: Report):
 }
 
 /**
- * Reports keys that are not known. A misspelt key is one mistake, not also a missing one; and of a misspelt table what is in it is read as
- * what it was meant for, so that it is not missed elsewhere.
+ * Reports unknown keys. A misspelt key is one mistake, not also a missing one. The content of a misspelt table is read
+ * as the meant table, so that no other check misses it.
  */
 function readUnknown(
   raw: RawTable,
@@ -304,7 +304,7 @@ export type Known<T extends ReadTable> = {
 /**
  * The values of a table of a file without mistakes.
  *
- * Throws TypeError where one is missing: a mistake that was not reported is a bug of ours.
+ * Throws TypeError where one is missing: a mistake that was not reported is a bug of Sallyport's.
  */
 export function known<T extends ReadTable>({ values }: T): Known<T> {
   if (isKnown<T>(values)) return values

@@ -262,7 +262,7 @@ const plain: Type<UpstreamSpec> = {
     }
     const to = addresses.read(raw, report)
     if (to === undefined) return undefined
-    // Addresses alone are a table with nothing else in it, so that every default is in one place.
+    // Addresses without a table become a table with nothing else in it, so that every default is in one place.
     const whole = own.read({ kind: 'table', at: raw.at, entries: new Map([['to', raw]]) }, createReport())
     return whole === undefined ? undefined : { kind: 'own', table: whole }
   },
@@ -276,7 +276,7 @@ const inTable: Type<UpstreamSpec> = {
   },
 }
 
-/** A route's `upstream`: addresses, `"@NAME"`, or a table of its own. */
+/** A route's `upstream`: addresses, `"@NAME"`, or its own table. */
 export const upstreamSpec: Type<UpstreamSpec> = {
   ...either(raw => raw.kind === 'table', inTable, plain),
   label: 'address, or a list; `"@NAME"`; or table',

@@ -1,4 +1,4 @@
-/** The whole Config out of a file without mistakes. What a table comes to is in the file of its name. */
+/** The whole Config from a file without mistakes. Each table is built in the file of its name. */
 
 import { createShared } from '../../base/freeze.ts'
 import type { Surroundings } from '../environment.ts'
@@ -24,7 +24,7 @@ import {
 import { buildLifetimes, type SessionsConfig } from './sessions.ts'
 import { buildTls, type TlsConfig } from './tls.ts'
 
-/** The checked shape of routes.toml: what the rest of the program works from. Built by `checkConfig` alone, frozen. */
+/** The checked shape of routes.toml, from which the rest of the program works. Only `checkConfig` builds it; frozen. */
 export interface Config {
   readonly server: ServerConfig
   readonly log: LogConfig
@@ -52,7 +52,7 @@ export type LogFormat = 'json' | 'text' | 'combined'
 
 /** `[log]`. */
 export interface LogConfig {
-  /** Combined is for requests alone: whatever else is said is text there. */
+  /** Combined is only for requests: all other events are text there. */
   readonly format: LogFormat | null
   readonly requests: LogPlace
   readonly events: LogPlace
@@ -75,7 +75,7 @@ const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 /**
  * The Config of a file without mistakes, frozen to the bottom.
  *
- * Throws TypeError where a value is missing: a mistake that was not reported is a bug of ours.
+ * Throws TypeError where a value is missing: a mistake that was not reported is a bug of Sallyport's.
  */
 export function buildConfig(table: RootTable, directory: string, files: ConfigFiles, around: Surroundings): Config {
   const root = known(table)
@@ -152,8 +152,8 @@ function buildTelemetry(table: TelemetryTable): TelemetryConfig {
 }
 
 /**
- * The claims that rules, fields and templates name, in all that is built of a file. They are found by their form wherever they stand, so
- * that a new place for a rule or a template needs nothing here.
+ * The claims that rules, fields and templates name, in everything that is built from a file. They are found by their
+ * form in any place, so a new place for a rule or a template needs no change here.
  */
 function namedClaims(...built: readonly unknown[]): readonly string[] {
   const names = new Set<string>()

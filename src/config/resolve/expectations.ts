@@ -26,7 +26,7 @@ export interface Expectation {
   /** The same as the file has it: what is filled in is not shown. */
   readonly shownAs: string
   readonly method: string
-  /** Null: nobody is signed in. */
+  /** Null: no user is signed in. */
   readonly who: ExpectedPerson | null
   /** The client's address; null: not known. */
   readonly ip: string | null

@@ -32,9 +32,9 @@ export interface PortalConfig {
   readonly lifetimes: PortalLifetimes
   /** Whether signing out here signs out at the provider too, where it can do that. */
   readonly providerLogout: boolean
-  /** Who has this role sees and ends everyone's sessions at this portal; null: nobody does. */
+  /** Users with this role see and end everyone's sessions at this portal; null: no user does. */
   readonly adminRole: string | null
-  /** Who may come with a password, by their names; null: nobody. */
+  /** Users who may sign in with a password, by their names; null: none. */
   readonly passwords: ReadonlyMap<string, UserEntry> | null
   /** The groups that they are in: those of its provider with `users`, whose people they are too. */
   readonly passwordGroups: readonly string[]
@@ -46,12 +46,12 @@ export interface PortalConfig {
   readonly personalTokensRestMs: number
   /** Who makes guest links, and how far they may go; null: there are none. */
   readonly guestLinks: GuestLinksConfig | null
-  /** What people may ask for, and who is told; null: nobody asks. */
+  /** What users may request, and who is notified; null: there are no requests. */
   readonly requests: RequestsConfig | null
-  /** Whose addresses of before keep answering; null: nobody's. */
+  /** The replaced program whose addresses keep working; null: none. */
   readonly compat: CompatConfig | null
   readonly brand: Brand
-  /** Whom people ask where they do not get on; null: nobody is named. */
+  /** The contact for users who need help; null: no contact. */
   readonly contact: Contact | null
   /** The time zone in which its pages tell times, by its IANA name. */
   readonly timezone: string
@@ -70,11 +70,11 @@ export interface OldPortal {
 export interface OldProxy {
   readonly program: 'oauth2-proxy'
   readonly prefix: string
-  /** The fields that say who is there. */
+  /** The fields with the user's identity. */
   readonly headers: HeaderSpec
   readonly pingPath: string
   readonly readyPath: string
-  /** Whose health check `/` is; null: nobody's. */
+  /** The User-Agent whose health check `/` is; null: none. */
   readonly pingUserAgent: string | null
 }
 
@@ -82,7 +82,7 @@ export interface OldProxy {
 interface RequestsConfig {
   /** The roles that are meant; null: all but the admins'. */
   readonly roles: readonly string[] | null
-  /** Null: nobody is told. */
+  /** Null: no notification is sent. */
   readonly webhook: string | null
 }
 
@@ -103,7 +103,10 @@ export interface Brand {
   readonly colours: { readonly light: Accent; readonly dark: Accent } | null
 }
 
-/** One of `[portals]` of a file without mistakes; what it does not say itself, `[sessions]` does. Throws TypeError where a value is missing. */
+/**
+ * One of `[portals]` of a file without mistakes. Values that it lacks come from `[sessions]`. Throws TypeError where a
+ * value is missing.
+ */
 export function buildPortal(
   name: string,
   table: PortalTable,

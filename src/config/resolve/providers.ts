@@ -13,7 +13,7 @@ export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'private
 
 /** `[providers.NAME.access_tokens]`. */
 interface AccessTokensConfig {
-  /** What `aud` has to hold one of where a route names no audience of its own; empty: nothing would do there. */
+  /** `aud` must contain one of these where a route names no audience; empty: no token is accepted there. */
   readonly audiences: readonly string[]
   /** Whether the provider is asked about tokens that only it can read. */
   readonly introspects: boolean
@@ -34,7 +34,7 @@ type ClaimsFrom = 'both' | 'id_token' | 'userinfo'
 
 /** `[providers.NAME.scim]`: the provider pushes its people. */
 interface ScimConfig {
-  /** What it proves itself by. */
+  /** The token by which the provider authenticates itself. */
   readonly token: string
   /** From a group's name at the provider to what rules call it; null: groups are what is said at sign-in. */
   readonly groups: ReadonlyMap<string, string> | null
@@ -83,7 +83,7 @@ export interface ProviderConfig {
   /** The claims that anything in the file looks at, as it writes them: all that is kept of someone beside the usual. */
   readonly namedClaims: readonly string[]
   readonly claimsFrom: ClaimsFrom
-  /** What an authorization request says besides, none of which the protocol needs. */
+  /** Further parameters of an authorization request, none of which the protocol needs. */
   readonly authorizeParams: ReadonlyMap<string, string>
   /** The only algorithms that an ID token may have; null: what discovery allows, without `none` and HMAC. */
   readonly idTokenAlgs: readonly string[] | null
@@ -101,7 +101,7 @@ export interface ProviderConfig {
 export interface UsersConfig {
   /** The users by their names. */
   readonly entries: ReadonlyMap<string, UserEntry>
-  /** Those who have to bring a code of their authenticator application besides, and its secret in Base32. */
+  /** The users who must also enter a code of their authenticator application, with its secret in Base32. */
   readonly totp: ReadonlyMap<string, string>
   /** All of them are in these. */
   readonly groups: readonly string[]

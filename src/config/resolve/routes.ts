@@ -45,11 +45,11 @@ export interface FilesAnswer {
   readonly kind: 'files'
   /** An absolute path. */
   readonly folder: string
-  /** The file that stands for addresses without one, with a slash before it; null: they are not found. */
+  /** The file that is served for addresses without one, with a slash before it; null: they are not found. */
   readonly fallback: string | null
   /** What is put to a name of which there is no file. */
   readonly endings: readonly string[]
-  /** Whether an upstream has whatever is no file here, folders among it. */
+  /** Whether an upstream serves everything that is not a file here, including folders. */
   readonly isFirst: boolean
   /** The longest pattern that holds counts; empty: what is usual. */
   readonly cacheRules: readonly CacheRule[]
@@ -71,7 +71,10 @@ export type OwnAnswer =
 
 /** One host and path of a table of `[[routes]]`. */
 export interface RouteConfig {
-  /** host + path as configured, marked where it is for the path alone or for some requests: how logs, `explain` and messages name it. */
+  /**
+   * host + path as configured, marked where it is only for the exact path or for some requests: the name in logs,
+   * `explain` and messages.
+   */
   readonly id: string
   /** The id of the first host and path of its table, by which goes what is one for all of them. */
   readonly firstId: string
@@ -87,7 +90,7 @@ export interface RouteConfig {
   readonly ignoresCase: boolean
   /** Which requests it is for, beside those that its host and path say; null: all of them. */
   readonly when: RequestRule | null
-  /** Null for a route that answers by itself. */
+  /** Null for a route that Sallyport itself answers. */
   readonly upstream: UpstreamConfig | null
   /** Null for a route with an upstream, unless files come first. */
   readonly answer: OwnAnswer | null
@@ -138,7 +141,7 @@ export interface RouteConfig {
   readonly responseRules: FieldRules | null
   /** Fields of answers that act on the whole host and pass all the same, in lower case. */
   readonly passFields: readonly string[]
-  /** Whether shared caches may keep its answers, whoever may pass. */
+  /** Whether shared caches may keep its answers, regardless of its access rules. */
   readonly sharedCaches: boolean
   /** How long the upstream may take to begin its answer. */
   readonly timeoutMs: number
@@ -149,7 +152,7 @@ export interface RouteConfig {
   /** How long a form may be that is kept while its sender signs in again; null: none is. */
   readonly keepPostsBytes: number | null
   readonly rate: RateConfig | null
-  /** Origins besides the route's own that may open WebSockets. */
+  /** Origins that may open WebSockets, in addition to the route's own. */
   readonly allowedOrigins: readonly string[]
   /** Whether WebSockets pass. */
   readonly websockets: boolean
@@ -162,7 +165,7 @@ export interface RouteConfig {
 
 /** How a route shows in the portal's list. */
 interface AppConfig {
-  /** Whether the file gives it a name or more of its own: then it is an application of its own, wherever it lies. */
+  /** Whether the file gives it at least a name. Then it is a separate application, at any path. */
   readonly isNamed: boolean
   /** Null: a letter. */
   readonly icon: Picture | null
@@ -206,7 +209,7 @@ function idOf({ host, path, isExact }: Place): string {
   return host + path + (isExact ? ' (exact)' : '')
 }
 
-/** What tells it from others of the same host and path. */
+/** What distinguishes it from other routes of the same host and path. */
 function whenOf(when: RequestRule | null): string {
   if (when === null) return ''
   const query = [...(when.query ?? [])].map(([name, patterns]) => `${name}=${patterns.join('|')}`)
@@ -310,7 +313,7 @@ function tellsWho(headers: HeaderSpec): boolean {
   return headers.kind === 'table' ? headers.fields.length > 0 : headers.preset !== 'none'
 }
 
-/** How a route shows in lists; a route without the table shows with its name alone. */
+/** How a route shows in lists; a route without the table shows only its name. */
 function buildApp(route: Known<RouteTable>, files: ConfigFiles): AppConfig {
   if (route.app === null) {
     return { isNamed: route.name !== null, icon: null, group: null, description: null, isHidden: false }
@@ -319,7 +322,10 @@ function buildApp(route: Known<RouteTable>, files: ConfigFiles): AppConfig {
   return { isNamed: true, icon: buildPicture(icon, ICON, files), group, description, isHidden: hidden }
 }
 
-/** What a script of any origin may read of an MCP server's answers: nothing there is let in by a cookie that it does not see. */
+/**
+ * Fields that let a script of any origin read an MCP server's answers: no cookie, which the script does not see, gives
+ * access there.
+ */
 const READABLE: FieldRules['set'] = [
   ['access-control-allow-origin', '*'],
   ['access-control-expose-headers', 'mcp-protocol-version, mcp-session-id, retry-after, www-authenticate'],

@@ -23,7 +23,7 @@ export interface PersonRule {
 /** One way to have a role. */
 export interface RoleRule extends PersonRule {
   readonly any: boolean
-  /** Whether `any`, or a provider alone, means programs as well that come in their own name. */
+  /** Whether `any`, or a rule that only names a provider, also includes programs in their own name. */
   readonly clients: boolean
 }
 
@@ -36,7 +36,7 @@ export interface Schedule {
   readonly timezone: string
 }
 
-/** A moment with the text that stands for it in the file. */
+/** A moment with its text in the file. */
 export interface Instant {
   readonly atMs: number
   readonly text: string
@@ -66,13 +66,13 @@ export interface AccessRule extends PersonRule {
   readonly any: readonly AccessRule[] | null
   readonly all: readonly AccessRule[] | null
   readonly not: AccessRule | null
-  /** In `allow`, outermost: nobody has to be signed in. */
+  /** In `allow`, outermost: no user has to sign in. */
   readonly isAnonymous: boolean
-  /** In `allow`, outermost: for whoever came by a guest link, and nobody else. */
+  /** In `allow`, outermost: only for users who came by a guest link. */
   readonly isForGuests: boolean
 }
 
-/** Which requests a route is for, whoever sends them. */
+/** Which requests a route is for, from any client. */
 export type RequestRule = Pick<AccessRule, 'methods' | 'paths' | 'pathRegexp' | 'ignoresCase' | 'query'>
 
 export type Allow =
@@ -134,7 +134,7 @@ export function buildPerson(person: Known<Table<typeof PERSON>>): PersonRule {
   }
 }
 
-/** `allow`: names of roles alone stay names; with a rule among them, all become rules. */
+/** `allow`: a list of only role names stays names; with a rule among them, all become rules. */
 export function buildAllow(value: AllowValue): Allow {
   return value.kind === 'public' ? value : buildMembers(value)
 }
@@ -196,7 +196,7 @@ function buildSchedule({ hours, days }: Known<AccessTable>, timezone: string): S
   return { spans: hours, days: distinct, timezone }
 }
 
-/** A date alone holds to the end of its day. */
+/** A date without a time holds to the end of its day. */
 function buildInstant(value: Moment | null, timezone: string, edge: 'start' | 'end'): Instant | null {
   if (value === null) return null
   const text = value.kind === 'instant' ? value.text : `${value.text.replace('T', ' ')} ${timezone}`

@@ -20,9 +20,9 @@ export interface ServerConfig {
   /** Processes that share the listeners; `auto` is one for each core. */
   readonly workers: number | 'auto'
   readonly admin: ListenAddress | null
-  /** Hosts by which that is asked, besides this machine and its address; lower case, IPv6 in brackets. */
+  /** Hosts of the admin listener, in addition to this machine and its address; lower case, IPv6 in brackets. */
   readonly adminHosts: readonly string[]
-  /** Where proxies in front ask whether a request may pass; none: nobody asks. */
+  /** Where proxies in front ask whether a request may pass; empty: nowhere. */
   readonly verify: readonly ListenAddress[]
   /** By which proxy requests of our own go; null: by none. */
   readonly outgoing: OutgoingConfig | null
@@ -51,7 +51,7 @@ interface FlowsConfig {
   readonly maxOpen: number | null
   /** How long one may go without progress. */
   readonly stallMs: number
-  /** What those that nobody takes may hold together; null for a part of what the process may use. */
+  /** How much unread bodies may hold together; null: a part of what the process may use. */
   readonly memoryBytes: number | null
 }
 
@@ -65,7 +65,7 @@ export interface RateConfig {
   readonly by: 'client' | 'user' | 'route'
 }
 
-/** How long a body may be on a route: what it says itself, else what `[server]` says. */
+/** How large a body may be on a route: the route's own value, else that of `[server]`. */
 export function buildMaxBody(
   route: Pick<Known<RouteTable>, 'max_body'>,
   server: Known<Table<typeof SERVER_LIMITS>>,
@@ -87,19 +87,19 @@ export function buildResets({ max_resets: most }: Known<Table<typeof SERVER_LIMI
   return most === 'off' ? null : { requests: most, perMs: 60_000, burst: Math.ceil(most / 6), by: 'client' }
 }
 
-/** The allowance that a table gives to each of those that `by` tells apart. */
+/** The rate limit that a table gives to each client, user or route, as `by` says. */
 export function buildRate(rate: Known<Table<typeof SERVER_RATE>>, by: RateConfig['by']): RateConfig {
   return { requests: rate.requests, perMs: rate.per, burst: rate.burst ?? rate.requests, by }
 }
 
-/** How many sign-ins a client may begin: meant for loops and floods alone, since many people may share an address. */
+/** How many sign-ins a client may begin: only against loops and floods, since many users may share an address. */
 export function buildSignIns({ sign_in_rate: rate }: Known<Table<typeof SERVER_LIMITS>>): RateConfig {
   return rate === null ? { requests: 60, perMs: 60_000, burst: 300, by: 'client' } : buildRate(known(rate), 'client')
 }
 
 /**
- * These places, where `[::]` leaves IPv4 to whoever has it: it takes both families, unless a place of the file (`all` are its places)
- * has its port by IPv4, which could not be opened beside it.
+ * The same places, but `[::]` may leave IPv4 to another listener. `[::]` takes both families, unless a place of the
+ * file (`all` are its places) uses its port on IPv4: both could not be open.
  */
 export function shareFamilies<T extends ListenAddress>(
   places: readonly T[],

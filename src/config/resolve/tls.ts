@@ -41,7 +41,10 @@ export interface DnsProgram {
 /** `[tls.acme.dns]`: how names are proved by records in DNS. */
 export interface AcmeDns {
   readonly writer: DnsUpdate | DnsProgram
-  /** Who is asked whether a record is there; empty: the name servers of its zone, as the system's resolver finds them. */
+  /**
+   * The name servers that Sallyport asks whether a record exists; empty: those of its zone, as the system's resolver
+   * finds them.
+   */
   readonly resolvers: readonly NameServer[]
   /** How long a record may take until all of them show it. */
   readonly waitMs: number
@@ -56,16 +59,16 @@ export interface AcmeConfig {
   readonly externalAccount: ExternalAccount | null
   /** Null: names are proved by http-01. */
   readonly dns: AcmeDns | null
-  /** Hosts of the file that none of its own certificates is for, lower-case, each once; wildcards only with `dns`. */
+  /** Hosts of the file without one of the file's certificates, lower-case, each once; wildcards only with `dns`. */
   readonly names: readonly string[]
 }
 
 /** `[tls]`. */
 export interface TlsConfig {
   readonly listen: readonly Extract<ListenAddress, { kind: 'tcp' }>[]
-  /** In the order of the file: the first serves whoever asks for a name that none has. */
+  /** In the order of the file: clients that ask for an unknown name get the first. */
   readonly certificates: readonly ServerCertificate[]
-  /** Who gives certificates to the other hosts; null: nobody. */
+  /** The authority that issues certificates for the other hosts; null: none. */
   readonly acme: AcmeConfig | null
   readonly http2: boolean
   readonly redirectHttp: boolean
@@ -106,7 +109,7 @@ function buildAcme(
   const { email, directory, ca, external_account, names, dns } = known(table)
   const hosts = servedHosts(root).map(({ host }) => host)
   const wanted = new Set([...(names ?? []), ...hosts].filter(host => isCertifiable(host, dns !== null)))
-  // A wildcard is there for all below it.
+  // A wildcard is for all hosts below it.
   const wildcards = new Set([...wanted].filter(name => name.startsWith('*.')))
   return {
     email,

@@ -51,7 +51,7 @@ export interface UpstreamConfig {
   readonly health: HealthConfig | null
   /** What we are called there, as an Authorization field (RFC 7617); null: nothing is sent. */
   readonly authorization: string | null
-  /** What each person is called there, in place of `authorization`; null: nobody in particular. */
+  /** The user name and password of each user there, in place of `authorization`; null: not per user. */
   readonly personal: BasicTemplates | null
 }
 
@@ -62,7 +62,7 @@ export interface BasicTemplates {
 }
 
 /**
- * The upstream of a route without mistakes: a table of its own, one of `[upstreams]`, or addresses with every default.
+ * The upstream of a route without mistakes: its own table, one of `[upstreams]`, or addresses with every default.
  *
  * Throws TypeError where a value is missing.
  */
@@ -108,7 +108,7 @@ function buildTls(table: Table<typeof UPSTREAM_TLS>, files: ConfigFiles): Upstre
 
 const NO_CREDENTIALS = { authorization: null, personal: null }
 
-/** What speaks of nobody is written once and for all. */
+/** Credentials that depend on no user are written once, in advance. */
 function buildBasic(table: Table<typeof BASIC_AUTH>): Pick<UpstreamConfig, 'authorization' | 'personal'> {
   const { user, password } = known(table)
   const [name, secret] = [literalOf(user), literalOf(password)]

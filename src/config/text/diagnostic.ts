@@ -1,4 +1,7 @@
-/** What a file is told: diagnostics with their codes, and refusals, which become one once they have a place. */
+/**
+ * What a check reports about a file: diagnostics with their codes, and refusals, which become diagnostics once they
+ * have a place.
+ */
 
 /**
  * Every code that a Diagnostic can carry. Codes are API for scripts: they are never renamed.
@@ -197,13 +200,13 @@ export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number]
 
 export type Severity = 'error' | 'warning'
 
-/** One mistake (or warning) in routes.toml, with where it is and how to mend it. */
+/** One mistake (or warning) in routes.toml, with its place and how to fix it. */
 export interface Diagnostic {
   readonly severity: Severity
   readonly code: DiagnosticCode
   /** What is wrong, one sentence. */
   readonly message: string
-  /** How to mend it; empty where the message says it all. */
+  /** How to fix it; empty where the message says it all. */
   readonly hint: string
   /** Dotted path of the key: `portals.home.roles`, `routes[2].upstream`. */
   readonly path: string

@@ -10,9 +10,10 @@ export interface SyntaxMistake {
 }
 
 /**
- * What somebody did who wrote a text that is no TOML, from where the parser stopped and what it said.
+ * Explains the mistake in a text that is not TOML, from the parser's position and message.
  *
- * What it says to write has been tried: it is TOML, by what `isToml` says of a text by itself. Message and hint repeat nothing of a value.
+ * The suggested text has been tested: `isToml` accepts it as a text on its own. Message and hint repeat no part of a
+ * value.
  */
 export function explainSyntax(text: string, found: SyntaxMistake, isToml: (text: string) => boolean): SyntaxMistake {
   const lines = text.split(/\r?\n/)
@@ -48,7 +49,7 @@ function otherLanguage(lines: readonly string[], found: SyntaxMistake): SyntaxMi
 
 const HEADER = /^\s*(\[\[?)\s*([^[\]#]+?)\s*\]/
 
-/** Something that is there twice: where the first is, which nobody finds in a long file. */
+/** A duplicate: where the first one is, which is hard to find in a long file. */
 function alreadyThere(lines: readonly string[], found: SyntaxMistake): SyntaxMistake | null {
   if (!found.message.includes('redefine')) return null
   const own = lines[found.line - 1] ?? ''
@@ -96,7 +97,7 @@ function mended(
   return mend === null ? null : { ...found, message: mend.what, hint: '', write: mend.write }
 }
 
-/** A list or a table that goes on where it was not meant to: the parser sees that at the next line, or at the end. */
+/** A list or a table that continues by mistake: the parser notices that at the next line, or at the end. */
 function leftOpen(
   lines: readonly string[],
   found: SyntaxMistake,
@@ -129,11 +130,11 @@ function hintFor(reason: string): string {
   return ''
 }
 
-/** A line that is no TOML, and what it was probably meant to be. */
+/** A line that is not TOML, and its probable meaning. */
 interface MendedLine {
   /** What is wrong, one sentence. */
   readonly what: string
-  /** The line as it should be, which is TOML by itself. Secret: whatever was in it is. */
+  /** The corrected line, which is valid TOML on its own. It is as secret as the original line. */
   readonly write: string
 }
 
@@ -148,7 +149,7 @@ interface Step {
 const KEY = String.raw`(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*`
 const KEY_VALUE = new RegExp(String.raw`^(\s*${KEY}\s*=\s*)(\S.*?)\s*$`)
 
-/** What people write out of habit, in the order in which one has to be mended before the next can be seen. */
+/** Common habits that are not TOML, in the order in which they must be fixed before the next is visible. */
 const STEPS: readonly Step[] = [
   {
     what: 'these are typographic quotes, and TOML knows only straight ones',
@@ -170,9 +171,9 @@ const STEPS: readonly Step[] = [
 ]
 
 /**
- * The line as it was meant: the first thing that is wrong with it, and all of it mended; null where no mending makes it TOML.
+ * The line as it was meant: its first mistake, and the line with all mistakes fixed; null where no fix makes it TOML.
  *
- * `isToml` says of a text by itself whether it is.
+ * `isToml` returns whether a text on its own is TOML.
  */
 function mendLine(line: string, isToml: (text: string) => boolean): MendedLine | null {
   if (line.length > MAX_LENGTH || line.trim() === '') return null
@@ -225,7 +226,7 @@ function asBoolean(value: string): string {
   return /^(?:false|no|off)$/i.test(value) ? 'false' : value
 }
 
-/** Of a text alone: in a list, where it ends is a guess. */
+/** Only for a single text: in a list, its end would be a guess. */
 function closeQuote(value: string): string {
   const [, inside] =
     /^"([^"\\]*?)'?$/.exec(value) ?? /^'([^'\\"]*?)"?$/.exec(value) ?? /^([^"'[{\\\s][^"'\\]*?)["']$/.exec(value) ?? []

@@ -44,7 +44,7 @@ export function parseToml(text: string): ParsedToml {
   return good(raw.value)
 }
 
-/** TOML is UTF-8: whatever is not was decoded to U+FFFD, and would be so in a title or a secret too. */
+/** TOML is UTF-8: all other bytes were decoded to U+FFFD, and would be in a title or a secret too. */
 function notUtf8(text: string, at: number): SyntaxRefusal {
   const before = text.slice(0, at).split('\n')
   const hint = 'save the file as UTF-8: here is a character in another encoding'

@@ -5,7 +5,7 @@ import type { Path } from './raw.ts'
 export interface Ranges {
   readonly key: Range
   readonly value: Range
-  /** Only named on the way to something deeper; a header of its own replaces it. */
+  /** Only named in the header of a deeper table; its own header replaces it. */
   readonly isImplied: boolean
 }
 

@@ -31,7 +31,7 @@ interface RawBoolean {
 interface RawDate {
   readonly kind: 'date'
   readonly at: Path
-  /** As RFC 3339 writes it; a local date has no offset, a date alone no time. */
+  /** As RFC 3339 writes it; a local date has no offset, a date without a time no time. */
   readonly iso: string
 }
 
@@ -109,13 +109,13 @@ export function describeRaw(raw: Raw): string {
   }
 }
 
-/** A list's items, or the node itself where a single value stands for a list of one. */
+/** A list's items, or the node itself where a single value means a list of one. */
 export function itemsOf(raw: Raw | undefined): readonly Raw[] {
   if (raw === undefined) return []
   return raw.kind === 'list' ? raw.items : [raw]
 }
 
-/** A node as it may be shown: the source of a text in quotes, never what was filled in; else what it is. */
+/** A node for display: the source of a text in quotes, never the filled-in value; otherwise a description. */
 export function showRaw(raw: Raw | undefined): string {
   return raw?.kind === 'text' ? quote(raw.source) : raw === undefined ? 'nothing' : describeRaw(raw)
 }

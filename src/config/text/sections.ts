@@ -16,10 +16,10 @@ export interface Sections {
 const HEADER = /^[ \t]*\[(\[?)[ \t]*([\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*([.\]])/gm
 
 /**
- * Where the routes of a text are, without parsing it; null where that cannot be told apart.
+ * Finds the routes of a text without parsing it; null where they cannot be separated.
  *
- * A line inside of a text or a list may look like a header. Then there are more routes than the file has, or what is before that line
- * is no TOML by itself: whoever asks has to look at both.
+ * A line within a text or a list may look like a header. Then the result has more routes than the file, or the part
+ * before that line is not valid TOML: the caller has to check both.
  */
 export function splitSections(text: string): Sections | null {
   const routes: Stretch[] = []
@@ -32,7 +32,7 @@ export function splitSections(text: string): Sections | null {
   }
   for (const { index, 1: second, 2: name, 3: next } of text.matchAll(HEADER)) {
     if (name === 'routes' && next === '.') {
-      // Of the route before it, wherever that is.
+      // It belongs to the route before it, in any place.
       if (!isRoute) return null
       continue
     }

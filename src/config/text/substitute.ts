@@ -24,17 +24,19 @@ export interface Substituted {
   readonly filled: readonly string[]
 }
 
-/** `$${` stands for a literal `${`; `${NAME}` and `${file:PATH}` are filled in; any other `${` is a mistake. */
+/** `$${` means a literal `${`; `${NAME}` and `${file:PATH}` are filled in; any other `${` is a mistake. */
 const REFERENCE = /\$\$\{|\$\{(?:file:([^{}]+)|([A-Za-z_][A-Za-z0-9_]*))\}|\$\{[^}]*\}?/g
 
 /** An address of a session store that may have a password in it. */
 const REDIS = /^rediss?:\/\//
 
 /**
- * The tree with every `${NAME}` and `${file:PATH}` in it filled in. Relative paths start at the config file's directory.
+ * The tree with every `${NAME}` and `${file:PATH}` in it filled in. Relative paths start at the config file's
+ * directory.
  *
- * A variable or file that is missing, unreadable or empty is a mistake that names it, never what it holds; the text is then
- * null, so that nothing else is said about it. Absent on purpose: defaults (`${X:-y}`) and references inside what was filled in.
+ * A variable or file that is missing, unreadable or empty is a mistake that names it, never its content. The text is
+ * then null, so that no other check reports it. Absent on purpose: defaults (`${X:-y}`) and references inside a
+ * filled-in value.
  */
 export function substitute(
   tree: RawTable,
@@ -67,7 +69,7 @@ export function substitute(
       report.mistake(raw.at, code, message, { hint, mark })
       return ''
     }
-    // Before the last @ of such an address is a password, and what it is filled in with is not percent-encoded.
+    // Before the last @ of such an address is a password, and the filled-in value is not percent-encoded.
     const loginEnd = REDIS.test(raw.source) ? raw.source.lastIndexOf('@') : -1
     const text = raw.source.replace(REFERENCE, (reference: string, path?: string, name?: string, at = 0) => {
       const asIs = (value: string) => (at < loginEnd ? value.replaceAll('%', '%25') : value)
@@ -136,7 +138,7 @@ export function substitute(
   return { tree: filledTree, files: [...files.keys()], filled }
 }
 
-/** What mends a file that cannot be read, as far as its path and its owner go. */
+/** How to fix a file that cannot be read, as far as its path and its owner are the cause. */
 export const FILE_HINT =
   "the path is absolute, or starts at the config file's folder; the user that runs Sallyport must be able to read it (in the container: chown 65532 FILE)"
 

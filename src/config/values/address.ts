@@ -112,7 +112,7 @@ export function parseIssuer(text: string): Parsed<string> {
   return parseProviderAddress(text, 'an issuer')
 }
 
-/** What of an address at Microsoft Entra ID stands for the tenants of others, too; null for any other address. */
+/** The tenant of a Microsoft Entra ID address where that includes the tenants of others; null for any other address. */
 function sharedAtEntra(text: string): string | null {
   const [, , , tenant = ''] = text.split('/')
   const host = URL.parse(text)?.hostname ?? ''
@@ -137,7 +137,7 @@ function parseProviderAddress(text: string, what: string): Parsed<string> {
   return good(text)
 }
 
-/** Where something is told of: https, or http on loopback. What is in it may be a secret, and is repeated nowhere. */
+/** The address of notifications: https, or http on loopback. It may contain a secret, so it is repeated nowhere. */
 export function parseWebhook(text: string): Parsed<string> {
   const address = parseHttp(text, 'webhook.invalid', 'an address')
   if (address.ok && (address.value.scheme === 'https' || isLoopbackHost(address.value.host)) && !text.includes('#')) {
@@ -206,17 +206,17 @@ export function parseUpstream(text: string): Parsed<UpstreamAddress> {
 interface AskedAddress {
   /** As a URL parser writes it, which is also how the server reads the path of a request. */
   readonly href: string
-  /** What the Host field says: as it stands here, in punycode where it is not ASCII. */
+  /** The value of the Host field: as written here, in punycode where it is not ASCII. */
   readonly authority: string
   /** Path and query as they are sent. */
   readonly path: string
 }
 
 /**
- * An absolute address, `https://` where it names no scheme, as a client sends it that resolves and mends nothing: a browser has taken
- * `/a/../b` for `/b` before it asks, and `%61pp.example` for `app.example`.
+ * An absolute address, with `https://` where it names no scheme. It is as sent by a client that resolves and fixes
+ * nothing: a browser has replaced `/a/../b` by `/b` before it asks, and `%61pp.example` by `app.example`.
  *
- * Refused: a login, a fragment, white space, and what only a URL parser takes for two slashes.
+ * Refused: a login, a fragment, white space, and a text that only a URL parser takes for two slashes.
  */
 export function parseAskedAddress(value: string): Parsed<AskedAddress> {
   const whole = value.includes('://') ? value : `https://${value}`

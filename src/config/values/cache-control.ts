@@ -23,7 +23,7 @@ export function isForSharedCaches(control: string): boolean {
 const FOR_CACHES_ALONE: ReadonlySet<string> = new Set(['x-accel-expires', 'surrogate-control', 'edge-control'])
 const TARGETED = '-cache-control'
 
-/** Whether a field of an answer, by its name in lower case, speaks to shared caches alone. */
+/** Whether a field of a response, by its name in lower case, is only for shared caches. */
 export function isForCachesAlone(name: string): boolean {
   return FOR_CACHES_ALONE.has(name) || name.endsWith(TARGETED)
 }

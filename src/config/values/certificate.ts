@@ -11,7 +11,7 @@ export interface ServerCertificate {
   readonly expiresAtMs: number
 }
 
-/** Whether a certificate with these names is for a host; a wildcard stands for one label (RFC 9525 §6.3). */
+/** Whether a certificate with these names is for a host; a wildcard matches one label (RFC 9525 §6.3). */
 export function isCovered(host: string, names: ReadonlySet<string>): boolean {
   return names.has(host) || names.has(`*${host.slice(host.indexOf('.'))}`)
 }

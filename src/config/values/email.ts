@@ -37,7 +37,7 @@ export function parseEmailDomain(text: string): Parsed<string> {
   return good(text.toLowerCase())
 }
 
-/** What pages show of `contact`, and where that leads; null for words alone. */
+/** What pages show of `contact`, and its link; null for words without a link. */
 export interface Contact {
   readonly text: string
   readonly address: string | null

@@ -21,7 +21,10 @@ export interface ConfigFiles {
   readBytes(path: string): FileBytes
   /** Why there is no folder at a path, as the end of a sentence; null where there is one. Nothing in it is read or watched. */
   whyNoFolder(path: string): string | null
-  /** Why a path leads to no text, as the end of a sentence; null where it does. What is there is neither kept nor watched. */
+  /**
+   * Why a path leads to no text, as the end of a sentence; null where it does. The content is neither kept nor
+   * watched.
+   */
   whyNoText(path: string): string | null
   /** Absolute paths of all that were asked for, readable or not: what a reload has to watch. */
   readonly paths: readonly string[]

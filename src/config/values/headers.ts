@@ -1,4 +1,4 @@
-/** Field names, and which identity an upstream is told: a preset, or fields with templates. */
+/** Field names, and which identity an upstream gets: a preset, or fields with templates. */
 
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
@@ -8,12 +8,12 @@ import { choice, either, parsed, type Type, wrongKind } from './value.ts'
 
 export type HeaderPreset = 'none' | 'x-token' | 'caddy-security' | 'x-forwarded' | 'x-auth-request' | 'remote'
 
-/** Which identity the upstream is told: a preset, or fields with templates such as `{email}`. */
+/** Which identity the upstream gets: a preset, or fields with templates such as `{email}`. */
 export type HeaderSpec =
   | { readonly kind: 'preset'; readonly preset: HeaderPreset }
   | { readonly kind: 'table'; readonly fields: readonly { readonly name: string; readonly template: string }[] }
 
-/** What a template may name besides `claims.NAME`. */
+/** What a template may name in addition to `claims.NAME`. */
 export const PLACEHOLDERS = [
   'sub',
   'name',
@@ -25,7 +25,10 @@ export const PLACEHOLDERS = [
   'provider',
 ] as const
 
-/** Where providers say roles, in the order in which caddy-security hands them on: what `{all_roles}` stands for beside groups. */
+/**
+ * The claims in which providers send roles, in the order in which caddy-security passes them on: `{all_roles}` is
+ * these and the groups.
+ */
 export const ROLE_CLAIMS = ['roles', 'role', 'group', 'app_metadata.authorization.roles', 'realm_access.roles'] as const
 
 /** Fields that the proxy itself writes or removes, or that frame the message (RFC 9110 §7.6.1, §7.6.3; RFC 7239). */
@@ -55,9 +58,10 @@ export function foldFieldName(name: string): string {
 export const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 
 /**
- * A template in its one form: literal text with `{placeholder}` in it. A value without braces is a placeholder by itself.
+ * A template in its one form: literal text with `{placeholder}` in it. A value without braces is a single placeholder.
  *
- * Refused: unknown placeholders (claims are `{claims.NAME}`), braces that do not pair, anything a field cannot carry.
+ * Refused: unknown placeholders (claims are `{claims.NAME}`), braces that do not pair, anything that a field cannot
+ * carry.
  */
 function parseTemplate(text: string): Parsed<string> {
   if (!/^[\x20-\x7e]+$/.test(text)) return bad('header.template', `${quote(text)} cannot be in a header`, 'ASCII only')
@@ -141,5 +145,5 @@ function checkName(name: string, entry: Raw, seen: Map<string, Path>, report: Re
   if (first === undefined) seen.set(folded, at)
 }
 
-/** Which identity the upstream is told: a preset's name, or a table of templates. */
+/** Which identity the upstream gets: a preset's name, or a table of templates. */
 export const headerSpec: Type<HeaderSpec> = either(raw => raw.kind === 'text', presetSpec, tableSpec)

@@ -89,7 +89,7 @@ export function parseHostPattern(text: string): Parsed<string> {
   return good(`*.${rest.value}`)
 }
 
-/** The wildcard that stands for what was meant, and for more. */
+/** The wildcard that includes the meant hosts, and more. */
 function wholeLabel(text: string): string {
   const rest = text.slice(text.lastIndexOf('*') + 1)
   const base = rest.slice(rest.indexOf('.') + 1)

@@ -11,7 +11,7 @@ export interface ReadHtpasswd {
   readonly hasWeak: boolean
 }
 
-/** bcrypt and Argon2 in their own spelling, and the MD5 of Apache, which `htpasswd` makes unless told otherwise. */
+/** bcrypt and Argon2 in their own spelling, and the MD5 of Apache, which `htpasswd` makes by default. */
 const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
 const ARGON2 = /^\$argon2(?:id|i|d)\$v=19\$m=(\d{1,9}),t=(\d{1,4}),p=(\d{1,3})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$/
 const APR1 = /^\$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}$/
@@ -85,7 +85,7 @@ export function isTotpSecret(text: string): boolean {
   return SECRET.test(text)
 }
 
-/** The secrets of a file; nobody has one where there is none. */
+/** The secrets of a file; empty without a file. */
 export function buildTotp(path: string | null, files: ConfigFiles): Totp {
   if (path === null) return new Map()
   const file = files.read(path)
@@ -94,9 +94,10 @@ export function buildTotp(path: string | null, files: ConfigFiles): Totp {
 }
 
 /**
- * Lines of `NAME:SECRET`; blank ones, and those that begin with #, say nothing. An empty file is a good one: nobody has a secret yet.
+ * Lines of `NAME:SECRET`; blank ones, and those that begin with #, are skipped. An empty file is valid: no user has a
+ * secret yet.
  *
- * No fault repeats what a line holds.
+ * No fault repeats the content of a line.
  */
 export function readTotp(text: string): ReadTotp {
   const entries = new Map<string, string>()

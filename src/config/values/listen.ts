@@ -14,7 +14,7 @@ export type ListenAddress =
       readonly host: string
       /** 0: any free port. */
       readonly port: number
-      /** Whether IPv4 is left to another listener on this port; `[::]` alone takes both. */
+      /** Whether another listener has IPv4 on this port; otherwise `[::]` takes both. */
       readonly isIpv6Only?: true
     }
   | { readonly kind: 'unix'; readonly path: string }

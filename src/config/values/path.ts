@@ -10,8 +10,8 @@ const RESERVED_PREFIX = '/.sallyport'
 /**
  * A path in its one spelling: `/`, or `/x/y` without a trailing slash ("/x/" and "/x" mean the same).
  *
- * Refused: whatever some backend reads in another way (escapes, parameters, doubled slashes, dot segments, dots at the end), since a rule
- * written with it would not protect what it seems to.
+ * Refused: every form that some backend reads in another way (escapes, parameters, doubled slashes, dot segments, dots
+ * at the end). A rule with such a form would not protect the path that it names.
  */
 export function parsePath(text: string): Parsed<string> {
   const not = `${quote(text)} is not a path`
@@ -52,8 +52,8 @@ export function parsePath(text: string): Parsed<string> {
 }
 
 /**
- * The path that a regular expression begins with, to its last whole segment; null where the text is none. One star at the end is told by
- * itself, and so are signs that a path may have.
+ * The path that a regular expression begins with, to its last whole segment; null where the text is no expression. A
+ * star at the end has a separate message, and so have characters that a path may have.
  */
 function literalPart(text: string): string | null {
   const isExpression = /^(?:~|\/?\^)|\.\*|[[{|\\^]/.test(text)
@@ -89,7 +89,7 @@ export interface RoutePath {
   readonly isExact: boolean
 }
 
-/** As `parseRoutePath`; with `=` before it, as nginx writes it, the path alone. */
+/** As `parseRoutePath`; with `=` before it, as nginx writes it, only the exact path. */
 export function parsePlace(text: string): Parsed<RoutePath> {
   const isExact = text.startsWith('=')
   const stated = isExact ? text.slice(1) : text
@@ -103,7 +103,7 @@ export function parsePlace(text: string): Parsed<RoutePath> {
   return path.ok ? good({ path: path.value, isExact }) : path
 }
 
-/** Where a provider sends people back to: any path of its own, and of the reserved ones only the default. */
+/** Where a provider sends users back to: any path outside of the reserved ones, and of those only the default. */
 export function parseCallbackPath(text: string): Parsed<string> {
   const path = parsePath(text)
   if (!path.ok) return path
@@ -115,7 +115,7 @@ export function parseCallbackPath(text: string): Parsed<string> {
   return path
 }
 
-/** Whether a path is a prefix path or lies below it, at a segment boundary. */
+/** Whether a path is a prefix path or below it, at a segment boundary. */
 export function isUnder(path: string, prefix: string): boolean {
   return prefix === '/' || path === prefix || path.startsWith(`${prefix}/`)
 }

@@ -94,7 +94,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^\\Z/, 'write $ for the end'],
 ]
 
-/** An expression as it stands, once it is known that it compiles. */
+/** An expression, unchanged, once it is known that it compiles. */
 export function parsePathExpression(text: string): Parsed<string> {
   const not = `${quote(text)} is not a regular expression`
   if (text.length > MAX_REGEXP_LENGTH)

@@ -7,7 +7,7 @@ import type { Report } from '../text/report.ts'
 import { FILE_HINT } from '../text/substitute.ts'
 import type { ConfigFiles } from './files.ts'
 
-/** Why a PEM text is not what it should be, as the end of a sentence; null for a good one. */
+/** Why a PEM text is invalid, as the end of a sentence; null for a good one. */
 export type PemFault = string | null
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g
@@ -59,7 +59,10 @@ export function readCertificateFacts(text: string): CertificateFacts {
   }
 }
 
-/** `DNS:a.example, IP Address:127.0.0.1` as node:crypto writes it; a name with odd characters is quoted there and is none of ours. */
+/**
+ * `DNS:a.example, IP Address:127.0.0.1` as node:crypto writes it; a name with odd characters is quoted there, and
+ * skipped here.
+ */
 function dnsNames(subjectAltName: string): readonly string[] {
   const names = subjectAltName.split(', ').flatMap(entry => /^DNS:([A-Za-z0-9*._-]+)$/.exec(entry)?.[1] ?? [])
   return [...new Set(names.map(name => name.toLowerCase()))]
@@ -134,7 +137,7 @@ const CURVES: Readonly<Record<string, string>> = { prime256v1: 'ES256', secp384r
 /**
  * The key in a file, PEM without a passphrase or one JSON Web Key; or why there is none, as the end of a sentence.
  *
- * A key that names its own `alg` is used with that alone. Source: RFC 7468 §10, RFC 7517 §4.
+ * A key that names its own `alg` is used only with that. Source: RFC 7468 §10, RFC 7517 §4.
  */
 export function parseClientKey(text: string): ParsedClientKey | string {
   if (text.trimStart().startsWith('{')) return parseJwk(text)

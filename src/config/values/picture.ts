@@ -5,7 +5,7 @@ import { type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import type { ConfigFiles } from './files.ts'
 
-/** What a browser may be told that a picture is. */
+/** The media types of a picture that a browser may get. */
 export type PictureType = 'image/svg+xml' | 'image/png' | 'image/webp' | 'image/x-icon'
 
 /** A picture out of a file that routes.toml names. Text, not bytes: what is checked is frozen. */
@@ -33,7 +33,7 @@ const BEGINNINGS: readonly (readonly [what: string, ...marks: readonly (readonly
 const BEFORE_SVG = /\s+|<\?xml[^>]*>|<!--[\s\S]*?-->|<!DOCTYPE[^>]*>/iy
 const SVG = /<svg[\s>]/iy
 
-/** How much of a file tells what it is. An SVG may begin with a long comment. */
+/** How much of a file shows its type. An SVG may begin with a long comment. */
 const HEAD_BYTES = 16 * 1024
 
 export interface PictureLimits {

@@ -41,7 +41,7 @@ export interface SizeLimit {
   readonly maxBytes: number | null
 }
 
-/** A size in bytes, or `"off"`, which is then null: for no limit, or for none of what it is the size of. */
+/** A size in bytes, or `"off"`, which is then null: no limit, or the feature with this size is off. */
 export const sizeOrOff: Type<SizeLimit> = sizeType(parseSize)
 
 /** As `sizeOrOff`, with the most that may be written. Throws TypeError where `most` is no size. */

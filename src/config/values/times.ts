@@ -121,7 +121,10 @@ export function parseMoment(text: string): Parsed<Moment> {
   }
 }
 
-/** Milliseconds since the epoch. A date alone is a whole day in its zone: `edge` says whether its start or its end is meant. */
+/**
+ * Milliseconds since the epoch. A date without a time is a whole day in its zone: `edge` says whether its start or its
+ * end is meant.
+ */
 export function momentMs(value: Moment, timezone: string, edge: 'start' | 'end'): number {
   switch (value.kind) {
     case 'instant':

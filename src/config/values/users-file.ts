@@ -16,7 +16,7 @@ export interface UserEntry {
   readonly hash: string
   /** The secret of the second factor in Base32, where the file itself has it. */
   readonly totp: string | null
-  /** The groups that this user alone is in. */
+  /** The groups that only this user is in. */
   readonly groups: readonly string[]
   /** What people call this user; null: as the user signs in. */
   readonly displayName: string | null
@@ -77,7 +77,7 @@ export function userNameFault(name: string): string | null {
   return name.startsWith('#') || name !== name.trim() ? 'begins with # or has blanks at an end' : null
 }
 
-/** An id is one word, long enough that nobody gives the same one twice by chance. */
+/** An id is one word, long enough that no operator gives the same one twice by chance. */
 const ID = /^[A-Za-z0-9_-]{8,64}$/
 
 const KEYS = new Set([
@@ -93,7 +93,7 @@ const KEYS = new Set([
   'token_epoch',
 ])
 
-/** Tables of `[[users]]`. Whatever is not known is a fault: a misspelt key must not leave somebody without a second factor. */
+/** Tables of `[[users]]`. An unknown key is a fault: a misspelt key must not leave a user without a second factor. */
 function readUsersToml(text: string): ReadUsers {
   const parsed = parseToml(text)
   // The parser's own words may repeat a part of the line.

@@ -10,13 +10,16 @@ export interface Type<T> {
   /** Completes "must be …". */
   readonly expected: string
   readonly schema: Json
-  /** What to write in place of a value that this type does not take, where that can be told; null or absent: nothing better than an example. */
+  /**
+   * What to write in place of a value that this type does not accept, where that is known; null or absent: only an
+   * example.
+   */
   meant?(raw: Raw): string | null
   /** The value, or undefined when there is a mistake in it, which is then in the report. */
   read(raw: Raw, report: Report): T | undefined
 }
 
-/** Text with `${…}` in it satisfies every text schema: what it becomes is not known to an editor. */
+/** Text with `${…}` in it satisfies every text schema: an editor does not know its final value. */
 const REFERENCE_SCHEMA = { type: 'string', pattern: '\\$\\{' }
 
 /** How `parsed` describes a type of text. */
@@ -25,7 +28,7 @@ export interface TextNames {
   readonly expected: string
   /** JSON schema of the text; plain text unless given. */
   readonly schema?: { readonly [name: string]: Json }
-  /** Never quote the value, wherever it came from; nor show it where the file is shown. */
+  /** Never quote the value, from any source; nor show it where the file is shown. */
   readonly isSecret?: boolean
   /** A message may quote it, but it is not shown where the file is: it may hold a secret. */
   readonly isHidden?: boolean
@@ -212,7 +215,7 @@ function listHint(raw: Raw): string {
   return `in brackets: [${parts.map(quote).join(', ')}]`
 }
 
-/** Either of two types, told apart by what TOML says the value is. */
+/** Either of two types, chosen by the TOML type of the value. */
 export function either<A, B>(isFirst: (raw: Raw) => boolean, first: Type<A>, second: Type<B>): Type<A | B> {
   return {
     label: `${first.label}, or ${second.label}`,

@@ -6,7 +6,7 @@ import type { Child } from 'hono/jsx'
 import type { OriginView, RefusalView, RouteView } from '../overview.ts'
 import type { Words } from '../words/words.ts'
 
-/** Whether an address is known not to answer; one that nobody has asked is not. */
+/** Whether an address is known not to answer; false for one that was never checked. */
 export function isDown({ health }: OriginView): boolean {
   return health === 'down'
 }

@@ -34,10 +34,12 @@ export interface AdminTools extends FormTools {
 }
 
 /**
- * Who is in, who was turned away, who asks for access, the routes and how their applications are: for those with the portal's admin role.
+ * The active sessions, the refusals, the requests for access, the routes and the state of their applications, for
+ * admins of the portal.
  *
- * Only on the host where people sign in: elsewhere, an application's own scripts could read it. Loading it changes nothing.
- * Throws `route.none` where the portal has no admins, `access.denied` for whoever is none, `session.store`.
+ * Only on the host where users sign in: elsewhere, an application's scripts could read it. Loading it changes nothing.
+ *
+ * Throws `route.none` where the portal has no admins, `access.denied` for a user who is not an admin, `session.store`.
  */
 export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: Session): Promise<Response> {
   if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
@@ -84,7 +86,7 @@ interface AdminView {
   readonly hasSeveral: boolean
   readonly survey: SessionCounts
   readonly overview: Overview
-  /** Null where nobody asks for access. */
+  /** Null where users cannot request access. */
   readonly requests: RequestsView | null
   readonly nowMs: number
 }
@@ -93,7 +95,7 @@ interface AdminView {
 const DENIALS_SHOWN = 25
 const ROUTES_SHOWN = 200
 
-/** The gate at one look: who is in, who was turned away, who asks for access, and how everything behind it is. */
+/** The overview: sessions, refusals, requests for access, and the state of everything behind Sallyport. */
 export function AdminPage({ words, title, menu, hasSeveral, survey, overview, requests, nowMs }: AdminView) {
   const { denials, routes, providers, config, processes } = overview
   const down = new Set(routes.flatMap(({ origins }) => origins.filter(isDown).map(({ address }) => address))).size
@@ -324,7 +326,10 @@ interface ConfigurationView {
   readonly nowMs: number
 }
 
-/** Which file is in force since when, and how the one on disk differs from it: what is wrong there, where it is refused. */
+/**
+ * Which file is current, since when, and how the one on disk differs from it; what is wrong there, where it was
+ * refused.
+ */
 function Configuration({ words, config, nowMs }: ConfigurationView) {
   const { path, inForceSinceMs, onDisk, mistakeCount, mistakes, needsRestart } = config
   return (

@@ -7,14 +7,16 @@ import type { Session, Sessions } from '../../session/session.ts'
 import { isSamePerson } from '../pages/person.ts'
 import type { PortalRequest } from '../portal.ts'
 
-/** Whether someone has the portal's admin role, by the file in force now. */
+/** Whether a user has the portal's admin role, by the current file. */
 export function isAdmin({ portal, rolesOf }: Pick<PortalRequest, 'portal' | 'rolesOf'>, session: Session): boolean {
   return portal.adminRole !== null && rolesOf(session).includes(portal.adminRole)
 }
 
 /**
- * Until when an admin is one, by what the store has granted now: nothing that they do may give anyone more for longer. Null: the file
- * says so, or it was granted for good. Throws `access.denied` for whoever is none, `session.store`.
+ * Until when an admin is one, by what the store has granted now: no act of an admin may give any user more for longer.
+ * Null: the file gives the role, or it was granted permanently.
+ *
+ * Throws `access.denied` for a user who is not an admin, `session.store`.
  */
 export async function adminUntilMs(
   ctx: Pick<PortalRequest, 'portal' | 'rolesOf'>,
@@ -30,8 +32,10 @@ export async function adminUntilMs(
 }
 
 /**
- * Whoever sent a form, as they are once all of it is there: it may take a while to arrive, and whoever was put out meanwhile does nothing
- * more. Asks the store, which knows of ends in other processes too. Throws `access.sign_in`.
+ * The sender of a form, read again once the whole form has arrived. That may take a while, and a user whose session
+ * was ended meanwhile must do nothing more. Asks the store, which also knows of sessions that other processes ended.
+ *
+ * Throws `access.sign_in`.
  */
 export async function stillSignedIn({ describe }: Pick<Sessions, 'describe'>, { id }: Session): Promise<Session> {
   const entry = await describe(id)

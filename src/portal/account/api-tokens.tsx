@@ -28,8 +28,8 @@ const DAY_MS = 24 * 60 * 60 * 1000
 const WORDS = { many: 'personal tokens', fact: 'token' } as const
 
 /**
- * The tokens of whoever asks, where the portal lets people make them. A form of the page makes one with `name` and `days`; it has the
- * roles that its owner has at any time.
+ * The requesting user's tokens, where the portal lets users make them. A form of the page makes one with `name` and
+ * `days`. A token always has the roles that its owner has at that time.
  */
 export const tokensPage = createCredentialPage<TokenTools, HeldApiToken, NewToken>({
   page: 'tokens',
@@ -165,7 +165,7 @@ function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, 
   )
 }
 
-/** The form for a new one, with what it could do. */
+/** The form for a new token, and the access that it would give. */
 function NewTokenForm({ words, roles, places, proof }: Pick<TokensView, 'words' | 'roles' | 'places' | 'proof'>) {
   return (
     <>
@@ -227,7 +227,7 @@ function Row({
 /** As many as one reads. */
 const MOST_SHOWN = 12
 
-/** Where tokens are taken, for whoever is about to make one. */
+/** Where tokens are accepted, for a user who is about to make one. */
 function TokenPlaces({ words, places }: { readonly words: Words; readonly places: readonly TokenPlace[] }) {
   if (places.length === 0) return <p class="soft small">{words.tokenNowhere}</p>
   const shown = places.slice(0, MOST_SHOWN).map(({ place }) => place)

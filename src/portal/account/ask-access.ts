@@ -25,10 +25,12 @@ export interface AskAccessTools extends PersonalFormTools, AuditTools {
 }
 
 /**
- * Takes the form of the page of a refusal: asks the admins for `role`, which would let this person in at `return`, and leads back there.
+ * Takes the form of the refusal page: asks the admins for `role`, which would give this user access at `return`, and
+ * redirects back there.
  *
- * What may be asked for is judged anew: the route has to refuse them now, by the lack of that very role. Throws `access.origin`,
- * `access.denied` for a role that is not to be had there, `access.sign_in`, `limit.rate`.
+ * It checks again what may be requested: the route must refuse the user now, for lack of that very role.
+ *
+ * Throws `access.origin`, `access.denied` for a role that cannot be requested there, `access.sign_in`, `limit.rate`.
  */
 export async function askAccess(ctx: PortalRequest, tools: AskAccessTools, sender: Session): Promise<Response> {
   const form = await readPersonalForm(ctx, tools, sender)
@@ -57,7 +59,7 @@ export async function askAccess(ctx: PortalRequest, tools: AskAccessTools, sende
   return redirectAnswer(303, back)
 }
 
-/** What somebody says to whoever decides: one line, without what would turn or hide text. */
+/** The user's message to the admin who decides: one line, without characters that would turn or hide text. */
 function lineOf(form: URLSearchParams): string {
   const line = (form.get('text') ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim()
   return [...line].slice(0, LONGEST_ASK_TEXT).join('')
@@ -68,10 +70,11 @@ const TRY_MS = 5_000
 const PAUSES_MS = [1_000, 10_000] as const
 
 /**
- * Tells a portal's webhook of a request, a few times where it does not take it. Never throws, and nobody waits for it.
+ * Notifies a portal's webhook of a request, and retries a few times on failure. Never throws, and no caller waits for
+ * it.
  *
- * It goes to the address of the file and nowhere else: what it redirects to is not followed, and nothing that anybody typed is in the
- * address. What it says is no secret and lets nobody in. The log has the host alone, since the rest may be a secret.
+ * It sends only to the address of the file: it follows no redirect, and the address holds nothing that a user typed.
+ * The message is not secret and gives no access. The log has only the host, since the rest may be a secret.
  */
 async function tellWebhook(
   address: string,

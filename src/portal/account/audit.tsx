@@ -32,7 +32,7 @@ interface Trail {
   readonly store: Pick<AuditStore, 'listAudit'>
   /** Whether rows are kept. */
   isKept(): boolean
-  /** Whether the file has one portal alone: its admins then see what is about the whole gate. */
+  /** Whether the file has only one portal. Then its admins see events of the whole server. */
   isOfOnePortal(): boolean
 }
 
@@ -154,7 +154,7 @@ interface AuditView {
   readonly proof: string
 }
 
-/** Who did what, with what it may be looked for by, and as a file. */
+/** Who did what, with a search form and a download as a file. */
 function AuditPage({ words, title, menu, isKept, asked, records, next, nowMs, proof }: AuditView) {
   return (
     <WidePage words={words} title={title} heading={words.auditTrail} menu={menu}>

@@ -22,17 +22,20 @@ export interface CredentialWords {
   readonly fact: 'token' | 'link'
 }
 
-/** A kind of credential that people make and revoke on a page of its own. */
+/** A kind of credential that users make and revoke on a separate page. */
 export interface CredentialKind<Tools extends CredentialTools, Held extends { readonly session: Session }, Wanted> {
   readonly page: 'tokens' | 'guests'
   readonly words: CredentialWords
-  /** Nobody needs more at a time, and the list of a portal stays one that can be read at once. */
+  /** No user needs more at a time, and a portal's list stays short enough to read at once. */
   readonly mostOfOne: number
   isOffered(ctx: PortalRequest): boolean
-  /** Those that whoever asks sees, and may revoke. */
+  /** The credentials that the requesting user sees, and may revoke. */
   list(ctx: PortalRequest, tools: Tools, session: Session): Promise<readonly Held[]>
   isOwn(held: Held, session: Session): boolean
-  /** What a form with `act=create` asks for. Throws `target.malformed`, and `access.denied` for whoever may make none. */
+  /**
+   * What a form with `act=create` asks for. Throws `target.malformed`, and `access.denied` for a user who may make
+   * none.
+   */
   read(ctx: PortalRequest, session: Session, form: URLSearchParams): Wanted
   /** Makes it, and answers with it, this once. */
   make(ctx: PortalRequest, tools: Tools, session: Session, wanted: Wanted): Promise<Response>
@@ -43,14 +46,15 @@ export interface CredentialKind<Tools extends CredentialTools, Held extends { re
 /** What all such pages do alike. */
 export interface CredentialPage<Tools> {
   /**
-   * Those of whoever asks, on the host where people sign in alone: elsewhere, an application's own scripts could make one.
-   * Throws `route.none` where the portal has none of the kind.
+   * The requesting user's credentials, only on the host where users sign in: elsewhere, an application's scripts could
+   * make one. Throws `route.none` where the portal has none of the kind.
    */
   show(ctx: PortalRequest, tools: Tools, session: Session): Promise<Response>
   /**
-   * Takes a form of the page: `act=create` makes one; `act=revoke` with the `id` of one that is listed ends it and whatever it
-   * opened, at once. Throws `route.none`, `access.origin`, `limit.rate`, `target.malformed`, and what making one
-   * throws.
+   * Takes a form of the page. `act=create` makes one. `act=revoke` with the `id` of a listed one ends it, and every
+   * session that it opened, at once.
+   *
+   * Throws `route.none`, `access.origin`, `limit.rate`, `target.malformed`, and the errors of making one.
    */
   change(ctx: PortalRequest, tools: Tools, session: Session): Promise<Response>
 }
@@ -106,10 +110,13 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
 }
 
 /**
- * Tells the audit trail of what was just made; takes it back where its maker's session is over by now: a form may take hours to arrive, and
- * whoever was put out meanwhile makes nothing more. Asks the store, which knows of ends in other processes too.
+ * Writes to the audit trail what was just made. Revokes it where its maker's session has ended: a form may take hours
+ * to arrive, and a user whose session was ended meanwhile must make nothing more. Asks the store, which also knows of
+ * sessions that other processes ended.
  *
- * Called once what was made is stored, so that whoever ends the session either puts that to rest or is seen here.
+ * Called after the credential is stored. So the process that ends the session either revokes the credential too, or
+ * this check sees the end.
+ *
  * Throws `access.sign_in`.
  */
 export async function noteMade(

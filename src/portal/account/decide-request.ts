@@ -20,12 +20,14 @@ export interface DecideTools extends PersonalFormTools, AuditTools {
 const HOUR_MS = 60 * 60 * 1000
 
 /**
- * Takes a form of the admin page: `act=grant` with the `id` of a request and `hours` (`always`: for good), `act=decline`, or
- * `act=revoke` with that of a grant.
+ * Takes a form of the admin page: `act=grant` with the `id` of a request and `hours` (`always`: permanently),
+ * `act=decline`, or `act=revoke` with the id of a grant.
  *
- * Nobody decides about their own request: the role that admins have is one that somebody else gave them. Whoever is an admin for a time
- * grants nothing for longer than that. Throws `route.none` where
- * nobody asks at this portal, `access.origin`, `access.sign_in`, `access.denied`, `limit.rate`, `target.malformed`.
+ * No admin decides about their own request: each admin got the role from another person. A temporary admin grants
+ * nothing beyond the end of their own role.
+ *
+ * Throws `route.none` where the portal takes no requests, `access.origin`, `access.sign_in`, `access.denied`,
+ * `limit.rate`, `target.malformed`.
  */
 export async function decideRequest(ctx: PortalRequest, tools: DecideTools, sender: Session): Promise<Response> {
   if (ctx.portal.requests === null) throw new GateError('route.none', 'nobody asks for access at this portal')

@@ -44,7 +44,10 @@ export function parseLinkPlace(raw: string): LinkPlace | null {
   return { origin, host: host.value, authority, path: path.value, landing: parseReturnTo(landing) }
 }
 
-/** The link itself. Its secret travels in the query, which no log of ours has, and no page of ours tells on. */
+/**
+ * The link itself. Its secret travels in the query, which no log of Sallyport's has and no page of Sallyport's passes
+ * on.
+ */
 export function linkAddress(origin: string, text: string): string {
   return `${origin}${ownPath('guest')}?link=${text}`
 }

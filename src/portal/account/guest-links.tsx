@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 
-/** The page `guests`: links by which guests come in, for whoever may make them. */
+/** The page `guests`: guest links, for users who may make them. */
 
 import { GateError } from '../../base/errors.ts'
 import type { GuestLinksConfig } from '../../config/resolve/portals.ts'
@@ -33,8 +33,8 @@ const HOURS = [1, 4, 24, 72, 168, 720] as const
 const WORDS = { many: 'guest links', fact: 'link' } as const
 
 /**
- * The guest links of whoever asks, and everyone's for those with the portal's admin role, who may revoke them too. A form of the
- * page makes one with `address`, `name`, `hours` and `uses`.
+ * The requesting user's guest links. Users with the portal's admin role see everyone's and may revoke them. A form of
+ * the page makes one with `address`, `name`, `hours` and `uses`.
  */
 export const guestsPage = createCredentialPage<GuestTools, HeldGuestLink, NewLink>({
   page: 'guests',
@@ -75,7 +75,7 @@ async function make(ctx: PortalRequest, tools: GuestTools, session: Session, wan
   const { address, ...rest } = wanted
   const place = parseLinkPlace(address)
   const target = place === null ? null : ctx.guestTarget(place.host, place.path)
-  // Nobody shares what they may not open, and a refusal does not tell which of the two it is.
+  // No user may share what they may not open. The refusal does not reveal which of the two reasons it is.
   if (place === null || target === null || !target.isOpenTo(session) || !isReached(place.origin, ctx)) {
     return answer(ctx, tools, session, { refused: address })
   }
@@ -160,7 +160,7 @@ interface GuestsView {
   readonly title: string
   readonly menu: readonly MenuEntry[]
   readonly links: readonly HeldGuestLink[]
-  /** Whoever looks at it. */
+  /** The session that looks at the page. */
   readonly own: Session
   /** What a new link may be; null for those who only revoke. */
   readonly offer: { readonly hours: readonly number[]; readonly maxUses: number } | null

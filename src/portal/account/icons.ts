@@ -2,10 +2,11 @@ import { GateError } from '../../base/errors.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /**
- * An application's icon. Its address is its hash, so that a browser keeps it for good and a changed
- * file is another address.
+ * An application's icon. Its address is its hash, so a browser keeps it permanently and a changed file gets another
+ * address.
  *
- * Whatever an SVG holds, a browser that opens it as a page runs nothing of it and loads nothing for it.
+ * A browser that opens an SVG as a page runs no script in it and loads nothing for it.
+ *
  * Throws `route.none` for an icon that no route of this portal has. Source: RFC 9111 §5.2.2, RFC 8246 (immutable).
  */
 export function sendIcon(ctx: PortalRequest, hash: string): Response {

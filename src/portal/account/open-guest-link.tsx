@@ -73,7 +73,7 @@ export async function acceptInvitation(ctx: PortalRequest, tools: Tools): Promis
   ])
 }
 
-/** A link that is good at this very host, by the file in force now. */
+/** A link that is valid at this very host, by the current file. */
 async function findLink(
   ctx: PortalRequest,
   { sessions }: Tools,

@@ -36,9 +36,10 @@ const SHOWN = 50
 const LOOKED_THROUGH = 5_000
 
 /**
- * The sessions of whoever asks; with `all=1`, for those with the portal's admin role, everyone's, with `q` looked for in them.
+ * The requesting user's sessions. With `all=1`, users with the portal's admin role see everyone's; `q` searches in
+ * them.
  *
- * Only on the host where people sign in: elsewhere, an application's own scripts could read it.
+ * Only on the host where users sign in: elsewhere, an application's scripts could read it.
  */
 export async function showSessions(ctx: PortalRequest, tools: SessionTools, session: Session): Promise<Response> {
   const away = leadToPortal(ctx, 'sessions')
@@ -125,7 +126,7 @@ async function endOne(
   if (found !== null && found.session.portal === ctx.portal.name) {
     const isOwn = isSamePerson(found.session.identity, session.identity)
     if (!isOwn && !isAdmin(ctx, session)) throw new GateError('access.denied', 'the session is another person’s')
-    // Whoever is put out is not to come back by a token.
+    // A user whose session is ended must not come back by a token.
     if (!isOwn) await tools.sessions.tokens.suspend(found.session)
     await tools.sessions.end(id)
     const { subject } = session.identity
@@ -149,7 +150,7 @@ function boundsOf({ portal, target }: PortalRequest): string | null {
   return portal.url === null ? target.host : null
 }
 
-/** A page of everyone's sessions that have this text in them; `next` goes on where the search stopped. */
+/** A page of everyone's sessions that contain this text. `next` continues where the search stopped. */
 async function findAll(
   { portal }: PortalRequest,
   { sessions }: SignOutTools,

@@ -29,7 +29,7 @@ export async function findClient(ctx: PortalRequest, seal: Sealer, id: string): 
   return readClient(await seal.open(id, purposeOf(ctx)))
 }
 
-/** A client by what it says of itself, as our own values are kept; null where that is not one. */
+/** A client from its stored description; null where the value is not a client. */
 function readClient(value: unknown): Client | null {
   if (typeof value !== 'object' || value === null || !('name' in value) || !('redirects' in value)) return null
   const { name, redirects } = value
@@ -38,10 +38,10 @@ function readClient(value: unknown): Client | null {
 }
 
 /**
- * The client that registers with this metadata, or what is wrong with it (RFC 7591 §2, §3.2.2).
+ * The client that registers with this metadata, or the error in it (RFC 7591 §2, §3.2.2).
  *
- * Absent on purpose: secrets and keys of clients (anyone may register, so that a secret would prove nothing), logos and pages, which nobody
- * here vouches for.
+ * Absent on purpose: secrets and keys of clients, since any client may register and a secret would prove nothing;
+ * logos and pages, since Sallyport cannot verify them.
  */
 export function parseClient(raw: unknown): Client | 'invalid_redirect_uri' | 'invalid_client_metadata' {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return 'invalid_client_metadata'
@@ -53,7 +53,7 @@ export function parseClient(raw: unknown): Client | 'invalid_redirect_uri' | 'in
   return { name: parseName(Reflect.get(raw, 'client_name')), redirects }
 }
 
-/** What it calls itself, without what could be read as something else; empty where it says nothing. */
+/** The client's own name, without characters that could be misread; empty where it gives none. */
 function parseName(raw: unknown): string {
   if (typeof raw !== 'string') return ''
   return raw.replace(/\p{C}/gu, '').trim().slice(0, LONGEST_NAME)

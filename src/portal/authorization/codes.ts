@@ -7,9 +7,9 @@ export const CODE_MS = 60_000
 /** How long it is known which token comes of a code, and that it came again, so that a second use takes that away. */
 const USED_CODE_MS = 10 * 60_000
 
-/** What a code stands for, sealed in the store. */
+/** The record of a code, sealed in the store. */
 export interface StoredCode {
-  /** The id of the session of whoever agreed. */
+  /** The id of the session of the user who agreed. */
   readonly session: string
   /** The SHA-256 of the client's id. */
   readonly client: string
@@ -32,23 +32,23 @@ export interface CodeTools {
   readonly sessions: Pick<Sessions, 'putOnce' | 'takeOnce' | 'peekOnce'> & { readonly tokens: Pick<ApiTokens, 'newId'> }
 }
 
-/** A code as somebody brings it; `token` is the id of what comes of it, whoever is the first. */
+/** A code as a client sends it. `token` is the id of the token for it, which the first use creates. */
 export type CodeUse =
   | { readonly kind: 'first'; readonly code: StoredCode; readonly token: string }
   | { readonly kind: 'again'; readonly token: string }
 
 /**
- * Uses a code up; null for one that is none, or has expired unused. Throws `session.store`.
+ * Uses a code up; null for an invalid code, or one that has expired unused. Throws `session.store`.
  *
- * What comes of it has its id before anything comes of it, so that whoever brings the code again knows what to end, on whatever machine
- * and in the very moment of the first (RFC 6749 §4.1.2). Each side writes before it reads: the second notes that it came, then ends
- * the token; the first makes the token, then asks `cameAgain`. One of them finds the other.
+ * The token's id exists before the token. So a second use of the code knows which token to end, on any machine and in
+ * the very moment of the first use (RFC 6749 §4.1.2). Each side writes before it reads: the second use records that it
+ * came, then ends the token. The first makes the token, then asks `cameAgain`. One of them finds the other.
  */
 export async function takeCode({ sessions }: CodeTools, text: string): Promise<CodeUse | null> {
   if (readCode(await sessions.peekOnce('code', text)) !== null) {
     const token = sessions.tokens.newId()
     if (await sessions.putOnce('used-code', text, { token }, { lifetimeMs: USED_CODE_MS, owner: token })) {
-      // Gone where it was used so long ago that nobody knows of it any more.
+      // Null where it was used so long ago that the record of that use is gone.
       const code = readCode(await sessions.takeOnce('code', text))
       return code === null ? null : { kind: 'first', code, token }
     }

@@ -30,8 +30,10 @@ export interface ConsentTools extends PersonalFormTools, RequestTools, AuditTool
 }
 
 /**
- * The page on which a person sees which program wants to use what in their name, where it is sent back to, and says yes or no. It is shown
- * each time: that somebody agreed once says nothing of who asks now. Throws `oauth.request`, `limit.rate`, and `access.denied` for whoever may not use it.
+ * The page on which a user sees which program wants to use what in their name, and where it redirects to. The user
+ * says yes or no. It is shown each time: an earlier consent proves nothing about the client that asks now.
+ *
+ * Throws `oauth.request`, `limit.rate`, and `access.denied` for a user who may not use the resource.
  */
 export async function askConsent(ctx: PortalRequest, tools: ConsentTools, session: Session): Promise<Response> {
   const asked = await readRequest(ctx, tools, session)
@@ -54,8 +56,10 @@ export async function askConsent(ctx: PortalRequest, tools: ConsentTools, sessio
 }
 
 /**
- * Takes the form of that page, which is sent to the very address that was asked: a code for whoever agreed, `access_denied` for whoever did
- * not (RFC 6749 §4.1.2), with who answers (RFC 9207). Throws what `askConsent` does, and `access.origin`.
+ * Takes the form of that page, which is sent to the requested address itself. A user who agreed gets a code, and one
+ * who refused `access_denied` (RFC 6749 §4.1.2). The response names its issuer (RFC 9207).
+ *
+ * Throws the errors of `askConsent`, and `access.origin`.
  */
 export async function takeConsent(ctx: PortalRequest, tools: ConsentTools, session: Session): Promise<Response> {
   const form = await readPersonalForm(ctx, tools, session)
@@ -152,11 +156,12 @@ interface RequestTools {
 const LONGEST_STATE = 2000
 
 /**
- * The authorization request in the query of an address of ours.
+ * The authorization request in the query of one of Sallyport's own addresses.
  *
- * Throws `oauth.request` with what is wrong, for the person and the log to see: nobody is sent on to an address, be it registered, for
- * a mistake alone, since anyone may register one (RFC 9700 §4.11.2).
- * Throws `access.denied` for whoever may not use it themselves, and `limit.rate` where a client's document has to be fetched.
+ * Throws `oauth.request` with the error, for the user and the log to see. A mistake never redirects the user, even to
+ * a registered address, since any client may register one (RFC 9700 §4.11.2).
+ * Throws `access.denied` for a user who may not use the resource, and `limit.rate` where Sallyport has to fetch a
+ * client's document.
  * Source: RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.
  */
 async function readRequest(ctx: PortalRequest, tools: RequestTools, session: Session): Promise<AuthorizationRequest> {

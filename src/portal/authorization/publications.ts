@@ -24,7 +24,7 @@ interface Published {
 const MAX_BYTES = 5 * 1024
 /** For name and answer together. */
 const WAIT_MS = 5_000
-/** For a name that a proxy is to look up: this machine may know nobody to ask. */
+/** For a name that a proxy looks up: this machine may have no resolver for it. */
 const OWN_NAME_MS = 1_000
 const LONGEST_ID = 400
 
@@ -33,8 +33,8 @@ const USUAL_MS = 5 * 60_000
 const LONGEST_MS = 24 * 60 * 60_000
 
 /**
- * Documents that are remembered, and those that may be under way at a time: who signs in chooses the addresses, and a slow host holds
- * one for as long as is waited. Of one person there are few, so that they hold up themselves alone.
+ * How many documents are remembered, and how many may be fetched at a time: users who sign in choose the addresses,
+ * and a slow host holds a fetch until its timeout. One user has few at a time, so a user delays only their own.
  */
 const MOST_KNOWN = 256
 const MOST_UNDER_WAY = 64
@@ -106,7 +106,7 @@ export function publicationAt(id: string): URL | null {
   return /^(?:[a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{0,62}$/.test(address.hostname) ? address : null
 }
 
-/** The document at an address, or what is wrong with it. Never throws: what the network says of inner hosts is nobody's to know. */
+/** The document at an address, or what is wrong with it. Never throws: details of errors could reveal inner hosts. */
 async function fetchDocument(ports: FetchPorts, id: string, address: URL, waitMs: number): Promise<Published | string> {
   const untilMs = performance.now() + waitMs
   // By an outgoing proxy, what is outside is the proxy's to look up; what this machine knows to be inside is not asked for there either.

@@ -32,7 +32,10 @@ const GRANT_MS = 90 * 24 * 60 * 60_000
 /** How often one grant is renewed: an access token lasts ten minutes, and a client may be started again a few times meanwhile. */
 const REFRESHES: Allowance = Object.freeze({ name: 'refreshes', intervalMs: 60_000, burst: 10 })
 
-/** For so long a refresh token is answered as it was, until what it was answered with is used: answers get lost, and clients run twice. */
+/**
+ * For this long a used refresh token gets the same response again, until the client uses the token in that response:
+ * responses get lost, and clients run twice.
+ */
 const AGAIN_MS = 10_000
 
 const MAX_FORM_BYTES = 16 * 1024
@@ -42,7 +45,7 @@ const MOST_OF_ONE = 40
 
 const REFRESH_PREFIX = 'spr_'
 
-/** What a client may be told (RFC 6749 §5.2, RFC 8707 §2). */
+/** The errors that a client may get (RFC 6749 §5.2, RFC 8707 §2). */
 type Refusal = 'invalid_request' | 'invalid_grant' | 'invalid_target' | 'unsupported_grant_type'
 
 /**
@@ -137,7 +140,7 @@ async function refresh(ctx: PortalRequest, tools: TokenTools, form: URLSearchPar
   const used: UsedRefresh = { text, turn, key: turn === 0 ? text : keyOf(held, turn) }
   const known = await answerOf(tools, held, used)
   if (known !== null) return openAnswer(known)
-  // Before it is used up: whoever is told to wait comes again with the same one.
+  // Before the token is used up: a client that has to wait comes again with the same token.
   const spent = await sessions.spend(REFRESHES, held.session.id)
   const given = spent.isAllowed ? await give(ctx, tools, held, used) : null
   if (given !== null) return openAnswer(given)
@@ -191,12 +194,12 @@ async function give(
     const options = { lifetimeMs, owner: id, inPlaceOf: used.key }
     if (!(await sessions.putOnce('refresh', keyOf(held, turn), { again, atMs: storeMs }, options))) return null
   }
-  // One alone comes to this, so that those who come at once do not push out each other's.
+  // Only one request gets here, so simultaneous requests do not displace each other's token.
   await access.keep()
   return answer
 }
 
-/** What a refresh token was answered with a moment ago, where nobody has used that yet; null otherwise. */
+/** The response that a refresh token got a moment ago, where no client has used that response yet; otherwise null. */
 async function answerOf(
   { sessions, ports }: TokenTools,
   held: HeldApiToken,
@@ -211,7 +214,7 @@ async function answerOf(
   return typeof answer === 'object' ? answer : null
 }
 
-/** Of the refresh tokens of a grant, the one of this turn; but for the first, which has a key of its own. */
+/** The key of a grant's refresh token by its turn. The first token has a different key. */
 function keyOf({ session }: HeldApiToken, turn: number): string {
   return `${session.id} ${turn}`
 }
@@ -229,7 +232,7 @@ function byStore({ clock }: Pick<TokenTools['sessions'], 'clock'>, { now }: Pick
   return () => now() - (clock().aheadMs ?? 0)
 }
 
-/** Somebody has what is another's: nobody knows which of them is honest. */
+/** One client has the token of another: it is unknown which of them is honest. */
 async function endForReuse(
   ctx: PortalRequest,
   { sessions, audit }: TokenTools,

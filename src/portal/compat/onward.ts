@@ -70,7 +70,7 @@ export function parseOnward(
   return { kind: 'away', address: there.origin + parseReturnTo(path) }
 }
 
-/** What it is as a whole address, on this host too. */
+/** The destination as a whole address, on this host too. */
 export function wholeAddress(ctx: PortalRequest, onward: Onward): string {
   return onward.kind === 'here' ? ctx.reachedAt(ctx.target) + onward.path : onward.address
 }

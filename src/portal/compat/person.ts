@@ -21,10 +21,11 @@ export function oldUserinfo(ctx: PortalRequest): Response {
 }
 
 /**
- * oauth2-proxy's `auth`: whether whoever sends this very request may open what is protected on this very host, 202, 401 or 403.
+ * oauth2-proxy's `auth`: whether the sender of this very request may open what is protected on this very host, 202,
+ * 401 or 403.
  *
- * What the request says of another one (`X-Original-URL`, `X-Forwarded-Uri`) is not read: verdicts about those are given where
- * `verify` of `[server]` listens, and nowhere else. Throws `target.malformed` where a parameter occurs twice.
+ * It does not read what the request says about another one (`X-Original-URL`, `X-Forwarded-Uri`): only the `verify`
+ * listener of `[server]` decides about those. Throws `target.malformed` where a parameter occurs twice.
  */
 export function oldAuth(ctx: CompatContext): Response {
   const { session } = ctx
@@ -45,13 +46,13 @@ const LISTS = [
   ['allowed_email_domains', entries => ({ domains: entries.map(entry => entry.toLowerCase()) })],
 ] as const satisfies readonly (readonly [name: string, ruleOf: (entries: readonly string[]) => Partial<PersonRule>])[]
 
-/** Whether someone is in every list that is there, as rules of the file compare; in an empty one nobody is. */
+/** Whether a user is in every given list, as rules of the file compare; an empty list contains no user. */
 function isListed(query: URLSearchParams, told: Identity): boolean {
   return LISTS.every(([name, ruleOf]) => {
     const list = query.get(name)
     if (list === null) return true
     const entries = list.split(',').filter(entry => entry !== '')
-    // What is told of someone holds no address but one that counts.
+    // The identity for applications holds an email address only if it counts.
     const conditions = compilePerson({ ...NOBODY_IN_PARTICULAR, ...ruleOf(entries) }, new Set([told.provider]))
     return conditions.every(({ judge }) => judge(told) === 'yes')
   })

@@ -11,7 +11,10 @@ import { refuseLoginLoop } from '../sign-in/login-loop.ts'
 import { askPortal } from '../sign-in/ticket.ts'
 import { addressOf, type CompatContext, compatPath, type Onward, readOnward } from './onward.ts'
 
-/** oauth2-proxy's `sign_in`: a page with one button. It signs nobody out, as it did there, since any link leads to it. */
+/**
+ * oauth2-proxy's `sign_in`: a page with one button. It does not sign the user out, as oauth2-proxy did, since any link
+ * leads to it.
+ */
 export function oldSignIn(ctx: CompatContext): Response {
   const onward = readOnward(ctx)
   const provider = onlyWay(ctx)
@@ -23,15 +26,15 @@ export function oldSignIn(ctx: CompatContext): Response {
 }
 
 /**
- * oauth2-proxy's `start`: to the provider at once, and then to `rd`, whoever is signed in already; their session ends once the new one
- * begins. On an application's host it leads to where people sign in.
+ * oauth2-proxy's `start`: redirects to the provider at once, and then to `rd`, also with a session. The user's session
+ * ends once the new one begins. From an application's host it redirects to the host where users sign in.
  *
- * Throws as a sign-in does, and `target.malformed`.
+ * Throws the errors of a sign-in, and `target.malformed`.
  */
 export async function oldStart(ctx: CompatContext, tools: BeginTools): Promise<Response> {
   const onward = readOnward(ctx)
   if (!isPortalHost(ctx)) {
-    // Another host asks by itself.
+    // Another host starts its own sign-in.
     return onward.kind === 'here' ? askPortal(ctx, tools, onward.path) : redirectAnswer(302, onward.address)
   }
   const provider = onlyWay(ctx)

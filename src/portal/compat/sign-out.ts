@@ -8,11 +8,11 @@ import { askBack, leave, type SignOutTools } from '../sign-out/sign-out.tsx'
 import { addressOf, type CompatContext, compatPath, FRONT_PAGE, readOnward, wholeAddress } from './onward.ts'
 
 /**
- * oauth2-proxy's `sign_out`: signs out at once, and leads on to `rd`, where an application or the person themselves asks for it. A page
- * of another site, or who cannot be told from one, only gets the question whether to sign out.
+ * oauth2-proxy's `sign_out`: signs out at once, and redirects to `rd`, where an application or the user asks for it. A
+ * page of another site, or a client that may be one, only gets the question whether to sign out.
  *
- * As everywhere, the session ends where people sign in: from an application's host this leads there first. Throws `access.origin` for
- * a form of another site, and `target.malformed`.
+ * As everywhere, the session ends on the host where users sign in: an application's host redirects there first. Throws
+ * `access.origin` for a form of another site, and `target.malformed`.
  */
 export async function oldSignOut(ctx: CompatContext, tools: SignOutTools): Promise<Response> {
   const onward = readOnward(ctx)
@@ -34,8 +34,9 @@ export async function oldLogout(ctx: CompatContext, tools: SignOutTools): Promis
 }
 
 /**
- * On to `address`, signed out. Where that is not meant, the form that asks is sent to this address with `query`; null: to our own, since
- * browsers hold what follows a form against `form-action`, so that one of ours leads to no other host.
+ * Signs out and redirects to `address`. Where the user must confirm first, the form posts to this address with
+ * `query`. Null: it posts to Sallyport's own address, since browsers check the redirects after a form against `form-
+ * action`, and so such a form leads to no other host.
  */
 async function signOutTo(
   ctx: CompatContext,

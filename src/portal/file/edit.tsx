@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 
-/** The page `edit`: a form with the file, its review, and what saving it comes to, for admins. */
+/** The page `edit`, for admins: a form with the file, its review, and the result of saving it. */
 
 import type { AuditFacts } from '../../audit/record.ts'
 import { parseLength } from '../../base/amounts.ts'
@@ -41,10 +41,12 @@ const FRESH_MS = 30 * 60_000
 const MAX_FORM_BYTES = 1024 * 1024
 
 /**
- * A file of the configuration in a form, `file` names which: for admins who have just signed in, where `[server] edit` is on.
+ * A form with a file of the configuration, which `file` names. It is for admins who have just signed in, where
+ * `[server] edit` is on.
  *
- * Only on the host where people sign in. Loading it changes nothing. Throws `route.none` where nobody may edit or there is no such
- * file, and `access.denied`.
+ * Only on the host where users sign in. Loading it changes nothing.
+ *
+ * Throws `route.none` where no user may edit or there is no such file, and `access.denied`.
  */
 export async function editFile(ctx: PortalRequest, tools: EditTools, session: Session): Promise<Response> {
   const away = leadToPortal(ctx, 'edit')
@@ -57,10 +59,10 @@ export async function editFile(ctx: PortalRequest, tools: EditTools, session: Se
 }
 
 /**
- * Takes the form of that page: `act=check` says what is wrong with the draft, `act=review` what it would change, `act=save` saves it,
- * `act=edit` goes back to the form.
+ * Takes the form of that page: `act=check` reports the draft's mistakes, `act=review` its changes, `act=save` saves
+ * it, `act=edit` returns to the form.
  *
- * Throws as `editFile`, and `access.origin`, `access.sign_in`, `target.malformed`, `target.too_large`.
+ * Throws the errors of `editFile`, and `access.origin`, `access.sign_in`, `target.malformed`, `target.too_large`.
  */
 export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Session): Promise<Response> {
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'the file is edited on the portal’s own host')
@@ -91,7 +93,7 @@ export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Ses
   }
 }
 
-/** Whoever is an admin for a time could write themselves into the file for good. */
+/** A temporary admin could make the role permanent by writing it into the file. */
 async function admitEditor(ctx: PortalRequest, { desk, sessions }: EditTools, session: Session): Promise<void> {
   if (!desk.isEditable(ctx.portal.name)) throw new GateError('route.none', '[server] edit is not on')
   admitAdmin(ctx, session)
@@ -154,14 +156,17 @@ async function editAnswer(
   return pageAnswer(words, ctx.portal.brand, page, status, {}, 'asks', 'check-file')
 }
 
-/** What a form carries of the file that it was made from: nobody but this session can use it, and nobody can read it. */
+/** The sealed record of the file that a form was made from: only this session can use it, and no client can read it. */
 const PURPOSE = 'a file that is edited'
 
 function sealBase({ seal }: EditTools, session: Session, version: string): Promise<string> {
   return seal.seal({ of: session.id, version }, PURPOSE, session.expiresAtMs)
 }
 
-/** Throws `access.origin` for a form that carries no such thing of this session's, whatever its browser says of where it is from. */
+/**
+ * Throws `access.origin` for a form without such a record of this session, even if its browser reports the right
+ * origin.
+ */
 async function draftOf({ seal }: EditTools, session: Session, form: URLSearchParams): Promise<Draft> {
   const base = await seal.open(form.get('base') ?? '', PURPOSE)
   const isOwn = typeof base === 'object' && base !== null && 'of' in base && base.of === session.id
@@ -213,7 +218,8 @@ async function judgedAnswer(
     case 'changed': {
       const { sheet, difference } = judged
       if (!isPage) return jsonAnswer({ kind: 'changed', says: [words.editChanged] }, 409)
-      // What is shown beside the draft is what it replaces once it is sent again: nobody overwrites what they have not seen.
+      // The text shown next to the draft is what the draft replaces when it is sent again: no admin overwrites an
+      // unseen version.
       const view = { ...draft, version: sheet.version, names, notice: words.editChanged, findings: [], difference }
       return editAnswer(ctx, tools, session, view, 409)
     }
@@ -275,7 +281,7 @@ interface EditView extends Omit<Draft, 'version'> {
   /** From what is on disk by now to what is in the form. */
   readonly difference: readonly DiffLine[]
   readonly proof: string
-  /** Says which version the draft is of; nobody can read it. */
+  /** The sealed version that the draft is based on; no client can read it. */
   readonly base: string
 }
 

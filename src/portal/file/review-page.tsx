@@ -12,7 +12,7 @@ export interface ReviewView {
   readonly draft: Draft
   readonly judged: Extract<Judged, { kind: 'good' }>
   readonly proof: string
-  /** Says which version the draft is of; nobody can read it. */
+  /** The sealed version that the draft is based on; no client can read it. */
   readonly base: string
 }
 

@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 
-/** The page `file`: the file in force, the one on disk, and what `check` says of it, for admins. */
+/** The page `file`, for admins: the current file, the one on disk, and the findings of `check`. */
 
 import { GateError } from '../../base/errors.ts'
 import type { Session } from '../../session/session.ts'
@@ -20,9 +20,10 @@ export interface FileTools {
 }
 
 /**
- * The file in force, the one on disk and what `check` says of it, for those with the admin role of the only portal in it.
+ * The current file, the one on disk and the findings of `check`, for admins of the only portal in the file.
  *
- * Only on the host where people sign in: elsewhere, an application's own scripts could read it. Loading it changes nothing.
+ * Only on the host where users sign in: elsewhere, an application's scripts could read it. Loading it changes nothing.
+ *
  * Throws `route.none` where the portal has no admins, or is not the only one, and `access.denied`.
  */
 export async function showFile(ctx: PortalRequest, { desk }: FileTools, session: Session): Promise<Response> {
@@ -37,7 +38,7 @@ export async function showFile(ctx: PortalRequest, { desk }: FileTools, session:
   return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
-/** Throws `route.none` where the portal has no admins, `access.denied` for whoever is none. */
+/** Throws `route.none` where the portal has no admins, `access.denied` for a user who is not an admin. */
 export function admitAdmin(ctx: PortalRequest, session: Session): void {
   if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
   if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
@@ -50,7 +51,7 @@ interface FilePageView {
   readonly view: DeskView
 }
 
-/** The files, in force and on disk, and what differs. */
+/** The current files, those on disk, and the difference. */
 function FilePage({ words, title, menu, view }: FilePageView) {
   const { files, findings, isRefused } = view
   const main = files[0]?.name ?? ''
@@ -129,7 +130,7 @@ export function Difference({ lines }: { readonly lines: readonly DiffLine[] }) {
   )
 }
 
-/** What `check` says, as it says it: each with its place and how to mend it. */
+/** The findings of `check`, in its words: each with its place and how to fix it. */
 export function Findings({ findings, main }: { readonly findings: readonly Finding[]; readonly main: string }) {
   return (
     <ul class="findings" id="findings" lang="en" aria-live="polite">

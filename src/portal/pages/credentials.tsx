@@ -11,7 +11,7 @@ interface MadeView {
   readonly name: string
   /** When it ends, as people write it. */
   readonly until: string
-  /** What it opens, where it is for one place; null for what stands for a person. */
+  /** The address that it opens, where it is for one place; null for a credential of a user. */
   readonly place: string | null
   /** What else there is to know of it. */
   readonly note?: string

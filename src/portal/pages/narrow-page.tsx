@@ -34,7 +34,10 @@ function Logo({ light, dark }: { readonly light: string; readonly dark: string |
 /** The mark as the page's icon, drawn inline so that no further request is made. */
 const ICON = `data:image/svg+xml,${encodeURIComponent(MARK)}`
 
-/** A whole document of ours. `onward` leads to an address at once, without scripts: a redirect that shows where it comes from. */
+/**
+ * A whole page of Sallyport's. `onward` redirects to an address at once, without scripts: unlike an HTTP redirect, it
+ * shows where it comes from.
+ */
 export function Document(props: {
   readonly words: Words
   readonly title: string
@@ -56,7 +59,7 @@ export function Document(props: {
         {onward === null ? null : <Onward to={onward} isScripted={script !== null} />}
         <title>{props.title}</title>
         <link rel="icon" href={ICON} />
-        {/* A constant of ours: escaped, it would not match its hash in the policy. */}
+        {/* A constant: escaped, it would not match its hash in the policy. */}
         <style dangerouslySetInnerHTML={{ __html: STYLE }} />
         {style === null ? null : <style dangerouslySetInnerHTML={{ __html: style }} />}
       </head>
@@ -68,7 +71,7 @@ export function Document(props: {
   )
 }
 
-/** A redirect; where the page has a script, that goes on itself, and this is for browsers that run none. */
+/** A redirect. Where the page has a script, the script redirects, and this is for browsers that run none. */
 function Onward({ to, isScripted }: { readonly to: string; readonly isScripted: boolean }) {
   const refresh = <meta http-equiv="refresh" content={`0;url=${to}`} />
   return isScripted ? <noscript>{refresh}</noscript> : refresh

@@ -6,7 +6,7 @@ export function nameOf(identity: Identity): string {
   return identity.name ?? identity.preferredUsername ?? identity.email ?? identity.subject
 }
 
-/** What tells two accounts of the same name apart, or null when the name already does. */
+/** The detail that distinguishes two accounts of the same name, or null when the name already does. */
 export function detailOf(identity: Identity): string | null {
   const name = nameOf(identity)
   const detail = identity.email ?? identity.preferredUsername

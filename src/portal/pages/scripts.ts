@@ -1,13 +1,14 @@
 /**
- * The scripts of our pages, each allowed on its page by its hash and nowhere else. A page does all that it is for without them.
+ * The scripts of Sallyport's own pages. Each is allowed on its page by its hash, and nowhere else. A page does its
+ * whole task without them.
  *
- * Each is a constant: what it needs to know stands in the page, in `data-` attributes, and is never code.
+ * Each is a constant: its data is in the page, in `data-` attributes, and is never code.
  */
 export type Script = 'check-file' | 'countdown' | 'search' | 'when-seen' | 'keep-fragment' | 'give-fragment'
 
 /**
- * Loads a page again after `data-again` seconds, counted where one sees it and stopped by its button; what nobody looks at waits. To
- * `data-to` where that is given.
+ * Loads a page again after `data-again` seconds, with a visible count and a button that stops it; a hidden page waits.
+ * Loads `data-to` where that is given.
  */
 const COUNTDOWN = `(()=>{const box=document.querySelector('[data-again]'),left=box.querySelector('strong'),{again,to}=box.dataset
 let seconds=Number(again)
@@ -35,12 +36,18 @@ none.hidden=apps.some(isShown)})})()`
 /** Where a window keeps a fragment, with the path that it belongs to and the time, in ms; nothing else of this host reads it. */
 const KEPT = "'sallyport-fragment'"
 
-/** Keeps what stands behind `#` in the address, and goes on. A sign-in that begins again without one leaves what is kept. */
+/**
+ * Keeps the fragment (after `#`) of the address, and continues. A sign-in that restarts without one leaves the kept
+ * one.
+ */
 const KEEP_FRAGMENT = `(()=>{const{returnTo,onward}=document.querySelector('[data-onward]').dataset
 try{if(location.hash)sessionStorage.setItem(${KEPT},JSON.stringify([returnTo,location.hash,new Date().getTime()]))}catch{}
 location.replace(onward)})()`
 
-/** Goes on with what is kept for the path, no longer than a sign-in may take; only a `#` can follow it, so that it leads nowhere else. */
+/**
+ * Continues with the fragment that is kept for the path, no longer than a sign-in may take. Only a `#` can follow the
+ * path, so it leads nowhere else.
+ */
 const GIVE_FRAGMENT = `(()=>{const{returnTo,onward}=document.querySelector('[data-onward]').dataset
 let hash=''
 try{const[path,kept,at]=JSON.parse(sessionStorage.getItem(${KEPT}))
@@ -48,7 +55,9 @@ if(path===returnTo&&kept[0]==='#'&&new Date().getTime()-at<3600000)hash=kept}cat
 try{sessionStorage.removeItem(${KEPT})}catch{}
 location.replace(onward+hash)})()`
 
-/** Goes on once the tab is seen: to `data-now`, or after half an hour, when that may be too old, to `data-later`. */
+/**
+ * Continues once the tab is visible: to `data-now`, or after half an hour, when that may be too old, to `data-later`.
+ */
 const WHEN_SEEN = `(()=>{const{now,later}=document.querySelector('[data-now]').dataset,since=new Date().getTime()
 const look=()=>{if(document.hidden)return
 document.removeEventListener('visibilitychange',look)

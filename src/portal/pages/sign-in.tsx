@@ -14,7 +14,10 @@ export function SignInPage(props: {
     readonly proof: string
     readonly address: string
     readonly isWrong: boolean
-    /** Whether anybody has a second factor: whoever has none leaves the field empty, so that it tells nothing of anybody. */
+    /**
+     * Whether any user has a second factor. A user without one leaves the field empty, so the field reveals nothing
+     * about a user.
+     */
     readonly asksForCode: boolean
   }
   readonly remember?: { readonly isOn: boolean; readonly lifetimeMs: number; readonly address: string }

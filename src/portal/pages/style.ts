@@ -179,6 +179,6 @@ summary{min-height:2.75rem;padding:.6rem 0;cursor:pointer}
 @media print{:root,select{--ground:#fff;--ground-2:#fff;--panel:#fff;--ink:#000;--soft:#333;--line:#bbb;--shade:none}body{display:block;min-height:0;background:none}.bar nav,.menu,.jumps,.acts,.act,form,.wait{display:none!important}.panel{margin:0 auto;border-radius:1rem;break-inside:avoid}.panel::before{display:none}.app,.row{break-inside:avoid}}
 `
 
-/** The mark by itself, as a whole picture. */
+/** The mark as a whole picture, without anything else. */
 export const MARK =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path d="M4 31V16a12 12 0 0 1 24 0v15z" fill="#1d6358"/><path d="M11 31V17a5 5 0 0 1 10 0v14z" fill="#fdfcfa"/></svg>'

@@ -61,7 +61,7 @@ export function dayOf(atMs: number, { lang, timeZone }: Words): string {
   return new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeZone }).format(atMs)
 }
 
-/** How long ago something was; the moment itself to machines, and to whoever points at it. */
+/** How long ago something was. Machines and the tooltip get the exact moment. */
 export function Time({ words, atMs, nowMs }: { readonly words: Words; readonly atMs: number; readonly nowMs: number }) {
   return (
     <time datetime={new Date(atMs).toISOString()} title={momentOf(atMs, words)}>

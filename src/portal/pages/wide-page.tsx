@@ -11,7 +11,7 @@ export interface MenuEntry {
   readonly isHere: boolean
 }
 
-/** A document with room for lists: a bar with the portal's name and the menu, and below it one heading and what it is about. */
+/** A page with room for lists: a bar with the portal's name and the menu, and below it one heading and the content. */
 export function WidePage(props: {
   readonly words: Words
   /** What the portal is called. */

@@ -9,17 +9,20 @@ import type { PortalRequest } from '../portal.ts'
 /** How long after the end of a session its browser still says whose it was: a tab may stay open over a holiday. */
 const REMEMBERED_MS = 7 * 24 * 60 * 60_000
 
-/** Whoever signed in, as text that says nothing of them: by provider's issuer and subject, at one portal. */
+/**
+ * The signed-in user, as a text that reveals nothing about the user: by provider's issuer and subject, at one portal.
+ */
 export function ownerOf({ portal, identity }: Session): string {
   const { issuer, subject, userId } = identity
   return sha256(JSON.stringify([portal, issuer, subject, ...(userId === undefined ? [] : [userId])]))
 }
 
 /**
- * The Set-Cookie that notes whose pages this browser shows on this host, for longer than the session itself.
+ * The Set-Cookie that records the owner of the pages that this browser shows on this host, for longer than the session
+ * itself.
  *
- * It opens nothing: what a form's sender meets without a session is kept for this person alone. Sealed, for this host.
- * `lifetimeMs` is that of the session's cookie, or null where that ends with the browser: then so does this one.
+ * It gives no access: a form that is sent without a session is kept for this user only. Sealed, for this host.
+ * `lifetimeMs` is that of the session's cookie, or null where that ends with the browser: then this one does too.
  */
 export async function ownerCookie(
   ctx: PortalRequest,
@@ -32,7 +35,10 @@ export async function ownerCookie(
   return writeCookie(nameFor(ctx), sealed, isSecure(ctx), lifetimeMs === null ? null : keptMs)
 }
 
-/** Whose pages this browser shows on this host: whoever is signed in, or was; null where nobody can be told. */
+/**
+ * The owner of the pages that this browser shows on this host: the user who is signed in, or was; null where this is
+ * unknown.
+ */
 export async function readOwner(ctx: PortalRequest, seal: Sealer): Promise<string | null> {
   if (ctx.session !== null) return ownerOf(ctx.session)
   const sealed = readCookie(ctx.request.headers.get('cookie'), nameFor(ctx))
@@ -41,7 +47,7 @@ export async function readOwner(ctx: PortalRequest, seal: Sealer): Promise<strin
   return typeof opened.owner === 'string' ? opened.owner : null
 }
 
-/** The Set-Cookie that forgets it: whoever signs out leaves nothing behind. */
+/** The Set-Cookie that removes it: signing out leaves nothing behind. */
 export function forgetOwner(ctx: PortalRequest): string {
   return writeCookie(nameFor(ctx), '', isSecure(ctx), 0)
 }

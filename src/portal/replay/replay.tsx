@@ -97,11 +97,11 @@ export async function discardKept(ctx: PortalRequest, tools: KeepTools, session:
 }
 
 /**
- * Gives up a kept form to be sent, once, on the word of its own sender at its own address; a page where there is none. A form of the
- * application's own is given back as it was read.
+ * Releases a kept form, once, when its own sender asks at its own address; a page where there is none. It returns an
+ * application's form as it was read.
  *
- * Its id is known to the page that `showKept` drew alone; beside that, another site's request is refused where the browser says
- * that it is one. Throws `access.origin` and `target.stalled`.
+ * Only the page that `showKept` drew knows the id. In addition, Sallyport refuses a request of another site where the
+ * browser marks it as one. Throws `access.origin` and `target.stalled`.
  */
 export async function releaseForm(ctx: PortalRequest, tools: KeepTools): Promise<Released> {
   const { id, body } = await readSending(ctx, tools)

@@ -3,7 +3,9 @@ import { ScimRefusal } from './json.ts'
 const ERROR = 'urn:ietf:params:scim:api:messages:2.0:Error'
 const LIST = 'urn:ietf:params:scim:api:messages:2.0:ListResponse'
 
-/** An answer for programs alone, which no cache keeps and no page of any origin reads. Without a value it has no body. */
+/**
+ * A response only for programs, which no cache keeps and no page of any origin reads. Without a value it has no body.
+ */
 export function scimAnswer(
   status: number,
   value: object | null,
@@ -21,22 +23,25 @@ export function scimAnswer(
   })
 }
 
-/** RFC 7644 §3.12: the status is text, and `scimType` is there where the table of that section has a word for it. */
+/** RFC 7644 §3.12: the status is text, and `scimType` exists where the table of that section has a word for it. */
 export function refusalAnswer(refusal: ScimRefusal, fields: Readonly<Record<string, string>> = {}): Response {
   const { status, scimType, message } = refusal
   const type = scimType === null ? {} : { scimType }
   return scimAnswer(status, { schemas: [ERROR], status: String(status), ...type, detail: message }, fields)
 }
 
-/** What an address takes, to whoever asked for something else (RFC 9110 §15.5.6). No field names another method than the method. */
+/**
+ * The response for a wrong method, with the methods that the address accepts (RFC 9110 §15.5.6). No header overrides
+ * the method.
+ */
 export function wrongMethod(allow: string): Response {
   return refusalAnswer(new ScimRefusal(405, null, 'this method is not allowed here'), { allow })
 }
 
-/** The most of one page, whatever was asked for. */
+/** The maximum of one page, also where the request asks for more. */
 export const MOST_LISTED = 200
 
-/** Members of all groups on one page; a group that has more is a page by itself. */
+/** Members of all groups on one page; a group with more gets a page without other groups. */
 const MOST_MEMBERS_LISTED = 20_000
 
 /** How what is listed is shown. */
@@ -47,10 +52,11 @@ export interface Listed<T> {
 }
 
 /**
- * A page of a list: nothing is made of what is not on it. `startIndex` counts from 1; what is less than that is 1, and a `count` below 0
- * is 0. A page may have less than was asked for: whoever reads on does so by `itemsPerPage` (RFC 7644 §3.4.2.4).
+ * A page of a list. Sallyport builds only the entries of that page. `startIndex` counts from 1; a lower one is 1, and
+ * a `count` below 0 is 0. A page may have fewer entries than requested: a client continues by `itemsPerPage` (RFC 7644
+ * §3.4.2.4).
  *
- * Throws a refusal for what is no number.
+ * Throws a refusal for a value that is not a number.
  */
 export function listAnswer<T>(all: readonly T[], query: URLSearchParams, { show, membersOf }: Listed<T>): Response {
   const startIndex = Math.max(1, numberOf(query, 'startIndex') ?? 1)

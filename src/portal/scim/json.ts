@@ -13,7 +13,7 @@ type ScimType =
   | 'tooMany'
   | 'uniqueness'
 
-/** A request of a provider that is refused. `message` is told to it, and so holds nothing that it has not sent. */
+/** A refused request of a provider. The provider gets `message`, so it holds nothing that the provider has not sent. */
 export class ScimRefusal extends Error {
   readonly status: number
   readonly scimType: ScimType | null
@@ -31,7 +31,7 @@ export function notFound(): ScimRefusal {
   return new ScimRefusal(404, null, 'there is no such resource')
 }
 
-/** A JSON object whose members are read whatever their case (RFC 7643 §2.1). */
+/** A JSON object with case-insensitive member names (RFC 7643 §2.1). */
 export type JsonObject = Readonly<Record<string, unknown>>
 
 /** Objects and lists within each other: a resource has four, a list of operations one more. */
@@ -64,7 +64,10 @@ export function asList(value: unknown, what: string): readonly unknown[] {
   throw new ScimRefusal(400, 'invalidValue', `${what} is not a list`)
 }
 
-/** A member, by its name in any case; undefined where there is none. Throws where it is there in two cases: nobody knows which was meant. */
+/**
+ * A member, by its name in any case; undefined where there is none. Throws where the object has the name in two
+ * spellings: the meant one is unknown.
+ */
 export function memberOf(object: JsonObject, name: string): unknown {
   const wanted = name.toLowerCase()
   const names = Object.keys(object).filter(one => one.toLowerCase() === wanted)
@@ -95,7 +98,7 @@ export function asBoolean(value: unknown, what: string): boolean | null {
   throw new ScimRefusal(400, 'invalidValue', `${what} is neither true nor false`)
 }
 
-/** That a resource says of itself what it is (RFC 7643 §3: `schemas` is required). */
+/** Checks that a resource names its own schema (RFC 7643 §3: `schemas` is required). */
 export function needSchema(object: JsonObject, schema: string): void {
   const schemas = asList(memberOf(object, 'schemas'), 'schemas')
   const isThere = schemas.some(one => typeof one === 'string' && one.toLowerCase() === schema.toLowerCase())

@@ -92,7 +92,10 @@ function changeGroup<T extends Omit<SaidGroup, 'members'>>(
   }
 }
 
-/** One change of members: it costs what it names, not what the group has. To remove without saying which is to remove all. */
+/**
+ * One change of members: its cost depends on the members that it names, not on the group's size. A removal without
+ * names removes all.
+ */
 function changeMembers(members: Set<string>, { op, path }: Operation, value: unknown): void {
   const filter = path === null ? undefined : PATH.exec(path)?.[3]
   if (op === 'remove') {

@@ -103,7 +103,7 @@ async function list({ directory, query, base, turn }: ScimRequest, kind: Kind, t
   })
 }
 
-/** RFC 7644 §3.3. Whoever was deleted and is pushed again is the same as before. */
+/** RFC 7644 §3.3. A user who was deleted and is pushed again is the same user as before. */
 async function create(asked: ScimRequest, kind: Kind, tools: ScimTools): Promise<Response> {
   const { directories } = tools.sessions
   const { directory } = asked
@@ -160,7 +160,7 @@ async function remove(asked: ScimRequest, kind: Kind, id: string, tools: ScimToo
   throw new ScimRefusal(409, null, 'others are changing the same resource at this moment')
 }
 
-/** What was said as it is kept. Throws where a member is nobody of this directory. */
+/** The pushed resource, as it is kept. Throws where a member does not exist in this directory. */
 async function made(
   { directory }: ScimRequest,
   said: SaidUser | SaidGroup,

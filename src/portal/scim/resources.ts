@@ -22,7 +22,8 @@ export type SaidGroup = Pick<PushedGroup, 'externalId' | 'displayName' | 'member
 export const MOST_MEMBERS = 20_000
 
 /**
- * A user as it was sent whole. Whoever says nothing of `active` leaves it as it was, and someone new is: to be let in again takes a word.
+ * A user that was sent whole. Without `active` the user keeps the state from before, and a new user is active: only an
+ * explicit value gives access again.
  *
  * Throws a refusal. Source: RFC 7643 §3.1 and §4.1, RFC 7644 §3.3 and §3.5.1.
  */
@@ -46,7 +47,7 @@ export function parseGroup(body: JsonObject): SaidGroup {
   }
 }
 
-/** The ids of members, each once: of a list of them, or of one alone. */
+/** The ids of members, each once: from a list, or from a single one. */
 export function parseMembers(value: unknown): readonly string[] {
   const list = Array.isArray(value) ? asList(value, 'members') : [value]
   if (list.length > MOST_MEMBERS) throw new ScimRefusal(413, 'tooMany', `a group has at most ${MOST_MEMBERS} members`)
@@ -85,7 +86,10 @@ export function locationOf({ kind, id }: Pushed, base: string): string {
 /** Whether an attribute is to be in an answer. */
 export type IsShown = (name: string) => boolean
 
-/** Only the attributes that were asked for; `id` and `schemas` come always (RFC 7644 §3.9). Whole attributes alone are told apart. */
+/**
+ * Only the requested attributes; `id` and `schemas` are always included (RFC 7644 §3.9). Only whole attributes are
+ * distinguished.
+ */
 export function attributesIn(query: URLSearchParams): IsShown {
   const named = (name: string) => query.get(name)?.toLowerCase().split(',').map(rootOf) ?? null
   const wanted = named('attributes')

@@ -19,9 +19,9 @@ import { answerAll, answerOne, type ScimRequest, type ScimTools } from './reques
 import { GROUP_SCHEMA, USER_SCHEMA } from './resources.ts'
 
 /**
- * What providers ask below `/.sallyport/scim/v2/NAME` of their portal: SCIM 2.0 with a bearer token.
+ * What providers request below `/.sallyport/scim/v2/NAME` of their portal: SCIM 2.0 with a bearer token.
  *
- * Nobody is known here by a cookie, so that nothing can be done in anyone's name. Never throws. Source: RFC 7644.
+ * No cookie identifies a user here, so no request can act in a user's name. Never throws. Source: RFC 7644.
  */
 export function createScim(tools: ScimTools): (ctx: PortalRequest) => Response | Promise<Response> {
   const guard = createGuard(tools.ports, tools.audit)
@@ -87,7 +87,7 @@ function failed(thrown: unknown, ctx: PortalRequest, provider: string, { ports: 
   const facts = { id: ctx.requestId, client: ctx.clientAddress, provider, method: ctx.request.method }
   if (thrown instanceof ScimRefusal) {
     const { status, scimType, message } = thrown
-    // What is not there is asked for all the time: by whoever looks before writing.
+    // Requests for missing resources are normal: providers look before they write.
     if (status !== 404) log.warn('What a provider pushed was refused', { ...facts, status, scimType, error: message })
     return refusalAnswer(thrown)
   }
@@ -183,22 +183,23 @@ function schemas(base: string): readonly JsonObject[] {
   }))
 }
 
-/** Ten wrong tokens at once, and one more every half minute, are told apart from a mistake. */
+/** Ten wrong tokens at once, and one more every half minute, are more than a mistake. */
 const WRONG: Pace = Object.freeze({ intervalMs: 30_000, burst: 10 })
 const MOST_ADDRESSES = 10_000
 
 const BEARER = /^bearer +([\x21-\x7e]+)$/i
 
-/** Answers whoever does not bring the token of a provider; null for whoever does. */
+/** Refuses a client without the token of a provider; null for a client with it. */
 type Guard = (ctx: PortalRequest, provider: string, token: string) => Response | null
 
 /**
  * A guard that counts wrong tokens by address.
  *
- * The right one passes from any address at any time: what ends sign-ins must not be held up by somebody who comes from behind the same
- * address, and a token of the length that `check` asks for is found by nobody at any pace. Compared as hashes, in constant time.
+ * The right token passes from any address at any time: a client behind the same address must not delay what ends sign-
+ * ins. No attacker guesses a token of the length that `check` requires, at any pace. Compared as hashes, in constant
+ * time.
  *
- * Absent on purpose: an exchange between workers. The count spares the log, and holds up no guess.
+ * Absent on purpose: an exchange between workers. The count spares the log, and slows no guess.
  */
 function createGuard({ now }: Pick<Ports, 'now'>, audit: Audit): Guard {
   /** In the order of their last use. */

@@ -18,7 +18,10 @@ export interface FailureTools extends AuditTools {
   readonly ports: Pick<Ports, 'log'>
 }
 
-/** Whatever a handler threw, as an answer: a page that says what can be done about it, or problem details. Tells the log. */
+/**
+ * A response for any error of a handler: a page that says what the user can do about it, or problem details. It also
+ * logs the error.
+ */
 export function answerFailure(ctx: PortalRequest, thrown: unknown, tools: FailureTools): Response {
   const failed = thrown instanceof FailedSignIn ? thrown : null
   const error = toGateError(failed === null ? thrown : failed.failure)
@@ -55,7 +58,7 @@ function failurePage(ctx: PortalRequest, error: GateError, failed: FailedSignIn 
     ...advise(ctx, words, error, failed),
     ...(retryAfterS === undefined ? {} : { retryAfterS, isRepeatable: ctx.request.method !== 'POST' }),
   })
-  // Whoever has read it may try again from the start.
+  // A user who has read it may try again from the start.
   if (error.code === 'sign_in.loop') page.headers.append('set-cookie', forgetLogins(ctx))
   return page
 }
@@ -139,7 +142,7 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
   }
 }
 
-/** Why a new sign-in was not enough; where its claim is absent, which that is, for whoever has written the rule. */
+/** Why a new sign-in was not enough. For the author of the rule, it names the claim where that is absent. */
 function stepUpDetail(words: Words, { facts }: GateError): string {
   const why = textOf(words.stepUp, facts.check)
   if (facts.found !== 'absent' || typeof facts.check !== 'string') return why

@@ -56,7 +56,8 @@ export async function begin(
   }
   const wantsOffline = ctx.portal.lifetimes.refreshMs !== null && !isWithoutOffline
   const lackedRefresh = wantsOffline ? await tools.sessions.lackedRefresh(provider) : null
-  // By the file's own scopes nobody asks for it: once they are taken out again, it is asked anew whether one needs to.
+  // With the file's own scopes Sallyport does not request it. Once they are removed, it checks again whether it needs
+  // to.
   if (provider.scopes !== null && lackedRefresh !== null) await tools.sessions.noteLackedRefresh(provider, null)
   const address = await tools.pool.client(provider).begin(request, {
     asksForAccount,

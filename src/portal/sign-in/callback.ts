@@ -1,4 +1,4 @@
-/** The OAuth callback: redeems the code, tells what came of it, and signs the browser in. */
+/** The OAuth callback: redeems the code, records the outcome, and signs the browser in. */
 
 import { errorFacts, GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
@@ -20,16 +20,18 @@ import { startSession } from './start-session.ts'
 import { parseStepUp } from './step-up.ts'
 import { checkTraveller, parseDestination } from './ticket.ts'
 
-/** What taking a provider's answer needs besides. */
+/** What the callback of a provider also needs. */
 interface CallbackTools extends BeginTools, AuditTools {
   readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
 }
 
 /**
- * Takes the provider's answer, at the very address that the sign-in was begun for: a new cookie, always; a session of the same person that
- * this browser has here goes on by it, and one of anybody else ends. One that nobody waits for any more leads on, or begins again (`leadOn`).
+ * Takes the provider's response, at the very address that the sign-in was begun for. The browser always gets a new
+ * cookie. A session of the same user in this browser continues with it; another user's session ends. A stale response
+ * redirects to the destination, or restarts the sign-in (`leadOn`).
  *
- * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around one of these or what the provider client threw.
+ * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around one of these or around an
+ * error of the provider client.
  */
 export async function callback(ctx: PortalRequest, tools: CallbackTools): Promise<Response> {
   const answer = new URLSearchParams(ctx.target.query)
@@ -48,7 +50,7 @@ export async function callback(ctx: PortalRequest, tools: CallbackTools): Promis
   if (kept === null || kept.portal !== ctx.portal.name) {
     return leadOn(ctx, tools, answer, new GateError('sign_in.state', 'the state is unknown, used or expired'))
   }
-  // Whoever reads code and state on one host, as an application's script can, must not finish on another.
+  // A client that reads code and state on one host, as an application's script can, must not finish on another.
   if (kept.redirectUri !== arrivedAt(ctx)) {
     throw new GateError('sign_in.state', 'the sign-in was begun for another address than this one', {
       hint: 'where this is no attack, a proxy in front names another host, scheme or port at the end than at the beginning',
@@ -104,7 +106,7 @@ async function finish(
   try {
     answered = await startSession(ctx, tools, { identity, secrets, shownAtS, destination, isRemembered, browser })
   } catch (thrown) {
-    // Nothing is wrong at the provider, which has told who it was.
+    // The provider works: it has identified the user.
     if (thrown instanceof GateError && thrown.code === 'sign_in.member') noteOutcome(ctx, tools, provider, null)
     throw thrown
   }
@@ -165,7 +167,10 @@ interface OutcomeTools {
   readonly sessions: Pick<Sessions, 'noteCompleted' | 'noteFailed'>
 }
 
-/** What the provider itself gave or did not give. What a browser can bring about by itself, as an error in its answer, is none of it. */
+/**
+ * Errors of the provider itself. Errors that a browser can cause, such as an error in the provider's response, are not
+ * among them.
+ */
 const OF_THE_PROVIDER: ReadonlySet<string> = new Set([
   'provider.down',
   'provider.discovery',
@@ -177,7 +182,10 @@ const OF_THE_PROVIDER: ReadonlySet<string> = new Set([
 /** Which of an error's facts say what is wrong, in this order. */
 const TOLD = ['check', 'alg', 'enc', 'status', 'provider_error', 'provider_says'] as const
 
-/** Keeps what came of a sign-in, for `sallyport doctor`; `thrown` is null where somebody came in. Nobody waits for it. */
+/**
+ * Keeps the outcome of a sign-in, for `sallyport doctor`; `thrown` is null where the user signed in. No caller waits
+ * for it.
+ */
 function noteOutcome(
   { requestId }: PortalRequest,
   { ports, sessions }: OutcomeTools,
@@ -257,7 +265,8 @@ function isAboutOffline(thrown: unknown): thrown is GateError {
 }
 
 /**
- * A browser could say so too, of its own sign-in: nothing is kept of it, and the same sign-in begins without.
+ * A browser could forge this for its own sign-in. So Sallyport keeps nothing of it, and restarts the same sign-in
+ * without the scope.
  */
 function tellOfflineRefused(
   { requestId }: PortalRequest,

@@ -18,8 +18,8 @@ import { offerUserForm, usersOf } from './users.ts'
 const CARRIED: readonly string[] = ['to', 'return', FRAGMENT, 'switch', 'again', RESTART, ...STEP_UP_NAMES, GOES_ON]
 
 /**
- * The ways to sign in that a portal has besides one of its providers: where that one does not answer. A file of users is among them,
- * by the page that has its form.
+ * The portal's other ways to sign in, where one provider does not answer. A file of users is among them, by the page
+ * that has its form.
  */
 export function otherChoices(
   ctx: PortalRequest,
@@ -87,7 +87,7 @@ function ownAddress(query: Record<string, string>): string {
   return `${ownPath('login')}?${new URLSearchParams(query)}`
 }
 
-/** These parameters of one of our addresses, for another of ours. */
+/** These parameters of one of Sallyport's addresses, for another of its addresses. */
 export function handedOn(query: URLSearchParams, names: readonly string[]): Record<string, string> {
   const kept: Record<string, string> = {}
   for (const name of names) {

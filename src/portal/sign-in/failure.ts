@@ -13,11 +13,11 @@ export type Destination =
     }
 
 /**
- * A sign-in that failed after it was found, with where the person wanted to go.
+ * A sign-in that failed after it was found, with the user's destination.
  *
- * `mayRestart`: it can begin again by itself. Where very many tabs were opened in the same moment, before this browser
- * had a cookie of ours, each got one, and not all are kept: such a tab fails once and then fits. Nothing of the failed attempt is
- * used, so that an attacker's link leads to nothing but the victim's own sign-in.
+ * `mayRestart`: it can restart without the user. Where a user opens very many tabs in the same moment, before this
+ * browser has a cookie, each tab gets one and not all are kept. Such a tab fails once and then fits. A restart uses
+ * nothing of the failed attempt, so an attacker's link leads only to the victim's own sign-in.
  */
 export class FailedSignIn extends Error {
   readonly failure: unknown

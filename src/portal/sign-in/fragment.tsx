@@ -15,11 +15,11 @@ import type { Words } from '../words/words.ts'
 export const FRAGMENT = 'fragment'
 
 /**
- * The page that keeps what stands behind `#` in the window's address, before its sign-in leads elsewhere; null where nobody asked for it
- * (`keep_fragment`), and once it has done so.
+ * The page that keeps the fragment (after `#`) of the window's address before its sign-in redirects elsewhere. Null
+ * where the file does not ask for it (`keep_fragment`), and once the page has done so.
  *
- * Browsers hand a fragment on from redirect to redirect, up to the first page that sends a form. It may be the whole place in an
- * application, or a secret: it is kept in the window, for scripts of this host alone, and is never sent to anyone.
+ * Browsers pass a fragment from redirect to redirect, up to the first page that sends a form. It may be the whole
+ * location in an application, or a secret. The window keeps it only for scripts of this host, and never sends it.
  */
 export function keepFragment(ctx: PortalRequest, query: URLSearchParams): Response | null {
   const rawReturn = query.get('return')
@@ -48,8 +48,8 @@ function step(ctx: PortalRequest, returnTo: string, onward: string, script: Scri
 }
 
 /**
- * A step on the way that only its script needs: it goes on to `onward` by itself, with a script or without. `returnTo` is the path that a
- * fragment belongs to.
+ * A step that only its script needs: it redirects to `onward` without the user, with or without the script. `returnTo`
+ * is the path that a fragment belongs to.
  */
 function FragmentPage(props: {
   readonly words: Words

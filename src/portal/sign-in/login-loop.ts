@@ -48,7 +48,7 @@ export async function refuseLoginLoop(ctx: PortalRequest, seal: Sealer, path: st
   throw new FailedSignIn(error, { kind: 'here', path }, false)
 }
 
-/** The Set-Cookie that begins the count anew. */
+/** The Set-Cookie that restarts the count. */
 export function forgetLogins(ctx: PortalRequest): string {
   return writeCookie(cookieName('rounds', isSecure(ctx)), '', isSecure(ctx), 0)
 }
@@ -57,9 +57,9 @@ export function forgetLogins(ctx: PortalRequest): string {
 type LoopCause = 'cookie' | 'plain_http' | 'session' | 'rule'
 
 /**
- * Why this browser came without a cookie that it was given a moment ago.
+ * Why this browser came without a cookie that it got a moment ago.
  *
- * Browsers send Sec-Fetch-Mode over https alone, and over plain HTTP they keep no Secure cookie.
+ * Browsers send Sec-Fetch-Mode only over https, and over plain HTTP they keep no Secure cookie.
  */
 export function causeOfNoCookie(ctx: PortalRequest): 'cookie' | 'plain_http' {
   return isSecure(ctx) && !ctx.request.headers.has('sec-fetch-mode') ? 'plain_http' : 'cookie'

@@ -19,12 +19,12 @@ interface Person {
   readonly expires_at: string
 }
 
-/** Who is there, for scripts of this host: 401 where nobody is. */
+/** The signed-in user, for scripts of this host: 401 without a session. */
 export function sayPerson(ctx: PortalRequest): Response {
   return ctx.session === null ? signInProblem(ctx) : jsonAnswer(describePerson(ctx.session, ctx.told(ctx.session)))
 }
 
-/** A session as `me` shows it: no id, no token; of the person what applications are told. */
+/** A session as `me` shows it: no id, no token. Of the user it has what applications get. */
 function describePerson({ createdAtMs, expiresAtMs }: Session, { identity, roles }: Told): Person {
   return {
     subject: toldSubject(identity),

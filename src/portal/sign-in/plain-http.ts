@@ -4,12 +4,16 @@ import { ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { FailedSignIn } from './failure.ts'
 
-/** The parameter of our sign-in address by which somebody goes on who knows better: what can be seen is no proof. */
+/**
+ * The parameter of the sign-in address by which a user continues in spite of the warning: what Sallyport sees is no
+ * proof.
+ */
 export const GOES_ON = 'plain'
 
 /**
- * The failure `sign_in.plain_http` where this browser came by plain HTTP and the portal is made for HTTPS: it would be led through a
- * sign-in of which nothing is kept. Null for any other, and for who goes on by `query`. `path` is where it wanted to go.
+ * The failure `sign_in.plain_http` where this browser came by plain HTTP and the portal is made for HTTPS: the browser
+ * would lose every cookie of the sign-in. Null for any other browser, and for a user who continues by `query`. `path`
+ * is the user's destination.
  */
 export function plainHttpFailure(
   ctx: PortalRequest,
@@ -26,7 +30,7 @@ export function plainHttpFailure(
   return new FailedSignIn(error, { kind: 'here', path }, false)
 }
 
-/** Where somebody goes who came so: the same place by HTTPS, or on with the sign-in, which keeps what it was asked. */
+/** The choices of such a user: the same address by HTTPS, or continue with the sign-in, which keeps its parameters. */
 export function plainHttpActions(
   { target, portal }: PortalRequest,
   path: string,

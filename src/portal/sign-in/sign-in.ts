@@ -31,7 +31,7 @@ import { arrive, askPortal, checkTraveller, openDestination } from './ticket.ts'
 import { readUserForm, type UserTools, usersOf } from './users.ts'
 import { waitToBeSeen } from './wait-to-be-seen.tsx'
 
-/** What a sign-in by a form of ours needs besides. */
+/** What a sign-in by one of Sallyport's own forms also needs. */
 export interface LoginTools extends BeginTools, FormTools, UserTools, AuditTools {
   readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
   readonly seal: BeginTools['seal']
@@ -64,7 +64,7 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
   const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
   checkTraveller(ctx, destination)
   const isAgain = query.get('again') === '1'
-  // The cookie of another host stands for no more than was shown when it was made: it may be that alone which is too old.
+  // Another host's cookie proves no more than was shown when it was made: perhaps only that cookie is too old.
   const isShown =
     stepUp === null ||
     (destination.kind === 'away' && showsStepUp(ctx.session?.identity.claims ?? {}, stepUp, tools.ports.now()))
@@ -136,13 +136,13 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
     secrets,
     destination,
     isRemembered,
-    // The form is bound to such a cookie, also where nobody signed in before.
+    // The form is bound to such a cookie, also where no user signed in before.
     browser: browserKey(ctx, 'login') ?? browser,
     setCookies,
   })
 }
 
-/** Where whoever is signed in has signed in, as far as this portal still has it. */
+/** The provider of the signed-in user, where this portal still has it. */
 function ownProvider({ session, portal }: PortalRequest): string | null {
   const name = session?.identity.provider
   return name !== undefined && portal.providers.includes(name) ? name : null
@@ -161,7 +161,7 @@ const MOST_USERS = 5
 interface KnownUser {
   readonly provider: string
   readonly name: string
-  /** Of the password that was right: whoever knew one from before is a stranger once there is another. */
+  /** The mark of the correct password: after a password change, this browser counts as unknown again. */
   readonly password: string
   /** By what this browser is known for them. */
   readonly id: string
@@ -173,8 +173,9 @@ interface KnownTools {
 }
 
 /**
- * By what this browser is known to have signed this user in before; null where it has not. It opens nothing: their wrong passwords
- * are counted here apart from those of strangers, who can then keep nobody out of a browser of their own.
+ * The id of this browser where this user has signed in with it before; null otherwise. The id gives no access. It
+ * counts the user's wrong passwords here apart from those of unknown browsers, so that strangers cannot lock the user
+ * out of a known browser.
  */
 async function browserOf(
   ctx: PortalRequest,

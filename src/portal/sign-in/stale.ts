@@ -22,7 +22,7 @@ const REMEMBERED_MS = 24 * 60 * 60_000
 /** Longer ones are left out: some providers take no more than they have room for. */
 const MAX_SEALED_LENGTH = 1500
 
-/** The `state` of a sign-in: what it is kept by here, and sealed beside it where it leads, for when it is kept here no more. */
+/** The `state` of a sign-in: the key of its record, and the sealed destination, for when the record is gone. */
 export interface State {
   readonly key: string
   readonly text: string
@@ -40,19 +40,19 @@ export async function makeState(
   return { key, text: sealed.length > MAX_SEALED_LENGTH ? key : `${key}.${sealed}` }
 }
 
-/** What a sign-in is kept by; null for what is no state of ours. */
+/** The key of a sign-in's record; null for a state that is not Sallyport's. */
 export function keyOf(state: string): string | null {
   const [key = ''] = state.split('.', 1)
   return isToken(key) ? key : null
 }
 
 /**
- * The answer to a provider's answer that nobody here waits for any more: it was used already, as after going back from an application,
- * or came too late, or the browser kept no cookie. Whoever is signed in goes on to where that sign-in was going; anybody else signs
- * in again to get there, once, since what fails for good would go round for ever.
+ * Responds to a stale response of a provider: the user went back from an application and sent it again, or it came too
+ * late, or the browser kept no cookie. A signed-in user continues to the destination of that sign-in. Any other user
+ * signs in again to get there, but only once: a permanent failure would loop forever.
  *
- * Nothing else of the stale answer is used, so that another's link leads to nothing but a sign-in of one's own. Throws `failure`, in a
- * FailedSignIn where it is known where it was going.
+ * It uses nothing else of the stale response, so an attacker's link leads only to the user's own sign-in. Throws
+ * `failure`, in a FailedSignIn where the destination is known.
  */
 export async function leadOn(
   ctx: PortalRequest,

@@ -4,31 +4,38 @@ import type { PortalRequest } from '../portal.ts'
 import { isReading } from '../replay/form-page.ts'
 
 /**
- * A service worker of ours in place of the application's, for a browser that looks for a newer one of it while nobody is signed in, or the
- * sign-in is too old for the route: the worker that is there may answer every page load from what it has kept, so that nobody would ever be
- * asked to sign in. Null for any other request, and where no worker may stand in; nor while a window may show what became of a form, from
- * which it would be led away.
+ * Sallyport's own service worker in place of the application's. It is for a browser that checks for an update of that
+ * worker while no user is signed in, or while the sign-in is too old for the route. The application's worker may
+ * answer every page load from its cache, so that the user would never be asked to sign in.
  *
- * It may act as widely as the application's own, and does nothing for longer than it takes to ask for a sign-in.
+ * Null for any other request, and where no worker may replace it. Also null while a window may show the outcome of a
+ * form, since it would be redirected away.
+ *
+ * The replacement may act on as many addresses as the application's own, and only for as long as it takes to ask for a
+ * sign-in.
  */
 export function standIn(ctx: PortalRequest): Response | null {
   const { request, origin, workerScope } = ctx
   if (workerScope === null || !isWorkerScript(request) || isReading(ctx)) return null
-  // A worker is of its own origin, always (Service Workers §3.4.3, register).
+  // A worker always has its own origin (Service Workers §3.4.3, register).
   return [null, origin].includes(request.headers.get('origin')) ? scriptAnswer(STAND_IN, workerScope) : null
 }
 
 /**
- * It takes over at once, leads whatever window is looked at and meets our 401 to the address that this names, and goes.
+ * The worker takes over at once, navigates each visible window that gets Sallyport's 401 to the address in it, and
+ * removes itself.
  *
- * - It replaces a worker, and begins none: a page that is new to one has come from us, or is for everybody. While nobody looks at a
- *   window nobody can sign in, and what the application's worker does without one (notifications) is left to it.
- * - A window in the background may hold what somebody has typed. It stays, and works again once they have signed in at another.
- * - Each window is asked about first, as a script would: one with a page for everybody is left alone, and one that has been led on is
- *   not led again, since the same bytes are no newer worker.
- * - What it leads to is navigated to and never waited for: the page would wait for this very worker to be active, and it for the page.
- * - It is taken out again, so that the application's worker is the first one at its return and has no older one to wait for; but not
- *   where the person is subscribed to messages, which would end with it. It has no handler of fetch, and touches no cache.
+ * - It replaces a worker, and is never the first: a page without a worker has come from Sallyport, or is public. While
+ *   no window is visible no user can sign in, and the application's worker keeps its other work (notifications).
+ * - A window in the background may hold what a user has typed. It stays, and works again once the user has signed in
+ *   at another.
+ * - The worker first requests each window's address, as a script would. A window with a public page stays as it is. A
+ *   window is not navigated twice, since the same bytes are not a newer worker.
+ * - The worker starts a navigation and never waits for it: the page would wait for this very worker to be active, and
+ *   the worker for the page.
+ * - The worker unregisters itself, so that the application's worker is the first one at its return and waits for no
+ *   older one. It stays where the user is subscribed to messages, since the subscription would end. It has no handler
+ *   of fetch, and touches no cache.
  *
  * Source: Service Workers §3.3.2 (Install, Activate), §4.2.8 (WindowClient.navigate).
  */

@@ -11,8 +11,8 @@ import { countLogin } from './login-loop.ts'
 import { arrive, broughtBy, cookieLifetimeMs, sessionCookie } from './ticket.ts'
 
 /**
- * A session for whoever has just shown who they are, then on to where they go. Where this browser has one of theirs here, that one goes on,
- * by a new cookie; one of somebody else ends.
+ * Starts a session for a user who has just signed in, then redirects to the destination. Where this browser has a
+ * session of the same user here, that one continues with a new cookie; another user's session ends.
  */
 export async function startSession(
   ctx: PortalRequest,
@@ -50,12 +50,12 @@ export async function startSession(
 interface SignedIn {
   readonly identity: Identity
   readonly secrets: SessionSecrets
-  /** When they showed the provider who they are, in seconds by its clock; absent or null where nobody says. */
+  /** When the provider authenticated the user, in seconds by its clock; absent or null where this is unknown. */
   readonly shownAtS?: number | null
   readonly destination: Destination
   readonly isRemembered: boolean
   /** By what this browser is known before it has a session; null: by nothing. */
   readonly browser: string | null
-  /** What the browser is to keep besides. */
+  /** More cookies that the browser is to keep. */
   readonly setCookies?: readonly string[]
 }

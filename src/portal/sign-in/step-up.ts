@@ -10,9 +10,11 @@ const NAMES = { maxAge: 'max_age', acr: 'acr_values', amr: 'amr_values' } as con
 const MAX_LIST_LENGTH = 1000
 
 /**
- * The parameters that ask our own sign-in page for a new sign-in; `provider` is the one that vouches now, where it still may.
+ * The parameters that ask Sallyport's own sign-in page for a new sign-in. `provider` is the one of the current
+ * session, where it may still be used.
  *
- * They travel in the open, as they do at the provider: whoever changes them gets a sign-in that the rule does not take.
+ * They travel unsealed, as they do at the provider: a client that changes them gets a sign-in that the rule does not
+ * accept.
  */
 export function stepUpQuery({ portal, session }: PortalRequest, demand: StepUp): Record<string, string> {
   const provider = session?.identity.provider
@@ -27,7 +29,7 @@ export function stepUpQuery({ portal, session }: PortalRequest, demand: StepUp):
 /** The names of the parameters that a choice of providers has to hand on. */
 export const STEP_UP_NAMES: readonly string[] = Object.freeze(Object.values(NAMES))
 
-/** What a sign-in address asks for; null for an ordinary sign-in, and for parameters that are none of ours. */
+/** What the parameters of a sign-in address ask for; null for an ordinary sign-in, and for unknown parameters. */
 export function readStepUp(query: URLSearchParams): StepUp | null {
   const rawAge = query.get(NAMES.maxAge)
   const maxAgeS = rawAge !== null && /^\d{1,9}$/.test(rawAge) ? Number(rawAge) : null
@@ -53,9 +55,9 @@ export function parseStepUp(value: unknown): StepUp | null {
 }
 
 /**
- * The answer to a program that has to sign in again: what for, and where.
+ * The response for a program that must sign in again: what for, and where.
  *
- * Source: RFC 9470 §3. The scheme is Bearer, for which no browser asks for a password of its own.
+ * Source: RFC 9470 §3. The scheme is Bearer, for which no browser shows its own password prompt.
  */
 export function stepUpProblem(ctx: PortalRequest, demand: StepUp): Response {
   const fields = [

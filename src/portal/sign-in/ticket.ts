@@ -32,7 +32,7 @@ const ASK_LIFETIME_MS = 60 * 60_000
 const ASKED_LIFETIME_MS = 2 * ASK_LIFETIME_MS
 /** By the store's clock. Longer than a redirect takes, since a phone may be locked on the way; what is read of it is of no use later. */
 const TICKET_LIFETIME_MS = 60_000
-/** How long it is known where a ticket was to lead: whoever comes with it later is signed in again. */
+/** How long a ticket's destination stays known: a client that brings the ticket later signs in again. */
 const PLACE_LIFETIME_MS = 60 * 60_000
 
 /**
@@ -79,7 +79,10 @@ export function parseDestination(value: unknown): Destination | null {
   return { kind: 'away', origin, host, ask, path: parseReturnTo(path) }
 }
 
-/** A ticket goes to a window itself, and on the same host nobody needs one. Throws `access.origin`, before anything has begun. */
+/**
+ * Only a window itself gets a ticket, and on the same host no client needs one. Throws `access.origin`, before
+ * anything has begun.
+ */
 export function checkTraveller(ctx: PortalRequest, destination: Destination): void {
   if (destination.kind === 'away') checkWindowItself(ctx)
 }
@@ -114,10 +117,12 @@ export async function arrive(
 }
 
 /**
- * Turns a ticket into this host's own cookie, for the browser that asked and for nobody else.
+ * Turns a ticket into this host's own cookie, only for the browser that asked.
  *
- * One that comes too late begins a sign-in again, to where it was to lead, as the record of it says. Throws `sign_in.ticket`, and
- * `sign_in.loop` in a FailedSignIn. Without the ask cookie the ticket is left alone: it may still be good where it belongs.
+ * A ticket that comes too late restarts a sign-in to the destination in its record. Without the ask cookie the ticket
+ * stays unused: the right browser may still redeem it.
+ *
+ * Throws `sign_in.ticket`, and `sign_in.loop` in a FailedSignIn.
  */
 export async function enter(ctx: PortalRequest, tools: EnterTools): Promise<Response> {
   const ticket = readQuery(ctx).get('ticket') ?? ''
@@ -209,7 +214,7 @@ interface Place {
 
 interface Ticket extends Place {
   readonly sessionId: string
-  /** What the portal's cookie stands for, and so the one that is given for it. */
+  /** What the portal's cookie proves, and so the cookie that this host gets for it. */
   readonly shown: string
   readonly expiresAtMs: number
   readonly isRemembered: boolean

@@ -5,8 +5,8 @@ import { isPortalHost, type OwnPage, ownPath, portalOrigin } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /**
- * The way from an application's host to a page that is on the host where people sign in alone, since an application's own
- * scripts could read and use it elsewhere; null where that host was asked. Throws `route.none` for programs.
+ * Redirects from an application's host to a page that exists only on the host where users sign in: elsewhere, an
+ * application's scripts could read and use it. Null on that host. Throws `route.none` for programs.
  */
 export function leadToPortal(ctx: PortalRequest, page: OwnPage, setCookies: readonly string[] = []): Response | null {
   if (isPortalHost(ctx)) return null

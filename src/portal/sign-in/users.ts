@@ -39,8 +39,8 @@ export function usersOf({ portal, providers }: PortalRequest): ProviderConfig | 
 }
 
 /**
- * A form for this browser. Nobody is signed in yet, so that it is bound to a cookie: another site's form would sign somebody in as
- * whom that site likes.
+ * A form for this browser. No user is signed in yet, so a cookie binds the form to the browser: otherwise another
+ * site's form could sign a user in as a user that the site chooses.
  */
 export async function offerUserForm(
   ctx: PortalRequest,

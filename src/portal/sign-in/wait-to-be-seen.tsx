@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 
-/** A page that waits until somebody looks at it, before it goes on to sign them in. */
+/** A page that waits until the user looks at it, and then signs the user in. */
 
 import { loaderOf } from '../../route/page-load.ts'
 import { cookieName, readCookie } from '../../session/cookie.ts'
@@ -16,13 +16,14 @@ import type { Destination } from './failure.ts'
 const SEEN = 'seen'
 
 /**
- * The page of a tab that goes on once somebody looks at it; null for a sign-in that begins at once.
+ * The page of a tab that continues once the user looks at it; null for a sign-in that begins at once.
  *
- * Where a session is over that this browser still has a cookie of, every tab that was open comes back, some of them unseen, as when
- * a browser restores them. Sent on, each would show the provider's form, long after somebody has signed in by another. So each waits
- * for its turn: whoever looks at it after that is let through by the session that there is by then. What is seen goes on at once.
+ * When a session ends whose cookie this browser still has, every open tab comes back. Some of them are not visible, as
+ * when a browser restores them. Redirected at once, each would show the provider's form, long after the user has
+ * signed in by another tab. So each waits until the user looks at it, and then uses the session that exists by then. A
+ * visible tab continues at once.
  *
- * For browsers alone (Upgrade-Insecure-Requests §3.2.1 is sent with each page load), since programs run no script.
+ * Only for browsers (each page load sends Upgrade-Insecure-Requests, §3.2.1), since programs run no script.
  */
 export function waitToBeSeen(ctx: PortalRequest, query: URLSearchParams, destination: Destination): Response | null {
   const { request, portal } = ctx
@@ -37,7 +38,10 @@ export function waitToBeSeen(ctx: PortalRequest, query: URLSearchParams, destina
   return pageAnswer(words, portal.brand, page, 200, {}, 'nothing', 'when-seen')
 }
 
-/** A tab that waits to be looked at: its script goes on then, to `now`, or to `later` once that is too old; without one, there is a button. */
+/**
+ * A tab that waits until the user looks at it. Its script then continues to `now`, or to `later` once that is too old.
+ * Without the script the page has a button.
+ */
 function WaitingPage(props: {
   readonly words: Words
   readonly title: string

@@ -3,10 +3,10 @@ import { loaderOf } from '../../route/page-load.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /**
- * A step of a sign-in is taken by a window alone: an image or a hidden frame of any page would else begin one, and go on until the
- * visitors of that page may begin no more. Throws `access.origin`.
+ * Only a window may take a step of a sign-in. Otherwise an image or a hidden frame of any page could begin sign-ins,
+ * until the visitors of that page could begin no more. Throws `access.origin`.
  *
- * What a service worker of this very host passes on counts as its window.
+ * A request that a service worker of this very host passes on counts as its window.
  */
 export function checkWindow({ request }: PortalRequest): void {
   if (loaderOf(request) === 'other') throw notAWindow(request)

@@ -22,12 +22,14 @@ export interface BackChannelTools extends AuditTools {
 const MAX_BYTES = 32 * 1024
 
 /**
- * Takes a provider's word that a person has signed out there: ends what the logout token names, in every process.
+ * Takes a provider's logout token for a user who has signed out there: ends the sessions that the token names, in
+ * every process.
  *
- * 200 when it is done, whether or not there was a session; 400 for a token that is refused, and then nothing is ended.
- * What ended nothing leaves no row in the audit trail, and counts against the network that it came from.
- * Throws `limit.rate`; `provider.down` or `session.store` where it could not be told or done, and `target.stalled` where it came too slowly:
- * the provider may send the token again.
+ * 200 when it is done, whether or not there was a session; 400 for a refused token, and then no session ends. A
+ * request that ended nothing leaves no row in the audit trail, and counts against its network.
+ *
+ * Throws `limit.rate`; `provider.down` or `session.store` where the token could not be checked or the sessions not
+ * ended; and `target.stalled` where it came too slowly. The provider may send the token again.
  * Source: OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8.
  */
 export async function backChannelLogout(ctx: PortalRequest, tools: BackChannelTools): Promise<Response> {
@@ -47,7 +49,7 @@ export async function backChannelLogout(ctx: PortalRequest, tools: BackChannelTo
   }
 }
 
-/** Tells of the sessions that a provider ended; that there were none is for the log at debug alone. */
+/** Reports the sessions that a provider ended. If there were none, it only logs that at debug. */
 export async function tellEnded(
   ctx: PortalRequest,
   { audit, ports }: BackChannelTools,

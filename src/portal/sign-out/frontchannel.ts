@@ -5,12 +5,14 @@ import { readQuery } from '../query.ts'
 import { type BackChannelTools, providersOf, tellEnded } from './backchannel.ts'
 
 /**
- * The page that a provider loads in a frame of its own sign-out page: ends the sessions that come from its session `sid`.
+ * The page that a provider loads in a frame on its sign-out page: ends the sessions that come from its session `sid`.
  *
- * `iss` and `sid` are both required, though the specification lets a provider leave them out: in somebody else's frame no
- * browser sends our cookies, and a `sid` is what no stranger knows. The page may be framed by that provider and by nobody else.
- * What ended nothing leaves no row in the audit trail, and counts against the network that it came from.
- * Throws `limit.rate`, and `target.malformed` where either is missing, and for an issuer that is none of this portal's.
+ * `iss` and `sid` are both required, though the specification lets a provider leave them out: browsers send no cookie
+ * in another site's frame, and no stranger knows a `sid`. Only that provider may frame the page. A request that ended
+ * nothing leaves no row in the audit trail, and counts against its network.
+ *
+ * Throws `limit.rate`, and `target.malformed` where either is missing, and for an issuer that is not one of this
+ * portal's.
  * Source: OpenID Connect Front-Channel Logout 1.0 §2 and §3.
  */
 export async function frontChannelLogout(ctx: PortalRequest, tools: BackChannelTools): Promise<Response> {

@@ -44,10 +44,10 @@ const SIGNED_OUT: Onward = { status: 303, address: ownPath('signed-out') }
 const PROVIDER_LIFETIME_MS = 10 * 60_000
 
 /**
- * Asks whether to sign out. A link alone signs nobody out: only the form on this page does.
+ * Asks whether to sign out. A link never signs the user out: only the form on this page does.
  *
- * Only on the host where people sign in: elsewhere an application's scripts could send the form, and sign people out of every other
- * application. They may ask, and the person is asked back.
+ * Only on the host where users sign in: elsewhere an application's scripts could send the form, and sign users out of
+ * every other application. They may ask, and the user must confirm.
  */
 export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
   const away = leadToPortal(ctx, 'logout', [forgetLogins(ctx)])
@@ -79,11 +79,12 @@ export async function signOut(ctx: PortalRequest, tools: SignOutTools): Promise<
 }
 
 /**
- * Ends sessions, this browser's among them, on every host, and this host's cookie with them; then on to the provider.
+ * Ends sessions, this browser's among them, on every host, and this host's cookie with them; then redirects to the
+ * provider.
  *
- * What happens at the provider changes nothing here. The way there leads over a page of ours: browsers hold the redirects
- * that follow a form against `form-action`, and a provider may lead through any number of hosts. Where there is no way there, on
- * to `onward`.
+ * The outcome at the provider changes nothing here. The redirect goes through one of Sallyport's own pages: browsers
+ * check the redirects after a form against `form-action`, and a provider may use any number of hosts. Without a sign-
+ * out address of the provider it redirects to `onward`.
  */
 export async function leave(
   ctx: PortalRequest,
@@ -150,9 +151,9 @@ async function prepareProvider(
 }
 
 /**
- * Leads to the provider's sign-out, once, on the host that signed out; an address that is used up leads nowhere.
+ * Redirects to the provider's sign-out, once, on the host that signed out; a used address redirects nowhere.
  *
- * What it leads to carries an ID token: another host's scripts must not read it.
+ * The provider's address carries an ID token: another host's scripts must not read it.
  */
 export async function goToProvider(ctx: PortalRequest, { sessions }: SignOutTools): Promise<Response> {
   const next = readQuery(ctx).get('next') ?? ''
@@ -162,9 +163,12 @@ export async function goToProvider(ctx: PortalRequest, { sessions }: SignOutTool
 }
 
 /**
- * Says that this is done. With `next`, the provider comes next; with a `state` that we gave, it has been there.
+ * Says that the user is signed out. With `next`, the provider comes next; with a `state` that Sallyport gave, the user
+ * comes from the provider.
  *
- * A state that is missing, used or another's says nothing of the provider: the page then speaks of this place alone.
+ * A state that is missing, used or another's proves nothing about the provider: the page then speaks only of this
+ * site.
+ *
  * Source: OpenID Connect RP-Initiated Logout 1.0 §2 and §3 (state).
  */
 export async function signedOut(ctx: PortalRequest, { sessions }: SignOutTools): Promise<Response> {
@@ -227,8 +231,8 @@ function SignOutPage(props: {
 }
 
 /**
- * Says that someone is signed out: with `providerAddress`, here, and the page leads on to the provider by itself; with
- * `provider`, there too.
+ * Says that a user is signed out. With `providerAddress`: here, and the page then redirects to the provider. With
+ * `provider`: at the provider too.
  */
 function SignedOutPage(props: {
   readonly words: Words

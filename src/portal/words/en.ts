@@ -1,6 +1,6 @@
 import type { Words } from './words.ts'
 
-/** English: the language of whoever asks for none of ours. */
+/** English: the language for clients that ask for none of Sallyport's languages. */
 export const EN: Words = {
   lang: 'en',
   timeZone: 'UTC',

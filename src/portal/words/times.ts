@@ -2,7 +2,7 @@ import { clockText, stretchesOf } from '../../policy/describe.ts'
 import type { ToldReason as Told, When } from '../../policy/reasons.ts'
 import { sayReason, type Words } from './words.ts'
 
-/** A reason that a person is told, with its times as their language says them; null for one that people are not told. */
+/** A reason that a user may read, with its times in the user's language; null for a reason that users may not read. */
 export function sayTold(words: Words, { code, detail, when }: Told): string | null {
   return sayReason(words, code, when === null ? detail : sayWhen(words, when))
 }

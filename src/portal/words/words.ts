@@ -2,7 +2,7 @@ import { CODES, type Code } from '../../base/errors.ts'
 import type { ProviderState } from '../../identity/provider.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
 
-/** Reasons that a person may be told. */
+/** Reasons that a user may read. */
 type ToldReason = {
   [R in Reason]: (typeof REASONS)[R]['say'] extends string ? R : never
 }[Reason]
@@ -18,7 +18,7 @@ type Around = readonly [before: string, after: string]
 export interface Words {
   /** Language tag: the `lang` of the page, and its Content-Language. */
   readonly lang: string
-  /** In which times are told: an IANA name. */
+  /** The time zone of shown times: an IANA name. */
   readonly timeZone: string
   /** `say` of every error; null in English, where it is the error's own. */
   readonly say: Readonly<Record<Code, string>> | null
@@ -189,11 +189,11 @@ export interface Words {
   readonly configuration: string
   readonly inForceSince: string
   saveRefused(mistakes: number): string
-  /** The file on disk beside the one in force. */
+  /** The file on disk, compared with the current one. */
   readonly onDisk: Readonly<Record<'in force' | 'unread' | 'lost', string>>
   /** Before keys of the file. */
   readonly needsRestart: string
-  /** The page of the file, and what it says of secrets; that what is on disk has mistakes. */
+  /** The page of the file, and its note about secrets; the note that the file on disk has mistakes. */
   readonly fileShow: string
   readonly fileHidden: string
   readonly fileRefused: string
@@ -255,7 +255,7 @@ export interface Words {
   /** Before what the log has of a failure, in English. */
   readonly causeForAdmins: string
   readonly tryAgain: string
-  /** Of what was sent with a form: nobody sends it twice without being asked. */
+  /** About a form's data: no browser sends it twice without asking the user. */
   readonly notRepeated: string
   readonly startAgain: string
   readonly useOtherAccount: string
@@ -270,7 +270,7 @@ export interface Words {
   readonly youNeed: string
   readonly youNeedOneOf: string
   readonly roleAdvice: string
-  /** The button that has the provider say anew who somebody is. */
+  /** The button by which the provider authenticates the user again. */
   readonly askAgain: string
   readonly askRole: string
   readonly askText: string
@@ -304,9 +304,12 @@ export interface Words {
   readonly browserAdvice: string
   /** Why a new sign-in was not enough: trying the same at once would only lead here again. */
   readonly stepUp: Readonly<Record<'auth_time' | 'acr' | 'amr', string>>
-  /** For whoever runs it: the claim that the provider's ID token does not have, and what in the rule would do instead, if anything. */
+  /**
+   * For the operator: the claim that the provider's ID token lacks, and which part of the rule would work instead, if
+   * any.
+   */
   stepUpAbsent(claim: string, instead: string | null): string
-  /** Where somebody came by plain HTTP and signing in takes HTTPS: for them, and for whoever runs the place. */
+  /** For a user who came by plain HTTP where signing in needs HTTPS, and for the operator. */
   readonly plainHttp: {
     readonly why: string
     readonly toOperators: string
@@ -323,7 +326,7 @@ export function sayError(words: Words, code: Code): string {
   return words.say === null ? CODES[code].say : words.say[code]
 }
 
-/** The sentence of a denial's reason, with its detail; null for one that people are not told. */
+/** The sentence of a denial's reason, with its detail; null for a reason that users may not read. */
 export function sayReason(words: Words, code: Reason, detail: string): string | null {
   const say = words.reasons !== null && isTold(code) ? words.reasons[code] : REASONS[code].say
   return say === null ? null : say.replace('{detail}', () => detail)
