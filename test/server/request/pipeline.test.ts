@@ -28,6 +28,13 @@ path = "/members"
 respond = { status = 200, body = "a member's" }
 portal = "home"
 allow = ["user", { networks = ["192.0.2.0/24"] }]
+
+[[routes]]
+host = "app.example.com"
+path = "/open"
+respond = { status = 200, body = "open to all, at a portal" }
+portal = "home"
+allow = "public"
 `
 
 const MEMBER: Session = {
@@ -89,4 +96,18 @@ test('a session that has to be read is waited for, and the answer is the same', 
   const answer = pipeline(() => Promise.resolve(MEMBER))(asked('/members'), FRONT)
   expect(answer).toBeInstanceOf(Promise)
   expect(await (await answer)?.text()).toBe("a member's")
+})
+
+test.each([
+  ['that everybody may see', '/', 0],
+  ['that everybody may see, of a portal, and that is told of nobody', '/open', 0],
+  ['that somebody may see', '/members', 1],
+])('what asks the session store: a route %s', async (_, path, times) => {
+  let asks = 0
+  const requests = pipeline(() => {
+    asks++
+    return MEMBER
+  })
+  expect((await requests(asked(path), FRONT))?.status).toBe(200)
+  expect(asks).toBe(times)
 })
