@@ -25,7 +25,7 @@ const OTHERS: Readonly<Record<string, Others | null>> = {
 }
 
 /** The share of all rows that has to be the same. */
-const SAME = 0.96
+const SAME = 0.976
 
 const keep = untilTheEnd()
 const surroundings = keep(await startSurroundings())
