@@ -63,17 +63,21 @@ export function prepareAnswer(
   /** A body that goes on piece by piece, so that it shows whether its client takes it. */
   function pace(body: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
     const begun = begin(body)
+    const noteLong = () => tools.flows.lengths.note(addressOf(job, origin), true)
+    if (length !== null && length > MAX_WHOLE_BYTES) noteLong()
     const flow = tools.flows.enter({
       kind: 'answer',
       route: routeId,
       client: job.client,
       length: length ?? Number.POSITIVE_INFINITY,
+      ends: clientIdle.hasOwnConnection(front, job.sent) ? endsOf(front, connection) : null,
       cut: life.onStall.bind(life),
     })
     const paced = paceBody(begun, {
       flow,
       count,
       limit: null,
+      onLong: length === null ? noteLong : null,
       onEnd(isWhole, bytes) {
         onEnd()
         if (account !== null) closeAccount(account, bytes, isWhole)
@@ -99,6 +103,10 @@ export function prepareAnswer(
     )
     life.onEvents(close)
     return new Response(stream, { status, statusText, headers })
+  }
+  // Of unknown length: most are short, and what turns out to be long is noted then.
+  if (tools.flows.lengths.isAwaited && (length === null || length <= MAX_WHOLE_BYTES)) {
+    tools.flows.lengths.note(addressOf(job, origin), false)
   }
   const here = hasBody(method, status) ? bytesHere(response, length, address) : 0
   // What is handed on whole cannot be taken back.
@@ -126,6 +134,15 @@ export function prepareAnswer(
     holdWhole(length, job, tools.flows)
     return collected
   })
+}
+
+/** Clients make paths as long as they like, and what they lead to is remembered. */
+const MOST_OF_PATH = 256
+
+/** Where a job goes, without its query: what is asked for there is mostly as long as it was before. */
+export function addressOf({ path }: Pick<ForwardJob, 'path'>, { base }: Origin): string {
+  const end = path.indexOf('?')
+  return base + path.slice(0, end === -1 ? MOST_OF_PATH : Math.min(end, MOST_OF_PATH))
 }
 
 /** An answer whose fields are clean, and whom it concerns. */

@@ -1,7 +1,8 @@
 import type { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import { askedAt } from './account.ts'
-import { type AnswerLife, prepareAnswer } from './answer.ts'
+import { type AnswerLife, addressOf, prepareAnswer } from './answer.ts'
+import type { LongTurns } from './body/long-turns.ts'
 import type { PacedBody } from './body/paced.ts'
 import { NO_STAMP } from './body/turns.ts'
 import { isBlameless, timedOut, translateFailure, unreachable } from './failures.ts'
@@ -29,14 +30,56 @@ const LOOK_MS = 5000
  * Rejects as `forward` does, before the answer began.
  */
 export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<Response> {
-  tools.flows.admit(job.client)
-  // A request that waits holds up to 1.3 MB of a long body in Bun 1.4.5: it is sent, and counted there.
-  const stamp = job.body instanceof ReadableStream ? NO_STAMP : tools.flows.turns.begin()
-  if (stamp !== null) return send(job, tools, origin, stamp)
-  return waitToBeSent(job, tools, later => send(job, tools, origin, later))
+  const { flows } = tools
+  flows.admit(job.client)
+  // Nearly always nobody has to ask what this address answers with.
+  if (job.body instanceof ReadableStream || !flows.lengths.matter(origin.inFlight)) {
+    return sendInTurn(job, tools, origin, null)
+  }
+  const address = addressOf(job, origin)
+  const turns = flows.turnsOfLong(address, origin.inFlight)
+  if (turns === null) return sendInTurn(job, tools, origin, null)
+  if (turns.begin()) return sendInTurn(job, tools, origin, turns)
+  return waitToBeSent(
+    job,
+    tools,
+    { wait: waiter => turns.wait(waiter, address) },
+    () => sendInTurn(job, tools, origin, turns),
+    () => turns.leave(),
+  )
 }
 
-function send(job: ForwardJob, tools: ForwardTools, origin: Origin, stamp: number): Promise<Response> {
+/** `long`: where it is counted as one whose answer may be long; null: nowhere. */
+function sendInTurn(job: ForwardJob, tools: ForwardTools, origin: Origin, long: LongTurns | null): Promise<Response> {
+  // A request that waits holds up to 1.3 MB of a long body in Bun 1.4.5: it is sent, and counted there.
+  const stamp = job.body instanceof ReadableStream ? NO_STAMP : tools.flows.turns.begin()
+  if (stamp !== null) return send(job, tools, origin, stamp, long)
+  const { turns } = tools.flows
+  let isSent = false
+  const later = waitToBeSent(
+    job,
+    tools,
+    turns,
+    turn => {
+      isSent = true
+      return send(job, tools, origin, turn, long)
+    },
+    turn => tools.flows.begun(turn),
+  )
+  if (long === null) return later
+  return later.catch((error: unknown) => {
+    if (!isSent) long.leave()
+    throw error
+  })
+}
+
+function send(
+  job: ForwardJob,
+  tools: ForwardTools,
+  origin: Origin,
+  stamp: number,
+  long: LongTurns | null,
+): Promise<Response> {
   const { body } = job
   const init = fetchInit(job, origin)
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
@@ -45,7 +88,7 @@ function send(job: ForwardJob, tools: ForwardTools, origin: Origin, stamp: numbe
   if (isHeld) tools.clientIdle.hold(job.front, job.connection)
 
   return new Promise<Response>((resolve, reject) => {
-    const one = new Attempt({ job, tools, origin, stamp, isHeld, resolve, reject })
+    const one = new Attempt({ job, tools, origin, stamp, long, isHeld, resolve, reject })
     init.signal = one.signal
     if (isStreamed) init.body = one.send(body)
     tools.ports.forward(origin.base + job.path, init).then(
@@ -62,6 +105,8 @@ interface Start {
   readonly origin: Origin
   /** What its turn is known by. */
   readonly stamp: number
+  /** Where it is counted as one whose answer may be long; null: nowhere. */
+  readonly long: LongTurns | null
   /** Whether its client's connection is held already. */
   readonly isHeld: boolean
   readonly resolve: (response: MaybePromise<Response>) => void
@@ -101,6 +146,8 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   #stage: Stage = 'young'
   /** What its turn is known by, until it has begun. */
   #stamp: number
+  /** Where it is counted as one whose answer may be long, until that is there. */
+  #long: LongTurns | null
   #hasLeft = false
   /** Whether the answer's body is being read here, to go on as a whole. */
   #isCollecting = false
@@ -115,11 +162,12 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   /** The answer's body, where it goes on. */
   #download: Pick<PacedBody, 'cut'> | null = null
 
-  constructor({ job, tools, origin, stamp, isHeld, resolve, reject }: Start) {
+  constructor({ job, tools, origin, stamp, long, isHeld, resolve, reject }: Start) {
     this.#job = job
     this.#tools = tools
     this.#origin = origin
     this.#stamp = stamp
+    this.#long = long
     this.#isHeld = isHeld
     this.#resolve = resolve
     this.#reject = reject
@@ -181,6 +229,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     if (this.#origin.failures !== 0) noteAnswer(this.#origin)
     try {
       this.#resolve(this.#prepare(response))
+      this.#shows()
     } catch (error) {
       this.#leave()
       response.body?.cancel().catch(() => undefined)
@@ -330,9 +379,17 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#stamp = NO_STAMP
   }
 
+  /** What it holds of an answer that may be long shows by itself from here on. */
+  #shows(): void {
+    const long = this.#long
+    this.#long = null
+    long?.leave()
+  }
+
   #leave(): void {
     this.#stage = 'over'
     this.#begun()
+    this.#shows()
     this.#upload?.cut(new Error('the exchange is over'))
     this.#download?.cut(new Error('the exchange is over'))
     this.#tools.deadlines.remove(this)

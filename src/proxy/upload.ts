@@ -91,6 +91,7 @@ function paceUpload(
     flow,
     count: meter === null ? null : meter.received(routeId),
     limit: maxBodyBytes === null ? null : { maxBytes: maxBodyBytes, onExceeded: () => onExceeded(maxBodyBytes) },
+    onLong: null,
     onBreak: error => error,
     onEnd: life.onEnd.bind(life),
   })

@@ -17,15 +17,18 @@ function startWaiting() {
   }
   const job = { routeId: 'app.example/', session: null, method: 'GET', provenClient: null, client: '192.0.2.1' }
   const begun: number[] = []
-  const flows = { turns, begun: (stamp: number) => begun.push(stamp) }
   const sent: number[] = []
   const send = (stamp: number) => {
     sent.push(stamp)
     return Promise.resolve(stamp)
   }
-  const outcome = waitToBeSent(job as ForwardJob, { exchanges, flows } as unknown as ForwardTools, send).catch(
-    (error: unknown) => (error instanceof GateError ? error.code : error),
-  )
+  const outcome = waitToBeSent(
+    job as ForwardJob,
+    { exchanges } as unknown as ForwardTools,
+    turns,
+    send,
+    stamp => void begun.push(stamp),
+  ).catch((error: unknown) => (error instanceof GateError ? error.code : error))
   const give = (act: (waiter: Waiter) => void): void => {
     for (const one of waiting) act(one)
   }

@@ -17,7 +17,7 @@ export interface ConnectionState {
   readonly ackedBytes: number
   /** Whether bytes wait to be sent, or to be acknowledged. */
   readonly hasUnsent: boolean
-  /** Whether the peer's window is closed, and the kernel probes it. */
+  /** Whether the peer takes nothing: its window is closed, and has been for longer than the kernel's first probe of it. */
   readonly isWindowClosed: boolean
   /** How long ago bytes came from the peer, in ms. */
   readonly quietMs: number
@@ -89,11 +89,12 @@ function createConnections(system: Libc): Connections {
       if (system.getsockopt(descriptor, LINUX.IPPROTO_TCP, LINUX.TCP_INFO, ptr(info), ptr(length)) !== 0) return null
       // Linux 4.6 is the first version that reports all of it.
       if ((length[0] ?? 0) < UNSENT + 4) return null
-      const hasUnsent = info.readUInt32LE(UNACKED) > 0 || info.readUInt32LE(UNSENT) > 0
+      const [unacked, unsent] = [info.readUInt32LE(UNACKED), info.readUInt32LE(UNSENT)]
       return {
         ackedBytes: Number(info.readBigUInt64LE(ACKED)),
-        hasUnsent,
-        isWindowClosed: hasUnsent && info.readUInt8(PROBES) > 0,
+        hasUnsent: unacked > 0 || unsent > 0,
+        // What was sent has arrived, and the rest waits: the count of probes falls with each answer, and this one does not.
+        isWindowClosed: unacked === 0 && unsent > 0 && info.readUInt8(BACKOFF) > 0,
         quietMs: info.readUInt32LE(LAST_RECEIVED),
         hasUnread: Number(system.recv(descriptor, ptr(info), 1, LINUX.MSG_PEEK | LINUX.MSG_DONTWAIT)) > 0,
       }
@@ -102,7 +103,7 @@ function createConnections(system: Libc): Connections {
 }
 
 /** Where `struct tcp_info` has what (linux/tcp.h). */
-const PROBES = 3
+const BACKOFF = 4
 const UNACKED = 24
 const LAST_RECEIVED = 52
 const ACKED = 120

@@ -2,6 +2,7 @@ import { Tally } from '../../base/amounts.ts'
 import type { ConnectionEnds, ConnectionState, Connections } from '../../base/system/connections.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { createRoster, NOWHERE } from '../lifetime/roster.ts'
+import type { Readable } from './non-readers.ts'
 
 /** A body that Bun hands on by itself, and how it is learnt what becomes of it. */
 export interface UnseenBody {
@@ -30,6 +31,8 @@ export interface FastLane<Owner extends UnseenBody> {
   hasRoom(bytes: number): boolean
   /** `onLeave` is called once, however it leaves. */
   enter(owner: Owner, bytes: number, onLeave: () => void): LaneEntry
+  /** Those that are in it. */
+  readonly members: readonly Readable[]
   /** Lets those leave that are over by now. */
   letGoOver(): void
   /** Lets all of them leave. */
@@ -43,8 +46,8 @@ export interface LaneTools<Owner> {
   readonly connections: Connections | null
   readonly limitBytes: () => number
   readonly stallMs: () => number
-  /** One has gone too long without progress, and has left: who sends it, or who takes it, is to blame. */
-  readonly onStall: (owner: Owner, waitsFor: 'source' | 'taker') => void
+  /** One has gone too long without progress, or makes room, and has left: who sends it, or who takes it, is to blame. */
+  readonly onCut: (owner: Owner, why: 'stalled' | 'memory', waitsFor: 'source' | 'taker') => void
 }
 
 /** How often they are asked whether they are over: what is told of one then is late by no more than this. */
@@ -59,12 +62,13 @@ const PROGRESS_BYTES = 64 * 1024
 
 /** A lane with nothing in it. */
 export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>): FastLane<Owner> {
-  const { deadlines, now, connections, limitBytes, stallMs, onStall } = tools
+  const { deadlines, now, connections, limitBytes, stallMs, onCut } = tools
   const held = new Tally()
 
-  class Unseen implements LaneEntry {
+  class Unseen implements LaneEntry, Readable {
     place = NOWHERE
     sinceMs = now()
+    readonly sinceBeginMs = this.sinceMs
     askedMs = now()
     descriptor: number | null = null
     /** What its client had taken when it last made progress; null until that is known. */
@@ -85,6 +89,19 @@ export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>
       members.remove(this)
       held.remove(this.#bytes)
       this.#onLeave()
+    }
+
+    get ends(): ConnectionEnds | null {
+      return this.owner.kind === 'answer' ? this.owner.ends : null
+    }
+
+    isHolding(): boolean {
+      return this.place !== NOWHERE
+    }
+
+    cut(why: 'stalled' | 'memory', waitsFor: 'source' | 'taker' = 'taker'): void {
+      this.leave()
+      onCut(this.owner, why, waitsFor)
     }
 
     /** Notes what the kernel says. */
@@ -126,8 +143,7 @@ export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>
     }
     one.note(state)
     if (now() - one.sinceMs <= stallMs()) return
-    one.leave()
-    onStall(one.owner, one.owner.kind === 'upload' && !state.hasUnread ? 'source' : 'taker')
+    one.cut('stalled', one.owner.kind === 'upload' && !state.hasUnread ? 'source' : 'taker')
   }
 
   async function askKernel(due: readonly Unseen[], system: Connections): Promise<void> {
@@ -175,6 +191,7 @@ export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>
       if (sweep.slot === NOWHERE) wait()
       return one
     },
+    members: members.members,
     letGoOver,
     close() {
       letGoOver()

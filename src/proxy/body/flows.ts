@@ -1,8 +1,12 @@
 import { amountOf, Tally } from '../../base/amounts.ts'
-import type { Connections } from '../../base/system/connections.ts'
+import { createLoopShare } from '../../base/loop-share.ts'
+import type { ConnectionEnds, Connections } from '../../base/system/connections.ts'
 import type { Deadlines } from '../lifetime/deadlines.ts'
 import { createRoster, NOWHERE } from '../lifetime/roster.ts'
 import { createFastLane, type LaneEntry, type UnseenBody } from './fast-lane.ts'
+import { createKnownLengths, type KnownLengths } from './known-lengths.ts'
+import { createLongTurns, type LongTurns } from './long-turns.ts'
+import { createNonReaders, type Readable } from './non-readers.ts'
 import { createShares, type Share } from './shares.ts'
 import { createStallSweep, type Progressing } from './stalls.ts'
 import { createTurns, NO_STAMP, type Turns } from './turns.ts'
@@ -30,6 +34,8 @@ export interface FlowOwner {
   readonly client: string
   /** How long the body is, as far as that is known; Infinity where it is not. */
   readonly length: number
+  /** Its client's connection, which is its own; absent or null where the kernel is not asked about it. */
+  readonly ends?: ConnectionEnds | null
   /** Ends it for both sides. Its flow has been left by then. */
   cut(why: CutReason, waitsFor: WaitsFor): void
   /** Whether it is over without anyone having said so; absent where its end is always said. */
@@ -38,6 +44,7 @@ export interface FlowOwner {
 
 /** A body that goes unseen; `cut` is called where it goes without progress for too long, by what the kernel says. */
 export interface UnseenOwner extends FlowOwner, UnseenBody {
+  readonly ends: ConnectionEnds | null
   isOver(): boolean
 }
 
@@ -47,6 +54,8 @@ export interface Flow {
   given(isLong: boolean): void
   /** All that was handed on has been taken. */
   taken(): void
+  /** Null where the next piece may be handed on now; else it resolves once it may. */
+  mayGive(): Promise<void> | null
   /** It is over. Any number of times. */
   leave(): void
 }
@@ -59,6 +68,12 @@ export interface Flows {
   readonly heldBytes: number
   /** When requests are sent whose answers may be held. */
   readonly turns: Pick<Turns, 'begin' | 'wait'>
+  /**
+   * When requests are sent whose answers were long before, while memory is short: what fetch reads ahead of all of them would be too
+   * much. Null for any other request.
+   */
+  turnsOfLong(address: string, inFlight: number): LongTurns | null
+  readonly lengths: Pick<KnownLengths, 'matter' | 'isAwaited' | 'note'>
   /** A request that had its turn is answered, has failed, or takes its time; once. */
   begun(stamp: number): void
   /** Throws `limit.open` where this client has as many under way as it may. */
@@ -83,6 +98,15 @@ const HELD_BYTES = 2_500_000
 /** How many bodies of that size go unseen at most, and which part of what all may hold. */
 const MOST_UNSEEN = 32
 const UNSEEN_PART = 2
+
+/** From here on clients that read nothing are cut; or from three quarters of `stall_memory` on, where that is less. */
+const SHORT_BYTES = 100_000_000
+
+/** How much is handed on in one turn of the event loop of what goes piece by piece: others have their turn each millisecond or two. */
+const BYTES_A_TURN = 1024 * 1024
+
+/** Smaller pieces show progress sooner: 64 KiB in `stall_timeout` is the least that counts. */
+export const PIECE_BYTES = 64 * 1024
 
 /** A body up to this length fits the kernel's buffers, and is none of this one's business. */
 export const SMALL_BYTES = 16 * 1024
@@ -132,9 +156,10 @@ export function createFlows(tools: FlowsTools): Flows {
     connections: tools.connections,
     limitBytes: unseenBytes,
     stallMs: () => limits().stallMs,
-    onStall(owner, waitsFor) {
-      onCut(owner, 'stalled')
-      owner.cut('stalled', waitsFor)
+    onCut(owner, why, waitsFor) {
+      turns.noteCut(amountOf(Math.min(owner.length, HELD_BYTES)))
+      onCut(owner, why)
+      owner.cut(why, waitsFor)
     },
   })
 
@@ -149,10 +174,39 @@ export function createFlows(tools: FlowsTools): Flows {
     return Math.min(MOST_UNSEEN * HELD_BYTES, limits().memoryBytes / UNSEEN_PART)
   }
 
-  class Passing implements Flow, Progressing {
+  const nonReaders = createNonReaders({
+    deadlines,
+    now,
+    connections: tools.connections,
+    *candidates() {
+      yield* lane.members
+      yield* passing.members
+    },
+    isShort: () => held.sum + lane.bytes > shortBytes() || longTurns.isWaitedFor,
+  })
+  const lengths = createKnownLengths()
+  const longTurns = createLongTurns({
+    // Where nobody is to be found who does not read, honest clients need that memory: `stall_memory` bounds them.
+    hasRoom: sent => held.sum + lane.bytes + (sent + 1) * HELD_BYTES <= shortBytes() || !nonReaders.mayFind(),
+    countOf: shares.countOf,
+    onWait,
+    // Nobody is cut for them but who reads nothing.
+    makeRoom: () => nonReaders.wake(),
+  })
+
+  /** From here on memory is short. */
+  function shortBytes(): number {
+    return Math.min(SHORT_BYTES, (limits().memoryBytes * 3) / 4)
+  }
+
+  const loopShare = createLoopShare(BYTES_A_TURN)
+
+  class Passing implements Flow, Progressing, Readable {
     place = NOWHERE
     untakenPlace = NOWHERE
     sinceMs = now()
+    readonly sinceBeginMs = this.sinceMs
+    descriptor: number | null = null
     /** Where it is counted while what it holds does not show. */
     stamp: number
     isLong = false
@@ -177,6 +231,7 @@ export function createFlows(tools: FlowsTools): Flows {
       held.add(this.weight)
       this.share.held.add(this.weight)
       makeRoom(roomBytes())
+      nonReaders.wake()
     }
 
     taken(): void {
@@ -186,6 +241,21 @@ export function createFlows(tools: FlowsTools): Flows {
       this.release()
       if (this.isLong) this.stamp = turns.enter(this.weight)
       turns.goOn()
+    }
+
+    mayGive(): Promise<void> | null {
+      const turn = loopShare.take(PIECE_BYTES)
+      // Meanwhile fetch holds what is to come.
+      if (turn !== null) this.given(this.isLong)
+      return turn
+    }
+
+    get ends(): ConnectionEnds | null {
+      return this.owner.ends ?? null
+    }
+
+    isHolding(): boolean {
+      return this.untakenPlace !== NOWHERE
     }
 
     show(): void {
@@ -208,7 +278,9 @@ export function createFlows(tools: FlowsTools): Flows {
       open[this.owner.kind === 'answer' ? 'answers' : 'uploads']--
       shares.leave(this.share)
       turns.noteLess(this.owner.client)
+      longTurns.noteLess(this.owner.client)
       turns.goOn()
+      longTurns.goOn()
     }
 
     isOver(): boolean {
@@ -267,6 +339,17 @@ export function createFlows(tools: FlowsTools): Flows {
     },
     turns,
     isEveryUnseen: tools.unseen === 'every',
+    lengths: {
+      matter: lengths.matter,
+      get isAwaited() {
+        return lengths.isAwaited
+      },
+      note(address, isLong) {
+        lengths.note(address, isLong)
+        if (!isLong && longTurns.isWaitedFor) longTurns.release(address)
+      },
+    },
+    turnsOfLong: (address, inFlight) => (lengths.mayBeLong(address, inFlight) ? longTurns : null),
     begun(stamp) {
       turns.leave(stamp, HELD_BYTES)
       turns.goOn()
@@ -292,12 +375,16 @@ export function createFlows(tools: FlowsTools): Flows {
       const share = shares.enter(owner.client)
       const kind = owner.kind === 'answer' ? 'answers' : 'uploads'
       open[kind]++
-      return lane.enter(owner, weight, () => {
+      const entry = lane.enter(owner, weight, () => {
         open[kind]--
         shares.leave(share)
         turns.noteLess(owner.client)
+        longTurns.noteLess(owner.client)
         turns.goOn()
+        longTurns.goOn()
       })
+      nonReaders.wake()
+      return entry
     },
   }
 }

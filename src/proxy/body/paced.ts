@@ -1,7 +1,8 @@
 import type { Tally } from '../../base/amounts.ts'
 import type { GateError } from '../../base/errors.ts'
 import { isSmallPiece, nextTurn } from '../../base/small-pieces.ts'
-import { type Flow, SMALL_BYTES } from './flows.ts'
+import { type Flow, PIECE_BYTES, SMALL_BYTES } from './flows.ts'
+import { MAX_WHOLE_BYTES } from './whole.ts'
 
 export interface Pace {
   readonly flow: Flow
@@ -9,6 +10,8 @@ export interface Pace {
   readonly count: Tally | null
   /** How long the body may be; null for any length. */
   readonly limit: { readonly maxBytes: number; onExceeded(): GateError } | null
+  /** Called once where it goes beyond `MAX_WHOLE_BYTES`; null where nobody wants to know. */
+  readonly onLong: (() => void) | null
   /** It broke off: what whoever reads it is told. Called after `onEnd`. */
   onBreak(error: unknown): unknown
   /** Called once, however it ends; `isWhole` where all of it was taken, `bytes` what was given on. */
@@ -50,9 +53,6 @@ export function beginBody(body: ReadableStream<Uint8Array>): BegunBody {
   return { reader, first }
 }
 
-/** Smaller pieces show progress sooner: 64 KiB in `stall_timeout` is the least that counts. */
-const PIECE_BYTES = 64 * 1024
-
 /**
  * A body that goes on as it is taken, so that it shows whom it waits for: fetch and `Bun.serve` (1.4.5) tell nobody when a body
  * is handed from one to the other.
@@ -62,7 +62,7 @@ const PIECE_BYTES = 64 * 1024
  */
 export function paceBody(
   body: ReadableStream<Uint8Array> | BegunBody,
-  { flow, count, limit, onBreak, onEnd }: Pace,
+  { flow, count, limit, onLong, onBreak, onEnd }: Pace,
 ): PacedBody {
   const open = () => (body instanceof ReadableStream ? readerOf(body) : body.reader)
   let reader = body instanceof ReadableStream ? null : body.reader
@@ -72,6 +72,7 @@ export function paceBody(
   let controls: ReadableStreamDefaultController<Uint8Array> | null = null
   let givenBytes = 0
   let wasSmall = false
+  let isLong = onLong === null
   let isOver = false
 
   function end(isWhole: boolean): void {
@@ -91,6 +92,10 @@ export function paceBody(
     rest = bytes.byteLength > PIECE_BYTES ? bytes.subarray(PIECE_BYTES) : null
     const piece = rest === null ? bytes : bytes.subarray(0, PIECE_BYTES)
     givenBytes += piece.byteLength
+    if (!isLong && givenBytes > MAX_WHOLE_BYTES) {
+      isLong = true
+      onLong?.()
+    }
     controls?.enqueue(piece)
     flow.given(bytes.byteLength > SMALL_BYTES)
   }
@@ -101,34 +106,9 @@ export function paceBody(
         controls = controller
       },
       pull(controller) {
-        flow.taken()
-        if (rest !== null) return give(rest)
-        reader ??= open()
-        const source = reader
-        const reading = first ?? (wasSmall ? nextTurn().then(() => source.read()) : source.read())
-        first = null
-        return reading.then(
-          ({ done, value }) => {
-            if (isOver) return
-            if (done) {
-              end(true)
-              controller.close()
-              return
-            }
-            wasSmall = isSmallPiece(value)
-            leftBytes -= value.byteLength
-            if (limit !== null && leftBytes < 0) cut(limit.onExceeded())
-            else {
-              if (count !== null) count.add(value.byteLength)
-              give(value)
-            }
-          },
-          (error: unknown) => {
-            if (isOver) return
-            end(false)
-            controller.error(onBreak(error))
-          },
-        )
+        const turn = flow.mayGive()
+        if (turn === null) return next(controller)
+        return turn.then(() => (isOver ? undefined : next(controller)))
       },
       cancel(reason) {
         if (isOver) return
@@ -138,5 +118,38 @@ export function paceBody(
     },
     { highWaterMark: 0 },
   )
+  function next(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> | undefined {
+    flow.taken()
+    if (rest !== null) {
+      give(rest)
+      return
+    }
+    reader ??= open()
+    const source = reader
+    const reading = first ?? (wasSmall ? nextTurn().then(() => source.read()) : source.read())
+    first = null
+    return reading.then(
+      ({ done, value }) => {
+        if (isOver) return
+        if (done) {
+          end(true)
+          controller.close()
+          return
+        }
+        wasSmall = isSmallPiece(value)
+        leftBytes -= value.byteLength
+        if (limit !== null && leftBytes < 0) cut(limit.onExceeded())
+        else {
+          if (count !== null) count.add(value.byteLength)
+          give(value)
+        }
+      },
+      (error: unknown) => {
+        if (isOver) return
+        end(false)
+        controller.error(onBreak(error))
+      },
+    )
+  }
   return { stream, cut, forgo: () => flow.leave() }
 }

@@ -7,6 +7,8 @@ export interface Waiting<One> {
   add(one: One): () => void
   /** The one whose client has least, and has waited for longest among those; it waits no more. Undefined where nobody waits. */
   take(): One | undefined
+  /** All that are so, in the order in which each client's came; they wait no more. It looks at every one. */
+  takeWhere(isSo: (one: One) => boolean): readonly One[]
   /** A client has less than it had. */
   noteLess(client: string): void
 }
@@ -97,6 +99,19 @@ export function createWaiting<One extends { readonly client: string }>(
         return one
       }
       return undefined
+    },
+    takeWhere(isSo) {
+      const taken: One[] = []
+      for (const group of groups.values()) {
+        for (const [number, one] of group.members) {
+          if (!isSo(one)) continue
+          group.members.delete(number)
+          taken.push(one)
+        }
+        if (group.members.size === 0) drop(group)
+      }
+      length -= taken.length
+      return taken
     },
     noteLess(client) {
       if (length === 0) return

@@ -34,7 +34,7 @@ function laneOf(kind: 'answer' | 'upload', state: () => ConnectionState | null) 
     },
     limitBytes: () => 10,
     stallMs: () => STALL_MS,
-    onStall: (_owner, waitsFor) => void told.push(waitsFor),
+    onCut: (_owner, _why, waitsFor) => void told.push(waitsFor),
   })
   const entry = lane.enter(
     { kind, ends: ENDS, isOver: () => body.isOver, onLeave: isOver => void told.push(isOver ? 'over' : 'ended') },

@@ -34,9 +34,16 @@ async function mostInATurn(body: { readonly asked: number }, work: Promise<unkno
   return most
 }
 
-const FLOW = { given: () => undefined, taken: () => undefined, leave: () => undefined }
+const FLOW = { given: () => undefined, taken: () => undefined, mayGive: () => null, leave: () => undefined }
 const pace = (stream: ReadableStream<Uint8Array>) =>
-  paceBody(stream, { flow: FLOW, count: null, limit: null, onBreak: error => error, onEnd: () => undefined }).stream
+  paceBody(stream, {
+    flow: FLOW,
+    count: null,
+    limit: null,
+    onLong: null,
+    onBreak: error => error,
+    onEnd: () => undefined,
+  }).stream
 
 const WAYS: readonly (readonly [what: string, read: (stream: ReadableStream<Uint8Array>) => Promise<number>])[] = [
   ['a body on its way', async stream => (await new Response(pace(stream)).bytes()).length],

@@ -12,7 +12,7 @@ import { refusal } from '../../../kit/thrown.ts'
 /** Nobody counts what is read. */
 const FLOWS = {
   admit: () => undefined,
-  enter: () => ({ given: () => undefined, taken: () => undefined, leave: () => undefined }),
+  enter: () => ({ given: () => undefined, taken: () => undefined, mayGive: () => null, leave: () => undefined }),
 }
 
 const call = (name: unknown, more: object = {}) => ({

@@ -1,0 +1,103 @@
+import type { Waiter } from './turns.ts'
+import { createWaiting } from './waiting.ts'
+
+/** When requests are sent whose answers may be long, while memory is short. */
+export interface LongTurns {
+  /** Whether a request may be sent at once, and counts from now on. */
+  begin(): boolean
+  /** Its turn comes within moments. Nothing happens after what is answered was called. */
+  wait(waiter: Waiter, address: string): () => void
+  /** An address answers with nothing long: whoever waits for it goes on. */
+  release(address: string): void
+  readonly isWaitedFor: boolean
+  /** One that was sent is answered, or over. */
+  leave(): void
+  /** There may be room: whoever waits goes on. */
+  goOn(): void
+  /** A client has fewer bodies under way than it had. */
+  noteLess(client: string): void
+}
+
+export interface LongTurnsTools {
+  /** Whether there is room for one more, beside so many of which nothing is here yet. */
+  readonly hasRoom: (sent: number) => boolean
+  /** How many bodies a client has under way. */
+  readonly countOf: (client: string) => number
+  /** Told of each that has to wait. */
+  readonly onWait: () => void
+  /** Makes room, by and by. */
+  readonly makeRoom: () => void
+}
+
+const TURN_MS = 50
+
+/** What a request is known by that was sent: nothing tells it from another. */
+const SENT = 0
+
+/**
+ * Whoever may get a long answer is sent as there is room for it, of all clients by turns; and one in 50 ms whatever there is, so that nobody waits
+ * for clients who read slowly.
+ */
+export function createLongTurns({ hasRoom, countOf, onWait, makeRoom }: LongTurnsTools): LongTurns {
+  const waiting = createWaiting<Waiter & { readonly address: string }>(countOf)
+  let sent = 0
+  let isTurnDue = false
+
+  function next(): void {
+    const one = waiting.take()
+    if (one !== undefined) send(one)
+  }
+
+  function send(one: Waiter): void {
+    if (one.hasLeft()) one.leave()
+    else {
+      sent++
+      one.go(SENT)
+    }
+  }
+
+  function goOn(): void {
+    while (waiting.length > 0 && hasRoom(sent)) next()
+  }
+
+  function waitForTurn(): void {
+    if (isTurnDue) return
+    isTurnDue = true
+    setTimeout(onTurn, TURN_MS)
+  }
+
+  function onTurn(): void {
+    isTurnDue = false
+    if (waiting.length === 0) return
+    makeRoom()
+    next()
+    goOn()
+    if (waiting.length > 0) waitForTurn()
+  }
+
+  return {
+    get isWaitedFor() {
+      return waiting.length > 0
+    },
+    begin() {
+      if (waiting.length > 0 || !hasRoom(sent)) return false
+      sent++
+      return true
+    },
+    wait(waiter, address) {
+      const giveUp = waiting.add({ ...waiter, address })
+      onWait()
+      waitForTurn()
+      return giveUp
+    },
+    release(address) {
+      for (const one of waiting.takeWhere(each => each.address === address)) send(one)
+    },
+    leave() {
+      sent--
+      goOn()
+    },
+    goOn,
+    noteLess: waiting.noteLess,
+  }
+}
