@@ -74,7 +74,9 @@ test.each([
     await page.goto(`${stand.portal}/.sallyport/guests`)
     const row = page.getByRole('listitem').filter({ hasText: 'Aunt & uncle' })
     expect(await row.textContent()).toContain('opened 1 of 2 times')
+    const revoked = page.waitForEvent('load')
     await row.getByRole('button').click()
+    await revoked
     expect(await page.getByRole('listitem').count()).toBe(0)
     await invitation.reload()
     expect(new URL(invitation.url()).origin).not.toBe(board)

@@ -50,7 +50,9 @@ test.each([...SCREENS])('sessions: someone ends another device, and signs out ev
     await look(page, 'sessions')
     expect(await page.getByRole('listitem').count()).toBe(2)
     expect(await page.getByText('Used: app.localhost').count()).toBe(2)
+    const ended = page.waitForEvent('load')
     await page.getByRole('listitem').filter({ hasNotText: 'This device' }).getByRole('button').click()
+    await ended
     expect(await page.getByRole('listitem').count()).toBe(1)
     await other.goto(stand.app)
     expect(new URL(other.url()).origin).toBe(stand.portal)

@@ -36,7 +36,11 @@ async function endElsewhere(): Promise<void> {
   await stand.become(page, 'Ada')
   await page.goto(`${stand.portal}/.sallyport/sessions`)
   const others = page.getByRole('listitem').filter({ hasNotText: 'This device' }).getByRole('button')
-  while ((await others.count()) > 0) await others.first().click()
+  while ((await others.count()) > 0) {
+    const ended = page.waitForEvent('load')
+    await others.first().click()
+    await ended
+  }
   await context.close()
 }
 
