@@ -55,7 +55,7 @@ needs('buildah', 'mounts of its own').describe('the container', () => {
   beforeAll(async () => {
     image = await buildImage()
     upstream = await startRawUpstream([httpResponse(200, 'from upstream')])
-  }, 300_000)
+  }, 900_000)
   afterAll(async () => {
     image?.[Symbol.dispose]()
     await upstream.close()

@@ -105,7 +105,8 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       // What a stop takes is told by the service, and no limit of systemd's.
       dropIn('service', 'test', '[Service]\nTimeoutStopSec=1\n')
       await succeeds('systemctl', 'daemon-reload')
-    }, 300_000)
+      // A Debian is made and booted, and a package built.
+    }, 900_000)
 
     test('the package’s own words lead to a service that reads its secret, and to commands that find its data', async () => {
       const secret = join(machine.root, 'etc/sallyport/client-secret')
