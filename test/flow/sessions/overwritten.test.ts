@@ -28,6 +28,13 @@ async function cp(folder: string, from: string, to: string): Promise<void> {
   if (ino !== undefined) expect(statSync(join(folder, to)).ino).toBe(ino)
 }
 
+function sessionsIn(path: string): number {
+  const database = new Database(path)
+  const row = database.query<{ count: number }, []>('SELECT count(*) AS count FROM sessions').get()
+  database.close()
+  return row?.count ?? 0
+}
+
 /** Signs in without end, until it is stopped; answers how many got in, each of whom was let through. */
 function signInWithoutEnd(site: TwoWorkers): { stop(): Promise<number> } {
   let isStopped = false
@@ -131,7 +138,11 @@ test('a plain copy of the file of a running gate is what it goes on with, under 
   await using child = await site.start()
   const kept = await site.signIn()
   await fillLog(folder.path)
-  await cp(folder.path, 'sallyport.db', 'plain.db')
+  // What is written while it is copied may tear it, and whoever copies looks at what came of it.
+  await eventually(async () => {
+    await cp(folder.path, 'sallyport.db', 'plain.db')
+    return isWholeFile(join(folder.path, 'plain.db')) && sessionsIn(join(folder.path, 'plain.db')) === 1
+  }, 'the copy is whole')
   const late = await site.signIn()
   await fillLog(folder.path)
   const later = await site.signIn()
