@@ -8,7 +8,7 @@ import { type BegunBody, beginBody, type PacedBody, paceBody } from './body/pace
 import { hasBody, responseBody } from './body/response-body.ts'
 import { bytesHere, MAX_WHOLE_BYTES } from './body/whole.ts'
 import { BrokenOff, isUpstreams, translateFailure } from './failures.ts'
-import { settleLength } from './fields/length.ts'
+import { settleLength } from './fields/hop-by-hop.ts'
 import { cleanResponseFields } from './fields/response.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import { endsOf, hasLeft, isLocalSocket } from './lifetime/client-idle.ts'

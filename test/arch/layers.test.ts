@@ -64,7 +64,6 @@ const RANKS: readonly (readonly Room[])[] = [
         { parts: ['sqlite'], ban: 'a store knows rows and nothing of their meaning' },
         { parts: ['credentials|pushed', 'signing'], ban: 'they are found by any store, for any request' },
         { parts: ['redis'], ban: 'what is kept elsewhere is not the truth' },
-        { parts: ['spent'], ban: 'each is one thing that sessions can do, put together in open.ts' },
       ],
     },
   ],

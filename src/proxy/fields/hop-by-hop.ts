@@ -1,3 +1,7 @@
+/** Fields that end at each hop, or are counted there (RFC 9110 §7.6). */
+
+import { parseLength } from '../../base/amounts.ts'
+
 /** Fields that end at this hop in either direction (RFC 9110 §7.6.1, RFC 9112 §9.6), but for those that are read before they go. */
 const ENDING: readonly string[] = ['keep-alive', 'proxy-connection', 'proxy-authenticate', 'trailer', 'upgrade']
 
@@ -13,3 +17,31 @@ export const REQUEST_HOP_BY_HOP: readonly string[] = [
 
 /** Those of an answer, but for Connection and Transfer-Encoding: what they say is acted upon first. */
 export const ANSWER_HOP_BY_HOP: readonly string[] = ENDING
+
+/**
+ * How long an answer's body is by its fields; null where that is not known. In place: a length goes on as one number, or not at all,
+ * since whoever comes next may take another of several (RFC 9112 §6.3).
+ */
+export function settleLength(headers: Headers): number | null {
+  const raw = headers.get('content-length')
+  if (raw === null) return null
+  const length = parseLength(raw)
+  if (length === null) headers.delete('content-length')
+  else if (String(length) !== raw) headers.set('content-length', String(length))
+  return length
+}
+
+/**
+ * Counts a hop off Max-Forwards, in place; answers whether the request ends here.
+ *
+ * Asked for OPTIONS alone: TRACE is not forwarded at all, and for other methods the field says nothing. A value that is no
+ * number says nothing either.
+ * Source: RFC 9110 §7.6.2.
+ */
+export function countHop(headers: Headers): boolean {
+  const left = headers.get('max-forwards')
+  if (left === null || !/^[0-9]{1,15}$/.test(left)) return false
+  if (Number(left) === 0) return true
+  headers.set('max-forwards', String(Number(left) - 1))
+  return false
+}

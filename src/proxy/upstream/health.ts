@@ -1,3 +1,5 @@
+/** Whether the addresses of an upstream are well: asked by health checks, and told. */
+
 import type { Asking } from '../../base/ask.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log, Ports } from '../../base/ports.ts'
@@ -100,4 +102,24 @@ async function faultOf(
   } catch (error) {
     return messageOf(error)
   }
+}
+
+/** What is known of an application without asking it: from its last request and from health checks. */
+export type Health = 'up' | 'down' | 'unknown'
+
+/** For how long a failed request says something, once others are tried again. */
+const TELLING_MS = 60_000
+
+/** How one address is, as far as this process knows. */
+export function originHealth({ isUnwell, failures, restsUntilMs }: Origin, nowMs: number): Health {
+  if (isUnwell) return 'down'
+  if (failures > 0) return nowMs < restsUntilMs + TELLING_MS ? 'down' : 'unknown'
+  return failures === 0 ? 'up' : 'unknown'
+}
+
+/** How an upstream is: up where any of its addresses is, down where all of them are. */
+export function upstreamHealth({ origins }: { readonly origins: readonly Origin[] }, nowMs: number): Health {
+  const all = origins.map(origin => originHealth(origin, nowMs))
+  if (all.includes('up')) return 'up'
+  return all.every(one => one === 'down') ? 'down' : 'unknown'
 }

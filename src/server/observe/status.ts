@@ -1,5 +1,5 @@
 import type { OriginView } from '../../portal/overview.ts'
-import type { Health } from '../../proxy/upstream/health-status.ts'
+import type { Health } from '../../proxy/upstream/health.ts'
 import { mergeViews, type ProcessView } from './process-view.ts'
 
 /** What one process says of the gate: plain values, which workers send each other. */

@@ -1,3 +1,5 @@
+/** Where a request leads: the portal, a route, a redirect to HTTPS, or nothing. */
+
 import { GateError } from '../../base/errors.ts'
 import { isCallback } from '../../portal/place.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
@@ -9,7 +11,6 @@ import { answerPreflight } from './mcp/preflight.ts'
 import { announcesTrailers, hostField, type Passage } from './passage.ts'
 import { compatPageAt, healthPageAt } from './portal/compat.ts'
 import { isDescribed } from './portal/resources.ts'
-import { redirectToHttps } from './to-https.ts'
 import { dialectAt } from './verify/dialects.ts'
 
 /** Where a request leads. */
@@ -106,4 +107,18 @@ function refuseTrailers(sent: SentFields): void {
   throw new GateError('target.header', 'Trailer announces fields after the body, which cannot be passed on', {
     hint: 'whoever sends this can leave its trailers out, or say its length instead of sending chunks',
   })
+}
+
+/**
+ * The answer to a request by plain HTTP where everyone is to come by HTTPS: the same address there. Null for a request that goes on:
+ * it came by TLS, from a trusted proxy (which has its own), or to a host that is not served here.
+ *
+ * 308 keeps the method and the body of what is repeated there (RFC 9110 §15.4.9). A host that is not served is not repeated.
+ */
+function redirectToHttps(passage: Passage, target: Target, port: number): Response | null {
+  const { front, isPeerTrusted, snapshot } = passage
+  if (isPeerTrusted || front.protocol === 'https') return null
+  if (snapshot.portals.lookup(target.host) === undefined) return null
+  const authority = port === 443 ? target.host : `${target.host}:${port}`
+  return new Response(null, { status: 308, headers: { location: `https://${authority}${target.path}${target.query}` } })
 }

@@ -1,7 +1,9 @@
+/** The session store over SQLite: each part over tables of its own. */
+
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { KeptSession, SessionStore, StoredChanges } from '../store.ts'
-import { createBusyRetry } from './busy.ts'
+import { type BusyRetry, createBusyRetry } from './busy.ts'
 import { inSlices } from './slices.ts'
 import { allowancesOn } from './tables/allowances.ts'
 import { tokensOn } from './tables/api-tokens.ts'
@@ -11,7 +13,6 @@ import { linksOn } from './tables/guest-links.ts'
 import { ownersOn } from './tables/owners.ts'
 import { pushedOn } from './tables/pushed.ts'
 import { sessionsOn } from './tables/sessions.ts'
-import { sharedOn } from './tables/shared.ts'
 import { onceOn } from './tables/single-use.ts'
 
 /**
@@ -92,5 +93,22 @@ export function storeOn(database: Database): SqliteStore {
       isClosed = true
       database.close()
     },
+  }
+}
+
+/** What of a SessionStore is about values that all processes share. */
+type SharedStore = Pick<SessionStore, 'readShared' | 'replaceShared'>
+
+/** The shared values of an open database. */
+function sharedOn(database: Database, retryBusy: BusyRetry): SharedStore {
+  const byName = database.query<{ value: string }, [string]>('SELECT value FROM shared WHERE name = ?')
+  const insert = database.query('INSERT INTO shared (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING')
+  const update = database.query('UPDATE shared SET value = ?3 WHERE name = ?1 AND value = ?2')
+  return {
+    readShared: name => byName.get(name)?.value ?? null,
+    replaceShared: retryBusy((name: string, before: string | null, after: string) => {
+      const done = before === null ? insert.run(name, after) : update.run(name, before, after)
+      return done.changes > 0
+    }),
   }
 }

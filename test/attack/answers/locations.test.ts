@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { parseUpstream } from '../../../src/config/values/address.ts'
 import { compileOwnAddresses, rewriteAddress, rewriteRefresh } from '../../../src/proxy/fields/addresses.ts'
-import { rewriteCookie } from '../../../src/proxy/fields/cookies.ts'
+import { rewriteCookie } from '../../../src/proxy/fields/response.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 import { ATTACK_RUNS } from '../../kit/wire/odd-targets.ts'
 

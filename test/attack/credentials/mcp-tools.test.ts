@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { readMessages } from '../../../src/server/request/mcp/messages.ts'
+import { readMessages } from '../../../src/server/request/mcp/judge.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'

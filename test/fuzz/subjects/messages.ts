@@ -1,4 +1,4 @@
-import { readMessages } from '../../../src/server/request/mcp/messages.ts'
+import { readMessages } from '../../../src/server/request/mcp/judge.ts'
 import { hold, type Subject } from '../subject.ts'
 
 const call = (name: string) => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"${name}"}}`

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { parseUpstream, type UpstreamAddress } from '../../../src/config/values/address.ts'
 import type { HostHeader } from '../../../src/config/values/host.ts'
 import { compileOwnAddresses, rewriteAddress, rewriteRefresh } from '../../../src/proxy/fields/addresses.ts'
-import { rewriteCookie } from '../../../src/proxy/fields/cookies.ts'
+import { rewriteCookie } from '../../../src/proxy/fields/response.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 
 interface Set {

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { isCompressible, wantedCodings } from '../../../src/proxy/local/encodings.ts'
+import { isCompressible, wantedCodings } from '../../../src/proxy/local/file-answer.ts'
 
 const wanted = (accept: string | null) => wantedCodings(accept).map(({ coding }) => coding)
 

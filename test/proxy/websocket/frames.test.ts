@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { isWireCloseCode } from '../../../src/proxy/websocket/close-codes.ts'
 import { FrameEncoder } from '../../../src/proxy/websocket/encoder.ts'
 import { encodeClose, FrameReader, OPCODE } from '../../../src/proxy/websocket/frames.ts'
-import { createOutbox } from '../../../src/proxy/websocket/outbox.ts'
+import { createOutbox } from '../../../src/proxy/websocket/upstream.ts'
 
 /** What a reader tells of these bytes when they come in these pieces. */
 function reads(bytes: Buffer, cuts: readonly number[], maxBytes = 1 << 20): unknown[] {

@@ -1,17 +1,24 @@
+/** What the portal is told of a request for it, and of the routes around it. */
+
+import type { RouteConfig } from '../../../config/resolve/routes.ts'
 import { vouchedPart } from '../../../identity/vouched.ts'
-import type { PortalRequest } from '../../../portal/portal.ts'
+import { decidePolicy } from '../../../policy/policy.ts'
+import { ownPath } from '../../../portal/place.ts'
+import type { Application, AskedRoute, GuestTarget, PortalRequest, TokenPlace } from '../../../portal/portal.ts'
 import { widestScope } from '../../../proxy/fields/response.ts'
+import { upstreamHealth } from '../../../proxy/upstream/health.ts'
+import { withoutSignIn } from '../../../session/credentials/owners.ts'
+import type { Session } from '../../../session/session.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
-import type { GateRoute } from '../../config/snapshot.ts'
+import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
+import { mayMakerOpen } from '../guests.ts'
+import { rolesToAskFor } from '../offered-roles.ts'
 import { isProgram, originOf, type Passage, schemeOf } from '../passage.ts'
 import { cameByPlainHttp } from '../plain-http.ts'
-import { applicationsOf } from './applications.ts'
-import { askedRouteAt } from './asked-roles.ts'
+import { requestFacts } from '../policy-input.ts'
 import { compatRequest } from './compat.ts'
-import { guestTargetAt } from './guest-target.ts'
 import { protectedResources } from './resources.ts'
-import { keepsFragmentAt } from './route-at.ts'
-import { tokenPlacesOf } from './token-places.ts'
+import { keepsFragmentAt, routeAt } from './route-at.ts'
 
 /** This request as the portal sees it; null on a host that belongs to no portal. */
 export function portalRequest(passage: Passage): PortalRequest | null {
@@ -61,4 +68,110 @@ export function portalRequest(passage: Passage): PortalRequest | null {
 function keepsForms(route: GateRoute | null): PortalRequest['keepsForms'] {
   const maxBytes = route?.config.keepPostsBytes ?? null
   return maxBytes === null || route === null ? null : { maxBytes, name: route.config.name }
+}
+
+/**
+ * What this person may open at this portal, in the order of the file: decided by the gate's own rules, for a page load from
+ * where they are now. What only a newer sign-in is missing for is there too.
+ *
+ * Several routes of one host are one application, at the shortest path, unless the file tells them apart; one table is one
+ * application, at the first of its addresses, and without a name one for each of its hosts.
+ */
+function applicationsOf(passage: Passage, portal: GatePortal, session: Session): readonly Application[] {
+  const facts = requestFacts(passage, session)
+  const open = passage.snapshot.routes.filter(({ config, policy, portal: own }) => {
+    if (own !== portal || config.host.startsWith('*.')) return false
+    const target = { path: config.path, readings: [], query: '' }
+    const { verdict } = decidePolicy(policy, session.identity, { ...facts, method: 'GET', target })
+    return verdict === 'allow' || verdict === 'step-up'
+  })
+  const whole = open.filter(({ config }) => !config.isExact && config.when === null)
+  const byAddress = new Map(whole.map(({ config }) => [config.host + config.path, config]))
+  const scheme = schemeOf(passage)
+  const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
+  const shown = new Set<string>()
+  return open
+    .filter(route => !route.config.app.isHidden && !isPart(route.config, byAddress))
+    .filter(({ config }) => {
+      const own = config.app.isNamed ? config.firstId : `${config.host} ${config.firstId}`
+      return shown.size < shown.add(own).size
+    })
+    .map(({ config, upstream }) => ({
+      name: config.name,
+      address: `${scheme}://${config.host}${port}${config.path}`,
+      description: config.app.description,
+      group: config.app.group,
+      icon: config.app.icon === null ? null : `${ownPath('icons')}/${config.app.icon.hash}`,
+      health: upstream === null ? null : upstreamHealth(upstream, passage.startedMs),
+    }))
+}
+
+/** Whether a route belongs to the application of one above it that this person may open, or is a single address. */
+function isPart(
+  { host, path, isExact, when, name, app }: RouteConfig,
+  byAddress: ReadonlyMap<string, RouteConfig>,
+): boolean {
+  if ((isExact || when !== null) && !app.isNamed) return true
+  for (let at = path; at !== '/'; ) {
+    at = at.slice(0, at.lastIndexOf('/')) || '/'
+    const above = byAddress.get(host + at)
+    if (above !== undefined && (!app.isNamed || (above.app.isNamed && above.name === name))) return true
+  }
+  return false
+}
+
+/**
+ * The route at a path of the host that was asked, with the roles that this person may ask for there: such as would let them in by
+ * themselves, and as the portal lets people ask for. Null where there are none.
+ */
+function askedRouteAt(passage: Passage, portal: GatePortal, session: Session, path: string): AskedRoute | null {
+  if (passage.target === null || !path.startsWith('/')) return null
+  const found = routeAt(passage, passage.target.host, path)
+  if (found === null || found.route.portal !== portal) return null
+  const { route, target } = found
+  const facts = { ...requestFacts(passage, session), method: 'GET', target }
+  const decision = decidePolicy(route.policy, session.identity, facts)
+  const roles = decision.verdict === 'deny' ? rolesToAskFor(portal, session, decision.needed) : []
+  return roles.length === 0 ? null : { id: route.config.id, roles }
+}
+
+/**
+ * What a guest link for a host and path of this portal would open; null where no rule lets guests in, or where the path could be
+ * read as one of another route.
+ */
+function guestTargetAt(passage: Passage, portal: GatePortal, host: string, path: string): GuestTarget | null {
+  const found = routeAt(passage, host, path)
+  if (found === null) return null
+  const { route, target } = found
+  if (route.portal !== portal || !route.takesGuests) return null
+  return {
+    name: route.config.name,
+    isOpenTo(session) {
+      const facts = { ...requestFacts(passage, session), method: 'GET', target }
+      return decidePolicy(route.policy, session.identity, facts).verdict === 'allow'
+    },
+    isSharedWith: guest => mayMakerOpen(route, guest, { ...requestFacts(passage, null), method: 'GET', target }),
+  }
+}
+
+/**
+ * Where a token of this person would be taken, in the order of the file: decided by the gate's own rules, for whoever shows no sign-in,
+ * from where they are now and by a method that the route takes.
+ */
+function tokenPlacesOf(passage: Passage, portal: GatePortal, session: Session): readonly TokenPlace[] {
+  const scheme = schemeOf(passage)
+  const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
+  const identity = withoutSignIn(session.identity)
+  const facts = requestFacts(passage, null)
+  return passage.snapshot.routes
+    .filter(({ config, policy, portal: own }) => {
+      if (own !== portal || !config.tokens) return false
+      const method = config.methods?.includes('GET') === false ? (config.methods[0] ?? 'GET') : 'GET'
+      const target = { path: config.path, readings: [], query: '' }
+      return decidePolicy(policy, identity, { ...facts, method, target }).verdict === 'allow'
+    })
+    .map(({ config: { host, path } }) => ({
+      place: path === '/' ? host : host + path,
+      address: host.startsWith('*.') ? null : `${scheme}://${host}${port}${path}`,
+    }))
 }

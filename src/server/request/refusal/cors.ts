@@ -1,7 +1,10 @@
-import { scopeChallenge } from '../mcp/resource.ts'
+/** What scripts of other origins may read of a refusal (CORS), and by which ways they may authenticate. */
+
+import { BAD_TOKEN_CHALLENGE, BASIC_CHALLENGE, BEARER_CHALLENGE } from '../../../portal/problem.ts'
+import { mayBeBrowser } from '../../../route/page-load.ts'
+import { resourceChallenge, scopeChallenge } from '../mcp/resource.ts'
 import { originOf, type Passage, schemeOf } from '../passage.ts'
 import { tellsOfBody } from '../verify/dialects.ts'
-import { challengesOf } from './challenge.ts'
 
 /** What a script of another origin may read of a refusal, besides its status and body. */
 const EXPOSED = 'retry-after, www-authenticate'
@@ -62,4 +65,31 @@ function isOwnOrigin(passage: Passage, origin: string): boolean {
   if (portal === null || snapshot.portals.lookup(asking.hostname) !== portal) return false
   const own = URL.parse(originOf(passage, target))
   return own !== null && asking.protocol === `${schemeOf(passage)}:` && asking.port === own.port
+}
+
+/**
+ * What WWW-Authenticate says of a 401, where `own` is what it says so far; null: nothing.
+ *
+ * A route that takes tokens says Bearer, without an error where nothing was sent (RFC 6750 §3). Whoever is no browser is asked for a name
+ * and a password too, of which a token may be the one (RFC 7617 §2): git, curl and WebDAV clients send what they were given only
+ * once they are asked. It comes first, for clients that look no further. A browser would ask its person by a prompt of its own, and
+ * send what it was told for as long as it runs. On the route of an MCP server all of that is another.
+ */
+export function challengesOf(passage: Passage, own: string | null): string | null {
+  const resource = resourceChallenge(passage, own)
+  if (resource !== null) return resource
+  const { tokens = false, passwords = false } = passage.route?.config ?? {}
+  const stated = own ?? (tokens ? BEARER_CHALLENGE : null)
+  const isOpen = own === null || (own === BAD_TOKEN_CHALLENGE && cameByBasic(passage))
+  if (!isOpen || !(tokens || passwords) || !isProgram(passage)) return stated
+  return stated === null ? BASIC_CHALLENGE : `${BASIC_CHALLENGE}, ${stated}`
+}
+
+function cameByBasic({ request }: Passage): boolean {
+  return /^basic /i.test(request.headers.get('authorization') ?? '')
+}
+
+/** A proxy in front may keep what browsers say of themselves from us: there, only who says what they are is a program. */
+function isProgram({ request, question }: Passage): boolean {
+  return !mayBeBrowser(request) && (question === null || request.headers.has('user-agent'))
 }

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type { GateError } from '../../../../src/base/errors.ts'
 import type { Passage } from '../../../../src/server/request/passage.ts'
-import { challengesOf } from '../../../../src/server/request/refusal/challenge.ts'
-import { finishRefusal, isPreflight } from '../../../../src/server/request/refusal/cors.ts'
-import { mayRepeat, retryAfterS } from '../../../../src/server/request/refusal/retry-after.ts'
+import { challengesOf, finishRefusal, isPreflight } from '../../../../src/server/request/refusal/cors.ts'
+import { mayRepeat, retryAfterS } from '../../../../src/server/request/refusal/respond.ts'
 import { passageOf } from '../../../kit/passage.ts'
 
 const QUESTION = { isStatusOnly: true, passes: 204, unknown: 'empty' } as const

@@ -1,8 +1,8 @@
-import { sha256 } from '../../base/bytes.ts'
-import type { Ports } from '../../base/ports.ts'
-import { guarded } from '../rows.ts'
-import type { Sessions } from '../session.ts'
-import type { SessionStore } from '../store.ts'
+import { sha256 } from '../base/bytes.ts'
+import type { Ports } from '../base/ports.ts'
+import { guarded } from './rows.ts'
+import type { Sessions } from './session.ts'
+import type { SessionStore } from './store.ts'
 
 /** Allowances over the session store, which sees hashes of whose they are. Throws `session.store`. */
 export function createAllowances(

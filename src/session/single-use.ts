@@ -1,11 +1,11 @@
-import { sha256 } from '../../base/bytes.ts'
-import { networkOf } from '../../base/net.ts'
-import type { Ports } from '../../base/ports.ts'
-import { CLOCK_SLACK_MS } from '../life.ts'
-import { guarded } from '../rows.ts'
-import type { Sealer } from '../seal.ts'
-import type { OnceKind, Sessions } from '../session.ts'
-import type { SessionStore } from '../store.ts'
+import { sha256 } from '../base/bytes.ts'
+import { networkOf } from '../base/net.ts'
+import type { Ports } from '../base/ports.ts'
+import { CLOCK_SLACK_MS } from './life.ts'
+import { guarded } from './rows.ts'
+import type { Sealer } from './seal.ts'
+import type { OnceKind, Sessions } from './session.ts'
+import type { SessionStore } from './store.ts'
 
 /** How many records of a kind one owner may hold, and all owners together: a bounded table. */
 export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number; readonly total: number }>> = {
