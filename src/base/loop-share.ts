@@ -1,4 +1,4 @@
-import { nextTurn } from './small-pieces.ts'
+import { nextTurn } from './steps.ts'
 
 /** Work of which so much is done in one turn of the event loop, and the rest in the next ones, in the order in which it came. */
 export interface LoopShare {

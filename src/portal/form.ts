@@ -1,6 +1,6 @@
 import { parseLength } from '../base/amounts.ts'
 import { GateError } from '../base/errors.ts'
-import { isSmallPiece, nextTurn } from '../base/small-pieces.ts'
+import { isSmallPiece, nextTurn } from '../base/steps.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session } from '../session/session.ts'
 import type { PortalRequest } from './portal.ts'

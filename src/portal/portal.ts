@@ -1,6 +1,10 @@
+import type { AuditFacts } from '../audit/record.ts'
+import type { Audit } from '../audit/writer.ts'
+import { GateError } from '../base/errors.ts'
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Picture } from '../config/values/picture.ts'
+import { repeatedName } from '../identity/answer.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Target } from '../route/target.ts'
@@ -205,4 +209,27 @@ export interface Portal {
   release(ctx: PortalRequest): Promise<Released>
   /** Someone whose sign-in is too old or too weak for a route: a new sign-in for page loads, 401 for the rest. */
   stepUp(ctx: PortalRequest, demand: StepUp): Response | Promise<Response>
+}
+
+/** What every handler needs that writes to the audit trail. */
+export interface AuditTools {
+  readonly audit: Audit
+}
+
+/** From where something was asked of the portal. */
+export function askedFacts({ portal, clientAddress, request, requestId }: PortalRequest): AuditFacts {
+  const agent = request.headers.get('user-agent') ?? undefined
+  return { portal: portal.name, client: clientAddress, agent, id: requestId }
+}
+
+/**
+ * The parameters of one of our own addresses.
+ *
+ * Throws `target.malformed` when any occurs twice: what is read in two ways is refused (RFC 6749 §3.1 in spirit).
+ */
+export function readQuery({ target }: PortalRequest): URLSearchParams {
+  const query = new URLSearchParams(target.query)
+  const twice = repeatedName(query)
+  if (twice !== null) throw new GateError('target.malformed', `parameter ${twice.slice(0, 40)} occurs twice`)
+  return query
 }

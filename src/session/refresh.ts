@@ -1,6 +1,6 @@
 import type { Audit } from '../audit/writer.ts'
 import { errorFacts, type Facts, GateError } from '../base/errors.ts'
-import { inTime } from '../base/in-time.ts'
+import { inTime } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { HeldSession } from './lru.ts'

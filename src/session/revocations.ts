@@ -1,5 +1,5 @@
 import { errorFacts } from '../base/errors.ts'
-import { inTime } from '../base/in-time.ts'
+import { inTime } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import { openSecrets, parseSession } from './rows.ts'
 import type { Sealer } from './seal.ts'

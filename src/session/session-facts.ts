@@ -1,5 +1,5 @@
 import type { AuditFacts } from '../audit/record.ts'
-import { sessionMark } from '../base/session-mark.ts'
+import { sha256 } from '../base/bytes.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Session } from './session.ts'
 
@@ -11,4 +11,13 @@ export function personFacts({ subject, provider, preferredUsername, email, name 
 /** Whose session it is, and where. */
 export function sessionFacts({ id, portal, identity }: Session): AuditFacts {
   return { ...personFacts(identity), portal, session: sessionMark(id) }
+}
+
+const LENGTH = 12
+
+/**
+ * What logs and the audit trail call a session: the same for each of its requests, and nothing that leads to it or to its cookie.
+ */
+export function sessionMark(sessionId: string): string {
+  return sha256(sessionId).slice(0, LENGTH)
 }

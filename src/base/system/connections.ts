@@ -1,7 +1,7 @@
 import { ptr } from 'bun:ffi'
 import { readdir } from 'node:fs/promises'
 import { canonicalAddress } from '../net.ts'
-import { nextTurn } from '../small-pieces.ts'
+import { nextTurn } from '../steps.ts'
 import { LINUX, type Libc, libc } from './libc.ts'
 
 /** Identifies a client's TCP connection to this process. */

@@ -1,7 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
-import { entrances } from '../../server/applications/entrances.ts'
+import { entrances } from '../../server/applications/known-refusals.ts'
 import { FORWARDED_FOR, findRefusal, type Refusal, speaksGrpc } from '../../server/applications/refusal.ts'
 import { type Finding, good, type Section, warning } from './finding.ts'
 

@@ -99,3 +99,9 @@ export function parseNetwork(text: string): Parsed<string> {
     return bad('network.invalid', `${quote(text)} has bits set beyond /${bits}`, `the network is "${base}/${bits}"`)
   return good(`${base}/${bits}`)
 }
+
+/** An address as the file writes it. */
+export function addressText(address: ListenAddress): string {
+  if (address.kind === 'unix') return `unix:${address.path}`
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+}

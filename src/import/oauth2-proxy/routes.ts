@@ -1,6 +1,6 @@
 import type { Json } from '../../config/text/raw.ts'
+import { parseMethod } from '../../config/values/headers.ts'
 import { parseHostPattern } from '../../config/values/host.ts'
-import { parseMethod } from '../../config/values/method.ts'
 import { isUnder } from '../../config/values/path.ts'
 import { parsePathExpression } from '../../config/values/pattern.ts'
 import { escapeReferences, STAND_IN_HOST } from '../blanks.ts'

@@ -10,11 +10,10 @@ import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { redirectAnswer } from '../answer.ts'
-import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, type PersonalFormTools, readOwnForm, readPersonalForm } from '../form.ts'
 import { nameOf } from '../pages/person.ts'
 import { LONGEST_ASK_TEXT, ownPath, portalOrigin } from '../place.ts'
-import type { PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 import { stillSignedIn } from './admins.ts'
 
 export interface AskAccessTools extends PersonalFormTools, AuditTools {

@@ -5,10 +5,9 @@ import { prefersPage } from '../../route/page-load.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
-import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type PersonalFormTools, readPersonalForm } from '../form.ts'
 import { isPortalHost, ownPath } from '../place.ts'
-import type { PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 
 export interface CredentialTools extends PersonalFormTools, AuditTools {

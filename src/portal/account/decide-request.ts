@@ -5,12 +5,11 @@ import type { RoleGrant, RoleRequest } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
-import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type PersonalFormTools, readPersonalForm } from '../form.ts'
 import { isSamePerson } from '../pages/person.ts'
 import { GRANT_HOURS } from '../pages/requests.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
-import type { PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 import { adminUntilMs, isAdmin, stillSignedIn } from './admins.ts'
 
 export interface DecideTools extends PersonalFormTools, AuditTools {

@@ -3,8 +3,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { compilePerson } from '../../policy/person.ts'
 import { acceptedAnswer, jsonAnswer, textAnswer } from '../answer.ts'
 import { portalNotFound } from '../not-found.ts'
-import type { PortalRequest } from '../portal.ts'
-import { readQuery } from '../query.ts'
+import { type PortalRequest, readQuery } from '../portal.ts'
 import type { CompatContext } from './onward.ts'
 
 /** oauth2-proxy's `userinfo`, for scripts of this very host: as `me`, in its words. */

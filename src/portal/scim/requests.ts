@@ -11,8 +11,8 @@ import {
   type PushedUser,
   resourceIdOf,
 } from '../../session/pushed/resource.ts'
-import type { AuditTools } from '../audit-facts.ts'
 import { type FormTools, readBody } from '../form.ts'
+import type { AuditTools } from '../portal.ts'
 import { listAnswer, scimAnswer, wrongMethod } from './answer.ts'
 import { type JsonObject, notFound, parseBody, ScimRefusal } from './json.ts'
 import { patchGroup, patchUser } from './patch.ts'

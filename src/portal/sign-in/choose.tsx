@@ -1,10 +1,12 @@
 /** @jsxImportSource hono/jsx */
+
+import { GateError } from '../../base/errors.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { SignInPage } from '../pages/sign-in.tsx'
 import { ownPath } from '../place.ts'
-import type { PortalRequest } from '../portal.ts'
-import { readQuery } from '../query.ts'
+import { type PortalRequest, readQuery } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import type { BeginTools } from './begin.ts'
 import { FRAGMENT } from './fragment.tsx'
@@ -95,4 +97,14 @@ export function handedOn(query: URLSearchParams, names: readonly string[]): Reco
     if (value !== null) kept[name] = value
   }
   return kept
+}
+
+/** The provider that was asked for, or the only one; null where there is a choice to make. Throws `route.none` for a stranger. */
+export function chooseProvider({ portal, providers }: PortalRequest, name: string | null): ProviderConfig | null {
+  const [only, ...others] = portal.providers
+  const chosen = name ?? (others.length === 0 ? only : undefined)
+  if (chosen === undefined) return null
+  const provider = portal.providers.includes(chosen) ? providers.get(chosen) : undefined
+  if (provider === undefined) throw new GateError('route.none', 'this portal has no such provider')
+  return provider
 }

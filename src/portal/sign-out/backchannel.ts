@@ -6,9 +6,8 @@ import { type LogoutToken, peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import type { Sessions } from '../../session/session.ts'
 import { doneAnswer, jsonAnswer } from '../answer.ts'
-import { type AuditTools, askedFacts } from '../audit-facts.ts'
 import { type FormTools, readBody } from '../form.ts'
-import type { PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 
 export interface BackChannelTools extends AuditTools {
   readonly ports: Pick<Ports, 'now' | 'log'>

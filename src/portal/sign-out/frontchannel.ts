@@ -1,7 +1,6 @@
 import { GateError } from '../../base/errors.ts'
 import { frameAnswer } from '../answer.ts'
-import type { PortalRequest } from '../portal.ts'
-import { readQuery } from '../query.ts'
+import { type PortalRequest, readQuery } from '../portal.ts'
 import { type BackChannelTools, providersOf, tellEnded } from './backchannel.ts'
 
 /**

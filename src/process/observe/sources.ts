@@ -1,4 +1,4 @@
-import { inTime } from '../../base/in-time.ts'
+import { inTime } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { certificateGauges } from '../../server/acme/expiry.ts'
 import type { Fronts } from '../../server/listen/fronts.ts'

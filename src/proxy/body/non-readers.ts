@@ -1,4 +1,4 @@
-import { nextTurn } from '../../base/small-pieces.ts'
+import { nextTurn } from '../../base/steps.ts'
 import type { ConnectionEnds, ConnectionState, Connections } from '../../base/system/connections.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { NOWHERE } from '../lifetime/roster.ts'

@@ -1,6 +1,6 @@
 import type { Tally } from '../../base/amounts.ts'
 import type { GateError } from '../../base/errors.ts'
-import { isSmallPiece, nextTurn } from '../../base/small-pieces.ts'
+import { isSmallPiece, nextTurn } from '../../base/steps.ts'
 import { type Flow, PIECE_BYTES, SMALL_BYTES } from './flows.ts'
 import { MAX_WHOLE_BYTES } from './whole.ts'
 

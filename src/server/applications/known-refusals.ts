@@ -1,7 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
-import { entrances } from './entrances.ts'
+import { addressLabel } from '../../proxy/upstream/origin.ts'
 import { findRefusal, type Refusal } from './refusal.ts'
 
 /** How long what was found counts. */
@@ -58,4 +58,17 @@ interface Known {
   readonly atMs: number
   refusal: Refusal | null
   isOver: Promise<void>
+}
+
+/** For each host and application the route with the shortest path: where users enter, and what the checks request. */
+export function entrances(routes: readonly RouteConfig[]): readonly RouteConfig[] {
+  const found = new Map<string, RouteConfig>()
+  for (const route of routes) {
+    const { host, upstream, path, hostHeader, hasOwnOrigin } = route
+    if (upstream === null) continue
+    const key = JSON.stringify([host, upstream.addresses.map(addressLabel), hostHeader, hasOwnOrigin])
+    const other = found.get(key)
+    if (other === undefined || path.length < other.path.length) found.set(key, route)
+  }
+  return [...found.values()]
 }

@@ -1,6 +1,6 @@
 import { sha256 } from '../../base/bytes.ts'
 import { errorFacts, GateError } from '../../base/errors.ts'
-import { inTime } from '../../base/in-time.ts'
+import { inTime } from '../../base/maybe-promise.ts'
 import { networkOf, prefixesOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Allowance, Sessions } from '../../session/session.ts'

@@ -4,12 +4,11 @@ import { finish, type Steps } from '../../base/steps.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { restartKeys, startValues } from '../config/reload.ts'
-import { canonical } from './canonical.ts'
 import type { Grants } from './granted.ts'
 import type { IdentityAt } from './judge.ts'
 import { createPairs, type Outcome, type Pair } from './pairs.ts'
 import { createStandings, groupPeople, type Person, type SignedIn, type Standings } from './people.ts'
-import { type RouteChanges, routeChanges } from './route-changes.ts'
+import { canonical, type RouteChanges, routeChanges } from './route-changes.ts'
 
 /** Who is signed in, and what is known of it. */
 export interface Present {

@@ -5,8 +5,8 @@ import type { RouteConfig } from '../../config/resolve/routes.ts'
 import type { AccessRule, RequestRule } from '../../config/resolve/rules.ts'
 import { samplePath } from '../../config/values/pattern.ts'
 import { offeredRoles } from '../../session/grants/offered.ts'
-import { canonical } from './canonical.ts'
 import { type Circumstances, createJudge, type IdentityAt, type Judge, type Place } from './judge.ts'
+import { canonical } from './route-changes.ts'
 
 /**
  * The result of a request: a decision's verdict, `own` for one of Sallyport's pages, `no-route`, or `refused` for an

@@ -1,6 +1,5 @@
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
-import { canonical } from './canonical.ts'
 import { allowText, leadsTo } from './explain.ts'
 
 /** A route that only one of two files has. */
@@ -123,4 +122,15 @@ function textOf(field: keyof RouteConfig, [route, config]: Side): string | null 
     default:
       return null
   }
+}
+
+/** A value of a Config as text; equal values have equal texts. For comparing: it may hold secrets. */
+export function canonical(value: unknown): string {
+  return (
+    JSON.stringify(value, (_, one: unknown) => {
+      if (one instanceof Map) return ['map', ...one]
+      if (one instanceof Set) return ['set', ...one]
+      return typeof one === 'bigint' ? String(one) : one
+    }) ?? 'undefined'
+  )
 }

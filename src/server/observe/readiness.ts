@@ -1,6 +1,5 @@
 import { errorFacts } from '../../base/errors.ts'
-import { inTime } from '../../base/in-time.ts'
-import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { inTime, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Log } from '../../base/ports.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'
 import { troubleOf, UNREACHED } from '../../session/store-trouble.ts'

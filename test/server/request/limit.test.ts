@@ -11,7 +11,7 @@ import {
   refuseServiceWorker,
 } from '../../../src/server/request/limit.ts'
 import type { Passage } from '../../../src/server/request/passage.ts'
-import { cameByPlainHttp } from '../../../src/server/request/plain-http.ts'
+import { cameByPlainHttp } from '../../../src/server/request/portal/portal-request.ts'
 import { passageOf } from '../../kit/passage.ts'
 import { codeOf } from '../../kit/thrown.ts'
 

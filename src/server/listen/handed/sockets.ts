@@ -1,8 +1,7 @@
 import { canonicalAddress, isLoopbackHost } from '../../../base/net.ts'
 import { LINUX, libc } from '../../../base/system/libc.ts'
 import { descriptorsOf } from '../../../base/system/open-descriptors.ts'
-import type { ListenAddress } from '../../../config/values/listen.ts'
-import { addressText } from '../address-text.ts'
+import { addressText, type ListenAddress } from '../../../config/values/listen.ts'
 import { addressOfSocket } from './descriptors.ts'
 
 /** Listening sockets that this process inherited from its parent. */

@@ -14,7 +14,6 @@ import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
 import { mayMakerOpen } from '../guests.ts'
 import { rolesToAskFor } from '../offered-roles.ts'
 import { isProgram, originOf, type Passage, schemeOf } from '../passage.ts'
-import { cameByPlainHttp } from '../plain-http.ts'
 import { requestFacts } from '../policy-input.ts'
 import { compatRequest } from './compat.ts'
 import { protectedResources } from './resources.ts'
@@ -174,4 +173,21 @@ function tokenPlacesOf(passage: Passage, portal: GatePortal, session: Session): 
       place: path === '/' ? host : host + path,
       address: host.startsWith('*.') ? null : `${scheme}://${host}${port}${path}`,
     }))
+}
+
+/** What proxies write, nearly all of them: whoever wrote one may have ended TLS. */
+const PROXY_FIELDS = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip', 'forwarded', 'via']
+
+/**
+ * Whether a page was loaded by plain HTTP though HTTPS is promised, as far as can be seen.
+ *
+ * A trusted proxy says so. Else nothing looks like a proxy, and a browser does not say what it loads, as it does at every address that
+ * it trusts (Fetch Metadata §2, Secure Contexts §3.1). Browsers of before 2023 never do, so that this is no proof.
+ */
+export function cameByPlainHttp(passage: Passage): boolean {
+  const { front, sent, isPeerTrusted, question, snapshot } = passage
+  if (question !== null || front.protocol === 'https' || schemeOf(passage) === 'http') return false
+  if (isPeerTrusted) return sent['x-forwarded-proto'] === 'http'
+  if (sent['sec-fetch-mode'] !== undefined || sent[snapshot.clientField] !== undefined) return false
+  return PROXY_FIELDS.every(name => sent[name] === undefined)
 }
