@@ -530,12 +530,16 @@ describe.each(['sqlite', 'redis'] as const)(
 
     test('is refused to the next one while the answer is with whoever was held up: that counts, and nobody is signed out', () =>
       inStore(async world => {
-        const { one, other, find, standing } = await asking(world)
+        const { one, other, session, find, standing } = await asking(world)
         await world.pass(LATER)
         await find(other)
         await eventually(() => other.answers.length === 1, 'the other one asks')
+        const secrets = async () => (await world.store.findById(session.id))?.secrets
+        const before = await secrets()
         one.answers[0]?.(renewed('one'))
         await eventually(async () => (await find(one))?.identity.groups[0] === 'one', 'the first one has it')
+        // It is known there a moment before the other one can find it in the store.
+        await eventually(async () => (await secrets()) !== before, 'the store has it')
         other.answers[0]?.(ended)
         await eventually(async () => (await find(other))?.identity.groups[0] === 'one', 'and so has the other one')
         expect((await standing())[0]).toBe('good')
