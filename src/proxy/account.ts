@@ -1,14 +1,14 @@
-/** What is noted of an exchange while it goes on, for whoever keeps a record of it. */
+/** The record of an exchange, for the access log and traces. */
 export interface Account {
   /** The address that was asked last, as host:port or the path of a socket; null where none was. */
   upstream: string | null
-  /** Bytes of the answer's body that were handed on; null where nobody counted them. */
+  /** Bytes of the answer's body that were sent to the client; null where they were not counted. */
   bytes: number | null
-  /** Whether `bytes` is what the answer announced: its body goes on unseen, and nobody counts it. */
+  /** Whether `bytes` is only the announced length: the body passes uncounted. */
   isAnnounced: boolean
-  /** Whether the body goes on: then `bytes` is not all of them yet. */
+  /** Whether the body is still being sent: then `bytes` is not complete yet. */
   isGoingOn: boolean
-  /** Whether the body broke off, whoever broke it. */
+  /** Whether the body broke off, on any side. */
   isCut: boolean
   /** Called once, when a body that went on is over. */
   onOver: (() => void) | null

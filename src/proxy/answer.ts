@@ -14,15 +14,15 @@ import type { ForwardJob, ForwardTools } from './job.ts'
 import { endsOf, hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
 import { mayRefuse, type Origin } from './upstream/origin.ts'
 
-/** What whoever asked the upstream hears of its answer. */
+/** What the request's owner learns of the answer. */
 export interface AnswerLife {
   /** It is over, or as good as over: all of it is here. Called more than once where several notice. */
   onOver(): void
-  /** It goes on, and this is how it is broken off. */
+  /** The body is being sent; `body` can cut it. */
   onGoingOn(body: Pick<PacedBody, 'cut'>): void
   /** Its client takes no more of it, and it has to make room. */
   onStall(): void
-  /** It goes on, and nobody says when it is over. */
+  /** The body is being sent, and its end is not reported. */
   onOpen(): void
   /** It is made of events, and `close` is how they end. */
   onEvents(close: () => void): void
@@ -60,7 +60,7 @@ export function prepareAnswer(
       throw translateFailure(error, routeId, origin.label)
     }
   }
-  /** A body that goes on piece by piece, so that it shows whether its client takes it. */
+  /** A body that is sent piece by piece, which shows whether its client reads it. */
   function pace(body: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
     const begun = begin(body)
     const noteLong = () => tools.flows.lengths.note(addressOf(job, origin), true)
@@ -126,7 +126,7 @@ export function prepareAnswer(
   )
   if (!(ready instanceof Promise)) return ready
   return ready.then(collected => {
-    // It is collected for its length alone.
+    // It is collected only for its length.
     if (isPaced || length === null) return collected
     if (account !== null) account.bytes = length
     life.onOver()
@@ -158,9 +158,11 @@ interface Unseen {
 }
 
 /**
- * Whether an answer may go on unseen: a long one of known length, by a connection of its own, on which shows who stalls.
+ * Whether an answer may use the fast lane: a long one of known length, on a connection without other requests, whose
+ * kernel state shows who stalls.
  *
- * Not where Bun 1.4.5 would write the query on standard error, with the address of an answer that broke off; nor where somebody reads it.
+ * Not where Bun 1.4.5 would write the query to standard error, with the address of an answer that broke off; nor where
+ * the gate has to read the body.
  */
 function mayGoUnseen(
   { length, type, isGoingOn }: Unseen,

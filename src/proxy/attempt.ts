@@ -20,7 +20,10 @@ import { reach } from './upstream/reach.ts'
 /** Most requests are answered by then, and never ask what became of their client. */
 const YOUNG_MS = 300
 
-/** How long after its head an answer that goes on is first looked at, so that a client's leave is seen within a second; and how often then. */
+/**
+ * How long after its head a long answer is first checked, so that a client's leave is noticed within a second; and the
+ * interval after that.
+ */
 const FIRST_LOOK_MS = 700
 const LOOK_MS = 5000
 
@@ -98,7 +101,7 @@ function send(
   })
 }
 
-/** A request whose turn it is, and what its attempt comes to. */
+/** A request whose turn it is, and the result of its attempt. */
 interface Start {
   readonly job: ForwardJob
   readonly tools: ForwardTools
@@ -117,15 +120,17 @@ interface Start {
 type Stage = 'young' | 'connecting' | 'late' | 'answered' | 'over'
 
 /**
- * What an answer is aborted with: Bun 1.4.5 writes whatever else breaks off a body that it hands on by itself on standard error.
+ * The abort reason of an answer: for any other reason Bun 1.4.5 writes an error to standard error when it breaks off a
+ * body that it sends itself.
  */
 const SILENTLY = null
 
 /**
- * One request under way to one address. It is an exchange until its answer is over, and waits among the deadlines: for its head,
- * and after that for whoever looks whether it goes on.
+ * One request under way to one address. It is an exchange until its answer is over, and has a deadline: first for its
+ * head, then for checks of its progress.
  *
- * Its abort is its own, and follows the client's only once the request is no longer young: a listener on each request costs 2 µs.
+ * It has its own abort signal, which follows the client's only once the request is some milliseconds old: a listener
+ * on each request costs 2 µs.
  */
 class Attempt implements Waiting, Exchange, AnswerLife {
   deadlineMs: number
@@ -159,7 +164,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   #upload: PacedBody | null = null
   /** Whether the request's body was let go before its end, or is one that Bun drops. */
   #isCutShort: boolean
-  /** The answer's body, where it goes on. */
+  /** The answer's body, while it is being sent. */
   #download: Pick<PacedBody, 'cut'> | null = null
 
   constructor({ job, tools, origin, stamp, long, isHeld, resolve, reject }: Start) {
@@ -254,7 +259,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
         this.#connect()
         return
       case 'late':
-        // Its time does not begin before all of the request is sent, and how that goes on is watched by itself.
+        // Its time begins when the whole request is sent. The upload has its own watch.
         if (this.#upload === null) this.#abandon(timedOut(this.#job, this.#origin.label))
         else this.#wait(this.#job.timeoutMs)
         return
@@ -262,7 +267,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
         if (hasLeft(front, connection)) {
           // Bun lets the upstream go with the client, but for a body that is read here.
           const isReadHere = this.#isCollecting || this.#download !== null
-          // First: what is to be told of its end shows no more once it is aborted.
+          // First: after the abort its end can no longer be seen.
           this.#leave()
           if (isReadHere) this.#abort.abort(SILENTLY)
         } else {
@@ -298,7 +303,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#download = body
   }
 
-  /** Both sides are let go, and the client's connection is closed where it goes on to take nothing. */
+  /** Releases both sides, and closes the client's connection if the client still reads nothing. */
   onStall(): void {
     const { front, connection } = this.#job
     this.end('its client takes no more of it')
@@ -309,7 +314,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#ended = reason
     if (this.#isWaiting) this.#refuse(overtaken(this.#job, reason))
     if (this.#closeEvents === null) {
-      // First: whoever waits for the body must not take it for lost, and ask again.
+      // First: code that waits for the body must not take it for lost, and retry.
       this.#download?.cut(overtaken(this.#job, reason))
       this.#abort.abort(SILENTLY)
     } else this.#closeEvents()
@@ -372,7 +377,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     else if (this.#isHeld || this.#download !== null) clientIdle.renew(front, connection)
   }
 
-  /** What it brings shows by itself from here on, or takes its time. */
+  /** From here on its pieces show its progress, or it may take its time. */
   #begun(): void {
     if (this.#stamp === NO_STAMP) return
     this.#tools.flows.begun(this.#stamp)

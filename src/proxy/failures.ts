@@ -87,7 +87,7 @@ export function translateFailure(error: unknown, what: string, label: string): G
   })
 }
 
-/** No connection within `connect_timeout`; whether something was sent cannot be told. */
+/** No connection within `connect_timeout`; it is unknown whether something was sent. */
 export function unreachable(what: string, label: string, connectTimeoutMs: number): GateError {
   return new GateError('upstream.unreachable', `${what}: no connection to ${label} in ${connectTimeoutMs} ms`, {
     facts: { route: what, upstream: label },
@@ -107,8 +107,8 @@ export function timedOut(
 }
 
 /**
- * What a body of ours ends with where an upstream's broke off: Bun 1.4.5 may write it on standard error as it is, and its own error holds
- * the whole address, query included.
+ * The error of a body where the upstream's broke off: Bun 1.4.5 may write it to standard error, and Bun's own error
+ * contains the whole address, query included.
  */
 export class BrokenOff extends Error {
   constructor() {
@@ -117,7 +117,10 @@ export class BrokenOff extends Error {
   }
 }
 
-/** Whether a body's end is news of its upstream: not where this process ended it (an abort's reason is a text, or an error of ours), nor a second time. */
+/**
+ * Whether a body's end says something about its upstream: not where this process ended it (the abort's reason is a
+ * text, or a GateError), nor a second time.
+ */
 export function isUpstreams(error: unknown): boolean {
   return error instanceof Error && !(error instanceof BrokenOff || error instanceof GateError)
 }

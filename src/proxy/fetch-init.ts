@@ -4,7 +4,10 @@ import type { Origin } from './upstream/origin.ts'
 import { writeOwnPages } from './upstream/own-pages.ts'
 import { FETCH_IDLE_MS } from './upstream/upstream.ts'
 
-/** What fetch is told of a job, but for its signal; the fields that depend on the address are written into the job's own. */
+/**
+ * The options of fetch for a job, except its signal. It writes the fields that depend on the address into the job's
+ * headers.
+ */
 export function fetchInit(job: ForwardJob, origin: Origin): BunFetchRequestInit {
   if (job.hasOwnHost) job.headers.set('host', origin.authority)
   if (job.ownPages !== null) writeOwnPages(job.headers, job.ownPages, origin)

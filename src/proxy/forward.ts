@@ -38,10 +38,11 @@ function hasSmallBody({ request, sent }: Pick<ForwardJob, 'request' | 'sent'>): 
 }
 
 /**
- * Goes on with a short body, once all of it is here. Meanwhile its request is an exchange: what allowed it may end.
+ * Waits for the whole of a short body and continues with it. Meanwhile the request is an exchange, whose permission
+ * may end.
  *
- * Rejects with target.stalled where it takes longer than a body may go without progress, or the client leaves, and with what allowed it where
- * that ended.
+ * Rejects with target.stalled where it takes longer than a body may be without progress, or the client leaves, and
+ * when its permission ended.
  */
 function readSmallBody<Made>(
   job: ForwardJob,

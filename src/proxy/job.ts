@@ -15,7 +15,7 @@ import type { Mention } from './upstream/mentions.ts'
 import type { OwnPages } from './upstream/own-pages.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
-/** What the forwarder tells of what it takes; each call costs some 50 ns. */
+/** What the forwarder measures; each call costs some 50 ns. */
 export interface ForwardMeter {
   /** Milliseconds by a clock that is never set. */
   tick(): number
@@ -36,9 +36,9 @@ export interface ForwardTools {
   readonly streams: EventStreams
   readonly wholeBodies: WholeBodies
   readonly clientIdle: ClientIdle
-  /** Null where nobody looks at what is counted. */
+  /** Null without metrics. */
   readonly meter: ForwardMeter | null
-  /** Told of an answer that broke off after its beginning was sent. */
+  /** Called for an answer that broke off after its beginning was sent. */
   noteTruncated(error: GateError): void
 }
 
@@ -63,7 +63,7 @@ export interface ForwardJob {
   readonly routeId: string
   /** How long a body of unannounced length may be; null: no limit, or the length was announced and has been checked. */
   readonly maxBodyBytes: number | null
-  /** Up to what length the answer is read whole, whatever that costs; null where nobody asked for it. */
+  /** Up to what length the answer is read completely, at any cost; null for never. */
   readonly keepLengthBytes: number | null
   /** The client's address. */
   readonly client: string
@@ -74,9 +74,9 @@ export interface ForwardJob {
   /** How the client reaches its host, and what a trusted proxy took off the path before; for addresses in the answer. */
   readonly scheme: 'http' | 'https'
   readonly prefix: string
-  /** Whose request it is; null for nobody's. */
+  /** Whose request it is; null: anonymous. */
   readonly session: Session | null
-  /** Where that is null: as whom a route of another reading let it pass; null: as nobody. */
+  /** Where that is null: the session by which a route of another reading allowed it; null: anonymous. */
   readonly elsewhere: Session | null
   /** How far the answer may bounds. */
   readonly bounds: AnswerBounds
@@ -84,9 +84,9 @@ export interface ForwardJob {
   readonly front: ClientSide
   /** The request by which `front` knows the connection: `request`, unless that one was made here. */
   readonly connection: Request
-  /** What is noted of it; null where nobody keeps a record. */
+  /** Its record; null where none is kept. */
   readonly account: Account | null
-  /** Looks at an answer that sets cookies, once its fields are clean; null where nobody does. */
+  /** Called with an answer that sets cookies, once its fields are clean; null for none. */
   readonly noteCookies: ((headers: Headers) => void) | null
   /** The fields that mention other resources of the application; null for nearly all. */
   readonly mentions: readonly Mention[] | null

@@ -19,12 +19,14 @@ export type Attempt = (job: ForwardJob, tools: ForwardTools, origin: Origin) => 
 const SMALL_BODY_BYTES = 64 * 1024
 
 /**
- * A request to an upstream of several addresses or with limits: waits for a place, chooses an address, and goes on to the
+ * A request to an upstream with several addresses or with limits: waits for a place, chooses an address, and tries the
  * next one where that is safe.
  *
- * Safe is: whatever certainly was not sent (no connection, no trust), for any method while its body is untouched; and what
- * was lost before the answer began, for idempotent methods without a body, once (a request that kills an application must
- * not kill them all). Everything else fails as it did. Rejects with upstream.busy and what the attempts reject with.
+ * Safe is a request that certainly was not sent (no connection, no trust), for any method while its body is untouched.
+ * Safe is also, once, an idempotent request without a body that was lost before the answer began (a request that kills
+ * an application must not kill them all). Everything else fails as it did. Rejects with upstream.busy and what the
+ * attempts reject with.
+ *
  * Source: RFC 9110 §9.2.2 (idempotent methods may be repeated).
  */
 export async function forwardRetrying(
@@ -80,8 +82,8 @@ async function askInTurn(
 const NOTHING_TO_LEAVE: Leave = () => undefined
 
 /**
- * A request from its wait for a place until it is answered. It is an exchange of its own beside that of an attempt: what allowed it may end
- * before its turn comes, or between one address and the next.
+ * A request from its wait for a place until it is answered. It is another exchange than an attempt's: its permission
+ * may end before its turn comes, or between two addresses.
  */
 interface Life extends Exchange {
   /** Why it goes no further; null while it may. */
@@ -177,8 +179,8 @@ async function watch(
       if (error !== undefined && hasBegun && !hasLeft(job.front, job.connection)) tools.noteTruncated(error)
     },
   })
-  // Bun 1.4.5 holds the head back until the first byte of a body, so waiting for it delays nothing, and a failure before it
-  // can still be told. Where nothing depends on it, it is not waited for.
+  // Bun 1.4.5 holds the head back until the first byte of a body, so waiting for it delays nothing, and a failure
+  // before it can still be answered. It waits only where something depends on it.
   if (!hasBegun) {
     await begun.catch((error: unknown) => {
       throw error instanceof GateError ? error : translateFailure(error, job.routeId, origin.label)

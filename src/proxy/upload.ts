@@ -6,9 +6,9 @@ import { stalledUpload, tooLarge } from './body/uploads.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import { endsOf, isLocalSocket } from './lifetime/client-idle.ts'
 
-/** What whoever sends a request hears of its body. */
+/** What the request's owner learns of its body. */
 export interface UploadLife {
-  /** It is too long, or goes on no more: its request ends, before whoever reads it is told. */
+  /** It is too long, or stalled: its request ends before the body's reader learns that. */
   refuse(error: GateError): void
   /** Called once: it was sent, all of it where it `isWhole`. */
   onEnd(isWhole: boolean): void
@@ -25,9 +25,9 @@ export function beginUpload(
 }
 
 /**
- * Lets a body go on that Bun hands on by itself; null where it may not, or there is no room for it. Its length is announced, so that Bun
- * ends it there. Whether it is whole shows in what Node.js tells of a stream; where several addresses might be asked, what fetch has
- * taken of it could not be sent again.
+ * Sends a body in the fast lane, where Bun itself copies it; null where it may not, or there is no room. Its length is
+ * announced, so Bun ends it there. Node.js's stream state shows whether it is complete. Not where several addresses
+ * may be tried, since what fetch has read cannot be sent again.
  */
 function goUnseen(
   body: ReadableStream<Uint8Array>,
@@ -81,7 +81,7 @@ function paceUpload(
     length: parseLength(sent['content-length']) ?? Number.POSITIVE_INFINITY,
     cut: (_why, waitsFor) => life.refuse(stalledUpload(routeId, waitsFor)),
   })
-  // Said first, since fetch reports a body that failed in words of its own.
+  // First, since fetch reports a failed body with its own error.
   const onExceeded = (maxBytes: number): GateError => {
     const error = tooLarge(routeId, maxBytes)
     life.refuse(error)

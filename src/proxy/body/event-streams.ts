@@ -1,6 +1,6 @@
 import { BrokenOff } from '../failures.ts'
 
-/** The event streams in flight: they are told of their end, where any other answer is cut. */
+/** The event streams in flight: they get a regular end, where any other answer is cut. */
 export interface EventStreams {
   /** How many are open. */
   readonly size: number

@@ -4,7 +4,7 @@ import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { createRoster, NOWHERE } from '../lifetime/roster.ts'
 import type { Readable } from './non-readers.ts'
 
-/** A body that Bun hands on by itself, and how it is learnt what becomes of it. */
+/** A body that Bun itself copies, and how its progress and end are found out. */
 export interface UnseenBody {
   readonly kind: 'answer' | 'upload'
   /** Its client's connection; null where the kernel is not asked about it. */
@@ -22,8 +22,8 @@ export interface LaneEntry {
 }
 
 /**
- * The bodies that Bun hands on without anyone seeing their pieces, which takes a half to a third of the CPU. Bun 1.4.5 tells nothing of
- * them: each may hold all that fetch keeps of a body, so their number bounds their memory.
+ * The bodies that Bun copies without JavaScript seeing their pieces, which takes half to a third of the CPU. Bun 1.4.5
+ * reports nothing of them: each may hold as much as fetch keeps of a body, so their number bounds their memory.
  */
 export interface FastLane<Owner extends UnseenBody> {
   /** What they may hold all together. */
@@ -42,7 +42,7 @@ export interface FastLane<Owner extends UnseenBody> {
 export interface LaneTools<Owner> {
   readonly deadlines: Pick<Deadlines, 'add'>
   readonly now: () => number
-  /** Null where the kernel tells nothing of connections: then nothing goes unseen. */
+  /** Null where the kernel has no information about connections: then there is no fast lane. */
   readonly connections: Connections | null
   readonly limitBytes: () => number
   readonly stallMs: () => number
@@ -50,7 +50,7 @@ export interface LaneTools<Owner> {
   readonly onCut: (owner: Owner, why: 'stalled' | 'memory', waitsFor: 'source' | 'taker') => void
 }
 
-/** How often they are asked whether they are over: what is told of one then is late by no more than this. */
+/** How often they are checked for their end: a record is late by at most this. */
 const LOOK_MS = 200
 
 /** The kernel is asked this often within `stall_timeout`, and no more seldom than each 15 seconds. */

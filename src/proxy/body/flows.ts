@@ -11,13 +11,13 @@ import { createShares, type Share } from './shares.ts'
 import { createStallSweep, type Progressing } from './stalls.ts'
 import { createTurns, NO_STAMP, type Turns } from './turns.ts'
 
-/** How much of the process bodies may take that nobody takes or sends on. */
+/** How much memory stalled bodies may hold. */
 interface FlowLimits {
   /** How many bodies one client may have under way; null for any number. */
   readonly maxOpen: number | null
   /** How long one may go without progress. */
   readonly stallMs: number
-  /** What those that nobody takes may hold together, in bytes. */
+  /** What stalled bodies may hold together, in bytes. */
   readonly memoryBytes: number
 }
 
@@ -64,7 +64,7 @@ export interface Flow {
 export interface Flows {
   /** How many are under way. */
   readonly open: { readonly answers: number; readonly uploads: number }
-  /** What those that nobody takes may hold. */
+  /** What stalled bodies may hold. */
   readonly heldBytes: number
   /** When requests are sent whose answers may be held. */
   readonly turns: Pick<Turns, 'begin' | 'wait'>
@@ -90,8 +90,8 @@ export interface Flows {
 }
 
 /**
- * What fetch of Bun 1.4.5 keeps of a body that nobody takes, whatever its length: between 1.7 and 2.5 MB were measured, for
- * answers and for uploads. It has no option for it.
+ * What fetch of Bun 1.4.5 keeps of a stalled body of any length: between 1.7 and 2.5 MB were measured, for answers and
+ * for uploads. It has no option for it.
  */
 const HELD_BYTES = 2_500_000
 
@@ -115,13 +115,13 @@ export interface FlowsTools {
   readonly deadlines: Deadlines
   readonly now: () => number
   readonly limits: () => FlowLimits
-  /** What the kernel tells of connections; null where it tells nothing: then every body goes piece by piece. */
+  /** The kernel's information about connections; null without it: then every body is sent piece by piece. */
   readonly connections: Connections | null
   /** For tests: every body that can goes unseen, or none; null: those for which there is room. */
   readonly unseen: 'every' | 'none' | null
-  /** Told of each that was cut. */
+  /** Called for each that was cut. */
   readonly onCut: (owner: FlowOwner, why: CutReason) => void
-  /** Told of each request that has to wait for its turn. */
+  /** Called for each request that has to wait for its turn. */
   readonly onWait: () => void
   /** Gives back the memory that cut bodies have left. */
   readonly reclaim: () => void
@@ -207,7 +207,7 @@ export function createFlows(tools: FlowsTools): Flows {
     sinceMs = now()
     readonly sinceBeginMs = this.sinceMs
     descriptor: number | null = null
-    /** Where it is counted while what it holds does not show. */
+    /** Its place in the count while its memory is unknown. */
     stamp: number
     isLong = false
     readonly owner: FlowOwner
@@ -324,7 +324,9 @@ export function createFlows(tools: FlowsTools): Flows {
     }
   }
 
-  /** Whole answers that have been taken tell nobody: they are asked before they keep their client from the next. */
+  /**
+   * Completely sent answers do not report that: they are checked before they keep their client from the next request.
+   */
   function letGoOver(share: Share): void {
     lane.letGoOver()
     for (const one of passing.members.filter(each => each.share === share)) if (one.isOver()) one.leave()

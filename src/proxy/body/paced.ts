@@ -12,7 +12,7 @@ export interface Pace {
   readonly limit: { readonly maxBytes: number; onExceeded(): GateError } | null
   /** Called once where it goes beyond `MAX_WHOLE_BYTES`; null where nobody wants to know. */
   readonly onLong: (() => void) | null
-  /** It broke off: what whoever reads it is told. Called after `onEnd`. */
+  /** It broke off: returns the error for its reader. Called after `onEnd`. */
   onBreak(error: unknown): unknown
   /** Called once, however it ends; `isWhole` where all of it was taken, `bytes` what was given on. */
   onEnd(isWhole: boolean, bytes: number): void
@@ -23,7 +23,7 @@ export interface PacedBody {
   readonly stream: ReadableStream<Uint8Array>
   /** Breaks it off for both sides. */
   cut(error: unknown): void
-  /** Whether it goes on counts no more. */
+  /** Its progress does not matter any more. */
   forgo(): void
 }
 
@@ -41,9 +41,9 @@ export interface BegunBody {
 }
 
 /**
- * Asks for a body's first piece, so that one which is broken already is found out while an answer can still say so.
+ * Reads a body's first piece, so that a broken one is noticed while an answer can still say so.
  *
- * Throws what it broke off with, where that has happened by now.
+ * Throws its error, where it has already broken off.
  */
 export function beginBody(body: ReadableStream<Uint8Array>): BegunBody {
   const reader = readerOf(body)
@@ -54,11 +54,11 @@ export function beginBody(body: ReadableStream<Uint8Array>): BegunBody {
 }
 
 /**
- * A body that goes on as it is taken, so that it shows whom it waits for: fetch and `Bun.serve` (1.4.5) tell nobody when a body
- * is handed from one to the other.
+ * A body that is sent as it is read, which shows on whom it waits: fetch and `Bun.serve` (1.4.5) report nothing when a
+ * body goes directly from one to the other.
  *
- * One that has not begun is untouched until it is read, so that a request that was not sent can go to another address. Nothing
- * beyond the limit is passed on: what reads it gets the error of `onExceeded`.
+ * A body is untouched until its first read, so that an unsent request can go to another address. Nothing beyond the
+ * limit is passed on: its reader gets the error of `onExceeded`.
  */
 export function paceBody(
   body: ReadableStream<Uint8Array> | BegunBody,
@@ -85,7 +85,7 @@ export function paceBody(
     end(false)
     rest = null
     controls?.error(error)
-    // What nobody has begun to read is its owner's to let go.
+    // A body that was never read has to be released by its owner.
     reader?.cancel(error).catch(() => undefined)
   }
   function give(bytes: Uint8Array): void {

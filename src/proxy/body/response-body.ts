@@ -14,11 +14,11 @@ export interface Clean {
   readonly asker: Asker
   /** Whether not all of its body is here. */
   readonly isGoingOn: boolean
-  /** A body that goes on, piece by piece. */
+  /** A body that is sent piece by piece. */
   pace(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array>
 }
 
-/** Whether an answer has a body at all, whatever its length says (RFC 9112 §6.3). */
+/** Whether an answer has a body at all, regardless of its length field (RFC 9112 §6.3). */
 export function hasBody(method: string, status: number): boolean {
   return status !== 204 && status !== 304 && method !== 'HEAD'
 }

@@ -7,11 +7,11 @@ export interface Share {
   readonly network: string
   /** How many bodies it has under way. */
   open: number
-  /** What those of them hold that nobody takes, in bytes. */
+  /** What stalled ones of them hold, in bytes. */
   readonly held: Tally
 }
 
-/** What each client has under way. Whoever has nothing is not among them. */
+/** What each client has under way. Clients without anything are not included. */
 export interface Shares {
   countOf(client: string): number
   /** One more body of this client. */

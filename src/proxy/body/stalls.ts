@@ -5,7 +5,7 @@ import { NOWHERE } from '../lifetime/roster.ts'
 export interface Progressing {
   /** When it last did. */
   sinceMs: number
-  /** Whether what it waits for is no concern of ours. */
+  /** Whether its wait does not matter. */
   mayWait(): boolean
   /** Whether it is over without anyone having said so. */
   isOver(): boolean

@@ -5,7 +5,7 @@ import { createWaiting } from './waiting.ts'
 export interface Waiter {
   /** The client's address. */
   readonly client: string
-  /** Whether nobody waits for its answer any more. */
+  /** Whether its client has left. */
   hasLeft(): boolean
   /** Its turn has come. */
   go(stamp: number): void
@@ -19,13 +19,13 @@ export interface Turns {
   readonly bytes: number
   /** Counts a request that is sent, or a body on its way; answers the stamp that `leave` wants. */
   enter(bytes: number): number
-  /** What it holds shows elsewhere now, or it is over. Nothing happens to what is counted no more. */
+  /** Its memory is counted elsewhere now, or it is over. Does nothing if it is not counted any more. */
   leave(stamp: number, bytes: number): void
   /** A stamp for a request that may be sent at once; null where it has to `wait`. */
   begin(): number | null
   /** Its turn comes within moments. Nothing happens after what is answered was called. */
   wait(waiter: Waiter): () => void
-  /** There may be room: whoever waits goes on. */
+  /** There may be room: waiting requests continue. */
   goOn(): void
   /** A client has fewer bodies under way than it had. */
   noteLess(client: string): void
@@ -46,25 +46,25 @@ export interface TurnsTools {
   readonly countOf: (client: string) => number
   /** Cuts until no more than this shows elsewhere. */
   readonly makeRoom: (limitBytes: number) => void
-  /** Told of each that has to wait. */
+  /** Called for each that has to wait. */
   readonly onWait: () => void
   /** Gives back what cut bodies have left. */
   readonly reclaim: () => void
 }
 
-/** In this time what fetch has goes to whoever reads it, and what was cut goes; where the process is busy, it is longer. */
+/** In this time fetch delivers what it has to its reader, and frees what was cut; longer in a busy process. */
 const TURN_MS = 20
 
 /** What a body that was cut keeps for some turns. */
 const LEFT_BYTES = 1_000_000
 
 /**
- * Whose turn it is to be sent to an application.
+ * Decides which request is sent to an application next.
  *
- * fetch of Bun 1.4.5 reads on a thread of its own, whoever takes what it has: a thousand answers that begin at once are in
- * memory before the first of them is looked at. So those of which it does not show yet what they hold are counted too. Where
- * they have no room the next request waits: until one shows, or is over, or has had nothing for a turn of the event loop. At each
- * turn one goes on whatever there is, so that nobody waits for what others do.
+ * fetch of Bun 1.4.5 reads on another thread, even without a reader: a thousand answers that begin at once are in
+ * memory before the first of them is handled. So answers of unknown size are counted, too. Where they have no room,
+ * the next request waits until one is known, or is over, or has had nothing for a turn of the event loop. At each turn
+ * one request continues in any case, so that none waits for others without end.
  */
 export function createTurns({
   beginBytes,

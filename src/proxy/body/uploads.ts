@@ -9,7 +9,7 @@ export function tooLarge(routeId: string, maxBytes: number): GateError {
   })
 }
 
-/** A request's body goes on no more, before its answer began. */
+/** A request's body stalled before its answer began. */
 export function stalledUpload(routeId: string, waitsFor: WaitsFor): GateError {
   const facts = { route: routeId }
   const hint = 'raise stall_timeout in [server] if it may pause for longer'
@@ -19,7 +19,9 @@ export function stalledUpload(routeId: string, waitsFor: WaitsFor): GateError {
   return new GateError('upstream.timeout', `${routeId}: the application stopped taking the request`, { facts, hint })
 }
 
-/** Counts the body of a client's request while it is read here, before anything is sent: it holds what it has brought. */
+/**
+ * Counts the body of a client's request while it is read here, before anything is sent: it holds its received bytes.
+ */
 export function countUpload(flows: Pick<Flows, 'admit' | 'enter'>, route: string, client: string) {
   return {
     /** Throws `limit.open`. */

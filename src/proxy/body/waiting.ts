@@ -5,7 +5,10 @@ export interface Waiting<One> {
   readonly length: number
   /** Waits from now on; call what is answered where that ends otherwise. */
   add(one: One): () => void
-  /** The one whose client has least, and has waited for longest among those; it waits no more. Undefined where nobody waits. */
+  /**
+   * Removes and returns the request whose client has least under way, and has waited for longest among those.
+   * Undefined where none waits.
+   */
   take(): One | undefined
   /** All that are so, in the order in which each client's came; they wait no more. It looks at every one. */
   takeWhere(isSo: (one: One) => boolean): readonly One[]

@@ -32,7 +32,7 @@ export function watchBody(body: ReadableStream<Uint8Array>, watch: BodyWatch): W
   const { idleTimeoutMs, deadlines } = watch
   const reader = body.getReader()
   const { promise: begun, resolve: begin, reject: fail } = Promise.withResolvers<void>()
-  // Not everybody waits for it, and what reads the body is told as well.
+  // Not every caller waits for it, and the body's reader gets the error, too.
   begun.catch(() => undefined)
   let isOver = false
   function end(error?: GateError): void {

@@ -8,7 +8,7 @@ import { NOWHERE } from '../lifetime/roster.ts'
 export interface Asker {
   readonly front: ClientSide
   readonly connection: Request
-  /** Up to what length; null where nobody said so. */
+  /** Up to what length; null for never. */
   readonly keepLengthBytes: number | null
 }
 
@@ -28,7 +28,10 @@ export interface WholeBodies {
 }
 
 export interface WholeBodiesTools {
-  /** How many answers are on their way to clients: each may hold a whole body, since nobody tells when one has left. */
+  /**
+   * How many answers are on their way to clients: each may hold a whole body, since Bun does not report when one has
+   * been sent.
+   */
   readonly unsent: () => number
   readonly deadlines: Deadlines
   readonly now: () => number
@@ -66,7 +69,7 @@ export function createWholeBodies({ unsent, deadlines, now, waitMs = WAIT_MS }: 
 /** How often a request is looked at that memory is reserved for. */
 const LOOK_MS = 1000
 
-/** Memory for the bodies of some requests, each until its request is over: then, and not before, `requestIP` knows nobody. */
+/** Memory for the bodies of some requests, each until its request is over: only then `requestIP` returns null. */
 function createReserve(deadlines: Deadlines, now: () => number): { take(bytes: number, asker: Asker): boolean } {
   const taken = new Tally()
   return {
@@ -157,7 +160,7 @@ async function collect(
   return withBody(response, pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces))
 }
 
-/** The same answer with a body of which Bun knows nothing but its bytes: what it would add for a whole one is left out. */
+/** The same answer with a body of plain bytes, so that Bun adds no fields of its own. */
 export function streamed(response: Response, body: ReadableStream<Bytes>, pace: Pacing): Response {
   const reader = readerOf(body)
   return withBody(response, pace(goOn([], reader.read(), reader)))
@@ -167,7 +170,7 @@ function withBody({ status, statusText, headers }: Response, body: Bytes | Reada
   return new Response(body, { status, statusText, headers })
 }
 
-/** What came so far, what is being read, and the rest at the pace of whoever reads it. */
+/** What has come so far, what is being read, and the rest at the pace of its reader. */
 function goOn(pieces: readonly Bytes[], reading: ReturnType<Reader['read']>, reader: Reader): ReadableStream<Bytes> {
   let next: ReturnType<Reader['read']> | null = reading
   return new ReadableStream<Bytes>(

@@ -75,8 +75,8 @@ export function rewriteRefresh(raw: string, rewrite: (address: string) => string
 }
 
 /**
- * A path of the application, with what follows it, as the browser knows it; as it is where it lies below neither prefix, or below the
- * browser's own already. The longer one decides where it lies below both.
+ * A path of the application, with what follows it, as the browser knows it; unchanged where it is below neither
+ * prefix, or already below the browser's. The longer prefix decides where it is below both.
  */
 export function publicPath(path: string, own: OwnAddresses, asked: Asked, address: UpstreamAddress): string {
   const inner = (address.kind === 'unix' ? '' : address.basePath) + own.added
@@ -110,7 +110,10 @@ function portOf({ port, usualPort }: Place): number {
   return port ?? usualPort
 }
 
-/** Whether it is where the application is, or the Host that it gets: by either scheme, since it is told the browser's. */
+/**
+ * Whether it is the application's address, or the Host that it gets: by either scheme, since it gets the browser's
+ * scheme.
+ */
 function isOwn(place: Place, { hostHeader }: OwnAddresses, address: UpstreamAddress): boolean {
   const usualPort = address.kind === 'url' && address.scheme === 'https' ? 443 : 80
   const own = [
@@ -151,6 +154,6 @@ function splitAuthority(authority: string): Named | null {
 const ODD = /[\0-\x1f\x7f\\]|, /
 const ABSOLUTE = /^(?:(https?):)?\/\/([^/?#@]+)((?:[/?#].*)?)$/i
 const AUTHORITY = /^(\[[0-9a-f:.]+\]|[^:[\]@]+)(?::([0-9]{0,5}))?$/i
-/** A segment that browsers take for one of dots, in the path alone. */
+/** A segment that browsers take for a dot segment, only in the path. */
 const DOTS = /^[^?#]*\/(?:\.|%2e){1,2}(?:[/?#]|$)/i
 const REFRESH = /^[ \t]*[0-9.]+(?:[ \t]*[;,][ \t]*|[ \t]+)(?:url[ \t]*=[ \t]*)?/i

@@ -15,13 +15,14 @@ const KEPT: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Cache-Control, such that no shared cache keeps the answer (RFC 9111 §5.2.2). The same text where that is so already; null: none was sent.
+ * Cache-Control by which no shared cache keeps the answer (RFC 9111 §5.2.2). The same text where it says so already;
+ * null: none was sent.
  *
- * `private` with a list of fields keeps back these fields alone, and `must-understand` undoes `no-store`.
+ * `private` with a list of fields protects only these fields, and `must-understand` cancels `no-store`.
  */
 export function privateControl(control: string | null): string {
   if (control === null) return 'private'
-  // Quoted text may hold commas, and is rare: what it says is not looked into.
+  // Quoted text may contain commas, and is rare: it is not parsed.
   if (control.includes('"'))
     return control.toLowerCase().includes('no-store') ? 'private, no-store' : 'private, no-cache'
   const said = control.split(',').map(one => one.trim())

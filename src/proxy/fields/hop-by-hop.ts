@@ -19,8 +19,8 @@ export const REQUEST_HOP_BY_HOP: readonly string[] = [
 export const ANSWER_HOP_BY_HOP: readonly string[] = ENDING
 
 /**
- * How long an answer's body is by its fields; null where that is not known. In place: a length goes on as one number, or not at all,
- * since whoever comes next may take another of several (RFC 9112 §6.3).
+ * The length of an answer's body by its fields; null where it is unknown. In place: a length is sent as one number, or
+ * not at all, since the next recipient may choose another of several (RFC 9112 §6.3).
  */
 export function settleLength(headers: Headers): number | null {
   const raw = headers.get('content-length')
@@ -32,10 +32,11 @@ export function settleLength(headers: Headers): number | null {
 }
 
 /**
- * Counts a hop off Max-Forwards, in place; answers whether the request ends here.
+ * Decrements Max-Forwards, in place; returns whether the request ends here.
  *
- * Asked for OPTIONS alone: TRACE is not forwarded at all, and for other methods the field says nothing. A value that is no
- * number says nothing either.
+ * Only for OPTIONS: TRACE is never forwarded, and for other methods the field means nothing. Neither does a value that
+ * is not a number.
+ *
  * Source: RFC 9110 §7.6.2.
  */
 export function countHop(headers: Headers): boolean {

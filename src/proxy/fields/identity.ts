@@ -7,11 +7,11 @@ import { PRESETS, PROVIDER_FIELDS } from './names.ts'
 /** Fields to add to a request: lower-case name, value ready for the wire. */
 export type Fields = readonly (readonly [name: string, value: string])[]
 
-/** What the upstream is told about someone. Prepared once per session and route, not per request. */
+/** The identity fields of a user for an upstream. Prepared once per session and route, not per request. */
 export type IdentityFields = (
   identity: Identity,
   roles: readonly string[],
-  /** Told of a field that was left out because nobody could take it in. */
+  /** Called for a field that was left out because it is too long for applications. */
   onTooLong?: (name: string) => void,
 ) => Fields
 
@@ -85,7 +85,7 @@ function compileTemplate(template: string): Render {
   }
 }
 
-/** What a placeholder stands for; null where nothing is known. */
+/** The value of a placeholder; null where it is unknown. */
 export function claimValue(name: string, identity: Identity, roles: readonly string[]): string | null {
   switch (name) {
     case 'sub':
@@ -109,7 +109,7 @@ export function claimValue(name: string, identity: Identity, roles: readonly str
   }
 }
 
-/** Whatever the provider calls roles or groups, and then the portal's roles; each once. A blank in a name is percent-encoded. */
+/** The provider's roles and groups, then the portal's roles; each once. A blank in a name is percent-encoded. */
 function joinRoles({ groups, claims, prefix = '' }: Identity, roles: readonly string[]): string | null {
   const stated = ROLE_CLAIMS.flatMap(claim => {
     const held = findClaim(claims, claim)
@@ -136,7 +136,7 @@ function joinList(items: readonly string[]): string {
 }
 
 /**
- * A name that tells someone apart, with whatever would not arrive percent-encoded: HTTP drops white space at the ends of a
+ * An identifying name, with characters that would get lost percent-encoded: HTTP drops white space at the ends of a
  * field, readers of lists drop it at the ends of an entry, and `" admin"` must not become `admin` on the way.
  */
 function exact(text: string): string {

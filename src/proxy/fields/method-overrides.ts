@@ -4,7 +4,10 @@ import type { SentFields } from './request.ts'
 
 type FateOf = (name: string) => FieldFate
 
-/** What frameworks read from a query besides the names of the fields: `_method`, in the spellings that PHP makes one of. */
+/**
+ * Parameters that frameworks read from a query in addition to the field names: `_method`, in the spellings that PHP
+ * treats alike.
+ */
 const PARAMETERS = new Set([...METHOD_OVERRIDES, '-method'])
 
 /** What every one of these names holds, as it is written or escaped. */

@@ -65,7 +65,7 @@ export const PROVIDER_FIELDS: Readonly<Record<HeaderPreset, string | null>> = {
 /** Fields that make some backends act on another method than the one that was checked, as `foldName` writes them. */
 export const METHOD_OVERRIDES: readonly string[] = ['x-http-method', 'x-http-method-override', 'x-method-override']
 
-/** Fields that every request goes on with as this hop writes them, whatever the client sent: nothing of theirs is left. */
+/** Fields that this hop writes for every request: nothing of the client's own is left. */
 const REWRITTEN = [
   'host',
   'cookie',

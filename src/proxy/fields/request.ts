@@ -8,7 +8,7 @@ import type { FieldFate } from './names.ts'
 /** The fields of a request as Bun's `Headers.toJSON` gives them: lower-case names, repeated fields joined. */
 export type SentFields = Readonly<Record<string, string>>
 
-/** What a request's fields are made from besides the request itself. */
+/** What a request's fields are made from, apart from the request itself. */
 export interface FieldContext {
   readonly target: Target
   readonly fateOf: (name: string) => FieldFate
@@ -18,7 +18,10 @@ export interface FieldContext {
   readonly client: string | null
   /** Whether the peer is a trusted proxy, whose `trusted_fields` go on. */
   readonly isPeerTrusted: boolean
-  /** In which field it says where the client is: X-Forwarded-For is continued where it is that, else written anew. */
+  /**
+   * The field with the client's address: X-Forwarded-For is continued if it is that field, otherwise it is written
+   * again.
+   */
   readonly clientField: string
   readonly scheme: 'http' | 'https'
   /** The port by which the client reaches this host. */
@@ -98,8 +101,9 @@ function passes(fate: FieldFate, { isPeerTrusted, checksMethod }: FieldContext):
 }
 
 /**
- * What is for whoever gets the request in the end, and decided about it: an answer to a browser's question before a request, a body that
- * was judged by its type. Nobody may name such a field in Connection (RFC 9110 §7.6.1), and without it the request would be another one.
+ * Fields for the final recipient that influenced the decision: a browser's question before a request (CORS), or the
+ * type of a judged body. A client may not name such a field in Connection (RFC 9110 §7.6.1), since the request would
+ * change without it.
  */
 const JUDGED: ReadonlySet<string> = new Set(['host', 'origin', 'access-control-request-method', 'content-type'])
 

@@ -188,7 +188,7 @@ function writeCookies(headers: Headers, own: OwnAddresses | null, asked: Asked |
 
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
 
-/** Whether a Set-Cookie value says anything that may be written anew. */
+/** Whether a Set-Cookie value has an attribute that may be rewritten. */
 const SAYS_WHERE = /;[ \t]*(?:domain|path)[ \t]*=/i
 
 /**
@@ -222,7 +222,7 @@ function cookiePath(path: string, own: OwnAddresses, asked: Asked, address: Upst
   return made !== path && prefix !== '' && made === `${prefix}/` ? prefix : made
 }
 
-/** No expression: one that looks for the last of many blanks begins anew at each of them. */
+/** Not a regular expression: searching for the last of many blanks would start again at each of them. */
 function withoutBlanksBehind(text: string): string {
   let end = text.length
   while (end > 0 && (text[end - 1] === ' ' || text[end - 1] === '\t')) end--

@@ -10,20 +10,23 @@ export type ClientSide = Pick<Bun.Server<unknown>, 'timeout' | 'requestIP' | 'po
 export interface ClientIdle {
   /** Seconds that a connection may be silent between and during ordinary requests. */
   readonly idleTimeoutS: number
-  /** Whether no other request shares a request's connection while it lasts: whoever does not read holds the connection back. */
+  /**
+   * Whether no other request shares a request's connection while it lasts: a client that does not read blocks the
+   * connection.
+   */
   hasOwnConnection(side: ClientSide, sent: Readonly<Record<string, string>>): boolean
   /** However long this request takes, its connection stays. */
   hold(side: ClientSide, request: Request): void
-  /** The usual time begins anew, while the request is still under way. */
+  /** The usual time starts again, while the request is still under way. */
   renew(side: ClientSide, request: Request): void
   /** It is answered while the rest of it is still being sent: the answer can be read, and then its connection is closed. */
   part(side: ClientSide, request: Request): void
 }
 
 /**
- * Whether these requests come by a socket in the file system, where nobody has an address. A port that is closed is 0.
+ * Whether these requests come by a socket in the file system, where clients have no address. A closed port is 0.
  *
- * Bun 1.4.5 asks the system for the port each time, which takes 0.2 µs; which of the two a listener is stays as it is.
+ * Bun 1.4.5 asks the system for the port each time, which takes 0.2 µs; a listener's kind never changes.
  */
 export function isLocalSocket(side: Pick<ClientSide, 'port'>): boolean {
   const known = LOCAL.get(side)
@@ -35,7 +38,7 @@ export function isLocalSocket(side: Pick<ClientSide, 'port'>): boolean {
 
 const LOCAL = new WeakMap<object, boolean>()
 
-/** Whether a request is over, or whoever sent it is gone. It shows nowhere on a local socket: never there. */
+/** Whether a request is over, or its client is gone. A local socket does not show it: there never. */
 export function hasLeft(side: ClientSide, request: Request): boolean {
   return !isLocalSocket(side) && side.requestIP(request) === null
 }
@@ -58,24 +61,24 @@ export function looksLikeHttp1(sent: Readonly<Record<string, string>>): boolean 
   return true
 }
 
-/** Whether a request's fields say that a body comes with it (RFC 9112 §6.3), whatever its method. */
+/** Whether a request's fields announce a body (RFC 9112 §6.3), for any method. */
 export function announcesBody(sent: Readonly<Record<string, string>>): boolean {
   const { 'content-length': length, 'transfer-encoding': coding } = sent
   return coding !== undefined || (length !== undefined && parseLength(length) !== 0)
 }
 
-/** As long as nginx lingers: what is closed at once, with bytes that nobody has read, may cost the client its answer (RFC 9112 §9.6). */
+/** As long as nginx lingers: closing at once, with unread bytes, may cost the client its answer (RFC 9112 §9.6). */
 const PARTING_S = 5
 
 /** Most requests are over by then, and cost nothing more. */
 const FIRST_LOOK_MS = 2000
 
 /**
- * Bun 1.4.5 cuts a connection that is silent for its idle timeout, whoever is silent on it and why. Taken off, it stays off for
- * the next request on the connection and between the two. So it is never taken off: while the request is under way, its
- * time begins anew, and whether it is under way shows in `requestIP`.
+ * Bun 1.4.5 cuts a connection that is silent for its idle timeout, no matter which side is silent. If the timeout is
+ * removed, it stays off for the next request on the connection and between the two. So it is never removed: it starts
+ * again as long as the request is under way, which `requestIP` shows.
  *
- * On a local socket that shows nowhere: there it is taken off, and comes back with the next ordinary request.
+ * A local socket does not show that: there it is removed, and comes back with the next ordinary request.
  */
 export function createClientIdle(
   deadlines: Deadlines,
@@ -86,7 +89,7 @@ export function createClientIdle(
     idleTimeoutS,
     hasOwnConnection(side, sent) {
       if (side.protocol !== 'https' || !offersHttp2) return true
-      // A request of Host alone may have come either way.
+      // A request with only Host may have come either way.
       return looksLikeHttp1(sent) && Object.keys(sent).length > 1
     },
     hold(side, request) {
@@ -94,8 +97,9 @@ export function createClientIdle(
       else deadlines.add(new Held(side, request, deadlines, now, idleTimeoutS))
     },
     renew: (side, request) => side.timeout(request, idleTimeoutS),
-    // Bun 1.4.5 reads on and counts none of it; the next request on the connection has the usual time again. By HTTP/2 the
-    // connection is not this request's alone, and Bun does not tell which is spoken: where both may be, it is the usual time.
+    // Bun 1.4.5 keeps reading and counts none of it; the next request on the connection has the usual time again. By
+    // HTTP/2 other requests share the connection, and Bun does not say which protocol it is: where both are possible,
+    // it is the usual time.
     part: (side, request) => side.timeout(request, side.protocol === 'https' && offersHttp2 ? idleTimeoutS : PARTING_S),
   }
 }

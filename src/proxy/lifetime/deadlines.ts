@@ -5,7 +5,7 @@ import { createRoster, NOWHERE } from './roster.ts'
 export interface Waiting {
   /** Milliseconds since the epoch; its owner changes it only while it is not among the deadlines. */
   deadlineMs: number
-  /** Its place among the deadlines, theirs alone to change; `NOWHERE` while it has none. */
+  /** Its place among the deadlines, which only they change; `NOWHERE` while it has none. */
   slot: number
   expire(): void
 }
@@ -51,7 +51,7 @@ export function openDeadlines(now: () => number): Deadlines {
 
   return {
     add(one) {
-      // Nobody waited meanwhile, so whatever became of the clock is no matter.
+      // Nothing waited meanwhile, so a changed clock does not matter.
       if (waiting.members.length === 0) sweptAtMs = now()
       waiting.add(one)
       ticker.wake()

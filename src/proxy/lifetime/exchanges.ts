@@ -8,7 +8,10 @@ import { createRoster, NOWHERE } from './roster.ts'
 export interface ExchangeOwner {
   readonly routeId: string
   readonly session: Session | null
-  /** Where that is null: as whom a route of another reading let it pass, by a session of that route's portal; null: as nobody. */
+  /**
+   * Where that is null: the session, of that route's portal, by which a route of another reading allowed it; null:
+   * anonymous.
+   */
   readonly elsewhere: Session | null
   readonly method: string
   /** The client's address; null where it is in doubt. */
@@ -20,12 +23,18 @@ export interface ExchangeOwner {
   readonly isWebSocket: boolean
 }
 
-/** A request that was allowed and is not over: it waits for its turn, is being sent, is not answered yet, or its answer goes on. */
+/**
+ * A request that was allowed and is not over: it waits for its turn, is being sent, is not answered yet, or its answer
+ * is being sent.
+ */
 export interface Exchange {
   readonly owner: ExchangeOwner
-  /** Its place among the exchanges, theirs alone to change; `NOWHERE` while it has none. */
+  /** Its place among the exchanges, which only they change; `NOWHERE` while it has none. */
   place: number
-  /** Ends it for both sides. An answer that has not begun is `access.denied`; one that has is cut, so that nobody takes it for whole. */
+  /**
+   * Ends it for both sides. An answer that has not begun becomes `access.denied`; a begun one is cut, so that the
+   * client does not take it for complete.
+   */
   end(reason: string): void
 }
 
@@ -42,11 +51,14 @@ export interface Exchanges {
   onBusy(listener: () => void): void
   /** Ends those that are over, and notes what has changed: `whose` as `note` has it. */
   endWhere(isOver: (owner: ExchangeOwner) => boolean, reason: string, whose: string | null): void
-  /** Notes that decisions may come out otherwise: those about a session, or about whatever follows an owner, by its id; null: all. */
+  /**
+   * Notes that decisions may have changed: those about a session, or about an owner's tokens and links, by id; null:
+   * all.
+   */
   note(whose: string | null): void
   /** The present moment, for `hasChanged`: how many changes there have been. */
   readonly moment: number
-  /** Whether a decision about somebody (null: about nobody) may come out otherwise than at an earlier moment. */
+  /** Whether a decision about a user (null: an anonymous client) may have changed since an earlier moment. */
   hasChanged(since: number, session: Session | null): boolean
 }
 
@@ -105,11 +117,11 @@ export function createExchanges(): Exchanges {
 }
 
 /**
- * Waits for `work` as one of the exchanges, and goes on with `step`. Rejects as soon as what allowed it ends (`overtaken`); what the
- * work comes to then goes to `discard`.
+ * Waits for `work` as one of the exchanges, and continues with `step`. Rejects as soon as its permission ends
+ * (`overtaken`); then `discard` gets the result of the work.
  *
- * It leaves the exchanges in the very turn in which `step` begins: so `step` has to enter what it starts among them, or wait again, before it
- * returns, and nothing can end unseen between two waits.
+ * It leaves the exchanges in the same turn in which `step` begins. So `step` has to add what it starts to the
+ * exchanges, or wait again, before it returns. Then no end goes unnoticed between two waits.
  */
 export function whileAllowed<Found, Made>(
   exchanges: Pick<Exchanges, 'add' | 'remove'>,
@@ -149,7 +161,7 @@ export function whileAllowed<Found, Made>(
   return promise
 }
 
-/** Whose a request is that goes on by HTTP; `provenClient` is the client's address, or null where it is in doubt. */
+/** The owner of an HTTP exchange; `provenClient` is the client's address, or null where it is in doubt. */
 export function ownerOf({
   routeId,
   session,

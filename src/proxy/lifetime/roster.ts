@@ -1,9 +1,9 @@
 /** The place of a member that is not in. */
 export const NOWHERE = -1
 
-/** Who is in at the moment. Each member knows its own place, theirs alone to change. */
+/** The present members. Each member knows its place, which only the roster changes. */
 export interface Roster<Member> {
-  /** In the order of their places, for whoever changes nothing meanwhile. */
+  /** In the order of their places, for callers that change nothing meanwhile. */
   readonly members: readonly Member[]
   /** Nothing happens to one that is in already. */
   add(one: Member): void

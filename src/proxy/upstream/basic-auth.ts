@@ -5,8 +5,8 @@ import { claimValue } from '../fields/identity.ts'
 import type { Person } from '../fields/rules.ts'
 
 /**
- * What someone is called at an application, as an Authorization field; null where the file speaks of what is not known of them, or
- * where their name cannot be said (a colon, control characters): nobody is then called anything.
+ * A user's credentials for an application, as an Authorization field; null where the file uses an unknown claim, or
+ * where the name is not possible there (a colon, control characters).
  */
 export function personalBasic({ user, password }: BasicTemplates, person: Person): string | null {
   const name = fill(user, person)

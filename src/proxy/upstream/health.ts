@@ -6,7 +6,7 @@ import type { Log, Ports } from '../../base/ports.ts'
 import type { HealthConfig } from '../../config/resolve/upstreams.ts'
 import { noteAnswer, type Origin } from './origin.ts'
 
-/** What a check needs of its upstream: what it is called in the log, its addresses, and the Authorization that it sends. */
+/** What a check needs of its upstream: its name in the log, its addresses, and the Authorization to send. */
 interface CheckedUpstream {
   readonly label: string
   readonly origins: readonly Origin[]
@@ -19,10 +19,10 @@ export interface HealthChecks {
 }
 
 /**
- * Asks every address by itself whether it is well, first after `waitMs` and then at its interval, and sets `isUnwell`.
+ * Checks the health of every address separately, first after `waitMs` and then at its interval, and sets `isUnwell`.
  *
- * A change is a line in the log. Redirects are not followed; HTTP_PROXY does not apply; an answer counts by its status
- * alone. An address is taken for well until enough checks in a row say otherwise.
+ * It logs each change. It follows no redirect, and HTTP_PROXY does not apply. Only the status of an answer counts. An
+ * address is healthy until enough checks in a row fail.
  */
 export function openHealthChecks(
   upstream: CheckedUpstream,

@@ -12,11 +12,12 @@ export interface Mention {
 }
 
 /**
- * Writes these fields as an application at this address reads them: with its scheme, the Host that it gets, and its base path.
+ * Writes these fields as an application at this address reads them: with its scheme, the Host that it gets, and its
+ * base path.
  *
- * A server compares them with what it takes itself for (Apache answers 502 to another scheme), and knows nothing of what is in
- * front of it. A field that a rule has taken away stays away. Whatever became of Overwrite on the way, such as by Connection, it says what
- * was judged (RFC 4918 §10.6: where it is missing, all is overwritten).
+ * A server compares them with its own address (Apache answers 502 to another scheme), and does not know the proxies in
+ * front. A field that a rule has removed stays removed. Overwrite always says what was judged, even if something has
+ * removed it, such as Connection (RFC 4918 §10.6: without it everything is overwritten).
  */
 export function writeMentions(headers: Headers, mentions: readonly Mention[], { address, authority }: Origin): void {
   const scheme = address.kind === 'unix' ? 'http' : address.scheme

@@ -24,10 +24,12 @@ export function findOwnPages(
 }
 
 /**
- * Writes Origin and Referer as an application at this address, with the Host that it gets, knows them.
+ * Writes Origin and Referer as an application at this address, with the Host that it gets, expects them.
  *
- * Only what names the public host becomes the application's own; other origins stay, so that its own check of them still works.
- * Whoever says to be a page at the very address is nobody (`null`, and no Referer): here the application is at the public host alone.
+ * Only the public host becomes the application's own; other origins stay, so that the application's check of them
+ * still works. A page that claims the application's own address becomes `null`, without a Referer: browsers reach the
+ * application only at the public host.
+ *
  * Source: RFC 6454 §7 (Origin), RFC 9110 §10.1.3 (Referer).
  */
 export function writeOwnPages(headers: Headers, { isOrigin, referer }: OwnPages, { address, authority }: Origin): void {

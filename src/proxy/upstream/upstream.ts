@@ -50,7 +50,7 @@ export interface UpstreamPool {
   upstream(config: UpstreamConfig): Upstream
   /** Starts the active checks of these upstreams, and stops and forgets all others. */
   retain(inUse: Iterable<Upstream>): void
-  /** Every address in use, once for each upstream; those of several upstreams with one name are told together. */
+  /** Every address in use, once for each upstream; upstreams with the same name are reported together. */
   states(): readonly OriginState[]
   close(): void
 }

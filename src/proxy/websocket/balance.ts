@@ -9,13 +9,13 @@ import type { Leave } from '../upstream/slots.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { type Dialled, type DialOptions, dialUpstream } from './dial.ts'
 
-/** What a dial needs besides what the upstream itself says. */
+/** What a dial needs in addition to the upstream. */
 export interface BalancedDial extends Omit<DialOptions, 'address' | 'tls' | 'connectTimeoutMs' | 'onClosed'> {
   /** Whether Host becomes the address's own. */
   readonly hasOwnHost: boolean
   /** What Origin and Referer name, where the application is to take it for its own; null on other routes. */
   readonly ownPages: OwnPages | null
-  /** What is noted of it; null where nobody keeps a record. */
+  /** Its record; null where none is kept. */
   readonly account: Account | null
 }
 

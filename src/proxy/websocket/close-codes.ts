@@ -1,4 +1,4 @@
-/** What applications are told when the server stops (RFC 6455 §7.4.1, as all that have no other source here). */
+/** For applications when the server stops (RFC 6455 §7.4.1, like all codes without another source here). */
 export const GOING_AWAY = 1001
 
 /** A close without a status (RFC 6455 §7.4.1): it means an empty Close frame, and is never written into one. */
@@ -7,7 +7,7 @@ export const NO_STATUS = 1005
 /** A connection that ended without a Close frame (RFC 6455 §7.4.1): never written into one. */
 export const ABNORMAL = 1006
 
-/** A session has ended, or a rule no longer allows it: what applications are told. A client that floods is told so too. */
+/** For applications when a session has ended, or a rule no longer allows it. Also for a client that floods. */
 export const POLICY = 1008
 
 /** One side sends more at once than the other takes, or a message that is too long. */

@@ -1,12 +1,12 @@
 import { zlib } from '../../base/zlib.ts'
 
 /**
- * What an upstream is offered: compressed messages that each stand alone (RFC 7692 §7.1.1), so that no connection holds a
- * window of its own, here or there.
+ * The offer to an upstream: messages that are compressed separately (RFC 7692 §7.1.1), so that no side keeps a window
+ * per connection.
  */
 export const DEFLATE_OFFER = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover'
 
-/** Whether a client offers permessage-deflate, in whatever variant. */
+/** Whether a client offers permessage-deflate, in any variant. */
 export function offersDeflate(headers: Headers): boolean {
   const offers = headers.get('sec-websocket-extensions')?.split(',') ?? []
   return offers.some(offer => nameOf(offer) === NAME)
@@ -15,8 +15,8 @@ export function offersDeflate(headers: Headers): boolean {
 /**
  * What is wrong with an upstream's answer to DEFLATE_OFFER, or null.
  *
- * Source: RFC 7692 §7.1: a server that accepts must say that it starts anew with each message, and may narrow its own window;
- * the client's window was not offered to be narrowed.
+ * Source: RFC 7692 §7.1: a server that accepts must say that it resets its context with each message, and may narrow
+ * its own window; narrowing the client's window was not offered.
  */
 export function faultOfAcceptance(field: string): string | null {
   const [name = '', ...parameters] = field.split(';').map(part => part.trim().toLowerCase())

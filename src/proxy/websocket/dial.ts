@@ -170,7 +170,7 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
     }
     function onError(cause: Error): void {
       const error = translateFailure(cause, what, label)
-      // Before the connection stands (its TLS included) nothing was asked, whatever the reason.
+      // Before the connection is complete, with TLS, nothing was sent, regardless of the error.
       const isUnasked = !isConnected && error.code === 'upstream.broken'
       const { message, facts, hint = '' } = error
       fail(isUnasked ? new GateError('upstream.refused', message, { cause, facts, hint }) : error)
@@ -238,13 +238,13 @@ export function chunksBegin(): ChunkPlace {
 }
 
 /**
- * The body of an upstream's answer that was no 101, as far as `bytes` hold it. `place` is written: the next call, with more of the
- * same bytes, goes on from there.
+ * The body of an upstream's answer other than 101, as far as `bytes` contain it. It writes `place`: the next call,
+ * with more of the same bytes, continues there.
  *
  * Shape: null while more is to come; otherwise the body, transfer coding removed, content coding kept.
  * `isEnded`: the upstream closed, which ends a body without a length.
  * Throws `upstream.broken` for a length, coding or chunk that cannot be trusted, or a body cut short.
- * Source: RFC 9112 §6.3 (which length holds), §7.1 (chunks).
+ * Source: RFC 9112 §6.3 (which length counts), §7.1 (chunks).
  */
 export function refusalBody(
   head: ResponseHead,
@@ -270,7 +270,7 @@ function unfinished(isEnded: boolean): null {
   return null
 }
 
-/** The chunks' data once the last one is there; trailers are left where they are, since nothing follows. */
+/** The chunks' data once the last one is there; trailers are ignored, since nothing follows. */
 function joinChunks(bytes: Buffer, place: ChunkPlace): Buffer | null {
   for (;;) {
     const { at } = place

@@ -1,6 +1,6 @@
 import type { Opcode } from './frames.ts'
 
-/** A frame's payload begins here, so that its mask and its masking go by 32-bit words; the head lies before it. */
+/** A frame's payload begins here, so that masking works by 32-bit words; the head is before it. */
 const BODY_START = 16
 
 /** Frames up to about this length are laid into the same memory, one after the other. */
@@ -17,7 +17,8 @@ interface Memory {
 /**
  * Makes the frames that a client sends to a server, for all WebSockets of the process.
  *
- * Masks are unpredictable (RFC 6455 §5.3), drawn many at a time; memory is reused wherever the kernel took a frame at once.
+ * Masks are unpredictable (RFC 6455 §5.3), and made many at a time. Memory is reused where the kernel accepted a frame
+ * at once.
  */
 export class FrameEncoder {
   readonly #random: (byteCount: number) => Uint8Array

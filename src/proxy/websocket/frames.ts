@@ -6,7 +6,7 @@ export const OPCODE = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, p
 
 export type Opcode = (typeof OPCODE)[keyof typeof OPCODE]
 
-/** Where a reader hands what it has read. Messages are whole and inflated; a Buffer is valid only during the call. */
+/** Receives what a reader has read. Messages are complete and inflated; a Buffer is valid only during the call. */
 export interface FrameEvents {
   text(message: string, wasCompressed: boolean): void
   binary(message: Buffer, wasCompressed: boolean): void
@@ -31,7 +31,7 @@ export function encodeClose(code: number, reason: string): Uint8Array {
   return payload.subarray(0, 2 + written)
 }
 
-/** Whether a server's bytes are one short frame and no more, judged by its head alone. */
+/** Whether a server's bytes are exactly one short frame, judged only by its head. */
 export function isOneFrame(bytes: Buffer): boolean {
   const length = bytes[1] ?? 0
   return length < 126
@@ -47,11 +47,11 @@ export interface FrameReaderOptions {
 }
 
 /**
- * Reads the frames that a server sends, whatever the chunks they come in.
+ * Reads the frames that a server sends, in chunks of any size.
  *
- * Bounded: one message holds at most `maxBytes`, kept in one growing buffer, so that a flood of tiny fragments costs no more
- * than the bytes it brings. While it is held nothing is told, so that no more is inflated than somebody takes.
- * `read` and `release` answer a fault once, after which nothing more is read.
+ * Bounded: one message holds at most `maxBytes`, in one growing buffer, so that a flood of tiny fragments costs no
+ * more than its bytes. While it is held it delivers nothing, so that it inflates no more than the receiver takes.
+ * `read` and `release` return a fault once, after which nothing more is read.
  */
 export class FrameReader {
   readonly #events: FrameEvents
@@ -85,12 +85,12 @@ export class FrameReader {
     return this.#advance(bytes)
   }
 
-  /** Keeps whatever is read from now on, from the next frame. */
+  /** Keeps everything that is read from now on, beginning with the next frame. */
   hold(): void {
     this.#isHeld = true
   }
 
-  /** Goes on with what was kept; what is told may lead to being held again. */
+  /** Continues with what was kept; a delivered message may cause it to be held again. */
   release(): FrameFault | null {
     this.#isHeld = false
     return this.#isDone || this.#pendingLength === 0

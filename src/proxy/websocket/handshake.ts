@@ -89,8 +89,8 @@ export interface HeadPlace {
 }
 
 /**
- * The head of an upstream's answer, past any interim ones (RFC 9110 §15.2); null while it is not all there. `place` is written: the next
- * call, with more of the same bytes, goes on from there.
+ * The head of an upstream's answer, after any interim ones (RFC 9110 §15.2); null while it is incomplete. It writes
+ * `place`: the next call, with more of the same bytes, continues there.
  *
  * Throws `upstream.broken` for anything that RFC 9112 §2.2 and §5 do not allow, or over 64 KiB.
  */

@@ -11,7 +11,7 @@ export interface Lane {
   take(message: string | Buffer): boolean
   /** What waits, in bytes, its bookkeeping included. */
   readonly waitingBytes: number
-  /** Goes on after `give` answered false. */
+  /** Continues after `give` returned false. */
   goOn(): void
   /** Forgets what waits. */
   drop(): void
@@ -47,7 +47,7 @@ export function createIntake(): { enter(events: LaneEvents): Lane } {
     for (let lanes = waiting.size; lanes > 0 && left > 0; lanes--) {
       const [lane] = waiting
       if (lane === undefined) break
-      // Whoever had a part goes to the end.
+      // A client that had its part goes to the end.
       waiting.delete(lane)
       left -= lane.give(Math.min(left, MESSAGES_A_TURN))
     }
@@ -120,5 +120,5 @@ export function createIntake(): { enter(events: LaneEvents): Lane } {
   return { enter: events => new Waiting(events) }
 }
 
-/** What a short message weighs in memory besides its bytes (measured). */
+/** The memory of a short message in addition to its bytes (measured). */
 const BOOKKEEPING_BYTES = 80

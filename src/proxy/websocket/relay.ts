@@ -30,9 +30,9 @@ interface RelayOptions {
   readonly now: () => number
   /** How long one message may be, in either direction. */
   readonly maxMessageBytes?: number
-  /** Told of each that was closed for a message that is too long, or for more of them than the other side takes. */
+  /** Called for each that was closed for a message that is too long, or for more messages than the other side reads. */
   readonly onTooLong?: () => void
-  /** Told of whoever was closed for a flood of pings or pongs. */
+  /** Called for each client that was closed for a flood of pings or pongs. */
   readonly onFlood?: (owner: ExchangeOwner) => void
 }
 
@@ -85,7 +85,7 @@ const BUN_TOO_LONG = 'Received too big message'
 /** How long messages of a side that has left may take to go on. */
 const LAST_WORDS_MS = 5000
 
-/** What a client that is dropped is asked: whoever answers (RFC 6455 §5.5.2) has read all that came before it. */
+/** The ping for a client that is dropped: a client that answers (RFC 6455 §5.5.2) has read everything before it. */
 const HAVE_YOU_READ = Buffer.from('sallyport: is all of it read?')
 
 /** How long it may take to answer, before silence is taken for an answer. */
@@ -97,7 +97,7 @@ const QUIET_MS = 150
 /** Seconds of silence after which Bun pings the client, and lets it go when no answer comes. */
 const IDLE_S = 120
 
-/** A WebSocketRelay without connections. An exception in one connection ends that one alone, with a word in the log. */
+/** A WebSocketRelay without connections. An exception in one connection ends only that one, with a log line. */
 export function createWebSocketRelay(
   log: Log,
   {
@@ -148,7 +148,7 @@ export function createWebSocketRelay(
     else act()
     if (ws.getBufferedAmount() > 0) ws.data.upstream.pause()
   }
-  /** A client that is not being read would never be seen to answer. What it sent and is not on its way stays here. */
+  /** A client that is not being read could not answer. What it sent and was not forwarded stays here. */
   function closeClient(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
     ws.data.lane?.drop()
     if (ws.data.left !== null) {
@@ -161,8 +161,9 @@ export function createWebSocketRelay(
     // Of who does not close its side Bun 1.4.5 reads on for 16 seconds, and drops it: nothing, `terminate` included, ends that sooner.
   }
   /**
-   * Ends the client's connection without a Close frame, once it says that it has read what it was sent. What it sends is read until then,
-   * and dropped: the system throws away what it has not delivered of a connection that is closed with bytes unread.
+   * Ends the client's connection without a Close frame, once the client confirms that it has read everything. Until
+   * then its messages are read and dropped: the system discards undelivered bytes of a connection that is closed with
+   * unread ones.
    */
   function dropClient(ws: ServerWebSocket<RelayData>): void {
     const { data } = ws
@@ -204,7 +205,7 @@ export function createWebSocketRelay(
     if (left === null) ws.resume()
     else leave(ws, left.code, left.reason)
   }
-  /** What allowed it is over: the application is told at once. */
+  /** Its permission has ended: the application learns that at once. */
   function endBoth(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
     if (ws.data.left !== null) leave(ws, code, reason)
     else {

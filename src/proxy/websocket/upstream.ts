@@ -6,7 +6,7 @@ import { TOO_BIG } from './close-codes.ts'
 import type { FrameEncoder } from './encoder.ts'
 import { encodeClose, type FrameFault, FrameReader, isOneFrame, OPCODE, type Opcode } from './frames.ts'
 
-/** How long one message may be in either direction, where nobody says otherwise. */
+/** The default limit of one message in either direction. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 /** How long an upstream may take to answer our Close before the connection is cut. */
@@ -33,7 +33,7 @@ interface UpstreamEvents {
   lost(why: string, isTooLong: boolean): void
 }
 
-/** An open WebSocket to an upstream, quiet until `start`. After `closed` or `lost` nothing more is told. */
+/** An open WebSocket to an upstream, quiet until `start`. After `closed` or `lost` it delivers nothing more. */
 export interface UpstreamSocket {
   /** Begins to read, first what came together with the handshake. */
   start(events: UpstreamEvents): void
@@ -47,7 +47,7 @@ export interface UpstreamSocket {
   close(code: number, reason: string): void
   /** Cuts the connection. */
   destroy(): void
-  /** Tells of no further message, not even of what has arrived, and reads no more. */
+  /** Delivers no further message, not even one that has arrived, and reads no more. */
   pause(): void
   resume(): void
 }
