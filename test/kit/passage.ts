@@ -1,8 +1,8 @@
 import { parseTarget } from '../../src/route/target.ts'
-import type { Passage } from '../../src/server/request/passage.ts'
+import type { RequestContext } from '../../src/server/request/context.ts'
 
 /** What a test says of a request; the rest is that of a plain GET of a stranger. */
-type Said = Partial<Omit<Passage, 'sent' | 'front'>> & {
+type Said = Partial<Omit<RequestContext, 'sent' | 'front'>> & {
   readonly sent?: Readonly<Record<string, string>>
   readonly front?: { readonly protocol: 'http' | 'https' }
   readonly host?: string
@@ -14,7 +14,7 @@ export function passageOf({
   host = 'app.example',
   front = { protocol: 'http' },
   ...said
-}: Said = {}): Passage {
+}: Said = {}): RequestContext {
   const request = said.request ?? new Request(`http://${host}/`, { headers: sent })
   return {
     request,
@@ -39,5 +39,5 @@ export function passageOf({
     asked: null,
     snapshot: { config: { tls: null } },
     ...said,
-  } as unknown as Passage
+  } as unknown as RequestContext
 }

@@ -5,12 +5,12 @@ import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute, Prepared } from '../config/snapshot.ts'
 import { findByCookie } from './authenticate.ts'
+import type { MaybeResponse, Overtaken, RequestContext } from './context.ts'
 import { isRefusal, type Verdict } from './decide.ts'
 import { longestBody } from './limit.ts'
 import type { Place } from './locate.ts'
 import { type Judged, judgeMessages } from './mcp/judge.ts'
 import { pass } from './pass.ts'
-import type { Answer, Overtaken, Passage } from './passage.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
 import { grpcRefused, isGrpc } from './refusal/grpc.ts'
@@ -26,40 +26,49 @@ import { whileAllowed } from './while-allowed.ts'
  * Reads everything. Writes `isForwarded`; `request` and `sent` where messages were judged. Throws `route.grpc`, what
  * forwarding throws, and what `approve` throws; rejects with what the portal throws where it redirects to the sign-in.
  */
-export function act(verdict: Verdict, passage: Passage, tools: PipelineTools, match: Match<GateRoute>): Answer {
+export function act(
+  verdict: Verdict,
+  context: RequestContext,
+  tools: PipelineTools,
+  match: Match<GateRoute>,
+): MaybeResponse {
   const { value: route } = match
-  if (isRefusal(verdict)) return turnAway(verdict, passage, tools)
-  if (passage.overtaken !== null) return turnOvertaken(passage.overtaken, passage, tools)
-  if (passage.question !== null) return approve(passage, tools, route, verdict)
-  if (isGrpc(passage)) throw grpcRefused(route)
+  if (isRefusal(verdict)) return turnAway(verdict, context, tools)
+  if (context.overtaken !== null) return turnOvertaken(context.overtaken, context, tools)
+  if (context.question !== null) return approve(context, tools, route, verdict)
+  if (isGrpc(context)) throw grpcRefused(route)
   const maxBodyBytes = longestBody(match)
   if (route.opensTool !== null) {
-    const judged = judgeMessages(passage, route, maxBodyBytes, tools)
-    return whileAllowed(judged, passage, tools, passJudged, route, verdict, maxBodyBytes)
+    const judged = judgeMessages(context, route, maxBodyBytes, tools)
+    return whileAllowed(judged, context, tools, passJudged, route, verdict, maxBodyBytes)
   }
   return route.config.keepPostsBytes === null
-    ? pass(passage, tools, route, verdict, maxBodyBytes)
-    : passKept(passage, tools, route, verdict, maxBodyBytes)
+    ? pass(context, tools, route, verdict, maxBodyBytes)
+    : passKept(context, tools, route, verdict, maxBodyBytes)
 }
 
 function passJudged(
   judged: Judged,
-  passage: Passage,
+  context: RequestContext,
   tools: PipelineTools,
   route: GateRoute,
   prepared: Prepared,
   maxBodyBytes: number | null,
-): Answer {
+): MaybeResponse {
   return judged.kind === 'passes'
-    ? pass(passage, tools, route, prepared, maxBodyBytes)
-    : closeTool(judged, passage, tools)
+    ? pass(context, tools, route, prepared, maxBodyBytes)
+    : closeTool(judged, context, tools)
 }
 
 /**
  * A call of a tool that is not open, as its client understands it: an error of JSON-RPC, since it may well have another token. A batch is
  * refused as a whole.
  */
-function closeTool({ id, tool }: Extract<Judged, { kind: 'closed' }>, passage: Passage, tools: PipelineTools): Answer {
+function closeTool(
+  { id, tool }: Extract<Judged, { kind: 'closed' }>,
+  context: RequestContext,
+  tools: PipelineTools,
+): MaybeResponse {
   const decision: Decision = {
     verdict: 'deny',
     reason: 'tool.other',
@@ -67,12 +76,12 @@ function closeTool({ id, tool }: Extract<Judged, { kind: 'closed' }>, passage: P
     trials: [],
     ...tellReason('tool.other'),
   }
-  if (id === null) return turnAway(decision, passage, tools)
+  if (id === null) return turnAway(decision, context, tools)
   tools.metrics.denied++
-  passage.reason = decision.reason
-  tools.respond.noteDecision(passage, decision)
+  context.reason = decision.reason
+  tools.respond.noteDecision(context, decision)
   const error = { code: -32602, message: `Tool ${tool} is not open here` }
-  const readable = passage.route?.config.mcp == null ? {} : { 'access-control-allow-origin': '*' }
+  const readable = context.route?.config.mcp == null ? {} : { 'access-control-allow-origin': '*' }
   return Response.json({ jsonrpc: '2.0', id, error }, { headers: { 'cache-control': 'no-store', ...readable } })
 }
 
@@ -80,30 +89,30 @@ function closeTool({ id, tool }: Extract<Judged, { kind: 'closed' }>, passage: P
  * A request whose permission ended under way, and that would be allowed now as anonymous or elsewhere, but cannot be
  * repeated. A user whose session ended has to sign in again; everything else follows the file.
  */
-function turnOvertaken({ error, found }: Overtaken, passage: Passage, tools: PipelineTools): Answer {
-  if (found === null || passage.found?.id === found.id) throw error
-  return turnAway({ verdict: 'sign-in', reason: 'identity.none' }, passage, tools)
+function turnOvertaken({ error, found }: Overtaken, context: RequestContext, tools: PipelineTools): MaybeResponse {
+  if (found === null || context.found?.id === found.id) throw error
+  return turnAway({ verdict: 'sign-in', reason: 'identity.none' }, context, tools)
 }
 
 /** Every decision other than allow, and every unknown one. */
-function turnAway(decision: Decision, passage: Passage, tools: PipelineTools): Answer {
-  passage.reason = decision.reason
-  const context = passage.token === null ? portalRequest(passage) : null
-  if (decision.verdict === 'sign-in' && context !== null) {
+function turnAway(decision: Decision, context: RequestContext, tools: PipelineTools): MaybeResponse {
+  context.reason = decision.reason
+  const ctx = context.token === null ? portalRequest(context) : null
+  if (decision.verdict === 'sign-in' && ctx !== null) {
     tools.metrics.signInsAsked++
-    return refused(tools.portal.challenge(context), passage)
+    return refused(tools.portal.challenge(ctx), context)
   }
-  if (decision.verdict === 'step-up' && context !== null) {
+  if (decision.verdict === 'step-up' && ctx !== null) {
     tools.metrics.signInsAsked++
-    tools.respond.noteDecision(passage, decision)
-    return refused(tools.portal.stepUp(context, decision.demand), passage)
+    tools.respond.noteDecision(context, decision)
+    return refused(tools.portal.stepUp(ctx, decision.demand), context)
   }
   tools.metrics.denied++
-  return finishRefusal(passage, tools.respond.denied(passage, context, decision))
+  return finishRefusal(context, tools.respond.denied(context, ctx, decision))
 }
 
-function refused(answer: MaybePromise<Response>, passage: Passage): MaybePromise<Response> {
-  return andThen(answer, response => finishRefusal(passage, response))
+function refused(answer: MaybePromise<Response>, context: RequestContext): MaybePromise<Response> {
+  return andThen(answer, response => finishRefusal(context, response))
 }
 
 /**
@@ -112,15 +121,19 @@ function refused(answer: MaybePromise<Response>, passage: Passage): MaybePromise
  *
  * Writes `session`.
  */
-export function actElsewhere(place: Exclude<Place, { kind: 'route' }>, passage: Passage, tools: PipelineTools): Answer {
+export function actElsewhere(
+  place: Exclude<Place, { kind: 'route' }>,
+  context: RequestContext,
+  tools: PipelineTools,
+): MaybeResponse {
   return place.kind === 'answer'
     ? place.response
-    : andThen(findByCookie(passage, tools), answerAtPortal, passage, tools)
+    : andThen(findByCookie(context, tools), answerAtPortal, context, tools)
 }
 
-function answerAtPortal(found: Session | null, passage: Passage, tools: PipelineTools): Answer {
-  passage.session = found !== null && found.portal === passage.portal?.config.name ? found : null
-  const context = portalRequest(passage)
-  if (context === null) throw new TypeError('a portal answers only for its own hosts')
-  return tools.portal.handle(context)
+function answerAtPortal(found: Session | null, context: RequestContext, tools: PipelineTools): MaybeResponse {
+  context.session = found !== null && found.portal === context.portal?.config.name ? found : null
+  const ctx = portalRequest(context)
+  if (ctx === null) throw new TypeError('a portal answers only for its own hosts')
+  return tools.portal.handle(ctx)
 }

@@ -3,8 +3,8 @@ import type { Denial } from '../../policy/policy.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
+import { type RequestContext, sessionToken } from './context.ts'
 import { type Credential, type CredentialTools, findCredential } from './credential.ts'
-import { type Passage, sessionToken } from './passage.ts'
 import type { PipelineTools } from './tools.ts'
 
 /** Who asks, as far as that matters at its route. */
@@ -31,14 +31,14 @@ type Tools = CredentialTools & Pick<PipelineTools, 'sessions'>
  * `sent` where a token is limited to methods. Throws what `findCredential` does, and `session.store`.
  */
 export function authenticate(
-  passage: Passage,
+  context: RequestContext,
   tools: Tools,
   { value: route, also }: Match<GateRoute>,
 ): MaybePromise<Who> {
-  const credential = findCredential(passage, tools, route)
+  const credential = findCredential(context, tools, route)
   if (credential !== null) return credential
-  if ((!route.needsSession && also.length === 0) || passage.portal === null) return NOBODY
-  return andThen(findByCookie(passage, tools), byCookie)
+  if ((!route.needsSession && also.length === 0) || context.portal === null) return NOBODY
+  return andThen(findByCookie(context, tools), byCookie)
 }
 
 function byCookie(session: Session | null): Who {
@@ -47,10 +47,10 @@ function byCookie(session: Session | null): Who {
 
 /** The session of this browser's cookie for the host, of any portal. Throws `session.store`. */
 export function findByCookie(
-  passage: Passage,
+  context: RequestContext,
   { sessions }: Pick<PipelineTools, 'sessions'>,
 ): MaybePromise<Session | null> {
-  const { target } = passage
-  const token = sessionToken(passage)
+  const { target } = context
+  const token = sessionToken(context)
   return token === null || target === null ? null : sessions.find(token, target.host)
 }

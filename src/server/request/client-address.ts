@@ -4,7 +4,7 @@ import { jsonAnswer } from '../../portal/answer.ts'
 import { ownPath } from '../../portal/place.ts'
 import { problemResponse } from '../../portal/problem.ts'
 import type { Target } from '../../route/target.ts'
-import type { Passage } from './passage.ts'
+import type { RequestContext } from './context.ts'
 import { provenClient } from './policy-input.ts'
 
 const ADDRESS = ownPath('address')
@@ -13,7 +13,7 @@ const ADDRESS = ownPath('address')
  * Refuses two addresses where a trusted proxy is to say one. Bun joins fields of one name by commas: one of the two may be its client's.
  * X-Forwarded-For is a list, and is read from its end. Throws `target.header`.
  */
-export function refuseTwoAddresses({ isPeerTrusted, peer, sent, snapshot: { clientField } }: Passage): void {
+export function refuseTwoAddresses({ isPeerTrusted, peer, sent, snapshot: { clientField } }: RequestContext): void {
   if (clientField === FORWARDED_FOR || !isPeerTrusted || sent[clientField]?.includes(',') !== true) return
   throw new GateError('target.header', `${clientField} has more than one address`, {
     facts: { peer },
@@ -25,9 +25,9 @@ export function refuseTwoAddresses({ isPeerTrusted, peer, sent, snapshot: { clie
  * Answers a client with the address that Sallyport takes for its own, on every served host. Operators and `doctor` use
  * it to see whether the proxy in front states the address, and whether clients can forge it. Null for any other path.
  */
-export function answerAddress(passage: Passage, target: Target): Response | null {
-  if (target.path !== ADDRESS || passage.snapshot.portals.lookup(target.host) === undefined) return null
-  if (target.method === 'GET' || target.method === 'HEAD') return jsonAnswer({ address: provenClient(passage) })
+export function answerAddress(context: RequestContext, target: Target): Response | null {
+  if (target.path !== ADDRESS || context.snapshot.portals.lookup(target.host) === undefined) return null
+  if (target.method === 'GET' || target.method === 'HEAD') return jsonAnswer({ address: provenClient(context) })
   const say = 'This method is not allowed at this address.'
-  return problemResponse(405, 'route.method', say, passage.id, {}, { allow: 'GET, HEAD' })
+  return problemResponse(405, 'route.method', say, context.id, {}, { allow: 'GET, HEAD' })
 }

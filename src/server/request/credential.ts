@@ -5,9 +5,9 @@ import { decideToken } from '../../policy/token.ts'
 import type { HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
+import { contextFacts, type RequestContext } from './context.ts'
 import { resourceAudiences } from './mcp/resource.ts'
 import { holdToMethod } from './method-override.ts'
-import { type Passage, passageFacts } from './passage.ts'
 import { provenClient } from './policy-input.ts'
 import type { PipelineTools } from './tools.ts'
 
@@ -40,20 +40,20 @@ const NOBODY: Credential = Object.freeze({ session: null, denial: null, isOutsid
  * where it cannot be checked.
  */
 export function findCredential(
-  passage: Passage,
+  context: RequestContext,
   tools: CredentialTools,
   route: GateRoute,
 ): MaybePromise<Credential> | null {
-  if (passage.token !== null) return findByToken(passage, tools, route, passage.token)
-  const { authorization } = passage.sent
+  if (context.token !== null) return findByToken(context, tools, route, context.token)
+  const { authorization } = context.sent
   if (authorization === undefined) return null
-  const found = route.config.passwords ? findByPassword(passage, tools, route, authorization) : null
+  const found = route.config.passwords ? findByPassword(context, tools, route, authorization) : null
   if (found !== null || route.accessTokens === null) return found
-  return findByAccessToken(passage, tools, route, authorization)
+  return findByAccessToken(context, tools, route, authorization)
 }
 
 function findByToken(
-  passage: Passage,
+  context: RequestContext,
   tools: CredentialTools,
   route: GateRoute,
   token: string,
@@ -63,16 +63,16 @@ function findByToken(
     if (config.allow.kind === 'public') return NOBODY
     throw refusal(`"${config.id}" takes no tokens`, `set tokens = true for "${config.id}" if it should`)
   }
-  return andThen(tools.sessions.tokens.find(token), judge, passage, tools, route)
+  return andThen(tools.sessions.tokens.find(token), judge, context, tools, route)
 }
 
 function judge(
   held: HeldApiToken | null,
-  passage: Passage,
+  context: RequestContext,
   tools: Pick<CredentialTools, 'noteFirstUse'>,
   route: GateRoute,
 ): Credential {
-  const { target, request } = passage
+  const { target, request } = context
   if (held === null || target === null) {
     throw refusal(
       'the token is unknown, revoked, expired, or at rest until its owner signs in again, or its owner is no member of the portal',
@@ -81,18 +81,18 @@ function judge(
   }
   if (held.session.portal !== route.config.portal) throw refusal('the token is of another portal')
   // A token for some methods must not name another behind the limit's back.
-  if (held.limits.methods !== null) holdToMethod(passage)
+  if (held.limits.methods !== null) holdToMethod(context)
   const { host, path, readings } = target
   const resource = route.config.mcp === 'portal' ? route.config.id : null
-  const facts = { host, path, readings, method: request.method, client: provenClient(passage), route: resource }
+  const facts = { host, path, readings, method: request.method, client: provenClient(context), route: resource }
   const denial = decideToken(held, facts)
-  if (held.isUnused && denial === null) tools.noteFirstUse(held, passageFacts(passage))
+  if (held.isUnused && denial === null) tools.noteFirstUse(held, contextFacts(context))
   return { session: held.session, denial, isOutsider: false, by: 'tokens' }
 }
 
 /** The bearer of an access token that is ours to judge is never sent to sign in. */
 function findByAccessToken(
-  passage: Passage,
+  context: RequestContext,
   tools: CredentialTools,
   route: GateRoute,
   authorization: string,
@@ -101,25 +101,25 @@ function findByAccessToken(
   if (portal === null || accessTokens === null) return null
   const { audience, mcp, path } = route.config
   const audiences =
-    audience !== null || mcp === null || passage.target === null
+    audience !== null || mcp === null || context.target === null
       ? audience
-      : resourceAudiences(passage, portal, passage.target, path)
+      : resourceAudiences(context, portal, context.target, path)
   const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, audiences)
   if (found === null) return null
-  return keepBack(passage, tools, route, authorization, found, 'tokens')
+  return keepBack(context, tools, route, authorization, found, 'tokens')
 }
 
 /** On a route that takes passwords, Basic is ours to judge: none of the application's own gets there. */
 function findByPassword(
-  passage: Passage,
+  context: RequestContext,
   tools: CredentialTools,
   route: GateRoute,
   authorization: string,
 ): MaybePromise<Credential> | null {
   const { portal } = route
   if (portal === null) return null
-  const found = tools.passwords.find(authorization, portal.config, passage.client)
-  return found === null ? null : keepBack(passage, tools, route, authorization, found, 'passwords')
+  const found = tools.passwords.find(authorization, portal.config, context.client)
+  return found === null ? null : keepBack(context, tools, route, authorization, found, 'passwords')
 }
 
 /**
@@ -127,16 +127,16 @@ function findByPassword(
  * program, regardless of its Accept.
  */
 function keepBack(
-  passage: Passage,
+  context: RequestContext,
   { sessions }: Pick<CredentialTools, 'sessions'>,
   { config }: GateRoute,
   authorization: string,
   found: MaybePromise<Session | null>,
   by: Credential['by'],
 ): MaybePromise<Credential> {
-  const { authorization: _, ...rest } = passage.sent
-  if (!config.passAuthorization) passage.sent = rest
-  passage.token = authorization
+  const { authorization: _, ...rest } = context.sent
+  if (!config.passAuthorization) context.sent = rest
+  context.token = authorization
   return andThen(found, session => {
     // A Sallyport token was judged where it was found.
     return { session, denial: null, isOutsider: session !== null && !sessions.isMember(session), by }

@@ -16,13 +16,13 @@ import type { Session } from '../../session/session.ts'
 import { type LiveFieldTools, makeLiveFields, tellTooLong } from '../config/live-fields.ts'
 import type { GatePortal, GateRoute, Prepared } from '../config/snapshot.ts'
 import { authenticate, type Who } from './authenticate.ts'
+import { methodOf, type RequestContext } from './context.ts'
 import type { Credential } from './credential.ts'
 import { findGuest } from './guests.ts'
 import { tellsOfWebSocket } from './handshake.ts'
 import { limitPerson, refuseServiceWorker } from './limit.ts'
 import { judgeMentions } from './mentions.ts'
 import { holdToMethod, refuseOverrides } from './method-override.ts'
-import { methodOf, type Passage } from './passage.ts'
 import { requestFacts } from './policy-input.ts'
 import { isPreflight } from './refusal/cors.ts'
 import type { PipelineTools } from './tools.ts'
@@ -46,53 +46,53 @@ export function isRefusal(verdict: Verdict): verdict is Decision {
  */
 export function decide(
   who: Who,
-  passage: Passage,
+  context: RequestContext,
   tools: PipelineTools,
   match: Match<GateRoute>,
 ): MaybePromise<Verdict> {
-  if (who.isOutsider) return decideOutsider(who, passage, tools, match)
+  if (who.isOutsider) return decideOutsider(who, context, tools, match)
   const { session: found, denial, by } = who
   const { value: route } = match
-  passage.found = found
+  context.found = found
   if (denial !== null) {
-    passage.session = found
+    context.session = found
     return denial
   }
   if (by !== 'cookie' && found !== null) refuseStray(by, match)
   const session = presentAt(route, found)
-  passage.session = session
-  if (!passage.isMention && !passage.isCounted) {
-    limitPerson(passage.client, session, match, tools)
-    passage.isCounted = true
+  context.session = session
+  if (!context.isMention && !context.isCounted) {
+    limitPerson(context.client, session, match, tools)
+    context.isCounted = true
   }
   const identity = session?.identity ?? null
-  if (!allowsMethod(route.policy, methodOf(passage))) {
-    return decidePolicy(route.policy, identity, requestFacts(passage, session))
+  if (!allowsMethod(route.policy, methodOf(context))) {
+    return decidePolicy(route.policy, identity, requestFacts(context, session))
   }
   const prepared = session === null ? route.anonymous : preparedFor(route, session, tools)
-  const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(passage, session))
-  if (decision.verdict === 'allow') return decideRest(passage, tools, match, prepared, found)
-  if (decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(passage)) {
+  const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(context, session))
+  if (decision.verdict === 'allow') return decideRest(context, tools, match, prepared, found)
+  if (decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(context)) {
     // Only OPTIONS passes without a user: so no field may name another method to the application.
-    holdToMethod(passage)
-    return decideRest(passage, tools, match, prepared, found)
+    holdToMethod(context)
+    return decideRest(context, tools, match, prepared, found)
   }
-  if (!route.takesGuests || passage.token !== null) return decision
-  return andThen(findGuest(passage, tools, match), decideGuest, passage, tools, match, decision)
+  if (!route.takesGuests || context.token !== null) return decision
+  return andThen(findGuest(context, tools, match), decideGuest, context, tools, match, decision)
 }
 
 /** A user who is not a member of the portal: anonymous, but not redirected to the sign-in. */
 function decideOutsider(
   who: Who,
-  passage: Passage,
+  context: RequestContext,
   tools: PipelineTools,
   match: Match<GateRoute>,
 ): MaybePromise<Verdict> {
-  const asNobody = decide({ ...who, session: null, isOutsider: false }, passage, tools, match)
+  const asNobody = decide({ ...who, session: null, isOutsider: false }, context, tools, match)
   return andThen(asNobody, verdict => {
     if (!isRefusal(verdict) || verdict.verdict !== 'sign-in') return verdict
     // For the log: a refused request does not continue.
-    passage.session = who.session
+    context.session = who.session
     return NOT_A_MEMBER
   })
 }
@@ -141,7 +141,7 @@ function ambiguousPath(route: GateRoute, other: GateRoute): GateError {
 /** A refused user may still have a guest link for this address. */
 function decideGuest(
   guest: Session | null,
-  passage: Passage,
+  context: RequestContext,
   tools: PipelineTools,
   match: Match<GateRoute>,
   refusal: Decision,
@@ -149,11 +149,11 @@ function decideGuest(
   if (guest === null) return refusal
   const { value: route } = match
   const prepared = preparedFor(route, guest, tools)
-  const decision = prepared.decision ?? decideAccess(route.policy, guest.identity, requestFacts(passage, guest))
+  const decision = prepared.decision ?? decideAccess(route.policy, guest.identity, requestFacts(context, guest))
   // A guest at the wrong time learns that, instead of being asked for an account.
   if (decision.verdict !== 'allow') return refusal.verdict === 'sign-in' ? decision : refusal
-  passage.session = guest
-  return decideRest(passage, tools, match, prepared, guest)
+  context.session = guest
+  return decideRest(context, tools, match, prepared, guest)
 }
 
 /**
@@ -161,30 +161,30 @@ function decideGuest(
  * too.
  */
 function decideRest(
-  passage: Passage,
+  context: RequestContext,
   tools: PipelineTools,
   { value: route, also }: Match<GateRoute>,
   prepared: Prepared,
   found: Session | null,
 ): MaybePromise<Verdict> {
-  passage.isPrivate = isPrivate(route, passage.session)
+  context.isPrivate = isPrivate(route, context.session)
   for (const other of also) {
     // There the user is determined as for a request to that route.
     const there = presentAt(other, found)
-    const isOpen = isOpenTo(other, there?.identity ?? null, requestFacts(passage, there), () =>
-      tellsOfWebSocket(passage.sent),
+    const isOpen = isOpenTo(other, there?.identity ?? null, requestFacts(context, there), () =>
+      tellsOfWebSocket(context.sent),
     )
     if (!isOpen) throw ambiguousPath(route, other)
-    if (there !== null && passage.session === null) passage.elsewhere = there
-    passage.isPrivate ||= isPrivate(other, there)
+    if (there !== null && context.session === null) context.elsewhere = there
+    context.isPrivate ||= isPrivate(other, there)
     // The other route was asked about this method, and no field may name another to its application.
-    if (looksAtMethod(other.policy)) holdToMethod(passage)
+    if (looksAtMethod(other.policy)) holdToMethod(context)
   }
-  if (looksAtMethod(route.policy)) refuseOverrides(passage)
-  const { asked } = passage
-  if (asked === null || (route.upstream === null && passage.question === null)) return prepared
+  if (looksAtMethod(route.policy)) refuseOverrides(context)
+  const { asked } = context
+  if (asked === null || (route.upstream === null && context.question === null)) return prepared
   return judgeMentions(asked, route, (there, at) => mayMention(there, tools, at)).then(mentions => {
-    passage.mentions = mentions
+    context.mentions = mentions
     return prepared
   })
 }
@@ -198,7 +198,7 @@ function isPrivate({ sharedCaches }: GateRoute, session: Session | null): boolea
 }
 
 /** Whether the request that another one mentions would pass, as the same client. Throws what a request there would. */
-async function mayMention(there: Passage, tools: PipelineTools, match: Match<GateRoute>): Promise<boolean> {
+async function mayMention(there: RequestContext, tools: PipelineTools, match: Match<GateRoute>): Promise<boolean> {
   refuseServiceWorker(there, match.value)
   const verdict = await andThen(authenticate(there, tools, match), decide, there, tools, match)
   if (!isRefusal(verdict)) return true

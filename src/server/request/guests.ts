@@ -8,7 +8,7 @@ import { cookieName, readCookies } from '../../session/cookie.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
-import { type Passage, schemeOf } from './passage.ts'
+import { type RequestContext, schemeOf } from './context.ts'
 import { requestFacts } from './policy-input.ts'
 
 /** A browser is given no more than this on one host: what else it sends is not looked at. */
@@ -39,17 +39,17 @@ export function mayMakerOpen(route: GateRoute, { portal, maker }: Session, facts
  * route that it could lead to. Costs nothing without a guest cookie.
  */
 export function findGuest(
-  passage: Passage,
+  context: RequestContext,
   { sessions }: { readonly sessions: { readonly links: Pick<GuestLinks, 'find'> } },
   { value: route, also }: Match<GateRoute>,
 ): MaybePromise<Session | null> {
-  const { sent, target, request } = passage
+  const { sent, target, request } = context
   if (target === null || sent.cookie?.includes('sallyport-guest') !== true) return null
-  const name = cookieName('guest', schemeOf(passage) === 'https')
+  const name = cookieName('guest', schemeOf(context) === 'https')
   const cookies = readCookies(sent.cookie, name).slice(0, MOST_GUEST_COOKIES)
   const { host, path, readings } = target
   const asked = { host, path, readings, method: request.method, client: null }
-  const facts = requestFacts(passage, null)
+  const facts = requestFacts(context, null)
 
   function fits({ session, grant }: HeldGuestLink): boolean {
     const limits = { host: grant.host, path: grant.path, methods: null, networks: null }

@@ -4,7 +4,7 @@ import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
 import type { Target } from '../../route/target.ts'
 import { cookieName, isOwnCookie, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { GateRoute, Prepared } from '../config/snapshot.ts'
-import { type Answer, outerPrefix, type Passage, schemeOf } from './passage.ts'
+import { type MaybeResponse, outerPrefix, type RequestContext, schemeOf } from './context.ts'
 
 /** As long as browsers keep any cookie (RFC 6265bis §5.5), and when it is written again. */
 const KEPT_MS = 400 * 24 * 60 * 60_000
@@ -44,7 +44,7 @@ export interface LastUser {
    */
   readonly noteCookies: ((headers: Headers) => void) | null
   /** The answer, with what makes the browser forget the user before, and remember this one. */
-  finish(answer: Answer): Answer
+  finish(answer: MaybeResponse): MaybeResponse
 }
 
 /**
@@ -54,21 +54,21 @@ export interface LastUser {
  * the domain.
  */
 export function lookAtLastUser(
-  passage: Passage,
+  context: RequestContext,
   target: Target,
   { config }: GateRoute,
   prepared: Prepared,
   { ports }: { readonly ports: Pick<Ports, 'now' | 'log'> },
 ): LastUser | null {
   const { userMark: mark } = prepared
-  if (mark === null || passage.token !== null) return null
-  const isSecure = schemeOf(passage) === 'https'
+  if (mark === null || context.token !== null) return null
+  const isSecure = schemeOf(context) === 'https'
   const name = cookieName('last', isSecure)
-  const sent = passage.sent.cookie ?? null
+  const sent = context.sent.cookie ?? null
   const text = readCookie(sent, name)
   const last = text === null ? null : readOnce(prepared, text)
   const isOther = last !== null && last.mark !== mark
-  const prefix = outerPrefix(passage) + (config.path === '/' ? '' : config.path)
+  const prefix = outerPrefix(context) + (config.path === '/' ? '' : config.path)
   const month = Math.floor(ports.now() / MONTH_MS)
   const remember = (headers: Headers, set: readonly string[], placed: readonly Placed[]) => {
     // What the application sets now is this user's: it comes last, and stays.

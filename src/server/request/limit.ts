@@ -3,8 +3,8 @@ import type { Rate } from '../../policy/rate.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
+import type { RequestContext } from './context.ts'
 import { mentionsOthers } from './mentions.ts'
-import type { Passage } from './passage.ts'
 import type { Rates } from './rates.ts'
 import type { Resets } from './resets.ts'
 
@@ -21,9 +21,9 @@ interface ClientTools extends Tools {
  *
  * Reads the client's address. Throws `limit.rate`.
  */
-export function limitClient(passage: Passage, { rates, resets }: ClientTools): void {
-  const { snapshot, client, turn } = passage
-  resets.refuse(passage)
+export function limitClient(context: RequestContext, { rates, resets }: ClientTools): void {
+  const { snapshot, client, turn } = context
+  resets.refuse(context)
   if (snapshot.rate !== null && turn === 0) rates.take(snapshot.rate, client, null)
 }
 
@@ -33,14 +33,14 @@ export function limitClient(passage: Passage, { rates, resets }: ClientTools): v
  * Reads the fields, and the client's address. Writes `asked`, while all fields are unchanged. Throws
  * `route.service_worker`, `limit.rate`.
  */
-export function limitRoute(passage: Passage, { rates }: Tools, match: Match<GateRoute>): void {
-  refuseServiceWorker(passage, match.value)
-  for (const other of match.also) refuseServiceWorker(passage, other)
-  if (mentionsOthers(passage.sent)) passage.asked = { ...passage }
-  if (passage.turn > 0) return
+export function limitRoute(context: RequestContext, { rates }: Tools, match: Match<GateRoute>): void {
+  refuseServiceWorker(context, match.value)
+  for (const other of match.also) refuseServiceWorker(context, other)
+  if (mentionsOthers(context.sent)) context.asked = { ...context }
+  if (context.turn > 0) return
   const { rate } = match.value
-  if (rate !== null && rate.by !== 'user') rates.take(rate, passage.client, null)
-  for (const other of otherRates(match)) if (other.by !== 'user') rates.take(other, passage.client, null)
+  if (rate !== null && rate.by !== 'user') rates.take(rate, context.client, null)
+  for (const other of otherRates(match)) if (other.by !== 'user') rates.take(other, context.client, null)
 }
 
 /**
@@ -77,7 +77,7 @@ const NO_RATES: readonly Rate[] = Object.freeze([])
  * Refuses the script of a service worker that a browser registers, or looks for a newer one of, where a route has none (Service
  * Workers §4.2.1, W3C Fetch Metadata §2.1). Throws `route.service_worker`.
  */
-export function refuseServiceWorker({ sent }: Passage, { config }: GateRoute): void {
+export function refuseServiceWorker({ sent }: RequestContext, { config }: GateRoute): void {
   if (config.serviceWorkers) return
   if (sent['service-worker'] === undefined && sent['sec-fetch-dest'] !== 'serviceworker') return
   throw new GateError('route.service_worker', 'the script of a service worker was asked for', {

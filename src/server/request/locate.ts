@@ -7,8 +7,8 @@ import type { Match } from '../../route/table.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { answerAddress, refuseTwoAddresses } from './client-address.ts'
+import { announcesTrailers, hostField, type RequestContext } from './context.ts'
 import { answerPreflight } from './mcp/preflight.ts'
-import { announcesTrailers, hostField, type Passage } from './passage.ts'
 import { compatPageAt, healthPageAt } from './portal/compat.ts'
 import { isDescribed } from './portal/resources.ts'
 import { dialectAt } from './verify/dialects.ts'
@@ -27,11 +27,11 @@ export type Place =
  *
  * Reads the method, the address and the host's field. Writes `target`. Throws `target.*`.
  */
-export function readTarget(passage: Passage): void {
-  const { request, sent } = passage
-  passage.target = parseTarget(request.method, request.url, hostField(passage))
+export function readTarget(context: RequestContext): void {
+  const { request, sent } = context
+  context.target = parseTarget(request.method, request.url, hostField(context))
   refuseTrailers(sent)
-  refuseTwoAddresses(passage)
+  refuseTwoAddresses(context)
 }
 
 /**
@@ -40,48 +40,48 @@ export function readTarget(passage: Passage): void {
  * Reads the target and the snapshot's tables, and for a health check its user agent. Writes `portal`, `compat`, and
  * `route` where there is one. Throws `route.none`.
  */
-export function locate(passage: Passage): Place {
-  const { snapshot, target } = passage
+export function locate(context: RequestContext): Place {
+  const { snapshot, target } = context
   if (target === null) throw new TypeError('a request is located only once its target is known')
   if (target.isReserved && dialectAt(target.path) !== null) {
     throw new GateError('route.none', 'a verdict was asked for on a listener that clients reach', {
       hint: 'let the proxy in front ask where verify in [server] says',
     })
   }
-  const response = snapshot.redirectPort === null ? null : redirectToHttps(passage, target, snapshot.redirectPort)
-  const own = response ?? answerAddress(passage, target)
+  const response = snapshot.redirectPort === null ? null : redirectToHttps(context, target, snapshot.redirectPort)
+  const own = response ?? answerAddress(context, target)
   if (own !== null) return { kind: 'answer', response: own }
-  const place = findPlace(passage, target)
-  if (place === null) throw nothingAt(passage, target)
-  const preflight = place.kind === 'route' ? answerPreflight(passage, place.match) : null
+  const place = findPlace(context, target)
+  if (place === null) throw nothingAt(context, target)
+  const preflight = place.kind === 'route' ? answerPreflight(context, place.match) : null
   return preflight === null ? place : { kind: 'answer', response: preflight }
 }
 
 /** The parts of a context that this step reads and writes. */
-export type Located = Pick<Passage, 'snapshot' | 'target' | 'sent' | 'portal' | 'compat' | 'route'>
+export type Located = Pick<RequestContext, 'snapshot' | 'target' | 'sent' | 'portal' | 'compat' | 'route'>
 
 /** The route or the portal that a target leads to; null: neither. Writes what `locate` does. */
-export function findPlace(passage: Located, target: Target): Exclude<Place, { readonly kind: 'answer' }> | null {
-  const { snapshot } = passage
+export function findPlace(context: Located, target: Target): Exclude<Place, { readonly kind: 'answer' }> | null {
+  const { snapshot } = context
   const match = target.isReserved ? null : snapshot.table.match(target)
   const portal = snapshot.portals.lookup(target.host) ?? null
-  passage.portal = portal
+  context.portal = portal
   if (portal !== null) {
     if (target.isReserved || isCallback({ portal: portal.config, target })) return PORTAL
-    passage.compat = compatPageAt(passage, portal)
-    if (passage.compat !== null) return PORTAL
-    if (isDescribed(passage, portal, target)) return PORTAL
+    context.compat = compatPageAt(context, portal)
+    if (context.compat !== null) return PORTAL
+    if (isDescribed(context, portal, target)) return PORTAL
   }
   if (match !== null) {
-    passage.route = match.value
+    context.route = match.value
     return { kind: 'route', match }
   }
   // Its own host is the portal's as far as no route took it.
   if (portal?.config.url?.host === target.host && target.path === '/') return PORTAL
   if (snapshot.compat !== null && snapshot.portals.lookup(target.host) === undefined) {
-    passage.compat = healthPageAt(passage, snapshot.compat)
-    passage.portal = passage.compat === null ? null : snapshot.compat
-    if (passage.compat !== null) return PORTAL
+    context.compat = healthPageAt(context, snapshot.compat)
+    context.portal = context.compat === null ? null : snapshot.compat
+    if (context.compat !== null) return PORTAL
   }
   return null
 }
@@ -89,7 +89,7 @@ export function findPlace(passage: Located, target: Target): Exclude<Place, { re
 const PORTAL = Object.freeze({ kind: 'portal' })
 
 /** That nothing is served at a target; where a proxy hands over a host that nothing here has, how it would hand over another. */
-export function nothingAt({ snapshot, isPeerTrusted }: Passage, { host, path, isReserved }: Target): GateError {
+export function nothingAt({ snapshot, isPeerTrusted }: RequestContext, { host, path, isReserved }: Target): GateError {
   const isMeant = !isPeerTrusted || snapshot.portals.lookup(host) !== undefined
   const hint = `if people asked for another host than ${host}, let the proxy in front pass Host on as it came, or write it into X-Forwarded-Host (nginx that asks: X-Original-URL)`
   const what = isReserved ? `no portal serves ${host}` : `no route serves ${host}${path}`
@@ -115,8 +115,8 @@ function refuseTrailers(sent: SentFields): void {
  *
  * 308 keeps the method and the body of what is repeated there (RFC 9110 §15.4.9). A host that is not served is not repeated.
  */
-function redirectToHttps(passage: Passage, target: Target, port: number): Response | null {
-  const { front, isPeerTrusted, snapshot } = passage
+function redirectToHttps(context: RequestContext, target: Target, port: number): Response | null {
+  const { front, isPeerTrusted, snapshot } = context
   if (isPeerTrusted || front.protocol === 'https') return null
   if (snapshot.portals.lookup(target.host) === undefined) return null
   const authority = port === 443 ? target.host : `${target.host}:${port}`

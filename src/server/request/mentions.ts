@@ -6,11 +6,11 @@ import { type Mentions, parseMention, readConditions, readDestination } from '..
 import type { Match } from '../../route/table.ts'
 import type { Target } from '../../route/target.ts'
 import { type GatePortal, type GateRoute, upstreamPath } from '../config/snapshot.ts'
-import type { Passage } from './passage.ts'
+import type { RequestContext } from './context.ts'
 import { isAsked } from './verify/approve.ts'
 
 /** Decides about a request that is not made, like any other: whether it would pass. May throw what refuses it. */
-type MayPass = (there: Passage, match: Match<GateRoute>) => Promise<boolean>
+type MayPass = (there: RequestContext, match: Match<GateRoute>) => Promise<boolean>
 
 /** Whether a request may mention other addresses. */
 export function mentionsOthers({ destination, if: conditions }: SentFields): boolean {
@@ -26,7 +26,11 @@ export function mentionsOthers({ destination, if: conditions }: SentFields): boo
  * asked about, as GET does.
  * `asked` is the request as it came to `route`. Throws `access.denied`; `target.*` for what cannot be read; what a session store throws.
  */
-export async function judgeMentions(asked: Passage, route: GateRoute, mayPass: MayPass): Promise<readonly Mention[]> {
+export async function judgeMentions(
+  asked: RequestContext,
+  route: GateRoute,
+  mayPass: MayPass,
+): Promise<readonly Mention[]> {
   const { destination, if: conditions, overwrite } = asked.sent
   const found: Mention[] = []
   if (destination !== undefined) {
@@ -46,7 +50,7 @@ interface Field extends Mentions, Pick<Mention, 'name' | 'spares'> {
   readonly methods: ReadonlySet<string>
 }
 
-async function judge(asked: Passage, route: GateRoute, mayPass: MayPass, field: Field): Promise<Mention> {
+async function judge(asked: RequestContext, route: GateRoute, mayPass: MayPass, field: Field): Promise<Mention> {
   const { name, texts, addresses, methods, spares } = field
   const paths: string[] = []
   // A request with many of them is judged once for each.
@@ -69,7 +73,7 @@ interface One {
 }
 
 /** The address as the application knows it: its path with the query. */
-async function judgeOne(asked: Passage, route: GateRoute, mayPass: MayPass, one: One): Promise<string> {
+async function judgeOne(asked: RequestContext, route: GateRoute, mayPass: MayPass, one: One): Promise<string> {
   const { name, address, method } = one
   const { target, portal, snapshot } = asked
   if (target === null) throw new TypeError('a request mentions others only once its target is known')
@@ -92,7 +96,7 @@ function isPage({ config, compat }: GatePortal, target: Target): boolean {
 
 /** Where the proxy in front has the application, its address is unknown here, except that it is not an own address. */
 function isSameApplication(
-  { question }: Passage,
+  { question }: RequestContext,
   route: GateRoute,
   there: GateRoute,
   also: readonly GateRoute[],
@@ -101,7 +105,7 @@ function isSameApplication(
 }
 
 /** The same client with its unchanged request, asking for the mentioned address. */
-function askedOf(asked: Passage, target: Target, route: GateRoute): Passage {
+function askedOf(asked: RequestContext, target: Target, route: GateRoute): RequestContext {
   const { destination: _, if: __, ...sent } = asked.sent
   const { headers, signal } = asked.request
   const request = new Request(`http://host${target.path}`, { method: target.method, headers, signal })

@@ -1,16 +1,16 @@
 import { GateError } from '../../base/errors.ts'
 import { overridingField, overridingParameter, withoutOverrides } from '../../proxy/fields/method-overrides.ts'
-import type { Passage } from './passage.ts'
+import type { RequestContext } from './context.ts'
 
 /**
  * Holds a request to its judged method: removes fields by which an application would use another one.
  *
  * Throws what `refuseOverrides` does.
  */
-export function holdToMethod(passage: Passage): void {
-  refuseOverrides(passage)
-  if (passage.question === null && !passage.isMention)
-    passage.sent = withoutOverrides(passage.sent, passage.snapshot.fateOf)
+export function holdToMethod(context: RequestContext): void {
+  refuseOverrides(context)
+  if (context.question === null && !context.isMention)
+    context.sent = withoutOverrides(context.sent, context.snapshot.fateOf)
 }
 
 /**
@@ -20,7 +20,7 @@ export function holdToMethod(passage: Passage): void {
  *
  * Throws `access.denied`. Absent on purpose: bodies, which are not read here.
  */
-export function refuseOverrides({ question, isMention, sent, snapshot, target }: Passage): void {
+export function refuseOverrides({ question, isMention, sent, snapshot, target }: RequestContext): void {
   const parameter = target === null ? null : overridingParameter(target.query)
   if (parameter !== null) throw refusal(`the parameter ${parameter.slice(0, 100)}`)
   const field = question !== null || isMention ? overridingField(sent, snapshot.fateOf) : null

@@ -15,9 +15,9 @@ import { originAt } from '../../route/target.ts'
 import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
 import type { Sockets } from '../listen/sockets.ts'
 import type { OpenSpan, Trace } from '../observe/tracing/tracer.ts'
+import { type MaybeResponse, outerPrefix, portOf, type RequestContext, schemeOf } from './context.ts'
 import { asksForWebSocket } from './handshake.ts'
 import { lookAtLastUser } from './last-user.ts'
-import { type Answer, outerPrefix, type Passage, portOf, schemeOf } from './passage.ts'
 import { provenClient } from './policy-input.ts'
 import { answerItself, changeAnswer, findFile, requestValues, tellAnswer } from './rewrite.ts'
 import { whileAllowed } from './while-allowed.ts'
@@ -34,73 +34,73 @@ export interface PassTools extends ForwardTools {
  * long its body may be.
  */
 export function pass(
-  passage: Passage,
+  context: RequestContext,
   tools: PassTools,
   route: GateRoute,
   prepared: Prepared,
   maxBodyBytes: number | null,
-): Answer {
-  const { target } = passage
+): MaybeResponse {
+  const { target } = context
   const isFileFirst = route.upstream !== null && route.answering !== null && target !== null
-  const file = isFileFirst ? findFile(passage, target, route, prepared, schemeOf(passage)) : null
-  const answer = whileAllowed(file, passage, tools, sendUnlessFile, route, prepared, maxBodyBytes)
-  return tellAnswer(answer, prepared.answerFields, passage.isPrivate)
+  const file = isFileFirst ? findFile(context, target, route, prepared, schemeOf(context)) : null
+  const answer = whileAllowed(file, context, tools, sendUnlessFile, route, prepared, maxBodyBytes)
+  return tellAnswer(answer, prepared.answerFields, context.isPrivate)
 }
 
 /** Serves a file of a folder that comes before the upstream; otherwise forwards the request. */
 function sendUnlessFile(
   file: Response | null,
-  passage: Passage,
+  context: RequestContext,
   tools: PassTools,
   route: GateRoute,
   prepared: Prepared,
   maxBodyBytes: number | null,
-): Answer {
+): MaybeResponse {
   if (file !== null) return file
   return prepared.live === null
-    ? send(null, passage, tools, route, prepared, maxBodyBytes)
-    : whileAllowed(prepared.live(), passage, tools, send, route, prepared, maxBodyBytes)
+    ? send(null, context, tools, route, prepared, maxBodyBytes)
+    : whileAllowed(prepared.live(), context, tools, send, route, prepared, maxBodyBytes)
 }
 
 function send(
   live: Fields | null,
-  passage: Passage,
+  context: RequestContext,
   tools: PassTools,
   route: GateRoute,
   prepared: Prepared,
   maxBodyBytes: number | null,
-): Answer {
-  const { request, front, target, session, elsewhere, snapshot } = passage
+): MaybeResponse {
+  const { request, front, target, session, elsewhere, snapshot } = context
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
   const { upstream } = route
-  if (upstream === null) return answerItself(passage, target, route, prepared, schemeOf(passage))
-  const bounds = passage.isPrivate ? route.privateBounds : route.bounds
-  const isUnmeasured = maxBodyBytes !== null && !fitsLength(passage.sent, route, maxBodyBytes)
-  const isWebSocket = route.config.websockets && asksForWebSocket(passage.sent)
+  if (upstream === null) return answerItself(context, target, route, prepared, schemeOf(context))
+  const bounds = context.isPrivate ? route.privateBounds : route.bounds
+  const isUnmeasured = maxBodyBytes !== null && !fitsLength(context.sent, route, maxBodyBytes)
+  const isWebSocket = route.config.websockets && asksForWebSocket(context.sent)
   const { requestRules, responseRules } = prepared
   // The request's own fields are changed, unless something was taken out of `sent`, or something reads them again: a handshake
   // is looked at once more, and a rule may take away what an error page goes by.
-  const scheme = schemeOf(passage)
-  const prefix = outerPrefix(passage)
-  const isOwn = passage.sent === passage.cameSent && passage.cameToken === null && !isWebSocket && requestRules === null
-  const headers = isOwn ? request.headers : new Headers(passage.sent)
-  changeRequestFields(headers, passage.sent, {
+  const scheme = schemeOf(context)
+  const prefix = outerPrefix(context)
+  const isOwn = context.sent === context.cameSent && context.cameToken === null && !isWebSocket && requestRules === null
+  const headers = isOwn ? request.headers : new Headers(context.sent)
+  changeRequestFields(headers, context.sent, {
     target,
     fateOf: snapshot.fateOf,
     identityFields: prepared.fields,
-    peer: passage.peer,
-    client: provenClient(passage),
-    isPeerTrusted: passage.isPeerTrusted,
+    peer: context.peer,
+    client: provenClient(context),
+    isPeerTrusted: context.isPeerTrusted,
     clientField: snapshot.clientField,
     scheme,
-    port: portOf(passage, target, scheme),
+    port: portOf(context, target, scheme),
     prefix: prefix + (bounds.own?.stripped ?? ''),
-    requestId: passage.id,
+    requestId: context.id,
     pseudonym: tools.pseudonym,
     checksMethod: looksAtMethod(route.policy),
   })
   if (target.method === 'OPTIONS' && countHop(headers)) return new Response(null, { status: 204 })
-  const values = requestRules === null && responseRules === null ? null : requestValues(passage, target, scheme)
+  const values = requestRules === null && responseRules === null ? null : requestValues(context, target, scheme)
   if (requestRules !== null && values !== null) changeRequest(headers, requestRules, values)
   const { hostHeader } = route.config
   if (hostHeader.kind === 'name') headers.set('host', hostHeader.name)
@@ -108,16 +108,16 @@ function send(
   if (authorization === null) headers.delete('authorization')
   else if (authorization !== undefined) headers.set('authorization', authorization)
   if (live !== null) for (const [name, value] of live) headers.set(name, value)
-  const lastUser = lookAtLastUser(passage, target, route, prepared, tools)
+  const lastUser = lookAtLastUser(context, target, route, prepared, tools)
   if (lastUser?.isOther) headers.delete('cookie')
-  const span = passage.trace === null ? null : tellUpstream(passage.trace, headers, target.method)
+  const span = context.trace === null ? null : tellUpstream(context.trace, headers, target.method)
   const path = upstreamPath(route.config, target.path) + target.query
   const ownPages = route.config.hasOwnOrigin
     ? findOwnPages(headers, originAt({ scheme, target }), page => insidePath(route.config, page))
     : null
   if (isWebSocket) {
     // A handshake has no use for them, and nothing here writes them for an address that is yet to be chosen.
-    for (const { name } of passage.mentions ?? []) headers.delete(name)
+    for (const { name } of context.mentions ?? []) headers.delete(name)
     const answer = tools.sockets.open({
       request,
       front,
@@ -125,22 +125,22 @@ function send(
       upstream,
       session,
       elsewhere,
-      client: passage.client,
-      provenClient: provenClient(passage),
+      client: context.client,
+      provenClient: provenClient(context),
       target,
-      sent: passage.sent,
+      sent: context.sent,
       fields: headers.toJSON() as Record<string, string>,
       path,
       ownPages,
       bounds,
       scheme,
       prefix,
-      account: passage.account,
+      account: context.account,
     })
-    endUpstream(span, answer, passage)
-    return values === null ? answer : changeAnswer(answer, responseRules, values, passage.isPrivate)
+    endUpstream(span, answer, context)
+    return values === null ? answer : changeAnswer(answer, responseRules, values, context.isPrivate)
   }
-  passage.isForwarded = true
+  context.isForwarded = true
   const answer = forward(
     {
       request,
@@ -148,7 +148,7 @@ function send(
       method: target.method,
       upstream,
       path,
-      sent: passage.sent,
+      sent: context.sent,
       headers,
       hasOwnHost: route.config.hostHeader.kind === 'upstream',
       ownPages,
@@ -157,23 +157,23 @@ function send(
       maxBodyBytes: isUnmeasured ? maxBodyBytes : null,
       keepLengthBytes: route.config.keepLengthBytes,
       bounds,
-      client: passage.client,
-      provenClient: provenClient(passage),
+      client: context.client,
+      provenClient: provenClient(context),
       target,
       scheme,
       prefix,
       session,
       elsewhere,
       front,
-      connection: passage.connection,
-      mentions: passage.mentions,
+      connection: context.connection,
+      mentions: context.mentions,
       noteCookies: lastUser?.noteCookies ?? null,
-      account: passage.account,
+      account: context.account,
     },
     tools,
   )
-  endUpstream(span, answer, passage)
-  const changed = values === null ? answer : changeAnswer(answer, responseRules, values, passage.isPrivate)
+  endUpstream(span, answer, context)
+  const changed = values === null ? answer : changeAnswer(answer, responseRules, values, context.isPrivate)
   return lastUser === null ? changed : lastUser.finish(changed)
 }
 
@@ -186,7 +186,7 @@ function tellUpstream(trace: Trace, headers: Headers, method: string): OpenSpan 
 }
 
 /** The span of an upstream is over with the head of its answer. */
-function endUpstream(span: OpenSpan | null, answer: Answer, { trace, target, account }: Passage): void {
+function endUpstream(span: OpenSpan | null, answer: MaybeResponse, { trace, target, account }: RequestContext): void {
   if (span === null || trace?.isSampled !== true) return
   const end = (status: number) => {
     const asked = { 'http.request.method': target?.method ?? '-', 'server.address': account?.upstream ?? '-' }

@@ -2,21 +2,21 @@ import type { Facts } from '../../policy/condition.ts'
 import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
 import { isSignIn } from '../../session/credentials/credential-sessions.ts'
 import type { Session } from '../../session/session.ts'
-import { methodOf, type Passage } from './passage.ts'
+import { methodOf, type RequestContext } from './context.ts'
 
 /** The client's address where it is beyond doubt, else null. */
-export function provenClient({ client, isClientProven }: Passage): string | null {
+export function provenClient({ client, isClientProven }: RequestContext): string | null {
   return isClientProven ? client : null
 }
 
 /** What rules may look at in a request. Asked for only where a route's rules look at anything. */
-export function requestFacts(passage: Passage, session: Session | null): Facts {
+export function requestFacts(context: RequestContext, session: Session | null): Facts {
   return {
-    method: methodOf(passage),
-    client: provenClient(passage),
-    target: passage.target,
-    sent: passage.sent,
-    nowMs: passage.decidedMs,
+    method: methodOf(context),
+    client: provenClient(context),
+    target: context.target,
+    sent: context.sent,
+    nowMs: context.decidedMs,
     signedInAtMs: signedInAtMs(session),
   }
 }

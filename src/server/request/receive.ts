@@ -4,16 +4,16 @@ import { openAccount } from '../../proxy/account.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import { takeToken } from '../credentials/token-field.ts'
-import { type Front, NOBODY, type Passage, peerAddress } from './passage.ts'
+import { type BunServer, NOBODY, peerAddress, type RequestContext } from './context.ts'
 import type { PipelineTools } from './tools.ts'
 
 /**
- * What came, as a Passage: its fields are read once, a token of ours is taken out of them, and who the client is follows from the
+ * What came, as a RequestContext: its fields are read once, a token of ours is taken out of them, and who the client is follows from the
  * connection and from what a trusted proxy says of it. The snapshot is the one in force now, for as long as the request goes on.
  *
  * A connection without an address is `NOBODY`'s.
  */
-export function receive(request: Request, front: Front, tools: PipelineTools, id: string): Passage {
+export function receive(request: Request, front: BunServer, tools: PipelineTools, id: string): RequestContext {
   const snapshot = tools.current()
   const sent = request.headers.toJSON() as Record<string, string>
   const token = takeToken(sent)
@@ -62,16 +62,16 @@ export function receive(request: Request, front: Front, tools: PipelineTools, id
  * method and has no body (RFC 9110 §9.2.1). Of any other, `overtaken` says why it ended, and only what refuses it is wanted.
  */
 export function receiveAgain(
-  passage: Passage,
+  context: RequestContext,
   tools: Pick<PipelineTools, 'current' | 'exchanges' | 'ports'>,
   ended: GateError,
-): Passage {
-  const { cameRequest, cameSent, cameToken, connection, isForwarded, peer } = passage
+): RequestContext {
+  const { cameRequest, cameSent, cameToken, connection, isForwarded, peer } = context
   const snapshot = tools.current()
   const isWhole = !isForwarded && !cameRequest.bodyUsed && cameRequest.body?.locked !== true
   const isSafe = SAFE.has(connection.method) && !announcesBody(cameSent)
   return {
-    ...passage,
+    ...context,
     // What was sent has other fields by now.
     request: isWhole ? cameRequest : new Request(connection.url, { method: connection.method, headers: cameSent }),
     sent: cameSent,
@@ -80,8 +80,8 @@ export function receiveAgain(
     snapshot,
     decidedMs: tools.ports.now(),
     moment: tools.exchanges.moment,
-    turn: passage.turn + 1,
-    overtaken: isWhole || isSafe ? null : { error: ended, found: passage.found },
+    turn: context.turn + 1,
+    overtaken: isWhole || isSafe ? null : { error: ended, found: context.found },
     ...clientBy(peer, cameSent, snapshot),
     ...UNDECIDED,
   }
@@ -92,7 +92,7 @@ function clientBy(
   peer: string,
   sent: Readonly<Record<string, string>>,
   { trusted, clientField }: Snapshot,
-): Pick<Passage, 'isPeerTrusted' | 'client' | 'isClientProven'> {
+): Pick<RequestContext, 'isPeerTrusted' | 'client' | 'isClientProven'> {
   if (peer === NOBODY || !trusted.has(peer))
     return { isPeerTrusted: false, client: peer, isClientProven: peer !== NOBODY }
   const { address, isProven } = findClient(peer, sent[clientField] ?? null, trusted, clientField === FORWARDED_FOR)

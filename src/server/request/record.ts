@@ -10,7 +10,7 @@ import { type AccessRecord, agentOf, refererOf } from '../observe/access-record.
 import type { Attributes } from '../observe/tracing/span.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
-import { announcesTrailers, CLIENT_LEFT, methodOf, type Passage, protocolOf, schemeOf } from './passage.ts'
+import { announcesTrailers, CLIENT_LEFT, methodOf, protocolOf, type RequestContext, schemeOf } from './context.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
 import { detailForAdmins } from './refusal/for-admins.ts'
@@ -18,29 +18,33 @@ import { CLIENT_GONE, isClientGone } from './refusal/respond.ts'
 import type { PipelineTools } from './tools.ts'
 
 /** After the steps: counts an answer, and writes its line; undefined is a request that became a WebSocket. Answers with it as it is. */
-export function record(response: Response | undefined, passage: Passage, tools: PipelineTools): Response | undefined {
+export function record(
+  response: Response | undefined,
+  context: RequestContext,
+  tools: PipelineTools,
+): Response | undefined {
   // What was answered here may have been answered before all of it came, and the rest of it is nobody's.
-  if (response !== undefined && !passage.isForwarded && announcesBody(passage.sent)) {
-    tools.clientIdle.part(passage.front, passage.connection)
+  if (response !== undefined && !context.isForwarded && announcesBody(context.sent)) {
+    tools.clientIdle.part(context.front, context.connection)
   }
   if (response !== undefined && tools.leaving.isOn) tools.leaving.mark(response)
   const status = response?.status ?? 101
   const statusClass = Math.floor(status / 100)
   tools.metrics.responses[statusClass] = (tools.metrics.responses[statusClass] ?? 0) + 1
-  if (tools.meter !== null) meterAnswer(response, status, passage, tools.meter)
-  const { account, trace } = passage
+  if (tools.meter !== null) meterAnswer(response, status, context, tools.meter)
+  const { account, trace } = context
   if (account !== null) {
-    if (passage.snapshot.config.server.accessLog) writeRecord(response, passage, account, tools)
-    if (trace?.isSampled === true) endTrace(trace, status, passage, account)
+    if (context.snapshot.config.server.accessLog) writeRecord(response, context, account, tools)
+    if (trace?.isSampled === true) endTrace(trace, status, context, account)
   }
   return response
 }
 
 /** What went to an upstream has its bytes counted on its way. */
-function meterAnswer(response: Response | undefined, status: number, passage: Passage, meter: Traffic): void {
-  const routeId = passage.route?.config.id ?? null
-  meter.finished(routeId, status, passage.cameAtMs)
-  if (response === undefined || passage.isForwarded || methodOf(passage) === 'HEAD') return
+function meterAnswer(response: Response | undefined, status: number, context: RequestContext, meter: Traffic): void {
+  const routeId = context.route?.config.id ?? null
+  meter.finished(routeId, status, context.cameAtMs)
+  if (response === undefined || context.isForwarded || methodOf(context) === 'HEAD') return
   const length = parseLength(response.headers.get('content-length'))
   if (length !== null) meter.sent(routeId, status).add(length)
 }
@@ -48,31 +52,31 @@ function meterAnswer(response: Response | undefined, status: number, passage: Pa
 /** Writes the line of an answer: at once, or once its body is over. */
 function writeRecord(
   response: Response | undefined,
-  passage: Passage,
+  context: RequestContext,
   account: Account,
   { accessLog, ports }: Pick<PipelineTools, 'accessLog' | 'ports'>,
 ): void {
-  const { sent, target, startedMs, session } = passage
+  const { sent, target, startedMs, session } = context
   const tookMs = ports.now() - startedMs
   // Bun 1.4.5 closes a connection, with a 400 of its own or none, on which an empty line, another request or trailers come before the
   // answer: what an application has answered by then, its client never sees.
-  const isLost = response !== undefined && passage.connection.signal.aborted && !announcesTrailers(sent)
+  const isLost = response !== undefined && context.connection.signal.aborted && !announcesTrailers(sent)
   const atHead: AccessRecord = {
     atMs: startedMs,
-    id: passage.id,
-    client: passage.client,
-    method: methodOf(passage),
-    scheme: schemeOf(passage),
+    id: context.id,
+    client: context.client,
+    method: methodOf(context),
+    scheme: schemeOf(context),
     host: target?.host ?? '-',
     path: target?.path ?? '-',
-    protocol: protocolOf(passage),
-    route: passage.route?.config.id ?? '-',
+    protocol: protocolOf(context),
+    route: context.route?.config.id ?? '-',
     upstream: account.upstream,
     user: session?.identity.subject ?? null,
     session: session === null ? null : markOf(session),
     status: isLost ? CLIENT_GONE : (response?.status ?? 101),
-    reason: passage.reason ?? (isLost ? CLIENT_LEFT : account.isCut ? CUT : null),
-    bytes: account.upstream === null ? ownBytes(response, methodOf(passage)) : account.bytes,
+    reason: context.reason ?? (isLost ? CLIENT_LEFT : account.isCut ? CUT : null),
+    bytes: account.upstream === null ? ownBytes(response, methodOf(context)) : account.bytes,
     isAnnounced: account.isAnnounced,
     tookMs,
     totalMs: tookMs,
@@ -94,13 +98,13 @@ function writeRecord(
 const MOST_OF_PATH = 1024
 
 /** Ends the span of a request with its answer. */
-function endTrace(trace: Trace, status: number, passage: Passage, account: Account): void {
-  const { target, route, id, client, reason } = passage
-  const method = methodOf(passage)
+function endTrace(trace: Trace, status: number, context: RequestContext, account: Account): void {
+  const { target, route, id, client, reason } = context
+  const method = methodOf(context)
   const attributes: Attributes = {
     'http.request.method': method,
     'http.response.status_code': status,
-    'url.scheme': schemeOf(passage),
+    'url.scheme': schemeOf(context),
     'url.path': (target?.path ?? '-').slice(0, MOST_OF_PATH),
     'server.address': target?.host ?? '-',
     'client.address': client,
@@ -147,17 +151,17 @@ function markOf(session: Session): string {
 const MARKS = new WeakMap<Session, string>()
 
 /** The answer for what a step threw, counted and logged by its code. */
-export function fail(thrown: unknown, passage: Passage, tools: PipelineTools): MaybePromise<Response> {
+export function fail(thrown: unknown, context: RequestContext, tools: PipelineTools): MaybePromise<Response> {
   const error = toGateError(thrown)
   // What fails because its client left is no failure of an upstream.
-  const isClients = (error.code.startsWith('upstream.') || error.code === 'target.stalled') && isClientGone(passage)
-  passage.reason = isClients ? CLIENT_LEFT : error.code
+  const isClients = (error.code.startsWith('upstream.') || error.code === 'target.stalled') && isClientGone(context)
+  context.reason = isClients ? CLIENT_LEFT : error.code
   if (error.code.startsWith('upstream.') && !isClients) tools.metrics.upstreamErrors++
   else if (error.code === 'target.too_large') tools.metrics.tooLarge++
   else if (error.code === 'limit.rate') tools.metrics.rateLimited++
   else if (error.code === 'limit.open') tools.metrics.openLimited++
-  return andThen(detailForAdmins(error, passage, tools), detail =>
-    finishRefusal(passage, tools.respond.failed(passage, portalRequest(passage), error, detail)),
+  return andThen(detailForAdmins(error, context, tools), detail =>
+    finishRefusal(context, tools.respond.failed(context, portalRequest(context), error, detail)),
   )
 }
 

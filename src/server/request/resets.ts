@@ -5,17 +5,17 @@ import type { FullAtMs } from '../../base/rate.ts'
 import type { Rate } from '../../policy/rate.ts'
 import { hasLeft } from '../../proxy/lifetime/client-idle.ts'
 import type { Metrics } from '../observe/metrics.ts'
-import { CLIENT_LEFT, NOBODY, type Passage } from './passage.ts'
+import { CLIENT_LEFT, NOBODY, type RequestContext } from './context.ts'
 
 /** Requests that clients gave up before they were answered. It outlives snapshots. */
 export interface Resets {
   /** Throws `limit.rate` for a client that has given up more than it may. */
-  refuse(passage: Passage): void
+  refuse(context: RequestContext): void
   /**
    * Where an answer had to be waited for: counts it if its client has given it up meanwhile, whether it reset the stream
    * (CVE-2023-44487), made Bun reset it, or closed the connection.
    */
-  note(passage: Passage): void
+  note(context: RequestContext): void
   /** Counts what a client has begun for nothing. */
   charge(allowance: Rate, client: string): void
 }
@@ -81,11 +81,11 @@ export function createResets(
         retryAfterS: Math.ceil(againMs / 1000),
       })
     },
-    note(passage) {
-      const { snapshot, front, connection, client } = passage
+    note(context) {
+      const { snapshot, front, connection, client } = context
       if (snapshot.resets === null || front.protocol !== 'https' || client === NOBODY) return
       if (!hasLeft(front, connection)) return
-      passage.reason ??= CLIENT_LEFT
+      context.reason ??= CLIENT_LEFT
       metrics.resets++
       charge(snapshot.resets, client)
     },

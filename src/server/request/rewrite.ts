@@ -5,14 +5,14 @@ import type { Fields } from '../../proxy/fields/identity.ts'
 import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
 import type { Target } from '../../route/target.ts'
 import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
-import type { Passage } from './passage.ts'
+import type { RequestContext } from './context.ts'
 
 type Answer = MaybePromise<Response | undefined>
 
 /** What templates can say of a request. Asked for only where a route has templates. */
-export function requestValues(passage: Passage, target: Target, scheme: 'http' | 'https'): RequestValues {
+export function requestValues(context: RequestContext, target: Target, scheme: 'http' | 'https'): RequestValues {
   const { host, path, query, method } = target
-  return { host, path, query, method, client: passage.client, request_id: passage.id, scheme }
+  return { host, path, query, method, client: context.client, request_id: context.id, scheme }
 }
 
 /**
@@ -46,19 +46,19 @@ export function tellAnswer(answer: Answer, fields: Fields, isPrivate: boolean): 
 
 /** A redirect, a fixed response or a file: what a route answers that has no upstream. */
 export function answerItself(
-  passage: Passage,
+  context: RequestContext,
   target: Target,
   { config, answering }: GateRoute,
   prepared: Prepared,
   scheme: 'http' | 'https',
 ): Answer {
   if (answering === null) throw new TypeError(`${config.id} leads nowhere`)
-  const values = requestValues(passage, target, scheme)
+  const values = requestValues(context, target, scheme)
   const path = upstreamPath(config, target.path)
-  const answer = answering({ request: passage.request, path, query: target.query, values })
+  const answer = answering({ request: context.request, path, query: target.query, values })
   return andThen(answer, response => {
     if (prepared.responseRules !== null) changeHeaders(response.headers, prepared.responseRules, values)
-    if (passage.isPrivate) keepFromSharedCaches(response.headers)
+    if (context.isPrivate) keepFromSharedCaches(response.headers)
     return response
   })
 }

@@ -1,7 +1,7 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { type Exchanges, whileAllowed as hold, overtaken } from '../../proxy/lifetime/exchanges.ts'
+import type { RequestContext } from './context.ts'
 import { tellsOfWebSocket } from './handshake.ts'
-import type { Passage } from './passage.ts'
 import { provenClient } from './policy-input.ts'
 
 type Rest = readonly [unknown?, unknown?, unknown?, unknown?]
@@ -10,50 +10,50 @@ type Rest = readonly [unknown?, unknown?, unknown?, unknown?]
  * Goes on with what was found: at once where it is here, and otherwise once it is, unless what allows the request ends meanwhile. It is the only
  * wait between the decision about a request and its upstream (`test/arch/waits.test.ts`).
  *
- * A request that waits is one of the exchanges, by its passage: a sign-out, a reload or a role that is gone end it at once. Where the
+ * A request that waits is one of the exchanges, by its request context: a sign-out, a reload or a role that is gone end it at once. Where the
  * snapshot or the session is another one afterwards, and the request is allowed still, it does not go on either: what was prepared for it is no
  * longer true. Both reject with `overtaken`, and the pipeline begins again. `rest` goes along, so that no function has to be made.
  */
 export function whileAllowed<Found, Tools extends { readonly exchanges: Exchanges }, Given extends Rest, Made>(
   found: MaybePromise<Found>,
-  passage: Passage,
+  context: RequestContext,
   tools: Tools,
-  step: (found: Found, passage: Passage, tools: Tools, ...rest: Given) => MaybePromise<Made>,
+  step: (found: Found, context: RequestContext, tools: Tools, ...rest: Given) => MaybePromise<Made>,
   ...rest: Given
 ): MaybePromise<Made>
 export function whileAllowed(
   found: unknown,
-  passage: Passage,
+  context: RequestContext,
   tools: { readonly exchanges: Exchanges },
-  step: (found: unknown, passage: Passage, tools: unknown, ...rest: Rest) => unknown,
+  step: (found: unknown, context: RequestContext, tools: unknown, ...rest: Rest) => unknown,
   one?: unknown,
   two?: unknown,
   three?: unknown,
   four?: unknown,
 ): unknown {
-  if (!(found instanceof Promise)) return step(found, passage, tools, one, two, three, four)
-  const owner = ownerOf(passage)
+  if (!(found instanceof Promise)) return step(found, context, tools, one, two, three, four)
+  const owner = ownerOf(context)
   return hold(tools.exchanges, owner, found, later => {
-    if (hasChanged(passage, tools.exchanges)) throw overtaken(owner, 'what it was decided by has changed')
-    return step(later, passage, tools, one, two, three, four)
+    if (hasChanged(context, tools.exchanges)) throw overtaken(owner, 'what it was decided by has changed')
+    return step(later, context, tools, one, two, three, four)
   })
 }
 
 /** Whether a decision about this request may be another one by now. */
-function hasChanged({ moment, found, session }: Passage, exchanges: Exchanges): boolean {
+function hasChanged({ moment, found, session }: RequestContext, exchanges: Exchanges): boolean {
   return exchanges.hasChanged(moment, found) || (session !== found && exchanges.hasChanged(moment, session))
 }
 
 /** Whose it is as far as that is known: nobody's, until the decision has begun. */
-function ownerOf(passage: Passage): Parameters<typeof hold>[1] {
-  const { route, session, elsewhere, target, sent } = passage
+function ownerOf(context: RequestContext): Parameters<typeof hold>[1] {
+  const { route, session, elsewhere, target, sent } = context
   if (route === null || target === null) throw new TypeError('a request is decided about only once its route is known')
   return {
     routeId: route.config.id,
     session,
     elsewhere,
     method: target.method,
-    client: provenClient(passage),
+    client: provenClient(context),
     target,
     sent,
     isWebSocket: tellsOfWebSocket(sent),

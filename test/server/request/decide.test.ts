@@ -36,9 +36,9 @@ describe('what rules look at', () => {
   })
 
   test('is when somebody signed in, and no token’s beginning', () => {
-    const passage = passageOf({ decidedMs: 9 })
-    expect(requestFacts(passage, session())).toMatchObject({ signedInAtMs: 5, nowMs: 9, method: 'GET' })
-    expect(requestFacts(passage, null).signedInAtMs).toBeNull()
+    const context = passageOf({ decidedMs: 9 })
+    expect(requestFacts(context, session())).toMatchObject({ signedInAtMs: 5, nowMs: 9, method: 'GET' })
+    expect(requestFacts(context, null).signedInAtMs).toBeNull()
     expect(exchangeFacts({ session: null, method: 'PUT', client: null, target: null } as never, 7)).toMatchObject({
       signedInAtMs: null,
       nowMs: 7,

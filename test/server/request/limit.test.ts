@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import type { Match } from '../../../src/route/table.ts'
 import type { GateRoute } from '../../../src/server/config/snapshot.ts'
+import type { RequestContext } from '../../../src/server/request/context.ts'
 import { tellsOfWebSocket } from '../../../src/server/request/handshake.ts'
 import {
   limitClient,
@@ -10,7 +11,6 @@ import {
   longestBody,
   refuseServiceWorker,
 } from '../../../src/server/request/limit.ts'
-import type { Passage } from '../../../src/server/request/passage.ts'
 import { cameByPlainHttp } from '../../../src/server/request/portal/portal-request.ts'
 import { passageOf } from '../../kit/passage.ts'
 import { codeOf } from '../../kit/thrown.ts'
@@ -54,7 +54,7 @@ test.each<[Given, Given[], before: string[], after: string[]]>([
 })
 
 test('the rate of a listener counts whatever is asked for, unless its client gives up too many', () => {
-  const at = (rate: unknown) => passageOf({ snapshot: { rate } as unknown as Passage['snapshot'], target: null })
+  const at = (rate: unknown) => passageOf({ snapshot: { rate } as unknown as RequestContext['snapshot'], target: null })
   const resets = { refuse: () => undefined }
   expect(taken(rates => limitClient(at(CLIENT), { rates, resets }))).toEqual(['client'])
   expect(taken(rates => limitClient(at(null), { rates, resets }))).toEqual([])
@@ -69,9 +69,9 @@ test('the rate of a listener counts whatever is asked for, unless its client giv
 
 test('a request that mentions other addresses is kept as it came, and no other one', () => {
   const kept = (sent: Record<string, string>) => {
-    const passage = passageOf({ sent })
-    limitRoute(passage, { rates: { take: () => undefined } }, matchOf({}))
-    return passage.asked?.sent
+    const context = passageOf({ sent })
+    limitRoute(context, { rates: { take: () => undefined } }, matchOf({}))
+    return context.asked?.sent
   }
   expect(kept({})).toBeUndefined()
   expect(kept({ if: '(["tag"])' })).toBeUndefined()
@@ -98,12 +98,12 @@ describe('the script of a service worker', () => {
     [{ 'sec-fetch-dest': 'script' }, 'none'],
     [{}, 'none'],
   ])('%j on a route without any: %s', (sent, code) => {
-    const passage = passageOf({ sent })
-    expect(codeOf(() => refuseServiceWorker(passage, routeOf(NONE)))).toBe(code)
-    expect(codeOf(() => refuseServiceWorker(passage, routeOf({})))).toBe('none')
+    const context = passageOf({ sent })
+    expect(codeOf(() => refuseServiceWorker(context, routeOf(NONE)))).toBe(code)
+    expect(codeOf(() => refuseServiceWorker(context, routeOf({})))).toBe('none')
     const tools = { rates: { take: () => undefined } }
-    expect(codeOf(() => limitRoute(passage, tools, matchOf(NONE)))).toBe(code)
-    expect(codeOf(() => limitRoute(passage, tools, matchOf({}, {}, NONE)))).toBe(code)
+    expect(codeOf(() => limitRoute(context, tools, matchOf(NONE)))).toBe(code)
+    expect(codeOf(() => limitRoute(context, tools, matchOf({}, {}, NONE)))).toBe(code)
   })
 })
 
@@ -119,7 +119,7 @@ test.each<[Record<string, string>, boolean]>([
 })
 
 describe('a page loaded by plain HTTP though HTTPS is promised', () => {
-  const portal = { config: { insecureCookies: false, url: null } } as unknown as Passage['portal']
+  const portal = { config: { insecureCookies: false, url: null } } as unknown as RequestContext['portal']
   const question = { isStatusOnly: true, passes: 204, unknown: 'empty' } as const
   test.each<[string, Parameters<typeof passageOf>[0], boolean]>([
     ['is one that nothing says otherwise of', {}, true],
@@ -134,7 +134,7 @@ describe('a page loaded by plain HTTP though HTTPS is promised', () => {
       'is none where a proxy wrote the field that counts',
       {
         sent: { 'x-my-client': 'x' },
-        snapshot: { config: { tls: null }, clientField: 'x-my-client' } as unknown as Passage['snapshot'],
+        snapshot: { config: { tls: null }, clientField: 'x-my-client' } as unknown as RequestContext['snapshot'],
       },
       false,
     ],

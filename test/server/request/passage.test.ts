@@ -4,17 +4,17 @@ import {
   methodOf,
   originOf,
   outerPrefix,
-  type Passage,
   peerAddress,
   portOf,
   protocolOf,
+  type RequestContext,
   schemeOf,
   sessionToken,
-} from '../../../src/server/request/passage.ts'
+} from '../../../src/server/request/context.ts'
 import { passageOf } from '../../kit/passage.ts'
 
-const portal = (config: Record<string, unknown>) => ({ config }) as unknown as Passage['portal']
-const target = (passage: Passage) => passage.target ?? expect.unreachable()
+const portal = (config: Record<string, unknown>) => ({ config }) as unknown as RequestContext['portal']
+const target = (context: RequestContext) => context.target ?? expect.unreachable()
 
 describe('the scheme by which clients reach a host', () => {
   const stated = { 'x-forwarded-proto': 'https' }
@@ -42,41 +42,43 @@ describe('the scheme by which clients reach a host', () => {
     ['is plain where a portal says so', { portal: portal({ insecureCookies: true, url: null }) }, 'http'],
     ['is that of its url', { portal: portal({ insecureCookies: true, url: { scheme: 'https' } }) }, 'https'],
   ])('%s', (_title, said, scheme) => {
-    const passage = passageOf(said)
-    expect(schemeOf(passage)).toBe(scheme)
-    expect(originOf(passage, target(passage))).toBe(`${scheme}://app.example`)
+    const context = passageOf(said)
+    expect(schemeOf(context)).toBe(scheme)
+    expect(originOf(context, target(context))).toBe(`${scheme}://app.example`)
   })
 })
 
 describe('what a proxy states', () => {
-  test.each<[field: string, value: string, read: (passage: Passage) => unknown, trusted: unknown, stranger: unknown]>([
+  test.each<
+    [field: string, value: string, read: (context: RequestContext) => unknown, trusted: unknown, stranger: unknown]
+  >([
     ['x-forwarded-host', 'other.example', hostField, 'other.example', 'app.example'],
     ['x-forwarded-prefix', '/out/a', outerPrefix, '/out/a', ''],
     ['x-forwarded-prefix', '//evil.example', outerPrefix, '', ''],
     ['x-forwarded-prefix', '/a/../b', outerPrefix, '', ''],
     ['x-forwarded-prefix', '/a/', outerPrefix, '', ''],
-    ['x-forwarded-port', '8443', passage => portOf(passage, target(passage), 'https'), '8443', '443'],
-    ['x-forwarded-port', '65535', passage => portOf(passage, target(passage), 'http'), '65535', '80'],
-    ['x-forwarded-port', '65536', passage => portOf(passage, target(passage), 'http'), '80', '80'],
-    ['x-forwarded-port', '080', passage => portOf(passage, target(passage), 'http'), '80', '80'],
+    ['x-forwarded-port', '8443', context => portOf(context, target(context), 'https'), '8443', '443'],
+    ['x-forwarded-port', '65535', context => portOf(context, target(context), 'http'), '65535', '80'],
+    ['x-forwarded-port', '65536', context => portOf(context, target(context), 'http'), '80', '80'],
+    ['x-forwarded-port', '080', context => portOf(context, target(context), 'http'), '80', '80'],
   ])('in %s as %j counts from a trusted one alone', (field, value, read, trusted, stranger) => {
     expect(read(passageOf({ sent: { [field]: value }, isPeerTrusted: true }))).toBe(trusted)
     expect(read(passageOf({ sent: { [field]: value } }))).toBe(stranger)
   })
 
   test('of a port says nothing where Host names one', () => {
-    const passage = passageOf({ host: 'app.example:8080', sent: { 'x-forwarded-port': '9' }, isPeerTrusted: true })
-    expect(portOf(passage, target(passage), 'http')).toBe('8080')
+    const context = passageOf({ host: 'app.example:8080', sent: { 'x-forwarded-port': '9' }, isPeerTrusted: true })
+    expect(portOf(context, target(context), 'http')).toBe('8080')
   })
 })
 
 test('HTTP/2 is told by a listener for HTTPS alone that speaks it, and by where Host stands', () => {
-  const snapshot = (http2: boolean) => ({ config: { tls: { http2 } } }) as unknown as Passage['snapshot']
+  const snapshot = (http2: boolean) => ({ config: { tls: { http2 } } }) as unknown as RequestContext['snapshot']
   const tls = { front: { protocol: 'https' }, snapshot: snapshot(true) } as const
   const last = (said: Parameters<typeof passageOf>[0]) => {
-    const passage = passageOf(said)
-    passage.sent = { accept: '*/*', ...passage.sent }
-    return protocolOf(passage)
+    const context = passageOf(said)
+    context.sent = { accept: '*/*', ...context.sent }
+    return protocolOf(context)
   }
   expect(last(tls)).toBe('HTTP/2.0')
   expect(protocolOf(passageOf(tls))).toBe('HTTP/1.1')
@@ -102,7 +104,7 @@ test('the method is that of the target once there is one', () => {
 test('an address of IPv6 that stands for one of IPv4 is that one, and nobody is trusted whose connection is gone', () => {
   const from = (address: string | undefined, port: number | undefined) =>
     peerAddress(
-      { requestIP: () => (address === undefined ? null : { address }), port } as unknown as Passage['front'],
+      { requestIP: () => (address === undefined ? null : { address }), port } as unknown as RequestContext['front'],
       new Request('http://x/'),
     )
   expect(from('192.0.2.7', 80)).toBe('192.0.2.7')

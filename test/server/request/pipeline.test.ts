@@ -6,7 +6,7 @@ import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { compileSnapshot } from '../../../src/server/config/compile.ts'
 import { createLeaving } from '../../../src/server/listen/leaving.ts'
 import { createMetrics } from '../../../src/server/observe/metrics.ts'
-import type { Front } from '../../../src/server/request/passage.ts'
+import type { BunServer } from '../../../src/server/request/context.ts'
 import { createPipelines, type Pipeline } from '../../../src/server/request/pipeline.ts'
 import { createResets } from '../../../src/server/request/resets.ts'
 import type { PipelineTools } from '../../../src/server/request/tools.ts'
@@ -74,7 +74,7 @@ const FRONT = {
   requestIP: () => ({ address: '192.0.2.1', port: 1, family: 'IPv4' }),
   port: 80,
   protocol: 'http',
-} as unknown as Front
+} as unknown as BunServer
 
 function asked(path: string): Request {
   const headers = { host: 'app.example.com', cookie: `sallyport=${'a'.repeat(43)}` }

@@ -5,7 +5,7 @@ import { FORM_WAIT_MS, readBytes } from '../../../portal/form.ts'
 import type { Flows } from '../../../proxy/body/flows.ts'
 import { countUpload } from '../../../proxy/body/uploads.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
-import { giveBody, type Passage } from '../passage.ts'
+import { giveBody, type RequestContext } from '../context.ts'
 
 /** Calls of tools are short; what is longer belongs into a resource. */
 const MAX_BYTES = 1024 * 1024
@@ -36,12 +36,12 @@ const SILENT = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS'])
  * Writes `request` and `sent`, with the body that was read. Throws `target.malformed`, `target.too_large`, `target.stalled`, `limit.open`. Source: MCP (tools/call), JSON-RPC 2.0.
  */
 export async function judgeMessages(
-  passage: Passage,
+  context: RequestContext,
   { config, opensTool }: Pick<GateRoute, 'config' | 'opensTool'>,
   maxBodyBytes: number | null,
   { ports: { now }, flows }: JudgeTools,
 ): Promise<Judged> {
-  const { request, sent } = passage
+  const { request, sent } = context
   if (sent.upgrade !== undefined) throw unclear(config.id, 'another protocol is asked for')
   if (SILENT.has(request.method) && request.body === null) return { kind: 'passes' }
   if (request.method !== 'POST') throw unclear(config.id, 'its method is none of the protocol')
@@ -51,7 +51,7 @@ export async function judgeMessages(
   }
   const sinceMs = now()
   const maxBytes = Math.min(MAX_BYTES, maxBodyBytes ?? MAX_BYTES)
-  const count = countUpload(flows, config.id, passage.client)
+  const count = countUpload(flows, config.id, context.client)
   const bytes = await readBytes(request, maxBytes, Math.min(FORM_WAIT_MS, LONGEST_MS), count)
   if (bytes === null) {
     throw new GateError(
@@ -63,7 +63,7 @@ export async function judgeMessages(
   const messages = readMessages(bytes)
   if (messages.kind === 'unclear')
     throw unclear(config.id, 'its messages could be read in more than one way, or in none')
-  giveBody(passage, bytes)
+  giveBody(context, bytes)
   const closed = messages.tools.find(tool => opensTool?.(tool) !== true)
   return closed === undefined ? { kind: 'passes' } : { kind: 'closed', tool: closed, id: messages.id }
 }

@@ -1,6 +1,6 @@
 import type { Match } from '../../../route/table.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
-import type { Passage } from '../passage.ts'
+import type { RequestContext } from '../context.ts'
 
 /** What clients of the protocol send besides what is always let through (MCP, Streamable HTTP). */
 const SENT = 'authorization, content-type, last-event-id, mcp-protocol-version, mcp-session-id'
@@ -13,7 +13,7 @@ const REMEMBERED_S = 600
  * token that the page has to have, and never by a cookie, since no origin is named. Null for every other request.
  * Source: Fetch §3.3.2, §3.3.5 (credentials and `*`).
  */
-export function answerPreflight({ request, sent }: Passage, match: Match<GateRoute>): Response | null {
+export function answerPreflight({ request, sent }: RequestContext, match: Match<GateRoute>): Response | null {
   const { config } = match.value
   if (config.mcp === null || request.method !== 'OPTIONS' || match.also.length > 0) return null
   if (sent.origin === undefined || sent['access-control-request-method'] === undefined) return null

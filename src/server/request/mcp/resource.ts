@@ -3,19 +3,19 @@ import { BAD_TOKEN_CHALLENGE, BEARER_CHALLENGE } from '../../../portal/problem.t
 import type { Target } from '../../../route/target.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
 import type { GatePortal } from '../../config/snapshot.ts'
-import { type Passage, schemeOf } from '../passage.ts'
+import { type RequestContext, schemeOf } from '../context.ts'
 
 /**
  * The addresses by which a route is known as a protected resource, as a token's audience may say them: with and without a slash where it is
  * a whole host, since clients write either. A port that Host alone names is none of them: another program may have it. Source: RFC 8707 §2, RFC 9728 §1.2.
  */
 export function resourceAudiences(
-  passage: Passage,
+  context: RequestContext,
   portal: GatePortal,
   target: Target,
   path: string,
 ): readonly string[] {
-  const origin = ownOrigin(portal.ports, schemeOf(passage), target)
+  const origin = ownOrigin(portal.ports, schemeOf(context), target)
   return path === '/' ? [origin, `${origin}/`] : [origin + path]
 }
 
@@ -23,21 +23,21 @@ export function resourceAudiences(
  * What WWW-Authenticate says on the route of an MCP server: where its metadata is (RFC 9728 §5.1), and Bearer alone, since its clients
  * read no other scheme's parameters. `own` is what it says so far. Null on every other route.
  */
-export function resourceChallenge(passage: Passage, own: string | null): string | null {
-  const { target, route } = passage
+export function resourceChallenge(context: RequestContext, own: string | null): string | null {
+  const { target, route } = context
   if (target === null || route === null || route.portal === null || route.config.mcp === null) return null
   if (own !== null && own !== BEARER_CHALLENGE && own !== BAD_TOKEN_CHALLENGE) return null
-  return `${own ?? BEARER_CHALLENGE}, resource_metadata="${metadataAddress(passage, route.portal, target, route.config.path)}"`
+  return `${own ?? BEARER_CHALLENGE}, resource_metadata="${metadataAddress(context, route.portal, target, route.config.path)}"`
 }
 
 /** The same for whoever has a token that does not reach this far (RFC 6750 §3.1). */
-export function scopeChallenge(passage: Passage): string | null {
-  if (passage.token === null) return null
-  const challenge = resourceChallenge(passage, BEARER_CHALLENGE)
+export function scopeChallenge(context: RequestContext): string | null {
+  if (context.token === null) return null
+  const challenge = resourceChallenge(context, BEARER_CHALLENGE)
   return challenge?.replace(BEARER_CHALLENGE, `${BEARER_CHALLENGE}, error="insufficient_scope"`) ?? null
 }
 
 /** RFC 9728 §3.1: between the host and the path of the resource. */
-function metadataAddress(passage: Passage, portal: GatePortal, target: Target, path: string): string {
-  return ownOrigin(portal.ports, schemeOf(passage), target) + RESOURCE_METADATA + (path === '/' ? '' : path)
+function metadataAddress(context: RequestContext, portal: GatePortal, target: Target, path: string): string {
+  return ownOrigin(portal.ports, schemeOf(context), target) + RESOURCE_METADATA + (path === '/' ? '' : path)
 }

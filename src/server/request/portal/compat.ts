@@ -3,11 +3,11 @@ import { decidePolicy } from '../../../policy/policy.ts'
 import type { CompatPage, CompatRequest } from '../../../portal/portal.ts'
 import type { Session } from '../../../session/session.ts'
 import type { GatePortal } from '../../config/snapshot.ts'
-import type { Passage } from '../passage.ts'
+import type { RequestContext } from '../context.ts'
 import { requestFacts } from '../policy-input.ts'
 
-/** What of a passage says which page of another program is asked for. */
-type Asked = Pick<Passage, 'target' | 'sent'>
+/** What of the context says which page of another program is asked for. */
+type Asked = Pick<RequestContext, 'target' | 'sent'>
 
 /** Which address of the program that stood before a portal is asked for; null for all that it would have handed on. */
 export function compatPageAt({ target, sent }: Asked, { compat }: GatePortal): CompatPage | null {
@@ -22,20 +22,23 @@ export function compatPageAt({ target, sent }: Asked, { compat }: GatePortal): C
  * The same on a host that is nowhere in the file: whoever only asks whether this gate is up often does so by an address, or by the name
  * of a machine.
  */
-export function healthPageAt(passage: Asked, portal: GatePortal): CompatPage | null {
-  const page = compatPageAt(passage, portal)
+export function healthPageAt(context: Asked, portal: GatePortal): CompatPage | null {
+  const page = compatPageAt(context, portal)
   return page === 'ping' || page === 'ready' ? page : null
 }
 
 /** This request, where it is for such an address of this portal. */
-export function compatRequest(passage: Passage, { config, compat, roles, rolesOf }: GatePortal): CompatRequest | null {
-  const { compat: page, snapshot } = passage
+export function compatRequest(
+  context: RequestContext,
+  { config, compat, roles, rolesOf }: GatePortal,
+): CompatRequest | null {
+  const { compat: page, snapshot } = context
   if (page === null || compat === null || config.compat === null) return null
   return {
     page,
     prefix: config.compat.prefix,
     isServed: host => snapshot.portals.lookup(host) !== undefined,
-    mayOpenHost: session => mayOpenHost(passage, session),
+    mayOpenHost: session => mayOpenHost(context, session),
     fieldsOf: ({ identity }) => compat.fields?.(vouchedPart(identity, roles.trusted), rolesOf(identity)) ?? [],
   }
 }
@@ -45,11 +48,11 @@ export function compatRequest(passage: Passage, { config, compat, roles, rolesOf
  *
  * All of them, and by whatever method and path, since whoever asks has one answer for all that may follow.
  */
-function mayOpenHost(passage: Passage, session: Session): boolean {
-  const { target, snapshot } = passage
+function mayOpenHost(context: RequestContext, session: Session): boolean {
+  const { target, snapshot } = context
   const guarded = target === null ? undefined : snapshot.guarded.lookup(target.host)
   if (guarded === undefined || guarded.length === 0) return false
-  const facts = { ...requestFacts(passage, session), method: null, target: null }
+  const facts = { ...requestFacts(context, session), method: null, target: null }
   return guarded.every(
     ({ policy, config }) =>
       config.portal === session.portal && decidePolicy(policy, session.identity, facts).verdict === 'allow',

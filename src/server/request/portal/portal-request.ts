@@ -11,43 +11,43 @@ import { withoutSignIn } from '../../../session/credentials/owners.ts'
 import type { Session } from '../../../session/session.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
 import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
+import { isProgram, originOf, type RequestContext, schemeOf } from '../context.ts'
 import { mayMakerOpen } from '../guests.ts'
 import { rolesToAskFor } from '../offered-roles.ts'
-import { isProgram, originOf, type Passage, schemeOf } from '../passage.ts'
 import { requestFacts } from '../policy-input.ts'
 import { compatRequest } from './compat.ts'
 import { protectedResources } from './resources.ts'
 import { keepsFragmentAt, routeAt } from './route-at.ts'
 
 /** This request as the portal sees it; null on a host that belongs to no portal. */
-export function portalRequest(passage: Passage): PortalRequest | null {
-  const { snapshot, target, portal } = passage
+export function portalRequest(context: RequestContext): PortalRequest | null {
+  const { snapshot, target, portal } = context
   if (portal === null || target === null) return null
   return {
-    request: passage.request,
+    request: context.request,
     target,
-    isProgram: isProgram(passage),
-    origin: originOf(passage, target),
+    isProgram: isProgram(context),
+    origin: originOf(context, target),
     // Without an address of its own a portal leads nobody to another host, and providers know the address of each.
     reachedAt: at =>
       portal.config.url === null
-        ? `${schemeOf(passage)}://${at.authority}`
-        : ownOrigin(portal.ports, schemeOf(passage), at),
-    cameByPlainHttp: cameByPlainHttp(passage),
-    clientAddress: passage.client,
-    requestId: passage.id,
+        ? `${schemeOf(context)}://${at.authority}`
+        : ownOrigin(portal.ports, schemeOf(context), at),
+    cameByPlainHttp: cameByPlainHttp(context),
+    clientAddress: context.client,
+    requestId: context.id,
     portal: portal.config,
     providers: snapshot.config.providers,
     wantsAuthTime: portal.wantsAuthTime,
     wantsAccess: snapshot.wantsAccess.has(portal.config.name),
     // Whoever asks for a verdict has the form, and we have not.
-    keepsForms: passage.question !== null ? null : keepsForms(passage.route),
+    keepsForms: context.question !== null ? null : keepsForms(context.route),
     // A proxy in front would take our script for a verdict, since it is a success.
-    workerScope: passage.question === null && passage.route !== null ? widestScope(passage.route.bounds) : null,
-    keepsFragment: path => keepsFragmentAt(passage, portal, path),
+    workerScope: context.question === null && context.route !== null ? widestScope(context.route.bounds) : null,
+    keepsFragment: path => keepsFragmentAt(context, portal, path),
     hasKeptForms: portal.hasKeptForms,
-    session: passage.session,
-    compat: compatRequest(passage, portal),
+    session: context.session,
+    compat: compatRequest(context, portal),
     serves: host => snapshot.portals.lookup(host) === portal,
     rolesOf: session => portal.rolesOf(session.identity),
     isTold: snapshot.isTold.lookup(target.host) === true,
@@ -55,11 +55,11 @@ export function portalRequest(passage: Passage): PortalRequest | null {
       identity: vouchedPart(identity, portal.roles.trusted),
       roles: portal.rolesOf(identity),
     }),
-    guestTarget: (host, path) => guestTargetAt(passage, portal, host, path),
-    askedRoute: (session, path) => askedRouteAt(passage, portal, session, path),
-    applications: session => applicationsOf(passage, portal, session),
-    tokenPlaces: session => tokenPlacesOf(passage, portal, session),
-    resources: protectedResources(passage, portal),
+    guestTarget: (host, path) => guestTargetAt(context, portal, host, path),
+    askedRoute: (session, path) => askedRouteAt(context, portal, session, path),
+    applications: session => applicationsOf(context, portal, session),
+    tokenPlaces: session => tokenPlacesOf(context, portal, session),
+    resources: protectedResources(context, portal),
     iconOf: hash => portal.icons.get(hash) ?? null,
   }
 }
@@ -76,9 +76,9 @@ function keepsForms(route: GateRoute | null): PortalRequest['keepsForms'] {
  * Several routes of one host are one application, at the shortest path, unless the file tells them apart; one table is one
  * application, at the first of its addresses, and without a name one for each of its hosts.
  */
-function applicationsOf(passage: Passage, portal: GatePortal, session: Session): readonly Application[] {
-  const facts = requestFacts(passage, session)
-  const open = passage.snapshot.routes.filter(({ config, policy, portal: own }) => {
+function applicationsOf(context: RequestContext, portal: GatePortal, session: Session): readonly Application[] {
+  const facts = requestFacts(context, session)
+  const open = context.snapshot.routes.filter(({ config, policy, portal: own }) => {
     if (own !== portal || config.host.startsWith('*.')) return false
     const target = { path: config.path, readings: [], query: '' }
     const { verdict } = decidePolicy(policy, session.identity, { ...facts, method: 'GET', target })
@@ -86,8 +86,8 @@ function applicationsOf(passage: Passage, portal: GatePortal, session: Session):
   })
   const whole = open.filter(({ config }) => !config.isExact && config.when === null)
   const byAddress = new Map(whole.map(({ config }) => [config.host + config.path, config]))
-  const scheme = schemeOf(passage)
-  const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
+  const scheme = schemeOf(context)
+  const port = context.target?.authority.slice(context.target.host.length) ?? ''
   const shown = new Set<string>()
   return open
     .filter(route => !route.config.app.isHidden && !isPart(route.config, byAddress))
@@ -101,7 +101,7 @@ function applicationsOf(passage: Passage, portal: GatePortal, session: Session):
       description: config.app.description,
       group: config.app.group,
       icon: config.app.icon === null ? null : `${ownPath('icons')}/${config.app.icon.hash}`,
-      health: upstream === null ? null : upstreamHealth(upstream, passage.startedMs),
+      health: upstream === null ? null : upstreamHealth(upstream, context.startedMs),
     }))
 }
 
@@ -123,12 +123,12 @@ function isPart(
  * The route at a path of the host that was asked, with the roles that this person may ask for there: such as would let them in by
  * themselves, and as the portal lets people ask for. Null where there are none.
  */
-function askedRouteAt(passage: Passage, portal: GatePortal, session: Session, path: string): AskedRoute | null {
-  if (passage.target === null || !path.startsWith('/')) return null
-  const found = routeAt(passage, passage.target.host, path)
+function askedRouteAt(context: RequestContext, portal: GatePortal, session: Session, path: string): AskedRoute | null {
+  if (context.target === null || !path.startsWith('/')) return null
+  const found = routeAt(context, context.target.host, path)
   if (found === null || found.route.portal !== portal) return null
   const { route, target } = found
-  const facts = { ...requestFacts(passage, session), method: 'GET', target }
+  const facts = { ...requestFacts(context, session), method: 'GET', target }
   const decision = decidePolicy(route.policy, session.identity, facts)
   const roles = decision.verdict === 'deny' ? rolesToAskFor(portal, session, decision.needed) : []
   return roles.length === 0 ? null : { id: route.config.id, roles }
@@ -138,18 +138,18 @@ function askedRouteAt(passage: Passage, portal: GatePortal, session: Session, pa
  * What a guest link for a host and path of this portal would open; null where no rule lets guests in, or where the path could be
  * read as one of another route.
  */
-function guestTargetAt(passage: Passage, portal: GatePortal, host: string, path: string): GuestTarget | null {
-  const found = routeAt(passage, host, path)
+function guestTargetAt(context: RequestContext, portal: GatePortal, host: string, path: string): GuestTarget | null {
+  const found = routeAt(context, host, path)
   if (found === null) return null
   const { route, target } = found
   if (route.portal !== portal || !route.takesGuests) return null
   return {
     name: route.config.name,
     isOpenTo(session) {
-      const facts = { ...requestFacts(passage, session), method: 'GET', target }
+      const facts = { ...requestFacts(context, session), method: 'GET', target }
       return decidePolicy(route.policy, session.identity, facts).verdict === 'allow'
     },
-    isSharedWith: guest => mayMakerOpen(route, guest, { ...requestFacts(passage, null), method: 'GET', target }),
+    isSharedWith: guest => mayMakerOpen(route, guest, { ...requestFacts(context, null), method: 'GET', target }),
   }
 }
 
@@ -157,12 +157,12 @@ function guestTargetAt(passage: Passage, portal: GatePortal, host: string, path:
  * Where a token of this person would be taken, in the order of the file: decided by the gate's own rules, for whoever shows no sign-in,
  * from where they are now and by a method that the route takes.
  */
-function tokenPlacesOf(passage: Passage, portal: GatePortal, session: Session): readonly TokenPlace[] {
-  const scheme = schemeOf(passage)
-  const port = passage.target?.authority.slice(passage.target.host.length) ?? ''
+function tokenPlacesOf(context: RequestContext, portal: GatePortal, session: Session): readonly TokenPlace[] {
+  const scheme = schemeOf(context)
+  const port = context.target?.authority.slice(context.target.host.length) ?? ''
   const identity = withoutSignIn(session.identity)
-  const facts = requestFacts(passage, null)
-  return passage.snapshot.routes
+  const facts = requestFacts(context, null)
+  return context.snapshot.routes
     .filter(({ config, policy, portal: own }) => {
       if (own !== portal || !config.tokens) return false
       const method = config.methods?.includes('GET') === false ? (config.methods[0] ?? 'GET') : 'GET'
@@ -184,9 +184,9 @@ const PROXY_FIELDS = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'
  * A trusted proxy says so. Else nothing looks like a proxy, and a browser does not say what it loads, as it does at every address that
  * it trusts (Fetch Metadata §2, Secure Contexts §3.1). Browsers of before 2023 never do, so that this is no proof.
  */
-export function cameByPlainHttp(passage: Passage): boolean {
-  const { front, sent, isPeerTrusted, question, snapshot } = passage
-  if (question !== null || front.protocol === 'https' || schemeOf(passage) === 'http') return false
+export function cameByPlainHttp(context: RequestContext): boolean {
+  const { front, sent, isPeerTrusted, question, snapshot } = context
+  if (question !== null || front.protocol === 'https' || schemeOf(context) === 'http') return false
   if (isPeerTrusted) return sent['x-forwarded-proto'] === 'http'
   if (sent['sec-fetch-mode'] !== undefined || sent[snapshot.clientField] !== undefined) return false
   return PROXY_FIELDS.every(name => sent[name] === undefined)

@@ -5,39 +5,39 @@ import type { Target } from '../../../route/target.ts'
 import { withoutSignIn } from '../../../session/credentials/owners.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
 import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
-import { type Passage, schemeOf } from '../passage.ts'
+import { type RequestContext, schemeOf } from '../context.ts'
 import { requestFacts } from '../policy-input.ts'
 import { routeAt } from './route-at.ts'
 
-/** What of a passage says which resource is meant. */
-type Asked = Pick<Passage, 'snapshot'>
+/** What of the context says which resource is meant. */
+type Asked = Pick<RequestContext, 'snapshot'>
 
 /** Whether a target is where an MCP server of a portal, or the portal as the one who gives its tokens, is described. Most never begin so. */
-export function isDescribed(passage: Asked, portal: GatePortal, target: Target): boolean {
+export function isDescribed(context: Asked, portal: GatePortal, target: Target): boolean {
   if (!target.path.startsWith('/.well-known/oauth-') || target.readings.length > 0) return false
   if (target.path === SERVER_METADATA) return portal.givesTokens && isPortalHost({ portal: portal.config, target })
-  return describedRoute(passage, portal, target.host, target.path) !== null
+  return describedRoute(context, portal, target.host, target.path) !== null
 }
 
 /** The MCP servers of this portal, as this request asks about them. */
-export function protectedResources(passage: Passage, portal: GatePortal): ProtectedResources {
-  const { target } = passage
+export function protectedResources(context: RequestContext, portal: GatePortal): ProtectedResources {
+  const { target } = context
   return {
     hasOwn: portal.givesTokens,
     described(path) {
-      const route = target === null ? null : describedRoute(passage, portal, target.host, path)
+      const route = target === null ? null : describedRoute(context, portal, target.host, path)
       return target === null || route === null
         ? null
-        : describe(passage, portal, route, ownOrigin(portal.ports, schemeOf(passage), target), target)
+        : describe(context, portal, route, ownOrigin(portal.ports, schemeOf(context), target), target)
     },
     at(address) {
       const asked = URL.parse(address)
       if (asked === null || !isPlain(asked, address)) return null
       const host = asked.hostname
-      const origin = ownOrigin(portal.ports, schemeOf(passage), { host, authority: asked.host })
-      const found = asked.origin === origin ? resourceRoute(passage, portal, host, asked.pathname) : null
+      const origin = ownOrigin(portal.ports, schemeOf(context), { host, authority: asked.host })
+      const found = asked.origin === origin ? resourceRoute(context, portal, host, asked.pathname) : null
       if (found?.config.mcp !== 'portal') return null
-      return describe(passage, portal, found, origin, { host })
+      return describe(context, portal, found, origin, { host })
     },
   }
 }
@@ -49,23 +49,23 @@ function isPlain({ href, search, hash, username, password, pathname }: URL, writ
 }
 
 /** The route that is described at a path of a host. */
-function describedRoute(passage: Asked, portal: GatePortal, host: string, path: string): GateRoute | null {
+function describedRoute(context: Asked, portal: GatePortal, host: string, path: string): GateRoute | null {
   return findDescribed(path, {
-    at: own => resourceRoute(passage, portal, host, own),
-    all: () => passage.snapshot.routes.filter(route => route.portal === portal && route.config.mcp !== null),
+    at: own => resourceRoute(context, portal, host, own),
+    all: () => context.snapshot.routes.filter(route => route.portal === portal && route.config.mcp !== null),
     pathOf: ({ config }) => config.path,
   })
 }
 
 /** The MCP server whose own path this is. */
-function resourceRoute(passage: Asked, portal: GatePortal, host: string, path: string): GateRoute | null {
-  const found = routeAt(passage, host, path)?.route
+function resourceRoute(context: Asked, portal: GatePortal, host: string, path: string): GateRoute | null {
+  const found = routeAt(context, host, path)?.route
   if (found === undefined || found.portal !== portal || found.config.mcp === null) return null
   return path === found.config.path || path === `${found.config.path}/` ? found : null
 }
 
 function describe(
-  passage: Passage,
+  context: RequestContext,
   portal: GatePortal,
   { config, policy, accessTokens }: GateRoute,
   origin: string,
@@ -82,7 +82,7 @@ function describe(
       if (session.portal !== portal.config.name) return false
       const target = { path: config.path, readings: [], query: '' }
       // By whom the token will stand for: nothing of this sign-in is true of it.
-      const facts = { ...requestFacts(passage, null), method: 'POST', target }
+      const facts = { ...requestFacts(context, null), method: 'POST', target }
       return decidePolicy(policy, withoutSignIn(session.identity), facts).verdict === 'allow'
     },
   }

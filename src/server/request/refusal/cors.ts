@@ -2,15 +2,15 @@
 
 import { BAD_TOKEN_CHALLENGE, BASIC_CHALLENGE, BEARER_CHALLENGE } from '../../../portal/problem.ts'
 import { mayBeBrowser } from '../../../route/page-load.ts'
+import { originOf, type RequestContext, schemeOf } from '../context.ts'
 import { resourceChallenge, scopeChallenge } from '../mcp/resource.ts'
-import { originOf, type Passage, schemeOf } from '../passage.ts'
 import { tellsOfBody } from '../verify/dialects.ts'
 
 /** What a script of another origin may read of a refusal, besides its status and body. */
 const EXPOSED = 'retry-after, www-authenticate'
 
 /** A browser's question before a request across origins, which never has cookies (Fetch §4.8). It has no body either. */
-export function isPreflight({ request, sent, session, question }: Passage): boolean {
+export function isPreflight({ request, sent, session, question }: RequestContext): boolean {
   return (
     request.method === 'OPTIONS' &&
     session === null &&
@@ -29,19 +29,19 @@ export function isPreflight({ request, sent, session, question }: Passage): bool
  * script has anything to read there. Where the route takes tokens, 401 says so.
  * Source: Fetch §3.3.3 (CORS protocol and credentials), RFC 9110 §12.5.5 (Vary).
  */
-export function finishRefusal(passage: Passage, response: Response): Response {
+export function finishRefusal(context: RequestContext, response: Response): Response {
   const { status, headers } = response
   if (status < 400) return response
   if (status === 401) {
-    const challenges = challengesOf(passage, headers.get('www-authenticate'))
+    const challenges = challengesOf(context, headers.get('www-authenticate'))
     if (challenges !== null) headers.set('www-authenticate', challenges)
   }
-  const beyond = status === 403 ? scopeChallenge(passage) : null
+  const beyond = status === 403 ? scopeChallenge(context) : null
   if (beyond !== null) headers.set('www-authenticate', beyond)
-  const { origin } = passage.sent
+  const { origin } = context.sent
   if (origin === undefined) return response
   headers.append('vary', 'origin')
-  if (!isOwnOrigin(passage, origin)) return passage.route?.config.mcp == null ? response : readableByAll(response)
+  if (!isOwnOrigin(context, origin)) return context.route?.config.mcp == null ? response : readableByAll(response)
   headers.set('access-control-allow-origin', origin)
   headers.set('access-control-allow-credentials', 'true')
   headers.set('access-control-expose-headers', EXPOSED)
@@ -55,16 +55,16 @@ function readableByAll(response: Response): Response {
   return response
 }
 
-function isOwnOrigin(passage: Passage, origin: string): boolean {
-  const { target, portal, route, snapshot } = passage
+function isOwnOrigin(context: RequestContext, origin: string): boolean {
+  const { target, portal, route, snapshot } = context
   if (target === null || target.isReserved) return false
   // A browser writes an origin in one spelling only; another one is nobody's.
   const asking = URL.parse(origin)
   if (asking === null || asking.origin !== origin) return false
   if (route?.config.allowedOrigins.includes(origin) === true) return true
   if (portal === null || snapshot.portals.lookup(asking.hostname) !== portal) return false
-  const own = URL.parse(originOf(passage, target))
-  return own !== null && asking.protocol === `${schemeOf(passage)}:` && asking.port === own.port
+  const own = URL.parse(originOf(context, target))
+  return own !== null && asking.protocol === `${schemeOf(context)}:` && asking.port === own.port
 }
 
 /**
@@ -75,21 +75,21 @@ function isOwnOrigin(passage: Passage, origin: string): boolean {
  * once they are asked. It comes first, for clients that look no further. A browser would ask its person by a prompt of its own, and
  * send what it was told for as long as it runs. On the route of an MCP server all of that is another.
  */
-export function challengesOf(passage: Passage, own: string | null): string | null {
-  const resource = resourceChallenge(passage, own)
+export function challengesOf(context: RequestContext, own: string | null): string | null {
+  const resource = resourceChallenge(context, own)
   if (resource !== null) return resource
-  const { tokens = false, passwords = false } = passage.route?.config ?? {}
+  const { tokens = false, passwords = false } = context.route?.config ?? {}
   const stated = own ?? (tokens ? BEARER_CHALLENGE : null)
-  const isOpen = own === null || (own === BAD_TOKEN_CHALLENGE && cameByBasic(passage))
-  if (!isOpen || !(tokens || passwords) || !isProgram(passage)) return stated
+  const isOpen = own === null || (own === BAD_TOKEN_CHALLENGE && cameByBasic(context))
+  if (!isOpen || !(tokens || passwords) || !isProgram(context)) return stated
   return stated === null ? BASIC_CHALLENGE : `${BASIC_CHALLENGE}, ${stated}`
 }
 
-function cameByBasic({ request }: Passage): boolean {
+function cameByBasic({ request }: RequestContext): boolean {
   return /^basic /i.test(request.headers.get('authorization') ?? '')
 }
 
 /** A proxy in front may keep what browsers say of themselves from us: there, only who says what they are is a program. */
-function isProgram({ request, question }: Passage): boolean {
+function isProgram({ request, question }: RequestContext): boolean {
   return !mayBeBrowser(request) && (question === null || request.headers.has('user-agent'))
 }

@@ -4,7 +4,7 @@ import { isAdmin } from '../../../portal/account/admins.ts'
 import { loaderOf, prefersPage } from '../../../route/page-load.ts'
 import { cookieName, readCookie } from '../../../session/cookie.ts'
 import type { FoundAt, Sessions } from '../../../session/session.ts'
-import type { Passage } from '../passage.ts'
+import type { RequestContext } from '../context.ts'
 
 /**
  * What the log has about a request that leads nowhere, or to an application that does not answer, for the page of an admin; null for everyone else, and for failures of another kind.
@@ -14,15 +14,15 @@ import type { Passage } from '../passage.ts'
  */
 export function detailForAdmins(
   error: GateError,
-  passage: Passage,
+  context: RequestContext,
   { sessions }: { readonly sessions: Pick<Sessions, 'findAnywhere'> },
 ): MaybePromise<string | null> {
   if (!isTold(error)) return null
-  const cookies = passage.sent.cookie ?? null
+  const cookies = context.sent.cookie ?? null
   const token = readCookie(cookies, cookieName('session', true)) ?? readCookie(cookies, cookieName('session', false))
-  if (token === null || passage.token !== null || !isReadByPerson(passage.request)) return null
+  if (token === null || context.token !== null || !isReadByPerson(context.request)) return null
   const detail = error.hint === undefined ? error.message : `${error.message}: ${error.hint}`
-  const tell = (found: FoundAt | null) => (found !== null && isAdminThere(found, passage) ? detail : null)
+  const tell = (found: FoundAt | null) => (found !== null && isAdminThere(found, context) ? detail : null)
   const hush = () => null
   try {
     const found = sessions.findAnywhere(token)
@@ -41,7 +41,7 @@ function isReadByPerson(request: Request): boolean {
   return prefersPage(request) && loaderOf(request) === 'window'
 }
 
-function isAdminThere({ session, host }: FoundAt, { snapshot }: Passage): boolean {
+function isAdminThere({ session, host }: FoundAt, { snapshot }: RequestContext): boolean {
   const portal = snapshot.portals.lookup(host)
   if (portal === undefined || portal === null || portal.config.name !== session.portal) return false
   return isAdmin({ portal: portal.config, rolesOf: ({ identity }) => portal.rolesOf(identity) }, session)

@@ -1,13 +1,13 @@
 import { CODES, GateError } from '../../../base/errors.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
-import type { Passage } from '../passage.ts'
+import type { RequestContext } from '../context.ts'
 
 /**
  * Whether a request is a call of gRPC. gRPC-Web, which keeps its trailers in the body, is a request like any other.
  *
  * Source: gRPC over HTTP2, Requests (Call-Definition, Content-Type).
  */
-export function isGrpc({ request, sent: { 'content-type': type } }: Passage): boolean {
+export function isGrpc({ request, sent: { 'content-type': type } }: RequestContext): boolean {
   return type !== undefined && request.method === 'POST' && /^application\/grpc(?:$|[+;\s])/i.test(type)
 }
 
@@ -17,9 +17,9 @@ export function isGrpc({ request, sent: { 'content-type': type } }: Passage): bo
  * Whoever asks whether another request may pass takes 200 for yes, and may hand on the fields of a stranger: so only what came
  * as calls come, from no proxy that is trusted, to a route, is answered so. A client of gRPC makes a code of any other status too.
  */
-export function isToldByGrpc(passage: Passage): boolean {
-  const { front, sent, route, question, isPeerTrusted } = passage
-  if (route === null || !isGrpc(passage) || question !== null || isPeerTrusted) return false
+export function isToldByGrpc(context: RequestContext): boolean {
+  const { front, sent, route, question, isPeerTrusted } = context
+  if (route === null || !isGrpc(context) || question !== null || isPeerTrusted) return false
   return front.protocol === 'https' && sent.te !== undefined && /^trailers$/i.test(sent.te)
 }
 

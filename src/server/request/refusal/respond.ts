@@ -28,19 +28,19 @@ import { parseReturnTo } from '../../../route/return-to.ts'
 import type { Grants } from '../../../session/grants/grants.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import type { Denial, Denials } from '../../observe/denials.ts'
+import { contextFacts, isProgram, type RequestContext } from '../context.ts'
 import { rolesToAskFor } from '../offered-roles.ts'
-import { isProgram, type Passage, passageFacts } from '../passage.ts'
 import { requestFacts } from '../policy-input.ts'
 
 /** Answers that are not an upstream's: a page for people, problem details for programs, one log line with the same reference. */
 export interface Respond {
   /** `cause` is for this client alone to read, on a page. */
-  failed(passage: Passage, context: PortalRequest | null, error: GateError, cause: string | null): Response
-  denied(passage: Passage, context: PortalRequest | null, decision: Decision): Response
+  failed(context: RequestContext, ctx: PortalRequest | null, error: GateError, cause: string | null): Response
+  denied(context: RequestContext, ctx: PortalRequest | null, decision: Decision): Response
   /** For a client that is known to have left. */
   gone(): Response
   /** One log line for a decision that something else answers. */
-  noteDecision(passage: Passage, decision: Decision): void
+  noteDecision(context: RequestContext, decision: Decision): void
   /** For an upstream's body that failed before Bun had sent the head; Bun tells no request here. */
   broken(error: unknown): Response
 }
@@ -55,7 +55,7 @@ export function createRespond(
   const carryNoGrpc = new WeakSet<GateRoute>()
 
   /** Whether the log has it already: whoever calls by gRPC does so often. */
-  function isKnown({ code }: GateError, { route }: Passage): boolean {
+  function isKnown({ code }: GateError, { route }: RequestContext): boolean {
     if (code !== 'route.grpc' || route === null) return false
     const isKnown = carryNoGrpc.has(route)
     carryNoGrpc.add(route)
@@ -63,7 +63,7 @@ export function createRespond(
   }
 
   /** The roles that this person may ask for, and how it stands with each. */
-  function askingFor({ session, route, question }: Passage, needed: readonly string[]): readonly AskableRole[] {
+  function askingFor({ session, route, question }: RequestContext, needed: readonly string[]): readonly AskableRole[] {
     // Whoever asks for a verdict has the address, and our forms are not there.
     if (session === null || route?.portal == null || question !== null) return []
     return rolesToAskFor(route.portal, session, needed).map(role => ({
@@ -73,66 +73,66 @@ export function createRespond(
   }
 
   return {
-    failed(passage, context, error, cause) {
-      const isNoted = noteWrong(audit, passage, error)
-      if (isClientGone(passage)) return gone()
-      if (!isNoted) logFailure(log, passage, error, isKnown(error, passage))
+    failed(context, ctx, error, cause) {
+      const isNoted = noteWrong(audit, context, error)
+      if (isClientGone(context)) return gone()
+      if (!isNoted) logFailure(log, context, error, isKnown(error, context))
       const { status, say, code } = error
-      const againS = retryAfterS(error, passage)
+      const againS = retryAfterS(error, context)
       const fields = EXTRA_FIELDS.get(code) ?? NO_FIELDS
-      if (!wantsPage(passage)) {
+      if (!wantsPage(context)) {
         const retry = againS === undefined ? {} : { 'retry-after': `${againS}` }
-        return problemResponse(status, code, say, passage.id, {}, { ...retry, ...fields })
+        return problemResponse(status, code, say, context.id, {}, { ...retry, ...fields })
       }
-      const words = wordsFor(passage.request)
+      const words = wordsFor(context.request)
       const page = renderErrorPage({
         words,
-        portal: context?.portal ?? null,
+        portal: ctx?.portal ?? null,
         status,
         title: sayError(words, code),
-        reference: passage.id,
+        reference: context.id,
         ...(cause === null ? {} : { cause }),
-        ...(code.startsWith('upstream.') && passage.route !== null ? { place: passage.route.config.name } : {}),
-        ...waysOn(passage, context, words, againS),
+        ...(code.startsWith('upstream.') && context.route !== null ? { place: context.route.config.name } : {}),
+        ...waysOn(context, ctx, words, againS),
       })
       for (const [name, value] of Object.entries(fields)) page.headers.set(name, value)
       return page
     },
-    denied(passage, context, decision) {
-      const unverified = unverifiedOf(passage, decision)
-      noteDecision(audit, denials, passage, decision, unverified)
+    denied(context, ctx, decision) {
+      const unverified = unverifiedOf(context, decision)
+      noteDecision(audit, denials, context, decision, unverified)
       const code = decision.reason === 'method.not_listed' ? 'route.method' : 'access.denied'
       const { status, say } = CODES[code]
       if (decision.reason === 'method.not_listed') {
-        const allow = [...(passage.route?.policy.methods ?? [])].join(', ')
-        return problemResponse(status, code, say, passage.id, {}, { allow })
+        const allow = [...(context.route?.policy.methods ?? [])].join(', ')
+        return problemResponse(status, code, say, context.id, {}, { allow })
       }
       const told = decision.verdict === 'deny' ? decision : NOTHING_TOLD
-      if (!wantsPage(passage)) {
+      if (!wantsPage(context)) {
         const roles = decision.verdict === 'deny' ? decision.roles : []
-        return problemResponse(status, code, say, passage.id, {
+        return problemResponse(status, code, say, context.id, {
           roles,
           needed: told.needed,
           reasons: [
             ...told.reasons.map(reason => ({ code: reason.code, say: reason.say })),
-            ...unverified.map(one => ({ code: 'email.unverified', say: sayUnverified(EN, passage, one) })),
+            ...unverified.map(one => ({ code: 'email.unverified', say: sayUnverified(EN, context, one) })),
           ],
         })
       }
-      const words = wordsFor(passage.request)
-      if (context === null || passage.session === null) {
+      const words = wordsFor(context.request)
+      if (ctx === null || context.session === null) {
         const detail = told.reasons.map(reason => sayTold(words, reason)).join(' ')
         const more = detail === '' ? {} : { detail }
         return renderErrorPage({
           words,
-          portal: context?.portal ?? null,
+          portal: ctx?.portal ?? null,
           status,
           title: sayError(words, code),
-          reference: passage.id,
+          reference: context.id,
           ...more,
         })
       }
-      return renderDeniedPage(context, passage.session, {
+      return renderDeniedPage(ctx, context.session, {
         needed: told.needed,
         had: decision.verdict === 'deny' ? decision.roles : [],
         // The roles that are needed are named by themselves.
@@ -140,14 +140,14 @@ export function createRespond(
           ...told.reasons
             .filter(reason => reason.code !== 'role.missing')
             .flatMap(reason => sayTold(words, reason) ?? []),
-          ...unverified.map(one => sayUnverified(words, passage, one)),
+          ...unverified.map(one => sayUnverified(words, context, one)),
         ],
-        routeName: passage.route?.config.name ?? '',
-        asking: askingFor(passage, told.needed),
+        routeName: context.route?.config.name ?? '',
+        asking: askingFor(context, told.needed),
       })
     },
     gone,
-    noteDecision: (passage, decision) => noteDecision(audit, denials, passage, decision, []),
+    noteDecision: (context, decision) => noteDecision(audit, denials, context, decision, []),
     broken(error) {
       log.warn('An upstream ended in the middle of its answer', errorFacts(error))
       const { status, say } = CODES['upstream.broken']
@@ -177,18 +177,18 @@ const NO_FIELDS: Readonly<Record<string, string>> = {}
  * way back to whatever else somebody who is signed in may open.
  */
 function waysOn(
-  passage: Passage,
-  context: PortalRequest | null,
+  context: RequestContext,
+  ctx: PortalRequest | null,
   words: Words,
   againS: number | undefined,
 ): Partial<ErrorView> {
-  const { session, target } = passage
-  const isRepeatable = mayRepeat(passage)
+  const { session, target } = context
+  const isRepeatable = mayRepeat(context)
   const again =
     againS === undefined || !isRepeatable || target === null
       ? []
       : [{ label: words.tryAgain, address: parseReturnTo(target.path + target.query) }]
-  const back = context === null || session === null ? [] : [{ label: words.yourApplications, address: ownPath('') }]
+  const back = ctx === null || session === null ? [] : [{ label: words.yourApplications, address: ownPath('') }]
   return {
     actions: [...again, ...back],
     ...(againS === undefined ? {} : { retryAfterS: againS, isRepeatable }),
@@ -196,8 +196,8 @@ function waysOn(
   }
 }
 
-function wantsPage(passage: Passage): boolean {
-  return !isProgram(passage) && prefersPage(passage.request)
+function wantsPage(context: RequestContext): boolean {
+  return !isProgram(context) && prefersPage(context.request)
 }
 
 /** What nginx logs when the client went away before the answer: nobody sees it but the access log. */
@@ -210,36 +210,36 @@ function gone(): Response {
 const NOTHING_TOLD: Told = { needed: [], reasons: [] }
 
 /** Whether nobody waits for the answer any more. */
-export function isClientGone({ request, front, connection }: Passage): boolean {
+export function isClientGone({ request, front, connection }: RequestContext): boolean {
   return request.signal.aborted || hasLeft(front, connection)
 }
 
-function sayUnverified(words: Words, passage: Passage, unverified: UnverifiedEmail): string {
-  return words.emailUnverified(unverified.email, labelOf(passage, unverified))
+function sayUnverified(words: Words, context: RequestContext, unverified: UnverifiedEmail): string {
+  return words.emailUnverified(unverified.email, labelOf(context, unverified))
 }
 
 /** Notes a decision that lets nobody pass: what is missing in full, where the client is told less. */
 function noteDecision(
   audit: Audit,
   denials: Pick<Denials, 'note'>,
-  passage: Passage,
+  context: RequestContext,
   decision: Decision,
   unverified: readonly UnverifiedEmail[],
 ): void {
   const alone = unverified.find(({ isAlone }) => isAlone)
-  const needs = needsOf(passage, decision)
+  const needs = needsOf(context, decision)
   const reasons = 'trials' in decision ? missingReasons(decision.trials) : undefined
-  const groups = groupsOf(passage, decision, reasons)
-  denials.note(denialOf(passage, alone === undefined ? decision.reason : 'email.unverified', { needs, groups }))
+  const groups = groupsOf(context, decision, reasons)
+  denials.note(denialOf(context, alone === undefined ? decision.reason : 'email.unverified', { needs, groups }))
   const besides = {
     reasons,
     needs: needs ?? undefined,
     groups: groups ?? undefined,
     ...(alone === undefined
       ? {}
-      : { alone: `${alone.email} is not verified at ${labelOf(passage, alone)}`, hint: waysOut(alone) }),
+      : { alone: `${alone.email} is not verified at ${labelOf(context, alone)}`, hint: waysOut(alone) }),
   }
-  const facts = { ...passageFacts(passage), reason: decision.reason }
+  const facts = { ...contextFacts(context), reason: decision.reason }
   if (decision.verdict === 'deny' && decision.reason === 'rule.broken') {
     audit.note('access.unjudged', facts, { facts: { ...besides, ...errorFacts(decision.fault) } })
   } else {
@@ -254,7 +254,7 @@ const WRONG: ReadonlyMap<Code, AuditEvent> = new Map([
 ])
 
 /** Notes that somebody came with something that is not good, whether they wait for the answer or not; false for any other failure. */
-function noteWrong(audit: Audit, passage: Passage, error: GateError): boolean {
+function noteWrong(audit: Audit, context: RequestContext, error: GateError): boolean {
   const event = WRONG.get(error.code)
   if (event === undefined) return false
   const { user, provider } = error.facts
@@ -262,18 +262,18 @@ function noteWrong(audit: Audit, passage: Passage, error: GateError): boolean {
     ...(typeof user === 'string' ? { user: userSubject(user), name: user } : {}),
     ...(typeof provider === 'string' ? { provider } : {}),
   }
-  audit.note(event, { ...passageFacts(passage), ...known }, { facts: errorFacts(error) })
+  audit.note(event, { ...contextFacts(context), ...known }, { facts: errorFacts(error) })
   return true
 }
 
-function needsOf({ route, session }: Passage, decision: Decision): string | null {
+function needsOf({ route, session }: RequestContext, decision: Decision): string | null {
   if (route === null) return null
   if (decision.reason === 'member.none') return route.portal === null ? null : describeMembers(route.portal.config)
   return tellNeeds(route.config, decision, 'trials' in decision ? decision.trials : [], session !== null)
 }
 
 function groupsOf(
-  { route, session, snapshot }: Passage,
+  { route, session, snapshot }: RequestContext,
   { verdict, reason }: Decision,
   reasons: readonly Reason[] = [],
 ): string | null {
@@ -285,8 +285,8 @@ function groupsOf(
 }
 
 /** Where an e-mail address that nobody answers for has a part in a refusal: that one. */
-function unverifiedOf(passage: Passage, { verdict, reason }: Decision): readonly UnverifiedEmail[] {
-  const { route, session } = passage
+function unverifiedOf(context: RequestContext, { verdict, reason }: Decision): readonly UnverifiedEmail[] {
+  const { route, session } = context
   if (
     verdict !== 'deny' ||
     route === null ||
@@ -295,17 +295,17 @@ function unverifiedOf(passage: Passage, { verdict, reason }: Decision): readonly
     reason === 'member.none'
   )
     return []
-  const found = findUnverifiedEmail(route.policy, session.identity, requestFacts(passage, session))
+  const found = findUnverifiedEmail(route.policy, session.identity, requestFacts(context, session))
   return found === null ? [] : [found]
 }
 
 /** What people know the provider as that vouches for an address. */
-function labelOf({ snapshot }: Passage, { provider }: UnverifiedEmail): string {
+function labelOf({ snapshot }: RequestContext, { provider }: UnverifiedEmail): string {
   return snapshot.config.providers.get(provider)?.label ?? provider
 }
 
 function denialOf(
-  { id, startedMs, request, route, session, client }: Passage,
+  { id, startedMs, request, route, session, client }: RequestContext,
   reason: Decision['reason'],
   { needs, groups }: Pick<Denial, 'needs' | 'groups'>,
 ): Denial {
@@ -324,8 +324,8 @@ function denialOf(
 }
 
 /** The log line of a failure; `isKnown`: the log has its like already. */
-function logFailure(log: Log, passage: Passage, error: GateError, isKnown: boolean): void {
-  const facts = { id: passage.id, client: passage.client, ...errorFacts(error) }
+function logFailure(log: Log, context: RequestContext, error: GateError, isKnown: boolean): void {
+  const facts = { id: context.id, client: context.client, ...errorFacts(error) }
   if (error.code === 'internal') log.error('A request failed on our side', facts)
   // That is told for the whole process, once.
   else if (error.status >= 500 && !isKnown && error.code !== 'limit.descriptors')
@@ -343,7 +343,7 @@ const LONGEST_S = 30
  * The longer an application has been failing, the longer the wait: a page that is loaded anew cannot count its own tries, but
  * the gate knows of the failures in a row.
  */
-export function retryAfterS({ status, retryAfterS }: GateError, { route }: Passage): number | undefined {
+export function retryAfterS({ status, retryAfterS }: GateError, { route }: RequestContext): number | undefined {
   if (retryAfterS !== undefined) return retryAfterS
   if (status !== 502 && status !== 503 && status !== 504) return undefined
   const failures = Math.max(1, ...(route?.upstream?.origins ?? []).map(origin => origin.failures))
@@ -351,6 +351,6 @@ export function retryAfterS({ status, retryAfterS }: GateError, { route }: Passa
 }
 
 /** Whether to ask again is to do nothing twice. */
-export function mayRepeat({ request }: Passage): boolean {
+export function mayRepeat({ request }: RequestContext): boolean {
   return request.method === 'GET' || request.method === 'HEAD'
 }

@@ -6,8 +6,8 @@ import { stripOwnCookies } from '../../../session/cookie.ts'
 import type { GateRoute, Prepared } from '../../config/snapshot.ts'
 import { TOKEN_FIELD } from '../../credentials/token-field.ts'
 import { checkOrigin } from '../../listen/sockets.ts'
+import { type MaybeResponse, originOf, type Question, type RequestContext } from '../context.ts'
 import { tellsOfWebSocket } from '../handshake.ts'
-import { type Answer, originOf, type Passage, type Question } from '../passage.ts'
 import { whileAllowed } from '../while-allowed.ts'
 
 interface Tools {
@@ -27,8 +27,8 @@ export function isAsked({ told }: GateRoute): boolean {
  * Throws `target.header` for an upgrade to another protocol, where a proxy in front tells of it; `websocket.handshake` for one where none may pass: the proxy in front would not make a plain request of it, as this one does;
  * `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
  */
-export function approve(passage: Passage, tools: Tools, route: GateRoute, prepared: Prepared): Answer {
-  const { sent, target } = passage
+export function approve(context: RequestContext, tools: Tools, route: GateRoute, prepared: Prepared): MaybeResponse {
+  const { sent, target } = context
   refuseOtherProtocols(sent)
   if (!route.config.websockets && tellsOfWebSocket(sent)) {
     throw new GateError('websocket.handshake', 'a WebSocket was asked about where none may pass', {
@@ -38,12 +38,12 @@ export function approve(passage: Passage, tools: Tools, route: GateRoute, prepar
   }
   // No hop drops this field of a handshake, as several do with Upgrade.
   const isHandshake = sent['sec-websocket-key'] !== undefined
-  const isSomeones = route.config.allow.kind !== 'public' || passage.session !== null
+  const isSomeones = route.config.allow.kind !== 'public' || context.session !== null
   if (isHandshake && target !== null && isSomeones) {
-    checkOrigin(sent.origin ?? null, { route, origin: originOf(passage, target) })
+    checkOrigin(sent.origin ?? null, { route, origin: originOf(context, target) })
   }
   const live = prepared.live === null ? NO_FIELDS : prepared.live()
-  return whileAllowed(live, passage, tools, approval, route, prepared)
+  return whileAllowed(live, context, tools, approval, route, prepared)
 }
 
 /**
@@ -62,8 +62,8 @@ function refuseOtherProtocols(sent: SentFields): void {
 
 const NO_FIELDS: Fields = Object.freeze([])
 
-function approval(live: Fields, passage: Passage, _: Tools, route: GateRoute, prepared: Prepared): Response {
-  const { sent, question } = passage
+function approval(live: Fields, context: RequestContext, _: Tools, route: GateRoute, prepared: Prepared): Response {
+  const { sent, question } = context
   const status = question?.passes ?? 204
   const authorization = prepared.authorization === undefined ? sent.authorization : prepared.authorization
   const cookie = sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)

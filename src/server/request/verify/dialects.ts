@@ -2,7 +2,7 @@ import { GateError } from '../../../base/errors.ts'
 import { ownPath } from '../../../portal/place.ts'
 import type { SentFields } from '../../../proxy/fields/request.ts'
 import { parseAuthority } from '../../../route/target.ts'
-import { hostField, type Passage, type Question } from '../passage.ts'
+import { hostField, type Question, type RequestContext } from '../context.ts'
 
 /** The request that a proxy in front asks about. */
 export interface Stated {
@@ -18,7 +18,7 @@ export interface Dialect extends Question {
   /** Where it asks; one that ends with a slash has what is asked about behind it. */
   readonly address: string
   /** Reads the one set of fields that states the request here. Throws `target.malformed`, `target.host`. */
-  read(passage: Passage, address: string): Stated
+  read(context: RequestContext, address: string): Stated
 }
 
 const ADDRESS = ownPath('verify')
@@ -61,26 +61,26 @@ const PATH = /^\/[\x21-\x7e]*$/
 const URL_PARTS = /^(https?|wss?):\/\/([^/?#\s]+)(\/[\x21-\x7e]*)$/i
 
 /** `X-Forwarded-Method`, `-Uri`, `-Host` and `-Proto`: what Caddy's `forward_auth` and Traefik's ForwardAuth write. */
-function readForwarded(passage: Passage, address: string): Stated {
-  const { sent } = passage
+function readForwarded(context: RequestContext, address: string): Stated {
+  const { sent } = context
   const method = sent['x-forwarded-method']
   const path = sent['x-forwarded-uri']
   if (method === undefined || path === undefined || !METHOD.test(method) || !PATH.test(path)) {
     throw unstated('X-Forwarded-Method and X-Forwarded-Uri', address)
   }
-  const host = hostField(passage)
-  refuseOtherHost(passage, host)
+  const host = hostField(context)
+  refuseOtherHost(context, host)
   return { method, path, host, scheme: isSecure(sent['x-forwarded-proto']) ? 'https' : 'http' }
 }
 
 /** The same. Traefik's strip middlewares say `X-Forwarded-Prefix`: then the path is no longer the one that was asked for. */
-function readTraefik(passage: Passage, address: string): Stated {
-  if (passage.sent['x-forwarded-prefix'] !== undefined) {
+function readTraefik(context: RequestContext, address: string): Stated {
+  if (context.sent['x-forwarded-prefix'] !== undefined) {
     throw new GateError('target.malformed', 'a prefix was taken off the path before the verdict was asked for', {
       hint: 'name the ForwardAuth middleware before stripPrefix among the middlewares of the router',
     })
   }
-  return readForwarded(passage, address)
+  return readForwarded(context, address)
 }
 
 /**
@@ -89,8 +89,8 @@ function readTraefik(passage: Passage, address: string): Stated {
  * place of the request. Bun has percent-encoded some characters of the path, and so of the field; dot segments are gone from it, as
  * they are from what Envoy sends on (`normalize_path`).
  */
-function readEnvoy(passage: Passage, address: string): Stated {
-  const { request, target, sent } = passage
+function readEnvoy(context: RequestContext, address: string): Stated {
+  const { request, target, sent } = context
   const asked = target === null ? '' : target.path.slice(address.length - 1) + target.query
   const { 'x-forwarded-method': method = request.method, 'x-forwarded-uri': path = asked, host = '' } = sent
   if (!METHOD.test(method) || !PATH.test(path)) throw unstated('X-Forwarded-Method and X-Forwarded-Uri', address)
@@ -112,7 +112,7 @@ function readEnvoy(passage: Passage, address: string): Stated {
  * Refuses a host that contradicts Host, where that can be known: some proxies ask with their client's Host, and let a client that they
  * trust write X-Forwarded-Host; others write the name of this listener into Host, which no route has.
  */
-function refuseOtherHost({ sent, snapshot }: Passage, stated: string | null): void {
+function refuseOtherHost({ sent, snapshot }: RequestContext, stated: string | null): void {
   if (stated === null || sent.host === undefined || stated === sent.host) return
   const asked = parseAuthority(sent.host).host
   if (snapshot.portals.lookup(asked) === undefined || parseAuthority(stated).host === asked) return
@@ -122,7 +122,7 @@ function refuseOtherHost({ sent, snapshot }: Passage, stated: string | null): vo
 }
 
 /** `X-Original-Method` and `X-Original-URL`: what nginx is told to write, and the nginx ingress of Kubernetes writes by itself. */
-function readOriginal({ sent }: Passage, address: string): Stated {
+function readOriginal({ sent }: RequestContext, address: string): Stated {
   const method = sent['x-original-method']
   const [, scheme, host, path] = URL_PARTS.exec(sent['x-original-url'] ?? '') ?? []
   if (method === undefined || host === undefined || path === undefined || !METHOD.test(method)) {
@@ -135,9 +135,9 @@ function readOriginal({ sent }: Passage, address: string): Stated {
  * The same, whose host is the word of its client (`$http_host`, where a request's own address may name another), held to the one by which
  * nginx chose the application: `X-Forwarded-Host` says it.
  */
-function readIngress(passage: Passage, address: string): Stated {
-  const stated = readOriginal(passage, address)
-  const chosen = passage.sent['x-forwarded-host']
+function readIngress(context: RequestContext, address: string): Stated {
+  const stated = readOriginal(context, address)
+  const chosen = context.sent['x-forwarded-host']
   if (chosen !== undefined && parseAuthority(chosen).host === parseAuthority(stated.host ?? '').host) return stated
   throw new GateError('target.host', 'X-Original-URL names another host than X-Forwarded-Host, or there is none', {
     hint: `at ${address} X-Forwarded-Host has to be $host: name a ConfigMap that says so in auth-proxy-set-headers, as in ingress-nginx.yaml`,

@@ -8,16 +8,16 @@ import type { Match } from '../../../route/table.ts'
 import { parseTarget } from '../../../route/target.ts'
 import type { GateRoute, ToldFields } from '../../config/snapshot.ts'
 import { refuseTwoAddresses } from '../client-address.ts'
+import { type MaybeResponse, originOf, type RequestContext } from '../context.ts'
 import { limitClient } from '../limit.ts'
 import { nothingAt } from '../locate.ts'
-import { type Answer, originOf, type Passage } from '../passage.ts'
 import { fail } from '../record.ts'
 import type { PipelineTools } from '../tools.ts'
 import { isAsked } from './approve.ts'
 import { type Dialect, dialectAt, type Stated } from './dialects.ts'
 
 /** The steps of the request that is asked about, once its route is known. Throws what a request there would. */
-type GoThrough = (passage: Passage, tools: PipelineTools, match: Match<GateRoute>) => Answer
+type GoThrough = (context: RequestContext, tools: PipelineTools, match: Match<GateRoute>) => MaybeResponse
 
 /**
  * Answers a proxy in front that asks whether a request may pass: 204 (200 for Envoy) with the identity fields where it may, else what the
@@ -25,67 +25,67 @@ type GoThrough = (passage: Passage, tools: PipelineTools, match: Match<GateRoute
  *
  * Which fields state the request is the address's to say, never the request's: a proxy overwrites its own dialect, and what a
  * client writes in the other one is not read. Only routes with `verify` have an answer: what everybody may see here says nothing about
- * what a proxy in front has under the same name. From then on the passage is that request's, so that the decision, the pages and
+ * what a proxy in front has under the same name. From then on the context is that request's, so that the decision, the pages and
  * the access record are the ones it would have had here. Throws `route.none` for any other address than those where proxies ask
  * (`route.own` for a page of our own); but where the status alone is looked at, also `access.proxy`, `target.malformed`,
  * `target.header` and what the steps throw.
  */
-export function verify(passage: Passage, tools: PipelineTools, goThrough: GoThrough): Answer {
-  const { request, sent } = passage
-  passage.target = parseTarget(request.method, request.url, sent.host ?? null)
-  const dialect = dialectAt(passage.target.path)
+export function verify(context: RequestContext, tools: PipelineTools, goThrough: GoThrough): MaybeResponse {
+  const { request, sent } = context
+  context.target = parseTarget(request.method, request.url, sent.host ?? null)
+  const dialect = dialectAt(context.target.path)
   if (dialect === null) {
-    const code = passage.target.isReserved ? 'route.own' : 'route.none'
+    const code = context.target.isReserved ? 'route.own' : 'route.none'
     throw new GateError(code, 'proxies in front ask here for verdicts, and nothing else is served', {
       hint: `let the proxy in front hand ${ownPath('')} and the portal's host on to a public listener`,
     })
   }
   const conclude = (answer: Response | undefined) =>
-    dialect.isStatusOnly ? statusOnly(passage, answer) : relayed(passage, answer)
+    dialect.isStatusOnly ? statusOnly(context, answer) : relayed(context, answer)
   const refuse = (thrown: unknown) => {
     // It begins again, with the question.
     if (isOvertaken(thrown)) throw thrown
-    return andThen(fail(thrown, passage, tools), conclude)
+    return andThen(fail(thrown, context, tools), conclude)
   }
   try {
-    const answer = goThrough(passage, tools, locateAsked(passage, tools, dialect))
+    const answer = goThrough(context, tools, locateAsked(context, tools, dialect))
     return answer instanceof Promise ? answer.then(conclude, refuse) : conclude(answer)
   } catch (thrown) {
     return refuse(thrown)
   }
 }
 
-/** Makes the passage that of the request that is asked about, counts it, and finds its route. */
-function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): Match<GateRoute> {
-  if (!passage.isPeerTrusted) {
-    throw new GateError('access.proxy', `${passage.peer} is no trusted proxy, and asked for a verdict`, {
-      facts: { peer: passage.peer },
+/** Makes the context that of the request that is asked about, counts it, and finds its route. */
+function locateAsked(context: RequestContext, tools: PipelineTools, dialect: Dialect): Match<GateRoute> {
+  if (!context.isPeerTrusted) {
+    throw new GateError('access.proxy', `${context.peer} is no trusted proxy, and asked for a verdict`, {
+      facts: { peer: context.peer },
       hint: 'if that is your proxy, name its address in trusted_proxies of [server]',
     })
   }
-  limitClient(passage, tools)
-  refuseTwoAddresses(passage)
-  refuseLists(passage, dialect)
-  const stated = dialect.read(passage, dialect.address)
-  const { snapshot } = passage
+  limitClient(context, tools)
+  refuseTwoAddresses(context)
+  refuseLists(context, dialect)
+  const stated = dialect.read(context, dialect.address)
+  const { snapshot } = context
   const target = parseTarget(stated.method, `http://host${stated.path}`, stated.host)
   if (stated.path.startsWith('//')) throw new GateError('target.ambiguous', 'the path begins with several slashes')
-  passage.target = target
-  passage.portal = snapshot.portals.lookup(target.host) ?? null
-  becomeAsked(passage, stated)
-  if (passage.sent['x-forwarded-proto'] !== stated.scheme) {
-    passage.sent = { ...passage.sent, 'x-forwarded-proto': stated.scheme }
+  context.target = target
+  context.portal = snapshot.portals.lookup(target.host) ?? null
+  becomeAsked(context, stated)
+  if (context.sent['x-forwarded-proto'] !== stated.scheme) {
+    context.sent = { ...context.sent, 'x-forwarded-proto': stated.scheme }
   }
-  passage.question = dialect
-  const { portal } = passage
+  context.question = dialect
+  const { portal } = context
   if (target.isReserved || (portal !== null && isCallback({ portal: portal.config, target }))) {
     throw new GateError('route.own', 'a verdict was asked for about a page of our own', {
       hint: `let the proxy in front hand ${ownPath('')} (and callback_path) on to Sallyport, without asking`,
     })
   }
   const match = snapshot.table.match(target)
-  if (match === null) throw nothingAt(passage, target)
-  passage.route = match.value
+  if (match === null) throw nothingAt(context, target)
+  context.route = match.value
   const { told, config } = match.value
   if (told === null) {
     throw new GateError('route.none', `"${config.id}" has an answer here, and no proxy in front its application`, {
@@ -95,7 +95,7 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
   if (!match.also.every(isAsked)) {
     throw new GateError('target.ambiguous', 'the path may be read as one whose application no proxy in front has')
   }
-  refuseFields(passage, told, stated)
+  refuseFields(context, told, stated)
   return match
 }
 
@@ -103,10 +103,10 @@ function locateAsked(passage: Passage, tools: PipelineTools, dialect: Dialect): 
  * Puts the request that is asked about in the place of the one that asks. It is made for whoever looks at it, which a verdict that lets
  * pass does not: 3 µs of some 25.
  */
-function becomeAsked(passage: Passage, { path, method }: Stated): void {
-  const { headers } = passage.request
+function becomeAsked(context: RequestContext, { path, method }: Stated): void {
+  const { headers } = context.request
   let made: Request | null = null
-  Object.defineProperty(passage, 'request', {
+  Object.defineProperty(context, 'request', {
     configurable: true,
     enumerable: true,
     get: () => {
@@ -126,7 +126,7 @@ const PROVIDER_NAMES: ReadonlySet<string | null> = new Set(Object.values(PROVIDE
  * Refuses a question that says itself who may pass, as oauth2-proxy's could (`?allowed_groups=staff`): a verdict without that would let
  * in more people. Below Envoy's address the query is its client's.
  */
-function refuseLists({ target }: Passage, { address }: Dialect): void {
+function refuseLists({ target }: RequestContext, { address }: Dialect): void {
   if (target === null || target.query === '' || address.endsWith('/')) return
   for (const name of new URLSearchParams(target.query).keys()) {
     if (!name.startsWith('allowed_')) continue
@@ -146,7 +146,7 @@ function refuseLists({ target }: Passage, { address }: Dialect): void {
  * which way its client came, or where its body ends. The proxy in front writes over ours, and passes all others on. Nobody sends such a
  * field in good faith.
  */
-function refuseFields({ sent, snapshot }: Passage, { names }: ToldFields, { path }: Stated): void {
+function refuseFields({ sent, snapshot }: RequestContext, { names }: ToldFields, { path }: Stated): void {
   for (const name in sent) {
     const fate = snapshot.fateOf(name)
     if (fate === 'drop') {
@@ -191,10 +191,10 @@ function takenFor(name: string, value: string, path: string): string | null {
 }
 
 /** What the client is to see, as the proxy in front passes it on; Traefik takes an address without a host for one of ours. */
-function relayed(passage: Passage, answer: Response | undefined): Response | undefined {
+function relayed(context: RequestContext, answer: Response | undefined): Response | undefined {
   const location = answer?.headers.get('location')
-  if (answer === undefined || passage.target === null || !location?.startsWith('/')) return answer
-  answer.headers.set('location', originOf(passage, passage.target) + location)
+  if (answer === undefined || context.target === null || !location?.startsWith('/')) return answer
+  answer.headers.set('location', originOf(context, context.target) + location)
   return answer
 }
 
@@ -202,23 +202,23 @@ function relayed(passage: Passage, answer: Response | undefined): Response | und
  * An answer as `auth_request` takes it: 2xx, 401 or 403, since nginx makes a failure of its own of all else. Where the client is
  * to sign in and loads a page, `X-Sallyport-Sign-In` says where; nginx hands a 401's WWW-Authenticate on by itself.
  */
-function statusOnly(passage: Passage, answer: Response | undefined): Response {
+function statusOnly(context: RequestContext, answer: Response | undefined): Response {
   const status = answer?.status ?? 500
   if (answer !== undefined && (status === 204 || status >= 500)) return answer
   const headers = new Headers({ 'cache-control': 'no-store' })
   const location = answer?.headers.get('location')
-  if (location) headers.set('x-sallyport-sign-in', signInAddress(passage, location))
+  if (location) headers.set('x-sallyport-sign-in', signInAddress(context, location))
   const challenges = status === 401 ? answer?.headers.get('www-authenticate') : null
   if (challenges) headers.set('www-authenticate', challenges)
   return new Response(null, { status: location || status === 401 ? 401 : 403, headers })
 }
 
 /** Our sign-in page on the very host, which can set the cookies that nginx would not relay; it asks for what the redirect asked. */
-function signInAddress(passage: Passage, location: string): string {
-  const { target } = passage
+function signInAddress(context: RequestContext, location: string): string {
+  const { target } = context
   if (target === null) throw new TypeError('nobody is sent to sign in before the target is known')
   const query = new URLSearchParams(location.slice(location.indexOf('?') + 1))
   query.delete('to')
   query.set('return', parseReturnTo(target.path + target.query))
-  return `${originOf(passage, target)}${ownPath('login')}?${query}`
+  return `${originOf(context, target)}${ownPath('login')}?${query}`
 }

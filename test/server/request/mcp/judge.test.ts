@@ -81,13 +81,13 @@ describe('a request where tools are judged', () => {
   ) => judgeMessages(asked(method, body, sent), route, max, { ports: { now }, flows: FLOWS })
 
   test('passes with the body that was read, by its length', async () => {
-    const passage = asked('POST', JSON.stringify(call('open')), { ...JSON_TYPE, 'transfer-encoding': 'chunked' })
-    expect(await judgeMessages(passage, route, null, { ports: { now: () => 0 }, flows: FLOWS })).toEqual({
+    const context = asked('POST', JSON.stringify(call('open')), { ...JSON_TYPE, 'transfer-encoding': 'chunked' })
+    expect(await judgeMessages(context, route, null, { ports: { now: () => 0 }, flows: FLOWS })).toEqual({
       kind: 'passes',
     })
-    expect(await passage.request.json()).toEqual(call('open'))
-    expect(passage.sent).toMatchObject({ 'content-length': `${JSON.stringify(call('open')).length}` })
-    expect(passage.sent['transfer-encoding']).toBeUndefined()
+    expect(await context.request.json()).toEqual(call('open'))
+    expect(context.sent).toMatchObject({ 'content-length': `${JSON.stringify(call('open')).length}` })
+    expect(context.sent['transfer-encoding']).toBeUndefined()
   })
 
   test('is refused by the first tool that is not open', async () => {
@@ -167,8 +167,8 @@ describe('Fetch §3.3.2: a browser’s question before a request to an MCP serve
     ['without the method that is to come', asking('OPTIONS', { origin: 'https://any.example' }), match('portal')],
     ['with a body', asking('OPTIONS', ASKS, 'x'), match('portal')],
     ['with another protocol', asking('OPTIONS', { ...ASKS, upgrade: 'websocket' }), match('portal')],
-  ])('is no answer of ours %s', (_title, passage, at) => {
-    expect(answerPreflight(passage, at)).toBeNull()
+  ])('is no answer of ours %s', (_title, context, at) => {
+    expect(answerPreflight(context, at)).toBeNull()
   })
 })
 
@@ -177,7 +177,7 @@ describe('RFC 9728: a route as a protected resource', () => {
     ports: { http: new Set([80, 8080]), https: new Set([443]), usual: { http: 80, https: 443 } },
   } as unknown as GatePortal
   const route = (path: string, mcp: unknown = 'portal') => ({ portal, config: { mcp, path } }) as never
-  const passage = (path: string, more: object = {}) => passageOf({ route: route(path), ...more })
+  const context = (path: string, more: object = {}) => passageOf({ route: route(path), ...more })
 
   test('is known by its address, and a whole host with and without a slash', () => {
     const audiences = (path: string, host = 'app.example') => {
@@ -193,18 +193,18 @@ describe('RFC 9728: a route as a protected resource', () => {
 
   test('says where its metadata is, and leaves other schemes’ challenges alone', () => {
     const at = (path: string) => `resource_metadata="http://app.example/.well-known/oauth-protected-resource${path}"`
-    expect(resourceChallenge(passage('/mcp'), null)).toBe(`Bearer realm="sallyport", ${at('/mcp')}`)
-    expect(resourceChallenge(passage('/'), null)).toBe(`Bearer realm="sallyport", ${at('')}`)
+    expect(resourceChallenge(context('/mcp'), null)).toBe(`Bearer realm="sallyport", ${at('/mcp')}`)
+    expect(resourceChallenge(context('/'), null)).toBe(`Bearer realm="sallyport", ${at('')}`)
     const bad = 'Bearer realm="sallyport", error="invalid_token"'
-    expect(resourceChallenge(passage('/mcp'), bad)).toBe(`${bad}, ${at('/mcp')}`)
-    expect(resourceChallenge(passage('/mcp'), 'Basic realm="application"')).toBeNull()
+    expect(resourceChallenge(context('/mcp'), bad)).toBe(`${bad}, ${at('/mcp')}`)
+    expect(resourceChallenge(context('/mcp'), 'Basic realm="application"')).toBeNull()
     expect(resourceChallenge(passageOf({ route: route('/mcp', null) }), null)).toBeNull()
     expect(resourceChallenge(passageOf(), null)).toBeNull()
-    expect(resourceChallenge(passage('/mcp', { target: null }), null)).toBeNull()
+    expect(resourceChallenge(context('/mcp', { target: null }), null)).toBeNull()
   })
 
   test('says to whoever has a token that it does not reach this far', () => {
-    expect(scopeChallenge(passage('/mcp'))).toBeNull()
-    expect(scopeChallenge(passage('/mcp', { token: 't' }))).toContain('error="insufficient_scope", resource_metadata=')
+    expect(scopeChallenge(context('/mcp'))).toBeNull()
+    expect(scopeChallenge(context('/mcp', { token: 't' }))).toContain('error="insufficient_scope", resource_metadata=')
   })
 })

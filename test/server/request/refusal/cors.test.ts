@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { GateError } from '../../../../src/base/errors.ts'
-import type { Passage } from '../../../../src/server/request/passage.ts'
+import type { RequestContext } from '../../../../src/server/request/context.ts'
 import { challengesOf, finishRefusal, isPreflight } from '../../../../src/server/request/refusal/cors.ts'
 import { mayRepeat, retryAfterS } from '../../../../src/server/request/refusal/respond.ts'
 import { passageOf } from '../../../kit/passage.ts'
@@ -8,11 +8,11 @@ import { passageOf } from '../../../kit/passage.ts'
 const QUESTION = { isStatusOnly: true, passes: 204, unknown: 'empty' } as const
 
 /** A request to a route of a portal whose hosts are app.example and other.example. */
-function passageAt(config: object, said: Parameters<typeof passageOf>[0] = {}): Passage {
+function passageAt(config: object, said: Parameters<typeof passageOf>[0] = {}): RequestContext {
   const ports = { http: new Set([80]), https: new Set([443]), usual: { http: 80, https: 443 } }
-  const portal = { config: { insecureCookies: true, url: null }, ports } as unknown as Passage['portal']
+  const portal = { config: { insecureCookies: true, url: null }, ports } as unknown as RequestContext['portal']
   const lookup = (host: string) => (/^(?:app|other)\.example$/.test(host) ? portal : null)
-  const snapshot = { config: { tls: null }, portals: { lookup } } as unknown as Passage['snapshot']
+  const snapshot = { config: { tls: null }, portals: { lookup } } as unknown as RequestContext['snapshot']
   const route = {
     portal,
     config: { mcp: null, allowedOrigins: [], tokens: false, passwords: false, ...config },
@@ -29,7 +29,7 @@ describe('Fetch §4.8: a question before a request', () => {
     body: string | null = null,
   ) => passageOf({ request: new Request('http://app.example/', { method, body, headers: sent }), sent, ...said })
 
-  test.each<[string, Passage, boolean]>([
+  test.each<[string, RequestContext, boolean]>([
     ['is OPTIONS with both fields', asking(), true],
     ['is no other method', asking({}, ASKS, 'GET'), false],
     ['is never from somebody', asking({ session: {} }), false],
@@ -39,25 +39,25 @@ describe('Fetch §4.8: a question before a request', () => {
     ['has no body', asking({}, ASKS, 'OPTIONS', 'x'), false],
     ['is known by its fields where a proxy in front asks', asking({ question: QUESTION }), true],
     ['has no body there either', asking({ question: QUESTION }, { ...ASKS, 'content-length': '1' }), false],
-  ])('%s', (_title, passage, is) => {
-    expect(isPreflight(passage)).toBe(is)
+  ])('%s', (_title, context, is) => {
+    expect(isPreflight(context)).toBe(is)
   })
 })
 
 describe('Fetch §3.3.3: a refusal', () => {
-  const refused = (passage: Passage, status = 403, headers: Record<string, string> = {}) =>
-    finishRefusal(passage, new Response(null, { status, headers })).headers
+  const refused = (context: RequestContext, status = 403, headers: Record<string, string> = {}) =>
+    finishRefusal(context, new Response(null, { status, headers })).headers
   const from = (origin: string, config: object = {}, said: object = {}) =>
     passageAt(config, { sent: { origin }, ...said })
-  const readableBy = (passage: Passage) => {
-    const headers = refused(passage)
+  const readableBy = (context: RequestContext) => {
+    const headers = refused(context)
     expect(headers.get('access-control-allow-credentials')).toBe(
       headers.get('access-control-allow-origin')?.startsWith('http') === true ? 'true' : null,
     )
     return headers.get('access-control-allow-origin')
   }
 
-  test.each<[string, Passage, string | null]>([
+  test.each<[string, RequestContext, string | null]>([
     ['a host of the same portal', from('http://other.example'), 'http://other.example'],
     ['no host of another', from('http://evil.example'), null],
     ['no other scheme', from('https://other.example'), null],
@@ -79,8 +79,8 @@ describe('Fetch §3.3.3: a refusal', () => {
       from('http://other.example', {}, { target: { ...(passageOf().target ?? {}), isReserved: true } }),
       null,
     ],
-  ])('can be read by %s', (_title, passage, origin) => {
-    expect(readableBy(passage)).toBe(origin)
+  ])('can be read by %s', (_title, context, origin) => {
+    expect(readableBy(context)).toBe(origin)
   })
 
   test('says that it depends on the origin, where there is one', () => {
@@ -118,7 +118,7 @@ describe('RFC 7617 §2: WWW-Authenticate', () => {
   const CURL = { 'user-agent': 'curl/8' }
   const BROWSER = { 'user-agent': 'Mozilla/5.0' }
 
-  test.each<[string, Passage, string | null, string | null]>([
+  test.each<[string, RequestContext, string | null, string | null]>([
     ['nothing where nothing is taken', by({}, CURL), null, null],
     ['both to a program where tokens are taken', by({ tokens: true }, CURL), null, `${BASIC}, ${BEARER}`],
     ['Basic to a program where passwords are', by({ passwords: true }, CURL), null, BASIC],
@@ -140,16 +140,16 @@ describe('RFC 7617 §2: WWW-Authenticate', () => {
     ],
     ['Basic to whoever does', by({ passwords: true }, CURL, { question: QUESTION }), null, BASIC],
     ['Basic to whoever does not, without a proxy', by({ passwords: true }), null, BASIC],
-  ])('says %s', (_title, passage, own, says) => {
-    expect(challengesOf(passage, own)).toBe(says)
+  ])('says %s', (_title, context, own, says) => {
+    expect(challengesOf(context, own)).toBe(says)
   })
 })
 
 describe('when to come again', () => {
   const failing = (...failures: number[]) =>
     ({ route: { upstream: { origins: failures.map(count => ({ failures: count })) } } }) as never
-  const after = (status: number, passage: object, given?: number) =>
-    retryAfterS({ status, retryAfterS: given } as GateError, passageOf(passage))
+  const after = (status: number, context: object, given?: number) =>
+    retryAfterS({ status, retryAfterS: given } as GateError, passageOf(context))
 
   test('is longer the longer an application fails, up to half a minute', () => {
     for (const status of [502, 503, 504])

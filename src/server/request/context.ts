@@ -16,10 +16,10 @@ import type { GatePortal, GateRoute, Snapshot } from '../config/snapshot.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
 
 /** What Bun hands to a request's handler, as far as the pipeline uses it. */
-export type Front = Bun.Server<unknown>
+export type BunServer = Bun.Server<unknown>
 
 /** The answer to a request; undefined once it has become a WebSocket. */
-export type Answer = MaybePromise<Response | undefined>
+export type MaybeResponse = MaybePromise<Response | undefined>
 
 /** What a proxy in front makes of a verdict. */
 export interface Question {
@@ -46,7 +46,7 @@ export interface Question {
  * `mcp/judge.ts` gives it the body that it has read.
  * A field is read by any step after it was written. A request that is made here in place of another is a copy with a `request` of its own.
  */
-export interface Passage {
+export interface RequestContext {
   /** What is asked for; where a proxy in front asks for a verdict, the request that it asks about. */
   request: Request
   /** The request's fields, read once, without the token. Replaced by fewer where not all of them may go on. */
@@ -60,7 +60,7 @@ export interface Passage {
   readonly cameToken: string | null
   /** The token of the request. A client with a token is never redirected to the sign-in. */
   token: string | null
-  readonly front: Front
+  readonly front: BunServer
   /** The request that identifies the connection for Bun: `request`, unless a kept form replaces it. */
   readonly connection: Request
   /** Whether it has gone to an upstream, by HTTP: from there on its connection is the forwarder's to look after. */
@@ -91,7 +91,7 @@ export interface Passage {
   /** Whether another request mentions this one: then only whether it would pass is wanted. */
   readonly isMention: boolean
   /** The request as it came to its route, where a field of it mentions other addresses; null for nearly all. */
-  asked: Passage | null
+  asked: RequestContext | null
   /** The fields that mention other addresses, once these have been judged. */
   mentions: readonly Mention[] | null
   target: Target | null
@@ -130,28 +130,28 @@ export const NOBODY = '-'
  * The requested method, unchanged. Once there is a target, the request itself is not needed for it: a verdict's
  * request is built only when something reads it (`verify/question.ts`).
  */
-export function methodOf(passage: Pick<Passage, 'target' | 'request'>): string {
-  return passage.target === null ? passage.request.method : passage.target.method
+export function methodOf(context: Pick<RequestContext, 'target' | 'request'>): string {
+  return context.target === null ? context.request.method : context.target.method
 }
 
 /**
  * Whether the client gets no page, regardless of its Accept: a client with a token is a program, and so is every
  * client where the route says so. In doubt it counts as a program: every client understands 401.
  */
-export function isProgram({ token, route, target }: Pick<Passage, 'token' | 'route' | 'target'>): boolean {
+export function isProgram({ token, route, target }: Pick<RequestContext, 'token' | 'route' | 'target'>): boolean {
   if (token !== null || route === null || route.isProgramAt === null) return token !== null
   return target === null || route.isProgramAt(target) !== 'no'
 }
 
 /** How clients reach this host: a portal decides for its hosts, so that no header can weaken its cookies. */
-export function schemeOf(passage: Passage): 'http' | 'https' {
-  const portal = passage.portal?.config ?? null
+export function schemeOf(context: RequestContext): 'http' | 'https' {
+  const portal = context.portal?.config ?? null
   if (portal !== null && !portal.insecureCookies) return portal.url?.scheme ?? 'https'
-  if (passage.isPeerTrusted) {
-    const stated = passage.sent['x-forwarded-proto']
+  if (context.isPeerTrusted) {
+    const stated = context.sent['x-forwarded-proto']
     if (stated === 'https' || stated === 'http') return stated
   }
-  return passage.front.protocol === 'https' ? 'https' : (portal?.url?.scheme ?? 'http')
+  return context.front.protocol === 'https' ? 'https' : (portal?.url?.scheme ?? 'http')
 }
 
 /**
@@ -160,22 +160,22 @@ export function schemeOf(passage: Passage): 'http' | 'https' {
  *
  * Only a listener for HTTPS speaks HTTP/2.
  */
-export function protocolOf(passage: Passage): 'HTTP/1.1' | 'HTTP/2.0' {
-  const { front, snapshot, sent } = passage
+export function protocolOf(context: RequestContext): 'HTTP/1.1' | 'HTTP/2.0' {
+  const { front, snapshot, sent } = context
   if (front.protocol !== 'https' || snapshot.config.tls?.http2 !== true) return 'HTTP/1.1'
-  return passage.request !== passage.connection || looksLikeHttp1(sent) ? 'HTTP/1.1' : 'HTTP/2.0'
+  return context.request !== context.connection || looksLikeHttp1(sent) ? 'HTTP/1.1' : 'HTTP/2.0'
 }
 
 /** The origin by which the client knows the host that it asked; as everywhere, without the port that its scheme has anyway. */
-export function originOf(passage: Passage, target: Target): string {
-  return originAt({ scheme: schemeOf(passage), target })
+export function originOf(context: RequestContext, target: Target): string {
+  return originAt({ scheme: schemeOf(context), target })
 }
 
 /**
  * The prefix that a trusted proxy in front removed from the path, by its field; empty for none. Only a path of plain
  * letters counts, since addresses begin with it.
  */
-export function outerPrefix({ sent, isPeerTrusted }: Passage): string {
+export function outerPrefix({ sent, isPeerTrusted }: RequestContext): string {
   const stated = isPeerTrusted ? sent['x-forwarded-prefix'] : undefined
   return stated !== undefined && OUTER_PREFIX.test(stated) ? stated : ''
 }
@@ -183,42 +183,42 @@ export function outerPrefix({ sent, isPeerTrusted }: Passage): string {
 const OUTER_PREFIX = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){1,16}$/
 
 /** The port by which the client reaches this host; a trusted proxy knows it where Host does not say it. */
-export function portOf({ sent, isPeerTrusted }: Passage, target: Target, scheme: 'http' | 'https'): string {
+export function portOf({ sent, isPeerTrusted }: RequestContext, target: Target, scheme: 'http' | 'https'): string {
   const stated = isPeerTrusted && target.authority === target.host ? sent['x-forwarded-port'] : undefined
   if (stated !== undefined && /^[1-9][0-9]{0,4}$/.test(stated) && Number(stated) <= 65_535) return stated
   return target.authority === target.host ? (scheme === 'https' ? '443' : '80') : String(portAt({ scheme, target }))
 }
 
 /** The value of this host's session cookie, or null. */
-export function sessionToken(passage: Passage): string | null {
-  const { cookie: cookies } = passage.sent
+export function sessionToken(context: RequestContext): string | null {
+  const { cookie: cookies } = context.sent
   if (cookies === undefined) return null
-  return readCookie(cookies, cookieName('session', schemeOf(passage) === 'https'))
+  return readCookie(cookies, cookieName('session', schemeOf(context) === 'https'))
 }
 
 /** Replaces a request's body by one that has been read, with matching fields; also for the original request. */
 export function giveBody(
-  passage: Passage,
+  context: RequestContext,
   body: Uint8Array<ArrayBuffer>,
   change: (sent: SentFields) => SentFields = sent => sent,
 ): void {
   const told = ({ 'transfer-encoding': _, ...sent }: SentFields): SentFields =>
     change({ ...sent, 'content-length': String(body.byteLength) })
-  const { url, signal } = passage.request
-  passage.sent = told(passage.sent)
-  passage.cameSent = told(passage.cameSent)
-  passage.request = new Request(url, { method: 'POST', headers: passage.cameSent, body, signal })
-  passage.cameRequest = passage.request
+  const { url, signal } = context.request
+  context.sent = told(context.sent)
+  context.cameSent = told(context.cameSent)
+  context.request = new Request(url, { method: 'POST', headers: context.cameSent, body, signal })
+  context.cameRequest = context.request
 }
 
 /** The host that the client asked for; a trusted proxy may have put its own into Host and kept the client's beside it. */
-export function hostField({ sent, isPeerTrusted }: Passage): string | null {
+export function hostField({ sent, isPeerTrusted }: RequestContext): string | null {
   const forwarded = isPeerTrusted ? sent['x-forwarded-host'] : undefined
   return forwarded ?? sent.host ?? null
 }
 
 /** Whether a request says that fields come after its body (RFC 9110 §6.6.2); one of a known length has none. */
-export function announcesTrailers({ trailer, 'transfer-encoding': coding }: Passage['sent']): boolean {
+export function announcesTrailers({ trailer, 'transfer-encoding': coding }: RequestContext['sent']): boolean {
   return trailer !== undefined && coding !== undefined
 }
 
@@ -226,14 +226,14 @@ export function announcesTrailers({ trailer, 'transfer-encoding': coding }: Pass
  * The other end of the connection; a local socket counts as 127.0.0.1, so that trusting it is one rule. Null where it
  * is unknown: Bun has no address for a connection that was reset, but still delivers its request.
  */
-export function peerAddress(front: Front, request: Request): string | null {
+export function peerAddress(front: BunServer, request: Request): string | null {
   const address = front.requestIP(request)?.address
   if (address === undefined) return isLocalSocket(front) ? '127.0.0.1' : null
   return address.includes(':') ? (canonicalAddress(address) ?? address) : address
 }
 
 /** Who asks, where, and from where they come, for the audit trail. */
-export function passageFacts({ id, route, session, client, request }: Passage): AuditFacts {
+export function contextFacts({ id, route, session, client, request }: RequestContext): AuditFacts {
   return {
     id,
     route: route?.config.id,
