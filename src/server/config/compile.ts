@@ -34,7 +34,7 @@ import { compileCompat } from './compat.ts'
 import { liveFieldNames } from './live-fields.ts'
 import { compilePorts } from './own-ports.ts'
 import { compilePortalHosts, portalHosts } from './portal-hosts.ts'
-import type { GatePortal, GateRoute, Prepared, Snapshot, ToldFields } from './snapshot.ts'
+import type { CompiledGrant, GatePortal, GateRoute, Snapshot, ToldFields } from './snapshot.ts'
 
 /**
  * Compiles a checked Config. No network, no disk; upstreams come from the pool, so that those that stay are the same ones.
@@ -206,7 +206,7 @@ function compileRoute(
     isProgramAt: route.programPaths.length === 0 ? null : compileExpressions(route.programPaths),
     opensTool: route.tools === null ? null : compileTools(route.tools),
     anonymous: parts.anonymous(policy, ownAuthorization(route), route.requestRules, route.responseRules),
-    prepared: new WeakMap<Session, Prepared>(),
+    prepared: new WeakMap<Session, CompiledGrant>(),
   })
 }
 
@@ -267,10 +267,10 @@ interface SharedParts {
   issuers(portal: GatePortal): readonly ProviderConfig[] | null
   anonymous(
     policy: Policy,
-    authorization: Prepared['authorization'],
+    authorization: CompiledGrant['authorization'],
     requestRules: RouteConfig['requestRules'],
     responseRules: RouteConfig['responseRules'],
-  ): Prepared
+  ): CompiledGrant
 }
 
 /** Nothing is made yet; `issuersOf` answers null for a portal that takes no token of its providers. */
@@ -319,7 +319,7 @@ function createSharedParts(
   }
 }
 
-const NO_FIELDS: Prepared['fields'] = Object.freeze([])
+const NO_FIELDS: CompiledGrant['fields'] = Object.freeze([])
 
 /** Answers of a function by its arguments. */
 interface Known<B> {

@@ -121,9 +121,9 @@ export interface GateRoute {
   /** Whether everybody counts as a program at a path; null: at none. */
   readonly isProgramAt: PathJudge | null
   /** What an anonymous client gets here. */
-  readonly anonymous: Prepared
+  readonly anonymous: CompiledGrant
   /** What each live session gets here. It goes with the snapshot, so a reload decides again, and with the session. */
-  readonly prepared: WeakMap<Session, Prepared>
+  readonly prepared: WeakMap<Session, CompiledGrant>
 }
 
 /** The fields of a verdict by which a proxy in front changes its client's request. */
@@ -133,7 +133,7 @@ export interface ToldFields {
 }
 
 /** The part of an answer that is the same for every request of one session on one route. */
-export interface Prepared {
+export interface CompiledGrant {
   /** Null where each request needs its own decision. */
   readonly decision: Decision | null
   readonly fields: Fields

@@ -14,7 +14,7 @@ import { personalBasic } from '../../proxy/upstream/basic-auth.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import { type LiveFieldTools, makeLiveFields, tellTooLong } from '../config/live-fields.ts'
-import type { GatePortal, GateRoute, Prepared } from '../config/snapshot.ts'
+import type { CompiledGrant, GatePortal, GateRoute } from '../config/snapshot.ts'
 import { authenticate, type Who } from './authenticate.ts'
 import { methodOf, type RequestContext } from './context.ts'
 import type { Credential } from './credential.ts'
@@ -28,7 +28,7 @@ import { isPreflight } from './refusal/cors.ts'
 import type { PipelineTools } from './tools.ts'
 
 /** The grant of an allowed request, or the decision that refuses it. */
-export type Verdict = Prepared | Decision
+export type Verdict = CompiledGrant | Decision
 
 /** Whether a verdict is a refusal. */
 export function isRefusal(verdict: Verdict): verdict is Decision {
@@ -69,7 +69,7 @@ export function decide(
   if (!allowsMethod(route.policy, methodOf(context))) {
     return decidePolicy(route.policy, identity, requestFacts(context, session))
   }
-  const prepared = session === null ? route.anonymous : preparedFor(route, session, tools)
+  const prepared = session === null ? route.anonymous : cachedGrant(route, session, tools)
   const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(context, session))
   if (decision.verdict === 'allow') return decideRest(context, tools, match, prepared, found)
   if (decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(context)) {
@@ -148,7 +148,7 @@ function decideGuest(
 ): MaybePromise<Verdict> {
   if (guest === null) return refusal
   const { value: route } = match
-  const prepared = preparedFor(route, guest, tools)
+  const prepared = cachedGrant(route, guest, tools)
   const decision = prepared.decision ?? decideAccess(route.policy, guest.identity, requestFacts(context, guest))
   // A guest at the wrong time learns that, instead of being asked for an account.
   if (decision.verdict !== 'allow') return refusal.verdict === 'sign-in' ? decision : refusal
@@ -164,7 +164,7 @@ function decideRest(
   context: RequestContext,
   tools: PipelineTools,
   { value: route, also }: Match<GateRoute>,
-  prepared: Prepared,
+  prepared: CompiledGrant,
   found: Session | null,
 ): MaybePromise<Verdict> {
   context.isPrivate = isPrivate(route, context.session)
@@ -207,14 +207,14 @@ async function mayMention(there: RequestContext, tools: PipelineTools, match: Ma
   return false
 }
 
-const NO_FIELDS: Prepared['fields'] = Object.freeze([])
+const NO_FIELDS: CompiledGrant['fields'] = Object.freeze([])
 
 /**
  * What every request of one session gets on one route: the decision, where it depends on nothing else, and the fields.
  *
  * Made once for each pair. A reload brings new routes, and a refresh a new session, which get new ones.
  */
-function preparedFor(route: GateRoute, session: Session, tools: LiveFieldTools): Prepared {
+function cachedGrant(route: GateRoute, session: Session, tools: LiveFieldTools): CompiledGrant {
   const before = route.prepared.get(session)
   if (before !== undefined) return before
   const { policy, identityFields, answerFields, config, portal } = route

@@ -3,7 +3,7 @@ import type { Ports } from '../../base/ports.ts'
 import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
 import type { Target } from '../../route/target.ts'
 import { cookieName, isOwnCookie, readCookie, writeCookie } from '../../session/cookie.ts'
-import type { GateRoute, Prepared } from '../config/snapshot.ts'
+import type { CompiledGrant, GateRoute } from '../config/snapshot.ts'
 import { type MaybeResponse, outerPrefix, type RequestContext, schemeOf } from './context.ts'
 
 /** As long as browsers keep any cookie (RFC 6265bis §5.5), and when it is written again. */
@@ -57,7 +57,7 @@ export function lookAtLastUser(
   context: RequestContext,
   target: Target,
   { config }: GateRoute,
-  prepared: Prepared,
+  prepared: CompiledGrant,
   { ports }: { readonly ports: Pick<Ports, 'now' | 'log'> },
 ): LastUser | null {
   const { userMark: mark } = prepared
@@ -116,7 +116,7 @@ export function lookAtLastUser(
 }
 
 /** A browser says the same with each request: it is read once. */
-function readOnce(prepared: Prepared, text: string): Last | null {
+function readOnce(prepared: CompiledGrant, text: string): Last | null {
   const before = READ.get(prepared)
   if (before !== undefined && before.text === text) return before.last
   const last = readLast(text)
@@ -124,7 +124,7 @@ function readOnce(prepared: Prepared, text: string): Last | null {
   return last
 }
 
-const READ = new WeakMap<Prepared, { readonly text: string; readonly last: Last | null }>()
+const READ = new WeakMap<CompiledGrant, { readonly text: string; readonly last: Last | null }>()
 
 /** The Set-Cookie values that remove what a request brings, and what is known to be elsewhere; and how many cookies stay. */
 function removals(

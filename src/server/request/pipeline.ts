@@ -5,7 +5,6 @@ import type { Match } from '../../route/table.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { during } from '../observe/tracing/during.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
-import { act, actElsewhere } from './act.ts'
 import { authenticate } from './authenticate.ts'
 import {
   announcesTrailers,
@@ -21,6 +20,7 @@ import { locate, readTarget } from './locate.ts'
 import { receive, receiveAgain } from './receive.ts'
 import { fail, record } from './record.ts'
 import { isGrpc, isToldByGrpc, tellGrpc } from './refusal/grpc.ts'
+import { respond, respondWithoutRoute } from './respond.ts'
 import type { PipelineTools } from './tools.ts'
 import { verify } from './verify/question.ts'
 import { whileAllowed } from './while-allowed.ts'
@@ -121,7 +121,7 @@ function answerRequest(context: RequestContext, tools: PipelineTools): MaybeResp
   const place = locate(context)
   if (place.kind === 'route') return goThrough(context, tools, place.match)
   if (context.overtaken !== null) throw context.overtaken.error
-  return actElsewhere(place, context, tools)
+  return respondWithoutRoute(place, context, tools)
 }
 
 /** The steps of a question: the request that a proxy in front asks about goes through those of any other. */
@@ -135,12 +135,12 @@ function goThrough(context: RequestContext, tools: PipelineTools, match: Match<G
   if (context.trace?.isSampled === true) return goTraced(context, context.trace, tools, match)
   const who = authenticate(context, tools, match)
   const verdict = andThen(who, decide, context, tools, match)
-  return whileAllowed(verdict, context, tools, act, match)
+  return whileAllowed(verdict, context, tools, respond, match)
 }
 
 /** The same, with a span for each step that others may have to be waited for in. */
 function goTraced(context: RequestContext, trace: Trace, tools: PipelineTools, match: Match<GateRoute>): MaybeResponse {
   const who = during(trace, 'session', () => authenticate(context, tools, match))
   const verdict = andThen(who, found => during(trace, 'policy', () => decide(found, context, tools, match)))
-  return whileAllowed(verdict, context, tools, act, match)
+  return whileAllowed(verdict, context, tools, respond, match)
 }

@@ -2,13 +2,13 @@ import { GateError } from '../../base/errors.ts'
 import type { KeptForm, Portal, Released } from '../../portal/portal.ts'
 import { mayBeSending } from '../../portal/replay/send-form.ts'
 import type { Target } from '../../route/target.ts'
-import type { GateRoute, Prepared } from '../config/snapshot.ts'
+import type { CompiledGrant, GateRoute } from '../config/snapshot.ts'
 import { giveBody, type MaybeResponse, type RequestContext } from './context.ts'
-import { type PassTools, pass } from './pass.ts'
 import { portalRequest } from './portal/portal-request.ts'
+import { type ProxyTools, proxyRequest } from './proxy-request.ts'
 import { whileAllowed } from './while-allowed.ts'
 
-type Tools = PassTools & { readonly portal: Portal }
+type Tools = ProxyTools & { readonly portal: Portal }
 
 /**
  * An allowed request on a route that keeps forms: where it is the button that sends one, the kept body takes the place of what the
@@ -18,12 +18,12 @@ export function passKept(
   context: RequestContext,
   tools: Tools,
   route: GateRoute,
-  prepared: Prepared,
+  prepared: CompiledGrant,
   maxBodyBytes: number | null,
 ): MaybeResponse {
   const { target } = context
   const ctx = target !== null && isLikeTheButton(context, target) ? portalRequest(context) : null
-  if (target === null || ctx === null) return pass(context, tools, route, prepared, maxBodyBytes)
+  if (target === null || ctx === null) return proxyRequest(context, tools, route, prepared, maxBodyBytes)
   const releasing: Releasing = { origin: ctx.origin, isHandedOn: false }
   const form = tools.portal.release(ctx)
   const answer = whileAllowed(form, context, tools, passReleased, route, prepared, maxBodyBytes, releasing)
@@ -44,7 +44,7 @@ function passReleased(
   context: RequestContext,
   tools: Tools,
   route: GateRoute,
-  prepared: Prepared,
+  prepared: CompiledGrant,
   maxBodyBytes: number | null,
   releasing: Releasing,
 ): MaybeResponse {
@@ -53,7 +53,7 @@ function passReleased(
   if (form instanceof Uint8Array) giveBody(context, form)
   else giveForm(context, form, releasing.origin)
   if (!releasing.isHandedOn) throw new GateError('target.stalled', 'the client left before its kept form was sent')
-  return pass(context, tools, route, prepared, maxBodyBytes)
+  return proxyRequest(context, tools, route, prepared, maxBodyBytes)
 }
 
 /** What ended meanwhile, or is decided about anew, or whose client has left, is not sent: its form is still there. Asked after `passReleased`. */

@@ -4,7 +4,7 @@ import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
 import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
 import type { Target } from '../../route/target.ts'
-import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
+import { type CompiledGrant, type GateRoute, upstreamPath } from '../config/snapshot.ts'
 import type { RequestContext } from './context.ts'
 
 type Answer = MaybePromise<Response | undefined>
@@ -49,7 +49,7 @@ export function answerItself(
   context: RequestContext,
   target: Target,
   { config, answering }: GateRoute,
-  prepared: Prepared,
+  prepared: CompiledGrant,
   scheme: 'http' | 'https',
 ): Answer {
   if (answering === null) throw new TypeError(`${config.id} leads nowhere`)

@@ -15,13 +15,13 @@ import type { Metrics } from '../observe/metrics.ts'
 import type { Tracer } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import type { Untrusted } from '../observe/untrusted.ts'
-import type { PassTools } from './pass.ts'
+import type { ProxyTools } from './proxy-request.ts'
 import type { Rates } from './rates.ts'
 import type { Respond } from './refusal/respond.ts'
 import type { Resets } from './resets.ts'
 
 /** What the path of a request needs of the process. */
-export interface PipelineTools extends PassTools {
+export interface PipelineTools extends ProxyTools {
   readonly ports: Pick<Ports, 'forward' | 'ask' | 'now' | 'log'>
   readonly sessions: Sessions &
     LiveFieldTools['sessions'] &

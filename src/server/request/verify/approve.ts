@@ -3,7 +3,7 @@ import type { Fields } from '../../../proxy/fields/identity.ts'
 import type { SentFields } from '../../../proxy/fields/request.ts'
 import type { Exchanges } from '../../../proxy/lifetime/exchanges.ts'
 import { stripOwnCookies } from '../../../session/cookie.ts'
-import type { GateRoute, Prepared } from '../../config/snapshot.ts'
+import type { CompiledGrant, GateRoute } from '../../config/snapshot.ts'
 import { TOKEN_FIELD } from '../../credentials/token-field.ts'
 import { checkOrigin } from '../../listen/sockets.ts'
 import { type MaybeResponse, originOf, type Question, type RequestContext } from '../context.ts'
@@ -27,7 +27,12 @@ export function isAsked({ told }: GateRoute): boolean {
  * Throws `target.header` for an upgrade to another protocol, where a proxy in front tells of it; `websocket.handshake` for one where none may pass: the proxy in front would not make a plain request of it, as this one does;
  * `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
  */
-export function approve(context: RequestContext, tools: Tools, route: GateRoute, prepared: Prepared): MaybeResponse {
+export function approve(
+  context: RequestContext,
+  tools: Tools,
+  route: GateRoute,
+  prepared: CompiledGrant,
+): MaybeResponse {
   const { sent, target } = context
   refuseOtherProtocols(sent)
   if (!route.config.websockets && tellsOfWebSocket(sent)) {
@@ -62,7 +67,13 @@ function refuseOtherProtocols(sent: SentFields): void {
 
 const NO_FIELDS: Fields = Object.freeze([])
 
-function approval(live: Fields, context: RequestContext, _: Tools, route: GateRoute, prepared: Prepared): Response {
+function approval(
+  live: Fields,
+  context: RequestContext,
+  _: Tools,
+  route: GateRoute,
+  prepared: CompiledGrant,
+): Response {
   const { sent, question } = context
   const status = question?.passes ?? 204
   const authorization = prepared.authorization === undefined ? sent.authorization : prepared.authorization
@@ -83,7 +94,7 @@ function approval(live: Fields, context: RequestContext, _: Tools, route: GateRo
 
 /** The last of what was told of whoever brings nothing but a session; gone with what was prepared for that. A Response copies it. */
 const ALONE = new WeakMap<
-  Prepared,
+  CompiledGrant,
   { readonly told: GateRoute['told']; readonly unknown: Question['unknown']; readonly headers: Headers }
 >()
 
@@ -94,7 +105,7 @@ interface Told {
   readonly unknown: Question['unknown']
 }
 
-function fieldsOf(route: GateRoute, prepared: Prepared, { live, authorization, cookie, unknown }: Told): Headers {
+function fieldsOf(route: GateRoute, prepared: CompiledGrant, { live, authorization, cookie, unknown }: Told): Headers {
   const known = new Map<string, string>([...prepared.fields, ...live])
   if (!known.has('authorization') && authorization) known.set('authorization', authorization)
   if (cookie) known.set('cookie', cookie)

@@ -3,15 +3,15 @@ import type { Decision } from '../../policy/policy.ts'
 import { tellReason } from '../../policy/reasons.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
-import type { GateRoute, Prepared } from '../config/snapshot.ts'
+import type { CompiledGrant, GateRoute } from '../config/snapshot.ts'
 import { findByCookie } from './authenticate.ts'
 import type { MaybeResponse, Overtaken, RequestContext } from './context.ts'
 import { isRefusal, type Verdict } from './decide.ts'
 import { longestBody } from './limit.ts'
 import type { Place } from './locate.ts'
 import { type Judged, judgeMessages } from './mcp/judge.ts'
-import { pass } from './pass.ts'
 import { portalRequest } from './portal/portal-request.ts'
+import { proxyRequest } from './proxy-request.ts'
 import { finishRefusal } from './refusal/cors.ts'
 import { grpcRefused, isGrpc } from './refusal/grpc.ts'
 import { passKept } from './replay.ts'
@@ -26,15 +26,15 @@ import { whileAllowed } from './while-allowed.ts'
  * Reads everything. Writes `isForwarded`; `request` and `sent` where messages were judged. Throws `route.grpc`, what
  * forwarding throws, and what `approve` throws; rejects with what the portal throws where it redirects to the sign-in.
  */
-export function act(
+export function respond(
   verdict: Verdict,
   context: RequestContext,
   tools: PipelineTools,
   match: Match<GateRoute>,
 ): MaybeResponse {
   const { value: route } = match
-  if (isRefusal(verdict)) return turnAway(verdict, context, tools)
-  if (context.overtaken !== null) return turnOvertaken(context.overtaken, context, tools)
+  if (isRefusal(verdict)) return deny(verdict, context, tools)
+  if (context.overtaken !== null) return denyOvertaken(context.overtaken, context, tools)
   if (context.question !== null) return approve(context, tools, route, verdict)
   if (isGrpc(context)) throw grpcRefused(route)
   const maxBodyBytes = longestBody(match)
@@ -43,7 +43,7 @@ export function act(
     return whileAllowed(judged, context, tools, passJudged, route, verdict, maxBodyBytes)
   }
   return route.config.keepPostsBytes === null
-    ? pass(context, tools, route, verdict, maxBodyBytes)
+    ? proxyRequest(context, tools, route, verdict, maxBodyBytes)
     : passKept(context, tools, route, verdict, maxBodyBytes)
 }
 
@@ -52,11 +52,11 @@ function passJudged(
   context: RequestContext,
   tools: PipelineTools,
   route: GateRoute,
-  prepared: Prepared,
+  prepared: CompiledGrant,
   maxBodyBytes: number | null,
 ): MaybeResponse {
   return judged.kind === 'passes'
-    ? pass(context, tools, route, prepared, maxBodyBytes)
+    ? proxyRequest(context, tools, route, prepared, maxBodyBytes)
     : closeTool(judged, context, tools)
 }
 
@@ -76,7 +76,7 @@ function closeTool(
     trials: [],
     ...tellReason('tool.other'),
   }
-  if (id === null) return turnAway(decision, context, tools)
+  if (id === null) return deny(decision, context, tools)
   tools.metrics.denied++
   context.reason = decision.reason
   tools.respond.noteDecision(context, decision)
@@ -89,13 +89,13 @@ function closeTool(
  * A request whose permission ended under way, and that would be allowed now as anonymous or elsewhere, but cannot be
  * repeated. A user whose session ended has to sign in again; everything else follows the file.
  */
-function turnOvertaken({ error, found }: Overtaken, context: RequestContext, tools: PipelineTools): MaybeResponse {
+function denyOvertaken({ error, found }: Overtaken, context: RequestContext, tools: PipelineTools): MaybeResponse {
   if (found === null || context.found?.id === found.id) throw error
-  return turnAway({ verdict: 'sign-in', reason: 'identity.none' }, context, tools)
+  return deny({ verdict: 'sign-in', reason: 'identity.none' }, context, tools)
 }
 
 /** Every decision other than allow, and every unknown one. */
-function turnAway(decision: Decision, context: RequestContext, tools: PipelineTools): MaybeResponse {
+function deny(decision: Decision, context: RequestContext, tools: PipelineTools): MaybeResponse {
   context.reason = decision.reason
   const ctx = context.token === null ? portalRequest(context) : null
   if (decision.verdict === 'sign-in' && ctx !== null) {
@@ -121,7 +121,7 @@ function refused(answer: MaybePromise<Response>, context: RequestContext): Maybe
  *
  * Writes `session`.
  */
-export function actElsewhere(
+export function respondWithoutRoute(
   place: Exclude<Place, { kind: 'route' }>,
   context: RequestContext,
   tools: PipelineTools,

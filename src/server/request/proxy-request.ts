@@ -12,7 +12,7 @@ import type { ForwardTools } from '../../proxy/job.ts'
 import { findOwnPages } from '../../proxy/upstream/own-pages.ts'
 import { foldCase } from '../../route/readings.ts'
 import { originAt } from '../../route/target.ts'
-import { type GateRoute, type Prepared, upstreamPath } from '../config/snapshot.ts'
+import { type CompiledGrant, type GateRoute, upstreamPath } from '../config/snapshot.ts'
 import type { Sockets } from '../listen/sockets.ts'
 import type { OpenSpan, Trace } from '../observe/tracing/tracer.ts'
 import { type MaybeResponse, outerPrefix, portOf, type RequestContext, schemeOf } from './context.ts'
@@ -23,7 +23,7 @@ import { answerItself, changeAnswer, findFile, requestValues, tellAnswer } from 
 import { whileAllowed } from './while-allowed.ts'
 
 /** What sending a request on needs of the process. */
-export interface PassTools extends ForwardTools {
+export interface ProxyTools extends ForwardTools {
   readonly sockets: Sockets
   /** This gate's own name in Via; all workers of one gate share it. */
   readonly pseudonym: string
@@ -33,11 +33,11 @@ export interface PassTools extends ForwardTools {
  * Sends an allowed request on: to its upstream, by HTTP or as a WebSocket, or to what the route answers itself. `maxBodyBytes` is how
  * long its body may be.
  */
-export function pass(
+export function proxyRequest(
   context: RequestContext,
-  tools: PassTools,
+  tools: ProxyTools,
   route: GateRoute,
-  prepared: Prepared,
+  prepared: CompiledGrant,
   maxBodyBytes: number | null,
 ): MaybeResponse {
   const { target } = context
@@ -51,9 +51,9 @@ export function pass(
 function sendUnlessFile(
   file: Response | null,
   context: RequestContext,
-  tools: PassTools,
+  tools: ProxyTools,
   route: GateRoute,
-  prepared: Prepared,
+  prepared: CompiledGrant,
   maxBodyBytes: number | null,
 ): MaybeResponse {
   if (file !== null) return file
@@ -65,9 +65,9 @@ function sendUnlessFile(
 function send(
   live: Fields | null,
   context: RequestContext,
-  tools: PassTools,
+  tools: ProxyTools,
   route: GateRoute,
-  prepared: Prepared,
+  prepared: CompiledGrant,
   maxBodyBytes: number | null,
 ): MaybeResponse {
   const { request, front, target, session, elsewhere, snapshot } = context
