@@ -18,13 +18,13 @@ import type { CompiledGrant, GatePortal, GateRoute } from '../config/snapshot.ts
 import { authenticate, type Who } from './authenticate.ts'
 import { methodOf, type RequestContext } from './context.ts'
 import type { Credential } from './credential.ts'
+import { isPreflight } from './errors/cors.ts'
 import { findGuest } from './guests.ts'
 import { tellsOfWebSocket } from './handshake.ts'
 import { limitPerson, refuseServiceWorker } from './limit.ts'
 import { judgeMentions } from './mentions.ts'
 import { holdToMethod, refuseOverrides } from './method-override.ts'
 import { requestFacts } from './policy-input.ts'
-import { isPreflight } from './refusal/cors.ts'
 import type { PipelineTools } from './tools.ts'
 
 /** The grant of an allowed request, or the decision that refuses it. */

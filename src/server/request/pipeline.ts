@@ -15,11 +15,11 @@ import {
   type RequestContext,
 } from './context.ts'
 import { decide } from './decide.ts'
+import { isGrpc, isToldByGrpc, tellGrpc } from './errors/grpc.ts'
 import { limitClient, limitRoute } from './limit.ts'
 import { locate, readTarget } from './locate.ts'
 import { receive, receiveAgain } from './receive.ts'
 import { fail, record } from './record.ts'
-import { isGrpc, isToldByGrpc, tellGrpc } from './refusal/grpc.ts'
 import { respond, respondWithoutRoute } from './respond.ts'
 import type { PipelineTools } from './tools.ts'
 import { verify } from './verify/question.ts'

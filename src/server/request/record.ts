@@ -11,10 +11,10 @@ import type { Attributes } from '../observe/tracing/span.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import { announcesTrailers, CLIENT_LEFT, methodOf, protocolOf, type RequestContext, schemeOf } from './context.ts'
+import { finishRefusal } from './errors/cors.ts'
+import { detailForAdmins } from './errors/for-admins.ts'
+import { CLIENT_GONE, isClientGone } from './errors/respond.ts'
 import { portalRequest } from './portal/portal-request.ts'
-import { finishRefusal } from './refusal/cors.ts'
-import { detailForAdmins } from './refusal/for-admins.ts'
-import { CLIENT_GONE, isClientGone } from './refusal/respond.ts'
 import type { PipelineTools } from './tools.ts'
 
 /** After the steps: counts an answer, and writes its line; undefined is a request that became a WebSocket. Answers with it as it is. */

@@ -15,9 +15,9 @@ import type { Metrics } from '../observe/metrics.ts'
 import type { Tracer } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import type { Untrusted } from '../observe/untrusted.ts'
+import type { Respond } from './errors/respond.ts'
 import type { ProxyTools } from './proxy-request.ts'
 import type { Rates } from './rates.ts'
-import type { Respond } from './refusal/respond.ts'
 import type { Resets } from './resets.ts'
 
 /** What the path of a request needs of the process. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { problemResponse } from '../../../../src/portal/problem.ts'
-import { tellGrpc } from '../../../../src/server/request/refusal/grpc.ts'
+import { tellGrpc } from '../../../../src/server/request/errors/grpc.ts'
 
 test.each([
   [302, '16'],

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type { GateError } from '../../../../src/base/errors.ts'
 import type { RequestContext } from '../../../../src/server/request/context.ts'
-import { challengesOf, finishRefusal, isPreflight } from '../../../../src/server/request/refusal/cors.ts'
-import { mayRepeat, retryAfterS } from '../../../../src/server/request/refusal/respond.ts'
+import { challengesOf, finishRefusal, isPreflight } from '../../../../src/server/request/errors/cors.ts'
+import { mayRepeat, retryAfterS } from '../../../../src/server/request/errors/respond.ts'
 import { passageOf } from '../../../kit/passage.ts'
 
 const QUESTION = { isStatusOnly: true, passes: 204, unknown: 'empty' } as const
