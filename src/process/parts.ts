@@ -25,8 +25,8 @@ import { createFirstUses } from '../server/credentials/first-use.ts'
 import { createPasswords } from '../server/credentials/passwords.ts'
 import { createDesk, textsToShow } from '../server/editor/desk.ts'
 import { holdExpectations } from '../server/forecast/expect.ts'
-import type { Fronts } from '../server/listen/fronts.ts'
 import { createLeaving } from '../server/listen/leaving.ts'
+import type { Listeners } from '../server/listen/listeners.ts'
 import { createSockets } from '../server/listen/sockets.ts'
 import { openAccessLog } from '../server/observe/access-log.ts'
 import { createDenials } from '../server/observe/denials.ts'
@@ -54,7 +54,7 @@ import { spareMemory, spareMemoryAfterLoad } from './spare-memory.ts'
 
 /** What exists only once something listens; nothing uses it before. */
 export interface Listening {
-  readonly fronts: Fronts
+  readonly listeners: Listeners
   /** After a file that is good and different was taken over, and after any was read. */
   onChange(next: Extract<Loaded, { ok: true }>, previous: Snapshot): void
   onRead(loaded: Loaded): void
@@ -156,7 +156,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
       if (allowance !== null && owner.client !== null) resets.charge(allowance, owner.client)
     },
   })
-  const pendingRequests = () => listening().fronts.pendingRequests
+  const pendingRequests = () => listening().listeners.pendingRequests
   const bodies = openBodies(options, config, { metrics, current: inForce, pendingRequests })
   const passwords = createPasswords({ ports: asked, sessions, portal: name => inForce().portals.get(name) })
   const accessLog = openAccessLog(options.logs.access)
@@ -169,7 +169,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
     store,
     sealer,
     ports: outgoing,
-    onChange: () => listening().fronts.useCertificates(certificates()),
+    onChange: () => listening().listeners.useCertificates(certificates()),
     timers: options.acmeTimers,
   })
   const certificates = () => [...(inForce().tls?.certificates ?? []), ...acme.certificates]

@@ -16,10 +16,10 @@ import type { Loaded } from '../server/config/reload.ts'
 import { type Snapshot, upstreamsOf } from '../server/config/snapshot.ts'
 import { watchFiles } from '../server/config/watch.ts'
 import { closeCrowds } from '../server/listen/crowd.ts'
-import { type Fronts, openFronts } from '../server/listen/fronts.ts'
 import { stopAccepting } from '../server/listen/handed/adopt.ts'
 import { NONE_HANDED } from '../server/listen/handed/sockets.ts'
 import { addressOf, removeSocketFile } from '../server/listen/listen.ts'
+import { type Listeners, openListeners } from '../server/listen/listeners.ts'
 import { pauseAccepting } from '../server/listen/pause.ts'
 import { type AdminSources, openAdmin } from '../server/observe/admin.ts'
 import { openRecheck, type Recheck } from '../server/request/recheck.ts'
@@ -45,11 +45,11 @@ export function startServer(options: ServeOptions): RunningServer {
   const { config } = parts.first.snapshot
   let isDraining = false
   const sources = sourcesOf(parts, options.ports, {
-    fronts: () => fronts,
+    listeners: () => listeners,
     isDraining: () => isDraining,
     mayOpen: () => !descriptors.areOut,
   })
-  const { fronts, admin } = listen(parts, options, sources)
+  const { listeners, admin } = listen(parts, options, sources)
   parts.upstreams.retain(upstreamsOf(parts.first.snapshot))
   spareMemory(parts.first.snapshot.routes.length)
   const recheck = recheckOf(parts, options)
@@ -67,20 +67,20 @@ export function startServer(options: ServeOptions): RunningServer {
     onLost: path => tellLost(fileLogOf(options), path),
   })
   const listening: Listening = {
-    fronts,
+    listeners,
     onRead({ ok, files }) {
       watching.follow(files)
       options.onRead?.(ok)
     },
-    onChange: (next, previous) => takeOver(next, previous, { parts, fronts, recheck, options }),
+    onChange: (next, previous) => takeOver(next, previous, { parts, listeners, recheck, options }),
     watched: watching.state,
   }
   tellOf(config, parts, options)
   tellUnusedProxy(config, options)
   return {
-    addresses: fronts.addresses,
-    secureAddresses: fronts.secureAddresses,
-    verifyAddresses: fronts.verifyAddresses,
+    addresses: listeners.addresses,
+    secureAddresses: listeners.secureAddresses,
+    verifyAddresses: listeners.verifyAddresses,
     admin: admin === null ? null : addressOf(admin, config.server.admin),
     config,
     sources,
@@ -95,7 +95,7 @@ export function startServer(options: ServeOptions): RunningServer {
       // A readiness check is about the process that continues.
       isDraining = !isSucceeded
       const startedMs = options.ports.now()
-      if (isSucceeded) await giveWay(parts, fronts)
+      if (isSucceeded) await giveWay(parts, listeners)
       else if (options.handed !== undefined && options.handed.kept.size > 0) stopAccepting(options.handed.kept)
       watching.close()
       parts.stopChanging()
@@ -108,7 +108,7 @@ export function startServer(options: ServeOptions): RunningServer {
       bodies.streams.closeAll()
       relay.closeWhere(() => true, GOING_AWAY, 'the server is stopping')
       const leftMs = () => Math.max(0, drainMs - (options.ports.now() - startedMs))
-      await fronts.stop(leftMs())
+      await listeners.stop(leftMs())
       await admin?.stop(true)
       if (admin !== null) removeSocketFile(admin)
       await parts.close(leftMs())
@@ -123,9 +123,9 @@ const MOST_LEAVING_MS = 5000
 const SUCCEEDED_QUIET_MS = 1000
 
 /** Accepts nothing more, and lets end what is open, for most of `drain`; who may stay is looked after meanwhile as ever. */
-async function giveWay({ live, leaving, relay, bodies }: Parts, fronts: Fronts): Promise<void> {
+async function giveWay({ live, leaving, relay, bodies }: Parts, listeners: Listeners): Promise<void> {
   const limitMs = Math.max(0, live.current.config.server.drainMs - SUCCEEDED_QUIET_MS)
-  fronts.leave()
+  listeners.leave()
   stopAccepting()
   const tookMs = await leaving.begin(Math.min(SUCCEEDED_QUIET_MS, limitMs), limitMs)
   for (let ms = tookMs; ms < limitMs && relay.openCount + bodies.streams.size > 0; ms += LOOK_MS)
@@ -144,7 +144,7 @@ function listen(
   parts: Parts,
   options: ServeOptions,
   sources: AdminSources,
-): { readonly fronts: Fronts; readonly admin: Bun.Server<unknown> | null } {
+): { readonly listeners: Listeners; readonly admin: Bun.Server<unknown> | null } {
   const { worker, ports, idleTimeoutS = MOST_IDLE_S, handed = NONE_HANDED } = options
   const { live, pipelines, respond, relay } = parts
   const { server, tls } = parts.first.snapshot.config
@@ -159,7 +159,7 @@ function listen(
         { version: versionNumber(), hosts: () => live.current.config.server.adminHosts, now: ports.now },
         handed.at(server.admin)[0]?.socket,
       )
-    const fronts = openFronts({
+    const listeners = openListeners({
       plain: own(server.listen),
       verify: { places: own(server.verify), fetch: pipelines.questions },
       tls,
@@ -172,7 +172,7 @@ function listen(
       handed,
       log: ports.log,
     })
-    return { fronts, admin }
+    return { listeners, admin }
   } catch (error) {
     void admin?.stop(true)
     parts.stopChanging()
@@ -214,7 +214,7 @@ function recheckOf({ first, sessions, passwords, exchanges, relay }: Parts, opti
 
 interface Running {
   readonly parts: Parts
-  readonly fronts: Fronts
+  readonly listeners: Listeners
   readonly recheck: Recheck
   readonly options: ServeOptions
 }
@@ -223,7 +223,7 @@ interface Running {
 function takeOver(
   { snapshot, warnings }: Extract<Loaded, { ok: true }>,
   previous: Snapshot,
-  { parts, fronts, recheck, options }: Running,
+  { parts, listeners, recheck, options }: Running,
 ): void {
   const { config } = snapshot
   parts.metrics.reloads++
@@ -233,7 +233,7 @@ function takeOver(
   options.logs.configure(config.log)
   parts.pool.retain(config.providers.values())
   parts.upstreams.retain(upstreamsOf(snapshot))
-  fronts.useCertificates(parts.certificates())
+  listeners.useCertificates(parts.certificates())
   parts.acme.wake()
   recheck.takeOver(snapshot)
   spareMemory(snapshot.routes.length)

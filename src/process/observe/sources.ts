@@ -1,7 +1,7 @@
 import { inTime } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { certificateGauges } from '../../server/acme/expiry.ts'
-import type { Fronts } from '../../server/listen/fronts.ts'
+import type { Listeners } from '../../server/listen/listeners.ts'
 import { type AdminSources, configState } from '../../server/observe/admin.ts'
 import { type Family, simpleFamily } from '../../server/observe/family.ts'
 import { countFamilies, type Gauge, gaugeFamilies } from '../../server/observe/metrics.ts'
@@ -15,7 +15,7 @@ import { processFamilies } from './process-families.ts'
 
 /** What only the server itself knows. */
 export interface ServerState {
-  fronts(): Fronts
+  listeners(): Listeners
   isDraining(): boolean
   /** Whether this process may open one more file or connection. */
   mayOpen(): boolean
@@ -25,12 +25,12 @@ export interface ServerState {
 export function sourcesOf(
   parts: Parts,
   ports: Pick<Ports, 'now' | 'log'>,
-  { fronts, isDraining, mayOpen }: ServerState,
+  { listeners, isDraining, mayOpen }: ServerState,
 ): AdminSources {
   const { live, metrics, meters, relay, bodies, upstreams, first, certificates, fileState } = parts
   const { flows, streams } = bodies
   const gauges: readonly Gauge[] = [
-    { name: 'requests_in_flight', help: 'Requests being answered.', read: () => fronts().pendingRequests },
+    { name: 'requests_in_flight', help: 'Requests being answered.', read: () => listeners().pendingRequests },
     { name: 'websockets_open', help: 'Open WebSockets.', read: () => relay.openCount },
     { name: 'answers_open', help: 'Answers under way, event streams among them.', read: () => flows.open.answers },
     { name: 'uploads_open', help: 'Requests whose bodies are being sent.', read: () => flows.open.uploads },

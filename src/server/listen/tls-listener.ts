@@ -5,7 +5,7 @@ import type { ListenAddress } from '../../config/values/listen.ts'
 import { type ListenerOptions, listen, replaceHandlers } from './listen.ts'
 
 /** One HTTPS listener, whose certificates can be changed while it runs. */
-export interface SecureFront {
+export interface TlsListener {
   /** With the real port where the file says 0. */
   readonly address: ListenAddress
   /** The listener, and those before it that still have connections. */
@@ -16,7 +16,7 @@ export interface SecureFront {
   close(): void
 }
 
-export interface SecureFrontOptions {
+export interface TlsListenerOptions {
   readonly address: Extract<ListenAddress, { kind: 'tcp' }>
   /** The descriptor of a socket that listens there already, or null. */
   readonly socket: number | null
@@ -38,7 +38,7 @@ export interface SecureFrontOptions {
  * nothing on them. Its WebSockets stay until they end.
  * Throws `listen.failed`.
  */
-export function openSecureFront(options: SecureFrontOptions): SecureFront {
+export function openTlsListener(options: TlsListenerOptions): TlsListener {
   const { listener, http2, socket, log } = options
   const parting = new Set<Bun.Server<unknown>>()
   const timers = new Set<Timer>()

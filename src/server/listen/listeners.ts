@@ -6,10 +6,10 @@ import type { ServerCertificate } from '../../config/values/certificate.ts'
 import { addressText, type ListenAddress } from '../../config/values/listen.ts'
 import type { HandedSockets } from './handed/sockets.ts'
 import { addressOf, type ListenerOptions, listen, removeSocketFile } from './listen.ts'
-import { openSecureFront, type SecureFront } from './secure-front.ts'
+import { openTlsListener, type TlsListener } from './tls-listener.ts'
 
 /** Every listener of a process but the admin listener. Pairs with `stop`. */
-export interface Fronts {
+export interface Listeners {
   /** Those for plain HTTP, as the file writes them, with the real port where it says 0. */
   readonly addresses: readonly string[]
   /** Those for HTTPS. */
@@ -25,7 +25,7 @@ export interface Fronts {
   stop(limitMs: number): Promise<void>
 }
 
-export interface FrontsOptions {
+export interface ListenersOptions {
   readonly plain: readonly ListenAddress[]
   readonly tls: TlsConfig | null
   /** Where proxies in front ask for verdicts, in plain HTTP, and what answers there. */
@@ -50,11 +50,11 @@ export interface FrontsOptions {
 const PARTING_MS = 5_000
 
 /** Opens all of them, or none. Throws `listen.failed`. */
-export function openFronts(options: FrontsOptions): Fronts {
+export function openListeners(options: ListenersOptions): Listeners {
   const { tls, verify, listener, isShared, handed, log, partingMs = PARTING_MS } = options
-  const plain: Front[] = []
-  const asked: Front[] = []
-  const secure: SecureFront[] = []
+  const plain: OpenListener[] = []
+  const asked: OpenListener[] = []
+  const secure: TlsListener[] = []
   let inForce = options.certificates
   let isLeaving = false
   const servers = () => [
@@ -77,7 +77,7 @@ export function openFronts(options: FrontsOptions): Fronts {
       for (const { socket, address: own } of handed.at(address)) {
         if (own.kind === 'unix') continue
         secure.push(
-          openSecureFront({
+          openTlsListener({
             address: own,
             socket,
             certificates: inForce,
@@ -124,19 +124,19 @@ export function openFronts(options: FrontsOptions): Fronts {
 }
 
 /** A listener, and where the file has it. */
-interface Front {
+interface OpenListener {
   readonly address: ListenAddress
   readonly server: Bun.Server<unknown>
 }
 
-function placesOf(fronts: readonly Front[]): readonly string[] {
-  return [...new Set(fronts.map(({ server, address }) => addressOf(server, address)))]
+function placesOf(listeners: readonly OpenListener[]): readonly string[] {
+  return [...new Set(listeners.map(({ server, address }) => addressOf(server, address)))]
 }
 
 /** An authority asks before anyone is sent to HTTPS, which may not work yet. */
 function withChallenge(
   fetch: ListenerOptions['fetch'],
-  { challenge }: Pick<FrontsOptions, 'challenge'>,
+  { challenge }: Pick<ListenersOptions, 'challenge'>,
 ): ListenerOptions['fetch'] {
   return (request, front) => challenge(request) ?? fetch(request, front)
 }
