@@ -13,9 +13,9 @@ import { meetForm, releaseForm } from './replay/replay.tsx'
 import { createScim } from './scim/scim.ts'
 import { answerFailure } from './sign-in/answer-failure.ts'
 import { plainHttpFailure } from './sign-in/plain-http.ts'
-import { standIn } from './sign-in/stand-in.ts'
+import { replacementWorker } from './sign-in/replacement-worker.ts'
 import { stepUpProblem, stepUpQuery } from './sign-in/step-up.ts'
-import { askPortal } from './sign-in/ticket.ts'
+import { redirectToPortal } from './sign-in/ticket.ts'
 import { checkWindow } from './sign-in/window.ts'
 
 interface Env {
@@ -37,7 +37,7 @@ export function createPortal(tools: PortalTools): Portal {
     if (isPortalHost(ctx) || ctx.keepsFragment(path)) {
       return redirectAnswer(302, `${ownPath('login')}?${new URLSearchParams({ ...extra, return: path })}`)
     }
-    return askPortal(ctx, tools, path, extra).catch(failed(ctx))
+    return redirectToPortal(ctx, tools, path, extra).catch(failed(ctx))
   }
 
   return Object.freeze({
@@ -45,14 +45,14 @@ export function createPortal(tools: PortalTools): Portal {
     challenge(ctx: PortalRequest) {
       if (ctx.portal.providers.length === 0) return passwordProblem(ctx)
       if (isForm(ctx)) return meetForm(ctx, tools, 'access.sign_in', {}).catch(failed(ctx))
-      if (!isLoad(ctx)) return standIn(ctx) ?? signInProblem(ctx)
+      if (!isLoad(ctx)) return replacementWorker(ctx) ?? signInProblem(ctx)
       return begin(ctx, {})
     },
     release: (ctx: PortalRequest) => releaseForm(ctx, tools),
     stepUp(ctx: PortalRequest, demand: StepUp) {
       const query = stepUpQuery(ctx, demand)
       if (isForm(ctx)) return meetForm(ctx, tools, 'access.step_up', query).catch(failed(ctx))
-      if (!isLoad(ctx)) return standIn(ctx) ?? stepUpProblem(ctx, demand)
+      if (!isLoad(ctx)) return replacementWorker(ctx) ?? stepUpProblem(ctx, demand)
       return begin(ctx, query)
     },
   })

@@ -44,7 +44,7 @@ import type { BeginTools } from './sign-in/begin.ts'
 import { callback } from './sign-in/callback.ts'
 import { sayPerson } from './sign-in/me.ts'
 import { type LoginTools, login, loginByForm } from './sign-in/sign-in.ts'
-import { enter } from './sign-in/ticket.ts'
+import { redeemTicket } from './sign-in/ticket.ts'
 import { type BackChannelTools, backChannelLogout } from './sign-out/backchannel.ts'
 import { frontChannelLogout } from './sign-out/frontchannel.ts'
 import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out/sign-out.tsx'
@@ -97,7 +97,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: '', get: showApplications },
   { page: 'login', get: login, post: loginByForm, loading: 'step' },
   { page: 'callback', get: whereThatIs(isAnyCallback, callback), loading: 'step' },
-  { page: 'enter', get: whereThatIs(ctx => !isPortalHost(ctx), enter), loading: 'step' },
+  { page: 'enter', get: whereThatIs(ctx => !isPortalHost(ctx), redeemTicket), loading: 'step' },
   { page: 'logout', get: confirmSignOut, post: signOut, loading: 'action' },
   { page: 'provider-logout', get: goToProvider, loading: 'action' },
   { page: 'signed-out', get: signedOut },

@@ -8,7 +8,7 @@ import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { type BeginTools, begin } from '../sign-in/begin.ts'
 import { refuseLoginLoop } from '../sign-in/login-loop.ts'
-import { askPortal } from '../sign-in/ticket.ts'
+import { redirectToPortal } from '../sign-in/ticket.ts'
 import { addressOf, type CompatContext, compatPath, type Onward, readOnward } from './onward.ts'
 
 /**
@@ -35,7 +35,7 @@ export async function oldStart(ctx: CompatContext, tools: BeginTools): Promise<R
   const onward = readOnward(ctx)
   if (!isPortalHost(ctx)) {
     // Another host starts its own sign-in.
-    return onward.kind === 'here' ? askPortal(ctx, tools, onward.path) : redirectAnswer(302, onward.address)
+    return onward.kind === 'here' ? redirectToPortal(ctx, tools, onward.path) : redirectAnswer(302, onward.address)
   }
   const provider = onlyWay(ctx)
   if (provider === null) return toOwnPage(onward)

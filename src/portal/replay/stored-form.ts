@@ -5,7 +5,7 @@ import type { Ports } from '../../base/ports.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { type BodyCount, type FormTools, isOwnOrigin, readBytes } from '../form.ts'
-import { bindBrowser, checkLoginCookie } from '../login-cookie.ts'
+import { checkLoginCookie, setLoginCsrfCookie } from '../login-csrf-cookie.ts'
 import type { KeptForm, PortalRequest, ReleasedForm } from '../portal.ts'
 import { ownerOf, readOwner } from './page-owner.ts'
 
@@ -51,7 +51,7 @@ export async function keepForm(
   const count = countForm(keepsForms.name, ctx.clientAddress)
   const body = owner === null ? null : (read ?? (await readBytes(request, keepsForms.maxBytes, formWaitMs, count)))
   if (owner === null || body === null) return null
-  const cookie = bindBrowser(ctx, 'ask', KEPT_MS, ports.random)
+  const cookie = setLoginCsrfCookie(ctx, 'ask', KEPT_MS, ports.random)
   const id = randomToken(ports.random)
   const kept = {
     portal: portal.name,

@@ -4,11 +4,11 @@ import { createCodeVerifier } from '../../identity/pkce.ts'
 import type { LoginRequest, ProviderPool } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'
 import { redirectAnswer } from '../answer.ts'
-import { bindBrowser } from '../login-cookie.ts'
+import { setLoginCsrfCookie } from '../login-csrf-cookie.ts'
 import { callbackAddress } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { Destination } from './failure.ts'
-import { makeState } from './stale.ts'
+import { createState } from './oauth-state.ts'
 import type { TicketTools } from './ticket.ts'
 
 export interface BeginTools extends TicketTools {
@@ -45,7 +45,7 @@ export async function begin(
   { destination, asksForAccount, stepUp, isRemembered, isRestart = false, isWithoutOffline = false }: Wish,
 ): Promise<Response> {
   tools.noteStart(ctx.clientAddress)
-  const state = await makeState(ctx, tools, destination, isRestart)
+  const state = await createState(ctx, tools, destination, isRestart)
   const request: LoginRequest = {
     redirectUri: callbackAddress(ctx, provider),
     state: state.text,
@@ -64,7 +64,7 @@ export async function begin(
     lackedRefresh,
     wantsAuthTime: ctx.wantsAuthTime,
   })
-  const cookie = bindBrowser(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
+  const cookie = setLoginCsrfCookie(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
   await tools.sessions.putOnce(
     'login',
     state.key,

@@ -7,14 +7,14 @@ import { repeatedName } from '../../identity/answer.ts'
 import type { LoginResult } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'
 import type { Sessions } from '../../session/session.ts'
-import { browserKey, checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
+import { browserKey, checkLoginCookie, hasLoginCookie } from '../login-csrf-cookie.ts'
 import { arrivedAt } from '../place.ts'
 import type { AuditTools, PortalRequest } from '../portal.ts'
 import { type BeginTools, begin } from './begin.ts'
 import { chooseProvider } from './choose.tsx'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { causeOfNoCookie } from './login-loop.ts'
-import { keyOf, leadOn } from './stale.ts'
+import { recoverStaleCallback, stateKey } from './oauth-state.ts'
 import { startSession } from './start-session.ts'
 import { parseStepUp } from './step-up.ts'
 import { checkTraveller, parseDestination } from './ticket.ts'
@@ -36,18 +36,23 @@ export async function callback(ctx: PortalRequest, tools: CallbackTools): Promis
   const answer = new URLSearchParams(ctx.target.query)
   if (repeatedName(answer) !== null) throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
   const state = answer.get('state') ?? ''
-  const key = keyOf(state)
+  const key = stateKey(state)
   if (key === null) throw new GateError('sign_in.state', 'the answer has no state of ours')
   if (!hasLoginCookie(ctx, 'login')) {
     const failure = new GateError('sign_in.browser', 'this browser sent no login cookie', {
       hint: 'cookies may be blocked, or the sign-in was begun in another browser or more than an hour ago',
       facts: { reason: causeOfNoCookie(ctx) },
     })
-    return leadOn(ctx, tools, answer, failure)
+    return recoverStaleCallback(ctx, tools, answer, failure)
   }
   const kept = parsePending(await tools.sessions.takeOnce('login', key))
   if (kept === null || kept.portal !== ctx.portal.name) {
-    return leadOn(ctx, tools, answer, new GateError('sign_in.state', 'the state is unknown, used or expired'))
+    return recoverStaleCallback(
+      ctx,
+      tools,
+      answer,
+      new GateError('sign_in.state', 'the state is unknown, used or expired'),
+    )
   }
   // A client that reads code and state on one host, as an application's script can, must not finish on another.
   if (kept.redirectUri !== arrivedAt(ctx)) {

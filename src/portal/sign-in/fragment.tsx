@@ -33,7 +33,7 @@ export function keepFragment(ctx: PortalRequest, query: URLSearchParams): Respon
 }
 
 /** The last step of a sign-in on the host where it leads to: on to a path of it, behind which the window's fragment is put again. */
-export function land(ctx: PortalRequest, path: string, setCookies: readonly string[]): Response {
+export function redirectToDestination(ctx: PortalRequest, path: string, setCookies: readonly string[]): Response {
   if (!ctx.keepsFragment(path)) return redirectAnswer(303, path, setCookies)
   const page = step(ctx, path, path, 'give-fragment')
   for (const setCookie of setCookies) page.headers.append('set-cookie', setCookie)

@@ -1,7 +1,7 @@
 import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Sealer } from '../../session/seal.ts'
-import { bindBrowser, checkLoginCookie } from '../login-cookie.ts'
+import { checkLoginCookie, setLoginCsrfCookie } from '../login-csrf-cookie.ts'
 import type { PortalRequest } from '../portal.ts'
 
 interface Tools {
@@ -23,7 +23,7 @@ export interface RememberOffer {
  * and it is sealed for this browser and host, so that no other site's link makes it for somebody.
  */
 export async function offerRemember(ctx: PortalRequest, { ports, seal }: Tools): Promise<RememberOffer> {
-  const { secret, setCookies } = bindBrowser(ctx, 'login', CHOICE_LIFETIME_MS, ports.random)
+  const { secret, setCookies } = setLoginCsrfCookie(ctx, 'login', CHOICE_LIFETIME_MS, ports.random)
   const value = await seal.seal({ browser: sha256(secret) }, purposeOf(ctx), ports.now() + CHOICE_LIFETIME_MS)
   return { value, setCookies }
 }

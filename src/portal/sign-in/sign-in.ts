@@ -11,7 +11,7 @@ import { parseReturnTo } from '../../route/return-to.ts'
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { FormTools } from '../form.ts'
-import { browserKey } from '../login-cookie.ts'
+import { browserKey } from '../login-csrf-cookie.ts'
 import { isPortalHost, isSecure, ownPath } from '../place.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { type BeginTools, begin } from './begin.ts'
@@ -19,12 +19,12 @@ import { choosePage, chooseProvider, handedOn } from './choose.tsx'
 import { type Destination, FailedSignIn } from './failure.ts'
 import { keepFragment } from './fragment.tsx'
 import { refuseLoginLoop } from './login-loop.ts'
+import { RESTART } from './oauth-state.ts'
 import { plainHttpFailure } from './plain-http.ts'
 import { hasChosenRemember } from './remember.ts'
-import { RESTART } from './stale.ts'
 import { startSession } from './start-session.ts'
 import { readStepUp, STEP_UP_NAMES } from './step-up.ts'
-import { arrive, askPortal, checkTraveller, openDestination } from './ticket.ts'
+import { checkTraveller, completeSignIn, openDestination, redirectToPortal } from './ticket.ts'
 import { readUserForm, type UserTools, usersOf } from './users.ts'
 import { waitToBeSeen } from './wait-to-be-seen.tsx'
 
@@ -51,7 +51,7 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
   const isSwitch = query.get('switch') === '1'
   const stepUp = readStepUp(query)
   if (!isPortalHost(ctx)) {
-    return askPortal(
+    return redirectToPortal(
       ctx,
       tools,
       parseReturnTo(query.get('return')),
@@ -66,7 +66,7 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
     stepUp === null ||
     (destination.kind === 'away' && showsStepUp(ctx.session?.identity.claims ?? {}, stepUp, tools.ports.now()))
   if (ctx.session !== null && !ctx.session.isReplaced && !isSwitch && !isAgain && isShown)
-    return arrive(ctx, tools, destination, ctx.session)
+    return completeSignIn(ctx, tools, destination, ctx.session)
   const waits = isSwitch || isAgain || stepUp !== null ? null : waitToBeSeen(ctx, query, destination)
   if (waits !== null) return waits
   if (destination.kind === 'here' && !isSwitch && !isAgain) await refuseLoginLoop(ctx, tools.seal, destination.path)

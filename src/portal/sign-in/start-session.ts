@@ -7,7 +7,7 @@ import { describeAgent } from '../user-agent.ts'
 import type { BeginTools } from './begin.ts'
 import type { Destination } from './failure.ts'
 import { countLogin } from './login-loop.ts'
-import { arrive, broughtBy, cookieLifetimeMs, sessionCookie } from './ticket.ts'
+import { broughtBy, completeSignIn, cookieLifetimeMs, sessionCookie } from './ticket.ts'
 
 /**
  * Starts a session for a user who has just signed in, then redirects to the destination. Where this browser has a
@@ -38,7 +38,7 @@ export async function startSession(
   const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
   const count = destination.kind === 'here' ? [await countLogin(ctx, tools, destination.path)] : []
   const owner = ctx.hasKeptForms ? [await ownerCookie(ctx, tools, ownerOf(session), lifetimeMs)] : []
-  return arrive(ctx, tools, destination, session, [
+  return completeSignIn(ctx, tools, destination, session, [
     sessionCookie(ctx, token, lifetimeMs),
     ...count,
     ...owner,

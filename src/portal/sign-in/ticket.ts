@@ -9,12 +9,12 @@ import type { Brought, Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { shownBy } from '../../session/shown.ts'
 import { redirectAnswer } from '../answer.ts'
-import { bindBrowser, checkLoginCookie, hasLoginCookie } from '../login-cookie.ts'
+import { checkLoginCookie, hasLoginCookie, setLoginCsrfCookie } from '../login-csrf-cookie.ts'
 import { isSecure, ownPath, portalOrigin } from '../place.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
 import { type Destination, FailedSignIn } from './failure.ts'
-import { land } from './fragment.tsx'
+import { redirectToDestination } from './fragment.tsx'
 import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
 import { checkWindowItself } from './window.ts'
 
@@ -39,14 +39,14 @@ const PLACE_LIFETIME_MS = 60 * 60_000
  * Nothing is stored: where to return to travels sealed, bound to a cookie of this browser on this host. A cookie that is
  * already there is kept, so that any number of tabs can ask at once. Throws `sign_in.loop`, in a FailedSignIn.
  */
-export async function askPortal(
+export async function redirectToPortal(
   ctx: PortalRequest,
   tools: TicketTools,
   path: SafeReturnTo,
   extra: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
   if (extra.switch === undefined) await refuseLoginLoop(ctx, tools.seal, path)
-  const ask = bindBrowser(ctx, 'ask', ASKED_LIFETIME_MS, tools.ports.random)
+  const ask = setLoginCsrfCookie(ctx, 'ask', ASKED_LIFETIME_MS, tools.ports.random)
   const to = await tools.seal.seal(
     { origin: ctx.reachedAt(ctx.target), host: ctx.target.host, path, ask: sha256(ask.secret) },
     purposeOf(ctx),
@@ -86,18 +86,18 @@ export function checkTraveller(ctx: PortalRequest, destination: Destination): vo
 }
 
 /** Sends a signed-in browser on: at once on this host, with a single-use ticket to another. Throws as `checkTraveller`. */
-export async function arrive(
+export async function completeSignIn(
   ctx: PortalRequest,
   tools: TicketTools,
   destination: Destination,
   session: Session,
   setCookies: readonly string[] = [],
 ): Promise<Response> {
-  if (destination.kind === 'here') return land(ctx, destination.path, setCookies)
+  if (destination.kind === 'here') return redirectToDestination(ctx, destination.path, setCookies)
   checkTraveller(ctx, destination)
   const ticket = randomToken(tools.ports.random)
   const { host, ask, path, origin } = destination
-  const place: Place = { host, ask, path, portal: ctx.portal.name }
+  const place: TicketDestination = { host, ask, path, portal: ctx.portal.name }
   const given: Ticket = {
     ...place,
     sessionId: session.id,
@@ -122,7 +122,7 @@ export async function arrive(
  *
  * Throws `sign_in.ticket`, and `sign_in.loop` in a FailedSignIn.
  */
-export async function enter(ctx: PortalRequest, tools: EnterTools): Promise<Response> {
+export async function redeemTicket(ctx: PortalRequest, tools: EnterTools): Promise<Response> {
   const ticket = readQuery(ctx).get('ticket') ?? ''
   if (!isToken(ticket)) throw ticketError('it is not a ticket')
   if (!hasLoginCookie(ctx, 'ask')) {
@@ -157,7 +157,7 @@ export async function enter(ctx: PortalRequest, tools: EnterTools): Promise<Resp
     tools.audit.note('sign_out.replaced', { ...askedFacts(ctx), ...sessionFacts(ctx.session) })
   }
   const lifetimeMs = cookieLifetimeMs(ctx, kept, tools.ports.now())
-  return land(ctx, kept.path, [
+  return redirectToDestination(ctx, kept.path, [
     sessionCookie(ctx, token, lifetimeMs),
     await countLogin(ctx, tools, kept.path),
     ...(ctx.hasKeptForms ? [await ownerCookie(ctx, tools, kept.owner, lifetimeMs)] : []),
@@ -165,14 +165,14 @@ export async function enter(ctx: PortalRequest, tools: EnterTools): Promise<Resp
 }
 
 /** The way to the place of a ticket that has come too late: on, where this browser is signed in meanwhile, else by way of the portal. */
-async function enterLate(ctx: PortalRequest, tools: EnterTools, { path }: Place): Promise<Response> {
+async function enterLate(ctx: PortalRequest, tools: EnterTools, { path }: TicketDestination): Promise<Response> {
   tools.ports.log.info('A ticket came too late, and its sign-in begins again', {
     id: ctx.requestId,
     client: ctx.clientAddress,
     is_signed_in: ctx.session !== null,
   })
-  if (ctx.session !== null) return land(ctx, path, [])
-  const answer = await askPortal(ctx, tools, path)
+  if (ctx.session !== null) return redirectToDestination(ctx, path, [])
+  const answer = await redirectToPortal(ctx, tools, path)
   answer.headers.append('set-cookie', await countLogin(ctx, tools, path))
   return answer
 }
@@ -203,14 +203,14 @@ export function sessionCookie(ctx: PortalRequest, token: string, lifetimeMs: num
 type EnterTools = TicketTools & AuditTools & { readonly ports: Pick<Ports, 'log'> }
 
 /** Where a ticket leads, and for whom: nothing by which anybody is signed in. */
-interface Place {
+interface TicketDestination {
   readonly host: string
   readonly portal: string
   readonly ask: string
   readonly path: SafeReturnTo
 }
 
-interface Ticket extends Place {
+interface Ticket extends TicketDestination {
   readonly sessionId: string
   /** What the portal's cookie proves, and so the cookie that this host gets for it. */
   readonly shown: string
@@ -220,7 +220,7 @@ interface Ticket extends Place {
   readonly network: string
 }
 
-function parsePlace(value: unknown): Place | null {
+function parsePlace(value: unknown): TicketDestination | null {
   if (typeof value !== 'object' || value === null) return null
   if (!('host' in value && 'portal' in value && 'ask' in value && 'path' in value)) return null
   const { host, portal, ask, path } = value

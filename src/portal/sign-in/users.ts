@@ -4,7 +4,7 @@ import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { proveForm, readOwnForm } from '../form.ts'
-import { bindBrowser, checkLoginCookie } from '../login-cookie.ts'
+import { checkLoginCookie, setLoginCsrfCookie } from '../login-csrf-cookie.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /** What somebody wrote into the form; an empty code where there was none. */
@@ -46,7 +46,7 @@ export async function offerUserForm(
   ctx: PortalRequest,
   { ports, seal }: { readonly ports: Pick<Ports, 'now' | 'random'>; readonly seal: Sealer },
 ): Promise<UserForm> {
-  const { secret, setCookies } = bindBrowser(ctx, 'login', FORM_LIFETIME_MS, ports.random)
+  const { secret, setCookies } = setLoginCsrfCookie(ctx, 'login', FORM_LIFETIME_MS, ports.random)
   const browser = sha256(secret)
   const proof = await proveForm(ctx, { id: browser, expiresAtMs: ports.now() + FORM_LIFETIME_MS }, seal)
   return { browser, proof, setCookies }

@@ -33,11 +33,11 @@ ${EVERYONE}
 ${routeForUsers(upstream, 'app.example', 'headers = "x-token"')}`)
 })
 beforeEach(() => {
-  for (const standIn of [one, two]) {
-    standIn.person = { user: USER }
-    standIn.instead.clear()
-    standIn.answer = {}
-    standIn.asked.length = 0
+  for (const replacementWorker of [one, two]) {
+    replacementWorker.person = { user: USER }
+    replacementWorker.instead.clear()
+    replacementWorker.answer = {}
+    replacementWorker.asked.length = 0
   }
   openid.behave({ signsInAtOnce: true })
 })

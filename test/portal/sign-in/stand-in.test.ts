@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { runInNewContext } from 'node:vm'
-import { STAND_IN } from '../../../src/portal/sign-in/stand-in.ts'
+import { REPLACEMENT_WORKER } from '../../../src/portal/sign-in/replacement-worker.ts'
 
 const ORIGIN = 'https://app.example.com'
 const LOGIN = `${ORIGIN}/.sallyport/login`
@@ -64,7 +64,7 @@ async function run({
     const [status, sign_in] = says?.(path) ?? [401, LOGIN]
     return Promise.resolve({ status, json: () => Promise.resolve({ sign_in }) })
   }
-  runInNewContext(STAND_IN, { self, fetch, URL })
+  runInNewContext(REPLACEMENT_WORKER, { self, fetch, URL })
   for (const type of ['install', 'activate']) {
     let work: Promise<unknown> = Promise.resolve()
     handlers.get(type)?.({

@@ -22,7 +22,7 @@ const MOST_KEPT = 16
  * Each cookie has a different name, made from the secret's hash. So tabs that start in the same instant do not
  * overwrite each other's cookie.
  */
-export function bindBrowser(
+export function setLoginCsrfCookie(
   ctx: PortalRequest,
   use: 'login' | 'ask',
   lifetimeMs: number,

@@ -14,11 +14,11 @@ import { isReading } from '../replay/form-page.ts'
  * The replacement may act on as many addresses as the application's own, and only for as long as it takes to ask for a
  * sign-in.
  */
-export function standIn(ctx: PortalRequest): Response | null {
+export function replacementWorker(ctx: PortalRequest): Response | null {
   const { request, origin, workerScope } = ctx
   if (workerScope === null || !isWorkerScript(request) || isReading(ctx)) return null
   // A worker always has its own origin (Service Workers §3.4.3, register).
-  return [null, origin].includes(request.headers.get('origin')) ? scriptAnswer(STAND_IN, workerScope) : null
+  return [null, origin].includes(request.headers.get('origin')) ? scriptAnswer(REPLACEMENT_WORKER, workerScope) : null
 }
 
 /**
@@ -39,7 +39,7 @@ export function standIn(ctx: PortalRequest): Response | null {
  *
  * Source: Service Workers §3.3.2 (Install, Activate), §4.2.8 (WindowClient.navigate).
  */
-export const STAND_IN = `// Sallyport: nobody is signed in. The application's own service worker comes back with the next sign-in.
+export const REPLACEMENT_WORKER = `// Sallyport: nobody is signed in. The application's own service worker comes back with the next sign-in.
 'use strict'
 const windows = async () => {
   const all = await self.clients.matchAll({ type: 'window', includeUncontrolled: true })

@@ -29,7 +29,7 @@ export interface State {
 }
 
 /** A new one. `isRestart`: it begins in place of one that came back too late. */
-export async function makeState(
+export async function createState(
   ctx: PortalRequest,
   { ports, seal }: Omit<StaleTools, 'ports'> & { readonly ports: Pick<Ports, 'now' | 'random'> },
   destination: Destination,
@@ -41,7 +41,7 @@ export async function makeState(
 }
 
 /** The key of a sign-in's record; null for a state that is not Sallyport's. */
-export function keyOf(state: string): string | null {
+export function stateKey(state: string): string | null {
   const [key = ''] = state.split('.', 1)
   return isToken(key) ? key : null
 }
@@ -54,7 +54,7 @@ export function keyOf(state: string): string | null {
  * It uses nothing else of the stale response, so an attacker's link leads only to the user's own sign-in. Throws
  * `failure`, in a FailedSignIn where the destination is known.
  */
-export async function leadOn(
+export async function recoverStaleCallback(
   ctx: PortalRequest,
   { ports, seal }: StaleTools,
   answer: URLSearchParams,
