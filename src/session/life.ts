@@ -1,7 +1,7 @@
 import type { Config } from '../config/resolve/config.ts'
 import type { LifetimeConfig, PortalLifetimes } from '../config/resolve/sessions.ts'
 import { type OfferedRoles, offeredRoles } from './grants/offered.ts'
-import type { Directory } from './pushed/resource.ts'
+import type { Directory } from './scim/resource.ts'
 import type { StoredSession } from './store.ts'
 import { type MembersAt, type Vouchers, vouchersOf } from './vouchers.ts'
 

@@ -4,8 +4,8 @@ import type { Log } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
 import { lifetimesAt, type Moments, momentsOf, type SessionLimits } from './life.ts'
 import { type HeldSession, SessionCache } from './lru.ts'
-import type { Standings } from './pushed/standings.ts'
 import { parseSession, storedIdentity } from './rows.ts'
+import type { ScimDirectory } from './scim/standings.ts'
 import type { Sealer } from './seal.ts'
 import type { Session } from './session.ts'
 import type { KeptSession, StoredSession } from './store.ts'
@@ -84,7 +84,7 @@ const NOT_IN_MEMORY = { agent: '', client: '' }
 export function createMemory(options: {
   readonly limits: SessionLimits
   readonly isAsking: boolean
-  readonly standings: Pick<Standings, 'isBarred' | 'see'>
+  readonly scimDirectory: Pick<ScimDirectory, 'isBarred' | 'see'>
   readonly onEvict: (held: HeldSession) => void
   readonly log: Pick<Log, 'error'>
   /** Called where a row makes no sense. */
@@ -114,13 +114,13 @@ export function createMemory(options: {
     if (members === undefined || needsNoVoucher(identity)) return true
     const before = judged.get(identity)
     if (before?.portal === portal) return before.isMember
-    const isNow = members.has(options.join(portal, options.standings.see(identity)))
+    const isNow = members.has(options.join(portal, options.scimDirectory.see(identity)))
     judged.set(identity, { portal, isMember: isNow })
     return isNow
   }
 
   function vouch(someone: Pick<Session, 'portal' | 'identity'>): Identity | null {
-    const { isBarred, see } = options.standings
+    const { isBarred, see } = options.scimDirectory
     if (!limits.vouchers.counts(someone) || isBarred(someone.identity) || !isMember(someone)) return null
     return options.join(someone.portal, see(someone.identity))
   }
@@ -191,7 +191,7 @@ export function createMemory(options: {
     vouch,
     isMember,
     cameWith: ({ portal, identity }) =>
-      limits.members?.get(portal)?.cameWith(options.standings.see(identity)) ?? { facts: {}, hint: null },
+      limits.members?.get(portal)?.cameWith(options.scimDirectory.see(identity)) ?? { facts: {}, hint: null },
     outsiders: () => [...cache.all()].flatMap(({ session }) => (isMember(session) ? [] : [session])),
     ending,
     hold(row) {
@@ -245,7 +245,7 @@ export function createMemory(options: {
       judged = new WeakMap()
       for (const held of cache.all()) {
         if (!isMeant(held.session)) continue
-        const identity = options.standings.see(held.session.identity)
+        const identity = options.scimDirectory.see(held.session.identity)
         if (identity === held.session.identity) continue
         held.session = Object.freeze({ ...held.session, identity })
         for (const listener of listeners) listener(held.session)

@@ -19,12 +19,12 @@ import { createLastUses } from './last-use.ts'
 import type { SessionLimits } from './life.ts'
 import { createMemory } from './memory.ts'
 import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
-import { createDirectories, type SessionDirectories } from './pushed/directories.ts'
-import { createSignedOut } from './pushed/signed-out.ts'
-import { createStandings } from './pushed/standings.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
 import { createRevocations, type RevokeAtProvider } from './revocations.ts'
 import { guarded } from './rows.ts'
+import { createDirectories, type SessionDirectories } from './scim/directories.ts'
+import { createSignedOut } from './scim/signed-out.ts'
+import { createScimDirectory } from './scim/standings.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './session.ts'
 import { sessionFacts } from './session-facts.ts'
@@ -127,7 +127,7 @@ const EVERYBODY: MembersAt = new Map()
 export function openSessions(options: SessionOptions): OpenSessions {
   const { store, sealer, ports, ask, audit = NO_AUDIT } = options
   const uses = createLastUses(store)
-  const standings = createStandings()
+  const scimDirectory = createScimDirectory()
   const isAsking = ask !== undefined
   const grants = createGrants(store, ports, options.limits.offeredRoles ?? NOTHING_OFFERED)
   const { join } = grants
@@ -135,7 +135,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const memory = createMemory({
     limits: options.limits,
     isAsking,
-    standings,
+    scimDirectory,
     onEvict: uses.noteLeaving,
     log,
     join,
@@ -217,7 +217,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     store,
     ports,
     audit,
-    standings,
+    scimDirectory,
     memory,
     followers,
     forget,
@@ -325,7 +325,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     count: () => guarded(() => store.countSessions(ports.now())),
     follower: followers.current,
     async check({ id, expiresAtMs, identity }) {
-      if (isAccessId(id)) return ports.now() < expiresAtMs && !standings.isBarred(identity)
+      if (isAccessId(id)) return ports.now() < expiresAtMs && !scimDirectory.isBarred(identity)
       return followers.has(id) ? (await followers.current(id)) !== null : finder.isGood(id)
     },
     lookForLeftBehind: () => withdrawal.sweep(memory.limits.vouchers.files),

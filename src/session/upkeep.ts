@@ -13,7 +13,7 @@ import { type EndedMatch, isEveryone } from './ended.ts'
 import type { LastUses } from './last-use.ts'
 import { longestIdleMs } from './life.ts'
 import type { SessionMemory } from './memory.ts'
-import { isDirectoryId } from './pushed/resource.ts'
+import { isDirectoryId } from './scim/resource.ts'
 import type { Sealer } from './seal.ts'
 import { COOKIES_OF, type SessionStore, type StoredChanges } from './store.ts'
 

@@ -2,7 +2,7 @@
 
 import { randomToken } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { Directories } from '../../session/pushed/directories.ts'
+import type { Directories } from '../../session/scim/directories.ts'
 import {
   type Directory,
   type Kept,
@@ -10,7 +10,7 @@ import {
   type PushedGroup,
   type PushedUser,
   resourceIdOf,
-} from '../../session/pushed/resource.ts'
+} from '../../session/scim/resource.ts'
 import { type FormTools, readBody } from '../form.ts'
 import type { AuditTools } from '../portal.ts'
 import { listAnswer, scimAnswer, wrongMethod } from './answer.ts'

@@ -1,4 +1,4 @@
-import type { Pushed, PushedGroup, PushedUser } from '../../session/pushed/resource.ts'
+import type { Pushed, PushedGroup, PushedUser } from '../../session/scim/resource.ts'
 import {
   asBoolean,
   asList,

@@ -7,7 +7,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { accessSession } from '../../session/credentials/credential-sessions.ts'
-import type { SessionDirectories } from '../../session/pushed/directories.ts'
+import type { SessionDirectories } from '../../session/scim/directories.ts'
 import type { Session } from '../../session/session.ts'
 import { createOpaqueTokens, type TokenFinder } from './opaque-tokens.ts'
 

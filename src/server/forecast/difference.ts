@@ -7,7 +7,7 @@ import { restartKeys, startValues } from '../config/reload.ts'
 import type { Grants } from './granted.ts'
 import type { IdentityAt } from './judge.ts'
 import { createPairs, type Outcome, type Pair } from './pairs.ts'
-import { createStandings, groupPeople, type Person, type SignedIn, type Standings } from './people.ts'
+import { createScimDirectory, groupPeople, type Person, type SignedIn, type Standings } from './people.ts'
 import { canonical, type RouteChanges, routeChanges } from './route-changes.ts'
 
 /** Who is signed in, and what is known of it. */
@@ -83,7 +83,7 @@ export function* differenceSteps(
 ): Steps<Difference> {
   const pairs = createPairs(before, after)
   yield
-  const [old, next] = [createStandings(before, grants, nowMs), createStandings(after, grants, nowMs)]
+  const [old, next] = [createScimDirectory(before, grants, nowMs), createScimDirectory(after, grants, nowMs)]
   const persons = groupPeople(entries)
   const people: PersonChange[] = []
   for (const [index, person] of persons.entries()) {

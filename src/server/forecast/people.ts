@@ -50,7 +50,7 @@ export interface Standings {
 }
 
 /** Who people would be by a file at this time, with what was granted to them. */
-export function createStandings(config: Config, grants: Grants, nowMs: number): Standings {
+export function createScimDirectory(config: Config, grants: Grants, nowMs: number): Standings {
   const members = membersOf(config)
   const limits = limitsOf(config, members)
   const grantedAt = countGrants(config, grants)

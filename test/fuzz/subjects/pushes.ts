@@ -2,7 +2,7 @@ import { parseBody, ScimRefusal } from '../../../src/portal/scim/json.ts'
 import { patchGroup, patchUser } from '../../../src/portal/scim/patch.ts'
 import { parseFilter } from '../../../src/portal/scim/requests.ts'
 import { parseGroup, parseUser } from '../../../src/portal/scim/resources.ts'
-import type { PushedGroup, PushedUser } from '../../../src/session/pushed/resource.ts'
+import type { PushedGroup, PushedUser } from '../../../src/session/scim/resource.ts'
 import { groupOf, patchOf, userOf } from '../../kit/scim.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 

@@ -2,7 +2,7 @@
 import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { directoryIdOf, type PushedGroup, type PushedUser, resourceIdOf } from '../../../src/session/pushed/resource.ts'
+import { directoryIdOf, type PushedGroup, type PushedUser, resourceIdOf } from '../../../src/session/scim/resource.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { startSaying } from '../../kit/applications/answering.ts'
 import { quietPorts } from '../../kit/clock.ts'

@@ -9,8 +9,8 @@ import {
   type Pushed,
   type PushedUser,
   resourceIdOf,
-} from '../../../src/session/pushed/resource.ts'
-import { createStandings } from '../../../src/session/pushed/standings.ts'
+} from '../../../src/session/scim/resource.ts'
+import { createScimDirectory } from '../../../src/session/scim/standings.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
@@ -194,8 +194,8 @@ test('what is worked out of one change is what all of the directory would say', 
     ['Also A', 'a'],
   ])
   const directory: Directory = { ...DIRECTORY, groups: names }
-  const standings = createStandings()
-  standings.configure([directory])
+  const scimDirectory = createScimDirectory()
+  scimDirectory.configure([directory])
   const all = new Map<string, Pushed>()
   // The same every time: a small generator of its own.
   let seed = 7
@@ -214,29 +214,29 @@ test('what is worked out of one change is what all of the directory would say', 
       ? { ...userOf(below(2) === 0), ...times, externalId: `sub of ${id}` }
       : { kind: 'group', ...times, externalId: null, displayName, members }
     const isGone = made.kind === 'group' && below(4) === 0
-    const before = new Map(subjects().map(subject => [subject, seen(standings, subject)]))
+    const before = new Map(subjects().map(subject => [subject, seen(scimDirectory, subject)]))
     if (isGone) all.delete(id)
     else all.set(id, made)
-    const { moved } = standings.note(directory, id, isGone ? null : keep(made))
+    const { moved } = scimDirectory.note(directory, id, isGone ? null : keep(made))
     moves += moved.length
 
-    const anew = createStandings()
+    const anew = createScimDirectory()
     anew.configure([directory])
     anew.learn(directory, [...all.values()].map(keep))
     for (const subject of subjects()) {
-      const now = seen(standings, subject)
+      const now = seen(scimDirectory, subject)
       expect(now).toEqual(seen(anew, subject))
       if (String(now[0]) !== String(before.get(subject)?.[0])) expect(moved).toContain(subject)
     }
-    expect(standings.size(directory)).toEqual(anew.size(directory))
-    expect(standings.all(directory)).toEqual(anew.all(directory))
+    expect(scimDirectory.size(directory)).toEqual(anew.size(directory))
+    expect(scimDirectory.all(directory)).toEqual(anew.all(directory))
   }
   expect(moves).toBeGreaterThan(100)
 
   function subjects(): readonly string[] {
     return Array.from({ length: 8 }, (_, index) => `sub of user-${index}`)
   }
-  function seen(of: ReturnType<typeof createStandings>, subject: string): readonly unknown[] {
+  function seen(of: ReturnType<typeof createScimDirectory>, subject: string): readonly unknown[] {
     const someone = makeIdentity('id', ISSUER, subject, { groups: ['said'] })
     return [of.see(someone).groups, of.isBarred(someone)]
   }

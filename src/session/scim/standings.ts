@@ -23,7 +23,7 @@ export interface DirectorySize {
 }
 
 /** What this process knows of directories: whom they bar, and who is in which group. */
-export interface Standings {
+export interface ScimDirectory {
   /**
    * Sets the directories of the current file and keeps the known data of those that stay. Returns those that have to
    * be read.
@@ -69,7 +69,7 @@ const EMPTY: DirectorySize = Object.freeze({ resources: 0, members: 0, bytes: 0 
 const NO_GROUPS: readonly string[] = Object.freeze([])
 
 /** Before anything was pushed. */
-export function createStandings(): Standings {
+export function createScimDirectory(): ScimDirectory {
   let known: readonly Known[] = []
 
   function knownOf(someone: Pick<Someone, 'provider' | 'issuer'>): Known | undefined {

@@ -19,13 +19,13 @@ import {
   parsePushed,
   resourceIdOf,
 } from './resource.ts'
-import type { DirectorySize, Learnt, Someone, Standings } from './standings.ts'
+import type { DirectorySize, Learnt, ScimDirectory, Someone } from './standings.ts'
 
 export interface DirectoryTools {
   readonly store: Pick<SessionStore, 'listPushed' | 'readPushed' | 'replacePushed' | 'findOwner'>
   readonly ports: Pick<Ports, 'log'>
   readonly audit: Audit
-  readonly standings: Standings
+  readonly scimDirectory: ScimDirectory
   readonly memory: Pick<SessionMemory, 'cache' | 'review' | 'forgetAll'>
   readonly followers: Pick<Followers, 'forgetAll' | 'forgetOwner' | 'suspend'>
   /** A session has ended: drop it from memory. */
@@ -60,7 +60,7 @@ export interface Directories {
 }
 
 /** The same with what is asked of everyone who comes. */
-export interface SessionDirectories extends Directories, Pick<Standings, 'isBarred' | 'see'> {
+export interface SessionDirectories extends Directories, Pick<ScimDirectory, 'isBarred' | 'see'> {
   /** Whether a provider says that a user is not active, as read from the store: for a user who signs in right now. */
   isBarredNow(someone: Someone): Promise<boolean>
 }
@@ -80,7 +80,7 @@ export interface OwnDirectories extends SessionDirectories {
 
 /** Directories over a store. Whom they bar is known at once where the store answers at once, and else as soon as it does. */
 export function createDirectories(tools: DirectoryTools): OwnDirectories {
-  const { store, ports, standings, memory, followers } = tools
+  const { store, ports, scimDirectory, memory, followers } = tools
   let directories: readonly Directory[] = []
   const unread = new Set<Directory>()
   const listeners: (() => void)[] = []
@@ -90,7 +90,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     return andThen(rows, texts => {
       unread.delete(directory)
       const all = texts.flatMap(text => keptFrom(text) ?? [])
-      apply(directory, standings.learn(directory, all))
+      apply(directory, scimDirectory.learn(directory, all))
     })
   }
 
@@ -103,7 +103,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
   /** The one that was written, and nothing beside it. */
   async function learnOne(directory: Directory, id: string): Promise<void> {
     const kept = await find(directory, id)
-    apply(directory, standings.note(directory, id, kept))
+    apply(directory, scimDirectory.note(directory, id, kept))
   }
 
   /**
@@ -146,14 +146,14 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
 
   return {
     of: provider => directories.find(one => one.provider === provider) ?? null,
-    isBarred: standings.isBarred,
-    see: standings.see,
+    isBarred: scimDirectory.isBarred,
+    see: scimDirectory.see,
     configure(next) {
       const isSame = JSON.stringify(next.map(shapeOf)) === JSON.stringify(directories.map(shapeOf))
       if (isSame) return
       directories = next
       unread.clear()
-      for (const directory of standings.configure(next)) unread.add(directory)
+      for (const directory of scimDirectory.configure(next)) unread.add(directory)
       memory.forgetAll()
       followers.forgetAll()
       for (const directory of [...unread]) readNow(() => learn(directory), ports)
@@ -165,20 +165,20 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       const kept = await find(directory, resourceIdOf('user', someone.subject))
       const isBarred = kept?.value.kind === 'user' && isBarredUser(kept.value)
       // Another process activated the user again a moment ago.
-      if (!isBarred && standings.isBarred(someone)) await learn(directory)
+      if (!isBarred && scimDirectory.isBarred(someone)) await learn(directory)
       return isBarred
     },
     async list(directory) {
       await caughtUp(directory)
-      return standings.all(directory)
+      return scimDirectory.all(directory)
     },
     async hasUsers(directory, ids) {
       await caughtUp(directory)
-      return standings.hasUsers(directory, ids)
+      return scimDirectory.hasUsers(directory, ids)
     },
     async size(directory) {
       await caughtUp(directory)
-      return standings.size(directory)
+      return scimDirectory.size(directory)
     },
     find,
     async replace(directory, before, after) {
@@ -189,7 +189,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       const isWritten =
         text === before?.text || (await guarded(() => store.replacePushed(key, id, before?.text ?? null, text)))
       if (!isWritten) return false
-      const learnt = standings.note(directory, id, after === null || text === null ? null : { value: after, text })
+      const learnt = scimDirectory.note(directory, id, after === null || text === null ? null : { value: after, text })
       apply(directory, learnt)
       for (const subject of learnt.barred) {
         const sessions = await endAll(directory, subject)
