@@ -1,9 +1,9 @@
 import type { Config } from '../config/resolve/config.ts'
 import type { LifetimeConfig, PortalLifetimes } from '../config/resolve/sessions.ts'
 import { type OfferedRoles, offeredRoles } from './grants/offered.ts'
+import { type MembersAt, type ProviderTrust, providerTrustOf } from './provider-trust.ts'
 import type { Directory } from './scim/resource.ts'
 import type { StoredSession } from './store.ts'
-import { type MembersAt, type Vouchers, vouchersOf } from './vouchers.ts'
 
 /** The lifetimes and sizes of the file, and who vouches for people; a reload may change them while sessions live. */
 export interface SessionLimits extends Partial<LifetimeConfig> {
@@ -17,7 +17,7 @@ export interface SessionLimits extends Partial<LifetimeConfig> {
   /** The roles that may be asked for, by portal; none where this is absent. */
   readonly offeredRoles?: OfferedRoles
   /** Whom these do not vouch for has no session, and no token or guest link that works. */
-  readonly vouchers: Vouchers
+  readonly providerTrust: ProviderTrust
   /** Neither has who is not among these. */
   readonly members?: MembersAt
   /** Where providers push their people. */
@@ -32,7 +32,7 @@ export function limitsOf(config: Config, members: MembersAt): SessionLimits {
     portals: new Map([...portals].map(([name, { lifetimes }]) => [name, lifetimes])),
     tokenRests: new Map([...portals].map(([name, { personalTokensRestMs }]) => [name, personalTokensRestMs])),
     offeredRoles: offeredRoles(config),
-    vouchers: vouchersOf(config),
+    providerTrust: providerTrustOf(config),
     members,
     directories: directoriesOf(config),
   }

@@ -4,12 +4,12 @@ import type { Log } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
 import { lifetimesAt, type Moments, momentsOf, type SessionLimits } from './life.ts'
 import { type HeldSession, SessionCache } from './lru.ts'
+import { type Members, needsNoProvider } from './provider-trust.ts'
 import { parseSession, storedIdentity } from './rows.ts'
 import type { ScimDirectory } from './scim/standings.ts'
 import type { Sealer } from './seal.ts'
 import type { Session } from './session.ts'
 import type { KeptSession, StoredSession } from './store.ts'
-import { type Members, needsNoVoucher } from './vouchers.ts'
 
 /** The sessions in memory, by the current lifetimes. */
 export interface SessionMemory {
@@ -20,7 +20,7 @@ export interface SessionMemory {
    * current file does not trust their provider, where the user is not a member, and where the provider says that they
    * are not active.
    */
-  vouch(someone: Pick<Session, 'portal' | 'identity'>): Identity | null
+  trustedIdentity(someone: Pick<Session, 'portal' | 'identity'>): Identity | null
   /**
    * Whether a user may have a session at a portal, with the current groups and roles. A service always may. So may a
    * guest; there the maker of the link is checked.
@@ -111,7 +111,7 @@ export function createMemory(options: {
 
   function isMember({ portal, identity }: Pick<Session, 'portal' | 'identity'>): boolean {
     const members = limits.members?.get(portal)
-    if (members === undefined || needsNoVoucher(identity)) return true
+    if (members === undefined || needsNoProvider(identity)) return true
     const before = judged.get(identity)
     if (before?.portal === portal) return before.isMember
     const isNow = members.has(options.join(portal, options.scimDirectory.see(identity)))
@@ -119,9 +119,9 @@ export function createMemory(options: {
     return isNow
   }
 
-  function vouch(someone: Pick<Session, 'portal' | 'identity'>): Identity | null {
+  function trustedIdentity(someone: Pick<Session, 'portal' | 'identity'>): Identity | null {
     const { isBarred, see } = options.scimDirectory
-    if (!limits.vouchers.counts(someone) || isBarred(someone.identity) || !isMember(someone)) return null
+    if (!limits.providerTrust.counts(someone) || isBarred(someone.identity) || !isMember(someone)) return null
     return options.join(someone.portal, see(someone.identity))
   }
 
@@ -129,7 +129,7 @@ export function createMemory(options: {
   function read(row: StoredSession): Session | null {
     const session = parseSession(row)
     if (session === null) throw unreadableRow(row)
-    const identity = vouch(session)
+    const identity = trustedIdentity(session)
     return identity === null ? null : Object.freeze({ ...session, identity })
   }
 
@@ -188,7 +188,7 @@ export function createMemory(options: {
     get limits() {
       return limits
     },
-    vouch,
+    trustedIdentity,
     isMember,
     cameWith: ({ portal, identity }) =>
       limits.members?.get(portal)?.cameWith(options.scimDirectory.see(identity)) ?? { facts: {}, hint: null },
@@ -270,7 +270,7 @@ export function createMemory(options: {
       }
       cache.resize(next.cacheEntries)
     },
-    unvouched: () => [...cache.all()].flatMap(({ session }) => (vouch(session) === null ? [session.id] : [])),
+    unvouched: () => [...cache.all()].flatMap(({ session }) => (trustedIdentity(session) === null ? [session.id] : [])),
     onChange(listener) {
       listeners.push(listener)
     },

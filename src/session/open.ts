@@ -19,6 +19,7 @@ import { createLastUses } from './last-use.ts'
 import type { SessionLimits } from './life.ts'
 import { createMemory } from './memory.ts'
 import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
+import { filesWithLess, type MembersAt, portalsWithOthers, withdrawnBetween } from './provider-trust.ts'
 import { type AskProvider, createRefreshes } from './refresh.ts'
 import { createRevocations, type RevokeAtProvider } from './revocations.ts'
 import { guarded } from './rows.ts'
@@ -34,9 +35,8 @@ import { createSigning, type Signing } from './signing/signing.ts'
 import { createOnce } from './single-use.ts'
 import { createStart } from './start.ts'
 import type { SessionStore } from './store.ts'
+import { createTrustRevocation } from './trust-revocation.ts'
 import { DEFAULT_TIMERS, type SessionTimers, startUpkeep } from './upkeep.ts'
-import { filesWithLess, type MembersAt, portalsWithOthers, withdrawnBetween } from './vouchers.ts'
-import { createWithdrawal } from './withdrawal.ts'
 
 /** Sessions together with what only their owner does: change limits, listen for ends and changes, close. */
 export interface OpenSessions extends Sessions {
@@ -141,14 +141,14 @@ export function openSessions(options: SessionOptions): OpenSessions {
     join,
     doubt: () => store.doubt?.(),
   })
-  const { cache, adopt, vouch } = memory
+  const { cache, adopt, trustedIdentity } = memory
   const followers = createFollowers({
     store,
     sealer,
     ports,
     capacity: () => memory.limits.cacheEntries,
     restMs: portal => memory.limits.tokenRests?.get(portal) ?? Number.POSITIVE_INFINITY,
-    vouch,
+    trustedIdentity,
   })
   const { noteOwner, suspend, ownersAt } = followers
   const revocations = options.revoke === undefined ? null : createRevocations(sealer, ports, options.revoke)
@@ -188,7 +188,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
   const { tokens, links } = followers
-  const withdrawal = createWithdrawal({
+  const trustRevocation = createTrustRevocation({
     store,
     ports,
     audit,
@@ -198,7 +198,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     tokens,
     links,
     grants,
-    counts: someone => memory.limits.vouchers.counts(someone) && memory.isMember(someone),
+    counts: someone => memory.limits.providerTrust.counts(someone) && memory.isMember(someone),
   })
   const once = createOnce(store, sealer, ports)
   const signedOut = createSignedOut(once, ports)
@@ -207,7 +207,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     sealer,
     ports,
     limits: () => memory.limits,
-    vouch,
+    trustedIdentity,
     lastUseOf: id => Math.max(cache.held(id)?.lastSeenMs ?? 0, uses.of(id)),
     end,
     endEverywhere,
@@ -267,7 +267,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       signing,
       grants,
       directories,
-      withdrawal,
+      trustRevocation,
       forget,
       endUnstored,
       lookAgain,
@@ -328,25 +328,25 @@ export function openSessions(options: SessionOptions): OpenSessions {
       if (isAccessId(id)) return ports.now() < expiresAtMs && !scimDirectory.isBarred(identity)
       return followers.has(id) ? (await followers.current(id)) !== null : finder.isGood(id)
     },
-    lookForLeftBehind: () => withdrawal.sweep(memory.limits.vouchers.files),
+    lookForLeftBehind: () => trustRevocation.sweep(memory.limits.providerTrust.files),
     configure(limits) {
       isConfiguring = true
       directories.configure(limits.directories ?? [])
-      const { vouchers, members = EVERYBODY } = memory.limits
-      const withdrawn = withdrawnBetween(vouchers, limits.vouchers)
+      const { providerTrust, members = EVERYBODY } = memory.limits
+      const withdrawn = withdrawnBetween(providerTrust, limits.providerTrust)
       const others = portalsWithOthers(members, limits.members ?? EVERYBODY)
-      const less = filesWithLess(vouchers.files, limits.vouchers.files)
+      const less = filesWithLess(providerTrust.files, limits.providerTrust.files)
       memory.configure(limits)
       grants.configure(limits.offeredRoles ?? NOTHING_OFFERED)
       isConfiguring = false
       // Streams of these sessions end. For requests the new limits already refuse them.
       for (const id of memory.unvouched()) forget(id)
       followers.forgetAll()
-      void withdrawal.run({
+      void trustRevocation.run({
         portals: [...new Set([...withdrawn.portals, ...others])],
         includes: someone => withdrawn.includes(someone) || others.includes(someone.portal),
       })
-      void withdrawal.sweep(less)
+      void trustRevocation.sweep(less)
     },
     owe: ends.owe,
     onOwed(listener) {
@@ -367,7 +367,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       // this waits for revocations last.
       await refreshes?.close(waitMs)
       await revocations?.close(Math.max(0, untilMs - performance.now()))
-      withdrawal.close()
+      trustRevocation.close()
       await upkeep.close()
       await audit.close()
       await store.close()

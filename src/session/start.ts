@@ -6,13 +6,13 @@ import type { Followers } from './credentials/followers.ts'
 import { ownerIdOf } from './credentials/owners.ts'
 import { expiryOf, lifetimesAt } from './life.ts'
 import type { SessionMemory } from './memory.ts'
+import type { Members } from './provider-trust.ts'
 import { guarded, openSecrets, parseSession, sidOf, storedIdentity } from './rows.ts'
 import type { SignedOut } from './scim/signed-out.ts'
 import type { Sealer } from './seal.ts'
 import type { Brought, SessionSecrets, Sessions, SignIn } from './session.ts'
 import { asShown, canGoOnBy, isShownLater, shownBy, trustOf, withShown } from './shown.ts'
 import type { ReplacedHandle, SessionStore, StoredSession } from './store.ts'
-import type { Members } from './vouchers.ts'
 
 export interface StartTools {
   readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById' | 'lease' | 'release'>
@@ -193,7 +193,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
   return {
     async start(signIn) {
       const { portal, identity, brought = null, browser = null } = signIn
-      if (!memory.limits.vouchers.counts({ portal, identity })) {
+      if (!memory.limits.providerTrust.counts({ portal, identity })) {
         throw new GateError('sign_in.state', `the provider ${identity.provider} was taken from the portal meanwhile`)
       }
       if (!(await isMemberNow(signIn))) await refuseOutsider(signIn)

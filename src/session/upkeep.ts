@@ -49,7 +49,7 @@ export interface UpkeepTools {
     tend(): Promise<void>
     readonly isBehind: boolean
   }
-  readonly withdrawal: { tend(): Promise<void> }
+  readonly trustRevocation: { tend(): Promise<void> }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
   /** These have ended elsewhere: sessions of them that are only in memory end here. */
@@ -69,7 +69,7 @@ export interface Upkeep {
  * removing what is over. `close` stops it and writes what is pending; it never throws.
  */
 export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
-  const { store, ports, audit, memory, clock, uses, followers, signing, grants, directories, withdrawal } = tools
+  const { store, ports, audit, memory, clock, uses, followers, signing, grants, directories, trustRevocation } = tools
   const { forget, endUnstored, lookAgain } = tools
 
   async function hearOthers(): Promise<void> {
@@ -139,7 +139,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
       await audit.tend(await clock.look())
     }),
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
-    repeat(timers.purgeMs, 'end what belonged to names that left a file of users', withdrawal.tend),
+    repeat(timers.purgeMs, 'end what belonged to names that left a file of users', trustRevocation.tend),
   ]
   const flush = oneAtATime({ what: 'write the last use of sessions', work: uses.flush, log: ports.log })
   // What cannot be written is pending again by the time that it fails; what comes while a store is slow waits for the next time.

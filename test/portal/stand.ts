@@ -121,7 +121,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     limits: {
       ...LIFETIMES,
       cacheEntries: 1000,
-      vouchers: ANY_PROVIDER,
+      providerTrust: ANY_PROVIDER,
       portals: new Map([['home', config.lifetimes]]),
       tokenRests: new Map([['home', config.personalTokensRestMs]]),
     },

@@ -4,9 +4,9 @@ import { GateError } from '../../src/base/errors.ts'
 import { plainUser } from '../../src/config/values/users-file.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { openSessions } from '../../src/session/open.ts'
+import { providerTrustOf } from '../../src/session/provider-trust.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
-import { vouchersOf } from '../../src/session/vouchers.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
@@ -39,7 +39,7 @@ function openSlow(folder: string) {
       removeLink: later(store.removeLink),
     },
     sealer: createSealer(new Uint8Array(32).fill(7), ports),
-    limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10, vouchers: ANY_PROVIDER },
+    limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10, providerTrust: ANY_PROVIDER },
     ports,
   })
   async function make(kind: Kind): Promise<string> {
@@ -115,7 +115,7 @@ test('what belonged to a name that left its file is ended once the store can be 
       lifetimeMs: 1e9,
       idleMs: 1e9,
       cacheEntries: 10,
-      vouchers: vouchersOf({
+      providerTrust: providerTrustOf({
         portals: new Map([['home', { name: 'home', providers: ['people'] }]]),
         providers: new Map([['people', { issuer: 'users:people', users }]]),
       }),

@@ -20,7 +20,12 @@ import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-const LIMITS: SessionLimits = { lifetimeMs: 12 * HOUR, idleMs: 2 * HOUR, cacheEntries: 100, vouchers: ANY_PROVIDER }
+const LIMITS: SessionLimits = {
+  lifetimeMs: 12 * HOUR,
+  idleMs: 2 * HOUR,
+  cacheEntries: 100,
+  providerTrust: ANY_PROVIDER,
+}
 const HOST = 'x.example'
 const ISSUER = 'https://id.example'
 

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { GRANTED, type Identity, makeIdentity } from '../../src/identity/identity.ts'
 import type { SessionLimits } from '../../src/session/life.ts'
 import { openSessions } from '../../src/session/open.ts'
+import { providerTrustOf } from '../../src/session/provider-trust.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
-import { vouchersOf } from '../../src/session/vouchers.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { LIFETIMES } from '../kit/sessions/lifetimes.ts'
@@ -19,7 +19,7 @@ const SECRETS = { idToken: 'i', refreshToken: null }
 const limits = (group: string): SessionLimits => ({
   ...LIFETIMES,
   cacheEntries: 100,
-  vouchers: vouchersOf({
+  providerTrust: providerTrustOf({
     providers: new Map([['id', { issuer: 'https://id.example', users: null }]]),
     portals: new Map([['home', { name: 'home', providers: ['id'] }]]),
   }),

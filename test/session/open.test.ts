@@ -20,7 +20,12 @@ import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
 
 const HOUR = 3_600_000
-const LIMITS: SessionLimits = { lifetimeMs: 12 * HOUR, idleMs: 2 * HOUR, cacheEntries: 100, vouchers: ANY_PROVIDER }
+const LIMITS: SessionLimits = {
+  lifetimeMs: 12 * HOUR,
+  idleMs: 2 * HOUR,
+  cacheEntries: 100,
+  providerTrust: ANY_PROVIDER,
+}
 const KEY = new Uint8Array(32).fill(7)
 const ADA = makeIdentity('id', 'https://id.example', 'ada', { name: 'Ada', groups: ['admins'] })
 const SIGN_IN = {

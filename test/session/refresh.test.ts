@@ -120,7 +120,7 @@ async function inWorld(
     const sessions = openSessions({
       store: openStore(),
       sealer: createSealer(new Uint8Array(32).fill(7), ports),
-      limits: { ...LIFETIMES, vouchers: ANY_PROVIDER, cacheEntries: 100, portals: new Map([['home', rules]]) },
+      limits: { ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheEntries: 100, portals: new Map([['home', rules]]) },
       ports,
       ask: asked.ask,
       revoke: async (_session, refreshToken) => void revoked.push(refreshToken),
@@ -300,7 +300,7 @@ describe('a sign-out while the provider is asked', () => {
   test.each([0, 1])('lets nobody in who waits for the answer (room for %p in memory)', async cacheEntries =>
     inWorld(async ({ clock, asked, signIn, another }) => {
       const sessions = another({
-        limits: { ...LIFETIMES, vouchers: ANY_PROVIDER, cacheEntries, portals: new Map([['home', RULES]]) },
+        limits: { ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheEntries, portals: new Map([['home', RULES]]) },
       })
       const { token, session } = await signIn()
       await sessions.find(token, HOST)
@@ -319,7 +319,7 @@ describe('a sign-out while the provider is asked', () => {
   test('lets in who waits for the answer where memory had no room for the session', () =>
     inWorld(async ({ clock, signIn, another }) => {
       const sessions = another({
-        limits: { ...LIFETIMES, vouchers: ANY_PROVIDER, cacheEntries: 0, portals: new Map([['home', RULES]]) },
+        limits: { ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheEntries: 0, portals: new Map([['home', RULES]]) },
       })
       const { token } = await signIn()
       clock.advance(61 * MINUTE)
@@ -364,7 +364,7 @@ describe('a provider that cannot be asked', () => {
       const rules = { ...RULES, refreshMs: MINUTE, refreshLimitMs: 4 * MINUTE }
       sessions.configure({
         ...LIFETIMES,
-        vouchers: ANY_PROVIDER,
+        providerTrust: ANY_PROVIDER,
         cacheEntries: 100,
         portals: new Map([['home', rules]]),
       })
@@ -753,7 +753,7 @@ describe('lifetimes of a portal', () => {
       clock.advance(DAY)
       sessions.configure({
         ...LIFETIMES,
-        vouchers: ANY_PROVIDER,
+        providerTrust: ANY_PROVIDER,
         cacheEntries: 100,
         portals: new Map([['home', LIFETIMES]]),
       })

@@ -35,7 +35,7 @@ const HOME = {
 const LIMITS: SessionLimits = {
   ...HOME,
   cacheEntries: 100,
-  vouchers: ANY_PROVIDER,
+  providerTrust: ANY_PROVIDER,
   portals: new Map([['home', HOME]]),
 }
 const KEY = new Uint8Array(32).fill(7)
@@ -427,7 +427,7 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
         }
         const counting = (...credentials: readonly string[]): SessionLimits => ({
           ...LIMITS,
-          vouchers: {
+          providerTrust: {
             ...ANY_PROVIDER,
             counts: ({ identity: { credential } }) => credential !== undefined && credentials.includes(credential),
           },

@@ -4,9 +4,9 @@ import { GateError } from '../../src/base/errors.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import type { SessionLimits } from '../../src/session/life.ts'
 import { openSessions } from '../../src/session/open.ts'
+import { providerTrustOf } from '../../src/session/provider-trust.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
-import { vouchersOf } from '../../src/session/vouchers.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
@@ -23,7 +23,7 @@ function limitsWith(...providers: readonly string[]): SessionLimits {
     ...LIFETIMES,
     cacheEntries: 100,
     portals: new Map([['home', { ...LIFETIMES, refreshMs: 15 * MINUTE, refreshLimitMs: 60 * MINUTE }]]),
-    vouchers: vouchersOf({
+    providerTrust: providerTrustOf({
       providers: new Map([['id', { issuer: 'https://id.example', users: null }]]),
       portals: new Map([['home', { name: 'home', providers }]]),
     }),
@@ -111,7 +111,7 @@ test('a stored session that does not say who vouched is nobody’s', async () =>
 })
 
 test('a portal has the providers that it names, each with its issuer', () => {
-  const { counts } = vouchersOf({
+  const { counts } = providerTrustOf({
     providers: new Map([
       ['a', { issuer: 'https://a.example', users: null }],
       ['b', { issuer: 'https://b.example', users: null }],

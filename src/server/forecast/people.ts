@@ -57,7 +57,7 @@ export function createScimDirectory(config: Config, grants: Grants, nowMs: numbe
   const knownAs = ({ portal, identity }: SignedIn['session']): Identity =>
     withRoles(identity, rolesIn(grantedAt(identity, portal, nowMs)))
   const lasts = ({ session, lastSeenMs }: SignedIn): boolean => {
-    if (!config.portals.has(session.portal) || !limits.vouchers.counts(session)) return false
+    if (!config.portals.has(session.portal) || !limits.providerTrust.counts(session)) return false
     if (members.get(session.portal)?.has(knownAs(session)) === false) return false
     // Whether a provider was asked lately is not this file's to change.
     const dated = { ...session, checkedAtMs: nowMs, isRefreshable: false }

@@ -5,9 +5,9 @@ import { decidePolicy } from '../../policy/policy.ts'
 import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
 import { isAccessId, keyFor } from '../../session/credentials/credential-sessions.ts'
 import type { OpenSessions } from '../../session/open.ts'
+import { needsNoProvider, type ProviderTrust, providerTrustOf } from '../../session/provider-trust.ts'
 import type { Session } from '../../session/session.ts'
 import { asShown, shownBy } from '../../session/shown.ts'
-import { needsNoVoucher, type Vouchers, vouchersOf } from '../../session/vouchers.ts'
 import type { GateRoute, Snapshot } from '../config/snapshot.ts'
 import { isOpenTo, isStray, presentAt } from './decide.ts'
 import { mayMakerOpen } from './guests.ts'
@@ -85,7 +85,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
     const route = match.value
     const known = whoseNow(owner)
     const found = known === null ? null : sessions.rejoined(known)
-    if (found !== null && !(isVouchedFor(found, rules.vouchers) && sessions.isMember(found))) return true
+    if (found !== null && !(isVouchedFor(found, rules.providerTrust) && sessions.isMember(found))) return true
     if (found !== null && directories.isBarred(found.maker ?? found.identity)) return true
     const session = owner.session === null ? null : found
     if (session !== null && !takes(route, session)) return true
@@ -233,13 +233,13 @@ function takes({ config, accessTokens }: GateRoute, session: Session): boolean {
   return !isAccessId(session.id) || accessTokens?.some(({ name }) => name === session.identity.provider) === true
 }
 
-function isVouchedFor(session: Session, vouchers: Vouchers): boolean {
-  return needsNoVoucher(session.identity) || vouchers.counts(session)
+function isVouchedFor(session: Session, providerTrust: ProviderTrust): boolean {
+  return needsNoProvider(session.identity) || providerTrust.counts(session)
 }
 
 function indexRules({ config, routes, table }: Snapshot) {
   return {
-    vouchers: vouchersOf(config),
+    providerTrust: providerTrustOf(config),
     table,
     isTimed: routes.some(({ policy }) => policy.needs.time),
   }

@@ -3,10 +3,10 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { compileNetworks, type NetworkSet } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { needsNoProvider } from '../provider-trust.ts'
 import { guarded } from '../rows.ts'
 import type { Session } from '../session.ts'
 import type { SessionStore, StoredApiToken, StoredOwner } from '../store.ts'
-import { needsNoVoucher } from '../vouchers.ts'
 import { createCredentialCache } from './cache.ts'
 import { type IssuedCredentials, issuedId, issuedSession, issueSecret, unexpired } from './issued.ts'
 import { isOfPastEra, type Owner, vouchedIdentity, withoutSignIn } from './owners.ts'
@@ -130,7 +130,7 @@ export function createApiTokens(
     readonly capacity: () => number
     readonly restMs: (portal: string) => number
     /** The current identity of a token's holder; null where no trusted provider knows them any more. */
-    readonly vouch: (holder: Owner) => Identity | null
+    readonly trustedIdentity: (holder: Owner) => Identity | null
   },
 ): OwnApiTokens {
   const cache = createCredentialCache<HeldApiToken>(limits.capacity)
@@ -174,13 +174,14 @@ export function createApiTokens(
 
   /** A token with its own roles; null where it is suspended, since no trusted provider knows its user any more. */
   function stand(held: HeldApiToken): HeldApiToken | null {
-    return needsNoVoucher(held.session.identity) || limits.vouch(held.session) !== null ? held : null
+    return needsNoProvider(held.session.identity) || limits.trustedIdentity(held.session) !== null ? held : null
   }
 
   /** A token with what is known of its owner now; null where it rests. */
   function follow(held: HeldApiToken, owner: StoredOwner | null): HeldApiToken | null {
     const restsAtMs = (owner?.notedAtMs ?? 0) + limits.restMs(held.session.portal)
-    const identity = ports.now() >= restsAtMs ? null : vouchedIdentity(owner, held.session.portal, limits.vouch)
+    const identity =
+      ports.now() >= restsAtMs ? null : vouchedIdentity(owner, held.session.portal, limits.trustedIdentity)
     const kind = held.limits.resource === undefined ? 'token' : 'client'
     if (identity === null || isOfPastEra(held.session.identity.era, identity.era, kind)) return null
     return Object.freeze({ ...held, restsAtMs, session: Object.freeze({ ...held.session, identity }) })

@@ -18,7 +18,7 @@ export interface FollowerTools {
   /** How long a token works after the provider last vouched for its owner. */
   restMs(portal: string): number
   /** The current identity of an owner; null where no trusted provider knows them any more. */
-  vouch(owner: Owner): Identity | null
+  trustedIdentity(owner: Owner): Identity | null
 }
 
 /** API tokens and guest links, which follow their owners; for what is neither, `current` is null and the rest does nothing. */
@@ -40,9 +40,9 @@ export interface Followers extends Omit<IssuedCredentials, 'revoke'> {
 
 /** Tokens and links over a session store. Throws `session.store`. */
 export function createFollowers(tools: FollowerTools): Followers {
-  const { store, sealer, ports, capacity, vouch, restMs } = tools
-  const tokens = createApiTokens(store, ports, { capacity, vouch, restMs })
-  const links = createGuestLinks(store, sealer, ports, { capacity, vouch })
+  const { store, sealer, ports, capacity, trustedIdentity, restMs } = tools
+  const tokens = createApiTokens(store, ports, { capacity, trustedIdentity, restMs })
+  const links = createGuestLinks(store, sealer, ports, { capacity, trustedIdentity })
   const listeners: ((ownerId: string) => void)[] = []
 
   function kindOf(id: string): IssuedCredentials | null {
@@ -66,7 +66,7 @@ export function createFollowers(tools: FollowerTools): Followers {
 
   async function noteOwner(owner: Owner, standing: Standing, isLastWord = false): Promise<void> {
     // The answer does not count where the file has changed meanwhile.
-    if (standing === 'good' && vouch(owner) === null) return
+    if (standing === 'good' && trustedIdentity(owner) === null) return
     await noteOwners([owner], standing, isLastWord)
   }
 

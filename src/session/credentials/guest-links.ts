@@ -102,7 +102,7 @@ export function createGuestLinks(
   limits: {
     readonly capacity: () => number
     /** The current identity of a link's maker; null where no trusted provider knows them any more. */
-    readonly vouch: (maker: Owner) => Identity | null
+    readonly trustedIdentity: (maker: Owner) => Identity | null
   },
 ): OwnGuestLinks {
   /** By the cookie's value; of one link, all have the same value. */
@@ -139,7 +139,7 @@ export function createGuestLinks(
     const { owner } = held
     if (owner === null) return held
     const known = await guarded(() => store.findOwner(owner))
-    const maker = vouchedIdentity(known, held.session.portal, limits.vouch)
+    const maker = vouchedIdentity(known, held.session.portal, limits.trustedIdentity)
     if (maker !== null && isOfPastEra(held.grant.maker.era, maker.era, 'token')) return null
     return maker === null ? null : Object.freeze({ ...held, session: Object.freeze({ ...held.session, maker }) })
   }

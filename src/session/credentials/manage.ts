@@ -15,7 +15,7 @@ export interface ManageTools {
   readonly ports: Pick<Ports, 'now'>
   limits(): SessionLimits
   /** The current identity of a user; null where no trusted provider knows them any more. */
-  vouch(someone: Owner): Identity | null
+  trustedIdentity(someone: Owner): Identity | null
   /** A use that the store does not know of yet; 0 where there is none. */
   lastUseOf(sessionId: string): number
   end(...sessionIds: readonly string[]): Promise<void>
@@ -34,7 +34,7 @@ export function createManagement(
 
   function entryOf(row: StoredSession): SessionEntry | null {
     const session = parseSession(row)
-    const identity = session === null ? null : tools.vouch(session)
+    const identity = session === null ? null : tools.trustedIdentity(session)
     const lastSeenMs = Math.max(row.lastSeenMs, tools.lastUseOf(row.id))
     const moments = momentsOf(row, lifetimesAt(tools.limits(), row.portal))
     if (session === null || identity === null || !isLive(moments, lastSeenMs, ports.now())) return null

@@ -69,8 +69,8 @@ export function identityOf(owner: StoredOwner): Identity | null {
 export function vouchedIdentity(
   owner: StoredOwner | null,
   portal: string,
-  vouch: (owner: Owner) => Identity | null,
+  trustedIdentity: (owner: Owner) => Identity | null,
 ): Identity | null {
   const identity = owner === null ? null : identityOf(owner)
-  return identity === null ? null : vouch({ portal, identity })
+  return identity === null ? null : trustedIdentity({ portal, identity })
 }

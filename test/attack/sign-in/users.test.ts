@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { plainUser } from '../../../src/config/values/users-file.ts'
-import { vouchersOf } from '../../../src/session/vouchers.ts'
+import { providerTrustOf } from '../../../src/session/provider-trust.ts'
 import { startTellingFields } from '../../kit/applications/answering.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
@@ -154,7 +154,7 @@ test('no provider makes anybody one of these people, and nobody of these is take
 
 test('a stored sign-in counts only with what the file has for it now', () => {
   const users = { entries: new Map([['ada', plainUser(hash)]]), totp: new Map(), groups: [] }
-  const { counts, keys } = vouchersOf({
+  const { counts, keys } = providerTrustOf({
     portals: new Map([['home', { name: 'home', providers: ['people'] }]]),
     providers: new Map([['people', { issuer: 'users:people', users }]]),
   })

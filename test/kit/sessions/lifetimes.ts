@@ -1,5 +1,5 @@
 import type { PortalLifetimes } from '../../../src/config/resolve/sessions.ts'
-import type { Vouchers } from '../../../src/session/vouchers.ts'
+import type { ProviderTrust } from '../../../src/session/provider-trust.ts'
 
 /** A portal's lifetimes as the file has them by default, but for refreshes, which only some tests want. */
 export const LIFETIMES: PortalLifetimes = {
@@ -11,4 +11,4 @@ export const LIFETIMES: PortalLifetimes = {
 }
 
 /** For tests in which it does not matter who vouches: any provider's word counts. */
-export const ANY_PROVIDER: Vouchers = { keys: new Set(), files: [], counts: () => true }
+export const ANY_PROVIDER: ProviderTrust = { keys: new Set(), files: [], counts: () => true }

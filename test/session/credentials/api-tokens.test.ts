@@ -47,7 +47,7 @@ function openTokens(folder: string, capacity = 10) {
     tokens: createApiTokens(counted, quietPorts(clock), {
       capacity: () => capacity,
       restMs: () => REST_MS,
-      vouch: ({ identity }) => identity,
+      trustedIdentity: ({ identity }) => identity,
     }),
     reads: () => reads,
   }
@@ -98,7 +98,7 @@ test('a token that is revoked while it is being read does not come back from tha
   const tokens = createApiTokens(slow, quietPorts(clock), {
     capacity: () => 10,
     restMs: () => REST_MS,
-    vouch: ({ identity }) => identity,
+    trustedIdentity: ({ identity }) => identity,
   })
   const { text, held } = await tokens.create(NEW)
   const reading = tokens.find(text)

@@ -49,7 +49,7 @@ async function inWorld(act: (world: World) => Promise<void>): Promise<void> {
         lifetimeMs: 100 * DAY,
         idleMs: 100 * DAY,
         cacheEntries: 100,
-        vouchers: ANY_PROVIDER,
+        providerTrust: ANY_PROVIDER,
         portals: new Map([
           [
             'home',

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import type { SessionLimits } from '../../../src/session/life.ts'
 import { openSessions } from '../../../src/session/open.ts'
+import { providerTrustOf } from '../../../src/session/provider-trust.ts'
 import {
   type Directory,
   type Kept,
@@ -14,7 +15,6 @@ import { createScimDirectory } from '../../../src/session/scim/standings.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
-import { vouchersOf } from '../../../src/session/vouchers.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
@@ -29,7 +29,7 @@ const LIMITS: SessionLimits = {
   ...LIFETIMES,
   cacheEntries: 100,
   portals: new Map([['home', { ...LIFETIMES, refreshMs: 60_000, refreshLimitMs: 120_000 }]]),
-  vouchers: vouchersOf({
+  providerTrust: providerTrustOf({
     providers: new Map([['id', { issuer: ISSUER, users: null }]]),
     portals: new Map([['home', { name: 'home', providers: ['id'] }]]),
   }),

@@ -210,7 +210,7 @@ describe('a database that is damaged while it is in use', () => {
         refreshMs: 1e5,
         refreshLimitMs: 4e5,
         cacheEntries: 10,
-        vouchers: ANY_PROVIDER,
+        providerTrust: ANY_PROVIDER,
       },
       ports: real,
       ask: () => Promise.reject(new Error('nobody is asked without a token')),
@@ -265,7 +265,7 @@ describe('a database that is damaged while it is in use', () => {
     const sessions = openSessions({
       store: openSqliteStore(path, real),
       sealer: createSealer(new Uint8Array(32), real),
-      limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10, vouchers: ANY_PROVIDER },
+      limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10, providerTrust: ANY_PROVIDER },
       ports: real,
       timers: { watchMs: 20, flushMs: 1e6, purgeMs: 1e6 },
     })

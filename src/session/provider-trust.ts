@@ -20,7 +20,7 @@ interface Said {
 }
 
 /** Which providers each portal trusts, by the current file. */
-export interface Vouchers {
+export interface ProviderTrust {
   /**
    * One for each provider of each portal, with its issuer, and for each user where that is a file, with what a sign-in of theirs stands
    * on; a key that is gone has been withdrawn.
@@ -60,7 +60,7 @@ export interface UsersFile {
 }
 
 /** The providers of each portal. Issuers are as discovery has to repeat them, to the letter, so that nothing needs to be asked. */
-export function vouchersOf({ portals, providers }: Said): Vouchers {
+export function providerTrustOf({ portals, providers }: Said): ProviderTrust {
   const keys = new Set<string>()
   const files: UsersFile[] = []
   const add = (portal: string, provider: string, issuer: string, users: UsersConfig) => {
@@ -94,7 +94,7 @@ export function vouchersOf({ portals, providers }: Said): Vouchers {
  * Whether this identity needs no provider: a service's token, or a guest. Every provider has an issuer; a name of
  * `htpasswd` needs its file.
  */
-export function needsNoVoucher({ issuer, subject }: Pick<Identity, 'issuer' | 'subject'>): boolean {
+export function needsNoProvider({ issuer, subject }: Pick<Identity, 'issuer' | 'subject'>): boolean {
   return issuer === '' && userNameOf(subject) === null
 }
 
@@ -135,7 +135,7 @@ export function portalsWithOthers(before: MembersAt, now: MembersAt): readonly s
 }
 
 /** What counted before and does not now. */
-export function withdrawnBetween(before: Vouchers, now: Vouchers): Withdrawn {
+export function withdrawnBetween(before: ProviderTrust, now: ProviderTrust): Withdrawn {
   const lost = new Set([...before.keys].filter(key => !now.keys.has(key)))
   return {
     portals: [...new Set(Array.from(lost, portalOf))],

@@ -5,14 +5,14 @@ import type { ApiTokens } from './credentials/api-tokens.ts'
 import type { GuestLinks } from './credentials/guest-links.ts'
 import { identityOf, type Owner } from './credentials/owners.ts'
 import type { OwnGrants } from './grants/grants.ts'
+import { isLeftBehind, type UsersFile, type Withdrawn } from './provider-trust.ts'
 import { guarded, parseSession } from './rows.ts'
 import type { Session } from './session.ts'
 import { personFacts } from './session-facts.ts'
 import { inSlices } from './sqlite/slices.ts'
 import type { SessionStore } from './store.ts'
-import { isLeftBehind, type UsersFile, type Withdrawn } from './vouchers.ts'
 
-export interface WithdrawalTools {
+export interface TrustRevocationTools {
   readonly store: Pick<SessionStore, 'list' | 'findOwner'>
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly audit: Audit
@@ -29,7 +29,7 @@ export interface WithdrawalTools {
 }
 
 /** Ends for good what stands on providers that portals have lost, or on members who are none any more. */
-export interface Withdrawal {
+export interface TrustRevocation {
   /**
    * Does so a moment later, for users who signed in before now and whose provider is not trusted again by then. Never
    * throws: a session that it cannot end is refused all the same while the provider is gone.
@@ -59,7 +59,7 @@ const SLIP_MS = 2_000
  * provider is gone; and a list of providers that changed while nothing ran, since the old list is unknown. For names
  * in a users file the store knows it: what belongs to a missing name also ends at the start.
  */
-export function createWithdrawal(tools: WithdrawalTools): Withdrawal {
+export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocation {
   const { store, ports, audit, end, ownersAt, suspend } = tools
   let isClosed = false
   /** Files of users whose names are to be looked after, with when they were seen. */
