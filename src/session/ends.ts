@@ -1,6 +1,6 @@
 import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
-import type { Followers } from './credentials/followers.ts'
+import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { type EndedMatch, isOfMatch } from './ended.ts'
 import type { LastUses } from './last-use.ts'
 import type { SessionMemory } from './memory.ts'
@@ -13,7 +13,7 @@ export interface EndTools {
   readonly store: Pick<SessionStore, 'remove' | 'findById'>
   readonly memory: SessionMemory
   readonly uses: LastUses
-  readonly followers: Followers
+  readonly ownerBound: OwnerBoundTokens
   /** Null where no provider is asked. */
   readonly revocations: Revocations | null
   readonly log: Pick<Log, 'info'>
@@ -54,7 +54,7 @@ export interface Ends {
 }
 
 /** Ends over a store and what is in memory of it. */
-export function createEnds({ store, memory, uses, followers, revocations, log }: EndTools): Ends {
+export function createEnds({ store, memory, uses, ownerBound, revocations, log }: EndTools): Ends {
   /** What was to end and is still in the store, oldest first. */
   const owed = new Set<string>()
   /** Those among them whose tokens another session has. */
@@ -65,7 +65,7 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
   function forget(sessionId: string): void {
     memory.forget(sessionId)
     uses.forget(sessionId)
-    followers.forget(sessionId)
+    ownerBound.forget(sessionId)
     for (const listener of listeners) listener(sessionId)
   }
 
@@ -86,8 +86,8 @@ export function createEnds({ store, memory, uses, followers, revocations, log }:
   /** An id is never used twice: to end it once more is always right. */
   async function endNow(sessionIds: readonly string[]): Promise<void> {
     await endBy(sessionIds, async () => {
-      for (const id of sessionIds) await followers.revoke(id)
-      const others = sessionIds.filter(id => !followers.has(id))
+      for (const id of sessionIds) await ownerBound.revoke(id)
+      const others = sessionIds.filter(id => !ownerBound.has(id))
       if (others.length === 0) return
       const rows = await guarded(() => store.remove(...others))
       revocations?.revoke(rows.filter(({ id }) => !moved.has(id)))

@@ -5,9 +5,9 @@ import { createAllowances } from './allowances.ts'
 import { type ClockState, createClockWatch } from './clock-watch.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import { isAccessId, isSignIn } from './credentials/credential-sessions.ts'
-import { createFollowers } from './credentials/followers.ts'
 import type { GuestLinks } from './credentials/guest-links.ts'
 import { createManagement } from './credentials/manage.ts'
+import { createOwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { ownerIdOf } from './credentials/owners.ts'
 import type { EndedMatch } from './ended.ts'
 import { createEnds } from './ends.ts'
@@ -142,7 +142,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     doubt: () => store.doubt?.(),
   })
   const { cache, adopt, trustedIdentity } = memory
-  const followers = createFollowers({
+  const ownerBound = createOwnerBoundTokens({
     store,
     sealer,
     ports,
@@ -150,9 +150,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
     restMs: portal => memory.limits.tokenRests?.get(portal) ?? Number.POSITIVE_INFINITY,
     trustedIdentity,
   })
-  const { noteOwner, suspend, ownersAt } = followers
+  const { noteOwner, suspend, ownersAt } = ownerBound
   const revocations = options.revoke === undefined ? null : createRevocations(sealer, ports, options.revoke)
-  const ends = createEnds({ store, memory, uses, followers, revocations, log: ports.log })
+  const ends = createEnds({ store, memory, uses, ownerBound, revocations, log: ports.log })
   const { forget, end, endBy, endUnstored, onEnd, isOwed } = ends
   uses.onGone(forget)
   const endEverywhere = async (match: EndedMatch) => {
@@ -187,7 +187,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   if (refreshes !== null) onEnd(refreshes.drop)
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
-  const { tokens, links } = followers
+  const { tokens, links } = ownerBound
   const trustRevocation = createTrustRevocation({
     store,
     ports,
@@ -219,7 +219,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     audit,
     scimDirectory,
     memory,
-    followers,
+    ownerBound,
     forget,
     endFor: management.endFor,
     hearOthers: async () => guarded(upkeep.hearOthers),
@@ -242,7 +242,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const grantListeners: (() => void)[] = []
   grants.onChange(changed => {
     memory.rejoin(session => changed.includes(keyOf(session.portal, session.identity)))
-    for (const key of changed) followers.forgetOwner(ownerIdOf(parseKey(key)))
+    for (const key of changed) ownerBound.forgetOwner(ownerIdOf(parseKey(key)))
     endOutsiders()
     for (const listener of grantListeners) listener()
   })
@@ -262,7 +262,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       memory,
       clock,
       uses,
-      followers,
+      ownerBound,
       ends,
       signing,
       grants,
@@ -308,7 +308,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       sealer,
       ports,
       memory,
-      followers,
+      ownerBound,
       isBarredNow: directories.isBarredNow,
       isMemberNow,
       signedOut,
@@ -323,10 +323,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
     ...management,
     clock: () => clock.state,
     count: () => guarded(() => store.countSessions(ports.now())),
-    follower: followers.current,
+    follower: ownerBound.current,
     async check({ id, expiresAtMs, identity }) {
       if (isAccessId(id)) return ports.now() < expiresAtMs && !scimDirectory.isBarred(identity)
-      return followers.has(id) ? (await followers.current(id)) !== null : finder.isGood(id)
+      return ownerBound.has(id) ? (await ownerBound.current(id)) !== null : finder.isGood(id)
     },
     lookForLeftBehind: () => trustRevocation.sweep(memory.limits.providerTrust.files),
     configure(limits) {
@@ -341,7 +341,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       isConfiguring = false
       // Streams of these sessions end. For requests the new limits already refuse them.
       for (const id of memory.unvouched()) forget(id)
-      followers.forgetAll()
+      ownerBound.forgetAll()
       void trustRevocation.run({
         portals: [...new Set([...withdrawn.portals, ...others])],
         includes: someone => withdrawn.includes(someone) || others.includes(someone.portal),
@@ -358,7 +358,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     onLookAgain(listener) {
       lookers.push(listener)
     },
-    onOwner: followers.onOwner,
+    onOwner: ownerBound.onOwner,
     onStanding: directories.onStanding,
     onChange: memory.onChange,
     async close(waitMs = 0) {

@@ -2,7 +2,7 @@ import { randomToken, sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
-import type { Followers } from './credentials/followers.ts'
+import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { ownerIdOf } from './credentials/owners.ts'
 import { expiryOf, lifetimesAt } from './life.ts'
 import type { SessionMemory } from './memory.ts'
@@ -20,7 +20,7 @@ export interface StartTools {
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'random'>
   readonly memory: SessionMemory
-  readonly followers: Pick<Followers, 'noteOwner'>
+  readonly ownerBound: Pick<OwnerBoundTokens, 'noteOwner'>
   /** Whether the provider says, by the store, that someone is not active. */
   isBarredNow(identity: Identity): Promise<boolean>
   /** Whether somebody may have a session, by what the store has of groups and roles. */
@@ -53,7 +53,7 @@ type Started = Awaited<ReturnType<Sessions['start']>>
 
 /** How sessions begin, go on by a later sign-in, and come to further hosts. */
 export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'> {
-  const { store, once, sealer, ports, memory, followers, isBarredNow, isMemberNow, signedOut, isOwed, end, endMoved } =
+  const { store, once, sealer, ports, memory, ownerBound, isBarredNow, isMemberNow, signedOut, isOwed, end, endMoved } =
     tools
 
   /** The row of a sign-in, regardless of the row's previous user. */
@@ -90,7 +90,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
     const { portal, identity, brought = null } = signIn
     // Where the store keeps it, its end is owed.
     if (brought !== null && canGoOnBy(brought.session, signIn)) await end(brought.session.id).catch(() => undefined)
-    await followers.noteOwner(signIn, 'refused')
+    await ownerBound.noteOwner(signIn, 'refused')
     throw outsider(portal, identity, memory.cameWith(signIn))
   }
 
@@ -111,7 +111,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
     const untilMs = Number.POSITIVE_INFINITY
     memory.cache.add({ token, host, held, untilMs, shown, as: null, movedAtMs: row.createdAtMs })
     const { session } = held
-    await followers.noteOwner(session, 'good', true)
+    await ownerBound.noteOwner(session, 'good', true)
     return { session: shown === undefined ? session : asShown(session, shown, false), token }
   }
 

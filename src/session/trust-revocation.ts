@@ -3,7 +3,7 @@ import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import type { GuestLinks } from './credentials/guest-links.ts'
-import { identityOf, type Owner } from './credentials/owners.ts'
+import { identityOf, type TokenOwner } from './credentials/owners.ts'
 import type { OwnGrants } from './grants/grants.ts'
 import { isLeftBehind, type UsersFile, type Withdrawn } from './provider-trust.ts'
 import { guarded, parseSession } from './rows.ts'
@@ -20,7 +20,7 @@ export interface TrustRevocationTools {
   /** The ids of those whom tokens and links of a portal follow. */
   ownersAt(portal: string): Promise<readonly string[]>
   /** Their tokens and links rest until they sign in again. */
-  suspend(owner: Owner): Promise<void>
+  suspend(owner: TokenOwner): Promise<void>
   readonly tokens: Pick<ApiTokens, 'list'>
   readonly links: Pick<GuestLinks, 'list'>
   readonly grants: Pick<OwnGrants, 'drop'>
@@ -143,7 +143,7 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
       const atMs = ports.now()
       await new Promise<void>(resolve => setTimeout(resolve, SLIP_MS).unref())
       if (isClosed) return
-      const withdrawn = { portals, includes: (one: Session | Owner) => includes(one) && !tools.counts(one) }
+      const withdrawn = { portals, includes: (one: Session | TokenOwner) => includes(one) && !tools.counts(one) }
       for (const portal of withdrawn.portals) {
         try {
           await suspendOwners(portal, withdrawn, atMs)

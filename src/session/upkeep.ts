@@ -7,7 +7,7 @@ import type { Log, Ports } from '../base/ports.ts'
 import { oneAtATime, repeatEvery } from '../base/repeat.ts'
 import { tickWhileBusy } from '../base/while-busy.ts'
 import type { ClockWatch } from './clock-watch.ts'
-import type { Followers } from './credentials/followers.ts'
+import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { isOwnerId } from './credentials/owners.ts'
 import { type EndedMatch, isEveryone } from './ended.ts'
 import type { LastUses } from './last-use.ts'
@@ -39,7 +39,7 @@ export interface UpkeepTools {
   readonly memory: SessionMemory
   readonly clock: ClockWatch
   readonly uses: LastUses
-  readonly followers: Followers
+  readonly ownerBound: OwnerBoundTokens
   readonly ends: { settle(): Promise<void>; readonly isOwing: boolean; onOwing(listener: () => void): void }
   readonly signing: { tend(): Promise<void> }
   readonly grants: { hear(): Promise<void>; readonly isAnyTimed: boolean }
@@ -69,7 +69,7 @@ export interface Upkeep {
  * removing what is over. `close` stops it and writes what is pending; it never throws.
  */
 export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
-  const { store, ports, audit, memory, clock, uses, followers, signing, grants, directories, trustRevocation } = tools
+  const { store, ports, audit, memory, clock, uses, ownerBound, signing, grants, directories, trustRevocation } = tools
   const { forget, endUnstored, lookAgain } = tools
 
   async function hearOthers(): Promise<void> {
@@ -81,7 +81,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     // Logged once: where the store cannot list its sessions, every session is read again before its next use.
     else for (const match of ended) await endUnstored(match).catch(forgetEverything)
     for (const id of updated) {
-      if (isOwnerId(id)) followers.forgetOwner(id)
+      if (isOwnerId(id)) ownerBound.forgetOwner(id)
       if (id.startsWith(COOKIES_OF)) memory.readCookiesAgain(id.slice(COOKIES_OF.length))
       const held = memory.cache.held(id)
       const row = held === undefined ? null : await store.findById(id)
@@ -113,7 +113,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
 
   /** Everything is read again before its next use, and listeners check what is under way. */
   function forgetEverything(): void {
-    followers.forgetAll()
+    ownerBound.forgetAll()
     memory.forgetAll()
     lookAgain()
     signing.tend().catch((error: unknown) => ports.log.warn('The signing keys could not be read', errorFacts(error)))

@@ -9,7 +9,7 @@ import type { Session } from '../session.ts'
 import type { SessionStore, StoredApiToken, StoredOwner } from '../store.ts'
 import { createCredentialCache } from './cache.ts'
 import { type IssuedCredentials, issuedId, issuedSession, issueSecret, unexpired } from './issued.ts'
-import { isOfPastEra, type Owner, vouchedIdentity, withoutSignIn } from './owners.ts'
+import { isOfPastEra, type TokenOwner, vouchedIdentity, withoutSignIn } from './owners.ts'
 
 /** Where a token is taken; null: anywhere that its roles reach. */
 export interface ApiTokenLimits {
@@ -98,7 +98,7 @@ export interface ApiTokens {
    */
   newShort(of: HeldApiToken, lifetimeMs: number): Promise<{ readonly text: string; keep(): Promise<void> }>
   /** An admin has ended a session of this person: what follows them rests, everywhere, until they sign in again. */
-  suspend(...owners: readonly Owner[]): Promise<void>
+  suspend(...owners: readonly TokenOwner[]): Promise<void>
 }
 
 /** Tokens with what only the owner of the sessions does. */
@@ -130,7 +130,7 @@ export function createApiTokens(
     readonly capacity: () => number
     readonly restMs: (portal: string) => number
     /** The current identity of a token's holder; null where no trusted provider knows them any more. */
-    readonly trustedIdentity: (holder: Owner) => Identity | null
+    readonly trustedIdentity: (holder: TokenOwner) => Identity | null
   },
 ): OwnApiTokens {
   const cache = createCredentialCache<HeldApiToken>(limits.capacity)

@@ -9,7 +9,7 @@ import type { Session } from '../session.ts'
 import type { SessionStore, StoredGuestLink } from '../store.ts'
 import { createCredentialCache } from './cache.ts'
 import { type IssuedCredentials, issuedId, issuedSession, issueSecret, unexpired } from './issued.ts'
-import { isOfPastEra, type Owner, vouchedIdentity } from './owners.ts'
+import { isOfPastEra, type TokenOwner, vouchedIdentity } from './owners.ts'
 
 /** What a guest link opens, and who made it. */
 interface GuestLinkGrant {
@@ -102,7 +102,7 @@ export function createGuestLinks(
   limits: {
     readonly capacity: () => number
     /** The current identity of a link's maker; null where no trusted provider knows them any more. */
-    readonly trustedIdentity: (maker: Owner) => Identity | null
+    readonly trustedIdentity: (maker: TokenOwner) => Identity | null
   },
 ): OwnGuestLinks {
   /** By the cookie's value; of one link, all have the same value. */

@@ -7,7 +7,7 @@ import type { SignedOut } from '../scim/signed-out.ts'
 import type { Sealer } from '../seal.ts'
 import type { SessionEntry, Sessions } from '../session.ts'
 import type { SessionStore, StoredSession } from '../store.ts'
-import type { Owner } from './owners.ts'
+import type { TokenOwner } from './owners.ts'
 
 export interface ManageTools {
   readonly store: SessionStore
@@ -15,7 +15,7 @@ export interface ManageTools {
   readonly ports: Pick<Ports, 'now'>
   limits(): SessionLimits
   /** The current identity of a user; null where no trusted provider knows them any more. */
-  trustedIdentity(someone: Owner): Identity | null
+  trustedIdentity(someone: TokenOwner): Identity | null
   /** A use that the store does not know of yet; 0 where there is none. */
   lastUseOf(sessionId: string): number
   end(...sessionIds: readonly string[]): Promise<void>

@@ -4,7 +4,7 @@ import type { Session } from '../session.ts'
 import type { StoredOwner } from '../store.ts'
 
 /** Someone whose tokens follow them: who it is, at which portal. */
-export type Owner = Pick<Session, 'portal' | 'identity'>
+export type TokenOwner = Pick<Session, 'portal' | 'identity'>
 
 /** No id of a session has a colon. */
 const OWNER_ID = 'person:'
@@ -47,7 +47,7 @@ export function withoutSignIn(identity: Identity): Identity {
 }
 
 /** What a store keeps of an owner's claims. */
-export function storedClaims({ identity }: Owner): string {
+export function storedClaims({ identity }: TokenOwner): string {
   return JSON.stringify(withoutSignIn(identity))
 }
 
@@ -69,7 +69,7 @@ export function identityOf(owner: StoredOwner): Identity | null {
 export function vouchedIdentity(
   owner: StoredOwner | null,
   portal: string,
-  trustedIdentity: (owner: Owner) => Identity | null,
+  trustedIdentity: (owner: TokenOwner) => Identity | null,
 ): Identity | null {
   const identity = owner === null ? null : identityOf(owner)
   return identity === null ? null : trustedIdentity({ portal, identity })

@@ -2,7 +2,7 @@ import type { Audit } from '../../audit/writer.ts'
 import { errorFacts } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { Followers } from '../credentials/followers.ts'
+import type { OwnerBoundTokens } from '../credentials/owner-bound-tokens.ts'
 import { identityOf, ownerIdOf } from '../credentials/owners.ts'
 import type { SessionMemory } from '../memory.ts'
 import { guarded } from '../rows.ts'
@@ -27,7 +27,7 @@ export interface DirectoryTools {
   readonly audit: Audit
   readonly scimDirectory: ScimDirectory
   readonly memory: Pick<SessionMemory, 'cache' | 'review' | 'forgetAll'>
-  readonly followers: Pick<Followers, 'forgetAll' | 'forgetOwner' | 'suspend'>
+  readonly ownerBound: Pick<OwnerBoundTokens, 'forgetAll' | 'forgetOwner' | 'suspend'>
   /** A session has ended: drop it from memory. */
   forget(sessionId: string): void
   readonly endFor: Sessions['endFor']
@@ -80,7 +80,7 @@ export interface OwnDirectories extends SessionDirectories {
 
 /** Directories over a store. Whom they bar is known at once where the store answers at once, and else as soon as it does. */
 export function createDirectories(tools: DirectoryTools): OwnDirectories {
-  const { store, ports, scimDirectory, memory, followers } = tools
+  const { store, ports, scimDirectory, memory, ownerBound } = tools
   let directories: readonly Directory[] = []
   const unread = new Set<Directory>()
   const listeners: (() => void)[] = []
@@ -119,10 +119,10 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     const ended = [...memory.cache.all()].filter(({ session: { identity } }) => isAmong(gone, identity))
     for (const { session } of ended) tools.forget(session.id)
     memory.review(({ identity }) => isAmong(others, identity))
-    followers.forgetAll()
+    ownerBound.forgetAll()
     for (const subject of [...barred, ...moved]) {
       for (const portal of directory.portals) {
-        followers.forgetOwner(ownerIdOf({ portal, identity: { issuer: directory.issuer, subject } }))
+        ownerBound.forgetOwner(ownerIdOf({ portal, identity: { issuer: directory.issuer, subject } }))
       }
     }
     for (const listener of listeners) listener()
@@ -134,7 +134,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     for (const portal of portals) {
       const owner = await guarded(() => store.findOwner(ownerIdOf({ portal, identity: { issuer, subject } })))
       const identity = owner === null ? null : identityOf(owner)
-      if (identity?.provider === provider) await followers.suspend({ portal, identity })
+      if (identity?.provider === provider) await ownerBound.suspend({ portal, identity })
     }
     return sessions
   }
@@ -155,7 +155,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       unread.clear()
       for (const directory of scimDirectory.configure(next)) unread.add(directory)
       memory.forgetAll()
-      followers.forgetAll()
+      ownerBound.forgetAll()
       for (const directory of [...unread]) readNow(() => learn(directory), ports)
       for (const listener of listeners) listener()
     },

@@ -7,9 +7,9 @@ import type { OwnerNote, SessionStore, Standing } from '../store.ts'
 import { type ApiTokens, createApiTokens, isApiTokenId } from './api-tokens.ts'
 import { createGuestLinks, type GuestLinks, isGuestLinkId } from './guest-links.ts'
 import type { IssuedCredentials } from './issued.ts'
-import { type Owner, ownerIdOf, storedClaims } from './owners.ts'
+import { ownerIdOf, storedClaims, type TokenOwner } from './owners.ts'
 
-export interface FollowerTools {
+export interface OwnerBoundTokensTools {
   readonly store: SessionStore
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'random'>
@@ -18,11 +18,11 @@ export interface FollowerTools {
   /** How long a token works after the provider last vouched for its owner. */
   restMs(portal: string): number
   /** The current identity of an owner; null where no trusted provider knows them any more. */
-  trustedIdentity(owner: Owner): Identity | null
+  trustedIdentity(owner: TokenOwner): Identity | null
 }
 
 /** API tokens and guest links, which follow their owners; for what is neither, `current` is null and the rest does nothing. */
-export interface Followers extends Omit<IssuedCredentials, 'revoke'> {
+export interface OwnerBoundTokens extends Omit<IssuedCredentials, 'revoke'> {
   readonly tokens: ApiTokens
   readonly links: GuestLinks
   /** Whether this is the id of a token or a link, and not of a session. */
@@ -31,15 +31,15 @@ export interface Followers extends Omit<IssuedCredentials, 'revoke'> {
   /** The ids of those whom tokens and links of a portal follow. */
   ownersAt(portal: string): Promise<readonly string[]>
   /** Keeps what was heard of an owner, where anything follows them. `isLastWord` as in `OwnerNote`. */
-  noteOwner(owner: Owner, standing: Standing, isLastWord?: boolean): Promise<void>
+  noteOwner(owner: TokenOwner, standing: Standing, isLastWord?: boolean): Promise<void>
   /** What follows these people rests until they sign in again. */
-  suspend(...owners: readonly Owner[]): Promise<void>
+  suspend(...owners: readonly TokenOwner[]): Promise<void>
   /** Called with the id of every owner of whom something else is true. */
   onOwner(listener: (ownerId: string) => void): void
 }
 
 /** Tokens and links over a session store. Throws `session.store`. */
-export function createFollowers(tools: FollowerTools): Followers {
+export function createOwnerBoundTokens(tools: OwnerBoundTokensTools): OwnerBoundTokens {
   const { store, sealer, ports, capacity, trustedIdentity, restMs } = tools
   const tokens = createApiTokens(store, ports, { capacity, trustedIdentity, restMs })
   const links = createGuestLinks(store, sealer, ports, { capacity, trustedIdentity })
@@ -56,7 +56,7 @@ export function createFollowers(tools: FollowerTools): Followers {
     for (const listener of listeners) listener(ownerId)
   }
 
-  async function noteOwners(owners: readonly Owner[], standing: Standing, isLastWord: boolean): Promise<void> {
+  async function noteOwners(owners: readonly TokenOwner[], standing: Standing, isLastWord: boolean): Promise<void> {
     const atMs = ports.now()
     const notes = new Map<string, OwnerNote>()
     for (const owner of owners)
@@ -64,13 +64,13 @@ export function createFollowers(tools: FollowerTools): Followers {
     for (const id of await guarded(() => store.noteOwners(notes))) forgetOwner(id)
   }
 
-  async function noteOwner(owner: Owner, standing: Standing, isLastWord = false): Promise<void> {
+  async function noteOwner(owner: TokenOwner, standing: Standing, isLastWord = false): Promise<void> {
     // The answer does not count where the file has changed meanwhile.
     if (standing === 'good' && trustedIdentity(owner) === null) return
     await noteOwners([owner], standing, isLastWord)
   }
 
-  const suspend = (...owners: readonly Owner[]) => noteOwners(owners, 'revoked', true)
+  const suspend = (...owners: readonly TokenOwner[]) => noteOwners(owners, 'revoked', true)
 
   return {
     tokens: { ...tokens, suspend },
