@@ -5,7 +5,7 @@ import type { Sessions } from './session.ts'
 import type { SessionStore } from './store.ts'
 
 /** Allowances over the session store, which sees hashes of whose they are. Throws `session.store`. */
-export function createAllowances(
+export function createRateLimits(
   store: Pick<SessionStore, 'spend' | 'spendAll' | 'refund'>,
   ports: Pick<Ports, 'now'>,
 ): Pick<Sessions, 'spend' | 'spendAll' | 'refund'> {

@@ -1,7 +1,7 @@
 import { NO_AUDIT, type OpenAudit } from '../audit/writer.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
-import { createAllowances } from './allowances.ts'
+import { createRateLimits } from './allowances.ts'
 import { type ClockState, createClockWatch } from './clock-watch.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import { isAccessId, isSignIn } from './credentials/credential-sessions.ts'
@@ -319,7 +319,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     ...once,
     ...createLackedRefresh(store),
     ...createSignInsSeen(store, ports),
-    ...createAllowances(store, ports),
+    ...createRateLimits(store, ports),
     ...management,
     clock: () => clock.state,
     count: () => guarded(() => store.countSessions(ports.now())),

@@ -67,7 +67,7 @@ export type OnceKind =
   | 'known'
 
 /** How much of something anyone may have; those of another name are counted apart. */
-export interface Allowance extends Pace {
+export interface RateLimitBucket extends Pace {
   readonly name: string
 }
 
@@ -215,7 +215,7 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
    * one may hold: its own oldest makes room, or that of whoever holds most. False where this key is kept already; with `isLatest`, where
    * what is kept of it ends no earlier. `inPlaceOf` is a key that is used up in the same step: false where that is kept no more.
    */
-  putOnce(
+  putOneTime(
     kind: OnceKind,
     key: string,
     value: object,
@@ -227,13 +227,15 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
     },
   ): Promise<boolean>
   /** The value, exactly once; null when unknown, expired or taken before. The caller checks the value's shape. */
-  takeOnce(kind: OnceKind, key: string): Promise<unknown>
+  consumeOneTime(kind: OnceKind, key: string): Promise<unknown>
   /** What `takeOnce` would answer, without taking it. */
   peekOnce(kind: OnceKind, key: string): Promise<unknown>
   /** Takes one from what `whose` has of an allowance, which all workers and machines count together. */
-  spend(allowance: Allowance, whose: string): Promise<Spent>
+  spend(allowance: RateLimitBucket, whose: string): Promise<Spent>
   /** Takes one from each of these, or from none where any has nothing left; answers what each has, in their order. */
-  spendAll(wanted: readonly { readonly allowance: Allowance; readonly whose: string }[]): Promise<readonly Spent[]>
+  spendAll(
+    wanted: readonly { readonly allowance: RateLimitBucket; readonly whose: string }[],
+  ): Promise<readonly Spent[]>
   /** Gives back one that was taken. */
-  refund(allowance: Allowance, whose: string): Promise<void>
+  refund(allowance: RateLimitBucket, whose: string): Promise<void>
 }

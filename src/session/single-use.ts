@@ -37,9 +37,9 @@ export function createOnce(
   store: Pick<SessionStore, 'put' | 'take' | 'peek'>,
   sealer: Sealer,
   ports: Pick<Ports, 'now'>,
-): Pick<Sessions, 'putOnce' | 'takeOnce' | 'peekOnce'> {
+): Pick<Sessions, 'putOneTime' | 'consumeOneTime' | 'peekOnce'> {
   return {
-    async putOnce(kind, key, value, { lifetimeMs, owner, isLatest = false, inPlaceOf }) {
+    async putOneTime(kind, key, value, { lifetimeMs, owner, isLatest = false, inPlaceOf }) {
       const expiresAtMs = ports.now() + lifetimeMs
       // The store decides when it expires: the clock of the process that opens it may be ahead of this one.
       const sealed = await sealer.seal(value, purposeOf(kind), expiresAtMs + CLOCK_SLACK_MS)
@@ -49,7 +49,7 @@ export function createOnce(
       const replaced = inPlaceOf === undefined ? {} : { inPlaceOf: sha256(inPlaceOf) }
       return guarded(() => store.put(timed, { ...ONCE_LIMITS[kind], isLatest, ...replaced }))
     },
-    async takeOnce(kind, key) {
+    async consumeOneTime(kind, key) {
       const sealed = await guarded(() => store.take(kind, sha256(key), ports.now()))
       return sealed === null ? null : sealer.open(sealed, purposeOf(kind))
     },

@@ -16,7 +16,7 @@ import type { ReplacedHandle, SessionStore, StoredSession } from './store.ts'
 
 export interface StartTools {
   readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById' | 'lease' | 'release'>
-  readonly once: Pick<Sessions, 'putOnce' | 'peekOnce'>
+  readonly once: Pick<Sessions, 'putOneTime' | 'peekOnce'>
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'random'>
   readonly memory: SessionMemory
@@ -205,7 +205,8 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const begun = await begin(signIn)
       const sessionId = begun.session.id
       const isFirst =
-        key === null || (await once.putOnce('signed-in', key, { sessionId }, { lifetimeMs: TABS_MS, owner: sessionId }))
+        key === null ||
+        (await once.putOneTime('signed-in', key, { sessionId }, { lifetimeMs: TABS_MS, owner: sessionId }))
       const first = isFirst ? null : await begunBy(key)
       const other = first === null ? null : await goOn(first, signIn)
       if (other === null) return begun

@@ -282,7 +282,7 @@ describe('a session', () => {
   test('leaves neither cookie nor tokens in the database', () =>
     withSessions(async (sessions, _clock, path) => {
       const { token } = await sessions.start(SIGN_IN)
-      await sessions.putOnce('ticket', 'the-ticket', { verifier: 'the-verifier' }, { lifetimeMs: HOUR, owner: 'o' })
+      await sessions.putOneTime('ticket', 'the-ticket', { verifier: 'the-verifier' }, { lifetimeMs: HOUR, owner: 'o' })
       const bytes = [path, `${path}-wal`].map(file => readFileSync(file, 'latin1')).join('')
       expect(bytes).toContain('ada')
       for (const secret of [token, 'the-id-token', 'the-ticket', 'the-verifier']) expect(bytes).not.toContain(secret)
@@ -292,22 +292,22 @@ describe('a session', () => {
 describe('a single-use record', () => {
   test('is given back once', () =>
     withSessions(async sessions => {
-      await sessions.putOnce('login', 'k', { a: [1] }, { lifetimeMs: 1000, owner: 'o' })
-      expect(await sessions.takeOnce('ticket', 'k')).toBeNull()
-      expect(await sessions.takeOnce('login', 'k')).toEqual({ a: [1] })
-      expect(await sessions.takeOnce('login', 'k')).toBeNull()
+      await sessions.putOneTime('login', 'k', { a: [1] }, { lifetimeMs: 1000, owner: 'o' })
+      expect(await sessions.consumeOneTime('ticket', 'k')).toBeNull()
+      expect(await sessions.consumeOneTime('login', 'k')).toEqual({ a: [1] })
+      expect(await sessions.consumeOneTime('login', 'k')).toBeNull()
     }))
 
   test('is held by an IPv6 network, however many addresses it has, and pushes out nobody else’s', () =>
     withSessions(async sessions => {
       const options = (owner: string) => ({ lifetimeMs: HOUR, owner })
-      await sessions.putOnce('logout', 'mine', { a: 1 }, options('2001:db8:0:2::1'))
+      await sessions.putOneTime('logout', 'mine', { a: 1 }, options('2001:db8:0:2::1'))
       for (let index = 0; index <= 500; index++) {
-        await sessions.putOnce('logout', `k${index}`, {}, options(`2001:db8:0:1::${index.toString(16)}`))
+        await sessions.putOneTime('logout', `k${index}`, {}, options(`2001:db8:0:1::${index.toString(16)}`))
       }
-      expect(await sessions.takeOnce('logout', 'k0')).toBeNull()
-      expect(await sessions.takeOnce('logout', 'k1')).toEqual({})
-      expect(await sessions.takeOnce('logout', 'mine')).toEqual({ a: 1 })
+      expect(await sessions.consumeOneTime('logout', 'k0')).toBeNull()
+      expect(await sessions.consumeOneTime('logout', 'k1')).toEqual({})
+      expect(await sessions.consumeOneTime('logout', 'mine')).toEqual({ a: 1 })
     }))
 
   test('of a sign-in is pushed out by nobody of the same address: they are told to wait before there are so many', () => {
@@ -325,9 +325,9 @@ describe('a single-use record', () => {
 
   test('expires', () =>
     withSessions(async (sessions, clock) => {
-      await sessions.putOnce('login', 'k', {}, { lifetimeMs: 1000, owner: 'o' })
+      await sessions.putOneTime('login', 'k', {}, { lifetimeMs: 1000, owner: 'o' })
       clock.advance(1000)
-      expect(await sessions.takeOnce('login', 'k')).toBeNull()
+      expect(await sessions.consumeOneTime('login', 'k')).toBeNull()
     }))
 })
 

@@ -29,7 +29,9 @@ function readCode(value: unknown): StoredCode | null {
 }
 
 export interface CodeTools {
-  readonly sessions: Pick<Sessions, 'putOnce' | 'takeOnce' | 'peekOnce'> & { readonly tokens: Pick<ApiTokens, 'newId'> }
+  readonly sessions: Pick<Sessions, 'putOneTime' | 'consumeOneTime' | 'peekOnce'> & {
+    readonly tokens: Pick<ApiTokens, 'newId'>
+  }
 }
 
 /** A code as a client sends it. `token` is the id of the token for it, which the first use creates. */
@@ -47,16 +49,16 @@ export type CodeUse =
 export async function takeCode({ sessions }: CodeTools, text: string): Promise<CodeUse | null> {
   if (readCode(await sessions.peekOnce('code', text)) !== null) {
     const token = sessions.tokens.newId()
-    if (await sessions.putOnce('used-code', text, { token }, { lifetimeMs: USED_CODE_MS, owner: token })) {
+    if (await sessions.putOneTime('used-code', text, { token }, { lifetimeMs: USED_CODE_MS, owner: token })) {
       // Null where it was used so long ago that the record of that use is gone.
-      const code = readCode(await sessions.takeOnce('code', text))
+      const code = readCode(await sessions.consumeOneTime('code', text))
       return code === null ? null : { kind: 'first', code, token }
     }
   }
   const used = await sessions.peekOnce('used-code', text)
   if (typeof used !== 'object' || used === null || !('token' in used) || typeof used.token !== 'string') return null
   const { token } = used
-  await sessions.putOnce('repeated-code', text, {}, { lifetimeMs: USED_CODE_MS, owner: token })
+  await sessions.putOneTime('repeated-code', text, {}, { lifetimeMs: USED_CODE_MS, owner: token })
   return { kind: 'again', token }
 }
 

@@ -24,7 +24,7 @@ import { type Publications, publicationAt } from './publications.ts'
 
 export interface ConsentTools extends PersonalFormTools, RequestTools, AuditTools {
   readonly ports: Pick<Ports, 'random'>
-  readonly sessions: Pick<Sessions, 'putOnce'>
+  readonly sessions: Pick<Sessions, 'putOneTime'>
 }
 
 /**
@@ -76,7 +76,7 @@ export async function takeConsent(ctx: PortalRequest, tools: ConsentTools, sessi
       resource: resource.address,
       challenge: asked.challenge,
     }
-    await tools.sessions.putOnce('code', code, stored, { lifetimeMs: CODE_MS, owner: session.id })
+    await tools.sessions.putOneTime('code', code, stored, { lifetimeMs: CODE_MS, owner: session.id })
     answer.searchParams.set('code', code)
     await tools.audit.keep('program.allowed', facts)
   } else {

@@ -7,7 +7,7 @@ import type { ClockState } from '../../session/clock-watch.ts'
 import type { ApiTokens, HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import { isSameGrantee } from '../../session/grants/document.ts'
 import { createSealer } from '../../session/seal.ts'
-import type { Allowance, Sessions } from '../../session/session.ts'
+import type { RateLimitBucket, Sessions } from '../../session/session.ts'
 import { noteMade } from '../account/credential-page.ts'
 import { openAnswer } from '../answer.ts'
 import { type FormTools, readBody } from '../form.ts'
@@ -17,7 +17,10 @@ import { SCOPE } from './metadata.ts'
 
 export interface TokenTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: Pick<Sessions, 'describe' | 'end' | 'putOnce' | 'takeOnce' | 'peekOnce' | 'spend' | 'refund'> & {
+  readonly sessions: Pick<
+    Sessions,
+    'describe' | 'end' | 'putOneTime' | 'consumeOneTime' | 'peekOnce' | 'spend' | 'refund'
+  > & {
     readonly tokens: ApiTokens
     clock(): ClockState
   }
@@ -29,7 +32,7 @@ const REFRESH_MS = 30 * 24 * 60 * 60_000
 const GRANT_MS = 90 * 24 * 60 * 60_000
 
 /** How often one grant is renewed: an access token lasts ten minutes, and a client may be started again a few times meanwhile. */
-const REFRESHES: Allowance = Object.freeze({ name: 'refreshes', intervalMs: 60_000, burst: 10 })
+const REFRESHES: RateLimitBucket = Object.freeze({ name: 'refreshes', intervalMs: 60_000, burst: 10 })
 
 /**
  * For this long a used refresh token gets the same response again, until the client uses the token in that response:
@@ -187,11 +190,11 @@ async function give(
     refresh_token: refreshToken,
     scope: SCOPE,
   }
-  if (used === null) await sessions.putOnce('refresh', refreshToken, {}, { lifetimeMs, owner: id })
+  if (used === null) await sessions.putOneTime('refresh', refreshToken, {}, { lifetimeMs, owner: id })
   else {
     const again = await answerSealer(used, sessions, ports).seal(answer, ANSWER, storeMs + AGAIN_MS)
     const options = { lifetimeMs, owner: id, inPlaceOf: used.key }
-    if (!(await sessions.putOnce('refresh', keyOf(held, turn), { again, atMs: storeMs }, options))) return null
+    if (!(await sessions.putOneTime('refresh', keyOf(held, turn), { again, atMs: storeMs }, options))) return null
   }
   // Only one request gets here, so simultaneous requests do not displace each other's token.
   await access.keep()

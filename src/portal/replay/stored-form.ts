@@ -65,7 +65,7 @@ export async function keepForm(
     name: keepsForms.name,
     atMs: ports.now(),
   }
-  await sessions.putOnce('post', id, kept, { lifetimeMs: KEPT_MS, owner })
+  await sessions.putOneTime('post', id, kept, { lifetimeMs: KEPT_MS, owner })
   ports.log.info('A form is kept until its sender has signed in again', { id: ctx.requestId, bytes: body.byteLength })
   return { id, setCookies: cookie.setCookies }
 }
@@ -102,7 +102,7 @@ export async function takeForm(
   { sessions, ports }: Pick<KeepTools, 'sessions' | 'ports'>,
   id: string,
 ): Promise<Pick<ReleasedForm, 'putBack'> | null> {
-  const value = await sessions.takeOnce('post', id)
+  const value = await sessions.consumeOneTime('post', id)
   if (typeof value !== 'object' || value === null) return null
   const [owner, atMs]: readonly unknown[] = [Reflect.get(value, 'owner'), Reflect.get(value, 'atMs')]
   return {
@@ -110,7 +110,7 @@ export async function takeForm(
       const lifetimeMs = Number(atMs) + KEPT_MS - ports.now()
       if (!(lifetimeMs > 0)) return
       try {
-        await sessions.putOnce('post', id, value, { lifetimeMs, owner: String(owner) })
+        await sessions.putOneTime('post', id, value, { lifetimeMs, owner: String(owner) })
       } catch (error) {
         ports.log.warn('A kept form is lost: it was not sent, and the session store failed', errorFacts(error))
       }

@@ -65,7 +65,7 @@ export async function begin(
     wantsAuthTime: ctx.wantsAuthTime,
   })
   const cookie = setLoginCsrfCookie(ctx, 'login', LOGIN_LIFETIME_MS, tools.ports.random)
-  await tools.sessions.putOnce(
+  await tools.sessions.putOneTime(
     'login',
     state.key,
     {

@@ -45,7 +45,7 @@ export async function callback(ctx: PortalRequest, tools: CallbackTools): Promis
     })
     return recoverStaleCallback(ctx, tools, answer, failure)
   }
-  const kept = parsePending(await tools.sessions.takeOnce('login', key))
+  const kept = parsePending(await tools.sessions.consumeOneTime('login', key))
   if (kept === null || kept.portal !== ctx.portal.name) {
     return recoverStaleCallback(
       ctx,

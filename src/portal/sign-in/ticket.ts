@@ -108,8 +108,8 @@ export async function completeSignIn(
     network: neighbourhoodOf(ctx.clientAddress),
   }
   await Promise.all([
-    tools.sessions.putOnce('ticket', ticket, given, { lifetimeMs: TICKET_LIFETIME_MS, owner: session.id }),
-    tools.sessions.putOnce('place', ticket, place, { lifetimeMs: PLACE_LIFETIME_MS, owner: session.id }),
+    tools.sessions.putOneTime('ticket', ticket, given, { lifetimeMs: TICKET_LIFETIME_MS, owner: session.id }),
+    tools.sessions.putOneTime('place', ticket, place, { lifetimeMs: PLACE_LIFETIME_MS, owner: session.id }),
   ])
   return redirectAnswer(303, `${origin}${ownPath('enter')}?ticket=${ticket}`, setCookies)
 }
@@ -132,8 +132,8 @@ export async function redeemTicket(ctx: PortalRequest, tools: EnterTools): Promi
     })
   }
   const [given, led] = await Promise.all([
-    tools.sessions.takeOnce('ticket', ticket),
-    tools.sessions.takeOnce('place', ticket),
+    tools.sessions.consumeOneTime('ticket', ticket),
+    tools.sessions.consumeOneTime('place', ticket),
   ])
   const kept = parseTicket(given)
   const place = kept ?? parsePlace(led)

@@ -88,7 +88,7 @@ async function endOnce(
   const { issuer, clientId } = provider
   const name = `${issuer} ${token.id}`
   const lifetimeMs = token.expiresAtMs - ports.now()
-  if (!(await sessions.putOnce('logout-token', name, {}, { lifetimeMs, owner: issuer }))) throw refusal('jti')
+  if (!(await sessions.putOneTime('logout-token', name, {}, { lifetimeMs, owner: issuer }))) throw refusal('jti')
   try {
     const same = [...ctx.providers.values()].filter(one => one.issuer === issuer && one.clientId === clientId)
     return await sessions.endFor({
@@ -101,7 +101,7 @@ async function endOnce(
     })
   } catch (thrown) {
     // Nothing was ended: the same token, sent again, must not then pass for a replay.
-    await sessions.takeOnce('logout-token', name)
+    await sessions.consumeOneTime('logout-token', name)
     throw thrown
   }
 }

@@ -135,8 +135,8 @@ async function prepareProvider(
     const address = await pool.client(provider).endSession({ idToken, returnTo, state })
     if (address === null) return null
     const options = { lifetimeMs: PROVIDER_LIFETIME_MS, owner: ctx.clientAddress }
-    await sessions.putOnce('logout', next, { address, origin: ctx.origin }, options)
-    await sessions.putOnce('logout', state, { portal: ctx.portal.name, label: provider.label }, options)
+    await sessions.putOneTime('logout', next, { address, origin: ctx.origin }, options)
+    await sessions.putOneTime('logout', state, { portal: ctx.portal.name, label: provider.label }, options)
     return next
   } catch (thrown) {
     ports.log.warn('Someone signed out here, but could not be sent on to the provider', {
@@ -155,7 +155,7 @@ async function prepareProvider(
  */
 export async function goToProvider(ctx: PortalRequest, { sessions }: SignOutTools): Promise<Response> {
   const next = readQuery(ctx).get('next') ?? ''
-  const kept = isToken(next) ? await sessions.takeOnce('logout', next) : null
+  const kept = isToken(next) ? await sessions.consumeOneTime('logout', next) : null
   const address = textIn(kept, 'origin') === ctx.origin ? textIn(kept, 'address') : null
   return redirectAnswer(302, address ?? ownPath('signed-out'))
 }
@@ -173,7 +173,7 @@ export async function signedOut(ctx: PortalRequest, { sessions }: SignOutTools):
   const query = readQuery(ctx)
   const [next, state] = [query.get('next'), query.get('state')]
   const mayTake = ctx.request.method === 'GET' && !isPrefetch(ctx.request)
-  const kept = mayTake && state !== null && isToken(state) ? await sessions.takeOnce('logout', state) : null
+  const kept = mayTake && state !== null && isToken(state) ? await sessions.consumeOneTime('logout', state) : null
   const words = wordsFor(ctx.request)
   const page = (
     <SignedOutPage

@@ -3,7 +3,7 @@ import { errorFacts, GateError } from '../../base/errors.ts'
 import { inTime } from '../../base/maybe-promise.ts'
 import { networkOf, prefixesOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { Allowance, Sessions } from '../../session/session.ts'
+import type { RateLimitBucket, Sessions } from '../../session/session.ts'
 import { createFairQueue, type Leave } from './fair-queue.ts'
 
 /** Places in which passwords are tried, and the count of those that are wrong. */
@@ -32,16 +32,16 @@ export interface Guess {
 }
 
 /** What of Sessions is needed: all workers and machines share it. */
-export type GuessSessions = Pick<Sessions, 'spendAll' | 'refund' | 'putOnce' | 'peekOnce' | 'takeOnce'>
+export type GuessSessions = Pick<Sessions, 'spendAll' | 'refund' | 'putOneTime' | 'peekOnce' | 'consumeOneTime'>
 
 /** Ten wrong passwords at once, and one more every half minute: enough for anyone's fingers. */
-const WRONG: Allowance = Object.freeze({ name: 'passwords', intervalMs: 30_000, burst: 10 })
+const WRONG: RateLimitBucket = Object.freeze({ name: 'passwords', intervalMs: 30_000, burst: 10 })
 
 /** The same for a browser in which the user signed in before, from any network. */
-const OF_BROWSER: Allowance = Object.freeze({ ...WRONG, name: 'passwords of a browser' })
+const OF_BROWSER: RateLimitBucket = Object.freeze({ ...WRONG, name: 'passwords of a browser' })
 
 /** Of a wider network, by how many networks wider: its addresses are somebody's to choose from (RFC 6177). */
-const OF_WIDER: readonly Allowance[] = [
+const OF_WIDER: readonly RateLimitBucket[] = [
   Object.freeze({ name: 'passwords of a wider network', intervalMs: 7_500, burst: 40 }),
   Object.freeze({ name: 'passwords of a very wide network', intervalMs: 1_875, burst: 160 }),
 ]
@@ -50,7 +50,7 @@ const OF_WIDER: readonly Allowance[] = [
  * For one user name, from all networks at which its password was never right: 30 at once, and 288 a day after that. NIST SP 800-63B-4
  * §3.2.2 allows a hundred in a row.
  */
-const OF_NAME: Allowance = Object.freeze({ name: 'passwords of a name', intervalMs: 5 * 60_000, burst: 30 })
+const OF_NAME: RateLimitBucket = Object.freeze({ name: 'passwords of a name', intervalMs: 5 * 60_000, burst: 30 })
 
 /**
  * Hashing takes a core: two at a time leave the others to requests, and a client that waits longer than this has to
@@ -74,7 +74,7 @@ const FRESH_MS = 24 * 60 * 60_000
 
 /** One count that an attempt is part of. */
 interface Count {
-  readonly allowance: Allowance
+  readonly allowance: RateLimitBucket
   readonly whose: string
 }
 
@@ -160,8 +160,8 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
     if (known !== null && nowMs - known.atMs < FRESH_MS) return
     const key = knownKey(who, network)
     try {
-      if (known !== null) await sessions.takeOnce('known', key)
-      await sessions.putOnce('known', key, { atMs: nowMs }, { lifetimeMs: KNOWN_MS, owner: sha256(who) })
+      if (known !== null) await sessions.consumeOneTime('known', key)
+      await sessions.putOneTime('known', key, { atMs: nowMs }, { lifetimeMs: KNOWN_MS, owner: sha256(who) })
     } catch (error) {
       ports.log.warn('It is not kept that a user is known at a network', errorFacts(error))
     }

@@ -11,7 +11,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { parseBasic, passwordIdentity, verifyPassword } from '../../identity/passwords/password.ts'
 import { passwordUsers, userIdentity } from '../../identity/passwords/users.ts'
 import { passwordSession } from '../../session/credentials/credential-sessions.ts'
-import type { Allowance, Session, Sessions } from '../../session/session.ts'
+import type { RateLimitBucket, Session, Sessions } from '../../session/session.ts'
 import { createGuesses, type GuessSessions, giveBack } from './guesses.ts'
 
 /** People and programs that come with a name and a password of a portal's htpasswd file. */
@@ -218,17 +218,17 @@ interface GivenCode {
 }
 
 /** What of Sessions is needed: all workers and machines share it. */
-type CodeSessions = Pick<Sessions, 'putOnce' | 'spend' | 'refund'>
+type CodeSessions = Pick<Sessions, 'putOneTime' | 'spend' | 'refund'>
 
 /**
  * Wrong codes with the right password, from any address: ten, and one more every five minutes (RFC 4226 §7.3). At that
  * pace a code is guessed once in three years. An attacker who has the password can hold up its owner this way, and the
  * log shows it.
  */
-const WRONG: Allowance = Object.freeze({ name: 'codes', intervalMs: 5 * 60_000, burst: 10 })
+const WRONG: RateLimitBucket = Object.freeze({ name: 'codes', intervalMs: 5 * 60_000, burst: 10 })
 
 /** What is counted of codes that count for nobody, so that the time taken does not tell whether the password was right. */
-const FREE: Allowance = Object.freeze({ name: 'no codes', intervalMs: 1, burst: 10_000 })
+const FREE: RateLimitBucket = Object.freeze({ name: 'no codes', intervalMs: 1, burst: 10_000 })
 
 /** Checks codes in constant time: a name without a second factor, or an unknown one, costs the same as any other. */
 export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessions: CodeSessions): Codes {
@@ -252,7 +252,7 @@ export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessio
       if (!(await sessions.spend(WRONG, secret)).isAllowed) return 'too many wrong codes'
       if (step === null) return 'a wrong code'
       await giveBack(ports, sessions, { allowance: WRONG, whose: secret })
-      const isFirst = await sessions.putOnce(
+      const isFirst = await sessions.putOneTime(
         'totp',
         `${secret} ${step}`,
         {},

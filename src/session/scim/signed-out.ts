@@ -19,7 +19,7 @@ export interface SignedOut {
 /**
  * The provider's logouts, kept as one-time records. Of two about the same session the later one counts, in any order.
  */
-export function createSignedOut(once: Pick<Sessions, 'putOnce' | 'peekOnce'>, ports: Pick<Ports, 'now'>): SignedOut {
+export function createSignedOut(once: Pick<Sessions, 'putOneTime' | 'peekOnce'>, ports: Pick<Ports, 'now'>): SignedOut {
   async function lastWord(issuer: string, provider: string, name: Readonly<Record<string, string>>) {
     const kept = await once.peekOnce('signed-out', keyOf(issuer, provider, name))
     return typeof kept === 'object' && kept !== null ? (kept as Partial<Word>) : {}
@@ -33,7 +33,7 @@ export function createSignedOut(once: Pick<Sessions, 'putOnce' | 'peekOnce'>, po
       const word: Word = { saidAtS, subject }
       for (const provider of providers) {
         const options = { lifetimeMs, owner: issuer, isLatest: true }
-        await once.putOnce('signed-out', keyOf(issuer, provider, name), word, options)
+        await once.putOneTime('signed-out', keyOf(issuer, provider, name), word, options)
       }
     },
     async check({ issuer, provider, subject, claims: { sid } }, shownAtS) {

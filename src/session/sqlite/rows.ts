@@ -42,7 +42,7 @@ export function storeOn(database: Database): SqliteStore {
   const changes = changesOn(database)
   const { purgeExpired, purgeIdle, ...sessions } = sessionsOn(database, retryBusy, changes)
   const { purgeOnce, ...once } = onceOn(database, retryBusy)
-  const { purgeAllowances, ...allowances } = allowancesOn(database, retryBusy)
+  const { purgeAllowances, ...rateLimits } = allowancesOn(database, retryBusy)
   const { purgeTokens, ...tokens } = tokensOn(database, retryBusy, changes.tellRemoved)
   const { purgeLinks, ...links } = linksOn(database, retryBusy, changes.tellRemoved)
   const { purgeOwners, ...owners } = ownersOn(database, retryBusy, changes.tellUpdated)
@@ -51,7 +51,7 @@ export function storeOn(database: Database): SqliteStore {
   return {
     ...sessions,
     ...once,
-    ...allowances,
+    ...rateLimits,
     ...tokens,
     ...owners,
     ...links,

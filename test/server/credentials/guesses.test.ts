@@ -4,7 +4,7 @@ import type { PortalConfig } from '../../../src/config/resolve/portals.ts'
 import { plainUser } from '../../../src/config/values/users-file.ts'
 import { type Attempt, createGuesses } from '../../../src/server/credentials/guesses.ts'
 import { createCodes, createPasswords } from '../../../src/server/credentials/passwords.ts'
-import { createAllowances } from '../../../src/session/allowances.ts'
+import { createRateLimits } from '../../../src/session/allowances.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { createOnce } from '../../../src/session/single-use.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
@@ -28,7 +28,7 @@ function shared() {
   // A server with a clock of its own, ahead of ours.
   const ahead = { now: () => clock.now() + 6 * 60_000 }
   const store = openSqliteStore(':memory:', quietPorts(clock))
-  const allowances = createAllowances(store, ahead)
+  const allowances = createRateLimits(store, ahead)
   const told: string[] = []
   const quiet = quietPorts(clock)
   const ports = { ...quiet, log: { ...quiet.log, warn: (message: string) => void told.push(message) } }

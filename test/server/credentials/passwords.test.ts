@@ -3,7 +3,7 @@ import { GateError } from '../../../src/base/errors.ts'
 import type { PortalConfig } from '../../../src/config/resolve/portals.ts'
 import { plainUser } from '../../../src/config/values/users-file.ts'
 import { createPasswords, type Passwords } from '../../../src/server/credentials/passwords.ts'
-import { createAllowances } from '../../../src/session/allowances.ts'
+import { createRateLimits } from '../../../src/session/allowances.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { createOnce } from '../../../src/session/single-use.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
@@ -38,7 +38,7 @@ function open() {
     ports: quietPorts(clock),
     sessions: {
       ...createOnce(store, createSealer(new Uint8Array(32), quietPorts(clock)), clock),
-      ...createAllowances(store, clock),
+      ...createRateLimits(store, clock),
     },
     portal: name => (name === 'home' ? state.portal : undefined),
   })
