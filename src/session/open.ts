@@ -17,6 +17,7 @@ import type { OfferedRoles } from './grants/offered.ts'
 import { createLackedRefresh } from './lacked-refresh.ts'
 import { createLastUses } from './last-use.ts'
 import type { SessionLimits } from './life.ts'
+import { DEFAULT_TIMERS, type SessionTimers, startUpkeep } from './maintenance.ts'
 import { createMemory } from './memory.ts'
 import { createProviderTokens, type ProviderTokens } from './provider-tokens.ts'
 import { filesWithLess, type MembersAt, portalsWithOthers, withdrawnBetween } from './provider-trust.ts'
@@ -36,7 +37,6 @@ import { createOnce } from './single-use.ts'
 import { createStart } from './start.ts'
 import type { SessionStore } from './store.ts'
 import { createTrustRevocation } from './trust-revocation.ts'
-import { DEFAULT_TIMERS, type SessionTimers, startUpkeep } from './upkeep.ts'
 
 /** Sessions together with what only their owner does: change limits, listen for ends and changes, close. */
 export interface OpenSessions extends Sessions {
