@@ -69,7 +69,7 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly findUser: LoginTools['findUser']
   readonly overview: AdminTools['overview']
   readonly trail: TrailTools['trail']
-  readonly desk: FileTools['desk']
+  readonly configEditor: FileTools['configEditor']
 }
 
 type Answer = Response | Promise<Response>

@@ -23,7 +23,7 @@ import type { WatchState } from '../server/config/watch.ts'
 import { createAccessTokens } from '../server/credentials/access-tokens.ts'
 import { createFirstUses } from '../server/credentials/first-use.ts'
 import { createPasswords } from '../server/credentials/passwords.ts'
-import { createDesk, textsToShow } from '../server/editor/desk.ts'
+import { createDesk, textsToShow } from '../server/editor/config-editor.ts'
 import { holdExpectations } from '../server/forecast/expect.ts'
 import { createLeaving } from '../server/listen/leaving.ts'
 import type { Listeners } from '../server/listen/listeners.ts'
@@ -203,7 +203,7 @@ export function openParts(options: ServeOptions, listening: () => Listening) {
         isKept: () => inForce().audit.keepMs > 0,
         isOfOnePortal: () => inForce().portals.size === 1,
       },
-      desk: createDesk({
+      configEditor: createDesk({
         path: following.path,
         sources: ports,
         markOf: source => sealer.mark(source, 'a secret of the file'),

@@ -10,7 +10,7 @@ import { readText } from '../../src/console/read-file.ts'
 import { createProviderPool } from '../../src/identity/pool.ts'
 import { createPortal } from '../../src/portal/app.ts'
 import { createPublications } from '../../src/portal/authorization/publications.ts'
-import type { Desk } from '../../src/portal/desk.ts'
+import type { ConfigEditor } from '../../src/portal/config-editor.ts'
 import { FORM_WAIT_MS } from '../../src/portal/form.ts'
 import type { Overview } from '../../src/portal/overview.ts'
 import { isSecure } from '../../src/portal/place.ts'
@@ -45,7 +45,7 @@ const ACCOUNTS: readonly TestAccount[] = Array.from({ length: 50 }, (_, index) =
 }))
 
 /** Nothing is shown of a file here, and nothing is changed. */
-const NO_DESK: Desk = {
+const NO_DESK: ConfigEditor = {
   look: () => null,
   isEditable: () => false,
   open: () => null,
@@ -131,7 +131,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
   const portal = createPortal({
     ports,
     audit,
-    desk: NO_DESK,
+    configEditor: NO_DESK,
     trail: { store, isKept: () => true, isOfOnePortal: () => true },
     sessions,
     seal,

@@ -15,7 +15,7 @@ import { sessionFacts } from '../../session/session-facts.ts'
 import { adminUntilMs, stillSignedIn } from '../account/admins.ts'
 import { menuOf } from '../account/menu.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
-import type { DiffLine, Draft, Finding, Judged, Saved } from '../desk.ts'
+import type { DiffLine, Draft, Finding, Judged, Saved } from '../config-editor.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm, requireProof } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
@@ -51,9 +51,9 @@ export async function editFile(ctx: PortalRequest, tools: EditTools, session: Se
   if (away !== null) return away
   await admitEditor(ctx, tools, session)
   if (!isFresh(session, tools)) return signInAnew(ctx)
-  const sheet = tools.desk.open(readQuery(ctx).get('file'))
-  if (sheet === null) throw new GateError('route.none', 'there is no such file, or it cannot be edited here')
-  return editAnswer(ctx, tools, session, { ...sheet, notice: null, findings: [], difference: [] }, 200)
+  const editorFile = tools.configEditor.open(readQuery(ctx).get('file'))
+  if (editorFile === null) throw new GateError('route.none', 'there is no such file, or it cannot be edited here')
+  return editAnswer(ctx, tools, session, { ...editorFile, notice: null, findings: [], difference: [] }, 200)
 }
 
 /**
@@ -77,9 +77,9 @@ export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Ses
     case 'edit':
       return checkAnswer(ctx, tools, session, draft)
     case 'review':
-      return judgedAnswer(ctx, tools, session, draft, await tools.desk.judge(draft, session))
+      return judgedAnswer(ctx, tools, session, draft, await tools.configEditor.judge(draft, session))
     case 'save': {
-      const saved = await tools.desk.save(draft, session, form.get('sure') === 'yes')
+      const saved = await tools.configEditor.save(draft, session, form.get('sure') === 'yes')
       await tell(ctx, tools, session, draft, saved)
       if (saved.kind !== 'saved') return judgedAnswer(ctx, tools, session, draft, saved)
       return prefersPage(ctx.request)
@@ -92,8 +92,8 @@ export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Ses
 }
 
 /** A temporary admin could make the role permanent by writing it into the file. */
-async function admitEditor(ctx: PortalRequest, { desk, sessions }: EditTools, session: Session): Promise<void> {
-  if (!desk.isEditable(ctx.portal.name)) throw new GateError('route.none', '[server] edit is not on')
+async function admitEditor(ctx: PortalRequest, { configEditor, sessions }: EditTools, session: Session): Promise<void> {
+  if (!configEditor.isEditable(ctx.portal.name)) throw new GateError('route.none', '[server] edit is not on')
   admitAdmin(ctx, session)
   if ((await adminUntilMs(ctx, sessions.grants, session)) === null) return
   throw new GateError('access.denied', 'the file is edited by nobody who is an admin for a time', {
@@ -174,13 +174,13 @@ async function draftOf({ seal }: EditTools, session: Session, form: URLSearchPar
 }
 
 async function checkAnswer(ctx: PortalRequest, tools: EditTools, session: Session, draft: Draft): Promise<Response> {
-  const checked = await tools.desk.check(draft)
+  const checked = await tools.configEditor.check(draft)
   if (checked.kind !== 'fine' && checked.kind !== 'wrong') return judgedAnswer(ctx, tools, session, draft, checked)
   const words = wordsFor(ctx.request, ctx.portal.timezone)
   const { findings } = checked
   if (!prefersPage(ctx.request)) return saidAnswer(words, checked.kind, findings, draft)
   const notice = checked.kind === 'fine' ? words.editGood : null
-  const names = tools.desk.open(draft.name)?.names ?? []
+  const names = tools.configEditor.open(draft.name)?.names ?? []
   return editAnswer(ctx, tools, session, { ...draft, names, notice, findings, difference: [] }, 200)
 }
 
@@ -198,7 +198,7 @@ async function judgedAnswer(
 ): Promise<Response> {
   const words = wordsFor(ctx.request, ctx.portal.timezone)
   const isPage = prefersPage(ctx.request)
-  const names = tools.desk.open(draft.name)?.names ?? []
+  const names = tools.configEditor.open(draft.name)?.names ?? []
   switch (judged.kind) {
     case 'unknown':
       throw new GateError('route.none', 'there is no such file, or it cannot be edited here')
@@ -214,11 +214,11 @@ async function judgedAnswer(
       )
     }
     case 'changed': {
-      const { sheet, difference } = judged
+      const { editorFile, difference } = judged
       if (!isPage) return jsonAnswer({ kind: 'changed', says: [words.editChanged] }, 409)
       // The text shown next to the draft is what the draft replaces when it is sent again: no admin overwrites an
       // unseen version.
-      const view = { ...draft, version: sheet.version, names, notice: words.editChanged, findings: [], difference }
+      const view = { ...draft, version: editorFile.version, names, notice: words.editChanged, findings: [], difference }
       return editAnswer(ctx, tools, session, view, 409)
     }
     case 'unwritten': {

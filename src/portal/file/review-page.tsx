@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { Draft, Forecast, Judged } from '../desk.ts'
+import type { Draft, Forecast, Judged } from '../config-editor.ts'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'

@@ -7,7 +7,7 @@ import type { Session } from '../../session/session.ts'
 import { isAdmin } from '../account/admins.ts'
 import { menuOf } from '../account/menu.ts'
 import { pageAnswer } from '../answer.ts'
-import type { Desk, DeskView, DiffLine, Finding, ShownFile } from '../desk.ts'
+import type { ConfigEditor, DeskView, DiffLine, Finding, ShownFile } from '../config-editor.ts'
 import { wordsFor } from '../language.ts'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../place.ts'
@@ -16,7 +16,7 @@ import { leadToPortal } from '../sign-in/to-portal.ts'
 import type { Words } from '../words/words.ts'
 
 export interface FileTools {
-  readonly desk: Desk
+  readonly configEditor: ConfigEditor
 }
 
 /**
@@ -26,11 +26,11 @@ export interface FileTools {
  *
  * Throws `route.none` where the portal has no admins, or is not the only one, and `access.denied`.
  */
-export async function showFile(ctx: PortalRequest, { desk }: FileTools, session: Session): Promise<Response> {
+export async function showFile(ctx: PortalRequest, { configEditor }: FileTools, session: Session): Promise<Response> {
   const away = leadToPortal(ctx, 'file')
   if (away !== null) return away
   admitAdmin(ctx, session)
-  const view = await desk.look(ctx.portal.name)
+  const view = await configEditor.look(ctx.portal.name)
   if (view === null) throw new GateError('route.none', 'the file has other portals, whose admins are others')
   const words = wordsFor(ctx.request, ctx.portal.timezone)
   const menu = menuOf(ctx, session, words, 'admin')

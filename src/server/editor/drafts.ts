@@ -1,8 +1,8 @@
 import { sha256 } from '../../base/bytes.ts'
-import { createVeil, hasMarks, type MarkOf, type Veil } from '../../config/hidden/veil.ts'
+import { createVeil, hasMarks, type MarkOf, type Veil } from '../../config/hidden/redact.ts'
 import { readIncluded } from '../../config/included.ts'
 import type { Sources } from '../../config/text/substitute.ts'
-import type { Draft, Finding, Sheet } from '../../portal/desk.ts'
+import type { Draft, EditorFile, Finding } from '../../portal/config-editor.ts'
 
 /** Longer texts are not shown: finding all that is secret in one takes the memory of a hundred of it. */
 export const LONGEST_SHOWN = 262_144
@@ -14,7 +14,7 @@ export interface Base {
   readonly version: string
   /** Secret. */
   readonly text: string
-  readonly veil: Veil
+  readonly redact: Veil
   /** Hidden. */
   readonly shown: string
   /** A text as this file writes its lines. */
@@ -43,20 +43,20 @@ export function openBase(path: string, name: string | null, sources: Sources, ma
   const hasMark = text.startsWith('\uFEFF')
   const isWindows = text.includes('\r\n')
   const plain = plainLines(text)
-  const veil = createVeil(markOf)
+  const redact = createVeil(markOf)
   const asWritten = (draft: string) => (hasMark ? '\uFEFF' : '') + (isWindows ? draft.replaceAll('\n', '\r\n') : draft)
-  return { name: own, names, version: sha256(text), text, veil, shown: veil.hide(plain), asWritten }
+  return { name: own, names, version: sha256(text), text, redact, shown: redact.hide(plain), asWritten }
 }
 
 /** What a browser is given of a file: its secrets are hidden. */
-export function sheetOf({ name, names, version, shown }: Base): Sheet {
+export function sheetOf({ name, names, version, shown }: Base): EditorFile {
   return { name, text: shown, version, names }
 }
 
 /** A draft with its secrets in place, as it would be written. */
-export function unveil({ veil, asWritten, name }: Base, draft: Draft): Unveiled {
+export function unveil({ redact, asWritten, name }: Base, draft: Draft): Unveiled {
   const shown = plainLines(draft.text)
-  const restored = veil.restore(shown)
+  const restored = redact.restore(shown)
   switch (restored.kind) {
     case 'whole':
       if (hasMarks(restored.text)) return wrongMark(name, restored.text, UNKNOWN_MARK, MARK_HINT)

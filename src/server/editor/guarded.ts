@@ -1,7 +1,7 @@
 import { createLocator } from '../../config/text/locate.ts'
 import { parseToml } from '../../config/text/parse.ts'
 import { formatPath, type Path, type Raw, type RawTable } from '../../config/text/raw.ts'
-import type { Finding } from '../../portal/desk.ts'
+import type { Finding } from '../../portal/config-editor.ts'
 
 /** Keys of files and folders on this machine, and of a program that is run there. */
 const OF_MACHINE: ReadonlySet<string> = new Set([

@@ -1,4 +1,4 @@
-import type { DiffLine } from '../../portal/desk.ts'
+import type { DiffLine } from '../../portal/config-editor.ts'
 
 /** Lines around a change that are shown with it. */
 const AROUND = 3

@@ -4,13 +4,13 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { finishInTurns } from '../../base/steps.ts'
 import type { CheckResult } from '../../config/check.ts'
 import { createHiddenAt } from '../../config/hidden/lines.ts'
-import { createVeil, type MarkOf, type Veil } from '../../config/hidden/veil.ts'
+import { createVeil, type MarkOf, type Veil } from '../../config/hidden/redact.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
 import type { Sources } from '../../config/text/substitute.ts'
 import { trustedEmails } from '../../identity/vouched.ts'
 import { compileRoles } from '../../policy/roles.ts'
-import type { Desk, Draft, Finding, Judged, Lockout, Saved, ShownFile } from '../../portal/desk.ts'
+import type { ConfigEditor, Draft, Finding, Judged, Lockout, Saved, ShownFile } from '../../portal/config-editor.ts'
 import type { RoleGrant } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
@@ -35,7 +35,7 @@ export interface DeskTools extends PresentTools {
 }
 
 /** The file as an admin of the only portal in it sees it, and may change it. */
-export function createDesk(tools: DeskTools): Desk {
+export function createDesk(tools: DeskTools): ConfigEditor {
   const { path, sources, markOf, inForce, load } = tools
 
   /** The file that a draft is of, and what is wrong with the draft before anything in it is looked at. */
@@ -45,7 +45,7 @@ export function createDesk(tools: DeskTools): Desk {
     if (base.version === draft.version) return base
     return {
       kind: 'changed',
-      sheet: sheetOf(base),
+      editorFile: sheetOf(base),
       difference: lineDiff(base.shown, draft.text.replaceAll('\r\n', '\n')),
     }
   }
@@ -96,10 +96,10 @@ export function createDesk(tools: DeskTools): Desk {
       const { config, texts } = inForce()
       if (!isWholeOf(config, portal)) return null
       const checked = await load(new Map())
-      const veil = createVeil(markOf)
+      const redact = createVeil(markOf)
       const names = new Set([path, ...texts.keys(), ...checked.texts.keys()])
       return {
-        files: [...names].map(name => showFile(name, texts.get(name), checked.texts.get(name), veil)),
+        files: [...names].map(name => showFile(name, texts.get(name), checked.texts.get(name), redact)),
         findings: findingsOf(checked),
         isRefused: !checked.ok,
         isEditable: config.server.isEditable,
@@ -173,14 +173,14 @@ function findingsOfDraft(checked: CheckResult, { names }: Base): readonly Findin
 
 const NEW_HINT = 'sallyport check on the machine says what it is'
 
-function showFile(name: string, inForce: string | undefined, onDisk: string | undefined, veil: Veil): ShownFile {
-  const [old, next] = [inForce, onDisk].map(text => hide(text, veil)) as [string | null, string | null]
+function showFile(name: string, inForce: string | undefined, onDisk: string | undefined, redact: Veil): ShownFile {
+  const [old, next] = [inForce, onDisk].map(text => hide(text, redact)) as [string | null, string | null]
   return { name, inForce: old, onDisk: next, difference: lineDiff(old ?? '', next ?? '') }
 }
 
-function hide(text: string | undefined, veil: Veil): string | null {
+function hide(text: string | undefined, redact: Veil): string | null {
   if (text === undefined) return null
-  return text.length > LONGEST_SHOWN ? TOO_LONG : veil.hide(text)
+  return text.length > LONGEST_SHOWN ? TOO_LONG : redact.hide(text)
 }
 
 const TOO_LONG = '# too long to be shown here'

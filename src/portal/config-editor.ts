@@ -42,7 +42,7 @@ export interface DeskView {
 }
 
 /** A file on disk as it is edited: secrets are hidden, lines end with a line feed. */
-export interface Sheet {
+export interface EditorFile {
   readonly name: string
   readonly text: string
   /** The hash of the file on disk. Trying all secrets against it would reveal them, so it leaves only sealed. */
@@ -52,7 +52,7 @@ export interface Sheet {
 }
 
 /** What somebody made of a sheet. */
-export type Draft = Pick<Sheet, 'name' | 'text' | 'version'>
+export type Draft = Pick<EditorFile, 'name' | 'text' | 'version'>
 
 /** Why somebody could not edit the file again. */
 export type Lockout = 'role' | 'session' | 'edit'
@@ -95,7 +95,7 @@ export type Judged =
   /** There is no such file, or it cannot be edited here. */
   | { readonly kind: 'unknown' }
   /** Another one is on disk by now: that, and what is different in the draft. */
-  | { readonly kind: 'changed'; readonly sheet: Sheet; readonly difference: readonly DiffLine[] }
+  | { readonly kind: 'changed'; readonly editorFile: EditorFile; readonly difference: readonly DiffLine[] }
   | { readonly kind: 'wrong'; readonly findings: readonly Finding[] }
   | {
       readonly kind: 'good'
@@ -116,13 +116,13 @@ export type Saved =
   | { readonly kind: 'unwritten' /** A sentence. */; readonly why: string }
 
 /** The file as an admin sees it and may change it. No secret of it leaves it. */
-export interface Desk {
+export interface ConfigEditor {
   /** Null for a portal that is not the only one of the file: its admins are not those of the others. */
   look(portal: string): MaybePromise<DeskView | null>
   /** Whether the current file lets this portal's admins change it. */
   isEditable(portal: string): boolean
   /** A file to be edited, the main one without a name; null where there is none of it, or it cannot be edited here. */
-  open(name: string | null): Sheet | null
+  open(name: string | null): EditorFile | null
   /** What `check` says of a draft; nothing is compared. */
   check(draft: Draft): MaybePromise<Exclude<Judged, { kind: 'good' }> | { kind: 'fine'; findings: readonly Finding[] }>
   judge(draft: Draft, editor: Session): Promise<Judged>
