@@ -1,6 +1,6 @@
 #!/usr/bin/env bun
 import { serveArguments } from './cli/chosen.ts'
-import { becomeAnew, isAsNeeded } from './console/anew.ts'
+import { becomeAnew, isAsNeeded } from './console/reexec.ts'
 
 const argv = process.argv.slice(2)
 const serving = serveArguments(argv)

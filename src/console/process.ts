@@ -6,10 +6,10 @@ import { resolve } from 'node:path'
 import { errorFacts } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
 import type { Log, Ports, RunOptions } from '../base/ports.ts'
-import { becomeAnew, isAsNeeded, ownCommand, REQUEST_LIMIT } from './anew.ts'
 import type { Io } from './io.ts'
 import { openLogs } from './logs.ts'
 import { ask, forward } from './network.ts'
+import { becomeAnew, isAsNeeded, ownCommand, REQUEST_LIMIT } from './reexec.ts'
 
 /** The real effects: the one place where the program touches its process. Without `log` it writes to standard error. */
 export function realPorts(

@@ -6,7 +6,7 @@ import type { Config } from '../config/resolve/config.ts'
 import type { Logs } from '../console/logs.ts'
 import type { AcmeTimers } from '../server/acme/order.ts'
 import type { Reloaded } from '../server/config/reload.ts'
-import type { HandedSockets } from '../server/listen/handed/sockets.ts'
+import type { InheritedSockets } from '../server/listen/inherited/sockets.ts'
 import type { AdminSources } from '../server/observe/admin.ts'
 import type { ProcessView } from '../server/observe/process-view.ts'
 import type { MakeDraft } from '../session/sqlite/replacement.ts'
@@ -48,7 +48,7 @@ export interface ServeOptions {
   /** How often certificates from an authority are looked after; sensible times when absent. */
   readonly acmeTimers?: AcmeTimers
   /** Sockets that listen already; none when absent. */
-  readonly handed?: HandedSockets
+  readonly inherited?: InheritedSockets
   /** The result of reading the file after the start. */
   readonly onRead?: (isGood: boolean) => void
   /** Set where this process is one of several that a supervisor started. */

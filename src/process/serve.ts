@@ -3,7 +3,7 @@
 import type { Log, Ports } from '../base/ports.ts'
 import type { Config } from '../config/resolve/config.ts'
 import type { ListenAddress } from '../config/values/listen.ts'
-import { proxyVariables } from '../console/anew.ts'
+import { proxyVariables } from '../console/reexec.ts'
 import { versionNumber } from '../console/version.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, reachOf } from '../identity/http.ts'
 import { createMetadataSource } from '../identity/metadata.ts'
@@ -16,8 +16,8 @@ import type { Loaded } from '../server/config/reload.ts'
 import { type Snapshot, upstreamsOf } from '../server/config/snapshot.ts'
 import { watchFiles } from '../server/config/watch.ts'
 import { closeCrowds } from '../server/listen/crowd.ts'
-import { stopAccepting } from '../server/listen/handed/adopt.ts'
-import { NONE_HANDED } from '../server/listen/handed/sockets.ts'
+import { stopAccepting } from '../server/listen/inherited/adopt.ts'
+import { NONE_HANDED } from '../server/listen/inherited/sockets.ts'
 import { addressOf, removeSocketFile } from '../server/listen/listen.ts'
 import { type Listeners, openListeners } from '../server/listen/listeners.ts'
 import { pauseAccepting } from '../server/listen/pause.ts'
@@ -27,9 +27,9 @@ import { limitsOf } from '../session/life.ts'
 import { MOST_IDLE_S } from './bodies.ts'
 import { watchDescriptors } from './descriptors.ts'
 import { sourcesOf } from './observe/sources.ts'
-import { type Listening, openParts, type Parts } from './parts.ts'
 import { tellLost, tellTakenOver } from './reload-log.ts'
 import type { RunningServer, ServeOptions } from './serve-options.ts'
+import { type Listening, openServer, type Server } from './server.ts'
 import { spareMemory } from './spare-memory.ts'
 
 /**
@@ -40,7 +40,7 @@ import { spareMemory } from './spare-memory.ts'
  * before.
  */
 export function startServer(options: ServeOptions): RunningServer {
-  const parts = openParts(options, () => listening)
+  const parts = openServer(options, () => listening)
   const { live, relay, bodies } = parts
   const { config } = parts.first.snapshot
   let isDraining = false
@@ -96,7 +96,7 @@ export function startServer(options: ServeOptions): RunningServer {
       isDraining = !isSucceeded
       const startedMs = options.ports.now()
       if (isSucceeded) await giveWay(parts, listeners)
-      else if (options.handed !== undefined && options.handed.kept.size > 0) stopAccepting(options.handed.kept)
+      else if (options.inherited !== undefined && options.inherited.kept.size > 0) stopAccepting(options.inherited.kept)
       watching.close()
       parts.stopChanging()
       recheck.close()
@@ -123,7 +123,7 @@ const MOST_LEAVING_MS = 5000
 const SUCCEEDED_QUIET_MS = 1000
 
 /** Accepts nothing more, and lets end what is open, for most of `drain`; who may stay is looked after meanwhile as ever. */
-async function giveWay({ live, leaving, relay, bodies }: Parts, listeners: Listeners): Promise<void> {
+async function giveWay({ live, leaving, relay, bodies }: Server, listeners: Listeners): Promise<void> {
   const limitMs = Math.max(0, live.current.config.server.drainMs - SUCCEEDED_QUIET_MS)
   listeners.leave()
   stopAccepting()
@@ -141,11 +141,11 @@ function portOf(address: ListenAddress | null, server: Bun.Server<unknown> | nul
 
 /** Opens every listener, or none: what is open is closed again where one cannot be opened. Throws `listen.failed`. */
 function listen(
-  parts: Parts,
+  parts: Server,
   options: ServeOptions,
   sources: AdminSources,
 ): { readonly listeners: Listeners; readonly admin: Bun.Server<unknown> | null } {
-  const { worker, ports, idleTimeoutS = MOST_IDLE_S, handed = NONE_HANDED } = options
+  const { worker, ports, idleTimeoutS = MOST_IDLE_S, inherited = NONE_HANDED } = options
   const { live, pipelines, respond, relay } = parts
   const { server, tls } = parts.first.snapshot.config
   const own = (places: readonly ListenAddress[]) =>
@@ -157,7 +157,7 @@ function listen(
         server.admin,
         sources,
         { version: versionNumber(), hosts: () => live.current.config.server.adminHosts, now: ports.now },
-        handed.at(server.admin)[0]?.socket,
+        inherited.at(server.admin)[0]?.socket,
       )
     const listeners = openListeners({
       plain: own(server.listen),
@@ -169,7 +169,7 @@ function listen(
       hstsS: () => live.current.config.tls?.hstsS ?? null,
       partingMs: options.partingMs,
       isShared: worker !== undefined,
-      handed,
+      inherited,
       log: ports.log,
     })
     return { listeners, admin }
@@ -181,7 +181,7 @@ function listen(
   }
 }
 
-function recheckOf({ first, sessions, passwords, exchanges, relay }: Parts, options: ServeOptions): Recheck {
+function recheckOf({ first, sessions, passwords, exchanges, relay }: Server, options: ServeOptions): Recheck {
   return openRecheck({
     initial: first.snapshot,
     ports: options.ports,
@@ -213,7 +213,7 @@ function recheckOf({ first, sessions, passwords, exchanges, relay }: Parts, opti
 }
 
 interface Running {
-  readonly parts: Parts
+  readonly parts: Server
   readonly listeners: Listeners
   readonly recheck: Recheck
   readonly options: ServeOptions
@@ -242,7 +242,7 @@ function takeOver(
 }
 
 /** Gauges that need a request first: by one process of several. */
-function tellOf(config: Config, { outgoing }: Parts, { worker, ports }: ServeOptions): void {
+function tellOf(config: Config, { outgoing }: Server, { worker, ports }: ServeOptions): void {
   if (worker === undefined || worker.index === 1) tellUnstated(config, outgoing, ports.log)
 }
 

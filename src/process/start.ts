@@ -15,7 +15,7 @@ import { checkInThread, draftInThread } from './threads/ask-thread.ts'
 export const QUIET_MS = 200
 
 /** What the caller may provide for a server. */
-type Given = Partial<Pick<ServeOptions, 'loaded' | 'handed' | 'onRead' | 'isPatient'>> & { readonly logs?: Logs }
+type Given = Partial<Pick<ServeOptions, 'loaded' | 'inherited' | 'onRead' | 'isPatient'>> & { readonly logs?: Logs }
 
 /** Starts the server in this process, with the real effects, and says where it listens. Throws what `startServer` throws. */
 export function startHere(configPath: string, io: Io, given: Given = {}): RunningServer {

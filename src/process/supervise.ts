@@ -1,28 +1,28 @@
 import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/resolve/config.ts'
 import { addressText } from '../config/values/listen.ts'
-import { ownCommand, ownEnvironment } from '../console/anew.ts'
-import { areKept, isSuccessor, socketsEnvironment } from '../console/handed.ts'
+import { areKept, isSuccessor, socketsEnvironment } from '../console/inherited-sockets.ts'
 import type { Io } from '../console/io.ts'
 import { openLogs } from '../console/logs.ts'
 import { realPorts } from '../console/process.ts'
+import { ownCommand, ownEnvironment } from '../console/reexec.ts'
 import { leaveWord } from '../console/running.ts'
 import { versionNumber } from '../console/version.ts'
-import { stopAccepting } from '../server/listen/handed/adopt.ts'
+import { stopAccepting } from '../server/listen/inherited/adopt.ts'
 import { listen, removeSocketFile } from '../server/listen/listen.ts'
 import { openAdmin } from '../server/observe/admin.ts'
 import { damagedOf } from '../session/sqlite/companion-files.ts'
 import { type FollowedFile, followFile } from './followed-file.ts'
+import { openHanded, tellUnasked } from './handover/handed.ts'
+import { followSignals } from './handover/service.ts'
+import { outlivePredecessor, takePlace } from './handover/successor.ts'
 import { openManager, statusOf } from './manager.ts'
 import { createPoolSources } from './observe/pool-admin.ts'
 import { showAddresses } from './open-addresses.ts'
-import { makePseudonym } from './parts.ts'
 import { poolSizeOf } from './pool-size.ts'
+import { makePseudonym } from './server.ts'
 import { boundExit } from './signals.ts'
 import { catchStrays, reportStart, tellListening } from './start.ts'
-import { openHanded, tellUnasked } from './succession/handed.ts'
-import { followSignals } from './succession/service.ts'
-import { outlivePredecessor, takePlace } from './succession/successor.ts'
 import { writeTexts } from './texts-in-force.ts'
 import { checkInThread } from './threads/ask-thread.ts'
 import { workerEnvironment } from './worker.ts'
@@ -58,7 +58,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
   const ports = realPorts(io, logs.log)
   const { log } = ports
   catchStrays(log)
-  const handed = openHanded(io.env)
+  const inherited = openHanded(io.env)
   const manager = openManager(io.env, process.pid, log)
   const status = statusOf(manager, options.configPath)
   let isStopping = false
@@ -80,11 +80,11 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
     )
     file = followed
     const { server, tls, sessions } = followed.current.config
-    const adminSocket = server.admin === null ? null : handed.at(server.admin)[0]?.socket
+    const adminSocket = server.admin === null ? null : inherited.at(server.admin)[0]?.socket
     const places = [...server.listen, ...server.verify, ...(tls?.listen ?? [])]
-    const found = places.flatMap(place => handed.at(place))
+    const found = places.flatMap(place => inherited.at(place))
     const sockets = [...new Set(found.flatMap(({ socket }) => socket ?? []))]
-    tellUnasked(handed.closeOthers(), io.env, log)
+    tellUnasked(inherited.closeOthers(), io.env, log)
     const pool = openWorkerPool(options, ports, {
       sockets,
       inForce: () => writeTexts(followed.current.texts),
@@ -116,7 +116,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
       manager,
       log,
       argv,
-      isKept: handed.kept.size > 0,
+      isKept: inherited.kept.size > 0,
       status: status.text,
       async reload() {
         pool.renew()

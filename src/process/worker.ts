@@ -8,12 +8,12 @@ import { openLogs } from '../console/logs.ts'
 import { realPorts } from '../console/process.ts'
 import { renderFamilies } from '../server/observe/exposition.ts'
 import { type ProcessView, parseProcessView } from '../server/observe/process-view.ts'
+import { openHanded } from './handover/handed.ts'
+import type { Ending } from './handover/service.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer, ServeOptions, WorkerPart } from './serve-options.ts'
 import { boundExit } from './signals.ts'
 import { catchStrays, loadFirst, QUIET_MS, reportStart } from './start.ts'
-import { openHanded } from './succession/handed.ts'
-import type { Ending } from './succession/service.ts'
 import { parseTexts, withTexts } from './texts-in-force.ts'
 import { checkInThread, draftInThread } from './threads/ask-thread.ts'
 import { parseOrder, type Question, type Report } from './worker-messages.ts'
@@ -80,7 +80,7 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
     askOthers: createOthers(),
     tellOwed: ids => report({ kind: 'owe', ids }),
   }
-  const handed = openHanded(io.env)
+  const inherited = openHanded(io.env)
   const start = async (own: typeof ports) => {
     const loaded = await loadFirst(configPath, own)
     return startServer({
@@ -88,7 +88,7 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
       ports: own,
       logs,
       worker,
-      handed,
+      inherited,
       loaded,
       checkApart: checkInThread,
       makeDraft: draftInThread,

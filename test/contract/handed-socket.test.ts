@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { createServer } from 'node:net'
 import { libc } from '../../src/base/system/libc.ts'
-import { addressOfSocket, listeningDescriptors } from '../../src/server/listen/handed/descriptors.ts'
+import { addressOfSocket, listeningDescriptors } from '../../src/server/listen/inherited/descriptors.ts'
 
 test('Bun.serve takes no socket that is open already: when this fails, serveAt has no purpose any more', async () => {
   const held = createServer()

@@ -10,7 +10,7 @@ import type { StatusFacts } from '../../server/observe/status.ts'
 import { upstreamGauges } from '../../server/observe/upstream-gauges.ts'
 import type { ClockState } from '../../session/clock-watch.ts'
 import { damagedOf } from '../../session/sqlite/companion-files.ts'
-import type { Parts } from '../parts.ts'
+import type { Server } from '../server.ts'
 import { processFamilies } from './process-families.ts'
 
 /** What only the server itself knows. */
@@ -23,7 +23,7 @@ export interface ServerState {
 
 /** What the admin listener shows of a server. */
 export function sourcesOf(
-  parts: Parts,
+  parts: Server,
   ports: Pick<Ports, 'now' | 'log'>,
   { listeners, isDraining, mayOpen }: ServerState,
 ): AdminSources {
@@ -100,7 +100,7 @@ export function sourcesOf(
 }
 
 /** How many people are signed in, each browser counted; null where the store does not say so in time. */
-async function aliveSessions(sessions: Parts['sessions']): Promise<number | null> {
+async function aliveSessions(sessions: Server['sessions']): Promise<number | null> {
   try {
     return await inTime(sessions.count(), STORE_MS, null)
   } catch {

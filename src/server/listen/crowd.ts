@@ -2,7 +2,7 @@ import { ptr } from 'bun:ffi'
 import { canonicalAddress, networkOf } from '../../base/net.ts'
 import { LINUX, type Libc, libc } from '../../base/system/libc.ts'
 import { descriptorsOf } from '../../base/system/open-descriptors.ts'
-import { addressOfSocket, endsOf } from './handed/descriptors.ts'
+import { addressOfSocket, endsOf } from './inherited/descriptors.ts'
 
 /** A client that had more connections than it may, and how many of them were closed. */
 export interface Crowd {

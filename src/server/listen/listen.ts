@@ -4,8 +4,8 @@ import { GateError } from '../../base/errors.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'
 import { addressText, type ListenAddress } from '../../config/values/listen.ts'
 import type { RelayData } from '../../proxy/websocket/relay.ts'
-import { serveAt } from './handed/adopt.ts'
 import { raiseHeadLimit } from './head-limit.ts'
+import { serveAt } from './inherited/adopt.ts'
 
 /** What a listener does with a request, in Bun's terms. */
 export interface ListenerOptions {

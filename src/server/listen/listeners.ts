@@ -4,7 +4,7 @@ import type { Log } from '../../base/ports.ts'
 import type { TlsConfig } from '../../config/resolve/tls.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'
 import { addressText, type ListenAddress } from '../../config/values/listen.ts'
-import type { HandedSockets } from './handed/sockets.ts'
+import type { InheritedSockets } from './inherited/sockets.ts'
 import { addressOf, type ListenerOptions, listen, removeSocketFile } from './listen.ts'
 import { openTlsListener, type TlsListener } from './tls-listener.ts'
 
@@ -42,7 +42,7 @@ export interface ListenersOptions {
   /** Whether other processes have the same listeners: then the supervisor has tried the addresses. */
   readonly isShared: boolean
   /** Sockets that listen already. */
-  readonly handed: HandedSockets
+  readonly inherited: InheritedSockets
   readonly log: Log
 }
 
@@ -51,7 +51,7 @@ const PARTING_MS = 5_000
 
 /** Opens all of them, or none. Throws `listen.failed`. */
 export function openListeners(options: ListenersOptions): Listeners {
-  const { tls, verify, listener, isShared, handed, log, partingMs = PARTING_MS } = options
+  const { tls, verify, listener, isShared, inherited, log, partingMs = PARTING_MS } = options
   const plain: OpenListener[] = []
   const asked: OpenListener[] = []
   const secure: TlsListener[] = []
@@ -65,7 +65,7 @@ export function openListeners(options: ListenersOptions): Listeners {
     const open: ListenerOptions =
       tls === null ? listener : { ...listener, fetch: withChallenge(listener.fetch, options) }
     const openAt = (address: ListenAddress, one: ListenerOptions) =>
-      handed.at(address).map(({ socket, address: own }) => ({
+      inherited.at(address).map(({ socket, address: own }) => ({
         address,
         server: listen(own, { ...one, reusePort: isShared, socket }),
       }))
@@ -74,7 +74,7 @@ export function openListeners(options: ListenersOptions): Listeners {
     const secured: ListenerOptions = { ...listener, fetch: withHsts(listener.fetch, options.hstsS) }
     for (const address of tls?.listen ?? []) {
       const { http2 } = tls ?? { http2: false }
-      for (const { socket, address: own } of handed.at(address)) {
+      for (const { socket, address: own } of inherited.at(address)) {
         if (own.kind === 'unix') continue
         secure.push(
           openTlsListener({

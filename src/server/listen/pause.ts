@@ -1,8 +1,8 @@
 import { ptr } from 'bun:ffi'
 import { LINUX, type Libc, libc } from '../../base/system/libc.ts'
 import { descriptorsOf } from '../../base/system/open-descriptors.ts'
-import { addressOfSocket } from './handed/descriptors.ts'
-import { type Poll, pollOf } from './handed/poll.ts'
+import { addressOfSocket } from './inherited/descriptors.ts'
+import { type Poll, pollOf } from './inherited/poll.ts'
 
 /**
  * Leaves new connections to the ports of this process in the system's queue, except those to one port, until its

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { descriptorsOf } from '../../../src/base/system/open-descriptors.ts'
-import { listeningDescriptors } from '../../../src/server/listen/handed/descriptors.ts'
+import { listeningDescriptors } from '../../../src/server/listen/inherited/descriptors.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { runToEnd } from '../../kit/programs/ended.ts'

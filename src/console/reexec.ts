@@ -1,6 +1,6 @@
 import { ptr } from 'bun:ffi'
 import { LINUX, type Libc, libc } from '../base/system/libc.ts'
-import { handedDescriptors } from './handed.ts'
+import { handedDescriptors } from './inherited-sockets.ts'
 
 /** What lifts Bun's limit on simultaneous fetches. */
 export const REQUEST_LIMIT = { name: 'BUN_CONFIG_MAX_HTTP_REQUESTS', value: '65535' }

@@ -5,7 +5,7 @@ import { addressText, type ListenAddress } from '../../../config/values/listen.t
 import { addressOfSocket } from './descriptors.ts'
 
 /** Listening sockets that this process inherited from its parent. */
-export interface HandedSockets {
+export interface InheritedSockets {
   /** What to listen on for an address of the file: those that are there already, and what has to be opened. */
   at(address: ListenAddress): readonly HandedPlace[]
   /** Those that outlive this process, by the system's names: who connects there after it waits for the next one. */
@@ -21,7 +21,7 @@ export interface HandedPlace {
 }
 
 /** The sockets with these descriptors, which programs that this process starts do not inherit. */
-export function createHanded(descriptors: readonly number[], areKept: boolean): HandedSockets {
+export function createHanded(descriptors: readonly number[], areKept: boolean): InheritedSockets {
   const system = descriptors.length > 0 ? libc() : null
   const names = areKept ? descriptorsOf('socket:') : new Map<number, string>()
   const sockets = descriptors.map(descriptor => {

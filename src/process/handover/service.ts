@@ -1,6 +1,6 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
-import { type Descriptors, listeningDescriptors } from '../../server/listen/handed/descriptors.ts'
+import { type Descriptors, listeningDescriptors } from '../../server/listen/inherited/descriptors.ts'
 import type { Manager } from '../manager.ts'
 import { FAILED, type Successor, startSuccessor } from './successor.ts'
 

@@ -1,10 +1,10 @@
 import type { Log } from '../../base/ports.ts'
-import { areKept, handedDescriptors, isSuccessor } from '../../console/handed.ts'
+import { areKept, handedDescriptors, isSuccessor } from '../../console/inherited-sockets.ts'
 import type { Io } from '../../console/io.ts'
-import { createHanded, type HandedSockets } from '../../server/listen/handed/sockets.ts'
+import { createHanded, type InheritedSockets } from '../../server/listen/inherited/sockets.ts'
 
 /** The sockets that this process was started with. */
-export function openHanded(env: Io['env']): HandedSockets {
+export function openHanded(env: Io['env']): InheritedSockets {
   return createHanded(handedDescriptors(env, process.pid), areKept(env, process.pid))
 }
 

@@ -1,5 +1,5 @@
 import type { CheckResult } from '../../config/check.ts'
-import { isSuccessor } from '../../console/handed.ts'
+import { isSuccessor } from '../../console/inherited-sockets.ts'
 import type { Io } from '../../console/io.ts'
 import { openLogs } from '../../console/logs.ts'
 import { leaveWord } from '../../console/running.ts'
@@ -28,7 +28,7 @@ export interface AloneOptions {
 export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): Promise<number> {
   const logs = openLogs(io, Date.now)
   const { log } = logs
-  const handed = openHanded(io.env)
+  const inherited = openHanded(io.env)
   const manager = openManager(io.env, process.pid, log)
   const status = statusOf(manager, configPath)
   let server: RunningServer
@@ -36,7 +36,7 @@ export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): 
     server = startHere(configPath, io, {
       logs,
       loaded,
-      handed,
+      inherited,
       onRead: status.note,
       isPatient: !isSuccessor(io.env),
     })
@@ -44,13 +44,13 @@ export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): 
     reportStart(error, io)
     return 1
   }
-  tellUnasked(handed.closeOthers(), io.env, log)
+  tellUnasked(inherited.closeOthers(), io.env, log)
   // Before the place is taken: from that moment on a manager may have this process stop, which no default is to do at once.
   const ending = followSignals({
     manager,
     log,
     argv,
-    isKept: handed.kept.size > 0,
+    isKept: inherited.kept.size > 0,
     status: status.text,
     reload: server.renew,
     others: () => [],

@@ -1,10 +1,10 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
 import { libc } from '../../base/system/libc.ts'
-import { ownEnvironment } from '../../console/anew.ts'
-import { predecessorOf, successorEnvironment } from '../../console/handed.ts'
+import { predecessorOf, successorEnvironment } from '../../console/inherited-sockets.ts'
 import type { Io } from '../../console/io.ts'
 import { nextCommand } from '../../console/process.ts'
+import { ownEnvironment } from '../../console/reexec.ts'
 
 /** A process that listens on our sockets, and takes our place once it is released. */
 export interface Successor {

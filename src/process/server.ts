@@ -61,7 +61,7 @@ export interface Listening {
   watched(): WatchState
 }
 
-export type Parts = ReturnType<typeof openParts>
+export type Server = ReturnType<typeof openServer>
 
 /**
  * The parts of a server that listens nowhere yet, from the file as it is now: what is kept for the process, and the way of its
@@ -69,7 +69,7 @@ export type Parts = ReturnType<typeof openParts>
  *
  * Throws `config.invalid` with the rendered mistakes, `session.store`.
  */
-export function openParts(options: ServeOptions, listening: () => Listening) {
+export function openServer(options: ServeOptions, listening: () => Listening) {
   const { ports, worker } = options
   // For log lines that requests cause: any client can send these without end.
   const asked = { ...ports, log: createSparingLog(ports.log, ports.now) }
