@@ -70,7 +70,7 @@ interface Turnings {
 }
 
 /** What a file would change. */
-export interface Forecast {
+export interface Preview {
   readonly routes: {
     readonly added: readonly { readonly route: string; readonly allow: string }[]
     readonly removed: readonly { readonly route: string; readonly allow: string }[]
@@ -103,7 +103,7 @@ export type Judged =
       readonly findings: readonly Finding[]
       /** From what is on disk to the draft. */
       readonly difference: readonly DiffLine[]
-      readonly forecast: Forecast
+      readonly preview: Preview
       /** Whether more people are signed in than were looked at. */
       readonly isCut: boolean
       /** What the editor loses by it. */

@@ -5,7 +5,7 @@ import { type CheckResult, checkConfig } from '../config/check.ts'
 import { readIncluded } from '../config/included.ts'
 import { readConfig } from '../config/load.ts'
 import type { Sources } from '../config/text/substitute.ts'
-import { holdExpectations } from '../server/forecast/expect.ts'
+import { holdExpectations } from '../server/preview/expect.ts'
 import type { CheckApart } from './threads/ask-thread.ts'
 
 /** From how many characters on a file is worth a thread: some 250 routes, a tenth of a second's work. */

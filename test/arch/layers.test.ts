@@ -335,7 +335,7 @@ test.each([
   ['proxy/forward.ts', 'policy/policy.ts', 'proxy does not know policy'],
   ['proxy/forward.ts', 'portal/app.ts', 'proxy does not know portal'],
   ['portal/app.ts', 'proxy/forward.ts', 'portal does not know proxy'],
-  ['import/run.ts', 'server/forecast/judge.ts', 'import does not know server'],
+  ['import/run.ts', 'server/preview/judge.ts', 'import does not know server'],
   ['process/serve.ts', 'import/run.ts', 'process does not know import'],
   ['console/io.ts', 'cli/run.ts', 'console does not know cli'],
   ['config/text/parse.ts', 'config/keys/keys.ts', 'text does not know keys'],

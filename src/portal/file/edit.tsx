@@ -228,8 +228,8 @@ async function judgedAnswer(
     }
     case 'good': {
       if (!isPage) {
-        const { forecast, lockouts } = judged
-        return jsonAnswer({ kind: lockouts.length > 0 ? 'locked-out' : 'good', lockouts, forecast })
+        const { preview, lockouts } = judged
+        return jsonAnswer({ kind: lockouts.length > 0 ? 'locked-out' : 'good', lockouts, preview })
       }
       const page = (
         <ReviewPage

@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { Draft, Forecast, Judged } from '../config-editor.ts'
+import type { Draft, Judged, Preview } from '../config-editor.ts'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
@@ -21,8 +21,8 @@ const PEOPLE_SHOWN = 200
 
 /** What a draft would change, before it is saved: for routes, and for those who are signed in. */
 export function ReviewPage({ words, title, menu, draft, judged, proof, base }: ReviewView) {
-  const { findings, difference, forecast, isCut, lockouts } = judged
-  const { people, judged: count, anybody } = forecast
+  const { findings, difference, preview, isCut, lockouts } = judged
+  const { people, judged: count, anybody } = preview
   return (
     <WidePage words={words} title={title} heading={words.reviewTitle} menu={menu}>
       {lockouts.length === 0 ? null : (
@@ -35,7 +35,7 @@ export function ReviewPage({ words, title, menu, draft, judged, proof, base }: R
       <Findings findings={findings} main={draft.name} />
       <section class="group">
         <h2>{words.reviewChanges}</h2>
-        <Changes words={words} forecast={forecast} />
+        <Changes words={words} preview={preview} />
       </section>
       {anybody.gains.length + anybody.loses.length === 0 ? null : (
         <section class="group">
@@ -93,8 +93,8 @@ export function ReviewPage({ words, title, menu, draft, judged, proof, base }: R
 const SIGNS = { added: '+', removed: '-', changed: '~' } as const
 
 /** As `check --diff` writes it: ids, keys and names of the file itself. */
-function Changes({ words, forecast }: { readonly words: Words; readonly forecast: Forecast }) {
-  const { routes, settings, restart } = forecast
+function Changes({ words, preview }: { readonly words: Words; readonly preview: Preview }) {
+  const { routes, settings, restart } = preview
   const lines = [
     ...routes.added.map(({ route, allow }) => `+ ${route}: ${allow}`),
     ...routes.removed.map(({ route, allow }) => `- ${route}: ${allow}`),
@@ -119,7 +119,7 @@ function Changes({ words, forecast }: { readonly words: Words; readonly forecast
   )
 }
 
-function Turns({ words, turns }: { readonly words: Words; readonly turns: Forecast['anybody'] }) {
+function Turns({ words, turns }: { readonly words: Words; readonly turns: Preview['anybody'] }) {
   const lines = [
     ...turns.gains.map(turn => `${words.reviewGains} ${textOf(turn)}`),
     ...turns.loses.map(turn => `${words.reviewLoses} ${textOf(turn)}`),

@@ -2,7 +2,7 @@ import { parentPort } from 'node:worker_threads'
 import { checkConfig } from '../../config/check.ts'
 import type { Included } from '../../config/included.ts'
 import { readBytes, readText } from '../../console/read-file.ts'
-import { holdExpectations } from '../../server/forecast/expect.ts'
+import { holdExpectations } from '../../server/preview/expect.ts'
 
 /** The task of a thread: the text of a file, its absolute path, and its includes. The result is a CheckResult. */
 export interface CheckQuestion {

@@ -14,8 +14,8 @@ import type { ConfigEditor, Draft, Finding, Judged, Lockout, Saved, ShownFile } 
 import type { RoleGrant } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
-import { differenceSteps } from '../forecast/difference.ts'
-import { createScimDirectory } from '../forecast/people.ts'
+import { differenceSteps } from '../preview/difference.ts'
+import { createScimDirectory } from '../preview/people.ts'
 import { type Base, LONGEST_SHOWN, openBase, sheetOf, unveil } from './drafts.ts'
 import { guardedFindings } from './guarded.ts'
 import { lineDiff } from './line-diff.ts'
@@ -79,12 +79,12 @@ export function createDesk(tools: DeskTools): ConfigEditor {
     if (!checked.ok) throw new TypeError('a file with mistakes was let through')
     const before = inForce().config
     const present = await presentAt(before, tools)
-    const forecast = await finishInTurns(differenceSteps(before, checked.config, present))
+    const preview = await finishInTurns(differenceSteps(before, checked.config, present))
     const judged: Judged = {
       kind: 'good',
       findings: findingsOfDraft(checked, base),
       difference: lineDiff(base.shown, draft.text.replaceAll('\r\n', '\n')),
-      forecast,
+      preview,
       isCut: present.isCut,
       lockouts: lockoutsOf(checked.config, editor, present),
     }

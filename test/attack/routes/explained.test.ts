@@ -1,7 +1,7 @@
 /** What `explain` says of an address is what the gate does there, on every host and at every address that is somebody's. */
 import { expect, test } from 'bun:test'
 import { makeIdentity } from '../../../src/identity/identity.ts'
-import { explain } from '../../../src/server/forecast/explain.ts'
+import { explain } from '../../../src/server/preview/explain.ts'
 import { startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { portalTable, providerTable, routeTo, SILENT } from '../../kit/toml.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { makeIdentity } from '../../../src/identity/identity.ts'
-import { explain } from '../../../src/server/forecast/explain.ts'
+import { explain } from '../../../src/server/preview/explain.ts'
 import { type Gate, portalWith, startGate } from '../../kit/gate.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { ATTACK_RUNS, oddTargets } from '../../kit/wire/odd-targets.ts'

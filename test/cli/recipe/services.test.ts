@@ -6,7 +6,7 @@ import { RECIPE_NAMES, readRecipe } from '../../../src/cli/recipe/recipe.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { Config } from '../../../src/config/resolve/config.ts'
 import { readBytes, readText } from '../../../src/console/read-file.ts'
-import { explain } from '../../../src/server/forecast/explain.ts'
+import { explain } from '../../../src/server/preview/explain.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { SERVICE_CASES } from './service-cases.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { checkConfig } from '../../../src/config/check.ts'
-import { holdExpectations } from '../../../src/server/forecast/expect.ts'
+import { holdExpectations } from '../../../src/server/preview/expect.ts'
 import { startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { providerTable, SILENT } from '../../kit/toml.ts'

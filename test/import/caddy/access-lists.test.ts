@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { checkConfig } from '../../../src/config/check.ts'
 import { type Identity, makeIdentity } from '../../../src/identity/identity.ts'
-import { explain } from '../../../src/server/forecast/explain.ts'
+import { explain } from '../../../src/server/preview/explain.ts'
 import { imported } from '../imported.ts'
 import { caddyJson } from './caddy-json.ts'
 

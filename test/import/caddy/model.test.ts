@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { checkConfig } from '../../../src/config/check.ts'
 import type { Config } from '../../../src/config/resolve/config.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
-import { explain } from '../../../src/server/forecast/explain.ts'
+import { explain } from '../../../src/server/preview/explain.ts'
 import { imported } from '../imported.ts'
 import { caddyJson } from './caddy-json.ts'
 

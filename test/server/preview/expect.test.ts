@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { type CheckResult, checkConfig } from '../../../src/config/check.ts'
-import { holdExpectations } from '../../../src/server/forecast/expect.ts'
+import { holdExpectations } from '../../../src/server/preview/expect.ts'
 
 const FILE = `
 [providers.id]
