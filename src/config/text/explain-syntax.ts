@@ -93,7 +93,7 @@ function mended(
     }
   }
   if (isToml(line)) return null
-  const mend = mendLine(line, isToml)
+  const mend = fixLine(line, isToml)
   return mend === null ? null : { ...found, message: mend.what, hint: '', write: mend.write }
 }
 
@@ -109,7 +109,7 @@ function leftOpen(
   const line = lines[at]
   if (line === undefined || isToml(line)) return null
   const isAlone = before.slice(at + 1).every(one => /^\s*(?:#.*)?$/.test(one))
-  const mend = isAlone ? mendLine(line, isToml) : null
+  const mend = isAlone ? fixLine(line, isToml) : null
   const column = /[[{]/.exec(line)?.index ?? 0
   const what = 'what this bracket opens is not closed'
   if (mend !== null) return { message: what, hint: '', write: mend.write, line: at + 1, column: column + 1 }
@@ -131,7 +131,7 @@ function hintFor(reason: string): string {
 }
 
 /** A line that is not TOML, and its probable meaning. */
-interface MendedLine {
+interface FixedLine {
   /** What is wrong, one sentence. */
   readonly what: string
   /** The corrected line, which is valid TOML on its own. It is as secret as the original line. */
@@ -175,7 +175,7 @@ const STEPS: readonly Step[] = [
  *
  * `isToml` returns whether a text on its own is TOML.
  */
-function mendLine(line: string, isToml: (text: string) => boolean): MendedLine | null {
+function fixLine(line: string, isToml: (text: string) => boolean): FixedLine | null {
   if (line.length > MAX_LENGTH || line.trim() === '') return null
   const bare = withoutComment(line)
   return mendBare(bare, isToml) ?? (bare === line.trim() ? null : mendBare(line.trim(), isToml))
@@ -187,7 +187,7 @@ function withoutComment(line: string): string {
   return before.trim() === '' ? line.trim() : before.trim()
 }
 
-function mendBare(line: string, isToml: (text: string) => boolean): MendedLine | null {
+function mendBare(line: string, isToml: (text: string) => boolean): FixedLine | null {
   let what: string | null = null
   let mended = line
   for (const step of STEPS) {
