@@ -2,12 +2,12 @@ import { hintToWrite } from './hidden/lines.ts'
 import type { Included } from './included.ts'
 import { ROOT } from './keys/keys.ts'
 import type { Diagnostic, DiagnosticCode } from './text/diagnostic.ts'
-import { createLocator, type Locator, type Place } from './text/locate.ts'
+import { createLocator, type Locator, type TextPosition } from './text/locate.ts'
 import { parseToml } from './text/parse.ts'
 import { formatPath, type Path, type Raw, type RawTable } from './text/raw.ts'
 
 /** A place, and the file that it is in as diagnostics name it. */
-export interface FilePlace extends Place {
+export interface FilePlace extends TextPosition {
   readonly file: string
 }
 

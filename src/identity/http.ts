@@ -8,7 +8,7 @@ import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { hintForUnreached, isUnconnected } from './unreached.ts'
-import { asItIs, findPlacesBy, type Place, type Ways, waysOf } from './ways.ts'
+import { asItIs, findPlacesBy, type SignInWay, type Ways, waysOf } from './ways.ts'
 
 /** How long and how much we listen to a provider. */
 export interface WireLimits {
@@ -108,7 +108,7 @@ export function createProviderFetch(
 }
 
 /** The first of several addresses of one name that accepts a connection: a request is sent to only one of them. */
-async function askFirst(places: readonly Place[], ask: (place: Place) => Promise<Answered>): Promise<Answered> {
+async function askFirst(places: readonly SignInWay[], ask: (place: SignInWay) => Promise<Answered>): Promise<Answered> {
   const [place, ...others] = places
   if (place === undefined) throw new TypeError('there is nowhere to ask')
   try {

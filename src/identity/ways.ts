@@ -15,7 +15,7 @@ export interface Ways {
 }
 
 /** What is dialled, as whom it is asked, and whose certificate it has to have; null: as the address says. */
-export interface Place {
+export interface SignInWay {
   readonly address: string
   readonly host: string | null
   readonly serverName: string | null
@@ -60,7 +60,7 @@ export async function resolveWithin(
 }
 
 /** The very machine that was looked at, for each of the first addresses of a name: nothing is resolved a second time. */
-export function placesAt(address: URL, ips: readonly string[]): readonly Place[] {
+export function placesAt(address: URL, ips: readonly string[]): readonly SignInWay[] {
   const port = address.port === '' ? '' : `:${address.port}`
   return ips.slice(0, MOST_ADDRESSES).map(ip => ({
     address: `${address.protocol}//${ip.includes(':') ? `[${ip}]` : ip}${port}${address.pathname}${address.search}`,
@@ -70,12 +70,12 @@ export function placesAt(address: URL, ips: readonly string[]): readonly Place[]
 }
 
 /** An address that needs no check. */
-export function asItIs(address: string): Place {
+export function asItIs(address: string): SignInWay {
   return { address, host: null, serverName: null }
 }
 
 /** Finds where an address that a provider names may be asked. */
-export type FindPlaces = (address: string, timeoutMs: number) => Promise<readonly Place[]>
+export type FindPlaces = (address: string, timeoutMs: number) => Promise<readonly SignInWay[]>
 
 /**
  * A provider names its own endpoints, so that a hostile one could have this machine ask any host inside, for a stranger as well. Where its

@@ -7,7 +7,7 @@ import { columns } from '../console/terminal.ts'
 const MOST_SHOWN = 12
 
 /** An address for a browser, and what it shows. */
-interface Place {
+interface OpenAddress {
   readonly address: string
   readonly about: string
 }
@@ -27,9 +27,9 @@ export function showAddresses(config: Config, plain: string | undefined, io: Pic
 }
 
 /** Portals with an address of their own, then each host of a route, in the order of the file; patterns of hosts are no addresses. */
-function placesOf(config: Config, plain: string | undefined): readonly Place[] {
+function placesOf(config: Config, plain: string | undefined): readonly OpenAddress[] {
   const portals = [...config.portals.values()]
-  const places = new Map<string, Place>()
+  const places = new Map<string, OpenAddress>()
   for (const { name, url } of portals) {
     if (url !== null) places.set(url.host, { address: `${url.scheme}://${url.authority}/`, about: `portal "${name}"` })
   }

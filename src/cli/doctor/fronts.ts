@@ -13,7 +13,7 @@ import { answersAsSallyport, type Heard, hear } from './hear.ts'
 /** A name that no portal has: a proxy that makes Sallyport believe it takes the host from its client. */
 const NOBODYS_HOST = 'doctor.invalid'
 
-export interface Place {
+export interface FrontProxy {
   readonly origin: string
   /** The routes there whose application a proxy in front has; none at a portal's own address. */
   readonly asked: readonly RouteConfig[]
@@ -46,8 +46,8 @@ function examineRanges({ server, routes }: Config): readonly Finding[] {
 }
 
 /** Where people come by a proxy, as far as the file says: portals of their own, and applications of a proxy in front. */
-export function placesOf({ portals, routes }: Config): readonly Place[] {
-  const places = new Map<string, Place>()
+export function placesOf({ portals, routes }: Config): readonly FrontProxy[] {
+  const places = new Map<string, FrontProxy>()
   for (const { url } of portals.values()) {
     if (url !== null) places.set(url.host, { origin: `${url.scheme}://${url.authority}`, asked: [] })
   }
@@ -64,7 +64,7 @@ export function placesOf({ portals, routes }: Config): readonly Place[] {
 }
 
 async function examinePlace(
-  { origin, asked }: Place,
+  { origin, asked }: FrontProxy,
   config: Config,
   ports: Pick<Ports, 'ask'>,
 ): Promise<readonly Finding[]> {

@@ -169,7 +169,7 @@ function openPocketId(api: string, apiKey: string, fetchProvider: ProviderFetch)
   const clients = `${api}/api/oidc/clients`
   const addressOf = (id: string) => `${clients}/${encodeURIComponent(id)}`
 
-  async function ask(what: string, address: string, method = 'GET', body?: object): Promise<Answer> {
+  async function ask(what: string, address: string, method = 'GET', body?: object): Promise<ApiResponse> {
     const isForm = body instanceof FormData
     const response = await fetchProvider(address, {
       method,
@@ -187,7 +187,7 @@ function openPocketId(api: string, apiKey: string, fetchProvider: ProviderFetch)
     return answer
   }
 
-  async function done(what: string, address: string, method: string, body?: object): Promise<Answer> {
+  async function done(what: string, address: string, method: string, body?: object): Promise<ApiResponse> {
     const answer = await ask(what, address, method, body)
     if (answer.status < 200 || answer.status > 299) throw refusal(what, answer)
     return answer
@@ -261,7 +261,7 @@ function openPocketId(api: string, apiKey: string, fetchProvider: ProviderFetch)
   }
 }
 
-interface Answer {
+interface ApiResponse {
   readonly what: string
   readonly status: number
   readonly body: object
@@ -299,7 +299,7 @@ function stateOf(client: object): ClientState {
 const KEY_HINT = 'make one in Pocket ID under Settings, API keys, as an administrator; it may have expired'
 
 /** What went wrong, in its own words where it has some. */
-function refusal(what: string, { status, body }: Answer, hint?: string): GateError {
+function refusal(what: string, { status, body }: ApiResponse, hint?: string): GateError {
   const word = printable(textOf(body, 'error') ?? '')
   const description = printable(textOf(body, 'error_description') ?? '')
   const said = [word, description].filter(text => text !== '').join(': ')

@@ -33,7 +33,7 @@ export interface ReadLogs {
 }
 
 /** A line of one of them, from 1. */
-interface Place {
+interface LogPosition {
   readonly file: string
   readonly number: number
 }
@@ -47,10 +47,10 @@ export async function readLogs(files: readonly string[], options: ReadOptions): 
   const groups = createGroups()
   const counts = { lines: 0, requests: 0, other: 0, skipped: 0, unreadable: 0 }
   const span = { fromMs: Number.POSITIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY }
-  let firstUnreadable: Place | null = null
+  let firstUnreadable: LogPosition | null = null
   let isHostMissing = false
   let format = forced
-  let held: { readonly line: string; readonly place: Place }[] = []
+  let held: { readonly line: string; readonly place: LogPosition }[] = []
 
   function count(request: LoggedRequest): void {
     if (skip.some(path => isBelow(request.address, path))) {
@@ -64,7 +64,7 @@ export async function readLogs(files: readonly string[], options: ReadOptions): 
     groups.add(judge(request, request.host ?? host ?? ''), request)
   }
 
-  function take({ read }: Format, line: string, place: Place): void {
+  function take({ read }: Format, line: string, place: LogPosition): void {
     counts.lines++
     const found = read(bareLine(line))
     if (found === 'other') counts.other++
@@ -116,7 +116,7 @@ export async function readLogs(files: readonly string[], options: ReadOptions): 
   return { reading, groups, namesUsers: format.namesUsers }
 }
 
-function placeText(place: Place | null): string | null {
+function placeText(place: LogPosition | null): string | null {
   return place === null ? null : `${place.file === '-' ? 'standard input' : place.file} line ${place.number}`
 }
 

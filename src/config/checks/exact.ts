@@ -3,13 +3,13 @@ import type { RouteTable } from '../keys/routes.ts'
 import type { AccessTable } from '../keys/rules.ts'
 import { itemsOf, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import { createAround, type Place, placeAt, showPlace } from './places.ts'
+import { createAround, placeAt, type RoutePlace, showPlace } from './places.ts'
 
 /**
  * An exact path with stricter access rules than the same path with a slash at the end, which another route serves:
  * most applications treat both as one page. Reported once for all hosts of a table.
  */
-export function checkExact(places: readonly Place[], root: RootTable, report: Report): void {
+export function checkExact(places: readonly RoutePlace[], root: RootTable, report: Report): void {
   const around = createAround(places)
   const told = new Set<Raw | null>()
   for (const place of places) {

@@ -5,7 +5,7 @@ import type { RouteTable } from '../keys/routes.ts'
 import { itemsOf, type Path, type Raw, showRaw } from '../text/raw.ts'
 
 /** One of the addresses of a route's table. */
-export interface Place {
+export interface RoutePlace {
   readonly host: string
   readonly path: string
   readonly isExact: boolean
@@ -15,7 +15,7 @@ export interface Place {
 }
 
 /** Every host of a table with every path of it, in the order of the file; none where either is mistaken. */
-export function placesOf(table: RouteTable): readonly Place[] {
+export function placesOf(table: RouteTable): readonly RoutePlace[] {
   const { host: hosts, path: paths, exact } = table.values
   if (hosts === undefined || paths === undefined || exact === undefined) return []
   const [hostsRaw, pathsRaw] = [itemsOf(table.raw.entries.get('host')), itemsOf(table.raw.entries.get('path'))]
@@ -31,18 +31,18 @@ export function placesOf(table: RouteTable): readonly Place[] {
 }
 
 /** Where a message about a place points at: its path, unless the file has none. */
-export function placeAt({ raw, table }: Place): Path {
+export function placeAt({ raw, table }: RoutePlace): Path {
   return (raw.path ?? raw.host)?.at ?? table.at
 }
 
 /** A place as the file has it. */
-export function showPlace({ raw }: Place): string {
+export function showPlace({ raw }: RoutePlace): string {
   const host = showRaw(raw.host ?? undefined)
   return raw.path === null ? host : `${host} with path ${showRaw(raw.path)}`
 }
 
 /** Finds the table that would serve a place, and with it what is right below its path, if the place were not there; undefined: none. */
-export function createAround(places: readonly Place[]): (place: Place) => RouteTable | undefined {
+export function createAround(places: readonly RoutePlace[]): (place: RoutePlace) => RouteTable | undefined {
   const below = new Map<string, RouteTable>()
   for (const { host, path, isExact, table } of places) {
     // A route that is only for some requests leaves the others to the route around it.

@@ -18,7 +18,7 @@ import { checkPicture, ICON } from '../values/picture.ts'
 import { checkAnswers } from './answers.ts'
 import { checkExact } from './exact.ts'
 import { checkIdentity } from './identity.ts'
-import { createAround, type Place, placeAt, placesOf, showPlace } from './places.ts'
+import { createAround, placeAt, placesOf, type RoutePlace, showPlace } from './places.ts'
 import { namesIn } from './portals.ts'
 import { checkRules, needsPortal } from './rules.ts'
 
@@ -108,7 +108,7 @@ function checkPrefix(route: RouteTable, report: Report): void {
 }
 
 /** A host's cookie belongs to one portal, so a host can have only one; a portal's own host has that one. */
-function checkHosts(root: RootTable, places: readonly Place[], report: Report): void {
+function checkHosts(root: RootTable, places: readonly RoutePlace[], report: Report): void {
   const owners = new Map<string, { readonly portal: string; readonly at: readonly (string | number)[] }>()
   for (const [name, portal] of root.values.portals ?? []) {
     const { url } = portal.values
@@ -134,7 +134,7 @@ function checkHosts(root: RootTable, places: readonly Place[], report: Report): 
  * The portal answers a callback, so Sallyport would never reach a route of the very same path. A route without an
  * upstream may be for the paths below.
  */
-function checkCallbacks(root: RootTable, places: readonly Place[], report: Report): void {
+function checkCallbacks(root: RootTable, places: readonly RoutePlace[], report: Report): void {
   for (const [name, { at, values }] of root.values.portals ?? []) {
     const { callback_path: callback, url } = values
     if (callback === undefined || url === undefined) continue
@@ -154,9 +154,9 @@ function checkCallbacks(root: RootTable, places: readonly Place[], report: Repor
 /**
  * Duplicate places, places that differ only in letter case, and places that another one of their table serves anyway.
  */
-function checkCollisions(places: readonly Place[], report: Report): void {
-  const exact = new Map<string, Place>()
-  const folded = new Map<string, Place>()
+function checkCollisions(places: readonly RoutePlace[], report: Report): void {
+  const exact = new Map<string, RoutePlace>()
+  const folded = new Map<string, RoutePlace>()
   for (const place of places) {
     const key = `${place.host}${place.path} ${place.isExact} ${whenOf(place)}`
     const same = exact.get(key)
@@ -179,27 +179,27 @@ function checkCollisions(places: readonly Place[], report: Report): void {
 }
 
 /** The further conditions for a route's requests: they distinguish routes of one place. */
-function whenOf({ table }: Place): string {
+function whenOf({ table }: RoutePlace): string {
   const { methods, paths, path_regexp, ignore_case, query } = table.values.when?.values ?? {}
   return JSON.stringify([methods, paths, path_regexp, ignore_case, query == null ? null : [...query]])
 }
 
 /** Whether a list has the very same text twice, which another check already reports. */
-function isRepeated({ table, raw }: Place, same: Place): boolean {
-  const isText = (own: Place['raw']['path'], other: Place['raw']['path']) =>
+function isRepeated({ table, raw }: RoutePlace, same: RoutePlace): boolean {
+  const isText = (own: RoutePlace['raw']['path'], other: RoutePlace['raw']['path']) =>
     own === other || (own?.kind === 'text' && other?.kind === 'text' && own.text === other.text)
   return table === same.table && isText(raw.path, same.raw.path) && isText(raw.host, same.raw.host)
 }
 
-function firstAt(first: Place, { table }: Place): Place['table']['at'] {
+function firstAt(first: RoutePlace, { table }: RoutePlace): RoutePlace['table']['at'] {
   return first.table === table ? placeAt(first) : first.table.at
 }
 
 /** A path of a list that would be served by the same table without it, once for all hosts. */
-function checkRedundant(places: readonly Place[], report: Report): void {
+function checkRedundant(places: readonly RoutePlace[], report: Report): void {
   const around = createAround(places)
   const needed = new Set<unknown>()
-  const spare = new Map<unknown, Place>()
+  const spare = new Map<unknown, RoutePlace>()
   for (const place of places) {
     if (place.raw.path === null || (place.table.values.path ?? []).length < 2) continue
     if (around(place) === place.table) spare.set(place.raw.path, place)
@@ -213,7 +213,7 @@ function checkRedundant(places: readonly Place[], report: Report): void {
 }
 
 /** Addresses of a program that stood here before are the portal's, so that a route of the very same path never has it. */
-function checkCompat(root: RootTable, places: readonly Place[], report: Report): void {
+function checkCompat(root: RootTable, places: readonly RoutePlace[], report: Report): void {
   for (const [name, { values }] of root.values.portals ?? []) {
     if (!values.compat) continue
     const taken =

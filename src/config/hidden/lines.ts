@@ -1,4 +1,4 @@
-import type { Place } from '../text/locate.ts'
+import type { TextPosition } from '../text/locate.ts'
 import { splitSections } from '../text/sections.ts'
 import { type Secret, secretsOf } from './secrets.ts'
 
@@ -67,7 +67,7 @@ export function createLines(text: string): (line: number) => HalfHidden | null {
  * Whether what is said of a stretch of a text may repeat what is hidden there: of a hidden value, or of any on a line on which a part of
  * one is, since what is said names whole values.
  */
-export function createHiddenAt(text: string): (stretch: Place) => boolean {
+export function createHiddenAt(text: string): (stretch: TextPosition) => boolean {
   const lineAt = createLines(text)
   return ({ line, column, length }) => {
     const own = lineAt(line)

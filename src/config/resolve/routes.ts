@@ -1,7 +1,7 @@
 /** `[[routes]]`, as the program takes them: one route for each host and path. */
 
 import { resolve } from 'node:path'
-import { type Place, placesOf } from '../checks/places.ts'
+import { placesOf, type RoutePlace } from '../checks/places.ts'
 import type { FieldRuleTable } from '../keys/field-rules.ts'
 import type { CacheRule, FilesTable } from '../keys/files.ts'
 import type { ASSERTION, ProviderTokenKind } from '../keys/identity.ts'
@@ -205,7 +205,7 @@ export function buildRoutes(table: RouteTable, rest: RestOfFile): readonly Route
   }))
 }
 
-function idOf({ host, path, isExact }: Place): string {
+function idOf({ host, path, isExact }: RoutePlace): string {
   return host + path + (isExact ? ' (exact)' : '')
 }
 

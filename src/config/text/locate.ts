@@ -3,7 +3,7 @@ import type { Path } from './raw.ts'
 import { type Stretch, splitSections } from './sections.ts'
 
 /** A stretch of one line. */
-export interface Place {
+export interface TextPosition {
   /** 1-based. */
   readonly line: number
   /** 1-based, in characters (code points). */
@@ -18,9 +18,9 @@ export interface Locator {
    * Where a key's name or its value is; the nearest table around it where it is not in the text (a default, a missing key).
    * `mark` narrows a value to a place in its source that reads so.
    */
-  find(at: Path, part: 'key' | 'value', mark?: string | null): Place
+  find(at: Path, part: 'key' | 'value', mark?: string | null): TextPosition
   /** A place from a line and a column in UTF-16 code units, one character long. */
-  fromUnits(line: number, unitColumn: number): Place
+  fromUnits(line: number, unitColumn: number): TextPosition
 }
 
 /** From how many characters on it is worth looking for the part of a text that something is in. */
@@ -140,7 +140,7 @@ function splitLines(text: string): readonly Line[] {
   return lines
 }
 
-function place(text: string, lines: readonly Line[], start: number, end: number): Place {
+function place(text: string, lines: readonly Line[], start: number, end: number): TextPosition {
   let low = 0
   let high = lines.length - 1
   while (low < high) {

@@ -5,9 +5,9 @@ import { NO_CHANGES } from './fields.ts'
 import { onlyTexts, type Table, tableOf, textOf, textsOf, unknownKey } from './json.ts'
 import { globExpression } from './patterns.ts'
 import { isBelow } from './place.ts'
-import { type Answer, UNCHANGED } from './services.ts'
+import { type RouteAnswer, UNCHANGED } from './services.ts'
 
-const OWN: Omit<Answer, 'entries' | 'isRefusal'> = {
+const OWN: Omit<RouteAnswer, 'entries' | 'isRefusal'> = {
   headers: {},
   requestHeaders: UNCHANGED,
   fields: NO_CHANGES,
@@ -15,7 +15,7 @@ const OWN: Omit<Answer, 'entries' | 'isRefusal'> = {
 }
 
 /** A `static_response`; null for what cannot be said. */
-export function readStaticResponse(context: Context, handler: Table, where: string): Answer | null {
+export function readStaticResponse(context: Context, handler: Table, where: string): RouteAnswer | null {
   const { status_code: stated = 200, body = '', headers } = handler
   const status = Number(stated)
   const fields = Object.entries(tableOf(headers))
@@ -51,7 +51,7 @@ function readRedirect(
   [to = '', ...more]: readonly string[],
   status: number,
   where: string,
-): Answer | null {
+): RouteAnswer | null {
   const named = to
     .replaceAll('{http.request.uri}', '{path}{query}')
     .replaceAll('{http.request.uri.path}', '{path}')
@@ -94,7 +94,7 @@ export function readFileServer(
   handler: Table,
   where: string,
   { root: inForce, page }: { readonly root: string | null; readonly page: string | null },
-): Answer | null {
+): RouteAnswer | null {
   const closed = (what: string, say: string) => {
     context.notes.add('closed', what === '' ? where : `${what} in ${where}`, null, say)
     return null

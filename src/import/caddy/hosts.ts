@@ -2,7 +2,7 @@ import { STAND_IN_HOST } from '../blanks.ts'
 import { type Context, spell } from './context.ts'
 import { type Table, tableOf, tablesOf, textOf, textsOf } from './json.ts'
 import { chosenBy, lowerHost } from './matchers.ts'
-import type { Place } from './place.ts'
+import type { RoutePlace } from './place.ts'
 import {
   boundPlaces,
   hostsOfRoute,
@@ -102,7 +102,7 @@ export function hostsOf(
 }
 
 /** What may become of a host's requests for a place. */
-export function outcomesAt({ servers, closed }: Host, place: Place): readonly Outcome[] {
+export function outcomesAt({ servers, closed }: Host, place: RoutePlace): readonly Outcome[] {
   return servers.flatMap(({ server, walk }) => {
     const why = server.closed ?? closed
     return walk({ ...place, isSecure: !server.isPlain }, why === null ? START : close(START, why))

@@ -7,7 +7,7 @@ import type { Conditions, Test } from './rules.ts'
  *
  * `path` is lower-case, `/` or `/x/y`; Caddy's own path matchers do not heed case.
  */
-export interface Place {
+export interface RoutePlace {
   readonly host: string
   readonly path: string
   readonly cell: 'point' | 'below'
@@ -43,7 +43,7 @@ const NO: Verdict = { kind: 'no' }
 const UNKNOWN: Verdict = { kind: 'unknown' }
 
 /** What holds of a test at a place. */
-export function judge(test: Test, place: Place): Verdict {
+export function judge(test: Test, place: RoutePlace): Verdict {
   switch (test.kind) {
     case 'path':
       return judgePatterns(test.patterns, place)
@@ -75,7 +75,7 @@ export function boundaryOf(pattern: string): string | null {
 }
 
 /** Whether a place has paths that begin like this. */
-function mayBegin(prefix: string, { path, cell, boundaries }: Place): boolean {
+function mayBegin(prefix: string, { path, cell, boundaries }: RoutePlace): boolean {
   if (path.startsWith(prefix)) return true
   if (cell === 'point') return false
   const under = path === '/' ? '/' : `${path}/`
@@ -87,7 +87,7 @@ function mayBegin(prefix: string, { path, cell, boundaries }: Place): boolean {
 }
 
 /** Whether all of a place's paths begin like this. */
-function mustBegin(prefix: string, { path, cell }: Place): boolean {
+function mustBegin(prefix: string, { path, cell }: RoutePlace): boolean {
   return (cell === 'point' ? path : path === '/' ? '/' : `${path}/`).startsWith(prefix)
 }
 
@@ -100,7 +100,7 @@ export function isBelow(path: string, scope: string): boolean {
  * Any of the patterns. Those that begin and end with whole names are told by places alone. Any other is a rule with all of them that may
  * hold at the place or below it, so that it is the same rule for what is in it.
  */
-function judgePatterns(patterns: readonly string[], place: Place): Verdict {
+function judgePatterns(patterns: readonly string[], place: RoutePlace): Verdict {
   const { stripped = '', added = '', isVerbose = false } = place
   const verdicts = patterns.map(pattern => judgePattern(pattern.toLowerCase(), place))
   const byPlace: Verdict = verdicts.some(({ kind }) => kind === 'yes')
@@ -132,7 +132,7 @@ function isWhole(pattern: string): boolean {
 }
 
 /** Rules about the path as it is asked for: nothing of it is known where it has become another one. */
-function judgeAsked({ key, any }: Extract<Test, { kind: 'asked' }>, place: Place): Verdict {
+function judgeAsked({ key, any }: Extract<Test, { kind: 'asked' }>, place: RoutePlace): Verdict {
   if (place.stripped !== undefined) return UNKNOWN
   const own = any.filter(({ begin }) => mayBegin(begin.toLowerCase(), { ...place, boundaries: [] }))
   if (own.length === 0 && place.isVerbose !== true) return NO
@@ -145,13 +145,13 @@ function within(verdict: Verdict): Verdict {
 }
 
 /** Whether a pattern of a rule may hold for any of the paths at a place, or below it. */
-export function mayHold(pattern: string, place: Place): boolean {
+export function mayHold(pattern: string, place: RoutePlace): boolean {
   const all = { ...place, boundaries: [] }
   const literal = spelledOut(pattern.toLowerCase())
   return literal.length < pattern.length ? mayBegin(literal, all) : judgePattern(literal, all).kind !== 'no'
 }
 
-function judgePattern(pattern: string, place: Place): Verdict {
+function judgePattern(pattern: string, place: RoutePlace): Verdict {
   if (pattern === '*' || pattern === '/*') return YES
   if (place.cell === 'point') {
     const holds = holdsFor(pattern, place.path)

@@ -6,7 +6,7 @@ import { type Access, accessFor, type Parts } from './access.ts'
 import type { Context } from './context.ts'
 import { type FieldChanges, joinChanges, NO_CHANGES } from './fields.ts'
 import { type Host, outcomesAt } from './hosts.ts'
-import { boundaryOf, isBelow, type Place } from './place.ts'
+import { boundaryOf, isBelow, type RoutePlace } from './place.ts'
 import { sayRequests } from './requests.ts'
 import type { Conditions } from './rules.ts'
 import { type Branch, isApplication, isPrecise, isRefusal, keyOf, partOutcomes, ruleOn, type Served } from './ruling.ts'
@@ -50,8 +50,8 @@ export function planRoutes(context: Context, host: Host, parts: Parts): readonly
   const muted: Context = { ...context, notes: createNotes(), blanks: createBlanks() }
   const plans: RoutePlan[] = []
   for (const [path, spelt] of [...paths].sort(([one], [other]) => one.length - other.length)) {
-    const planAt = (cell: Place['cell'], around: Planned | null): Planned | null => {
-      const place: Place = { host: host.is, path, cell, boundaries, isSecure: !host.isPlain }
+    const planAt = (cell: RoutePlace['cell'], around: Planned | null): Planned | null => {
+      const place: RoutePlace = { host: host.is, path, cell, boundaries, isSecure: !host.isPlain }
       const spot = {
         host,
         path: spelt,

@@ -7,7 +7,7 @@ import { isGuarding, readHeaderUp } from './header-up.ts'
 import { isTable, type Table, tableOf, tablesOf, textOf, valueAt } from './json.ts'
 
 /** What answers, as entries of a route; `headers` is what its directive itself says of who is there. */
-export interface Answer {
+export interface RouteAnswer {
   readonly entries: readonly Entry[]
   readonly headers: Readonly<Record<string, string>>
   readonly requestHeaders: HeaderChanges
@@ -60,7 +60,7 @@ const ASKING = [
 const QUICK = ['protocol', 'tls', 'versions']
 
 /** A `reverse_proxy`, which is an application; null where it does more than to ask one. */
-export function readReverseProxy(context: Context, handler: Table, where: string): Answer | null {
+export function readReverseProxy(context: Context, handler: Table, where: string): RouteAnswer | null {
   const said = (outcome: 'decide' | 'left' | 'changed' | 'kept', what: string, say: string) =>
     context.notes.add(outcome, what === '' ? where : `${what} in ${where}`, null, say)
   const transport = tableOf(handler.transport)

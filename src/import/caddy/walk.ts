@@ -5,11 +5,11 @@ import { readHeaderUp } from './header-up.ts'
 import { isTable, listOf, type Table, tableOf, tablesOf, textOf, textsOf, unknownKey, valueAt } from './json.ts'
 import { type Peers, readMatch, sayMatch } from './matchers.ts'
 import { withMap, withVars } from './named.ts'
-import { boundaryOf, isBelow, type Place } from './place.ts'
+import { boundaryOf, isBelow, type RoutePlace } from './place.ts'
 import { sayRequests } from './requests.ts'
 import { ALWAYS, type Test } from './rules.ts'
 import { MAX_DEPTH } from './servers.ts'
-import { type Answer, readReverseProxy } from './services.ts'
+import { type RouteAnswer, readReverseProxy } from './services.ts'
 import { aroundOf, close, type End, type First, judgeOn, type Outcome, part, type Way } from './way.ts'
 
 /** What came of some routes: requests that somebody answered, and those that go on to whatever comes after them. */
@@ -19,7 +19,7 @@ interface Walked {
 }
 
 /** What becomes of the requests for a place at a server, as its handlers meet them; what cannot be told goes every way. */
-export type ServerWalk = (place: Place, start: Way) => readonly Outcome[]
+export type ServerWalk = (place: RoutePlace, start: Way) => readonly Outcome[]
 
 /** What a walk knows of the server. */
 export interface Served {
@@ -36,7 +36,7 @@ export interface Served {
 interface Spot {
   readonly at: string
   readonly depth: number
-  readonly place: Place
+  readonly place: RoutePlace
 }
 
 /** Ways through a server beyond these cannot be followed any more. */
@@ -70,7 +70,7 @@ export const INSTEAD: Readonly<Record<string, string>> = {
 
 /** Reads a server's routes once, for any number of places. */
 export function openServer(context: Context, { routes, named, peers, bypassed, met }: Served): ServerWalk {
-  const answers = new Map<unknown, Answer | null>()
+  const answers = new Map<unknown, RouteAnswer | null>()
   const tests = new Map<unknown, Test>()
 
   function testOf(route: Table, isSite: boolean): Test {
@@ -175,7 +175,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     return nothing(close(way, what))
   }
 
-  function answerOf(handler: Table, where: string, way: Way): Answer | null {
+  function answerOf(handler: Table, where: string, way: Way): RouteAnswer | null {
     if (handler.handler === 'file_server') return readFileServer(context, handler, where, way)
     const known = answers.get(handler)
     if (known !== undefined) return known
@@ -272,7 +272,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
   }
 
   /** An application with the files before it; any other answer stands alone. */
-  function withFirst(answer: Answer, way: Way, { answer: files, where, around }: First): Answer | null {
+  function withFirst(answer: RouteAnswer, way: Way, { answer: files, where, around }: First): RouteAnswer | null {
     if (!answer.entries.some(({ key }) => key === 'upstream')) {
       context.notes.add('changed', where, null, 'served where an application, or nothing else, answers otherwise')
       return answer
@@ -285,7 +285,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
   }
 
   /** An authorizer lets by whomever its policy does; anything else that may keep people out closes what comes after it. */
-  function authenticate(handler: Table, way: Way, where: string, place: Place): Walked {
+  function authenticate(handler: Table, way: Way, where: string, place: RoutePlace): Walked {
     const providers = Object.entries(tableOf(handler.providers))
     const [[name, provider] = ['', {}], ...others] = providers
     const goesOn = (next: Way): Walked => ({ ended: [], going: [next] })
@@ -359,7 +359,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
   }
 
   /** `rewrite`: a prefix that is taken off or put before; the path is another one after anything else. */
-  function rewrite(handler: Table, way: Way, where: string, place: Place): readonly Way[] {
+  function rewrite(handler: Table, way: Way, where: string, place: RoutePlace): readonly Way[] {
     const [key, ...others] = Object.keys(handler).filter(one => one !== 'handler')
     const value = textOf(handler[key ?? ''])
     if (key === 'strip_path_prefix' && others.length === 0 && value !== null) return strip(value, way, where, place)
@@ -385,7 +385,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     return missed === null ? changed : [...changed, missed]
   }
 
-  function strip(stated: string, way: Way, where: string, place: Place): readonly Way[] {
+  function strip(stated: string, way: Way, where: string, place: RoutePlace): readonly Way[] {
     const path = stated.replace(/\/+$/, '')
     if (path === '') return [way]
     const isPlain = /^\/[^*?[\\{%]*$/.test(path) && boundaryOf(path) === path
@@ -455,7 +455,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
 function replacing(
   { uri_substring: list }: Table,
   { replaced, isRewritten, stripPrefix, addPrefix }: Way,
-  place: Place,
+  place: RoutePlace,
 ) {
   const [one, ...others] = tablesOf(list)
   const [find, put] = [textOf(one?.find) ?? '', textOf(one?.replace) ?? '']

@@ -1,8 +1,8 @@
 import { type FieldChanges, NO_CHANGES } from './fields.ts'
 import { type Names, resolveNames } from './named.ts'
-import { isBelow, judge, type Place, spellRule, type Verdict } from './place.ts'
+import { isBelow, judge, type RoutePlace, spellRule, type Verdict } from './place.ts'
 import { type Conditions, isRule, type Test } from './rules.ts'
-import { type Answer, type HeaderChanges, UNCHANGED } from './services.ts'
+import { type HeaderChanges, type RouteAnswer, UNCHANGED } from './services.ts'
 
 /** An authorizer that a request meets. */
 export interface Guard {
@@ -61,7 +61,7 @@ export interface Way {
 
 /** Files before an answer, with all that has to be the same for both. */
 export interface First {
-  readonly answer: Answer
+  readonly answer: RouteAnswer
   readonly where: string
   readonly around: string
 }
@@ -73,7 +73,7 @@ export function aroundOf({ guards, stripPrefix, addPrefix, replaced, isRewritten
 
 /** Who answers in the end. `refused` is nobody: with an error as it was (`isKept`), or where the answer cannot be carried over. */
 export type End =
-  | { readonly kind: 'answer'; readonly answer: Answer; readonly name: string; readonly where: string }
+  | { readonly kind: 'answer'; readonly answer: RouteAnswer; readonly name: string; readonly where: string }
   | { readonly kind: 'refused'; readonly isKept: boolean; readonly what: string }
   | { readonly kind: 'portal' }
   | { readonly kind: 'nothing' }
@@ -112,7 +112,7 @@ export interface Parting {
 }
 
 /** What a test does to a way at a place. */
-export function part(test: Test, way: Way, place: Place): Parting {
+export function part(test: Test, way: Way, place: RoutePlace): Parting {
   const verdict = judgeOn(test, way, place)
   switch (verdict.kind) {
     case 'yes':
@@ -142,7 +142,7 @@ export function whereRule(way: Way, { rule, isHeld }: Literal, holds: boolean): 
 }
 
 /** What holds of a test for a request that came this way: it sees the path as it has become. */
-export function judgeOn(stated: Test, way: Way, place: Place): Verdict {
+export function judgeOn(stated: Test, way: Way, place: RoutePlace): Verdict {
   const test = resolveNames(stated, way.names)
   if (asksChanged(test, way) || (way.isRewritten && asksPath(test))) return { kind: 'unknown' }
   // Once a prefix is off, the first name is what was below it.

@@ -1,7 +1,7 @@
 import { isPublicAddress } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import { createProviderFetch, DIRECT } from '../../identity/http.ts'
-import { asItIs, type Place, placesAt, resolveWithin } from '../../identity/ways.ts'
+import { asItIs, placesAt, resolveWithin, type SignInWay } from '../../identity/ways.ts'
 import { type Client, parseClient } from './clients.ts'
 
 type FetchPorts = Pick<Ports, 'ask' | 'resolve' | 'proxyFor' | 'now'>
@@ -127,7 +127,7 @@ async function fetchDocument(ports: FetchPorts, id: string, address: URL, waitMs
 /** The answer of that very machine, or by the proxy's way, with the certificate held against the name. Null where there is none. */
 async function fetchAt(
   ports: FetchPorts,
-  { address, host, serverName }: Place,
+  { address, host, serverName }: SignInWay,
   timeoutMs: number,
 ): Promise<Response | null> {
   const fetch = createProviderFetch(ports, { timeoutMs, maxBytes: MAX_BYTES }, DIRECT)

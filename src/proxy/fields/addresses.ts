@@ -102,11 +102,11 @@ interface Named {
   readonly port: number | null
 }
 
-interface Place extends Named {
+interface AddressParameter extends Named {
   readonly usualPort: number
 }
 
-function portOf({ port, usualPort }: Place): number {
+function portOf({ port, usualPort }: AddressParameter): number {
   return port ?? usualPort
 }
 
@@ -114,7 +114,7 @@ function portOf({ port, usualPort }: Place): number {
  * Whether it is the application's address, or the Host that it gets: by either scheme, since it gets the browser's
  * scheme.
  */
-function isOwn(place: Place, { hostHeader }: OwnAddresses, address: UpstreamAddress): boolean {
+function isOwn(place: AddressParameter, { hostHeader }: OwnAddresses, address: UpstreamAddress): boolean {
   const usualPort = address.kind === 'url' && address.scheme === 'https' ? 443 : 80
   const own = [
     address.kind === 'url' ? address.authority : hostHeader.kind === 'upstream' ? 'localhost' : null,
@@ -131,7 +131,7 @@ function isOwn(place: Place, { hostHeader }: OwnAddresses, address: UpstreamAddr
  * Whether the host that was asked for is named with what the application cannot know: the scheme, the port. https under plain HTTP is
  * meant as it is, and so is a port of neither: something else answers there.
  */
-function isMeant(place: Place, isHttps: boolean, asked: Asked, address: UpstreamAddress): boolean {
+function isMeant(place: AddressParameter, isHttps: boolean, asked: Asked, address: UpstreamAddress): boolean {
   if (isHttps && asked.scheme === 'http') return false
   const port = portOf(place)
   if (port === place.usualPort || port === portAt(asked)) return true

@@ -50,7 +50,7 @@ interface Given {
 }
 
 /** Where somebody says so. */
-interface Place {
+interface PasswordSource {
   readonly client: string
   /** The portal or the provider that has the file. */
   readonly where: string
@@ -122,7 +122,7 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
   async function verify(
     { name, password }: Given,
     entries: Users,
-    { client, where, browser }: Place,
+    { client, where, browser }: PasswordSource,
     besides?: (isPasswordRight: boolean) => Promise<string | null>,
   ): Promise<UserEntry> {
     const known = entries.get(name)

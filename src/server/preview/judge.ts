@@ -15,7 +15,7 @@ import { parseTarget, type Target } from '../../route/target.ts'
 import { compilePortalHosts, portalHosts } from '../config/portal-hosts.ts'
 
 /** Where a file leads an address, for any user. */
-export type Place =
+export type ProbedAddress =
   /** It can be read in more than one way, or in none. */
   | { readonly kind: 'refused'; readonly reason: string; readonly why: string }
   /** One of Sallyport's own pages answers. */
@@ -71,9 +71,9 @@ interface Verdict {
 /** A file as the gate would judge by it: the same table, the same policies; nothing is served. */
 export interface Judge {
   /** `sent` is the address as a client sends it; without it, as a browser would. */
-  place(url: URL, method: string, sent?: Sent | null): Place
+  place(url: URL, method: string, sent?: Sent | null): ProbedAddress
   compiled(route: RouteConfig): Compiled
-  decide(place: Extract<Place, { kind: 'route' }>, who: IdentityAt, facts: Circumstances): Verdict
+  decide(place: Extract<ProbedAddress, { kind: 'route' }>, who: IdentityAt, facts: Circumstances): Verdict
 }
 
 /** A judge by a checked file. Roles and policies are compiled when they are first asked for. */
@@ -127,7 +127,7 @@ export function createJudge(config: Config): Judge {
       : decideOutsider(policy, facts)
   }
 
-  function placeAt(method: string, address: string, authority: string): Place {
+  function placeAt(method: string, address: string, authority: string): ProbedAddress {
     let target: Target
     try {
       target = parseTarget(method, address, authority)

@@ -5,7 +5,7 @@ import type { RouteConfig } from '../../config/resolve/routes.ts'
 import type { AccessRule, RequestRule } from '../../config/resolve/rules.ts'
 import { samplePath } from '../../config/values/pattern.ts'
 import { offeredRoles } from '../../session/grants/offered.ts'
-import { type Circumstances, createJudge, type IdentityAt, type Judge, type Place } from './judge.ts'
+import { type Circumstances, createJudge, type IdentityAt, type Judge, type ProbedAddress } from './judge.ts'
 import { canonical } from './route-changes.ts'
 
 /**
@@ -80,21 +80,21 @@ function createSide(config: Config, number: (text: string) => number): Side {
   }
 }
 
-function keyOf(place: Place, { numberOf }: Side): string {
+function keyOf(place: ProbedAddress, { numberOf }: Side): string {
   if (place.kind !== 'route') return place.kind
   return [place.route, ...place.also].map(numberOf).join('+')
 }
 
 /** Whether one decision about a user holds for every request. */
-function isSame(place: Place, { judge }: Side): boolean {
+function isSame(place: ProbedAddress, { judge }: Side): boolean {
   return place.kind !== 'route' || (place.also.length === 0 && judge.compiled(place.route).policy.isStatic)
 }
 
-function portalsIn(place: Place): readonly string[] {
+function portalsIn(place: ProbedAddress): readonly string[] {
   return place.kind === 'route' ? [place.route, ...place.also].flatMap(({ portal }) => portal ?? []) : []
 }
 
-function outcomeOf(place: Place, judge: Judge, who: IdentityAt, facts: Circumstances): Outcome {
+function outcomeOf(place: ProbedAddress, judge: Judge, who: IdentityAt, facts: Circumstances): Outcome {
   if (place.kind === 'reserved') return 'own'
   if (place.kind !== 'route') return place.kind
   const { decision, barrier } = judge.decide(place, who, facts)

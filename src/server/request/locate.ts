@@ -14,7 +14,7 @@ import { isDescribed } from './portal/resources.ts'
 import { dialectAt } from './verify/dialects.ts'
 
 /** Where a request leads. */
-export type Place =
+export type RequestPlace =
   /** A route, with those that another reading of the path would reach. */
   | { readonly kind: 'route'; readonly match: Match<GateRoute> }
   /** A page or endpoint of our own. */
@@ -40,7 +40,7 @@ export function readTarget(context: RequestContext): void {
  * Reads the target and the snapshot's tables, and for a health check its user agent. Writes `portal`, `compat`, and
  * `route` where there is one. Throws `route.none`.
  */
-export function locate(context: RequestContext): Place {
+export function locate(context: RequestContext): RequestPlace {
   const { snapshot, target } = context
   if (target === null) throw new TypeError('a request is located only once its target is known')
   if (target.isReserved && dialectAt(target.path) !== null) {
@@ -61,7 +61,7 @@ export function locate(context: RequestContext): Place {
 export type Located = Pick<RequestContext, 'snapshot' | 'target' | 'sent' | 'portal' | 'compat' | 'route'>
 
 /** The route or the portal that a target leads to; null: neither. Writes what `locate` does. */
-export function findPlace(context: Located, target: Target): Exclude<Place, { readonly kind: 'answer' }> | null {
+export function findPlace(context: Located, target: Target): Exclude<RequestPlace, { readonly kind: 'answer' }> | null {
   const { snapshot } = context
   const match = target.isReserved ? null : snapshot.table.match(target)
   const portal = snapshot.portals.lookup(target.host) ?? null

@@ -10,7 +10,7 @@ import { isRefusal, type Verdict } from './decide.ts'
 import { finishRefusal } from './errors/cors.ts'
 import { grpcRefused, isGrpc } from './errors/grpc.ts'
 import { longestBody } from './limit.ts'
-import type { Place } from './locate.ts'
+import type { RequestPlace } from './locate.ts'
 import { type Judged, judgeMessages } from './mcp/judge.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { proxyRequest } from './proxy-request.ts'
@@ -122,7 +122,7 @@ function refused(answer: MaybePromise<Response>, context: RequestContext): Maybe
  * Writes `session`.
  */
 export function respondWithoutRoute(
-  place: Exclude<Place, { kind: 'route' }>,
+  place: Exclude<RequestPlace, { kind: 'route' }>,
   context: RequestContext,
   tools: PipelineTools,
 ): MaybeResponse {

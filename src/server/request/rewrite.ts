@@ -7,7 +7,7 @@ import type { Target } from '../../route/target.ts'
 import { type CompiledGrant, type GateRoute, upstreamPath } from '../config/snapshot.ts'
 import type { RequestContext } from './context.ts'
 
-type Answer = MaybePromise<Response | undefined>
+type MaybeResponse = MaybePromise<Response | undefined>
 
 /** What templates can say of a request. Asked for only where a route has templates. */
 export function requestValues(context: RequestContext, target: Target, scheme: 'http' | 'https'): RequestValues {
@@ -20,11 +20,11 @@ export function requestValues(context: RequestContext, target: Target, scheme: '
  * stays so whatever the rules say of it.
  */
 export function changeAnswer(
-  answer: Answer,
+  answer: MaybeResponse,
   rules: BoundRules | null,
   values: RequestValues,
   isPrivate: boolean,
-): Answer {
+): MaybeResponse {
   if (rules === null) return answer
   const change = (response: Response | undefined): Response | undefined => {
     if (response === undefined) return response
@@ -36,7 +36,7 @@ export function changeAnswer(
 }
 
 /** The answer with the fields that say who asked, where there are any; but for one that a shared cache may hand to others. */
-export function tellAnswer(answer: Answer, fields: Fields, isPrivate: boolean): Answer {
+export function tellAnswer(answer: MaybeResponse, fields: Fields, isPrivate: boolean): MaybeResponse {
   if (fields.length === 0 || !isPrivate) return answer
   return andThen(answer, response => {
     if (response !== undefined) for (const [name, value] of fields) response.headers.set(name, value)
@@ -51,7 +51,7 @@ export function answerItself(
   { config, answering }: GateRoute,
   prepared: CompiledGrant,
   scheme: 'http' | 'https',
-): Answer {
+): MaybeResponse {
   if (answering === null) throw new TypeError(`${config.id} leads nowhere`)
   const values = requestValues(context, target, scheme)
   const path = upstreamPath(config, target.path)

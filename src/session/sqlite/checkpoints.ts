@@ -3,7 +3,7 @@ import { fstatSync, statSync } from 'node:fs'
 import type { Ports } from '../../base/ports.ts'
 import { isLocked } from './busy.ts'
 import { readHeader } from './header.ts'
-import { identityOf, type Mark, type Place, placeAt, readPlace, writePlace } from './place.ts'
+import { type DatabaseLocation, identityOf, type Mark, placeAt, readPlace, writePlace } from './place.ts'
 
 /** As long as SQLite itself lets a log become: a thousand pages. */
 const LONG_BYTES = 4_000_000
@@ -48,7 +48,7 @@ export function createCheckpoints(
   database.run('PRAGMA journal_size_limit = 0')
   const self = identityOf(fstatSync(file, { bigint: true }))
   /** What is written down, and in which file: that is another one after every change. */
-  let place: Place | null = null
+  let place: DatabaseLocation | null = null
   let placeFile: string | null = null
   /** The mark seen last: older ones come from a copy. */
   let seen: Mark = { at: 0, id: 0 }

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import type { Ports } from '../../base/ports.ts'
 import type { SessionsConfig } from '../../config/resolve/sessions.ts'
 import { type Header, readHeader } from './header.ts'
-import { identityOf, type Place, readPlace } from './place.ts'
+import { type DatabaseLocation, identityOf, readPlace } from './place.ts'
 
 /**
  * The log and the index that SQLite keeps beside a database (sqlite.org/wal.html), and which of them belong to it.
@@ -76,7 +76,12 @@ export function whoseLog(path: string): 'own' | 'replaced' | 'overwritten' {
   }
 }
 
-function judge(header: Header | null, database: string, log: string, place: Place | null): ReturnType<typeof whoseLog> {
+function judge(
+  header: Header | null,
+  database: string,
+  log: string,
+  place: DatabaseLocation | null,
+): ReturnType<typeof whoseLog> {
   const isNoted = log === place?.log
   if (isNoted && database !== place.database) return 'replaced'
   if (header === null || !header.hasLog) return 'overwritten'

@@ -21,7 +21,7 @@ export interface Mark {
 }
 
 /** Which log belongs to which database, in a file (NAME-place) that is read when they are opened after a crash. */
-export interface Place {
+export interface DatabaseLocation {
   /** Both as `identityOf` names them. */
   readonly database: string
   readonly log: string
@@ -43,7 +43,7 @@ export function identityOf({ ino, birthtimeNs }: Pick<BigIntStats, 'ino' | 'birt
 }
 
 /** What was written down beside a database; null where nothing was that can be read. */
-export function readPlace(path: string): Place | null {
+export function readPlace(path: string): DatabaseLocation | null {
   if (!existsSync(path + PLACE)) return null
   const text = readFileSync(path + PLACE, 'utf8')
   if (!SHAPE.test(text)) return null
@@ -63,7 +63,7 @@ export function placeAt(path: string): string | null {
  *
  * False on a disk that is full; throws what else the system throws.
  */
-export function writePlace(path: string, { database, log, marks }: Place): boolean {
+export function writePlace(path: string, { database, log, marks }: DatabaseLocation): boolean {
   const draft = `${path}${PLACE}.${crypto.randomUUID()}.new`
   try {
     const file = createBeside(path, draft)

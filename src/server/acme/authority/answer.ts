@@ -2,7 +2,7 @@ import { GateError } from '../../../base/errors.ts'
 import { hintForProxy, ProxyError } from '../../../base/outgoing.ts'
 
 /** What an authority answered, read to its end. */
-export interface Answer {
+export interface AuthorityResponse {
   readonly status: number
   readonly headers: Headers
   readonly text: string
@@ -11,7 +11,7 @@ export interface Answer {
 export type JsonObject = Record<string, unknown>
 
 /** The object in an answer. Throws `acme.unreachable` for anything else. */
-export function parseObject(address: string, { text, status }: Answer): JsonObject {
+export function parseObject(address: string, { text, status }: AuthorityResponse): JsonObject {
   try {
     return toObject(JSON.parse(text))
   } catch {
@@ -47,7 +47,7 @@ export interface Problem {
 }
 
 /** RFC 8555 §6.7: a problem document, or no more than a status. */
-export function refusal(address: string, { status, headers, text }: Answer): GateError {
+export function refusal(address: string, { status, headers, text }: AuthorityResponse): GateError {
   let problem: Problem
   try {
     problem = problemOf(toObject(JSON.parse(text)))

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { GateError } from '../../../base/errors.ts'
 import type { Ports } from '../../../base/ports.ts'
-import { type Answer, listIn, parseObject, refused, textIn, toObject, unreachable } from './answer.ts'
+import { type AuthorityResponse, listIn, parseObject, refused, textIn, toObject, unreachable } from './answer.ts'
 import { makeCertificateKey, makeRequest } from './request.ts'
 import { type AcmeAccount, thumbprintOf, type Visit, visitAuthority } from './visit.ts'
 
@@ -61,7 +61,11 @@ export async function obtainCertificate(name: string, account: AcmeAccount, tool
  */
 const NOT_REPLACED = new Set<unknown>(['alreadyReplaced', 'malformed', 'serverInternal', 'unauthorized'])
 
-async function placeOrder({ directory, post }: Visit, name: string, replaces: string | null): Promise<Answer> {
+async function placeOrder(
+  { directory, post }: Visit,
+  name: string,
+  replaces: string | null,
+): Promise<AuthorityResponse> {
   const order = { identifiers: [{ type: 'dns', value: name }] }
   if (replaces === null || directory.renewalInfo === null) return await post(directory.newOrder, order)
   try {

@@ -6,7 +6,7 @@ import { UnreadError } from '../../../base/ask.ts'
 import type { Ports } from '../../../base/ports.ts'
 import type { AcmeConfig, ExternalAccount } from '../../../config/resolve/tls.ts'
 import {
-  type Answer,
+  type AuthorityResponse,
   errorIn,
   type JsonObject,
   parseObject,
@@ -35,12 +35,12 @@ interface Directory {
 export interface Visit {
   readonly directory: Directory
   /** A plain question. Throws `acme.unreachable`; an answer may be a refusal. */
-  ask(address: string, init: RequestInit): Promise<Answer>
+  ask(address: string, init: RequestInit): Promise<AuthorityResponse>
   /**
    * A request signed by the account, which is made with the first; an empty payload is a question (RFC 8555 §6.3). Nonces that are
    * refused are replaced (§6.5). Throws `acme.refused`, `acme.unreachable`.
    */
-  post(address: string, payload: object | null, accept?: string): Promise<Answer>
+  post(address: string, payload: object | null, accept?: string): Promise<AuthorityResponse>
   /** Asks until something has one of these states. Throws `acme.refused` for what failed, `acme.unreachable` for what never ends. */
   settled(address: string, states: readonly string[]): Promise<JsonObject>
 }
@@ -63,7 +63,7 @@ export async function visitAuthority(account: AcmeAccount, ports: Pick<Ports, 'a
   let nonce: string | null = null
   let accountUrl: string | null = null
 
-  async function ask(address: string, init: RequestInit): Promise<Answer> {
+  async function ask(address: string, init: RequestInit): Promise<AuthorityResponse> {
     const signal = AbortSignal.timeout(ANSWER_MS)
     const trust = account.ca === null ? {} : { tls: { ca: account.ca } }
     try {
@@ -79,7 +79,11 @@ export async function visitAuthority(account: AcmeAccount, ports: Pick<Ports, 'a
 
   const directory = parseDirectory(await ask(account.directory, { method: 'GET' }))
 
-  async function send(address: string, payload: object | null, accept = 'application/json'): Promise<Answer> {
+  async function send(
+    address: string,
+    payload: object | null,
+    accept = 'application/json',
+  ): Promise<AuthorityResponse> {
     for (let tries = 1; ; tries++) {
       if (nonce === null) await ask(directory.newNonce, { method: 'HEAD' })
       if (nonce === null) throw unreachable(directory.newNonce, 'gives no nonce')
@@ -112,7 +116,7 @@ export async function visitAuthority(account: AcmeAccount, ports: Pick<Ports, 'a
     if (accountUrl === null) throw unreachable(directory.newAccount, 'names no account')
   }
 
-  async function post(address: string, payload: object | null, accept?: string): Promise<Answer> {
+  async function post(address: string, payload: object | null, accept?: string): Promise<AuthorityResponse> {
     if (accountUrl === null) await enter()
     return await send(address, payload, accept)
   }
@@ -132,7 +136,7 @@ export async function visitAuthority(account: AcmeAccount, ports: Pick<Ports, 'a
   return { directory, ask, post, settled }
 }
 
-function parseDirectory(answer: Answer): Directory {
+function parseDirectory(answer: AuthorityResponse): Directory {
   if (answer.status >= 400) throw refusal('the directory', answer)
   const found = parseObject('the directory', answer)
   return {
