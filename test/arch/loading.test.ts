@@ -32,8 +32,8 @@ test('a process that is to become another first has loaded next to nothing: all 
     'base/system/libc.ts',
     'bun:ffi',
     'cli/chosen.ts',
-    'console/reexec.ts',
     'console/inherited-sockets.ts',
+    'console/reexec.ts',
     'main.ts',
   ])
 })
