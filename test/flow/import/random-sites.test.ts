@@ -19,7 +19,7 @@ test('a gate that has lost its refusals is seen to be open', async () => {
 const REACHED = 0.4
 
 test('nothing opens in what is made of made-up Caddyfiles, and most of what Caddy let through reaches the same application', async () => {
-  const first = Number(process.env.SITES_SEED ?? Date.now() % 2 ** 30)
+  const first = Number(process.env.SITES_SEED ?? 1)
   console.log(`seed ${first}: SITES_SEED=${first} makes the same again`)
   await using beside = await openBeside()
   const rounds: Round[] = []

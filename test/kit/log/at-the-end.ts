@@ -1,10 +1,18 @@
-/** Preloaded by bunfig.toml: the whole run's logs are searched for secrets once its last test is over, and it fails where one is found. */
+/**
+ * Preloaded by bunfig.toml. Searches the logs of the whole run for secrets after its last test, and fails where it finds one.
+ *
+ * Property tests use the same seed in every run, so that a run says something about the change and not about its luck. `PROPERTY_SEED=7`
+ * tries other values.
+ */
 import { afterAll } from 'bun:test'
+import { configureGlobal } from 'fast-check'
 import { beginSearch, plantedSecrets } from './planted.ts'
 import { takeRecorded } from './record.ts'
 import { searchLines } from './search.ts'
 
 const SHOWN = 20
+
+configureGlobal({ seed: Number(process.env.PROPERTY_SEED ?? 1) })
 
 beginSearch()
 
