@@ -1,5 +1,5 @@
 import { sha256 } from '../../base/bytes.ts'
-import type { OnceStore } from '../sqlite/tables/single-use.ts'
+import type { OnceStore } from '../sqlite/tables/one-time.ts'
 import type { RedisLink } from './connection.ts'
 import { PUT, TAKE } from './scripts/spent.ts'
 import { serverMs } from './time.ts'

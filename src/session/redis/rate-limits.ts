@@ -1,5 +1,5 @@
 import type { Spent } from '../../base/rate.ts'
-import type { AllowanceStore } from '../sqlite/tables/allowances.ts'
+import type { AllowanceStore } from '../sqlite/tables/rate-limits.ts'
 import type { RedisLink } from './connection.ts'
 import { REFUND, SPEND } from './scripts/spent.ts'
 

@@ -5,15 +5,15 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { KeptSession, SessionStore, StoredChanges } from '../store.ts'
 import { type BusyRetry, createBusyRetry } from './busy.ts'
 import { inSlices } from './slices.ts'
-import { allowancesOn } from './tables/allowances.ts'
 import { tokensOn } from './tables/api-tokens.ts'
 import { auditOn } from './tables/audit.ts'
 import { changesOn } from './tables/changes.ts'
 import { linksOn } from './tables/guest-links.ts'
+import { onceOn } from './tables/one-time.ts'
 import { ownersOn } from './tables/owners.ts'
-import { pushedOn } from './tables/pushed.ts'
+import { allowancesOn } from './tables/rate-limits.ts'
+import { pushedOn } from './tables/scim.ts'
 import { sessionsOn } from './tables/sessions.ts'
-import { onceOn } from './tables/single-use.ts'
 
 /**
  * How long removals and updates are kept for other processes; a process that was away longer starts with an empty

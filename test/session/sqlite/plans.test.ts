@@ -2,8 +2,8 @@ import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
 import { migrate } from '../../../src/session/sqlite/schema.ts'
 import { auditOn } from '../../../src/session/sqlite/tables/audit.ts'
+import { onceOn } from '../../../src/session/sqlite/tables/one-time.ts'
 import { sessionsOn } from '../../../src/session/sqlite/tables/sessions.ts'
-import { onceOn } from '../../../src/session/sqlite/tables/single-use.ts'
 
 /** A database that notes every statement that is prepared on it. */
 class NotingDatabase extends Database {

@@ -1,4 +1,4 @@
-import type { PushedStore } from '../sqlite/tables/pushed.ts'
+import type { PushedStore } from '../sqlite/tables/scim.ts'
 import type { RedisLink } from './connection.ts'
 import { REPLACE_PUSHED } from './scripts/shared.ts'
 
