@@ -6,7 +6,7 @@ import { lifetimesAt, type Moments, momentsOf, type SessionLimits } from './life
 import { type HeldSession, SessionCache } from './lru.ts'
 import { type Members, needsNoProvider } from './provider-trust.ts'
 import { parseSession, storedIdentity } from './rows.ts'
-import type { ScimDirectory } from './scim/standings.ts'
+import type { ScimDirectory } from './scim/scim-directory.ts'
 import type { Sealer } from './seal.ts'
 import type { Session } from './session.ts'
 import type { KeptSession, StoredSession } from './store.ts'

@@ -211,7 +211,7 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
    */
   endEverywhere(match: EndedMatch): Promise<number>
   /**
-   * Keeps a value for one later `takeOnce`. `owner` (a client's address, all of one IPv6 network being one, or an id) bounds how many
+   * Keeps a value for one later `consumeOneTime`. `owner` (a client's address, all of one IPv6 network being one, or an id) bounds how many
    * one may hold: its own oldest makes room, or that of whoever holds most. False where this key is kept already; with `isLatest`, where
    * what is kept of it ends no earlier. `inPlaceOf` is a key that is used up in the same step: false where that is kept no more.
    */
@@ -228,7 +228,7 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
   ): Promise<boolean>
   /** The value, exactly once; null when unknown, expired or taken before. The caller checks the value's shape. */
   consumeOneTime(kind: OnceKind, key: string): Promise<unknown>
-  /** What `takeOnce` would answer, without taking it. */
+  /** What `consumeOneTime` would answer, without taking it. */
   peekOnce(kind: OnceKind, key: string): Promise<unknown>
   /** Takes one from what `whose` has of an allowance, which all workers and machines count together. */
   spend(allowance: RateLimitBucket, whose: string): Promise<Spent>

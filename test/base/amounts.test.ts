@@ -25,14 +25,15 @@ test('nothing else makes a number of a Content-Length', () => {
     const text = readFileSync(join(src, file), 'utf8')
     return text.includes("'content-length'") && /\bNumber\(|\bparse(?:Int|Float)\(/.test(text)
   })
-  // A time in a record, what the system says of a file, a status, the size of a chunk, and a port.
+  // A time in a record, Max-Forwards, what the system says of a file, the size of a chunk, a status, and a port.
   const others = [
     'portal/replay/stored-form',
+    'proxy/fields/hop-by-hop',
     'proxy/local/file-answer',
+    'proxy/websocket/dial',
     'proxy/websocket/handshake',
-    'proxy/websocket/refusal',
   ]
-  expect(files.toSorted()).toEqual([...others, 'server/request/passage'].map(name => `${name}.ts`))
+  expect(files.toSorted()).toEqual([...others, 'server/request/context'].map(name => `${name}.ts`))
 })
 
 test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1])(

@@ -172,7 +172,7 @@ export function checkLimits(root: RootTable, report: Report): void {
   }
 }
 
-/** How many an address may begin at once, and in the hour that one may take: more of them are not kept (`session/single-use.ts`). */
+/** How many an address may begin at once, and in the hour that one may take: more of them are not kept (`session/one-time.ts`). */
 const MOST_AT_ONCE = 6000
 const MOST_AFTER = 14_000
 const KEPT_MS = 3_600_000

@@ -27,7 +27,7 @@ interface CallbackTools extends BeginTools, AuditTools {
 /**
  * Takes the provider's response, at the very address that the sign-in was begun for. The browser always gets a new
  * cookie. A session of the same user in this browser continues with it; another user's session ends. A stale response
- * redirects to the destination, or restarts the sign-in (`leadOn`).
+ * redirects to the destination, or restarts the sign-in (`recoverStaleCallback`).
  *
  * Throws `sign_in.callback`, `sign_in.state`, `sign_in.browser`, or FailedSignIn around one of these or around an
  * error of the provider client.

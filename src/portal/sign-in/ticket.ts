@@ -56,7 +56,7 @@ export async function redirectToPortal(
   return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('login')}?${query}`, ask.setCookies)
 }
 
-/** The destination that `askPortal` sealed for this portal; null for anything else, or for a host no longer served. */
+/** The destination that `redirectToPortal` sealed for this portal; null for anything else, or for a host no longer served. */
 export async function openDestination(
   ctx: PortalRequest,
   seal: Sealer,

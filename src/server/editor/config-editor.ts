@@ -15,7 +15,7 @@ import type { RoleGrant } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
 import { differenceSteps } from '../preview/difference.ts'
-import { createScimDirectory } from '../preview/people.ts'
+import { createSessionStates } from '../preview/people.ts'
 import { type Base, LONGEST_SHOWN, openBase, sheetOf, unveil } from './drafts.ts'
 import { guardedFindings } from './guarded.ts'
 import { lineDiff } from './line-diff.ts'
@@ -190,7 +190,7 @@ function lockoutsOf(next: Config, editor: Session, { grants, nowMs }: Present): 
   const portal = next.portals.get(editor.portal)
   const lockouts: Lockout[] = []
   const entry = { session: editor, client: '', lastSeenMs: nowMs }
-  if (!createScimDirectory(next, grants, nowMs).lasts(entry)) lockouts.push('session')
+  if (!createSessionStates(next, grants, nowMs).lasts(entry)) lockouts.push('session')
   const roles = portal === undefined ? null : compileRoles(portal.roles, trustedEmails(next.providers))
   if (portal?.adminRole == null || roles?.of(editor.identity).includes(portal.adminRole) !== true) lockouts.push('role')
   if (!next.server.isEditable) lockouts.push('edit')

@@ -7,7 +7,7 @@ import { restartKeys, startValues } from '../config/reload.ts'
 import type { Grants } from './granted.ts'
 import type { IdentityAt } from './judge.ts'
 import { createPairs, type Outcome, type Pair } from './pairs.ts'
-import { createScimDirectory, groupPeople, type Person, type SignedIn, type Standings } from './people.ts'
+import { createSessionStates, groupPeople, type Person, type SessionStates, type SignedIn } from './people.ts'
 import { canonical, type RouteChanges, routeChanges } from './route-changes.ts'
 
 /** Who is signed in, and what is known of it. */
@@ -83,7 +83,7 @@ export function* differenceSteps(
 ): Steps<Difference> {
   const pairs = createPairs(before, after)
   yield
-  const [old, next] = [createScimDirectory(before, grants, nowMs), createScimDirectory(after, grants, nowMs)]
+  const [old, next] = [createSessionStates(before, grants, nowMs), createSessionStates(after, grants, nowMs)]
   const persons = groupPeople(entries)
   const people: PersonChange[] = []
   for (const [index, person] of persons.entries()) {
@@ -115,7 +115,7 @@ type Both = readonly [before: Outcome, after: Outcome]
 function changeFor(
   { portal, identity, sessions }: Person,
   pairs: readonly Pair[],
-  [old, next]: readonly [Standings, Standings],
+  [old, next]: readonly [SessionStates, SessionStates],
   nowMs: number,
 ): PersonChange | null {
   const asked = sessions.map(entry => ({

@@ -39,7 +39,7 @@ export function groupPeople(entries: Iterable<SignedIn>): readonly Person[] {
 }
 
 /** Who a sign-in would be by a file. */
-export interface Standings {
+export interface SessionStates {
   /**
    * Whether the session continues: its portal exists, its provider is trusted, the user is a member, and its lifetime
    * is not over.
@@ -50,7 +50,7 @@ export interface Standings {
 }
 
 /** Who people would be by a file at this time, with what was granted to them. */
-export function createScimDirectory(config: Config, grants: Grants, nowMs: number): Standings {
+export function createSessionStates(config: Config, grants: Grants, nowMs: number): SessionStates {
   const members = membersOf(config)
   const limits = limitsOf(config, members)
   const grantedAt = countGrants(config, grants)

@@ -69,7 +69,7 @@ const STARTS_BURST_OF_ALL = 6000
  * store.
  *
  * Meant for loops and floods alone: many people may share an address, and what was used up comes back. Workers count each for itself, so that each has its part: all
- * together may not begin more than one address may hold (`ONCE_LIMITS` in `session/single-use.ts`).
+ * together may not begin more than one address may hold (`ONCE_LIMITS` in `session/one-time.ts`).
  */
 export function signInStarts({ requests, perMs, burst }: RateConfig, workers: number): Rate {
   const own = Math.min(burst, Math.ceil(STARTS_BURST_OF_ALL / workers))

@@ -19,7 +19,7 @@ import {
   parsePushed,
   resourceIdOf,
 } from './resource.ts'
-import type { DirectorySize, Learnt, ScimDirectory, Someone } from './standings.ts'
+import type { DirectorySize, Learnt, ScimDirectory, Someone } from './scim-directory.ts'
 
 export interface DirectoryTools {
   readonly store: Pick<SessionStore, 'listPushed' | 'readPushed' | 'replacePushed' | 'findOwner'>

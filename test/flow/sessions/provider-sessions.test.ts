@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { beforeEach, describe, expect, test } from 'bun:test'
-import { ONCE_LIMITS } from '../../../src/session/single-use.ts'
+import { ONCE_LIMITS } from '../../../src/session/one-time.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { trailOf } from '../../kit/audit.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'

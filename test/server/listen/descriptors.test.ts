@@ -6,7 +6,7 @@ import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { runToEnd } from '../../kit/programs/ended.ts'
 
-const OWN = join(import.meta.dir, '../../../src/server/listen/handed/descriptors.ts')
+const OWN = join(import.meta.dir, '../../../src/server/listen/inherited/descriptors.ts')
 
 const keep = untilTheEnd()
 

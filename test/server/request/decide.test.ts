@@ -3,7 +3,7 @@ import type { GateRoute } from '../../../src/server/config/snapshot.ts'
 import { isStray, presentAt } from '../../../src/server/request/decide.ts'
 import { exchangeFacts, provenClient, requestFacts } from '../../../src/server/request/policy-input.ts'
 import type { Session } from '../../../src/session/session.ts'
-import { passageOf } from '../../kit/passage.ts'
+import { contextOf } from '../../kit/context.ts'
 
 const routeOf = (config: object) =>
   ({ config: { portal: 'home', tokens: true, passwords: true, mcp: null, ...config } }) as unknown as GateRoute
@@ -30,13 +30,13 @@ test('somebody of another portal comes to a route as nobody', () => {
 
 describe('what rules look at', () => {
   test('is an address that is beyond doubt, and none that is not', () => {
-    expect(provenClient(passageOf({ isClientProven: true }))).toBe('192.0.2.1')
-    expect(provenClient(passageOf({ isClientProven: false }))).toBeNull()
-    expect(requestFacts(passageOf({ isClientProven: false }), null).client).toBeNull()
+    expect(provenClient(contextOf({ isClientProven: true }))).toBe('192.0.2.1')
+    expect(provenClient(contextOf({ isClientProven: false }))).toBeNull()
+    expect(requestFacts(contextOf({ isClientProven: false }), null).client).toBeNull()
   })
 
   test('is when somebody signed in, and no token’s beginning', () => {
-    const context = passageOf({ decidedMs: 9 })
+    const context = contextOf({ decidedMs: 9 })
     expect(requestFacts(context, session())).toMatchObject({ signedInAtMs: 5, nowMs: 9, method: 'GET' })
     expect(requestFacts(context, null).signedInAtMs).toBeNull()
     expect(exchangeFacts({ session: null, method: 'PUT', client: null, target: null } as never, 7)).toMatchObject({

@@ -12,7 +12,7 @@ import {
   refuseServiceWorker,
 } from '../../../src/server/request/limit.ts'
 import { cameByPlainHttp } from '../../../src/server/request/portal/portal-request.ts'
-import { passageOf } from '../../kit/passage.ts'
+import { contextOf } from '../../kit/context.ts'
 import { codeOf } from '../../kit/thrown.ts'
 
 interface Given {
@@ -49,12 +49,12 @@ test.each<[Given, Given[], before: string[], after: string[]]>([
   [{ rate: CLIENT }, [{ rate: CLIENT }], ['client'], []],
 ])('%j beside %j counts by client before anybody is looked up, and by user after', (first, others, before, after) => {
   const match = matchOf(first, ...others)
-  expect(taken(rates => limitRoute(passageOf(), { rates }, match))).toEqual(before)
+  expect(taken(rates => limitRoute(contextOf(), { rates }, match))).toEqual(before)
   expect(taken(rates => limitPerson('192.0.2.1', null, match, { rates }))).toEqual(after)
 })
 
 test('the rate of a listener counts whatever is asked for, unless its client gives up too many', () => {
-  const at = (rate: unknown) => passageOf({ snapshot: { rate } as unknown as RequestContext['snapshot'], target: null })
+  const at = (rate: unknown) => contextOf({ snapshot: { rate } as unknown as RequestContext['snapshot'], target: null })
   const resets = { refuse: () => undefined }
   expect(taken(rates => limitClient(at(CLIENT), { rates, resets }))).toEqual(['client'])
   expect(taken(rates => limitClient(at(null), { rates, resets }))).toEqual([])
@@ -69,7 +69,7 @@ test('the rate of a listener counts whatever is asked for, unless its client giv
 
 test('a request that mentions other addresses is kept as it came, and no other one', () => {
   const kept = (sent: Record<string, string>) => {
-    const context = passageOf({ sent })
+    const context = contextOf({ sent })
     limitRoute(context, { rates: { take: () => undefined } }, matchOf({}))
     return context.asked?.sent
   }
@@ -98,7 +98,7 @@ describe('the script of a service worker', () => {
     [{ 'sec-fetch-dest': 'script' }, 'none'],
     [{}, 'none'],
   ])('%j on a route without any: %s', (sent, code) => {
-    const context = passageOf({ sent })
+    const context = contextOf({ sent })
     expect(codeOf(() => refuseServiceWorker(context, routeOf(NONE)))).toBe(code)
     expect(codeOf(() => refuseServiceWorker(context, routeOf({})))).toBe('none')
     const tools = { rates: { take: () => undefined } }
@@ -121,7 +121,7 @@ test.each<[Record<string, string>, boolean]>([
 describe('a page loaded by plain HTTP though HTTPS is promised', () => {
   const portal = { config: { insecureCookies: false, url: null } } as unknown as RequestContext['portal']
   const question = { isStatusOnly: true, passes: 204, unknown: 'empty' } as const
-  test.each<[string, Parameters<typeof passageOf>[0], boolean]>([
+  test.each<[string, Parameters<typeof contextOf>[0], boolean]>([
     ['is one that nothing says otherwise of', {}, true],
     [
       'is none where a trusted proxy says https',
@@ -143,13 +143,13 @@ describe('a page loaded by plain HTTP though HTTPS is promised', () => {
     ['is none that a proxy in front asks about', { question }, false],
     ['is none that a browser says of what it loads', { sent: { 'sec-fetch-mode': 'navigate' } }, false],
     ...['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip', 'forwarded', 'via'].map(
-      (name): [string, Parameters<typeof passageOf>[0], boolean] => [
+      (name): [string, Parameters<typeof contextOf>[0], boolean] => [
         `is none where a proxy wrote ${name}`,
         { sent: { [name]: 'x' } },
         false,
       ],
     ),
   ])('%s', (_title, said, isPlain) => {
-    expect(cameByPlainHttp(passageOf({ portal, ...said }))).toBe(isPlain)
+    expect(cameByPlainHttp(contextOf({ portal, ...said }))).toBe(isPlain)
   })
 })

@@ -11,7 +11,7 @@ import {
   type PushedUser,
   resourceIdOf,
 } from '../../../src/session/scim/resource.ts'
-import { createScimDirectory } from '../../../src/session/scim/standings.ts'
+import { createScimDirectory } from '../../../src/session/scim/scim-directory.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'

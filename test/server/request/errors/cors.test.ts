@@ -3,12 +3,12 @@ import type { GateError } from '../../../../src/base/errors.ts'
 import type { RequestContext } from '../../../../src/server/request/context.ts'
 import { challengesOf, finishRefusal, isPreflight } from '../../../../src/server/request/errors/cors.ts'
 import { mayRepeat, retryAfterS } from '../../../../src/server/request/errors/respond.ts'
-import { passageOf } from '../../../kit/passage.ts'
+import { contextOf } from '../../../kit/context.ts'
 
 const QUESTION = { isStatusOnly: true, passes: 204, unknown: 'empty' } as const
 
 /** A request to a route of a portal whose hosts are app.example and other.example. */
-function passageAt(config: object, said: Parameters<typeof passageOf>[0] = {}): RequestContext {
+function passageAt(config: object, said: Parameters<typeof contextOf>[0] = {}): RequestContext {
   const ports = { http: new Set([80]), https: new Set([443]), usual: { http: 80, https: 443 } }
   const portal = { config: { insecureCookies: true, url: null }, ports } as unknown as RequestContext['portal']
   const lookup = (host: string) => (/^(?:app|other)\.example$/.test(host) ? portal : null)
@@ -17,7 +17,7 @@ function passageAt(config: object, said: Parameters<typeof passageOf>[0] = {}): 
     portal,
     config: { mcp: null, allowedOrigins: [], tokens: false, passwords: false, ...config },
   } as never
-  return passageOf({ portal, snapshot, route, ...said })
+  return contextOf({ portal, snapshot, route, ...said })
 }
 
 describe('Fetch §4.8: a question before a request', () => {
@@ -27,7 +27,7 @@ describe('Fetch §4.8: a question before a request', () => {
     sent: Record<string, string> = ASKS,
     method = 'OPTIONS',
     body: string | null = null,
-  ) => passageOf({ request: new Request('http://app.example/', { method, body, headers: sent }), sent, ...said })
+  ) => contextOf({ request: new Request('http://app.example/', { method, body, headers: sent }), sent, ...said })
 
   test.each<[string, RequestContext, boolean]>([
     ['is OPTIONS with both fields', asking(), true],
@@ -76,7 +76,7 @@ describe('Fetch §3.3.3: a refusal', () => {
     ['nobody before a target is known', from('http://other.example', {}, { target: null }), null],
     [
       'nobody below the paths of our own',
-      from('http://other.example', {}, { target: { ...(passageOf().target ?? {}), isReserved: true } }),
+      from('http://other.example', {}, { target: { ...(contextOf().target ?? {}), isReserved: true } }),
       null,
     ],
   ])('can be read by %s', (_title, context, origin) => {
@@ -149,7 +149,7 @@ describe('when to come again', () => {
   const failing = (...failures: number[]) =>
     ({ route: { upstream: { origins: failures.map(count => ({ failures: count })) } } }) as never
   const after = (status: number, context: object, given?: number) =>
-    retryAfterS({ status, retryAfterS: given } as GateError, passageOf(context))
+    retryAfterS({ status, retryAfterS: given } as GateError, contextOf(context))
 
   test('is longer the longer an application fails, up to half a minute', () => {
     for (const status of [502, 503, 504])
@@ -170,6 +170,6 @@ describe('when to come again', () => {
     ['PUT', false],
     ['OPTIONS', false],
   ])('by itself is for what does nothing twice: %s %p', (method, may) => {
-    expect(mayRepeat(passageOf({ request: new Request('http://app.example/', { method }) }))).toBe(may)
+    expect(mayRepeat(contextOf({ request: new Request('http://app.example/', { method }) }))).toBe(may)
   })
 })

@@ -5,7 +5,7 @@ import type { GatePortal, GateRoute } from '../../../../src/server/config/snapsh
 import { judgeMessages, readMessages } from '../../../../src/server/request/mcp/judge.ts'
 import { answerPreflight } from '../../../../src/server/request/mcp/preflight.ts'
 import { resourceAudiences, resourceChallenge, scopeChallenge } from '../../../../src/server/request/mcp/resource.ts'
-import { passageOf } from '../../../kit/passage.ts'
+import { contextOf } from '../../../kit/context.ts'
 import { refusal } from '../../../kit/thrown.ts'
 
 /** Nobody counts what is read. */
@@ -69,7 +69,7 @@ describe('a request where tools are judged', () => {
 
   function asked(method: string, body: string | null, sent: Record<string, string>) {
     const request = new Request('http://app.example/', { method, body, headers: sent })
-    return passageOf({ request, sent })
+    return contextOf({ request, sent })
   }
 
   const judged = (
@@ -147,7 +147,7 @@ describe('Fetch §3.3.2: a browser’s question before a request to an MCP serve
     ({ value: { config: { mcp, methods } }, also }) as unknown as Match<GateRoute>
   const ASKS = { origin: 'https://any.example', 'access-control-request-method': 'POST' }
   const asking = (method = 'OPTIONS', sent: Record<string, string> = ASKS, body: string | null = null) =>
-    passageOf({ request: new Request('http://app.example/mcp', { method, body, headers: sent }), sent })
+    contextOf({ request: new Request('http://app.example/mcp', { method, body, headers: sent }), sent })
 
   test('is answered without credentials', () => {
     const answer = answerPreflight(asking(), match('portal'))
@@ -159,7 +159,7 @@ describe('Fetch §3.3.2: a browser’s question before a request to an MCP serve
     expect(limited?.headers.get('access-control-allow-methods')).toBe('GET')
   })
 
-  test.each<[string, ReturnType<typeof passageOf>, Match<GateRoute>]>([
+  test.each<[string, ReturnType<typeof contextOf>, Match<GateRoute>]>([
     ['on another route', asking(), match(null)],
     ['by another method', asking('POST'), match('portal')],
     ['where the path can be read as another', asking(), match('portal', [{}])],
@@ -177,11 +177,11 @@ describe('RFC 9728: a route as a protected resource', () => {
     ports: { http: new Set([80, 8080]), https: new Set([443]), usual: { http: 80, https: 443 } },
   } as unknown as GatePortal
   const route = (path: string, mcp: unknown = 'portal') => ({ portal, config: { mcp, path } }) as never
-  const context = (path: string, more: object = {}) => passageOf({ route: route(path), ...more })
+  const context = (path: string, more: object = {}) => contextOf({ route: route(path), ...more })
 
   test('is known by its address, and a whole host with and without a slash', () => {
     const audiences = (path: string, host = 'app.example') => {
-      const one = passageOf({ host })
+      const one = contextOf({ host })
       return resourceAudiences(one, portal, one.target ?? expect.unreachable(), path)
     }
     expect(audiences('/mcp')).toEqual(['http://app.example/mcp'])
@@ -198,8 +198,8 @@ describe('RFC 9728: a route as a protected resource', () => {
     const bad = 'Bearer realm="sallyport", error="invalid_token"'
     expect(resourceChallenge(context('/mcp'), bad)).toBe(`${bad}, ${at('/mcp')}`)
     expect(resourceChallenge(context('/mcp'), 'Basic realm="application"')).toBeNull()
-    expect(resourceChallenge(passageOf({ route: route('/mcp', null) }), null)).toBeNull()
-    expect(resourceChallenge(passageOf(), null)).toBeNull()
+    expect(resourceChallenge(contextOf({ route: route('/mcp', null) }), null)).toBeNull()
+    expect(resourceChallenge(contextOf(), null)).toBeNull()
     expect(resourceChallenge(context('/mcp', { target: null }), null)).toBeNull()
   })
 

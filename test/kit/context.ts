@@ -9,7 +9,7 @@ type Said = Partial<Omit<RequestContext, 'sent' | 'front'>> & {
 }
 
 /** A request on its way, without a gate: as much of it as a single step looks at. */
-export function passageOf({
+export function contextOf({
   sent = {},
   host = 'app.example',
   front = { protocol: 'http' },

@@ -11,14 +11,14 @@ import {
   schemeOf,
   sessionToken,
 } from '../../../src/server/request/context.ts'
-import { passageOf } from '../../kit/passage.ts'
+import { contextOf } from '../../kit/context.ts'
 
 const portal = (config: Record<string, unknown>) => ({ config }) as unknown as RequestContext['portal']
 const target = (context: RequestContext) => context.target ?? expect.unreachable()
 
 describe('the scheme by which clients reach a host', () => {
   const stated = { 'x-forwarded-proto': 'https' }
-  test.each<[string, Parameters<typeof passageOf>[0], 'http' | 'https']>([
+  test.each<[string, Parameters<typeof contextOf>[0], 'http' | 'https']>([
     ['is the listener’s', {}, 'http'],
     ['is the listener’s own HTTPS', { front: { protocol: 'https' } }, 'https'],
     ['is not what a stranger states', { sent: stated }, 'http'],
@@ -42,7 +42,7 @@ describe('the scheme by which clients reach a host', () => {
     ['is plain where a portal says so', { portal: portal({ insecureCookies: true, url: null }) }, 'http'],
     ['is that of its url', { portal: portal({ insecureCookies: true, url: { scheme: 'https' } }) }, 'https'],
   ])('%s', (_title, said, scheme) => {
-    const context = passageOf(said)
+    const context = contextOf(said)
     expect(schemeOf(context)).toBe(scheme)
     expect(originOf(context, target(context))).toBe(`${scheme}://app.example`)
   })
@@ -62,12 +62,12 @@ describe('what a proxy states', () => {
     ['x-forwarded-port', '65536', context => portOf(context, target(context), 'http'), '80', '80'],
     ['x-forwarded-port', '080', context => portOf(context, target(context), 'http'), '80', '80'],
   ])('in %s as %j counts from a trusted one alone', (field, value, read, trusted, stranger) => {
-    expect(read(passageOf({ sent: { [field]: value }, isPeerTrusted: true }))).toBe(trusted)
-    expect(read(passageOf({ sent: { [field]: value } }))).toBe(stranger)
+    expect(read(contextOf({ sent: { [field]: value }, isPeerTrusted: true }))).toBe(trusted)
+    expect(read(contextOf({ sent: { [field]: value } }))).toBe(stranger)
   })
 
   test('of a port says nothing where Host names one', () => {
-    const context = passageOf({ host: 'app.example:8080', sent: { 'x-forwarded-port': '9' }, isPeerTrusted: true })
+    const context = contextOf({ host: 'app.example:8080', sent: { 'x-forwarded-port': '9' }, isPeerTrusted: true })
     expect(portOf(context, target(context), 'http')).toBe('8080')
   })
 })
@@ -75,13 +75,13 @@ describe('what a proxy states', () => {
 test('HTTP/2 is told by a listener for HTTPS alone that speaks it, and by where Host stands', () => {
   const snapshot = (http2: boolean) => ({ config: { tls: { http2 } } }) as unknown as RequestContext['snapshot']
   const tls = { front: { protocol: 'https' }, snapshot: snapshot(true) } as const
-  const last = (said: Parameters<typeof passageOf>[0]) => {
-    const context = passageOf(said)
+  const last = (said: Parameters<typeof contextOf>[0]) => {
+    const context = contextOf(said)
     context.sent = { accept: '*/*', ...context.sent }
     return protocolOf(context)
   }
   expect(last(tls)).toBe('HTTP/2.0')
-  expect(protocolOf(passageOf(tls))).toBe('HTTP/1.1')
+  expect(protocolOf(contextOf(tls))).toBe('HTTP/1.1')
   expect(last({ ...tls, snapshot: snapshot(false) })).toBe('HTTP/1.1')
   expect(last({ ...tls, front: { protocol: 'http' } })).toBe('HTTP/1.1')
   expect(last({ ...tls, sent: { connection: 'close' } })).toBe('HTTP/1.1')
@@ -91,14 +91,14 @@ test('HTTP/2 is told by a listener for HTTPS alone that speaks it, and by where 
 test('a session’s cookie is the one of the scheme', () => {
   const token = 'a'.repeat(43)
   const cookie = `sallyport=${token}; __Host-sallyport=${token.replace('a', 'b')}`
-  expect(sessionToken(passageOf({ sent: { cookie } }))).toBe(token)
-  expect(sessionToken(passageOf({ sent: { cookie }, front: { protocol: 'https' } }))).toBe(token.replace('a', 'b'))
-  expect(sessionToken(passageOf())).toBeNull()
+  expect(sessionToken(contextOf({ sent: { cookie } }))).toBe(token)
+  expect(sessionToken(contextOf({ sent: { cookie }, front: { protocol: 'https' } }))).toBe(token.replace('a', 'b'))
+  expect(sessionToken(contextOf())).toBeNull()
 })
 
 test('the method is that of the target once there is one', () => {
-  expect(methodOf(passageOf({ target: null }))).toBe('GET')
-  expect(methodOf(passageOf({ target: { ...target(passageOf()), method: 'PUT' } }))).toBe('PUT')
+  expect(methodOf(contextOf({ target: null }))).toBe('GET')
+  expect(methodOf(contextOf({ target: { ...target(contextOf()), method: 'PUT' } }))).toBe('PUT')
 })
 
 test('an address of IPv6 that stands for one of IPv4 is that one, and nobody is trusted whose connection is gone', () => {
