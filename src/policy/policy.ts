@@ -129,6 +129,14 @@ export function allowsMethod(policy: Policy, method: string | null): boolean {
   return policy.methods === null || (method !== null && policy.methods.has(method))
 }
 
+/**
+ * Whether what a backend may read as a path of a route never passes, whoever asks: the route sends everybody away, or what is open there
+ * is judged by bodies, which another route does not read.
+ */
+export function barsReadings({ answer, tools }: Pick<RouteConfig, 'answer' | 'tools'>): boolean {
+  return tools !== null || answer?.kind === 'redirect' || (answer?.kind === 'respond' && answer.status >= 400)
+}
+
 /** Whether the verdict may be another for another method: then an application must not act on one that was not judged. */
 export function looksAtMethod({ methods, needs, isChosenByMethod }: Policy): boolean {
   return methods !== null || needs.method || isChosenByMethod

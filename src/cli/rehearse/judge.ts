@@ -5,7 +5,7 @@ import type { Identity } from '../../identity/identity.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { describeRule } from '../../policy/describe.ts'
 import { decideOutsider, NOT_A_MEMBER } from '../../policy/members.ts'
-import { decidePolicy } from '../../policy/policy.ts'
+import { barsReadings, decidePolicy } from '../../policy/policy.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
 import { type Chance, compileChance } from '../../policy/sketch.ts'
 import { createUpstreamPool } from '../../proxy/upstream/upstream.ts'
@@ -102,7 +102,7 @@ export function createJudge(config: Config, fingerprint: string, people: People)
     const verdict = judgeAt(route, request, target)
     if (verdict.fate === 'refused' || verdict.fate === 'sign-in') return { ...base, ...verdict }
     const others = also.map(other => ({ other, there: judgeAt(other, request, target) }))
-    const closed = others.find(({ there }) => there.fate === 'refused')
+    const closed = others.find(({ other, there }) => there.fate === 'refused' || barsReadings(other.config))
     if (closed !== undefined) {
       const why = `a backend could read this path as one under "${closed.other.config.id}", which is not allowed`
       return { ...base, fate: 'invalid', reason: 'target.ambiguous', why }

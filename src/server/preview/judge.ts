@@ -6,7 +6,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { trustedEmails } from '../../identity/vouched.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { compileMembers, decideOutsider } from '../../policy/members.ts'
-import { compilePolicy, type Decision, decidePolicy, type Policy } from '../../policy/policy.ts'
+import { barsReadings, compilePolicy, type Decision, decidePolicy, type Policy } from '../../policy/policy.ts'
 import { compileWhen } from '../../policy/request.ts'
 import { compileRoles, type Roles } from '../../policy/roles.ts'
 import { compileCompatPages, findDescribed, isCallback, isPortalHost, SERVER_METADATA } from '../../portal/place.ts'
@@ -64,7 +64,7 @@ interface Compiled {
 /** What becomes of a request that a route takes. */
 interface Verdict {
   readonly decision: Decision
-  /** A route of another reading of the path that refuses a user whom this route allows; null where there is none. */
+  /** A route of another reading of the path that does not let by a user whom this route allows; null where there is none. */
   readonly barrier: RouteConfig | null
 }
 
@@ -157,8 +157,8 @@ export function createJudge(config: Config): Judge {
     decide({ route, also, target }, who, circumstances) {
       const facts = factsAt(circumstances, target)
       const decision = decideFor(route, who, facts)
-      const isOpen = decision.verdict === 'allow'
-      const barrier = isOpen ? also.find(other => decideFor(other, who, facts).verdict !== 'allow') : undefined
+      const isShut = (other: RouteConfig) => decideFor(other, who, facts).verdict !== 'allow' || barsReadings(other)
+      const barrier = decision.verdict === 'allow' ? also.find(isShut) : undefined
       return { decision, barrier: barrier ?? null }
     },
   }

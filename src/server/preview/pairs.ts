@@ -4,6 +4,7 @@ import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
 import type { AccessRule, RequestRule } from '../../config/resolve/rules.ts'
 import { samplePath } from '../../config/values/pattern.ts'
+import { barsReadings } from '../../policy/policy.ts'
 import { offeredRoles } from '../../session/grants/offered.ts'
 import { type Circumstances, createJudge, type IdentityAt, type Judge, type ProbedAddress } from './judge.ts'
 import { canonical } from './route-changes.ts'
@@ -73,7 +74,7 @@ function createSide(config: Config, number: (text: string) => number): Side {
       const before = known.get(route)
       if (before !== undefined) return before
       const { allow, deny, methods, portal } = route
-      const made = number(canonical([allow, deny, methods, portal, portals.get(portal ?? '')]))
+      const made = number(canonical([allow, deny, methods, portal, portals.get(portal ?? ''), barsReadings(route)]))
       known.set(route, made)
       return made
     },

@@ -6,7 +6,14 @@ import type { Identity } from '../../identity/identity.ts'
 import { NO_TRUSTED_EMAILS, vouchedPart } from '../../identity/vouched.ts'
 import { type Facts, NO_FACTS } from '../../policy/condition.ts'
 import { NOT_A_MEMBER } from '../../policy/members.ts'
-import { allowsMethod, type Decision, decideAccess, decidePolicy, looksAtMethod } from '../../policy/policy.ts'
+import {
+  allowsMethod,
+  barsReadings,
+  type Decision,
+  decideAccess,
+  decidePolicy,
+  looksAtMethod,
+} from '../../policy/policy.ts'
 import { waysOut } from '../../policy/unverified.ts'
 import { ownerOf } from '../../portal/replay/page-owner.ts'
 import { bindRules } from '../../proxy/fields/rules.ts'
@@ -114,11 +121,6 @@ export function presentAt({ config }: GateRoute, found: Session | null): Session
   return found !== null && found.portal === config.portal ? found : null
 }
 
-/** Whether a route sends everybody away: it refuses them, or leads them elsewhere. */
-function turnsAway({ config: { answer } }: GateRoute): boolean {
-  return answer?.kind === 'redirect' || (answer?.kind === 'respond' && answer.status >= 400)
-}
-
 /** Whether the route of another reading also allows this user (null: an anonymous client). */
 export function isOpenTo(
   other: GateRoute,
@@ -126,9 +128,7 @@ export function isOpenTo(
   facts: Facts,
   isWebSocket: () => boolean,
 ): boolean {
-  // Which tools are open there is judged by bodies, and this request's is not read for it.
-  if (decidePolicy(other.policy, identity, facts).verdict !== 'allow' || other.opensTool !== null) return false
-  if (turnsAway(other)) return false
+  if (decidePolicy(other.policy, identity, facts).verdict !== 'allow' || barsReadings(other.config)) return false
   return other.config.websockets || !isWebSocket()
 }
 

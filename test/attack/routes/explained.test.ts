@@ -33,6 +33,16 @@ const FILES = {
     route('app.example', 'portal = "home"\nallow = ["user"]\nmcp = "provider"'),
     route('auth.example', 'path = "/auth"\nallow = "public"'),
   ],
+  'routes that no other reading of a path may lead to': [
+    portalTable(`callback_path = "/back"\n${ROLES}`),
+    route('app.example', 'portal = "home"\nallow = ["user"]'),
+    route('app.example', 'path = "/mcp"\nportal = "home"\nallow = ["user"]\ntools = { allow = ["search"] }'),
+    '[[routes]]\nhost = "app.example"\npath = "/no"\nrespond = { status = 404, body = "SAID-HERE" }\nallow = "public"\n',
+    '[[routes]]\nhost = "app.example"\npath = "/old"\nredirect = "/SAID-HERE"\nallow = "public"\n',
+    '[[routes]]\nhost = "app.example"\npath = "/hello"\nrespond = { body = "SAID-HERE" }\nallow = "public"\n',
+    route('other.example', 'allow = "public"'),
+    '[[routes]]\nhost = "other.example"\npath = "/Open"\nredirect = "/SAID-HERE"\nallow = "public"\n',
+  ],
 }
 const HOSTS = ['app.example', 'auth.example', 'other.example', 'deep.other.example', 'nowhere.test']
 const PATHS = [
@@ -40,6 +50,8 @@ const PATHS = [
   ...['/oauth2/callback', '/oauth2/sign_in', '/oauth2/x', '/ping', '/ready', '/robots.txt', '/.sallyport/login'],
   ...['', '/app', '/mcp', '/mcp/', '/x'].map(path => `/.well-known/oauth-protected-resource${path}`),
   ...['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration', '/APP', '/%61pp'],
+  ...['/no', '/old', '/hello', '/mcp', '/open'].flatMap(path => [path, `${path}%2fx`, path.replace('o', '%6f')]),
+  ...['/OPEN', '/no/x', '/nox', '/m%63p'],
 ]
 
 test.each(Object.entries(FILES))('%s', async (_, tables) => {
@@ -62,8 +74,12 @@ test.each(Object.entries(FILES))('%s', async (_, tables) => {
         })
         const said = reason === 'reserved' ? 'own' : verdict
         const isNowhere = response.status === 404 && response.body.includes('"route.none"')
-        const done =
-          received !== '' ? 'allow' : isNowhere ? 'no-route' : { 401: 'sign-in', 403: 'deny' }[response.status]
+        const isAnswered = received !== '' || response.raw.includes('SAID-HERE')
+        const done = isAnswered
+          ? 'allow'
+          : isNowhere
+            ? 'no-route'
+            : { 400: 'refused', 401: 'sign-in', 403: 'deny' }[response.status]
         outcomes.add(said)
         // A page of ours may ask for a sign-in too; what it is not is somebody else's, or nobody's.
         const isTrue = said === 'own' ? done !== 'allow' && !(isNowhere && !path.startsWith('/.')) : done === said

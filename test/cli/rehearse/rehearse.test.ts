@@ -54,6 +54,11 @@ upstream = "http://open:3000"
 allow = "public"
 [[routes]]
 host = "open.example.com"
+path = "/moved"
+redirect = "/reports"
+allow = "public"
+[[routes]]
+host = "open.example.com"
 path = "/reports"
 upstream = "http://open:3000"
 portal = "home"
@@ -221,6 +226,14 @@ const CASES: readonly (readonly [
     0,
     'untold',
     'unclear',
+    'target.ambiguous',
+  ],
+  [
+    'a path that is open, which a backend may read as one that leads elsewhere',
+    { host: 'open.example.com', path: '/moved%2fx' },
+    1,
+    'lost',
+    'invalid',
     'target.ambiguous',
   ],
   [

@@ -83,6 +83,20 @@ describe('what a new file changes', () => {
     expect(turnsOf(compare(after, before, [signedIn('bob')]), 'bob')).toEqual(['+ GET app.example.com/ sign-in>allow'])
   })
 
+  test.each([
+    'redirect = "/new"',
+    'respond = { status = 404 }',
+    'upstream = "http://app:3000"\ntools = { allow = ["search"] }',
+  ])('what a backend may read as below a path with %s is lost', sent => {
+    const rules = 'allow = [{ paths = ["/docs/x"], anonymous = true }, "user"]'
+    const around = (answer: string) =>
+      `${PORTAL}${route('app.example.com', rules)}[[routes]]\nhost = "app.example.com"\npath = "/Docs"\n${answer}\nallow = "public"\n`
+    const [open, shut] = [around('upstream = "http://app:3000"'), around(sent)]
+    const turn = { route: 'app.example.com/', method: 'GET', address: 'app.example.com/docs/x' }
+    expect(compare(open, shut).anybody.loses).toEqual([{ ...turn, before: 'allow', after: 'refused' }])
+    expect(compare(shut, open).anybody.gains).toEqual([{ ...turn, before: 'refused', after: 'allow' }])
+  })
+
   test('routes that come, go and are others, with the keys that are others, and no value of a secret', () => {
     const before = PORTAL + route('a.example.com') + route('b.example.com', 'allow = ["user"]\ntimeout = "5s"')
     const after =
