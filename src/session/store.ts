@@ -352,6 +352,51 @@ export interface SessionStore extends AuditStore {
   close(): MaybePromise<void>
 }
 
+/** A part of a store: sign-ins and their cookies. */
+export type SignInStore = Pick<
+  SessionStore,
+  | 'insert'
+  | 'signInAgain'
+  | 'addHandle'
+  | 'findByHash'
+  | 'findById'
+  | 'findHosts'
+  | 'findBySubject'
+  | 'findBySid'
+  | 'list'
+  | 'countSessions'
+  | 'update'
+  | 'lease'
+  | 'release'
+  | 'touch'
+  | 'remove'
+  | 'endCookies'
+>
+
+/** A part of a store: rate limits. */
+export type RateLimitStore = Pick<SessionStore, 'spend' | 'spendAll' | 'refund'>
+
+/** A part of a store: API tokens. */
+export type TokenStore = Pick<
+  SessionStore,
+  'insertToken' | 'insertShortToken' | 'findToken' | 'findTokenById' | 'listTokens' | 'useToken' | 'removeToken'
+>
+
+/** A part of a store: one-time records. */
+export type OneTimeStore = Pick<SessionStore, 'put' | 'take' | 'peek'>
+
+/** A part of a store: what providers push by SCIM. */
+export type ScimStore = Pick<SessionStore, 'listPushed' | 'readPushed' | 'replacePushed'>
+
+/** A part of a store: guest links. */
+export type LinkStore = Pick<
+  SessionStore,
+  'insertLink' | 'findLink' | 'findLinkById' | 'listLinks' | 'useLink' | 'removeLink'
+>
+
+/** A part of a store: owners of tokens and guest links. */
+export type OwnerStore = Pick<SessionStore, 'keepOwner' | 'findOwner' | 'noteOwners'>
+
 /** Pairs with `close`. */
 interface WriteWatch {
   /** Whether a call is sure to come; else `changesSince` is to be asked all the same. */

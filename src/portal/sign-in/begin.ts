@@ -7,7 +7,7 @@ import { redirectAnswer } from '../answer.ts'
 import { setLoginCsrfCookie } from '../login-csrf-cookie.ts'
 import { callbackAddress } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
-import type { Destination } from './failure.ts'
+import type { Destination } from './destination.ts'
 import { createState } from './oauth-state.ts'
 import type { TicketTools } from './ticket.ts'
 

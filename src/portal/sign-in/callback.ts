@@ -12,12 +12,14 @@ import { arrivedAt } from '../place.ts'
 import type { AuditTools, PortalRequest } from '../portal.ts'
 import { type BeginTools, begin } from './begin.ts'
 import { chooseProvider } from './choose.tsx'
-import { type Destination, FailedSignIn } from './failure.ts'
+import type { Destination } from './destination.ts'
+import { parseDestination } from './destination.ts'
+import { FailedSignIn } from './failure.ts'
 import { causeOfNoCookie } from './login-loop.ts'
 import { recoverStaleCallback, stateKey } from './oauth-state.ts'
 import { startSession } from './start-session.ts'
 import { parseStepUp } from './step-up.ts'
-import { checkTraveller, parseDestination } from './ticket.ts'
+import { checkTraveller } from './ticket.ts'
 
 /** What the callback of a provider also needs. */
 interface CallbackTools extends BeginTools, AuditTools {

@@ -1,16 +1,4 @@
-import type { SafeReturnTo } from '../../route/return-to.ts'
-
-/** Where someone goes once signed in: a path of this host, or a path of another host by way of a ticket. */
-export type Destination =
-  | { readonly kind: 'here'; readonly path: string }
-  | {
-      readonly kind: 'away'
-      readonly origin: string
-      readonly host: string
-      readonly path: SafeReturnTo
-      /** SHA-256 of an ask cookie of the browser that wants to go there. */
-      readonly ask: string
-    }
+import type { Destination } from './destination.ts'
 
 /**
  * A sign-in that failed after it was found, with the user's destination.

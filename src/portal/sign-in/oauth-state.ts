@@ -6,8 +6,9 @@ import type { Sealer } from '../../session/seal.ts'
 import { redirectAnswer } from '../answer.ts'
 import { ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
-import { type Destination, FailedSignIn } from './failure.ts'
-import { parseDestination } from './ticket.ts'
+import type { Destination } from './destination.ts'
+import { parseDestination } from './destination.ts'
+import { FailedSignIn } from './failure.ts'
 
 interface StaleTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>

@@ -5,7 +5,7 @@ import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
 import { describeAgent } from '../user-agent.ts'
 import type { BeginTools } from './begin.ts'
-import type { Destination } from './failure.ts'
+import type { Destination } from './destination.ts'
 import { countLogin } from './login-loop.ts'
 import { broughtBy, completeSignIn, cookieLifetimeMs, sessionCookie } from './ticket.ts'
 

@@ -13,7 +13,8 @@ import { checkLoginCookie, hasLoginCookie, setLoginCsrfCookie } from '../login-c
 import { isSecure, ownPath, portalOrigin } from '../place.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
-import { type Destination, FailedSignIn } from './failure.ts'
+import { type Destination, destinationPurpose } from './destination.ts'
+import { FailedSignIn } from './failure.ts'
 import { redirectToDestination } from './fragment.tsx'
 import { causeOfNoCookie, countLogin, refuseLoginLoop } from './login-loop.ts'
 import { checkWindowItself } from './window.ts'
@@ -49,32 +50,11 @@ export async function redirectToPortal(
   const ask = setLoginCsrfCookie(ctx, 'ask', ASKED_LIFETIME_MS, tools.ports.random)
   const to = await tools.seal.seal(
     { origin: ctx.reachedAt(ctx.target), host: ctx.target.host, path, ask: sha256(ask.secret) },
-    purposeOf(ctx),
+    destinationPurpose(ctx),
     tools.ports.now() + ASK_LIFETIME_MS,
   )
   const query = new URLSearchParams({ to, ...extra })
   return redirectAnswer(302, `${portalOrigin(ctx)}${ownPath('login')}?${query}`, ask.setCookies)
-}
-
-/** The destination that `redirectToPortal` sealed for this portal; null for anything else, or for a host no longer served. */
-export async function openDestination(
-  ctx: PortalRequest,
-  seal: Sealer,
-  sealed: string | null,
-): Promise<Destination | null> {
-  if (sealed === null) return null
-  const destination = parseDestination(await seal.open(sealed, purposeOf(ctx)))
-  return destination?.kind === 'away' && ctx.serves(destination.host) ? destination : null
-}
-
-/** A Destination from what was sealed or stored; null for any other shape. */
-export function parseDestination(value: unknown): Destination | null {
-  if (typeof value !== 'object' || value === null || !('path' in value) || typeof value.path !== 'string') return null
-  if ('kind' in value && value.kind === 'here') return { kind: 'here', path: value.path }
-  if (!('origin' in value && 'host' in value && 'ask' in value)) return null
-  const { origin, host, ask, path } = value
-  if (typeof origin !== 'string' || typeof host !== 'string' || typeof ask !== 'string') return null
-  return { kind: 'away', origin, host, ask, path: parseReturnTo(path) }
 }
 
 /**
@@ -239,10 +219,6 @@ function parseTicket(value: unknown): Ticket | null {
   if (typeof sessionId !== 'string' || typeof shown !== 'string' || typeof expiresAtMs !== 'number') return null
   if (typeof owner !== 'string' || typeof network !== 'string') return null
   return { ...place, sessionId, shown, expiresAtMs, isRemembered, owner, network }
-}
-
-function purposeOf({ portal }: PortalRequest): string {
-  return `destination at ${portal.name}`
 }
 
 function ticketError(why: string): GateError {

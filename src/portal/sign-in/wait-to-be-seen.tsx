@@ -10,7 +10,7 @@ import { NarrowPage } from '../pages/narrow-page.tsx'
 import { isSecure, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { Words } from '../words/words.ts'
-import type { Destination } from './failure.ts'
+import type { Destination } from './destination.ts'
 
 /** Said by the page itself: it has been looked at. */
 const SEEN = 'seen'

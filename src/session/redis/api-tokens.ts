@@ -1,5 +1,4 @@
-import type { TokenStore } from '../sqlite/tables/api-tokens.ts'
-import type { StoredApiToken } from '../store.ts'
+import type { StoredApiToken, TokenStore } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { INSERT_SHORT_TOKEN, INSERT_TOKEN, REMOVE_TOKEN, USE_TOKEN } from './scripts/credentials.ts'
 

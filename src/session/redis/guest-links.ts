@@ -1,5 +1,4 @@
-import type { LinkStore } from '../sqlite/tables/guest-links.ts'
-import type { StoredGuestLink } from '../store.ts'
+import type { LinkStore, StoredGuestLink } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { INSERT_LINK, REMOVE_LINK, USE_LINK } from './scripts/credentials.ts'
 

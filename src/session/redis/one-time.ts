@@ -1,11 +1,11 @@
 import { sha256 } from '../../base/bytes.ts'
-import type { OnceStore } from '../sqlite/tables/one-time.ts'
+import type { OneTimeStore } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { PUT, TAKE } from './scripts/spent.ts'
 import { serverMs } from './time.ts'
 
 /** The single-use records on a server. */
-export function onceOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): OnceStore {
+export function onceOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): OneTimeStore {
   return {
     async put(record, { perOwner, total, isLatest = false, inPlaceOf = '' }) {
       const { kind, hash, owner, value, expiresAtMs, lifetimeMs = '' } = record

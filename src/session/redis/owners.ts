@@ -1,4 +1,4 @@
-import type { OwnerStore } from '../sqlite/tables/owners.ts'
+import type { OwnerStore } from '../store.ts'
 import { parseStanding } from '../store.ts'
 import { BATCH, type RedisLink } from './connection.ts'
 import { KEEP_OWNER, NOTE_OWNERS } from './scripts/credentials.ts'

@@ -1,11 +1,11 @@
 import type { Spent } from '../../base/rate.ts'
-import type { AllowanceStore } from '../sqlite/tables/rate-limits.ts'
+import type { RateLimitStore } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { REFUND, SPEND } from './scripts/spent.ts'
 
 /** The allowances on a server, by its clock: those of several machines differ. */
-export function allowancesOver(link: RedisLink): AllowanceStore {
-  async function spendAll(wanted: Parameters<AllowanceStore['spendAll']>[0]): Promise<readonly Spent[]> {
+export function allowancesOver(link: RedisLink): RateLimitStore {
+  async function spendAll(wanted: Parameters<RateLimitStore['spendAll']>[0]): Promise<readonly Spent[]> {
     const answer: unknown = await link.run(
       SPEND,
       wanted.flatMap(({ name, intervalMs, burst }) => [name, intervalMs, burst]),

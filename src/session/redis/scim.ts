@@ -1,9 +1,9 @@
-import type { PushedStore } from '../sqlite/tables/scim.ts'
+import type { ScimStore } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { REPLACE_PUSHED } from './scripts/shared.ts'
 
 /** What providers have pushed to a server: a hash for each directory, which no time takes away. */
-export function pushedOver(link: RedisLink): PushedStore {
+export function pushedOver(link: RedisLink): ScimStore {
   const keyOf = (directory: string) => `sallyport:1:${directory}`
   return {
     async listPushed(directory) {

@@ -2,7 +2,7 @@
 
 import { sha256 } from '../../base/bytes.ts'
 import { EVERYONE } from '../ended.ts'
-import type { SignInStore } from '../sqlite/tables/sessions.ts'
+import type { SignInStore } from '../store.ts'
 import { COOKIES_OF, LEFT_MS, type RefreshedFields, type ReplacedHandle, type StoredSession } from '../store.ts'
 import { BATCH, type RedisLink } from './connection.ts'
 import { CHANGES } from './scripts/script.ts'

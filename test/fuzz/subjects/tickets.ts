@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { parseDestination } from '../../../src/portal/sign-in/ticket.ts'
+import { parseDestination } from '../../../src/portal/sign-in/destination.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { createRandom } from '../random.ts'
 import { hold, type Subject, textOf } from '../subject.ts'

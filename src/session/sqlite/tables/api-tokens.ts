@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
-import type { SessionStore, StoredApiToken } from '../../store.ts'
+import type { StoredApiToken, TokenStore } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 
 interface TokenRow {
@@ -13,12 +13,6 @@ interface TokenRow {
   readonly expires_ms: number
   readonly is_used: number
 }
-
-/** What of a SessionStore is about tokens. */
-export type TokenStore = Pick<
-  SessionStore,
-  'insertToken' | 'insertShortToken' | 'findToken' | 'findTokenById' | 'listTokens' | 'useToken' | 'removeToken'
->
 
 /** The tokens of an open database, written as patiently as the rest; `tellRemoved` lets other processes know of one that is gone. */
 export function tokensOn(

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
-import type { SessionStore, StoredGuestLink } from '../../store.ts'
+import type { LinkStore, StoredGuestLink } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 
 interface LinkRow {
@@ -13,12 +13,6 @@ interface LinkRow {
   readonly created_ms: number
   readonly expires_ms: number
 }
-
-/** What of a SessionStore is about guest links. */
-export type LinkStore = Pick<
-  SessionStore,
-  'insertLink' | 'findLink' | 'findLinkById' | 'listLinks' | 'useLink' | 'removeLink'
->
 
 /** The guest links of an open database, written as patiently as the rest; `tellRemoved` lets other processes know of one that is gone. */
 export function linksOn(

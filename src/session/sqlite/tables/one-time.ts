@@ -1,14 +1,11 @@
 import type { Database } from 'bun:sqlite'
 import type { OnceKind } from '../../session.ts'
-import type { OnceLimits, SessionStore, StoredOnce } from '../../store.ts'
+import type { OnceLimits, OneTimeStore, StoredOnce } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 import { SLICE } from '../slices.ts'
 
-/** What of a SessionStore is about single-use records. */
-export type OnceStore = Pick<SessionStore, 'put' | 'take' | 'peek'>
-
 /** The single-use records of an open database. `purgeOnce` removes a slice of those that have expired; false where there was none. */
-export function onceOn(database: Database, retryBusy: BusyRetry): OnceStore & { purgeOnce(nowMs: number): boolean } {
+export function onceOn(database: Database, retryBusy: BusyRetry): OneTimeStore & { purgeOnce(nowMs: number): boolean } {
   const endOf = database.query<{ expires_ms: number }, [string, string]>(
     'SELECT expires_ms FROM once WHERE kind = ? AND hash = ?',
   )

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
-import { type OwnerNote, parseStanding, type SessionStore, type StoredOwner } from '../../store.ts'
+import { type OwnerNote, type OwnerStore, parseStanding, type StoredOwner } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 
 interface OwnerRow {
@@ -10,9 +10,6 @@ interface OwnerRow {
   readonly noted_ms: number
   readonly expires_ms: number
 }
-
-/** What of a SessionStore is about the owners of tokens. */
-export type OwnerStore = Pick<SessionStore, 'keepOwner' | 'findOwner' | 'noteOwners'>
 
 /**
  * The owners in an open database, written as patiently as the rest.

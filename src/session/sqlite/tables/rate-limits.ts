@@ -1,12 +1,9 @@
 import type { Database } from 'bun:sqlite'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { decideRate, type Pace, type Spent } from '../../../base/rate.ts'
-import type { SessionStore } from '../../store.ts'
+import type { RateLimitStore } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 import { SLICE } from '../slices.ts'
-
-/** What of a SessionStore is about allowances. */
-export type AllowanceStore = Pick<SessionStore, 'spend' | 'spendAll' | 'refund'>
 
 /** An allowance by its name. */
 type Named = Pace & { readonly name: string }
@@ -15,7 +12,7 @@ type Named = Pace & { readonly name: string }
 export function allowancesOn(
   database: Database,
   retryBusy: BusyRetry,
-): AllowanceStore & { purgeAllowances(nowMs: number): boolean } {
+): RateLimitStore & { purgeAllowances(nowMs: number): boolean } {
   const byName = database.query<{ full_at_ms: number }, [string]>('SELECT full_at_ms FROM allowances WHERE name = ?')
   const note = database.query(
     'INSERT INTO allowances (name, full_at_ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET full_at_ms = excluded.full_at_ms',

@@ -1,12 +1,9 @@
 import type { Database } from 'bun:sqlite'
-import type { SessionStore } from '../../store.ts'
+import type { ScimStore } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 
-/** What of a SessionStore is about what providers push. */
-export type PushedStore = Pick<SessionStore, 'listPushed' | 'readPushed' | 'replacePushed'>
-
 /** What providers have pushed into an open database. `tellChanged` lets other processes know of one. */
-export function pushedOn(database: Database, retryBusy: BusyRetry, tellChanged: (id: string) => void): PushedStore {
+export function pushedOn(database: Database, retryBusy: BusyRetry, tellChanged: (id: string) => void): ScimStore {
   const all = database.query<{ value: string }, [string]>('SELECT value FROM pushed WHERE directory = ?')
   const one = database.query<{ value: string }, [string, string]>(
     'SELECT value FROM pushed WHERE directory = ? AND id = ?',

@@ -11,6 +11,7 @@ import {
   type ReplacedHandle,
   type SessionStore,
   type SignInBefore,
+  type SignInStore,
   type StoredHandle,
   type StoredSession,
 } from '../../store.ts'
@@ -51,27 +52,6 @@ const REMOVED_AT_ONCE = 2500
 /** What SQLite keeps of a database in memory, in KiB: as ever, and while many rows go, whose pages it would read and write again and again. */
 const CACHE_KIB = 2000
 const WIDE_CACHE_KIB = 64 * 1024
-
-/** What of a SessionStore is about sign-ins and their cookies. */
-export type SignInStore = Pick<
-  SessionStore,
-  | 'insert'
-  | 'signInAgain'
-  | 'addHandle'
-  | 'findByHash'
-  | 'findById'
-  | 'findHosts'
-  | 'findBySubject'
-  | 'findBySid'
-  | 'list'
-  | 'countSessions'
-  | 'update'
-  | 'lease'
-  | 'release'
-  | 'touch'
-  | 'remove'
-  | 'endCookies'
->
 
 /**
  * Each removes a slice of expired sessions, reports it like any end, and returns the ids; empty where there was none.
