@@ -240,7 +240,7 @@ export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS
   }
 }
 
-/** A timer that keeps no process alive. Its owner closes what it writes. */
+/** A timer that does not keep the process alive. Its owner closes the writer. */
 function later(act: () => unknown, afterMs: number): Timer {
   const timer = setTimeout(act, afterMs)
   timer.unref()

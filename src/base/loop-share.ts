@@ -6,7 +6,7 @@ export interface LoopShare {
   take(amount: number): Promise<void> | null
 }
 
-/** So much is done in a turn, of whatever kind the amounts are. */
+/** The limit of one turn, for amounts of any kind. */
 export function createLoopShare(most: number): LoopShare {
   let left = most
   let isTurnDue = false

@@ -5,8 +5,8 @@ export type MaybePromise<T> = T | Promise<T>
 type Rest = readonly [unknown?, unknown?, unknown?, unknown?]
 
 /**
- * Calls `step` with the value: at once where it is there, otherwise when the promise settles. `rest` is passed on, so
- * that no closure is needed.
+ * Calls `step` with the value: at once for a synchronous value, otherwise when the promise settles. `rest` is passed
+ * on, so that no closure is needed.
  *
  * Throws what `step` throws for a value. For a promise it rejects with that, or with the promise's own error.
  */

@@ -62,8 +62,8 @@ const networkOfIPv6 = remembering(address => prefixesOf(address).at(-1) ?? addre
 
 /**
  * The networks of an address, the widest first and `networkOf` last: /24 and /32 of an IPv4 address; /48, /56 and /64
- * of an IPv6 address, since one customer often gets 256 or 65 536 networks there. Text that is no address stands for
- * itself only.
+ * of an IPv6 address, since one customer often gets 256 or 65 536 networks there. Text that is no address is its only
+ * network.
  */
 export function prefixesOf(address: string): readonly string[] {
   const parsed = parseAddress(address)

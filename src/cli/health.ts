@@ -18,7 +18,7 @@ Exit code: 0 ready, 1 not ready or no answer, 2 wrong usage.
 /** Well below the three seconds that container engines commonly give a check. */
 const TIMEOUT_MS = 2500
 
-/** Of its own report. */
+/** The most characters of the report. */
 const MOST_WORDS = 300
 
 /** `sallyport health`: GET /readyz on the admin listener. Answers the exit code; says why it is not 0. */

@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { becomeStoreUser, type ServiceUser } from '../console/store-user.ts'
 
-/** A file that root can read and the service cannot: what it is, and how to fix it. */
+/** A file that root can read and the service cannot: its path, and how to fix it. */
 export interface Unreadable {
   readonly what: string
   readonly hint: string

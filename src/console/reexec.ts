@@ -9,8 +9,8 @@ export const REQUEST_LIMIT = { name: 'BUN_CONFIG_MAX_HTTP_REQUESTS', value: '655
 const PROXY_VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']
 
 /**
- * The variable that tells the restarted program which of them were set. It warns about them where the file names no
- * proxy.
+ * The variable that names the proxy variables that were set, for the restarted program. It warns about them where the
+ * file names no proxy.
  */
 const LEFT_OUT = 'SALLYPORT_PROXY_VARIABLES'
 

@@ -85,7 +85,7 @@ function readWord(folder: string): Running | null {
   return { config, data, owner: at.uid === 0 ? null : userOf(at.uid, place.gid) }
 }
 
-/** Two paths of a file that this user owns; null for any other file. It never waits, whatever kind of file it is. */
+/** Two paths of a file that this user owns; null for any other file. It never waits, for any kind of file. */
 function readOwn(path: string, uid: number): { readonly config: string; readonly data: string } | null {
   try {
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)

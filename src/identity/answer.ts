@@ -1,4 +1,4 @@
-/** What a provider answers to an authorization request, and how a refusal is mended. */
+/** The provider's answer to an authorization request, and how to fix a refusal. */
 
 import { type Facts, GateError } from '../base/errors.ts'
 import type { Metadata } from './endpoints.ts'

@@ -37,9 +37,9 @@ export interface Identity {
    */
   readonly credential?: string
   /**
-   * For a user of a file: the id in the file, which a later user of the same name does not have. It is compared
-   * wherever something belongs to this user, and no rule or application sees it. Absent for everyone else, and where
-   * the file has no ids.
+   * For a user of a file: the id in the file, which a later user of the same name does not have. It is compared for
+   * everything that belongs to this user, and no rule or application sees it. Absent for everyone else, and where the
+   * file has no ids.
    */
   readonly userId?: string
   /** Of a user of a file: what is compared with a token that was made before; absent for everyone else. */

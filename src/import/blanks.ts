@@ -2,7 +2,7 @@
 export interface Blank {
   /** The variable's name. */
   readonly name: string
-  /** What to set it to, for whoever has the old file at hand. Never the value. */
+  /** The value to set, for an operator who still has the old file. Never the value itself. */
   readonly meaning: string
   /** A value of the same kind, by which the new file can be checked before the real one is known. */
   readonly standIn: string
@@ -19,7 +19,7 @@ export interface Blanks {
   literal(text: string): string
 }
 
-/** A host of the kind that nobody has (RFC 2606 §3), so that what is checked with it reaches nowhere. */
+/** A reserved host name (RFC 2606 §3), so that a check with it reaches no server. */
 export const STAND_IN_HOST = 'fill-in.example.com'
 
 /** No blanks yet. */

@@ -39,8 +39,8 @@ export const EVERYONE: Json = { networks: ['0.0.0.0/0', '::/0'] }
 export const CLOSING = 'everyone, until you decide: '
 
 /**
- * The `deny` of a route that lets nobody in until somebody decides about `reasons`. Whoever decides takes out the line for everyone:
- * what the old file denied stands on lines of its own, and stays.
+ * The `deny` of a route that refuses everyone until the operator decides about `reasons`. The operator then removes
+ * the line that denies everyone. The denials of the old file are on separate lines, and stay.
  */
 export function closingEntry(reasons: readonly string[], deny: readonly Json[]): Entry {
   const comment = CLOSING + reasons.join(', ')

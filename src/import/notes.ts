@@ -1,7 +1,7 @@
 /**
- * What became of something in an imported file: it guarded something and is not carried over, so that nobody passes there;
- * people behind the gate will notice it, somebody has to decide about it, it means something else now, it is not carried over, or it
- * is carried over, also where that takes nothing in the new file.
+ * The result for a part of an imported file. It guarded something and is not carried over, so that no user passes
+ * there. Or users will notice the change. Or the operator has to decide about it. Or it means something else now. Or
+ * it is not carried over. Or it is carried over, also where that needs nothing in the new file.
  */
 export type Outcome = 'closed' | 'people' | 'decide' | 'changed' | 'left' | 'kept'
 

@@ -95,7 +95,7 @@ function conclusion({ mistakes, unset, missingFiles }: Checked, hasClosed: boole
   return `The new file can be served${until}.\nWhat is closed above lets nobody in ${way}.`
 }
 
-/** A row of a block; what does not fit goes on below it, further in. */
+/** A row of a block; text that does not fit continues below it, indented further. */
 function hang(row: string): string {
   return `  ${Bun.wrapAnsi(showUnseen(row), WIDTH - 6).replaceAll('\n', '\n      ')}`
 }

@@ -9,9 +9,10 @@ export interface Scopes {
 }
 
 /**
- * The scopes of an old file, in its order, which may do without "openid": it was there by itself, or nobody missed an ID token.
+ * The scopes of an old file, in its order. "openid" may be missing: the old program added it automatically, or did not
+ * need an ID token.
  *
- * Source: OpenID Connect Core 1.0 §3.1.2.1 (a request without "openid" is none of OpenID Connect).
+ * Source: OpenID Connect Core 1.0 §3.1.2.1 (a request without "openid" is not an OpenID Connect request).
  */
 export function openidScopes(stated: readonly string[]): Scopes {
   const list = [...new Set(stated)]

@@ -7,7 +7,7 @@ import type { Blank } from './blanks.ts'
 export interface Checked {
   /** What is still wrong with it. */
   readonly mistakes: readonly Diagnostic[]
-  /** What it takes from the environment and is not set here, in the order of the file. */
+  /** Variables that the file takes from the environment and that are not set here, in the order of the file. */
   readonly unset: readonly Blank[]
   /** Files that it names and that cannot be read here. */
   readonly missingFiles: readonly string[]

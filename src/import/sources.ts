@@ -41,7 +41,7 @@ export type Source =
 /** Reads the syntax of the old files, as what they are said or seen to be. */
 export async function findSource(setUp: OldSetUp, colour: boolean): Promise<Source> {
   const { texts, flags, running } = setUp
-  // Whoever names a Caddy has a Caddyfile.
+  // An operator who names a Caddy has a Caddyfile.
   const isNamed = setUp.caddy.command !== null && !texts.some(one => isCaddyJson(one.text))
   const kind = setUp.kind ?? (isNamed ? 'caddyfile' : null)
   for (const one of kind === null ? texts : []) {

@@ -22,7 +22,7 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
   const lines = new LineCounter()
   const documents: Yaml[] = []
   let count = 0
-  // For a file without a document, the answer is an empty list with fields of its own.
+  // For a file without a document, the parser returns an empty list with additional properties.
   for (const document of parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, strict: true })) {
     const [error] = document.errors
     if (error !== undefined) {

@@ -40,7 +40,7 @@ export function compilePaths(patterns: readonly string[], ignoresCase = false): 
  *
  * `yes`: one of them matches that and every reading of the path, with letter case and without. `no`: none of them
  * matches any. Everything else is `unknown`. So is a path that would take too long: expression and path together are
- * bounded. The last answer is kept: whatever asks again about the same request costs nothing.
+ * bounded. The last answer is kept: a repeated question about the same request costs nothing.
  */
 export function compileExpressions(sources: readonly string[], ignoresCase = false): PathJudge {
   const folded = sources.map(source => compiled(source, false))

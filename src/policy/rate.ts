@@ -3,7 +3,7 @@ import type { RateConfig } from '../config/resolve/server.ts'
 
 /** An allowance, ready to be asked. */
 export interface Rate extends Pace {
-  /** What it is for: each name is counted separately. */
+  /** The name of the rate: each name is counted separately. */
   readonly name: string
   readonly by: RateConfig['by']
 }

@@ -6,7 +6,7 @@ import { columns } from '../console/terminal.ts'
 /** As many as one looks at. */
 const MOST_SHOWN = 12
 
-/** An address for a browser, and what it shows. */
+/** An address for a browser, and its content. */
 interface OpenAddress {
   readonly address: string
   readonly about: string

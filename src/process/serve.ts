@@ -36,8 +36,8 @@ import { spareMemory } from './spare-memory.ts'
  * The composition root: everything is built here and in `parts.ts`, once, and passed down. First the parts, which do
  * not listen; then the listeners; then the maintenance.
  *
- * Throws `config.invalid` with the rendered mistakes, `listen.failed`, `session.store`. It closes what it opened
- * before.
+ * Throws `config.invalid` with the rendered mistakes, `listen.failed`, `session.store`. It first closes everything
+ * that it has opened.
  */
 export function startServer(options: ServeOptions): RunningServer {
   const parts = openServer(options, () => listening)

@@ -35,7 +35,7 @@ const LOOK_MS = 5000
 export function attempt(job: ForwardJob, tools: ForwardTools, origin: Origin): Promise<Response> {
   const { flows } = tools
   flows.admit(job.client)
-  // Nearly always nobody has to ask what this address answers with.
+  // Nearly always the length of this address's answers does not matter.
   if (job.body instanceof ReadableStream || !flows.lengths.matter(origin.inFlight)) {
     return sendInTurn(job, tools, origin, null)
   }
@@ -151,7 +151,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
   #stage: Stage = 'young'
   /** What its turn is known by, until it has begun. */
   #stamp: number
-  /** Where it is counted as one whose answer may be long, until that is there. */
+  /** Where it is counted as a request with a possibly long answer, until the answer comes. */
   #long: LongTurns | null
   #hasLeft = false
   /** Whether the answer's body is being read here, to go on as a whole. */
@@ -384,7 +384,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#stamp = NO_STAMP
   }
 
-  /** What it holds of an answer that may be long shows by itself from here on. */
+  /** From here on its part of a possibly long answer is counted directly. */
   #shows(): void {
     const long = this.#long
     this.#long = null

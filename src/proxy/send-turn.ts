@@ -5,9 +5,11 @@ import { hasLeft } from './lifetime/client-idle.ts'
 import { ownerOf, whileAllowed } from './lifetime/exchanges.ts'
 
 /**
- * Goes on with the stamp of a request's turn to be sent, once it comes. Meanwhile it is an exchange: what allowed it may end.
+ * Continues with the stamp of a request's turn to be sent, once the turn comes. Meanwhile the request is an exchange:
+ * its permission may end.
  *
- * `discard` has the stamp of a turn that came too late. Rejects with what allowed it where that ended, and with upstream.broken where the client left while it waited.
+ * `discard` gets the stamp of a turn that came too late. Rejects with the permission's end where that ended, and with
+ * upstream.broken where the client left while it waited.
  */
 export function waitToBeSent<Made>(
   job: ForwardJob,

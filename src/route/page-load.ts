@@ -18,9 +18,9 @@ export function isPageLoad(request: Request): boolean {
 }
 
 /**
- * What sent a request, by the browser's word: a `window`, the service `worker` of a window that forwards its page
- * load, or something `other`, such as a frame, an image or a script. A page cannot change these fields (scripts may
- * not write them, Fetch §2.2.2); only a script can claim to be the worker of its own host. A browser without these
+ * The sender of a request, as the browser states it: a `window`, the service `worker` of a window that forwards its
+ * page load, or something `other`, such as a frame, an image or a script. A page cannot change these fields (scripts
+ * may not write them, Fetch §2.2.2); only a script can claim to be the worker of its host. A browser without these
  * fields, as over plain HTTP, counts as a window.
  *
  * Source: W3C Fetch Metadata §2.1 (Sec-Fetch-Dest) and §2.2 (Sec-Fetch-Mode).

@@ -40,12 +40,16 @@ const AUTHORITY = /^(?:([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)\.?|(\[[0-9a-f:.]+\]
 /**
  * The canonical Target of a request.
  *
- * Shape: `address` is what Bun.serve calls `req.url`, `hostHeader` the Host field (two Host fields arrive joined by a comma).
- * Throws: target.method, target.host, target.malformed (no path, a malformed escape, one of a control character or of overlong UTF-8, `#`,
- * bytes that are not UTF-8), target.ambiguous (a dot segment in any reading, or a reading that is reserved when the path is not).
- * Source: RFC 9110 §4.2.3 and §7.2, RFC 3986 §6.2, RFC 9112 §3.2. The `#` and lone-byte rules answer Bun 1.4.5, which
- * leaves a fragment in `req.url` and turns a byte that is not UTF-8 into U+FFFD: in a query into `%EF%BF%BD`, in capitals, so that a
- * client's own replacement character passes in small letters alone.
+ * Shape: `address` is what Bun.serve calls `req.url`, `hostHeader` the Host field (two Host fields arrive joined by a
+ * comma).
+ * Throws: target.method, target.host, target.malformed (no path, a malformed escape, one of a control character or of
+ * overlong UTF-8, `#`, bytes that are not UTF-8), target.ambiguous (a dot segment in any reading, or a reading that is
+ * reserved when the path is not).
+ * Source: RFC 9110 §4.2.3 and §7.2, RFC 3986 §6.2, RFC 9112 §3.2.
+ *
+ * The `#` and lone-byte rules are for Bun 1.4.5. It leaves a fragment in `req.url`, and turns a byte that is not UTF-8
+ * into U+FFFD. In a query that becomes `%EF%BF%BD`, in capitals, so that a client's own replacement character passes
+ * only in small letters.
  */
 export function parseTarget(method: string, address: string, hostHeader: string | null): Target {
   if (!METHODS.has(method)) throw new GateError('target.method', `method ${method.slice(0, 20)} is not forwarded`)

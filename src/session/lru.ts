@@ -40,7 +40,7 @@ export interface CachedCookie {
   readonly token: string
   readonly host: string
   readonly held: HeldSession
-  /** When this cookie ends although its session goes on: a later sign-in has replaced it. */
+  /** When this cookie ends although its session continues: a later sign-in has replaced it. */
   readonly untilMs: number
   /** What was shown by its own sign-in, where that is less than its session's latest (`session/shown.ts`). */
   readonly shown: string | undefined

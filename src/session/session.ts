@@ -49,7 +49,12 @@ export interface SessionEntry {
   readonly lastSeenMs: number
 }
 
-/** Kinds of single-use records: a pending sign-in, a hand-off ticket, where that leads, a browser that has just signed in, a sign-out at the provider, a logout token that was taken, whom a provider has signed out a moment ago, a form that met no session; an authorization code of ours, one that was redeemed, one that came again, a refresh token of ours; where a user's password was right. */
+/**
+ * Kinds of single-use records: a pending sign-in, a hand-off ticket, the destination of a ticket, a browser that has
+ * just signed in, a sign-out at the provider, an accepted logout token, a user that a provider has just signed out, a
+ * form without a session; an authorization code of Sallyport, one that was redeemed, one that came again, a refresh
+ * token of Sallyport; a place where a user's password was right.
+ */
 export type OnceKind =
   | 'login'
   | 'ticket'
@@ -206,14 +211,15 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
   /** Invalidates all present cookies of all portals at once. Ending all sessions after that may take a while. */
   endCookies(): Promise<void>
   /**
-   * Makes every process look for sessions that it has in memory and the store does not: of one person, of one session at a provider, or
-   * everyone's. For whoever has ended all of them in the store. Answers how many this process had.
+   * Makes every process look for sessions that it has in memory and the store has not: of one user, of one session at
+   * a provider, or of everyone. Call it after ending all of them in the store. Returns how many this process had.
    */
   endEverywhere(match: EndedMatch): Promise<number>
   /**
-   * Keeps a value for one later `consumeOneTime`. `owner` (a client's address, all of one IPv6 network being one, or an id) bounds how many
-   * one may hold: its own oldest makes room, or that of whoever holds most. False where this key is kept already; with `isLatest`, where
-   * what is kept of it ends no earlier. `inPlaceOf` is a key that is used up in the same step: false where that is kept no more.
+   * Keeps a value for one later `consumeOneTime`. `owner` (a client's address, where one IPv6 network counts as one,
+   * or an id) bounds how many one may hold. The oldest of this owner makes room, or that of the owner with the most.
+   * False where this key is kept already; with `isLatest`, where the kept record does not end earlier. `inPlaceOf` is
+   * a key that is used up in the same step: false where that is no longer kept.
    */
   putOneTime(
     kind: OnceKind,

@@ -64,7 +64,7 @@ export const EARLIER_SIDS = 8
 /** A cookie that another takes the place of. */
 export interface ReplacedHandle {
   readonly hash: string
-  /** What it means from now on, unless it means less already. */
+  /** The value from now on, unless the cookie has shown less already. */
   readonly shown: string
   /** It ends so long from now. */
   readonly nowMs: number
@@ -85,8 +85,9 @@ export interface SignInBefore {
 }
 
 /**
- * How many records of a kind may be kept, and whether the one that ends last is kept of two with one hash, whichever comes first.
- * `inPlaceOf` is the hash of one of the same kind, which goes in the same step; where there is none, nothing is kept.
+ * How many records of a kind may be kept, and whether of two with one hash the later end is kept, in any order.
+ * `inPlaceOf` is the hash of a record of the same kind, which is removed in the same step; where it does not exist,
+ * nothing is kept.
  */
 export interface OnceLimits {
   readonly perOwner: number
@@ -156,7 +157,7 @@ export function parseStanding(text: string): Standing {
   return text === 'good' || text === 'refused' ? text : 'revoked'
 }
 
-/** A guest link. What it opens is JSON, which the store does not read. */
+/** A guest link. Its grant is JSON, which the store does not read. */
 export interface StoredGuestLink {
   readonly id: string
   /** The SHA-256 of the link's secret. */
@@ -270,10 +271,10 @@ export interface SessionStore extends AuditStore {
   /** What was done by anyone since the last call, this process among them or not. */
   changesSince(): MaybePromise<StoredChanges>
   /**
-   * Keeps a record for one `take`; at most `perOwner` of a kind for one owner, whose oldest make room, and `total` of that kind:
-   * then the oldest of the owner who has most make room, so that nobody with a few is pushed out by somebody with many.
-   * False, and nothing is changed, where a record of this kind and hash is kept already; with `isLatest` one that ends earlier gives way.
-   * False as well where the record that it is to replace is not there.
+   * Keeps a record for one `take`. At most `perOwner` of a kind are kept for one owner, whose oldest make room, and
+   * `total` of that kind. Beyond that the oldest of the owner with the most make room, so that an owner of many pushes
+   * out no owner of a few. False, without a change, where a record of this kind and hash is kept already; with
+   * `isLatest` one that ends earlier is replaced. Also false where the record that it replaces does not exist.
    */
   put(record: StoredOnce, limits: OnceLimits): MaybePromise<boolean>
   /** The record's value, once, or null. `nowMs` counts where the store has no clock. */
@@ -294,8 +295,9 @@ export interface SessionStore extends AuditStore {
   refund(name: string, pace: Pace): MaybePromise<void>
   insertToken(token: StoredApiToken): MaybePromise<void>
   /**
-   * Keeps a short token of the token with this id. Only the latest two of one are kept, `findToken` alone finds them, and they go
-   * with that token: whoever renews one again and again adds nothing to what is kept or listed.
+   * Keeps a short token of the token with this id. Only the latest two of one token are kept. Only `findToken` finds
+   * them, and they are removed with that token. So a client that renews one again and again adds nothing to the stored
+   * or listed tokens.
    */
   insertShortToken(ofId: string, token: Omit<StoredApiToken, 'id'>): MaybePromise<void>
   findToken(hash: string): MaybePromise<StoredApiToken | null>

@@ -3,7 +3,7 @@ import type { ProviderFetch } from '../http.ts'
 
 const TOKEN_PATH = '/api/oidc/token'
 
-/** How to recognise Pocket ID: by the paths of its endpoints, whatever its internal address is. */
+/** Recognises Pocket ID by the paths of its endpoints, with any internal address. */
 export function isPocketId(metadata: Pick<Metadata, 'issuer' | 'authorization_endpoint' | 'token_endpoint'>): boolean {
   const isAtOnce = metadata.authorization_endpoint === `${metadata.issuer.replace(/\/$/, '')}/authorize`
   return isAtOnce && metadata.token_endpoint.endsWith(TOKEN_PATH)

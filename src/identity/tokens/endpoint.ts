@@ -135,7 +135,7 @@ function claimOf(thrown: unknown): string {
   return /JWT "([a-z_]+)"/.exec(thrown.message)?.[1] ?? (/"alg"/.test(thrown.message) ? 'alg' : 'format')
 }
 
-/** The name of each endpoint that authenticates the client, and what it did not issue. */
+/** The name of each endpoint that authenticates the client, and of the thing that it did not issue. */
 const ENDPOINTS = {
   token: { code: 'provider.token', what: 'the token endpoint', missing: 'a token' },
   revoke: { code: 'provider.token', what: 'the revocation endpoint', missing: 'way to a refresh token' },

@@ -1,6 +1,6 @@
 /** What a token endpoint says instead of tokens. */
 export interface TokenError {
-  /** Its own word, which is not safe for a log yet: a provider may repeat there what it received. */
+  /** The error code, which is not safe for a log yet: a provider may repeat received text there. */
   readonly word: string
   /** Empty where it says no more. */
   readonly description: string

@@ -4,8 +4,8 @@ import { type Context, withoutTwins } from './context.ts'
 import { type Conditions, isRule } from './rules.ts'
 
 /**
- * Whom a rule of an access list is about: a rule of routes.toml, everyone who is signed in, nobody at all, or people whom no
- * rule can name (`unclear`).
+ * The users of a rule of an access list: a rule of routes.toml, every signed-in user, no user, or users that no rule
+ * can name (`unclear`).
  */
 type Whom = Conditions | 'everyone' | 'nobody' | 'unclear'
 
@@ -21,7 +21,7 @@ export interface ListedRule {
   readonly hasExpression: boolean
 }
 
-/** What an access list comes to; `allow` is empty where it lets nobody in, or nobody who can be told. */
+/** The result of an access list; `allow` is empty where it allows no user, or only users that cannot be determined. */
 export interface AccessList {
   readonly allow: 'authenticated' | readonly Json[]
   readonly deny: readonly Json[]
@@ -32,9 +32,10 @@ export interface AccessList {
 /**
  * The rules as `allow` and `deny`, which has no order.
  *
- * There, a denial is the end of it, and so is an `allow … stop`; any other `allow` counts unless a denial follows. So each
- * denial holds but for those whom a final `allow` has let in before.
- * Source: go-authcrunch, pkg/acl (read, and held against what it answers: test/recorded).
+ * In Caddy a denial is final, and so is an `allow … stop`; any other `allow` counts unless a denial follows. So each
+ * denial holds for everyone except users that a final `allow` has allowed before.
+ *
+ * Source: go-authcrunch, pkg/acl (read, and compared with its answers: test/recorded).
  */
 export function compileAccessList(rules: readonly ListedRule[]): AccessList {
   const allow: Json[] = []
@@ -63,7 +64,7 @@ export function compileAccessList(rules: readonly ListedRule[]): AccessList {
   return { allow: isOpen ? 'authenticated' : withoutTwins(allow), deny: withoutTwins(deny), lost }
 }
 
-/** A rule of roles alone is their names, and one of alternatives each of them. */
+/** A rule with only roles is their names, and one of alternatives is each of them. */
 function spellAllowed(rule: Conditions): readonly Json[] {
   if (Object.keys(rule).length > 1) return [rule]
   const { roles, any } = rule
@@ -71,7 +72,7 @@ function spellAllowed(rule: Conditions): readonly Json[] {
   return Array.isArray(roles) ? roles : [rule]
 }
 
-/** What conditions of a policy are read by, whichever way they lead. */
+/** The context for reading a policy's conditions, in allow and deny alike. */
 export type AskedOfPolicy = Pick<Asked, 'realms' | 'roles'> & {
   /** Claims that a provider adds to those of its tokens. */
   readonly userinfo: readonly string[]
@@ -108,7 +109,7 @@ export function readListed(
   const isCheck = ([name]: readonly string[]) => name === 'field'
   const checks = conditions.filter(isCheck).map(([, field = '', ...how]): Whom => {
     const has = whoHas(field)
-    // Without an address nobody had a session, and nobody was without roles and a subject.
+    // Without an address no user had a session, and no user was without roles and a subject.
     return how.join(' ') === 'exists' ? has : has === 'unclear' ? 'unclear' : 'nobody'
   })
   const parts = conditions
@@ -121,7 +122,8 @@ export function readListed(
       return !seesRequests && isAllowed && asksRequest(read) ? 'nobody' : read
     })
   const hasField = conditions.some(words => isCheck(words) && words[2] === 'exists')
-  // Whichever of the others is enough, all fields have to be there that are asked for; and one that is there is enough.
+  // Where any of the other conditions is enough, all fields of the existence checks still have to exist; and an
+  // existing field is enough.
   const isAny = read?.isAny === true && checks.length + parts.length > 1
   const whom =
     read === null || checks.length + parts.length === 0
@@ -148,7 +150,7 @@ function asksRequest({ methods, paths, path_regexp, any, not }: Conditions): boo
   )
 }
 
-/** Whoever has a field at all: everyone has roles there, if only those of a guest. */
+/** The users that have a field: everyone has roles there, at least those of a guest. */
 function whoHas(field: string): Whom {
   if (ROLE_FIELDS.includes(field) || field === 'sub' || field === 'subject') return 'everyone'
   return field === 'email' || field === 'mail' ? { require_email: true } : 'unclear'

@@ -28,7 +28,7 @@ export interface Guarded {
   readonly guards: readonly Guard[]
 }
 
-/** Who may pass, where requests of one answer are guarded in these ways. What cannot be told lets nobody in. */
+/** The users that may pass, where requests of one answer have these guards. An undetermined guard allows no user. */
 export function accessFor(context: Context, stated: readonly Guarded[], parts: Parts): Access {
   const { all, refused } = withoutCommon(context, stated)
   const policies: Policy[] = []
@@ -88,7 +88,7 @@ export function accessFor(context: Context, stated: readonly Guarded[], parts: P
     const [place = 'matchers'] = all.flatMap(({ guards }) => guards.map(({ where }) => where))
     const closed = policies.length === 0 ? [place] : policies.map(({ was }) => `authorization policy ${was}`)
     for (const one of closed) context.notes.add('closed', one, null, say)
-    // Whoever is asked for needs a portal to sign in at.
+    // A route that needs a user needs a portal for the sign-in.
     return portal === null
       ? { policies, portal, allow: 'public', deny: [EVERYONE] }
       : { policies, portal, allow: [noOne()], deny: [] }
@@ -105,8 +105,8 @@ function asksPerson(allow: Json): boolean {
 }
 
 /**
- * What holds of all that is served, as `deny` of the contrary. What is left of fields and queries, which clients write, lets in nobody
- * who has not signed in, so that those ways are refused.
+ * The conditions that hold for all served requests, as `deny` of the contrary. Other conditions on fields and queries,
+ * which clients write, admit no user without a sign-in, so those ways are refused.
  */
 function withoutCommon(
   { notes }: Context,
@@ -151,7 +151,7 @@ function depthOf(rule: Json): number {
   return Math.max(0, ...parts.map(([, part]) => depthOf(part) + 1))
 }
 
-/** Parts of a rule that hold alike whatever somebody's fields are called. */
+/** Parts of a rule that mean the same for all names of a user's fields. */
 const OF_ANYONE = new Set(['providers', 'roles', 'methods', 'paths', 'path_regexp', 'ignore_case', 'require_email'])
 
 /** Whether who passes depends on a field of a person. */
@@ -227,7 +227,7 @@ function oneOf(rules: readonly Json[]): Json {
   return first !== undefined && others.length === 0 ? first : { any: rules.map(tableOf) }
 }
 
-/** Whether a policy shuts people out by a role that more of them may have than can be told. */
+/** Whether a policy denies a role that more users may have than the importer can determine. */
 function isUncertain(context: Context, { was, deniedRoles }: Policy, portal: Portal | null): boolean {
   const role = deniedRoles.find(name => portal?.isUncertain(name) === true)
   if (role === undefined) return false
@@ -243,8 +243,8 @@ interface Found {
 }
 
 /**
- * The portal of a policy: one of those whose sessions it takes, whatever its address for signing in is. Of several it is the first:
- * whoever passes by a session of that one could pass there as well.
+ * The portal of a policy: one of those whose sessions it takes, for any sign-in address of the policy. Of several it
+ * is the first: a user who passes by a session of that one could pass there as well.
  */
 function portalFor(context: Context, policy: Policy | null, { portals }: Parts): Found {
   const [first] = portals

@@ -88,7 +88,7 @@ const FILES = [
   'root',
 ]
 
-/** A `file_server`, with the folder and the page for what is not there that are in force; null where nobody gets it. */
+/** A `file_server`, with its current folder and error page for missing files; null where no client gets it. */
 export function readFileServer(
   context: Context,
   handler: Table,
@@ -123,8 +123,9 @@ export function readFileServer(
 }
 
 /**
- * What keeps a name out that `hide` names: whatever has it, or is below it, wherever that is. Empty where nothing here has to, as of what
- * begins with a dot; null where a part of the folder's own path is named so, or that cannot be told.
+ * The expression that hides a name of `hide`: every file or folder of that name, and everything below it, at any
+ * depth. Empty where it is not needed here, as for names that begin with a dot. Null where a part of the folder's own
+ * path has that name, or where that cannot be determined.
  */
 function hiddenBelow(stated: string, root: string): string | null {
   const name = stated.replace(/\/+$/, '').split('/').at(-1) ?? ''

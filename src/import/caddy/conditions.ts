@@ -16,7 +16,7 @@ export const ROLE_FIELDS: readonly string[] = ['role', 'roles', 'group', 'groups
 /** Where it looks for the roles that a provider states, beside `groups`. */
 const ROLE_CLAIMS = ['roles', 'role', 'group', 'realm_access.roles', 'app_metadata.authorization.roles']
 
-/** What whoever has no role had. */
+/** The role of a user without a role. */
 const GUEST_ROLES = ['anonymous', 'guest', 'authp/guest']
 
 /** Methods that a pattern may mean. */
@@ -39,10 +39,12 @@ export interface Asked {
 }
 
 /**
- * `[no] [exact|partial|prefix|suffix|regex] match [any] FIELD VALUE…` as keys of a rule. Roles are this gate's own in a policy, and
- * what the provider says, whatever it calls it, in a transform.
+ * `[no] [exact|partial|prefix|suffix|regex] match [any] FIELD VALUE…` as keys of a rule. In a policy, roles are this
+ * gate's own roles. In a transform, roles are the provider's values, under any claim name.
  *
- * Null for every other field: what go-authcrunch has not heard of holds for nobody there, and may hold for somebody here.
+ * Null for every other field: a field that go-authcrunch does not know holds for no user there, and may hold for a
+ * user here.
+ *
  * Source: go-authcrunch, pkg/acl (read).
  */
 export function readCondition(context: Context, words: readonly string[], asked: Asked): Conditions | null {
@@ -99,11 +101,11 @@ function readHeld(
     case 'sub':
     case 'subject':
       if (arePatterns) return { like: { sub: values } }
-      // A subject is somebody at one provider alone.
+      // A subject names a user only together with the provider.
       return asked.realms.size > 1 ? { claims: { sub: values } } : { subjects: values }
     case 'realm':
     case 'origin': {
-      // A policy's tokens have no realm, and what their origin is cannot be told.
+      // A policy's tokens have no realm, and their origin cannot be determined.
       if (of === 'gate') return null
       const isAs = texts.map(text => (arePatterns ? compileStars(text) : (realm: string) => realm === text))
       const named = [...asked.realms].filter(([realm]) => isAs.some(test => test(realm))).map(([, name]) => name)
@@ -177,7 +179,7 @@ function readEmails(
 ): Conditions | null {
   const hasCase = (text: string) => !isFolded && text !== text.toLowerCase()
   if (!arePatterns && !isFolded) {
-    // What is no address is nobody's.
+    // Text that is no address matches no user.
     const known = texts.filter(text => !isFixed(text) || parseEmail(text).ok)
     const values = (known.length === 0 ? texts : known).map(text => spell(context, text))
     return known.length === 0 || known.some(hasCase) ? { claims: { email: values } } : { emails: values }
@@ -225,7 +227,10 @@ export function fieldOf(words: readonly string[]): string {
   return words.find(word => !['no', 'match', 'any', ...MANNERS].includes(word)) ?? ''
 }
 
-/** The roles of a provider that a rule asks for, as rules of which any is enough: wherever they are looked for. */
+/**
+ * The roles of a provider that a rule asks for, as rules of which any is enough: one for each claim that may hold
+ * them.
+ */
 export function withRoles(rule: Conditions): readonly Conditions[] {
   const { groups, like, ...rest } = rule
   const { groups: patterns, ...others } = tableOf(like ?? null)

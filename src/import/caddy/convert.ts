@@ -16,7 +16,7 @@ import { serverSection } from './server-section.ts'
 import { readServers, routesIn } from './servers.ts'
 import { openServer } from './walk.ts'
 
-/** Every section of the new file, for what Caddy itself makes of its own one. */
+/** Every section of the new file, for the JSON that Caddy itself makes of its file. */
 export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): readonly Section[] {
   const context: Context = { ...tools, names: createNames() }
   const top = tableOf(json)
@@ -91,7 +91,8 @@ export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): 
     sections: portalSections(context, portal, hosts, plans, taken),
   }))
   const callbacks = placements.flatMap(({ portal, sections }) => callbacksOf(portal, sections, plans))
-  // Where a portal's own paths are refused, its callback is not: that path alone, on its own hosts, is no route's.
+  // Where a portal's own paths are refused, its callback is not: only that path, on the portal's hosts, belongs to no
+  // route.
   const isCallback = ({ host, path, isExact, served }: RoutePlan) =>
     served === 404 && isExact && callbacks.some(one => one.path === path && one.hosts.includes(host.name))
   return [
@@ -102,10 +103,10 @@ export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): 
   ]
 }
 
-/** Apps that are read, and those that let nobody in nor keep anybody out. */
+/** Apps that are read, and those that neither allow nor refuse users. */
 const APPS = ['http', 'security', 'tls', 'pki', 'events']
 
-/** What is read of `security`, or noted by what it is. */
+/** The keys of `security` that are read, or that are noted by their meaning. */
 const READ = ['authentication_portals', 'authorization_policies', 'identity_providers', 'identity_stores']
 
 /** What of `security` is not about OpenID Connect. */
@@ -146,7 +147,7 @@ function noteOptions({ notes }: Context, top: Table, apps: Table, http: Table): 
     notes.add('kept', 'https_port', null, 'listen of [tls], which is there to be uncommented')
 }
 
-/** A host has one portal: routes of another one let nobody in. */
+/** A host has one portal: routes of another portal allow no user. */
 function ofOnePortal(context: Context, plans: readonly RoutePlan[]): readonly RoutePlan[] {
   const first = plans.find(({ portal }) => portal !== null)?.portal ?? null
   return plans.map(plan => {
@@ -207,7 +208,7 @@ function routeSection(plan: RoutePlan): Section {
       closed.length > 0 ? closingEntry(closed, deny) : { key: 'deny', value: deny.length === 0 ? null : deny },
       {
         key: 'headers',
-        // Where nothing asks who is there, the fields of those routes that do are nobody's.
+        // Where no route asks for the user, the identity fields of routes that do are unused.
         value:
           hasUpstream && (plan.when === null || policies.length > 0)
             ? identity(headers, callBy({ ...served.identity, ...served.answer.answer.headers }, userId))
@@ -230,7 +231,10 @@ function heedsNoCase({ path, served }: RoutePlan): boolean {
   return /[a-z]/i.test(path) || (prefix !== null && /[a-z]/i.test(prefix))
 }
 
-/** A redirect to a name that is made of its own host's names that: any host could be meant by the placeholder. */
+/**
+ * A redirect to a longer name with the host's placeholder gets the host's real name: the placeholder could mean any
+ * host.
+ */
 function onHost(entry: Entry, { name }: Host): Entry {
   const { key, value } = entry
   const isMade = key === 'redirect' && typeof value === 'string' && /^https?:\/\/[^/]*\{host\}/.test(value)
@@ -269,7 +273,7 @@ function looksAtClients({ allow, deny }: RoutePlan): boolean {
   return JSON.stringify([allow, asked]).includes('"networks"')
 }
 
-/** The ports of applications on this machine, as far as they are told. */
+/** The ports of applications on this machine, as far as the file names them. */
 function ownPorts(plans: readonly RoutePlan[]): ReadonlySet<string> {
   const upstreams = plans.flatMap(({ served }) =>
     typeof served === 'number' ? [] : served.answer.answer.entries.filter(({ key }) => key === 'upstream'),

@@ -24,7 +24,7 @@ function tokensOf(text: string): readonly Token[] | null {
   return read === text.trim().length ? tokens : null
 }
 
-/** Thrown where an expression goes on in a way that is not read. */
+/** Thrown where an expression continues with unsupported syntax. */
 class Unread extends Error {}
 
 /**

@@ -3,7 +3,7 @@ import type { Entry } from '../draft.ts'
 import { type Context, spell } from './context.ts'
 import { claimFor } from './policy.ts'
 
-/** What `{http.auth.user.id}` stands for, until it is known by which policy people come. */
+/** The placeholder for `{http.auth.user.id}`, until the policy of the users is known. */
 export const USER_ID = 'auth.id'
 
 /** Where its changes go. */
@@ -57,7 +57,7 @@ export function readHeaderUp(
     to.removed.push(field)
     said('kept', 'request_headers')
   } else if (value.includes('{') && !/^\{env\.\w+\}$/.test(value)) {
-    // What it overwrote, a client could say now.
+    // The route overwrote this field, so a client could set it now.
     to.removed.push(field)
     said(
       'decide',
@@ -72,7 +72,7 @@ export function readHeaderUp(
   }
 }
 
-/** Fields that say who is there, or that a connection needs: a route changes none of them. */
+/** Fields that say who the user is, or that a connection needs: a route changes none of them. */
 export function isOwn(field: string): boolean {
   const folded = foldFieldName(field)
   return OWNED.test(folded) || IDENTITY.test(folded)

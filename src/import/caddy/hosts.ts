@@ -38,10 +38,10 @@ export interface Host {
   /** Whether people come by plain HTTP. */
   readonly isPlain: boolean
   readonly servers: readonly OpenServer[]
-  /** Why nobody may pass there, whatever it says; null for most. */
+  /** Why no user may pass there, for all of its content; null for most. */
   readonly closed: string | null
   readonly placements: readonly Placement[]
-  /** Path patterns by which its requests are told apart. */
+  /** Path patterns that separate its requests. */
   readonly patterns: readonly string[]
 }
 

@@ -14,7 +14,7 @@ export function keysOf(owner: Table): Keys {
     .map(secretOf)
 }
 
-/** `crypto key [ID] sign-verify SECRET`, `… verify from file PATH`: all that is behind what it is for. */
+/** `crypto key [ID] sign-verify SECRET`, `… verify from file PATH`: everything after the key's use. */
 function secretOf(words: readonly string[]): string {
   const at = words.findIndex(word => /^(?:sign-verify|sign|verify|token)$/.test(word))
   return words.slice(at === -1 ? 2 : at + 1).join(' ')

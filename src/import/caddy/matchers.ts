@@ -30,7 +30,7 @@ function readSet(set: unknown, peers: Peers, isSite: boolean): Test {
   return only !== undefined && parts.length === 1 ? only : { kind: 'all', parts }
 }
 
-/** One matcher. Whatever is not here only Caddy can tell. */
+/** One matcher. Only Caddy can evaluate a matcher that is not listed here. */
 function readOne(name: string, value: unknown, peers: Peers, isSite: boolean): Test {
   switch (name) {
     case 'host': {
@@ -46,7 +46,7 @@ function readOne(name: string, value: unknown, peers: Peers, isSite: boolean): T
       return pattern === null ? UNKNOWN : expressionTest(pattern)
     }
     case 'method': {
-      // Methods heed case, and the others are nobody's.
+      // Methods are case-sensitive, and no client sends one that is not in capitals.
       const methods = onlyTexts(value)?.filter(method => /^[A-Z]+$/.test(method)) ?? null
       if (methods === null || methods.some(method => method === 'TRACE' || method === 'CONNECT')) return UNKNOWN
       return methods.length === 0 ? NEVER : { kind: 'rule', rule: { methods } }
@@ -131,7 +131,7 @@ function headerPattern(_: string, text: string): string | null {
   return /[{}]/.test(text) || text.slice(1, -1).includes('*') || !/^[\x20-\x7e]+$/.test(text) ? null : text
 }
 
-/** A star alone is anything. */
+/** A single star matches everything. */
 function queryPattern(_: string, text: string): string | null {
   return /[{}]/.test(text) || (text.includes('*') && text !== '*') || !/^[\x20-\x7e]+$/.test(text) ? null : text
 }

@@ -3,7 +3,7 @@ import { listOf, type Table, tablesOf, textOf, textsOf } from './json.ts'
 import { bypassTest, expressionTest } from './patterns.ts'
 import { ALWAYS, anyOf, type Test, UNKNOWN } from './rules.ts'
 
-/** What a name of the file stands for: the text of the first test that holds; null where that cannot be told. */
+/** The value of a name of the file: the text of the first test that holds; null where that cannot be determined. */
 export type Named = readonly Case[]
 
 interface Case {
@@ -18,7 +18,7 @@ interface Case {
 /** By `vars` and `map`: what their names stand for on a way. */
 export type Names = ReadonlyMap<string, Named>
 
-/** Whether a name, or a placeholder for one, stands for one of some texts. */
+/** Whether a name, or a placeholder for one, has one of some texts as its value. */
 export function namedTest(key: string, texts: readonly string[] | null): Test {
   if (texts === null || texts.some(text => text === '' || /[{}]/.test(text))) return UNKNOWN
   return { kind: 'named', name: key.replace(/^\{(?:http\.vars\.)?(.*)\}$/, '$1'), texts }
@@ -34,7 +34,7 @@ export function withVars(names: Names, handler: Table, test: Test): Names {
   return new Map([...names, ...known])
 }
 
-/** `map` by the path: what it stands for is found out whenever it is asked for. */
+/** `map` by the path: its value is computed on every use. */
 export function withMap(names: Names, handler: Table): Names {
   const isPath = textOf(handler.source) === '{http.request.uri.path}'
   const known = textsOf(handler.destinations).map((destination, at): [string, Named] => {

@@ -2,7 +2,7 @@ import { compileExpression, isFault } from '../../base/expression.ts'
 import { parsePathExpression, parsePathPattern } from '../../config/values/pattern.ts'
 import type { Conditions, Test } from './rules.ts'
 
-/** What a pattern of Caddy's path matcher spells out before its first star, or whatever else is read as more than itself. */
+/** The literal beginning of a pattern of Caddy's path matcher, before its first star or another special character. */
 export function spelledOut(pattern: string): string {
   const end = pattern.search(/[*?[\\{%]|\/\//)
   return end === -1 ? pattern : pattern.slice(0, end)
@@ -11,10 +11,11 @@ export function spelledOut(pattern: string): string {
 /**
  * Patterns of Caddy's path matcher, any of which is enough, as a rule; null where no rule says the same.
  *
- * A star at one end, or at both, is anything at all. Any other pattern is one of Go's `path.Match`, in which a star or a question mark
- * is no slash. Neither heeds case. `before` is what has been taken off the beginning of each path, and
- * `added` what has been put there since.
- * Source: Caddy, modules/caddyhttp/matchers.go (read, and held against what it answers: test/recorded).
+ * A star at one end, or at both, matches everything. Any other pattern is one of Go's `path.Match`, in which a star or
+ * a question mark does not match a slash. Both ignore case. `before` is the part that was removed from the beginning
+ * of each path, and `added` the part that was put there since.
+ *
+ * Source: Caddy, modules/caddyhttp/matchers.go (read, and compared with its answers: test/recorded).
  */
 export function pathRule(patterns: readonly string[], before: string, added: string): Conditions | null {
   const folded = patterns.map(pattern => pattern.toLowerCase())
@@ -35,7 +36,7 @@ export function pathRule(patterns: readonly string[], before: string, added: str
   return { path_regexp: [...new Set(usable)], ignore_case: true }
 }
 
-/** Whether a pattern holds for a path, both in small letters; null where that cannot be told. */
+/** Whether a pattern holds for a path, both in small letters; null where that cannot be determined. */
 export function holdsFor(pattern: string, path: string): boolean | null {
   const expression = compileExpression(expressionOf(pattern, '') ?? '(')
   return isFault(expression) ? null : expression.test(path)
@@ -86,7 +87,7 @@ function quote(text: string): string {
   return text.replace(/[.+*?()|[\]{}^$\\]/g, letter => `\\${letter}`)
 }
 
-/** An expression of Caddy's as it stands; unknown where no rule takes it. */
+/** An unchanged expression of Caddy's; unknown where no rule takes it. */
 export function expressionTest(pattern: string): Test {
   if (!parsePathExpression(pattern).ok || /\{[A-Za-z$]/.test(pattern)) return { kind: 'unknown' }
   return { kind: 'asked', key: 'path_regexp', any: [{ text: pattern, begin: beginOf(pattern) }] }
@@ -101,9 +102,9 @@ function beginOf(pattern: string): string {
 }
 
 /**
- * `bypass`, which asks for the path in its letter case; unknown for what no rule says.
+ * `bypass`, which compares the path in its letter case; unknown where no rule says the same.
  *
- * Source: go-authcrunch, pkg/authz/bypass (read, and held against what it answers: test/recorded).
+ * Source: go-authcrunch, pkg/authz/bypass (read, and compared with its answers: test/recorded).
  */
 export function bypassTest(manner: string, text: string): Test {
   if (manner === 'regex') return expressionTest(text)

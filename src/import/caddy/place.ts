@@ -3,9 +3,10 @@ import { holdsFor, pathRule, spelledOut } from './patterns.ts'
 import type { Conditions, Test } from './rules.ts'
 
 /**
- * Paths of a host that one route serves: a path itself (`point`), or whatever is below it and below no other boundary (`below`).
+ * Paths of a host that one route serves: a path itself (`point`), or everything below it that is below no other
+ * boundary (`below`).
  *
- * `path` is lower-case, `/` or `/x/y`; Caddy's own path matchers do not heed case.
+ * `path` is lower-case, `/` or `/x/y`; Caddy's own path matchers ignore case.
  */
 export interface RoutePlace {
   readonly host: string
@@ -65,7 +66,7 @@ export function judge(test: Test, place: RoutePlace): Verdict {
   }
 }
 
-/** Where routes have to begin so that a path pattern can be told from the rest; null where it begins with no path. */
+/** Where routes have to begin to separate a path pattern from the rest; null where the pattern begins with no path. */
 export function boundaryOf(pattern: string): string | null {
   const literal = spelledOut(pattern)
   if (!literal.startsWith('/')) return null
@@ -81,7 +82,7 @@ function mayBegin(prefix: string, { path, cell, boundaries }: RoutePlace): boole
   const under = path === '/' ? '/' : `${path}/`
   if (under.startsWith(prefix)) return true
   if (!prefix.startsWith(under)) return false
-  // Whatever goes on in the segment where the prefix ends belongs to the nearest boundary above it.
+  // A path that continues in the segment where the prefix ends belongs to the nearest boundary above it.
   const above = prefix.slice(0, prefix.lastIndexOf('/')) || '/'
   return !boundaries.some(other => other !== path && isBelow(other, path) && isBelow(above, other))
 }
@@ -97,8 +98,8 @@ export function isBelow(path: string, scope: string): boolean {
 }
 
 /**
- * Any of the patterns. Those that begin and end with whole names are told by places alone. Any other is a rule with all of them that may
- * hold at the place or below it, so that it is the same rule for what is in it.
+ * Any of the patterns. Places separate the patterns that begin and end with whole names. All other patterns that may
+ * hold at the place or below it become one rule, so that it is the same rule for every path in it.
  */
 function judgePatterns(patterns: readonly string[], place: RoutePlace): Verdict {
   const { stripped = '', added = '', isVerbose = false } = place
@@ -169,10 +170,10 @@ function judgePattern(pattern: string, place: RoutePlace): Verdict {
 /** A name for the host itself, or for the wildcard that it is under. Hosts that are named elsewhere have places of their own. */
 function judgeHost(name: string, host: string, isSite: boolean): Verdict {
   if (name === host || name === '*') return YES
-  // A variable may hold any name; but sites are told from each other.
+  // A variable may hold any name; but sites are separate.
   if (/[{<$]/.test(name + host)) return isSite ? NO : UNKNOWN
   if (!name.includes('*')) return NO
-  // A star is one label, wherever it stands.
+  // A star is one label, at any position.
   const labels = host.split('.')
   const asked = name.split('.')
   if (asked.length !== labels.length) return NO

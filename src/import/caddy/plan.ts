@@ -16,7 +16,7 @@ import { type Outcome, spellLiterals } from './way.ts'
 export interface RoutePlan extends Access {
   readonly host: Host
   readonly path: string
-  /** Whether it is for the path alone. */
+  /** Whether it is only for the path itself. */
   readonly isExact: boolean
   /** Which requests it is for; null: all. */
   readonly when: Conditions | null
@@ -24,7 +24,7 @@ export interface RoutePlan extends Access {
   readonly served: Served | number
   /** What is done to the fields of its answers. */
   readonly fields: FieldChanges
-  /** What is there is closed for these reasons; none: it is not. */
+  /** The reasons why its content is closed; none: it is open. */
   readonly closed: readonly string[]
 }
 
@@ -39,9 +39,10 @@ interface Planned {
 }
 
 /**
- * The routes of a host: for each place that the file tells from others, who answers there and who may pass.
+ * The routes of a host: for each place that the file separates, the answer and the users that may pass.
  *
- * A place that is as what is around it needs no route. A path that is not as what is below it has one for itself.
+ * A place that equals its surroundings needs no route. A path that differs from the paths below it has a separate
+ * route.
  */
 export function planRoutes(context: Context, host: Host, parts: Parts): readonly RoutePlan[] {
   const paths = boundariesOf(host)
@@ -103,7 +104,9 @@ function planPlace(context: Context, spot: Spot, outcomes: readonly Outcome[], p
   return plans
 }
 
-/** Where routes may begin, lower-case, with their spelling in the file: the root, and wherever a pattern begins. */
+/**
+ * Where routes may begin, lower-case, with their spelling in the file: the root, and the beginning of every pattern.
+ */
 function boundariesOf(host: Host): ReadonlyMap<string, string> {
   const found = host.patterns.map(boundaryOf).filter(path => path !== null)
   const usable = found.filter(path => parseRoutePath(path).ok)

@@ -13,7 +13,7 @@ export interface Policy {
   readonly authUrl: string | null
   /** Whether it takes the sessions of a portal. */
   takes(portal: TokenMaker): boolean
-  /** Null: what it asks for cannot all be told, so that nobody passes. */
+  /** Null: the importer cannot express all of its conditions, so that no user passes. */
   readonly allow: Json | null
   readonly deny: readonly Json[]
   readonly headers: Json
@@ -57,7 +57,7 @@ const OTHER_WAYS: Said = [
   'write tokens = true into the route, and let scripts in by sallyport tokens create; htpasswd in the portal takes passwords',
 ]
 
-/** Keys of a policy that let nobody in, nor keep anybody out. */
+/** Keys of a policy that neither allow nor refuse users. */
 const SAID: Readonly<Record<string, Said>> = {
   additional_scopes: PAGES,
   api_key_header_name: OTHER_WAYS,
@@ -95,7 +95,7 @@ const READ = [
   'validate_method_path',
 ]
 
-/** One of `authorization_policies`. What cannot be said lets nobody in. */
+/** One of `authorization_policies`. A part that cannot be expressed allows no user. */
 export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy): Policy {
   const was = textOf(policy.name) ?? ''
   const title = `authorization policy ${was}`
@@ -132,7 +132,8 @@ export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy): 
     deny,
     ...readPassing(context, policy, title, by),
     roles: [...rolesIn(allow), ...rolesIn(deny)],
-    // Those in what is let in before a denial count as well: whoever is wrongly taken for one of them escapes it.
+    // Roles in an allow rule before a denial count as well: a user who wrongly counts as one of them escapes the
+    // denial.
     deniedRoles: rolesIn(deny),
   }
 }
@@ -210,7 +211,10 @@ function readPassing(
   return { headers, removed, userId, open: joinTests(open) }
 }
 
-/** A rule that holds for nobody until it is filled in. A subject is somebody at one provider alone. */
+/**
+ * A rule that holds for no user until the operator completes it. A subject names a user only together with the
+ * provider.
+ */
 export function nobody({ blanks }: Context, hasSeveral: boolean): Json {
   const sub = [blanks.add('WHO_MAY', 'a sub of somebody who is meant; better, a rule in its place', 'somebody')]
   return hasSeveral ? { claims: { sub } } : { subjects: sub }

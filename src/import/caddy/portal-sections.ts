@@ -88,7 +88,7 @@ function addressOf(context: Context, portal: Portal, own: readonly Host[], used:
   return `https://${context.blanks.add('PORTAL_HOST', `the host where people sign in at ${portal.was}`, STAND_IN_HOST)}`
 }
 
-/** The callback that is registered: below wherever the portal was, and with the first provider's realm. */
+/** The registered callback: below the portal's old path, and with the first provider's realm. */
 function callbackPath(context: Context, portal: Portal, own: readonly Host[], used: readonly RoutePlan[]): string {
   const [first, ...others] = portal.providers.filter(({ isPreset }) => !isPreset)
   if (others.length > 0) {
@@ -116,7 +116,7 @@ function roles(context: Context, portal: Portal, used: readonly RoutePlan[]): re
       const say = `look who has the group or the role ${role} at the provider: they have this role, as no transform makes it`
       context.notes.add('decide', `authorization policy ${was}`, null, say)
     }
-    // Whoever brings a role of that name from the provider has it as well.
+    // A user who brings a role of that name from the provider has it as well.
     for (const role of new Set([...asked, ...deniedRoles])) {
       const own = listOf(made.get(role))
       if (!own.some(isAnyone)) made.set(role, [...own, ...statedRoles([context.names.textOf('role', role)])])

@@ -44,7 +44,7 @@ const COOKIES =
 const LOOK =
   'the pages are Sallyport’s own; title, logo and colour in the portal make them yours, and routes are the list of applications'
 
-/** Keys of a portal that keep nobody out. */
+/** Keys of a portal that keep no user out. */
 const SAID: Readonly<Record<string, readonly [Outcome, string]>> = {
   ui: ['people', LOOK],
   sso_providers: ['decide', 'have applications sign people in at the provider themselves'],
@@ -153,7 +153,7 @@ export function madeRoles({ names }: Context, portals: readonly Portal[]): reado
   return portals.flatMap(({ roles }) => [...roles.keys()]).map(role => names.textOf('role', role))
 }
 
-/** Whoever has no e-mail address got no session at caddy-security: its tokens are made out to one. */
+/** A user without an e-mail address got no session at caddy-security: its tokens are issued to an address. */
 const WITHOUT_EMAIL: Json = { not: { require_email: true } }
 
 /** What transforms make of people. */
@@ -190,7 +190,7 @@ function readTransform(
   const asksRoles = asked.some(words => words.some(word => ROLE_FIELDS.includes(word)))
   const hint = asked.some(words => words.includes('regex')) ? `; ${EXPRESSION}` : ''
   const denied = rule === null ? null : spellDenied(context, rule, made)
-  /** What it does to people may keep them out somewhere: they are let in nowhere. */
+  /** Its effect on users may refuse them somewhere: they are refused everywhere. */
   const keepsOut = (shown: string, say: string) => {
     if (denied === null) made.isClosed = true
     else made.denied.push(...denied)
@@ -236,15 +236,16 @@ function readTransform(
 }
 
 /**
- * Everyone of whom a condition may hold, wherever the provider says what roles there are, and by those that transforms before
- * it made; null for everyone at all, and for people whom no rule can name.
+ * Everyone for whom a condition may hold, with the roles from any claim of the provider, and from earlier transforms.
+ * Null for everyone, and for users that no rule can name.
  */
 function spellDenied(context: Context, rule: Conditions, made: Made): readonly Json[] | null {
   const { groups, like, ...rest } = rule
   if (Object.keys(rule).length === 0) return null
   const patterns = likeOf(like, 'groups')
   if (!Array.isArray(groups) && patterns === null) return [rule]
-  // Of patterns beside others, and of roles that a pattern names: whom this is for is not all told.
+  // For patterns beside other conditions, and for roles that a pattern names: the affected users cannot all be
+  // determined.
   if (patterns !== null && (Object.keys(rule).length > 1 || made.uncertain.size > 0)) return null
   const names = Array.isArray(groups) ? groups.filter(group => typeof group === 'string') : []
   const roles = names.map(name => context.names.of('role', name))

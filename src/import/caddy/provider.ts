@@ -7,7 +7,7 @@ import { type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
 /** One of `identity_providers` that speaks OpenID Connect, or OAuth. */
 export interface Provider {
   readonly name: string
-  /** What it was called in the portal. */
+  /** Its name in the portal. */
   readonly was: string
   readonly realm: string
   /** Whether something keeps people out, or roles from them, that is not carried over. */
@@ -22,7 +22,10 @@ export function realmsOf(providers: readonly Provider[]): ReadonlyMap<string, st
   return new Map(providers.map(({ realm, name }) => [realm, name] as const).toReversed())
 }
 
-/** A file of people with passwords, where no provider is named: it is to be made, and until then nobody comes in. */
+/**
+ * A file of users with passwords, where no provider is named: the operator has to create it, and until then no user
+ * can sign in.
+ */
 export function localProvider({ names }: Context): Provider {
   const name = names.of('provider', 'local')
   const comment = 'to be made: sallyport user add users.htpasswd NAME, for each of them'
@@ -39,8 +42,8 @@ const ISSUERS: Readonly<Record<string, string>> = {
 const NOT_OPENID = ['github', 'facebook', 'discord', 'linkedin', 'nextcloud']
 
 /**
- * What a preset asks for, but for groups: an organization or a server that anybody makes could be called like a role of the file, which
- * caddy-security told from it by `github.com/` before the name.
+ * The scopes of a preset, except groups. Anyone can create an organization or a server with the name of a role of the
+ * file. caddy-security separated these by `github.com/` before the name.
  */
 const PRESET_SCOPES: Readonly<Record<string, readonly string[]>> = {
   github: ['user:email'],

@@ -20,7 +20,7 @@ export type Test =
   | { readonly kind: 'path'; readonly patterns: readonly string[] }
   /** Any of these, of the path that is asked for, in its letter case; `begin`: what each such path begins with. */
   | { readonly kind: 'asked'; readonly key: 'paths' | 'path_regexp'; readonly any: readonly AskedPath[] }
-  /** Any of these names. `isSite`: they stand where sites are told from each other. */
+  /** Any of these names. `isSite`: the names separate sites. */
   | { readonly kind: 'host'; readonly names: readonly string[]; readonly isSite: boolean }
   /** What a rule says, of anything but the path. */
   | { readonly kind: 'rule'; readonly rule: Conditions }

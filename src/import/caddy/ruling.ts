@@ -8,8 +8,8 @@ export interface Served
 }
 
 /**
- * What becomes of the requests of which the same is known: `served` to whoever passes the guards, `closed` where something else
- * guarded it, `refused` to everyone, a `portal`'s, or `nothing` answers.
+ * The result for requests with the same known facts: `served` to users that pass the guards, `closed` where something
+ * else guarded it, `refused` to everyone, answered by a `portal`, or by `nothing`.
  */
 type Fate =
   | { readonly kind: 'served'; readonly served: Served; readonly guards: readonly Guard[] }
@@ -31,13 +31,13 @@ export interface Branch {
 const MAX_RULES = 4
 
 /**
- * One fate for each kind of request, where the outcomes say what may become of it. Where they do not agree, it is the strictest:
- * the guards of all of them, and nobody at all where not all of them have the same answer.
+ * One fate for each kind of request, where the outcomes name possible fates. Where they differ, it is the strictest:
+ * the guards of all of them, and no user at all where they have different answers.
  */
 export function ruleOn(outcomes: readonly Outcome[]): readonly Branch[] {
   const literals = literalsOf(outcomes)
   const all = [...literals.keys()]
-  // Of the paths that a pattern tells apart, the strictest fate is always right too.
+  // For the paths that a pattern separates, the strictest fate is always right, too.
   const keys = isPrecise(outcomes) ? all : all.filter(key => !asksPath(literals.get(key)?.rule ?? {}))
   if (keys.length > MAX_RULES) {
     const fate = join(outcomes)
@@ -48,7 +48,7 @@ export function ruleOn(outcomes: readonly Outcome[]): readonly Branch[] {
   return settle(outcomes, keys, literals)
 }
 
-/** Whether all that is told apart is told apart in what `ruleOn` answers. */
+/** Whether `ruleOn` returns every distinction of the outcomes. */
 export function isPrecise(outcomes: readonly Outcome[]): boolean {
   return literalsOf(outcomes).size <= MAX_RULES
 }
@@ -74,7 +74,7 @@ function settle(
   return [...under(held, true), ...under(missed, false)]
 }
 
-/** Requests that `when` tells from others, and what may become of them. */
+/** Requests that `when` separates from others, and their possible fates. */
 export interface Leaf {
   /** Null for all that is left. */
   readonly when: Conditions | null
@@ -85,9 +85,10 @@ export interface Leaf {
 const MAX_PARTED = 8
 
 /**
- * The outcomes of a place by what `when` of a route can tell apart, in an order in which the first that holds is meant; all of them
- * together where they have one answer, or where `when` does not say what parts them. `tells`: whether a policy has fields for who is there,
- * which an application has to go without where nothing asks.
+ * The outcomes of a place, grouped by the conditions that `when` of a route can express, in an order in which the
+ * first match counts. All of them are one group where they have one answer, or where `when` cannot express their
+ * difference. `tells`: whether a policy has identity fields, which an application has to miss where no route asks for
+ * the user.
  */
 export function partOutcomes(outcomes: readonly Outcome[], tells: (guard: Guard) => boolean): readonly Leaf[] {
   const whole: readonly Leaf[] = [{ when: null, outcomes }]
@@ -117,7 +118,7 @@ export function partOutcomes(outcomes: readonly Outcome[], tells: (guard: Guard)
     const held = parted(those(true), rest).map(leaf => ({ ...leaf, rules: [rule, ...leaf.rules] }))
     return [...held, ...parted(those(false), rest)]
   }
-  // As few of them as will do: what else is told apart is told by rules of a route.
+  // As few conditions as possible: the rules of a route express the other differences.
   const pairs = keys.flatMap(key => keys.flatMap(other => (other === key ? [] : [[key, other]])))
   for (const some of [...keys.map(key => [key]), ...pairs, keys]) {
     const found = parted(outcomes, some)
@@ -154,7 +155,7 @@ function mergeWhen(rules: readonly Conditions[]): Conditions | null {
 
 const WHEN = ['methods', 'paths', 'path_regexp', 'ignore_case', 'query']
 
-/** What requests come to, wherever in the file that is said. */
+/** The fates of requests, from every place in the file that sets them. */
 function meaningOf(branches: readonly Branch[]): string {
   return JSON.stringify(branches, (key, value) => (key === 'where' ? undefined : value))
 }
@@ -168,7 +169,7 @@ function join(outcomes: readonly Outcome[]): Fate {
   if (ended.length === 0) return { kind: outcomes.length === 0 ? 'nothing' : 'portal' }
   const fate = joinEnded(ended)
   if (ended.length === outcomes.length || (fate.kind !== 'served' && fate.kind !== 'closed')) return fate
-  // What a portal may have answered is open to nobody.
+  // A path that a portal may have answered is closed for everyone.
   const why = ['what may be an address of a portal', ...(fate.kind === 'closed' ? fate.why : [])]
   return { kind: 'closed', served: fate.served, guards: fate.guards, why }
 }
@@ -200,7 +201,7 @@ function describe(end: End): string {
   return end.kind === 'answer' ? end.where : end.kind === 'refused' ? end.what : 'nothing else'
 }
 
-/** What tells an answer from others. */
+/** The key that separates an answer from others. */
 export function keyOf({ answer, stripPrefix, addPrefix, replaced, requestHeaders, identity }: Served): string {
   return JSON.stringify([answer.answer, stripPrefix, addPrefix, replaced, requestHeaders, identity])
 }

@@ -19,7 +19,8 @@ const PORTS = ['8080', '8000', '8888', '3080']
 
 /**
  * `[server]` with `listen`, and the proxy in front where rules ask where clients come from.
- * Caddy did TLS by itself: the same stands in comments, as ports and certificates may be a proxy's now.
+ *
+ * Caddy did TLS automatically. Comments have the same settings, since a proxy may have the ports and certificates now.
  */
 export function serverSection(
   context: Context,

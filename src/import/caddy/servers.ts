@@ -13,13 +13,13 @@ export interface Server {
   readonly places: readonly string[]
   readonly port: string | null
   readonly peers: Peers
-  /** Why nobody may pass at it, whatever its routes say; null for most. */
+  /** Why no user may pass at this server, for all of its routes; null for most. */
   readonly closed: string | null
-  /** Why nobody may pass at a host of it: a certificate was asked for. */
+  /** Why no user may pass at one of its hosts: Caddy asked for a client certificate. */
   closedAt(host: string): string | null
 }
 
-/** Keys of a server that keep nobody out, beside those that are read. */
+/** Keys of a server that keep no user out, in addition to those that are read. */
 const KNOWN =
   /^(?:allow_0rtt|allow_h2c|automatic_https|client_ip_headers|enable_full_duplex|errors|experimental_http3|idle_timeout|keepalive_\w+|listen|listener_wrappers|logs|max_header_bytes|metrics|named_routes|protocols|read_header_timeout|read_timeout|routes|strict_sni_host|tls_connection_policies|trusted_proxies|trusted_proxies_strict|trusted_proxies_unix|write_timeout)$/
 
@@ -79,8 +79,8 @@ function whyClosed(server: Table): string | null {
 }
 
 /**
- * Whether connections are TLS at a port that is not the one of plain HTTP: where it is said how, or where Caddy makes certificates by
- * itself, for the usual port or for any name.
+ * Whether connections are TLS at a port other than the one of plain HTTP: where the file configures it, or where Caddy
+ * makes certificates automatically, for the usual port or for any name.
  *
  * Source: Caddy, modules/caddyhttp/autohttps.go (read).
  */
@@ -94,7 +94,7 @@ function speaksTls(server: Table, isUsual: boolean): boolean {
   )
 }
 
-/** The first policy of connections by which a host may ask for a certificate of whoever comes; null: none does. */
+/** The first policy of connections by which a host may ask for a client certificate; null: none does. */
 function certificateAt({ tls_connection_policies: policies }: Table, host: string): string | null {
   for (const policy of listOf(policies)) {
     const names = textsOf(valueAt(policy, 'match', 'sni')).map(lowerHost)
@@ -167,7 +167,10 @@ export interface BoundPlaces {
   closedAt(server: Server): string | null
 }
 
-/** Where all servers are at the same addresses, so is the new one. Otherwise one that was only at some would be wherever others are. */
+/**
+ * Where all servers have the same addresses, so does the new one. Otherwise a server with only some addresses would
+ * listen at the addresses of the others, too.
+ */
 export function boundPlaces({ notes }: Context, servers: readonly Server[]): BoundPlaces {
   const keyOf = ({ places }: Server) => [...new Set(places)].sort().join(' ')
   const [first] = servers

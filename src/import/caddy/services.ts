@@ -6,14 +6,14 @@ import { type FieldChanges, fieldLines, readFields } from './fields.ts'
 import { isGuarding, readHeaderUp } from './header-up.ts'
 import { isTable, type Table, tableOf, tablesOf, textOf, valueAt } from './json.ts'
 
-/** What answers, as entries of a route; `headers` is what its directive itself says of who is there. */
+/** The backend, as entries of a route; `headers` are the identity fields that its directive sets. */
 export interface RouteAnswer {
   readonly entries: readonly Entry[]
   readonly headers: Readonly<Record<string, string>>
   readonly requestHeaders: HeaderChanges
   /** What `header_down` changes. */
   readonly fields: FieldChanges
-  /** Expressions of paths that nobody gets. */
+  /** Expressions of paths that no client gets. */
   readonly hidden: readonly string[]
   /** Whether it keeps everyone out. */
   readonly isRefusal: boolean
@@ -56,7 +56,7 @@ const ASKING = [
   'verbose_logs',
 ]
 
-/** Keys of what it is reached by that say no more than how fast, and by which versions of HTTP. */
+/** Keys of a transport that set only timeouts, speed and versions of HTTP. */
 const QUICK = ['protocol', 'tls', 'versions']
 
 /** A `reverse_proxy`, which is an application; null where it does more than to ask one. */
@@ -119,7 +119,7 @@ export function readReverseProxy(context: Context, handler: Table, where: string
     said('decide', 'trusted_proxies', 'write trusted_proxies into [server]: there it is for everything')
   said('kept', '', 'upstream of a route')
   const dials = tablesOf(handler.upstreams).map(({ dial }) => textOf(dial))
-  // One that a request fills in is nobody's here.
+  // An upstream address that a request fills in is not supported here.
   const all = dials.filter((dial): dial is string => dial !== null && !isDynamic(dial))
   const known = policy === 'first' ? all.slice(0, 1) : all
   if (known.length < all.length)

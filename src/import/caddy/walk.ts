@@ -12,13 +12,16 @@ import { MAX_DEPTH } from './servers.ts'
 import { type RouteAnswer, readReverseProxy } from './services.ts'
 import { aroundOf, close, type End, type First, judgeOn, type Outcome, part, type Way } from './way.ts'
 
-/** What came of some routes: requests that somebody answered, and those that go on to whatever comes after them. */
+/** The results of some routes: requests that were answered, and requests that continue to the next routes. */
 interface Walked {
   readonly ended: readonly Outcome[]
   readonly going: readonly Way[]
 }
 
-/** What becomes of the requests for a place at a server, as its handlers meet them; what cannot be told goes every way. */
+/**
+ * The fates of the requests for a place at a server, as its handlers meet them. An undetermined test continues both
+ * ways.
+ */
 export type ServerWalk = (place: RoutePlace, start: Way) => readonly Outcome[]
 
 /** What a walk knows of the server. */
@@ -41,7 +44,7 @@ interface Spot {
 
 /** Ways through a server beyond these cannot be followed any more. */
 const MAX_WAYS = 96
-/** Handlers that guard nothing: without them nobody sees more. */
+/** Handlers that guard nothing: without them no user sees more. */
 const HARMLESS: Readonly<Record<string, string>> = {
   encode: 'answers keep the coding that the application gives them; files go out compressed by themselves',
   log_append: 'one log for all, JSON on standard output',
@@ -131,7 +134,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     const first = filesFirst(route, handlers)
     if (first !== null && terminal !== true && way.first === null)
       return { ended: [], going: [servesFirst(way, first, inner)] }
-    // What guards nothing parts nobody.
+    // A handler that guards nothing separates no requests.
     if (handlers.length > 0 && handlers.every(isPassing) && group === undefined && terminal !== true)
       return { ended: [], going: [passing(handlers, test, way, inner)] }
     const { held, missed, untold } = pastHttps(handlers, test, way, inner) ?? part(test, way, spot.place)
@@ -223,7 +226,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       case 'file_server':
         return answers_(handler, way, where)
       case 'reverse_proxy': {
-        // Whoever it lets by goes on.
+        // Requests that it allows continue.
         if (isVerifier(handler)) return goesOn(closing(`forward_auth at ${spot.at}`, 'forward_auth', way))
         return answers_(handler, way.tried === null ? way : close(way, way.tried), where)
       }
@@ -260,7 +263,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     return { ended: [{ ...way, end }], going: [] }
   }
 
-  /** Files that are served before whatever comes after them. */
+  /** Files that are served before the next handlers. */
   function servesFirst(way: Way, { server, endings }: FilesFirst, spot: Spot): Way {
     met.add(server)
     const where = `file_server at ${spot.at}`
@@ -271,7 +274,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     return { ...way, first: { answer: { ...read, entries: [{ key: 'files', value }] }, where, around: aroundOf(way) } }
   }
 
-  /** An application with the files before it; any other answer stands alone. */
+  /** An application with the files before it; any other answer has no files before it. */
   function withFirst(answer: RouteAnswer, way: Way, { answer: files, where, around }: First): RouteAnswer | null {
     if (!answer.entries.some(({ key }) => key === 'upstream')) {
       context.notes.add('changed', where, null, 'served where an application, or nothing else, answers otherwise')
@@ -449,8 +452,8 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
 }
 
 /**
- * A folder's name for another one wherever it is below the first name of a path; null for any other change of a text in it, and where that is
- * the first name. What comes of it begins as it did.
+ * A folder's name replaced by another everywhere below the first name of a path. Null for any other replacement of a
+ * text in it, and where the name is the first one. The result begins like the path.
  */
 function replacing(
   { uri_substring: list }: Table,
@@ -472,7 +475,7 @@ const PAGE =
 const OTHER_FILES =
   'write try_files = "/index.html" into files, for one page where there is no file; no others are tried'
 
-/** `/prefix` before whatever was asked for. */
+/** `/prefix` before the requested path. */
 const PREFIXED = /^(\/[^{}?]*[^{}?/])\{http\.request\.uri(?:\.path)?\}$/
 
 /** Redirects to the same page by https. */
@@ -493,7 +496,7 @@ interface FilesFirst {
   readonly endings: readonly string[]
 }
 
-/** A route for whatever is a file, which serves that and does nothing else; null for any other. */
+/** A route that serves existing files and does nothing else; null for any other. */
 function filesFirst({ match }: Table, handlers: readonly Table[]): FilesFirst | null {
   const [set, ...others] = tablesOf(match)
   if (set === undefined || others.length > 0 || Object.keys(set).join() !== 'file') return null
@@ -526,7 +529,7 @@ function distinct(ways: readonly Way[]): readonly Way[] {
   return [...new Map(ways.map(way => [keyOf(way), way])).values()]
 }
 
-/** Whether a handler parts nobody from anything: it changes fields of answers, or nothing at all. */
+/** Whether a handler separates no requests: it changes fields of answers, or nothing at all. */
 function isPassing(handler: Table): boolean {
   const name = textOf(handler.handler) ?? ''
   if (name === 'headers') return handler.request === undefined
@@ -534,7 +537,10 @@ function isPassing(handler: Table): boolean {
   return Object.hasOwn(HARMLESS, name)
 }
 
-/** Whether it asks another server who may pass, which `forward_auth` is made of, and lets by whoever gets a 2xx. */
+/**
+ * Whether it asks another server for a verdict, which `forward_auth` consists of, and allows a request that gets a
+ * 2xx.
+ */
 function isVerifier(handler: Table): boolean {
   return tablesOf(handler.handle_response).some(one => {
     const codes = listOf(valueAt(one, 'match', 'status_code'))

@@ -19,7 +19,7 @@ export interface Literal {
   readonly isHeld: boolean
 }
 
-/** One folder's name for another, wherever it is in a path. */
+/** One folder's name for another, anywhere in a path. */
 export interface Replaced {
   readonly find: string
   readonly put: string
@@ -31,31 +31,31 @@ export interface Way {
   readonly literals: ReadonlyMap<string, Literal>
   /** In the order in which they are met. */
   readonly guards: readonly Guard[]
-  /** What guards it and is not carried over: nobody may pass. */
+  /** Guards of it that are not carried over: no user may pass. */
   readonly closed: readonly string[]
   readonly stripPrefix: string | null
   readonly addPrefix: string | null
   /** A text of the path in whose place another one is. */
   readonly replaced: Replaced | null
-  /** Whether its path became something that cannot be told. */
+  /** Whether its path was changed in a way that cannot be determined. */
   readonly isRewritten: boolean
   /** Groups of routes of which it has met one. */
   readonly groups: readonly string[]
   /** What took its session off before anything asked for it; null: nothing. */
   readonly hidden: string | null
-  /** Another path may be tried, which is for files alone to do: what tries it. */
+  /** The handler that tries another path, which only file servers may do. */
   readonly tried: string | null
   /** The file that is tried where there is none at the path itself; null: none, or more than one. */
   readonly page: string | null
   /** The folder for files. */
   readonly root: string | null
   readonly requestHeaders: HeaderChanges
-  /** Fields that say who is there, by what they say of them. */
+  /** Fields with facts about the user, by the fact. */
   readonly identity: Readonly<Record<string, string>>
   readonly fields: FieldChanges
   /** What names of the file stand for. */
   readonly names: Names
-  /** Files that are served before whatever answers in the end; null: none are. */
+  /** Files that are served before the final handler; null: none are. */
   readonly first: First | null
 }
 
@@ -71,7 +71,10 @@ export function aroundOf({ guards, stripPrefix, addPrefix, replaced, isRewritten
   return JSON.stringify([guards.map(({ policy }) => policy), stripPrefix, addPrefix, replaced, isRewritten])
 }
 
-/** Who answers in the end. `refused` is nobody: with an error as it was (`isKept`), or where the answer cannot be carried over. */
+/**
+ * The final handler. `refused` is none: with an unchanged error (`isKept`), or where the answer cannot be carried
+ * over.
+ */
 export type End =
   | { readonly kind: 'answer'; readonly answer: RouteAnswer; readonly name: string; readonly where: string }
   | { readonly kind: 'refused'; readonly isKept: boolean; readonly what: string }
@@ -103,11 +106,14 @@ export const START: Way = {
   first: null,
 }
 
-/** Ways that a test parts: those where it holds, and those where it does not. One that cannot be told may go either way. */
+/**
+ * Ways that a test separates: those where it holds, and those where it does not. An undetermined test continues both
+ * ways.
+ */
 export interface Parting {
   readonly held: Way | null
   readonly missed: Way | null
-  /** Of which requests it cannot be told; null: of none. */
+  /** The requests for which it cannot be determined; null: none. */
   readonly untold: 'all' | Conditions | null
 }
 
@@ -132,7 +138,7 @@ export function part(test: Test, way: Way, place: RoutePlace): Parting {
   }
 }
 
-/** The requests of a way for which a rule says what it says, or the contrary; null for none. */
+/** The requests of a way for which a rule holds, or its contrary; null for none. */
 export function whereRule(way: Way, { rule, isHeld }: Literal, holds: boolean): Way | null {
   const key = JSON.stringify(rule)
   const isAsked = isHeld === holds

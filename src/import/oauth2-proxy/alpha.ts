@@ -5,7 +5,7 @@ import { type Gap, OPTIONS, optionNamed, type Stated } from './table.ts'
 /** What an alpha configuration says that no option of oauth2-proxy.cfg can. */
 export interface Alpha {
   readonly upstreams: readonly AlphaUpstream[]
-  /** Expressions of paths that lead where no route says: nobody passes where one matches. */
+  /** Expressions of paths without a matching route: no user passes where one matches. */
   readonly closed: readonly string[]
   /** Fields for the application that are not oauth2-proxy's usual ones; null where they are. */
   readonly fields: Fields | null
@@ -19,7 +19,7 @@ export interface AlphaUpstream {
   readonly path: string
   /** What is taken off the path, and then put before it. */
   readonly rewrite: { readonly strip: string | null; readonly add: string | null }
-  /** Options of its own. */
+  /** Further options of this upstream. */
   readonly own: readonly Stated[]
   readonly line: number
   readonly file: string
@@ -223,7 +223,7 @@ function isIdToken({ name, claim, prefix }: Header): boolean {
   return /^authorization$/i.test(name) && claim === 'id_token' && prefix === 'Bearer '
 }
 
-/** Whether it is one that oauth2-proxy has by itself: `X-Forwarded-Email` with the claim `email`. */
+/** Whether it is one of oauth2-proxy's default headers: `X-Forwarded-Email` with the claim `email`. */
 function isUsual({ name, claim, prefix, isBasic }: Header, begin: string): boolean {
   const isNamed = ['user', 'email', 'groups', 'preferred_username'].includes(claim ?? '') && prefix === '' && !isBasic
   return isNamed && name.toLowerCase() === begin + claim?.replace('_', '-')

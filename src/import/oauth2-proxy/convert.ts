@@ -23,13 +23,13 @@ export function convertOauth2Proxy(inputs: Inputs, tools: Tools): Draft {
   const { gaps, unread, alpha } = inputs
   const soon = 'everyone signs in once more: the sessions of oauth2-proxy end with it'
   tools.notes.add('people', 'sign-in', null, soon)
-  // oauth2-proxy takes every option from three places, which are not all at hand.
+  // oauth2-proxy reads every option from three sources, and some of them are missing here.
   const way =
     'import their file beside this one, or write them into it, or OAUTH2_PROXY_ALLOWED_GROUPS and the like are lost'
   if (unread.length > 0)
     tools.notes.add('decide', unread.join(' and '), null, `what they say is not carried over: ${way}`)
   for (const { option, line, file, say } of gaps) tools.notes.addFrom(file, 'closed', option, line, say)
-  // What a path alone is about is closed there.
+  // A gap of a single path closes only that path.
   const whole = gaps.filter(({ say }) => alpha?.closed.some(path => say.startsWith(`${path}: `)) !== true)
   const why = [
     ...new Set(whole.map(({ option }) => option)),
@@ -42,7 +42,7 @@ export function convertOauth2Proxy(inputs: Inputs, tools: Tools): Draft {
   }
 }
 
-/** A route that lets nobody in: what is not known may have kept people out. */
+/** A route that refuses everyone: an unknown option may have kept users out. */
 function closed(section: Section, why: readonly string[]): Section {
   if (section.title !== '[[routes]]') return section
   const entries = section.entries.filter(({ key }) => key !== 'deny')

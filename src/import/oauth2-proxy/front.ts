@@ -3,10 +3,10 @@ import type { Old } from './old.ts'
 import type { Places } from './routes.ts'
 import { placesToListen } from './server.ts'
 
-/** Where nginx asks, apart from `/oauth2/auth`: that is a page of its own, which pages and scripts open. */
+/** Where nginx asks, apart from `/oauth2/auth`: that is a separate page, which pages and scripts open. */
 const QUESTION = '/.sallyport/verify/nginx'
 
-/** Whoever names a host that no other block has would get the first one, and be judged by the name that they gave. */
+/** A client that names an unknown host would get the first block, and be judged by the name that it gave. */
 const STRANGERS = `
 +server {
 +    listen 80 default_server;
@@ -15,11 +15,11 @@ const STRANGERS = `
 +}`
 
 /**
- * What changes for nginx where it asked oauth2-proxy by `auth_request`: its documented configuration, and what becomes of it. A line of
- * what is below stays as it is, is taken out (`-`), or is new (`+`).
+ * The changes for nginx where it asked oauth2-proxy by `auth_request`: oauth2-proxy's documented configuration, and
+ * its replacement. A line below stays, is removed (`-`), or is new (`+`).
  *
- * Taken from there: the locations, `X-Auth-Request-Redirect` and the names of variables. What is added is what `docs/recipes/nginx.conf`
- * does, and nothing that a client sends states a request or says who is there.
+ * The locations, `X-Auth-Request-Redirect` and the names of variables are from that configuration. The additions are
+ * those of `docs/recipes/nginx.conf`. No client's field states a request or an identity.
  */
 export function nginxFront(old: Old, { hosts, portalUrl }: Places): BesideFile {
   const { listen, verify } = placesToListen(old)
@@ -28,7 +28,7 @@ export function nginxFront(old: Old, { hosts, portalUrl }: Places): BesideFile {
   const prefix = (old.text('proxy_prefix') ?? '/oauth2').replace(/\/$/, '')
   // What the client asked for: its host, with the port where people come by another one than the usual.
   const authority = `$host${/^https?:\/\/[^/]+(:\d+)$/.exec(portalUrl ?? '')?.[1] ?? ''}`
-  /** Fields that say who asked for what; a location that sets one of its own has none of those around it. */
+  /** Fields that state who made which request; a location that sets any field inherits none of the outer ones. */
   const stated = `
 +        proxy_set_header X-Forwarded-Host ${authority};
 +        proxy_set_header X-Forwarded-For $remote_addr;
@@ -129,7 +129,7 @@ export function nginxFront(old: Old, { hosts, portalUrl }: Places): BesideFile {
   }
 }
 
-/** Who is there, for the application; its client's own fields of these names are written over. */
+/** The identity fields for the application; they overwrite the client's fields of these names. */
 function told(old: Old): string {
   if (!old.isOn('set_xauthrequest')) return ''
   const names = [

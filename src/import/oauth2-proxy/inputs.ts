@@ -68,7 +68,7 @@ export async function readInputs(
     alpha: null,
   }
   for (const file of files) await readFile(file, seeInput(file) ?? 'cfg', reading)
-  // A compose file hands on what it names, and nothing else that is beside it.
+  // A compose file passes on only the variables that it names, and no others of the files beside it.
   if (!reading.known.has('variables')) sayVariables(own, reading)
   if (own.length > 0) reading.known.add('variables')
   if (flags.length > 0) {

@@ -16,8 +16,8 @@ export interface Inputs {
 }
 
 /**
- * An oauth2-proxy that becomes a new file: what it is told, read as leniently as it reads that (`"true"` is true, `"a,b"` a list), and
- * what is said of it. An option that says what holds without it says nothing.
+ * An oauth2-proxy that becomes a new file: its settings, read as leniently as it reads them (`"true"` is true, `"a,b"`
+ * a list), and the notes about it. An option with its default value adds no note.
  */
 export interface Old extends Tools {
   readonly alpha: Alpha | null

@@ -19,7 +19,7 @@ const OTHERS = [
   ...['bitbucket_repository', 'bitbucket_team', 'entra_id_allowed_tenants', 'gitlab_groups', 'gitlab_projects'],
   ...['google_groups', 'keycloak_groups'],
 ]
-/** Options of which oauth2-proxy asks for one before it starts, or that keep people out besides. */
+/** Options of which oauth2-proxy needs one before it starts, or that keep users out in addition. */
 const RESTRICTIONS = [
   ...['allowed_groups', 'allowed_roles', 'authenticated_emails_file', 'email_domains', 'htpasswd_file'],
   ...[...OTHERS, ...GITHUB],
@@ -27,7 +27,7 @@ const RESTRICTIONS = [
 
 type Rule = Readonly<Record<string, Json>>
 
-/** Whether a file says nothing of who may sign in: whatever does is said elsewhere, and cannot be known here. */
+/** Whether a file says nothing of who may sign in: such options are set elsewhere, and are unknown here. */
 export function keepsNobodyOut(old: Old): boolean {
   return RESTRICTIONS.every(name => old.text(name) === null)
 }
@@ -129,7 +129,10 @@ function compatEntry(old: Old): Entry {
   return { key: 'compat', value, comment: 'its own addresses keep answering' }
 }
 
-/** Who could sign in there, as the rule of a role. What cannot be told lets nobody in until it is filled in. */
+/**
+ * The users that could sign in there, as the rule of a role. An undetermined part allows no user until the operator
+ * completes it.
+ */
 function whoMay(old: Old, hasPasswords: boolean, hasForm: boolean): Json {
   const isKeycloak = old.text('provider') === 'keycloak-oidc'
   const stated = old.list('allowed_groups')
@@ -272,8 +275,9 @@ function githubRules(old: Old): readonly Rule[] | null {
 }
 
 /**
- * Whether people with a password pass where groups are asked for: oauth2-proxy asks that of every session, and they have the file's
- * groups alone. What a provider asks for may take the place of `allowed_groups` (Google, GitLab, Keycloak), so that each has to hold.
+ * Whether users with a password pass where groups are required. oauth2-proxy requires groups of every session, and
+ * these users have only the file's groups. A provider's requirement may replace `allowed_groups` (Google, GitLab,
+ * Keycloak), so that each has to hold.
  */
 function passesByPassword(old: Old): boolean {
   const theirs = old.list('htpasswd_user_groups')

@@ -7,7 +7,7 @@ import type { Old } from './old.ts'
 /** The provider's name in the new file. */
 export const PROVIDER = 'oidc'
 
-/** Issuers of providers that are meant by their name alone. */
+/** Issuers of providers that the file names only by provider. */
 const ISSUERS: Readonly<Record<string, string>> = {
   google: 'https://accounts.google.com',
   gitlab: 'https://gitlab.com',

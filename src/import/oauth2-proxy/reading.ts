@@ -34,7 +34,7 @@ export interface Reading {
 export interface Program {
   readonly flags: readonly Word[]
   readonly variables: readonly Variable[]
-  /** The text that it finds at a path; null where that is not at hand. */
+  /** The text of the file at a path; null where that is missing here. */
   readonly mounted: (path: string) => OldText | null
   /** Whether there are no other variables. */
   readonly knowsVariables: boolean

@@ -16,7 +16,10 @@ import { readUpstreams, type Service } from './upstreams.ts'
 export interface Places {
   /** One, unless a proxy in front has the applications: then those that the file names. */
   readonly hosts: readonly string[]
-  /** The portal's own address, where it served other hosts, or has a port of its own; null: it is on the application's host. */
+  /**
+   * The portal's own address, where it served other hosts, or has a separate port; null: it is on the application's
+   * host.
+   */
   readonly portalUrl: string | null
   readonly services: readonly Service[]
   /** Whether a proxy in front asked about each request, and has the application itself. */
@@ -124,7 +127,7 @@ function serviceAround(path: string, services: readonly Service[]): Service | nu
 const BODILESS = ['204', '205', '304']
 
 function targetEntries(old: Old, { path, service }: Plan): readonly Entry[] {
-  // As there, for a path that is served with a slash behind it alone.
+  // The same as oauth2-proxy does for a path that is served only with a slash behind it.
   if (service === null)
     return [
       { key: 'redirect', value: `${path}/{query}` },
@@ -198,7 +201,7 @@ function upstreamEntries(old: Old): readonly Entry[] {
   ]
 }
 
-/** How the application learned who is there, or the proxy in front where that asked about each request. */
+/** How the application received the identity, or the proxy in front where that asked about each request. */
 function identityEntries(old: Old, isAsked: boolean): readonly Entry[] {
   const [preset, prefix] = isAsked ? ['x-auth-request', 'X-Auth-Request'] : ['x-forwarded', 'X-Forwarded']
   const isTold = isAsked ? old.isOn('set_xauthrequest') : old.isOn('pass_basic_auth') || old.isOn('pass_user_headers')
@@ -254,7 +257,7 @@ function ownFields({ alpha, blanks, notes }: Old): readonly Entry[] {
   ]
 }
 
-/** Networks where nobody has to sign in. Of X-Forwarded-For the first address counted, which whoever comes may write. */
+/** Networks without a required sign-in. Of X-Forwarded-For the first address counted, which any client may write. */
 function networkRules(old: Old, isAsked: boolean): readonly Json[] {
   const networks = old.list('trusted_ips')
   if (networks.length === 0) return []
@@ -271,7 +274,7 @@ function networkRules(old: Old, isAsked: boolean): readonly Json[] {
   return [{ networks, anonymous: true }]
 }
 
-/** Paths on which whoever is not signed in is answered as a program, and never led to a page. */
+/** Paths on which a client without a sign-in is answered as a program, and never redirected to a page. */
 function programPaths(old: Old): readonly Entry[] {
   const usable = old.list('api_routes').filter(expression => parsePathExpression(expression).ok)
   const [first = '', ...more] = usable.map(escapeReferences)
@@ -283,8 +286,9 @@ function programPaths(old: Old): readonly Entry[] {
 }
 
 /**
- * Rules for `skip_auth_routes` and `skip_auth_regex`: their expressions as they stand, which both programs hold to the decoded path without
- * its query. `isAsked`: a proxy in front asked, by GET whatever had come in, and said the path in X-Forwarded-Uri.
+ * Rules for `skip_auth_routes` and `skip_auth_regex`. Their expressions are unchanged: both programs compare them with
+ * the decoded path without its query. `isAsked`: a proxy in front asked, with GET for every method of the client, and
+ * stated the path in X-Forwarded-Uri.
  */
 function skipRules(old: Old, isAsked: boolean): readonly Json[] {
   const plain = new Map<string | null, Set<string>>()
@@ -296,7 +300,7 @@ function skipRules(old: Old, isAsked: boolean): readonly Json[] {
   })
   for (const option of ['skip_auth_regex', 'skip_auth_routes']) {
     for (const stated of old.list(option)) {
-      // The first sign parts method and expression, wherever it is; `!=` anywhere turns the entry round.
+      // The first sign separates method and expression, at any position; `!=` anywhere negates the entry.
       const sign = option === 'skip_auth_routes' ? /!?=/.exec(stated) : null
       const method = sign === null ? null : stated.slice(0, sign.index).toUpperCase() || null
       const expression = sign === null ? stated : stated.slice(sign.index + sign[0].length)

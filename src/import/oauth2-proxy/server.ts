@@ -53,8 +53,9 @@ export function serverSection(old: Old, isAsked: boolean): Section {
 }
 
 /**
- * The field that was believed, which is X-Real-IP unless its file says otherwise: a proxy that writes that one may hand X-Forwarded-For
- * on as its client wrote it. Null where no proxy is believed, or the one that asks says X-Forwarded-For anew by the new lines.
+ * The trusted field, which is X-Real-IP unless its file says otherwise: a proxy that writes that one may pass
+ * X-Forwarded-For on as its client wrote it. Null where no proxy is trusted, or where the asking proxy writes
+ * X-Forwarded-For again by the new lines.
  */
 export function clientField(old: Old, isAsked: boolean): string | null {
   const stated = old.text('real_client_ip_header')
@@ -62,7 +63,9 @@ export function clientField(old: Old, isAsked: boolean): string | null {
   return !isAsked && old.isOn('reverse_proxy') ? 'X-Real-IP' : null
 }
 
-/** Where Sallyport listens for people, and where for a proxy in front that asks: a port of its own, at the same address. */
+/**
+ * Where Sallyport listens for users, and where for a proxy in front that asks: a separate port, at the same address.
+ */
 export function placesToListen(old: Old): { readonly listen: string; readonly verify: string } {
   const stated = old.text('http_address')
   const listen = stated === null || /^fd:/i.test(stated) ? DEFAULT_LISTEN : old.spell(addressOf(stated))

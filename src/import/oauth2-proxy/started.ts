@@ -19,7 +19,7 @@ import {
 export function readCompose(document: Yaml, file: OldText, { lookUp, readText, gaps }: Reading): Program {
   const shown = { file: file.shownAs }
   const beside = (path: string, shownAs = path) => textOf(readText, resolve(dirname(file.path), path), shownAs)
-  // What docker reads beside a compose file by itself.
+  // Files beside a compose file that docker reads automatically.
   const own = new Map(readEnvFile(beside('.env')?.text ?? '', '.env').map(({ name, value }) => [name, value]))
   const fill = (text: string) => fillIn(text, name => lookUp(name) ?? own.get(name))
   const wordsAt = (service: Yaml, key: string): readonly Word[] => {
@@ -55,7 +55,7 @@ export function readCompose(document: Yaml, file: OldText, { lookUp, readText, g
       variables.push(...readEnvFile(read.text, path).map(one => ({ ...one, value: fill(one.value) })))
     } else if (textAt(item, 'required') !== 'false') gaps.push({ option: 'env_file', line: item.line, ...shown, say })
   }
-  // A name alone is passed on from whoever starts it.
+  // A name without a value is passed on from the environment of the user who starts it.
   for (const { name, value, line } of pairsAt(service, 'environment')) {
     variables.push({ name, value: value === undefined ? (lookUp(name) ?? `<${name}>`) : fill(value), line, ...shown })
   }
@@ -198,12 +198,12 @@ export function readUnit(file: OldText, reading: Reading): Program {
   return commanded(words, set, envFiles, file, reading, true)
 }
 
-/** A command line, as a script or a note has it: the line with the program in it, or flags alone. */
+/** A command line, as a script or a note has it: the line with the program in it, or only flags. */
 export function readCommand(file: OldText, reading: Reading): Program {
   return commanded(splitWords(file.text), [], [], file, reading, false)
 }
 
-/** `NAME=value oauth2-proxy --flag`, `docker run -e NAME=value IMAGE --flag`, or flags alone. */
+/** `NAME=value oauth2-proxy --flag`, `docker run -e NAME=value IMAGE --flag`, or only flags. */
 function commanded(
   words: readonly Word[],
   set: readonly Word[],

@@ -5,7 +5,7 @@ export interface Stated {
   /** As oauth2-proxy.cfg calls it. */
   readonly name: string
   readonly values: readonly string[]
-  /** Whether each value is one by itself; a single text is split at its commas where a list is meant. */
+  /** Whether each value is one entry; a single text is split at its commas where a list is expected. */
   readonly isList: boolean
   /** 1-based; null where it has none. */
   readonly line: number | null
@@ -13,13 +13,13 @@ export interface Stated {
   readonly file: string | null
 }
 
-/** Something that is named, and not at hand: whatever it says may have kept people out. */
+/** A file that is named and missing here: its options may have kept users out. */
 export interface Gap extends Omit<Stated, 'name' | 'values' | 'isList'> {
   readonly option: string
   readonly say: string
 }
 
-/** `on` and `off` are switches by what they are unless told otherwise; `field` is a name without letter case. */
+/** `on` and `off` are switches by their default; `field` is a name without letter case. */
 type Kind = 'on' | 'off' | 'text' | 'list' | 'time' | 'field'
 
 /** What is known of an option of oauth2-proxy 7.15.3. */

@@ -3,7 +3,7 @@ import { type AlphaUpstream, isAskedAbout } from './alpha.ts'
 import type { Old } from './old.ts'
 import type { Stated } from './table.ts'
 
-/** One entry of `upstreams`: what answers below a path, or (`isExact`) at that path alone. */
+/** One entry of `upstreams`: the answer below a path, or (`isExact`) only at that path. */
 export interface Service {
   readonly path: string
   readonly isExact: boolean
@@ -15,7 +15,7 @@ export interface Service {
   readonly login?: { readonly user: string; readonly password: string } | null
   /** What is taken off the path, and then put before it; only an alpha configuration says that. */
   readonly rewrite?: AlphaUpstream['rewrite']
-  /** Options of its own, which an alpha configuration has. */
+  /** Further options, which only an alpha configuration has. */
   readonly own?: readonly Stated[]
 }
 
@@ -73,7 +73,7 @@ function asked(stated: string): string {
   return `${stated} serves nobody: ${now}; what changes in its file is below, and in docs/behind-a-proxy.md`
 }
 
-/** What stands for an application where a proxy in front has that: an answer that says no more than yes, or a file with nothing in it. */
+/** A stand-in for an application that a proxy in front has: an answer that only means yes, or an empty file. */
 function isStandIn(stated: string): boolean {
   return /^static:\/\/2\d\d\/?$/i.test(stated) || /^file:\/\/\/dev\/null\/?(?:#.*)?$/i.test(stated)
 }
@@ -105,7 +105,7 @@ function readUpstream(stated: string, old: Old, say: Say): Service | null {
   return { kind: 'static', ...placeOf(path), to: /^[2-5]\d\d$/.test(code) ? code : '200' }
 }
 
-/** A path that ends in a slash is for what is below it (and not for itself), any other for itself alone. */
+/** A path that ends in a slash is for the paths below it (and not for itself), any other only for itself. */
 function placeOf(stated: string): Pick<Service, 'path' | 'isExact'> {
   return { path: stated.replace(/\/+$/, '') || '/', isExact: stated !== '' && !stated.endsWith('/') }
 }

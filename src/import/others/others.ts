@@ -4,7 +4,7 @@ import { at, parseYaml } from '../yaml.ts'
 import { autheliaRows, pomeriumRows, type Row } from './policies.ts'
 import { servicesOf, settingsOf, tinyauthRows, traefikForwardAuthRows } from './traefik.ts'
 
-/** A file of a program that is not imported, and what it says in our words. */
+/** A file of a program that is not imported, and its settings in Sallyport's words. */
 interface Other {
   readonly program: string
   readonly rows: readonly Row[]
@@ -36,7 +36,7 @@ export async function tellOther(file: OldText): Promise<string | null> {
   ].join('\n')
 }
 
-/** Which of these programs a file is of, and what it says; null for none. */
+/** The program that a file belongs to, and its settings; null for none of these programs. */
 export async function seeOther({ text, path }: OldText): Promise<Other | null> {
   if (/\.(?:ya?ml|json)$/i.test(path) || /^(?:access_control|services|routes|policy)\s*:/m.test(text)) {
     const parsed = await parseYaml(text)

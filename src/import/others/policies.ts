@@ -2,7 +2,7 @@ import { formatToml } from '../../config/keys/table.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { at, entriesAt, itemsAt, textAt, textsAt, type Yaml } from '../yaml.ts'
 
-/** One rule of another gate: where it holds, what it says there, and what says that here. */
+/** One rule of another gate: its place, its text there, and its counterpart here. */
 export interface Row {
   readonly host: string
   readonly path: string
@@ -13,7 +13,7 @@ export interface Row {
 /** A rule of a route, in the order of its keys. */
 export type Rule = Readonly<Record<string, Json>>
 
-/** What stands for people of whom no rule says who they are: nobody, until somebody writes that. */
+/** The rule for users that no rule describes: no user, until the operator writes it. */
 const UNKNOWN: Rule = { subjects: ['write-who-may'] }
 
 /** `allow` of a route; without a condition everybody, or everybody who is signed in, is meant. */
@@ -103,7 +103,10 @@ function subject(words: readonly string[]): Rule {
   return more.length === 0 && words.length === 1 ? only : parts.length < words.length ? UNKNOWN : { all: [...parts] }
 }
 
-/** Pomerium's `routes`, or `policy` as it was called before, or a file of them alone; none for a file without any that have a `from`. */
+/**
+ * Pomerium's `routes`, or `policy` by its earlier name, or a file of only routes; none for a file without any that
+ * have a `from`.
+ */
 export function pomeriumRows(document: Yaml | null): readonly Row[] {
   const places = [[], ['routes'], ['policy'], ['config', 'routes'], ['config', 'policy']]
   const routes = places.flatMap(path => itemsAt(document, ...path)).filter(one => at(one, 'from') !== null)

@@ -4,7 +4,7 @@ import { allowText, denyText, peopleRules, type Row, type Rule } from './policie
 /** A service of a compose file, or a container of Kubernetes. */
 export interface Service {
   readonly image: string
-  /** What it is told by variables and flags, by the names of variables; what comes several times is a list with commas. */
+  /** Its settings from variables and flags, by the names of variables; a repeated one is a list with commas. */
   readonly settings: ReadonlyMap<string, string>
   readonly labels: ReadonlyMap<string, string>
 }
@@ -39,7 +39,7 @@ export function servicesOf(document: Yaml): readonly Service[] {
   })
 }
 
-/** Entries of a text with commas; an expression between slashes is one by itself. */
+/** Entries of a text with commas; an expression between slashes is one entry. */
 function entriesOf(text: string | undefined): readonly string[] {
   if (/^\/.*\/$/.test(text ?? '')) return [text ?? '']
   return (text ?? '').split(',').flatMap(one => one.trim() || [])
@@ -110,7 +110,7 @@ export function tinyauthRows(settings: Service['settings'], services: readonly S
       ...list(`ip.${key}`),
     ]
     const people = [...peopleRules(list('oauth.whitelist')), ...peopleRules(list('users.allow'))]
-    // Whoever is not on the list of all cannot sign in at all.
+    // A user who is not on the list of all cannot sign in at all.
     const both =
       people.length === 0
         ? everybody
@@ -144,7 +144,7 @@ export function tinyauthRows(settings: Service['settings'], services: readonly S
 /** Rules of traefik-forward-auth, the hosts that ask it, and who may. */
 export function traefikForwardAuthRows(settings: Service['settings'], services: readonly Service[]): readonly Row[] {
   const peopleOf = (whitelist: string | undefined, domain: string | undefined) => {
-    // Of the two, the list of addresses counts alone, unless the file says otherwise.
+    // Of the two, only the list of addresses counts, unless the file says otherwise.
     const isEither = whitelist === undefined || settings.get('MATCH_WHITELIST_OR_DOMAIN') === 'true'
     return [...entriesOf(whitelist), ...(isEither ? entriesOf(domain).map(one => `@${one}`) : [])]
   }

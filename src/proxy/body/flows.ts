@@ -186,11 +186,11 @@ export function createFlows(tools: FlowsTools): Flows {
   })
   const lengths = createKnownLengths()
   const longTurns = createLongTurns({
-    // Where nobody is to be found who does not read, honest clients need that memory: `stall_memory` bounds them.
+    // Where no non-reading client can be found, honest clients need that memory: `stall_memory` bounds them.
     hasRoom: sent => held.sum + lane.bytes + (sent + 1) * HELD_BYTES <= shortBytes() || !nonReaders.mayFind(),
     countOf: shares.countOf,
     onWait,
-    // Nobody is cut for them but who reads nothing.
+    // To make room, only clients that read nothing are cut.
     makeRoom: () => nonReaders.wake(),
   })
 

@@ -3,8 +3,8 @@ export interface KnownLengths {
   /** Whether anything depends on it, while so many requests have not been answered. */
   matter(inFlight: number): boolean
   /**
-   * Whether a request for this address may be answered with a long body: it was before; or nobody knows yet, and several wait for its
-   * first answer. `inFlight`: how many requests its upstream has not answered.
+   * Whether a request for this address may get a long answer: an earlier one was long; or the length is not known yet,
+   * and several requests wait for the first answer. `inFlight`: how many requests its upstream has not answered.
    */
   mayBeLong(address: string, inFlight: number): boolean
   /** Whether it is of interest what an address that is not long answers with. */

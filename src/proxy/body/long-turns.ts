@@ -7,12 +7,12 @@ export interface LongTurns {
   begin(): boolean
   /** Its turn comes within moments. Nothing happens after what is answered was called. */
   wait(waiter: Waiter, address: string): () => void
-  /** An address answers with nothing long: whoever waits for it goes on. */
+  /** An address has no long answers: its waiting requests continue. */
   release(address: string): void
   readonly isWaitedFor: boolean
   /** One that was sent is answered, or over. */
   leave(): void
-  /** There may be room: whoever waits goes on. */
+  /** There may be room: waiting requests continue. */
   goOn(): void
   /** A client has fewer bodies under way than it had. */
   noteLess(client: string): void
@@ -23,7 +23,7 @@ export interface LongTurnsTools {
   readonly hasRoom: (sent: number) => boolean
   /** How many bodies a client has under way. */
   readonly countOf: (client: string) => number
-  /** Told of each that has to wait. */
+  /** Called for each request that has to wait. */
   readonly onWait: () => void
   /** Makes room, by and by. */
   readonly makeRoom: () => void
@@ -31,12 +31,12 @@ export interface LongTurnsTools {
 
 const TURN_MS = 50
 
-/** What a request is known by that was sent: nothing tells it from another. */
+/** The mark of a request that was sent: all sent requests share it. */
 const SENT = 0
 
 /**
- * Whoever may get a long answer is sent as there is room for it, of all clients by turns; and one in 50 ms whatever there is, so that nobody waits
- * for clients who read slowly.
+ * Sends requests with possibly long answers as there is room for them, by turns among all clients. It also sends one
+ * in 50 ms without room, so that no client waits for slow readers.
  */
 export function createLongTurns({ hasRoom, countOf, onWait, makeRoom }: LongTurnsTools): LongTurns {
   const waiting = createWaiting<Waiter & { readonly address: string }>(countOf)

@@ -30,7 +30,7 @@ const LOOK_MS = 200
 /** Who takes nothing for so long does not read: a client that is only slow opens its window sooner. */
 const DEAF_MS = 1000
 
-/** If nobody was found in this time, whoever holds memory reads. */
+/** If no non-reader was found in this time, the clients that hold memory do read. */
 const HOPE_MS = 3000
 
 /** How many connections are asked about in one turn of the event loop: some 0.5 ms. */
@@ -45,7 +45,10 @@ const CHUNK = 100
  */
 export function createNonReaders(tools: NonReadersTools): {
   wake(): void
-  /** Whether somebody may be found: nobody looks yet, memory has become short only now, or somebody was found not long ago. */
+  /**
+   * Whether a non-reader may be found: the search has not begun, memory has become short only now, or one was found
+   * recently.
+   */
   mayFind(): boolean
 } {
   const { deadlines, now, connections, candidates, isShort } = tools

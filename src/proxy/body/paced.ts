@@ -10,7 +10,7 @@ export interface Pace {
   readonly count: Tally | null
   /** How long the body may be; null for any length. */
   readonly limit: { readonly maxBytes: number; onExceeded(): GateError } | null
-  /** Called once where it goes beyond `MAX_WHOLE_BYTES`; null where nobody wants to know. */
+  /** Called once where the body exceeds `MAX_WHOLE_BYTES`; null where no caller needs it. */
   readonly onLong: (() => void) | null
   /** It broke off: returns the error for its reader. Called after `onEnd`. */
   onBreak(error: unknown): unknown

@@ -52,7 +52,7 @@ export interface TurnsTools {
   readonly reclaim: () => void
 }
 
-/** In this time fetch delivers what it has to its reader, and frees what was cut; longer in a busy process. */
+/** In this time fetch delivers its data to the reader, and frees aborted bodies; longer in a busy process. */
 const TURN_MS = 20
 
 /** What a body that was cut keeps for some turns. */

@@ -33,10 +33,12 @@ interface Entry<One> {
 }
 
 /**
- * A queue of clients, each with those of its requests that wait. To take one costs the logarithm of how many clients wait, however
- * many requests: where all of them were looked at for each, ten thousand that wait would cost a hundred million looks.
+ * A queue of clients, each with its waiting requests. Taking one costs the logarithm of the number of waiting clients,
+ * for any number of requests. A scan of all requests for each would cost a hundred million looks where ten thousand
+ * wait.
  *
- * A client that has more than when it was put in its place is put into another once its turn seems to have come; one that has less has to be told of.
+ * A client whose count has grown since it was placed moves to another place once its turn seems to have come. A client
+ * whose count has fallen has to be reported to the queue.
  */
 export function createWaiting<One extends { readonly client: string }>(
   countOf: (client: string) => number,

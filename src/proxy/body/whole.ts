@@ -160,7 +160,7 @@ async function collect(
   return withBody(response, pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces))
 }
 
-/** The same answer with a body of plain bytes, so that Bun adds no fields of its own. */
+/** The same answer with a body of plain bytes, so that Bun adds no fields. */
 export function streamed(response: Response, body: ReadableStream<Bytes>, pace: Pacing): Response {
   const reader = readerOf(body)
   return withBody(response, pace(goOn([], reader.read(), reader)))

@@ -36,15 +36,16 @@ export function compileOwnAddresses(
 }
 
 /**
- * An address in an answer (Location, Content-Location) as the browser can follow it: what names the application by its own address
- * or `host_header` gets the public origin; so does the host that was asked for, by plain http under HTTPS, or with the
- * application's port, or without the public one; and a path is put back below `strip_prefix`, and out of `add_prefix` and the
- * address's own path.
+ * An address in an answer (Location, Content-Location) in the form that the browser can follow. An address that names
+ * the application, by its own address or `host_header`, gets the public origin. So does the requested host, by plain
+ * http under HTTPS, or with the application's port, or without the public one. A path is put back below
+ * `strip_prefix`, and out of `add_prefix` and the address's path.
  *
- * Everything else is left as it is, byte for byte: other hosts and ports, user information, what is relative, and whatever browsers
- * and others may read differently (backslashes, control characters, two fields joined to one). Where a path lies below neither
- * prefix, or has dot segments, it stays. Never longer than one origin and one prefix more, and never the address of a host that
- * the application did not name.
+ * Everything else stays the same, byte for byte: other hosts and ports, user information, relative addresses, and text
+ * that browsers and others may read differently (backslashes, control characters, two fields joined to one). A path
+ * below neither prefix, or with dot segments, stays. The result is never longer than one origin and one prefix more,
+ * and never the address of a host that the application did not name.
+ *
  * Source: RFC 9110 §10.2.2 (Location), §8.7 (Content-Location); nginx's `proxy_redirect default`.
  */
 export function rewriteAddress(raw: string, own: OwnAddresses, asked: Asked, address: UpstreamAddress): string {

@@ -24,15 +24,16 @@ export function identityFieldNames(spec: HeaderSpec): readonly string[] {
 }
 
 /**
- * A header spec as a function; null for a route that tells its upstream nothing.
+ * A header spec as a function; null for a route that sends its upstream no identity.
  *
- * Encoding: text goes as UTF-8 bytes; control characters, and white space at either end, are percent-encoded, in `{name}` they
- * become spaces. Groups are joined with commas and roles with spaces; a comma or a percent sign inside a group's name is
- * percent-encoded, so that a list never gains a member. A field whose every placeholder is absent is left out, and one longer than
- * `MAX_VALUE_BYTES`.
- * Shape of a template: text with `{sub}`, `{name}`, `{email}`, `{preferred_username}`, `{groups}`, `{roles}`, `{all_roles}`,
- * `{provider}` or `{claims.NAME}`. `hasSeveral`: people come from more than one place, in each of which a `sub` is somebody else; a preset then says
- * from which.
+ * Encoding: text is sent as UTF-8 bytes. Control characters, and white space at either end, are percent-encoded; in
+ * `{name}` they become spaces. Groups are joined with commas and roles with spaces. A comma or a percent sign inside a
+ * group's name is percent-encoded, so that a list never gains a member. A field is left out when its every placeholder
+ * is absent, or when it is longer than `MAX_VALUE_BYTES`.
+ *
+ * Shape of a template: text with `{sub}`, `{name}`, `{email}`, `{preferred_username}`, `{groups}`, `{roles}`,
+ * `{all_roles}`, `{provider}` or `{claims.NAME}`. `hasSeveral`: users come from more than one provider, and a `sub` is
+ * a different user at each; a preset then names the provider.
  */
 export function compileIdentityFields(spec: HeaderSpec, hasSeveral: boolean): IdentityFields | null {
   const fields = fieldsOf(spec, hasSeveral).map(field => ({

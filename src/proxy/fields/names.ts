@@ -91,8 +91,8 @@ export const FRAMING: readonly string[] = [
 ]
 
 /**
- * What becomes of a request field on its way upstream. `identity` says who someone is and is dropped, as is `path`, which says what else
- * is asked for; `trusted` goes on from a trusted proxy alone, `rewrite` is written anew in every case.
+ * How a request field is treated on its way upstream. `identity` names the user and is dropped, as is `path`, which
+ * names another target. `trusted` passes only from a trusted proxy. `rewrite` is always written again.
  */
 export type FieldFate = 'keep' | 'drop' | 'identity' | 'path' | 'trusted' | 'rewrite' | 'method-override'
 

@@ -42,7 +42,7 @@ export function compileBounds(
   return Object.freeze({ passed: new Set(passFields), below: path.endsWith('/') ? path : `${path}/`, own, isPrivate })
 }
 
-/** Why a field of an answer is looked at; any other goes on. */
+/** Why a field of an answer is checked; any other field passes. */
 type Concern = 'hop' | 'connection' | 'coding' | 'host' | 'scope' | 'here'
 
 const CACHE_CONTROL = 'cache-control'
@@ -58,20 +58,22 @@ const CONCERNS: ReadonlyMap<string, Concern> = new Map<string, Concern>([
   ...['location', 'content-location', 'refresh'].map((name): [string, Concern] => [name, 'here']),
 ])
 
-/** What the gate alone says, to proxies in front. */
+/** Fields that only the gate sends, to proxies in front. */
 const OURS = 'x-sallyport-'
 
 /**
- * Takes out of an upstream's answer what ends at this hop, what would overwrite our cookies or speak as us, and what would act on the
- * whole host, or lets a shared cache keep what one person was given (`bounds`): one application of several must not sign people out of the others, or have their addresses reported. What names
- * the application as browsers do not know it is written anew, for who `asked` (null: nothing is). Works in place: a response that is
- * handed on untouched is what Bun sends cheapest.
+ * Removes fields from an upstream's answer: those that end at this hop, and those that would overwrite Sallyport's
+ * cookies or speak in its name. It also removes those that would act on the whole host or let a shared cache keep one
+ * user's answer (`bounds`). One application of several must not sign users out of the others, or have their addresses
+ * reported. Addresses that name the application as browsers do not know it are rewritten for the client of `asked`
+ * (null: none is). Works in place: Bun sends an untouched response most cheaply.
  *
- * Set-Cookie fields keep their order and are never combined (RFC 9110 §5.3). A length beside a transfer coding is not to be
- * believed, nor passed on (RFC 9112 §6.3). Reading all fields once costs what asking for a dozen does (Bun 1.4.5).
+ * Set-Cookie fields keep their order and are never combined (RFC 9110 §5.3). A length beside a transfer coding is not
+ * believed, nor passed on (RFC 9112 §6.3). Reading all fields once costs as much as reading a dozen by name (Bun
+ * 1.4.5).
  *
- * Throws `upstream.broken` for a transfer coding other than chunked: Bun does not decode it, and the client would not know of it
- * (RFC 9112 §6.1).
+ * Throws `upstream.broken` for a transfer coding other than chunked: Bun does not decode it, and the client would not
+ * know of it (RFC 9112 §6.1).
  * Source: RFC 9110 §7.6.1 (Connection, and the fields that end at a hop without it).
  */
 export function cleanResponseFields(

@@ -12,7 +12,7 @@ export interface Person {
   readonly roles: readonly string[]
 }
 
-/** A request that nobody in particular sends. */
+/** A request without a user. */
 export const NOBODY: Person = Object.freeze({ identity: null, roles: [] })
 
 /** A value that is ready for the wire, null where there is none, or what has to be asked of each request. */

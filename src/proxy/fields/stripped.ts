@@ -1,10 +1,11 @@
 /**
- * Fields that no client may set: an application takes them for the word of a proxy or of another gate. All are names as `foldName`
- * writes them. `test/proxy/fields/stripped.test.ts` has a list of its own, in which each entry here has to have an example.
+ * Fields that no client may set: an application takes them as statements of a proxy or of another gate. All are names
+ * as `foldName` writes them. `test/proxy/fields/stripped.test.ts` has a separate list, in which each entry here needs
+ * an example.
  */
 export interface FieldTable {
   readonly names: ReadonlySet<string>
-  /** Whoever uses a prefix writes whatever it likes below it, so the whole prefix is its own. */
+  /** A program that uses a prefix may write any name below it, so the whole prefix is listed. */
   readonly prefixes: readonly string[]
   /** What below one of the prefixes is a client's own to send. */
   readonly kept: ReadonlySet<string>
@@ -16,10 +17,11 @@ export function isListed({ names, prefixes, kept }: FieldTable, folded: string):
 }
 
 /**
- * What says who someone is, or how they have proven it, whatever preset a route has.
+ * Fields that say who the user is, or how the user has proven it, for every preset of a route.
  *
- * Absent on purpose: names of signed statements that stand alone (Cf-Access-Jwt-Assertion), which an application can check by itself;
- * Shibboleth's attributes that are words of everyday (`title`, `description`), in which ntfy and others take what a client says.
+ * Absent on purpose: names of signed statements (Cf-Access-Jwt-Assertion), which an application can check without a
+ * proxy; Shibboleth's attributes with everyday names (`title`, `description`), in which ntfy and others take a
+ * client's values.
  */
 export const IDENTITY_FIELDS: FieldTable = {
   names: new Set([
@@ -82,7 +84,7 @@ export const IDENTITY_FIELDS: FieldTable = {
     'dapr-caller-namespace',
     // SiteMinder, as far as it writes no underscore.
     'smuser',
-    // Client certificates: RFC 9440, Envoy, IIS, and what nginx and HAProxy are told to write.
+    // Client certificates: RFC 9440, Envoy, IIS, and the usual configurations of nginx and HAProxy.
     'client-cert',
     'client-cert-chain',
     'x-arr-clientcert',
@@ -102,10 +104,10 @@ export const IDENTITY_FIELDS: FieldTable = {
     'x-rstudio-username',
     'rstudio-connect-credentials',
     'shiny-server-credentials',
-    // NiFi, which takes the word of whoever has a certificate, as this gate may.
+    // NiFi, which trusts every client with a certificate, and this gate may have one.
     'x-proxiedentitieschain',
     'x-proxiedentitygroups',
-    // ESPHome, to whom it stands for whoever Home Assistant has let in.
+    // ESPHome, which takes it for the user that Home Assistant has signed in.
     'x-ha-ingress',
     // oauth2-proxy, beside its preset.
     'x-forwarded-access-token',
@@ -116,7 +118,7 @@ export const IDENTITY_FIELDS: FieldTable = {
   prefixes: [
     // Ours.
     'x-sallyport-',
-    // Caddy-security, and what applications are told by many: Authelia, Grafana, Kubernetes, Apache.
+    // Caddy-security, and names that many gates send: Authelia, Grafana, Kubernetes, Apache.
     'x-token-user-',
     'remote-',
     'x-remote-',
@@ -147,7 +149,7 @@ export const IDENTITY_FIELDS: FieldTable = {
     'x-organizr-',
     'x-sandstorm-',
     'kubeflow-',
-    // Kubernetes, of whom a proxy with rights of its own acts for; Home Assistant to its add-ons.
+    // Kubernetes, for the user that a proxy with rights acts for; Home Assistant to its add-ons.
     'impersonate-',
     'x-hass-',
     // SOGo.
@@ -169,7 +171,7 @@ export const IDENTITY_FIELDS: FieldTable = {
     'x-consumer-',
     'x-credential-',
     'x-jwt-claim-',
-    // What tells Next.js that its middleware, which may be what checks who is there, has run already (CVE-2025-29927).
+    // Makes Next.js believe that its middleware, which may check the user, has run already (CVE-2025-29927).
     'x-middleware-',
     // Client certificates: Tomcat, Keycloak and Undertow, HAProxy, Google, Cloudflare, IIS.
     'ssl-',
@@ -196,8 +198,9 @@ export const IDENTITY_FIELDS: FieldTable = {
 }
 
 /**
- * What nobody but a proxy says, and makes another path of the one that was judged: gunicorn takes what SCRIPT_NAME says off its beginning, as
- * do Calibre-Web and others for X-Script-Name; IIS, Azure, Pyramid, Astro, Next.js and Symfony put another in its place.
+ * Fields that only a proxy sends, and that change the judged path. gunicorn removes the value of SCRIPT_NAME from its
+ * beginning, as do Calibre-Web and others for X-Script-Name. IIS, Azure, Pyramid, Astro, Next.js and Symfony replace
+ * the path.
  */
 export const PATH_FIELDS: FieldTable = {
   names: new Set([
@@ -225,7 +228,8 @@ export const PATH_FIELDS: FieldTable = {
     'x-ms-endpoint-absolute-path',
     'x-matched-path',
     'x-astro-path',
-    // Of what a proxy in front has put in its place: Traefik; and of what it has taken off: Home Assistant, NiFi, Posit's Workbench.
+    // The path before a proxy in front replaced it: Traefik. The prefix that it removed: Home Assistant, NiFi, Posit's
+    // Workbench.
     'x-replaced-path',
     'x-ingress-path',
     'x-proxycontextpath',
@@ -239,7 +243,10 @@ export const PATH_FIELDS: FieldTable = {
   kept: new Set(),
 }
 
-/** What proxies tell about the client and its request, ours alone to say: another address, host, scheme or method than was judged. */
+/**
+ * Fields in which proxies describe the client and its request; only Sallyport may set them. They could name another
+ * address, host, scheme or method than the judged one.
+ */
 export const FORWARDING_FIELDS: FieldTable = {
   names: new Set([
     'forwarded',

@@ -120,8 +120,8 @@ export function createExchanges(): Exchanges {
  * Waits for `work` as one of the exchanges, and continues with `step`. Rejects as soon as its permission ends
  * (`overtaken`); then `discard` gets the result of the work.
  *
- * It leaves the exchanges in the same turn in which `step` begins. So `step` has to add what it starts to the
- * exchanges, or wait again, before it returns. Then no end goes unnoticed between two waits.
+ * It leaves the exchanges in the same turn in which `step` begins. So `step` has to add the work that it starts to the
+ * exchanges, or wait again, before it returns. Then no end passes unnoticed between two waits.
  */
 export function whileAllowed<Found, Made>(
   exchanges: Pick<Exchanges, 'add' | 'remove'>,

@@ -5,7 +5,7 @@ import type { RequestValues } from '../fields/rules.ts'
 import type { Compressor } from './compressor.ts'
 import { compileFiles } from './files.ts'
 
-/** A request that its route answers by itself. */
+/** A request that its route answers without an upstream. */
 interface OwnRequest {
   readonly request: Request
   /** The path below the route, after `strip_prefix` and `add_prefix`. */
@@ -43,7 +43,7 @@ export function compileAnswer(answer: OwnAnswer, isForAll: boolean, compressor: 
   }
 }
 
-/** An address in ASCII: whatever else is in a path or query is percent-encoded (RFC 3986 §2.1). */
+/** An address in ASCII: all other characters of a path or query are percent-encoded (RFC 3986 §2.1). */
 function locationOf(parts: readonly TemplatePart[], values: RequestValues): string {
   let address = ''
   for (const part of parts)

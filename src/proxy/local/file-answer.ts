@@ -27,8 +27,8 @@ interface Representation {
 }
 
 /**
- * A file for GET and HEAD: single ranges, conditions, and a coding that the client takes. Each representation has a tag of its own, and
- * a request for a range is about the file itself.
+ * A file for GET and HEAD: single ranges, conditions, and a coding that the client accepts. Each representation has a
+ * separate tag, and a request for a range is about the file itself.
  *
  * Source: RFC 9110 §8.8.3.3 (tags and codings), §12.5.3 (Accept-Encoding), §12.5.5 (Vary), §14.2 (Range).
  */
@@ -65,7 +65,7 @@ export async function answerFile(request: Request, found: Found, manner: Manner)
         headers.set('content-length', String(version.bytes))
         return new Response(null, { headers })
       }
-      // Where Range is there, Bun 1.4.5 looks at it and at If-Range once more, and comes to the same.
+      // With Range, Bun 1.4.5 checks it and If-Range again, with the same result.
       return new Response(body, { headers })
   }
 }
@@ -75,7 +75,7 @@ function itself({ path, stats }: Found): Representation {
   return { coding: null, version, body: Bun.file(path) }
 }
 
-/** What lies beside the file comes before what has to be made. */
+/** A compressed file beside the original comes before one that has to be made. */
 async function findCoded(request: Request, found: Found, manner: Manner): Promise<Representation | null> {
   const wanted = wantedCodings(request.headers.get('accept-encoding'))
   const modifiedMs = modifiedMsOf(found.stats)
@@ -113,7 +113,7 @@ interface Version {
   readonly bytes: number
 }
 
-/** What a conditional request comes to: `until` is not included. */
+/** The result of a conditional request; `until` is not included. */
 type Outcome =
   | { readonly kind: 'whole' }
   | { readonly kind: 'part'; readonly from: number; readonly until: number }

@@ -21,12 +21,13 @@ interface FileRequest {
 export type Files = (asked: FileRequest) => Promise<Response>
 
 /**
- * Static files: GET and HEAD, `index.html` for a folder or a list of what is in it, and one file for addresses that have none; before an
- * upstream, files alone. Nothing whose name begins with a dot, and nothing outside of the folder, whatever links lead there.
+ * Static files: GET and HEAD. It serves `index.html` for a folder or a list of its content, and one file for addresses
+ * without a file. Before an upstream it serves only files. It serves nothing whose name begins with a dot, and nothing
+ * outside of the folder, also through links.
  *
- * Rejects with `files.none` (nothing there, or nothing that may be shown) and `files.folder` (the folder itself is not there).
- * Absent on purpose: several ranges at once, which are answered with the whole file.
- * What may write into the folder is trusted not to exchange files for links within the moment between check and reading.
+ * Rejects with `files.none` (no such file, or none that may be shown) and `files.folder` (the folder itself is
+ * missing). Absent on purpose: several ranges at once, which get the whole file. A program that may write into the
+ * folder is trusted not to exchange files for links between check and reading.
  */
 export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor: Compressor): Files {
   const { folder, fallback, endings, isFirst, isCompressed } = answer
@@ -111,8 +112,8 @@ async function listOf(root: string, folder: string): Promise<string> {
 }
 
 /**
- * Whether the application's own page may be meant: by what a browser loads as a page, and by whoever does not say what they want and
- * names no ending. A script or picture that is missing is not answered with a page.
+ * Whether the application's own page may be meant: by a page load of a browser, or by a client without a stated
+ * preference that names no file extension. A missing script or picture is not answered with a page.
  */
 function mayBePage(request: Request, names: readonly string[]): boolean {
   return prefersPage(request) || (!request.headers.has('sec-fetch-dest') && names.at(-1)?.includes('.') !== true)
@@ -160,7 +161,7 @@ async function rootOf(folder: string): Promise<string> {
   }
 }
 
-/** What is there once every link was followed, if that is still within the root and hides nothing. */
+/** The real path after every link, if it is still within the root and has no hidden part. */
 async function find(root: string, relative: string): Promise<Found> {
   try {
     const path = await realpath(`${root}/${relative}`)

@@ -1,4 +1,4 @@
-/** Whether the addresses of an upstream are well: asked by health checks, and told. */
+/** Whether the addresses of an upstream are healthy: health checks ask them, and requests report failures. */
 
 import type { Asking } from '../../base/ask.ts'
 import { messageOf } from '../../base/errors.ts'

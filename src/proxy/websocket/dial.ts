@@ -1,4 +1,4 @@
-/** Dials the upstream of a WebSocket; what it refuses with reaches the client. */
+/** Dials the upstream of a WebSocket; its refusal reaches the client. */
 
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -60,15 +60,15 @@ export type Dialled =
   | { readonly kind: 'refused'; readonly response: Response }
 
 /**
- * Asks an upstream for a WebSocket, before the client is answered: a refusal then reaches the client as it is, and the
- * client gets the subprotocol that the upstream chose.
+ * Asks an upstream for a WebSocket, before Sallyport answers the client. So a refusal reaches the client unchanged,
+ * and the client gets the subprotocol that the upstream chose.
  *
- * Spoken here over a plain socket rather than by Bun's WebSocket client (measured at 1.4.5), which hides the status, fields and
- * body of a refusal, so that a second request would have to ask for them, and tells of no drained send buffer.
- * A refusal's body is whole, up to MAX_REFUSAL_BYTES.
+ * It uses a plain socket. Bun's WebSocket client (measured at 1.4.5) hides the status, fields and body of a refusal,
+ * so that a second request would have to ask for them. It also does not report a drained send buffer. A refusal's body
+ * is whole, up to MAX_REFUSAL_BYTES.
  *
- * Throws `upstream.refused` (no connection), `upstream.untrusted`, `upstream.unreachable`, `upstream.timeout`, `upstream.broken`
- * (not HTTP, or not a WebSocket server's 101).
+ * Throws `upstream.refused` (no connection), `upstream.untrusted`, `upstream.unreachable`, `upstream.timeout`,
+ * `upstream.broken` (not HTTP, or not a WebSocket server's 101).
  */
 export function dialUpstream(options: DialOptions): Promise<Dialled> {
   const { address, what = 'a WebSocket', connectTimeoutMs = options.timeoutMs } = options
@@ -270,7 +270,7 @@ function unfinished(isEnded: boolean): null {
   return null
 }
 
-/** The chunks' data once the last one is there; trailers are ignored, since nothing follows. */
+/** The data of the chunks once the last one has come; trailers are ignored, since nothing follows. */
 function joinChunks(bytes: Buffer, place: ChunkPlace): Buffer | null {
   for (;;) {
     const { at } = place

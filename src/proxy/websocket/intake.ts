@@ -27,8 +27,9 @@ interface LaneEvents {
 /**
  * Takes turns among the WebSockets of the process.
  *
- * Bun 1.4.5 dispatches all that one read brought, which is 75 000 messages of one byte (512 KiB), and reads up to eleven times in a
- * turn where nobody pauses it. A message that waits costs a tenth of one that goes on, and the client is not read meanwhile.
+ * Bun 1.4.5 dispatches everything that one read brought, up to 75 000 messages of one byte (512 KiB). It reads up to
+ * eleven times in a turn unless it is paused. A waiting message costs a tenth of one that continues, and the client is
+ * not read meanwhile.
  */
 export function createIntake(): { enter(events: LaneEvents): Lane } {
   const waiting = new Set<Waiting>()

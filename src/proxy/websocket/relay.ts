@@ -39,16 +39,18 @@ interface RelayOptions {
 /**
  * The relayed WebSockets of the process. It outlives snapshots, as the connections do.
  *
- * Memory per connection is bounded: whoever reads too slowly stops the other side from being read. What a client sent in one
- * read is dispatched even when it is paused at once, and inflated that may be a thousand times as long: past two of the longest
- * messages the client is closed.
- * What one client sends goes on in parts, so that others have their turn (`intake.ts`).
- * Pings are answered here, each side's by its own leg, and passed on too: whoever sends them may mean to keep the way in between
- * alive, through proxies that cut what is silent for a minute. A client that sends floods of them, or of pongs, is closed with 1008:
- * nothing else stops Bun from answering each of them, and from keeping what nobody reads.
- * Compression is what client and application agree upon, each on its own leg: a message that came compressed from the
- * application goes on compressed, since only the application knows what may be (secrets compressed beside a stranger's text
- * can be told by length). Towards the application nothing is.
+ * Memory per connection is bounded: when one side reads too slowly, Sallyport stops reading the other side. Bun
+ * dispatches everything that a client sent in one read, even when it is paused at once, and inflated that may be a
+ * thousand times as long. Past two of the longest messages the client is closed. The messages of one client continue
+ * in parts, so that others have their turn (`intake.ts`).
+ *
+ * Each side's leg answers its pings here, and Sallyport passes them on too: the sender may want to keep the path in
+ * between alive, through proxies that cut connections after a silent minute. A client that sends floods of pings, or
+ * of pongs, is closed with 1008. Nothing else stops Bun from answering each of them, and from keeping unread data.
+ *
+ * Client and application agree on compression, each on its leg. A compressed message of the application stays
+ * compressed, since only the application knows which text is safe to compress (an observer can guess secrets
+ * compressed beside a stranger's text by their length). Towards the application nothing is compressed.
  */
 export interface WebSocketRelay {
   /** For `Bun.serve({ websocket })`. */
@@ -148,7 +150,7 @@ export function createWebSocketRelay(
     else act()
     if (ws.getBufferedAmount() > 0) ws.data.upstream.pause()
   }
-  /** A client that is not being read could not answer. What it sent and was not forwarded stays here. */
+  /** A client that is not being read could not answer. Its messages that were not forwarded stay here. */
   function closeClient(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
     ws.data.lane?.drop()
     if (ws.data.left !== null) {

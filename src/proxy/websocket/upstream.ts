@@ -17,7 +17,10 @@ const KEEP_ALIVE_MS = 30_000
 
 /** What an upstream says on an open WebSocket. `lost` is the connection's end without a Close, or a broken protocol. */
 interface UpstreamEvents {
-  /** Called around what came together; nothing is told outside of `act`, but for `full`, `drained` and the end. */
+  /**
+   * Called around messages that came together; no callback runs outside of `act`, except `full`, `drained` and the
+   * end.
+   */
   together(act: () => void): void
   text(message: string, wasCompressed: boolean): void
   /** The message is valid only during the call. */
@@ -201,10 +204,10 @@ export function createUpstreamSocket({
 }
 
 /**
- * Frees what Bun has read into memory of its own, now that all of it is copied or sent.
+ * Frees the memory of Bun's reads, now that all of it is copied or sent.
  *
- * Left to the collector, which comes later, each message would be laid into memory that no cache has, and that the system had
- * taken back and has to clear again: 16 kB a fifth dearer (measured at Bun 1.4.5).
+ * The collector comes later. Until then each message would use memory that is in no cache, and that the system has
+ * reclaimed and has to clear again: 16 kB cost a fifth more (measured at Bun 1.4.5).
  */
 function giveBack(bytes: Buffer): void {
   if (bytes.length < WORTH_GIVING_BACK_BYTES) return

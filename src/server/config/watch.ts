@@ -18,8 +18,8 @@ export type WatchState = 'seen' | 'changed' | 'lost'
 export interface WatchEvents {
   onChange(): void
   /**
-   * The file at this path has no name any more but still exists: it is a mount of its own file, which another file has
-   * replaced outside.
+   * The file at this path no longer has a name but still exists: it is a separate mount, whose file was replaced
+   * outside.
    */
   onLost(path: string): void
 }

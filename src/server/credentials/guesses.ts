@@ -79,20 +79,21 @@ interface Count {
 }
 
 /**
- * Counts in the session store, for all workers and machines together: before anything else, so that whoever has nothing left stands
- * in no queue. Who is refused there waits for what is under way here, since that counts too until it is known to be right, and then asks
- * again for two seconds, for what is under way elsewhere; none is tried that was not counted. Where an address waited so in vain, nobody of it waits for the next half minute, unless a right password comes from it:
- * guesses are refused at once.
+ * Counts attempts in the session store, for all workers and machines together. The count comes before the queue, so
+ * that a client with no attempts left does not queue. A client that is refused there waits for the attempts under way
+ * here, since each counts until it is known to be right. Then it asks again for two seconds, for attempts under way
+ * elsewhere. No attempt is tried that was not counted. Where an address waited in vain, its attempts are refused at
+ * once for the next half minute, unless a right password comes from it.
  *
- * A name is counted over all networks, so that many of them find its password no faster than a few. That must keep nobody out of
- * what is theirs: at a network where the password of that user was right before, that network alone counts, and in a browser where
- * it was, that browser alone. These have a row of their own in the queue as well.
+ * A name is counted over all networks, so that many networks find its password no faster than a few. That must not
+ * lock users out. At a network where the user's password was right before, only that network counts. In a browser
+ * where it was right, only that browser counts. These have a row in the queue as well.
  */
 export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: GuessSessions): Guesses {
   const queue = createFairQueue(HASHES)
   /** Until when, by the monotonic clock. */
   const inVain = new Map<string, number>()
-  /** What is under way here, by what it counts for: how many, and what those wait for who find nothing left of it. */
+  /** Attempts under way here, by counter: how many, and the waiters that found nothing left. */
   const undecided = new Map<string, { number: number; next: PromiseWithResolvers<void> }>()
   let waiting = 0
 

@@ -200,10 +200,11 @@ function refusal(why: string, facts: Facts = {}): GateError {
 /** The second factor of people of a file. */
 interface Codes {
   /**
-   * What is wrong with this code of somebody's sign-in; null: nothing, also of whom no second factor is known, or whose password is
-   * wrong. Throws `session.store`.
+   * The error in this code of a user's sign-in. Null: no error, also where no second factor is known for the user, or
+   * where the password is wrong. Throws `session.store`.
    *
-   * A code is taken once, by all workers and machines, and only beside the right password, so that nobody else can use it up.
+   * A code is accepted once, by all workers and machines, and only with the right password, so that no other person
+   * can use it up.
    */
   refusalOf(
     provider: Pick<ProviderConfig, 'name' | 'users'>,
@@ -227,7 +228,9 @@ type CodeSessions = Pick<Sessions, 'putOneTime' | 'spend' | 'refund'>
  */
 const WRONG: RateLimitBucket = Object.freeze({ name: 'codes', intervalMs: 5 * 60_000, burst: 10 })
 
-/** What is counted of codes that count for nobody, so that the time taken does not tell whether the password was right. */
+/**
+ * The count for codes that belong to no user, so that the time taken does not reveal whether the password was right.
+ */
 const FREE: RateLimitBucket = Object.freeze({ name: 'no codes', intervalMs: 1, burst: 10_000 })
 
 /** Checks codes in constant time: a name without a second factor, or an unknown one, costs the same as any other. */

@@ -28,11 +28,11 @@ export const STORE_MS = 700
 const KEPT_MS = 1000
 
 /**
- * Answers which part is not ready, in words that hold no secret; null: requests are taken, and people can sign in.
+ * Returns which part is not ready, in words without a secret; null: Sallyport takes requests, and users can sign in.
  *
- * The store is read and written: a full disk or a replica still reads. A certificate of an authority keeps nobody out: to give a new one
- * it has to reach us, past whoever looks here. One good certificate among others is enough; which of them have ended is in the metrics,
- * and at `/status.json`.
+ * The store is read and written: a full disk or a replica still reads. A certificate of an authority keeps no client
+ * out: to renew one, the authority has to reach Sallyport, past the monitor of this check. One good certificate among
+ * others is enough. The metrics and `/status.json` show which of them have ended.
  */
 export function createReadiness(tools: ReadinessTools): () => Promise<string | null> {
   const findTrouble = findStoreTrouble(tools)

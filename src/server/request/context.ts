@@ -32,19 +32,19 @@ export interface Question {
 }
 
 /**
- * One request on its way: everything known of it so far. It is made in `receive.ts`, and each step writes what it finds out, for those
- * after it, and nothing that one before it has written:
+ * The context of one request: everything known of it so far. `receive.ts` makes it. Each step writes its findings for
+ * the later steps, and overwrites nothing that an earlier step has written:
  *
- * - `locate.ts`: `target`, `portal`, `compat`, `route`. For a question `verify.ts` does, and makes `request` and `sent` those of the request that is
- *   asked about, and `question` what the answer has to look like.
+ * - `locate.ts`: `target`, `portal`, `compat`, `route`. For a forward-auth question `verify.ts` writes them. It makes
+ *   `request` and `sent` those of the request in question, and sets `question` to the form of the answer.
  * - `limit.ts`: `asked`, while nothing has been taken out of `sent`.
- * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that was ours to judge.
- * - `decide.ts`: `session`, as whom the request goes on; `elsewhere`; `isPrivate`; `mentions`.
+ * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that Sallyport judges.
+ * - `decide.ts`: `session`, the user that the request continues as; `elsewhere`; `isPrivate`; `mentions`.
  * - `act.ts`, by `pass.ts`: `isForwarded`. At a portal, `session`. With `record.ts`, `reason`.
  *
- * From `authenticate.ts` on, `method-override.ts` takes fields out of `sent` that name another method than the one that is judged.
- * `mcp/judge.ts` gives it the body that it has read.
- * A field is read by any step after it was written. A request that is made here in place of another is a copy with a `request` of its own.
+ * From `authenticate.ts` on, `method-override.ts` removes fields from `sent` that name another method than the judged
+ * one. `mcp/judge.ts` gives it the body that it has read. Any later step may read a field once it is written. A
+ * request that is made here in place of another is a copy with a separate `request`.
  */
 export interface RequestContext {
   /** What is asked for; where a proxy in front asks for a verdict, the request that it asks about. */
@@ -155,8 +155,8 @@ export function schemeOf(context: RequestContext): 'http' | 'https' {
 }
 
 /**
- * How a request came, as a request line says it, as far as that shows: Bun 1.4.5 tells neither the version nor a difference between
- * HTTP/1.0 and 1.1.
+ * How a request came, as its request line says, as far as Bun shows that. Bun 1.4.5 reports neither the version nor a
+ * difference between HTTP/1.0 and 1.1.
  *
  * Only a listener for HTTPS speaks HTTP/2.
  */

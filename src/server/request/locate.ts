@@ -97,10 +97,10 @@ export function nothingAt({ snapshot, isPeerTrusted }: RequestContext, { host, p
 }
 
 /**
- * Refuses a request that says that fields come after its body (RFC 9110 §6.6.2).
+ * Refuses a request that announces trailer fields after its body (RFC 9110 §6.6.2).
  *
- * Bun 1.4.5 hands such a request over, and once all of it has come answers 400 by itself: it would be carried out, and its client
- * told that it was not. By HTTP/2 it drops the fields, and all is well.
+ * Bun 1.4.5 delivers such a request, and answers 400 once all of it has come. The application would carry it out, and
+ * the client would learn the opposite. By HTTP/2 Bun drops the fields, and all is well.
  */
 function refuseTrailers(sent: SentFields): void {
   if (!announcesTrailers(sent)) return
@@ -110,10 +110,12 @@ function refuseTrailers(sent: SentFields): void {
 }
 
 /**
- * The answer to a request by plain HTTP where everyone is to come by HTTPS: the same address there. Null for a request that goes on:
- * it came by TLS, from a trusted proxy (which has its own), or to a host that is not served here.
+ * The answer to a request by plain HTTP where every client has to use HTTPS: the same address by HTTPS. Null for a
+ * request that continues: it came by TLS, from a trusted proxy (which has its own redirect), or to a host that is not
+ * served here.
  *
- * 308 keeps the method and the body of what is repeated there (RFC 9110 §15.4.9). A host that is not served is not repeated.
+ * 308 keeps the method and the body of the repeated request (RFC 9110 §15.4.9). A host that is not served is not
+ * repeated.
  */
 function redirectToHttps(context: RequestContext, target: Target, port: number): Response | null {
   const { front, isPeerTrusted, snapshot } = context

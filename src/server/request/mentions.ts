@@ -18,13 +18,13 @@ export function mentionsOthers({ destination, if: conditions }: SentFields): boo
 }
 
 /**
- * Holds every address that a request mentions to the rules of its own route, as a request of the same client there, and answers
- * with the fields as the application is to get them.
+ * Checks every address that a request mentions against the rules of that address's route, as a request of the same
+ * client there. Returns the fields for the application.
  *
- * What Destination names is written to (RFC 4918 §9.8 and §9.9): the method itself, PUT, and DELETE unless `Overwrite: F` says that nothing
- * is overwritten, have to be allowed there; in this letter case, since some applications overwrite by any other. What If names is only
- * asked about, as GET does.
- * `asked` is the request as it came to `route`. Throws `access.denied`; `target.*` for what cannot be read; what a session store throws.
+ * The address in Destination is written to (RFC 4918 §9.8 and §9.9). So the method itself has to be allowed there, PUT
+ * too, and DELETE unless `Overwrite: F` forbids overwriting; in this letter case, since some applications overwrite by
+ * any other. The addresses in If are only read, as by GET. `asked` is the request as it came to `route`. Throws
+ * `access.denied`; `target.*` for an unreadable address; the errors of a session store.
  */
 export async function judgeMentions(
   asked: RequestContext,

@@ -36,11 +36,12 @@ export interface Pipelines {
 }
 
 /**
- * The path of every request, from top to bottom: the context is made of it, goes through the steps below, and is recorded.
+ * The path of every request, from top to bottom: the pipeline makes the context, runs the steps below, and records the
+ * request.
  *
- * Invariants: the snapshot is read once; nothing is decided for a connection without an address; nothing is authorised by anything but
- * `Target`; whatever throws ends as an error answer and never as a forwarded request. Where nothing has to be waited for, the steps
- * make no promise. Answers undefined only for a request that became a WebSocket.
+ * Invariants: the snapshot is read once. Nothing is decided for a connection without an address. Nothing is authorised
+ * by anything but `Target`. Every thrown error ends as an error answer and never as a forwarded request. Synchronous
+ * steps make no promise. Returns undefined only for a request that became a WebSocket.
  */
 export function createPipelines(tools: PipelineTools): Pipelines {
   let count = 0
@@ -89,7 +90,7 @@ export function createPipelines(tools: PipelineTools): Pipelines {
         : record(answer, context, tools)
     } catch (error) {
       const answer = fail(error, context, tools)
-      // Bun 1.4.5 answers trailers with a 400 of its own, which would follow ours where they came in the same read.
+      // Bun 1.4.5 answers trailers with a 400, which would follow Sallyport's answer where they came in the same read.
       const own = announcesTrailers(context.sent) ? nextTurn().then(() => answer) : answer
       return andThen(own, record, context, tools)
     }
@@ -101,15 +102,15 @@ function nextTurn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }
 
-/** What has lost on its way what allowed it gets what it would get if it came now. */
+/** A request that lost its permission on the way gets the answer that it would get if it came now. */
 function mayBeginAgain(error: unknown, context: RequestContext): error is GateError {
   return isOvertaken(error) && error !== context.overtaken?.error && context.turn < MOST_TURNS
 }
 
-/** Enough for whatever changes while a request waits, and an end for what changes all the time. */
+/** Enough for changes while a request waits, and an end where something changes all the time. */
 const MOST_TURNS = 20
 
-/** No call goes on to an upstream, so that whatever a call is answered with is a refusal. */
+/** No call continues to an upstream, so every answer to a call is a refusal. */
 function inItsTongue(response: Response | undefined, context: RequestContext): MaybeResponse {
   return response !== undefined && isToldByGrpc(context) ? tellGrpc(response) : response
 }
@@ -129,7 +130,7 @@ function answerQuestion(context: RequestContext, tools: PipelineTools): MaybeRes
   return verify(context, tools, goThrough)
 }
 
-/** The steps of whatever has a route. */
+/** The steps of every request that has a route. */
 function goThrough(context: RequestContext, tools: PipelineTools, match: Match<GateRoute>): MaybeResponse {
   limitRoute(context, tools, match)
   if (context.trace?.isSampled === true) return goTraced(context, context.trace, tools, match)

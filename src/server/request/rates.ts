@@ -7,11 +7,11 @@ import type { Rate } from '../../policy/rate.ts'
 import type { Session } from '../../session/session.ts'
 import type { Metrics } from '../observe/metrics.ts'
 
-/** All allowances of the process. They outlive snapshots, so that saving the file gives nobody a new one. */
+/** All rate-limit buckets of the process. They outlive snapshots, so that a save of the file refills none. */
 export interface Rates {
   /** How many buckets are not full, or were not when they were last used. */
   readonly size: number
-  /** Takes one request from the allowance of whoever sends it. Throws `limit.rate` with when to come back. */
+  /** Takes one request from the bucket of its sender. Throws `limit.rate` with the time to wait. */
   take(rate: Rate, client: string, session: Session | null): void
   /** Gives a client back one that was taken. */
   giveBack(rate: Rate, client: string): void
@@ -65,11 +65,12 @@ const SIGN_INS = 'sign-in'
 const STARTS_BURST_OF_ALL = 6000
 
 /**
- * How often one client may begin to sign in at each of several workers: each start is a question to the provider and an entry in the
- * store.
+ * How many sign-ins one client may begin at each of several workers. Each start costs a request to the provider and an
+ * entry in the store.
  *
- * Meant for loops and floods alone: many people may share an address, and what was used up comes back. Workers count each for itself, so that each has its part: all
- * together may not begin more than one address may hold (`ONCE_LIMITS` in `session/one-time.ts`).
+ * Meant only for loops and floods: many users may share an address, and the bucket refills. Each worker counts for
+ * itself and so has a share. All workers together may not begin more than one address may hold (`ONCE_LIMITS` in
+ * `session/one-time.ts`).
  */
 export function signInStarts({ requests, perMs, burst }: RateConfig, workers: number): Rate {
   const own = Math.min(burst, Math.ceil(STARTS_BURST_OF_ALL / workers))
@@ -77,8 +78,8 @@ export function signInStarts({ requests, perMs, burst }: RateConfig, workers: nu
 }
 
 /**
- * How often one person may send forms of ours in all workers together, each of which changes something and leaves a row in the audit
- * trail: nobody does so by hand, and in the time that rows are kept nobody fills it.
+ * How many of Sallyport's forms one user may send in all workers together. Each form changes something and leaves a
+ * row in the audit trail. No user reaches the limit by hand, and no user can fill the trail within its retention time.
  */
 const FORMS = { name: 'forms', by: 'user', intervalMs: 10_000, burst: 100 } as const
 

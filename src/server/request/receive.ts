@@ -8,10 +8,11 @@ import { type BunServer, NOBODY, peerAddress, type RequestContext } from './cont
 import type { PipelineTools } from './tools.ts'
 
 /**
- * What came, as a RequestContext: its fields are read once, a token of ours is taken out of them, and who the client is follows from the
- * connection and from what a trusted proxy says of it. The snapshot is the one in force now, for as long as the request goes on.
+ * The RequestContext of an incoming request. Its fields are read once, and a Sallyport token is taken out of them. The
+ * client follows from the connection and from a trusted proxy's fields. The snapshot is the current one, for the whole
+ * request.
  *
- * A connection without an address is `NOBODY`'s.
+ * A connection without an address belongs to `NOBODY`.
  */
 export function receive(request: Request, front: BunServer, tools: PipelineTools, id: string): RequestContext {
   const snapshot = tools.current()
@@ -55,11 +56,12 @@ export function receive(request: Request, front: BunServer, tools: PipelineTools
 }
 
 /**
- * The same request once more, as it came, where what it was decided by has changed on its way: under the snapshot in force now, and
- * counted by no limit twice.
+ * The same request again, as it came, after the basis of its decision has changed on the way. It runs under the
+ * current snapshot, and no limit counts it twice.
  *
- * It is sent, or sent again, only where nobody can have acted on it: it was not sent yet and nothing of its body is gone, or it is of a safe
- * method and has no body (RFC 9110 §9.2.1). Of any other, `overtaken` says why it ended, and only what refuses it is wanted.
+ * It is sent, or sent again, only where no upstream can have acted on it. Either it was not sent yet and its body is
+ * untouched, or it has a safe method and no body (RFC 9110 §9.2.1). For any other request `overtaken` says why it
+ * ended, and the caller wants only the refusal.
  */
 export function receiveAgain(
   context: RequestContext,

@@ -13,7 +13,7 @@ import { isOpenTo, isStray, presentAt } from './decide.ts'
 import { mayMakerOpen } from './guests.ts'
 import { exchangeFacts } from './policy-input.ts'
 
-/** What is under way, held against the rules in force and the sessions behind it. Pairs with `close`. */
+/** The requests under way, checked against the current rules and their sessions. Pairs with `close`. */
 export interface Recheck {
   /** Ends what a new snapshot no longer allows. The sessions have its limits by then. */
   takeOver(next: Snapshot): void
@@ -37,11 +37,14 @@ export interface RecheckOptions {
     | 'rejoined'
     | 'isMember'
   >
-  /** Whose everything is that is under way, of whatever kind. */
+  /** The sessions and owners of everything under way, of every kind. */
   readonly owners: () => Iterable<ExchangeOwner>
   /** Has `listener` called whenever something is under way where nothing was. */
   readonly onBusy: (listener: () => void) => void
-  /** Ends what is over. Whatever waits to be sent is decided about again where it is of `whose` id, a session's or an owner's; null: all of it. */
+  /**
+   * Ends everything that is no longer allowed. Requests that wait to be sent are decided again where they belong to
+   * the id `whose`, of a session or an owner; null: all of them.
+   */
   readonly endWhere: (isOver: (owner: ExchangeOwner) => boolean, reason: string, whose: string | null) => void
   /** Has all that waits to be sent decided about again that is of a session, or follows an owner, of this id; null: all of it. */
   readonly note: (whose: string | null) => void
@@ -55,10 +58,10 @@ const EVERY_MS = 15_000
 const EXPIRY_MS = 1000
 
 /**
- * Requests are decided about when they begin; what goes on after that, again at every reload, whenever its person is described
- * otherwise by the provider, and, while any rule is about time, every few seconds. A session that ends, by whatever hand or by
- * its time, ends what it has under way, and so does a file by which nobody vouches for it any more. The decision is the
- * gate's own.
+ * Sallyport decides about requests when they begin. Those that continue are decided again at every reload, when the
+ * provider describes their user differently, and every few seconds while any rule is about time. The end of a session,
+ * for any reason, ends everything that it has under way. So does a file whose providers no longer vouch for the
+ * session. The decision is the gate's own.
  */
 export function openRecheck(options: RecheckOptions): Recheck {
   const { ports, sessions, owners, endWhere, note } = options
@@ -68,8 +71,8 @@ export function openRecheck(options: RecheckOptions): Recheck {
   const changed = new Map<string, Session>()
 
   /**
-   * By which session something goes on, as it counts by now. What came by a cookie from before a later sign-in stands for what that
-   * cookie did: it gains no time, and nothing that was shown later.
+   * The session of an exchange, as it counts now. An exchange by a cookie from before a later sign-in keeps the rights
+   * of that cookie: it gains no time, and no factor that was shown later.
    */
   function whoseNow(owner: ExchangeOwner): Session | null {
     const known = whose(owner)
@@ -92,7 +95,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
     const facts = exchangeFacts({ ...owner, session }, ports.now())
     if (session !== null && !mayMakerOpen(route, session, facts)) return true
     const { verdict } = decidePolicy(route.policy, session === null ? null : directories.see(session.identity), facts)
-    // A preflight of nobody was let through without what the rules ask for.
+    // A preflight without a user was allowed without the checks of the rules.
     const isPreflight = session === null && route.config.corsPreflight && owner.method === 'OPTIONS'
     if (verdict !== 'allow' && !(verdict === 'sign-in' && isPreflight)) return true
     return match.also.some(other => !isOpenAt(other, route, found, owner))
@@ -113,7 +116,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
     endWhere(owner => whose(owner)?.id === sessionId, 'the session has ended', sessionId)
   }
 
-  /** Asks about every session that has something under way: nobody else would, of a page that only listens. */
+  /** Looks up every session that has something under way: nothing else does for a page that only listens. */
   async function checkSessions(): Promise<void> {
     const open = new Map<string, Session>()
     for (const owner of owners()) {
@@ -183,7 +186,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
   })
   let running: Promise<void> = Promise.resolve()
   let waiting = 0
-  /** One look at a time, and one more after the one under way: what it has seen already may be otherwise now. */
+  /** One pass at a time, and one more after the current one: things that it has seen already may have changed. */
   function look(): void {
     if (waiting > 1) return
     waiting++
@@ -220,12 +223,15 @@ export function openRecheck(options: RecheckOptions): Recheck {
   }
 }
 
-/** By which session something goes on, be it of another portal than its route's; null: by none. */
+/** The session of an exchange, also one of another portal than its route's; null: there is none. */
 function whose({ session, elsewhere }: ExchangeOwner): Session | null {
   return session ?? elsewhere
 }
 
-/** Whether a request with this would still be this session's: on a route of its portal, which takes what it comes with. */
+/**
+ * Whether a request with this credential would still belong to this session: on a route of its portal, which accepts
+ * the credential.
+ */
 function takes({ config, accessTokens }: GateRoute, session: Session): boolean {
   const key = keyFor(session)
   if (session.boundTo !== undefined && (config.mcp !== 'portal' || config.id !== session.boundTo)) return false

@@ -23,7 +23,7 @@ export function record(
   context: RequestContext,
   tools: PipelineTools,
 ): Response | undefined {
-  // What was answered here may have been answered before all of it came, and the rest of it is nobody's.
+  // Sallyport may have answered before all of the request came, and no one reads the rest of it.
   if (response !== undefined && !context.isForwarded && announcesBody(context.sent)) {
     tools.clientIdle.part(context.front, context.connection)
   }
@@ -58,8 +58,8 @@ function writeRecord(
 ): void {
   const { sent, target, startedMs, session } = context
   const tookMs = ports.now() - startedMs
-  // Bun 1.4.5 closes a connection, with a 400 of its own or none, on which an empty line, another request or trailers come before the
-  // answer: what an application has answered by then, its client never sees.
+  // Bun 1.4.5 closes a connection, with or without a 400, when an empty line, another request or trailers come before
+  // the answer. The client then never sees the application's answer.
   const isLost = response !== undefined && context.connection.signal.aborted && !announcesTrailers(sent)
   const atHead: AccessRecord = {
     atMs: startedMs,

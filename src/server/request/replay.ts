@@ -11,8 +11,8 @@ import { whileAllowed } from './while-allowed.ts'
 type Tools = ProxyTools & { readonly portal: Portal }
 
 /**
- * An allowed request on a route that keeps forms: where it is the button that sends one, the kept body takes the place of what the
- * button sends. Any other goes on as it is.
+ * An allowed request on a route that keeps forms. Where it is the button that sends one, the kept body replaces the
+ * button's body. Any other request continues unchanged.
  */
 export function passKept(
   context: RequestContext,
@@ -38,7 +38,9 @@ interface Releasing {
   isHandedOn: boolean
 }
 
-/** Gives the request the kept body, or its own where the button turned out to be none; a page of ours where nothing is kept. */
+/**
+ * Gives the request the kept body, or its own body where it is not the button; Sallyport's page where nothing is kept.
+ */
 function passReleased(
   form: Released,
   context: RequestContext,
@@ -56,12 +58,15 @@ function passReleased(
   return proxyRequest(context, tools, route, prepared, maxBodyBytes)
 }
 
-/** What ended meanwhile, or is decided about anew, or whose client has left, is not sent: its form is still there. Asked after `passReleased`. */
+/**
+ * A request that ended meanwhile, is decided again, or whose client has left is not sent: its form still exists.
+ * Checked after `passReleased`.
+ */
 function putBackUnsent(form: Released, { isHandedOn }: Releasing): void {
   if (!isHandedOn && 'putBack' in form) void form.putBack()
 }
 
-/** Whoever waits for the answer is told. */
+/** The client that waits for the answer gets the error. */
 function ignore(): void {}
 
 function isLikeTheButton({ sent }: RequestContext, { method }: Target): boolean {

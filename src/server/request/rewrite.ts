@@ -16,8 +16,8 @@ export function requestValues(context: RequestContext, target: Target, scheme: '
 }
 
 /**
- * The answer with a route's rules applied, where there are any; a WebSocket that came about has no answer to change. What `isPrivate`
- * stays so whatever the rules say of it.
+ * The answer with a route's rules applied, where it has rules. An established WebSocket has no answer to change. An
+ * answer with `isPrivate` stays private, despite the rules.
  */
 export function changeAnswer(
   answer: MaybeResponse,
@@ -63,7 +63,7 @@ export function answerItself(
   })
 }
 
-/** The file of a route whose folder comes before its upstream; null: none of its name is there. */
+/** The file of a route whose folder comes before its upstream; null: no file has this name. */
 export async function findFile(...asked: Parameters<typeof answerItself>): Promise<Response | null> {
   try {
     return (await answerItself(...asked)) ?? null

@@ -44,10 +44,10 @@ export interface PipelineTools extends ProxyTools {
   /** Whether this process is about to stop. */
   readonly leaving: Pick<Leaving, 'isOn' | 'mark'>
   readonly noteFirstUse: NoteFirstUse
-  /** Told of each request as it comes. */
+  /** Called with each request as it comes. */
   noteRequest(): void
   /** The beginning of this process's request ids. */
   readonly idPrefix: string
-  /** The snapshot in force: read once a request. */
+  /** The current snapshot: read once a request. */
   current(): Snapshot
 }

@@ -7,12 +7,13 @@ import { provenClient } from './policy-input.ts'
 type Rest = readonly [unknown?, unknown?, unknown?, unknown?]
 
 /**
- * Goes on with what was found: at once where it is here, and otherwise once it is, unless what allows the request ends meanwhile. It is the only
- * wait between the decision about a request and its upstream (`test/arch/waits.test.ts`).
+ * Continues with the value: at once if it is here, otherwise when it arrives, unless the request's permission ends
+ * meanwhile. It is the only wait between the decision about a request and its upstream (`test/arch/waits.test.ts`).
  *
- * A request that waits is one of the exchanges, by its request context: a sign-out, a reload or a role that is gone end it at once. Where the
- * snapshot or the session is another one afterwards, and the request is allowed still, it does not go on either: what was prepared for it is no
- * longer true. Both reject with `overtaken`, and the pipeline begins again. `rest` goes along, so that no function has to be made.
+ * A waiting request is one of the exchanges, by its request context: a sign-out, a reload or a lost role ends it at
+ * once. If the snapshot or the session has changed afterwards, the request does not continue even where it is still
+ * allowed: its preparation is out of date. Both reject with `overtaken`, and the pipeline begins again. `rest` is
+ * passed on, so that no closure is needed.
  */
 export function whileAllowed<Found, Tools extends { readonly exchanges: Exchanges }, Given extends Rest, Made>(
   found: MaybePromise<Found>,
@@ -44,7 +45,7 @@ function hasChanged({ moment, found, session }: RequestContext, exchanges: Excha
   return exchanges.hasChanged(moment, found) || (session !== found && exchanges.hasChanged(moment, session))
 }
 
-/** Whose it is as far as that is known: nobody's, until the decision has begun. */
+/** The owner as far as it is known: none until the decision has begun. */
 function ownerOf(context: RequestContext): Parameters<typeof hold>[1] {
   const { route, session, elsewhere, target, sent } = context
   if (route === null || target === null) throw new TypeError('a request is decided about only once its route is known')

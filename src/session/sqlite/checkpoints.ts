@@ -15,12 +15,14 @@ const OLD_MS = 60_000
 const READINGS = 3
 
 /**
- * When a log is taken into its database (a checkpoint: sqlite.org/wal.html §3), and whether that is still the one it belongs to.
+ * When a log is merged into its database (a checkpoint: sqlite.org/wal.html §3), and whether it still belongs to that
+ * database.
  *
- * SQLite takes it in by itself, and closes too, without a look at what lies there. Where somebody copied another file over the
- * database, in place, that is the end of both. So every checkpoint gives the database another mark, and the marks that it may
- * have are written down before (`Place`): a database has a mark that is not among them only where it is not ours. While two
- * files have the same mark, everything in which they differ is in the log, and the log may be played on either.
+ * SQLite merges it on its schedule, and on close too, without checking the file at the path. If somebody has copied
+ * another file over the database, in place, that destroys both. So every checkpoint gives the database another mark,
+ * and the possible marks are written down before (`Place`). A database has an unknown mark only where it is not
+ * Sallyport's. While two files have the same mark, all their differences are in the log, and the log may be played on
+ * either.
  */
 export interface Checkpoints {
   /** Whether the file, or the log at the path, is not the one any more that was opened. Costs a few microseconds. */
@@ -30,10 +32,10 @@ export interface Checkpoints {
 }
 
 /**
- * Begins to look after the log of a database that was just opened, and writes down what lies there.
+ * Begins to manage the log of a database that was just opened, and writes down which files exist.
  *
- * `file` is a descriptor of it that is read from. A database without a log gets its first mark here: whatever closed it before
- * may have taken a log in that had none.
+ * `file` is a descriptor of the database for reading. A database without a log gets its first mark here: the program
+ * that closed it may have merged a log that had none.
  */
 export function createCheckpoints(
   database: Database,

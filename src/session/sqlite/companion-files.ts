@@ -8,8 +8,8 @@ import { type DatabaseLocation, identityOf, readPlace } from './place.ts'
 /**
  * The log and the index that SQLite keeps beside a database (sqlite.org/wal.html), and which of them belong to it.
  *
- * SQLite plays a log on whatever database lies beside it. Where a backup was put there, that is its end: pages of the one
- * among pages of the other. So it is written down, in a file of ours, which log lay beside which database (`Place`).
+ * SQLite plays a log on any database beside it. If a backup was put there, that destroys it: pages of one among pages
+ * of the other. So Sallyport writes down, in a separate file, which log was beside which database (`Place`).
  */
 export interface Companions {
   /** Which file is the log, as the system knows it; null where there is none. */
@@ -59,12 +59,12 @@ export function hasLogBeside(path: string): boolean {
 }
 
 /**
- * Whose log lies beside a database that is about to be opened: its own; that of another one, which was replaced by it
- * (`replaced`); or that of what was overwritten by it, in the same file (`overwritten`).
+ * Whose log is beside a database that is about to be opened: its own; that of a database that it has replaced
+ * (`replaced`); or that of a database that it has overwritten, in the same file (`overwritten`).
  *
- * It is foreign where the log is the one that was noted and the database is not, or has a mark that it never had (a folder that
- * was copied as a whole has another of both); or where the database says that it was closed without a log, as a backup does.
- * Reads a descriptor of the database and closes it: nobody in this process may have it open.
+ * The log is foreign where it is the noted one and the database is not, or has a mark that it never had (a folder that
+ * was copied as a whole has another of both). It is also foreign where the database says that it was closed without a
+ * log, as a backup does. Reads a descriptor of the database and closes it: no code in this process may have it open.
  */
 export function whoseLog(path: string): 'own' | 'replaced' | 'overwritten' {
   if (!hasLogBeside(path) || !existsSync(path)) return 'own'

@@ -77,9 +77,9 @@ export function closeDatabase({ store, file }: OpenDatabase, reading: Promise<vo
 }
 
 /**
- * Before a database is closed into which another file was copied: SQLite would take the log of the one into the other. It does
- * not where the file is no longer at its path, so what is there is given a file of its own; or another name, where it is not
- * whole, or not yet.
+ * Runs before a database is closed into which another file was copied: SQLite would merge the log of one into the
+ * other. It does not where the file is no longer at its path. So the content there gets a new file; or another name,
+ * where it is not whole, or not yet.
  */
 export function leaveOverwritten(
   path: string,
@@ -142,8 +142,8 @@ export function moveAside(path: string, ports: Pick<Ports, 'now' | 'log'>): void
 }
 
 /**
- * The same for what somebody copied over a database in the same file, and does not hold together: the log of what was there
- * before must not be taken for its own. Called by whoever has locked it.
+ * The same for a damaged file that was copied over a database in the same file: SQLite must not take the previous
+ * database's log for the file's own. The caller has locked it.
  */
 export function moveApart(path: string, ports: Pick<Ports, 'now' | 'log'>): void {
   setAsideLog(path, ports)

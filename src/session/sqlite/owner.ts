@@ -3,8 +3,9 @@ import { constants, fchmodSync, fchownSync, fstatSync, openSync, statSync } from
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants
 
 /**
- * Makes a file beside a database where nothing is, mode 0600, also not a link; answers its descriptor. Where root makes it, it belongs
- * to whom the database belongs: a gate that is not root's has to open it. What was there before is given to nobody.
+ * Creates a file beside a database at an unused path, mode 0600, never through a link; returns its descriptor. Where
+ * root creates it, it belongs to the owner of the database: a gate without root's rights has to open it. An existing
+ * file is given to no one.
  *
  * Throws what the system throws, `EEXIST` among it.
  */
@@ -18,7 +19,7 @@ export function createBeside(database: string, path: string): number {
 export function giveLike(database: string, file: number): void {
   const wanted = statSync(database, { throwIfNoEntry: false })
   const made = fstatSync(file)
-  // A process without root's rights creates files of its own user, and cannot change their owner.
+  // A process without root's rights creates files of its user, and cannot change their owner.
   if (wanted !== undefined && made.uid === 0 && (wanted.uid !== 0 || wanted.gid !== made.gid)) {
     fchownSync(file, wanted.uid, wanted.gid)
   }

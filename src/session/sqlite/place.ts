@@ -58,10 +58,10 @@ export function placeAt(path: string): string | null {
 }
 
 /**
- * Writes it down, as a whole, and on the disk before it answers: no mark may be in a database that is not in here. Called by
- * whoever alone may write to the database.
+ * Writes it down, as a whole, and on the disk before it returns: no mark may be in a database that is not in here.
+ * Only the one process that may write to the database calls it.
  *
- * False on a disk that is full; throws what else the system throws.
+ * False on a full disk; throws other errors of the system.
  */
 export function writePlace(path: string, { database, log, marks }: DatabaseLocation): boolean {
   const draft = `${path}${PLACE}.${crypto.randomUUID()}.new`

@@ -8,7 +8,7 @@ import { setAsideLog, whoseLog } from './companion-files.ts'
 import { giveLike } from './owner.ts'
 import { syncFile } from './place.ts'
 
-/** The message wherever that is noticed. */
+/** The message in every place that notices it. */
 export const OVERWRITTEN =
   'The session database was overwritten by another file; its old log is set aside, and who is not in the new one has to sign in again'
 
@@ -22,8 +22,8 @@ const ATTEMPTS = 20
 const PAUSE_MS = 250
 
 /**
- * Puts a draft in place of a database. What lies beside that has to be gone between the two (`setAside`): whatever opens the new
- * file must never meet the old log.
+ * Puts a draft in place of a database. The files beside the database have to be gone between the two steps
+ * (`setAside`): a program that opens the new file must never meet the old log.
  */
 export function putInPlace(draft: string, path: string, setAside: () => void): void {
   const file = openSync(draft, O_RDONLY | O_NOFOLLOW)
@@ -39,11 +39,12 @@ export function putInPlace(draft: string, path: string, setAside: () => void): v
 }
 
 /**
- * Makes a database of its own of what somebody copied over one, in the same file (`file` is a descriptor of it): a new file with
- * the same content, which no process has open, in place of the one that some have; and the log of what was there set aside.
+ * Makes a separate database of a file that was copied over one, in the same file (`file` is a descriptor of it). The
+ * new file has the same content, and no process has it open. It replaces the file that some processes have open, and
+ * the previous log is set aside.
  *
- * Only as a whole: `changing` while it is still being written, `damaged` where it does not hold together; both change nothing.
- * Called by whoever has locked the database. Throws what the system throws.
+ * Only as a whole: `changing` while it is still being written, `damaged` where it is inconsistent; both change
+ * nothing. The caller has locked the database. Throws what the system throws.
  */
 function takeOver(path: string, file: number, ports: Pick<Ports, 'now' | 'log'>): 'done' | Exclude<Found, 'whole'> {
   const draft = `${path}.overwritten.${crypto.randomUUID()}.new`
@@ -106,10 +107,10 @@ export function takeOverPatiently(
 }
 
 /**
- * Sees to it that a database which is about to be opened does not meet the log of another.
+ * Ensures that a database which is about to be opened does not meet the log of another.
  *
- * `damaged` where what was copied over it does not hold together: nothing was changed then. Called by whoever has locked the
- * database. Throws `session.store` where the copying does not end, and what the system throws.
+ * `damaged` where the file that was copied over it is inconsistent: nothing was changed then. The caller has locked
+ * the database. Throws `session.store` where the copying does not end, and what the system throws.
  */
 export function settleFiles(path: string, ports: Pick<Ports, 'now' | 'log'>): 'ready' | 'damaged' {
   const whose = whoseLog(path)

@@ -1,4 +1,4 @@
-/** The session store over SQLite: each part over tables of its own. */
+/** The session store over SQLite: each part has separate tables. */
 
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../../base/maybe-promise.ts'

@@ -22,7 +22,7 @@ import { createOverwritten } from './overwritten.ts'
 import { makeDraft as draftHere, isDamaged, isWhole, type MakeDraft, OVERWRITTEN } from './replacement.ts'
 import type { SqliteStore } from './rows.ts'
 
-/** Between that which is noticed and its end, nobody waits for another process that is at the same. */
+/** Between the discovery of a replacement and its end, no process waits for another one that does the same. */
 const REPLACING_TIMEOUT_MS = 2
 
 /** All of a database is looked at that often at most, for a row that makes no sense: that takes a second for 200 MB. */
@@ -47,16 +47,19 @@ export interface StoreOptions {
 }
 
 /**
- * A SessionStore in one SQLite file, in WAL mode with full synchronisation: what was acknowledged survives kill -9 and power loss.
+ * A SessionStore in one SQLite file, in WAL mode with full synchronisation: acknowledged writes survive kill -9 and
+ * power loss.
  *
- * A damaged file, found so at the start or later, is moved aside (name + `.damaged-TIME`) with a loud log, and a new one is
- * begun: who is in memory goes on in it (`takeBack`), everyone else signs in again. As long as the damaged one lies there, a token or
- * a link that is not known may be in it: that is `session.store`, and not nobody. Where the file was removed or replaced, under a running program or before it
- * starts, what it left beside it is set aside (name + `.replaced-TIME`) and never played on the new one. A copy of a file of an
- * older layout is kept (name + `.layout-N`). `onReplaced` sees the store that took another's place; by `makeDraft` all of a file is
- * looked at that somebody copied over it, which takes its time.
- * Throws `session.store` for a newer layout, a folder that is missing or a file that cannot be written. Where it is patient, what
- * `mayMend` says it waits for.
+ * A damaged file, found at the start or later, is moved aside (name + `.damaged-TIME`) with a loud log, and a new one
+ * is begun. Sessions in memory continue in it (`takeBack`); all other users sign in again. While the damaged file
+ * exists, it may contain an unknown token or link: that is `session.store`, and not an unknown credential. Where the
+ * file was removed or replaced, under a running program or before it starts, its companion files are set aside (name +
+ * `.replaced-TIME`) and never played on the new one. A copy of a file of an older layout is kept (name + `.layout-N`).
+ * `onReplaced` gets the store that replaced another. `makeDraft` checks all of a file that was copied over the
+ * database, which takes its time.
+ *
+ * Throws `session.store` for a newer layout, a missing folder or a file that cannot be written. Where it is patient,
+ * it waits for the conditions of `mayMend`.
  */
 export function openSqliteStore(
   path: string,
@@ -130,8 +133,9 @@ export function openSqliteStore(
   }
 
   /**
-   * Whatever is at the path now takes the place of what is open. Where that was moved aside as damaged, by whichever process, memory goes on:
-   * what others did is read as far as it can be, and told again by whoever did it. Where it fails, it is said once and tried again later.
+   * The database at the path now replaces the open one. Where the open one was moved aside as damaged, by any process,
+   * memory continues: changes of other processes are read as far as possible, and their authors report them again. A
+   * failure is logged once and tried again later.
    */
   function reopen(why: string, prepare: () => boolean): void {
     try {
@@ -155,7 +159,10 @@ export function openSqliteStore(
     }
   }
 
-  /** Whether what is open lies at a path, with its log: where somebody copied another file over it, that is set aside, and memory says nothing of it. */
+  /**
+   * Whether the open database is at a path, with its log. Where another file was copied over it, the log is set aside,
+   * and the sessions in memory are not carried over.
+   */
   function isOpenAt(one: string): boolean {
     return open?.file != null && fileAt(one) === open.file.identity && hasLog(one, open.file.companions)
   }

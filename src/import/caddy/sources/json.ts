@@ -1,4 +1,4 @@
-/** The JSON of a Caddy, from wherever it came; or why there is none. `isUsage`: the command line has to change. */
+/** The JSON of a Caddy, from any source; or why there is none. `isUsage`: the command line has to change. */
 export type CaddyJson =
   | { readonly ok: true; readonly json: unknown; readonly said: readonly Said[] }
   | { readonly ok: false; readonly why: string; readonly isUsage: boolean }

@@ -11,8 +11,8 @@ export type Named = { readonly kind: 'caddy'; readonly url: string } | { readonl
 const ADDRESS = /^(?:http:\/\/)?(localhost|127(?:\.\d{1,3}){3}|\[::1\]):(\d{1,5})(?:\/(?:config\/?)?)?$/i
 
 /**
- * What somebody named. Its API tells every secret that Caddy has, so that one of this machine alone is asked. `localhost` is 127.0.0.1,
- * whatever a name server would say.
+ * The address that the operator named. Its API reveals every secret of Caddy, so only an API of this machine is asked.
+ * `localhost` is 127.0.0.1, without asking a name server.
  */
 export function seeNamed(named: string): Named {
   const [, host = '', port = ''] = ADDRESS.exec(named) ?? []
@@ -25,7 +25,7 @@ export function seeNamed(named: string): Named {
 export const REFUSED =
   'is not asked: a file, or the API of a Caddy on this machine, as http://localhost:2019 (localhost, 127.0.0.1 or [::1] with its port)'
 
-/** Asks a running Caddy what it runs with: one GET, which follows nothing. */
+/** Asks a running Caddy for its configuration: one GET, which follows no redirect. */
 export async function askRunning(url: string, shownAs: string): Promise<CaddyJson> {
   const fail = (why: string): CaddyJson => ({ ok: false, why: `${shownAs} ${why}`, isUsage: false })
   try {
@@ -47,7 +47,7 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
 }
 
-/** Where Caddy writes what it runs with, at every load. */
+/** Where Caddy saves its configuration, at every load. */
 const SAVED = `
   Docker:  docker exec caddy cat /config/caddy/autosave.json > caddy.json
   Debian:  sudo cat /var/lib/caddy/.config/caddy/autosave.json > caddy.json`

@@ -6,7 +6,7 @@ import { originOf, type RequestContext, schemeOf } from '../context.ts'
 import { resourceChallenge, scopeChallenge } from '../mcp/resource.ts'
 import { tellsOfBody } from '../verify/dialects.ts'
 
-/** What a script of another origin may read of a refusal, besides its status and body. */
+/** The fields of a refusal that a script of another origin may read, in addition to its status and body. */
 const EXPOSED = 'retry-after, www-authenticate'
 
 /** A browser's question before a request across origins, which never has cookies (Fetch §4.8). It has no body either. */
@@ -22,11 +22,13 @@ export function isPreflight({ request, sent, session, question }: RequestContext
 }
 
 /**
- * An answer of our own that is no success, as scripts of our own hosts can read it; changed in place.
+ * Makes an unsuccessful answer of Sallyport readable to scripts of the portal's hosts; changed in place.
  *
- * The origin that asks is named back, with credentials, where it is a host of the same portal by the same scheme and port, or
- * stands in the route's `allowed_origins`. Never a stranger's, and `*` on the route of an MCP server alone, without credentials. Redirects and pages of ours are not touched: nobody's
- * script has anything to read there. Where the route takes tokens, 401 says so.
+ * The origin is allowed by name, with credentials, where it is a host of the same portal by the same scheme and port,
+ * or one of the route's `allowed_origins`. Never another origin. `*` applies only to the route of an MCP server,
+ * without credentials. Redirects and Sallyport's pages are not touched: no script needs to read them. Where the route
+ * takes tokens, 401 says so.
+ *
  * Source: Fetch §3.3.3 (CORS protocol and credentials), RFC 9110 §12.5.5 (Vary).
  */
 export function finishRefusal(context: RequestContext, response: Response): Response {
@@ -58,7 +60,7 @@ function readableByAll(response: Response): Response {
 function isOwnOrigin(context: RequestContext, origin: string): boolean {
   const { target, portal, route, snapshot } = context
   if (target === null || target.isReserved) return false
-  // A browser writes an origin in one spelling only; another one is nobody's.
+  // A browser writes an origin in one spelling only; no browser sends another one.
   const asking = URL.parse(origin)
   if (asking === null || asking.origin !== origin) return false
   if (route?.config.allowedOrigins.includes(origin) === true) return true
@@ -68,12 +70,13 @@ function isOwnOrigin(context: RequestContext, origin: string): boolean {
 }
 
 /**
- * What WWW-Authenticate says of a 401, where `own` is what it says so far; null: nothing.
+ * The WWW-Authenticate of a 401, where `own` is its value so far; null: none.
  *
- * A route that takes tokens says Bearer, without an error where nothing was sent (RFC 6750 §3). Whoever is no browser is asked for a name
- * and a password too, of which a token may be the one (RFC 7617 §2): git, curl and WebDAV clients send what they were given only
- * once they are asked. It comes first, for clients that look no further. A browser would ask its person by a prompt of its own, and
- * send what it was told for as long as it runs. On the route of an MCP server all of that is another.
+ * A route that takes tokens says Bearer, without an error where nothing was sent (RFC 6750 §3). A client that is not a
+ * browser is asked for a name and a password too, where a token may be the password (RFC 7617 §2). git, curl and
+ * WebDAV clients send their credentials only when they are asked. Basic comes first, for clients that read only one. A
+ * browser would show its own prompt to the user, and send the password for as long as it runs. The route of an MCP
+ * server has another value.
  */
 export function challengesOf(context: RequestContext, own: string | null): string | null {
   const resource = resourceChallenge(context, own)

@@ -7,10 +7,12 @@ import type { FoundAt, Sessions } from '../../../session/session.ts'
 import type { RequestContext } from '../context.ts'
 
 /**
- * What the log has about a request that leads nowhere, or to an application that does not answer, for the page of an admin; null for everyone else, and for failures of another kind.
+ * The log's entry about a request without a route, or to an application that does not answer, for the page of an
+ * admin. Null for every other user, and for failures of another kind.
  *
- * Whoever hands over the wrong host takes the admin's own host away from here as well, by which a session is found: so it is looked for
- * at any, for what is told and for nothing else. A store that fails says nothing. What a service worker passes on, its application reads.
+ * A proxy that passes the wrong host hides the admin's own host too, by which a session is found. So the session is
+ * looked up at any host, only for this entry. A failing store adds nothing. An application can read what its service
+ * worker passes on.
  */
 export function detailForAdmins(
   error: GateError,

@@ -12,10 +12,11 @@ export function isGrpc({ request, sent: { 'content-type': type } }: RequestConte
 }
 
 /**
- * Whether a refusal is told in gRPC's own way, which is 200 whatever it says.
+ * Whether a refusal takes gRPC's form, which always has status 200.
  *
- * Whoever asks whether another request may pass takes 200 for yes, and may hand on the fields of a stranger: so only what came
- * as calls come, from no proxy that is trusted, to a route, is answered so. A client of gRPC makes a code of any other status too.
+ * A proxy that asks whether another request may pass takes 200 for yes, and may pass on the fields of a stranger. So
+ * only direct calls to a route get this form: requests in the form of a call that do not come from a trusted proxy. A
+ * gRPC client maps any other status to a code, too.
  */
 export function isToldByGrpc(context: RequestContext): boolean {
   const { front, sent, route, question, isPeerTrusted } = context
@@ -24,7 +25,7 @@ export function isToldByGrpc(context: RequestContext): boolean {
 }
 
 /**
- * That a call which may pass goes no further: it would be carried out, and nobody told how it ended.
+ * A call that may pass stops here: the application would carry it out, and its client would not learn the result.
  *
  * The status of a call comes in trailers. Bun 1.4.5 drops those of `fetch`, and `Bun.serve` has none for an answer.
  */

@@ -34,14 +34,14 @@ import { requestFacts } from '../policy-input.ts'
 
 /** Answers that are not an upstream's: a page for people, problem details for programs, one log line with the same reference. */
 export interface Respond {
-  /** `cause` is for this client alone to read, on a page. */
+  /** Only this client may read `cause`, on a page. */
   failed(context: RequestContext, ctx: PortalRequest | null, error: GateError, cause: string | null): Response
   denied(context: RequestContext, ctx: PortalRequest | null, decision: Decision): Response
   /** For a client that is known to have left. */
   gone(): Response
   /** One log line for a decision that something else answers. */
   noteDecision(context: RequestContext, decision: Decision): void
-  /** For an upstream's body that failed before Bun had sent the head; Bun tells no request here. */
+  /** For an upstream's body that failed before Bun had sent the head; Bun names no request here. */
   broken(error: unknown): Response
 }
 
@@ -54,7 +54,7 @@ export function createRespond(
 ): Respond {
   const carryNoGrpc = new WeakSet<GateRoute>()
 
-  /** Whether the log has it already: whoever calls by gRPC does so often. */
+  /** Whether the log has it already: a gRPC client often repeats a call. */
   function isKnown({ code }: GateError, { route }: RequestContext): boolean {
     if (code !== 'route.grpc' || route === null) return false
     const isKnown = carryNoGrpc.has(route)
@@ -64,7 +64,7 @@ export function createRespond(
 
   /** The roles that this person may ask for, and how it stands with each. */
   function askingFor({ session, route, question }: RequestContext, needed: readonly string[]): readonly AskableRole[] {
-    // Whoever asks for a verdict has the address, and our forms are not there.
+    // The proxy that asks for a verdict has the address, and Sallyport's forms are not there.
     if (session === null || route?.portal == null || question !== null) return []
     return rolesToAskFor(route.portal, session, needed).map(role => ({
       role,
@@ -156,7 +156,10 @@ export function createRespond(
   }
 }
 
-/** What goes with an error besides what every error has. The rest of a body that is too long, or too slow, is not waited for (RFC 9110 §15.5.14, §15.5.9). */
+/**
+ * Fields of an error in addition to those of every error. The rest of a body that is too long, or too slow, is not
+ * waited for (RFC 9110 §15.5.14, §15.5.9).
+ */
 const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Map<
   Code,
   Readonly<Record<string, string>>
@@ -173,8 +176,8 @@ const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Ma
 const NO_FIELDS: Readonly<Record<string, string>> = {}
 
 /**
- * What a page offers: where asking again may help, the same address once more, or, for what was sent with a form, only words; and the
- * way back to whatever else somebody who is signed in may open.
+ * The links of a page. Where a retry may help, the same address again, or only words for a request that was sent with
+ * a form. Also the way back to everything else that a signed-in user may open.
  */
 function waysOn(
   context: RequestContext,
@@ -200,7 +203,7 @@ function wantsPage(context: RequestContext): boolean {
   return !isProgram(context) && prefersPage(context.request)
 }
 
-/** What nginx logs when the client went away before the answer: nobody sees it but the access log. */
+/** nginx's status for a client that left before the answer: only the access log shows it. */
 export const CLIENT_GONE = 499
 
 function gone(): Response {
@@ -209,7 +212,7 @@ function gone(): Response {
 
 const NOTHING_TOLD: Told = { needed: [], reasons: [] }
 
-/** Whether nobody waits for the answer any more. */
+/** Whether the client no longer waits for the answer. */
 export function isClientGone({ request, front, connection }: RequestContext): boolean {
   return request.signal.aborted || hasLeft(front, connection)
 }
@@ -218,7 +221,7 @@ function sayUnverified(words: Words, context: RequestContext, unverified: Unveri
   return words.emailUnverified(unverified.email, labelOf(context, unverified))
 }
 
-/** Notes a decision that lets nobody pass: what is missing in full, where the client is told less. */
+/** Logs a decision that refuses a request: in full, where the client learns less. */
 function noteDecision(
   audit: Audit,
   denials: Pick<Denials, 'note'>,
@@ -284,7 +287,7 @@ function groupsOf(
   return tellGroups(route.config, roles, session.identity, [reason, ...reasons])
 }
 
-/** Where an e-mail address that nobody answers for has a part in a refusal: that one. */
+/** The unverified e-mail address, where it has a part in a refusal. */
 function unverifiedOf(context: RequestContext, { verdict, reason }: Decision): readonly UnverifiedEmail[] {
   const { route, session } = context
   if (
@@ -327,21 +330,21 @@ function denialOf(
 function logFailure(log: Log, context: RequestContext, error: GateError, isKnown: boolean): void {
   const facts = { id: context.id, client: context.client, ...errorFacts(error) }
   if (error.code === 'internal') log.error('A request failed on our side', facts)
-  // That is told for the whole process, once.
+  // The process logs `limit.descriptors` once.
   else if (error.status >= 500 && !isKnown && error.code !== 'limit.descriptors')
     log.warn('A request could not be answered', facts)
   else log.debug('A request was refused', facts)
 }
 
-/** Seconds after which a page for a failing application tries again by itself: at first, and at most. */
+/** Seconds after which a page for a failing application tries again automatically: the first time, and the longest. */
 const FIRST_S = 5
 const LONGEST_S = 30
 
 /**
- * When it makes sense to ask again, in whole seconds; undefined where that changes nothing.
+ * When a retry makes sense, in whole seconds; undefined where it changes nothing.
  *
- * The longer an application has been failing, the longer the wait: a page that is loaded anew cannot count its own tries, but
- * the gate knows of the failures in a row.
+ * The longer an application has been failing, the longer the wait. A reloaded page cannot count its own tries, but the
+ * gate knows the failures in a row.
  */
 export function retryAfterS({ status, retryAfterS }: GateError, { route }: RequestContext): number | undefined {
   if (retryAfterS !== undefined) return retryAfterS

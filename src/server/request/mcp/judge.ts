@@ -15,7 +15,7 @@ const LONGEST_MS = 10_000
 
 /** What becomes of a request whose messages were judged. */
 export type Judged =
-  /** It goes on, with the body that was read. */
+  /** The request continues, with the body that was read. */
   | { readonly kind: 'passes' }
   /** A tool that is not open is called; `id` is that of a single request, null for a batch. */
   | { readonly kind: 'closed'; readonly tool: string; readonly id: string | number | null }
@@ -92,8 +92,9 @@ const SAYING = ['jsonrpc', 'id', 'method', 'params', 'name']
 /**
  * The tools that a body calls (MCP, tools/call; JSON-RPC 2.0 §4 and §6).
  *
- * Nothing is guessed: a member that is there twice, or in other letters, a method in an unusual spelling, or bytes that are not UTF-8 (RFC
- * 8259 §8.1) are read by one server as this and by another as that, and make all of it unclear. Of other methods nothing is asked.
+ * It guesses nothing. Servers differ on a member that occurs twice or in other letters, on a method in an unusual
+ * spelling, and on bytes that are not UTF-8 (RFC 8259 §8.1). Any of these makes the whole body unclear. Other methods
+ * are not checked.
  */
 export function readMessages(bytes: Uint8Array): Messages {
   const text = decode(bytes)

@@ -2,15 +2,16 @@ import type { Match } from '../../../route/table.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import type { RequestContext } from '../context.ts'
 
-/** What clients of the protocol send besides what is always let through (MCP, Streamable HTTP). */
+/** The fields that clients of the protocol send in addition to those that are always allowed (MCP, Streamable HTTP). */
 const SENT = 'authorization, content-type, last-event-id, mcp-protocol-version, mcp-session-id'
 
 /** As long as browsers remember it, at most. */
 const REMEMBERED_S = 600
 
 /**
- * The answer to a browser's question before a request across origins to an MCP server, whoever runs the page: what is sent is let in by a
- * token that the page has to have, and never by a cookie, since no origin is named. Null for every other request.
+ * The answer to a browser's preflight for an MCP server, for pages of every origin. A token that the page holds
+ * authorises the request, and never a cookie, since no origin is named. Null for every other request.
+ *
  * Source: Fetch §3.3.2, §3.3.5 (credentials and `*`).
  */
 export function answerPreflight({ request, sent }: RequestContext, match: Match<GateRoute>): Response | null {

@@ -6,8 +6,11 @@ import type { GatePortal } from '../../config/snapshot.ts'
 import { type RequestContext, schemeOf } from '../context.ts'
 
 /**
- * The addresses by which a route is known as a protected resource, as a token's audience may say them: with and without a slash where it is
- * a whole host, since clients write either. A port that Host alone names is none of them: another program may have it. Source: RFC 8707 §2, RFC 9728 §1.2.
+ * The addresses by which a route is known as a protected resource, as a token's audience may name them. A whole host
+ * has them with and without a slash, since clients write either. A port that only Host names is not among them:
+ * another program may have it.
+ *
+ * Source: RFC 8707 §2, RFC 9728 §1.2.
  */
 export function resourceAudiences(
   context: RequestContext,
@@ -20,8 +23,8 @@ export function resourceAudiences(
 }
 
 /**
- * What WWW-Authenticate says on the route of an MCP server: where its metadata is (RFC 9728 §5.1), and Bearer alone, since its clients
- * read no other scheme's parameters. `own` is what it says so far. Null on every other route.
+ * The WWW-Authenticate on the route of an MCP server: where its metadata is (RFC 9728 §5.1), and only Bearer, since
+ * its clients read no other scheme's parameters. `own` is its value so far. Null on every other route.
  */
 export function resourceChallenge(context: RequestContext, own: string | null): string | null {
   const { target, route } = context
@@ -30,7 +33,7 @@ export function resourceChallenge(context: RequestContext, own: string | null): 
   return `${own ?? BEARER_CHALLENGE}, resource_metadata="${metadataAddress(context, route.portal, target, route.config.path)}"`
 }
 
-/** The same for whoever has a token that does not reach this far (RFC 6750 §3.1). */
+/** The same for a token whose scope is too small (RFC 6750 §3.1). */
 export function scopeChallenge(context: RequestContext): string | null {
   if (context.token === null) return null
   const challenge = resourceChallenge(context, BEARER_CHALLENGE)

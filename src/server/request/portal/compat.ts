@@ -18,10 +18,7 @@ export function compatPageAt({ target, sent }: Asked, { compat }: GatePortal): C
   return isLook && sent['user-agent'] === compat.pingUserAgent ? 'ping' : null
 }
 
-/**
- * The same on a host that is nowhere in the file: whoever only asks whether this gate is up often does so by an address, or by the name
- * of a machine.
- */
+/** The same on a host that the file does not name: a health check often uses an address, or the name of a machine. */
 export function healthPageAt(context: Asked, portal: GatePortal): CompatPage | null {
   const page = compatPageAt(context, portal)
   return page === 'ping' || page === 'ready' ? page : null
@@ -44,9 +41,10 @@ export function compatRequest(
 }
 
 /**
- * Whether this person may, now and from where they are, open every part of the host that is not for everybody; false where there is none.
+ * Whether this user, now and from this address, may open every part of the host that is not public; false where there
+ * is none.
  *
- * All of them, and by whatever method and path, since whoever asks has one answer for all that may follow.
+ * All parts, by every method and path, since the proxy has one answer for all later requests.
  */
 function mayOpenHost(context: RequestContext, session: Session): boolean {
   const { target, snapshot } = context

@@ -1,4 +1,4 @@
-/** What the portal is told of a request for it, and of the routes around it. */
+/** The portal's view of a request to it, and of the routes around it. */
 
 import type { RouteConfig } from '../../../config/resolve/routes.ts'
 import { vouchedPart } from '../../../identity/vouched.ts'
@@ -28,7 +28,8 @@ export function portalRequest(context: RequestContext): PortalRequest | null {
     target,
     isProgram: isProgram(context),
     origin: originOf(context, target),
-    // Without an address of its own a portal leads nobody to another host, and providers know the address of each.
+    // Without a configured address a portal sends no user to another host, and providers know the address of each
+    // host.
     reachedAt: at =>
       portal.config.url === null
         ? `${schemeOf(context)}://${at.authority}`
@@ -40,7 +41,7 @@ export function portalRequest(context: RequestContext): PortalRequest | null {
     providers: snapshot.config.providers,
     wantsAuthTime: portal.wantsAuthTime,
     wantsAccess: snapshot.wantsAccess.has(portal.config.name),
-    // Whoever asks for a verdict has the form, and we have not.
+    // The proxy that asks for a verdict has the form, and Sallyport does not.
     keepsForms: context.question !== null ? null : keepsForms(context.route),
     // A proxy in front would take our script for a verdict, since it is a success.
     workerScope: context.question === null && context.route !== null ? widestScope(context.route.bounds) : null,
@@ -70,11 +71,11 @@ function keepsForms(route: GateRoute | null): PortalRequest['keepsForms'] {
 }
 
 /**
- * What this person may open at this portal, in the order of the file: decided by the gate's own rules, for a page load from
- * where they are now. What only a newer sign-in is missing for is there too.
+ * The applications that this user may open at this portal, in the order of the file. The gate's own rules decide, for
+ * a page load from the user's current address. Applications that need only a newer sign-in are included.
  *
- * Several routes of one host are one application, at the shortest path, unless the file tells them apart; one table is one
- * application, at the first of its addresses, and without a name one for each of its hosts.
+ * Several routes of one host are one application, at the shortest path, unless the file separates them. One table is
+ * one application, at the first of its addresses; without a name, one for each of its hosts.
  */
 function applicationsOf(context: RequestContext, portal: GatePortal, session: Session): readonly Application[] {
   const facts = requestFacts(context, session)
@@ -154,8 +155,8 @@ function guestTargetAt(context: RequestContext, portal: GatePortal, host: string
 }
 
 /**
- * Where a token of this person would be taken, in the order of the file: decided by the gate's own rules, for whoever shows no sign-in,
- * from where they are now and by a method that the route takes.
+ * Where a token of this user would be accepted, in the order of the file. The gate's own rules decide, for a client
+ * without a fresh sign-in, from its current address and by a method that the route takes.
  */
 function tokenPlacesOf(context: RequestContext, portal: GatePortal, session: Session): readonly TokenPlace[] {
   const scheme = schemeOf(context)
@@ -175,14 +176,15 @@ function tokenPlacesOf(context: RequestContext, portal: GatePortal, session: Ses
     }))
 }
 
-/** What proxies write, nearly all of them: whoever wrote one may have ended TLS. */
+/** Fields that nearly all proxies write: a proxy that wrote one may have ended TLS. */
 const PROXY_FIELDS = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip', 'forwarded', 'via']
 
 /**
- * Whether a page was loaded by plain HTTP though HTTPS is promised, as far as can be seen.
+ * Whether a page was loaded by plain HTTP although HTTPS is promised, as far as can be seen.
  *
- * A trusted proxy says so. Else nothing looks like a proxy, and a browser does not say what it loads, as it does at every address that
- * it trusts (Fetch Metadata §2, Secure Contexts §3.1). Browsers of before 2023 never do, so that this is no proof.
+ * A trusted proxy says so. Otherwise it is true when no field shows a proxy, and the browser sends no Sec-Fetch
+ * fields. It sends them to every address that it trusts (Fetch Metadata §2, Secure Contexts §3.1). Browsers before
+ * 2023 never send them, so this is no proof.
  */
 export function cameByPlainHttp(context: RequestContext): boolean {
   const { front, sent, isPeerTrusted, question, snapshot } = context

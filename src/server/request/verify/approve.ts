@@ -20,12 +20,16 @@ export function isAsked({ told }: GateRoute): boolean {
 }
 
 /**
- * That the request may pass: the fields that say who is there, and what is left of Cookie and Authorization without our own.
+ * The answer that lets the request pass: the identity fields, and the rest of Cookie and Authorization without
+ * Sallyport's own credentials.
  *
- * Where nothing is known a field is empty, or is left out, as the dialect has it.
+ * An unknown value is an empty field, or no field, as the dialect requires.
  *
- * Throws `target.header` for an upgrade to another protocol, where a proxy in front tells of it; `websocket.handshake` for one where none may pass: the proxy in front would not make a plain request of it, as this one does;
- * `access.origin` for a WebSocket that a page of another site opens where not everybody may pass, or for someone who is signed in.
+ * Throws `target.header` for an upgrade to another protocol, where a proxy in front reports one. Throws
+ * `websocket.handshake` for one where none may pass: the proxy in front would not make it a plain request, as
+ * Sallyport does.
+ * Throws `access.origin` for a WebSocket that a page of another site opens where not everyone may pass, or for a
+ * signed-in user.
  */
 export function approve(
   context: RequestContext,
@@ -52,8 +56,9 @@ export function approve(
 }
 
 /**
- * Refuses an upgrade to anything but a WebSocket (`Upgrade: h2c`): what a client says once the application has switched, nobody judges.
- * Most proxies in front take Upgrade off their question; `X-Original-Upgrade` repeats it for one that can be told nothing else.
+ * Refuses an upgrade to anything but a WebSocket (`Upgrade: h2c`): no one judges what a client sends once the
+ * application has switched protocols. Most proxies in front remove Upgrade from their question. `X-Original-Upgrade`
+ * repeats it for a proxy that can be configured no other way.
  */
 function refuseOtherProtocols(sent: SentFields): void {
   for (const name of ['upgrade', 'x-original-upgrade']) {
@@ -82,7 +87,7 @@ function approval(
   if (live.length > 0 || authorization || cookie) {
     return new Response(null, { status, headers: fieldsOf(route, prepared, { live, authorization, cookie, unknown }) })
   }
-  // Nearly all: what is told is the session's alone.
+  // Nearly all answers: the fields depend only on the session.
   const known = ALONE.get(prepared)
   if (known !== undefined && known.unknown === unknown && known.told === route.told) {
     return new Response(null, { status, headers: known.headers })
@@ -92,7 +97,10 @@ function approval(
   return new Response(null, { status, headers })
 }
 
-/** The last of what was told of whoever brings nothing but a session; gone with what was prepared for that. A Response copies it. */
+/**
+ * The last fields for a request that brings only a session; dropped together with its compiled grant. A Response
+ * copies them.
+ */
 const ALONE = new WeakMap<
   CompiledGrant,
   { readonly told: GateRoute['told']; readonly unknown: Question['unknown']; readonly headers: Headers }

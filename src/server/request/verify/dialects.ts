@@ -13,7 +13,7 @@ export interface Stated {
   readonly scheme: 'http' | 'https'
 }
 
-/** How one kind of proxy asks, and what it makes of the answer. */
+/** How one kind of proxy asks, and how it uses the answer. */
 export interface Dialect extends Question {
   /** Where it asks; one that ends with a slash has what is asked about behind it. */
   readonly address: string
@@ -24,13 +24,16 @@ export interface Dialect extends Question {
 const ADDRESS = ownPath('verify')
 
 /**
- * Every dialect by its address, never by what a request says: a proxy overwrites its own fields, and a client may write the others.
+ * Every dialect by its address, never by the request's fields: a proxy overwrites the fields of its dialect, and a
+ * client may write the others.
  *
- * - Caddy, HAProxy and whoever copies named fields, over what its client sent: each is there, if only empty, since Caddy 2.6 writes
- *   the name of its own placeholder for one that is missing.
- * - Traefik removes what it copies first, and would pass an empty field on.
- * - Envoy asks by the request itself, whose path it puts behind an address, and whose Host it keeps; it takes 200 alone for a yes, and removes what the answer names.
- * - nginx looks at the status alone, and so does its ingress in Kubernetes, which takes the host that it states from its client.
+ * - Caddy, HAProxy and other proxies that copy named fields over those of the client: each field is present, possibly
+ *   empty. Caddy 2.6 writes the name of its placeholder for a missing one.
+ * - Traefik first removes the fields that it copies, and would pass an empty field on.
+ * - Envoy asks with the request itself. It puts the request's path behind an address, and keeps its Host. It takes
+ *   only 200 for a yes, and removes the fields that the answer names.
+ * - nginx looks only at the status. So does its ingress in Kubernetes, which takes the host that it states from its
+ *   client.
  */
 const DIALECTS: readonly Dialect[] = [
   { address: ADDRESS, read: readForwarded, isStatusOnly: false, passes: 204, unknown: 'empty' },
@@ -40,16 +43,16 @@ const DIALECTS: readonly Dialect[] = [
   { address: `${ADDRESS}/ingress-nginx`, read: readIngress, isStatusOnly: true, passes: 204, unknown: 'empty' },
 ]
 
-/** The dialect of an address of ours; null where nobody asks. */
+/** The dialect of one of Sallyport's addresses; null where no proxy asks. */
 export function dialectAt(path: string): Dialect | null {
   if (!path.startsWith(ADDRESS)) return null
   return DIALECTS.find(({ address }) => path === address || (address.endsWith('/') && path.startsWith(address))) ?? null
 }
 
 /**
- * Whether a request that is asked about says that it has a body, which stays with the proxy in front: by the fields that one passes on,
- * or by `X-Original-Body`, where it puts Content-Length and Transfer-Encoding that it does not pass on. Absent on purpose: a body in
- * chunks, of which Caddy and Traefik tell nobody; a browser's has a Content-Type.
+ * Whether the request in question announces a body, which stays with the proxy in front. The proxy passes its fields
+ * on, or sets `X-Original-Body` where it does not pass on Content-Length and Transfer-Encoding. Absent on purpose: a
+ * chunked body, which Caddy and Traefik do not report; a browser's has a Content-Type.
  */
 export function tellsOfBody(sent: SentFields): boolean {
   if (sent['content-type'] !== undefined || sent['transfer-encoding'] !== undefined) return true
@@ -84,10 +87,11 @@ function readTraefik(context: RequestContext, address: string): Stated {
 }
 
 /**
- * What the request that asks says itself: Envoy asks by its client's own method, path and Host, and where nobody can tell it to add fields
- * (the Gateway API, Istio) that is all. It passes its client's fields on, so one that is there has to say the same, or it would be judged in
- * place of the request. Bun has percent-encoded some characters of the path, and so of the field; dot segments are gone from it, as
- * they are from what Envoy sends on (`normalize_path`).
+ * What the question itself states. Envoy asks with its client's method, path and Host. Where it cannot be configured
+ * to add fields (the Gateway API, Istio), it states no more than that. It passes its client's fields on. So a field
+ * that is present has to say the same, or it would be judged in place of the request. Bun has percent-encoded some
+ * characters of the path, and so of the field. Dot segments are gone from the path, as from the request that Envoy
+ * forwards (`normalize_path`).
  */
 function readEnvoy(context: RequestContext, address: string): Stated {
   const { request, target, sent } = context
@@ -121,7 +125,10 @@ function refuseOtherHost({ sent, snapshot }: RequestContext, stated: string | nu
   })
 }
 
-/** `X-Original-Method` and `X-Original-URL`: what nginx is told to write, and the nginx ingress of Kubernetes writes by itself. */
+/**
+ * `X-Original-Method` and `X-Original-URL`: nginx writes them by configuration, and the nginx ingress of Kubernetes by
+ * default.
+ */
 function readOriginal({ sent }: RequestContext, address: string): Stated {
   const method = sent['x-original-method']
   const [, scheme, host, path] = URL_PARTS.exec(sent['x-original-url'] ?? '') ?? []

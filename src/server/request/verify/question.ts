@@ -20,15 +20,16 @@ import { type Dialect, dialectAt, type Stated } from './dialects.ts'
 type GoThrough = (context: RequestContext, tools: PipelineTools, match: Match<GateRoute>) => MaybeResponse
 
 /**
- * Answers a proxy in front that asks whether a request may pass: 204 (200 for Envoy) with the identity fields where it may, else what the
- * client is to see.
+ * Answers a proxy in front that asks whether a request may pass: 204 (200 for Envoy) with the identity fields where it
+ * may, otherwise the answer for the client.
  *
- * Which fields state the request is the address's to say, never the request's: a proxy overwrites its own dialect, and what a
- * client writes in the other one is not read. Only routes with `verify` have an answer: what everybody may see here says nothing about
- * what a proxy in front has under the same name. From then on the context is that request's, so that the decision, the pages and
- * the access record are the ones it would have had here. Throws `route.none` for any other address than those where proxies ask
- * (`route.own` for a page of our own); but where the status alone is looked at, also `access.proxy`, `target.malformed`,
- * `target.header` and what the steps throw.
+ * The address decides which fields state the request, never the request itself. A proxy overwrites the fields of its
+ * dialect, and Sallyport does not read a client's fields of the other dialect. Only routes with `verify` have an
+ * answer: a public page here says nothing about the proxy's site of the same name. From then on the context is that of
+ * the request in question. So the decision, the pages and the access record are the ones that it would have had here.
+ * Throws `route.none` for any other address than those where proxies ask (`route.own` for one of Sallyport's pages).
+ * Where the proxy looks only at the status, it also throws `access.proxy`, `target.malformed`, `target.header` and the
+ * errors of the steps.
  */
 export function verify(context: RequestContext, tools: PipelineTools, goThrough: GoThrough): MaybeResponse {
   const { request, sent } = context
@@ -100,8 +101,8 @@ function locateAsked(context: RequestContext, tools: PipelineTools, dialect: Dia
 }
 
 /**
- * Puts the request that is asked about in the place of the one that asks. It is made for whoever looks at it, which a verdict that lets
- * pass does not: 3 µs of some 25.
+ * Replaces the question by the request in question. The request is made only on access, which a verdict that allows
+ * does not need: 3 µs of some 25.
  */
 function becomeAsked(context: RequestContext, { path, method }: Stated): void {
   const { headers } = context.request
@@ -119,12 +120,15 @@ function becomeAsked(context: RequestContext, { path, method }: Stated): void {
   })
 }
 
-/** What presets write for portals with several providers alone: a proxy in front may not know that it is among the fields to write over. */
+/**
+ * Fields that presets write only for portals with several providers: a proxy in front may not know that it has to
+ * overwrite them.
+ */
 const PROVIDER_NAMES: ReadonlySet<string | null> = new Set(Object.values(PROVIDER_FIELDS))
 
 /**
- * Refuses a question that says itself who may pass, as oauth2-proxy's could (`?allowed_groups=staff`): a verdict without that would let
- * in more people. Below Envoy's address the query is its client's.
+ * Refuses a question that itself says who may pass, as oauth2-proxy's could (`?allowed_groups=staff`). A verdict that
+ * ignores the list would let more people in. Below Envoy's address the query is the client's.
  */
 function refuseLists({ target }: RequestContext, { address }: Dialect): void {
   if (target === null || target.query === '' || address.endsWith('/')) return
@@ -141,10 +145,11 @@ function refuseLists({ target }: RequestContext, { address }: Dialect): void {
 }
 
 /**
- * Refuses a field that an application may take for one that says who is there: another spelling of one that we write
- * (`Remote_User`), or what another gate would write; one by which it would act at another path; and another spelling of what says by
- * which way its client came, or where its body ends. The proxy in front writes over ours, and passes all others on. Nobody sends such a
- * field in good faith.
+ * Refuses a field that an application may take for identity or routing. It may be another spelling of an identity
+ * field that Sallyport writes (`Remote_User`), or a field that another gate would write. It may be a field that makes
+ * the application act at another path. It may be another spelling of a field that says by which way the client came,
+ * or where its body ends. The proxy in front overwrites Sallyport's fields, and passes all others on. No honest client
+ * sends such a field.
  */
 function refuseFields({ sent, snapshot }: RequestContext, { names }: ToldFields, { path }: Stated): void {
   for (const name in sent) {
@@ -175,8 +180,9 @@ const PATHS_SAID: ReadonlySet<string> = new Set([
 ])
 
 /**
- * What an application may take a field for that it would not get from this gate: another path than the one that is judged; or, in a spelling
- * that the proxy in front does not know, what it writes or takes off in the usual one. null for any other.
+ * What an application may read from a field that this gate would not send. It may be another path than the judged one.
+ * It may be a field that the proxy in front overwrites or removes, in a spelling that the proxy does not know. null
+ * for any other field.
  */
 function takenFor(name: string, value: string, path: string): string | null {
   const folded = foldName(name)
@@ -190,7 +196,10 @@ function takenFor(name: string, value: string, path: string): string | null {
   return isOdd && FRAMING.includes(folded) ? 'where its body ends' : null
 }
 
-/** What the client is to see, as the proxy in front passes it on; Traefik takes an address without a host for one of ours. */
+/**
+ * The answer for the client, in the form that the proxy in front passes on. Traefik takes an address without a host
+ * for one of Sallyport's.
+ */
 function relayed(context: RequestContext, answer: Response | undefined): Response | undefined {
   const location = answer?.headers.get('location')
   if (answer === undefined || context.target === null || !location?.startsWith('/')) return answer
@@ -199,8 +208,9 @@ function relayed(context: RequestContext, answer: Response | undefined): Respons
 }
 
 /**
- * An answer as `auth_request` takes it: 2xx, 401 or 403, since nginx makes a failure of its own of all else. Where the client is
- * to sign in and loads a page, `X-Sallyport-Sign-In` says where; nginx hands a 401's WWW-Authenticate on by itself.
+ * An answer for `auth_request`: 2xx, 401 or 403, since nginx turns every other status into a failure. Where the client
+ * has to sign in and loads a page, `X-Sallyport-Sign-In` gives the address. nginx passes on a 401's WWW-Authenticate
+ * without configuration.
  */
 function statusOnly(context: RequestContext, answer: Response | undefined): Response {
   const status = answer?.status ?? 500

@@ -3,35 +3,38 @@ import { EARLIER_SIDS } from '../../store.ts'
 import type { Script } from '../connection.ts'
 
 /**
- * What the server does in one step, so that no other node sees half of it. Needs Redis 7 or Valkey, and no cluster: the keys
- * of one step are not told beforehand and do not share a slot.
+ * What the server does in one step, so that no other node sees half of it. Needs Redis 7 or Valkey, and no cluster:
+ * the keys of one step are not declared in advance and do not share a slot.
  *
  * Keys, all under `sallyport:1:`, where 1 is the layout:
  *
- *     session:ID          hash: the session's fields, `lease` (until when) and `leased` (whose), its places in the three
- *                         indexes below, and `shown:HASH` of cookies from before its latest sign-in
- *     handle:HASH         "ID HOST"
- *     handles:ID          set: hashes of a session's cookies
- *     subject:KEY sid:KEY portal:NAME   sorted sets, every score 0: "CREATED.ID" with CREATED padded, so that order is age
- *     expires seen        sorted sets: ID by the time of expiry, and of last use, by the server's clock, for `purge`
- *     token:HASH          a token as JSON; `tokens` is a hash of ID → HASH
- *     link:HASH           a guest link as JSON, with its uses; `links` is a hash of ID → HASH
- *     shared:NAME         a value of all nodes, which stays
- *     allowance:NAME      when an allowance is full again, until then
- *     person:KEY          hash: what is known of someone with tokens that follow them
- *     directory:KEY       hash: ID → what a provider has pushed, as JSON, which stays
- *     token-shorts:ID     list: hashes of the latest two short tokens of a token, which are kept as tokens and not in `tokens`
- *     token-unused:HASH   there until the token is used for the first time
- *     audit audit-frequent   streams: the audit trail, each row as JSON
- *     audit-keeps         hash: a process → how long it keeps rows, and when it said so
- *     changes             stream: what was done to sessions, for the caches of other nodes; never empty, by which they know a server
- *                         that has lost what it had
- *     once:KIND:HASH      hash: value, owner, expires, and `clock` where that is the server's time
- *     owner:KIND:KEY      sorted set: a client's records "KIND HASH KEY" by age; `kind:KIND` has those of a kind, `once-expires` all by expiry
- *     load:KIND           sorted set: clients by how many records of a kind they have
+ * - `session:ID` (hash): the session's fields, `lease` (until when) and `leased` (whose), its places in the three
+ *   indexes below, and `shown:HASH` of cookies from before its latest sign-in
+ * - `handle:HASH`: "ID HOST"
+ * - `handles:ID` (set): hashes of a session's cookies
+ * - `subject:KEY`, `sid:KEY`, `portal:NAME` (sorted sets, every score 0): "CREATED.ID" with CREATED padded, so that
+ *   order is age
+ * - `expires`, `seen` (sorted sets): ID by the time of expiry, and of last use, by the server's clock, for `purge`
+ * - `token:HASH`: a token as JSON; `tokens` is a hash of ID → HASH
+ * - `link:HASH`: a guest link as JSON, with its uses; `links` is a hash of ID → HASH
+ * - `shared:NAME`: a permanent value of all nodes
+ * - `allowance:NAME`: when a rate-limit bucket is full again, until then
+ * - `person:KEY` (hash): the facts about a user with tokens that follow the user
+ * - `directory:KEY` (hash): ID → an entry that a provider has pushed, as JSON, permanent
+ * - `token-shorts:ID` (list): hashes of the latest two short tokens of a token, which are kept as tokens and not in
+ *   `tokens`
+ * - `token-unused:HASH`: exists until the token is used for the first time
+ * - `audit`, `audit-frequent` (streams): the audit trail, each row as JSON
+ * - `audit-keeps` (hash): a process → how long it keeps rows, and when it said so
+ * - `changes` (stream): changes of sessions, for the caches of other nodes; never empty, so that nodes recognise a
+ *   server that has lost its data
+ * - `once:KIND:HASH` (hash): value, owner, expires, and `clock` where that is the server's time
+ * - `owner:KIND:KEY` (sorted set): a client's records "KIND HASH KEY" by age; `kind:KIND` has all of one kind, and
+ *   `once-expires` has all by expiry
+ * - `load:KIND` (sorted set): clients by how many records of a kind they have
  *
- * Whatever belongs to one session or record has a time to live of its own, longer than `purge` needs, so that the server empties
- * itself should every node be gone.
+ * Each key of one session or record has a time to live, longer than `purge` needs. So the server empties itself if
+ * every node disappears.
  */
 const PREFIX = `local p = 'sallyport:1:'
 local function live(key, ms)
@@ -64,8 +67,8 @@ end
 `
 
 /**
- * Has a session stay in the indexes of the latest sids that it came from: `before` and `own` are the indexes of two more, `next` that of its
- * own from now on. Before its place among those of `next` is written.
+ * Keeps a session in the indexes of the latest sids that it came from. `before` and `own` are the indexes of two more,
+ * `next` is its index from now on. Runs before its place in `next` is written.
  */
 export const KEEP_SIDS = `
 local function keep_sids(key, was, place, next, before, own)
