@@ -89,7 +89,9 @@ describe('2 000 people in each of 340 groups', async () => {
       answered.push('other')
     })
     await Promise.all([...lists, ...others])
-    expect(answered.slice(0, 10).filter(one => one === 'other')).toHaveLength(3)
+    expect(answered.filter(one => one === 'other')).toHaveLength(3)
+    // Not once all lists are done, as where one after the other held the event loop.
+    expect(answered.lastIndexOf('other')).toBeLessThan(answered.lastIndexOf('list'))
   }, 300_000)
 
   test('are 200 a page at most where no members are shown', async () => {
