@@ -182,6 +182,7 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
         expect(more).toEqual([])
         // The server's own time is what counts there.
         await valkey.ask(database, 'PEXPIRE', ending, '1')
+        await eventually(async () => (await valkey.ask(database, 'EXISTS', ending)) === '0', 'it is over there')
       }
       clock.advance(30_000)
       for (const sessions of [one, other]) {
