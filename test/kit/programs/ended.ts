@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
 /** A command that has ended, and all that it said. */
 export interface Ended {
@@ -23,7 +23,17 @@ export async function runToEnd(
 
 /** Whether a process runs; one that has ended and that nobody has asked about does not. */
 export function isAlive(pid: number): boolean {
-  return !/^$|^Z/.test(stateOf(pid))
+  const state = stateOf(pid)
+  return state !== '' && (!state.startsWith('Z') || hasThreads(pid))
+}
+
+/** Whether threads of a process go on whose first one has ended: its sockets are open as long. */
+function hasThreads(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length > 1
+  } catch {
+    return false
+  }
 }
 
 /** By a letter; empty where there is no such process. */
