@@ -21,7 +21,7 @@ export interface OutgoingConfig {
 
 /**
  * A request that went by a proxy, and came to nothing: the proxy was not there, refused, or what came through it was no good. `code` is
- * that of the platform, so that it is judged as any other; `refusal` is the status by which the proxy refused.
+ * that of the platform, so that it is judged like all others; `refusal` is the status by which the proxy refused.
  */
 export class ProxyError extends Error {
   override readonly name = 'ProxyError'

@@ -23,7 +23,7 @@ export type RateDecision = Spent & { readonly fullAtMs: FullAtMs }
 /**
  * Whether a request may come now: a token bucket, which holds `burst` tokens and is given one in every `intervalMs`.
  *
- * After a clock that was set back, or where an allowance has become smaller, the bucket is an empty one from now on at worst: that
+ * After a clock that was set back, or where a rate has become smaller, the bucket is an empty one from now on at worst: that
  * has to be kept, or nothing would come back until the clock is where it was.
  */
 export function decideRate({ intervalMs, burst }: Pace, fullAtMs: FullAtMs, nowMs: number): RateDecision {

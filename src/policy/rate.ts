@@ -1,7 +1,7 @@
 import type { Pace } from '../base/rate.ts'
 import type { RateConfig } from '../config/resolve/server.ts'
 
-/** An allowance, ready to be asked. */
+/** A rate-limit bucket, ready to be asked. */
 export interface Rate extends Pace {
   /** The name of the rate: each name is counted separately. */
   readonly name: string

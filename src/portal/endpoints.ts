@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderPool } from '../identity/provider.ts'
 import { isPageLoad, isPrefetch } from '../route/page-load.ts'
@@ -72,10 +73,8 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly configEditor: FileTools['configEditor']
 }
 
-type MaybeResponse = Response | Promise<Response>
-
 /** Answers a request, or throws a GateError. */
-type Handler = (ctx: PortalRequest, tools: PortalTools) => MaybeResponse
+type Handler = (ctx: PortalRequest, tools: PortalTools) => MaybePromise<Response>
 
 /** One of Sallyport's own addresses. It refuses other methods than its own and names those that it accepts. */
 export interface Endpoint {
@@ -154,7 +153,9 @@ export function allowOf({ get, post }: Pick<Endpoint, 'get' | 'post'>): string {
  * A page of the user's own. A visitor who loads it signs in first and comes back; so does a client with a replaced
  * cookie.
  */
-function signedIn(answer: (ctx: PortalRequest, tools: PortalTools, session: Session) => MaybeResponse): Handler {
+function signedIn(
+  answer: (ctx: PortalRequest, tools: PortalTools, session: Session) => MaybePromise<Response>,
+): Handler {
   return (ctx, tools) => {
     if (ctx.session !== null && !ctx.session.isReplaced) return answer(ctx, tools, ctx.session)
     if (!isPageLoad(ctx.request) || isPrefetch(ctx.request)) return signInProblem(ctx)
@@ -164,7 +165,7 @@ function signedIn(answer: (ctx: PortalRequest, tools: PortalTools, session: Sess
 }
 
 /** What is at an address of a program that stood here before, and knows that it is. */
-function old(answer: (ctx: CompatContext, tools: PortalTools) => MaybeResponse): Handler {
+function old(answer: (ctx: CompatContext, tools: PortalTools) => MaybePromise<Response>): Handler {
   return (ctx, tools) => {
     const { compat } = ctx
     if (compat === null) throw new TypeError('an old address answers only where it is asked for')

@@ -17,7 +17,7 @@ export interface ServeOptions {
   readonly configPath: string
   /** The file as just read, where the caller has read it already: ten thousand routes take a second. */
   readonly loaded?: CheckResult
-  /** How a long file is checked when it has changed, so that requests need not wait for it; absent: as any other. */
+  /** How a long file is checked when it has changed, so that requests need not wait for it; absent: like a short one. */
   readonly checkApart?: CheckApart
   /** How all of a session database is looked at that was copied over the one in use; absent: here. */
   readonly makeDraft?: MakeDraft

@@ -152,8 +152,8 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     onTooLong: () => metrics.socketsTooLong++,
     onFlood(owner) {
       metrics.socketFloods++
-      const { resets: allowance } = current()
-      if (allowance !== null && owner.client !== null) resets.charge(allowance, owner.client)
+      const { resets: bucket } = current()
+      if (bucket !== null && owner.client !== null) resets.charge(bucket, owner.client)
     },
   })
   const pendingRequests = () => listening().listeners.pendingRequests

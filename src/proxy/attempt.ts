@@ -367,7 +367,7 @@ class Attempt implements Waiting, Exchange, AnswerLife {
     this.#reject(error)
   }
 
-  /** Its connection is as any other's from here on; where the rest of a request is still to come, not for long. */
+  /** From here on its connection has the usual idle time; a short one where the rest of a request is still to come. */
   #finish(): void {
     const { front, connection } = this.#job
     const { clientIdle } = this.#tools

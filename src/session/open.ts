@@ -227,7 +227,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   directories.configure(options.limits.directories ?? [])
   let isConfiguring = false
   /**
-   * Users who are not members any more because of pushed groups or grants. `withdrawal` handles changes of the file.
+   * Users who are not members any more because of pushed groups or grants. `trustRevocation` handles changes of the file.
    */
   const endOutsiders = () => {
     if (isConfiguring) return

@@ -4,7 +4,7 @@ import { guarded } from './rows.ts'
 import type { Sessions } from './session.ts'
 import type { SessionStore } from './store.ts'
 
-/** Allowances over the session store, which sees hashes of whose they are. Throws `session.store`. */
+/** Rate-limit buckets over the session store, which sees hashes of their owners. Throws `session.store`. */
 export function createRateLimits(
   store: Pick<SessionStore, 'spend' | 'spendAll' | 'refund'>,
   ports: Pick<Ports, 'now'>,
@@ -15,7 +15,7 @@ export function createRateLimits(
       return guarded(() => store.spend(nameOf(name, whose), pace, ports.now()))
     },
     async spendAll(wanted) {
-      const named = wanted.map(({ allowance, whose }) => ({ ...allowance, name: nameOf(allowance.name, whose) }))
+      const named = wanted.map(({ bucket, whose }) => ({ ...bucket, name: nameOf(bucket.name, whose) }))
       return guarded(() => store.spendAll(named, ports.now()))
     },
     async refund({ name, ...pace }, whose) {

@@ -236,12 +236,10 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
   consumeOneTime(kind: OnceKind, key: string): Promise<unknown>
   /** What `consumeOneTime` would answer, without taking it. */
   peekOnce(kind: OnceKind, key: string): Promise<unknown>
-  /** Takes one from what `whose` has of an allowance, which all workers and machines count together. */
-  spend(allowance: RateLimitBucket, whose: string): Promise<Spent>
+  /** Takes one from a bucket of `whose`, which all workers and machines count together. */
+  spend(bucket: RateLimitBucket, whose: string): Promise<Spent>
   /** Takes one from each of these, or from none where any has nothing left; answers what each has, in their order. */
-  spendAll(
-    wanted: readonly { readonly allowance: RateLimitBucket; readonly whose: string }[],
-  ): Promise<readonly Spent[]>
+  spendAll(wanted: readonly { readonly bucket: RateLimitBucket; readonly whose: string }[]): Promise<readonly Spent[]>
   /** Gives back one that was taken. */
-  refund(allowance: RateLimitBucket, whose: string): Promise<void>
+  refund(bucket: RateLimitBucket, whose: string): Promise<void>
 }

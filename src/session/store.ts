@@ -282,12 +282,12 @@ export interface SessionStore extends AuditStore {
   /** What `take` would answer; the record stays. */
   peek(kind: OnceKind, hash: string, nowMs: number): MaybePromise<string | null>
   /**
-   * Takes one from the allowance of this name, which all processes and machines share, in one step; of two that come at once for the
+   * Takes one from the bucket of this name, which all processes and machines share, in one step; of two that come at once for the
    * last, one has it. By the store's own clock where it has one.
    */
   spend(name: string, pace: Pace, nowMs: number): MaybePromise<Spent>
   /**
-   * Takes one from each of these allowances in one step, or from none where any has nothing left. Answers what each has, in their
+   * Takes one from each of these buckets in one step, or from none where any has nothing left. Answers what each has, in their
    * order.
    */
   spendAll(wanted: readonly (Pace & { readonly name: string })[], nowMs: number): MaybePromise<readonly Spent[]>

@@ -28,7 +28,7 @@ const ALLOWED: Readonly<Record<string, readonly [times: number, why: string]>> =
   'last-user.ts': [1, 'changes answers'],
   'context.ts': [1, 'the type of an answer'],
   'record.ts': [2, 'the answer to what failed'],
-  'rewrite.ts': [5, 'changes answers, and looks for a file'],
+  'rewrite.ts': [4, 'changes answers, and looks for a file'],
   'errors/for-admins.ts': [3, 'a page of ours'],
   'errors/grpc.ts': [3, 'a refusal'],
   'verify/question.ts': [2, 'answers to a proxy in front'],

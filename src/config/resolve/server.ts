@@ -61,7 +61,7 @@ export interface RateConfig {
   readonly perMs: number
   /** How many of them at once. */
   readonly burst: number
-  /** Who shares an allowance. */
+  /** Who shares a bucket. */
   readonly by: 'client' | 'user' | 'route'
 }
 

@@ -97,7 +97,7 @@ function createReserve(deadlines: Deadlines, now: () => number): { take(bytes: n
  * Whether a fetched body of this length has arrived, so that Bun keeps its length.
  *
  * An answer weighs what an empty one does, its address and reason phrase, and its body once that is complete, which costs
- * 20 ns to ask. A wrong guess is harmless: the body is streamed as any other, or collected for nothing.
+ * 20 ns to ask. A wrong guess is harmless: the body is streamed, or collected for nothing.
  */
 export function isHere(response: Response, length: number, address: number): boolean {
   const held = estimateShallowMemoryUsageOf(response) - emptyWeight()

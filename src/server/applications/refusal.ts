@@ -2,7 +2,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { createOrigin, mayRefuse, type Origin } from '../../proxy/upstream/origin.ts'
-import { upstreamPath } from '../config/snapshot.ts'
+import { compileRewrite, upstreamPath } from '../config/snapshot.ts'
 import { askCall, askPage, askSocket, type Told } from './ask.ts'
 
 /** An application that refuses what its route sends. */
@@ -145,7 +145,7 @@ async function askThrough(
   without: readonly string[] = [],
 ): Promise<{ readonly told: Told; readonly host: string; readonly path: string } | null> {
   const { route, origin } = asked
-  let path = pathAt(origin, upstreamPath(route, route.path))
+  let path = pathAt(origin, upstreamPath({ config: route, rewrite: compileRewrite(route) }, route.path))
   const { host, ...others } = fieldsOf(asked, isOwn)
   for (const name of without) delete others[name.toLowerCase()]
   const fields = { ...others, host }

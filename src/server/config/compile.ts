@@ -34,7 +34,14 @@ import { compileCompat } from './compat.ts'
 import { liveFieldNames } from './live-fields.ts'
 import { compilePorts } from './own-ports.ts'
 import { compilePortalHosts, portalHosts } from './portal-hosts.ts'
-import type { CompiledGrant, GatePortal, GateRoute, Snapshot, ToldFields } from './snapshot.ts'
+import {
+  type CompiledGrant,
+  compileRewrite,
+  type GatePortal,
+  type GateRoute,
+  type Snapshot,
+  type ToldFields,
+} from './snapshot.ts'
 
 /**
  * Compiles a checked Config. No network, no disk; upstreams come from the pool, so that those that stay are the same ones.
@@ -182,6 +189,7 @@ function compileRoute(
     config: route,
     policy,
     portal,
+    rewrite: compileRewrite(route),
     upstream: route.upstream === null ? null : parts.upstream(route.upstream),
     answering: route.answer === null ? null : parts.answering(route.answer, isForAll(route)),
     identityFields,
@@ -206,7 +214,7 @@ function compileRoute(
     isProgramAt: route.programPaths.length === 0 ? null : compileExpressions(route.programPaths),
     opensTool: route.tools === null ? null : compileTools(route.tools),
     anonymous: parts.anonymous(policy, ownAuthorization(route), route.requestRules, route.responseRules),
-    prepared: new WeakMap<Session, CompiledGrant>(),
+    grants: new WeakMap<Session, CompiledGrant>(),
   })
 }
 

@@ -1,4 +1,4 @@
-import { compileExpression, type Expression, isFault } from '../../base/expression.ts'
+import { compileExpression, isFault } from '../../base/expression.ts'
 import type { NetworkSet } from '../../base/net.ts'
 import type { TextTest } from '../../base/stars.ts'
 import type { Config } from '../../config/resolve/config.ts'
@@ -90,6 +90,8 @@ export interface GateRoute {
   readonly config: RouteConfig
   readonly policy: Policy
   readonly portal: GatePortal | null
+  /** Changes the path for the upstream, after its prefixes; null: nothing does. */
+  readonly rewrite: ((path: string) => string) | null
   /** Null for a route that answers without an application. */
   readonly upstream: Upstream | null
   /** Null for a route with an upstream. */
@@ -123,7 +125,7 @@ export interface GateRoute {
   /** What an anonymous client gets here. */
   readonly anonymous: CompiledGrant
   /** What each live session gets here. It goes with the snapshot, so a reload decides again, and with the session. */
-  readonly prepared: WeakMap<Session, CompiledGrant>
+  readonly grants: WeakMap<Session, CompiledGrant>
 }
 
 /** The fields of a verdict by which a proxy in front changes its client's request. */
@@ -155,31 +157,30 @@ export function upstreamsOf({ routes }: Snapshot): readonly Upstream[] {
   return routes.flatMap(({ upstream }) => (upstream === null ? [] : [upstream]))
 }
 
-/** The path that the upstream gets: without `strip_prefix`, which the matched path is known to begin with, and with `add_prefix`. */
-export function upstreamPath(route: RouteConfig, path: string): string {
-  const rest = stripped(route, path)
-  const whole = route.addPrefix === null ? rest : route.addPrefix + rest
-  return route.rewrite === null ? whole : rewritten(route.rewrite, whole)
+/**
+ * The path that the upstream gets: without `strip_prefix`, with which the matched path begins, with `add_prefix`, and
+ * rewritten.
+ */
+export function upstreamPath({ config, rewrite }: Pick<GateRoute, 'config' | 'rewrite'>, path: string): string {
+  const rest = stripped(config, path)
+  const whole = config.addPrefix === null ? rest : config.addPrefix + rest
+  return rewrite === null ? whole : rewrite(whole)
 }
-
-const REWRITES = new WeakMap<object, Expression>()
 
 /** Instructions times characters, as for rules by expressions. */
 const MOST_STEPS = 125_000
 
-/** A path with its matches replaced; what came of it is held to what any path is. */
-function rewritten(rewrite: NonNullable<RouteConfig['rewrite']>, path: string): string {
-  let expression = REWRITES.get(rewrite)
-  if (expression === undefined) {
-    const compiled = compileExpression(rewrite.from)
-    if (isFault(compiled)) throw new TypeError(`an expression that was checked does not compile: ${compiled.message}`)
-    expression = compiled
-    REWRITES.set(rewrite, expression)
+/** `rewrite` of a route as a function, whose result has to be a valid path, too; null without it. */
+export function compileRewrite({ rewrite }: Pick<RouteConfig, 'rewrite'>): GateRoute['rewrite'] {
+  if (rewrite === null) return null
+  const expression = compileExpression(rewrite.from)
+  if (isFault(expression)) throw new TypeError(`an expression that was checked does not compile: ${expression.message}`)
+  return path => {
+    if (expression.size * path.length > MOST_STEPS) throw ambiguous('the path is too long for what rewrites it')
+    const made = expression.replace(path, rewrite.to).replace(/^\/*/, '/')
+    if (hasReadings(made)) readPath(made)
+    return made
   }
-  if (expression.size * path.length > MOST_STEPS) throw ambiguous('the path is too long for what rewrites it')
-  const made = expression.replace(path, rewrite.to).replace(/^\/*/, '/')
-  if (hasReadings(made)) readPath(made)
-  return made
 }
 
 function beginsWith(path: string, prefix: string, { ignoresCase }: RouteConfig): boolean {

@@ -74,7 +74,7 @@ const FRESH_MS = 24 * 60 * 60_000
 
 /** One count that an attempt is part of. */
 interface Count {
-  readonly allowance: RateLimitBucket
+  readonly bucket: RateLimitBucket
   readonly whose: string
 }
 
@@ -147,9 +147,8 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
     for (const one of spent) if (!one.isAllowed) waitMs = Math.max(waitMs, one.waitMs, 1)
     if (waitMs > 0) return { without: counts.filter((_, at) => spent[at]?.isAllowed !== true), waitMs }
     const last = counts.filter((_, at) => spent[at]?.isAllowed === true && spent[at].left === 0)
-    for (const { allowance } of last) {
-      if (allowance === OF_NAME)
-        ports.log.warn('A user name is close to its limit of wrong passwords', { client, user })
+    for (const { bucket } of last) {
+      if (bucket === OF_NAME) ports.log.warn('A user name is close to its limit of wrong passwords', { client, user })
       else ports.log.warn('An address is close to giving too many wrong passwords', { client })
     }
     return { without: [], waitMs }
@@ -194,7 +193,7 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
       if (leave === null) {
         // No password was tried, so strangers who fill the queue do not use up a user's name. It counts only for their
         // networks.
-        await giveBack(ports, sessions, ...counts.filter(({ allowance }) => allowance === OF_NAME))
+        await giveBack(ports, sessions, ...counts.filter(({ bucket }) => bucket === OF_NAME))
         decided(counts)
         throw new GateError('limit.rate', 'more passwords came than can be checked', { retryAfterS: 5 })
       }
@@ -221,19 +220,19 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
 
 /** What an attempt counts for. */
 function countsOf({ client, who, browser }: Attempt, isKnown: boolean): readonly Count[] {
-  if (browser !== null) return [{ allowance: OF_BROWSER, whose: `${browser} ${who}` }]
+  if (browser !== null) return [{ bucket: OF_BROWSER, whose: `${browser} ${who}` }]
   const [network = client, ...wider] = prefixesOf(client).toReversed()
-  const own = { allowance: WRONG, whose: network }
+  const own = { bucket: WRONG, whose: network }
   if (isKnown) return [own]
   const others = wider.flatMap((whose, at) => {
-    const allowance = OF_WIDER[at]
-    return allowance === undefined ? [] : [{ allowance, whose }]
+    const bucket = OF_WIDER[at]
+    return bucket === undefined ? [] : [{ bucket, whose }]
   })
-  return [own, ...others, { allowance: OF_NAME, whose: who }]
+  return [own, ...others, { bucket: OF_NAME, whose: who }]
 }
 
-function keyOf({ allowance, whose }: Count): string {
-  return `${allowance.name} ${whose}`
+function keyOf({ bucket, whose }: Count): string {
+  return `${bucket.name} ${whose}`
 }
 
 /** Since when a user is known at a network. */
@@ -260,11 +259,11 @@ export async function giveBack(
   ...counts: readonly Count[]
 ): Promise<void> {
   try {
-    for (const { allowance, whose } of counts) await sessions.refund(allowance, whose)
+    for (const { bucket, whose } of counts) await sessions.refund(bucket, whose)
   } catch (error) {
     const hint = 'time gives it back; until then this much less may be wrong'
     log.warn('Something stays counted as wrong that was not', {
-      counted: counts[0]?.allowance.name,
+      counted: counts[0]?.bucket.name,
       ...errorFacts(error),
       hint,
     })

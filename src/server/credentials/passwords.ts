@@ -233,7 +233,7 @@ const WRONG: RateLimitBucket = Object.freeze({ name: 'codes', intervalMs: 5 * 60
  */
 const FREE: RateLimitBucket = Object.freeze({ name: 'no codes', intervalMs: 1, burst: 10_000 })
 
-/** Checks codes in constant time: a name without a second factor, or an unknown one, costs the same as any other. */
+/** Checks codes in constant time: a name without a second factor, or an unknown one, costs the same. */
 export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessions: CodeSessions): Codes {
   let decoy: string | null = null
 
@@ -254,7 +254,7 @@ export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessio
       // Any code counts until it is known to be right, so that none of many at once goes uncounted.
       if (!(await sessions.spend(WRONG, secret)).isAllowed) return 'too many wrong codes'
       if (step === null) return 'a wrong code'
-      await giveBack(ports, sessions, { allowance: WRONG, whose: secret })
+      await giveBack(ports, sessions, { bucket: WRONG, whose: secret })
       const isFirst = await sessions.putOneTime(
         'totp',
         `${secret} ${step}`,

@@ -1,4 +1,4 @@
-/** The desk of the pages `file` and `edit`: shows the file, checks a draft, and saves it. */
+/** The config editor behind the pages `file` and `edit`: shows the file, checks a draft, and saves it. */
 
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { finishInTurns } from '../../base/steps.ts'

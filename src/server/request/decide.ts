@@ -76,13 +76,13 @@ export function decide(
   if (!allowsMethod(route.policy, methodOf(context))) {
     return decidePolicy(route.policy, identity, requestFacts(context, session))
   }
-  const prepared = session === null ? route.anonymous : cachedGrant(route, session, tools)
-  const decision = prepared.decision ?? decideAccess(route.policy, identity, requestFacts(context, session))
-  if (decision.verdict === 'allow') return decideRest(context, tools, match, prepared, found)
+  const grant = session === null ? route.anonymous : cachedGrant(route, session, tools)
+  const decision = grant.decision ?? decideAccess(route.policy, identity, requestFacts(context, session))
+  if (decision.verdict === 'allow') return decideRest(context, tools, match, grant, found)
   if (decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(context)) {
     // Only OPTIONS passes without a user: so no field may name another method to the application.
     holdToMethod(context)
-    return decideRest(context, tools, match, prepared, found)
+    return decideRest(context, tools, match, grant, found)
   }
   if (!route.takesGuests || context.token !== null) return decision
   return andThen(findGuest(context, tools, match), decideGuest, context, tools, match, decision)
@@ -148,12 +148,12 @@ function decideGuest(
 ): MaybePromise<Verdict> {
   if (guest === null) return refusal
   const { value: route } = match
-  const prepared = cachedGrant(route, guest, tools)
-  const decision = prepared.decision ?? decideAccess(route.policy, guest.identity, requestFacts(context, guest))
+  const grant = cachedGrant(route, guest, tools)
+  const decision = grant.decision ?? decideAccess(route.policy, guest.identity, requestFacts(context, guest))
   // A guest at the wrong time learns that, instead of being asked for an account.
   if (decision.verdict !== 'allow') return refusal.verdict === 'sign-in' ? decision : refusal
   context.session = guest
-  return decideRest(context, tools, match, prepared, guest)
+  return decideRest(context, tools, match, grant, guest)
 }
 
 /**
@@ -164,7 +164,7 @@ function decideRest(
   context: RequestContext,
   tools: PipelineTools,
   { value: route, also }: Match<GateRoute>,
-  prepared: CompiledGrant,
+  grant: CompiledGrant,
   found: Session | null,
 ): MaybePromise<Verdict> {
   context.isPrivate = isPrivate(route, context.session)
@@ -182,10 +182,10 @@ function decideRest(
   }
   if (looksAtMethod(route.policy)) refuseOverrides(context)
   const { asked } = context
-  if (asked === null || (route.upstream === null && context.question === null)) return prepared
+  if (asked === null || (route.upstream === null && context.question === null)) return grant
   return judgeMentions(asked, route, (there, at) => mayMention(there, tools, at)).then(mentions => {
     context.mentions = mentions
-    return prepared
+    return grant
   })
 }
 
@@ -215,7 +215,7 @@ const NO_FIELDS: CompiledGrant['fields'] = Object.freeze([])
  * Made once for each pair. A reload brings new routes, and a refresh a new session, which get new ones.
  */
 function cachedGrant(route: GateRoute, session: Session, tools: LiveFieldTools): CompiledGrant {
-  const before = route.prepared.get(session)
+  const before = route.grants.get(session)
   if (before !== undefined) return before
   const { policy, identityFields, answerFields, config, portal } = route
   const { identity } = session
@@ -243,7 +243,7 @@ function cachedGrant(route: GateRoute, session: Session, tools: LiveFieldTools):
     requestRules: bindRules(config.requestRules, { identity: told, roles: roles ?? [] }),
     responseRules: bindRules(config.responseRules, { identity: told, roles: roles ?? [] }),
   })
-  route.prepared.set(session, made)
+  route.grants.set(session, made)
   return made
 }
 

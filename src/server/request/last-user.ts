@@ -57,16 +57,16 @@ export function lookAtLastUser(
   context: RequestContext,
   target: Target,
   { config }: GateRoute,
-  prepared: CompiledGrant,
+  grant: CompiledGrant,
   { ports }: { readonly ports: Pick<Ports, 'now' | 'log'> },
 ): LastUser | null {
-  const { userMark: mark } = prepared
+  const { userMark: mark } = grant
   if (mark === null || context.token !== null) return null
   const isSecure = schemeOf(context) === 'https'
   const name = cookieName('last', isSecure)
   const sent = context.sent.cookie ?? null
   const text = readCookie(sent, name)
-  const last = text === null ? null : readOnce(prepared, text)
+  const last = text === null ? null : readOnce(grant, text)
   const isOther = last !== null && last.mark !== mark
   const prefix = outerPrefix(context) + (config.path === '/' ? '' : config.path)
   const month = Math.floor(ports.now() / MONTH_MS)
@@ -116,11 +116,11 @@ export function lookAtLastUser(
 }
 
 /** A browser says the same with each request: it is read once. */
-function readOnce(prepared: CompiledGrant, text: string): Last | null {
-  const before = READ.get(prepared)
+function readOnce(grant: CompiledGrant, text: string): Last | null {
+  const before = READ.get(grant)
   if (before !== undefined && before.text === text) return before.last
   const last = readLast(text)
-  READ.set(prepared, { text, last })
+  READ.set(grant, { text, last })
   return last
 }
 

@@ -86,7 +86,7 @@ async function judgeOne(asked: RequestContext, route: GateRoute, mayPass: MayPas
   }
   const isAllowed = await isAllowedAt(() => mayPass(askedOf(asked, there, match.value), match))
   if (!isAllowed) throw refusal(name, `an address where ${method} is not allowed`, match.value)
-  return upstreamPath(match.value.config, there.path) + there.query
+  return upstreamPath(match.value, there.path) + there.query
 }
 
 /** Whether the portal answers at an address of one of its hosts. */

@@ -1,5 +1,4 @@
 import { parseLength } from '../../base/amounts.ts'
-import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { isUnder } from '../../config/values/path.ts'
 import { looksAtMethod } from '../../policy/policy.ts'
 import { tooLarge } from '../../proxy/body/uploads.ts'
@@ -37,14 +36,14 @@ export function proxyRequest(
   context: RequestContext,
   tools: ProxyTools,
   route: GateRoute,
-  prepared: CompiledGrant,
+  grant: CompiledGrant,
   maxBodyBytes: number | null,
 ): MaybeResponse {
   const { target } = context
   const isFileFirst = route.upstream !== null && route.answering !== null && target !== null
-  const file = isFileFirst ? findFile(context, target, route, prepared, schemeOf(context)) : null
-  const answer = whileAllowed(file, context, tools, sendUnlessFile, route, prepared, maxBodyBytes)
-  return tellAnswer(answer, prepared.answerFields, context.isPrivate)
+  const file = isFileFirst ? findFile(context, target, route, grant, schemeOf(context)) : null
+  const answer = whileAllowed(file, context, tools, sendUnlessFile, route, grant, maxBodyBytes)
+  return tellAnswer(answer, grant.answerFields, context.isPrivate)
 }
 
 /** Serves a file of a folder that comes before the upstream; otherwise forwards the request. */
@@ -53,13 +52,13 @@ function sendUnlessFile(
   context: RequestContext,
   tools: ProxyTools,
   route: GateRoute,
-  prepared: CompiledGrant,
+  grant: CompiledGrant,
   maxBodyBytes: number | null,
 ): MaybeResponse {
   if (file !== null) return file
-  return prepared.live === null
-    ? send(null, context, tools, route, prepared, maxBodyBytes)
-    : whileAllowed(prepared.live(), context, tools, send, route, prepared, maxBodyBytes)
+  return grant.live === null
+    ? send(null, context, tools, route, grant, maxBodyBytes)
+    : whileAllowed(grant.live(), context, tools, send, route, grant, maxBodyBytes)
 }
 
 function send(
@@ -67,17 +66,17 @@ function send(
   context: RequestContext,
   tools: ProxyTools,
   route: GateRoute,
-  prepared: CompiledGrant,
+  grant: CompiledGrant,
   maxBodyBytes: number | null,
 ): MaybeResponse {
   const { request, front, target, session, elsewhere, snapshot } = context
   if (target === null) throw new TypeError('a request is forwarded only once its target is known')
   const { upstream } = route
-  if (upstream === null) return answerItself(context, target, route, prepared, schemeOf(context))
+  if (upstream === null) return answerItself(context, target, route, grant, schemeOf(context))
   const bounds = context.isPrivate ? route.privateBounds : route.bounds
   const isUnmeasured = maxBodyBytes !== null && !fitsLength(context.sent, route, maxBodyBytes)
   const isWebSocket = route.config.websockets && asksForWebSocket(context.sent)
-  const { requestRules, responseRules } = prepared
+  const { requestRules, responseRules } = grant
   // The request's own fields are changed, unless something was taken out of `sent`, or something reads them again: a handshake
   // is looked at once more, and a rule may take away what an error page goes by.
   const scheme = schemeOf(context)
@@ -87,7 +86,7 @@ function send(
   changeRequestFields(headers, context.sent, {
     target,
     fateOf: snapshot.fateOf,
-    identityFields: prepared.fields,
+    identityFields: grant.fields,
     peer: context.peer,
     client: provenClient(context),
     isPeerTrusted: context.isPeerTrusted,
@@ -104,16 +103,16 @@ function send(
   if (requestRules !== null && values !== null) changeRequest(headers, requestRules, values)
   const { hostHeader } = route.config
   if (hostHeader.kind === 'name') headers.set('host', hostHeader.name)
-  const { authorization } = prepared
+  const { authorization } = grant
   if (authorization === null) headers.delete('authorization')
   else if (authorization !== undefined) headers.set('authorization', authorization)
   if (live !== null) for (const [name, value] of live) headers.set(name, value)
-  const lastUser = lookAtLastUser(context, target, route, prepared, tools)
+  const lastUser = lookAtLastUser(context, target, route, grant, tools)
   if (lastUser?.isOther) headers.delete('cookie')
   const span = context.trace === null ? null : tellUpstream(context.trace, headers, target.method)
-  const path = upstreamPath(route.config, target.path) + target.query
+  const path = upstreamPath(route, target.path) + target.query
   const ownPages = route.config.hasOwnOrigin
-    ? findOwnPages(headers, originAt({ scheme, target }), page => insidePath(route.config, page))
+    ? findOwnPages(headers, originAt({ scheme, target }), page => insidePath(route, page))
     : null
   if (isWebSocket) {
     // A handshake has no use for them, and nothing here writes them for an address that is yet to be chosen.
@@ -198,11 +197,12 @@ function endUpstream(span: OpenSpan | null, answer: MaybeResponse, { trace, targ
 }
 
 /** The path of a page, with its query, as the application has it; null for one that is not below `strip_prefix`. */
-function insidePath(config: RouteConfig, page: string): string | null {
+function insidePath(route: GateRoute, page: string): string | null {
+  const { config } = route
   const path = /^[^?#]*/.exec(page)?.[0] ?? ''
   const spelt = (text: string) => (config.ignoresCase ? foldCase(text) : text)
   const isInside = config.stripPrefix === null || isUnder(spelt(path), spelt(config.stripPrefix))
-  return isInside && config.rewrite === null ? upstreamPath(config, page) : null
+  return isInside && route.rewrite === null ? upstreamPath(route, page) : null
 }
 
 /** Whether a body's announced length is within the limit; false where none is announced, or one that is none. Throws target.too_large. */

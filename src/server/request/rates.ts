@@ -58,7 +58,7 @@ export function createRates(now: () => number, maxBuckets = MAX_BUCKETS): Rates 
   }
 }
 
-/** Names of allowances that no route can have: those have a host in theirs. */
+/** Names of buckets that no route can have: those of routes contain a host. */
 const SIGN_INS = 'sign-in'
 
 /** What all workers together let one client begin at once at most. */
@@ -150,7 +150,7 @@ function whoOf({ by }: Rate, client: string, session: Session | null): string {
   return `${session.identity.provider} ${session.identity.subject}`
 }
 
-/** What to do about an allowance that has no `rate`. */
+/** The fix for a bucket without `rate`. */
 const HINTS: ReadonlyMap<string, string> = new Map([
   [
     SIGN_INS,

@@ -18,15 +18,15 @@ export function passKept(
   context: RequestContext,
   tools: Tools,
   route: GateRoute,
-  prepared: CompiledGrant,
+  grant: CompiledGrant,
   maxBodyBytes: number | null,
 ): MaybeResponse {
   const { target } = context
   const ctx = target !== null && isLikeTheButton(context, target) ? portalRequest(context) : null
-  if (target === null || ctx === null) return proxyRequest(context, tools, route, prepared, maxBodyBytes)
+  if (target === null || ctx === null) return proxyRequest(context, tools, route, grant, maxBodyBytes)
   const releasing: Releasing = { origin: ctx.origin, isHandedOn: false }
   const form = tools.portal.release(ctx)
-  const answer = whileAllowed(form, context, tools, passReleased, route, prepared, maxBodyBytes, releasing)
+  const answer = whileAllowed(form, context, tools, passReleased, route, grant, maxBodyBytes, releasing)
   void form.then(found => putBackUnsent(found, releasing), ignore)
   return answer
 }
@@ -46,7 +46,7 @@ function passReleased(
   context: RequestContext,
   tools: Tools,
   route: GateRoute,
-  prepared: CompiledGrant,
+  grant: CompiledGrant,
   maxBodyBytes: number | null,
   releasing: Releasing,
 ): MaybeResponse {
@@ -55,7 +55,7 @@ function passReleased(
   if (form instanceof Uint8Array) giveBody(context, form)
   else giveForm(context, form, releasing.origin)
   if (!releasing.isHandedOn) throw new GateError('target.stalled', 'the client left before its kept form was sent')
-  return proxyRequest(context, tools, route, prepared, maxBodyBytes)
+  return proxyRequest(context, tools, route, grant, maxBodyBytes)
 }
 
 /**

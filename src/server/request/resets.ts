@@ -17,19 +17,19 @@ export interface Resets {
    */
   note(context: RequestContext): void
   /** Counts what a client has begun for nothing. */
-  charge(allowance: Rate, client: string): void
+  charge(bucket: Rate, client: string): void
 }
 
 const MAX_CLIENTS = 100_000
 
-/** How many allowances a client may be behind: six of a sixth of a minute's are a minute. */
+/** How many buckets a client may be behind: six of a sixth of a minute's are a minute. */
 const MOST_BEHIND = 7
 
 /**
  * By HTTP/2 a client that resets its streams has any number of them for nothing, and the application has the work of each.
  *
  * Bun 1.4.5 ends a connection after a thousand of them, and the client opens the next. They are known as given up once they are
- * answered, and hundreds may be under way by then: so what is beyond the allowance is owed, unlike with a rate.
+ * answered, and hundreds may be under way by then: so what is beyond the bucket is owed, unlike with a rate.
  */
 export function createResets(
   now: () => number,
@@ -43,15 +43,15 @@ export function createResets(
     return fullAtMs - now() - (burst - 1) * intervalMs
   }
 
-  function charge(allowance: Rate, client: string): void {
+  function charge(bucket: Rate, client: string): void {
     const network = networkOf(client)
     const before = clients.get(network) ?? 0
-    const { intervalMs, burst } = allowance
+    const { intervalMs, burst } = bucket
     const most = now() + MOST_BEHIND * burst * intervalMs
     const after = Math.min(Math.max(before, now()) + intervalMs, most)
     clients.delete(network)
     clients.set(network, after)
-    if (waitMs(allowance, before) <= 0 && waitMs(allowance, after) > 0) tellSpent(client)
+    if (waitMs(bucket, before) <= 0 && waitMs(bucket, after) > 0) tellSpent(client)
     if (clients.size <= MAX_CLIENTS) return
     for (const oldest of clients.keys()) {
       clients.delete(oldest)

@@ -52,11 +52,11 @@ function passJudged(
   context: RequestContext,
   tools: PipelineTools,
   route: GateRoute,
-  prepared: CompiledGrant,
+  grant: CompiledGrant,
   maxBodyBytes: number | null,
 ): MaybeResponse {
   return judged.kind === 'passes'
-    ? proxyRequest(context, tools, route, prepared, maxBodyBytes)
+    ? proxyRequest(context, tools, route, grant, maxBodyBytes)
     : closeTool(judged, context, tools)
 }
 

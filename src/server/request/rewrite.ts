@@ -1,13 +1,11 @@
 import { GateError } from '../../base/errors.ts'
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { andThen } from '../../base/maybe-promise.ts'
 import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
 import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
 import type { Target } from '../../route/target.ts'
 import { type CompiledGrant, type GateRoute, upstreamPath } from '../config/snapshot.ts'
-import type { RequestContext } from './context.ts'
-
-type MaybeResponse = MaybePromise<Response | undefined>
+import type { MaybeResponse, RequestContext } from './context.ts'
 
 /** What templates can say of a request. Asked for only where a route has templates. */
 export function requestValues(context: RequestContext, target: Target, scheme: 'http' | 'https'): RequestValues {
@@ -48,16 +46,17 @@ export function tellAnswer(answer: MaybeResponse, fields: Fields, isPrivate: boo
 export function answerItself(
   context: RequestContext,
   target: Target,
-  { config, answering }: GateRoute,
-  prepared: CompiledGrant,
+  route: GateRoute,
+  grant: CompiledGrant,
   scheme: 'http' | 'https',
 ): MaybeResponse {
-  if (answering === null) throw new TypeError(`${config.id} leads nowhere`)
+  const { answering } = route
+  if (answering === null) throw new TypeError(`${route.config.id} leads nowhere`)
   const values = requestValues(context, target, scheme)
-  const path = upstreamPath(config, target.path)
+  const path = upstreamPath(route, target.path)
   const answer = answering({ request: context.request, path, query: target.query, values })
   return andThen(answer, response => {
-    if (prepared.responseRules !== null) changeHeaders(response.headers, prepared.responseRules, values)
+    if (grant.responseRules !== null) changeHeaders(response.headers, grant.responseRules, values)
     if (context.isPrivate) keepFromSharedCaches(response.headers)
     return response
   })

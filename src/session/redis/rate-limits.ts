@@ -3,7 +3,7 @@ import type { RateLimitStore } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { REFUND, SPEND } from './scripts/spent.ts'
 
-/** The allowances on a server, by its clock: those of several machines differ. */
+/** The rate-limit buckets on a server, by its clock, since those of several machines differ. */
 export function allowancesOver(link: RedisLink): RateLimitStore {
   async function spendAll(wanted: Parameters<RateLimitStore['spendAll']>[0]): Promise<readonly Spent[]> {
     const answer: unknown = await link.run(

@@ -99,7 +99,7 @@ const EIGHTH = `
   ALTER TABLE tokens ADD COLUMN is_used INTEGER NOT NULL DEFAULT 1;
 `
 
-/** What was spent of allowances that all processes share. */
+/** What was taken from rate-limit buckets, which all processes share. */
 const NINTH = `
   CREATE TABLE allowances (name TEXT PRIMARY KEY, full_at_ms REAL NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX allowances_full ON allowances (full_at_ms);

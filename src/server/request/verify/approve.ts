@@ -31,12 +31,7 @@ export function isAsked({ told }: GateRoute): boolean {
  * Throws `access.origin` for a WebSocket that a page of another site opens where not everyone may pass, or for a
  * signed-in user.
  */
-export function approve(
-  context: RequestContext,
-  tools: Tools,
-  route: GateRoute,
-  prepared: CompiledGrant,
-): MaybeResponse {
+export function approve(context: RequestContext, tools: Tools, route: GateRoute, grant: CompiledGrant): MaybeResponse {
   const { sent, target } = context
   refuseOtherProtocols(sent)
   if (!route.config.websockets && tellsOfWebSocket(sent)) {
@@ -51,8 +46,8 @@ export function approve(
   if (isHandshake && target !== null && isSomeones) {
     checkOrigin(sent.origin ?? null, { route, origin: originOf(context, target) })
   }
-  const live = prepared.live === null ? NO_FIELDS : prepared.live()
-  return whileAllowed(live, context, tools, approval, route, prepared)
+  const live = grant.live === null ? NO_FIELDS : grant.live()
+  return whileAllowed(live, context, tools, approval, route, grant)
 }
 
 /**
@@ -72,28 +67,22 @@ function refuseOtherProtocols(sent: SentFields): void {
 
 const NO_FIELDS: Fields = Object.freeze([])
 
-function approval(
-  live: Fields,
-  context: RequestContext,
-  _: Tools,
-  route: GateRoute,
-  prepared: CompiledGrant,
-): Response {
+function approval(live: Fields, context: RequestContext, _: Tools, route: GateRoute, grant: CompiledGrant): Response {
   const { sent, question } = context
   const status = question?.passes ?? 204
-  const authorization = prepared.authorization === undefined ? sent.authorization : prepared.authorization
+  const authorization = grant.authorization === undefined ? sent.authorization : grant.authorization
   const cookie = sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)
   const unknown = question?.unknown ?? 'absent'
   if (live.length > 0 || authorization || cookie) {
-    return new Response(null, { status, headers: fieldsOf(route, prepared, { live, authorization, cookie, unknown }) })
+    return new Response(null, { status, headers: fieldsOf(route, grant, { live, authorization, cookie, unknown }) })
   }
   // Nearly all answers: the fields depend only on the session.
-  const known = ALONE.get(prepared)
+  const known = ALONE.get(grant)
   if (known !== undefined && known.unknown === unknown && known.told === route.told) {
     return new Response(null, { status, headers: known.headers })
   }
-  const headers = fieldsOf(route, prepared, { live, authorization, cookie, unknown })
-  ALONE.set(prepared, { told: route.told, unknown, headers })
+  const headers = fieldsOf(route, grant, { live, authorization, cookie, unknown })
+  ALONE.set(grant, { told: route.told, unknown, headers })
   return new Response(null, { status, headers })
 }
 
@@ -113,8 +102,8 @@ interface Told {
   readonly unknown: Question['unknown']
 }
 
-function fieldsOf(route: GateRoute, prepared: CompiledGrant, { live, authorization, cookie, unknown }: Told): Headers {
-  const known = new Map<string, string>([...prepared.fields, ...live])
+function fieldsOf(route: GateRoute, grant: CompiledGrant, { live, authorization, cookie, unknown }: Told): Headers {
+  const known = new Map<string, string>([...grant.fields, ...live])
   if (!known.has('authorization') && authorization) known.set('authorization', authorization)
   if (cookie) known.set('cookie', cookie)
   const headers = new Headers({ 'cache-control': 'no-store' })

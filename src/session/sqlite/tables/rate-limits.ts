@@ -5,10 +5,10 @@ import type { RateLimitStore } from '../../store.ts'
 import type { BusyRetry } from '../busy.ts'
 import { SLICE } from '../slices.ts'
 
-/** An allowance by its name. */
+/** A bucket by its name. */
 type Named = Pace & { readonly name: string }
 
-/** The allowances of an open database. `purgeAllowances` removes a slice of those that are full; false where there was none. */
+/** The rate-limit buckets of an open database. `purgeAllowances` removes a slice of those that are full; false where there was none. */
 export function allowancesOn(
   database: Database,
   retryBusy: BusyRetry,
