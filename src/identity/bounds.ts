@@ -18,7 +18,7 @@ export function boundClaims(
   for (const name of ['preferred_username', 'groups']) {
     if (Object.hasOwn(claims, name)) bounded[name] = prefixed(claims[name], prefix)
   }
-  // The same name without a prefix: rules compare it with `subjects`, and applications get it by `{sub}`.
+  // As a claim it would be the same name without a prefix. Rules have `subjects` for it, and applications get `{sub}`.
   if (Object.hasOwn(claims, 'sub')) bounded.sub = null
   return bounded
 }

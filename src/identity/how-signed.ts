@@ -3,7 +3,7 @@ import { decodeProtectedHeader } from 'jose'
 /** How an untrusted token was signed, for the log. It has none of the token's claims. */
 export interface HowSigned {
   readonly facts: { readonly alg?: string; readonly enc?: string }
-  /** How to fix it, where the signature's algorithm is the cause; otherwise null. */
+  /** How to fix it, where encryption or the signature's algorithm is the cause; otherwise null. */
   readonly hint: string | null
 }
 

@@ -12,10 +12,10 @@ export function trustedEmails(providers: ReadonlyMap<string, ProviderConfig>): T
 }
 
 /**
- * Whether the user's e-mail address is verified. At many providers users enter it themselves, and it may be another
- * user's.
+ * Whether the user's e-mail address counts as verified: the provider says that it has verified it, or the file trusts
+ * the provider's addresses. At many providers users enter it themselves, and it may be another user's.
  *
- * Source: OpenID Connect Core 1.0 §5.1 (email_verified); without the claim it is not verified.
+ * Source: OpenID Connect Core 1.0 §5.1 (email_verified); without the claim the provider has not verified it.
  */
 export function isEmailVouched({ provider, emailVerified }: Identity, trusted: TrustedEmails): boolean {
   return emailVerified === true || trusted.has(provider)

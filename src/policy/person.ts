@@ -120,7 +120,10 @@ function isScalar(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 }
 
-/** An unverified address matches nothing. Where it matters, it does not count as another user's address either. */
+/**
+ * An unverified address that would match is unknown: it does not match, and it does not count as a different address
+ * either.
+ */
 function compileEmails(matches: PersonCondition['judge'], trusted: TrustedEmails): PersonCondition['judge'] {
   return identity => {
     const truth = matches(identity)

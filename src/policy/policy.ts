@@ -205,8 +205,8 @@ function reasonToStepUp({ maxAgeS, acr }: StepUp): Reason {
 }
 
 /**
- * What is missing in the closest entry. Conditions about the request, which no sign-in can change, come before those
- * about the user.
+ * The first thing that is missing in the closest entry. For an anonymous client, conditions about the request come
+ * before those about the user, since no sign-in can change them.
  */
 function reasonToDeny(trials: readonly Trial[], isSignedIn: boolean): Reason {
   const missing = findNearest(trials, isSignedIn)?.missing ?? []

@@ -131,8 +131,9 @@ export function missingReasons(trials: readonly Trial[]): readonly Reason[] {
 }
 
 /**
- * The closest entry of `allow`: the one that misses least, and rather one about this user. For an anonymous client who
- * could pass by signing in: the entry where the request itself misses least.
+ * The closest entry of `allow`. For a signed-in user: the one that misses least, and one that is about this user comes
+ * before all others. For an anonymous client: of the entries that the request itself keeps from holding, the one where
+ * it misses least; without such entries, the one that misses least.
  */
 export function findNearest(trials: readonly Trial[], isSignedIn: boolean): Trial | undefined {
   const tried = trials.filter(({ list }) => list === 'allow')

@@ -106,8 +106,8 @@ export function allows({ open, allow }: RuleSet, asker: Asker): Truth {
 
 /**
  * Without `anonymous`, an entry of `allow` never holds for an anonymous client. An entry with `guest_link` holds only
- * for guests. An entry without it holds for a guest only where no sign-in is needed. An entry that says nothing about
- * the user never holds for a program that acts in its own name.
+ * for guests. An entry without it holds for a guest only with `anonymous`. An entry that says nothing about the user
+ * apart from the provider holds for a program in its own name only with `anonymous`, too.
  */
 function judgeAllow({ rule, isAnonymous, isForGuests }: AllowRule, asker: Asker): Truth {
   const isGuest = asker.identity?.isGuest === true

@@ -3,7 +3,7 @@ import type { AccessRule } from '../config/resolve/rules.ts'
 
 /** What rules ask an ID token to say of how somebody signed in. */
 export interface AskedOfSignIn {
-  /** Whether one of them has `max_age`, for which a new `auth_time` is enough. */
+  /** Whether any rule has `max_age`, which a new sign-in satisfies by its `auth_time`. */
   readonly maxAge: boolean
   /** Whether any has `acr`. */
   readonly acr: boolean

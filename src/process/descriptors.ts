@@ -102,7 +102,8 @@ export function watchDescriptors(log: Log, pause: () => () => void, crowds: Crow
     const [next = FEW] = one
     closeAll(one)
     const isStill = next === lowest && FEW > next
-    // With more connections than allowed, this many descriptors are open: the lowest free one is seldom below that.
+    // Where one client has more connections than it may have, at least that many descriptors are open: the lowest free
+    // one is seldom below that.
     if (next > (crowds.most() ?? Number.POSITIVE_INFINITY)) shed()
     lowest = next
     return isStill ? SELDOM_MS : EVERY_MS

@@ -129,8 +129,8 @@ const SILENTLY = null
  * One request under way to one address. It is an exchange until its answer is over, and has a deadline: first for its
  * head, then for checks of its progress.
  *
- * It has its own abort signal, which follows the client's only once the request is some milliseconds old: a listener
- * on each request costs 2 µs.
+ * It has its own abort signal, which follows the client's only once the request is no longer young (`YOUNG_MS`): a
+ * listener on each request costs 2 µs.
  */
 class Attempt implements Waiting, Exchange, AnswerLife {
   deadlineMs: number

@@ -63,7 +63,10 @@ export interface ForwardJob {
   readonly routeId: string
   /** How long a body of unannounced length may be; null: no limit, or the length was announced and has been checked. */
   readonly maxBodyBytes: number | null
-  /** Up to what length the answer is read completely, at any cost; null for never. */
+  /**
+   * Up to what length the answer is read completely, even where that is slow, so that it keeps its Content-Length;
+   * null: the route does not ask for that.
+   */
   readonly keepLengthBytes: number | null
   /** The client's address. */
   readonly client: string

@@ -82,8 +82,8 @@ async function askInTurn(
 const NOTHING_TO_LEAVE: Leave = () => undefined
 
 /**
- * A request from its wait for a place until it is answered. It is another exchange than an attempt's: its permission
- * may end before its turn comes, or between two addresses.
+ * A request from its wait for a place until it is answered. It is an exchange in addition to that of each attempt,
+ * since its permission may end before its turn comes, or between two addresses.
  */
 interface Life extends Exchange {
   /** Why it goes no further; null while it may. */

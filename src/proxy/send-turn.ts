@@ -8,8 +8,8 @@ import { ownerOf, whileAllowed } from './lifetime/exchanges.ts'
  * Continues with the stamp of a request's turn to be sent, once the turn comes. Meanwhile the request is an exchange:
  * its permission may end.
  *
- * `discard` gets the stamp of a turn that came too late. Rejects with the permission's end where that ended, and with
- * upstream.broken where the client left while it waited.
+ * `discard` gets the stamp of a turn that came too late. Rejects like `whileAllowed` where the permission ended, and
+ * with upstream.broken where the client left while its request waited.
  */
 export function waitToBeSent<Made>(
   job: ForwardJob,

@@ -201,8 +201,8 @@ const FIRST_LOOK = 0.1
 const SELDOM = 30
 
 /**
- * Follows what other processes did to a store. Where the store reports every write, it reads only after a write;
- * otherwise at an interval.
+ * Follows what other processes did to a store. Where the store reports every write, it reads soon after a write, and
+ * otherwise seldom (`SELDOM`); without such reports at a fixed interval.
  *
  * A failure that lasts is logged once, and again only after a success. Pairs with `close`.
  */

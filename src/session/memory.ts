@@ -31,8 +31,8 @@ export interface SessionMemory {
   /** Those in memory who are no members. */
   outsiders(): readonly Session[]
   /**
-   * A stored session as it would be kept in memory; null where no trusted provider knows the user now. Throws
-   * `session.store` for a row that cannot be read.
+   * A stored session as it would be kept in memory; null where `trustedIdentity` is. Throws `session.store` for a row
+   * that cannot be read.
    */
   hold(row: StoredSession): HeldSession | null
   /**
@@ -64,7 +64,7 @@ export interface SessionMemory {
   review(isMeant: (session: Session) => boolean): void
   /** Computes everything again by new limits. */
   configure(next: SessionLimits): void
-  /** The ids of sessions whose provider the current file does not trust. */
+  /** The ids of sessions in memory for which `trustedIdentity` is null now. */
   unvouched(): readonly string[]
   /** These users were granted other roles: those in memory get them. */
   rejoin(isMeant: (session: Session) => boolean): void

@@ -119,7 +119,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
   /** Failures by which a refresh token may be used up. */
   const lost = new WeakSet<object>()
   let isClosed = false
-  /** Stops waiting for refreshes that are under way. */
+  /** Whether nothing waits any more for refreshes that are under way. */
   let isAbandoned = false
 
   async function attempt(held: HeldSession): Promise<void> {

@@ -32,8 +32,8 @@ const MOST_WAITING = 1_000
 /**
  * Nothing else ends a provider's offline session.
  *
- * The log has refresh tokens that a provider did not revoke; Sallyport does not use them any more. Absent on purpose:
- * a sign-in that the same user has replaced in the same browser, since both belong to one session at Keycloak; and
+ * A failed revocation is logged, without the token, which Sallyport does not use any more. Absent on purpose: a
+ * sign-in that the same user has replaced in the same browser, since both belong to one session at Keycloak; and
  * sessions that expire, which the store removes on its own.
  */
 export function createRevocations(sealer: Sealer, { log }: Pick<Ports, 'log'>, ask: RevokeAtProvider): Revocations {

@@ -157,8 +157,9 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
   findAnywhere(token: string): MaybePromise<FoundAt | null>
   /**
    * A new sign-in; returns the session and a new cookie value for this host. If this browser has a session of the same
-   * user, that session continues with the later sign-in, and its other cookies keep their meaning. Throws
-   * `sign_in.state` where no trusted provider knows the user, and `sign_in.member` for a user who is not a member.
+   * user, that session continues with the later sign-in, and its other cookies keep what they have shown. Throws
+   * `sign_in.state` where the portal does not trust the provider any more, and `sign_in.member` for a user who is not
+   * a member.
    */
   start(signIn: SignIn): Promise<{ readonly session: Session; readonly token: string }>
   /**

@@ -2,7 +2,10 @@ import type { Identity } from '../identity/identity.ts'
 import { ownerIdOf } from './credentials/owners.ts'
 import type { Session } from './session.ts'
 
-/** When and how a user signed in. A cookie means no more of that than the user had shown when it was made. */
+/**
+ * Claims about when and how a user signed in. A cookie has only those that the user had shown when the cookie was
+ * made.
+ */
 const CLAIMS = ['auth_time', 'acr', 'amr'] as const
 
 type Claims = Identity['claims']

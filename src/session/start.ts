@@ -243,7 +243,10 @@ function replacedBy(brought: Brought | null, sessionId: string, nowMs: number): 
   return { hash: sha256(brought.token), shown: shownBy(brought.session), nowMs, lastsMs: TABS_MS }
 }
 
-/** Whether the browser's cookie means more than this sign-in: then the new cookie means that. */
+/**
+ * Whether the session of the browser's cookie shows a later `auth_time` than this sign-in: then the new cookie gets
+ * that.
+ */
 function isBroughtLater({ brought = null, identity }: SignIn): boolean {
   return brought !== null && isShownLater(brought.session.identity.claims, identity.claims)
 }

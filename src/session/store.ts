@@ -64,7 +64,7 @@ export const EARLIER_SIDS = 8
 /** A cookie that another takes the place of. */
 export interface ReplacedHandle {
   readonly hash: string
-  /** The value from now on, unless the cookie has shown less already. */
+  /** What the cookie has shown, from now on; a value that the store already has for it stays. */
   readonly shown: string
   /** It ends so long from now. */
   readonly nowMs: number
@@ -194,8 +194,8 @@ export interface StoredChanges {
   /** More may have changed than is listed: everything in memory has to be read again. */
   readonly isIncomplete?: true
   /**
-   * The store is new, since the old one cannot be read. This stores the sessions in memory that have not ended, and
-   * returns the ids of those that have. It exists until that is done.
+   * Present while the store is new, since the old one cannot be read, and has not got the sessions in memory yet.
+   * Stores those of `kept` that have not ended, and returns the ids of those that have.
    */
   readonly takeBack?: (kept: readonly KeptSession[]) => MaybePromise<readonly string[]>
 }

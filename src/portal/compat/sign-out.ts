@@ -35,8 +35,8 @@ export async function oldLogout(ctx: CompatContext, tools: SignOutTools): Promis
 
 /**
  * Signs out and redirects to `address`. Where the user must confirm first, the form posts to this address with
- * `query`. Null: it posts to Sallyport's own address, since browsers check the redirects after a form against `form-
- * action`, and so such a form leads to no other host.
+ * `query`. Null: it posts to Sallyport's own address, since browsers check the redirects after a form against
+ * `form-action`, and so such a form leads to no other host.
  */
 async function signOutTo(
   ctx: CompatContext,

@@ -194,8 +194,8 @@ type Guard = (ctx: PortalRequest, provider: string, token: string) => Response |
 /**
  * A guard that counts wrong tokens by address.
  *
- * The right token passes from any address at any time: a client behind the same address must not delay what ends sign-
- * ins. No attacker guesses a token of the length that `check` requires, at any pace. Compared as hashes, in constant
+ * The right token passes from any address at any time: a client behind the same address must not delay what ends
+ * sign-ins. No attacker guesses a token of the length that `check` requires, at any pace. Compared as hashes, in constant
  * time.
  *
  * Absent on purpose: an exchange between workers. The count spares the log, and slows no guess.

@@ -81,8 +81,8 @@ export async function signOut(ctx: PortalRequest, tools: SignOutTools): Promise<
  * provider.
  *
  * The outcome at the provider changes nothing here. The redirect goes through one of Sallyport's own pages: browsers
- * check the redirects after a form against `form-action`, and a provider may use any number of hosts. Without a sign-
- * out address of the provider it redirects to `onward`.
+ * check the redirects after a form against `form-action`, and a provider may use any number of hosts. Without a
+ * sign-out address of the provider it redirects to `onward`.
  */
 export async function leave(
   ctx: PortalRequest,

@@ -5,7 +5,7 @@ import { NOWHERE } from '../lifetime/roster.ts'
 export interface Progressing {
   /** When it last did. */
   sinceMs: number
-  /** Whether its wait does not matter. */
+  /** Whether it may be without progress for any time, as an answer of which the application sends nothing. */
   mayWait(): boolean
   /** Whether it is over without anyone having said so. */
   isOver(): boolean

@@ -8,7 +8,7 @@ import { NOWHERE } from '../lifetime/roster.ts'
 export interface Asker {
   readonly front: ClientSide
   readonly connection: Request
-  /** Up to what length; null for never. */
+  /** Up to what length the client needs it; null: not at all. */
   readonly keepLengthBytes: number | null
 }
 

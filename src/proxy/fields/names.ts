@@ -92,7 +92,8 @@ export const FRAMING: readonly string[] = [
 
 /**
  * How a request field is treated on its way upstream. `identity` names the user and is dropped, as is `path`, which
- * names another target. `trusted` passes only from a trusted proxy. `rewrite` is always written again.
+ * names another target. `trusted` passes only from a trusted proxy. `rewrite` is always replaced by this hop's own
+ * value.
  */
 export type FieldFate = 'keep' | 'drop' | 'identity' | 'path' | 'trusted' | 'rewrite' | 'method-override'
 

@@ -19,8 +19,8 @@ export interface FieldContext {
   /** Whether the peer is a trusted proxy, whose `trusted_fields` go on. */
   readonly isPeerTrusted: boolean
   /**
-   * The field with the client's address: X-Forwarded-For is continued if it is that field, otherwise it is written
-   * again.
+   * The field with the client's address. If that is X-Forwarded-For, it is continued; otherwise X-Forwarded-For is
+   * made here from the addresses of the client and the peer.
    */
   readonly clientField: string
   readonly scheme: 'http' | 'https'

@@ -38,7 +38,7 @@ export function isLocalSocket(side: Pick<ClientSide, 'port'>): boolean {
 
 const LOCAL = new WeakMap<object, boolean>()
 
-/** Whether a request is over, or its client is gone. A local socket does not show it: there never. */
+/** Whether a request is over, or its client is gone. Always false on a local socket, which does not show it. */
 export function hasLeft(side: ClientSide, request: Request): boolean {
   return !isLocalSocket(side) && side.requestIP(request) === null
 }

@@ -23,8 +23,8 @@ const BEARER = /^bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$/i
 const MOST = 10_000
 
 /**
- * Access tokens of providers, checked once and cached until they expire. An invalid token costs a decoding, and a
- * forged one a signature check. Keys are fetched at most once a minute, even for invented ids.
+ * Access tokens of providers, checked once and cached until they expire. A malformed token costs a decoding, and a
+ * forged one a signature check. Invented key ids cause at most one request for keys in ten seconds.
  */
 export function createAccessTokens(
   pool: ProviderPool,

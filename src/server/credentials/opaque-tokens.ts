@@ -22,9 +22,9 @@ export interface Admission {
 export interface TokenFinder {
   /**
    * The session of an Authorization field at a portal; null where it has no token of these providers for Sallyport:
-   * then it is for the application. `audiences` are the route's, in place of those of the providers' tables; null:
-   * none. Throws `access.token` for a token that is invalid, or for another audience, `provider.down`,
-   * `provider.discovery`, `limit.open`.
+   * then it is for the application. `audiences` are the route's, in place of those of the providers' tables; null: the
+   * route has none, and those of the tables count. Throws `access.token` for a token that is invalid, or for another
+   * audience, `provider.down`, `provider.discovery`, `limit.open`.
    */
   find(
     authorization: string,

@@ -115,7 +115,8 @@ export function createPasswords({ ports, sessions, portal: portalOf }: PasswordT
   }
 
   /**
-   * The user with this password. `besides` checks what else may be wrong, for a wrong password, too.
+   * The user with this password. `besides` checks everything else that may be wrong. It is called even where the
+   * password is wrong.
    *
    * Throws `access.password`, `limit.rate`, `session.store`, and what `besides` throws.
    */
@@ -233,7 +234,10 @@ const WRONG: RateLimitBucket = Object.freeze({ name: 'codes', intervalMs: 5 * 60
  */
 const FREE: RateLimitBucket = Object.freeze({ name: 'no codes', intervalMs: 1, burst: 10_000 })
 
-/** Checks codes in constant time: a name without a second factor, or an unknown one, costs the same. */
+/**
+ * Checks codes so that the cost reveals nothing about a name: one without a second factor, or an unknown one, costs
+ * the same.
+ */
 export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessions: CodeSessions): Codes {
   let decoy: string | null = null
 

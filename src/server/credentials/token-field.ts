@@ -17,7 +17,7 @@ const LONGEST = 4096
 
 /**
  * Takes a token out of a request's fields, so that the application does not see it. Null: there is none. The empty
- * text: there is not exactly one token, and it is refused.
+ * text: the fields do not hold exactly one well-formed token; it counts as an unknown token.
  *
  * Shape: `Authorization: Bearer sp_…`, `Authorization: Basic` with the token as its password (any user name), or
  * `X-Sallyport-Token: sp_…`, with which the application's own Authorization passes. Never the query.

@@ -52,8 +52,8 @@ export interface RequestContext {
   /** The request's fields, read once, without the token. Replaced by fewer where not all of them may go on. */
   sent: SentFields
   /**
-   * The original request, its fields and its token, to begin again after a change of its decision (`while-
-   * allowed.ts`).
+   * The original request, its fields and its token, to begin again after a change of its decision
+   * (`while-allowed.ts`).
    */
   cameRequest: Request
   cameSent: SentFields

@@ -80,7 +80,8 @@ export function decide(
   const decision = grant.decision ?? decideAccess(route.policy, identity, requestFacts(context, session))
   if (decision.verdict === 'allow') return decideRest(context, tools, match, grant, found)
   if (decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(context)) {
-    // Only OPTIONS passes without a user: so no field may name another method to the application.
+    // This request passes without a user only because it is OPTIONS: so no field may name another method to the
+    // application.
     holdToMethod(context)
     return decideRest(context, tools, match, grant, found)
   }
@@ -112,7 +113,7 @@ function refuseStray(by: Credential['by'], { value: route, also }: Match<GateRou
 
 /** Whether a token or a password that counts at a route must not lead to the one of another reading. */
 export function isStray(by: Credential['by'], { config }: GateRoute, { config: other }: GateRoute): boolean {
-  // A token may be for only one MCP server, whose address has one reading.
+  // A token may be for only one MCP server, so on such a route no path with a second reading is accepted.
   return (by === 'tokens' && config.mcp !== null) || !other[by] || other.portal !== config.portal
 }
 

@@ -17,7 +17,8 @@ interface ClientTools extends Tools {
 }
 
 /**
- * Second step: counts a request for its client, for any target or none, unless the client has reset too many.
+ * Second step: counts a request for its client, for any target or none. Refuses a client that has given up too many
+ * requests before their answers.
  *
  * Reads the client's address. Throws `limit.rate`.
  */

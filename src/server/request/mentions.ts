@@ -94,7 +94,10 @@ function isPage({ config, compat }: GatePortal, target: Target): boolean {
   return isCallback({ portal: config, target }) || (compat !== null && compat.pages(target) !== null)
 }
 
-/** Where the proxy in front has the application, its address is unknown here, except that it is not an own address. */
+/**
+ * Whether a mentioned address leads to the same application. For a question of a proxy in front, only that proxy knows
+ * the upstream: then every route of the address has to be one that it asks about.
+ */
 function isSameApplication(
   { question }: RequestContext,
   route: GateRoute,

@@ -72,7 +72,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
 
   /**
    * The session of an exchange, as it counts now. An exchange by a cookie from before a later sign-in keeps the rights
-   * of that cookie: it gains no time, and no factor that was shown later.
+   * of that cookie: it gains no time, and nothing that was shown later (`shown.ts`).
    */
   function whoseNow(owner: ExchangeOwner): Session | null {
     const known = whose(owner)

@@ -129,7 +129,10 @@ export function createApiTokens(
   limits: {
     readonly capacity: () => number
     readonly restMs: (portal: string) => number
-    /** The current identity of a token's holder; null where no trusted provider knows them any more. */
+    /**
+     * The current identity of a token's holder; null where the portal no longer trusts their provider, or they are not
+     * a member or not active.
+     */
     readonly trustedIdentity: (holder: TokenOwner) => Identity | null
   },
 ): OwnApiTokens {
@@ -172,7 +175,7 @@ export function createApiTokens(
     return found.then(one => (cache.forgotten === before ? keep(text, follow(held, one)) : find(text)))
   }
 
-  /** A token with its own roles; null where it is suspended, since no trusted provider knows its user any more. */
+  /** A token with its own roles; null where it is suspended, since its user has no trusted identity any more. */
   function stand(held: HeldApiToken): HeldApiToken | null {
     return needsNoProvider(held.session.identity) || limits.trustedIdentity(held.session) !== null ? held : null
   }

@@ -101,7 +101,10 @@ export function createGuestLinks(
   ports: Pick<Ports, 'now' | 'random'>,
   limits: {
     readonly capacity: () => number
-    /** The current identity of a link's maker; null where no trusted provider knows them any more. */
+    /**
+     * The current identity of a link's maker; null where the portal no longer trusts their provider, or they are not a
+     * member or not active.
+     */
     readonly trustedIdentity: (maker: TokenOwner) => Identity | null
   },
 ): OwnGuestLinks {

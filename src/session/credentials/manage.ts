@@ -14,7 +14,10 @@ export interface ManageTools {
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now'>
   limits(): SessionLimits
-  /** The current identity of a user; null where no trusted provider knows them any more. */
+  /**
+   * The current identity of a user; null where the portal no longer trusts their provider, or they are not a member or
+   * not active.
+   */
   trustedIdentity(someone: TokenOwner): Identity | null
   /** A use that the store does not know of yet; 0 where there is none. */
   lastUseOf(sessionId: string): number
@@ -87,7 +90,7 @@ export function createManagement(
     },
     async endFor({ saidAtS, ...named }) {
       const { issuer, providers, subject, sid, isVerified } = named
-      // First: a sign-in in between finds it, and a sign-in before is found.
+      // Noted before the search: a sign-in after this line finds the note, and the search finds every earlier one.
       if (saidAtS !== undefined) await tools.signedOut.note(named, saidAtS)
       const rows =
         sid !== null

@@ -17,7 +17,10 @@ export interface OwnerBoundTokensTools {
   capacity(): number
   /** How long a token works after the provider last vouched for its owner. */
   restMs(portal: string): number
-  /** The current identity of an owner; null where no trusted provider knows them any more. */
+  /**
+   * The current identity of an owner; null where the portal no longer trusts their provider, or they are not a member
+   * or not active.
+   */
   trustedIdentity(owner: TokenOwner): Identity | null
 }
 

@@ -88,8 +88,8 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
   }
 
   /**
-   * Ends again what has ended. A server that accepts no writes gets it as soon as it does. Until then this process
-   * ignores ended sessions that it reads there (`Endings.hasEnded`).
+   * Ends again what has ended. While the server accepts no writes, this is left for later, and this process ignores
+   * ended sessions that it reads there (`Endings.hasEnded`).
    */
   async function repeat(send: RedisLink['send']): Promise<EndedAgain> {
     try {

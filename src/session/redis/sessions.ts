@@ -46,7 +46,7 @@ export function sessionsOver(
     const key = `sallyport:1:handle:${hash}`
     const handle = await link.send('GET', [key])
     if (typeof handle !== 'string') return []
-    // In this order: a command that shortens a cookie first stores what the cookie means.
+    // In this order, since whatever shortens a cookie's time first stores what the cookie has shown.
     const rest = [link.send('HGETALL', [`sallyport:1:session:${idOf(handle)}`]), link.send('PTTL', [key])]
     return [handle, ...(await Promise.all(rest))]
   }
@@ -82,7 +82,8 @@ export function sessionsOver(
       const id = idOf(handle)
       const pairs = pairsOf(fields)
       const session = parseStored(id, pairs)
-      // A cookie that has ended meanwhile may be gone together with its meaning: it would then mean the whole session.
+      // Where a cookie has ended meanwhile, what it has shown may be gone too. Without that it would count for all of
+      // the session.
       if (session === null || Number(lastsMs) === GONE) return null
       const at = pairs.indexOf(`shown:${hash}`)
       if (at === -1) return { session, host }

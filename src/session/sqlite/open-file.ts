@@ -65,8 +65,8 @@ export function openFirst(path: string, ports: Pick<Ports, 'now' | 'log'>): Open
 }
 
 /**
- * Closes a database whose file is unchanged, or no longer at its path: then it writes and removes nothing there. It
- * closes the descriptor once nothing is `reading` from it any more.
+ * Closes a database. Nothing else may have been copied into its file, unless the file is no longer at its path: SQLite
+ * writes and removes nothing at the path then. It closes the descriptor once nothing is `reading` from it any more.
  */
 export function closeDatabase({ store, file }: OpenDatabase, reading: Promise<void> | null): MaybePromise<void> {
   void store.close()
@@ -181,7 +181,10 @@ function openDatabase(path: string): Database {
   }
 }
 
-/** For an operator who goes back to the version before; the first of several processes or attempts keeps it. */
+/**
+ * Keeps a copy for an operator who goes back to the version before. An existing copy stays, where several processes or
+ * attempts make one.
+ */
 function keepCopy(database: Database, to: string): void {
   try {
     copyDatabase(database, to)

@@ -4,8 +4,8 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants
 
 /**
  * Creates a file beside a database at an unused path, mode 0600, never through a link; returns its descriptor. Where
- * root creates it, it belongs to the owner of the database: a gate without root's rights has to open it. An existing
- * file is given to no one.
+ * root creates it, it belongs to the owner of the database: a gate without root's rights has to open it. The owner of
+ * an existing file is never changed.
  *
  * Throws what the system throws, `EEXIST` among it.
  */

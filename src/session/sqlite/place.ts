@@ -35,8 +35,8 @@ const PLACE = '-place'
 const SHAPE = /^\d+:\d+ \d+:\d+( \d+\/-?\d+)*$/
 
 /**
- * A file without its device, whose number may change when the machine restarts. An inode number without more is
- * reused.
+ * Identifies a file by its inode and its time of creation, since inode numbers are reused. Without the device, whose
+ * number may change when the machine restarts.
  */
 export function identityOf({ ino, birthtimeNs }: Pick<BigIntStats, 'ino' | 'birthtimeNs'>): string {
   return `${ino}:${birthtimeNs}`

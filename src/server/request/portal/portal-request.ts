@@ -155,8 +155,9 @@ function guestTargetAt(context: RequestContext, portal: GatePortal, host: string
 }
 
 /**
- * Where a token of this user would be accepted, in the order of the file. The gate's own rules decide, for a client
- * without a fresh sign-in, from its current address and by a method that the route takes.
+ * Where a token of this user would be accepted, in the order of the file. The gate's own rules decide: for the user
+ * without any time or method of sign-in, since a token has none, from their current address and by a method that the
+ * route takes.
  */
 function tokenPlacesOf(context: RequestContext, portal: GatePortal, session: Session): readonly TokenPlace[] {
   const scheme = schemeOf(context)

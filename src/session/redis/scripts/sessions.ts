@@ -48,10 +48,10 @@ redis.call('XADD', p .. 'changes', '*', 'made', ARGV[2])
 `)
 
 /**
- * ttl, id, host, hash, how long until it expires, when the sign-in before was, the factors that it has shown, the hash
- * that is replaced or nothing, how long that lasts, its factors, the factors of the new one or nothing, the index of
- * one more sid that it comes from or nothing, then the session's fields in pairs → 1, or 0 when the session is gone or
- * comes from another sign-in.
+ * ttl, id, host, hash, how long until it expires, when the sign-in before was, what that has shown (`shown.ts`), the
+ * hash that is replaced or nothing, how long that lasts, what it has shown, what the new one has shown or nothing, the
+ * index of one more sid that it comes from or nothing, then the session's fields in pairs → 1, or 0 when the session
+ * is gone or comes from another sign-in.
  */
 export const SIGN_IN_AGAIN = script(`${KEEP_SIGN_IN}${REPLACE_HANDLE}${KEEP_SIDS}
 local id, hash = ARGV[2], ARGV[4]
@@ -75,8 +75,8 @@ return 1
 `)
 
 /**
- * id, host, hash, its factors or nothing, the hash that is replaced or nothing, how long that lasts, its factors, the
- * author of the reported change → 1, or 0 when the session is gone.
+ * id, host, hash, what it has shown (`shown.ts`) or nothing, the hash that is replaced or nothing, how long that
+ * lasts, what that has shown, the author of the reported change → 1, or 0 when the session is gone.
  */
 export const ADD_HANDLE = script(`${KEEP_HANDLE}${REPLACE_HANDLE}
 local ttl = redis.call('PTTL', p .. 'session:' .. ARGV[1])
