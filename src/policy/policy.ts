@@ -124,6 +124,15 @@ export function decideAccess(policy: Policy, identity: Identity | null, facts: F
   }
 }
 
+/** Whether `deny` alone keeps a user (null: an anonymous client) out, or may do so. A rule that throws does. */
+export function isShutOut({ rules }: Policy, identity: Identity | null, facts: Facts): boolean {
+  try {
+    return rules !== null && denies(rules, { identity, facts, light: 'now' }) !== 'no'
+  } catch {
+    return true
+  }
+}
+
 /** Whether a route takes this method; null is any. */
 export function allowsMethod(policy: Policy, method: string | null): boolean {
   return policy.methods === null || (method !== null && policy.methods.has(method))
@@ -168,8 +177,8 @@ function decidePlain(policy: Policy, identity: Identity | null): Decision {
 function decideRules(policy: Policy, rules: RuleSet, asker: Asker): Decision {
   const { identity } = asker
   const roles = identity === null ? NO_ROLES : policy.rolesOf(identity)
-  const isShutOut = denies(rules, asker) !== 'no'
-  if (!isShutOut && allows(rules, asker) === 'yes')
+  const isDenied = denies(rules, asker) !== 'no'
+  if (!isDenied && allows(rules, asker) === 'yes')
     return { verdict: 'allow', reason: REASON_TO_ALLOW[policy.allow.kind], roles }
   const needsSignIn = identity === null && maySignInHelp(rules, asker)
   if (needsSignIn && policy.hasPortal) return { verdict: 'sign-in', reason: 'identity.none' }
@@ -177,10 +186,10 @@ function decideRules(policy: Policy, rules: RuleSet, asker: Asker): Decision {
   if (needsSignIn) return deny('portal.unknown', NO_ROLES, trials, chooseTold(trials))
   const demand = identity === null || identity.isGuest === true ? null : findStepUp(rules, asker)
   if (demand !== null) return { verdict: 'step-up', reason: reasonToStepUp(demand), roles, demand, trials }
-  if (!isShutOut && policy.allow.kind === 'authenticated' && identity?.isClient === true) {
+  if (!isDenied && policy.allow.kind === 'authenticated' && identity?.isClient === true) {
     return deny('client.none', roles, trials, tellReason('client.none'))
   }
-  const reason = isShutOut ? 'rule.denied' : reasonToDeny(trials, identity !== null)
+  const reason = isDenied ? 'rule.denied' : reasonToDeny(trials, identity !== null)
   return withoutGroups(identity, deny(reason, roles, trials, chooseTold(trials)))
 }
 

@@ -12,6 +12,8 @@ interface OwnRequest {
   readonly path: string
   readonly query: string
   readonly values: RequestValues
+  /** Whether the address with this ending is closed to the client. */
+  readonly isClosedWith: (ending: string) => boolean
 }
 
 /** How a route without an upstream answers. */
@@ -32,7 +34,7 @@ export function compileAnswer(answer: OwnAnswer, isForAll: boolean, compressor: 
     }
     case 'files': {
       const files = compileFiles(answer, isForAll, compressor)
-      return ({ request, path, query, values }) => files({ request, path, query, shownPath: values.path })
+      return ({ values, ...asked }) => files({ ...asked, shownPath: values.path })
     }
     case 'verify':
       return () => {

@@ -15,6 +15,8 @@ interface FileRequest {
   /** What the client asked for: where a redirect to a folder's own address starts. */
   readonly shownPath: string
   readonly query: string
+  /** Whether the address with this ending is closed to the client: then no file is served for what has it not. */
+  readonly isClosedWith: (ending: string) => boolean
 }
 
 /** Serves one folder. */
@@ -45,18 +47,24 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
   }
 
   /** The file of a name, or of the first ending that makes it one. */
-  async function findNamed(root: string, name: string): Promise<{ readonly name: string; readonly found: Found }> {
+  async function findNamed(
+    root: string,
+    name: string,
+    isClosedWith: FileRequest['isClosedWith'],
+  ): Promise<{ readonly name: string; readonly found: Found }> {
     for (const ending of ['', ...endings]) {
       const found = await orNull(find(root, name + ending))
       const mayBeFolder = ending === '' && !isFirst
-      if (found !== null && (mayBeFolder || found.stats.isFile())) return { name: name + ending, found }
+      if (found === null || !(mayBeFolder || found.stats.isFile())) continue
+      if (ending === '' || !isClosedWith(ending)) return { name: name + ending, found }
     }
     throw none(name)
   }
 
-  async function show({ request, path, shownPath, query }: FileRequest, root: string, names: readonly string[]) {
+  async function show(asked: FileRequest, root: string, names: readonly string[]) {
+    const { request, path, shownPath, query, isClosedWith } = asked
     if (isFirst && path.endsWith('/')) throw none(path)
-    const { name, found } = await findNamed(root, names.join('/'))
+    const { name, found } = await findNamed(root, names.join('/'), isClosedWith)
     if (isFirst && !isTaken(request)) return notTaken()
     if (!found.stats.isDirectory()) {
       if (path.endsWith('/')) throw none(path)

@@ -2,18 +2,10 @@
 
 import { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
-import type { Identity } from '../../identity/identity.ts'
 import { NO_TRUSTED_EMAILS, vouchedPart } from '../../identity/vouched.ts'
-import { type Facts, NO_FACTS } from '../../policy/condition.ts'
+import { NO_FACTS } from '../../policy/condition.ts'
 import { NOT_A_MEMBER } from '../../policy/members.ts'
-import {
-  allowsMethod,
-  barsReadings,
-  type Decision,
-  decideAccess,
-  decidePolicy,
-  looksAtMethod,
-} from '../../policy/policy.ts'
+import { allowsMethod, type Decision, decideAccess, decidePolicy, looksAtMethod } from '../../policy/policy.ts'
 import { waysOut } from '../../policy/unverified.ts'
 import { ownerOf } from '../../portal/replay/page-owner.ts'
 import { bindRules } from '../../proxy/fields/rules.ts'
@@ -31,6 +23,7 @@ import { tellsOfWebSocket } from './handshake.ts'
 import { limitPerson, refuseServiceWorker } from './limit.ts'
 import { judgeMentions } from './mentions.ts'
 import { holdToMethod, refuseOverrides } from './method-override.ts'
+import { isOpenTo, presentAt } from './open-to.ts'
 import { requestFacts } from './policy-input.ts'
 import type { PipelineTools } from './tools.ts'
 
@@ -115,22 +108,6 @@ function refuseStray(by: Credential['by'], { value: route, also }: Match<GateRou
 export function isStray(by: Credential['by'], { config }: GateRoute, { config: other }: GateRoute): boolean {
   // A token may be for only one MCP server, so on such a route no path with a second reading is accepted.
   return (by === 'tokens' && config.mcp !== null) || !other[by] || other.portal !== config.portal
-}
-
-/** The session for a route, of a user with a session of any portal; null: anonymous. */
-export function presentAt({ config }: GateRoute, found: Session | null): Session | null {
-  return found !== null && found.portal === config.portal ? found : null
-}
-
-/** Whether the route of another reading also allows this user (null: an anonymous client). */
-export function isOpenTo(
-  other: GateRoute,
-  identity: Identity | null,
-  facts: Facts,
-  isWebSocket: () => boolean,
-): boolean {
-  if (decidePolicy(other.policy, identity, facts).verdict !== 'allow' || barsReadings(other.config)) return false
-  return other.config.websockets || !isWebSocket()
 }
 
 function ambiguousPath(route: GateRoute, other: GateRoute): GateError {

@@ -9,8 +9,9 @@ import { needsNoProvider, type ProviderTrust, providerTrustOf } from '../../sess
 import type { Session } from '../../session/session.ts'
 import { asShown, shownBy } from '../../session/shown.ts'
 import type { GateRoute, Snapshot } from '../config/snapshot.ts'
-import { isOpenTo, isStray, presentAt } from './decide.ts'
+import { isStray } from './decide.ts'
 import { mayMakerOpen } from './guests.ts'
+import { isOpenTo, presentAt } from './open-to.ts'
 import { exchangeFacts } from './policy-input.ts'
 
 /** The requests under way, checked against the current rules and their sessions. Pairs with `close`. */

@@ -5,6 +5,7 @@ import type { Fields } from '../../proxy/fields/identity.ts'
 import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
 import type { Target } from '../../route/target.ts'
 import { type CompiledGrant, type GateRoute, upstreamPath } from '../config/snapshot.ts'
+import { isClosedWith } from './closed-files.ts'
 import type { MaybeResponse, RequestContext } from './context.ts'
 
 /** What templates can say of a request. Asked for only where a route has templates. */
@@ -54,7 +55,8 @@ export function answerItself(
   if (answering === null) throw new TypeError(`${route.config.id} leads nowhere`)
   const values = requestValues(context, target, scheme)
   const path = upstreamPath(route, target.path)
-  const answer = answering({ request: context.request, path, query: target.query, values })
+  const isClosed = (ending: string) => isClosedWith(ending, context, target, route)
+  const answer = answering({ request: context.request, path, query: target.query, values, isClosedWith: isClosed })
   return andThen(answer, response => {
     if (grant.responseRules !== null) changeHeaders(response.headers, grant.responseRules, values)
     if (context.isPrivate) keepFromSharedCaches(response.headers)
