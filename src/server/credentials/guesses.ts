@@ -61,6 +61,7 @@ const HASHES = { places: 2, waiting: 100, waitMs: 10_000 }
 /** What there is left may be held by right passwords that another worker is hashing: they give it back within a moment. */
 const ASK_AGAIN_MS = 250
 const MOST_ASKED_AGAIN = 8
+/** Of strangers, and of those that are known: neither take the others' room. */
 const MOST_WAITING = 50
 /** How long one waits at most for those that this worker itself is hashing, however slow it is at that. */
 const MOST_WAITED_MS = 30_000
@@ -95,7 +96,7 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
   const inVain = new Map<string, number>()
   /** Attempts under way here, by counter: how many, and the waiters that found nothing left. */
   const undecided = new Map<string, { number: number; next: PromiseWithResolvers<void> }>()
-  let waiting = 0
+  const waiting = { known: 0, strangers: 0 }
 
   function begun(counts: readonly Count[]): void {
     for (const count of counts) {
@@ -123,17 +124,23 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
   }
 
   /** Waits for that, or for a moment after this many refusals; false where it is no use. */
-  async function wait(network: string, refusals: number, next: Promise<void> | null, leftMs: number): Promise<boolean> {
-    if (performance.now() < (inVain.get(network) ?? 0) || waiting >= MOST_WAITING) return false
+  async function wait(
+    network: string,
+    row: keyof typeof waiting,
+    refusals: number,
+    next: Promise<void> | null,
+    leftMs: number,
+  ): Promise<boolean> {
+    if (performance.now() < (inVain.get(network) ?? 0) || waiting[row] >= MOST_WAITING) return false
     if (refusals > MOST_ASKED_AGAIN) {
       inVain.delete(network)
       inVain.set(network, performance.now() + WRONG.intervalMs)
       if (inVain.size > MOST_ADDRESSES) for (const oldest of inVain.keys()) if (inVain.delete(oldest)) break
       return false
     }
-    waiting++
+    waiting[row]++
     await (next === null ? Bun.sleep(ASK_AGAIN_MS) : inTime(next, leftMs, null))
-    waiting--
+    waiting[row]--
     return true
   }
 
@@ -173,6 +180,7 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
       const network = networkOf(client)
       const known = browser === null ? readKnown(await sessions.peekOnce('known', knownKey(who, network))) : null
       const counts = countsOf(attempt, known !== null)
+      const row = known !== null || browser !== null ? 'known' : 'strangers'
       const giveUpAt = performance.now() + MOST_WAITED_MS
       for (let refusals = 0; ; ) {
         const { without, waitMs } = await take(counts, attempt)
@@ -180,7 +188,7 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
         const leftMs = giveUpAt - performance.now()
         const next = leftMs > 0 ? nextDecided(without) : null
         if (next === null) refusals++
-        if (await wait(browser ?? network, refusals, next, leftMs)) continue
+        if (await wait(browser ?? network, row, refusals, next, leftMs)) continue
         throw new GateError('limit.rate', 'too many wrong passwords were given by an address, or for a user name', {
           facts: { client },
           hint: 'it may try again later; those whose password was right a moment ago are not held up',
@@ -188,7 +196,6 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
         })
       }
       begun(counts)
-      const row = known !== null || browser !== null ? 'known' : 'strangers'
       const leave: Leave | null = await queue.enter([row, ...prefixesOf(client)])
       if (leave === null) {
         // No password was tried, so strangers who fill the queue do not use up a user's name. It counts only for their

@@ -126,6 +126,23 @@ test('no more wrong ones are tried for coming at once at many workers, and one m
   expect(howMany(await guess('b'), 'access.password')).toBe(1)
 })
 
+test('strangers who wait leave those room who are known', async () => {
+  const { ports, sessions, state } = shared()
+  const guesses = createGuesses(ports, sessions)
+  const known: Attempt = { ...ATTEMPT, client: '198.51.100.7', browser: 'a browser of hers' }
+  const right = async () => {
+    const guess = await guesses.begin(known)
+    await guess.takeBack()
+    guess.leave()
+  }
+  const wrong = async (at: number) => (await guesses.begin({ ...ATTEMPT, who: `portal home person-${at}` })).leave()
+  const strangers = Array.from({ length: 70 }, (_, at) => codeOf(() => wrong(at)))
+  await eventually(() => state.spends >= 70, 'all strangers have asked')
+  const hers = Array.from({ length: 12 }, () => codeOf(right))
+  expect(howMany(await Promise.all(hers), 'none')).toBe(12)
+  expect(howMany(await Promise.all(strangers), 'limit.rate')).toBe(60)
+})
+
 test('who waits keeps no place from others, and beyond some nobody waits', async () => {
   const of = shared()
   const { find } = workers(1, of)
