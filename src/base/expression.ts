@@ -4,8 +4,11 @@ import { RE2JS, RE2JSSyntaxException } from 're2js'
 export interface Expression {
   /** Whether it matches anywhere in a text, or in bytes of UTF-8; a byte that is no UTF-8 counts as U+FFFD, as in Go. */
   test(text: string | Uint8Array): boolean
-  /** A text with `to` in place of each match, in which `$1` is the first group. */
-  replace(text: string, to: string): string
+  /**
+   * A text with `to` in place of each match, in which `$1` is the first group; null where there are more than `most`. Each match may take
+   * as long as one test of the whole text.
+   */
+  replace(text: string, to: string, most: number): string | null
   /** How many groups it has. */
   readonly groups: number
   /** How many instructions it has: a text takes at most so many steps for each of its characters. */
@@ -30,7 +33,11 @@ export function compileExpression(source: string, heedsCase = true): Expression 
     const compiled = RE2JS.compile(source, heedsCase ? 0 : RE2JS.CASE_INSENSITIVE)
     return Object.freeze({
       test: (text: string | Uint8Array) => compiled.test(text),
-      replace: (text: string, to: string) => compiled.matcher(text).replaceAll(to),
+      replace(text: string, to: string, most: number) {
+        const matcher = compiled.matcher(text)
+        for (let count = 0; matcher.find(); count++) if (count >= most) return null
+        return compiled.matcher(text).replaceAll(to)
+      },
       groups: compiled.groupCount(),
       size: compiled.programSize(),
     })

@@ -170,14 +170,19 @@ export function upstreamPath({ config, rewrite }: Pick<GateRoute, 'config' | 're
 /** Instructions times characters, as for rules by expressions. */
 const MOST_STEPS = 125_000
 
+/** The same for all matches of a path together, each of which may look as far as its end: some 50 ms. */
+const MOST_REPLACED_STEPS = 40 * MOST_STEPS
+
 /** `rewrite` of a route as a function, whose result has to be a valid path, too; null without it. */
 export function compileRewrite({ rewrite }: Pick<RouteConfig, 'rewrite'>): GateRoute['rewrite'] {
   if (rewrite === null) return null
   const expression = compileExpression(rewrite.from)
   if (isFault(expression)) throw new TypeError(`an expression that was checked does not compile: ${expression.message}`)
   return path => {
-    if (expression.size * path.length > MOST_STEPS) throw ambiguous('the path is too long for what rewrites it')
-    const made = expression.replace(path, rewrite.to).replace(/^\/*/, '/')
+    const steps = expression.size * path.length
+    const replaced = steps > MOST_STEPS ? null : expression.replace(path, rewrite.to, MOST_REPLACED_STEPS / steps)
+    if (replaced === null) throw ambiguous('the path is too long for what rewrites it')
+    const made = replaced.replace(/^\/*/, '/')
     if (hasReadings(made)) readPath(made)
     return made
   }

@@ -70,6 +70,13 @@ allow = "public"
 rewrite = { from = "^/join/(.)-(.)/", to = "/$1$2/" }
 
 [[routes]]
+host = "rewritten.example"
+path = "/long"
+upstream = "${at}"
+allow = "public"
+rewrite = { from = "a(?:.*b)?", to = "x" }
+
+[[routes]]
 host = "basic.example"
 upstream = { to = "${at}", basic_auth = { user = "sallyport", password = "\${APP_PASSWORD}" } }
 allow = "public"
@@ -337,6 +344,9 @@ describe('a path that is rewritten', () => {
     const before = heads.length
     expect(await sentFor('/join/.-./c')).toBe(400)
     expect(await sentFor(`/img/thumb/${'a'.repeat(14_000)}`)).toBe(400)
+    // Each of them looks for what follows as far as the end.
+    expect(await sentFor(`/long/${'a'.repeat(14_000)}`)).toBe(400)
     expect(heads.length).toBe(before)
+    expect(await sentFor('/long/a/a')).toEqual(['/long/x/x'])
   })
 })
