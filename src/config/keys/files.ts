@@ -76,7 +76,7 @@ export const FILES = {
     list(ending, { single: true }),
     ['.html'],
     'none',
-    'What may be missing at the end of an address: where there is no file of its name, `/about` is `about.html`.',
+    'What may be missing at the end of an address: where there is no file of its name, `/about` is `about.html`. Where `/about.html` is closed to somebody, `/about` is as well.',
   ),
   cache_control: optional(
     either(raw => raw.kind === 'table', byPattern, forAll),
