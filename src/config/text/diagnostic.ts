@@ -6,7 +6,7 @@
 /**
  * Every code that a Diagnostic can carry. Codes are API for scripts: they are never renamed.
  *
- * The list is closed, and each has at least one case in `test/config/checks/mistakes.test.ts`.
+ * The list is closed, and each has at least one case in `test/config/check.test.ts`.
  */
 export const DIAGNOSTIC_CODES = [
   'file.unreadable',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { ICON, LOGO, parsePicture } from '../../../src/config/values/picture.ts'
+import { folderOf, PICTURES } from '../checks/picture-cases.ts'
 import { accepts, check } from '../checks.ts'
-import { folderOf, PICTURES } from './picture-cases.ts'
 
 const ROUTE = '[[routes]]\nhost = "kuma.example.com"\nupstream = "http://kuma"\nportal = "home"\nallow = ["user"]\n'
 const appOf = (lines: string) => accepts(ROUTE + lines, folderOf(PICTURES)).routes[0]?.app

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test'
-import { SECTIONS } from '../../../src/config/keys/keys.ts'
-import { NOBODY_IN_PARTICULAR } from '../../../src/config/resolve/rules.ts'
-import { parseRaw } from '../../../src/config/text/raw.ts'
-import { createReport } from '../../../src/config/text/report.ts'
-import { plainUser } from '../../../src/config/values/users-file.ts'
-import { accepts, check } from '../checks.ts'
-import { GOOD_ISSUERS } from './issuer-cases.ts'
+import { SECTIONS } from '../../src/config/keys/keys.ts'
+import { NOBODY_IN_PARTICULAR } from '../../src/config/resolve/rules.ts'
+import { parseRaw } from '../../src/config/text/raw.ts'
+import { createReport } from '../../src/config/text/report.ts'
+import { plainUser } from '../../src/config/values/users-file.ts'
+import { GOOD_ISSUERS } from './checks/issuer-cases.ts'
+import { accepts, check } from './checks.ts'
 
 /** The product's own example, without [tls]. */
 const EXAMPLE = `

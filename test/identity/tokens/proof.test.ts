@@ -9,18 +9,18 @@ import {
   generateKeyPair,
   jwtVerify,
 } from 'jose'
-import { errorFacts } from '../../src/base/errors.ts'
-import type { ProviderConfig } from '../../src/config/resolve/providers.ts'
-import { parseClientKey } from '../../src/config/values/pem.ts'
-import { ask } from '../../src/console/network.ts'
-import { makeIdentity } from '../../src/identity/identity.ts'
-import { createProviderPool } from '../../src/identity/pool.ts'
-import { publicClientKey } from '../../src/identity/tokens/proof.ts'
-import { quietPorts } from '../kit/clock.ts'
-import { untilTheEnd } from '../kit/opened.ts'
-import { type Misbehaviour, startBadProvider } from '../kit/provider/bad-provider.ts'
-import { providerConfig } from '../kit/provider/config.ts'
-import { refusal } from '../kit/thrown.ts'
+import { errorFacts } from '../../../src/base/errors.ts'
+import type { ProviderConfig } from '../../../src/config/resolve/providers.ts'
+import { parseClientKey } from '../../../src/config/values/pem.ts'
+import { ask } from '../../../src/console/network.ts'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { createProviderPool } from '../../../src/identity/pool.ts'
+import { publicClientKey } from '../../../src/identity/tokens/proof.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { type Misbehaviour, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { providerConfig } from '../../kit/provider/config.ts'
+import { refusal } from '../../kit/thrown.ts'
 
 const NOW_S = 1_900_000_000
 const LOGIN = { redirectUri: 'http://127.0.0.1/cb', state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43) }

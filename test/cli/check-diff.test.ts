@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runCheck } from '../../../src/cli/check.ts'
-import { quietPorts } from '../../kit/clock.ts'
-import { temporaryFolder } from '../../kit/folder.ts'
-import { PORTAL, startGate } from '../../kit/gate.ts'
-import { type Ran, runIn } from '../../kit/io.ts'
+import { runCheck } from '../../src/cli/check.ts'
+import { quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { PORTAL, startGate } from '../kit/gate.ts'
+import { type Ran, runIn } from '../kit/io.ts'
 
 const ROUTES = `${PORTAL}
 [[routes]]

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { fileAnswer } from '../../../../src/portal/answer.ts'
-import { ownBytes } from '../../../../src/server/request/record.ts'
+import { fileAnswer } from '../../../src/portal/answer.ts'
+import { ownBytes } from '../../../src/server/request/record.ts'
 
 test('a text is counted, and none for HEAD', () => {
   expect(ownBytes(new Response('ünd'), 'GET')).toBe(4)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { hintToWrite } from '../../src/config/hidden/lines.ts'
-import { renderDiagnostics } from '../../src/config/render.ts'
-import { check, complete } from './checks.ts'
+import { hintToWrite } from '../../../src/config/hidden/lines.ts'
+import { renderDiagnostics } from '../../../src/config/render.ts'
+import { check, complete } from '../checks.ts'
 
 /** All that is told of a file with mistakes: message and hint, and the frame that shows the line. */
 function told(text: string): string {

@@ -1,13 +1,13 @@
 import { beforeEach, expect, test } from 'bun:test'
-import type { Code } from '../../src/base/errors.ts'
-import { ask } from '../../src/console/network.ts'
-import { readText } from '../../src/console/read-file.ts'
-import { createProviderPool } from '../../src/identity/pool.ts'
-import { quietPorts } from '../kit/clock.ts'
-import { untilTheEnd } from '../kit/opened.ts'
-import { BAD_PROVIDER_CLIENT, startBadProvider } from '../kit/provider/bad-provider.ts'
-import { providerConfig } from '../kit/provider/config.ts'
-import { refusal } from '../kit/thrown.ts'
+import type { Code } from '../../../src/base/errors.ts'
+import { ask } from '../../../src/console/network.ts'
+import { readText } from '../../../src/console/read-file.ts'
+import { createProviderPool } from '../../../src/identity/pool.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { BAD_PROVIDER_CLIENT, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { providerConfig } from '../../kit/provider/config.ts'
+import { refusal } from '../../kit/thrown.ts'
 
 const LOGIN = {
   redirectUri: 'http://127.0.0.1/cb',

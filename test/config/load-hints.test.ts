@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test'
-import { loadConfig } from '../../../../src/config/load.ts'
-import type { Diagnostic } from '../../../../src/config/text/diagnostic.ts'
-import { check } from '../../checks.ts'
-import { ADDRESS_HINTS, NAME_HINTS } from './hint-name-cases.ts'
-import { SYNTAX_HINTS } from './hint-syntax-cases.ts'
-import { VALUE_HINTS } from './hint-value-cases.ts'
-import { GOOD, type HintCase, type Place } from './hints.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import type { Diagnostic } from '../../src/config/text/diagnostic.ts'
+import { ADDRESS_HINTS, NAME_HINTS } from './checks/hints/hint-name-cases.ts'
+import { SYNTAX_HINTS } from './checks/hints/hint-syntax-cases.ts'
+import { VALUE_HINTS } from './checks/hints/hint-value-cases.ts'
+import { GOOD, type HintCase, type Place } from './checks/hints/hints.ts'
+import { check } from './checks.ts'
 
 /** What the hints name in the environment. */
 const WORLD = { env: { POCKET_ID_SECRET: 'hd83', CLIENT_SECRET: 'hd83', APP_PASSWORD: 'hd83' } }

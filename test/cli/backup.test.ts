@@ -2,11 +2,11 @@ import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runBackup } from '../../../src/cli/backup.ts'
-import { runRestore } from '../../../src/cli/restore.ts'
-import { quietPorts } from '../../kit/clock.ts'
-import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
-import { type Ran, runIn } from '../../kit/io.ts'
+import { runBackup } from '../../src/cli/backup.ts'
+import { runRestore } from '../../src/cli/restore.ts'
+import { quietPorts } from '../kit/clock.ts'
+import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
+import { type Ran, runIn } from '../kit/io.ts'
 
 const ROUTES = `${PORTAL}
 [[routes]]

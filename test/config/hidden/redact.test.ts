@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { createVeil as createVeilWith } from '../../src/config/hidden/redact.ts'
+import { createVeil as createVeilWith } from '../../../src/config/hidden/redact.ts'
 
 /** Marks that can be read: numbers in the order in which they come. */
 function createVeil() {

@@ -1,12 +1,12 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { descriptorsOf } from '../../../src/base/system/open-descriptors.ts'
-import { listeningDescriptors } from '../../../src/server/listen/inherited/descriptors.ts'
-import { needs } from '../../kit/needs.ts'
-import { untilTheEnd } from '../../kit/opened.ts'
-import { runToEnd } from '../../kit/programs/ended.ts'
+import { descriptorsOf } from '../../../../src/base/system/open-descriptors.ts'
+import { listeningDescriptors } from '../../../../src/server/listen/inherited/descriptors.ts'
+import { needs } from '../../../kit/needs.ts'
+import { untilTheEnd } from '../../../kit/opened.ts'
+import { runToEnd } from '../../../kit/programs/ended.ts'
 
-const OWN = join(import.meta.dir, '../../../src/server/listen/inherited/descriptors.ts')
+const OWN = join(import.meta.dir, '../../../../src/server/listen/inherited/descriptors.ts')
 
 const keep = untilTheEnd()
 

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { COMMANDS } from '../../src/cli/help/commands.ts'
-import { renderChapter } from '../../src/cli/help/run.ts'
-import { RECIPES, TOPICS } from '../../src/cli/help/topics.ts'
-import { temporaryFolder } from '../kit/folder.ts'
-import { PROGRAMS } from '../kit/programs/child.ts'
+import { COMMANDS } from '../../../src/cli/help/commands.ts'
+import { renderChapter } from '../../../src/cli/help/run.ts'
+import { RECIPES, TOPICS } from '../../../src/cli/help/topics.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { PROGRAMS } from '../../kit/programs/child.ts'
 
-const DOCS = join(import.meta.dir, '../../docs')
+const DOCS = join(import.meta.dir, '../../../docs')
 const chapter = (name: string) => readFileSync(join(DOCS, name), 'utf8')
 
 describe('a chapter for a terminal', () => {

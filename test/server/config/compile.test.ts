@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { manyRoutes } from '../kit/many-routes.ts'
+import { manyRoutes } from '../../kit/many-routes.ts'
 
 const ROUTES = 2000
 
 test('a route costs 4 kB at most, and reading the file again leaves nothing behind', async () => {
-  const command = [process.execPath, join(import.meta.dir, '../kit/many-routes.ts'), String(ROUTES)]
+  const command = [process.execPath, join(import.meta.dir, '../../kit/many-routes.ts'), String(ROUTES)]
   const child = Bun.spawn(command, { stdout: 'pipe', stderr: 'inherit' })
   const said: { readonly routes: number; readonly kept: number; readonly added: number } = JSON.parse(
     await new Response(child.stdout).text(),

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { renderDiagnostics } from '../../../src/config/render.ts'
-import { check, complete } from '../checks.ts'
+import { renderDiagnostics } from '../../src/config/render.ts'
+import { check, complete } from './checks.ts'
 
 /** Nothing is thrown, a refusal has a reason, every place is in the text, and all of it can be shown. */
 function expectDiagnosed(text: string): void {
