@@ -78,6 +78,32 @@ export async function verifyAccessToken(
   }
 }
 
+/**
+ * The claims in which Keycloak has roles, of the access token that came in the same answer as somebody's ID token. It is made for other
+ * audiences, so that of these nothing is asked: it has to be theirs, and this client's.
+ *
+ * Throws `provider.id_token` with the rule that failed as fact `check`, or `provider.down` when the keys cannot be had.
+ */
+export async function readRoleClaims(
+  token: string,
+  subject: string,
+  expected: ExpectedToken,
+  keys: KeySource,
+  keysAddress: string,
+): Promise<Pick<JWTPayload, 'realm_access' | 'resource_access'>> {
+  const refuse = (check: string, cause?: unknown) =>
+    new GateError('provider.id_token', `the access token with the roles was refused: ${check} does not hold`, {
+      hint: 'role_groups in its table is for Keycloak: remove it, where the provider’s access tokens are no JWTs',
+      facts: { check },
+      ...(cause === undefined ? {} : { cause: bareError(cause) }),
+    })
+  const { claims } = await verifySigned(token, expected, ['sub'], { keys, address: keysAddress }, refuse, null)
+  if (claims.sub !== subject) throw refuse('sub')
+  if (claims.azp !== undefined && claims.azp !== expected.clientId) throw refuse('azp')
+  const { realm_access, resource_access } = claims
+  return { realm_access, resource_access }
+}
+
 /** Who has a token with these claims, be it a program in its own name; `known` are clients that it is known to be given to beside. */
 export function bearerIdentity(
   readIdentity: ReadIdentity,

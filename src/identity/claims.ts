@@ -27,7 +27,7 @@ export function findClaim(claims: unknown, name: string): unknown {
 }
 
 /** What a table of the file says of how a provider's claims are read. */
-export type Naming = Pick<ProviderConfig, 'name' | 'claims' | 'groupsForm' | 'namedClaims'> & Bounds
+export type Naming = Pick<ProviderConfig, 'name' | 'claims' | 'groupsForm' | 'hasRoleGroups' | 'namedClaims'> & Bounds
 
 /**
  * Claims under the names that rules and applications know, where a provider has others for them.
@@ -70,6 +70,24 @@ function readGroups(
     .split(form.separator)
     .map(group => group.trim())
     .filter(group => group !== '')
+}
+
+/**
+ * The same with Keycloak's roles as groups: those of the realm, and those of each client. No group is believed that is called as if it
+ * were a role: who may make groups there need not be who gives roles.
+ */
+function withRoles(groups: unknown, claims: Readonly<Record<string, unknown>>): unknown {
+  if (groups !== undefined && !Array.isArray(groups)) return groups
+  const rolesIn = (table: unknown): readonly string[] => {
+    const stated = isTable(table) ? table.roles : undefined
+    return Array.isArray(stated) ? stated.filter(role => typeof role === 'string') : []
+  }
+  const clients = isTable(claims.resource_access) ? Object.entries(claims.resource_access) : []
+  return [
+    ...(groups ?? []).filter(group => typeof group !== 'string' || !group.startsWith('role:')),
+    ...rolesIn(claims.realm_access).map(role => `role:${role}`),
+    ...clients.flatMap(([client, table]) => rolesIn(table).map(role => `role:${client}:${role}`)),
+  ]
 }
 
 /** Who someone is by what a provider states, in its own names. Throws `provider.userinfo` for more than can be kept. */
@@ -119,7 +137,8 @@ export function createIdentityReader(naming: Naming, { log }: Pick<Ports, 'log'>
 
   return (issuer, subject, verified) => {
     const { groups: stated, ...claims } = renameClaims(verified, naming.claims)
-    const groups = readGroups(verified, stated, naming)
+    const own = readGroups(verified, stated, naming)
+    const groups = naming.hasRoleGroups ? withRoles(own, verified) : own
     const kept = keepClaims(ofThePerson(groups === undefined ? claims : { ...claims, groups }), naming.namedClaims)
     tell(kept, subject)
     tellAbsent(verified)

@@ -2,7 +2,7 @@ import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
-import { verifyAccessToken } from './access-token.ts'
+import { readRoleClaims, verifyAccessToken } from './access-token.ts'
 import { loginAddress, loginParameters, logoutAddress } from './addresses.ts'
 import { readAnswer } from './answer.ts'
 import { createIdentityReader, lacksGroups } from './claims.ts'
@@ -80,6 +80,14 @@ export function createProviderClient(
     )
   }
 
+  /** What is read of an access token itself: roles, where the file wants them as groups; null for nothing. */
+  async function readRoles(metadata: Metadata, accessToken: string, subject: string) {
+    if (!config.hasRoleGroups) return null
+    return checkBy(metadata, config.clientId, (expected, address) =>
+      readRoleClaims(accessToken, subject, expected, issuer.keys, address),
+    )
+  }
+
   return Object.freeze({
     config,
     async begin(login: LoginRequest, options: BeginOptions = {}) {
@@ -112,7 +120,9 @@ export function createProviderClient(
         subject: claims.sub,
         fetch: issuer.fetch,
       })
-      const identity = readIdentity(metadata.issuer, claims.sub, believedClaims(config, claims, userinfo))
+      const roles = await readRoles(metadata, accessToken, claims.sub)
+      const believed = { ...believedClaims(config, claims, userinfo), ...roles }
+      const identity = readIdentity(metadata.issuer, claims.sub, believed)
       if (lacksGroups(identity)) tellNoGroups(identity)
       return {
         identity,
@@ -139,6 +149,7 @@ export function createProviderClient(
           checkBy(metadata, config.clientId, (expected, address) =>
             verifyIdToken(idToken, { ...expected, nonce: null, accessToken }, issuer.keys, address),
           ),
+        readRoles: (accessToken, subject) => readRoles(metadata, accessToken, subject),
         tellOdd,
         nowMs: ports.now(),
       })

@@ -20,6 +20,8 @@ export interface RefreshContext {
   readonly proof: ClientProof
   /** The claims of an ID token that came with this access token. Throws `provider.id_token`, `provider.down`. */
   readonly checkIdToken: (idToken: string, accessToken: string) => Promise<IdTokenClaims>
+  /** The claims of this person's access token that say roles; null where these are not read. Throws as `checkIdToken`. */
+  readonly readRoles: (accessToken: string, subject: string) => Promise<Readonly<Record<string, unknown>> | null>
   readonly tellOdd: TokenRequest['tellOdd']
   readonly nowMs: number
 }
@@ -71,16 +73,12 @@ async function readIdentity(
   const { subject } = held.identity
   const { accessToken } = tokens
   const userinfo = await askPerson({ metadata, config, accessToken, subject, fetch: issuer.fetch })
+  const roles = await context.readRoles(accessToken, subject)
+  const isSilent = fresh === null && userinfo === null && roles === null
+  const believed = { ...believedClaims(config, fullClaims(held, first, fresh), userinfo), ...roles }
   return {
     kind: 'renewed',
-    identity:
-      fresh === null && userinfo === null
-        ? held.identity
-        : context.readIdentity(
-            metadata.issuer,
-            subject,
-            believedClaims(config, fullClaims(held, first, fresh), userinfo),
-          ),
+    identity: isSilent ? held.identity : context.readIdentity(metadata.issuer, subject, believed),
     access: grantOf(tokens, context.nowMs),
     idToken: tokens.idToken ?? held.idToken,
     refreshToken: tokens.refreshToken,

@@ -22,7 +22,8 @@ export interface SignedToken {
 export const SKEW_S = 60
 
 /**
- * A provider's token after its signature, `iss`, `aud`, `exp` and `nbf` were checked, and that these and `required` are there.
+ * A provider's token after its signature, `iss`, `aud`, `exp` and `nbf` were checked, and that these and `required` are there. `audience`
+ * is null for a token that is for others, and came to us as its client.
  *
  * A key that is unknown, or that no longer fits, is looked for once more at the provider. What fails is thrown by `refuse`,
  * which is given the claim or `alg`, `signature`, `format`; `provider.down` where the keys cannot be had.
@@ -34,13 +35,14 @@ export async function verifySigned(
   required: readonly string[],
   source: { readonly keys: KeySource; readonly address: string },
   refuse: (check: string, cause: unknown) => GateError,
+  audience: string | null = expected.clientId,
 ): Promise<SignedToken> {
   if (isTokenTooDeep(token)) throw refuse('format', new Error('it is nested too deeply'))
   const verify = async (key: JWTVerifyGetKey) => {
     const { payload, protectedHeader } = await jwtVerify(token, key, {
       algorithms: [...expected.algorithms],
       issuer: expected.issuer,
-      audience: expected.clientId,
+      ...(audience === null ? {} : { audience }),
       requiredClaims: ['exp', 'iat', ...required],
       clockTolerance: SKEW_S,
       currentDate: new Date(expected.nowMs),

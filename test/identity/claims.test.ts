@@ -47,6 +47,7 @@ describe('what a provider calls otherwise', () => {
       name: 'id',
       claims: { ...NONE, ...names },
       groupsForm,
+      hasRoleGroups: false,
       namedClaims: ['realm_access.roles'],
       emailDomains: null,
       prefix: '',

@@ -102,6 +102,50 @@ describe('an address and whether it was verified', () => {
   })
 })
 
+describe('roles of Keycloak, which are in access tokens alone', () => {
+  const roles = {
+    realm_access: { roles: ['admin', 7] },
+    resource_access: { shop: { roles: ['editor'] }, odd: 'x', other: { roles: 'x' } },
+  }
+  const client = () => freshClient({ hasRoleGroups: true })
+  /** A provider with this access token, and whatever else it does. */
+  async function withToken(claims: object, over: Misbehaviour = {}, more: Misbehaviour = {}) {
+    const token = await bad.accessToken('account', { ...over, claims: { ...roles, ...claims } })
+    bad.behave({ token: { access_token: token }, ...more })
+  }
+
+  test('are groups beside the others, and no group passes for one', async () => {
+    await withToken({ azp: BAD_PROVIDER_CLIENT.clientId }, {}, { userinfo: { groups: ['staff', 'role:boss'] } })
+    expect((await signIn({ client: client() })).identity.groups).toEqual(['staff', 'role:admin', 'role:shop:editor'])
+    expect((await signIn()).identity.groups).toEqual(['staff', 'role:boss'])
+  })
+
+  test('are groups where there are no others, and are believed of no other token', async () => {
+    const others = { resource_access: { shop: { roles: ['boss'] } } }
+    const more = { claims: others, userinfo: { groups: undefined, realm_access: { roles: ['boss'] } } }
+    await withToken({ resource_access: undefined }, {}, more)
+    expect((await signIn({ client: client() })).identity.groups).toEqual(['role:admin'])
+  })
+
+  test.each([
+    ['somebody else’s', { sub: 'user-2' }, {}, 'sub'],
+    ['another client’s', { azp: 'other' }, {}, 'azp'],
+    ['another issuer’s', { iss: 'https://evil.example' }, {}, 'iss'],
+    ['one that is over', { exp: NOW_S - 300 }, {}, 'exp'],
+    ['one that a stranger signed', {}, { signing: 'stranger' }, 'signature'],
+    ['one without a signature', {}, { signing: 'none' }, 'alg'],
+  ] as const)('are not believed of %s: nobody signs in by it', async (_, claims, over, check) => {
+    await withToken(claims, over)
+    const { code, facts } = await refusal(signIn({ client: client() }))
+    expect([code, facts.check]).toEqual(['provider.id_token', check])
+  })
+
+  test('cannot be read of what is no JWT', async () => {
+    const { code, facts, hint } = await refusal(signIn({ client: client() }))
+    expect([code, facts.check, hint]).toEqual(['provider.id_token', 'format', expect.stringContaining('role_groups')])
+  })
+})
+
 test('userinfo cannot speak for the token: protocol claims come from the ID token alone', async () => {
   bad.behave({ claims: { acr: 'low' }, userinfo: { acr: 'high', auth_time: 1, iss: 'https://evil.example' } })
   const { identity } = await signIn()

@@ -114,6 +114,22 @@ describe('oidcc-client-test-refresh-token', () => {
     expect(result.identity.claims).toMatchObject({ sid: 'their-1', auth_time: NOW_S, acr: 'high' })
   })
 
+  test('brings Keycloak’s roles anew, of the new access token, where nothing else comes', async () => {
+    const client = clientOf({ hasRoleGroups: true, claimsFrom: 'id_token' })
+    const tokenWith = (...roles: readonly string[]) =>
+      bad.accessToken('account', { claims: { realm_access: { roles } } })
+    bad.behave({ token: { refresh_token: bad.issueRefreshToken(), access_token: await tokenWith('admin') } })
+    const answer = new URLSearchParams({ code: bad.issueCode(LOGIN.nonce), state: LOGIN.state, iss: bad.issuer })
+    const { identity, idToken, refreshToken } = await client.finish(answer, LOGIN)
+    expect(identity.groups).toEqual(['role:admin'])
+    bad.behave({ refresh: { idToken: null, token: { access_token: await tokenWith('guest') } } })
+    const result = await client.refresh({ identity, idToken, refreshToken: refreshToken ?? '' })
+    expect(result).toMatchObject({ kind: 'renewed', identity: { groups: ['role:guest'] } })
+    bad.behave({ refresh: { idToken: null } })
+    const next = result.kind === 'renewed' ? result.refreshToken : ''
+    expect(await client.refresh({ identity, idToken, refreshToken: next ?? '' })).toMatchObject({ kind: 'unclear' })
+  })
+
   test('keeps what a new ID token need not repeat of the sign-in, and the refresh token where none is new', async () => {
     const result = await refresh(
       { token: { refresh_token: undefined } },

@@ -273,6 +273,12 @@ export const PROVIDER = {
     'Which of its e-mail addresses count in rules and are told to applications: those of which it says `email_verified`, or all; `"trusted"` is right where nobody can enter an address that is not theirs.',
   ),
   ...READING,
+  role_groups: defaulted(
+    boolean,
+    false,
+    true,
+    'Keycloak: its roles are groups too, `role:NAME` of the realm and `role:CLIENT:NAME` of a client, as its access tokens have them. Whoever comes without such a token cannot sign in; a group that is itself called `role:…` does not count.',
+  ),
   id_token_alg: optional(
     list(algorithm, { single: true }),
     'RS256',

@@ -80,6 +80,8 @@ export interface ProviderConfig {
   readonly prefix: string
   readonly claims: ClaimNames
   readonly groupsForm: GroupsForm
+  /** Whether roles are groups too, as Keycloak has them in its access tokens. */
+  readonly hasRoleGroups: boolean
   /** The claims that anything in the file looks at, as it writes them: all that is kept of someone beside the usual. */
   readonly namedClaims: readonly string[]
   readonly claimsFrom: ClaimsFrom
@@ -154,6 +156,7 @@ export function buildProvider(
     prefix: provider.prefix ?? '',
     claims: claimNames(provider, preset?.claims ?? STANDARD_NAMES),
     groupsForm: groupsForm(provider),
+    hasRoleGroups: provider.role_groups,
     claimsFrom: provider.claims_from,
     authorizeParams: provider.authorize_params ?? new Map(),
     idTokenAlgs: provider.id_token_alg,

@@ -35,6 +35,7 @@ const SENDERS: ReadonlyMap<string, { readonly depth: number; readonly free: read
         'groups_separator',
         'id_token_alg',
         'label',
+        'role_groups',
         'scim',
         'scopes',
       ],

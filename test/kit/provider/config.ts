@@ -29,6 +29,7 @@ export function providerConfig(
     prefix: '',
     claims: { email: null, email_verified: null, groups: null, name: null, preferred_username: null },
     groupsForm: { kind: 'list' },
+    hasRoleGroups: false,
     namedClaims: [],
     claimsFrom: 'both',
     authorizeParams: new Map(),
