@@ -276,24 +276,20 @@ const CASES: readonly Case[] = [
   {
     options: 'provider = "keycloak-oidc"\nallowed_groups = ["/staff"]\nallowed_roles = ["admin"]',
     at: '[portals.home.roles]',
-    has: [
-      'user = [{ require_email = true, groups = ["/staff"] }, { require_email = true, claims = { "realm_access.roles" = ["admin"] } }]',
-    ],
-    note: 'decide 10 allowed_roles: claims of the role: in Keycloak',
+    has: ['user = { require_email = true, groups = ["/staff", "role:admin"] }'],
+    note: 'kept 10 allowed_roles: groups of the role, as role:NAME',
   },
   {
     options: 'provider = "keycloak-oidc"\nallowed_groups = ["role:spb:editor", "role:admin"]',
     at: '[portals.home.roles]',
-    has: [
-      'user = [{ require_email = true, claims = { "realm_access.roles" = ["spb:editor", "admin"] } }, { require_email = true, claims = { "resource_access.spb.roles" = ["editor"] } }]',
-    ],
-    note: 'decide 9 allowed_groups: claims of the role: in Keycloak',
+    has: ['user = { require_email = true, groups = ["role:spb:editor", "role:admin"] }'],
+    note: 'kept 9 allowed_groups: groups of the role',
   },
   {
     options: 'provider = "keycloak-oidc"',
-    at: '[portals.home.roles]',
-    has: ['user = { require_email = true }'],
-    note: 'changed 8 provider: roles (role:…) are not among the groups that applications are told',
+    at: '[providers.oidc]',
+    has: ['role_groups = true'],
+    note: 'kept 8 provider: whatever speaks OpenID Connect; role_groups makes Keycloak',
   },
   {
     options: '',

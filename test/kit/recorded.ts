@@ -271,7 +271,6 @@ const TOLD: readonly (readonly [name: string, path: RegExp, say: RegExp])[] = [
   ['n13-mixed', /^\/Silver$/, /\^\/silver means in another letter case is for those alone whom both routes let in/],
   ['o06-ups', /^\/static\//, /files of a route: for GET and HEAD alone, .* without listings/],
   ['p04-jwt', /^/, /none is taken as the name of HTTP Basic$|tokens of these issuers are refused/],
-  ['p07c-keycloak-client', /^\/$/, /they are in access tokens alone, which nobody looks into here$/],
 ]
 
 /** Whether the report says what became of a row: a note names its path, a field that differs, or closes its host. */

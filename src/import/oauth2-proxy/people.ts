@@ -135,8 +135,10 @@ function compatEntry(old: Old): Entry {
  */
 function whoMay(old: Old, hasPasswords: boolean, hasForm: boolean): Json {
   const isKeycloak = old.text('provider') === 'keycloak-oidc'
-  const stated = old.list('allowed_groups')
-  const groups = isKeycloak ? stated.filter(group => !isRole(group)) : stated
+  // Its roles are groups there, of which any is enough.
+  const roles = isKeycloak ? old.list('allowed_roles').map(role => `role:${role}`) : []
+  if (isKeycloak) old.tell('allowed_roles', 'kept')
+  const groups = [...new Set([...old.list('allowed_groups'), ...roles])]
   const named = isGithub(old) ? groups.map(group => group.replace(':', '/')) : groups
   const claims = isKeycloak ? [] : old.list('allowed_roles').map(old.spell)
   const asked = {
@@ -155,12 +157,9 @@ function whoMay(old: Old, hasPasswords: boolean, hasForm: boolean): Json {
     )
   const meaning = 'a sub of somebody who may; better, a rule in its place'
   const rest: Rule = others.length === 0 ? {} : { subjects: [old.blanks.add('WHO_MAY', meaning, 'somebody')] }
-  // Keycloak's roles are groups there, of which any is enough.
-  const roles = isKeycloak ? keycloakRoles(old) : []
-  const ways = [...(roles.length === 0 || groups.length > 0 ? [asked] : []), ...roles]
   const more = isSaid && github.length > 0 ? github : [{}]
   const rules: readonly Rule[] = whoseAddress(old).flatMap(address =>
-    ways.flatMap(way => more.map(one => ({ ...address, ...way, ...rest, ...one }))),
+    more.map(one => ({ ...address, ...asked, ...rest, ...one })),
   )
   if (rules.every(one => Object.keys(one).length === 0)) return { any: true }
   // What the provider says is no word of the file's.
@@ -225,33 +224,6 @@ function listedAddresses(old: Old): readonly string[] {
   old.tell(option, 'decide')
   const meaning = `an address from the ${option} in ${old.where(option)}`
   return [old.blanks.add('EMAIL_ADDRESS', meaning, `someone@${STAND_IN_HOST}`)]
-}
-
-/** `role:NAME` and `role:CLIENT:NAME` among groups are roles of Keycloak. */
-function isRole(group: string): boolean {
-  return group.startsWith('role:')
-}
-
-/**
- * Roles of Keycloak, as rules of which one has to hold: those of the realm, and those of each client, by the claims that Keycloak has
- * them in. A name with a colon may be either.
- */
-function keycloakRoles(old: Old): readonly Rule[] {
-  const groups = old.list('allowed_groups').filter(isRole)
-  const roles = [...groups.map(group => group.slice('role:'.length)), ...old.list('allowed_roles')]
-  const lost = 'roles (role:…) are not among the groups that applications are told (X-Forwarded-Groups)'
-  old.tell('provider', 'changed', lost)
-  if (roles.length === 0) return []
-  const way = 'in Keycloak’s client scope "roles", have its mappers add them to the ID token'
-  const say = `claims of the role: ${way}; they are in access tokens alone, which nobody looks into here`
-  old.tell(groups.length > 0 ? ['allowed_roles', 'allowed_groups'] : 'allowed_roles', 'decide', say)
-  const byClaim = new Map([['realm_access.roles', roles]])
-  for (const role of roles) {
-    const [, client, name = ''] = /^([^:.]+):(.+)$/s.exec(role) ?? []
-    const claim = `resource_access.${client}.roles`
-    if (client !== undefined) byClaim.set(claim, [...(byClaim.get(claim) ?? []), name])
-  }
-  return [...byClaim].map(([claim, names]) => ({ claims: { [claim]: names.map(old.spell) } }))
 }
 
 /**

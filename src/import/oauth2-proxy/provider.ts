@@ -113,9 +113,13 @@ function claimEntries(old: Old): readonly Entry[] {
     old.tell(['oidc_email_claim', 'user_id_claim'], 'decide', `${say}; ${why}`)
     old.tell('oidc_email_claim', 'kept')
   }
+  const isKeycloak = old.text('provider') === 'keycloak-oidc'
+  if (isKeycloak)
+    old.tell('provider', 'kept', 'whatever speaks OpenID Connect; role_groups makes Keycloak’s roles groups, as there')
   const comment = isSaid ? option : `of ${email} nobody says that it is verified`
   return [
     { key: 'claims', value: Object.keys(names).length === 0 ? null : names },
+    { key: 'role_groups', value: isKeycloak ? true : null, comment: 'role:… of Keycloak' },
     { key: 'emails', value: trustsEmails(old) ? 'trusted' : null, comment },
   ]
 }

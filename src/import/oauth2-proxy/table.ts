@@ -65,7 +65,7 @@ const ROWS: Readonly<Record<string, readonly [kind: Kind, usual: string, ...says
   'email_domains': ['list', '', 'kept domains'],
   'authenticated_emails_file': ['text', '', 'kept emails of the role, which are the list from now on', 'left email_domains lets everyone in', 'decide it cannot be read from here: write its addresses into the role, as emails = ["…"]'],
   'allowed_groups@providers.allowedgroups': ['list', '', 'kept groups of the role'],
-  'allowed_roles@providers.keycloakconfig.roles': ['list', '', 'decide the role asks for them in the claim "roles": have the provider put them there'],
+  'allowed_roles@providers.keycloakconfig.roles': ['list', '', 'decide the role asks for them in the claim "roles": have the provider put them there', 'kept groups of the role, as role:NAME'],
   'htpasswd_file': ['text', '', 'kept htpasswd of the portal'],
   'htpasswd_user_groups@htpasswd_user_group': ['list', '', 'kept groups of everyone in the file, by the form and by HTTP Basic', 'changed there is no provider with users whose groups they could be: { provider = "htpasswd" } in a role names them'],
   'display_htpasswd_form': ['on', '', 'kept there is no form for passwords'],

@@ -17,11 +17,8 @@ const OTHERS: Readonly<Record<string, Others | null>> = {
   'oauth2-proxy/o06-ups': [20, 0, 0],
   'oauth2-proxy-7.15/p01-alpha-paths': [33, 0, 0],
   'oauth2-proxy-7.15/p04-jwt': [16, 0, 0],
-  'oauth2-proxy-7.15/p07b-keycloak-groups': [1, 0, 0],
-  'oauth2-proxy-7.15/p07c-keycloak-client': [2, 0, 0],
   'oauth2-proxy-7.15/p09-htpasswd': [6, 0, 0],
   'oauth2-proxy-7.15/p18-asked': [10, 0, 0],
-  'oauth2-proxy-7.15/p33-alpha-keycloak': [4, 0, 0],
 }
 
 /** The share of all rows that has to be the same. */
