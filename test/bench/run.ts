@@ -2,7 +2,7 @@
  * `npm run bench`: what Sallyport costs beside a bare Bun proxy, nginx, HAProxy, Caddy and Apache with mod_auth_openidc, all
  * in one run; and beside oauth2-proxy, caddy-security, Traefik and Tinyauth for whoever has them.
  *
- * Usage: bun test/bench/run.ts [--only PART,…] [--subjects KEY,…] [--with NAME=PATH …] [--rounds 5] [--seconds 1]
+ * Usage: bun test/bench/run.ts [--only PART,…] [--subjects KEY,…] [--with NAME=PATH …] [--before PATH] [--rounds 5] [--seconds 1]
  *                              [--runs 3] [--connections 1,32,256] [--sessions 1000000] [--quick] [--urgent] [--profile FOLDER] [--json FILE]
  *
  * The measure is CPU time per request of the proxy, pinned to a core of its own: it does not move with what the load or the
@@ -10,6 +10,7 @@
  * printed once it is there; a proxy that fails is named, and the others go on.
  * A part with ratios is done three times (or each part as often as `--runs` says), and again where a ratio of three runs is more than 15 % apart; all runs are printed.
  * Before a proxy counts, its answers are compared with the application's own bytes, with a session and without.
+ * `--before PATH` measures an earlier executable of Sallyport too, signed in.
  * `--quick` is one round of one run, to see that all of it runs; `--urgent` (for root) goes before whatever else the machine does;
  * `--profile` runs Sallyport from its sources and leaves in a folder which of its functions took how long: figures are higher then.
  * Exit code 1 when a target is missed or anything failed, 2 for wrong usage.
@@ -19,7 +20,7 @@ import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Failure, openField, reasonOf } from './field.ts'
-import { type Others, readOthers } from './others/with.ts'
+import { isProgram, type Others, readOthers } from './others/with.ts'
 import { browser } from './parts/browser.ts'
 import { forward } from './parts/forward.ts'
 import { idle } from './parts/idle.ts'
@@ -61,6 +62,7 @@ const SUBJECTS: readonly SubjectKey[] = [
   'least',
   'public',
   'private',
+  'before',
   'nginx',
   'haproxy',
   'caddy',
@@ -75,6 +77,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: Object.keys(PARTS).join(',') },
     subjects: { type: 'string' },
     with: { type: 'string', multiple: true, default: [] },
+    before: { type: 'string' },
     rounds: { type: 'string' },
     runs: { type: 'string' },
     seconds: { type: 'string', default: '1' },
@@ -90,6 +93,7 @@ const { values } = parseArgs({
 const names = chosen('part', values.only, Object.keys(PARTS))
 const keys = values.subjects === undefined ? null : chosen('subject', values.subjects, SUBJECTS)
 const others = othersOf(values.with)
+const before = values.before === undefined ? null : programAt(values.before)
 const askedRuns = values.runs === undefined ? (values.quick ? 1 : null) : Number(values.runs)
 const effort = {
   rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
@@ -110,7 +114,7 @@ for (const { name, why } of others.leftOut) console.log(`left out: ${name} (${wh
 const figures: Record<string, object> = {}
 const targets: Judged[] = []
 const failures: Failure[] = []
-const stand = await makeStand({ only: keys, others, profileFolder })
+const stand = await makeStand({ only: keys, others, profileFolder, before })
 try {
   for (const name of names) await run(name)
 } finally {
@@ -161,6 +165,11 @@ function othersOf(given: readonly string[]): Others {
   } catch (error) {
     return fail(reasonOf(error))
   }
+}
+
+/** Where a program is, from any folder. */
+function programAt(path: string): string {
+  return isProgram(path) ? resolve(path) : fail(`--before: ${path} is no program`)
 }
 
 /** The names of a comma-separated list, each one of those that there are. */

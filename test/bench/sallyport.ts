@@ -45,15 +45,17 @@ export interface GateOptions {
   readonly profileFolder: string | null
   /** A session database that is there already; else one in the folder. */
   readonly store?: string
+  /** Another executable than the one that was built here. */
+  readonly program?: string
 }
 
 /**
- * The executable on a file, its access log beside it. With a folder for profiles: the sources, whose functions have names, and
+ * An executable on a file, its access log beside it. With a folder for profiles: the sources, whose functions have names, and
  * what each took is there once it has ended.
  */
-export function startGate(file: string, profileFolder: string | null): Child {
+export function startGate(file: string, profileFolder: string | null, executable = BINARY): Child {
   const profiled = [process.execPath, '--cpu-prof', '--cpu-prof-md', '--cpu-prof-dir', profileFolder ?? '']
-  const program = profileFolder === null ? [BINARY] : [...profiled, join(ROOT, 'src/main.ts')]
+  const program = profileFolder === null ? [executable] : [...profiled, join(ROOT, 'src/main.ts')]
   return startChild([...program, 'serve', '--config', file], {
     core: PROXY_CORE,
     cwd: dirname(file),
@@ -65,7 +67,16 @@ export function startGate(file: string, profileFolder: string | null): Child {
 
 /** Sallyport as people run it: session in SQLite, a role, identity fields, the access log on, into a file. */
 export async function makeGate(options: GateOptions): Promise<Gate> {
-  const { folder, fronts, provider, trust, otherRoutes = 0, store = 'sallyport.db', profileFolder } = options
+  const {
+    folder,
+    fronts,
+    provider,
+    trust,
+    otherRoutes = 0,
+    store = 'sallyport.db',
+    profileFolder,
+    program = BINARY,
+  } = options
   mkdirSync(folder, { recursive: true })
   const [port, securePort, admin] = [await freePort(), await freePort(), await freePort()]
   const file = join(folder, 'routes.toml')
@@ -117,7 +128,7 @@ ${[...fronts.flatMap(front => [route(front, 'public'), route(front, 'private')])
     port,
     securePort,
     host,
-    start: () => startGate(file, profileFolder),
+    start: () => startGate(file, profileFolder, program),
     untilServed: () => untilServed(port, host('app', 'public')),
     async signIn(front) {
       const address = at(host(front, 'private'))
@@ -164,4 +175,14 @@ export function sallyport(gate: Gate, fronts: readonly Front[]): readonly [Subje
     }),
   }
   return [whole, signedIn]
+}
+
+/** What an earlier executable of the gate costs whoever is signed in, in the same run. */
+export async function earlier(
+  program: string,
+  options: Omit<GateOptions, 'profileFolder' | 'program'>,
+): Promise<Subject> {
+  const gate = await makeGate({ ...options, program, profileFolder: null })
+  const [, signedIn] = sallyport(gate, options.fronts)
+  return { ...signedIn, key: 'before', name: 'Sallyport before, signed in' }
 }

@@ -13,7 +13,7 @@ import type { Others } from './others/with.ts'
 import { bareBun, caddy, haproxy, least, nginx } from './peers.ts'
 import { freePort, LOAD_CORE, startChild, stopChildren, untilServed } from './process.ts'
 import { type Application, ask } from './proof.ts'
-import { type Gate, type GateOptions, makeGate, sallyport } from './sallyport.ts'
+import { earlier, type Gate, type GateOptions, makeGate, sallyport } from './sallyport.ts'
 import type { Front, FrontName, Subject, SubjectKey, Trust } from './subject.ts'
 
 export const TRANSFER_BYTES = 100 * 1024 * 1024
@@ -41,10 +41,12 @@ export interface StandOptions {
   readonly only: readonly SubjectKey[] | null
   readonly others: Others
   readonly profileFolder: string | null
+  /** An earlier executable of the gate, to be measured too; null: none. */
+  readonly before?: string | null
 }
 
 /** Upstreams, provider and subjects. */
-export async function makeStand({ only, others, profileFolder }: StandOptions): Promise<Stand> {
+export async function makeStand({ only, others, profileFolder, before = null }: StandOptions): Promise<Stand> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'))
   const trust: Trust = {
     caFile: join(folder, 'ca.pem'),
@@ -61,6 +63,11 @@ export async function makeStand({ only, others, profileFolder }: StandOptions): 
     bareBun(await frontsTo(upstreams), trust),
     least(folder, await frontsTo(upstreams)),
     ...sallyport(gate, await frontsTo(upstreams)),
+    ...(before === null
+      ? []
+      : [
+          await earlier(before, { folder: join(folder, 'before'), fronts: await frontsTo(upstreams), provider, trust }),
+        ]),
     nginx(folder, await frontsTo(upstreams), trust),
     haproxy(folder, await frontsTo(upstreams), trust),
     caddy(folder, await frontsTo(upstreams), trust),

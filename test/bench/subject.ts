@@ -26,6 +26,8 @@ export type SubjectKey =
   | 'least'
   | 'public'
   | 'private'
+  /** An earlier executable of the gate, signed in. */
+  | 'before'
   | 'nginx'
   | 'haproxy'
   | 'caddy'

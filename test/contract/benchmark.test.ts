@@ -280,7 +280,7 @@ async function refusal(...given: readonly string[]): Promise<readonly [number, s
   return Promise.all([child.exited, new Response(child.stderr).text()])
 }
 
-test('--with names programs that somebody has; what is missing is said, and what is wrong refused', async () => {
+test('--with and --before name programs that somebody has; what is missing is said, and what is wrong refused', async () => {
   const { paths, leftOut } = readOthers(['oauth2-proxy=/bin/true', 'tinyauth=/not/there'])
   expect([...paths]).toEqual([['oauth2-proxy', '/bin/true']])
   expect(leftOut.map(({ name }) => name)).toEqual(['caddy-security', 'traefik', 'tinyauth'])
@@ -289,6 +289,10 @@ test('--with names programs that somebody has; what is missing is said, and what
   expect(await refusal('--with', 'nginx=/bin/true')).toEqual([
     2,
     expect.stringContaining('bench: --with takes NAME=PATH'),
+  ])
+  expect(await refusal('--before', '/not/there')).toEqual([
+    2,
+    expect.stringContaining('bench: --before: /not/there is no program'),
   ])
   expect(await refusal('--only', 'bodies')).toEqual([2, expect.stringContaining(', non-readers, ')])
   expect(await refusal('--subjects', 'most')).toEqual([2, expect.stringContaining(' least,')])

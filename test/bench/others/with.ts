@@ -30,7 +30,7 @@ export function readOthers(given: readonly string[]): Others {
   return { paths, leftOut }
 }
 
-function isProgram(path: string): boolean {
+export function isProgram(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
     return true
