@@ -158,7 +158,7 @@ export class FrameReader {
       return tooLong(this.#maxBytes)
     }
     if (available < headLength + length) return 0
-    const payload = bytes.subarray(start + headLength, start + headLength + length)
+    const payload = slice(bytes, start + headLength, length)
     const wrong = opcode >= 0x8 ? this.#control(opcode, payload) : this.#data(opcode, isFinal, isCompressed, payload)
     return wrong ?? headLength + length
   }
@@ -219,6 +219,22 @@ export class FrameReader {
 /** RFC 6455 §5.5. */
 const MAX_CONTROL_BYTES = 125
 const EMPTY = Buffer.alloc(0)
+
+/**
+ * Short payloads are copied here, each length into a view that is kept: a view of memory that Bun has read into makes that
+ * memory an ArrayBuffer first, which costs as much as all the rest of a short message (Bun 1.4.5).
+ */
+const SHORT = Buffer.allocUnsafeSlow(1024)
+const views: (Buffer | undefined)[] = []
+
+/** A payload; valid until the next call. */
+function slice(bytes: Buffer, from: number, length: number): Buffer {
+  if (length >= SHORT.length) return bytes.subarray(from, from + length)
+  const view = views[length] ?? SHORT.subarray(0, length)
+  views[length] = view
+  bytes.copy(view, 0, from, from + length)
+  return view
+}
 
 /** `buffer`, whose first `length` bytes count, with `more` after them; it doubles when it must grow. */
 function append(buffer: Buffer, length: number, more: Buffer): Buffer {

@@ -114,6 +114,46 @@ test('RFC 6455 §5.5: a control frame may come inside a fragmented message that 
   expect(reads(bytes, [], 4)).toEqual([{ ping: '0102' }, 'abcd'])
 })
 
+test('a short message makes no view of its own, either way, and is whole whatever came before it', () => {
+  const told = new Set<Buffer>()
+  const texts: string[] = []
+  const reader = new FrameReader(
+    {
+      text() {},
+      binary(message) {
+        told.add(message)
+        texts.push(message.toString())
+      },
+      ping() {},
+      close() {},
+    },
+    { maxBytes: 1 << 20, isCompressed: false },
+  )
+  const sent = new Set<Buffer>()
+  const back: string[] = []
+  const own = new FrameEncoder(randomBytes)
+  const messages = ['one', 'two', 'longer', 'three', 'x'.repeat(1023), 'y'.repeat(1023)]
+  for (const message of messages) {
+    expect(reader.read(unmask(encoder.encode(OPCODE.binary, message)))).toBeNull()
+    const frame = own.encode(OPCODE.binary, message)
+    sent.add(frame)
+    back.push(
+      unmask(frame)
+        .subarray(message.length < 126 ? 2 : 4)
+        .toString(),
+    )
+  }
+  expect([texts, back]).toEqual([messages, messages])
+  // Of 3, 6, 5 and 1 023 bytes.
+  expect([told.size, sent.size]).toEqual([4, 4])
+  // What waits for the kernel keeps its memory.
+  const waiting = own.encode(OPCODE.binary, 'waiting')
+  const before = Buffer.from(waiting)
+  own.keep()
+  own.encode(OPCODE.binary, 'another')
+  expect(waiting).toEqual(before)
+})
+
 test('nothing is told after a Close', () => {
   const close = [0x88, 2, 0x03, 0xe8]
   expect(reads(Buffer.from([...close, 0x81, 1, 0x61, ...close]), [])).toEqual([{ code: 1000, reason: '' }])
