@@ -184,9 +184,15 @@ function wrap(text: string, width = WIDTH): string {
 
 /** One item of a list, behind its mark; what is below its first paragraph stands below it. */
 function item(children: string, mark: string): string {
-  const isPlain = !children.includes('\n\n') && !/\n\s*(?:- |\d+\. )/.test(children)
-  const body = isPlain ? wrap(children, WIDTH - mark.length) : children.trimEnd()
+  const width = WIDTH - mark.length
+  const blocks = children.trimEnd().split(/\n\n+/)
+  const body = blocks.map(block => (isProse(block) ? wrap(block, width) : block)).join('\n\n')
   return mark + indent(body, ' '.repeat(mark.length)).trimStart()
+}
+
+/** Whether this is a paragraph, and neither code nor a list. */
+function isProse(block: string): boolean {
+  return !block.startsWith('    ') && !/(?:^|\n)\s*(?:- |\d+\. )/.test(block)
 }
 
 function indent(text: string, by: string): string {
