@@ -132,8 +132,8 @@ function entriesOf(markdown: string, name: string): string {
 /** What pages of a manual are wide: a terminal has at least that, and longer lines are hard to read. */
 const WIDTH = 80
 
-/** Between cells and rows of a table while it is read; no chapter has them. */
-const [CELL_END, ROW_END] = ['\x1f', '\x1e']
+/** Between cells and rows of a table, and before an item of a list, while they are read; no chapter has them. */
+const [CELL_END, ROW_END, ITEM] = ['\x1f', '\x1e', '\x1d']
 
 /**
  * A chapter in Markdown as text for a terminal: headings bold, prose wrapped, code as it is, links as their words, with the chapter
@@ -160,7 +160,7 @@ export function renderChapter(markdown: string, hasColours: boolean): string {
     td: children => `${children}${CELL_END}`,
     table: children => `${table(readRows(children), bold)}\n`,
   })
-  return `${text.replace(/\n{3,}/g, '\n\n').trim()}\n`
+  return `${text.replaceAll(ITEM, '').replace(/\n{3,}/g, '\n\n').trim()}\n`
 }
 
 function heading(text: string, level: number, hasColours: boolean): string {
@@ -187,12 +187,12 @@ function item(children: string, mark: string): string {
   const width = WIDTH - mark.length
   const blocks = children.trimEnd().split(/\n\n+/)
   const body = blocks.map(block => (isProse(block) ? wrap(block, width) : block)).join('\n\n')
-  return mark + indent(body, ' '.repeat(mark.length)).trimStart()
+  return ITEM + mark + indent(body, ' '.repeat(mark.length)).trimStart()
 }
 
 /** Whether this is a paragraph, and neither code nor a list. */
 function isProse(block: string): boolean {
-  return !block.startsWith('    ') && !/(?:^|\n)\s*(?:- |\d+\. )/.test(block)
+  return !block.startsWith('    ') && !block.includes(ITEM)
 }
 
 function indent(text: string, by: string): string {
