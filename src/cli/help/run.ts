@@ -160,7 +160,10 @@ export function renderChapter(markdown: string, hasColours: boolean): string {
     td: children => `${children}${CELL_END}`,
     table: children => `${table(readRows(children), bold)}\n`,
   })
-  return `${text.replaceAll(ITEM, '').replace(/\n{3,}/g, '\n\n').trim()}\n`
+  return `${text
+    .replaceAll(ITEM, '')
+    .replace(/\n{3,}/g, '\n\n')
+    .trim()}\n`
 }
 
 function heading(text: string, level: number, hasColours: boolean): string {
