@@ -10,6 +10,8 @@ export interface Subject {
   readonly maxBytes: number
   /** How long one may take; default 250, for what waits for nobody. */
   readonly slowMs?: number
+  /** How many inputs `npm run fuzz` tries, however long that takes; none: as many as its share of the time has room for. */
+  readonly fewest?: number
   open(): Promise<Probe> | Probe
 }
 

@@ -31,6 +31,9 @@ export interface Round {
   readonly elsewhere: readonly string[]
 }
 
+/** How many requests are under way at once: one after the other, most of the time is spent on waiting. */
+const AT_ONCE = 16
+
 /** A real Caddy, and two applications, for rounds of made-up sites. */
 export interface Beside extends AsyncDisposable {
   /** One Caddyfile, made by this seed, and so many requests; `change` may change what was made of it. */
@@ -77,24 +80,31 @@ export async function openBeside(): Promise<Beside> {
     if (json === null) throw new Error(`Caddy takes none of 50 Caddyfiles: ${caddyfile}`)
     const made = await importTexts({ 'caddy.json': json })
     await using gate = await serveMade({ ...made, routes: change(made.routes) })
+    const requests = Array.from({ length: count }, () => makeRequest(random, port))
     const found = { both: 0, there: 0, opened: [] as string[], elsewhere: [] as string[] }
-    for (let index = 0; index < count; index++) {
-      const request = makeRequest(random, port)
-      const [was, is] = await Promise.all([ask(port, request), ask(gate.port, request)])
-      if (was.app !== null) found.there++
-      const said = `${shown(request)}: ${shownCame(was)} → ${shownCame(is)}`
-      if (is.app === null) continue
-      if (was.app === is.app) {
-        found.both++
-        continue
+    for (let from = 0; from < count; from += AT_ONCE) {
+      const some = requests.slice(from, from + AT_ONCE)
+      for (const { isThere, came, said } of await Promise.all(some.map(request => compare(request, gate.port)))) {
+        if (isThere) found.there++
+        if (came === 'both') found.both++
+        else if (came !== 'refused') found[came].push(said)
       }
-      // The gate passes on what it judged, the address without dots. Where that one reaches the same behind Caddy, nothing more is open.
-      const again = await ask(port, { ...request, target: withoutDots(request.target) })
-      if (again.app === is.app) continue
-      const isRefused = was.app === null && was.status >= 400
-      found[isRefused ? 'opened' : 'elsewhere'].push(said)
     }
     return { seed, caddyfile, routes: made.routes, requests: count, ...found }
+  }
+
+  /** One request to both: who answers it there, and what it comes to here. */
+  async function compare(request: MadeRequest, gatePort: number) {
+    const [was, is] = await Promise.all([ask(port, request), ask(gatePort, request)])
+    const said = `${shown(request)}: ${shownCame(was)} → ${shownCame(is)}`
+    const isThere = was.app !== null
+    if (is.app === null) return { isThere, said, came: 'refused' as const }
+    if (was.app === is.app) return { isThere, said, came: 'both' as const }
+    // The gate passes on what it judged, the address without dots. Where that one reaches the same behind Caddy, nothing more is open.
+    const again = await ask(port, { ...request, target: withoutDots(request.target) })
+    if (again.app === is.app) return { isThere, said, came: 'refused' as const }
+    const isRefused = was.app === null && was.status >= 400
+    return { isThere, said, came: isRefused ? ('opened' as const) : ('elsewhere' as const) }
   }
 
   return {

@@ -32,6 +32,7 @@ const EXPRESSIONS = [
   '^/[a-z]{3}/?$',
 ]
 const PREFIXES = ['/a', '/a/', '/adm', '/b', '/x', '/A', '/a/b']
+const REPLACED = ['/a/ /x/', '/b/ /adm/', '/adm/ /a/', '/x/ /', 'b c', '/a /b', '/v1/ /a/ 1', 'mid zz']
 const PATHS =
   '/ /a /a/ /a/b /a/b/c /a/x/c /abc /axc /adm /adm/ /adm/x /b /b/ /b/c /bxc /x /x/y /x/y/z /v1/x /v12/ /v1 /s.css /a/s.css /a/s.js /amid /x/mid/y /c /zz /ax /bx'.split(
     ' ',
@@ -100,6 +101,7 @@ export function makeCaddyfile(random: Random, port: number, apps: readonly numbe
     if (kind < 50) return `${set}respond ${star} ${pick(['403', '"hi" 200', '404', '204'])}\n`
     if (kind < 53) return `${set}redir ${star} ${pick(['/zz', '/b{uri}', 'https://other.example.test{uri}'])}\n`
     if (kind < 55) return `${set}header ${star} X-C d\n`
+    if (kind < 57) return `${set}uri ${star} replace ${pick(REPLACED)}\n`
     if (kind < 60) return `${set}method ${star} ${pick(['GET', 'POST'])}\n`
     const inner = block(depth + 1, 4)
     if (kind < 78) return `${set}handle ${use} {\n${inner}}\n`
