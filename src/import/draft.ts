@@ -21,6 +21,11 @@ export interface Entry {
   readonly isByLine?: boolean
 }
 
+/** An entry in one line. */
+export function entry(key: string, value: Json, comment?: string): Entry {
+  return comment === undefined ? { key, value } : { key, value, comment }
+}
+
 /** A table of the new file. */
 export interface Section {
   /** `[server]`, `[[routes]]`. */

@@ -30,6 +30,9 @@ export interface Old extends Tools {
   /** Null where it is missing or empty. */
   text(name: string): string | null
   list(name: string): readonly string[]
+  /** The same in the spelling of the new file; an empty list is null, too. */
+  spelt(name: string): string | null
+  spelts(name: string): readonly string[] | null
   /** Whether a switch is on. */
   isOn(name: string): boolean
   /** Milliseconds of a duration such as `168h0m0s`; null where it is missing or no duration. */
@@ -48,6 +51,9 @@ export function createOld(inputs: Inputs, tools: Tools): Old {
   const said = new Map([...stated].filter(([, one]) => !isUsual(one)))
   const first = (name: string) => said.get(name)?.values[0] ?? ''
   const line = (name: string) => stated.get(name)?.line ?? null
+  const text = (name: string) => first(name).trim() || null
+  const list = (name: string) => listOf(said.get(name))
+  const spell = tools.blanks.literal
   return {
     ...tools,
     alpha,
@@ -55,10 +61,15 @@ export function createOld(inputs: Inputs, tools: Tools): Old {
     has: name => said.has(name),
     line,
     where: name => (isSeveral ? `${stated.get(name)?.file}:${line(name)}` : `line ${line(name)}`),
-    text: name => first(name).trim() || null,
-    list(name) {
-      const one = said.get(name)
-      return one === undefined ? [] : listOf(one)
+    text,
+    list,
+    spelt(name) {
+      const stated = text(name)
+      return stated === null ? null : spell(stated)
+    },
+    spelts(name) {
+      const stated = list(name).map(spell)
+      return stated.length === 0 ? null : stated
     },
     isOn: name => flagOf(first(name)) ?? OPTIONS.get(name)?.kind === 'on',
     durationMs: name => durationMsOf(first(name)),
@@ -69,7 +80,7 @@ export function createOld(inputs: Inputs, tools: Tools): Old {
         if (said.has(name)) tools.notes.addFrom(file, outcome, name, line(name), words)
       }
     },
-    spell: tools.blanks.literal,
+    spell,
     with: own =>
       createOld({ ...inputs, stated: new Map([...stated, ...own.map(one => [one.name, one] as const)]) }, tools),
   }
@@ -102,7 +113,8 @@ function durationMsOf(text: string): number | null {
 }
 
 /** The entries of a list, each once. A space is part of its entry: what is taken off could make an entry hold that did not. */
-function listOf({ values, isList }: Stated): readonly string[] {
+function listOf(one: Stated | undefined): readonly string[] {
+  const { values = [], isList = true } = one ?? {}
   const parts = isList ? values : values.flatMap(item => item.split(','))
   return [...new Set(parts.filter(part => part.trim() !== ''))]
 }

@@ -2,7 +2,7 @@ import type { Json } from '../../config/text/raw.ts'
 import { HTPASSWD, passwordFaults } from '../../config/values/htpasswd.ts'
 import { parseRoutePath } from '../../config/values/path.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
-import type { Entry, Section } from '../draft.ts'
+import { type Entry, entry, type Section } from '../draft.ts'
 import type { Old } from './old.ts'
 import { claimOfEmail, isGithub, PROVIDER, trustsEmails } from './provider.ts'
 import { NO_CLAIM } from './table.ts'
@@ -67,22 +67,18 @@ export function portalSections(old: Old, url: string | null): readonly Section[]
   const callback = path ?? `${(old.text('proxy_prefix') ?? '/oauth2').replace(/\/$/, '')}/callback`
   const registered = 'registered at the provider already'
   const entries: readonly Entry[] = [
-    { key: 'url', value: url, comment: 'redirect_url' },
-    { key: 'providers', value: hasForm ? [PROVIDER, USERS] : [PROVIDER] },
-    { key: 'members', value: isAnyone ? null : [ROLE], comment: 'nobody else has a session' },
-    { key: 'callback_path', value: isGithub(old) ? null : callback, comment: registered },
+    entry('url', url, 'redirect_url'),
+    entry('providers', hasForm ? [PROVIDER, USERS] : [PROVIDER]),
+    entry('members', isAnyone ? null : [ROLE], 'nobody else has a session'),
+    entry('callback_path', isGithub(old) ? null : callback, registered),
     compatEntry(old),
-    { key: 'htpasswd', value: passwords === null ? null : old.spell(passwords), comment: 'htpasswd_file' },
-    {
-      key: 'insecure_cookies',
-      value: isPlain || !old.isOn('cookie_secure') ? true : null,
-      comment: 'plain HTTP: only for tests',
-    },
+    entry('htpasswd', passwords === null ? null : old.spell(passwords), 'htpasswd_file'),
+    entry('insecure_cookies', isPlain || !old.isOn('cookie_secure') ? true : null, 'plain HTTP: only for tests'),
   ]
   const about = 'Role = who has it; routes name roles in allow. { groups = ["…"] }, { emails = ["…"] } and so on.'
   const portal = [
     { title: `[portals.${PORTAL}]`, entries },
-    { title: `[portals.${PORTAL}.roles]`, about, entries: [{ key: ROLE, value: rule }] },
+    { title: `[portals.${PORTAL}.roles]`, about, entries: [entry(ROLE, rule)] },
   ]
   const basic =
     'HTTP Basic (Authorization) goes on, and reaches the application; people are known as htpasswd:NAME, and by their name as X-…-Preferred-Username, and a wrong password is 401 for who is signed in, too'
@@ -95,8 +91,8 @@ export function portalSections(old: Old, url: string | null): readonly Section[]
   old.tell('htpasswd_file', 'people', `the sign-in page has a form for them, and ${basic}`)
   const groups = old.list('htpasswd_user_groups').map(old.spell)
   const users: readonly Entry[] = [
-    { key: 'users', value: old.spell(passwords), comment: 'htpasswd_file, with its form' },
-    { key: 'groups', value: groups.length === 0 ? null : groups, comment: 'htpasswd_user_groups' },
+    entry('users', old.spell(passwords), 'htpasswd_file, with its form'),
+    entry('groups', groups.length === 0 ? null : groups, 'htpasswd_user_groups'),
   ]
   return [{ title: `[providers.${USERS}]`, entries: users }, ...portal]
 }
@@ -126,7 +122,7 @@ function compatEntry(old: Old): Entry {
   const say = `${said.prefix ?? usual.proxy_prefix}/sign_out and the rest keep answering (sallyport help moving-in)`
   old.notes.add('changed', 'its own addresses', null, say)
   const value = Object.keys(more).length === 0 ? 'oauth2-proxy' : { program: 'oauth2-proxy', ...more }
-  return { key: 'compat', value, comment: 'its own addresses keep answering' }
+  return entry('compat', value, 'its own addresses keep answering')
 }
 
 /**

@@ -4,7 +4,7 @@ import { parseHostPattern } from '../../config/values/host.ts'
 import { isUnder } from '../../config/values/path.ts'
 import { parsePathExpression } from '../../config/values/pattern.ts'
 import { escapeReferences, STAND_IN_HOST } from '../blanks.ts'
-import type { Entry, Section } from '../draft.ts'
+import { type Entry, entry, type Section } from '../draft.ts'
 import { spellDuration } from '../durations.ts'
 import { spellPath } from '../spell-path.ts'
 import type { Old } from './old.ts'
@@ -98,18 +98,16 @@ export function routeSections(old: Old, { hosts, services, isAsked }: Places): r
       const own = service?.own === undefined ? old : old.with(service.own)
       const knowsPeople = service?.kind === 'upstream' || service?.kind === 'none'
       const entries: readonly Entry[] = [
-        { key: 'host', value: host },
-        { key: 'path', value: spellPath(plan) },
+        entry('host', host),
+        entry('path', spellPath(plan)),
         ...targetEntries(own, plan),
-        { key: 'portal', value: PORTAL },
+        entry('portal', PORTAL),
         { key: 'allow', value: allow, isByLine: allow.length > 2 },
-        { key: 'deny', value: deny, comment: 'upstreams.path' },
+        entry('deny', deny, 'upstreams.path'),
         ...programs,
-        ...(old.isOn('skip_jwt_bearer_tokens')
-          ? [{ key: 'tokens', value: true, comment: 'skip_jwt_bearer_tokens' }]
-          : []),
-        ...(passwordFile(old) === null ? [] : [{ key: 'passwords', value: true, comment: 'htpasswd_file' }]),
-        { key: 'pass_authorization', value: knowsPeople && takesAuthorization ? true : null, comment: 'as there' },
+        ...(old.isOn('skip_jwt_bearer_tokens') ? [entry('tokens', true, 'skip_jwt_bearer_tokens')] : []),
+        ...(passwordFile(old) === null ? [] : [entry('passwords', true, 'htpasswd_file')]),
+        entry('pass_authorization', knowsPeople && takesAuthorization ? true : null, 'as there'),
         ...(knowsPeople ? who : []),
         ...(service?.kind === 'upstream' ? upstreamEntries(own) : []),
       ]
@@ -128,38 +126,25 @@ const BODILESS = ['204', '205', '304']
 
 function targetEntries(old: Old, { path, service }: Plan): readonly Entry[] {
   // The same as oauth2-proxy does for a path that is served only with a slash behind it.
-  if (service === null)
-    return [
-      { key: 'redirect', value: `${path}/{query}` },
-      { key: 'status', value: 301 },
-    ]
+  if (service === null) return [entry('redirect', `${path}/{query}`), entry('status', 301)]
   const { kind, to, rewrite } = service
   const status = Number(to)
   switch (kind) {
     case 'none':
-      return [
-        {
-          key: 'verify',
-          value: true,
-          comment: 'your proxy asks /.sallyport/verify; docs/behind-a-proxy.md has its configuration',
-        },
-      ]
+      return [entry('verify', true, 'your proxy asks /.sallyport/verify; docs/behind-a-proxy.md has its configuration')]
     case 'static': {
       const answer = BODILESS.includes(to) ? { status } : { status, body: 'Authenticated' }
-      return [{ key: 'respond', value: answer, comment: `static://${to}` }]
+      return [entry('respond', answer, `static://${to}`)]
     }
     case 'files': {
       const strip = service.path === '/' ? null : service.path
-      return [
-        { key: 'files', value: { folder: to, listing: true, any_method: true } },
-        { key: 'strip_prefix', value: strip },
-      ]
+      return [entry('files', { folder: to, listing: true, any_method: true }), entry('strip_prefix', strip)]
     }
     case 'upstream':
       return [
-        { key: 'upstream', value: upstreamOf(old, service) },
-        { key: 'strip_prefix', value: rewrite?.strip ?? null },
-        { key: 'add_prefix', value: rewrite?.add ?? null },
+        entry('upstream', upstreamOf(old, service)),
+        entry('strip_prefix', rewrite?.strip ?? null),
+        entry('add_prefix', rewrite?.add ?? null),
       ]
   }
 }
@@ -190,14 +175,10 @@ function upstreamEntries(old: Old): readonly Entry[] {
   old.tell(options, 'kept')
   old.tell('ssl_upstream_insecure_skip_verify', 'decide')
   return [
-    {
-      key: 'host_header',
-      value: old.isOn('pass_host_header') ? null : 'upstream',
-      comment: 'pass_host_header = false',
-    },
-    { key: 'websockets', value: old.isOn('proxy_websockets') ? null : false, comment: 'proxy_websockets' },
-    { key: 'cors_preflight', value: old.isOn('skip_auth_preflight') ? true : null, comment: 'skip_auth_preflight' },
-    { key: 'timeout', value: timeoutMs < 1 ? null : spellDuration(timeoutMs), comment: 'upstream_timeout' },
+    entry('host_header', old.isOn('pass_host_header') ? null : 'upstream', 'pass_host_header = false'),
+    entry('websockets', old.isOn('proxy_websockets') ? null : false, 'proxy_websockets'),
+    entry('cors_preflight', old.isOn('skip_auth_preflight') ? true : null, 'skip_auth_preflight'),
+    entry('timeout', timeoutMs < 1 ? null : spellDuration(timeoutMs), 'upstream_timeout'),
   ]
 }
 
@@ -234,7 +215,7 @@ function identityEntries(old: Old, isAsked: boolean): readonly Entry[] {
   return [
     ...(isNamed ? [named] : []),
     ...ownFields(old),
-    { key: 'pass_token', value: isIdAlone ? 'id' : Object.keys(tokens).length === 0 ? null : tokens },
+    entry('pass_token', isIdAlone ? 'id' : Object.keys(tokens).length === 0 ? null : tokens),
   ]
 }
 
@@ -252,8 +233,8 @@ function ownFields({ alpha, blanks, notes }: Old): readonly Entry[] {
     ]
   })
   return [
-    { key: 'headers', value: headers === null || Object.keys(headers).length === 0 ? null : headers },
-    { key: 'request_headers', value: set.length === 0 ? null : { set: Object.fromEntries(set) } },
+    entry('headers', headers === null || Object.keys(headers).length === 0 ? null : headers),
+    entry('request_headers', set.length === 0 ? null : { set: Object.fromEntries(set) }),
   ]
 }
 
@@ -282,7 +263,7 @@ function programPaths(old: Old): readonly Entry[] {
     old.tell('api_routes', 'decide', 'an expression is none: write program_paths into the routes')
   }
   if (usable.length === 0) return []
-  return [{ key: 'program_paths', value: more.length === 0 ? first : [first, ...more], comment: 'api_routes' }]
+  return [entry('program_paths', more.length === 0 ? first : [first, ...more], 'api_routes')]
 }
 
 /**

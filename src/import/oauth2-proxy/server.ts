@@ -1,4 +1,4 @@
-import type { Entry, Section } from '../draft.ts'
+import { type Entry, entry, type Section } from '../draft.ts'
 import { spellDuration } from '../durations.ts'
 import type { Old } from './old.ts'
 
@@ -13,7 +13,7 @@ const CLIENT_FIELDS = /^(?:x-forwarded-for|x-real-ip|x-proxyuser-ip|x-envoy-exte
 export function serverSection(old: Old, isAsked: boolean): Section {
   const { listen, verify } = placesToListen(old)
   const said = old.text('http_address') === null ? 'where oauth2-proxy listens unless told otherwise' : 'http_address'
-  const entries: Entry[] = [{ key: 'listen', value: [listen], comment: said }]
+  const entries: Entry[] = [entry('listen', [listen], said)]
   const also: string[] = []
   if (/^fd:/i.test(old.text('http_address') ?? '')) old.tell('http_address', 'decide')
   const proxies = old.list('trusted_proxy_ips')
@@ -22,12 +22,12 @@ export function serverSection(old: Old, isAsked: boolean): Section {
   // Everyone has the proxy's address until it is named, and trusted_ips may hold that.
   const needsProxy = isAsked || (old.isOn('reverse_proxy') && old.has('trusted_ips'))
   if (proxies.length > 0) {
-    entries.push({ key: 'trusted_proxies', value: proxies, comment: 'trusted_proxy_ips' })
+    entries.push(entry('trusted_proxies', proxies, 'trusted_proxy_ips'))
     old.tell('trusted_proxy_ips', 'kept')
     old.tell('reverse_proxy', 'kept')
   } else if (needsProxy) {
     const proxy = old.blanks.add('PROXY_ADDRESS', 'the address that the proxy in front comes from', '10.0.0.2')
-    entries.push({ key: 'trusted_proxies', value: [proxy], comment })
+    entries.push(entry('trusted_proxies', [proxy], comment))
     const say = 'name your proxy in trusted_proxies: only its X-Forwarded-* count, where anyone’s did'
     old.tell('reverse_proxy', 'decide', say)
   } else if (old.isOn('reverse_proxy')) {
@@ -37,18 +37,17 @@ export function serverSection(old: Old, isAsked: boolean): Section {
     )
   }
   if (field !== null && entries.some(({ key }) => key === 'trusted_proxies')) {
-    entries.push({ key: 'client_address', value: field, comment: 'real_client_ip_header' })
+    entries.push(entry('client_address', field, 'real_client_ip_header'))
     old.tell('real_client_ip_header', 'kept')
     if (!old.has('real_client_ip_header')) old.tell('trusted_proxy_ips', 'decide')
   }
   if (isAsked) {
     const about = 'where your proxy asks /.sallyport/verify, and no client comes'
-    entries.push({ key: 'verify', value: verify, comment: about })
+    entries.push(entry('verify', verify, about))
   }
   const metrics = old.text('metrics_address')
-  if (metrics !== null)
-    entries.push({ key: 'admin', value: addressOf(metrics), comment: 'metrics_address: /metrics, /healthz, /readyz' })
-  if (!old.isOn('request_logging')) entries.push({ key: 'access_log', value: false, comment: 'request_logging' })
+  if (metrics !== null) entries.push(entry('admin', addressOf(metrics), 'metrics_address: /metrics, /healthz, /readyz'))
+  if (!old.isOn('request_logging')) entries.push(entry('access_log', false, 'request_logging'))
   return { title: '[server]', entries, also }
 }
 
@@ -98,10 +97,10 @@ export function tlsSections(old: Old): readonly Section[] {
   }
   old.tell('force_https', 'kept')
   const about = 'oauth2-proxy serves plain HTTP too, without force_https'
-  const plain = old.isOn('force_https') ? [] : [{ key: 'redirect_http', value: false, comment: about }]
+  const plain = old.isOn('force_https') ? [] : [entry('redirect_http', false, about)]
   const entries: readonly Entry[] = [
-    { key: 'listen', value: [place], comment: 'https_address' },
-    { key: 'certificates', value: [{ cert: old.spell(cert), key: old.spell(key) }] },
+    entry('listen', [place], 'https_address'),
+    entry('certificates', [{ cert: old.spell(cert), key: old.spell(key) }]),
   ]
   return [{ title: '[tls]', entries: [...entries, ...plain] }]
 }
@@ -113,16 +112,13 @@ export function sessionsSection(old: Old): Section {
   const lifetime = spellDuration(isEnding ? Math.min(stated, 365 * 86_400_000) : DEFAULT_LIFETIME_MS)
   const why = old.has('cookie_expire') ? 'cookie_expire' : 'oauth2-proxy’s cookie_expire'
   const idle = 'oauth2-proxy ends nobody for being idle; "2h" is the default here'
-  const entries: Entry[] = [
-    { key: 'lifetime', value: lifetime, comment: why },
-    { key: 'idle', value: lifetime, comment: idle },
-  ]
+  const entries: Entry[] = [entry('lifetime', lifetime, why), entry('idle', lifetime, idle)]
   if (stated !== null && !isEnding) {
     old.tell('cookie_expire', 'decide', `a sign-in always ends; it is ${lifetime} now, as you may change in [sessions]`)
   }
   const refreshMs = old.durationMs('cookie_refresh') ?? 0
   const refresh = spellDuration(Math.min(refreshMs, 30 * 86_400_000))
-  if (refreshMs >= 10_000) entries.push({ key: 'refresh', value: refresh, comment: 'cookie_refresh' })
+  if (refreshMs >= 10_000) entries.push(entry('refresh', refresh, 'cookie_refresh'))
   else old.tell('cookie_refresh', 'changed')
 
   const redis = old.text('redis_connection_url') ?? ''
@@ -138,9 +134,6 @@ export function sessionsSection(old: Old): Section {
   const meaning = 'what "openssl rand -base64 32" prints, the same on every machine'
   const key = old.blanks.add('SALLYPORT_KEY', meaning, Buffer.alloc(32).toString('base64'))
   const about = 'redis_connection_url; SQLite, the default, is enough for one machine'
-  entries.push(
-    { key: 'store', value: `${scheme}://${login}${old.spell(place)}`, comment: about },
-    { key: 'key', value: key },
-  )
+  entries.push(entry('store', `${scheme}://${login}${old.spell(place)}`, about), entry('key', key))
   return { title: '[sessions]', entries }
 }
