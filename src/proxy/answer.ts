@@ -13,6 +13,7 @@ import { cleanResponseFields } from './fields/response.ts'
 import type { ForwardJob, ForwardTools } from './job.ts'
 import { endsOf, hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
 import { mayRefuse, type Origin } from './upstream/origin.ts'
+import { splitAuthority } from './upstream/reach.ts'
 
 /** What the request's owner learns of the answer. */
 export interface AnswerLife {
@@ -158,14 +159,20 @@ interface Unseen {
 }
 
 /**
- * Whether an answer may use the fast lane: a long one of known length, on a connection without other requests, whose
- * kernel state shows who stalls.
+ * From this length on an answer by HTTP/2 may go unseen: of a shorter one all may be here before its client takes any,
+ * and then nothing shows that it does not.
+ */
+const LONG_SHARED_BYTES = 8_000_000
+
+/**
+ * Whether an answer may use the fast lane: a long one of known length, of which the kernel shows who stalls; by HTTP/2
+ * that is the application's connection.
  *
  * Not where Bun 1.4.5 would write the query to standard error, with the address of an answer that broke off; nor where
  * the gate has to read the body.
  */
 function mayGoUnseen(
-  { length, type, isGoingOn }: Unseen,
+  { length, type, isGoingOn, origin }: Unseen,
   { method, path, sent, front, upstream: { balancing }, keepLengthBytes }: ForwardJob,
   { flows, clientIdle }: ForwardTools,
 ): boolean {
@@ -173,14 +180,21 @@ function mayGoUnseen(
   if (balancing !== null && (balancing.countsBodies || balancing.idleTimeoutMs !== null)) return false
   if (length !== null && length <= (keepLengthBytes ?? 0)) return false
   if (flows.isEveryUnseen) return true
-  return length !== null && length > MAX_WHOLE_BYTES && !path.includes('?') && clientIdle.hasOwnConnection(front, sent)
+  if (length === null || length <= MAX_WHOLE_BYTES || path.includes('?')) return false
+  return clientIdle.hasOwnConnection(front, sent) || (length >= LONG_SHARED_BYTES && portOf(origin) !== null)
+}
+
+/** At which port an application is whose connections are of one request at a time each; null where they are not. */
+function portOf({ address, protocol }: Origin): number | null {
+  if (address.kind === 'unix' || protocol === 'http2') return null
+  return splitAuthority(address.authority, address.scheme === 'https' ? 443 : 80).port
 }
 
 /** Lets an answer go on as Bun hands it on; answers whether there was room for that. */
 function goUnseen(
   { response, length, account, count, origin, life }: Unseen,
-  { front, connection, routeId, client }: ForwardJob,
-  { flows, noteTruncated }: ForwardTools,
+  { front, connection, sent, routeId, client }: ForwardJob,
+  { flows, clientIdle, noteTruncated }: ForwardTools,
 ): boolean {
   let isOver = false
   /** What Bun 1.4.5 shows of it: it takes a body for unused again that did not come to its end. */
@@ -203,6 +217,7 @@ function goUnseen(
     client,
     length: length ?? Number.POSITIVE_INFINITY,
     ends: endsOf(front, connection),
+    upstreamPort: clientIdle.hasOwnConnection(front, sent) ? null : portOf(origin),
     isOver: () => hasLeft(front, connection),
     onLeave: isItself => settle(!isItself),
     cut: life.onStall.bind(life),

@@ -52,6 +52,7 @@ function goUnseen(
     client,
     length,
     ends: endsOf(front, connection),
+    upstreamPort: null,
     isOver: () => !isReadable(body),
     onLeave: isItself => end(isItself && !isErrored(body)),
     cut: (_why, waitsFor) => life.refuse(stalledUpload(routeId, waitsFor)),

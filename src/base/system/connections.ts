@@ -31,6 +31,11 @@ export interface Connections {
   find(wanted: readonly ConnectionEnds[]): Promise<readonly (number | null)[]>
   /** The state of a connection that was found; null where its descriptor is another one's by now, or its kernel does not tell. */
   stateOf(descriptor: number, ends: ConnectionEnds): ConnectionState | null
+  /**
+   * How many connections from here to this port of anybody have unread bytes, and got none for so long: this process
+   * does not read them, since nobody takes what came.
+   */
+  countHeldBack(peerPort: number, ms: number): Promise<number>
 }
 
 /** How many descriptors are looked at in one turn of the event loop: some 0.2 ms. */
@@ -62,6 +67,30 @@ function createConnections(system: Libc): Connections {
     )
   }
 
+  /** Whether the kernel tells all that is read of `info`; it is there then. */
+  function readInfo(descriptor: number): boolean {
+    length[0] = info.length
+    if (system.getsockopt(descriptor, LINUX.IPPROTO_TCP, LINUX.TCP_INFO, ptr(info), ptr(length)) !== 0) return false
+    // Linux 4.6 is the first version that reports all of it.
+    return (length[0] ?? 0) >= UNSENT + 4
+  }
+
+  function hasUnread(descriptor: number): boolean {
+    return Number(system.recv(descriptor, ptr(address), 1, LINUX.MSG_PEEK | LINUX.MSG_DONTWAIT)) > 0
+  }
+
+  /** Calls `act` with the descriptor of each connection and its peer's port. */
+  async function eachOf(act: (descriptor: number, peerPort: number) => void): Promise<void> {
+    const names = await readdir('/proc/self/fd')
+    for (let start = 0; start < names.length; start += CHUNK) {
+      if (start > 0) await nextTurn()
+      for (const name of names.slice(start, start + CHUNK)) {
+        const descriptor = Number(name)
+        if (nameOf(descriptor, system.getpeername)) act(descriptor, address.readUInt16BE(2))
+      }
+    }
+  }
+
   return {
     async find(wanted) {
       const byPort = new Map<number, number[]>()
@@ -69,26 +98,16 @@ function createConnections(system: Libc): Connections {
         byPort.set(peerPort, [...(byPort.get(peerPort) ?? []), index])
       }
       const found = wanted.map((): number | null => null)
-      const names = await readdir('/proc/self/fd')
-      for (let start = 0; start < names.length; start += CHUNK) {
-        if (start > 0) await nextTurn()
-        for (const name of names.slice(start, start + CHUNK)) {
-          const descriptor = Number(name)
-          if (!nameOf(descriptor, system.getpeername)) continue
-          for (const index of byPort.get(address.readUInt16BE(2)) ?? []) {
-            const ends = wanted[index]
-            if (ends !== undefined && isBetween(descriptor, ends)) found[index] = descriptor
-          }
+      await eachOf((descriptor, peerPort) => {
+        for (const index of byPort.get(peerPort) ?? []) {
+          const ends = wanted[index]
+          if (ends !== undefined && isBetween(descriptor, ends)) found[index] = descriptor
         }
-      }
+      })
       return found
     },
     stateOf(descriptor, ends) {
-      if (!isBetween(descriptor, ends)) return null
-      length[0] = info.length
-      if (system.getsockopt(descriptor, LINUX.IPPROTO_TCP, LINUX.TCP_INFO, ptr(info), ptr(length)) !== 0) return null
-      // Linux 4.6 is the first version that reports all of it.
-      if ((length[0] ?? 0) < UNSENT + 4) return null
+      if (!isBetween(descriptor, ends) || !readInfo(descriptor)) return null
       const [unacked, unsent] = [info.readUInt32LE(UNACKED), info.readUInt32LE(UNSENT)]
       return {
         ackedBytes: Number(info.readBigUInt64LE(ACKED)),
@@ -96,8 +115,16 @@ function createConnections(system: Libc): Connections {
         // What was sent has arrived, and the rest waits: the count of probes falls with each answer, and this one does not.
         isWindowClosed: unacked === 0 && unsent > 0 && info.readUInt8(BACKOFF) > 0,
         quietMs: info.readUInt32LE(LAST_RECEIVED),
-        hasUnread: Number(system.recv(descriptor, ptr(info), 1, LINUX.MSG_PEEK | LINUX.MSG_DONTWAIT)) > 0,
+        hasUnread: hasUnread(descriptor),
       }
+    },
+    async countHeldBack(wanted, ms) {
+      let count = 0
+      await eachOf((descriptor, peerPort) => {
+        if (peerPort !== wanted || !readInfo(descriptor)) return
+        if (info.readUInt32LE(LAST_RECEIVED) >= ms && hasUnread(descriptor)) count++
+      })
+      return count
     },
   }
 }

@@ -9,6 +9,11 @@ export interface UnseenBody {
   readonly kind: 'answer' | 'upload'
   /** Its client's connection; null where the kernel is not asked about it. */
   readonly ends: ConnectionEnds | null
+  /**
+   * The port of its application, for an answer by HTTP/2: its client's connection is that of others too, and the kernel
+   * does not know who holds back one of its streams, but whose application is not read. Null elsewhere.
+   */
+  readonly upstreamPort: number | null
   /** Asked several times a second, until it is. */
   isOver(): boolean
   /** It has left: it is over, or this process ends. */
@@ -113,8 +118,9 @@ export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>
       }
       const isFirst = this.ackedBytes === null
       const taken = state.ackedBytes - (this.ackedBytes ?? state.ackedBytes)
-      // Where nothing waits to be taken, it is the application that is waited for.
-      if (!state.hasUnsent || taken >= PROGRESS_BYTES) this.sinceMs = nowMs
+      // Where nothing waits to be taken, it is the application that is waited for; or the window of a stream.
+      const waitsForSource = !state.hasUnsent && this.owner.upstreamPort === null
+      if (waitsForSource || taken >= PROGRESS_BYTES) this.sinceMs = nowMs
       if (isFirst || this.sinceMs === nowMs) this.ackedBytes = state.ackedBytes
     }
   }
@@ -134,16 +140,35 @@ export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>
     }
   }
 
-  function judge(one: Unseen, ends: ConnectionEnds, system: Connections): void {
-    if (one.place === NOWHERE || one.descriptor === null) return
+  /** Notes what the kernel says, and cuts where that shows who stalls; answers whether it does not. */
+  function judge(one: Unseen, ends: ConnectionEnds, system: Connections): boolean {
+    if (one.place === NOWHERE || one.descriptor === null) return false
     const state = system.stateOf(one.descriptor, ends)
     if (state === null) {
       one.descriptor = null
-      return
+      return false
     }
     one.note(state)
-    if (now() - one.sinceMs <= stallMs()) return
+    if (now() - one.sinceMs <= stallMs()) return false
+    if (one.owner.upstreamPort !== null && !state.hasUnsent) return true
     one.cut('stalled', one.owner.kind === 'upload' && !state.hasUnread ? 'source' : 'taker')
+    return false
+  }
+
+  /**
+   * Cuts those that have waited for too long on connections of several, where as many connections to their application
+   * are not read; where none is, the application is silent. Where only some are, nobody is cut for another's sake.
+   */
+  async function judgeShared(due: readonly Unseen[], upstreamPort: number, system: Connections): Promise<void> {
+    const longMs = (stallMs() * 3) / 4
+    const held = await system.countHeldBack(upstreamPort, longMs)
+    const waiting = members.members.filter(
+      one => one.owner.upstreamPort === upstreamPort && now() - one.sinceMs >= longMs,
+    )
+    for (const one of due) {
+      if (held === 0) one.sinceMs = now()
+      else if (held >= waiting.length && one.place !== NOWHERE) one.cut('stalled')
+    }
   }
 
   async function askKernel(due: readonly Unseen[], system: Connections): Promise<void> {
@@ -153,7 +178,10 @@ export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>
       const found = await system.find(strange.map(({ ends }) => ends))
       for (const [index, { one }] of strange.entries()) one.descriptor = found[index] ?? null
     }
-    for (const { one, ends } of known) judge(one, ends, system)
+    const shared = known.flatMap(({ one, ends }) => (judge(one, ends, system) ? [one] : []))
+    for (const [port, ones] of Map.groupBy(shared, one => one.owner.upstreamPort)) {
+      if (port !== null) await judgeShared(ones, port, system)
+    }
   }
 
   const sweep: Waiting = {

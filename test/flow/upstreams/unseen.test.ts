@@ -20,12 +20,13 @@ const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n'
 
 const keep = untilTheEnd()
 /** Answers with 20 MB at once, or with what a path says. */
-const app = keep(
-  await startRawUpstream(async connection => {
+const startApp = () =>
+  startRawUpstream(async connection => {
     while (!connection.isClosed) {
       const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
       const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? ''
-      const rest = Buffer.alloc(LENGTH, 'x')
+      const length = path === '/shorter' ? 7_000_000 : LENGTH
+      const rest = Buffer.alloc(length, 'x')
       if (path.startsWith('/chunked')) {
         await connection.send(`${HEAD}Transfer-Encoding: chunked\r\n\r\n${LENGTH.toString(16)}\r\n`)
         await connection.send(rest)
@@ -36,12 +37,14 @@ const app = keep(
       } else if (path === '/silent') {
         return
       } else {
-        await connection.send(`${HEAD}Content-Length: ${LENGTH}\r\n\r\n`)
+        await connection.send(`${HEAD}Content-Length: ${length}\r\n\r\n`)
         await connection.send(rest)
       }
     }
-  }),
-)
+  })
+const app = keep(await startApp())
+/** The same at another port. */
+const silent = keep(await startApp())
 const authority = makeAuthority()
 const own = authority.issue('DNS:app.example,DNS:limited.example,DNS:kept.example')
 const files = { 'own.pem': own.cert, 'own.key': own.key }
@@ -127,21 +130,24 @@ describe('which go unseen:', () => {
     expect(isAnnounced(gate)).toBe(0)
   })
 
-  test('none by HTTP/2, and those by HTTP/1.1 over TLS', async () => {
+  test('those by HTTP/1.1 over TLS, and by HTTP/2 those of which not all can be here', async () => {
     await using gate = await startGate(TLS + route('app.example'), { files })
     using client = openHttp2({ port: gate.securePort, name: 'app.example', ca: authority.cert })
     await client.hold('/', { accept: '*/*' })
     await untilRecorded(gate, 1)
+    await client.hold('/shorter', { accept: '*/*' })
+    await untilRecorded(gate, 2)
     const socket = await openSecure({ port: gate.securePort, name: 'app.example', ca: authority.cert })
     socket.on('error', () => undefined)
     socket.pause()
     socket.write('GET / HTTP/1.1\r\nHost: app.example\r\nAccept: */*\r\n\r\n')
     await untilOpen(gate, 1)
     socket.destroy()
-    await untilRecorded(gate, 2)
-    const [first, second] = recorded(gate)
-    expect([first?.protocol, first?.bytes, first?.bytes_announced]).toEqual(['HTTP/2.0', LENGTH, undefined])
-    expect([second?.protocol, second?.bytes_announced, second?.reason]).toEqual(['HTTP/1.1', true, 'answer.cut'])
+    await untilRecorded(gate, 3)
+    const [long, shorter, first] = recorded(gate)
+    expect([long?.protocol, long?.bytes, long?.bytes_announced]).toEqual(['HTTP/2.0', LENGTH, true])
+    expect([shorter?.protocol, shorter?.bytes, shorter?.bytes_announced]).toEqual(['HTTP/2.0', 7_000_000, undefined])
+    expect([first?.protocol, first?.bytes_announced, first?.reason]).toEqual(['HTTP/1.1', true, 'answer.cut'])
   })
 
   test('none by a local socket', async () => {
@@ -180,6 +186,27 @@ describe('how they end:', () => {
     expect(quiet.isClosed).toBe(false)
     wire.close()
     quiet.close()
+    await untilOpen(gate, 0)
+  }, 300_000)
+
+  test('by HTTP/2, a stream whose window stays closed for stall_timeout is cut, and one whose application is silent is not', async () => {
+    const toml = route('app.example') + route('kept.example', '', `"http://127.0.0.1:${silent.port}"`)
+    await using gate = await startGate(TLS + toml, { files, server: 'stall_timeout = "2s"' })
+    using quiet = openHttp2({ port: gate.securePort, name: 'kept.example', ca: authority.cert })
+    const { closed } = await quiet.hold('/quiet')
+    let isQuietOver = false
+    void closed.then(() => {
+      isQuietOver = true
+    })
+    using client = openHttp2({ port: gate.securePort, name: 'app.example', ca: authority.cert })
+    await client.dawdle('/')
+    await eventually(async () => (await metricOf(gate, 'sallyport_stalled_total')) === 1, 'it is cut')
+    await untilRecorded(gate, 1)
+    expect(recorded(gate)[0]).toMatchObject({ path: '/', bytes_announced: true, reason: 'answer.cut' })
+    // The connection is as good as before.
+    expect((await client.ask('/shorter')).body).toHaveLength(7_000_000)
+    expect(isQuietOver).toBe(false)
+    quiet[Symbol.dispose]()
     await untilOpen(gate, 0)
   }, 300_000)
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import type { ConnectionState } from '../../../src/base/system/connections.ts'
 import { createFastLane, type UnseenBody } from '../../../src/proxy/body/fast-lane.ts'
 import type { Waiting } from '../../../src/proxy/lifetime/deadlines.ts'
@@ -8,8 +8,14 @@ const STALL_MS = 60_000
 const ENDS = { ownPort: 443, peer: '192.0.2.1', peerPort: 50_000 }
 const TAKEN: ConnectionState = { ackedBytes: 0, hasUnsent: false, isWindowClosed: false, quietMs: 0, hasUnread: false }
 
+const OWN = { upstreamPort: null, held: () => 0 }
+
 /** A lane with one body, a clock that is moved by hand, and a kernel that says what a test wants. */
-function laneOf(kind: 'answer' | 'upload', state: () => ConnectionState | null) {
+function laneOf(
+  kind: 'answer' | 'upload',
+  state: () => ConnectionState | null,
+  { upstreamPort, held }: { readonly upstreamPort: number | null; held(): number } = OWN,
+) {
   let nowMs = 1_000_000
   let due: Waiting | null = null
   const told: string[] = []
@@ -31,13 +37,23 @@ function laneOf(kind: 'answer' | 'upload', state: () => ConnectionState | null) 
         asked++
         return state()
       },
+      async countHeldBack(port, ms) {
+        expect([port, ms]).toEqual([8080, (STALL_MS * 3) / 4])
+        return held()
+      },
     },
     limitBytes: () => 10,
     stallMs: () => STALL_MS,
     onCut: (_owner, _why, waitsFor) => void told.push(waitsFor),
   })
   const entry = lane.enter(
-    { kind, ends: ENDS, isOver: () => body.isOver, onLeave: isOver => void told.push(isOver ? 'over' : 'ended') },
+    {
+      kind,
+      ends: ENDS,
+      upstreamPort,
+      isOver: () => body.isOver,
+      onLeave: isOver => void told.push(isOver ? 'over' : 'ended'),
+    },
     4,
     () => void told.push('left'),
   )
@@ -99,6 +115,39 @@ test('less than 64 KiB in stall_timeout is as good as nothing, and as much of it
 
 test('an answer whose application is silent is not cut, however long that lasts', async () => {
   expect(await laneOf('answer', () => TAKEN).after(300)).toEqual([])
+})
+
+describe('of several on one connection,', () => {
+  const shared = (state: () => ConnectionState, held: number) =>
+    laneOf('answer', state, { upstreamPort: 8080, held: () => held })
+
+  test('one is cut where nothing is taken and its application is not read, or its client takes nothing at all', async () => {
+    // The window of its stream is closed: nothing waits in the kernel.
+    expect(await shared(() => TAKEN, 1).after(75)).toEqual(['left', 'taker'])
+    expect(await shared(() => ({ ...TAKEN, hasUnsent: true }), 0).after(75)).toEqual(['left', 'taker'])
+  })
+
+  test('one is not cut whose application is silent, nor where anything is taken', async () => {
+    expect(await shared(() => TAKEN, 0).after(300)).toEqual([])
+    let ackedBytes = 0
+    const taking = () => {
+      ackedBytes += 64 * 1024
+      return { ...TAKEN, ackedBytes }
+    }
+    expect(await shared(taking, 1).after(300)).toEqual([])
+  })
+
+  test('none is cut where two wait and one application is not read, until one of them is over', async () => {
+    const one = shared(() => TAKEN, 1)
+    const other = one.lane.enter(
+      { kind: 'answer', ends: ENDS, upstreamPort: 8080, isOver: () => false, onLeave: () => undefined },
+      4,
+      () => void one.told.push('other left'),
+    )
+    expect(await one.after(300)).toEqual([])
+    other.leave()
+    expect(await one.after(20)).toEqual(['other left', 'left', 'taker'])
+  })
 })
 
 test.each([

@@ -4,7 +4,11 @@ import { createFlows, type FlowOwner, type FlowsTools, type UnseenOwner } from '
 import { openDeadlines } from '../../../src/proxy/lifetime/deadlines.ts'
 
 /** A kernel that knows no connection. */
-const CONNECTIONS: Connections = { find: async wanted => wanted.map(() => null), stateOf: () => null }
+const CONNECTIONS: Connections = {
+  find: async wanted => wanted.map(() => null),
+  stateOf: () => null,
+  countHeldBack: async () => 0,
+}
 
 function flowsOf(options: Partial<Pick<FlowsTools, 'connections' | 'unseen'>> = {}, memoryBytes = 10_000_000) {
   const deadlines = openDeadlines(() => 0)
@@ -49,7 +53,13 @@ test('one of unknown length holds as much as any may, until it is over', () => {
 
 /** How many bodies of this length may go unseen at a time. */
 function unseenOf({ flows }: ReturnType<typeof flowsOf>, length: number): number {
-  const one: UnseenOwner = { ...owner(length), ends: null, isOver: () => false, onLeave: () => undefined }
+  const one: UnseenOwner = {
+    ...owner(length),
+    ends: null,
+    upstreamPort: null,
+    isOver: () => false,
+    onLeave: () => undefined,
+  }
   let count = 0
   while (count < 1000 && flows.enterUnseen(one) !== null) count++
   return count
@@ -76,7 +86,13 @@ test('what may go unseen is taken from what those may hold that do not, and coun
   using made = flowsOf({ connections: CONNECTIONS })
   const { flows } = made
   expect(flows.hasRoom(10_000_000)).toBe(true)
-  const entry = flows.enterUnseen({ ...owner(20_000_000), ends: null, isOver: () => false, onLeave: () => undefined })
+  const entry = flows.enterUnseen({
+    ...owner(20_000_000),
+    ends: null,
+    upstreamPort: null,
+    isOver: () => false,
+    onLeave: () => undefined,
+  })
   expect([flows.hasRoom(7_500_000), flows.hasRoom(7_500_001), flows.open.answers, flows.heldBytes]).toEqual([
     true,
     false,

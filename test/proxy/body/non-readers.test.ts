@@ -35,6 +35,7 @@ function cutOf(states: readonly (() => ConnectionState)[], mayStay: number) {
     connections: {
       find: async wanted => wanted.map(({ peerPort }) => peerPort - 50_000),
       stateOf: descriptor => states[descriptor]?.() ?? null,
+      countHeldBack: async () => 0,
     },
     candidates: () => [...answers].reverse(),
     isShort: () => states.length - cut.length > mayStay,
