@@ -1,5 +1,5 @@
+import type { GuestLinksConfig } from '../config/keys/portals.ts'
 import type { Config } from '../config/resolve/config.ts'
-import type { GuestLinksConfig } from '../config/resolve/portals.ts'
 import type { RouteConfig } from '../config/resolve/routes.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { parseArguments } from '../console/args.ts'

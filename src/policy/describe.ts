@@ -1,4 +1,4 @@
-import type { AccessRule, Schedule } from '../config/resolve/rules.ts'
+import type { AccessRule, Schedule } from '../config/keys/rules.ts'
 import type { Span } from '../config/values/times.ts'
 
 const WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']

@@ -1,5 +1,7 @@
+import type { RoleRule } from '../config/keys/portals.ts'
+import type { Allow } from '../config/keys/routes.ts'
+import type { AccessRule } from '../config/keys/rules.ts'
 import type { PortalConfig } from '../config/resolve/portals.ts'
-import type { AccessRule, Allow, RoleRule } from '../config/resolve/rules.ts'
 import { lacksGroups } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Reason } from './reasons.ts'

@@ -1,5 +1,5 @@
 import { compileStars } from '../base/stars.ts'
-import type { PersonRule } from '../config/resolve/rules.ts'
+import type { PersonRule } from '../config/keys/rules.ts'
 import { findClaim } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isEmailVouched, type TrustedEmails } from '../identity/vouched.ts'

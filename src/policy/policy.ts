@@ -1,5 +1,5 @@
+import type { Allow } from '../config/keys/routes.ts'
 import type { RouteConfig } from '../config/resolve/routes.ts'
-import type { Allow } from '../config/resolve/rules.ts'
 import { lacksGroups } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'

@@ -1,5 +1,5 @@
 import type { Pace } from '../base/rate.ts'
-import type { RateConfig } from '../config/resolve/server.ts'
+import type { RateConfig } from '../config/keys/limits.ts'
 
 /** A rate-limit bucket, ready to be asked. */
 export interface Rate extends Pace {

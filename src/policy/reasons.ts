@@ -1,4 +1,4 @@
-import type { Schedule } from '../config/resolve/rules.ts'
+import type { Schedule } from '../config/keys/rules.ts'
 
 /**
  * The reason of a decision, from a closed list. `why` completes an explanation for operators. `say` is a sentence for

@@ -3,13 +3,7 @@
 import { compileNetworks } from '../base/net.ts'
 import { compileStars } from '../base/stars.ts'
 import { openWallClock } from '../base/zone.ts'
-import {
-  type AccessRule,
-  type Instant,
-  NO_CONDITION,
-  type RequestRule,
-  type Schedule,
-} from '../config/resolve/rules.ts'
+import { type AccessRule, type Instant, NO_CONDITION, type RequestRule, type Schedule } from '../config/keys/rules.ts'
 import { decodeOnce } from '../route/readings.ts'
 import type { Target } from '../route/target.ts'
 import { type Facts, NO_FACTS, NOTHING, type RequestCondition } from './condition.ts'

@@ -1,4 +1,4 @@
-import type { RoleRule } from '../config/resolve/rules.ts'
+import type { RoleRule } from '../config/keys/portals.ts'
 import { GRANTED, type Identity } from '../identity/identity.ts'
 import type { TrustedEmails } from '../identity/vouched.ts'
 import { compilePerson } from './person.ts'

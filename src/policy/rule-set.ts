@@ -1,5 +1,5 @@
+import type { AccessRule } from '../config/keys/rules.ts'
 import type { RouteConfig } from '../config/resolve/routes.ts'
-import type { AccessRule } from '../config/resolve/rules.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import type { Needs } from './condition.ts'
 import type { Missing, Trial } from './reasons.ts'

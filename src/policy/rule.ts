@@ -1,4 +1,4 @@
-import type { AccessRule } from '../config/resolve/rules.ts'
+import type { AccessRule } from '../config/keys/rules.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { type Condition, type Facts, type Needs, NOTHING, type PersonCondition } from './condition.ts'

@@ -1,4 +1,4 @@
-import type { AccessRule } from '../config/resolve/rules.ts'
+import type { AccessRule } from '../config/keys/rules.ts'
 import { authenticationAgeMs } from '../identity/step-up.ts'
 import { NOTHING, type SignInCondition } from './condition.ts'
 import type { Missing, Reason } from './reasons.ts'

@@ -1,5 +1,5 @@
+import type { AccessRule } from '../config/keys/rules.ts'
 import type { Config } from '../config/resolve/config.ts'
-import type { AccessRule } from '../config/resolve/rules.ts'
 
 /** What rules ask an ID token to say of how somebody signed in. */
 export interface AskedOfSignIn {

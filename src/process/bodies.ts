@@ -34,7 +34,7 @@ export function openBodies(options: ServeOptions, config: Config, { metrics, cur
     deadlines,
     now: ports.now,
     limits() {
-      const { maxOpen, stallMs, memoryBytes } = current().server.flows
+      const { maxOpen, stallTimeoutMs: stallMs, stallMemoryBytes: memoryBytes } = current().server
       return { maxOpen, stallMs, memoryBytes: memoryBytes ?? usualBytes }
     },
     onCut(owner, why) {

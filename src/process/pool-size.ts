@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import type { ServerConfig } from '../config/resolve/server.ts'
+import type { ServerConfig } from '../config/keys/server.ts'
 
 /** How many workers `workers` of `[server]` asks for. */
 export function poolSizeOf({ workers }: Pick<ServerConfig, 'workers'>): number {

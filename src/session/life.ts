@@ -1,5 +1,5 @@
+import type { LifetimeConfig, PortalLifetimes } from '../config/keys/sessions.ts'
 import type { Config } from '../config/resolve/config.ts'
-import type { LifetimeConfig, PortalLifetimes } from '../config/resolve/sessions.ts'
 import { type OfferedRoles, offeredRoles } from './grants/offered.ts'
 import { type MembersAt, type ProviderTrust, providerTrustOf } from './provider-trust.ts'
 import type { Directory } from './scim/resource.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { SECTIONS } from '../../src/config/keys/keys.ts'
-import { NOBODY_IN_PARTICULAR } from '../../src/config/resolve/rules.ts'
+import { NOBODY_IN_PARTICULAR } from '../../src/config/keys/rules.ts'
 import { parseRaw } from '../../src/config/text/raw.ts'
 import { createReport } from '../../src/config/text/report.ts'
 import { plainUser } from '../../src/config/values/users-file.ts'
@@ -99,7 +99,9 @@ test('a file without [server] and [sessions] has every default', () => {
     accessLog: true,
     logLevel: 'info',
     drainMs: 10_000,
-    flows: { maxOpen: 2000, stallMs: 60_000, memoryBytes: null },
+    maxOpen: 2000,
+    stallTimeoutMs: 60_000,
+    stallMemoryBytes: null,
     isEditable: false,
     resets: { requests: 6000, perMs: 60_000, burst: 1000, by: 'client' },
     maxConnections: null,

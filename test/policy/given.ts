@@ -1,13 +1,9 @@
 /** How the tests of this room build rules and ask about them. */
 
+import type { RoleRule } from '../../src/config/keys/portals.ts'
+import type { Allow } from '../../src/config/keys/routes.ts'
+import { type AccessRule, NO_CONDITION, NOBODY_IN_PARTICULAR } from '../../src/config/keys/rules.ts'
 import type { RouteConfig } from '../../src/config/resolve/routes.ts'
-import {
-  type AccessRule,
-  type Allow,
-  NO_CONDITION,
-  NOBODY_IN_PARTICULAR,
-  type RoleRule,
-} from '../../src/config/resolve/rules.ts'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
 import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import type { Facts } from '../../src/policy/condition.ts'

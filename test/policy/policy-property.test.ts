@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import type { AccessRule, PersonRule } from '../../src/config/resolve/rules.ts'
+import type { AccessRule, PersonRule } from '../../src/config/keys/rules.ts'
 import type { Identity } from '../../src/identity/identity.ts'
 import type { Facts } from '../../src/policy/condition.ts'
 import { decidePolicy } from '../../src/policy/policy.ts'

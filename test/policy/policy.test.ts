@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Allow } from '../../src/config/resolve/rules.ts'
+import type { Allow } from '../../src/config/keys/routes.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { NO_TRUSTED_EMAILS } from '../../src/identity/vouched.ts'
 import { NO_FACTS } from '../../src/policy/condition.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { NOBODY_IN_PARTICULAR, type RoleRule } from '../../src/config/resolve/rules.ts'
+import type { RoleRule } from '../../src/config/keys/portals.ts'
+import { NOBODY_IN_PARTICULAR } from '../../src/config/keys/rules.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import { compileRoles } from '../../src/policy/roles.ts'

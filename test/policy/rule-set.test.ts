@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { AccessRule } from '../../src/config/resolve/rules.ts'
+import type { AccessRule } from '../../src/config/keys/rules.ts'
 import type { Identity } from '../../src/identity/identity.ts'
 import type { Facts } from '../../src/policy/condition.ts'
 import type { Reason } from '../../src/policy/reasons.ts'

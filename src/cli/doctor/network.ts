@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { connect } from 'node:tls'
 import type { ProxyFor } from '../../base/ask.ts'
 import { isLoopbackHost } from '../../base/net.ts'
-import type { UpstreamTls } from '../../config/resolve/upstreams.ts'
+import type { UpstreamTls } from '../../config/keys/upstreams.ts'
 import { splitAuthority } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good, warning } from './finding.ts'
 

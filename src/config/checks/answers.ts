@@ -2,54 +2,11 @@ import { dirname } from 'node:path'
 import { compileExpression, isFault } from '../../base/expression.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { ROUTE, type RouteTable } from '../keys/routes.ts'
+import { type Keys, TARGETS } from '../keys/table.ts'
 import { showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { isForCachesAlone, isForSharedCaches } from '../values/cache-control.ts'
 import type { ConfigFiles } from '../values/files.ts'
-
-/** What a route can lead to; each has one of these. */
-const TARGETS = ['upstream', 'redirect', 'respond', 'files', 'verify']
-
-/** What only makes sense with an upstream. */
-const UPSTREAM_ONLY = [
-  'headers',
-  'end_user_sessions',
-  'assertion',
-  'pass_token',
-  'host_header',
-  'origin',
-  'rewrite_location',
-  'cookie_path',
-  'request_headers',
-  'timeout',
-  'keep_length',
-  'allowed_origins',
-  'cors_preflight',
-  'max_body',
-  'keep_posts',
-  'mcp',
-  'tools',
-]
-
-/** What has no meaning where the application is somebody else's to reach. */
-const NOT_FOR_VERIFY = [
-  'end_user_sessions',
-  'host_header',
-  'origin',
-  'rewrite_location',
-  'cookie_path',
-  'request_headers',
-  'response_headers',
-  'timeout',
-  'keep_length',
-  'max_body',
-  'strip_prefix',
-  'add_prefix',
-  'rewrite',
-  'mcp',
-  'tools',
-  'shared_caches',
-]
 
 /** What a route says about where it leads, and how that fits together. */
 export function checkAnswers(route: RouteTable, root: RootTable, report: Report): void {
@@ -137,9 +94,9 @@ function checkTarget(route: RouteTable, report: Report): void {
     const hint = `a route leads to one thing: keep ${first} or ${second}`
     report.mistake(at, 'route.target', `${second} is set beside ${first}`, { hint, part: 'key' })
   } else if (first !== 'upstream') {
-    for (const name of first === 'verify' ? NOT_FOR_VERIFY : UPSTREAM_ONLY) {
-      const entry = entries.get(name)
-      if (entry === undefined) continue
+    const keys: Keys = ROUTE
+    for (const [name, entry] of entries) {
+      if (keys[name]?.targets?.some(target => target === first) !== false) continue
       const hint = 'remove it: there is no application to tell'
       report.mistake(entry.at, 'route.target', `${name} has no meaning for ${first}`, { hint, part: 'key' })
     }

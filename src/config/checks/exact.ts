@@ -49,7 +49,8 @@ function takesMore(other: RouteTable, strict: RouteTable, root: RootTable): bool
 const KINDS = ['websockets', 'service_workers'] as const
 
 function bodyOf({ max_body: own }: RouteTable['values'], { values: { server } }: RootTable): number {
-  return (own ?? server?.values.max_body)?.maxBytes ?? Number.POSITIVE_INFINITY
+  const most = own ?? server?.values.max_body ?? 'off'
+  return most === 'off' ? Number.POSITIVE_INFINITY : most
 }
 
 /** Requests in a millisecond. */

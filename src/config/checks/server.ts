@@ -1,8 +1,8 @@
 /** What the keys of `[server]` say together, and with the routes: proxies in front, limits, workers. */
 
 import type { RootTable } from '../keys/keys.ts'
-import type { SERVER_RATE } from '../keys/limits.ts'
-import type { OutgoingTable } from '../keys/outgoing.ts'
+import type { ALLOWANCE } from '../keys/limits.ts'
+import type { OUTGOING } from '../keys/outgoing.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { Table } from '../keys/table.ts'
 import { itemsOf, type Path, showRaw } from '../text/raw.ts'
@@ -154,7 +154,7 @@ function checkEdit({ values: { server, portals } }: RootTable, report: Report): 
 }
 
 /** A proxy's password needs a user name. */
-function checkOutgoing(outgoing: OutgoingTable | null | undefined, report: Report): void {
+function checkOutgoing(outgoing: Table<typeof OUTGOING> | null | undefined, report: Report): void {
   if (!outgoing || outgoing.values.user || !outgoing.raw.entries.has('password')) return
   if (outgoing.raw.entries.has('user')) return
   report.mistake([...outgoing.at, 'password'], 'outgoing.proxy', 'a password without a user is sent to no proxy', {
@@ -177,7 +177,7 @@ const MOST_AT_ONCE = 6000
 const MOST_AFTER = 14_000
 const KEPT_MS = 3_600_000
 
-function checkSignIns(rate: Table<typeof SERVER_RATE> | null | undefined, report: Report): void {
+function checkSignIns(rate: Table<typeof ALLOWANCE> | null | undefined, report: Report): void {
   if (!rate) return
   const { requests, per, burst } = rate.values
   const hint = 'further ones would push out those that have begun'
@@ -200,7 +200,7 @@ function checkRate({ values, at }: RouteTable, report: Report): void {
 /** What is kept while users sign in, on a route where no user does. */
 function checkKept({ values, at }: RouteTable, key: 'keep_posts' | 'keep_fragment', so: string, report: Report): void {
   const { keep_posts: posts, keep_fragment: fragment, allow, deny, portal } = values
-  if (key === 'keep_posts' ? !posts || posts.maxBytes === null : fragment !== true) return
+  if (key === 'keep_posts' ? !posts || posts === 'off' : fragment !== true) return
   const isOpen = allow?.kind === 'public' && deny === null
   if (!isOpen && portal !== null) return
   const hint = 'remove it: it is for routes where people sign in'

@@ -1,7 +1,8 @@
 /** What the keys of `[tls]` say together, and with the hosts that are served: certificates and `[tls.acme]`. */
 
-import type { AcmeDnsTable, AcmeTable } from '../keys/acme.ts'
+import type { ACME, AcmeDnsTable } from '../keys/acme.ts'
 import type { RootTable } from '../keys/keys.ts'
+import type { Table } from '../keys/table.ts'
 import type { CertificateTable, TlsTable } from '../keys/tls.ts'
 import { itemsOf, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
@@ -122,7 +123,7 @@ function isAddress(host: string): boolean {
 }
 
 /** What `[tls.acme]` says together with its files, the session store, and itself. */
-function checkAcme({ at, raw, values }: AcmeTable, root: RootTable, files: ConfigFiles, report: Report): void {
+function checkAcme({ at, raw, values }: Table<typeof ACME>, root: RootTable, files: ConfigFiles, report: Report): void {
   checkPem(raw.entries.get('ca'), values.ca, checkCertificates, { file: 'tls.file', pem: 'tls.pem' }, files, report)
   const store = root.values.sessions?.values.store?.('/')
   if (store?.kind === 'sqlite' && store.path === ':memory:') {
@@ -133,7 +134,12 @@ function checkAcme({ at, raw, values }: AcmeTable, root: RootTable, files: Confi
   if (values.names) checkNames(values.names, values.dns === null, { raw }, report)
 }
 
-function checkNames(names: readonly string[], isHttp: boolean, { raw }: Pick<AcmeTable, 'raw'>, report: Report): void {
+function checkNames(
+  names: readonly string[],
+  isHttp: boolean,
+  { raw }: Pick<Table<typeof ACME>, 'raw'>,
+  report: Report,
+): void {
   const items = itemsOf(raw.entries.get('names'))
   for (const [index, name] of names.entries()) {
     const at = items[index]?.at

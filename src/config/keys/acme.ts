@@ -7,7 +7,7 @@ import { parseEmail } from '../values/email.ts'
 import { parseHost, parseHostPattern } from '../values/host.ts'
 import { list, parsed } from '../values/value.ts'
 import { ownName, parseSecret, secret } from './secret.ts'
-import { defaulted, type Keys, named, optional, required, type Table, table } from './table.ts'
+import { type Built, defaulted, FREE, type Keys, named, optional, required, type Table, table } from './table.ts'
 import { pemFile } from './upstreams.ts'
 
 export interface NameServer {
@@ -66,11 +66,13 @@ const bindingKey = parsed(
   },
 )
 
-/** `external_account` of `[tls.acme]`. */
+/** `external_account` of `[tls.acme]`: an account elsewhere that vouches for ours at an authority (RFC 8555 §7.3.4). */
 export const EXTERNAL_ACCOUNT = {
   id: required(ownName, 'kid-1', 'What the authority calls it: its key id (kid).'),
   key: required(bindingKey, '${EAB_KEY}', 'Its HMAC key, as the authority gives it.'),
 } as const satisfies Keys
+
+export type ExternalAccount = Built<typeof EXTERNAL_ACCOUNT>
 
 const nameServer = parsed(
   { label: '`host` or `host:port`', expected: 'a name server such as "ns1.example.com" or "10.0.0.2:53"' },
@@ -100,33 +102,38 @@ export const ACME_DNS = {
     'ns1.example.com',
     'none',
     'The primary name server of the zones, which takes updates (RFC 2136) by TCP; port 53 unless one is named.',
+    { field: null },
   ),
-  key_name: optional(keyName, 'sallyport', 'none', 'What that server calls the key.'),
+  key_name: optional(keyName, 'sallyport', 'none', 'What that server calls the key.', { field: null }),
   key: optional(
     tsigKey,
     '${TSIG_KEY}',
     'none',
     'The key with which updates are signed (TSIG, `hmac-sha256`), in base64.',
+    { field: null },
   ),
   zone: optional(
     domain,
     'example.com',
     'asked for at `server`',
     'The zone that updates are for, where the server does not tell.',
+    { field: null },
   ),
   exec: optional(
     list(program, { single: true }),
     ['/usr/local/bin/dns-record'],
     'none',
     'In place of `server`: a program, by its whole path, and its first arguments. It is run without a shell, with `present NAME TEXT` and later `cleanup NAME TEXT` behind them, and is to end with status 0 once it has written the record, or taken away that one.',
+    { field: null },
   ),
   env: optional(
     named(secret, 'variable', () => {}, VARIABLE),
     { API_TOKEN: '${DNS_API_TOKEN}' },
     'none',
     'The environment of `exec`, besides PATH, HOME, LANG and TZ: it gets nothing else of ours.',
+    { field: null },
   ),
-  timeout: defaulted(duration('1s', '1h'), '2m', '5m', 'How long `exec` may take; then it is killed.'),
+  timeout: defaulted(duration('1s', '1h'), '2m', '5m', 'How long `exec` may take; then it is killed.', { field: null }),
   wait: defaulted(
     duration('2s', '1h'),
     '2m',
@@ -138,8 +145,47 @@ export const ACME_DNS = {
     ['9.9.9.9', '10.0.0.2:5353'],
     'the name servers of the zone',
     'Who is asked whether a record is there, and where `_acme-challenge` of a name leads by CNAME (which the system is asked otherwise). Name some where this network has a DNS of its own for the zone.',
+    { build: servers => servers ?? [] },
   ),
 } as const satisfies Keys
+
+/** A primary name server that takes updates (RFC 2136) signed with a key by HMAC-SHA256 (RFC 8945). */
+export interface DnsUpdate {
+  readonly kind: 'update'
+  readonly server: NameServer
+  /** Null: asked for at the server. */
+  readonly zone: string | null
+  readonly keyName: string
+  /** Base64; secret. */
+  readonly key: string
+}
+
+/** A program that writes records. */
+export interface DnsProgram {
+  readonly kind: 'program'
+  /** Its path, and its first arguments. */
+  readonly command: readonly string[]
+  /** Secret. */
+  readonly env: ReadonlyMap<string, string>
+  readonly timeoutMs: number
+}
+
+/**
+ * `[tls.acme.dns]`: how names are proved by records in DNS. Without `resolvers`, the name servers of a name's zone are asked whether a
+ * record exists, as the system's resolver finds them.
+ */
+export interface AcmeDns extends Built<typeof ACME_DNS> {
+  readonly writer: DnsUpdate | DnsProgram
+}
+
+const dns = table(ACME_DNS, { title: '[tls.acme.dns]' }, (fields, values): AcmeDns => {
+  const { server, key_name, key, zone, exec, env, timeout } = values
+  if (exec !== null) {
+    return { ...fields, writer: { kind: 'program', command: exec, env: env ?? new Map(), timeoutMs: timeout } }
+  }
+  if (server === null || key_name === null || key === null) throw new TypeError('dns has no way to write')
+  return { ...fields, writer: { kind: 'update', server, zone, keyName: key_name, key } }
+})
 
 /** `acme` of `[tls]`. */
 export const ACME = {
@@ -148,6 +194,7 @@ export const ACME = {
     'me@example.com',
     'none',
     'Where the authority may write to you.',
+    FREE,
   ),
   directory: defaulted(
     directory,
@@ -166,9 +213,10 @@ export const ACME = {
     ['*.example.com'],
     'none',
     'More names to have certificates for. A host that `*.example.com` covers, here or in a route, gets none of its own, so that public lists of certificates do not show it. Wildcards take `dns`.',
+    { ...FREE, field: null },
   ),
   dns: optional(
-    table(ACME_DNS, { title: '[tls.acme.dns]' }),
+    dns,
     { server: 'ns1.example.com', key_name: 'sallyport', key: '${TSIG_KEY}' },
     'by http-01',
     'Prove names by records in DNS (dns-01), which wildcards take, and which needs no port 80; its keys are below.',
@@ -181,5 +229,4 @@ export const ACME = {
   ),
 } as const satisfies Keys
 
-export type AcmeTable = Table<typeof ACME>
 export type AcmeDnsTable = Table<typeof ACME_DNS>

@@ -1,7 +1,7 @@
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { parseParts, type TemplatePart } from '../values/template.ts'
-import { boolean, integer, parsed, type Type, text, wrongKind } from '../values/value.ts'
+import { boolean, describe, integer, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { defaulted, type Keys, table } from './table.ts'
 
 /** A whole address up to its path, or a path on the same host that no browser takes for another host. */
@@ -30,7 +30,7 @@ export const redirect = parsed(
 
 /** `verify` of a route: the word is all that it says. */
 export const verify: Type<true> = {
-  ...boolean,
+  ...describe(boolean),
   expected: 'true',
   schema: { const: true },
   read(raw, report) {
@@ -44,7 +44,7 @@ const anyStatus = integer(300, 399)
 
 /** `status` of a redirect. */
 export const redirectStatus: Type<number> = {
-  ...anyStatus,
+  ...describe(anyStatus),
   expected: `one of ${REDIRECTS.join(', ')}`,
   schema: { enum: REDIRECTS },
   read(raw, report) {
@@ -57,7 +57,7 @@ export const redirectStatus: Type<number> = {
 
 /** Text with line breaks. */
 const body: Type<string> = {
-  ...text(),
+  ...describe(text()),
   read(raw, report) {
     if (raw.kind !== 'text') return wrongKind(raw, 'text', report, 'text goes in double quotes')
     return raw.text ?? undefined

@@ -1,6 +1,6 @@
 import { boolean, choice, list, text } from '../values/value.ts'
 import { domain } from './rules.ts'
-import { defaulted, type Keys, optional, table } from './table.ts'
+import { defaulted, FREE, type Keys, optional, table } from './table.ts'
 
 /** `claims` of a provider. */
 export const CLAIM_NAMES = {
@@ -39,18 +39,21 @@ export const READING = {
     { groups: 'realm_access.roles' },
     'as OpenID Connect calls them',
     'Where the provider has what rules and applications know by other names; its keys are below.',
+    { ...FREE, field: null },
   ),
   groups_separator: optional(
     text(),
     ',',
     'groups are a list',
     'The groups may be one text, with this between them; spaces around each do not count.',
+    { ...FREE, field: null },
   ),
   groups_keys: defaulted(
     boolean,
     false,
     true,
     "The groups are the names in a table, whatever each holds: Zitadel's `urn:zitadel:iam:org:project:roles` is one.",
+    { ...FREE, field: null },
   ),
   email_domains: optional(
     list(domain, { single: true }),
@@ -63,11 +66,13 @@ export const READING = {
     'partner-',
     'none',
     'What is put before its user names and groups, for rules and applications, and before the subjects and roles of its own that applications are told: its `boss` is `partner-boss`, and nobody else. Rules by `subjects` stay as they are. It counts from the next sign-in or refresh.',
+    { build: prefix => prefix ?? '' },
   ),
   claims_from: defaulted(
     choice(['both', 'id_token', 'userinfo']),
     'both',
     'id_token',
     'What is believed about someone: ID token and userinfo as one, the ID token alone (userinfo is then not asked), or userinfo alone. Who it is, and how they signed in, is always for the ID token to say.',
+    FREE,
   ),
 } as const satisfies Keys

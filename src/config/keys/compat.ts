@@ -3,7 +3,7 @@ import { quote } from '../text/raw.ts'
 import { headerSpec } from '../values/headers.ts'
 import { parseRoutePath } from '../values/path.ts'
 import { choice, parsed, type Type, text } from '../values/value.ts'
-import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+import { type Built, defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 
 const program = choice(['oauth2-proxy', 'caddy-security'])
 
@@ -46,15 +46,32 @@ export const COMPAT = {
 
 export type CompatTable = Table<typeof COMPAT>
 
-const whole = table(COMPAT, { title: '[portals.NAME.compat]' })
+/** The replaced program, and its paths as in the file without a slash at the end; `/` is empty. */
+export type CompatConfig = OldProxy | OldPortal
+
+/** caddy-security's, where people sign in. */
+export interface OldPortal {
+  readonly program: 'caddy-security'
+  readonly prefix: string
+}
+
+/** oauth2-proxy's, on every host of the portal. `pingUserAgent` is the User-Agent whose health check `/` is; null: none. */
+export interface OldProxy extends Built<typeof COMPAT> {
+  readonly program: 'oauth2-proxy'
+  readonly prefix: string
+}
+
+const whole = table(COMPAT, { title: '[portals.NAME.compat]' }, ({ program, prefix, ...rest }): CompatConfig => {
+  if (program === 'oauth2-proxy') return { program, prefix: prefix ?? '/oauth2', ...rest }
+  return { program, prefix: prefix === '/' ? '' : (prefix ?? '/auth') }
+})
 
 /** The name of a program, or a table that says more. */
-export const compat: Type<CompatTable> = {
+export const compat: Type<CompatTable, CompatConfig> = {
+  ...whole,
   label: `${program.label}, or table`,
   expected: `${program.expected}, or a table`,
-  get schema() {
-    return { anyOf: [program.schema, whole.schema] }
-  },
+  schema: { anyOf: [program.schema, whole.schema] },
   read(raw, report) {
     if (raw.kind !== 'text') return whole.read(raw, report)
     return whole.read({ kind: 'table', at: raw.at, entries: new Map([['program', raw]]) }, report)

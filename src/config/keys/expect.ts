@@ -1,14 +1,14 @@
 import { canonicalAddress } from '../../base/net.ts'
 import { bad, good } from '../text/diagnostic.ts'
-import { quote } from '../text/raw.ts'
+import { quote, type RawTable, showRaw } from '../text/raw.ts'
 import { parseAskedAddress } from '../values/address.ts'
 import { duration } from '../values/duration.ts'
 import { parseEmail } from '../values/email.ts'
 import { method } from '../values/headers.ts'
-import { moment } from '../values/times.ts'
+import { moment, momentMs } from '../values/times.ts'
 import { choice, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
-import { PERSON } from './rules.ts'
-import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+import { claims } from './rules.ts'
+import { type Built, defaulted, type Keys, optional, required, table } from './table.ts'
 
 /** Every verdict that `explain` can come to. */
 export const EXPECTED_VERDICTS = ['allow', 'sign-in', 'step-up', 'deny', 'no-route', 'refused'] as const
@@ -27,13 +27,18 @@ export const EXPECTED_PERSON = {
     'none',
     'Their `email` claim, which the provider has verified; `claims = { email_verified = false }` says otherwise.',
   ),
-  groups: optional(list(word, { single: true }), ['admins'], 'none', 'Their `groups` claim.'),
-  claims: optional(PERSON.claims.type, { department: ['it'] }, 'none', 'Other claims; several values are a list.'),
+  groups: optional(list(word, { single: true }), ['admins'], 'none', 'Their `groups` claim.', {
+    build: groups => groups ?? [],
+  }),
+  claims: optional(claims, { department: ['it'] }, 'none', 'Other claims; several values are a list.', {
+    build: claims => claims ?? new Map(),
+  }),
   roles: optional(
     list(word, { single: true }),
     ['admin'],
     'what the rules give',
     'Roles of the portal that they have besides, as if they had been granted.',
+    { build: roles => roles ?? [] },
   ),
 } as const satisfies Keys
 
@@ -66,6 +71,9 @@ const fieldsByName: Type<ReadonlyMap<string, string>> = {
   },
 }
 
+/** Whom an expectation is about: of the first provider of the portal of the route, unless it names another. */
+export type ExpectedPerson = Built<typeof EXPECTED_PERSON>
+
 /** One of `[[expect]]`. */
 export const EXPECT = {
   address: required(
@@ -83,6 +91,7 @@ export const EXPECT = {
     { groups: ['admins'] },
     'nobody is signed in',
     'Who asks; `{}` is anyone who is signed in.',
+    { field: 'who' },
   ),
   method: defaulted(method, 'GET', 'POST', 'By which method.'),
   ip: optional(
@@ -96,14 +105,32 @@ export const EXPECT = {
     '2026-12-24T18:00:00+01:00',
     'no matter when',
     'When; without an offset in UTC. Needed where rules look at times.',
+    { field: 'atMs', build: at => (at === null ? null : momentMs(at, 'UTC', 'start')) },
   ),
   headers: optional(
     fieldsByName,
     { 'User-Agent': 'curl/8.14.1' },
     'none that a rule looks at',
     'Fields of the request, each with one value.',
+    { field: 'sent', build: (fields): Readonly<Record<string, string>> => Object.fromEntries(fields ?? []) },
   ),
   signed_in: defaulted(duration('0s', '365d'), '0s', '20m', 'How long before that they signed in.'),
 } as const satisfies Keys
 
-export type ExpectTable = Table<typeof EXPECT>
+/**
+ * What a file says that a request has to come to. `who` is null where no user is signed in, `atMs` where it is the same at any time.
+ * `href` of the address is as the server reads it, `authority` and `path` as they are sent.
+ */
+export interface Expectation extends Built<typeof EXPECT> {
+  /** The address as the file has it: what is filled in is not shown. */
+  readonly shownAs: string
+}
+
+export function finishExpectation(
+  fields: Built<typeof EXPECT>,
+  _values: object,
+  _context: object,
+  raw: RawTable,
+): Expectation {
+  return { ...fields, shownAs: showRaw(raw.entries.get('address')) }
+}

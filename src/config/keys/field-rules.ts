@@ -4,7 +4,7 @@ import type { Report } from '../text/report.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
 import { type FieldTemplate, parseParts, type TemplatePart } from '../values/template.ts'
 import { list, mapped, parsed, type Type, wrongKind } from '../values/value.ts'
-import { type Keys, optional, type Table, table } from './table.ts'
+import { type Built, type Keys, optional, type TableType, table } from './table.ts'
 
 type Direction = 'request' | 'response'
 
@@ -85,14 +85,18 @@ function keysFor(direction: Direction) {
       { 'X-Frame-Options': 'DENY' },
       'nothing',
       'Fields to write in place of those that are there. One that speaks of a person of whom that is not known is removed.',
+      { build: fields => fields ?? [] },
     ),
     append: optional(
       fieldTable(direction),
       { Vary: 'Cookie' },
       'nothing',
       'Values to add to what is there already. One that speaks of a person of whom that is not known is left out.',
+      { build: fields => fields ?? [] },
     ),
-    remove: optional(removals(direction), ['Server'], 'nothing', 'Fields to take out.'),
+    remove: optional(removals(direction), ['Server'], 'nothing', 'Fields to take out.', {
+      build: names => names ?? [],
+    }),
   } as const satisfies Keys
 }
 
@@ -101,7 +105,10 @@ export const REQUEST_FIELDS = keysFor('request')
 
 const RESPONSE_FIELDS = keysFor('response')
 
-export type FieldRuleTable = Table<typeof REQUEST_FIELDS>
+/** What becomes of the fields of a request or an answer: first `remove`, then `set`, then `append`. Each name is in one place only. */
+export type FieldRules = Built<typeof REQUEST_FIELDS>
+
+type FieldRuleType = TableType<typeof REQUEST_FIELDS, FieldRules>
 
 /** `request_headers`: what changes on the way to the application. */
 export const requestRules = once(table(REQUEST_FIELDS, { title: 'request_headers' }))
@@ -110,7 +117,7 @@ export const requestRules = once(table(REQUEST_FIELDS, { title: 'request_headers
 export const responseRules = once(table(RESPONSE_FIELDS, { title: 'response_headers' }))
 
 /** The same table, each field in at most one place: names that a backend may fold into one count as one. */
-function once(rules: Type<FieldRuleTable>): Type<FieldRuleTable> {
+function once(rules: FieldRuleType): FieldRuleType {
   return {
     ...rules,
     get schema() {

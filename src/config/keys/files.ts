@@ -1,11 +1,12 @@
+import { resolve } from 'node:path'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { createReport } from '../text/report.ts'
 import { cacheDirectives } from '../values/cache-control.ts'
 import { parsePath } from '../values/path.ts'
 import { parsePathPattern } from '../values/pattern.ts'
-import { boolean, either, list, parsed, type Type, wrongKind } from '../values/value.ts'
-import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+import { boolean, describe, either, list, parsed, type Type, wrongKind } from '../values/value.ts'
+import { type Built, defaulted, type Keys, optional, required, type Table, table } from './table.ts'
 
 /** What Cache-Control says of the files whose paths below the folder are as a pattern says. */
 export interface CacheRule {
@@ -35,7 +36,7 @@ const ending = parsed({ label: 'ending', expected: 'an ending such as ".html"' }
 )
 
 const forAll: Type<readonly CacheRule[]> = {
-  ...cacheDirectives,
+  ...describe(cacheDirectives),
   read(raw, report) {
     const value = cacheDirectives.read(raw, report)
     return value === undefined ? undefined : [{ pattern: '*', value }]
@@ -65,57 +66,79 @@ const byPattern: Type<readonly CacheRule[]> = {
 
 /** `files` of a route as a table: a folder, and how it is served. */
 export const FILES = {
-  folder: required(folder, '/srv/www', "The folder; a relative path starts at the config file's folder."),
+  folder: required(folder, '/srv/www', "The folder; a relative path starts at the config file's folder.", {
+    build: (path, { directory }) => resolve(directory, path),
+  }),
   try_files: optional(
     fallback,
     '/index.html',
     '404',
     'The file that stands for addresses without one, for applications of one page: of whatever a browser loads as a page, and of what programs ask for without a dot in the last name. A script or picture that is missing stays 404.',
+    { field: 'fallback' },
   ),
   endings: optional(
     list(ending, { single: true }),
     ['.html'],
     'none',
     'What may be missing at the end of an address: where there is no file of its name, `/about` is `about.html`. Where `/about.html` is closed to somebody, `/about` is as well.',
+    { build: endings => endings ?? [] },
   ),
   cache_control: optional(
     either(raw => raw.kind === 'table', byPattern, forAll),
     { '*': 'no-cache', '/assets/*': 'max-age=31536000, immutable' },
     '`private, no-cache`, and nothing where all may come',
     'What `Cache-Control` says: one text, or one for each pattern of paths below the folder, of which the longest that holds counts. Where not everyone may come, `private` is put before it.',
+    { field: 'cacheRules', build: inOrder },
   ),
   compress: defaulted(
     boolean,
     true,
     false,
     'Whether texts go out compressed: as `NAME.br`, `NAME.zst` or `NAME.gz` beside the file, unless that is older, else by gzip from 1 KiB to 1 MiB. Ranges are of the file itself.',
+    { field: 'isCompressed' },
   ),
   listing: defaulted(
     boolean,
     false,
     true,
     'Whether a folder without an `index.html` is answered with a list of what is in it, but for names that begin with a dot and links that lead outside.',
+    { field: 'isListed' },
   ),
   any_method: defaulted(
     boolean,
     false,
     true,
     'Whether every other method is answered as GET is, and not with 405: as some file servers do, whose clients ask by POST.',
+    { field: 'takesAnyMethod' },
   ),
 } as const satisfies Keys
 
 export type FilesTable = Table<typeof FILES>
 
+/** A folder of files. `fallback` is served for addresses without a file; null: they are not found. */
+export interface FilesAnswer extends Built<typeof FILES> {
+  readonly kind: 'files'
+  /** Whether an upstream serves everything that is not a file here, including folders. */
+  readonly isFirst: boolean
+}
+
+/** The first that holds counts, where they are looked at; none: what is usual. */
+function inOrder(rules: readonly CacheRule[] | null): readonly CacheRule[] {
+  return (rules ?? []).toSorted((one, other) => other.pattern.length - one.pattern.length)
+}
+
 const inTable = table(FILES, { title: '[routes.files]' })
 
-const plain: Type<FilesTable> = {
-  ...folder,
+/** `files` of a route: a folder, or a table. */
+export const filesSpec: Type<FilesTable, Built<typeof FILES>> = {
+  ...inTable,
+  label: `${inTable.label}, or ${folder.label}`,
+  expected: `${inTable.expected}, or ${folder.expected}`,
+  schema: { anyOf: [inTable.schema, folder.schema] },
   read(raw, report) {
+    if (raw.kind === 'table') return inTable.read(raw, report)
     if (folder.read(raw, report) === undefined) return undefined
     // A folder alone is a table with nothing else in it, so that every default is in one place.
     return inTable.read({ kind: 'table', at: raw.at, entries: new Map([['folder', raw]]) }, createReport())
   },
 }
-
-/** `files` of a route: a folder, or a table. */
-export const filesSpec: Type<FilesTable> = either(raw => raw.kind === 'table', inTable, plain)

@@ -1,8 +1,8 @@
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
-import { choice, either, parsed, type Type, text } from '../values/value.ts'
-import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+import { choice, describe, either, parsed, type Type, text } from '../values/value.ts'
+import { APPLICATION, type Built, defaulted, FREE, type Keys, optional, required, table } from './table.ts'
 
 export type ProviderTokenKind = 'access' | 'id'
 
@@ -42,6 +42,9 @@ export const ASSERTION = {
   ),
 } as const satisfies Keys
 
+/** A signed statement of who someone is, for one application. */
+export type AssertionConfig = Built<typeof ASSERTION>
+
 /** `pass_token` of a route, as a table. */
 export const PASS_TOKEN = {
   access: optional(
@@ -62,10 +65,10 @@ export const PASS_TOKEN = {
 export type PassTokenValue = ReadonlyMap<ProviderTokenKind, string>
 
 const kind = choice(['access', 'id'])
-const fields: Type<Table<typeof PASS_TOKEN>> = table(PASS_TOKEN, { title: 'pass_token' })
+const fields = table(PASS_TOKEN, { title: 'pass_token' })
 
 const byKind: Type<PassTokenValue> = {
-  ...kind,
+  ...describe(kind),
   read(raw, report) {
     const name = kind.read(raw, report)
     return name === undefined ? undefined : new Map([[name, 'authorization']])
@@ -73,7 +76,7 @@ const byKind: Type<PassTokenValue> = {
 }
 
 const byField: Type<PassTokenValue> = {
-  ...fields,
+  ...describe(fields),
   read(raw, report) {
     const read = fields.read(raw, report)
     if (read === undefined) return undefined
@@ -83,6 +86,12 @@ const byField: Type<PassTokenValue> = {
     const { access, id } = read.values
     return new Map([...(access ? [['access', access] as const] : []), ...(id ? [['id', id] as const] : [])])
   },
+}
+
+/** A token of the provider that goes to the application, and in which field (lower-case; `authorization` adds `Bearer`). */
+export interface PassedToken {
+  readonly kind: ProviderTokenKind
+  readonly header: string
 }
 
 const passToken: Type<PassTokenValue> = {
@@ -98,11 +107,17 @@ export const ROUTE_IDENTITY = {
     { audience: 'grafana' },
     'none',
     'A signed statement of who is there (a JWT), which the application can check with the keys at `/.sallyport/jwks.json`; its keys are below. Needs a portal.',
+    { ...FREE, targets: APPLICATION },
   ),
   pass_token: optional(
     passToken,
     { access: 'X-Forwarded-Access-Token' },
     'none',
     'The provider\'s own token of whoever is signed in: `"access"` or `"id"` as `Authorization: Bearer`, or a table with the keys below. Whoever has it can act for that person. Needs a portal.',
+    { ...FREE, targets: APPLICATION, field: 'passTokens', build: listTokens },
   ),
 } as const satisfies Keys
+
+function listTokens(fields: PassTokenValue | null): readonly PassedToken[] {
+  return Array.from(fields ?? [], ([kind, header]) => ({ kind, header }))
+}

@@ -2,12 +2,12 @@
 
 import { duration } from '../values/duration.ts'
 import { includePattern } from '../values/pattern.ts'
-import { choice, either, list, type Type } from '../values/value.ts'
+import { choice, either, list, offIsNull } from '../values/value.ts'
 import { ACME, ACME_DNS, EXTERNAL_ACCOUNT } from './acme.ts'
 import { RESPOND } from './answers.ts'
 import { CLAIM_NAMES } from './claims.ts'
 import { COMPAT } from './compat.ts'
-import { EXPECT, EXPECTED_PERSON } from './expect.ts'
+import { EXPECT, EXPECTED_PERSON, finishExpectation } from './expect.ts'
 import { REQUEST_FIELDS } from './field-rules.ts'
 import { FILES } from './files.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
@@ -18,9 +18,21 @@ import { GUEST_LINKS, PORTAL, REQUESTS, RULE } from './portals.ts'
 import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED, SCIM } from './providers.ts'
 import { APP, REWRITE, ROUTE, TOOLS } from './routes.ts'
 import { ACCESS, WHEN } from './rules.ts'
-import { SERVER, SESSIONS } from './server.ts'
+import { SERVER } from './server.ts'
+import { SESSIONS } from './sessions.ts'
 import { LOG_WORDS, PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
-import { defaulted, type Homes, type Keys, named, optional, type Table, table, tables, WHOLE_FILE } from './table.ts'
+import {
+  type Built,
+  defaulted,
+  type Homes,
+  type Keys,
+  named,
+  optional,
+  type Table,
+  table,
+  tables,
+  WHOLE_FILE,
+} from './table.ts'
 import { TELEMETRY } from './telemetry.ts'
 import { CERTIFICATE, TLS, TLS_REFUSED } from './tls.ts'
 import { BASIC_AUTH, HEALTH, UPSTREAM, UPSTREAM_TLS } from './upstreams.ts'
@@ -35,10 +47,9 @@ const TOP = {
   ),
 } as const satisfies Keys
 
-const KEEP: Type<number | 'off'> = either(
-  raw => raw.kind === 'text' && raw.text === 'off',
-  choice(['off']),
-  duration('1h', '3650d'),
+const KEEP = offIsNull(
+  either(raw => raw.kind === 'text' && raw.text === 'off', choice(['off']), duration('1h', '3650d')),
+  'Ms',
 )
 
 /** `[audit]`: what is kept of who did what. */
@@ -48,8 +59,12 @@ const AUDIT = {
     'off',
     '90d',
     'How long the session store keeps a row of each event of [the trail](operations.md#audit-trail); `"off"`: none, and those that are there are removed. The log has a line of each all the same.',
+    { build: ms => ms ?? 0 },
   ),
 } as const satisfies Keys
+
+/** `[audit]`. Rows are kept for 0 ms where there are none. */
+export type AuditConfig = Built<typeof AUDIT>
 
 /** One table of routes.toml, as the reference shows it. */
 export interface Section {
@@ -260,7 +275,7 @@ export const ROOT = {
     'What is served.',
   ),
   expect: defaulted(
-    tables(table(EXPECT, { title: '[[expect]]', homes }), 'expect'),
+    tables(table(EXPECT, { title: '[[expect]]', homes }, finishExpectation), 'expect'),
     [],
     [],
     'What requests have to come to.',

@@ -3,8 +3,8 @@
 import { resolve } from 'node:path'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import { choice, parsed, type Type } from '../values/value.ts'
-import { defaulted, type Keys, optional, type Table, type TableOptions } from './table.ts'
+import { builtAs, choice, parsed } from '../values/value.ts'
+import { type Built, defaulted, type Keys, optional, type TableOptions } from './table.ts'
 
 /** Where lines go: a stream of the process, or the absolute path of a file. */
 export type LogPlace = 'stdout' | 'stderr' | `/${string}`
@@ -32,9 +32,12 @@ function pathIn(directory: string, text: string): LogPlace {
   return `/${path.replace(/^\/+/, '')}`
 }
 
-const place: Type<LogPlaceAt> = parsed(
-  { label: '"stdout", "stderr" or a path', expected: '"stdout", "stderr" or the path of a file' },
-  parseLogPlace,
+const place = builtAs(
+  parsed(
+    { label: '"stdout", "stderr" or a path', expected: '"stdout", "stderr" or the path of a file' },
+    parseLogPlace,
+  ),
+  (at, { directory }) => at(directory),
 )
 
 /** `[log]`: how lines are written, and where they go. */
@@ -64,4 +67,7 @@ export const LOG_REFUSED: NonNullable<TableOptions['refused']> = new Map([
   ['level', { message: 'the level is not a key of [log]', hint: 'write log_level = "debug" into [server]' }],
 ])
 
-export type LogTable = Table<typeof LOG>
+/** `[log]`. Its format is null where it is text at a terminal and JSON elsewhere; `combined` is only for requests. */
+export type LogConfig = Built<typeof LOG>
+
+export type LogFormat = NonNullable<LogConfig['format']>

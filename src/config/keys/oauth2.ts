@@ -115,30 +115,35 @@ export const OAUTH2 = {
     'github',
     'none',
     'GitHub or Discord, which speak OAuth 2.0 alone: where they are, what they call things, and which scopes to ask for. `client_id` and `client_secret` are all they need.',
+    { field: null },
   ),
   type: optional(
     choice(['openid', 'oauth2']),
     'oauth2',
     '`openid`, unless there is a `preset`',
     'With `oauth2`, a provider without OpenID Connect: nobody signs for who someone is, which is asked at `user_endpoint`. Its callback to register is `/.sallyport/callback/NAME`, for this provider alone.',
+    { field: null },
   ),
   authorization_endpoint: optional(
     address,
     'https://git.example.com/login/oauth/authorize',
     "the preset's; **required** for other `oauth2`",
     'Where browsers go to sign in.',
+    { field: null },
   ),
   token_endpoint: optional(
     address,
     'https://git.example.com/login/oauth/access_token',
     "the preset's; **required** for other `oauth2`",
     'Where a code is redeemed.',
+    { field: null },
   ),
   user_endpoint: optional(
     address,
     'https://git.example.com/api/v1/user',
     "the preset's; **required** for other `oauth2`",
     'What says who somebody is, to whom has their access token. A subject is somebody there alone: with another address, or another member for `claims.sub`, all are other people.',
+    { field: null },
   ),
 } as const satisfies Keys
 

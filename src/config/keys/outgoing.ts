@@ -1,13 +1,15 @@
+import { basicField } from '../../base/basic.ts'
+import type { OutgoingConfig } from '../../base/outgoing.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { parseHost } from '../values/host.ts'
 import { parseNetwork } from '../values/listen.ts'
 import { list, parsed } from '../values/value.ts'
 import { secret } from './secret.ts'
-import { defaulted, type Keys, optional, required, type Table } from './table.ts'
+import { defaulted, type Keys, type Known, optional, required, type Table } from './table.ts'
 
 /** What is asked without the proxy. */
-export type OutgoingException = { readonly kind: 'host' | 'suffix' | 'network'; readonly text: string }
+type OutgoingException = { readonly kind: 'host' | 'suffix' | 'network'; readonly text: string }
 
 const proxy = parsed(
   {
@@ -47,7 +49,18 @@ export const OUTGOING = {
   ),
 } as const satisfies Keys
 
-export type OutgoingTable = Table<typeof OUTGOING>
+/** By which proxy requests of our own go, and what goes without it. */
+export function finishOutgoing(
+  _: object,
+  { proxy, user, password, except }: Known<Table<typeof OUTGOING>>,
+): OutgoingConfig {
+  const of = (wanted: OutgoingException['kind']) => except.filter(({ kind }) => kind === wanted).map(({ text }) => text)
+  return {
+    proxy,
+    authorization: user === null ? null : basicField(user, password ?? ''),
+    except: { hosts: of('host'), suffixes: of('suffix'), networks: of('network') },
+  }
+}
 
 /** The origin of a proxy, or why it is none. */
 export function parseProxy(text: string): Parsed<string> {

@@ -8,12 +8,23 @@ import { duration } from '../values/duration.ts'
 import { parseContact, parseEmail, parseEmailDomain } from '../values/email.ts'
 import { parseCallbackPath } from '../values/path.ts'
 import { zone } from '../values/times.ts'
-import { boolean, integer, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
+import { boolean, build, integer, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { compat } from './compat.ts'
-import { type AllowValue, allow } from './routes.ts'
-import { PERSON } from './rules.ts'
+import { type Allow, type AllowValue, allow, buildMembers } from './routes.ts'
+import { PERSON, withProvider } from './rules.ts'
 import { PORTAL_SESSIONS } from './sessions.ts'
-import { defaulted, type Key, type Keys, named, optional, required, type Table, table } from './table.ts'
+import {
+  apart,
+  type Built,
+  defaulted,
+  type Key,
+  type Keys,
+  named,
+  optional,
+  required,
+  type Table,
+  table,
+} from './table.ts'
 
 /** `requests` of a portal, written as a table. */
 export const REQUESTS = {
@@ -33,10 +44,13 @@ export const REQUESTS = {
 
 type RequestsTable = Table<typeof REQUESTS>
 
+/** `requests` of a portal. No `roles`: all but the admins' are meant. */
+type RequestsConfig = Built<typeof REQUESTS>
+
 const whole = table(REQUESTS, { title: '[portals.NAME.requests]' })
 
 /** `true`, or a table with more keys; null: there are no requests. */
-const requests: Type<RequestsTable | null> = {
+const requests: Type<RequestsTable | null, RequestsConfig | null> = {
   label: `${boolean.label}, or table`,
   expected: `${boolean.expected}, or a table`,
   get schema() {
@@ -46,6 +60,7 @@ const requests: Type<RequestsTable | null> = {
     if (raw.kind !== 'boolean') return whole.read(raw, report)
     return raw.value ? whole.read({ kind: 'table', at: raw.at, entries: new Map() }, report) : null
   },
+  build: (value, context) => (value === null ? null : build(whole, value, context)),
 }
 
 const NAMES = { label: 'colour', expected: 'a colour such as "#34624f"' }
@@ -60,15 +75,21 @@ const BRAND = {
     'logo.svg',
     'the gate',
     'What the pages show in place of the gate: an SVG, PNG or WebP file of at most 64 kB, read again when it changes.',
+    { field: null },
   ),
-  logo_dark: optional(file, 'logo-dark.svg', '`logo`', 'The logo for dark screens, where you want another.'),
+  logo_dark: optional(file, 'logo-dark.svg', '`logo`', 'The logo for dark screens, where you want another.', {
+    field: null,
+  }),
   colour: optional(
     light,
     '#34624f',
     'patina',
     'The colour of links and buttons. It has to be dark enough to be read; for dark screens a lighter one is made of it.',
+    { field: null },
   ),
-  colour_dark: optional(dark, '#86d2c2', 'made of `colour`', 'That colour for dark screens, where you want another.'),
+  colour_dark: optional(dark, '#86d2c2', 'made of `colour`', 'That colour for dark screens, where you want another.', {
+    field: null,
+  }),
 } as const satisfies Keys
 
 const word = text()
@@ -87,22 +108,24 @@ export const RULE = {
 
 export type RuleTable = Table<typeof RULE>
 
+/** One way to have a role. `clients`: whether `any`, or a rule that only names a provider, also includes programs in their own name. */
+export type RoleRule = Built<typeof RULE>
+
 /** What rules of a route say, and no role: a role is somebody's at every address. */
 const OF_ROUTES = ['path_regexp', 'paths', 'methods', 'networks', 'headers', 'query'].map(key => {
   const hint = 'write it in allow or deny of the route, as in { roles = ["admin"], methods = ["GET"] }'
   return [key, { message: `a role does not depend on the request: ${key} belongs to a rule`, hint }] as const
 })
 
-const rule = table(RULE, { title: '[portals.NAME.roles]', meant: meantRule, refused: new Map(OF_ROUTES) })
+const rule = table(RULE, { title: '[portals.NAME.roles]', meant: meantRule, refused: new Map(OF_ROUTES) }, withProvider)
 const rules = list(rule)
 
 /** A rule, or a list of rules of which any is enough. */
-const role: Type<readonly RuleTable[]> = {
+const role: Type<readonly RuleTable[], readonly RoleRule[]> = {
+  ...rules,
   label: 'rule, or list of rules',
   expected: 'a rule such as { groups = ["admins"] }, or a list of rules',
-  get schema() {
-    return { anyOf: [rule.schema, rules.schema] }
-  },
+  schema: { anyOf: [rule.schema, rules.schema] },
   read(raw, report) {
     if (raw.kind === 'list') return rules.read(raw, report)
     const meant = meantRule(raw)
@@ -152,11 +175,15 @@ export const GUEST_LINKS = {
   max_uses: defaulted(integer(1, 1_000), 100, 5, 'How often a link may be opened, each time in another browser.'),
 } as const satisfies Keys
 
+/** `guest_links` of a portal. */
+export type GuestLinksConfig = Built<typeof GUEST_LINKS>
+
 /** Who may have a session: what `allow` of a route takes, but for `"public"`. */
-const members: Type<Exclude<AllowValue, { readonly kind: 'public' }>> = {
-  ...allow,
+const members: Type<Exclude<AllowValue, { readonly kind: 'public' }>, Exclude<Allow, { readonly kind: 'public' }>> = {
   label: '`"authenticated"`, role, rule, or a list of roles and rules',
   expected: '"authenticated", or a list of roles and rules',
+  schema: allow.schema,
+  build: buildMembers,
   read(raw, report) {
     if (raw.kind === 'boolean') return wrongKind(raw, members.expected, report, FOR_MEMBERS)
     const value = allow.read(raw, report)
@@ -184,12 +211,14 @@ export const PORTAL = {
     ['pocket-id'],
     '**required**, unless there is `htpasswd`',
     'Who may sign people in; more than one makes a choice.',
+    { build: names => names ?? [] },
   ),
   htpasswd: optional(
     parsed({ label: 'file', expected: 'the path of a file' }, good),
     'people.htpasswd',
     'none',
     'Who may come with a name and a password, on routes with `passwords = true`: a `users.toml`, or a file of lines that `htpasswd -B` writes (bcrypt; Argon2 and, with a warning, `$apr1$` are taken too), read again when it changes. To rules their provider is `"htpasswd"` and their subject `htpasswd:NAME`. A portal that has this alone asks for a password.',
+    { field: null },
   ),
   callback_path: defaulted(
     parsed({ label: 'path', expected: 'a path' }, parseCallbackPath),
@@ -218,7 +247,7 @@ export const PORTAL = {
     'Whom people ask, on the pages of a refusal or a failure: an address (`mailto:`, `https:`, `http:`, `tel:`, `xmpp:`, `matrix:`), or words.',
   ),
   timezone: defaulted(zone, 'UTC', 'Europe/Berlin', 'The time zone in which the pages tell times.'),
-  ...PORTAL_SESSIONS,
+  ...apart(PORTAL_SESSIONS),
   provider_logout: defaulted(
     boolean,
     false,
@@ -269,7 +298,7 @@ export const PORTAL = {
   ),
 } as const satisfies Keys
 
-function rolesKey(): Key<ReadonlyMap<string, readonly RuleTable[]>> {
+function rolesKey(): Key<ReadonlyMap<string, readonly RuleTable[]>, ReadonlyMap<string, readonly RoleRule[]>> {
   return defaulted(
     roles,
     {},

@@ -1,5 +1,6 @@
 /** The keys of `[providers.NAME]`. */
 
+import { resolve } from 'node:path'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
@@ -9,7 +10,7 @@ import { boolean, choice, either, list, parsed, text } from '../values/value.ts'
 import { READING } from './claims.ts'
 import { OAUTH2 } from './oauth2.ts'
 import { ownName, secret } from './secret.ts'
-import { defaulted, type Keys, named, optional, required, type Table, table } from './table.ts'
+import { defaulted, FREE, type Keys, named, optional, required, type Table, table } from './table.ts'
 import { pemFile } from './upstreams.ts'
 
 /** What a group may be called at a provider: any text of some length. */
@@ -139,47 +140,57 @@ export const ACCESS_TOKENS = {
     'https://api.example.com',
     'what each route says',
     'What the `aud` of such a token has to hold where a route does not name an `audience` of its own: the name that this gate has as an API at the provider, or one of several.',
+    { field: 'audiences', build: audiences => audiences ?? [] },
   ),
   introspect: defaulted(
     boolean,
     false,
     true,
     'Tokens that are no JWT are taken as well, by the word of the provider (RFC 7662), which is asked again after a minute at the latest.',
+    { field: 'introspects' },
   ),
   introspect_prefix: optional(
     text(),
     'zt_',
     'none: about every token that is no JWT',
     'With `introspect`: the provider is asked only about tokens that begin so, and others pass on to the application. Where several providers of a portal introspect, each needs one, or the first would be shown the tokens of all.',
+    { build: prefix => prefix ?? '' },
   ),
   client_audience: defaulted(
     boolean,
     false,
     true,
     'Access tokens whose `aud` is the client itself are taken as well, as some providers give them to people: any application that is given one can then act for that person.',
+    { field: 'takesClientAudience' },
   ),
 } as const satisfies Keys
 
 /** `[providers.NAME]`: one OpenID provider, and this proxy as its client; or a file of users. */
 export const PROVIDER = {
-  label: optional(text(), 'Pocket ID', "the table's name", 'What people see on the button, where there is a choice.'),
+  label: optional(text(), 'Pocket ID', "the table's name", 'What people see on the button, where there is a choice.', {
+    ...FREE,
+    field: null,
+  }),
   users: optional(
     parsed({ label: 'file', expected: 'the path of a file' }, good),
     'users.toml',
     'none',
     'The provider is a file of our own: users sign in by a form on the sign-in page. `sallyport user add` writes it (bcrypt, Argon2 and, with a warning, `$apr1$`). A file that ends in `.toml` has a table for each user, with an id, groups, an e-mail address and a second factor ([the format](signing-in.md#the-file-of-users)); any other has lines of `NAME:HASH`. Read again when it changes: whoever left it, or has another password, is signed out. Their subject is `htpasswd:NAME`.',
+    { field: null },
   ),
   totp: optional(
     parsed({ label: 'file', expected: 'the path of a file' }, good),
     'users.totp',
     'none',
     'Of a provider whose `users` is a file of `NAME:HASH` lines: a file of second factors, which `sallyport user totp` writes. Who has a line there signs in with a code of their authenticator app besides (RFC 6238), and with the password alone in no way: HTTP Basic is refused to them. A `users.toml` holds second factors itself.',
+    { field: null },
   ),
   groups: optional(
     list(text()),
     ['family'],
     'none',
     'Of a provider with `users`: the groups that all of its people are in, beside those that a `users.toml` gives one of them.',
+    { ...FREE, field: null },
   ),
   ...OAUTH2,
   issuer: optional(
@@ -187,6 +198,7 @@ export const PROVIDER = {
     'https://id.example.com',
     '**required**, unless there is `users`, `preset` or `type = "oauth2"`',
     'The provider, exactly as it names itself in its metadata; a trailing slash counts.',
+    { field: null },
   ),
   metadata_url: optional(
     metadataUrl,
@@ -217,12 +229,14 @@ export const PROVIDER = {
     '3f0c5a1e-8a53-4c6e-9d1b-2f7a64b0c1de',
     '**required**, unless there is `users`',
     'The client, as registered at the provider.',
+    { build: id => id ?? '' },
   ),
   client_secret: optional(
     secret,
     '${POCKET_ID_SECRET}',
     'a public client with PKCE',
     "The client's secret, from the environment or a file rather than in this one.",
+    FREE,
   ),
   client_key: optional(
     pemFile,
@@ -235,12 +249,14 @@ export const PROVIDER = {
     '/var/run/secrets/tokens/pocket-id',
     'none',
     'Instead of a secret: a file in which somebody else always puts a fresh assertion (a JWT), such as the token of a Kubernetes service account whose issuer the provider trusts. Read for each use.',
+    { field: 'assertionFile', build: (path, { directory }) => (path === null ? null : resolve(directory, path)) },
   ),
   client_assertion_audience: optional(
     text(),
     'https://id.example.com/token',
     'the issuer',
     'Whom assertions made with `client_key` are for, where the provider does not take its own issuer.',
+    { field: 'assertionAudience' },
   ),
   client_auth: optional(
     choice(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']),
@@ -259,18 +275,21 @@ export const PROVIDER = {
     ['openid', 'profile', 'email', 'groups'],
     '`openid`, `profile`, `email`, and `groups` where the provider lists it',
     'What to ask the provider for; `openid` is always among it.',
+    { ...FREE, field: null },
   ),
   authorize_params: optional(
     authorizeParams,
     { prompt: 'consent', access_type: 'offline', hd: 'example.com' },
     'none',
     'What the provider is told at each sign-in besides, by name: `prompt`, `login_hint`, `domain_hint`, `acr_values`, `resource` and what is its own. Nothing that the sign-in itself sets.',
+    { ...FREE, build: (params): ReadonlyMap<string, string> => params ?? new Map() },
   ),
   emails: defaulted(
     choice(['verified', 'trusted']),
     'verified',
     'trusted',
     'Which of its e-mail addresses count in rules and are told to applications: those of which it says `email_verified`, or all; `"trusted"` is right where nobody can enter an address that is not theirs.',
+    { ...FREE, field: 'trustsEmails', build: emails => emails === 'trusted' },
   ),
   ...READING,
   role_groups: defaulted(
@@ -278,30 +297,35 @@ export const PROVIDER = {
     false,
     true,
     'Keycloak: its roles are groups too, `role:NAME` of the realm and `role:CLIENT:NAME` of a client, as its access tokens have them. Whoever comes without such a token cannot sign in; a group that is itself called `role:…` does not count.',
+    { ...FREE, field: 'hasRoleGroups' },
   ),
   id_token_alg: optional(
     list(algorithm, { single: true }),
     'RS256',
     'what the provider lists, without `none` and HMAC',
     'The only signature algorithms that an ID token, or an access token, may have.',
+    { ...FREE, field: 'idTokenAlgs' },
   ),
   access_tokens: optional(
     table(ACCESS_TOKENS, { title: 'access_tokens' }),
     { audience: 'https://api.example.com' },
     'none are taken',
     'Programs may come with a JWT access token of this provider, on routes with `tokens = true`; its keys are below.',
+    FREE,
   ),
   bearer_id_tokens: defaulted(
     either(raw => raw.kind === 'boolean', boolean, list(text(), { single: true })),
     false,
     true,
     'Programs may come with an ID token of this client as well, on routes with `tokens = true`: any application that is given one can then act for that person. A list such as `["other-client"]` names other clients of the provider, whose tokens (ID tokens, access tokens) are taken too.',
+    { ...FREE, field: null },
   ),
   scim: optional(
     table(SCIM, { title: 'scim' }),
     { token: '${SCIM_TOKEN}' },
     'nothing is taken',
     'The provider may push its people by SCIM 2.0 to `/.sallyport/scim/v2/NAME` of the portal: whoever is deactivated or deleted there is signed out within a second, and not let in; its keys are below.',
+    FREE,
   ),
 } as const satisfies Keys
 

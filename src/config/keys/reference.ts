@@ -1,5 +1,5 @@
 import { SECTIONS, type Section } from './keys.ts'
-import { formatToml, type Key } from './table.ts'
+import { formatToml, type Keys } from './table.ts'
 
 /** The key tables of docs/keys.md: one Markdown table for each table of routes.toml. Ends without a line break. */
 export function configReference(): string {
@@ -30,12 +30,12 @@ function filled(text: string): readonly string[] {
   return lines
 }
 
-function renderRow(name: string, key: Key<unknown>): string {
+function renderRow(name: string, key: Keys[string]): string {
   const meaning = `${key.doc} Example: ${code(formatToml(key.example))}`
   return `| ${[code(name), key.type.label, fallbackOf(key), meaning].map(escapeCell).join(' | ')} |`
 }
 
-function fallbackOf(key: Key<unknown>): string {
+function fallbackOf(key: Keys[string]): string {
   if (key.isRequired) return '**required**'
   return key.fallback === undefined ? key.fallbackNote : code(formatToml(key.fallback))
 }

@@ -6,10 +6,21 @@ import { parseEmail, parseEmailDomain } from '../values/email.ts'
 import { foldFieldName, IDENTITY, method, OWNED, TOKEN } from '../values/headers.ts'
 import { parseNetwork } from '../values/listen.ts'
 import { emailPattern, looseDomain, pathExpression, pathPattern, starPattern } from '../values/pattern.ts'
-import { days, hours, moment, zone } from '../values/times.ts'
-import { boolean, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
+import { days, hours, type Moment, moment, momentMs, type Span, zone } from '../values/times.ts'
+import { boolean, build, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { RULE_WORDS } from './synonyms.ts'
-import { defaulted, type Key, type Keys, optional, type Table, table, type Values } from './table.ts'
+import {
+  type Built,
+  buildEmpty,
+  defaulted,
+  type Key,
+  type Keys,
+  type Known,
+  optional,
+  type Table,
+  table,
+  type Values,
+} from './table.ts'
 
 type Scalar = string | number | boolean
 
@@ -33,7 +44,7 @@ export const SWITCHES = ['require_email', 'require_verified_email'] as const
 
 const scalars = list(scalar, { single: true })
 
-const claims: Type<ReadonlyMap<string, readonly Scalar[]>> = {
+export const claims: Type<ReadonlyMap<string, readonly Scalar[]>> = {
   label: 'table',
   expected: 'a table of claim = value, or a list of values',
   schema: { type: 'object', minProperties: 1, additionalProperties: scalars.schema },
@@ -141,7 +152,7 @@ const references = list(reference, { single: true })
 /** Conditions about a person, the same for a portal's roles and for a route's rules. */
 export const PERSON = {
   providers: optional(words, ['pocket-id'], 'any', 'Signed in at one of these providers.'),
-  provider: optional(word, 'pocket-id', 'any', 'The same, for a single provider.'),
+  provider: optional(word, 'pocket-id', 'any', 'The same, for a single provider.', { field: null }),
   subjects: optional(
     words,
     ['8c9f3a52-1d7b-4a87-b0a1-5f3d2f0c7e11'],
@@ -187,6 +198,20 @@ export const PERSON = {
   ),
 } as const satisfies Keys
 
+/**
+ * Conditions about a person: every key that is present must hold. Within a key any entry is enough, and `emails` and `domains` are one
+ * key: an address matches by either.
+ */
+export type PersonRule = Built<typeof PERSON>
+
+/** `provider` is the only one of `providers`. */
+export function withProvider<F extends PersonRule>(fields: F, { provider }: { readonly provider: string | null }): F {
+  return { ...fields, providers: fields.providers ?? (provider === null ? null : [provider]) }
+}
+
+/** A rule about a person without a condition. */
+export const NOBODY_IN_PARTICULAR: PersonRule = buildEmpty(table(PERSON, { title: 'a rule' }))
+
 /** Conditions about how someone signed in, and about the request. */
 const CONDITIONS = {
   roles: optional(words, ['admin'], 'any', "One of these of the portal's roles."),
@@ -227,17 +252,21 @@ const CONDITIONS = {
     false,
     true,
     'Whether `paths` and `path_regexp` of this rule hold in any letter case, as for an application that heeds none.',
+    { field: 'ignoresCase' },
   ),
   hours: optional(
     list(hours, { single: true }),
     '08:00-18:00',
     'all day',
     'The time of day, until not included; `22:00-06:00` goes over midnight and belongs to the day on which it begins.',
+    { field: null },
   ),
-  days: optional(list(days, { single: true }), ['mon-fri'], 'every day', 'The day of the week.'),
-  timezone: optional(zone, 'Europe/Berlin', '`UTC`', 'What `hours`, `days` and dates without an offset are told in.'),
-  from: optional(moment, '2026-01-01', 'always', 'Not before this. A date alone begins with its day.'),
-  until: optional(moment, '2026-12-31', 'always', 'Not after this. A date alone includes its day.'),
+  days: optional(list(days, { single: true }), ['mon-fri'], 'every day', 'The day of the week.', { field: null }),
+  timezone: optional(zone, 'Europe/Berlin', '`UTC`', 'What `hours`, `days` and dates without an offset are told in.', {
+    field: null,
+  }),
+  from: optional(moment, '2026-01-01', 'always', 'Not before this. A date alone begins with its day.', { field: null }),
+  until: optional(moment, '2026-12-31', 'always', 'Not after this. A date alone includes its day.', { field: null }),
   max_age: optional(
     duration('1m', '365d'),
     '15m',
@@ -261,12 +290,14 @@ const CONDITIONS = {
     false,
     true,
     'In `allow`: nobody has to sign in where this table holds. Whoever is signed in is still told to the application.',
+    { field: 'isAnonymous' },
   ),
   guest_link: defaulted(
     boolean,
     false,
     true,
     'In `allow`: for whoever came by a guest link for this host and path, and for nobody else. Needs `guest_links` in the portal.',
+    { field: 'isForGuests' },
   ),
 } as const satisfies Keys
 
@@ -279,12 +310,13 @@ export const WHEN = {
   query: CONDITIONS.query,
 } as const satisfies Keys
 
-export type WhenTable = Table<typeof WHEN>
+/** Which requests a route is for, from any client. */
+export type RequestRule = Built<typeof WHEN>
 
 const someOfWhen = table(WHEN, { title: '`when` of a route', synonyms: RULE_WORDS })
 
 /** The same, with at least one thing that it asks for. */
-export const when: Type<WhenTable> = {
+export const when: Type<Table<typeof WHEN>, RequestRule> = {
   ...someOfWhen,
   read(raw, report) {
     const isEmpty = raw.kind === 'table' && [...raw.entries.keys()].every(name => name === 'ignore_case')
@@ -314,7 +346,7 @@ const MAX_DEPTH = 4
 export const RULE_SCHEMA = 'rule'
 
 /** A rule in a rule. */
-const nested: Type<AccessTable> = {
+const nested: Type<AccessTable, AccessRule> = {
   label: 'rule',
   expected: 'a rule such as { roles = ["admin"] }',
   schema: { $ref: `#/definitions/${RULE_SCHEMA}` },
@@ -325,6 +357,7 @@ const nested: Type<AccessTable> = {
     report.mistake(raw.at, 'rule.depth', `rules stand in each other more than ${MAX_DEPTH} deep`, { hint })
     return undefined
   },
+  build: (rule, context) => build(accessRule, rule, context),
 }
 
 /** One table of `allow` or `deny`. */
@@ -335,13 +368,68 @@ export const ACCESS = {
   not: ruleKey({ groups: ['interns'] }, 'This rule does not hold, and it is certain that it does not.'),
 } as const satisfies Keys
 
-function rulesKey(example: Json, doc: string): Key<readonly AccessTable[] | null> {
+function rulesKey(example: Json, doc: string): Key<readonly AccessTable[] | null, readonly AccessRule[] | null> {
   return optional(list(nested), example, 'nothing', doc)
 }
 
-function ruleKey(example: Json, doc: string): Key<AccessTable | null> {
+function ruleKey(example: Json, doc: string): Key<AccessTable | null, AccessRule | null> {
   return optional(nested, example, 'nothing', doc)
 }
 
 /** A rule of `allow` or `deny`. */
-export const accessRule: Type<Table<typeof ACCESS>> = table(ACCESS, { title: 'a rule', synonyms: RULE_WORDS })
+export const accessRule: Type<Table<typeof ACCESS>, AccessRule> = table(
+  ACCESS,
+  { title: 'a rule', synonyms: RULE_WORDS },
+  finishAccess,
+)
+
+/** One rule of `allow` or `deny`. Every key that is present must hold; null is absent. */
+export interface AccessRule extends Built<typeof CONDITIONS> {
+  readonly any: readonly AccessRule[] | null
+  readonly all: readonly AccessRule[] | null
+  readonly not: AccessRule | null
+  readonly schedule: Schedule | null
+  readonly from: Instant | null
+  readonly until: Instant | null
+}
+
+/** When a rule holds, on the clocks of one zone. */
+export interface Schedule {
+  /** Null: all day. */
+  readonly spans: readonly Span[] | null
+  /** 0 is Monday; the day on which a span begins. Null: every day. */
+  readonly days: readonly number[] | null
+  readonly timezone: string
+}
+
+/** A moment with its text in the file. */
+export interface Instant {
+  readonly atMs: number
+  readonly text: string
+}
+
+function finishAccess(fields: Built<typeof ACCESS>, values: Known<Table<typeof ACCESS>>): AccessRule {
+  const timezone = values.timezone ?? 'UTC'
+  return {
+    ...withProvider(fields, values),
+    schedule: buildSchedule(values, timezone),
+    from: buildInstant(values.from, timezone, 'start'),
+    until: buildInstant(values.until, timezone, 'end'),
+  }
+}
+
+function buildSchedule({ hours, days }: Pick<Known<AccessTable>, 'hours' | 'days'>, timezone: string): Schedule | null {
+  if (hours === null && days === null) return null
+  const distinct = days === null ? null : [...new Set(days.flat())].sort((one, other) => one - other)
+  return { spans: hours, days: distinct, timezone }
+}
+
+/** A date without a time holds to the end of its day. */
+function buildInstant(value: Moment | null, timezone: string, edge: 'start' | 'end'): Instant | null {
+  if (value === null) return null
+  const text = value.kind === 'instant' ? value.text : `${value.text.replace('T', ' ')} ${timezone}`
+  return { atMs: momentMs(value, timezone, edge), text }
+}
+
+/** An entry of `allow` or `deny` without a condition. */
+export const NO_CONDITION: AccessRule = buildEmpty(accessRule)

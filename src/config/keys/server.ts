@@ -4,14 +4,11 @@ import { duration } from '../values/duration.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
 import { parseHost } from '../values/host.ts'
 import { type ListenAddress, parseListen, parseNetwork } from '../values/listen.ts'
-import { parseSealKey, parseStore, type StoreAt } from '../values/store.ts'
 import { boolean, choice, integer, integerOr, list, parsed, type Type } from '../values/value.ts'
 import { SERVER_LIMITS } from './limits.ts'
-import { OUTGOING } from './outgoing.ts'
-import { parseSecret } from './secret.ts'
-import { LIFETIME, REFRESH, REFRESH_LIMIT } from './sessions.ts'
+import { finishOutgoing, OUTGOING } from './outgoing.ts'
 import { OUTGOING_WORDS } from './synonyms.ts'
-import { defaulted, type Keys, optional, table } from './table.ts'
+import { type Built, defaulted, type Keys, optional, table } from './table.ts'
 
 const listenAddress: Type<ListenAddress> = parsed(
   {
@@ -69,6 +66,7 @@ export const SERVER = {
     ['0.0.0.0:8080'],
     ['0.0.0.0:8080', '[::]:8080'],
     'Where to accept plain HTTP, from browsers or from a TLS proxy in front. `[::]` takes IPv4 too, unless an IPv4 address is listed with the same port.',
+    { field: null },
   ),
   trusted_proxies: defaulted(
     list(network, { single: true, mayBeEmpty: true }),
@@ -99,6 +97,7 @@ export const SERVER = {
     '127.0.0.1:9464',
     'what `SALLYPORT_ADMIN` says where it is set (in the container `127.0.0.1:9464`), else not served',
     'Where `/healthz`, `/readyz`, `/metrics` and `/status.json` are answered; never on the public listeners.',
+    { field: null },
   ),
   admin_hosts: defaulted(
     list(adminHost, { single: true, mayBeEmpty: true }),
@@ -111,9 +110,10 @@ export const SERVER = {
     '127.0.0.1:9080',
     'not served',
     'Where proxies in front ask about routes with `verify = true`: a place that they reach and their clients do not. Nothing else is answered there, and no verdict is given anywhere else.',
+    { field: null },
   ),
   outgoing: optional(
-    table(OUTGOING, { title: '`outgoing` of `[server]`', synonyms: OUTGOING_WORDS }),
+    table(OUTGOING, { title: '`outgoing` of `[server]`', synonyms: OUTGOING_WORDS }, finishOutgoing),
     { proxy: 'http://proxy:3128', except: ['10.0.0.0/8', '.lan'] },
     'asked directly',
     'A proxy by which providers, the authority of `[tls.acme]`, the receiver of `[telemetry]` and webhooks are asked; applications never. `HTTPS_PROXY` and its kin do nothing here. The keys are below.',
@@ -136,55 +136,15 @@ export const SERVER = {
     false,
     true,
     'Whether the file may be changed on a page, by whoever has the `admin_role` of its only portal and has just signed in. What reaches into this machine (programs, files, folders, local sockets, references to secrets) is not changed there, nor where a secret is sent.',
+    { field: 'isEditable' },
   ),
   ...SERVER_LIMITS,
 } as const satisfies Keys
 
-const store: Type<StoreAt> = parsed(
-  { label: '`sqlite:PATH` or `redis://HOST`', expected: '"sqlite:PATH" or "redis://HOST"' },
-  parseStore,
-)
-
-const sealKey: Type<string> = parsed(
-  { label: '32 bytes in base64', expected: 'a key of 32 bytes in base64', isSecret: true },
-  (text, at, isFilled) => {
-    const key = parseSecret(text, at, isFilled)
-    return key.ok ? parseSealKey(text) : key
-  },
-)
-
-/** `[sessions]`: how long a sign-in lasts, and where it is kept. */
-export const SESSIONS = {
-  store: optional(
-    store,
-    'sqlite:/var/lib/sallyport/sallyport.db',
-    '`sqlite:sallyport.db`, in the folder that `SALLYPORT_DATA` names where it is set (in the container `/data`)',
-    'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` and `rediss://` are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`. A password that is filled in so is taken as it is; in one that stands in the file, `%40` is `@`.',
-  ),
-  key: optional(
-    list(sealKey, { single: true, isSecret: true }),
-    '${file:/run/secrets/sallyport-key}',
-    '`sallyport.key` beside the database, made at the first start',
-    'Seals tokens and pending sign-ins at rest: 32 bytes, as `openssl rand -base64 32` makes them. Needed for `redis://`, the same on every machine. Of a list the first seals, and all open: so a key is changed without signing anybody out ([how](operations.md#another-key)).',
-  ),
-  lifetime: defaulted(LIFETIME, '12h', '7d', 'How long a sign-in lasts, from its start.'),
-  idle: defaulted(LIFETIME, '2h', '30m', 'How long a sign-in lasts without a request.'),
-  refresh: defaulted(
-    REFRESH,
-    '15m',
-    '5m',
-    'How often the provider is asked again who someone is and whether they may still sign in, or `"off"`. It takes a refresh token: `offline_access` is asked for where a sign-in brought none and the provider lists it.',
-  ),
-  refresh_limit: optional(
-    REFRESH_LIMIT,
-    '2h',
-    '4 × `refresh`',
-    'How long old answers count while the provider cannot be asked.',
-  ),
-  cache: defaulted(
-    integer(1, 10_000_000),
-    10_000,
-    50_000,
-    'Sessions kept in memory in front of the database; one whose claims are longer than 4 kB counts as several.',
-  ),
-} as const satisfies Keys
+/** `[server]`. */
+export interface ServerConfig extends Built<typeof SERVER> {
+  readonly listen: readonly ListenAddress[]
+  readonly admin: ListenAddress | null
+  /** Where proxies in front ask whether a request may pass; empty: nowhere. */
+  readonly verify: readonly ListenAddress[]
+}

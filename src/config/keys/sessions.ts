@@ -1,27 +1,83 @@
 import { duration } from '../values/duration.ts'
-import { choice, either, type Type } from '../values/value.ts'
-import { type Key, optional } from './table.ts'
+import { parseSealKey, parseStore, type StoreConfig } from '../values/store.ts'
+import { builtAs, choice, either, integer, list, offIsNull, parsed, type Type } from '../values/value.ts'
+import { parseSecret } from './secret.ts'
+import { type Built, defaulted, FREE, inherited, type Keys, optional } from './table.ts'
 
 /** Bounds and meaning of the four lifetimes, the same in `[sessions]` and in a portal. */
-export const LIFETIME = duration('1m', '365d')
+const LIFETIME = duration('1m', '365d')
 
-export const REFRESH: Type<number | 'off'> = either(
-  raw => raw.kind === 'text' && raw.text === 'off',
-  choice(['off']),
-  duration('10s', '30d'),
+const REFRESH = offIsNull(
+  either(raw => raw.kind === 'text' && raw.text === 'off', choice(['off']), duration('10s', '30d')),
+  'Ms',
 )
 
-export const REFRESH_LIMIT = duration('10s', '90d')
+const REFRESH_LIMIT = duration('10s', '90d')
+
+const store = builtAs(
+  parsed({ label: '`sqlite:PATH` or `redis://HOST`', expected: '"sqlite:PATH" or "redis://HOST"' }, parseStore),
+  (at, { directory }) => at(directory),
+)
+
+const sealKey: Type<string> = parsed(
+  { label: '32 bytes in base64', expected: 'a key of 32 bytes in base64', isSecret: true },
+  (text, at, isFilled) => {
+    const key = parseSecret(text, at, isFilled)
+    return key.ok ? parseSealKey(text) : key
+  },
+)
+
+/** `[sessions]`: how long a sign-in lasts, and where it is kept. */
+export const SESSIONS = {
+  store: optional(
+    store,
+    'sqlite:/var/lib/sallyport/sallyport.db',
+    '`sqlite:sallyport.db`, in the folder that `SALLYPORT_DATA` names where it is set (in the container `/data`)',
+    'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` and `rediss://` are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`. A password that is filled in so is taken as it is; in one that stands in the file, `%40` is `@`.',
+  ),
+  key: optional(
+    list(sealKey, { single: true, isSecret: true }),
+    '${file:/run/secrets/sallyport-key}',
+    '`sallyport.key` beside the database, made at the first start',
+    'Seals tokens and pending sign-ins at rest: 32 bytes, as `openssl rand -base64 32` makes them. Needed for `redis://`, the same on every machine. Of a list the first seals, and all open: so a key is changed without signing anybody out ([how](operations.md#another-key)).',
+    { ...FREE, field: 'keys' },
+  ),
+  lifetime: defaulted(LIFETIME, '12h', '7d', 'How long a sign-in lasts, from its start.', FREE),
+  idle: defaulted(LIFETIME, '2h', '30m', 'How long a sign-in lasts without a request.', FREE),
+  refresh: defaulted(
+    REFRESH,
+    '15m',
+    '5m',
+    'How often the provider is asked again who someone is and whether they may still sign in, or `"off"`. It takes a refresh token: `offline_access` is asked for where a sign-in brought none and the provider lists it.',
+    FREE,
+  ),
+  refresh_limit: optional(
+    REFRESH_LIMIT,
+    '2h',
+    '4 × `refresh`',
+    'How long old answers count while the provider cannot be asked.',
+    FREE,
+  ),
+  cache: defaulted(
+    integer(1, 10_000_000),
+    10_000,
+    50_000,
+    'Sessions kept in memory in front of the database; one whose claims are longer than 4 kB counts as several.',
+    { ...FREE, field: 'cacheEntries' },
+  ),
+} as const satisfies Keys
+
+const OUTER = { table: 'sessions', keys: SESSIONS }
 
 /** What a portal may say otherwise than `[sessions]`, and what only a portal says. */
 export const PORTAL_SESSIONS = {
-  lifetime: ofSessions(LIFETIME, '7d', 'lifetime', 'How long a sign-in at this portal lasts, from its start.'),
-  idle: ofSessions(LIFETIME, '30m', 'idle', 'How long a sign-in at this portal lasts without a request.'),
-  refresh: ofSessions(REFRESH, '5m', 'refresh', 'How often the provider is asked again about people of this portal.'),
-  refresh_limit: ofSessions(
-    REFRESH_LIMIT,
-    '20m',
+  lifetime: inherited(OUTER, 'lifetime', '7d', 'How long a sign-in at this portal lasts, from its start.'),
+  idle: inherited(OUTER, 'idle', '30m', 'How long a sign-in at this portal lasts without a request.'),
+  refresh: inherited(OUTER, 'refresh', '5m', 'How often the provider is asked again about people of this portal.'),
+  refresh_limit: inherited(
+    OUTER,
     'refresh_limit',
+    '20m',
     'How long old answers count at this portal while the provider cannot be asked.',
   ),
   remember: optional(
@@ -30,8 +86,32 @@ export const PORTAL_SESSIONS = {
     'no such choice',
     'Lets people choose to stay signed in on a device for this long, idle or not. Who does not choose it is signed out with the browser.',
   ),
-} as const
+} as const satisfies Keys
 
-function ofSessions<T>(type: Type<T>, example: string, key: string, doc: string): Key<T | null> {
-  return optional(type, example, `what \`[sessions]\` says: \`${key}\``, doc)
+/** How long sign-ins last and how often they are checked: of `[sessions]`, or of one portal. */
+export interface LifetimeConfig {
+  /** Absolute: from sign-in. */
+  readonly lifetimeMs: number
+  /** Since the last request. */
+  readonly idleMs: number
+  /** How often the provider is asked again; null: never. */
+  readonly refreshMs: number | null
+  /** How long an old answer counts while the provider cannot be asked; of no meaning where `refreshMs` is null. */
+  readonly refreshLimitMs: number
+}
+
+/** Those of a portal; `rememberMs`, absolute and idle, is of a sign-in that its owner chose to keep: null where there is no such choice. */
+export interface PortalLifetimes extends LifetimeConfig, Pick<Built<typeof PORTAL_SESSIONS>, 'rememberMs'> {}
+
+/** How many refreshes may fail before old answers no longer count, where the file does not say. */
+const REFRESHES_MISSED = 4
+
+export function refreshLimit(fields: Pick<Built<typeof SESSIONS>, 'refreshMs' | 'refreshLimitMs'>): number {
+  return fields.refreshLimitMs ?? (fields.refreshMs ?? 0) * REFRESHES_MISSED
+}
+
+/** `[sessions]`. Keys are of 32 bytes as base64url: the first seals, and all open; null: they are in a file beside the database. */
+export interface SessionsConfig extends Built<typeof SESSIONS>, LifetimeConfig {
+  readonly store: StoreConfig
+  readonly refreshLimitMs: number
 }

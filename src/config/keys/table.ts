@@ -1,12 +1,19 @@
 import { freezeDeep } from '../../base/freeze.ts'
 import { formatPath, type Json, type Path, parseRaw, quote, type Raw, type RawTable } from '../text/raw.ts'
-import type { Report } from '../text/report.ts'
+import { createReport, type Report } from '../text/report.ts'
 import { suggest } from '../text/suggest.ts'
-import { type Type, wrongKind } from '../values/value.ts'
+import { createConfigFiles } from '../values/files.ts'
+import { type BuildContext, build, buildAll, type Type, wrongKind } from '../values/value.ts'
 
-/** One key of a table: everything that the checker, the reference and the schema say about it. */
-export interface Key<T> {
-  readonly type: Type<T>
+/** The name of a field; null: none, since a function beside the table builds from the key; undefined: what the key's name gives. */
+type Field = string | null | undefined
+
+/**
+ * One key of a table: everything that the checker, the reference, the schema and the program know of it. `B` is what is built of a
+ * value, and its field is called as the key in camel case with the unit `U` of its type, unless `F` says otherwise.
+ */
+export interface Key<T, B = T, F extends Field = undefined, U extends string = ''> extends Traits {
+  readonly type: Type<T, unknown, U> & { readonly keys?: Keys }
   readonly isRequired: boolean
   /** As in the file; undefined where there is none. */
   readonly fallback: Json | undefined
@@ -16,21 +23,139 @@ export interface Key<T> {
   readonly example: Json
   /** The value of a key that is not in the table at `at`. */
   readonly absent: (at: Path, name: string, report: Report) => T | undefined
+  readonly field: F
+  /** What the program takes a value as. */
+  build(value: T, context: BuildContext): B
+}
+
+/** What a route can lead to; each has one of these. */
+export const TARGETS = ['upstream', 'redirect', 'respond', 'files', 'verify'] as const
+
+/** Where an application of an upstream answers; an application, whoever reaches it; and where Sallyport or an upstream answers. */
+export const FORWARDED = ['upstream'] as const
+export const APPLICATION = ['upstream', 'verify'] as const
+export const ANSWERED = ['upstream', 'redirect', 'respond', 'files'] as const
+
+/** What else is known of a key. */
+interface Traits {
+  /** Of a route: the targets beside which the key has a meaning; absent: all. */
+  readonly targets?: readonly (typeof TARGETS)[number][]
+  /** Whether it says nothing of where a secret of its table goes, so that it may change beside a hidden one. */
+  readonly isFree?: true
+}
+
+/** The trait of a key that says nothing of where secrets go. */
+export const FREE = { isFree: true } as const satisfies Traits
+
+/** What is different with one key from what its name and its type give. */
+interface More<B, C, F extends Field> extends Traits {
+  readonly field?: F
+  /** What the program takes a value as, after what its type makes of it. */
+  build?(value: B, context: BuildContext): C
 }
 
 /** A key that must be there. */
-export function required<T>(type: Type<T>, example: Json, doc: string): Key<T> {
-  const absent = () => undefined
-  return { type, isRequired: true, fallback: undefined, fallbackNote: '', doc, example, absent }
+export function required<T, B, U extends string = '', C = B, const F extends Field = undefined>(
+  type: Type<T, B, U>,
+  example: Json,
+  doc: string,
+  more: More<B, C, F> = {},
+): Key<T, NoInfer<C>, NoInfer<F>, U> {
+  const absent = (): T | undefined => undefined
+  return keyOf(type, { isRequired: true, fallback: undefined, fallbackNote: '', doc, example, absent }, more)
 }
 
 /** A key that may be left out and is then null; `fallbackNote` says what that means. */
-export function optional<T>(type: Type<T>, example: Json, fallbackNote: string, doc: string): Key<T | null> {
-  return { type, isRequired: false, fallback: undefined, fallbackNote, doc, example, absent: () => null }
+export function optional<T, B, U extends string = '', C = B | null, const F extends Field = undefined>(
+  type: Type<T, B, U>,
+  example: Json,
+  fallbackNote: string,
+  doc: string,
+  more: More<B | null, C, F> = {},
+): Key<T | null, NoInfer<C>, NoInfer<F>, U> {
+  const rest = { isRequired: false, fallback: undefined, fallbackNote, doc, example, absent: () => null }
+  return keyOf(type, rest, more)
+}
+
+/** A key that may be left out, and is then what the key of the same name in the table around says. */
+export function inherited<K extends Keys, N extends string & keyof K>(
+  from: { readonly table: string; readonly keys: K },
+  name: N,
+  example: Json,
+  doc: string,
+  traits?: Traits,
+): Inherited<K[N]>
+export function inherited(
+  from: { readonly table: string; readonly keys: Keys },
+  name: string,
+  example: Json,
+  doc: string,
+  traits: Traits = {},
+): Keys[string] {
+  const outer = from.keys[name]
+  if (outer === undefined) throw new TypeError(`${name} is no key of ${from.table}`)
+  const { type } = outer
+  const rest = { isRequired: false, fallback: undefined, doc, example, absent: () => null }
+  return {
+    type,
+    ...rest,
+    fallbackNote: `what \`[${from.table}]\` says: \`${name}\``,
+    ...traits,
+    field: undefined,
+    build: (value, context) => outer.build(value ?? context.outer[from.table]?.[name], context),
+  }
+}
+
+type Inherited<K> =
+  K extends Key<infer T, infer B, string | null | undefined, infer U> ? Key<T | null, B, undefined, U> : never
+
+/** What a key says of itself, but for what it is built as. */
+type Rest<T> = Omit<Key<T>, 'type' | 'field' | 'build' | keyof Traits>
+
+function keyOf<T, B, C, F extends Field, U extends string>(
+  type: Type<unknown, unknown, U>,
+  rest: Rest<T>,
+  more: More<B, C, F>,
+): Key<T, C, F, U>
+function keyOf(
+  type: Type<unknown, unknown, string>,
+  rest: Rest<unknown>,
+  { field, build: turn, ...traits }: More<unknown, unknown, Field>,
+): Key<unknown, unknown, Field, string> {
+  return {
+    type,
+    ...rest,
+    ...traits,
+    field,
+    build: builderFor(type, turn),
+  }
+}
+
+/** How a key is built: by its type, and then by itself. */
+function builderFor(
+  type: Type<unknown, unknown, string>,
+  turn: More<unknown, unknown, Field>['build'],
+): Keys[string]['build'] {
+  const { build: first } = type
+  if (first === undefined) return turn ?? (value => value)
+  const builtByType = (value: unknown, context: BuildContext) => (value === null ? null : first(value, context))
+  return turn === undefined ? builtByType : (value, context) => turn(builtByType(value, context), context)
+}
+
+/** The same keys within another table, where a builder of their own builds from them. */
+export function apart<K extends Keys>(keys: K): { readonly [N in keyof K]: Key<ValueOf<K[N]>, unknown, null> }
+export function apart(keys: Keys): Keys {
+  return Object.fromEntries(Object.entries(keys).map(([name, key]) => [name, { ...key, field: null }]))
 }
 
 /** A key with a default, given as it would be written in the file and checked the same way. */
-export function defaulted<T>(type: Type<T>, fallback: Json, example: Json, doc: string): Key<T> {
+export function defaulted<T, B, U extends string = '', C = B, const F extends Field = undefined>(
+  type: Type<T, B, U>,
+  fallback: Json,
+  example: Json,
+  doc: string,
+  more: More<B, C, F> = {},
+): Key<T, NoInfer<C>, NoInfer<F>, U> {
   let known: { readonly value: T } | null = null
   const absent = (at: Path, name: string, report: Report) => {
     // Ten thousand routes leave out thirty keys each.
@@ -41,17 +166,36 @@ export function defaulted<T>(type: Type<T>, fallback: Json, example: Json, doc: 
     if (value !== undefined && !isObject(fallback) && !hasPlace(value)) known = { value: freezeDeep(value) }
     return value
   }
-  return { type, isRequired: false, fallback, fallbackNote: '', doc, example, absent }
+  return keyOf(type, { isRequired: false, fallback, fallbackNote: '', doc, example, absent }, more)
 }
 
 function hasPlace(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'at' in value
 }
 
-export type Keys = Readonly<Record<string, Key<unknown>>>
+export type Keys = Readonly<Record<string, Key<unknown, unknown, Field, string>>>
+
+/** The value of a key without a mistake. */
+type ValueOf<K> = K extends { absent(at: Path, name: string, report: Report): infer T } ? Exclude<T, undefined> : never
 
 /** The values of a table; undefined where a mistake was reported. */
-export type Values<K extends Keys> = { readonly [N in keyof K]: K[N] extends Key<infer T> ? T | undefined : never }
+export type Values<K extends Keys> = { readonly [N in keyof K]: ValueOf<K[N]> | undefined }
+
+/** A name in the camel case of fields. */
+type Camel<Name> = Name extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : Name
+
+type FieldOf<Name, K> = K extends { readonly field: infer F; readonly type: { readonly unit?: infer U } }
+  ? F extends string
+    ? F
+    : F extends null
+      ? never
+      : `${Camel<Name> & string}${U & string}`
+  : never
+
+/** What the program takes a table as: a field for each key, unless a function beside the table builds from it. */
+export type Built<K extends Keys> = {
+  readonly [Name in keyof K as FieldOf<Name, K[Name]>]: K[Name] extends { build(...given: never): infer B } ? B : never
+}
 
 /** A table that was read: its values, and where they were. */
 export interface Table<K extends Keys> {
@@ -76,11 +220,23 @@ export interface TableOptions {
   readonly homes?: () => Homes
 }
 
-/** A table with these keys and no others. */
-export function table<K extends Keys>(keys: K, options: TableOptions): Type<Table<K>> {
+/** A table with these keys and no others; `finish` builds from it what no key alone gives. */
+export function table<K extends Keys, B = Built<K>>(
+  keys: K,
+  options: TableOptions,
+  finish?: (fields: Built<K>, values: Known<Table<K>>, context: BuildContext, raw: RawTable) => B,
+): TableType<K, B>
+export function table<K extends Keys>(
+  keys: K,
+  options: TableOptions,
+  finish: (fields: Built<K>, values: Known<Table<K>>, context: BuildContext, raw: RawTable) => unknown = fields =>
+    fields,
+): TableType<K, unknown> {
   const names = Object.keys(keys)
   const all = Object.entries(keys)
+  const builder = builderOf(keys)
   return {
+    keys,
     label: TABLE,
     expected: 'a table',
     ...(options.meant === undefined ? {} : { meant: options.meant }),
@@ -105,13 +261,75 @@ export function table<K extends Keys>(keys: K, options: TableOptions): Type<Tabl
       }
       return { at: raw.at, raw: whole, values: values as Values<K> }
     },
+    build: (read, context) => finish(builder(read, context), known(read), context, read.raw),
   }
+}
+
+/** A type of tables, with their keys. */
+export interface TableType<K extends Keys, B> extends Type<Table<K>, B> {
+  readonly keys: K
+}
+
+/** Builds the fields of a table without mistakes. Throws TypeError where a value is missing. */
+export function builderOf<K extends Keys>(
+  keys: K,
+): (table: { readonly values: Values<K> }, context: BuildContext) => Built<K> {
+  const fields = Object.entries(keys).flatMap(([name, key]) => {
+    const field = fieldOf(name, key)
+    return field === null ? [] : [{ name, field, key }]
+  })
+  return (table, context) => {
+    const values: Readonly<Record<string, unknown>> = known(table)
+    const built: Record<string, unknown> = {}
+    for (const { name, field, key } of fields) built[field] = key.build(values[name], context)
+    return built as Built<K>
+  }
+}
+
+/** What a table without a key in it is built as, of a type that needs nothing else of a file. */
+export function buildEmpty<T, B>(type: Type<T, B>): B {
+  const report = createReport()
+  const value = type.read({ kind: 'table', at: [], entries: new Map() }, report)
+  if (value === undefined) throw new TypeError('a table has to say something')
+  return build(type, value, { directory: '/', files: createConfigFiles('/', NOTHING), outer: {} })
+}
+
+const NOTHING = {
+  readText(path: string): never {
+    throw new TypeError(`${path} is read for no file`)
+  },
+  readBytes(path: string): never {
+    throw new TypeError(`${path} is read for no file`)
+  },
+}
+
+/** The fields of a table's keys, with the names of their keys. */
+export function fieldsIn<K extends Keys>(keys: K): readonly (readonly [field: keyof Built<K>, name: string])[]
+export function fieldsIn(keys: Keys): readonly (readonly [field: string, name: string])[] {
+  return Object.entries(keys).flatMap(([name, key]) => {
+    const field = fieldOf(name, key)
+    return field === null ? [] : [[field, name] as const]
+  })
+}
+
+/** The keys of a table that say nothing of where its secrets go, and those of tables in it as `table.key`. */
+export function freeIn(keys: Keys, above = ''): readonly string[] {
+  return Object.entries(keys).flatMap(([name, { isFree, type }]) => {
+    if (isFree === true) return [above + name]
+    return type.keys === undefined ? [] : freeIn(type.keys, `${above}${name}.`)
+  })
+}
+
+/** What the field of a key is called; null: it has none of its own. */
+function fieldOf(name: string, { field, type }: Key<unknown, unknown, Field, string>): string | null {
+  if (field !== undefined) return field
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()) + (type.unit ?? '')
 }
 
 const TABLE = 'table'
 
 /** A value where a table belongs is shown one. */
-function readEntry({ type, example }: Key<unknown>, entry: Raw, report: Report): unknown {
+function readEntry({ type, example }: Keys[string], entry: Raw, report: Report): unknown {
   const isShown = type.label === TABLE && entry.kind !== 'table' && isObject(example) && Object.keys(example).length > 0
   if (!isShown) return type.read(entry, report)
   const hint = `write ${type.meant?.(entry) ?? formatToml(example)}`
@@ -186,7 +404,7 @@ function titleAt(title: string, at: Path): string {
   return title.includes('NAME') ? `[${formatPath(at)}]` : title
 }
 
-function reportMissing(name: string, key: Key<unknown>, raw: RawTable, options: TableOptions, report: Report): void {
+function reportMissing(name: string, key: Keys[string], raw: RawTable, options: TableOptions, report: Report): void {
   const hint = `add it, for example: ${name} = ${formatToml(key.example)}`
   report.mistake(raw.at, 'key.missing', `${titleAt(options.title, raw.at)} needs the key ${name}`, {
     hint,
@@ -223,12 +441,12 @@ interface Spelling {
 const PLAIN: Spelling = { form: /^[A-Za-z0-9_-]+$/, hint: 'letters, digits, - and _ only' }
 
 /** Tables by name: `[providers.NAME]`. `what` is how a message calls one; `check` may refuse further names. */
-export function named<T>(
-  of: Type<T>,
+export function named<T, B>(
+  of: Type<T, B, string>,
   what: string,
   check: (name: string, at: Path, report: Report) => void = () => {},
   { form, hint }: Spelling = PLAIN,
-): Type<ReadonlyMap<string, T>> {
+): Type<ReadonlyMap<string, T>, ReadonlyMap<string, B>> {
   return {
     label: `tables by ${what} name`,
     expected: `tables, one for each ${what}`,
@@ -255,11 +473,12 @@ export function named<T>(
       }
       return values
     },
+    build: (values, context) => new Map(Array.from(values, ([name, value]) => [name, build(of, value, context)])),
   }
 }
 
 /** A list of tables: `[[routes]]`. */
-export function tables<T>(of: Type<T>, name: string): Type<readonly T[]> {
+export function tables<T, B>(of: Type<T, B>, name: string): Type<readonly T[], readonly B[]> {
   const expected = `a list of tables ([[${name}]])`
   return {
     label: 'list of tables',
@@ -272,6 +491,7 @@ export function tables<T>(of: Type<T>, name: string): Type<readonly T[]> {
       if (raw.kind !== 'list') return wrongKind(raw, expected, report)
       return raw.items.map(item => of.read(item, report)).filter(value => value !== undefined)
     },
+    build: (values, context) => buildAll(of, values, context),
   }
 }
 

@@ -5,7 +5,7 @@ import { quote } from '../text/raw.ts'
 import { TOKEN } from '../values/headers.ts'
 import { parsed, type Type, text, wrongKind } from '../values/value.ts'
 import { secret } from './secret.ts'
-import { defaulted, type Keys, named, required, type Table } from './table.ts'
+import { type Built, defaulted, FREE, type Keys, named, required } from './table.ts'
 
 /** What a receiver of OTLP over HTTP takes traces at (OTLP 1.5, OTLP/HTTP Request). */
 const TRACES = '/v1/traces'
@@ -58,8 +58,10 @@ export const TELEMETRY = {
     1,
     0.1,
     'Of how many traces that begin here. Those that a trusted proxy began are sampled as it says.',
+    FREE,
   ),
-  service_name: defaulted(text(), 'sallyport', 'gate-eu', 'What this gate is called in traces.'),
+  service_name: defaulted(text(), 'sallyport', 'gate-eu', 'What this gate is called in traces.', FREE),
 } as const satisfies Keys
 
-export type TelemetryTable = Table<typeof TELEMETRY>
+/** `[telemetry]`. */
+export type TelemetryConfig = Built<typeof TELEMETRY>

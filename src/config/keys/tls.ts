@@ -1,8 +1,10 @@
+import type { ServerCertificate } from '../values/certificate.ts'
 import { duration } from '../values/duration.ts'
 import { type ListenAddress, parsePortListen } from '../values/listen.ts'
+import { readCertificateFacts } from '../values/pem.ts'
 import { boolean, integer, list, parsed, type Type } from '../values/value.ts'
 import { ACME } from './acme.ts'
-import { defaulted, type Keys, optional, required, type Table, table, tables } from './table.ts'
+import { type Built, defaulted, FREE, type Keys, optional, required, type Table, table, tables } from './table.ts'
 import { pemFile } from './upstreams.ts'
 
 /** One certificate of `[tls]`. */
@@ -20,6 +22,9 @@ const portAddress: Type<Extract<ListenAddress, { kind: 'tcp' }>> = parsed(
   parsePortListen,
 )
 
+/** `acme` of `[tls]`. */
+export const acme = table(ACME, { title: 'acme' })
+
 /** `[tls]`: HTTPS by Sallyport itself. */
 export const TLS = {
   listen: defaulted(
@@ -27,47 +32,59 @@ export const TLS = {
     ['0.0.0.0:443'],
     ['0.0.0.0:443', '[::]:443'],
     'Where to accept HTTPS.',
+    FREE,
   ),
   certificates: optional(
-    tables(table(CERTIFICATE, { title: '[[tls.certificates]]' }), 'tls.certificates'),
+    tables(table(CERTIFICATE, { title: '[[tls.certificates]]' }, withFacts), 'tls.certificates'),
     [{ cert: 'example.com.pem', key: 'example.com-key.pem' }],
     'none',
     'Certificates and their keys; each connection gets the one that has its name, or else the first. Read again when a file changes, without cutting anyone off.',
+    { ...FREE, build: certificates => certificates ?? [] },
   ),
   acme: optional(
-    table(ACME, { title: 'acme' }),
+    acme,
     { email: 'me@example.com' },
     'none',
     'Obtain and renew certificates for every host that none of `certificates` is for, by http-01 on port 80 or by records in DNS; its keys are below.',
+    { field: null },
   ),
   http2: defaulted(
     boolean,
     true,
     false,
     'Speak HTTP/2 with browsers that can. WebSockets stay with HTTP/1.1, which is always spoken.',
+    FREE,
   ),
   redirect_http: defaulted(
     boolean,
     true,
     false,
     'Send what comes to `[server] listen` to the same address with `https://`, except from `trusted_proxies`.',
+    FREE,
   ),
   public_port: optional(
     integer(1, 65_535),
     443,
     'that of the first `listen`',
     'The port by which browsers reach `listen`, where another is mapped to it.',
+    { ...FREE, field: null },
   ),
   hsts: optional(
     duration('1s', '730d'),
     '180d',
     'not sent',
     'How long browsers are to use nothing but `https://` for a host once they have been there (Strict-Transport-Security). It cannot be taken back before.',
+    { ...FREE, field: 'hstsS', build: ms => (ms === null ? null : Math.floor(ms / 1000)) },
   ),
 } as const satisfies Keys
 
 export type TlsTable = Table<typeof TLS>
 export type CertificateTable = Table<typeof CERTIFICATE>
+
+function withFacts(pair: Built<typeof CERTIFICATE>): ServerCertificate {
+  const { names, expiresAtMs } = readCertificateFacts(pair.cert)
+  return { ...pair, names, expiresAtMs }
+}
 
 /** Keys that people look for here. */
 export const TLS_REFUSED = new Map([

@@ -1,13 +1,29 @@
+import { basicField } from '../../base/basic.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
 import { createReport, type Report } from '../text/report.ts'
 import { parseUpstream } from '../values/address.ts'
 import { duration } from '../values/duration.ts'
 import { parseHost } from '../values/host.ts'
+import { readPem } from '../values/pem.ts'
 import { splitTemplate, type TemplatePart } from '../values/template.ts'
-import { boolean, choice, either, integer, list, parsed, type TextNames, type Type, text } from '../values/value.ts'
+import {
+  type BuildContext,
+  boolean,
+  build,
+  builtAs,
+  choice,
+  describe,
+  either,
+  integer,
+  list,
+  parsed,
+  type TextNames,
+  type Type,
+  text,
+} from '../values/value.ts'
 import { parseSecret } from './secret.ts'
-import { defaulted, type Keys, optional, required, type Table, table } from './table.ts'
+import { type Built, defaulted, FREE, type Keys, known, optional, required, type Table, table } from './table.ts'
 
 /** By what requests are kept on one of several addresses; what a request lacks is replaced by its client's address. */
 export type HashKey =
@@ -25,8 +41,11 @@ const address = parsed(
   },
   parseUpstream,
 )
-/** A file with certificates or a key. */
-export const pemFile = parsed({ label: 'file', expected: 'the path of a PEM file' }, good)
+/** A file with certificates or a key, which the program takes as the text in it. */
+export const pemFile = builtAs(
+  parsed({ label: 'file', expected: 'the path of a PEM file' }, good<string>),
+  (path, { files }) => readPem(path, files),
+)
 const serverName = parsed({ label: 'host', expected: 'a host such as "app.internal"' }, parseServerName)
 const requestPath = parsed({ label: 'path', expected: 'a path such as "/healthz"' }, parseRequestPath)
 const hash: Type<HashKey> = parsed(
@@ -58,7 +77,7 @@ function parseRequestPath(path: string): Parsed<string> {
 function credential(
   names: TextNames,
   check: (parts: readonly TemplatePart[], text: string, at: Path, isFilled: boolean) => Parsed<readonly TemplatePart[]>,
-) {
+): Type<readonly TemplatePart[]> {
   const literal = parsed(names, (value, at, isFilled) => check([{ kind: 'text', text: value }], value, at, isFilled))
   const template = parsed(names, (value, at, isFilled) => {
     const parts = splitTemplate(value)
@@ -68,7 +87,7 @@ function credential(
     return bad('upstream.basic_auth', `{${odd.name}} says nothing of a person`, 'as in "{email}"', `{${odd.name}}`)
   })
   return {
-    ...template,
+    ...describe(template),
     read: (raw: Raw, report: Report) =>
       raw.kind === 'text' && !raw.isFilled && /[{}]/.test(raw.text ?? '')
         ? template.read(raw, report)
@@ -122,8 +141,11 @@ export const UPSTREAM_TLS = {
     'gate.pem',
     'none',
     'Our own certificate, for an upstream that asks for one: a PEM file with its chain.',
+    { field: null },
   ),
-  key: optional(pemFile, 'gate-key.pem', 'none', 'The private key of `cert`: a PEM file without a passphrase.'),
+  key: optional(pemFile, 'gate-key.pem', 'none', 'The private key of `cert`: a PEM file without a passphrase.', {
+    field: null,
+  }),
   insecure_skip_verify: defaulted(
     boolean,
     false,
@@ -131,6 +153,17 @@ export const UPSTREAM_TLS = {
     'Trusts any certificate, so that anyone on the way can read and change everything. Said at every start.',
   ),
 } as const satisfies Keys
+
+/** TLS to an upstream, as PEM texts. */
+export interface UpstreamTls extends Built<typeof UPSTREAM_TLS> {
+  /** Our certificate and its key, for an upstream that asks. */
+  readonly own: { readonly cert: string; readonly key: string } | null
+}
+
+const tls = table(UPSTREAM_TLS, { title: 'tls' }, (fields, { cert, key }, { files }): UpstreamTls => {
+  const own = cert === null || key === null ? null : { cert: readPem(cert, files), key: readPem(key, files) }
+  return { ...fields, own }
+})
 
 /** `health` of an upstream: how each address is asked whether it is well. */
 export const HEALTH = {
@@ -141,17 +174,27 @@ export const HEALTH = {
     "the address's host",
     'The Host field of the question, for applications that look at it.',
   ),
-  interval: defaulted(duration('100ms', '24h'), '10s', '5s', 'How long to wait between two questions to one address.'),
-  timeout: defaulted(duration('10ms', '5m'), '2s', '1s', 'How long the whole head of an answer may take.'),
-  unhealthy_after: defaulted(integer(1, 1000), 3, 2, 'Bad answers in a row after which an address is left out.'),
-  healthy_after: defaulted(integer(1, 1000), 2, 1, 'Good answers in a row after which it is taken back.'),
+  interval: defaulted(
+    duration('100ms', '24h'),
+    '10s',
+    '5s',
+    'How long to wait between two questions to one address.',
+    FREE,
+  ),
+  timeout: defaulted(duration('10ms', '5m'), '2s', '1s', 'How long the whole head of an answer may take.', FREE),
+  unhealthy_after: defaulted(integer(1, 1000), 3, 2, 'Bad answers in a row after which an address is left out.', FREE),
+  healthy_after: defaulted(integer(1, 1000), 2, 1, 'Good answers in a row after which it is taken back.', FREE),
   status: optional(
     list(integer(100, 599), { single: true }),
     [200, 204],
     'any 2xx',
     'The status codes of a good answer.',
+    FREE,
   ),
 } as const satisfies Keys
+
+/** How each address of an upstream is asked whether it is well. */
+export type HealthConfig = Built<typeof HEALTH>
 
 /** `basic_auth` of an upstream: our name and password there. */
 export const BASIC_AUTH = {
@@ -164,8 +207,34 @@ export const BASIC_AUTH = {
     credential({ label: 'template', expected: 'a password', isSecret: true }, checkPassword),
     '${APP_PASSWORD}',
     'The password there; it may have placeholders too. A brace that stands for itself is doubled, but not in what comes from the environment or a file.',
+    FREE,
   ),
 } as const satisfies Keys
+
+/** Basic credentials that speak of a person. */
+export type BasicTemplates = Built<typeof BASIC_AUTH>
+
+/** What we are called at an upstream. */
+interface Credentials {
+  /** An Authorization field (RFC 7617); null: nothing is sent. */
+  readonly authorization: string | null
+  /** The user name and password of each user there, in place of `authorization`; null: not per user. */
+  readonly personal: BasicTemplates | null
+}
+
+const basicAuth = table(BASIC_AUTH, { title: 'basic_auth' }, buildCredentials)
+
+/** Credentials that depend on no user are written once, in advance. */
+function buildCredentials(templates: BasicTemplates): Credentials {
+  const [name, secret] = [literalOf(templates.user), literalOf(templates.password)]
+  if (name === null || secret === null) return { authorization: null, personal: templates }
+  return { authorization: basicField(name, secret), personal: null }
+}
+
+function literalOf(parts: readonly TemplatePart[]): string | null {
+  const texts = parts.filter(part => part.kind === 'text')
+  return texts.length === parts.length ? texts.map(({ text }) => text).join('') : null
+}
 
 /** `[upstreams.NAME]`, or the table that a route's `upstream` may be. */
 export const UPSTREAM = {
@@ -173,21 +242,24 @@ export const UPSTREAM = {
     list(address, { single: true }),
     ['http://10.0.0.5:3000', 'http://10.0.0.6:3000'],
     'Where the application answers: `http://`, `https://` or `unix:/path`.',
+    { field: 'addresses' },
   ),
   balance: defaulted(
     choice(['round-robin', 'least-connections', 'hash']),
     'round-robin',
     'least-connections',
     'How several addresses share the requests. An address that fails is left out for a while, as long as another is left.',
+    FREE,
   ),
   hash: optional(
     hash,
     'cookie:node',
     '`"client"`',
     'What keeps requests on one address when `balance` is `"hash"`: the client\'s address, the person, a cookie or a field. Where it is missing, the client\'s address.',
+    { ...FREE, build: (key): HashKey => key ?? { kind: 'client' } },
   ),
   tls: optional(
-    table(UPSTREAM_TLS, { title: 'tls' }),
+    tls,
     { ca: 'internal-ca.pem' },
     'verified by the system',
     'For `https://` addresses; its keys are below.',
@@ -203,36 +275,42 @@ export const UPSTREAM = {
     '10s',
     '2s',
     'How long a connection may take before the address counts as unreachable.',
+    FREE,
   ),
   idle_timeout: optional(
     duration('50ms', '24h'),
     '30s',
     '5 minutes',
     'How long an answer that has begun may be silent before it is cut. Event streams and WebSockets may be silent for ever.',
+    FREE,
   ),
   max_connections: optional(
     integer(1, 1_000_000),
     100,
     'no limit',
     'Requests and WebSockets under way at a time; more wait in a queue.',
+    FREE,
   ),
   queue: defaulted(
     integer(0, 1_000_000),
     100,
     0,
     'How many requests may wait for `max_connections`; more are answered with 503.',
+    FREE,
   ),
   queue_timeout: defaulted(
     duration('10ms', '2m'),
     '2s',
     '10s',
     'How long a request may wait for `max_connections` before it is answered with 503.',
+    FREE,
   ),
   basic_auth: optional(
-    table(BASIC_AUTH, { title: 'basic_auth' }),
+    basicAuth,
     { user: 'sallyport', password: '${APP_PASSWORD}' },
     'what the client sends',
     'Credentials for the application, sent as Authorization in place of what a client sends; its keys are below.',
+    { field: null },
   ),
   health: optional(
     table(HEALTH, { title: 'health' }),
@@ -244,6 +322,13 @@ export const UPSTREAM = {
 
 export type UpstreamTable = Table<typeof UPSTREAM>
 
+export interface UpstreamConfig extends Built<typeof UPSTREAM>, Credentials {
+  /** Used where `balance` is `hash`. */
+  readonly hash: HashKey
+  /** The table's name in `[upstreams]`; null for one that is written at its route. */
+  readonly name: string | null
+}
+
 /** What a route's `upstream` can be. */
 export type UpstreamSpec =
   | { readonly kind: 'named'; readonly name: string }
@@ -251,10 +336,18 @@ export type UpstreamSpec =
 
 const name = text('"@" and the name of a table in [upstreams]')
 const own = table(UPSTREAM, { title: 'upstream' })
+
+/** An upstream of a file without mistakes, and its `name` in `[upstreams]`. */
+export function buildUpstream(table: UpstreamTable, name: string | null, context: BuildContext): UpstreamConfig {
+  const { basic_auth: credentials } = known(table)
+  const { authorization, personal } =
+    credentials === null ? { authorization: null, personal: null } : build(basicAuth, credentials, context)
+  return { name, ...build(own, table, context), authorization, personal }
+}
 const addresses = list(address, { single: true })
 
 const plain: Type<UpstreamSpec> = {
-  ...addresses,
+  ...describe(addresses),
   read(raw, report) {
     if (raw.kind === 'text' && raw.text?.startsWith('@') === true) {
       const named = name.read(raw, report)
@@ -269,7 +362,7 @@ const plain: Type<UpstreamSpec> = {
 }
 
 const inTable: Type<UpstreamSpec> = {
-  ...own,
+  ...describe(own),
   read(raw, report) {
     const read = own.read(raw, report)
     return read === undefined ? undefined : { kind: 'own', table: read }
@@ -277,7 +370,8 @@ const inTable: Type<UpstreamSpec> = {
 }
 
 /** A route's `upstream`: addresses, `"@NAME"`, or its own table. */
-export const upstreamSpec: Type<UpstreamSpec> = {
+export const upstreamSpec: Type<UpstreamSpec> & { readonly keys: typeof UPSTREAM } = {
+  keys: UPSTREAM,
   ...either(raw => raw.kind === 'table', inTable, plain),
   label: 'address, or a list; `"@NAME"`; or table',
   expected: plain.expected,

@@ -1,27 +1,21 @@
-/** The whole Config from a file without mistakes. Each table is built in the file of its name. */
+/** The whole Config from a file without mistakes. What the file says is built by its keys; here is what takes more than one table. */
 
+import { isIPv4 } from 'node:net'
 import { createShared } from '../../base/freeze.ts'
 import type { Surroundings } from '../environment.ts'
-import type { RootTable } from '../keys/keys.ts'
-import type { LogPlace, LogTable } from '../keys/log.ts'
-import { known } from '../keys/table.ts'
-import type { TelemetryTable } from '../keys/telemetry.ts'
+import type { Expectation } from '../keys/expect.ts'
+import { type AuditConfig, ROOT, type RootTable } from '../keys/keys.ts'
+import type { LogConfig } from '../keys/log.ts'
+import { SERVER, type ServerConfig } from '../keys/server.ts'
+import { refreshLimit, SESSIONS, type SessionsConfig } from '../keys/sessions.ts'
+import { builderOf, known } from '../keys/table.ts'
+import type { TelemetryConfig } from '../keys/telemetry.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { ROLE_CLAIMS } from '../values/headers.ts'
-import { buildExpectation, type Expectation } from './expectations.ts'
+import type { ListenAddress } from '../values/listen.ts'
 import { buildPortal, type PortalConfig } from './portals.ts'
 import { buildProvider, type ProviderConfig } from './providers.ts'
 import { buildRoutes, type RouteConfig } from './routes.ts'
-import {
-  buildFlows,
-  buildOutgoing,
-  buildRate,
-  buildResets,
-  buildSignIns,
-  type ServerConfig,
-  shareFamilies,
-} from './server.ts'
-import { buildLifetimes, type SessionsConfig } from './sessions.ts'
 import { buildTls, type TlsConfig } from './tls.ts'
 
 /** The checked shape of routes.toml, from which the rest of the program works. Only `checkConfig` builds it; frozen. */
@@ -41,36 +35,8 @@ export interface Config {
   readonly expectations: readonly Expectation[]
 }
 
-/** `[audit]`. */
-export interface AuditConfig {
-  /** How long rows of the audit trail are kept; 0: there are none. */
-  readonly keepMs: number
-}
-
-/** How lines are written; null: text at a terminal, JSON elsewhere. */
-export type LogFormat = 'json' | 'text' | 'combined'
-
-/** `[log]`. */
-export interface LogConfig {
-  /** Combined is only for requests: all other events are text there. */
-  readonly format: LogFormat | null
-  readonly requests: LogPlace
-  readonly events: LogPlace
-}
-
-/** `[telemetry]`. */
-export interface TelemetryConfig {
-  /** Where traces are sent: an address of OTLP over HTTP, with its path. */
-  readonly endpoint: string
-  /** Fields that go with them; their values are secret. */
-  readonly headers: ReadonlyMap<string, string>
-  /** Of how many traces that begin here, from 0 to 1. */
-  readonly sample: number
-  readonly serviceName: string
-}
-
-/** Of a WebSocket, where the file does not say. */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+const serverFields = builderOf(SERVER)
+const sessionFields = builderOf(SESSIONS)
 
 /**
  * The Config of a file without mistakes, frozen to the bottom.
@@ -80,75 +46,52 @@ const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 export function buildConfig(table: RootTable, directory: string, files: ConfigFiles, around: Surroundings): Config {
   const root = known(table)
   const server = known(root.server)
-  const sessions = known(root.sessions)
-  const { keep } = known(root.audit)
+  const context = { directory, files, outer: { server, sessions: known(root.sessions) } }
   const admin = server.admin ?? around.admin
   const verify = server.verify ?? []
-  const tls = root.tls === null ? null : buildTls(root.tls, table, files)
+  const tls = root.tls === null ? null : buildTls(root.tls, table, context)
   const places = [...server.listen, ...verify, ...(tls?.listen ?? []), ...(admin === null ? [] : [admin])]
   const share = createShared()
-  const portals = mapMap(root.portals, (name, portal) => buildPortal(name, portal, sessions, files, root.providers))
+  const sessions = sessionFields(root.sessions, context)
+  const portals = mapMap(root.portals, (name, portal) => buildPortal(name, portal, root.providers, context))
   // Each at once, so that no more than one is as large as it is built.
-  const routes = root.routes.flatMap(route =>
-    buildRoutes(route, { root, server, directory, files }).map(built => share(built)),
-  )
+  const routes = root.routes.flatMap(route => buildRoutes(route, root, context).map(built => share(built)))
   const claims = namedClaims(portals, routes)
   return share({
     server: {
+      ...serverFields(root.server, context),
       listen: shareFamilies(server.listen, places),
-      trustedProxies: server.trusted_proxies,
-      clientAddress: server.client_address,
-      trustedFields: server.trusted_fields,
-      workers: server.workers,
       admin: admin === null ? null : (shareFamilies([admin], places)[0] ?? null),
-      adminHosts: server.admin_hosts,
       verify: shareFamilies(verify, places),
-      outgoing: server.outgoing === null ? null : buildOutgoing(server.outgoing),
-      accessLog: server.access_log,
-      logLevel: server.log_level,
-      drainMs: server.drain,
-      flows: buildFlows(server),
-      maxConnections: server.max_client_connections === 'off' ? null : server.max_client_connections,
-      maxMessageBytes: server.max_message ?? MAX_MESSAGE_BYTES,
-      isEditable: server.edit,
-      resets: buildResets(server),
-      signIns: buildSignIns(server),
-      rate: server.rate === null ? null : buildRate(known(server.rate), 'client'),
     },
-    log: buildLog(root.log, directory),
-    telemetry: root.telemetry === null ? null : buildTelemetry(root.telemetry),
+    log: ROOT.log.build(root.log, context),
+    telemetry: ROOT.telemetry.build(root.telemetry, context),
     tls: tls === null ? null : { ...tls, listen: shareFamilies(tls.listen, places) },
-    sessions: {
-      store: sessions.store?.(directory) ?? around.store,
-      keys: sessions.key,
-      ...buildLifetimes(sessions),
-      cacheEntries: sessions.cache,
-    },
-    audit: { keepMs: keep === 'off' ? 0 : keep },
+    sessions: { ...sessions, store: sessions.store ?? around.store, refreshLimitMs: refreshLimit(sessions) },
+    audit: ROOT.audit.build(root.audit, context),
     providers: mapMap(root.providers, (name, provider) => ({
-      ...buildProvider(name, provider, directory, files),
+      ...buildProvider(name, provider, context),
       namedClaims: claims,
     })),
     portals,
     routes,
-    expectations: root.expect.map(buildExpectation),
+    expectations: ROOT.expect.build(root.expect, context),
   })
+}
+
+/**
+ * The same places, but `[::]` may leave IPv4 to another listener. `[::]` takes both families, unless a place of the
+ * file (`all` are its places) uses its port on IPv4: both could not be open.
+ */
+function shareFamilies<T extends ListenAddress>(places: readonly T[], all: readonly ListenAddress[]): readonly T[] {
+  const ports = new Set(all.flatMap(one => (one.kind === 'tcp' && isIPv4(one.host) && one.port !== 0 ? one.port : [])))
+  return places.map(one =>
+    one.kind === 'tcp' && one.host === '::' && ports.has(one.port) ? { ...one, isIpv6Only: true as const } : one,
+  )
 }
 
 function mapMap<A, B>(map: ReadonlyMap<string, A>, turn: (name: string, value: A) => B): ReadonlyMap<string, B> {
   return new Map([...map].map(([name, value]) => [name, turn(name, value)]))
-}
-
-/** `[log]` of a file without mistakes. Throws TypeError where a value is missing. */
-function buildLog(table: LogTable, directory: string): LogConfig {
-  const { format, requests, events } = known(table)
-  return { format, requests: requests(directory), events: events(directory) }
-}
-
-/** `[telemetry]` of a file without mistakes. Throws TypeError where a value is missing. */
-function buildTelemetry(table: TelemetryTable): TelemetryConfig {
-  const { endpoint, headers, sample, service_name: serviceName } = known(table)
-  return { endpoint, headers, sample, serviceName }
 }
 
 /**

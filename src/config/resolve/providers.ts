@@ -1,27 +1,14 @@
 /** `[providers.NAME]`, as the program takes it: OpenID Connect, OAuth 2.0, or a file of users. */
 
-import { resolve } from 'node:path'
 import { type ClaimNames, isOAuth2, type OAuth2Config, oauth2Issuer, oauth2Subject, PRESETS } from '../keys/oauth2.ts'
-import type { ACCESS_TOKENS, ProviderTable } from '../keys/providers.ts'
-import { type Known, known, type Table } from '../keys/table.ts'
+import { PROVIDER, type ProviderTable } from '../keys/providers.ts'
+import { type Built, builderOf, type Known, known } from '../keys/table.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { buildTotp } from '../values/htpasswd.ts'
-import { readPem } from '../values/pem.ts'
 import { buildUsers, type UserEntry, type Users } from '../values/users-file.ts'
+import type { BuildContext } from '../values/value.ts'
 
-export type ClientAuth = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
-
-/** `[providers.NAME.access_tokens]`. */
-interface AccessTokensConfig {
-  /** `aud` must contain one of these where a route names no audience; empty: no token is accepted there. */
-  readonly audiences: readonly string[]
-  /** Whether the provider is asked about tokens that only it can read. */
-  readonly introspects: boolean
-  /** How the tokens begin that it is asked about; empty: any. */
-  readonly introspectPrefix: string
-  /** Whether a token for the client itself counts as one for us. */
-  readonly takesClientAudience: boolean
-}
+export type ClientAuth = NonNullable<ProviderConfig['clientAuth']>
 
 /** How groups are written where they are no list: as the names in a table, or as one text with this between them. */
 export type GroupsForm =
@@ -29,18 +16,7 @@ export type GroupsForm =
   | { readonly kind: 'keys' }
   | { readonly kind: 'text'; readonly separator: string }
 
-/** Which of a provider's statements count about a person. */
-type ClaimsFrom = 'both' | 'id_token' | 'userinfo'
-
-/** `[providers.NAME.scim]`: the provider pushes its people. */
-interface ScimConfig {
-  /** The token by which the provider authenticates itself. */
-  readonly token: string
-  /** From a group's name at the provider to what rules call it; null: groups are what is said at sign-in. */
-  readonly groups: ReadonlyMap<string, string> | null
-}
-
-export interface ProviderConfig {
+export interface ProviderConfig extends Built<typeof PROVIDER> {
   /** The table's name: `pocket-id` in `[providers.pocket-id]`. */
   readonly name: string
   /** What people see on the button. */
@@ -51,52 +27,14 @@ export interface ProviderConfig {
   readonly oauth2: OAuth2Config | null
   /** Exactly as the provider states it; no trailing slash is added or removed. Of a file of users `users:NAME`, which is no address; by OAuth 2.0 what its subjects are somebody at. */
   readonly issuer: string
-  /** Where discovery is when it is not at issuer + /.well-known/openid-configuration. */
-  readonly metadataUrl: string | null
-  /** Where it is in our own network, as an origin: what is asked from here is asked there. Null: where people go. */
-  readonly internalUrl: string | null
-  /** Origins inside that its discovery may lead to. */
-  readonly backChannelOrigins: readonly string[]
-  /** The only authorities that are trusted for it, as PEM; null: the system's. */
-  readonly ca: string | null
-  readonly clientId: string
-  /** Null where the client has none: it is public, or proves itself by one of the next two. */
-  readonly clientSecret: string | null
-  /** A private key of the client's own, as PEM or JWK. */
-  readonly clientKey: string | null
-  /** Whom assertions made with that key are for; null: the issuer. */
-  readonly assertionAudience: string | null
-  /** The absolute path of a file that always has a fresh assertion, which somebody else writes. */
-  readonly assertionFile: string | null
-  /** Null: what discovery and the secret's presence decide. */
-  readonly clientAuth: ClientAuth | null
   /** Null: openid, profile, email, and groups where discovery lists it. */
   readonly scopes: readonly string[] | null
-  /** Whether its e-mail addresses count without its saying that it verified them. */
-  readonly trustsEmails: boolean
-  /** The only domains of which its addresses count; null: any. */
-  readonly emailDomains: readonly string[] | null
-  /** How its names for people and groups begin here; empty: as it says them. */
-  readonly prefix: string
   readonly claims: ClaimNames
   readonly groupsForm: GroupsForm
-  /** Whether roles are groups too, as Keycloak has them in its access tokens. */
-  readonly hasRoleGroups: boolean
   /** The claims that anything in the file looks at, as it writes them: all that is kept of someone beside the usual. */
   readonly namedClaims: readonly string[]
-  readonly claimsFrom: ClaimsFrom
-  /** Further parameters of an authorization request, none of which the protocol needs. */
-  readonly authorizeParams: ReadonlyMap<string, string>
-  /** The only algorithms that an ID token may have; null: what discovery allows, without `none` and HMAC. */
-  readonly idTokenAlgs: readonly string[] | null
-  /** Whether authorization requests are pushed to it: where it requires that, or always. */
-  readonly par: 'required' | 'always'
-  /** How its access tokens say that they are for us; null: none are taken. */
-  readonly accessTokens: AccessTokensConfig | null
   /** Clients of which its ID tokens are taken from programs, the one of the file among them; none are, where there is none. */
   readonly idTokenClients: readonly string[]
-  /** How it may push its people; null: it may not. */
-  readonly scim: ScimConfig | null
 }
 
 /** People of a file of our own, who sign in by a form. */
@@ -117,15 +55,16 @@ const STANDARD_NAMES: ClaimNames = Object.freeze({
   preferred_username: null,
 })
 
+const fieldsOf = builderOf(PROVIDER)
+
 /** One of `[providers]` of a file without mistakes. Throws TypeError where a value is missing. */
 export function buildProvider(
   name: string,
   table: ProviderTable,
-  directory: string,
-  files: ConfigFiles,
+  context: BuildContext,
 ): Omit<ProviderConfig, 'namedClaims'> {
   const provider = known(table)
-  const entries = buildUsers(provider.users, files)
+  const entries = buildUsers(provider.users, context.files)
   const oauth2 = buildOAuth2(provider)
   const issuer =
     entries !== null ? `users:${name}` : oauth2 === null ? provider.issuer : oauth2Issuer(provider, oauth2.subject)
@@ -134,35 +73,16 @@ export function buildProvider(
   }
   const preset = provider.preset === null ? null : PRESETS[provider.preset]
   return {
+    ...fieldsOf(table, context),
     name,
     label: provider.label ?? name,
-    users: entries === null ? null : buildUsersConfig(entries, provider, files),
+    users: entries === null ? null : buildUsersConfig(entries, provider, context.files),
     oauth2,
     issuer,
-    metadataUrl: provider.metadata_url,
-    internalUrl: provider.internal_url,
-    backChannelOrigins: provider.back_channel_origins,
-    ca: provider.ca === null ? null : readPem(provider.ca, files),
-    clientId: provider.client_id ?? '',
-    clientSecret: provider.client_secret,
-    clientKey: provider.client_key === null ? null : readPem(provider.client_key, files),
-    assertionAudience: provider.client_assertion_audience,
-    assertionFile: provider.client_assertion_file === null ? null : resolve(directory, provider.client_assertion_file),
-    clientAuth: provider.client_auth,
-    par: provider.par,
     scopes: provider.scopes ?? preset?.scopes ?? null,
-    trustsEmails: provider.emails === 'trusted',
-    emailDomains: provider.email_domains,
-    prefix: provider.prefix ?? '',
     claims: claimNames(provider, preset?.claims ?? STANDARD_NAMES),
     groupsForm: groupsForm(provider),
-    hasRoleGroups: provider.role_groups,
-    claimsFrom: provider.claims_from,
-    authorizeParams: provider.authorize_params ?? new Map(),
-    idTokenAlgs: provider.id_token_alg,
     idTokenClients: idTokenClients(provider),
-    scim: provider.scim === null ? null : known(provider.scim),
-    accessTokens: provider.access_tokens === null ? null : buildAccessTokens(provider.access_tokens),
   }
 }
 
@@ -174,16 +94,6 @@ function buildUsersConfig(
 ): UsersConfig {
   const own = [...entries].flatMap(([name, { totp }]): [string, string][] => (totp === null ? [] : [[name, totp]]))
   return { entries, totp: new Map([...buildTotp(path, files), ...own]), groups: groups ?? [] }
-}
-
-function buildAccessTokens(table: Table<typeof ACCESS_TOKENS>): AccessTokensConfig {
-  const { audience, client_audience, introspect, introspect_prefix } = known(table)
-  return {
-    audiences: audience ?? [],
-    introspects: introspect,
-    introspectPrefix: introspect_prefix ?? '',
-    takesClientAudience: client_audience,
-  }
 }
 
 function buildOAuth2(provider: Known<ProviderTable>): OAuth2Config | null {

@@ -44,7 +44,7 @@ function meantDuration(text: string): string | null {
 }
 
 /** A duration within bounds, given as durations themselves so that messages can repeat them. */
-export function duration(least: string, most: string): Type<number> {
+export function duration(least: string, most: string): Type<number, number, 'Ms'> {
   const leastMs = bound(least)
   const mostMs = bound(most)
   const names = {
@@ -53,11 +53,12 @@ export function duration(least: string, most: string): Type<number> {
     schema: { type: 'string', pattern: `${PARTS.source}|\\$\\{` },
     numberHint: 'with a unit, in quotes: "{n}s"',
   }
-  return parsed(names, text => {
+  const type = parsed(names, text => {
     const value = parseDuration(text)
     if (!value.ok || (value.value >= leastMs && value.value <= mostMs)) return value
     return bad('duration.range', `${quote(text)} is out of range`, `from ${least} to ${most}`)
   })
+  return { ...type, unit: 'Ms' }
 }
 
 function bound(text: string): number {

@@ -4,7 +4,7 @@ import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean, suggest } from '../text/suggest.ts'
-import { choice, either, parsed, type Type, wrongKind } from './value.ts'
+import { choice, describe, either, parsed, type Type, wrongKind } from './value.ts'
 
 export type HeaderPreset = 'none' | 'x-token' | 'caddy-security' | 'x-forwarded' | 'x-auth-request' | 'remote'
 
@@ -94,7 +94,7 @@ const template = parsed(
 const preset = choice(['none', 'x-token', 'caddy-security', 'x-forwarded', 'x-auth-request', 'remote'])
 
 const presetSpec: Type<HeaderSpec> = {
-  ...preset,
+  ...describe(preset),
   read(raw, report) {
     const name = preset.read(raw, report)
     return name === undefined ? undefined : { kind: 'preset', preset: name }

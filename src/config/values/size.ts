@@ -1,6 +1,6 @@
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
-import { parsed, type Type } from './value.ts'
+import { offIsNull, parsed, type Type } from './value.ts'
 
 /** Decimal units by SI, binary ones by IEC 80000-13. */
 const UNIT_BYTES: ReadonlyMap<string, number> = new Map([
@@ -36,16 +36,14 @@ function meantSize(text: string): string | null {
   return `${count}${unit.toLowerCase() === 'k' ? 'k' : unit.toUpperCase()}B`
 }
 
-/** How long something may be; null for no limit. */
-export interface SizeLimit {
-  readonly maxBytes: number | null
-}
+/** A size in bytes, or `"off"`. */
+type SizeOrOff = Type<number | 'off', number | null, 'Bytes'>
 
-/** A size in bytes, or `"off"`, which is then null: no limit, or the feature with this size is off. */
-export const sizeOrOff: Type<SizeLimit> = sizeType(parseSize)
+/** A size in bytes, or `"off"`, which the program takes as null: no limit, or the feature with this size is off. */
+export const sizeOrOff: SizeOrOff = sizeType(parseSize)
 
 /** As `sizeOrOff`, with the most that may be written. Throws TypeError where `most` is no size. */
-export function sizeUpToOrOff(most: string): Type<SizeLimit> {
+export function sizeUpToOrOff(most: string): SizeOrOff {
   const limit = parseSize(most)
   if (!limit.ok) throw new TypeError(limit.message)
   return sizeType(text => {
@@ -56,12 +54,12 @@ export function sizeUpToOrOff(most: string): Type<SizeLimit> {
 }
 
 /** A size in bytes, with the least, and the most, that may be written. Throws TypeError where one of them is no size. */
-export function sizeFrom(least: string, most?: string): Type<number> {
+export function sizeFrom(least: string, most?: string): Type<number, number, 'Bytes'> {
   const limit = parseSize(least)
   const end = most === undefined ? good(Number.MAX_SAFE_INTEGER) : parseSize(most)
   if (!limit.ok) throw new TypeError(limit.message)
   if (!end.ok) throw new TypeError(end.message)
-  return parsed<number>(
+  const type = parsed<number>(
     { label: 'size', expected: 'a size such as "100MB"', numberHint: 'with a unit, in quotes: "{n}B"' },
     text => {
       const size = parseSize(text)
@@ -73,19 +71,17 @@ export function sizeFrom(least: string, most?: string): Type<number> {
       )
     },
   )
+  return { ...type, unit: 'Bytes' }
 }
 
-function sizeType(parse: (text: string) => Parsed<number>, example = '100MB'): Type<SizeLimit> {
-  return parsed<SizeLimit>(
+function sizeType(parse: (text: string) => Parsed<number>, example = '100MB'): SizeOrOff {
+  const type = parsed<number | 'off'>(
     {
       label: 'size, or `"off"`',
       expected: `a size such as "${example}", or "off"`,
       numberHint: 'with a unit, in quotes: "{n}B"',
     },
-    text => {
-      if (text === 'off') return good({ maxBytes: null })
-      const size = parse(text)
-      return size.ok ? good({ maxBytes: size.value }) : size
-    },
+    text => (text === 'off' ? good(text) : parse(text)),
   )
+  return offIsNull(type, 'Bytes')
 }

@@ -2,9 +2,22 @@ import { bad, good, type Parsed, type Refusal } from '../text/diagnostic.ts'
 import { describeRaw, type Json, type Path, quote, type Raw, type RawText, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { suggest } from '../text/suggest.ts'
+import type { ConfigFiles } from './files.ts'
 
-/** What a key takes: how it is checked, how it is named in the reference, and its JSON schema, all in one place. */
-export interface Type<T> {
+/** What a value is built with, beside the value: the file that it stands in, without mistakes. */
+export interface BuildContext {
+  /** Absolute: where relative paths begin. */
+  readonly directory: string
+  readonly files: ConfigFiles
+  /** Values of the tables from which others take what they do not say, by the table's name. */
+  readonly outer: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+}
+
+/**
+ * What a key takes: how it is checked, how it is named in the reference, its JSON schema, and what the program takes it as, all in
+ * one place. `T` is the value that checks see, `B` what is built of it, and `U` the unit that ends the name of its field.
+ */
+export interface Type<T, B = T, U extends string = ''> {
   /** As the reference's type column says it: `text`, `list of hosts`. */
   readonly label: string
   /** Completes "must be …". */
@@ -17,6 +30,9 @@ export interface Type<T> {
   meant?(raw: Raw): string | null
   /** The value, or undefined when there is a mistake in it, which is then in the report. */
   read(raw: Raw, report: Report): T | undefined
+  /** What the program takes a value as that has no mistake; absent: the value itself. */
+  build?(value: T, context: BuildContext): B
+  readonly unit?: U
 }
 
 /** Text with `${…}` in it satisfies every text schema: an editor does not know its final value. */
@@ -166,7 +182,7 @@ export interface ListOptions {
 }
 
 /** A list. Two equal texts in one list are a mistake, and so is an empty list unless it is allowed. */
-export function list<T>(of: Type<T>, options: ListOptions = {}): Type<readonly T[]> {
+export function list<T, B>(of: Type<T, B, string>, options: ListOptions = {}): Type<readonly T[], readonly B[]> {
   const {
     single = false,
     mayBeEmpty = false,
@@ -206,7 +222,42 @@ export function list<T>(of: Type<T>, options: ListOptions = {}): Type<readonly T
       }
       return isWhole ? values : undefined
     },
+    ...(of.build === undefined ? {} : { build: (values, context) => buildAll(of, values, context) }),
   }
+}
+
+/** Each value of a list, built. */
+export function buildAll<T, B>(of: Type<T, B, string>, values: readonly T[], context: BuildContext): readonly B[] {
+  return values.map(value => build(of, value, context))
+}
+
+/** What the program takes a value of a type as. */
+export function build<T, B>(type: Type<T, B, string>, value: T, context: BuildContext): B
+export function build(type: Type<unknown, unknown, string>, value: unknown, context: BuildContext): unknown {
+  return type.build === undefined ? value : type.build(value, context)
+}
+
+/** How a type is described, for another one that reads the same texts as something else. */
+export function describe({ label, expected, schema, meant }: Type<unknown, unknown, string>): Description {
+  return { label, expected, schema, ...(meant === undefined ? {} : { meant }) }
+}
+
+type Description = Pick<Type<unknown>, 'label' | 'expected' | 'schema' | 'meant'>
+
+/** A type whose value the program takes as something else. */
+export function builtAs<T, B, U extends string = ''>(
+  type: Type<T, unknown, U>,
+  turn: (value: T, context: BuildContext) => B,
+): Type<T, B, U> {
+  return { ...type, build: turn }
+}
+
+/** A type whose value `"off"` the program takes as null. */
+export function offIsNull<T, U extends string>(
+  type: Type<T | 'off', unknown, string>,
+  unit: U,
+): Type<T | 'off', T | null, U> {
+  return { ...type, unit, build: value => (value === 'off' ? null : value) }
 }
 
 function listHint(raw: Raw): string {
@@ -216,7 +267,11 @@ function listHint(raw: Raw): string {
 }
 
 /** Either of two types, chosen by the TOML type of the value. */
-export function either<A, B>(isFirst: (raw: Raw) => boolean, first: Type<A>, second: Type<B>): Type<A | B> {
+export function either<A, B>(
+  isFirst: (raw: Raw) => boolean,
+  first: Type<A, A, string>,
+  second: Type<B, B, string>,
+): Type<A | B> {
   return {
     label: `${first.label}, or ${second.label}`,
     expected: `${first.expected}, or ${second.expected}`,
@@ -228,7 +283,9 @@ export function either<A, B>(isFirst: (raw: Raw) => boolean, first: Type<A>, sec
 /** A type whose value is turned into another, without further mistakes. */
 export function mapped<A, B>(type: Type<A>, turn: (value: A) => B): Type<B> {
   return {
-    ...type,
+    label: type.label,
+    expected: type.expected,
+    schema: type.schema,
     read(raw, report) {
       const value = type.read(raw, report)
       return value === undefined ? undefined : turn(value)

@@ -1,4 +1,4 @@
-import type { GuestLinksConfig } from '../../config/resolve/portals.ts'
+import type { GuestLinksConfig } from '../../config/keys/portals.ts'
 import { parseHost } from '../../config/values/host.ts'
 import { parsePath } from '../../config/values/path.ts'
 import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'

@@ -3,7 +3,7 @@
 /** The page `guests`: guest links, for users who may make them. */
 
 import { GateError } from '../../base/errors.ts'
-import type { GuestLinksConfig } from '../../config/resolve/portals.ts'
+import type { GuestLinksConfig } from '../../config/keys/portals.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Session } from '../../session/session.ts'

@@ -1,4 +1,4 @@
-import { NOBODY_IN_PARTICULAR, type PersonRule } from '../../config/resolve/rules.ts'
+import { NOBODY_IN_PARTICULAR, type PersonRule } from '../../config/keys/rules.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { compilePerson } from '../../policy/person.ts'
 import { acceptedAnswer, jsonAnswer, textAnswer } from '../answer.ts'

@@ -1,4 +1,4 @@
-import type { FieldRules } from '../../config/resolve/routes.ts'
+import type { FieldRules } from '../../config/keys/field-rules.ts'
 import type { FieldTemplate, RequestPlaceholder, TemplatePart } from '../../config/values/template.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { claimValue, toFieldValue } from './identity.ts'

@@ -1,5 +1,4 @@
-import type { HashKey } from '../../config/keys/upstreams.ts'
-import type { UpstreamConfig } from '../../config/resolve/upstreams.ts'
+import type { HashKey, UpstreamConfig } from '../../config/keys/upstreams.ts'
 import type { Session } from '../../session/session.ts'
 import { isUp, type Origin } from './origin.ts'
 

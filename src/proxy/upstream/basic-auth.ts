@@ -1,5 +1,5 @@
 import { basicField } from '../../base/basic.ts'
-import type { BasicTemplates } from '../../config/resolve/upstreams.ts'
+import type { BasicTemplates } from '../../config/keys/upstreams.ts'
 import type { TemplatePart } from '../../config/values/template.ts'
 import { claimValue } from '../fields/identity.ts'
 import type { Person } from '../fields/rules.ts'

@@ -3,7 +3,7 @@
 import type { Asking } from '../../base/ask.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log, Ports } from '../../base/ports.ts'
-import type { HealthConfig } from '../../config/resolve/upstreams.ts'
+import type { HealthConfig } from '../../config/keys/upstreams.ts'
 import { noteAnswer, type Origin } from './origin.ts'
 
 /** What a check needs of its upstream: its name in the log, its addresses, and the Authorization to send. */

@@ -1,4 +1,4 @@
-import type { UpstreamConfig } from '../../config/resolve/upstreams.ts'
+import type { UpstreamConfig } from '../../config/keys/upstreams.ts'
 import type { UpstreamAddress } from '../../config/values/address.ts'
 
 /** fetch's TLS options. The same texts share connections; other texts never do (Bun keeps a pool for each). */

@@ -1,6 +1,6 @@
 import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { UpstreamConfig } from '../../config/resolve/upstreams.ts'
+import type { UpstreamConfig } from '../../config/keys/upstreams.ts'
 import { type Balance, compileBalance } from './balance.ts'
 import { type Health, type HealthChecks, openHealthChecks, originHealth } from './health.ts'
 import { createOrigin, isUp, type Origin } from './origin.ts'

@@ -1,5 +1,5 @@
+import type { ServerConfig } from '../../config/keys/server.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
-import type { ServerConfig } from '../../config/resolve/server.ts'
 import type { TlsConfig } from '../../config/resolve/tls.ts'
 
 /** Sallyport's own ports for each scheme: those in the file, and those that it listens on. */

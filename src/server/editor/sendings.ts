@@ -1,3 +1,10 @@
+import { PROVIDER } from '../../config/keys/providers.ts'
+import { ROUTE } from '../../config/keys/routes.ts'
+import { SESSIONS } from '../../config/keys/sessions.ts'
+import { freeIn } from '../../config/keys/table.ts'
+import { TELEMETRY } from '../../config/keys/telemetry.ts'
+import { TLS } from '../../config/keys/tls.ts'
+import { UPSTREAM } from '../../config/keys/upstreams.ts'
 import type { Path, Raw, RawTable, RawText } from '../../config/text/raw.ts'
 
 /** One of the files that are one configuration together. */
@@ -18,100 +25,13 @@ export interface Sending {
 
 /** The tables that send what is in them, and the keys of each that do not say where: all others do, known or not. */
 const SENDERS: ReadonlyMap<string, { readonly depth: number; readonly free: readonly string[] }> = new Map([
-  [
-    'providers',
-    {
-      depth: 2,
-      free: [
-        'access_tokens',
-        'authorize_params',
-        'bearer_id_tokens',
-        'claims',
-        'claims_from',
-        'client_secret',
-        'emails',
-        'groups',
-        'groups_keys',
-        'groups_separator',
-        'id_token_alg',
-        'label',
-        'role_groups',
-        'scim',
-        'scopes',
-      ],
-    },
-  ],
-  ['upstreams', { depth: 2, free: freeOfUpstream() }],
-  [
-    'routes',
-    {
-      depth: 2,
-      free: [
-        ...freeOfUpstream().map(key => `upstream.${key}`),
-        'allow',
-        'allowed_origins',
-        'app',
-        'assertion',
-        'audience',
-        'cookie_path',
-        'cors_preflight',
-        'deny',
-        'end_user_sessions',
-        'headers',
-        'keep_fragment',
-        'keep_length',
-        'keep_posts',
-        'max_body',
-        'mcp',
-        'methods',
-        'name',
-        'pass_authorization',
-        'pass_fields',
-        'pass_token',
-        'passwords',
-        'portal',
-        'program_paths',
-        'rate',
-        'response_headers',
-        'rewrite_location',
-        'service_workers',
-        'shared_caches',
-        'timeout',
-        'tokens',
-        'tools',
-        'websocket_compression',
-        'websockets',
-      ],
-    },
-  ],
-  ['telemetry', { depth: 1, free: ['sample', 'service_name'] }],
-  ['sessions', { depth: 1, free: ['cache', 'idle', 'key', 'lifetime', 'refresh', 'refresh_limit'] }],
-  [
-    'tls',
-    {
-      depth: 1,
-      free: ['acme.email', 'acme.names', 'certificates', 'hsts', 'http2', 'listen', 'public_port', 'redirect_http'],
-    },
-  ],
+  ['providers', { depth: 2, free: freeIn(PROVIDER) }],
+  ['upstreams', { depth: 2, free: freeIn(UPSTREAM) }],
+  ['routes', { depth: 2, free: freeIn(ROUTE) }],
+  ['telemetry', { depth: 1, free: freeIn(TELEMETRY) }],
+  ['sessions', { depth: 1, free: freeIn(SESSIONS) }],
+  ['tls', { depth: 1, free: freeIn(TLS) }],
 ])
-
-function freeOfUpstream(): readonly string[] {
-  return [
-    'balance',
-    'basic_auth.password',
-    'connect_timeout',
-    'hash',
-    'health.healthy_after',
-    'health.interval',
-    'health.status',
-    'health.timeout',
-    'health.unhealthy_after',
-    'idle_timeout',
-    'max_connections',
-    'queue',
-    'queue_timeout',
-  ]
-}
 
 /**
  * Keys of a route whose values go to its application. Values of all other keys may reach users whom the route allows.

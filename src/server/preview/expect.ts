@@ -1,7 +1,7 @@
 import { freezeDeep } from '../../base/freeze.ts'
 import type { CheckResult } from '../../config/check.ts'
+import type { Expectation, ExpectedPerson } from '../../config/keys/expect.ts'
 import type { Config } from '../../config/resolve/config.ts'
-import type { Expectation, ExpectedPerson } from '../../config/resolve/expectations.ts'
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
 import { REASONS } from '../../policy/reasons.ts'

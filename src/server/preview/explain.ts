@@ -1,6 +1,6 @@
+import type { AccessRule } from '../../config/keys/rules.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
-import type { AccessRule } from '../../config/resolve/rules.ts'
 import { findCertificate, isCovered } from '../../config/values/certificate.ts'
 import { addressText } from '../../config/values/listen.ts'
 import type { Identity } from '../../identity/identity.ts'

@@ -1,8 +1,8 @@
 /** The same requests to two files, with both results. */
 
+import type { AccessRule, RequestRule } from '../../config/keys/rules.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
-import type { AccessRule, RequestRule } from '../../config/resolve/rules.ts'
 import { samplePath } from '../../config/values/pattern.ts'
 import { barsReadings } from '../../policy/policy.ts'
 import { offeredRoles } from '../../session/grants/offered.ts'

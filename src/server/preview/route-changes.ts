@@ -1,3 +1,5 @@
+import { ROUTE } from '../../config/keys/routes.ts'
+import { type Built, fieldsIn } from '../../config/keys/table.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { allowText, leadsTo } from './explain.ts'
@@ -24,60 +26,22 @@ export interface RouteChanges {
   readonly changed: readonly { readonly route: string; readonly keys: readonly KeyChange[] }[]
 }
 
-/** How the file calls what a route has; null for what follows from the rest. */
-const KEYS: Readonly<Record<keyof RouteConfig, string | null>> = {
+/** How the file calls what a route has that no key alone gives; null for what follows from the rest. */
+const OTHERS: Readonly<Record<Exclude<keyof RouteConfig, keyof Built<typeof ROUTE>>, string | null>> = {
   id: null,
   firstId: null,
   host: null,
   path: null,
   isExact: null,
-  isOneLabel: 'one_label',
-  ignoresCase: 'ignore_case',
   when: null,
   upstream: 'upstream',
   answer: 'redirect, respond, files or verify',
-  portal: 'portal',
-  allow: 'allow',
-  deny: 'deny',
-  methods: 'methods',
-  tokens: 'tokens',
-  mcp: 'mcp',
-  tools: 'tools',
-  audience: 'audience',
-  passwords: 'passwords',
-  passAuthorization: 'pass_authorization',
-  programPaths: 'program_paths',
-  stripPrefix: 'strip_prefix',
-  addPrefix: 'add_prefix',
-  rewrite: 'rewrite',
-  hostHeader: 'host_header',
-  hasOwnOrigin: 'origin',
-  rewritesLocation: 'rewrite_location',
-  cookiePath: 'cookie_path',
-  corsPreflight: 'cors_preflight',
-  keepFragment: 'keep_fragment',
-  serviceWorkers: 'service_workers',
-  endsUserSessions: 'end_user_sessions',
-  headers: 'headers',
-  assertion: 'assertion',
-  passTokens: 'pass_token',
-  requestRules: 'request_headers',
-  responseRules: 'response_headers',
-  passFields: 'pass_fields',
-  sharedCaches: 'shared_caches',
-  timeoutMs: 'timeout',
-  keepLengthBytes: 'keep_length',
-  maxBodyBytes: 'max_body',
-  keepPostsBytes: 'keep_posts',
-  rate: 'rate',
-  allowedOrigins: 'allowed_origins',
-  websockets: 'websockets',
-  websocketCompression: 'websocket_compression',
-  name: 'name',
-  app: 'app',
 }
 
-const FIELDS = Object.keys(KEYS) as readonly (keyof RouteConfig)[]
+const FIELDS = [...Object.entries(OTHERS), ...fieldsIn(ROUTE)] as readonly (readonly [
+  keyof RouteConfig,
+  string | null,
+])[]
 
 /** The routes that one file has and the other has not, by host and path, and those that both have with something else in them. */
 export function routeChanges(before: Config, after: Config): RouteChanges {
@@ -102,8 +66,7 @@ function lineOf(route: RouteConfig, config: Config): RouteLine {
 type Side = readonly [route: RouteConfig, config: Config]
 
 function keyChanges(before: Side, after: Side): readonly KeyChange[] {
-  return FIELDS.flatMap(field => {
-    const key = KEYS[field]
+  return FIELDS.flatMap(([field, key]) => {
     if (key === null || canonical(before[0][field]) === canonical(after[0][field])) return []
     return [{ key, before: textOf(field, before), after: textOf(field, after) }]
   })

@@ -1,6 +1,6 @@
+import type { AccessRule } from '../../config/keys/rules.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
-import type { AccessRule } from '../../config/resolve/rules.ts'
 
 /** The roles that may be asked for, by portal; a portal that is not among them has nothing to ask for, and no grant of it counts. */
 export type OfferedRoles = ReadonlyMap<string, ReadonlySet<string>>

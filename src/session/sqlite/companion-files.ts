@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Ports } from '../../base/ports.ts'
-import type { SessionsConfig } from '../../config/resolve/sessions.ts'
+import type { SessionsConfig } from '../../config/keys/sessions.ts'
 import { type Header, readHeader } from './header.ts'
 import { type DatabaseLocation, identityOf, readPlace } from './place.ts'
 

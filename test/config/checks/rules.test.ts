@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { localToEpochMs, openWallClock } from '../../../src/base/zone.ts'
-import type { AccessRule } from '../../../src/config/resolve/rules.ts'
+import type { AccessRule } from '../../../src/config/keys/rules.ts'
 import { accepts, check, complete } from '../checks.ts'
 
 /** The rules of a route whose `allow` (and more) is this. */

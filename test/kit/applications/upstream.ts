@@ -1,4 +1,4 @@
-import type { UpstreamConfig } from '../../../src/config/resolve/upstreams.ts'
+import type { UpstreamConfig } from '../../../src/config/keys/upstreams.ts'
 import { parseUpstream } from '../../../src/config/values/address.ts'
 
 /** The upstream that a file with only these addresses gets, changed where a test says so. Throws for a bad address. */

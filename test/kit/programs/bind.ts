@@ -1,7 +1,7 @@
 import { promises } from 'node:dns'
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { DnsUpdate } from '../../../src/config/resolve/tls.ts'
+import type { DnsUpdate } from '../../../src/config/keys/acme.ts'
 import { temporaryFolder } from '../folder.ts'
 import { eventually } from '../gate.ts'
 import { freePort } from './child.ts'

@@ -1,4 +1,4 @@
-import type { PortalLifetimes } from '../../../src/config/resolve/sessions.ts'
+import type { PortalLifetimes } from '../../../src/config/keys/sessions.ts'
 import type { ProviderTrust } from '../../../src/session/provider-trust.ts'
 
 /** A portal's lifetimes as the file has them by default, but for refreshes, which only some tests want. */

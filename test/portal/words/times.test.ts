@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Schedule } from '../../../src/config/resolve/rules.ts'
+import type { Schedule } from '../../../src/config/keys/rules.ts'
 import { describeSchedule } from '../../../src/policy/describe.ts'
 import type { ToldReason } from '../../../src/policy/reasons.ts'
 import { LANGUAGES } from '../../../src/portal/language.ts'

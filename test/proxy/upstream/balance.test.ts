@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { UpstreamConfig } from '../../../src/config/resolve/upstreams.ts'
+import type { UpstreamConfig } from '../../../src/config/keys/upstreams.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { type Asker, compileBalance } from '../../../src/proxy/upstream/balance.ts'
 import { createOrigin, noteFailure, type Origin } from '../../../src/proxy/upstream/origin.ts'

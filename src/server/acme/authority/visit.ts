@@ -4,7 +4,8 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, type FlattenedJWS, FlattenedSign, type JWK } from 'jose'
 import { UnreadError } from '../../../base/ask.ts'
 import type { Ports } from '../../../base/ports.ts'
-import type { AcmeConfig, ExternalAccount } from '../../../config/resolve/tls.ts'
+import type { ExternalAccount } from '../../../config/keys/acme.ts'
+import type { AcmeConfig } from '../../../config/resolve/tls.ts'
 import {
   type AuthorityResponse,
   errorIn,

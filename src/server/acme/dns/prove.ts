@@ -3,7 +3,7 @@
 import { sha256 } from '../../../base/bytes.ts'
 import { errorFacts } from '../../../base/errors.ts'
 import type { Ports } from '../../../base/ports.ts'
-import type { AcmeDns, DnsProgram } from '../../../config/resolve/tls.ts'
+import type { AcmeDns, DnsProgram } from '../../../config/keys/acme.ts'
 import type { Proof } from '../authority/obtain.ts'
 import { countSeen, lookBy, witnessesOf } from './lookup.ts'
 import { dnsFailure, type RecordWriter, type TxtRecord } from './message.ts'

@@ -3,8 +3,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { connect } from 'node:net'
 import type { Ports } from '../../../base/ports.ts'
-import type { NameServer } from '../../../config/keys/acme.ts'
-import type { DnsUpdate } from '../../../config/resolve/tls.ts'
+import type { DnsUpdate, NameServer } from '../../../config/keys/acme.ts'
 import { addressesOf, lookBy } from './lookup.ts'
 import {
   ANY,

@@ -1,7 +1,7 @@
 import { errorFacts } from '../../../base/errors.ts'
 import type { Ports } from '../../../base/ports.ts'
 import { tickWhileBusy } from '../../../base/while-busy.ts'
-import type { TelemetryConfig } from '../../../config/resolve/config.ts'
+import type { TelemetryConfig } from '../../../config/keys/telemetry.ts'
 import type { Span } from './span.ts'
 
 /** Sends spans to a receiver. Pairs with `close`, which sends the rest within a time limit. */

@@ -1,7 +1,7 @@
 import { expect } from 'bun:test'
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
-import type { DnsUpdate } from '../../../../src/config/resolve/tls.ts'
+import type { DnsUpdate } from '../../../../src/config/keys/acme.ts'
 import { encodeName, makeUpdate, parseReply } from '../../../../src/server/acme/dns/message.ts'
 import { exchange, signMessage, writeByUpdate } from '../../../../src/server/acme/dns/update.ts'
 import { needs } from '../../../kit/needs.ts'
