@@ -20,23 +20,18 @@ export interface Note {
 /** Collects notes while a file is imported. */
 export interface Notes {
   readonly list: readonly Note[]
-  add(outcome: Outcome, option: string, line: number | null, say: string): void
-  /** The same for what is no option, by the file that it is in. */
-  addFrom(file: string | null, outcome: Outcome, option: string, line: number | null, say: string): void
+  /** `file`: which one it is in, where there are several. */
+  add(outcome: Outcome, option: string, line: number | null, say: string, file?: string | null): void
 }
 
 /** No notes yet. The same note for the same line is kept once. */
 export function createNotes(): Notes {
   const list: Note[] = []
-  const notes: Notes = {
+  return {
     list,
-    add(outcome, option, line, say) {
-      notes.addFrom(null, outcome, option, line, say)
-    },
-    addFrom(file, outcome, option, line, say) {
+    add(outcome, option, line, say, file = null) {
       if (list.some(note => note.option === option && note.line === line && note.say === say)) return
       list.push({ outcome, line, file, option, say })
     },
   }
-  return notes
 }

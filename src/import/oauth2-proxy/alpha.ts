@@ -5,8 +5,6 @@ import { type Gap, OPTIONS, optionNamed, type Stated } from './table.ts'
 /** What an alpha configuration says that no option of oauth2-proxy.cfg can. */
 export interface Alpha {
   readonly upstreams: readonly AlphaUpstream[]
-  /** Expressions of paths without a matching route: no user passes where one matches. */
-  readonly closed: readonly string[]
   /** Fields for the application that are not oauth2-proxy's usual ones; null where they are. */
   readonly fields: Fields | null
 }
@@ -61,8 +59,8 @@ export function readAlpha(
 ): { readonly alpha: Alpha; readonly stated: readonly Stated[] } {
   const tree = lowered(document, fill)
   const stated: Stated[] = []
-  const closed: string[] = []
-  const refuse = (option: string, line: number, say = UNKNOWN) => void gaps.push({ option, line, file, say })
+  const refuse: Refuse = (option, line, say = UNKNOWN, path) =>
+    void gaps.push({ option, line, file, say, ...(path === undefined ? {} : { path }) })
   const state = (name: string, node: Yaml) =>
     stated.push({ name, values: textsAt(node), isList: node.kind === 'list', line: node.line, file })
   const switchOn = (name: string, line: number | null, value = 'true') =>
@@ -90,9 +88,7 @@ export function readAlpha(
     if (OPTIONS.has(name)) switchOn(name, parameter.line, textAt(parameter, 'default') || 'set')
     else refuse('providers.loginURLParameters', parameter.line)
   }
-  const upstreams = itemsAt(tree, 'upstreamconfig', 'upstreams').flatMap(entry =>
-    readUpstream(entry, file, refuse, closed),
-  )
+  const upstreams = itemsAt(tree, 'upstreamconfig', 'upstreams').flatMap(entry => readUpstream(entry, file, refuse))
   const request = itemsAt(tree, 'injectrequestheaders').flatMap(one => readHeader(one, 'injectrequestheaders', refuse))
   const response = itemsAt(tree, 'injectresponseheaders').flatMap(one =>
     readHeader(one, 'injectresponseheaders', refuse),
@@ -114,7 +110,7 @@ export function readAlpha(
   const isPreset =
     people.length === 4 && people.every(one => isUsual(one, isAsked ? 'x-auth-request-' : 'x-forwarded-'))
   if (isAsked && isPreset) switchOn('set_xauthrequest', people[0]?.line ?? null)
-  if (isPreset && fixed.length === 0) return { alpha: { upstreams, closed, fields: null }, stated }
+  if (isPreset && fixed.length === 0) return { alpha: { upstreams, fields: null }, stated }
   if (!isAsked) {
     const basic = all.find(({ isBasic }) => isBasic)
     switchOn('pass_user_headers', people[0]?.line ?? null, String(isPreset))
@@ -123,18 +119,18 @@ export function readAlpha(
   const headers = isPreset
     ? null
     : Object.fromEntries(people.map(({ name, claim, prefix }) => [name, template(claim ?? '', prefix)]))
-  return { alpha: { upstreams, closed, fields: { headers, fixed, file } }, stated }
+  return { alpha: { upstreams, fields: { headers, fixed, file } }, stated }
 }
 
-type Refuse = (option: string, line: number, say?: string) => void
+type Refuse = (option: string, line: number, say?: string, path?: string) => void
 
 /** Whether all upstreams only stand for what a proxy in front has. */
 export function isAskedAbout(upstreams: readonly AlphaUpstream[]): boolean {
   return upstreams.every(({ uri }) => /^static:\/\/2\d\d$/.test(uri) || uri === 'file:///dev/null')
 }
 
-/** One whose path or target no route can say is put to what is closed, since another upstream would answer there. */
-function readUpstream(entry: Yaml, file: string, refuse: Refuse, closed: string[]): readonly AlphaUpstream[] {
+/** One whose path or target no route can say is put to the gaps, since another upstream would answer there. */
+function readUpstream(entry: Yaml, file: string, refuse: Refuse): readonly AlphaUpstream[] {
   const own: Stated[] = []
   for (const [path, node] of leavesOf(entry, [])) {
     const name = optionNamed(`upstreams.${path}`)
@@ -156,14 +152,9 @@ function readUpstream(entry: Yaml, file: string, refuse: Refuse, closed: string[
   }
   const line = entriesAt(entry).find(([key]) => key === 'path')?.[1].line ?? entry.line
   const write = 'write a route with path, strip_prefix and add_prefix'
-  if (target !== null && parsePathExpression(path).ok) {
-    closed.push(path)
-    refuse(
-      'upstreams.path',
-      line,
-      `${path}: no route says this with its rewriteTarget, so that nobody passes there: ${write}`,
-    )
-  } else refuse('upstreams.path', line, `no route says this path with this rewriteTarget: ${write}`)
+  const said = `no route says this with its rewriteTarget, so that nobody passes there: ${write}`
+  if (target !== null && parsePathExpression(path).ok) refuse('upstreams.path', line, `${path}: ${said}`, path)
+  else refuse('upstreams.path', line, `no route says this path with this rewriteTarget: ${write}`)
   return []
 }
 

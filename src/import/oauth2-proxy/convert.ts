@@ -20,7 +20,7 @@ export function convertOauth2Proxy(inputs: Inputs, tools: Tools): Draft {
     ...portalSections(old, places.portalUrl),
     ...routeSections(old, places),
   ]
-  const { gaps, unread, alpha } = inputs
+  const { gaps, unread } = inputs
   const soon = 'everyone signs in once more: the sessions of oauth2-proxy end with it'
   tools.notes.add('people', 'sign-in', null, soon)
   // oauth2-proxy reads every option from three sources, and some of them are missing here.
@@ -28,9 +28,8 @@ export function convertOauth2Proxy(inputs: Inputs, tools: Tools): Draft {
     'import their file beside this one, or write them into it, or OAUTH2_PROXY_ALLOWED_GROUPS and the like are lost'
   if (unread.length > 0)
     tools.notes.add('decide', unread.join(' and '), null, `what they say is not carried over: ${way}`)
-  for (const { option, line, file, say } of gaps) tools.notes.addFrom(file, 'closed', option, line, say)
-  // A gap of a single path closes only that path.
-  const whole = gaps.filter(({ say }) => alpha?.closed.some(path => say.startsWith(`${path}: `)) !== true)
+  for (const { option, line, file, say } of gaps) tools.notes.add('closed', option, line, say, file)
+  const whole = gaps.filter(({ path }) => path === undefined)
   const why = [
     ...new Set(whole.map(({ option }) => option)),
     ...sayTheRest(old),

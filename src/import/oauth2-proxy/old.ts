@@ -21,6 +21,8 @@ export interface Inputs {
  */
 export interface Old extends Tools {
   readonly alpha: Alpha | null
+  /** Expressions of paths that no route says: nobody passes where one holds. */
+  readonly closedPaths: readonly string[]
   readonly names: readonly string[]
   /** Whether it is stated, and says what does not hold anyway. */
   has(name: string): boolean
@@ -47,7 +49,7 @@ export interface Old extends Tools {
 
 /** An oauth2-proxy by what is said of it. */
 export function createOld(inputs: Inputs, tools: Tools): Old {
-  const { stated, alpha, isSeveral } = inputs
+  const { stated, alpha, gaps, isSeveral } = inputs
   const said = new Map([...stated].filter(([, one]) => !isUsual(one)))
   const first = (name: string) => said.get(name)?.values[0] ?? ''
   const line = (name: string) => stated.get(name)?.line ?? null
@@ -57,6 +59,7 @@ export function createOld(inputs: Inputs, tools: Tools): Old {
   return {
     ...tools,
     alpha,
+    closedPaths: gaps.flatMap(({ path }) => path ?? []),
     names: [...stated.keys()],
     has: name => said.has(name),
     line,
@@ -77,7 +80,7 @@ export function createOld(inputs: Inputs, tools: Tools): Old {
       for (const name of typeof names === 'string' ? [names] : names) {
         const words = say ?? OPTIONS.get(name)?.says.find(([known]) => known === outcome)?.[1] ?? ''
         const file = isSeveral ? (stated.get(name)?.file ?? null) : null
-        if (said.has(name)) tools.notes.addFrom(file, outcome, name, line(name), words)
+        if (said.has(name)) tools.notes.add(outcome, name, line(name), words, file)
       }
     },
     spell,

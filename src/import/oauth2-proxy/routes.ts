@@ -81,7 +81,7 @@ type Plan = Pick<Service, 'path' | 'isExact'> & { readonly service: Service | nu
 export function routeSections(old: Old, { hosts, services, isAsked }: Places): readonly Section[] {
   const who = identityEntries(old, isAsked)
   const allow: readonly Json[] = [ROLE, ...networkRules(old, isAsked), ...skipRules(old, isAsked)]
-  const closed = (old.alpha?.closed ?? []).map(escapeReferences)
+  const closed = old.closedPaths.map(escapeReferences)
   const deny = closed.length === 0 ? null : [{ path_regexp: closed.length === 1 ? (closed[0] ?? '') : closed }]
   const programs = programPaths(old)
   const takesAuthorization = old.isOn('skip_jwt_bearer_tokens') || passwordFile(old) !== null
@@ -226,7 +226,7 @@ function ownFields({ alpha, blanks, notes }: Old): readonly Entry[] {
     const meaning = `what the field ${name} holds for everyone`
     const say = `${name}: what is written there is not copied, as it may be a secret: it is taken from the environment`
     if (path !== null) return [name, `\${file:${path}}`]
-    notes.addFrom(file, 'decide', 'injectRequestHeaders', line, say)
+    notes.add('decide', 'injectRequestHeaders', line, say, file)
     return [
       name,
       variable === null ? blanks.add(name, meaning, 'fill-in') : blanks.variable(variable, meaning, 'fill-in'),

@@ -17,6 +17,8 @@ export interface Stated {
 export interface Gap extends Omit<Stated, 'name' | 'values' | 'isList'> {
   readonly option: string
   readonly say: string
+  /** The expression of the only paths that it closes; absent where it closes all. */
+  readonly path?: string
 }
 
 /** What is known of an option of oauth2-proxy 7.15.3. */

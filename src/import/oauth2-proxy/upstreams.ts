@@ -56,11 +56,11 @@ export function readUpstreams(old: Old): readonly Service[] {
 function readAlphaServices(old: Old, upstreams: readonly AlphaUpstream[]): readonly Service[] {
   const [first] = upstreams
   if (isAskedAbout(upstreams)) {
-    if (first !== undefined) old.notes.addFrom(first.file, 'changed', 'upstreams', first.line, asked(first.uri))
+    if (first !== undefined) old.notes.add('changed', 'upstreams', first.line, asked(first.uri), first.file)
     return ASKED
   }
   return upstreams.flatMap(({ uri, path, rewrite, own, file, line }) => {
-    const say: Say = (outcome, text) => old.notes.addFrom(file, outcome, 'upstreams', line, `${path}: ${text}`)
+    const say: Say = (outcome, text) => old.notes.add(outcome, 'upstreams', line, `${path}: ${text}`, file)
     const service = readUpstream(uri, old, say)
     if (service !== null) return [{ ...service, ...placeOf(path), isExact: !path.endsWith('/'), rewrite, own }]
     say('decide', `${old.spell(uri)} is no http, https, unix, file or static address: write its route`)
