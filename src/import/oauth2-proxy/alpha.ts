@@ -4,23 +4,23 @@ import { type Gap, OPTIONS, optionNamed, type Stated } from './table.ts'
 
 /** What an alpha configuration says that no option of oauth2-proxy.cfg can. */
 export interface Alpha {
-  readonly upstreams: readonly AlphaUpstream[]
+  readonly upstreams: readonly StatedUpstream[]
   /** Fields for the application that are not oauth2-proxy's usual ones; null where they are. */
   readonly fields: Fields | null
 }
 
-/** An entry of `upstreamConfig.upstreams`, in the words of `upstreams` of the file. */
-export interface AlphaUpstream {
-  /** `http://app:3000`, `file:///srv`, `static://200`; without a path. */
+/** An entry of `upstreams`, or of `upstreamConfig.upstreams`, which has more to say. */
+export interface StatedUpstream {
+  /** `http://app:3000`, `file:///srv`, `static://200`; of an alpha configuration without a path. */
   readonly uri: string
-  /** As `upstreams` has it: what ends in a slash is for what is below it. */
-  readonly path: string
+  /** As an address has it: what ends in a slash is for what is below it. */
+  readonly path?: string
   /** What is taken off the path, and then put before it. */
-  readonly rewrite: { readonly strip: string | null; readonly add: string | null }
+  readonly rewrite?: { readonly strip: string | null; readonly add: string | null }
   /** Further options of this upstream. */
-  readonly own: readonly Stated[]
-  readonly line: number
-  readonly file: string
+  readonly own?: readonly Stated[]
+  readonly line?: number
+  readonly file?: string
 }
 
 /** A field of `injectRequestHeaders` or `injectResponseHeaders`, as far as one value makes it. */
@@ -93,7 +93,7 @@ export function readAlpha(
   const response = itemsAt(tree, 'injectresponseheaders').flatMap(one =>
     readHeader(one, 'injectresponseheaders', refuse),
   )
-  const isAsked = isAskedAbout(upstreams)
+  const isAsked = upstreams.every(isStandIn)
   const all = isAsked ? response : request
   for (const header of all) {
     if (header.isBasic) switchOn('basic_auth_password', header.line, 'set')
@@ -124,13 +124,13 @@ export function readAlpha(
 
 type Refuse = (option: string, line: number, say?: string, path?: string) => void
 
-/** Whether all upstreams only stand for what a proxy in front has. */
-export function isAskedAbout(upstreams: readonly AlphaUpstream[]): boolean {
-  return upstreams.every(({ uri }) => /^static:\/\/2\d\d$/.test(uri) || uri === 'file:///dev/null')
+/** Whether it stands for an application that a proxy in front has: an answer that only means yes, or an empty file. */
+export function isStandIn({ uri }: StatedUpstream): boolean {
+  return /^static:\/\/2\d\d\/?$/i.test(uri) || /^file:\/\/\/dev\/null\/?(?:#.*)?$/i.test(uri)
 }
 
 /** One whose path or target no route can say is put to the gaps, since another upstream would answer there. */
-function readUpstream(entry: Yaml, file: string, refuse: Refuse): readonly AlphaUpstream[] {
+function readUpstream(entry: Yaml, file: string, refuse: Refuse): readonly StatedUpstream[] {
   const own: Stated[] = []
   for (const [path, node] of leavesOf(entry, [])) {
     const name = optionNamed(`upstreams.${path}`)

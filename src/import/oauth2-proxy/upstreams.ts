@@ -1,7 +1,6 @@
 import type { Outcome } from '../notes.ts'
-import { type AlphaUpstream, isAskedAbout } from './alpha.ts'
+import { isStandIn, type StatedUpstream } from './alpha.ts'
 import type { Old } from './old.ts'
-import type { Stated } from './table.ts'
 
 /** One entry of `upstreams`: the answer below a path, or (`isExact`) only at that path. */
 export interface Service {
@@ -14,9 +13,9 @@ export interface Service {
   /** The name and password that its address held. */
   readonly login?: { readonly user: string; readonly password: string } | null
   /** What is taken off the path, and then put before it; only an alpha configuration says that. */
-  readonly rewrite?: AlphaUpstream['rewrite']
+  readonly rewrite?: StatedUpstream['rewrite']
   /** Further options, which only an alpha configuration has. */
-  readonly own?: readonly Stated[]
+  readonly own?: StatedUpstream['own']
 }
 
 const ASKED: readonly Service[] = [{ path: '/', isExact: false, kind: 'none', to: '' }]
@@ -25,57 +24,46 @@ type Say = (outcome: Outcome, text: string) => void
 
 /** The services of a file; where it has none, or only stand-ins, the one that a proxy in front asks about. */
 export function readUpstreams(old: Old): readonly Service[] {
-  if (old.alpha !== null) return readAlphaServices(old, old.alpha.upstreams)
-  const all = old.list('upstreams')
-  const isAsked = all.length > 0 && all.every(isStandIn)
-  const say: Say = (outcome, text) => old.tell('upstreams', outcome, text)
-  const services: Service[] = []
-  for (const stated of isAsked ? [] : all) {
-    if (/^file:/i.test(stated) && isStandIn(stated)) {
-      say('left', `${stated} serves nothing`)
-      continue
-    }
-    const service = readUpstream(stated, old, say)
-    const isTwice = services.some(({ path, isExact }) => path === service?.path && isExact === service.isExact)
-    if (service === null) say('decide', 'an entry is no http, https, unix, file or static address: write its route')
-    else if (isTwice) say('decide', `${service.path} is there twice: take one out, the first was taken`)
-    else services.push(service)
+  const stated = old.alpha?.upstreams ?? old.list('upstreams').map((uri): StatedUpstream => ({ uri }))
+  if (stated.every(isStandIn)) {
+    sayAsked(old, stated)
+    return ASKED
   }
-  if (services.length > 0) return services
-  if (isAsked) say('changed', asked(all.join(', ')))
-  else if (!old.has('upstreams')) {
+  const services: Service[] = []
+  for (const one of stated) {
+    const { uri, path, rewrite, own } = one
+    const say: Say = (outcome, text) => tell(old, one, outcome, path === undefined ? text : `${path}: ${text}`)
+    const read = isStandIn(one) && /^file:/i.test(uri) ? 'nothing' : readUpstream(uri, old, say)
+    if (read === 'nothing') say('left', `${uri} serves nothing`)
+    else if (read === null) say('decide', 'an entry is no http, https, unix, file or static address: write its route')
+    else {
+      const service = path === undefined ? read : { ...read, ...placeOf(path), rewrite, own }
+      const isTwice = services.some(known => known.path === service.path && known.isExact === service.isExact)
+      if (isTwice) say('decide', `${service.path} is there twice: take one out, the first was taken`)
+      else services.push(service)
+    }
+  }
+  return services.length > 0 ? services : ASKED
+}
+
+function tell(old: Old, { path, line, file }: StatedUpstream, outcome: Outcome, say: string): void {
+  if (path === undefined) old.tell('upstreams', outcome, say)
+  else old.notes.add(outcome, 'upstreams', line ?? null, say, file)
+}
+
+function sayAsked(old: Old, stated: readonly StatedUpstream[]): void {
+  const [first] = stated
+  if (first !== undefined) {
+    const asked = 'a proxy in front asked /oauth2/auth, and now asks at verify of [server]'
+    const change = 'what changes in its file is below, and in docs/behind-a-proxy.md'
+    const uris = stated.map(({ uri }) => uri).join(', ')
+    tell(old, first, 'changed', `${uris} serves nobody: ${asked}; ${change}`)
+  } else if (old.alpha === null && !old.has('upstreams')) {
     const seems = 'not in this file, so a proxy in front seems to ask /oauth2/auth'
     const now = 'it asks /.sallyport/verify now, at verify of [server] (see docs/behind-a-proxy.md)'
     const write = 'Where a flag has the upstream, write it in place of verify'
     old.notes.add('decide', 'upstreams', null, `${seems}: ${now}. ${write}`)
   }
-  return ASKED
-}
-
-/** The same by an alpha configuration, which has paths, and options, of their own. */
-function readAlphaServices(old: Old, upstreams: readonly AlphaUpstream[]): readonly Service[] {
-  const [first] = upstreams
-  if (isAskedAbout(upstreams)) {
-    if (first !== undefined) old.notes.add('changed', 'upstreams', first.line, asked(first.uri), first.file)
-    return ASKED
-  }
-  return upstreams.flatMap(({ uri, path, rewrite, own, file, line }) => {
-    const say: Say = (outcome, text) => old.notes.add(outcome, 'upstreams', line, `${path}: ${text}`, file)
-    const service = readUpstream(uri, old, say)
-    if (service !== null) return [{ ...service, ...placeOf(path), isExact: !path.endsWith('/'), rewrite, own }]
-    say('decide', `${old.spell(uri)} is no http, https, unix, file or static address: write its route`)
-    return []
-  })
-}
-
-function asked(stated: string): string {
-  const now = 'a proxy in front asked /oauth2/auth, and now asks at verify of [server]'
-  return `${stated} serves nobody: ${now}; what changes in its file is below, and in docs/behind-a-proxy.md`
-}
-
-/** A stand-in for an application that a proxy in front has: an answer that only means yes, or an empty file. */
-function isStandIn(stated: string): boolean {
-  return /^static:\/\/2\d\d\/?$/i.test(stated) || /^file:\/\/\/dev\/null\/?(?:#.*)?$/i.test(stated)
 }
 
 function readUpstream(stated: string, old: Old, say: Say): Service | null {
