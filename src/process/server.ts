@@ -158,7 +158,12 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
   })
   const pendingRequests = () => listening().listeners.pendingRequests
   const bodies = openBodies(options, config, { metrics, current: inForce, pendingRequests })
-  const passwords = createPasswords({ ports: asked, sessions, portal: name => inForce().portals.get(name) })
+  const passwords = createPasswords({
+    ports: asked,
+    sessions,
+    portal: name => inForce().portals.get(name),
+    askAgainMs: options.askAgainMs,
+  })
   const accessLog = openAccessLog(options.logs.access)
   const sparing = spareMemoryAfterLoad()
   const denials = createDenials()

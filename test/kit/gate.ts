@@ -78,6 +78,8 @@ export interface GateOptions {
   readonly unseen?: 'every' | 'none'
   /** How long a form for ourselves may take. */
   readonly formWaitMs?: number
+  /** How soon a password is asked about again; a refusal takes eight times as long. */
+  readonly askAgainMs?: number
   /** Files in the gate's folder, by their names. */
   readonly files?: Readonly<Record<string, string>>
   /** How long an HTTPS listener whose certificates were replaced goes on. */
@@ -158,6 +160,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
       ...(options.formWaitMs === undefined ? {} : { formWaitMs: options.formWaitMs }),
+      ...(options.askAgainMs === undefined ? {} : { askAgainMs: options.askAgainMs }),
       ...(options.unseen === undefined ? {} : { unseen: options.unseen }),
       ...(options.bodyWaitMs === undefined ? {} : { bodyWaitMs: options.bodyWaitMs }),
       logs: options.logs ?? {

@@ -82,15 +82,19 @@ interface Count {
 /**
  * Counts attempts in the session store, for all workers and machines together. The count comes before the queue, so
  * that a client with no attempts left does not queue. A client that is refused there waits for the attempts under way
- * here, since each counts until it is known to be right. Then it asks again for two seconds, for attempts under way
- * elsewhere. No attempt is tried that was not counted. Where an address waited in vain, its attempts are refused at
+ * here, since each counts until it is known to be right. Then it asks again for two seconds (eight times `askAgainMs`),
+ * for attempts under way elsewhere. No attempt is tried that was not counted. Where an address waited in vain, its attempts are refused at
  * once for the next half minute, unless a right password comes from it.
  *
  * A name is counted over all networks, so that many networks find its password no faster than a few. That must not
  * lock users out. At a network where the user's password was right before, only that network counts. In a browser
  * where it was right, only that browser counts. These have a row in the queue as well.
  */
-export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: GuessSessions): Guesses {
+export function createGuesses(
+  ports: Pick<Ports, 'log' | 'now'>,
+  sessions: GuessSessions,
+  askAgainMs = ASK_AGAIN_MS,
+): Guesses {
   const queue = createFairQueue(HASHES)
   /** Until when, by the monotonic clock. */
   const inVain = new Map<string, number>()
@@ -139,7 +143,7 @@ export function createGuesses(ports: Pick<Ports, 'log' | 'now'>, sessions: Guess
       return false
     }
     waiting[row]++
-    await (next === null ? Bun.sleep(ASK_AGAIN_MS) : inTime(next, leftMs, null))
+    await (next === null ? Bun.sleep(askAgainMs) : inTime(next, leftMs, null))
     waiting[row]--
     return true
   }

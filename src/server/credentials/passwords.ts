@@ -41,6 +41,8 @@ export interface PasswordTools {
   readonly sessions: CodeSessions & GuessSessions
   /** The portal of this name in the current file. */
   portal(name: string): PortalConfig | undefined
+  /** As for `createGuesses`. */
+  readonly askAgainMs?: number | undefined
 }
 
 /** What somebody says who they are. */
@@ -82,12 +84,12 @@ const MOST_REMEMBERED = 10_000
  * Where wrong passwords cannot be counted, none is tried: uncounted guesses would be open to anyone. Remembered ones
  * still count.
  */
-export function createPasswords({ ports, sessions, portal: portalOf }: PasswordTools): Passwords {
+export function createPasswords({ ports, sessions, portal: portalOf, askAgainMs }: PasswordTools): Passwords {
   const key = ports.random(32)
   const remembered = new Map<string, Known>()
   const underWay = new Map<string, Promise<Session>>()
   const grounds = new WeakMap<Session, Ground>()
-  const guesses = createGuesses(ports, sessions)
+  const guesses = createGuesses(ports, sessions, askAgainMs)
   const codes = createCodes(ports, sessions)
 
   function find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null {

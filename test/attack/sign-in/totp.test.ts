@@ -32,7 +32,8 @@ const USERS = { 'users.htpasswd': `ada:${hash}\nbob:${hash}\n`, 'users.totp': `a
 async function start(server = '') {
   const clock = fakeClock(Date.now())
   const trusted = `trusted_proxies = ["127.0.0.1"]\n${server}`
-  return Object.assign(await startGate(FILE, { server: trusted, ports: { now: clock.now }, files: USERS }), { clock })
+  const options = { server: trusted, ports: { now: clock.now }, files: USERS, askAgainMs: 20 }
+  return Object.assign(await startGate(FILE, options), { clock })
 }
 
 const browserOf = (gate: Gate) => browserAt(gate, HOME, 'app.test')

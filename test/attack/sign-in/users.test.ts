@@ -34,7 +34,9 @@ ${routeTo(upstream, 'app.test', 'portal = "home"\nallow = ["user"]\nheaders = "x
 const USERS = { 'users.htpasswd': `ada:${hash}\nroot:${hash}\n` }
 
 async function start({ store = 'sqlite:sallyport.db', clock = fakeClock(Date.now()) } = {}) {
-  return Object.assign(await startGate(FILE, { store, ports: { now: clock.now }, files: USERS }), { clock })
+  return Object.assign(await startGate(FILE, { store, ports: { now: clock.now }, files: USERS, askAgainMs: 20 }), {
+    clock,
+  })
 }
 
 const browserOf = (gate: Gate) => browserAt(gate, HOME, 'app.test')

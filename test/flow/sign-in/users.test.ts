@@ -143,6 +143,7 @@ needs('valkey-server').test.each(['sqlite', 'redis'])(
     await using gate = await startGate(file(), {
       files: USERS,
       server: 'trusted_proxies = ["127.0.0.1"]',
+      askAgainMs: 20,
       ...(valkey === null ? {} : shared(valkey.url())),
     })
     const at = (address: string) => {
@@ -183,7 +184,8 @@ needs('valkey-server').test.each(['sqlite', 'redis'])(
 )
 
 test('a browser that signed in by a password of before is a stranger once there is another', async () => {
-  await using gate = await startGate(file(), { files: USERS, server: 'trusted_proxies = ["127.0.0.1"]' })
+  const trusted = { server: 'trusted_proxies = ["127.0.0.1"]', askAgainMs: 20 }
+  await using gate = await startGate(file(), { files: USERS, ...trusted })
   const at = (address: string) => {
     const hosts = { [HOME]: `127.0.0.1:${gate.port}`, [AWAY]: `127.0.0.1:${gate.port}` }
     const headers = { 'x-forwarded-for': address }

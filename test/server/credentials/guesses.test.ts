@@ -48,12 +48,18 @@ function shared() {
   return { clock, ports, sessions, state, told }
 }
 
-/** Workers over the same store, at a portal where everybody has the same password. */
-function workers(howMany: number, of = shared()) {
+/**
+ * Workers over the same store, at a portal where everybody has the same password. `askAgainMs` is that of the product where right passwords
+ * are waited for, and next to none where wrong ones are refused.
+ */
+function workers(
+  howMany: number,
+  { of = shared(), askAgainMs }: { of?: ReturnType<typeof shared>; askAgainMs?: number } = {},
+) {
   const base = accepts('').portals.get('home')
   if (base === undefined) throw new Error('the fragment has a portal')
   const portal: PortalConfig = { ...base, passwords: new Map([['ada', plainUser(hash)]]) }
-  const all = Array.from({ length: howMany }, () => createPasswords({ ...of, portal: () => portal }))
+  const all = Array.from({ length: howMany }, () => createPasswords({ ...of, portal: () => portal, askAgainMs }))
   const find = (at: number, password: string, client = CLIENT) =>
     codeOf(async () => all[at % howMany]?.find(basic(`ada:${password}`).authorization, portal, client))
   return { ...of, find }
@@ -107,7 +113,7 @@ test('right passwords of a crowd wait for each other, however slowly this worker
 
 test('who finds nothing left but wrong ones is refused once they are known to be wrong', async () => {
   const { ports, sessions } = shared()
-  const guesses = createGuesses(ports, sessions)
+  const guesses = createGuesses(ports, sessions, 5)
   const held = []
   for (let at = 0; at < 10; at++) held.push(guesses.begin({ ...ATTEMPT, who: `portal home person-${at}` }))
   const waits = codeOf(() => guesses.begin(ATTEMPT))
@@ -119,7 +125,7 @@ test('who finds nothing left but wrong ones is refused once they are known to be
 })
 
 test('no more wrong ones are tried for coming at once at many workers, and one more for each time', async () => {
-  const { find, clock } = workers(16)
+  const { find, clock } = workers(16, { askAgainMs: 5 })
   const guess = (wave: string) => Promise.all(Array.from({ length: 64 }, (_, at) => find(at, `${wave}${at}`)))
   expect(howMany(await guess('a'), 'access.password')).toBe(10)
   clock.advance(30_000)
@@ -145,8 +151,8 @@ test('strangers who wait leave those room who are known', async () => {
 
 test('who waits keeps no place from others, and beyond some nobody waits', async () => {
   const of = shared()
-  const { find } = workers(1, of)
-  const other = workers(1, of)
+  const { find } = workers(1, { of })
+  const other = workers(1, { of })
   for (let at = 0; at < 10; at++) await other.find(0, `guess${at}`)
   of.state.spends = 0
   let settled = 0
@@ -168,7 +174,7 @@ test('who waits keeps no place from others, and beyond some nobody waits', async
 
 test('who waits is let in as soon as what was counted is given back, also after others waited in vain', async () => {
   const { ports, sessions } = shared()
-  const [guesses, elsewhere] = [createGuesses(ports, sessions), createGuesses(ports, sessions)]
+  const [guesses, elsewhere] = [createGuesses(ports, sessions, 5), createGuesses(ports, sessions, 5)]
   const held = []
   for (let times = 0; times < 10; times++) {
     const guess = await elsewhere.begin(ATTEMPT)
@@ -189,7 +195,7 @@ test('who waits is let in as soon as what was counted is given back, also after 
 test('a right password, and a right code, are let in where what was counted cannot be given back, which is told', async () => {
   const of = shared()
   of.state.isLocked = true
-  const { find, told } = workers(1, of)
+  const { find, told } = workers(1, { of })
   expect(await find(0, 'secret')).toBe('none')
   expect(told).toEqual(['Something stays counted as wrong that was not'])
 
@@ -201,7 +207,7 @@ test('a right password, and a right code, are let in where what was counted cann
 
 test('the last but none is told, by what the store says is left', async () => {
   const of = shared()
-  const { find, told } = workers(1, of)
+  const { find, told } = workers(1, { of })
   for (let at = 0; at < 9; at++) await find(0, `guess${at}`)
   expect(told).toEqual([])
   await find(0, 'the tenth')
@@ -210,7 +216,7 @@ test('the last but none is told, by what the store says is left', async () => {
 
 test('who is refused since the queue is full counts for their own network, and not for the name', async () => {
   const { ports, sessions } = shared()
-  const guesses = createGuesses(ports, sessions)
+  const guesses = createGuesses(ports, sessions, 5)
   const refusal = (attempt: Partial<Attempt>): Promise<string> =>
     guesses.begin({ ...ATTEMPT, ...attempt }).then(
       guess => {

@@ -41,6 +41,7 @@ function open() {
       ...createRateLimits(store, clock),
     },
     portal: name => (name === 'home' ? state.portal : undefined),
+    askAgainMs: 5,
   })
   const find = async (pair: string, client = '192.0.2.1') => passwords.find(basic(pair), state.portal, client)
   return {
