@@ -1,4 +1,6 @@
+import { existsSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
+import { join } from 'node:path'
 import type { Ports } from '../../src/base/ports.ts'
 import { plantingRandom } from './log/planted.ts'
 
@@ -71,6 +73,31 @@ export function aheadClock(): AheadClock {
     },
     setAhead(ms) {
       aheadMs = ms
+    },
+  }
+}
+
+/** Debian's libfaketime, wherever its architecture has it. */
+const LIBRARY = (existsSync('/usr/lib') ? readdirSync('/usr/lib') : [])
+  .map(name => `/usr/lib/${name}/faketime/libfaketimeMT.so.1`)
+  .find(path => existsSync(path))
+
+/** A clock of a program, moved by what its file in this folder says: `+3h`. */
+export function movedClock(folder: string) {
+  const path = join(folder, 'clock')
+  const set = (by: string) => {
+    writeFileSync(path, `${by}\n`)
+    utimesSync(path, new Date(), new Date())
+  }
+  set('+0')
+  return {
+    set,
+    env: {
+      LD_PRELOAD: LIBRARY ?? '',
+      FAKETIME_TIMESTAMP_FILE: path,
+      FAKETIME_NO_CACHE: '1',
+      DONT_FAKE_MONOTONIC: '1',
+      FAKETIME_DONT_RESET: '1',
     },
   }
 }

@@ -150,7 +150,7 @@ function skipping<T extends typeof runner.describe | typeof runner.test>(skip: T
         }
       // All of them are skipped already.
       if (name === 'skipIf' || name === 'if') return () => skipping(skip, what)
-      if (name === 'skip') return skipping(skip, what)
+      if (name === 'skip' || name === 'concurrent') return skipping(skip, what)
       return Reflect.get(target, name)
     },
   })

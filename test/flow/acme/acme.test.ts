@@ -54,7 +54,7 @@ async function isServed({ securePort, pebble }: Stand, name: string): Promise<bo
 const shownFor = async ({ securePort }: Stand, name: string) =>
   await certificateFor({ port: securePort, name, ca: '' }).catch(() => null)
 
-test('certificates are obtained for every host, kept over a restart, and for a host that is added', async () => {
+test.concurrent('certificates are obtained for every host, kept over a restart, and for a host that is added', async () => {
   await using stand = await openStand()
   const store = `sqlite:${stand.pebble.ca}.db`
   {
@@ -76,7 +76,7 @@ test('certificates are obtained for every host, kept over a restart, and for a h
   expect(stand.pebble.log().match(/Issued certificate/g)?.length).toBe(3)
 }, 300_000)
 
-test('a certificate is renewed when a third of its life is left, and is for its host alone', async () => {
+test.concurrent('a certificate is renewed when a third of its life is left, and is for its host alone', async () => {
   await using stand = await openStand({ lifetimeS: 12 })
   await using _gate = await stand.open(stand.toml('app.example.com'))
   await eventually(() => isServed(stand, 'app.example.com'), 'app is served')
@@ -89,7 +89,7 @@ test('a certificate is renewed when a third of its life is left, and is for its 
   )
 }, 300_000)
 
-test('an authority that is down keeps nobody from starting, and is asked again until it answers', async () => {
+test.concurrent('an authority that is down keeps nobody from starting, and is asked again until it answers', async () => {
   await using stand = await openStand({ isDown: true })
   await using gate = await stand.open(stand.toml('app.example.com'))
   await eventually(() => gate.told('acme.unreachable').length > 0, 'it is told')
@@ -98,7 +98,7 @@ test('an authority that is down keeps nobody from starting, and is asked again u
   await eventually(() => isServed(stand, 'app.example.com'), 'app is served')
 }, 300_000)
 
-test('a name that is refused is told with the reason, asked for ever more slowly, and keeps no other from its certificate', async () => {
+test.concurrent('a name that is refused is told with the reason, asked for ever more slowly, and keeps no other from its certificate', async () => {
   await using stand = await openStand({ blocked: ['bad.example.com'] })
   await using gate = await stand.open(stand.toml('bad.example.com', 'app.example.com'))
   await eventually(() => isServed(stand, 'app.example.com'), 'app is served')
@@ -112,7 +112,7 @@ test('a name that is refused is told with the reason, asked for ever more slowly
   expect(gate.log.join('')).toContain('rejectedIdentifier')
 }, 300_000)
 
-test('several machines with one store ask once, and each answers for the other', async () => {
+test.concurrent('several machines with one store ask once, and each answers for the other', async () => {
   await using stand = await openStand()
   const store = `sqlite:${stand.pebble.ca}.db`
   await using _one = await stand.open(stand.toml('app.example.com'), { store })
@@ -124,7 +124,7 @@ test('several machines with one store ask once, and each answers for the other',
   expect(stand.pebble.log().match(/Issued certificate/g)?.length).toBe(1)
 }, 300_000)
 
-test('tokens are answered for hosts that are asked for alone; all else is sent on or goes to the application', async () => {
+test.concurrent('tokens are answered for hosts that are asked for alone; all else is sent on or goes to the application', async () => {
   await using stand = await openStand()
   await using _gate = await stand.open(stand.toml('app.example.com'))
   await eventually(() => isServed(stand, 'app.example.com'), 'app is served')
@@ -140,7 +140,7 @@ test('tokens are answered for hosts that are asked for alone; all else is sent o
   expect((await ask('stranger.example.org', token)).status).toBe(404)
 }, 300_000)
 
-test('the key in a certificate is on P-256, and each name has its own', async () => {
+test.concurrent('the key in a certificate is on P-256, and each name has its own', async () => {
   await using stand = await openStand()
   await using _gate = await stand.open(stand.toml('app.example.com', 'two.example.com'))
   await eventually(async () => (await isServed(stand, 'app.example.com')) && isServed(stand, 'two.example.com'), 'both')
@@ -152,10 +152,12 @@ test('the key in a certificate is on P-256, and each name has its own', async ()
       }),
     )
   // The listener before, which knows one name alone, answers for a moment longer.
+  let keys: Awaited<ReturnType<typeof keysShown>> = []
   await eventually(async () => {
-    const [one, two] = (await keysShown()).map(key => key?.export({ format: 'pem', type: 'spki' }))
+    keys = await keysShown()
+    const [one, two] = keys.map(key => key?.export({ format: 'pem', type: 'spki' }))
     return one !== undefined && two !== undefined && one !== two
   }, 'each name shows a key of its own')
-  const curves = (await keysShown()).map(key => key?.asymmetricKeyDetails?.namedCurve)
+  const curves = keys.map(key => key?.asymmetricKeyDetails?.namedCurve)
   expect(curves).toEqual(['prime256v1', 'prime256v1'])
 }, 300_000)

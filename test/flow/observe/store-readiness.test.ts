@@ -4,6 +4,8 @@ import { closeSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createReadiness } from '../../../src/server/observe/readiness.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { needs, whereThereIs } from '../../kit/needs.ts'
@@ -77,7 +79,7 @@ const freezing = freezingFolder()
 afterAll(() => freezing?.[Symbol.dispose]())
 
 describe('a gate is not ready, and heals, while its SQLite store', () => {
-  test('is locked by another program', async () => {
+  test.concurrent('is locked by another program', async () => {
     await using gate = await startGate(TOML)
     await becomes(gate, READY)
     const { cookie } = await gate.signIn('app.example')
@@ -93,7 +95,7 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
     expect(gate.told('The session store takes writes again')).toHaveLength(1)
   }, 300_000)
 
-  needs('right to mount').test(
+  needs('right to mount').test.concurrent(
     'is on a full disk',
     async () => {
       using folder = temporaryFolder()
@@ -109,7 +111,7 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
     300_000,
   )
 
-  whereThereIs(freezing !== null, 'right to freeze files').test(
+  whereThereIs(freezing !== null, 'right to freeze files').test.concurrent(
     'may not be written any more',
     async () => {
       const database = join(freezing?.path ?? '', 's.db')
@@ -134,7 +136,7 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
 const { describe: withValkey } = needs('valkey-server')
 
 withValkey('a gate is not ready, and heals, while its Redis', () => {
-  test('is over its maxmemory', async () => {
+  test.concurrent('is over its maxmemory', async () => {
     await using valkey = await startValkey()
     await using gate = await startGate(TOML, shared(valkey.url()))
     await becomes(gate, READY)
@@ -144,7 +146,7 @@ withValkey('a gate is not ready, and heals, while its Redis', () => {
     await becomes(gate, READY)
   }, 300_000)
 
-  test('is a replica that may only be read', async () => {
+  test.concurrent('is a replica that may only be read', async () => {
     await using valkey = await startValkey()
     await using gate = await startGate(TOML, shared(valkey.url()))
     await becomes(gate, READY)
@@ -154,7 +156,7 @@ withValkey('a gate is not ready, and heals, while its Redis', () => {
     await becomes(gate, READY)
   }, 300_000)
 
-  test('holds writes back', async () => {
+  test.concurrent('holds writes back', async () => {
     await using valkey = await startValkey()
     await using gate = await startGate(TOML, shared(valkey.url()))
     await becomes(gate, READY)
@@ -164,7 +166,7 @@ withValkey('a gate is not ready, and heals, while its Redis', () => {
     await becomes(gate, READY)
   }, 300_000)
 
-  test('was sealed with another key, also where it was away when the gate started', async () => {
+  test.concurrent('was sealed with another key, also where it was away when the gate started', async () => {
     await using valkey = await startValkey()
     await using first = await startGate(TOML, shared(valkey.url()))
     await becomes(first, READY)
@@ -184,23 +186,27 @@ withValkey('a gate is not ready, and heals, while its Redis', () => {
 })
 
 test('probes that come all the time write to the store at most once a second', async () => {
-  await using gate = await startGate(TOML)
-  await becomes(gate, READY)
-  const database = new Database(join(gate.folder, 'sallyport.db'))
-  const probe = () =>
-    database.query<{ value: string }, []>("SELECT value FROM shared WHERE name = 'probe'").get()?.value ?? ''
-  const values = new Set<string>()
-  let asked = 0
-  while (values.size < 3) {
-    expect(await readyz(gate)).toEqual(READY)
-    asked++
-    values.add(probe())
+  const clock = fakeClock()
+  let writes = 0
+  const unready = createReadiness({
+    isDraining: () => false,
+    mayOpen: () => true,
+    readStore: () => true,
+    writeStore: () => writes++,
+    certificates: () => null,
+    ...quietPorts(clock),
+    tick: clock.tick,
+  })
+  for (let second = 1; second <= 3; second++) {
+    for (let probe = 0; probe < 30; probe++) expect(await unready()).toBeNull()
+    clock.advance(999)
+    await Promise.all([unready(), unready()])
+    expect(writes).toBe(second)
+    clock.advance(1)
   }
-  database.close()
-  expect(asked).toBeGreaterThan(30)
-}, 300_000)
+})
 
-test.each([1, 2])(
+test.concurrent.each([1, 2])(
   'a gate of %d processes that may open no more files is not ready, and heals',
   async workers => {
     using folder = temporaryFolder()

@@ -106,6 +106,8 @@ test('what is missing is named with the tests that it would run, one that needs 
 const { describe, test } = whereThereIs(false, 'nginx')
 describe.each([1, 2])('each %i', () => { test.each([1, 2])('inner %i', () => { throw new Error('runs') }) })
 test.skipIf(false)('of it', () => { throw new Error('runs') })
+test.concurrent('of it, beside others', () => { throw new Error('runs') })
+test.concurrent.each([1, 2])('of it, each %i beside others', () => { throw new Error('runs') })
 whereThereIs(false, 'caddy, haproxy').test('of two', () => { throw new Error('runs') })
 whereThereIs(true, 'fish').test('runs', () => undefined)
 `
@@ -114,8 +116,8 @@ whereThereIs(true, 'fish').test('runs', () => undefined)
     lines: [
       'No caddy here: 1 test skipped',
       'No haproxy here: 1 test skipped',
-      'No nginx here: 5 tests skipped',
-      '1 passed, 0 failed, 6 skipped',
+      'No nginx here: 8 tests skipped',
+      '1 passed, 0 failed, 9 skipped',
     ],
     code: 0,
   })

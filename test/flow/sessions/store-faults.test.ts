@@ -175,7 +175,7 @@ function fill(disk: string): () => void {
 }
 
 needs('right to mount').describe('a disk', () => {
-  test('that is full leaves everyone signed in, refuses sign-ins with a word, and heals', async () => {
+  test.concurrent('that is full leaves everyone signed in, refuses sign-ins with a word, and heals', async () => {
     using folder = temporaryFolder()
     using _disk = mountSmall(folder.path, 'size=2m')
     await using gate = await openOn(folder.path, folder.path, { port: await freePort(), sessions: 'cache = 1' })
@@ -194,7 +194,7 @@ needs('right to mount').describe('a disk', () => {
     expect(await statusFor(ada, gate.site)).toBe(200)
   }, 300_000)
 
-  test.each([
+  test.concurrent.each([
     ['', 'one process'],
     ['workers = 2', ''],
   ])(
@@ -224,7 +224,7 @@ needs('right to mount').describe('a disk', () => {
     300_000,
   )
 
-  test.each([
+  test.concurrent.each([
     ['is full', fill],
     [
       'is read-only',
@@ -262,7 +262,7 @@ needs('right to mount').describe('a disk', () => {
     300_000,
   )
 
-  test('that is full keeps a gate from taking over from one that has its database open', async () => {
+  test.concurrent('that is full keeps a gate from taking over from one that has its database open', async () => {
     using folder = temporaryFolder()
     using disk = temporaryFolder()
     using _mounted = mountSmall(disk.path, 'size=2m,mode=755')
@@ -277,7 +277,7 @@ needs('right to mount').describe('a disk', () => {
     await comeIn(gate.site, 'bob')
   }, 300_000)
 
-  test('that is read-only, with no database yet, is a clear refusal at start', async () => {
+  test.concurrent('that is read-only, with no database yet, is a clear refusal at start', async () => {
     using folder = temporaryFolder()
     using disk = temporaryFolder()
     using _mounted = mountSmall(disk.path, 'size=2m,ro')

@@ -79,13 +79,12 @@ async function count(name: string): Promise<number> {
 
 describe.each(HOSTS)('%s:', host => {
   test('no line that anybody writes has a query', async () => {
-    for (const path of [...Object.keys(FAILURES), '/status/700', '/status/999']) {
-      const request = rawRequest(`GET ${path}?token=${SECRET}&b=${SECRET}`, host)
-      await sendRaw(gate.port, request, { timeoutMs: 60_000 })
-      await sendRaw(gate.port, askForWebSocket(host, `${path}?token=${SECRET}`, ['Connection: close']), {
-        timeoutMs: 60_000,
-      })
-    }
+    const paths = [...Object.keys(FAILURES), '/status/700', '/status/999']
+    const requests = paths.flatMap(path => [
+      rawRequest(`GET ${path}?token=${SECRET}&b=${SECRET}`, host),
+      askForWebSocket(host, `${path}?token=${SECRET}`, ['Connection: close']),
+    ])
+    await Promise.all(requests.map(request => sendRaw(gate.port, request, { timeoutMs: 60_000 })))
     await sendRaw(gate.port, rawRequest(`GET /?token=${SECRET}`, 'dead.example'))
     expect(gate.output()).toContain('"path":"/half-long"')
     expect(
