@@ -32,7 +32,7 @@ const [target = join(import.meta.dir, '../docs/pictures')] = process.argv.slice(
 mkdirSync(target, { recursive: true })
 using folder = temporaryFolder()
 const demo = await startDemo({ dir: folder.path, port: 0 }, serveInProcess)
-const browser = await openChromium()
+const browser = await openChromium({ isWhole: true })
 try {
   addApplications(demo)
   for (const scheme of ['light', 'dark'] as const) {

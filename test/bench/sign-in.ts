@@ -43,7 +43,7 @@ const application = startAnswering(
       headers: { 'content-type': 'text/html' },
     }),
 )
-const browser = await openChromium()
+const browser = await openChromium({ isWhole: true })
 const loadBefore = loadavg()[0] ?? 0
 try {
   const found = new Map<PocketIdVersion, Measures>()

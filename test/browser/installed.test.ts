@@ -27,7 +27,7 @@ const stand = keep(
     `admin_role = "admin"\n${route('box', USERS)}${route('hand', USERS)}${route('box', 'path = "/open"\nallow = "public"')}${route('box', `path = "/kept"\n${USERS}\nkeep_fragment = true`)}`,
   ),
 )
-const browser = keep(await openChromium())
+const browser = keep(await openChromium({ isWhole: true }))
 const at = (name: string) => stand.app.replace('app.', `${name}.`)
 
 /** Opens an application, signs in, and has its worker keep the page. */

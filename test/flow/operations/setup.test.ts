@@ -242,6 +242,18 @@ describe('what the tests need from the system', () => {
     })
   })
 
+  test('Chromium without windows comes along where apt has it, unless another is named', async () => {
+    const [shell, step] = ['chromium-headless-shell', 'test']
+    const named = { files: [...FILES, '/bin/sh'], chromium: '/bin/sh', step }
+    expect((await setUp({ has: COMMANDS, offers: [shell], step })).installed).toBe(shell)
+    for (const machine of [
+      { has: [...COMMANDS, shell], offers: [shell], step },
+      { has: COMMANDS, step },
+    ])
+      expect(await setUp(machine)).toMatchObject({ said: [''], installed: null })
+    expect((await setUp({ has: COMMANDS, offers: [shell], ...named })).installed).toBeNull()
+  })
+
   test('an install that fails is told in one line: the packages, and what apt-get says first', async () => {
     const broken = { has: allBut('caddy'), offers: ['caddy'], fails: 'E: Unable to fetch some archives' }
     const { status, said } = await setUp(broken)

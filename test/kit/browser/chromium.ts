@@ -1,8 +1,14 @@
+import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { absent, isProgramHere } from '../needs.ts'
 
 /** Debian's Chromium; a machine that has it elsewhere says so in CHROMIUM. */
-const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const WHOLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
+/** The same without windows, tabs and menus, by Debian too: pages cost half as much in it. `npm run test:all` has the whole one for all. */
+const SHELL = '/usr/bin/chromium-headless-shell'
+
+const EXECUTABLE = process.env.CHROMIUM === undefined && existsSync(SHELL) ? SHELL : WHOLE
 
 /** Only this machine has a name, and nothing runs in the background: a test's browser talks to the test alone. */
 const ARGS = [
@@ -26,14 +32,17 @@ let shared: Promise<Browser> | null = null
 let users = 0
 
 /**
- * A real, headless Chromium, with the pages that one has left in memory where `keepsPages` says so. Pairs with `close`.
+ * A real, headless Chromium, with the pages that one has left in memory where `keepsPages` says so, and with everything around a page,
+ * as to install it, where `isWhole` does. Pairs with `close`.
  *
  * To start one costs as much as several pages, so that a process that runs several files has one for all of them: to close it ends
  * the profiles that were made by it, and the browser with the last.
  */
-export async function openChromium({ keepsPages = false } = {}): Promise<Browser> {
+export async function openChromium({ keepsPages = false, isWhole = false } = {}): Promise<Browser> {
   if (!isProgramHere('chromium')) return absent<Browser>('chromium')
-  if (keepsPages || process.env.BUN_TEST_WORKER_ID === undefined) return launch(keepsPages)
+  const executable = isWhole ? WHOLE : EXECUTABLE
+  if (keepsPages || executable !== EXECUTABLE || process.env.BUN_TEST_WORKER_ID === undefined)
+    return launch(keepsPages, executable)
   users++
   shared ??= start()
   const browser = await shared
@@ -54,7 +63,7 @@ function start(): Promise<Browser> {
   const forget = () => {
     if (shared === started) shared = null
   }
-  const started = launch(false).then(browser => browser.once('disconnected', forget))
+  const started = launch(false, EXECUTABLE).then(browser => browser.once('disconnected', forget))
   started.catch(forget)
   return started
 }
@@ -66,9 +75,9 @@ async function closeUnused(): Promise<void> {
   await (await unused).close()
 }
 
-function launch(keepsPages: boolean): Promise<Browser> {
+function launch(keepsPages: boolean, executablePath: string): Promise<Browser> {
   return chromium.launch({
-    executablePath: EXECUTABLE,
+    executablePath,
     headless: true,
     args: ARGS,
     ...(keepsPages ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {}),

@@ -60,7 +60,7 @@ export function untilHeading(tab: Tab, heading: string): Promise<void> {
 }
 
 async function openChromiumTab(): Promise<Tab> {
-  const browser = await openChromium({ keepsPages: true })
+  const browser = await openChromium({ keepsPages: true, isWhole: true })
   const context = await browser.newContext()
   const page = await context.newPage()
   return {
