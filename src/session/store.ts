@@ -2,6 +2,7 @@ import type { AuditStore } from '../audit/store.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Pace, Spent } from '../base/rate.ts'
 import type { EndedMatch } from './ended.ts'
+import type { DerivedCalls, RecordStore } from './records.ts'
 import type { OnceKind } from './session.ts'
 
 /** A sign-in as it is stored. `identity` is JSON; `secrets` is sealed. */
@@ -109,68 +110,6 @@ export interface StoredOnce {
   readonly lifetimeMs?: number
 }
 
-/** A token of a script or an app. Its session and its hosts are JSON, which the store does not read. */
-export interface StoredApiToken {
-  readonly id: string
-  /** The SHA-256 of the token itself. */
-  readonly hash: string
-  readonly portal: string
-  readonly name: string
-  readonly grant: string
-  readonly createdAtMs: number
-  readonly expiresAtMs: number
-  /** Whether it was used before; also where that was not noted when it was made. */
-  readonly isUsed: boolean
-}
-
-/**
- * What was last heard of an owner: `good`, the provider vouched for them; `refused`, it did not any more; `revoked`, an admin
- * ended a session of theirs.
- */
-export type Standing = 'good' | 'refused' | 'revoked'
-
-/** What is last known of someone who has tokens that follow them. `identity` is JSON. */
-export interface StoredOwner {
-  readonly id: string
-  readonly identity: string
-  readonly standing: Standing
-  /** When that was heard. */
-  readonly notedAtMs: number
-  /** When the last of their tokens ends. */
-  readonly expiresAtMs: number
-}
-
-/** Something that was heard of an owner. */
-export interface OwnerNote {
-  readonly identity: string
-  readonly standing: Standing
-  readonly atMs: number
-  /**
-   * A sign-in's, or an admin's: a refresh never overrides an admin's. Otherwise the last word counts regardless of its
-   * time: a clock that was set back must not suppress a refusal.
-   */
-  readonly isLastWord: boolean
-}
-
-/** A Standing from a store; an unknown value refuses. */
-export function parseStanding(text: string): Standing {
-  return text === 'good' || text === 'refused' ? text : 'revoked'
-}
-
-/** A guest link. Its grant is JSON, which the store does not read. */
-export interface StoredGuestLink {
-  readonly id: string
-  /** The SHA-256 of the link's secret. */
-  readonly hash: string
-  readonly portal: string
-  readonly grant: string
-  /** How often it may be used, and has been. */
-  readonly uses: number
-  readonly used: number
-  readonly createdAtMs: number
-  readonly expiresAtMs: number
-}
-
 /** A part of a list, newest first. */
 export interface StoredPage {
   readonly sessions: readonly StoredSession[]
@@ -212,7 +151,7 @@ export interface KeptSession {
  * Every implementation passes the same contract suite. Any method may throw what its database throws; the caller translates.
  * Nothing here looks at all sessions but `list`, which does so a page at a time, and `countSessions`, by an index.
  */
-export interface SessionStore extends AuditStore {
+export interface SessionStore extends AuditStore, RecordStore, DerivedCalls {
   insert(session: StoredSession, handle: StoredHandle): MaybePromise<void>
   /**
    * Replaces the sign-in of a session by a later one with a new cookie, and notifies every other process. False,
@@ -293,50 +232,6 @@ export interface SessionStore extends AuditStore {
   spendAll(wanted: readonly (Pace & { readonly name: string })[], nowMs: number): MaybePromise<readonly Spent[]>
   /** Gives back one that was taken. */
   refund(name: string, pace: Pace): MaybePromise<void>
-  insertToken(token: StoredApiToken): MaybePromise<void>
-  /**
-   * Keeps a short token of the token with this id. Only the latest two of one token are kept. Only `findToken` finds
-   * them, and they are removed with that token. So a client that renews one again and again adds nothing to the stored
-   * or listed tokens.
-   */
-  insertShortToken(ofId: string, token: Omit<StoredApiToken, 'id'>): MaybePromise<void>
-  findToken(hash: string): MaybePromise<StoredApiToken | null>
-  findTokenById(tokenId: string): MaybePromise<StoredApiToken | null>
-  /** Every token of a portal but short ones, newest first: people make them one by one. */
-  listTokens(portal: string): MaybePromise<readonly StoredApiToken[]>
-  /** Notes that a token is used; true for the first who says so. */
-  useToken(tokenId: string): MaybePromise<boolean>
-  /** Removes a token, and notifies every other process as for a session; false when there is none. */
-  removeToken(tokenId: string): MaybePromise<boolean>
-  /** A value that all processes and machines share, by its name; null where there is none. */
-  readShared(name: string): MaybePromise<string | null>
-  /** Puts a value in place of the one that was there (null: of none); false, and nothing is changed, where it is another by now. */
-  replaceShared(name: string, before: string | null, after: string): MaybePromise<boolean>
-  /** Begins to keep what is known of an owner; of one that is kept already, only the later end counts. */
-  keepOwner(owner: StoredOwner): MaybePromise<void>
-  findOwner(ownerId: string): MaybePromise<StoredOwner | null>
-  /**
-   * Writes what is known of owners, by their ids, in a few steps, and notifies every other process. Returns the ids of
-   * owners that changed. It adds no new owner.
-   */
-  noteOwners(notes: ReadonlyMap<string, OwnerNote>): MaybePromise<readonly string[]>
-  insertLink(link: StoredGuestLink): MaybePromise<void>
-  findLink(hash: string): MaybePromise<StoredGuestLink | null>
-  findLinkById(linkId: string): MaybePromise<StoredGuestLink | null>
-  /** Every guest link of a portal, newest first: people make them one by one. */
-  listLinks(portal: string): MaybePromise<readonly StoredGuestLink[]>
-  /** Counts one use, in one step, and answers the link with it; null where it is gone, expired or used up. */
-  useLink(hash: string, nowMs: number): MaybePromise<StoredGuestLink | null>
-  /** Removes a link, and notifies every other process as for a session; false when there is none. */
-  removeLink(linkId: string): MaybePromise<boolean>
-  /** Everything of a directory that a provider has pushed; what one row says is JSON: the store does not look inside. */
-  listPushed(directory: string): MaybePromise<readonly string[]>
-  readPushed(directory: string, id: string): MaybePromise<string | null>
-  /**
-   * Replaces the present value (null: none), and notifies every other process. False, without a change, where it is
-   * another value by now.
-   */
-  replacePushed(directory: string, id: string, before: string | null, after: string | null): MaybePromise<boolean>
   /**
    * Removes what has expired, and sessions that were not used for `idleMs`, by the store's own clock where it has one. To every other
    * process, a session, token or link that goes has ended as by `remove`. Answers those of which `changesSince` does not tell this one.
@@ -378,26 +273,8 @@ export type SignInStore = Pick<
 /** A part of a store: rate limits. */
 export type RateLimitStore = Pick<SessionStore, 'spend' | 'spendAll' | 'refund'>
 
-/** A part of a store: API tokens. */
-export type TokenStore = Pick<
-  SessionStore,
-  'insertToken' | 'insertShortToken' | 'findToken' | 'findTokenById' | 'listTokens' | 'useToken' | 'removeToken'
->
-
 /** A part of a store: one-time records. */
 export type OneTimeStore = Pick<SessionStore, 'put' | 'take' | 'peek'>
-
-/** A part of a store: what providers push by SCIM. */
-export type ScimStore = Pick<SessionStore, 'listPushed' | 'readPushed' | 'replacePushed'>
-
-/** A part of a store: guest links. */
-export type LinkStore = Pick<
-  SessionStore,
-  'insertLink' | 'findLink' | 'findLinkById' | 'listLinks' | 'useLink' | 'removeLink'
->
-
-/** A part of a store: owners of tokens and guest links. */
-export type OwnerStore = Pick<SessionStore, 'keepOwner' | 'findOwner' | 'noteOwners'>
 
 /** Pairs with `close`. */
 interface WriteWatch {

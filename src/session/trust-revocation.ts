@@ -13,7 +13,7 @@ import { inSlices } from './sqlite/slices.ts'
 import type { SessionStore } from './store.ts'
 
 export interface TrustRevocationTools {
-  readonly store: Pick<SessionStore, 'list' | 'findOwner'>
+  readonly store: Pick<SessionStore, 'list' | 'findRecord'>
   readonly ports: Pick<Ports, 'now' | 'log'>
   readonly audit: Audit
   end(...sessionIds: readonly string[]): Promise<void>
@@ -85,7 +85,7 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
   async function suspendOwners(portal: string, { includes }: Withdrawn, atMs: number): Promise<void> {
     for (const id of new Set(await ownersAt(portal))) {
       if (isClosed) return
-      const owner = await guarded(() => store.findOwner(id))
+      const owner = await guarded(() => store.findRecord('owner', { id }))
       const identity = owner === null || owner.notedAtMs > atMs ? null : identityOf(owner)
       if (identity !== null && includes({ portal, identity })) await suspend({ portal, identity })
     }

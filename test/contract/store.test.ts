@@ -2,22 +2,18 @@ import * as runner from 'bun:test'
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import type { AuditPage } from '../../src/audit/store.ts'
+import type { OwnerNote } from '../../src/session/credentials/owners.ts'
+import type { StoredApiToken, StoredGuestLink, StoredOwner } from '../../src/session/records.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
-import type {
-  OwnerNote,
-  SessionStore,
-  StoredApiToken,
-  StoredGuestLink,
-  StoredOwner,
-  StoredPage,
-} from '../../src/session/store.ts'
+import type { StoredPage } from '../../src/session/store.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
+import { type NamedStore, named } from '../kit/sessions/records.ts'
 import { storedSession } from '../kit/sessions/stored.ts'
 
 let database = 0
@@ -26,11 +22,11 @@ const keep = untilTheEnd()
 const valkey = keep(await startValkey())
 
 /** What every session store has to keep; `open` opens the same data each time it is called. */
-const STORES: Readonly<Record<string, (folder: string) => () => SessionStore>> = {
-  sqlite: folder => () => openSqliteStore(join(folder, 'sessions.db'), quietPorts({ now: Date.now })),
+const STORES: Readonly<Record<string, (folder: string) => () => NamedStore>> = {
+  sqlite: folder => () => named(openSqliteStore(join(folder, 'sessions.db'), quietPorts({ now: Date.now }))),
   redis: () => {
     const url = valkey.url(database++)
-    return () => openRedisStore({ url, shownAs: url }, quietPorts({ now: Date.now }))
+    return () => named(openRedisStore({ url, shownAs: url }, quietPorts({ now: Date.now })))
   },
 }
 
@@ -45,12 +41,12 @@ for (const [name, of] of Object.entries(STORES)) {
 }
 
 /** Whether anybody has to hear of what was heard of one owner. */
-async function noteOwner(store: SessionStore, id: string, note: OwnerNote): Promise<boolean> {
+async function noteOwner(store: NamedStore, id: string, note: OwnerNote): Promise<boolean> {
   return (await store.noteOwners(new Map([[id, note]]))).includes(id)
 }
 
-function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void {
-  async function withStore(act: (store: SessionStore, open: () => SessionStore) => Promise<void>): Promise<void> {
+function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
+  async function withStore(act: (store: NamedStore, open: () => NamedStore) => Promise<void>): Promise<void> {
     using folder = temporaryFolder()
     const open = of(folder.path)
     const store = open()
@@ -197,7 +193,7 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
         const wide = { name: 'wide', intervalMs: 3_600_000, burst: 3 }
         const narrow = (name: string) => ({ name, intervalMs: 3_600_000, burst: 2 })
         const nowMs = Date.now()
-        const take = async (one: SessionStore, name: string) =>
+        const take = async (one: NamedStore, name: string) =>
           (await one.spendAll([narrow(name), wide], nowMs)).map(spent => (spent.isAllowed ? spent.left : 'none'))
         expect(await take(store, 'a')).toEqual([1, 2])
         expect(await take(other, 'a')).toEqual([0, 1])
@@ -427,7 +423,7 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
   test('a record takes the place of another in one step, once, and is not kept where that is gone', () =>
     withStore(async (store, open) => {
       const other = open()
-      const put = (at: SessionStore, hash: string, inPlaceOf?: string) => {
+      const put = (at: NamedStore, hash: string, inPlaceOf?: string) => {
         const record = { kind: 'refresh', hash, owner: 'o', value: hash, expiresAtMs: 100 } as const
         return at.put(record, { ...LIMITS, perOwner: 1, ...(inPlaceOf === undefined ? {} : { inPlaceOf }) })
       }
@@ -618,7 +614,7 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
     grant: '{"a":1}',
     createdAtMs: 10,
     expiresAtMs: 4_000_000_000_000,
-    isUsed: false,
+    used: 0,
   }
 
   test('of all who say that a token is used, one was first; a token of which nobody knows counts as used', () =>
@@ -626,12 +622,12 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
       const other = open()
       try {
         await store.insertToken(TOKEN)
-        await store.insertToken({ ...TOKEN, id: 'token-2', hash: 'h2', isUsed: true })
-        expect((await store.findToken('h1'))?.isUsed).toBe(false)
+        await store.insertToken({ ...TOKEN, id: 'token-2', hash: 'h2', used: 1 })
+        expect((await store.findToken('h1'))?.used).toBe(0)
         const firsts = [store, other, store].map(one => Promise.resolve(one.useToken('token-1')))
         expect((await Promise.all(firsts)).filter(Boolean)).toHaveLength(1)
-        expect((await other.findToken('h1'))?.isUsed).toBe(true)
-        expect((await other.listTokens('home')).map(({ isUsed }) => isUsed)).toEqual([true, true])
+        expect((await other.findToken('h1'))?.used).toBe(1)
+        expect((await other.listTokens('home')).map(({ used }) => used)).toEqual([1, 1])
         expect([await store.useToken('token-2'), await store.useToken('gone')]).toEqual([false, false])
       } finally {
         await other.close()
@@ -641,7 +637,7 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
   const KEPT_MS = 60 * 60_000
 
   /** What is in the trail, the latest first, read in parts of two. */
-  async function trail(store: SessionStore): Promise<readonly string[]> {
+  async function trail(store: NamedStore): Promise<readonly string[]> {
     const found: string[] = []
     for (let after: string | null = null; ; ) {
       const page: AuditPage = await store.listAudit({ after, limit: 2 })
@@ -786,6 +782,10 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => SessionStore): void 
         const uses = await Promise.all([store, other, store, other].map(one => one.useLink('l1', 0)))
         expect(uses.flatMap(link => link?.used ?? []).sort()).toEqual([1, 2])
         expect(await store.findLink('l1')).toEqual({ ...LINK, used: 2 })
+        await store.insertLink({ ...LINK, id: 'guest:many', hash: 'lm', uses: 20 })
+        const crowd = Array.from({ length: 60 }, (_, at) => (at % 2 === 0 ? store : other).useLink('lm', 0))
+        const places = (await Promise.all(crowd)).flatMap(link => link?.used ?? [])
+        expect(places.sort((one, next) => one - next)).toEqual(Array.from({ length: 20 }, (_, at) => at + 1))
       } finally {
         await other.close()
       }

@@ -42,7 +42,7 @@ function openWorld(path: string) {
   const sweep = Promise.withResolvers<void>()
   let asked = 0
   const sessions = openSessions({
-    store: { ...store, listTokens: portal => sweep.promise.then(() => store.listTokens(portal)) },
+    store: { ...store, listRecords: (kind, whose) => sweep.promise.then(() => store.listRecords(kind, whose)) },
     sealer: createSealer(new Uint8Array(32).fill(7), ports),
     limits: HERE,
     ports,

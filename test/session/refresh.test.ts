@@ -5,7 +5,7 @@ import { sha256 } from '../../src/base/bytes.ts'
 import type { Facts } from '../../src/base/errors.ts'
 import type { PortalLifetimes } from '../../src/config/keys/sessions.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
-import { ownerIdOf } from '../../src/session/credentials/owners.ts'
+import { keepOwner, ownerIdOf } from '../../src/session/credentials/owners.ts'
 import { type OpenSessions, openSessions, type SessionOptions } from '../../src/session/open.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import type { AskProvider } from '../../src/session/refresh.ts'
@@ -472,7 +472,7 @@ describe.each(['sqlite', 'redis'] as const)(
       const { token, session } = await signIn()
       const id = ownerIdOf(session)
       const [identity, expiresAtMs] = [JSON.stringify(session.identity), clock.now() + 1000 * MINUTE]
-      await store.keepOwner({ id, identity, standing: 'good', notedAtMs: 7, expiresAtMs })
+      await keepOwner(store, { id, identity, standing: 'good', notedAtMs: 7, expiresAtMs })
       clock.advance(15 * MINUTE)
       const [one, other] = [process(), process()]
       await one.sessions.find(token, HOST)
@@ -484,7 +484,7 @@ describe.each(['sqlite', 'redis'] as const)(
         isLeft: () => isLeft(session.id),
         find: async (by: Process) => by.sessions.find(token, HOST),
         standing: async () => {
-          const { standing, notedAtMs } = (await store.findOwner(id)) ?? {}
+          const { standing, notedAtMs } = (await store.findRecord('owner', { id })) ?? {}
           return [standing, notedAtMs]
         },
       }

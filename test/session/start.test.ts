@@ -2,7 +2,7 @@ import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { sha256 } from '../../src/base/bytes.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
-import { ownerIdOf } from '../../src/session/credentials/owners.ts'
+import { keepOwner, ownerIdOf } from '../../src/session/credentials/owners.ts'
 import type { SessionLimits } from '../../src/session/life.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
@@ -329,11 +329,17 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
       const first = await one.start(signIn(100))
       const id = ownerIdOf(first.session)
       const identity = JSON.stringify(first.session.identity)
-      await store.keepOwner({ id, identity, standing: 'good', notedAtMs: clock.now(), expiresAtMs: clock.now() + HOUR })
+      await keepOwner(store, {
+        id,
+        identity,
+        standing: 'good',
+        notedAtMs: clock.now(),
+        expiresAtMs: clock.now() + HOUR,
+      })
       await other.tokens.suspend(first.session)
-      expect((await store.findOwner(id))?.standing).toBe('revoked')
+      expect((await store.findRecord('owner', { id }))?.standing).toBe('revoked')
       expect((await again(other, first, signIn(200))).session.id).toBe(first.session.id)
-      expect((await store.findOwner(id))?.standing).toBe('good')
+      expect((await store.findRecord('owner', { id }))?.standing).toBe('good')
     }))
 
   test('is nothing of the kind for another person, another browser, or after a sign-out', () =>

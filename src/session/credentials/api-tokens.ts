@@ -4,9 +4,10 @@ import { compileNetworks, type NetworkSet } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { needsNoProvider } from '../provider-trust.ts'
+import type { StoredApiToken, StoredOwner } from '../records.ts'
 import { guarded } from '../rows.ts'
 import type { Session } from '../session.ts'
-import type { SessionStore, StoredApiToken, StoredOwner } from '../store.ts'
+import type { SessionStore } from '../store.ts'
 import { createCredentialCache } from './cache.ts'
 import { type IssuedCredentials, issuedId, issuedSession, issueSecret, unexpired } from './issued.ts'
 import { isOfPastEra, type TokenOwner, vouchedIdentity, withoutSignIn } from './owners.ts'
@@ -149,7 +150,7 @@ export function createApiTokens(
     }
     if (!TOKEN_TEXT.test(text)) return null
     const before = cache.forgotten
-    const row = guarded(() => store.findToken(sha256(text)))
+    const row = guarded(() => store.findRecord('token', { hash: sha256(text) }))
     if (!(row instanceof Promise)) return admit(text, row)
     // One that was revoked while it was read must not come back from that reading.
     return row.then(found => (cache.forgotten === before ? admit(text, found) : find(text)))
@@ -160,7 +161,7 @@ export function createApiTokens(
     if (row === null || of === null) return admitHeld(text, row === null ? null : holdToken(row))
     if (ports.now() >= row.expiresAtMs) return null
     const before = cache.forgotten
-    const long = guarded(() => store.findTokenById(of))
+    const long = guarded(() => store.findRecord('token', { id: of }))
     if (!(long instanceof Promise)) return admitHeld(text, holdShort(row, long))
     return long.then(one => (cache.forgotten === before ? admitHeld(text, holdShort(row, one)) : find(text)))
   }
@@ -170,7 +171,7 @@ export function createApiTokens(
     const { owner } = held
     if (owner === null) return keep(text, stand(held))
     const before = cache.forgotten
-    const found = guarded(() => store.findOwner(owner))
+    const found = guarded(() => store.findRecord('owner', { id: owner }))
     if (!(found instanceof Promise)) return keep(text, follow(held, found))
     return found.then(one => (cache.forgotten === before ? keep(text, follow(held, one)) : find(text)))
   }
@@ -196,11 +197,11 @@ export function createApiTokens(
   }
 
   async function describe(tokenId: string): Promise<HeldApiToken | null> {
-    const row = await guarded(() => store.findTokenById(tokenId))
+    const row = await guarded(() => store.findRecord('token', { id: tokenId }))
     const held = row === null ? null : holdToken(row)
     if (held === null || ports.now() >= held.session.expiresAtMs) return null
     const { owner } = held
-    return owner === null ? stand(held) : follow(held, await guarded(() => store.findOwner(owner)))
+    return owner === null ? stand(held) : follow(held, await guarded(() => store.findRecord('owner', { id: owner })))
   }
 
   const newId = () => issuedId(TOKEN_ID, ports)
@@ -219,17 +220,18 @@ export function createApiTokens(
         ports,
       )
       const grant = { identity: withoutSignIn(identity), limits: where, ...(owner === null ? {} : { owner }) }
-      const row: StoredApiToken = { ...kept, name, grant: JSON.stringify(grant satisfies StoredGrant), isUsed: false }
-      await guarded(() => store.insertToken(row))
+      const row: StoredApiToken = { ...kept, name, grant: JSON.stringify(grant satisfies StoredGrant), used: 0 }
+      await guarded(() => store.changeRecord('token', { id: row.id }, () => row))
       const held = holdToken(row)
       if (held === null) throw new TypeError('a token that was just made is one of ours')
       return { text, held }
     },
     async list(portal) {
-      const held = unexpired(await guarded(() => store.listTokens(portal)), ports.now(), holdToken)
+      const held = unexpired(await guarded(() => store.listRecords('token', portal)), ports.now(), holdToken)
       const owners = new Map<string, StoredOwner | null>()
       for (const { owner } of held)
-        if (owner !== null && !owners.has(owner)) owners.set(owner, await guarded(() => store.findOwner(owner)))
+        if (owner !== null && !owners.has(owner))
+          owners.set(owner, await guarded(() => store.findRecord('owner', { id: owner })))
       return held.map(one => {
         const now = one.owner === null ? stand(one) : follow(one, owners.get(one.owner) ?? null)
         return now ?? { ...one, restsAtMs: 0 }
@@ -238,9 +240,9 @@ export function createApiTokens(
     describe,
     current: async tokenId => (await describe(tokenId))?.session ?? null,
     async noteUse(tokenId) {
-      const isFirst = await guarded(() => store.useToken(tokenId))
+      const used = await guarded(() => store.changeRecord('token', { id: tokenId }, usedFirst))
       cache.forget(tokenId)
-      return isFirst
+      return used !== undefined
     },
     async newShort({ session }, lifetimeMs) {
       const { portal } = session
@@ -250,13 +252,19 @@ export function createApiTokens(
       return {
         text,
         async keep() {
-          await guarded(() => store.insertShortToken(id, { ...kept, name: '', grant, isUsed: true }))
+          const short = { ...kept, id: `${id}/${kept.hash}`, name: '', grant, used: 1 }
+          await guarded(() => store.changeRecord('token', { hash: kept.hash }, () => short))
           cache.forget(id)
         },
       }
     },
-    revoke: tokenId => cache.revoke(tokenId, () => store.removeToken(tokenId)),
+    revoke: tokenId => cache.revoke(tokenId, () => store.removeIssued('token', tokenId)),
   }
+}
+
+/** A token with the note of its first use; undefined where somebody else has noted it, or it is gone. */
+export function usedFirst(token: StoredApiToken | null): StoredApiToken | undefined {
+  return token?.used === 0 ? { ...token, used: 1 } : undefined
 }
 
 /** The id of the token that a short one replaces; null for any other row. */
@@ -291,7 +299,7 @@ function holdToken(row: StoredApiToken): HeldApiToken | null {
       networks: limits.networks === null ? null : compileNetworks(limits.networks),
       owner,
       restsAtMs: Number.POSITIVE_INFINITY,
-      isUnused: !row.isUsed,
+      isUnused: row.used === 0,
     })
   } catch {
     return null

@@ -3,10 +3,11 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { type Era, type Identity, makeIdentity } from '../../identity/identity.ts'
 import { OWN_SUBJECTS } from '../../identity/own-subjects.ts'
+import type { StoredGuestLink } from '../records.ts'
 import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
 import type { Session } from '../session.ts'
-import type { SessionStore, StoredGuestLink } from '../store.ts'
+import type { SessionStore } from '../store.ts'
 import { createCredentialCache } from './cache.ts'
 import { type IssuedCredentials, issuedId, issuedSession, issueSecret, unexpired } from './issued.ts'
 import { isOfPastEra, type TokenOwner, vouchedIdentity } from './owners.ts'
@@ -124,7 +125,7 @@ export function createGuestLinks(
     if (typeof opened !== 'object' || opened === null || !('id' in opened) || typeof opened.id !== 'string') return null
     const { id } = opened
     const before = cache.forgotten
-    const row = await guarded(() => store.findLinkById(id))
+    const row = await guarded(() => store.findRecord('link', { id }))
     // One that was revoked while it was read must not come back from that reading.
     if (cache.forgotten !== before) return read(cookie, host)
     const found = row === null ? null : await follow(row)
@@ -141,7 +142,7 @@ export function createGuestLinks(
     if (held === null || ports.now() >= row.expiresAtMs) return null
     const { owner } = held
     if (owner === null) return held
-    const known = await guarded(() => store.findOwner(owner))
+    const known = await guarded(() => store.findRecord('owner', { id: owner }))
     const maker = vouchedIdentity(known, held.session.portal, limits.trustedIdentity)
     if (maker !== null && isOfPastEra(held.grant.maker.era, maker.era, 'token')) return null
     return maker === null ? null : Object.freeze({ ...held, session: Object.freeze({ ...held.session, maker }) })
@@ -158,31 +159,39 @@ export function createGuestLinks(
       const maker = makerOf(by)
       const grant: StoredGrant = { name, host, path, landing, maker, ...(owner === null ? {} : { owner }) }
       const row: StoredGuestLink = { ...kept, grant: JSON.stringify(grant), uses, used: 0 }
-      await guarded(() => store.insertLink(row))
+      await guarded(() => store.changeRecord('link', { id: row.id }, () => row))
       const held = holdLink(row)
       if (held === null) throw new TypeError('a link that was just made is one of ours')
       return { text, held }
     },
     async peek(text) {
       if (!LINK_TEXT.test(text)) return null
-      const row = await guarded(() => store.findLink(sha256(text)))
+      const row = await guarded(() => store.findRecord('link', { hash: sha256(text) }))
       return row === null ? null : follow(row)
     },
     async use(text) {
       if (!LINK_TEXT.test(text)) return null
-      const row = await guarded(() => store.useLink(sha256(text), ports.now()))
-      const held = row === null ? null : await follow(row)
+      const row = await guarded(() =>
+        store.changeRecord('link', { hash: sha256(text) }, link => usedOnceMore(link, ports.now())),
+      )
+      const held = row == null ? null : await follow(row)
       if (held === null) return null
       const { session, grant } = held
       return { held, cookie: await sealer.seal({ id: session.id }, purposeOf(grant.host), session.expiresAtMs) }
     },
-    list: async portal => unexpired(await guarded(() => store.listLinks(portal)), ports.now(), holdLink),
+    list: async portal => unexpired(await guarded(() => store.listRecords('link', portal)), ports.now(), holdLink),
     async current(linkId) {
-      const row = await guarded(() => store.findLinkById(linkId))
+      const row = await guarded(() => store.findRecord('link', { id: linkId }))
       return row === null ? null : ((await follow(row))?.session ?? null)
     },
-    revoke: linkId => cache.revoke(linkId, () => store.removeLink(linkId)),
+    revoke: linkId => cache.revoke(linkId, () => store.removeIssued('link', linkId)),
   }
+}
+
+/** A link with one use more; undefined where it is gone, expired or used up. */
+export function usedOnceMore(link: StoredGuestLink | null, nowMs: number): StoredGuestLink | undefined {
+  if (link === null || nowMs >= link.expiresAtMs || link.used >= link.uses) return undefined
+  return { ...link, used: link.used + 1 }
 }
 
 function makerOf(by: NewGuestLink['by']): GuestLinkGrant['maker'] {

@@ -1,10 +1,11 @@
 import { randomToken, sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
+import type { StoredApiToken } from '../records.ts'
 import { guarded } from '../rows.ts'
 import type { Session } from '../session.ts'
-import type { SessionStore, StoredApiToken } from '../store.ts'
-import { ownerIdOf, storedClaims } from './owners.ts'
+import type { SessionStore } from '../store.ts'
+import { keepOwner, ownerIdOf, storedClaims } from './owners.ts'
 
 /** What a store keeps of anything that was issued. */
 type StoredTimes = Pick<StoredApiToken, 'id' | 'portal' | 'createdAtMs' | 'expiresAtMs'>
@@ -47,7 +48,7 @@ export function issuedId(prefix: string, { random }: Pick<Ports, 'random'>): str
 /** Makes a secret; what is known of the person whom it follows is kept from now on. Throws `session.store`. */
 export async function issueSecret(
   { textPrefix, id, portal, lifetimeMs, follows }: NewSecret,
-  store: Pick<SessionStore, 'keepOwner'>,
+  store: Pick<SessionStore, 'changeRecord'>,
   ports: Pick<Ports, 'now' | 'random'>,
 ): Promise<IssuedSecret> {
   const text = textPrefix + randomToken(ports.random)
@@ -57,7 +58,7 @@ export async function issueSecret(
   if (follows !== null && owner !== null) {
     const identity = storedClaims({ portal, identity: follows })
     const known = { id: owner, identity, standing: 'good', notedAtMs: createdAtMs, expiresAtMs } as const
-    await guarded(() => store.keepOwner(known))
+    await guarded(() => keepOwner(store, known))
   }
   return { text, hash: sha256(text), id, portal, createdAtMs, expiresAtMs, owner }
 }

@@ -1,13 +1,14 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
+import type { Standing } from '../records.ts'
 import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
 import type { Session } from '../session.ts'
-import type { OwnerNote, SessionStore, Standing } from '../store.ts'
+import type { SessionStore } from '../store.ts'
 import { type ApiTokens, createApiTokens, isApiTokenId } from './api-tokens.ts'
 import { createGuestLinks, type GuestLinks, isGuestLinkId } from './guest-links.ts'
 import type { IssuedCredentials } from './issued.ts'
-import { ownerIdOf, storedClaims, type TokenOwner } from './owners.ts'
+import { noteOwners as noteIn, type OwnerNote, ownerIdOf, storedClaims, type TokenOwner } from './owners.ts'
 
 export interface OwnerBoundTokensTools {
   readonly store: SessionStore
@@ -64,7 +65,7 @@ export function createOwnerBoundTokens(tools: OwnerBoundTokensTools): OwnerBound
     const notes = new Map<string, OwnerNote>()
     for (const owner of owners)
       notes.set(ownerIdOf(owner), { identity: storedClaims(owner), standing, atMs, isLastWord })
-    for (const id of await guarded(() => store.noteOwners(notes))) forgetOwner(id)
+    for (const id of await guarded(() => noteIn(store, notes))) forgetOwner(id)
   }
 
   async function noteOwner(owner: TokenOwner, standing: Standing, isLastWord = false): Promise<void> {

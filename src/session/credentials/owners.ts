@@ -1,7 +1,8 @@
 import { sha256 } from '../../base/bytes.ts'
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Era, Identity } from '../../identity/identity.ts'
+import { parseStanding, type RecordStore, type Standing, type StoredOwner } from '../records.ts'
 import type { Session } from '../session.ts'
-import type { StoredOwner } from '../store.ts'
 
 /** Someone whose tokens follow them: who it is, at which portal. */
 export type TokenOwner = Pick<Session, 'portal' | 'identity'>
@@ -73,4 +74,55 @@ export function vouchedIdentity(
 ): Identity | null {
   const identity = owner === null ? null : identityOf(owner)
   return identity === null ? null : trustedIdentity({ portal, identity })
+}
+
+type OwnerStore = Pick<RecordStore, 'changeRecord'>
+
+/** Begins to keep what is known of an owner; of one that is kept already, only the later end counts. */
+export function keepOwner(store: OwnerStore, owner: StoredOwner): MaybePromise<void> {
+  const { id, expiresAtMs } = owner
+  const kept = store.changeRecord('owner', { id }, before => {
+    if (before === null) return owner
+    return before.expiresAtMs < expiresAtMs ? { ...before, expiresAtMs } : undefined
+  })
+  return andThen(kept, () => undefined)
+}
+
+/** Something that was heard of an owner. */
+export interface OwnerNote {
+  readonly identity: string
+  readonly standing: Standing
+  readonly atMs: number
+  /**
+   * A sign-in's, or an admin's: a refresh never overrides an admin's. Otherwise the last word counts regardless of its
+   * time: a clock that was set back must not suppress a refusal.
+   */
+  readonly isLastWord: boolean
+}
+
+/** Owners that are written at once. */
+const NOTED_AT_ONCE = 100
+
+/** Writes what is known of owners, by their ids; adds none. Returns the ids of those of whom something else is true now. */
+export async function noteOwners(store: OwnerStore, notes: ReadonlyMap<string, OwnerNote>): Promise<readonly string[]> {
+  const others: string[] = []
+  const all = [...notes]
+  for (let from = 0; from < all.length; from += NOTED_AT_ONCE) {
+    const some = all.slice(from, from + NOTED_AT_ONCE)
+    const written = some.map(async ([id, note]) => ((await noteOwner(store, id, note)) ? [id] : []))
+    others.push(...(await Promise.all(written)).flat())
+  }
+  return others
+}
+
+async function noteOwner(store: OwnerStore, id: string, note: OwnerNote): Promise<boolean> {
+  const { identity, standing, atMs: notedAtMs, isLastWord } = note
+  let isOther = false
+  await store.changeRecord('owner', { id }, before => {
+    isOther = false
+    if (before === null || (!isLastWord && parseStanding(before.standing) === 'revoked')) return undefined
+    isOther = before.identity !== identity || before.standing !== standing
+    return { ...before, identity, standing, notedAtMs }
+  })
+  return isOther
 }

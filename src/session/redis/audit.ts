@@ -1,6 +1,6 @@
 import type { AuditRow, AuditStore } from '../../audit/store.ts'
 import type { RedisLink } from './connection.ts'
-import { ANNOUNCE_KEEP, APPEND_AUDIT, TRIM_AUDIT } from './scripts/shared.ts'
+import { CLOCK, script } from './scripts/script.ts'
 
 const STREAMS = { others: 'sallyport:1:audit', frequent: 'sallyport:1:audit-frequent' } as const
 
@@ -60,3 +60,41 @@ function comparePlaces(one: string, other: string): number {
   const [otherMs = 0, otherNumber = 0] = other.split('-').map(Number)
   return oneMs - otherMs || oneNumber - otherNumber
 }
+
+/** how long, then for each row its stream and its text. */
+const APPEND_AUDIT = script(`
+for at = 2, #ARGV, 2 do
+  redis.call('XADD', p .. ARGV[at], '*', 'record', ARGV[at + 1])
+  live(p .. ARGV[at], ARGV[1])
+end
+return 1
+`)
+
+/** a process, how long it keeps rows, for how long what a process says counts → the longest that any says. */
+const ANNOUNCE_KEEP = script(`${CLOCK}
+local key, now, longest = p .. 'audit-keeps', clock(), tonumber(ARGV[2])
+redis.call('HSET', key, ARGV[1], ARGV[2] .. ' ' .. string.format('%.0f', now))
+local said = redis.call('HGETALL', key)
+for i = 1, #said, 2 do
+  local keep, at = string.match(said[i + 1], '^(%S+) (%S+)$')
+  if now - at > tonumber(ARGV[3]) then redis.call('HDEL', key, said[i]) else longest = math.max(longest, tonumber(keep)) end
+end
+redis.call('PEXPIRE', key, ARGV[3])
+return string.format('%.0f', longest)
+`)
+
+/** how long (0: nothing), rows of `audit` and of `audit-frequent` at most → how many rows went. */
+const TRIM_AUDIT = script(`${CLOCK}
+local gone = 0
+for at, stream in ipairs({ 'audit', 'audit-frequent' }) do
+  local key = p .. stream
+  if ARGV[1] == '0' then
+    gone = gone + redis.call('XLEN', key)
+    redis.call('DEL', key)
+  else
+    local from = string.format('%.0f', math.max(0, clock() - ARGV[1]))
+    gone = gone + redis.call('XTRIM', key, 'MINID', from) + redis.call('XTRIM', key, 'MAXLEN', ARGV[at + 1])
+  end
+end
+return gone
+`)

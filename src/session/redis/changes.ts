@@ -1,6 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import { type EndedMatch, EVERYONE, parseEndedMatch } from '../ended.ts'
-import { parseStanding, type StoredChanges } from '../store.ts'
+import { parseStanding } from '../records.ts'
+import type { StoredChanges } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { CHANGES_KEPT_MS, type EndedAgain, type Endings } from './endings.ts'
 import { CHANGES } from './scripts/script.ts'

@@ -1,5 +1,6 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
+import type { Partition } from '../records.ts'
 
 /** A program that the server runs as one step, in Lua. */
 export interface Script {
@@ -15,7 +16,8 @@ export const BATCH = 500
 export interface RedisLink {
   /** The reply, converted by Bun. Throws at once while there is no connection, and when no reply comes in time. */
   send(command: string, args: readonly string[]): Promise<unknown>
-  run(script: Script, args: readonly (string | number)[]): Promise<unknown>
+  /** Runs a script on the keys of one partition. */
+  run(script: Script, args: readonly (string | number)[], partition?: Partition): Promise<unknown>
   /**
    * The same for one that only reads, as `READS` do; undefined where the server knows no such scripts (before Redis 7), or this user may not
    * run them.
@@ -35,6 +37,19 @@ export interface LinkOptions {
   /** Called once a new connection serves. */
   readonly onConnected?: () => void
   readonly replyMs?: number
+}
+
+/** Where the keys of a partition are: everything is in one place on one server. 1 is the layout. */
+export function prefixOf(_partition: Partition): string {
+  return 'sallyport:1:'
+}
+
+/** The server's own time, which all processes share. Throws for an answer that is none. */
+export async function serverMs(link: Pick<RedisLink, 'send'>): Promise<number> {
+  const time = await link.send('TIME', [])
+  const [seconds, micros] = Array.isArray(time) ? time.map(Number) : []
+  if (seconds === undefined || micros === undefined) throw new Error('the session store does not say the time')
+  return seconds * 1000 + Math.floor(micros / 1000)
 }
 
 /** A reply that takes longer means that the server hangs or the network swallows: the connection is given up. */
@@ -225,8 +240,13 @@ export function openRedisLink(options: LinkOptions): RedisLink {
     }
   }
 
-  async function evaluate({ sha1, text }: Script, args: readonly (string | number)[], suffix: '' | '_RO') {
-    const rest = ['0', ...args.map(String)]
+  async function evaluate(
+    { sha1, text }: Script,
+    args: readonly (string | number)[],
+    suffix: '' | '_RO',
+    partition: Partition = 'global',
+  ) {
+    const rest = ['1', prefixOf(partition), ...args.map(String)]
     try {
       return await send(`EVALSHA${suffix}`, [sha1, ...rest])
     } catch (error) {
@@ -238,7 +258,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
 
   return {
     send,
-    run: (script, args) => evaluate(script, args, ''),
+    run: (script, args, partition) => evaluate(script, args, '', partition),
     async look(script, args) {
       const asked = lines
       if (asked?.isPlain === true) return undefined

@@ -1,8 +1,8 @@
 /** Endings of sessions in Redis, remembered until every process has heard of them. */
 
 import type { Ports } from '../../base/ports.ts'
-import type { Standing } from '../store.ts'
-import type { RedisLink } from './connection.ts'
+import type { Standing } from '../records.ts'
+import { prefixOf, type RedisLink } from './connection.ts'
 import { DROP, script } from './scripts/script.ts'
 
 /** How long endings are remembered, and changes are kept for other nodes. */
@@ -85,7 +85,7 @@ export function createEndings({ now }: Pick<Ports, 'now'>): Endings {
           .slice(from, from + BATCH)
           .flatMap(([id, { note }]) => [id, note?.standing ?? '', `${note?.notedAtMs ?? 0}`])
         // By its text: a server that has just taken over may not know the script by its sum.
-        number += Number(await send('EVAL', [END_AGAIN.text, '0', ...args]))
+        number += Number(await send('EVAL', [END_AGAIN.text, '1', prefixOf('global'), ...args]))
       }
       return { number, sinceMs }
     },

@@ -4,10 +4,9 @@ import { sha256 } from '../../base/bytes.ts'
 import { EVERYONE } from '../ended.ts'
 import type { SignInStore } from '../store.ts'
 import { COOKIES_OF, LEFT_MS, type RefreshedFields, type ReplacedHandle, type StoredSession } from '../store.ts'
-import { BATCH, type RedisLink } from './connection.ts'
+import { BATCH, type RedisLink, serverMs } from './connection.ts'
 import { CHANGES } from './scripts/script.ts'
 import * as scripts from './scripts/sessions.ts'
-import { serverMs } from './time.ts'
 
 /** What PTTL says of a key that is not there. */
 const GONE = -2

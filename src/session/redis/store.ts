@@ -1,20 +1,14 @@
 import type { Facts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { SessionStore } from '../store.ts'
-import { tokensOver } from './api-tokens.ts'
 import { auditOver } from './audit.ts'
 import { createChangeFeed } from './changes.ts'
-import { BATCH, openRedisLink } from './connection.ts'
+import { BATCH, openRedisLink, serverMs } from './connection.ts'
 import { CHANGES_KEPT_MS, createEndings, type EndedAgain } from './endings.ts'
-import { linksOver } from './guest-links.ts'
-import { onceOver } from './one-time.ts'
-import { ownersOver } from './owners.ts'
 import { allowancesOver } from './rate-limits.ts'
-import { pushedOver } from './scim.ts'
-import { CHANGES } from './scripts/script.ts'
-import { PURGE, REPLACE_SHARED } from './scripts/shared.ts'
+import { onceOver, recordsOver } from './records.ts'
+import { CHANGES, CLOCK, DROP, FORGET_ONCE, script } from './scripts/script.ts'
 import { sessionsOver } from './sessions.ts'
-import { serverMs } from './time.ts'
 
 /** Where the server is. */
 export interface RedisAddress {
@@ -86,37 +80,23 @@ export function openRedisStore(
   const untilOf = (lastsMs: number) => (lastsMs < GRACE_MS ? ports.now() + lastsMs : undefined)
 
   const signIns = sessionsOver(link, ttlOf, lastsOf, untilOf)
-  const tokens = tokensOver(link, ttlOf)
-  const links = linksOver(link, ttlOf)
-  const owners = ownersOver(link, ttlOf)
-  /** A short token is named ID/HASH after the one that it goes with. */
-  function ifGoing<Found>(found: Found | null, idOf: (found: Found) => string): Found | null {
-    return found !== null && endings.hasEnded(idOf(found).split('/', 1)[0] ?? '') ? null : found
-  }
-
   const store: SessionStore = {
     ...signIns,
     ...onceOver(link, ttlOf),
     ...allowancesOver(link),
-    ...tokens,
-    ...owners,
-    ...links,
-    ...pushedOver(link),
+    ...recordsOver(link, endings, ttlOf),
     ...auditOver(link),
     // What has ended stays so on a server that does not know it: a replica that was behind, whether or not it takes writes by now.
-    findByHash: async hash => ifGoing(await signIns.findByHash(hash), ({ session }) => session.id),
-    findById: async id => ifGoing(await signIns.findById(id), session => session.id),
+    async findByHash(hash) {
+      const found = await signIns.findByHash(hash)
+      return found === null || endings.hasEnded(found.session.id) ? null : found
+    },
+    async findById(id) {
+      const session = await signIns.findById(id)
+      return session === null || endings.hasEnded(id) ? null : session
+    },
     async signInAgain(session, handle, before) {
       return !endings.hasEnded(session.id) && signIns.signInAgain(session, handle, before)
-    },
-    findToken: async hash => ifGoing(await tokens.findToken(hash), ({ id }) => id),
-    findTokenById: async id => ifGoing(await tokens.findTokenById(id), token => token.id),
-    findLink: async hash => ifGoing(await links.findLink(hash), ({ id }) => id),
-    findLinkById: async id => ifGoing(await links.findLinkById(id), found => found.id),
-    async findOwner(id) {
-      const owner = await owners.findOwner(id)
-      const note = endings.noteOf(id)
-      return owner === null || note === null || owner.notedAtMs > note.notedAtMs ? owner : { ...owner, ...note }
     },
     // What the server has acknowledged counts, also before this process hears of it with what others did.
     async remove(...sessionIds) {
@@ -124,36 +104,11 @@ export function openRedisStore(
       endings.removed(...sessionIds)
       return refreshable
     },
-    async removeToken(tokenId) {
-      const isThere = await tokens.removeToken(tokenId)
-      if (isThere) endings.removed(tokenId)
-      return isThere
-    },
-    async removeLink(linkId) {
-      const isThere = await links.removeLink(linkId)
-      if (isThere) endings.removed(linkId)
-      return isThere
-    },
-    async noteOwners(notes) {
-      const told = await owners.noteOwners(notes)
-      for (const id of told) {
-        const note = notes.get(id)
-        if (note !== undefined) endings.noted(id, note.standing, note.atMs)
-      }
-      return told
-    },
     onWritten: null,
     async tellEnded(match) {
       await link.send('XADD', [CHANGES, '*', 'ended', JSON.stringify(match)])
     },
     changesSince: () => changes.since(link.send),
-    async readShared(name) {
-      const value = await link.send('GET', [`sallyport:1:shared:${name}`])
-      return typeof value === 'string' ? value : null
-    },
-    async replaceShared(name, before, after) {
-      return (await link.run(REPLACE_SHARED, [name, before ?? '', after])) === 1
-    },
     clock: () => serverMs(link),
     async purge(_nowMs, idleMs) {
       for (let step = 0; step < PURGE_STEPS; step++) {
@@ -166,3 +121,31 @@ export function openRedisStore(
   }
   return store
 }
+
+/**
+ * how long any session may be unused, how many of a kind at most, how long changes are kept → 1 when there may be
+ * more.
+ */
+const PURGE = script(`${CLOCK}${DROP}${FORGET_ONCE}
+local now = clock()
+local more = 0
+local function finish(id)
+  drop(id)
+  redis.call('XADD', p .. 'changes', '*', 'purged', id)
+end
+local function over(index, before, remove)
+  local found = redis.call('ZRANGEBYSCORE', p .. index, '-inf', string.format('%.0f', before), 'LIMIT', 0, ARGV[2])
+  for _, member in ipairs(found) do remove(member) end
+  if #found == tonumber(ARGV[2]) then more = 1 end
+end
+over('expires', now, finish)
+over('seen', now - ARGV[1], finish)
+over('once-expires', now, forget)
+local oldest = now - ARGV[3]
+local newest = redis.call('XREVRANGE', p .. 'changes', '+', '-', 'COUNT', 1)[1]
+if newest then
+  local isOld = tonumber(string.match(newest[1], '^%d+')) < oldest
+  redis.call('XTRIM', p .. 'changes', 'MINID', '~', isOld and newest[1] or string.format('%.0f', oldest))
+end
+return more
+`)

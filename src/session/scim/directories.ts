@@ -5,9 +5,9 @@ import type { Ports } from '../../base/ports.ts'
 import type { OwnerBoundTokens } from '../credentials/owner-bound-tokens.ts'
 import { identityOf, ownerIdOf } from '../credentials/owners.ts'
 import type { SessionMemory } from '../memory.ts'
+import type { RecordStore } from '../records.ts'
 import { guarded } from '../rows.ts'
 import type { Sessions } from '../session.ts'
-import type { SessionStore } from '../store.ts'
 import {
   type Directory,
   directoryIdOf,
@@ -22,7 +22,7 @@ import {
 import type { DirectorySize, Learnt, ScimDirectory, Someone } from './scim-directory.ts'
 
 export interface DirectoryTools {
-  readonly store: Pick<SessionStore, 'listPushed' | 'readPushed' | 'replacePushed' | 'findOwner'>
+  readonly store: RecordStore
   readonly ports: Pick<Ports, 'log'>
   readonly audit: Audit
   readonly scimDirectory: ScimDirectory
@@ -86,10 +86,10 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
   const listeners: (() => void)[] = []
 
   function learn(directory: Directory): MaybePromise<void> {
-    const rows = guarded(() => store.listPushed(directoryIdOf(directory)))
-    return andThen(rows, texts => {
+    const rows = guarded(() => store.listRecords('pushed', directoryIdOf(directory)))
+    return andThen(rows, found => {
       unread.delete(directory)
-      const all = texts.flatMap(text => keptFrom(text) ?? [])
+      const all = found.flatMap(({ value }) => keptFrom(value) ?? [])
       apply(directory, scimDirectory.learn(directory, all))
     })
   }
@@ -132,7 +132,9 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
   async function endAll({ provider, issuer, portals }: Directory, subject: string): Promise<number> {
     const sessions = await tools.endFor({ issuer, providers: [provider], subject, sid: null, isVerified: true })
     for (const portal of portals) {
-      const owner = await guarded(() => store.findOwner(ownerIdOf({ portal, identity: { issuer, subject } })))
+      const owner = await guarded(() =>
+        store.findRecord('owner', { id: ownerIdOf({ portal, identity: { issuer, subject } }) }),
+      )
       const identity = owner === null ? null : identityOf(owner)
       if (identity?.provider === provider) await ownerBound.suspend({ portal, identity })
     }
@@ -140,8 +142,8 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
   }
 
   async function find(directory: Directory, id: string): Promise<Kept | null> {
-    const text = await guarded(() => store.readPushed(directoryIdOf(directory), id))
-    return text === null ? null : keptFrom(text)
+    const row = await guarded(() => store.findRecord('pushed', { directory: directoryIdOf(directory), id }))
+    return row === null ? null : keptFrom(row.value)
   }
 
   return {
@@ -185,10 +187,16 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       const id = after?.id ?? before?.value.id
       if (id === undefined) throw new TypeError('nothing is put in place of nothing')
       const text = after === null ? null : JSON.stringify(after)
-      const key = directoryIdOf(directory)
-      const isWritten =
-        text === before?.text || (await guarded(() => store.replacePushed(key, id, before?.text ?? null, text)))
-      if (!isWritten) return false
+      if (text !== before?.text) {
+        const key = { directory: directoryIdOf(directory), id }
+        const written = await guarded(() =>
+          store.changeRecord('pushed', key, found => {
+            if ((found?.value ?? null) !== (before?.text ?? null)) return undefined
+            return text === null ? null : { ...key, value: text }
+          }),
+        )
+        if (written === undefined) return false
+      }
       const learnt = scimDirectory.note(directory, id, after === null || text === null ? null : { value: after, text })
       apply(directory, learnt)
       for (const subject of learnt.barred) {

@@ -3,16 +3,12 @@
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { KeptSession, SessionStore, StoredChanges } from '../store.ts'
-import { type BusyRetry, createBusyRetry } from './busy.ts'
+import { createBusyRetry } from './busy.ts'
 import { inSlices } from './slices.ts'
-import { tokensOn } from './tables/api-tokens.ts'
 import { auditOn } from './tables/audit.ts'
 import { changesOn } from './tables/changes.ts'
-import { linksOn } from './tables/guest-links.ts'
-import { onceOn } from './tables/one-time.ts'
-import { ownersOn } from './tables/owners.ts'
 import { allowancesOn } from './tables/rate-limits.ts'
-import { pushedOn } from './tables/scim.ts'
+import { recordsOn } from './tables/records.ts'
 import { sessionsOn } from './tables/sessions.ts'
 
 /**
@@ -41,22 +37,14 @@ export function storeOn(database: Database): SqliteStore {
   const retryBusy = createBusyRetry()
   const changes = changesOn(database)
   const { purgeExpired, purgeIdle, ...sessions } = sessionsOn(database, retryBusy, changes)
-  const { purgeOnce, ...once } = onceOn(database, retryBusy)
   const { purgeAllowances, ...rateLimits } = allowancesOn(database, retryBusy)
-  const { purgeTokens, ...tokens } = tokensOn(database, retryBusy, changes.tellRemoved)
-  const { purgeLinks, ...links } = linksOn(database, retryBusy, changes.tellRemoved)
-  const { purgeOwners, ...owners } = ownersOn(database, retryBusy, changes.tellUpdated)
+  const { purges, purgeOnce, ...records } = recordsOn(database, retryBusy, changes)
   let isClosed = false
 
   return {
     ...sessions,
-    ...once,
+    ...records,
     ...rateLimits,
-    ...tokens,
-    ...owners,
-    ...links,
-    ...sharedOn(database, retryBusy),
-    ...pushedOn(database, retryBusy, changes.tellUpdated),
     ...auditOn(database, retryBusy, () => isClosed),
     changesSince: changes.since,
     changesSinceBeginning: changes.sinceBeginning,
@@ -84,31 +72,12 @@ export function storeOn(database: Database): SqliteStore {
       ] as const) {
         await inSlices(retryBusy(() => !isClosed && purgeSome(beforeMs)))
       }
-      if (!isClosed) ended.push(...(await purgeTokens(nowMs)))
-      if (!isClosed) await purgeOwners(nowMs)
-      if (!isClosed) ended.push(...(await purgeLinks(nowMs)))
+      for (const purge of purges) if (!isClosed) ended.push(...(await purge(nowMs)))
       return ended
     },
     close() {
       isClosed = true
       database.close()
     },
-  }
-}
-
-/** What of a SessionStore is about values that all processes share. */
-type SharedStore = Pick<SessionStore, 'readShared' | 'replaceShared'>
-
-/** The shared values of an open database. */
-function sharedOn(database: Database, retryBusy: BusyRetry): SharedStore {
-  const byName = database.query<{ value: string }, [string]>('SELECT value FROM shared WHERE name = ?')
-  const insert = database.query('INSERT INTO shared (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING')
-  const update = database.query('UPDATE shared SET value = ?3 WHERE name = ?1 AND value = ?2')
-  return {
-    readShared: name => byName.get(name)?.value ?? null,
-    replaceShared: retryBusy((name: string, before: string | null, after: string) => {
-      const done = before === null ? insert.run(name, after) : update.run(name, before, after)
-      return done.changes > 0
-    }),
   }
 }

@@ -4,6 +4,7 @@ import { showsInFolder, watchFolder } from '../../base/folder-watch.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { fileFailed, isOfFullDisk, mayMend } from '../disk.ts'
+import type { RecordName } from '../records.ts'
 import type { SessionStore, StoredChanges } from '../store.ts'
 import { isLocked } from './busy.ts'
 import { damagedAt, fileAt, hasLog, setAsideOwn } from './companion-files.ts'
@@ -277,10 +278,10 @@ export function openSqliteStore(
     )
 
   /** What is not found may be in what was damaged. */
-  const orDamaged = <T>(found: MaybePromise<T | null>): MaybePromise<T | null> =>
+  const orDamaged = <T>(kind: RecordName, found: MaybePromise<T | null>): MaybePromise<T | null> =>
     andThen(found, one => {
       const [last] = damaged.slice(-1)
-      if (one !== null || last === undefined) return one
+      if (one !== null || last === undefined || !(kind === 'token' || kind === 'link')) return one
       throw new GateError(
         'session.store',
         `it is not in the session database, and may be in ${last}, which is damaged`,
@@ -297,25 +298,31 @@ export function openSqliteStore(
       noteEnded(ids)
       return run(store => store.remove(...ids))
     },
-    removeToken(id) {
-      noteEnded([id])
-      return run(store => store.removeToken(id))
-    },
-    removeLink(id) {
-      noteEnded([id])
-      return run(store => store.removeLink(id))
-    },
     touch: seen => runLater(store => store.touch(seen)),
     lease: (id, nowMs, untilMs) => runLater(store => store.lease(id, nowMs, untilMs)),
-    findToken: hash => orDamaged(run(store => store.findToken(hash))),
-    findTokenById: id => orDamaged(run(store => store.findTokenById(id))),
-    findLink: hash => orDamaged(run(store => store.findLink(hash))),
-    findLinkById: id => orDamaged(run(store => store.findLinkById(id))),
-    useLink: (hash, nowMs) =>
-      andThen(
-        run(store => store.useLink(hash, nowMs)),
-        used => used ?? andThen(orDamaged(run(store => store.findLink(hash))), () => null),
+    findRecord: (kind, key) =>
+      orDamaged(
+        kind,
+        run(store => store.findRecord(kind, key)),
       ),
+    changeRecord: (kind, key, decide) =>
+      andThen(
+        run(store => store.changeRecord(kind, key, decide)),
+        after => {
+          if (after !== undefined || !('hash' in key)) return after
+          return andThen(
+            orDamaged(
+              kind,
+              run(store => store.findRecord(kind, key)),
+            ),
+            () => after,
+          )
+        },
+      ),
+    removeIssued(kind, id) {
+      noteEnded([id])
+      return run(store => store.removeIssued(kind, id))
+    },
     changesSince() {
       watch()
       const changes = both(unheard, run(store => store.changesSince()) as StoredChanges)

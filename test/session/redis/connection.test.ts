@@ -1,11 +1,13 @@
 import { expect } from 'bun:test'
 import type { Facts } from '../../../src/base/errors.ts'
+import type { StoredOwner } from '../../../src/session/records.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
-import type { SessionStore, StoredOwner } from '../../../src/session/store.ts'
+import type { SessionStore } from '../../../src/session/store.ts'
 import { eventually } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { type FailoverPair, startPair } from '../../kit/programs/failover.ts'
 import type { Valkey } from '../../kit/programs/valkey.ts'
+import { type NamedStore, named } from '../../kit/sessions/records.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
 
 const { test } = needs('valkey-server')
@@ -16,7 +18,7 @@ const BACK = 'The session store is back'
 const CHANGES = 'sallyport:1:changes'
 
 interface Node {
-  readonly store: SessionStore
+  readonly store: NamedStore
   told(words: string): readonly Facts[]
 }
 
@@ -37,7 +39,7 @@ function openNode(url: string): Node {
   const tell = (message: string, facts: Facts = {}) => void lines.push([message, facts])
   const log = { debug: tell, info: tell, warn: tell, error: tell }
   return {
-    store: openRedisStore({ url, shownAs: 'redis://pair' }, { now: Date.now, log }),
+    store: named(openRedisStore({ url, shownAs: 'redis://pair' }, { now: Date.now, log })),
     told: words => lines.filter(([message]) => message.includes(words)).map(([, facts]) => facts),
   }
 }
@@ -67,7 +69,7 @@ test(
       await insert(one.store, 'a')
       await insert(one.store, 'b')
       const life = { createdAtMs: Date.now(), expiresAtMs: Date.now() + 60_000 }
-      const token = { id: 'api-t', hash: 'ht', portal: 'home', name: 'n', grant: '{}', isUsed: false, ...life }
+      const token = { id: 'api-t', hash: 'ht', portal: 'home', name: 'n', grant: '{}', used: 0, ...life }
       await one.store.insertToken(token)
       await one.store.insertLink({ id: 'link-l', hash: 'hl', portal: 'home', grant: '{}', uses: 2, used: 0, ...life })
       for (const { store } of [one, other]) await store.changesSince()

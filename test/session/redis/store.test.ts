@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { Facts } from '../../../src/base/errors.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
+import { keepOwner, noteOwners } from '../../../src/session/credentials/owners.ts'
 import { openSessions } from '../../../src/session/open.ts'
 import { openRedisLink, type RedisLink } from '../../../src/session/redis/connection.ts'
 import { sessionsOver } from '../../../src/session/redis/sessions.ts'
@@ -55,8 +56,9 @@ needs('valkey-server').test(
       await store.update('a', { identity: '{}', secrets: 't', sid: 's2', checkedAtMs: 1, isRefreshable: true })
       await store.put({ kind: 'login', hash: 'h', owner: 'o', value: 'v', expiresAtMs: Date.now() + 60_000 }, LIMITS)
       const owner = { id: 'person:o', identity: '{}', standing: 'good', notedAtMs: 1 } as const
-      await store.keepOwner({ ...owner, expiresAtMs: Date.now() + 60_000 })
-      await store.noteOwners(
+      await keepOwner(store, { ...owner, expiresAtMs: Date.now() + 60_000 })
+      await noteOwners(
+        store,
         new Map([['person:o', { identity: '{}', standing: 'refused', atMs: 2, isLastWord: false }]]),
       )
       const keys = (await valkey.ask(mine, 'KEYS', '*')).split('\n').filter(key => !LASTING.includes(key))

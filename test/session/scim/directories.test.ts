@@ -151,9 +151,9 @@ test('one that comes to a directory that cannot be read yet learns it once it ca
   await other.sessions.directories.replace(DIRECTORY, null, userOf(false))
   let isThere = false
   const one = open(folder.path, store => ({
-    listPushed(directory) {
+    listRecords(kind, whose) {
       if (!isThere) throw new Error('nothing answers')
-      return store.listPushed(directory)
+      return store.listRecords(kind, whose)
     },
   }))
   expect(one.sessions.directories.isBarred(ADA)).toBe(false)
@@ -169,9 +169,9 @@ test('whoever hears of one that was written reads that one, and a list reads not
   let readings = 0
   const one = open(folder.path)
   const other = open(folder.path, store => ({
-    listPushed(directory) {
+    listRecords(kind, whose) {
       readings++
-      return store.listPushed(directory)
+      return store.listRecords(kind, whose)
     },
   }))
   expect(readings).toBe(1)

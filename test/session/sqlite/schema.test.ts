@@ -2,7 +2,7 @@ import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
 import { migrate } from '../../../src/session/sqlite/schema.ts'
 import { auditOn } from '../../../src/session/sqlite/tables/audit.ts'
-import { onceOn } from '../../../src/session/sqlite/tables/one-time.ts'
+import { recordsOn } from '../../../src/session/sqlite/tables/records.ts'
 import { sessionsOn } from '../../../src/session/sqlite/tables/sessions.ts'
 
 /** A database that notes every statement that is prepared on it. */
@@ -41,7 +41,7 @@ test.each([
       ),
   ],
   ['sign-ins', (database: Database) => sessionsOn(database, call => call as never, NO_CHANGES)],
-  ['single-use records', (database: Database) => onceOn(database, call => call as never)],
+  ['records', (database: Database) => recordsOn(database, call => call as never, NO_CHANGES)],
 ])('no statement of %s looks at every row, however many there are', (_, open) => {
   using database = new NotingDatabase(':memory:')
   migrate(database)

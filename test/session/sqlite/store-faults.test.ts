@@ -12,6 +12,7 @@ import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { ANY_PROVIDER } from '../../kit/sessions/lifetimes.ts'
+import { named } from '../../kit/sessions/records.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
 
 const ports = quietPorts(fakeClock())
@@ -166,14 +167,17 @@ describe('a database that is damaged while it is in use', () => {
     ])
     expect(readdirSync(folder.path).some(name => name.includes('.damaged-'))).toBe(true)
     expect(store.findByHash('h-a1')).toBeNull()
-    for (const look of ['findToken', 'findTokenById', 'findLink', 'findLinkById'] as const) {
-      expect(() => store[look]('x')).toThrow('may be in')
+    for (const kind of ['token', 'link'] as const) {
+      for (const key of [{ hash: 'x' }, { id: 'x' }]) {
+        expect(() => store.findRecord(kind, key)).toThrow('may be in')
+      }
     }
-    expect(() => store.useLink('x', 0)).toThrow('may be in')
+    const { insertLink, useLink } = named(store)
+    await expect(useLink('x', 0)).rejects.toThrow('may be in')
     const link = { id: 'l', hash: 'h', portal: 'home', grant: '{}', uses: 1, used: 0, createdAtMs: 0, expiresAtMs: 9e9 }
-    await store.insertLink(link)
+    await insertLink(link)
     // What is used up is there.
-    expect([await store.useLink('h', 0), await store.useLink('h', 0)]).toMatchObject([{ used: 1 }, null])
+    expect([await useLink('h', 0), await useLink('h', 0)]).toMatchObject([{ used: 1 }, null])
     await add(store, 'new')
     await store.remove('ended')
     await store.tellEnded({ issuer: 'https://id.example', subject: 'put out', sid: null })

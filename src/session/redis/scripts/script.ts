@@ -6,7 +6,7 @@ import type { Script } from '../connection.ts'
  * What the server does in one step, so that no other node sees half of it. Needs Redis 7 or Valkey, and no cluster:
  * the keys of one step are not declared in advance and do not share a slot.
  *
- * Keys, all under `sallyport:1:`, where 1 is the layout:
+ * Keys, all under the prefix of their partition (`prefixOf`), which is what a script is given:
  *
  * - `session:ID` (hash): the session's fields, `lease` (until when) and `leased` (whose), its places in the three
  *   indexes below, and `shown:HASH` of cookies from before its latest sign-in
@@ -36,7 +36,7 @@ import type { Script } from '../connection.ts'
  * Each key of one session or record has a time to live, longer than `purge` needs. So the server empties itself if
  * every node disappears.
  */
-const PREFIX = `local p = 'sallyport:1:'
+const PREFIX = `local p = KEYS[1]
 local function live(key, ms)
   if redis.call('PTTL', key) < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
 end

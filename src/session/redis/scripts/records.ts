@@ -1,4 +1,46 @@
+/** Records and single-use records, each in one step. */
+
+import { SHORT_TOKENS } from '../../records.ts'
 import { CLOCK, FORGET_ONCE, script } from './script.ts'
+
+/**
+ * Options as JSON, `gone` where nothing takes the record's place, then for each cell its key, its field or nothing, and what is to be
+ * in it before and after: nothing, or `=` and the value → 1, or 0 and no change where anything else is in one.
+ *
+ * Options: `ttl`, absent where it stays for good; `index` with `id` and `hash`; `shorts`, where the hashes of a token's short ones are;
+ * `tell`, what others have to hear of it.
+ */
+export const SWAP = script(`
+local o = cjson.decode(ARGV[1])
+for i = 3, #ARGV, 4 do
+  local found
+  if ARGV[i + 1] == '' then found = redis.call('GET', p .. ARGV[i]) else found = redis.call('HGET', p .. ARGV[i], ARGV[i + 1]) end
+  if (found and '=' .. found or '') ~= ARGV[i + 2] then return 0 end
+end
+for i = 3, #ARGV, 4 do
+  local key, field, after = p .. ARGV[i], ARGV[i + 1], ARGV[i + 3]
+  if after ~= ARGV[i + 2] then
+    local value = string.sub(after, 2)
+    if after == '' and field == '' then redis.call('DEL', key)
+    elseif after == '' then redis.call('HDEL', key, field)
+    elseif field == '' then redis.call('SET', key, value, 'KEEPTTL')
+    else redis.call('HSET', key, field, value) end
+  end
+  if after ~= '' and o.ttl then live(key, string.format('%.0f', o.ttl)) end
+end
+local isGone = ARGV[2] == 'gone'
+if o.index and isGone then redis.call('HDEL', p .. o.index, o.id) end
+if o.index and not isGone then redis.call('HSET', p .. o.index, o.id, o.hash) end
+if o.shorts then
+  local key, kept = p .. o.shorts, isGone and 0 or ${SHORT_TOKENS}
+  if not isGone then redis.call('LPUSH', key, o.hash) end
+  for _, short in ipairs(redis.call('LRANGE', key, kept, -1)) do redis.call('DEL', p .. 'token:' .. short) end
+  if isGone then redis.call('DEL', key) else redis.call('LTRIM', key, 0, kept - 1) end
+  if not isGone then live(key, string.format('%.0f', o.ttl)) end
+end
+if o.tell then redis.call('XADD', p .. 'changes', '*', unpack(o.tell)) end
+return 1
+`)
 
 /**
  * kind, hash, owner's key, value, expires, ttl, per owner, total, how long by the server's clock or nothing, 1 where one that ends earlier
@@ -55,43 +97,4 @@ if not got[1] then return false end
 forget(ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. got[3])
 if tonumber(got[2]) <= (got[4] and clock() or tonumber(ARGV[3])) then return false end
 return got[1]
-`)
-
-/**
- * name, the time in which one is given back, how many at most, for each → for each { 1, how many are left } or { 0, how long to wait }.
- * Nothing is taken where any has nothing left.
- */
-export const SPEND = script(`${CLOCK}
-local now = clock()
-local function keep(key, at)
-  local full = string.format('%.0f', at)
-  redis.call('SET', key, full, 'PXAT', full)
-end
-local answers, taken, allowed = {}, {}, true
-for i = 1, #ARGV, 3 do
-  local key, interval, burst = p .. 'allowance:' .. ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
-  local before = tonumber(redis.call('GET', key) or '0')
-  local at = math.min(before, now + burst * interval)
-  local missing = math.max(at - now, 0)
-  local wait = missing - (burst - 1) * interval
-  if wait > 0 then
-    allowed = false
-    if at < before then keep(key, at) end
-    table.insert(answers, { 0, wait })
-  else
-    table.insert(taken, { key, now + missing + interval })
-    table.insert(answers, { 1, math.floor(-wait / interval) })
-  end
-end
-if allowed then
-  for _, one in ipairs(taken) do keep(one[1], one[2]) end
-end
-return answers
-`)
-
-/** name, the time in which one is given back. */
-export const REFUND = script(`
-local key = p .. 'allowance:' .. ARGV[1]
-local full = redis.call('GET', key)
-if full then redis.call('SET', key, string.format('%.0f', full - ARGV[2]), 'KEEPTTL') end
 `)
