@@ -1,6 +1,5 @@
 /** The bodies that are under way in this process, and the memory that they may take. */
 
-import { availableParallelism, totalmem } from 'node:os'
 import { errorFacts, type GateError } from '../base/errors.ts'
 import { openConnections } from '../base/system/connections.ts'
 import type { Config } from '../config/resolve/config.ts'
@@ -12,7 +11,7 @@ import { openDeadlines } from '../proxy/lifetime/deadlines.ts'
 import { createCutLog } from '../server/observe/cut-log.ts'
 import type { Metrics } from '../server/observe/metrics.ts'
 import type { ServeOptions } from './serve-options.ts'
-import { reclaimMemory } from './spare-memory.ts'
+import { memoryFor, reclaimMemory } from './spare-memory.ts'
 
 /** What bodies are watched and bounded by. */
 export interface BodiesTools {
@@ -72,19 +71,10 @@ export function openBodies(options: ServeOptions, config: Config, { metrics, cur
 /** As long as Bun lets a connection be silent. */
 export const MOST_IDLE_S = 255
 
-/**
- * The default of `stall_memory`, in bytes: a quarter of the memory that each process may use beyond its own size. The
- * processes share the machine's memory, or the control group's limit, in equal parts.
- */
+/** The default of `stall_memory`, in bytes: a quarter of the memory that each process may use. */
 function usualStallMemory(workers: number | 'auto'): number {
-  const processes = workers === 'auto' ? availableParallelism() : workers
-  const limit = process.constrainedMemory()
-  const bytes = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
-  return Math.max(LEAST_BYTES, Math.floor((bytes / processes - OWN_BYTES) / 4))
+  return Math.max(LEAST_BYTES, Math.floor(memoryFor(workers) / 4))
 }
-
-/** The executable and its own data, with few routes and sessions. */
-const OWN_BYTES = 80_000_000
 
 /** Four bodies without a reader. */
 const LEAST_BYTES = 10_000_000

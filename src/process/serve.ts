@@ -30,7 +30,7 @@ import { sourcesOf } from './observe/sources.ts'
 import { tellLost, tellTakenOver } from './reload-log.ts'
 import type { RunningServer, ServeOptions } from './serve-options.ts'
 import { type Listening, openServer, type Server } from './server.ts'
-import { spareMemory } from './spare-memory.ts'
+import { spareMemory, usualCacheBytes } from './spare-memory.ts'
 
 /**
  * The composition root: everything is built here and in `parts.ts`, once, and passed down. First the parts, which do
@@ -228,7 +228,7 @@ function takeOver(
   const { config } = snapshot
   parts.metrics.reloads++
   parts.meters?.retain(snapshot)
-  parts.sessions.configure(limitsOf(config, membersOf(config)))
+  parts.sessions.configure(limitsOf(config, membersOf(config), usualCacheBytes(config.server.workers)))
   options.ports.log.setLevel(config.server.logLevel)
   options.logs.configure(config.log)
   parts.pool.retain(config.providers.values())

@@ -19,6 +19,7 @@ import type { MakeDraft } from '../session/sqlite/replacement.ts'
 import { openSqliteStore } from '../session/sqlite/store.ts'
 import type { SessionStore } from '../session/store.ts'
 import { type StoreWatch, watchStore } from '../session/watched-store.ts'
+import { usualCacheBytes } from './spare-memory.ts'
 
 /** What processes share apart from sessions. */
 type Shared = Pick<SessionStore, 'readShared' | 'replaceShared' | 'clock'>
@@ -110,7 +111,7 @@ export function openSessionState(
     const sessions = openSessions({
       store,
       sealer,
-      limits: limitsOf(config, membersOf(config)),
+      limits: limitsOf(config, membersOf(config), usualCacheBytes(config.server.workers)),
       ports,
       audit,
       ...asking,

@@ -1,3 +1,4 @@
+import { availableParallelism, totalmem } from 'node:os'
 import { tickWhileBusy } from '../base/while-busy.ts'
 
 /** Files of fewer routes leave so little behind that Bun's own time for it will do. */
@@ -52,4 +53,27 @@ export function spareMemoryAfterLoad(reclaim: () => void = reclaimMemory): Spari
     },
     close: ticker.close,
   }
+}
+
+/** The executable and its own data, with few routes and sessions. */
+const OWN_BYTES = 80_000_000
+
+/**
+ * The memory that each process may use beyond its own size: processes share what the machine has, or what their control group may
+ * have, in equal parts. Below 0 where that is less.
+ */
+export function memoryFor(workers: number | 'auto'): number {
+  const processes = workers === 'auto' ? availableParallelism() : workers
+  const limit = process.constrainedMemory()
+  const bytes = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
+  return bytes / processes - OWN_BYTES
+}
+
+/** Beyond that, a collector that looks at all of it holds up requests for long. */
+const MOST_CACHE_BYTES = 512_000_000
+const LEAST_CACHE_BYTES = 16_000_000
+
+/** The default of `cache`, in bytes: an eighth of the memory that each process may use. */
+export function usualCacheBytes(workers: number | 'auto', usableBytes = memoryFor(workers)): number {
+  return Math.floor(Math.min(MOST_CACHE_BYTES, Math.max(LEAST_CACHE_BYTES, usableBytes / 8)))
 }

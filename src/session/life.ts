@@ -9,7 +9,8 @@ import type { StoredSession } from './store.ts'
 export interface SessionLimits extends Partial<LifetimeConfig> {
   readonly lifetimeMs: number
   readonly idleMs: number
-  readonly cacheEntries: number
+  /** Memory that sessions may take in front of the store; tokens, and guest links, a quarter of it each. */
+  readonly cacheBytes: number
   /** By portal; a portal that is not among them has the ones above. */
   readonly portals?: ReadonlyMap<string, PortalLifetimes>
   /** How long a token that follows its owner works after the provider last vouched for them, by portal. */
@@ -24,11 +25,15 @@ export interface SessionLimits extends Partial<LifetimeConfig> {
   readonly directories?: readonly Directory[]
 }
 
-/** The lifetimes of a file. The caller, who knows rules, decides who is a member. */
-export function limitsOf(config: Config, members: MembersAt): SessionLimits {
+/**
+ * The lifetimes of a file. The caller, who knows rules, decides who is a member, and how much memory the cache may take where the file
+ * does not say.
+ */
+export function limitsOf(config: Config, members: MembersAt, usualCacheBytes: number): SessionLimits {
   const { sessions, portals } = config
   return {
     ...sessions,
+    cacheBytes: sessions.cacheBytes ?? usualCacheBytes,
     portals: new Map([...portals].map(([name, { lifetimes }]) => [name, lifetimes])),
     tokenRests: new Map([...portals].map(([name, { personalTokensRestMs }]) => [name, personalTokensRestMs])),
     offeredRoles: offeredRoles(config),

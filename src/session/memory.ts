@@ -98,7 +98,7 @@ export function createMemory(options: {
   const unreadable = new Set<string>()
   const ending = new Map<string, Promise<void>>()
   const listeners: ((session: Session) => void)[] = []
-  const cache = new SessionCache(limits.cacheEntries, options.onEvict)
+  const cache = new SessionCache(limits.cacheBytes, options.onEvict)
   /** Who was judged, and at which portal, until something else may be true of anybody. */
   let judged = new WeakMap<Identity, { readonly portal: string; readonly isMember: boolean }>()
 
@@ -165,7 +165,7 @@ export function createMemory(options: {
       JSON.stringify(session.identity) !== JSON.stringify(held.session.identity)
     if (isOther) {
       held.session = session
-      held.bytes = row.identity.length
+      held.jsonLength = row.identity.length
     }
     held.checkedAtMs = row.checkedAtMs
     held.isRefreshable = row.isRefreshable
@@ -201,7 +201,7 @@ export function createMemory(options: {
       const moments = momentsNow(row)
       const { dueAtMs } = moments
       const storedSeenMs = lastSeenMs
-      const rest = { dueAtMs, retryAtMs: 0, lastSeenMs, storedSeenMs, opened: null, bytes: row.identity.length }
+      const rest = { dueAtMs, retryAtMs: 0, lastSeenMs, storedSeenMs, opened: null, jsonLength: row.identity.length }
       return { session, checkedAtMs, isRefreshable, moments, ...rest }
     },
     adopt,
@@ -268,7 +268,7 @@ export function createMemory(options: {
         held.moments = momentsNow({ ...session, checkedAtMs, isRefreshable })
         held.dueAtMs = Math.min(Math.max(held.moments.dueAtMs, held.retryAtMs), held.moments.limitAtMs)
       }
-      cache.resize(next.cacheEntries)
+      cache.resize(next.cacheBytes)
     },
     unvouched: () => [...cache.all()].flatMap(({ session }) => (trustedIdentity(session) === null ? [session.id] : [])),
     onChange(listener) {

@@ -64,6 +64,8 @@ export interface OpenSessions extends Sessions {
   count(): MaybePromise<number>
   /** What is known of this machine's clock, by that of the store. */
   clock(): ClockState
+  /** The memory that sessions take in front of the store, and may. */
+  cacheSize(): { readonly bytes: number; readonly maxBytes: number }
   configure(limits: SessionLimits): void
   /**
    * Ends what belongs to names that the files of users do not have: they may have left while nothing ran. For a server that starts; a
@@ -146,7 +148,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     store,
     sealer,
     ports,
-    capacity: () => memory.limits.cacheEntries,
+    maxBytes: () => memory.limits.cacheBytes / 4,
     restMs: portal => memory.limits.tokenRests?.get(portal) ?? Number.POSITIVE_INFINITY,
     trustedIdentity,
   })
@@ -322,6 +324,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     ...createRateLimits(store, ports),
     ...management,
     clock: () => clock.state,
+    cacheSize: () => ({ bytes: memory.cache.bytes, maxBytes: memory.cache.maxBytes }),
     count: () => guarded(() => store.countSessions(ports.now())),
     follower: ownerBound.current,
     async check({ id, expiresAtMs, identity }) {

@@ -66,7 +66,9 @@ export function createProviderTokens(tools: ProviderTokenTools): ProviderTokens 
       // A user who signed in by Sallyport's own form has none.
       id: idToken === '' ? null : { text: idToken, expiresAtMs: idTokenExpiryMs(idToken) ?? Number.POSITIVE_INFINITY },
     }
-    if (held !== undefined) held.opened = opened
+    if (held === undefined) return opened
+    held.opened = opened
+    cache.weigh(sessionId)
     return opened
   }
 

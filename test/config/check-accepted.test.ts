@@ -74,7 +74,7 @@ test('the example of the documentation is good, without a warning', () => {
     idleMs: 2 * 3_600_000,
     refreshMs: 15 * 60_000,
     refreshLimitMs: 60 * 60_000,
-    cacheEntries: 10_000,
+    cacheBytes: 50_000_000,
   })
   expect(config.routes.map(({ id, name, path }) => ({ id, name, path }))).toEqual([
     { id: 'kuma.example.com/', name: 'kuma.example.com', path: '/' },

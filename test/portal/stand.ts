@@ -120,7 +120,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     sealer: seal,
     limits: {
       ...LIFETIMES,
-      cacheEntries: 1000,
+      cacheBytes: 5000_000,
       providerTrust: ANY_PROVIDER,
       portals: new Map([['home', config.lifetimes]]),
       tokenRests: new Map([['home', config.personalTokensRestMs]]),

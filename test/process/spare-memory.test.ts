@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, expect, jest, test } from 'bun:test'
-import { spareMemoryAfterLoad } from '../../src/process/spare-memory.ts'
+import { availableParallelism, totalmem } from 'node:os'
+import { resolve } from 'node:path'
+import { memoryFor, spareMemoryAfterLoad, usualCacheBytes } from '../../src/process/spare-memory.ts'
+import { makeMemoryGroup } from '../kit/programs/memory-group.ts'
 
 beforeEach(() => void jest.useFakeTimers())
 afterEach(() => void jest.useRealTimers())
@@ -55,4 +58,20 @@ test('nothing is given back once all is closed', () => {
   close()
   expect(after(60)).toBe(0)
   expect(jest.getTimerCount()).toBe(0)
+})
+
+test('the cache takes an eighth of what a process may use, within bounds', () => {
+  expect([1, 1e8, 4e8, 1e9, 64e9].map(bytes => usualCacheBytes(1, bytes))).toEqual([16e6, 16e6, 50e6, 125e6, 512e6])
+  expect(memoryFor('auto')).toBe(memoryFor(availableParallelism()))
+  expect(memoryFor(1)).toBeLessThanOrEqual(totalmem() - 80e6)
+})
+
+test('the limit of a control group counts for the cache, where that is less than the machine has', async () => {
+  await using group = makeMemoryGroup(400 * 1024 * 1024)
+  const code = `import { usualCacheBytes } from ${JSON.stringify(resolve(import.meta.dir, '../../src/process/spare-memory.ts'))}
+console.log(usualCacheBytes(1), usualCacheBytes(2))`
+  const command = [process.execPath, '-e', code]
+  const { stdout } = Bun.spawnSync([...(group?.enclose(command) ?? command)])
+  const [one, two] = group === null ? [usualCacheBytes(1), usualCacheBytes(2)] : [42_428_800, 16_214_400]
+  expect(stdout.toString().trim()).toBe(`${one} ${two}`)
 })

@@ -38,7 +38,7 @@ function openSlow(folder: string) {
       removeIssued: later(store.removeIssued),
     },
     sealer: createSealer(new Uint8Array(32).fill(7), ports),
-    limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10, providerTrust: ANY_PROVIDER },
+    limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheBytes: 50_000, providerTrust: ANY_PROVIDER },
     ports,
   })
   async function make(kind: Kind): Promise<string> {
@@ -109,7 +109,7 @@ test('what belonged to a name that left its file is ended once the store can be 
     limits: {
       lifetimeMs: 1e9,
       idleMs: 1e9,
-      cacheEntries: 10,
+      cacheBytes: 50_000,
       providerTrust: providerTrustOf({
         portals: new Map([['home', { name: 'home', providers: ['people'] }]]),
         providers: new Map([['people', { issuer: 'users:people', users }]]),

@@ -33,7 +33,7 @@ function listening(store: SessionStore): { sessions: OpenSessions; asked: () => 
   const sessions = openSessions({
     store: counting,
     sealer: createSealer(new Uint8Array(32), PORTS),
-    limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10, providerTrust: ANY_PROVIDER },
+    limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheBytes: 50_000, providerTrust: ANY_PROVIDER },
     ports: PORTS,
     timers: { watchMs: WATCH_MS, flushMs: 1e6, purgeMs: 1e6 },
   })

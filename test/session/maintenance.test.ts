@@ -23,7 +23,7 @@ const HOUR = 60 * MINUTE
 const LIMITS: SessionLimits = {
   lifetimeMs: 12 * HOUR,
   idleMs: 2 * HOUR,
-  cacheEntries: 100,
+  cacheBytes: 500_000,
   providerTrust: ANY_PROVIDER,
 }
 const HOST = 'x.example'

@@ -23,7 +23,7 @@ const HOUR = 3_600_000
 const LIMITS: SessionLimits = {
   lifetimeMs: 12 * HOUR,
   idleMs: 2 * HOUR,
-  cacheEntries: 100,
+  cacheBytes: 500_000,
   providerTrust: ANY_PROVIDER,
 }
 const KEY = new Uint8Array(32).fill(7)
@@ -248,7 +248,7 @@ describe('a session', () => {
         for (let index = 0; index < 50; index++) tokens.push((await sessions.start(SIGN_IN)).token)
         for (const token of tokens) expect(await sessions.find(token, 'auth.example')).not.toBeNull()
       },
-      { cacheEntries: 5 },
+      { cacheBytes: 25_000 },
     ))
 
   test('survives a restart, with its last use', async () => {
@@ -361,7 +361,7 @@ needs('valkey-server').test.each(['sqlite', 'redis'])(
     })
     const { token, session } = await sessions.start(SIGN_IN)
     // Nothing of it is in memory: it has to be read.
-    sessions.configure({ ...LIMITS, cacheEntries: 1 })
+    sessions.configure({ ...LIMITS, cacheBytes: 5_000 })
     await sessions.start(SIGN_IN)
     const reading = sessions.find(token, 'auth.example')
     await read.promise

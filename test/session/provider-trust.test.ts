@@ -21,7 +21,7 @@ const ADA = makeIdentity('id', 'https://id.example', 'ada', { groups: ['users'] 
 function limitsWith(...providers: readonly string[]): SessionLimits {
   return {
     ...LIFETIMES,
-    cacheEntries: 100,
+    cacheBytes: 500_000,
     portals: new Map([['home', { ...LIFETIMES, refreshMs: 15 * MINUTE, refreshLimitMs: 60 * MINUTE }]]),
     providerTrust: providerTrustOf({
       providers: new Map([['id', { issuer: 'https://id.example', users: null }]]),

@@ -120,7 +120,7 @@ async function inWorld(
     const sessions = openSessions({
       store: openStore(),
       sealer: createSealer(new Uint8Array(32).fill(7), ports),
-      limits: { ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheEntries: 100, portals: new Map([['home', rules]]) },
+      limits: { ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheBytes: 500_000, portals: new Map([['home', rules]]) },
       ports,
       ask: asked.ask,
       revoke: async (_session, refreshToken) => void revoked.push(refreshToken),
@@ -297,10 +297,10 @@ describe('a provider that no longer vouches', () => {
 })
 
 describe('a sign-out while the provider is asked', () => {
-  test.each([0, 1])('lets nobody in who waits for the answer (room for %p in memory)', async cacheEntries =>
+  test.each([0, 5_000])('lets nobody in who waits for the answer (room for %p bytes in memory)', async cacheBytes =>
     inWorld(async ({ clock, asked, signIn, another }) => {
       const sessions = another({
-        limits: { ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheEntries, portals: new Map([['home', RULES]]) },
+        limits: { ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheBytes, portals: new Map([['home', RULES]]) },
       })
       const { token, session } = await signIn()
       await sessions.find(token, HOST)
@@ -319,7 +319,7 @@ describe('a sign-out while the provider is asked', () => {
   test('lets in who waits for the answer where memory had no room for the session', () =>
     inWorld(async ({ clock, signIn, another }) => {
       const sessions = another({
-        limits: { ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheEntries: 0, portals: new Map([['home', RULES]]) },
+        limits: { ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheBytes: 0, portals: new Map([['home', RULES]]) },
       })
       const { token } = await signIn()
       clock.advance(61 * MINUTE)
@@ -365,7 +365,7 @@ describe('a provider that cannot be asked', () => {
       sessions.configure({
         ...LIFETIMES,
         providerTrust: ANY_PROVIDER,
-        cacheEntries: 100,
+        cacheBytes: 500_000,
         portals: new Map([['home', rules]]),
       })
       asked.answer = 'ended'
@@ -754,7 +754,7 @@ describe('lifetimes of a portal', () => {
       sessions.configure({
         ...LIFETIMES,
         providerTrust: ANY_PROVIDER,
-        cacheEntries: 100,
+        cacheBytes: 500_000,
         portals: new Map([['home', LIFETIMES]]),
       })
       expect(await find(kept.token)).toBeNull()

@@ -34,7 +34,7 @@ const HOME = {
 }
 const LIMITS: SessionLimits = {
   ...HOME,
-  cacheEntries: 100,
+  cacheBytes: 500_000,
   providerTrust: ANY_PROVIDER,
   portals: new Map([['home', HOME]]),
 }

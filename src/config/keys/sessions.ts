@@ -1,6 +1,7 @@
 import { duration } from '../values/duration.ts'
+import { sizeFrom } from '../values/size.ts'
 import { parseSealKey, parseStore, type StoreConfig } from '../values/store.ts'
-import { builtAs, choice, either, integer, list, offIsNull, parsed, type Type } from '../values/value.ts'
+import { builtAs, choice, either, integer, list, mapped, offIsNull, parsed, type Type } from '../values/value.ts'
 import { parseSecret } from './secret.ts'
 import { type Built, defaulted, FREE, inherited, type Keys, optional } from './table.ts'
 
@@ -25,6 +26,15 @@ const sealKey: Type<string> = parsed(
     const key = parseSecret(text, at, isFilled)
     return key.ok ? parseSealKey(text) : key
   },
+)
+
+/** What a session takes where `cache` counts them: one with some 0.5 kB of claims, and a cookie. */
+const CACHED_BYTES = 5_000
+
+const CACHE: Type<number> = either(
+  raw => raw.kind !== 'text' || /^\d+$/.test(raw.source),
+  mapped(integer(1, 10_000_000), count => count * CACHED_BYTES),
+  sizeFrom('1MB'),
 )
 
 /** `[sessions]`: how long a sign-in lasts, and where it is kept. */
@@ -58,12 +68,12 @@ export const SESSIONS = {
     'How long old answers count while the provider cannot be asked.',
     FREE,
   ),
-  cache: defaulted(
-    integer(1, 10_000_000),
-    10_000,
-    50_000,
-    'Sessions kept in memory in front of the database; one whose claims are longer than 4 kB counts as several.',
-    { ...FREE, field: 'cacheEntries' },
+  cache: optional(
+    CACHE,
+    '200MB',
+    'an eighth of the memory that the process may use, beyond 80 MB: from 16 MB to 512 MB',
+    'Memory of each process for sessions in front of the database: about 4 kB for one with 0.4 kB of claims. API tokens and guest links may take a quarter of it each. A number without a unit counts sessions, at 5 kB.',
+    { ...FREE, field: 'cacheBytes' },
   ),
 } as const satisfies Keys
 

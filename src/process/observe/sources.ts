@@ -67,6 +67,7 @@ export function sourcesOf(
         ...countFamilies(metrics),
         ...gaugeFamilies(gauges),
         ...(alive === null ? [] : [sessionFamily(alive)]),
+        ...cacheFamilies(sessions.cacheSize()),
         ...clockFamilies(sessions.clock()),
         ...((await meters?.families()) ?? []),
         ...processFamilies(),
@@ -122,6 +123,23 @@ function clockFamilies({ aheadMs, isTrusted }: ClockState): readonly Family[] {
       'sallyport_clock_untrusted',
       'Processes that remove nothing from the session store: their clock differs from its, or was set a moment ago.',
       isTrusted ? 0 : 1,
+    ),
+  ]
+}
+
+function cacheFamilies({ bytes, maxBytes }: ReturnType<Server['sessions']['cacheSize']>): readonly Family[] {
+  return [
+    simpleFamily(
+      'gauge',
+      'sallyport_session_cache_bytes',
+      'Memory that sessions take in front of the store, as far as it is counted, of all processes.',
+      bytes,
+    ),
+    simpleFamily(
+      'gauge',
+      'sallyport_session_cache_max_bytes',
+      'What cache lets them take, of all processes.',
+      maxBytes,
     ),
   ]
 }

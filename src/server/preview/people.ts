@@ -52,7 +52,7 @@ export interface SessionStates {
 /** Who people would be by a file at this time, with what was granted to them. */
 export function createSessionStates(config: Config, grants: Grants, nowMs: number): SessionStates {
   const members = membersOf(config)
-  const limits = limitsOf(config, members)
+  const limits = limitsOf(config, members, 0)
   const grantedAt = countGrants(config, grants)
   const knownAs = ({ portal, identity }: SignedIn['session']): Identity =>
     withRoles(identity, rolesIn(grantedAt(identity, portal, nowMs)))

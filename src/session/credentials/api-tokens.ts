@@ -128,7 +128,7 @@ export function createApiTokens(
   store: SessionStore,
   ports: Pick<Ports, 'now' | 'random'>,
   limits: {
-    readonly capacity: () => number
+    readonly maxBytes: () => number
     readonly restMs: (portal: string) => number
     /**
      * The current identity of a token's holder; null where the portal no longer trusts their provider, or they are not
@@ -137,7 +137,7 @@ export function createApiTokens(
     readonly trustedIdentity: (holder: TokenOwner) => Identity | null
   },
 ): OwnApiTokens {
-  const cache = createCredentialCache<HeldApiToken>(limits.capacity)
+  const cache = createCredentialCache<HeldApiToken>(limits.maxBytes)
 
   function find(text: string): MaybePromise<HeldApiToken | null> {
     const held = cache.get(text)

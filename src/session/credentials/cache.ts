@@ -1,4 +1,5 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { memoryOf } from '../lru.ts'
 import { guarded } from '../rows.ts'
 import type { Session } from '../session.ts'
 
@@ -26,15 +27,23 @@ export interface CredentialCache<T extends Held> {
   revoke(id: string, remove: () => MaybePromise<boolean>): Promise<boolean>
 }
 
-/** An empty cache of so many. */
-export function createCredentialCache<T extends Held>(capacity: () => number): CredentialCache<T> {
+/** An empty cache that may take so much memory. */
+export function createCredentialCache<T extends Held>(maxBytes: () => number): CredentialCache<T> {
   const bySecret = new Map<string, T>()
+  const sizes = new Map<string, number>()
+  let bytes = 0
   /** One token has one secret; a link has one for each of its guests. */
   const secretsOf = new Map<string, Set<string>>()
   let forgotten = 0
 
-  function drop(secret: string, id: string): void {
+  function remove(secret: string): void {
+    bytes -= sizes.get(secret) ?? 0
+    sizes.delete(secret)
     bySecret.delete(secret)
+  }
+
+  function drop(secret: string, id: string): void {
+    remove(secret)
     const secrets = secretsOf.get(id)
     secrets?.delete(secret)
     if (secrets?.size === 0) secretsOf.delete(id)
@@ -42,7 +51,7 @@ export function createCredentialCache<T extends Held>(capacity: () => number): C
 
   function forget(id: string): void {
     forgotten++
-    for (const secret of secretsOf.get(id) ?? []) bySecret.delete(secret)
+    for (const secret of secretsOf.get(id) ?? []) remove(secret)
     secretsOf.delete(id)
   }
 
@@ -53,10 +62,14 @@ export function createCredentialCache<T extends Held>(capacity: () => number): C
       return secret === undefined ? undefined : bySecret.get(secret)
     },
     add(secret, held) {
+      remove(secret)
+      const size = memoryOf(JSON.stringify(held.session.identity).length)
       for (const [oldest, { session }] of bySecret) {
-        if (bySecret.size < capacity()) break
+        if (bytes + size <= maxBytes()) break
         drop(oldest, session.id)
       }
+      bytes += size
+      sizes.set(secret, size)
       bySecret.set(secret, held)
       const { id } = held.session
       const secrets = secretsOf.get(id)
@@ -67,6 +80,8 @@ export function createCredentialCache<T extends Held>(capacity: () => number): C
     forgetAll() {
       forgotten++
       bySecret.clear()
+      sizes.clear()
+      bytes = 0
       secretsOf.clear()
     },
     forgetOwner(ownerId) {

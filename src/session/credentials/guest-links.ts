@@ -101,7 +101,7 @@ export function createGuestLinks(
   sealer: Sealer,
   ports: Pick<Ports, 'now' | 'random'>,
   limits: {
-    readonly capacity: () => number
+    readonly maxBytes: () => number
     /**
      * The current identity of a link's maker; null where the portal no longer trusts their provider, or they are not a
      * member or not active.
@@ -110,7 +110,7 @@ export function createGuestLinks(
   },
 ): OwnGuestLinks {
   /** By the cookie's value; of one link, all have the same value. */
-  const cache = createCredentialCache<HeldGuestLink>(limits.capacity)
+  const cache = createCredentialCache<HeldGuestLink>(limits.maxBytes)
 
   function find(cookie: string, host: string): MaybePromise<HeldGuestLink | null> {
     const held = cache.get(cookie)

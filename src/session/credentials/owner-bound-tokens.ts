@@ -14,8 +14,8 @@ export interface OwnerBoundTokensTools {
   readonly store: SessionStore
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'random'>
-  /** How many tokens to keep in memory, and how many links. */
-  capacity(): number
+  /** How much memory tokens may take, and links. */
+  maxBytes(): number
   /** How long a token works after the provider last vouched for its owner. */
   restMs(portal: string): number
   /**
@@ -44,9 +44,9 @@ export interface OwnerBoundTokens extends Omit<IssuedCredentials, 'revoke'> {
 
 /** Tokens and links over a session store. Throws `session.store`. */
 export function createOwnerBoundTokens(tools: OwnerBoundTokensTools): OwnerBoundTokens {
-  const { store, sealer, ports, capacity, trustedIdentity, restMs } = tools
-  const tokens = createApiTokens(store, ports, { capacity, trustedIdentity, restMs })
-  const links = createGuestLinks(store, sealer, ports, { capacity, trustedIdentity })
+  const { store, sealer, ports, maxBytes, trustedIdentity, restMs } = tools
+  const tokens = createApiTokens(store, ports, { maxBytes, trustedIdentity, restMs })
+  const links = createGuestLinks(store, sealer, ports, { maxBytes, trustedIdentity })
   const listeners: ((ownerId: string) => void)[] = []
 
   function kindOf(id: string): IssuedCredentials | null {

@@ -81,7 +81,7 @@ async function look(path: string, count: number): Promise<Omit<Row, 'count' | 's
   const open = openSessions({
     store,
     sealer: createSealer(new Uint8Array(32), ports),
-    limits: { lifetimeMs: 12 * 3_600_000, idleMs: 12 * 3_600_000, cacheEntries: 1, providerTrust: ANY_PROVIDER },
+    limits: { lifetimeMs: 12 * 3_600_000, idleMs: 12 * 3_600_000, cacheBytes: 5_000, providerTrust: ANY_PROVIDER },
     ports,
   })
   try {

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { usualCacheBytes } from '../../../src/process/spare-memory.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
@@ -109,10 +110,13 @@ test('signing in, being refused, and a provider that is away are told by provide
   // They are there before the first one, so that it shows as an increase.
   expect(await signIns()).toEqual([0, 0, 0])
   expect(await metricOf(gate, 'sallyport_sessions')).toBe(0)
+  expect(await metricOf(gate, 'sallyport_session_cache_bytes')).toBe(0)
   const browser = browserAt(gate, 'app.example')
   expect((await browser.signIn(`${APP}/`, 'ada')).response.status).toBe(200)
   expect(await signIns()).toEqual([1, 0, 0])
   expect(await metricOf(gate, 'sallyport_sessions')).toBe(1)
+  expect(await metricOf(gate, 'sallyport_session_cache_bytes')).toBeGreaterThan(1_000)
+  expect(await metricOf(gate, 'sallyport_session_cache_max_bytes')).toBe(usualCacheBytes(1))
   expect(await metricOf(gate, 'sallyport_store_duration_seconds_count{call="write"}')).toBeGreaterThan(1)
   expect(await metricOf(gate, 'sallyport_provider_duration_seconds_count{provider="id",call="sign_in"}')).toBe(1)
 

@@ -7,6 +7,7 @@ import {
   type HeldApiToken,
   type NewApiToken,
 } from '../../../src/session/credentials/api-tokens.ts'
+import { memoryOf } from '../../../src/session/lru.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
@@ -29,6 +30,9 @@ const NEW: NewApiToken = {
   limits: LIMITS,
 }
 
+/** What one takes in memory. */
+const TOKEN_BYTES = memoryOf(JSON.stringify(NEW.identity).length)
+
 /** Tokens over a real database; `reads` counts look-ups that reached it. */
 function openTokens(folder: string, capacity = 10) {
   const clock = fakeClock()
@@ -45,7 +49,7 @@ function openTokens(folder: string, capacity = 10) {
     clock,
     store,
     tokens: createApiTokens(counted, quietPorts(clock), {
-      capacity: () => capacity,
+      maxBytes: () => capacity * TOKEN_BYTES,
       restMs: () => REST_MS,
       trustedIdentity: ({ identity }) => identity,
     }),
@@ -102,7 +106,7 @@ test('a token that is revoked while it is being read does not come back from tha
     },
   }
   const tokens = createApiTokens(slow, quietPorts(clock), {
-    capacity: () => 10,
+    maxBytes: () => 1e6,
     restMs: () => REST_MS,
     trustedIdentity: ({ identity }) => identity,
   })

@@ -2,13 +2,17 @@ import { expect, test } from 'bun:test'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { createCredentialCache } from '../../../src/session/credentials/cache.ts'
 import { issuedSession } from '../../../src/session/credentials/issued.ts'
+import { memoryOf } from '../../../src/session/lru.ts'
 
 function held(id: string, owner: string | null = null) {
   const row = { id, portal: 'home', createdAtMs: 0, expiresAtMs: 1 }
   return { session: issuedSession(row, makeIdentity('', '', id, {}), owner), owner }
 }
 
-const cacheOf = (capacity: number) => createCredentialCache<ReturnType<typeof held>>(() => capacity)
+/** Of the longest name that is used here. */
+const HELD_BYTES = memoryOf(JSON.stringify(held('another').session.identity).length)
+
+const cacheOf = (capacity: number) => createCredentialCache<ReturnType<typeof held>>(() => capacity * HELD_BYTES)
 
 test('the oldest secret makes room, and leaves the others of its link', () => {
   const cache = cacheOf(2)
@@ -50,4 +54,21 @@ test('one that is read while it is revoked does not stay', async () => {
   })
   expect(isGone).toBe(true)
   expect(cache.get('text')).toBeUndefined()
+})
+
+test('a long identity makes as much room as it takes', () => {
+  const cache = cacheOf(4)
+  for (const id of ['one', 'two', 'three', 'four']) cache.add(id, held(id))
+  const long = held('long')
+  const identity = { ...long.session.identity, groups: Array.from({ length: 300 }, (_, at) => `group ${at}`) }
+  cache.add('long', { ...long, session: { ...long.session, identity } })
+  expect(['one', 'two', 'three', 'four', 'long'].map(id => cache.get(id) === undefined)).toEqual([
+    true,
+    true,
+    true,
+    true,
+    false,
+  ])
+  cache.add('five', held('five'))
+  expect([cache.get('long'), cache.get('five')?.session.id]).toEqual([undefined, 'five'])
 })

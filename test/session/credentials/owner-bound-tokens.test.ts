@@ -48,7 +48,7 @@ async function inWorld(act: (world: World) => Promise<void>): Promise<void> {
         ...LIFETIMES,
         lifetimeMs: 100 * DAY,
         idleMs: 100 * DAY,
-        cacheEntries: 100,
+        cacheBytes: 500_000,
         providerTrust: ANY_PROVIDER,
         portals: new Map([
           [

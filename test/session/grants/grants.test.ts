@@ -18,7 +18,7 @@ const SECRETS = { idToken: 'i', refreshToken: null }
 /** A file whose members are those of a group and those with a role that is granted. */
 const limits = (group: string): SessionLimits => ({
   ...LIFETIMES,
-  cacheEntries: 100,
+  cacheBytes: 500_000,
   providerTrust: providerTrustOf({
     providers: new Map([['id', { issuer: 'https://id.example', users: null }]]),
     portals: new Map([['home', { name: 'home', providers: ['id'] }]]),

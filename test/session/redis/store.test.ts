@@ -353,7 +353,7 @@ needs('valkey-server').describe('after a lost connection', () => {
     const sessions = openSessions({
       store: openRedisStore(address, PORTS),
       sealer: createSealer(new Uint8Array(32), PORTS),
-      limits: { lifetimeMs: 60_000, idleMs: 60_000, cacheEntries: 10, providerTrust: ANY_PROVIDER },
+      limits: { lifetimeMs: 60_000, idleMs: 60_000, cacheBytes: 50_000, providerTrust: ANY_PROVIDER },
       ports: PORTS,
       timers: { watchMs: 20, flushMs: 60_000, purgeMs: 60_000 },
     })

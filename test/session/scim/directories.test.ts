@@ -27,7 +27,7 @@ const ADA = makeIdentity('id', ISSUER, 'ada', { groups: ['said'] })
 const DIRECTORY: Directory = { provider: 'id', issuer: ISSUER, portals: ['home'], groups: null }
 const LIMITS: SessionLimits = {
   ...LIFETIMES,
-  cacheEntries: 100,
+  cacheBytes: 500_000,
   portals: new Map([['home', { ...LIFETIMES, refreshMs: 60_000, refreshLimitMs: 120_000 }]]),
   providerTrust: providerTrustOf({
     providers: new Map([['id', { issuer: ISSUER, users: null }]]),

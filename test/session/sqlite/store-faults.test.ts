@@ -213,7 +213,7 @@ describe('a database that is damaged while it is in use', () => {
         idleMs: 1e9,
         refreshMs: 1e5,
         refreshLimitMs: 4e5,
-        cacheEntries: 10,
+        cacheBytes: 50_000,
         providerTrust: ANY_PROVIDER,
       },
       ports: real,
@@ -269,7 +269,7 @@ describe('a database that is damaged while it is in use', () => {
     const sessions = openSessions({
       store: openSqliteStore(path, real),
       sealer: createSealer(new Uint8Array(32), real),
-      limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheEntries: 10, providerTrust: ANY_PROVIDER },
+      limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheBytes: 50_000, providerTrust: ANY_PROVIDER },
       ports: real,
       timers: { watchMs: 20, flushMs: 1e6, purgeMs: 1e6 },
     })
