@@ -1,7 +1,7 @@
 /** The record of an exchange, for the access log and traces. */
 export interface Account {
   /** The address that was asked last, as host:port or the path of a socket; null where none was. */
-  upstream: string | null
+  upstreamLabel: string | null
   /** Bytes of the answer's body that were sent to the client; null where they were not counted. */
   bytes: number | null
   /** Whether `bytes` is only the announced length: the body passes uncounted. */
@@ -14,14 +14,9 @@ export interface Account {
   onOver: (() => void) | null
 }
 
-/** An account of a request for which no address has been asked yet. */
-export function openAccount(): Account {
-  return { upstream: null, bytes: null, isAnnounced: false, isGoingOn: false, isCut: false, onOver: null }
-}
-
 /** An address is asked, perhaps after another that failed. */
 export function askedAt(account: Account, label: string): void {
-  account.upstream = label
+  account.upstreamLabel = label
   account.bytes = null
   account.isAnnounced = false
   account.isCut = false

@@ -12,7 +12,7 @@ import { createUpstreamPool } from '../../proxy/upstream/upstream.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
 import { compileSnapshot } from '../../server/config/compile.ts'
 import type { GateRoute } from '../../server/config/snapshot.ts'
-import { findPlace } from '../../server/request/locate.ts'
+import { findPlace, PORTAL } from '../../server/request/locate.ts'
 import type { LoggedRequest } from './logged.ts'
 import { createSketches, type People, type Sketches } from './people.ts'
 
@@ -83,7 +83,10 @@ export function createJudge(config: Config, fingerprint: string, people: People)
       return { ...nowhere, fate: 'invalid', reason: error.code, why: error.message }
     }
     const { host, path } = target
-    const place = findPlace({ snapshot, target, sent: {}, portal: null, compat: null, route: null }, target)
+    const place = findPlace(
+      { snapshot, target, sent: {}, portal: null, compat: null, match: null, route: null },
+      target,
+    )
     if (place === null) {
       return {
         ...nowhere,
@@ -94,10 +97,10 @@ export function createJudge(config: Config, fingerprint: string, people: People)
         why: `no route has ${host} and this path`,
       }
     }
-    if (place.kind === 'portal') {
+    if (place === PORTAL) {
       return { ...nowhere, host, path, fate: 'own', reason: 'reserved', why: "one of Sallyport's own pages answers" }
     }
-    const { value: route, also } = place.match
+    const { value: route, also } = place
     const base = { route: route.config.id, host, path }
     const verdict = judgeAt(route, request, target)
     if (verdict.fate === 'refused' || verdict.fate === 'sign-in') return { ...base, ...verdict }

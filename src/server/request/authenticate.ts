@@ -1,9 +1,7 @@
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Denial } from '../../policy/policy.ts'
-import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
-import type { GateRoute } from '../config/snapshot.ts'
-import { type RequestContext, sessionToken } from './context.ts'
+import { type Located, sessionToken, type Targeted } from './context.ts'
 import { type Credential, type CredentialTools, findCredential } from './credential.ts'
 import type { PipelineTools } from './tools.ts'
 
@@ -30,14 +28,11 @@ type Tools = CredentialTools & Pick<PipelineTools, 'sessions'>
  * Reads the token, Authorization and Cookie. Writes `token` and `sent` where Authorization was for Sallyport, and
  * `sent` where a token is limited to methods. Throws what `findCredential` does, and `session.store`.
  */
-export function authenticate(
-  context: RequestContext,
-  tools: Tools,
-  { value: route, also }: Match<GateRoute>,
-): MaybePromise<Who> {
+export function authenticate(context: Located, tools: Tools): MaybePromise<Who> {
+  const { route, match } = context
   const credential = findCredential(context, tools, route)
   if (credential !== null) return credential
-  if ((!route.needsSession && also.length === 0) || context.portal === null) return NOBODY
+  if ((!route.needsSession && match.also.length === 0) || context.portal === null) return NOBODY
   return andThen(findByCookie(context, tools), byCookie)
 }
 
@@ -47,10 +42,9 @@ function byCookie(session: Session | null): Who {
 
 /** The session of this browser's cookie for the host, of any portal. Throws `session.store`. */
 export function findByCookie(
-  context: RequestContext,
+  context: Targeted,
   { sessions }: Pick<PipelineTools, 'sessions'>,
 ): MaybePromise<Session | null> {
-  const { target } = context
   const token = sessionToken(context)
-  return token === null || target === null ? null : sessions.find(token, target.host)
+  return token === null ? null : sessions.find(token, context.target.host)
 }

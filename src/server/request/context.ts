@@ -8,11 +8,12 @@ import type { Account } from '../../proxy/account.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import { isLocalSocket, looksLikeHttp1 } from '../../proxy/lifetime/client-idle.ts'
 import type { Mention } from '../../proxy/upstream/mentions.ts'
+import type { Match } from '../../route/table.ts'
 import { originAt, portAt, type Target } from '../../route/target.ts'
 import { cookieName, readCookie } from '../../session/cookie.ts'
 import type { Session } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
-import type { GatePortal, GateRoute, Snapshot } from '../config/snapshot.ts'
+import type { CompiledGrant, GatePortal, GateRoute, Snapshot } from '../config/snapshot.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
 
 /** What Bun hands to a request's handler, as far as the pipeline uses it. */
@@ -32,25 +33,28 @@ export interface Question {
 }
 
 /**
- * The context of one request: everything known of it so far. `receive.ts` makes it. Each step writes its findings for
- * the later steps, and overwrites nothing that an earlier step has written:
+ * The context of one request: everything known of it so far, in one object that is made once (`receive.ts`). Each step
+ * writes its findings for the later steps, and overwrites nothing that an earlier step has written. What is known by
+ * then is said by types of it: `Targeted`, `Located`, `Decided`.
  *
- * - `locate.ts`: `target`, `portal`, `compat`, `route`. For a forward-auth question `verify.ts` writes them. It makes
- *   `request` and `sent` those of the request in question, and sets `question` to the form of the answer.
+ * - `locate.ts`: `target`, `portal`, `compat`, `match`, `route`. For a forward-auth question `verify.ts` writes them. It
+ *   makes `request` and `sent` those of the request in question, and sets `question` to the form of the answer.
  * - `limit.ts`: `asked`, while nothing has been taken out of `sent`.
  * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that Sallyport judges.
  * - `decide.ts`: `session`, the user that the request continues as; `elsewhere`; `isPrivate`; `mentions`.
- * - `act.ts`, by `pass.ts`: `isForwarded`. At a portal, `session`. With `record.ts`, `reason`.
+ * - `respond.ts`: `grant`; by `proxy-request.ts`, `isForwarded`. At a portal, `session`. With `record.ts`, `reason`.
  *
  * From `authenticate.ts` on, `method-override.ts` removes fields from `sent` that name another method than the judged
  * one. `mcp/judge.ts` gives it the body that it has read. Any later step may read a field once it is written. A
- * request that is made here in place of another is a copy with a separate `request`.
+ * request that is made here in place of another has a context of its own (`copy`).
  */
-export interface RequestContext {
-  /** What is asked for; where a proxy in front asks for a verdict, the request that it asks about. */
-  request: Request
+export class RequestContext implements Account {
+  /** The request that identifies the connection for Bun: `request`, unless a kept form replaces it. */
+  readonly connection: Request
   /** The request's fields, read once, without the token. Replaced by fewer where not all of them may go on. */
   sent: SentFields
+  /** The token of the request. A client with a token is never redirected to the sign-in. */
+  token: string | null
   /**
    * The original request, its fields and its token, to begin again after a change of its decision
    * (`while-allowed.ts`).
@@ -58,60 +62,163 @@ export interface RequestContext {
   cameRequest: Request
   cameSent: SentFields
   readonly cameToken: string | null
-  /** The token of the request. A client with a token is never redirected to the sign-in. */
-  token: string | null
   readonly front: BunServer
-  /** The request that identifies the connection for Bun: `request`, unless a kept form replaces it. */
-  readonly connection: Request
-  /** Whether it has gone to an upstream, by HTTP: from there on its connection is the forwarder's to look after. */
-  isForwarded: boolean
   readonly snapshot: Snapshot
+  readonly id: string
   readonly startedMs: number
   /** When it is decided about: when it came, or when it began again. */
-  readonly decidedMs: number
+  decidedMs: number
   /** The moment among the changes of the exchanges that its decision is of. */
   readonly moment: number
-  /** How often it began again. */
-  readonly turn: number
-  /** Where it ended on its way and cannot be sent again: then only what refuses it is wanted. Null for nearly all. */
-  readonly overtaken: Overtaken | null
-  /** Whether it was counted for the person who asks. */
-  isCounted: boolean
-  /** The same by the clock of the metrics; 0 without metrics. */
+  /** By the clock of the metrics, when it came; 0 without metrics. */
   readonly cameAtMs: number
-  readonly id: string
-  /** `NOBODY` where the connection is gone; nothing is decided for it. */
-  readonly peer: string
-  readonly isPeerTrusted: boolean
-  readonly client: string
-  /** Whether the client's address is beyond doubt. */
-  readonly isClientProven: boolean
-  /** How a proxy in front asks for a verdict: then nothing is forwarded. Null for a client's own request. */
-  question: Question | null
-  /** Whether another request mentions this one: then only whether it would pass is wanted. */
-  readonly isMention: boolean
-  /** The request as it came to its route, where a field of it mentions other addresses; null for nearly all. */
-  asked: RequestContext | null
-  /** The fields that mention other addresses, once these have been judged. */
-  mentions: readonly Mention[] | null
-  target: Target | null
-  portal: GatePortal | null
-  /** Which address of a program that stood here before is asked for; null for nearly all. */
-  compat: CompatPage | null
-  route: GateRoute | null
-  /** The session that was found, of any portal; null: anonymous. */
-  found: Session | null
-  session: Session | null
-  /** Whether no shared cache may keep its answer. */
-  isPrivate: boolean
-  /** Where that is null: as whom a route of another reading lets it pass, by a session of that route's portal; null for nearly all. */
-  elsewhere: Session | null
   /** Its trace; null without tracing. */
   readonly trace: Trace | null
-  /** What is noted for the access record and the trace; null where there is neither. */
-  readonly account: Account | null
+  /** `NOBODY` where the connection is gone; nothing is decided for it. */
+  readonly peer: string
+  isPeerTrusted = false
+  client: string
+  /** Whether the client's address is beyond doubt. */
+  isClientProven = false
+  target: Target | null = null
+  portal: GatePortal | null = null
+  /** Its route, and those that another reading of its path would reach. */
+  match: Match<GateRoute> | null = null
+  route: GateRoute | null = null
+  /** The session that was found, of any portal; null: anonymous. */
+  found: Session | null = null
+  session: Session | null = null
+  /** Where that is null: as whom a route of another reading lets it pass, by a session of that route's portal; null for nearly all. */
+  elsewhere: Session | null = null
+  /** What it gets, once it is allowed. */
+  grant: CompiledGrant | null = null
+  /** Whether no shared cache may keep its answer. */
+  isPrivate = true
+  /** Whether it was counted for the person who asks. */
+  isCounted = false
+  /** Whether it has gone to an upstream, by HTTP: from there on its connection is the forwarder's to look after. */
+  isForwarded = false
+  /** Which address of a program that stood here before is asked for; null for nearly all. */
+  compat: CompatPage | null = null
+  /** How a proxy in front asks for a verdict: then nothing is forwarded. Null for a client's own request. */
+  question: Question | null = null
+  /** The request as it came to its route, where a field of it mentions other addresses; null for nearly all. */
+  asked: Located | null = null
+  /** The fields that mention other addresses, once these have been judged. */
+  mentions: readonly Mention[] | null = null
+  /** Whether another request mentions this one: then only whether it would pass is wanted. */
+  isMention = false
+  /** How often it began again. */
+  turn = 0
+  /** Where it ended on its way and cannot be sent again: then only what refuses it is wanted. Null for nearly all. */
+  overtaken: Overtaken | null = null
   /** Why it is refused: the reason of a decision, or the code of an error; null as long as it is not. */
-  reason: Reason | Code | typeof CLIENT_LEFT | null
+  reason: Reason | Code | typeof CLIENT_LEFT | null = null
+  upstreamLabel: string | null = null
+  bytes: number | null = null
+  isAnnounced = false
+  isGoingOn = false
+  isCut = false
+  onOver: (() => void) | null = null
+  /** The status of its answer, as its line says it, and how long its head took; once it is answered. */
+  status = 0
+  tookMs = 0
+  #request: Request
+  #make: (() => Request) | null = null
+
+  constructor(
+    request: Request,
+    sent: SentFields,
+    token: string | null,
+    front: BunServer,
+    snapshot: Snapshot,
+    id: string,
+    peer: string,
+    startedMs: number,
+    moment: number,
+    cameAtMs: number,
+    trace: Trace | null,
+  ) {
+    this.#request = request
+    this.connection = request
+    this.sent = sent
+    this.token = token
+    this.cameRequest = request
+    this.cameSent = sent
+    this.cameToken = token
+    this.front = front
+    this.snapshot = snapshot
+    this.id = id
+    this.peer = peer
+    this.client = peer
+    this.startedMs = startedMs
+    this.decidedMs = startedMs
+    this.moment = moment
+    this.cameAtMs = cameAtMs
+    this.trace = trace
+  }
+
+  /** What is asked for; where a proxy in front asks for a verdict, the request that it asks about. */
+  get request(): Request {
+    if (this.#make === null) return this.#request
+    this.request = this.#make()
+    return this.#request
+  }
+
+  set request(other: Request) {
+    this.#request = other
+    this.#make = null
+  }
+
+  /** Has another request from now on, which is made once something reads it: that costs 3 µs. */
+  becomes(make: () => Request): void {
+    this.#make = make
+  }
+
+  /** The same as far as it is known, and on its own from here on. */
+  copy(): RequestContext {
+    const made = Object.assign(this.#made(this.sent, this.token, this.snapshot, this.moment), this)
+    made.#request = this.#request
+    made.#make = this.#make
+    return made
+  }
+
+  /** The request as it came, which begins again with this snapshot, at this moment. */
+  again(snapshot: Snapshot, moment: number): RequestContext {
+    const made = this.#made(this.cameSent, this.cameToken, snapshot, moment)
+    made.cameRequest = this.cameRequest
+    made.isCounted = this.isCounted
+    made.turn = this.turn + 1
+    made.upstreamLabel = this.upstreamLabel
+    made.bytes = this.bytes
+    made.isAnnounced = this.isAnnounced
+    made.isCut = this.isCut
+    return made
+  }
+
+  #made(sent: SentFields, token: string | null, snapshot: Snapshot, moment: number): RequestContext {
+    const { connection, front, id, peer, startedMs, cameAtMs, trace } = this
+    return new RequestContext(connection, sent, token, front, snapshot, id, peer, startedMs, moment, cameAtMs, trace)
+  }
+}
+
+/** A request of which is known what it asks for. */
+export type Targeted = RequestContext & { readonly target: Target }
+
+/** The same of which is known where it leads. */
+export type Located = Targeted & { readonly route: GateRoute; readonly match: Match<GateRoute> }
+
+/** The same that may pass. */
+export type Decided = Located & { readonly grant: CompiledGrant }
+
+/** A copy of one of which is known where it leads. */
+export function copyOf(context: Located): Located {
+  const { target, route, match } = context
+  return Object.assign(context.copy(), { target, route, match })
+}
+
+export function isLocated(context: Targeted): context is Located {
+  return context.route !== null && context.match !== null
 }
 
 /** Why a request came to nothing whose client did not wait for the answer. */

@@ -5,7 +5,7 @@ import { decideToken } from '../../policy/token.ts'
 import type { HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
-import { contextFacts, type RequestContext } from './context.ts'
+import { contextFacts, type Located } from './context.ts'
 import { resourceAudiences } from './mcp/resource.ts'
 import { holdToMethod } from './method-override.ts'
 import { provenClient } from './policy-input.ts'
@@ -40,7 +40,7 @@ const NOBODY: Credential = Object.freeze({ session: null, denial: null, isOutsid
  * where it cannot be checked.
  */
 export function findCredential(
-  context: RequestContext,
+  context: Located,
   tools: CredentialTools,
   route: GateRoute,
 ): MaybePromise<Credential> | null {
@@ -53,7 +53,7 @@ export function findCredential(
 }
 
 function findByToken(
-  context: RequestContext,
+  context: Located,
   tools: CredentialTools,
   route: GateRoute,
   token: string,
@@ -68,12 +68,12 @@ function findByToken(
 
 function judge(
   held: HeldApiToken | null,
-  context: RequestContext,
+  context: Located,
   tools: Pick<CredentialTools, 'noteFirstUse'>,
   route: GateRoute,
 ): Credential {
-  const { target, request } = context
-  if (held === null || target === null) {
+  const { target } = context
+  if (held === null) {
     throw refusal(
       'the token is unknown, revoked, expired, or at rest until its owner signs in again, or its owner is no member of the portal',
       LOOK,
@@ -84,7 +84,7 @@ function judge(
   if (held.limits.methods !== null) holdToMethod(context)
   const { host, path, readings } = target
   const resource = route.config.mcp === 'portal' ? route.config.id : null
-  const facts = { host, path, readings, method: request.method, client: provenClient(context), route: resource }
+  const facts = { host, path, readings, method: target.method, client: provenClient(context), route: resource }
   const denial = decideToken(held, facts)
   if (held.isUnused && denial === null) tools.noteFirstUse(held, contextFacts(context))
   return { session: held.session, denial, isOutsider: false, by: 'tokens' }
@@ -92,7 +92,7 @@ function judge(
 
 /** The bearer of an access token that is ours to judge is never sent to sign in. */
 function findByAccessToken(
-  context: RequestContext,
+  context: Located,
   tools: CredentialTools,
   route: GateRoute,
   authorization: string,
@@ -101,9 +101,7 @@ function findByAccessToken(
   if (portal === null || accessTokens === null) return null
   const { audience, mcp, path } = route.config
   const audiences =
-    audience !== null || mcp === null || context.target === null
-      ? audience
-      : resourceAudiences(context, portal, context.target, path)
+    audience !== null || mcp === null ? audience : resourceAudiences(context, portal, context.target, path)
   const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, audiences)
   if (found === null) return null
   return keepBack(context, tools, route, authorization, found, 'tokens')
@@ -111,7 +109,7 @@ function findByAccessToken(
 
 /** On a route that takes passwords, Basic is ours to judge: none of the application's own gets there. */
 function findByPassword(
-  context: RequestContext,
+  context: Located,
   tools: CredentialTools,
   route: GateRoute,
   authorization: string,
@@ -127,7 +125,7 @@ function findByPassword(
  * program, regardless of its Accept.
  */
 function keepBack(
-  context: RequestContext,
+  context: Located,
   { sessions }: Pick<CredentialTools, 'sessions'>,
   { config }: GateRoute,
   authorization: string,

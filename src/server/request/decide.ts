@@ -15,7 +15,7 @@ import type { Session } from '../../session/session.ts'
 import { type LiveFieldTools, makeLiveFields, tellTooLong } from '../config/live-fields.ts'
 import type { CompiledGrant, GatePortal, GateRoute } from '../config/snapshot.ts'
 import { authenticate, type Who } from './authenticate.ts'
-import { methodOf, type RequestContext } from './context.ts'
+import { type Located, methodOf } from './context.ts'
 import type { Credential } from './credential.ts'
 import { isPreflight } from './errors/cors.ts'
 import { findGuest } from './guests.ts'
@@ -44,15 +44,10 @@ export function isRefusal(verdict: Verdict): verdict is Decision {
  * `target.ambiguous`, `access.denied`, `limit.rate`, and what looking up a guest or a session for a mentioned address
  * throws.
  */
-export function decide(
-  who: Who,
-  context: RequestContext,
-  tools: PipelineTools,
-  match: Match<GateRoute>,
-): MaybePromise<Verdict> {
-  if (who.isOutsider) return decideOutsider(who, context, tools, match)
+export function decide(who: Who, context: Located, tools: PipelineTools): MaybePromise<Verdict> {
+  if (who.isOutsider) return decideOutsider(who, context, tools)
   const { session: found, denial, by } = who
-  const { value: route } = match
+  const { route, match } = context
   context.found = found
   if (denial !== null) {
     context.session = found
@@ -71,25 +66,20 @@ export function decide(
   }
   const grant = session === null ? route.anonymous : cachedGrant(route, session, tools)
   const decision = grant.decision ?? decideAccess(route.policy, identity, requestFacts(context, session))
-  if (decision.verdict === 'allow') return decideRest(context, tools, match, grant, found)
+  if (decision.verdict === 'allow') return decideRest(context, tools, grant, found)
   if (decision.verdict === 'sign-in' && route.config.corsPreflight && isPreflight(context)) {
     // This request passes without a user only because it is OPTIONS: so no field may name another method to the
     // application.
     holdToMethod(context)
-    return decideRest(context, tools, match, grant, found)
+    return decideRest(context, tools, grant, found)
   }
   if (!route.takesGuests || context.token !== null) return decision
-  return andThen(findGuest(context, tools, match), decideGuest, context, tools, match, decision)
+  return andThen(findGuest(context, tools), decideGuest, context, tools, decision)
 }
 
 /** A user who is not a member of the portal: anonymous, but not redirected to the sign-in. */
-function decideOutsider(
-  who: Who,
-  context: RequestContext,
-  tools: PipelineTools,
-  match: Match<GateRoute>,
-): MaybePromise<Verdict> {
-  const asNobody = decide({ ...who, session: null, isOutsider: false }, context, tools, match)
+function decideOutsider(who: Who, context: Located, tools: PipelineTools): MaybePromise<Verdict> {
+  const asNobody = decide({ ...who, session: null, isOutsider: false }, context, tools)
   return andThen(asNobody, verdict => {
     if (!isRefusal(verdict) || verdict.verdict !== 'sign-in') return verdict
     // For the log: a refused request does not continue.
@@ -119,19 +109,18 @@ function ambiguousPath(route: GateRoute, other: GateRoute): GateError {
 /** A refused user may still have a guest link for this address. */
 function decideGuest(
   guest: Session | null,
-  context: RequestContext,
+  context: Located,
   tools: PipelineTools,
-  match: Match<GateRoute>,
   refusal: Decision,
 ): MaybePromise<Verdict> {
   if (guest === null) return refusal
-  const { value: route } = match
+  const { route } = context
   const grant = cachedGrant(route, guest, tools)
   const decision = grant.decision ?? decideAccess(route.policy, guest.identity, requestFacts(context, guest))
   // A guest at the wrong time learns that, instead of being asked for an account.
   if (decision.verdict !== 'allow') return refusal.verdict === 'sign-in' ? decision : refusal
   context.session = guest
-  return decideRest(context, tools, match, grant, guest)
+  return decideRest(context, tools, grant, guest)
 }
 
 /**
@@ -139,14 +128,14 @@ function decideGuest(
  * too.
  */
 function decideRest(
-  context: RequestContext,
+  context: Located,
   tools: PipelineTools,
-  { value: route, also }: Match<GateRoute>,
   grant: CompiledGrant,
   found: Session | null,
 ): MaybePromise<Verdict> {
+  const { route, match } = context
   context.isPrivate = isPrivate(route, context.session)
-  for (const other of also) {
+  for (const other of match.also) {
     // There the user is determined as for a request to that route.
     const there = presentAt(other, found)
     const isOpen = isOpenTo(other, there?.identity ?? null, requestFacts(context, there), () =>
@@ -161,7 +150,7 @@ function decideRest(
   if (looksAtMethod(route.policy)) refuseOverrides(context)
   const { asked } = context
   if (asked === null || (route.upstream === null && context.question === null)) return grant
-  return judgeMentions(asked, route, (there, at) => mayMention(there, tools, at)).then(mentions => {
+  return judgeMentions(asked, there => mayMention(there, tools)).then(mentions => {
     context.mentions = mentions
     return grant
   })
@@ -176,9 +165,9 @@ function isPrivate({ sharedCaches }: GateRoute, session: Session | null): boolea
 }
 
 /** Whether the request that another one mentions would pass, as the same client. Throws what a request there would. */
-async function mayMention(there: RequestContext, tools: PipelineTools, match: Match<GateRoute>): Promise<boolean> {
-  refuseServiceWorker(there, match.value)
-  const verdict = await andThen(authenticate(there, tools, match), decide, there, tools, match)
+async function mayMention(there: Located, tools: PipelineTools): Promise<boolean> {
+  refuseServiceWorker(there, there.route)
+  const verdict = await andThen(authenticate(there, tools), decide, there, tools)
   if (!isRefusal(verdict)) return true
   tools.metrics.denied++
   tools.respond.noteDecision(there, verdict)

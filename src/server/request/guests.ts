@@ -3,12 +3,11 @@ import type { Facts } from '../../policy/condition.ts'
 import { decidePolicy } from '../../policy/policy.ts'
 import { decideToken } from '../../policy/token.ts'
 import { makesLinks } from '../../portal/account/guest-link-address.ts'
-import type { Match } from '../../route/table.ts'
 import { cookieName, readCookies } from '../../session/cookie.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
-import { type RequestContext, schemeOf } from './context.ts'
+import { type Located, schemeOf } from './context.ts'
 import { requestFacts } from './policy-input.ts'
 
 /** A browser is given no more than this on one host: what else it sends is not looked at. */
@@ -39,16 +38,15 @@ export function mayMakerOpen(route: GateRoute, { portal, maker }: Session, facts
  * route that it could lead to. Costs nothing without a guest cookie.
  */
 export function findGuest(
-  context: RequestContext,
+  context: Located,
   { sessions }: { readonly sessions: { readonly links: Pick<GuestLinks, 'find'> } },
-  { value: route, also }: Match<GateRoute>,
 ): MaybePromise<Session | null> {
-  const { sent, target, request } = context
-  if (target === null || sent.cookie?.includes('sallyport-guest') !== true) return null
+  const { sent, target, route, match } = context
+  if (sent.cookie?.includes('sallyport-guest') !== true) return null
   const name = cookieName('guest', schemeOf(context) === 'https')
   const cookies = readCookies(sent.cookie, name).slice(0, MOST_GUEST_COOKIES)
   const { host, path, readings } = target
-  const asked = { host, path, readings, method: request.method, client: null }
+  const asked = { host, path, readings, method: target.method, client: null }
   const facts = requestFacts(context, null)
 
   function fits({ session, grant }: HeldGuestLink): boolean {
@@ -56,7 +54,7 @@ export function findGuest(
     return (
       session.portal === route.config.portal &&
       decideToken({ limits, networks: null, session }, asked) === null &&
-      [route, ...also].every(one => mayMakerOpen(one, session, facts))
+      [route, ...match.also].every(one => mayMakerOpen(one, session, facts))
     )
   }
   function from(index: number): MaybePromise<Session | null> {

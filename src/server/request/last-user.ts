@@ -3,8 +3,8 @@ import type { Ports } from '../../base/ports.ts'
 import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
 import type { Target } from '../../route/target.ts'
 import { cookieName, isOwnCookie, readCookie, writeCookie } from '../../session/cookie.ts'
-import type { CompiledGrant, GateRoute } from '../config/snapshot.ts'
-import { type MaybeResponse, outerPrefix, type RequestContext, schemeOf } from './context.ts'
+import type { CompiledGrant } from '../config/snapshot.ts'
+import { type Decided, type MaybeResponse, outerPrefix, schemeOf } from './context.ts'
 
 /** As long as browsers keep any cookie (RFC 6265bis §5.5), and when it is written again. */
 const KEPT_MS = 400 * 24 * 60 * 60_000
@@ -54,12 +54,11 @@ export interface LastUser {
  * the domain.
  */
 export function lookAtLastUser(
-  context: RequestContext,
-  target: Target,
-  { config }: GateRoute,
-  grant: CompiledGrant,
+  context: Decided,
   { ports }: { readonly ports: Pick<Ports, 'now' | 'log'> },
 ): LastUser | null {
+  const { target, grant } = context
+  const { config } = context.route
   const { userMark: mark } = grant
   if (mark === null || context.token !== null) return null
   const isSecure = schemeOf(context) === 'https'

@@ -3,7 +3,7 @@ import type { Rate } from '../../policy/rate.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
-import type { RequestContext } from './context.ts'
+import { copyOf, type Located, type RequestContext } from './context.ts'
 import { mentionsOthers } from './mentions.ts'
 import type { Rates } from './rates.ts'
 import type { Resets } from './resets.ts'
@@ -34,10 +34,11 @@ export function limitClient(context: RequestContext, { rates, resets }: ClientTo
  * Reads the fields, and the client's address. Writes `asked`, while all fields are unchanged. Throws
  * `route.service_worker`, `limit.rate`.
  */
-export function limitRoute(context: RequestContext, { rates }: Tools, match: Match<GateRoute>): void {
+export function limitRoute(context: Located, { rates }: Tools): void {
+  const { match } = context
   refuseServiceWorker(context, match.value)
   for (const other of match.also) refuseServiceWorker(context, other)
-  if (mentionsOthers(context.sent)) context.asked = { ...context }
+  if (mentionsOthers(context.sent)) context.asked = copyOf(context)
   if (context.turn > 0) return
   const { rate } = match.value
   if (rate !== null && rate.by !== 'user') rates.take(rate, context.client, null)

@@ -7,27 +7,18 @@ import type { Match } from '../../route/table.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { answerAddress, refuseTwoAddresses } from './client-address.ts'
-import { announcesTrailers, hostField, type RequestContext } from './context.ts'
+import { announcesTrailers, hostField, type RequestContext, type Targeted } from './context.ts'
 import { answerPreflight } from './mcp/preflight.ts'
 import { compatPageAt, healthPageAt } from './portal/compat.ts'
 import { isDescribed } from './portal/resources.ts'
 import { dialectAt } from './verify/dialects.ts'
-
-/** Where a request leads. */
-export type RequestPlace =
-  /** A route, with those that another reading of the path would reach. */
-  | { readonly kind: 'route'; readonly match: Match<GateRoute> }
-  /** A page or endpoint of our own. */
-  | { readonly kind: 'portal' }
-  /** What is answered at once: the same address by HTTPS, who asks, or a browser's question before it asks an MCP server. */
-  | { readonly kind: 'answer'; readonly response: Response }
 
 /**
  * First step, before anything is counted: what is asked for, in its one spelling.
  *
  * Reads the method, the address and the host's field. Writes `target`. Throws `target.*`.
  */
-export function readTarget(context: RequestContext): void {
+export function readTarget(context: RequestContext): asserts context is Targeted {
   const { request, sent } = context
   context.target = parseTarget(request.method, request.url, hostField(context))
   refuseTrailers(sent)
@@ -35,14 +26,14 @@ export function readTarget(context: RequestContext): void {
 }
 
 /**
- * First step: where the request leads, for any user.
+ * First step: where the request leads, for any user; without a route it is the portal's. Answers what is answered at
+ * once: the same address by HTTPS, who asks, or a browser's question before it asks an MCP server.
  *
  * Reads the target and the snapshot's tables, and for a health check its user agent. Writes `portal`, `compat`, and
- * `route` where there is one. Throws `route.none`.
+ * `route` and `match` where there is one. Throws `route.none`.
  */
-export function locate(context: RequestContext): RequestPlace {
+export function locate(context: Targeted): Response | null {
   const { snapshot, target } = context
-  if (target === null) throw new TypeError('a request is located only once its target is known')
   if (target.isReserved && dialectAt(target.path) !== null) {
     throw new GateError('route.none', 'a verdict was asked for on a listener that clients reach', {
       hint: 'let the proxy in front ask where verify in [server] says',
@@ -50,18 +41,20 @@ export function locate(context: RequestContext): RequestPlace {
   }
   const response = snapshot.redirectPort === null ? null : redirectToHttps(context, target, snapshot.redirectPort)
   const own = response ?? answerAddress(context, target)
-  if (own !== null) return { kind: 'answer', response: own }
+  if (own !== null) return own
   const place = findPlace(context, target)
   if (place === null) throw nothingAt(context, target)
-  const preflight = place.kind === 'route' ? answerPreflight(context, place.match) : null
-  return preflight === null ? place : { kind: 'answer', response: preflight }
+  return place === PORTAL ? null : answerPreflight(context, place)
 }
 
 /** The parts of a context that this step reads and writes. */
-export type Located = Pick<RequestContext, 'snapshot' | 'target' | 'sent' | 'portal' | 'compat' | 'route'>
+type Placed = Pick<RequestContext, 'snapshot' | 'target' | 'sent' | 'portal' | 'compat' | 'route' | 'match'>
 
-/** The route or the portal that a target leads to; null: neither. Writes what `locate` does. */
-export function findPlace(context: Located, target: Target): Exclude<RequestPlace, { readonly kind: 'answer' }> | null {
+/**
+ * The route that a target leads to, with those that another reading of its path would reach, or the portal; null:
+ * neither. Writes what `locate` does.
+ */
+export function findPlace(context: Placed, target: Target): Match<GateRoute> | typeof PORTAL | null {
   const { snapshot } = context
   const match = target.isReserved ? null : snapshot.table.match(target)
   const portal = snapshot.portals.lookup(target.host) ?? null
@@ -73,8 +66,9 @@ export function findPlace(context: Located, target: Target): Exclude<RequestPlac
     if (isDescribed(context, portal, target)) return PORTAL
   }
   if (match !== null) {
+    context.match = match
     context.route = match.value
-    return { kind: 'route', match }
+    return match
   }
   // Its own host is the portal's as far as no route took it.
   if (portal?.config.url?.host === target.host && target.path === '/') return PORTAL
@@ -86,7 +80,8 @@ export function findPlace(context: Located, target: Target): Exclude<RequestPlac
   return null
 }
 
-const PORTAL = Object.freeze({ kind: 'portal' })
+/** A page or endpoint of our own. */
+export const PORTAL = 'portal'
 
 /** That nothing is served at a target; where a proxy hands over a host that nothing here has, how it would hand over another. */
 export function nothingAt({ snapshot, isPeerTrusted }: RequestContext, { host, path, isReserved }: Target): GateError {

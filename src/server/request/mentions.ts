@@ -6,11 +6,11 @@ import { type Mentions, parseMention, readConditions, readDestination } from '..
 import type { Match } from '../../route/table.ts'
 import type { Target } from '../../route/target.ts'
 import { type GatePortal, type GateRoute, upstreamPath } from '../config/snapshot.ts'
-import type { RequestContext } from './context.ts'
+import type { Located } from './context.ts'
 import { isAsked } from './verify/approve.ts'
 
 /** Decides about a request that is not made, like any other: whether it would pass. May throw what refuses it. */
-type MayPass = (there: RequestContext, match: Match<GateRoute>) => Promise<boolean>
+type MayPass = (there: Located) => Promise<boolean>
 
 /** Whether a request may mention other addresses. */
 export function mentionsOthers({ destination, if: conditions }: SentFields): boolean {
@@ -23,25 +23,21 @@ export function mentionsOthers({ destination, if: conditions }: SentFields): boo
  *
  * The address in Destination is written to (RFC 4918 §9.8 and §9.9). So the method itself has to be allowed there, PUT
  * too, and DELETE unless `Overwrite: F` forbids overwriting; in this letter case, since some applications overwrite by
- * any other. The addresses in If are only read, as by GET. `asked` is the request as it came to `route`. Throws
+ * any other. The addresses in If are only read, as by GET. `asked` is the request as it came to its route. Throws
  * `access.denied`; `target.*` for an unreadable address; the errors of a session store.
  */
-export async function judgeMentions(
-  asked: RequestContext,
-  route: GateRoute,
-  mayPass: MayPass,
-): Promise<readonly Mention[]> {
+export async function judgeMentions(asked: Located, mayPass: MayPass): Promise<readonly Mention[]> {
   const { destination, if: conditions, overwrite } = asked.sent
   const found: Mention[] = []
   if (destination !== undefined) {
     const spares = overwrite === 'F'
-    const methods = new Set([asked.request.method, 'PUT', ...(spares ? [] : ['DELETE'])])
+    const methods = new Set([asked.target.method, 'PUT', ...(spares ? [] : ['DELETE'])])
     const field = { name: 'destination', methods, spares, ...readDestination(destination) } as const
-    found.push(await judge(asked, route, mayPass, field))
+    found.push(await judge(asked, mayPass, field))
   }
   if (conditions !== undefined) {
     const field = { name: 'if', methods: new Set(['GET']), spares: false, ...readConditions(conditions) } as const
-    found.push(await judge(asked, route, mayPass, field))
+    found.push(await judge(asked, mayPass, field))
   }
   return found
 }
@@ -50,14 +46,14 @@ interface Field extends Mentions, Pick<Mention, 'name' | 'spares'> {
   readonly methods: ReadonlySet<string>
 }
 
-async function judge(asked: RequestContext, route: GateRoute, mayPass: MayPass, field: Field): Promise<Mention> {
+async function judge(asked: Located, mayPass: MayPass, field: Field): Promise<Mention> {
   const { name, texts, addresses, methods, spares } = field
   const paths: string[] = []
   // A request with many of them is judged once for each.
   if (addresses.length > MOST_ADDRESSES) throw refusal(name, 'too many addresses')
   for (const address of addresses) {
     let path = ''
-    for (const method of methods) path = await judgeOne(asked, route, mayPass, { name, address, method })
+    for (const method of methods) path = await judgeOne(asked, mayPass, { name, address, method })
     paths.push(path)
   }
   return { name, texts, paths, spares }
@@ -73,18 +69,17 @@ interface One {
 }
 
 /** The address as the application knows it: its path with the query. */
-async function judgeOne(asked: RequestContext, route: GateRoute, mayPass: MayPass, one: One): Promise<string> {
+async function judgeOne(asked: Located, mayPass: MayPass, one: One): Promise<string> {
   const { name, address, method } = one
   const { target, portal, snapshot } = asked
-  if (target === null) throw new TypeError('a request mentions others only once its target is known')
   const there = parseMention(address, method, target)
   if (there === null) throw refusal(name, 'an address that is not on this host')
   const isOurs = there.isReserved || (portal !== null && isPage(portal, there))
   const match = isOurs ? null : snapshot.table.match(there)
-  if (match === null || !isSameApplication(asked, route, match.value, match.also)) {
+  if (match === null || !isSameApplication(asked, match.value, match.also)) {
     throw refusal(name, 'an address that this application does not have')
   }
-  const isAllowed = await isAllowedAt(() => mayPass(askedOf(asked, there, match.value), match))
+  const isAllowed = await isAllowedAt(() => mayPass(askedOf(asked, there, match)))
   if (!isAllowed) throw refusal(name, `an address where ${method} is not allowed`, match.value)
   return upstreamPath(match.value, there.path) + there.query
 }
@@ -98,21 +93,17 @@ function isPage({ config, compat }: GatePortal, target: Target): boolean {
  * Whether a mentioned address leads to the same application. For a question of a proxy in front, only that proxy knows
  * the upstream: then every route of the address has to be one that it asks about.
  */
-function isSameApplication(
-  { question }: RequestContext,
-  route: GateRoute,
-  there: GateRoute,
-  also: readonly GateRoute[],
-): boolean {
+function isSameApplication({ question, route }: Located, there: GateRoute, also: readonly GateRoute[]): boolean {
   return question !== null ? [there, ...also].every(isAsked) : there.upstream === route.upstream
 }
 
 /** The same client with its unchanged request, asking for the mentioned address. */
-function askedOf(asked: RequestContext, target: Target, route: GateRoute): RequestContext {
+function askedOf(asked: Located, target: Target, match: Match<GateRoute>): Located {
   const { destination: _, if: __, ...sent } = asked.sent
   const { headers, signal } = asked.request
   const request = new Request(`http://host${target.path}`, { method: target.method, headers, signal })
-  return { ...asked, request, target, route, sent, session: null, isMention: true }
+  const found = { request, sent, session: null, isMention: true, target, match, route: match.value }
+  return Object.assign(asked.copy(), found)
 }
 
 /** A refusal by an exception is one like any other; a failure of our own is not. */

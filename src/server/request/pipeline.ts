@@ -1,8 +1,6 @@
 import type { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { isOvertaken } from '../../proxy/lifetime/exchanges.ts'
-import type { Match } from '../../route/table.ts'
-import type { GateRoute } from '../config/snapshot.ts'
 import { during } from '../observe/tracing/during.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
 import { authenticate } from './authenticate.ts'
@@ -10,6 +8,8 @@ import {
   announcesTrailers,
   type BunServer,
   CLIENT_LEFT,
+  isLocated,
+  type Located,
   type MaybeResponse,
   NOBODY,
   type RequestContext,
@@ -119,10 +119,10 @@ function inItsTongue(response: Response | undefined, context: RequestContext): M
 function answerRequest(context: RequestContext, tools: PipelineTools): MaybeResponse {
   readTarget(context)
   limitClient(context, tools)
-  const place = locate(context)
-  if (place.kind === 'route') return goThrough(context, tools, place.match)
+  const answer = locate(context)
+  if (answer === null && isLocated(context)) return goThrough(context, tools)
   if (context.overtaken !== null) throw context.overtaken.error
-  return respondWithoutRoute(place, context, tools)
+  return answer ?? respondWithoutRoute(context, tools)
 }
 
 /** The steps of a question: the request that a proxy in front asks about goes through those of any other. */
@@ -131,17 +131,17 @@ function answerQuestion(context: RequestContext, tools: PipelineTools): MaybeRes
 }
 
 /** The steps of every request that has a route. */
-function goThrough(context: RequestContext, tools: PipelineTools, match: Match<GateRoute>): MaybeResponse {
-  limitRoute(context, tools, match)
-  if (context.trace?.isSampled === true) return goTraced(context, context.trace, tools, match)
-  const who = authenticate(context, tools, match)
-  const verdict = andThen(who, decide, context, tools, match)
-  return whileAllowed(verdict, context, tools, respond, match)
+function goThrough(context: Located, tools: PipelineTools): MaybeResponse {
+  limitRoute(context, tools)
+  if (context.trace?.isSampled === true) return goTraced(context, context.trace, tools)
+  const who = authenticate(context, tools)
+  const verdict = andThen(who, decide, context, tools)
+  return whileAllowed(verdict, context, tools, respond)
 }
 
 /** The same, with a span for each step that others may have to be waited for in. */
-function goTraced(context: RequestContext, trace: Trace, tools: PipelineTools, match: Match<GateRoute>): MaybeResponse {
-  const who = during(trace, 'session', () => authenticate(context, tools, match))
-  const verdict = andThen(who, found => during(trace, 'policy', () => decide(found, context, tools, match)))
-  return whileAllowed(verdict, context, tools, respond, match)
+function goTraced(context: Located, trace: Trace, tools: PipelineTools): MaybeResponse {
+  const who = during(trace, 'session', () => authenticate(context, tools))
+  const verdict = andThen(who, found => during(trace, 'policy', () => decide(found, context, tools)))
+  return whileAllowed(verdict, context, tools, respond)
 }

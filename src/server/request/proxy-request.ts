@@ -11,12 +11,13 @@ import type { ForwardTools } from '../../proxy/job.ts'
 import { findOwnPages } from '../../proxy/upstream/own-pages.ts'
 import { foldCase } from '../../route/readings.ts'
 import { originAt } from '../../route/target.ts'
-import { type CompiledGrant, type GateRoute, upstreamPath } from '../config/snapshot.ts'
+import { type GateRoute, upstreamPath } from '../config/snapshot.ts'
 import type { Sockets } from '../listen/sockets.ts'
 import type { OpenSpan, Trace } from '../observe/tracing/tracer.ts'
-import { type MaybeResponse, outerPrefix, portOf, type RequestContext, schemeOf } from './context.ts'
+import { type Decided, type MaybeResponse, outerPrefix, portOf, schemeOf } from './context.ts'
 import { asksForWebSocket } from './handshake.ts'
 import { lookAtLastUser } from './last-user.ts'
+import { longestBody } from './limit.ts'
 import { provenClient } from './policy-input.ts'
 import { answerItself, changeAnswer, findFile, requestValues, tellAnswer } from './rewrite.ts'
 import { whileAllowed } from './while-allowed.ts'
@@ -29,50 +30,28 @@ export interface ProxyTools extends ForwardTools {
 }
 
 /**
- * Sends an allowed request on: to its upstream, by HTTP or as a WebSocket, or to what the route answers itself. `maxBodyBytes` is how
- * long its body may be.
+ * Sends an allowed request on: to its upstream, by HTTP or as a WebSocket, or to what the route answers itself.
  */
-export function proxyRequest(
-  context: RequestContext,
-  tools: ProxyTools,
-  route: GateRoute,
-  grant: CompiledGrant,
-  maxBodyBytes: number | null,
-): MaybeResponse {
-  const { target } = context
-  const isFileFirst = route.upstream !== null && route.answering !== null && target !== null
-  const file = isFileFirst ? findFile(context, target, route, grant, schemeOf(context)) : null
-  const answer = whileAllowed(file, context, tools, sendUnlessFile, route, grant, maxBodyBytes)
+export function proxyRequest(context: Decided, tools: ProxyTools): MaybeResponse {
+  const { route, grant } = context
+  const isFileFirst = route.upstream !== null && route.answering !== null
+  const file = isFileFirst ? findFile(context) : null
+  const answer = whileAllowed(file, context, tools, sendUnlessFile)
   return tellAnswer(answer, grant.answerFields, context.isPrivate)
 }
 
 /** Serves a file of a folder that comes before the upstream; otherwise forwards the request. */
-function sendUnlessFile(
-  file: Response | null,
-  context: RequestContext,
-  tools: ProxyTools,
-  route: GateRoute,
-  grant: CompiledGrant,
-  maxBodyBytes: number | null,
-): MaybeResponse {
+function sendUnlessFile(file: Response | null, context: Decided, tools: ProxyTools): MaybeResponse {
   if (file !== null) return file
-  return grant.live === null
-    ? send(null, context, tools, route, grant, maxBodyBytes)
-    : whileAllowed(grant.live(), context, tools, send, route, grant, maxBodyBytes)
+  const { live } = context.grant
+  return live === null ? send(null, context, tools) : whileAllowed(live(), context, tools, send)
 }
 
-function send(
-  live: Fields | null,
-  context: RequestContext,
-  tools: ProxyTools,
-  route: GateRoute,
-  grant: CompiledGrant,
-  maxBodyBytes: number | null,
-): MaybeResponse {
-  const { request, front, target, session, elsewhere, snapshot } = context
-  if (target === null) throw new TypeError('a request is forwarded only once its target is known')
+function send(live: Fields | null, context: Decided, tools: ProxyTools): MaybeResponse {
+  const { request, front, target, session, elsewhere, snapshot, route, grant } = context
   const { upstream } = route
-  if (upstream === null) return answerItself(context, target, route, grant, schemeOf(context))
+  if (upstream === null) return answerItself(context)
+  const maxBodyBytes = longestBody(context.match)
   const bounds = context.isPrivate ? route.privateBounds : route.bounds
   const isUnmeasured = maxBodyBytes !== null && !fitsLength(context.sent, route, maxBodyBytes)
   const isWebSocket = route.config.websockets && asksForWebSocket(context.sent)
@@ -99,7 +78,7 @@ function send(
     checksMethod: looksAtMethod(route.policy),
   })
   if (target.method === 'OPTIONS' && countHop(headers)) return new Response(null, { status: 204 })
-  const values = requestRules === null && responseRules === null ? null : requestValues(context, target, scheme)
+  const values = requestRules === null && responseRules === null ? null : requestValues(context)
   if (requestRules !== null && values !== null) changeRequest(headers, requestRules, values)
   const { hostHeader } = route.config
   if (hostHeader.kind === 'name') headers.set('host', hostHeader.name)
@@ -107,7 +86,7 @@ function send(
   if (authorization === null) headers.delete('authorization')
   else if (authorization !== undefined) headers.set('authorization', authorization)
   if (live !== null) for (const [name, value] of live) headers.set(name, value)
-  const lastUser = lookAtLastUser(context, target, route, grant, tools)
+  const lastUser = lookAtLastUser(context, tools)
   if (lastUser?.isOther) headers.delete('cookie')
   const span = context.trace === null ? null : tellUpstream(context.trace, headers, target.method)
   const path = upstreamPath(route, target.path) + target.query
@@ -134,7 +113,7 @@ function send(
       bounds,
       scheme,
       prefix,
-      account: context.account,
+      account: context,
     })
     endUpstream(span, answer, context)
     return values === null ? answer : changeAnswer(answer, responseRules, values, context.isPrivate)
@@ -167,7 +146,7 @@ function send(
       connection: context.connection,
       mentions: context.mentions,
       noteCookies: lastUser?.noteCookies ?? null,
-      account: context.account,
+      account: context,
     },
     tools,
   )
@@ -185,13 +164,14 @@ function tellUpstream(trace: Trace, headers: Headers, method: string): OpenSpan 
 }
 
 /** The span of an upstream is over with the head of its answer. */
-function endUpstream(span: OpenSpan | null, answer: MaybeResponse, { trace, target, account }: RequestContext): void {
-  if (span === null || trace?.isSampled !== true) return
+function endUpstream(span: OpenSpan | null, answer: MaybeResponse, context: Decided): void {
+  if (span === null || context.trace?.isSampled !== true) return
+  const { method } = context.target
   const end = (status: number) => {
-    const asked = { 'http.request.method': target?.method ?? '-', 'server.address': account?.upstream ?? '-' }
+    const asked = { 'http.request.method': method, 'server.address': context.upstreamLabel ?? '-' }
     span.end({ ...asked, 'http.response.status_code': status }, status >= 500)
   }
-  const fail = () => span.end({ 'server.address': account?.upstream ?? '-', 'error.type': 'upstream' }, true)
+  const fail = () => span.end({ 'server.address': context.upstreamLabel ?? '-', 'error.type': 'upstream' }, true)
   if (answer instanceof Promise) answer.then(response => end(response?.status ?? 101), fail)
   else end(answer?.status ?? 101)
 }

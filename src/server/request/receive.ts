@@ -1,10 +1,9 @@
 import { FORWARDED_FOR, findClient } from '../../base/client-address.ts'
 import type { GateError } from '../../base/errors.ts'
-import { openAccount } from '../../proxy/account.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import { takeToken } from '../credentials/token-field.ts'
-import { type BunServer, NOBODY, peerAddress, type RequestContext } from './context.ts'
+import { type BunServer, NOBODY, peerAddress, RequestContext } from './context.ts'
 import type { PipelineTools } from './tools.ts'
 
 /**
@@ -19,40 +18,18 @@ export function receive(request: Request, front: BunServer, tools: PipelineTools
   const sent = request.headers.toJSON() as Record<string, string>
   const token = takeToken(sent)
   const peer = peerAddress(front, request) ?? NOBODY
-  const by = clientBy(peer, sent, snapshot)
-  const { isPeerTrusted } = by
+  const isPeerTrusted = isTrusted(peer, snapshot)
   const { clientField } = snapshot
   if (!isPeerTrusted && peer !== NOBODY && sent[clientField] !== undefined) tools.untrusted.note(peer, clientField)
-  const { telemetry, server } = snapshot.config
+  const { telemetry } = snapshot.config
   const trace =
     telemetry === null ? null : tools.tracer.begin(isPeerTrusted ? sent.traceparent : undefined, telemetry.sample)
+  const cameAtMs = tools.meter === null ? 0 : tools.meter.tick()
+  const { moment } = tools.exchanges
   const nowMs = tools.ports.now()
-  return {
-    request,
-    sent,
-    token,
-    cameRequest: request,
-    cameSent: sent,
-    cameToken: token,
-    front,
-    connection: request,
-    isForwarded: false,
-    snapshot,
-    startedMs: nowMs,
-    decidedMs: nowMs,
-    moment: tools.exchanges.moment,
-    turn: 0,
-    overtaken: null,
-    isCounted: false,
-    cameAtMs: tools.meter === null ? 0 : tools.meter.tick(),
-    id,
-    peer,
-    ...by,
-    ...UNDECIDED,
-    isMention: false,
-    trace,
-    account: server.accessLog || trace?.isSampled === true ? openAccount() : null,
-  }
+  const context = new RequestContext(request, sent, token, front, snapshot, id, peer, nowMs, moment, cameAtMs, trace)
+  findWho(context, isPeerTrusted)
+  return context
 }
 
 /**
@@ -68,53 +45,35 @@ export function receiveAgain(
   tools: Pick<PipelineTools, 'current' | 'exchanges' | 'ports'>,
   ended: GateError,
 ): RequestContext {
-  const { cameRequest, cameSent, cameToken, connection, isForwarded, peer } = context
-  const snapshot = tools.current()
+  const { cameRequest, cameSent, connection, isForwarded } = context
   const isWhole = !isForwarded && !cameRequest.bodyUsed && cameRequest.body?.locked !== true
   const isSafe = SAFE.has(connection.method) && !announcesBody(cameSent)
-  return {
-    ...context,
-    // What was sent has other fields by now.
-    request: isWhole ? cameRequest : new Request(connection.url, { method: connection.method, headers: cameSent }),
-    sent: cameSent,
-    token: cameToken,
-    isForwarded: isForwarded && !isSafe,
-    snapshot,
-    decidedMs: tools.ports.now(),
-    moment: tools.exchanges.moment,
-    turn: context.turn + 1,
-    overtaken: isWhole || isSafe ? null : { error: ended, found: context.found },
-    ...clientBy(peer, cameSent, snapshot),
-    ...UNDECIDED,
-  }
+  const again = context.again(tools.current(), tools.exchanges.moment)
+  // What was sent has other fields by now.
+  again.request = isWhole ? cameRequest : new Request(connection.url, { method: connection.method, headers: cameSent })
+  again.isForwarded = isForwarded && !isSafe
+  again.decidedMs = tools.ports.now()
+  again.overtaken = isWhole || isSafe ? null : { error: ended, found: context.found }
+  findWho(again, isTrusted(again.peer, again.snapshot))
+  return again
+}
+
+function isTrusted(peer: string, { trusted }: Pick<Snapshot, 'trusted'>): boolean {
+  return peer !== NOBODY && trusted.has(peer)
 }
 
 /** Who the client is, by the connection, and by what a proxy says of it that this snapshot trusts. */
-function clientBy(
-  peer: string,
-  sent: Readonly<Record<string, string>>,
-  { trusted, clientField }: Snapshot,
-): Pick<RequestContext, 'isPeerTrusted' | 'client' | 'isClientProven'> {
-  if (peer === NOBODY || !trusted.has(peer))
-    return { isPeerTrusted: false, client: peer, isClientProven: peer !== NOBODY }
+function findWho(context: RequestContext, isPeerTrusted: boolean): void {
+  const { peer, sent, snapshot } = context
+  if (!isPeerTrusted) {
+    context.isClientProven = peer !== NOBODY
+    return
+  }
+  const { trusted, clientField } = snapshot
   const { address, isProven } = findClient(peer, sent[clientField] ?? null, trusted, clientField === FORWARDED_FOR)
-  return { isPeerTrusted: true, client: address, isClientProven: isProven }
+  context.isPeerTrusted = true
+  context.client = address
+  context.isClientProven = isProven
 }
-
-/** What the steps find out, before any of them has. */
-const UNDECIDED = {
-  question: null,
-  asked: null,
-  mentions: null,
-  target: null,
-  portal: null,
-  compat: null,
-  route: null,
-  found: null,
-  session: null,
-  isPrivate: true,
-  elsewhere: null,
-  reason: null,
-} as const
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])

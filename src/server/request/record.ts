@@ -2,7 +2,6 @@ import { parseLength } from '../../base/amounts.ts'
 import { toGateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { isStreamed } from '../../portal/answer.ts'
-import type { Account } from '../../proxy/account.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
 import type { Session } from '../../session/session.ts'
 import { sessionMark } from '../../session/session-facts.ts'
@@ -32,11 +31,9 @@ export function record(
   const statusClass = Math.floor(status / 100)
   tools.metrics.responses[statusClass] = (tools.metrics.responses[statusClass] ?? 0) + 1
   if (tools.meter !== null) meterAnswer(response, status, context, tools.meter)
-  const { account, trace } = context
-  if (account !== null) {
-    if (context.snapshot.config.server.accessLog) writeRecord(response, context, account, tools)
-    if (trace?.isSampled === true) endTrace(trace, status, context, account)
-  }
+  const { trace } = context
+  if (trace?.isSampled === true) endTrace(trace, status, context)
+  if (context.snapshot.config.server.accessLog) writeRecord(response, context, tools)
   return response
 }
 
@@ -50,56 +47,110 @@ function meterAnswer(response: Response | undefined, status: number, context: Re
 }
 
 /** Writes the line of an answer: at once, or once its body is over. */
-function writeRecord(
-  response: Response | undefined,
-  context: RequestContext,
-  account: Account,
-  { accessLog, ports }: Pick<PipelineTools, 'accessLog' | 'ports'>,
-): void {
-  const { sent, target, startedMs, session } = context
-  const tookMs = ports.now() - startedMs
+function writeRecord(response: Response | undefined, context: RequestContext, tools: PipelineTools): void {
+  const { accessLog, ports } = tools
+  context.tookMs = ports.now() - context.startedMs
   // Bun 1.4.5 closes a connection, with or without a 400, when an empty line, another request or trailers come before
   // the answer. The client then never sees the application's answer.
-  const isLost = response !== undefined && context.connection.signal.aborted && !announcesTrailers(sent)
-  const atHead: AccessRecord = {
-    atMs: startedMs,
-    id: context.id,
-    client: context.client,
-    method: methodOf(context),
-    scheme: schemeOf(context),
-    host: target?.host ?? '-',
-    path: target?.path ?? '-',
-    protocol: protocolOf(context),
-    route: context.route?.config.id ?? '-',
-    upstream: account.upstream,
-    user: session?.identity.subject ?? null,
-    session: session === null ? null : markOf(session),
-    status: isLost ? CLIENT_GONE : (response?.status ?? 101),
-    reason: context.reason ?? (isLost ? CLIENT_LEFT : account.isCut ? CUT : null),
-    bytes: account.upstream === null ? ownBytes(response, methodOf(context)) : account.bytes,
-    isAnnounced: account.isAnnounced,
-    tookMs,
-    totalMs: tookMs,
-    agent: agentOf(sent['user-agent']),
-    referer: refererOf(sent.referer),
-  }
-  if (!account.isGoingOn) {
-    accessLog.write(atHead)
-    return
-  }
-  whenOver(account, () => {
-    const { bytes, isCut } = account
-    const totalMs = ports.now() - startedMs
-    accessLog.write({ ...atHead, bytes, totalMs, reason: atHead.reason ?? (isCut ? CUT : null) })
-  })
+  const isLost = response !== undefined && context.connection.signal.aborted && !announcesTrailers(context.sent)
+  context.status = isLost ? CLIENT_GONE : (response?.status ?? 101)
+  if (isLost) context.reason ??= CLIENT_LEFT
+  if (context.upstreamLabel === null) context.bytes = ownBytes(response, methodOf(context))
+  if (context.isGoingOn) whenOver(context, () => accessLog.write(LINE.of(context, ports.now())))
+  else accessLog.write(LINE.of(context, context.startedMs + context.tookMs))
 }
+
+/**
+ * The line of a request, read off its context: one for all requests, since nothing is kept of it once it is written.
+ */
+class Line implements AccessRecord {
+  #context: RequestContext | null = null
+  #overMs = 0
+
+  /** Of this request, whose answer was over at this time. */
+  of(context: RequestContext, overMs: number): this {
+    this.#context = context
+    this.#overMs = overMs
+    return this
+  }
+
+  get #of(): RequestContext {
+    if (this.#context === null) throw new TypeError('a line is of a request')
+    return this.#context
+  }
+
+  get atMs() {
+    return this.#of.startedMs
+  }
+  get id() {
+    return this.#of.id
+  }
+  get client() {
+    return this.#of.client
+  }
+  get method() {
+    return methodOf(this.#of)
+  }
+  get scheme() {
+    return schemeOf(this.#of)
+  }
+  get host() {
+    return this.#of.target?.host ?? '-'
+  }
+  get path() {
+    return this.#of.target?.path ?? '-'
+  }
+  get protocol() {
+    return protocolOf(this.#of)
+  }
+  get route() {
+    return this.#of.route?.config.id ?? '-'
+  }
+  get upstream() {
+    return this.#of.upstreamLabel
+  }
+  get user() {
+    return this.#of.session?.identity.subject ?? null
+  }
+  get session() {
+    const { session } = this.#of
+    return session === null ? null : markOf(session)
+  }
+  get status() {
+    return this.#of.status
+  }
+  get reason() {
+    const { reason, isCut } = this.#of
+    return reason ?? (isCut ? CUT : null)
+  }
+  get bytes() {
+    return this.#of.bytes
+  }
+  get isAnnounced() {
+    return this.#of.isAnnounced
+  }
+  get tookMs() {
+    return this.#of.tookMs
+  }
+  get totalMs() {
+    return this.#overMs - this.#of.startedMs
+  }
+  get agent() {
+    return agentOf(this.#of.sent['user-agent'])
+  }
+  get referer() {
+    return refererOf(this.#of.sent.referer)
+  }
+}
+
+const LINE = new Line()
 
 /** Spans wait by thousands for a receiver that does not answer. */
 const MOST_OF_PATH = 1024
 
 /** Ends the span of a request with its answer. */
-function endTrace(trace: Trace, status: number, context: RequestContext, account: Account): void {
-  const { target, route, id, client, reason } = context
+function endTrace(trace: Trace, status: number, context: RequestContext): void {
+  const { target, route, id, client, reason, upstreamLabel } = context
   const method = methodOf(context)
   const attributes: Attributes = {
     'http.request.method': method,
@@ -110,27 +161,24 @@ function endTrace(trace: Trace, status: number, context: RequestContext, account
     'client.address': client,
     'sallyport.request_id': id,
     ...(route === null ? {} : { 'http.route': route.config.id }),
-    ...(account.upstream === null ? {} : { 'sallyport.upstream': account.upstream }),
+    ...(upstreamLabel === null ? {} : { 'sallyport.upstream': upstreamLabel }),
   }
   // Receivers count by name: a host that no route has is a stranger's word.
   const name = `${method} ${route?.config.id ?? ''}`.trim()
   const end = () => {
-    const why = reason ?? (account.isCut ? CUT : null)
-    const { bytes } = account
-    const size = bytes === null || (account.isAnnounced && account.isCut) ? {} : { 'http.response.body.size': bytes }
-    trace.end(
-      name,
-      { ...attributes, ...size, ...(why === null ? {} : { 'error.type': why }) },
-      status >= 500 || account.isCut,
-    )
+    const { bytes, isAnnounced, isCut } = context
+    const why = reason ?? (isCut ? CUT : null)
+    const isKnown = upstreamLabel !== null && bytes !== null && !(isAnnounced && isCut)
+    const size = isKnown ? { 'http.response.body.size': bytes } : {}
+    trace.end(name, { ...attributes, ...size, ...(why === null ? {} : { 'error.type': why }) }, status >= 500 || isCut)
   }
-  if (account.isGoingOn) whenOver(account, end)
+  if (context.isGoingOn) whenOver(context, end)
   else end()
 }
 
-function whenOver(account: Account, act: () => void): void {
-  const before = account.onOver
-  account.onOver = () => {
+function whenOver(context: RequestContext, act: () => void): void {
+  const before = context.onOver
+  context.onOver = () => {
     before?.()
     act()
   }

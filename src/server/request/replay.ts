@@ -1,9 +1,7 @@
 import { GateError } from '../../base/errors.ts'
 import type { KeptForm, Portal, Released } from '../../portal/portal.ts'
 import { mayBeSending } from '../../portal/replay/send-form.ts'
-import type { Target } from '../../route/target.ts'
-import type { CompiledGrant, GateRoute } from '../config/snapshot.ts'
-import { giveBody, type MaybeResponse, type RequestContext } from './context.ts'
+import { type Decided, giveBody, type MaybeResponse } from './context.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { type ProxyTools, proxyRequest } from './proxy-request.ts'
 import { whileAllowed } from './while-allowed.ts'
@@ -14,19 +12,12 @@ type Tools = ProxyTools & { readonly portal: Portal }
  * An allowed request on a route that keeps forms. Where it is the button that sends one, the kept body replaces the
  * button's body. Any other request continues unchanged.
  */
-export function passKept(
-  context: RequestContext,
-  tools: Tools,
-  route: GateRoute,
-  grant: CompiledGrant,
-  maxBodyBytes: number | null,
-): MaybeResponse {
-  const { target } = context
-  const ctx = target !== null && isLikeTheButton(context, target) ? portalRequest(context) : null
-  if (target === null || ctx === null) return proxyRequest(context, tools, route, grant, maxBodyBytes)
+export function passKept(context: Decided, tools: Tools): MaybeResponse {
+  const ctx = isLikeTheButton(context) ? portalRequest(context) : null
+  if (ctx === null) return proxyRequest(context, tools)
   const releasing: Releasing = { origin: ctx.origin, isHandedOn: false }
   const form = tools.portal.release(ctx)
-  const answer = whileAllowed(form, context, tools, passReleased, route, grant, maxBodyBytes, releasing)
+  const answer = whileAllowed(form, context, tools, passReleased, releasing)
   void form.then(found => putBackUnsent(found, releasing), ignore)
   return answer
 }
@@ -41,21 +32,13 @@ interface Releasing {
 /**
  * Gives the request the kept body, or its own body where it is not the button; Sallyport's page where nothing is kept.
  */
-function passReleased(
-  form: Released,
-  context: RequestContext,
-  tools: Tools,
-  route: GateRoute,
-  grant: CompiledGrant,
-  maxBodyBytes: number | null,
-  releasing: Releasing,
-): MaybeResponse {
+function passReleased(form: Released, context: Decided, tools: Tools, releasing: Releasing): MaybeResponse {
   if (form instanceof Response) return form
   releasing.isHandedOn = !context.request.signal.aborted
   if (form instanceof Uint8Array) giveBody(context, form)
   else giveForm(context, form, releasing.origin)
   if (!releasing.isHandedOn) throw new GateError('target.stalled', 'the client left before its kept form was sent')
-  return proxyRequest(context, tools, route, grant, maxBodyBytes)
+  return proxyRequest(context, tools)
 }
 
 /**
@@ -69,7 +52,7 @@ function putBackUnsent(form: Released, { isHandedOn }: Releasing): void {
 /** The client that waits for the answer gets the error. */
 function ignore(): void {}
 
-function isLikeTheButton({ sent }: RequestContext, { method }: Target): boolean {
+function isLikeTheButton({ sent, target: { method } }: Decided): boolean {
   return (
     sent['transfer-encoding'] === undefined &&
     mayBeSending({ method, type: sent['content-type'], length: sent['content-length'] })
@@ -77,7 +60,7 @@ function isLikeTheButton({ sent }: RequestContext, { method }: Target): boolean 
 }
 
 /** The request as it would have come in the first place: the page's own origin, which our page does not tell, with it. */
-function giveForm(context: RequestContext, form: KeptForm, origin: string): void {
+function giveForm(context: Decided, form: KeptForm, origin: string): void {
   giveBody(context, form.body, ({ referer: _, ...sent }) => ({
     ...sent,
     'content-type': form.type,

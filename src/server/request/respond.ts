@@ -1,16 +1,14 @@
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Decision } from '../../policy/policy.ts'
 import { tellReason } from '../../policy/reasons.ts'
-import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
-import type { CompiledGrant, GateRoute } from '../config/snapshot.ts'
+import type { CompiledGrant } from '../config/snapshot.ts'
 import { findByCookie } from './authenticate.ts'
-import type { MaybeResponse, Overtaken, RequestContext } from './context.ts'
+import type { Decided, Located, MaybeResponse, Overtaken, RequestContext, Targeted } from './context.ts'
 import { isRefusal, type Verdict } from './decide.ts'
 import { finishRefusal } from './errors/cors.ts'
 import { grpcRefused, isGrpc } from './errors/grpc.ts'
 import { longestBody } from './limit.ts'
-import type { RequestPlace } from './locate.ts'
 import { type Judged, judgeMessages } from './mcp/judge.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { proxyRequest } from './proxy-request.ts'
@@ -26,38 +24,26 @@ import { whileAllowed } from './while-allowed.ts'
  * Reads everything. Writes `isForwarded`; `request` and `sent` where messages were judged. Throws `route.grpc`, what
  * forwarding throws, and what `approve` throws; rejects with what the portal throws where it redirects to the sign-in.
  */
-export function respond(
-  verdict: Verdict,
-  context: RequestContext,
-  tools: PipelineTools,
-  match: Match<GateRoute>,
-): MaybeResponse {
-  const { value: route } = match
+export function respond(verdict: Verdict, context: Located, tools: PipelineTools): MaybeResponse {
   if (isRefusal(verdict)) return deny(verdict, context, tools)
   if (context.overtaken !== null) return denyOvertaken(context.overtaken, context, tools)
-  if (context.question !== null) return approve(context, tools, route, verdict)
+  allow(context, verdict)
+  const { route } = context
+  if (context.question !== null) return approve(context, tools)
   if (isGrpc(context)) throw grpcRefused(route)
-  const maxBodyBytes = longestBody(match)
   if (route.opensTool !== null) {
-    const judged = judgeMessages(context, route, maxBodyBytes, tools)
-    return whileAllowed(judged, context, tools, passJudged, route, verdict, maxBodyBytes)
+    const judged = judgeMessages(context, route, longestBody(context.match), tools)
+    return whileAllowed(judged, context, tools, passJudged)
   }
-  return route.config.keepPostsBytes === null
-    ? proxyRequest(context, tools, route, verdict, maxBodyBytes)
-    : passKept(context, tools, route, verdict, maxBodyBytes)
+  return route.config.keepPostsBytes === null ? proxyRequest(context, tools) : passKept(context, tools)
 }
 
-function passJudged(
-  judged: Judged,
-  context: RequestContext,
-  tools: PipelineTools,
-  route: GateRoute,
-  grant: CompiledGrant,
-  maxBodyBytes: number | null,
-): MaybeResponse {
-  return judged.kind === 'passes'
-    ? proxyRequest(context, tools, route, grant, maxBodyBytes)
-    : closeTool(judged, context, tools)
+function allow(context: Located, grant: CompiledGrant): asserts context is Decided {
+  context.grant = grant
+}
+
+function passJudged(judged: Judged, context: Decided, tools: PipelineTools): MaybeResponse {
+  return judged.kind === 'passes' ? proxyRequest(context, tools) : closeTool(judged, context, tools)
 }
 
 /**
@@ -116,19 +102,12 @@ function refused(answer: MaybePromise<Response>, context: RequestContext): Maybe
 }
 
 /**
- * Last step without a route: the portal answers, with the session if there is one, or the client is redirected to
- * HTTPS.
+ * Last step without a route: the portal answers, with the session if there is one.
  *
  * Writes `session`.
  */
-export function respondWithoutRoute(
-  place: Exclude<RequestPlace, { kind: 'route' }>,
-  context: RequestContext,
-  tools: PipelineTools,
-): MaybeResponse {
-  return place.kind === 'answer'
-    ? place.response
-    : andThen(findByCookie(context, tools), answerAtPortal, context, tools)
+export function respondWithoutRoute(context: Targeted, tools: PipelineTools): MaybeResponse {
+  return andThen(findByCookie(context, tools), answerAtPortal, context, tools)
 }
 
 function answerAtPortal(found: Session | null, context: RequestContext, tools: PipelineTools): MaybeResponse {

@@ -3,15 +3,14 @@ import { andThen } from '../../base/maybe-promise.ts'
 import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
 import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
-import type { Target } from '../../route/target.ts'
-import { type CompiledGrant, type GateRoute, upstreamPath } from '../config/snapshot.ts'
+import { upstreamPath } from '../config/snapshot.ts'
 import { isClosedWith } from './closed-files.ts'
-import type { MaybeResponse, RequestContext } from './context.ts'
+import { type Decided, type MaybeResponse, schemeOf, type Targeted } from './context.ts'
 
 /** What templates can say of a request. Asked for only where a route has templates. */
-export function requestValues(context: RequestContext, target: Target, scheme: 'http' | 'https'): RequestValues {
-  const { host, path, query, method } = target
-  return { host, path, query, method, client: context.client, request_id: context.id, scheme }
+export function requestValues(context: Targeted): RequestValues {
+  const { host, path, query, method } = context.target
+  return { host, path, query, method, client: context.client, request_id: context.id, scheme: schemeOf(context) }
 }
 
 /**
@@ -44,16 +43,11 @@ export function tellAnswer(answer: MaybeResponse, fields: Fields, isPrivate: boo
 }
 
 /** A redirect, a fixed response or a file: what a route answers that has no upstream. */
-export function answerItself(
-  context: RequestContext,
-  target: Target,
-  route: GateRoute,
-  grant: CompiledGrant,
-  scheme: 'http' | 'https',
-): MaybeResponse {
+export function answerItself(context: Decided): MaybeResponse {
+  const { target, route, grant } = context
   const { answering } = route
   if (answering === null) throw new TypeError(`${route.config.id} leads nowhere`)
-  const values = requestValues(context, target, scheme)
+  const values = requestValues(context)
   const path = upstreamPath(route, target.path)
   const isClosed = (ending: string) => isClosedWith(ending, context, target, route)
   const answer = answering({ request: context.request, path, query: target.query, values, isClosedWith: isClosed })
@@ -65,9 +59,9 @@ export function answerItself(
 }
 
 /** The file of a route whose folder comes before its upstream; null: no file has this name. */
-export async function findFile(...asked: Parameters<typeof answerItself>): Promise<Response | null> {
+export async function findFile(context: Decided): Promise<Response | null> {
   try {
-    return (await answerItself(...asked)) ?? null
+    return (await answerItself(context)) ?? null
   } catch (error) {
     if (error instanceof GateError && error.code === 'files.none') return null
     throw error

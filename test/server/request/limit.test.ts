@@ -12,7 +12,7 @@ import {
   refuseServiceWorker,
 } from '../../../src/server/request/limit.ts'
 import { cameByPlainHttp } from '../../../src/server/request/portal/portal-request.ts'
-import { contextOf } from '../../kit/context.ts'
+import { contextOf, locatedAt } from '../../kit/context.ts'
 import { codeOf } from '../../kit/thrown.ts'
 
 interface Given {
@@ -49,7 +49,7 @@ test.each<[Given, Given[], before: string[], after: string[]]>([
   [{ rate: CLIENT }, [{ rate: CLIENT }], ['client'], []],
 ])('%j beside %j counts by client before anybody is looked up, and by user after', (first, others, before, after) => {
   const match = matchOf(first, ...others)
-  expect(taken(rates => limitRoute(contextOf(), { rates }, match))).toEqual(before)
+  expect(taken(rates => limitRoute(locatedAt(match), { rates }))).toEqual(before)
   expect(taken(rates => limitPerson('192.0.2.1', null, match, { rates }))).toEqual(after)
 })
 
@@ -69,8 +69,8 @@ test('the rate of a listener counts whatever is asked for, unless its client giv
 
 test('a request that mentions other addresses is kept as it came, and no other one', () => {
   const kept = (sent: Record<string, string>) => {
-    const context = contextOf({ sent })
-    limitRoute(context, { rates: { take: () => undefined } }, matchOf({}))
+    const context = locatedAt(matchOf({}), { sent })
+    limitRoute(context, { rates: { take: () => undefined } })
     return context.asked?.sent
   }
   expect(kept({})).toBeUndefined()
@@ -102,8 +102,8 @@ describe('the script of a service worker', () => {
     expect(codeOf(() => refuseServiceWorker(context, routeOf(NONE)))).toBe(code)
     expect(codeOf(() => refuseServiceWorker(context, routeOf({})))).toBe('none')
     const tools = { rates: { take: () => undefined } }
-    expect(codeOf(() => limitRoute(context, tools, matchOf(NONE)))).toBe(code)
-    expect(codeOf(() => limitRoute(context, tools, matchOf({}, {}, NONE)))).toBe(code)
+    expect(codeOf(() => limitRoute(locatedAt(matchOf(NONE), { sent }), tools))).toBe(code)
+    expect(codeOf(() => limitRoute(locatedAt(matchOf({}, {}, NONE), { sent }), tools))).toBe(code)
   })
 })
 

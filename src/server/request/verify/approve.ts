@@ -6,7 +6,7 @@ import { stripOwnCookies } from '../../../session/cookie.ts'
 import type { CompiledGrant, GateRoute } from '../../config/snapshot.ts'
 import { TOKEN_FIELD } from '../../credentials/token-field.ts'
 import { checkOrigin } from '../../listen/sockets.ts'
-import { type MaybeResponse, originOf, type Question, type RequestContext } from '../context.ts'
+import { type Decided, type MaybeResponse, originOf, type Question } from '../context.ts'
 import { tellsOfWebSocket } from '../handshake.ts'
 import { whileAllowed } from '../while-allowed.ts'
 
@@ -31,8 +31,8 @@ export function isAsked({ told }: GateRoute): boolean {
  * Throws `access.origin` for a WebSocket that a page of another site opens where not everyone may pass, or for a
  * signed-in user.
  */
-export function approve(context: RequestContext, tools: Tools, route: GateRoute, grant: CompiledGrant): MaybeResponse {
-  const { sent, target } = context
+export function approve(context: Decided, tools: Tools): MaybeResponse {
+  const { sent, target, route, grant } = context
   refuseOtherProtocols(sent)
   if (!route.config.websockets && tellsOfWebSocket(sent)) {
     throw new GateError('websocket.handshake', 'a WebSocket was asked about where none may pass', {
@@ -43,11 +43,11 @@ export function approve(context: RequestContext, tools: Tools, route: GateRoute,
   // No hop drops this field of a handshake, as several do with Upgrade.
   const isHandshake = sent['sec-websocket-key'] !== undefined
   const isSomeones = route.config.allow.kind !== 'public' || context.session !== null
-  if (isHandshake && target !== null && isSomeones) {
+  if (isHandshake && isSomeones) {
     checkOrigin(sent.origin ?? null, { route, origin: originOf(context, target) })
   }
   const live = grant.live === null ? NO_FIELDS : grant.live()
-  return whileAllowed(live, context, tools, approval, route, grant)
+  return whileAllowed(live, context, tools, approval)
 }
 
 /**
@@ -67,8 +67,8 @@ function refuseOtherProtocols(sent: SentFields): void {
 
 const NO_FIELDS: Fields = Object.freeze([])
 
-function approval(live: Fields, context: RequestContext, _: Tools, route: GateRoute, grant: CompiledGrant): Response {
-  const { sent, question } = context
+function approval(live: Fields, context: Decided): Response {
+  const { sent, question, route, grant } = context
   const status = question?.passes ?? 204
   const authorization = grant.authorization === undefined ? sent.authorization : grant.authorization
   const cookie = sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)

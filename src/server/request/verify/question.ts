@@ -4,11 +4,10 @@ import { isCallback, ownPath } from '../../../portal/place.ts'
 import { FRAMING, foldName, PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
 import { isOvertaken } from '../../../proxy/lifetime/exchanges.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
-import type { Match } from '../../../route/table.ts'
 import { parseTarget } from '../../../route/target.ts'
-import type { GateRoute, ToldFields } from '../../config/snapshot.ts'
+import type { ToldFields } from '../../config/snapshot.ts'
 import { refuseTwoAddresses } from '../client-address.ts'
-import { type MaybeResponse, originOf, type RequestContext } from '../context.ts'
+import { type Located, type MaybeResponse, originOf, type RequestContext } from '../context.ts'
 import { limitClient } from '../limit.ts'
 import { nothingAt } from '../locate.ts'
 import { fail } from '../record.ts'
@@ -17,7 +16,7 @@ import { isAsked } from './approve.ts'
 import { type Dialect, dialectAt, type Stated } from './dialects.ts'
 
 /** The steps of the request that is asked about, once its route is known. Throws what a request there would. */
-type GoThrough = (context: RequestContext, tools: PipelineTools, match: Match<GateRoute>) => MaybeResponse
+type GoThrough = (context: Located, tools: PipelineTools) => MaybeResponse
 
 /**
  * Answers a proxy in front that asks whether a request may pass: 204 (200 for Envoy) with the identity fields where it
@@ -49,7 +48,8 @@ export function verify(context: RequestContext, tools: PipelineTools, goThrough:
     return andThen(fail(thrown, context, tools), conclude)
   }
   try {
-    const answer = goThrough(context, tools, locateAsked(context, tools, dialect))
+    locateAsked(context, tools, dialect)
+    const answer = goThrough(context, tools)
     return answer instanceof Promise ? answer.then(conclude, refuse) : conclude(answer)
   } catch (thrown) {
     return refuse(thrown)
@@ -57,7 +57,7 @@ export function verify(context: RequestContext, tools: PipelineTools, goThrough:
 }
 
 /** Makes the context that of the request that is asked about, counts it, and finds its route. */
-function locateAsked(context: RequestContext, tools: PipelineTools, dialect: Dialect): Match<GateRoute> {
+function locateAsked(context: RequestContext, tools: PipelineTools, dialect: Dialect): asserts context is Located {
   if (!context.isPeerTrusted) {
     throw new GateError('access.proxy', `${context.peer} is no trusted proxy, and asked for a verdict`, {
       facts: { peer: context.peer },
@@ -73,7 +73,9 @@ function locateAsked(context: RequestContext, tools: PipelineTools, dialect: Dia
   if (stated.path.startsWith('//')) throw new GateError('target.ambiguous', 'the path begins with several slashes')
   context.target = target
   context.portal = snapshot.portals.lookup(target.host) ?? null
-  becomeAsked(context, stated)
+  const { headers } = context.request
+  const { method, path } = stated
+  context.becomes(() => new Request(`http://host${path}`, { method, headers }))
   if (context.sent['x-forwarded-proto'] !== stated.scheme) {
     context.sent = { ...context.sent, 'x-forwarded-proto': stated.scheme }
   }
@@ -86,6 +88,7 @@ function locateAsked(context: RequestContext, tools: PipelineTools, dialect: Dia
   }
   const match = snapshot.table.match(target)
   if (match === null) throw nothingAt(context, target)
+  context.match = match
   context.route = match.value
   const { told, config } = match.value
   if (told === null) {
@@ -97,27 +100,6 @@ function locateAsked(context: RequestContext, tools: PipelineTools, dialect: Dia
     throw new GateError('target.ambiguous', 'the path may be read as one whose application no proxy in front has')
   }
   refuseFields(context, told, stated)
-  return match
-}
-
-/**
- * Replaces the question by the request in question. The request is made only on access, which a verdict that allows
- * does not need: 3 µs of some 25.
- */
-function becomeAsked(context: RequestContext, { path, method }: Stated): void {
-  const { headers } = context.request
-  let made: Request | null = null
-  Object.defineProperty(context, 'request', {
-    configurable: true,
-    enumerable: true,
-    get: () => {
-      made ??= new Request(`http://host${path}`, { method, headers })
-      return made
-    },
-    set(other: Request) {
-      made = other
-    },
-  })
 }
 
 /**
