@@ -1,24 +1,25 @@
 import type { Tally } from '../base/amounts.ts'
 import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
-import { type Account, closeAccount } from './account.ts'
 import { isEventStream } from './body/event-streams.ts'
 import { type Flows, SMALL_BYTES } from './body/flows.ts'
 import { type BegunBody, beginBody, type PacedBody, paceBody } from './body/paced.ts'
 import { hasBody, responseBody } from './body/response-body.ts'
-import { bytesHere, MAX_WHOLE_BYTES } from './body/whole.ts'
+import { type Asker, bytesHere, MAX_WHOLE_BYTES } from './body/whole.ts'
 import { BrokenOff, isUpstreams, translateFailure } from './failures.ts'
 import { settleLength } from './fields/hop-by-hop.ts'
 import { cleanResponseFields } from './fields/response.ts'
-import type { ForwardJob, ForwardTools } from './job.ts'
+import { endDelivery, type Forwarded, type ForwardTools } from './forwarded.ts'
 import { endsOf, hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
 import { mayRefuse, type Origin } from './upstream/origin.ts'
 import { splitAuthority } from './upstream/reach.ts'
 
 /** What the request's owner learns of the answer. */
 export interface AnswerLife {
+  /** Whether the client's connection is held already. */
+  readonly isHeld: boolean
   /** It is over, or as good as over: all of it is here. Called more than once where several notice. */
-  onOver(): void
+  onAnswered(): void
   /** The body is being sent; `body` can cut it. */
   onGoingOn(body: Pick<PacedBody, 'cut'>): void
   /** Its client takes no more of it, and it has to make room. */
@@ -32,130 +33,171 @@ export interface AnswerLife {
 /**
  * An upstream's answer as the client gets it: its fields cleaned in place, and its body in the form that Bun hands on cheapest.
  *
- * `isHeld`: the client's connection is held already. Throws `upstream.broken` for a status that is none, and what cleaning throws;
- * rejects with what fetch says where a body that is collected breaks off.
+ * Throws `upstream.broken` for a status that is none, and what cleaning throws; rejects with what fetch says where a
+ * body that is collected breaks off.
  */
 export function prepareAnswer(
   response: Response,
-  job: ForwardJob,
+  asked: Forwarded,
   tools: ForwardTools,
-  { origin, isHeld, life }: { readonly origin: Origin; readonly isHeld: boolean; readonly life: AnswerLife },
+  origin: Origin,
+  life: AnswerLife,
 ): MaybePromise<Response> {
-  const { front, connection, method, routeId, account } = job
-  const { clientIdle, meter } = tools
-  const { headers, status, statusText } = response
-  checkStatus(status, routeId, origin)
+  const { front, route, target, isPrivate, noteCookies } = asked
+  const { headers, status } = response
+  const { id } = route.config
+  checkStatus(status, id, origin)
   if (mayRefuse(status)) origin.refusedMs = tools.ports.now()
-  cleanResponseFields(headers, job.bounds, job, origin.address)
-  if (job.noteCookies !== null && headers.has('set-cookie')) job.noteCookies(headers)
-  const length = settleLength(headers)
-  const type = headers.get('content-type')
-  const address = origin.base.length + job.path.length
-  const count = meter === null ? null : meter.sent(routeId, status)
-  let isPaced = false
-  /** Begins a body. Throws `upstream.broken` where it is broken already. */
-  function begin(body: ReadableStream<Uint8Array>): BegunBody {
-    try {
-      return beginBody(body)
-    } catch (error) {
-      throw translateFailure(error, routeId, origin.label)
-    }
-  }
-  /** A body that is sent piece by piece, which shows whether its client reads it. */
-  function pace(body: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
-    const begun = begin(body)
-    const noteLong = () => tools.flows.lengths.note(addressOf(job, origin), true)
-    if (length !== null && length > MAX_WHOLE_BYTES) noteLong()
-    const flow = tools.flows.enter({
-      kind: 'answer',
-      route: routeId,
-      client: job.client,
-      length: length ?? Number.POSITIVE_INFINITY,
-      ends: clientIdle.hasOwnConnection(front, job.sent) ? endsOf(front, connection) : null,
-      cut: life.onStall.bind(life),
-    })
-    const paced = paceBody(begun, {
-      flow,
-      count,
-      limit: null,
-      onLong: length === null ? noteLong : null,
-      onEnd(isWhole, bytes) {
-        onEnd()
-        if (account !== null) closeAccount(account, bytes, isWhole)
-      },
-      onBreak(error) {
-        if (isUpstreams(error) && !hasLeft(front, connection)) {
-          tools.noteTruncated(translateFailure(error, routeId, origin.label))
-        }
-        return new BrokenOff()
-      },
-    })
-    isPaced = true
-    if (account !== null) account.isGoingOn = true
-    life.onGoingOn(paced)
-    return paced.stream
-  }
+  const fields = cleanResponseFields(headers, isPrivate ? route.privateBounds : route.bounds, asked, origin.address)
+  if (noteCookies !== null && headers.has('set-cookie')) noteCookies(headers)
+  const length = settleLength(headers, fields['content-length'])
+  const type = fields['content-type'] ?? null
+  const count = tools.meter === null ? null : tools.meter.sent(id, status)
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
-  if (isEventStream(type) && response.body !== null) {
-    clientIdle.hold(front, connection)
-    const { stream, close } = tools.streams.wrap(
-      pace(response.body, () => undefined),
-      { lead: headers.has('content-encoding') ? '' : ':\n\n', onEnd: () => life.onOver(), onBreak: () => undefined },
-    )
-    life.onEvents(close)
-    return new Response(stream, { status, statusText, headers })
-  }
+  const isEvents = isEventStream(type) && response.body !== null
   // Of unknown length: most are short, and what turns out to be long is noted then.
-  if (tools.flows.lengths.isAwaited && (length === null || length <= MAX_WHOLE_BYTES)) {
-    tools.flows.lengths.note(addressOf(job, origin), false)
+  if (!isEvents && tools.flows.lengths.isAwaited && (length === null || length <= MAX_WHOLE_BYTES)) {
+    tools.flows.lengths.note(addressOf(asked, origin), false)
   }
-  const here = hasBody(method, status) ? bytesHere(response, length, address) : 0
+  const isBodied = hasBody(target.method, status)
+  const here = isEvents ? null : isBodied ? bytesHere(response, length, origin.base.length + asked.path.length) : 0
   // What is handed on whole cannot be taken back.
-  const isGoingOn = here === null || (here > SMALL_BYTES && !isLocalSocket(front) && !tools.flows.hasRoom(here))
-  if (!isGoingOn) {
-    if (account !== null) account.bytes = here
-    life.onOver()
-    if (count !== null) count.add(here)
-    holdWhole(here, job, tools.flows)
-  } else if (!isLocalSocket(front)) life.onOpen()
-  else if (!isHeld) clientIdle.hold(front, connection)
-  const watch = { response, length, type, account, count, isGoingOn, origin, life }
-  if (mayGoUnseen(watch, job, tools) && goUnseen(watch, job, tools)) return response
+  if (here === null || (here > SMALL_BYTES && !isLocalSocket(front) && !tools.flows.hasRoom(here))) {
+    const going = { response, length, type, count, asked, tools, origin, life }
+    return isEvents && response.body !== null ? sendEvents(going, response.body) : goOn(going)
+  }
+  asked.delivery.bytes = here
+  life.onAnswered()
+  if (count !== null) count.add(here)
+  holdWhole(here, asked, tools.flows)
+  if (isBodied && (type !== null || length === 0)) return response
+  return responseBody(
+    { response, method: target.method, type, length, address: 0, asker: askerOf(asked), isGoingOn: false, pace: same },
+    tools.wholeBodies,
+  )
+}
+
+function same<T>(body: T): T {
+  return body
+}
+
+function askerOf({ front, connection, route }: Forwarded): Asker {
+  return { front, connection, keepLengthBytes: route.config.keepLengthBytes }
+}
+
+/** An answer whose fields are clean and whose body is still to come, and whom it concerns. */
+interface Going {
+  readonly response: Response
+  readonly length: number | null
+  readonly type: string | null
+  readonly count: Tally | null
+  readonly asked: Forwarded
+  readonly tools: ForwardTools
+  readonly origin: Origin
+  readonly life: AnswerLife
+}
+
+/** Events begin at once, and have a regular end. */
+function sendEvents(going: Going, body: ReadableStream<Uint8Array>): Response {
+  const { response, asked, tools, life } = going
+  const { headers, status, statusText } = response
+  tools.clientIdle.hold(asked.front, asked.connection)
+  const { stream, close } = tools.streams.wrap(
+    pace(going, body, () => undefined),
+    { lead: headers.has('content-encoding') ? '' : ':\n\n', onEnd: () => life.onAnswered(), onBreak: () => undefined },
+  )
+  life.onEvents(close)
+  return new Response(stream, { status, statusText, headers })
+}
+
+/** A body of which not all is here. */
+function goOn(going: Going): MaybePromise<Response> {
+  const { response, length, type, count, asked, tools, origin, life } = going
+  const { front, connection, target, delivery } = asked
+  if (!isLocalSocket(front)) life.onOpen()
+  else if (!life.isHeld) tools.clientIdle.hold(front, connection)
+  if (mayGoUnseen(going) && goUnseen(going)) return response
+  let isPaced = false
   const ready = responseBody(
-    { response, method, type, length, address, asker: job, isGoingOn, pace: body => pace(body, () => life.onOver()) },
+    {
+      response,
+      method: target.method,
+      type,
+      length,
+      address: origin.base.length + asked.path.length,
+      asker: askerOf(asked),
+      isGoingOn: true,
+      pace(body) {
+        isPaced = true
+        return pace(going, body, () => life.onAnswered())
+      },
+    },
     tools.wholeBodies,
   )
   if (!(ready instanceof Promise)) return ready
   return ready.then(collected => {
     // It is collected only for its length.
     if (isPaced || length === null) return collected
-    if (account !== null) account.bytes = length
-    life.onOver()
+    delivery.bytes = length
+    life.onAnswered()
     if (count !== null) count.add(length)
-    holdWhole(length, job, tools.flows)
+    holdWhole(length, asked, tools.flows)
     return collected
   })
+}
+
+/** A body that is sent piece by piece, which shows whether its client reads it. Throws `upstream.broken` where it is broken already. */
+function pace(going: Going, body: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
+  const { length, count, asked, tools, origin, life } = going
+  const { front, connection, client, sent, delivery } = asked
+  const { id } = asked.route.config
+  const begun = begin(body, id, origin)
+  const noteLong = () => tools.flows.lengths.note(addressOf(asked, origin), true)
+  if (length !== null && length > MAX_WHOLE_BYTES) noteLong()
+  const flow = tools.flows.enter({
+    kind: 'answer',
+    route: id,
+    client,
+    length: length ?? Number.POSITIVE_INFINITY,
+    ends: tools.clientIdle.hasOwnConnection(front, sent) ? endsOf(front, connection) : null,
+    cut: life.onStall.bind(life),
+  })
+  const paced = paceBody(begun, {
+    flow,
+    count,
+    limit: null,
+    onLong: length === null ? noteLong : null,
+    onEnd(isWhole, bytes) {
+      onEnd()
+      endDelivery(delivery, bytes, isWhole)
+    },
+    onBreak(error) {
+      if (isUpstreams(error) && !hasLeft(front, connection)) {
+        tools.noteTruncated(translateFailure(error, id, origin.label))
+      }
+      return new BrokenOff()
+    },
+  })
+  delivery.isGoingOn = true
+  life.onGoingOn(paced)
+  return paced.stream
+}
+
+function begin(body: ReadableStream<Uint8Array>, routeId: string, origin: Origin): BegunBody {
+  try {
+    return beginBody(body)
+  } catch (error) {
+    throw translateFailure(error, routeId, origin.label)
+  }
 }
 
 /** Clients make paths as long as they like, and what they lead to is remembered. */
 const MOST_OF_PATH = 256
 
-/** Where a job goes, without its query: what is asked for there is mostly as long as it was before. */
-export function addressOf({ path }: Pick<ForwardJob, 'path'>, { base }: Origin): string {
+/** Where a request goes, without its query: what is asked for there is mostly as long as it was before. */
+export function addressOf({ path }: Pick<Forwarded, 'path'>, { base }: Origin): string {
   const end = path.indexOf('?')
   return base + path.slice(0, end === -1 ? MOST_OF_PATH : Math.min(end, MOST_OF_PATH))
-}
-
-/** An answer whose fields are clean, and whom it concerns. */
-interface Unseen {
-  readonly response: Response
-  readonly length: number | null
-  readonly type: string | null
-  readonly account: Account | null
-  readonly count: Tally | null
-  readonly isGoingOn: boolean
-  readonly origin: Origin
-  readonly life: AnswerLife
 }
 
 /**
@@ -171,14 +213,13 @@ const LONG_SHARED_BYTES = 8_000_000
  * Not where Bun 1.4.5 would write the query to standard error, with the address of an answer that broke off; nor where
  * the gate has to read the body.
  */
-function mayGoUnseen(
-  { length, type, isGoingOn, origin }: Unseen,
-  { method, path, sent, front, upstream: { balancing }, keepLengthBytes }: ForwardJob,
-  { flows, clientIdle }: ForwardTools,
-): boolean {
-  if (!isGoingOn || type === null || method === 'HEAD' || isLocalSocket(front)) return false
+function mayGoUnseen({ length, type, asked, tools, origin }: Going): boolean {
+  const { target, path, sent, front, upstream, route } = asked
+  const { flows, clientIdle } = tools
+  const { balancing } = upstream
+  if (type === null || target.method === 'HEAD' || isLocalSocket(front)) return false
   if (balancing !== null && (balancing.countsBodies || balancing.idleTimeoutMs !== null)) return false
-  if (length !== null && length <= (keepLengthBytes ?? 0)) return false
+  if (length !== null && length <= (route.config.keepLengthBytes ?? 0)) return false
   if (flows.isEveryUnseen) return true
   if (length === null || length <= MAX_WHOLE_BYTES || path.includes('?')) return false
   return clientIdle.hasOwnConnection(front, sent) || (length >= LONG_SHARED_BYTES && portOf(origin) !== null)
@@ -191,11 +232,9 @@ function portOf({ address, protocol }: Origin): number | null {
 }
 
 /** Lets an answer go on as Bun hands it on; answers whether there was room for that. */
-function goUnseen(
-  { response, length, account, count, origin, life }: Unseen,
-  { front, connection, sent, routeId, client }: ForwardJob,
-  { flows, clientIdle, noteTruncated }: ForwardTools,
-): boolean {
+function goUnseen({ response, length, count, asked, tools, origin, life }: Going): boolean {
+  const { front, connection, client, delivery } = asked
+  const { id } = asked.route.config
   let isOver = false
   /** What Bun 1.4.5 shows of it: it takes a body for unused again that did not come to its end. */
   function settle(isCut: boolean): void {
@@ -206,37 +245,35 @@ function goUnseen(
     const isWhole = !isCut && response.bodyUsed && !hasClientLeft
     if (isWhole && count !== null && length !== null) count.add(length)
     if (!isCut && !response.bodyUsed && !hasClientLeft) {
-      noteTruncated(translateFailure(new BrokenOff(), routeId, origin.label))
+      tools.noteTruncated(translateFailure(new BrokenOff(), id, origin.label))
     }
-    if (account !== null) closeAccount(account, length, isWhole)
-    life.onOver()
+    endDelivery(delivery, length, isWhole)
+    life.onAnswered()
   }
-  const entry = flows.enterUnseen({
+  const entry = tools.flows.enterUnseen({
     kind: 'answer',
-    route: routeId,
+    route: id,
     client,
     length: length ?? Number.POSITIVE_INFINITY,
     ends: endsOf(front, connection),
-    upstreamPort: clientIdle.hasOwnConnection(front, sent) ? null : portOf(origin),
+    upstreamPort: tools.clientIdle.hasOwnConnection(front, asked.sent) ? null : portOf(origin),
     isOver: () => hasLeft(front, connection),
     onLeave: isItself => settle(!isItself),
     cut: life.onStall.bind(life),
   })
   if (entry === null) return false
-  if (account !== null) {
-    account.isGoingOn = true
-    account.isAnnounced = length !== null
-  }
+  delivery.isGoingOn = true
+  delivery.isAnnounced = length !== null
   life.onGoingOn({ cut: () => settle(!hasLeft(front, connection)) })
   return true
 }
 
 /** Counts an answer that is handed on whole until its client has taken it; nothing shows how much of it that has. */
-function holdWhole(bytes: number, { front, connection, client, routeId }: ForwardJob, flows: Flows): void {
+function holdWhole(bytes: number, { front, connection, client, route }: Forwarded, flows: Flows): void {
   if (bytes <= SMALL_BYTES || isLocalSocket(front)) return
   const flow = flows.enter({
     kind: 'answer',
-    route: routeId,
+    route: route.config.id,
     client,
     length: bytes,
     isOver: () => hasLeft(front, connection),

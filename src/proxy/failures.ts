@@ -97,12 +97,12 @@ export function unreachable(what: string, label: string, connectTimeoutMs: numbe
 
 /** No answer in the time that its route gives it. */
 export function timedOut(
-  { routeId, timeoutMs }: { readonly routeId: string; readonly timeoutMs: number },
+  { id, timeoutMs }: { readonly id: string; readonly timeoutMs: number },
   label: string,
 ): GateError {
-  return new GateError('upstream.timeout', `${routeId}: no response head after ${timeoutMs} ms`, {
-    facts: { route: routeId, upstream: label },
-    hint: `raise timeout for "${routeId}" in routes.toml if the application needs longer`,
+  return new GateError('upstream.timeout', `${id}: no response head after ${timeoutMs} ms`, {
+    facts: { route: id, upstream: label },
+    hint: `raise timeout for "${id}" in routes.toml if the application needs longer`,
   })
 }
 

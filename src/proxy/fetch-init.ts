@@ -1,28 +1,29 @@
-import type { ForwardJob } from './job.ts'
+import type { Forwarded } from './forwarded.ts'
 import { writeMentions } from './upstream/mentions.ts'
 import type { Origin } from './upstream/origin.ts'
 import { writeOwnPages } from './upstream/own-pages.ts'
 import { FETCH_IDLE_MS } from './upstream/upstream.ts'
 
 /**
- * The options of fetch for a job, except its signal. It writes the fields that depend on the address into the job's
- * headers.
+ * The options of fetch for a request, except its signal. It writes the fields that depend on the address into the
+ * request's.
  */
-export function fetchInit(job: ForwardJob, origin: Origin): BunFetchRequestInit {
-  if (job.hasOwnHost) job.headers.set('host', origin.authority)
-  if (job.ownPages !== null) writeOwnPages(job.headers, job.ownPages, origin)
-  if (job.mentions !== null) writeMentions(job.headers, job.mentions, origin)
+export function fetchInit(asked: Forwarded, origin: Origin): BunFetchRequestInit {
+  const { headers, route, ownPages, mentions, target, upstream, sent } = asked
+  if (route.config.hostHeader.kind === 'upstream') headers.set('host', origin.authority)
+  if (ownPages !== null) writeOwnPages(headers, ownPages, origin)
+  if (mentions !== null) writeMentions(headers, mentions, origin)
   const init: BunFetchRequestInit = {
-    method: job.method,
-    headers: job.headers,
-    body: bodyOf(job),
+    method: target.method,
+    headers,
+    body: bodyOf(asked),
     redirect: 'manual',
     decompress: false,
   }
   if (origin.unix !== undefined) init.unix = origin.unix
   if (origin.tls !== undefined) init.tls = origin.tls
   if (origin.protocol !== undefined) init.protocol = origin.protocol
-  if (expectsEvents(job.sent) || job.timeoutMs > FETCH_IDLE_MS || job.upstream.mayBeSilent) init.timeout = false
+  if (expectsEvents(sent) || route.config.timeoutMs > FETCH_IDLE_MS || upstream.mayBeSilent) init.timeout = false
   return init
 }
 
@@ -33,8 +34,8 @@ export function fetchInit(job: ForwardJob, origin: Origin): BunFetchRequestInit 
 const NEVER_REPEATED: ReadonlySet<string> = new Set(['POST', 'PATCH'])
 
 /** A complete body goes as it is where fetch sends it once, and as a stream of one piece with every other method. */
-function bodyOf({ body, method }: ForwardJob): ForwardJob['body'] {
-  if (!(body instanceof Uint8Array) || NEVER_REPEATED.has(method)) return body
+function bodyOf({ body, target }: Forwarded): Forwarded['body'] {
+  if (!(body instanceof Uint8Array) || NEVER_REPEATED.has(target.method)) return body
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     start(controller) {
       if (body.byteLength > 0) controller.enqueue(body)

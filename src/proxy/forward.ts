@@ -2,10 +2,10 @@
 
 import { parseLength } from '../base/amounts.ts'
 import { GateError } from '../base/errors.ts'
-import { attempt } from './attempt.ts'
 import { stalledUpload } from './body/uploads.ts'
-import type { ForwardJob, ForwardTools } from './job.ts'
-import { ownerOf, whileAllowed } from './lifetime/exchanges.ts'
+import { attempt, type Sendable } from './exchange.ts'
+import { type Forwarded, type ForwardTools, ownerOf } from './forwarded.ts'
+import { whileAllowed } from './lifetime/exchanges.ts'
 import { forwardRetrying } from './retrying.ts'
 
 /**
@@ -16,23 +16,26 @@ import { forwardRetrying } from './retrying.ts'
  * where connections are limited; access.denied where what allowed the request ended before its answer began. A client that goes away aborts the upstream request.
  * Absent on purpose: redirects are not followed, bodies are not decoded, HTTP_PROXY does not apply (the program drops it at start, since asking each time costs a microsecond).
  */
-export function forward(job: ForwardJob, tools: ForwardTools): Promise<Response> {
-  if (job.body instanceof ReadableStream && hasSmallBody(job)) {
-    return readSmallBody(job, tools, body => send({ ...job, body }, tools))
+export function forward(one: Sendable, tools: ForwardTools): Promise<Response> {
+  if (one.body instanceof ReadableStream && hasSmallBody(one)) {
+    return readSmallBody(one, tools, body => {
+      one.body = body
+      return send(one, tools)
+    })
   }
-  return send(job, tools)
+  return send(one, tools)
 }
 
-function send(job: ForwardJob, tools: ForwardTools): Promise<Response> {
-  const { balancing, first } = job.upstream
-  return balancing === null ? attempt(job, tools, first) : forwardRetrying(job, tools, balancing, attempt)
+function send(one: Sendable, tools: ForwardTools): Promise<Response> {
+  const { balancing, first } = one.upstream
+  return balancing === null ? attempt(one, tools, first) : forwardRetrying(one, tools, balancing)
 }
 
 /** A body up to this length is read whole first, which costs a third less than to stream it. */
 const SMALL_UPLOAD_BYTES = 64 * 1024
 
 /** Whether a request's body is announced to be short. */
-function hasSmallBody({ request, sent }: Pick<ForwardJob, 'request' | 'sent'>): boolean {
+function hasSmallBody({ request, sent }: Forwarded): boolean {
   const length = parseLength(sent['content-length'])
   return length !== null && length <= SMALL_UPLOAD_BYTES && request.body !== null
 }
@@ -45,11 +48,12 @@ function hasSmallBody({ request, sent }: Pick<ForwardJob, 'request' | 'sent'>): 
  * when its permission ended.
  */
 function readSmallBody<Made>(
-  job: ForwardJob,
+  asked: Forwarded,
   { exchanges, flows, clientIdle, meter }: ForwardTools,
   step: (body: Uint8Array<ArrayBuffer>) => Promise<Made>,
 ): Promise<Made> {
-  const { routeId, client, request, front, connection } = job
+  const { route, client, request, front, connection } = asked
+  const routeId = route.config.id
   flows.admit(client)
   clientIdle.hold(front, connection)
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array<ArrayBuffer>>()
@@ -82,5 +86,5 @@ function readSmallBody<Made>(
       reject(new GateError('target.stalled', `${routeId}: the client left in the middle of its request`, { cause }))
     },
   )
-  return whileAllowed(exchanges, ownerOf(job), promise, step, { onEnd: giveUp })
+  return whileAllowed(exchanges, ownerOf(asked), promise, step, { onEnd: giveUp })
 }

@@ -3,17 +3,15 @@ import { GateError, toGateError } from '../base/errors.ts'
 import { isEventStream } from './body/event-streams.ts'
 import { watchBody } from './body/watched.ts'
 import { isHere } from './body/whole.ts'
+import { attempt, type Sendable, tryOf } from './exchange.ts'
 import { isUnsent, translateFailure } from './failures.ts'
-import type { ForwardJob, ForwardTools } from './job.ts'
+import { type ForwardTools, ownerOf } from './forwarded.ts'
 import { hasLeft } from './lifetime/client-idle.ts'
-import { type Exchange, overtaken, ownerOf } from './lifetime/exchanges.ts'
+import { type Exchange, overtaken } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
 import type { Origin } from './upstream/origin.ts'
 import type { Leave, Slots } from './upstream/slots.ts'
 import type { Balancing } from './upstream/upstream.ts'
-
-/** Sends a job to one address and answers with what came back; rejects with a GateError before the answer began. */
-export type Attempt = (job: ForwardJob, tools: ForwardTools, origin: Origin) => Promise<Response>
 
 /** A body up to this length fits the buffers on the way: it is as good as ended when its head arrives. */
 const SMALL_BODY_BYTES = 64 * 1024
@@ -29,19 +27,14 @@ const SMALL_BODY_BYTES = 64 * 1024
  *
  * Source: RFC 9110 §9.2.2 (idempotent methods may be repeated).
  */
-export async function forwardRetrying(
-  job: ForwardJob,
-  tools: ForwardTools,
-  balancing: Balancing,
-  attempt: Attempt,
-): Promise<Response> {
+export async function forwardRetrying(asked: Sendable, tools: ForwardTools, balancing: Balancing): Promise<Response> {
   const { slots } = balancing
-  const life = beginLife(job)
+  const life = beginLife(asked)
   let leave = NOTHING_TO_LEAVE
   tools.exchanges.add(life)
   try {
-    if (slots !== null) leave = slots.take() ?? (await waitForTurn(job, life, slots))
-    return await askInTurn(job, tools, balancing, attempt, life, leave)
+    if (slots !== null) leave = slots.take() ?? (await waitForTurn(asked, life, slots))
+    return await askInTurn(asked, tools, balancing, life, leave)
   } catch (error) {
     leave()
     throw life.ended ?? error
@@ -52,10 +45,9 @@ export async function forwardRetrying(
 
 /** Asks one address after the other, until one answers. */
 async function askInTurn(
-  job: ForwardJob,
+  asked: Sendable,
   tools: ForwardTools,
   balancing: Balancing,
-  attempt: Attempt,
   life: Life,
   leave: Leave,
 ): Promise<Response> {
@@ -63,16 +55,17 @@ async function askInTurn(
   let wasLost = false
   for (;;) {
     if (life.ended !== null) throw life.ended
-    const origin = balancing.balance(job, tried, tools.ports.now())
+    const origin = balancing.balance(asked, tried, tools.ports.now())
     try {
-      const response = await attempt(job, tools, origin)
-      return await watch(response, job, tools, balancing, origin, leave)
+      const response = await attempt(tryOf(asked), tools, origin)
+      return await watch(response, asked, tools, balancing, origin, leave)
     } catch (thrown) {
       const error = toGateError(thrown)
       tried.push(origin)
       const isLost = LOST.has(error.code)
-      const mayGoOn = isUnsent(error) ? isUntouched(job) : isLost && !wasLost && isRepeatable(job)
-      if (!mayGoOn || tried.length === job.upstream.origins.length || hasLeft(job.front, job.connection)) throw error
+      const mayGoOn = isUnsent(error) ? isUntouched(asked) : isLost && !wasLost && isRepeatable(asked)
+      if (!mayGoOn || tried.length === asked.upstream.origins.length || hasLeft(asked.front, asked.connection))
+        throw error
       wasLost ||= isLost
       tools.ports.log.warn('A request goes on to another address', { ...error.facts, why: error.message })
     }
@@ -92,14 +85,14 @@ interface Life extends Exchange {
   stopWaiting: (() => void) | null
 }
 
-function beginLife(job: ForwardJob): Life {
+function beginLife(asked: Sendable): Life {
   const life: Life = {
-    owner: ownerOf(job),
+    owner: ownerOf(asked),
     place: NOWHERE,
     ended: null,
     stopWaiting: null,
     end(reason) {
-      life.ended = overtaken(job, reason)
+      life.ended = overtaken(life.owner, reason)
       life.stopWaiting?.()
     },
   }
@@ -107,10 +100,10 @@ function beginLife(job: ForwardJob): Life {
 }
 
 /** A place, when there is one. */
-async function waitForTurn(job: ForwardJob, life: Life, slots: Slots): Promise<Leave> {
+async function waitForTurn(asked: Sendable, life: Life, slots: Slots): Promise<Leave> {
   const abort = new AbortController()
   life.stopWaiting = () => abort.abort()
-  const leave = await slots.enter(AbortSignal.any([job.connection.signal, abort.signal]))
+  const leave = await slots.enter(AbortSignal.any([asked.connection.signal, abort.signal]))
   life.stopWaiting = null
   return leave
 }
@@ -129,18 +122,18 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
   'SEARCH',
 ])
 
-function isRepeatable(job: ForwardJob): boolean {
-  return IDEMPOTENT.has(job.method) && job.request.body === null
+function isRepeatable(asked: Sendable): boolean {
+  return IDEMPOTENT.has(asked.target.method) && asked.request.body === null
 }
 
-function isUntouched({ request, body }: ForwardJob): boolean {
+function isUntouched({ request, body }: Sendable): boolean {
   return !(body instanceof ReadableStream) || (!request.bodyUsed && !body.locked)
 }
 
 /** The answer, with its body watched where something depends on its end. */
 async function watch(
   response: Response,
-  job: ForwardJob,
+  asked: Sendable,
   tools: ForwardTools,
   balancing: Balancing,
   origin: Origin,
@@ -153,9 +146,9 @@ async function watch(
   const isEnded =
     status === 204 ||
     status === 304 ||
-    job.method === 'HEAD' ||
+    asked.target.method === 'HEAD' ||
     length === 0 ||
-    (length !== null && isHere(response, length, origin.base.length + job.path.length)) ||
+    (length !== null && isHere(response, length, origin.base.length + asked.path.length)) ||
     (idleTimeoutMs === null && length !== null && length <= SMALL_BODY_BYTES)
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
   if (isEnded || !(balancing.countsBodies || idleTimeoutMs !== null) || response.body === null) {
@@ -169,21 +162,21 @@ async function watch(
     idleTimeoutMs,
     now: tools.ports.now,
     deadlines: tools.deadlines,
-    route: job.routeId,
+    route: asked.route.config.id,
     upstream: origin.label,
     onEnd(error) {
       origin.inFlight--
       isOver = true
       // Until it has begun its place is the request's, which may go on to another address.
       if (hasBegun) leave()
-      if (error !== undefined && hasBegun && !hasLeft(job.front, job.connection)) tools.noteTruncated(error)
+      if (error !== undefined && hasBegun && !hasLeft(asked.front, asked.connection)) tools.noteTruncated(error)
     },
   })
   // Bun 1.4.5 holds the head back until the first byte of a body, so waiting for it delays nothing, and a failure
   // before it can still be answered. It waits only where something depends on it.
   if (!hasBegun) {
     await begun.catch((error: unknown) => {
-      throw error instanceof GateError ? error : translateFailure(error, job.routeId, origin.label)
+      throw error instanceof GateError ? error : translateFailure(error, asked.route.config.id, origin.label)
     })
     hasBegun = true
     if (isOver) leave()

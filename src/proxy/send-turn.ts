@@ -1,8 +1,8 @@
 import { GateError } from '../base/errors.ts'
 import type { Turns } from './body/turns.ts'
-import type { ForwardJob, ForwardTools } from './job.ts'
+import { type Forwarded, type ForwardTools, ownerOf } from './forwarded.ts'
 import { hasLeft } from './lifetime/client-idle.ts'
-import { ownerOf, whileAllowed } from './lifetime/exchanges.ts'
+import { whileAllowed } from './lifetime/exchanges.ts'
 
 /**
  * Continues with the stamp of a request's turn to be sent, once the turn comes. Meanwhile the request is an exchange:
@@ -12,19 +12,20 @@ import { ownerOf, whileAllowed } from './lifetime/exchanges.ts'
  * with upstream.broken where the client left while its request waited.
  */
 export function waitToBeSent<Made>(
-  job: ForwardJob,
+  asked: Forwarded,
   { exchanges }: Pick<ForwardTools, 'exchanges'>,
   turns: Pick<Turns, 'wait'>,
   step: (stamp: number) => Promise<Made>,
   discard: (stamp: number) => void,
 ): Promise<Made> {
-  const { routeId, client, front, connection } = job
+  const { route, client, front, connection } = asked
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const onEnd = turns.wait({
     client,
     hasLeft: () => hasLeft(front, connection),
     go: resolve,
-    leave: () => reject(new GateError('upstream.broken', `${routeId}: the client left before its request was sent`)),
+    leave: () =>
+      reject(new GateError('upstream.broken', `${route.config.id}: the client left before its request was sent`)),
   })
-  return whileAllowed(exchanges, ownerOf(job), promise, step, { onEnd, discard })
+  return whileAllowed(exchanges, ownerOf(asked), promise, step, { onEnd, discard })
 }

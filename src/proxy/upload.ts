@@ -3,7 +3,7 @@ import { parseLength } from '../base/amounts.ts'
 import type { GateError } from '../base/errors.ts'
 import { type PacedBody, paceBody } from './body/paced.ts'
 import { stalledUpload, tooLarge } from './body/uploads.ts'
-import type { ForwardJob, ForwardTools } from './job.ts'
+import type { Forwarded, ForwardTools } from './forwarded.ts'
 import { endsOf, isLocalSocket } from './lifetime/client-idle.ts'
 
 /** What the request's owner learns of its body. */
@@ -17,11 +17,11 @@ export interface UploadLife {
 /** A request's body, as it is to be sent: as Bun hands it on where it may go unseen, and else piece by piece. */
 export function beginUpload(
   body: ReadableStream<Uint8Array>,
-  job: ForwardJob,
+  asked: Forwarded,
   tools: Pick<ForwardTools, 'flows' | 'meter' | 'clientIdle'>,
   life: UploadLife,
 ): PacedBody {
-  return goUnseen(body, job, tools, life) ?? paceUpload(body, job, tools, life)
+  return goUnseen(body, asked, tools, life) ?? paceUpload(body, asked, tools, life)
 }
 
 /**
@@ -31,10 +31,11 @@ export function beginUpload(
  */
 function goUnseen(
   body: ReadableStream<Uint8Array>,
-  { routeId, client, sent, front, connection, upstream, maxBodyBytes }: ForwardJob,
+  { route, client, sent, front, connection, upstream, maxBodyBytes }: Forwarded,
   { flows, meter, clientIdle }: Pick<ForwardTools, 'flows' | 'meter' | 'clientIdle'>,
   life: UploadLife,
 ): PacedBody | null {
+  const routeId = route.config.id
   const length = parseLength(sent['content-length'])
   if (length === null || maxBodyBytes !== null || upstream.balancing !== null || isLocalSocket(front)) return null
   if (!flows.isEveryUnseen && !clientIdle.hasOwnConnection(front, sent)) return null
@@ -71,10 +72,11 @@ function goUnseen(
 /** A request's body, sent piece by piece: counted, and not beyond what its route takes. */
 function paceUpload(
   body: ReadableStream<Uint8Array>,
-  { routeId, client, sent, maxBodyBytes }: ForwardJob,
+  { route, client, sent, maxBodyBytes }: Forwarded,
   { flows, meter }: Pick<ForwardTools, 'flows' | 'meter'>,
   life: UploadLife,
 ): PacedBody {
+  const routeId = route.config.id
   const flow = flows.enter({
     kind: 'upload',
     route: routeId,

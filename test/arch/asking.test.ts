@@ -39,7 +39,7 @@ test('fetch is called in one place, so that whoever asks passes what it is asked
 })
 
 test('what comes as it is goes to the proxy alone; everybody else asks', () => {
-  expect(where(text => /\bforward\(origin|\.forward\(/.test(text))).toEqual(['proxy/attempt.ts'])
+  expect(where(text => /\bforward\(origin|\.forward\(/.test(text))).toEqual(['proxy/exchange.ts'])
   const named = where(text =>
     /console\/network\.ts'|'\.\/network\.ts'.*forward|\bforward\b.*'\.\/network\.ts'/.test(text),
   )

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { GateError } from '../../src/base/errors.ts'
 import type { Waiter } from '../../src/proxy/body/turns.ts'
-import type { ForwardJob, ForwardTools } from '../../src/proxy/job.ts'
+import type { Forwarded, ForwardTools } from '../../src/proxy/forwarded.ts'
 import { createExchanges } from '../../src/proxy/lifetime/exchanges.ts'
 import { waitToBeSent } from '../../src/proxy/send-turn.ts'
 
@@ -15,7 +15,12 @@ function startWaiting() {
       return () => waiting.delete(waiter)
     },
   }
-  const job = { routeId: 'app.example/', session: null, method: 'GET', provenClient: null, client: '192.0.2.1' }
+  const asked = {
+    route: { config: { id: 'app.example/' } },
+    session: null,
+    target: { method: 'GET' },
+    client: '192.0.2.1',
+  }
   const begun: number[] = []
   const sent: number[] = []
   const send = (stamp: number) => {
@@ -23,7 +28,7 @@ function startWaiting() {
     return Promise.resolve(stamp)
   }
   const outcome = waitToBeSent(
-    job as ForwardJob,
+    asked as unknown as Forwarded,
     { exchanges } as unknown as ForwardTools,
     turns,
     send,

@@ -19,12 +19,11 @@ export const REQUEST_HOP_BY_HOP: readonly string[] = [
 export const ANSWER_HOP_BY_HOP: readonly string[] = ENDING
 
 /**
- * The length of an answer's body by its fields; null where it is unknown. In place: a length is sent as one number, or
+ * The length of an answer's body, by `raw`, its Content-Length; null where it is unknown. In place: a length is sent as one number, or
  * not at all, since the next recipient may choose another of several (RFC 9112 §6.3).
  */
-export function settleLength(headers: Headers): number | null {
-  const raw = headers.get('content-length')
-  if (raw === null) return null
+export function settleLength(headers: Headers, raw: string | undefined): number | null {
+  if (raw === undefined) return null
   const length = parseLength(raw)
   if (length === null) headers.delete('content-length')
   else if (String(length) !== raw) headers.set('content-length', String(length))

@@ -72,6 +72,8 @@ const OURS = 'x-sallyport-'
  * believed, nor passed on (RFC 9112 §6.3). Reading all fields once costs as much as reading a dozen by name (Bun
  * 1.4.5).
  *
+ * Answers the fields as they came, less what was taken away by Connection and a transfer coding.
+ *
  * Throws `upstream.broken` for a transfer coding other than chunked: Bun does not decode it, and the client would not
  * know of it (RFC 9112 §6.1).
  * Source: RFC 9110 §7.6.1 (Connection, and the fields that end at a hop without it).
@@ -81,8 +83,9 @@ export function cleanResponseFields(
   bounds: AnswerBounds,
   asked: Asked | null,
   address: UpstreamAddress,
-): void {
-  const fields = headers.toJSON() as Record<string, string>
+): Readonly<Record<string, string | undefined>> {
+  const fields = headers.toJSON() as Record<string, string | undefined>
+  let hasOptions = false
   for (const name in fields) {
     const concern = CONCERNS.get(name)
     if (concern === undefined) {
@@ -90,7 +93,12 @@ export function cleanResponseFields(
         headers.delete(name)
       }
     } else if (concern === 'here') writeHere(headers, name, fields[name] ?? '', bounds.own, asked, address)
-    else settle(headers, name, concern, fields[name] ?? '', bounds)
+    else {
+      const value = fields[name] ?? ''
+      settle(headers, name, concern, value, bounds)
+      if (concern === 'coding') fields['content-length'] = undefined
+      else if (concern === 'connection' && value !== 'keep-alive' && value !== 'close') hasOptions = true
+    }
   }
   if (bounds.isPrivate) {
     const control = fields[CACHE_CONTROL] ?? null
@@ -98,6 +106,7 @@ export function cleanResponseFields(
     // Connection may have taken it away.
     if (made !== control || !headers.has(CACHE_CONTROL)) headers.set(CACHE_CONTROL, made)
   }
+  return hasOptions ? (headers.toJSON() as Record<string, string>) : fields
 }
 
 function settle(

@@ -161,19 +161,6 @@ export function whileAllowed<Found, Made>(
   return promise
 }
 
-/** The owner of an HTTP exchange; `provenClient` is the client's address, or null where it is in doubt. */
-export function ownerOf({
-  routeId,
-  session,
-  elsewhere,
-  method,
-  provenClient,
-  target,
-  sent,
-}: Omit<ExchangeOwner, 'client' | 'isWebSocket'> & { readonly provenClient: string | null }): ExchangeOwner {
-  return { routeId, session, elsewhere, method, client: provenClient, target, sent, isWebSocket: false }
-}
-
 /** What allowed an exchange ended while it was under way. */
 export function overtaken({ routeId }: Pick<ExchangeOwner, 'routeId'>, reason: string): GateError {
   const error = new GateError('access.denied', `${routeId}: ended while it was under way: ${reason}`, {

@@ -1,7 +1,7 @@
 import { type GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import { type Account, askedAt } from '../account.ts'
 import { isUnsent } from '../failures.ts'
+import { askedAt, type Delivery } from '../forwarded.ts'
 import type { Asker } from '../upstream/balance.ts'
 import { mayRefuse, noteAnswer, noteFailure, type Origin } from '../upstream/origin.ts'
 import { type OwnPages, writeOwnPages } from '../upstream/own-pages.ts'
@@ -15,8 +15,8 @@ export interface BalancedDial extends Omit<DialOptions, 'address' | 'tls' | 'con
   readonly hasOwnHost: boolean
   /** What Origin and Referer name, where the application is to take it for its own; null on other routes. */
   readonly ownPages: OwnPages | null
-  /** Its record; null where none is kept. */
-  readonly account: Account | null
+  /** What is said of its way. */
+  readonly delivery: Delivery
 }
 
 /**
@@ -36,7 +36,7 @@ export async function dialBalanced(
   const tried: Origin[] = []
   for (;;) {
     const origin = balancing === null ? upstream.first : balancing.balance(asker, tried, ports.now())
-    if (options.account !== null) askedAt(options.account, origin.label)
+    askedAt(options.delivery, origin.label)
     try {
       const dialled = await dialCounted(origin, upstream, options, leave)
       if (dialled.kind === 'refused' && mayRefuse(dialled.response.status)) origin.refusedMs = ports.now()

@@ -1,8 +1,8 @@
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { Account } from '../../proxy/account.ts'
 import type { AnswerBounds } from '../../proxy/fields/response.ts'
+import type { Delivery } from '../../proxy/forwarded.ts'
 import { type Exchange, type Exchanges, overtaken } from '../../proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../proxy/lifetime/roster.ts'
 import type { OwnPages } from '../../proxy/upstream/own-pages.ts'
@@ -42,8 +42,8 @@ interface SocketJob {
   /** How the client reaches its host, whose pages may open the socket, and what a trusted proxy took off the path before. */
   readonly scheme: 'http' | 'https'
   readonly prefix: string
-  /** Its record; null where none is kept. */
-  readonly account: Account | null
+  /** What is said of its way. */
+  readonly delivery: Delivery
 }
 
 /** WebSockets through the gate. */
@@ -114,7 +114,7 @@ export function createSockets(
           encoder,
           maxMessageBytes: relay.maxMessageBytes,
           signal,
-          account: job.account,
+          delivery: job.delivery,
         })
         // From here to the upgrade nothing else runs: who ends exchanges finds this one either here or at the relay.
         if (dialling.ended !== null) {

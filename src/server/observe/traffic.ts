@@ -1,5 +1,5 @@
 import { Tally } from '../../base/amounts.ts'
-import type { ForwardMeter } from '../../proxy/job.ts'
+import type { ForwardMeter } from '../../proxy/forwarded.ts'
 import { type Family, type Sample, simpleFamily } from './family.ts'
 import { Histogram, histogramFamily } from './histogram.ts'
 import { Named } from './named.ts'

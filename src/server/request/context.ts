@@ -4,10 +4,9 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress } from '../../base/net.ts'
 import type { Reason } from '../../policy/reasons.ts'
 import type { CompatPage } from '../../portal/portal.ts'
-import type { Account } from '../../proxy/account.ts'
+import { HttpExchange } from '../../proxy/exchange.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import { isLocalSocket, looksLikeHttp1 } from '../../proxy/lifetime/client-idle.ts'
-import type { Mention } from '../../proxy/upstream/mentions.ts'
 import type { Match } from '../../route/table.ts'
 import { originAt, portAt, type Target } from '../../route/target.ts'
 import { cookieName, readCookie } from '../../session/cookie.ts'
@@ -48,11 +47,7 @@ export interface Question {
  * one. `mcp/judge.ts` gives it the body that it has read. Any later step may read a field once it is written. A
  * request that is made here in place of another has a context of its own (`copy`).
  */
-export class RequestContext implements Account {
-  /** The request that identifies the connection for Bun: `request`, unless a kept form replaces it. */
-  readonly connection: Request
-  /** The request's fields, read once, without the token. Replaced by fewer where not all of them may go on. */
-  sent: SentFields
+export class RequestContext extends HttpExchange {
   /** The token of the request. A client with a token is never redirected to the sign-in. */
   token: string | null
   /**
@@ -62,7 +57,8 @@ export class RequestContext implements Account {
   cameRequest: Request
   cameSent: SentFields
   readonly cameToken: string | null
-  readonly front: BunServer
+  declare readonly front: BunServer
+  declare route: GateRoute | null
   readonly snapshot: Snapshot
   readonly id: string
   readonly startedMs: number
@@ -77,23 +73,13 @@ export class RequestContext implements Account {
   /** `NOBODY` where the connection is gone; nothing is decided for it. */
   readonly peer: string
   isPeerTrusted = false
-  client: string
-  /** Whether the client's address is beyond doubt. */
-  isClientProven = false
-  target: Target | null = null
   portal: GatePortal | null = null
   /** Its route, and those that another reading of its path would reach. */
   match: Match<GateRoute> | null = null
-  route: GateRoute | null = null
   /** The session that was found, of any portal; null: anonymous. */
   found: Session | null = null
-  session: Session | null = null
-  /** Where that is null: as whom a route of another reading lets it pass, by a session of that route's portal; null for nearly all. */
-  elsewhere: Session | null = null
   /** What it gets, once it is allowed. */
   grant: CompiledGrant | null = null
-  /** Whether no shared cache may keep its answer. */
-  isPrivate = true
   /** Whether it was counted for the person who asks. */
   isCounted = false
   /** Whether it has gone to an upstream, by HTTP: from there on its connection is the forwarder's to look after. */
@@ -104,8 +90,6 @@ export class RequestContext implements Account {
   question: Question | null = null
   /** The request as it came to its route, where a field of it mentions other addresses; null for nearly all. */
   asked: Located | null = null
-  /** The fields that mention other addresses, once these have been judged. */
-  mentions: readonly Mention[] | null = null
   /** Whether another request mentions this one: then only whether it would pass is wanted. */
   isMention = false
   /** How often it began again. */
@@ -114,17 +98,9 @@ export class RequestContext implements Account {
   overtaken: Overtaken | null = null
   /** Why it is refused: the reason of a decision, or the code of an error; null as long as it is not. */
   reason: Reason | Code | typeof CLIENT_LEFT | null = null
-  upstreamLabel: string | null = null
-  bytes: number | null = null
-  isAnnounced = false
-  isGoingOn = false
-  isCut = false
-  onOver: (() => void) | null = null
   /** The status of its answer, as its line says it, and how long its head took; once it is answered. */
   status = 0
   tookMs = 0
-  #request: Request
-  #make: (() => Request) | null = null
 
   constructor(
     request: Request,
@@ -139,18 +115,14 @@ export class RequestContext implements Account {
     cameAtMs: number,
     trace: Trace | null,
   ) {
-    this.#request = request
-    this.connection = request
-    this.sent = sent
+    super(request, front, sent, peer)
     this.token = token
     this.cameRequest = request
     this.cameSent = sent
     this.cameToken = token
-    this.front = front
     this.snapshot = snapshot
     this.id = id
     this.peer = peer
-    this.client = peer
     this.startedMs = startedMs
     this.decidedMs = startedMs
     this.moment = moment
@@ -158,28 +130,11 @@ export class RequestContext implements Account {
     this.trace = trace
   }
 
-  /** What is asked for; where a proxy in front asks for a verdict, the request that it asks about. */
-  get request(): Request {
-    if (this.#make === null) return this.#request
-    this.request = this.#make()
-    return this.#request
-  }
-
-  set request(other: Request) {
-    this.#request = other
-    this.#make = null
-  }
-
-  /** Has another request from now on, which is made once something reads it: that costs 3 µs. */
-  becomes(make: () => Request): void {
-    this.#make = make
-  }
-
   /** The same as far as it is known, and on its own from here on. */
   copy(): RequestContext {
-    const made = Object.assign(this.#made(this.sent, this.token, this.snapshot, this.moment), this)
-    made.#request = this.#request
-    made.#make = this.#make
+    const made = this.#made(this.sent, this.token, this.snapshot, this.moment)
+    Object.assign(made, this, { delivery: made })
+    made.sharesRequest(this)
     return made
   }
 

@@ -2,13 +2,15 @@ import { parseLength } from '../../base/amounts.ts'
 import { isUnder } from '../../config/values/path.ts'
 import { looksAtMethod } from '../../policy/policy.ts'
 import { tooLarge } from '../../proxy/body/uploads.ts'
+import { makeReady } from '../../proxy/exchange.ts'
 import { countHop } from '../../proxy/fields/hop-by-hop.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
 import { changeRequestFields, type SentFields } from '../../proxy/fields/request.ts'
 import { changeRequest } from '../../proxy/fields/rules.ts'
 import { forward } from '../../proxy/forward.ts'
-import type { ForwardTools } from '../../proxy/job.ts'
-import { findOwnPages } from '../../proxy/upstream/own-pages.ts'
+import type { ForwardTools } from '../../proxy/forwarded.ts'
+import { findOwnPages, type OwnPages } from '../../proxy/upstream/own-pages.ts'
+import type { Upstream } from '../../proxy/upstream/upstream.ts'
 import { foldCase } from '../../route/readings.ts'
 import { originAt } from '../../route/target.ts'
 import { type GateRoute, upstreamPath } from '../config/snapshot.ts'
@@ -48,20 +50,21 @@ function sendUnlessFile(file: Response | null, context: Decided, tools: ProxyToo
 }
 
 function send(live: Fields | null, context: Decided, tools: ProxyTools): MaybeResponse {
-  const { request, front, target, session, elsewhere, snapshot, route, grant } = context
+  const { target, snapshot, route, grant } = context
   const { upstream } = route
   if (upstream === null) return answerItself(context)
+  const { requestRules, responseRules, authorization } = grant
   const maxBodyBytes = longestBody(context.match)
-  const bounds = context.isPrivate ? route.privateBounds : route.bounds
-  const isUnmeasured = maxBodyBytes !== null && !fitsLength(context.sent, route, maxBodyBytes)
+  if (maxBodyBytes !== null && !fitsLength(context.sent, route, maxBodyBytes)) context.maxBodyBytes = maxBodyBytes
   const isWebSocket = route.config.websockets && asksForWebSocket(context.sent)
-  const { requestRules, responseRules } = grant
   // The request's own fields are changed, unless something was taken out of `sent`, or something reads them again: a handshake
   // is looked at once more, and a rule may take away what an error page goes by.
   const scheme = schemeOf(context)
-  const prefix = outerPrefix(context)
+  context.scheme = scheme
+  context.prefix = outerPrefix(context)
   const isOwn = context.sent === context.cameSent && context.cameToken === null && !isWebSocket && requestRules === null
-  const headers = isOwn ? request.headers : new Headers(context.sent)
+  const headers = isOwn ? context.request.headers : new Headers(context.sent)
+  const { stripped = '' } = route.bounds.own ?? {}
   changeRequestFields(headers, context.sent, {
     target,
     fateOf: snapshot.fateOf,
@@ -72,7 +75,7 @@ function send(live: Fields | null, context: Decided, tools: ProxyTools): MaybeRe
     clientField: snapshot.clientField,
     scheme,
     port: portOf(context, target, scheme),
-    prefix: prefix + (bounds.own?.stripped ?? ''),
+    prefix: context.prefix + stripped,
     requestId: context.id,
     pseudonym: tools.pseudonym,
     checksMethod: looksAtMethod(route.policy),
@@ -82,7 +85,6 @@ function send(live: Fields | null, context: Decided, tools: ProxyTools): MaybeRe
   if (requestRules !== null && values !== null) changeRequest(headers, requestRules, values)
   const { hostHeader } = route.config
   if (hostHeader.kind === 'name') headers.set('host', hostHeader.name)
-  const { authorization } = grant
   if (authorization === null) headers.delete('authorization')
   else if (authorization !== undefined) headers.set('authorization', authorization)
   if (live !== null) for (const [name, value] of live) headers.set(name, value)
@@ -90,69 +92,54 @@ function send(live: Fields | null, context: Decided, tools: ProxyTools): MaybeRe
   if (lastUser?.isOther) headers.delete('cookie')
   const span = context.trace === null ? null : tellUpstream(context.trace, headers, target.method)
   const path = upstreamPath(route, target.path) + target.query
-  const ownPages = route.config.hasOwnOrigin
-    ? findOwnPages(headers, originAt({ scheme, target }), page => insidePath(route, page))
-    : null
+  if (route.config.hasOwnOrigin) context.ownPages = ownPagesOf(context, headers)
   if (isWebSocket) {
-    // A handshake has no use for them, and nothing here writes them for an address that is yet to be chosen.
-    for (const { name } of context.mentions ?? []) headers.delete(name)
-    const answer = tools.sockets.open({
-      request,
-      front,
-      route,
-      upstream,
-      session,
-      elsewhere,
-      client: context.client,
-      provenClient: provenClient(context),
-      target,
-      sent: context.sent,
-      fields: headers.toJSON() as Record<string, string>,
-      path,
-      ownPages,
-      bounds,
-      scheme,
-      prefix,
-      account: context,
-    })
+    const answer = openSocket(context, tools, upstream, headers, path)
     endUpstream(span, answer, context)
     return values === null ? answer : changeAnswer(answer, responseRules, values, context.isPrivate)
   }
   context.isForwarded = true
-  const answer = forward(
-    {
-      request,
-      body: request.body,
-      method: target.method,
-      upstream,
-      path,
-      sent: context.sent,
-      headers,
-      hasOwnHost: route.config.hostHeader.kind === 'upstream',
-      ownPages,
-      timeoutMs: route.config.timeoutMs,
-      routeId: route.config.id,
-      maxBodyBytes: isUnmeasured ? maxBodyBytes : null,
-      keepLengthBytes: route.config.keepLengthBytes,
-      bounds,
-      client: context.client,
-      provenClient: provenClient(context),
-      target,
-      scheme,
-      prefix,
-      session,
-      elsewhere,
-      front,
-      connection: context.connection,
-      mentions: context.mentions,
-      noteCookies: lastUser?.noteCookies ?? null,
-      account: context,
-    },
-    tools,
-  )
+  context.noteCookies = lastUser?.noteCookies ?? null
+  makeReady(context, upstream, headers, path)
+  const answer = forward(context, tools)
   endUpstream(span, answer, context)
   const changed = values === null ? answer : changeAnswer(answer, responseRules, values, context.isPrivate)
   return lastUser === null ? changed : lastUser.finish(changed)
+}
+
+function ownPagesOf({ scheme, target, route }: Decided, headers: Headers): OwnPages {
+  return findOwnPages(headers, originAt({ scheme, target }), page => insidePath(route, page))
+}
+
+function openSocket(
+  context: Decided,
+  tools: ProxyTools,
+  upstream: Upstream,
+  headers: Headers,
+  path: string,
+): MaybeResponse {
+  const { request, front, route, session, elsewhere, client, target, sent, ownPages, scheme, prefix } = context
+  // A handshake has no use for them, and nothing here writes them for an address that is yet to be chosen.
+  for (const { name } of context.mentions ?? []) headers.delete(name)
+  return tools.sockets.open({
+    request,
+    front,
+    route,
+    upstream,
+    session,
+    elsewhere,
+    client,
+    provenClient: provenClient(context),
+    target,
+    sent,
+    fields: headers.toJSON() as Record<string, string>,
+    path,
+    ownPages,
+    bounds: context.isPrivate ? route.privateBounds : route.bounds,
+    scheme,
+    prefix,
+    delivery: context,
+  })
 }
 
 /** Says to the application in which trace it is asked. What a client says of that itself does not reach it (`receive.ts`). */

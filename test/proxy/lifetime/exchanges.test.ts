@@ -4,18 +4,13 @@ import { ask, forward as forwardNow } from '../../../src/console/network.ts'
 import { createEventStreams, isEventStream } from '../../../src/proxy/body/event-streams.ts'
 import { createFlows } from '../../../src/proxy/body/flows.ts'
 import { createWholeBodies } from '../../../src/proxy/body/whole.ts'
+import { HttpExchange, makeReady } from '../../../src/proxy/exchange.ts'
 import { OWN_PATHS_ONLY } from '../../../src/proxy/fields/response.ts'
 import { forward } from '../../../src/proxy/forward.ts'
-import type { ForwardTools } from '../../../src/proxy/job.ts'
+import type { ForwardTools } from '../../../src/proxy/forwarded.ts'
 import { createClientIdle } from '../../../src/proxy/lifetime/client-idle.ts'
 import { openDeadlines } from '../../../src/proxy/lifetime/deadlines.ts'
-import {
-  createExchanges,
-  type Exchange,
-  isOvertaken,
-  ownerOf,
-  whileAllowed,
-} from '../../../src/proxy/lifetime/exchanges.ts'
+import { createExchanges, type Exchange, isOvertaken, whileAllowed } from '../../../src/proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../../src/proxy/lifetime/roster.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { parseTarget } from '../../../src/route/target.ts'
@@ -92,35 +87,17 @@ function startFront(where: { readonly port: number; readonly hostname: string } 
     ...where,
     async fetch(request: Request, front: Bun.Server<unknown>): Promise<Response> {
       const path = request.url.slice(request.url.indexOf('/', 8))
-      const job = {
-        request,
-        body: request.body,
-        method: request.method,
+      const route = {
+        config: { id: 'app', hostHeader: { kind: 'upstream' as const }, timeoutMs: 60_000, keepLengthBytes: null },
         upstream,
-        path,
-        sent: {},
-        headers: request.headers,
-        hasOwnHost: true,
-        ownPages: null,
-        timeoutMs: 60_000,
-        routeId: 'app',
-        maxBodyBytes: null,
-        keepLengthBytes: null,
-        client: '127.0.0.1',
-        provenClient: '127.0.0.1',
-        target: parseTarget('GET', '/', 'app.example'),
-        scheme: 'http' as const,
-        prefix: '',
-        session: null,
-        elsewhere: null,
-        front,
-        connection: request,
-        mentions: null,
-        noteCookies: null,
-        account: null,
         bounds: OWN_PATHS_ONLY,
+        privateBounds: OWN_PATHS_ONLY,
       }
-      return forward(job, tools).catch(() => new Response(null, { status: 502 }))
+      const asked = { target: parseTarget('GET', '/', 'app.example'), route, isClientProven: true, isPrivate: false }
+      const one = Object.assign(new HttpExchange(request, front, {}, '127.0.0.1'), asked)
+      const ready: Parameters<typeof makeReady>[0] = one
+      makeReady(ready, upstream, request.headers, path)
+      return forward(ready, tools).catch(() => new Response(null, { status: 502 }))
     },
   } as Parameters<typeof Bun.serve>[0])
 }
@@ -152,15 +129,16 @@ test('those that are to end end once, whatever place each had', () => {
   const ended: string[] = []
   const add = (routeId: string): void => {
     const one: Exchange = {
-      owner: ownerOf({
+      owner: {
         routeId,
         session: null,
         elsewhere: null,
         sent: {},
         method: 'GET',
-        provenClient: null,
+        client: null,
         target: parseTarget('GET', '/', 'app.example'),
-      }),
+        isWebSocket: false,
+      },
       place: NOWHERE,
       end() {
         ended.push(routeId)
@@ -224,15 +202,16 @@ describe('what has changed since a decision', () => {
 })
 
 describe('what is waited for', () => {
-  const owner = ownerOf({
+  const owner = {
     routeId: 'a',
     session: null,
     elsewhere: null,
     sent: {},
     method: 'GET',
-    provenClient: null,
+    client: null,
     target: parseTarget('GET', '/', 'app.example'),
-  })
+    isWebSocket: false,
+  }
 
   test('is an exchange until the very turn in which it goes on', async () => {
     const all = createExchanges()

@@ -2,7 +2,6 @@ import { expect, test } from 'bun:test'
 import { checkConfig } from '../../../src/config/check.ts'
 import type { Identity } from '../../../src/identity/identity.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
-import { ownerOf } from '../../../src/proxy/lifetime/exchanges.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 import { compileSnapshot } from '../../../src/server/config/compile.ts'
@@ -53,17 +52,16 @@ test('the open streams of guests end with their maker at once when a directory b
   const checked = checkConfig(FILE, SOURCES)
   if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
   const initial = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))
-  const owners = ['ada', 'bob'].map(maker =>
-    ownerOf({
-      routeId: initial.routes[0]?.config.id ?? '',
-      session: guestOf(maker),
-      elsewhere: null,
-      sent: { 'x-app': 'mine' },
-      method: 'GET',
-      provenClient: '192.0.2.1',
-      target: parseTarget('GET', '/?a=1', 'app.example'),
-    }),
-  )
+  const owners = ['ada', 'bob'].map(maker => ({
+    routeId: initial.routes[0]?.config.id ?? '',
+    session: guestOf(maker),
+    elsewhere: null,
+    sent: { 'x-app': 'mine' },
+    method: 'GET',
+    client: '192.0.2.1',
+    target: parseTarget('GET', '/?a=1', 'app.example'),
+    isWebSocket: false,
+  }))
   const barred = new Set<string>()
   let tellStanding = () => {}
   const ended: (string | undefined)[] = []
@@ -112,17 +110,16 @@ test('a stream by a cookie from before its person signed in again ends by the ti
   })
   const startMs = clock.now()
   const latest = signedIn(startMs + 1000, startMs + 100_000)
-  const [before, after] = [signedIn(startMs, startMs + 60_000), latest].map(session =>
-    ownerOf({
-      routeId: initial.routes[0]?.config.id ?? '',
-      session,
-      elsewhere: null,
-      sent: { 'x-app': 'mine' },
-      method: 'GET',
-      provenClient: '192.0.2.1',
-      target: parseTarget('GET', '/?a=1', 'app.example'),
-    }),
-  )
+  const [before, after] = [signedIn(startMs, startMs + 60_000), latest].map(session => ({
+    routeId: initial.routes[0]?.config.id ?? '',
+    session,
+    elsewhere: null,
+    sent: { 'x-app': 'mine' },
+    method: 'GET',
+    client: '192.0.2.1',
+    target: parseTarget('GET', '/?a=1', 'app.example'),
+    isWebSocket: false,
+  }))
   const open = new Set([before, after])
   const owners = () => [...open].filter(one => one !== undefined)
   let tellBusy = () => {}
