@@ -17,7 +17,7 @@ const ANSWERS = join(import.meta.dir, 'expressions.txt')
 const ROOMS: Readonly<Record<string, string>> = {
   cli: 'a command of its own: nobody waits but who gave it its input',
   console: 'the same',
-  import: 'the same: a file of the one who imports it',
+  migrate: 'the same: a file or a log of the one who moves in',
   config: 'routes.toml and what it names: whoever writes it is trusted, and 64 kB and more are checked on a thread',
 }
 

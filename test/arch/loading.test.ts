@@ -43,7 +43,7 @@ describe('a server', () => {
 
   test('is loaded without the other commands', () => {
     expect(loaded).toContain('server/request/pipeline.ts')
-    expect([...loaded].filter(name => /^(cli|import)\//.test(name))).toEqual(['cli/serve.ts'])
+    expect([...loaded].filter(name => /^(cli|migrate)\//.test(name))).toEqual(['cli/serve.ts'])
   })
 
   test.each(['node:zlib', 'otpauth', '@opentelemetry/otlp-transformer', 'yaml'])(

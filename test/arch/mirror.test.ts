@@ -7,10 +7,10 @@ const ROOT = join(import.meta.dir, '../..')
 
 /** Tests of a whole room, and what they are about. */
 const OF_A_ROOM: Readonly<Record<string, string>> = {
-  'import/caddy/model.test.ts': 'all of it against a model of Caddy',
-  'import/caddy/traps.test.ts': 'all of it, by what people get wrong',
-  'import/combinations.test.ts': 'every other gate, by pairs of what it can say',
-  'import/inputs.test.ts': 'every other gate, by what comes into it',
+  'migrate/caddy/model.test.ts': 'all of it against a model of Caddy',
+  'migrate/caddy/traps.test.ts': 'all of it, by what people get wrong',
+  'migrate/combinations.test.ts': 'every other gate, by pairs of what it can say',
+  'migrate/inputs.test.ts': 'every other gate, by what comes into it',
 }
 
 /** Whether a source file or folder has the name of a test, or its beginning up to a hyphen; `x/x` is about the folder `x`. */

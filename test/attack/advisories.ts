@@ -105,7 +105,7 @@ export const ADVISORIES: readonly Advisory[] = [
     ['CVE-2024-45410', 'Traefik', 'Connection named the proxy’s own fields'],
     ['CVE-2026-29054', 'Traefik', 'Connection, in small letters, named the proxy’s own fields'],
   ),
-  ...shown('flow/import/old-verdicts', 'a user agent is a health check at / alone', [
+  ...shown('flow/migrate/old-verdicts', 'a user agent is a health check at / alone', [
     'CVE-2026-34457',
     'oauth2-proxy',
     'the User-Agent of a health check passed',

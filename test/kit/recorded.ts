@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { runImport } from '../../src/import/run.ts'
+import { runImport } from '../../src/migrate/import.ts'
 import { type App, startApp } from './applications/app.ts'
 import { BrowserLite } from './browser/browser-lite.ts'
 import { temporaryFolder } from './folder.ts'

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runImport } from '../../src/import/run.ts'
+import { runImport } from '../../src/migrate/import.ts'
 import { temporaryFolder } from './folder.ts'
 import { type Ran, runIn } from './io.ts'
 

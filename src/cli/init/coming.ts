@@ -1,4 +1,4 @@
-import type { Entry, Section } from '../../import/draft.ts'
+import type { Entry, Section } from '../../migrate/draft.ts'
 
 /**
  * How browsers come to Sallyport: by its own HTTPS with certificates made by ACME, by a proxy in front that ends TLS, or by plain HTTP

@@ -1,6 +1,6 @@
 import type { OutgoingConfig } from '../../base/outgoing.ts'
 import type { Json } from '../../config/text/raw.ts'
-import type { Entry, Section } from '../../import/draft.ts'
+import type { Entry, Section } from '../../migrate/draft.ts'
 import { type Coming, comingEntries, listenerSections, originBy, type ProviderPlace } from './coming.ts'
 import { type Front, isHere } from './front.ts'
 import type { Preset } from './members.ts'

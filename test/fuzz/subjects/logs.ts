@@ -1,9 +1,9 @@
-import { findingOf } from '../../../src/cli/rehearse/findings.ts'
-import { bareLine, FORMATS, findFormat } from '../../../src/cli/rehearse/formats.ts'
-import { createGroups } from '../../../src/cli/rehearse/groups.ts'
-import { createJudge } from '../../../src/cli/rehearse/judge.ts'
-import { renderRehearsal } from '../../../src/cli/rehearse/report.ts'
 import { checkConfig } from '../../../src/config/check.ts'
+import { findingOf } from '../../../src/migrate/rehearse/findings.ts'
+import { bareLine, FORMATS, findFormat } from '../../../src/migrate/rehearse/formats.ts'
+import { createGroups } from '../../../src/migrate/rehearse/groups.ts'
+import { createJudge } from '../../../src/migrate/rehearse/judge.ts'
+import { renderRehearsal } from '../../../src/migrate/rehearse/report.ts'
 import { hold, type Subject } from '../subject.ts'
 
 const FILE = `

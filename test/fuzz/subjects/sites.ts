@@ -1,4 +1,4 @@
-import { type Beside, openBeside } from '../../import/beside-caddy.ts'
+import { type Beside, openBeside } from '../../migrate/beside-caddy.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 
 /** How many requests each Caddyfile gets: to make and to serve one takes as long as some hundreds of them. */

@@ -1,4 +1,4 @@
-import type { LoggedRequest } from '../../../src/cli/rehearse/logged.ts'
+import type { LoggedRequest } from '../../../src/migrate/rehearse/logged.ts'
 
 /** A request of nobody for the first page, as an old log has it. */
 export const LOGGED: LoggedRequest = {

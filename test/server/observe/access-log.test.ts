@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { timeOfDay } from '../../../src/base/log.ts'
-import { readCombined, readOwn } from '../../../src/cli/rehearse/formats.ts'
+import { readCombined, readOwn } from '../../../src/migrate/rehearse/formats.ts'
 import { type AccessStyle, openAccessLog } from '../../../src/server/observe/access-log.ts'
 import { type AccessRecord, agentOf, refererOf } from '../../../src/server/observe/access-record.ts'
 

@@ -3,7 +3,7 @@ import { askAgain, type Comparison, type Program, recordingsOf, startSurrounding
 
 /**
  * Moves every recorded set-up in, asks again what was asked then, and prints how it came out:
- * `bun test/import/recorded.ts [--only PART-OF-A-NAME] [--rows]`.
+ * `bun test/migrate/recorded.ts [--only PART-OF-A-NAME] [--rows]`.
  *
  * `--rows` shows each row that is not the same. Exit code 1 where anything opened, closed without a word in the report, or where
  * fewer rows are the same than have to be.

@@ -39,7 +39,7 @@ export function fieldLines(ops: unknown): readonly (readonly string[])[] {
 /**
  * What is done to the fields of answers, as far as a route can do it as well. The rest is named in the report.
  *
- * Source: Caddy's own answers (`test/flow/import/fields.test.ts`).
+ * Source: Caddy's own answers (`test/flow/migrate/fields.test.ts`).
  */
 export function readFields(context: Context, where: string, ops: unknown): FieldChanges {
   if (isTable(ops) && ops.require !== undefined) {

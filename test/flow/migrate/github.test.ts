@@ -1,11 +1,11 @@
 /** What is made of an oauth2-proxy.cfg and of Caddy with GitHub, served in front of a stand-in of it. */
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { caddyJson } from '../../import/caddy/caddy-json.ts'
 import { browserAt } from '../../kit/browser/browser-lite.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type GithubUser, type OAuth2StandIn, startOAuth2 } from '../../kit/provider/oauth2.ts'
 import { serveImported, startSurroundings } from '../../kit/recorded.ts'
+import { caddyJson } from '../../migrate/caddy/caddy-json.ts'
 
 const keep = untilTheEnd()
 const surroundings = keep(await startSurroundings())

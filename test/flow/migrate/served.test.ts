@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { POCKET_ID_CADDY, POCKET_ID_CFG } from '../../import/set-ups.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
@@ -12,6 +11,7 @@ import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
 import { importTexts } from '../../kit/recorded.ts'
+import { POCKET_ID_CADDY, POCKET_ID_CFG } from '../../migrate/set-ups.ts'
 
 const SECRET = 'client-secret-from-pocket-id'
 
@@ -83,7 +83,7 @@ async function signInThrough(
   } finally {
     server.kill('SIGKILL')
     await server.exited
-    record('test/flow/import/served.test.ts', log)
+    record('test/flow/migrate/served.test.ts', log)
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { runImport } from '../../src/import/run.ts'
+import { runImport } from '../../src/migrate/import.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
 

@@ -1,10 +1,10 @@
 import { expect } from 'bun:test'
-import { imported } from '../../import/imported.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { type Front, startCaddy } from '../../kit/programs/front.ts'
+import { imported } from '../../migrate/imported.ts'
 
 const { afterAll, beforeAll, test } = needs('caddy')
 

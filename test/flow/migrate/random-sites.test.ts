@@ -1,6 +1,6 @@
 import { expect } from 'bun:test'
-import { openBeside, type Round } from '../../import/beside-caddy.ts'
 import { needs } from '../../kit/needs.ts'
+import { openBeside, type Round } from '../../migrate/beside-caddy.ts'
 
 /** So many requests to each of so many Caddyfiles. */
 const [ROUNDS, REQUESTS] = [10, 200]

@@ -1,13 +1,13 @@
 import { expect } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { imported } from '../../import/imported.ts'
 import { type App, startApp } from '../../kit/applications/app.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { type Front, startCaddy } from '../../kit/programs/front.ts'
+import { imported } from '../../migrate/imported.ts'
 
 const { afterAll, beforeAll, describe, test } = needs('caddy')
 

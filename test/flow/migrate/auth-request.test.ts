@@ -1,5 +1,4 @@
 import { expect, setDefaultTimeout } from 'bun:test'
-import { imported } from '../../import/imported.ts'
 import { startTellingApp } from '../../kit/applications/telling-app.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -10,6 +9,7 @@ import { freePort } from '../../kit/programs/child.ts'
 import { startNginx } from '../../kit/programs/front.ts'
 import { startProvider } from '../../kit/provider/provider.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
+import { imported } from '../../migrate/imported.ts'
 
 const { describe, test } = needs('nginx')
 

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/resolve/config.ts'
+import { identityFrom } from '../../console/claims.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
 import { type Known, sketchOf } from '../../policy/sketch.ts'
-import { identityFrom } from '../claims.ts'
 
 /** Who they are whom a log names, as far as somebody said it. */
 export type People = ReadonlyMap<string, Identity>

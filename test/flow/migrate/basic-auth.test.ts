@@ -1,5 +1,4 @@
 import { expect } from 'bun:test'
-import { imported } from '../../import/imported.ts'
 import { type App, startApp } from '../../kit/applications/app.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
@@ -7,6 +6,7 @@ import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { type Front, startCaddy } from '../../kit/programs/front.ts'
 import { routeForUsers } from '../../kit/toml.ts'
+import { imported } from '../../migrate/imported.ts'
 
 const { afterAll, beforeAll, test } = needs('caddy')
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { createGroups, patternOf } from '../../../src/cli/rehearse/groups.ts'
+import { createGroups, patternOf } from '../../../src/migrate/rehearse/groups.ts'
 import { LOGGED } from '../../kit/log/logged.ts'
 
 test.each([

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { FORMATS, findFormat } from '../../../src/cli/rehearse/formats.ts'
-import type { LoggedRequest } from '../../../src/cli/rehearse/logged.ts'
+import { FORMATS, findFormat } from '../../../src/migrate/rehearse/formats.ts'
+import type { LoggedRequest } from '../../../src/migrate/rehearse/logged.ts'
 import { LOGGED } from '../../kit/log/logged.ts'
 
 const AT = Date.parse('2026-11-24T19:41:48Z')

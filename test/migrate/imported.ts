@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runImport } from '../../src/import/run.ts'
+import { runImport } from '../../src/migrate/import.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { PROGRAMS } from '../../import/recorded.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { askAgain, type Difference, recordingsOf, startSurroundings } from '../../kit/recorded.ts'
+import { PROGRAMS } from '../../migrate/recorded.ts'
 
 /** Of the rows of a recording: those that are another way now and told in the report, those that are not told, and those that opened. */
 type Others = readonly [told: number, untold: number, opened: number]
