@@ -13,6 +13,7 @@ import { endDelivery, type Forwarded, type ForwardTools } from './forwarded.ts'
 import { endsOf, hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
 import { mayRefuse, type Origin } from './upstream/origin.ts'
 import { splitAuthority } from './upstream/reach.ts'
+import type { Upstream } from './upstream/upstream.ts'
 
 /** What the request's owner learns of the answer. */
 export interface AnswerLife {
@@ -148,7 +149,7 @@ function goOn(going: Going): MaybePromise<Response> {
 
 /** A body that is sent piece by piece, which shows whether its client reads it. Throws `upstream.broken` where it is broken already. */
 function pace(going: Going, body: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
-  const { length, count, asked, tools, origin, life } = going
+  const { length, type, count, asked, tools, origin, life } = going
   const { front, connection, client, sent, delivery } = asked
   const { id } = asked.route.config
   const begun = begin(body, id, origin)
@@ -167,6 +168,7 @@ function pace(going: Going, body: ReadableStream<Uint8Array>, onEnd: () => void)
     count,
     limit: null,
     onLong: length === null ? noteLong : null,
+    isCopied: !isEventStream(type) && !isWatched(asked.upstream),
     onEnd(isWhole, bytes) {
       onEnd()
       endDelivery(delivery, bytes, isWhole)
@@ -216,13 +218,16 @@ const LONG_SHARED_BYTES = 8_000_000
 function mayGoUnseen({ length, type, asked, tools, origin }: Going): boolean {
   const { target, path, sent, front, upstream, route } = asked
   const { flows, clientIdle } = tools
-  const { balancing } = upstream
-  if (type === null || target.method === 'HEAD' || isLocalSocket(front)) return false
-  if (balancing !== null && (balancing.countsBodies || balancing.idleTimeoutMs !== null)) return false
+  if (type === null || target.method === 'HEAD' || isLocalSocket(front) || isWatched(upstream)) return false
   if (length !== null && length <= (route.config.keepLengthBytes ?? 0)) return false
   if (flows.isEveryUnseen) return true
   if (length === null || length <= MAX_WHOLE_BYTES || path.includes('?')) return false
   return clientIdle.hasOwnConnection(front, sent) || (length >= LONG_SHARED_BYTES && portOf(origin) !== null)
+}
+
+/** Whether a stream of ours is put around the body (`watched.ts`). */
+function isWatched({ balancing }: Upstream): boolean {
+  return balancing !== null && (balancing.countsBodies || balancing.idleTimeoutMs !== null)
 }
 
 /** At which port an application is whose connections are of one request at a time each; null where they are not. */

@@ -95,6 +95,7 @@ function paceUpload(
     count: meter === null ? null : meter.received(routeId),
     limit: maxBodyBytes === null ? null : { maxBytes: maxBodyBytes, onExceeded: () => onExceeded(maxBodyBytes) },
     onLong: null,
+    isCopied: true,
     onBreak: error => error,
     onEnd: life.onEnd.bind(life),
   })

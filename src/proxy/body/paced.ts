@@ -12,6 +12,8 @@ export interface Pace {
   readonly limit: { readonly maxBytes: number; onExceeded(): GateError } | null
   /** Called once where the body exceeds `MAX_WHOLE_BYTES`; null where no caller needs it. */
   readonly onLong: (() => void) | null
+  /** Whether its reader has copied or sent a piece by the time that it asks for the next, as Bun's server has. */
+  readonly isCopied: boolean
   /** It broke off: returns the error for its reader. Called after `onEnd`. */
   onBreak(error: unknown): unknown
   /** Called once, however it ends; `isWhole` where all of it was taken, `bytes` what was given on. */
@@ -62,12 +64,14 @@ export function beginBody(body: ReadableStream<Uint8Array>): BegunBody {
  */
 export function paceBody(
   body: ReadableStream<Uint8Array> | BegunBody,
-  { flow, count, limit, onLong, onBreak, onEnd }: Pace,
+  { flow, count, limit, onLong, isCopied, onBreak, onEnd }: Pace,
 ): PacedBody {
   const open = () => (body instanceof ReadableStream ? readerOf(body) : body.reader)
   let reader = body instanceof ReadableStream ? null : body.reader
   let first = body instanceof ReadableStream ? null : body.first
   let rest: Uint8Array | null = null
+  /** What was read last. */
+  let last: Uint8Array | null = null
   let leftBytes = limit?.maxBytes ?? Number.POSITIVE_INFINITY
   let controls: ReadableStreamDefaultController<Uint8Array> | null = null
   let givenBytes = 0
@@ -124,6 +128,8 @@ export function paceBody(
       give(rest)
       return
     }
+    if (last !== null) giveBack(last)
+    last = null
     reader ??= open()
     const source = reader
     const reading = first ?? (wasSmall ? nextTurn().then(() => source.read()) : source.read())
@@ -140,6 +146,7 @@ export function paceBody(
         leftBytes -= value.byteLength
         if (limit !== null && leftBytes < 0) cut(limit.onExceeded())
         else {
+          if (isCopied) last = value
           if (count !== null) count.add(value.byteLength)
           give(value)
         }
@@ -152,4 +159,13 @@ export function paceBody(
     )
   }
   return { stream, cut, forgo: () => flow.leave() }
+}
+
+/**
+ * Frees the memory of one of Bun's reads, of which all was copied or sent. The collector comes later: until then a body
+ * occupies as much as its client's kernel has taken, some 4 MB, beside what it holds.
+ */
+function giveBack(bytes: Uint8Array): void {
+  const { buffer } = bytes
+  if (bytes.byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

@@ -55,6 +55,9 @@ export interface TurnsTools {
 /** In this time fetch delivers its data to the reader, and frees aborted bodies; longer in a busy process. */
 const TURN_MS = 20
 
+/** So much of cut bodies is given back at once, which takes some milliseconds: on a large machine a part of the limit would be gigabytes. */
+const RECLAIMED_BYTES = 50_000_000
+
 /** What a body that was cut keeps for some turns. */
 const LEFT_BYTES = 1_000_000
 
@@ -114,7 +117,7 @@ export function createTurns({
     older = fresh
     fresh = new Tally()
     const limit = limitBytes()
-    if (cut.sum > limit / 4) {
+    if (cut.sum > Math.min(limit / 4, RECLAIMED_BYTES)) {
       cut.clear()
       reclaim()
     }

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
 import { startApp } from '../../kit/applications/app.ts'
+import { makeAuthority } from '../../kit/certificates.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { eventually } from '../../kit/gate.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
@@ -313,3 +315,130 @@ test('an upstream that closes its idle connections costs no POST', async () => {
   }
   expect(idle.paths.length).toBe(30)
 }, 300_000)
+
+describe.each(['none', 'every'] as const)('where of bodies %s goes unseen,', unseen => {
+  const EACH = 4
+  const BYTES = 48 * BLOCK.length
+  /** What the application sends for a number. */
+  const own = (number: number) => BLOCK.map(byte => byte ^ number)
+
+  /** Each way by which a client may come, and how its fetch says so. */
+  const ways: readonly (readonly [string, RequestInit])[] = [
+    ['HTTP/1.1', {}],
+    ['HTTP/1.1 over TLS', { protocol: 'http1.1' } as RequestInit],
+    ['HTTP/2', { protocol: 'http2' } as RequestInit],
+    ['a local socket', {}],
+  ]
+
+  /** Compares a piece with what is to come from a place on; answers where the next one begins. */
+  function compared(bytes: Buffer, expected: Buffer, at: number): number {
+    let count = at
+    for (let from = 0; from < bytes.length; ) {
+      const start = count % BLOCK.length
+      const length = Math.min(bytes.length - from, BLOCK.length - start)
+      if (bytes.compare(expected, start, start + length, from, from + length) !== 0) {
+        throw new Error(`other bytes between ${count} and ${count + length}`)
+      }
+      from += length
+      count += length
+    }
+    return count
+  }
+
+  /** Answers how many bytes came that were right. */
+  function takeSlowly(request: IncomingMessage, response: ServerResponse, blocks: Uint8Array, number: number): void {
+    const expected = Buffer.from(blocks)
+    let count = 0
+    let pieces = 0
+    request.on('data', (bytes: Buffer) => {
+      count = compared(bytes, expected, count)
+      if (pieces++ % (number % 5) !== 1) return
+      request.pause()
+      setTimeout(() => request.resume(), number % 7)
+    })
+    request.on('end', () => {
+      response.setHeader('content-type', 'text/plain')
+      response.end(String(count))
+    })
+  }
+
+  needs('openssl', '/proc').test(
+    'each byte is its own application’s, by whatever way and at whatever pace it is read',
+    async () => {
+      using place = temporaryFolder()
+      const at = join(place.path, 'gate.sock')
+      const authority = makeAuthority()
+      const { cert, key } = authority.issue('DNS:app.example')
+      await using source = await startApp((request, response) => {
+        const number = Number(request.url?.slice(1))
+        const blocks = own(number)
+        if (request.method === 'POST') return takeSlowly(request, response, blocks, number)
+        response.setHeader('content-type', 'application/octet-stream')
+        response.setHeader('content-length', BYTES)
+        let left = BYTES
+        const pump = (): void => {
+          while (left > 0 && !response.destroyed) {
+            left -= blocks.length
+            if (!response.write(blocks)) return void response.once('drain', pump)
+          }
+          response.end()
+        }
+        pump()
+      })
+      const toml = `[tls]\nlisten = ["127.0.0.1:0"]\nredirect_http = false\ncertificates = [{ cert = "own.pem", key = "own.key" }]\n${routeTo(source, 'app.example', 'allow = "public"')}`
+      await using gate = await startGate(toml, { files: { 'own.pem': cert, 'own.key': key }, unseen })
+      await using local = await startGate(routeTo(source, 'app.example', 'allow = "public"'), {
+        listen: `unix:${at}`,
+        unseen,
+      })
+      expect(local.server.addresses).toEqual([`unix:${at}`])
+
+      function ask([way, init]: (typeof ways)[number], number: number, body?: ReadableStream): Promise<Response> {
+        const isLocal = way === 'a local socket'
+        const isSecure = 'protocol' in init
+        const address = isSecure
+          ? `https://127.0.0.1:${gate.securePort}/${number}`
+          : `http://127.0.0.1:${gate.port}/${number}`
+        return fetch(address, {
+          ...init,
+          ...(body === undefined ? {} : { method: 'POST', body }),
+          headers: { host: 'app.example' },
+          ...(isSecure ? { tls: { ca: authority.cert, serverName: 'app.example' } } : {}),
+          ...(isLocal ? { unix: at } : {}),
+        } as RequestInit)
+      }
+      async function read(way: (typeof ways)[number], number: number): Promise<number> {
+        const response = await ask(way, number)
+        const expected = Buffer.from(own(number))
+        let count = 0
+        let pieces = 0
+        for await (const piece of response.body ?? []) {
+          count = compared(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength), expected, count)
+          // Some go on at once, and others leave their window closed for a while.
+          if (pieces++ % (number % 5) === 1) await Bun.sleep(number % 7)
+        }
+        return count
+      }
+      async function send(way: (typeof ways)[number], number: number): Promise<number> {
+        let left = BYTES
+        const body = new ReadableStream({
+          pull(controller) {
+            if (left === 0) return controller.close()
+            left -= BLOCK.length
+            controller.enqueue(own(number))
+          },
+        })
+        return Number(await (await ask(way, number, body)).text())
+      }
+
+      const numbers = Array.from({ length: ways.length * EACH }, (_, number) => number + 1)
+      const wayOf = (number: number) => ways[number % ways.length] ?? ['', {}]
+      expect(await Promise.all(numbers.map(number => read(wayOf(number), number)))).toEqual(numbers.map(() => BYTES))
+      expect(await Promise.all(numbers.map(number => send(wayOf(number), number)))).toEqual(numbers.map(() => BYTES))
+      const byHttp2 = () => gate.access.filter(line => JSON.parse(line).protocol === 'HTTP/2.0').length
+      await eventually(() => gate.access.length === 6 * EACH, 'all are recorded')
+      expect(byHttp2()).toBe(2 * EACH)
+    },
+    300_000,
+  )
+})

@@ -41,6 +41,7 @@ const pace = (stream: ReadableStream<Uint8Array>) =>
     count: null,
     limit: null,
     onLong: null,
+    isCopied: false,
     onBreak: error => error,
     onEnd: () => undefined,
   }).stream

@@ -149,7 +149,7 @@ test('a client that has more by its turn, or less, is where it belongs then', ()
   expect(order).toEqual(['c', 'b', 'a', 'a'])
 })
 
-test('what cut bodies have left is given back once it is a quarter of the limit', async () => {
+test('what cut bodies have left is given back once it is 50 MB, or a quarter of the limit', async () => {
   let reclaimed = 0
   const turns = turnsOf({ reclaim: () => reclaimed++, heldBytes: () => 100 })
   turns.noteCut(20)
@@ -158,4 +158,12 @@ test('what cut bodies have left is given back once it is a quarter of the limit'
   turns.noteCut(20)
   await waits(turns, 'b')
   expect(reclaimed).toBe(1)
+
+  const large = turnsOf({ reclaim: () => reclaimed++, limitBytes: () => 6e9, heldBytes: () => 6e9 })
+  large.noteCut(50e6)
+  await waits(large, 'a')
+  expect(reclaimed).toBe(1)
+  large.noteCut(1)
+  await waits(large, 'b')
+  expect(reclaimed).toBe(2)
 })
