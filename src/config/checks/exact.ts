@@ -11,12 +11,19 @@ import { createAround, placeAt, type RoutePlace, showPlace } from './places.ts'
  */
 export function checkExact(places: readonly RoutePlace[], root: RootTable, report: Report): void {
   const around = createAround(places)
+  const callbacks = [...(root.values.portals?.values() ?? [])].flatMap(({ values }) => values.callback_path ?? [])
   const told = new Set<Raw | null>()
   for (const place of places) {
     const { path, isExact, raw, table } = place
     if (!isExact || path === '/' || told.has(raw.path) || table.values.when != null) continue
     const other = around(place)
     if (other === undefined || other === table) continue
+    // An address that nobody reaches, with a callback below it, was an old portal's: it is no page of an application.
+    if (
+      reachOf(table, root) === NOBODY &&
+      callbacks.some(one => one.toLowerCase().startsWith(`${path.toLowerCase()}/`))
+    )
+      continue
     if (!letsMoreIn(other, table, root) && !takesMore(other, table, root)) continue
     told.add(raw.path)
     const hint = 'most applications take both for one page: without "=" (or exact) it has what is below as well'

@@ -20,7 +20,11 @@ const NOBODY = 'deny = [{ networks = ["0.0.0.0/0", "::/0"] }]'
 
 /** Where `check` warns of a path that is stricter alone, and of nothing else. */
 function told(...routes: readonly string[]): readonly string[] {
-  const result = check(FILE + routes.join(''))
+  return toldIn(FILE, ...routes)
+}
+
+function toldIn(file: string, ...routes: readonly string[]): readonly string[] {
+  const result = check(file + routes.join(''))
   const diagnostics = result.ok ? result.warnings : result.diagnostics
   return diagnostics.map(({ code, path }) => `${code} ${path}`)
 }
@@ -83,6 +87,16 @@ describe('a path alone, and what serves it with a slash at its end:', () => {
     [`"authenticated"\n${NOBODY}`, `"public"\n${NOBODY}`],
   ])('allow = %s is not stricter than allow = %s', (lax, below) => {
     expect(told(route('', `allow = ${below}`), route(ALONE, `allow = ${lax}`))).toEqual([])
+  })
+
+  test('an address that nobody reaches is no page where it is above the callback of a portal', () => {
+    const toldBy = (callback: string, rules: string) => {
+      const file = FILE.replace('roles.user', `callback_path = "${callback}"\nroles.user`)
+      return toldIn(file, route('', 'allow = "authenticated"'), route(ALONE, `allow = "public"\n${rules}`))
+    }
+    expect(toldBy('/Admin/callback', NOBODY)).toEqual([])
+    expect(toldBy('/admin-callback', NOBODY)).toEqual(IN_SECOND)
+    expect(toldBy('/admin/callback', 'methods = ["GET"]')).toEqual(IN_SECOND)
   })
 
   test('counts only the route that has that spelling', () => {
