@@ -27,10 +27,13 @@ export interface Notes {
 /** No notes yet. The same note for the same line is kept once. */
 export function createNotes(): Notes {
   const list: Note[] = []
+  const known = new Set<string>()
   return {
     list,
     add(outcome, option, line, say, file = null) {
-      if (list.some(note => note.option === option && note.line === line && note.say === say)) return
+      const key = JSON.stringify([option, line, say])
+      if (known.has(key)) return
+      known.add(key)
       list.push({ outcome, line, file, option, say })
     },
   }

@@ -14,7 +14,7 @@ import {
   type Server,
 } from './servers.ts'
 import type { ServerWalk } from './walk.ts'
-import { close, type Outcome, START } from './way.ts'
+import type { Outcome } from './way.ts'
 
 /** A server whose routes can be walked. */
 export interface OpenServer {
@@ -105,7 +105,7 @@ export function hostsOf(
 export function outcomesAt({ servers, closed }: Host, place: RoutePlace): readonly Outcome[] {
   return servers.flatMap(({ server, walk }) => {
     const why = server.closed ?? closed
-    return walk({ ...place, isSecure: !server.isPlain }, why === null ? START : close(START, why))
+    return walk({ ...place, isSecure: !server.isPlain }, why)
   })
 }
 

@@ -1,7 +1,7 @@
 import { compileExpression, isFault } from '../../base/expression.ts'
 import { listOf, type Table, tablesOf, textOf, textsOf } from './json.ts'
 import { bypassTest, expressionTest } from './patterns.ts'
-import { ALWAYS, anyOf, type Test, UNKNOWN } from './rules.ts'
+import { ALWAYS, anyOf, leavesOf, type Test, UNKNOWN } from './rules.ts'
 
 /** The value of a name of the file: the text of the first test that holds; null where that cannot be determined. */
 export type Named = readonly Case[]
@@ -56,6 +56,7 @@ export function withMap(names: Names, handler: Table): Names {
 
 /** A test with what its names stand for. */
 export function resolveNames(test: Test, names: Names): Test {
+  if (!leavesOf(test).some(({ kind }) => kind === 'named')) return test
   if (test.kind === 'all') return { ...test, parts: test.parts.map(part => resolveNames(part, names)) }
   if (test.kind === 'not') return { ...test, part: resolveNames(test.part, names) }
   if (test.kind !== 'named') return test

@@ -29,7 +29,9 @@ export interface RoutePlace {
  * it is as `otherwise` says.
  */
 export type Verdict =
-  | { readonly kind: 'yes' | 'no' | 'unknown' }
+  | { readonly kind: 'yes' }
+  | { readonly kind: 'no' }
+  | { readonly kind: 'unknown' }
   | ({ readonly kind: 'rule' } & Ruled)
   | ({ readonly kind: 'bounded'; readonly otherwise: boolean } & Ruled)
 

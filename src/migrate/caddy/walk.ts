@@ -6,23 +6,14 @@ import { isTable, listOf, type Table, tableOf, tablesOf, textOf, textsOf, unknow
 import { type Peers, readMatch, sayMatch } from './matchers.ts'
 import { withMap, withVars } from './named.ts'
 import { boundaryOf, isBelow, type RoutePlace } from './place.ts'
-import { sayRequests } from './requests.ts'
-import { ALWAYS, type Test } from './rules.ts'
+import { ALWAYS, sayRequests, type Test } from './rules.ts'
+
 import { MAX_DEPTH } from './servers.ts'
 import { type RouteAnswer, readReverseProxy } from './services.ts'
-import { aroundOf, close, type End, type First, judgeOn, type Outcome, part, type Way } from './way.ts'
+import { aroundOf, close, type End, type Followed, holds, judgeOn, type Outcome, outcomesOf, type Way } from './way.ts'
 
-/** The results of some routes: requests that were answered, and requests that continue to the next routes. */
-interface Walked {
-  readonly ended: readonly Outcome[]
-  readonly going: readonly Way[]
-}
-
-/**
- * The fates of the requests for a place at a server, as its handlers meet them. An undetermined test continues both
- * ways.
- */
-export type ServerWalk = (place: RoutePlace, start: Way) => readonly Outcome[]
+/** The fates of the requests for a place at a server, as its handlers meet them; `closed`: why nobody gets anything there. */
+export type ServerWalk = (place: RoutePlace, closed: string | null) => readonly Outcome[]
 
 /** What a walk knows of the server. */
 export interface Served {
@@ -39,11 +30,11 @@ export interface Served {
 interface Spot {
   readonly at: string
   readonly depth: number
-  readonly place: RoutePlace
 }
 
-/** Ways through a server beyond these cannot be followed any more. */
-const MAX_WAYS = 96
+/** What a handler does to a request: it answers, or lets it go on (null). */
+type Step = (handler: Table, request: Followed, where: string, spot: Spot) => End | null
+
 /** Handlers that guard nothing: without them no user sees more. */
 const HARMLESS: Readonly<Record<string, string>> = {
   encode: 'answers keep the coding that the application gives them; files go out compressed by themselves',
@@ -75,379 +66,341 @@ export const INSTEAD: Readonly<Record<string, string>> = {
 export function openServer(context: Context, { routes, named, peers, bypassed, met }: Served): ServerWalk {
   const answers = new Map<unknown, RouteAnswer | null>()
   const tests = new Map<unknown, Test>()
+  const { notes } = context
+  const keep = (where: string, say: string) => notes.add('kept', where, null, say)
 
-  function testOf(route: Table, isSite: boolean): Test {
-    const known = tests.get(route)
-    if (known !== undefined) return known
-    const test = readMatch(route.match, peers, isSite)
-    tests.set(route, test)
-    return test
-  }
-
-  function walkRoutes(list: unknown, start: readonly Way[], spot: Spot): Walked {
-    const ended: Outcome[] = []
-    let going = start
-    if (!Array.isArray(list) && list !== undefined && list !== null) {
-      return { ended: going.map(way => closedEnd(way, `routes at ${spot.at}`)), going: [] }
-    }
-    for (const route of listOf(list)) {
-      const next: Way[] = []
-      for (const way of going) {
-        const through = isTable(route)
-          ? walkRoute(route, way, spot)
-          : { ended: [], going: [closing(`a route at ${spot.at}`, 'route', way)] }
-        ended.push(...through.ended)
-        next.push(...through.going)
-      }
-      going = distinct(next)
-      if (going.length + ended.length > MAX_WAYS) {
-        const what = `the routes at ${spot.at}`
-        const say = 'write them by hand: their matchers part requests in too many ways'
-        context.notes.add('closed', what, null, say)
-        return { ended: [...ended, ...start.map(way => closedEnd(way, what))], going: [] }
-      }
-    }
-    return { ended, going }
-  }
-
-  function walkRoute(route: Table, way: Way, spot: Spot): Walked {
-    const { group, handle, terminal } = route
-    const isSite = spot.depth === 0
-    if (typeof group === 'string' && way.groups.includes(group)) return { ended: [], going: [way] }
-    const odd = unknownKey(route, ['group', 'match', 'handle', 'terminal'])
-    const said = sayMatch(route.match)
-    const inner: Spot = {
-      ...spot,
-      at: said === '' ? spot.at : spot.at === '' || isSite ? said : `${spot.at} ${said}`,
-      depth: spot.depth + 1,
-    }
-    if (odd !== null) return { ended: [], going: [closing(`${odd} at ${inner.at}`, 'route', way)] }
-    const handlers = tablesOf(handle)
-    const test = testOf(route, isSite)
-    const tried = triesFiles(route, handlers)
-    if (tried !== null && terminal !== true) {
-      // Whether it was the one of its group that is met, only the files say.
-      const next = tries(way, tried, inner)
-      const groups = typeof group === 'string' ? [{ ...next, groups: [...next.groups, group] }] : []
-      return { ended: [], going: [next, ...groups] }
-    }
-    const first = filesFirst(route, handlers)
-    if (first !== null && terminal !== true && way.first === null)
-      return { ended: [], going: [servesFirst(way, first, inner)] }
-    // A handler that guards nothing separates no requests.
-    if (handlers.length > 0 && handlers.every(isPassing) && group === undefined && terminal !== true)
-      return { ended: [], going: [passing(handlers, test, way, inner)] }
-    const { held, missed, untold } = pastHttps(handlers, test, way, inner) ?? part(test, way, spot.place)
-    if (untold !== null && held !== null) {
-      const some = untold === 'all' ? '' : ` among ${sayRequests(untold)}`
-      const say = `which requests${some} this is for only Caddy can tell: they are held to the strictest of what may become of them; where it guards nothing, take it out and import again`
-      context.notes.add(
-        'changed',
-        `${handlers.map(({ handler }) => String(handler)).join(', ')} at ${inner.at}`,
-        null,
-        say,
-      )
-    }
-    const others = missed === null ? [] : [missed]
-    if (held === null) return { ended: [], going: others }
-    const entered = typeof group === 'string' ? { ...held, groups: [...held.groups, group] } : held
-    const ended: Outcome[] = []
-    let going: readonly Way[] = [entered]
-    if (handle !== undefined && (!Array.isArray(handle) || handlers.length < handle.length)) {
-      going = going.map(one => closing(`a handler at ${inner.at}`, 'route', one))
-    }
-    for (const handler of handlers) {
-      const walked = going.map(one => step(handler, one, inner))
-      ended.push(...walked.flatMap(one => one.ended))
-      going = distinct(walked.flatMap(one => one.going))
-    }
-    if (terminal === true) return { ended: [...ended, ...going.map(nothing)], going: others }
-    return { ended, going: [...going, ...others] }
-  }
-
-  /** Closes the way for good, and says what did it. */
-  function closing(where: string, instead: string, way: Way): Way {
+  /** Closes a way for good, says what did it, and lets it go on. */
+  function closing(where: string, instead: string, way: Way): null {
     const say =
       INSTEAD[instead] ??
       'not known here, so it may guard something; write what it did into them, or take it out and import again'
-    context.notes.add('closed', where, null, `the routes that it is for let nobody in: ${say}`)
-    return close(way, where)
+    notes.add('closed', where, null, `the routes that it is for let nobody in: ${say}`)
+    close(way, where)
+    return null
   }
 
-  function closedEnd(way: Way, what: string): Outcome {
-    return nothing(close(way, what))
+  function walkRoutes(list: unknown, request: Followed, spot: Spot): End | null {
+    if (!Array.isArray(list ?? [])) return closing(`routes at ${spot.at}`, 'route', request.way)
+    for (const route of listOf(list)) {
+      const end = isTable(route)
+        ? walkRoute(route, request, spot)
+        : closing(`a route at ${spot.at}`, 'route', request.way)
+      if (end !== null) return end
+    }
+    return null
+  }
+
+  function walkRoute(route: Table, request: Followed, { at, depth }: Spot): End | null {
+    const { group, match, handle, terminal } = route
+    const { way } = request
+    const isSite = depth === 0
+    if (typeof group === 'string' && way.groups.includes(group)) return null
+    const odd = unknownKey(route, ['group', 'match', 'handle', 'terminal'])
+    const said = sayMatch(match)
+    const spot = { at: said === '' ? at : at === '' || isSite ? said : `${at} ${said}`, depth: depth + 1 }
+    if (odd !== null) return closing(`${odd} at ${spot.at}`, 'route', way)
+    const enter = () => {
+      if (typeof group === 'string') way.groups = [...way.groups, group]
+    }
+    const handlers = tablesOf(handle)
+    const test = tests.get(route) ?? readMatch(match, peers, isSite)
+    tests.set(route, test)
+    const names = handlers.map(({ handler }) => String(handler))
+    if (terminal !== true) {
+      const tried = triesFiles(route, handlers)
+      if (tried !== null) {
+        tries(way, tried, spot)
+        // Whether it was the one of its group that is met, only the files say.
+        if (typeof group === 'string' && request.answers.next()) enter()
+        return null
+      }
+      const first = filesFirst(route, handlers)
+      if (first !== null && way.first === null) return servesFirst(way, first, spot)
+      // A handler that guards nothing separates no requests.
+      if (handlers.length > 0 && handlers.every(isPassing) && group === undefined)
+        return passing(handlers, test, request, spot)
+    }
+    if (isPastHttps(handlers, test, spot)) return null
+    const isFor = holds(test, request, some => {
+      const say = `which requests${some === null ? '' : ` among ${sayRequests(some)}`} this is for only Caddy can tell: they are held to the strictest of what may become of them; where it guards nothing, take it out and import again`
+      notes.add('changed', `${names.join(', ')} at ${spot.at}`, null, say)
+      return null
+    })
+    if (!isFor) return null
+    enter()
+    if (handle !== undefined && (!Array.isArray(handle) || handlers.length < handle.length))
+      closing(`a handler at ${spot.at}`, 'route', way)
+    for (const handler of handlers) {
+      const end = step(handler, request, spot)
+      if (end !== null) return end
+    }
+    return terminal === true ? nothing(way) : null
+  }
+
+  function step(handler: Table, request: Followed, spot: Spot): End | null {
+    met.add(handler)
+    const name = textOf(handler.handler) ?? ''
+    const where = `${name === '' ? 'a handler' : name} at ${spot.at}`
+    const known = Object.hasOwn(STEPS, name) ? STEPS[name] : undefined
+    if (known !== undefined) return known(handler, request, where, spot)
+    const say = Object.hasOwn(HARMLESS, name) ? HARMLESS[name] : undefined
+    if (say === undefined) return closing(where, name, request.way)
+    notes.add('left', where, null, say)
+    return null
+  }
+
+  /** The handlers that are followed. Any other closes what comes after it, but for those that are harmless. */
+  const STEPS: Readonly<Record<string, Step>> = {
+    subroute: (handler, request, where, spot) =>
+      unknownKey(handler, ['handler', 'routes', 'errors']) !== null || spot.depth > MAX_DEPTH
+        ? closing(where, 'subroute', request.way)
+        : walkRoutes(handler.routes, request, spot),
+    invoke: (handler, request, where, spot) => {
+      const route = valueAt(named, textOf(handler.name) ?? '')
+      return !isTable(route) || spot.depth > MAX_DEPTH
+        ? closing(where, 'invoke', request.way)
+        : walkRoute(route, request, { ...spot, depth: spot.depth + 1 })
+    },
+    authenticator: (_, __, where) => {
+      keep(where, PLACED)
+      return { kind: 'portal' }
+    },
+    authentication: authenticate,
+    error: (_, __, where) => refuse(where),
+    static_response: (handler, { way }, where) =>
+      handler.abort === true ? refuse(where) : answer(handler, way, where),
+    file_server: (handler, { way }, where) => answer(handler, way, where),
+    reverse_proxy: (handler, { way }, where, { at }) => {
+      // Requests that it allows continue.
+      if (isVerifier(handler)) return closing(`forward_auth at ${at}`, 'forward_auth', way)
+      if (way.tried !== null) close(way, way.tried)
+      return answer(handler, way, where)
+    },
+    metrics: answersForAll,
+    acme_server: answersForAll,
+    map: (handler, { way }, where) => {
+      notes.add('left', where, null, HARMLESS.map ?? '')
+      way.names = withMap(way.names, handler)
+      return null
+    },
+    vars: (handler, { way }, where) => {
+      const { root, fs = 'default' } = handler
+      // Files are those of a disk.
+      if (fs !== 'default') return closing(`fs in ${where}`, 'vars', way)
+      way.names = withVars(way.names, handler, ALWAYS)
+      if (root !== undefined) way.root = textOf(root)
+      return null
+    },
+    headers: (handler, { way }, where) => changeFields(handler, way, where),
+    rewrite,
+  }
+
+  function refuse(where: string): End {
+    keep(where, 'nobody passes in allow, and nothing else answers there')
+    return { kind: 'refused', isKept: true, what: where }
+  }
+
+  function answersForAll({ handler }: Table, { way }: Followed, where: string): End {
+    closing(where, String(handler), way)
+    return nothing(way)
   }
 
   function answerOf(handler: Table, where: string, way: Way): RouteAnswer | null {
     if (handler.handler === 'file_server') return readFileServer(context, handler, where, way)
     const known = answers.get(handler)
     if (known !== undefined) return known
-    const read =
-      handler.handler === 'reverse_proxy'
-        ? readReverseProxy(context, handler, where)
-        : readStaticResponse(context, handler, where)
-    answers.set(handler, read)
-    return read
+    const read = handler.handler === 'reverse_proxy' ? readReverseProxy : readStaticResponse
+    const made = read(context, handler, where)
+    answers.set(handler, made)
+    return made
   }
 
-  /** What a handler does to a request. */
-  function step(handler: Table, way: Way, spot: Spot): Walked {
-    met.add(handler)
-    const name = textOf(handler.handler) ?? ''
-    const where = `${name === '' ? 'a handler' : name} at ${spot.at}`
-    const goesOn = (next: Way): Walked => ({ ended: [], going: [next] })
-    const ends = (end: End): Walked => ({ ended: [{ ...way, end }], going: [] })
-    const kept = (say: string) => context.notes.add('kept', where, null, say)
-    switch (name) {
-      case 'subroute': {
-        if (unknownKey(handler, ['handler', 'routes', 'errors']) !== null || spot.depth > MAX_DEPTH)
-          return goesOn(closing(where, name, way))
-        return walkRoutes(handler.routes, [way], spot)
-      }
-      case 'invoke': {
-        const route = valueAt(named, textOf(handler.name) ?? '')
-        if (!isTable(route) || spot.depth > MAX_DEPTH) return goesOn(closing(where, name, way))
-        return walkRoute(route, way, { ...spot, depth: spot.depth + 1 })
-      }
-      case 'authenticator':
-        kept(PLACED)
-        return ends({ kind: 'portal' })
-      case 'authentication':
-        return authenticate(handler, way, where, spot.place)
-      case 'error':
-        kept('nobody passes in allow, and nothing else answers there')
-        return ends({ kind: 'refused', isKept: true, what: where })
-      case 'static_response':
-        if (handler.abort === true) {
-          kept('nobody passes in allow, and nothing else answers there')
-          return ends({ kind: 'refused', isKept: true, what: where })
-        }
-        return answers_(handler, way, where)
-      case 'file_server':
-        return answers_(handler, way, where)
-      case 'reverse_proxy': {
-        // Requests that it allows continue.
-        if (isVerifier(handler)) return goesOn(closing(`forward_auth at ${spot.at}`, 'forward_auth', way))
-        return answers_(handler, way.tried === null ? way : close(way, way.tried), where)
-      }
-      case 'metrics':
-      case 'acme_server':
-        return { ended: [closedEnd(closing(where, name, way), where)], going: [] }
-      case 'vars': {
-        const { root, fs = 'default' } = handler
-        // Files are those of a disk.
-        if (fs !== 'default') return goesOn(closing(`fs in ${where}`, name, way))
-        const named = { ...way, names: withVars(way.names, handler, ALWAYS) }
-        return goesOn(root === undefined ? named : { ...named, root: textOf(root) })
-      }
-      case 'headers':
-        return goesOn(changeFields(handler, way, where))
-      case 'rewrite':
-        return { ended: [], going: rewrite(handler, way, where, spot.place) }
-      default:
-        if (Object.hasOwn(HARMLESS, name)) {
-          context.notes.add('left', where, null, HARMLESS[name] ?? '')
-          return goesOn(name === 'map' ? { ...way, names: withMap(way.names, handler) } : way)
-        }
-        return goesOn(closing(where, name, way))
-    }
-  }
-
-  function answers_(handler: Table, way: Way, where: string): Walked {
+  function answer(handler: Table, way: Way, where: string): End {
     const own = answerOf(handler, where, way)
-    const answer = own === null || way.first === null ? own : withFirst(own, way, way.first)
-    const end: End =
-      answer === null
-        ? { kind: 'refused', isKept: false, what: where }
-        : { kind: 'answer', answer, name: String(handler.handler), where }
-    return { ended: [{ ...way, end }], going: [] }
+    const made = own === null ? null : withFirst(own, way)
+    if (made === null) return { kind: 'refused', isKept: false, what: where }
+    return { kind: 'answer', answer: made, name: String(handler.handler), where }
   }
 
   /** Files that are served before the next handlers. */
-  function servesFirst(way: Way, { server, endings }: FilesFirst, spot: Spot): Way {
+  function servesFirst(way: Way, { server, endings }: FilesFirst, spot: Spot): null {
     met.add(server)
     const where = `file_server at ${spot.at}`
     const read = readFileServer(context, server, where, way)
     const [entry] = read?.entries ?? []
     if (read === null || entry === undefined) return closing(where, 'file', way)
     const value = endings.length === 0 ? entry.value : { folder: entry.value, endings }
-    return { ...way, first: { answer: { ...read, entries: [{ key: 'files', value }] }, where, around: aroundOf(way) } }
+    way.first = { answer: { ...read, entries: [{ key: 'files', value }] }, where, around: aroundOf(way) }
+    return null
   }
 
   /** An application with the files before it; any other answer has no files before it. */
-  function withFirst(answer: RouteAnswer, way: Way, { answer: files, where, around }: First): RouteAnswer | null {
-    if (!answer.entries.some(({ key }) => key === 'upstream')) {
-      context.notes.add('changed', where, null, 'served where an application, or nothing else, answers otherwise')
-      return answer
+  function withFirst(own: RouteAnswer, way: Way): RouteAnswer | null {
+    if (way.first === null) return own
+    const { answer: files, where, around } = way.first
+    if (!own.entries.some(({ key }) => key === 'upstream')) {
+      notes.add('changed', where, null, 'served where an application, or nothing else, answers otherwise')
+      return own
     }
-    if (around === aroundOf(way))
-      return { ...answer, entries: [...answer.entries, ...files.entries], hidden: files.hidden }
+    if (around === aroundOf(way)) return { ...own, entries: [...own.entries, ...files.entries], hidden: files.hidden }
     const say = 'what comes after it is guarded in another way: give the files a path of their own'
-    context.notes.add('closed', where, null, `the routes that it is for let nobody in: ${say}`)
+    notes.add('closed', where, null, `the routes that it is for let nobody in: ${say}`)
     return null
   }
 
   /** An authorizer lets by whomever its policy does; anything else that may keep people out closes what comes after it. */
-  function authenticate(handler: Table, way: Way, where: string, place: RoutePlace): Walked {
-    const providers = Object.entries(tableOf(handler.providers))
-    const [[name, provider] = ['', {}], ...others] = providers
-    const goesOn = (next: Way): Walked => ({ ended: [], going: [next] })
-    const policy = textOf(valueAt(provider, 'gatekeeper_name'))
-    const isPlain = unknownKey(tableOf(provider), ['gatekeeper_name', 'route_matcher']) === null
-    const isEverywhere = [undefined, '*'].includes(textOf(valueAt(provider, 'route_matcher')) ?? undefined)
-    if (name === 'http_basic' && others.length === 0) return goesOn(closing(`basic_auth (${where})`, name, way))
-    const isAuthorizer = name === 'authorizer' && others.length === 0
-    if (
-      !isAuthorizer ||
-      policy === null ||
-      !isPlain ||
-      !isEverywhere ||
-      unknownKey(handler, ['handler', 'providers']) !== null
-    )
-      return goesOn(closing(where, 'authentication', way))
+  function authenticate(handler: Table, request: Followed, where: string): null {
+    const { way } = request
+    const [[name, provider] = ['', {}], ...others] = Object.entries(tableOf(handler.providers))
+    if (name === 'http_basic' && others.length === 0) return closing(`basic_auth (${where})`, name, way)
+    const policy = name === 'authorizer' ? textOf(valueAt(provider, 'gatekeeper_name')) : null
+    const isPlain =
+      others.length === 0 &&
+      [undefined, '*'].includes(textOf(valueAt(provider, 'route_matcher')) ?? undefined) &&
+      unknownKey(tableOf(provider), ['gatekeeper_name', 'route_matcher']) === null &&
+      unknownKey(handler, ['handler', 'providers']) === null
+    if (policy === null || !isPlain) return closing(where, 'authentication', way)
     if (way.hidden !== null) {
       const say = 'it changes what this asks for before it is asked: the routes that it is for let nobody in'
-      context.notes.add('closed', way.hidden, null, say)
-      return goesOn(close(way, way.hidden))
+      notes.add('closed', way.hidden, null, say)
+      close(way, way.hidden)
+      return null
     }
-    context.notes.add('kept', where, null, 'portal, allow and headers of the routes')
+    keep(where, 'portal, allow and headers of the routes')
+    const isLetBy = (test: Test) =>
+      holds(test, request, () => {
+        notes.add('decide', where, null, 'its bypass holds for nothing here: the path is another one by then')
+        return false
+      })
+    if (bypassed.get(policy)?.some(isLetBy) === true) return null
     const isMoved = way.isRewritten || way.replaced !== null || way.stripPrefix !== null || way.addPrefix !== null
-    const guards = [...way.guards, { policy, where, isMoved }]
-    let asked: Way | null = way
-    const by: Way[] = []
-    for (const test of bypassed.get(policy) ?? []) {
-      if (asked === null) break
-      const { held, missed, untold } = part(test, asked, place)
-      if (untold !== null) {
-        const say = 'its bypass holds for nothing here: the path is another one by then'
-        context.notes.add('decide', where, null, say)
-        continue
-      }
-      if (held !== null) by.push(held)
-      asked = missed
-    }
-    return { ended: [], going: asked === null ? by : [...by, { ...asked, guards }] }
+    way.guards = [...way.guards, { policy, where, isMoved }]
+    return null
   }
 
   /** `headers`: what a route can change too. */
-  function changeFields(handler: Table, way: Way, where: string): Way {
+  function changeFields(handler: Table, way: Way, where: string): null {
     const odd = unknownKey(handler, ['handler', 'request', 'response'])
     if (odd !== null) return closing(`${odd} in ${where}`, 'headers', way)
-    const fields =
-      handler.response === undefined
-        ? way.fields
-        : joinChanges(way.fields, readFields(context, where, handler.response))
-    const lines = fieldLines(handler.request)
-    if (lines.length === 0) return { ...way, fields }
-    const { requestHeaders: changes } = way
+    if (handler.response !== undefined)
+      way.fields = joinChanges(way.fields, readFields(context, where, handler.response))
+    const { set, append, remove } = way.requestHeaders
     const to = {
       headers: { ...way.identity },
-      set: { ...changes.set },
-      append: { ...changes.append },
-      removed: [...changes.remove],
+      set: { ...set },
+      append: { ...append },
+      removed: [...remove],
       entries: [],
     }
-    let changed: Way = way
-    for (const [name = '', ...values] of lines) {
+    for (const [name = '', ...values] of fieldLines(handler.request)) {
       const field = name.replace(/^[-+]/, '')
       const shown = `${field} in ${where}`
-      if (field.includes('*') || /^host$/i.test(field)) changed = closing(shown, 'headers', changed)
+      if (field.includes('*') || /^host$/i.test(field)) closing(shown, 'headers', way)
       // What a policy asks for may be in these.
-      else if (/^(?:cookie|authorization|x-api-key|x-auth-realm)$/i.test(field))
-        changed = { ...changed, hidden: changed.hidden ?? shown }
+      else if (/^(?:cookie|authorization|x-api-key|x-auth-realm)$/i.test(field)) way.hidden ??= shown
       if (!field.includes('*')) readHeaderUp(context, name, values, where, to)
     }
-    const { headers: identity, set, append, removed } = to
-    return { ...changed, fields, identity, requestHeaders: { set, append, remove: [...new Set(removed)] } }
+    way.identity = to.headers
+    way.requestHeaders = { set: to.set, append: to.append, remove: [...new Set(to.removed)] }
+    return null
   }
 
   /** `rewrite`: a prefix that is taken off or put before; the path is another one after anything else. */
-  function rewrite(handler: Table, way: Way, where: string, place: RoutePlace): readonly Way[] {
-    const [key, ...others] = Object.keys(handler).filter(one => one !== 'handler')
-    const value = textOf(handler[key ?? ''])
-    if (key === 'strip_path_prefix' && others.length === 0 && value !== null) return strip(value, way, where, place)
-    const prefix = key === 'uri' && others.length === 0 ? PREFIXED.exec(value ?? '')?.[1] : undefined
+  function rewrite(handler: Table, request: Followed, where: string): null {
+    const { way } = request
+    const keys = Object.keys(handler).filter(one => one !== 'handler')
+    const [key = ''] = keys.length === 1 ? keys : []
+    const value = textOf(handler[key])
+    if (key === 'strip_path_prefix' && value !== null) return strip(value, request, where)
+    const prefix = key === 'uri' ? PREFIXED.exec(value ?? '')?.[1] : undefined
     if (prefix !== undefined && way.addPrefix === null && !way.isRewritten) {
-      context.notes.add('kept', where, null, 'add_prefix of a route')
-      return [{ ...way, addPrefix: prefix, names: new Map() }]
+      keep(where, 'add_prefix of a route')
+      way.addPrefix = prefix
+      way.names = new Map()
+      return null
     }
-    const found =
-      key === 'uri_substring' && others.length === 0 ? tablesOf(handler[key]).map(({ find }) => textOf(find)) : []
-    const texts = found.filter(text => text !== null && /^[\w/.~-]+$/.test(text))
-    const isText = texts.length > 0 && texts.length === found.length
-    const { held, missed } = isText
-      ? part({ kind: 'path', patterns: texts.map(text => `*${text}*`) }, way, place)
-      : { held: way, missed: null }
-    const replaced = replacing(handler, way, place)
-    if (replaced !== null && held !== null) {
-      context.notes.add('kept', where, null, 'rewrite of a route')
-      const next = { ...held, replaced, names: new Map() }
-      return missed === null ? [next] : [next, missed]
-    }
-    const changed = held === null ? [] : [{ ...closing(where, 'rewrite', held), isRewritten: true }]
-    return missed === null ? changed : [...changed, missed]
+    const texts = key === 'uri_substring' ? tablesOf(handler[key]).map(({ find }) => textOf(find) ?? '') : []
+    const isText = texts.length > 0 && texts.every(text => /^[\w/.~-]+$/.test(text))
+    if (isText && !holds({ kind: 'path', patterns: texts.map(text => `*${text}*`) }, request)) return null
+    const replaced = replacing(handler, way)
+    if (replaced === null) return another(where, way)
+    keep(where, 'rewrite of a route')
+    way.replaced = replaced
+    way.names = new Map()
+    return null
   }
 
-  function strip(stated: string, way: Way, where: string, place: RoutePlace): readonly Way[] {
+  /** Its path cannot be told any more. */
+  function another(where: string, way: Way): null {
+    way.isRewritten = true
+    return closing(where, 'rewrite', way)
+  }
+
+  function strip(stated: string, request: Followed, where: string): null {
+    const { way } = request
     const path = stated.replace(/\/+$/, '')
-    if (path === '') return [way]
-    const isPlain = /^\/[^*?[\\{%]*$/.test(path) && boundaryOf(path) === path
-    if (way.isRewritten || way.stripPrefix !== null || way.addPrefix !== null || !isPlain)
-      return [{ ...closing(where, 'rewrite', way), isRewritten: true }]
-    if (isBelow(place.path, path.toLowerCase())) {
-      context.notes.add('kept', where, null, 'strip_prefix of a route')
-      return [{ ...way, stripPrefix: path, names: new Map() }]
+    if (path === '') return null
+    const isPlain = /^\/[^*?[{%]*$/.test(path) && boundaryOf(path) === path
+    if (way.isRewritten || way.stripPrefix !== null || way.addPrefix !== null || !isPlain) return another(where, way)
+    if (isBelow(way.place.path, path.toLowerCase())) {
+      keep(where, 'strip_prefix of a route')
+      way.stripPrefix = path
+      way.names = new Map()
+      return null
     }
     // It takes as much off /apix as off /api/x.
-    const { held, missed } = part({ kind: 'path', patterns: [`${path}*`] }, way, place)
-    const cut = held === null ? [] : [{ ...closing(where, 'rewrite', held), isRewritten: true }]
-    return missed === null ? cut : [...cut, missed]
+    return holds({ kind: 'path', patterns: [`${path}*`] }, request) ? another(where, way) : null
   }
 
-  /** A way past handlers that guard nothing, with what they change. */
-  function passing(handlers: readonly Table[], test: Test, way: Way, spot: Spot): Way {
-    const { kind } = judgeOn(test, way, spot.place)
-    let changed = way
+  /** What handlers change that guard nothing. */
+  function passing(handlers: readonly Table[], test: Test, request: Followed, spot: Spot): null {
+    const { way } = request
+    const { kind } = judgeOn(test, request)
     for (const handler of handlers) {
       met.add(handler)
-      const where = `${String(handler.handler)} at ${spot.at}`
-      if (handler.handler === 'headers') {
-        if (kind === 'yes') changed = changeFields(handler, changed, where)
-        else if (kind !== 'no') {
-          const say = 'for only some of the requests of a route: write response_headers into it where all may have it'
-          context.notes.add('left', where, null, say)
-        }
-      } else if (handler.handler === 'vars') changed = { ...changed, names: withVars(changed.names, handler, test) }
-      else {
-        context.notes.add('left', where, null, HARMLESS[String(handler.handler)] ?? '')
-        if (handler.handler === 'map') changed = { ...changed, names: withMap(changed.names, handler) }
+      const name = String(handler.handler)
+      const where = `${name} at ${spot.at}`
+      if (name === 'vars') way.names = withVars(way.names, handler, test)
+      else if (name !== 'headers') {
+        notes.add('left', where, null, HARMLESS[name] ?? '')
+        if (name === 'map') way.names = withMap(way.names, handler)
+      } else if (kind === 'yes') changeFields(handler, way, where)
+      else if (kind !== 'no') {
+        const say = 'for only some of the requests of a route: write response_headers into it where all may have it'
+        notes.add('left', where, null, say)
       }
     }
-    return changed
+    return null
   }
 
-  /** Plain HTTP is sent to https by a proxy in front, or by `[tls]`: a way past what did it by the word of such a proxy. */
-  function pastHttps(handlers: readonly Table[], test: Test, way: Way, spot: Spot) {
-    const [handler, ...others] = handlers
+  /** Plain HTTP is sent to https by a proxy in front, or by `[tls]`: whether this did it by the word of such a proxy. */
+  function isPastHttps([handler, ...others]: readonly Table[], test: Test, spot: Spot): boolean {
     const to = textsOf(valueAt(handler, 'headers', 'Location'))[0] ?? ''
-    if (others.length > 0 || handler?.handler !== 'static_response' || !TO_HTTPS.test(to) || !isSaidPlain(test))
-      return null
+    const isSaidPlain = test.kind === 'unknown' && test.by === 'x-forwarded-proto'
+    if (!isSaidPlain || others.length > 0 || handler?.handler !== 'static_response' || !TO_HTTPS.test(to)) return false
     const say = 'let the TLS proxy in front send plain HTTP to https, or write [tls], which does: no route does it'
-    context.notes.add('decide', `static_response at ${spot.at}`, null, say)
+    notes.add('decide', `static_response at ${spot.at}`, null, say)
     met.add(handler)
-    return { held: null, missed: way, untold: null }
+    return true
   }
 
-  function tries(way: Way, files: readonly string[], spot: Spot): Way {
-    const page = pageOf(files)
-    const where = `try_files at ${spot.at}`
-    context.notes.add(page === null ? 'left' : 'changed', where, null, page === null ? OTHER_FILES : PAGE)
-    return { ...way, tried: where, page, isRewritten: true }
+  function tries(way: Way, files: readonly string[], spot: Spot): void {
+    way.page = pageOf(files)
+    way.tried = `try_files at ${spot.at}`
+    way.isRewritten = true
+    if (way.page === null) notes.add('left', way.tried, null, OTHER_FILES)
+    else notes.add('changed', way.tried, null, PAGE)
   }
 
-  return (place, start) => {
-    const { ended, going } = walkRoutes(routes, [start], { at: '', depth: 0, place })
-    return [...ended, ...going.map(nothing)]
+  return (place, closed) => {
+    const { outcomes, isWhole } = outcomesOf(place, request => {
+      if (closed !== null) close(request.way, closed)
+      return walkRoutes(routes, request, { at: '', depth: 0 }) ?? nothing(request.way)
+    })
+    if (isWhole) return outcomes
+    const what = `the routes at ${place.host}`
+    notes.add('closed', what, null, 'write them by hand: their matchers part requests in too many ways')
+    return outcomes.map(outcome => ({ ...outcome, closed: closed === null ? [what] : [closed, what] }))
   }
 }
 
@@ -455,14 +408,10 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
  * A folder's name replaced by another everywhere below the first name of a path. Null for any other replacement of a
  * text in it, and where the name is the first one. The result begins like the path.
  */
-function replacing(
-  { uri_substring: list }: Table,
-  { replaced, isRewritten, stripPrefix, addPrefix }: Way,
-  place: RoutePlace,
-) {
+function replacing({ uri_substring: list }: Table, { place, ...way }: Way): Way['replaced'] {
   const [one, ...others] = tablesOf(list)
   const [find, put] = [textOf(one?.find) ?? '', textOf(one?.replace) ?? '']
-  const isFirst = replaced === null && !isRewritten && stripPrefix === null && addPrefix === null
+  const isFirst = way.replaced === null && !way.isRewritten && way.stripPrefix === null && way.addPrefix === null
   if (one === undefined || others.length > 0 || one.limit !== undefined || !isFirst) return null
   if (![find, put].every(text => /^\/[\w~-]+\/$/.test(text)) || isBelow(place.path, find.slice(0, -1).toLowerCase()))
     return null
@@ -481,13 +430,10 @@ const PREFIXED = /^(\/[^{}?]*[^{}?/])\{http\.request\.uri(?:\.path)?\}$/
 /** Redirects to the same page by https. */
 const TO_HTTPS = /^https:\/\/[^/]+\{http\.request\.uri\}$/
 
-function nothing(way: Way): Outcome {
+function nothing(way: Way): End {
   const { first } = way
-  const isKept = first !== null && first.around === aroundOf(way)
-  const end: End = isKept
-    ? { kind: 'answer', answer: first.answer, name: 'file_server', where: first.where }
-    : { kind: 'nothing' }
-  return { ...way, end }
+  if (first === null || first.around !== aroundOf(way)) return { kind: 'nothing' }
+  return { kind: 'answer', answer: first.answer, name: 'file_server', where: first.where }
 }
 
 /** Files that come first, and what may be left out of their names. */
@@ -520,13 +466,6 @@ function filesFirst({ match }: Table, handlers: readonly Table[]): FilesFirst | 
     return null
   const isFound = rewrites.length === 1 ? rewrites.every(isRewrite) : rewrites.length === 0 && known.length === 0
   return isFound ? { server, endings: known } : null
-}
-
-/** Each way once. */
-function distinct(ways: readonly Way[]): readonly Way[] {
-  if (ways.length < 2) return ways
-  const keyOf = (way: Way) => JSON.stringify({ ...way, literals: [...way.literals], names: [...way.names] })
-  return [...new Map(ways.map(way => [keyOf(way), way])).values()]
 }
 
 /** Whether a handler separates no requests: it changes fields of answers, or nothing at all. */
@@ -566,9 +505,4 @@ function pageOf(files: readonly string[]): string | null {
   const path = '{http.request.uri.path}'
   const isPlain = first === path && others.every(word => word === `${path}/` || word === `${path}/index.html`)
   return isPlain && /^\/[\w/.-]*[\w-]$/.test(page) && !/\/\./.test(page) ? page : null
-}
-
-/** Whether a test asks for plain HTTP by the word of a proxy in front, and nothing else. */
-function isSaidPlain(test: Test): boolean {
-  return test.kind === 'unknown' && test.by === 'x-forwarded-proto'
 }

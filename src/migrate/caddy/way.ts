@@ -1,7 +1,7 @@
 import { type FieldChanges, NO_CHANGES } from './fields.ts'
 import { type Names, resolveNames } from './named.ts'
 import { isBelow, judge, type RoutePlace, spellRule, type Verdict } from './place.ts'
-import { type Conditions, isRule, type Test } from './rules.ts'
+import { type Conditions, leavesOf, type Test } from './rules.ts'
 import { type HeaderChanges, type RouteAnswer, UNCHANGED } from './services.ts'
 
 /** An authorizer that a request meets. */
@@ -19,62 +19,41 @@ export interface Literal {
   readonly isHeld: boolean
 }
 
-/** One folder's name for another, anywhere in a path. */
-export interface Replaced {
-  readonly find: string
-  readonly put: string
-}
-
-/** What has happened to a request until somebody answers it. */
+/** What has been done to a request, or is known of it, until somebody answers it. */
 export interface Way {
-  /** By the text of the rule. */
-  readonly literals: ReadonlyMap<string, Literal>
-  /** In the order in which they are met. */
-  readonly guards: readonly Guard[]
+  readonly place: RoutePlace
+  /** What rules say of it, by their text. */
+  literals: ReadonlyMap<string, Literal>
+  guards: readonly Guard[]
   /** Guards of it that are not carried over: no user may pass. */
-  readonly closed: readonly string[]
-  readonly stripPrefix: string | null
-  readonly addPrefix: string | null
-  /** A text of the path in whose place another one is. */
-  readonly replaced: Replaced | null
+  closed: readonly string[]
+  stripPrefix: string | null
+  addPrefix: string | null
+  /** One folder's name for another, anywhere in its path. */
+  replaced: { readonly find: string; readonly put: string } | null
   /** Whether its path was changed in a way that cannot be determined. */
-  readonly isRewritten: boolean
+  isRewritten: boolean
   /** Groups of routes of which it has met one. */
-  readonly groups: readonly string[]
+  groups: readonly string[]
   /** What took its session off before anything asked for it; null: nothing. */
-  readonly hidden: string | null
+  hidden: string | null
   /** The handler that tries another path, which only file servers may do. */
-  readonly tried: string | null
+  tried: string | null
   /** The file that is tried where there is none at the path itself; null: none, or more than one. */
-  readonly page: string | null
+  page: string | null
   /** The folder for files. */
-  readonly root: string | null
-  readonly requestHeaders: HeaderChanges
+  root: string | null
+  requestHeaders: HeaderChanges
   /** Fields with facts about the user, by the fact. */
-  readonly identity: Readonly<Record<string, string>>
-  readonly fields: FieldChanges
+  identity: Readonly<Record<string, string>>
+  fields: FieldChanges
   /** What names of the file stand for. */
-  readonly names: Names
-  /** Files that are served before the final handler; null: none are. */
-  readonly first: First | null
+  names: Names
+  /** Files that are served before the final handler, with all that has to be the same for both; null: none are. */
+  first: { readonly answer: RouteAnswer; readonly where: string; readonly around: string } | null
 }
 
-/** Files before an answer, with all that has to be the same for both. */
-export interface First {
-  readonly answer: RouteAnswer
-  readonly where: string
-  readonly around: string
-}
-
-/** What guards a way, and what its path has become. */
-export function aroundOf({ guards, stripPrefix, addPrefix, replaced, isRewritten }: Way): string {
-  return JSON.stringify([guards.map(({ policy }) => policy), stripPrefix, addPrefix, replaced, isRewritten])
-}
-
-/**
- * The final handler. `refused` is none: with an unchanged error (`isKept`), or where the answer cannot be carried
- * over.
- */
+/** The final handler. `refused` is none: with an unchanged error (`isKept`), or where the answer cannot be carried over. */
 export type End =
   | { readonly kind: 'answer'; readonly answer: RouteAnswer; readonly name: string; readonly where: string }
   | { readonly kind: 'refused'; readonly isKept: boolean; readonly what: string }
@@ -82,11 +61,11 @@ export type End =
   | { readonly kind: 'nothing' }
 
 /** A way to its end. */
-export interface Outcome extends Way {
+export interface Outcome extends Readonly<Way> {
   readonly end: End
 }
 
-export const START: Way = {
+const START: Omit<Way, 'place'> = {
   literals: new Map(),
   guards: [],
   closed: [],
@@ -106,56 +85,98 @@ export const START: Way = {
   first: null,
 }
 
-/**
- * Ways that a test separates: those where it holds, and those where it does not. An undetermined test continues both
- * ways.
- */
-export interface Parting {
-  readonly held: Way | null
-  readonly missed: Way | null
-  /** The requests for which it cannot be determined; null: none. */
-  readonly untold: 'all' | Conditions | null
-}
-
-/** What a test does to a way at a place. */
-export function part(test: Test, way: Way, place: RoutePlace): Parting {
-  const verdict = judgeOn(test, way, place)
-  switch (verdict.kind) {
-    case 'yes':
-      return { held: way, missed: null, untold: null }
-    case 'no':
-      return { held: null, missed: way, untold: null }
-    case 'unknown':
-      return { held: way, missed: way, untold: 'all' }
-    case 'rule':
-      return { held: whereRule(way, verdict, true), missed: whereRule(way, verdict, false), untold: null }
-    case 'bounded': {
-      // Where it is known it is `otherwise`: that way is for all requests, and the other one for those that the rule is about.
-      const known = whereRule(way, verdict, true)
-      const untold = known === null ? null : spellRule(verdict)
-      return verdict.otherwise ? { held: way, missed: known, untold } : { held: known, missed: way, untold }
-    }
+/** Answers to what only a request can tell: those that are given, in the order of the questions, and then "yes". */
+class Answers {
+  readonly given: boolean[]
+  #asked = 0
+  constructor(given: readonly boolean[]) {
+    this.given = [...given]
+  }
+  next(): boolean {
+    if (this.#asked === this.given.length) this.given.push(true)
+    return this.given[this.#asked++] === true
   }
 }
 
-/** The requests of a way for which a rule holds, or its contrary; null for none. */
-export function whereRule(way: Way, { rule, isHeld }: Literal, holds: boolean): Way | null {
+/** A request that is followed, and its answers. */
+export interface Followed {
+  readonly way: Way
+  readonly answers: Answers
+  /** What holds of tests at its place for all requests whose path is as they were asked for. */
+  readonly verdicts: Map<Test, Verdict>
+}
+
+/** Walks beyond these are not followed. */
+const MAX_WALKS = 96
+
+/**
+ * What may become of requests for a place: one walk for each set of answers to what only a request can tell. Each walk follows one
+ * request; every question that was new in it is answered the other way in a later one.
+ */
+export function outcomesOf(place: RoutePlace, walk: (request: Followed) => End) {
+  const found = new Map<string, Outcome>()
+  const verdicts = new Map<Test, Verdict>()
+  const open: (readonly boolean[])[] = [[]]
+  let walks = 0
+  for (let given = open.pop(); given !== undefined; given = open.pop()) {
+    if (++walks > MAX_WALKS) return { outcomes: [...found.values()], isWhole: false }
+    const request: Followed = { way: { ...START, place }, answers: new Answers(given), verdicts }
+    const end = walk(request)
+    const outcome: Outcome = { ...request.way, end }
+    found.set(JSON.stringify({ ...outcome, place: null, literals: [...outcome.literals], names: null }), outcome)
+    const all = request.answers.given
+    for (let at = given.length; at < all.length; at++) open.push([...all.slice(0, at), false])
+  }
+  return { outcomes: [...found.values()], isWhole: true }
+}
+
+/**
+ * Whether a test holds for a request. What a rule says of it is known from then on. `untold` is called where only Caddy can tell, with
+ * the requests for which it cannot be told (null: all of them); it may answer in place of both.
+ */
+export function holds(
+  test: Test,
+  request: Followed,
+  untold: (some: Conditions | null) => boolean | null = () => null,
+): boolean {
+  const { way, answers } = request
+  const verdict = judgeOn(test, request)
+  if (verdict.kind === 'unknown') return untold(null) ?? answers.next()
+  if (verdict.kind === 'yes' || verdict.kind === 'no') return verdict.kind === 'yes'
+  const { rule, isHeld } = verdict
   const key = JSON.stringify(rule)
-  const isAsked = isHeld === holds
   const known = way.literals.get(key)
-  if (known !== undefined) return known.isHeld === isAsked ? way : null
-  return { ...way, literals: new Map([...way.literals, [key, { rule, isHeld: isAsked }]]) }
+  const learn = (isIt: boolean) => {
+    way.literals = new Map([...way.literals, [key, { rule, isHeld: isIt }]])
+  }
+  if (verdict.kind === 'rule') {
+    if (known !== undefined) return known.isHeld === isHeld
+    const answer = answers.next()
+    learn(answer === isHeld)
+    return answer
+  }
+  // Where the rule does not hold, it is known.
+  if (known !== undefined && known.isHeld !== isHeld) return verdict.otherwise
+  const answer = untold(spellRule(verdict)) ?? answers.next()
+  if (answer !== verdict.otherwise) learn(isHeld)
+  return answer
 }
 
 /** What holds of a test for a request that came this way: it sees the path as it has become. */
-export function judgeOn(stated: Test, way: Way, place: RoutePlace): Verdict {
+export function judgeOn(stated: Test, { way, verdicts }: Followed): Verdict {
+  const { place, stripPrefix, addPrefix } = way
   const test = resolveNames(stated, way.names)
-  if (asksChanged(test, way) || (way.isRewritten && asksPath(test))) return { kind: 'unknown' }
+  const leaves = leavesOf(test)
+  const asksPath = leaves.some(({ kind }) => kind === 'path' || kind === 'asked')
+  if (asksChanged(leaves, way) || (way.isRewritten && asksPath)) return { kind: 'unknown' }
   // Once a prefix is off, the first name is what was below it.
-  const isFirstKept = way.replaced === null || (way.stripPrefix === null && asksFirstName(test))
-  if (!isFirstKept && asksPath(test)) return { kind: 'unknown' }
-  const { stripPrefix, addPrefix } = way
-  if (way.isRewritten || (stripPrefix === null && addPrefix === null)) return judge(test, place)
+  const isFirstKept = way.replaced === null || (stripPrefix === null && leaves.every(asksFirstName))
+  if (!isFirstKept && asksPath) return { kind: 'unknown' }
+  if (way.isRewritten || (stripPrefix === null && addPrefix === null)) {
+    const verdict = verdicts.get(test) ?? judge(test, place)
+    verdicts.set(test, verdict)
+    return verdict
+  }
   const [stripped, added] = [stripPrefix ?? '', addPrefix ?? '']
   const prefix = stripped.toLowerCase()
   const base = (path: string) => added.toLowerCase() + path.slice(prefix.length).replace(/^\/$/, '') || '/'
@@ -166,19 +187,16 @@ export function judgeOn(stated: Test, way: Way, place: RoutePlace): Verdict {
   // A rule is about the whole path, and says what holds of either.
   if (seen.kind === 'rule' || place.path !== prefix || place.cell === 'point') return seen
   // What is below the prefix is the root as well.
-  const point = `${added.toLowerCase()}/`
-  const root = judge(test, { ...place, path: point, boundaries, stripped, added, cell: 'point' })
+  const root = judge(test, { ...place, path: `${added.toLowerCase()}/`, boundaries, stripped, added, cell: 'point' })
   return JSON.stringify(root) === JSON.stringify(seen) ? seen : { kind: 'unknown' }
 }
 
-/** Whether it asks for a field that is another one by then. */
-function asksChanged(test: Test, way: Way): boolean {
-  if (test.kind === 'all') return test.parts.some(one => asksChanged(one, way))
-  if (test.kind === 'not') return asksChanged(test.part, way)
-  if (test.kind !== 'rule' || !isRule(test.rule.headers ?? null)) return false
-  const { set, append, remove } = way.requestHeaders
-  const changed = [...Object.keys({ ...set, ...append, ...way.identity }), ...remove].map(name => name.toLowerCase())
-  return Object.keys(test.rule.headers ?? {}).some(name => changed.includes(name.toLowerCase()))
+/** Whether any of them asks for a field that is another one by then. */
+function asksChanged(leaves: readonly Test[], { requestHeaders: { set, append, remove }, identity }: Way): boolean {
+  const asked = leaves.flatMap(test => (test.kind === 'rule' ? Object.keys(test.rule.headers ?? {}) : []))
+  if (asked.length === 0) return false
+  const changed = [...Object.keys({ ...set, ...append, ...identity }), ...remove].map(name => name.toLowerCase())
+  return asked.some(name => changed.includes(name.toLowerCase()))
 }
 
 /**
@@ -186,20 +204,18 @@ function asksChanged(test: Test, way: Way): boolean {
  * What is below the folder at the root has no part in it.
  */
 function asksFirstName(test: Test): boolean {
-  if (test.kind === 'all') return test.parts.every(part => asksFirstName(part))
-  if (test.kind === 'not') return asksFirstName(test.part)
   if (test.kind === 'asked') return false
   return test.kind !== 'path' || test.patterns.every(pattern => /^\/[^/*?[\\{%]+\/?\*$|^\/?\*$/.test(pattern))
 }
 
-function asksPath(test: Test): boolean {
-  if (test.kind === 'all') return test.parts.some(asksPath)
-  return test.kind === 'not' ? asksPath(test.part) : test.kind === 'path' || test.kind === 'asked'
+/** What guards a way, and what its path has become. */
+export function aroundOf({ guards, stripPrefix, addPrefix, replaced, isRewritten }: Readonly<Way>): string {
+  return JSON.stringify([guards.map(({ policy }) => policy), stripPrefix, addPrefix, replaced, isRewritten])
 }
 
-/** The same way, closed. */
-export function close(way: Way, what: string): Way {
-  return way.closed.includes(what) ? way : { ...way, closed: [...way.closed, what] }
+/** Closes a way for good. */
+export function close(way: Way, what: string): void {
+  if (!way.closed.includes(what)) way.closed = [...way.closed, what]
 }
 
 /** What is said of the requests that come a way, as rules that all hold. */
