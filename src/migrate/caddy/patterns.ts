@@ -20,12 +20,9 @@ export function spelledOut(pattern: string): string {
 export function pathRule(patterns: readonly string[], before: string, added: string): Conditions | null {
   const folded = patterns.map(pattern => pattern.toLowerCase())
   if (added !== '') {
-    if (!folded.every(pattern => pattern.startsWith(added.toLowerCase()))) return null
-    return pathRule(
-      folded.map(pattern => pattern.slice(added.length)),
-      before,
-      '',
-    )
+    const asked = folded.map(pattern => withoutAdded(pattern, added.toLowerCase()))
+    const known = asked.filter(pattern => pattern !== null)
+    return known.length < asked.length ? null : pathRule(known, before, '')
   }
   const plain = folded.map(pattern => plainPattern(pattern, before))
   const known = plain.filter(pattern => pattern !== null)
@@ -34,6 +31,18 @@ export function pathRule(patterns: readonly string[], before: string, added: str
   const usable = expressions.filter(expression => expression !== null)
   if (usable.length < expressions.length) return null
   return { path_regexp: [...new Set(usable)], ignore_case: true }
+}
+
+/**
+ * A pattern for paths without what was put before them: it asks for all of that, or for a text of which none of it is a part, in any
+ * letter case. Null for any other.
+ */
+export function withoutAdded(pattern: string, added: string): string | null {
+  if (pattern.startsWith(added)) return pattern.slice(added.length)
+  if (!isFast(pattern) || !pattern.startsWith('*')) return null
+  const [text, before] = [pattern.replace(/^\*|\*$/g, '').toLowerCase(), added.toLowerCase()]
+  const begins = Array.from(text, (_, at) => text.slice(0, at + 1))
+  return text === '' || before.includes(text) || begins.some(begin => before.endsWith(begin)) ? null : pattern
 }
 
 /** Whether a pattern holds for a path, both in small letters; null where that cannot be determined. */
@@ -90,7 +99,7 @@ function quote(text: string): string {
 /** An unchanged expression of Caddy's; unknown where no rule takes it. */
 export function expressionTest(pattern: string): Test {
   if (!parsePathExpression(pattern).ok || /\{[A-Za-z$]/.test(pattern)) return { kind: 'unknown' }
-  return { kind: 'asked', key: 'path_regexp', any: [{ text: pattern, begin: beginOf(pattern) }] }
+  return { kind: 'asked', key: 'path_regexp', any: [{ text: pattern, expression: pattern, begin: beginOf(pattern) }] }
 }
 
 /** What every path begins with that an expression matches, as far as it is spelled out; empty where that is nothing. */
@@ -113,10 +122,20 @@ export function bypassTest(manner: string, text: string): Test {
   const begin = before === '' ? text : ''
   // A path begins with a slash: none is, or begins with, anything else.
   if (begin !== '' && !begin.startsWith('/')) return { kind: 'not', part: { kind: 'all', parts: [] } }
+  const expression = `${before === '' ? '^' : ''}${quote(text)}${after === '' ? '$' : ''}`
   const pattern = text.includes('*') ? null : parsePathPattern(before + text + after)
-  if (pattern?.ok === true) return { kind: 'asked', key: 'paths', any: [{ text: pattern.value, begin }] }
-  if (!/^[ -~]+$/.test(text)) return { kind: 'unknown' }
-  return expressionTest(`${before === '' ? '^' : ''}${quote(text)}${after === '' ? '$' : ''}`)
+  if (pattern?.ok === true) return { kind: 'asked', key: 'paths', any: [{ text: pattern.value, expression, begin }] }
+  return /^[ -~]+$/.test(text) ? expressionTest(expression) : { kind: 'unknown' }
+}
+
+/** An expression of paths, for those of which a prefix, in any letter case, was taken off before it is asked; null where none says that. */
+export function behindPrefix(expression: string, prefix: string): string | null {
+  const isBound = expression.startsWith('^')
+  const rest = isBound ? expression.slice(1) : expression
+  // What asks for a beginning, or is one of several, would see the prefix.
+  if (/\\[AbB]|\(\?|[|^]/.test(rest.replaceAll('[^', '['))) return null
+  const moved = `^(?i:${quote(prefix)})${isBound ? '' : '(?s:.*)'}${rest}`
+  return parsePathExpression(moved).ok ? moved : null
 }
 
 /** Tests of which any is enough, as few as they can be. */

@@ -1,6 +1,6 @@
 import { parseRoutePath } from '../../config/values/path.ts'
-import { holdsFor, pathRule, spelledOut } from './patterns.ts'
-import type { Conditions, Test } from './rules.ts'
+import { behindPrefix, holdsFor, pathRule, spelledOut, withoutAdded } from './patterns.ts'
+import type { AskedPath, Conditions, Test } from './rules.ts'
 
 /**
  * Paths of a host that one route serves: a path itself (`point`), or everything below it that is below no other
@@ -134,12 +134,24 @@ function isWhole(pattern: string): boolean {
   return literal === pattern || (pattern === `${literal}*` && literal.endsWith('/')) || pattern === '*'
 }
 
-/** Rules about the path as it is asked for: nothing of it is known where it has become another one. */
+/**
+ * Rules about the path in its letter case. Behind a prefix that was taken off they are expressions; where one was put before, those are
+ * left that ask for a text anywhere.
+ */
 function judgeAsked({ key, any }: Extract<Test, { kind: 'asked' }>, place: RoutePlace): Verdict {
-  if (place.stripped !== undefined) return UNKNOWN
-  const own = any.filter(({ begin }) => mayBegin(begin.toLowerCase(), { ...place, boundaries: [] }))
-  if (own.length === 0 && place.isVerbose !== true) return NO
-  return { kind: 'rule', rule: { [key]: (place.isVerbose === true ? any : own).map(({ text }) => text) }, isHeld: true }
+  const { stripped = '', added = '', isVerbose = false } = place
+  const mayHold = ({ text, begin }: AskedPath) =>
+    mayBegin(begin.toLowerCase(), { ...place, boundaries: [] }) &&
+    (key !== 'paths' || place.cell === 'below' || holdsFor(text.toLowerCase(), place.path) !== false)
+  const own = any.filter(one => isVerbose || mayHold(one))
+  if (own.length === 0) return NO
+  const seen = own.map(({ text, expression }) => {
+    if (added !== '') return stripped === '' && key === 'paths' ? withoutAdded(text, added) : null
+    return stripped === '' ? text : behindPrefix(expression, stripped)
+  })
+  const known = seen.filter(text => text !== null)
+  if (known.length < seen.length) return UNKNOWN
+  return { kind: 'rule', rule: { [stripped === '' ? key : 'path_regexp']: known }, isHeld: true }
 }
 
 /** Unknown where a verdict's rule holds. */

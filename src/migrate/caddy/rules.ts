@@ -8,9 +8,10 @@ export function isRule(value: Json): value is Conditions {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A pattern or an expression of paths, with what every path begins with that it holds for. */
+/** A pattern or an expression of paths, as an expression too, with what every path begins with that it holds for. */
 export interface AskedPath {
   readonly text: string
+  readonly expression: string
   readonly begin: string
 }
 

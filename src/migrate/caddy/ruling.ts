@@ -2,8 +2,8 @@ import { type Conditions, isRule } from './rules.ts'
 import type { End, Guard, Literal, Outcome } from './way.ts'
 
 /** An answer of the old file's, with what is done to a request for it. */
-export interface Served
-  extends Pick<Outcome, 'stripPrefix' | 'addPrefix' | 'replaced' | 'requestHeaders' | 'identity'> {
+export interface Served extends Pick<Outcome, 'stripPrefix' | 'addPrefix' | 'requestHeaders' | 'identity'> {
+  readonly replaced: Pick<NonNullable<Outcome['replaced']>, 'find' | 'put'> | null
   readonly answer: Extract<End, { kind: 'answer' }>
 }
 
@@ -190,7 +190,9 @@ function joinEnded(ended: readonly Outcome[]): Fate {
 }
 
 function servedBy({ end, stripPrefix, addPrefix, replaced, requestHeaders, identity }: Outcome): readonly Served[] {
-  return end.kind === 'answer' ? [{ answer: end, stripPrefix, addPrefix, replaced, requestHeaders, identity }] : []
+  if (end.kind !== 'answer') return []
+  const folder = replaced === null ? null : { find: replaced.find, put: replaced.put }
+  return [{ answer: end, stripPrefix, addPrefix, replaced: folder, requestHeaders, identity }]
 }
 
 function guardsOf(outcomes: readonly Outcome[]): readonly Guard[] {

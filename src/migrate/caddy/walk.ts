@@ -5,8 +5,9 @@ import { readHeaderUp } from './header-up.ts'
 import { isTable, listOf, type Table, tableOf, tablesOf, textOf, textsOf, unknownKey, valueAt } from './json.ts'
 import { type Peers, readMatch, sayMatch } from './matchers.ts'
 import { withMap, withVars } from './named.ts'
+import { bypassTest, joinTests } from './patterns.ts'
 import { boundaryOf, isBelow, type RoutePlace } from './place.ts'
-import { ALWAYS, sayRequests, type Test } from './rules.ts'
+import { ALWAYS, anyOf, sayRequests, type Test } from './rules.ts'
 
 import { MAX_DEPTH } from './servers.ts'
 import { type RouteAnswer, readReverseProxy } from './services.ts'
@@ -320,12 +321,17 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       return null
     }
     const texts = key === 'uri_substring' ? tablesOf(handler[key]).map(({ find }) => textOf(find) ?? '') : []
+    const folder = replacing(handler, way)
+    const isFirst =
+      folder !== null &&
+      isBelow(way.place.path, folder.find.slice(0, -1).toLowerCase()) &&
+      holds(bypassTest('prefix', folder.find), request)
     const isText = texts.length > 0 && texts.every(text => /^[\w/.~-]+$/.test(text))
-    if (isText && !holds({ kind: 'path', patterns: texts.map(text => `*${text}*`) }, request)) return null
-    const replaced = replacing(handler, way)
-    if (replaced === null) return another(where, way)
+    const asked = anyOf(joinTests(texts.map(text => bypassTest('partial', text))))
+    if (!isFirst && isText && !holds(asked, request)) return null
+    if (folder === null) return another(where, way)
     keep(where, 'rewrite of a route')
-    way.replaced = replaced
+    way.replaced = { ...folder, isFirst }
     way.names = new Map()
     return null
   }
@@ -404,18 +410,13 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
   }
 }
 
-/**
- * A folder's name replaced by another everywhere below the first name of a path. Null for any other replacement of a
- * text in it, and where the name is the first one. The result begins like the path.
- */
-function replacing({ uri_substring: list }: Table, { place, ...way }: Way): Way['replaced'] {
+/** A folder's name replaced by another everywhere in a path. Null for any other replacement of a text in it. */
+function replacing({ uri_substring: list }: Table, way: Way): { readonly find: string; readonly put: string } | null {
   const [one, ...others] = tablesOf(list)
   const [find, put] = [textOf(one?.find) ?? '', textOf(one?.replace) ?? '']
   const isFirst = way.replaced === null && !way.isRewritten && way.stripPrefix === null && way.addPrefix === null
   if (one === undefined || others.length > 0 || one.limit !== undefined || !isFirst) return null
-  if (![find, put].every(text => /^\/[\w~-]+\/$/.test(text)) || isBelow(place.path, find.slice(0, -1).toLowerCase()))
-    return null
-  return { find, put }
+  return [find, put].every(text => /^\/[\w~-]+\/$/.test(text)) ? { find, put } : null
 }
 
 const PLACED = 'nothing to route: a portal’s paths are reserved on its host, below /.sallyport/ and at callback_path'

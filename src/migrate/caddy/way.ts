@@ -29,8 +29,8 @@ export interface Way {
   closed: readonly string[]
   stripPrefix: string | null
   addPrefix: string | null
-  /** One folder's name for another, anywhere in its path. */
-  replaced: { readonly find: string; readonly put: string } | null
+  /** One folder's name for another, anywhere in its path; `isFirst`: the first one is such a folder. */
+  replaced: { readonly find: string; readonly put: string; readonly isFirst: boolean } | null
   /** Whether its path was changed in a way that cannot be determined. */
   isRewritten: boolean
   /** Groups of routes of which it has met one. */
@@ -172,12 +172,14 @@ export function judgeOn(stated: Test, { way, verdicts }: Followed): Verdict {
   // Once a prefix is off, the first name is what was below it.
   const isFirstKept = way.replaced === null || (stripPrefix === null && leaves.every(asksFirstName))
   if (!isFirstKept && asksPath) return { kind: 'unknown' }
-  if (way.isRewritten || (stripPrefix === null && addPrefix === null)) {
+  // Another first name is a prefix that is taken off, and one that is put there.
+  const [find, put] = way.replaced?.isFirst === true ? [way.replaced.find, way.replaced.put] : ['', '']
+  const [stripped, added] = [stripPrefix ?? find.slice(0, -1), (addPrefix ?? '') + put.slice(0, -1)]
+  if (way.isRewritten || (stripped === '' && added === '')) {
     const verdict = verdicts.get(test) ?? judge(test, place)
     verdicts.set(test, verdict)
     return verdict
   }
-  const [stripped, added] = [stripPrefix ?? '', addPrefix ?? '']
   const prefix = stripped.toLowerCase()
   const base = (path: string) => added.toLowerCase() + path.slice(prefix.length).replace(/^\/$/, '') || '/'
   const isRoot = place.path === '/' || place.path === prefix

@@ -123,6 +123,7 @@ const HANDLERS = {
   strip: { handler: 'rewrite', strip_path_prefix: '/a' },
   put: { handler: 'rewrite', uri: '/a{http.request.uri}' },
   swap: { handler: 'rewrite', uri_substring: [{ find: '/b', replace: '/c' }] },
+  folder: { handler: 'rewrite', uri_substring: [{ find: '/b/', replace: '/c/' }] },
   invoke: { handler: 'invoke', name: 'guard' },
   portal: { handler: 'authenticator', portal_name: 'home', route_matcher: '*' },
   abort: { handler: 'static_response', abort: true },
@@ -182,6 +183,8 @@ function meet(handler: Handler, going: Going): Fate | Going {
       return { ...going, asked: { ...asked, path: `/a${path}` } }
     case 'swap':
       return { ...going, asked: { ...asked, path: path.replaceAll('/b', '/c') } }
+    case 'folder':
+      return { ...going, asked: { ...asked, path: path.replaceAll('/b/', '/c/') } }
     case 'one':
     case 'two':
       return { end: handler.kind, isGuarded }
@@ -220,6 +223,9 @@ const REQUESTS: readonly Asked[] = [
   '/qx',
   '/qq/x',
   '/b/x',
+  '/b/b/x',
+  '/B/b/x',
+  '/a/b/b.js',
   '/a/x;.js',
   '/a/x%3f.js',
   '/%61/b',

@@ -224,19 +224,21 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
-    'a folder that gets another name below the first one is rewritten, and at the root closed',
+    'a folder that gets another name is rewritten in its letter case, also where it is the first',
     site(
       { handle: [{ handler: 'rewrite', uri_substring: [{ find: '/old/', replace: '/new/' }] }] },
       at('/new/*', GUARD),
       { handle: [app('one')] },
     ),
     [
-      'when = { paths = ["*/old/*"], ignore_case = true } upstream one rewrite = { from = "/old/", to = "/new/" } allow = "public"',
+      'when = { paths = ["*/old/*"] } upstream one rewrite = { from = "/old/", to = "/new/" } allow = "public"',
       'upstream one allow = "public"',
-      `"/new" when = { paths = ["*/old/*"], ignore_case = true } upstream one rewrite = { from = "/old/", to = "/new/" } allow = ["user"] ${NO_EMAIL}`,
+      `"/new" when = { paths = ["*/old/*"] } upstream one rewrite = { from = "/old/", to = "/new/" } allow = ["user"] ${NO_EMAIL}`,
       `"/new" upstream one allow = ["user"] ${NO_EMAIL}`,
       '"=/new" upstream one allow = "public"',
-      '"/old" upstream one allow = "public" deny = [{ paths = ["*/old/*"], ignore_case = true }]',
+      `"/old" when = { paths = ["/old/*"] } upstream one rewrite = { from = "/old/", to = "/new/" } allow = ["user"] ${NO_EMAIL}`,
+      '"/old" when = { paths = ["*/old/*"] } upstream one rewrite = { from = "/old/", to = "/new/" } allow = "public"',
+      '"/old" upstream one allow = "public"',
     ],
   ],
   [
@@ -292,17 +294,6 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
-    'a bypass that sees another path than was asked for opens nothing',
-    site({
-      match: [{ path: ['/s/*'] }],
-      handle: [inside({ handle: [{ handler: 'rewrite', strip_path_prefix: '/s' }] }, { handle: [GUARD, app('one')] })],
-    }),
-    [
-      `"/s" upstream one strip_prefix = "/s" allow = ["user"] ${NO_EMAIL}`,
-      `"=/s" respond = { status = 404 } allow = "public" ${EVERYONE}`,
-    ],
-  ],
-  [
     'the last of two roots, and the first of a group',
     site(
       { group: 'g', match: [{ path: ['/sub/*'] }], handle: [{ handler: 'vars', root: '/r3' }] },
@@ -354,6 +345,29 @@ describe('routes, as Caddy meets them', () => {
     const { routes: found } = await made(routes, { server: { named_routes: { g: { handle: [GUARD] } } } })
     expect(found).toEqual([`upstream one allow = ["user"] ${NO_EMAIL}`])
     expect((await made(routes)).routes).toEqual([`upstream one allow = "public" ${EVERYONE}`])
+  })
+
+  test('a bypass behind a prefix that is taken off is for what is below it', async () => {
+    const handle = [
+      inside({ handle: [{ handler: 'rewrite', strip_path_prefix: '/s' }] }, { handle: [GUARD, app('one')] }),
+    ]
+    const routes = site({ match: [{ path: ['/s/*'] }], handle })
+    const bypassed = async (...all: readonly (readonly [match_type: string, uri: string])[]) => {
+      const bypass_configs = all.map(([match_type, uri]) => ({ match_type, uri }))
+      const { routes: found, notes } = await made(routes, { policy: { bypass_configs } })
+      const isTold = notes.some(note => note.includes('its bypass holds for nothing here'))
+      return [/allow = (.*) deny = /.exec(found[0] ?? '')?.[1], isTold]
+    }
+    const open = (...expressions: readonly string[]) => {
+      const listed = expressions.map(expression => JSON.stringify(`^(?i:/s)${expression}`)).join(', ')
+      return [`[{ path_regexp = [${listed}], anonymous = true }, "user"]`, false]
+    }
+    expect(await bypassed(['exact', '/a.b'], ['prefix', '/p'])).toEqual(open('/a\\.b$', '/p'))
+    expect(await bypassed(['suffix', '.css'], ['partial', '/f/'])).toEqual(open('(?s:.*)\\.css$', '(?s:.*)/f/'))
+    expect(await bypassed(['regex', '^/r[^0-9]+$'], ['regex', 'x'])).toEqual(open('/r[^0-9]+$', '(?s:.*)x'))
+    // What asks for the beginning would see the prefix there.
+    for (const odd of ['^/a|^/b', 'a|^/b', '\\bopen', '(?m)^/x'])
+      expect(await bypassed(['regex', odd])).toEqual(['["user"]', true])
   })
 
   test('error routes run after a refusal, and are not carried over', async () => {
