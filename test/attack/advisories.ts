@@ -155,7 +155,7 @@ export const ADVISORIES: readonly Advisory[] = [
 
   // Redirects
   ...shown(
-    'portal/attacks',
+    'portal/portal-attacks',
     'a destination of %j is forgotten at sign-in',
     ['CVE-2020-5233', 'oauth2-proxy', 'an open redirect after signing in'],
     ['CVE-2020-11053', 'oauth2-proxy', 'an open redirect by encoded white space', 'GHSA-j7px-6hwj-hpjg'],
@@ -174,7 +174,7 @@ export const ADVISORIES: readonly Advisory[] = [
     'a redirect to a domain that only ended like an allowed one',
     'GHSA-4mf2-f3wh-gvf2',
   ]),
-  ...shown('portal/attacks', 'no parameter makes %s lead elsewhere', [
+  ...shown('portal/portal-attacks', 'no parameter makes %s lead elsewhere', [
     'CVE-2021-29456',
     'Authelia',
     'an open redirect at sign-out',
@@ -182,18 +182,18 @@ export const ADVISORIES: readonly Advisory[] = [
   ]),
 
   // Signing in and out, sessions
-  ...shown('portal/attacks', 'login CSRF: an answer given to another browser is 400 and no session', [
+  ...shown('portal/portal-attacks', 'login CSRF: an answer given to another browser is 400 and no session', [
     'CVE-2017-1000069',
     'oauth2_proxy',
     'a sign-in that an attacker began was ended by the victim',
   ]),
-  ...shown('portal/attacks', 'signing in as somebody else ends the session that this browser had, on every host', [
-    'GHSA-f24x-5g9q-753f',
-    'oauth2-proxy',
-    'the session from before stayed while somebody signed in',
-  ]),
   ...shown(
-    'portal/attacks',
+    'portal/portal-attacks',
+    'signing in as somebody else ends the session that this browser had, on every host',
+    ['GHSA-f24x-5g9q-753f', 'oauth2-proxy', 'the session from before stayed while somebody signed in'],
+  ),
+  ...shown(
+    'portal/portal-attacks',
     'ends the session on every host at once, and only after the question',
     ['CVE-2026-34454', 'oauth2-proxy', 'a session outlived its sign-out'],
     ['CVE-2024-21492', 'caddy-security', 'a session outlived its sign-out'],
@@ -233,7 +233,7 @@ export const ADVISORIES: readonly Advisory[] = [
     'an empty POST that was to be kept ended the process',
   ]),
   ...shown(
-    'portal/attacks',
+    'portal/portal-attacks',
     'an error_description with markup appears on no page, and runs nowhere',
     ['CVE-2023-52430', 'caddy-security', 'words of the request in a page, as markup'],
     ['CVE-2026-33525', 'Authelia', 'words of the request in a page, as markup'],

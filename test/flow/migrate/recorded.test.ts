@@ -14,9 +14,8 @@ const OTHERS: Readonly<Record<string, Others | null>> = {
   'caddy-security/n11-headers': [22, 0, 0],
   'caddy-security/n13-mixed': [15, 0, 0],
   'caddy-security/seed-live': [30, 0, 0],
-  'oauth2-proxy/o06-ups': [20, 0, 0],
-  'oauth2-proxy-7.15/p01-alpha-paths': [33, 0, 0],
-  'oauth2-proxy-7.15/p04-jwt': [16, 0, 0],
+  'oauth2-proxy-7.15/p01-alpha-paths': [9, 0, 0],
+  'oauth2-proxy-7.15/p04-jwt': [8, 0, 0],
   'oauth2-proxy-7.15/p09-htpasswd': [6, 0, 0],
   'oauth2-proxy-7.15/p18-asked': [10, 0, 0],
 }
