@@ -1,5 +1,4 @@
-import * as runner from 'bun:test'
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import type { AuditPage } from '../../src/audit/store.ts'
 import type { OwnerNote } from '../../src/session/credentials/owners.ts'
@@ -35,9 +34,53 @@ const REFRESHED = { identity: '{"n":1}', secrets: 't', sid: 's2', checkedAtMs: 5
 
 const LIMITS = { perOwner: 3, total: 6 }
 
+const TOKEN: StoredApiToken = {
+  id: 'token-1',
+  hash: 'h1',
+  portal: 'home',
+  name: 'backup',
+  grant: '{"a":1}',
+  createdAtMs: 10,
+  expiresAtMs: 4_000_000_000_000,
+  used: 0,
+}
+
+const LINK: StoredGuestLink = {
+  id: 'guest:1',
+  hash: 'l1',
+  portal: 'home',
+  grant: '{"a":1}',
+  uses: 2,
+  used: 0,
+  createdAtMs: 10,
+  expiresAtMs: 4_000_000_000_000,
+}
+
+/** What is issued to be shown again and again: how a store keeps each. */
+const ISSUED = [
+  {
+    kind: 'token',
+    one: TOKEN,
+    insert: (store: NamedStore, more: object = {}) => store.insertToken({ ...TOKEN, ...more }),
+    find: (store: NamedStore, hash: string) => store.findToken(hash),
+    findById: (store: NamedStore, id: string) => store.findTokenById(id),
+    list: (store: NamedStore, portal: string) => store.listTokens(portal),
+    remove: (store: NamedStore, id: string) => store.removeToken(id),
+  },
+  {
+    kind: 'guest link',
+    one: LINK,
+    insert: (store: NamedStore, more: object = {}) => store.insertLink({ ...LINK, ...more }),
+    find: (store: NamedStore, hash: string) => store.findLink(hash),
+    findById: (store: NamedStore, id: string) => store.findLinkById(id),
+    list: (store: NamedStore, portal: string) => store.listLinks(portal),
+    remove: (store: NamedStore, id: string) => store.removeLink(id),
+  },
+]
+
 for (const [name, of] of Object.entries(STORES)) {
-  const { describe } = name === 'redis' ? needs('valkey-server') : runner
-  describe(`the ${name} store`, () => keepsWhatAStoreKeeps(of))
+  const group = name === 'redis' ? needs('valkey-server').describe : describe
+  group(`the ${name} store`, () => keepsWhatAStoreKeeps(of))
 }
 
 /** Whether anybody has to hear of what was heard of one owner. */
@@ -48,12 +91,17 @@ async function noteOwner(store: NamedStore, id: string, note: OwnerNote): Promis
 function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
   async function withStore(act: (store: NamedStore, open: () => NamedStore) => Promise<void>): Promise<void> {
     using folder = temporaryFolder()
-    const open = of(folder.path)
-    const store = open()
+    const openOne = of(folder.path)
+    const opened: NamedStore[] = []
+    const open = () => {
+      const store = openOne()
+      opened.push(store)
+      return store
+    }
     try {
-      await act(store, open)
+      await act(open(), open)
     } finally {
-      await store.close()
+      for (const store of opened.reverse()) await store.close()
     }
   }
 
@@ -138,21 +186,17 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
   test('an allowance is spent by all processes together, at once, and is given back', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        const pace = { intervalMs: 3_600_000, burst: 3 }
-        const nowMs = Date.now()
-        const spent = await Promise.all([store, other, store, other].map(one => one.spend('a', pace, nowMs)))
-        expect(spent.map(({ isAllowed }) => isAllowed).sort()).toEqual([false, true, true, true])
-        const refused = spent.find(({ isAllowed }) => !isAllowed)
-        expect(refused?.isAllowed === false && refused.waitMs > 0 && refused.waitMs <= pace.intervalMs).toBe(true)
-        expect((await store.spend('b', pace, nowMs)).isAllowed).toBe(true)
-        await other.refund('a', pace)
-        expect((await store.spend('a', pace, nowMs)).isAllowed).toBe(true)
-        expect((await other.spend('a', pace, nowMs)).isAllowed).toBe(false)
-        await store.refund('unknown', pace)
-      } finally {
-        await other.close()
-      }
+      const pace = { intervalMs: 3_600_000, burst: 3 }
+      const nowMs = Date.now()
+      const spent = await Promise.all([store, other, store, other].map(one => one.spend('a', pace, nowMs)))
+      expect(spent.map(({ isAllowed }) => isAllowed).sort()).toEqual([false, true, true, true])
+      const refused = spent.find(({ isAllowed }) => !isAllowed)
+      expect(refused?.isAllowed === false && refused.waitMs > 0 && refused.waitMs <= pace.intervalMs).toBe(true)
+      expect((await store.spend('b', pace, nowMs)).isAllowed).toBe(true)
+      await other.refund('a', pace)
+      expect((await store.spend('a', pace, nowMs)).isAllowed).toBe(true)
+      expect((await other.spend('a', pace, nowMs)).isAllowed).toBe(false)
+      await store.refund('unknown', pace)
     }))
 
   test('an allowance comes back with time', () =>
@@ -189,27 +233,23 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
   test('of several allowances one is taken from each or none from any, by all processes together', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        const wide = { name: 'wide', intervalMs: 3_600_000, burst: 3 }
-        const narrow = (name: string) => ({ name, intervalMs: 3_600_000, burst: 2 })
-        const nowMs = Date.now()
-        const take = async (one: NamedStore, name: string) =>
-          (await one.spendAll([narrow(name), wide], nowMs)).map(spent => (spent.isAllowed ? spent.left : 'none'))
-        expect(await take(store, 'a')).toEqual([1, 2])
-        expect(await take(other, 'a')).toEqual([0, 1])
-        // Refused by the narrow one: the wide one has what it had.
-        expect(await take(store, 'a')).toEqual(['none', 0])
-        expect(await take(store, 'a')).toEqual(['none', 0])
-        const both = await Promise.all([take(store, 'b'), take(other, 'b')])
-        expect(both).toContainEqual([1, 0])
-        expect(both).toContainEqual([0, 'none'])
-        // And the other way round: the one that was refused first has one more than it would have.
-        expect((await store.spend('b', narrow('b'), nowMs)).isAllowed).toBe(true)
-        expect((await store.spend('b', narrow('b'), nowMs)).isAllowed).toBe(false)
-        expect(await store.spendAll([], nowMs)).toEqual([])
-      } finally {
-        await other.close()
-      }
+      const wide = { name: 'wide', intervalMs: 3_600_000, burst: 3 }
+      const narrow = (name: string) => ({ name, intervalMs: 3_600_000, burst: 2 })
+      const nowMs = Date.now()
+      const take = async (one: NamedStore, name: string) =>
+        (await one.spendAll([narrow(name), wide], nowMs)).map(spent => (spent.isAllowed ? spent.left : 'none'))
+      expect(await take(store, 'a')).toEqual([1, 2])
+      expect(await take(other, 'a')).toEqual([0, 1])
+      // Refused by the narrow one: the wide one has what it had.
+      expect(await take(store, 'a')).toEqual(['none', 0])
+      expect(await take(store, 'a')).toEqual(['none', 0])
+      const both = await Promise.all([take(store, 'b'), take(other, 'b')])
+      expect(both).toContainEqual([1, 0])
+      expect(both).toContainEqual([0, 'none'])
+      // And the other way round: the one that was refused first has one more than it would have.
+      expect((await store.spend('b', narrow('b'), nowMs)).isAllowed).toBe(true)
+      expect((await store.spend('b', narrow('b'), nowMs)).isAllowed).toBe(false)
+      expect(await store.spendAll([], nowMs)).toEqual([])
     }))
 
   test('the newest use wins, whatever order uses are written in', () =>
@@ -228,21 +268,17 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
   test('another process learns of a removal, and of an update, once', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        for (const id of ['a', 'b', 'c']) {
-          await store.insert(storedSession(id), { hash: id, sessionId: id, host: 'x' })
-        }
-        await other.changesSince()
-        expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
-        await store.remove('a', 'c')
-        await store.update('b', REFRESHED)
-        const changes = await other.changesSince()
-        expect([...changes.removed].sort()).toEqual(['a', 'c'])
-        expect(changes.updated).toEqual(['b'])
-        expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
-      } finally {
-        await other.close()
+      for (const id of ['a', 'b', 'c']) {
+        await store.insert(storedSession(id), { hash: id, sessionId: id, host: 'x' })
       }
+      await other.changesSince()
+      expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
+      await store.remove('a', 'c')
+      await store.update('b', REFRESHED)
+      const changes = await other.changesSince()
+      expect([...changes.removed].sort()).toEqual(['a', 'c'])
+      expect(changes.updated).toEqual(['b'])
+      expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
     }))
 
   test('a session is found by its id, and by nothing once it is removed', () =>
@@ -356,48 +392,44 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
   test('a lease is one caller’s, in any process, until it is released, used up or over', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
-        const createdMs = storedSession('a').createdAtMs
-        // Over at once, by whatever clock.
-        expect(await store.lease('a', 100, 100)).toBe('taken')
-        // Nobody has said what came of the first.
-        expect(await other.lease('a', 200, 90_300)).toBe('left')
-        expect(await other.lease('a', 299, 90_400)).toBeNull()
-        expect(await store.lease('a', 299, 90_400)).toBeNull()
-        // Which is not ended by whoever had that.
-        await store.release('a', 100, null)
-        expect(await store.lease('a', 201, 90_301)).toBeNull()
-        await other.release('a', 90_300, null)
-        expect(await store.lease('a', 202, 90_302)).toBe('taken')
-        await store.update('a', REFRESHED)
-        expect(await other.lease('a', 203, 90_303)).toBe('taken')
-        await other.release('a', 90_303, createdMs)
-        expect(await store.lease('a', 204, 90_304)).toBe('left')
-        await store.update('a', REFRESHED)
-        // What is said late counts where nobody has it, and else waits for whoever has.
-        await other.release('a', 90_303, createdMs)
-        expect(await store.lease('a', 205, 90_305)).toBe('left')
-        await other.release('a', 90_303, createdMs)
-        expect(await other.lease('a', 304, 90_400)).toBeNull()
-        await store.release('a', 90_305, null)
-        expect(await other.lease('a', 304, 90_400)).toBe('taken')
-        // The question before a later sign-in is none that was asked with its refresh token.
-        const handle = { hash: 'h2', sessionId: 'a', host: 'x' }
-        const before = { createdAtMs: createdMs, shown: '{}', nowMs: 0, replaced: null }
-        expect(await store.signInAgain(storedSession('a', { createdAtMs: createdMs + 9 }), handle, before)).toBe(true)
-        await other.release('a', 90_400, createdMs)
-        expect(await store.lease('a', 305, 90_500)).toBe('taken')
-        await other.release('a', 90_400, createdMs)
-        await store.release('a', 90_500, createdMs + 9)
-        expect(await store.lease('a', 306, 90_501)).toBe('left')
-        await store.remove('a')
-        await other.release('a', 90_400, createdMs)
-        expect(await store.findById('a')).toBeNull()
-        expect(await store.lease('gone', 0, 10)).toBeNull()
-      } finally {
-        await other.close()
-      }
+      await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
+      const createdMs = storedSession('a').createdAtMs
+      // Over at once, by whatever clock.
+      expect(await store.lease('a', 100, 100)).toBe('taken')
+      // Nobody has said what came of the first.
+      expect(await other.lease('a', 200, 90_300)).toBe('left')
+      expect(await other.lease('a', 299, 90_400)).toBeNull()
+      expect(await store.lease('a', 299, 90_400)).toBeNull()
+      // Which is not ended by whoever had that.
+      await store.release('a', 100, null)
+      expect(await store.lease('a', 201, 90_301)).toBeNull()
+      await other.release('a', 90_300, null)
+      expect(await store.lease('a', 202, 90_302)).toBe('taken')
+      await store.update('a', REFRESHED)
+      expect(await other.lease('a', 203, 90_303)).toBe('taken')
+      await other.release('a', 90_303, createdMs)
+      expect(await store.lease('a', 204, 90_304)).toBe('left')
+      await store.update('a', REFRESHED)
+      // What is said late counts where nobody has it, and else waits for whoever has.
+      await other.release('a', 90_303, createdMs)
+      expect(await store.lease('a', 205, 90_305)).toBe('left')
+      await other.release('a', 90_303, createdMs)
+      expect(await other.lease('a', 304, 90_400)).toBeNull()
+      await store.release('a', 90_305, null)
+      expect(await other.lease('a', 304, 90_400)).toBe('taken')
+      // The question before a later sign-in is none that was asked with its refresh token.
+      const handle = { hash: 'h2', sessionId: 'a', host: 'x' }
+      const before = { createdAtMs: createdMs, shown: '{}', nowMs: 0, replaced: null }
+      expect(await store.signInAgain(storedSession('a', { createdAtMs: createdMs + 9 }), handle, before)).toBe(true)
+      await other.release('a', 90_400, createdMs)
+      expect(await store.lease('a', 305, 90_500)).toBe('taken')
+      await other.release('a', 90_400, createdMs)
+      await store.release('a', 90_500, createdMs + 9)
+      expect(await store.lease('a', 306, 90_501)).toBe('left')
+      await store.remove('a')
+      await other.release('a', 90_400, createdMs)
+      expect(await store.findById('a')).toBeNull()
+      expect(await store.lease('gone', 0, 10)).toBeNull()
     }))
 
   test('what was written is there after the store is opened again', () =>
@@ -407,7 +439,6 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       const again = open()
       expect((await again.findByHash('h1'))?.session.id).toBe('a')
       expect(await again.take('ticket', 't', 0)).toBe('v')
-      await again.close()
     }))
 
   test('a single-use record is taken once, by its own kind, before it expires', () =>
@@ -433,7 +464,6 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       expect([await put(other, 'c', 'a'), await put(store, 'c', 'b')]).toEqual([false, true])
       const kept = await Promise.all(['a', 'b', 'c'].map(hash => store.peek('refresh', hash, 1)))
       expect(kept).toEqual([null, null, 'c'])
-      await other.close()
     }))
 
   test('of two records of one kind and hash the one that ends last is kept, whichever comes first, where that is wanted', () =>
@@ -515,16 +545,12 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
     withStore(async (store, open) => {
       await store.put({ kind: 'post', hash: 'a', owner: 'o', value: 'v', expiresAtMs: 100 }, LIMITS)
       const other = open()
-      try {
-        for (const one of [store, other, store]) expect(await one.peek('post', 'a', 99)).toBe('v')
-        expect(await store.peek('login', 'a', 0)).toBeNull()
-        expect(await store.peek('post', 'b', 0)).toBeNull()
-        expect(await store.peek('post', 'a', 100)).toBeNull()
-        expect(await other.take('post', 'a', 99)).toBe('v')
-        expect(await store.peek('post', 'a', 0)).toBeNull()
-      } finally {
-        await other.close()
-      }
+      for (const one of [store, other, store]) expect(await one.peek('post', 'a', 99)).toBe('v')
+      expect(await store.peek('login', 'a', 0)).toBeNull()
+      expect(await store.peek('post', 'b', 0)).toBeNull()
+      expect(await store.peek('post', 'a', 100)).toBeNull()
+      expect(await other.take('post', 'a', 99)).toBe('v')
+      expect(await store.peek('post', 'a', 0)).toBeNull()
     }))
 
   test('a kind that is full pushes out its own oldest, and no record of another kind', () =>
@@ -567,71 +593,48 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
   test('a purge tells of every session that it ends, and those that are used and gone are named', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        for (const [id, expiresAtMs] of Object.entries({ old: 100, live: 9e15 })) {
-          await store.insert(storedSession(id, { expiresAtMs, lastSeenMs: 9e14 }), {
-            hash: id,
-            sessionId: id,
-            host: 'x',
-          })
-        }
-        await other.changesSince()
-        await store.purge(200, 1e9)
-        expect(await other.changesSince()).toEqual({ removed: ['old'], updated: [] })
-        const touched = { old: 9.1e14, live: 9.2e14, never: 5 }
-        expect([...(await store.touch(new Map(Object.entries(touched))))].sort()).toEqual(['never', 'old'])
-        expect((await store.findById('live'))?.lastSeenMs).toBe(touched.live)
-        // An older use than is known is no sign that a session is gone.
-        expect(await store.touch(new Map([['live', 1]]))).toEqual([])
-      } finally {
-        await other.close()
+      for (const [id, expiresAtMs] of Object.entries({ old: 100, live: 9e15 })) {
+        await store.insert(storedSession(id, { expiresAtMs, lastSeenMs: 9e14 }), {
+          hash: id,
+          sessionId: id,
+          host: 'x',
+        })
       }
+      await other.changesSince()
+      await store.purge(200, 1e9)
+      expect(await other.changesSince()).toEqual({ removed: ['old'], updated: [] })
+      const touched = { old: 9.1e14, live: 9.2e14, never: 5 }
+      expect([...(await store.touch(new Map(Object.entries(touched))))].sort()).toEqual(['never', 'old'])
+      expect((await store.findById('live'))?.lastSeenMs).toBe(touched.live)
+      // An older use than is known is no sign that a session is gone.
+      expect(await store.touch(new Map([['live', 1]]))).toEqual([])
     }))
 
   test('whose sessions have ended is told to every process, whether or not there are any', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        await other.changesSince()
-        const ended = [
-          { issuer: 'https://id.example', subject: 'ada', sid: null },
-          { issuer: 'https://id.example', subject: null, sid: 's' },
-          { issuer: null, subject: null, sid: null },
-        ]
-        for (const match of ended) await store.tellEnded(match)
-        expect(await other.changesSince()).toEqual({ removed: [], updated: [], ended })
-        expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
-      } finally {
-        await other.close()
-      }
+      await other.changesSince()
+      const ended = [
+        { issuer: 'https://id.example', subject: 'ada', sid: null },
+        { issuer: 'https://id.example', subject: null, sid: 's' },
+        { issuer: null, subject: null, sid: null },
+      ]
+      for (const match of ended) await store.tellEnded(match)
+      expect(await other.changesSince()).toEqual({ removed: [], updated: [], ended })
+      expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
     }))
-
-  const TOKEN: StoredApiToken = {
-    id: 'token-1',
-    hash: 'h1',
-    portal: 'home',
-    name: 'backup',
-    grant: '{"a":1}',
-    createdAtMs: 10,
-    expiresAtMs: 4_000_000_000_000,
-    used: 0,
-  }
 
   test('of all who say that a token is used, one was first; a token of which nobody knows counts as used', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        await store.insertToken(TOKEN)
-        await store.insertToken({ ...TOKEN, id: 'token-2', hash: 'h2', used: 1 })
-        expect((await store.findToken('h1'))?.used).toBe(0)
-        const firsts = [store, other, store].map(one => Promise.resolve(one.useToken('token-1')))
-        expect((await Promise.all(firsts)).filter(Boolean)).toHaveLength(1)
-        expect((await other.findToken('h1'))?.used).toBe(1)
-        expect((await other.listTokens('home')).map(({ used }) => used)).toEqual([1, 1])
-        expect([await store.useToken('token-2'), await store.useToken('gone')]).toEqual([false, false])
-      } finally {
-        await other.close()
-      }
+      await store.insertToken(TOKEN)
+      await store.insertToken({ ...TOKEN, id: 'token-2', hash: 'h2', used: 1 })
+      expect((await store.findToken('h1'))?.used).toBe(0)
+      const firsts = [store, other, store].map(one => Promise.resolve(one.useToken('token-1')))
+      expect((await Promise.all(firsts)).filter(Boolean)).toHaveLength(1)
+      expect((await other.findToken('h1'))?.used).toBe(1)
+      expect((await other.listTokens('home')).map(({ used }) => used)).toEqual([1, 1])
+      expect([await store.useToken('token-2'), await store.useToken('gone')]).toEqual([false, false])
     }))
 
   const KEPT_MS = 60 * 60_000
@@ -652,19 +655,15 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
   test('the audit trail is read latest first, a part at a time, by every process', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        expect(await trail(store)).toEqual([])
-        await store.appendAudit([row('1'), row('2', true), row('3')], KEPT_MS)
-        await other.appendAudit([row('4', true), row('5')], KEPT_MS)
-        // Of one moment, those of one kind alone have an order.
-        expect((await trail(store)).filter(record => Number(record) % 2 === 1)).toEqual(['5', '3', '1'])
-        expect((await trail(other)).filter(record => Number(record) % 2 === 0)).toEqual(['4', '2'])
-        const { rows } = await store.listAudit({ after: null, limit: 9 })
-        await store.removeAudit(rows.filter(({ record }) => record === '2' || record === '3').map(({ id }) => id))
-        expect([...(await trail(other))].sort()).toEqual(['1', '4', '5'])
-      } finally {
-        await other.close()
-      }
+      expect(await trail(store)).toEqual([])
+      await store.appendAudit([row('1'), row('2', true), row('3')], KEPT_MS)
+      await other.appendAudit([row('4', true), row('5')], KEPT_MS)
+      // Of one moment, those of one kind alone have an order.
+      expect((await trail(store)).filter(record => Number(record) % 2 === 1)).toEqual(['5', '3', '1'])
+      expect((await trail(other)).filter(record => Number(record) % 2 === 0)).toEqual(['4', '2'])
+      const { rows } = await store.listAudit({ after: null, limit: 9 })
+      await store.removeAudit(rows.filter(({ record }) => record === '2' || record === '3').map(({ id }) => id))
+      expect([...(await trail(other))].sort()).toEqual(['1', '4', '5'])
     }))
 
   test('a trail grows to its bounds, and what strangers do pushes out nothing else; what is too old goes', () =>
@@ -697,36 +696,42 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
   test('a shared value is replaced by whoever knows what was there, and by nobody else', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        expect(await store.readShared('keys')).toBeNull()
-        expect(await store.replaceShared('keys', 'never', 'x')).toBe(false)
-        const firsts = [store, other].map(one => Promise.resolve(one.replaceShared('keys', null, 'one')))
-        expect((await Promise.all(firsts)).sort()).toEqual([false, true])
-        expect(await other.replaceShared('keys', 'one', 'two')).toBe(true)
-        expect(await store.replaceShared('keys', 'one', 'three')).toBe(false)
-        expect(await store.replaceShared('keys', null, 'three')).toBe(false)
-        expect([await store.readShared('keys'), await store.readShared('other')]).toEqual(['two', null])
-        await store.purge(4_000_000_000_000, 0)
-        expect(await store.readShared('keys')).toBe('two')
-      } finally {
-        await other.close()
-      }
+      expect(await store.readShared('keys')).toBeNull()
+      expect(await store.replaceShared('keys', 'never', 'x')).toBe(false)
+      const firsts = [store, other].map(one => Promise.resolve(one.replaceShared('keys', null, 'one')))
+      expect((await Promise.all(firsts)).sort()).toEqual([false, true])
+      expect(await other.replaceShared('keys', 'one', 'two')).toBe(true)
+      expect(await store.replaceShared('keys', 'one', 'three')).toBe(false)
+      expect(await store.replaceShared('keys', null, 'three')).toBe(false)
+      expect([await store.readShared('keys'), await store.readShared('other')]).toEqual(['two', null])
+      await store.purge(4_000_000_000_000, 0)
+      expect(await store.readShared('keys')).toBe('two')
     }))
 
-  test('a token is found by its hash and its id, and listed at its portal, newest first', () =>
-    withStore(async (store, open) => {
-      await store.insertToken(TOKEN)
-      await store.insertToken({ ...TOKEN, id: 'token-2', hash: 'h2', createdAtMs: 20 })
-      await store.insertToken({ ...TOKEN, id: 'token-3', hash: 'h3', portal: 'work' })
-      const other = open()
-      expect(await other.findToken('h1')).toEqual(TOKEN)
-      expect(await other.findTokenById('token-1')).toEqual(TOKEN)
-      expect(await other.findToken('token-1')).toBeNull()
-      expect(await other.findTokenById('h1')).toBeNull()
-      expect((await other.listTokens('home')).map(({ id }) => id)).toEqual(['token-2', 'token-1'])
-      expect(await other.listTokens('nowhere')).toEqual([])
-      await other.close()
-    }))
+  describe.each(ISSUED)('a $kind', ({ one, insert, find, findById, list, remove }) => {
+    test('is found by its hash and its id, and listed at its portal, newest first', () =>
+      withStore(async (store, open) => {
+        await insert(store)
+        await insert(store, { id: 'second', hash: 'h2', createdAtMs: 20 })
+        await insert(store, { id: 'third', hash: 'h3', portal: 'work' })
+        const other = open()
+        expect([await find(other, one.hash), await findById(other, one.id)]).toEqual([one, one])
+        expect([await find(other, one.id), await findById(other, one.hash)]).toEqual([null, null])
+        expect((await list(other, 'home')).map(({ id }) => id)).toEqual(['second', one.id])
+        expect(await list(other, 'nowhere')).toEqual([])
+      }))
+
+    test('that is removed is gone, once, and another process learns of it', () =>
+      withStore(async (store, open) => {
+        const other = open()
+        await insert(store)
+        await other.changesSince()
+        expect([await remove(store, one.id), await remove(store, one.id)]).toEqual([true, false])
+        expect(await find(store, one.hash)).toBeNull()
+        expect(await list(store, 'home')).toEqual([])
+        expect(await other.changesSince()).toEqual({ removed: [one.id], updated: [] })
+      }))
+  })
 
   test('of the short tokens of one, the latest two are found, none is listed, and they go with it', () =>
     withStore(async store => {
@@ -746,82 +751,22 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       await store.purge(TOKEN.expiresAtMs, 0)
     }))
 
-  const LINK: StoredGuestLink = {
-    id: 'guest:1',
-    hash: 'l1',
-    portal: 'home',
-    grant: '{"a":1}',
-    uses: 2,
-    used: 0,
-    createdAtMs: 10,
-    expiresAtMs: 4_000_000_000_000,
-  }
-
-  test('a guest link is found by its hash and its id, and listed at its portal, newest first', () =>
-    withStore(async (store, open) => {
-      await store.insertLink(LINK)
-      await store.insertLink({ ...LINK, id: 'guest:2', hash: 'l2', createdAtMs: 20 })
-      await store.insertLink({ ...LINK, id: 'guest:3', hash: 'l3', portal: 'work' })
-      const other = open()
-      expect(await other.findLink('l1')).toEqual(LINK)
-      expect(await other.findLinkById('guest:1')).toEqual(LINK)
-      expect(await other.findLink('guest:1')).toBeNull()
-      expect(await other.findLinkById('l1')).toBeNull()
-      expect((await other.listLinks('home')).map(({ id }) => id)).toEqual(['guest:2', 'guest:1'])
-      expect(await other.listLinks('nowhere')).toEqual([])
-      await other.close()
-    }))
-
   test('a guest link is used as often as it may be, in any process, before it expires', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        await store.insertLink(LINK)
-        expect(await store.useLink('l2', 0)).toBeNull()
-        expect(await store.useLink('l1', LINK.expiresAtMs)).toBeNull()
-        const uses = await Promise.all([store, other, store, other].map(one => one.useLink('l1', 0)))
-        expect(uses.flatMap(link => link?.used ?? []).sort()).toEqual([1, 2])
-        expect(await store.findLink('l1')).toEqual({ ...LINK, used: 2 })
-        await store.insertLink({ ...LINK, id: 'guest:many', hash: 'lm', uses: 20 })
-        const crowd = Array.from({ length: 60 }, (_, at) => (at % 2 === 0 ? store : other).useLink('lm', 0))
-        const places = (await Promise.all(crowd)).flatMap(link => link?.used ?? [])
-        expect(places.sort((one, next) => one - next)).toEqual(Array.from({ length: 20 }, (_, at) => at + 1))
-      } finally {
-        await other.close()
-      }
-    }))
-
-  test('a guest link that is removed is gone, once, and another process learns of it', () =>
-    withStore(async (store, open) => {
-      const other = open()
-      try {
-        await store.insertLink(LINK)
-        await other.changesSince()
-        expect(await store.removeLink('guest:1')).toBe(true)
-        expect(await store.removeLink('guest:1')).toBe(false)
-        expect(await store.findLink('l1')).toBeNull()
-        expect(await store.useLink('l1', 0)).toBeNull()
-        expect(await store.listLinks('home')).toEqual([])
-        expect(await other.changesSince()).toEqual({ removed: ['guest:1'], updated: [] })
-      } finally {
-        await other.close()
-      }
-    }))
-
-  test('a token that is removed is gone, once, and another process learns of it', () =>
-    withStore(async (store, open) => {
-      const other = open()
-      try {
-        await store.insertToken(TOKEN)
-        await other.changesSince()
-        expect(await store.removeToken('token-1')).toBe(true)
-        expect(await store.removeToken('token-1')).toBe(false)
-        expect(await store.findToken('h1')).toBeNull()
-        expect(await store.listTokens('home')).toEqual([])
-        expect(await other.changesSince()).toEqual({ removed: ['token-1'], updated: [] })
-      } finally {
-        await other.close()
-      }
+      await store.insertLink(LINK)
+      expect(await store.useLink('l2', 0)).toBeNull()
+      expect(await store.useLink('l1', LINK.expiresAtMs)).toBeNull()
+      const uses = await Promise.all([store, other, store, other].map(one => one.useLink('l1', 0)))
+      expect(uses.flatMap(link => link?.used ?? []).sort()).toEqual([1, 2])
+      expect(await store.findLink('l1')).toEqual({ ...LINK, used: 2 })
+      await store.insertLink({ ...LINK, id: 'guest:2', hash: 'l2' })
+      await store.removeLink('guest:2')
+      expect(await store.useLink('l2', 0)).toBeNull()
+      await store.insertLink({ ...LINK, id: 'guest:many', hash: 'lm', uses: 20 })
+      const crowd = Array.from({ length: 60 }, (_, at) => (at % 2 === 0 ? store : other).useLink('lm', 0))
+      const places = (await Promise.all(crowd)).flatMap(link => link?.used ?? [])
+      expect(places.sort((one, next) => one - next)).toEqual(Array.from({ length: 20 }, (_, at) => at + 1))
     }))
 
   const OWNER: StoredOwner = {
@@ -844,7 +789,6 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       const other = open()
       expect(await other.findOwner('person:a')).toEqual({ ...OWNER, expiresAtMs: 4_000_000_000_001 })
       expect(await other.findOwner('person:b')).toBeNull()
-      await other.close()
     }))
 
   test('what is heard of many owners is written for those that are kept, and told of those of whom it is new', () =>
@@ -863,25 +807,20 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       expect((await store.findOwner('person:c'))?.standing).toBe('good')
       expect(await store.findOwner('person:none')).toBeNull()
       expect([...(await other.changesSince()).updated].sort()).toEqual(['person:a', 'person:b'])
-      await other.close()
     }))
 
   test('what is heard of an owner is told to other processes where it changes something, and only there', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        await store.keepOwner(OWNER)
-        await other.changesSince()
-        expect(await noteOwner(store, 'person:a', { ...HEARD, identity: OWNER.identity })).toBe(false)
-        expect(await store.findOwner('person:a')).toEqual({ ...OWNER, notedAtMs: 200 })
-        expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
-        expect(await noteOwner(store, 'person:a', HEARD)).toBe(true)
-        expect(await other.changesSince()).toEqual({ removed: [], updated: ['person:a'] })
-        expect(await noteOwner(other, 'person:a', { ...HEARD, standing: 'refused', atMs: 300 })).toBe(true)
-        expect(await store.findOwner('person:a')).toMatchObject({ standing: 'refused', notedAtMs: 300 })
-      } finally {
-        await other.close()
-      }
+      await store.keepOwner(OWNER)
+      await other.changesSince()
+      expect(await noteOwner(store, 'person:a', { ...HEARD, identity: OWNER.identity })).toBe(false)
+      expect(await store.findOwner('person:a')).toEqual({ ...OWNER, notedAtMs: 200 })
+      expect(await other.changesSince()).toEqual({ removed: [], updated: [] })
+      expect(await noteOwner(store, 'person:a', HEARD)).toBe(true)
+      expect(await other.changesSince()).toEqual({ removed: [], updated: ['person:a'] })
+      expect(await noteOwner(other, 'person:a', { ...HEARD, standing: 'refused', atMs: 300 })).toBe(true)
+      expect(await store.findOwner('person:a')).toMatchObject({ standing: 'refused', notedAtMs: 300 })
     }))
 
   test('what is heard last counts, whatever its time; but the word of a refresh never against an admin’s', () =>
@@ -900,31 +839,26 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
   test('what a provider pushes is replaced by whoever knows what was there, and told to other processes', () =>
     withStore(async (store, open) => {
       const other = open()
-      try {
-        expect(await store.readPushed('directory:a', 'x')).toBeNull()
-        await other.changesSince()
-        expect(await store.replacePushed('directory:a', 'x', null, '1')).toBe(true)
-        expect(await other.changesSince()).toEqual({ removed: [], updated: ['directory:a/x'] })
-        expect(await other.replacePushed('directory:a', 'x', null, '2')).toBe(false)
-        expect(await other.replacePushed('directory:a', 'x', '0', '2')).toBe(false)
-        expect(await store.changesSince()).toMatchObject({ removed: [] })
-        expect(await other.replacePushed('directory:a', 'x', '1', '2')).toBe(true)
-        expect(await store.replacePushed('directory:a', 'y', null, '3')).toBe(true)
-        expect(await store.replacePushed('directory:b', 'x', null, '4')).toBe(true)
-        expect([...(await store.listPushed('directory:a'))].sort()).toEqual(['2', '3'])
-        expect(await store.listPushed('directory:c')).toEqual([])
-        expect([await store.readPushed('directory:b', 'x'), await store.readPushed('directory:b', 'y')]).toEqual([
-          '4',
-          null,
-        ])
-        expect(await store.replacePushed('directory:a', 'x', '2', null)).toBe(true)
-        expect(await store.listPushed('directory:a')).toEqual(['3'])
-        expect(await store.replacePushed('directory:a', 'x', null, '5')).toBe(true)
-      } finally {
-        await other.close()
-      }
+      expect(await store.readPushed('directory:a', 'x')).toBeNull()
+      await other.changesSince()
+      expect(await store.replacePushed('directory:a', 'x', null, '1')).toBe(true)
+      expect(await other.changesSince()).toEqual({ removed: [], updated: ['directory:a/x'] })
+      expect(await other.replacePushed('directory:a', 'x', null, '2')).toBe(false)
+      expect(await other.replacePushed('directory:a', 'x', '0', '2')).toBe(false)
+      expect(await store.changesSince()).toMatchObject({ removed: [] })
+      expect(await other.replacePushed('directory:a', 'x', '1', '2')).toBe(true)
+      expect(await store.replacePushed('directory:a', 'y', null, '3')).toBe(true)
+      expect(await store.replacePushed('directory:b', 'x', null, '4')).toBe(true)
+      expect([...(await store.listPushed('directory:a'))].sort()).toEqual(['2', '3'])
+      expect(await store.listPushed('directory:c')).toEqual([])
+      expect([await store.readPushed('directory:b', 'x'), await store.readPushed('directory:b', 'y')]).toEqual([
+        '4',
+        null,
+      ])
+      expect(await store.replacePushed('directory:a', 'x', '2', null)).toBe(true)
+      expect(await store.listPushed('directory:a')).toEqual(['3'])
+      expect(await store.replacePushed('directory:a', 'x', null, '5')).toBe(true)
       const later = open()
       expect(await later.listPushed('directory:b')).toEqual(['4'])
-      await later.close()
     }))
 }
