@@ -25,14 +25,17 @@ export interface Asked {
   readonly fields?: Readonly<Record<string, string>>
 }
 
-/** Someone who is signed in, and the page of their guest links as a script reads it. */
+/** Someone who is signed in, and the page of their guest links, or of their tokens, as a script reads it. */
 export interface Person {
   /** Of the application's host. */
   readonly cookie: string
   /** Of the portal's own, where links are made. */
   readonly pageCookie: string
   send(body: string, fields?: Readonly<Record<string, string>>): Promise<Answer>
-  list(): Promise<{ readonly links: readonly { readonly id: string; readonly name: string }[] }>
+  list(): Promise<{
+    readonly links: readonly { readonly id: string; readonly name: string }[]
+    readonly tokens: readonly { readonly id: string; readonly name: string }[]
+  }>
 }
 
 export interface Answer {
@@ -116,10 +119,15 @@ export function startBoard() {
     return { ...answer, cookie: cookie?.split(';', 1)[0] ?? '', line: cookie ?? '' }
   }
 
-  async function person(gate: Gate, sub: string, groups: readonly string[]): Promise<Person> {
+  async function person(
+    gate: Gate,
+    sub: string,
+    groups: readonly string[],
+    name: 'guests' | 'tokens' = 'guests',
+  ): Promise<Person> {
     const claims = { sub, name: sub.toUpperCase(), groups }
     const { cookie } = await gate.signIn('app.test', claims)
-    const page = { host: AUTH, path: '/.sallyport/guests', cookie: (await gate.signIn(AUTH, claims)).cookie }
+    const page = { host: AUTH, path: `/.sallyport/${name}`, cookie: (await gate.signIn(AUTH, claims)).cookie }
     return {
       cookie,
       pageCookie: page.cookie,

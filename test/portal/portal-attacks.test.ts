@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { cookieName } from '../../src/session/cookie.ts'
-import type { BrowserLite } from '../kit/browser/browser-lite.ts'
+import { type BrowserLite, pageOf } from '../kit/browser/browser-lite.ts'
+import { htmlPage } from '../kit/html.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { AS_PROGRAM, codeOf, GRAFANA, KUMA, openStand, PAGE, PORTAL, stopAt } from './stand.ts'
 
@@ -105,7 +106,7 @@ describe('a sign-in belongs to the browser that began it', () => {
     const answer = await victim.visit(callback)
     expect(answer.status).toBe(400)
     expect(answer.headers.getSetCookie()).toEqual([])
-    const page = await victim.refresh({ address: callback, response: answer, text: await answer.text(), trail: [] })
+    const page = await victim.refresh(await pageOf(callback, answer))
     expect(page.address.origin).toBe(stand.issuer)
   })
 
@@ -220,7 +221,7 @@ describe('a count of rounds', () => {
   test('a browser on plain HTTP, which keeps no Secure cookie, is told about https', async () => {
     const address = `${KUMA}/.sallyport/enter?ticket=${'A'.repeat(43)}`
     const page = await stand.ask('GET', address, { accept: 'text/html' })
-    expect(await page.text()).toContain('http:// instead of https://')
+    expect(htmlPage(await page.text()).text).toContain('http:// instead of https://')
   })
 })
 
@@ -326,10 +327,10 @@ describe('signing out', () => {
   test('the proof of one session signs no other out', async () => {
     const attacker = stand.browser()
     await attacker.signIn(`${KUMA}/`, 'user2')
-    const proof =
-      /name="proof" value="([^"]+)"/.exec((await attacker.open(`${KUMA}/.sallyport/logout`)).text)?.[1] ?? ''
+    const { proof = '' } = (await attacker.open(`${KUMA}/.sallyport/logout`)).html.form().hidden
     const victim = stand.browser()
     await victim.signIn(`${KUMA}/`, 'user1')
+    expect(proof).not.toBe('')
     const body = `proof=${proof}`
     const answer = await victim.visit(`${PORTAL}/.sallyport/logout`, {
       method: 'POST',

@@ -255,7 +255,7 @@ export async function stopAt(
 ): Promise<URL> {
   const form: Page = await browser.open(start)
   if (form.address.origin !== stand.issuer) throw new Error('expected the provider')
-  let url = new URL(/action="([^"]+)"/.exec(form.text)?.[1] ?? '', form.address)
+  let url = new URL(form.html.form().action ?? '', form.address)
   let init: RequestInit = {
     method: 'POST',
     body: new URLSearchParams({ login, password: 'x', action: 'sign-in' }).toString(),

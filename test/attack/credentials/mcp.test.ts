@@ -6,6 +6,7 @@ import { startAnswering } from '../../kit/applications/answering.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { McpClient, REDIRECT, VERIFIER } from '../../kit/mcp/client.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
@@ -154,10 +155,9 @@ describe('what a client asks a person for', () => {
   test('a name with markup or signs that turn text round shows as text', async () => {
     const one = new McpClient(gate, 'auth.test')
     await one.register({ client_name: '<b>Bank\u202egnp</b>\u0000' })
-    const page = await (await one.ask(one.authorizePath(RESOURCE), { cookie: ada.cookie, accept: 'text/html' })).text()
-    expect(page).toContain('&lt;b&gt;Bankgnp&lt;/b&gt;')
-    expect(page).toContain('127.0.0.1:4000')
-    expect(page).toContain(RESOURCE)
+    const page = await one.ask(one.authorizePath(RESOURCE), { cookie: ada.cookie, accept: 'text/html' })
+    const { text } = htmlPage(await page.text())
+    for (const said of ['<b>Bankgnp</b>', '127.0.0.1:4000', RESOURCE]) expect(text).toContain(said)
   })
 
   test('is answered as often as a person can, and nobody fills the audit trail by it, or by the other forms of theirs', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { PORTAL, startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { signInOn } from '../../kit/sessions/joined.ts'
 
@@ -38,7 +39,7 @@ function ask(host: string, path: string, fields: Record<string, string>, body?: 
 
 async function proofOn(host: string, path: string, cookie: string): Promise<string> {
   const text = await (await ask(host, path, { ...PAGE, cookie })).text()
-  return /name="proof" value="([^"]+)"/.exec(text)?.[1] ?? ''
+  return htmlPage(text).all('[name="proof"]')[0]?.attribute('value') ?? ''
 }
 
 /** Leaves a form of Ada's to be sent later on a host; answers the page that shows it, and the cookies of the browser that sent it. */

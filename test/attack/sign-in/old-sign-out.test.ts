@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { type Gate, portalWith, startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Fields, fetchFrom, statusOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
@@ -67,9 +68,9 @@ describe.each([
 
   test('the person is asked, and whoever says yes is led on', async () => {
     const { cookie, text, status } = await ask({ ...LINK, ...from('cross-site') }, {}, at, path)
-    expect([status, text]).toEqual([200, expect.stringContaining(`action="${action}"`)])
-    const proof = /name="proof" value="([^"]+)"/.exec(text)?.[1] ?? ''
-    const body = new URLSearchParams({ proof })
+    const form = htmlPage(text).form()
+    expect([status, form.action]).toEqual([200, action])
+    const body = new URLSearchParams(form.hidden)
     const done = await fetchFrom(at, path, { host: HOST, cookie, ...PLAIN }, { method: 'POST', body })
     expect([done.status, done.headers.get('location')]).toEqual([302, '/bye'])
     expect(await statusOf(at, '/', { host: HOST, cookie })).toBe(401)
@@ -82,7 +83,7 @@ describe.each([
       at,
       path.replace('/bye', 'https://app.example/x'),
     )
-    expect(text).toContain('action="/.sallyport/logout"')
+    expect(htmlPage(text).form().action).toBe('/.sallyport/logout')
   })
 })
 

@@ -333,7 +333,7 @@ describe('the answer in the browser', () => {
     withVisit(async visit => {
       await isAccepted(visit)
       const ask = await visit.browser.open(`${APP}/.sallyport/logout`)
-      const body = new URLSearchParams({ proof: /name="proof" value="([^"]+)"/.exec(ask.text)?.[1] ?? '' }).toString()
+      const body = new URLSearchParams(ask.html.form().hidden).toString()
       const headers = { 'content-type': 'application/x-www-form-urlencoded', origin: APP }
       expect((await visit.browser.visit(`${APP}/.sallyport/logout`, { method: 'POST', body, headers })).status).toBe(
         303,

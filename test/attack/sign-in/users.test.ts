@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { plainUser } from '../../../src/config/values/users-file.ts'
 import { providerTrustOf } from '../../../src/session/provider-trust.ts'
 import { startTellingFields } from '../../kit/applications/answering.ts'
-import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
+import { type BrowserLite, browserAt, type Page } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { basic } from '../../kit/fields.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -50,7 +50,6 @@ async function send(browser: BrowserLite, fields: Record<string, string>, header
   })
 }
 
-const hidden = (text: string, name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(text)?.[1] ?? ''
 const hasSession = (response: Response) => response.headers.getSetCookie().some(line => /^sallyport=[^;]/.test(line))
 const OWN = { 'sec-fetch-site': 'same-origin' }
 
@@ -132,12 +131,15 @@ describe('a form of another page signs nobody in', () => {
     await using gate = await start()
     const [attacker, victim] = [browserOf(gate), browserOf(gate)]
     const [page, own] = [await attacker.open('http://app.test/'), await victim.open('http://app.test/')]
-    const proofOf = (text: string) => ({ browser: hidden(text, 'browser'), proof: hidden(text, 'proof') })
-    const forged = await send(victim, { ...given, ...proofOf(page.text) })
+    const proofOf = ({ html }: Page) => {
+      const { browser = '', proof = '' } = html.form().hidden
+      return { browser, proof }
+    }
+    const forged = await send(victim, { ...given, ...proofOf(page) })
     expect([forged.status, hasSession(forged)]).toEqual([403, false])
-    const mixed = await send(victim, { ...given, ...proofOf(page.text), browser: hidden(own.text, 'browser') })
+    const mixed = await send(victim, { ...given, ...proofOf(page), browser: proofOf(own).browser })
     expect([mixed.status, hasSession(mixed)]).toEqual([403, false])
-    expect(hasSession(await send(victim, { ...given, ...proofOf(own.text) }))).toBe(true)
+    expect(hasSession(await send(victim, { ...given, ...proofOf(own) }))).toBe(true)
   })
 })
 

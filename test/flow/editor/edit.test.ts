@@ -14,8 +14,9 @@ import { join } from 'node:path'
 import { trailOf } from '../../kit/audit.ts'
 import { createToken } from '../../kit/commands.ts'
 import { bearer, FORM, PAGE, SCRIPT } from '../../kit/fields.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { fetchFrom, statusOf } from '../../kit/requests.ts'
-import { editable, editor, onDisk, plain, STEP } from './editing.ts'
+import { editable, editor, onDisk, STEP } from './editing.ts'
 import { ADMIN, APP, change, EDIT, fileWith, HOME, start } from './file.ts'
 
 test('an admin changes the file in a form: what changes is shown first, then it is saved and in force, secrets as they were', async () => {
@@ -31,10 +32,11 @@ test('an admin changes the file in a form: what changes is shown first, then it 
   const text = opened.form.text.replace('allow = ["user"]', 'allow = ["admin"]').replaceAll('\n', '\r\n')
   const review = await root.send({ ...opened.form, text, act: 'review' })
   expect(review.status).toBe(200)
-  expect(review.html).toContain(`~ ${APP}/: allow`)
-  expect(review.html).toContain('<h3>ada</h3>')
-  expect(review.html).toContain(`loses ${APP}/`)
-  expect(review.html).not.toContain('You would lose')
+  const shown = htmlPage(review.html)
+  expect(shown.text).toContain(`~ ${APP}/: allow`)
+  expect(shown.texts('h3')).toEqual(['ada'])
+  expect(shown.text).toContain(`loses ${APP}/`)
+  expect(shown.text).not.toContain('You would lose')
   expect(onDisk(gate)).toBe(before)
   const saved = await root.send({ ...review.form, act: 'save' })
   expect([saved.status, saved.answer.headers.get('location')]).toEqual([303, '/.sallyport/file'])
@@ -60,8 +62,11 @@ test('two editors never overwrite each other: the second sees both, and nothing 
   for (const act of ['check', 'review', 'save']) {
     const refused = await other.send({ ...second.form, text: mine, act })
     expect([act, refused.status]).toEqual([act, 409])
-    expect(plain(refused.html)).toContain('- respond = { body = "first" }')
-    expect(plain(refused.html)).toContain('+ respond = { body = "second" }')
+    const page = htmlPage(refused.html)
+    expect([page.texts('.removed'), page.texts('.added')]).toEqual([
+      ['- respond = { body = "first" }'],
+      ['+ respond = { body = "second" }'],
+    ])
     expect(refused.form.text).toBe(mine)
   }
   expect(onDisk(gate)).toContain('"first"')
@@ -103,7 +108,7 @@ test('a mistake is said with its line, to a script as JSON, and nothing is writt
   for (const text of [wrong, broken, `${form.text}\n[[`]) {
     for (const act of ['review', 'save']) expect((await root.send({ ...form, text, act })).status).toBe(422)
   }
-  expect(plain((await root.send({ ...form, text: broken, act: 'save' })).html)).toMatch(
+  expect(htmlPage((await root.send({ ...form, text: broken, act: 'save' })).html).text).toMatch(
     /comes to "deny", not to "allow"/,
   )
   expect(onDisk(gate)).toBe(before)
@@ -145,8 +150,9 @@ describe('whoever would lock themselves out', () => {
     const { form } = await root.open()
     const text = turn(form.text)
     const review = await root.send({ ...form, text, act: 'review' })
-    expect(review.html).toMatch(/You would lose the admin role|Nobody could edit the file/)
-    expect(review.html).toContain('name="sure"')
+    const page = htmlPage(review.html)
+    expect(page.text).toMatch(/You would lose the admin role|Nobody could edit the file/)
+    expect(page.has('[name="sure"]')).toBe(true)
     const json = JSON.parse((await root.send({ ...form, text, act: 'save' }, SCRIPT)).html)
     expect(json).toMatchObject({ kind: 'locked-out', lockouts: [lockout] })
     expect((await root.send({ ...review.form, act: 'save' })).status).toBe(200)
@@ -266,10 +272,10 @@ describe('nobody else gets at it', () => {
       expect((await root.send({ ...form, file, act: 'save' })).status).toBe(404)
     }
     const include = await root.send({ ...form, text: `include = ["/etc/host*"]\n${form.text}`, act: 'review' })
-    expect([include.status, plain(include.html).includes('is no .toml file in the folder of this one')]).toEqual([
-      422,
-      true,
-    ])
+    expect([
+      include.status,
+      htmlPage(include.html).text.includes('is no .toml file in the folder of this one'),
+    ]).toEqual([422, true])
   })
 })
 
@@ -293,7 +299,7 @@ test('nothing that reaches into the machine is changed on a page, nor looked at'
     for (const act of ['review', 'save']) {
       const { status, html } = await root.send({ ...form, text: `${form.text}\n${more}`, act })
       expect([more, status]).toEqual([more, 422])
-      expect(html).toContain('reaches into this machine')
+      expect(htmlPage(html).text).toContain('reaches into this machine')
       expect(html).not.toContain('planted-secret')
     }
   }
@@ -334,7 +340,7 @@ describe('how it is written', () => {
     await gate.server.reload()
     const root = await editor(gate)
     expect(await statusOf(gate, '/', { host: 'b.test' })).toBe(200)
-    expect((await root.open()).html).toContain('conf.d/b.toml')
+    expect(htmlPage((await root.open()).html).text).toContain('conf.d/b.toml')
     const { form } = await root.open(other)
     const sent = form.text.replace('"public"', '"authenticated"\nportal = "home"').replaceAll('\n', '\r\n')
     expect((await root.send({ ...form, text: sent, act: 'save' })).status).toBe(303)
@@ -350,7 +356,10 @@ describe('how it is written', () => {
     writeFileSync(join(gate.folder, '.routes.toml.saving'), '')
     const text = form.text.replace('"in"', '"new"')
     const refused = await root.send({ ...form, text, act: 'save' })
-    expect([refused.status, plain(refused.html).includes('Somebody else is saving it just now')]).toEqual([503, true])
+    expect([refused.status, htmlPage(refused.html).text.includes('Somebody else is saving it just now')]).toEqual([
+      503,
+      true,
+    ])
     expect([onDisk(gate), refused.form.text]).toEqual([before, text])
     expect(readFileSync(join(gate.folder, '.routes.toml.saving'), 'utf8')).toBe('')
     expect((await trailOf(gate, 'config.save_refused')).at(0)).toMatchObject({ reason: 'not writable' })

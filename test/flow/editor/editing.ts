@@ -1,21 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { FORM, PAGE } from '../../kit/fields.ts'
 import type { Gate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { fetchFrom } from '../../kit/requests.ts'
 import { ADMIN, EDIT, fileWith, HOME, start } from './file.ts'
 
 export const STEP = '[audit]\nkeep = "1d"\n'
 
 export const editable = (toml = STEP + fileWith(), server = 'edit = true') => start(toml, { server })
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&lt;': '<',
-  '&gt;': '>',
-  '&quot;': '"',
-  '&#39;': "'",
-  '&amp;': '&',
-}
-export const plain = (html: string) => html.replace(/&(?:lt|gt|quot|#39|amp);/g, entity => ENTITIES[entity] ?? '')
 
 /** Somebody who edits, as a browser without scripts does. */
 export async function editor(gate: Gate, claims: Record<string, unknown> = ADMIN) {
@@ -35,18 +27,11 @@ export async function editor(gate: Gate, claims: Record<string, unknown> = ADMIN
 
 async function read(answer: Response) {
   const html = await answer.text()
-  const field = (name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(html)?.[1] ?? ''
-  return {
-    answer,
-    status: answer.status,
-    html,
-    form: {
-      proof: field('proof'),
-      base: field('base'),
-      file: field('file'),
-      text: plain(/<textarea[^>]*>\n?([\s\S]*?)<\/textarea>/.exec(html)?.[1] ?? ''),
-    },
-  }
+  const page = htmlPage(html)
+  const { proof = '', base = '', file = '' } = page.has('form') ? page.form().hidden : {}
+  // What a browser takes as the first line of a text begins after a line break.
+  const text = page.all('textarea')[0]?.lines.replace(/^\n/, '') ?? ''
+  return { answer, status: answer.status, html, form: { proof, base, file, text } }
 }
 
 export const onDisk = (gate: Gate) => readFileSync(gate.configPath, 'utf8')

@@ -3,7 +3,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SCRIPT } from '../../kit/fields.ts'
 import type { Gate } from '../../kit/gate.ts'
-import { editable, editor, onDisk, plain, STEP } from './editing.ts'
+import { htmlPage } from '../../kit/html.ts'
+import { editable, editor, onDisk, STEP } from './editing.ts'
 import { fileWith } from './file.ts'
 
 /** What each of the three ways to send a draft says of it; the file on disk stays as it is. */
@@ -17,7 +18,7 @@ async function refusals(gate: Gate, draftOf: (text: string) => string): Promise<
   for (const act of ['check', 'review', 'save']) {
     const { status, html } = await root.send({ ...form, text, act }, act === 'check' ? SCRIPT : undefined)
     expect([act, status]).toEqual([act, act === 'check' ? 200 : 422])
-    said.push(plain(html))
+    said.push(htmlPage(html).text)
   }
   expect(onDisk(gate)).toBe(before)
   return said

@@ -3,25 +3,27 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PAGE } from '../../kit/fields.ts'
 import { eventually, type Gate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { fetchFrom, statusOf } from '../../kit/requests.ts'
 import { ADMIN, APP, change, FILE, fileWith, HOME, start } from './file.ts'
 
 async function look(gate: Gate, claims: Record<string, unknown> = ADMIN, host = HOME) {
   const { cookie } = await gate.signIn(host, claims)
   const answer = await fetchFrom(gate, FILE, { ...PAGE, host, cookie })
-  return { status: answer.status, text: (await answer.text()).replaceAll('&quot;', '"'), answer }
+  const source = await answer.text()
+  return { status: answer.status, source, page: htmlPage(source), answer }
 }
 
 test('an admin sees the file in force without its secrets, in a page that runs nothing and is in no frame', async () => {
   await using gate = await start(`${fileWith()}# <script>alert(1)</script>\n`)
-  const { status, text, answer } = await look(gate)
+  const { status, source, page, answer } = await look(gate)
   expect(status).toBe(200)
-  expect(text).toContain('issuer = "http://127.0.0.1:9"')
-  expect(text).toMatch(/client_secret = "\$\{kept:[\w-]{8}\}"/)
-  expect(text).not.toContain('gate-secret')
-  expect(text).toContain('# &lt;script&gt;')
-  expect(text).not.toContain('<script')
-  expect(text).toContain('The file on disk is the one in force.')
+  expect(page.text).toContain('issuer = "http://127.0.0.1:9"')
+  expect(page.text).toMatch(/client_secret = "\$\{kept:[\w-]{8}\}"/)
+  expect(source).not.toContain('gate-secret')
+  expect(page.text).toContain('# <script>alert(1)</script>')
+  expect(page.has('script')).toBe(false)
+  expect(page.text).toContain('The file on disk is the one in force.')
   const policy = answer.headers.get('content-security-policy') ?? ''
   expect(policy).toContain("frame-ancestors 'none'")
   expect(policy).not.toContain('script-src')
@@ -32,12 +34,12 @@ test('what is on disk is shown with the mistakes for which it is refused, while 
   await using gate = await start()
   change(gate, 'allow = ["user"]', 'alow = ["user"]\nextra = "planted-in-a-wrong-key"')
   await eventually(() => gate.told('config.refused').length > 0, 'the save is refused')
-  const { text } = await look(gate)
-  expect(text).toContain('The file on disk has mistakes')
-  expect(text).toMatch(/line \d+: unknown key "alow" in \[\[routes\]\] \(did you mean "allow"\?\)/)
-  expect(text).toContain('<span class="removed">- allow = ["user"]')
-  expect(text).toContain('<span class="added">+ alow = ["${kept:')
-  expect(text).not.toContain('planted-in-a-wrong-key')
+  const { source, page } = await look(gate)
+  expect(page.text).toContain('The file on disk has mistakes')
+  expect(page.text).toMatch(/line \d+: unknown key "alow" in \[\[routes\]\] \(did you mean "allow"\?\)/)
+  expect(page.texts('.removed')).toContain('- allow = ["user"]')
+  expect(page.texts('.added').filter(line => line.startsWith('+ alow = ["${kept:'))).toHaveLength(1)
+  expect(source).not.toContain('planted-in-a-wrong-key')
   expect(await statusOf(gate, '/', { host: APP, accept: 'application/json' })).toBe(401)
 })
 
@@ -59,9 +61,9 @@ test('no mistake is told with what is hidden', async () => {
     const before = gate.told('config.refused').length
     change(gate, from, to)
     await eventually(() => gate.told('config.refused').length > before, `${from} is refused`)
-    const { text } = await look(gate)
-    expect(text).toContain('The file on disk has mistakes')
-    seen.push(...text.matchAll(/<li class="error">.*?<\/li>/gs).map(([finding]) => finding))
+    const { page } = await look(gate)
+    expect(page.text).toContain('The file on disk has mistakes')
+    seen.push(...page.texts('li.error'))
   }
   expect(seen.length).toBeGreaterThan(7)
   expect(seen.filter(finding => /planted/.test(finding))).toEqual([])
@@ -77,18 +79,22 @@ test('files that are included are shown like the first, and a secret that change
   )
   change(gate, /^/, 'include = ["conf.d/*.toml"]\n')
   await eventually(
-    async () => (await look(gate)).text.includes('The file on disk is the one in force.'),
+    async () => (await look(gate)).page.text.includes('The file on disk is the one in force.'),
     'both are read',
   )
   writeFileSync(
     other,
     '[providers.other]\nissuer = "http://127.0.0.1:8"\nclient_id = "b"\nclient_secret = "planted-c"\nx = 1\n',
   )
-  const { text } = await look(gate)
-  expect(text).toContain(`${other}, line 5: unknown key "x"`)
-  expect(text).toContain('<span class="removed">- client_secret = "${kept:')
-  expect(text).toContain('<span class="added">+ client_secret = "${kept:')
-  expect(text).not.toContain('planted')
+  const { source, page } = await look(gate)
+  expect(page.text).toContain(`${other}, line 5: unknown key "x"`)
+  for (const [kind, sign] of [
+    ['.removed', '-'],
+    ['.added', '+'],
+  ] as const) {
+    expect(page.texts(kind).filter(line => line.startsWith(`${sign} client_secret = "\${kept:`))).toHaveLength(1)
+  }
+  expect(source).not.toContain('planted')
 })
 
 test('nobody else sees it: no user, no stranger, no other host, no portal beside others', async () => {
@@ -108,8 +114,8 @@ test('of a line that is no TOML, what it was meant to be is not shown: it may be
   await using gate = await start()
   for (const line of ['store = redis://gate:planted@valkey:6379/0', 'auth = Bearer-planted', 'x = { y = planted }']) {
     writeFileSync(gate.configPath, `${line}\n${fileWith()}`)
-    const { text } = await look(gate)
-    expect(text).toContain('line 1: text goes in double quotes')
-    expect([line, text.includes('planted')]).toEqual([line, false])
+    const { source, page } = await look(gate)
+    expect(page.text).toContain('line 1: text goes in double quotes')
+    expect([line, source.includes('planted')]).toEqual([line, false])
   }
 })

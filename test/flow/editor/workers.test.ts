@@ -35,8 +35,7 @@ allow = "public"
   const login = await browser.open(`http://${home}/.sallyport/edit`)
   const page = await browser.submit(login, { name: 'ada', password: 'secret' })
   expect(page.address.pathname).toBe('/.sallyport/edit')
-  const field = (name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(page.text)?.[1] ?? ''
-  const form = { proof: field('proof'), base: field('base'), file: field('file'), act: 'save' }
+  const form = { ...page.html.form().hidden, act: 'save' }
   const before = childToml(port, toml)
   const send = (text: string) => {
     const body = new URLSearchParams({ ...form, text }).toString()

@@ -3,6 +3,7 @@ import { startStreaming } from '../../kit/applications/streaming.ts'
 import { type FakeClock, fakeClock } from '../../kit/clock.ts'
 import { PAGE } from '../../kit/fields.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { fetchFrom } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
@@ -81,7 +82,7 @@ describe('a rule about networks', () => {
     const answer = await ask(gate, { from: '203.0.113.9', page: true })
     expect(answer.status).toBe(403)
     const text = await answer.text()
-    expect(text).toContain('open only from certain networks')
+    expect(htmlPage(text).text).toContain('open only from certain networks')
     expect(text).not.toContain('192.168')
   })
 
@@ -170,8 +171,10 @@ describe('who is turned away', () => {
     await using gate = await startGate(PORTAL + route(rules), { ports: fakeClock(), ...BEHIND_PROXY })
     const { cookie } = await gate.signIn(HOST, { sub: 'ada', name: 'Ada' })
     const page = await (await ask(gate, { cookie, page: true, from: '198.51.100.9' })).text()
-    expect(page).toContain('The app is not open to you')
-    expect(page).toContain('It is open only at certain times: 00:00 to 00:01, Monday (Asia/Tokyo).')
+    expect(htmlPage(page).one('h1').text).toBe('The app is not open to you')
+    expect(htmlPage(page).texts('p')).toContain(
+      'It is open only at certain times: 00:00 to 00:01, Monday (Asia/Tokyo).',
+    )
     expect(page).not.toMatch(/bob|203\.0|networks/)
     const problem = (await (await ask(gate, { cookie, from: '198.51.100.9' })).json()) as Record<string, unknown>
     expect(problem).toMatchObject({
@@ -192,7 +195,7 @@ describe('who is turned away', () => {
     const rules = '[{ roles = ["user"], networks = ["203.0.113.0/24"] }, { networks = ["198.51.100.0/24"] }]'
     await using gate = await startGate(PORTAL + route(rules))
     expect((await ask(gate, { page: true })).status).toBe(403)
-    expect(await (await ask(gate, { page: true })).text()).toContain('It is open only from certain networks')
+    expect(htmlPage(await (await ask(gate, { page: true })).text()).text).toContain('open only from certain networks')
     const problem = (await (await ask(gate, {})).json()) as Record<string, unknown>
     expect(problem).toMatchObject({ status: 403, needed: [], reasons: [{ code: 'network.outside' }] })
     const line = gate.log.find(one => one.includes('denied'))

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
 import { runSessions } from '../../../src/cli/sessions.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
-import { type BrowserLite, browserAt, type Page } from '../../kit/browser/browser-lite.ts'
+import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { aheadClock } from '../../kit/clock.ts'
 import { runOn } from '../../kit/commands.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -77,8 +77,6 @@ async function signOut(gate: Gate, browser: BrowserLite): Promise<void> {
   expect(page.headers.get('location')).toContain('/.sallyport/login')
   expect(await statusOf(gate, '/', { host: 'app.example' })).toBe(401)
 }
-
-const formsOf = ({ text }: Page) => text.match(/<form[^>]*>[\s\S]*?<\/form>/g) ?? []
 
 const LACKS = 'A sign-in brought no refresh token'
 
@@ -183,12 +181,9 @@ describe('at sign-out, the refresh token that is held is revoked (RFC 7009 §2.1
     await signIn(gate)
     await signIn(gate)
     expect(bad.goodRefreshTokens()).toBe(3)
-    const own = await first.open(`${APP}/.sallyport/sessions`)
-    const other = formsOf(own).find(form => form.includes('value="end"'))
-    await first.submit({ ...own, text: other ?? '' })
+    await first.submit(await first.open(`${APP}/.sallyport/sessions`), {}, 'end')
     await eventually(() => bad.goodRefreshTokens() === 2, 'that of the other is revoked')
-    const left = await first.open(`${APP}/.sallyport/sessions`)
-    await first.submit({ ...left, text: formsOf(left).find(form => form.includes('end-all')) ?? '' })
+    await first.submit(await first.open(`${APP}/.sallyport/sessions`), {}, 'end-all')
     await eventually(() => bad.goodRefreshTokens() === 0, 'all are revoked')
   })
 

@@ -70,8 +70,8 @@ let databases = 1
 
 /** Where the provider sends a browser back to once its form is sent; nothing goes there yet. */
 async function comeBack(form: Page, browser: BrowserLite, login = 'ada'): Promise<string> {
-  const action = (/action="([^"]*)"/.exec(form.text)?.[1] ?? '').replaceAll('&amp;', '&')
-  const response = await browser.visit(new URL(action, form.address), { method: 'POST', body: `login=${login}` })
+  const { action } = form.html.form()
+  const response = await browser.visit(new URL(action ?? '', form.address), { method: 'POST', body: `login=${login}` })
   return response.headers.get('location') ?? ''
 }
 

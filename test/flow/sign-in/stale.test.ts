@@ -50,8 +50,10 @@ async function toForm({ provider }: Stand, browser: BrowserLite, address = DEEP)
 
 /** Where the provider sends a browser back to once its form is sent; nothing goes there yet. */
 async function comeBack(form: Page, browser: BrowserLite): Promise<string> {
-  const action = (/action="([^"]*)"/.exec(form.text)?.[1] ?? '').replaceAll('&amp;', '&')
-  const response = await browser.visit(new URL(action, form.address), { method: 'POST', body: 'login=ada' })
+  const response = await browser.visit(new URL(form.html.form().action ?? '', form.address), {
+    method: 'POST',
+    body: 'login=ada',
+  })
   return response.headers.get('location') ?? ''
 }
 
@@ -97,8 +99,8 @@ describe.each(['auth.example', 'app.example'] as const)('people who sign in at %
     const browser = at.browser(name => name.startsWith('sallyport-login'))
     const page = await browser.submit(await toForm(at, browser), { login: 'ada' })
     expect(page.address.pathname).toBe('/.sallyport/callback')
-    expect([page.response.status, page.text]).toEqual([400, expect.stringContaining('did not keep the cookie')])
-    expect(page.text).toContain(place === 'app.example' ? 'href="/deep?x=1"' : `href="${DEEP}"`)
+    expect([page.response.status, page.html.text]).toEqual([400, expect.stringContaining('did not keep the cookie')])
+    expect(page.html.address('/deep')).toBe(place === 'app.example' ? '/deep?x=1' : DEEP)
     expect(at.gate.told(LED_ON)).toHaveLength(1)
   })
 

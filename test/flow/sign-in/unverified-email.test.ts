@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { decodeJwt } from 'jose'
 import { startTellingFields } from '../../kit/applications/answering.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 
 /** Claims about an address that the provider does not say to have verified, each in its way. */
@@ -184,8 +185,8 @@ allow = [{ groups = ["staff"] }]
   test.each(['role.example', 'rule.example', 'deny.example'])(
     '%s: on the page, to programs, and in the log',
     async host => {
-      const page = (await ask(host, 'text/html', unverified)).text
-      expect(page).toContain(
+      const page = htmlPage((await ask(host, 'text/html', unverified)).text)
+      expect(page.text).toContain(
         'ada@example.com is not verified at Pocket ID, so that it counts for nothing here. Have it verified',
       )
       const problem = JSON.parse((await ask(host, 'application/json', unverified)).text)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { startApp } from '../../kit/applications/app.ts'
 import { type Gate, portalWith, startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { routeTo } from '../../kit/toml.ts'
 
 const PAGE = { host: 'app.test', accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
@@ -23,9 +24,12 @@ async function load(gate: Gate, groups: readonly string[], fields: Readonly<Reco
 describe('the page of an application that does not answer', () => {
   test('names the application, and leads back to the others', async () => {
     await using gate = await gateToNothing()
-    const html = await load(gate, ['users'])
-    expect(html).toContain('<p class="place">Photo &lt;album&gt;</p>')
-    expect(html).toMatch(/href="\/x">Try again<\/a><a class="act" href="\/\.sallyport\/">Your applications<\/a>/)
+    const page = htmlPage(await load(gate, ['users']))
+    expect(page.one('.place').text).toBe('Photo <album>')
+    expect(page.all('a.act').map(one => [one.text, one.attribute('href')])).toEqual([
+      ['Try again', '/x'],
+      ['Your applications', '/.sallyport/'],
+    ])
   })
 
   test('has the cause for an admin, and for nobody else', async () => {

@@ -1,3 +1,4 @@
+import { type HtmlPage, htmlPage } from '../html.ts'
 import { plant, plantAddress } from '../log/planted.ts'
 
 /** How a request leaves the browser: by default to the address itself, or where `hosts` says. */
@@ -23,8 +24,23 @@ export interface Page {
   readonly address: URL
   readonly response: Response
   readonly text: string
+  readonly html: HtmlPage
   /** Addresses that redirected here, in order. */
   readonly trail: readonly string[]
+}
+
+/** An answer, read. */
+export async function pageOf(address: URL, response: Response, trail: readonly string[] = []): Promise<Page> {
+  const text = await response.text()
+  return {
+    address,
+    response,
+    text,
+    get html() {
+      return htmlPage(text)
+    },
+    trail,
+  }
 }
 
 interface Cookie {
@@ -79,7 +95,7 @@ export class BrowserLite {
       const response = await this.visit(url, request)
       const location = response.headers.get('location')
       if (location === null || response.status < 300 || response.status > 399) {
-        return { address: url, response, text: await response.text(), trail }
+        return pageOf(url, response, trail)
       }
       await response.body?.cancel()
       trail.push(url.href)
@@ -89,31 +105,34 @@ export class BrowserLite {
     throw new Error(`more than 20 redirects: ${trail.join(' → ')}`)
   }
 
-  /** Sends the page's first form with these fields (hidden ones are kept), and follows. */
-  submit(page: Page, fields: Readonly<Record<string, string>> = {}): Promise<Page> {
-    const form = /<form[^>]*>[\s\S]*?<\/form>/.exec(page.text)?.[0]
-    if (form === undefined) throw new Error(`no form at ${page.address.href}: ${page.text.slice(0, 300)}`)
-    const action = attribute(/<form[^>]*>/.exec(form)?.[0] ?? '', 'action') ?? page.address.href
-    const body = new URLSearchParams()
-    for (const [input] of form.matchAll(/<input[^>]*>/g)) {
-      const name = attribute(input, 'name')
-      if (name !== null && attribute(input, 'type') === 'hidden') body.set(name, attribute(input, 'value') ?? '')
-    }
-    for (const [name, value] of Object.entries(fields)) body.set(name, value)
-    return this.#post(new URL(action, page.address), body.toString(), page.address.origin)
+  /** Sends the page's first form, or the first with a field of this value, with these fields (hidden ones are kept), and follows. */
+  submit(page: Page, fields: Readonly<Record<string, string>> = {}, value?: string): Promise<Page> {
+    const { action, hidden } = page.html.form(value)
+    const body = new URLSearchParams({ ...hidden, ...fields })
+    return this.#post(new URL(action ?? page.address, page.address), body.toString(), page.address.origin)
+  }
+
+  /** Follows the link that says this; throws where there is none. */
+  follow(page: Page, text: string): Promise<Page> {
+    const address = page.html.link(text)
+    if (address === null) throw new Error(`no link ${text} at ${page.address.href}: ${page.html.text}`)
+    return this.open(new URL(address, page.address))
   }
 
   /** Does what the page's refresh says, without waiting; throws when it names no address. */
   refresh(page: Page): Promise<Page> {
-    const address = /http-equiv="refresh" content="[0-9]+;url=([^"]*)"/.exec(page.text)?.[1]
-    if (address === undefined) throw new Error(`no refresh at ${page.address.href}: ${page.text.slice(0, 300)}`)
-    return this.open(new URL(address.replaceAll('&amp;', '&'), page.address))
+    // It runs no scripts, and so reads what is there for such.
+    const pages = [page.html, ...page.html.all('noscript').map(({ lines }) => htmlPage(lines))]
+    const [refresh] = pages.flatMap(({ all }) => all('meta[http-equiv="refresh"]'))
+    const address = /^\d+;url=(.*)$/.exec(refresh?.attribute('content') ?? '')?.[1]
+    if (address === undefined) throw new Error(`no refresh at ${page.address.href}: ${page.html.text}`)
+    return this.open(new URL(address, page.address))
   }
 
   /** Opens an address and signs in at the test provider's form when it appears. */
   async signIn(address: string | URL, login: string): Promise<Page> {
     const page = await this.open(address)
-    return page.text.includes('<input name="login"') ? this.submit(page, { login, password: 'x' }) : page
+    return page.html.has('input[name="login"]') ? this.submit(page, { login, password: 'x' }) : page
   }
 
   /** A form's answer; one that a script would send on at once (the provider's own pages have such) is sent on. */
@@ -200,9 +219,4 @@ export class BrowserLite {
 /** RFC 6265 §5.1.4. */
 function reaches(cookiePath: string, path: string): boolean {
   return path === cookiePath || path.startsWith(cookiePath.endsWith('/') ? cookiePath : `${cookiePath}/`)
-}
-
-function attribute(tag: string, name: string): string | null {
-  const value = new RegExp(`\\s${name}="([^"]*)"`).exec(tag)?.[1]
-  return value === undefined ? null : value.replaceAll('&amp;', '&').replaceAll('&quot;', '"').replaceAll('&#39;', "'")
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { AdminPage } from '../../../src/portal/account/admin.tsx'
 import type { Overview, RouteView } from '../../../src/portal/overview.ts'
 import { EN } from '../../../src/portal/words/en.ts'
+import { type HtmlPage, htmlPage } from '../../kit/html.ts'
 
 const route = (host: string, path: string, health: 'up' | 'down'): RouteView => ({
   id: host + path,
@@ -14,7 +15,7 @@ const route = (host: string, path: string, health: 'up' | 'down'): RouteView => 
   origins: [{ address: 'http://10.0.0.1', health, inFlight: 0, failures: 0 }],
 })
 
-function render(over: Partial<Overview>): string {
+function render(over: Partial<Overview>): HtmlPage {
   const overview: Overview = {
     processes: { all: 1, heard: 1 },
     denials: [],
@@ -24,22 +25,24 @@ function render(over: Partial<Overview>): string {
     ...over,
   }
   const survey = { sessions: 0, people: 0, active: 0, hasMore: false, latest: [] }
-  return String(
-    <AdminPage
-      words={EN}
-      title="Home"
-      menu={[]}
-      hasSeveral={false}
-      survey={survey}
-      overview={overview}
-      requests={null}
-      nowMs={0}
-    />,
+  return htmlPage(
+    String(
+      <AdminPage
+        words={EN}
+        title="Home"
+        menu={[]}
+        hasSeveral={false}
+        survey={survey}
+        overview={overview}
+        requests={null}
+        nowMs={0}
+      />,
+    ),
   )
 }
 
 test('the admin page begins with what is broken: applications, providers, a save that is refused', () => {
-  const html = render({
+  const page = render({
     routes: [route('a.test', '/', 'up'), route('b.test', '/', 'down')],
     providers: [{ label: 'Pocket ID', issuer: 'https://id.test', state: { kind: 'fails', sinceMs: 0 } }],
     config: {
@@ -51,21 +54,26 @@ test('the admin page begins with what is broken: applications, providers, a save
       needsRestart: [],
     },
   })
-  const first = html.slice(html.indexOf('Needs attention'), html.indexOf('<dl class="tiles"'))
-  for (const said of ['line 3 is wrong', 'b.test /', 'Pocket ID']) expect(first).toContain(said)
-  expect(first).not.toContain('a.test /')
-  expect(html).not.toContain('Everything that was asked answers.')
+  const [first, ...others] = page.all('section')
+  for (const said of ['Needs attention', 'line 3 is wrong', 'b.test /', 'Pocket ID'])
+    expect(first?.text).toContain(said)
+  expect(first?.text).not.toContain('a.test /')
+  expect(others.map(({ text }) => text).join()).not.toContain('line 3')
+  expect(page.has('.fine')).toBe(false)
 })
 
 test('the admin page says where nothing is, and groups routes by their hosts', () => {
-  const html = render({})
-  expect(html).not.toContain('Needs attention')
-  expect(html).toContain('Everything that was asked answers.')
-  expect([...html.matchAll(/<h([34])>([^<]+)/g)].map(([, level, text]) => `${level} ${text}`).slice(0, 4)).toEqual([
-    '3 a.test',
-    '4 a.test /',
-    '4 a.test /x',
-    '3 b.test /',
+  const page = render({})
+  expect([page.text.includes('Needs attention'), page.texts('.fine')]).toEqual([
+    false,
+    ['Everything that was asked answers.'],
   ])
-  for (const [, id] of html.matchAll(/href="#([^"]+)"/g)) expect(html).toContain(`id="${id}"`)
+  expect(page.texts('h3, h4').slice(0, 4)).toEqual(['a.test', 'a.test /', 'a.test /x', 'b.test /'])
+  expect([page.texts('h3').slice(0, 2), page.texts('h4')]).toEqual([
+    ['a.test', 'b.test /'],
+    ['a.test /', 'a.test /x'],
+  ])
+  const jumps = page.all('.jumps a').map(one => one.attribute('href') ?? '')
+  expect(jumps.length).toBeGreaterThan(2)
+  for (const to of jumps) expect(page.all(to)).toHaveLength(1)
 })

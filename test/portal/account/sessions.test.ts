@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { describeAgent } from '../../../src/portal/user-agent.ts'
 import { cookieName } from '../../../src/session/cookie.ts'
-import type { BrowserLite, Page } from '../../kit/browser/browser-lite.ts'
+import type { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { LIFETIMES } from '../../kit/sessions/lifetimes.ts'
 import { GRAFANA, KUMA, openStand, PORTAL } from '../stand.ts'
@@ -23,14 +23,6 @@ async function list(browser: BrowserLite, query = ''): Promise<readonly Listed[]
   expect(answer.headers.get('cache-control')).toBe('no-store')
   const { sessions } = (await answer.json()) as { sessions: Listed[] }
   return sessions
-}
-
-/** Sends a form of the page as it is; `which` picks it by what is in it. */
-function press(browser: BrowserLite, page: Page, which: string): Promise<Page> {
-  const forms = page.text.match(/<form[^>]*>[\s\S]*?<\/form>/g) ?? []
-  const form = forms.find(one => one.includes(which))
-  if (form === undefined) throw new Error(`no form with ${which}: ${forms.join('\n')}`)
-  return browser.submit({ ...page, text: form })
 }
 
 function send(browser: BrowserLite, body: Record<string, string>, headers: Record<string, string>) {
@@ -68,14 +60,13 @@ describe('your sessions', () => {
     expect(new Set(sessions.map(({ subject }) => subject))).toEqual(new Set(['user-10']))
     expect(sessions[0]?.address).toBe('192.0.2.1')
     const page = await phone.open(SESSIONS)
-    expect(page.text).toContain('Firefox on Linux')
-    expect(page.text.match(/This device/g)).toHaveLength(1)
-    expect(page.text).toContain('just now')
+    expect(page.html.texts('.row h2')).toEqual(['Safari on iPhone This device', 'Firefox on Linux'])
+    expect(page.html.texts('.row p')[0]).toBe('192.0.2.1 · Signed in just now, last used just now')
     for (const host of ['auth', 'kuma']) {
       const cookie = phone.cookie(`${host}.example.com`, SESSION) ?? 'missing'
       expect(page.text).not.toContain(cookie)
     }
-    expect(page.text).not.toContain('All sessions')
+    expect(page.html.link('All sessions')).toBeNull()
   })
 
   test('are on the portal’s host alone: other hosts lead there, and give scripts nothing', async () => {
@@ -102,7 +93,7 @@ describe('your sessions', () => {
     const there = await signedIn('user14')
     await there.open(`${GRAFANA}/`)
     const other = (await list(here)).find(one => !one.is_this)?.id ?? ''
-    const page = await press(here, await here.open(SESSIONS), other)
+    const page = await here.submit(await here.open(SESSIONS), {}, other)
     expect(page.address.href).toBe(SESSIONS)
     expect(await isIn(here)).toBe(true)
     expect(await isIn(there)).toBe(false)
@@ -113,7 +104,7 @@ describe('your sessions', () => {
     const here = await signedIn('user15')
     const there = await signedIn('user15')
     const own = (await list(here)).find(one => one.is_this)?.id ?? ''
-    const page = await press(here, await here.open(SESSIONS), own)
+    const page = await here.submit(await here.open(SESSIONS), {}, own)
     expect(page.address.pathname).toBe('/.sallyport/signed-out')
     expect(here.cookie('auth.example.com', SESSION)).toBeNull()
     expect([await isIn(here), await isIn(there)]).toEqual([false, true])
@@ -121,7 +112,7 @@ describe('your sessions', () => {
 
   test('sign out everywhere ends them all, and nobody else’s', async () => {
     const [one, two, stranger] = [await signedIn('user16'), await signedIn('user16'), await signedIn('user17')]
-    const page = await press(one, await one.open(SESSIONS), 'end-all')
+    const page = await one.submit(await one.open(SESSIONS), {}, 'end-all')
     expect(page.address.pathname).toBe('/.sallyport/signed-out')
     expect([await isIn(one), await isIn(two), await isIn(stranger)]).toEqual([false, false, true])
   })
@@ -131,7 +122,7 @@ describe('no other site, and no other person, ends a session', () => {
   test('without the browser’s own word the proof of the page decides, and it fits this session alone', async () => {
     const [mine, theirs] = [await signedIn('user19'), await signedIn('user20')]
     const proofOf = async (browser: BrowserLite) =>
-      /name="proof" value="([^"]+)"/.exec((await browser.open(SESSIONS)).text)?.[1] ?? ''
+      (await browser.open(SESSIONS)).html.form('end-all').hidden.proof ?? ''
     expect((await send(mine, { act: 'end-all', proof: await proofOf(theirs) }, { origin: 'null' })).status).toBe(403)
     expect((await send(mine, { act: 'end-all', proof: await proofOf(mine) }, { origin: 'null' })).status).toBe(303)
     expect([await isIn(mine), await isIn(theirs)]).toEqual([false, true])
@@ -160,11 +151,11 @@ describe('whoever has the admin role', () => {
     expect((await list(admin, '?all=1&q=curl')).map(({ subject }) => subject)).toEqual(['user-23'])
     expect(await list(admin, '?all=1&q=nobody-at-all')).toEqual([])
     const page = await admin.open(`${SESSIONS}?all=1&q=user23`)
-    expect(page.text).toContain('aria-current="page">Administration<')
-    expect(page.text).toContain('User 23')
-    const after = await press(admin, page, found[0]?.id ?? '')
+    expect(page.html.texts('[aria-current="page"]')).toEqual(['Administration'])
+    expect(page.html.texts('.row h2')).toEqual(['User 23'])
+    const after = await admin.submit(page, {}, found[0]?.id ?? '')
     expect(after.address.href).toBe(`${SESSIONS}?all=1&q=user23`)
-    expect(after.text).toContain('No session matches.')
+    expect(after.html.texts('p')).toContain('No session matches.')
     expect(await isIn(other)).toBe(false)
     const [line = '', ...more] = stand.logged.filter(one => one.includes('An admin ended a session'))
     expect(more).toEqual([])
@@ -190,11 +181,9 @@ describe('whoever has the admin role', () => {
     let address = `${SESSIONS}?all=1&q=crowd`
     for (let pages = 0; pages < 5 && address !== ''; pages++) {
       const page = await admin.open(address)
-      seen.push(
-        ...(page.text.match(/Crowd \d+ · |Crowd \d+<|Crowd \d+ </g) ?? []).map(text => /\d+/.exec(text)?.[0] ?? ''),
-      )
-      const older = /<a href="([^"]*after=[^"]*)">/.exec(page.text)?.[1]
-      address = older === undefined ? '' : new URL(older.replaceAll('&amp;', '&'), PORTAL).href
+      seen.push(...page.html.texts('.row h2'))
+      const [older] = page.html.all('a[href*="after="]')
+      address = older === undefined ? '' : new URL(older.attribute('href') ?? '', PORTAL).href
     }
     expect(new Set(seen).size).toBe(60)
   })
@@ -208,65 +197,51 @@ describe('whoever has the admin role', () => {
 
 describe('a portal where people may stay signed in', () => {
   const DAY = 24 * 3_600_000
+  const KEEP = 'Keep me signed in on this device'
 
   test('asks on its sign-in page; who chooses it keeps cookies and session for that long, on every host', async () => {
-    const own = await openStand({ lifetimes: { ...LIFETIMES, rememberMs: 30 * DAY } })
-    try {
-      const browser = own.browser()
-      const page = await browser.open(`${KUMA}/wanted`)
-      expect(page.address.origin).toBe(PORTAL)
-      const keep = /href="([^"]+remember=[^"]+)">Keep me signed in on this device</.exec(page.text)?.[1] ?? ''
-      const chosen = await browser.open(new URL(keep.replaceAll('&amp;', '&'), PORTAL))
-      expect(chosen.text).toContain('for 30 days')
-      const go = /<a class="act main" href="([^"]+)">Continue with Pocket ID</.exec(chosen.text)?.[1] ?? ''
-      const form = await browser.open(new URL(go.replaceAll('&amp;', '&'), PORTAL))
-      const there = await browser.submit(form, { login: 'user1', password: 'x' })
-      expect(there.text).toBe('user-1 sees /wanted')
-      for (const host of ['auth', 'kuma'])
-        expect(browser.cookieAge(`${host}.example.com`, SESSION)).toBeGreaterThan(29 * 86_400)
-      own.advance(29 * DAY)
-      expect((await browser.open(`${KUMA}/later`)).text).toBe('user-1 sees /later')
-      own.advance(2 * DAY)
-      expect((await browser.visit(`${KUMA}/`)).status).toBe(302)
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await openStand({ lifetimes: { ...LIFETIMES, rememberMs: 30 * DAY } })
+    const browser = own.browser()
+    const page = await browser.open(`${KUMA}/wanted`)
+    expect(page.address.origin).toBe(PORTAL)
+    const chosen = await browser.follow(page, KEEP)
+    expect(chosen.html.text).toContain('for 30 days')
+    const form = await browser.follow(chosen, 'Continue with Pocket ID')
+    const there = await browser.submit(form, { login: 'user1', password: 'x' })
+    expect(there.text).toBe('user-1 sees /wanted')
+    for (const host of ['auth', 'kuma'])
+      expect(browser.cookieAge(`${host}.example.com`, SESSION)).toBeGreaterThan(29 * 86_400)
+    own.advance(29 * DAY)
+    expect((await browser.open(`${KUMA}/later`)).text).toBe('user-1 sees /later')
+    own.advance(2 * DAY)
+    expect((await browser.visit(`${KUMA}/`)).status).toBe(302)
   })
 
   test('signs out with the browser who does not choose it, with the usual lifetimes', async () => {
-    const own = await openStand({ lifetimes: { ...LIFETIMES, rememberMs: 30 * DAY } })
-    try {
-      const browser = own.browser()
-      const page = await browser.open(`${KUMA}/wanted`)
-      const go = /<a class="act main" href="([^"]+)">Continue with Pocket ID</.exec(page.text)?.[1] ?? ''
-      const form = await browser.open(new URL(go.replaceAll('&amp;', '&'), PORTAL))
-      await browser.submit(form, { login: 'user1', password: 'x' })
-      for (const host of ['auth', 'kuma']) expect(browser.cookieAge(`${host}.example.com`, SESSION)).toBeNull()
-      own.advance(3 * 3_600_000)
-      expect((await browser.visit(`${KUMA}/`)).status).toBe(302)
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await openStand({ lifetimes: { ...LIFETIMES, rememberMs: 30 * DAY } })
+    const browser = own.browser()
+    const page = await browser.open(`${KUMA}/wanted`)
+    const form = await browser.follow(page, 'Continue with Pocket ID')
+    await browser.submit(form, { login: 'user1', password: 'x' })
+    for (const host of ['auth', 'kuma']) expect(browser.cookieAge(`${host}.example.com`, SESSION)).toBeNull()
+    own.advance(3 * 3_600_000)
+    expect((await browser.visit(`${KUMA}/`)).status).toBe(302)
   })
 
   test.each(['1', 'of another browser'])('is not chosen by another site’s link: remember=%s', async value => {
-    const own = await openStand({ lifetimes: { ...LIFETIMES, rememberMs: 30 * DAY } })
-    try {
-      const other = await own.browser().open(`${PORTAL}/.sallyport/login`)
-      const theirs = /remember=([^"&]+)">Keep me signed in/.exec(other.text)?.[1] ?? ''
-      const remember = value === '1' ? value : decodeURIComponent(theirs)
-      expect(remember).not.toBe('')
-      const browser = own.browser()
-      const page = await browser.open(`${PORTAL}/.sallyport/login?${new URLSearchParams({ remember })}`)
-      expect(page.text).toContain('>Keep me signed in on this device<')
-      const query = new URLSearchParams({ remember, provider: 'pocket-id' })
-      const form = await browser.open(`${PORTAL}/.sallyport/login?${query}`)
-      await browser.submit(form, { login: 'user1', password: 'x' })
-      expect(browser.cookieAge('auth.example.com', SESSION)).toBeNull()
-      expect(await list(browser)).toMatchObject([{ is_remembered: false }])
-    } finally {
-      await own[Symbol.asyncDispose]()
-    }
+    await using own = await openStand({ lifetimes: { ...LIFETIMES, rememberMs: 30 * DAY } })
+    const other = await own.browser().open(`${PORTAL}/.sallyport/login`)
+    const theirs = new URL(other.html.link(KEEP) ?? '', PORTAL).searchParams.get('remember') ?? ''
+    const remember = value === '1' ? value : theirs
+    expect(remember).not.toBe('')
+    const browser = own.browser()
+    const page = await browser.open(`${PORTAL}/.sallyport/login?${new URLSearchParams({ remember })}`)
+    expect(page.html.link(KEEP)).not.toBeNull()
+    const query = new URLSearchParams({ remember, provider: 'pocket-id' })
+    const form = await browser.open(`${PORTAL}/.sallyport/login?${query}`)
+    await browser.submit(form, { login: 'user1', password: 'x' })
+    expect(browser.cookieAge('auth.example.com', SESSION)).toBeNull()
+    expect(await list(browser)).toMatchObject([{ is_remembered: false }])
   })
 
   test('elsewhere nothing is asked, nobody can choose it, and cookies live as long as the session', async () => {

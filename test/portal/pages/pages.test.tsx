@@ -13,10 +13,10 @@ import { problemResponse } from '../../../src/portal/problem.ts'
 import { EN } from '../../../src/portal/words/en.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 import type { Session } from '../../../src/session/session.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { portalConfig } from '../config.ts'
 
 const MARKUP = '<b onclick="x">&\'"'
-const ESCAPED = '&lt;b onclick=&quot;x&quot;&gt;&amp;&#39;&quot;'
 
 const portal = portalConfig()
 
@@ -69,22 +69,23 @@ describe('the page of an error', () => {
       detail: MARKUP,
       reference: MARKUP,
     })
-    const text = await answer.text()
+    const page = htmlPage(await answer.text())
     expect(answer.status).toBe(404)
-    expect(text.split(ESCAPED).length - 1).toBe(4)
-    expect(text).not.toContain('<b ')
-    expect(text).not.toContain('http-equiv="refresh"')
-    expect(text).not.toContain('<script')
+    expect(['title', 'h1', '.soft', '.note code'].map(selector => page.one(selector).text)).toEqual(
+      ['title', 'h1', '.soft', '.note code'].map(() => MARKUP),
+    )
+    expect(page.has('b, script, meta[http-equiv]')).toBe(false)
     expect(answer.headers.get('content-security-policy')).not.toContain('script-src')
   })
 
   test('counts down to the next try where that makes sense, not faster than one can read', async () => {
     const answer = renderErrorPage({ words: EN, portal: null, status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
     expect(answer.headers.get('retry-after')).toBe('1')
-    const text = await answer.text()
-    expect(text).toContain('<div class="again" data-again="3" hidden')
-    expect(text).not.toContain('http-equiv="refresh"')
-    const [script = ''] = [...text.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(([, source]) => source ?? '')
+    const page = htmlPage(await answer.text())
+    const again = page.one('.again')
+    expect([again.attribute('data-again'), again.attribute('hidden')]).toEqual(['3', ''])
+    expect(page.has('meta[http-equiv]')).toBe(false)
+    const script = page.one('script').lines
     const hash = new Bun.CryptoHasher('sha256').update(script).digest('base64')
     expect(answer.headers.get('content-security-policy')).toContain(`script-src 'sha256-${hash}'`)
     const other = renderErrorPage({
@@ -96,7 +97,8 @@ describe('the page of an error', () => {
       retryAfterS: 9,
       refreshTo: '/a?b=1&c',
     })
-    expect(await other.text()).toContain('data-again="9" data-to="/a?b=1&amp;c"')
+    const later = htmlPage(await other.text()).one('.again')
+    expect([later.attribute('data-again'), later.attribute('data-to')]).toEqual(['9', '/a?b=1&c'])
   })
 })
 
@@ -110,9 +112,9 @@ describe('the look of a portal', () => {
 
   test('is its logo, as an image that runs nothing, and its colours, by the policy’s hash', async () => {
     const answer = renderErrorPage({ words: EN, portal: { ...portal, brand }, status: 404, title: 'x', reference: 'r' })
-    const text = await answer.text()
-    expect(text).toContain(`<img class="mark" src="${svg}" alt=""/>`)
-    const styles = [...text.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, style]) => style ?? '')
+    const page = htmlPage(await answer.text())
+    expect(['src', 'alt'].map(name => page.one('img.mark').attribute(name))).toEqual([svg, ''])
+    const styles = page.all('style').map(({ lines }) => lines)
     expect(styles).toHaveLength(2)
     expect(styles[1]).toContain('--accent:#34624f')
     const policy = answer.headers.get('content-security-policy') ?? ''
@@ -126,53 +128,54 @@ describe('the look of a portal', () => {
   test('ends with the page: the next one without it has the gate', async () => {
     await renderErrorPage({ words: EN, portal: { ...portal, brand }, status: 404, title: 'x', reference: 'r' }).text()
     const plain = await renderErrorPage({ words: EN, portal: null, status: 404, title: 'x', reference: 'r' }).text()
-    expect(plain).not.toContain('<img')
+    expect(htmlPage(plain).has('img')).toBe(false)
     expect(plain).not.toContain('#34624f')
   })
 })
 
 describe('the page of a refusal', () => {
-  const denied = (claims: Record<string, unknown>, address = 'https://kuma.example.com/d/1?x=1') =>
-    renderDeniedPage(contextAt(address), sessionOf(claims), {
-      needed: ['admin'],
-      had: ['user'],
-      reasons: ['It is open only from <certain> networks.'],
-      asking: [],
-      routeName: 'Kuma',
-    }).text()
+  const denied = async (claims: Record<string, unknown>, address = 'https://kuma.example.com/d/1?x=1') =>
+    htmlPage(
+      await renderDeniedPage(contextAt(address), sessionOf(claims), {
+        needed: ['admin'],
+        had: ['user'],
+        reasons: ['It is open only from <certain> networks.'],
+        asking: [],
+        routeName: 'Kuma',
+      }).text(),
+    )
 
   test('says who is signed in, which role is missing, and offers to switch account', async () => {
-    const text = await denied({ name: 'Grace', email: 'grace@example.com' })
-    for (const said of ['Kuma is not open to you', 'Grace', 'grace@example.com', '>user<', '>admin<', 'req-7']) {
-      expect(text).toContain(said)
-    }
-    expect(text).toContain('href="/.sallyport/login?switch=1&amp;return=%2Fd%2F1%3Fx%3D1"')
-    expect(text).toContain('href="/.sallyport/logout"')
-    expect(/<a class="act main"[^>]*>([^<]*)/.exec(text)?.[1]).toBe('Your applications')
+    const page = await denied({ name: 'Grace', email: 'grace@example.com' })
+    expect(page.texts('dd')).toEqual(['Grace grace@example.com', 'user', 'admin'])
+    expect(page.one('.note code').text).toBe('req-7')
+    expect(page.one('h1').text).toBe('Kuma is not open to you')
+    expect(page.all('a').map(one => one.attribute('href'))).toEqual(
+      expect.arrayContaining(['/.sallyport/login?switch=1&return=%2Fd%2F1%3Fx%3D1', '/.sallyport/logout']),
+    )
+    expect(page.texts('a.act.main')).toEqual(['Your applications'])
   })
 
   test('names whom to ask, where the portal does', async () => {
     const contact = { text: 'it@example.com', address: 'mailto:it@example.com' }
     const words = { text: 'Ada <12>', address: null }
-    const view = (one: typeof contact | typeof words) =>
-      renderErrorPage({
-        words: EN,
-        portal: { ...portal, contact: one },
-        status: 502,
-        title: 'x',
-        reference: 'r',
-      }).text()
-    expect(await view(contact)).toContain('Help: <a href="mailto:it@example.com">it@example.com</a>')
-    expect(await view(words)).toContain('Help: Ada &lt;12&gt;')
+    const view = async (one: typeof contact | typeof words) => {
+      const portalOf = { ...portal, contact: one }
+      const answer = renderErrorPage({ words: EN, portal: portalOf, status: 502, title: 'x', reference: 'r' })
+      return htmlPage(await answer.text())
+    }
+    expect((await view(contact)).link('it@example.com')).toBe('mailto:it@example.com')
+    expect((await view(contact)).one('.note').text).toStartWith('Help: it@example.com')
+    expect((await view(words)).one('.note').text).toStartWith('Help: Ada <12>')
   })
 
   test('says in sentences what else is missing', async () =>
-    expect(await denied({})).toContain('It is open only from &lt;certain&gt; networks.'))
+    expect((await denied({})).texts('p, li')).toContain('It is open only from <certain> networks.'))
 
   test('escapes what a provider says about a person, and falls back to the subject', async () => {
-    expect(await denied({ name: MARKUP })).toContain(ESCAPED)
-    expect(await denied({ name: MARKUP })).not.toContain('<b ')
-    expect(await denied({})).toContain('subject-1')
+    const marked = await denied({ name: MARKUP })
+    expect([marked.text.includes(MARKUP), marked.has('b[onclick]')]).toEqual([true, false])
+    expect((await denied({})).text).toContain('subject-1')
   })
 })
 
@@ -205,10 +208,12 @@ test.each(TURNING.map(code => [String.fromCodePoint(code), `\\u${code.toString(1
 )
 
 test('the choice of providers and the list of applications escape names and addresses', () => {
-  const choice = String(<SignInPage words={EN} title={MARKUP} choices={[{ label: MARKUP, address: '/x?a=1&b="' }]} />)
-  expect(choice).not.toContain('<b ')
-  expect(choice).toContain('href="/x?a=1&amp;b=&quot;"')
-  const page = String(
+  const choice = htmlPage(
+    String(<SignInPage words={EN} title={MARKUP} choices={[{ label: MARKUP, address: '/x?a=1&b="' }]} />),
+  )
+  expect(choice.has('b')).toBe(false)
+  expect(choice.address('/x')).toBe('/x?a=1&b="')
+  const source = String(
     <ApplicationsPage
       words={EN}
       title={MARKUP}
@@ -228,9 +233,10 @@ test('the choice of providers and the list of applications escape names and addr
       search=""
     />,
   )
-  expect(page).not.toContain('<b ')
-  expect(page).toContain('>B<')
-  expect(page).toContain('<a href="/s?a=1&amp;b=&quot;" aria-current="page">')
+  const page = htmlPage(source)
+  expect(page.has('b')).toBe(false)
+  expect(source).toContain('>B<')
+  expect(page.one('a[aria-current="page"]').attribute('href')).toBe('/s?a=1&b="')
 })
 
 test('RFC 9457: a problem has type, title, status, detail and our code', async () => {

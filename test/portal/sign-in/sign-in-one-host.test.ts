@@ -90,13 +90,9 @@ describe('what is begun on one host ends on that host: a portal with a host of i
 })
 
 test('where a callback path of one’s own is registered, the usual one is nobody’s', async () => {
-  const stand = await openStand({ url: null, callbackPath: '/oauth2/callback' })
-  try {
-    const browser = stand.browser()
-    const callback = await stopAt(stand, `${KUMA}/`, '/oauth2/callback', browser)
-    expect((await browser.visit(`${KUMA}${CALLBACK}${callback.search}`, { headers: AS_PROGRAM })).status).toBe(404)
-    expect((await browser.visit(callback)).status).toBe(303)
-  } finally {
-    await stand[Symbol.asyncDispose]()
-  }
+  await using stand = await openStand({ url: null, callbackPath: '/oauth2/callback' })
+  const browser = stand.browser()
+  const callback = await stopAt(stand, `${KUMA}/`, '/oauth2/callback', browser)
+  expect((await browser.visit(`${KUMA}${CALLBACK}${callback.search}`, { headers: AS_PROGRAM })).status).toBe(404)
+  expect((await browser.visit(callback)).status).toBe(303)
 })

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { cookieName } from '../../../src/session/cookie.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { GRAFANA, KUMA, openStand, PAGE, PORTAL, type Stand } from '../stand.ts'
 
 const SESSION = cookieName('session', true)
@@ -118,23 +119,19 @@ describe('one portal for many hosts', () => {
 
   test('one sign-in serves hosts on domains that have nothing in common, without a cookie that any two of them share', async () => {
     const hosts = ['https://kuma.example.com', 'https://wiki.example.org', 'https://shop.another-example.net']
-    const wide = await openStand({}, hosts)
-    try {
-      const browser = wide.browser()
-      const [first = '', ...others] = hosts
-      expect((await browser.signIn(`${first}/a`, 'user4')).text).toBe('user-4 sees /a')
-      for (const origin of others) {
-        const page = await browser.open(`${origin}/b?c=d`)
-        expect([page.address.href, page.text]).toEqual([`${origin}/b?c=d`, 'user-4 sees /b?c=d'])
-        expect(page.trail.every(address => !address.startsWith(wide.issuer))).toBe(true)
-      }
-      const cookies = [PORTAL, ...hosts].map(origin => browser.cookie(new URL(origin).hostname, '__Host-sallyport'))
-      expect(new Set(cookies).size).toBe(4)
-      await browser.submit(await browser.open(`${others[0]}/.sallyport/logout`))
-      for (const origin of hosts) expect((await browser.visit(`${origin}/a`)).status).toBe(302)
-    } finally {
-      await wide[Symbol.asyncDispose]()
+    await using wide = await openStand({}, hosts)
+    const browser = wide.browser()
+    const [first = '', ...others] = hosts
+    expect((await browser.signIn(`${first}/a`, 'user4')).text).toBe('user-4 sees /a')
+    for (const origin of others) {
+      const page = await browser.open(`${origin}/b?c=d`)
+      expect([page.address.href, page.text]).toEqual([`${origin}/b?c=d`, 'user-4 sees /b?c=d'])
+      expect(page.trail.every(address => !address.startsWith(wide.issuer))).toBe(true)
     }
+    const cookies = [PORTAL, ...hosts].map(origin => browser.cookie(new URL(origin).hostname, '__Host-sallyport'))
+    expect(new Set(cookies).size).toBe(4)
+    await browser.submit(await browser.open(`${others[0]}/.sallyport/logout`))
+    for (const origin of hosts) expect((await browser.visit(`${origin}/a`)).status).toBe(302)
   })
 
   test('anything but a page load gets 401 with the address of the sign-in, and never a redirect', async () => {
@@ -158,9 +155,8 @@ describe('one portal for many hosts', () => {
     const browser = stand.browser()
     const page = await browser.signIn(`${PORTAL}/.sallyport/login`, 'user4')
     expect(page.address.href).toBe(`${PORTAL}/.sallyport/`)
-    expect(page.text).toContain('Hello, User 4')
-    expect(page.text).toContain(`href="${KUMA}/"`)
-    expect((await browser.open(`${PORTAL}/`)).text).toContain('Hello, User 4')
+    expect([page.html.one('h1').text, page.html.address(KUMA)]).toEqual(['Hello, User 4', `${KUMA}/`])
+    expect((await browser.open(`${PORTAL}/`)).html.one('h1').text).toBe('Hello, User 4')
     expect((await browser.open(`${KUMA}/.sallyport/`)).address.origin).toBe(PORTAL)
   })
 
@@ -186,8 +182,8 @@ describe('one portal for many hosts', () => {
     const form = await browser.open(`${KUMA}/wanted`)
     const page = await browser.submit(form, { action: 'cancel' })
     expect(page.response.status).toBe(403)
-    expect(page.text).toContain(`href="${KUMA}/wanted"`)
-    expect(page.text).not.toContain('http-equiv="refresh"')
+    expect(page.html.address(KUMA)).toBe(`${KUMA}/wanted`)
+    expect(page.html.has('meta[http-equiv="refresh"]')).toBe(false)
     expect(browser.cookie('auth.example.com', SESSION)).toBeNull()
   })
 
@@ -243,13 +239,13 @@ describe('languages', () => {
       const answer = await browser.visit(`${PORTAL}/.sallyport/${page}`, { headers: GERMAN })
       expect(answer.headers.get('content-language')).toBe('de')
       expect(answer.headers.get('vary')).toBe('accept-language')
-      const html = await answer.text()
-      expect(html).toStartWith('<!doctype html><html lang="de">')
-      expect(html).toContain(text)
+      const html = htmlPage(await answer.text())
+      expect(html.one('html').attribute('lang')).toBe('de')
+      expect(html.text).toContain(text)
     }
     const english = await browser.visit(`${PORTAL}/.sallyport/`, { headers: { 'accept-language': 'nl' } })
     expect(english.headers.get('content-language')).toBe('en')
-    expect(await english.text()).toContain('Hello, User 1')
+    expect(htmlPage(await english.text()).one('h1').text).toBe('Hello, User 1')
   })
 
   test('programs are answered in English', async () => {
@@ -281,93 +277,70 @@ describe('a portal on each host itself', () => {
 describe('plain HTTP on loopback', () => {
   test('cookies lose Secure and the prefix, and everything else still works, signing out included', async () => {
     const origin = 'http://kuma.localhost'
-    const stand = await openStand({ url: null, insecureCookies: true }, [origin])
-    try {
-      const browser = stand.browser()
-      expect((await browser.signIn(`${origin}/a`, 'user1')).text).toBe('user-1 sees /a')
-      expect(browser.cookie('kuma.localhost', cookieName('session', false))).not.toBeNull()
-      const confirm = await browser.open(`${origin}/.sallyport/logout`)
-      const proof = /name="proof" value="([^"]+)"/.exec(confirm.text)?.[1] ?? ''
-      const post = (headers: Record<string, string>, body: string) =>
-        browser.visit(`${origin}/.sallyport/logout`, {
-          method: 'POST',
-          body,
-          headers: {
-            'content-type': 'application/x-www-form-urlencoded',
-            'content-length': String(body.length),
-            ...headers,
-          },
-        })
-      expect((await post({ origin: 'null' }, 'proof=forged')).status).toBe(403)
-      expect((await post({ origin: 'null' }, `proof=${proof}`)).status).toBe(303)
-      expect((await browser.visit(`${origin}/a`)).status).toBe(302)
-    } finally {
-      await stand[Symbol.asyncDispose]()
-    }
+    await using stand = await openStand({ url: null, insecureCookies: true }, [origin])
+    const browser = stand.browser()
+    expect((await browser.signIn(`${origin}/a`, 'user1')).text).toBe('user-1 sees /a')
+    expect(browser.cookie('kuma.localhost', cookieName('session', false))).not.toBeNull()
+    const confirm = await browser.open(`${origin}/.sallyport/logout`)
+    const proof = confirm.html.form().hidden.proof ?? ''
+    const post = (headers: Record<string, string>, body: string) =>
+      browser.visit(`${origin}/.sallyport/logout`, {
+        method: 'POST',
+        body,
+        headers: {
+          'content-type': 'application/x-www-form-urlencoded',
+          'content-length': String(body.length),
+          ...headers,
+        },
+      })
+    expect((await post({ origin: 'null' }, 'proof=forged')).status).toBe(403)
+    expect((await post({ origin: 'null' }, `proof=${proof}`)).status).toBe(303)
+    expect((await browser.visit(`${origin}/a`)).status).toBe(302)
   })
 })
 
 describe('several providers', () => {
   test('the choice is shown only then, keeps the destination, and escapes labels', async () => {
-    const stand = await openStand({ providers: ['pocket-id', 'work'] })
-    try {
-      const browser = stand.browser()
-      const choice = await browser.open(`${KUMA}/deep`)
-      expect(choice.address.origin).toBe(PORTAL)
-      expect(choice.text).toContain('Continue with Pocket ID')
-      expect(choice.text).toContain('Continue with Work &lt;account&gt;')
-      const link = /href="([^"]*provider=work[^"]*)"/.exec(choice.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
-      const page = await browser.signIn(new URL(link, choice.address), 'user2')
-      expect(page.text).toBe('user-2 sees /deep')
-      expect((await stand.ask('GET', `${PORTAL}/.sallyport/login?provider=evil`, PAGE)).status).toBe(404)
-    } finally {
-      await stand[Symbol.asyncDispose]()
-    }
+    await using stand = await openStand({ providers: ['pocket-id', 'work'] })
+    const browser = stand.browser()
+    const choice = await browser.open(`${KUMA}/deep`)
+    expect(choice.address.origin).toBe(PORTAL)
+    expect(choice.html.texts('a.act')).toEqual(['Continue with Pocket ID', 'Continue with Work <account>'])
+    const page = await browser.signIn(new URL(choice.html.address('provider=work'), choice.address), 'user2')
+    expect(page.text).toBe('user-2 sees /deep')
+    expect((await stand.ask('GET', `${PORTAL}/.sallyport/login?provider=evil`, PAGE)).status).toBe(404)
   })
 })
 
 describe('a provider that is down', () => {
   test('offers the others, on the way to the same place', async () => {
-    const stand = await openStand({ providers: ['pocket-id', 'work'] })
-    try {
-      const browser = stand.browser()
-      const choice = await browser.open(`${KUMA}/deep`)
-      await stand.stopProvider()
-      const link = (text: string, name: string) =>
-        new RegExp(`href="([^"]*provider=${name}[^"]*)"`).exec(text)?.[1]?.replaceAll('&amp;', '&') ?? ''
-      const page = await browser.open(new URL(link(choice.text, 'work'), choice.address))
-      expect(page.response.status).toBe(503)
-      expect(page.text).toContain('Continue with Pocket ID')
-      expect(page.text).not.toContain('Continue with Work')
-      const [from, to] = [link(choice.text, 'work'), link(page.text, 'pocket-id')].map(one => new URL(one, PORTAL))
-      expect(to?.searchParams.get('to')).toBe(from?.searchParams.get('to') ?? '')
-      expect(to?.searchParams.get('to')).not.toBe('')
-    } finally {
-      await stand[Symbol.asyncDispose]()
-    }
+    await using stand = await openStand({ providers: ['pocket-id', 'work'] })
+    const browser = stand.browser()
+    const choice = await browser.open(`${KUMA}/deep`)
+    await stand.stopProvider()
+    const work = choice.html.address('provider=work')
+    const page = await browser.open(new URL(work, choice.address))
+    expect(page.response.status).toBe(503)
+    expect(page.html.texts('a').filter(text => text.startsWith('Continue'))).toEqual(['Continue with Pocket ID'])
+    const [from, to] = [work, page.html.address('provider=pocket-id')].map(one => new URL(one, PORTAL))
+    expect(to?.searchParams.get('to')).toBe(from?.searchParams.get('to') ?? '')
+    expect(to?.searchParams.get('to')).not.toBe('')
   })
 
   test('signing in answers 503 with Retry-After and a page that leads to the same place again; live sessions go on', async () => {
-    const stand = await openStand()
-    try {
-      const browser = stand.browser()
-      await browser.signIn(`${KUMA}/`, 'user1')
-      await stand.stopProvider()
-      stand.advance(61 * 60_000)
-      expect((await browser.open(`${KUMA}/live`)).text).toBe('user-1 sees /live')
-    } finally {
-      await stand[Symbol.asyncDispose]()
-    }
-    const down = await openStand()
-    try {
-      await down.stopProvider()
-      const page = await down.browser().open(`${KUMA}/deep?x=1`)
-      expect(page.response.status).toBe(503)
-      expect(page.response.headers.get('retry-after')).toBe('1')
-      expect(page.text).toContain(`data-again="3" data-to="${KUMA}/deep?x=1"`)
-      expect(page.text).toContain(`<a class="act main" href="${KUMA}/deep?x=1">Try again</a>`)
-    } finally {
-      await down[Symbol.asyncDispose]()
-    }
+    await using stand = await openStand()
+    const browser = stand.browser()
+    await browser.signIn(`${KUMA}/`, 'user1')
+    await stand.stopProvider()
+    stand.advance(61 * 60_000)
+    expect((await browser.open(`${KUMA}/live`)).text).toBe('user-1 sees /live')
+    await using down = await openStand()
+    await down.stopProvider()
+    const page = await down.browser().open(`${KUMA}/deep?x=1`)
+    expect(page.response.status).toBe(503)
+    expect(page.response.headers.get('retry-after')).toBe('1')
+    const again = page.html.one('.again')
+    expect([again.attribute('data-again'), again.attribute('data-to')]).toEqual(['3', `${KUMA}/deep?x=1`])
+    expect(page.html.link('Try again')).toBe(`${KUMA}/deep?x=1`)
   })
 })
