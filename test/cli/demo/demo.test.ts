@@ -31,20 +31,20 @@ test('Ada signs in, reaches the service at the address that she asked for, and t
   const { page } = await openAs('ada', `${demo.addresses.app}/deep/link?x=1`)
   expect(page.address.href).toBe(`${demo.addresses.app}/deep/link?x=1`)
   expect(page.response.status).toBe(200)
-  expect(page.text).toContain('<b id="who">Ada</b>')
-  expect(page.text).toContain('GET /deep/link?x=1')
+  expect(page.html.one('#who').text).toBe('Ada')
+  expect(page.html.text).toContain('GET /deep/link?x=1')
 })
 
 test('the guest signs in and is told that a role is missing; the public host stays open', async () => {
   const { browser, page } = await openAs('guest', demo.addresses.app)
   expect(page.response.status).toBe(403)
-  expect(page.text).toContain('Guest')
+  expect(page.html.text).toContain('Guest')
   expect((await browser.open(demo.addresses.public)).response.status).toBe(200)
 })
 
 test('one sign-in counts on the other host; what it may open there is decided anew', async () => {
   const ada = await openAs('ada', demo.addresses.app)
-  expect((await ada.browser.open(demo.addresses.admin)).text).toContain('<b id="who">Ada</b>')
+  expect((await ada.browser.open(demo.addresses.admin)).html.one('#who').text).toBe('Ada')
   const grace = await openAs('grace', demo.addresses.app)
   expect((await grace.browser.open(demo.addresses.admin)).response.status).toBe(403)
 })
@@ -55,7 +55,7 @@ test('the edit that the first screen proposes takes effect on a live session, an
   const after = before.replace('allow = ["admin"]', 'allow = ["user"]')
   expect(after).not.toBe(before)
   writeFileSync(demo.configPath, after)
-  expect((await reloadUntil(browser, demo.addresses.admin, 200)).text).toContain('<b id="who">Grace</b>')
+  expect((await reloadUntil(browser, demo.addresses.admin, 200)).html.one('#who').text).toBe('Grace')
   writeFileSync(demo.configPath, before)
   await reloadUntil(browser, demo.addresses.admin, 403)
 })

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import type { Hono } from 'hono'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { makeDemoProvider } from '../../../src/cli/demo/provider.ts'
+import { htmlPage } from '../../kit/html.ts'
 
 const ISSUER = 'http://localhost:8181'
 const CALLBACK = 'http://auth.localhost:8080/.sallyport/callback'
@@ -53,7 +54,7 @@ async function choose(person: string, changes: Record<string, string | null> = {
 }
 
 async function pendingOf(page: Response): Promise<string> {
-  return /name="request" value="([\w-]+)"/.exec(await page.text())?.[1] ?? ''
+  return htmlPage(await page.text()).form().hidden.request ?? ''
 }
 
 async function codeFor(person = 'demo-ada', changes: Record<string, string | null> = {}): Promise<string> {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { startApp } from '../../kit/applications/app.ts'
 import { startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Fields, fetchFrom } from '../../kit/requests.ts'
 import { providerTable, SILENT } from '../../kit/toml.ts'
@@ -56,15 +57,16 @@ describe('a page load by plain HTTP', () => {
     for (const word of ['http://', 'https://', '[tls]', 'trusted_proxies', 'insecure_cookies']) {
       expect(text).toContain(word)
     }
-    expect(text).toContain(`href="https://${host}/`)
+    expect(htmlPage(text).address('https:')).toStartWith(`https://${host}/`)
     expect(log).toHaveLength(1)
     for (const word of ['plain HTTP', '[tls]', 'trusted_proxies', 'insecure_cookies']) expect(log[0]).toContain(word)
   })
 
   test('leads back to the page that was asked for, by https, and on to the sign-in for whoever knows better', async () => {
     const { text } = await ask(direct, 'app.example.com', PLAIN)
-    expect(text).toContain('href="https://app.example.com/deep?x=1"')
-    const onward = /href="(\/\.sallyport\/login\?[^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? ''
+    const page = htmlPage(text)
+    expect(page.address('https:')).toBe('https://app.example.com/deep?x=1')
+    const onward = page.address('/.sallyport/login?')
     const { text: next } = await ask(direct, 'app.example.com', PLAIN, onward)
     // The provider is not there: the sign-in has begun.
     expect(next).not.toContain('insecure_cookies')

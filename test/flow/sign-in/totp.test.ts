@@ -46,7 +46,7 @@ test('who has a second factor signs in with a code besides, and a rule can ask f
   await using gate = await start()
   const browser = browserOf(gate)
   const form = await browser.open(`http://${AWAY}/strong`)
-  expect(form.text).toContain('autocomplete="one-time-code"')
+  expect(form.html.field('Code').attribute('autocomplete')).toBe('one-time-code')
   const wrong = await browser.submit(form, given(gate, 'ada', ''))
   expect([wrong.response.status, wrong.text.includes('or the code is not right')]).toEqual([403, true])
   const page = await browser.submit(wrong, given(gate, 'ada'))
