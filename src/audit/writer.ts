@@ -89,11 +89,10 @@ const BATCH = 500
 export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS }: AuditOptions): OpenAudit {
   const told = lines === undefined ? null : createSparingLog(lines, ports.now)
   const counting = createCounting()
-  const processId = crypto.randomUUID()
+  const retention = createRetention({ store, ports, keepMs, bounds }, told)
   let pending: StoredAudit[] = []
   let lost = 0
   let isFailing = false
-  let isOutvoted = false
   let isClosed = false
   let flushTimer: Timer | null = null
   let windowTimer: Timer | null = null
@@ -181,7 +180,39 @@ export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS
     add('audit.lost', { number }, undefined)
   }
 
-  const sayKeep = async () => store.announceKeep(processId, keepMs(), ports.now(), HEARD_MS)
+  return {
+    async announce() {
+      try {
+        await retention.say()
+      } catch (error) {
+        ports.log.warn('Other gates could not be told how long this one keeps the audit trail', errorFacts(error))
+      }
+    },
+    note(event, facts, besides) {
+      if (add(event, facts, besides)) flushSoon()
+    },
+    async keep(event, facts, besides) {
+      if (add(event, facts, besides)) await flush()
+    },
+    async tend(mayRemove) {
+      const longestMs = await retention.say()
+      retention.tellLonger(longestMs)
+      if (mayRemove) await retention.trim(longestMs)
+    },
+    async close() {
+      if (windowTimer !== null) clearTimeout(windowTimer)
+      endWindow()
+      await flush()
+      isClosed = true
+      if (flushTimer !== null) clearTimeout(flushTimer)
+    },
+  }
+}
+
+/** How long rows stay: as long as the process of the store says that keeps them longest. */
+function createRetention({ store, ports, keepMs, bounds }: Required<Omit<AuditOptions, 'lines'>>, told: Log | null) {
+  const processId = crypto.randomUUID()
+  let isOutvoted = false
 
   /** Rows stay as long as the process says that keeps them longest: one with another file must not take them from the others. */
   function tellLonger(longestMs: number): void {
@@ -212,31 +243,10 @@ export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS
   }
 
   return {
-    async announce() {
-      try {
-        await sayKeep()
-      } catch (error) {
-        ports.log.warn('Other gates could not be told how long this one keeps the audit trail', errorFacts(error))
-      }
-    },
-    note(event, facts, besides) {
-      if (add(event, facts, besides)) flushSoon()
-    },
-    async keep(event, facts, besides) {
-      if (add(event, facts, besides)) await flush()
-    },
-    async tend(mayRemove) {
-      const longestMs = await sayKeep()
-      tellLonger(longestMs)
-      if (mayRemove) await trim(longestMs)
-    },
-    async close() {
-      if (windowTimer !== null) clearTimeout(windowTimer)
-      endWindow()
-      await flush()
-      isClosed = true
-      if (flushTimer !== null) clearTimeout(flushTimer)
-    },
+    /** Says how long this process keeps rows, and answers how long any does. */
+    say: async () => store.announceKeep(processId, keepMs(), ports.now(), HEARD_MS),
+    tellLonger,
+    trim,
   }
 }
 

@@ -146,26 +146,17 @@ export function mergeIncluded(
   }
 
   const texts = new Map([[main.shownAs, main.text]])
-  for (const { shownAs, text, why } of included.files) {
-    if (text === null) {
-      const hint = `include of ${main.shownAs} names it: it has to be a file that the user who runs Sallyport may read`
-      const place = { line: 1, column: 1, length: 1 }
-      const message = `${shownAs} ${why}`
-      mistakes.push({ severity: 'error', code: 'file.unreadable', message, hint, path: '', file: shownAs, ...place })
+  for (const file of included.files) {
+    const { shownAs, text } = file
+    if (text !== null) texts.set(shownAs, text)
+    const read = parseIncluded(file, main.shownAs)
+    if (!read.ok) {
+      mistakes.push(read.mistake)
       continue
     }
-    texts.set(shownAs, text)
-    const parsed = parseToml(text)
-    if (!parsed.ok) {
-      const { refusal, line, column, write } = parsed
-      const { code, message } = refusal
-      const hint = write === undefined ? refusal.hint : hintToWrite(text, line, write)
-      const place = createLocator(text).fromUnits(line, column)
-      mistakes.push({ severity: 'error', code, message, hint, path: '', file: shownAs, ...place })
-      continue
-    }
-    const document: Document = { shownAs, locator: locatorOf(text, parsed.value) }
-    for (const [name, raw] of parsed.value.entries) {
+    const { tree, locator } = read
+    const document: Document = { shownAs, locator }
+    for (const [name, raw] of tree.entries) {
       if (LISTS.has(name)) addList(name, raw, document)
       else if (NAMED.has(name)) addNamed(name, raw, document)
       else if (Object.hasOwn(ROOT, name)) {
@@ -176,6 +167,28 @@ export function mergeIncluded(
     }
   }
   return { tree: { ...main.tree, entries }, mistakes, texts, find }
+}
+
+/** The tree of a file that is included, or what is wrong with it. */
+function parseIncluded(
+  { shownAs, text, why }: Included['files'][number],
+  including: string,
+):
+  | { readonly ok: true; readonly tree: RawTable; readonly locator: Locator }
+  | { readonly ok: false; readonly mistake: Diagnostic } {
+  if (text === null) {
+    const hint = `include of ${including} names it: it has to be a file that the user who runs Sallyport may read`
+    const place = { file: shownAs, line: 1, column: 1, length: 1 }
+    const message = `${shownAs} ${why}`
+    return { ok: false, mistake: { severity: 'error', code: 'file.unreadable', message, hint, path: '', ...place } }
+  }
+  const parsed = parseToml(text)
+  if (parsed.ok) return { ok: true, tree: parsed.value, locator: locatorOf(text, parsed.value) }
+  const { refusal, line, column, write } = parsed
+  const { code, message } = refusal
+  const hint = write === undefined ? refusal.hint : hintToWrite(text, line, write)
+  const place = { file: shownAs, ...createLocator(text).fromUnits(line, column) }
+  return { ok: false, mistake: { severity: 'error', code, message, hint, path: '', ...place } }
 }
 
 /** A role of a portal: nothing below it is written in another file. */

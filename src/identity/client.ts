@@ -30,49 +30,9 @@ export function createProviderClient(
   issuer: Issuer,
   ports: Pick<Ports, 'now' | 'log' | 'readText'>,
 ): ProviderClient {
-  const told = new Set<string>()
   const readIdentity = createIdentityReader(config, ports)
-
-  /** Once for each member: a provider sends it with every answer. */
-  function tellOdd(members: readonly string[]): void {
-    const news = members.filter(name => !told.has(name))
-    for (const name of news) told.add(name)
-    if (news.length === 0) return
-    ports.log.warn('A provider answers with tokens, but not all of that is as it has to be: this counts as absent', {
-      provider: config.name,
-      members: news,
-      source: 'RFC 6749 §5.1',
-    })
-  }
-
-  function tellNoGroups({ subject }: Identity): void {
-    ports.log.error('A provider does not tell the groups of somebody: no rule about groups holds for them', {
-      provider: config.name,
-      subject,
-      reason: 'group.unknown',
-      hint: 'where they are too many for it, let it state only those that this client needs, or roles in their place; else see claims',
-    })
-  }
-
-  /** Checks a token against the provider's keys and metadata; once more where these have changed. */
-  async function checkBy<Token>(
-    metadata: Metadata,
-    clientId: string,
-    check: (expected: ExpectedToken, keysAddress: string) => Promise<Token>,
-  ): Promise<Token> {
-    const checkAt = (stated: Metadata) => {
-      const algorithms = chooseAlgorithms(config, stated)
-      return check({ issuer: stated.issuer, clientId, algorithms, nowMs: ports.now() }, stated.jwks_uri)
-    }
-    try {
-      return await checkAt(metadata)
-    } catch (thrown) {
-      if (!isAboutKey(thrown, config)) throw thrown
-      const newer = await issuer.metadata.newer(metadata)
-      if (newer === null) throw thrown
-      return checkAt(newer)
-    }
-  }
+  const { tellOdd, tellNoGroups } = createWarnings(config, ports)
+  const checkBy = createTokenCheck(config, issuer, ports)
 
   async function readBearer(token: string, audience: string, kind: 'access' | 'client' | 'id' | 'any') {
     return checkBy(await issuer.metadata.get(), audience, (expected, address) =>
@@ -196,6 +156,55 @@ export function createProviderClient(
       )
     },
   })
+}
+
+/** What is told of a provider's answers. */
+function createWarnings(config: ProviderConfig, ports: Pick<Ports, 'log'>) {
+  const told = new Set<string>()
+  /** Once for each member: a provider sends it with every answer. */
+  function tellOdd(members: readonly string[]): void {
+    const news = members.filter(name => !told.has(name))
+    for (const name of news) told.add(name)
+    if (news.length === 0) return
+    ports.log.warn('A provider answers with tokens, but not all of that is as it has to be: this counts as absent', {
+      provider: config.name,
+      members: news,
+      source: 'RFC 6749 §5.1',
+    })
+  }
+
+  function tellNoGroups({ subject }: Identity): void {
+    ports.log.error('A provider does not tell the groups of somebody: no rule about groups holds for them', {
+      provider: config.name,
+      subject,
+      reason: 'group.unknown',
+      hint: 'where they are too many for it, let it state only those that this client needs, or roles in their place; else see claims',
+    })
+  }
+
+  return { tellOdd, tellNoGroups }
+}
+
+/** Checks tokens against the provider's keys and metadata; once more where these have changed. */
+function createTokenCheck(config: ProviderConfig, issuer: Issuer, ports: Pick<Ports, 'now'>) {
+  return async function checkBy<Token>(
+    metadata: Metadata,
+    clientId: string,
+    check: (expected: ExpectedToken, keysAddress: string) => Promise<Token>,
+  ): Promise<Token> {
+    const checkAt = (stated: Metadata) => {
+      const algorithms = chooseAlgorithms(config, stated)
+      return check({ issuer: stated.issuer, clientId, algorithms, nowMs: ports.now() }, stated.jwks_uri)
+    }
+    try {
+      return await checkAt(metadata)
+    } catch (thrown) {
+      if (!isAboutKey(thrown, config)) throw thrown
+      const newer = await issuer.metadata.newer(metadata)
+      if (newer === null) throw thrown
+      return checkAt(newer)
+    }
+  }
 }
 
 /** See `LoginResult.shownAtS`. */

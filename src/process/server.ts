@@ -71,77 +71,11 @@ export type Server = ReturnType<typeof openServer>
  */
 export function openServer(options: ServeOptions, listening: () => Listening) {
   const { ports, worker } = options
-  // For log lines that requests cause: any client can send these without end.
-  const asked = { ...ports, log: createSparingLog(ports.log, ports.now) }
-  const upstreams = createUpstreamPool(ports)
-  const { first, load, check, stopLoading } = readFile(options, upstreams)
+  const following = followFile(options, listening, () => ({ fileAudit, clientKeys: state.sessions.clientKeys }))
+  const { first, live, inForce, current, outgoing, asked, metrics, meters, pool } = following
   const { config } = first.snapshot
-  // Applications are asked by `ports`, and everybody else by these.
-  const outgoing = throughProxy(ports, () => live.current.config.server.outgoing)
-  const metrics = createMetrics()
-  // Without an admin listener nothing is measured.
-  const meters = config.server.admin === null ? null : openMeters()
-  meters?.retain(first.snapshot)
-  const exporter = createExporter({
-    ports: outgoing,
-    config: () => live.current.config.telemetry,
-    version: versionText(),
-    instance: makePseudonym(ports),
-  })
-  const tracer = createTracer(exporter, { ...ports, tick: () => performance.now() })
-  const providers = createProviderPool({ ...outgoing, ask: tracer.watch(outgoing.ask) })
-  const pool = meters === null ? providers : meters.providers.watch(providers)
-  const live = createLive({
-    initial: first.snapshot,
-    now: ports.now,
-    load,
-    onRead: loaded => listening().onRead(loaded),
-    onChange(next, previous) {
-      texts = textsToShow(next.snapshot.config, next.texts)
-      void sessions.clientKeys.note(next.snapshot.config.providers.values())
-      listening().onChange(next, previous)
-    },
-    onMend: () => tellMended(worker?.fileLog ?? ports.log),
-    onRefuse(refused) {
-      metrics.reloadsRefused++
-      tellRefused(fileAudit, refused)
-      spareMemory(live.current.routes.length)
-    },
-  })
-  let texts = textsToShow(config, first.texts)
-  const following = {
-    path: resolve(options.configPath),
-    started: startValues(config),
-    watched: () => listening().watched(),
-  }
-  const fileState = () => fileStateOf(live, following)
-  const current = () => live.current
-  const inForce = () => live.current.config
-  const ask = askProviders(
-    pool,
-    name => inForce().providers.get(name),
-    name => current().wantsAccess.has(name),
-  )
-  const {
-    sessions,
-    sealer,
-    store,
-    audit,
-    check: storeCheck,
-  } = openSessionState(config, ports, {
-    ask,
-    revoke: revokeAtProviders(pool, name => inForce().providers.get(name)),
-    makeDraft: options.makeDraft,
-    watch: meters?.store ?? null,
-    keepAuditMs: () => inForce().audit.keepMs,
-    auditLines: ports.log,
-    isPatient: options.isPatient ?? false,
-  })
-  void audit.announce()
-  void sessions.clientKeys.note(config.providers.values())
-  // Names may have left their file while nothing ran; one process of several looks.
-  if (worker === undefined || worker.index === 1) void sessions.lookForLeftBehind()
-  if (worker !== undefined) sessions.onOwed(worker.tellOwed)
+  const state = openState(options, following)
+  const { sessions, sealer, store, audit } = state
   const fileAudit = auditOfFile(audit, worker)
   const rates = createRates(ports.now)
   const resets = createResets(ports.now, { log: asked.log, metrics })
@@ -178,10 +112,8 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     timers: options.acmeTimers,
   })
   const certificates = () => [...(inForce().tls?.certificates ?? []), ...acme.certificates]
-  const view = () => viewProcess(denials, upstreams)
+  const view = () => viewProcess(denials, following.upstreams)
   const ownName = makePseudonym(ports)
-  const signIn =
-    meters === null ? { sessions, findUser: passwords.findUser } : countSignIns(sessions, passwords.findUser, meters)
   const pipelines = createPipelines({
     ...bodies,
     ports: asked,
@@ -198,49 +130,8 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     noteRequest: sparing.noteRequest,
     accessLog,
     untrusted: createUntrusted(ports.log),
-    tracer,
-    portal: createPortal({
-      ...signIn,
-      ports: { ...asked, ask: outgoing.ask },
-      audit,
-      trail: {
-        store,
-        isKept: () => inForce().audit.keepMs > 0,
-        isOfOnePortal: () => inForce().portals.size === 1,
-      },
-      configEditor: createDesk({
-        path: following.path,
-        sources: ports,
-        markOf: source => sealer.mark(source, 'a secret of the file'),
-        inForce: () => ({ config: inForce(), texts }),
-        load: check,
-        reload: live.reload,
-        sessions,
-        now: ports.now,
-      }),
-      pool,
-      seal: sealer,
-      publications: createPublications(outgoing),
-      formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
-      chargeLogout: chargeLogouts(rates, metrics),
-      noteForm: countForms(rates, metrics, worker === undefined ? 1 : poolSizeOf(config.server)),
-      countForm: (name, client) => countUpload(bodies.flows, name, client),
-      noteStart: countStarts(
-        rates,
-        { metrics, log: asked.log },
-        () => inForce().server.signIns,
-        worker === undefined ? 1 : poolSizeOf(config.server),
-      ),
-      overview: createOverview({
-        live,
-        fileState,
-        pool,
-        refusals: createKnownRefusals(ports),
-        now: ports.now,
-        own: view,
-        others: worker?.askOthers ?? (() => []),
-      }),
-    }),
+    tracer: following.tracer,
+    portal: openPortal(options, following, state, { rates, bodies, passwords, view }),
     respond,
     leaving,
     sockets: createSockets(relay, exchanges, asked),
@@ -252,12 +143,12 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     first,
     live,
     outgoing,
-    fileState,
+    fileState: following.fileState,
     started: following.started,
-    upstreams,
+    upstreams: following.upstreams,
     pool,
     sessions,
-    storeCheck,
+    storeCheck: state.check,
     fileAudit,
     passwords,
     metrics,
@@ -273,21 +164,178 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     view,
     /** What reads the file, and asks authorities: nothing changes any more. */
     stopChanging(): void {
-      live.close()
-      stopLoading()
+      following.stop()
       acme.close()
     },
     /** `waitMs`: how long what is being asked of providers may still take. */
     async close(waitMs = 0): Promise<void> {
-      upstreams.close()
+      following.upstreams.close()
       meters?.close()
       bodies.close()
       sparing.close()
       accessLog.close()
-      await exporter.close()
+      await following.exporter.close()
       await sessions.close(waitMs)
     },
   }
+}
+
+/** Who is told of another file, once it is there. */
+interface Told {
+  readonly fileAudit: ReturnType<typeof auditOfFile>
+  readonly clientKeys: ReturnType<typeof openState>['sessions']['clientKeys']
+}
+
+type Following = ReturnType<typeof followFile>
+
+/** The file as it is followed, and what depends on it alone: how others are asked, and what is counted and traced. */
+function followFile(options: ServeOptions, listening: () => Listening, told: () => Told) {
+  const { ports, worker } = options
+  // For log lines that requests cause: any client can send these without end.
+  const asked = { ...ports, log: createSparingLog(ports.log, ports.now) }
+  const upstreams = createUpstreamPool(ports)
+  const { first, load, check, stopLoading } = readFile(options, upstreams)
+  const { config } = first.snapshot
+  // Applications are asked by `ports`, and everybody else by these.
+  const outgoing = throughProxy(ports, () => live.current.config.server.outgoing)
+  const metrics = createMetrics()
+  // Without an admin listener nothing is measured.
+  const meters = config.server.admin === null ? null : openMeters()
+  meters?.retain(first.snapshot)
+  const exporter = createExporter({
+    ports: outgoing,
+    config: () => live.current.config.telemetry,
+    version: versionText(),
+    instance: makePseudonym(ports),
+  })
+  const tracer = createTracer(exporter, { ...ports, tick: () => performance.now() })
+  const providers = createProviderPool({ ...outgoing, ask: tracer.watch(outgoing.ask) })
+  const pool = meters === null ? providers : meters.providers.watch(providers)
+  let texts = textsToShow(config, first.texts)
+  const live = createLive({
+    initial: first.snapshot,
+    now: ports.now,
+    load,
+    onRead: loaded => listening().onRead(loaded),
+    onChange(next, previous) {
+      texts = textsToShow(next.snapshot.config, next.texts)
+      void told().clientKeys.note(next.snapshot.config.providers.values())
+      listening().onChange(next, previous)
+    },
+    onMend: () => tellMended(worker?.fileLog ?? ports.log),
+    onRefuse(refused) {
+      metrics.reloadsRefused++
+      tellRefused(told().fileAudit, refused)
+      spareMemory(live.current.routes.length)
+    },
+  })
+  const path = resolve(options.configPath)
+  const started = startValues(config)
+  const watched = () => listening().watched()
+  return {
+    first,
+    check,
+    live,
+    path,
+    started,
+    texts: () => texts,
+    fileState: () => fileStateOf(live, { path, started, watched }),
+    current: () => live.current,
+    inForce: () => live.current.config,
+    asked,
+    outgoing,
+    upstreams,
+    metrics,
+    meters,
+    exporter,
+    tracer,
+    pool,
+    stop(): void {
+      live.close()
+      stopLoading()
+    },
+  }
+}
+
+/** Sessions and the trail in their store. */
+function openState(options: ServeOptions, { first, pool, inForce, current, meters }: Following) {
+  const { ports, worker } = options
+  const { config } = first.snapshot
+  const providerOf = (name: string) => inForce().providers.get(name)
+  const state = openSessionState(config, ports, {
+    ask: askProviders(pool, providerOf, name => current().wantsAccess.has(name)),
+    revoke: revokeAtProviders(pool, providerOf),
+    makeDraft: options.makeDraft,
+    watch: meters?.store ?? null,
+    keepAuditMs: () => inForce().audit.keepMs,
+    auditLines: ports.log,
+    isPatient: options.isPatient ?? false,
+  })
+  const { audit, sessions } = state
+  void audit.announce()
+  void sessions.clientKeys.note(config.providers.values())
+  // Names may have left their file while nothing ran; one process of several looks.
+  if (worker === undefined || worker.index === 1) void sessions.lookForLeftBehind()
+  if (worker !== undefined) sessions.onOwed(worker.tellOwed)
+  return state
+}
+
+/** What the portal uses of the parts that requests use. */
+interface Shared {
+  readonly rates: ReturnType<typeof createRates>
+  readonly bodies: ReturnType<typeof openBodies>
+  readonly passwords: ReturnType<typeof createPasswords>
+  readonly view: () => ReturnType<typeof viewProcess>
+}
+
+/** The portal: pages, endpoints and the editor of the file. */
+function openPortal(
+  options: ServeOptions,
+  following: Following,
+  { sessions, sealer, store, audit }: ReturnType<typeof openState>,
+  { rates, bodies, passwords, view }: Shared,
+) {
+  const { ports, worker } = options
+  const { first, live, inForce, asked, outgoing, metrics, meters, pool } = following
+  const processes = worker === undefined ? 1 : poolSizeOf(first.snapshot.config.server)
+  const { findUser } = passwords
+  return createPortal({
+    ...(meters === null ? { sessions, findUser } : countSignIns(sessions, findUser, meters)),
+    ports: { ...asked, ask: outgoing.ask },
+    audit,
+    trail: {
+      store,
+      isKept: () => inForce().audit.keepMs > 0,
+      isOfOnePortal: () => inForce().portals.size === 1,
+    },
+    configEditor: createDesk({
+      path: following.path,
+      sources: ports,
+      markOf: source => sealer.mark(source, 'a secret of the file'),
+      inForce: () => ({ config: inForce(), texts: following.texts() }),
+      load: following.check,
+      reload: live.reload,
+      sessions,
+      now: ports.now,
+    }),
+    pool,
+    seal: sealer,
+    publications: createPublications(outgoing),
+    formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
+    chargeLogout: chargeLogouts(rates, metrics),
+    noteForm: countForms(rates, metrics, processes),
+    countForm: (name, client) => countUpload(bodies.flows, name, client),
+    noteStart: countStarts(rates, { metrics, log: asked.log }, () => inForce().server.signIns, processes),
+    overview: createOverview({
+      live,
+      fileState: following.fileState,
+      pool,
+      refusals: createKnownRefusals(ports),
+      now: ports.now,
+      own: view,
+      others: worker?.askOthers ?? (() => []),
+    }),
+  })
 }
 
 /** The file as it is now, and how it is read again. Throws `config.invalid`. */
