@@ -156,9 +156,6 @@ const PROCESS_ROOMS = ['console/', 'process/', 'cli/', 'main.ts']
 const TOUCHES =
   /\bprocess\.(env|exit|on|argv|stdout|stderr|cwd|kill|title)\b|\bBun\.(env|argv|stdin|stdout|stderr|spawn)|\bconsole\.|\bDate\.now\(|\bnew Date\(\)|\bTemporal\.Now\b|\bMath\.random\(/
 
-/** Scripts of pages, as text: what runs in a browser has its own clock. */
-const FOR_BROWSERS = 'portal/pages/scripts.ts'
-
 const FORMATTER = 'cli/formatter.ts'
 
 /** One file alone may import these packages, so that changing one is changing one file. */
@@ -422,7 +419,7 @@ test('packages that may be changed one day stand behind one file', () => {
 test('only what runs as a process touches it, so that everything else can be tested with values', async () => {
   const banned: string[] = []
   for (const file of files) {
-    if (file === FOR_BROWSERS || PROCESS_ROOMS.some(room => file.startsWith(room))) continue
+    if (PROCESS_ROOMS.some(room => file.startsWith(room))) continue
     const text = await Bun.file(join(SRC, file)).text()
     for (const [index, line] of text.split('\n').entries()) {
       if (/^\s*(\/?\*|\/\/)/.test(line)) continue

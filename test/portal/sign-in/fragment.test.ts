@@ -20,9 +20,7 @@ function run(script: 'keep-fragment' | 'give-fragment', { returnTo, onward, hash
   runInNewContext(SCRIPTS[script], {
     document: { querySelector: () => ({ dataset: { returnTo, onward } }) },
     location: { hash, replace: (address: string) => led.push(address) },
-    Date: class {
-      getTime = () => NOW
-    },
+    Date: { now: () => NOW },
     get sessionStorage() {
       if (kept === null) throw new Error('blocked')
       return {
