@@ -53,28 +53,7 @@ type Started = Awaited<ReturnType<Sessions['start']>>
 
 /** How sessions begin, go on by a later sign-in, and come to further hosts. */
 export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'> {
-  const { store, once, sealer, ports, memory, ownerBound, isBarredNow, isMemberNow, signedOut, isOwed, end, endMoved } =
-    tools
-
-  /** The row of a sign-in, regardless of the row's previous user. */
-  async function rowOf(id: string, signIn: SignIn, nowMs: number): Promise<StoredSession> {
-    const { portal, identity, secrets, isRemembered = false, agent = '', client = '' } = signIn
-    const expiresAtMs = expiryOf(lifetimesAt(memory.limits, portal), isRemembered, nowMs)
-    return {
-      id,
-      portal,
-      issuer: identity.issuer,
-      subject: identity.subject,
-      ...(await storedIdentity({ id, expiresAtMs }, identity, secrets, sealer)),
-      agent,
-      client,
-      isRemembered,
-      createdAtMs: nowMs,
-      expiresAtMs,
-      lastSeenMs: nowMs,
-      checkedAtMs: nowMs,
-    }
-  }
+  const { store, once, ports, memory, ownerBound, isBarredNow, isMemberNow, signedOut, isOwed, end, endMoved } = tools
 
   /** Throws for whom their provider bars, or has signed out since they showed it who they are, by the store. */
   async function refuse({ identity, shownAtS = null }: SignIn): Promise<void> {
@@ -118,7 +97,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
   async function begin(signIn: SignIn): Promise<Started> {
     const { host } = signIn
     const token = randomToken(ports.random)
-    const row = await rowOf(randomToken(ports.random), signIn, ports.now())
+    const row = await rowOf(randomToken(ports.random), signIn, ports.now(), tools)
     await guarded(() => store.insert(row, { hash: sha256(token), sessionId: row.id, host }))
     await refuseAgain(row, signIn)
     return admit(row, host, token)
@@ -142,10 +121,15 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const nowMs = Math.max(ports.now(), row.createdAtMs + 1)
       const own = isBroughtLater(signIn) ? withShown(identity, brought?.session.identity.claims ?? {}) : identity
       const isLater = isShownLater(known.identity.claims, identity.claims)
-      const kept = isLater ? await takeTokens(row) : null
+      const kept = isLater ? await takeTokens(row, tools) : null
       const shownLater = isLater ? withShown(identity, known.identity.claims) : identity
       const later = kept === null ? shownLater : withSid(shownLater, known.identity)
-      const next = await rowOf(id, { ...signIn, identity: later, secrets: kept?.secrets ?? signIn.secrets }, nowMs)
+      const next = await rowOf(
+        id,
+        { ...signIn, identity: later, secrets: kept?.secrets ?? signIn.secrets },
+        nowMs,
+        tools,
+      )
       const { expiresAtMs } = next
       const [shown, most] = [own, later].map(one => shownBy({ createdAtMs: nowMs, expiresAtMs, identity: one }))
       const isAll = shown === most
@@ -163,33 +147,6 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
     throw new GateError('session.store', 'others signed in again and again in the same session', { retryAfterS: 5 })
   }
 
-  /**
-   * The tokens of an earlier sign-in of a session, for the next row. No other process uses them until they are
-   * released with the time of their new sign-in. Null where they cannot be read, or a refresh with them is under way:
-   * its answer has the next refresh token, and these are used up.
-   */
-  async function takeTokens({ id, createdAtMs }: StoredSession): Promise<TakenTokens | null> {
-    const nowMs = ports.now()
-    const untilMs = nowMs + TAKEN_MS
-    const lease = await guarded(() => store.lease(id, nowMs, untilMs))
-    if (lease === null) return null
-    // A process that asked before may have used up one without reporting the result.
-    const release = async (ofMs: number) => guarded(() => store.release(id, untilMs, lease === 'left' ? ofMs : null))
-    // Only now: what was read before may be used up since.
-    const row = await guarded(() => store.findById(id))
-    const secrets = row?.createdAtMs === createdAtMs ? await openSecrets(row, sealer) : null
-    if (secrets !== null) return { secrets, release }
-    await release(createdAtMs)
-    return null
-  }
-
-  /** The session that this browser has just begun elsewhere, or this very moment at another worker; null: none. */
-  async function begunBy(key: string | null): Promise<string | null> {
-    const kept = key === null ? null : await once.peekOnce('signed-in', key)
-    const id: unknown = typeof kept === 'object' && kept !== null ? Reflect.get(kept, 'sessionId') : null
-    return typeof id === 'string' ? id : null
-  }
-
   return {
     async start(signIn) {
       const { portal, identity, brought = null, browser = null } = signIn
@@ -199,7 +156,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       if (!(await isMemberNow(signIn))) await refuseOutsider(signIn)
       await refuse(signIn)
       const key = browser === null ? null : JSON.stringify([ownerIdOf(signIn), trustOf(identity), browser])
-      const id = brought !== null && canGoOnBy(brought.session, signIn) ? brought.session.id : await begunBy(key)
+      const id = brought !== null && canGoOnBy(brought.session, signIn) ? brought.session.id : await begunBy(key, tools)
       const same = id === null ? null : await goOn(id, signIn)
       if (same !== null) return same
       const begun = await begin(signIn)
@@ -207,7 +164,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const isFirst =
         key === null ||
         (await once.putOneTime('signed-in', key, { sessionId }, { lifetimeMs: TABS_MS, owner: sessionId }))
-      const first = isFirst ? null : await begunBy(key)
+      const first = isFirst ? null : await begunBy(key, tools)
       const other = first === null ? null : await goOn(first, signIn)
       if (other === null) return begun
       // Two tabs at once: this one has not answered its browser yet.
@@ -216,7 +173,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
     },
     async join(sessionId, host, shown, brought = null) {
       for (let tries = 0; tries < TRIES; tries++) {
-        const before = await shownNow(sessionId)
+        const before = await shownNow(sessionId, tools)
         if (before === null) return null
         const token = randomToken(ports.random)
         const handle = { hash: sha256(token), sessionId, host, ...(before === shown ? {} : { shown }) }
@@ -224,17 +181,73 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
         if (!(await guarded(() => store.addHandle(handle, replaced)))) return null
         if (replaced !== null) memory.readCookiesAgain(sessionId)
         // A later sign-in in between did not know this cookie, which no browser has yet.
-        if ((await shownNow(sessionId)) === before) return token
+        if ((await shownNow(sessionId, tools)) === before) return token
       }
       return null
     },
   }
+}
 
-  async function shownNow(sessionId: string): Promise<string | null> {
-    const row = await guarded(() => store.findById(sessionId))
-    const session = row === null ? null : parseSession(row)
-    return session === null ? null : shownBy(session)
+/** The row of a sign-in, regardless of the row's previous user. */
+async function rowOf(
+  id: string,
+  signIn: SignIn,
+  nowMs: number,
+  { memory, sealer }: StartTools,
+): Promise<StoredSession> {
+  const { portal, identity, secrets, isRemembered = false, agent = '', client = '' } = signIn
+  const expiresAtMs = expiryOf(lifetimesAt(memory.limits, portal), isRemembered, nowMs)
+  return {
+    id,
+    portal,
+    issuer: identity.issuer,
+    subject: identity.subject,
+    ...(await storedIdentity({ id, expiresAtMs }, identity, secrets, sealer)),
+    agent,
+    client,
+    isRemembered,
+    createdAtMs: nowMs,
+    expiresAtMs,
+    lastSeenMs: nowMs,
+    checkedAtMs: nowMs,
   }
+}
+
+/**
+ * The tokens of an earlier sign-in of a session, for the next row. No other process uses them until they are
+ * released with the time of their new sign-in. Null where they cannot be read, or a refresh with them is under way:
+ * its answer has the next refresh token, and these are used up.
+ */
+async function takeTokens(
+  { id, createdAtMs }: StoredSession,
+  { store, sealer, ports }: StartTools,
+): Promise<TakenTokens | null> {
+  const nowMs = ports.now()
+  const untilMs = nowMs + TAKEN_MS
+  const lease = await guarded(() => store.lease(id, nowMs, untilMs))
+  if (lease === null) return null
+  // A process that asked before may have used up one without reporting the result.
+  const release = async (ofMs: number) => guarded(() => store.release(id, untilMs, lease === 'left' ? ofMs : null))
+  // Only now: what was read before may be used up since.
+  const row = await guarded(() => store.findById(id))
+  const secrets = row?.createdAtMs === createdAtMs ? await openSecrets(row, sealer) : null
+  if (secrets !== null) return { secrets, release }
+  await release(createdAtMs)
+  return null
+}
+
+/** The session that this browser has just begun elsewhere, or this very moment at another worker; null: none. */
+async function begunBy(key: string | null, { once }: StartTools): Promise<string | null> {
+  const kept = key === null ? null : await once.peekOnce('signed-in', key)
+  const id: unknown = typeof kept === 'object' && kept !== null ? Reflect.get(kept, 'sessionId') : null
+  return typeof id === 'string' ? id : null
+}
+
+/** What somebody has shown by now whose session this is; null: it is gone. */
+async function shownNow(sessionId: string, { store }: StartTools): Promise<string | null> {
+  const row = await guarded(() => store.findById(sessionId))
+  const session = row === null ? null : parseSession(row)
+  return session === null ? null : shownBy(session)
 }
 
 /** The cookie that a new one takes the place of, where it is of the same session. */

@@ -66,51 +66,10 @@ const EXPIRY_MS = 1000
  */
 export function openRecheck(options: RecheckOptions): Recheck {
   const { ports, sessions, owners, endWhere, note } = options
-  const { directories } = sessions
   let rules = indexRules(options.initial)
   /** Sessions that have changed since what they have under way began. */
   const changed = new Map<string, Session>()
-
-  /**
-   * The session of an exchange, as it counts now. An exchange by a cookie from before a later sign-in keeps the rights
-   * of that cookie: it gains no time, and nothing that was shown later (`shown.ts`).
-   */
-  function whoseNow(owner: ExchangeOwner): Session | null {
-    const known = whose(owner)
-    const now = known === null ? undefined : changed.get(known.id)
-    if (known === null || now === undefined || now.createdAtMs < known.createdAtMs) return known
-    return now.createdAtMs === known.createdAtMs ? now : asShown(now, shownBy(known), false)
-  }
-
-  function isOver(owner: ExchangeOwner): boolean {
-    const match = rules.table.match(owner.target)
-    // It may lead elsewhere by now, where another route has taken its address.
-    if (match === null || match.value.config.id !== owner.routeId) return true
-    const route = match.value
-    const known = whoseNow(owner)
-    const found = known === null ? null : sessions.rejoined(known)
-    if (found !== null && !(isVouchedFor(found, rules.providerTrust) && sessions.isMember(found))) return true
-    if (found !== null && directories.isBarred(found.maker ?? found.identity)) return true
-    const session = owner.session === null ? null : found
-    if (session !== null && !takes(route, session)) return true
-    const facts = exchangeFacts({ ...owner, session }, ports.now())
-    if (session !== null && !mayMakerOpen(route, session, facts)) return true
-    const { verdict } = decidePolicy(route.policy, session === null ? null : directories.see(session.identity), facts)
-    // A preflight without a user was allowed without the checks of the rules.
-    const isPreflight = session === null && route.config.corsPreflight && owner.method === 'OPTIONS'
-    if (verdict !== 'allow' && !(verdict === 'sign-in' && isPreflight)) return true
-    return match.also.some(other => !isOpenAt(other, route, found, owner))
-  }
-
-  /** Whether a route that another reading of the address leads to lets the same one pass. */
-  function isOpenAt(other: GateRoute, route: GateRoute, found: Session | null, owner: ExchangeOwner): boolean {
-    const by = found === null ? null : keyFor(found)
-    if (by !== null && isStray(by, route, other)) return false
-    const there = presentAt(other, found)
-    const facts = exchangeFacts({ ...owner, session: there }, ports.now())
-    if (found !== null && !mayMakerOpen(other, found, facts)) return false
-    return isOpenTo(other, there === null ? null : directories.see(there.identity), facts, () => owner.isWebSocket)
-  }
+  const { whoseNow, isOver } = judgeBy(options, () => rules, changed)
 
   function end(sessionId: string): void {
     changed.delete(sessionId)
@@ -222,6 +181,58 @@ export function openRecheck(options: RecheckOptions): Recheck {
       expiry.close()
     },
   }
+}
+
+/** What is over by the rules as they are now; `changed` has the sessions that are others since what they have under way began. */
+function judgeBy(
+  { ports, sessions }: RecheckOptions,
+  rules: () => ReturnType<typeof indexRules>,
+  changed: ReadonlyMap<string, Session>,
+) {
+  const { directories } = sessions
+
+  /**
+   * The session of an exchange, as it counts now. An exchange by a cookie from before a later sign-in keeps the rights
+   * of that cookie: it gains no time, and nothing that was shown later (`shown.ts`).
+   */
+  function whoseNow(owner: ExchangeOwner): Session | null {
+    const known = whose(owner)
+    const now = known === null ? undefined : changed.get(known.id)
+    if (known === null || now === undefined || now.createdAtMs < known.createdAtMs) return known
+    return now.createdAtMs === known.createdAtMs ? now : asShown(now, shownBy(known), false)
+  }
+
+  function isOver(owner: ExchangeOwner): boolean {
+    const match = rules().table.match(owner.target)
+    // It may lead elsewhere by now, where another route has taken its address.
+    if (match === null || match.value.config.id !== owner.routeId) return true
+    const route = match.value
+    const known = whoseNow(owner)
+    const found = known === null ? null : sessions.rejoined(known)
+    if (found !== null && !(isVouchedFor(found, rules().providerTrust) && sessions.isMember(found))) return true
+    if (found !== null && directories.isBarred(found.maker ?? found.identity)) return true
+    const session = owner.session === null ? null : found
+    if (session !== null && !takes(route, session)) return true
+    const facts = exchangeFacts({ ...owner, session }, ports.now())
+    if (session !== null && !mayMakerOpen(route, session, facts)) return true
+    const { verdict } = decidePolicy(route.policy, session === null ? null : directories.see(session.identity), facts)
+    // A preflight without a user was allowed without the checks of the rules().
+    const isPreflight = session === null && route.config.corsPreflight && owner.method === 'OPTIONS'
+    if (verdict !== 'allow' && !(verdict === 'sign-in' && isPreflight)) return true
+    return match.also.some(other => !isOpenAt(other, route, found, owner))
+  }
+
+  /** Whether a route that another reading of the address leads to lets the same one pass. */
+  function isOpenAt(other: GateRoute, route: GateRoute, found: Session | null, owner: ExchangeOwner): boolean {
+    const by = found === null ? null : keyFor(found)
+    if (by !== null && isStray(by, route, other)) return false
+    const there = presentAt(other, found)
+    const facts = exchangeFacts({ ...owner, session: there }, ports.now())
+    if (found !== null && !mayMakerOpen(other, found, facts)) return false
+    return isOpenTo(other, there === null ? null : directories.see(there.identity), facts, () => owner.isWebSocket)
+  }
+
+  return { whoseNow, isOver }
 }
 
 /** The session of an exchange, also one of another portal than its route's; null: there is none. */

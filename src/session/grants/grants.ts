@@ -125,10 +125,7 @@ export function createGrants(
   }
 
   /** Changes the value of a portal, as it is by then; `change` answers null for what changes nothing. */
-  async function change<T>(
-    portal: string,
-    act: (document: GrantsDocument) => { readonly next: GrantsDocument | null; readonly outcome: T },
-  ): Promise<T> {
+  async function change<T>(portal: string, act: (document: GrantsDocument) => Change<T>): Promise<T> {
     for (let tries = 0; tries < WRITES; tries++) {
       const before = await guarded(() => store.readShared(nameOf(portal)))
       const { next, outcome } = act(withoutOver(parseDocument(before), ports.now()))
@@ -161,69 +158,22 @@ export function createGrants(
       return declines.some(one => one.role === role) ? 'declined' : null
     },
     of: known,
-    ask: ({ portal, identity }, { name, role, route, text }) =>
-      change<AskOutcome>(portal, document => {
-        const { requests, declines } = document
-        const isTheirs = (one: { who: Grantee; role: string }) => isAbout(one, identity, role)
-        const refuse = (kind: Exclude<AskOutcome['kind'], 'asked'>) => ({ next: null, outcome: { kind } })
-        if (offered.get(portal)?.has(role) !== true) return refuse('not-offered')
-        if (requests.some(isTheirs)) return refuse('open')
-        if (declines.some(isTheirs)) return refuse('declined')
-        const own = requests.filter(({ who }) => isSameGrantee(who, identity)).length
-        if (own >= MOST_OF_ONE || requests.length >= MOST_REQUESTS) return refuse('full')
-        const id = newId(ports)
-        const request = { id, who: granteeOf(identity), name, role, route, text, atMs: ports.now() }
-        return { next: { ...document, requests: [...requests, request] }, outcome: { kind: 'asked', request } }
-      }),
+    ask: (someone, wanted) =>
+      change(someone.portal, document => askIn(document, someone, wanted, offered.get(someone.portal), ports)),
     async list(portal) {
       const text = await guarded(() => store.readShared(nameOf(portal)))
       return withoutOver(parseDocument(text), ports.now())
     },
-    grant: (portal, requestId, { forMs, notAfterMs = null, by }) =>
-      change(portal, document => {
-        const request = document.requests.find(({ id }) => id === requestId)
-        if (request === undefined || offered.get(portal)?.has(request.role) !== true) {
-          return { next: null, outcome: null }
-        }
-        const { who, name, role } = request
-        const others = document.grants.filter(one => !isAbout(one, who, role))
-        if (others.length >= MOST_GRANTS) {
-          throw new GateError('access.denied', 'the portal has granted as many roles as it may', {
-            hint: 'revoke what is not needed, or give the roles at the provider',
-          })
-        }
-        const atMs = ports.now()
-        const wantedMs = forMs === null ? null : atMs + forMs
-        const untilMs =
-          wantedMs === null || notAfterMs === null ? (wantedMs ?? notAfterMs) : Math.min(wantedMs, notAfterMs)
-        const grant: RoleGrant = { id: newId(ports), who, name, role, atMs, untilMs, by }
-        const requests = document.requests.filter(one => one !== request)
-        return { next: { ...document, requests, grants: [...others, grant] }, outcome: grant }
-      }),
-    decline: (portal, requestId) =>
-      change(portal, document => {
-        const request = document.requests.find(({ id }) => id === requestId)
-        if (request === undefined) return { next: null, outcome: null }
-        const { who, role } = request
-        const requests = document.requests.filter(one => one !== request)
-        const declines = [...document.declines, { who, role, untilMs: ports.now() + DECLINED_MS }]
-        return { next: { ...document, requests, declines }, outcome: request }
-      }),
+    grant: (portal, requestId, terms) =>
+      change(portal, document => grantIn(document, requestId, terms, offered.get(portal), ports)),
+    decline: (portal, requestId) => change(portal, document => declineIn(document, requestId, ports.now())),
     revoke: (portal, grantId) =>
       change(portal, document => {
         const grant = document.grants.find(({ id }) => id === grantId)
         if (grant === undefined) return { next: null, outcome: null }
         return { next: { ...document, grants: document.grants.filter(one => one !== grant) }, outcome: grant }
       }),
-    drop: (portal, isMeant) =>
-      change(portal, ({ requests, grants, declines }) => {
-        const kept = <T extends Parameters<typeof isMeant>[0]>(all: readonly T[]) => all.filter(one => !isMeant(one))
-        const next = { requests: kept(requests), grants: kept(grants), declines: kept(declines) }
-        const isSame = (Object.keys(next) as (keyof GrantsDocument)[]).every(
-          name => next[name].length === { requests, grants, declines }[name].length,
-        )
-        return { next: isSame ? null : next, outcome: grants.length - next.grants.length }
-      }),
+    drop: (portal, isMeant) => change(portal, document => dropIn(document, isMeant)),
     join(portal, identity) {
       const roles = counting.size === 0 ? undefined : counting.get(keyOf(portal, identity))
       return identity[GRANTED] === roles ? identity : Object.freeze({ ...identity, [GRANTED]: roles })
@@ -246,6 +196,77 @@ export function createGrants(
       listeners.push(listener)
     },
   }
+}
+
+/** What becomes of the value of a portal; null: nothing. */
+interface Change<T> {
+  readonly next: GrantsDocument | null
+  readonly outcome: T
+}
+
+function askIn(
+  document: GrantsDocument,
+  { identity }: Someone,
+  { name, role, route, text }: Parameters<OwnGrants['ask']>[1],
+  offered: ReadonlySet<string> | undefined,
+  ports: Pick<Ports, 'now' | 'random'>,
+): Change<AskOutcome> {
+  const { requests, declines } = document
+  const isTheirs = (one: { who: Grantee; role: string }) => isAbout(one, identity, role)
+  const refuse = (kind: Exclude<AskOutcome['kind'], 'asked'>) => ({ next: null, outcome: { kind } })
+  if (offered?.has(role) !== true) return refuse('not-offered')
+  if (requests.some(isTheirs)) return refuse('open')
+  if (declines.some(isTheirs)) return refuse('declined')
+  const own = requests.filter(({ who }) => isSameGrantee(who, identity)).length
+  if (own >= MOST_OF_ONE || requests.length >= MOST_REQUESTS) return refuse('full')
+  const id = newId(ports)
+  const request = { id, who: granteeOf(identity), name, role, route, text, atMs: ports.now() }
+  return { next: { ...document, requests: [...requests, request] }, outcome: { kind: 'asked', request } }
+}
+
+function grantIn(
+  document: GrantsDocument,
+  requestId: string,
+  { forMs, notAfterMs = null, by }: Parameters<OwnGrants['grant']>[2],
+  offered: ReadonlySet<string> | undefined,
+  ports: Pick<Ports, 'now' | 'random'>,
+): Change<RoleGrant | null> {
+  const request = document.requests.find(({ id }) => id === requestId)
+  if (request === undefined || offered?.has(request.role) !== true) return { next: null, outcome: null }
+  const { who, name, role } = request
+  const others = document.grants.filter(one => !isAbout(one, who, role))
+  if (others.length >= MOST_GRANTS) {
+    throw new GateError('access.denied', 'the portal has granted as many roles as it may', {
+      hint: 'revoke what is not needed, or give the roles at the provider',
+    })
+  }
+  const atMs = ports.now()
+  const wantedMs = forMs === null ? null : atMs + forMs
+  const untilMs = wantedMs === null || notAfterMs === null ? (wantedMs ?? notAfterMs) : Math.min(wantedMs, notAfterMs)
+  const grant: RoleGrant = { id: newId(ports), who, name, role, atMs, untilMs, by }
+  const requests = document.requests.filter(one => one !== request)
+  return { next: { ...document, requests, grants: [...others, grant] }, outcome: grant }
+}
+
+function declineIn(document: GrantsDocument, requestId: string, nowMs: number): Change<RoleRequest | null> {
+  const request = document.requests.find(({ id }) => id === requestId)
+  if (request === undefined) return { next: null, outcome: null }
+  const { who, role } = request
+  const requests = document.requests.filter(one => one !== request)
+  const declines = [...document.declines, { who, role, untilMs: nowMs + DECLINED_MS }]
+  return { next: { ...document, requests, declines }, outcome: request }
+}
+
+function dropIn(
+  { requests, grants, declines }: GrantsDocument,
+  isMeant: Parameters<OwnGrants['drop']>[1],
+): Change<number> {
+  const kept = <T extends Parameters<typeof isMeant>[0]>(all: readonly T[]) => all.filter(one => !isMeant(one))
+  const next = { requests: kept(requests), grants: kept(grants), declines: kept(declines) }
+  const isSame = (Object.keys(next) as (keyof GrantsDocument)[]).every(
+    name => next[name].length === { requests, grants, declines }[name].length,
+  )
+  return { next: isSame ? null : next, outcome: grants.length - next.grants.length }
 }
 
 function nameOf(portal: string): string {

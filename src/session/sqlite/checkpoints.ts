@@ -136,23 +136,10 @@ export function createCheckpoints(
     return writePlace(path, { database: self, log, marks: known })
   }
 
-  /** Runs something while no other process can write. */
-  function exclusively<T>(act: () => T): T {
-    database.run('BEGIN IMMEDIATE')
-    try {
-      const result = act()
-      database.run('COMMIT')
-      return result
-    } catch (error) {
-      if (database.inTransaction) database.run('ROLLBACK')
-      throw error
-    }
-  }
-
   function checkpoint(): void {
-    if (exclusively(mark) && !isForeign()) {
+    if (exclusively(database, mark) && !isForeign()) {
       database.run('PRAGMA wal_checkpoint(PASSIVE)')
-      exclusively(strikeOut)
+      exclusively(database, strikeOut)
     }
     settle()
   }
@@ -183,13 +170,13 @@ export function createCheckpoints(
     if (stat === undefined || stat.mtimeNs === settled) return
     const present = find()
     if (present === null || now() < notBeforeMs) return
-    if (hasOlder(present)) exclusively(strikeOut)
+    if (hasOlder(present)) exclusively(database, strikeOut)
     // Another process has just done so.
     else if (present.at !== settledAt) settle()
     else if (stat.size >= LONG_BYTES || now() - sinceMs >= OLD_MS) checkpoint()
   }
 
-  exclusively(begin)
+  exclusively(database, begin)
   if (hadLog) settle()
   else checkpoint()
 
@@ -204,5 +191,18 @@ export function createCheckpoints(
         throw error
       }
     },
+  }
+}
+
+/** Runs something while no other process can write. */
+function exclusively<T>(database: Database, act: () => T): T {
+  database.run('BEGIN IMMEDIATE')
+  try {
+    const result = act()
+    database.run('COMMIT')
+    return result
+  } catch (error) {
+    if (database.inTransaction) database.run('ROLLBACK')
+    throw error
   }
 }
