@@ -24,9 +24,19 @@ export function andThen(
   three?: unknown,
   four?: unknown,
 ): unknown {
-  return found instanceof Promise
-    ? found.then((later: unknown) => step(later, one, two, three, four))
-    : step(found, one, two, three, four)
+  return found instanceof Promise ? later(found, step, one, two, three, four) : step(found, one, two, three, four)
+}
+
+/** Apart from `andThen`: a function inside of it would cost each call a scope, made or not. */
+function later(
+  found: Promise<unknown>,
+  step: (found: unknown, ...rest: Rest) => unknown,
+  one: unknown,
+  two: unknown,
+  three: unknown,
+  four: unknown,
+): Promise<unknown> {
+  return found.then(value => step(value, one, two, three, four))
 }
 
 /**

@@ -274,8 +274,11 @@ function goUnseen({ response, length, count, asked, tools, origin, life }: Going
 }
 
 /** Counts an answer that is handed on whole until its client has taken it; nothing shows how much of it that has. */
-function holdWhole(bytes: number, { front, connection, client, route }: Forwarded, flows: Flows): void {
-  if (bytes <= SMALL_BYTES || isLocalSocket(front)) return
+function holdWhole(bytes: number, asked: Forwarded, flows: Flows): void {
+  if (bytes > SMALL_BYTES && !isLocalSocket(asked.front)) countWhole(bytes, asked, flows)
+}
+
+function countWhole(bytes: number, { front, connection, client, route }: Forwarded, flows: Flows): void {
   const flow = flows.enter({
     kind: 'answer',
     route: route.config.id,

@@ -252,8 +252,17 @@ export function attempt(one: Sendable, tools: ForwardTools, origin: Origin): Pro
   }
   const address = addressOf(one, origin)
   const turns = flows.turnsOfLong(address, origin.inFlight)
-  if (turns === null) return sendInTurn(one, tools, origin, null)
-  if (turns.begin()) return sendInTurn(one, tools, origin, turns)
+  if (turns === null || turns.begin()) return sendInTurn(one, tools, origin, turns)
+  return waitForLong(one, tools, origin, turns, address)
+}
+
+function waitForLong(
+  one: Sendable,
+  tools: ForwardTools,
+  origin: Origin,
+  turns: LongTurns,
+  address: string,
+): Promise<Response> {
   return waitToBeSent(
     one,
     tools,
@@ -527,16 +536,17 @@ function leave(one: Sent): void {
 
 function prepare(one: Sent, response: Response): MaybePromise<Response> {
   const ready = prepareAnswer(response, one, one.tools, one.origin, one)
-  if (!(ready instanceof Promise)) return ready
+  return ready instanceof Promise ? collected(one, ready) : ready
+}
+
+async function collected(one: Sent, ready: Promise<Response>): Promise<Response> {
   one.isCollecting = true
-  return ready.then(
-    collected => {
-      one.isCollecting = false
-      return collected
-    },
-    (error: unknown) => {
-      const { id } = one.route.config
-      throw one.ended === null ? translateFailure(error, id, one.origin.label) : overtaken({ routeId: id }, one.ended)
-    },
-  )
+  try {
+    const response = await ready
+    one.isCollecting = false
+    return response
+  } catch (error) {
+    const { id } = one.route.config
+    throw one.ended === null ? translateFailure(error, id, one.origin.label) : overtaken({ routeId: id }, one.ended)
+  }
 }

@@ -35,7 +35,10 @@ const NEVER_REPEATED: ReadonlySet<string> = new Set(['POST', 'PATCH'])
 
 /** A complete body goes as it is where fetch sends it once, and as a stream of one piece with every other method. */
 function bodyOf({ body, target }: Forwarded): Forwarded['body'] {
-  if (!(body instanceof Uint8Array) || NEVER_REPEATED.has(target.method)) return body
+  return body instanceof Uint8Array && !NEVER_REPEATED.has(target.method) ? inOnePiece(body) : body
+}
+
+function inOnePiece(body: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     start(controller) {
       if (body.byteLength > 0) controller.enqueue(body)

@@ -17,13 +17,14 @@ import { forwardRetrying } from './retrying.ts'
  * Absent on purpose: redirects are not followed, bodies are not decoded, HTTP_PROXY does not apply (the program drops it at start, since asking each time costs a microsecond).
  */
 export function forward(one: Sendable, tools: ForwardTools): Promise<Response> {
-  if (one.body instanceof ReadableStream && hasSmallBody(one)) {
-    return readSmallBody(one, tools, body => {
-      one.body = body
-      return send(one, tools)
-    })
-  }
-  return send(one, tools)
+  return one.body instanceof ReadableStream && hasSmallBody(one) ? sendWhole(one, tools) : send(one, tools)
+}
+
+function sendWhole(one: Sendable, tools: ForwardTools): Promise<Response> {
+  return readSmallBody(one, tools, body => {
+    one.body = body
+    return send(one, tools)
+  })
 }
 
 function send(one: Sendable, tools: ForwardTools): Promise<Response> {

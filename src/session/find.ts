@@ -44,7 +44,7 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
       if (nowMs < entry.untilMs && isLive(held.moments, held.lastSeenMs, nowMs)) {
         uses.note(held, nowMs)
         const session = nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
-        return entry.shown === undefined ? session : andThen(session, value => seenBy(entry, value, nowMs))
+        return entry.shown === undefined ? session : andThen(session, seenAs, entry, nowMs)
       }
       // Over by what this process knows; another may have seen a newer use.
       cache.drop(token)
@@ -71,7 +71,7 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
   }
 
   /** The session for a cookie from before the latest sign-in: as it was then, for as long as it was to last then. */
-  function seenBy(entry: CachedCookie, session: Session | null, nowMs: number): Session | null {
+  function seenAs(session: Session | null, entry: CachedCookie, nowMs: number): Session | null {
     if (session === null || entry.shown === undefined) return session
     if (entry.as?.of !== session) {
       const isReplaced = entry.untilMs !== Number.POSITIVE_INFINITY
@@ -99,7 +99,7 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
     const entry: CachedCookie = { token, host, held, untilMs, shown, as: null, movedAtMs: nowMs }
     cache.add(entry)
     const session = nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
-    return andThen(session, value => seenBy(entry, value, nowMs))
+    return andThen(session, seenAs, entry, nowMs)
   }
 
   /** The old answer counts while the provider is asked, up to the limit; then it is waited for. */

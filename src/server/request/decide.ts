@@ -135,25 +135,34 @@ function decideRest(
 ): MaybePromise<Verdict> {
   const { route, match } = context
   context.isPrivate = isPrivate(route, context.session)
-  for (const other of match.also) {
-    // There the user is determined as for a request to that route.
-    const there = presentAt(other, found)
-    const isOpen = isOpenTo(other, there?.identity ?? null, requestFacts(context, there), () =>
-      tellsOfWebSocket(context.sent),
-    )
-    if (!isOpen) throw ambiguousPath(route, other)
-    if (there !== null && context.session === null) context.elsewhere = there
-    context.isPrivate ||= isPrivate(other, there)
-    // The other route was asked about this method, and no field may name another to its application.
-    if (looksAtMethod(other.policy)) holdToMethod(context)
-  }
+  for (const other of match.also) decideOther(context, other, found)
   if (looksAtMethod(route.policy)) refuseOverrides(context)
   const { asked } = context
   if (asked === null || (route.upstream === null && context.question === null)) return grant
-  return judgeMentions(asked, there => mayMention(there, tools)).then(mentions => {
-    context.mentions = mentions
-    return grant
-  })
+  return decideMentions(asked, context, tools, grant)
+}
+
+/** The route of another reading: there the user is determined as for a request to it. */
+function decideOther(context: Located, other: GateRoute, found: Session | null): void {
+  const there = presentAt(other, found)
+  const isOpen = isOpenTo(other, there?.identity ?? null, requestFacts(context, there), () =>
+    tellsOfWebSocket(context.sent),
+  )
+  if (!isOpen) throw ambiguousPath(context.route, other)
+  if (there !== null && context.session === null) context.elsewhere = there
+  context.isPrivate ||= isPrivate(other, there)
+  // The other route was asked about this method, and no field may name another to its application.
+  if (looksAtMethod(other.policy)) holdToMethod(context)
+}
+
+async function decideMentions(
+  asked: Located,
+  context: Located,
+  tools: PipelineTools,
+  grant: CompiledGrant,
+): Promise<CompiledGrant> {
+  context.mentions = await judgeMentions(asked, there => mayMention(there, tools))
+  return grant
 }
 
 /**
@@ -182,8 +191,10 @@ const NO_FIELDS: CompiledGrant['fields'] = Object.freeze([])
  * Made once for each pair. A reload brings new routes, and a refresh a new session, which get new ones.
  */
 function cachedGrant(route: GateRoute, session: Session, tools: LiveFieldTools): CompiledGrant {
-  const before = route.grants.get(session)
-  if (before !== undefined) return before
+  return route.grants.get(session) ?? makeGrant(route, session, tools)
+}
+
+function makeGrant(route: GateRoute, session: Session, tools: LiveFieldTools): CompiledGrant {
   const { policy, identityFields, answerFields, config, portal } = route
   const { identity } = session
   const decision = policy.isStatic ? decideAccess(policy, identity, NO_FACTS) : null

@@ -57,10 +57,13 @@ export function lookAtLastUser(
   context: Decided,
   { ports }: { readonly ports: Pick<Ports, 'now' | 'log'> },
 ): LastUser | null {
+  const { userMark } = context.grant
+  return userMark === null || context.token !== null ? null : lookAt(userMark, context, ports)
+}
+
+function lookAt(mark: string, context: Decided, ports: Pick<Ports, 'now' | 'log'>): LastUser {
   const { target, grant } = context
   const { config } = context.route
-  const { userMark: mark } = grant
-  if (mark === null || context.token !== null) return null
   const isSecure = schemeOf(context) === 'https'
   const name = cookieName('last', isSecure)
   const sent = context.sent.cookie ?? null

@@ -59,10 +59,14 @@ export function createPipelines(tools: PipelineTools): Pipelines {
     return receive(request, front, tools, `${tools.idPrefix}-${(count++).toString(36)}`)
   }
 
-  /** What is asked for on the way of a request that is traced is a part of its trace. */
   function begin(context: RequestContext, steps: typeof answerRequest): MaybeResponse {
     const { trace } = context
-    return trace?.isSampled === true ? tools.tracer.within(trace, () => steps(context, tools)) : steps(context, tools)
+    return trace?.isSampled === true ? within(trace, context, steps) : steps(context, tools)
+  }
+
+  /** What is asked for on the way of a request that is traced is a part of its trace. */
+  function within(trace: Trace, context: RequestContext, steps: typeof answerRequest): MaybeResponse {
+    return tools.tracer.within(trace, () => steps(context, tools))
   }
 
   function gone(context: RequestContext): Response {
@@ -73,33 +77,38 @@ export function createPipelines(tools: PipelineTools): Pipelines {
   function take(context: RequestContext, steps: typeof answerRequest): ReturnType<Pipeline> {
     try {
       const answer = context.peer === NOBODY ? gone(context) : begin(context, steps)
-      return answer instanceof Promise
-        ? answer.then(
-            response => {
-              // Of one that became a WebSocket Bun knows no address any more.
-              if (response !== undefined) tools.resets.note(context)
-              return record(response, context, tools)
-            },
-            (error: unknown) => {
-              if (mayBeginAgain(error, context)) return take(receiveAgain(context, tools, error), steps)
-              const answer = fail(error, context, tools)
-              tools.resets.note(context)
-              return andThen(answer, record, context, tools)
-            },
-          )
-        : record(answer, context, tools)
+      return answer instanceof Promise ? recordLater(answer, context, steps) : record(answer, context, tools)
     } catch (error) {
       const answer = fail(error, context, tools)
       // Bun 1.4.5 answers trailers with a 400, which would follow Sallyport's answer where they came in the same read.
-      const own = announcesTrailers(context.sent) ? nextTurn().then(() => answer) : answer
-      return andThen(own, record, context, tools)
+      return andThen(announcesTrailers(context.sent) ? inNextTurn(answer) : answer, record, context, tools)
     }
+  }
+
+  function recordLater(
+    answer: Promise<Response | undefined>,
+    context: RequestContext,
+    steps: typeof answerRequest,
+  ): ReturnType<Pipeline> {
+    return answer.then(
+      response => {
+        // Of one that became a WebSocket Bun knows no address any more.
+        if (response !== undefined) tools.resets.note(context)
+        return record(response, context, tools)
+      },
+      (error: unknown) => {
+        if (mayBeginAgain(error, context)) return take(receiveAgain(context, tools, error), steps)
+        const own = fail(error, context, tools)
+        tools.resets.note(context)
+        return andThen(own, record, context, tools)
+      },
+    )
   }
 }
 
-/** Once what was read with the head has been parsed. */
-function nextTurn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
+/** The same once what was read with the head has been parsed. */
+function inNextTurn<T>(answer: MaybePromise<T>): Promise<T> {
+  return new Promise(resolve => setImmediate(resolve, answer))
 }
 
 /** A request that lost its permission on the way gets the answer that it would get if it came now. */

@@ -64,7 +64,6 @@ function send(live: Fields | null, context: Decided, tools: ProxyTools): MaybeRe
   context.prefix = outerPrefix(context)
   const isOwn = context.sent === context.cameSent && context.cameToken === null && !isWebSocket && requestRules === null
   const headers = isOwn ? context.request.headers : new Headers(context.sent)
-  const { stripped = '' } = route.bounds.own ?? {}
   changeRequestFields(headers, context.sent, {
     target,
     fateOf: snapshot.fateOf,
@@ -75,7 +74,7 @@ function send(live: Fields | null, context: Decided, tools: ProxyTools): MaybeRe
     clientField: snapshot.clientField,
     scheme,
     port: portOf(context, target, scheme),
-    prefix: context.prefix + stripped,
+    prefix: context.prefix + (route.bounds.own?.stripped ?? ''),
     requestId: context.id,
     pseudonym: tools.pseudonym,
     checksMethod: looksAtMethod(route.policy),
@@ -95,14 +94,14 @@ function send(live: Fields | null, context: Decided, tools: ProxyTools): MaybeRe
   if (route.config.hasOwnOrigin) context.ownPages = ownPagesOf(context, headers)
   if (isWebSocket) {
     const answer = openSocket(context, tools, upstream, headers, path)
-    endUpstream(span, answer, context)
+    if (span !== null) endUpstream(span, answer, context)
     return values === null ? answer : changeAnswer(answer, responseRules, values, context.isPrivate)
   }
   context.isForwarded = true
   context.noteCookies = lastUser?.noteCookies ?? null
   makeReady(context, upstream, headers, path)
   const answer = forward(context, tools)
-  endUpstream(span, answer, context)
+  if (span !== null) endUpstream(span, answer, context)
   const changed = values === null ? answer : changeAnswer(answer, responseRules, values, context.isPrivate)
   return lastUser === null ? changed : lastUser.finish(changed)
 }
@@ -151,8 +150,8 @@ function tellUpstream(trace: Trace, headers: Headers, method: string): OpenSpan 
 }
 
 /** The span of an upstream is over with the head of its answer. */
-function endUpstream(span: OpenSpan | null, answer: MaybeResponse, context: Decided): void {
-  if (span === null || context.trace?.isSampled !== true) return
+function endUpstream(span: OpenSpan, answer: MaybeResponse, context: Decided): void {
+  if (context.trace?.isSampled !== true) return
   const { method } = context.target
   const end = (status: number) => {
     const asked = { 'http.request.method': method, 'server.address': context.upstreamLabel ?? '-' }

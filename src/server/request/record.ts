@@ -56,8 +56,12 @@ function writeRecord(response: Response | undefined, context: RequestContext, to
   context.status = isLost ? CLIENT_GONE : (response?.status ?? 101)
   if (isLost) context.reason ??= CLIENT_LEFT
   if (context.upstreamLabel === null) context.bytes = ownBytes(response, methodOf(context))
-  if (context.isGoingOn) whenOver(context, () => accessLog.write(LINE.of(context, ports.now())))
+  if (context.isGoingOn) writeWhenOver(context, tools)
   else accessLog.write(LINE.of(context, context.startedMs + context.tookMs))
+}
+
+function writeWhenOver(context: RequestContext, { accessLog, ports }: PipelineTools): void {
+  whenOver(context, () => accessLog.write(LINE.of(context, ports.now())))
 }
 
 /**

@@ -23,23 +23,29 @@ export function changeAnswer(
   values: RequestValues,
   isPrivate: boolean,
 ): MaybeResponse {
-  if (rules === null) return answer
-  const change = (response: Response | undefined): Response | undefined => {
-    if (response === undefined) return response
-    changeHeaders(response.headers, rules, values)
-    if (isPrivate) keepFromSharedCaches(response.headers)
-    return response
-  }
-  return andThen(answer, change)
+  return rules === null ? answer : andThen(answer, change, rules, values, isPrivate)
+}
+
+function change(
+  response: Response | undefined,
+  rules: BoundRules,
+  values: RequestValues,
+  isPrivate: boolean,
+): Response | undefined {
+  if (response === undefined) return response
+  changeHeaders(response.headers, rules, values)
+  if (isPrivate) keepFromSharedCaches(response.headers)
+  return response
 }
 
 /** The answer with the fields that say who asked, where there are any; but for one that a shared cache may hand to others. */
 export function tellAnswer(answer: MaybeResponse, fields: Fields, isPrivate: boolean): MaybeResponse {
-  if (fields.length === 0 || !isPrivate) return answer
-  return andThen(answer, response => {
-    if (response !== undefined) for (const [name, value] of fields) response.headers.set(name, value)
-    return response
-  })
+  return fields.length === 0 || !isPrivate ? answer : andThen(answer, tell, fields)
+}
+
+function tell(response: Response | undefined, fields: Fields): Response | undefined {
+  if (response !== undefined) for (const [name, value] of fields) response.headers.set(name, value)
+  return response
 }
 
 /** A redirect, a fixed response or a file: what a route answers that has no upstream. */

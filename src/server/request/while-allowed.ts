@@ -35,11 +35,20 @@ export function whileAllowed(
   step: (found: unknown, context: Located, tools: unknown, ...rest: Rest) => unknown,
   one?: unknown,
 ): unknown {
-  if (!(found instanceof Promise)) return step(found, context, tools, one)
+  return found instanceof Promise ? later(found, context, tools, step, one) : step(found, context, tools, one)
+}
+
+function later(
+  found: Promise<unknown>,
+  context: Located,
+  tools: { readonly exchanges: Exchanges },
+  step: (found: unknown, context: Located, tools: unknown, ...rest: Rest) => unknown,
+  one: unknown,
+): Promise<unknown> {
   const owner = ownerOf(context)
-  return hold(tools.exchanges, owner, found, later => {
+  return hold(tools.exchanges, owner, found, value => {
     if (hasChanged(context, tools.exchanges)) throw overtaken(owner, 'what it was decided by has changed')
-    return step(later, context, tools, one)
+    return step(value, context, tools, one)
   })
 }
 
