@@ -80,41 +80,44 @@ async function open(gate: Gate, way: Way) {
 /** The way in which a client of the older way comes back takes seconds of its own. */
 const SAVES_OF: Readonly<Record<Way, number>> = { streamableHttp: 7, sse: 1 }
 
-describe.each(Object.keys(WAYS) as Way[])('a stream by %s', way => {
-  const { path } = WAYS[way]
-  const narrower = (where: string) =>
-    routeTo(WAYS[way].server, 'tools.test', `portal = "home"\npath = "${where}"\nallow = ["other"]`)
+describe.each((Object.keys(WAYS) as Way[]).flatMap(way => [[way, 'none'] as const, [way, 'every'] as const]))(
+  'a stream by %s, where of bodies %s goes unseen,',
+  (way, unseen) => {
+    const { path } = WAYS[way]
+    const narrower = (where: string) =>
+      routeTo(WAYS[way].server, 'tools.test', `portal = "home"\npath = "${where}"\nallow = ["other"]`)
 
-  const saves: readonly (readonly [title: string, next: string])[] = [
-    ['takes its tokens no more, and other tokens still', file(way, 'allow = ["user"]\ntokens = true')],
-    ['has no role for it any more', file(way, 'allow = ["other"]\nmcp = true')],
-    ['takes its tokens from the provider', file(way, 'allow = ["user"]\nmcp = "provider"')],
-    ['is gone', file(way, null)],
-    ['has a narrower one beside it, for others', file(way, OPEN, narrower(path))],
-    ['has an exact one beside it, for others', file(way, OPEN, narrower(`=${path}`))],
-    [
-      'has one beside it by another reading, for the same people and their tokens',
-      file(way, OPEN, routeTo(WAYS[way].server, 'tools.test', `portal = "home"\npath = "/MCP"\n${OPEN}`)),
-    ],
-  ]
-  const ends = 'ends at a save by which its route %s, and does not come back'
-  test.each(saves.slice(0, SAVES_OF[way]))(ends, async (_title, next) => {
-    await using gate = await startGate(file(way, OPEN))
-    const { client, statuses } = await open(gate, way)
-    gate.save(next)
-    expect(gate.server.reload()).toBe('changed')
-    await eventually(() => statuses.length > 1, 'it is asked for again', SOON_MS)
-    expect(statuses.slice(1).every(status => [400, 401, 403, 404].includes(status))).toBe(true)
-    await client.close()
-  })
+    const saves: readonly (readonly [title: string, next: string])[] = [
+      ['takes its tokens no more, and other tokens still', file(way, 'allow = ["user"]\ntokens = true')],
+      ['has no role for it any more', file(way, 'allow = ["other"]\nmcp = true')],
+      ['takes its tokens from the provider', file(way, 'allow = ["user"]\nmcp = "provider"')],
+      ['is gone', file(way, null)],
+      ['has a narrower one beside it, for others', file(way, OPEN, narrower(path))],
+      ['has an exact one beside it, for others', file(way, OPEN, narrower(`=${path}`))],
+      [
+        'has one beside it by another reading, for the same people and their tokens',
+        file(way, OPEN, routeTo(WAYS[way].server, 'tools.test', `portal = "home"\npath = "/MCP"\n${OPEN}`)),
+      ],
+    ]
+    const ends = 'ends at a save by which its route %s, and does not come back'
+    test.each(saves.slice(0, SAVES_OF[way]))(ends, async (_title, next) => {
+      await using gate = await startGate(file(way, OPEN), { unseen })
+      const { client, statuses } = await open(gate, way)
+      gate.save(next)
+      expect(gate.server.reload()).toBe('changed')
+      await eventually(() => statuses.length > 1, 'it is asked for again', SOON_MS)
+      expect(statuses.slice(1).every(status => [400, 401, 403, 404].includes(status))).toBe(true)
+      await client.close()
+    })
 
-  test('goes on at a save that changes nothing of it', async () => {
-    await using gate = await startGate(file(way, OPEN))
-    const { client, statuses } = await open(gate, way)
-    gate.save(file(way, `${OPEN}\nname = "Everything"`, narrower('/elsewhere')))
-    expect(gate.server.reload()).toBe('changed')
-    const said = await client.callTool({ name: 'echo', arguments: { message: 'still here' } })
-    expect([JSON.stringify(said.content).includes('still here'), statuses]).toEqual([true, [200]])
-    await client.close()
-  })
-})
+    test('goes on at a save that changes nothing of it', async () => {
+      await using gate = await startGate(file(way, OPEN), { unseen })
+      const { client, statuses } = await open(gate, way)
+      gate.save(file(way, `${OPEN}\nname = "Everything"`, narrower('/elsewhere')))
+      expect(gate.server.reload()).toBe('changed')
+      const said = await client.callTool({ name: 'echo', arguments: { message: 'still here' } })
+      expect([JSON.stringify(said.content).includes('still here'), statuses]).toEqual([true, [200]])
+      await client.close()
+    })
+  },
+)

@@ -1,8 +1,10 @@
 /** Whatever is still under way ends with what allowed it: not event streams alone. */
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { runTokens } from '../../../src/cli/tokens.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
 import { fakeClock } from '../../kit/clock.ts'
+import { createToken, runOn } from '../../kit/commands.ts'
 import { PAGE_LINES } from '../../kit/fields.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
@@ -219,6 +221,23 @@ describe('a request that is not answered yet when its session ends gets what the
     expect([other.answer.slice(0, 13), other.asked.length]).toEqual(['HTTP/1.1 401 ', 1])
   })
 })
+
+describe.each(UNSEEN)(
+  'a token that is revoked takes with it what is open by it, where of bodies %s goes unseen:',
+  unseen => {
+    for (const path of ALL) {
+      test(path, async () => {
+        await using gate = await startGate(PORTAL + route('["user"]', { more: 'tokens = true' }), { unseen })
+        const [hers, other] = [await createToken(gate), await createToken(gate)]
+        using one = await open(gate, path, [`Authorization: Bearer ${hers.token}`])
+        using another = await open(gate, path, [`Authorization: Bearer ${other.token}`])
+        expect((await runOn(gate, runTokens, ['revoke', hers.id])).code).toBe(0)
+        await eventually(() => isOver(one), `${path} ends`)
+        expect(isOver(another)).toBe(false)
+      })
+    }
+  },
+)
 
 describe.each(UNSEEN)('what was allowed by rules ends with them, where of bodies %s goes unseen:', unseen => {
   for (const path of ALL) {
