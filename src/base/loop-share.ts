@@ -48,3 +48,29 @@ export function createLoopShare(most: number): LoopShare {
     },
   }
 }
+
+let turn = 0
+let isTurnOpen = false
+let endings: (() => void)[] = []
+
+/** A number for the turn of the event loop in which this is called: one look at its end for all who ask. */
+export function turnNow(): number {
+  if (!isTurnOpen) {
+    isTurnOpen = true
+    setImmediate(endTurn)
+  }
+  return turn
+}
+
+/** Calls it at the end of the turn in which `turnNow` was asked last. It must not throw. */
+export function atEndOfTurn(act: () => void): void {
+  endings.push(act)
+}
+
+function endTurn(): void {
+  turn++
+  isTurnOpen = false
+  const due = endings
+  endings = []
+  for (const end of due) end()
+}

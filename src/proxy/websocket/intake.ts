@@ -1,3 +1,5 @@
+import { turnNow } from '../../base/loop-share.ts'
+
 /**
  * How many messages one client has taken in a turn of the event loop, and how many of those that had to wait go on in one, of all
  * clients together. A message costs some 2 µs, so others wait for a millisecond at most.
@@ -33,17 +35,15 @@ interface LaneEvents {
  */
 export function createIntake(): { enter(events: LaneEvents): Lane } {
   const waiting = new Set<Waiting>()
-  let turn = 0
-  let isTurnOpen = false
+  let isTurnDue = false
 
-  function openTurn(): void {
-    if (isTurnOpen) return
-    isTurnOpen = true
-    setImmediate(nextTurn)
+  function waitForTurn(): void {
+    if (isTurnDue) return
+    isTurnDue = true
+    setImmediate(onTurn)
   }
-  function nextTurn(): void {
-    turn++
-    isTurnOpen = false
+  function onTurn(): void {
+    isTurnDue = false
     let left = WAITING_A_TURN
     for (let lanes = waiting.size; lanes > 0 && left > 0; lanes--) {
       const [lane] = waiting
@@ -52,7 +52,7 @@ export function createIntake(): { enter(events: LaneEvents): Lane } {
       waiting.delete(lane)
       left -= lane.give(Math.min(left, MESSAGES_A_TURN))
     }
-    if (waiting.size > 0) openTurn()
+    if (waiting.size > 0) waitForTurn()
   }
 
   class Waiting implements Lane {
@@ -69,10 +69,10 @@ export function createIntake(): { enter(events: LaneEvents): Lane } {
     }
 
     take(message: string | Buffer): boolean {
-      if (this.#turn !== turn) {
-        this.#turn = turn
+      const now = turnNow()
+      if (this.#turn !== now) {
+        this.#turn = now
         this.#taken = 0
-        openTurn()
       }
       if (this.#messages.length === 0 && this.#taken < MESSAGES_A_TURN) {
         this.#taken++
@@ -81,7 +81,7 @@ export function createIntake(): { enter(events: LaneEvents): Lane } {
       }
       this.#messages.push(message)
       this.waitingBytes += message.length + BOOKKEEPING_BYTES
-      if (!this.#isStopped) waiting.add(this)
+      if (!this.#isStopped) this.#wait()
       return false
     }
 
@@ -106,8 +106,12 @@ export function createIntake(): { enter(events: LaneEvents): Lane } {
     goOn(): void {
       this.#isStopped = false
       if (this.#messages.length === 0) return
+      this.#wait()
+    }
+
+    #wait(): void {
       waiting.add(this)
-      openTurn()
+      waitForTurn()
     }
 
     drop(): void {

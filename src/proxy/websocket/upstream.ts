@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import { toGateError } from '../../base/errors.ts'
+import { atEndOfTurn, turnNow } from '../../base/loop-share.ts'
 import { TOO_BIG } from './close-codes.ts'
 import type { FrameEncoder } from './encoder.ts'
 import { encodeClose, type FrameFault, FrameReader, isOneFrame, OPCODE, type Opcode } from './frames.ts'
@@ -225,27 +226,6 @@ const MAX_JOINED_BYTES = 16_384
 const BATCH_BYTES = 65_536
 const FIRST_BATCH_BYTES = 4096
 
-/** The turn of the event loop, and who puts something off until its end: one look for all outboxes, where each had its own. */
-let turn = 0
-let isTurnOpen = false
-let endings: (() => void)[] = []
-
-function turnNow(): number {
-  if (!isTurnOpen) {
-    isTurnOpen = true
-    setImmediate(endTurn)
-  }
-  return turn
-}
-
-function endTurn(): void {
-  turn++
-  isTurnOpen = false
-  const due = endings
-  endings = []
-  for (const end of due) end()
-}
-
 /** Frames on their way to an upstream. */
 interface Outbox {
   /** Whether more may be written at once. */
@@ -291,7 +271,7 @@ export function createOutbox(socket: Socket, encoder: FrameEncoder, onFull: () =
   }
   function putOff(frame: Buffer): void {
     const needed = batched + frame.length
-    if (batch === null) endings.push(flushAtEnd)
+    if (batch === null) atEndOfTurn(flushAtEnd)
     if (batch === null || needed > batch.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(needed, FIRST_BATCH_BYTES, 2 * (batch?.length ?? 0)))
       batch?.copy(larger, 0, 0, batched)
