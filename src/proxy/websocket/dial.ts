@@ -1,6 +1,5 @@
 /** Dials the upstream of a WebSocket; its refusal reaches the client. */
 
-import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { parseLength } from '../../base/amounts.ts'
 import { GateError } from '../../base/errors.ts'
@@ -12,6 +11,7 @@ import { addressLabel, type OriginTls } from '../upstream/origin.ts'
 import { splitAuthority } from '../upstream/reach.ts'
 import type { FrameEncoder } from './encoder.ts'
 import { checkAcceptance, encodeHandshake, type HeadPlace, parseResponseHead, type ResponseHead } from './handshake.ts'
+import { connectByBun, type UpstreamLeg } from './plain-socket.ts'
 import { createUpstreamSocket, type UpstreamSocket } from './upstream.ts'
 
 export interface DialOptions {
@@ -101,7 +101,10 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
       clearTimeout(timer)
       clearTimeout(connecting)
       options.signal?.removeEventListener('abort', onAbort)
-      socket.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError)
+      socket.off('data', onData)
+      socket.off('end', onEnd)
+      socket.off('close', onEnd)
+      socket.off('error', onError)
     }
     function fail(error: GateError): void {
       settle()
@@ -177,17 +180,20 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
     }
 
     if (options.onClosed !== undefined) socket.once('close', options.onClosed)
-    socket.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', onError)
+    socket.on('data', onData)
+    socket.on('end', onEnd)
+    socket.on('close', onEnd)
+    socket.on('error', onError)
     options.signal?.addEventListener('abort', onAbort)
     if (options.signal?.aborted === true) onAbort()
   })
 }
 
 /** A connection that is about to be made; TLS verified against the address's own name unless another is given. */
-function openSocket(address: UpstreamAddress, tls: OriginTls | undefined, onConnected: () => void): Socket {
-  if (address.kind === 'unix') return connectPlain({ path: address.path }, onConnected)
+function openSocket(address: UpstreamAddress, tls: OriginTls | undefined, onConnected: () => void): UpstreamLeg {
+  if (address.kind === 'unix') return connectByBun({ path: address.path }, onConnected)
   const { host, name: own, port } = splitAuthority(address.authority, address.scheme === 'https' ? 443 : 80)
-  if (address.scheme === 'http') return connectPlain({ host, port }, onConnected)
+  if (address.scheme === 'http') return connectByBun({ host, port }, onConnected)
   // RFC 6066 §3: an address is no server name.
   const isName = !/^[0-9.]+$|:/.test(own)
   const { serverName = isName ? own : undefined, ...rest } = tls ?? {}

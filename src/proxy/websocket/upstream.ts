@@ -1,11 +1,11 @@
 /** The upstream's side of a WebSocket: frames in and out, pings, and the end. */
 
-import type { Socket } from 'node:net'
 import { toGateError } from '../../base/errors.ts'
 import { atEndOfTurn, turnNow } from '../../base/loop-share.ts'
 import { TOO_BIG } from './close-codes.ts'
 import type { FrameEncoder } from './encoder.ts'
 import { encodeClose, type FrameFault, FrameReader, isOneFrame, OPCODE, type Opcode } from './frames.ts'
+import type { UpstreamLeg } from './plain-socket.ts'
 
 /** The default limit of one message in either direction. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -58,7 +58,7 @@ export interface UpstreamSocket {
 
 export interface UpstreamConnection {
   /** Its handshake is done. */
-  readonly socket: Socket
+  readonly socket: UpstreamLeg
   /** Bytes that came together with the handshake's answer. */
   readonly early: Buffer
   readonly encoder: FrameEncoder
@@ -242,7 +242,7 @@ interface Outbox {
  *
  * `onFull` is called when what was put off does not leave at once.
  */
-export function createOutbox(socket: Socket, encoder: FrameEncoder, onFull: () => void): Outbox {
+export function createOutbox(socket: UpstreamLeg, encoder: FrameEncoder, onFull: () => void): Outbox {
   let lastTurn = -1
   let batch: Buffer | null = null
   let batched = 0
