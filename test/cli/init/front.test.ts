@@ -62,7 +62,12 @@ async function complaint(kind: string, folder: string): Promise<string> {
     return run(['haproxy', '-c', '-f', file])
   }
   if (kind === 'nginx') {
-    const lines = { main: 'error_log stderr warn;', events: 'worker_connections 64;', http: text }
+    // Looking at a file takes its ports, for a moment, and those below 1024 are root's.
+    const http = text.replaceAll(
+      /(\blisten (?:\[::\]:)?)(80|443)\b/g,
+      (_, before, port) => `${before}${8000 + Number(port)}`,
+    )
+    const lines = { main: 'error_log stderr warn;', events: 'worker_connections 64;', http }
     return run([...nginxCommand(join(folder, 'home'), lines), '-t'])
   }
   if (kind === 'envoy') return run([broughtPath(ENVOY), '--mode', 'validate', '-c', file, '--log-level', 'error'])
