@@ -240,8 +240,11 @@ export function createApiTokens(
     describe,
     current: async tokenId => (await describe(tokenId))?.session ?? null,
     async noteUse(tokenId) {
-      const used = await guarded(() => store.changeRecord('token', { id: tokenId }, usedFirst))
+      const noting = guarded(() => store.changeRecord('token', { id: tokenId }, usedFirst))
+      // Read again, it may be known as used before the disk has that: then it stays.
       cache.forget(tokenId)
+      const used = await noting
+      if (cache.ofId(tokenId)?.isUnused !== false) cache.forget(tokenId)
       return used !== undefined
     },
     async newShort({ session }, lifetimeMs) {

@@ -21,7 +21,7 @@ interface Waiting {
   readonly lastTry: number
 }
 
-/** Makes writes that wait for other processes: at once where nothing is in the way, else later, in order. */
+/** Makes writes that wait for other processes, and for the disk: done at once where nothing is in the way, else later, in order. */
 export type BusyRetry = <Args extends readonly unknown[], Result>(
   write: (...args: Args) => Result,
 ) => (...args: Args) => MaybePromise<Result>
@@ -31,8 +31,10 @@ export type BusyRetry = <Args extends readonly unknown[], Result>(
  *
  * While something waits, only the first of the queue is tried, every 25 ms; what comes later waits behind it. After two
  * seconds a write fails with what SQLite said.
+ *
+ * What was written counts once `flushed` says so.
  */
-export function createBusyRetry(): BusyRetry {
+export function createBusyRetry(flushed: () => MaybePromise<void> = () => undefined): BusyRetry {
   const queue: Waiting[] = []
   let tries = 0
   let timer: Timer | null = null
@@ -56,12 +58,17 @@ export function createBusyRetry(): BusyRetry {
     timer = null
   }
 
+  function whenFlushed<Result>(result: Result): MaybePromise<Result> {
+    const waiting = flushed()
+    return waiting instanceof Promise ? waiting.then(() => result) : result
+  }
+
   return write =>
     (...args) => {
       let locked: unknown = null
       if (queue.length === 0) {
         try {
-          return write(...args)
+          return whenFlushed(write(...args))
         } catch (error) {
           if (!isLocked(error)) throw error
           locked = error
@@ -69,7 +76,7 @@ export function createBusyRetry(): BusyRetry {
       }
       if (queue.length >= MOST_WAITING) throw locked ?? new Error('too many writes wait for the session database')
       return new Promise((resolve, reject) => {
-        queue.push({ run: () => resolve(write(...args)), refuse: reject, lastTry: tries + MOST_TRIES })
+        queue.push({ run: () => resolve(whenFlushed(write(...args))), refuse: reject, lastTry: tries + MOST_TRIES })
         timer ??= setInterval(tryAgain, RETRY_EVERY_MS)
       })
     }

@@ -5,8 +5,11 @@ import { isLocked } from './busy.ts'
 import { readHeader } from './header.ts'
 import { type DatabaseLocation, identityOf, type Mark, placeAt, readPlace, writePlace } from './place.ts'
 
-/** As long as SQLite itself lets a log become: a thousand pages. */
-const LONG_BYTES = 4_000_000
+/**
+ * Four times what SQLite itself lets a log become: pages that many sessions share are written once for all of them, and requests wait
+ * for the disk a quarter as often.
+ */
+const LONG_BYTES = 16_000_000
 
 /** What has been in the log for so long is taken in though it is short: a plain copy of the database has no log. */
 const OLD_MS = 60_000

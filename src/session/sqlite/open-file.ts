@@ -8,6 +8,7 @@ import { ATTEMPT_MS } from './busy.ts'
 import { type Checkpoints, createCheckpoints } from './checkpoints.ts'
 import { type Companions, companionsOf, fileAt, hasLogBeside, renameDatabase, setAsideLog } from './companion-files.ts'
 import { copyDatabase } from './copy.ts'
+import { type Flushes, openFlushes } from './flushes.ts'
 import { locked } from './lock.ts'
 import { isDamaged, settleFiles, takeOverPatiently } from './replacement.ts'
 import { type SqliteStore, storeOn } from './rows.ts'
@@ -36,6 +37,10 @@ export interface OpenFile {
   readonly checkpoints: Checkpoints
   /** Open as long as the database: to close any of a file gives up the locks that SQLite holds on it (sqlite.org/howtocorrupt.html §2.2). */
   readonly descriptor: number
+  /** From now on, commits wait for a thread that flushes them, and hold up nobody. Before, SQLite flushes each by itself. */
+  flushLater(): void
+  /** The flushes that are under way. */
+  endFlushes(): MaybePromise<void>
 }
 
 /**
@@ -72,8 +77,10 @@ export function closeDatabase({ store, file }: OpenDatabase, reading: Promise<vo
   void store.close()
   if (file === null) return
   const { descriptor } = file
+  const flushing = file.endFlushes()
   if (reading === null) closeSync(descriptor)
-  else return reading.then(() => closeSync(descriptor))
+  else return reading.then(() => closeSync(descriptor)).then(() => flushing)
+  return flushing
 }
 
 /**
@@ -121,8 +128,16 @@ function openHere(path: string, { now }: Pick<Ports, 'now'>): OpenDatabase {
     fchmodSync(descriptor, 0o600)
     const checkpoints = createCheckpoints(database, path, descriptor, { hadLog, now })
     database.run(`PRAGMA busy_timeout = ${ATTEMPT_MS}`)
-    const file = { identity: fileAt(path), companions: companionsOf(path), checkpoints, descriptor }
-    return { database, store: storeOn(database), file }
+    let flushes: Flushes | null = null
+    const file: OpenFile = {
+      ...{ identity: fileAt(path), companions: companionsOf(path), checkpoints, descriptor },
+      flushLater() {
+        database.run('PRAGMA synchronous = NORMAL')
+        flushes = openFlushes(path, () => void database.run('PRAGMA synchronous = FULL'))
+      },
+      endFlushes: () => flushes?.close(),
+    }
+    return { database, store: storeOn(database, () => flushes?.flushed()), file }
   } catch (error) {
     database.close()
     if (descriptor !== null) closeSync(descriptor)

@@ -33,8 +33,8 @@ export interface SqliteStore extends SessionStore {
  * A SessionStore on an open database that has this version's layout. Every call is one statement or one transaction, but `touch`,
  * `remove` and `purge`, which take slices of many rows. Writes are patient with other processes; reads never wait for one.
  */
-export function storeOn(database: Database): SqliteStore {
-  const retryBusy = createBusyRetry()
+export function storeOn(database: Database, flushed?: () => MaybePromise<void>): SqliteStore {
+  const retryBusy = createBusyRetry(flushed)
   const changes = changesOn(database)
   const { purgeExpired, purgeIdle, ...sessions } = sessionsOn(database, retryBusy, changes)
   const { purgeAllowances, ...rateLimits } = allowancesOn(database, retryBusy)

@@ -48,8 +48,8 @@ export interface StoreOptions {
 }
 
 /**
- * A SessionStore in one SQLite file, in WAL mode with full synchronisation: acknowledged writes survive kill -9 and
- * power loss.
+ * A SessionStore in one SQLite file, in WAL mode; each write is acknowledged once it is on the disk (`Flushes`): so it
+ * survives kill -9 and power loss.
  *
  * A damaged file, found at the start or later, is moved aside (name + `.damaged-TIME`) with a loud log, and a new one
  * is begun. Sessions in memory continue in it (`takeBack`); all other users sign in again. While the damaged file
@@ -99,10 +99,11 @@ export function openSqliteStore(
     }
   }
 
-  /** Not for one that replaced another: the code that is notified checks it. */
+  /** Not for one that replaced another: the code that is notified checks it. What it writes is on the disk at once. */
   function admitted(opened: OpenDatabase): OpenDatabase {
     try {
       admit?.(opened.store)
+      opened.file?.flushLater()
       return opened
     } catch (error) {
       void closeDatabase(opened, null)
@@ -149,6 +150,7 @@ export function openSqliteStore(
       isBegunAnew = wasDamaged
       if (open !== null) void closeDatabase(open, overwritten.reading)
       open = next
+      open.file?.flushLater()
       told = null
       overwritten.forget()
       // The process that moved it aside has logged that.

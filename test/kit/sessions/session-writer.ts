@@ -8,10 +8,10 @@ const [path = '', round = ''] = process.argv.slice(2)
 const store = openSqliteStore(path, quietPorts({ now: Date.now }))
 for (let index = 0; ; index++) {
   const id = `${round}-${index}`
-  store.insert(storedSession(id, { expiresAtMs: 9e15 }), { hash: id, sessionId: id, host: 'x' })
+  await store.insert(storedSession(id, { expiresAtMs: 9e15 }), { hash: id, sessionId: id, host: 'x' })
   writeSync(1, `in ${id}\n`)
   if (index % 3 === 0) {
-    store.remove(id)
+    await store.remove(id)
     writeSync(1, `out ${id}\n`)
   }
 }

@@ -57,7 +57,7 @@ describe('the database file', () => {
     expect(readdirSync(folder.path).sort()).toEqual(['s.db', 's.db-lock'])
   })
 
-  test('of the first layout keeps its sessions, which are then found by person too', () => {
+  test('of the first layout keeps its sessions, which are then found by person too', async () => {
     using folder = temporaryFolder()
     const path = join(folder.path, 's.db')
     const before = new Database(path)
@@ -77,7 +77,7 @@ describe('the database file', () => {
     expect(found.session).toMatchObject({ secrets: 'sealed', isRefreshable: false, isRemembered: false })
     expect(store.findBySubject('https://id.example', 'ada')).toEqual([found.session])
     expect(store.findByHash('hash-of-odd')).not.toBeNull()
-    expect(store.take('login', 'pending', 0)).toBe('sealed too')
+    expect(await store.take('login', 'pending', 0)).toBe('sealed too')
     store.close()
     const again = openSqliteStore(path, ports)
     expect(again.findById('a')).toEqual(found.session)
