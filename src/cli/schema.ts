@@ -1,5 +1,5 @@
 import { showJson } from '../base/visible.ts'
-import { configSchema } from '../config/keys/schema.ts'
+import { configSchema } from '../config/keys/keys.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 

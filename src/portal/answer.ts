@@ -3,9 +3,8 @@
 import { createHash } from 'node:crypto'
 import type { Child } from 'hono/jsx'
 import type { Brand } from '../config/resolve/portals.ts'
+import { SCRIPTS, type Script, STYLE } from './pages/assets.ts'
 import { brandStyle, drawPage } from './pages/brand.tsx'
-import { SCRIPTS, type Script } from './pages/scripts.ts'
-import { STYLE } from './pages/style.ts'
 import type { Words } from './words/words.ts'
 
 /**

@@ -3,7 +3,7 @@
 import { closeSync, existsSync, fchmodSync, fchownSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { GateError } from '../../base/errors.ts'
-import { configSchema } from '../../config/keys/schema.ts'
+import { configSchema } from '../../config/keys/keys.ts'
 import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render.ts'
 import { EXIT } from '../../console/args.ts'

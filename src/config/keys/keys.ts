@@ -1,5 +1,6 @@
 /** All keys of routes.toml: the root table, and every section of the reference. */
 
+import type { Json } from '../text/raw.ts'
 import { duration } from '../values/duration.ts'
 import { includePattern } from '../values/pattern.ts'
 import { choice, either, list, offIsNull } from '../values/value.ts'
@@ -17,7 +18,7 @@ import { OUTGOING } from './outgoing.ts'
 import { GUEST_LINKS, PORTAL, REQUESTS, RULE } from './portals.ts'
 import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED, SCIM } from './providers.ts'
 import { APP, REWRITE, ROUTE, TOOLS } from './routes.ts'
-import { ACCESS, WHEN } from './rules.ts'
+import { ACCESS, accessRule, RULE_SCHEMA, WHEN } from './rules.ts'
 import { SERVER } from './server.ts'
 import { SESSIONS } from './sessions.ts'
 import { LOG_WORDS, PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
@@ -27,6 +28,7 @@ import {
   type Homes,
   type Keys,
   named,
+  objectOf,
   optional,
   type Table,
   table,
@@ -286,3 +288,19 @@ export type RootTable = Table<typeof ROOT>
 
 /** Reads the whole file. */
 export const root = table(ROOT, { title: WHOLE_FILE, homes })
+
+/**
+ * The JSON schema of routes.toml, for editors that know TOML (Taplo, Even Better TOML).
+ *
+ * It knows names, types and defaults; what keys say about each other only `sallyport check` knows.
+ * Source: JSON Schema draft-07, the newest that those editors read.
+ */
+export function configSchema(): Json {
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: 'routes.toml',
+    description: 'The configuration of Sallyport, an authenticating reverse proxy.',
+    ...objectOf(root.schema),
+    definitions: { [RULE_SCHEMA]: accessRule.schema },
+  }
+}

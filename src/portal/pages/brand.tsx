@@ -2,7 +2,7 @@
 import { type Child, createContext } from 'hono/jsx'
 import { showTurning } from '../../base/visible.ts'
 import type { Brand } from '../../config/resolve/portals.ts'
-import type { Script } from './scripts.ts'
+import type { Script } from './assets.ts'
 
 /** How the page that is being drawn looks: its portal's logo and colours. */
 export const BrandContext = createContext<Brand | null>(null)

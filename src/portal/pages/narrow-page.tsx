@@ -3,9 +3,8 @@ import { type Child, useContext } from 'hono/jsx'
 import { GROUNDS } from '../../config/values/colour.ts'
 import type { Contact } from '../../config/values/email.ts'
 import type { Words } from '../words/words.ts'
+import { MARK, SCRIPTS, STYLE } from './assets.ts'
 import { BrandContext, brandStyle, ScriptContext } from './brand.tsx'
-import { SCRIPTS } from './scripts.ts'
-import { MARK, STYLE } from './style.ts'
 
 /** The portal's logo, or a gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
 export function Mark() {

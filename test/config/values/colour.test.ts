@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { contrastOf, deriveDark, GROUNDS, INKS, parseLightColour } from '../../../src/config/values/colour.ts'
-import { STYLE } from '../../../src/portal/pages/style.ts'
+import { STYLE } from '../../../src/portal/pages/assets.ts'
 import { accepts } from '../checks.ts'
 
 test('WCAG 2.2: contrast is that of the definition', () => {
@@ -11,7 +11,7 @@ test('WCAG 2.2: contrast is that of the definition', () => {
 
 test('the grounds are those of the stylesheet', () => {
   for (const colour of [...GROUNDS.light, ...GROUNDS.dark, INKS.dark]) expect(STYLE).toContain(colour)
-  expect(STYLE).toContain('--accent-ink:#fff;')
+  expect(STYLE).toContain('--accent-ink: #fff;')
 })
 
 test('every colour that is taken can be read in both schemes, the dark one made of it as well', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { configSchema } from '../../../src/config/keys/schema.ts'
+import { configSchema } from '../../../src/config/keys/keys.ts'
 import { parseToml } from '../../../src/config/text/parse.ts'
 import { freeKeys, movedSecrets, type Part } from '../../../src/server/editor/sendings.ts'
 

@@ -1,9 +1,8 @@
 /**
- * The scripts of Sallyport's own pages. Each is allowed on its page by its hash, and nowhere else. A page does its
- * whole task without them.
+ * What pages hold beside their text: the stylesheet, the scripts and the mark. The build makes stylesheet and scripts short.
  *
- * Each is a constant: its data is in the page, in `data-` attributes, and is never code. They run in browsers, and are
- * checked with a browser's types (`scripts/tsconfig.json`); the build makes them short.
+ * Each script is allowed on its page by its hash, and nowhere else, and a page does its whole task without it. Its data is in the
+ * page, in `data-` attributes, and is never code. Scripts are checked with a browser's types (`scripts/tsconfig.json`).
  */
 import checkFile from './scripts/check-file.js' with { type: 'text' }
 import countdown from './scripts/countdown.js' with { type: 'text' }
@@ -11,6 +10,9 @@ import giveFragment from './scripts/give-fragment.js' with { type: 'text' }
 import keepFragment from './scripts/keep-fragment.js' with { type: 'text' }
 import search from './scripts/search.js' with { type: 'text' }
 import whenSeen from './scripts/when-seen.js' with { type: 'text' }
+import stylesheet from './style.css' with { type: 'text' }
+
+export const STYLE: string = stylesheet
 
 export type Script = 'check-file' | 'countdown' | 'search' | 'when-seen' | 'keep-fragment' | 'give-fragment'
 
@@ -22,3 +24,7 @@ export const SCRIPTS: Readonly<Record<Script, string>> = {
   'keep-fragment': keepFragment,
   'give-fragment': giveFragment,
 }
+
+/** The mark as a whole picture, without anything else. */
+export const MARK =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path d="M4 31V16a12 12 0 0 1 24 0v15z" fill="#1d6358"/><path d="M11 31V17a5 5 0 0 1 10 0v14z" fill="#fdfcfa"/></svg>'
