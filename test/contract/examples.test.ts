@@ -58,6 +58,7 @@ const FILES: readonly (readonly [end: string, text: string])[] = [
   ['.totp', 'ada:GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n'],
   ['.svg', '<svg xmlns="http://www.w3.org/2000/svg"/>'],
   ['oidc', 'a secret'],
+  ['client-secret', 'a secret'],
   ['tsig', Buffer.alloc(32, 5).toString('base64')],
   ['eab-key', 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG4'],
   ['sallyport-key', Buffer.alloc(32, 7).toString('base64')],

@@ -3,6 +3,7 @@ import behindAProxy from '../../../docs/behind-a-proxy.md' with { type: 'file' }
 import contributing from '../../../docs/CONTRIBUTING.md' with { type: 'file' }
 import compose from '../../../docs/compose.yaml' with { type: 'file' }
 import errors from '../../../docs/errors.md' with { type: 'file' }
+import gettingStarted from '../../../docs/getting-started.md' with { type: 'file' }
 import https from '../../../docs/https.md' with { type: 'file' }
 import identity from '../../../docs/identity.md' with { type: 'file' }
 import keys from '../../../docs/keys.md' with { type: 'file' }
@@ -55,6 +56,7 @@ export interface Topic {
 
 /** All chapters, in the order of the README. They are files within the executable, of which nothing is read before it is asked for. */
 export const TOPICS: readonly Topic[] = [
+  { name: 'getting-started', about: 'the first application, an admin path, HTTPS, a provider', path: gettingStarted },
   {
     name: 'routes-and-rules',
     about: 'hosts and paths, roles, allow and deny, answers of its own',

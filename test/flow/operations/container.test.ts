@@ -29,11 +29,6 @@ const { sallyport: service } = composed.services
 const volumes = service.volumes.map(text => text.split(':'))
 
 describe('the compose file', () => {
-  test('is the one that the README shows', () => {
-    const shown = /```yaml\n(services:[\s\S]*?)```\n/.exec(read('README.md'))?.[1]
-    expect(shown).toBe(read('docs/compose.yaml').replace(/^(?:#.*\n)+/, ''))
-  })
-
   test('keeps the data in a volume, the file read-only, and takes no image from elsewhere', () => {
     expect(volumes).toEqual([
       ['./sallyport', '/etc/sallyport', 'ro'],
