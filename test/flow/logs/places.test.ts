@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -79,4 +79,41 @@ test('of a trusted proxy nothing is said', async () => {
   await using gate = await startGate(ROUTE, { server: 'trusted_proxies = ["127.0.0.1"]' })
   await sendRaw(gate.port, rawRequest('GET /', 'a.localhost', ['X-Forwarded-For: 203.0.113.9']))
   expect(gate.told('X-Forwarded-*')).toEqual([])
+})
+
+describe('the lines of requests, which are written in batches', () => {
+  const TOML = `log_level = "info"\n${ROUTE}\n`
+  const ask = async (port: number, path: string): Promise<void> => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { host: 'a.localhost' } })
+    expect(await answer.text()).toBe('here')
+  }
+  const linesOf = (output: string, path: string): number => output.split(`"path":"${path}"`).length - 1
+
+  test('are all there once a process that is told to stop has ended', async () => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    await using child = await startChild({ command: FROM_SOURCE, folder: folder.path, port, toml: TOML })
+    await Promise.all(Array.from({ length: 40 }, () => ask(port, '/last')))
+    child.process.kill('SIGTERM')
+    expect(await child.process.exited).toBe(0)
+    await eventually(() => linesOf(child.output(), '/last') === 40, 'every line')
+  })
+
+  test('are all there after an error that nobody caught, and so are those of later requests', async () => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    const stray = join(folder.path, 'stray.ts')
+    writeFileSync(stray, "process.on('SIGWINCH', () => setTimeout(() => { throw new Error('a stray') }))\n")
+    const [bun = '', ...main] = FROM_SOURCE
+    const command = [bun, '--preload', stray, ...main]
+    // With it set, the process does not begin again as one without that file.
+    const env = { BUN_CONFIG_MAX_HTTP_REQUESTS: '65535' }
+    await using child = await startChild({ command, folder: folder.path, port, toml: TOML, env })
+    await ask(port, '/before')
+    child.process.kill('SIGWINCH')
+    await eventually(() => child.output().includes('caught at the last moment'), 'that it was caught')
+    await eventually(() => linesOf(child.output(), '/before') === 1, 'the line from before')
+    await ask(port, '/after')
+    await eventually(() => linesOf(child.output(), '/after') === 1, 'a line from after')
+  })
 })
