@@ -128,6 +128,35 @@ test('a token keeps who someone is, and nothing of how or when they signed in', 
   await store.close()
 })
 
+test('a stored token of nobody, or with neither an owner nor roles of its own, is none', async () => {
+  using folder = temporaryFolder()
+  const { tokens, store } = openTokens(folder.path)
+  const { text, held } = await tokens.create(NEW)
+  const row = await store.findRecord('token', { id: held.session.id })
+  if (row === null) throw new TypeError('it was made')
+  const { identity, ...rest } = JSON.parse(row.grant)
+  const isFound = async (grant: object) => {
+    await store.changeRecord('token', { id: row.id }, () => ({ ...row, grant: JSON.stringify(grant) }))
+    const other = openTokens(folder.path)
+    const found = await other.tokens.find(text)
+    await other.store.close()
+    return found !== null
+  }
+  const { subject: _, ...nobody } = identity
+  const { roles: __, ...without } = identity
+  const grants = [
+    { ...rest, identity },
+    { ...rest, identity: nobody },
+    { ...rest, identity: nobody, owner: 'person:a' },
+    { ...rest, identity: without },
+    { ...rest, identity: { ...without, roles: 'user' } },
+  ]
+  const found: boolean[] = []
+  for (const grant of grants) found.push(await isFound(grant))
+  expect(found).toEqual([true, false, false, false, false])
+  await store.close()
+})
+
 test('a token ends with its time, from memory too', async () => {
   using folder = temporaryFolder()
   const { tokens, store, clock } = openTokens(folder.path)
