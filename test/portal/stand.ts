@@ -15,7 +15,6 @@ import { FORM_WAIT_MS } from '../../src/portal/form.ts'
 import type { Overview } from '../../src/portal/overview.ts'
 import { isSecure } from '../../src/portal/place.ts'
 import type { PortalRequest } from '../../src/portal/portal.ts'
-import { parseTarget } from '../../src/route/target.ts'
 import { createMetrics } from '../../src/server/observe/metrics.ts'
 import { chargeLogouts, countForms, countStarts, createRates } from '../../src/server/request/rates.ts'
 import { askProviders } from '../../src/session/ask.ts'
@@ -29,7 +28,7 @@ import { record, testPlace } from '../kit/log/record.ts'
 import { providerConfig } from '../kit/provider/config.ts'
 import { startProvider, type TestAccount } from '../kit/provider/provider.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
-import { portalConfig } from './config.ts'
+import { portalConfig, portalRequest } from './config.ts'
 
 export const PORTAL = 'https://auth.example.com'
 export const KUMA = 'https://kuma.example.com'
@@ -155,31 +154,16 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
 
   /** As much of the server's pipeline as the portal needs; every protected page says who sees it. */
   async function serve(request: Request, address: URL): Promise<Response> {
-    const target = parseTarget(request.method, request.url, address.host)
-    const base = {
-      request,
-      target,
-      isProgram: false,
-      origin: address.origin,
-      reachedAt: ({ authority }) => `${address.protocol}//${authority}`,
-      cameByPlainHttp: false,
+    const base: PortalRequest = {
+      ...portalRequest(request, address),
       clientAddress: request.headers.get('x-real-ip') ?? '192.0.2.1',
       requestId: `req-${++count}`,
       portal: config,
       providers,
-      wantsAuthTime: false,
-      wantsAccess: false,
-      keepsForms: null,
-      workerScope: null,
-      keepsFragment: () => false,
-      hasKeptForms: false,
-      serves: (host: string) => origins.has(host),
+      serves: host => origins.has(host),
       rolesOf: ({ identity }) =>
         config.adminRole !== null && identity.groups.includes('admins') ? ['user', config.adminRole] : ['user'],
-      isTold: true,
       told: ({ identity }) => ({ identity, roles: ['user'] }),
-      guestTarget: () => null,
-      compat: null,
       applications: () => [
         { name: 'Kuma', address: `${KUMA}/`, description: null, group: null, icon: null, health: 'up' },
       ],
@@ -187,11 +171,8 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
         { place: '*.example.com', address: null },
         { place: 'git.example.com/team', address: 'https://git.example.com/team' },
       ],
-      askedRoute: () => null,
-      iconOf: () => null,
-      resources: { hasOwn: false, described: () => null, at: () => null },
-      session: null,
-    } satisfies PortalRequest
+    }
+    const { target } = base
     const token = readCookie(request.headers.get('cookie'), cookieName('session', isSecure(base)))
     const session = token === null ? null : await sessions.find(token, target.host)
     const ctx: PortalRequest = { ...base, session }

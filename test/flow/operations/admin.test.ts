@@ -9,6 +9,7 @@ import { startApp } from '../../kit/applications/app.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
 import { acceptWebSocket, askForWebSocket } from '../../kit/wire/websocket.ts'
 import { hasHead, httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
@@ -57,7 +58,9 @@ describe('the admin page', () => {
     expect(refused.status).toBe(403)
     expect(refused.text).not.toMatch(/Settings|127\.0\.0\.1|Ada/)
     expect((await load(gate, '/.sallyport/', grace.cookie)).text).not.toContain('/.sallyport/admin')
-    expect((await load(gate, '/.sallyport/', ada.cookie)).text).toContain('href="/.sallyport/admin"')
+    expect(htmlPage((await load(gate, '/.sallyport/', ada.cookie)).text).link('Administration')).toBe(
+      '/.sallyport/admin',
+    )
     expect((await load(gate, '/.sallyport/admin', '')).location).toBe('/.sallyport/login?return=%2F.sallyport%2Fadmin')
   })
 

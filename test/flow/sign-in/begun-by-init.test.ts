@@ -60,7 +60,7 @@ test.each(['2.9', '2.14'] as const)(
         '/.sallyport/signed-out',
         true,
       ])
-      expect((await ada.open(`${APP}/`)).text).toContain('<input name="login"')
+      expect((await ada.open(`${APP}/`)).html.has('input[name="login"]')).toBe(true)
 
       const bob = browserOf()
       await bob.signIn(`${APP}/`, 'bob')

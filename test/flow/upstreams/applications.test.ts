@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { startApp } from '../../kit/applications/app.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 
 const HOST = 'home.example'
 const route = (lines: string, host = HOST, upstream = 'http://127.0.0.1:9') =>
@@ -103,8 +104,7 @@ describe('the list of applications', () => {
 describe('the health of an application', () => {
   /** The words below the only application. */
   async function healthIn(gate: Gate, cookie: string): Promise<string | undefined> {
-    const html = await (await ask(gate, '/.sallyport/', cookie)).text()
-    return /<span class="small health [a-z]+">([^<]*)/.exec(html)?.[1]
+    return htmlPage(await (await ask(gate, '/.sallyport/', cookie)).text()).texts('.health')[0]
   }
 
   test('is told while the last request found it in trouble, and not otherwise', async () => {

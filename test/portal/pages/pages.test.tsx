@@ -8,51 +8,17 @@ import { renderDeniedPage } from '../../../src/portal/denied-page.tsx'
 import { renderErrorPage } from '../../../src/portal/error-page.tsx'
 import { SignInPage } from '../../../src/portal/pages/sign-in.tsx'
 import { dayOf, momentOf } from '../../../src/portal/pages/time.tsx'
-import type { PortalRequest } from '../../../src/portal/portal.ts'
 import { problemResponse } from '../../../src/portal/problem.ts'
 import { EN } from '../../../src/portal/words/en.ts'
-import { parseTarget } from '../../../src/route/target.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { htmlPage } from '../../kit/html.ts'
-import { portalConfig } from '../config.ts'
+import { portalConfig, portalRequest } from '../config.ts'
 
 const MARKUP = '<b onclick="x">&\'"'
 
 const portal = portalConfig()
 
-function contextAt(address: string): PortalRequest {
-  const { host } = new URL(address)
-  return {
-    request: new Request(address),
-    target: parseTarget('GET', address, host),
-    isProgram: false,
-    origin: `https://${host}`,
-    reachedAt: ({ authority }) => `https://${authority}`,
-    cameByPlainHttp: false,
-    clientAddress: '192.0.2.1',
-    requestId: 'req-7',
-    portal,
-    providers: new Map(),
-    wantsAuthTime: false,
-    wantsAccess: false,
-    keepsForms: null,
-    workerScope: null,
-    keepsFragment: () => false,
-    hasKeptForms: false,
-    session: null,
-    serves: () => true,
-    rolesOf: () => [],
-    isTold: true,
-    told: ({ identity }) => ({ identity, roles: [] }),
-    guestTarget: () => null,
-    compat: null,
-    applications: () => [],
-    tokenPlaces: () => [],
-    askedRoute: () => null,
-    iconOf: () => null,
-    resources: { hasOwn: false, described: () => null, at: () => null },
-  }
-}
+const contextAt = (address: string) => portalRequest(new Request(address), new URL(address))
 
 function sessionOf(claims: Record<string, unknown>): Session {
   const identity = makeIdentity('pocket-id', 'https://id.example.com', 'subject-1', claims)
@@ -148,7 +114,7 @@ describe('the page of a refusal', () => {
   test('says who is signed in, which role is missing, and offers to switch account', async () => {
     const page = await denied({ name: 'Grace', email: 'grace@example.com' })
     expect(page.texts('dd')).toEqual(['Grace grace@example.com', 'user', 'admin'])
-    expect(page.one('.note code').text).toBe('req-7')
+    expect(page.one('.note').text).toBe(`${EN.roleAdvice} Reference req-7`)
     expect(page.one('h1').text).toBe('Kuma is not open to you')
     expect(page.all('a').map(one => one.attribute('href'))).toEqual(
       expect.arrayContaining(['/.sallyport/login?switch=1&return=%2Fd%2F1%3Fx%3D1', '/.sallyport/logout']),
