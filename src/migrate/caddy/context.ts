@@ -1,6 +1,7 @@
 import type { Json } from '../../config/text/raw.ts'
 import { type Blanks, escapeReferences, STAND_IN_HOST } from '../blanks.ts'
-import type { Notes } from '../notes.ts'
+import type { Notes, Outcome } from '../notes.ts'
+import type { Table } from './json.ts'
 
 /** What the parts of an import have in hand. */
 export interface Context {
@@ -49,6 +50,26 @@ export function spell({ blanks }: Context, text: string, standIn: string = STAND
     const meaning = 'the variable of this name, as before'
     return before + blanks.variable(name ?? '', meaning, before === ':' ? '8080' : standIn)
   })
+}
+
+/** What is said of keys of the old file, several by one sentence; null: they are read, or there whether or not anybody wrote them. */
+export type KeyRows = readonly (readonly [outcome: Outcome | null, keys: string, say: string])[]
+
+/** Says what becomes of each key of a table, and answers whether any closes what it is for, as those do that no row knows. */
+export function noteKeys(
+  { notes }: Pick<Context, 'notes'>,
+  table: Table,
+  rows: KeyRows,
+  { of, others }: { readonly of: string; readonly others: string },
+): boolean {
+  let isClosed = false
+  for (const key of Object.keys(table)) {
+    const row = rows.find(([, keys]) => keys.split(' ').includes(key))
+    const [outcome, , say] = row ?? (['closed', key, others] as const)
+    if (outcome !== null) notes.add(outcome, `${key} of ${of}`, null, say)
+    isClosed ||= outcome === 'closed'
+  }
+  return isClosed
 }
 
 /** A list with each of its entries once. */

@@ -1,9 +1,8 @@
 import type { Json } from '../../config/text/raw.ts'
 import { type AskedOfPolicy, compileAccessList, type ListedRule, readListed } from './access-list.ts'
 import { EXPRESSION } from './conditions.ts'
-import type { Context } from './context.ts'
-import { onlyTexts, type Table, tablesOf, textOf, textsOf, wordsOf } from './json.ts'
-import { type TokenMaker, takes } from './keys.ts'
+import { type Context, type KeyRows, noteKeys } from './context.ts'
+import { onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, wordsOf } from './json.ts'
 import { bypassTest, joinTests } from './patterns.ts'
 import type { Test } from './rules.ts'
 
@@ -46,68 +45,66 @@ const KNOWN_FIELDS: Readonly<Record<string, string>> = {
   preferred_username: 'preferred_username',
 }
 
-type Said = readonly [outcome: 'left' | 'kept' | 'decide', say: string]
+const CLOSED = 'the routes of this policy let nobody in'
 
-const REDIRECTED: Said = ['kept', 'nothing to write: whatever is not a page load gets 401, page loads are redirected']
-const OF_COOKIES: Said = ['kept', 'nothing to write: our cookies never go to an application']
-const NO_KEY: Said = ['kept', 'no longer needed: there is no token to verify, the session is kept here']
-const PAGES: Said = ['left', 'a route’s portal decides that: its 403 page says which role is missing']
-const OTHER_WAYS: Said = [
-  'decide',
-  'write tokens = true into the route, and let scripts in by sallyport tokens create; htpasswd in the portal takes passwords',
-]
-
-/** Keys of a policy that neither allow nor refuse users. */
-const SAID: Readonly<Record<string, Said>> = {
-  additional_scopes: PAGES,
-  api_key_header_name: OTHER_WAYS,
-  auth_proxy_config: OTHER_WAYS,
-  auth_proxy_raw_config: OTHER_WAYS,
-  auth_realm_header_name: OTHER_WAYS,
-  auth_redirect_query_param: REDIRECTED,
-  auth_redirect_status_code: REDIRECTED,
-  crypto_key_store_config: NO_KEY,
-  disable_auth_redirect: REDIRECTED,
-  disable_auth_redirect_query: REDIRECTED,
-  forbidden_url: PAGES,
-  login_hint_validators: PAGES,
-  raw_crypto_key_store_config: NO_KEY,
-  redirect_with_javascript: REDIRECTED,
-  session_id_cookie_name: OF_COOKIES,
-  strip_token_enabled: OF_COOKIES,
-  validate_bearer_header: ['kept', 'nothing to write'],
-}
-
-/** Keys that are there whether or not anybody wrote them. */
-const ALWAYS_THERE = /^(?:api_key_header_name|auth_realm_header_name|auth_redirect_\w+|crypto_key_store_config|name)$/
-
-/** Keys that are read. */
-const READ = [
-  'access_list_rules',
-  'access_token_cookie_names',
-  'allowed_token_sources',
-  'auth_url_path',
-  'bypass_configs',
-  'header_injection_configs',
-  'name',
-  'pass_claims_with_headers',
-  'user_identity_field',
-  'validate_method_path',
+/** What is said of keys of a policy that are switched on. Any other may guard something. */
+const KEYS: KeyRows = [
+  [
+    null,
+    'access_list_rules access_token_cookie_names auth_url_path bypass_configs header_injection_configs name pass_claims_with_headers user_identity_field validate_method_path',
+    '',
+  ],
+  [
+    null,
+    'api_key_header_name auth_realm_header_name auth_redirect_query_param auth_redirect_status_code crypto_key_store_config',
+    '',
+  ],
+  [
+    'left',
+    'additional_scopes forbidden_url login_hint_validators',
+    'a route’s portal decides that: its 403 page says which role is missing',
+  ],
+  [
+    'decide',
+    'auth_proxy_config auth_proxy_raw_config',
+    'write tokens = true into the route, and let scripts in by sallyport tokens create; htpasswd in the portal takes passwords',
+  ],
+  [
+    'kept',
+    'disable_auth_redirect disable_auth_redirect_query redirect_with_javascript',
+    'nothing to write: whatever is not a page load gets 401, page loads are redirected',
+  ],
+  ['kept', 'raw_crypto_key_store_config', 'no longer needed: there is no token to verify, the session is kept here'],
+  ['kept', 'session_id_cookie_name strip_token_enabled', 'nothing to write: our cookies never go to an application'],
+  ['kept', 'validate_bearer_header', 'nothing to write'],
+  [
+    'closed',
+    'allowed_token_sources',
+    `${CLOSED}: it takes no session by a cookie, which is how people come; tokens = true in a route takes tokens of scripts`,
+  ],
+  [
+    'closed',
+    'validate_access_list_path_claim',
+    `${CLOSED}: tokens listed the paths that their bearers may open; write rules for each path`,
+  ],
+  [
+    'closed',
+    'validate_source_address',
+    `${CLOSED}: a session held for the address that it began at alone; networks in a rule asks for one`,
+  ],
 ]
 
 /** One of `authorization_policies`. A part that cannot be expressed allows no user. */
 export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy): Policy {
   const was = textOf(policy.name) ?? ''
   const title = `authorization policy ${was}`
-  const guards = Object.keys(policy).filter(key => isGuard(key, policy))
-  for (const guard of guards) {
-    const say = INSTEAD[guard] ?? 'not known here, so it may guard something; write what it did into their rules'
-    context.notes.add('closed', `${guard} of ${title}`, null, `the routes of this policy let nobody in: ${say}`)
-  }
-  for (const [key, [outcome, say]] of Object.entries(SAID)) {
-    if (Object.hasOwn(policy, key) && !ALWAYS_THERE.test(key))
-      context.notes.add(outcome, `${key} of ${title}`, null, say)
-  }
+  const stated = Object.entries(policy).filter(
+    ([key, value]) => value !== false && (key !== 'allowed_token_sources' || !textsOf(value).includes('cookie')),
+  )
+  const isGuarded = noteKeys(context, Object.fromEntries(stated), KEYS, {
+    of: title,
+    others: `${CLOSED}: not known here, so it may guard something; write what it did into their rules`,
+  })
   const rules = tablesOf(policy.access_list_rules).map(rule => {
     const conditions = (onlyTexts(rule.conditions) ?? []).map(wordsOf)
     const action = wordsOf(textOf(rule.action) ?? '')
@@ -119,7 +116,7 @@ export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy): 
     const say = `no rule says whom this shuts out: the routes of this policy let nobody in; write who may into their allow by hand${lost.hasExpression ? `; ${EXPRESSION}` : ''}`
     context.notes.add('closed', `${lost.shown} of ${title}`, null, say)
   }
-  const isTold = guards.length === 0 && lost === null && allow.length > 0
+  const isTold = !isGuarded && lost === null && allow.length > 0
   if (!isTold) {
     const say = 'who may pass cannot all be told: write allow of its routes by hand, which let nobody in until then'
     context.notes.add('closed', title, null, say)
@@ -136,18 +133,6 @@ export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy): 
     // denial.
     deniedRoles: rolesIn(deny),
   }
-}
-
-const INSTEAD: Readonly<Record<string, string>> = {
-  allowed_token_sources:
-    'it takes no session by a cookie, which is how people come; tokens = true in a route takes tokens of scripts',
-  validate_access_list_path_claim: 'tokens listed the paths that their bearers may open; write rules for each path',
-  validate_source_address: 'a session held for the address that it began at alone; networks in a rule asks for one',
-}
-
-function isGuard(key: string, policy: Table): boolean {
-  if (key === 'allowed_token_sources') return !textsOf(policy[key]).includes('cookie')
-  return !READ.includes(key) && !Object.hasOwn(SAID, key) && policy[key] !== false
 }
 
 function noteRule(context: Context, title: string, { isAllowed, whom, shown, hasExpression }: ListedRule): void {
@@ -236,4 +221,46 @@ export function claimFor(field: string): string | null {
   const known = Object.hasOwn(KNOWN_FIELDS, plain) ? KNOWN_FIELDS[plain] : undefined
   if (known !== undefined) return known
   return /^[A-Za-z0-9_-]+$/.test(plain) ? `claims.${plain}` : null
+}
+
+/** The keys of a portal or a policy; none: one is made at its start, for all that have none. */
+export type Keys = readonly string[]
+
+/** The secrets by which tokens are signed and verified: what they are called does not count. */
+export function keysOf(owner: Table): Keys {
+  return [
+    ...textsOf(owner.raw_crypto_key_store_config),
+    ...textsOf(tableOf(owner.crypto_key_store_config).raw_key_configs),
+  ]
+    .map(wordsOf)
+    .filter(([first, second]) => first === 'crypto' && second === 'key')
+    .map(secretOf)
+}
+
+/** `crypto key [ID] sign-verify SECRET`, `… verify from file PATH`: everything after the key's use. */
+function secretOf(words: readonly string[]): string {
+  const at = words.findIndex(word => /^(?:sign-verify|sign|verify|token)$/.test(word))
+  return words.slice(at === -1 ? 2 : at + 1).join(' ')
+}
+
+/** The name of the cookie in which a portal keeps its token. */
+export function tokenCookieOf(portal: Table): string {
+  return textOf(tableOf(portal.cookie_config).access_token_cookie_name) ?? DEFAULT_COOKIE
+}
+
+const DEFAULT_COOKIE = 'AUTHP_ACCESS_TOKEN'
+
+/** A portal, by how it makes tokens. */
+export interface TokenMaker {
+  readonly keys: Keys
+  readonly cookie: string
+}
+
+/** Whether a policy takes the sessions of a portal: one of its keys is the portal's too, and it looks into the portal's cookie. */
+export function takes(policy: Table, portal: TokenMaker): boolean {
+  const named = textsOf(policy.access_token_cookie_names)
+  if (!(named.length === 0 ? [DEFAULT_COOKIE] : named).includes(portal.cookie)) return false
+  const keys = keysOf(policy)
+  if (keys.length === 0 || portal.keys.length === 0) return keys.length === portal.keys.length
+  return keys.some(key => portal.keys.includes(key))
 }

@@ -13,9 +13,9 @@ import {
   statedRolesLike,
   withRoles,
 } from './conditions.ts'
-import { type Context, isDynamic } from './context.ts'
+import { type Context, isDynamic, type KeyRows, noteKeys } from './context.ts'
 import { onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, valueAt, wordsOf } from './json.ts'
-import { type Keys, keysOf, tokenCookieOf } from './keys.ts'
+import { type Keys, keysOf, tokenCookieOf } from './policy.ts'
 import { type Provider, realmsOf } from './provider.ts'
 import type { Conditions } from './rules.ts'
 
@@ -41,32 +41,23 @@ export interface Portal {
 
 const COOKIES =
   'each host has a __Host- cookie of its own, HttpOnly and SameSite=Lax; none is shared, and none holds a token'
-const LOOK =
-  'the pages are Sallyport’s own; title, logo and colour in the portal make them yours, and routes are the list of applications'
 
-/** Keys of a portal that keep no user out. */
-const SAID: Readonly<Record<string, readonly [Outcome, string]>> = {
-  ui: ['people', LOOK],
-  sso_providers: ['decide', 'have applications sign people in at the provider themselves'],
-  trusted_login_redirect_uri_configs: ['left', 'people return to hosts of this file’s routes, and nowhere else'],
-  trusted_logout_redirect_uri_configs: ['left', 'people return to hosts of this file’s routes, and nowhere else'],
-}
-
-/** Keys that are read, and those that are there whether or not anybody wrote them. */
-const READ = [
-  'api',
-  'cookie_config',
-  'crypto_key_store_config',
-  'identity_providers',
-  'identity_stores',
-  'name',
-  'portal_admin_roles',
-  'portal_guest_roles',
-  'portal_user_roles',
-  'raw_crypto_key_store_config',
-  'token_grantor_options',
-  'token_validator_options',
-  'user_transformer_configs',
+/** What is said of keys of a portal. Any other may keep people out. */
+const KEYS: KeyRows = [
+  [
+    'people',
+    'ui',
+    'the pages are Sallyport’s own; title, logo and colour in the portal make them yours, and routes are the list of applications',
+  ],
+  ['decide', 'sso_providers', 'have applications sign people in at the provider themselves'],
+  [
+    'left',
+    'trusted_login_redirect_uri_configs trusted_logout_redirect_uri_configs',
+    'people return to hosts of this file’s routes, and nowhere else',
+  ],
+  [null, 'api cookie_config crypto_key_store_config identity_providers identity_stores name', ''],
+  [null, 'portal_admin_roles portal_guest_roles portal_user_roles raw_crypto_key_store_config', ''],
+  [null, 'token_grantor_options token_validator_options user_transformer_configs', ''],
 ]
 
 /** One of `authentication_portals`; `stores` are the names of all that have people of their own. */
@@ -113,18 +104,11 @@ export function readPortal(
   const isBound = valueAt(portal, 'token_validator_options', 'validate_source_address') === true
   if (isBound || valueAt(portal, 'token_grantor_options', 'enable_source_address') === true)
     said('left', 'source address', 'sessions are not bound to an address; networks in a rule of allow asks for one')
-  for (const key of Object.keys(portal)) {
-    const [outcome, say] = SAID[key] ?? []
-    const isEmpty = Object.keys(tableOf(portal[key])).length === 0 && !Array.isArray(portal[key])
-    if (outcome !== undefined && say !== undefined) {
-      if (!isEmpty) said(outcome, key, say)
-    } else if (!READ.includes(key)) {
-      made.isClosed = true
-      const say =
-        'its routes let nobody in, as it may say who may come in and is not known here: take it out where it does not, and import again'
-      said('closed', key, say)
-    }
-  }
+  const { ui, ...rest } = portal
+  const stated = Object.keys(tableOf(ui)).length > 0 ? portal : rest
+  const others =
+    'its routes let nobody in, as it may say who may come in and is not known here: take it out where it does not, and import again'
+  if (noteKeys(context, stated, KEYS, { of: title, others })) made.isClosed = true
   const isElsewhere = own.length === 0
   if (isElsewhere) {
     const say =

@@ -1,7 +1,7 @@
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
 import { openidScopes } from '../scopes.ts'
-import { type Context, spell } from './context.ts'
+import { type Context, type KeyRows, noteKeys, spell } from './context.ts'
 import { type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
 
 /** One of `identity_providers` that speaks OpenID Connect, or OAuth. */
@@ -53,128 +53,122 @@ const PRESET_SCOPES: Readonly<Record<string, readonly string[]>> = {
 /** What says that a provider is somewhere else than its preset. */
 const ELSEWHERE = ['base_auth_url', 'metadata_url', 'domain_name', 'authorization_url', 'token_url']
 
-/** Parameters that leave out what people would have a role by. */
-const FILTERS: Readonly<Record<string, string>> = {
-  user_group_filters: 'groups in a role names those that count',
-  user_org_filters: 'claims in a role names those that count',
-}
-
-const COOKIE = 'no cookie holds a token of the provider; pass_token in a route hands one to the application'
-const PROTECTED = 'nothing that protects a sign-in can be switched off'
-
-/** Parameters whose meaning does not depend on their value. */
-const SAID: Readonly<Record<string, readonly ['left' | 'kept', string]>> = {
-  accept_header_enabled: ['left', COOKIE],
-  authorization_url: ['kept', 'nothing to write: discovery says it'],
-  delay_start: [
+/** What is said of parameters. Any other may say who comes in. */
+const PARAMETERS: KeyRows = [
+  ['kept', 'realm', 'in the callback address; roles ask for the provider by its name'],
+  ['kept', 'driver', 'preset, or whatever speaks OpenID Connect: discovery tells the rest'],
+  ['kept', 'client_id', 'client_id'],
+  ['kept', 'client_secret', 'client_secret, from the environment: secrets are not copied'],
+  ['kept', 'base_auth_url', 'issuer; it has to be exactly what the provider calls itself'],
+  ['kept', 'metadata_url', 'issuer, which is the part before /.well-known/; metadata_url where it is elsewhere'],
+  ['kept', 'tenant_id domain_name', 'in issuer'],
+  ['kept', 'authorization_url token_url jwks_keys', 'nothing to write: discovery says it'],
+  [
     'kept',
-    'nothing to write: it starts at once, and asks the provider when somebody signs in, again and again until it answers',
+    'delay_start retry_attempts retry_interval',
+    'nothing to write: the provider is asked when somebody signs in, again and again until it answers',
   ],
-  email_claim_check_disabled: ['left', PROTECTED],
-  identity_token_cookie_enabled: ['left', COOKIE],
-  identity_token_cookie_name: ['left', COOKIE],
-  identity_token_field_name: ['kept', 'the ID token is in id_token'],
-  js_callback_enabled: ['left', 'no script is needed for the way back'],
-  jwks_keys: ['kept', 'nothing to write: discovery says it'],
-  key_verification_disabled: ['left', PROTECTED],
-  login_icon: ['left', 'label is what the button says'],
-  logout_enabled: ['left', 'provider_logout = true in the portal signs out at the provider too'],
-  logout_url: ['left', 'discovery says it; provider_logout = true in the portal signs out there too'],
-  metadata_discovery_disabled: ['left', PROTECTED],
-  nonce_disabled: ['left', PROTECTED],
-  pkce_disabled: ['left', PROTECTED],
-  required_token_fields: ['kept', 'the ID token is required, and nothing else'],
-  response_type: ['kept', 'it is always code, with PKCE'],
-  retry_attempts: ['kept', 'nothing to write: a provider that does not answer is asked again for ever'],
-  retry_interval: [
+  [
     'kept',
-    'nothing to write: a provider that does not answer is asked again after 1 s, then ever more slowly',
+    'identity_token_field_name required_token_fields',
+    'the ID token is in id_token, and nothing else is required',
   ],
-  scope_disabled: ['left', PROTECTED],
-  tls_insecure_skip_verify: ['left', PROTECTED],
-  token_url: ['kept', 'nothing to write: discovery says it'],
-  user_info_fields: ['kept', 'nothing to write: all of userinfo is there for rules and headers, as claims.NAME'],
-  user_info_roles_field_name: ['left', 'claims in a role names the field'],
-}
+  ['kept', 'response_type', 'it is always code, with PKCE'],
+  ['kept', 'user_info_fields', 'nothing to write: all of userinfo is there for rules and headers, as claims.NAME'],
+  [
+    'left',
+    'accept_header_enabled identity_token_cookie_enabled identity_token_cookie_name',
+    'no cookie holds a token of the provider; pass_token in a route hands one to the application',
+  ],
+  [
+    'left',
+    'email_claim_check_disabled key_verification_disabled metadata_discovery_disabled nonce_disabled pkce_disabled scope_disabled tls_insecure_skip_verify',
+    'nothing that protects a sign-in can be switched off',
+  ],
+  ['left', 'js_callback_enabled', 'no script is needed for the way back'],
+  ['left', 'login_icon', 'label is what the button says'],
+  ['left', 'logout_enabled logout_url', 'provider_logout = true in the portal signs out at the provider too'],
+  ['left', 'user_info_roles_field_name', 'claims in a role names the field'],
+  ['closed', 'user_group_filters', 'groups in a role names those that count: the routes of its portals let nobody in'],
+  ['closed', 'user_org_filters', 'claims in a role names those that count: the routes of its portals let nobody in'],
+  [null, 'scopes', ''],
+]
 
 /** One of `identity_providers`. */
 export function readProvider(context: Context, provider: Table): Provider {
   const was = textOf(provider.name) ?? 'oidc'
+  const title = `identity provider ${was}`
   const params = tableOf(provider.params)
   const value = (name: string) => textOf(valueAt(params, name))
   const name = context.names.of('provider', was)
   const driver = value('driver') ?? was
-  const isClosed = Object.keys(params).some(key => !isKnown(key))
-  const asked = ELSEWHERE.some(key => Object.hasOwn(params, key)) ? undefined : PRESET_SCOPES[driver]
-  const realm = value('realm') ?? was
-  if (asked !== undefined) {
-    const entries: readonly Entry[] = [
-      { key: 'preset', value: driver },
-      clientId(context, value('client_id'), was),
-      ...secret(context, value('client_secret'), was),
-      { key: 'scopes', value: [...asked], comment: 'no groups: anybody may call one like a role' },
-    ]
-    const say = `preset = "${driver}": register the callback /.sallyport/callback/${name} of the portal there, as each of these has one of its own; people are their number, verified addresses alone count, and groups are not asked for`
-    context.notes.add('decide', `identity provider ${was}`, null, say)
-    note(context, was, params, { ...KEPT, ...PRESET_KEPT })
-    return { name, was, realm, isClosed, isPreset: true, section: { title: `[providers.${name}]`, entries } }
+  const preset = ELSEWHERE.some(key => Object.hasOwn(params, key)) ? undefined : PRESET_SCOPES[driver]
+  const stated = openidScopes(textsOf(params.scopes))
+  const decide = (say: string) => context.notes.add('decide', title, null, say)
+  if (preset !== undefined) {
+    decide(
+      `preset = "${driver}": register the callback /.sallyport/callback/${name} of the portal there, as each of these has one of its own; people are their number, verified addresses alone count, and groups are not asked for`,
+    )
+  } else {
+    decide(
+      'emails = "trusted", as there: take it out where people can enter an address that is not theirs. Whoever has none passes no rule, as nobody without one could sign in',
+    )
+    if (textsOf(params.scopes).length > 0) context.notes.add(stated.outcome, `scopes of ${title}`, null, stated.say)
   }
-  const stated = textsOf(params.scopes)
-  const { list, outcome, say: sayOfScopes } = openidScopes(stated)
-  const entries: readonly Entry[] = [
-    { key: 'issuer', value: issuer(context, driver, value) },
-    ...metadata(context, value),
-    clientId(context, value('client_id'), was),
-    ...secret(context, value('client_secret'), was),
-    ...(list.length > 0
+  const client = [clientId(context, value('client_id'), was), ...secret(context, value('client_secret'), was)]
+  const entries: readonly Entry[] =
+    preset !== undefined
       ? [
+          { key: 'preset', value: driver },
+          ...client,
+          { key: 'scopes', value: [...preset], comment: 'no groups: anybody may call one like a role' },
+        ]
+      : [
+          { key: 'issuer', value: issuer(context, driver, value) },
+          ...metadata(context, value('metadata_url')),
+          ...client,
           {
             key: 'scopes',
-            value: list.map(scope => spell(context, scope)),
+            value: stated.list.length === 0 ? null : stated.list.map(scope => spell(context, scope)),
             comment: '"groups" lets roles ask for groups, "offline_access" lets them follow the provider',
           },
+          {
+            key: 'emails',
+            value: 'trusted',
+            comment: 'as caddy-security, which does not ask whether they are verified',
+          },
         ]
-      : []),
-    { key: 'emails', value: 'trusted', comment: 'as caddy-security, which does not ask whether they are verified' },
-  ]
-  const say =
-    'emails = "trusted", as there: take it out where people can enter an address that is not theirs. Whoever has none passes no rule, as nobody without one could sign in'
-  context.notes.add('decide', `identity provider ${was}`, null, say)
-  if (stated.length > 0) context.notes.add(outcome, `scopes of identity provider ${was}`, null, sayOfScopes)
-  const { scopes: _, ...others } = params
-  note(context, was, others, KEPT)
-  return { name, was, realm, isClosed, isPreset: false, section: { title: `[providers.${name}]`, entries } }
+  return {
+    name,
+    was,
+    realm: value('realm') ?? was,
+    isClosed: noteKeys(context, params, PARAMETERS, {
+      of: title,
+      others:
+        'not a parameter that is known here, so it may say who may come in: the routes of its portals let nobody in',
+    }),
+    isPreset: preset !== undefined,
+    section: { title: `[providers.${name}]`, entries },
+  }
 }
 
 function issuer(context: Context, driver: string, value: (name: string) => string | null): string {
   if (NOT_OPENID.includes(driver)) {
-    context.notes.add(
-      'decide',
-      'driver',
-      null,
-      `${driver} is no OpenID provider: put one that lets people in from there (Pocket ID, Keycloak, Dex) in front of it, and name that`,
-    )
+    const say = `${driver} is no OpenID provider: put one that lets people in from there (Pocket ID, Keycloak, Dex) in front of it, and name that`
+    context.notes.add('decide', 'driver', null, say)
   }
-  const metadataUrl = value('metadata_url')
-  const base =
-    metadataUrl?.endsWith(WELL_KNOWN) === true ? metadataUrl.slice(0, -WELL_KNOWN.length) : value('base_auth_url')
+  const url = value('metadata_url')
+  const base = url?.endsWith(WELL_KNOWN) === true ? url.slice(0, -WELL_KNOWN.length) : value('base_auth_url')
   if (base !== null) return spell(context, base, `https://${STAND_IN_HOST}`)
   const tenant = value('tenant_id')
   if (driver === 'azure' && tenant !== null) return `https://login.microsoftonline.com/${spell(context, tenant)}/v2.0`
   const domain = value('domain_name')
   if (domain !== null) return `https://${spell(context, domain)}`
-  return (
-    ISSUERS[driver] ??
-    context.blanks.add(
-      'OIDC_ISSUER',
-      'the provider’s address, as its metadata has it in "issuer"',
-      `https://${STAND_IN_HOST}`,
-    )
-  )
+  const meaning = 'the provider’s address, as its metadata has it in "issuer"'
+  return ISSUERS[driver] ?? context.blanks.add('OIDC_ISSUER', meaning, `https://${STAND_IN_HOST}`)
 }
 
-function metadata(context: Context, value: (name: string) => string | null): readonly Entry[] {
-  const url = value('metadata_url')
+function metadata(context: Context, url: string | null): readonly Entry[] {
   if (url === null || url.endsWith(WELL_KNOWN)) return []
   return [{ key: 'metadata_url', value: spell(context, url, `https://${STAND_IN_HOST}${WELL_KNOWN}`) }]
 }
@@ -194,40 +188,4 @@ function secret(context: Context, stated: string | null, was: string): readonly 
     { key: 'client_secret', value },
     { key: 'client_auth', value: 'client_secret_post', comment: 'as caddy-security sends it' },
   ]
-}
-
-const KEPT: Readonly<Record<string, string>> = {
-  realm: 'in the callback address; roles ask for the provider by its name',
-  driver: 'whatever speaks OpenID Connect; discovery tells the rest',
-  client_id: 'client_id',
-  client_secret: 'client_secret, from the environment: secrets are not copied',
-  scopes: 'scopes',
-  base_auth_url: 'issuer; it has to be exactly what the provider calls itself',
-  metadata_url: 'issuer, which is the part before /.well-known/; metadata_url where it is elsewhere',
-  tenant_id: 'in issuer',
-  domain_name: 'in issuer',
-}
-
-const PRESET_KEPT: Readonly<Record<string, string>> = {
-  realm: 'roles ask for the provider by its name',
-  driver: 'preset',
-  scopes: 'scopes: an address, and no groups',
-}
-
-function isKnown(key: string): boolean {
-  return Object.hasOwn(SAID, key) || Object.hasOwn(KEPT, key)
-}
-
-function note({ notes }: Context, was: string, params: Table, kept: Readonly<Record<string, string>>): void {
-  for (const key of Object.keys(params)) {
-    const shown = `${key} of identity provider ${was}`
-    const said = SAID[key]
-    const say = kept[key]
-    if (said !== undefined) notes.add(said[0], shown, null, said[1])
-    else if (say !== undefined) notes.add('kept', shown, null, say)
-    else {
-      const say = FILTERS[key] ?? 'not a parameter that is known here, so it may say who may come in'
-      notes.add('closed', shown, null, `${say}: the routes of its portals let nobody in`)
-    }
-  }
 }
