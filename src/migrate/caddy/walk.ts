@@ -36,6 +36,8 @@ interface Spot {
 /** What a handler does to a request: it answers, or lets it go on (null). */
 type Step = (handler: Table, request: Followed, where: string, spot: Spot) => End | null
 
+/** Walks beyond these are not followed for a place; once they are too many for one place of a host, a few are tried for its others. */
+const [MAX_WALKS, MANY_WALKS] = [96, 16]
 /** Handlers that guard nothing: without them no user sees more. */
 const HARMLESS: Readonly<Record<string, string>> = {
   encode: 'answers keep the coding that the application gives them; files go out compressed by themselves',
@@ -67,6 +69,7 @@ export const INSTEAD: Readonly<Record<string, string>> = {
 export function openServer(context: Context, { routes, named, peers, bypassed, met }: Served): ServerWalk {
   const answers = new Map<unknown, RouteAnswer | null>()
   const tests = new Map<unknown, Test>()
+  const tooMany = new Set<string>()
   const { notes } = context
   const keep = (where: string, say: string) => notes.add('kept', where, null, say)
 
@@ -399,11 +402,13 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
   }
 
   return (place, closed) => {
-    const { outcomes, isWhole } = outcomesOf(place, request => {
+    const most = tooMany.has(place.host) ? MANY_WALKS : MAX_WALKS
+    const { outcomes, isWhole } = outcomesOf(place, most, request => {
       if (closed !== null) close(request.way, closed)
       return walkRoutes(routes, request, { at: '', depth: 0 }) ?? nothing(request.way)
     })
     if (isWhole) return outcomes
+    tooMany.add(place.host)
     const what = `the routes at ${place.host}`
     notes.add('closed', what, null, 'write them by hand: their matchers part requests in too many ways')
     return outcomes.map(outcome => ({ ...outcome, closed: closed === null ? [what] : [closed, what] }))

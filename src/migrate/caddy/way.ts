@@ -106,20 +106,17 @@ export interface Followed {
   readonly verdicts: Map<Test, Verdict>
 }
 
-/** Walks beyond these are not followed. */
-const MAX_WALKS = 96
-
 /**
- * What may become of requests for a place: one walk for each set of answers to what only a request can tell. Each walk follows one
- * request; every question that was new in it is answered the other way in a later one.
+ * What may become of requests for a place: one walk for each set of answers to what only a request can tell, and no more than `most`. Each
+ * walk follows one request; every question that was new in it is answered the other way in a later one.
  */
-export function outcomesOf(place: RoutePlace, walk: (request: Followed) => End) {
+export function outcomesOf(place: RoutePlace, most: number, walk: (request: Followed) => End) {
   const found = new Map<string, Outcome>()
   const verdicts = new Map<Test, Verdict>()
   const open: (readonly boolean[])[] = [[]]
   let walks = 0
   for (let given = open.pop(); given !== undefined; given = open.pop()) {
-    if (++walks > MAX_WALKS) return { outcomes: [...found.values()], isWhole: false }
+    if (++walks > most) return { outcomes: [...found.values()], isWhole: false }
     const request: Followed = { way: { ...START, place }, answers: new Answers(given), verdicts }
     const end = walk(request)
     const outcome: Outcome = { ...request.way, end }
