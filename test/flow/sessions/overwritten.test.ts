@@ -65,11 +65,11 @@ async function fillLog(folder: string): Promise<void> {
   const other = new Database(path)
   other.run('PRAGMA wal_autocheckpoint = 0')
   other.run('PRAGMA busy_timeout = 5000')
-  other.run('INSERT INTO shared (name, value) VALUES (hex(randomblob(8)), hex(zeroblob(3000000)))')
+  other.run('INSERT INTO shared (name, value) VALUES (hex(randomblob(8)), hex(zeroblob(9000000)))')
   other.close()
   // One mark is left once a checkpoint has come to its end.
   const isDone = () => readFileSync(`${path}-place`, 'utf8').split(' ').length === 3
-  await eventually(() => statSync(path).size > size + 5_000_000 && isDone(), 'the log is taken in')
+  await eventually(() => statSync(path).size > size + 15_000_000 && isDone(), 'the log is taken in')
 }
 
 test('two workers go on with a backup that is copied over their database while people sign in', async () => {
