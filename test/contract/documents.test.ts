@@ -148,3 +148,46 @@ test('every chapter begins with its title and a sentence that says what it is ab
     ])
   }
 })
+
+/** Words of ours that no reader searches for. */
+const DIALECT =
+  /\b(?:whoever|whatever|whichever|wherever|whereof|anew|mend(?:ed|s)?|of ours|takes back|is to be had|put out|turned away|as it stands)\b/gi
+
+/** How long the sentences of a text are, in words, and how many words of a dialect it has. */
+function measured(paths: readonly string[]) {
+  const texts = paths.map(path =>
+    read(path)
+      .replace(/^ *```[\s\S]*?^ *```$/gm, '\n\n')
+      .replace(/<[^>]+>/g, ' ')
+      .replace(/^\s*[|#].*$/gm, '')
+      .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .replace(/`[^`]*`/g, 'code')
+      .replace(/^\s*(?:[-*]|\d+\.) +/gm, '\n\n')
+      .replaceAll('**', ''),
+  )
+  const lengths = texts
+    .flatMap(text => text.split(/\n\s*\n/))
+    .flatMap(paragraph => paragraph.replace(/\s+/g, ' ').split(/(?<=[.!?]) /))
+    .map(sentence => sentence.split(' ').filter(word => /[a-z]/i.test(word)).length)
+    .filter(count => count > 2)
+  const words = lengths.reduce((sum, count) => sum + count, 0)
+  return {
+    mean: words / lengths.length,
+    long: lengths.filter(count => count > 30).length / lengths.length,
+    dialect: texts.flatMap(text => text.match(DIALECT) ?? []),
+    words,
+  }
+}
+
+test('a sentence of the documents has 15 words, and one in seventeen more than thirty', () => {
+  const all = measured(DOCUMENTS)
+  expect([all.mean <= 15 || all.mean, all.long <= 0.06 || all.long]).toEqual([true, true])
+  expect(all.dialect.length <= all.words / 1000 || all.dialect).toBe(true)
+})
+
+// The references are tables, with hardly a sentence.
+test.each(DOCUMENTS.filter(path => !/errors|keys/.test(path)))('%s is easy to read', path => {
+  const most = /README|getting-started/.test(path) ? 14 : 16
+  const { mean, long } = measured([path])
+  expect([mean <= most || mean, long <= 0.08 || long]).toEqual([true, true])
+})
