@@ -10,6 +10,7 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { type Gate, type GateOptions, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { routeTo } from '../../kit/toml.ts'
+import { forwarded, send } from '../../kit/verify.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
 
 const DAY = 24 * 3_600_000
@@ -96,6 +97,26 @@ describe('an assertion', () => {
     })
     expect(Math.abs(iat - clock.now() / 1000)).toBeLessThan(5)
     expect(exp).toBe(iat + 300)
+  })
+
+  test('is made anew in a verdict, too, though nothing else of it has changed', async () => {
+    const asked = '[[routes]]\nhost = "asked.example"\nverify = true\nportal = "home"\nallow = ["user"]\n'
+    await using gate = await startGate(`${PORTAL}\n${asked}assertion = { audience = "asked" }\n`, {
+      ports: clock,
+      server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"\n',
+    })
+    const { cookie } = await gate.signIn('asked.example', { sub: 'ada' })
+    const verdict = async () => {
+      const lines = forwarded('/', [`Cookie: ${cookie}`], 'GET', 'asked.example')
+      return (await send(gate.verifyPort, '/.sallyport/verify', lines, 'asked.example')).field(ASSERTION) ?? ''
+    }
+    const verify = (token: string) => verifierOf(gate, 'asked.example')(token, 'asked', 'http://asked.example')
+    const first = await verdict()
+    expect([await verdict(), (await verify(first)).payload.sub]).toEqual([first, 'ada'])
+    clock.setAhead(4.5 * 60_000)
+    const second = await verdict()
+    expect(second).not.toBe(first)
+    await verify(second)
   })
 
   test('of one application is refused by another, and by one that expects another gate', async () => {
