@@ -20,6 +20,7 @@ import dashboard from '../../../docs/monitoring/grafana.json' with { type: 'file
 import movingIn from '../../../docs/moving-in.md' with { type: 'file' }
 import fromCaddySecurity from '../../../docs/moving-in-from-caddy-security.md' with { type: 'file' }
 import fromOauth2Proxy from '../../../docs/moving-in-from-oauth2-proxy.md' with { type: 'file' }
+import fromOthers from '../../../docs/moving-in-from-others.md' with { type: 'file' }
 import operations from '../../../docs/operations.md' with { type: 'file' }
 import pages from '../../../docs/pages.md' with { type: 'file' }
 import performance from '../../../docs/performance.md' with { type: 'file' }
@@ -39,6 +40,7 @@ import recipes from '../../../docs/recipes.md' with { type: 'file' }
 import routesAndRules from '../../../docs/routes-and-rules.md' with { type: 'file' }
 import security from '../../../docs/SECURITY.md' with { type: 'file' }
 import signingIn from '../../../docs/signing-in.md' with { type: 'file' }
+import stability from '../../../docs/stability.md' with { type: 'file' }
 import tokensAndGuests from '../../../docs/tokens-and-guests.md' with { type: 'file' }
 import traces from '../../../docs/traces.md' with { type: 'file' }
 import upstreams from '../../../docs/upstreams.md' with { type: 'file' }
@@ -83,6 +85,7 @@ export const TOPICS: readonly Topic[] = [
     path: fromOauth2Proxy,
   },
   { name: 'moving-in-from-caddy-security', about: 'the same for Caddy', path: fromCaddySecurity },
+  { name: 'moving-in-from-others', about: 'Tinyauth, Authelia, traefik-forward-auth, Pomerium', path: fromOthers },
   { name: 'operations', about: 'when something is wrong, secrets, backups, many machines', path: operations },
   { name: 'logs', about: 'what a line says, formats, files, fail2ban, CrowdSec', path: logs },
   { name: 'traces', about: 'OpenTelemetry: spans, sampling, whose traces are continued', path: traces },
@@ -90,6 +93,7 @@ export const TOPICS: readonly Topic[] = [
   { name: 'keys', about: 'the reference of routes.toml', path: keys },
   { name: 'errors', about: 'every code in the log and in answers, and what to do', path: errors },
   { name: 'metrics', about: 'what /metrics and /status.json say', path: metrics },
+  { name: 'stability', about: 'what is promised, and how a change is announced', path: stability },
   { name: 'limits', about: 'what does not work, and why', path: limits },
   { name: 'performance', about: 'what was measured, beside other proxies', path: performance },
   { name: 'security', about: 'what it protects from, and how to report a weakness', path: security },
