@@ -24,7 +24,9 @@ let rsa: BadProvider
 let ec: BadProvider
 let upstream: Bun.Server<undefined>
 /** What the application was told, request by request. */
+/** What the application was asked by these gates: its port may be one that a gate of another test still asks. */
 const seen: Record<string, string>[] = []
+const OURS = crypto.randomUUID()
 
 beforeAll(async () => {
   rsa = await startBadProvider(nowS)
@@ -33,7 +35,7 @@ beforeAll(async () => {
     port: 0,
     hostname: '127.0.0.1',
     fetch(request) {
-      seen.push(request.headers.toJSON())
+      if (request.headers.get('x-ours') === OURS) seen.push(request.headers.toJSON())
       return new Response(`hello ${request.headers.get('x-token-subject')}`)
     },
   })
@@ -61,7 +63,7 @@ insecure_cookies = true
 ${portal}
 roles.user = { groups = ["staff"] }
 
-${routeForUsers(upstream, 'app.example', 'headers = "x-token"')}`
+${routeForUsers(upstream, 'app.example', `headers = "x-token"\nrequest_headers = { set = { X-Ours = "${OURS}" } }`)}`
 }
 
 interface Visit {
