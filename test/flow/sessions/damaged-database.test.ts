@@ -158,8 +158,10 @@ test('a damaged database costs nobody in memory anything at either of two worker
   for (const cookie of known) expect(await site.statuses(cookie)).toEqual(new Set([200]))
   damage(join(folder.path, 'sallyport.db'), 0xff)
   let newcomer = ''
+  let tries = 0
   await eventually(async () => {
     for (const cookie of known) expect(await site.statuses(cookie)).toEqual(new Set([200]))
+    tries++
     newcomer = await site.signIn().catch(() => '')
     return newcomer !== ''
   }, 'who comes anew gets in')
@@ -167,7 +169,10 @@ test('a damaged database costs nobody in memory anything at either of two worker
   for (const cookie of [...known, newcomer]) expect(await site.statuses(cookie)).toEqual(new Set([200]))
   expect(child.output().split('is damaged and was moved aside')).toHaveLength(2)
   expect(asides(folder.path)).toHaveLength(1)
-  expect(idsIn(join(folder.path, 'sallyport.db'))).toHaveLength(5)
+  // A sign-in that was answered 503 may have its row, which no browser has a cookie for.
+  const ids = idsIn(join(folder.path, 'sallyport.db'))
+  expect(ids.length).toBeGreaterThanOrEqual(known.length + 1)
+  expect(ids.length).toBeLessThanOrEqual(known.length + tries)
   // Nobody is known to a process alone.
   await site.killAll(child)
   await using again = await site.start()
