@@ -117,7 +117,7 @@ test('a database that is overwritten under a running gate is moved aside, and ad
   expect(statuses.at(-1)).toBe(200)
   expect(await statusFor(ada, gate.site)).not.toBe(200)
   expect(readdirSync(folder.path).some(name => /^s\.db\.damaged-\d+$/.test(name))).toBe(true)
-  expect(gate.output()).toContain('damaged')
+  await eventually(() => gate.output().includes('damaged'), 'damaged')
 }, 300_000)
 
 test('a database of a newer version is a clear refusal, and is left as it was', async () => {
@@ -184,8 +184,8 @@ needs('right to mount').describe('a disk', () => {
     const free = fill(folder.path)
     expectUnavailable(await browserFor(gate.site).open(gate.site))
     for (const browser of [ada, bob, ada]) expect(await statusFor(browser, gate.site)).toBe(200)
-    expect(gate.output()).toContain('SQLITE_FULL')
-    expect(gate.output()).toContain('make room on the disk of')
+    await eventually(() => gate.output().includes('SQLITE_FULL'), 'SQLITE_FULL')
+    await eventually(() => gate.output().includes('make room on the disk of'), 'make room on the disk of')
     expect(await gate.open()).toBe('open to all')
     await untilReady(gate, [503, 'session store: its disk is full\n'])
     free()
@@ -219,7 +219,7 @@ needs('right to mount').describe('a disk', () => {
       await eventually(async () => (await gate.ready())[0] === 200, 'it is ready')
       await comeIn(gate.site, 'ada')
       expect(await gate.open()).toBe('open to all')
-      expect(gate.output()).toContain('The session database is open')
+      await eventually(() => gate.output().includes('The session database is open'), 'The session database is open')
     },
     300_000,
   )
@@ -250,7 +250,7 @@ needs('right to mount').describe('a disk', () => {
       expect(await statusFor(ada, gate.site)).toBe(503)
       expectUnavailable(await browserFor(gate.site).open(gate.site))
       expect((await gate.ready())[0]).toBe(503)
-      expect(gate.output()).toContain('cannot be opened')
+      await eventually(() => gate.output().includes('cannot be opened'), 'cannot be opened')
       const config = join(folder.path, 'routes.toml')
       const command = await runToEnd([await compiledBinary(), 'sessions', 'list', '--config', config])
       expect([command.code, command.stderr]).toEqual([1, expect.stringContaining('cannot be opened')])
