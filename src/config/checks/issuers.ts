@@ -86,7 +86,7 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
       const name = SAID.find(key => entries.has(key) && isOpenKey(key))
       if (name !== undefined) {
         const hint = `say whose: ${example}, or all of them where each may say so`
-        const message = `${name} counts as any provider of this portal says it`
+        const message = `this rule takes ${name} from every provider of the portal`
         report.warn([...rule.at, name], 'rule.providers', message, { hint, part: 'key' })
       }
     }
@@ -114,7 +114,7 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
       if (name === undefined || isOfOneIssuer(route)) return
       const hint =
         'bound all of its providers but one, by prefix for names and groups and email_domains for addresses, or put {provider} into the same field'
-      const message = `the application is told ${name} as any provider of this portal says it, and cannot tell one's "boss" from the other's`
+      const message = `the application gets ${name} from every provider of the portal, and cannot tell one's "boss" from the other's`
       report.warn(at, 'identity.providers', message, { hint, part: 'key' })
     },
   }

@@ -27,7 +27,7 @@ export interface LaneEntry {
 }
 
 /**
- * The bodies that Bun copies without JavaScript seeing their pieces, which takes half to a third of the CPU. Bun 1.4.5
+ * The bodies that Bun copies without JavaScript seeing their pieces, which takes less CPU (docs/performance.md). Bun 1.4.5
  * reports nothing of them: each may hold as much as fetch keeps of a body, so their number bounds their memory.
  */
 export interface FastLane<Owner extends UnseenBody> {
