@@ -1,12 +1,13 @@
 import { CODES, type Code } from './errors.ts'
 
-/** Why a failure happens, and what the operator does about it. Prose for a table: no line breaks. */
+/** Why a failure happens, what the operator does about it, and what else people call it. Prose for a table: no line breaks. */
 interface Advice {
+  /** Begins with the protocol's noun, so that a search finds it. */
   readonly cause: string
   readonly mend: string
+  /** What other programs print in the same case, and people then search for. */
+  readonly terms: readonly string[]
 }
-
-const NOTHING = 'Nothing, where the client is at fault.'
 
 /**
  * Advice for every code: a code without advice does not compile. The log's `error` and `hint` say what happened this
@@ -14,253 +15,402 @@ const NOTHING = 'Nothing, where the client is at fault.'
  */
 const ADVICE: Readonly<Record<Code, Advice>> = {
   'target.malformed': {
-    cause: 'An address, form or parameter that cannot be read; or a proxy in front that states no one request.',
-    mend: 'Compare the proxy in front with its recipe; else nothing.',
+    cause: 'Request, form or parameter: it cannot be read. Or a proxy in front describes no single request.',
+    mend: 'Compare the proxy in front with its recipe.',
+    terms: ['400 Bad Request'],
   },
   'target.host': {
-    cause: '`Host` is missing, repeated, no host name, or not what `X-Forwarded-Host` says.',
+    cause: '`Host` header: it is missing, repeated, no host name, or differs from `X-Forwarded-Host`.',
     mend: 'Let the proxy in front write `X-Forwarded-Host` anew, from the host by which it chose the application.',
+    terms: ['invalid host header', '400 Bad Request'],
   },
   'target.ambiguous': {
-    cause: 'A path that an application may read as another one: encoded dots, bad escapes, a path under another route.',
-    mend: 'Write the address plainly; one that lies under two routes passes for whom both allow.',
+    cause:
+      'Path: an application may read it as another one. It has encoded dots, bad escapes, or lies under two routes.',
+    mend: 'Write the address plainly. A path under two routes passes for users whom both routes allow.',
+    terms: ['encoded slash', 'path traversal', '400 Bad Request'],
   },
-  'target.method': { cause: 'A method that is never forwarded, such as CONNECT or TRACE.', mend: NOTHING },
+  'target.method': {
+    cause: 'Method: it is never forwarded, such as CONNECT or TRACE.',
+    mend: 'Nothing: the client is at fault.',
+    terms: ['405 Method Not Allowed'],
+  },
   'target.header': {
-    cause: 'A field that is malformed, doubled, or that cannot be passed on, such as announced trailers.',
-    mend: 'Let whoever sends it leave it out; the log says what it is.',
+    cause: 'Header field: it is malformed, repeated, or cannot be passed on, such as announced trailers.',
+    mend: 'Let the client leave the field out. The log names it.',
+    terms: ['400 Bad Request', 'invalid header'],
   },
   'target.too_large': {
-    cause: 'The body is longer than `max_body`.',
+    cause: 'Request body: it is longer than `max_body`.',
     mend: 'Raise `max_body` of the route, or of `[server]`.',
+    terms: ['413 Request Entity Too Large', '413 Content Too Large', '413 Payload Too Large', 'client_max_body_size'],
   },
   'target.stalled': {
     cause:
-      'The client sent nothing of its request for `stall_timeout`; of a form for a page of ours, it took 30 seconds for 64 KiB or less.',
-    mend: 'Raise `stall_timeout` of `[server]` if clients may pause for longer; for our own forms there is no key.',
+      'Request body: the client sent nothing for `stall_timeout`. A form of Sallyport’s own took 30 seconds for 64 KiB or less.',
+    mend: 'Raise `stall_timeout` of `[server]` if clients may pause for longer. For Sallyport’s own forms there is no key.',
+    terms: ['408 Request Timeout'],
   },
   'limit.open': {
-    cause: 'A client has `max_open` answers and uploads under way.',
-    mend: 'Raise `max_open`; behind a proxy, see that `trusted_proxies` names it, or all are one client.',
+    cause: 'Requests: one client has `max_open` answers and uploads under way.',
+    mend: 'Raise `max_open`. Behind a proxy, name it in `trusted_proxies`; otherwise all users count as one client.',
+    terms: ['429 Too Many Requests'],
   },
   'limit.descriptors': {
-    cause: 'The process, or the machine, may open no more files and connections.',
-    mend: 'Raise the limit (`LimitNOFILE` of the unit, `ulimits` in compose); see what holds them: `max_client_connections` bounds one client.',
+    cause: 'File descriptors: the process, or the machine, may open no more files and connections.',
+    mend: 'Raise the limit (`LimitNOFILE` of the unit, `ulimits` in compose). `max_client_connections` bounds one client.',
+    terms: ['too many open files', 'EMFILE', 'ENFILE'],
   },
   'limit.rate': {
-    cause: 'More requests, sign-ins, or wrong passwords, than a rate allows; the log says which.',
-    mend: 'Raise `rate`, or `sign_in_rate` in `[server]`, if they are honest; behind a proxy, see that `trusted_proxies` names it.',
+    cause: 'Rate limit: there were more requests, sign-ins or wrong passwords than it allows. The log says which.',
+    mend: 'Raise `rate`, or `sign_in_rate` in `[server]`, if the requests are honest. Behind a proxy, name it in `trusted_proxies`.',
+    terms: ['429 Too Many Requests', 'rate limit exceeded'],
   },
   'route.none': {
-    cause: 'No route or portal serves this host and path; or a verdict was asked for elsewhere than at `verify`.',
-    mend: 'Ask `sallyport explain URL`.',
+    cause: 'Route: none serves this host and path. Or a proxy asked for a verdict elsewhere than at `verify`.',
+    mend: 'Run `sallyport explain URL`.',
+    terms: ['404 Not Found'],
   },
   'route.own': {
-    cause: 'A proxy in front asks for a verdict about a page of Sallyport’s own, where it has to hand the request on.',
-    mend: 'Let it hand `/.sallyport/` (and `callback_path`) on before anything else, as its recipe does; `sallyport doctor` looks.',
+    cause: 'Forward auth: the proxy in front asks about a page of Sallyport’s own. It has to hand that request on.',
+    mend: 'Let the proxy hand on `/.sallyport/` (and `callback_path`) before anything else, as its recipe does. `sallyport doctor` tests it.',
+    terms: ['404 Not Found'],
   },
   'route.method': {
-    cause: 'The route’s `methods`, or the page, do not take this method.',
-    mend: 'Add it to `methods` if it is meant to pass.',
+    cause: 'Method: the route’s `methods`, or the page, do not take it.',
+    mend: 'Add the method to `methods` if it should pass.',
+    terms: ['405 Method Not Allowed'],
   },
   'route.grpc': {
-    cause: 'A call of gRPC that may pass, and cannot: its answer would have no trailers.',
-    mend: 'Let a proxy in front carry gRPC and ask at `verify`; or call by gRPC-Web.',
+    cause: 'gRPC: the call may pass, but its answer would have no trailers.',
+    mend: 'Let a proxy in front carry gRPC and ask at `verify`, or call by gRPC-Web.',
+    terms: ['501 Not Implemented', 'grpc-status'],
   },
   'route.service_worker': {
-    cause: 'A service worker’s script was asked for where `service_workers = false`.',
-    mend: 'Take that key out if the application may have one.',
+    cause: 'Service worker: the browser asked for its script where `service_workers = false`.',
+    mend: 'Remove that key if the application may have a service worker.',
+    terms: [],
   },
   'access.sign_in': {
-    cause: 'Nobody is signed in here, or the session has ended.',
-    mend: 'Sign in; scripts open `sign_in` of the answer in a window.',
+    cause: 'Session: there is none, or it has ended.',
+    mend: 'Sign in. A script opens `sign_in` of the answer in a window.',
+    terms: ['401 Unauthorized', 'session expired', 'login required', 'login_required'],
   },
   'access.step_up': {
-    cause: 'The rule asks for a newer or stronger sign-in (`max_age`, `acr`, `amr`).',
+    cause: 'Sign-in: the rule needs a newer or stronger one (`max_age`, `acr`, `amr`).',
     mend: 'Sign in again.',
+    terms: ['insufficient_user_authentication', 'reauthentication required'],
   },
   'access.token': {
     cause:
-      'A token that is unknown, over, revoked, at rest, or not for this place; or an access token that does not hold.',
-    mend: '`sallyport tokens list` says which it is; the log has the check that failed.',
+      'Token: it is unknown, expired, revoked, suspended, or not for this route. Or a provider’s access token fails a check.',
+    mend: '`sallyport tokens list` shows the state of the token. The log names the check that failed.',
+    terms: ['401 Unauthorized', 'invalid_token', 'token expired', 'jwt expired', 'invalid signature'],
   },
   'access.denied': {
-    cause: 'A rule denies it, or no rule allows it.',
-    mend: 'Ask `sallyport explain URL --as …`, which says which rule decided.',
+    cause: 'Rule: one denies the user, or none allows the user.',
+    mend: 'Run `sallyport explain URL --as …`. It shows the rule that decided.',
+    terms: ['403 Forbidden', 'access denied', 'insufficient_scope', 'not authorized'],
   },
   'access.password': {
     cause:
-      'The name is not in the portal’s `htpasswd`, or in the `users` of its provider, or password or code is another one; a code is taken once, and only while the clocks agree to half a minute.',
-    mend: 'Write the line anew: `sallyport user passwd FILE NAME`, `user totp FILE NAME`; people with a second factor use the form, programs a token.',
+      'Password: the user name, the password or the code is wrong. A code is valid once, and the clocks may differ by half a minute.',
+    mend: 'Set it again: `sallyport user passwd FILE NAME`, `user totp FILE NAME`. Users with a second factor use the form; programs use a token.',
+    terms: ['401 Unauthorized', 'invalid credentials', 'invalid username or password', 'login failed'],
   },
   'access.proxy': {
-    cause: 'Someone who is no trusted proxy asked for a verdict at `verify`.',
+    cause: 'Forward auth: a client that is no trusted proxy asked for a verdict at `verify`.',
     mend: 'Name your proxy’s address in `trusted_proxies`.',
+    terms: ['403 Forbidden'],
   },
   'access.origin': {
-    cause: 'A form, a WebSocket or a step of a sign-in began on a page that may not begin it, or in a frame.',
-    mend: 'Name the page’s origin in `allowed_origins`; open a framed application once in a window of its own.',
+    cause:
+      '`Origin` header: a form, a WebSocket or a step of a sign-in began on a page of another origin, or in a frame.',
+    mend: 'Name the page’s origin in `allowed_origins`. Open a framed application once in a window of its own.',
+    terms: [
+      'CSRF verification failed',
+      'CSRF token missing',
+      'CSRF token not found',
+      'CSRF failed',
+      'origin not allowed',
+      'cross-origin request blocked',
+      'CORS',
+    ],
   },
   'oauth.request': {
-    cause: 'A client of an MCP server asked with a wrong parameter, which the log names.',
-    mend: 'Have the client register anew, or mend its published document; it needs PKCE with `S256`, and the `resource` of a route with `mcp = true`.',
+    cause: 'OAuth request: a client of an MCP server sent a wrong parameter. The log names it.',
+    mend: 'Register the client again, or correct its published document. It needs PKCE with `S256`, and the `resource` of a route with `mcp = true`.',
+    terms: ['invalid_request', 'invalid_grant', 'invalid_scope', 'invalid_target', 'unsupported_grant_type'],
   },
   'files.none': {
-    cause: 'The folder has no such file, or none that is shown.',
-    mend: 'Look below `files` of the route.',
+    cause: 'File: the folder has none of this name, or does not show it.',
+    mend: 'Look in the folder that `files` of the route names.',
+    terms: ['404 Not Found'],
   },
   'files.folder': {
-    cause: 'The folder of `files` is missing, or may not be read.',
-    mend: 'Give it to the user that runs Sallyport.',
+    cause: 'Folder: that of `files` is missing, or may not be read.',
+    mend: 'Give the folder to the user that runs Sallyport.',
+    terms: ['permission denied', 'EACCES'],
   },
   'upstream.refused': {
-    cause: 'Nothing listens at the application’s address, or its name is not known.',
-    mend: 'See that it runs, and that `upstream` is its address as seen from here.',
+    cause: 'Upstream connection: nothing listens at the address, or its name is not known.',
+    mend: 'Start the application. `upstream` is its address as Sallyport sees it: in a container, `localhost` is the container itself.',
+    terms: ['502 Bad Gateway', 'connection refused', 'ECONNREFUSED', 'ENOTFOUND', 'no such host'],
   },
   'upstream.untrusted': {
-    cause: 'The application’s certificate is expired, self-signed, or for another name.',
+    cause: 'Upstream certificate: it is expired, self-signed, or for another name.',
     mend: 'Set `ca` or `server_name` in the upstream’s `tls`.',
+    terms: [
+      '502 Bad Gateway',
+      'self-signed certificate',
+      'certificate has expired',
+      'unable to verify the first certificate',
+      'x509: certificate signed by unknown authority',
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+    ],
   },
   'upstream.unreachable': {
-    cause: 'No connection came about within `connect_timeout`.',
+    cause: 'Upstream connection: it was not made within `connect_timeout`.',
     mend: 'Check the address and the firewalls on the way.',
+    terms: ['504 Gateway Timeout', 'connection timed out', 'ETIMEDOUT', 'EHOSTUNREACH', 'no route to host'],
   },
   'upstream.busy': {
-    cause: '`max_connections` are in use, and none came free within `queue_timeout`.',
-    mend: 'Raise either if the application can do more at a time.',
+    cause: 'Upstream connections: `max_connections` are in use, and none was free within `queue_timeout`.',
+    mend: 'Raise either key if the application can serve more at a time.',
+    terms: ['503 Service Unavailable', 'service unavailable'],
   },
   'upstream.stalled': {
-    cause: 'The application was silent for `idle_timeout` in the middle of its answer.',
+    cause: 'Upstream answer: the application was silent for `idle_timeout` in the middle of it.',
     mend: 'Raise `idle_timeout` of the upstream if it may pause for longer.',
+    terms: ['504 Gateway Timeout'],
   },
   'upstream.broken': {
-    cause: 'The application answered with something that is no HTTP, or the connection broke.',
-    mend: 'Look at its own log at this time; `https://` and `http://` may be mixed up.',
+    cause: 'Upstream answer: it is not HTTP, or the connection broke.',
+    mend: 'Look at the application’s log at this time. `https://` and `http://` may be mixed up.',
+    terms: [
+      '502 Bad Gateway',
+      'connection reset by peer',
+      'ECONNRESET',
+      'unexpected EOF',
+      'upstream prematurely closed connection',
+    ],
   },
   'upstream.timeout': {
     cause:
-      'No answer began within `timeout`, counted from the end of the request; or the application stopped taking it.',
-    mend: 'Raise `timeout` of the route if it needs longer.',
+      'Upstream answer: none began within `timeout`, counted from the end of the request. Or the application stopped reading it.',
+    mend: 'Raise `timeout` of the route if the application needs longer.',
+    terms: ['504 Gateway Timeout', 'upstream timed out'],
   },
   'upstream.loop': {
-    cause: 'The upstream’s address leads back to Sallyport itself.',
+    cause: 'Upstream address: it leads back to Sallyport itself.',
     mend: 'Write the application’s own address.',
+    terms: ['508 Loop Detected'],
   },
-  'websocket.handshake': { cause: 'A WebSocket handshake that RFC 6455 does not allow.', mend: NOTHING },
-  'websocket.version': { cause: 'A client that speaks another version than 13.', mend: NOTHING },
+  'websocket.handshake': {
+    cause: 'WebSocket handshake: RFC 6455 does not allow it.',
+    mend: 'Nothing: the client is at fault.',
+    terms: ['websocket connection failed'],
+  },
+  'websocket.version': {
+    cause: 'WebSocket version: the client speaks another one than 13.',
+    mend: 'Nothing: the client is at fault.',
+    terms: ['426 Upgrade Required'],
+  },
   'provider.down': {
-    cause: 'The provider does not answer, or not with what is asked for.',
-    mend: 'Run `sallyport doctor`. Live sessions go on, and signing in heals by itself.',
+    cause: 'Provider: it does not answer, or not with what is asked for.',
+    mend: 'Run `sallyport doctor`. Sessions go on, and sign-ins work again once the provider answers.',
+    terms: ['503 Service Unavailable', 'failed to fetch discovery', 'openid-configuration'],
   },
   'provider.discovery': {
-    cause: 'The provider’s own description does not fit the file: another issuer, no usable endpoint or key type.',
-    mend: 'Write `issuer` as the provider does, to the letter; `sallyport doctor` says more.',
+    cause:
+      'Provider metadata: it does not fit the file. It names another issuer, or has no usable endpoint or key type.',
+    mend: 'Write `issuer` exactly as the provider does. `sallyport doctor` says more.',
+    terms: ['issuer did not match', 'issuer mismatch', 'openid-configuration'],
   },
   'provider.request': {
     cause:
-      'The provider did not take what it was asked, whether that was pushed to it (RFC 9126) or not: the client, its callback, a scope.',
-    mend: 'The log has its word for it; `sallyport doctor` asks the same.',
+      'Authorization request: the provider refused the client, its redirect URI or a scope, in the browser or pushed (RFC 9126).',
+    mend: 'Register the redirect URI that `sallyport doctor` shows. The log has the provider’s own word.',
+    terms: [
+      'redirect_uri mismatch',
+      'redirect_uri_mismatch',
+      'invalid redirect_uri',
+      'invalid callback URL',
+      'invalid_scope',
+      'unauthorized_client',
+      'invalid_request',
+    ],
   },
   'provider.token': {
-    cause: 'The provider refused the code, the client or its secret.',
-    mend: 'Copy `client_id` and `client_secret` again; compare the registered callback.',
+    cause: 'Token request: the provider refused the code, the client or its secret.',
+    mend: 'Copy `client_id` and `client_secret` again, and compare the registered redirect URI.',
+    terms: ['invalid_client', 'invalid_grant', 'invalid client secret', 'unauthorized_client'],
   },
   'provider.id_token': {
-    cause: 'The ID token is missing, or a check of it failed: signature, issuer, audience, nonce or times.',
-    mend: 'Compare the clocks of both machines; the log names the check.',
+    cause: 'ID token: it is missing, or a check failed: signature, issuer, audience, nonce or times.',
+    mend: 'Compare the clocks of both machines. The log names the check.',
+    terms: ['invalid nonce', 'invalid audience', 'token used before issued', 'id_token expired', 'clock skew'],
   },
   'provider.logout_token': {
-    cause: 'A back-channel logout that does not prove itself.',
+    cause: 'Logout token: a back-channel logout failed a check.',
     mend: 'The log names the check.',
+    terms: ['backchannel logout'],
   },
   'provider.userinfo': {
-    cause: 'The userinfo endpoint gave no JSON, or another `sub` than the ID token.',
-    mend: 'Look at the provider’s own log.',
+    cause: 'Userinfo: the endpoint gave no JSON, or another `sub` than the ID token.',
+    mend: 'Look at the provider’s log.',
+    terms: ['userinfo'],
   },
   'provider.issuer': {
-    cause: 'An answer of another provider than the one that was asked (RFC 9207), or `issuer` changed meanwhile.',
-    mend: 'Start again from the application. Where it happens again, compare `issuer` with the provider’s.',
+    cause: 'Issuer: another provider answered than the one that was asked (RFC 9207), or `issuer` changed meanwhile.',
+    mend: 'Start again from the application. If it happens again, compare `issuer` with the provider’s.',
+    terms: ['issuer mismatch', 'mix-up'],
   },
   'provider.subject': {
-    cause: 'The provider calls someone by a subject that only Sallyport gives, such as `guest:…`.',
+    cause: '`sub` claim: it is one that only Sallyport gives, such as `guest:…`.',
     mend: 'Let the provider state another `sub`.',
+    terms: [],
   },
   'provider.refused': {
-    cause: 'The provider answered with an error: the person declined, or may not use this client.',
-    mend: 'Look at who may use the client at the provider; the log has its error.',
+    cause:
+      'Authorization response: the provider answered with an error. The user declined, or may not use this client.',
+    mend: 'Check at the provider who may use the client. The log has its error.',
+    terms: ['access_denied', 'consent_required', 'interaction_required', 'login_required'],
   },
   'provider.inactive': {
-    cause: 'The provider has pushed by SCIM that this person is deactivated, or has deleted them.',
-    mend: 'Activate them at the provider, and let it push that.',
+    cause: 'SCIM: the provider says that this user is deactivated or deleted.',
+    mend: 'Activate the user at the provider, and let it push that.',
+    terms: ['account disabled', 'user is inactive'],
   },
   'sign_in.member': {
-    cause: 'The provider knows this person, and `members` of the portal names nobody like them.',
-    mend: 'Where they should be let in, say so in `members`; the log has the account and the groups that they came with.',
+    cause: 'Account: the provider knows the user, but `members` of the portal does not name them.',
+    mend: 'Add the user to `members`. The log has the account and its groups.',
+    terms: ['403 Forbidden', 'unauthorized email', 'user not allowed'],
   },
-  'sign_in.callback': { cause: 'The provider’s answer lacks a parameter, or has one twice.', mend: 'Start again.' },
+  'sign_in.callback': {
+    cause: 'Callback: a parameter is missing, or there twice.',
+    mend: 'Start again.',
+    terms: ['missing code', 'missing state'],
+  },
   'sign_in.state': {
     cause:
-      'The sign-in took longer than an hour or was used already, and could not be led on by itself; it came back to another address; or the provider has signed this person out meanwhile.',
-    mend: 'Start again. Where it always happens, the proxy in front names host, scheme or port differently.',
+      '`state` parameter: the sign-in took over an hour, was used already, or came back to another address. Or the provider signed the user out meanwhile.',
+    mend: 'Start again. If it always happens, the proxy in front changes host, scheme or port.',
+    terms: [
+      'invalid state',
+      'state mismatch',
+      'state parameter mismatch',
+      'CSRF token not found',
+      'unable to find a valid CSRF token',
+      'login timed out',
+    ],
   },
   'sign_in.browser': {
-    cause: 'The browser that came back has no cookie of this sign-in, for the second time.',
+    cause: 'Sign-in cookie: the browser that came back does not have it, for the second time.',
     mend: 'Allow cookies, and finish in the browser that began.',
+    terms: ['CSRF token not found', 'cookie not found', 'cookies are blocked'],
   },
   'sign_in.plain_http': {
-    cause:
-      'A page was loaded by `http://`, and the portal is made for HTTPS: its cookies are not kept there, so that no sign-in would last.',
-    mend: 'One of three: HTTPS of Sallyport’s own (`[tls]`); a TLS proxy in front, which sends `X-Forwarded-Proto: https` and is named in `trusted_proxies`; or, in a network where everybody is trusted, `insecure_cookies = true` in the portal. See [HTTPS](https.md).',
+    cause: 'HTTPS: the page was loaded by `http://`, but the portal needs HTTPS. A browser would not keep its cookies.',
+    mend: 'One of three: HTTPS by Sallyport itself (`[tls]`); a TLS proxy in front that sends `X-Forwarded-Proto: https` and is named in `trusted_proxies`; or, in a network where every user is trusted, `insecure_cookies = true` in the portal. See [HTTPS](https.md).',
+    terms: ['secure cookie over http', 'cookie_secure'],
   },
   'sign_in.loop': {
-    cause: 'Three sign-ins within minutes did not last: no cookie is kept, or a session is not known.',
-    mend: 'The page and the log say which: see [When something is wrong](operations.md#when-something-is-wrong).',
+    cause:
+      'Redirect loop: three sign-ins within minutes did not last. The browser keeps no cookie, or the session is not known.',
+    mend: 'The page and the log name the cause. See [When something is wrong](operations.md#when-something-is-wrong).',
+    terms: ['too many redirects', 'ERR_TOO_MANY_REDIRECTS', 'redirect loop', 'redirected you too many times'],
   },
   'sign_in.step_up': {
-    cause: 'The new sign-in does not show the `auth_time`, `acr` or `amr` that the rule asks for.',
-    mend: 'The page names the claim. Have the provider honour and state it, or take it out of the rule: where it states `amr`, as Pocket ID does, `amr = ["phr"]` asks for a passkey.',
+    cause: 'ID token: the new sign-in does not show the `auth_time`, `acr` or `amr` that the rule needs.',
+    mend: 'The page names the claim. Let the provider state it, or remove it from the rule. Pocket ID states `amr`: `amr = ["phr"]` needs a passkey.',
+    terms: ['acr_values', 'unmet_authentication_requirements', 'mfa required'],
   },
   'sign_in.ticket': {
-    cause:
-      'The way from the portal to the application was taken twice, more than an hour late, or by another browser or network.',
-    mend: 'Start again; look at `bind_tickets` where people use several networks.',
+    cause: 'Ticket: it was used already, is more than an hour old, or came from another browser or network.',
+    mend: 'Start again. Look at `bind_tickets` if users change networks.',
+    terms: ['link expired'],
   },
   'session.store': {
-    cause: 'The database or Redis does not answer, its key is another one, or another file is being copied over it.',
-    mend: 'See whether the disk is full, the folder is writable, and Redis answers; restore with `sallyport restore`.',
+    cause: 'Session store: the database or Redis does not answer, has another key, or its file is being replaced.',
+    mend: 'Check disk space, the rights of the folder, and Redis. Restore with `sallyport restore`.',
+    terms: [
+      'database is locked',
+      'disk full',
+      'ENOSPC',
+      'SQLITE_FULL',
+      'SQLITE_BUSY',
+      'NOAUTH',
+      'WRONGPASS',
+      'READONLY',
+      'redis connection refused',
+    ],
   },
   'session.end': {
-    cause: 'A sign-out or a revocation could not be stored.',
-    mend: 'Mend the session store: what was to end ends then, unless all workers of this machine were started again meanwhile. Until then the workers that ran know of it: other machines, workers started later and a process that takes over do not.',
+    cause: 'Session store: a sign-out or a revocation could not be stored.',
+    mend: 'Repair the session store. The sign-out then takes effect, unless all workers of this machine restarted meanwhile. Until then, other machines, workers started later and a process that takes over do not know of it.',
+    terms: ['database is locked', 'READONLY'],
   },
   'acme.refused': {
-    cause: 'The authority refused a certificate.',
-    mend: 'Its reason is in the log; port 80 of the name has to lead here, or its record be in DNS for everyone.',
+    cause: 'Certificate: the authority refused it.',
+    mend: 'The log has its reason. Port 80 of the name has to lead here, or its DNS record has to be public.',
+    terms: ['urn:ietf:params:acme:error:unauthorized', 'challenge failed', 'rateLimited', 'CAA'],
   },
   'acme.dns': {
-    cause: 'A name could not be proved in DNS: its record cannot be written, or is not seen.',
-    mend: 'Its reason is in the log; look at `[tls.acme.dns]`, and at what the name server or the program says.',
+    cause: 'DNS challenge: the record cannot be written, or is not seen.',
+    mend: 'The log has the reason. Check `[tls.acme.dns]`, and the name server or the program.',
+    terms: ['NXDOMAIN', 'dns-01', 'REFUSED', 'NOTAUTH'],
   },
   'acme.unreachable': {
-    cause: 'The authority does not answer, or oddly.',
+    cause: 'Certificate authority: it does not answer, or not by ACME.',
     mend: 'Check `directory` of `[tls.acme]`, and the way out of this machine.',
+    terms: ['acme timeout'],
   },
-  'config.unreadable': { cause: 'A file cannot be read or written.', mend: 'Check its path, owner and mode.' },
-  'config.invalid': { cause: 'routes.toml has mistakes.', mend: 'Run `sallyport check`.' },
+  'config.unreadable': {
+    cause: 'File: it cannot be read or written.',
+    mend: 'Check its path, owner and mode.',
+    terms: ['permission denied', 'no such file or directory', 'EACCES', 'ENOENT', 'EROFS'],
+  },
+  'config.invalid': {
+    cause: 'routes.toml: it has mistakes.',
+    mend: 'Run `sallyport check`.',
+    terms: ['unknown key', 'invalid TOML'],
+  },
   'listen.failed': {
-    cause: 'A port is in use, or may not be opened.',
-    mend: 'Stop what holds it, or change `listen`; [low ports](https.md) need a right.',
+    cause: 'Port: it is in use, or may not be opened.',
+    mend: 'Stop the other program, or change `listen`. [Low ports](https.md) need a right.',
+    terms: ['address already in use', 'EADDRINUSE', 'EACCES', 'permission denied'],
   },
   internal: {
-    cause: 'A mistake of ours.',
-    mend: 'Report it with the lines of the log that have the reference.',
+    cause: 'Error in Sallyport.',
+    mend: 'Report it, with the lines of the log that have the reference.',
+    terms: ['500 Internal Server Error'],
   },
 }
 
-/** The tables of docs/errors.md: one for each group of codes. Ends without a line break. */
+/** The tables of docs/errors.md: one for each group of codes, and one of the terms. Ends without a line break. */
 export function errorReference(): string {
   const groups = Map.groupBy(Object.keys(CODES) as Code[], code => code.split('.')[0] ?? code)
-  return [...groups].map(([group, codes]) => renderGroup(group, codes)).join('\n\n')
+  return [...[...groups].map(([group, codes]) => renderGroup(group, codes)), renderTerms()].join('\n\n')
+}
+
+/** Every term of other programs, with the codes that it may stand for here. */
+export const ERROR_TERMS: ReadonlyMap<string, readonly Code[]> = termsOf(ADVICE)
+
+function termsOf(advice: Readonly<Record<Code, Advice>>): ReadonlyMap<string, readonly Code[]> {
+  const found = new Map<string, Code[]>()
+  for (const [code, { terms }] of Object.entries(advice) as [Code, Advice][]) {
+    for (const term of terms) found.set(term, [...(found.get(term) ?? []), code])
+  }
+  return found
+}
+
+function renderTerms(): string {
+  const terms = [...ERROR_TERMS].toSorted(([one], [other]) => one.localeCompare(other, 'en'))
+  const rows = terms.map(([term, codes]) => `| ${term} | ${codes.map(code => `\`${code}\``).join(', ')} |`)
+  return ['## What other programs call it', '', '| you see, or search for | codes here |', '|---|---|', ...rows].join(
+    '\n',
+  )
 }
 
 function renderGroup(group: string, codes: readonly Code[]): string {

@@ -1,5 +1,6 @@
 /** `sallyport help`: commands, chapters of the documents, and single entries of the reference. */
 
+import { ERROR_TERMS } from '../../base/error-reference.ts'
 import { CODES } from '../../base/errors.ts'
 import { SECTIONS } from '../../config/keys/keys.ts'
 import { suggest } from '../../config/text/suggest.ts'
@@ -13,10 +14,11 @@ const USAGE = {
   text: `usage: sallyport help [TOPIC|COMMAND|NAME]
 
 Lists the commands and the chapters; shows a chapter, a command's own help, or what the reference says of a
-key of routes.toml, an error code or a metric: sallyport help keep_posts, sallyport help upstream.timeout.
+key of routes.toml, an error code, a metric, or an error as other programs word it:
+sallyport help keep_posts, sallyport help upstream.timeout, sallyport help 502 bad gateway.
 Exit code: 0 shown, 2 for what there is not.`,
   options: {},
-  maxPositionals: 1,
+  maxPositionals: 10,
 } as const
 
 /** How wide the column of names is, so that what they are about ends within 80 columns. */
@@ -74,8 +76,8 @@ export async function runHelp(
 ): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
-  const [word] = parsed.positionals
-  if (word === undefined) {
+  const word = parsed.positionals.join(' ')
+  if (word === '') {
     await io.stdout(overview())
     return EXIT.ok
   }
@@ -99,8 +101,28 @@ export async function runHelp(
 /** What the references say of a name, as Markdown. */
 async function lookUp(name: string): Promise<string> {
   const references = TOPICS.filter(topic => REFERENCES.includes(topic.name))
-  const entries = await Promise.all(references.map(async ({ path }) => entriesOf(await Bun.file(path).text(), name)))
-  return entries.join('')
+  const texts = await Promise.all(references.map(({ path }) => Bun.file(path).text()))
+  const find = (wanted: string) => texts.map(text => entriesOf(text, wanted)).join('')
+  return find(name) || codesCalled(name).map(find).join('')
+}
+
+/** The error codes that an error of another program may stand for: `redirect_uri mismatch`, `502 Bad Gateway`. */
+function codesCalled(words: string): readonly string[] {
+  const asked = plain(words)
+  if (asked.length < 3) return []
+  const terms = [...ERROR_TERMS].map(([term, codes]) => ({ term: plain(term), codes }))
+  const same = terms.filter(({ term }) => term === asked)
+  const holds = (whole: string, part: string) => ` ${whole} `.includes(` ${part} `)
+  const found = same.length > 0 ? same : terms.filter(({ term }) => holds(term, asked) || holds(asked, term))
+  return [...new Set(found.flatMap(({ codes }) => codes))]
+}
+
+/** In small letters, with a space between words: people copy errors from pages, logs and addresses. */
+function plain(words: string): string {
+  return words
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, ' ')
+    .trim()
 }
 
 /** The chapters that are tables of names. */

@@ -189,6 +189,22 @@ describe.each(PROGRAMS)('sallyport help of %s', (kind, program) => {
     expect(out.split('\n').length).toBeLessThan(20)
   })
 
+  test.each(
+    some<[words: string, codes: string[]]>([
+      ['redirect_uri mismatch', ['provider.request']],
+      ['502 Bad Gateway', ['upstream.refused', 'upstream.untrusted', 'upstream.broken']],
+      ['invalid_client', ['provider.token']],
+      ['CSRF verification failed', ['access.origin']],
+      ['ERR_TOO_MANY_REDIRECTS', ['sign_in.loop']],
+      ['connect ECONNREFUSED 127.0.0.1:3000', ['upstream.refused']],
+    ]),
+  )('leads from "%s", as other programs word it, to what it is here', async (words, codes) => {
+    const shown = await sallyport('help', words)
+    expect([shown.code, shown.err]).toEqual([0, ''])
+    expect([...shown.out.matchAll(/^`([a-z_]+\.[a-z_]+)`$/gm)].map(([, code]) => code)).toEqual(codes)
+    expect(await sallyport('help', ...words.split(' '))).toEqual(shown)
+  })
+
   test('tells of a name in each table that has it', async () => {
     const { out } = await sallyport('help', 'lifetime')
     expect(out.match(/^`lifetime`$/gm)).toHaveLength(2)
