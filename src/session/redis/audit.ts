@@ -1,8 +1,8 @@
 import type { AuditRow, AuditStore } from '../../audit/store.ts'
-import type { RedisLink } from './connection.ts'
+import type { RedisPartition } from './partitions.ts'
 import { CLOCK, script } from './scripts/script.ts'
 
-const STREAMS = { others: 'sallyport:1:audit', frequent: 'sallyport:1:audit-frequent' } as const
+const STREAMS = { others: 'audit', frequent: 'audit-frequent' } as const
 
 type Kind = keyof typeof STREAMS
 
@@ -13,10 +13,10 @@ interface Entry extends AuditRow {
 }
 
 /** The audit trail on a server: a stream for each kind, so that many of the one push out none of the other. */
-export function auditOver(link: RedisLink): AuditStore {
+export function auditOver({ prefix, send, run }: RedisPartition): AuditStore {
   async function latest(kind: Kind, before: string, limit: number): Promise<readonly Entry[]> {
     const from = before === START ? '+' : `(${before}`
-    const rows = await link.send('XREVRANGE', [STREAMS[kind], from, '-', 'COUNT', `${limit}`])
+    const rows = await send('XREVRANGE', [prefix + STREAMS[kind], from, '-', 'COUNT', `${limit}`])
     if (!Array.isArray(rows)) return []
     return rows.map(([place, [, record]]) => ({ kind, place, id: `${kind} ${place}`, record: String(record) }))
   }
@@ -24,7 +24,7 @@ export function auditOver(link: RedisLink): AuditStore {
   return {
     async appendAudit(rows, keepMs) {
       const args = rows.flatMap(({ isFrequent, record }) => [isFrequent ? 'audit-frequent' : 'audit', record])
-      await link.run(APPEND_AUDIT, [keepMs, ...args])
+      await run(APPEND_AUDIT, [keepMs, ...args])
     },
     async listAudit({ after, limit }) {
       const [ofOthers = START, ofFrequent = START] = after?.split(' ') ?? []
@@ -40,14 +40,14 @@ export function auditOver(link: RedisLink): AuditStore {
     async removeAudit(ids) {
       for (const kind of ['others', 'frequent'] as const) {
         const places = ids.filter(id => id.startsWith(`${kind} `)).map(id => id.slice(kind.length + 1))
-        if (places.length > 0) await link.send('XDEL', [STREAMS[kind], ...places])
+        if (places.length > 0) await send('XDEL', [prefix + STREAMS[kind], ...places])
       }
     },
     async announceKeep(processId, keepMs, _nowMs, heardMs) {
-      return Number(await link.run(ANNOUNCE_KEEP, [processId, keepMs, heardMs]))
+      return Number(await run(ANNOUNCE_KEEP, [processId, keepMs, heardMs]))
     },
     async trimAudit(keepMs, _nowMs, { others, frequent }) {
-      return Number(await link.run(TRIM_AUDIT, [keepMs, others, frequent]))
+      return Number(await run(TRIM_AUDIT, [keepMs, others, frequent]))
     },
   }
 }

@@ -3,8 +3,7 @@ import { type EndedMatch, EVERYONE, parseEndedMatch } from '../ended.ts'
 import { parseStanding } from '../records.ts'
 import type { StoredChanges } from '../store.ts'
 import type { RedisLink } from './connection.ts'
-import { CHANGES_KEPT_MS, type EndedAgain, type Endings } from './endings.ts'
-import { CHANGES } from './scripts/script.ts'
+import { CHANGES_KEPT_MS, type EndedAgain, type EndedWhere, type Endings } from './endings.ts'
 
 /** Changes read in one step. */
 const BATCH = 500
@@ -17,7 +16,7 @@ export interface FeedListener {
   onBehind(again: EndedAgain, heardMs: number, keptMs: number): void
 }
 
-/** What the nodes of one server tell each other, read from where this one has come to. */
+/** What gates tell each other in one partition's stream, read from where this one has come to. */
 export interface ChangeFeed {
   /**
    * On each new connection, before anything else is asked on it: ends again what has ended, and finds out where to go on. The server
@@ -35,7 +34,13 @@ export interface ChangeFeed {
  * newest is never trimmed. Where it is gone, the server was emptied, or has an older state (FLUSHALL, RESTORE, SWAPDB,
  * another primary).
  */
-export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, listener: FeedListener): ChangeFeed {
+export function createChangeFeed(
+  where: EndedWhere,
+  { now }: Pick<Ports, 'now'>,
+  endings: Endings,
+  listener: FeedListener,
+): ChangeFeed {
+  const changes = `${where.prefix}changes`
   let position = ''
   let hasBegun = false
   let hasMissed = false
@@ -53,11 +58,11 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
     if (!hasBegun) await send('PING', [])
     if (isOwing) void settle(send)
     for (let from = position; ; ) {
-      const rows = await send('XRANGE', [CHANGES, from, '+', 'COUNT', `${BATCH + 1}`])
+      const rows = await send('XRANGE', [changes, from, '+', 'COUNT', `${BATCH + 1}`])
       const [last, ...fresh] = Array.isArray(rows) ? rows : []
       if (last === undefined || String(last[0]) !== from) {
         const again = await repeat(send)
-        position = await newest(send)
+        position = await newest(send, changes)
         heardAtMs = now()
         listener.onLost(again)
         return { removed: [], updated: [], isIncomplete: true }
@@ -84,8 +89,8 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
     const isComplete = !hasMissed && nowMs - heardAtMs < CHANGES_KEPT_MS / 2
     hasMissed = false
     heardAtMs = nowMs
-    const changes = ended.length === 0 ? { removed, updated } : { removed, updated, ended }
-    return isComplete ? changes : { ...changes, isIncomplete: true }
+    const heard = ended.length === 0 ? { removed, updated } : { removed, updated, ended }
+    return isComplete ? heard : { ...heard, isIncomplete: true }
   }
 
   /**
@@ -94,7 +99,7 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
    */
   async function repeat(send: RedisLink['send']): Promise<EndedAgain> {
     try {
-      const again = await endings.repeat(send)
+      const again = await endings.repeat(send, where)
       isOwing = false
       return again
     } catch {
@@ -110,7 +115,7 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
    */
   async function goOn(send: RedisLink['send']): Promise<void> {
     const again = await repeat(send)
-    const kept = await newestUpTo(send, position)
+    const kept = await newestUpTo(send, changes, position)
     const heardMs = timeOf(position)
     if (kept === position) {
       if (again.number > 0) listener.onBehind(again, heardMs, heardMs)
@@ -118,7 +123,7 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
     }
     // Meanwhile anything may have happened.
     hasMissed = true
-    const last = await newest(send)
+    const last = await newest(send, changes)
     // Where all that is left is later, the position may have been trimmed while this process was away; else it was lost.
     const isLost = kept !== null || timeOf(last) - heardMs < CHANGES_KEPT_MS / 2
     if (isLost || again.number > 0) listener.onBehind(again, heardMs, kept === null ? 0 : timeOf(kept))
@@ -136,7 +141,7 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
   return {
     async greet(send) {
       if (hasBegun) await goOn(send)
-      else position = await newest(send)
+      else position = await newest(send, changes)
       hasBegun = true
     },
     since(send) {
@@ -150,8 +155,8 @@ export function createChangeFeed({ now }: Pick<Ports, 'now'>, endings: Endings, 
 }
 
 /** The id of the newest change up to a position; null where there is none. */
-async function newestUpTo(send: RedisLink['send'], position: string): Promise<string | null> {
-  const rows = await send('XREVRANGE', [CHANGES, position, '-', 'COUNT', '1'])
+async function newestUpTo(send: RedisLink['send'], changes: string, position: string): Promise<string | null> {
+  const rows = await send('XREVRANGE', [changes, position, '-', 'COUNT', '1'])
   const id = Array.isArray(rows) ? rows[0]?.[0] : undefined
   return typeof id === 'string' ? id : null
 }
@@ -162,8 +167,8 @@ function timeOf(id: string): number {
 }
 
 /** The id of the newest change; where there is none, of one that says nothing. */
-async function newest(send: RedisLink['send']): Promise<string> {
-  const rows = await send('XREVRANGE', [CHANGES, '+', '-', 'COUNT', '1'])
+async function newest(send: RedisLink['send'], changes: string): Promise<string> {
+  const rows = await send('XREVRANGE', [changes, '+', '-', 'COUNT', '1'])
   const id = Array.isArray(rows) ? rows[0]?.[0] : undefined
-  return typeof id === 'string' ? id : String(await send('XADD', [CHANGES, '*', 'begun', '']))
+  return typeof id === 'string' ? id : String(await send('XADD', [changes, '*', 'begun', '']))
 }

@@ -2,7 +2,7 @@
 
 import type { Ports } from '../../base/ports.ts'
 import type { Standing } from '../records.ts'
-import { prefixOf, type RedisLink } from './connection.ts'
+import type { RedisLink } from './connection.ts'
 import { DROP, script } from './scripts/script.ts'
 
 /** How long endings are remembered, and changes are kept for other nodes. */
@@ -38,8 +38,15 @@ export interface Endings {
   noteOf(ownerId: string): { readonly standing: Standing; readonly notedAtMs: number } | null
   /** Of what ended before this time nothing is remembered. */
   readonly sinceMs: number
-  /** Ends all of it on the present server, and notifies other processes of what had not ended there. */
-  repeat(send: RedisLink['send']): Promise<EndedAgain>
+  /** Ends again, on the present server, what is kept under a prefix, and notifies other processes of what had not ended there. */
+  repeat(send: RedisLink['send'], where: EndedWhere): Promise<EndedAgain>
+}
+
+/** Where some of it is kept. */
+export interface EndedWhere {
+  readonly prefix: string
+  /** Whether something may be there that ended or, with `isOwner`, that is known of an owner. */
+  has(id: string, isOwner: boolean): boolean
 }
 
 interface Ending {
@@ -77,15 +84,15 @@ export function createEndings({ now }: Pick<Ports, 'now'>): Endings {
       return sinceMs
     },
     noteOf: ownerId => endings.get(ownerId)?.note ?? null,
-    async repeat(send) {
-      const all = [...endings]
+    async repeat(send, { prefix, has }) {
+      const all = [...endings].filter(([id, { note }]) => has(id, note !== null))
       let number = 0
       for (let from = 0; from < all.length; from += BATCH) {
         const args = all
           .slice(from, from + BATCH)
           .flatMap(([id, { note }]) => [id, note?.standing ?? '', `${note?.notedAtMs ?? 0}`])
         // By its text: a server that has just taken over may not know the script by its sum.
-        number += Number(await send('EVAL', [END_AGAIN.text, '1', prefixOf('global'), ...args]))
+        number += Number(await send('EVAL', [END_AGAIN.text, '1', prefix, ...args]))
       }
       return { number, sinceMs }
     },

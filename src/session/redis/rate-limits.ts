@@ -1,12 +1,12 @@
 import type { Spent } from '../../base/rate.ts'
 import type { RateLimitStore } from '../store.ts'
-import type { RedisLink } from './connection.ts'
+import type { RedisPartition } from './partitions.ts'
 import { CLOCK, script } from './scripts/script.ts'
 
 /** The rate-limit buckets on a server, by its clock, since those of several machines differ. */
-export function allowancesOver(link: RedisLink): RateLimitStore {
+export function allowancesOver({ run }: RedisPartition): RateLimitStore {
   async function spendAll(wanted: Parameters<RateLimitStore['spendAll']>[0]): Promise<readonly Spent[]> {
-    const answer: unknown = await link.run(
+    const answer: unknown = await run(
       SPEND,
       wanted.flatMap(({ name, intervalMs, burst }) => [name, intervalMs, burst]),
     )
@@ -21,7 +21,7 @@ export function allowancesOver(link: RedisLink): RateLimitStore {
       return spent ?? readSpent(null)
     },
     async refund(name, { intervalMs }) {
-      await link.run(REFUND, [name, intervalMs])
+      await run(REFUND, [name, intervalMs])
     },
   }
 }

@@ -16,8 +16,9 @@ import {
   type StoredGuestLink,
 } from '../records.ts'
 import type { OneTimeStore } from '../store.ts'
-import { prefixOf, type RedisLink, serverMs } from './connection.ts'
+import { serverMs } from './connection.ts'
 import type { Endings } from './endings.ts'
+import type { RedisPartition, RedisPartitions } from './partitions.ts'
 import { PUT, SWAP, TAKE } from './scripts/records.ts'
 
 /** A value on the server: a field of a hash, or with an empty field a string. */
@@ -113,35 +114,25 @@ const TRIES = 200
  * also on a server that does not know it: a replica that was behind, whether or not it takes writes by now.
  */
 export function recordsOver(
-  link: RedisLink,
+  partitions: RedisPartitions,
   endings: Endings,
   ttlOf: (expiresAtMs: number) => number,
 ): RecordStore & DerivedCalls {
-  async function pairsIn(key: string): Promise<readonly (readonly [string, string])[]> {
-    const found = await link.send('HGETALL', [key])
-    return Object.entries(typeof found === 'object' && found !== null ? found : {}).map(([id, value]) => [
-      id,
-      `${value}`,
-    ])
-  }
-
   async function read<K extends RecordName>(kind: K, key: Partial<Place>): Promise<Read<Records[K]>> {
     const { index, cells: cellsOf, unpack }: Form<Records[K]> = FORMS[kind]
     const place = { id: '', hash: '', directory: '', ...key }
-    const prefix = prefixOf(KINDS[kind].partition(place.id))
+    const { prefix, send } = partitions.of(KINDS[kind].partition(place.id))
     if (index !== undefined && place.hash === '') {
-      const hash = await link.send('HGET', [prefix + index, place.id])
+      const hash = await send('HGET', [prefix + index, place.id])
       if (typeof hash !== 'string') return { record: null, cells: [], values: [] }
       place.hash = hash
     }
     const cells = cellsOf(place)
     const [[first = '', field = ''] = []] = cells
+    // Keys one by one: a server of a cluster may have some of them while others still have to come to it. A change compares them all.
     const found = await (field === ''
-      ? link.send(
-          'MGET',
-          cells.map(([one]) => prefix + one),
-        )
-      : link.send('HMGET', [prefix + first, ...cells.map(([, one]) => one)]))
+      ? Promise.all(cells.map(([one]) => send('GET', [prefix + one])))
+      : send('HMGET', [prefix + first, ...cells.map(([, one]) => one)]))
     const values = cells.map((_, at) => (Array.isArray(found) && typeof found[at] === 'string' ? found[at] : null))
     const record = unpack(values, place)
     const isOver = record !== null && 'hash' in record && endings.hasEnded(longIdOf(record.id) ?? record.id)
@@ -173,8 +164,8 @@ export function recordsOver(
       shorts: kind === 'token' && (long !== null || after === null) ? `token-shorts:${long ?? id}` : undefined,
       tell: told === null ? undefined : [told.what, told.id, ...noted],
     }
-    const partition = KINDS[kind].partition(id)
-    return (await link.run(SWAP, [JSON.stringify(options), after === null ? 'gone' : '', ...changed], partition)) === 1
+    const { run } = partitions.of(KINDS[kind].partition(id))
+    return (await run(SWAP, [JSON.stringify(options), after === null ? 'gone' : '', ...changed])) === 1
   }
 
   async function changeRecord<K extends RecordName>(kind: K, key: RecordKeys[K], decide: Decide<Records[K]>) {
@@ -202,15 +193,18 @@ export function recordsOver(
     },
     async listRecords(kind, whose) {
       const { index, unpack }: Form<Records[typeof kind]> = FORMS[kind]
-      const prefix = prefixOf(KINDS[kind].partition(whose))
-      const pairs = await pairsIn(prefix + (index ?? whose))
+      const { prefix, send } = partitions.of(KINDS[kind].partition(whose))
+      const found = await send('HGETALL', [prefix + (index ?? whose)])
+      const pairs = Object.entries(typeof found === 'object' && found !== null ? found : {})
       if (index === undefined) {
-        return pairs.flatMap(([id, value]) => unpack([value], { id, directory: whose, hash: '' }) ?? [])
+        return pairs.flatMap(([id, value]) => unpack([`${value}`], { id, directory: whose, hash: '' }) ?? [])
       }
-      const all = await Promise.all(pairs.map(async ([id, hash]) => ({ id, ...(await read(kind, { hash })) })))
+      const all = await Promise.all(
+        pairs.map(async ([id, hash]) => ({ id, ...(await read(kind, { hash: `${hash}` })) })),
+      )
       // One that has expired leaves its entry in the index behind.
       const gone = all.filter(({ values }) => values.every(value => value === null)).map(({ id }) => id)
-      if (gone.length > 0) await link.send('HDEL', [prefix + index, ...gone])
+      if (gone.length > 0) await send('HDEL', [prefix + index, ...gone])
       return all
         .flatMap(({ record }) => (record !== null && 'portal' in record && record.portal === whose ? [record] : []))
         .sort((one, other) => ageOf(other) - ageOf(one) || (one.id < other.id ? 1 : -1))
@@ -221,24 +215,24 @@ export function recordsOver(
 }
 
 /** The single-use records on a server: all of a kind in one place, since they are counted together. */
-export function onceOver(link: RedisLink, ttlOf: (expiresAtMs: number) => number): OneTimeStore {
+export function onceOver({ prefix, send, run }: RedisPartition, ttlOf: (expiresAtMs: number) => number): OneTimeStore {
   return {
     async put(record, { perOwner, total, isLatest = false, inPlaceOf = '' }) {
       const { kind, hash, owner, value, expiresAtMs, lifetimeMs = '' } = record
       const bounds = [perOwner, total, lifetimeMs, Number(isLatest), inPlaceOf]
       const args = [kind, hash, sha256(owner), value, expiresAtMs, ttlOf(expiresAtMs), ...bounds]
-      return (await link.run(PUT, args)) === 1
+      return (await run(PUT, args)) === 1
     },
     async take(kind, hash, nowMs) {
-      const value = await link.run(TAKE, [kind, hash, nowMs])
+      const value = await run(TAKE, [kind, hash, nowMs])
       return typeof value === 'string' ? value : null
     },
     async peek(kind, hash, nowMs) {
-      const key = `${prefixOf('global')}once:${kind}:${hash}`
-      const found = await link.send('HMGET', [key, 'value', 'expires', 'clock'])
+      const key = `${prefix}once:${kind}:${hash}`
+      const found = await send('HMGET', [key, 'value', 'expires', 'clock'])
       const [value, expires, clock] = Array.isArray(found) ? found : []
       if (typeof value !== 'string') return null
-      const countsMs = clock === null ? nowMs : await serverMs(link)
+      const countsMs = clock === null ? nowMs : await serverMs({ send })
       return Number(expires) > countsMs ? value : null
     },
   }

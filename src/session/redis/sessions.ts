@@ -4,8 +4,9 @@ import { sha256 } from '../../base/bytes.ts'
 import { EVERYONE } from '../ended.ts'
 import type { SignInStore } from '../store.ts'
 import { COOKIES_OF, LEFT_MS, type RefreshedFields, type ReplacedHandle, type StoredSession } from '../store.ts'
-import { BATCH, type RedisLink, serverMs } from './connection.ts'
-import { CHANGES } from './scripts/script.ts'
+import { BATCH, serverMs } from './connection.ts'
+import type { Endings } from './endings.ts'
+import { grouped, inEach, type RedisPartition, type RedisPartitions } from './partitions.ts'
 import * as scripts from './scripts/sessions.ts'
 
 /** What PTTL says of a key that is not there. */
@@ -16,37 +17,57 @@ const SCANNED_AT_ONCE = 5_000
 /** One person has a handful of sessions; this bounds what a broken client may have made of it. */
 const MOST_OF_ONE = 1000
 
-/** The sign-ins on a server: each a hash, with a place in the index of its portal, its person and its provider's session. */
+/** How long what is over at some time is kept, and how long it is until then; the time of a cookie that ends before its session. */
+export interface Times {
+  ttlOf(expiresAtMs: number): number
+  lastsOf(expiresAtMs: number): number
+  untilOf(lastsMs: number): number | undefined
+}
+
+/**
+ * The sign-ins on a server: each a hash, with a place in the index of its portal, its person and its provider's session. What has
+ * ended stays so on a server that does not know it: a replica that was behind, whether or not it takes writes by now.
+ */
 export function sessionsOver(
-  link: RedisLink,
-  ttlOf: (expiresAtMs: number) => number,
-  /** How long until then. */
-  lastsOf: (expiresAtMs: number) => number,
-  untilOf: (lastsMs: number) => number | undefined,
+  partitions: RedisPartitions,
+  endings: Pick<Endings, 'removed' | 'hasEnded'>,
+  { ttlOf, lastsOf, untilOf }: Times,
 ): SignInStore {
+  const ofSession = (id: string) => partitions.of({ session: id })
+
+  async function placesIn(partition: RedisPartition, index: string, from: string, count: number) {
+    const range = [partition.prefix + index, from, '-', 'LIMIT', '0', `${count}`]
+    const found = await partition.send('ZREVRANGEBYLEX', range)
+    return Array.isArray(found) ? found.map(place => ({ partition, place: String(place) })) : []
+  }
+
+  /** The first so many of an index, newest first, of which each partition has the places of its own sessions. */
   async function listed(index: string, from: string, count: number): Promise<readonly Listed[]> {
-    const found = await link.send('ZREVRANGEBYLEX', [`sallyport:1:${index}`, from, '-', 'LIMIT', '0', `${count}`])
-    const places = Array.isArray(found) ? found.map(String) : []
+    const found = (await inEach(partitions.all, one => placesIn(one, index, from, count))).flat()
+    const places = found.sort((one, other) => (one.place < other.place ? 1 : -1)).slice(0, count)
     const rows = await Promise.all(
-      places.map(async place => {
+      places.map(async ({ partition, place }) => {
         const id = place.slice(PLACE_DIGITS + 1)
-        const fields = pairsOf(await link.send('HGETALL', [`sallyport:1:session:${id}`]))
-        return { session: parseStored(id, fields), place }
+        const fields = pairsOf(await partition.send('HGETALL', [`${partition.prefix}session:${id}`]))
+        return { session: parseStored(id, fields), place, partition }
       }),
     )
     // An expired session leaves its entry in the index behind; where writing is not allowed, the entry stays.
-    const gone = rows.flatMap(({ session, place }) => (session === null ? [place] : []))
-    if (gone.length > 0) await link.send('ZREM', [`sallyport:1:${index}`, ...gone]).catch(() => undefined)
+    const gone = rows.filter(({ session }) => session === null)
+    await Promise.allSettled(
+      gone.map(({ place, partition: { prefix, send } }) => send('ZREM', [prefix + index, place])),
+    )
     return rows
   }
 
   /** What `FIND_BY_HASH` answers, by plain commands and one round trip more. */
   async function plainlyBy(hash: string): Promise<readonly unknown[]> {
-    const key = `sallyport:1:handle:${hash}`
-    const handle = await link.send('GET', [key])
+    const { prefix, send } = partitions.ofHandle(hash)
+    const key = `${prefix}handle:${hash}`
+    const handle = await send('GET', [key])
     if (typeof handle !== 'string') return []
     // In this order, since whatever shortens a cookie's time first stores what the cookie has shown.
-    const rest = [link.send('HGETALL', [`sallyport:1:session:${idOf(handle)}`]), link.send('PTTL', [key])]
+    const rest = [send('HGETALL', [`${prefix}session:${idOf(handle)}`]), send('PTTL', [key])]
     return [handle, ...(await Promise.all(rest))]
   }
 
@@ -54,14 +75,15 @@ export function sessionsOver(
     async insert(session, handle) {
       const { id, expiresAtMs } = session
       const { host, hash } = handle
-      await link.run(scripts.INSERT, [
+      await ofSession(id).run(scripts.INSERT, [
         ...[ttlOf(expiresAtMs), id, host, hash, lastsOf(expiresAtMs)],
         ...fieldsOf(session),
       ])
     },
     async signInAgain(session, { hash, host, shown = '' }, before) {
       const { id, expiresAtMs } = session
-      const row = await link.run(scripts.SIGN_IN_AGAIN, [
+      if (endings.hasEnded(id)) return false
+      const row = await ofSession(id).run(scripts.SIGN_IN_AGAIN, [
         ...[ttlOf(expiresAtMs), id, host, hash, lastsOf(expiresAtMs)],
         ...[before.createdAtMs, before.shown, ...replacedFields(before.replaced), shown],
         before.ownSid ? sidIndex(session.issuer, before.ownSid) : '',
@@ -71,10 +93,10 @@ export function sessionsOver(
     },
     async addHandle({ sessionId, host, hash, shown = '' }, replaced = null) {
       const args = [sessionId, host, hash, shown, ...replacedFields(replaced), COOKIES_OF + sessionId]
-      return (await link.run(scripts.ADD_HANDLE, args)) === 1
+      return (await ofSession(sessionId).run(scripts.ADD_HANDLE, args)) === 1
     },
     async findByHash(hash) {
-      const found = (await link.look(scripts.FIND_BY_HASH, [hash])) ?? (await plainlyBy(hash))
+      const found = (await partitions.ofHandle(hash).look(scripts.FIND_BY_HASH, [hash])) ?? (await plainlyBy(hash))
       const [handle, fields, lastsMs] = Array.isArray(found) ? found : []
       const host = hostOf(handle)
       if (typeof handle !== 'string' || host === null) return null
@@ -83,23 +105,23 @@ export function sessionsOver(
       const session = parseStored(id, pairs)
       // Where a cookie has ended meanwhile, what it has shown may be gone too. Without that it would count for all of
       // the session.
-      if (session === null || Number(lastsMs) === GONE) return null
+      if (session === null || endings.hasEnded(id) || Number(lastsMs) === GONE) return null
       const at = pairs.indexOf(`shown:${hash}`)
       if (at === -1) return { session, host }
       return { session, host, untilMs: untilOf(Number(lastsMs)), shown: pairs[at + 1] }
     },
     async findById(sessionId) {
-      return parseStored(sessionId, pairsOf(await link.send('HGETALL', [`sallyport:1:session:${sessionId}`])))
+      const { prefix, send } = ofSession(sessionId)
+      const session = parseStored(sessionId, pairsOf(await send('HGETALL', [`${prefix}session:${sessionId}`])))
+      return endings.hasEnded(sessionId) ? null : session
     },
     async findHosts(sessionId) {
-      const hashes = await link.send('SMEMBERS', [`sallyport:1:handles:${sessionId}`])
-      if (!Array.isArray(hashes) || hashes.length === 0) return []
-      const handles = await link.send(
-        'MGET',
-        hashes.map(hash => `sallyport:1:handle:${hash}`),
-      )
-      const hosts = Array.isArray(handles) ? handles.flatMap(handle => hostOf(handle) ?? []) : []
-      return [...new Set(hosts)]
+      const { prefix, send } = ofSession(sessionId)
+      const hashes = await send('SMEMBERS', [`${prefix}handles:${sessionId}`])
+      if (!Array.isArray(hashes)) return []
+      // One by one: a server of a cluster may have some of them while others still have to come to it.
+      const handles = await Promise.all(hashes.map(hash => send('GET', [`${prefix}handle:${hash}`])))
+      return [...new Set(handles.flatMap(handle => hostOf(handle) ?? []))]
     },
     async findBySubject(issuer, subject) {
       return sessionsOf(await listed(subjectIndex(issuer, subject), '+', MOST_OF_ONE))
@@ -113,56 +135,76 @@ export function sessionsOver(
       return { sessions: sessionsOf(page), next: rows.length > limit ? (page.at(-1)?.place ?? null) : null }
     },
     async countSessions() {
-      return Number(await link.send('ZCOUNT', ['sallyport:1:expires', `(${await serverMs(link)}`, '+inf']))
+      const counts = await inEach(partitions.all, async one =>
+        Number(await one.send('ZCOUNT', [`${one.prefix}expires`, `(${await serverMs(one)}`, '+inf'])),
+      )
+      return counts.reduce((sum, count) => sum + count, 0)
     },
     async update(sessionId, fields, before) {
-      const row = await link.send('HGET', [`sallyport:1:session:${sessionId}`, 'issuer'])
+      const { prefix, send, run } = ofSession(sessionId)
+      const row = await send('HGET', [`${prefix}session:${sessionId}`, 'issuer'])
       if (typeof row !== 'string') return false
       const place = fields.sid === null ? '' : sidIndex(row, fields.sid)
-      return (await link.run(scripts.UPDATE, [sessionId, place, before ?? '', ...refreshedFields(fields)])) === 1
+      return (await run(scripts.UPDATE, [sessionId, place, before ?? '', ...refreshedFields(fields)])) === 1
     },
     async lease(sessionId, nowMs, untilMs) {
-      const got = await link.run(scripts.LEASE, [sessionId, untilMs - nowMs, untilMs])
+      const got = await ofSession(sessionId).run(scripts.LEASE, [sessionId, untilMs - nowMs, untilMs])
       return got === 1 ? 'taken' : got === 2 ? 'left' : null
     },
     async release(sessionId, untilMs, leftOf) {
-      await link.run(scripts.RELEASE, [sessionId, untilMs, leftOf === null ? 0 : LEFT_MS, leftOf ?? ''])
+      await ofSession(sessionId).run(scripts.RELEASE, [sessionId, untilMs, leftOf === null ? 0 : LEFT_MS, leftOf ?? ''])
     },
     async touch(seen) {
-      const all = [...seen]
-      const gone: string[] = []
-      for (let from = 0; from < all.length; from += BATCH) {
-        const ids = await link.run(scripts.TOUCH, all.slice(from, from + BATCH).flat())
-        if (Array.isArray(ids)) gone.push(...ids.map(String))
-      }
-      return gone
+      const gone = await inEach(
+        grouped(partitions, seen, ([id]) => id),
+        async ([{ run }, all]) => {
+          const ids: unknown[] = []
+          for (let from = 0; from < all.length; from += BATCH) {
+            const answer = await run(scripts.TOUCH, all.slice(from, from + BATCH).flat())
+            if (Array.isArray(answer)) ids.push(...answer)
+          }
+          return ids.map(String)
+        },
+      )
+      return gone.flat()
     },
     async remove(...sessionIds) {
-      const refreshable: StoredSession[] = []
-      for (let from = 0; from < sessionIds.length; from += BATCH) {
-        const rows = await link.run(scripts.REMOVE, sessionIds.slice(from, from + BATCH))
-        for (const row of Array.isArray(rows) ? rows : []) {
-          const [id, fields] = Array.isArray(row) ? row : []
-          const session = parseStored(id, pairsOf(fields))
-          if (session !== null) refreshable.push(session)
-        }
-      }
-      return refreshable
+      const rows = await inEach(
+        grouped(partitions, sessionIds, id => id),
+        async ([{ run }, ids]) => {
+          const answers: unknown[] = []
+          for (let from = 0; from < ids.length; from += BATCH) {
+            const answer = await run(scripts.REMOVE, ids.slice(from, from + BATCH))
+            if (Array.isArray(answer)) answers.push(...answer)
+          }
+          // What the server has acknowledged counts, also before this process hears of it with what others did.
+          endings.removed(...ids)
+          return answers
+        },
+      )
+      return rows.flat().flatMap(row => {
+        const [id, fields] = Array.isArray(row) ? row : []
+        return parseStored(id, pairsOf(fields)) ?? []
+      })
     },
     async endCookies() {
-      // All ids first: who signs in meanwhile is not among them.
-      const ids = new Set<string>()
-      for (let cursor = '0', isMore = true; isMore; isMore = cursor !== '0') {
-        const found = await link.send('ZSCAN', ['sallyport:1:expires', cursor, 'COUNT', `${SCANNED_AT_ONCE}`])
-        const [next, pairs] = Array.isArray(found) ? found : []
-        cursor = String(next ?? '0')
-        for (const [at, id] of (Array.isArray(pairs) ? pairs : []).entries()) if (at % 2 === 0) ids.add(String(id))
-      }
-      const all = [...ids]
-      for (let from = 0; from < all.length; from += BATCH)
-        await link.run(scripts.END_COOKIES, all.slice(from, from + BATCH))
-      await link.send('XADD', [CHANGES, '*', 'ended', JSON.stringify(EVERYONE)])
+      await inEach(partitions.all, endCookiesIn)
+      const { prefix, send } = partitions.of('global')
+      await send('XADD', [`${prefix}changes`, '*', 'ended', JSON.stringify(EVERYONE)])
     },
+  }
+
+  async function endCookiesIn({ prefix, send, run }: RedisPartition): Promise<void> {
+    // All ids first: who signs in meanwhile is not among them.
+    const ids = new Set<string>()
+    for (let cursor = '0', isMore = true; isMore; isMore = cursor !== '0') {
+      const found = await send('ZSCAN', [`${prefix}expires`, cursor, 'COUNT', `${SCANNED_AT_ONCE}`])
+      const [next, pairs] = Array.isArray(found) ? found : []
+      cursor = String(next ?? '0')
+      for (const [at, id] of (Array.isArray(pairs) ? pairs : []).entries()) if (at % 2 === 0) ids.add(String(id))
+    }
+    const all = [...ids]
+    for (let from = 0; from < all.length; from += BATCH) await run(scripts.END_COOKIES, all.slice(from, from + BATCH))
   }
 }
 

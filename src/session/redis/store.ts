@@ -3,11 +3,12 @@ import type { Ports } from '../../base/ports.ts'
 import type { SessionStore } from '../store.ts'
 import { auditOver } from './audit.ts'
 import { createChangeFeed } from './changes.ts'
-import { BATCH, openRedisLink, serverMs } from './connection.ts'
+import { BATCH, openRedisLink, prefixOf, serverMs } from './connection.ts'
 import { CHANGES_KEPT_MS, createEndings, type EndedAgain } from './endings.ts'
+import { endedIn, inEach, onePartition } from './partitions.ts'
 import { allowancesOver } from './rate-limits.ts'
 import { onceOver, recordsOver } from './records.ts'
-import { CHANGES, CLOCK, DROP, FORGET_ONCE, script } from './scripts/script.ts'
+import { CLOCK, DROP, FORGET_ONCE, script } from './scripts/script.ts'
 import { sessionsOver } from './sessions.ts'
 
 /** Where the server is. */
@@ -60,7 +61,7 @@ export function openRedisStore(
   const { log } = ports
   const shownAs = { store: address.shownAs }
   const endings = createEndings(ports)
-  const changes = createChangeFeed(ports, endings, {
+  const changes = createChangeFeed(endedIn(prefixOf('global'), 0, 1), ports, endings, {
     onLost({ number }) {
       const facts = number === 0 ? shownAs : { ...shownAs, ended_again: number }
       log.error('The session store was emptied or put back; who is not in it has to sign in again', facts)
@@ -74,47 +75,31 @@ export function openRedisStore(
     greet: changes.greet,
     onConnected: () => onConnected?.(store),
   })
+  const partitions = onePartition(link)
+  const global = partitions.of('global')
   const lastsOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()))
   const ttlOf = (expiresAtMs: number) => lastsOf(expiresAtMs) + GRACE_MS
   // Everything that has not expired lives longer than the grace period, except a cookie that was replaced.
   const untilOf = (lastsMs: number) => (lastsMs < GRACE_MS ? ports.now() + lastsMs : undefined)
 
-  const signIns = sessionsOver(link, ttlOf, lastsOf, untilOf)
   const store: SessionStore = {
-    ...signIns,
-    ...onceOver(link, ttlOf),
-    ...allowancesOver(link),
-    ...recordsOver(link, endings, ttlOf),
-    ...auditOver(link),
-    // What has ended stays so on a server that does not know it: a replica that was behind, whether or not it takes writes by now.
-    async findByHash(hash) {
-      const found = await signIns.findByHash(hash)
-      return found === null || endings.hasEnded(found.session.id) ? null : found
-    },
-    async findById(id) {
-      const session = await signIns.findById(id)
-      return session === null || endings.hasEnded(id) ? null : session
-    },
-    async signInAgain(session, handle, before) {
-      return !endings.hasEnded(session.id) && signIns.signInAgain(session, handle, before)
-    },
-    // What the server has acknowledged counts, also before this process hears of it with what others did.
-    async remove(...sessionIds) {
-      const refreshable = await signIns.remove(...sessionIds)
-      endings.removed(...sessionIds)
-      return refreshable
-    },
+    ...sessionsOver(partitions, endings, { ttlOf, lastsOf, untilOf }),
+    ...onceOver(global, ttlOf),
+    ...allowancesOver(global),
+    ...recordsOver(partitions, endings, ttlOf),
+    ...auditOver(global),
     onWritten: null,
     async tellEnded(match) {
-      await link.send('XADD', [CHANGES, '*', 'ended', JSON.stringify(match)])
+      await global.send('XADD', [`${global.prefix}changes`, '*', 'ended', JSON.stringify(match)])
     },
-    changesSince: () => changes.since(link.send),
-    clock: () => serverMs(link),
+    changesSince: () => changes.since(global.send),
+    clock: () => serverMs(global),
     async purge(_nowMs, idleMs) {
-      for (let step = 0; step < PURGE_STEPS; step++) {
-        const more = await link.run(PURGE, [idleMs, BATCH, CHANGES_KEPT_MS])
-        if (more !== 1) break
-      }
+      await inEach(partitions.all, async ({ run }) => {
+        for (let step = 0; step < PURGE_STEPS; step++) {
+          if ((await run(PURGE, [idleMs, BATCH, CHANGES_KEPT_MS])) !== 1) break
+        }
+      })
       return []
     },
     close: () => link.close(),

@@ -4,6 +4,8 @@ import { makeIdentity } from '../../../src/identity/identity.ts'
 import { keepOwner, noteOwners } from '../../../src/session/credentials/owners.ts'
 import { openSessions } from '../../../src/session/open.ts'
 import { openRedisLink, type RedisLink } from '../../../src/session/redis/connection.ts'
+import { createEndings } from '../../../src/session/redis/endings.ts'
+import { onePartition } from '../../../src/session/redis/partitions.ts'
 import { sessionsOver } from '../../../src/session/redis/sessions.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { createSealer } from '../../../src/session/seal.ts'
@@ -117,12 +119,8 @@ needs('valkey-server').test(
         return answer
       },
     }
-    const signIns = sessionsOver(
-      slow,
-      () => 3_660_000,
-      () => 60_000,
-      () => undefined,
-    )
+    const times = { ttlOf: () => 3_660_000, lastsOf: () => 60_000, untilOf: () => undefined }
+    const signIns = sessionsOver(onePartition(slow), createEndings(PORTS), times)
     const nowMs = Date.now()
     const session = storedSession('a', { createdAtMs: nowMs, lastSeenMs: nowMs, expiresAtMs: nowMs + 60_000 })
     await signIns.insert(session, { hash: 'first', sessionId: 'a', host: 'x.example' })

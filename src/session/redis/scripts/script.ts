@@ -3,10 +3,10 @@ import { EARLIER_SIDS } from '../../store.ts'
 import type { Script } from '../connection.ts'
 
 /**
- * What the server does in one step, so that no other node sees half of it. Needs Redis 7 or Valkey, and no cluster:
- * the keys of one step are not declared in advance and do not share a slot.
+ * What the server does in one step, so that no other node sees half of it. Needs Redis 7 or Valkey. The keys of one step are
+ * not declared in advance: all are in one partition, and so in one slot of a cluster.
  *
- * Keys, all under the prefix of their partition (`prefixOf`), which is what a script is given:
+ * Keys, all under the prefix of their partition (`partitions.ts`), which is what a script is given:
  *
  * - `session:ID` (hash): the session's fields, `lease` (until when) and `leased` (whose), its places in the three
  *   indexes below, and `shown:HASH` of cookies from before its latest sign-in
@@ -131,6 +131,3 @@ local function replace(id, hash, shown, lasts)
   if redis.call('PTTL', handle) > tonumber(lasts) then redis.call('PEXPIRE', handle, lasts) end
 end
 `
-
-/** Where nodes tell each other what was done. */
-export const CHANGES = 'sallyport:1:changes'

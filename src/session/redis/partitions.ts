@@ -1,0 +1,85 @@
+/**
+ * Where things are kept in Redis: all in one place on one server; in a cluster in sixteen, each with a hash tag of its own.
+ *
+ * A script reads and changes whatever it finds in one partition, and what it does is told in that partition's stream of
+ * changes, in the same step. Every gate reads all streams. So a session is in one partition with its cookies, its place in
+ * each index and what is told of it. A user with tokens is in one, too. Everything else is in the first: tokens, links,
+ * one-time records, rate limits, the audit trail, what all gates share, and what is told of more than one session.
+ */
+
+import { createHash } from 'node:crypto'
+import type { Partition } from '../records.ts'
+import { prefixOf, type RedisLink } from './connection.ts'
+import type { EndedWhere } from './endings.ts'
+
+/** What is kept under one prefix, and the way to it. */
+export interface RedisPartition extends Pick<RedisLink, 'send' | 'look'> {
+  readonly prefix: string
+  run(...script: Parameters<RedisLink['look']>): Promise<unknown>
+}
+
+/** All of them, in the order of their streams. */
+export interface RedisPartitions {
+  readonly all: readonly RedisPartition[]
+  of(partition: Partition): RedisPartition
+  /** Where a cookie is looked for by its hash: with its session, since only such cookies are made. */
+  ofHandle(hash: string): RedisPartition
+}
+
+export function createPartitions(all: readonly [RedisPartition, ...RedisPartition[]]): RedisPartitions {
+  const [first] = all
+  const at = (index: number) => all[index] ?? first
+  return {
+    all,
+    of: partition => at(indexOf(partition, all.length)),
+    ofHandle: hash => at(indexOfName(hash, all.length)),
+  }
+}
+
+/** One server keeps everything in one place. */
+export function onePartition(link: RedisLink): RedisPartitions {
+  const { send, look } = link
+  return createPartitions([{ prefix: prefixOf('global'), send, look, run: (script, args) => link.run(script, args) }])
+}
+
+/** What may be in the partition of this prefix: a removed session, or token or link; what is known of an owner. */
+export function endedIn(prefix: string, index: number, count: number): EndedWhere {
+  return { prefix, has: (id, isOwner) => indexOfName(id, count) === index || (index === 0 && !isOwner) }
+}
+
+function indexOf(partition: Partition, count: number): number {
+  if (partition === 'global') return 0
+  return indexOfName('session' in partition ? partition.session : partition.person, count)
+}
+
+/** The same for good: what is stored is found by it. */
+function indexOfName(name: string, count: number): number {
+  if (count === 1) return 0
+  const [byte = 0] = createHash('sha256').update(name).digest()
+  return byte % count
+}
+
+/** Does this for each, whatever becomes of the others; throws what one of them has thrown, once all are done. */
+export async function inEach<T, R>(groups: Iterable<T>, act: (group: T) => Promise<R>): Promise<readonly R[]> {
+  const done = await Promise.allSettled([...groups].map(act))
+  return done.map(one => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value
+  })
+}
+
+/** What belongs to sessions, by the partition of each. */
+export function grouped<T>(
+  partitions: RedisPartitions,
+  items: Iterable<T>,
+  idOf: (item: T) => string,
+): ReadonlyMap<RedisPartition, readonly T[]> {
+  const groups = new Map<RedisPartition, T[]>()
+  for (const item of items) {
+    const partition = partitions.of({ session: idOf(item) })
+    const group = groups.get(partition)
+    if (group === undefined) groups.set(partition, [item])
+    else group.push(item)
+  }
+  return groups
+}
