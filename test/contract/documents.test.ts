@@ -99,8 +99,15 @@ test('what is unreleased can be read at one go by an operator', () => {
 
 test('the README tells of each chapter and command what `sallyport help` tells of it', () => {
   const rows = read(README).split('\n')
-  const chapters = rows.flatMap(row => /^\| \[[^\]]+\]\(docs\/([\w-]+)\.md\) \| (.*) \|$/.exec(row)?.slice(1) ?? [])
-  expect(chapters).toEqual(TOPICS.flatMap(({ name, about }) => [fileOf(name), about]))
+  const chapters = rows.flatMap(row => /^\| (.*\]\(docs\/[\w-]+\.md\).*) \| (.*) \|$/.exec(row)?.slice(1) ?? [])
+  const linked = chapters.flatMap(cell => [...cell.matchAll(/\]\(docs\/([\w-]+)\.md\)/g)].map(([, name]) => name))
+  expect(linked).toEqual(TOPICS.map(({ name }) => fileOf(name)))
+  const alone = rows.flatMap(row => /^\| \[[^\]]+\]\(docs\/([\w-]+)\.md\) \| (.*) \|$/.exec(row)?.slice(1) ?? [])
+  const apart = TOPICS.filter(({ name }) => alone.includes(fileOf(name)))
+  expect(alone).toEqual(apart.flatMap(({ name, about }) => [fileOf(name), about]))
+  expect(TOPICS.filter(topic => !apart.includes(topic)).every(({ name }) => name.startsWith('moving-in-from-'))).toBe(
+    true,
+  )
   const commands = rows.filter(row => row.startsWith('| `sallyport '))
   expect(COMMANDS.filter(({ name }) => !commands.some(row => row.includes(name))).map(({ name }) => name)).toEqual([])
   expect(commands.length).toBeGreaterThan(10)

@@ -18,12 +18,17 @@ import metrics from '../../../docs/metrics.md' with { type: 'file' }
 import alerts from '../../../docs/monitoring/alerts.yaml' with { type: 'file' }
 import dashboard from '../../../docs/monitoring/grafana.json' with { type: 'file' }
 import movingIn from '../../../docs/moving-in.md' with { type: 'file' }
+import fromAuthelia from '../../../docs/moving-in-from-authelia.md' with { type: 'file' }
 import fromCaddySecurity from '../../../docs/moving-in-from-caddy-security.md' with { type: 'file' }
 import fromOauth2Proxy from '../../../docs/moving-in-from-oauth2-proxy.md' with { type: 'file' }
 import fromOthers from '../../../docs/moving-in-from-others.md' with { type: 'file' }
+import fromPomerium from '../../../docs/moving-in-from-pomerium.md' with { type: 'file' }
+import fromTinyauth from '../../../docs/moving-in-from-tinyauth.md' with { type: 'file' }
+import fromTraefikForwardAuth from '../../../docs/moving-in-from-traefik-forward-auth.md' with { type: 'file' }
 import operations from '../../../docs/operations.md' with { type: 'file' }
 import pages from '../../../docs/pages.md' with { type: 'file' }
 import performance from '../../../docs/performance.md' with { type: 'file' }
+import pocketId from '../../../docs/pocket-id.md' with { type: 'file' }
 import providers from '../../../docs/providers.md' with { type: 'file' }
 import caddyfile from '../../../docs/recipes/Caddyfile' with { type: 'file' }
 import envoy from '../../../docs/recipes/envoy.yaml' with { type: 'file' }
@@ -65,6 +70,7 @@ export const TOPICS: readonly Topic[] = [
     path: routesAndRules,
   },
   { name: 'signing-in', about: 'registering, how a sign-in lasts and ends, expired forms', path: signingIn },
+  { name: 'pocket-id', about: 'a client in three commands, and all about Pocket ID', path: pocketId },
   { name: 'providers', about: 'what each provider needs, GitHub and Discord', path: providers },
   { name: 'identity', about: 'identity fields, signed assertions, the provider’s tokens', path: identity },
   {
@@ -85,7 +91,15 @@ export const TOPICS: readonly Topic[] = [
     path: fromOauth2Proxy,
   },
   { name: 'moving-in-from-caddy-security', about: 'the same for Caddy', path: fromCaddySecurity },
-  { name: 'moving-in-from-others', about: 'Tinyauth, Authelia, traefik-forward-auth, Pomerium', path: fromOthers },
+  { name: 'moving-in-from-tinyauth', about: 'its words and ours, and what its users ask', path: fromTinyauth },
+  { name: 'moving-in-from-authelia', about: 'the same for Authelia', path: fromAuthelia },
+  {
+    name: 'moving-in-from-traefik-forward-auth',
+    about: 'the same for traefik-forward-auth',
+    path: fromTraefikForwardAuth,
+  },
+  { name: 'moving-in-from-pomerium', about: 'the same for Pomerium', path: fromPomerium },
+  { name: 'moving-in-from-others', about: 'what users of other gates ask most', path: fromOthers },
   { name: 'operations', about: 'when something is wrong, secrets, backups, many machines', path: operations },
   { name: 'logs', about: 'what a line says, formats, files, fail2ban, CrowdSec', path: logs },
   { name: 'traces', about: 'OpenTelemetry: spans, sampling, whose traces are continued', path: traces },
