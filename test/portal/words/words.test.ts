@@ -44,6 +44,30 @@ function texts(value: unknown, at = ''): [string, string][] {
   return Object.entries(value).flatMap(([key, entry]) => texts(entry, `${at}.${key}`))
 }
 
+/** Every text as it is written, those of functions from their source: both sides of each condition. */
+function written(value: unknown, at = ''): [string, string][] {
+  if (typeof value === 'string') return [[at, value]]
+  if (typeof value === 'function') {
+    const literals = String(value)
+      .replaceAll(/\$\{[^}]*\}/g, '…')
+      .matchAll(/(["'`])((?:(?!\1)[^\\]|\\.)*)\1/g)
+    return [...literals].map(([, , text = ''], index) => [`${at}(${index})`, text])
+  }
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, entry]) => written(entry, `${at}.${key}`))
+}
+
+/** Words of English that slip into translations: each language has one of its own. */
+const ENGLISH = /\b(?:role|guests?|links?|tokens?|users?|sign(?:ed)?[- ](?:in|out))\b/i
+
+/** Names of the protocol, which are the same in every language. */
+const NAMES = ['ID-Token', 'ID token']
+
+/** What is spelt alike in English and that language. */
+const SAME_IN_BOTH = new Set(
+  'Administration Applications Code Configuration Invitation Menu Routes Sessions'.split(' '),
+)
+
 describe.each(LANGUAGES.map(words => [words.lang, words] as const))('the table %s', (lang, words) => {
   test('has a text for everything, with what is filled in', () => {
     const all = texts(words)
@@ -77,6 +101,17 @@ describe.each(LANGUAGES.map(words => [words.lang, words] as const))('the table %
       expect(text, at).not.toMatch(/["']|\.\.\./)
       if (lang === 'fr') expect(text, at).not.toMatch(/[\p{L}}] [;!?:»]|[\p{L}}][;!?](?: |$)/u)
       else expect(text, at).not.toMatch(/ [;!?:]/)
+    }
+  })
+
+  test('has words of its own where English has them', () => {
+    if (lang === 'en') return
+    const english = Object.fromEntries(written(EN))
+    for (const [at, text] of written(words)) {
+      const said = NAMES.reduce((left, name) => left.replaceAll(name, ''), text)
+      // German writes compounds as one word.
+      expect(said, at).not.toMatch(lang === 'de' ? /role\b|guest|link|token|\busers?\b|\bsign/i : ENGLISH)
+      if (text.length > 3 && !SAME_IN_BOTH.has(text)) expect(text, at).not.toBe(english[at] ?? '')
     }
   })
 
