@@ -68,6 +68,7 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly countForm: KeepTools['countForm']
   readonly chargeLogout: BackChannelTools['chargeLogout']
   readonly findUser: LoginTools['findUser']
+  readonly checkCode: LoginTools['checkCode']
   readonly overview: AdminTools['overview']
   readonly trail: TrailTools['trail']
   readonly configEditor: FileTools['configEditor']

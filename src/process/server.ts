@@ -298,9 +298,9 @@ function openPortal(
   const { ports, worker } = options
   const { first, live, inForce, asked, outgoing, metrics, meters, pool } = following
   const processes = worker === undefined ? 1 : poolSizeOf(first.snapshot.config.server)
-  const { findUser } = passwords
+  const { findUser, checkCode } = passwords
   return createPortal({
-    ...(meters === null ? { sessions, findUser } : countSignIns(sessions, findUser, meters)),
+    ...(meters === null ? { sessions, findUser, checkCode } : countSignIns(sessions, passwords, meters)),
     ports: { ...asked, ask: outgoing.ask },
     audit,
     trail: {

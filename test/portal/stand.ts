@@ -147,6 +147,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       1,
     ),
     findUser: () => Promise.reject(new GateError('access.password', 'nobody is in a file here')),
+    checkCode: () => Promise.reject(new GateError('access.password', 'nobody is in a file here')),
     overview: () => NOTHING_SEEN,
   })
   const origins = new Map([PORTAL, ...hosts].map(origin => [new URL(origin).host, origin]))

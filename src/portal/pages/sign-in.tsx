@@ -1,32 +1,32 @@
 /** @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx'
 import { sayError, type Words } from '../words/words.ts'
 import { Acts, NarrowPage } from './narrow-page.tsx'
 import { spanOf } from './time.tsx'
+
+/** For people of a file of our own: what shows that a form is from this page, and where it goes. */
+interface OwnForm {
+  readonly browser: string
+  readonly proof: string
+  readonly address: string
+  readonly isWrong: boolean
+  /** The user name that was just sent; empty before. */
+  readonly name: string
+}
 
 /** Where to sign in, when a portal leaves the choice, and for how long, when it leaves that. */
 export function SignInPage(props: {
   readonly words: Words
   readonly title: string
   readonly choices: readonly { readonly label: string; readonly address: string }[]
-  /** For people of a file of our own: what shows that the form is from this page, and where it goes. */
-  readonly form?: {
-    readonly browser: string
-    readonly proof: string
-    readonly address: string
-    readonly isWrong: boolean
-    /**
-     * Whether any user has a second factor. A user without one leaves the field empty, so the field reveals nothing
-     * about a user.
-     */
-    readonly asksForCode: boolean
-  }
+  readonly form?: OwnForm
   readonly remember?: { readonly isOn: boolean; readonly lifetimeMs: number; readonly address: string }
 }) {
   const { words, choices, form, remember } = props
   return (
     <NarrowPage words={words} title={words.signIn} place={props.title}>
       <h1>{words.signIn}</h1>
-      {form === undefined ? null : <UserForm words={words} {...form} />}
+      {form === undefined ? null : <PasswordForm words={words} {...form} />}
       {choices.length > 1 ? <p class="soft">{words.chooseAccount}</p> : null}
       <Acts
         acts={choices.map(({ label, address }) => ({ label: words.continueWith(label), address }))}
@@ -37,60 +37,94 @@ export function SignInPage(props: {
   )
 }
 
-function UserForm(props: {
-  words: Words
-  browser: string
-  proof: string
-  address: string
-  isWrong: boolean
-  asksForCode: boolean
+/**
+ * Asks for the code of a second factor, once the password was right: only who has both sees that this user has one.
+ * `passed` shows that in the next step.
+ */
+export function CodePage(props: {
+  readonly words: Words
+  readonly title: string
+  readonly form: OwnForm & { readonly passed: string }
 }) {
-  const { words, browser, proof, address, isWrong, asksForCode } = props
+  const { words, form } = props
+  return (
+    <NarrowPage words={words} title={words.signIn} place={props.title}>
+      <h1>{words.signIn}</h1>
+      <p class="soft">{form.name}</p>
+      <UserForm {...form} words={words} wrong={words.codeWrong}>
+        <input type="hidden" name="name" value={form.name} />
+        <input type="hidden" name="passed" value={form.passed} />
+        <div class="wide">
+          <label for="code">{words.code}</label>
+          <input
+            id="code"
+            name="code"
+            inputmode="numeric"
+            autocomplete="one-time-code"
+            maxlength={16}
+            aria-describedby="code-note"
+            required
+            autofocus
+          />
+        </div>
+        <p class="small soft" id="code-note">
+          {words.codeNote}
+        </p>
+      </UserForm>
+      <p class="note">
+        <a class="quiet" href={form.address}>
+          {words.useOtherAccount}
+        </a>
+      </p>
+    </NarrowPage>
+  )
+}
+
+function PasswordForm(props: OwnForm & { readonly words: Words }) {
+  const { words, name } = props
+  return (
+    <UserForm {...props} wrong={sayError(words, 'access.password')}>
+      <div class="wide">
+        <label for="name">{words.userName}</label>
+        <input
+          id="name"
+          name="name"
+          value={name}
+          autocomplete="username"
+          autocapitalize="none"
+          spellcheck={false}
+          required
+          autofocus={name === ''}
+        />
+      </div>
+      <div class="wide">
+        <label for="password">{words.password}</label>
+        <input
+          id="password"
+          name="password"
+          type="password"
+          autocomplete="current-password"
+          required
+          autofocus={name !== ''}
+        />
+      </div>
+    </UserForm>
+  )
+}
+
+/** `wrong`: what is said of a form that was just sent and is wrong. */
+function UserForm(props: OwnForm & { readonly words: Words; readonly wrong: string; readonly children: Child }) {
+  const { words, browser, proof, address, isWrong, wrong, children } = props
   return (
     <form method="post" action={address}>
       <input type="hidden" name="browser" value={browser} />
       <input type="hidden" name="proof" value={proof} />
       {isWrong ? (
         <p class="wrong" role="alert">
-          {asksForCode ? words.codeWrong : sayError(words, 'access.password')}
+          {wrong}
         </p>
       ) : null}
-      <div class="fields">
-        <div class="wide">
-          <label for="name">{words.userName}</label>
-          <input
-            id="name"
-            name="name"
-            autocomplete="username"
-            autocapitalize="none"
-            spellcheck={false}
-            required
-            autofocus
-          />
-        </div>
-        <div class="wide">
-          <label for="password">{words.password}</label>
-          <input id="password" name="password" type="password" autocomplete="current-password" required />
-        </div>
-        {asksForCode ? (
-          <div class="wide">
-            <label for="code">{words.code}</label>
-            <input
-              id="code"
-              name="code"
-              inputmode="numeric"
-              autocomplete="one-time-code"
-              maxlength={16}
-              aria-describedby="code-note"
-            />
-          </div>
-        ) : null}
-      </div>
-      {asksForCode ? (
-        <p class="small soft" id="code-note">
-          {words.codeNote}
-        </p>
-      ) : null}
+      <div class="fields">{children}</div>
       <div class="acts">
         <button class="act main" type="submit">
           {words.signIn}

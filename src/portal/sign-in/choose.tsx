@@ -4,7 +4,7 @@ import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
-import { SignInPage } from '../pages/sign-in.tsx'
+import { CodePage, SignInPage } from '../pages/sign-in.tsx'
 import { ownPath } from '../place.ts'
 import { type PortalRequest, readQuery } from '../portal.ts'
 import type { Words } from '../words/words.ts'
@@ -14,7 +14,7 @@ import { RESTART } from './oauth-state.ts'
 import { GOES_ON } from './plain-http.ts'
 import { offerRemember } from './remember.ts'
 import { STEP_UP_NAMES } from './step-up.ts'
-import { offerUserForm, usersOf } from './users.ts'
+import { offerUserForm, sealPassed, usersOf } from './users.ts'
 
 /** What every page of a sign-in hands on to the next. */
 const CARRIED: readonly string[] = ['to', 'return', FRAGMENT, 'switch', 'again', RESTART, ...STEP_UP_NAMES, GOES_ON]
@@ -42,13 +42,19 @@ export function otherChoices(
     )
 }
 
+/** What somebody has just sent by the form, as the page says it again. */
+interface Sent {
+  readonly name: string
+  readonly isWrong?: boolean
+}
+
 /** The page that asks where to sign in, and for how long, as far as the portal leaves it open. */
 export async function choosePage(
   ctx: PortalRequest,
   tools: BeginTools,
   query: URLSearchParams,
   isOn: boolean,
-  isWrong = false,
+  { name, isWrong = false }: Sent = { name: '' },
 ): Promise<Response> {
   const { rememberMs } = ctx.portal.lifetimes
   const offer = rememberMs === null ? null : await offerRemember(ctx, tools)
@@ -72,8 +78,8 @@ export async function choosePage(
       : {
           form: {
             ...form,
+            name,
             isWrong,
-            asksForCode: (users?.users?.totp.size ?? 0) > 0,
             address: ownAddress({ ...carried, ...chosen }),
           },
         }
@@ -81,6 +87,27 @@ export async function choosePage(
   const scope = form === null ? 'nothing' : 'leads-anywhere'
   const answer = pageAnswer(words, ctx.portal.brand, page, isWrong ? 403 : 200, {}, scope)
   for (const setCookie of [...(form?.setCookies ?? []), ...(offer?.setCookies ?? [])])
+    answer.headers.append('set-cookie', setCookie)
+  return answer
+}
+
+/** The page that asks for the code of a second factor, after the password of this user was right. */
+export async function codePage(
+  ctx: PortalRequest,
+  tools: BeginTools,
+  query: URLSearchParams,
+  isOn: boolean,
+  { provider, name, isWrong = false }: Sent & { readonly provider: ProviderConfig },
+): Promise<Response> {
+  const offer = isOn ? await offerRemember(ctx, tools) : null
+  const carried = handedOn(query, CARRIED)
+  const address = ownAddress({ ...carried, ...(offer === null ? {} : { remember: offer.value }) })
+  const form = await offerUserForm(ctx, tools)
+  const passed = await sealPassed(ctx, tools, provider, { name, browser: form.browser })
+  const words = wordsFor(ctx.request)
+  const page = <CodePage words={words} title={ctx.portal.title} form={{ ...form, name, passed, isWrong, address }} />
+  const answer = pageAnswer(words, ctx.portal.brand, page, isWrong ? 403 : 200, {}, 'leads-anywhere')
+  for (const setCookie of [...form.setCookies, ...(offer?.setCookies ?? [])])
     answer.headers.append('set-cookie', setCookie)
   return answer
 }

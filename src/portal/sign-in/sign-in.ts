@@ -15,7 +15,7 @@ import { browserKey } from '../login-csrf-cookie.ts'
 import { isPortalHost, isSecure, ownPath } from '../place.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { type BeginTools, begin } from './begin.ts'
-import { choosePage, chooseProvider, handedOn } from './choose.tsx'
+import { choosePage, chooseProvider, codePage, handedOn } from './choose.tsx'
 import type { Destination } from './destination.ts'
 import { openDestination } from './destination.ts'
 import { FailedSignIn } from './failure.ts'
@@ -27,7 +27,7 @@ import { hasChosenRemember } from './remember.ts'
 import { startSession } from './start-session.ts'
 import { readStepUp, STEP_UP_NAMES } from './step-up.ts'
 import { checkTraveller, completeSignIn, redirectToPortal } from './ticket.ts'
-import { readUserForm, type UserTools, usersOf } from './users.ts'
+import { hasPassed, readUserForm, type UserTools, usersOf } from './users.ts'
 import { waitToBeSeen } from './wait-to-be-seen.tsx'
 
 /** What a sign-in by one of Sallyport's own forms also needs. */
@@ -94,7 +94,8 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
 }
 
 /**
- * Takes the form of a provider that is a file of users: a new cookie, always; what is wrong leads back to the form.
+ * Takes the form of a provider that is a file of users: a new cookie, always; what is wrong leads back to the form. A
+ * user with a second factor gets the form for its code, once the password is right.
  *
  * Throws `access.origin`, `limit.rate`, `route.none`, or FailedSignIn around `sign_in.step_up`.
  */
@@ -107,10 +108,17 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
   const given = await readUserForm(ctx, tools)
   const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
   tools.noteStart(ctx.clientAddress)
-  let identity: Identity
-  const browser = await browserOf(ctx, tools, provider, given.name)
+  const { name } = given
+  const isPassed = given.step === 'code' && (await hasPassed(ctx, tools.seal, provider, given))
+  // The password counts no more: it is asked for again.
+  if (given.step === 'code' && !isPassed) return choosePage(ctx, tools, query, isRemembered, { name })
+  let identity: Identity | null
+  const browser = await browserOf(ctx, tools, provider, name)
   try {
-    identity = await tools.findUser(provider, given, ctx.clientAddress, browser)
+    identity =
+      given.step === 'code'
+        ? await tools.checkCode(provider, given, ctx.clientAddress, browser)
+        : await tools.findUser(provider, given, ctx.clientAddress, browser)
   } catch (thrown) {
     if (!(thrown instanceof GateError) || thrown.code !== 'access.password') throw thrown
     const { user, reason } = thrown.facts
@@ -120,8 +128,11 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
       ...(typeof user === 'string' ? { user: userSubject(user), name: user } : {}),
       ...(typeof reason === 'string' ? { reason } : {}),
     })
-    return choosePage(ctx, tools, query, isRemembered, true)
+    return given.step === 'code'
+      ? codePage(ctx, tools, query, isRemembered, { provider, name, isWrong: true })
+      : choosePage(ctx, tools, query, isRemembered, { name, isWrong: true })
   }
+  if (identity === null) return codePage(ctx, tools, query, isRemembered, { provider, name })
   const stepUp = readStepUp(query)
   try {
     if (stepUp !== null) checkStepUp(identity.claims, stepUp, tools.ports.now())
@@ -129,7 +140,7 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
     throw new FailedSignIn(thrown, destination, false)
   }
   const secrets = { idToken: '', refreshToken: null, access: null }
-  const setCookies = [await knownCookie(ctx, tools, provider, given.name)]
+  const setCookies = [await knownCookie(ctx, tools, provider, name)]
   return startSession(ctx, tools, {
     identity,
     secrets,

@@ -2,29 +2,44 @@ import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { credentialOf } from '../../identity/passwords/users.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { proveForm, readOwnForm } from '../form.ts'
 import { checkLoginCookie, setLoginCsrfCookie } from '../login-csrf-cookie.ts'
 import type { PortalRequest } from '../portal.ts'
 
-/** What somebody wrote into the form; an empty code where there was none. */
-export interface GivenUser {
-  readonly name: string
-  readonly password: string
-  readonly code: string
-}
+/** What somebody wrote into the form. */
+export type GivenUser =
+  | { readonly step: 'password'; readonly name: string; readonly password: string }
+  /** `passed` shows that the password was right a moment ago. */
+  | { readonly step: 'code'; readonly name: string; readonly code: string; readonly passed: string }
 
 export interface UserTools {
   /**
-   * Whom a name, a password and, for who has a second factor, a code stand for at a provider that is a file of users. Throws
-   * `access.password`, and `limit.rate` where too many wrong ones were given. `browser` is by what a browser is known in which that
-   * very user has signed in before; null where it is not.
+   * Whom a name and a password stand for at a provider that is a file of users; null where a code has to follow.
+   * Throws `access.password`, and `limit.rate` where too many wrong ones were given. `browser` is by what a browser is
+   * known in which that very user has signed in before; null where it is not.
    */
-  findUser(provider: ProviderConfig, given: GivenUser, clientAddress: string, browser: string | null): Promise<Identity>
+  findUser(
+    provider: ProviderConfig,
+    given: { readonly name: string; readonly password: string },
+    clientAddress: string,
+    browser: string | null,
+  ): Promise<Identity | null>
+  /** Whom a name and a code stand for, after `findUser` found the password right. Throws like `findUser`. */
+  checkCode(
+    provider: ProviderConfig,
+    given: { readonly name: string; readonly code: string },
+    clientAddress: string,
+    browser: string | null,
+  ): Promise<Identity>
 }
 
 /** How long the sign-in page may stay open before its form is taken no more. */
 const FORM_LIFETIME_MS = 60 * 60_000
+
+/** How long a code may take after the password. */
+const CODE_WAIT_MS = 10 * 60_000
 
 /** What a form for a name and a password carries to show that it is from our page in this very browser, and the fields that bind it. */
 export interface UserForm {
@@ -58,5 +73,57 @@ export async function readUserForm(ctx: PortalRequest, tools: Parameters<typeof 
     const browser = sent.get('browser') ?? ''
     return checkLoginCookie(ctx, 'login', browser) === 'same' ? browser : null
   })
-  return { name: form.get('name') ?? '', password: form.get('password') ?? '', code: form.get('code') ?? '' }
+  const name = form.get('name') ?? ''
+  const passed = form.get('passed')
+  if (passed !== null) return { step: 'code', name, code: form.get('code') ?? '', passed }
+  return { step: 'password', name, password: form.get('password') ?? '' }
+}
+
+interface PassedTools {
+  readonly ports: Pick<Ports, 'now'>
+  readonly seal: Sealer
+}
+
+/**
+ * Shows in the form for the code that the password of this user was right, in this browser, for some minutes. Another
+ * password, second factor or entry in the file makes it worth nothing. `browser` is that of `UserForm`.
+ */
+export function sealPassed(
+  ctx: PortalRequest,
+  { ports, seal }: PassedTools,
+  provider: ProviderConfig,
+  { name, browser }: { readonly name: string; readonly browser: string },
+): Promise<string> {
+  const user = { provider: provider.name, name, credential: groundOf(provider, name), browser }
+  return seal.seal(user, passedPurpose(ctx), ports.now() + CODE_WAIT_MS)
+}
+
+/** Whether that is still so. */
+export async function hasPassed(
+  ctx: PortalRequest,
+  seal: Sealer,
+  provider: ProviderConfig,
+  { name, passed }: { readonly name: string; readonly passed: string },
+): Promise<boolean> {
+  const user = await seal.open(passed, passedPurpose(ctx))
+  if (typeof user !== 'object' || user === null) return false
+  if (!('provider' in user && 'name' in user && 'credential' in user && 'browser' in user)) return false
+  const credential = groundOf(provider, name)
+  return (
+    user.provider === provider.name &&
+    user.name === name &&
+    credential !== null &&
+    user.credential === credential &&
+    typeof user.browser === 'string' &&
+    checkLoginCookie(ctx, 'login', user.browser) === 'same'
+  )
+}
+
+/** What the sign-in of a user stands on; null where there is none of this name. */
+function groundOf({ users }: ProviderConfig, name: string): string | null {
+  return users === null ? null : credentialOf(users, name)
+}
+
+function passedPurpose({ portal, origin }: PortalRequest): string {
+  return `password passed at ${portal.name} on ${origin}`
 }

@@ -182,6 +182,7 @@ export async function signedOut(ctx: PortalRequest, { sessions }: SignOutTools):
       signInAddress={ownPath('login')}
       providerAddress={next !== null && isToken(next) ? `${ownPath('provider-logout')}?next=${next}` : null}
       provider={textIn(kept, 'portal') === ctx.portal.name ? textIn(kept, 'label') : null}
+      hasProvider={ctx.portal.providers.some(name => ctx.providers.get(name)?.users === null)}
     />
   )
   return pageAnswer(words, ctx.portal.brand, page, 200)
@@ -230,7 +231,7 @@ function SignOutPage(props: {
 
 /**
  * Says that a user is signed out. With `providerAddress`: here, and the page then redirects to the provider. With
- * `provider`: at the provider too.
+ * `provider`: at the provider too. `hasProvider`: people sign in elsewhere than by a form of ours.
  */
 function SignedOutPage(props: {
   readonly words: Words
@@ -238,8 +239,11 @@ function SignedOutPage(props: {
   readonly signInAddress: string
   readonly providerAddress: string | null
   readonly provider: string | null
+  readonly hasProvider: boolean
 }) {
-  const { words, title, signInAddress, providerAddress, provider } = props
+  const { words, title, signInAddress, providerAddress, provider, hasProvider } = props
+  const advice = hasProvider ? words.sharedComputer : null
+  const said = provider === null ? advice : words.hereAndAt(provider)
   if (providerAddress !== null) {
     return (
       <NarrowPage words={words} title={words.signedOut} place={title} onward={providerAddress}>
@@ -255,7 +259,7 @@ function SignedOutPage(props: {
   return (
     <NarrowPage words={words} title={words.signedOut} place={title}>
       <h1>{words.youAreSignedOut}</h1>
-      <p class="soft">{provider === null ? words.sharedComputer : words.hereAndAt(provider)}</p>
+      {said === null ? null : <p class="soft">{said}</p>}
       <Acts acts={[{ label: words.signInAgain, address: signInAddress }]} />
     </NarrowPage>
   )

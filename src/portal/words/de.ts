@@ -103,8 +103,8 @@ export const DE: Words = {
   waitsToBeSeen:
     'Sie waren hier schon angemeldet. Dieser Tab macht weiter, sobald Sie ihn ansehen, und von selbst, wenn Sie dann angemeldet sind.',
   code: 'Code',
-  codeNote: 'Die sechs Ziffern Ihrer Authenticator-App; leer, wenn Sie keine haben.',
-  codeWrong: 'Der Benutzername, das Passwort oder der Code ist nicht richtig.',
+  codeNote: 'Die sechs Ziffern Ihrer Authenticator-App.',
+  codeWrong: 'Der Code ist nicht richtig.',
   chooseAccount: 'Wählen Sie, wo Ihr Konto ist.',
   continueWith: label => `Weiter mit ${label}`,
   remembered: ['Sie bleiben auf diesem Gerät ', ' lang angemeldet.'],

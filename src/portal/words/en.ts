@@ -13,8 +13,8 @@ export const EN: Words = {
   waitsToBeSeen:
     'You were signed in here before. This tab goes on as soon as you look at it, and by itself once you are signed in.',
   code: 'Code',
-  codeNote: 'The six digits of your authenticator app; empty if you have none.',
-  codeWrong: 'The user name, the password or the code is not right.',
+  codeNote: 'The six digits of your authenticator app.',
+  codeWrong: 'The code is not right.',
   chooseAccount: 'Choose where your account is.',
   continueWith: label => `Continue with ${label}`,
   remembered: ['You will stay signed in on this device for ', '.'],

@@ -103,8 +103,8 @@ export const ES: Words = {
   waitsToBeSeen:
     'Ya había iniciado sesión aquí. Esta pestaña sigue en cuanto la mira, y por sí sola una vez que ha iniciado sesión.',
   code: 'Código',
-  codeNote: 'Las seis cifras de su aplicación de autenticación; vacío si no tiene ninguna.',
-  codeWrong: 'El nombre de usuario, la contraseña o el código no son correctos.',
+  codeNote: 'Las seis cifras de su aplicación de autenticación.',
+  codeWrong: 'El código no es correcto.',
   chooseAccount: 'Elige dónde está tu cuenta.',
   continueWith: label => `Continuar con ${label}`,
   remembered: ['Tu sesión seguirá iniciada en este dispositivo durante ', '.'],

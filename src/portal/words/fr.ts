@@ -103,8 +103,8 @@ export const FR: Words = {
   waitsToBeSeen:
     'Vous étiez déjà connecté ici. Cet onglet continue dès que vous le regardez, et de lui-même une fois que vous êtes connecté.',
   code: 'Code',
-  codeNote: 'Les six chiffres de votre application d’authentification\u00a0; vide si vous n’en avez pas.',
-  codeWrong: 'Le nom d’utilisateur, le mot de passe ou le code n’est pas correct.',
+  codeNote: 'Les six chiffres de votre application d’authentification.',
+  codeWrong: 'Le code n’est pas correct.',
   chooseAccount: 'Choisissez où se trouve votre compte.',
   continueWith: label => `Continuer avec ${label}`,
   remembered: ['Vous resterez connecté sur cet appareil pendant ', '.'],

@@ -31,9 +31,8 @@ export interface Words {
   /** On a tab of a session that is over. */
   readonly waitsToBeSeen: string
   readonly code: string
-  /** Under the field for a code: not everybody has one. */
+  /** Under the field for a code. */
   readonly codeNote: string
-  /** That something of name, password and code is wrong, and not what. */
   readonly codeWrong: string
   readonly chooseAccount: string
   continueWith(label: string): string

@@ -1,3 +1,4 @@
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { type Snapshot, upstreamsOf } from '../../server/config/snapshot.ts'
 import type { Passwords } from '../../server/credentials/passwords.ts'
 import type { Family } from '../../server/observe/family.ts'
@@ -49,9 +50,20 @@ export function openMeters(): Meters {
 /** What a portal begins sessions with, and looks people up with, counted. */
 export function countSignIns<Given extends Pick<Sessions, 'start'>>(
   sessions: Given,
-  findUser: Passwords['findUser'],
+  { findUser, checkCode }: Pick<Passwords, 'findUser' | 'checkCode'>,
   { providers }: Meters,
-): { readonly sessions: Given; readonly findUser: Passwords['findUser'] } {
+): { readonly sessions: Given } & Pick<Passwords, 'findUser' | 'checkCode'> {
+  /** Counts what goes wrong at a provider. */
+  const counted =
+    <Rest extends readonly unknown[], Found>(find: (provider: ProviderConfig, ...rest: Rest) => Promise<Found>) =>
+    async (provider: ProviderConfig, ...rest: Rest): Promise<Found> => {
+      try {
+        return await find(provider, ...rest)
+      } catch (thrown) {
+        providers.failed(provider.name, thrown)
+        throw thrown
+      }
+    }
   return {
     sessions: {
       ...sessions,
@@ -67,13 +79,7 @@ export function countSignIns<Given extends Pick<Sessions, 'start'>>(
         }
       },
     },
-    async findUser(provider, given, ...from) {
-      try {
-        return await findUser(provider, given, ...from)
-      } catch (thrown) {
-        providers.failed(provider.name, thrown)
-        throw thrown
-      }
-    },
+    findUser: counted(findUser),
+    checkCode: counted(checkCode),
   }
 }

@@ -25,8 +25,11 @@ export interface Attempt {
 }
 
 export interface Guess {
-  /** What was right was no wrong one; those that were counted meanwhile stay. From then on this user is known at this network. */
-  takeBack(): Promise<void>
+  /**
+   * What was right was no wrong one; those that were counted meanwhile stay. `isAll`: nothing else has to follow, and
+   * from then on this user is known at this network.
+   */
+  takeBack(isAll?: boolean): Promise<void>
   /** Gives the place to the next; more than once is the same as once. */
   leave(): void
 }
@@ -214,11 +217,11 @@ export function createGuesses(
         isDecided = true
       }
       return {
-        async takeBack() {
+        async takeBack(isAll = true) {
           await giveBack(ports, sessions, ...counts)
           inVain.delete(browser ?? network)
           decide()
-          if (browser === null) await remember(who, network, known)
+          if (isAll && browser === null) await remember(who, network, known)
         },
         leave() {
           decide()

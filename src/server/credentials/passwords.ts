@@ -22,16 +22,16 @@ export interface Passwords {
    */
   find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null
   /**
-   * The user of a name, a password and, with a second factor, a code, at a provider that is a users file. Throws like
-   * `find`, with the same error for each mistake, and `session.store`. `browser` identifies a browser in which this
-   * user has signed in before; null where there is none.
+   * The user of a name and a password at a provider that is a users file; null for a user with a second factor, whose
+   * code has to follow. Throws like `find`, with the same error for each mistake, and `session.store`. `browser`
+   * identifies a browser in which this user has signed in before; null where there is none.
    */
-  findUser(
-    provider: ProviderConfig,
-    given: Given & { readonly code: string },
-    client: string,
-    browser: string | null,
-  ): Promise<Identity>
+  findUser(provider: ProviderConfig, given: Given, client: string, browser: string | null): Promise<Identity | null>
+  /**
+   * The user of a name and a code, once `findUser` has found the password right. Wrong codes count with wrong
+   * passwords. Throws like `findUser`.
+   */
+  checkCode(provider: ProviderConfig, given: GivenCode, client: string, browser: string | null): Promise<Identity>
   /** Whether what a session stands on is still in the file; null for a session of another kind. */
   judge(session: Session): boolean | null
 }
@@ -117,16 +117,15 @@ export function createPasswords({ ports, sessions, portal: portalOf, askAgainMs 
   }
 
   /**
-   * The user with this password. `besides` checks everything else that may be wrong. It is called even where the
-   * password is wrong.
+   * The user with this password. Throws `access.password`, `limit.rate` and `session.store`.
    *
-   * Throws `access.password`, `limit.rate`, `session.store`, and what `besides` throws.
+   * `isAll`: nothing else has to follow, so that the user is known where they are from now on.
    */
   async function verify(
     { name, password }: Given,
     entries: Users,
     { client, where, browser }: PasswordSource,
-    besides?: (isPasswordRight: boolean) => Promise<string | null>,
+    isAll = true,
   ): Promise<UserEntry> {
     const known = entries.get(name)
     const hash = known?.hash ?? decoy(name, entries)
@@ -134,19 +133,23 @@ export function createPasswords({ ports, sessions, portal: portalOf, askAgainMs 
     const user = known === undefined ? null : name
     const guess = await guesses.begin({ client, who: `${where} ${name}`, user, browser })
     let isRight: boolean
-    let reason: string | null
     try {
       isRight = (await verifyPassword(password, hash)) && known !== undefined
-      reason = (await besides?.(isRight)) ?? null
-      if (isRight && reason === null) await guess.takeBack()
+      if (isRight) await guess.takeBack(isAll)
     } finally {
       guess.leave()
     }
-    const why = 'the name, the password or the code is wrong'
-    if (reason !== null) throw refusal(why, { user: name, reason })
     // An unknown name may be a password in the wrong field.
-    if (!isRight || known === undefined) throw refusal(why, known === undefined ? {} : { user: name })
+    if (!isRight || known === undefined)
+      throw refusal('the name or the password is wrong', known === undefined ? {} : { user: name })
     return known
+  }
+
+  /** The identity of a user whose sign-in by the form is complete. */
+  function complete(provider: ProviderConfig, name: string): Identity {
+    const identity = userIdentity(provider, name, ports.now())
+    if (identity === null) throw refusal('the name is not in the file')
+    return identity
   }
 
   function remember(id: string, ground: Ground, users: UsersConfig, portal: string): Session {
@@ -172,12 +175,23 @@ export function createPasswords({ ports, sessions, portal: portalOf, askAgainMs 
   return {
     find,
     async findUser(provider, given, client, browser) {
-      const besides = (isRight: boolean) => codes.refusalOf(provider, given, isRight)
+      const hasCode = provider.users?.totp.has(given.name) === true
       const place = { client, where: `provider ${provider.name}`, browser }
-      await verify(given, provider.users?.entries ?? new Map(), place, besides)
-      const identity = userIdentity(provider, given.name, ports.now())
-      if (identity === null) throw refusal('the name is not in the file')
-      return identity
+      await verify(given, provider.users?.entries ?? new Map(), place, !hasCode)
+      return hasCode ? null : complete(provider, given.name)
+    },
+    async checkCode(provider, given, client, browser) {
+      const { name } = given
+      const guess = await guesses.begin({ client, who: `provider ${provider.name} ${name}`, user: name, browser })
+      let reason: string | null
+      try {
+        reason = await codes.refusalOf(provider, given)
+        if (reason === null) await guess.takeBack(true)
+      } finally {
+        guess.leave()
+      }
+      if (reason !== null) throw refusal('the code is wrong', { user: name, reason })
+      return complete(provider, name)
     },
     judge(session) {
       const ground = grounds.get(session)
@@ -203,17 +217,10 @@ function refusal(why: string, facts: Facts = {}): GateError {
 /** The second factor of people of a file. */
 interface Codes {
   /**
-   * The error in this code of a user's sign-in. Null: no error, also where no second factor is known for the user, or
-   * where the password is wrong. Throws `session.store`.
-   *
-   * A code is accepted once, by all workers and machines, and only with the right password, so that no other person
-   * can use it up.
+   * The error in this code of a user whose password was right; null where it is right. Throws `session.store`. A code
+   * is accepted once, by all workers and machines.
    */
-  refusalOf(
-    provider: Pick<ProviderConfig, 'name' | 'users'>,
-    given: GivenCode,
-    isPasswordRight: boolean,
-  ): Promise<string | null>
+  refusalOf(provider: Pick<ProviderConfig, 'name' | 'users'>, given: GivenCode): Promise<string | null>
 }
 
 interface GivenCode {
@@ -231,34 +238,19 @@ type CodeSessions = Pick<Sessions, 'putOneTime' | 'spend' | 'refund'>
  */
 const WRONG: RateLimitBucket = Object.freeze({ name: 'codes', intervalMs: 5 * 60_000, burst: 10 })
 
-/**
- * The count for codes that belong to no user, so that the time taken does not reveal whether the password was right.
- */
-const FREE: RateLimitBucket = Object.freeze({ name: 'no codes', intervalMs: 1, burst: 10_000 })
-
-/**
- * Checks codes so that the cost reveals nothing about a name: one without a second factor, or an unknown one, costs
- * the same.
- */
-export function createCodes(ports: Pick<Ports, 'now' | 'random' | 'log'>, sessions: CodeSessions): Codes {
-  let decoy: string | null = null
-
+/** Checks codes, which only who gave the right password is asked for. */
+export function createCodes(ports: Pick<Ports, 'now' | 'log'>, sessions: CodeSessions): Codes {
   return {
-    async refusalOf({ name: provider, users }, { name, code }, isPasswordRight) {
-      // Loaded with what makes the codes, which most gates never check.
-      const { CODE_LIFETIME_MS, makeTotpSecret, totpStep } = await import('../../identity/passwords/totp.ts')
+    async refusalOf({ name: provider, users }, { name, code }) {
       const secret = users?.totp.get(name)
-      decoy ??= makeTotpSecret(ports.random)
-      const step = totpStep(secret ?? decoy, code, ports.now())
-      const counts = isPasswordRight && secret !== undefined
+      if (secret === undefined) return 'no second factor'
       // An empty field guesses nothing.
-      if (code === '') return counts ? 'no code' : null
-      if (!counts) {
-        await sessions.spend(FREE, decoy)
-        return null
-      }
+      if (code === '') return 'no code'
+      // Loaded with what makes the codes, which most gates never check.
+      const { CODE_LIFETIME_MS, totpStep } = await import('../../identity/passwords/totp.ts')
       // Any code counts until it is known to be right, so that none of many at once goes uncounted.
       if (!(await sessions.spend(WRONG, secret)).isAllowed) return 'too many wrong codes'
+      const step = totpStep(secret, code, ports.now())
       if (step === null) return 'a wrong code'
       await giveBack(ports, sessions, { bucket: WRONG, whose: secret })
       const isFirst = await sessions.putOneTime(

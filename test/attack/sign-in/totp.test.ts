@@ -1,10 +1,12 @@
 import { expect, spyOn, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TOTP } from 'otpauth'
 import { startTellingFields } from '../../kit/applications/answering.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { plant } from '../../kit/log/planted.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { routeTo } from '../../kit/toml.ts'
@@ -14,7 +16,9 @@ const keep = untilTheEnd()
 const upstream = keep(startTellingFields())
 const PASSWORD = 'correct horse battery'
 plant(PASSWORD, 'a password of a form')
-const hash = await Bun.password.hash(PASSWORD, { algorithm: 'bcrypt', cost: 4 })
+const [hash, otherHash] = await Promise.all(
+  [PASSWORD, 'another'].map(word => Bun.password.hash(word, { algorithm: 'bcrypt', cost: 4 })),
+)
 
 const HOME = 'home.test'
 const LOGIN = `http://${HOME}/.sallyport/login`
@@ -44,17 +48,30 @@ interface Given {
   readonly code?: string
 }
 
-/** The form as a browser sends it, from this address. */
-function send(browser: BrowserLite, { name = 'ada', password = PASSWORD, code = '' }: Given, client = '192.0.2.1') {
+/** A form as a browser sends it, from this address. */
+function post(browser: BrowserLite, fields: Readonly<Record<string, string>>, client = '192.0.2.1') {
   return browser.visit(LOGIN, {
     method: 'POST',
-    body: new URLSearchParams({ name, password, code }).toString(),
+    body: new URLSearchParams(fields).toString(),
     headers: {
       'content-type': 'application/x-www-form-urlencoded',
       'sec-fetch-site': 'same-origin',
       'x-forwarded-for': client,
     },
   })
+}
+
+/** The password alone: the fields of the form for the code, if that follows. */
+async function askedBy(browser: BrowserLite, { name = 'ada', password = PASSWORD }: Given = {}, client?: string) {
+  const response = await post(browser, { name, password }, client)
+  const text = response.status === 200 ? await response.text() : ''
+  return { response, fields: text.includes('name="code"') ? htmlPage(text).form().hidden : null }
+}
+
+/** The password, and then the code where one is asked for. */
+async function send(browser: BrowserLite, given: Given, client?: string): Promise<Response> {
+  const { response, fields } = await askedBy(browser, given, client)
+  return fields === null ? response : post(browser, { ...fields, code: given.code ?? '' }, client)
 }
 
 const hasSession = (response: Response) => response.headers.getSetCookie().some(line => /^sallyport=[^;]/.test(line))
@@ -81,22 +98,61 @@ test('nor by another process that shares the store', async () => {
   expect(hasSession(await send(browserOf(other), { code }))).toBe(false)
 })
 
-test('a code without the password uses nothing up, and tells nothing', async () => {
+test('a code without the password uses nothing up, and no answer tells who has a second factor', async () => {
   await using gate = await start()
   const code = codeAt(gate.clock.now())
-  const plain = async (response: Response) =>
-    [response.status, (await response.text()).replaceAll(/name="(?:browser|proof)" value="[^"]*"/g, '')] as const
   const browser = browserOf(gate)
+  const plain = async (fields: Readonly<Record<string, string>>) => {
+    const response = await post(browser, fields)
+    const text = await response.text()
+    return [
+      response.status,
+      text.replaceAll(/(?<=name="(?:browser|proof)" value=")[^"]*|(?<=value=")(?:ada|bob|nobody)(?=")/g, ''),
+    ]
+  }
   const answers = [
-    await plain(await send(browser, { password: 'wrong', code })),
-    await plain(await send(browser, { password: 'wrong', code: wrongOf(code) })),
-    await plain(await send(browser, { code: wrongOf(code) })),
-    await plain(await send(browser, { code: '' })),
-    await plain(await send(browser, { name: 'bob', password: 'wrong', code })),
-    await plain(await send(browser, { name: 'nobody', code })),
+    await plain({ name: 'ada', password: 'wrong', code }),
+    await plain({ name: 'ada', password: 'wrong' }),
+    await plain({ name: 'bob', password: 'wrong', code }),
+    await plain({ name: 'nobody', password: PASSWORD, code }),
   ]
   for (const answer of answers) expect(answer).toEqual([403, answers[0]?.[1] ?? ''])
   expect(hasSession(await send(browser, { code }))).toBe(true)
+})
+
+test('a code counts for nothing without the proof that this password was right, in this browser', async () => {
+  await using gate = await start()
+  const code = codeAt(gate.clock.now())
+  const [browser, thief] = [browserOf(gate), browserOf(gate)]
+  const { fields } = await askedBy(browser)
+  const { passed = '', proof = '' } = fields ?? {}
+  expect(passed).not.toBe('')
+  await thief.open(LOGIN)
+  const tries: readonly (readonly [string, BrowserLite, Record<string, string>])[] = [
+    ['none', browser, { name: 'ada', passed: '' }],
+    ['a forged one', browser, { name: 'ada', passed: `${passed.slice(0, -4)}AAAA` }],
+    ['the proof of the form', browser, { name: 'ada', passed: proof }],
+    ['that of another user', browser, { name: 'bob', passed }],
+    ['that of another browser', thief, { name: 'ada', passed }],
+  ]
+  for (const [about, sender, given] of tries) {
+    const answer = await post(sender, { ...given, code })
+    expect([about, answer.status, hasSession(answer), (await answer.text()).includes('name="code"')]).toEqual([
+      about,
+      200,
+      false,
+      false,
+    ])
+  }
+  // Another password in the file makes it worth nothing.
+  const users = join(gate.folder, 'users.htpasswd')
+  writeFileSync(users, USERS['users.htpasswd'].replace(`ada:${hash}`, `ada:${otherHash}`))
+  gate.server.reload()
+  expect(hasSession(await post(browser, { ...fields, code }))).toBe(false)
+  writeFileSync(users, USERS['users.htpasswd'])
+  gate.server.reload()
+  // What was tried in vain used nothing up.
+  expect(hasSession(await post(browser, { ...fields, code }))).toBe(true)
 })
 
 test('wrong codes count with wrong passwords, and the right one waits too', async () => {
@@ -172,8 +228,10 @@ test('a code of another’s secret, of none, or given twice signs nobody in', as
   ]) {
     expect(hasSession(await send(browserOf(gate), { code }))).toBe(false)
   }
-  const twice = `name=ada&password=${encodeURIComponent(PASSWORD)}&code=${wrongOf(codeAt(now))}&code=${codeAt(now)}`
-  const answer = await browserOf(gate).visit(LOGIN, {
+  const browser = browserOf(gate)
+  const { fields } = await askedBy(browser)
+  const twice = `${new URLSearchParams(fields ?? {})}&code=${wrongOf(codeAt(now))}&code=${codeAt(now)}`
+  const answer = await browser.visit(LOGIN, {
     method: 'POST',
     body: twice,
     headers: { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' },
@@ -181,19 +239,17 @@ test('a code of another’s secret, of none, or given twice signs nobody in', as
   expect(hasSession(answer)).toBe(false)
 })
 
-test('a name that nobody has, and a code of nobody, cost the same work as any other', async () => {
+test('a name that nobody has costs the same work as any other, with a second factor or without', async () => {
   await using gate = await start()
   const hashed = spyOn(Bun.password, 'verify')
   const validated = spyOn(TOTP, 'validate')
   try {
     const code = wrongOf(codeAt(gate.clock.now()))
     for (const [index, name] of ['ada', 'bob', 'nobody'].entries()) {
-      for (const password of ['wrong', PASSWORD]) {
-        hashed.mockClear()
-        validated.mockClear()
-        await send(browserOf(gate), { name, password, code }, `198.51.100.${index + 1}`)
-        expect([name, password, hashed.mock.calls.length, validated.mock.calls.length]).toEqual([name, password, 1, 1])
-      }
+      hashed.mockClear()
+      validated.mockClear()
+      await post(browserOf(gate), { name, password: 'wrong', code }, `198.51.100.${index + 1}`)
+      expect([name, hashed.mock.calls.length, validated.mock.calls.length]).toEqual([name, 1, 0])
     }
   } finally {
     hashed.mockRestore()

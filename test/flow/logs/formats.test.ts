@@ -157,7 +157,8 @@ async function lived(format: LogFormat) {
       password: 'Falsch-1',
     })
     const known = browserFrom(code, gate.port)
-    await known.submit(await known.open('http://app.example/'), { name: 'bea', password: 'secret', code: '000000' })
+    const asked = await known.submit(await known.open('http://app.example/'), { name: 'bea', password: 'secret' })
+    await known.submit(asked, { code: '000000' })
     await ask('GET /.sallyport/scim/v2/id/Users', 'app.example', push, `Authorization: Bearer ${'B'.repeat(43)}`)
   }
   await gate.server.stop()

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startStreaming } from '../../kit/applications/streaming.ts'
-import { browserAt } from '../../kit/browser/browser-lite.ts'
+import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { basic } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
@@ -36,53 +36,71 @@ async function start(totp = `ada:${SECOND_FACTOR}\n`) {
 }
 
 const browserOf = (gate: Gate) => browserAt(gate, HOME, AWAY)
-const given = (gate: Awaited<ReturnType<typeof start>>, name: string, code = codeAt(gate.clock.now())) => ({
-  name,
-  password: 'secret',
-  code,
-})
+const SECRET = { password: 'secret' }
 
-test('who has a second factor signs in with a code besides, and a rule can ask for it', async () => {
+/** The page that asks for a code, or whatever else follows the right password. */
+async function afterPassword(browser: BrowserLite, name: string, path = '/') {
+  return browser.submit(await browser.open(`http://${AWAY}${path}`), { name, ...SECRET })
+}
+
+test('who has a second factor is asked for its code after the password, and a rule can ask for it', async () => {
   await using gate = await start()
   const browser = browserOf(gate)
   const form = await browser.open(`http://${AWAY}/strong`)
-  expect(form.html.field('Code').attribute('autocomplete')).toBe('one-time-code')
-  const wrong = await browser.submit(form, given(gate, 'ada', ''))
-  expect([wrong.response.status, wrong.text.includes('or the code is not right')]).toEqual([403, true])
-  const page = await browser.submit(wrong, given(gate, 'ada'))
+  expect(form.html.has('input[name="code"]')).toBe(false)
+  const asked = await browser.submit(form, { name: 'ada', ...SECRET })
+  expect([asked.response.status, asked.html.field('Code').attribute('autocomplete')]).toEqual([200, 'one-time-code'])
+  expect(asked.html.has('input[type="password"]')).toBe(false)
+  expect((await browser.visit(`http://${AWAY}/strong`)).status).toBe(302)
+  const wrong = await browser.submit(asked, { code: '' })
+  expect([wrong.response.status, wrong.text.includes('The code is not right')]).toEqual([403, true])
+  const page = await browser.submit(wrong, { code: codeAt(gate.clock.now()) })
   expect([page.address.href, page.text]).toEqual([`http://${AWAY}/strong`, 'ada'])
 })
 
-test('who has none leaves the field empty, and a rule that asks for a code refuses them', async () => {
+test('who has none never sees the field, and a rule that asks for a code refuses them', async () => {
   await using gate = await start()
   const browser = browserOf(gate)
-  const page = await browser.submit(await browser.open(`http://${AWAY}/`), given(gate, 'bob', ''))
-  expect(page.text).toBe('bob')
-  const strong = await browser.submit(await browser.open(`http://${AWAY}/strong`), given(gate, 'bob', ''))
+  expect((await afterPassword(browser, 'bob')).text).toBe('bob')
+  const strong = await afterPassword(browser, 'bob', '/strong')
   expect(strong.response.status).toBe(403)
-})
-
-test('where nobody has one there is no such field', async () => {
-  await using gate = await start('# nobody yet\n')
-  expect((await browserOf(gate).open(`http://${AWAY}/`)).text).not.toContain('one-time-code')
 })
 
 test('a rule with max_age asks for password and code again', async () => {
   await using gate = await start()
   const browser = browserOf(gate)
-  await browser.submit(await browser.open(`http://${AWAY}/`), given(gate, 'ada'))
+  await browser.submit(await afterPassword(browser, 'ada'), { code: codeAt(gate.clock.now()) })
   gate.clock.advance(20 * 60_000)
-  const again = await browser.open(`http://${AWAY}/fresh`)
-  const refused = await browser.submit(again, given(gate, 'ada', ''))
+  const asked = await afterPassword(browser, 'ada', '/fresh')
+  const refused = await browser.submit(asked, { code: '' })
   expect(refused.response.status).toBe(403)
-  expect((await browser.submit(refused, given(gate, 'ada'))).text).toBe('ada')
+  expect((await browser.submit(refused, { code: codeAt(gate.clock.now()) })).text).toBe('ada')
+})
+
+test('a code that comes too late after the password leads back to the password, with the name', async () => {
+  await using gate = await start()
+  const browser = browserOf(gate)
+  const asked = await afterPassword(browser, 'ada')
+  gate.clock.advance(10 * 60_000)
+  const again = await browser.submit(asked, { code: codeAt(gate.clock.now()) })
+  expect([again.html.has('input[name="code"]'), again.html.field('User name').attribute('value')]).toEqual([
+    false,
+    'ada',
+  ])
+  const page = await browser.submit(await browser.submit(again, { name: 'ada', ...SECRET }), {
+    code: codeAt(gate.clock.now()),
+  })
+  expect(page.text).toBe('ada')
 })
 
 test('a save that gives somebody a second factor, or another, ends what they signed in with before, and nobody else’s', async () => {
   await using gate = await start('')
   const [ada, bob] = [browserOf(gate), browserOf(gate)]
-  await ada.submit(await ada.open(`http://${AWAY}/`), { name: 'ada', password: 'secret' })
-  await bob.submit(await bob.open(`http://${AWAY}/`), { name: 'bob', password: 'secret' })
+  for (const [browser, name] of [
+    [ada, 'ada'],
+    [bob, 'bob'],
+  ] as const)
+    expect((await afterPassword(browser, name)).text).toBe(name)
   writeFileSync(join(gate.folder, 'users.totp'), `ada:${SECOND_FACTOR}\n`)
   gate.server.reload()
   await eventually(async () => (await ada.visit(`http://${AWAY}/`)).status === 302, 'ada is out')
@@ -102,6 +120,6 @@ test('a file that is gone takes no second factor with it: what was in force stay
   gate.server.reload()
   await eventually(() => gate.told('has mistakes', 'users.totp').length > 0, 'the mistake is told')
   const browser = browserOf(gate)
-  const page = await browser.submit(await browser.open(`http://${AWAY}/`), given(gate, 'ada', ''))
-  expect(page.response.status).toBe(403)
+  const page = await afterPassword(browser, 'ada')
+  expect([page.response.status, page.html.has('input[name="code"]')]).toEqual([200, true])
 })

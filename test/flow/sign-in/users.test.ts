@@ -74,6 +74,12 @@ test('people of a file sign in by the form, arrive where they were going, and ar
   expect(form.html.field('Password').attribute('type')).toBe('password')
   const wrong = await browser.submit(form, { name: 'ada', password: 'wrong' })
   expect([wrong.response.status, wrong.text.includes('is not right')]).toEqual([403, true])
+  // The name stays, and the password is what comes next.
+  const field = (label: string) => ['value', 'autofocus'].map(name => wrong.html.field(label).attribute(name))
+  expect([field('User name'), field('Password')]).toEqual([
+    ['ada', null],
+    [null, ''],
+  ])
   const page = await browser.submit(wrong, { name: 'ada', password: 'secret' })
   expect([page.address.href, page.text]).toEqual([`http://${AWAY}/deep?x=1`, 'htpasswd:ada ada user family '])
   const signIns = (result: string) => metricOf(gate, `sallyport_sign_ins_total{provider="people",result="${result}"}`)
@@ -221,8 +227,15 @@ test('signing out ends it', async () => {
   await using gate = await start()
   const browser = browserOf(gate)
   await browser.submit(await browser.open(`http://${AWAY}/`), { name: 'ada', password: 'secret' })
-  await browser.submit(await browser.open(`http://${HOME}/.sallyport/logout`))
+  const page = await browser.submit(await browser.open(`http://${HOME}/.sallyport/logout`))
   expect((await browser.visit(`http://${AWAY}/`)).status).toBe(302)
+  expect([page.text.includes('You are signed out'), page.text.includes('sign-in provider')]).toEqual([true, false])
+})
+
+test('who signs out where the portal has a provider too is told to sign out there', async () => {
+  await using gate = await start(file(providerTable(SILENT), 'family', '"id", "people"'))
+  const page = await browserOf(gate).open(`http://${HOME}/.sallyport/signed-out`)
+  expect(page.text).toContain('sign out at your sign-in provider too')
 })
 
 test('who comes with HTTP Basic from the same file is in the same groups', async () => {
@@ -280,10 +293,10 @@ test('who has a second factor in a users.toml is asked for it by the form, and l
   await using gate = await startGate(text, { ports: { now: clock.now }, files: { 'users.toml': users } })
   const ada = browserOf(gate)
   const form = await ada.open(`http://${AWAY}/`)
-  expect(form.html.has('input[name="code"]')).toBe(true)
-  const without = await ada.submit(form, { name: 'ada', password: 'secret' })
-  expect(without.response.status).toBe(403)
-  const page = await ada.submit(without, { name: 'ada', password: 'secret', code: codeAt(clock.now()) })
+  const asked = await ada.submit(form, { name: 'ada', password: 'secret' })
+  expect([asked.response.status, asked.html.has('input[name="code"]')]).toEqual([200, true])
+  expect((await ada.visit(`http://${AWAY}/`)).status).toBe(302)
+  const page = await ada.submit(asked, { code: codeAt(clock.now()) })
   expect(page.text).toStartWith('htpasswd:ada ')
   const byBasic = async (pair: string) =>
     (await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: AWAY, ...basic(pair) } })).status

@@ -201,7 +201,7 @@ test('a right password, and a right code, are let in where what was counted cann
 
   const codes = createCodes(of.ports, of.sessions)
   const code = codeAt(of.clock.now())
-  expect(await codes.refusalOf(PEOPLE, { name: 'ada', code }, true)).toBeNull()
+  expect(await codes.refusalOf(PEOPLE, { name: 'ada', code })).toBeNull()
   expect(told).toHaveLength(2)
 })
 
