@@ -2,7 +2,7 @@ import { isToken, sha256 } from '../base/bytes.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { LastUses } from './last-use.ts'
-import { isLive } from './life.ts'
+import { isLive, isLiveInStore } from './life.ts'
 import type { CachedCookie, HeldSession } from './lru.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Refreshes } from './refresh.ts'
@@ -93,13 +93,18 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
     if (known !== undefined && known.session.createdAtMs !== row.session.createdAtMs) memory.takeOver(row.session)
     const held = cache.held(row.session.id) ?? memory.hold(row.session)
     if (held === null || nowMs >= untilMs) return null
-    const seenMs = Math.max(row.session.lastSeenMs, held.lastSeenMs, uses.of(row.session.id))
-    if (!isLive(held.moments, seenMs, nowMs)) return null
-    held.lastSeenMs = nowMs
+    if (!isInUse(held, row.session.lastSeenMs, nowMs)) return null
+    uses.note(held, nowMs)
     const entry: CachedCookie = { token, host, held, untilMs, shown, as: null, movedAtMs: nowMs }
     cache.add(entry)
     const session = nowMs < held.dueAtMs ? held.session : whenDue(held, nowMs)
     return andThen(session, seenAs, entry, nowMs)
+  }
+
+  /** By its last use here, or by the last one that the store knows of. */
+  function isInUse({ session, moments, lastSeenMs }: HeldSession, storedMs: number, nowMs: number): boolean {
+    const hereMs = Math.max(lastSeenMs, uses.of(session.id))
+    return isLive(moments, hereMs, nowMs) || isLiveInStore(moments, storedMs, nowMs)
   }
 
   /** The old answer counts while the provider is asked, up to the limit; then it is waited for. */
@@ -137,8 +142,8 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
     async isGood(id) {
       const held = await heldById(id)
       const nowMs = ports.now()
-      if (held === null || !isLive(held.moments, Math.max(held.lastSeenMs, uses.of(id)), nowMs)) return false
-      uses.noteSurely(held, nowMs)
+      if (held === null || !isInUse(held, held.storedSeenMs, nowMs)) return false
+      uses.note(held, nowMs)
       return nowMs < held.dueAtMs || (await whenDue(held, nowMs)) !== null
     },
   }

@@ -1,15 +1,11 @@
+import { useGrainMs } from './life.ts'
 import type { HeldSession } from './lru.ts'
 import type { SessionStore } from './store.ts'
 
-/** A session's last use is written once it is this much newer than what the store knows. */
-const GRAIN_MS = 30_000
-
 /** When sessions were last used, as far as the store does not know it yet. */
 export interface LastUses {
-  /** A use of a session in memory: written once it is much newer than what the store knows. */
+  /** A use of a session: written once it is much newer than what the store knows (`useGrainMs`). */
   note(held: HeldSession, nowMs: number): void
-  /** The same, written in any case: memory may not keep what is used here. */
-  noteSurely(held: HeldSession, nowMs: number): void
   /** A session that has to leave memory: its last use is written if the store does not know it. */
   noteLeaving(held: HeldSession): void
   /** A use that is not written yet; 0 where there is none. */
@@ -39,12 +35,8 @@ export function createLastUses(store: Pick<SessionStore, 'touch'>): LastUses {
   return {
     note(held, nowMs) {
       held.lastSeenMs = nowMs
-      if (nowMs - held.storedSeenMs <= GRAIN_MS) return
+      if (nowMs - held.storedSeenMs <= useGrainMs(held.moments)) return
       held.storedSeenMs = nowMs
-      add(held.session.id, nowMs)
-    },
-    noteSurely(held, nowMs) {
-      held.lastSeenMs = nowMs
       add(held.session.id, nowMs)
     },
     noteLeaving(held) {

@@ -108,6 +108,31 @@ export function isLive(moments: Moments, lastSeenMs: number, nowMs: number): boo
   return nowMs < moments.overAtMs && nowMs >= moments.notBeforeMs && nowMs - lastSeenMs < moments.idleMs
 }
 
+/** What part of `idle` may pass until a process writes a further use of a session. */
+const WRITTEN_PARTS = 20
+
+/** How long a use may be on its way to the store once it is to be written. */
+const LONGEST_WAY_MS = 10_000
+
+/** A use is written once it is this much newer than what the store knows: a busy session costs the store as little as any other. */
+export function useGrainMs({ idleMs }: Pick<Moments, 'idleMs'>): number {
+  return idleMs / WRITTEN_PARTS
+}
+
+/** How much later a session may have been used than the store knows. */
+export function longestUnwrittenMs(idleMs: number): number {
+  const grainMs = useGrainMs({ idleMs })
+  return grainMs + Math.min(grainMs, LONGEST_WAY_MS)
+}
+
+/**
+ * Whether a session lives by what the store knows of its last use. Another process may know of a later one: nobody is signed out too
+ * early for that, and whoever did not come back is a little later.
+ */
+export function isLiveInStore(moments: Moments, storedSeenMs: number, nowMs: number): boolean {
+  return isLive(moments, storedSeenMs + longestUnwrittenMs(moments.idleMs), nowMs)
+}
+
 function absoluteMs(rules: PortalLifetimes, isRemembered: boolean): number {
   return isRemembered ? (rules.rememberMs ?? rules.lifetimeMs) : rules.lifetimeMs
 }

@@ -11,7 +11,7 @@ import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { isOwnerId } from './credentials/owners.ts'
 import { type EndedMatch, isEveryone } from './ended.ts'
 import type { LastUses } from './last-use.ts'
-import { longestIdleMs } from './life.ts'
+import { longestIdleMs, longestUnwrittenMs } from './life.ts'
 import type { SessionMemory } from './memory.ts'
 import { isDirectoryId } from './scim/resource.ts'
 import type { Sealer } from './seal.ts'
@@ -82,7 +82,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     else for (const match of ended) await endUnstored(match).catch(forgetEverything)
     for (const id of updated) {
       if (isOwnerId(id)) ownerBound.forgetOwner(id)
-      if (id.startsWith(COOKIES_OF)) memory.readCookiesAgain(id.slice(COOKIES_OF.length))
+      if (id.startsWith(COOKIES_OF)) readAgain(id.slice(COOKIES_OF.length))
       const held = memory.cache.held(id)
       const row = held === undefined ? null : await store.findById(id)
       if (held === undefined || row === null) continue
@@ -92,6 +92,12 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     if (isIncomplete) await directories.hearAll()
     else for (const id of new Set(updated.filter(isDirectoryId))) await directories.hear(id)
     if (takeBack !== undefined) await handBack(takeBack)
+  }
+
+  /** A session, token or link is read again before its next use. */
+  function readAgain(id: string): void {
+    memory.readCookiesAgain(id)
+    ownerBound.forget(id)
   }
 
   /** Sessions in memory continue in the new store: every process finds them there, and they end like all others. */
@@ -123,7 +129,8 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     // A use that could not be written yet must not count for nothing.
     await uses.flush()
     const nowMs = ports.now()
-    const idleMs = longestIdleMs(memory.limits) + (timers.lateMs ?? LATE_MS)
+    const longestMs = longestIdleMs(memory.limits)
+    const idleMs = longestMs + longestUnwrittenMs(longestMs) + (timers.lateMs ?? LATE_MS)
     if (!(await clock.look())) return
     for (const id of await store.purge(nowMs, idleMs)) forget(id)
   }

@@ -117,7 +117,7 @@ export interface StoredPage {
   readonly next: string | null
 }
 
-/** What stands before a session's id in `StoredChanges.updated` where cookies of it were replaced. */
+/** What stands before an id in `StoredChanges.updated` where all of it is to be read again, as where cookies were replaced. */
 export const COOKIES_OF = 'cookies:'
 
 /** What other processes did to sessions since somebody last asked. */

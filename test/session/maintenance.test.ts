@@ -229,13 +229,34 @@ needs('valkey-server').describe.each([
       expect(await whoIs(here, token)).toBe('ada')
     }))
 
+  test('who was used at one gate lately is known at another for all of idle, and for a twentieth of it more at most', () =>
+    withStand(async ({ gate }) => {
+      const clock = fakeClock(Date.now())
+      const idleMs = HOUR
+      const [here, there] = [gate({ clock, idleMs }), gate({ clock, idleMs })]
+      const { token, session } = await signIn(here, 'ada')
+      // As soon after the sign-in as the store is told of no further use.
+      clock.advance(29_000)
+      expect(await whoIs(here, token)).toBe('ada')
+      clock.advance(idleMs - 1)
+      expect(await whoIs(there, token)).toBe('ada')
+      // That use counts at the first gate too, where the last one is long ago.
+      const storedMs = async () => (await here.sessions.describe(session.id))?.lastSeenMs
+      await eventually(async () => (await storedMs()) === clock.now(), 'the store knows of it')
+      clock.advance(idleMs - 1)
+      expect(await whoIs(here, token)).toBe('ada')
+      clock.advance(idleMs + idleMs / 20 + 10_000)
+      expect([await whoIs(here, token), await whoIs(there, token)]).toEqual([null, null])
+    }))
+
   test('a session that is used and that the store does not have ends with its next written use', () =>
     withStand(async ({ gate, emptySilently }) => {
       const clock = fakeClock(Date.now())
       const here = gate({ clock })
       const { token, session } = await signIn(here, 'ada')
       await emptySilently()
-      clock.advance(MINUTE)
+      // Its uses are written in every twentieth of `idle`.
+      clock.advance(LIMITS.idleMs / 20 + 1)
       expect(await whoIs(here, token)).toBe('ada')
       await eventually(() => here.ended.includes(session.id), 'it has ended')
       expect(await whoIs(here, token)).toBeNull()

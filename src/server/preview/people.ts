@@ -2,7 +2,7 @@ import type { Config } from '../../config/resolve/config.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { membersOf } from '../../policy/members.ts'
 import { keyOf } from '../../session/grants/grants.ts'
-import { isLive, lifetimesAt, limitsOf, momentsOf } from '../../session/life.ts'
+import { isLiveInStore, lifetimesAt, limitsOf, momentsOf } from '../../session/life.ts'
 import type { SessionEntry } from '../../session/session.ts'
 import { countGrants, type Grants, rolesIn, withRoles } from './granted.ts'
 import type { IdentityAt } from './judge.ts'
@@ -61,7 +61,7 @@ export function createSessionStates(config: Config, grants: Grants, nowMs: numbe
     if (members.get(session.portal)?.has(knownAs(session)) === false) return false
     // Whether a provider was asked lately is not this file's to change.
     const dated = { ...session, checkedAtMs: nowMs, isRefreshable: false }
-    return isLive(momentsOf(dated, lifetimesAt(limits, session.portal)), lastSeenMs, nowMs)
+    return isLiveInStore(momentsOf(dated, lifetimesAt(limits, session.portal)), lastSeenMs, nowMs)
   }
   return {
     lasts,

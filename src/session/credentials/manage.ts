@@ -1,7 +1,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { type EndedMatch, isOfMatch } from '../ended.ts'
-import { isLive, lifetimesAt, momentsOf, type SessionLimits } from '../life.ts'
+import { isLiveInStore, lifetimesAt, momentsOf, type SessionLimits } from '../life.ts'
 import { guarded, openSecrets, parseSession } from '../rows.ts'
 import type { SignedOut } from '../scim/signed-out.ts'
 import type { Sealer } from '../seal.ts'
@@ -40,7 +40,7 @@ export function createManagement(
     const identity = session === null ? null : tools.trustedIdentity(session)
     const lastSeenMs = Math.max(row.lastSeenMs, tools.lastUseOf(row.id))
     const moments = momentsOf(row, lifetimesAt(tools.limits(), row.portal))
-    if (session === null || identity === null || !isLive(moments, lastSeenMs, ports.now())) return null
+    if (session === null || identity === null || !isLiveInStore(moments, lastSeenMs, ports.now())) return null
     return { session: { ...session, identity }, agent: row.agent, client: row.client, lastSeenMs }
   }
 

@@ -1,12 +1,14 @@
-import type { Ports } from '../../base/ports.ts'
 import { type EndedMatch, EVERYONE, parseEndedMatch } from '../ended.ts'
 import { parseStanding } from '../records.ts'
-import type { StoredChanges } from '../store.ts'
+import { COOKIES_OF, type StoredChanges } from '../store.ts'
 import type { RedisLink } from './connection.ts'
 import { CHANGES_KEPT_MS, type EndedAgain, type EndedWhere, type Endings } from './endings.ts'
 
 /** Changes read in one step. */
 const BATCH = 500
+
+/** Bounds the memory of changes that were heard, at about 150 bytes each, and of those that were not heard yet. */
+const MOST_HEARD = 20_000
 
 /** Called when a server has an earlier state than before. What ended since has been ended again by then. */
 export interface FeedListener {
@@ -25,6 +27,8 @@ export interface ChangeFeed {
   greet(send: RedisLink['send']): Promise<void>
   /** What was done since the last call. */
   since(send: RedisLink['send']): Promise<StoredChanges>
+  /** This process writes to a session. Until it hears of that, a server that takes over may lack it. */
+  writing(id: string): void
 }
 
 /**
@@ -34,20 +38,17 @@ export interface ChangeFeed {
  * newest is never trimmed. Where it is gone, the server was emptied, or has an older state (FLUSHALL, RESTORE, SWAPDB,
  * another primary).
  */
-export function createChangeFeed(
-  where: EndedWhere,
-  { now }: Pick<Ports, 'now'>,
-  endings: Endings,
-  listener: FeedListener,
-): ChangeFeed {
+export function createChangeFeed(where: EndedWhere, endings: Endings, listener: FeedListener): ChangeFeed {
   const changes = `${where.prefix}changes`
+  const heard = createHeard()
+  /** What memory may have that the server lacks: it is to be read again. */
+  let isToReadAgain: readonly string[] = []
   let position = ''
   let hasBegun = false
   let hasMissed = false
   /** What has ended is not known to have ended on the server that answers now: it could only be read. */
   let isOwing = false
   let isSettling = false
-  let heardAtMs = now()
   let hearing: Promise<StoredChanges> | null = null
 
   async function hear(send: RedisLink['send']): Promise<StoredChanges> {
@@ -63,7 +64,8 @@ export function createChangeFeed(
       if (last === undefined || String(last[0]) !== from) {
         const again = await repeat(send)
         position = await newest(send, changes)
-        heardAtMs = now()
+        heard.beginAt(position)
+        isToReadAgain = []
         listener.onLost(again)
         return { removed: [], updated: [], isIncomplete: true }
       }
@@ -74,6 +76,7 @@ export function createChangeFeed(
       }
       for (const [id, [what, subject, , standing, , noted]] of fresh) {
         from = String(id)
+        heard.note(from, String(what), String(subject))
         if (what === 'removed') {
           removed.push(String(subject))
           endings.removed(String(subject))
@@ -85,12 +88,13 @@ export function createChangeFeed(
         if (standing !== undefined) endings.noted(String(subject), parseStanding(String(standing)), Number(noted))
       }
     }
-    const nowMs = now()
-    const isComplete = !hasMissed && nowMs - heardAtMs < CHANGES_KEPT_MS / 2
+    // However long ago the last look was: nothing is trimmed behind a position that is still there.
+    const isComplete = !hasMissed
     hasMissed = false
-    heardAtMs = nowMs
-    const heard = ended.length === 0 ? { removed, updated } : { removed, updated, ended }
-    return isComplete ? heard : { ...heard, isIncomplete: true }
+    const all = [...isToReadAgain, ...updated]
+    isToReadAgain = []
+    const told = ended.length === 0 ? { removed, updated: all } : { removed, updated: all, ended }
+    return isComplete ? told : { ...told, isIncomplete: true }
   }
 
   /**
@@ -111,14 +115,18 @@ export function createChangeFeed(
   /**
    * Everything that ended is ended again regardless of the position: this process may have ended something just before
    * the server died, without reading that change. Where the position still exists, all changes since then are read
-   * from there.
+   * from there. Where the server lacks only the last changes, they are read from the last one that it has, and what the
+   * lost ones were about is read again: everything else is the same there.
    */
   async function goOn(send: RedisLink['send']): Promise<void> {
     const again = await repeat(send)
     const kept = await newestUpTo(send, changes, position)
     const heardMs = timeOf(position)
-    if (kept === position) {
-      if (again.number > 0) listener.onBehind(again, heardMs, heardMs)
+    const lost = kept === null ? null : heard.after(kept)
+    if (kept !== null && lost !== null) {
+      isToReadAgain = [...isToReadAgain, ...lost]
+      if (kept !== position || again.number > 0) listener.onBehind(again, heardMs, timeOf(kept))
+      position = kept
       return
     }
     // Meanwhile anything may have happened.
@@ -128,6 +136,7 @@ export function createChangeFeed(
     const isLost = kept !== null || timeOf(last) - heardMs < CHANGES_KEPT_MS / 2
     if (isLost || again.number > 0) listener.onBehind(again, heardMs, kept === null ? 0 : timeOf(kept))
     position = last
+    heard.beginAt(last)
   }
 
   async function settle(send: RedisLink['send']): Promise<void> {
@@ -141,7 +150,10 @@ export function createChangeFeed(
   return {
     async greet(send) {
       if (hasBegun) await goOn(send)
-      else position = await newest(send, changes)
+      else {
+        position = await newest(send, changes)
+        heard.beginAt(position)
+      }
       hasBegun = true
     },
     since(send) {
@@ -150,6 +162,61 @@ export function createChangeFeed(
         hearing = null
       })
       return hearing
+    },
+    writing: heard.writing,
+  }
+}
+
+/** The changes that were heard lately, by which a server is known that lacks only the last of them. */
+interface Heard {
+  /** Only what comes behind this position is known from here on. */
+  beginAt(position: string): void
+  note(position: string, what: string, subject: string): void
+  writing(id: string): void
+  /**
+   * What memory may have of changes behind this position, and of what this process wrote and did not hear of, as ids to
+   * read again; null where this position was not heard.
+   */
+  after(position: string): readonly string[] | null
+}
+
+function createHeard(): Heard {
+  /** Oldest first: whom each was about, empty where memory has nothing of it. */
+  const subjects = new Map<string, string>()
+  const unheard = new Set<string>()
+  /** There were too many to remember. */
+  let isForgotten = false
+
+  return {
+    beginAt(position) {
+      subjects.clear()
+      unheard.clear()
+      isForgotten = false
+      subjects.set(position, '')
+    },
+    note(position, what, subject) {
+      subjects.set(position, what === 'made' || what === 'updated' ? subject : '')
+      unheard.delete(subject)
+      for (const oldest of subjects.keys()) {
+        if (subjects.size <= MOST_HEARD) break
+        subjects.delete(oldest)
+      }
+    },
+    writing(id) {
+      unheard.add(id)
+      if (unheard.size <= MOST_HEARD) return
+      unheard.clear()
+      isForgotten = true
+    },
+    after(position) {
+      if (isForgotten || !subjects.has(position)) return null
+      const all = [...subjects]
+      const from = all.findIndex(([one]) => one === position)
+      const lost = new Set(all.slice(from + 1).map(([, subject]) => subject))
+      lost.delete('')
+      for (const [one] of all.slice(from + 1)) subjects.delete(one)
+      // Their cookies first: what is out of memory by then is not asked for.
+      return [...lost, ...unheard].flatMap(id => (id.startsWith(COOKIES_OF) ? [id] : [COOKIES_OF + id, id]))
     },
   }
 }

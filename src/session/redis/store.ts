@@ -1,6 +1,6 @@
 import type { Facts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { SessionStore } from '../store.ts'
+import type { SessionStore, SignInStore } from '../store.ts'
 import { auditOver } from './audit.ts'
 import { createChangeFeed } from './changes.ts'
 import { BATCH, openRedisLink, prefixOf, serverMs } from './connection.ts'
@@ -61,7 +61,7 @@ export function openRedisStore(
   const { log } = ports
   const shownAs = { store: address.shownAs }
   const endings = createEndings(ports)
-  const changes = createChangeFeed(endedIn(prefixOf('global'), 0, 1), ports, endings, {
+  const changes = createChangeFeed(endedIn(prefixOf('global'), 0, 1), endings, {
     onLost({ number }) {
       const facts = number === 0 ? shownAs : { ...shownAs, ended_again: number }
       log.error('The session store was emptied or put back; who is not in it has to sign in again', facts)
@@ -83,7 +83,7 @@ export function openRedisStore(
   const untilOf = (lastsMs: number) => (lastsMs < GRACE_MS ? ports.now() + lastsMs : undefined)
 
   const store: SessionStore = {
-    ...sessionsOver(partitions, endings, { ttlOf, lastsOf, untilOf }),
+    ...notingWrites(sessionsOver(partitions, endings, { ttlOf, lastsOf, untilOf }), changes.writing),
     ...onceOver(global, ttlOf),
     ...allowancesOver(global),
     ...recordsOver(partitions, endings, ttlOf),
@@ -105,6 +105,29 @@ export function openRedisStore(
     close: () => link.close(),
   }
   return store
+}
+
+/** Says before each write what it is about. */
+function notingWrites(signIns: SignInStore, writing: (id: string) => void): SignInStore {
+  return {
+    ...signIns,
+    insert(session, handle) {
+      writing(session.id)
+      return signIns.insert(session, handle)
+    },
+    signInAgain(session, handle, before) {
+      writing(session.id)
+      return signIns.signInAgain(session, handle, before)
+    },
+    addHandle(handle, replaced) {
+      writing(handle.sessionId)
+      return signIns.addHandle(handle, replaced)
+    },
+    update(id, fields, before) {
+      writing(id)
+      return signIns.update(id, fields, before)
+    },
+  }
 }
 
 /**

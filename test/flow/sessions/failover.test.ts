@@ -102,3 +102,40 @@ test(
     }),
   300_000,
 )
+
+test(
+  'a failover that lost the last sign-in alone has nobody else read again, and whoever is not there signs in again',
+  () =>
+    withSite(async site => {
+      const { pair, gates } = site
+      const known = await Promise.all(['ada', 'bob', 'cid', 'dan'].map(sub => gates[0].signIn(HOST, { sub })))
+      for (const fields of known) expect(await statuses(gates, fields)).toEqual([200, 200, 200])
+      await pair.lag()
+      const lost = await gates[1].signIn(HOST, { sub: 'eve' })
+      expect(await statuses(gates, lost)).toEqual([200, 200, 200])
+      // Whoever has heard of an ending behind it has heard of it.
+      for (const [at, sub] of [
+        [2, 'fay'],
+        [1, 'gus'],
+      ] as const) {
+        const leaves = await gates[at].signIn(HOST, { sub })
+        expect(await statuses(gates, leaves)).toEqual([200, 200, 200])
+        await signOut(gates[at], leaves.cookie)
+        await untilAll(gates, leaves, 401)
+      }
+      await failOver(site)
+      await untilAll(gates, lost, 401)
+      const before = await lookUps(pair)
+      for (const fields of known) expect(await statuses(gates, fields)).toEqual([200, 200, 200])
+      expect((await lookUps(pair)) - before).toBe(0)
+      expect(gates.map(gate => gate.told(WENT_BACK).length)).toEqual([1, 1, 1])
+    }),
+  300_000,
+)
+
+/** How often the server that has taken over was asked for a cookie or a session. */
+async function lookUps({ replica }: FailoverPair): Promise<number> {
+  const stats = await replica.ask(0, 'INFO', 'commandstats')
+  const calls = (name: string) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
+  return calls('evalsha_ro') + calls('eval_ro') + calls('hgetall') + calls('get')
+}
