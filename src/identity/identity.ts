@@ -12,6 +12,14 @@ export interface Era {
   readonly tokens: number
 }
 
+/** What a sign-in of a user of a file stands on of what the user has set: in which account, over what of the file. */
+export interface AccountGround {
+  readonly id: string
+  readonly over: string
+  /** Another one after each change by which other sign-ins end. */
+  readonly stamp: string
+}
+
 /**
  * Who a user is, by the provider's word at sign-in. A plain value: it is stored as JSON, and rules read it.
  *
@@ -44,6 +52,8 @@ export interface Identity {
   readonly userId?: string
   /** Of a user of a file: what is compared with a token that was made before; absent for everyone else. */
   readonly era?: Era
+  /** Of a user of a provider's file who signed in: a change of the account meanwhile refuses the sign-in. Absent for everyone else. */
+  readonly account?: AccountGround
   /**
    * The prefix of this user's subject and roles in what an application gets, where the file sets one for the provider;
    * absent for everyone else.

@@ -1,5 +1,6 @@
 import type { LifetimeConfig, PortalLifetimes } from '../config/keys/sessions.ts'
 import type { Config } from '../config/resolve/config.ts'
+import { type FilePerson, peopleOf } from '../identity/passwords/users.ts'
 import { type OfferedRoles, offeredRoles } from './grants/offered.ts'
 import { type MembersAt, type ProviderTrust, providerTrustOf } from './provider-trust.ts'
 import type { Directory } from './scim/resource.ts'
@@ -19,6 +20,8 @@ export interface SessionLimits extends Partial<LifetimeConfig> {
   readonly offeredRoles?: OfferedRoles
   /** Whom these do not vouch for has no session, and no token or guest link that works. */
   readonly providerTrust: ProviderTrust
+  /** Everybody of every provider that is a file of users. */
+  readonly people?: readonly FilePerson[]
   /** Neither has who is not among these. */
   readonly members?: MembersAt
   /** Where providers push their people. */
@@ -39,6 +42,7 @@ export function limitsOf(config: Config, members: MembersAt, usualCacheBytes: nu
     offeredRoles: offeredRoles(config),
     providerTrust: providerTrustOf(config),
     members,
+    people: [...config.providers.values()].flatMap(peopleOf),
     directories: directoriesOf(config),
   }
 }

@@ -6,6 +6,7 @@ import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import { oneAtATime, repeatEvery } from '../base/repeat.ts'
 import { tickWhileBusy } from '../base/while-busy.ts'
+import { isAccountId, type OwnAccounts } from './accounts/accounts.ts'
 import type { ClockWatch } from './clock-watch.ts'
 import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { isOwnerId } from './credentials/owners.ts'
@@ -49,6 +50,7 @@ export interface UpkeepTools {
     tend(): Promise<void>
     readonly isBehind: boolean
   }
+  readonly accounts: Pick<OwnAccounts, 'heard' | 'tend'>
   readonly trustRevocation: { tend(): Promise<void> }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
@@ -81,6 +83,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     // Logged once: where the store cannot list its sessions, every session is read again before its next use.
     else for (const match of ended) await endUnstored(match).catch(forgetEverything)
     for (const id of updated) {
+      if (isAccountId(id)) tools.accounts.heard(id)
       if (isOwnerId(id)) ownerBound.forgetOwner(id)
       if (id.startsWith(COOKIES_OF)) readAgain(id.slice(COOKIES_OF.length))
       const held = memory.cache.held(id)
@@ -119,6 +122,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
 
   /** Everything is read again before its next use, and listeners check what is under way. */
   function forgetEverything(): void {
+    tools.accounts.heard(null)
     ownerBound.forgetAll()
     memory.forgetAll()
     lookAgain()
@@ -146,6 +150,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
       await audit.tend(await clock.look())
     }),
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
+    repeat(timers.purgeMs, 'remove what users set over earlier entries of a file', tools.accounts.tend),
     repeat(timers.purgeMs, 'end what belonged to names that left a file of users', trustRevocation.tend),
   ]
   const flush = oneAtATime({ what: 'write the last use of sessions', work: uses.flush, log: ports.log })

@@ -1,6 +1,8 @@
 import { NO_AUDIT, type OpenAudit } from '../audit/writer.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
+import { type Accounts, createAccounts, type OwnAccounts } from './accounts/accounts.ts'
+import { createEndOthers, type EndOthers } from './accounts/others.ts'
 import { type ClockState, createClockWatch } from './clock-watch.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import { isAccessId, isSignIn } from './credentials/credential-sessions.ts'
@@ -46,6 +48,10 @@ export interface OpenSessions extends Sessions {
   readonly links: GuestLinks
   /** What providers push of their people. */
   readonly directories: SessionDirectories
+  /** What users of a file have set over their entries in it. */
+  readonly accounts: Accounts & Pick<OwnAccounts, 'onChange'>
+  /** Ends what else a user has, after a change of the account. */
+  readonly endOthers: EndOthers
   /** Roles that people ask for and are granted. */
   readonly grants: Grants
   /** Called once somebody's granted roles are others, here or in another process; their sessions and tokens have them by then. */
@@ -68,7 +74,7 @@ export interface OpenSessions extends Sessions {
   cacheSize(): { readonly bytes: number; readonly maxBytes: number }
   configure(limits: SessionLimits): void
   /**
-   * Ends what belongs to names that the files of users do not have: they may have left while nothing ran. For a server that starts; a
+   * Ends what belongs to names that the files of users do not have, and what users set over other entries: they may have left while nothing ran. For a server that starts; a
    * command may be given another file. Never throws.
    */
   lookForLeftBehind(): Promise<void>
@@ -168,6 +174,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     await grants.hear()
     return memory.isMember(someone)
   }
+  const accounts = createAccounts(store, sealer, ports, options.limits.people ?? [])
   const refreshes =
     ask === undefined
       ? null
@@ -269,6 +276,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       signing,
       grants,
       directories,
+      accounts,
       trustRevocation,
       forget,
       endUnstored,
@@ -289,6 +297,15 @@ export function openSessions(options: SessionOptions): OpenSessions {
     endEverywhere,
     tokens,
     links,
+    accounts,
+    endOthers: createEndOthers({
+      store,
+      tokens,
+      links,
+      end,
+      endEverywhere,
+      files: () => memory.limits.providerTrust.files,
+    }),
     grants,
     onGrants(listener) {
       grantListeners.push(listener)
@@ -314,6 +331,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       isBarredNow: directories.isBarredNow,
       isMemberNow,
       signedOut,
+      isCurrent: accounts.isCurrent,
       isOwed,
       end,
       endMoved: ends.endMoved,
@@ -331,7 +349,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
       if (isAccessId(id)) return ports.now() < expiresAtMs && !scimDirectory.isBarred(identity)
       return ownerBound.has(id) ? (await ownerBound.current(id)) !== null : finder.isGood(id)
     },
-    lookForLeftBehind: () => trustRevocation.sweep(memory.limits.providerTrust.files),
+    async lookForLeftBehind() {
+      await accounts.sweep()
+      await trustRevocation.sweep(memory.limits.providerTrust.files)
+    },
     configure(limits) {
       isConfiguring = true
       directories.configure(limits.directories ?? [])
@@ -350,6 +371,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
         includes: someone => withdrawn.includes(someone) || others.includes(someone.portal),
       })
       void trustRevocation.sweep(less)
+      void accounts.configure(limits.people ?? [])
     },
     owe: ends.owe,
     onOwed(listener) {

@@ -1,5 +1,6 @@
 /**
- * Records beside the sessions: tokens, guest links, their owners, what providers push, and values of all processes.
+ * Records beside the sessions: tokens, guest links, their owners, what providers push, accounts of users of a file, and
+ * values of all processes.
  * What kinds there are is said here once, and each store keeps any of them by the same few calls.
  */
 
@@ -66,6 +67,12 @@ interface StoredPushed {
   readonly value: string
 }
 
+/** What a user of a file has set over their entry, as JSON, which the store does not read. It stays for good. */
+interface StoredAccount {
+  readonly id: string
+  readonly value: string
+}
+
 /** A value that all processes and machines share, by its name. It stays for good. */
 interface StoredValue {
   readonly id: string
@@ -77,6 +84,7 @@ export interface Records {
   readonly link: StoredGuestLink
   readonly owner: StoredOwner
   readonly pushed: StoredPushed
+  readonly account: StoredAccount
   readonly shared: StoredValue
 }
 
@@ -91,6 +99,7 @@ export interface RecordKeys {
   readonly link: ById | ByHash
   readonly owner: ById
   readonly pushed: Pick<StoredPushed, 'directory' | 'id'>
+  readonly account: ById
   readonly shared: ById
 }
 
@@ -145,6 +154,11 @@ export const KINDS: { readonly [K in RecordName]: RecordKind<Records[K]> } = {
       const { directory = '', id = '' } = after ?? before ?? {}
       return { what: 'updated', id: `${directory}/${id}` }
     },
+  },
+  account: {
+    partition: id => ({ person: id }),
+    listedBy: null,
+    told: (before, after) => ({ what: 'updated', id: after?.id ?? before?.id ?? '' }),
   },
   shared: { partition: () => 'global', listedBy: null, told: () => null },
 }

@@ -1,7 +1,7 @@
 import { randomToken, sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
-import type { Identity } from '../identity/identity.ts'
+import type { AccountGround, Identity } from '../identity/identity.ts'
 import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { ownerIdOf } from './credentials/owners.ts'
 import { expiryOf, lifetimesAt } from './life.ts'
@@ -26,6 +26,8 @@ export interface StartTools {
   /** Whether somebody may have a session, by what the store has of groups and roles. */
   isMemberNow(signIn: Pick<SignIn, 'portal' | 'identity'>): Promise<boolean>
   readonly signedOut: SignedOut
+  /** Whether nothing that ends sign-ins has changed in the account that a sign-in stands on. */
+  isCurrent(ground: AccountGround): Promise<boolean>
   /**
    * Whether a session should have ended but could not: it ends later, and a sign-in that continues it would end, too.
    */
@@ -53,13 +55,9 @@ type Started = Awaited<ReturnType<Sessions['start']>>
 
 /** How sessions begin, go on by a later sign-in, and come to further hosts. */
 export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'> {
-  const { store, once, ports, memory, ownerBound, isBarredNow, isMemberNow, signedOut, isOwed, end, endMoved } = tools
+  const { store, once, ports, memory, ownerBound, isMemberNow, isOwed, end, endMoved } = tools
 
-  /** Throws for whom their provider bars, or has signed out since they showed it who they are, by the store. */
-  async function refuse({ identity, shownAtS = null }: SignIn): Promise<void> {
-    if (await isBarredNow(identity)) throw inactive(identity)
-    if (shownAtS !== null) await signedOut.check(identity, shownAtS)
-  }
+  const refuse = (signIn: SignIn) => refuseChanged(signIn, tools)
 
   /**
    * Throws for who is no member. That is their provider's newest word about them: what they had here by an earlier one is over, in this browser,
@@ -186,6 +184,23 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       return null
     },
   }
+}
+
+/**
+ * Throws for whom their provider bars, or has signed out since they showed it who they are, and for a user of a file
+ * whose account has changed since, by the store.
+ */
+async function refuseChanged(
+  { identity, shownAtS = null }: SignIn,
+  { isBarredNow, isCurrent, signedOut }: StartTools,
+): Promise<void> {
+  if (identity.account !== undefined && !(await isCurrent(identity.account))) {
+    throw new GateError('access.password', 'the user’s account was changed while this sign-in was under way', {
+      facts: { user: identity.subject },
+    })
+  }
+  if (await isBarredNow(identity)) throw inactive(identity)
+  if (shownAtS !== null) await signedOut.check(identity, shownAtS)
 }
 
 /** The row of a sign-in, regardless of the row's previous user. */

@@ -68,6 +68,7 @@ const RANKS: readonly (readonly Room[])[] = [
         },
         { parts: ['sqlite'], ban: 'a store knows rows and nothing of their meaning' },
         { parts: ['credentials|scim', 'signing'], ban: 'they are found by any store, for any request' },
+        { parts: ['accounts'], ban: 'what is issued does not depend on what its user has set' },
         { parts: ['redis'], ban: 'what is kept elsewhere is not the truth' },
       ],
     },

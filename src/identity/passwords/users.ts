@@ -64,6 +64,34 @@ export function passwordUsers({
   return { entries: passwords ?? new Map(), totp: new Map(), groups: passwordGroups ?? [] }
 }
 
+/** A user of a provider's file, as what they set themselves is kept: under whose key, and over what of the file. */
+export interface FilePerson {
+  /** The name of the provider. */
+  readonly provider: string
+  readonly name: string
+  /** What no later user of the same name has: the id in the file, or where it has none, name and password. */
+  readonly key: readonly string[]
+  /** A mark of what the operator gave the user: of the password, the second factor and the id. */
+  readonly over: string
+}
+
+/** A user of a provider's file; null where it has no such name. */
+export function personOf(
+  { name: provider, users }: Pick<ProviderConfig, 'name' | 'users'>,
+  name: string,
+): FilePerson | null {
+  const entry = users?.entries.get(name)
+  if (users === null || entry === undefined) return null
+  const { id, hash } = entry
+  const key = id === null ? ['name', name, sha256(hash)] : ['id', id]
+  return { provider, name, key, over: sha256(JSON.stringify([id, hash, users.totp.get(name) ?? null])) }
+}
+
+/** Everybody of a provider's file. */
+export function peopleOf(provider: Pick<ProviderConfig, 'name' | 'users'>): readonly FilePerson[] {
+  return [...(provider.users?.entries.keys() ?? [])].flatMap(name => personOf(provider, name) ?? [])
+}
+
 /** What a sign-in of this user stands on; null where there is none. Another password, second factor or groups make another. */
 export function credentialOf({ entries, totp, groups }: UsersConfig, name: string): string | null {
   const entry = entries.get(name)

@@ -74,6 +74,11 @@ const FORMS: { readonly [K in RecordName]: Form<Records[K]> } = {
     pack: ({ value }) => [value],
     unpack: ([value], { directory, id }) => (value == null ? null : { directory, id, value }),
   },
+  account: {
+    cells: ({ id }) => [[id, '']],
+    pack: ({ value }) => [value],
+    unpack: ([value], { id }) => (value == null ? null : { id, value }),
+  },
   shared: {
     cells: ({ id }) => [[`shared:${id}`, '']],
     pack: ({ value }) => [value],

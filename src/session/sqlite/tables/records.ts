@@ -59,6 +59,7 @@ const TABLES: { readonly [K in RecordName]: Table<Records[K]> } = {
     keys: [['directory', 'id']],
     listed: '',
   },
+  account: { name: 'accounts', columns: { id: 'id', value: 'value' }, keys: [['id']], listed: '' },
   shared: { name: 'shared', columns: { id: 'name', value: 'value' }, keys: [['id']], listed: '' },
 }
 
@@ -178,6 +179,7 @@ export function recordsOn(
     link: on('link'),
     owner: on('owner'),
     pushed: on('pushed'),
+    account: on('account'),
     shared: on('shared'),
   }
   const records: RecordStore = {

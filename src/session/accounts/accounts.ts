@@ -1,0 +1,204 @@
+/** The accounts of users of files, over the session store: read, changed in one step, and ended with what they lie over. */
+
+import { randomToken, sha256 } from '../../base/bytes.ts'
+import { errorFacts, GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { AccountGround } from '../../identity/identity.ts'
+import type { FilePerson } from '../../identity/passwords/users.ts'
+import { guarded } from '../rows.ts'
+import type { Sealer } from '../seal.ts'
+import { inSlices, SLICE } from '../sqlite/slices.ts'
+import type { SessionStore } from '../store.ts'
+import { type Account, EMPTY, parseAccount, storedAccount } from './account.ts'
+
+/** What becomes of an account; undefined: it stays as it is. */
+export type DecideAccount = (before: Account) => Account | undefined
+
+/** Accounts as the rest of the program uses them. All throw `session.store`. */
+export interface Accounts {
+  /** What this user has set; `EMPTY` where nothing, also where it lay over another entry of the file. */
+  of(person: FilePerson): Promise<Account>
+  /**
+   * A change by which other sign-ins of this user end: a sign-in that began before it is refused. Whoever calls ends
+   * those that are there. Answers the account as it is then; null where nothing was changed.
+   */
+  change(person: FilePerson, decide: DecideAccount): Promise<Account | null>
+  /** A change that ends nothing: of a counter, a recovery code that was used, what was told. */
+  note(person: FilePerson, decide: DecideAccount): Promise<Account | null>
+  /** Removes all that this user has set; false where there was nothing. */
+  drop(person: FilePerson): Promise<boolean>
+  /** The secret of a second factor, to be kept in the account. */
+  sealFactor(person: FilePerson, secret: string): Promise<string>
+  /** The secret of an account's own second factor; null where it has none. Throws `session.store` for one that cannot be opened. */
+  factorOf(person: FilePerson, account: Account): Promise<string | null>
+}
+
+/** Accounts with what only the owner of the sessions does. */
+export interface OwnAccounts extends Accounts {
+  /** Whether nothing that ends sign-ins has changed since one by this account began. */
+  isCurrent(ground: AccountGround): Promise<boolean>
+  /**
+   * The file has these people now. Of those whom it gives something else than before, or nothing, it removes what they
+   * set. Never throws: what cannot be removed now is tried again by `tend`.
+   */
+  configure(people: readonly FilePerson[]): Promise<void>
+  /** Removes what lies over something else than the file says by now: it may have changed while nothing ran. Never throws. */
+  sweep(): Promise<void>
+  tend(): Promise<void>
+  /** Another process has changed an account, or perhaps any of them (null). */
+  heard(accountId: string | null): void
+  /** Called with the id of every account that was changed, here or elsewhere; null: any may be another one. */
+  onChange(listener: (accountId: string | null) => void): void
+}
+
+/** Whether an id is that of an account, among those that the store notifies of. */
+export function isAccountId(id: string): boolean {
+  return id.startsWith(ACCOUNT_ID)
+}
+
+const ACCOUNT_ID = 'account:'
+
+/** What a sign-in by an account as it is now stands on. */
+export function groundOf(person: FilePerson, { stamp }: Account): AccountGround {
+  return Object.freeze({ id: accountIdOf(person), over: person.over, stamp })
+}
+
+/** Under which id the account of a user is kept: for the user's id in the file, so that a name used again finds nothing. */
+export function accountIdOf({ provider, key }: Pick<FilePerson, 'provider' | 'key'>): string {
+  return ACCOUNT_ID + sha256(JSON.stringify([provider, ...key]))
+}
+
+/** A recovery code as it is kept. Codes are long enough to be guessed by nobody, and a store shows none. */
+export function recoveryHash(person: FilePerson, code: string): string {
+  return sha256(`recovery ${accountIdOf(person)} ${code.toLowerCase().replaceAll(/[^a-z0-9]/g, '')}`)
+}
+
+export function createAccounts(
+  store: Pick<SessionStore, 'findRecord' | 'changeRecord'>,
+  sealer: Pick<Sealer, 'seal' | 'open'>,
+  ports: Pick<Ports, 'random' | 'log'>,
+  initial: readonly FilePerson[],
+): OwnAccounts {
+  let people = initial
+  /** Whose accounts are to be removed, each as long as it lies over what this person has. */
+  let owed: readonly FilePerson[] = []
+  const listeners: ((accountId: string | null) => void)[] = []
+
+  function heard(accountId: string | null): void {
+    for (const listener of listeners) listener(accountId)
+  }
+
+  async function read(id: string, over: string): Promise<Account> {
+    const found = await guarded(() => store.findRecord('account', { id }))
+    return found === null ? EMPTY : (parsed(found.value, over) ?? EMPTY)
+  }
+
+  async function put(person: FilePerson, decide: DecideAccount): Promise<Account | null> {
+    const id = accountIdOf(person)
+    let after: Account | undefined
+    await guarded(() =>
+      store.changeRecord('account', { id }, found => {
+        const before = found === null ? null : parsed(found.value, person.over)
+        after = decide(before ?? EMPTY)
+        return after === undefined ? undefined : { id, value: storedAccount(after, person.over) }
+      }),
+    )
+    if (after === undefined) return null
+    heard(id)
+    return after
+  }
+
+  async function remove(id: string, isMeant: (value: string) => boolean): Promise<boolean> {
+    const gone = await guarded(() =>
+      store.changeRecord('account', { id }, found => (found === null || !isMeant(found.value) ? undefined : null)),
+    )
+    if (gone === undefined) return false
+    heard(id)
+    return true
+  }
+
+  async function tend(): Promise<void> {
+    const due = owed
+    owed = []
+    for (const person of due) {
+      try {
+        // Not of another one: a gate that has read the new file before may have a newer account by now.
+        await remove(accountIdOf(person), value => parsed(value, person.over) !== null)
+      } catch (error) {
+        owed = [...owed, person]
+        ports.log.warn('What a user set over an earlier entry of a file could not be removed; it is tried again', {
+          provider: person.provider,
+          user: person.name,
+          ...errorFacts(error),
+        })
+      }
+    }
+  }
+
+  return {
+    of: person => read(accountIdOf(person), person.over),
+    change(person, decide) {
+      const stamp = randomToken(ports.random)
+      return put(person, before => {
+        const after = decide(before)
+        return after === undefined ? undefined : { ...after, stamp }
+      })
+    },
+    note: put,
+    drop: person => remove(accountIdOf(person), () => true),
+    sealFactor: (person, secret) => sealer.seal({ secret }, factorPurpose(person), Number.MAX_SAFE_INTEGER),
+    async factorOf(person, { factor }) {
+      if (factor === null) return null
+      const opened = await sealer.open(factor.sealed, factorPurpose(person))
+      const secret: unknown = typeof opened === 'object' && opened !== null ? Reflect.get(opened, 'secret') : null
+      if (typeof secret === 'string') return secret
+      throw new GateError('session.store', 'the second factor of a user was sealed with another key', {
+        hint: 'bring back the key of the session store, or remove what the user has set: sallyport user reset',
+      })
+    },
+    isCurrent: async ({ id, over, stamp }) => (await read(id, over)).stamp === stamp,
+    configure(now) {
+      const overs = new Map(now.map(person => [accountIdOf(person), person.over]))
+      owed = [...owed, ...people.filter(person => overs.get(accountIdOf(person)) !== person.over)]
+      people = now
+      return tend()
+    },
+    async sweep() {
+      const all = people
+      let at = 0
+      try {
+        await inSlices(async () => {
+          for (const person of all.slice(at, at + SLICE))
+            await remove(accountIdOf(person), value => parsed(value, person.over) === null)
+          at += SLICE
+          return at < all.length
+        })
+      } catch (error) {
+        ports.log.warn('What users set over a file that says something else by now could not all be removed', {
+          ...errorFacts(error),
+          hint: 'it counts for nothing; the next start removes it',
+        })
+      }
+    },
+    tend,
+    heard,
+    onChange(listener) {
+      listeners.push(listener)
+    },
+  }
+}
+
+function factorPurpose(person: FilePerson): string {
+  return `second factor of ${accountIdOf(person)}`
+}
+
+function parsed(value: string, over: string): Account | null {
+  try {
+    return parseAccount(value, over)
+  } catch (cause) {
+    throw new GateError('session.store', 'what a user has set over their entry in the file cannot be read', {
+      cause,
+      hint: 'look at the disk of the session store; sallyport user reset removes it',
+    })
+  }
+}

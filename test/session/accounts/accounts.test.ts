@@ -1,0 +1,267 @@
+import { expect } from 'bun:test'
+import { join } from 'node:path'
+import { readUsers } from '../../../src/config/values/users-file.ts'
+import type { Identity } from '../../../src/identity/identity.ts'
+import { makeIdentity } from '../../../src/identity/identity.ts'
+import { type FilePerson, personOf } from '../../../src/identity/passwords/users.ts'
+import { EMPTY, type Passkey } from '../../../src/session/accounts/account.ts'
+import { accountIdOf, groundOf, recoveryHash } from '../../../src/session/accounts/accounts.ts'
+import { type OpenSessions, openSessions } from '../../../src/session/open.ts'
+import { openRedisStore } from '../../../src/session/redis/store.ts'
+import { createSealer } from '../../../src/session/seal.ts'
+import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
+import type { SessionStore } from '../../../src/session/store.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { startValkey } from '../../kit/programs/valkey.ts'
+import { ANY_PROVIDER, LIFETIMES } from '../../kit/sessions/lifetimes.ts'
+import { refusal } from '../../kit/thrown.ts'
+
+const { describe, test } = needs('valkey-server')
+
+const ports = quietPorts({ now: Date.now })
+const keep = untilTheEnd()
+const valkey = keep(await startValkey())
+let database = 0
+
+const STORES: Readonly<Record<string, (folder: string) => () => SessionStore>> = {
+  sqlite: folder => () => openSqliteStore(join(folder, 's.db'), ports),
+  redis: () => {
+    const url = valkey.url(++database)
+    return () => openRedisStore({ url, shownAs: url }, ports)
+  },
+}
+
+const HASH = '$2y$12$abcdefghijklmnopqrstuuVYVvCVmZNqhpgWzXvWoK2gXkzC4kCqS'
+const OTHER_HASH = '$2y$12$abcdefghijklmnopqrstuuVYVvCVmZNqhpgWzXvWoK2gXkzC4kCqT'
+const TOTP = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'
+
+function providerOf(text: string, path = 'users.toml', totp: Readonly<Record<string, string>> = {}) {
+  const { entries, faults } = readUsers(path, text)
+  if (faults.length > 0) throw new Error(faults.join())
+  return { name: 'family', users: { entries, groups: [], totp: new Map(Object.entries(totp)) } }
+}
+
+const toml = (id: string, hash = HASH) => `[[users]]\nid = "${id}"\nname = "ada"\nhash = "${hash}"\n`
+
+function adaOf(...file: Parameters<typeof providerOf>): FilePerson {
+  const person = personOf(providerOf(...file), 'ada')
+  if (person === null) throw new Error('there is no ada')
+  return person
+}
+
+const ADA = adaOf(toml('id-of-ada-1'))
+
+const passkey = (id: string): Passkey => ({
+  id,
+  publicKey: 'k',
+  counter: 0,
+  name: id,
+  createdAtMs: 1,
+  usedAtMs: null,
+  isBackupEligible: true,
+  isBackedUp: false,
+  transports: ['internal'],
+})
+
+const withPassword = (hash: string) => (before: typeof EMPTY) => ({ ...before, password: { hash, atMs: 1 } })
+
+describe.each(Object.entries(STORES))('on %s, what a user of a file has set', (_name, of) => {
+  async function withTwo(
+    act: (here: OpenSessions, there: OpenSessions, store: SessionStore) => Promise<void>,
+    people: readonly FilePerson[] = [ADA],
+  ) {
+    using folder = temporaryFolder()
+    const open = of(folder.path)
+    const store = open()
+    const openOne = (one: SessionStore) =>
+      openSessions({
+        store: one,
+        sealer: createSealer(new Uint8Array(32).fill(7), ports),
+        limits: { ...LIFETIMES, cacheBytes: 500_000, providerTrust: ANY_PROVIDER, people },
+        ports,
+      })
+    const [here, there] = [openOne(store), openOne(open())]
+    try {
+      await act(here, there, store)
+    } finally {
+      await here.close()
+      await there.close()
+    }
+  }
+
+  test('is there for every gate, and is gone for all once it is dropped', () =>
+    withTwo(async (here, there) => {
+      expect(await here.accounts.of(ADA)).toEqual(EMPTY)
+      const changed = await here.accounts.change(ADA, withPassword('own'))
+      expect(changed).toEqual({ ...EMPTY, stamp: expect.any(String), password: { hash: 'own', atMs: 1 } })
+      expect(changed?.stamp).not.toBe('')
+      expect(await there.accounts.of(ADA)).toEqual(changed ?? EMPTY)
+      expect(await there.accounts.drop(ADA)).toBe(true)
+      expect(await there.accounts.drop(ADA)).toBe(false)
+      expect(await here.accounts.of(ADA)).toEqual(EMPTY)
+    }))
+
+  test('loses nothing where two gates change it at once', () =>
+    withTwo(async (here, there) => {
+      const ids = Array.from({ length: 20 }, (_, index) => `passkey-${index}`)
+      await Promise.all(
+        ids.map((id, index) =>
+          (index % 2 === 0 ? here : there).accounts.change(ADA, before => ({
+            ...before,
+            passkeys: [...before.passkeys, passkey(id)],
+          })),
+        ),
+      )
+      expect((await here.accounts.of(ADA)).passkeys.map(({ id }) => id).sort()).toEqual(ids.toSorted())
+    }))
+
+  test('lets one of two gates have a recovery code, and its use ends no sign-in', () =>
+    withTwo(async (here, there) => {
+      const code = 'abcd-efgh-jkmn-pqrs'
+      const hash = recoveryHash(ADA, code)
+      const before = await here.accounts.change(ADA, one => ({ ...one, recovery: [hash, 'other'] }))
+      const use = (one: OpenSessions) =>
+        one.accounts.note(ADA, account =>
+          account.recovery.includes(recoveryHash(ADA, ' ABCD efgh-jkmnpqrs '))
+            ? { ...account, recovery: account.recovery.filter(left => left !== hash) }
+            : undefined,
+        )
+      const used = await Promise.all([here, there, here, there].map(use))
+      expect(used.filter(one => one !== null)).toEqual([{ ...EMPTY, stamp: before?.stamp ?? '', recovery: ['other'] }])
+    }))
+
+  test('is for the id in the file, or for name and password without one, and for one provider', () =>
+    withTwo(async here => {
+      await here.accounts.change(ADA, withPassword('own'))
+      const [old, ofOthers] = [adaOf(`ada:${HASH}`, 'users'), { ...ADA, provider: 'friends' }]
+      await here.accounts.change(old, withPassword('plain'))
+      const passwordOf = async (person: FilePerson) => (await here.accounts.of(person)).password?.hash ?? null
+      expect(await passwordOf(adaOf(toml('id-of-ada-2')))).toBeNull()
+      expect(await passwordOf(adaOf(`ada:${OTHER_HASH}`, 'users'))).toBeNull()
+      expect(await passwordOf(ofOthers)).toBeNull()
+      expect(await passwordOf(adaOf(`ada:${HASH}`, 'users'))).toBe('plain')
+      expect(await passwordOf(adaOf(toml('id-of-ada-1').replace('ada"\n', 'ada"\ngroups = ["x"]\n')))).toBe('own')
+    }))
+
+  test('counts for nothing once the operator gives another password or second factor, and does not come back', () =>
+    withTwo(async (here, there) => {
+      for (const next of [
+        adaOf(toml('id-of-ada-1', OTHER_HASH)),
+        adaOf(toml('id-of-ada-1'), 'users.toml', { ada: TOTP }),
+      ]) {
+        await here.accounts.change(ADA, withPassword('own'))
+        expect(await there.accounts.of(next)).toEqual(EMPTY)
+        const limits = { ...LIFETIMES, cacheBytes: 500_000, providerTrust: ANY_PROVIDER }
+        here.configure({ ...limits, people: [next] })
+        await eventually(async () => (await there.accounts.of(ADA)).stamp === '', 'the account is removed')
+        here.configure({ ...limits, people: [ADA] })
+      }
+    }))
+
+  test('stays where a slower gate hears of another file after a newer account was made over it', () =>
+    withTwo(
+      async (here, there) => {
+        await here.accounts.change(ADA, withPassword('own'))
+        const next = adaOf(toml('id-of-ada-1', OTHER_HASH))
+        await here.accounts.change(next, withPassword('newer'))
+        await there.accounts.change(LAST, withPassword('last'))
+        there.configure({ ...LIFETIMES, cacheBytes: 500_000, providerTrust: ANY_PROVIDER, people: [next] })
+        // The removal of what is gone from the file comes after that of whoever stands before it.
+        await eventually(async () => (await there.accounts.of(LAST)).stamp === '', 'the last account is removed')
+        expect((await there.accounts.of(next)).password?.hash).toBe('newer')
+      },
+      [ADA, LAST],
+    ))
+
+  test('is removed at a start where the file has changed while nothing ran', () =>
+    withTwo(async (here, there) => {
+      const before = adaOf(toml('id-of-ada-1', OTHER_HASH))
+      await here.accounts.change(before, withPassword('own'))
+      expect((await there.accounts.of(before)).password?.hash).toBe('own')
+      await there.lookForLeftBehind()
+      expect(await here.accounts.of(before)).toEqual(EMPTY)
+    }))
+
+  test('is heard of by the other gate', () =>
+    withTwo(async (here, there) => {
+      const heard: (string | null)[] = []
+      there.accounts.onChange(id => heard.push(id))
+      // A process hears of what comes after it has connected.
+      await there.accounts.of(ADA)
+      await here.accounts.change(ADA, withPassword('own'))
+      await eventually(() => heard.includes(accountIdOf(ADA)), 'the other gate hears of it')
+    }))
+
+  test('refuses a sign-in that began before a change, and leaves no session of it', () =>
+    withTwo(async (here, there) => {
+      const identity: Identity = {
+        ...makeIdentity('family', 'users:family', 'htpasswd:ada', {}),
+        account: groundOf(ADA, await here.accounts.of(ADA)),
+      }
+      const signIn = { portal: 'home', host: 'a.example', identity, secrets: { idToken: '', refreshToken: null } }
+      await here.start(signIn)
+      await there.accounts.note(ADA, before => ({ ...before, notices: [{ what: 'recovery', atMs: 1 }] }))
+      await here.start(signIn)
+      const account = await there.accounts.change(ADA, withPassword('own'))
+      expect((await refusal(here.start(signIn))).code).toBe('access.password')
+      const current = { ...identity, account: groundOf(ADA, account ?? EMPTY) }
+      await here.start({ ...signIn, identity: current })
+      expect(await here.count()).toBe(3)
+    }))
+
+  test('ends a session that was written while the account was being changed', () =>
+    withTwo(async (here, there, store) => {
+      const identity: Identity = {
+        ...makeIdentity('family', 'users:family', 'htpasswd:ada', {}),
+        account: groundOf(ADA, EMPTY),
+      }
+      const { insert } = store
+      // The change comes between the look before the session is written and the one after.
+      const changing = {
+        ...store,
+        async insert(...row: Parameters<typeof insert>) {
+          await there.accounts.change(ADA, withPassword('own'))
+          return insert(...row)
+        },
+      }
+      const racing = openSessions({
+        store: { ...changing, close: () => undefined },
+        sealer: createSealer(new Uint8Array(32).fill(7), ports),
+        limits: { ...LIFETIMES, cacheBytes: 500_000, providerTrust: ANY_PROVIDER },
+        ports,
+      })
+      const signIn = { portal: 'home', host: 'a.example', identity, secrets: { idToken: '', refreshToken: null } }
+      expect((await refusal(racing.start(signIn))).code).toBe('access.password')
+      expect(await here.count()).toBe(0)
+      await racing.close()
+    }))
+
+  test('keeps a second factor sealed, for its own account alone', () =>
+    withTwo(async (here, _there, store) => {
+      const sealed = await here.accounts.sealFactor(ADA, TOTP)
+      const account = await here.accounts.change(ADA, before => ({ ...before, factor: { sealed, atMs: 1 } }))
+      expect(await here.accounts.factorOf(ADA, account ?? EMPTY)).toBe(TOTP)
+      const row = await store.findRecord('account', { id: accountIdOf(ADA) })
+      expect(row?.value).not.toContain(TOTP)
+      const other = adaOf(toml('id-of-ada-2'))
+      expect((await refusal(here.accounts.factorOf(other, account ?? EMPTY))).code).toBe('session.store')
+    }))
+
+  test('is no empty account where it cannot be read', () =>
+    withTwo(async (here, _there, store) => {
+      const id = accountIdOf(ADA)
+      for (const value of ['{}', 'no json', JSON.stringify({ over: ADA.over, ...EMPTY, passkeys: [{ id: 'x' }] })]) {
+        await store.changeRecord('account', { id }, () => ({ id, value }))
+        expect((await refusal(here.accounts.of(ADA))).code).toBe('session.store')
+        expect((await refusal(here.accounts.change(ADA, withPassword('own')))).code).toBe('session.store')
+      }
+      expect(await here.accounts.drop(ADA)).toBe(true)
+      expect(await here.accounts.of(ADA)).toEqual(EMPTY)
+    }))
+})
+
+const LAST: FilePerson = { provider: 'family', name: 'last', key: ['id', 'id-of-last'], over: 'last' }
