@@ -28,6 +28,7 @@ function contentSecurityPolicy(brand: Brand | null, scope: Scope, script: Script
     `style-src ${stylePolicy}${own === null ? '' : ` ${hashSource(own)}`}`,
     ...(script === null ? [] : [`script-src ${scriptPolicy(script)}`]),
     ...(scope === 'asks' ? ["connect-src 'self'"] : []),
+    "font-src 'self'",
     `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
     `form-action 'self'${scope === 'leads-anywhere' ? ' https: http:' : ''}`,
     "frame-ancestors 'none'",

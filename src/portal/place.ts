@@ -20,6 +20,7 @@ export type OwnPage =
   | 'sessions'
   | 'tokens'
   | 'icons'
+  | 'fonts'
   | 'jwks.json'
   | 'client-jwks.json'
   | 'kept'

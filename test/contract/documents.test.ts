@@ -142,8 +142,8 @@ test('docs/pages.md tells of every address of our own, and of none that is not t
   const told = rows.flatMap(row =>
     [...(row.split(' | ')[0] ?? '').matchAll(/`\/\.sallyport\/([^`…]*)…?`/g)].map(([, page = '']) => page),
   )
-  // Of hosts without a portal too, so that it is not among the portal's.
-  const others = ['icons/', 'address']
+  // The last two are of hosts without a portal too, so that they are not among the portal's.
+  const others = ['icons/', 'fonts/', 'address']
   expect(told.sort()).toEqual([...ENDPOINTS.map(({ page }) => page), ...others].sort())
 })
 

@@ -9,7 +9,7 @@ export interface Accent {
 }
 
 /** What text in the accent stands on: the grounds and the panel of each scheme, as the stylesheet has them. */
-export const GROUNDS = { light: ['#efece5', '#e3dfd5', '#fdfcfa'], dark: ['#14181a', '#0e1113', '#1c2224'] } as const
+export const GROUNDS = { light: ['#f8f6f2', '#f1eee8', '#ffffff'], dark: ['#14181a', '#0e1113', '#1c2224'] } as const
 
 /** What stands on the accent. */
 export const INKS = { light: '#ffffff', dark: '#0c1f1b' } as const

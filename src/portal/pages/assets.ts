@@ -4,6 +4,8 @@
  * Each script is allowed on its page by its hash, and nowhere else, and a page does its whole task without it. Its data is in the
  * page, in `data-` attributes, and is never code. Scripts are checked with a browser's types (`scripts/tsconfig.json`).
  */
+
+import { withFonts } from './font.ts'
 import checkFile from './scripts/check-file.js' with { type: 'text' }
 import countdown from './scripts/countdown.js' with { type: 'text' }
 import giveFragment from './scripts/give-fragment.js' with { type: 'text' }
@@ -12,7 +14,7 @@ import search from './scripts/search.js' with { type: 'text' }
 import whenSeen from './scripts/when-seen.js' with { type: 'text' }
 import stylesheet from './style.css' with { type: 'text' }
 
-export const STYLE: string = stylesheet
+export const STYLE: string = withFonts(stylesheet)
 
 export type Script = 'check-file' | 'countdown' | 'search' | 'when-seen' | 'keep-fragment' | 'give-fragment'
 

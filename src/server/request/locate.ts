@@ -1,6 +1,7 @@
 /** Where a request leads: the portal, a route, a redirect to HTTPS, or nothing. */
 
 import { GateError } from '../../base/errors.ts'
+import { fontAt } from '../../portal/pages/font.ts'
 import { isCallback } from '../../portal/place.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import type { Match } from '../../route/table.ts'
@@ -40,11 +41,16 @@ export function locate(context: Targeted): Response | null {
     })
   }
   const response = snapshot.redirectPort === null ? null : redirectToHttps(context, target, snapshot.redirectPort)
-  const own = response ?? answerAddress(context, target)
+  const own = response ?? answerAddress(context, target) ?? answerFont(target)
   if (own !== null) return own
   const place = findPlace(context, target)
   if (place === null) throw nothingAt(context, target)
   return place === PORTAL ? null : answerPreflight(context, place)
+}
+
+/** The font of our own pages, which every host has that one of them can be on; null for any other address. */
+function answerFont({ method, path, isReserved }: Target): Response | null {
+  return isReserved && (method === 'GET' || method === 'HEAD') ? fontAt(path) : null
 }
 
 /** The parts of a context that this step reads and writes. */
