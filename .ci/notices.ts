@@ -73,6 +73,7 @@ const BUN_POLYFILLS =
 
 /** What a package's repository says where the package itself says nothing, and brings no text. */
 const UNSTATED: Readonly<Record<string, Omit<Part, 'name'>>> = {
+  '@redis/client': { license: 'MIT', url: 'https://github.com/redis/node-redis' },
   '@tombi-toml/wasm-lib': { license: 'MIT', url: 'https://github.com/tombi-toml/tombi' },
 }
 

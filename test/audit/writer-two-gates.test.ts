@@ -11,6 +11,7 @@ import { recordedLog } from '../kit/log/record.ts'
 import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
+import { redisAt } from '../kit/sessions/shared.ts'
 
 const { describe, test } = needs('valkey-server')
 
@@ -71,7 +72,7 @@ async function withSqlite(act: (stand: Stand) => Promise<void>): Promise<void> {
 async function withRedis(act: (stand: Stand) => Promise<void>): Promise<void> {
   const mine = database++
   const clock = fakeClock(Date.now())
-  const address = { url: valkey.url(mine), shownAs: 'redis://valkey' }
+  const address = redisAt(valkey.url(mine), 'redis://valkey')
   // As it is once its time to live is over: the server's clock cannot be moved.
   const letPass = async () => void (await valkey.ask(mine, 'DEL', 'sallyport:1:audit-keeps'))
   await over(openRedisStore(address, quietPorts(clock)), clock, letPass, act)

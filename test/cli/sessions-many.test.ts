@@ -13,6 +13,7 @@ import { needs } from '../kit/needs.ts'
 import { FROM_SOURCE } from '../kit/programs/child.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { fillSessions } from '../kit/sessions/many-sessions.ts'
+import { redisAt } from '../kit/sessions/shared.ts'
 import { storedSession } from '../kit/sessions/stored.ts'
 
 const COUNT = 12_000
@@ -133,7 +134,7 @@ needs('valkey-server').test(
       join(folder.path, 'routes.toml'),
       ROUTES.replace('store = "sqlite:s.db"', `store = "${url}"\nkey = "${key}"`),
     )
-    const store = openRedisStore({ url, shownAs: url }, quietPorts({ now: Date.now }))
+    const store = openRedisStore(redisAt(url), quietPorts({ now: Date.now }))
     const nowMs = Date.now()
     const identity = JSON.stringify(makeIdentity('id', 'http://127.0.0.1:9', 'ada', { sub: 'ada' }))
     const times = { createdAtMs: nowMs, lastSeenMs: nowMs, checkedAtMs: nowMs, expiresAtMs: nowMs + 3_600_000 }

@@ -11,6 +11,7 @@ import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { type NamedStore, named } from '../kit/sessions/records.ts'
+import { redisAt } from '../kit/sessions/shared.ts'
 
 /**
  * `records.json` is what a version before the one record store has made of `writeAll`, in both stores. Both versions write to one store
@@ -135,11 +136,11 @@ needs('valkey-server').test(
     await client.connect()
     for (const [command = '', ...args] of written.redis) await client.send(command, args)
     client.close()
-    const found = named(openRedisStore({ url: theirs, shownAs: theirs }, ports))
+    const found = named(openRedisStore(redisAt(theirs), ports))
     await readAll(found)
     await goOn(found)
     await found.close()
-    const made = named(openRedisStore({ url: ours, shownAs: ours }, ports))
+    const made = named(openRedisStore(redisAt(ours), ports))
     await writeAll(made)
     await made.close()
     expect(await keysAt(ours)).toEqual(written.redis)

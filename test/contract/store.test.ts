@@ -13,6 +13,7 @@ import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { type NamedStore, named } from '../kit/sessions/records.ts'
+import { redisAt } from '../kit/sessions/shared.ts'
 import { storedSession } from '../kit/sessions/stored.ts'
 
 let database = 0
@@ -25,7 +26,7 @@ const STORES: Readonly<Record<string, (folder: string) => () => NamedStore>> = {
   sqlite: folder => () => named(openSqliteStore(join(folder, 'sessions.db'), quietPorts({ now: Date.now }))),
   redis: () => {
     const url = valkey.url(database++)
-    return () => named(openRedisStore({ url, shownAs: url }, quietPorts({ now: Date.now })))
+    return () => named(openRedisStore(redisAt(url), quietPorts({ now: Date.now })))
   },
 }
 

@@ -8,6 +8,7 @@ import { parseSession } from '../../src/session/rows.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { needs } from '../kit/needs.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
+import { redisAt } from '../kit/sessions/shared.ts'
 import { storedSession } from '../kit/sessions/stored.ts'
 
 const MINUTE = 60_000
@@ -33,7 +34,7 @@ needs('valkey-server').test.each([
   'people who come every minute cost the server a write in each twentieth of %s, and no more',
   async (_what, idleMs, writes) => {
     await using valkey = await startValkey()
-    const store = openRedisStore({ url: valkey.url(), shownAs: 'valkey' }, quietPorts({ now: Date.now }))
+    const store = openRedisStore(redisAt(valkey.url(), 'valkey'), quietPorts({ now: Date.now }))
     const calls = async (command: string) =>
       Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await valkey.ask(0, 'INFO', 'commandstats'))?.[1] ?? 0)
     try {

@@ -17,6 +17,7 @@ import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
+import { redisAt } from '../kit/sessions/shared.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -79,7 +80,7 @@ async function withRedis(act: Act): Promise<void> {
   const all =
     "for _, kind in ipairs({'session', 'handle'}) do for _, k in ipairs(redis.call('KEYS', '*:' .. kind .. ':*')) do redis.call('DEL', k) end end"
   await withGates(
-    ports => openRedisStore({ url, shownAs: url }, ports),
+    ports => openRedisStore(redisAt(url), ports),
     act,
     async () => {
       await valkey.ask(mine, 'EVAL', all, '0')

@@ -18,6 +18,7 @@ import { eventually } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
+import { redisAt } from '../kit/sessions/shared.ts'
 
 const HOUR = 3_600_000
 const LIMITS: SessionLimits = {
@@ -341,7 +342,7 @@ needs('valkey-server').test.each(['sqlite', 'redis'])(
     const store =
       valkey === null
         ? openSqliteStore(join(folder.path, 's.db'), ports)
-        : openRedisStore({ url: valkey.url(), shownAs: 'the server' }, ports)
+        : openRedisStore(redisAt(valkey.url(), 'the server'), ports)
     const read = Promise.withResolvers<void>()
     const answered = Promise.withResolvers<void>()
     const sessions = openSessions({

@@ -20,6 +20,7 @@ import { eventually } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../kit/sessions/lifetimes.ts'
+import { redisAt } from '../kit/sessions/shared.ts'
 
 const { describe, test } = needs('valkey-server')
 
@@ -115,7 +116,7 @@ async function inWorld(
   const openStore = () =>
     valkey === null
       ? openSqliteStore(join(folder.path, 's.db'), ports)
-      : openRedisStore({ url: valkey.url(), shownAs: 'valkey' }, ports)
+      : openRedisStore(redisAt(valkey.url(), 'valkey'), ports)
   const another = (over: Partial<SessionOptions> = {}) => {
     const sessions = openSessions({
       store: openStore(),

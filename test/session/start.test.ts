@@ -21,6 +21,7 @@ import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
+import { redisAt } from '../kit/sessions/shared.ts'
 
 const { describe, test } = needs('valkey-server')
 
@@ -50,7 +51,7 @@ const STORES: Readonly<Record<string, (folder: string, clock: AheadClock) => () 
   sqlite: (folder, clock) => () => openSqliteStore(join(folder, 's.db'), quietPorts(clock)),
   redis: (_, clock) => {
     const url = valkey.url(++database)
-    return () => openRedisStore({ url, shownAs: url }, quietPorts(clock))
+    return () => openRedisStore(redisAt(url), quietPorts(clock))
   },
 }
 

@@ -28,7 +28,7 @@ export interface Substituted {
 const REFERENCE = /\$\$\{|\$\{(?:file:([^{}]+)|([A-Za-z_][A-Za-z0-9_]*))\}|\$\{[^}]*\}?/g
 
 /** An address of a session store that may have a password in it. */
-const REDIS = /^rediss?:\/\//
+const REDIS = /^(?:unix|(?:redis|valkey)s?(?:\+\w+)?):/
 
 /**
  * The tree with every `${NAME}` and `${file:PATH}` in it filled in. Relative paths start at the config file's
@@ -69,10 +69,14 @@ export function substitute(
       report.mistake(raw.at, code, message, { hint, mark })
       return ''
     }
-    // Before the last @ of such an address is a password, and the filled-in value is not percent-encoded.
+    // Before the last @ of such an address is a password, and after a ? another; a filled-in value is not percent-encoded.
     const loginEnd = REDIS.test(raw.source) ? raw.source.lastIndexOf('@') : -1
+    const queryAt = REDIS.test(raw.source) ? raw.source.indexOf('?', loginEnd + 1) : -1
     const text = raw.source.replace(REFERENCE, (reference: string, path?: string, name?: string, at = 0) => {
-      const asIs = (value: string) => (at < loginEnd ? value.replaceAll('%', '%25') : value)
+      const asIs = (value: string) => {
+        if (queryAt !== -1 && at > queryAt) return encodeURIComponent(value)
+        return at < loginEnd ? value.replaceAll('%', '%25') : value
+      }
       if (reference === '$${') return '${'
       if (path !== undefined) {
         isFilled = true

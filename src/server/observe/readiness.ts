@@ -2,7 +2,7 @@ import { errorFacts } from '../../base/errors.ts'
 import { inTime, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Log } from '../../base/ports.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'
-import { troubleOf, UNREACHED } from '../../session/store-trouble.ts'
+import { isDisconnected, troubleOf, UNREACHED } from '../../session/store-trouble.ts'
 
 /** What has to be well for requests to be taken. */
 export interface ReadinessTools {
@@ -79,7 +79,7 @@ function findStoreTrouble({ readStore, writeStore, log, tick }: ReadinessTools):
     } catch (error) {
       const why = troubleOf(error)
       // The connection to a server itself logs that it is lost.
-      if (why === UNREACHED) return why
+      if (isDisconnected(error)) return why ?? UNREACHED
       if (isRead) log.error('The session store cannot be read', errorFacts(error))
       isRead = false
       return why ?? 'it cannot be read, and the log says why'

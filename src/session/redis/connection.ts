@@ -1,6 +1,9 @@
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { Partition } from '../records.ts'
+import type { RedisNode } from '../../config/values/redis-address.ts'
+import { hintOf, NO_CONNECTION } from '../store-trouble.ts'
+import { type Line, type LineOptions, NoReply, openLine, within } from './line.ts'
+import { NotPrimary, type Whereabouts } from './whereabouts.ts'
 
 /** A program that the server runs as one step, in Lua. */
 export interface Script {
@@ -14,10 +17,12 @@ export const BATCH = 500
 
 /** The way to a Redis or Valkey server, made again whenever it is lost. Pairs with `close`. */
 export interface RedisLink {
-  /** The reply, converted by Bun. Throws at once while there is no connection, and when no reply comes in time. */
+  /** What each key begins with. */
+  readonly prefix: string
+  /** The reply (`Line.send`). Throws at once while there is no connection, and when no reply comes in time. Nothing is sent twice. */
   send(command: string, args: readonly string[]): Promise<unknown>
-  /** Runs a script on the keys of one partition. */
-  run(script: Script, args: readonly (string | number)[], partition?: Partition): Promise<unknown>
+  /** Runs a script on the keys under the prefix. */
+  run(script: Script, args: readonly (string | number)[]): Promise<unknown>
   /**
    * The same for one that only reads, as `READS` do; undefined where the server knows no such scripts (before Redis 7), or this user may not
    * run them.
@@ -27,8 +32,9 @@ export interface RedisLink {
 }
 
 export interface LinkOptions {
-  /** With the password. */
-  readonly url: string
+  readonly whereabouts: Whereabouts
+  readonly prefix: string
+  readonly line: Omit<LineOptions, 'limitMs'>
   /** The address for the log: without the password. */
   readonly shownAs: string
   readonly log: Ports['log']
@@ -39,9 +45,9 @@ export interface LinkOptions {
   readonly replyMs?: number
 }
 
-/** Where the keys of a partition are: everything is in one place on one server. 1 is the layout. */
-export function prefixOf(_partition: Partition): string {
-  return 'sallyport:1:'
+/** What keys begin with on one server; 1 is the layout. Two installations on a server have different names. */
+export function keysOf(name: string): string {
+  return `${name}:1:`
 }
 
 /** The server's own time, which all processes share. Throws for an answer that is none. */
@@ -50,6 +56,12 @@ export async function serverMs(link: Pick<RedisLink, 'send'>): Promise<number> {
   const [seconds, micros] = Array.isArray(time) ? time.map(Number) : []
   if (seconds === undefined || micros === undefined) throw new Error('the session store does not say the time')
   return seconds * 1000 + Math.floor(micros / 1000)
+}
+
+/** A hash from its reply: names and values in turn. */
+export function pairsOf(reply: unknown): readonly (readonly [name: string, value: string])[] {
+  const flat = Array.isArray(reply) ? reply.map(String) : []
+  return flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? ''] as const] : []))
 }
 
 /** A reply that takes longer means that the server hangs or the network swallows: the connection is given up. */
@@ -68,16 +80,14 @@ const READS = new Set(
   ),
 )
 
-/** What changes nothing, and is refused where nothing may be changed: whether a server takes writes. */
-const TRY_WRITING = ['PEXPIRE', ['sallyport:1:nothing', '1']] as const
-
 /**
  * A connection for reads, which decides whether the server is reachable, and one for writes, which the next write
  * opens again.
  */
 interface Lines {
-  readonly reads: Bun.RedisClient
-  writes: Promise<Bun.RedisClient>
+  readonly node: RedisNode
+  readonly reads: Line
+  writes: Promise<Line>
   /** Whether the server has refused scripts that only read. */
   isPlain: boolean
   /** No connection is opened any more. */
@@ -85,49 +95,79 @@ interface Lines {
 }
 
 /**
- * Keeps a connection, and logs when it is lost and when it is back. Writes use another connection: where a server
- * delays writes, later commands on the same connection would wait, too.
- *
- * Bun's own reconnecting is off: it gives up after a number of tries, and has no queue and no time limits (Bun 1.4.5).
- * It does not distinguish a wrong password from an unreachable server either, so the hint names both.
+ * Keeps a connection to the server that takes writes, and logs when it is lost and when it is back. Writes use another connection: where a
+ * server delays writes, later commands on the same connection would wait, too.
  */
 export function openRedisLink(options: LinkOptions): RedisLink {
-  const { log, shownAs } = options
+  const { whereabouts, prefix, log, shownAs } = options
   const replyMs = options.replyMs ?? REPLY_MS
+  /** Changes nothing, and is refused where nothing may be changed: whether a server takes writes. */
+  const tryWriting = ['PEXPIRE', [`${prefix}nothing`, '1']] as const
   let lines: Lines | null = null
   let isClosed = false
   let isDown = false
   let lastFailure: unknown
-  let isLooking = false
+  let looking: Promise<void> | null = null
   let waitMs = FIRST_WAIT_MS
   let timer: Timer | null = null
+  let attempt = 0
   let connecting: Promise<void> = connect()
+  whereabouts.onChange = error => {
+    if (isClosed) return
+    if (error === null) moveOn()
+    else if (lines !== null) lose(lines, error)
+  }
 
-  async function openLine(): Promise<Bun.RedisClient> {
-    const fresh = new Bun.RedisClient(options.url, {
-      autoReconnect: false,
-      enableOfflineQueue: false,
-      connectionTimeout: CONNECT_MS,
-    })
-    try {
-      await within(fresh.connect(), CONNECT_MS)
-      return fresh
-    } catch (error) {
-      closeLine(fresh)
-      throw error
-    }
+  function open(node: RedisNode): Promise<Line> {
+    return openLine(node, { ...options.line, limitMs: CONNECT_MS })
+  }
+
+  async function openWrites(node: RedisNode): Promise<Line> {
+    const line = await open(node)
+    if (!whereabouts.isChecked || (await isPrimary(line).catch(() => false))) return line
+    line.close()
+    throw new Error('READONLY the server does not say that it is the primary')
+  }
+
+  /** The primary; where none of them is, and it need not be, a replica that can be read. */
+  async function openReads(isToWrite: boolean): Promise<Pick<Lines, 'node' | 'reads'>> {
+    const nodes = await whereabouts.find()
+    const [only, ...others] = nodes
+    if (only !== undefined && others.length === 0 && !whereabouts.isChecked)
+      return { node: only, reads: await open(only) }
+    const asked = await Promise.allSettled(
+      nodes.map(async node => {
+        const reads = await open(node)
+        try {
+          return { node, reads, isPrimary: await isPrimary(reads) }
+        } catch (error) {
+          reads.close()
+          throw error
+        }
+      }),
+    )
+    const found = asked.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []))
+    const primaries = found.filter(one => one.isPrimary)
+    const chosen = primaries.length > 1 ? undefined : (primaries[0] ?? (isToWrite ? undefined : found[0]))
+    for (const { reads } of found) if (reads !== chosen?.reads) reads.close()
+    if (chosen !== undefined) return chosen
+    if (primaries.length > 1) throw new Error('several of the servers say that they are the primary')
+    throw (
+      asked.find(one => one.status === 'rejected')?.reason ??
+      new Error('none of the servers says that it is the primary')
+    )
   }
 
   /** Both, greeted. Throws where that cannot be done, and then nothing is left open. */
   async function openLines(isToWrite: boolean): Promise<Lines> {
-    const reads = await openLine()
-    const fresh: Lines = { reads, writes: openLine(), isPlain: false, isClosed: false }
+    const { node, reads } = await openReads(isToWrite)
+    const fresh: Lines = { node, reads, writes: openWrites(node), isPlain: false, isClosed: false }
     fresh.writes.catch(() => undefined)
     try {
-      if (isToWrite) await sendBy(fresh, ...TRY_WRITING)
+      if (isToWrite) await sendBy(fresh, ...tryWriting)
       await options.greet((command, args) => sendBy(fresh, command, args))
       // It may have been lost after the last reply and before somebody listened.
-      if (!reads.connected) throw new Error('the connection was closed at once')
+      if (!reads.isOpen) throw new Error('Connection closed: at once')
       return fresh
     } catch (error) {
       closeLines(fresh)
@@ -136,19 +176,22 @@ export function openRedisLink(options: LinkOptions): RedisLink {
   }
 
   async function connect(): Promise<void> {
+    const mine = ++attempt
     try {
-      use(await openLines(false))
+      const fresh = await openLines(false)
+      if (mine !== attempt) return closeLines(fresh)
+      use(fresh)
       waitMs = FIRST_WAIT_MS
       if (isDown) log.info('The session store is back', { store: shownAs })
       isDown = false
       options.onConnected?.()
     } catch (error) {
-      if (!isClosed) retry(error)
+      if (!isClosed && mine === attempt) retry(error)
     }
   }
 
   function use(fresh: Lines): void {
-    fresh.reads.onclose = error => lose(fresh, error)
+    fresh.reads.onClose = error => lose(fresh, error)
     lines = isClosed ? null : fresh
     if (isClosed) closeLines(fresh)
   }
@@ -166,7 +209,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
       log.error('The session store cannot be reached: who is known here stays signed in, nobody else can sign in', {
         store: shownAs,
         ...errorFacts(error),
-        hint: 'is it running, and does it take this user, password and database number? It is tried again',
+        hint: hintFor(error),
       })
     }
     isDown = true
@@ -177,41 +220,59 @@ export function openRedisLink(options: LinkOptions): RedisLink {
     waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)
   }
 
+  /** Another server is the primary by now: what was being tried is given up. */
+  function moveOn(): void {
+    if (lines !== null) {
+      void lookElsewhere()
+      return
+    }
+    if (timer !== null) clearTimeout(timer)
+    waitMs = FIRST_WAIT_MS
+    connecting = connect()
+  }
+
   /**
-   * After a failover the name may lead to another server, while the connection still leads to a read-only one. That
-   * one keeps answering until a server is found that accepts writes.
+   * After a failover the primary is another server, while the connection still leads to a read-only one. That one keeps answering until a
+   * server is found that accepts writes.
    */
-  async function lookElsewhere(): Promise<void> {
-    if (isLooking || isClosed) return
-    isLooking = true
-    try {
-      const found = await openLines(true)
-      const before = lines
-      use(found)
-      if (before !== null) {
-        before.reads.onclose = null
+  function lookElsewhere(): Promise<void> {
+    looking ??= (lines === null ? Promise.resolve() : leave(lines)).finally(() => {
+      looking = null
+    })
+    return looking
+  }
+
+  async function leave(before: Lines): Promise<void> {
+    // Lost meanwhile, it is connected to anew.
+    while (!isClosed && lines === before) {
+      try {
+        const found = await openLines(true)
+        if (lines !== before) return closeLines(found)
+        use(found)
+        before.reads.onClose = null
         // What was asked by it may still be answered.
         setTimeout(closeLines, replyMs, before).unref()
+        log.info('The session store takes writes elsewhere', { store: shownAs })
+        options.onConnected?.()
+      } catch {
+        if (whereabouts.isAt(before.node)) return Bun.sleep(LOOK_ELSEWHERE_MS)
+        await Bun.sleep(FIRST_WAIT_MS)
       }
-      log.info('The session store takes writes elsewhere', { store: shownAs })
-      options.onConnected?.()
-    } catch {
-      await Bun.sleep(LOOK_ELSEWHERE_MS)
-    } finally {
-      isLooking = false
     }
   }
 
   async function sendBy(by: Lines, command: string, args: readonly string[]): Promise<unknown> {
-    if (READS.has(command)) return within(by.reads.send(command, [...args]), replyMs)
+    if (READS.has(command)) return within(by.reads.send(command, args), replyMs)
     const asked = by.writes
     const line = await within(asked, CONNECT_MS).catch(error => {
       renewWrites(by, asked)
       throw error
     })
-    line.onclose = () => renewWrites(by, asked)
+    // After the wait for a connection, in which the primary may have become another one. Nothing is sent that it refuses.
+    await whereabouts.permitWrite(by.node)
+    line.onClose = () => renewWrites(by, asked)
     try {
-      return await within(line.send(command, [...args]), replyMs)
+      return await within(line.send(command, args), replyMs)
     } catch (error) {
       if (error instanceof NoReply) renewWrites(by, asked)
       throw error
@@ -219,10 +280,10 @@ export function openRedisLink(options: LinkOptions): RedisLink {
   }
 
   /** The next that writes has another connection, and what waits for this one waits no more. */
-  function renewWrites(by: Lines, lost: Promise<Bun.RedisClient>): void {
+  function renewWrites(by: Lines, lost: Promise<Line>): void {
     if (by.isClosed || by.writes !== lost) return
     lost.then(closeLine, () => undefined)
-    by.writes = openLine()
+    by.writes = openWrites(by.node)
     by.writes.catch(() => undefined)
   }
 
@@ -230,23 +291,22 @@ export function openRedisLink(options: LinkOptions): RedisLink {
     // A connection attempt may succeed in a moment: a request right after the start is not refused.
     if (lines === null) await connecting
     const current = lines
-    if (current === null) throw new Error(`no connection to ${shownAs}`, { cause: lastFailure })
+    if (current === null) throw new Error(NO_CONNECTION + shownAs, { cause: lastFailure })
     try {
       return await sendBy(current, command, args)
     } catch (error) {
       if (error instanceof NoReply && READS.has(command)) lose(current, error)
       if (isReplica(error)) void lookElsewhere()
-      throw error
+      if (!(error instanceof NotPrimary)) throw error
+      // It was not sent.
+      await within(lookElsewhere(), replyMs).catch(() => undefined)
+      if (lines === null || lines === current) throw error
+      return sendBy(lines, command, args)
     }
   }
 
-  async function evaluate(
-    { sha1, text }: Script,
-    args: readonly (string | number)[],
-    suffix: '' | '_RO',
-    partition: Partition = 'global',
-  ) {
-    const rest = ['1', prefixOf(partition), ...args.map(String)]
+  async function evaluate({ sha1, text }: Script, args: readonly (string | number)[], suffix: '' | '_RO') {
+    const rest = ['1', prefix, ...args.map(String)]
     try {
       return await send(`EVALSHA${suffix}`, [sha1, ...rest])
     } catch (error) {
@@ -257,8 +317,9 @@ export function openRedisLink(options: LinkOptions): RedisLink {
   }
 
   return {
+    prefix,
     send,
-    run: (script, args, partition) => evaluate(script, args, '', partition),
+    run: (script, args) => evaluate(script, args, ''),
     async look(script, args) {
       const asked = lines
       if (asked?.isPlain === true) return undefined
@@ -273,6 +334,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
     },
     close() {
       isClosed = true
+      whereabouts.close()
       if (timer !== null) clearTimeout(timer)
       if (lines !== null) closeLines(lines)
       lines = null
@@ -280,8 +342,19 @@ export function openRedisLink(options: LinkOptions): RedisLink {
   }
 }
 
-function closeLine(line: Bun.RedisClient): void {
-  line.onclose = null
+function hintFor(error: unknown): string {
+  const hint = hintOf(error) ?? 'is it running, and does it take this user, password and database number?'
+  return `${hint}${hint.endsWith('?') ? ' It' : '; it'} is tried again`
+}
+
+/** What a server says of itself: only a primary is written to. */
+async function isPrimary(line: Line): Promise<boolean> {
+  const role = await within(line.send('ROLE', []), CONNECT_MS)
+  return Array.isArray(role) && role[0] === 'master'
+}
+
+function closeLine(line: Line): void {
+  line.onClose = null
   line.close()
 }
 
@@ -291,20 +364,7 @@ function closeLines(lines: Lines): void {
   lines.writes.then(closeLine, () => undefined)
 }
 
-/** No reply came in time. */
-class NoReply extends Error {}
-
 /** The server is a replica, also for what a script was to write. */
 function isReplica(error: unknown): boolean {
   return error instanceof Error && error.message.includes('READONLY')
-}
-
-async function within<T>(work: Promise<T>, limitMs: number): Promise<T> {
-  const { promise: limit, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new NoReply(`no reply within ${limitMs} ms`)), limitMs)
-  try {
-    return await Promise.race([work, limit])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -9,14 +9,11 @@
 
 import { createHash } from 'node:crypto'
 import type { Partition } from '../records.ts'
-import { prefixOf, type RedisLink } from './connection.ts'
+import type { RedisLink } from './connection.ts'
 import type { EndedWhere } from './endings.ts'
 
 /** What is kept under one prefix, and the way to it. */
-export interface RedisPartition extends Pick<RedisLink, 'send' | 'look'> {
-  readonly prefix: string
-  run(...script: Parameters<RedisLink['look']>): Promise<unknown>
-}
+export type RedisPartition = Omit<RedisLink, 'close'>
 
 /** All of them, in the order of their streams. */
 export interface RedisPartitions {
@@ -38,8 +35,7 @@ export function createPartitions(all: readonly [RedisPartition, ...RedisPartitio
 
 /** One server keeps everything in one place. */
 export function onePartition(link: RedisLink): RedisPartitions {
-  const { send, look } = link
-  return createPartitions([{ prefix: prefixOf('global'), send, look, run: (script, args) => link.run(script, args) }])
+  return createPartitions([link])
 }
 
 /** What may be in the partition of this prefix: a removed session, or token or link; what is known of an owner. */

@@ -16,7 +16,7 @@ import {
   type StoredGuestLink,
 } from '../records.ts'
 import type { OneTimeStore } from '../store.ts'
-import { serverMs } from './connection.ts'
+import { pairsOf, serverMs } from './connection.ts'
 import type { Endings } from './endings.ts'
 import type { RedisPartition, RedisPartitions } from './partitions.ts'
 import { PUT, SWAP, TAKE } from './scripts/records.ts'
@@ -199,14 +199,11 @@ export function recordsOver(
     async listRecords(kind, whose) {
       const { index, unpack }: Form<Records[typeof kind]> = FORMS[kind]
       const { prefix, send } = partitions.of(KINDS[kind].partition(whose))
-      const found = await send('HGETALL', [prefix + (index ?? whose)])
-      const pairs = Object.entries(typeof found === 'object' && found !== null ? found : {})
+      const pairs = pairsOf(await send('HGETALL', [prefix + (index ?? whose)]))
       if (index === undefined) {
-        return pairs.flatMap(([id, value]) => unpack([`${value}`], { id, directory: whose, hash: '' }) ?? [])
+        return pairs.flatMap(([id, value]) => unpack([value], { id, directory: whose, hash: '' }) ?? [])
       }
-      const all = await Promise.all(
-        pairs.map(async ([id, hash]) => ({ id, ...(await read(kind, { hash: `${hash}` })) })),
-      )
+      const all = await Promise.all(pairs.map(async ([id, hash]) => ({ id, ...(await read(kind, { hash })) })))
       // One that has expired leaves its entry in the index behind.
       const gone = all.filter(({ values }) => values.every(value => value === null)).map(({ id }) => id)
       if (gone.length > 0) await send('HDEL', [prefix + index, ...gone])

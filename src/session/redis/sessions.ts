@@ -48,7 +48,7 @@ export function sessionsOver(
     const rows = await Promise.all(
       places.map(async ({ partition, place }) => {
         const id = place.slice(PLACE_DIGITS + 1)
-        const fields = pairsOf(await partition.send('HGETALL', [`${partition.prefix}session:${id}`]))
+        const fields = textsOf(await partition.send('HGETALL', [`${partition.prefix}session:${id}`]))
         return { session: parseStored(id, fields), place, partition }
       }),
     )
@@ -101,7 +101,7 @@ export function sessionsOver(
       const host = hostOf(handle)
       if (typeof handle !== 'string' || host === null) return null
       const id = idOf(handle)
-      const pairs = pairsOf(fields)
+      const pairs = textsOf(fields)
       const session = parseStored(id, pairs)
       // Where a cookie has ended meanwhile, what it has shown may be gone too. Without that it would count for all of
       // the session.
@@ -112,7 +112,7 @@ export function sessionsOver(
     },
     async findById(sessionId) {
       const { prefix, send } = ofSession(sessionId)
-      const session = parseStored(sessionId, pairsOf(await send('HGETALL', [`${prefix}session:${sessionId}`])))
+      const session = parseStored(sessionId, textsOf(await send('HGETALL', [`${prefix}session:${sessionId}`])))
       return endings.hasEnded(sessionId) ? null : session
     },
     async findHosts(sessionId) {
@@ -184,7 +184,7 @@ export function sessionsOver(
       )
       return rows.flat().flatMap(row => {
         const [id, fields] = Array.isArray(row) ? row : []
-        return parseStored(id, pairsOf(fields)) ?? []
+        return parseStored(id, textsOf(fields)) ?? []
       })
     },
     async endCookies() {
@@ -221,10 +221,9 @@ function sessionsOf(rows: readonly Listed[]): readonly StoredSession[] {
   return rows.flatMap(({ session }) => (session === null ? [] : [session]))
 }
 
-/** A hash, which a server may answer as a map, as names and values in turn. */
-function pairsOf(raw: unknown): readonly string[] {
-  if (typeof raw !== 'object' || raw === null) return []
-  return (Array.isArray(raw) ? raw : Object.entries(raw).flat()).map(String)
+/** A hash, as names and values in turn. */
+function textsOf(reply: unknown): readonly string[] {
+  return Array.isArray(reply) ? reply.map(String) : []
 }
 
 /** Of "ID HOST". */

@@ -1,22 +1,22 @@
 import type { Facts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
+import type { RedisAddress } from '../../config/values/redis-address.ts'
 import type { SessionStore, SignInStore } from '../store.ts'
 import { auditOver } from './audit.ts'
 import { createChangeFeed } from './changes.ts'
-import { BATCH, openRedisLink, prefixOf, serverMs } from './connection.ts'
+import { BATCH, keysOf, openRedisLink, serverMs } from './connection.ts'
 import { CHANGES_KEPT_MS, createEndings, type EndedAgain } from './endings.ts'
+import type { RedisTls } from './line.ts'
 import { endedIn, inEach, onePartition } from './partitions.ts'
 import { allowancesOver } from './rate-limits.ts'
 import { onceOver, recordsOver } from './records.ts'
 import { CLOCK, DROP, FORGET_ONCE, script } from './scripts/script.ts'
 import { sessionsOver } from './sessions.ts'
+import { listedServers } from './whereabouts.ts'
 
-/** Where the server is. */
-export interface RedisAddress {
-  /** `redis:` or `rediss:`, with the password. */
-  readonly url: string
-  /** The same for people: without the password. */
-  readonly shownAs: string
+/** Where the server is, and what proves that it is the one: null for a certificate that the system knows, or none. */
+export interface RedisPlace extends RedisAddress {
+  readonly tls?: RedisTls | null
 }
 
 export interface RedisListener {
@@ -54,14 +54,15 @@ function behindFacts({ number, sinceMs }: EndedAgain, heardMs: number, keptMs: n
  * (`appendonly`), and the server must not evict (`maxmemory-policy noeviction`).
  */
 export function openRedisStore(
-  address: RedisAddress,
+  address: RedisPlace,
   ports: Pick<Ports, 'now' | 'log'>,
   { onLost, onConnected }: RedisListener = {},
 ): SessionStore {
   const { log } = ports
   const shownAs = { store: address.shownAs }
   const endings = createEndings(ports)
-  const changes = createChangeFeed(endedIn(prefixOf('global'), 0, 1), endings, {
+  const prefix = keysOf(address.prefix)
+  const changes = createChangeFeed(endedIn(prefix, 0, 1), endings, {
     onLost({ number }) {
       const facts = number === 0 ? shownAs : { ...shownAs, ended_again: number }
       log.error('The session store was emptied or put back; who is not in it has to sign in again', facts)
@@ -69,8 +70,12 @@ export function openRedisStore(
     },
     onBehind: (...behind) => log.error(BEHIND, { ...shownAs, ...behindFacts(...behind) }),
   })
+  const { login, database, isTls, tls = null } = address
   const link = openRedisLink({
-    ...address,
+    whereabouts: listedServers(address.nodes),
+    prefix,
+    line: { login, database, tls: isTls ? (tls ?? { ca: null, own: null }) : null },
+    shownAs: address.shownAs,
     log: ports.log,
     greet: changes.greet,
     onConnected: () => onConnected?.(store),

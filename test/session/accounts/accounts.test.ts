@@ -18,6 +18,7 @@ import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../../kit/sessions/lifetimes.ts'
+import { redisAt } from '../../kit/sessions/shared.ts'
 import { refusal } from '../../kit/thrown.ts'
 
 const { describe, test } = needs('valkey-server')
@@ -31,7 +32,7 @@ const STORES: Readonly<Record<string, (folder: string) => () => SessionStore>> =
   sqlite: folder => () => openSqliteStore(join(folder, 's.db'), ports),
   redis: () => {
     const url = valkey.url(++database)
-    return () => openRedisStore({ url, shownAs: url }, ports)
+    return () => openRedisStore(redisAt(url), ports)
   },
 }
 

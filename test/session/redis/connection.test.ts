@@ -8,6 +8,7 @@ import { needs } from '../../kit/needs.ts'
 import { type FailoverPair, startPair } from '../../kit/programs/failover.ts'
 import type { Valkey } from '../../kit/programs/valkey.ts'
 import { type NamedStore, named } from '../../kit/sessions/records.ts'
+import { redisAt } from '../../kit/sessions/shared.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
 
 const { test } = needs('valkey-server')
@@ -39,7 +40,7 @@ function openNode(url: string): Node {
   const tell = (message: string, facts: Facts = {}) => void lines.push([message, facts])
   const log = { debug: tell, info: tell, warn: tell, error: tell }
   return {
-    store: named(openRedisStore({ url, shownAs: 'redis://pair' }, { now: Date.now, log })),
+    store: named(openRedisStore(redisAt(url, 'redis://pair'), { now: Date.now, log })),
     told: words => lines.filter(([message]) => message.includes(words)).map(([, facts]) => facts),
   }
 }

@@ -3,11 +3,12 @@ import type { Facts } from '../../../src/base/errors.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { keepOwner, noteOwners } from '../../../src/session/credentials/owners.ts'
 import { openSessions } from '../../../src/session/open.ts'
-import { openRedisLink, type RedisLink } from '../../../src/session/redis/connection.ts'
+import { keysOf, openRedisLink, type RedisLink } from '../../../src/session/redis/connection.ts'
 import { createEndings } from '../../../src/session/redis/endings.ts'
 import { onePartition } from '../../../src/session/redis/partitions.ts'
 import { sessionsOver } from '../../../src/session/redis/sessions.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
+import { listedServers } from '../../../src/session/redis/whereabouts.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import type { Lease, SessionStore } from '../../../src/session/store.ts'
 import { quietPorts } from '../../kit/clock.ts'
@@ -16,6 +17,7 @@ import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { ANY_PROVIDER } from '../../kit/sessions/lifetimes.ts'
+import { redisAt } from '../../kit/sessions/shared.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
 
 const PORTS = quietPorts({ now: Date.now })
@@ -31,7 +33,7 @@ const valkey = keep(await startValkey({ password: 'secret' }))
 
 async function withStores(act: (one: SessionStore, other: SessionStore, database: number) => Promise<void>) {
   const mine = database++
-  const address = { url: valkey.url(mine), shownAs: 'redis://valkey' }
+  const address = redisAt(valkey.url(mine), 'redis://valkey')
   const one = openRedisStore(address, PORTS)
   const other = openRedisStore(address, PORTS)
   try {
@@ -79,7 +81,7 @@ needs('valkey-server').test.each([
 ])('a cookie is looked up in %s', async (_what, rule, trips) => {
   // No database of another test is on it: all that is read is counted.
   await using own = await startValkey()
-  const store = openRedisStore({ url: own.url(), shownAs: 'valkey' }, PORTS)
+  const store = openRedisStore(redisAt(own.url(), 'valkey'), PORTS)
   try {
     await insert(store, 'a')
     expect(await own.ask(0, 'ACL', 'SETUSER', 'default', rule)).toBe('OK')
@@ -101,9 +103,11 @@ needs('valkey-server').test.each([
 needs('valkey-server').test(
   'a cookie that ends while it is looked up, and is forgotten with what it has shown, finds nothing',
   async () => {
-    const mine = database++
+    const address = redisAt(valkey.url(database++))
     const link = openRedisLink({
-      url: valkey.url(mine),
+      whereabouts: listedServers(address.nodes),
+      prefix: keysOf(address.prefix),
+      line: { ...address, tls: null },
       shownAs: 'redis://valkey',
       log: PORTS.log,
       greet: async () => {},
@@ -229,7 +233,7 @@ needs('valkey-server').test.each([
 ])('a session ends by the server’s clock, where that of its node is hours %s', (_what, hours) =>
   withStores(async (right, _other, mine) => {
     const now = () => Date.now() + hours * 3_600_000
-    const node = openRedisStore({ url: valkey.url(mine), shownAs: 'valkey' }, quietPorts({ now }))
+    const node = openRedisStore(redisAt(valkey.url(mine), 'valkey'), quietPorts({ now }))
     try {
       await insert(node, 'a', now() + 1500)
       await insert(node, 'b', now() + 600_000)
@@ -347,7 +351,7 @@ needs('valkey-server').describe('after a lost connection', () => {
   )
 
   test('a session that is no longer there is not honoured from memory', async () => {
-    const address = { url: valkey.url(database++), shownAs: 'redis://valkey' }
+    const address = redisAt(valkey.url(database++), 'redis://valkey')
     const sessions = openSessions({
       store: openRedisStore(address, PORTS),
       sealer: createSealer(new Uint8Array(32), PORTS),
@@ -378,7 +382,7 @@ test('the log names the server and never its password', async () => {
   const tell = (message: string, facts?: Facts) => void lines.push(message + JSON.stringify(facts))
   const log = { debug: tell, info: tell, warn: tell, error: tell }
   const url = 'redis://:hunter2@127.0.0.1:1/0'
-  const store = openRedisStore({ url, shownAs: 'redis://127.0.0.1:1/0' }, { now: Date.now, log })
+  const store = openRedisStore(redisAt(url, 'redis://127.0.0.1:1/0'), { now: Date.now, log })
   const failure = await Promise.resolve(store.findById('a')).catch((error: unknown) => String(error))
   await store.close()
   expect(lines.join()).toContain('redis://127.0.0.1:1/0')
@@ -402,7 +406,7 @@ needs('valkey-server').test(
       const fill = "for i = 1, 200 do redis.call('XADD', KEYS[1], ARGV[1] .. '-' .. i, 'made', 'x') end"
       const old = `${Date.now() - 2 * 60 * 60 * 1000}`
       await valkey.ask(mine, 'EVAL', fill, '1', 'sallyport:1:changes', old)
-      const here = openRedisStore({ url: valkey.url(mine), shownAs: 'redis://valkey' }, PORTS)
+      const here = openRedisStore(redisAt(valkey.url(mine), 'redis://valkey'), PORTS)
       expect(await here.changesSince()).toEqual({ removed: [], updated: [] })
       await here.purge(Date.now(), 1e9)
       expect(Number(await valkey.ask(mine, 'XLEN', 'sallyport:1:changes'))).toBeLessThan(200)

@@ -13,6 +13,7 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
+import { redisAt } from '../../kit/sessions/shared.ts'
 
 let database = 0
 
@@ -23,7 +24,7 @@ const STORES: Readonly<Record<string, (folder: string, clock: FakeClock) => () =
   sqlite: (folder, clock) => () => openSqliteStore(join(folder, 'sessions.db'), quietPorts(clock)),
   redis: (_folder, clock) => {
     const url = valkey.url(database++)
-    return () => openRedisStore({ url, shownAs: url }, quietPorts(clock))
+    return () => openRedisStore(redisAt(url), quietPorts(clock))
   },
 }
 
