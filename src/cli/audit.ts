@@ -1,3 +1,5 @@
+/** `sallyport audit`: shows the audit trail, and erases what it says of one subject. */
+
 import { eraseFromAudit } from '../audit/erase.ts'
 import { EVENT_NAMES } from '../audit/events.ts'
 import { jsonLine } from '../audit/export.ts'

@@ -1,3 +1,5 @@
+/** `sallyport backup`: copies the session database while a server uses it. */
+
 import { existsSync, ftruncateSync, lstatSync, rmSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { EXIT, parseArguments } from '../console/args.ts'

@@ -1,3 +1,5 @@
+/** `sallyport guests`: makes, lists and revokes guest links on the command line. */
+
 import type { GuestLinksConfig } from '../config/keys/portals.ts'
 import type { Config } from '../config/resolve/config.ts'
 import type { RouteConfig } from '../config/resolve/routes.ts'

@@ -1,3 +1,5 @@
+/** `sallyport requests`: lists requests for access, and grants, denies or revokes them. */
+
 import type { AuditEvent } from '../audit/events.ts'
 import type { Audit } from '../audit/writer.ts'
 import { showJson } from '../base/visible.ts'

@@ -1,3 +1,5 @@
+/** `sallyport restore`: puts a backup in place of the session database. */
+
 import { closeSync, existsSync, linkSync, renameSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Ports } from '../base/ports.ts'

@@ -1,3 +1,5 @@
+/** The entry of every command: finds the command that the arguments name, and runs it. */
+
 import { showJson } from '../base/visible.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import { type Io, processIo } from '../console/io.ts'

@@ -1,3 +1,5 @@
+/** `sallyport serve`: reads its arguments, and starts the server or its supervisor. */
+
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { renderDiagnostics } from '../config/render.ts'

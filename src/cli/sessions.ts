@@ -1,3 +1,5 @@
+/** `sallyport sessions`: lists the sessions of a store, and ends some of them. */
+
 import type { Audit } from '../audit/writer.ts'
 import { throughProxy } from '../base/outgoing.ts'
 import { showJson, showUnseen } from '../base/visible.ts'

@@ -1,3 +1,5 @@
+/** `sallyport tokens`: makes, lists and revokes API tokens on the command line. */
+
 import type { Config } from '../config/resolve/config.ts'
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import type { UsersConfig } from '../config/resolve/providers.ts'

@@ -1,3 +1,5 @@
+/** Checks a file from its text to a frozen Config: parse, shape, values, and how they fit together. */
+
 import { dirname, resolve } from 'node:path'
 import { sha256 } from '../base/bytes.ts'
 import { freezeDeep } from '../base/freeze.ts'

@@ -1,3 +1,5 @@
+/** Replaces a file in one step, with the owner and mode that the old one had. */
+
 import {
   closeSync,
   fchmodSync,

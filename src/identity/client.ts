@@ -1,3 +1,5 @@
+/** A relying party for one provider: starts a sign-in, redeems its code, refreshes, signs out. */
+
 import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'

@@ -1,3 +1,5 @@
+/** `sallyport import`: chooses the reader of an old file, and writes routes.toml and the report. */
+
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { showJson } from '../base/visible.ts'

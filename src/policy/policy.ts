@@ -1,3 +1,5 @@
+/** The decision about a request: allow, sign in, sign in again, or deny, with its reason. */
+
 import type { Allow } from '../config/keys/routes.ts'
 import type { RouteConfig } from '../config/resolve/routes.ts'
 import { lacksGroups } from '../identity/claims.ts'

@@ -1,3 +1,5 @@
+/** `allow` and `deny` of one route, compiled to closures. */
+
 import type { AccessRule } from '../config/keys/rules.ts'
 import type { RouteConfig } from '../config/resolve/routes.ts'
 import type { StepUp } from '../identity/step-up.ts'

@@ -1,3 +1,5 @@
+/** The portal’s router: finds the endpoint of an address, and answers what it throws. */
+
 import { Hono } from 'hono'
 import type { StepUp } from '../identity/step-up.ts'
 import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'

@@ -1,3 +1,5 @@
+/** The table of the portal’s endpoints: address, methods, handler. */
+
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderPool } from '../identity/provider.ts'

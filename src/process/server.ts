@@ -1,3 +1,5 @@
+/** Puts the parts of a server together: sessions, snapshot, pipeline, admin listener. */
+
 import { resolve } from 'node:path'
 import { randomToken } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'

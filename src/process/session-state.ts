@@ -1,3 +1,5 @@
+/** What a process keeps beside its sessions: store, keys, audit trail, SCIM directories. */
+
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { AuditStore } from '../audit/store.ts'

@@ -1,3 +1,5 @@
+/** The supervisor of several workers: starts them, replaces them, ends them. */
+
 import type { CheckResult } from '../config/check.ts'
 import type { Config } from '../config/resolve/config.ts'
 import { addressText } from '../config/values/listen.ts'

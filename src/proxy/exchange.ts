@@ -1,3 +1,5 @@
+/** A request that is under way: who may end it, when, and what is then told to both sides. */
+
 import type { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Target } from '../route/target.ts'

@@ -1,3 +1,5 @@
+/** How sessions, tokens and links end, here and in other processes. */
+
 import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'

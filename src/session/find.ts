@@ -1,3 +1,5 @@
+/** Finds the session of a cookie or token, in memory or in the store. */
+
 import { isToken, sha256 } from '../base/bytes.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'

@@ -1,3 +1,5 @@
+/** Opens sessions over a store: puts finding, starting, refreshing and ending together. */
+
 import { NO_AUDIT, type OpenAudit } from '../audit/writer.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'

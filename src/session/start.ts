@@ -1,3 +1,5 @@
+/** Starts sessions: a new row at a sign-in, or the browser’s own one again. */
+
 import { randomToken, sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'

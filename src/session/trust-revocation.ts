@@ -1,3 +1,5 @@
+/** Ends sessions whose provider or membership a reload has taken from a portal. */
+
 import type { Audit } from '../audit/writer.ts'
 import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'

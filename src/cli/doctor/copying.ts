@@ -1,3 +1,5 @@
+/** The doctor in place of an application (`--stand-in`): which identity fields the proxy in front copies. */
+
 import { randomToken } from '../../base/bytes.ts'
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'

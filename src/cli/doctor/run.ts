@@ -1,3 +1,5 @@
+/** `sallyport doctor`: runs every check of what a sign-in needs, and prints the results. */
+
 import { resolve } from 'node:path'
 import { throughProxy } from '../../base/outgoing.ts'
 import type { Ports } from '../../base/ports.ts'

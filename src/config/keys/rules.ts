@@ -1,3 +1,5 @@
+/** The keys of a role and of an entry of `allow` and `deny`. */
+
 import { bad, good } from '../text/diagnostic.ts'
 import { type Json, type Path, quote, type Raw, type RawTable } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'

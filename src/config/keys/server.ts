@@ -1,3 +1,5 @@
+/** The keys of `[server]`. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { duration } from '../values/duration.ts'

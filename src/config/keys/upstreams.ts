@@ -1,3 +1,5 @@
+/** The keys of an upstream: addresses, balancing, TLS, health checks. */
+
 import { basicField } from '../../base/basic.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'

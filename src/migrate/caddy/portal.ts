@@ -1,3 +1,5 @@
+/** Reads an authentication portal of caddy-security from Caddy’s JSON. */
+
 import { compileStars } from '../../base/stars.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { spellDuration } from '../durations.ts'

@@ -1,3 +1,5 @@
+/** Recognises the files of oauth2-proxy: cfg, variables, YAML, a unit, a command line. */
+
 import { renderDiagnostics } from '../../config/render.ts'
 import { createLocator } from '../../config/text/locate.ts'
 import { parseToml } from '../../config/text/parse.ts'

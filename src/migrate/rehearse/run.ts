@@ -1,3 +1,5 @@
+/** `sallyport rehearse`: asks what the new file would do with the requests of an access log. */
+
 import { resolve } from 'node:path'
 import { showJson } from '../../base/visible.ts'
 import { loadConfig } from '../../config/load.ts'

@@ -1,3 +1,5 @@
+/** The token endpoint for MCP clients: redeems codes and refresh tokens. */
+
 import { createHash } from 'node:crypto'
 import { sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'

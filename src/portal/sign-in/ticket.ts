@@ -1,3 +1,5 @@
+/** The ticket that carries a sign-in from the portal’s host to the application’s host. */
+
 import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import { neighbourhoodOf } from '../../base/net.ts'

@@ -1,3 +1,5 @@
+/** OpenID Connect Back-Channel Logout: checks a logout token, and ends the sessions that it names. */
+
 import type { AuditFacts } from '../../audit/record.ts'
 import { errorFacts, GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'

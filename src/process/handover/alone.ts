@@ -1,3 +1,5 @@
+/** A server of one process: starts, follows signals, hands over, ends. */
+
 import type { CheckResult } from '../../config/check.ts'
 import { isSuccessor } from '../../console/inherited-sockets.ts'
 import type { Io } from '../../console/io.ts'

@@ -1,3 +1,5 @@
+/** A body that is passed on piece by piece, at the reader’s pace, with limits and a count. */
+
 import type { Tally } from '../../base/amounts.ts'
 import type { GateError } from '../../base/errors.ts'
 import { isSmallPiece, nextTurn } from '../../base/steps.ts'

@@ -1,3 +1,5 @@
+/** The snapshot: what one routes.toml compiles to, read once a request. */
+
 import { compileExpression, isFault } from '../../base/expression.ts'
 import type { NetworkSet } from '../../base/net.ts'
 import type { TextTest } from '../../base/stars.ts'

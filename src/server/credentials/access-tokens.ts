@@ -1,3 +1,5 @@
+/** Bearer tokens of providers (RFC 9068): checks them, and remembers the good ones. */
+
 import { sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'

@@ -1,3 +1,5 @@
+/** Collects what the admin page and `/status.json` show of this gate. */
+
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { describeRule } from '../../policy/describe.ts'

@@ -1,3 +1,5 @@
+/** The steps of a request, from locating its route to its answer. */
+
 import type { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { isOvertaken } from '../../proxy/lifetime/exchanges.ts'

@@ -1,3 +1,5 @@
+/** Sends an allowed request to its upstream, or answers it from the route itself. */
+
 import { parseLength } from '../../base/amounts.ts'
 import { isUnder } from '../../config/values/path.ts'
 import { looksAtMethod } from '../../policy/policy.ts'

@@ -1,3 +1,5 @@
+/** What the steps of a request need of the process, as types. */
+
 import type { Ports } from '../../base/ports.ts'
 import type { Portal } from '../../portal/portal.ts'
 import type { ApiTokens } from '../../session/credentials/api-tokens.ts'

@@ -1,3 +1,5 @@
+/** Lists and ends sessions for people, admins and providers, from the store. */
+
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { type EndedMatch, isOfMatch } from '../ended.ts'

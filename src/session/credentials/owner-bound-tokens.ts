@@ -1,3 +1,5 @@
+/** API tokens and guest links, which end or rest with the user who made them. */
+
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Standing } from '../records.ts'

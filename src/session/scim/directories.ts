@@ -1,3 +1,5 @@
+/** The SCIM directories of the providers of a file, with their limits. */
+
 import type { Audit } from '../../audit/writer.ts'
 import { errorFacts } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'

@@ -1,3 +1,5 @@
+/** The session store on SQLite, shared by the workers of one machine. */
+
 import { basename, dirname, resolve } from 'node:path'
 import { errorFacts, GateError } from '../../base/errors.ts'
 import { showsInFolder, watchFolder } from '../../base/folder-watch.ts'

@@ -1,3 +1,5 @@
+/** The tables of sessions and their cookies in SQLite. */
+
 import type { Database } from 'bun:sqlite'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { EVERYONE, isOfMatch } from '../../ended.ts'
