@@ -5,6 +5,8 @@ import type { Ports } from '../base/ports.ts'
 import type { ProviderPool } from '../identity/provider.ts'
 import { isPageLoad, isPrefetch } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
+import type { Accounts } from '../session/accounts/accounts.ts'
+import type { EndOthers } from '../session/accounts/others.ts'
 import type { ClockState } from '../session/clock-watch.ts'
 import type { ApiTokens } from '../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../session/credentials/guest-links.ts'
@@ -62,6 +64,8 @@ export interface PortalTools extends FormTools, AuditTools {
     readonly clientKeys: Pick<ClientKeys, 'listed'>
     readonly directories: Directories
     readonly grants: Grants
+    readonly accounts: Accounts
+    readonly endOthers: EndOthers
   }
   readonly pool: ProviderPool
   readonly publications: Publications

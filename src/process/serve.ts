@@ -187,7 +187,10 @@ function recheckOf({ first, sessions, passwords, exchanges, relay }: Server, opt
     ports: options.ports,
     sessions: {
       onEnd: sessions.onEnd,
-      onLookAgain: sessions.onLookAgain,
+      onLookAgain(listener) {
+        sessions.onLookAgain(listener)
+        passwords.onChange(listener)
+      },
       onOwner: sessions.onOwner,
       onChange: sessions.onChange,
       onStanding: sessions.onStanding,

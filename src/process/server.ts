@@ -98,6 +98,7 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     ports: asked,
     sessions,
     portal: name => inForce().portals.get(name),
+    providers: () => inForce().providers.values(),
     askAgainMs: options.askAgainMs,
   })
   const accessLog = openAccessLog(options.logs.access)

@@ -2,29 +2,31 @@ import { sha256 } from '../../base/bytes.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { ProviderConfig, UsersConfig } from '../../config/resolve/providers.ts'
 import type { UserEntry } from '../../config/values/users-file.ts'
-import { type Identity, makeIdentity } from '../identity.ts'
+import { type AccountGround, type Identity, makeIdentity } from '../identity.ts'
 import { OWN_SUBJECTS } from '../own-subjects.ts'
 
 /**
  * The identity of a user who has just signed in by the form of a users file; null for an unknown name.
  *
  * No provider may use the prefix of the subject, so that no name can look like a user of another provider. Claims say
- * when and how the user signed in: `pwd` and `otp` are from RFC 8176 §2.
+ * when and how the user signed in: `pwd` and `otp` are from RFC 8176 §2. `account`: what the sign-in stands on of what
+ * the user has set.
  */
 export function userIdentity(
   { name: provider, issuer, users }: ProviderConfig,
   name: string,
   nowMs: number,
+  { account, amr }: { readonly account: AccountGround; readonly amr: readonly string[] },
 ): Identity | null {
   const entry = users?.entries.get(name)
   if (users === null || entry === undefined) return null
   const claims = {
     ...userClaims(name, entry, users.groups),
     auth_time: Math.floor(nowMs / 1000),
-    amr: users.totp.has(name) ? ['pwd', 'otp'] : ['pwd'],
+    amr,
   }
   const identity = makeIdentity(provider, issuer, userSubject(name), claims)
-  return Object.freeze({ ...identity, ...vouchedBy(users, name, entry) })
+  return Object.freeze({ ...identity, ...vouchedBy(users, name, entry), account })
 }
 
 /** The claims of a user of a file. The operator who writes the file vouches for the address. */

@@ -2,6 +2,7 @@
 
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
+import type { AccountGround } from '../../identity/identity.ts'
 import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { CodePage, SignInPage } from '../pages/sign-in.tsx'
@@ -97,13 +98,18 @@ export async function codePage(
   tools: BeginTools,
   query: URLSearchParams,
   isOn: boolean,
-  { provider, name, isWrong = false }: Sent & { readonly provider: ProviderConfig },
+  {
+    provider,
+    name,
+    account,
+    isWrong = false,
+  }: Sent & { readonly provider: ProviderConfig; readonly account: AccountGround },
 ): Promise<Response> {
   const offer = isOn ? await offerRemember(ctx, tools) : null
   const carried = handedOn(query, CARRIED)
   const address = ownAddress({ ...carried, ...(offer === null ? {} : { remember: offer.value }) })
   const form = await offerUserForm(ctx, tools)
-  const passed = await sealPassed(ctx, tools, provider, { name, browser: form.browser })
+  const passed = await sealPassed(ctx, tools, provider, { name, account, browser: form.browser })
   const words = wordsFor(ctx.request)
   const page = <CodePage words={words} title={ctx.portal.title} form={{ ...form, name, passed, isWrong, address }} />
   const answer = pageAnswer(words, ctx.portal.brand, page, isWrong ? 403 : 200, {}, 'leads-anywhere')

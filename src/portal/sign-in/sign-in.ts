@@ -5,9 +5,10 @@ import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { Identity } from '../../identity/identity.ts'
-import { userSubject } from '../../identity/passwords/users.ts'
+import { personOf, userSubject } from '../../identity/passwords/users.ts'
 import { checkStepUp, showsStepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
+import type { Accounts } from '../../session/accounts/accounts.ts'
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { FormTools } from '../form.ts'
@@ -27,13 +28,14 @@ import { hasChosenRemember } from './remember.ts'
 import { startSession } from './start-session.ts'
 import { readStepUp, STEP_UP_NAMES } from './step-up.ts'
 import { checkTraveller, completeSignIn, redirectToPortal } from './ticket.ts'
-import { hasPassed, readUserForm, type UserTools, usersOf } from './users.ts'
+import { OTHER_ACCOUNT, readPassed, readUserForm, type UserTools, usersOf } from './users.ts'
 import { waitToBeSeen } from './wait-to-be-seen.tsx'
 
 /** What a sign-in by one of Sallyport's own forms also needs. */
 export interface LoginTools extends BeginTools, FormTools, UserTools, AuditTools {
   readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
   readonly seal: BeginTools['seal']
+  readonly sessions: BeginTools['sessions'] & KnownTools['sessions']
 }
 
 /**
@@ -109,16 +111,27 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
   const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
   tools.noteStart(ctx.clientAddress)
   const { name } = given
-  const isPassed = given.step === 'code' && (await hasPassed(ctx, tools.seal, provider, given))
+  const passed = given.step === 'code' ? await readPassed(ctx, tools.seal, provider, given) : null
   // The password counts no more: it is asked for again.
-  if (given.step === 'code' && !isPassed) return choosePage(ctx, tools, query, isRemembered, { name })
-  let identity: Identity | null
+  if (given.step === 'code' && passed === null) return choosePage(ctx, tools, query, isRemembered, { name })
+  let identity: Identity
   const browser = await browserOf(ctx, tools, provider, name)
   try {
-    identity =
-      given.step === 'code'
-        ? await tools.checkCode(provider, given, ctx.clientAddress, browser)
-        : await tools.findUser(provider, given, ctx.clientAddress, browser)
+    if (given.step === 'code' && passed !== null) {
+      const coded = { name, code: given.code, account: passed }
+      const { identity: found, recoveryLeft } = await tools.checkCode(provider, coded, ctx.clientAddress, browser)
+      identity = found
+      if (recoveryLeft !== null) {
+        const user = { provider: provider.name, user: userSubject(name), name }
+        await tools.audit.keep('account.recovery_used', { ...askedFacts(ctx), ...user, number: recoveryLeft })
+      }
+    } else if (given.step === 'password') {
+      const found = await tools.findUser(provider, given, ctx.clientAddress, browser)
+      if ('code' in found) return codePage(ctx, tools, query, isRemembered, { provider, name, account: found.code })
+      identity = found.identity
+    } else {
+      throw new TypeError('a code without a password was refused before')
+    }
   } catch (thrown) {
     if (!(thrown instanceof GateError) || thrown.code !== 'access.password') throw thrown
     const { user, reason } = thrown.facts
@@ -128,11 +141,11 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
       ...(typeof user === 'string' ? { user: userSubject(user), name: user } : {}),
       ...(typeof reason === 'string' ? { reason } : {}),
     })
-    return given.step === 'code'
-      ? codePage(ctx, tools, query, isRemembered, { provider, name, isWrong: true })
-      : choosePage(ctx, tools, query, isRemembered, { name, isWrong: true })
+    // Of another account, the password counts no more.
+    return passed === null || reason === OTHER_ACCOUNT
+      ? choosePage(ctx, tools, query, isRemembered, { name, isWrong: true })
+      : codePage(ctx, tools, query, isRemembered, { provider, name, account: passed, isWrong: true })
   }
-  if (identity === null) return codePage(ctx, tools, query, isRemembered, { provider, name })
   const stepUp = readStepUp(query)
   try {
     if (stepUp !== null) checkStepUp(identity.claims, stepUp, tools.ports.now())
@@ -178,6 +191,7 @@ interface KnownUser {
 }
 
 interface KnownTools {
+  readonly sessions: { readonly accounts: Pick<Accounts, 'of'> }
   readonly ports: Pick<Ports, 'now' | 'random'>
   readonly seal: Sealer
 }
@@ -189,26 +203,27 @@ interface KnownTools {
  */
 async function browserOf(
   ctx: PortalRequest,
-  { seal }: Pick<KnownTools, 'seal'>,
+  { sessions, seal }: Pick<KnownTools, 'sessions' | 'seal'>,
   provider: ProviderConfig,
   name: string,
 ): Promise<string | null> {
-  const password = passwordMark(provider, name)
   const user = (await readKnown(ctx, seal)).find(isUser(provider, name))
-  return user?.password === password ? user.id : null
+  if (user === undefined) return null
+  return user.password === (await passwordMark(sessions, provider, name)) ? user.id : null
 }
 
 /** The Set-Cookie that notes that this user has signed in here. Sealed, for this host; it stays when they sign out. */
 async function knownCookie(
   ctx: PortalRequest,
-  { ports, seal }: KnownTools,
+  { ports, sessions, seal }: KnownTools,
   provider: ProviderConfig,
   name: string,
 ): Promise<string> {
   const known = await readKnown(ctx, seal)
   const is = isUser(provider, name)
   const id = known.find(is)?.id ?? randomToken(ports.random)
-  const user = { provider: provider.name, name, password: passwordMark(provider, name), id }
+  const password = await passwordMark(sessions, provider, name)
+  const user = { provider: provider.name, name, password, id }
   const users = [user, ...known.filter(one => !is(one))].slice(0, MOST_USERS)
   const sealed = await seal.seal({ users }, purposeOf(ctx), ports.now() + KNOWN_MS)
   return writeCookie(nameFor(ctx), sealed, isSecure(ctx), KNOWN_MS)
@@ -231,9 +246,16 @@ function isUser(provider: ProviderConfig, name: string): (one: KnownUser) => boo
 }
 
 /** Another one for another password, and for another user of the same name. Empty for a name that is not in the file. */
-function passwordMark({ users }: ProviderConfig, name: string): string {
-  const entry = users?.entries.get(name)
-  return entry === undefined ? '' : sha256(`${entry.id} ${entry.hash}`)
+async function passwordMark(
+  { accounts }: KnownTools['sessions'],
+  provider: ProviderConfig,
+  name: string,
+): Promise<string> {
+  const entry = provider.users?.entries.get(name)
+  const person = personOf(provider, name)
+  if (entry === undefined || person === null) return ''
+  const { password } = await accounts.of(person)
+  return sha256(`${entry.id} ${password?.hash ?? entry.hash}`)
 }
 
 function nameFor(ctx: PortalRequest): string {

@@ -1,7 +1,7 @@
 import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
-import type { Identity } from '../../identity/identity.ts'
+import type { AccountGround, Identity } from '../../identity/identity.ts'
 import { credentialOf } from '../../identity/passwords/users.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { proveForm, readOwnForm } from '../form.ts'
@@ -16,7 +16,7 @@ export type GivenUser =
 
 export interface UserTools {
   /**
-   * Whom a name and a password stand for at a provider that is a file of users; null where a code has to follow.
+   * Whom a name and a password stand for at a provider that is a file of users, or what a code has to follow for.
    * Throws `access.password`, and `limit.rate` where too many wrong ones were given. `browser` is by what a browser is
    * known in which that very user has signed in before; null where it is not.
    */
@@ -25,15 +25,21 @@ export interface UserTools {
     given: { readonly name: string; readonly password: string },
     clientAddress: string,
     browser: string | null,
-  ): Promise<Identity | null>
-  /** Whom a name and a code stand for, after `findUser` found the password right. Throws like `findUser`. */
+  ): Promise<{ readonly identity: Identity } | { readonly code: AccountGround }>
+  /**
+   * Whom a name and a code, or a recovery code, stand for, after `findUser` found the password right. `recoveryLeft`: of
+   * recovery codes so many are left. Throws like `findUser`.
+   */
   checkCode(
     provider: ProviderConfig,
-    given: { readonly name: string; readonly code: string },
+    given: { readonly name: string; readonly code: string; readonly account: AccountGround },
     clientAddress: string,
     browser: string | null,
-  ): Promise<Identity>
+  ): Promise<{ readonly identity: Identity; readonly recoveryLeft: number | null }>
 }
+
+/** The reason in `access.password` of `checkCode` where the account was changed after the password was given. */
+export const OTHER_ACCOUNT = 'another account'
 
 /** How long the sign-in page may stay open before its form is taken no more. */
 const FORM_LIFETIME_MS = 60 * 60_000
@@ -92,31 +98,37 @@ export function sealPassed(
   ctx: PortalRequest,
   { ports, seal }: PassedTools,
   provider: ProviderConfig,
-  { name, browser }: { readonly name: string; readonly browser: string },
+  { name, account, browser }: { readonly name: string; readonly account: AccountGround; readonly browser: string },
 ): Promise<string> {
-  const user = { provider: provider.name, name, credential: groundOf(provider, name), browser }
+  const user = { provider: provider.name, name, credential: groundOf(provider, name), account, browser }
   return seal.seal(user, passedPurpose(ctx), ports.now() + CODE_WAIT_MS)
 }
 
-/** Whether that is still so. */
-export async function hasPassed(
+/** For which account that is so; null: the password has to be given again. */
+export async function readPassed(
   ctx: PortalRequest,
   seal: Sealer,
   provider: ProviderConfig,
   { name, passed }: { readonly name: string; readonly passed: string },
-): Promise<boolean> {
+): Promise<AccountGround | null> {
   const user = await seal.open(passed, passedPurpose(ctx))
-  if (typeof user !== 'object' || user === null) return false
-  if (!('provider' in user && 'name' in user && 'credential' in user && 'browser' in user)) return false
+  if (typeof user !== 'object' || user === null) return null
+  if (!('provider' in user && 'name' in user && 'credential' in user && 'browser' in user)) return null
   const credential = groundOf(provider, name)
-  return (
+  const isSame =
     user.provider === provider.name &&
     user.name === name &&
     credential !== null &&
     user.credential === credential &&
     typeof user.browser === 'string' &&
     checkLoginCookie(ctx, 'login', user.browser) === 'same'
-  )
+  const account: unknown = Reflect.get(user, 'account')
+  return isSame && isGround(account) ? account : null
+}
+
+function isGround(raw: unknown): raw is AccountGround {
+  if (typeof raw !== 'object' || raw === null) return false
+  return ['id', 'over', 'stamp'].every(field => typeof Reflect.get(raw, field) === 'string')
 }
 
 /** What the sign-in of a user stands on; null where there is none of this name. */

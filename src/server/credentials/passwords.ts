@@ -1,62 +1,44 @@
-/** Names with passwords, and codes of a second factor: checked, counted and remembered. */
+/** Names with passwords: checked, counted and remembered. */
 
 import { createHmac } from 'node:crypto'
-import { type Facts, GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { ProviderConfig, UsersConfig } from '../../config/resolve/providers.ts'
-import type { UserEntry, Users } from '../../config/values/users-file.ts'
-import type { Identity } from '../../identity/identity.ts'
-import { parseBasic, passwordIdentity, verifyPassword } from '../../identity/passwords/password.ts'
-import { passwordUsers, userIdentity } from '../../identity/passwords/users.ts'
+import type { UserEntry } from '../../config/values/users-file.ts'
+import { parseBasic, passwordIdentity } from '../../identity/passwords/password.ts'
+import { passwordUsers } from '../../identity/passwords/users.ts'
 import { passwordSession } from '../../session/credentials/credential-sessions.ts'
-import type { RateLimitBucket, Session, Sessions } from '../../session/session.ts'
-import { createGuesses, type GuessSessions, giveBack } from './guesses.ts'
+import type { OpenSessions } from '../../session/open.ts'
+import type { Session } from '../../session/session.ts'
+import { type CodeSessions, createCodes } from './codes.ts'
+import { createFormUsers, type FormUsers } from './form-users.ts'
+import { createGuesses, type GuessSessions } from './guesses.ts'
+import { createUsersInForce } from './users-in-force.ts'
+import { createVerify, type Given, refusal } from './verify.ts'
 
 /** People and programs that come with a name and a password of a portal's htpasswd file. */
-export interface Passwords {
+export interface Passwords extends FormUsers {
   /**
    * The user of an Authorization field at a portal; null where it is not Basic. Throws `access.password` for a name
    * and password that are not in the file, and `limit.rate` after too many of those from an address, or for one name.
    */
   find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null
-  /**
-   * The user of a name and a password at a provider that is a users file; null for a user with a second factor, whose
-   * code has to follow. Throws like `find`, with the same error for each mistake, and `session.store`. `browser`
-   * identifies a browser in which this user has signed in before; null where there is none.
-   */
-  findUser(provider: ProviderConfig, given: Given, client: string, browser: string | null): Promise<Identity | null>
-  /**
-   * The user of a name and a code, once `findUser` has found the password right. Wrong codes count with wrong
-   * passwords. Throws like `findUser`.
-   */
-  checkCode(provider: ProviderConfig, given: GivenCode, client: string, browser: string | null): Promise<Identity>
+  /** Called where what people set has changed, of whom passwords are remembered: `judge` may say otherwise. */
+  onChange(listener: () => void): void
   /** Whether what a session stands on is still in the file; null for a session of another kind. */
   judge(session: Session): boolean | null
 }
 
 export interface PasswordTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>
-  readonly sessions: CodeSessions & GuessSessions
+  readonly sessions: CodeSessions & GuessSessions & Pick<OpenSessions, 'accounts'>
   /** The portal of this name in the current file. */
   portal(name: string): PortalConfig | undefined
+  /** The providers of the current file. */
+  providers(): Iterable<ProviderConfig>
   /** As for `createGuesses`. */
   readonly askAgainMs?: number | undefined
-}
-
-/** What somebody says who they are. */
-interface Given {
-  readonly name: string
-  readonly password: string
-}
-
-/** Where somebody says so. */
-interface PasswordSource {
-  readonly client: string
-  /** The portal or the provider that has the file. */
-  readonly where: string
-  readonly browser: string | null
 }
 
 /** What a session stands on. */
@@ -64,6 +46,9 @@ interface Ground {
   readonly name: string
   readonly entry: UserEntry
   readonly groups: readonly string[]
+  /** The accounts that lie over the entry, as far as they were known after so many changes. */
+  readonly accounts: readonly string[]
+  readonly changes: number
 }
 
 interface Known extends Ground {
@@ -79,18 +64,21 @@ const MOST_REMEMBERED = 10_000
  * Checks passwords, and remembers right ones for some minutes.
  *
  * It remembers keyed hashes, under a key of this process. A hash counts only while the user's entry in the file is
- * unchanged. An unknown name costs as much as one known name, always the same.
+ * unchanged, and what the user has set over it. An unknown name costs as much as one known name, always the same.
  *
  * Where wrong passwords cannot be counted, none is tried: uncounted guesses would be open to anyone. Remembered ones
  * still count.
  */
-export function createPasswords({ ports, sessions, portal: portalOf, askAgainMs }: PasswordTools): Passwords {
+export function createPasswords(tools: PasswordTools): Passwords {
+  const { ports, sessions, portal: portalOf, askAgainMs } = tools
   const key = ports.random(32)
   const remembered = new Map<string, Known>()
   const underWay = new Map<string, Promise<Session>>()
   const grounds = new WeakMap<Session, Ground>()
   const guesses = createGuesses(ports, sessions, askAgainMs)
-  const codes = createCodes(ports, sessions)
+  const verify = createVerify(guesses, key)
+  const users = createUsersInForce(sessions.accounts)
+  const changes = countChanges(sessions.accounts)
 
   function find(authorization: string, portal: PortalConfig, client: string): MaybePromise<Session> | null {
     const given = parseBasic(authorization)
@@ -99,7 +87,7 @@ export function createPasswords({ ports, sessions, portal: portalOf, askAgainMs 
     const id = digest(`${portal.name}\0${given.name}\0${given.password}`)
     const before = remembered.get(id)
     if (before !== undefined) {
-      if (ports.now() < before.untilMs && stands(before, portal)) return before.session
+      if (ports.now() < before.untilMs && stands(before, portal, changes)) return before.session
       remembered.delete(id)
     }
     const running = underWay.get(id)
@@ -111,51 +99,24 @@ export function createPasswords({ ports, sessions, portal: portalOf, askAgainMs 
 
   async function check(given: Given, portal: PortalConfig, client: string, id: string): Promise<Session> {
     const place = { client, where: `portal ${portal.name}`, browser: null }
-    const users = passwordUsers(portal)
-    const entry = await verify(given, users.entries, place)
-    return remember(id, { name: given.name, entry, groups: users.groups }, users, portal.name)
-  }
-
-  /**
-   * The user with this password. Throws `access.password`, `limit.rate` and `session.store`.
-   *
-   * `isAll`: nothing else has to follow, so that the user is known where they are from now on.
-   */
-  async function verify(
-    { name, password }: Given,
-    entries: Users,
-    { client, where, browser }: PasswordSource,
-    isAll = true,
-  ): Promise<UserEntry> {
-    const known = entries.get(name)
-    const hash = known?.hash ?? decoy(name, entries)
-    if (hash === undefined) throw refusal('this portal has no passwords')
-    const user = known === undefined ? null : name
-    const guess = await guesses.begin({ client, who: `${where} ${name}`, user, browser })
-    let isRight: boolean
-    try {
-      isRight = (await verifyPassword(password, hash)) && known !== undefined
-      if (isRight) await guess.takeBack(isAll)
-    } finally {
-      guess.leave()
-    }
-    // An unknown name may be a password in the wrong field.
-    if (!isRight || known === undefined)
-      throw refusal('the name or the password is wrong', known === undefined ? {} : { user: name })
-    return known
-  }
-
-  /** The identity of a user whose sign-in by the form is complete. */
-  function complete(provider: ProviderConfig, name: string): Identity {
-    const identity = userIdentity(provider, name, ports.now())
-    if (identity === null) throw refusal('the name is not in the file')
-    return identity
+    const { name } = given
+    const { entries, groups } = passwordUsers(portal)
+    const before = changes.count
+    const entry = entries.get(name)
+    const over = entry === undefined ? null : await users.overEntry(tools.providers(), name, entry)
+    // Basic has no place for a code.
+    const hash = entry === undefined || over?.hasFactor === true ? null : (over?.hash ?? entry.hash)
+    await verify(given, hash, entries, place)
+    if (entry === undefined) throw refusal('the name is not in the file')
+    const ground = { name, entry, groups, accounts: over?.accounts ?? [], changes: before }
+    return remember(id, ground, passwordUsers(portal), portal.name)
   }
 
   function remember(id: string, ground: Ground, users: UsersConfig, portal: string): Session {
     const nowMs = ports.now()
     const session = passwordSession(portal, passwordIdentity(users, ground.name, ground.entry), nowMs, ports.random)
     grounds.set(session, ground)
+    changes.watch(ground)
     if (remembered.size >= MOST_REMEMBERED) for (const oldest of remembered.keys()) if (remembered.delete(oldest)) break
     remembered.set(id, { ...ground, session, untilMs: nowMs + REMEMBERED_MS })
     return session
@@ -165,104 +126,67 @@ export function createPasswords({ ports, sessions, portal: portalOf, askAgainMs 
     return createHmac('sha256', key).update(text).digest('base64url')
   }
 
-  /** The hash of another user: always the same one for a name, so that the time reveals nothing. */
-  function decoy(name: string, entries: Users): string | undefined {
-    const hashes = Array.from(entries.values(), ({ hash }) => hash)
-    const at = createHmac('sha256', key).update(`decoy\0${name}`).digest().readUInt32BE(0)
-    return hashes[at % Math.max(1, hashes.length)]
-  }
-
   return {
     find,
-    async findUser(provider, given, client, browser) {
-      const hasCode = provider.users?.totp.has(given.name) === true
-      const place = { client, where: `provider ${provider.name}`, browser }
-      await verify(given, provider.users?.entries ?? new Map(), place, !hasCode)
-      return hasCode ? null : complete(provider, given.name)
-    },
-    async checkCode(provider, given, client, browser) {
-      const { name } = given
-      const guess = await guesses.begin({ client, who: `provider ${provider.name} ${name}`, user: name, browser })
-      let reason: string | null
-      try {
-        reason = await codes.refusalOf(provider, given)
-        if (reason === null) await guess.takeBack(true)
-      } finally {
-        guess.leave()
-      }
-      if (reason !== null) throw refusal('the code is wrong', { user: name, reason })
-      return complete(provider, name)
-    },
+    ...createFormUsers({ ports, guesses, verify, users, codes: createCodes(ports, sessions) }),
+    onChange: changes.onChange,
     judge(session) {
       const ground = grounds.get(session)
       if (ground === undefined) return null
-      return ports.now() < session.expiresAtMs && stands(ground, portalOf(session.portal))
+      return ports.now() < session.expiresAtMs && stands(ground, portalOf(session.portal), changes)
     },
   }
 }
 
-/** Whether the file still has what a session stands on. */
-function stands({ name, entry, groups }: Ground, portal: PortalConfig | undefined): boolean {
+/** Whether the file still has what a session stands on, and no account over it has changed since. */
+function stands(ground: Ground, portal: PortalConfig | undefined, changes: Changes): boolean {
+  const { name, entry, groups } = ground
   return (
     portal?.passwords?.get(name)?.mark === entry.mark &&
     portal.passwordGroups.length === groups.length &&
-    groups.every((group, index) => group === portal.passwordGroups[index])
+    groups.every((group, index) => group === portal.passwordGroups[index]) &&
+    changes.isSame(ground)
   )
 }
 
-function refusal(why: string, facts: Facts = {}): GateError {
-  return new GateError('access.password', why, { facts })
+/** Which accounts have changed, by the number of the change. */
+interface Changes {
+  readonly count: number
+  isSame(ground: Pick<Ground, 'accounts' | 'changes'>): boolean
+  watch(ground: Pick<Ground, 'accounts'>): void
+  /** Called once an account has changed that is watched. */
+  onChange(listener: () => void): void
 }
 
-/** The second factor of people of a file. */
-interface Codes {
-  /**
-   * The error in this code of a user whose password was right; null where it is right. Throws `session.store`. A code
-   * is accepted once, by all workers and machines.
-   */
-  refusalOf(provider: Pick<ProviderConfig, 'name' | 'users'>, given: GivenCode): Promise<string | null>
-}
+const MOST_CHANGED = 10_000
 
-interface GivenCode {
-  readonly name: string
-  readonly code: string
-}
-
-/** What of Sessions is needed: all workers and machines share it. */
-type CodeSessions = Pick<Sessions, 'putOneTime' | 'spend' | 'refund'>
-
-/**
- * Wrong codes with the right password, from any address: ten, and one more every five minutes (RFC 4226 §7.3). At that
- * pace a code is guessed once in three years. An attacker who has the password can hold up its owner this way, and the
- * log shows it.
- */
-const WRONG: RateLimitBucket = Object.freeze({ name: 'codes', intervalMs: 5 * 60_000, burst: 10 })
-
-/** Checks codes, which only who gave the right password is asked for. */
-export function createCodes(ports: Pick<Ports, 'now' | 'log'>, sessions: CodeSessions): Codes {
+function countChanges(accounts: Pick<OpenSessions['accounts'], 'onChange'>): Changes {
+  let count = 0
+  /** Up to this one, any account may have changed. */
+  let all = 0
+  const changed = new Map<string, number>()
+  const watched = new Set<string>()
+  const listeners: (() => void)[] = []
+  accounts.onChange(id => {
+    count++
+    if (id !== null && changed.size < MOST_CHANGED) changed.set(id, count)
+    else {
+      changed.clear()
+      all = count
+    }
+    if (id === null ? watched.size > 0 : watched.has(id)) for (const listener of listeners) listener()
+  })
   return {
-    async refusalOf({ name: provider, users }, { name, code }) {
-      const secret = users?.totp.get(name)
-      if (secret === undefined) return 'no second factor'
-      // An empty field guesses nothing.
-      if (code === '') return 'no code'
-      // Loaded with what makes the codes, which most gates never check.
-      const { CODE_LIFETIME_MS, totpStep } = await import('../../identity/passwords/totp.ts')
-      // Any code counts until it is known to be right, so that none of many at once goes uncounted.
-      if (!(await sessions.spend(WRONG, secret)).isAllowed) return 'too many wrong codes'
-      const step = totpStep(secret, code, ports.now())
-      if (step === null) return 'a wrong code'
-      await giveBack(ports, sessions, { bucket: WRONG, whose: secret })
-      const isFirst = await sessions.putOneTime(
-        'totp',
-        `${secret} ${step}`,
-        {},
-        {
-          lifetimeMs: CODE_LIFETIME_MS,
-          owner: `${provider} ${name}`,
-        },
-      )
-      return isFirst ? null : 'a code that was used'
+    get count() {
+      return count
+    },
+    isSame: ({ accounts: ids, changes }) =>
+      ids.length === 0 || (all <= changes && ids.every(id => (changed.get(id) ?? 0) <= changes)),
+    watch(ground) {
+      for (const id of ground.accounts) watched.add(id)
+    },
+    onChange(listener) {
+      listeners.push(listener)
     },
   }
 }

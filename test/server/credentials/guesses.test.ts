@@ -2,8 +2,10 @@ import { beforeAll, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import type { PortalConfig } from '../../../src/config/resolve/portals.ts'
 import { plainUser } from '../../../src/config/values/users-file.ts'
+import { createCodes } from '../../../src/server/credentials/codes.ts'
 import { type Attempt, createGuesses } from '../../../src/server/credentials/guesses.ts'
-import { createCodes, createPasswords } from '../../../src/server/credentials/passwords.ts'
+import { createPasswords } from '../../../src/server/credentials/passwords.ts'
+import { createAccounts } from '../../../src/session/accounts/accounts.ts'
 import { createOnce } from '../../../src/session/one-time.ts'
 import { createRateLimits } from '../../../src/session/rate-limits.ts'
 import { createSealer } from '../../../src/session/seal.ts'
@@ -35,6 +37,7 @@ function shared() {
   const state = { spends: 0, isLocked: false }
   const sessions = {
     ...createOnce(store, createSealer(new Uint8Array(32), quiet), clock),
+    accounts: createAccounts(store, createSealer(new Uint8Array(32), quiet), quiet, []),
     spend: allowances.spend,
     spendAll(...asked: Parameters<typeof allowances.spendAll>) {
       state.spends++
@@ -59,7 +62,9 @@ function workers(
   const base = accepts('').portals.get('home')
   if (base === undefined) throw new Error('the fragment has a portal')
   const portal: PortalConfig = { ...base, passwords: new Map([['ada', plainUser(hash)]]) }
-  const all = Array.from({ length: howMany }, () => createPasswords({ ...of, portal: () => portal, askAgainMs }))
+  const all = Array.from({ length: howMany }, () =>
+    createPasswords({ ...of, portal: () => portal, providers: () => [], askAgainMs }),
+  )
   const find = (at: number, password: string, client = CLIENT) =>
     codeOf(async () => all[at % howMany]?.find(basic(`ada:${password}`).authorization, portal, client))
   return { ...of, find }
@@ -75,8 +80,8 @@ async function codeOf(act: () => Promise<unknown>): Promise<string> {
   return 'none'
 }
 
-/** People with a second factor: what is asked of their provider. */
-const PEOPLE = { name: 'people', users: { entries: new Map(), totp: new Map([['ada', SECOND_FACTOR]]), groups: [] } }
+/** Somebody with a second factor. */
+const ADA = { provider: 'people', name: 'ada', secret: SECOND_FACTOR }
 
 const howMany = (codes: readonly string[], code: string) => codes.filter(one => one === code).length
 
@@ -201,7 +206,7 @@ test('a right password, and a right code, are let in where what was counted cann
 
   const codes = createCodes(of.ports, of.sessions)
   const code = codeAt(of.clock.now())
-  expect(await codes.refusalOf(PEOPLE, { name: 'ada', code })).toBeNull()
+  expect(await codes.checkFactor(ADA, code)).toEqual({ refusal: null, recoveryLeft: null })
   expect(told).toHaveLength(2)
 })
 

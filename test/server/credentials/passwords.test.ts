@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import type { PortalConfig } from '../../../src/config/resolve/portals.ts'
+import type { ProviderConfig } from '../../../src/config/resolve/providers.ts'
 import { plainUser } from '../../../src/config/values/users-file.ts'
 import { createPasswords, type Passwords } from '../../../src/server/credentials/passwords.ts'
+import { createAccounts } from '../../../src/session/accounts/accounts.ts'
 import { createOnce } from '../../../src/session/one-time.ts'
 import { createRateLimits } from '../../../src/session/rate-limits.ts'
 import { createSealer } from '../../../src/session/seal.ts'
@@ -32,14 +34,18 @@ function open() {
         ['bob', plainUser(other)],
       ]),
     } satisfies PortalConfig as PortalConfig,
+    providers: [] as readonly ProviderConfig[],
   }
   const store = openSqliteStore(':memory:', quietPorts(clock))
+  const accounts = createAccounts(store, createSealer(new Uint8Array(32), quietPorts(clock)), quietPorts(clock), [])
   const passwords = createPasswords({
     ports: quietPorts(clock),
     sessions: {
       ...createOnce(store, createSealer(new Uint8Array(32), quietPorts(clock)), clock),
       ...createRateLimits(store, clock),
+      accounts,
     },
+    providers: () => state.providers,
     portal: name => (name === 'home' ? state.portal : undefined),
     askAgainMs: 5,
   })
