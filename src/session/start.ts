@@ -17,7 +17,7 @@ import { asShown, canGoOnBy, isShownLater, shownBy, trustOf, withShown } from '.
 import type { ReplacedHandle, SessionStore, StoredSession } from './store.ts'
 
 export interface StartTools {
-  readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById' | 'lease' | 'release'>
+  readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById' | 'lease' | 'release' | 'fits'>
   readonly once: Pick<Sessions, 'putOneTime' | 'peekOnce'>
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now' | 'random'>
@@ -96,9 +96,9 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
 
   async function begin(signIn: SignIn): Promise<Started> {
     const { host } = signIn
-    const token = randomToken(ports.random)
     const row = await rowOf(randomToken(ports.random), signIn, ports.now(), tools)
-    await guarded(() => store.insert(row, { hash: sha256(token), sessionId: row.id, host }))
+    const { token, hash } = cookieOf(row.id, tools)
+    await guarded(() => store.insert(row, { hash, sessionId: row.id, host }))
     await refuseAgain(row, signIn)
     return admit(row, host, token)
   }
@@ -116,7 +116,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const row = memory.ending.has(id) || isOwed(id) ? null : await guarded(() => store.findById(id))
       const known = row === null ? null : parseSession(row)
       if (row === null || known === null || !canGoOnBy(known, signIn)) return null
-      const token = randomToken(ports.random)
+      const { token, hash } = cookieOf(id, tools)
       // Each sign-in of a session has a different time, which identifies it.
       const nowMs = Math.max(ports.now(), row.createdAtMs + 1)
       const own = isBroughtLater(signIn) ? withShown(identity, brought?.session.identity.claims ?? {}) : identity
@@ -133,7 +133,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const { expiresAtMs } = next
       const [shown, most] = [own, later].map(one => shownBy({ createdAtMs: nowMs, expiresAtMs, identity: one }))
       const isAll = shown === most
-      const handle = { hash: sha256(token), sessionId: id, host, ...(isAll ? {} : { shown }) }
+      const handle = { hash, sessionId: id, host, ...(isAll ? {} : { shown }) }
       const { createdAtMs } = row
       const replaced = replacedBy(brought, id, nowMs)
       const before = { createdAtMs, shown: shownBy(known), nowMs, replaced, ownSid: sidOf(identity) }
@@ -175,8 +175,8 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       for (let tries = 0; tries < TRIES; tries++) {
         const before = await shownNow(sessionId, tools)
         if (before === null) return null
-        const token = randomToken(ports.random)
-        const handle = { hash: sha256(token), sessionId, host, ...(before === shown ? {} : { shown }) }
+        const { token, hash } = cookieOf(sessionId, tools)
+        const handle = { hash, sessionId, host, ...(before === shown ? {} : { shown }) }
         const replaced = replacedBy(brought, sessionId, ports.now())
         if (!(await guarded(() => store.addHandle(handle, replaced)))) return null
         if (replaced !== null) memory.readCookiesAgain(sessionId)
@@ -204,6 +204,19 @@ async function refuseChanged(
   if (await isBarredNow(identity)) throw inactive(identity)
   if (shownAtS !== null) await signedOut.check(identity, shownAtS)
 }
+
+/** The value of a new cookie, and its hash, which its store can keep for this session. */
+function cookieOf(sessionId: string, { store, ports }: StartTools): { readonly token: string; readonly hash: string } {
+  for (let draws = 0; draws < MOST_DRAWS; draws++) {
+    const token = randomToken(ports.random)
+    const hash = sha256(token)
+    if (store.fits === undefined || store.fits(hash, sessionId)) return { token, hash }
+  }
+  throw new TypeError('no cookie fits its session: its values are not random')
+}
+
+/** One in sixteen fits, in a cluster. */
+const MOST_DRAWS = 5_000
 
 /** The row of a sign-in, regardless of the row's previous user. */
 async function rowOf(

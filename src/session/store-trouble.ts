@@ -55,8 +55,19 @@ const TROUBLES: readonly Trouble[] = [
     why: 'it has no database of this number',
     hint: 'see the number at the end of store in [sessions]',
   },
+  { pattern: /moves from node to node/, why: 'a part of it moves from node to node just now' },
   {
-    pattern: /\bMOVED\b|\bCLUSTERDOWN\b|\bCROSSSLOT\b|\bASK \d/,
+    pattern: /cluster support disabled/,
+    why: 'it is no cluster',
+    hint: 'in store, write redis:// for a server that is no node of a cluster',
+  },
+  {
+    pattern: /\bCLUSTERDOWN\b/,
+    why: 'its cluster has lost a node that nothing has taken the place of yet',
+    hint: 'see CLUSTER INFO; with cluster-require-full-coverage no, the other nodes go on',
+  },
+  {
+    pattern: /\bMOVED\b|\bCROSSSLOT\b|\bASK \d/,
     why: 'it is a node of a cluster',
     hint: 'in store, write redis+cluster:// and some of its nodes',
   },

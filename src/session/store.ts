@@ -244,6 +244,11 @@ export interface SessionStore extends AuditStore, RecordStore, DerivedCalls {
    * `changesSince`.
    */
   readonly onWritten: ((listener: () => void) => WriteWatch) | null
+  /**
+   * Whether this session can have a cookie of this hash: where keys are divided among servers, both have to be in one place. A cookie is
+   * drawn until it can. Absent where any can.
+   */
+  readonly fits?: (hash: string, sessionId: string) => boolean
   /** Something that was read makes no sense: a store that can tell looks whether all of it holds together. */
   readonly doubt?: () => void
   close(): MaybePromise<void>

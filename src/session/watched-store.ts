@@ -54,6 +54,7 @@ export function watchStore(store: SessionStore, watch: StoreWatch): SessionStore
     clock: reads.clock,
     changesSince: () => polling(one => one.changesSince()),
     onWritten: store.onWritten,
+    ...(store.fits === undefined ? {} : { fits: store.fits }),
     ...(store.doubt === undefined ? {} : { doubt: store.doubt }),
     close: () => store.close(),
   }

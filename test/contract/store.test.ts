@@ -11,8 +11,9 @@ import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
+import { startCluster } from '../kit/programs/cluster.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
-import { type NamedStore, named } from '../kit/sessions/records.ts'
+import { fitting, type NamedStore, named } from '../kit/sessions/records.ts'
 import { redisAt } from '../kit/sessions/shared.ts'
 import { storedSession } from '../kit/sessions/stored.ts'
 
@@ -20,6 +21,7 @@ let database = 0
 
 const keep = untilTheEnd()
 const valkey = keep(await startValkey())
+const cluster = keep(await startCluster())
 
 /** What every session store has to keep; `open` opens the same data each time it is called. */
 const STORES: Readonly<Record<string, (folder: string) => () => NamedStore>> = {
@@ -27,6 +29,11 @@ const STORES: Readonly<Record<string, (folder: string) => () => NamedStore>> = {
   redis: () => {
     const url = valkey.url(database++)
     return () => named(openRedisStore(redisAt(url), quietPorts({ now: Date.now })))
+  },
+  'Redis cluster': () => {
+    const address = redisAt(cluster.url(`n${database++}`))
+    const names = new Map<string, string>()
+    return () => named(fitting(openRedisStore(address, quietPorts({ now: Date.now })), names))
   },
 }
 
@@ -80,7 +87,7 @@ const ISSUED = [
 ]
 
 for (const [name, of] of Object.entries(STORES)) {
-  const group = name === 'redis' ? needs('valkey-server').describe : describe
+  const group = name === 'sqlite' ? describe : needs('valkey-server').describe
   group(`the ${name} store`, () => keepsWhatAStoreKeeps(of))
 }
 

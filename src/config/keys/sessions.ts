@@ -43,7 +43,7 @@ export const SESSIONS = {
     store,
     'sqlite:/var/lib/sallyport/sallyport.db',
     '`sqlite:sallyport.db`, in the folder that `SALLYPORT_DATA` names where it is set (in the container `/data`)',
-    'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` and `rediss://` are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`. A password that is filled in so is taken as it is; in one that stands in the file, `%40` is `@`.',
+    'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` and `rediss://` are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`; `redis+cluster://` names [some nodes of a cluster](operations.md#in-a-cluster). A password that is filled in so is taken as it is; in one that stands in the file, `%40` is `@`.',
   ),
   key: optional(
     list(sealKey, { single: true, isSecret: true }),

@@ -24,12 +24,8 @@ export function parseStore(text: string): Parsed<StoreAt> {
   if (isRedisAddress(text)) {
     const address = parseRedisAddress(text)
     if (!address.ok) return address
-    if (address.value.topology !== 'servers') {
-      return bad(
-        'store.invalid',
-        'neither sentinels nor a cluster can be asked yet',
-        'name the servers: "redis://one:6379,two:6379"',
-      )
+    if (address.value.topology === 'sentinel') {
+      return bad('store.invalid', 'sentinels cannot be asked yet', 'name the servers: "redis://one:6379,two:6379"')
     }
     return good(() => ({ kind: 'redis', ...address.value }))
   }

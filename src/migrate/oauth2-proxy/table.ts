@@ -122,7 +122,7 @@ const ROWS: readonly (readonly [options: string, ...says: readonly string[]])[] 
   ['session_store_type=cookie', 'kept store in [sessions]: SQLite beside the file, or the Redis that is named'],
   ['redis_connection_url', 'kept store in [sessions]; the sessions themselves are not carried over: everyone signs in once more', 'left sessions are kept in SQLite; store in [sessions] names a Redis'],
   ['redis_password redis_username', 'kept in store', 'left sessions are kept in SQLite; store in [sessions] names a Redis'],
-  ['redis_cluster_connection_urls:list redis_sentinel_connection_urls:list redis_sentinel_master_name redis_sentinel_password redis_use_cluster:off redis_use_sentinel:off redis_connection_idle_timeout:time=0', 'left store = "rediss://…" is a single Redis or Valkey; for one machine SQLite, the default, is enough'],
+  ['redis_cluster_connection_urls:list redis_sentinel_connection_urls:list redis_sentinel_master_name redis_sentinel_password redis_use_cluster:off redis_use_sentinel:off redis_connection_idle_timeout:time=0', 'left store = "rediss://…" is one Redis or Valkey, "rediss+cluster://…" some nodes of a cluster; for one machine SQLite, the default, is enough'],
   ['redirect_url', 'kept the host of the routes, and callback_path', 'decide insecure_cookies = true, for people who come by plain HTTP: take it out as soon as they come by https'],
   ['relative_redirect_url:off', 'kept nothing to write: each host has its own callback, and only hosts of the file'],
   ['whitelist_domains:list', 'changed people return, and rd leads, to hosts of this file’s routes, and nowhere else'],

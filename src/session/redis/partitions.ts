@@ -19,7 +19,7 @@ export type RedisPartition = Omit<RedisLink, 'close'>
 export interface RedisPartitions {
   readonly all: readonly RedisPartition[]
   of(partition: Partition): RedisPartition
-  /** Where a cookie is looked for by its hash: with its session, since only such cookies are made. */
+  /** Where a cookie is looked for by its hash: with its session, since only such cookies are made (`SessionStore.fits`). */
   ofHandle(hash: string): RedisPartition
 }
 
@@ -36,6 +36,11 @@ export function createPartitions(all: readonly [RedisPartition, ...RedisPartitio
 /** One server keeps everything in one place. */
 export function onePartition(link: RedisLink): RedisPartitions {
   return createPartitions([link])
+}
+
+/** Whether a cookie of this hash is looked for where its session is. */
+export function isTogether(hash: string, sessionId: string, count: number): boolean {
+  return indexOfName(hash, count) === indexOfName(sessionId, count)
 }
 
 /** What may be in the partition of this prefix: a removed session, or token or link; what is known of an owner. */

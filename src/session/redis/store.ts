@@ -1,13 +1,15 @@
 import type { Facts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { RedisAddress } from '../../config/values/redis-address.ts'
-import type { SessionStore, SignInStore } from '../store.ts'
+import { type RedisAddress, type RedisNode, showNode } from '../../config/values/redis-address.ts'
+import type { SessionStore, SignInStore, StoredChanges } from '../store.ts'
 import { auditOver } from './audit.ts'
 import { createChangeFeed } from './changes.ts'
-import { BATCH, keysOf, openRedisLink, serverMs } from './connection.ts'
+import { clusterPrefixes, openCluster } from './cluster.ts'
+import type { NodeAddress, NodeOptions } from './cluster-nodes.ts'
+import { BATCH, keysOf, type LinkOptions, openRedisLink, type RedisLink, serverMs } from './connection.ts'
 import { CHANGES_KEPT_MS, createEndings, type EndedAgain } from './endings.ts'
-import type { RedisTls } from './line.ts'
-import { endedIn, inEach, onePartition } from './partitions.ts'
+import { openLine, type RedisTls } from './line.ts'
+import { endedIn, inEach, isTogether, onePartition, type RedisPartitions } from './partitions.ts'
 import { allowancesOver } from './rate-limits.ts'
 import { onceOver, recordsOver } from './records.ts'
 import { CLOCK, DROP, FORGET_ONCE, script } from './scripts/script.ts'
@@ -28,6 +30,9 @@ export interface RedisListener {
 
 /** The server keeps everything this much longer than it is used, so that nodes with different clocks agree. */
 const GRACE_MS = 60 * 60 * 1000
+
+/** How long one node of a cluster has to say who has what. */
+const NODE_MS = 1000
 
 /** Steps of one purge. */
 const PURGE_STEPS = 20
@@ -62,25 +67,21 @@ export function openRedisStore(
   const shownAs = { store: address.shownAs }
   const endings = createEndings(ports)
   const prefix = keysOf(address.prefix)
-  const changes = createChangeFeed(endedIn(prefix, 0, 1), endings, {
-    onLost({ number }) {
-      const facts = number === 0 ? shownAs : { ...shownAs, ended_again: number }
-      log.error('The session store was emptied or put back; who is not in it has to sign in again', facts)
-      onLost?.(store)
-    },
-    onBehind: (...behind) => log.error(BEHIND, { ...shownAs, ...behindFacts(...behind) }),
+  const prefixes = address.topology === 'cluster' ? clusterPrefixes(prefix) : [prefix]
+  const feeds = prefixes.map((prefix, index) => {
+    // So that the log tells apart what is said of several.
+    const facts = prefixes.length === 1 ? shownAs : { ...shownAs, partition: index }
+    return createChangeFeed(endedIn(prefix, index, prefixes.length), endings, {
+      onLost({ number }) {
+        const lost = number === 0 ? facts : { ...facts, ended_again: number }
+        log.error('The session store was emptied or put back; who is not in it has to sign in again', lost)
+        if (index === 0) onLost?.(store)
+      },
+      onBehind: (...behind) => log.error(BEHIND, { ...facts, ...behindFacts(...behind) }),
+    })
   })
-  const { login, database, isTls, tls = null } = address
-  const link = openRedisLink({
-    whereabouts: listedServers(address.nodes),
-    prefix,
-    line: { login, database, tls: isTls ? (tls ?? { ca: null, own: null }) : null },
-    shownAs: address.shownAs,
-    log: ports.log,
-    greet: changes.greet,
-    onConnected: () => onConnected?.(store),
-  })
-  const partitions = onePartition(link)
+  const greet = async (index: number, send: RedisLink['send']) => feeds[index]?.greet(send)
+  const partitions = openPartitions(address, { log, greet, onConnected: () => onConnected?.(store) })
   const global = partitions.of('global')
   const lastsOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()))
   const ttlOf = (expiresAtMs: number) => lastsOf(expiresAtMs) + GRACE_MS
@@ -88,7 +89,9 @@ export function openRedisStore(
   const untilOf = (lastsMs: number) => (lastsMs < GRACE_MS ? ports.now() + lastsMs : undefined)
 
   const store: SessionStore = {
-    ...notingWrites(sessionsOver(partitions, endings, { ttlOf, lastsOf, untilOf }), changes.writing),
+    ...notingWrites(sessionsOver(partitions, endings, { ttlOf, lastsOf, untilOf }), id => {
+      feeds[partitions.all.indexOf(partitions.of({ session: id }))]?.writing(id)
+    }),
     ...onceOver(global, ttlOf),
     ...allowancesOver(global),
     ...recordsOver(partitions, endings, ttlOf),
@@ -97,8 +100,20 @@ export function openRedisStore(
     async tellEnded(match) {
       await global.send('XADD', [`${global.prefix}changes`, '*', 'ended', JSON.stringify(match)])
     },
-    changesSince: () => changes.since(global.send),
-    clock: () => serverMs(global),
+    // What one partition cannot tell now, its stream tells later: the others are heard all the same.
+    async changesSince() {
+      const all = await Promise.allSettled(partitions.all.map(({ send }, at) => feeds[at]?.since(send)))
+      const heard = all.flatMap(one => (one.status === 'fulfilled' ? (one.value ?? []) : []))
+      const [failed] = all.flatMap(one => (one.status === 'rejected' ? [one] : []))
+      if (heard.length === 0 && failed !== undefined) throw failed.reason
+      return together(heard)
+    },
+    // Of several servers' it is the clock that is furthest from ours: what is over in a partition goes by that of its server.
+    async clock() {
+      const times = await inEach(partitions.all, serverMs)
+      return times.reduce((one, other) => (Math.abs(other - ports.now()) > Math.abs(one - ports.now()) ? other : one))
+    },
+    ...(prefixes.length === 1 ? {} : { fits: (hash, sessionId) => isTogether(hash, sessionId, prefixes.length) }),
     async purge(_nowMs, idleMs) {
       await inEach(partitions.all, async ({ run }) => {
         for (let step = 0; step < PURGE_STEPS; step++) {
@@ -107,9 +122,53 @@ export function openRedisStore(
       })
       return []
     },
-    close: () => link.close(),
+    close: () => partitions.close(),
   }
   return store
+}
+
+interface Opening {
+  readonly log: Ports['log']
+  /** What to ask first in a partition on each new connection. */
+  greet(index: number, send: RedisLink['send']): Promise<void>
+  onConnected(): void
+}
+
+/** The way to where things are kept. Pairs with `close`. */
+function openPartitions(address: RedisPlace, opening: Opening): RedisPartitions & { close(): void } {
+  const { nodes, shownAs, login, database, isTls, tls = null } = address
+  const prefix = keysOf(address.prefix)
+  const line = { login, database, tls: isTls ? (tls ?? { ca: null, own: null }) : null }
+  if (address.topology === 'cluster')
+    return openCluster({ ...opening, ...byLines(prefix, line), seeds: nodes.filter(hasPort), shownAs, prefix })
+  const { log, greet, onConnected } = opening
+  const whereabouts = listedServers(nodes)
+  const link = openRedisLink({ whereabouts, prefix, line, shownAs, log, greet: send => greet(0, send), onConnected })
+  return { ...onePartition(link), close: () => link.close() }
+}
+
+/** Ways to single nodes of a cluster. */
+function byLines(prefix: string, line: LinkOptions['line']): Pick<NodeOptions, 'openLink' | 'openLine'> {
+  return {
+    openLink: (node, log, greet) =>
+      openRedisLink({ whereabouts: listedServers([node]), prefix, line, shownAs: showNode(node), log, greet }),
+    openLine: node => openLine(node, { ...line, limitMs: NODE_MS }),
+  }
+}
+
+function hasPort(node: RedisNode): node is NodeAddress {
+  return 'port' in node
+}
+
+/** What several streams tell, as one. */
+function together(heard: readonly StoredChanges[]): StoredChanges {
+  const ended = heard.flatMap(one => one.ended ?? [])
+  return {
+    removed: heard.flatMap(one => one.removed),
+    updated: heard.flatMap(one => one.updated),
+    ...(ended.length === 0 ? {} : { ended }),
+    ...(heard.some(one => one.isIncomplete) ? { isIncomplete: true } : {}),
+  }
 }
 
 /** Says before each write what it is about. */

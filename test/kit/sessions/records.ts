@@ -44,3 +44,34 @@ export function named(store: SessionStore) {
 }
 
 export type NamedStore = ReturnType<typeof named>
+
+/**
+ * The same store, where any cookie fits any session: the hash of one is another in the store, where the first does not fit. Tests
+ * name cookies for people.
+ */
+export function fitting(store: SessionStore, names: Map<string, string>): SessionStore {
+  const { fits = () => true } = store
+  const known = (hash: string) => names.get(hash) ?? hash
+  const fit = (hash: string, sessionId: string) => {
+    for (let tries = 0; !names.has(hash); tries++) {
+      const name = tries === 0 ? hash : `${hash} ${tries}`
+      if (fits(name, sessionId)) names.set(hash, name)
+    }
+    return known(hash)
+  }
+  const replacedOf = <R extends { readonly hash: string } | null | undefined>(replaced: R, sessionId: string): R =>
+    replaced == null ? replaced : { ...replaced, hash: fit(replaced.hash, sessionId) }
+  return {
+    ...store,
+    insert: (session, handle) => store.insert(session, { ...handle, hash: fit(handle.hash, session.id) }),
+    signInAgain: (session, handle, before) =>
+      store.signInAgain(
+        session,
+        { ...handle, hash: fit(handle.hash, session.id) },
+        { ...before, replaced: replacedOf(before.replaced, session.id) },
+      ),
+    addHandle: (handle, replaced) =>
+      store.addHandle({ ...handle, hash: fit(handle.hash, handle.sessionId) }, replacedOf(replaced, handle.sessionId)),
+    findByHash: hash => store.findByHash(known(hash)),
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * The way to the partitions of a Redis or Valkey cluster: which node has each, and what is asked again elsewhere.
+ *
+ * A command is sent a second time only where a node has said that it did not do it: MOVED, ASK and TRYAGAIN. What is under way when
+ * a node is lost fails, since it may have been done.
+ *
+ * While a slot moves, its keys are on two nodes, and a script would find some of them missing. So scripts wait: the key that each
+ * names is the prefix, which is no key that exists, and then the node that has the slot answers ASK before it runs anything.
+ * Commands of one key follow ASK, so who is signed in is found all the time.
+ */
+
+import { errorFacts, type Facts } from '../../base/errors.ts'
+import { showNode } from '../../config/values/redis-address.ts'
+import {
+  createSeats,
+  hostOf,
+  type Node,
+  type NodeAddress,
+  type NodeLine,
+  type NodeOptions,
+  type Seat,
+} from './cluster-nodes.ts'
+import type { Script } from './connection.ts'
+import { createPartitions, type RedisPartition, type RedisPartitions } from './partitions.ts'
+
+/**
+ * The hash tags of the partitions, for good. Each has its slot in a sixteenth of all slots of its own: of nodes that share the slots
+ * evenly, up to sixteen, each has as many partitions as any other, or one more.
+ */
+const TAGS = ['18', '3', '1a', 'j', '19', '2', '64', 'k', '6n', '1', '1c', 'h', '6o', '0', '1b', 'i'] as const
+
+/** What the keys of each partition begin with. */
+export function clusterPrefixes(prefix: string): readonly string[] {
+  return TAGS.map(tag => `${prefix}{${tag}}:`)
+}
+
+export interface ClusterOptions extends NodeOptions {
+  readonly prefix: string
+  /** Called once a node serves the first partition. */
+  onConnected(): void
+}
+
+/** The partitions of a cluster. Pairs with `close`. */
+export interface Cluster extends RedisPartitions {
+  close(): void
+}
+
+/** A node sends on to another, and that again: more often than a cluster has to settle. */
+const MOST_TURNS = 8
+
+/** How long a script waits for a slot that moves, and between two tries. */
+const MOVING_MS = 2000
+const MOVING_STEP_MS = 50
+
+export function openCluster(options: ClusterOptions): Cluster {
+  const { shownAs, greet, onConnected } = options
+  const prefixes = clusterPrefixes(options.prefix)
+  const asking = createAsking(options.openLine)
+  const reach = createReach(options)
+  async function greetFirst(...[index, send]: Parameters<NodeOptions['greet']>): Promise<void> {
+    await greet(index, send)
+    if (index === 0) onConnected()
+  }
+  const seats = createSeats({ ...options, greet: greetFirst }, sendTo, reach.failed)
+
+  async function sendTo(node: Node, command: string, args: readonly string[]): Promise<unknown> {
+    try {
+      return await node.link.send(command, args)
+    } catch (error) {
+      const elsewhere = redirectionOf(error, node.address)
+      if (elsewhere?.what === 'ASK' && !command.startsWith('EVAL')) return asking.at(elsewhere.node, command, args)
+      throw error
+    }
+  }
+
+  /** Asks the node of a partition. Where it says that it has not done it, since that is elsewhere, this asks there. */
+  async function send(index: number, command: string, args: readonly string[]): Promise<unknown> {
+    const untilMs = performance.now() + MOVING_MS
+    for (let turns = 0; ; turns++) {
+      let asked: Seat | undefined
+      try {
+        asked = await seats.of(index)
+        await asked.greeted
+        const answer = await sendTo(asked.node, command, args)
+        reach.answered(index)
+        return answer
+      } catch (error) {
+        const elsewhere = asked === undefined ? null : redirectionOf(error, asked.node.address)
+        if (asked !== undefined && elsewhere?.what === 'MOVED' && turns < MOST_TURNS) {
+          seats.move(index, asked, elsewhere.node)
+        } else if (elsewhere?.what === 'ASK' && !command.endsWith('_RO')) {
+          if (performance.now() > untilMs)
+            throw new Error(`a part of ${shownAs} moves from node to node`, { cause: error })
+          await Bun.sleep(MOVING_STEP_MS)
+        } else {
+          if (!isReply(error)) {
+            reach.failed([index], asked?.node.address, errorFacts(error))
+            void seats.look()
+          }
+          throw error
+        }
+      }
+    }
+  }
+
+  async function evaluate(
+    index: number,
+    { sha1, text }: Script,
+    args: readonly (string | number)[],
+    suffix: '' | '_RO',
+  ) {
+    const rest = ['1', prefixes[index] ?? '', ...args.map(String)]
+    try {
+      return await send(index, `EVALSHA${suffix}`, [sha1, ...rest])
+    } catch (error) {
+      // The node has forgotten its scripts, or never knew this one.
+      if (!messageOf(error).startsWith('NOSCRIPT')) throw error
+      return send(index, `EVAL${suffix}`, [text, ...rest])
+    }
+  }
+
+  function partition(prefix: string, index: number): RedisPartition {
+    return {
+      prefix,
+      send: (command, args) => send(index, command, args),
+      run: (script, args) => evaluate(index, script, args, ''),
+      async look(script, args) {
+        const { node } = await seats.of(index)
+        if (node.isPlain) return undefined
+        try {
+          return await evaluate(index, script, args, '_RO')
+        } catch (error) {
+          // Its keys are at two nodes, and are asked for one by one.
+          if (messageOf(error).startsWith('ASK ')) return undefined
+          if (!/unknown command|^NOPERM/i.test(messageOf(error))) throw error
+          node.isPlain = true
+          return undefined
+        }
+      },
+    }
+  }
+
+  void seats.look()
+  const [first = '', ...rest] = prefixes
+  return {
+    ...createPartitions([partition(first, 0), ...rest.map((prefix, at) => partition(prefix, at + 1))]),
+    close() {
+      seats.close()
+      asking.close()
+    },
+  }
+}
+
+/** Tells the log once that a node cannot be reached, and once that every partition answers again. */
+function createReach({ log, shownAs }: Pick<ClusterOptions, 'log' | 'shownAs'>) {
+  const failing = new Set<number>()
+  return {
+    failed(indexes: readonly number[], node: NodeAddress | undefined, facts: Facts) {
+      const isFirst = failing.size === 0 && indexes.length > 0
+      for (const index of indexes) failing.add(index)
+      if (!isFirst) return
+      log.error(
+        'A node of the session store cannot be reached: who is known here stays signed in, others of that node cannot sign in or out',
+        {
+          ...facts,
+          store: shownAs,
+          ...(node === undefined ? {} : { node: showNode(node) }),
+        },
+      )
+    },
+    answered(index: number) {
+      if (failing.delete(index) && failing.size === 0) log.info('The session store is back', { store: shownAs })
+    },
+  }
+}
+
+/** Connections to nodes that are to have a slot, and have some of its keys already: ASKING counts for the command after it. */
+function createAsking(openLine: NodeOptions['openLine']) {
+  const lines = new Map<string, Promise<NodeLine>>()
+  const closeLine = (opening: Promise<NodeLine>) => opening.then(line => line.close()).catch(() => undefined)
+  return {
+    async at(node: NodeAddress, command: string, args: readonly string[]): Promise<unknown> {
+      const name = showNode(node)
+      const opening = lines.get(name) ?? openLine(node)
+      lines.set(name, opening)
+      try {
+        const line = await opening
+        const [, reply] = await Promise.all([line.send('ASKING', []), line.send(command, args)])
+        return reply
+      } catch (error) {
+        if (!isReply(error) && lines.get(name) === opening) {
+          lines.delete(name)
+          void closeLine(opening)
+        }
+        throw error
+      }
+    },
+    close() {
+      for (const opening of lines.values()) void closeLine(opening)
+    },
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
+}
+
+/** Whether a node has answered, with an error that is no sign of another node having its slots. */
+function isReply(error: unknown): boolean {
+  return /^[A-Z]{2,} /.test(messageOf(error)) && !/^(?:CLUSTERDOWN|LOADING|MASTERDOWN|READONLY) /.test(messageOf(error))
+}
+
+/** Where a node says that something else is to be asked, having done nothing. */
+function redirectionOf(
+  error: unknown,
+  asked: NodeAddress,
+): { readonly what: 'MOVED' | 'ASK'; readonly node: NodeAddress } | null {
+  const [, what, host = '', port] = /^(MOVED|ASK) \d+ (.*):(\d+)$/.exec(messageOf(error)) ?? []
+  if (what !== 'MOVED' && what !== 'ASK') return null
+  return { what, node: { host: hostOf(host, asked), port: Number(port) } }
+}
