@@ -11,7 +11,7 @@ import type { Words } from './words/words.ts'
  * What a page may beyond the usual: load the icons of applications, hold a form whose answer leads to any host (browsers
  * hold redirects against `form-action` too), or have its script ask this host; or nothing at all.
  */
-type Scope = 'icons' | 'leads-anywhere' | 'asks' | 'nothing'
+type Scope = 'icons' | 'leads-anywhere' | 'asks' | 'asks-and-leads-anywhere' | 'nothing'
 
 let stylePolicy: string | null = null
 const scriptPolicies = new Map<Script, string>()
@@ -27,10 +27,10 @@ function contentSecurityPolicy(brand: Brand | null, scope: Scope, script: Script
     "default-src 'none'",
     `style-src ${stylePolicy}${own === null ? '' : ` ${hashSource(own)}`}`,
     ...(script === null ? [] : [`script-src ${scriptPolicy(script)}`]),
-    ...(scope === 'asks' ? ["connect-src 'self'"] : []),
+    ...(scope.startsWith('asks') ? ["connect-src 'self'"] : []),
     "font-src 'self'",
     `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
-    `form-action 'self'${scope === 'leads-anywhere' ? ' https: http:' : ''}`,
+    `form-action 'self'${scope.endsWith('leads-anywhere') ? ' https: http:' : ''}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ].join('; ')

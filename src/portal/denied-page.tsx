@@ -4,8 +4,9 @@ import type { RequestStanding } from '../session/grants/grants.ts'
 import type { Session } from '../session/session.ts'
 import { pageAnswer } from './answer.ts'
 import { wordsFor } from './language.ts'
-import { Help, NarrowPage } from './pages/narrow-page.tsx'
+import { Help, NarrowPage, Operators, Reference } from './pages/narrow-page.tsx'
 import { detailOf, nameOf } from './pages/person.ts'
+import { Initials } from './pages/person-mark.tsx'
 import { LONGEST_ASK_TEXT, ownPath } from './place.ts'
 import type { PortalRequest } from './portal.ts'
 import type { Words } from './words/words.ts'
@@ -34,20 +35,32 @@ export function renderDeniedPage(
   const detail = detailOf(identity)
   const here = parseReturnTo(ctx.target.path + ctx.target.query)
   const back = new URLSearchParams({ switch: '1', return: here })
+  const mayAsk = view.asking.some(({ standing }) => standing === null)
+  // A request with a body is not sent again by loading its page.
+  const isWatched = ctx.keepsOwnAddresses && (ctx.request.method === 'GET' || ctx.request.method === 'HEAD')
+  const again = canAskAgain(ctx, session) ? (
+    <form method="post" action={ownPath('again')}>
+      <input type="hidden" name="return" value={here} />
+      <button class={mayAsk ? 'quiet' : 'act'} type="submit">
+        {words.askAgain}
+      </button>
+    </form>
+  ) : null
   const page = (
     <NarrowPage words={words} title={words.notOpenTitle} place={ctx.portal.title}>
+      {isWatched ? <div data-watch={`${ownPath('ask')}?${new URLSearchParams({ return: here })}`} hidden /> : null}
       <h1>{words.notOpen(view.routeName === '' ? null : view.routeName)}</h1>
       {view.reasons.map(reason => (
         <p>{reason}</p>
       ))}
+      <p class="person">
+        <Initials name={nameOf(identity)} />
+        <span>
+          <strong>{nameOf(identity)}</strong>
+          {detail === null ? null : <span class="soft small">{detail}</span>}
+        </span>
+      </p>
       <dl class="facts">
-        <div>
-          <dt>{words.youAre}</dt>
-          <dd>
-            {nameOf(identity)}
-            {detail === null ? null : <div class="soft small">{detail}</div>}
-          </dd>
-        </div>
         <div>
           <dt>{words.yourRoles}</dt>
           <dd>
@@ -69,56 +82,61 @@ export function renderDeniedPage(
           </div>
         )}
       </dl>
-      <Asking words={words} here={here} asking={view.asking} />
+      <Asking words={words} here={here} asking={view.asking} isWatched={isWatched} />
       <div class="acts">
-        <a class="act main" href={ownPath('')}>
+        <a class={mayAsk ? 'act' : 'act main'} href={ownPath('')}>
           {words.yourApplications}
         </a>
-        {canAskAgain(ctx, session) ? (
-          <form method="post" action={ownPath('again')}>
-            <input type="hidden" name="return" value={here} />
-            <button class="act" type="submit">
-              {words.askAgain}
-            </button>
-          </form>
-        ) : null}
-        <a class="act" href={`${ownPath('login')}?${back}`}>
-          {words.switchAccount}
-        </a>
-        <a class="act" href={ownPath('logout')}>
-          {words.signOut}
-        </a>
+        {again !== null && !mayAsk ? again : null}
+      </div>
+      <div class="ways">
+        {mayAsk ? again : null}
+        <a href={`${ownPath('login')}?${back}`}>{words.switchAccount}</a>
+        {again !== null && mayAsk ? null : <a href={ownPath('logout')}>{words.signOut}</a>}
       </div>
       <p class="note">
-        {view.needed.length === 0 ? null : (
-          <>
-            {words.roleAdvice}
-            <br />
-          </>
-        )}
+        {view.needed.length > 0 && view.asking.length === 0 ? <span class="advice">{words.roleAdvice}</span> : null}
         <Help words={words} contact={ctx.portal.contact} />
-        {`${words.reference} `}
-        <code>{ctx.requestId}</code>
       </p>
+      <Operators words={words}>
+        <Reference words={words} id={ctx.requestId} />
+      </Operators>
     </NarrowPage>
   )
   // Where browsers say nothing else of whose page sends a form (plain HTTP), they say its origin only to whom they may say where they come
   // from; and they ask this page's policy about the provider that the form may lead on to.
-  return pageAnswer(words, ctx.portal.brand, page, 403, { 'referrer-policy': 'same-origin' }, 'leads-anywhere')
+  const fields = { 'referrer-policy': 'same-origin' }
+  const { brand } = ctx.portal
+  if (!isWatched) return pageAnswer(words, brand, page, 403, fields, 'leads-anywhere')
+  return pageAnswer(words, brand, page, 403, fields, 'asks-and-leads-anywhere', 'watch-access')
 }
 
 /** How to ask for a role that would do; what is asked for already is said, and so is what was declined. */
-function Asking(props: { readonly words: Words; readonly here: string; readonly asking: readonly AskableRole[] }) {
-  const { words, here, asking } = props
+function Asking(props: {
+  readonly words: Words
+  readonly here: string
+  readonly asking: readonly AskableRole[]
+  readonly isWatched: boolean
+}) {
+  const { words, here, asking, isWatched } = props
   const isAt = (standing: RequestStanding) => asking.filter(one => one.standing === standing).map(({ role }) => role)
   const [open, declined, rest] = [isAt('open'), isAt('declined'), isAt(null)]
   const list = (roles: readonly string[]) => new Intl.ListFormat(words.lang).format(roles)
   return (
     <>
       {open.length === 0 ? null : (
-        <p class="asked" role="status">
-          {words.asked(list(open))}
-        </p>
+        <div class="asked">
+          <p role="status">{words.asked(list(open))}</p>
+          {isWatched ? (
+            <p class="soft small" data-watched hidden>
+              <span class="wait" aria-hidden="true" />
+              {words.opensByItself}
+            </p>
+          ) : null}
+          <noscript>
+            <p class="soft small">{words.loadAgain}</p>
+          </noscript>
+        </div>
       )}
       {declined.length === 0 ? null : <p class="asked">{words.askDeclined(list(declined))}</p>}
       {rest.length === 0 ? null : (
@@ -140,7 +158,7 @@ function Asking(props: { readonly words: Words; readonly here: string; readonly 
             <label for="text">{words.askText}</label>
             <input id="text" name="text" type="text" maxlength={LONGEST_ASK_TEXT} autocomplete="off" />
           </div>
-          <button class="act wide" type="submit">
+          <button class="act main wide" type="submit">
             {words.askAccess}
           </button>
         </form>

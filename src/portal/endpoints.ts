@@ -19,7 +19,7 @@ import type { Signing } from '../session/signing/signing.ts'
 import { type AdminTools, showAdmin } from './account/admin.tsx'
 import { tokensPage } from './account/api-tokens.tsx'
 import { showApplications } from './account/applications.tsx'
-import { askAccess, askAgain } from './account/ask-access.ts'
+import { askAccess, askAgain, sayAccess } from './account/ask-access.ts'
 import { exportAudit, showAudit, type TrailTools } from './account/audit.tsx'
 import { decideRequest } from './account/decide-request.ts'
 import { guestsPage } from './account/guest-links.tsx'
@@ -110,7 +110,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'backchannel-logout', post: backChannelLogout },
   { page: 'frontchannel-logout', get: frontChannelLogout, loading: 'action' },
   { page: 'again', post: signedIn(askAgain) },
-  { page: 'ask', post: signedIn(askAccess) },
+  { page: 'ask', get: sayAccess, post: signedIn(askAccess) },
   { page: 'sessions', get: signedIn(showSessions), post: signedIn(endSessions) },
   { page: 'tokens', get: signedIn(tokensPage.show), post: signedIn(tokensPage.change) },
   { page: 'admin', get: signedIn(showAdmin), post: signedIn(decideRequest) },

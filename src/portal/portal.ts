@@ -90,6 +90,10 @@ export interface PortalRequest {
   guestTarget(host: string, path: string): GuestTarget | null
   /** The route at a path of this host and the roles that this person may ask for there; null where there are none. */
   askedRoute(session: Session, path: string): AskedRoute | null
+  /** Whether a path of this host is open to this person now, by the rules, as a page load from where they are. */
+  isOpenTo(session: Session, path: string): boolean
+  /** Whether clients reach Sallyport's own addresses on this host: not where a proxy in front only asks for a verdict. */
+  readonly keepsOwnAddresses: boolean
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
   /** Where a token of this person would be taken. */

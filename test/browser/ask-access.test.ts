@@ -81,3 +81,66 @@ test.each(
     }
   },
 )
+
+test('the page of a refusal opens by itself once a role is granted, and asks no longer than a quarter of an hour', async () => {
+  await using stand = await openStand('admin_role = "admin"\nrequests = true')
+  const [asker, admin] = [
+    await watchedContext(browser, { locale: 'en' }),
+    await watchedContext(browser, { locale: 'en' }),
+  ]
+  const asked: string[] = []
+  asker.context.on('response', answer => {
+    if (answer.url().includes('/.sallyport/ask?')) asked.push(new URL(answer.url()).search)
+  })
+  const until = async (count: number) => {
+    for (let tries = 0; asked.length < count; tries++) {
+      if (tries > 2000) throw new Error(`the page asked ${asked.length} times, not ${count}`)
+      await Bun.sleep(10)
+    }
+  }
+  try {
+    const page = await asker.context.newPage()
+    await page.clock.install()
+    await page.goto(`${stand.app}/deep?x=1`)
+    await stand.become(page, 'Guest')
+    await button(page, 'Ask for access').click()
+    await page.locator('[data-watched]').waitFor()
+    expect(await page.locator('[data-watched]').textContent()).toBe('This page opens by itself once an admin agrees.')
+    const before = asked.length
+    // What is not looked at asks nothing.
+    await page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })`)
+    await page.clock.runFor(60_000)
+    await page.evaluate(`delete document.hidden`)
+    await page.clock.runFor(10_000)
+    await until(before + 1)
+    expect(asked.length).toBeLessThanOrEqual(before + 2)
+    expect(new Set(asked)).toEqual(new Set(['?return=%2Fdeep%3Fx%3D1']))
+
+    const office = await admin.open(`${stand.portal}/.sallyport/admin`)
+    await stand.become(office, 'Ada')
+    await office.goto(`${stand.portal}/.sallyport/admin`)
+    await button(office, 'Grant user to Guest').click()
+    await page.clock.runFor(10_000)
+    await page.locator('.panel').waitFor({ state: 'detached' })
+    expect(page.url()).toBe(`${stand.app}/deep?x=1`)
+    expect(asker.complaints).toEqual([])
+
+    const closed = await asker.context.newPage()
+    await closed.clock.install()
+    await closed.goto(`${stand.admin}/`)
+    await until(asked.length + 0)
+    await closed.clock.fastForward(16 * 60_000)
+    await closed.clock.runFor(10_000)
+    const atEnd = asked.length
+    await closed.clock.runFor(60_000)
+    await closed.reload()
+    await until(atEnd + 1)
+    expect(asked.length).toBe(atEnd + 1)
+  } finally {
+    await Promise.all([asker.context.close(), admin.context.close()])
+  }
+
+  function button(page: Page, name: string) {
+    return page.getByRole('button', { name, exact: true })
+  }
+})

@@ -62,6 +62,8 @@ export function portalRequest(request: Request, { origin, protocol, host }: URL)
     applications: () => [],
     tokenPlaces: () => [],
     askedRoute: () => null,
+    isOpenTo: () => false,
+    keepsOwnAddresses: true,
     iconOf: () => null,
     resources: { hasOwn: false, described: () => null, at: () => null },
   }

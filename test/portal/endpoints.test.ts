@@ -27,7 +27,7 @@ const ADDRESSES = [
   { page: 'kept', allow: BOTH },
   { page: 'admin', allow: BOTH },
   { page: 'again', allow: 'POST' },
-  { page: 'ask', allow: 'POST' },
+  { page: 'ask', allow: BOTH },
   { page: 'jwks.json', allow: READ },
   { page: 'client-jwks.json', allow: READ },
 ] as const

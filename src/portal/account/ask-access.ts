@@ -9,11 +9,12 @@ import type { RoleRequest } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
-import { redirectAnswer } from '../answer.ts'
+import { jsonAnswer, redirectAnswer } from '../answer.ts'
 import { type FormTools, type PersonalFormTools, readOwnForm, readPersonalForm } from '../form.ts'
 import { nameOf } from '../pages/person.ts'
 import { LONGEST_ASK_TEXT, ownPath, portalOrigin } from '../place.ts'
-import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
+import { signInProblem } from '../problem.ts'
 import { stillSignedIn } from './admins.ts'
 
 export interface AskAccessTools extends PersonalFormTools, AuditTools {
@@ -129,6 +130,15 @@ function describeRequest(ctx: PortalRequest, { id, who, name, role, route, text,
     at: new Date(atMs).toISOString(),
     review: `${portalOrigin(ctx)}${ownPath('admin')}#requests`,
   }
+}
+
+/**
+ * Says to the page of a refusal whether `return` is open to this user now: `{ "open": true }`. The rules alone are asked,
+ * so that it costs neither the store nor the application anything.
+ */
+export function sayAccess(ctx: PortalRequest): Response {
+  if (ctx.session === null) return signInProblem(ctx)
+  return jsonAnswer({ open: ctx.isOpenTo(ctx.session, parseReturnTo(readQuery(ctx).get('return'))) })
 }
 
 interface AskAgainTools extends FormTools {

@@ -11,17 +11,26 @@ import countdown from './scripts/countdown.js' with { type: 'text' }
 import giveFragment from './scripts/give-fragment.js' with { type: 'text' }
 import keepFragment from './scripts/keep-fragment.js' with { type: 'text' }
 import search from './scripts/search.js' with { type: 'text' }
+import watchAccess from './scripts/watch-access.js' with { type: 'text' }
 import whenSeen from './scripts/when-seen.js' with { type: 'text' }
 import stylesheet from './style.css' with { type: 'text' }
 
 export const STYLE: string = withFonts(stylesheet)
 
-export type Script = 'check-file' | 'countdown' | 'search' | 'when-seen' | 'keep-fragment' | 'give-fragment'
+export type Script =
+  | 'check-file'
+  | 'countdown'
+  | 'search'
+  | 'watch-access'
+  | 'when-seen'
+  | 'keep-fragment'
+  | 'give-fragment'
 
 export const SCRIPTS: Readonly<Record<Script, string>> = {
   'check-file': checkFile,
   countdown,
   search,
+  'watch-access': watchAccess,
   'when-seen': whenSeen,
   'keep-fragment': keepFragment,
   'give-fragment': giveFragment,

@@ -115,6 +115,26 @@ export function Acts(props: {
   )
 }
 
+/** What is for whoever runs the place, folded away from everybody else. */
+export function Operators({ words, children }: { readonly words: Words; readonly children?: Child }) {
+  return (
+    <details class="operators small">
+      <summary>{words.forOperators}</summary>
+      <div>{children}</div>
+    </details>
+  )
+}
+
+/** Under which id the log has what the page is about. */
+export function Reference({ words, id }: { readonly words: Words; readonly id: string }) {
+  return (
+    <p>
+      {`${words.reference} `}
+      <code>{id}</code>
+    </p>
+  )
+}
+
 /** Whom to ask, where the portal names somebody. */
 export function Help({ words, contact }: { readonly words: Words; readonly contact: Contact | null }) {
   if (contact === null) return null

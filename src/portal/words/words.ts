@@ -247,6 +247,7 @@ export interface Words {
 
   error(status: number): string
   readonly reference: string
+  readonly forOperators: string
   readonly startingAgain: string
   /** Around a number of seconds that is counted down. */
   readonly triesAgain: Around
@@ -263,7 +264,6 @@ export interface Words {
   /** null: the address has no name. */
   notOpen(name: string | null): string
   emailUnverified(email: string, provider: string): string
-  readonly youAre: string
   readonly yourRoles: string
   readonly none: string
   readonly youNeed: string
@@ -275,6 +275,9 @@ export interface Words {
   readonly askText: string
   readonly askAccess: string
   asked(roles: string): string
+  readonly opensByItself: string
+  /** Where no script does it. */
+  readonly loadAgain: string
   askDeclined(roles: string): string
   /** Before whom to ask. */
   readonly help: string

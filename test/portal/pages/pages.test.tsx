@@ -113,8 +113,11 @@ describe('the page of a refusal', () => {
 
   test('says who is signed in, which role is missing, and offers to switch account', async () => {
     const page = await denied({ name: 'Grace', email: 'grace@example.com' })
-    expect(page.texts('dd')).toEqual(['Grace grace@example.com', 'user', 'admin'])
-    expect(page.one('.note').text).toBe(`${EN.roleAdvice} Reference req-7`)
+    expect(page.one('.person strong').text).toBe('Grace')
+    expect(page.one('.person .small').text).toBe('grace@example.com')
+    expect(page.texts('dd')).toEqual(['user', 'admin'])
+    expect(page.one('.note').text).toBe(EN.roleAdvice)
+    expect(page.one('details').text).toBe(`${EN.forOperators} Reference req-7`)
     expect(page.one('h1').text).toBe('Kuma is not open to you')
     expect(page.all('a').map(one => one.attribute('href'))).toEqual(
       expect.arrayContaining(['/.sallyport/login?switch=1&return=%2Fd%2F1%3Fx%3D1', '/.sallyport/logout']),

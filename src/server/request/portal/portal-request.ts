@@ -58,6 +58,8 @@ export function portalRequest(context: RequestContext): PortalRequest | null {
     }),
     guestTarget: (host, path) => guestTargetAt(context, portal, host, path),
     askedRoute: (session, path) => askedRouteAt(context, portal, session, path),
+    isOpenTo: (session, path) => isOpenAt(context, portal, session, path),
+    keepsOwnAddresses: context.question === null,
     applications: session => applicationsOf(context, portal, session),
     tokenPlaces: session => tokenPlacesOf(context, portal, session),
     resources: protectedResources(context, portal),
@@ -118,6 +120,15 @@ function isPart(
     if (above !== undefined && (!app.isNamed || (above.app.isNamed && above.name === name))) return true
   }
   return false
+}
+
+/** Whether a path of the host that was asked is open to this user, or will be after a newer sign-in. */
+function isOpenAt(context: RequestContext, portal: GatePortal, session: Session, path: string): boolean {
+  const { target: asked } = context
+  const found = asked === null || !path.startsWith('/') ? null : routeAt(context, asked.host, path)
+  if (found === null || found.route.portal !== portal) return false
+  const facts = { ...requestFacts(context, session), method: 'GET', target: found.target }
+  return decidePolicy(found.route.policy, session.identity, facts).verdict !== 'deny'
 }
 
 /**
