@@ -10,6 +10,7 @@ import { checkProviders } from './checks/providers.ts'
 import { checkApps, checkRoutes } from './checks/routes.ts'
 import { checkLimits, checkServer } from './checks/server.ts'
 import { checkSessions } from './checks/sessions.ts'
+import { checkStated } from './checks/stated.ts'
 import { checkTls } from './checks/tls.ts'
 import { checkSelf, checkUpstreams } from './checks/upstreams.ts'
 import { readSurroundings } from './environment.ts'
@@ -104,6 +105,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkSelf(values, report)
   checkFolders(values, configFiles, report)
   checkPasswords(values, configFiles, report)
+  checkStated(values, configFiles, report)
   checkBrands(values, configFiles, report)
   checkApps(values, configFiles, report)
   checkExpectations(values, report)

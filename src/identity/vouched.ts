@@ -1,4 +1,6 @@
+import type { PortalConfig } from '../config/resolve/portals.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
+import { HTPASSWD } from '../config/values/htpasswd.ts'
 import type { Identity } from './identity.ts'
 
 /** The providers whose e-mail addresses count without their saying that they verified them, by the names of their tables. */
@@ -9,6 +11,35 @@ export const NO_TRUSTED_EMAILS: TrustedEmails = new Set()
 /** Those of which the file says `emails = "trusted"`. */
 export function trustedEmails(providers: ReadonlyMap<string, ProviderConfig>): TrustedEmails {
   return new Set([...providers.values()].filter(provider => provider.trustsEmails).map(({ name }) => name))
+}
+
+/**
+ * At a portal with a file of users and another provider: the groups that routes.toml gives all users of the file, by
+ * each provider of the file. A group that only the file says counts in rules that name such a provider, so that a line
+ * in a file makes nobody an admin. Empty at any other portal.
+ */
+export type FileGroups = ReadonlyMap<string, ReadonlySet<string>>
+
+/** Whose word rules take that name no provider. */
+export interface RuleTrust {
+  readonly trusted: TrustedEmails
+  readonly fileGroups: FileGroups
+}
+
+export const NO_TRUST: RuleTrust = Object.freeze({ trusted: NO_TRUSTED_EMAILS, fileGroups: new Map() })
+
+/** What the rules of a portal take. */
+export function ruleTrust(
+  portal: Pick<PortalConfig, 'providers' | 'passwords' | 'passwordGroups'>,
+  providers: ReadonlyMap<string, ProviderConfig>,
+): RuleTrust {
+  const own = portal.providers.flatMap(name => providers.get(name) ?? [])
+  const files: [string, ReadonlySet<string>][] = own.flatMap(({ name, users }) =>
+    users === null ? [] : [[name, new Set(users.groups)]],
+  )
+  if (portal.passwords !== null) files.push([HTPASSWD, new Set(portal.passwordGroups)])
+  const isMixed = own.some(({ users }) => users === null)
+  return Object.freeze({ trusted: trustedEmails(providers), fileGroups: new Map(isMixed ? files : []) })
 }
 
 /**

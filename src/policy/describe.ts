@@ -50,6 +50,7 @@ export function describeRule(rule: AccessRule): string {
   list('role', rule.roles)
   list('provider', rule.providers)
   list('subject', rule.subjects)
+  list('user', rule.users)
   list('e-mail', rule.emails)
   list('domain', rule.domains)
   list('group', rule.groups)

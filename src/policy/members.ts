@@ -1,7 +1,7 @@
 import type { Config } from '../config/resolve/config.ts'
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import type { Identity } from '../identity/identity.ts'
-import { isEmailVouched, type TrustedEmails, trustedEmails } from '../identity/vouched.ts'
+import { isEmailVouched, ruleTrust, type TrustedEmails } from '../identity/vouched.ts'
 import { offeredRoles } from '../session/grants/offered.ts'
 import type { Members as SessionMembers } from '../session/provider-trust.ts'
 import { type Facts, NO_FACTS } from './condition.ts'
@@ -51,13 +51,14 @@ export function decideOutsider(policy: Policy, facts: Facts): Decision {
 
 /** The same as sessions ask it, for each portal that has `members`. */
 export function membersOf(config: Config): ReadonlyMap<string, SessionMembers> {
-  const trusted = trustedEmails(config.providers)
   const offered = offeredRoles(config)
   const found = new Map<string, SessionMembers>()
   for (const portal of config.portals.values()) {
-    const judge = compileMembers(portal, compileRoles(portal.roles, trusted))
+    const trust = ruleTrust(portal, config.providers)
+    const { trusted, fileGroups } = trust
+    const judge = compileMembers(portal, compileRoles(portal.roles, trust))
     if (judge === null) continue
-    const decides = [portal.members, portal.roles, [...trusted], [...(offered.get(portal.name) ?? [])]]
+    const decides = [portal.members, portal.roles, [...trusted], fileGroups, [...(offered.get(portal.name) ?? [])]]
     found.set(portal.name, {
       has: identity => judge(identity) === 'yes',
       cameWith(identity) {
@@ -69,7 +70,9 @@ export function membersOf(config: Config): ReadonlyMap<string, SessionMembers> {
         }
         return { facts, hint: unverified === null ? null : waysOut(unverified) }
       },
-      mark: JSON.stringify(decides, (_, value: unknown) => (value instanceof Map ? [...value] : value)),
+      mark: JSON.stringify(decides, (_, value: unknown) =>
+        value instanceof Map || value instanceof Set ? [...value] : value,
+      ),
     })
   }
   return found

@@ -2,7 +2,8 @@ import { compileStars } from '../base/stars.ts'
 import type { PersonRule } from '../config/keys/rules.ts'
 import { findClaim } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
-import { isEmailVouched, type TrustedEmails } from '../identity/vouched.ts'
+import { userSubject } from '../identity/passwords/users.ts'
+import { type FileGroups, isEmailVouched, type RuleTrust, type TrustedEmails } from '../identity/vouched.ts'
 import type { PersonCondition } from './condition.ts'
 import type { Missing, Reason } from './reasons.ts'
 import type { Truth } from './truth.ts'
@@ -11,10 +12,16 @@ import type { Truth } from './truth.ts'
  * The conditions of a rule about a user: one for each key. All of them must hold; within a key one entry is enough.
  *
  * Text is compared whole and exactly. Only e-mail addresses and domains ignore ASCII case. Patterns match whole texts.
- * A missing claim matches nothing. A claim of an unexpected type is unknown, and so is an unverified e-mail address.
+ * A missing claim matches nothing. A claim of an unexpected type is unknown. So is an unverified e-mail address, and a
+ * group that only a file of users says, unless the rule names its provider, or a rule around it does (`isNamed`).
  */
-export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonly PersonCondition[] {
+export function compilePerson(
+  rule: PersonRule,
+  { trusted, fileGroups }: RuleTrust,
+  isNamed = rule.providers !== null,
+): readonly PersonCondition[] {
   const conditions: PersonCondition[] = []
+  const counts = isNamed ? () => true : groupsThatCount(fileGroups)
   const add = (reason: Reason, judge: PersonCondition['judge'], reasonFor = (_: Identity): Reason => reason) =>
     conditions.push({
       kind: 'person',
@@ -32,7 +39,12 @@ export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonl
       'subject.other',
       oneOf(rule.subjects, identity => identity.subject),
     )
-  if (rule.groups !== null) add('group.missing', compileGroups(rule.groups))
+  if (rule.users !== null)
+    add(
+      'subject.other',
+      oneOf(rule.users.map(userSubject), identity => identity.subject),
+    )
+  if (rule.groups !== null) add('group.missing', compileGroups(rule.groups, counts))
   if (rule.emails !== null || rule.domains !== null) {
     const lists = listsOf(rule)
     add('email.other', compileEmails(lists, trusted), identity =>
@@ -42,7 +54,7 @@ export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonl
   for (const [claim, values] of rule.claims ?? []) {
     const judge = compileClaim(claim, values)
     if (claim === 'email') add('email.other', compileEmails(judge, trusted))
-    else add('claim.other', judge)
+    else add('claim.other', claim === 'groups' ? onlyWith(judge, counts) : judge)
   }
   for (const [claim, patterns] of rule.like ?? []) {
     if (claim === 'email') {
@@ -50,7 +62,8 @@ export function compilePerson(rule: PersonRule, trusted: TrustedEmails): readonl
       add('email.other', compileEmails(lists, trusted), identity =>
         lists(identity) === 'yes' ? 'email.unverified' : 'email.other',
       )
-    } else add(claim === 'groups' ? 'group.missing' : 'claim.other', compileLike(claim, patterns))
+    } else if (claim === 'groups') add('group.missing', onlyWith(compileLike(claim, patterns), counts))
+    else add('claim.other', compileLike(claim, patterns))
   }
   const reasonForNone = ({ email }: Identity): Reason => (email === null ? 'email.none' : 'email.unverified')
   if (rule.requireEmail)
@@ -73,10 +86,30 @@ function oneOf(values: readonly string[], pick: (identity: Identity) => string):
   }
 }
 
-function compileGroups(wanted: readonly string[]): PersonCondition['judge'] {
+/** Whether a group of a user counts in a rule that names no provider. */
+type GroupCounts = (identity: Identity, group: string) => boolean
+
+function groupsThatCount(fileGroups: FileGroups): GroupCounts {
+  return ({ provider }, group) => fileGroups.get(provider)?.has(group) ?? true
+}
+
+/** What a judge says of a user's groups: unknown where it holds, but not by the groups that count. */
+function onlyWith(judge: PersonCondition['judge'], counts: GroupCounts): PersonCondition['judge'] {
+  return identity => {
+    const truth = judge(identity)
+    const { groups } = identity
+    if (truth !== 'yes' || groups.every(group => counts(identity, group))) return truth
+    const counting = groups.filter(group => counts(identity, group))
+    const claims = { ...identity.claims, groups: counting }
+    return judge({ ...identity, groups: counting, claims }) === 'yes' ? 'yes' : 'unknown'
+  }
+}
+
+function compileGroups(wanted: readonly string[], counts: GroupCounts): PersonCondition['judge'] {
   const groups = new Set(wanted)
   return identity => {
-    if (identity.groups.some(group => groups.has(group))) return 'yes'
+    const held = identity.groups.filter(group => groups.has(group))
+    if (held.length > 0) return held.some(group => counts(identity, group)) ? 'yes' : 'unknown'
     const stated = claimOf(identity, 'groups')
     if (stated === undefined) return 'no'
     return Array.isArray(stated) && stated.every(group => typeof group === 'string') ? 'no' : 'unknown'

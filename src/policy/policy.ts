@@ -5,7 +5,7 @@ import type { RouteConfig } from '../config/resolve/routes.ts'
 import { lacksGroups } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
-import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../identity/vouched.ts'
+import { NO_TRUST, type TrustedEmails } from '../identity/vouched.ts'
 import { type Facts, type Needs, NOTHING } from './condition.ts'
 import { chooseTold, findNearest, type Reason, type Told, type Trial, tellReason, tellRoles } from './reasons.ts'
 import type { Roles, RolesOf } from './roles.ts'
@@ -70,7 +70,7 @@ const NO_TRIALS: readonly Trial[] = Object.freeze([])
 export const NO_PORTAL: RuleRoles = Object.freeze({
   judges: new Map(),
   aboutEmail: new Set<string>(),
-  trusted: NO_TRUSTED_EMAILS,
+  ...NO_TRUST,
 })
 const NOTHING_TOLD: Told = Object.freeze({ needed: [], reasons: [] })
 

@@ -1,6 +1,6 @@
 import type { RoleRule } from '../config/keys/portals.ts'
 import { GRANTED, type Identity } from '../identity/identity.ts'
-import type { TrustedEmails } from '../identity/vouched.ts'
+import type { RuleTrust } from '../identity/vouched.ts'
 import { compilePerson } from './person.ts'
 import { all, any, type Truth } from './truth.ts'
 
@@ -11,13 +11,11 @@ export type RolesOf = (identity: Identity) => readonly string[]
 type RoleJudges = ReadonlyMap<string, (identity: Identity) => Truth>
 
 /** The roles of a portal, compiled. */
-export interface Roles {
+export interface Roles extends RuleTrust {
   readonly of: RolesOf
   readonly judges: RoleJudges
   /** The roles that look at e-mail addresses. */
   readonly aboutEmail: ReadonlySet<string>
-  /** Whose e-mail addresses rules believe. */
-  readonly trusted: TrustedEmails
 }
 
 /**
@@ -29,13 +27,12 @@ export interface Roles {
  * A role has one or more rules, and one of them is enough. Within a rule every key must hold. Within a key one entry
  * is enough.
  */
-export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>, trusted: TrustedEmails): Roles {
+export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>, trust: RuleTrust): Roles {
   const aboutEmail = new Set<string>()
   const judges: RoleJudges = new Map(
     [...roles].map(([role, rules]) => {
-      if (rules.some(rule => compilePerson(rule, trusted).some(({ isAboutEmail }) => isAboutEmail)))
-        aboutEmail.add(role)
-      const compiled = rules.map(rule => compileRule(rule, trusted))
+      if (rules.some(rule => compilePerson(rule, trust).some(({ isAboutEmail }) => isAboutEmail))) aboutEmail.add(role)
+      const compiled = rules.map(rule => compileRule(rule, trust))
       return [
         role,
         (identity: Identity): Truth =>
@@ -51,15 +48,15 @@ export function compileRoles(roles: ReadonlyMap<string, readonly RoleRule[]>, tr
   )
   const entries = [...judges]
   const of: RolesOf = identity => entries.filter(([, judge]) => judge(identity) === 'yes').map(([role]) => role)
-  return Object.freeze({ of, judges, aboutEmail, trusted })
+  return Object.freeze({ ...trust, of, judges, aboutEmail })
 }
 
 function isGranted(identity: Identity, role: string): boolean {
   return identity[GRANTED]?.includes(role) === true
 }
 
-function compileRule(rule: RoleRule, trusted: TrustedEmails): (identity: Identity) => Truth {
-  const conditions = compilePerson(rule, trusted)
+function compileRule(rule: RoleRule, trust: RuleTrust): (identity: Identity) => Truth {
+  const conditions = compilePerson(rule, trust)
   // A rule without a key would hold for everyone; the checker refuses it, and so does this.
   if (conditions.length === 0 && !rule.any) return () => 'no'
   // `any`, or a rule with only a provider, means every user there, and programs only where the rule includes them.

@@ -36,22 +36,23 @@ export interface Asker {
   readonly light: 'now' | 'signed-in' | 'stepped-up'
 }
 
-/** What a rule asks the portal: who has its roles, and whose e-mail addresses count. */
-export type RuleRoles = Pick<Roles, 'judges' | 'aboutEmail' | 'trusted'>
+/** What a rule asks the portal: who has its roles, and whose word counts. */
+export type RuleRoles = Pick<Roles, 'judges' | 'aboutEmail' | 'trusted' | 'fileGroups'>
 
-/** A rule of the file as closures; roles by what the portal says of them. */
-export function compileRule(rule: AccessRule, roles: RuleRoles): Rule {
+/** A rule of the file as closures; roles by what the portal says of them. `isInNamed`: a rule around it names providers. */
+export function compileRule(rule: AccessRule, roles: RuleRoles, isInNamed = false): Rule {
+  const isNamed = isInNamed || rule.providers !== null
   const about = [
     ...(rule.roles === null ? [] : [compileRoleNames(rule.roles, roles)]),
-    ...compilePerson(rule, roles.trusted),
+    ...compilePerson(rule, roles, isNamed),
   ]
-  const all = (rule.all ?? []).map(part => compileRule(part, roles))
-  const any = rule.any === null ? null : rule.any.map(part => compileRule(part, roles))
+  const all = (rule.all ?? []).map(part => compileRule(part, roles, isNamed))
+  const any = rule.any === null ? null : rule.any.map(part => compileRule(part, roles, isNamed))
   return Object.freeze({
     conditions: [...about, ...compileSignIn(rule), ...compileRequest(rule)],
     all,
     any,
-    not: rule.not === null ? null : compileRule(rule.not, roles),
+    not: rule.not === null ? null : compileRule(rule.not, roles, isNamed),
     isWide:
       about.length === (rule.providers === null ? 0 : 1) &&
       all.every(part => part.isWide) &&

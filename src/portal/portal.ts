@@ -7,6 +7,7 @@ import type { Picture } from '../config/values/picture.ts'
 import { repeatedName } from '../identity/answer.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
+import type { RuleTrust } from '../identity/vouched.ts'
 import type { Target } from '../route/target.ts'
 import type { Session } from '../session/session.ts'
 
@@ -35,6 +36,8 @@ export interface CompatRequest {
   isServed(host: string): boolean
   /** Whether this user may now open at least one non-public route of this host; false where the host has none. */
   mayOpenHost(session: Session): boolean
+  /** Whose word the portal's rules take that name no provider. */
+  readonly trust: RuleTrust
   /** The fields by which that program said who someone is, ready for the wire. */
   fieldsOf(session: Session): readonly (readonly [name: string, value: string])[]
 }

@@ -169,7 +169,7 @@ const PLACES: readonly ((key: Table) => Table)[] = [
   basic_auth => ({ upstreams: { a: { to: 'http://a', basic_auth: { user: 'a', password: 'b', ...basic_auth } } } }),
   user => ({ portals: { home: { roles: { user: { groups: ['a'], ...user } } } } }),
   rule => ({
-    portals: { home: { guest_links: { allow: ['user'] } } },
+    portals: { home: { htpasswd: 'people.htpasswd', guest_links: { allow: ['user'] } } },
     routes: [{ ...ROUTE, allow: ['user', { networks: ['10.0.0.0/8'], ...rule }] }],
   }),
 ]

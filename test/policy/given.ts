@@ -5,7 +5,7 @@ import type { Allow } from '../../src/config/keys/routes.ts'
 import { type AccessRule, NO_CONDITION, NOBODY_IN_PARTICULAR } from '../../src/config/keys/rules.ts'
 import type { RouteConfig } from '../../src/config/resolve/routes.ts'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
-import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
+import { NO_TRUST, NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import type { Facts } from '../../src/policy/condition.ts'
 import { compilePolicy, type Decision, decidePolicy, type Policy } from '../../src/policy/policy.ts'
 import { compileRoles, type Roles } from '../../src/policy/roles.ts'
@@ -68,7 +68,7 @@ export function routeOf({ allow, deny = [] }: Given): Pick<RouteConfig, 'allow' 
 
 /** The roles of the route's portal. */
 export function portalOf({ hasPortal = true, trusted = NO_TRUSTED_EMAILS }: Given): Roles | null {
-  return hasPortal ? compileRoles(ROLES, trusted) : null
+  return hasPortal ? compileRoles(ROLES, { ...NO_TRUST, trusted }) : null
 }
 
 /** What comes out for Ada, unless someone else (or nobody: null) is given. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
+import { NO_TRUST } from '../../src/identity/vouched.ts'
 import { NO_FACTS } from '../../src/policy/condition.ts'
 import { compileMembers, decideOutsider, membersOf } from '../../src/policy/members.ts'
 import { compilePolicy } from '../../src/policy/policy.ts'
@@ -23,7 +24,7 @@ function judge(members: string, identity: Identity): string {
   const config = configOf(members)
   const home = config.portals.get('home')
   if (home === undefined) throw new Error('there is a portal')
-  return compileMembers(home, compileRoles(home.roles, new Set()))?.(identity) ?? 'everybody'
+  return compileMembers(home, compileRoles(home.roles, NO_TRUST))?.(identity) ?? 'everybody'
 }
 
 const someone = (claims: Record<string, unknown> = {}) => makeIdentity('id', 'https://id.example.com', 'ada', claims)
@@ -68,7 +69,7 @@ describe('members of a portal', () => {
 test('who is no member is nobody: let in where nobody has to sign in, and not sent to sign in elsewhere', () => {
   const open = compilePolicy({ allow: { kind: 'public' }, deny: [], methods: null }, null)
   expect(decideOutsider(open, NO_FACTS)).toMatchObject({ verdict: 'allow' })
-  const roles = compileRoles(new Map(), new Set())
+  const roles = compileRoles(new Map(), NO_TRUST)
   const closed = compilePolicy({ allow: { kind: 'authenticated' }, deny: [], methods: ['GET'] }, roles)
   expect(decideOutsider(closed, { ...NO_FACTS, method: 'GET' })).toMatchObject({
     verdict: 'deny',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Allow } from '../../src/config/keys/routes.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
-import { NO_TRUSTED_EMAILS } from '../../src/identity/vouched.ts'
+import { NO_TRUST } from '../../src/identity/vouched.ts'
 import { NO_FACTS } from '../../src/policy/condition.ts'
 import { compilePolicy, decidePolicy } from '../../src/policy/policy.ts'
 
@@ -22,9 +22,7 @@ interface Case {
 
 function decide({ allow, who, roles = [], methods, method = 'GET' }: Case) {
   const portal =
-    roles === null
-      ? null
-      : { of: () => roles, judges: new Map(), aboutEmail: new Set<string>(), trusted: NO_TRUSTED_EMAILS }
+    roles === null ? null : { of: () => roles, judges: new Map(), aboutEmail: new Set<string>(), ...NO_TRUST }
   const policy = compilePolicy({ allow, deny: [], methods: methods ?? null }, portal)
   return decidePolicy(policy, who, { ...NO_FACTS, method })
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { RoleRule } from '../../src/config/keys/portals.ts'
 import { NOBODY_IN_PARTICULAR } from '../../src/config/keys/rules.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
-import { NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
+import { NO_TRUST, NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import { compileRoles } from '../../src/policy/roles.ts'
 
 const NOTHING: RoleRule = { any: false, clients: false, ...NOBODY_IN_PARTICULAR }
@@ -15,9 +15,45 @@ function holds(
   trusted: TrustedEmails = NO_TRUSTED_EMAILS,
 ): boolean {
   const list = (Array.isArray(rules) ? rules : [rules]) as readonly Partial<RoleRule>[]
-  const { of } = compileRoles(new Map([['role', list.map(rule => ({ ...NOTHING, ...rule }))]]), trusted)
+  const { of } = compileRoles(new Map([['role', list.map(rule => ({ ...NOTHING, ...rule }))]]), {
+    ...NO_TRUST,
+    trusted,
+  })
   return of(makeIdentity(provider, 'https://id.example', 'ada', claims)).includes('role')
 }
+
+describe('a user of a file, at a portal with another provider', () => {
+  const fileGroups = new Map([['people', new Set(['family'])]])
+  const ada = makeIdentity('people', 'users:people', 'htpasswd:ada', { groups: ['family', 'admins'] })
+  const judge = (rule: Partial<RoleRule>, who = ada) =>
+    compileRoles(new Map([['role', [{ ...NOTHING, ...rule }]]]), { ...NO_TRUST, fileGroups }).judges.get('role')?.(who)
+  const named = { providers: ['people'] }
+  test('has groups of their own only for rules that name the provider', () => {
+    expect(judge({ groups: ['admins'] })).toBe('unknown')
+    expect(judge({ groups: ['admins'], ...named })).toBe('yes')
+    expect(judge({ groups: ['admins', 'family'] })).toBe('yes')
+    expect(judge({ groups: ['others'] })).toBe('no')
+  })
+  test('the same by patterns and by claims', () => {
+    expect(judge({ like: new Map([['groups', ['adm*']]]) })).toBe('unknown')
+    expect(judge({ like: new Map([['groups', ['adm*']]]), ...named })).toBe('yes')
+    expect(judge({ like: new Map([['groups', ['fam*']]]) })).toBe('yes')
+    expect(judge({ claims: new Map([['groups', ['admins']]]) })).toBe('unknown')
+    expect(judge({ claims: new Map([['groups', ['admins']]]), ...named })).toBe('yes')
+  })
+  test('while those of another provider count as ever', () => {
+    const boss = makeIdentity('id', 'https://id.example', 'boss', { groups: ['admins'] })
+    expect(judge({ groups: ['admins'] }, boss)).toBe('yes')
+  })
+  test('is meant by users, and nobody of that name elsewhere is', () => {
+    expect(judge({ users: ['ada'] })).toBe('yes')
+    expect(judge({ users: ['bob'] })).toBe('no')
+    const others = [{ preferred_username: 'ada' }, { name: 'ada' }].map(claims =>
+      makeIdentity('id', 'https://id.example', 'ada', claims),
+    )
+    expect(others.map(who => judge({ users: ['ada'] }, who))).toEqual(['no', 'no'])
+  })
+})
 
 describe('a rule', () => {
   test('with any holds for everyone who is signed in', () => expect(holds({ any: true }, {})).toBe(true))

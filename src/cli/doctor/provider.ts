@@ -11,7 +11,7 @@ import { createProviderPool } from '../../identity/pool.ts'
 import { type Probe, probeProvider } from '../../identity/probe/probe.ts'
 import type { LoginRequest } from '../../identity/provider.ts'
 import { UNSTATED_HINT, unstatedClaims } from '../../identity/unstated.ts'
-import { trustedEmails } from '../../identity/vouched.ts'
+import { ruleTrust } from '../../identity/vouched.ts'
 import { compilePolicy } from '../../policy/policy.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import { type AskedOfSignIn, askedOfProvider } from '../../policy/stated.ts'
@@ -169,9 +169,9 @@ function examineScopes({ metadata }: Probe, provider: ProviderConfig, portals: r
 
 /** Where rules look at e-mail addresses of a provider: roles of its portals, and routes. */
 function rulesOn(portals: readonly PortalConfig[], { providers, routes }: Config): readonly string[] {
-  const trusted = trustedEmails(providers)
-  return portals.flatMap(({ name, roles }) => {
-    const compiled = compileRoles(roles, trusted)
+  return portals.flatMap(portal => {
+    const { name, roles } = portal
+    const compiled = compileRoles(roles, ruleTrust(portal, providers))
     const own = routes.filter(
       route => route.portal === name && route.allow.kind !== 'roles' && compilePolicy(route, compiled).emails !== null,
     )

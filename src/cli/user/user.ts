@@ -17,7 +17,7 @@ import { addTable, changeTable, makeUserId, removeTable, usersIn } from './table
 import { giveTotp, takeTotp, totpFileOf } from './totp.ts'
 
 export const USAGE = {
-  text: `usage: sallyport user add FILE NAME [--groups a,b] [--email ADDRESS] [--display-name TEXT]
+  text: `usage: sallyport user add FILE NAME [--groups a,b] [--name TEXT] [--email ADDRESS]
        sallyport user passwd FILE NAME [--end-tokens | --keep-tokens]
        sallyport user remove FILE NAME
        sallyport user totp FILE NAME [--issuer TEXT | --remove]
@@ -25,7 +25,7 @@ export const USAGE = {
        sallyport user convert FILE NEW
 
 Writes a file of users, for users of a provider or htpasswd of a portal in routes.toml. A FILE that ends in .toml has a table for each
-user, with an id, groups, an e-mail address, a display name and a second factor; any other has lines of NAME:HASH (htpasswd).
+user, with an id, groups, an e-mail address, a display name (--name) and a second factor; any other has lines of NAME:HASH (htpasswd).
 A running server takes it over at once: whoever has another password, or is gone, is signed out.
 The password is asked for, unseen, or is the first line of standard input where that is no terminal.
 passwd ends sessions and what MCP clients were given; whether API tokens and guest links end too is asked, or said by --end-tokens or
@@ -39,6 +39,8 @@ Exit code: 0 done, 1 the file cannot be read or written, or has no such name, 2 
     remove: { type: 'boolean' },
     groups: { type: 'string' },
     email: { type: 'string' },
+    name: { type: 'string' },
+    // As --name was called before.
     'display-name': { type: 'string' },
     'end-tokens': { type: 'boolean' },
     'keep-tokens': { type: 'boolean' },
@@ -54,6 +56,7 @@ const OWN_OPTIONS: Readonly<Record<string, Act>> = {
   remove: 'totp',
   groups: 'add',
   email: 'add',
+  name: 'add',
   'display-name': 'add',
   'end-tokens': 'passwd',
   'keep-tokens': 'passwd',
@@ -96,7 +99,7 @@ export async function runUser(
     isRemoval: values.remove === true,
     groups: values.groups === undefined ? null : values.groups.split(',').map(group => group.trim()),
     email: values.email ?? null,
-    displayName: values['display-name'] ?? null,
+    displayName: values.name ?? values['display-name'] ?? null,
     endsTokens: values['end-tokens'] === true ? true : values['keep-tokens'] === true ? false : null,
   }
   const mistake = mistakeOf(asked, values['end-tokens'] === true && values['keep-tokens'] === true)
@@ -123,7 +126,7 @@ function mistakeOf({ groups, email, displayName }: Asked, areBoth: boolean): str
   if (areBoth) return '--end-tokens or --keep-tokens, and one of the two'
   if (groups?.includes('') === true) return '--groups has an empty entry'
   if (displayName !== null && (displayName.trim() === '' || /\p{Cc}/u.test(displayName)))
-    return '--display-name is empty or has a control character'
+    return '--name is empty or has a control character'
   return email !== null && !parseEmail(email).ok ? '--email is no e-mail address' : null
 }
 
@@ -142,13 +145,13 @@ async function changeTables(
   if (act !== 'add' && known === undefined) return isNotThere(asked, io)
   if (act === 'remove') {
     writeWhole(path, removeTable(path, before, name))
-    return EXIT.ok
+    return told(`${name} is no more in ${file}, and is signed out as soon as the server has read it.`, io)
   }
   if (act === 'totp') {
     if (asked.isRemoval) {
       if (known?.totp == null) return failed(`${name} has no second factor`, io)
       writeWhole(path, changeTable(path, before, name, { totp: null }))
-      return EXIT.ok
+      return told(`${name} has no second factor any more, and signs in with the password alone.`, io)
     }
     const save = (secret: string) => writeWhole(path, changeTable(path, before, name, { totp: secret }))
     return giveTotp(asked, save, io, source)
@@ -170,7 +173,9 @@ async function changeTables(
       ...(displayName === null ? {} : { display_name: displayName }),
     }
     writeWhole(path, addTable(path, before, name, { ...fields, created: now }))
-    return EXIT.ok
+    const inGroups =
+      groups === null ? '' : `, in ${groups.length === 1 ? 'the group' : 'the groups'} ${groups.join(', ')}`
+    return told(added(asked, source, inGroups), io)
   }
   const endsTokens = asked.endsTokens ?? (await askWhetherTokensEnd(terminal, name))
   if (endsTokens === null) {
@@ -215,13 +220,17 @@ async function changeLines(
   if (act !== 'add' && !isKnown) return isNotThere(asked, io)
   if (act === 'totp') {
     if (!asked.isRemoval) return giveTotpBeside(asked, io, source)
-    return takeTotp(asked, io) ? EXIT.ok : failed(`${name} has no second factor`, io)
+    return takeTotp(asked, io)
+      ? told(`${name} has no second factor any more, and signs in with the password alone.`, io)
+      : failed(`${name} has no second factor`, io)
   }
   if (act === 'remove') {
     writeLines(path, before.toSpliced(findLine(before, name), 1))
     // The next user of that name has another one.
     takeTotp(asked, io)
-    io.stderr(`Before ${name} is somebody else's name, let the server see ${file} without it: ${WITHOUT_IDS}\n`)
+    io.stderr(
+      `${name} is no more in ${file}. Before ${name} is somebody else's name, let the server see ${file} without it: ${WITHOUT_IDS}\n`,
+    )
     return EXIT.ok
   }
   const unheld = [
@@ -238,7 +247,7 @@ async function changeLines(
   writeLines(path, putLine(before, name, await hashPassword(password)))
   io.stderr(
     act === 'add'
-      ? `${file} has lines of NAME:HASH, which hold no id, groups, e-mail address and display name: ${convertHint(file)}\n`
+      ? `${added(asked, source)}\n${file} has lines of NAME:HASH, which hold no id, groups, e-mail address and display name: ${convertHint(file)}\n`
       : `Sessions and MCP clients of ${name} end as soon as the server has read ${file}. API tokens and guest links rest until ${name} signs in with the new password: ${file} cannot hold that they end, "sallyport tokens revoke" and "sallyport guests revoke" end them (${convertHint(file)}).\n`,
   )
   return EXIT.ok
@@ -294,8 +303,22 @@ async function failing(io: Io, act: () => number | Promise<number>): Promise<num
   }
 }
 
+/** That somebody is in the file now; where nobody was asked, also where the password is from. */
+function added({ name, file }: Asked, { terminal }: Source, more = ''): string {
+  const password = terminal === null ? ', with the password that came by standard input' : ''
+  return `${name} is in ${file} now${more}${password}, and can sign in as soon as the server has read it.`
+}
+
+function told(message: string, io: Io): number {
+  io.stderr(`${message}\n`)
+  return EXIT.ok
+}
+
 function isThere({ name, file }: Asked, io: Io): number {
-  return failed(`${name} is in ${file} already: "passwd" gives another password`, io)
+  return failed(
+    `${name} is in ${file} already: "passwd" gives another password, and groups, name and address are changed in the file`,
+    io,
+  )
 }
 
 function isNotThere({ name, file }: Asked, io: Io): number {

@@ -61,10 +61,14 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
     ).size > 1
   const open = {
     names: isOpen(({ values }) => values.prefix != null),
+    // Groups that only the file says count where a rule names its provider.
+    groups: isOpen(
+      ({ values, raw }) => values.prefix != null || (raw.entries.has('users') && (values.groups ?? []).length === 0),
+    ),
     addresses: isOpen(({ values }) => values.email_domains != null) || sharesDomain(),
   }
   const isOpenKey = (key: (typeof SAID)[number]) =>
-    key === 'groups' ? open.names : key === 'emails' || key === 'domains' ? open.addresses : true
+    key === 'groups' ? open.groups : key === 'emails' || key === 'domains' ? open.addresses : true
   const isOpenPlaceholder = (name: string) =>
     NAMES.has(name) ? open.names : name === 'email' ? open.addresses : name.startsWith('claims.')
 
@@ -128,7 +132,7 @@ function issuerOf(provider: ProviderTable | undefined): string | null | undefine
 }
 
 /** The providers that a rule names; null where it names none. */
-function namedBy({ raw: { entries } }: RuleTable | AccessTable): readonly string[] | null {
+export function namedBy({ raw: { entries } }: RuleTable | AccessTable): readonly string[] | null {
   const items = [...itemsOf(entries.get('providers')), ...itemsOf(entries.get('provider'))]
   return items.length === 0 ? null : items.map(item => (item.kind === 'text' ? (item.text ?? '') : ''))
 }

@@ -242,13 +242,13 @@ function powersOf({ values }: PortalTable): readonly (readonly [key: string, wha
   return found.flatMap(([key, isSet, what]) => (isSet ? [[key, what] as const] : []))
 }
 
-const CONDITIONS = ['providers', 'provider', 'subjects', 'emails', 'domains', 'groups', 'claims'] as const
+const CONDITIONS = ['providers', 'provider', 'subjects', 'users', 'emails', 'domains', 'groups', 'claims'] as const
 
 function checkRoleRule(rule: RuleTable, portal: PortalTable, providers: readonly string[], report: Report): void {
   const { raw, values, at } = rule
   if (!saysSomething(rule.raw.entries, values)) {
     const hint =
-      'any = true for everyone who can sign in; else name providers, subjects, emails, domains, groups or claims'
+      'any = true for everyone who can sign in; else name providers, subjects, users, emails, domains, groups or claims'
     report.mistake(at, 'role.empty', 'this role has no condition', { hint, part: 'key' })
   }
   checkProviderNames(raw.entries, { all: providers, portal }, report)

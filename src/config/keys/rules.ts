@@ -161,6 +161,12 @@ export const PERSON = {
     'any',
     'The `sub` claim is one of these: the surest way to name a person.',
   ),
+  users: optional(
+    words,
+    ['ada'],
+    'any',
+    'One of these users of the portal’s file (`users` of a provider, or `htpasswd`), by the name that they sign in with. A user of that name at another provider is somebody else.',
+  ),
   emails: optional(
     list(email, { single: true }),
     ['aunt@example.org'],

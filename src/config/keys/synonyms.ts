@@ -44,6 +44,7 @@ export const RULE_WORDS = synonyms({
   emails: 'email mail',
   groups: 'group',
   roles: 'role',
+  users: 'user username usernames',
 })
 
 /** Of `[[routes]]`. */

@@ -149,6 +149,8 @@ export const DIAGNOSTIC_CODES = [
   'identity.providers',
   'provider.prefix',
   'rule.subjects',
+  'rule.users',
+  'rule.unstated',
   'rule.step_up',
   'rule.depth',
   'rule.anonymous',

@@ -3,7 +3,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { compilePerson } from '../../policy/person.ts'
 import { acceptedAnswer, jsonAnswer, textAnswer } from '../answer.ts'
 import { portalNotFound } from '../not-found.ts'
-import { type PortalRequest, readQuery } from '../portal.ts'
+import { type CompatRequest, type PortalRequest, readQuery } from '../portal.ts'
 import type { CompatContext } from './onward.ts'
 
 /** oauth2-proxy's `userinfo`, for scripts of this very host: as `me`, in its words. */
@@ -30,7 +30,8 @@ export function oldAuth(ctx: CompatContext): Response {
   const { session } = ctx
   if (session === null) return unauthorized()
   const { identity } = ctx.told(session)
-  if (!ctx.compat.mayOpenHost(session) || !isListed(readQuery(ctx), identity)) return textAnswer(403, 'Forbidden\n')
+  if (!ctx.compat.mayOpenHost(session) || !isListed(readQuery(ctx), identity, ctx.compat))
+    return textAnswer(403, 'Forbidden\n')
   return acceptedAnswer(ctx.isTold ? ctx.compat.fieldsOf(session) : [])
 }
 
@@ -46,13 +47,16 @@ const LISTS = [
 ] as const satisfies readonly (readonly [name: string, ruleOf: (entries: readonly string[]) => Partial<PersonRule>])[]
 
 /** Whether a user is in every given list, as rules of the file compare; an empty list contains no user. */
-function isListed(query: URLSearchParams, told: Identity): boolean {
+function isListed(query: URLSearchParams, told: Identity, { trust }: CompatRequest): boolean {
   return LISTS.every(([name, ruleOf]) => {
     const list = query.get(name)
     if (list === null) return true
     const entries = list.split(',').filter(entry => entry !== '')
     // The identity for applications holds an email address only if it counts.
-    const conditions = compilePerson({ ...NOBODY_IN_PARTICULAR, ...ruleOf(entries) }, new Set([told.provider]))
+    const conditions = compilePerson(
+      { ...NOBODY_IN_PARTICULAR, ...ruleOf(entries) },
+      { ...trust, trusted: new Set([told.provider]) },
+    )
     return conditions.every(({ judge }) => judge(told) === 'yes')
   })
 }

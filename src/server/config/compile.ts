@@ -8,7 +8,7 @@ import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { OwnAnswer, RouteConfig } from '../../config/resolve/routes.ts'
 import type { Picture } from '../../config/values/picture.ts'
-import { trustedEmails } from '../../identity/vouched.ts'
+import { ruleTrust } from '../../identity/vouched.ts'
 import { NO_FACTS } from '../../policy/condition.ts'
 import { compileMembers } from '../../policy/members.ts'
 import { compileExpressions } from '../../policy/path.ts'
@@ -60,11 +60,10 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
   const aged = new Set(config.routes.filter(looksAtAuthTime).map(route => route.portal))
   const keeping = new Set(config.routes.filter(route => route.keepPostsBytes !== null).map(route => route.portal))
   const giving = new Set(config.routes.filter(route => route.mcp === 'portal').map(route => route.portal))
-  const trusted = trustedEmails(config.providers)
   const offered = offeredRoles(config)
   const portals = new Map(
     [...config.portals].map(([name, portal]) => {
-      const roles = compileRoles(portal.roles, trusted)
+      const roles = compileRoles(portal.roles, ruleTrust(portal, config.providers))
       const [wantsAuthTime, hasKeptForms] = [aged.has(name), keeping.has(name)]
       const icons = iconsOf(name, config.routes)
       const heldBack = new Set<string>()

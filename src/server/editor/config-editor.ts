@@ -8,7 +8,7 @@ import { createVeil, type MarkOf, type Veil } from '../../config/hidden/redact.t
 import type { Config } from '../../config/resolve/config.ts'
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
 import type { Sources } from '../../config/text/substitute.ts'
-import { trustedEmails } from '../../identity/vouched.ts'
+import { ruleTrust } from '../../identity/vouched.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import type { ConfigEditor, Draft, Finding, Judged, Lockout, Saved, ShownFile } from '../../portal/config-editor.ts'
 import type { RoleGrant } from '../../session/grants/document.ts'
@@ -191,7 +191,7 @@ function lockoutsOf(next: Config, editor: Session, { grants, nowMs }: Present): 
   const lockouts: Lockout[] = []
   const entry = { session: editor, client: '', lastSeenMs: nowMs }
   if (!createSessionStates(next, grants, nowMs).lasts(entry)) lockouts.push('session')
-  const roles = portal === undefined ? null : compileRoles(portal.roles, trustedEmails(next.providers))
+  const roles = portal === undefined ? null : compileRoles(portal.roles, ruleTrust(portal, next.providers))
   if (portal?.adminRole == null || roles?.of(editor.identity).includes(portal.adminRole) !== true) lockouts.push('role')
   if (!next.server.isEditable) lockouts.push('edit')
   return lockouts

@@ -3,7 +3,7 @@ import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
 import type { Identity } from '../../identity/identity.ts'
-import { trustedEmails } from '../../identity/vouched.ts'
+import { ruleTrust } from '../../identity/vouched.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { compileMembers, decideOutsider } from '../../policy/members.ts'
 import { barsReadings, compilePolicy, type Decision, decidePolicy, type Policy } from '../../policy/policy.ts'
@@ -90,7 +90,6 @@ export function createJudge(config: Config): Judge {
     config.routes.map(({ host, isOneLabel, portal: name }) => ({ host, isOneLabel, portal: portalOf(config, name) })),
     [...config.portals.values()].flatMap(portal => (portal.url === null ? [] : [[portal.url.host, portal] as const])),
   )
-  const trusted = trustedEmails(config.providers)
   const roles = new Map<string, Roles>()
   const policies = new Map<RouteConfig, Compiled>()
 
@@ -99,7 +98,7 @@ export function createJudge(config: Config): Judge {
     if (portal === undefined) return null
     const known = roles.get(portal.name)
     if (known !== undefined) return known
-    const made = compileRoles(portal.roles, trusted)
+    const made = compileRoles(portal.roles, ruleTrust(portal, config.providers))
     roles.set(portal.name, made)
     return made
   }

@@ -58,13 +58,15 @@ email = "bob@example.com"
 
 test('a user is added to a file that is made for its owner alone, with an id, and all that was said', async () => {
   const folder = folderWith()
-  const more = ['--groups', 'family, admins', '--email', 'ada@example.com', '--display-name', 'Ada Lovelace']
+  const more = ['--groups', 'family, admins', '--email', 'ada@example.com', '--name', 'Ada Lovelace']
   expect(await run(folder, ['add', FILE, 'ada', ...more], 'battery staple\n')).toMatchObject({
     code: 0,
     out: '',
-    err: '',
+    err: 'ada is in users.toml now, in the groups family, admins, with the password that came by standard input, and can sign in as soon as the server has read it.\n',
   })
-  expect(await run(folder, ['add', FILE, 'bob "b"'], ['battery staple', 'battery staple'])).toMatchObject({ code: 0 })
+  const other = ['add', FILE, 'bob "b"', '--display-name', 'Bob']
+  expect(await run(folder, other, ['battery staple', 'battery staple'])).toMatchObject({ code: 0 })
+  expect(read(folder).entries.get('bob "b"')?.displayName).toBe('Bob')
   const { entries, faults } = read(folder)
   expect([faults, [...entries.keys()]]).toEqual([[], ['ada', 'bob "b"']])
   const ada = entries.get('ada')
@@ -140,7 +142,11 @@ describe('whether tokens end with a password', () => {
 
 test('a name that goes takes its table along, and nothing else', async () => {
   const folder = folderWith(WRITTEN)
-  expect((await run(folder, ['remove', FILE, 'ada'])).code).toBe(0)
+  const { code, err } = await run(folder, ['remove', FILE, 'ada'])
+  expect([code, err]).toEqual([
+    0,
+    'ada is no more in users.toml, and is signed out as soon as the server has read it.\n',
+  ])
   expect(textIn(folder)).toBe(`# the family\n\n${WRITTEN.slice(WRITTEN.indexOf('# came later'))}`)
   expect((await run(folder, ['remove', FILE, 'bob'])).code).toBe(0)
   expect([read(folder).entries.size, read(folder).faults]).toEqual([0, []])

@@ -40,6 +40,7 @@ test('a name is added to a file that is made for its owner alone, with a hash of
   const folder = folderWith()
   const { code, out, err } = await run(folder, ['add', 'users', 'ada'], 'battery staple\n')
   expect([code, out]).toEqual([0, ''])
+  expect(err).toStartWith('ada is in users now, with the password that came by standard input, and can sign in')
   expect(err).toContain('which hold no id, groups, e-mail address and display name: "sallyport user convert')
   const { entries, faults } = readHtpasswd(textIn(folder))
   expect(faults).toEqual([])
@@ -56,6 +57,8 @@ test('at a terminal the password is asked for twice, unseen', async () => {
   expect(readdirSync(folder)).toEqual([])
   expect((await run(folder, ['add', 'users', 'ada'], ['battery staple', 'battery staple'])).code).toBe(0)
   expect((await run(folder, ['passwd', 'users', 'ada'], [])).code).toBe(1)
+  const added = await run(folder, ['add', 'users', 'bob'], ['battery staple', 'battery staple'])
+  expect(added.err).toStartWith('bob is in users now, and can sign in as soon as the server has read it.\n')
 })
 
 test('a file that is not there has nobody to list, and says how it is made', async () => {

@@ -59,7 +59,6 @@ export const ISSUER_CASES: readonly Case[] = [
     'subjects of any of two',
     twoIssuers({ role: '{ providers = ["id", "other"], «subjects» = ["a"] }' }),
   ],
-  ['rule.subjects', 'a person of the file among them', twoIssuers({ role: '{ «subjects» = ["htpasswd:a", "b"] }' })],
   ['rule.subjects', 'subjects who may not', twoIssuers({ deny: '{ «subjects» = ["a"] }' })],
   ['rule.subjects', 'subjects of one endpoint by two names', oneEndpoint(['id', 'login'], '{ «subjects» = ["7"] }')],
   ['rule.subjects', 'subjects deep within', twoIssuers({ allow: '[{ all = [{ not = { «subjects» = ["a"] } }] }]' })],

@@ -36,6 +36,67 @@ const untabled = (title: string, text: string): Case => [
   holdingTables(text),
 ]
 
+/** What users of a file have in their tables, and what a role and a rule ask for; `beside` is another provider. */
+const asking = (rule: string, beside = false, key = 'roles.admin') =>
+  `[providers.people]
+users = "people.toml"
+groups = ["family"]
+${beside ? '[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n' : ''}[portals.home]
+providers = ["people"${beside ? ', "id"' : ''}]
+roles.user = { any = true }
+${key} = ${rule}
+${route('')}`
+const STATED = holdingTables(table('groups = ["admins"]\nemail = "ada@example.com"'))
+const UNSTATED: readonly Case[] = [
+  ['rule.unstated', 'a group that nobody of the file is in', asking('{ groups = ["admins", «"Admins"»] }'), STATED],
+  [
+    'rule.unstated',
+    'a group of the file in a rule that is for another',
+    asking('{ groups = [«"admins"»] }', true).replace('groups = ["family"]\n', ''),
+    STATED,
+  ],
+  ['rule.unstated', 'a user who is not in the file', asking('{ users = ["ada", «"bob"»] }', true), STATED],
+  ['rule.unstated', 'a name in place of a subject', asking('{ subjects = [«"ada"»] }'), STATED],
+  [
+    'rule.unstated',
+    'a subject of nobody in the file',
+    asking('{ subjects = ["htpasswd:ada", «"htpasswd:bob"»] }'),
+    STATED,
+  ],
+  [
+    'rule.unstated',
+    'an address that nobody has',
+    asking('{ emails = ["ADA@example.com", «"bob@example.com"»] }'),
+    STATED,
+  ],
+  ['rule.unstated', 'a domain that nobody has', asking('{ domains = ["example.com", «"example.org"»] }'), STATED],
+  [
+    'rule.unstated',
+    'a group in a rule that names the file',
+    asking('{ groups = [«"boss"»], provider = "people" }', true),
+    STATED,
+  ],
+  [
+    'rule.unstated',
+    'a group in a part of a rule, around which another names the file',
+    asking('[{ provider = "people", any = [{ groups = [«"boss"»] }, { groups = ["admins"] }] }]', true, 'members'),
+    STATED,
+  ],
+  ['rule.unstated', 'in deny', `${asking('{ users = ["ada"] }')}\ndeny = [{ users = [«"bob"»] }]`, STATED],
+  [
+    'rule.unstated',
+    'a subject of a file at a portal without one',
+    `${portal().replace('{ any = true }', '{ subjects = [«"htpasswd:ada"»] }')}`,
+  ],
+  [
+    'rule.subjects',
+    'a person of the file among those of a provider',
+    asking('{ «subjects» = ["htpasswd:ada", "b"] }', true),
+    STATED,
+  ],
+  ['rule.users', 'users at a portal without a file', `${portal().replace('{ any = true }', '{ «users» = ["ada"] }')}`],
+]
+
 /** Every mistake in files of passwords, and in who takes them. */
 export const PASSWORD_CASES: readonly Case[] = [
   ['portal.htpasswd', 'a file that is not there', FILE],
@@ -138,6 +199,7 @@ export const PASSWORD_CASES: readonly Case[] = [
     `[providers.users]\nusers = "people"\n[portals.home]\nproviders = «["users"]»\nhtpasswd = "others"\nroles.user = { any = true }\n${route('passwords = true')}`,
     { files: { '/etc/sallyport/people': `ada:${BCRYPT}`, '/etc/sallyport/others': `ada:${BCRYPT}` } },
   ],
+  ...UNSTATED,
   ['passwords.none', 'passwords without a file', `${portal()}\n${route('«passwords» = true')}`],
   [
     'passwords.needed',

@@ -283,6 +283,44 @@ test('what a users.toml says of a user counts in rules and reaches applications:
   expect((await root.visit(`http://${AWAY}/`)).status).toBe(200)
 })
 
+test('beside another provider, groups of a user’s own open only what a rule opens to that file, and close whatever they close', async () => {
+  const users = `[[users]]\nid = "id-of-ada"\nname = "ada"\nhash = "${secret}"\ngroups = ["admins"]\n`
+  const paths = {
+    admins: 'allow = [{ groups = ["admins"] }]',
+    like: 'allow = [{ like = { groups = ["adm*"] } }]',
+    role: 'allow = ["admin"]',
+    named: 'allow = [{ groups = ["admins"], provider = "people" }]',
+    within: 'allow = [{ provider = "people", any = [{ groups = ["admins"] }] }]',
+    user: 'allow = [{ users = ["ada"] }]',
+    other: 'allow = [{ users = ["bob"] }]',
+    family: 'allow = ["family"]',
+    denied: 'allow = ["user"]\ndeny = [{ groups = ["admins"] }]',
+    not: 'allow = [{ roles = ["user"], not = { groups = ["admins"] } }]',
+  }
+  const routes = Object.entries(paths).map(([path, lines]) =>
+    routeTo(upstream, AWAY, `path = "/${path}"\nportal = "home"\n${lines}`),
+  )
+  const text = (providers: string) =>
+    `${file(providerTable(SILENT), 'family', providers)}\n${routes.join('\n')}`
+      .replace('users.htpasswd', 'users.toml')
+      .replace('roles.root = ', 'roles.admin = { groups = ["admins"] }\nroles.root = ')
+  await using gate = await startGate(text('"id", "people"'), { files: { 'users.toml': users } })
+  const ada = browserOf(gate)
+  await ada.submit(await ada.open(`http://${AWAY}/`), { name: 'ada', password: 'secret' })
+  const open = async () => {
+    const found: string[] = []
+    for (const path of Object.keys(paths))
+      if ((await ada.visit(`http://${AWAY}/${path}`)).status === 200) found.push(path)
+    return found
+  }
+  expect(await open()).toEqual(['named', 'within', 'user', 'family'])
+  // Where people of the file are all there are, their groups need no name.
+  gate.save(text('"people"'))
+  gate.server.reload()
+  await eventually(async () => (await open()).includes('admins'), 'the groups count')
+  expect(await open()).toEqual(['admins', 'like', 'role', 'named', 'within', 'user', 'family'])
+})
+
 test('who has a second factor in a users.toml is asked for it by the form, and let in by no password alone', async () => {
   const users = `[[users]]\nid = "id-of-ada"\nname = "ada"\nhash = "${secret}"\ntotp = "${SECOND_FACTOR}"\n[[users]]\nid = "id-of-root"\nname = "root"\nhash = "${other}"\n`
   const text = file()

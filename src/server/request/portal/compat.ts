@@ -36,6 +36,7 @@ export function compatRequest(
     prefix: config.compat.prefix,
     isServed: host => snapshot.portals.lookup(host) !== undefined,
     mayOpenHost: session => mayOpenHost(context, session),
+    trust: roles,
     fieldsOf: ({ identity }) => compat.fields?.(vouchedPart(identity, roles.trusted), rolesOf(identity)) ?? [],
   }
 }
