@@ -185,7 +185,7 @@ export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS
       try {
         await retention.say()
       } catch (error) {
-        ports.log.warn('Other gates could not be told how long this one keeps the audit trail', errorFacts(error))
+        ports.log.warn('Other gates do not know how long this one keeps the audit trail', errorFacts(error))
       }
     },
     note(event, facts, besides) {

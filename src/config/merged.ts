@@ -71,7 +71,7 @@ export function mergeIncluded(
 
   function refuseTwice(document: Document, at: Path): void {
     const { file, line } = find(at, 'key')
-    refuse(document, at, 'key.twice', `${formatPath(at)} is there twice`, `the other is in ${file} at line ${line}`)
+    refuse(document, at, 'key.twice', `${formatPath(at)} is defined twice`, `the other is in ${file} at line ${line}`)
   }
 
   function addList(name: string, raw: Raw, document: Document): void {

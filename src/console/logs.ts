@@ -84,7 +84,7 @@ export function openLogs(io: Io, now: () => number, facts: Facts = {}): Logs {
           const hint =
             codeOf(error) === 'EPERM'
               ? 'give the file or the link to the user that runs Sallyport (chown, chown -h), or name another place'
-              : 'see that its folder is there, may be written by this user, and has room'
+              : 'check that its folder exists, that this user may write to it, and that it has space'
           log.error('The log cannot be written', { file: path, ...errorFacts(error), hint })
         },
         onMended: missed => log.info('The log is written again', { file: path, missed }),

@@ -26,7 +26,7 @@ const FOREIGN_CLAIMS = {
 } as const
 
 const NO_KIND =
-  'nothing in it tells it from an ID token: let the provider type access tokens (at+jwt), or put scope or client_id into them; or give them an audience of this gate’s own'
+  'it looks like an ID token: let the provider set typ to at+jwt, or add scope or client_id; or give this gate its own audience'
 
 const MAX_SUBJECT_LENGTH = 255
 

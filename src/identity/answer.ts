@@ -21,7 +21,7 @@ export function readAnswer(answer: URLSearchParams, metadata: Metadata, state: s
       'provider.issuer',
       `the answer's iss is ${issuer === null ? 'missing' : 'another provider’s'}`,
       {
-        hint: 'somebody may be mixing up two providers; start again from the application',
+        hint: 'this may be a mix-up attack between two providers; start again from the application',
         facts: { issuer: metadata.issuer },
       },
     )
@@ -58,7 +58,7 @@ const OF_THE_REQUEST = new Set(
 function refusedError(error: string, description: string | null, issuer: string): GateError {
   const facts: Facts = { issuer, provider_error: error.slice(0, 64), provider_says: description?.slice(0, 200) }
   if (OF_THE_REQUEST.has(error)) {
-    return new GateError('provider.request', 'the provider answered with an error about what it was asked', {
+    return new GateError('provider.request', 'the provider refused the request', {
       hint: mendOf(error, description ?? '') ?? 'run "sallyport doctor"; the provider’s own log says more',
       facts,
     })

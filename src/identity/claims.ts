@@ -107,7 +107,7 @@ export function createIdentityReader(naming: Naming, { log }: Pick<Ports, 'log'>
       })
     }
     if (tooLarge.length > 0) {
-      log.warn('A provider states more of somebody than is kept: no rule holds by these claims', {
+      log.warn('A provider states more claims than Sallyport keeps: rules by these claims do not match', {
         provider: naming.name,
         subject,
         claims: tooLarge.map(shownName),

@@ -176,7 +176,7 @@ function createWarnings(config: ProviderConfig, ports: Pick<Ports, 'log'>) {
   }
 
   function tellNoGroups({ subject }: Identity): void {
-    ports.log.error('A provider does not tell the groups of somebody: no rule about groups holds for them', {
+    ports.log.error('A provider does not state the groups of a user: rules about groups do not match', {
       provider: config.name,
       subject,
       reason: 'group.unknown',

@@ -46,8 +46,7 @@ export function reachOf(config: ProviderConfig): Reach {
   return { internalUrl: config.internalUrl, ca: config.ca, ways: waysOf(config) }
 }
 
-const UNREAD_HINT =
-  'answers of a provider are short, flat, and not compressed where nobody asks for that: does a provider answer there?'
+const UNREAD_HINT = 'a provider’s answer is short, flat and uncompressed: is this the provider’s address?'
 
 const BODILESS = new Set([204, 205, 304])
 

@@ -92,7 +92,7 @@ async function ask({
   } catch (thrown) {
     if (thrown instanceof GateError) throw thrown
     throw new GateError('provider.down', `the introspection endpoint of ${config.issuer} gave no usable answer`, {
-      hint: 'the client has to be one that may ask there; the provider’s own log says more',
+      hint: 'the client needs the right to introspect tokens; the provider’s log says more',
       facts: { provider: config.name, status },
       cause: bareError(thrown),
       retryAfterS: 5,

@@ -157,7 +157,7 @@ async function discover(config: Placed, fetchProvider: ProviderFetch): Promise<M
     ownName = 'issuer' in stated ? stated.issuer : undefined
   } catch (thrown) {
     throw new GateError('provider.down', `discovery at ${shown} did not answer with a JSON document`, {
-      hint: 'open that address in a browser: a proxy or a start page may be answering in the provider’s place',
+      hint: 'open that address in a browser: a proxy or a start page may answer in place of the provider',
       facts,
       cause: bareError(thrown),
     })
@@ -191,10 +191,14 @@ async function hintForMissing({ issuer, metadataUrl }: Placed, response: Respons
 function otherIssuer(ownName: string, { issuer, internalUrl }: Placed, facts: Facts): GateError {
   if (ownName.includes('{')) {
     const hint = `this address is everybody's: write the issuer of one tenant, with its id, as in ${ownName}`
-    return new GateError('provider.discovery', `the provider calls itself ${ownName}, which stands for many`, {
-      hint,
-      facts,
-    })
+    return new GateError(
+      'provider.discovery',
+      `the provider calls itself ${ownName}, which is an address for many tenants`,
+      {
+        hint,
+        facts,
+      },
+    )
   }
   const hint =
     internalUrl !== null && URL.parse(ownName)?.origin === internalUrl

@@ -59,7 +59,7 @@ function unescapeOnce(text: string): string {
 export function refuseOwnSubject(subject: string, { name }: Pick<ProviderConfig, 'name'>): void {
   if (!isOwnSubject(subject)) return
   const prefixes = Object.values(OWN_SUBJECTS).join(', ')
-  throw new GateError('provider.subject', 'the provider calls someone by a subject that is given here alone', {
+  throw new GateError('provider.subject', 'the provider states a sub that only Sallyport gives', {
     hint: `subjects that begin with ${prefixes}, or that can be read so, are ours: let the provider state another sub`,
     facts: { provider: name, subject, check: 'sub' },
   })

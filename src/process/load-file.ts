@@ -35,10 +35,7 @@ export function loadFile(path: string, options: LoadOptions): MaybePromise<Check
   if (checkApart === undefined || length < LONG) return checkHere()
   return checkApart({ text, file: path, included }, signal).catch((error: unknown) => {
     signal?.throwIfAborted()
-    log.warn(
-      'The file could not be checked in a thread of its own, and so nothing was answered meanwhile',
-      errorFacts(error),
-    )
+    log.warn('The file was checked on the main thread, so requests waited meanwhile', errorFacts(error))
     return checkHere()
   })
 }

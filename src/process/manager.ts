@@ -77,7 +77,7 @@ function openNotify(path: string | undefined, log: Log): Notify | null {
   if (path === undefined || path === '') return null
   const system = libc()
   if (system === null || !/^[/@]/.test(path)) {
-    log.warn('The service manager cannot be told anything', { NOTIFY_SOCKET: path })
+    log.warn('The service manager cannot be reached', { NOTIFY_SOCKET: path })
     return null
   }
   const address = socketAddress(path)

@@ -285,7 +285,7 @@ function tellUnstated(config: Config, ports: Pick<Ports, 'now' | 'ask' | 'resolv
       metadata => {
         for (const { claim, key } of unstatedClaims(metadata, asked)) {
           log.warn(
-            'A provider does not list a claim that a rule needs: whoever has to sign in again for it may be kept out',
+            'A provider does not list a claim that a rule needs: users who sign in again for it may be refused',
             {
               provider: provider.name,
               claim,

@@ -165,7 +165,7 @@ function sealKeys(
   const path = keyPathOf(store.path)
   if (!existsSync(path) && shared.readShared(KEY_NAME) !== null) {
     throw new GateError('session.store', `the key file ${path} is missing, and ${store.path} was sealed with it`, {
-      hint: `bring it back from a backup, or move ${store.path} away: everyone then signs in again`,
+      hint: `restore it from a backup, or move ${store.path} away: all users then sign in again`,
     })
   }
   return [openKey(path, ports)]
@@ -176,7 +176,7 @@ function otherKey({ keys, store }: SessionsConfig): GateError {
   const name = keys !== null || store.kind === 'redis' ? 'the key of [sessions]' : `the key in ${keyPathOf(store.path)}`
   const anew = store.kind === 'redis' ? 'another database of that server' : 'another path'
   return new GateError('session.store', `${name} is not the one that ${place} was sealed with`, {
-    hint: `bring that key back, or give [sessions] store ${anew}: everyone then signs in again`,
+    hint: `restore that key, or give [sessions] store ${anew}: all users then sign in again`,
   })
 }
 

@@ -48,7 +48,7 @@ export async function loadFirst(configPath: string, ports: Ports): Promise<Check
 
 /** Logs uncaught errors. Bun ends the process for a throw in a timer or a WebSocket handler without such a listener. */
 export function catchStrays(log: Log): void {
-  const tell = (error: unknown) => log.error('An error of ours was caught at the last moment', errorFacts(error))
+  const tell = (error: unknown) => log.error('An unexpected error was caught', errorFacts(error))
   process.on('uncaughtException', tell)
   process.on('unhandledRejection', tell)
 }

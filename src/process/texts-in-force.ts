@@ -9,7 +9,7 @@ export function writeTexts(texts: ReadonlyMap<string, string>): string {
 /** The files that `writeTexts` wrote; none for nothing. Throws TypeError for anything else. */
 export function parseTexts(text: string): ReadonlyMap<string, string> {
   const raw: unknown = text === '' ? [] : JSON.parse(text)
-  if (!Array.isArray(raw) || !raw.every(isEntry)) throw new TypeError('these are not the files in force')
+  if (!Array.isArray(raw) || !raw.every(isEntry)) throw new TypeError('these are not the files in use')
   return new Map(raw)
 }
 

@@ -67,7 +67,7 @@ async function askInTurn(
       if (!mayGoOn || tried.length === asked.upstream.origins.length || hasLeft(asked.front, asked.connection))
         throw error
       wasLost ||= isLost
-      tools.ports.log.warn('A request goes on to another address', { ...error.facts, why: error.message })
+      tools.ports.log.warn('A request is tried at another address', { ...error.facts, why: error.message })
     }
   }
 }

@@ -69,7 +69,7 @@ export function readKey(path: string, opened?: number): Uint8Array<ArrayBuffer> 
   const key = Uint8Array.from(Buffer.from(text.trim(), 'base64url'))
   if (key.length !== KEY_BYTES) {
     throw new GateError('session.store', `the key file ${path} does not hold a key`, {
-      hint: 'restore it from a backup, or remove it: everyone then signs in again',
+      hint: 'restore it from a backup, or remove it: all users then sign in again',
     })
   }
   return key

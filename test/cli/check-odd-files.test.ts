@@ -48,7 +48,7 @@ describe('sallyport check', () => {
     ['empty', /no routes[\s\S]*add one/],
     ['comment', /no routes/],
     ['folder', /folder\.toml is a folder/],
-    ['loop', /loop\.toml is a link that leads back to itself/],
+    ['loop', /loop\.toml is a symbolic link to itself/],
     ['long', /long\.toml is longer than 16 MB/],
     ['zero', /zero\.toml is a device, not a file/],
     ['pipe', /pipe\.toml is a pipe, not a file/],

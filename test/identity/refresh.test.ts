@@ -409,7 +409,7 @@ test('groups that a provider no longer tells in a refresh are unknown, and the l
   if (result.kind !== 'renewed') throw new Error(result.kind)
   expect(result.identity.claims.groups).toBeNull()
   expect((await client.refresh({ ...before, ...result })).kind).toBe('renewed')
-  expect(logged.filter(text => text.includes('does not tell the groups'))).toHaveLength(1)
+  expect(logged.filter(text => text.includes('does not state the groups'))).toHaveLength(1)
 })
 
 test('no refresh token reaches an error, though the provider repeats it', async () => {

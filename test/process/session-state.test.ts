@@ -52,7 +52,7 @@ test('a key that is not the one of the database is told at the start, and nothin
   writeFileSync(join(folder.path, 'sallyport.key'), `${Buffer.alloc(32, 7).toString('base64url')}\n`)
   const words = await opening(folder.path)
   expect(words).toContain('sallyport.key is not the one that')
-  expect(words).toContain('bring that key back')
+  expect(words).toContain('restore that key')
   writeConfig(folder.path, `key = "${Buffer.alloc(32, 8).toString('base64')}"\n`)
   expect(await opening(folder.path)).toContain('the key of [sessions] is not the one that')
   expect(contentOf(join(folder.path, 's.db'))).toBe(database)

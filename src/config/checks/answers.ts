@@ -55,7 +55,7 @@ function checkFiles({ values }: RouteTable, report: Report): void {
   for (const entry of raw.kind === 'table' ? raw.entries.values() : [raw]) {
     if (entry.kind !== 'text' || entry.text === null || !isForSharedCaches(entry.text)) continue
     const hint = 'say max-age alone: private is put before it; or shared_caches = true, if others may see them'
-    const message = 'not everyone may come here, and caches on the way would hand these files to all'
+    const message = 'this route is not public, but caches on the way would serve these files to everybody'
     report.mistake(entry.at, 'files.cache_control', message, { hint })
   }
 }
@@ -71,10 +71,15 @@ function checkRules({ values }: RouteTable, report: Report): void {
       const isControl = name.toLowerCase() === 'cache-control'
       if (isControl && (entry.kind !== 'text' || entry.text === null || !isForSharedCaches(entry.text))) continue
       if (!isControl && !isForCachesAlone(name.toLowerCase())) continue
-      const hint = 'say shared_caches = true, if what one person gets may be handed to others; else remove it'
-      report.warn(entry.at, 'shared_caches.needed', 'not everyone may come here, and so no shared cache is told this', {
-        hint,
-      })
+      const hint = 'set shared_caches = true if the answers are no secret; otherwise remove it'
+      report.warn(
+        entry.at,
+        'shared_caches.needed',
+        'this route is not public, so shared caches do not get this field',
+        {
+          hint,
+        },
+      )
     }
   }
 }
@@ -91,7 +96,7 @@ function checkTarget(route: RouteTable, report: Report): void {
     report.mistake(route.at, 'key.missing', '[[routes]] needs the key upstream', { hint, part: 'key' })
   } else if (second !== undefined) {
     const at = entries.get(second)?.at ?? route.at
-    const hint = `a route leads to one thing: keep ${first} or ${second}`
+    const hint = `a route has one destination: keep ${first} or ${second}`
     report.mistake(at, 'route.target', `${second} is set beside ${first}`, { hint, part: 'key' })
   } else if (first !== 'upstream') {
     const keys: Keys = ROUTE

@@ -84,7 +84,7 @@ export function createIssuerCheck(portal: PortalTable | undefined, root: RootTab
     const isOneIssuers =
       new Set((whose ?? own).filter(name => issuers.has(name)).map(name => issuers.get(name))).size < 2
     if (subjects !== undefined && !isOneIssuers && (likeSubjects !== undefined || asksProviders(rule))) {
-      const message = 'a subject is somebody at one provider alone, and this portal has several'
+      const message = 'a subject is unique at one provider only, and this portal has several'
       report.mistake(subjects.at, 'rule.subjects', message, { hint: `say at which: ${example}`, part: 'key' })
     } else if (lets && whose === null) {
       const name = SAID.find(key => entries.has(key) && isOpenKey(key))

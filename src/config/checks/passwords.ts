@@ -57,7 +57,7 @@ function checkOnlyWay({ at, entries }: RouteTable['raw'], report: Report): void 
   report.mistake(
     [...at, 'allow'],
     'passwords.needed',
-    'nobody can sign in for this route: its portal has passwords alone',
+    'no user can sign in for this route: its portal has passwords only',
     {
       hint,
     },
@@ -101,7 +101,7 @@ function checkOtherWays({ values: { providers, portals } }: RootTable, report: R
 /** With two secrets for one user, it would be unknown which counts. */
 function checkNoTotp(entry: Raw | undefined, report: Report): void {
   if (entry === undefined) return
-  const message = 'a users.toml holds second factors itself, and this file would be a second place for them'
+  const message = 'a users.toml has its own second factors, so this file is not used'
   const hint = 'take the key out; sallyport user convert takes the secrets over into the users.toml'
   report.mistake(entry.at, 'provider.totp', message, { hint, part: 'key' })
 }
@@ -116,7 +116,7 @@ function checkTotp(entry: Raw | undefined, path: string | null | undefined, file
   if (!file.ok) {
     const hint =
       file.why === 'does not exist'
-        ? 'sallyport user totp FILE NAME makes it; an empty file is good, and nobody has a second factor then'
+        ? 'sallyport user totp FILE NAME makes it; with an empty file no user has a second factor'
         : FILE_HINT
     report.mistake(entry.at, 'provider.totp', `the file ${showRaw(entry)} ${file.why}`, { hint })
     return
@@ -147,9 +147,9 @@ function checkFile(entry: Raw | undefined, path: string | null | undefined, file
   }
   if (faults.length === 0 && entries.size === 0) {
     mistake(
-      `the file ${showRaw(entry)} names nobody`,
+      `the file ${showRaw(entry)} has no users`,
       isToml
-        ? 'sallyport user add FILE NAME adds somebody'
+        ? 'add one: sallyport user add FILE NAME'
         : 'sallyport user add FILE NAME adds a line, and so does htpasswd -B',
     )
   }

@@ -212,7 +212,7 @@ function isMountedOften(name: string, { values: { routes = [] } }: RootTable): b
 
 /** What is made on such pages holds on every host of the portal, so that each host's application would rule the others. */
 function refuseOnEachHost(portal: PortalTable, report: Report): void {
-  const hint = 'give the portal a url with a host where no application is, or each host a portal of its own'
+  const hint = 'give the portal a url on a host without an application, or give each host its own portal'
   for (const [key, what] of powersOf(portal)) {
     const message = `this portal is on several hosts, and the application on any of them could ${what}, for all of them`
     report.mistake([...portal.at, key], 'portal.several_hosts', message, { hint, part: 'key' })
@@ -223,7 +223,7 @@ function refuseOnEachHost(portal: PortalTable, report: Report): void {
 function refuseConsent(name: string, { values: { routes = [] } }: RootTable, report: Report): void {
   for (const { at, values } of routes) {
     if (values.portal !== name || values.mcp !== true) continue
-    const hint = 'give the portal a url with a host where no application is; or mcp = "provider"'
+    const hint = 'give the portal a url on a host without an application; or mcp = "provider"'
     const message =
       'the portal of this route is on several hosts, and the application on any of them could agree for people'
     report.mistake([...at, 'mcp'], 'portal.several_hosts', message, { hint, part: 'key' })
@@ -234,8 +234,8 @@ function refuseConsent(name: string, { values: { routes = [] } }: RootTable, rep
 function powersOf({ values }: PortalTable): readonly (readonly [key: string, what: string])[] {
   const { admin_role: admin, roles, personal_tokens: tokens, guest_links: guests, requests } = values
   const found: readonly (readonly [key: string, isSet: boolean, what: string])[] = [
-    ['personal_tokens', tokens === true, 'make tokens in the name of whoever visits it'],
-    ['guest_links', guests !== null && guests !== undefined, 'make guest links in the name of whoever visits it'],
+    ['personal_tokens', tokens === true, 'make tokens in the name of each visitor'],
+    ['guest_links', guests !== null && guests !== undefined, 'make guest links in the name of each visitor'],
     ['requests', Boolean(requests), 'ask for roles, and grant them when an admin visits it'],
     ['admin_role', admin ? roles?.has(admin) === true : false, 'see and end all sessions when an admin visits it'],
   ]
@@ -305,7 +305,7 @@ function warnOfCircle(members: readonly string[], portal: PortalTable, report: R
   const isAskable = (role: string) => (asked ? asked.includes(role) : role !== admin)
   if (!members.every(isAskable)) return
   const hint = 'let members name all who may ask, such as a group or a domain'
-  const message = 'whoever has none of these roles has no session, and so cannot ask for one of them'
+  const message = 'users without one of these roles have no session, so they cannot ask for a role'
   report.warn([...portal.at, 'members'], 'portal.requests', message, { hint, part: 'key' })
 }
 

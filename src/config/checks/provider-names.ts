@@ -32,7 +32,7 @@ export function checkProviderNames(
       report.mistake(item.at, 'provider.undefined', `there is no provider ${showRaw(item)}`, { hint })
     } else if (own !== undefined && !(own ?? []).includes(item.text)) {
       const hint = 'the rule could never hold; add the provider to the portal'
-      report.mistake(item.at, 'role.provider', `nobody signs in at ${showRaw(item)} in this portal`, { hint })
+      report.mistake(item.at, 'role.provider', `no user signs in at ${showRaw(item)} in this portal`, { hint })
     }
   }
 }

@@ -35,36 +35,37 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
     const audiences = values.access_tokens?.values.audience
     if (values.client_id && audiences?.includes(values.client_id)) {
       const hint =
-        'give this gate a name of its own as an API (a resource) at the provider; where it has no such names, client_audience = true takes access tokens for the client, bearer_id_tokens = true ID tokens'
+        'register this gate as an API (a resource) at the provider, and name it here. If the provider has no APIs, client_audience = true accepts access tokens for the client, and bearer_id_tokens = true accepts ID tokens'
       const message = 'the audience of access tokens is the client_id, which is the audience of ID tokens'
       report.mistake([...at, 'access_tokens', 'audience'], 'access_tokens.audience', message, { hint })
     }
     checkScim({ at, values }, report)
     if (values.scopes && !values.scopes.includes('openid') && !isOAuth2(values)) {
-      const hint = 'add "openid": without it the provider does not say who someone is'
+      const hint = 'add "openid": without it the provider does not name the user'
       report.mistake([...at, 'scopes'], 'scopes.openid', 'scopes does not have "openid"', { hint })
     }
     checkReading({ at, raw, values }, report)
     if (values.emails === 'trusted') {
-      const hint = 'right only where nobody can enter an address there that is not theirs'
+      const hint = 'use this only if users of the provider cannot enter an address that is not theirs'
       const message = 'e-mail addresses of this provider count without its saying that it verified them'
       report.warn([...at, 'emails'], 'provider.emails', message, { hint })
     }
     if (values.bearer_id_tokens !== undefined && values.bearer_id_tokens !== false) {
       const hint = 'access_tokens = { audience = "…" } takes tokens that are made for this'
-      const message = 'whoever is given an ID token of this client can act for that person until it expires'
+      const message = 'each application that gets an ID token of this client can act for the user until it expires'
       report.warn([...at, 'bearer_id_tokens'], 'provider.id_tokens', message, { hint })
     }
     if (values.access_tokens?.values.client_audience === true) {
       const hint =
         'right only where the provider knows no other audience; audience = "…" takes tokens that are made for this'
-      const message = 'whoever is given an access token of this client can act for that person until it expires'
+      const message = 'each application that gets an access token of this client can act for the user until it expires'
       report.warn([...at, 'access_tokens', 'client_audience'], 'access_tokens.client_audience', message, { hint })
     }
     const ownEmail = values.claims?.values.email ?? 'email'
     const isAnswered = values.claims?.values.email_verified != null
     if (values.emails === 'verified' && ownEmail !== 'email' && !isAnswered) {
-      const hint = 'emails = "trusted" where nobody can enter an address there that is not theirs; else leave it out'
+      const hint =
+        'set emails = "trusted" if users of the provider cannot enter an address that is not theirs; otherwise remove it'
       const message = `no address in ${quote(ownEmail)} counts: email_verified is about the claim email alone`
       report.warn([...at, 'claims', 'email'], 'provider.emails', message, { hint })
     }
@@ -101,7 +102,7 @@ function checkIntrospection(root: RootTable, report: Report): void {
     const at = [...one.at, 'access_tokens', 'introspect']
     const other = clashing.get(name)
     if (other !== undefined) {
-      const message = `${quote(name)} and ${quote(other)} would be shown each other's tokens: both introspect in one portal`
+      const message = `${quote(name)} and ${quote(other)} would see each other’s tokens: both introspect in one portal`
       const hint =
         'give each an introspect_prefix with which its tokens begin, let one of them introspect, or use two portals'
       report.mistake(at, 'access_tokens.introspect', message, { hint, part: 'key' })
@@ -163,8 +164,9 @@ function checkWay({ at, raw, values }: ProviderTable, files: ConfigFiles, report
     report.mistake(ca.at, 'provider.internal_url', 'ca is set, and internal_url is plain http', { hint, part: 'key' })
   }
   if (isLoopbackHost(url.hostname)) return
-  const message = `client secret, tokens and keys go to ${url.origin} in plain HTTP: whoever is between can sign in as anyone`
-  const hint = 'right only for a network in which nobody else is, such as one of compose for these two alone'
+  const message = `client secret, tokens and keys go to ${url.origin} over plain HTTP: an attacker on the way can sign in as any user`
+  const hint =
+    'use this only in a network that is shared with no other program, such as a compose network for these two'
   report.warn([...at, 'internal_url'], 'provider.internal_url', message, { hint })
 }
 
@@ -172,14 +174,14 @@ function checkWay({ at, raw, values }: ProviderTable, files: ConfigFiles, report
 function checkReading({ raw, values }: ProviderTable, report: Report): void {
   const subject = values.claims?.raw.entries.get('sub')
   if (subject !== undefined && !isOAuth2(values)) {
-    const hint = 'remove it: OpenID Connect calls someone by sub, and by nothing else'
+    const hint = 'remove it: in OpenID Connect only sub identifies a user'
     report.mistake(subject.at, 'provider.kind', 'claims.sub belongs to a provider by OAuth 2.0', { hint, part: 'key' })
   }
   const parameters = raw.entries.get('authorize_params')
   const prompt = parameters?.kind === 'table' ? parameters.entries.get('prompt') : undefined
   if (prompt !== undefined && values.authorize_params?.get('prompt')?.split(' ').includes('none')) {
-    const hint = 'remove it: whoever is not signed in at the provider could never sign in here'
-    report.mistake(prompt.at, 'authorize_params.reserved', 'prompt = "none" asks nobody to sign in', { hint })
+    const hint = 'remove it: users who are not signed in at the provider could never sign in here'
+    report.mistake(prompt.at, 'authorize_params.reserved', 'prompt = "none" never shows a sign-in page', { hint })
   }
   const separator = raw.entries.get('groups_separator')
   if (separator !== undefined && values.groups_keys === true) {
@@ -207,7 +209,7 @@ function checkKind(name: string, { at, raw, values }: ProviderTable, report: Rep
   for (const [key, entry] of raw.entries) {
     if (!Object.hasOwn(PROVIDER, key) || OF_ANY.has(key)) continue
     if (!isFile && ENDPOINTS.has(key)) {
-      const hint = 'OpenID Connect says where it is by itself: remove it, or write type = "oauth2"'
+      const hint = 'discovery finds this endpoint: remove it, or write type = "oauth2"'
       report.mistake(entry.at, 'provider.kind', `${key} belongs to a provider by OAuth 2.0`, { hint, part: 'key' })
       continue
     }
@@ -330,12 +332,12 @@ function checkAssertion({ raw, values }: ProviderTable, files: ConfigFiles, repo
   const path = values.client_assertion_file
   const why = entry === undefined || !path ? null : files.whyNoText(path)
   if (entry !== undefined && why !== null) {
-    const hint = 'nobody can sign in until it is there; it is read for each question at the token endpoint'
+    const hint = 'no user can sign in until the file exists; it is read for each request to the token endpoint'
     report.warn(entry.at, 'provider.file', `the file ${showRaw(entry)} ${why}`, { hint })
   }
   const audience = raw.entries.get('client_assertion_audience')
   if (audience === undefined || raw.entries.has('client_key')) return
-  const hint = 'remove it: whoever writes client_assertion_file decides about its audience'
+  const hint = 'remove it: the program that writes client_assertion_file sets the audience'
   const message = 'client_assertion_audience is for assertions that are made with a client_key'
   report.mistake(audience.at, 'client_auth.secret', message, { hint, part: 'key' })
 }
@@ -348,6 +350,6 @@ function checkScim({ at, values }: Pick<ProviderTable, 'at' | 'values'>, report:
   const token = values.scim?.values.token
   if (token === undefined || token.length >= SHORTEST_TOKEN) return
   const hint = `make one of ${SHORTEST_TOKEN} characters or more, for example with: openssl rand -hex 32`
-  const message = 'the token of scim is short enough to be guessed, and whoever has it can sign anybody out'
+  const message = 'the token of scim is short enough to guess, and with it an attacker can sign out any user'
   report.mistake([...at, 'scim', 'token'], 'scim.token', message, { hint })
 }

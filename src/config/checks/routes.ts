@@ -28,7 +28,7 @@ export function checkRoutes(root: RootTable, report: Report): void {
   const routes = root.values.routes ?? []
   if (root.values.routes?.length === 0) {
     const hint = 'add one: [[routes]] with host, upstream and allow'
-    report.mistake(['routes'], 'route.none', 'there are no routes, so nothing would be served', { hint })
+    report.mistake(['routes'], 'route.none', 'the file has no routes, so Sallyport would serve nothing', { hint })
   }
   for (const route of routes) {
     checkPortal(route, portals, report)
@@ -56,7 +56,7 @@ function checkPortal(route: RouteTable, portals: readonly string[], report: Repo
     if (asks === null) return
     const only = portals.length === 1 ? portals[0] : undefined
     const hint = only !== undefined ? `add portal = "${only}"` : 'add portal = "…": where people sign in for it'
-    report.mistake([...route.at, asks], 'portal.missing', 'this route asks who someone is, and has no portal', {
+    report.mistake([...route.at, asks], 'portal.missing', 'this route needs a signed-in user, but has no portal', {
       hint,
     })
   } else if (raw.kind === 'text' && raw.text !== null && raw.text !== '' && !portals.includes(raw.text)) {
@@ -146,7 +146,7 @@ function checkCallbacks(root: RootTable, places: readonly RoutePlace[], report: 
     )
     if (taken === undefined) continue
     const hint = 'give the route or the callback another path'
-    const message = 'the callback has the path of a route, which would never be reached'
+    const message = 'the callback has the path of a route, so no request could reach that route'
     report.mistake([...at, 'callback_path'], 'portal.callback', message, { hint, first: taken.table.at })
   }
 }
@@ -168,7 +168,7 @@ function checkCollisions(places: readonly RoutePlace[], report: Report): void {
         report.mistake(placeAt(place), 'route.duplicate', message, { hint, first: firstAt(same, place) })
       }
     } else if (similar !== undefined) {
-      const hint = 'a backend that ignores case would serve one by the rules of the other; keep one spelling'
+      const hint = 'an application that ignores case would serve one path by the rules of the other: keep one spelling'
       const message = `${showPlace(place)} differs from another route only in letter case`
       report.mistake(placeAt(place), 'route.case', message, { hint, first: firstAt(similar, place) })
     }
@@ -234,7 +234,7 @@ function checkProxy({ raw, at, values }: CompatTable, report: Report): ReadonlyS
   const { prefix, ping_path: ping, ready_path: ready } = values
   if (prefix === '/') {
     const hint = 'it needs a path of its own'
-    report.mistake(raw.entries.get('prefix')?.at ?? at, 'path.invalid', '"/" is where applications are', { hint })
+    report.mistake(raw.entries.get('prefix')?.at ?? at, 'path.invalid', '"/" belongs to the applications', { hint })
   }
   const pages = ['sign_in', 'sign_out', 'start', 'userinfo', 'auth'].map(page => `${prefix ?? '/oauth2'}/${page}`)
   return new Set([...pages, ...[ping, ready].filter(path => path !== undefined), '/robots.txt'])
@@ -251,7 +251,7 @@ function checkCompatPortal({ compat, url }: PortalTable['values'], report: Repor
   }
   if (values.prefix === '/' && url === null) {
     const hint = 'set url in the portal to the host that was its own, or name the path below which it was'
-    const message = 'without a host of its own, "/" is where applications are'
+    const message = 'without its own host, "/" belongs to the applications'
     report.mistake(raw.entries.get('prefix')?.at ?? at, 'portal.compat', message, { hint })
   }
   const prefix = values.prefix === '/' ? '' : (values.prefix ?? '/auth')
@@ -300,7 +300,7 @@ function look(
       why === BY_FILE
         ? 'ask for amr instead: amr = ["otp"] for a second factor'
         : 'leave it to people of OpenID providers, or let these sign in by one'
-    const message = `nobody who signs in at ${names.join(', ')} can show ${key}: ${why}`
+    const message = `no user of ${names.join(', ')} can have ${key}: ${why}`
     report.warn(entry.at, 'rule.step_up', message, { hint, part: 'key' })
   }
   const { any, all, not } = rule.values
@@ -321,7 +321,7 @@ export function checkApps(root: RootTable, files: ConfigFiles, report: Report): 
       const hint = 'add portal = "…", or remove app'
       report.warn(at, 'app.unlisted', 'no list shows this route: it has no portal', { hint, part: 'key' })
     } else if (values.host?.every(host => host.startsWith('*.')) === true) {
-      const hint = 'a host with a * is no address to open; give the one that people open a route of its own'
+      const hint = 'a browser cannot open a host with a *: make a separate route for the host that users open'
       report.warn(at, 'app.unlisted', 'no list shows this route: its host is a wildcard', { hint, part: 'key' })
     }
   }

@@ -44,10 +44,15 @@ export function checkRules(route: RouteTable, root: RootTable, report: Report): 
     refuseOutermost(rule, 'deny applies to everyone, signed in or not', report)
   }
   if (allow?.kind === 'public' && asksWho(deny)) {
-    const hint = 'allow = "authenticated" lets nobody around it'
-    report.warn([...route.at, 'deny'], 'deny.signed_out', 'whoever signs out gets past this, as the route is public', {
-      hint,
-    })
+    const hint = 'allow = "authenticated" makes no exception from it'
+    report.warn(
+      [...route.at, 'deny'],
+      'deny.signed_out',
+      'a user who signs out avoids this rule, because the route is public',
+      {
+        hint,
+      },
+    )
   }
 }
 
@@ -59,7 +64,7 @@ function checkExpressions({ at, values: { allow, deny } }: RouteTable, report: R
   const rules = lists.flatMap(tablesOf).flatMap(withParts)
   const count = rules.reduce((sum, { values }) => sum + (values.path_regexp?.length ?? 0), 0)
   if (count <= MANY_EXPRESSIONS) return
-  const message = `this route has ${count} regular expressions, and a request may be held to each of them`
+  const message = `this route has ${count} regular expressions, and a request may have to match each of them`
   const hint = 'paths is faster, and an expression may hold several: "^/(a|b)/"'
   report.warn(at, 'expression.many', message, { hint })
 }
@@ -72,7 +77,7 @@ function checkNetworks({ raw, values }: AccessTable, root: RootTable, report: Re
     const network = values.networks?.[index]
     if (network === undefined || !trusted.some(outer => holdsNetwork(outer, network))) continue
     const hint = 'name your proxy’s own address in trusted_proxies, in place of the network that it is in'
-    const message = `${showRaw(item)} is among trusted_proxies: whoever is there may say any address, and has none where they say none`
+    const message = `${showRaw(item)} is in trusted_proxies: a client there can claim any address, and has none if it claims none`
     report.warn(item.at, 'network.trusted', message, { hint })
   }
 }
@@ -215,7 +220,7 @@ function checkSaysSomething({ at, raw, values }: AccessTable, report: Report): v
   if (says || values.anonymous === true || values.guest_link === true) return
   const hint = raw.entries.has('timezone')
     ? 'add hours, days, from or until'
-    : 'it would hold for everyone; name roles, groups, networks or another condition'
+    : 'it would match every request: name roles, groups, networks or another condition'
   report.mistake(at, 'rule.empty', 'this rule has no condition', { hint })
 }
 
@@ -267,7 +272,7 @@ function checkTimes({ raw, values }: AccessTable, report: Report): void {
   // A rule with only a time zone is reported as an empty rule.
   if ([...raw.entries.keys()].every(name => SILENT_KEYS.has(name))) return
   const hint = 'it belongs to hours, days, or dates without an offset'
-  report.mistake(zone.at, 'timezone.unused', 'nothing in this rule is told in a time zone', { hint, part: 'key' })
+  report.mistake(zone.at, 'timezone.unused', 'no condition of this rule has a time zone', { hint, part: 'key' })
 }
 
 function checkCase({ raw, values }: AccessTable, report: Report): void {
@@ -282,12 +287,17 @@ function checkCase({ raw, values }: AccessTable, report: Report): void {
 /** Without a sign-in there is no user to check; without a condition it would be a public route in disguise. */
 function checkAnonymous(rule: AccessTable, report: Report): void {
   const asks = identityKey(rule)
-  const hint = 'nobody is known without a sign-in; use one rule for people and another for networks'
+  const hint = 'without a sign-in there is no user: use one rule for users and another for networks'
   if (asks !== null) {
-    report.mistake(asks.at, 'rule.anonymous', 'this asks who someone is, in a rule without a sign-in', {
-      hint,
-      part: 'key',
-    })
+    report.mistake(
+      asks.at,
+      'rule.anonymous',
+      'this condition needs a signed-in user, but the rule has anonymous = true',
+      {
+        hint,
+        part: 'key',
+      },
+    )
   } else if ([...rule.raw.entries.keys()].every(name => SILENT_KEYS.has(name))) {
     const open = 'to let everyone in, write allow = "public"; else add networks, hours, methods or dates'
     report.mistake([...rule.at, 'anonymous'], 'rule.anonymous', 'this rule lets everyone in', { hint: open })
@@ -299,8 +309,8 @@ function refuseWritten(rule: AccessTable, report: Report): void {
   for (const key of ['headers', 'query'] as const) {
     const raw = rule.raw.entries.get(key)
     if (raw === undefined) continue
-    const hint = 'whoever asks writes it; use it in deny, or for people who sign in'
-    report.mistake(raw.at, 'rule.written', `${key} cannot let in who has not signed in`, { hint, part: 'key' })
+    const hint = 'the client writes it: use it in deny, or in a rule for signed-in users'
+    report.mistake(raw.at, 'rule.written', `${key} cannot allow requests without a sign-in`, { hint, part: 'key' })
   }
   for (const part of partsOf(rule)) refuseWritten(part, report)
 }
@@ -313,9 +323,12 @@ function checkGuestLink(rule: AccessTable, { portalName: portal, report, linksOf
   const asks = identityKey(rule)
   if (asks !== null) {
     const hint = 'a guest has no account; use one rule for people and another for guests'
-    report.mistake(asks.at, 'rule.guest_link', 'this asks who someone is, in a rule for guests', { hint, part: 'key' })
+    report.mistake(asks.at, 'rule.guest_link', 'this condition needs a signed-in user, but the rule is for guests', {
+      hint,
+      part: 'key',
+    })
   } else if (rule.values.anonymous === true) {
-    const hint = 'with anonymous nobody needs a link; keep one of them'
+    const hint = 'with anonymous no guest link is needed: keep one of them'
     report.mistake(at, 'rule.guest_link', 'guest_link is set beside anonymous', { hint, part: 'key' })
   } else if (linksOf === 'none') {
     const hint = `add guest_links = { allow = ["…"] } to [portals.${portal}]: who may make them`

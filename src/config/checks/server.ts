@@ -51,7 +51,7 @@ export function checkServer(root: RootTable, report: Report): void {
     ]
     for (const { raw, address } of shared) {
       if (address?.kind === 'tcp' && address.port === 0) {
-        const hint = 'each worker would be given a port of its own; name one'
+        const hint = 'each worker would get a different port: write the port'
         report.mistake(raw.at, 'workers.unshared', 'several workers cannot share a port that is chosen at start', {
           hint,
         })
@@ -67,7 +67,7 @@ export function checkServer(root: RootTable, report: Report): void {
   const isAsked = root.values.routes?.some(({ values }) => values.verify === true) ?? true
   if (verify && !isAsked) {
     const hint = 'remove it, or say verify = true in the routes whose applications a proxy in front has'
-    report.warn([...server.at, 'verify'], 'verify.unused', 'no route is one that a proxy in front asks about', {
+    report.warn([...server.at, 'verify'], 'verify.unused', 'no route has verify = true, so no proxy can ask here', {
       hint,
       part: 'key',
     })
@@ -90,7 +90,7 @@ function checkTrustedFields({ values: { server, routes } }: RootTable, report: R
   for (const [index, raw] of itemsOf(server.raw.entries.get('trusted_fields')).entries()) {
     const name = fields[index]
     if (name === undefined || !written.has(foldFieldName(name))) continue
-    const hint = 'a route tells its application in it who is there; take another name for one of the two'
+    const hint = 'a route sends the user’s identity in this field: choose another name for one of the two'
     report.mistake(raw.at, 'header.owned', `${showRaw(raw)} cannot be a trusted field`, { hint })
   }
 }
@@ -107,7 +107,7 @@ function checkClientAddress({ values: { server, routes } }: RootTable, report: R
   }
   const folded = foldFieldName(name)
   if (!routes?.some(route => fieldsAbout(route).some(written => foldFieldName(written) === folded))) return
-  const hint = 'a route tells its application in it who is there; take another name for one of the two'
+  const hint = 'a route sends the user’s identity in this field: choose another name for one of the two'
   report.mistake(raw.at, 'header.owned', `${showRaw(raw)} cannot have the client’s address`, { hint })
 }
 
@@ -127,7 +127,7 @@ function checkStore({ values: { server, sessions } }: RootTable, report: Report)
   const store = sessions?.values.store?.('/')
   const workers = server?.values.workers
   if (server !== undefined && store?.kind === 'sqlite' && store.path === ':memory:' && workers && workers !== 1) {
-    const hint = 'each worker would know only its own sign-ins; give the store a file'
+    const hint = 'each worker would know only its own sign-ins: write a file into store'
     report.mistake([...server.at, 'workers'], 'store.memory', 'several workers cannot share sessions in memory', {
       hint,
     })
@@ -148,9 +148,9 @@ function checkEdit({ values: { server, portals } }: RootTable, report: Report): 
   if (why === '') return
   const hint =
     others.length > 0
-      ? 'remove it: each admin would write for the people of the others too'
+      ? 'remove it: each admin could change rules for users of the other portals'
       : 'name the role of those who may: admin_role = "admin" in [portals.NAME]; or remove it'
-  report.mistake([...server.at, 'edit'], 'server.edit', `nobody may edit the file: ${why}`, { hint, part: 'key' })
+  report.mistake([...server.at, 'edit'], 'server.edit', `the editor is off: ${why}`, { hint, part: 'key' })
 }
 
 /** A proxy's password needs a user name. */
@@ -180,7 +180,7 @@ const KEPT_MS = 3_600_000
 function checkSignIns(rate: Table<typeof ALLOWANCE> | null | undefined, report: Report): void {
   if (!rate) return
   const { requests, per, burst } = rate.values
-  const hint = 'further ones would push out those that have begun'
+  const hint = 'more sign-ins would end those that have begun'
   const atOnce = burst ?? requests
   if (atOnce !== undefined && atOnce > MOST_AT_ONCE) {
     const key = burst === null ? 'requests' : 'burst'
@@ -194,7 +194,7 @@ function checkSignIns(rate: Table<typeof ALLOWANCE> | null | undefined, report: 
 function checkRate({ values, at }: RouteTable, report: Report): void {
   if (values.rate?.values.by !== 'user' || values.portal !== null) return
   const hint = 'set by = "client", or add portal = "…": where people sign in'
-  report.mistake([...at, 'rate', 'by'], 'rate.user', 'nobody can be told apart on a route without a portal', { hint })
+  report.mistake([...at, 'rate', 'by'], 'rate.user', 'without a portal, the route has no users to tell apart', { hint })
 }
 
 /** What is kept while users sign in, on a route where no user does. */
@@ -204,5 +204,5 @@ function checkKept({ values, at }: RouteTable, key: 'keep_posts' | 'keep_fragmen
   const isOpen = allow?.kind === 'public' && deny === null
   if (!isOpen && portal !== null) return
   const hint = 'remove it: it is for routes where people sign in'
-  report.mistake([...at, key], `${key}.unused`, `nobody is asked to sign in here, so ${so}`, { hint, part: 'key' })
+  report.mistake([...at, key], `${key}.unused`, `users never sign in here, so ${so}`, { hint, part: 'key' })
 }

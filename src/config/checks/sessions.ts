@@ -53,7 +53,7 @@ function checkLifetimes(
     report.mistake(
       [...table.at, has('refresh_limit') ? 'refresh_limit' : 'refresh'],
       'sessions.refresh_limit',
-      'refresh_limit is shorter than refresh: nobody would stay signed in between two refreshes',
+      'refresh_limit is shorter than refresh: no user would stay signed in between two refreshes',
       { hint: 'give refresh_limit a few times the length of refresh, or leave it out' },
     )
   }

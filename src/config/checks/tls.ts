@@ -127,7 +127,7 @@ function checkAcme({ at, raw, values }: Table<typeof ACME>, root: RootTable, fil
   checkPem(raw.entries.get('ca'), values.ca, checkCertificates, { file: 'tls.file', pem: 'tls.pem' }, files, report)
   const store = root.values.sessions?.values.store?.('/')
   if (store?.kind === 'sqlite' && store.path === ':memory:') {
-    const hint = 'give the store a file: asking anew at every start meets the limits of the authority'
+    const hint = 'write a file into store: new certificates at every start reach the authority’s limits'
     report.mistake(at, 'tls.acme_store', 'certificates would be forgotten at every restart', { hint, part: 'key' })
   }
   if (values.dns) checkDns(values.dns, report)
@@ -145,11 +145,16 @@ function checkNames(
     const at = items[index]?.at
     if (at === undefined || isCertifiable(name, !isHttp)) continue
     const isWildcard = isHttp && name.startsWith('*')
-    report.mistake(at, 'tls.acme', isWildcard ? `${name} takes a record in DNS` : `nobody vouches for ${name}`, {
-      hint: isWildcard
-        ? 'add dns to [tls.acme]; http-01 proves single names alone'
-        : 'a name that others can reach, or leave it out',
-    })
+    report.mistake(
+      at,
+      'tls.acme',
+      isWildcard ? `${name} takes a record in DNS` : `no certificate here is valid for ${name}`,
+      {
+        hint: isWildcard
+          ? 'add dns to [tls.acme]; http-01 proves single names alone'
+          : 'a name that others can reach, or leave it out',
+      },
+    )
   }
 }
 

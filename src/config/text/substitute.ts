@@ -182,7 +182,7 @@ export function whyUnreadable(error: unknown): string {
     case 'ENODEV':
       return 'is a device, not a file'
     case 'ELOOP':
-      return 'is a link that leads back to itself'
+      return 'is a symbolic link to itself'
     case 'ENOTDIR':
       return 'does not exist: a part of its path is not a folder'
     default:

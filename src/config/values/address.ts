@@ -107,7 +107,12 @@ export function parseIssuer(text: string): Parsed<string> {
   const shared = sharedAtEntra(text)
   if (shared !== null) {
     const hint = `write the issuer of one tenant, with its id in place of "${shared}", as in "https://login.microsoftonline.com/0b4f7a3e-6c1d-4f0e-9d59-2a5d8a1c7e11/v2.0"`
-    return bad('issuer.invalid', `${quote(text)} stands for many tenants, and none calls itself that`, hint, shared)
+    return bad(
+      'issuer.invalid',
+      `${quote(text)} is an address for many tenants, but each tenant has its own issuer`,
+      hint,
+      shared,
+    )
   }
   return parseProviderAddress(text, 'an issuer')
 }
@@ -144,7 +149,7 @@ export function parseWebhook(text: string): Parsed<string> {
     return good(text)
   }
   const hint = 'https://, or http:// on this machine, without a user name and without a fragment'
-  return bad('webhook.invalid', 'this is no address that can be told of requests', hint)
+  return bad('webhook.invalid', 'this is no address of requests', hint)
 }
 
 /** Where a provider is in one's own network, as an origin; a trailing slash means nothing. */

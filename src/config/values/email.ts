@@ -66,7 +66,7 @@ export function parseContact(text: string): Parsed<Contact> {
   if (/^[a-z][a-z0-9+.-]*:\S/i.test(trimmed)) {
     return bad(
       'portal.contact',
-      `${quote(trimmed)} is nothing that a page can lead to`,
+      `${quote(trimmed)} is no address that a page can link to`,
       'mailto:, https:, http:, tel:, xmpp: or matrix:, or words such as "Ada, extension 12"',
     )
   }

@@ -39,7 +39,7 @@ export function readHtpasswd(text: string): ReadHtpasswd {
     const fault =
       colon < 1 ? 'has no name and hash in' : /\p{Cc}/u.test(name) ? 'has a control character in' : hashFault(hash)
     if (fault !== null) faults.push(`${fault} line ${index + 1}`)
-    else if (entries.has(name)) faults.push(`a name is there for the second time in line ${index + 1}`)
+    else if (entries.has(name)) faults.push(`a user name is defined twice, again in line ${index + 1}`)
     else entries.set(name, hash)
     hasWeak ||= isWeakHash(hash)
   }
@@ -114,7 +114,7 @@ export function readTotp(text: string): ReadTotp {
       .replace(/=+$/, '')
     if (colon < 1) faults.push(`has no name and secret in line ${index + 1}`)
     else if (!isTotpSecret(secret)) faults.push(`has no secret of 128 bits or more in Base32 in line ${index + 1}`)
-    else if (entries.has(name)) faults.push(`a name is there for the second time in line ${index + 1}`)
+    else if (entries.has(name)) faults.push(`a user name is defined twice, again in line ${index + 1}`)
     else entries.set(name, secret)
   }
   return { entries, faults }

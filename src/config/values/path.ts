@@ -33,7 +33,7 @@ export function parsePath(text: string): Parsed<string> {
     return bad('path.invalid', not, `single slashes only: "${text.replace(/\/{2,}/g, '/')}"`, '//')
   }
   const dots = /\/(\.{1,2})(?:\/|$)/.exec(text)?.[1]
-  if (dots !== undefined) return bad('path.invalid', not, 'write the path that it leads to, without . and ..', dots)
+  if (dots !== undefined) return bad('path.invalid', not, 'write the path without . and ..', dots)
   const dropped = /(\.)(?:\/|$)/.exec(text)?.[1] ?? /:\$/.exec(text)?.[0]
   if (dropped !== undefined) {
     return bad('path.invalid', not, 'no dot at the end of a name, and no ":$": Windows leaves them out', dropped)

@@ -106,7 +106,7 @@ export function parsePathExpression(text: string): Parsed<string> {
     return bad('expression.invalid', not, hint, part !== '' && text.includes(part) ? part : null)
   }
   if (compiled.size <= MAX_SIZE) return good(text)
-  const hint = `it comes to ${compiled.size} steps, ${MAX_SIZE} are the most; make several of it, or use paths`
+  const hint = `it compiles to ${compiled.size} steps; the maximum is ${MAX_SIZE}. Split it, or use paths`
   return bad('expression.invalid', `${quote(text)} is too large`, hint)
 }
 
@@ -139,9 +139,9 @@ export function parseIncludePattern(text: string): Parsed<string> {
     bad('include.pattern', `${quote(text)} cannot be included`, hint, ...(mark === undefined ? [] : [mark]))
   if (text.includes('${')) return not('write the path itself, without references')
   if (text.endsWith('/')) return not('name the files in it: "conf.d/*.toml"')
-  if (dirname(text).includes('*')) return not('a star stands for the name of a file, not for folders', '*')
+  if (dirname(text).includes('*')) return not('a star matches the name of a file, not folders', '*')
   if (basename(text).includes('**')) return not('one star is enough: no folders are looked through', '**')
   const odd = /[?[\]{}]/.exec(text)?.[0]
-  if (odd !== undefined) return not('a star alone stands for anything: "conf.d/*.toml"', odd)
+  if (odd !== undefined) return not('a star matches any name: "conf.d/*.toml"', odd)
   return good(text)
 }

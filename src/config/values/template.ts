@@ -48,7 +48,7 @@ export function splitTemplate(text: string): Parsed<readonly TemplatePart[]> {
       continue
     }
     if (inner === undefined) {
-      const hint = 'a placeholder is written {email}, a brace that stands for itself {{ or }}'
+      const hint = 'write a placeholder as {email}, and a literal brace as {{ or }}'
       return bad('header.template', `a brace in ${quote(text)} has no partner`, hint, piece)
     }
     const placeholder = readPlaceholder(inner)

@@ -119,8 +119,8 @@ function readUsersToml(text: string): ReadUsers {
     const user = readUser(item, fault)
     if (user === null || faults.length > before) continue
     const { name, entry } = user
-    if (entries.has(name)) fault('a name is there for the second time in', [...item.at, 'name'])
-    else if (ids.has(entry.id ?? '')) fault('an id is there for the second time in', [...item.at, 'id'])
+    if (entries.has(name)) fault('a user name is defined twice, again in', [...item.at, 'name'])
+    else if (ids.has(entry.id ?? '')) fault('an id is defined twice, again in', [...item.at, 'id'])
     else entries.set(name, entry)
     ids.add(entry.id ?? '')
     hasWeak ||= isWeakHash(entry.hash)

@@ -154,7 +154,7 @@ function readAssertion(provider: string, path: string, { readText }: ProofPorts)
   }
   if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(text)) return text
   throw new GateError('provider.token', `client_assertion_file ${path} ${why}`, {
-    hint: 'whatever writes that file has to put a fresh token there, where the user that runs Sallyport can read it',
+    hint: 'the program that writes this file has to put a fresh token there, readable for the user that runs Sallyport',
     facts: { provider, is_about: 'client' },
   })
 }

@@ -86,12 +86,12 @@ export async function startSuccessor({
   child.kill('SIGKILL')
   const why =
     outcome === 'late' ? `it did not listen within ${PATIENCE_MS / 1_000} s` : 'it ended: see its lines before'
-  log.error(FAILED, { error: why, code: child.exitCode, hint: 'mend that, and send SIGUSR2 again' })
+  log.error(FAILED, { error: why, code: child.exitCode, hint: 'fix that, and send SIGUSR2 again' })
   return null
 }
 
 /** The log message of every failed takeover. */
-export const FAILED = 'No other process took over; this one goes on'
+export const FAILED = 'No other process took over; this one continues'
 
 /** For a successor: says that requests are taken, and waits until the process before it gives its place away, or is gone. */
 export async function takePlace(): Promise<void> {

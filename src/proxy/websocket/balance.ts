@@ -50,7 +50,7 @@ export async function dialBalanced(
         leave()
         throw error
       }
-      ports.log.warn('A WebSocket goes on to another address', { ...error.facts, why: error.message })
+      ports.log.warn('A WebSocket is tried at another address', { ...error.facts, why: error.message })
     }
   }
 }

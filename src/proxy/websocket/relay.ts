@@ -118,7 +118,7 @@ export function createWebSocketRelay(
   let tellBusy = () => {}
 
   function end(ws: ServerWebSocket<RelayData>, error: unknown): void {
-    log.error('a WebSocket was closed by an error of ours', {
+    log.error('a WebSocket was closed by an unexpected error', {
       route: ws.data.owner.routeId,
       error: messageOf(error),
     })

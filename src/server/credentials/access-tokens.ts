@@ -94,7 +94,7 @@ export function createAccessTokens(
 
 function inactive({ provider, subject }: Identity): GateError {
   const facts = { provider, user: subject }
-  return new GateError('access.token', `${provider} says by SCIM that whoever holds the token is not active`, { facts })
+  return new GateError('access.token', `${provider} says by SCIM that the user of the token is not active`, { facts })
 }
 
 /** Whose token it would be, and whom it is for: one of our audiences, or the client itself, as an access token or an ID token. */

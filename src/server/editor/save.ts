@@ -99,7 +99,7 @@ function whyUnwritten(error: unknown, path: string): string {
   const folder = dirname(path)
   switch (codeOf(error)) {
     case 'EEXIST':
-      return `Somebody else is saving it just now. If nobody is, remove .${basename(path)}.saving beside it.`
+      return `Another admin is saving it now. If not, remove .${basename(path)}.saving beside it.`
     case 'EACCES':
       return `The user that runs Sallyport may not write in ${folder}: chown USER, or chmod g+w, that folder.`
     case 'EPERM':
@@ -108,7 +108,7 @@ function whyUnwritten(error: unknown, path: string): string {
       return `${folder} is mounted to be read only.`
     case 'EBUSY':
     case 'EXDEV':
-      return `The file is mounted by itself and cannot be replaced: mount the folder that it is in.`
+      return `The file is a mount of its own and cannot be replaced: mount its folder.`
     case 'ENOSPC':
     case 'EDQUOT':
       return 'There is no room left on the disk.'

@@ -149,7 +149,7 @@ function listenFailed(address: ListenAddress, error: unknown): GateError {
   if (code === 'EADDRINUSE') {
     return new GateError('listen.failed', `${where} is already in use`, {
       cause: error,
-      hint: `another program (or another Sallyport) listens there: stop it (${address.kind === 'tcp' ? 'sudo ss -ltnp' : 'ss -lxp'} tells which), or change this address in the file`,
+      hint: `another program (or another Sallyport) listens there: stop it (find it with ${address.kind === 'tcp' ? 'sudo ss -ltnp' : 'ss -lxp'}), or change this address in the file`,
     })
   }
   if (code === 'EACCES' || code === 'EPERM') {
@@ -158,7 +158,7 @@ function listenFailed(address: ListenAddress, error: unknown): GateError {
       hint:
         address.kind === 'unix'
           ? `the user that runs Sallyport has to be able to write in ${dirname(address.path)}`
-          : 'ports below 1024 are for root and for whoever has the right: sudo setcap cap_net_bind_service=+ep SALLYPORT gives it to this executable, and the unit of "sallyport service" has it; or name a higher port',
+          : 'ports below 1024 need a right: sudo setcap cap_net_bind_service=+ep SALLYPORT gives it to this executable, and the unit of "sallyport service" has it; or choose a higher port',
     })
   }
   if (code === 'EADDRNOTAVAIL') {

@@ -79,7 +79,7 @@ export function openTlsListener(options: TlsListenerOptions): TlsListener {
       try {
         next = open(certificates)
       } catch (error) {
-        log.error('The changed certificates cannot be used; those before stay in force', errorFacts(error))
+        log.error('The changed certificates cannot be used; the previous ones stay in use', errorFacts(error))
         return
       }
       if (current !== null) part(current)

@@ -162,7 +162,7 @@ export function createProviderMeter(tick: () => number): ProviderMeter {
       simpleFamily(
         'counter',
         'sallyport_provider_errors_total',
-        'Failures of a provider, by the error code of ours.',
+        'Failures of a provider, by Sallyport’s error code.',
         samples('code', one => one.errors),
       ),
       histogramFamily('sallyport_provider_duration_seconds', 'What asking a provider took, by what for.', times()),

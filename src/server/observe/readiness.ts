@@ -100,7 +100,7 @@ function findStoreTrouble({ readStore, writeStore, log, tick }: ReadinessTools):
       facts = errorFacts(error)
     }
     if (isWritten) {
-      log.error('The session store takes no writes: who is known here stays signed in, nobody else can sign in', {
+      log.error('The session store accepts no writes: users known here stay signed in, others cannot sign in', {
         ...facts,
         ...(why === null ? {} : { why }),
       })

@@ -46,7 +46,7 @@ function whyBroken(config: Config, expectation: Expectation, judge: Judge): Met[
   const routes = place.kind === 'route' ? [place.route, ...place.also] : []
   const timed = atMs === null && routes.some(route => judge.compiled(route).policy.needs.time)
   if (timed) {
-    const message = `what ${shownAs} comes to depends on the time`
+    const message = `the result of ${shownAs} depends on the time`
     return { message, hint: 'say when: at = "2026-12-24T18:00:00Z"' }
   }
   const nowMs = atMs ?? 0
@@ -56,7 +56,7 @@ function whyBroken(config: Config, expectation: Expectation, judge: Judge): Met[
   if (told.verdict === verdict) return null
   return {
     message: `${shownAs} comes to "${told.verdict}", not to "${verdict}": ${whyText(told)}`,
-    hint: 'mend the rules, or what is expected; sallyport explain tries every rule',
+    hint: 'fix the rules, or the expectation; sallyport explain tries every rule',
   }
 }
 

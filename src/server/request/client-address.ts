@@ -17,7 +17,7 @@ export function refuseTwoAddresses({ isPeerTrusted, peer, sent, snapshot: { clie
   if (clientField === FORWARDED_FOR || !isPeerTrusted || sent[clientField]?.includes(',') !== true) return
   throw new GateError('target.header', `${clientField} has more than one address`, {
     facts: { peer },
-    hint: `client_address of [server] names this field: let the proxy in front write it anew, in place of its client's`,
+    hint: `client_address of [server] names this field: let the proxy in front overwrite what its client sends`,
   })
 }
 

@@ -106,7 +106,7 @@ export function nothingAt({ snapshot, isPeerTrusted }: RequestContext, { host, p
 function refuseTrailers(sent: SentFields): void {
   if (!announcesTrailers(sent)) return
   throw new GateError('target.header', 'Trailer announces fields after the body, which cannot be passed on', {
-    hint: 'whoever sends this can leave its trailers out, or say its length instead of sending chunks',
+    hint: 'the client can leave its trailers out, or send a length instead of chunks',
   })
 }
 

@@ -111,7 +111,7 @@ export function openRecheck(options: RecheckOptions): Recheck {
     }
     for (const id of ids) {
       const now = await sessions.follower(id).catch((error: unknown) => {
-        ports.log.warn('Whom an open stream stands for by now could not be read, and so it ends', errorFacts(error))
+        ports.log.warn('The user of an open stream could not be read, so the stream ends', errorFacts(error))
         return null
       })
       if (now === null) end(id)

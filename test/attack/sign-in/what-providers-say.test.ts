@@ -124,7 +124,7 @@ describe('of claims', () => {
     const list = (begin: string, many: number) =>
       JSON.stringify(Array.from({ length: many }, (_, at) => `${begin}-${at}`))
     const say = (members: string) => behave({ instead: { userinfo: json(`{"sub":"user-1",${members}}`) } })
-    const told = () => gate.told('more of somebody than is kept').length
+    const told = () => gate.told('more claims than Sallyport keeps').length
     for (const [members, name] of [
       [`"note":"${'x'.repeat(1001)}"`, 'note'],
       [`"tags":${list('t', 10_000)}`, 'tags'],

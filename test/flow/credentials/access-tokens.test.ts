@@ -153,7 +153,7 @@ describe('with bearer_id_tokens = true', () => {
       expect((await ask(gate, `Bearer ${token}`, '/people', { accept: '*/*' })).status).toBe(401)
       expect((await ask(gate, `Bearer ${token}`, '/admin')).status).toBe(403)
     }
-    expect(gate.told('whoever is given an ID token of this client').length).toBeGreaterThan(0)
+    expect(gate.told('each application that gets an ID token of this client').length).toBeGreaterThan(0)
   })
 
   test.each<[string, Pick<Misbehaviour, 'claims' | 'header' | 'signing'>]>([
@@ -258,7 +258,7 @@ describe('an audience of a route', () => {
     expect(await status(await forClient({ cnf: { jkt: THUMBPRINT } }))).toBe(401)
     expect(await status(await forClient({ azp: 'somebody-else' }))).toBe(401)
     expect(await status(await forClient({ client_id: undefined, sub: provider.clientId }))).toBe(403)
-    expect(gate.told('whoever is given an access token of this client').length).toBeGreaterThan(0)
+    expect(gate.told('each application that gets an access token of this client').length).toBeGreaterThan(0)
     await using strict = await startGate(withOwn(), { ports: { now: clock.now } })
     const refused = await ask(strict, `Bearer ${await forClient()}`, '/', { accept: '*/*' })
     expect([refused.status, refused.forwarded]).toEqual([401, ''])

@@ -356,7 +356,7 @@ describe('how it is written', () => {
     writeFileSync(join(gate.folder, '.routes.toml.saving'), '')
     const text = form.text.replace('"in"', '"new"')
     const refused = await root.send({ ...form, text, act: 'save' })
-    expect([refused.status, htmlPage(refused.html).text.includes('Somebody else is saving it just now')]).toEqual([
+    expect([refused.status, htmlPage(refused.html).text.includes('Another admin is saving it now')]).toEqual([
       503,
       true,
     ])

@@ -111,7 +111,7 @@ describe('the lines of requests, which are written in batches', () => {
     await using child = await startChild({ command, folder: folder.path, port, toml: TOML, env })
     await ask(port, '/before')
     child.process.kill('SIGWINCH')
-    await eventually(() => child.output().includes('caught at the last moment'), 'that it was caught')
+    await eventually(() => child.output().includes('An unexpected error was caught'), 'that it was caught')
     await eventually(() => linesOf(child.output(), '/before') === 1, 'the line from before')
     await ask(port, '/after')
     await eventually(() => linesOf(child.output(), '/after') === 1, 'a line from after')

@@ -91,7 +91,7 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
     other.run('ROLLBACK')
     other.close()
     await becomes(gate, READY)
-    expect(gate.told('The session store takes no writes')).toHaveLength(1)
+    expect(gate.told('The session store accepts no writes')).toHaveLength(1)
     expect(gate.told('The session store takes writes again')).toHaveLength(1)
   }, 300_000)
 

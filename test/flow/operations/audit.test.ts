@@ -152,8 +152,8 @@ describe('the audit trail of a gate', () => {
     await gate.server.reload()
     await untilTold(gate, 'config.refused')
     expect((await trailOf(gate, 'config')).map(({ event }) => event)).toEqual(['config.loaded', 'config.refused'])
-    expect(gate.told('The changed file is in force', '"event":"config.loaded"')).toHaveLength(1)
-    expect(gate.told('The changed file has mistakes', '"event":"config.refused"')).toHaveLength(1)
+    expect(gate.told('The changed file is in use', '"event":"config.loaded"')).toHaveLength(1)
+    expect(gate.told('The changed file has errors', '"event":"config.refused"')).toHaveLength(1)
   })
 
   test('without [audit] there are lines, and no rows', async () => {

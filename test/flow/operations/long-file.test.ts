@@ -60,7 +60,7 @@ describe('a long file', () => {
     const line = readFileSync(gate.configPath, 'utf8')
       .split('\n')
       .findIndex(one => one.includes('upstrem'))
-    const told = gate.log.find(entry => entry.includes('has mistakes')) ?? ''
+    const told = gate.log.find(entry => entry.includes('The changed file has errors')) ?? ''
     expect(told).toContain(`${gate.configPath}:${line + 1}:1`)
     expect(told).toContain('did you mean \\"upstream\\"?')
   })

@@ -65,7 +65,7 @@ describe.each([
     expect(gate.screen()).not.toContain('\x1b')
     gate.save(gate.good)
     await gate.shows('The file is good again')
-    expect(gate.screen().split('The changed file has mistakes').length).toBe(2)
+    expect(gate.screen().split('The changed file has errors').length).toBe(2)
     expect(gate.screen().split('The file is good again').length).toBe(2)
   })
 

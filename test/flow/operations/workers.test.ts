@@ -226,9 +226,9 @@ describe.each(PROGRAMS)('several workers of %s', (_what, program) => {
     expect((await workers.config()).refused).toContain('upstrem')
     for (let index = 0; index < 20; index++) expect((await ask(workers.port, 'b.example')).status).toBe(200)
     const told = (what: string) => workers.child.output().split(what).length - 1
-    await eventually(() => told('The changed file has mistakes') === 1, 'the refusal is told')
+    await eventually(() => told('The changed file has errors') === 1, 'the refusal is told')
     await Bun.sleep(300)
-    expect([told('The changed file is in force'), told('The changed file has mistakes')]).toEqual([1, 1])
+    expect([told('The changed file is in use'), told('The changed file has errors')]).toEqual([1, 1])
 
     // Whoever is started while the file is bad serves the one before.
     const [victim] = (await workers.config()).workers

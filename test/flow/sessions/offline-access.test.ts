@@ -202,7 +202,7 @@ describe('at sign-out, the refresh token that is held is revoked (RFC 7009 §2.1
     const browser = await signIn(gate)
     behave({ claims: { sub: 'bob' }, userinfo: { sub: 'bob' } })
     await browser.open(`${APP}/.sallyport/login?switch=1`)
-    await eventually(() => gate.told('Somebody else signed in in the same browser').length === 1, 'bob is in')
+    await eventually(() => gate.told('Another user signed in in the same browser').length === 1, 'bob is in')
     await eventually(() => bad.goodRefreshTokens() === 1, 'that of the first is revoked')
   })
 

@@ -78,7 +78,7 @@ describe.each(Object.entries(DEACTIVATE))('%s', (_what, deactivate) => {
     expect((await deactivate(gate, id)).status).toBeOneOf([200, 204])
     expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
     await eventually(() => open() === 0, 'every stream has ended')
-    expect(gate.told('not active any more', '"user":"ada"')).toHaveLength(1)
+    expect(gate.told('deactivated a user', '"user":"ada"')).toHaveLength(1)
     expect(await signInAgain(gate)).toBe('provider.inactive')
     // Whoever was never pushed, and is not this person, is not touched.
     expect(await statusOf(gate, '/', { host: HOST, cookie: other })).toBe(200)

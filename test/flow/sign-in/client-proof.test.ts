@@ -122,7 +122,7 @@ describe('private_key_jwt at a certified provider', () => {
     await eventually(async () => (await signIn()).text === 'groups: a', 'the other key is used')
     const { browser } = await signIn()
     writeFileSync(join(gate.folder, 'k.pem'), second)
-    await eventually(() => gate.told('The changed file is in force').length === 2, 'the file was read')
+    await eventually(() => gate.told('The changed file is in use').length === 2, 'the file was read')
     await seesAgain(browser, 'groups: a')
     await eventually(() => gate.told('could not be checked', 'invalid_client').length > 0, 'the provider was asked')
     writeFileSync(join(gate.folder, 'k.pem'), first)
@@ -145,7 +145,7 @@ test('an assertion of somebody else is read from its file each time', async () =
     plant(fresh, 'assertion of a client')
     writeFileSync(join(gate.folder, 'token'), `${fresh}\n`)
   }
-  expect(gate.told('does not exist', 'nobody can sign in until it is there')).not.toEqual([])
+  expect(gate.told('does not exist', 'no user can sign in until the file exists')).not.toEqual([])
   await rotate()
   const { browser, text } = await signIn()
   expect(text).toBe('groups: a')
@@ -157,7 +157,7 @@ test('an assertion of somebody else is read from its file each time', async () =
   )
   await rotate()
   await seesAgain(browser, 'groups: b')
-  expect(gate.told('The changed file is in force')).toEqual([])
+  expect(gate.told('The changed file is in use')).toEqual([])
 })
 
 test('a secret of a file is read again when it changes', async () => {

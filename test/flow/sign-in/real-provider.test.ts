@@ -120,7 +120,7 @@ describe('a certified provider', () => {
 
   test('where one browser signs out, ends what this session of it began, and nothing else', async () => {
     const [one, other] = [await signIn(), await signIn()]
-    const told = () => gate.told('A provider signed someone out').length
+    const told = () => gate.told('A provider signed a user out').length
     const before = told()
     const page = await one.open(`${provider.issuer}/session/end`)
     await one.submit(page, { logout: 'yes' })

@@ -118,7 +118,7 @@ test('a file that is gone takes no second factor with it: what was in force stay
   await using gate = await start()
   rmSync(join(gate.folder, 'users.totp'))
   gate.server.reload()
-  await eventually(() => gate.told('has mistakes', 'users.totp').length > 0, 'the mistake is told')
+  await eventually(() => gate.told('has errors', 'users.totp').length > 0, 'the mistake is told')
   const browser = browserOf(gate)
   const page = await afterPassword(browser, 'ada')
   expect([page.response.status, page.html.has('input[name="code"]')]).toEqual([200, true])

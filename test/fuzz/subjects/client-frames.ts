@@ -108,7 +108,7 @@ export const clientFrames: Subject = {
         } finally {
           wire.close()
         }
-        hold(!gate.log.some(line => line.includes('an error of ours')), 'nothing fails on our side', gate.log.at(-1))
+        hold(!gate.log.some(line => line.includes('an unexpected error')), 'nothing fails on our side', gate.log.at(-1))
         return `${isCompressed} ${isWhole} ${told.slice(0, 4).map(([kind, what, was]) => `${kind}${kind === 'fault' ? what : was === true}`)}`
       },
       async close() {

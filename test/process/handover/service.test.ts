@@ -26,6 +26,6 @@ test('a service that could not be handed on says so, and is when it is told agai
   const { code, stdout } = await runToEnd([process.execPath, '-e', PROGRAM], { cwd: import.meta.dir })
   expect([code, stdout]).toEqual([
     0,
-    'No other process took over; this one goes on: Error: no descriptors\nasked again\n',
+    'No other process took over; this one continues: Error: no descriptors\nasked again\n',
   ])
 })

@@ -746,7 +746,7 @@ describe('closing', () => {
     broken.send('now')
     await seen
     isFailing = false
-    expect(proxy.logged).toContain('a WebSocket was closed by an error of ours')
+    expect(proxy.logged).toContain('a WebSocket was closed by an unexpected error')
     const echo = once(fine, 'message')
     fine.send('still here')
     expect(String((await echo)[0])).toBe('still here')

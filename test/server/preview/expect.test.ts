@@ -115,7 +115,7 @@ describe('[[expect]]', () => {
         severity: 'error',
         code: 'expect.broken',
         message: '"https://app.example.com/admin" comes to "deny", not to "allow": none of the roles is held',
-        hint: 'mend the rules, or what is expected; sallyport explain tries every rule',
+        hint: 'fix the rules, or the expectation; sallyport explain tries every rule',
         path: 'expect[0].verdict',
         file: 'routes.toml',
         line: FILE.split('\n').length + 2,

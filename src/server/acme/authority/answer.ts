@@ -80,7 +80,7 @@ export function refused(address: string, { type, detail }: Problem, waitMs: numb
 }
 
 const REACH =
-  'without [tls.acme.dns] the name has to lead here, and port 80 to [server] listen; with it, its record has to be in DNS for everyone'
+  'without [tls.acme.dns], the name and its port 80 have to lead to [server] listen; with it, the DNS record has to be public'
 
 const HINTS: ReadonlyMap<string, string> = new Map([
   ['connection', REACH],

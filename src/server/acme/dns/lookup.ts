@@ -54,7 +54,7 @@ export async function lookBy(servers: readonly NameServer[], ports: Pick<Ports, 
         at = next.replace(/\.$/, '').toLowerCase()
         if (!NAME.test(at)) throw dnsFailure(`${name} is an alias of what is no name`, 'look at its CNAME records')
       }
-      throw dnsFailure(`${name} is an alias that leads on and on`, 'look at its CNAME records')
+      throw dnsFailure(`${name} is a chain of too many DNS aliases`, 'look at its CNAME records')
     },
     async zoneOf(name) {
       for (let at = name; at.includes('.'); at = at.slice(at.indexOf('.') + 1)) {

@@ -98,7 +98,7 @@ export function readName(message: Buffer, start: number): { readonly name: strin
     labels.push(message.toString('ascii', at + 1, at + 1 + length).toLowerCase())
     at += 1 + length
   }
-  throw new RangeError('a name leads in a circle')
+  throw new RangeError('a DNS alias leads back to itself')
 }
 
 /** Two bytes, the higher first. Throws RangeError for what does not fit. */

@@ -93,7 +93,7 @@ function writeByProgram({ command, env, timeoutMs }: DnsProgram, ports: Pick<Por
     try {
       code = await ports.run([...command, action, `${name}.`, text], { env: all, timeoutMs })
     } catch (error) {
-      throw dnsFailure(`${shown} cannot be run`, 'exec in [tls.acme.dns] names a program that may be run', error)
+      throw dnsFailure(`${shown} cannot be run`, 'exec in [tls.acme.dns] has to name a program that may be run', error)
     }
     const hint = 'run it by hand as this user to see what it says: it is not logged'
     if (code === null) throw dnsFailure(`${shown} did not end within ${timeoutMs / 1000} s, or was killed`, hint)
