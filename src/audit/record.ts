@@ -28,6 +28,8 @@ export const FACTS = [
   /** Ids of what was made, used or revoked. */
   'token',
   'link',
+  /** What its owner calls it. */
+  'passkey',
   'request',
   'role',
   'host',

@@ -118,6 +118,12 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     mend: 'Set it again: `sallyport user passwd FILE NAME`, `user totp FILE NAME`. Users with a second factor use the form; programs use a token.',
     terms: ['401 Unauthorized', 'invalid credentials', 'invalid username or password', 'login failed'],
   },
+  'access.passkey': {
+    cause:
+      'Passkey: it is unknown, was removed, is for another host, was shown twice, or its counter went back. The log has the check that failed.',
+    mend: 'Sign in again. A user without another way in gets an invitation: `sallyport user invite NAME`.',
+    terms: ['NotAllowedError', 'invalid passkey', 'user verification required', 'unexpected origin'],
+  },
   'access.proxy': {
     cause: 'Forward auth: a client that is no trusted proxy asked for a verdict at `verify`.',
     mend: 'Name your proxy’s address in `trusted_proxies`.',

@@ -33,6 +33,7 @@ import { runServe } from './serve.ts'
 import { runService } from './service.ts'
 import { runSessions } from './sessions.ts'
 import { runTokens } from './tokens.ts'
+import { runInvite } from './user/invite.ts'
 import { runUser } from './user/user.ts'
 
 const VERSION_USAGE = {
@@ -101,7 +102,16 @@ export async function run(argv: readonly string[], own: Io = processIo()): Promi
       return runRequests(rest, io, realPorts(io))
     case 'user':
       return runAtTerminal(terminal =>
-        runUser(rest, io, { terminal, readInput: () => Bun.stdin.text() }, realPorts(io)),
+        runUser(
+          rest,
+          io,
+          {
+            terminal,
+            readInput: () => Bun.stdin.text(),
+            invite: wish => runInvite(wish, io, realPorts(io)),
+          },
+          realPorts(io),
+        ),
       )
     case 'client-key':
       return runClientKey(rest, io)

@@ -6,7 +6,9 @@ import type { ProviderPool } from '../identity/provider.ts'
 import { isPageLoad, isPrefetch } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
 import type { Accounts } from '../session/accounts/accounts.ts'
+import type { Invitations } from '../session/accounts/invitations.ts'
 import type { EndOthers } from '../session/accounts/others.ts'
+import type { Passkeys } from '../session/accounts/passkeys.ts'
 import type { ClockState } from '../session/clock-watch.ts'
 import type { ApiTokens } from '../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../session/credentials/guest-links.ts'
@@ -23,7 +25,9 @@ import { askAccess, askAgain, sayAccess } from './account/ask-access.ts'
 import { exportAudit, showAudit, type TrailTools } from './account/audit.tsx'
 import { decideRequest } from './account/decide-request.ts'
 import { guestsPage } from './account/guest-links.tsx'
+import { showInvited, takeInvitation } from './account/invitation.tsx'
 import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
+import { invitePerson, showPeople } from './account/people.tsx'
 import { endSessions, showSessions } from './account/sessions.tsx'
 import { keySetAnswer, redirectAnswer } from './answer.ts'
 import { askConsent, takeConsent } from './authorization/consent.tsx'
@@ -65,6 +69,8 @@ export interface PortalTools extends FormTools, AuditTools {
     readonly directories: Directories
     readonly grants: Grants
     readonly accounts: Accounts
+    readonly passkeys: Passkeys
+    readonly invitations: Invitations
     readonly endOthers: EndOthers
   }
   readonly pool: ProviderPool
@@ -121,6 +127,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'client-jwks.json', get: whereThatIs(isPortalHost, sendClientKeys) },
   { page: 'guests', get: signedIn(guestsPage.show), post: signedIn(guestsPage.change) },
   { page: 'guest', get: showInvitation, post: acceptInvitation },
+  {
+    page: 'invitation',
+    get: whereThatIs(isPortalHost, showInvited),
+    post: whereThatIs(isPortalHost, takeInvitation),
+  },
+  { page: 'people', get: signedIn(showPeople), post: signedIn(invitePerson) },
   { page: 'kept', get: signedIn(showKept), post: signedIn(discardKept) },
   { page: 'authorize', get: whereGiven(signedIn(askConsent)), post: whereGiven(signedIn(takeConsent)) },
   { page: 'token', post: whereGiven(giveTokens), isOpen: true },

@@ -30,6 +30,8 @@ export type OwnPage =
   | 'edit'
   | 'guest'
   | 'guests'
+  | 'invitation'
+  | 'people'
   | 'provider-logout'
   | 'backchannel-logout'
   | 'frontchannel-logout'

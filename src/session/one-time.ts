@@ -24,6 +24,10 @@ export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number;
   totp: { perOwner: 10, total: 50_000 },
   // Networks that a user's password was right at: the latest of each user.
   known: { perOwner: 20, total: 50_000 },
+  // A user has answered no more challenges than this while one of them lasts.
+  passkey: { perOwner: 1_000, total: 50_000 },
+  // A newer one takes the place of the one before.
+  invitation: { perOwner: 1, total: 50_000 },
   // Forms are large: a handful for each person, and all together what a disk does not notice.
   post: { perOwner: 8, total: 200 },
   // Of a session, and of the token that comes of them.

@@ -4,7 +4,9 @@ import { NO_AUDIT, type OpenAudit } from '../audit/writer.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import { type Accounts, createAccounts, type OwnAccounts } from './accounts/accounts.ts'
+import { createInvitations, type Invitations } from './accounts/invitations.ts'
 import { createEndOthers, type EndOthers } from './accounts/others.ts'
+import { createPasskeys, type Passkeys } from './accounts/passkeys.ts'
 import { type ClockState, createClockWatch } from './clock-watch.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import { isAccessId, isSignIn } from './credentials/credential-sessions.ts'
@@ -54,6 +56,9 @@ export interface OpenSessions extends Sessions {
   readonly accounts: Accounts & Pick<OwnAccounts, 'onChange'>
   /** Ends what else a user has, after a change of the account. */
   readonly endOthers: EndOthers
+  /** Passkeys of users of a file, and the links by which they get one. */
+  readonly passkeys: Passkeys
+  readonly invitations: Invitations
   /** Roles that people ask for and are granted. */
   readonly grants: Grants
   /** Called once somebody's granted roles are others, here or in another process; their sessions and tokens have them by then. */
@@ -212,6 +217,8 @@ export function openSessions(options: SessionOptions): OpenSessions {
     counts: someone => memory.limits.providerTrust.counts(someone) && memory.isMember(someone),
   })
   const once = createOnce(store, sealer, ports)
+  const files = () => memory.limits.providerTrust.files
+  const endOthers = createEndOthers({ store, tokens, links, end, endEverywhere, files })
   const signedOut = createSignedOut(once, ports)
   const management = createManagement({
     store,
@@ -300,14 +307,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
     tokens,
     links,
     accounts,
-    endOthers: createEndOthers({
-      store,
-      tokens,
-      links,
-      end,
-      endEverywhere,
-      files: () => memory.limits.providerTrust.files,
-    }),
+    endOthers,
+    passkeys: createPasskeys({ accounts, once, endOthers, ports, audit }),
+    invitations: createInvitations(once, ports),
     grants,
     onGrants(listener) {
       grantListeners.push(listener)

@@ -53,7 +53,8 @@ export interface SessionEntry {
  * Kinds of single-use records: a pending sign-in, a hand-off ticket, the destination of a ticket, a browser that has
  * just signed in, a sign-out at the provider, an accepted logout token, a user that a provider has just signed out, a
  * form without a session; an authorization code of Sallyport, one that was redeemed, one that came again, a refresh
- * token of Sallyport; a place where a user's password was right.
+ * token of Sallyport; a code of a second factor that was used; a place where a user's password was right; a passkey's
+ * challenge that was answered; an invitation.
  */
 export type OnceKind =
   | 'login'
@@ -70,6 +71,8 @@ export type OnceKind =
   | 'refresh'
   | 'totp'
   | 'known'
+  | 'passkey'
+  | 'invitation'
 
 /** How much of something anyone may have; those of another name are counted apart. */
 export interface RateLimitBucket extends Pace {

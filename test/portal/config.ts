@@ -20,6 +20,7 @@ export function portalConfig(changed: Partial<PortalConfig> = {}): PortalConfig 
     adminRole: null,
     passwords: null,
     passwordGroups: [],
+    rpId: null,
     bindTickets: false,
     personalTokens: false,
     guestLinks: null,

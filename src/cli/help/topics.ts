@@ -27,6 +27,7 @@ import fromTinyauth from '../../../docs/moving-in-from-tinyauth.md' with { type:
 import fromTraefikForwardAuth from '../../../docs/moving-in-from-traefik-forward-auth.md' with { type: 'file' }
 import operations from '../../../docs/operations.md' with { type: 'file' }
 import pages from '../../../docs/pages.md' with { type: 'file' }
+import passkeys from '../../../docs/passkeys.md' with { type: 'file' }
 import performance from '../../../docs/performance.md' with { type: 'file' }
 import pocketId from '../../../docs/pocket-id.md' with { type: 'file' }
 import providers from '../../../docs/providers.md' with { type: 'file' }
@@ -70,6 +71,7 @@ export const TOPICS: readonly Topic[] = [
     path: routesAndRules,
   },
   { name: 'signing-in', about: 'registering, how a sign-in lasts and ends, expired forms', path: signingIn },
+  { name: 'passkeys', about: 'for users of a file: invitations, sign-in without passwords', path: passkeys },
   { name: 'pocket-id', about: 'a client in three commands, and all about Pocket ID', path: pocketId },
   { name: 'providers', about: 'what each provider needs, GitHub and Discord', path: providers },
   { name: 'identity', about: 'identity fields, signed assertions, the provider’s tokens', path: identity },

@@ -11,6 +11,7 @@ import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { columns } from '../../console/terminal.ts'
 import { usageLines } from '../../console/usage.ts'
+import type { InviteWish } from './invite.ts'
 import { findLine, putLine, readLines, readWhole, writeLines, writeWhole } from './lines.ts'
 import { askPassword, hashPassword, type PasswordSource } from './password.ts'
 import { addTable, changeTable, makeUserId, removeTable, usersIn } from './tables.ts'
@@ -23,6 +24,7 @@ export const USAGE = {
        sallyport user totp FILE NAME [--issuer TEXT | --remove]
        sallyport user list FILE
        sallyport user convert FILE NEW
+       sallyport user invite NAME [--portal NAME] [--config routes.toml]
 
 Writes a file of users, for users of a provider or htpasswd of a portal in routes.toml. A FILE that ends in .toml has a table for each
 user, with an id, groups, an e-mail address, a display name (--name) and a second factor; any other has lines of NAME:HASH (htpasswd).
@@ -33,6 +35,8 @@ passwd ends sessions and what MCP clients were given; whether API tokens and gue
 totp gives somebody a second factor: it shows the address that an authenticator app reads, at a terminal as a QR code too; --remove
 takes it away. A file of lines has them in a file beside it, for totp of the provider (users.totp for users.htpasswd).
 convert makes a NEW .toml of a file of lines and its second factors.
+invite prints a link by which a user of routes.toml creates a passkey and is signed in: good once, for 24 hours, and ended by a newer
+one. It works at once on a running server. For somebody who has passkeys, other sessions and tokens end when it is used.
 Exit code: 0 done, 1 the file cannot be read or written, or has no such name, 2 for a wrong command line.`,
   options: {
     issuer: { type: 'string', default: 'Sallyport' },
@@ -44,11 +48,13 @@ Exit code: 0 done, 1 the file cannot be read or written, or has no such name, 2 
     'display-name': { type: 'string' },
     'end-tokens': { type: 'boolean' },
     'keep-tokens': { type: 'boolean' },
+    portal: { type: 'string' },
+    config: { type: 'string', short: 'c' },
   },
   maxPositionals: 3,
 } as const
 
-const ACTS = ['add', 'passwd', 'remove', 'totp', 'list', 'convert'] as const
+const ACTS = ['add', 'passwd', 'remove', 'totp', 'list', 'convert', 'invite'] as const
 type Act = (typeof ACTS)[number]
 
 /** The options that belong to only one action. */
@@ -60,15 +66,17 @@ const OWN_OPTIONS: Readonly<Record<string, Act>> = {
   'display-name': 'add',
   'end-tokens': 'passwd',
   'keep-tokens': 'passwd',
+  portal: 'invite',
+  config: 'invite',
 }
 
 type Source = PasswordSource & { readonly ports: Pick<Ports, 'now' | 'random'> }
 
-/** `sallyport user`: answers the exit code. No password is ever shown, or taken from the command line, where others can see it. */
+/** `sallyport user`: answers the exit code. `invite` does what needs the session store. No password is ever shown, or taken from the command line, where others can see it. */
 export async function runUser(
   argv: readonly string[],
   io: Io,
-  source: PasswordSource,
+  source: PasswordSource & { readonly invite?: (wish: InviteWish) => Promise<number> },
   ports: Pick<Ports, 'now' | 'random'>,
 ): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
@@ -76,10 +84,15 @@ export async function runUser(
   const [said, file, name] = parsed.positionals
   const { values } = parsed
   const act = ACTS.find(known => known === said)
-  if (act === undefined) return misused('what to do: add, passwd, remove, totp, list or convert', io)
-  if (file === undefined) return misused('which file', io)
+  if (act === undefined) return misused('what to do: add, passwd, remove, totp, list, convert or invite', io)
+  if (file === undefined) return misused(act === 'invite' ? 'whose name' : 'which file', io)
   for (const [option, of] of Object.entries(OWN_OPTIONS)) {
     if (Object.hasOwn(values, option) && act !== of) return misused(`--${option} belongs to ${of}`, io)
+  }
+  if (act === 'invite') {
+    if (name !== undefined) return misused('invite takes one name', io)
+    const wish = { name: file, portal: values.portal ?? null, config: values.config ?? 'routes.toml' }
+    return source.invite?.(wish) ?? EXIT.failed
   }
   if (act === 'list')
     return name === undefined ? failing(io, () => listUsers(file, io)) : misused('list takes no name', io)
@@ -132,7 +145,7 @@ function mistakeOf({ groups, email, displayName }: Asked, areBoth: boolean): str
 
 /** A file with a table for each user. */
 async function changeTables(
-  act: Exclude<Act, 'list' | 'convert'>,
+  act: Exclude<Act, 'list' | 'convert' | 'invite'>,
   asked: Asked,
   io: Io,
   source: Source,
@@ -208,7 +221,7 @@ async function askWhetherTokensEnd(terminal: PasswordSource['terminal'], name: s
 
 /** A file of lines of `NAME:HASH`, which other programs read, too. */
 async function changeLines(
-  act: Exclude<Act, 'list' | 'convert'>,
+  act: Exclude<Act, 'list' | 'convert' | 'invite'>,
   asked: Asked,
   io: Io,
   source: Source,

@@ -6,6 +6,7 @@ import { quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { FILE_HINT } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
+import { rpIdOf } from '../values/host.ts'
 import { readTotp } from '../values/htpasswd.ts'
 import { isUsersToml, readUsers } from '../values/users-file.ts'
 
@@ -21,6 +22,7 @@ export function checkPasswords(root: RootTable, files: ConfigFiles, report: Repo
     else checkTotp(raw.entries.get('totp'), values.totp, files, report)
   }
   checkOtherWays(root, report)
+  checkPasskeysAlone(root, report)
   for (const [name, portal] of root.values.portals ?? []) {
     checkFile(portal.raw.entries.get('htpasswd'), portal.values.htpasswd, files, report)
     checkOneFile(portal, root, report)
@@ -95,6 +97,40 @@ function checkOtherWays({ values: { providers, portals } }: RootTable, report: R
   for (const { raw, values } of portals?.values() ?? []) {
     const own = (values.providers ?? []).map(name => providers?.get(name)?.values.totp)
     warn(raw.entries.get('htpasswd'), values.htpasswd, own)
+  }
+}
+
+/** Where a provider takes no passwords, its people need passkeys wherever they sign in, and no other way may take them. */
+function checkPasskeysAlone({ values: { providers, portals } }: RootTable, report: Report): void {
+  const files = new Map<string, string>()
+  for (const [name, { at, values }] of providers ?? []) {
+    if (values.passwords !== false || !values.users) continue
+    files.set(normalize(values.users), name)
+    for (const [portal, { values: own }] of portals ?? []) {
+      if (own.providers?.includes(name) !== true || own.url === undefined || rpIdOf(own.url) !== null) continue
+      const hint = `give [portals.${portal}] a url with https:// and a host name, or take passwords = false out`
+      const why = own.url === null ? 'it has no url' : 'browsers make none for its url'
+      const message = `nobody of ${name} could sign in at the portal ${portal}: passkeys are all they have, and ${why}`
+      report.mistake([...at, 'passwords'], 'provider.passwords', message, { hint, part: 'key' })
+    }
+  }
+  const warn = (entry: Raw | undefined, path: string | null | undefined, isClosed: boolean) => {
+    const provider = path ? files.get(normalize(path)) : undefined
+    if (entry === undefined || provider === undefined) return
+    const [message, hint] = isClosed
+      ? [`nobody comes in by the passwords of ${showRaw(entry)}: ${provider} takes none`, 'take this key out']
+      : [
+          `people of the file ${showRaw(entry)} come in here with their passwords`,
+          `${provider} takes none of this file; so has to this, or remove the hashes that count no more`,
+        ]
+    report.warn(entry.at, 'provider.passwords', message, { hint })
+  }
+  for (const { raw, values } of providers?.values() ?? []) {
+    if (values.passwords !== false) warn(raw.entries.get('users'), values.users, false)
+  }
+  for (const { raw, values } of portals?.values() ?? []) {
+    const isClosed = values.providers?.some(name => providers?.get(name)?.values.passwords === false) === true
+    warn(raw.entries.get('htpasswd'), values.htpasswd, isClosed)
   }
 }
 

@@ -197,7 +197,14 @@ const OF_ANY = new Set(['label', 'users'])
 const ENDPOINTS: ReadonlySet<string> = new Set(Object.keys(OAUTH2).filter(key => key.endsWith('_endpoint')))
 
 /** Keys only for a file of users. */
-const OF_FILE = new Set(['groups', 'totp'])
+const OF_FILE = new Set(['groups', 'passwords', 'totp'])
+
+/** What takes the place of such a key elsewhere. */
+const OTHERWISE: Readonly<Record<string, string>> = {
+  groups: 'rules name groups: { groups = ["admins"] }',
+  passwords: 'how people sign in there is the provider’s own; a route has passwords = true for HTTP Basic',
+  totp: 'second factors are the provider’s own',
+}
 
 /** A provider is asked by OpenID Connect, or it is a file of users. */
 function checkKind(name: string, { at, raw, values }: ProviderTable, report: Report): void {
@@ -216,10 +223,7 @@ function checkKind(name: string, { at, raw, values }: ProviderTable, report: Rep
     if (OF_FILE.has(key) === isFile) continue
     const [message, hint] = isFile
       ? [`${key} says nothing of a provider that is a file of users`, 'remove it, or remove users']
-      : [
-          `${key} belongs to a provider with users`,
-          key === 'totp' ? 'second factors are the provider’s own' : 'rules name groups: { groups = ["admins"] }',
-        ]
+      : [`${key} belongs to a provider with users`, OTHERWISE[key] ?? 'remove it']
     report.mistake(entry.at, 'provider.kind', message, { hint, part: 'key' })
   }
   // A misspelt key is one mistake, not also a missing one.

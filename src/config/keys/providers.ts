@@ -192,6 +192,13 @@ export const PROVIDER = {
     'Of a provider with `users`: the groups that all of its people are in, beside those that a `users.toml` gives one of them.',
     { ...FREE, field: null },
   ),
+  passwords: defaulted(
+    boolean,
+    true,
+    false,
+    'Of a provider with `users`: with `false` its people sign in by [passkey](passkeys.md) alone. Their form for a password, HTTP Basic with this file, codes and recovery codes are closed. Who has no passkey yet gets an invitation (`sallyport user invite`). The key of that name of a route is another thing: it opens the route to HTTP Basic.',
+    { ...FREE, field: 'takesPasswords' },
+  ),
   ...OAUTH2,
   issuer: optional(
     issuer,

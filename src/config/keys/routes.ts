@@ -334,7 +334,7 @@ export const ROUTE = {
     boolean,
     false,
     true,
-    "People and programs may come with a name and a password (HTTP Basic) of the portal's `htpasswd` instead of signing in. Any other Basic credentials are then refused.",
+    "People and programs may come with a name and a password (HTTP Basic) of the portal's `htpasswd` instead of signing in. Any other Basic credentials are then refused. The key of that name of a provider is another thing: whether its people have passwords at all.",
     FREE,
   ),
   pass_authorization: defaulted(

@@ -6,6 +6,7 @@ import { PORTAL_SESSIONS, type PortalLifetimes, refreshLimit } from '../keys/ses
 import { type Built, builderOf, type Known, known } from '../keys/table.ts'
 import { type Accent, deriveDark } from '../values/colour.ts'
 import type { ConfigFiles } from '../values/files.ts'
+import { rpIdOf } from '../values/host.ts'
 import { buildTotp } from '../values/htpasswd.ts'
 import { buildPicture, dataAddress, LOGO, type Picture } from '../values/picture.ts'
 import { buildUsers, type UserEntry, type Users } from '../values/users-file.ts'
@@ -18,6 +19,8 @@ export interface PortalConfig extends Built<typeof PORTAL> {
   readonly passwords: Users | null
   /** The groups that they are in: those of its provider with `users`, whose people they are too. */
   readonly passwordGroups: readonly string[]
+  /** The host that passkeys of its people are for, which they cannot be moved from; null: it has none. */
+  readonly rpId: string | null
   readonly brand: Brand
   readonly lifetimes: PortalLifetimes
 }
@@ -50,17 +53,22 @@ export function buildPortal(
     lifetimes: { ...lifetimes, refreshLimitMs: refreshLimit(lifetimes) },
     passwords: buildPasswords(portal, context.files, providers),
     passwordGroups: fields.providers.flatMap(own => providers.get(own)?.values.groups ?? []),
+    rpId: rpIdOf(fields.url),
     brand: buildBrand(portal, context.files),
   }
 }
 
-/** Without those who have a second factor: a portal has its people from one file, and HTTP Basic has no place for a code. */
+/**
+ * Without those who have a second factor: a portal has its people from one file, and HTTP Basic has no place for a code.
+ * Nobody where its provider with `users` takes no passwords.
+ */
 function buildPasswords(
   { htpasswd, providers: own }: Known<PortalTable>,
   files: ConfigFiles,
   providers: ReadonlyMap<string, ProviderTable>,
 ): Users | null {
   const entries = buildUsers(htpasswd, files)
+  if (entries !== null && own?.some(name => providers.get(name)?.values.passwords === false) === true) return new Map()
   const paths = (own ?? []).map(name => providers.get(name)?.values.totp ?? null)
   const strong = new Set(paths.flatMap(path => [...buildTotp(path, files).keys()]))
   const isStrong = ([name, { totp }]: readonly [string, UserEntry]) => totp !== null || strong.has(name)

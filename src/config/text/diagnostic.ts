@@ -86,6 +86,7 @@ export const DIAGNOSTIC_CODES = [
   'provider.users',
   'provider.totp',
   'provider.totp_beside',
+  'provider.passwords',
   'server.edit',
   'portal.undefined',
   'portal.unused',

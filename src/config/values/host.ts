@@ -1,5 +1,6 @@
 /** Hosts in a file: exact, as wildcards, and the Host that an upstream gets. */
 
+import { canonicalAddress, isLoopbackHost } from '../../base/net.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 
@@ -8,6 +9,15 @@ export type HostHeader =
   | { readonly kind: 'pass' }
   | { readonly kind: 'upstream' }
   | { readonly kind: 'name'; readonly name: string }
+
+/**
+ * The RP ID of passkeys for an origin: its host; null where browsers offer none. They do on names alone, and only where nobody else can
+ * be between (Web Authentication §5.1.3, Secure Contexts §3.1).
+ */
+export function rpIdOf(origin: { readonly scheme: string; readonly host: string } | null): string | null {
+  if (origin === null || canonicalAddress(origin.host.replace(/^\[|\]$/g, '')) !== null) return null
+  return origin.scheme === 'https' || isLoopbackHost(origin.host) ? origin.host : null
+}
 
 /** What a request's host can be after `parseTarget`; anything else in the file could never match. */
 const HOST = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/

@@ -29,6 +29,15 @@ export function userIdentity(
   return Object.freeze({ ...identity, ...vouchedBy(users, name, entry), account })
 }
 
+/**
+ * What a passkey says of a sign-in. `pop`: the user holds a key. `user`: the device verified them. Both are two factors,
+ * `mfa`. `swk`: the key may be on several devices. Never `hwk`: nothing attests that a key cannot be copied (RFC 8176
+ * §2).
+ */
+export function passkeyAmr({ isBackupEligible }: { readonly isBackupEligible: boolean }): readonly string[] {
+  return ['pop', 'user', 'mfa', ...(isBackupEligible ? ['swk'] : [])]
+}
+
 /** The claims of a user of a file. The operator who writes the file vouches for the address. */
 export function userClaims(
   name: string,

@@ -25,6 +25,7 @@ import type { Words } from '../words/words.ts'
 import { Health, isDown, Route } from './admin-routes.tsx'
 import { isAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
+import { hasPeople } from './people.tsx'
 
 export interface AdminTools extends FormTools {
   readonly ports: Pick<Ports, 'now'>
@@ -62,6 +63,7 @@ export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: 
       survey={survey}
       overview={overview}
       requests={requests}
+      hasPeople={hasPeople(ctx)}
       nowMs={nowMs}
     />
   )
@@ -88,6 +90,8 @@ interface AdminView {
   readonly overview: Overview
   /** Null where users cannot request access. */
   readonly requests: RequestsView | null
+  /** Whether there is a page of users. */
+  readonly hasPeople: boolean
   readonly nowMs: number
 }
 
@@ -96,7 +100,8 @@ const DENIALS_SHOWN = 25
 const ROUTES_SHOWN = 200
 
 /** The overview: sessions, refusals, requests for access, and the state of everything behind Sallyport. */
-export function AdminPage({ words, title, menu, hasSeveral, survey, overview, requests, nowMs }: AdminView) {
+export function AdminPage(view: AdminView) {
+  const { words, title, menu, hasSeveral, survey, overview, requests, nowMs } = view
   const { denials, routes, providers, config, processes } = overview
   const down = new Set(routes.flatMap(({ origins }) => origins.filter(isDown).map(({ address }) => address))).size
   const count = (value: number) => new Intl.NumberFormat(words.lang).format(value)
@@ -143,6 +148,11 @@ export function AdminPage({ words, title, menu, hasSeveral, survey, overview, re
         <a class="act" href={ownPath('audit')}>
           {words.auditTrail}
         </a>
+        {view.hasPeople ? (
+          <a class="act" href={ownPath('people')}>
+            {words.passkeys.people}
+          </a>
+        ) : null}
       </p>
       <Part heading={words.turnedAway} id="turned-away">
         {denials.length === 0 ? (

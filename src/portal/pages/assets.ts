@@ -10,6 +10,7 @@ import checkFile from './scripts/check-file.js' with { type: 'text' }
 import countdown from './scripts/countdown.js' with { type: 'text' }
 import giveFragment from './scripts/give-fragment.js' with { type: 'text' }
 import keepFragment from './scripts/keep-fragment.js' with { type: 'text' }
+import passkey from './scripts/passkey.js' with { type: 'text' }
 import search from './scripts/search.js' with { type: 'text' }
 import watchAccess from './scripts/watch-access.js' with { type: 'text' }
 import whenSeen from './scripts/when-seen.js' with { type: 'text' }
@@ -20,6 +21,7 @@ export const STYLE: string = withFonts(stylesheet)
 export type Script =
   | 'check-file'
   | 'countdown'
+  | 'passkey'
   | 'search'
   | 'watch-access'
   | 'when-seen'
@@ -29,6 +31,7 @@ export type Script =
 export const SCRIPTS: Readonly<Record<Script, string>> = {
   'check-file': checkFile,
   countdown,
+  passkey,
   search,
   'watch-access': watchAccess,
   'when-seen': whenSeen,

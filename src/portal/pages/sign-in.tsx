@@ -2,6 +2,7 @@
 import type { Child } from 'hono/jsx'
 import { sayError, type Words } from '../words/words.ts'
 import { Acts, NarrowPage } from './narrow-page.tsx'
+import { PasskeyForm, type PasskeyFormView } from './passkeys.tsx'
 import { spanOf } from './time.tsx'
 
 /** For people of a file of our own: what shows that a form is from this page, and where it goes. */
@@ -14,23 +15,33 @@ interface OwnForm {
   readonly name: string
 }
 
+/** What a form for a passkey needs. */
+type OwnPasskey = Pick<PasskeyFormView, 'address' | 'options' | 'hidden' | 'isWrong'>
+
 /** Where to sign in, when a portal leaves the choice, and for how long, when it leaves that. */
 export function SignInPage(props: {
   readonly words: Words
   readonly title: string
   readonly choices: readonly { readonly label: string; readonly address: string }[]
   readonly form?: OwnForm
+  readonly passkey?: OwnPasskey
   readonly remember?: { readonly isOn: boolean; readonly lifetimeMs: number; readonly address: string }
 }) {
-  const { words, choices, form, remember } = props
+  const { words, choices, form, passkey, remember } = props
   return (
     <NarrowPage words={words} title={words.signIn} place={props.title}>
       <h1>{words.signIn}</h1>
       {form === undefined ? null : <PasswordForm words={words} {...form} />}
+      {passkey === undefined ? null : (
+        <>
+          {form === undefined ? <p class="soft">{words.passkeys.signInLead}</p> : null}
+          <PasskeyForm words={words} {...passkey} label={words.passkeys.signIn} isMain={form === undefined} />
+        </>
+      )}
       {choices.length > 1 ? <p class="soft">{words.chooseAccount}</p> : null}
       <Acts
         acts={choices.map(({ label, address }) => ({ label: words.continueWith(label), address }))}
-        hasMain={form !== undefined}
+        hasMain={form !== undefined || passkey !== undefined}
       />
       {remember === undefined ? null : <Remember words={words} {...remember} />}
     </NarrowPage>
@@ -90,7 +101,7 @@ function PasswordForm(props: OwnForm & { readonly words: Words }) {
           id="name"
           name="name"
           value={name}
-          autocomplete="username"
+          autocomplete="username webauthn"
           autocapitalize="none"
           spellcheck={false}
           required

@@ -3,6 +3,7 @@
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { AccountGround } from '../../identity/identity.ts'
+import { requestOptions } from '../../identity/passkeys/ceremony.ts'
 import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { CodePage, SignInPage } from '../pages/sign-in.tsx'
@@ -12,10 +13,11 @@ import type { Words } from '../words/words.ts'
 import type { BeginTools } from './begin.ts'
 import { FRAGMENT } from './fragment.tsx'
 import { RESTART } from './oauth-state.ts'
+import { beginCeremony } from './passkeys.ts'
 import { GOES_ON } from './plain-http.ts'
 import { offerRemember } from './remember.ts'
 import { STEP_UP_NAMES } from './step-up.ts'
-import { offerUserForm, sealPassed, usersOf } from './users.ts'
+import { offerUserForm, sealPassed, type UserForm, usersOf } from './users.ts'
 
 /** What every page of a sign-in hands on to the next. */
 const CARRIED: readonly string[] = ['to', 'return', FRAGMENT, 'switch', 'again', RESTART, ...STEP_UP_NAMES, GOES_ON]
@@ -47,6 +49,8 @@ export function otherChoices(
 interface Sent {
   readonly name: string
   readonly isWrong?: boolean
+  /** Whether it was a passkey. */
+  readonly isPasskey?: boolean
 }
 
 /** The page that asks where to sign in, and for how long, as far as the portal leaves it open. */
@@ -55,7 +59,7 @@ export async function choosePage(
   tools: BeginTools,
   query: URLSearchParams,
   isOn: boolean,
-  { name, isWrong = false }: Sent = { name: '' },
+  { name, isWrong = false, isPasskey = false }: Sent = { name: '' },
 ): Promise<Response> {
   const { rememberMs } = ctx.portal.lifetimes
   const offer = rememberMs === null ? null : await offerRemember(ctx, tools)
@@ -73,23 +77,34 @@ export async function choosePage(
   const other = ownAddress({ ...carried, ...(isOn ? {} : made) })
   const remember = rememberMs === null ? {} : { remember: { isOn, lifetimeMs: rememberMs, address: other } }
   const words = wordsFor(ctx.request)
+  const address = ownAddress({ ...carried, ...chosen })
   const fields =
-    form === null
+    form === null || users === null
       ? {}
       : {
-          form: {
-            ...form,
-            name,
-            isWrong,
-            address: ownAddress({ ...carried, ...chosen }),
-          },
+          ...(users.takesPasswords ? { form: { ...form, name, isWrong: isWrong && !isPasskey, address } } : {}),
+          ...(await passkeyFields(ctx, tools, form, { address, isWrong: isWrong && isPasskey })),
         }
   const page = <SignInPage words={words} title={ctx.portal.title} choices={choices} {...fields} {...remember} />
   const scope = form === null ? 'nothing' : 'leads-anywhere'
-  const answer = pageAnswer(words, ctx.portal.brand, page, isWrong ? 403 : 200, {}, scope)
+  const script = 'passkey' in fields ? 'passkey' : null
+  const answer = pageAnswer(words, ctx.portal.brand, page, isWrong ? 403 : 200, {}, scope, script)
   for (const setCookie of [...(form?.setCookies ?? []), ...(offer?.setCookies ?? [])])
     answer.headers.append('set-cookie', setCookie)
   return answer
+}
+
+/** The form for a passkey, where the portal has any. */
+async function passkeyFields(
+  ctx: PortalRequest,
+  tools: BeginTools,
+  { browser, proof }: Pick<UserForm, 'browser' | 'proof'>,
+  { address, isWrong }: { readonly address: string; readonly isWrong: boolean },
+) {
+  const offered = await beginCeremony(ctx, tools, { use: 'sign-in', of: browser })
+  if (offered === null) return {}
+  const hidden = { browser, proof, ceremony: offered.sealed }
+  return { passkey: { address, options: requestOptions(offered.ceremony), hidden, isWrong } }
 }
 
 /** The page that asks for the code of a second factor, after the password of this user was right. */

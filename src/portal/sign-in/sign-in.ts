@@ -5,10 +5,12 @@ import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { refusal } from '../../identity/passkeys/ceremony.ts'
 import { personOf, userSubject } from '../../identity/passwords/users.ts'
 import { checkStepUp, showsStepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Accounts } from '../../session/accounts/accounts.ts'
+import type { Passkeys } from '../../session/accounts/passkeys.ts'
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { FormTools } from '../form.ts'
@@ -22,20 +24,22 @@ import { openDestination } from './destination.ts'
 import { FailedSignIn } from './failure.ts'
 import { keepFragment } from './fragment.tsx'
 import { refuseLoginLoop } from './login-loop.ts'
+import { tellNotices } from './notices.tsx'
 import { RESTART } from './oauth-state.ts'
+import { notePasskeyRefused, resumeCeremony } from './passkeys.ts'
 import { plainHttpFailure } from './plain-http.ts'
 import { hasChosenRemember } from './remember.ts'
 import { startSession } from './start-session.ts'
 import { readStepUp, STEP_UP_NAMES } from './step-up.ts'
 import { checkTraveller, completeSignIn, redirectToPortal } from './ticket.ts'
-import { OTHER_ACCOUNT, readPassed, readUserForm, type UserTools, usersOf } from './users.ts'
+import { type GivenUser, OTHER_ACCOUNT, readPassed, readUserForm, type UserTools, usersOf } from './users.ts'
 import { waitToBeSeen } from './wait-to-be-seen.tsx'
 
 /** What a sign-in by one of Sallyport's own forms also needs. */
 export interface LoginTools extends BeginTools, FormTools, UserTools, AuditTools {
   readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
   readonly seal: BeginTools['seal']
-  readonly sessions: BeginTools['sessions'] & KnownTools['sessions']
+  readonly sessions: BeginTools['sessions'] & { readonly accounts: Accounts; readonly passkeys: Passkeys }
 }
 
 /**
@@ -97,7 +101,7 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
 
 /**
  * Takes the form of a provider that is a file of users: a new cookie, always; what is wrong leads back to the form. A
- * user with a second factor gets the form for its code, once the password is right.
+ * user with a second factor gets the form for its code, once the password is right. Or takes a passkey.
  *
  * Throws `access.origin`, `limit.rate`, `route.none`, or FailedSignIn around `sign_in.step_up`.
  */
@@ -110,28 +114,75 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
   const given = await readUserForm(ctx, tools)
   const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
   tools.noteStart(ctx.clientAddress)
+  const sent = { provider, query, isRemembered }
+  const found =
+    given.step === 'passkey'
+      ? await findByPasskey(ctx, tools, given, sent)
+      : await findByPassword(ctx, tools, given, sent)
+  if (found instanceof Response) return found
+  const { identity, name, by } = found
+  const stepUp = readStepUp(query)
+  try {
+    if (stepUp !== null) checkStepUp(identity.claims, stepUp, tools.ports.now())
+  } catch (thrown) {
+    throw new FailedSignIn(thrown, destination, false)
+  }
+  const browser = await browserOf(ctx, tools, provider, name)
+  const answer = await startSession(ctx, tools, {
+    identity,
+    secrets: { idToken: '', refreshToken: null, access: null },
+    destination,
+    isRemembered,
+    // The form is bound to such a cookie, also where no user signed in before.
+    browser: browserKey(ctx, 'login') ?? browser,
+    setCookies: [await knownCookie(ctx, tools, provider, name)],
+  })
+  const person = personOf(provider, name)
+  return person === null ? answer : tellNotices(ctx, tools, { person, by }, answer)
+}
+
+/** A form of the sign-in page, as it was sent. */
+interface SentForm {
+  readonly provider: ProviderConfig
+  readonly query: URLSearchParams
+  readonly isRemembered: boolean
+}
+
+/** Who has signed in by a form of the page. */
+interface FoundUser {
+  readonly identity: Identity
+  readonly name: string
+  /** The id of the passkey; null where it was a password. */
+  readonly by: string | null
+}
+
+/** The user of a name and a password, or of a code after these; else the page that comes next. */
+async function findByPassword(
+  ctx: PortalRequest,
+  tools: LoginTools,
+  given: Exclude<GivenUser, { readonly step: 'passkey' }>,
+  { provider, query, isRemembered }: SentForm,
+): Promise<FoundUser | Response> {
   const { name } = given
   const passed = given.step === 'code' ? await readPassed(ctx, tools.seal, provider, given) : null
   // The password counts no more: it is asked for again.
   if (given.step === 'code' && passed === null) return choosePage(ctx, tools, query, isRemembered, { name })
-  let identity: Identity
   const browser = await browserOf(ctx, tools, provider, name)
   try {
     if (given.step === 'code' && passed !== null) {
       const coded = { name, code: given.code, account: passed }
-      const { identity: found, recoveryLeft } = await tools.checkCode(provider, coded, ctx.clientAddress, browser)
-      identity = found
+      const { identity, recoveryLeft } = await tools.checkCode(provider, coded, ctx.clientAddress, browser)
       if (recoveryLeft !== null) {
         const user = { provider: provider.name, user: userSubject(name), name }
         await tools.audit.keep('account.recovery_used', { ...askedFacts(ctx), ...user, number: recoveryLeft })
       }
-    } else if (given.step === 'password') {
-      const found = await tools.findUser(provider, given, ctx.clientAddress, browser)
-      if ('code' in found) return codePage(ctx, tools, query, isRemembered, { provider, name, account: found.code })
-      identity = found.identity
-    } else {
-      throw new TypeError('a code without a password was refused before')
+      return { identity, name, by: null }
     }
+    if (given.step !== 'password') throw new TypeError('a code without a password was refused before')
+    const found = await tools.findUser(provider, given, ctx.clientAddress, browser)
+    return 'code' in found
+      ? codePage(ctx, tools, query, isRemembered, { provider, name, account: found.code })
+      : { identity: found.identity, name, by: null }
   } catch (thrown) {
     if (!(thrown instanceof GateError) || thrown.code !== 'access.password') throw thrown
     const { user, reason } = thrown.facts
@@ -146,23 +197,25 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
       ? choosePage(ctx, tools, query, isRemembered, { name, isWrong: true })
       : codePage(ctx, tools, query, isRemembered, { provider, name, account: passed, isWrong: true })
   }
-  const stepUp = readStepUp(query)
+}
+
+/** The user of a passkey; else the page again. */
+async function findByPasskey(
+  ctx: PortalRequest,
+  tools: LoginTools,
+  { answer, ceremony: sealed, browser }: Extract<GivenUser, { readonly step: 'passkey' }>,
+  { provider, query, isRemembered }: SentForm,
+): Promise<FoundUser | Response> {
   try {
-    if (stepUp !== null) checkStepUp(identity.claims, stepUp, tools.ports.now())
+    const ceremony = await resumeCeremony(ctx, tools, { use: 'sign-in', of: browser }, sealed)
+    if (ceremony === null) throw refusal('its page is too old, or of another browser')
+    const { identity, person, passkey } = await tools.sessions.passkeys.find(provider, { answer, ceremony })
+    return { identity, name: person.name, by: passkey.id }
   } catch (thrown) {
-    throw new FailedSignIn(thrown, destination, false)
+    if (!(thrown instanceof GateError) || thrown.code !== 'access.passkey') throw thrown
+    notePasskeyRefused(ctx, tools.audit, provider, thrown)
+    return choosePage(ctx, tools, query, isRemembered, { name: '', isWrong: true, isPasskey: true })
   }
-  const secrets = { idToken: '', refreshToken: null, access: null }
-  const setCookies = [await knownCookie(ctx, tools, provider, name)]
-  return startSession(ctx, tools, {
-    identity,
-    secrets,
-    destination,
-    isRemembered,
-    // The form is bound to such a cookie, also where no user signed in before.
-    browser: browserKey(ctx, 'login') ?? browser,
-    setCookies,
-  })
 }
 
 /** The provider of the signed-in user, where this portal still has it. */

@@ -2,6 +2,7 @@ import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { AccountGround, Identity } from '../../identity/identity.ts'
+import { LONGEST_PASSKEY_ANSWER } from '../../identity/passkeys/ceremony.ts'
 import { credentialOf } from '../../identity/passwords/users.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { proveForm, readOwnForm } from '../form.ts'
@@ -13,6 +14,8 @@ export type GivenUser =
   | { readonly step: 'password'; readonly name: string; readonly password: string }
   /** `passed` shows that the password was right a moment ago. */
   | { readonly step: 'code'; readonly name: string; readonly code: string; readonly passed: string }
+  /** What the browser says of a passkey, and the ceremony that the page began in this browser. */
+  | { readonly step: 'passkey'; readonly answer: string; readonly ceremony: string; readonly browser: string }
 
 export interface UserTools {
   /**
@@ -43,6 +46,9 @@ export const OTHER_ACCOUNT = 'another account'
 
 /** How long the sign-in page may stay open before its form is taken no more. */
 const FORM_LIFETIME_MS = 60 * 60_000
+
+/** A form with what a browser says of a passkey, each sign of it escaped. */
+export const LONGEST_FORM = 3 * LONGEST_PASSKEY_ANSWER
 
 /** How long a code may take after the password. */
 const CODE_WAIT_MS = 10 * 60_000
@@ -75,14 +81,22 @@ export async function offerUserForm(
 
 /** What was written into the form. Throws `access.origin` for one that is not from our page in this browser, and `target.stalled`. */
 export async function readUserForm(ctx: PortalRequest, tools: Parameters<typeof readOwnForm>[1]): Promise<GivenUser> {
-  const form = await readOwnForm(ctx, tools, sent => {
-    const browser = sent.get('browser') ?? ''
-    return checkLoginCookie(ctx, 'login', browser) === 'same' ? browser : null
-  })
+  const form = await readOwnForm(ctx, tools, sent => browserOfForm(ctx, sent), LONGEST_FORM)
+  const answer = form.get('passkey') ?? ''
+  if (answer !== '') {
+    const browser = browserOfForm(ctx, form) ?? ''
+    return { step: 'passkey', answer, ceremony: form.get('ceremony') ?? '', browser }
+  }
   const name = form.get('name') ?? ''
   const passed = form.get('passed')
   if (passed !== null) return { step: 'code', name, code: form.get('code') ?? '', passed }
   return { step: 'password', name, password: form.get('password') ?? '' }
+}
+
+/** By what this browser is known, where a form is from a page that was shown in it; null elsewhere. */
+export function browserOfForm(ctx: PortalRequest, form: URLSearchParams): string | null {
+  const browser = form.get('browser') ?? ''
+  return checkLoginCookie(ctx, 'login', browser) === 'same' ? browser : null
 }
 
 interface PassedTools {

@@ -1,3 +1,4 @@
+import { DE_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
 /** German. */
@@ -25,6 +26,7 @@ export const DE: Words = {
     'access.denied': 'Sie haben keinen Zugriff auf diese Seite.',
     'access.token': 'Dieser Zugangsschlüssel ist hier nicht gültig.',
     'access.password': 'Der Benutzername oder das Passwort ist nicht richtig.',
+    'access.passkey': 'Der Passkey wurde nicht angenommen.',
     'access.proxy': 'Das darf nur ein vertrauter Proxy fragen.',
     'oauth.request': 'Ein Programm hat auf eine Weise um Zugriff gebeten, die nicht gewährt werden kann.',
     'access.origin': 'Diese Anfrage kam von einer Seite, die sie nicht stellen darf.',
@@ -111,6 +113,8 @@ export const DE: Words = {
   notRemembered: 'Sie werden abgemeldet, wenn der Browser geschlossen wird.',
   rememberOff: 'Nur bis der Browser geschlossen wird',
   rememberOn: 'Auf diesem Gerät angemeldet bleiben',
+
+  passkeys: DE_PASSKEYS,
 
   menu: 'Menü',
   accountMenu: 'Konto',

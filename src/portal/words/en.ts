@@ -1,3 +1,4 @@
+import { EN_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
 /** English: the language for clients that ask for none of Sallyport's languages. */
@@ -21,6 +22,8 @@ export const EN: Words = {
   notRemembered: 'You will be signed out when the browser is closed.',
   rememberOff: 'Only until the browser is closed',
   rememberOn: 'Keep me signed in on this device',
+
+  passkeys: EN_PASSKEYS,
 
   menu: 'Menu',
   accountMenu: 'Account',

@@ -1,3 +1,4 @@
+import { ES_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
 /** Spanish. */
@@ -25,6 +26,7 @@ export const ES: Words = {
     'access.denied': 'No tienes acceso a esta página.',
     'access.token': 'Esta clave de aplicación no es válida aquí.',
     'access.password': 'El nombre de usuario o la contraseña no son correctos.',
+    'access.passkey': 'La llave de acceso no se ha aceptado.',
     'access.proxy': 'Solo un proxy de confianza puede preguntar esto.',
     'oauth.request': 'Un programa ha pedido acceso de una forma que no puede concederse.',
     'access.origin': 'Esta solicitud viene de una página que no puede hacerla.',
@@ -111,6 +113,8 @@ export const ES: Words = {
   notRemembered: 'La sesión se cerrará al cerrar el navegador.',
   rememberOff: 'Solo hasta cerrar el navegador',
   rememberOn: 'Mantener la sesión iniciada en este dispositivo',
+
+  passkeys: ES_PASSKEYS,
 
   menu: 'Menú',
   accountMenu: 'Cuenta',

@@ -1,3 +1,4 @@
+import { FR_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
 /** French. */
@@ -25,6 +26,7 @@ export const FR: Words = {
     'access.denied': 'Vous n’avez pas accès à cette page.',
     'access.token': 'Ce jeton n’est pas valable ici.',
     'access.password': 'Le nom d’utilisateur ou le mot de passe n’est pas correct.',
+    'access.passkey': 'La clé d’accès n’a pas été acceptée.',
     'access.proxy': 'Seul un proxy de confiance peut demander cela.',
     'oauth.request': 'Un programme a demandé un accès d’une manière qui ne peut être accordée.',
     'access.origin': 'Cette requête vient d’une page qui n’a pas le droit de la faire.',
@@ -111,6 +113,8 @@ export const FR: Words = {
   notRemembered: 'Vous serez déconnecté à la fermeture du navigateur.',
   rememberOff: 'Seulement jusqu’à la fermeture du navigateur',
   rememberOn: 'Rester connecté sur cet appareil',
+
+  passkeys: FR_PASSKEYS,
 
   menu: 'Menu',
   accountMenu: 'Compte',

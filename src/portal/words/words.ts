@@ -1,6 +1,7 @@
 import { CODES, type Code } from '../../base/errors.ts'
 import type { ProviderState } from '../../identity/provider.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
+import type { PasskeyWords } from './passkeys.ts'
 
 /** Reasons that a user may read. */
 type ToldReason = {
@@ -40,6 +41,8 @@ export interface Words {
   readonly notRemembered: string
   readonly rememberOff: string
   readonly rememberOn: string
+
+  readonly passkeys: PasskeyWords
 
   /** The button that opens the entries below, on a narrow screen. */
   readonly menu: string

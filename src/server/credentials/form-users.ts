@@ -91,6 +91,7 @@ export function createFormUsers({ ports, guesses, verify, users, codes }: FormUs
 
   return {
     async findUser(provider, given, client, browser) {
+      requirePasswords(provider)
       const user = await users.of(provider, given.name)
       const place = { client, where: `provider ${provider.name}`, browser }
       await verify(given, user?.hash ?? null, entriesOf(provider), place, user?.factor == null)
@@ -100,6 +101,7 @@ export function createFormUsers({ ports, guesses, verify, users, codes }: FormUs
         : { code: user.ground }
     },
     async checkCode(provider, { name, code, account }, client, browser) {
+      requirePasswords(provider)
       const user = await users.of(provider, name)
       const isSame = user !== null && user.ground.stamp === account.stamp && user.ground.over === account.over
       if (user === null || !isSame || user.ground.id !== account.id) {
@@ -109,15 +111,22 @@ export function createFormUsers({ ports, guesses, verify, users, codes }: FormUs
       return { identity: complete(provider, name, user.ground, ['pwd', 'otp']), recoveryLeft }
     },
     async confirm(provider, given, client) {
+      requirePasswords(provider)
       const user = await users.of(provider, given.name)
       const place = { client, where: `provider ${provider.name}`, browser: null }
       await verify(given, user?.hash ?? null, entriesOf(provider), place)
     },
     async confirmFactor(provider, { name, secret, code }, client) {
+      requirePasswords(provider)
       const place = { client, browser: null }
       await guessCode(provider, name, place, () => codes.checkFactor({ provider: provider.name, name, secret }, code))
     },
   }
+}
+
+/** Where there are passkeys alone, no password, code or recovery code counts, and none is tried. Throws `access.password`. */
+function requirePasswords({ takesPasswords }: ProviderConfig): void {
+  if (!takesPasswords) throw refusal('the provider takes no passwords')
 }
 
 function entriesOf({ users }: ProviderConfig): Users {

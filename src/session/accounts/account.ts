@@ -8,6 +8,8 @@ export interface Passkey {
   readonly publicKey: string
   /** The last signature counter; 0 where the authenticator counts nothing. */
   readonly counter: number
+  /** The host that it is for, for good. */
+  readonly rpId: string
   /** What its owner calls it. */
   readonly name: string
   readonly createdAtMs: number
@@ -16,14 +18,14 @@ export interface Passkey {
   /** Whether it can be synced, and is (§6.1.3). */
   readonly isBackupEligible: boolean
   readonly isBackedUp: boolean
-  readonly transports: readonly string[]
 }
 
 /** What a user has to be told at the next sign-in. */
 export interface Notice {
-  /** `recovery`: a recovery code was used. `takeover`: an invitation was used though there were passkeys. `reset`: an operator's. */
-  readonly what: 'recovery' | 'takeover'
+  /** `recovery`: a recovery code was used. `invitation`: this passkey was added with an invitation. */
+  readonly what: 'recovery' | 'invitation'
   readonly atMs: number
+  readonly passkey?: Pick<Passkey, 'id' | 'name'>
 }
 
 export interface Account {
@@ -84,16 +86,22 @@ function isStoredForm(raw: unknown): raw is StoredForm {
     Array.isArray(passkeys) &&
     passkeys.every(isPasskey) &&
     Array.isArray(notices) &&
-    notices.every(one => hasFields(one, ['what'], ['atMs']))
+    notices.every(isNotice)
   )
 }
 
+function isNotice(raw: unknown): raw is Notice {
+  if (!hasFields(raw, ['what'], ['atMs'])) return false
+  const { passkey }: Loose<Notice> = raw
+  return passkey === undefined || hasFields(passkey, ['id', 'name'], [])
+}
+
 function isPasskey(raw: unknown): raw is Passkey {
-  if (!hasFields(raw, ['id', 'publicKey', 'name'], ['counter', 'createdAtMs'])) return false
-  const { usedAtMs, isBackupEligible, isBackedUp, transports }: Loose<Passkey> = raw
+  if (!hasFields(raw, ['id', 'publicKey', 'rpId', 'name'], ['counter', 'createdAtMs'])) return false
+  const { usedAtMs, isBackupEligible, isBackedUp }: Loose<Passkey> = raw
   const areFlags = typeof isBackupEligible === 'boolean' && typeof isBackedUp === 'boolean'
   const isTime = usedAtMs === null || typeof usedAtMs === 'number'
-  return areFlags && isTime && Array.isArray(transports) && areTexts(...transports)
+  return areFlags && isTime
 }
 
 function hasFields(raw: unknown, texts: readonly string[], numbers: readonly string[]): raw is object {

@@ -178,6 +178,35 @@ export const PASSWORD_CASES: readonly Case[] = [
     factors(`ada:${SECRET}`),
   ],
   [
+    'provider.passwords',
+    'passkeys alone at a portal without a url',
+    `[providers.users]\nusers = "people"\n«passwords» = false\n[portals.home]\nproviders = ["users"]\nroles.user = { any = true }\n${route('')}`,
+    holding(`ada:${BCRYPT}`),
+  ],
+  [
+    'provider.passwords',
+    'passkeys alone at an address of numbers',
+    `[providers.users]\nusers = "people"\n«passwords» = false\n[portals.home]\nurl = "https://192.0.2.1"\nproviders = ["users"]\nroles.user = { any = true }\n${route('')}`,
+    holding(`ada:${BCRYPT}`),
+  ],
+  [
+    'provider.passwords',
+    'HTTP Basic beside a provider that takes no passwords',
+    `[providers.users]\nusers = "people"\npasswords = false\n[portals.home]\nurl = "https://auth.example.com"\nproviders = ["users"]\nhtpasswd = «"people"»\nroles.user = { any = true }\n${route('passwords = true')}`,
+    holding(`ada:${BCRYPT}`),
+  ],
+  [
+    'provider.passwords',
+    'another portal that takes passwords of the same file',
+    `[providers.users]\nusers = "people"\npasswords = false\n[providers.open]\nusers = «"./people"»\n[portals.home]\nurl = "https://auth.example.com"\nproviders = ["users"]\nroles.user = { any = true }\n[portals.away]\nproviders = ["open"]\nroles.user = { any = true }\n${route('')}\n${route('').replace('app.example', 'away.example').replace('"home"', '"away"')}`,
+    holding(`ada:${BCRYPT}`),
+  ],
+  [
+    'provider.kind',
+    'passwords of an OpenID provider',
+    '[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n«passwords» = false',
+  ],
+  [
     'provider.kind',
     'second factors of an OpenID provider',
     '[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n«totp» = "factors"',

@@ -37,6 +37,7 @@ export function providerConfig(
     accessTokens: null,
     idTokenClients: [],
     scim: null,
+    takesPasswords: true,
     ...changed,
   }
 }

@@ -35,6 +35,7 @@ function render(over: Partial<Overview>): HtmlPage {
         survey={survey}
         overview={overview}
         requests={null}
+        hasPeople={false}
         nowMs={0}
       />,
     ),

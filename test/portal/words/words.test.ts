@@ -65,7 +65,7 @@ const NAMES = ['ID-Token', 'ID token']
 
 /** What is spelt alike in English and that language. */
 const SAME_IN_BOTH = new Set(
-  'Administration,Applications,Code,Configuration,ERROR …,Invitation,Menu,Routes,Sessions'.split(','),
+  'Administration,Applications,Code,Configuration,ERROR …,Invitation,Menu,Passkeys,Routes,Sessions'.split(','),
 )
 
 describe.each(LANGUAGES.map(words => [words.lang, words] as const))('the table %s', (lang, words) => {

@@ -65,7 +65,7 @@ const passkey = (id: string): Passkey => ({
   usedAtMs: null,
   isBackupEligible: true,
   isBackedUp: false,
-  transports: ['internal'],
+  rpId: 'auth.example.com',
 })
 
 const withPassword = (hash: string) => (before: typeof EMPTY) => ({ ...before, password: { hash, atMs: 1 } })

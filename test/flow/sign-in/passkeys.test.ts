@@ -1,0 +1,91 @@
+import { expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { temporaryFolder } from '../../kit/folder.ts'
+import { APP, accept, optionsOf, PASSWORD, sendPasskey, signInBy, startPasskeyGate } from '../../kit/passkey-gate.ts'
+import { showPasskey } from '../../kit/passkeys.ts'
+
+/** Whom the application is told of. */
+const told = (text: string): unknown => JSON.parse(text)['x-token-subject']
+
+/** A route that answers by itself. */
+const saying = (path: string, allow: string) =>
+  `[[routes]]\nhost = "${APP}"\npath = "${path}"\nrespond = { body = "${path}" }\nportal = "home"\nallow = ${allow}\n`
+
+test('an invitation is a button, then a passkey, then the way in; and the passkey is the way in from then on', async () => {
+  await using gate = await startPasskeyGate({ provider: 'passwords = false' })
+  const { link, said } = await gate.invite('ada')
+  expect(link).toStartWith(`${gate.portal}/.sallyport/invitation?link=si_`)
+  expect(said).toContain('good once')
+  const browser = gate.browser()
+  const asked = await browser.open(link)
+  expect([asked.response.status, asked.html.hasButton('Accept the invitation')]).toEqual([200, true])
+  const { page, passkey } = await accept(browser, link)
+  expect([page.address.href, page.response.status]).toEqual([`${gate.portal}/.sallyport/`, 200])
+  expect(told((await browser.open(`${gate.app}/`)).text)).toBe('htpasswd:ada')
+  const other = gate.browser()
+  const first = await other.open(`${gate.app}/deep?x=1`)
+  expect([first.html.has('input[type="password"]'), first.html.hasButton('Sign in with a passkey')]).toEqual([
+    false,
+    true,
+  ])
+  const arrived = await signInBy(other, `${gate.app}/deep?x=1`, passkey)
+  expect([arrived.address.href, told(arrived.text)]).toEqual([`${gate.app}/deep?x=1`, 'htpasswd:ada'])
+})
+
+test('a passkey is two factors, of which nobody says that they cannot be copied, and counts for rules that ask for them', async () => {
+  const rules = ['pop', 'user', 'mfa', 'swk', 'hwk', 'pwd'].map(method =>
+    saying(`/${method}`, `[{ roles = ["user"], amr = ["${method}"] }]`),
+  )
+  await using gate = await startPasskeyGate({ more: rules.join('') })
+  const browsers = { ada: gate.browser(), grace: gate.browser() }
+  await accept(browsers.ada, (await gate.invite('ada')).link)
+  await accept(browsers.grace, (await gate.invite('grace')).link, { isSyncable: true, isSynced: true })
+  const opens = async (name: 'ada' | 'grace') => {
+    const answers = await Promise.all(
+      ['pop', 'user', 'mfa', 'swk', 'hwk', 'pwd'].map(async method => [
+        method,
+        (await browsers[name].open(`${gate.app}/${method}`)).text === `/${method}`,
+      ]),
+    )
+    return answers.flatMap(([method, isOpen]) => (isOpen === true ? [method] : []))
+  }
+  expect(await opens('ada')).toEqual(['pop', 'user', 'mfa'])
+  expect(await opens('grace')).toEqual(['pop', 'user', 'mfa', 'swk'])
+})
+
+test('beside passwords the page has both, and the name field offers passkeys', async () => {
+  await using gate = await startPasskeyGate()
+  const browser = gate.browser()
+  const page = await browser.open(`${gate.app}/`)
+  expect(page.html.field('User name').attribute('autocomplete')).toBe('username webauthn')
+  const policy = page.response.headers.get('content-security-policy') ?? ''
+  expect(policy).toMatch(/script-src 'sha256-[^']+'(?:;|$)/)
+  expect(policy).not.toContain('unsafe')
+  const own = await browser.submit(page, { name: 'ada', password: PASSWORD })
+  expect(told(own.text)).toBe('htpasswd:ada')
+})
+
+test('a portal without a url of its own offers no passkeys, and has no page for invitations', async () => {
+  await using gate = await startPasskeyGate({ url: null })
+  const page = await gate.browser().open(`${gate.app}/`)
+  expect([page.html.has('form[data-options]'), page.response.headers.get('content-security-policy')]).toEqual([
+    false,
+    expect.not.stringContaining('script-src'),
+  ])
+  await expect(gate.invite('ada')).rejects.toThrow('by https')
+})
+
+test('two gates over one store know the same passkeys, and take each challenge once', async () => {
+  using folder = temporaryFolder()
+  const store = `sqlite:${join(folder.path, 'sallyport.db')}`
+  await using one = await startPasskeyGate({ store })
+  await using two = await startPasskeyGate({ beside: { portal: one.portal, store } })
+  const { passkey } = await accept(one.browser(), (await two.invite('ada')).link)
+  expect(told((await signInBy(two.browser(), `${one.app}/`, passkey)).text)).toBe('htpasswd:ada')
+  // The same answer at the other gate, in the same browser.
+  const browser = one.browser()
+  const page = await browser.open(`${one.app}/`)
+  const answer = showPasskey(passkey, optionsOf(page), page.address.origin)
+  const [first, second] = [await sendPasskey(browser, page, answer), await sendPasskey(browser, page, answer)]
+  expect([first.response.status, second.response.status]).toEqual([200, 403])
+})

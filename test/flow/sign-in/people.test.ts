@@ -1,0 +1,132 @@
+import { expect, test } from 'bun:test'
+import { openSessionState } from '../../../src/process/session-state.ts'
+import type { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { eventually } from '../../kit/gate.ts'
+import { APP, accept, PASSWORD, type PasskeyGate, signInBy, startPasskeyGate, user } from '../../kit/passkey-gate.ts'
+
+const ROLES = `admin_role = "admin"
+requests = { roles = ["root"] }
+roles.admin = { groups = ["admins"] }
+roles.root = { groups = ["roots"] }`
+
+/** What the role opens: it can be asked for. */
+const ROOT = `[[routes]]\nhost = "${APP}"\npath = "/root"\nrespond = { body = "root" }\nportal = "home"\nallow = ["root"]\n`
+
+const USERS = [
+  user('ada', 'groups = ["admins"]\ndisplay_name = "Ada L"'),
+  user('grace', 'groups = ["users"]'),
+  user('root', 'groups = ["admins", "roots"]'),
+].join('')
+
+const start = (more: Parameters<typeof startPasskeyGate>[0] = {}) =>
+  startPasskeyGate({ users: USERS, portal: ROLES, more: ROOT, ...more })
+
+const PEOPLE = '/.sallyport/people'
+
+async function signedIn(gate: PasskeyGate, name: string): Promise<BrowserLite> {
+  const browser = gate.browser()
+  await browser.submit(await browser.open(`${gate.portal}/.sallyport/login`), { name, password: PASSWORD })
+  return browser
+}
+
+/** Sends the form of the page that invites this user, as the page has it for any of them. */
+async function invite(browser: BrowserLite, gate: PasskeyGate, name: string, by = name) {
+  const page = await browser.open(gate.portal + PEOPLE)
+  return browser.submit(page, { name }, by)
+}
+
+const linkIn = (text: string) => /http[^\s<]*link=si_[A-Za-z0-9_-]{43}/.exec(text)?.[0] ?? ''
+
+test('an admin sees the users of the file, and makes an invitation that is shown once', async () => {
+  await using gate = await start()
+  const ada = await signedIn(gate, 'ada')
+  expect((await ada.open(`${gate.portal}/.sallyport/admin`)).html.link('Users')).toBe(PEOPLE)
+  const page = await ada.open(gate.portal + PEOPLE)
+  expect(page.html.texts('main li h2')).toEqual(['Ada L', 'grace', 'root'])
+  const made = await invite(ada, gate, 'grace')
+  expect(made.html.text).toContain('Give this link to grace')
+  expect(linkIn((await ada.open(gate.portal + PEOPLE)).text)).toBe('')
+  const grace = gate.browser()
+  const { passkey } = await accept(grace, linkIn(made.text))
+  expect((await signInBy(gate.browser(), `${gate.app}/`, passkey)).text).toContain('htpasswd:grace')
+  expect((await ada.open(gate.portal + PEOPLE)).html.text).toContain('1 passkey')
+  expect(gate.told('invitation.made', 'htpasswd:ada')).toHaveLength(1)
+  expect(gate.told('invitation.used', '"by":"htpasswd:ada"')).toHaveLength(1)
+})
+
+test('who is no admin sees nothing of it, and invites nobody', async () => {
+  await using gate = await start()
+  const grace = await signedIn(gate, 'grace')
+  expect((await grace.open(gate.portal + PEOPLE)).response.status).toBe(403)
+  const sent = await grace.visit(gate.portal + PEOPLE, {
+    method: 'POST',
+    body: new URLSearchParams({ act: 'invite', name: 'grace' }).toString(),
+    headers: { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' },
+  })
+  expect([sent.status, gate.told('invitation.made').length]).toEqual([403, 0])
+  expect((await gate.browser().visit(gate.portal + PEOPLE)).status).toBe(302)
+})
+
+test('nobody invites who has a role that they do not have', async () => {
+  await using gate = await start()
+  const ada = await signedIn(gate, 'ada')
+  const page = await ada.open(gate.portal + PEOPLE)
+  expect(page.html.text).toContain('has roles that you do not have')
+  const refused = await invite(ada, gate, 'root', 'grace')
+  expect([refused.response.status, linkIn(refused.text)]).toEqual([403, ''])
+  expect(gate.told('invitation.made')).toHaveLength(0)
+  const root = await signedIn(gate, 'root')
+  expect(linkIn((await invite(root, gate, 'ada')).text)).not.toBe('')
+})
+
+test('a role that was granted for a time makes nobody an equal of who has it for good', async () => {
+  await using gate = await start()
+  const ada = await signedIn(gate, 'ada')
+  const { sessions } = openSessionState(gate.server.config, quietPorts({ now: Date.now }))
+  const [entry] = (await sessions.list('home', { after: null, limit: 5 })).entries
+  if (entry === undefined) throw new Error('ada is signed in')
+  const asked = await sessions.grants.ask(entry.session, { name: 'Ada', role: 'root', route: 'x', text: '' })
+  if (asked.kind !== 'asked') throw new Error('the role was asked for')
+  await sessions.grants.grant('home', asked.request.id, { forMs: 3_600_000, by: 'operator' })
+  await sessions.close()
+  const isGranted = async () => (await ada.open(`${gate.portal}/.sallyport/sessions`)).html.text.includes('root')
+  await eventually(isGranted, 'the gate has heard of it')
+  const refused = await invite(ada, gate, 'root', 'grace')
+  expect([refused.response.status, linkIn(refused.text)]).toEqual([403, ''])
+})
+
+test('after half an hour an admin signs in again first', async () => {
+  const clock = fakeClock(Date.now())
+  await using gate = await start({ ports: { now: clock.now } })
+  const ada = await signedIn(gate, 'ada')
+  const page = await ada.open(gate.portal + PEOPLE)
+  clock.advance(31 * 60_000)
+  const again = await ada.submit(page, { name: 'grace' }, 'grace')
+  expect([again.address.pathname, again.address.searchParams.get('max_age')]).toEqual(['/.sallyport/login', '1800'])
+  expect((await ada.open(gate.portal + PEOPLE)).html.hasButton('Make an invitation')).toBe(false)
+  const back = await ada.submit(again, { name: 'ada', password: PASSWORD })
+  expect([back.address.pathname, gate.told('invitation.made').length]).toEqual([PEOPLE, 0])
+  expect(linkIn((await invite(ada, gate, 'grace')).text)).not.toBe('')
+})
+
+test('a form of another site, and one without the proof of this session, makes no invitation', async () => {
+  await using gate = await start()
+  const ada = await signedIn(gate, 'ada')
+  const send = (fields: Record<string, string>, headers: Record<string, string>) =>
+    ada.visit(gate.portal + PEOPLE, {
+      method: 'POST',
+      body: new URLSearchParams({ act: 'invite', name: 'grace', ...fields }).toString(),
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    })
+  const root = await signedIn(gate, 'root')
+  const { hidden } = (await root.open(gate.portal + PEOPLE)).html.form('grace')
+  for (const [fields, headers] of [
+    [{}, { 'sec-fetch-site': 'cross-site' }],
+    [{}, { 'sec-fetch-site': 'same-origin' }],
+    [{ proof: hidden.proof ?? '' }, { 'sec-fetch-site': 'same-origin' }],
+  ] as const) {
+    expect((await send(fields, headers)).status).toBe(403)
+  }
+  expect(gate.told('invitation.made')).toHaveLength(0)
+})
