@@ -146,7 +146,7 @@ const RULE = '-'.repeat(80)
 /** The texts that a package brings, by name. */
 function licenseTexts(folder: string): readonly string[] {
   return readdirSync(folder)
-    .filter(name => /^(licen[cs]e|copying|notice)\b/i.test(name))
+    .filter(name => /^(licen[cs]e|copying|notice|disclaimer)\b/i.test(name))
     .sort()
     .map(name => readFileSync(join(folder, name), 'utf8').trim())
 }

@@ -23,6 +23,8 @@ test('every package that is bundled has its licence in the notices, word by word
   })
   expect(without).toEqual(WITHOUT_TEXT)
   expect(text).toContain('@tombi-toml/wasm-lib')
+  // Icons are marks of their owners.
+  expect(text).toContain(readFileSync(join(ROOT, 'node_modules/simple-icons/DISCLAIMER.md'), 'utf8').trim())
   expect(text).toContain('https://github.com/tombi-toml/tombi')
 })
 

@@ -47,10 +47,10 @@ import { upstreamSpec } from './upstreams.ts'
 /** `[routes.app]`: how a route shows among people's applications. */
 export const APP = {
   icon: optional(
-    parsed({ label: 'file', expected: 'the path of an SVG, PNG, WebP or ICO file' }, good),
-    'icons/kuma.svg',
+    parsed({ label: 'file', expected: 'the name of an icon, or the path of an SVG, PNG, WebP or ICO file' }, good),
+    'uptimekuma',
     'the first letter of the name',
-    'A picture for it: an SVG, PNG, WebP or ICO file of at most 256 kB, read again when it changes.',
+    'A picture for it: the name of [an icon](pages.md#your-applications) that Sallyport has, such as `"grafana"`, or an SVG, PNG, WebP or ICO file of at most 256 kB, read again when it changes.',
     { build: (path, { files }) => buildPicture(path, ICON, files) },
   ),
   group: optional(

@@ -3,7 +3,9 @@
 import { sha256 } from '../../base/bytes.ts'
 import { type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
+import { didYouMean } from '../text/suggest.ts'
 import type { ConfigFiles } from './files.ts'
+import { findIcon, ICON_NAMES, isIconName } from './icon-set.ts'
 
 /** The media types of a picture that a browser may get. */
 export type PictureType = 'image/svg+xml' | 'image/png' | 'image/webp' | 'image/x-icon'
@@ -39,6 +41,8 @@ const HEAD_BYTES = 16 * 1024
 export interface PictureLimits {
   readonly takes: readonly PictureType[]
   readonly mostBytes: number
+  /** Whether the name of an icon of ours may stand in place of a path. */
+  readonly hasNames: boolean
 }
 
 /** The picture that these bytes are, or what is wrong with the file, as the end of a sentence. The file's name counts for nothing. */
@@ -81,10 +85,14 @@ export function dataAddress({ type, base64 }: Picture): string {
 }
 
 /** What the portal's logos may be. A logo travels in every page. */
-export const LOGO: PictureLimits = { takes: ['image/svg+xml', 'image/png', 'image/webp'], mostBytes: 64 * 1024 }
+export const LOGO: PictureLimits = {
+  takes: ['image/svg+xml', 'image/png', 'image/webp'],
+  mostBytes: 64 * 1024,
+  hasNames: false,
+}
 
 /** What the icons of applications may be: each is fetched once, and kept by browsers. */
-export const ICON: PictureLimits = { takes: [...LOGO.takes, 'image/x-icon'], mostBytes: 256 * 1024 }
+export const ICON: PictureLimits = { takes: [...LOGO.takes, 'image/x-icon'], mostBytes: 256 * 1024, hasNames: true }
 
 /** That the file at a path is a picture; `entry` is where the path stands. */
 export function checkPicture({ entry, path, limits, code }: PicturePlace, files: ConfigFiles, report: Report): void {
@@ -95,6 +103,11 @@ export function checkPicture({ entry, path, limits, code }: PicturePlace, files:
   }
   const found = readPicture(path, limits, files)
   if (typeof found !== 'string') return
+  if (limits.hasNames && isIconName(path)) {
+    const hint = `${didYouMean(path, ICON_NAMES)}; "sallyport help pages" lists the names`
+    report.mistake(entry.at, code, `there is no icon ${showRaw(entry)}, and the file ${found}`, { hint })
+    return
+  }
   const kinds = limits.takes.length === LOGO.takes.length ? 'SVG, PNG or WebP' : 'SVG, PNG, WebP or ICO'
   const hint = `an ${kinds} file of at most ${limits.mostBytes / 1024} kB, by an absolute path or one from the config file’s folder`
   report.mistake(entry.at, code, `the file ${showRaw(entry)} ${found}`, { hint })
@@ -115,6 +128,8 @@ export function buildPicture(path: string | null, limits: PictureLimits, files: 
 }
 
 function readPicture(path: string, limits: PictureLimits, files: ConfigFiles): Picture | string {
+  const named = limits.hasNames && isIconName(path) ? findIcon(path) : null
+  if (named !== null) return parsePicture(Buffer.from(named), limits)
   const file = files.readBytes(path)
   return file.ok ? parsePicture(file.bytes, limits) : file.why
 }

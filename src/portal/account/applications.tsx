@@ -7,6 +7,7 @@ import { isPageLoad } from '../../route/page-load.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { detailOf, nameOf } from '../pages/person.ts'
+import { Initials, Letter } from '../pages/person-mark.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath, portalOrigin } from '../place.ts'
 import { type Application, type PortalRequest, readQuery } from '../portal.ts'
@@ -54,12 +55,20 @@ export function ApplicationsPage(props: {
   const { words, applications, search } = props
   const detail = detailOf(props.identity)
   return (
-    <WidePage words={words} title={props.title} heading={words.hello(nameOf(props.identity))} menu={props.menu}>
-      <p class="soft who">
-        {detail === null ? null : `${words.signedInAs(detail)} · `}
-        <a href={props.switchAddress}>{words.switchAccount}</a>
-      </p>
-      {hasSearch(applications) ? <Search words={words} value={search} /> : null}
+    <WidePage
+      words={words}
+      title={props.title}
+      heading={words.hello(nameOf(props.identity))}
+      menu={props.menu}
+      mark={<Initials name={nameOf(props.identity)} />}
+      lead={
+        <p class="soft who">
+          {detail === null ? null : `${detail} · `}
+          <a href={props.switchAddress}>{words.switchAccount}</a>
+        </p>
+      }
+      beside={hasSearch(applications) ? <Search words={words} value={search} /> : null}
+    >
       {applications.length === 0 ? (
         <Nothing words={words} />
       ) : (
@@ -81,9 +90,17 @@ function Search({ words, value }: { readonly words: Words; readonly value: strin
   return (
     <search>
       <form class="search" method="get" action={ownPath('')}>
-        <label for="q">{words.findApplication}</label>
-        <input id="q" name="q" type="search" value={value} maxlength={200} autocomplete="off" />
-        <button class="act main" type="submit">
+        <input
+          id="q"
+          name="q"
+          type="search"
+          value={value}
+          maxlength={200}
+          autocomplete="off"
+          aria-label={words.findApplication}
+          placeholder={words.findApplication}
+        />
+        <button class="act" type="submit">
           {words.search}
         </button>
       </form>
@@ -164,14 +181,15 @@ function List(props: {
         return (
           <li data-find={textOf(application)} hidden={!fits(application, search)}>
             <a class="app" href={address} data-health={health}>
-              {icon === null ? <Letter name={name} /> : <img class="icon" src={icon} alt="" width={36} height={36} />}
+              {icon === null ? <Letter name={name} /> : <img class="icon" src={icon} alt="" width={56} height={56} />}
               <span>
                 <Name>{name}</Name>
-                <span class="soft small about">
-                  {description ?? address.replace(/^https?:\/\//, '').replace(/\/$/, '')}
-                </span>
+                <span class="soft small about">{description ?? placeOf(address)}</span>
                 {health === 'down' ? <span class="small health down">{words.health.down}</span> : null}
               </span>
+              {health === 'up' ? (
+                <span class="alive" role="img" aria-label={words.health.up} title={words.health.up} />
+              ) : null}
             </a>
           </li>
         )
@@ -180,16 +198,8 @@ function List(props: {
   )
 }
 
-/** As many as the stylesheet has. */
-const HUES = 6
-
-/** An arch with the first letter of a name, in a colour that stays the name's own. */
-function Letter({ name }: { readonly name: string }) {
-  const letter = /[\p{L}\p{N}]/u.exec(name)?.[0].toLocaleUpperCase('en') ?? '·'
-  const hue = [...name].reduce((sum, one) => (sum * 31 + (one.codePointAt(0) ?? 0)) % 65_521, 7) % HUES
-  return (
-    <span class={`arch hue-${hue}`} aria-hidden="true">
-      {letter}
-    </span>
-  )
+/** An address as people say it: without scheme and port. */
+function placeOf(address: string): string {
+  const { hostname, pathname } = new URL(address)
+  return pathname === '/' ? hostname : hostname + pathname.replace(/\/$/, '')
 }

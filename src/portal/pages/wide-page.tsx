@@ -18,6 +18,10 @@ export function WidePage(props: {
   readonly title: string
   readonly heading: string
   readonly menu: readonly MenuEntry[]
+  /** Before the heading, below it, and at the end of its line where there is room. */
+  readonly mark?: Child
+  readonly lead?: Child
+  readonly beside?: Child
   readonly children?: Child
 }) {
   const { words, title, heading, menu } = props
@@ -40,7 +44,14 @@ export function WidePage(props: {
           </nav>
         </header>
         <main>
-          <h1>{heading}</h1>
+          <div class="head">
+            {props.mark}
+            <div>
+              <h1>{heading}</h1>
+              {props.lead}
+            </div>
+            {props.beside}
+          </div>
           {props.children}
         </main>
       </div>

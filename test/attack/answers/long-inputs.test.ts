@@ -81,7 +81,7 @@ const PARSERS: readonly (readonly [name: string, parse: (text: string) => unknow
   ],
   ['a page', text => wordsOf(`<p${text}>`, true)],
   ['a text', text => wordsOf(text, false)],
-  ['a picture', text => parsePicture(Buffer.from(text), { takes: ['image/svg+xml'], mostBytes: 1 })],
+  ['a picture', text => parsePicture(Buffer.from(text), { takes: ['image/svg+xml'], mostBytes: 1, hasNames: false })],
   ['Retry-After', text => retryAfterMs(new Headers({ 'retry-after': text, date: text }))],
   ['messages of MCP', text => readMessages(Buffer.from(`{"method":"${text.replaceAll('"', '\\"')}","a":[${text}]}`))],
   ['an address', text => canonicalAddress(`:${text}.:`)],
