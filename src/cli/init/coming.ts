@@ -1,19 +1,23 @@
 import type { Entry, Section } from '../../migrate/draft.ts'
 
 /**
- * How browsers come to Sallyport: by its own HTTPS with certificates made by ACME, by a proxy in front that ends TLS, or by plain HTTP
- * in a network where everybody is trusted.
+ * How browsers come to Sallyport: by its own HTTPS with certificates made by ACME or from files, by a proxy in front that ends TLS, or
+ * by plain HTTP in a network where everybody is trusted. `port`: where Sallyport listens for them, or for that proxy.
  */
 export type Coming =
   | { readonly kind: 'acme'; readonly email: string | null }
+  /** The files, as the new file names them. */
+  | { readonly kind: 'files'; readonly cert: string; readonly key: string; readonly port: number }
   /** Where that proxy comes from; null: to be said later. `isPlain`: it takes plain HTTP itself, in such a network. */
-  | { readonly kind: 'proxy'; readonly network: string | null; readonly isPlain?: boolean }
-  | { readonly kind: 'plain' }
+  | { readonly kind: 'proxy'; readonly network: string | null; readonly port: number; readonly isPlain?: boolean }
+  | { readonly kind: 'plain'; readonly port: number }
 
-export const COMING_KINDS: readonly Coming['kind'][] = ['acme', 'proxy', 'plain']
+export const COMING_KINDS: readonly Coming['kind'][] = ['acme', 'files', 'proxy', 'plain']
 
-/** The port of plain HTTP, unless it is the one that authorities and browsers look for. */
-const PLAIN_PORT = 8080
+/** The port where no other is said. */
+export function usualPort(kind: Coming['kind']): number {
+  return kind === 'files' || kind === 'acme' ? 443 : 8080
+}
 
 /** Whether browsers come by plain HTTP. */
 export function isPlainHttp(coming: Coming): boolean {
@@ -22,7 +26,8 @@ export function isPlainHttp(coming: Coming): boolean {
 
 /** How browsers reach a host, as the start of every address there. */
 export function originBy(coming: Coming, host: string): string {
-  if (coming.kind === 'plain') return `http://${host}:${PLAIN_PORT}`
+  if (coming.kind === 'plain') return `http://${host}${coming.port === 80 ? '' : `:${coming.port}`}`
+  if (coming.kind === 'files') return `https://${host}${coming.port === 443 ? '' : `:${coming.port}`}`
   return isPlainHttp(coming) ? `http://${host}` : `https://${host}`
 }
 
@@ -61,28 +66,44 @@ export function listenerSections(coming: Coming, more: readonly Entry[]): readon
           ],
         },
       ]
+    case 'files':
+      return [
+        {
+          title: '[server]',
+          entries: [{ key: 'listen', value: ['0.0.0.0:80'], comment: 'sent on to https' }, ...more],
+        },
+        {
+          about: 'Your own certificates, read again when they change; docs/https.md has the rest.',
+          title: '[tls]',
+          entries: [
+            { key: 'listen', value: [`0.0.0.0:${coming.port}`] },
+            { key: 'certificates', value: [{ cert: coming.cert, key: coming.key }] },
+          ],
+          also: ['hsts = "180d"   # once all is well: browsers remember it'],
+        },
+      ]
     case 'proxy':
-      return [proxySection(coming.network, more)]
+      return [proxySection(coming.network, coming.port, more)]
     case 'plain':
       return [
         {
           about:
             'Plain HTTP, for a network where nobody listens: see insecure_cookies below. docs/https.md has the way out of it.',
           title: '[server]',
-          entries: [{ key: 'listen', value: [`0.0.0.0:${PLAIN_PORT}`] }, ...more],
+          entries: [{ key: 'listen', value: [`0.0.0.0:${coming.port}`] }, ...more],
         },
       ]
   }
 }
 
-function proxySection(network: string | null, more: readonly Entry[]): Section {
+function proxySection(network: string | null, port: number, more: readonly Entry[]): Section {
   const isHere = network !== null && /^127\.|^::1(?:\/|$)/.test(network)
   return {
     title: '[server]',
     entries: [
       {
         key: 'listen',
-        value: [`${isHere ? '127.0.0.1' : '0.0.0.0'}:${PLAIN_PORT}`],
+        value: [`${isHere ? '127.0.0.1' : '0.0.0.0'}:${port}`],
         comment: 'plain HTTP, behind your TLS proxy; or see docs/https.md',
       },
       {

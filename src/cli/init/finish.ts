@@ -19,7 +19,7 @@ import { originBy } from './coming.ts'
 import { type FrontFile, frontFiles } from './front.ts'
 import type { Init } from './init.ts'
 import { type FirstUser, peopleFiles, USERS_FILE } from './people.ts'
-import { callbackOf, type Plan, planSections } from './plan.ts'
+import { callbackOf, type Plan, placeOf, plainPort, planSections } from './plan.ts'
 import { type RegisteredClient, registerClient } from './register.ts'
 
 /** The secret's file, beside the new one. */
@@ -52,7 +52,7 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
     io.stderr('Nothing was written.\n')
     return EXIT.failed
   }
-  const front = plan.front === null ? [] : await frontFiles(plan.front, plan)
+  const front = plan.front === null ? [] : await frontFiles(plan.front, { ...plan, port: plainPort(plan.coming) })
   const beside = known.hasSchema ? [...front, schemaFile()] : front
   const besidePath = (name: string) => join(dirname(out), name)
   const names = beside.map(({ name }) => name)
@@ -151,6 +151,7 @@ function sayNext(
   }
   io.stdout(`Then: sallyport serve --config ${file}\n`)
   if (plan.front === null) io.stdout(`And open ${originBy(plan.coming, plan.host)}/\n`)
+  if (firstUser !== null && plan.front === null) io.stdout(`The admin page: ${placeOf(plan)}/.sallyport/admin\n`)
   if (firstUser !== null) io.stdout(`A second factor: sallyport user totp ${users} ${firstUser.name}\n`)
   for (const one of [providerRecipe, recipe]) {
     if (one !== null) io.stdout(`What ${one.name} needs to be told stands above its table in ${file}.\n`)

@@ -39,6 +39,8 @@ interface Placed {
   readonly upstream: string
   /** The portal's own address; null where people sign in on the application's host. */
   readonly portal: string | null
+  /** Where Sallyport listens for what that proxy hands on. */
+  readonly port: number
 }
 
 /** Whether it is on the machine that Sallyport is on. */
@@ -65,7 +67,7 @@ const PORTAL_PARTS = [
   /^---\n# The portal: [\s\S]*?(?=^---\n)/m,
 ]
 
-function place(recipe: string, front: Front, { host, upstream, portal }: Placed): string {
+function place(recipe: string, front: Front, { host, upstream, portal, port: own }: Placed): string {
   const app = new URL(upstream)
   const port = app.port || '80'
   const gate = isHere(front) ? '127.0.0.1' : 'sallyport'
@@ -77,8 +79,10 @@ function place(recipe: string, front: Front, { host, upstream, portal }: Placed)
     'app:3000': `${app.hostname}:${port}`,
     'address: app, port_value: 3000': `address: ${app.hostname}, port_value: ${port}`,
     'name: app, port: { number: 3000 }': `name: ${app.hostname.split('.')[0]}, port: { number: ${port} }`,
-    'sallyport:8080': `${gate}:8080`,
+    'sallyport:8080': `${gate}:${own}`,
     'sallyport:9080': `${gate}:9080`,
+    'address: sallyport, port_value: 8080': `address: ${gate}, port_value: ${own}`,
+    'name: sallyport, port: { number: 8080 }': `name: sallyport, port: { number: ${own} }`,
     'address: sallyport,': `address: ${gate},`,
   }
   const examples = Object.keys(said).map(example => example.replaceAll('.', '\\.').replace(/[{}]/g, '\\$&'))

@@ -1,7 +1,7 @@
 import type { OutgoingConfig } from '../../base/outgoing.ts'
 import type { Json } from '../../config/text/raw.ts'
 import type { Entry, Section } from '../../migrate/draft.ts'
-import { type Coming, comingEntries, listenerSections, originBy, type ProviderPlace } from './coming.ts'
+import { type Coming, comingEntries, listenerSections, originBy, type ProviderPlace, usualPort } from './coming.ts'
 import { type Front, isHere } from './front.ts'
 import type { Preset } from './members.ts'
 import { USERS_FILE } from './people.ts'
@@ -41,6 +41,8 @@ export interface Plan {
   readonly hasRecipe: boolean
   /** Whose members may; null: everyone who can sign in. */
   readonly group: string | null
+  /** The first user of the file, who is an admin; null: none is named. */
+  readonly admin: string | null
   /** Who may have a session, as the portal says it; null: that is not said. */
   readonly members: Json | null
   /** By which the provider is known that has no discovery; null: it has. */
@@ -98,6 +100,11 @@ export function planSections(plan: Plan): readonly Section[] {
           value: plan.hasSignedOut ? true : null,
           comment: 'signing out here signs out there too: else the next visit is signed in again at once',
         },
+        {
+          key: 'admin_role',
+          value: plan.admin === null ? null : 'admin',
+          comment: 'who sees the admin page, /.sallyport/admin',
+        },
         ...comingEntries(plan.coming),
       ],
       also: [
@@ -112,10 +119,21 @@ export function planSections(plan: Plan): readonly Section[] {
       ],
     },
     {
-      about: 'Role = who has it: groups, emails, domains, claims, or any = true for everyone who can sign in.',
+      about:
+        plan.issuer === null
+          ? 'Role = who has it: users, groups, or any = true for everyone who can sign in.'
+          : 'Role = who has it: groups, emails, domains, claims, or any = true for everyone who can sign in.',
       title: '[portals.home.roles]',
-      entries: [{ key: 'user', value: who }],
-      also: ['admin = { groups = ["admins"] }'],
+      entries: [
+        { key: 'user', value: who },
+        { key: 'admin', value: plan.admin === null ? null : { users: [plan.admin] } },
+      ],
+      also:
+        plan.issuer !== null
+          ? ['admin = { groups = ["admins"] }']
+          : plan.admin === null
+            ? ['admin = { users = ["ada"] }   # with admin_role = "admin" in the portal, ada sees the admin page']
+            : [],
     },
     ...(plan.providerPlace === null || plan.hasProviderRecipe ? [] : [planProviderRoute(plan.providerPlace)]),
     ...(plan.hasRecipe ? [] : [planRoute(plan)]),
@@ -198,6 +216,11 @@ function planOutgoing(outgoing: OutgoingConfig | null): Entry {
   }
 }
 
+/** The port that a proxy in front hands requests on to. */
+export function plainPort(coming: Coming): number {
+  return coming.kind === 'acme' ? usualPort('proxy') : coming.port
+}
+
 function planServer({ front, coming, outgoing }: Plan): readonly Section[] {
   const at = (port: number) => `${front !== null && isHere(front) ? '127.0.0.1' : '0.0.0.0'}:${port}`
   const admin: Entry = {
@@ -211,7 +234,11 @@ function planServer({ front, coming, outgoing }: Plan): readonly Section[] {
     {
       title: '[server]',
       entries: [
-        { key: 'listen', value: [at(8080)], comment: `where ${front.kind} hands Sallyport's own pages on` },
+        {
+          key: 'listen',
+          value: [at(plainPort(coming))],
+          comment: `where ${front.kind} hands Sallyport's own pages on`,
+        },
         { key: 'verify', value: at(9080), comment: 'where it asks: let none of its clients reach this' },
         { key: 'trusted_proxies', value: [front.network], comment: 'where it comes from: it alone may ask' },
         ...more,

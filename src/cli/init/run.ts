@@ -13,8 +13,8 @@ import type { Metadata } from '../../identity/endpoints.ts'
 import { isPocketId } from '../../identity/probe/pocket-id.ts'
 import { type Recipe, readRecipe } from '../recipe/recipe.ts'
 import { createAsker, type Question, type Unanswered } from './ask.ts'
-import { type Client, findClient } from './client.ts'
-import { type Coming, isPlainHttp } from './coming.ts'
+import { type Client, findClient, readGivenFile } from './client.ts'
+import { type Coming, usualPort } from './coming.ts'
 import { finish, SECRET_FILE } from './finish.ts'
 import { type Front, isFrontKind } from './front.ts'
 import type { AnswerQuestion, Init, InitPorts } from './init.ts'
@@ -94,9 +94,10 @@ async function begin(init: Init): Promise<number> {
   const recipe = await findRecipe(init, answer)
   const upstream = await answer(questions.upstreamOf(recipe), flags.upstream)
   const front = recipe === null ? await findFront(init, answer, upstream) : null
-  const coming = front === null ? await findComing(init, answer) : byFront(flags.tls)
+  const coming =
+    front === null ? await findComing(init, answer, host) : byFront(flags.tls, await findPort(init, answer, 'proxy'))
   const hasPortal = flags.portal !== undefined || !isOfFile
-  const portal = hasPortal ? await answer(questions.portalQuestion(isPlainHttp(coming)), flags.portal) : ''
+  const portal = hasPortal ? await answer(questions.portalQuestion(coming), flags.portal) : ''
   const preset = presetOf(issuer)
   const members = await findMembers(init, answer, issuer)
   const asksForGroup = flags.everyone !== true && !isOfFile && (members === null || flags.group !== undefined)
@@ -127,6 +128,7 @@ async function begin(init: Init): Promise<number> {
     upstream,
     front,
     group: group === '' ? null : group,
+    admin: firstUser?.name ?? null,
     members,
   }
   const providerRecipe = providerPlace !== null && isPocketIdThere ? await readRecipe('pocket-id') : null
@@ -188,20 +190,39 @@ async function findRecipe(init: Init, answer: AnswerQuestion): Promise<Recipe | 
 }
 
 /** By a proxy that asks, and ends TLS unless it is said not to. */
-function byFront(tls: string | undefined): Coming {
-  return { kind: 'proxy', network: null, isPlain: tls === 'plain' }
+function byFront(tls: string | undefined, port: number): Coming {
+  return { kind: 'proxy', network: null, port, isPlain: tls === 'plain' }
 }
 
-async function findComing(init: Init, answer: AnswerQuestion): Promise<Coming> {
-  const { flags } = init
-  const kind = await usually(init, answer, questions.COMING, flags.tls)
-  if (kind === 'plain') return { kind }
+/** Throws `config.unreadable` for a port beside ACME, which needs the usual ones. */
+async function findPort({ flags }: Init, answer: AnswerQuestion, kind: Coming['kind']): Promise<number> {
+  if (flags.port === undefined) return usualPort(kind)
+  if (kind === 'acme') {
+    throw new GateError('config.unreadable', '--port: the authority asks at port 80, and browsers come to 443', {
+      hint: 'leave it out; or --tls files or proxy',
+    })
+  }
+  return Number(await answer(questions.PORT, flags.port))
+}
+
+async function findComing(init: Init, answer: AnswerQuestion, host: string): Promise<Coming> {
+  const { flags, io, out } = init
+  const isAsked = init.hasTerminal && flags.yes !== true
+  const kind = await usually(init, answer, questions.comingQuestion(host, isAsked), flags.tls)
+  const port = await findPort(init, answer, kind === 'plain' || kind === 'acme' || kind === 'files' ? kind : 'proxy')
+  if (kind === 'plain') return { kind, port }
+  if (kind === 'files') {
+    const read = (path: string) => readGivenFile(path, io)
+    const named = async (what: 'cert' | 'key') =>
+      relative(dirname(out), resolve(io.cwd, await answer(questions.certificateQuestion(what, read), flags[what])))
+    return { kind, port, cert: await named('cert'), key: await named('key') }
+  }
   if (kind === 'acme') {
     const email = await usually(init, answer, questions.ACME_EMAIL, flags.email)
     return { kind, email: email === '' ? null : email }
   }
   const network = await usually(init, answer, questions.PROXY_ADDRESS, flags['proxy-address'])
-  return { kind: 'proxy', network: network === '' ? null : network }
+  return { kind: 'proxy', port, network: network === '' ? null : network }
 }
 
 /**

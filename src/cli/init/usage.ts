@@ -7,7 +7,7 @@ the file of the proxy in front where there is one. It can make the client at Poc
 Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
 
   --users                    no provider: names and passwords in a file of ours
-  --user NAME                the first of them, with a password that is made and shown once
+  --user NAME                the first of them, an admin, with a password that is made and shown once
   --issuer ADDRESS           your provider: Pocket ID's address, the issuer of another, or google, github, discord
   --ca FILE                  the authorities that signed the provider's certificate, where it is one of your own
   --internal-url ADDRESS     where the provider is asked in your own network, such as http://pocket-id:1411
@@ -18,8 +18,12 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
   --upstream ADDRESS         where that application answers
   --front NAME               a proxy of yours that has the application, and asks: nginx, caddy, haproxy, traefik, envoy, ingress-nginx
   --front-address ADDRESS    where it comes from; 127.0.0.1 when absent
-  --tls acme|proxy|plain     how browsers come: by HTTPS of Sallyport's own, by a proxy's, or by plain HTTP; proxy when absent
+  --tls acme|files|proxy|plain
+                             how browsers come: by HTTPS of Sallyport's own, with certificates of Let's Encrypt or your own, by
+                             a proxy's, or by plain HTTP; proxy when absent, plain for localhost
+  --port NUMBER              where Sallyport listens: 8080 when absent, 443 for files
   --email ADDRESS            for acme: where the authority may reach you
+  --cert FILE, --key FILE    for files: the certificate with its chain, and its key
   --proxy-address ADDRESS    for proxy: where it comes from
   --portal ADDRESS           an address of its own for signing in; "own" for the application's host
   --group NAME, --everyone   who may pass
@@ -46,7 +50,10 @@ Exit code: 0 written, 1 not, 2 for a wrong command line or missing flags.
     front: { type: 'string' },
     'front-address': { type: 'string' },
     tls: { type: 'string' },
+    port: { type: 'string' },
     email: { type: 'string' },
+    cert: { type: 'string' },
+    key: { type: 'string' },
     'proxy-address': { type: 'string' },
     portal: { type: 'string' },
     group: { type: 'string' },

@@ -12,6 +12,7 @@ import type { Io } from '../../../src/console/io.ts'
 import { readBytes, readText } from '../../../src/console/read-file.ts'
 import { startTellingApp } from '../../kit/applications/telling-app.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
+import { makeAuthority } from '../../kit/certificates.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { commandPorts, type Ran, runIn } from '../../kit/io.ts'
@@ -21,6 +22,15 @@ import { serveInProcess } from '../../kit/serve.ts'
 
 const CLIENT = ['--offline', '--issuer', 'https://id.lan.test', '--client-id', 'gate', '--public', '--everyone']
 const PLACE = ['--host', 'wiki.lan.test', '--upstream', 'http://127.0.0.7:4567', '--portal', 'own']
+
+/** A certificate of one's own, and what tells of it. */
+const issued = makeAuthority().issue('DNS:wiki.lan.test')
+const OWN = ['--tls', 'files', '--cert', 'own.pem', '--key', 'own-key.pem']
+
+function writeCertificate(folder: string): void {
+  writeFileSync(join(folder, 'own.pem'), issued.cert)
+  writeFileSync(join(folder, 'own-key.pem'), issued.key)
+}
 
 function init(folder: string, ...argv: readonly string[]): Promise<Ran> {
   return runIn(folder, io => runInit(argv, io, commandPorts(io), null))
@@ -78,8 +88,58 @@ describe('init asks how browsers come', () => {
     expect(text).toContain('Registered at the provider: http://auth.lan.test:8080/.sallyport/callback')
   })
 
+  test('by certificates of one’s own, at the port that is said', async () => {
+    using folder = temporaryFolder()
+    writeCertificate(folder.path)
+    const { code, out } = await init(folder.path, ...CLIENT, ...PLACE, ...OWN, '--port', '8443')
+    expect([code, out]).toEqual([0, expect.stringContaining('And open https://wiki.lan.test:8443/')])
+    const { server, tls, portals } = load(folder.path)
+    expect(server.listen).toMatchObject([{ host: '0.0.0.0', port: 80 }])
+    expect(tls).toMatchObject({ listen: [{ host: '0.0.0.0', port: 8443 }], acme: null })
+    expect(portals.get('home')?.insecureCookies).toBe(false)
+    const text = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
+    expect(text).toContain('certificates = [{ cert = "own.pem", key = "own-key.pem" }]')
+    expect(text).toContain('Registered at the provider: https://wiki.lan.test:8443/.sallyport/callback')
+  })
+
   test.each([
-    [['--tls', 'ftp'], 2, 'one of acme, proxy, plain'],
+    [['--portal', 'http://auth.lan.test'], 'http://auth.lan.test:9000'],
+    [['--portal', 'auth.lan.test:80'], 'http://auth.lan.test'],
+    [['--portal', 'own'], 'http://wiki.lan.test:9000'],
+  ] as const)('by plain HTTP at another port, with %j', async (argv, place) => {
+    using folder = temporaryFolder()
+    const { code } = await init(
+      folder.path,
+      ...CLIENT,
+      ...PLACE.slice(0, 4),
+      '--tls',
+      'plain',
+      '--port',
+      '9000',
+      ...argv,
+    )
+    expect([code, load(folder.path).server.listen]).toMatchObject([0, [{ host: '0.0.0.0', port: 9000 }]])
+    const text = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
+    expect(text).toContain(`Registered at the provider: ${place}/.sallyport/callback`)
+  })
+
+  test.each([
+    ['app.localhost', true],
+    ['app.lan', false],
+    ['app.example.com', false],
+  ])('unasked, %s is plain HTTP: %p', async (host, isPlain) => {
+    using folder = temporaryFolder()
+    expect((await init(folder.path, ...CLIENT, '--host', host, '--upstream', 'app:1', '--portal', 'own')).code).toBe(0)
+    expect(load(folder.path).portals.get('home')?.insecureCookies).toBe(isPlain)
+  })
+
+  test.each([
+    [['--tls', 'acme', '--port', '90'], 1, '--tls files or proxy'],
+    [['--tls', 'plain', '--port', '65536'], 2, 'is no port'],
+    [['--tls', 'files', '--cert', 'none.pem', '--key', 'none.pem'], 2, 'none.pem does not exist'],
+    [['--tls', 'files'], 2, 'missing: --cert, --key'],
+    [['--upstream', ''], 2, 'An address is needed, such as http://127.0.0.1:3000'],
+    [['--tls', 'ftp'], 2, 'one of acme, files, proxy, plain'],
     [['--tls', 'proxy', '--proxy-address', 'proxy'], 2, 'is not a network'],
     [['--tls', 'acme', '--email', 'me'], 2, 'is not an e-mail address'],
     [['--recipe', 'kuma'], 2, 'did you mean "uptime-kuma"?'],
@@ -94,13 +154,15 @@ describe('init asks how browsers come', () => {
 
 test.each(COMING_KINDS)('what init writes is formatted: --tls %s', async kind => {
   using folder = temporaryFolder()
-  await init(folder.path, ...CLIENT, ...PLACE, '--tls', kind)
+  writeCertificate(folder.path)
+  const own = kind === 'files' ? OWN : ['--tls', kind]
+  expect((await init(folder.path, ...CLIENT, ...PLACE, ...own)).code).toBe(0)
   const text = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
   expect(await (await openFormatter())(text)).toEqual({ ok: true, text })
 })
 
 describe('init begins with a recipe', () => {
-  test.each(RECIPE_NAMES.flatMap(name => COMING_KINDS.map(kind => [name, kind] as const)))(
+  test.each(RECIPE_NAMES.flatMap(name => (['acme', 'proxy', 'plain'] as const).map(kind => [name, kind] as const)))(
     '%s, by %s',
     async (name, kind) => {
       using folder = temporaryFolder()
@@ -164,6 +226,8 @@ test('without a provider, two commands and no question lead from a bare folder t
     const form = await browser.open(`${origin}/deep?x=1`)
     const page = await browser.submit(form, { name: 'ada', password })
     expect([page.response.status, page.address.href]).toEqual([200, `${origin}/deep?x=1`])
+    // The first user is an admin, by name.
+    expect((await browser.open(`${origin}/.sallyport/admin`)).text).toContain('Administration')
   } finally {
     await stop()
   }

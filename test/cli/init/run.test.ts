@@ -393,7 +393,7 @@ describe('init at a terminal', () => {
     const { code, screen } = await talk(
       folder.path,
       [
-        ['Its name; nothing', '\r'],
+        ['Its name, or press Enter', '\r'],
         ['Who stands in front', '\r'],
         [
           'Shall Sallyport lead browsers to the provider too, from https://id.example.com to http://pocket-id:1411?',
@@ -419,14 +419,14 @@ describe('init at a terminal', () => {
       ['your first application', 'app.example.com\r'],
       ['Is it one of these', 'kuma\r'],
       ['did you mean "uptime-kuma"?', ''],
-      ['Its name; nothing', '\r'],
+      ['Its name, or press Enter', '\r'],
       ['Where it answers itself', 'app:3000\r'],
       ['Who stands in front', 'apache\r'],
       ['is none of them', ''],
       ['Who stands in front', '\r'],
       ['How will browsers come', 'ftp\r'],
       ['is none of them', ''],
-      ['How will browsers come', '\r'],
+      ['press Enter for proxy', '\r'],
       ['The address that this proxy comes from', '10.0.0.2\r'],
       ['An address of its own', '\r'],
       ['The group whose members', 'staff\r'],
@@ -476,11 +476,14 @@ describe('init at a terminal', () => {
   test('begins with a recipe, by plain HTTP and without a provider', async () => {
     using folder = temporaryFolder()
     const { code, screen } = await talk(folder.path, [
-      ['How do people sign in', '\r'],
+      ['press Enter', 'nothing\r'],
       ['your first application', 'kuma.lan\r'],
       ['Is it one of these', 'uptime-kuma\r'],
+      ['such as http://app:3001', '\r'],
+      ['An address is needed, such as http://127.0.0.1:3000', ''],
       ['such as http://app:3001', '10.0.0.5:3001\r'],
-      ['How will browsers come', 'plain\r'],
+      // In a network of one's own, plain HTTP is what is usual.
+      ['One of these, or press Enter for plain', '\r'],
       ['The name by which you will sign in', 'a:da\r'],
       ['has a colon', ''],
       ['The name by which you will sign in', 'ada\r'],
