@@ -15,6 +15,7 @@ import type { Sealer } from './seal.ts'
 import type { Brought, SessionSecrets, Sessions, SignIn } from './session.ts'
 import { asShown, canGoOnBy, isShownLater, shownBy, trustOf, withShown } from './shown.ts'
 import type { ReplacedHandle, SessionStore, StoredSession } from './store.ts'
+import { isDisconnected } from './store-trouble.ts'
 
 export interface StartTools {
   readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById' | 'lease' | 'release' | 'fits'>
@@ -95,12 +96,9 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
   }
 
   async function begin(signIn: SignIn): Promise<Started> {
-    const { host } = signIn
-    const row = await rowOf(randomToken(ports.random), signIn, ports.now(), tools)
-    const { token, hash } = cookieOf(row.id, tools)
-    await guarded(() => store.insert(row, { hash, sessionId: row.id, host }))
+    const { row, token } = await insertNew(signIn, tools)
     await refuseAgain(row, signIn)
-    return admit(row, host, token)
+    return admit(row, signIn.host, token)
   }
 
   /**
@@ -204,6 +202,31 @@ async function refuseChanged(
   if (await isBarredNow(identity)) throw inactive(identity)
   if (shownAtS !== null) await signedOut.check(identity, shownAtS)
 }
+
+/**
+ * Puts a new session into the store. Of a store that is divided among servers one may be away: then the session gets
+ * another id, by which it belongs to another. Nothing of the one before was sent.
+ */
+async function insertNew(
+  signIn: SignIn,
+  tools: StartTools,
+): Promise<{ readonly row: StoredSession; readonly token: string }> {
+  const { store, ports } = tools
+  for (let tries = 1; ; tries++) {
+    const row = await rowOf(randomToken(ports.random), signIn, ports.now(), tools)
+    const { token, hash } = cookieOf(row.id, tools)
+    try {
+      await guarded(() => store.insert(row, { hash, sessionId: row.id, host: signIn.host }))
+      return { row, token }
+    } catch (error) {
+      const isElsewhere = store.fits !== undefined && error instanceof GateError && isDisconnected(error.cause)
+      if (!isElsewhere || tries === MOST_PLACES) throw error
+    }
+  }
+}
+
+/** Where one server of three is away, a place at another is found but once in ten thousand times. */
+const MOST_PLACES = 9
 
 /** The value of a new cookie, and its hash, which its store can keep for this session. */
 function cookieOf(sessionId: string, { store, ports }: StartTools): { readonly token: string; readonly hash: string } {

@@ -14,6 +14,7 @@ import type { Session, SignIn } from '../../src/session/session.ts'
 import { shownBy } from '../../src/session/shown.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../src/session/store.ts'
+import { NO_CONNECTION } from '../../src/session/store-trouble.ts'
 import { type AheadClock, aheadClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
@@ -675,4 +676,43 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
       expect(await store.update(row.id, { ...row, secrets: 'of-before' }, row.secrets)).toBe(false)
       expect((await one.secretsOf(row.id))?.idToken).toBe('id-of-200')
     }))
+})
+
+test('a new session whose part of the store is away is kept in another part, and one of a whole store is not tried again', async () => {
+  using folder = temporaryFolder()
+  const clock = aheadClock()
+  const whole = openSqliteStore(join(folder.path, 's.db'), quietPorts(clock))
+  const tried: string[] = []
+  let awayTimes = 3
+  let failure = new Error(`${NO_CONNECTION}partition 3`)
+  const insert: SessionStore['insert'] = (session, handle) => {
+    tried.push(session.id)
+    if (awayTimes-- > 0) throw failure
+    return whole.insert(session, handle)
+  }
+  const open = (store: SessionStore) =>
+    openSessions({ store, sealer: createSealer(KEY, quietPorts(clock)), limits: LIMITS, ports: quietPorts(clock) })
+  const divided = open({ ...whole, insert, fits: hash => hash > 'd' })
+  const { token, session } = await divided.start(signIn(1))
+  expect([new Set(tried).size, tried.at(-1)]).toEqual([4, session.id])
+  expect(sha256(token) > 'd').toBe(true)
+  expect((await divided.find(token, HOST))?.id).toBe(session.id)
+  // What was sent may have been done.
+  for (const [store, message] of [
+    [divided, 'Connection closed'],
+    [open({ ...whole, insert }), `${NO_CONNECTION}the server`],
+  ] as const) {
+    tried.length = 0
+    awayTimes = 1
+    failure = new Error(message)
+    await expect(store.start(signIn(2))).rejects.toThrow('the session store failed')
+    expect(tried).toHaveLength(1)
+  }
+  // Where all of it is away, that is an error in the end.
+  tried.length = 0
+  awayTimes = 1000
+  failure = new Error(`${NO_CONNECTION}partition 3`)
+  await expect(divided.start(signIn(3))).rejects.toThrow('the session store failed')
+  expect(tried.length).toBeLessThan(20)
+  await divided.close()
 })

@@ -39,6 +39,8 @@ export interface Node {
   readonly link: Pick<RedisLink, 'send' | 'close'>
   /** Whether it has refused scripts that only read. */
   isPlain: boolean
+  /** It did not answer since it last did. */
+  isAway: boolean
 }
 
 /** Where a partition is. */
@@ -52,6 +54,8 @@ export interface Seat {
 export interface Seats {
   /** Where a partition is. Throws where no node says that it has it. */
   of(index: number): Promise<Seat>
+  /** Asks who has what, where that was not just done; whether the partition is at another node than the one that was asked. */
+  isElsewhere(index: number, asked: Seat): Promise<boolean>
   /** A node says that a partition is at another, and `asked` was not. */
   move(index: number, asked: Seat, to: NodeAddress): void
   /** Asks the nodes who has what. One look at a time, and not at once after another. */
@@ -98,7 +102,7 @@ export function createSeats(
       error: (_message, facts = {}) => onAway(here(), address, facts),
       info: () => undefined,
     }
-    const node: Node = { address, link: options.openLink(address, log, greet), isPlain: false }
+    const node: Node = { address, link: options.openLink(address, log, greet), isPlain: false, isAway: false }
     nodes.set(name, node)
     return node
   }
@@ -131,7 +135,10 @@ export function createSeats(
     if (isClosed) return
     const found = mostSaid(answers, JSON.stringify(seats.map(one => one?.node.address ?? null)))
     known = unique([...found.all, ...options.seeds])
-    for (const [index, address] of found.primaries.entries()) if (address !== null) take(index, address)
+    for (const [index, address] of found.primaries.entries()) {
+      // One that answers says itself when something is elsewhere; others may not have heard of it yet, and would lead back.
+      if (address !== null && seats[index]?.node.isAway !== false) take(index, address)
+    }
     dropUnused()
   }
 
@@ -155,6 +162,10 @@ export function createSeats(
       const found = seats[index]
       if (found != null) return found
       throw new Error(`${NO_CONNECTION}partition ${index} of ${options.shownAs}`, { cause: lastFailure })
+    },
+    async isElsewhere(index, asked) {
+      await look()
+      return seats[index] != null && seats[index] !== asked
     },
     move(index, asked, to) {
       if (seats[index] != null && seats[index] !== asked) return

@@ -11,6 +11,7 @@
 
 import { errorFacts, type Facts } from '../../base/errors.ts'
 import { showNode } from '../../config/values/redis-address.ts'
+import { isDisconnected } from '../store-trouble.ts'
 import {
   createSeats,
   hostOf,
@@ -73,34 +74,48 @@ export function openCluster(options: ClusterOptions): Cluster {
     }
   }
 
-  /** Asks the node of a partition. Where it says that it has not done it, since that is elsewhere, this asks there. */
+  /** Asks the node of a partition. Where it has not done it, since that is elsewhere by now, this asks there. */
   async function send(index: number, command: string, args: readonly string[]): Promise<unknown> {
     const untilMs = performance.now() + MOVING_MS
-    for (let turns = 0; ; turns++) {
+    for (let left = MOST_TURNS; ; ) {
       let asked: Seat | undefined
       try {
         asked = await seats.of(index)
         await asked.greeted
         const answer = await sendTo(asked.node, command, args)
+        asked.node.isAway = false
         reach.answered(index)
         return answer
       } catch (error) {
+        if (!isReply(error)) noteFailure(index, asked, error)
         const elsewhere = asked === undefined ? null : redirectionOf(error, asked.node.address)
-        if (asked !== undefined && elsewhere?.what === 'MOVED' && turns < MOST_TURNS) {
-          seats.move(index, asked, elsewhere.node)
-        } else if (elsewhere?.what === 'ASK' && !command.endsWith('_RO')) {
+        if (elsewhere?.what === 'ASK' && !command.endsWith('_RO')) {
           if (performance.now() > untilMs)
             throw new Error(`a part of ${shownAs} moves from node to node`, { cause: error })
           await Bun.sleep(MOVING_STEP_MS)
-        } else {
-          if (!isReply(error)) {
-            reach.failed([index], asked?.node.address, errorFacts(error))
-            void seats.look()
-          }
+        } else if (asked === undefined || left-- === 0 || !(await isSeatedAnew(index, asked, elsewhere, error))) {
           throw error
         }
       }
     }
+  }
+
+  /** Whether a partition is at another node than the one that was asked, which has not done what it was to do, or was not reached. */
+  async function isSeatedAnew(
+    index: number,
+    asked: Seat,
+    elsewhere: Redirection | null,
+    error: unknown,
+  ): Promise<boolean> {
+    if (elsewhere?.what !== 'MOVED') return isDisconnected(error) && seats.isElsewhere(index, asked)
+    seats.move(index, asked, elsewhere.node)
+    return true
+  }
+
+  function noteFailure(index: number, asked: Seat | undefined, error: unknown): void {
+    reach.failed([index], asked?.node.address, errorFacts(error))
+    if (asked !== undefined) asked.node.isAway = true
+    void seats.look()
   }
 
   async function evaluate(
@@ -210,11 +225,13 @@ function isReply(error: unknown): boolean {
   return /^[A-Z]{2,} /.test(messageOf(error)) && !/^(?:CLUSTERDOWN|LOADING|MASTERDOWN|READONLY) /.test(messageOf(error))
 }
 
+interface Redirection {
+  readonly what: 'MOVED' | 'ASK'
+  readonly node: NodeAddress
+}
+
 /** Where a node says that something else is to be asked, having done nothing. */
-function redirectionOf(
-  error: unknown,
-  asked: NodeAddress,
-): { readonly what: 'MOVED' | 'ASK'; readonly node: NodeAddress } | null {
+function redirectionOf(error: unknown, asked: NodeAddress): Redirection | null {
   const [, what, host = '', port] = /^(MOVED|ASK) \d+ (.*):(\d+)$/.exec(messageOf(error)) ?? []
   if (what !== 'MOVED' && what !== 'ASK') return null
   return { what, node: { host: hostOf(host, asked), port: Number(port) } }

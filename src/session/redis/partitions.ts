@@ -3,8 +3,9 @@
  *
  * A script reads and changes whatever it finds in one partition, and what it does is told in that partition's stream of
  * changes, in the same step. Every gate reads all streams. So a session is in one partition with its cookies, its place in
- * each index and what is told of it. A user with tokens is in one, too. Everything else is in the first: tokens, links,
- * one-time records, rate limits, the audit trail, what all gates share, and what is told of more than one session.
+ * each index and what is told of it. Everything else is in the first: tokens, links and their owners, one-time records,
+ * rate limits, the audit trail, what all gates share, and what is told of more than one session. So a sign-in needs the
+ * first and any other: where that of its session is away, the session gets another id (`start.ts`).
  */
 
 import { createHash } from 'node:crypto'
@@ -45,12 +46,11 @@ export function isTogether(hash: string, sessionId: string, count: number): bool
 
 /** What may be in the partition of this prefix: a removed session, or token or link; what is known of an owner. */
 export function endedIn(prefix: string, index: number, count: number): EndedWhere {
-  return { prefix, has: (id, isOwner) => indexOfName(id, count) === index || (index === 0 && !isOwner) }
+  return { prefix, has: (id, isOwner) => index === 0 || (!isOwner && indexOfName(id, count) === index) }
 }
 
 function indexOf(partition: Partition, count: number): number {
-  if (partition === 'global') return 0
-  return indexOfName('session' in partition ? partition.session : partition.person, count)
+  return partition !== 'global' && 'session' in partition ? indexOfName(partition.session, count) : 0
 }
 
 /** The same for good: what is stored is found by it. */

@@ -118,6 +118,22 @@ test('what is under way when a node is lost is not sent again', async () => {
   cluster.close()
 })
 
+test('what could not be sent to a node that is away is asked of the one that has taken over', async () => {
+  const { cluster, partition, answer, askedOf, say } = madeUp()
+  await partition.send('GET', ['k'])
+  answer('a', refusing('no connection to a:1'))
+  say([[0, LAST_SLOT, ['b', 1]]])
+  let attempts = 0
+  await eventually(async () => {
+    attempts++
+    return (await messageOf(partition.send('XADD', ['k']))) === ''
+  }, 'it is looked for again')
+  // The last one, too, asked first where it was before.
+  expect(askedOf('a')).toEqual(['GET k', ...Array.from({ length: attempts }, () => 'XADD k')])
+  expect(askedOf('b')).toEqual(['XADD k'])
+  cluster.close()
+})
+
 test('a node that nobody asks any more is closed', async () => {
   const { cluster, partition, answer, askedOf, say } = madeUp()
   await partition.send('GET', ['k'])
