@@ -45,7 +45,7 @@ export function createBlanks(): Blanks {
       const escaped = escapeReferences(text)
       return escaped.replace(/(^|.)<([A-Za-z][A-Za-z0-9 ._-]{0,80})>/g, (_, before: string, name: string) => {
         const isPort = before === ':'
-        const meaning = `what stands for <${name}>`
+        const meaning = `the value of <${name}>`
         return before + blanks.add(name, meaning, isPort ? '8080' : STAND_IN_HOST)
       })
     },

@@ -54,7 +54,7 @@ export function renderReport({ from, text, notes, checked, beside }: Imported, {
   ]
   if (mistakes.length > 0) {
     const shown = renderDiagnostics(mistakes, new Map([['routes.toml', text]]), { colour })
-    blocks.push(`${strong('To mend in routes.toml before it can be served')}\n\n${shown}`)
+    blocks.push(`${strong('To fix in routes.toml before it can be served')}\n\n${shown}`)
   }
   const kept = rowsOf(notes, 'kept')
   if (isVerbose) blocks.push(...block('Carried over', kept))
@@ -87,12 +87,10 @@ function rowsOf(notes: readonly Note[], outcome: Outcome): readonly string[] {
 
 function conclusion({ mistakes, unset, missingFiles }: Checked, hasClosed: boolean, hasLine: boolean): string {
   if (mistakes.length > 0) return 'The new file is not good yet: see above.'
-  const until = unset.length + missingFiles.length > 0 ? ' once what is named above is there' : ''
+  const until = unset.length + missingFiles.length > 0 ? ' once the missing parts above exist' : ''
   if (!hasClosed) return `The new file is good${until}.`
-  const way = hasLine
-    ? 'until you take the line for everyone out of its deny'
-    : 'until you write who may, or take it out'
-  return `The new file can be served${until}.\nWhat is closed above lets nobody in ${way}.`
+  const way = hasLine ? 'until you remove the line for everyone from its deny' : 'until you write who may, or remove it'
+  return `The new file can be served${until}.\nWhat is closed above stays closed ${way}.`
 }
 
 /** A row of a block; text that does not fit continues below it, indented further. */

@@ -20,6 +20,6 @@ export function openidScopes(stated: readonly string[]): Scopes {
   return {
     list: ['openid', ...list],
     outcome: 'changed',
-    say: 'scopes, with "openid" as well: without it a provider need not say who someone is',
+    say: 'scopes, with "openid": without it a provider need not name the user',
   }
 }

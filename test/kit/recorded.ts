@@ -268,7 +268,7 @@ function hadSession({ who, host = HOST }: RecordedRow, { signedIn }: Recording):
  */
 const TOLD: readonly (readonly [name: string, path: RegExp, say: RegExp])[] = [
   ['*', /%(?:2f|5c)/i, /held to each route that it may mean/],
-  ['n13-mixed', /^\/Silver$/, /\^\/silver means in another letter case is for those alone whom both routes let in/],
+  ['n13-mixed', /^\/Silver$/, /\^\/silver in another letter case passes for users whom both routes allow/],
   ['o06-ups', /^\/static\//, /files of a route: for GET and HEAD alone, .* without listings/],
   ['p04-jwt', /^/, /none is taken as the name of HTTP Basic$|tokens of these issuers are refused/],
 ]

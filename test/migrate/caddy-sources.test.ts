@@ -85,7 +85,7 @@ describe('a file of JSON', () => {
     ['null', 'caddy.json says null: this Caddy has no configuration loaded'],
     ['{"apps": {"tls": {}}}', 'caddy.json has no sites in it'],
     ['[]', 'caddy.json has no sites in it'],
-    ['{"level":"warn"}\n{"apps": {}}', 'caddy.json is no JSON: what "caddy adapt" prints on standard output is wanted'],
+    ['{"level":"warn"}\n{"apps": {}}', 'caddy.json is no JSON: give what "caddy adapt" prints on standard output'],
   ])('%s is said to be none with sites', async (text, said) => {
     const { code, err } = await refuses({ 'caddy.json': text }, 'caddy.json', '--from', 'caddy')
     expect([code, err]).toEqual([1, expect.stringContaining(said)])
@@ -252,9 +252,7 @@ describe('a Caddyfile, by what a Caddy says of it', () => {
   test('without a Caddy nothing is made of it, and three commands say how to get one to read it', async () => {
     const { code, err } = await refuses({ Caddyfile: seed }, 'Caddyfile')
     expect(code).toBe(2)
-    expect(err).toStartWith(
-      'Caddyfile is a Caddyfile, and only Caddy can say what it means: there is no caddy on the PATH.',
-    )
+    expect(err).toStartWith('Caddyfile is a Caddyfile, and only Caddy can read it: there is no caddy on the PATH.')
     for (const where of [
       'Docker:     docker exec caddy caddy adapt',
       'Debian:     sudo cat',
@@ -340,7 +338,7 @@ describe('a Caddyfile, by what a Caddy says of it', () => {
       for (const name of ['c02-acl.Caddyfile', 'shapes-security.Caddyfile', 'seed.Caddyfile']) {
         const { code, err } = await refuses({ Caddyfile: recorded(name) }, 'Caddyfile', '--caddy', caddy)
         expect(code).toBe(1)
-        expect(err).toContain('this Caddy has been built without caddy-security, and cannot read Caddyfile')
+        expect(err).toContain('this Caddy was built without caddy-security, and cannot read Caddyfile')
         expect(err).toContain('\n  Docker:     docker exec caddy caddy adapt --adapter caddyfile --config')
         expect(err).toContain('\n  Debian:     sudo cat /var/lib/caddy/.config/caddy/autosave.json > caddy.json')
         expect(err).toContain('\n  own build:  ./caddy adapt --adapter caddyfile --config Caddyfile > caddy.json')

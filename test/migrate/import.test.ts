@@ -31,7 +31,7 @@ test('the new file goes to standard output, and the report to standard error', a
   expect(out).toContain('host = "app.example.com"')
   expect(err).toMatch(/^Carried over from old\.cfg: \d more; --verbose lists them\.$/m)
   expect(err).toContain('OIDC_CLIENT_SECRET  what client_secret says in line 2')
-  expect(err).toContain('\nThe new file is good once what is named above is there.\n')
+  expect(err).toContain('\nThe new file is good once the missing parts above exist.\n')
   expect(err).toEndWith('\nTry it on the log of what stands there now: sallyport rehearse access.log\n')
   expect(routes).toBeNull()
 })

@@ -303,11 +303,11 @@ describe('what is not known closes, and is told with its line:', () => {
   test('a variable, a flag, a word', async () => {
     const { '.env': env = '' } = WAYS['an env file']?.[0] ?? {}
     expect(await closed({ '.env': `${env}OAUTH2_PROXY_ALLOWED_GROUP=x\n` }, ['.env'])).toEqual([
-      'closed :18 allowed_group: not an option that is known here, so that the routes let nobody in; is allowed_groups meant?',
+      'closed :18 allowed_group: not known here, so the routes stay closed; is allowed_groups meant?',
     ])
     expect(await closed({}, ['--', ...FLAGS, '--allow-groups=x', 'stray'])).toEqual([
       'closed : command line: a word of it is no flag',
-      expect.stringContaining('closed : allow_groups: not an option'),
+      expect.stringContaining('closed : allow_groups: not known here'),
     ])
   })
 
@@ -318,7 +318,7 @@ describe('what is not known closes, and is told with its line:', () => {
     ])
     const named = JSON.stringify([...FLAGS.map(flag => flag.replaceAll('$', '$$$$')), '--config=/etc/gone.cfg'])
     expect(await closed({ 'compose.yaml': `${image}    command: ${named}\n` }, ['compose.yaml'])).toEqual([
-      'closed compose.yaml:4 config: /etc/gone.cfg is not at hand, and may keep people out: import it beside compose.yaml',
+      'closed compose.yaml:4 config: /etc/gone.cfg is missing, and may limit who comes in: import it beside compose.yaml',
     ])
   })
 
@@ -406,7 +406,7 @@ describe('an alpha configuration', () => {
       const { routes, code, notes } = await at(path)
       const denied = routesOf(routes).map(lines => lines.filter(line => line.startsWith('deny = ')))
       expect([path, code, denied]).toEqual([path, 1, [[`deny = [{ path_regexp = "${path}" }]`]]])
-      expect(notes.join('\n')).toContain(`upstreams.path: ${path}: no route says this with its rewriteTarget`)
+      expect(notes.join('\n')).toContain(`upstreams.path: ${path}: no route can say this with its rewriteTarget`)
     }
     const { routes, code } = await at('^/(?=x)(.*)$')
     expect([code, routes]).toEqual([1, expect.stringContaining('deny = [{ networks = ["0.0.0.0/0", "::/0"] }]')])

@@ -79,7 +79,7 @@ const CASES: readonly Case[] = [
       'reverse_proxy = true\ntrusted_proxy_ips = "10.0.0.2"\ntrusted_ips = "10.1.0.0/16"\nreal_client_ip_header = "X-Forwarded-For"',
     at: '[[routes]]',
     has: ['allow = ["user"]'],
-    note: 'decide 10 trusted_ips: nobody passes by it: of X-Forwarded-For the first address counted',
+    note: 'decide 10 trusted_ips: it opens nothing: there, the first address of X-Forwarded-For counted',
   },
   {
     options: 'trusted_ips = "10.1.0.0/16"\nreal_client_ip_header = "X-Forwarded-For"',
@@ -161,13 +161,13 @@ const CASES: readonly Case[] = [
     options: 'scope = "email profile email"',
     at: '[providers.oidc]',
     has: ['scopes = ["openid", "email", "profile"]'],
-    note: 'changed 8 scope: scopes, with "openid" as well',
+    note: 'changed 8 scope: scopes, with "openid"',
   },
   {
     options: 'skip_jwt_bearer_tokens = true\noidc_extra_audiences = ["https://api.example.com"]',
     at: '[[routes]]',
     has: ['tokens = true', 'pass_authorization = true'],
-    note: 'decide 8 skip_jwt_bearer_tokens: bearer_id_tokens = true: ID tokens are taken, as there',
+    note: 'decide 8 skip_jwt_bearer_tokens: bearer_id_tokens = true: ID tokens are accepted, as there',
   },
   {
     options: 'skip_jwt_bearer_tokens = true\noidc_extra_audiences = ["https://api.example.com"]',
@@ -289,7 +289,7 @@ const CASES: readonly Case[] = [
     options: 'provider = "keycloak-oidc"',
     at: '[providers.oidc]',
     has: ['role_groups = true'],
-    note: 'kept 8 provider: whatever speaks OpenID Connect; role_groups makes Keycloak',
+    note: 'kept 8 provider: any OpenID Connect provider; role_groups makes Keycloak',
   },
   {
     options: '',
@@ -341,7 +341,7 @@ const CASES: readonly Case[] = [
     options: 'provider = "github"\ngithub_org = "acme"\ngithub_repo = "acme/site"\ngithub_token = "t"',
     at: '[portals.home.roles]',
     has: ['user = { require_email = true, subjects = ["${WHO_MAY}"] }'],
-    note: 'decide 10 github_repo: GitHub says of nobody which repositories are theirs: write a team that has the same people',
+    note: 'decide 10 github_repo: GitHub does not state repositories: write a team that has the same users',
   },
   ...[
     'github_team = "ops"',
@@ -408,7 +408,7 @@ const CASES: readonly Case[] = [
     options: 'htpasswd_file = "/etc/gate.htpasswd"\ndisplay_htpasswd_form = false',
     at: '[portals.home]',
     has: ['providers = ["oidc"]', 'htpasswd = "/etc/gate.htpasswd"'],
-    note: 'changed 8 htpasswd_file: htpasswd in the portal: HTTP Basic (Authorization) goes on, and reaches the application',
+    note: 'changed 8 htpasswd_file: htpasswd in the portal: HTTP Basic (Authorization) still works, and reaches the application',
   },
   { options: '', at: '[[routes]]', has: ['headers = "x-forwarded"'], note: 'kept 2 client_id' },
   {
@@ -416,7 +416,7 @@ const CASES: readonly Case[] = [
     at: '[[routes]]',
     has: [],
     hasNot: ['headers'],
-    note: 'kept 8 pass_user_headers: no headers say who is there',
+    note: 'kept 8 pass_user_headers: no headers send the user',
   },
   {
     options: 'prefer_email_to_user = true',
@@ -484,7 +484,7 @@ const CASES: readonly Case[] = [
     at: '[[routes]]',
     has: ['host = "app.example.com"', 'verify = true'],
     hasNot: ['respond'],
-    note: 'changed 7 upstreams: static://202 serves nobody: a proxy in front asked /oauth2/auth',
+    note: 'changed 7 upstreams: static://202 stays closed: a proxy in front asked /oauth2/auth',
   },
   {
     options: 'upstreams = ["file:///dev/null"]',
@@ -492,7 +492,7 @@ const CASES: readonly Case[] = [
     at: '[[routes]]',
     has: ['host = "app.example.com"', 'verify = true'],
     hasNot: ['path', 'files'],
-    note: 'changed 7 upstreams: file:///dev/null serves nobody',
+    note: 'changed 7 upstreams: file:///dev/null stays closed',
   },
   {
     options: 'upstreams = ["http://app:3000/", "file:///dev/null"]',
@@ -574,7 +574,7 @@ const CASES: readonly Case[] = [
     options: '',
     at: '[portals.home.roles]',
     has: ['user = { require_email = true }'],
-    note: 'changed 7 email_domains: whoever has a verified e-mail address, as there',
+    note: 'changed 7 email_domains: every user with a verified e-mail address, as there',
   },
   {
     options: 'oidc_email_claim = "upn"\nemail_domains = ["corp.example"]',
@@ -587,7 +587,7 @@ const CASES: readonly Case[] = [
     options: 'oidc_email_claim = "upn"\noidc_groups_claim = "realm_access.roles"',
     at: '[providers.oidc]',
     has: ['claims = { email = "upn", groups = "realm_access.roles" }', 'emails = "trusted"'],
-    note: 'decide 8 oidc_email_claim: emails = "trusted": take it out',
+    note: 'decide 8 oidc_email_claim: emails = "trusted": remove it',
   },
   {
     options: 'oidc_enabled_signing_algs = ["RS256", "EdDSA"]\noidc_audience_claims = ["aud"]',
@@ -775,9 +775,7 @@ test('an option that is not known closes the routes, as it may have kept people 
   expect(code).toBe(1)
   expect(section(routes, '[[routes]]')).toContain('deny = [{ networks = ["0.0.0.0/0", "::/0"] }]')
   expect(section(routes, '[[routes]]').join('\n')).not.toContain('tokens')
-  expect(notes.join('\n')).toContain(
-    'closed 8 skip_jwt_bearer_token: not an option that is known here, so that the routes let nobody in',
-  )
+  expect(notes.join('\n')).toContain('closed 8 skip_jwt_bearer_token: not known here, so the routes stay closed')
 })
 
 const ELSEWHERE =
@@ -799,7 +797,7 @@ test('a file that keeps nobody out has its restrictions elsewhere, so that its r
     expect(section(routes, '[portals.home.roles]')).toContain('user = { domains = ["${EMAIL_DOMAIN}"] }')
     const line = options === '' ? '-' : '7'
     expect(notes).toContain(
-      `closed ${line} email_domains: nothing in this file says who may sign in, so flags or OAUTH2_PROXY_* do, and the routes let nobody in: write who may into the role; { any = true } is everyone`,
+      `closed ${line} email_domains: nothing in this file says who may sign in, so flags or OAUTH2_PROXY_* do, and the routes stay closed: write who may into the role; { any = true } is everyone`,
     )
     expect(everything).toContain('Closed until you decide')
   }
@@ -843,7 +841,7 @@ test('a file of passwords that cannot be taken lets nobody in by one', async () 
   expect(mistakes).toEqual([])
   expect(routes).not.toMatch(/htpasswd|passwords/)
   expect(notes.join('\n')).toContain(
-    'decide 8 htpasswd_file: not carried over, so that nobody comes in by a password: SHA-1 is no protection for the password in line 1; no hash becomes another, so give each of them a new password (sallyport user passwd people NAME, or htpasswd -B people NAME), and import again',
+    'decide 8 htpasswd_file: not carried over, so passwords do not work: SHA-1 is no protection for the password in line 1; a hash cannot be converted, so give each of them a new password (sallyport user passwd people NAME, or htpasswd -B people NAME), and import again',
   )
 })
 

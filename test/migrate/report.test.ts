@@ -85,11 +85,11 @@ test('where only some requests are refused it names them, and sends nobody to a 
       ],
     })
   const some = (await reported(site({ path_regexp: { pattern: '/u/[0-9]+/edit$' } }))).join(' ').replace(/ +/g, ' ')
-  expect(some).toContain('some of the requests (/u/[0-9]+/edit$) are refused until you have settled')
-  expect(some).toContain('lets nobody in until you write who may, or take it out.')
+  expect(some).toContain('some of the requests (/u/[0-9]+/edit$) are refused until you have decided')
+  expect(some).toContain('stays closed until you write who may, or remove it.')
   expect(some).not.toContain('WHO_MAY')
   const all = (await reported(site({ path: ['/*'] }))).join(' ').replace(/ +/g, ' ')
-  expect(all).toContain('lets nobody in until you take the line for everyone out of its deny.')
+  expect(all).toContain('stays closed until you remove the line for everyone from its deny.')
 })
 
 test('the same said of several options is said once, with all of their lines', async () => {
@@ -117,7 +117,7 @@ test('one line says that oauth2-proxy’s own addresses keep answering', async (
 
 /** What somebody is told to do: a word for it, or what to write. */
 const TO_DO =
-  /\b(?:add|choose|copy|give|have|keep|leave|let|look|make|mend|name|put|register|set|start|take|write)\b|\w = \S|until you/
+  /\b(?:add|choose|copy|give|have|import|keep|leave|let|look|make|mend|name|put|register|remove|run|set|start|take|uncomment|use|write)\b|\w = \S|until you/
 
 describe('whatever is closed or to be decided says what to do', () => {
   test.each(

@@ -53,7 +53,7 @@ export function accessFor(context: Context, stated: readonly Guarded[], parts: P
       continue
     if (own?.providers.some(({ isPreset }) => isPreset) === true && asksWho(policy, own)) {
       const say =
-        'it or its portal asks for what people of GitHub or Discord are called, which is something else here: its routes let nobody in until you write their allow by hand, by subjects = ["583231"]'
+        'it or its portal asks for user names of GitHub or Discord, which differ here: its routes stay closed until you write their allow by hand, by subjects = ["583231"]'
       context.notes.add('closed', `authorization policy ${policy.was}`, null, say)
       continue
     }
@@ -67,7 +67,7 @@ export function accessFor(context: Context, stated: readonly Guarded[], parts: P
       continue
     }
     if (asksPaths(policy) && guards.some(({ isMoved }) => isMoved)) {
-      const say = 'its rules ask for paths as they have become by then: its routes let nobody in; write allow by hand'
+      const say = 'its rules ask for paths after a rewrite: its routes stay closed; write allow by hand'
       context.notes.add('closed', `authorization policy ${policy.was}`, null, say)
       continue
     }
@@ -84,7 +84,7 @@ export function accessFor(context: Context, stated: readonly Guarded[], parts: P
   }
   const noOne = () => nobody(context, (portal?.providers.length ?? 0) > 1)
   if ([...allow, ...deny].some(rule => depthOf(rule) > MAX_DEPTH)) {
-    const say = 'its rules stand in each other too deep: its routes let nobody in; write allow and deny by hand'
+    const say = 'its rules are nested too deep: its routes stay closed; write allow and deny by hand'
     const [place = 'matchers'] = all.flatMap(({ guards }) => guards.map(({ where }) => where))
     const closed = policies.length === 0 ? [place] : policies.map(({ was }) => `authorization policy ${was}`)
     for (const one of closed) context.notes.add('closed', one, null, say)
@@ -125,7 +125,7 @@ function withoutCommon(
     const written = guards.length === 0 ? literals.filter(({ rule }) => isWritten(rule)) : []
     for (const { rule } of written) {
       const say =
-        'what a client writes lets in nobody who has not signed in: these requests are refused where the others need a sign-in, or give these an address of their own'
+        'fields that a client writes cannot open a route without a sign-in: these requests are refused, or give them a separate address'
       notes.add('closed', `${Object.keys(rule).join()} ${JSON.stringify(Object.values(rule)[0])}`, null, say)
     }
     return written.length === 0
@@ -231,7 +231,7 @@ function oneOf(rules: readonly Json[]): Json {
 function isUncertain(context: Context, { was, deniedRoles }: Policy, portal: Portal | null): boolean {
   const role = deniedRoles.find(name => portal?.isUncertain(name) === true)
   if (role === undefined) return false
-  const say = `who has the role ${role}, which it shuts out, cannot all be told: its routes let nobody in until you write that role by hand`
+  const say = `it shuts out the role ${role}, and who has that role is not clear: its routes stay closed until you write that role by hand`
   context.notes.add('closed', `authorization policy ${was}`, null, say)
   return true
 }
@@ -252,7 +252,7 @@ function portalFor(context: Context, policy: Policy | null, { portals }: Parts):
   const taken = portals.filter(portal => policy.takes(portal))
   if (taken.length === 0) {
     const say =
-      'it has no key of a portal, or looks into no portal’s cookie, as far as its words tell: its routes let nobody in; name a portal in them, and write allow'
+      'it shares no key or no cookie with a portal: its routes stay closed; name a portal in them, and write allow'
     context.notes.add('closed', `authorization policy ${policy.was}`, null, say)
   }
   if (taken.length > 1) {

@@ -101,7 +101,7 @@ export function readFileServer(
   }
   const other = unknownKey(handler, FILES)
   if (other !== null)
-    return closed(other, 'nobody gets this folder: write files = "…", as what this does is not carried over')
+    return closed(other, 'this folder stays closed, because this option is not carried over: write files = "…"')
   const root = textOf(handler.root) ?? inForce
   if (root === null || isDynamic(root)) {
     context.notes.add('decide', where, null, 'write files = "…": nothing here says which folder')
@@ -109,7 +109,7 @@ export function readFileServer(
   }
   const hidden = (onlyTexts(handler.hide ?? []) ?? ['{']).map(name => hiddenBelow(name, root))
   if (hidden.includes(null))
-    return closed('hide', 'nobody gets this folder, as all of it was hidden, or nothing says what of it was')
+    return closed('hide', 'this folder stays closed: all of it was hidden, or it is not clear which part')
   const folder = spell(context, root, '/')
   const say = 'files of a route: for GET and HEAD alone, with ranges and index.html, without listings'
   context.notes.add(handler.browse === undefined ? 'kept' : 'changed', where, null, say)

@@ -24,7 +24,7 @@ const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT']
 
 /** What to write in place of an expression that no rule says. */
 export const EXPRESSION =
-  'in place of an expression, like = { email = "ada*" } takes what begins, ends or goes on as a text'
+  'in place of an expression, like = { email = "ada*" } matches the beginning, end or middle of a text'
 
 /** What a condition is read for. */
 export interface Asked {

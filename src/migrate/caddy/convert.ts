@@ -62,7 +62,7 @@ export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): 
   const unknown = Object.keys(apps).find(name => !APPS.includes(name)) ?? null
   if (unknown !== null) {
     const say =
-      'all routes let nobody in, as it may guard something and is not known here: take it out where it does not, and import again'
+      'all routes stay closed, because it is not known here and may guard something: if it does not, remove it and import again'
     context.notes.add('closed', `apps.${unknown}`, null, say)
   }
   const servers = readServers(context, http).map(server =>
@@ -131,10 +131,7 @@ function noteOptions({ notes }: Context, top: Table, apps: Table, http: Table): 
     )
   if (top.logging !== undefined) left('logging', 'one log for all, JSON on standard output; [log] says how and where')
   if (apps.tls !== undefined)
-    left(
-      'apps.tls',
-      'write certificates into [tls], or an address of yours into acme of it, which is there to be uncommented',
-    )
+    left('apps.tls', 'write certificates into [tls], or uncomment acme there, with your e-mail address')
   if (valueAt(apps.security, 'secrets_managers') !== undefined)
     notes.add(
       'decide',
@@ -143,8 +140,7 @@ function noteOptions({ notes }: Context, top: Table, apps: Table, http: Table): 
       'write what takes one by hand: secrets come from the environment (${NAME}) or files (${file:/path})',
     )
   if (http.http_port !== undefined) notes.add('kept', 'http_port', null, 'listen in [server]')
-  if (http.https_port !== undefined)
-    notes.add('kept', 'https_port', null, 'listen of [tls], which is there to be uncommented')
+  if (http.https_port !== undefined) notes.add('kept', 'https_port', null, 'uncomment listen in [tls]')
 }
 
 /** A host has one portal: routes of another portal allow no user. */
@@ -153,7 +149,7 @@ function ofOnePortal(context: Context, plans: readonly RoutePlan[]): readonly Ro
   return plans.map(plan => {
     if (plan.portal === null || plan.portal === first) return plan
     const what = `the portal ${plan.portal.was}`
-    const say = `nobody passes: a host has one portal, and ${first?.was} is this one’s; give what is there a host of its own`
+    const say = `closed: a host has one portal, and ${first?.was} is this one’s; give this part a separate host`
     context.notes.add('closed', `${plan.host.name}${plan.path}`, null, say)
     return { ...plan, portal: null, policies: [], allow: 'public', deny: [], closed: [...plan.closed, what] }
   })

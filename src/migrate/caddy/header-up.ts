@@ -49,10 +49,7 @@ export function readHeaderUp(
     said('kept', 'headers of the route')
   } else if (isOwn(field)) {
     const isRemoval = name.startsWith('-')
-    said(
-      isRemoval ? 'kept' : 'decide',
-      isRemoval ? OWN : 'name it in headers of the route: nothing else says who is there',
-    )
+    said(isRemoval ? 'kept' : 'decide', isRemoval ? OWN : 'name it in headers of the route: only headers send the user')
   } else if (name.startsWith('-')) {
     to.removed.push(field)
     said('kept', 'request_headers')
@@ -78,7 +75,7 @@ export function isOwn(field: string): boolean {
   return OWNED.test(folded) || IDENTITY.test(folded)
 }
 
-export const OWN = 'nothing to write: no client may send it, and an application is told who is there by headers alone'
+export const OWN = 'nothing to write: no client may send it, and only headers send the user to an application'
 
 /** Whether it takes out several fields by one pattern, which may be what an application relies on. */
 export function isGuarding([name = '']: readonly string[]): boolean {

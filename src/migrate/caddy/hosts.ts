@@ -61,7 +61,7 @@ export function hostsOf(
   const isMixed = new Set(servers.map(({ port }) => (usual.includes(port ?? '') ? 'usual' : port))).size > 1
   const hosts = [...found].flatMap(([is, own]): readonly Host[] => {
     if (is.includes('*') && !/^\*\.[^*]+$/.test(is) && is !== '*') {
-      const say = 'a route’s host has one star, at its beginning: nobody gets what was there'
+      const say = 'a route’s host has one star, at its beginning: this host stays closed'
       context.notes.add('closed', is, null, say)
       return []
     }
@@ -76,13 +76,13 @@ export function hostsOf(
     const used = isMixed && atUsual.length > 0 ? atUsual : kept
     const elsewhere = isMixed && atUsual.length === 0 ? (kept[0]?.server.port ?? null) : null
     if (elsewhere !== null) {
-      const say = `its routes let nobody in: it was reachable at port ${elsewhere} alone, and all of them are at one here; give it a Sallyport of its own, or a rule with networks`
+      const say = `its routes stay closed: it was reachable at port ${elsewhere} only, and here all routes share the ports; run a separate Sallyport for it, or write a rule with networks`
       context.notes.add('closed', is, null, say)
     }
     const certificate = used.map(({ server }) => server.closedAt(is === '*' ? '' : is)).find(why => why !== null)
     if (certificate !== undefined && certificate !== null) {
       const say =
-        'its routes let nobody in: have a TLS proxy in front ask for client certificates, or write a rule in their place'
+        'its routes stay closed: let a TLS proxy in front ask for client certificates, or write a rule in their place'
       context.notes.add('closed', `${certificate} (${is})`, null, say)
     }
     const bound = used.map(({ server }) => closedAt(server)).find(why => why !== null)

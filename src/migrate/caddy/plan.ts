@@ -92,7 +92,7 @@ function planPlace(context: Context, spot: Spot, outcomes: readonly Outcome[], p
   const plans: RoutePlan[] = []
   for (const { when, outcomes: own } of leaves.toReversed()) {
     if (when !== null && when.methods === undefined && when.query === undefined && when.ignore_case !== true) {
-      const say = `what ${sayRequests(when)} means in another letter case is for those alone whom both routes let in`
+      const say = `${sayRequests(when)} in another letter case passes for users whom both routes allow`
       context.notes.add('changed', `${spot.host.name}${spot.path}`, null, say)
     }
     const fields = fieldsOf(context, spot, own)
@@ -156,7 +156,7 @@ function planRoute(
       'closed',
       `${spot.host.name}${spot.path}`,
       null,
-      `nobody passes until you have settled ${why.join(', ')}`,
+      `closed until you have decided ${why.join(', ')}`,
     )
     const access = accessFor(context, [{ literals: [], guards: closed.flatMap(({ guards }) => guards) }], parts)
     return { ...spot, served: first.served ?? 403, closed: why, ...access }
@@ -206,7 +206,7 @@ function sayParted(context: Context, { host, path }: Spot, branches: readonly Br
       const say = `${some} for ${host.name}${path} went elsewhere, and are refused: give them a path or a host of their own, as a route has one answer`
       context.notes.add('closed', where, null, say)
     } else if (fate.kind === 'closed') {
-      const say = `${some} are refused until you have settled ${fate.why.join(', ')}`
+      const say = `${some} are refused until you have decided ${fate.why.join(', ')}`
       context.notes.add('closed', `${host.name}${path}`, null, say)
     }
   }

@@ -45,7 +45,7 @@ const KNOWN_FIELDS: Readonly<Record<string, string>> = {
   preferred_username: 'preferred_username',
 }
 
-const CLOSED = 'the routes of this policy let nobody in'
+const CLOSED = 'the routes of this policy stay closed'
 
 /** What is said of keys of a policy that are switched on. Any other may guard something. */
 const KEYS: KeyRows = [
@@ -72,7 +72,7 @@ const KEYS: KeyRows = [
   [
     'kept',
     'disable_auth_redirect disable_auth_redirect_query redirect_with_javascript',
-    'nothing to write: whatever is not a page load gets 401, page loads are redirected',
+    'nothing to write: page loads are redirected, all other requests get 401',
   ],
   ['kept', 'raw_crypto_key_store_config', 'no longer needed: there is no token to verify, the session is kept here'],
   ['kept', 'session_id_cookie_name strip_token_enabled', 'nothing to write: our cookies never go to an application'],
@@ -90,7 +90,7 @@ const KEYS: KeyRows = [
   [
     'closed',
     'validate_source_address',
-    `${CLOSED}: a session held for the address that it began at alone; networks in a rule asks for one`,
+    `${CLOSED}: a session was valid from its first address only; write networks into a rule`,
   ],
 ]
 
@@ -113,12 +113,12 @@ export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy): 
   for (const rule of rules) noteRule(context, title, rule)
   const { allow, deny, lost } = compileAccessList(rules)
   if (lost !== null) {
-    const say = `no rule says whom this shuts out: the routes of this policy let nobody in; write who may into their allow by hand${lost.hasExpression ? `; ${EXPRESSION}` : ''}`
+    const say = `no rule says whom this shuts out: the routes of this policy stay closed; write who may into their allow by hand${lost.hasExpression ? `; ${EXPRESSION}` : ''}`
     context.notes.add('closed', `${lost.shown} of ${title}`, null, say)
   }
   const isTold = !isGuarded && lost === null && allow.length > 0
   if (!isTold) {
-    const say = 'who may pass cannot all be told: write allow of its routes by hand, which let nobody in until then'
+    const say = 'who may pass is not clear: its routes stay closed until you write their allow by hand'
     context.notes.add('closed', title, null, say)
   }
   return {
@@ -141,7 +141,7 @@ function noteRule(context: Context, title: string, { isAllowed, whom, shown, has
     context.notes.add(outcome, `${shown} of ${title}`, null, say)
   if (whom === 'unclear') {
     if (isAllowed) said('decide', `no rule says this: write it into allow of the routes${hint}`)
-  } else if (whom === 'nobody') said('kept', 'nothing to write: there it held for nobody')
+  } else if (whom === 'nobody') said('kept', 'nothing to write: there it matched no request')
   else if (whom === 'everyone' && isAllowed) said('kept', 'allow = "authenticated"')
   else said('kept', `${isAllowed ? 'allow' : 'deny'} of the routes, which asks deny first`)
 }
@@ -162,8 +162,8 @@ function readPassing(
     const test = bypassTest(textOf(manner) ?? '', textOf(uri) ?? '')
     const isTold = test.kind !== 'unknown'
     const say = isTold
-      ? 'for everyone, by a rule with anonymous = true, or by a route of its own where the application is told who is there'
-      : 'no rule says this, so it stays closed; where that may be open, write { paths = ["…"], anonymous = true } into allow'
+      ? 'for everybody, by a rule with anonymous = true, or by a separate route where the application gets the user'
+      : 'no rule says this, so it stays closed; to open it, write { paths = ["…"], anonymous = true } into allow'
     said(isTold ? 'changed' : 'decide', `bypass ${textOf(uri) ?? ''}`, say)
     return isTold ? [test] : []
   })
@@ -201,7 +201,7 @@ function readPassing(
  * provider.
  */
 export function nobody({ blanks }: Context, hasSeveral: boolean): Json {
-  const sub = [blanks.add('WHO_MAY', 'a sub of somebody who is meant; better, a rule in its place', 'somebody')]
+  const sub = [blanks.add('WHO_MAY', 'the sub of a user who is meant; a rule is better', 'somebody')]
   return hasSeveral ? { claims: { sub } } : { subjects: sub }
 }
 

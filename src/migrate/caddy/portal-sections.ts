@@ -24,7 +24,7 @@ export function portalSections(
   const url = stated !== null && taken.has(stated) ? null : stated
   if (url !== null) taken.add(url)
   if (url !== stated) {
-    const say = `${stated} is another portal’s, and a host has one: people sign in at each host of its routes; register its callback for these at the provider, or give it a url of its own`
+    const say = `${stated} is another portal’s, and a host has one portal: users sign in at each host of its routes; register the callback of each host, or give the portal its own url`
     context.notes.add('decide', `authentication portal ${portal.was}`, null, say)
   }
   const entries: readonly Entry[] = [
@@ -52,7 +52,7 @@ export function portalSections(
     { title: `[portals.${portal.name}]`, entries },
     {
       title: `[portals.${portal.name}.roles]`,
-      about: 'Role = who has it; routes name roles in allow.',
+      about: 'Role = the users who have it; routes name roles in allow.',
       entries: roles(context, portal, used),
     },
   ]
@@ -113,7 +113,7 @@ function roles(context: Context, portal: Portal, used: readonly RoutePlan[]): re
   const policies = new Set(used.flatMap(({ policies: own }) => own))
   for (const { was, roles: asked, deniedRoles } of policies) {
     for (const role of asked.filter(name => !made.has(name))) {
-      const say = `look who has the group or the role ${role} at the provider: they have this role, as no transform makes it`
+      const say = `users with the group or role ${role} at the provider have this role, because no transform makes it`
       context.notes.add('decide', `authorization policy ${was}`, null, say)
     }
     // A user who brings a role of that name from the provider has it as well.

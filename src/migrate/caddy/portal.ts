@@ -42,7 +42,7 @@ export interface Portal {
 }
 
 const COOKIES =
-  'each host has a __Host- cookie of its own, HttpOnly and SameSite=Lax; none is shared, and none holds a token'
+  'each host has its own __Host- cookie, HttpOnly and SameSite=Lax; no cookie is shared, and none holds a token'
 
 /** What is said of keys of a portal. Any other may keep people out. */
 const KEYS: KeyRows = [
@@ -90,7 +90,7 @@ export function readPortal(
   const lifetime = typeof seconds === 'number' && seconds >= 60 ? spellDuration(seconds * 1000) : null
   if (lifetime !== null) {
     const say =
-      'lifetime of the portal; the session is kept here, so that a restart signs nobody out and signing out is at once'
+      'lifetime of the portal; the session is stored here, so a restart signs no user out, and a sign-out is immediate'
     said('kept', 'token_lifetime', say)
   }
   const cookies = tableOf(portal.cookie_config)
@@ -109,12 +109,12 @@ export function readPortal(
   const { ui, ...rest } = portal
   const stated = Object.keys(tableOf(ui)).length > 0 ? portal : rest
   const others =
-    'its routes let nobody in, as it may say who may come in and is not known here: take it out where it does not, and import again'
+    'its routes stay closed, because it is not known here and may limit who comes in: if it does not, remove it and import again'
   if (noteKeys(context, stated, KEYS, { of: title, others })) made.isClosed = true
   const isElsewhere = own.length === 0
   if (isElsewhere) {
     const say =
-      'its routes let nobody in: write [providers.NAME] for how people sign in, name it in the portal, and write who may into allow of the routes'
+      'its routes stay closed: write [providers.NAME] for the sign-in, name it in the portal, and write allow into the routes'
     said('closed', '', say)
   }
   const used = own.length > 0 ? own : providers
@@ -217,7 +217,7 @@ function readTransform(
       for (const role of named) made.roles.set(role, [...(made.roles.get(role) ?? []), ...spellRule(rule, providers)])
     } else if (verb === 'add' && !JUDGED.test(object)) {
       add('left', shown, 'claims are what the provider says; headers of the routes name them')
-    } else keepsOut(shown, 'what changes or takes away what policies ask for cannot be told')
+    } else keepsOut(shown, 'it may change what policies ask for')
   }
 }
 

@@ -56,7 +56,7 @@ const ELSEWHERE = ['base_auth_url', 'metadata_url', 'domain_name', 'authorizatio
 /** What is said of parameters. Any other may say who comes in. */
 const PARAMETERS: KeyRows = [
   ['kept', 'realm', 'in the callback address; roles ask for the provider by its name'],
-  ['kept', 'driver', 'preset, or whatever speaks OpenID Connect: discovery tells the rest'],
+  ['kept', 'driver', 'a preset, or any OpenID Connect provider: discovery finds the rest'],
   ['kept', 'client_id', 'client_id'],
   ['kept', 'client_secret', 'client_secret, from the environment: secrets are not copied'],
   ['kept', 'base_auth_url', 'issuer; it has to be exactly what the provider calls itself'],
@@ -66,7 +66,7 @@ const PARAMETERS: KeyRows = [
   [
     'kept',
     'delay_start retry_attempts retry_interval',
-    'nothing to write: the provider is asked when somebody signs in, again and again until it answers',
+    'nothing to write: the provider is asked at each sign-in, until it answers',
   ],
   [
     'kept',
@@ -74,7 +74,7 @@ const PARAMETERS: KeyRows = [
     'the ID token is in id_token, and nothing else is required',
   ],
   ['kept', 'response_type', 'it is always code, with PKCE'],
-  ['kept', 'user_info_fields', 'nothing to write: all of userinfo is there for rules and headers, as claims.NAME'],
+  ['kept', 'user_info_fields', 'nothing to write: rules and headers can use all of userinfo, as claims.NAME'],
   [
     'left',
     'accept_header_enabled identity_token_cookie_enabled identity_token_cookie_name',
@@ -89,8 +89,8 @@ const PARAMETERS: KeyRows = [
   ['left', 'login_icon', 'label is what the button says'],
   ['left', 'logout_enabled logout_url', 'provider_logout = true in the portal signs out at the provider too'],
   ['left', 'user_info_roles_field_name', 'claims in a role names the field'],
-  ['closed', 'user_group_filters', 'groups in a role names those that count: the routes of its portals let nobody in'],
-  ['closed', 'user_org_filters', 'claims in a role names those that count: the routes of its portals let nobody in'],
+  ['closed', 'user_group_filters', 'name the groups that count in a role: the routes of its portals stay closed'],
+  ['closed', 'user_org_filters', 'name the claims that count in a role: the routes of its portals stay closed'],
   [null, 'scopes', ''],
 ]
 
@@ -107,11 +107,11 @@ export function readProvider(context: Context, provider: Table): Provider {
   const decide = (say: string) => context.notes.add('decide', title, null, say)
   if (preset !== undefined) {
     decide(
-      `preset = "${driver}": register the callback /.sallyport/callback/${name} of the portal there, as each of these has one of its own; people are their number, verified addresses alone count, and groups are not asked for`,
+      `preset = "${driver}": register the callback /.sallyport/callback/${name} of the portal there; users are known by their number, only verified addresses count, and groups are not asked for`,
     )
   } else {
     decide(
-      'emails = "trusted", as there: take it out where people can enter an address that is not theirs. Whoever has none passes no rule, as nobody without one could sign in',
+      'emails = "trusted", as there: remove it if users can enter an address that is not theirs. A user without an address passes no rule, as there',
     )
     if (textsOf(params.scopes).length > 0) context.notes.add(stated.outcome, `scopes of ${title}`, null, stated.say)
   }
@@ -144,8 +144,7 @@ export function readProvider(context: Context, provider: Table): Provider {
     realm: value('realm') ?? was,
     isClosed: noteKeys(context, params, PARAMETERS, {
       of: title,
-      others:
-        'not a parameter that is known here, so it may say who may come in: the routes of its portals let nobody in',
+      others: 'not known here, so it may limit who comes in: the routes of its portals stay closed',
     }),
     isPreset: preset !== undefined,
     section: { title: `[providers.${name}]`, entries },
@@ -154,7 +153,7 @@ export function readProvider(context: Context, provider: Table): Provider {
 
 function issuer(context: Context, driver: string, value: (name: string) => string | null): string {
   if (NOT_OPENID.includes(driver)) {
-    const say = `${driver} is no OpenID provider: put one that lets people in from there (Pocket ID, Keycloak, Dex) in front of it, and name that`
+    const say = `${driver} is no OpenID provider: put one in front of it that can use it (Pocket ID, Keycloak, Dex), and name that`
     context.notes.add('decide', 'driver', null, say)
   }
   const url = value('metadata_url')

@@ -170,7 +170,7 @@ function join(outcomes: readonly Outcome[]): Fate {
   const fate = joinEnded(ended)
   if (ended.length === outcomes.length || (fate.kind !== 'served' && fate.kind !== 'closed')) return fate
   // A path that a portal may have answered is closed for everyone.
-  const why = ['what may be an address of a portal', ...(fate.kind === 'closed' ? fate.why : [])]
+  const why = ['a possible address of a portal', ...(fate.kind === 'closed' ? fate.why : [])]
   return { kind: 'closed', served: fate.served, guards: fate.guards, why }
 }
 

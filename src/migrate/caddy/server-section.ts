@@ -55,7 +55,7 @@ export function serverSection(
 /** What does the same, at Caddy's port of HTTPS. */
 function tlsLines(places: readonly string[], port: unknown): readonly string[] {
   return [
-    '[tls]   # as Caddy did: what comes to listen above is sent here, and port 80 of each name has to lead there',
+    '[tls]   # as Caddy did: requests to listen above are redirected here, and port 80 of each name has to lead there',
     `listen = ${formatToml(places.map(place => `${place}:${typeof port === 'number' ? port : 443}`))}`,
     'acme = { email = "me@example.com" }',
   ]
@@ -85,7 +85,7 @@ function proxiesInFront(
     notes.add('decide', 'trusted_proxies', null, say)
   }
   if (headers.length > 1 || (!isSame && stated.some(([, , fields]) => fields !== null))) {
-    const say = `write the one that your proxy writes anew as client_address into [server]: it is X-Forwarded-For until then`
+    const say = `write the field that your proxy overwrites as client_address into [server]: until then it is X-Forwarded-For`
     notes.add('decide', 'client_ip_headers', null, say)
   }
   const [header] = headers

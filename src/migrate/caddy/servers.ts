@@ -43,7 +43,7 @@ export function readServers({ notes }: Context, http: Table): readonly Server[] 
     const closed = odd === null ? null : `${odd} of the server ${name}`
     if (closed !== null) {
       const say =
-        'its routes let nobody in, as it may guard something and is not known here: take it out where it does not, and import again'
+        'its routes stay closed, because it is not known here and may guard something: if it does not, remove it and import again'
       notes.add('closed', closed, null, say)
     }
     if (table.errors !== undefined)
@@ -185,7 +185,7 @@ export function boundPlaces({ notes }: Context, servers: readonly Server[]): Bou
       if (places.every(place => place === '' || place === '0.0.0.0' || place === '::')) return null
       const what = `listen of the server ${name}`
       const say =
-        'its routes let nobody in: it was reachable at that address alone; give it a Sallyport of its own, or a rule with networks'
+        'its routes stay closed: it was reachable at that address only; run a separate Sallyport for it, or write a rule with networks'
       notes.add('closed', what, null, say)
       return what
     },

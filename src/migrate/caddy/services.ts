@@ -71,7 +71,7 @@ export function readReverseProxy(context: Context, handler: Table, where: string
     up.find(isGuarding)?.[0]
   if (other !== undefined) {
     const say =
-      'nobody gets this application, as it may guard something and is not carried over: write it into the route by hand'
+      'this application stays closed, because this option is not carried over and may guard something: write it into the route by hand'
     context.notes.add('closed', `${other} in ${where}`, null, say)
     return null
   }

@@ -50,17 +50,17 @@ const HARMLESS: Readonly<Record<string, string>> = {
 }
 
 const PASSWORDS =
-  'write its names and hashes (bcrypt) as NAME:HASH lines into a file, name that as htpasswd in a portal of its own without providers, and in the route say that portal, passwords = true and allow = [{ provider = "htpasswd" }]; a host has one portal'
+  'write its names and hashes (bcrypt) as NAME:HASH lines into a file, name it as htpasswd in a separate portal without providers, and set that portal, passwords = true and allow = [{ provider = "htpasswd" }] in the route; a host has one portal'
 
 /** What to write in place of a handler that closes the places it is for. */
 export const INSTEAD: Readonly<Record<string, string>> = {
-  acme_server: 'have a Caddy of its own make certificates for others',
+  acme_server: 'let a separate Caddy make certificates for others',
   authentication: 'leave one of its providers, the authorizer of caddy-security: no other is carried over',
-  forward_auth: 'write who may into allow: a route asks nobody else',
+  forward_auth: 'write who may into allow: a route asks no other program',
   headers: 'write request_headers = { set = { … }, remove = [ … ] } in the route',
   http_basic: PASSWORDS,
-  intercept: 'have the application answer so by itself: no route replaces answers',
-  metrics: 'write admin = "127.0.0.1:9464" into [server], which has metrics of its own',
+  intercept: 'let the application answer so: no route replaces answers',
+  metrics: 'write admin = "127.0.0.1:9464" into [server]: Sallyport’s metrics are there',
   rewrite: 'write strip_prefix or add_prefix into the route',
   templates: 'have an application render them: files are served as they are',
 }
@@ -77,8 +77,8 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
   function closing(where: string, instead: string, way: Way): null {
     const say =
       INSTEAD[instead] ??
-      'not known here, so it may guard something; write what it did into them, or take it out and import again'
-    notes.add('closed', where, null, `the routes that it is for let nobody in: ${say}`)
+      'not known here, so it may guard something; write what it did into the routes, or remove it and import again'
+    notes.add('closed', where, null, `its routes stay closed: ${say}`)
     close(way, where)
     return null
   }
@@ -200,7 +200,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
   }
 
   function refuse(where: string): End {
-    keep(where, 'nobody passes in allow, and nothing else answers there')
+    keep(where, 'no user passes allow, and nothing else answers there')
     return { kind: 'refused', isKept: true, what: where }
   }
 
@@ -248,7 +248,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     }
     if (around === aroundOf(way)) return { ...own, entries: [...own.entries, ...files.entries], hidden: files.hidden }
     const say = 'what comes after it is guarded in another way: give the files a path of their own'
-    notes.add('closed', where, null, `the routes that it is for let nobody in: ${say}`)
+    notes.add('closed', where, null, `its routes stay closed: ${say}`)
     return null
   }
 
@@ -265,7 +265,7 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       unknownKey(handler, ['handler', 'providers']) === null
     if (policy === null || !isPlain) return closing(where, 'authentication', way)
     if (way.hidden !== null) {
-      const say = 'it changes what this asks for before it is asked: the routes that it is for let nobody in'
+      const say = 'it changes the request before this rule sees it: its routes stay closed'
       notes.add('closed', way.hidden, null, say)
       close(way, way.hidden)
       return null

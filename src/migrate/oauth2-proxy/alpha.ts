@@ -45,7 +45,7 @@ export interface Fields {
   readonly file: string
 }
 
-const UNKNOWN = 'nothing is known of it, so that the routes let nobody in'
+const UNKNOWN = 'it is not known here, so the routes stay closed'
 
 /**
  * The file of `--alpha-config` as options, and the rest of it. Of several providers the first one counts, as in oauth2-proxy. `fill` puts
@@ -152,7 +152,7 @@ function readUpstream(entry: Yaml, file: string, refuse: Refuse): readonly State
   }
   const line = entriesAt(entry).find(([key]) => key === 'path')?.[1].line ?? entry.line
   const write = 'write a route with path, strip_prefix and add_prefix'
-  const said = `no route says this with its rewriteTarget, so that nobody passes there: ${write}`
+  const said = `no route can say this with its rewriteTarget, so this path stays closed: ${write}`
   if (target !== null && parsePathExpression(path).ok) refuse('upstreams.path', line, `${path}: ${said}`, path)
   else refuse('upstreams.path', line, `no route says this path with this rewriteTarget: ${write}`)
   return []

@@ -53,13 +53,12 @@ function sayTheRest({ names, notes, line, text, has, tell }: Old): readonly stri
   const unsaid = names.filter(name => !notes.list.some(note => note.option === name))
   for (const name of unsaid) {
     const [first] = OPTIONS.get(name)?.says ?? []
-    if (text(name) === null || !has(name))
-      notes.add('kept', name, line(name), 'it says nothing that would not hold without it')
+    if (text(name) === null || !has(name)) notes.add('kept', name, line(name), 'it is the default')
     else if (first !== undefined) tell(name, ...first)
     else {
       const meant = suggest(name, [...OPTIONS.keys()])
       const hint = meant === null || meant === name ? '' : `; is ${meant} meant?`
-      tell(name, 'closed', `not an option that is known here, so that the routes let nobody in${hint}`)
+      tell(name, 'closed', `not known here, so the routes stay closed${hint}`)
     }
   }
   return unsaid.filter(name => text(name) !== null && !OPTIONS.has(name))

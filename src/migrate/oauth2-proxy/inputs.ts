@@ -112,7 +112,7 @@ async function readFile(
   else if (has(...CHART_KEYS)) {
     const made = `${file.shownAs.replace(/\.ya?ml$/, '')}.made.yaml`
     const way = `helm template oauth2-proxy oauth2-proxy/oauth2-proxy -f ${file.shownAs} > ${made}; sallyport import ${made}`
-    const values = 'has values of the Helm chart, which are not what it is started with'
+    const values = 'has values of the Helm chart, not the options that oauth2-proxy starts with'
     throw new Unreadable(`${file.shownAs} ${values}: import what the chart makes of them: ${way}`)
   } else {
     const none = 'is no compose file, no manifest of Kubernetes and no --alpha-config of oauth2-proxy'
@@ -199,7 +199,7 @@ async function start(program: Program, file: string, reading: Reading): Promise<
       continue
     }
     const found = program.mounted(path)
-    const say = `${path} is not at hand, and may keep people out: import it beside ${file}`
+    const say = `${path} is missing, and may limit who comes in: import it beside ${file}`
     if (found !== null) {
       const lookUp = (variable: string) => set.find(one => one.name === variable)?.value ?? reading.lookUp(variable)
       const inside = { ...reading, lookUp }

@@ -39,7 +39,7 @@ export function passwordFile(old: Old): string | null {
   const [fault] = text === null ? [] : passwordFaults(text)
   if (fault === undefined) return path
   const way = `give each of them a new password (sallyport user passwd ${path} NAME, or htpasswd -B ${path} NAME), and import again`
-  const say = `not carried over, so that nobody comes in by a password: ${fault}; no hash becomes another, so ${way}`
+  const say = `not carried over, so passwords do not work: ${fault}; a hash cannot be converted, so ${way}`
   old.tell('htpasswd_file', 'decide', say)
   return null
 }
@@ -69,21 +69,22 @@ export function portalSections(old: Old, url: string | null): readonly Section[]
   const entries: readonly Entry[] = [
     entry('url', url, 'redirect_url'),
     entry('providers', hasForm ? [PROVIDER, USERS] : [PROVIDER]),
-    entry('members', isAnyone ? null : [ROLE], 'nobody else has a session'),
+    entry('members', isAnyone ? null : [ROLE], 'no other user has a session'),
     entry('callback_path', isGithub(old) ? null : callback, registered),
     compatEntry(old),
     entry('htpasswd', passwords === null ? null : old.spell(passwords), 'htpasswd_file'),
     entry('insecure_cookies', isPlain || !old.isOn('cookie_secure') ? true : null, 'plain HTTP: only for tests'),
   ]
-  const about = 'Role = who has it; routes name roles in allow. { groups = ["…"] }, { emails = ["…"] } and so on.'
+  const about =
+    'Role = the users who have it; routes name roles in allow. { groups = ["…"] }, { emails = ["…"] } and so on.'
   const portal = [
     { title: `[portals.${PORTAL}]`, entries },
     { title: `[portals.${PORTAL}.roles]`, about, entries: [entry(ROLE, rule)] },
   ]
   const basic =
-    'HTTP Basic (Authorization) goes on, and reaches the application; people are known as htpasswd:NAME, and by their name as X-…-Preferred-Username, and a wrong password is 401 for who is signed in, too'
+    'HTTP Basic (Authorization) still works, and reaches the application; users are known as htpasswd:NAME, and by their name in X-…-Preferred-Username; a wrong password gets 401, also from a signed-in user'
   if (passwords === null || !hasForm) {
-    const mend = 'nobody has a password until htpasswd_file is mended'
+    const mend = 'no password works until htpasswd_file is fixed'
     old.tell('htpasswd_user_groups', 'changed', passwords === null && old.has('htpasswd_file') ? mend : undefined)
     if (passwords !== null) old.tell('htpasswd_file', 'changed', `htpasswd in the portal: ${basic}`)
     return portal
@@ -151,7 +152,7 @@ function whoMay(old: Old, hasPasswords: boolean, hasForm: boolean): Json {
       'decide',
       NO_CLAIM,
     )
-  const meaning = 'a sub of somebody who may; better, a rule in its place'
+  const meaning = 'the sub of a user who may; a rule is better'
   const rest: Rule = others.length === 0 ? {} : { subjects: [old.blanks.add('WHO_MAY', meaning, 'somebody')] }
   const more = isSaid && github.length > 0 ? github : [{}]
   const rules: readonly Rule[] = whoseAddress(old).flatMap(address =>
@@ -164,7 +165,7 @@ function whoMay(old: Old, hasPasswords: boolean, hasForm: boolean): Json {
     own.push(hasForm ? { providers: [HTPASSWD, USERS] } : { provider: HTPASSWD })
   else if (hasPasswords) {
     const why = 'htpasswd_user_groups puts its people into none of the groups that are asked for'
-    old.tell('htpasswd_file', 'changed', `nobody passes by a password, as there: ${why}`)
+    old.tell('htpasswd_file', 'changed', `no password works, as there: ${why}`)
   }
   const [first = null] = own
   return own.length === 1 ? first : own
@@ -174,9 +175,9 @@ function whoMay(old: Old, hasPasswords: boolean, hasForm: boolean): Json {
 function whoseAddress(old: Old): readonly Rule[] {
   const stated = old.list('email_domains')
   if (stated.includes('*')) {
-    const trusting = 'whoever has an e-mail address, verified or not, as there'
+    const trusting = 'every user with an e-mail address, verified or not, as there'
     const way = 'where the provider says of none that it is verified, write emails = "trusted" into [providers.oidc]'
-    const say = trustsEmails(old) ? trusting : `whoever has a verified e-mail address, as there; ${way}`
+    const say = trustsEmails(old) ? trusting : `every user with a verified e-mail address, as there; ${way}`
     old.tell('email_domains', 'changed', say)
     old.tell('authenticated_emails_file', 'left')
     return [{ require_email: true }]
@@ -198,7 +199,7 @@ function whoseAddress(old: Old): readonly Rule[] {
   if (ways.length > 0) return ways
   const write = 'write who may into the role; { any = true } is everyone'
   if (keepsNobodyOut(old)) {
-    const say = 'nothing in this file says who may sign in, so flags or OAUTH2_PROXY_* do, and the routes let nobody in'
+    const say = 'nothing in this file says who may sign in, so flags or OAUTH2_PROXY_* do, and the routes stay closed'
     old.notes.add('closed', 'email_domains', old.line('email_domains'), `${say}: ${write}`)
   } else if (!old.has('email_domains') && !old.has('authenticated_emails_file')) {
     const say = 'not in this file, so a flag or OAUTH2_PROXY_EMAIL_DOMAINS may have it'

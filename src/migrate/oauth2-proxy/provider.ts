@@ -79,7 +79,7 @@ function tellGithub(old: Old): readonly Entry[] {
   const callback = `register the callback /.sallyport/callback/${PROVIDER} of that host in place of the one before`
   old.tell('provider', 'decide', `preset = "github": at GitHub, ${callback}`)
   const number = 'people are their GitHub number, which stays'
-  const login = 'oauth2-proxy told applications the login, which is preferred_username in headers'
+  const login = 'oauth2-proxy sent applications the login, which is preferred_username in headers'
   old.notes.add('people', 'user', null, `${number}; ${login}`)
   return []
 }
@@ -87,7 +87,7 @@ function tellGithub(old: Old): readonly Entry[] {
 function issuerOf(old: Old): string {
   const kind = old.text('provider') ?? 'google'
   if (NOT_OPENID.includes(kind)) {
-    const way = 'put one that lets people in from there (Pocket ID, Keycloak, Dex) in front of it, and name that'
+    const way = 'put one in front of it that can use it (Pocket ID, Keycloak, Dex), and name that'
     old.tell('provider', 'decide', `${kind} is no OpenID provider: ${way}`)
   }
   const tenant = kind === 'azure' || kind === 'entra-id' ? old.spelt('azure_tenant') : null
@@ -106,15 +106,15 @@ function claimEntries(old: Old): readonly Entry[] {
   const names = { ...(email === 'email' ? {} : { email: old.spell(email) }), ...(groups === null ? {} : { groups }) }
   const option = 'insecure_oidc_allow_unverified_email'
   if (trustsEmails(old) && !old.isOn(option)) {
-    const say = 'emails = "trusted": take it out, unless nobody can enter an address there that is not theirs'
+    const say = 'emails = "trusted": remove it, if users can enter an address that is not theirs'
     const why = `email_verified says nothing of ${email}, and oauth2-proxy did not look at it there`
     old.tell(['oidc_email_claim', 'user_id_claim'], 'decide', `${say}; ${why}`)
     old.tell('oidc_email_claim', 'kept')
   }
   const isKeycloak = old.text('provider') === 'keycloak-oidc'
   if (isKeycloak)
-    old.tell('provider', 'kept', 'whatever speaks OpenID Connect; role_groups makes Keycloak’s roles groups, as there')
-  const why = old.isOn(option) ? option : `of ${email} nobody says that it is verified`
+    old.tell('provider', 'kept', 'any OpenID Connect provider; role_groups makes Keycloak’s roles groups, as there')
+  const why = old.isOn(option) ? option : `the provider does not say that ${email} is verified`
   return [
     entry('claims', Object.keys(names).length === 0 ? null : names),
     entry('role_groups', isKeycloak ? true : null, 'role:… of Keycloak'),

@@ -42,7 +42,7 @@ export function findPlaces(old: Old): Places {
   const isShared = own !== null && SHARED.some(name => old.has(name) && (isAsked || name === 'cookie_domains'))
   const hasUrl = isShared || (isAsked && own !== null && port !== '' && port !== USUAL_PORTS[scheme])
   if (hasUrl) old.tell('redirect_url', 'kept', 'url and callback_path of the portal')
-  const say = 'any host was served there; here one that no route names is 404'
+  const say = 'any host was served there; here a host without a route gets 404'
   if (own === null && !isAsked) old.notes.add('changed', 'redirect_url', null, say)
   const known = old.host !== null ? [old.host] : isShared ? namedHosts(old, own) : own === null ? [] : [own]
   const meaning = 'the host by which people reach the application; --host writes it'
@@ -192,7 +192,7 @@ function identityEntries(old: Old, isAsked: boolean): readonly Entry[] {
   if (isAsked) {
     old.tell([...passed, 'skip_auth_strip_headers'], 'left')
     old.tell('set_xauthrequest', 'kept', 'headers of the route, in the answer to your proxy')
-  } else if (!isNamed) old.tell(passed, 'kept', 'no headers say who is there')
+  } else if (!isNamed) old.tell(passed, 'kept', 'no headers send the user')
   const isEmailFirst = isNamed && old.isOn('prefer_email_to_user')
   if (isEmailFirst) old.tell('prefer_email_to_user', 'kept', `${prefix}-User is the e-mail address`)
   const table = {
@@ -224,7 +224,7 @@ function ownFields({ alpha, blanks, notes }: Old): readonly Entry[] {
   const { headers = null, fixed = [], file = null } = alpha?.fields ?? {}
   const set = fixed.map(({ name, path, variable, line }): readonly [string, string] => {
     const meaning = `what the field ${name} holds for everyone`
-    const say = `${name}: what is written there is not copied, as it may be a secret: it is taken from the environment`
+    const say = `${name}: its value may be a secret, so it is not copied, but read from the environment`
     if (path !== null) return [name, `\${file:${path}}`]
     notes.add('decide', 'injectRequestHeaders', line, say, file)
     return [
@@ -247,7 +247,7 @@ function networkRules(old: Old, isAsked: boolean): readonly Json[] {
     /^(?:x-forwarded-for)?$/i.test(clientField(old, isAsked) ?? '') &&
     old.has('real_client_ip_header')
   if (isFirst) {
-    const say = 'nobody passes by it: of X-Forwarded-For the first address counted, which anybody may write'
+    const say = 'it opens nothing: there, the first address of X-Forwarded-For counted, and any client can write it'
     const way = 'once trusted_proxies names each proxy, write { networks = [...], anonymous = true } into allow'
     old.tell('trusted_ips', 'decide', `${say}; ${way}`)
     return []
@@ -287,7 +287,7 @@ function skipRules(old: Old, isAsked: boolean): readonly Json[] {
       const expression = sign === null ? stated : stated.slice(sign.index + sign[0].length)
       const why = whyClosed(old, expression, method, isAsked)
       const isNarrower = why === null && isAsked && method !== null
-      const kept = 'path_regexp in allow, where nobody has to sign in'
+      const kept = 'path_regexp in allow, without a sign-in'
       const say = why ?? (isNarrower ? ASKED_BY_GET : kept)
       old.tell(option, why === null && !isNarrower ? 'kept' : 'decide', `${stated}: ${say}`)
       if (why !== null) continue
@@ -303,7 +303,7 @@ function skipRules(old: Old, isAsked: boolean): readonly Json[] {
 }
 
 const ASKED_BY_GET =
-  'path_regexp in allow, for GET alone; a proxy in front that asks by GET whatever came in had every method open there: write those that shall be open into methods'
+  'path_regexp in allow, for GET only; behind a proxy that always asks by GET, every method was open there: write the methods that should be open into methods'
 
 /** Why an entry opens nothing here; null where it does. */
 function whyClosed(old: Old, expression: string, method: string | null, isAsked: boolean): string | null {
@@ -313,8 +313,7 @@ function whyClosed(old: Old, expression: string, method: string | null, isAsked:
   }
   const asThere = 'it opens nothing, as there'
   const write = 'write a rule with methods and path_regexp, if this shall be open'
-  if (isAsked && method !== null && method !== 'GET')
-    return `${asThere}: your proxy asked by GET whatever came in; ${write}`
+  if (isAsked && method !== null && method !== 'GET') return `${asThere}: your proxy always asked by GET; ${write}`
   if (method !== null && !parseMethod(method).ok) return `${asThere}: ${method} is not a method`
   const parsed = parsePathExpression(expression)
   return parsed.ok ? null : `it opens nothing: ${parsed.message} (${parsed.hint})`

@@ -12,7 +12,7 @@ const CLIENT_FIELDS = /^(?:x-forwarded-for|x-real-ip|x-proxyuser-ip|x-envoy-exte
 /** `[server]`: the listener, who stands in front, and what is logged. */
 export function serverSection(old: Old, isAsked: boolean): Section {
   const { listen, verify } = placesToListen(old)
-  const said = old.text('http_address') === null ? 'where oauth2-proxy listens unless told otherwise' : 'http_address'
+  const said = old.text('http_address') === null ? 'where oauth2-proxy listens by default' : 'http_address'
   const entries: Entry[] = [entry('listen', [listen], said)]
   const also: string[] = []
   if (/^fd:/i.test(old.text('http_address') ?? '')) old.tell('http_address', 'decide')
@@ -33,7 +33,7 @@ export function serverSection(old: Old, isAsked: boolean): Section {
   } else if (old.isOn('reverse_proxy')) {
     also.push(
       'trusted_proxies = ["10.0.0.2"]   # the address of the proxy in front: until it is named, its X-Forwarded-* are dropped',
-      `client_address = "${field ?? 'X-Forwarded-For'}"   # the field in which it says the client’s address anew`,
+      `client_address = "${field ?? 'X-Forwarded-For'}"   # the field in which it sends the client’s address`,
     )
   }
   if (field !== null && entries.some(({ key }) => key === 'trusted_proxies')) {
@@ -111,7 +111,7 @@ export function sessionsSection(old: Old): Section {
   const isEnding = stated !== null && stated >= 60_000
   const lifetime = spellDuration(isEnding ? Math.min(stated, 365 * 86_400_000) : DEFAULT_LIFETIME_MS)
   const why = old.has('cookie_expire') ? 'cookie_expire' : 'oauth2-proxy’s cookie_expire'
-  const idle = 'oauth2-proxy ends nobody for being idle; "2h" is the default here'
+  const idle = 'oauth2-proxy ends no idle session; "2h" is the default here'
   const entries: Entry[] = [entry('lifetime', lifetime, why), entry('idle', lifetime, idle)]
   if (stated !== null && !isEnding) {
     old.tell('cookie_expire', 'decide', `a sign-in always ends; it is ${lifetime} now, as you may change in [sessions]`)

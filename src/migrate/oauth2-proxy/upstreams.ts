@@ -39,7 +39,7 @@ export function readUpstreams(old: Old): readonly Service[] {
     else {
       const service = path === undefined ? read : { ...read, ...placeOf(path), rewrite, own }
       const isTwice = services.some(known => known.path === service.path && known.isExact === service.isExact)
-      if (isTwice) say('decide', `${service.path} is there twice: take one out, the first was taken`)
+      if (isTwice) say('decide', `${service.path} is defined twice: the first is used; remove one`)
       else services.push(service)
     }
   }
@@ -57,7 +57,7 @@ function sayAsked(old: Old, stated: readonly StatedUpstream[]): void {
     const asked = 'a proxy in front asked /oauth2/auth, and now asks at verify of [server]'
     const change = 'what changes in its file is below, and in docs/behind-a-proxy.md'
     const uris = stated.map(({ uri }) => uri).join(', ')
-    tell(old, first, 'changed', `${uris} serves nobody: ${asked}; ${change}`)
+    tell(old, first, 'changed', `${uris} stays closed: ${asked}; ${change}`)
   } else if (old.alpha === null && !old.has('upstreams')) {
     const seems = 'not in this file, so a proxy in front seems to ask /oauth2/auth'
     const now = 'it asks /.sallyport/verify now, at verify of [server] (see docs/behind-a-proxy.md)'
@@ -89,7 +89,7 @@ function readUpstream(stated: string, old: Old, say: Say): Service | null {
   }
   if (scheme !== 'static') return null
   const [, code = '', path = ''] = /^([^/?#]*)([^?#]*)/.exec(rest) ?? []
-  say('decide', 'take it out if nobody needs it: the same answer for everyone who may pass, as respond of a route')
+  say('decide', 'remove it if it is not needed: the same answer for every allowed user, as respond of a route')
   return { kind: 'static', ...placeOf(path), to: /^[2-5]\d\d$/.test(code) ? code : '200' }
 }
 

@@ -27,7 +27,7 @@ export async function tellOther(file: OldText): Promise<string | null> {
   const table = columns([['host', 'path', 'there', 'in routes.toml'], ...rows.map(Object.values)])
   return [
     `${file.shownAs} is a file of ${program}, which import does not read: nothing is written.`,
-    'What it says of hosts and people, in the words of routes.toml:',
+    'Its hosts and rules, in the words of routes.toml:',
     '',
     rows.length === 0 ? 'nothing' : table.trimEnd(),
     '',

@@ -59,7 +59,7 @@ function mendOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
     const open = `a [[routes]] with ${place} and allow = "public"`
     return kind === 'untold'
       ? `nothing for people, who sign in; for what comes without anybody: ${open}`
-      : `${open}, if nobody is meant to sign in there`
+      : `${open}, if no sign-in is needed there`
   }
   if (fate === 'own') return `another path at the application: Sallyport's own pages are at this one`
   if (fate === 'unclear') {

@@ -115,7 +115,7 @@ export function createJudge(config: Config, fingerprint: string, people: People)
     if (doubtful === undefined) return { ...base, ...verdict }
     if (doubtful.there.fate === 'unclear') return { ...base, ...doubtful.there }
     // This one needed no sign-in, so the log does not name the user; the other one needs it.
-    const why = `let in if they may open "${doubtful.other.config.id}" too, as which a backend could read this path`
+    const why = `allowed if they may also open "${doubtful.other.config.id}", as which an application could read this path`
     return { ...base, fate: 'unclear', reason: 'target.ambiguous', why }
   }
 }
@@ -126,7 +126,7 @@ function decideFor(route: GateRoute, who: Identity | null, facts: Facts, chance:
   if (outside !== null) return outside
   const { verdict, reason } = decidePolicy(route.policy, who, facts)
   if (verdict === 'allow') return { fate: 'in', reason, why: REASONS[reason].why }
-  if (verdict === 'step-up') return { fate: 'in', reason, why: `once they have signed in anew: ${REASONS[reason].why}` }
+  if (verdict === 'step-up') return { fate: 'in', reason, why: `after a new sign-in: ${REASONS[reason].why}` }
   // A preflight has no session, and the log does not show the fields that make one.
   if (verdict === 'sign-in' && route.config.corsPreflight && facts.method === 'OPTIONS') {
     return { fate: 'in', reason, why: 'CORS preflights pass' }
@@ -156,10 +156,10 @@ function guess(route: GateRoute, who: Sketches, facts: Facts, chance: Chance): V
       return {
         fate: 'unclear',
         reason: 'email.unverified',
-        why: 'let in if the provider says that their address is verified',
+        why: 'allowed if the provider says that their address is verified',
       }
     }
-    return { fate: 'unclear', reason: 'person.unknown', why: `let in if ${conditionOf(route.config)}` }
+    return { fate: 'unclear', reason: 'person.unknown', why: `allowed if ${conditionOf(route.config)}` }
   }
   const { reason } = decidePolicy(route.policy, who.now, facts)
   return truth === 'yes' ? { fate: 'in', reason, why: REASONS[reason].why } : no(reason, REASONS[reason].why)

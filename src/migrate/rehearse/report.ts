@@ -30,12 +30,12 @@ export interface Rehearsal {
 
 const TITLES: readonly (readonly [kind: Exclude<Kind, 'same'>, title: string])[] = [
   ['lost', 'Served then, and not by this file'],
-  ['untold', 'Served then, and not to be told from this log'],
-  ['opened', 'Answered with 401 or 403 then, perhaps by the application itself, and let in by this file'],
+  ['untold', 'Served then, and not decidable from this log'],
+  ['opened', 'Answered with 401 or 403 then, perhaps by the application itself, and allowed by this file'],
 ]
 
 const FATES: Readonly<Record<Finding['fate'], string>> = {
-  in: 'let in',
+  in: 'allowed',
   own: 'answered by Sallyport',
   'sign-in': 'asked to sign in',
   unclear: 'depends',
@@ -166,8 +166,8 @@ function conclusion(findings: readonly Finding[]): string {
   }
   const { lost, untold, opened } = countKinds(findings)
   const more = [
-    ...(untold === 0 ? [] : [`${many(untold, 'request')} cannot be told from this log`]),
-    ...(opened === 0 ? [] : [`${many(opened, 'request')} would be let in that got 401 or 403`]),
+    ...(untold === 0 ? [] : [`${many(untold, 'request')} cannot be decided from this log`]),
+    ...(opened === 0 ? [] : [`${many(opened, 'request')} that got 401 or 403 would be allowed`]),
   ]
   const first =
     lost === 0 ? 'Nothing that was served would be refused.' : `${many(lost, 'request')} that were served would not be.`

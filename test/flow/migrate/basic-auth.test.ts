@@ -63,7 +63,7 @@ test('basic_auth stays closed until somebody writes its lines, and no hash is co
   const { code, notes, routes, everything } = await imported(site, ['--caddy', Bun.which('caddy') ?? 'caddy'])
   expect(code).toBe(1)
   expect(routes).toContain('deny = [{ networks = ["0.0.0.0/0", "::/0"] }]  # everyone, until you decide: basic_auth')
-  expect(notes.join('\n')).toContain('name that as htpasswd in a portal of its own without providers')
+  expect(notes.join('\n')).toContain('name it as htpasswd in a separate portal without providers')
   for (const line of lines) expect(everything).not.toContain(line.slice(line.indexOf('$')))
 })
 

@@ -307,7 +307,7 @@ Served then, and not by this file
               asked to sign in: nobody is signed in (identity.none)
               as nobody that the log names
               such as POST app.example.com/push/47110/done: 200, 2026-11-24T10:00:00Z from 10.0.0.5
-              mend: a [[routes]] with host = "app.example.com", path = "/push" and allow = "public", if nobody is meant to sign in there
+              mend: a [[routes]] with host = "app.example.com", path = "/push" and allow = "public", if no sign-in is needed there
 
   1 request  GET wiki.example.com/
              not found: no route has wiki.example.com and this path (route.none)
@@ -315,15 +315,15 @@ Served then, and not by this file
              such as GET wiki.example.com/: 200, 2026-11-24T10:00:00Z from 10.0.0.5
              mend: a [[routes]] with host = "wiki.example.com", or another that has it
 
-Served then, and not to be told from this log
+Served then, and not decidable from this log
 
   1 request  GET app.example.com/admin
-             depends: let in if they have the role admin (person.unknown)
+             depends: allowed if they have the role admin (person.unknown)
              as ada@corp.test
              such as GET app.example.com/admin: 200, 2026-11-24T10:00:00Z from 10.0.0.5
              mend: tell who they are: --as 'ada@corp.test=sub=…,email=ada@corp.test,email_verified=true,groups=…' or --people FILE
 
-4 requests that were served would not be. 1 request cannot be told from this log.
+4 requests that were served would not be. 1 request cannot be decided from this log.
 `)
   })
 
@@ -332,7 +332,7 @@ Served then, and not to be told from this log
       line({ user: ADA }) + line({ path: '/x', user: 'bob' }) + line({ status: 404 }),
     )
     expect(code).toBe(0)
-    expect(out).toContain('2 requests  app.example.com/  let in, as ada@corp.test, bob\n')
+    expect(out).toContain('2 requests  app.example.com/  allowed, as ada@corp.test, bob\n')
     expect(out).toContain('1 request   app.example.com/  asked to sign in; not served then\n')
     expect(out).toEndWith('Nothing that was served would be refused.\n')
   })

@@ -30,7 +30,7 @@ export async function adaptCaddyfile(adapting: Adapting): Promise<CaddyJson> {
   const { text, path, shownAs, installed } = adapting
   const command = adapting.command ?? (installed === null ? null : [installed])
   if (command === null) {
-    const why = `${shownAs} is a Caddyfile, and only Caddy can say what it means: there is no caddy on the PATH.\n${COMMANDS}`
+    const why = `${shownAs} is a Caddyfile, and only Caddy can read it: there is no caddy on the PATH.\n${COMMANDS}`
     return { ok: false, why, isUsage: true }
   }
   if (command[0] === undefined || command[0] === '')
@@ -100,7 +100,7 @@ const LACKS = [
 function whyNot(ran: Captured, adapting: Adapting, isHere: boolean): string {
   const { shownAs } = adapting
   if (LACKS.some(one => one.test(ran.stderr))) {
-    return `this Caddy has been built without caddy-security, and cannot read ${shownAs}: let the one that serves the site read it.\n${COMMANDS}`
+    return `this Caddy was built without caddy-security, and cannot read ${shownAs}: use the Caddy that serves the site.\n${COMMANDS}`
   }
   const last = ran.stderr.split('\n').findLast(line => line.trim() !== '') ?? ''
   const error = redact(last.trim(), adapting)

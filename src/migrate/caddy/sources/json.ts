@@ -31,9 +31,7 @@ export function parseCaddyJson(text: string, whence: string): CaddyJson {
   try {
     json = JSON.parse(text)
   } catch {
-    return fail(
-      'is no JSON: what "caddy adapt" prints on standard output is wanted, without what it writes to standard error',
-    )
+    return fail('is no JSON: give what "caddy adapt" prints on standard output, without standard error')
   }
   if (json === null) return fail('says null: this Caddy has no configuration loaded')
   const apps = typeof json === 'object' && 'apps' in json ? json.apps : undefined
