@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { Child } from 'hono/jsx'
 import type { Brand } from '../config/resolve/portals.ts'
-import { SCRIPTS, type Script, STYLE } from './pages/assets.ts'
+import { SCRIPTS, type Script, SHEETS, type Sheet, STYLE } from './pages/assets.ts'
 import { brandStyle, drawPage } from './pages/brand.tsx'
 import type { Words } from './words/words.ts'
 
@@ -13,20 +13,20 @@ import type { Words } from './words/words.ts'
  */
 type Scope = 'icons' | 'leads-anywhere' | 'asks' | 'asks-and-leads-anywhere' | 'nothing'
 
-let stylePolicy: string | null = null
-const scriptPolicies = new Map<Script, string>()
+/** The sources of our own texts: each is hashed once. */
+const sources = new Map<string, string>()
 
 /**
  * Allows only what Sallyport's own pages hold: the stylesheets by hash, the drawn images, forms to this host, and the
  * page's script by hash.
  */
-function contentSecurityPolicy(brand: Brand | null, scope: Scope, script: Script | null): string {
-  stylePolicy ??= hashSource(STYLE)
+function contentSecurityPolicy(brand: Brand | null, scope: Scope, script: Script | null, sheet: Sheet | null): string {
   const own = brandStyle(brand)
+  const styles = [sourceOf(STYLE), ...(sheet === null ? [] : [sourceOf(SHEETS[sheet])])]
   return [
     "default-src 'none'",
-    `style-src ${stylePolicy}${own === null ? '' : ` ${hashSource(own)}`}`,
-    ...(script === null ? [] : [`script-src ${scriptPolicy(script)}`]),
+    `style-src ${[...styles, ...(own === null ? [] : [hashSource(own)])].join(' ')}`,
+    ...(script === null ? [] : [`script-src ${sourceOf(SCRIPTS[script])}`]),
     ...(scope.startsWith('asks') ? ["connect-src 'self'"] : []),
     "font-src 'self'",
     `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
@@ -36,11 +36,11 @@ function contentSecurityPolicy(brand: Brand | null, scope: Scope, script: Script
   ].join('; ')
 }
 
-function scriptPolicy(script: Script): string {
-  const known = scriptPolicies.get(script)
+function sourceOf(text: string): string {
+  const known = sources.get(text)
   if (known !== undefined) return known
-  const hashed = hashSource(SCRIPTS[script])
-  scriptPolicies.set(script, hashed)
+  const hashed = hashSource(text)
+  sources.set(text, hashed)
   return hashed
 }
 
@@ -69,12 +69,13 @@ export function pageAnswer(
   fields: Readonly<Record<string, string>> = {},
   scope: Scope = 'nothing',
   script: Script | null = null,
+  sheet: Sheet | null = null,
 ): Response {
-  return new Response(`<!doctype html>${drawPage(brand, page, script)}`, {
+  return new Response(`<!doctype html>${drawPage(brand, page, script, sheet)}`, {
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': contentSecurityPolicy(brand, scope, script),
+      'content-security-policy': contentSecurityPolicy(brand, scope, script, sheet),
       'content-language': lang,
       vary: 'accept-language',
       ...COMMON,

@@ -19,6 +19,7 @@ import { CLIENT_KEYS_MAX_AGE_S, type ClientKeys } from '../session/signing/clien
 import { KEY_SET_MAX_AGE_S } from '../session/signing/keys.ts'
 import type { Signing } from '../session/signing/signing.ts'
 import { type AdminTools, showAdmin } from './account/admin.tsx'
+import { type RouteTools, showRoute } from './account/admin-route.tsx'
 import { tokensPage } from './account/api-tokens.tsx'
 import { showApplications } from './account/applications.tsx'
 import { askAccess, askAgain, sayAccess } from './account/ask-access.ts'
@@ -82,6 +83,7 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly findUser: LoginTools['findUser']
   readonly checkCode: LoginTools['checkCode']
   readonly overview: AdminTools['overview']
+  readonly explain: RouteTools['explain']
   readonly trail: TrailTools['trail']
   readonly configEditor: FileTools['configEditor']
 }
@@ -120,6 +122,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'sessions', get: signedIn(showSessions), post: signedIn(endSessions) },
   { page: 'tokens', get: signedIn(tokensPage.show), post: signedIn(tokensPage.change) },
   { page: 'admin', get: signedIn(showAdmin), post: signedIn(decideRequest) },
+  { page: 'route', get: signedIn(showRoute) },
   { page: 'audit', get: signedIn(showAudit), post: signedIn(exportAudit) },
   { page: 'file', get: signedIn(showFile) },
   { page: 'edit', get: signedIn(editFile), post: signedIn(takeEdit) },

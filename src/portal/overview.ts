@@ -1,5 +1,6 @@
 import type { ProviderState } from '../identity/provider.ts'
 import type { Reason } from '../policy/reasons.ts'
+import type { Session } from '../session/session.ts'
 import type { Application } from './portal.ts'
 
 /**
@@ -44,10 +45,22 @@ export interface RefusalView {
   readonly keys: readonly string[]
 }
 
+/** How the application of a route is: some of its addresses may fail; `own`: Sallyport answers itself. */
+export type RouteState = 'up' | 'partly' | 'down' | 'unknown' | 'own'
+
 export interface RouteView {
   readonly id: string
   readonly host: string
+  /** Where it begins, as people read it: `app.example.com/path`. */
+  readonly place: string
   readonly name: string
+  readonly state: RouteState
+  /** Why the state is not known: a proxy in front has the application, or its addresses have not answered yet. */
+  readonly unknown: 'in front' | 'unasked' | null
+  /** What was seen of its use since the process was started; null: nothing. */
+  readonly use: { readonly lastMs: number; readonly tookMs: number; readonly count: number } | null
+  /** Where its requests go, as `explain` says it. */
+  readonly leadsTo: readonly string[]
   readonly access:
     | { readonly kind: 'public' | 'authenticated' }
     | { readonly kind: 'roles'; readonly roles: readonly string[] }
@@ -67,6 +80,9 @@ export interface Overview {
   /** Newest first. */
   readonly denials: readonly DenialView[]
   readonly routes: readonly RouteView[]
+  /** Those that hosts of this portal show to browsers, the first to end first, and hosts that still wait for one. */
+  readonly certificates: readonly { readonly names: readonly string[]; readonly endsAtMs: number }[]
+  readonly awaited: readonly string[]
   readonly providers: readonly { readonly label: string; readonly issuer: string; readonly state: ProviderState }[]
   readonly config: {
     readonly inForceSinceMs: number
@@ -81,4 +97,36 @@ export interface Overview {
     /** Keys that only take effect after a restart. */
     readonly needsRestart: readonly string[]
   }
+}
+
+/** What an admin asks of one request. */
+export interface AskedRequest {
+  /** A whole address. */
+  readonly address: string
+  readonly method: string
+  /** Where from; null: that is not known. */
+  readonly client: string | null
+  /** Whose session it is; null: nobody is signed in. */
+  readonly session: Session | null
+}
+
+/** What `sallyport explain` says of it. Rules and reasons are in the words of the file. */
+export interface RequestExplained {
+  readonly route: string | null
+  readonly verdict: 'allow' | 'sign-in' | 'step-up' | 'deny' | 'no-route' | 'refused'
+  readonly reason: string
+  readonly why: string
+  readonly who: string
+  readonly roles: readonly string[]
+  readonly granted: readonly { readonly role: string; readonly until: string | null }[]
+  readonly rules: readonly {
+    readonly list: 'allow' | 'deny'
+    readonly number: number
+    readonly rule: string
+    readonly outcome: string
+    readonly missing: readonly { readonly reason: string; readonly why: string }[]
+  }[]
+  readonly needs: string | null
+  readonly groups: string | null
+  readonly unverified_email: { readonly says: string; readonly hint: string } | null
 }

@@ -25,6 +25,8 @@ export type OwnPage =
   | 'client-jwks.json'
   | 'kept'
   | 'admin'
+  | 'route'
+  | 'editor.js'
   | 'audit'
   | 'file'
   | 'edit'

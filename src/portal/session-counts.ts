@@ -3,37 +3,33 @@ import type { SessionEntry, Sessions } from '../session/session.ts'
 /** Who is in, counted. */
 export interface SessionCounts {
   readonly sessions: number
-  readonly people: number
-  /** Sessions that were used within `ACTIVE_MS`. */
-  readonly active: number
-  /** Whether there are more, older ones that were not counted. */
-  readonly hasMore: boolean
-  /** Those that were used last, latest first. */
+  /** How many people these are of, and how many were used within `ACTIVE_MINUTES`; null where there are too many to look at each. */
+  readonly people: number | null
+  readonly active: number | null
+  /** The latest sign-ins, newest first. */
   readonly latest: readonly SessionEntry[]
 }
 
 export const ACTIVE_MINUTES = 15
 const ACTIVE_MS = ACTIVE_MINUTES * 60_000
 
-/** So many are read at a time, and counted in all: a page must not cost the more the longer the gate has been running. */
-const PART = 250
-const COUNTED = 2_000
-const SHOWN = 8
+/** So many are read for the page, however many there are. */
+const READ = 100
+const SHOWN = 5
 
-/** Counts the live sessions of a portal, the newest first. Throws `session.store`. */
-export async function countSessions(sessions: Sessions, portal: string, nowMs: number): Promise<SessionCounts> {
-  const entries: SessionEntry[] = []
-  let after: string | null = null
-  do {
-    const page: Awaited<ReturnType<Sessions['list']>> = await sessions.list(portal, { after, limit: PART })
-    entries.push(...page.entries)
-    after = page.next
-  } while (after !== null && entries.length < COUNTED)
+/** Counts the live sessions of a portal. Throws `session.store`. */
+export async function countSessions(
+  sessions: Pick<Sessions, 'list' | 'countAt'>,
+  portal: string,
+  nowMs: number,
+): Promise<SessionCounts> {
+  const { entries, next } = await sessions.list(portal, { after: null, limit: READ })
+  const latest = entries.slice(0, SHOWN)
+  if (next !== null) return { sessions: await sessions.countAt(portal), people: null, active: null, latest }
   return {
     sessions: entries.length,
     people: new Set(entries.map(({ session: { identity } }) => `${identity.issuer} ${identity.subject}`)).size,
     active: entries.filter(({ lastSeenMs }) => lastSeenMs > nowMs - ACTIVE_MS).length,
-    hasMore: after !== null,
-    latest: entries.toSorted((one, other) => other.lastSeenMs - one.lastSeenMs).slice(0, SHOWN),
+    latest,
   }
 }

@@ -85,8 +85,8 @@ export interface RunningServer {
   owe(ids: readonly string[]): void
   /** What the admin listener shows of this process. */
   readonly sources: AdminSources
-  /** What only this process knows, for the other workers. */
-  view(): ProcessView
+  /** What only this process knows, for the other workers: somebody looks. */
+  view(): Promise<ProcessView>
   /** Reads the file again; answers what happened, for a long file later. */
   reload(): MaybePromise<Reloaded>
   /**

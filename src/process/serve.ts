@@ -231,6 +231,7 @@ function takeOver(
   const { config } = snapshot
   parts.metrics.reloads++
   parts.meters?.retain(snapshot)
+  parts.uses.retain(snapshot.routes.map(route => route.config.id))
   parts.sessions.configure(limitsOf(config, membersOf(config), usualCacheBytes(config.server.workers)))
   options.ports.log.setLevel(config.server.logLevel)
   options.logs.configure(config.log)

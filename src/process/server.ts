@@ -7,6 +7,8 @@ import { throughProxy } from '../base/outgoing.ts'
 import type { Ports } from '../base/ports.ts'
 import { createSparingLog } from '../base/sparing-log.ts'
 import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/resolve/config.ts'
+import type { ServerCertificate } from '../config/values/certificate.ts'
 import { versionText } from '../console/version.ts'
 import { createProviderPool } from '../identity/pool.ts'
 import { createPortal } from '../portal/app.ts'
@@ -30,14 +32,16 @@ import { createLeaving } from '../server/listen/leaving.ts'
 import type { Listeners } from '../server/listen/listeners.ts'
 import { createSockets } from '../server/listen/sockets.ts'
 import { openAccessLog } from '../server/observe/access-log.ts'
-import { createDenials } from '../server/observe/denials.ts'
+import { createDenials, type Denials } from '../server/observe/denials.ts'
 import { createMetrics } from '../server/observe/metrics.ts'
-import { createOverview } from '../server/observe/overview.ts'
+import { createOverview, createPlaceNames } from '../server/observe/overview.ts'
 import { viewProcess } from '../server/observe/process-view.ts'
+import { createRouteUses } from '../server/observe/route-use.ts'
 import { createExporter } from '../server/observe/tracing/exporter.ts'
 import { createTracer } from '../server/observe/tracing/tracer.ts'
 import { createUntrusted } from '../server/observe/untrusted.ts'
 import { holdExpectations } from '../server/preview/expect.ts'
+import { createExplainRequest } from '../server/preview/explain-request.ts'
 import { createRespond } from '../server/request/errors/respond.ts'
 import { createPipelines } from '../server/request/pipeline.ts'
 import { chargeLogouts, countForms, countStarts, createRates } from '../server/request/rates.ts'
@@ -115,7 +119,8 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     timers: options.acmeTimers,
   })
   const certificates = () => [...(inForce().tls?.certificates ?? []), ...acme.certificates]
-  const view = () => viewProcess(denials, following.upstreams)
+  const awaited = () => awaitedOf(inForce(), acme)
+  const { uses, viewNow, view } = openView(denials, following.upstreams, worker)
   const ownName = makePseudonym(ports)
   const pipelines = createPipelines({
     ...bodies,
@@ -127,6 +132,7 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     passwords,
     metrics,
     meter: meters?.traffic ?? null,
+    uses,
     rates,
     resets,
     noteFirstUse: createFirstUses({ audit, tokens: sessions.tokens, ports: asked }),
@@ -134,7 +140,7 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     accessLog,
     untrusted: createUntrusted(ports.log),
     tracer: following.tracer,
-    portal: openPortal(options, following, state, { rates, bodies, passwords, view }),
+    portal: openPortal(options, following, state, { rates, bodies, passwords, view, certificates, awaited }),
     respond,
     leaving,
     sockets: createSockets(relay, exchanges, asked),
@@ -143,13 +149,10 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     current,
   })
   return {
-    first,
-    live,
-    outgoing,
+    ...{ first, live, outgoing, pool, acme, certificates, awaited },
     fileState: following.fileState,
     started: following.started,
     upstreams: following.upstreams,
-    pool,
     sessions,
     storeCheck: state.check,
     fileAudit,
@@ -159,12 +162,12 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     exchanges,
     relay,
     bodies,
-    acme,
-    certificates,
+    uses,
     respond,
     leaving,
     pipelines,
     view,
+    viewNow,
     /** What reads the file, and asks authorities: nothing changes any more. */
     stopChanging(): void {
       following.stop()
@@ -179,6 +182,25 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
       accessLog.close()
       await following.exporter.close()
       await sessions.close(waitMs)
+    },
+  }
+}
+
+/** Hosts that an authority has yet to give a certificate for. */
+function awaitedOf({ tls }: Config, { certificates }: ReturnType<typeof createAcme>): readonly string[] {
+  return (tls?.acme?.names ?? []).filter(name => !certificates.some(({ names }) => names.includes(name)))
+}
+
+/** What this process knows. `view` is for somebody who looks: of several processes, the first asks all applications. */
+function openView(denials: Denials, upstreams: Following['upstreams'], worker: ServeOptions['worker']) {
+  const uses = createRouteUses()
+  const viewNow = () => viewProcess(denials, upstreams, uses)
+  return {
+    uses,
+    viewNow,
+    async view() {
+      if (worker === undefined || worker.index === 1) await upstreams.look()
+      return viewNow()
     },
   }
 }
@@ -288,7 +310,9 @@ interface Shared {
   readonly rates: ReturnType<typeof createRates>
   readonly bodies: ReturnType<typeof openBodies>
   readonly passwords: ReturnType<typeof createPasswords>
-  readonly view: () => ReturnType<typeof viewProcess>
+  readonly view: () => Promise<ReturnType<typeof viewProcess>>
+  readonly certificates: () => readonly ServerCertificate[]
+  readonly awaited: () => readonly string[]
 }
 
 /** The portal: pages, endpoints and the editor of the file. */
@@ -296,7 +320,7 @@ function openPortal(
   options: ServeOptions,
   following: Following,
   { sessions, sealer, store, audit }: ReturnType<typeof openState>,
-  { rates, bodies, passwords, view }: Shared,
+  { rates, bodies, passwords, view, certificates, awaited }: Shared,
 ) {
   const { ports, worker } = options
   const { first, live, inForce, asked, outgoing, metrics, meters, pool } = following
@@ -310,6 +334,7 @@ function openPortal(
       store,
       isKept: () => inForce().audit.keepMs > 0,
       isOfOnePortal: () => inForce().portals.size === 1,
+      nameOf: createPlaceNames(inForce),
     },
     configEditor: createDesk({
       path: following.path,
@@ -335,9 +360,12 @@ function openPortal(
       pool,
       refusals: createKnownRefusals(ports),
       now: ports.now,
+      certificates,
+      awaited,
       own: view,
       others: worker?.askOthers ?? (() => []),
     }),
+    explain: createExplainRequest({ inForce, grants: sessions.grants, now: ports.now }),
   })
 }
 

@@ -348,6 +348,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     clock: () => clock.state,
     cacheSize: () => ({ bytes: memory.cache.bytes, maxBytes: memory.cache.maxBytes }),
     count: () => guarded(() => store.countSessions(ports.now())),
+    countAt: portal => guarded(() => store.countSessions(ports.now(), portal)),
     follower: ownerBound.current,
     async check({ id, expiresAtMs, identity }) {
       if (isAccessId(id)) return ports.now() < expiresAtMs && !scimDirectory.isBarred(identity)

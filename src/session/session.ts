@@ -195,6 +195,11 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
     portal: string,
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<{ readonly entries: readonly SessionEntry[]; readonly next: string | null }>
+  /**
+   * About how many sessions a portal has, without reading them: those that have ended and are still to be removed count too. Throws
+   * `session.store`.
+   */
+  countAt(portal: string): MaybePromise<number>
   /** The ids of sessions of a portal whose rows cannot be read, of whom this is about: they are in no list, and end by their ids. */
   unreadable(portal: string, match: EndedMatch): Promise<readonly string[]>
   /** Ends what a provider names: by its own session where `sid` is given, else all of a person. Answers how many. */

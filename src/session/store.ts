@@ -174,8 +174,11 @@ export interface SessionStore extends AuditStore, RecordStore, DerivedCalls {
   findBySid(issuer: string, sid: string): MaybePromise<readonly StoredSession[]>
   /** Sessions of a portal, newest first, beginning after what `next` of the page before said. */
   list(portal: string, page: { readonly after: string | null; readonly limit: number }): MaybePromise<StoredPage>
-  /** How many sessions have not come to their end, idle ones among them: by the store's own clock where it has one, else by then. */
-  countSessions(nowMs: number): MaybePromise<number>
+  /**
+   * How many sessions have not come to their end, idle ones among them: by the store's own clock where it has one, else by then. Of one
+   * portal: how many it has, those that have come to their end and are still to be removed among them.
+   */
+  countSessions(nowMs: number, portal?: string): MaybePromise<number>
   /**
    * Writes the result of a refresh, ends the lease, and notifies every other process. False, without a change, when
    * the session is gone, or its secrets are no longer those of `before`.

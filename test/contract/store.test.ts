@@ -184,7 +184,15 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       }
       await store.addHandle({ hash: 'h4', sessionId: 'c', host: 'y' })
       expect(await store.countSessions(nowMs)).toBe(2)
-      await store.remove('c')
+      await store.insert(storedSession('d', { portal: 'other', expiresAtMs: ends.b }), {
+        hash: 'hd',
+        sessionId: 'd',
+        host: 'x',
+      })
+      expect([await store.countSessions(nowMs, 'other'), await store.countSessions(nowMs, 'none')]).toEqual([1, 0])
+      // Whether those that have ended are removed already is the store's affair.
+      expect([2, 3]).toContain(await store.countSessions(nowMs, 'home'))
+      await store.remove('c', 'd')
       expect(await store.countSessions(nowMs)).toBe(1)
     }))
 

@@ -13,16 +13,25 @@ import { pageAnswer } from '../answer.ts'
 import { type FormTools, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import type { DenialView, Overview } from '../overview.ts'
+import { AdminTabs, Health, Line, Part } from '../pages/admin-tabs.tsx'
 import { detailOf, hasSeveral, nameOf } from '../pages/person.ts'
 import { Requests, type RequestsView } from '../pages/requests.tsx'
-import { Time } from '../pages/time.tsx'
+import { clockOf, dayOf, Time } from '../pages/time.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../place.ts'
-import type { PortalRequest } from '../portal.ts'
+import { type PortalRequest, readQuery } from '../portal.ts'
 import { ACTIVE_MINUTES, countSessions, type SessionCounts } from '../session-counts.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 import type { Words } from '../words/words.ts'
-import { Health, isDown, Route } from './admin-routes.tsx'
+import {
+  isDown,
+  needsAttention,
+  Refuses,
+  type RoutesAsked,
+  RoutesTable,
+  readRoutesAsked,
+  routeAddress,
+} from './admin-routes.tsx'
 import { isAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
 import { hasPeople } from './people.tsx'
@@ -35,8 +44,8 @@ export interface AdminTools extends FormTools {
 }
 
 /**
- * The active sessions, the refusals, the requests for access, the routes and the state of their applications, for
- * admins of the portal.
+ * What needs attention, then the requests for access, the sessions, the routes and all that the gate depends on, for admins of the
+ * portal.
  *
  * Only on the host where users sign in: elsewhere, an application's scripts could read it. Loading it changes nothing.
  *
@@ -47,9 +56,8 @@ export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: 
   const away = leadToPortal(ctx, 'admin')
   if (away !== null) return away
   if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
-  const nowMs = tools.ports.now()
   const [survey, overview, requests] = await Promise.all([
-    countSessions(tools.sessions, ctx.portal.name, nowMs),
+    countSessions(tools.sessions, ctx.portal.name, tools.ports.now()),
     tools.overview(ctx.portal.name),
     requestsFor(ctx, tools, session),
   ])
@@ -64,10 +72,11 @@ export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: 
       overview={overview}
       requests={requests}
       hasPeople={hasPeople(ctx)}
-      nowMs={nowMs}
+      asked={readRoutesAsked(readQuery(ctx))}
+      nowMs={tools.ports.now()}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200)
+  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'asks', 'live-table', 'admin')
 }
 
 async function requestsFor(ctx: PortalRequest, tools: AdminTools, session: Session): Promise<RequestsView | null> {
@@ -92,157 +101,251 @@ interface AdminView {
   readonly requests: RequestsView | null
   /** Whether there is a page of users. */
   readonly hasPeople: boolean
+  /** What of the table of routes is wanted. */
+  readonly asked: RoutesAsked
   readonly nowMs: number
 }
 
-/** So many are read at one look. */
-const DENIALS_SHOWN = 25
-const ROUTES_SHOWN = 200
-
-/** The overview: sessions, refusals, requests for access, and the state of everything behind Sallyport. */
+/** The overview: what needs attention, figures, requests for access, routes, and the state of everything behind Sallyport. */
 export function AdminPage(view: AdminView) {
-  const { words, title, menu, hasSeveral, survey, overview, requests, nowMs } = view
-  const { denials, routes, providers, config, processes } = overview
-  const down = new Set(routes.flatMap(({ origins }) => origins.filter(isDown).map(({ address }) => address))).size
-  const count = (value: number) => new Intl.NumberFormat(words.lang).format(value)
-  const broken = routes.filter(route => route.refusal !== null || route.origins.some(isDown))
-  const failing = providers.filter(({ state }) => state.kind === 'fails')
-  const isRefused = config.mistakeCount > 0 || config.onDisk === 'lost'
+  const { words, title, menu, hasSeveral, survey, overview, requests, asked, nowMs } = view
+  const { routes, providers, config, processes } = overview
+  const hasRequests = requests !== null && requests.requests.length + requests.grants.length > 0
   return (
     <WidePage words={words} title={title} heading={words.administration} menu={menu}>
-      {processes.all === 1 ? null : <p class="soft">{words.heardOf(processes.heard, processes.all)}</p>}
-      <nav class="jumps" aria-label={words.onThisPage}>
-        {PARTS.filter(part => part !== 'requests' || requests !== null).map(part => (
-          <a href={`#${part}`}>{headingOf(words, part)}</a>
-        ))}
-      </nav>
-      {broken.length + failing.length === 0 && !isRefused ? (
-        <p class="soft fine">{words.allAnswers}</p>
-      ) : (
-        <Part heading={words.needsAttention}>
-          {isRefused ? <Configuration words={words} config={config} nowMs={nowMs} /> : null}
-          {broken.length + failing.length === 0 ? null : (
-            <ul class="rows">
-              {broken.slice(0, ROUTES_SHOWN).map(route => (
-                <Route words={words} route={route} />
-              ))}
-              {failing.map(provider => (
-                <Provider words={words} provider={provider} nowMs={nowMs} />
-              ))}
-            </ul>
-          )}
-        </Part>
-      )}
-      <dl class="tiles">
-        <Tile name={words.sessions} value={`${count(survey.sessions)}${survey.hasMore ? '+' : ''}`} />
-        <Tile name={words.people} value={`${count(survey.people)}${survey.hasMore ? '+' : ''}`} />
-        <Tile name={words.activeLately(ACTIVE_MINUTES)} value={count(survey.active)} />
-        <Tile name={words.notAnswering} value={count(down)} isBad={down > 0} />
-      </dl>
-      {requests === null ? null : (
+      <AdminTabs words={words} tabs={{ here: 'admin', hasFile: config.path !== null, hasPeople: view.hasPeople }} />
+      <Attention words={words} overview={overview} nowMs={nowMs} />
+      <Figures words={words} survey={survey} overview={overview} requests={requests} nowMs={nowMs} />
+      {hasRequests ? (
         <Part heading={words.accessRequests} id="requests">
           <Requests words={words} view={requests} nowMs={nowMs} />
         </Part>
-      )}
-      <p class="more">
-        <a class="act" href={ownPath('audit')}>
-          {words.auditTrail}
-        </a>
-        {view.hasPeople ? (
-          <a class="act" href={ownPath('people')}>
-            {words.passkeys.people}
-          </a>
-        ) : null}
-      </p>
-      <Part heading={words.turnedAway} id="turned-away">
-        {denials.length === 0 ? (
-          <p class="soft">{words.nobodyTurnedAway}</p>
-        ) : (
-          <ul class="rows">
-            {denials.slice(0, DENIALS_SHOWN).map(denial => (
-              <Refused words={words} denial={denial} nowMs={nowMs} />
-            ))}
-          </ul>
-        )}
+      ) : null}
+      <Part heading={words.routes} id="routes" count={numberOf(routes.length, words)}>
+        <RoutesTable words={words} routes={routes} asked={asked} nowMs={nowMs} />
       </Part>
-      <Part heading={words.routes} id="routes">
-        {[...Map.groupBy(routes.slice(0, ROUTES_SHOWN), ({ host }) => host)].map(([host, ofHost]) => (
-          <section class={ofHost.length === 1 ? 'host one' : 'host'}>
-            {ofHost.length === 1 ? null : <h3>{host}</h3>}
-            <ul class="rows">
-              {ofHost.map(route => (
-                <Route words={words} route={route} Name={ofHost.length === 1 ? 'h3' : 'h4'} />
+      <div class="columns">
+        <div>
+          <Part heading={words.turnedAway} id="turned-away">
+            <TurnedAway words={words} overview={overview} nowMs={nowMs} />
+          </Part>
+          <Part heading={words.configuration} id="configuration">
+            <Configuration words={words} config={config} nowMs={nowMs} />
+          </Part>
+        </div>
+        <div>
+          <Part
+            heading={words.admin.latestSignIns}
+            id="last-active"
+            beside={<a href={`${ownPath('sessions')}?all=1`}>{words.allSessions}</a>}
+          >
+            <ul class="items">
+              {survey.latest.map(entry => (
+                <Person words={words} entry={entry} hasSeveral={hasSeveral} nowMs={nowMs} />
               ))}
             </ul>
-          </section>
-        ))}
-        {routes.length <= ROUTES_SHOWN ? null : <p class="soft">{words.andMore(routes.length - ROUTES_SHOWN)}</p>}
-      </Part>
-      <Part heading={words.providers} id="providers">
-        <ul class="rows">
-          {providers.map(provider => (
-            <Provider words={words} provider={provider} nowMs={nowMs} />
-          ))}
-        </ul>
-      </Part>
-      <Part heading={words.lastActive} id="last-active">
-        <ul class="rows">
-          {survey.latest.map(entry => (
-            <Person words={words} entry={entry} hasSeveral={hasSeveral} nowMs={nowMs} />
-          ))}
-        </ul>
-        <p class="more">
-          <a class="act" href={`${ownPath('sessions')}?all=1`}>
-            {words.allSessions}
-          </a>
-        </p>
-      </Part>
-      <Part heading={words.configuration} id="configuration">
-        {isRefused ? (
-          <p class="soft small">{words.saveRefused(config.mistakeCount)}</p>
-        ) : (
-          <Configuration words={words} config={config} nowMs={nowMs} />
-        )}
-      </Part>
+          </Part>
+          {providers.length === 0 ? null : (
+            <Part heading={words.providers} id="providers">
+              <ul class="items">
+                {providers.map(provider => (
+                  <Provider words={words} provider={provider} nowMs={nowMs} />
+                ))}
+              </ul>
+            </Part>
+          )}
+          <Certificates words={words} overview={overview} nowMs={nowMs} />
+        </div>
+      </div>
+      {processes.all === 1 ? null : <p class="soft small">{words.heardOf(processes.heard, processes.all)}</p>}
     </WidePage>
   )
 }
 
-/** What one can jump to, in the order of the page. */
-const PARTS = ['requests', 'turned-away', 'routes', 'providers', 'last-active', 'configuration'] as const
-
-function headingOf(words: Words, part: (typeof PARTS)[number]): string {
-  switch (part) {
-    case 'requests':
-      return words.accessRequests
-    case 'turned-away':
-      return words.turnedAway
-    case 'routes':
-      return words.routes
-    case 'providers':
-      return words.providers
-    case 'last-active':
-      return words.lastActive
-    case 'configuration':
-      return words.configuration
-  }
+function numberOf(value: number, { lang }: Words): string {
+  return new Intl.NumberFormat(lang).format(value)
 }
 
-function Part(props: { readonly heading: string; readonly id?: string; readonly children?: Child }) {
+/** Certificates that end so soon were due to be replaced. */
+const SOON_MS = 14 * 86_400_000
+
+function endsSoon({ endsAtMs }: Overview['certificates'][number], nowMs: number): boolean {
+  return endsAtMs - nowMs < SOON_MS
+}
+
+/** So many of a kind are listed; the table has the others. */
+const MOST_OF_A_KIND = 5
+
+/** What an admin should look at first, each with where; a calm line where nothing is. */
+function Attention({ words, overview, nowMs }: Pick<AdminView, 'words' | 'overview' | 'nowMs'>) {
+  const { routes, providers, config, certificates, awaited } = overview
+  const broken = routes.filter(needsAttention)
+  const lines: Child[] = [
+    isRefused(config) ? <RefusedFile words={words} config={config} /> : null,
+    ...broken.slice(0, MOST_OF_A_KIND).map(route => (
+      <Line
+        title={<a href={routeAddress(route)}>{route.name}</a>}
+        end={route.refusal === null ? <Health state={route.state} text={words.admin.states[route.state]} /> : undefined}
+      >
+        {route.refusal === null ? (
+          <p class="soft small">
+            {route.origins
+              .filter(isDown)
+              .map(({ address }) => address)
+              .join(', ')}
+          </p>
+        ) : (
+          <Refuses words={words} refusal={route.refusal} />
+        )}
+      </Line>
+    )),
+    broken.length <= MOST_OF_A_KIND ? null : (
+      <Line
+        title={
+          <a href={`${ownPath('admin')}?show=attention#routes`}>{words.andMore(broken.length - MOST_OF_A_KIND)}</a>
+        }
+      />
+    ),
+    ...providers
+      .filter(({ state }) => state.kind === 'fails')
+      .map(provider => <Provider words={words} provider={provider} nowMs={nowMs} />),
+    ...certificates
+      .filter(one => endsSoon(one, nowMs))
+      .slice(0, MOST_OF_A_KIND)
+      .map(one => <Certificate words={words} certificate={one} nowMs={nowMs} />),
+    awaited.length === 0 ? null : <Line title={words.admin.awaited(awaited.join(', '))} />,
+    config.needsRestart.length === 0 ? null : (
+      <Line title={words.admin.restart}>
+        <p class="small">
+          <code>{config.needsRestart.join(', ')}</code>
+        </p>
+      </Line>
+    ),
+  ].filter(line => line !== null)
+  if (lines.length === 0) return <p class="calm health up">{words.allAnswers}</p>
   return (
-    <section class="group" id={props.id}>
-      <h2>{props.heading}</h2>
-      {props.children}
+    <section class="attention" aria-label={words.needsAttention}>
+      <h2>{words.needsAttention}</h2>
+      <ul class="items">{lines}</ul>
     </section>
   )
 }
 
-function Tile({ name, value, isBad = false }: { readonly name: string; readonly value: string; isBad?: boolean }) {
+function isRefused({ mistakeCount, onDisk }: Overview['config']): boolean {
+  return mistakeCount > 0 || onDisk === 'lost'
+}
+
+/** A save that is not in force, and what is wrong with it. */
+function RefusedFile({ words, config }: Pick<ConfigurationView, 'words' | 'config'>) {
+  const { mistakeCount, mistakes, path } = config
   return (
-    <div class={isBad ? 'tile bad' : 'tile'}>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-    </div>
+    <Line
+      title={mistakeCount > 0 ? words.saveRefused(mistakeCount) : words.onDisk.lost}
+      end={path === null ? undefined : <a href={ownPath('file')}>{words.configuration}</a>}
+    >
+      {mistakes.length === 0 ? null : (
+        <ul class="small" lang="en">
+          {mistakes.map(mistake => (
+            <li>{mistake}</li>
+          ))}
+        </ul>
+      )}
+    </Line>
+  )
+}
+
+function Figures({
+  words,
+  survey,
+  overview,
+  requests,
+  nowMs,
+}: Omit<AdminView, 'title' | 'menu' | 'asked' | 'hasSeveral' | 'hasPeople'>) {
+  const { routes, config, certificates, awaited } = overview
+  const { admin } = words
+  const asked = routes.filter(({ state }) => state !== 'own')
+  const bad = asked.filter(needsAttention).length
+  const up = asked.filter(({ state, refusal }) => state === 'up' && refusal === null).length
+  const unknown = asked.length - bad - up
+  const [first] = certificates
+  const number = (value: number) => numberOf(value, words)
+  const days = first === undefined ? 0 : Math.floor((first.endsAtMs - nowMs) / 86_400_000)
+  return (
+    <ul class="figures">
+      <Figure
+        name={words.applications}
+        value={admin.ofAll(number(up), number(asked.length))}
+        note={bad > 0 ? admin.failing(bad) : unknown > 0 ? admin.unknownCount(unknown) : admin.allRun}
+        to={bad > 0 ? `${ownPath('admin')}?show=attention#routes` : '#routes'}
+        isBad={bad > 0}
+      />
+      <Figure
+        name={words.sessions}
+        value={number(survey.sessions)}
+        note={
+          survey.people === null || survey.active === null
+            ? words.admin.manySessions
+            : admin.peopleActive(survey.people, survey.active, ACTIVE_MINUTES)
+        }
+        to={`${ownPath('sessions')}?all=1`}
+      />
+      {requests === null ? null : (
+        <Figure
+          name={words.accessRequests}
+          value={number(requests.requests.length)}
+          note={requests.requests.length === 0 ? words.nobodyAsks : admin.waiting(requests.requests.length)}
+          to={requests.requests.length + requests.grants.length > 0 ? '#requests' : null}
+          isNews={requests.requests.length > 0}
+        />
+      )}
+      {certificates.length + awaited.length === 0 ? null : (
+        <Figure
+          name={admin.certificates}
+          value={first === undefined ? '–' : admin.days(days)}
+          note={first === undefined ? admin.awaited(awaited.join(', ')) : admin.firstEnds(dayOf(first.endsAtMs, words))}
+          to="#certificates"
+          isBad={awaited.length > 0 || certificates.some(one => endsSoon(one, nowMs))}
+        />
+      )}
+      <Figure
+        name={words.configuration}
+        value={isRefused(config) ? admin.notInForce : words.fileInForce}
+        note={admin.since(clockOf(config.inForceSinceMs, nowMs, words))}
+        to={config.path === null ? '#configuration' : ownPath('file')}
+        isBad={isRefused(config)}
+      />
+    </ul>
+  )
+}
+
+function Figure(props: {
+  readonly name: string
+  readonly value: string
+  readonly note: string
+  /** Null: it leads nowhere. */
+  readonly to: string | null
+  readonly isBad?: boolean
+  readonly isNews?: boolean
+}) {
+  const { name, value, note, to, isBad = false, isNews = false } = props
+  const inside = (
+    <>
+      <span class="soft">{name}</span>
+      <strong>{value}</strong>
+      <span class="note">{note}</span>
+    </>
+  )
+  const look = `figure${isBad ? ' bad' : isNews ? ' news' : ''}`
+  return (
+    <li>
+      {to === null ? (
+        <div class={look}>{inside}</div>
+      ) : (
+        <a class={look} href={to}>
+          {inside}
+        </a>
+      )}
+    </li>
   )
 }
 
@@ -250,23 +353,68 @@ function Provider(props: { words: Words; provider: Overview['providers'][number]
   const { words, nowMs } = props
   const { label, issuer, state } = props.provider
   return (
-    <li class="row">
-      <div>
-        <h3>{label}</h3>
-        <p class="soft small">{issuer}</p>
-      </div>
-      <Health
-        state={state.kind === 'answers' ? 'up' : state.kind === 'fails' ? 'down' : 'unknown'}
-        text={words.providerStates[state.kind]}
-      >
-        {state.kind === 'unasked' ? null : (
-          <>
-            {' · '}
-            <Time words={words} atMs={state.kind === 'answers' ? state.atMs : state.sinceMs} nowMs={nowMs} />
-          </>
-        )}
-      </Health>
-    </li>
+    <Line
+      title={label}
+      end={
+        <Health
+          state={state.kind === 'answers' ? 'up' : state.kind === 'fails' ? 'down' : 'unknown'}
+          text={words.providerStates[state.kind]}
+        >
+          {state.kind === 'unasked' ? null : (
+            <>
+              {' · '}
+              <Time words={words} atMs={state.kind === 'answers' ? state.atMs : state.sinceMs} nowMs={nowMs} />
+            </>
+          )}
+        </Health>
+      }
+    >
+      <p class="soft small">{issuer}</p>
+    </Line>
+  )
+}
+
+/** So many certificates are shown: of those that end first. */
+const CERTIFICATES_SHOWN = 8
+
+function Certificates({ words, overview, nowMs }: Pick<AdminView, 'words' | 'overview' | 'nowMs'>) {
+  const { certificates, awaited } = overview
+  if (certificates.length + awaited.length === 0) return null
+  return (
+    <Part heading={words.admin.certificates} id="certificates" count={numberOf(certificates.length, words)}>
+      <ul class="items">
+        {awaited.slice(0, CERTIFICATES_SHOWN).map(name => (
+          <Line title={name} end={<Health state="down" text={words.admin.notYet} />} />
+        ))}
+        {certificates.slice(0, CERTIFICATES_SHOWN).map(one => (
+          <Certificate words={words} certificate={one} nowMs={nowMs} />
+        ))}
+      </ul>
+      {certificates.length <= CERTIFICATES_SHOWN ? null : (
+        <p class="soft small">{words.andMore(certificates.length - CERTIFICATES_SHOWN)}</p>
+      )}
+    </Part>
+  )
+}
+
+function Certificate(props: { words: Words; certificate: Overview['certificates'][number]; nowMs: number }) {
+  const { words, certificate, nowMs } = props
+  const { names, endsAtMs } = certificate
+  const [name = '', ...others] = names
+  const state = endsAtMs <= nowMs ? 'down' : endsSoon(certificate, nowMs) ? 'partly' : 'up'
+  const day = dayOf(endsAtMs, words)
+  return (
+    <Line
+      title={name}
+      end={
+        <Health
+          state={state}
+          text={state === 'down' ? words.admin.certificateEnded(day) : words.admin.certificateUntil(day)}
+        />
+      }
+    >
+      {others.length === 0 ? null : <p class="soft small">{others.join(', ')}</p>}
+    </Line>
   )
 }
 
@@ -289,44 +437,65 @@ function Person({
     entry.client,
   ]
   return (
-    <li class="row">
-      <div>
-        <h3>{nameOf(identity)}</h3>
-        <p class="soft small">{parts.filter(part => part !== null && part !== '').join(' · ')}</p>
-      </div>
-      <span class="soft small">
-        {`${words.lastUsedTime} `}
-        <Time words={words} atMs={entry.lastSeenMs} nowMs={nowMs} />
-      </span>
-    </li>
+    <Line title={nameOf(identity)} end={<Time words={words} atMs={entry.session.createdAtMs} nowMs={nowMs} />}>
+      <p class="soft small">{parts.filter(part => part !== null && part !== '').join(' · ')}</p>
+    </Line>
   )
 }
 
-function Refused({ words, denial, nowMs }: { words: Words; denial: DenialView; nowMs: number }) {
+/** Denials that are read at one look, and how many more can be folded out. */
+const DENIALS_SHOWN = 6
+const DENIALS_KEPT = 25
+
+function TurnedAway({ words, overview, nowMs }: Pick<AdminView, 'words' | 'overview' | 'nowMs'>) {
+  const { denials, routes } = overview
+  if (denials.length === 0) return <p class="soft">{words.nobodyTurnedAway}</p>
+  const rest = denials.slice(DENIALS_SHOWN, DENIALS_KEPT)
+  const names = new Map(routes.map(({ id, name }) => [id, name]))
+  const show = (some: readonly DenialView[]) => (
+    <ul class="items">
+      {some.map(denial => (
+        <Denied words={words} denial={denial} name={names.get(denial.route) ?? denial.route} nowMs={nowMs} />
+      ))}
+    </ul>
+  )
   return (
-    <li class="row">
-      <div>
-        <h3>
-          {denial.route} {denial.count === 1 ? null : <span class="tag">{words.times(denial.count)}</span>}
-        </h3>
-        <p class="small">
-          <code>{denial.reason}</code>{' '}
-          <span lang="en">
-            {REASONS[denial.reason].why}
-            {denial.needs === null ? null : `; needs: ${denial.needs}`}
-            {denial.groups === null ? null : `; ${denial.groups}`}
-          </span>
-        </p>
-        <p class="soft small">
-          {[denial.user ?? words.notSignedIn, denial.client, denial.method].join(' · ')}
-          {` · ${words.reference} `}
-          <code>{denial.id}</code>
-        </p>
-      </div>
-      <span class="soft small">
-        <Time words={words} atMs={denial.atMs} nowMs={nowMs} />
-      </span>
-    </li>
+    <>
+      {show(denials.slice(0, DENIALS_SHOWN))}
+      {rest.length === 0 ? null : (
+        <details>
+          <summary>{words.andMore(rest.length)}</summary>
+          {show(rest)}
+        </details>
+      )}
+    </>
+  )
+}
+
+function Denied(props: { words: Words; denial: DenialView; name: string; nowMs: number }) {
+  const { words, denial, name, nowMs } = props
+  const { user, count, reason, needs, groups, client, method, id } = denial
+  return (
+    <Line
+      title={
+        <>
+          {words.admin.deniedAt(user ?? words.admin.somebody, name)}{' '}
+          {count === 1 ? null : <span class="tag">{words.times(count)}</span>}
+        </>
+      }
+      end={<Time words={words} atMs={denial.atMs} nowMs={nowMs} />}
+    >
+      <p class="small" lang="en">
+        {REASONS[reason].why}
+        {needs === null ? null : `; needs: ${needs}`}
+        {groups === null ? null : `; ${groups}`}
+      </p>
+      <p class="soft small">
+        {[client, method, reason].join(' · ')}
+        {` · ${words.reference} `}
+        <code>{id}</code>
+      </p>
+    </Line>
   )
 }
 
@@ -336,44 +505,22 @@ interface ConfigurationView {
   readonly nowMs: number
 }
 
-/**
- * Which file is current, since when, and how the one on disk differs from it; what is wrong there, where it was
- * refused.
- */
+/** Which file is current, since when, and how the one on disk differs from it. */
 function Configuration({ words, config, nowMs }: ConfigurationView) {
-  const { path, inForceSinceMs, onDisk, mistakeCount, mistakes, needsRestart } = config
+  const { path, inForceSinceMs, onDisk, mistakeCount } = config
   return (
-    <div class={mistakeCount > 0 || onDisk === 'lost' ? 'alert' : undefined}>
-      {mistakeCount === 0 ? null : <p>{words.saveRefused(mistakeCount)}</p>}
-      {mistakes.length === 0 ? null : (
-        <ul lang="en">
-          {mistakes.map(mistake => (
-            <li>{mistake}</li>
-          ))}
-        </ul>
-      )}
-      <p class="soft small">
-        {path === null ? null : (
-          <>
-            <code>{path}</code>
-            {' · '}
-          </>
-        )}
-        {`${words.inForceSince} `}
-        <Time words={words} atMs={inForceSinceMs} nowMs={nowMs} />
-      </p>
-      {path === null ? null : (
-        <p class="small">
-          <a href={ownPath('file')}>{words.fileShow}</a>
+    <ul class="items">
+      <Line
+        title={path === null ? words.fileInForce : <code>{path}</code>}
+        end={path === null ? undefined : <a href={ownPath('file')}>{words.fileShow}</a>}
+      >
+        <p class="soft small">
+          {`${words.inForceSince} `}
+          <Time words={words} atMs={inForceSinceMs} nowMs={nowMs} />
+          {onDisk === 'refused' || onDisk === 'lost' ? null : ` · ${words.onDisk[onDisk]}`}
+          {mistakeCount === 0 ? null : ` · ${words.saveRefused(mistakeCount)}`}
         </p>
-      )}
-      {onDisk === 'refused' ? null : <p class="soft small">{words.onDisk[onDisk]}</p>}
-      {needsRestart.length === 0 ? null : (
-        <p class="small">
-          {`${words.needsRestart} `}
-          <code>{needsRestart.join(', ')}</code>
-        </p>
-      )}
-    </div>
+      </Line>
+    </ul>
   )
 }

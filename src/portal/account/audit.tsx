@@ -2,28 +2,32 @@
 
 /** The page `audit`: the audit trail, for those with the admin role of their portal. */
 
-import { EVENT_NAMES } from '../../audit/events.ts'
+import { type AuditEvent, EVENTS } from '../../audit/events.ts'
 import { CSV_HEAD, csvLine, jsonLine } from '../../audit/export.ts'
-import { type AuditRecord, FACTS, type FactName } from '../../audit/record.ts'
+import { type AuditRecord, FACTS } from '../../audit/record.ts'
 import { type AuditSearch, findAudit, searchAudit } from '../../audit/search.ts'
 import type { AuditStore } from '../../audit/store.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { showUnseen } from '../../base/visible.ts'
-import type { Session } from '../../session/session.ts'
+import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { fileAnswer, pageAnswer } from '../answer.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { Time } from '../pages/time.tsx'
+import { AdminTabs, Pages, type Tabs } from '../pages/admin-tabs.tsx'
+import { nameOf } from '../pages/person.ts'
+import { dayNameOf, momentOf, timeOf } from '../pages/time.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 import { describeAgent } from '../user-agent.ts'
+import { EVENT_KINDS, type Told } from '../words/admin/words.ts'
 import type { Words } from '../words/words.ts'
 import { isAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
+import { hasPeople } from './people.tsx'
 
 /** The trail as a page reads it. */
 interface Trail {
@@ -32,16 +36,22 @@ interface Trail {
   isKept(): boolean
   /** Whether the file has only one portal. Then its admins see events of the whole server. */
   isOfOnePortal(): boolean
+  /** What people call the application at a route, by its id, or at a host; null where there is none of the portal. */
+  nameOf(portal: string, place: string): string | null
 }
 
 export interface TrailTools extends PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'now'>
+  readonly sessions: Pick<Sessions, 'list'>
   readonly trail: Trail
 }
 
 /** Rows shown at a time, and how many are looked through for them before the rest waits for a click. */
 const SHOWN = 50
 const LOOKED_THROUGH = 20_000
+
+/** So many of the latest sign-ins are looked at for what people are called. */
+const NAMED = 100
 
 /** Characters of a file that are sent at a time. */
 const CHUNK = 16_384
@@ -61,22 +71,29 @@ export async function showAudit(ctx: PortalRequest, tools: TrailTools, session: 
   const after = query.get('after')
   if (after !== null && !/^[\d +-]{1,80}$/.test(after))
     throw new GateError('target.malformed', 'after is no place of ours')
-  const found = await findAudit(tools.trail.store, search, { after, limit: SHOWN, lookThrough: LOOKED_THROUGH })
+  const [found, { entries }] = await Promise.all([
+    findAudit(tools.trail.store, search, { after, limit: SHOWN, lookThrough: LOOKED_THROUGH }),
+    tools.sessions.list(ctx.portal.name, { after: null, limit: NAMED }),
+  ])
   const words = wordsFor(ctx.request, ctx.portal.timezone)
   const page = (
     <AuditPage
       words={words}
       title={ctx.portal.title}
       menu={menuOf(ctx, session, words, 'admin')}
+      tabs={{ here: 'audit', hasFile: tools.trail.isOfOnePortal(), hasPeople: hasPeople(ctx) }}
       isKept={tools.trail.isKept()}
       asked={{ who: search.who ?? '', event: search.event ?? '', since: query.get('since') ?? '' }}
       records={found.records}
+      names={namesFrom(found.records, entries)}
+      isFirst={after === null}
       next={found.next}
+      placeOf={place => tools.trail.nameOf(ctx.portal.name, place)}
       nowMs={tools.ports.now()}
       proof={await proveForm(ctx, session, tools.seal)}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200)
+  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
 }
 
 /**
@@ -142,76 +159,111 @@ interface AuditView {
   readonly words: Words
   readonly title: string
   readonly menu: readonly MenuEntry[]
+  readonly tabs: Tabs
   /** Whether rows are kept at all. */
   readonly isKept: boolean
   readonly asked: AskedOfTrail
   readonly records: readonly AuditRecord[]
+  /** What people are called, by subject and provider. */
+  readonly names: ReadonlyMap<string, ReadonlyMap<string, string>>
+  /** Whether these are the newest. */
+  readonly isFirst: boolean
   /** Where what is older begins; null at the end. */
   readonly next: string | null
+  /** What people call what is at a route or host. */
+  placeOf(place: string): string | null
   readonly nowMs: number
   readonly proof: string
 }
 
-/** Who did what, with a search form and a download as a file. */
-function AuditPage({ words, title, menu, isKept, asked, records, next, nowMs, proof }: AuditView) {
+/** Who did what, day by day, with a search form and a download as a file. */
+function AuditPage(view: AuditView) {
+  const { words, title, menu, tabs, isKept, asked, records, isFirst, next, proof } = view
+  const days = Map.groupBy(records, ({ atMs }) => dayNameOf(atMs, view.nowMs, words))
   return (
     <WidePage words={words} title={title} heading={words.auditTrail} menu={menu}>
+      <AdminTabs words={words} tabs={tabs} />
       {isKept ? null : (
-        <p class="soft">
+        <p class="back soft">
           {words.auditOff} <code>[audit] keep = "90d"</code>
         </p>
       )}
-      <search>
-        <form class="fields" method="get" action={ownPath('audit')}>
-          <div class="wide">
-            <label for="who">{words.auditWho}</label>
-            <input id="who" name="who" type="search" value={asked.who} maxlength={200} autocomplete="off" />
-          </div>
-          <div>
-            <label for="event">{words.auditEvent}</label>
-            <select id="event" name="event">
-              <option value="">{words.auditAny}</option>
-              {EVENT_NAMES.map(name => (
-                <option value={name} selected={name === asked.event}>
-                  {name}
-                </option>
-              ))}
-            </select>
-          </div>
-          <div>
-            <label for="since">{words.auditSince}</label>
-            <input id="since" name="since" type="date" value={asked.since} />
-          </div>
-          <button class="act main" type="submit">
-            {words.search}
-          </button>
-        </form>
-      </search>
-      {records.length > 0 ? (
-        <ul class="rows">
-          {records.map(record => (
-            <Row words={words} record={record} nowMs={nowMs} />
-          ))}
-        </ul>
-      ) : isKept ? (
-        <div class="empty">
-          <p>{words.auditNothing}</p>
-        </div>
-      ) : null}
-      {next === null ? null : (
-        <p class="more">
-          <a href={`${ownPath('audit')}?${new URLSearchParams({ ...asked, after: next })}`}>{words.auditOlder}</a>
-        </p>
-      )}
+      <Filters words={words} asked={asked} />
+      {records.length === 0 && isKept ? <p class="none soft">{words.auditNothing}</p> : null}
+      {[...days].map(([day, ofDay]) => (
+        <section class="part day" aria-label={day}>
+          <h2>{day}</h2>
+          <ol class="items events">
+            {ofDay.map(record => (
+              <Event view={view} record={record} />
+            ))}
+          </ol>
+        </section>
+      ))}
+      <Pages
+        words={words}
+        label={words.auditTrail}
+        shown={null}
+        before={isFirst ? null : auditAddress(asked, {})}
+        beforeLabel={words.admin.auditNewest}
+        after={next === null ? null : auditAddress(asked, { after: next })}
+        afterLabel={words.auditOlder}
+      />
       {records.length === 0 && next === null ? null : <Export words={words} asked={asked} proof={proof} />}
     </WidePage>
+  )
+}
+
+function auditAddress(asked: AskedOfTrail, more: Readonly<Record<string, string>>): string {
+  const query = new URLSearchParams({ ...asked, ...more })
+  for (const [name, value] of [...query]) if (value === '') query.delete(name)
+  return `${ownPath('audit')}${query.size === 0 ? '' : `?${query}`}`
+}
+
+function Filters({ words, asked }: Pick<AuditView, 'words' | 'asked'>) {
+  const { admin } = words
+  const isKind = asked.event === '' || EVENT_KINDS.some(kind => kind === asked.event)
+  return (
+    <search>
+      <form class="filters" method="get" action={ownPath('audit')}>
+        <input
+          name="who"
+          type="search"
+          value={asked.who}
+          maxlength={200}
+          autocomplete="off"
+          placeholder={words.auditWho}
+          aria-label={words.auditWho}
+        />
+        <select name="event" aria-label={admin.auditWhat}>
+          <option value="">{admin.auditEverything}</option>
+          {EVENT_KINDS.map(kind => (
+            <option value={kind} selected={kind === asked.event}>
+              {admin.auditKinds[kind]}
+            </option>
+          ))}
+          {isKind ? null : (
+            <option value={asked.event} selected>
+              {asked.event}
+            </option>
+          )}
+        </select>
+        <label>
+          <span class="soft">{words.auditSince}</span>
+          <input name="since" type="date" value={asked.since} />
+        </label>
+        <button class="act" type="submit">
+          {words.search}
+        </button>
+      </form>
+    </search>
   )
 }
 
 /** All that is looked for, beyond what one page shows. */
 function Export({ words, asked, proof }: Pick<AuditView, 'words' | 'asked' | 'proof'>) {
   return (
-    <form class="search" method="post" action={ownPath('audit')}>
+    <form class="export" method="post" action={ownPath('audit')}>
       <input type="hidden" name="proof" value={proof} />
       {Object.entries(asked).map(([name, value]) => (
         <input type="hidden" name={name} value={value} />
@@ -226,43 +278,104 @@ function Export({ words, asked, proof }: Pick<AuditView, 'words' | 'asked' | 'pr
   )
 }
 
-/** What the heading of a row says already. */
-const ABOVE: readonly FactName[] = ['user', 'name', 'count']
+/**
+ * What people are called, by their subjects: who did something to others is kept by the subject alone. A subject that several providers
+ * have given to several people stands for none of them.
+ */
+function namesFrom(
+  records: readonly AuditRecord[],
+  entries: readonly SessionEntry[],
+): ReadonlyMap<string, ReadonlyMap<string, string>> {
+  const names = new Map<string, Map<string, string>>()
+  function note(subject: string, provider: string, name: string): void {
+    const own = names.get(subject)
+    if (own === undefined) names.set(subject, new Map([[provider, name]]))
+    else own.set(provider, name)
+  }
+  for (const { facts } of records) {
+    const { user, provider = '', name } = facts
+    if (user !== undefined && name !== undefined) note(String(user), String(provider), String(name))
+  }
+  for (const { session } of entries.toReversed()) {
+    const { subject, provider } = session.identity
+    note(subject, provider, nameOf(session.identity))
+  }
+  return names
+}
 
-function Row({
-  words,
-  record,
-  nowMs,
-}: {
-  readonly words: Words
+interface EventView {
+  readonly view: AuditView
   readonly record: AuditRecord
-  readonly nowMs: number
-}) {
+}
+
+/** One event: when, a sentence, and from where; folded out, all that is kept of it, as it is exported. */
+function Event({ view, record }: EventView) {
+  const { words, asked } = view
   const { event, facts, atMs } = record
-  const { user, name, count } = facts
-  const who = new Set([name, user].filter(one => one !== undefined))
+  const { count, agent, client } = facts
+  const from = [agent === undefined ? '' : deviceOf(agent), client].filter(part => part !== undefined && part !== '')
+  const kept = FACTS.filter(fact => facts[fact] !== undefined)
   return (
-    <li class="row">
-      <div>
-        <h2>
-          <code>{event}</code> {count === undefined ? null : <span class="tag">{words.times(Number(count))}</span>}
-        </h2>
-        {who.size === 0 ? null : <p class="small">{[...who].map(one => showUnseen(String(one))).join(' · ')}</p>}
-        <p class="soft small">
-          {FACTS.filter(fact => facts[fact] !== undefined && !ABOVE.includes(fact))
-            .map(fact => `${fact}: ${showUnseen(fact === 'agent' ? deviceOf(facts.agent) : String(facts[fact]))}`)
-            .join(' · ')}
-        </p>
-      </div>
-      <span class="soft small">
-        <Time words={words} atMs={atMs} nowMs={nowMs} />
-      </span>
+    <li>
+      <details class={EVENTS[event].level}>
+        <summary>
+          <time datetime={new Date(atMs).toISOString()} title={momentOf(atMs, words)}>
+            {timeOf(atMs, words)}
+          </time>
+          <span class="said">
+            {showUnseen(sentenceOf(event, view, record))}
+            {count === undefined ? null : <span class="tag">{words.times(Number(count))}</span>}
+          </span>
+          <span class="soft">{from.map(part => showUnseen(String(part))).join(' · ')}</span>
+        </summary>
+        <dl lang="en">
+          <div>
+            <dt>event</dt>
+            <dd>
+              <code>{event}</code>{' '}
+              {asked.event === event ? null : (
+                <a href={auditAddress({ ...asked, event }, {})} lang={words.lang}>
+                  {words.admin.auditOnly}
+                </a>
+              )}
+            </dd>
+          </div>
+          {kept.map(fact => (
+            <div>
+              <dt>{fact}</dt>
+              <dd>{showUnseen(String(facts[fact]))}</dd>
+            </div>
+          ))}
+        </dl>
+      </details>
     </li>
   )
 }
 
+function sentenceOf(event: AuditEvent, view: AuditView, { facts }: AuditRecord): string {
+  const { words, names } = view
+  const { user, name, by, provider, route, host, resource, role, program, number } = facts
+  const place = route ?? resource ?? host
+  function called(subject: string, from: string | undefined): string | null {
+    const known = names.get(subject) ?? new Map<string, string>()
+    const [only, ...others] = from === undefined ? known.values() : [known.get(from)]
+    return others.length === 0 ? (only ?? null) : null
+  }
+  const told: Told = {
+    who: user === undefined ? null : (called(String(user), provider?.toString()) ?? String(name ?? user)),
+    by:
+      by === undefined || by === 'operator' || by === 'provider' ? null : (called(String(by), undefined) ?? String(by)),
+    isOperator: by === 'operator',
+    at: place === undefined ? null : (view.placeOf(String(place)) ?? String(place)),
+    role: String(role ?? ''),
+    program: String(program ?? ''),
+    number: number === undefined ? null : Number(number),
+  }
+  return words.admin.events[event](told)
+}
+
 /** A browser in a few words, as on other pages; what is none, to the letter. */
-function deviceOf(agent: unknown): string {
+function deviceOf(agent: string | number): string {
   const text = String(agent)
   return text.startsWith('Mozilla/5.0 (') ? describeAgent(text) : text
 }

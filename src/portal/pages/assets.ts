@@ -5,11 +5,13 @@
  * page, in `data-` attributes, and is never code. Scripts are checked with a browser's types (`scripts/tsconfig.json`).
  */
 
+import adminSheet from './admin.css' with { type: 'text' }
 import { withFonts } from './font.ts'
 import checkFile from './scripts/check-file.js' with { type: 'text' }
 import countdown from './scripts/countdown.js' with { type: 'text' }
 import giveFragment from './scripts/give-fragment.js' with { type: 'text' }
 import keepFragment from './scripts/keep-fragment.js' with { type: 'text' }
+import liveTable from './scripts/live-table.js' with { type: 'text' }
 import passkey from './scripts/passkey.js' with { type: 'text' }
 import search from './scripts/search.js' with { type: 'text' }
 import watchAccess from './scripts/watch-access.js' with { type: 'text' }
@@ -18,7 +20,13 @@ import stylesheet from './style.css' with { type: 'text' }
 
 export const STYLE: string = withFonts(stylesheet)
 
+/** What only some pages have beside it: those for admins. */
+export type Sheet = 'admin'
+
+export const SHEETS: Readonly<Record<Sheet, string>> = { admin: adminSheet }
+
 export type Script =
+  | 'live-table'
   | 'check-file'
   | 'countdown'
   | 'passkey'
@@ -29,6 +37,7 @@ export type Script =
   | 'give-fragment'
 
 export const SCRIPTS: Readonly<Record<Script, string>> = {
+  'live-table': liveTable,
   'check-file': checkFile,
   countdown,
   passkey,

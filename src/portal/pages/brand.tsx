@@ -2,7 +2,7 @@
 import { type Child, createContext } from 'hono/jsx'
 import { showTurning } from '../../base/visible.ts'
 import type { Brand } from '../../config/resolve/portals.ts'
-import type { Script } from './assets.ts'
+import type { Script, Sheet } from './assets.ts'
 
 /** How the page that is being drawn looks: its portal's logo and colours. */
 export const BrandContext = createContext<Brand | null>(null)
@@ -10,12 +10,22 @@ export const BrandContext = createContext<Brand | null>(null)
 /** The one script of the page that is being drawn; null for a page without. */
 export const ScriptContext = createContext<Script | null>(null)
 
+/** The stylesheet that the page has beside the common one; null for a page without. */
+export const SheetContext = createContext<Sheet | null>(null)
+
 /** A page drawn with a portal's look, as HTML. What people and providers call themselves turns nothing around on it. */
-export function drawPage(brand: Brand | null, page: Child, script: Script | null = null): string {
+export function drawPage(
+  brand: Brand | null,
+  page: Child,
+  script: Script | null = null,
+  sheet: Sheet | null = null,
+): string {
   return showTurning(
     String(
       <BrandContext.Provider value={brand}>
-        <ScriptContext.Provider value={script}>{page}</ScriptContext.Provider>
+        <SheetContext.Provider value={sheet}>
+          <ScriptContext.Provider value={script}>{page}</ScriptContext.Provider>
+        </SheetContext.Provider>
       </BrandContext.Provider>,
     ),
   )

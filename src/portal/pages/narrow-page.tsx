@@ -3,8 +3,8 @@ import { type Child, useContext } from 'hono/jsx'
 import { GROUNDS } from '../../config/values/colour.ts'
 import type { Contact } from '../../config/values/email.ts'
 import type { Words } from '../words/words.ts'
-import { MARK, SCRIPTS, STYLE } from './assets.ts'
-import { BrandContext, brandStyle, ScriptContext } from './brand.tsx'
+import { MARK, SCRIPTS, SHEETS, STYLE } from './assets.ts'
+import { BrandContext, brandStyle, ScriptContext, SheetContext } from './brand.tsx'
 
 /** The portal's logo, or a gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
 export function Mark() {
@@ -46,6 +46,7 @@ export function Document(props: {
   const { onward = null } = props
   const style = brandStyle(useContext(BrandContext))
   const script = useContext(ScriptContext)
+  const sheet = useContext(SheetContext)
   return (
     <html lang={props.words.lang}>
       <head>
@@ -60,6 +61,7 @@ export function Document(props: {
         <link rel="icon" href={ICON} />
         {/* A constant: escaped, it would not match its hash in the policy. */}
         <style dangerouslySetInnerHTML={{ __html: STYLE }} />
+        {sheet === null ? null : <style dangerouslySetInnerHTML={{ __html: SHEETS[sheet] }} />}
         {style === null ? null : <style dangerouslySetInnerHTML={{ __html: style }} />}
       </head>
       <body>

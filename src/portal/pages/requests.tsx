@@ -30,9 +30,9 @@ export function Requests({ words, view, nowMs }: Props) {
   return (
     <>
       {requests.length === 0 ? (
-        <p class="soft">{words.nobodyAsks}</p>
+        <p class="soft small">{words.nobodyAsks}</p>
       ) : (
-        <ul class="rows">
+        <ul class="items">
           {requests.map(request => (
             <Request words={words} request={request} view={view} nowMs={nowMs} />
           ))}
@@ -41,13 +41,13 @@ export function Requests({ words, view, nowMs }: Props) {
       {grants.length === 0 ? null : (
         <>
           <h3 class="sub">{words.grantedRoles}</h3>
-          <ul class="rows">
+          <ul class="items">
             {grants.map(grant => (
-              <li class="row">
+              <li class="item">
                 <div>
-                  <h4>
+                  <h3>
                     {grant.name} <span class="tag">{grant.role}</span>
-                  </h4>
+                  </h3>
                   <p class="soft small">{`${grant.who.provider} · ${grant.who.subject} · ${untilOf(grant, words)}`}</p>
                 </div>
                 <Revoke words={words} page="admin" id={grant.id} name={`${grant.role}, ${grant.name}`} proof={proof} />
@@ -65,7 +65,7 @@ function Request(props: Omit<Props, 'view'> & { readonly request: RoleRequest; r
   const { id, who, name, role, route, text, atMs } = request
   const isOwn = isSamePerson(who, view.own)
   return (
-    <li class="row">
+    <li class="item">
       <div>
         <h3>
           {name} <span class="tag">{role}</span>

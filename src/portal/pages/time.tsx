@@ -61,6 +61,29 @@ export function dayOf(atMs: number, { lang, timeZone }: Words): string {
   return new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeZone }).format(atMs)
 }
 
+/** A time of day in the zone of the page: "14:02". */
+export function timeOf(atMs: number, { lang, timeZone }: Words): string {
+  return new Intl.DateTimeFormat(lang, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone }).format(atMs)
+}
+
+/** The day of a moment as people name it: "Today", "Yesterday", or "Monday, 30 June 2027". */
+export function dayNameOf(atMs: number, nowMs: number, words: Words): string {
+  const { lang, timeZone, admin } = words
+  const day = dayOf(atMs, words)
+  if (day === dayOf(nowMs, words)) return admin.today
+  if (day === dayOf(nowMs - 86_400_000, words)) return admin.yesterday
+  return new Intl.DateTimeFormat(lang, { dateStyle: 'full', timeZone }).format(atMs)
+}
+
+/** A time of day: "14:02"; with its day before it, where that is not today: "Jun 30, 2027, 14:02". */
+export function clockOf(atMs: number, nowMs: number, words: Words): string {
+  const { lang, timeZone } = words
+  const time = new Intl.DateTimeFormat(lang, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone }).format(
+    atMs,
+  )
+  return dayOf(atMs, words) === dayOf(nowMs, words) ? time : `${dayOf(atMs, words)}, ${time}`
+}
+
 /** How long ago something was. Machines and the tooltip get the exact moment. */
 export function Time({ words, atMs, nowMs }: { readonly words: Words; readonly atMs: number; readonly nowMs: number }) {
   return (

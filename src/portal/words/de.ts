@@ -1,3 +1,4 @@
+import { ADMIN_DE } from './admin/de.ts'
 import { DE_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
@@ -211,6 +212,7 @@ export const DE: Words = {
   search: 'Suchen',
   olderSessions: 'Ältere Sitzungen',
 
+  admin: ADMIN_DE,
   administration: 'Administration',
   needsAttention: 'Braucht Aufmerksamkeit',
   allAnswers: 'Alles, was gefragt wurde, antwortet.',
@@ -234,7 +236,7 @@ export const DE: Words = {
   turnedAway: 'Kürzlich abgewiesen',
   nobodyTurnedAway: 'Seit dem Start wurde niemand abgewiesen.',
   notSignedIn: 'nicht angemeldet',
-  times: count => `${count}-mal`,
+  times: count => (count === 1 ? '1 Mal' : `${count}-mal`),
   routes: 'Routen',
   andMore: count => `und ${count} weitere`,
   open: { public: 'Für alle offen', authenticated: 'Für alle offen, die angemeldet sind' },

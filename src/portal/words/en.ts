@@ -1,3 +1,4 @@
+import { ADMIN_EN } from './admin/en.ts'
 import { EN_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
@@ -81,7 +82,7 @@ export const EN: Words = {
   linkFor: 'Who it is for',
   linkUses: 'How often it can be opened',
   makeLink: 'Make a link',
-  linkUsed: (used, uses) => `opened ${used} of ${uses} times`,
+  linkUsed: (used, uses) => `opened ${used} of ${uses === 1 ? '1 time' : `${uses} times`}`,
   linkUntil: until => `until ${until}`,
   invited: 'Invitation',
   invitedTo: name => `You are invited to ${name}`,
@@ -119,6 +120,7 @@ export const EN: Words = {
   search: 'Search',
   olderSessions: 'Older sessions',
 
+  admin: ADMIN_EN,
   administration: 'Administration',
   needsAttention: 'Needs attention',
   allAnswers: 'Everything that was asked answers.',
@@ -142,7 +144,7 @@ export const EN: Words = {
   turnedAway: 'Turned away lately',
   nobodyTurnedAway: 'Nobody has been turned away since the gate was started.',
   notSignedIn: 'not signed in',
-  times: count => `${count} times`,
+  times: count => (count === 1 ? '1 time' : `${count} times`),
   routes: 'Routes',
   andMore: count => `and ${count} more`,
   open: { public: 'Open to everyone', authenticated: 'Open to everyone who is signed in' },

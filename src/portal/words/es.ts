@@ -1,3 +1,4 @@
+import { ADMIN_ES } from './admin/es.ts'
 import { ES_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
@@ -174,7 +175,7 @@ export const ES: Words = {
   linkFor: 'Para quién es',
   linkUses: 'Cuántas veces se puede abrir',
   makeLink: 'Crear un enlace',
-  linkUsed: (used, uses) => `abierto ${used} de ${uses} veces`,
+  linkUsed: (used, uses) => `abierto ${used} de ${uses === 1 ? '1 vez' : `${uses} veces`}`,
   linkUntil: until => `hasta el ${until}`,
   invited: 'Invitación',
   invitedTo: name => `Te han invitado a ${name}`,
@@ -212,6 +213,7 @@ export const ES: Words = {
   search: 'Buscar',
   olderSessions: 'Sesiones anteriores',
 
+  admin: ADMIN_ES,
   administration: 'Administración',
   needsAttention: 'Requiere atención',
   allAnswers: 'Todo lo que se preguntó responde.',
@@ -235,7 +237,7 @@ export const ES: Words = {
   turnedAway: 'Rechazos recientes',
   nobodyTurnedAway: 'No se ha rechazado a nadie desde el arranque.',
   notSignedIn: 'sin sesión',
-  times: count => `${count} veces`,
+  times: count => (count === 1 ? '1 vez' : `${count} veces`),
   routes: 'Rutas',
   andMore: count => `y ${count} más`,
   open: { public: 'Abierta a todo el mundo', authenticated: 'Abierta a quien haya iniciado sesión' },

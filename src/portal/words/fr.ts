@@ -1,3 +1,4 @@
+import { ADMIN_FR } from './admin/fr.ts'
 import { FR_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
@@ -213,6 +214,7 @@ export const FR: Words = {
   search: 'Rechercher',
   olderSessions: 'Sessions plus anciennes',
 
+  admin: ADMIN_FR,
   administration: 'Administration',
   needsAttention: 'À regarder',
   allAnswers: 'Tout ce qui a été interrogé répond.',

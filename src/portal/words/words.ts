@@ -1,6 +1,7 @@
 import { CODES, type Code } from '../../base/errors.ts'
 import type { ProviderState } from '../../identity/provider.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
+import type { AdminWords } from './admin/words.ts'
 import type { PasskeyWords } from './passkeys.ts'
 
 /** Reasons that a user may read. */
@@ -144,6 +145,8 @@ export interface Words {
   readonly search: string
   readonly olderSessions: string
 
+  /** The pages for admins. */
+  readonly admin: AdminWords
   readonly administration: string
   readonly needsAttention: string
   /** In its place where nothing does. */

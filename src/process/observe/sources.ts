@@ -43,7 +43,7 @@ export function sourcesOf(
     ...upstreamGauges(upstreams),
     ...(first.snapshot.config.tls === null ? [] : certificateGauges(certificates)),
   ]
-  const { acme, pool, sessions } = parts
+  const { pool, sessions } = parts
   const tls = () => live.current.config.tls
   return {
     unready: createReadiness({
@@ -79,13 +79,11 @@ export function sourcesOf(
         applications: routes.flatMap(({ config: { id, name, host }, upstream }) =>
           upstream === null ? [] : [{ id, name, host, upstream: upstream.label }],
         ),
-        origins: parts.view().origins,
+        origins: parts.viewNow().origins,
         sessions: await aliveSessions(sessions),
         clock: sessions.clock(),
         certificates: certificates().map(({ names, expiresAtMs }) => ({ names, endsAtMs: expiresAtMs })),
-        awaited: (config.tls?.acme?.names ?? []).filter(
-          name => !acme.certificates.some(({ names }) => names.includes(name)),
-        ),
+        awaited: parts.awaited(),
         providers: [...config.providers.values()]
           .filter(({ users }) => users === null)
           .map(provider => ({

@@ -31,11 +31,6 @@ export function openHealthChecks(
   waitMs = 0,
 ): HealthChecks {
   const { label, origins, authorization } = upstream
-  const headers = {
-    'user-agent': 'sallyport-health',
-    ...(config.host === null ? {} : { host: config.host }),
-    ...(authorization === null ? {} : { authorization }),
-  }
   const closing = new AbortController()
   const timers = new Set<Timer>()
 
@@ -43,7 +38,7 @@ export function openHealthChecks(
     let good = 0
     let bad = 0
     async function ask(): Promise<void> {
-      const fault = await faultOf(origin, headers, config, ports, closing.signal)
+      const fault = await faultOf(origin, authorization, config, ports, closing.signal)
       if (closing.signal.aborted) return
       if (fault === null && origin.failures < 0) noteAnswer(origin)
       ;[good, bad] = fault === null ? [good + 1, 0] : [0, bad + 1]
@@ -79,16 +74,20 @@ function tell(log: Log, upstream: string, origin: Origin, fault: string | null):
   else log.warn('An address of an upstream is not well, and is left out', { ...facts, why: fault })
 }
 
-/** What is wrong with an address, in words for the log; null for nothing. Never rejects. */
-async function faultOf(
+/** Asks an address as `health` says: what is wrong with it, in words for the log; null for nothing. Never rejects. */
+export async function faultOf(
   origin: Origin,
-  headers: Readonly<Record<string, string>>,
+  authorization: string | null,
   config: HealthConfig,
   ports: Pick<Ports, 'ask'>,
   closing: AbortSignal,
 ): Promise<string | null> {
   const init: Asking = {
-    headers,
+    headers: {
+      'user-agent': 'sallyport-health',
+      ...(config.host === null ? {} : { host: config.host }),
+      ...(authorization === null ? {} : { authorization }),
+    },
     signal: AbortSignal.any([closing, AbortSignal.timeout(config.timeoutMs)]),
     ...(origin.unix === undefined ? {} : { unix: origin.unix }),
     ...(origin.tls === undefined ? {} : { tls: origin.tls }),
@@ -104,16 +103,22 @@ async function faultOf(
   }
 }
 
-/** What is known of an application without asking it: from its last request and from health checks. */
+/** What is known of an application: from its last request, from health checks, and from what was asked because somebody looked. */
 export type Health = 'up' | 'down' | 'unknown'
 
 /** For how long a failed request says something, once others are tried again. */
 const TELLING_MS = 60_000
 
-/** How one address is, as far as this process knows. */
-export function originHealth({ isUnwell, failures, restsUntilMs }: Origin, nowMs: number): Health {
-  if (isUnwell) return 'down'
-  if (failures > 0) return nowMs < restsUntilMs + TELLING_MS ? 'down' : 'unknown'
+/** For how long a look says something: a minute, so that the next one finds what came of it. */
+const LOOK_TELLS_MS = 60_000
+
+/**
+ * How one address is, as far as this process knows. A request that failed a moment ago says more than a connection that came about; that
+ * says more than a request of some time ago.
+ */
+export function originHealth({ isUnwell, failures, restsUntilMs, look }: Origin, nowMs: number): Health {
+  if (isUnwell || (failures > 0 && nowMs < restsUntilMs + TELLING_MS)) return 'down'
+  if (look !== null && Math.abs(nowMs - look.atMs) < LOOK_TELLS_MS) return look.isWell ? 'up' : 'down'
   return failures === 0 ? 'up' : 'unknown'
 }
 

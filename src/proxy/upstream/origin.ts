@@ -31,6 +31,8 @@ export interface Origin {
   restsUntilMs: number
   /** What active checks found. */
   isUnwell: boolean
+  /** What was found when somebody looked; null: nobody has. */
+  look: { readonly atMs: number; readonly isWell: boolean } | null
   /** When it last answered as applications refuse a Host or an Origin (ms since the epoch); 0 for never. */
   refusedMs: number
 }
@@ -56,6 +58,7 @@ export function createOrigin(address: UpstreamAddress, config: Pick<UpstreamConf
     failures: -1,
     restsUntilMs: 0,
     isUnwell: false,
+    look: null,
     refusedMs: 0,
   }
 }

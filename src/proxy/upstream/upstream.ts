@@ -3,6 +3,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { UpstreamConfig } from '../../config/keys/upstreams.ts'
 import { type Balance, compileBalance } from './balance.ts'
 import { type Health, type HealthChecks, openHealthChecks, originHealth } from './health.ts'
+import { createLooks } from './looks.ts'
 import { createOrigin, isUp, type Origin } from './origin.ts'
 import { createSlots, type Slots } from './slots.ts'
 
@@ -50,6 +51,8 @@ export interface UpstreamPool {
   upstream(config: UpstreamConfig): Upstream
   /** Starts the active checks of these upstreams, and stops and forgets all others. */
   retain(inUse: Iterable<Upstream>): void
+  /** Asks how the addresses in use are, where that was not asked a moment ago: somebody looks. */
+  look(): Promise<void>
   /** Every address in use, once for each upstream; upstreams with the same name are reported together. */
   states(): readonly OriginState[]
   close(): void
@@ -63,7 +66,13 @@ const CHECKS_APART_MS = 20
 export function createUpstreamPool(ports: Pick<Ports, 'ask' | 'now' | 'log'>): UpstreamPool {
   const byKey = new Map<string, { readonly upstream: Upstream; readonly config: UpstreamConfig }>()
   const checks = new Map<string, HealthChecks>()
+  const looks = createLooks(ports, () =>
+    [...byKey.values()].map(({ upstream: { origins, authorization }, config: { health } }) => {
+      return { origins, authorization, health }
+    }),
+  )
   return {
+    look: looks.look,
     upstream(config) {
       const key = sha256(JSON.stringify(config))
       const existing = byKey.get(key)
@@ -107,6 +116,7 @@ export function createUpstreamPool(ports: Pick<Ports, 'ask' | 'now' | 'log'>): U
       return [...states.values()]
     },
     close() {
+      looks.close()
       for (const one of checks.values()) one.close()
       checks.clear()
     },

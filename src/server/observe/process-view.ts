@@ -2,6 +2,7 @@ import { REASONS, type Reason } from '../../policy/reasons.ts'
 import type { OriginView } from '../../portal/overview.ts'
 import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
 import type { Denial, Denials } from './denials.ts'
+import { mergeUses, type RouteUse, type RouteUses } from './route-use.ts'
 
 /** What only one process knows, for an admin of a portal: plain values, which workers send each other. */
 export interface ProcessView {
@@ -11,11 +12,17 @@ export interface ProcessView {
     /** When it last may have refused a Host or an Origin; 0 for never. */
     readonly refusedMs: number
   })[]
+  readonly uses: readonly RouteUse[]
 }
 
 /** Of this process, now. */
-export function viewProcess(denials: Denials, upstreams: Pick<UpstreamPool, 'states'>): ProcessView {
+export function viewProcess(
+  denials: Denials,
+  upstreams: Pick<UpstreamPool, 'states'>,
+  uses: Pick<RouteUses, 'all'>,
+): ProcessView {
   return {
+    uses: uses.all(),
     denials: denials.latest(),
     origins: upstreams.states().map(({ upstream, address, health, inFlight, failures, refusedMs }) => {
       return { upstream, address, health, inFlight, failures, refusedMs }
@@ -43,6 +50,7 @@ export function mergeViews(views: readonly ProcessView[]): ProcessView {
   return {
     denials: views.flatMap(view => view.denials).toSorted((one, other) => other.atMs - one.atMs),
     origins: [...origins.values()],
+    uses: [...mergeUses(views.flatMap(view => view.uses)).values()],
   }
 }
 
@@ -57,8 +65,10 @@ const WORST = ['down', 'up', 'unknown'] as const
 export function parseProcessView(raw: unknown): ProcessView | null {
   if (typeof raw !== 'object' || raw === null || !('denials' in raw && 'origins' in raw)) return null
   const { denials, origins } = raw
-  if (!Array.isArray(denials) || !Array.isArray(origins)) return null
-  return denials.every(isDenial) && origins.every(isOrigin) ? { denials, origins } : null
+  const uses = 'uses' in raw ? raw.uses : []
+  if (!Array.isArray(denials) || !Array.isArray(origins) || !Array.isArray(uses)) return null
+  const isWhole = denials.every(isDenial) && origins.every(isOrigin) && uses.every(isUse)
+  return isWhole ? { denials, origins, uses } : null
 }
 
 function isDenial(raw: unknown): raw is Denial {
@@ -91,4 +101,10 @@ function isOrigin(raw: unknown): raw is ProcessView['origins'][number] {
     typeof failures === 'number' &&
     typeof refusedMs === 'number'
   )
+}
+
+function isUse(raw: unknown): raw is RouteUse {
+  if (typeof raw !== 'object' || raw === null) return false
+  const { route, lastMs, tookMs, count } = raw as Partial<Record<keyof RouteUse, unknown>>
+  return typeof route === 'string' && [lastMs, tookMs, count].every(one => typeof one === 'number')
 }

@@ -88,7 +88,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 export function tellStatus(processes: readonly StatusFacts[], frame: StatusFrame, nowMs: number): Status {
   const { version, unready, workers, config } = frame
   const [first] = processes
-  const { origins } = mergeViews(processes.map(facts => ({ denials: [], origins: facts.origins })))
+  const { origins } = mergeViews(processes.map(facts => ({ denials: [], origins: facts.origins, uses: [] })))
   const upstreams = origins.map(({ upstream, address, health, inFlight, failures }) => {
     return { upstream, address, state: health, in_flight: inFlight, failures: Math.max(0, failures) }
   })

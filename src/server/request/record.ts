@@ -30,6 +30,9 @@ export function record(
   const status = response?.status ?? 101
   const statusClass = Math.floor(status / 100)
   tools.metrics.responses[statusClass] = (tools.metrics.responses[statusClass] ?? 0) + 1
+  if (context.reason === null && context.route !== null) {
+    tools.uses.note(context.route.config.id, context.startedMs, tools.ports.now())
+  }
   if (tools.meter !== null) meterAnswer(response, status, context, tools.meter)
   const { trace } = context
   if (trace?.isSampled === true) endTrace(trace, status, context)

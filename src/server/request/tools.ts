@@ -14,6 +14,7 @@ import type { Passwords } from '../credentials/passwords.ts'
 import type { Leaving } from '../listen/leaving.ts'
 import type { AccessLog } from '../observe/access-log.ts'
 import type { Metrics } from '../observe/metrics.ts'
+import type { RouteUses } from '../observe/route-use.ts'
 import type { Tracer } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import type { Untrusted } from '../observe/untrusted.ts'
@@ -39,6 +40,7 @@ export interface PipelineTools extends ProxyTools {
   readonly accessLog: AccessLog
   readonly metrics: Metrics
   readonly meter: Traffic | null
+  readonly uses: Pick<RouteUses, 'note'>
   readonly untrusted: Untrusted
   readonly tracer: Tracer
   readonly rates: Rates

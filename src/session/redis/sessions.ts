@@ -134,9 +134,11 @@ export function sessionsOver(
       const page = rows.slice(0, limit)
       return { sessions: sessionsOf(page), next: rows.length > limit ? (page.at(-1)?.place ?? null) : null }
     },
-    async countSessions() {
+    async countSessions(_, portal) {
       const counts = await inEach(partitions.all, async one =>
-        Number(await one.send('ZCOUNT', [`${one.prefix}expires`, `(${await serverMs(one)}`, '+inf'])),
+        portal === undefined
+          ? Number(await one.send('ZCOUNT', [`${one.prefix}expires`, `(${await serverMs(one)}`, '+inf']))
+          : Number(await one.send('ZCARD', [one.prefix + portalIndex(portal)])),
       )
       return counts.reduce((sum, count) => sum + count, 0)
     },

@@ -16,7 +16,7 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     findBySubject: (issuer, subject) => run(store => store.findBySubject(issuer, subject)),
     findBySid: (issuer, sid) => run(store => store.findBySid(issuer, sid)),
     list: (portal, page) => run(store => store.list(portal, page)),
-    countSessions: nowMs => run(store => store.countSessions(nowMs)),
+    countSessions: (nowMs, portal) => run(store => store.countSessions(nowMs, portal)),
     update: (id, fields, before) => run(store => store.update(id, fields, before)),
     lease: (id, nowMs, untilMs) => run(store => store.lease(id, nowMs, untilMs)),
     release: (id, untilMs, leftOf) => run(store => store.release(id, untilMs, leftOf)),

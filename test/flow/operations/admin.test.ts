@@ -36,11 +36,11 @@ async function load(gate: Pick<Gate, 'port'>, path: string, cookie: string, init
 }
 
 /** The words of the admin page, as they follow each other. */
-async function words(gate: Pick<Gate, 'port'>, cookie: string): Promise<string> {
-  const { status, text } = await load(gate, '/.sallyport/admin', cookie)
+async function words(gate: Pick<Gate, 'port'>, cookie: string, path = '/.sallyport/admin'): Promise<string> {
+  const { status, text } = await load(gate, path, cookie)
   expect(status).toBe(200)
   return text
-    .slice(text.indexOf('<main>'))
+    .slice(text.indexOf('<main>'), text.indexOf('</main>'))
     .replace(/<[^>]*>/g, ' ')
     .replace(/\s+/g, ' ')
 }
@@ -81,12 +81,12 @@ describe('the admin page', () => {
     const [ada, grace] = [await gate.signIn(HOST, ADMIN), await gate.signIn(HOST, USER)]
     expect((await load(gate, '/settings/of/somebody?token=secret', grace.cookie)).status).toBe(403)
     const said = await words(gate, ada.cookie)
-    expect(said).toContain('Sessions 2 People 2')
+    expect(said).toContain('Sessions 2 2 people, 2 active in the last 15 minutes')
     expect(said).toContain(
-      'home.example/settings role.missing none of the roles is held; needs: role admin; has no groups; rules ask for admins Grace · 127.0.0.1 · GET',
+      'Grace at Settings none of the roles is held; needs: role admin; has no groups; rules ask for admins 127.0.0.1 · GET · role.missing',
     )
     expect(said).not.toMatch(/somebody|secret/)
-    expect(said).toContain('Settings home.example/settings admin')
+    expect(said).toContain('Settings home.example/settings Not answering admin')
     expect(said).toContain('Sign-in providers id http://127.0.0.1:9 Not asked yet')
   })
 
@@ -124,7 +124,7 @@ describe('the admin page', () => {
       expect([answer.status, answer.text.includes('Friends')]).toEqual([403, false])
       const line: unknown = JSON.parse(gate.log.findLast(one => one.includes('denied')) ?? '{}')
       expect(line).toMatchObject({ groups: said })
-      expect(await words(gate, cookie)).toContain(`; ${said} Grace`)
+      expect(await words(gate, cookie)).toContain(`; ${said} 127.0.0.1`)
     }
     // Whoever has the group is refused for something else.
     const grace = await gate.signIn(HOST, { ...USER, groups: ['family'] })
@@ -139,26 +139,112 @@ describe('the admin page', () => {
     const { cookie } = await gate.signIn(HOST, ADMIN)
     expect((await load(gate, '/lab', '')).status).toBe(403)
     expect(await words(gate, cookie)).toContain(
-      'network.outside the client is in none of the networks; needs: signed in, network 203.0.113.0/24 not signed in',
+      'Someone at home.example/lab the client is in none of the networks; needs: signed in, network 203.0.113.0/24 127.0.0.1',
     )
   })
 
-  test('says how each address is, and how many requests are under way', async () => {
+  test('says how each address is, and how many requests are under way, when it was used and how long it took', async () => {
     let answer = (): void => undefined
     await using app = await startApp((_, response) => {
       answer = () => response.end('late')
     })
-    await using gate = await startGate(admins + route('allow = ["user"]', `http://127.0.0.1:${app.port}`))
+    const at = `127.0.0.1:${app.port}`
+    await using gate = await startGate(admins + route('allow = ["user"]', `http://${at}`))
     const { cookie } = await gate.signIn(HOST, ADMIN)
+    const address = `/.sallyport/route?id=${encodeURIComponent(`${HOST}/`)}`
+    expect(await words(gate, cookie, address)).toContain('Last use Not since the start')
     const slow = load(gate, '/', cookie)
     await eventually(() => app.underWay === 1, 'the application is asked')
-    expect(await words(gate, cookie)).toContain(`127.0.0.1:${app.port} State unknown · 1 under way`)
+    expect(await words(gate, cookie, address)).toContain(`${at} Running · 1 under way`)
     answer()
     await slow
-    expect(await words(gate, cookie)).toContain(`127.0.0.1:${app.port} Running`)
+    expect(await words(gate, cookie, address)).toMatch(
+      /Last use just now · 1 request since the start Response time \S+ (ms|sec)/,
+    )
+    expect(await words(gate, cookie)).toMatch(/home\.example Running user just now \S+ (ms|sec)/)
     await app.stop()
     await load(gate, '/', cookie)
-    expect(await words(gate, cookie)).toContain(`127.0.0.1:${app.port} Not answering · 1 failed in a row`)
+    expect(await words(gate, cookie, address)).toContain(`${at} Not answering · 1 failed in a row`)
+    expect(await words(gate, cookie)).toContain(`Needs attention home.example ${at} Not answering`)
+  })
+
+  test('asks how applications are when somebody looks, once in half a minute for all who look, and never for a page', async () => {
+    let nowMs = Date.now()
+    let opened = 0
+    const asked: string[] = []
+    await using plain = await startRawUpstream(async () => {
+      opened++
+    })
+    await using checked = await startApp((request, response) => {
+      asked.push(`${request.method} ${request.url} ${request.headers['user-agent']}`)
+      response.end()
+    })
+    await using other = await startApp((request, response) => {
+      asked.push(`${request.url}`)
+      response.end()
+    })
+    const upstream = (port: number, health = '') =>
+      `\n[[routes]]\nhost = "${HOST}"\npath = "/${port}"\nupstream = { to = "http://127.0.0.1:${port}"${health} }\nportal = "home"\nallow = ["user"]\n`
+    await using gate = await startGate(
+      admins +
+        ROUTES +
+        upstream(plain.port) +
+        upstream(checked.port, ', health = { path = "/alive", interval = "1h" }') +
+        upstream(other.port),
+      { ports: { now: () => nowMs } },
+    )
+    const [ada, bob] = [await gate.signIn(HOST, ADMIN), await gate.signIn(HOST, { ...ADMIN, sub: 'bob' })]
+    const ALIVE = 'GET /alive sallyport-health'
+    await eventually(() => asked.length === 1, 'the check that the file asks for')
+    expect(opened).toBe(0)
+    for (const { cookie } of [ada, bob, ada]) {
+      const said = await words(gate, cookie)
+      for (const { port } of [plain, checked, other]) expect(said).toContain(`${HOST}/${port} Running`)
+    }
+    expect([opened, asked]).toEqual([1, [ALIVE, ALIVE]])
+    nowMs += 29_000
+    await words(gate, bob.cookie)
+    expect([opened, asked]).toEqual([1, [ALIVE, ALIVE]])
+    await plain[Symbol.asyncDispose]()
+    nowMs += 2_000
+    expect(await words(gate, bob.cookie)).toContain(`${HOST}/${plain.port} Not answering`)
+    expect([opened, asked]).toEqual([1, [ALIVE, ALIVE, ALIVE]])
+  })
+
+  test('says of what only a proxy in front can ask why it knows nothing, and of what it answers itself that it does', async () => {
+    await using gate = await startGate(
+      `${admins}\n[[routes]]\nhost = "${HOST}"\npath = "/front"\nverify = true\nportal = "home"\nallow = ["user"]\n` +
+        `\n[[routes]]\nhost = "${HOST}"\nrespond = { body = "in" }\nportal = "home"\nallow = ["user"]\n`,
+      { server: 'verify = ["127.0.0.1:0"]\ntrusted_proxies = ["127.0.0.1"]' },
+    )
+    const { cookie } = await gate.signIn(HOST, ADMIN)
+    const said = await words(gate, cookie)
+    expect(said).toContain('home.example/front Unknown Only the proxy in front knows its address. user')
+    expect(said).toContain('home.example Answered by Sallyport user')
+    expect(said).toContain('Applications 0 of 1 1 is unknown')
+  })
+
+  test('has a page for each route, with what explain says of a request of anybody who is signed in', async () => {
+    await using gate = await startGate(admins + ROUTES)
+    const [ada, grace] = [await gate.signIn(HOST, ADMIN), await gate.signIn(HOST, USER)]
+    const route = `/.sallyport/route?id=${encodeURIComponent(`${HOST}/settings`)}`
+    const own = await words(gate, ada.cookie, route)
+    expect(own).toContain('Settings home.example/settings')
+    expect(own).toContain('Who may admin')
+    expect(own).toContain('Allowed a role that the route allows is held role.held who ada')
+    const asked = async (fields: Record<string, string>) =>
+      words(gate, ada.cookie, `${route}&${new URLSearchParams(fields)}`)
+    expect(await asked({ who: grace.sessionId })).toMatch(
+      /Denied none of the roles is held role\.missing .* roles user needs role admin/,
+    )
+    expect(await asked({ who: '' })).toContain('Has to sign in')
+    const elsewhere = await asked({ who: grace.sessionId, address: `http://${HOST}/other`, method: 'POST' })
+    expect(elsewhere).toContain('Allowed')
+    expect(elsewhere).toContain(`Another route takes this address: ${HOST}/`)
+    expect(await asked({ address: 'http://nowhere.example/' })).toContain('No route')
+    expect(await asked({ address: 'javascript:alert(1)' })).toContain('This is not an address of this portal.')
+    expect((await load(gate, `${route}x`, ada.cookie)).status).toBe(404)
+    expect((await load(gate, route, grace.cookie)).status).toBe(403)
   })
 
   test('says what an application refuses of what its route sends, once it has, and what helps', async () => {
@@ -238,7 +324,7 @@ describe('the admin page', () => {
     await using gate = await startGate(admins + ROUTES, { checkApart })
     const { cookie } = await gate.signIn(HOST, ADMIN)
     expect(await words(gate, cookie)).toContain(
-      `Configuration ${gate.configPath} · Taken over just now The file, in force and on disk The file on disk is the one in force.`,
+      `Configuration ${gate.configPath} Taken over just now · The file on disk is the one in force. The file, in force and on disk`,
     )
     const text = readFileSync(gate.configPath, 'utf8')
     writeFileSync(gate.configPath, `${text}\n# ${'long '.repeat(20_000)}\n`)
@@ -250,7 +336,9 @@ describe('the admin page', () => {
     await eventually(isRead, 'the save is in force, and the watch has seen it')
     writeFileSync(gate.configPath, text.replace('127.0.0.1:0', '127.0.0.1:1'))
     await gate.server.reload()
-    expect(await words(gate, cookie)).toContain('Only a restart puts this in force: server.listen')
+    expect(await words(gate, cookie)).toContain(
+      'Needs attention home.example 127.0.0.1:9 Not answering Settings 127.0.0.1:9 Not answering Some changes need a restart server.listen',
+    )
   })
 
   test('of one portal among several shows what is of that portal alone', async () => {
@@ -265,8 +353,12 @@ describe('the admin page', () => {
     gate.save(admins + ROUTES + other.replace('allow = "public"', 'allow = "publik"'))
     gate.server.reload()
     const said = await words(gate, cookie)
-    expect(said).toContain('The last save is not in force: it has a mistake. Taken over')
+    expect(said).toContain('Needs attention The last save is not in force: it has a mistake. home.example 127.0.0.1:9')
     expect(said).not.toMatch(/other\.example|open\.example|publik/)
+    const unseen = `/.sallyport/route?id=${encodeURIComponent('other.example/')}`
+    expect((await load(gate, unseen, cookie)).status).toBe(404)
+    const own = `/.sallyport/route?id=${encodeURIComponent(`${HOST}/`)}&address=http://other.example/`
+    expect(await words(gate, cookie, own)).toContain('This is not an address of this portal.')
     expect(said).not.toContain(gate.configPath)
   })
 
@@ -305,7 +397,7 @@ describe('the admin page', () => {
       }
       const said = await words(child, ada)
       expect(said).toContain('Counted over 2 of 2 processes.')
-      expect(said).toContain('home.example/settings 20 times role.missing')
+      expect(said).toContain('Grace at Settings 20 times none of the roles is held')
     },
     300_000,
   )

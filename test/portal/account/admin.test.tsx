@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { AdminPage } from '../../../src/portal/account/admin.tsx'
+import { readRoutesAsked } from '../../../src/portal/account/admin-routes.tsx'
 import type { Overview, RouteView } from '../../../src/portal/overview.ts'
 import { EN } from '../../../src/portal/words/en.ts'
 import { type HtmlPage, htmlPage } from '../../kit/html.ts'
@@ -7,7 +8,12 @@ import { type HtmlPage, htmlPage } from '../../kit/html.ts'
 const route = (host: string, path: string, health: 'up' | 'down'): RouteView => ({
   id: host + path,
   host,
+  place: host + path,
   name: `${host} ${path}`,
+  state: health,
+  unknown: null,
+  use: null,
+  leadsTo: ['http://10.0.0.1'],
   access: { kind: 'authenticated' },
   deny: [],
   balance: null,
@@ -15,16 +21,20 @@ const route = (host: string, path: string, health: 'up' | 'down'): RouteView => 
   origins: [{ address: 'http://10.0.0.1', health, inFlight: 0, failures: 0 }],
 })
 
-function render(over: Partial<Overview>): HtmlPage {
+const NOW_MS = Date.UTC(2026, 10, 29, 14, 2)
+
+function render(over: Partial<Overview>, query = ''): HtmlPage {
   const overview: Overview = {
     processes: { all: 1, heard: 1 },
     denials: [],
     routes: [route('a.test', '/', 'up'), route('b.test', '/', 'up'), route('a.test', '/x', 'up')],
+    certificates: [],
+    awaited: [],
     providers: [{ label: 'Pocket ID', issuer: 'https://id.test', state: { kind: 'answers', atMs: 0 } }],
     config: { inForceSinceMs: 0, mistakeCount: 0, mistakes: [], path: '/r.toml', onDisk: 'in force', needsRestart: [] },
     ...over,
   }
-  const survey = { sessions: 0, people: 0, active: 0, hasMore: false, latest: [] }
+  const survey = { sessions: 1, people: 1, active: 1, latest: [] }
   return htmlPage(
     String(
       <AdminPage
@@ -36,7 +46,8 @@ function render(over: Partial<Overview>): HtmlPage {
         overview={overview}
         requests={null}
         hasPeople={false}
-        nowMs={0}
+        asked={readRoutesAsked(new URLSearchParams(query))}
+        nowMs={NOW_MS}
       />,
     ),
   )
@@ -60,21 +71,73 @@ test('the admin page begins with what is broken: applications, providers, a save
     expect(first?.text).toContain(said)
   expect(first?.text).not.toContain('a.test /')
   expect(others.map(({ text }) => text).join()).not.toContain('line 3')
-  expect(page.has('.fine')).toBe(false)
+  expect(page.has('.calm')).toBe(false)
 })
 
-test('the admin page says where nothing is, and groups routes by their hosts', () => {
+test('the admin page says where nothing is broken, and counts one of something as one', () => {
   const page = render({})
-  expect([page.text.includes('Needs attention'), page.texts('.fine')]).toEqual([
-    false,
-    ['Everything that was asked answers.'],
+  expect([page.has('.attention'), page.texts('.calm')]).toEqual([false, ['Everything that was asked answers.']])
+  expect(page.texts('.figure > *')).toEqual([
+    ...['Applications', '3 of 3', 'All are running'],
+    ...['Sessions', '1', '1 person, 1 active in the last 15 minutes'],
+    ...['Configuration', 'In force', 'Since Jan 1, 1970, 00:00'],
   ])
-  expect(page.texts('h3, h4').slice(0, 4)).toEqual(['a.test', 'a.test /', 'a.test /x', 'b.test /'])
-  expect([page.texts('h3').slice(0, 2), page.texts('h4')]).toEqual([
-    ['a.test', 'b.test /'],
-    ['a.test /', 'a.test /x'],
+})
+
+test('the admin page warns of certificates that end within two weeks, and of hosts that wait for one', () => {
+  const day = 86_400_000
+  const page = render({
+    certificates: [
+      { names: ['late.test'], endsAtMs: NOW_MS - 1 },
+      { names: ['soon.test', 'www.soon.test'], endsAtMs: NOW_MS + 13 * day },
+      { names: ['good.test'], endsAtMs: NOW_MS + 15 * day },
+    ],
+    awaited: ['new.test'],
+  })
+  const [first] = page.all('section')
+  for (const said of ['late.test', 'Ended on Nov 29, 2026', 'soon.test', 'No certificate yet for new.test'])
+    expect(first?.text).toContain(said)
+  expect(first?.text).not.toContain('good.test')
+})
+
+const used = (view: RouteView, lastMs: number, tookMs: number): RouteView => ({
+  ...view,
+  use: { lastMs, tookMs, count: 1 },
+})
+
+test('the table of routes is filtered, sorted and paged by its address alone', () => {
+  const routes = [
+    used(route('a.test', '/10', 'up'), NOW_MS - 60_000, 12),
+    used(route('a.test', '/9', 'down'), NOW_MS, 1400),
+    route('b.test', '/', 'up'),
+  ]
+  const namesOf = (query: string) => render({ routes }, query).texts('tbody .c-name a')
+  expect(namesOf('')).toEqual(['a.test /9', 'a.test /10', 'b.test /'])
+  expect(namesOf('sort=-name')).toEqual(['b.test /', 'a.test /10', 'a.test /9'])
+  expect(namesOf('sort=state')).toEqual(['a.test /9', 'a.test /10', 'b.test /'])
+  // What was never used has no time: it comes last in either direction.
+  expect(namesOf('sort=used')).toEqual(['a.test /10', 'a.test /9', 'b.test /'])
+  expect(namesOf('sort=-took')).toEqual(['a.test /9', 'a.test /10', 'b.test /'])
+  expect(namesOf('show=attention')).toEqual(['a.test /9'])
+  expect(namesOf('show=unused')).toEqual(['b.test /'])
+  expect(namesOf('q=B.TEST')).toEqual(['b.test /'])
+  expect(namesOf('q=a.test+9')).toEqual(['a.test /9'])
+  expect(render({ routes }, 'q=nothing').texts('.found')).toEqual(['No route matches.'])
+  expect(namesOf('sort=<x>&show=<y>&page=-1')).toEqual(namesOf(''))
+  const cells = render({ routes }, 'q=9').texts('tbody td')
+  expect(cells).toEqual(['Not answering', 'Everyone who is signed in', 'just now', '1.4 sec'])
+})
+
+test('a thousand routes are read fifty at a time, with what was asked in every address', () => {
+  const routes = Array.from({ length: 1000 }, (_, at) => route(`app${at}.test`, '/', 'up'))
+  const page = render({ routes }, 'show=up&sort=-name&page=2')
+  expect(page.all('tbody tr')).toHaveLength(50)
+  expect(page.texts('.pages .soft')).toEqual(['51–100 of 1,000'])
+  const ways = page.all('.pages a').map(one => one.attribute('href'))
+  expect(ways).toEqual([
+    '/.sallyport/admin?show=up&sort=-name#routes',
+    '/.sallyport/admin?show=up&sort=-name&page=3#routes',
   ])
-  const jumps = page.all('.jumps a').map(one => one.attribute('href') ?? '')
-  expect(jumps.length).toBeGreaterThan(2)
-  for (const to of jumps) expect(page.all(to)).toHaveLength(1)
+  expect(page.texts('[aria-sort]')).toEqual(['Route'])
+  expect(render({ routes }, 'page=99').texts('.pages .soft')).toEqual(['951–1,000 of 1,000'])
 })

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
+import { type AuditEvent, EVENT_NAMES } from '../../../src/audit/events.ts'
 import { CODES, type Code } from '../../../src/base/errors.ts'
 import { REASONS, type Reason } from '../../../src/policy/reasons.ts'
 import { chooseWords, LANGUAGES } from '../../../src/portal/language.ts'
 import { agoOf, spanOf } from '../../../src/portal/pages/time.tsx'
+import type { Told } from '../../../src/portal/words/admin/words.ts'
 import { DE } from '../../../src/portal/words/de.ts'
 import { EN } from '../../../src/portal/words/en.ts'
 import { sayError, sayReason } from '../../../src/portal/words/words.ts'
@@ -65,7 +67,9 @@ const NAMES = ['ID-Token', 'ID token']
 
 /** What is spelt alike in English and that language. */
 const SAME_IN_BOTH = new Set(
-  'Administration,Applications,Code,Configuration,ERROR …,Invitation,Menu,Passkeys,Routes,Sessions'.split(','),
+  'Administration,Applications,Code,Configuration,ERROR …,Invitation,Invitations,Menu,Passkeys,Person,Roles,Route,Routes,Sessions'.split(
+    ',',
+  ),
 )
 
 describe.each(LANGUAGES.map(words => [words.lang, words] as const))('the table %s', (lang, words) => {
@@ -129,5 +133,64 @@ test('times and spans are said as the language says them', () => {
     '1 Tag',
     'vor 2 Minuten',
     'gerade eben',
+  ])
+})
+
+describe.each(LANGUAGES.map(words => [words.lang, words] as const))('the audit trail in %s', (_, { admin, times }) => {
+  const nothing: Told = { who: null, by: null, isOperator: false, at: null, role: '', program: '', number: null }
+  const all: Told = {
+    who: '<who>',
+    by: '<by>',
+    isOperator: false,
+    at: '<place>',
+    role: '<role>',
+    program: '<program>',
+    number: 7,
+  }
+
+  test('has a sentence for every event, whatever is known of it', () => {
+    expect(Object.keys(admin.events)).toEqual(expect.arrayContaining([...EVENT_NAMES]))
+    for (const [event, say] of Object.entries(admin.events)) {
+      // Only where the roles of somebody went together is none of them named.
+      const least = event === 'role.revoked' ? nothing : { ...nothing, role: '<role>', program: '<program>' }
+      for (const told of [least, all, { ...all, by: null, isOperator: true }, { ...least, number: 1 }]) {
+        const said = say(told)
+        expect(said, event).not.toMatch(/null|undefined|\s\s|\s[,.]| $/)
+        expect(said.length, event).toBeGreaterThan(10)
+      }
+    }
+    for (const event of ['sign_in', 'guest.made', 'role.granted', 'access.refused', 'program.allowed'] as const) {
+      expect(admin.events[event](all), event).toContain('<who>')
+    }
+  })
+
+  test('counts one of something as one', () => {
+    const [one, two] = [1, 2].map(number => admin.events['audit.lost']({ ...nothing, number }))
+    expect(one?.replace('1', '2')).not.toBe(two)
+    expect(times(1).replace('1', '2')).not.toBe(times(2) === '2 fois' ? '' : times(2))
+    for (const count of [admin.days, admin.waiting, admin.requestCount])
+      expect(count(1).replace('1', '2')).not.toBe(count(2))
+  })
+})
+
+test('the audit trail is told in sentences', () => {
+  const told: Told = {
+    who: 'Grace',
+    by: 'Ada',
+    isOperator: false,
+    at: 'Immich',
+    role: 'family',
+    program: '',
+    number: null,
+  }
+  const say = (event: AuditEvent, over: Partial<Told> = {}) => EN.admin.events[event]({ ...told, ...over })
+  expect(say('guest.made')).toBe('Grace made a guest link for Immich')
+  expect(say('role.granted')).toBe('Ada granted Grace the role family')
+  expect(say('role.granted', { by: null, isOperator: true })).toBe('An operator granted Grace the role family')
+  expect(say('access.refused', { who: null })).toBe('Someone was refused at Immich')
+  expect(say('sign_out.by_admin', { number: 3 })).toBe('Ada signed Grace out (3 sessions)')
+  expect([say('audit.lost', { number: 1 }), say('audit.lost', { number: 2 })]).toEqual([
+    '1 entry could not be written, and is lost',
+    '2 entries could not be written, and are lost',
   ])
 })

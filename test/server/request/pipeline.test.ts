@@ -6,6 +6,7 @@ import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { compileSnapshot } from '../../../src/server/config/compile.ts'
 import { createLeaving } from '../../../src/server/listen/leaving.ts'
 import { createMetrics } from '../../../src/server/observe/metrics.ts'
+import { createRouteUses } from '../../../src/server/observe/route-use.ts'
 import type { BunServer } from '../../../src/server/request/context.ts'
 import { createPipelines, type Pipeline } from '../../../src/server/request/pipeline.ts'
 import { createResets } from '../../../src/server/request/resets.ts'
@@ -62,6 +63,7 @@ function pipeline(find: () => Session | Promise<Session>): Pipeline {
     metrics,
     resets: createResets(ports.now, { log: ports.log, metrics }),
     meter: null,
+    uses: createRouteUses(),
     noteRequest: () => undefined,
     accessLog: { write: () => undefined, close: () => undefined },
     leaving: createLeaving(),
