@@ -22,7 +22,7 @@ export interface PasskeyFormView {
 export function PasskeyForm({ words, address, options, hidden, label, isMain, isWrong, children }: PasskeyFormView) {
   const { failed, known, noPasskeys, needsScripts } = words.passkeys
   return (
-    <form method="post" action={address} data-options={JSON.stringify(options)}>
+    <form method="post" action={address} data-options={JSON.stringify(options)} data-quiet={isWrong === true}>
       {Object.entries({ ...hidden, passkey: '' }).map(([name, value]) => (
         <input type="hidden" name={name} value={value} />
       ))}

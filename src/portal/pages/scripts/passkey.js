@@ -52,8 +52,10 @@
       offer()
     }
   }
+  // What was just refused is not offered again by itself: a device that answers at once would go round in circles.
   const offer = async () => {
-    if (!isNew && (await PublicKeyCredential.isConditionalMediationAvailable?.())) ask('conditional')
+    if (!isNew && form.dataset.quiet !== 'true' && (await PublicKeyCredential.isConditionalMediationAvailable?.()))
+      ask('conditional')
   }
   button.addEventListener('click', () => {
     show('')
