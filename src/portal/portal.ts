@@ -97,6 +97,8 @@ export interface PortalRequest {
   isOpenTo(session: Session, path: string): boolean
   /** Whether clients reach Sallyport's own addresses on this host: not where a proxy in front only asks for a verdict. */
   readonly keepsOwnAddresses: boolean
+  /** The application at a host and path of this portal, for whoever is about to sign in; null where there is none to tell of. */
+  waiting(host: string, path: string): { readonly name: string; readonly picture: string | null } | null
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
   /** Where a token of this person would be taken. */

@@ -9,7 +9,17 @@ const SECURE_PREFIX = '__Host-sallyport'
 const PLAIN_PREFIX = 'sallyport'
 
 /** The use of an own cookie. */
-export type CookieUse = 'session' | 'login' | 'ask' | 'rounds' | 'owner' | 'form' | 'guest' | 'known' | 'last'
+export type CookieUse =
+  | 'session'
+  | 'login'
+  | 'ask'
+  | 'rounds'
+  | 'owner'
+  | 'form'
+  | 'guest'
+  | 'known'
+  | 'last'
+  | 'provider'
 
 /** The cookie's name; plain HTTP has no `__Host-` prefix, since a browser would refuse it there (RFC 6265bis §4.1.3.2). */
 export function cookieName(use: CookieUse, isSecure: boolean): string {

@@ -65,6 +65,7 @@ export function portalRequest(request: Request, { origin, protocol, host }: URL)
     askedRoute: () => null,
     isOpenTo: () => false,
     keepsOwnAddresses: true,
+    waiting: () => null,
     iconOf: () => null,
     resources: { hasOwn: false, described: () => null, at: () => null },
   }

@@ -7,6 +7,7 @@ import { SignInPage } from '../pages/sign-in.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import { type BeginTools, begin } from '../sign-in/begin.ts'
+import { hostOf } from '../sign-in/choose.tsx'
 import { refuseLoginLoop } from '../sign-in/login-loop.ts'
 import { redirectToPortal } from '../sign-in/ticket.ts'
 import { addressOf, type CompatContext, compatPath, type Onward, readOnward } from './onward.ts'
@@ -20,9 +21,10 @@ export function oldSignIn(ctx: CompatContext): Response {
   const provider = onlyWay(ctx)
   if (provider === null) return toOwnPage(onward)
   const words = wordsFor(ctx.request)
-  const choice = { label: provider.label, address: compatPath(ctx, 'start', { rd: addressOf(onward) }) }
+  const address = compatPath(ctx, 'start', { rd: addressOf(onward) })
+  const choice = { label: provider.label, host: hostOf(provider), address }
   const { title, brand } = ctx.portal
-  return pageAnswer(words, brand, <SignInPage words={words} title={title} choices={[choice]} />, 200)
+  return pageAnswer(words, brand, <SignInPage words={words} title={title} choices={[choice]} waiting={null} />, 200)
 }
 
 /**

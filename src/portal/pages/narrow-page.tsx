@@ -84,13 +84,15 @@ export function NarrowPage(props: {
   readonly title: string
   readonly place?: string
   readonly onward?: string | null
+  /** Whether it saves height, so that all of it can be seen on a phone. */
+  readonly isShort?: boolean
   readonly children?: Child
 }) {
   const title = props.place === undefined ? props.title : `${props.title} · ${props.place}`
   return (
     <Document words={props.words} title={title} onward={props.onward ?? null}>
       <main class="door">
-        <div class="panel">
+        <div class={props.isShort === true ? 'panel low' : 'panel'}>
           <Mark />
           {props.place === undefined ? null : <p class="place">{props.place}</p>}
           {props.children}

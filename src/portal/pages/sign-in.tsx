@@ -1,8 +1,9 @@
 /** @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
 import { sayError, type Words } from '../words/words.ts'
-import { Acts, NarrowPage } from './narrow-page.tsx'
+import { NarrowPage } from './narrow-page.tsx'
 import { PasskeyForm, type PasskeyFormView } from './passkeys.tsx'
+import { type Choice, Providers, type Waiting, WaitsFor } from './sign-in-parts.tsx'
 import { spanOf } from './time.tsx'
 
 /** For people of a file of our own: what shows that a form is from this page, and where it goes. */
@@ -22,15 +23,18 @@ type OwnPasskey = Pick<PasskeyFormView, 'address' | 'options' | 'hidden' | 'isWr
 export function SignInPage(props: {
   readonly words: Words
   readonly title: string
-  readonly choices: readonly { readonly label: string; readonly address: string }[]
+  readonly choices: readonly Choice[]
+  /** What opens after the sign-in; null where that is the portal itself, or not to be told. */
+  readonly waiting: Waiting | null
   readonly form?: OwnForm
   readonly passkey?: OwnPasskey
   readonly remember?: { readonly isOn: boolean; readonly lifetimeMs: number; readonly address: string }
 }) {
   const { words, choices, form, passkey, remember } = props
   return (
-    <NarrowPage words={words} title={words.signIn} place={props.title}>
+    <NarrowPage words={words} title={words.signIn} place={props.title} isShort>
       <h1>{words.signIn}</h1>
+      {props.waiting === null ? null : <WaitsFor words={words} waiting={props.waiting} />}
       {form === undefined ? null : <PasswordForm words={words} {...form} />}
       {passkey === undefined ? null : (
         <>
@@ -38,11 +42,7 @@ export function SignInPage(props: {
           <PasskeyForm words={words} {...passkey} label={words.passkeys.signIn} isMain={form === undefined} />
         </>
       )}
-      {choices.length > 1 ? <p class="soft">{words.chooseAccount}</p> : null}
-      <Acts
-        acts={choices.map(({ label, address }) => ({ label: words.continueWith(label), address }))}
-        hasMain={form !== undefined || passkey !== undefined}
-      />
+      <Providers words={words} choices={choices} isBelowForm={form !== undefined || passkey !== undefined} />
       {remember === undefined ? null : <Remember words={words} {...remember} />}
     </NarrowPage>
   )
@@ -59,7 +59,7 @@ export function CodePage(props: {
 }) {
   const { words, form } = props
   return (
-    <NarrowPage words={words} title={words.signIn} place={props.title}>
+    <NarrowPage words={words} title={words.signIn} place={props.title} isShort>
       <h1>{words.signIn}</h1>
       <p class="soft">{form.name}</p>
       <UserForm {...form} words={words} wrong={words.codeWrong}>

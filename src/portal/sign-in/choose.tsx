@@ -4,14 +4,18 @@ import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { AccountGround } from '../../identity/identity.ts'
 import { requestOptions } from '../../identity/passkeys/ceremony.ts'
+import { parseReturnTo } from '../../route/return-to.ts'
 import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { CodePage, SignInPage } from '../pages/sign-in.tsx'
+import type { Waiting } from '../pages/sign-in-parts.tsx'
 import { ownPath } from '../place.ts'
 import { type PortalRequest, readQuery } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import type { BeginTools } from './begin.ts'
+import { openDestination } from './destination.ts'
 import { FRAGMENT } from './fragment.tsx'
+import { lastUsedFirst } from './last-used.ts'
 import { RESTART } from './oauth-state.ts'
 import { beginCeremony } from './passkeys.ts'
 import { GOES_ON } from './plain-http.ts'
@@ -67,10 +71,11 @@ export async function choosePage(
   const made = offer === null ? {} : { remember: offer.value }
   const chosen = isOn ? made : {}
   const users = usersOf(ctx)
-  const choices = ctx.portal.providers
+  const choices = lastUsedFirst(ctx)
     .filter(name => name !== users?.name)
     .map(name => ({
       label: ctx.providers.get(name)?.label ?? name,
+      host: hostOf(ctx.providers.get(name)),
       address: ownAddress({ ...carried, ...chosen, provider: name }),
     }))
   const form = users === null ? null : await offerUserForm(ctx, tools)
@@ -85,13 +90,22 @@ export async function choosePage(
           ...(users.takesPasswords ? { form: { ...form, name, isWrong: isWrong && !isPasskey, address } } : {}),
           ...(await passkeyFields(ctx, tools, form, { address, isWrong: isWrong && isPasskey })),
         }
-  const page = <SignInPage words={words} title={ctx.portal.title} choices={choices} {...fields} {...remember} />
+  const waiting = await waitingFor(ctx, tools, query)
+  const view = { words, title: ctx.portal.title, choices, waiting, ...fields, ...remember }
+  const page = <SignInPage {...view} />
   const scope = form === null ? 'nothing' : 'leads-anywhere'
   const script = 'passkey' in fields ? 'passkey' : null
   const answer = pageAnswer(words, ctx.portal.brand, page, isWrong ? 403 : 200, {}, scope, script)
   for (const setCookie of [...(form?.setCookies ?? []), ...(offer?.setCookies ?? [])])
     answer.headers.append('set-cookie', setCookie)
   return answer
+}
+
+/** The application to which a sign-in leads, as far as the page may tell it; null: none. */
+async function waitingFor(ctx: PortalRequest, { seal }: BeginTools, query: URLSearchParams): Promise<Waiting | null> {
+  const away = await openDestination(ctx, seal, query.get('to'))
+  if (away?.kind === 'away') return ctx.waiting(away.host, away.path)
+  return query.has('to') ? null : ctx.waiting(ctx.target.host, parseReturnTo(query.get('return')))
 }
 
 /** The form for a passkey, where the portal has any. */
@@ -135,6 +149,11 @@ export async function codePage(
 
 function ownAddress(query: Record<string, string>): string {
   return `${ownPath('login')}?${new URLSearchParams(query)}`
+}
+
+/** The host of a provider's issuer; null where it has none. */
+export function hostOf(provider: Pick<ProviderConfig, 'issuer'> | undefined): string | null {
+  return URL.parse(provider?.issuer ?? '')?.hostname ?? null
 }
 
 /** These parameters of one of Sallyport's addresses, for another of its addresses. */

@@ -6,6 +6,7 @@ import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
 import { describeAgent } from '../user-agent.ts'
 import type { BeginTools } from './begin.ts'
 import type { Destination } from './destination.ts'
+import { lastUsedCookies } from './last-used.ts'
 import { countLogin } from './login-loop.ts'
 import { broughtBy, completeSignIn, cookieLifetimeMs, sessionCookie } from './ticket.ts'
 
@@ -42,6 +43,7 @@ export async function startSession(
     sessionCookie(ctx, token, lifetimeMs),
     ...count,
     ...owner,
+    ...lastUsedCookies(ctx, identity.provider),
     ...setCookies,
   ])
 }

@@ -12,6 +12,12 @@ type ToldReason = {
 /** Words before and after something that stands between them. */
 type Around = readonly [before: string, after: string]
 
+/** The words around what a sentence says: for what is more than text there. */
+export function around(say: (what: string) => string): Around {
+  const [before = '', after = ''] = say('\0').split('\0')
+  return [before, after]
+}
+
 /**
  * Every word of our pages in one language. A table that lacks one does not compile.
  *
@@ -36,7 +42,10 @@ export interface Words {
   /** Under the field for a code. */
   readonly codeNote: string
   readonly codeWrong: string
-  readonly chooseAccount: string
+  /** Between a form and other ways to sign in. */
+  readonly or: string
+  /** Which application waits, below "Sign in". */
+  toOpen(name: string): string
   continueWith(label: string): string
   readonly remembered: Around
   readonly notRemembered: string

@@ -43,7 +43,7 @@ test.each([
       await look(page, 'users-wrong')
       await page.getByLabel('User name').fill('ada')
       await page.getByLabel('Password').fill(FORM_PASSWORD)
-      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click()
       await page.waitForURL(app)
       expect(await page.locator('body').textContent()).toBe('hello ada')
       expect(person.complaints).toEqual([])

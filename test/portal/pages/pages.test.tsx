@@ -178,7 +178,14 @@ test.each(TURNING.map(code => [String.fromCodePoint(code), `\\u${code.toString(1
 
 test('the choice of providers and the list of applications escape names and addresses', () => {
   const choice = htmlPage(
-    String(<SignInPage words={EN} title={MARKUP} choices={[{ label: MARKUP, address: '/x?a=1&b="' }]} />),
+    String(
+      <SignInPage
+        words={EN}
+        title={MARKUP}
+        choices={[{ label: MARKUP, host: null, address: '/x?a=1&b="' }]}
+        waiting={{ name: MARKUP, picture: null }}
+      />,
+    ),
   )
   expect(choice.has('b')).toBe(false)
   expect(choice.address('/x')).toBe('/x?a=1&b="')

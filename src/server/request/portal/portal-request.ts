@@ -1,6 +1,7 @@
 /** The portal's view of a request to it, and of the routes around it. */
 
 import type { RouteConfig } from '../../../config/resolve/routes.ts'
+import { dataAddress } from '../../../config/values/picture.ts'
 import { vouchedPart } from '../../../identity/vouched.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
 import { ownPath } from '../../../portal/place.ts'
@@ -60,6 +61,7 @@ export function portalRequest(context: RequestContext): PortalRequest | null {
     askedRoute: (session, path) => askedRouteAt(context, portal, session, path),
     isOpenTo: (session, path) => isOpenAt(context, portal, session, path),
     keepsOwnAddresses: context.question === null,
+    waiting: (host, path) => waitingAt(context, portal, host, path),
     applications: session => applicationsOf(context, portal, session),
     tokenPlaces: session => tokenPlacesOf(context, portal, session),
     resources: protectedResources(context, portal),
@@ -120,6 +122,18 @@ function isPart(
     if (above !== undefined && (!app.isNamed || (above.app.isNamed && above.name === name))) return true
   }
   return false
+}
+
+/** So long a picture may be that travels in a page. */
+const MOST_INLINE = 24 * 1024
+
+/** What a route of this portal is called and looks like, unless the file hides it: whoever asked for it sees that before a sign-in. */
+function waitingAt(context: RequestContext, portal: GatePortal, host: string, path: string) {
+  const found = path.startsWith('/') ? routeAt(context, host, path) : null
+  if (found === null || found.route.portal !== portal || found.route.config.app.isHidden) return null
+  const { name, app } = found.route.config
+  const isShort = app.icon !== null && app.icon.base64.length <= MOST_INLINE
+  return { name, picture: isShort && app.icon !== null ? dataAddress(app.icon) : null }
 }
 
 /** Whether a path of the host that was asked is open to this user, or will be after a newer sign-in. */

@@ -1,0 +1,96 @@
+/** @jsxImportSource hono/jsx */
+
+/** Parts of the page that asks where to sign in: what waits, and the providers with their icons. */
+
+import { findGlyph } from '../../config/values/icon-set.ts'
+import { around, type Words } from '../words/words.ts'
+import { Letter } from './person-mark.tsx'
+
+/** An application that opens after the sign-in. */
+export interface Waiting {
+  readonly name: string
+  /** Its picture as an address that holds it whole; null: it is shown as a letter. */
+  readonly picture: string | null
+}
+
+/** Which application waits for the sign-in. */
+export function WaitsFor({ words, waiting }: { readonly words: Words; readonly waiting: Waiting }) {
+  const [before, after] = around(words.toOpen)
+  return (
+    <p class="waits">
+      {waiting.picture === null ? (
+        <Letter name={waiting.name} />
+      ) : (
+        <img class="icon" src={waiting.picture} alt="" width={40} height={40} />
+      )}
+      <span>
+        {before}
+        <strong>{waiting.name}</strong>
+        {after}
+      </span>
+    </p>
+  )
+}
+
+/** A provider to sign in with. */
+export interface Choice {
+  readonly label: string
+  readonly address: string
+  /** Of its protocol or its issuer, where that alone says whose it is: a host. */
+  readonly host: string | null
+}
+
+/** The providers, each with its icon. Below a form they are the other way, and short: their labels alone. */
+export function Providers(props: {
+  readonly words: Words
+  readonly choices: readonly Choice[]
+  readonly isBelowForm: boolean
+}) {
+  const { words, choices, isBelowForm } = props
+  if (choices.length === 0) return null
+  return (
+    <>
+      {isBelowForm ? <p class="or">{words.or}</p> : null}
+      <div class={isBelowForm ? 'acts short' : 'acts'}>
+        {choices.map(({ label, address, host }, index) => {
+          const whole = words.continueWith(label)
+          return (
+            <a
+              class={index === 0 && !isBelowForm ? 'act main' : 'act'}
+              href={address}
+              {...(isBelowForm ? { 'aria-label': whole } : {})}
+            >
+              <ProviderIcon label={label} host={host} />
+              <span>{isBelowForm ? label : whole}</span>
+            </a>
+          )
+        })}
+      </div>
+    </>
+  )
+}
+
+/** Issuers that say by their host whose they are; the last labels of it, and the icon. */
+const BY_HOST: readonly (readonly [host: string, icon: string])[] = [
+  ['accounts.google.com', 'google'],
+  ['github.com', 'github'],
+  ['gitlab.com', 'gitlab'],
+  ['discord.com', 'discord'],
+  ['appleid.apple.com', 'apple'],
+  ['auth0.com', 'auth0'],
+  ['okta.com', 'okta'],
+]
+
+/** By the host where that says it, else by the label; a key for any other provider. */
+function ProviderIcon({ label, host }: { readonly label: string; readonly host: string | null }) {
+  const known = BY_HOST.find(([end]) => host === end || host?.endsWith(`.${end}`) === true)
+  const glyph = findGlyph(known?.[1] ?? label)
+  return (
+    <svg class="glyph" viewBox="0 0 24 24" fill="currentColor" aria-hidden="true">
+      <path d={glyph?.path ?? KEY} />
+    </svg>
+  )
+}
+
+const KEY =
+  'M7.5 7a5 5 0 1 0 4.8 6.4h3.2V16h3v-2.6H20a1 1 0 0 0 1-1v-1a1 1 0 0 0-1-1h-7.7A5 5 0 0 0 7.5 7zm0 3a2 2 0 1 1 0 4 2 2 0 0 1 0-4z'
