@@ -35,7 +35,8 @@ Exit code: 0 done, 1 the file or the store could not be read or an id is unknown
   revoke ID...      ends these; the beginning of an id is enough where it fits only one (an id that begins with a dash goes
                     behind --). Of a whole id that is not in the store, running servers are told all the same
   --subject SUB     ends all of whom a provider calls so: several people, where several providers call somebody so
-  --provider NAME   of these, only those who signed in at this one
+  --provider NAME   of these, only those who signed in at this one. Alone it ends everyone's who did, and what follows them rests,
+                    also where the file does not have that provider any more
   --all             ends everyone's. No cookie counts from the first moment on, though the end of many takes a while
   --json            as JSON, for scripts
   --config FILE     another file than routes.toml`,
@@ -101,8 +102,10 @@ function findMistake(
   if (act === 'list') return namesSome ? 'list takes no sessions' : null
   if (act !== 'revoke') return act === undefined ? 'say list or revoke' : `sessions has no command "${act}"`
   const ways = [ids.length > 0, subject !== undefined, all === true].filter(Boolean).length
-  if (ways !== 1) return 'revoke takes ids, --subject or --all, and one of these only'
-  if (provider !== undefined && subject === undefined) return '--provider says where --subject signed in'
+  if (ways > 1 || (ways === 0 && provider === undefined))
+    return 'revoke takes ids, --subject, --provider or --all, and one of these only'
+  if (provider !== undefined && ways === 1 && subject === undefined)
+    return '--provider says where --subject signed in, or stands alone'
   return ids.some(id => id === '') || subject === '' ? 'an empty name names nobody' : null
 }
 
@@ -171,6 +174,9 @@ async function revoke(
   { subject, provider, all, json }: Values,
   io: Io,
 ): Promise<number> {
+  if (provider !== undefined && subject === undefined) {
+    return revokeProvider(config, sessions, audit, provider, json === true, io)
+  }
   // A misspelt name must not pass for somebody who is not signed in.
   if (provider !== undefined && !config.providers.has(provider)) {
     io.stderr(`there is no provider "${provider}"\n`)
@@ -180,12 +186,7 @@ async function revoke(
   const those = ids.length > 0 ? await findAll(sessions, portals, ids, io) : { named: [], unstored: [] }
   if (those === null) return EXIT.failed
   const { named, unstored } = those
-  const tell = async (ended: readonly Session[]) => {
-    const facts = (one: Session) => ({ ...sessionFacts(one), by: 'operator' })
-    for (const one of ended.slice(0, -1)) audit.note('sign_out.by_operator', facts(one))
-    // Waited for: of rows that are more than may wait, the oldest are given up.
-    for (const last of ended.slice(-1)) await audit.keep('sign_out.by_operator', facts(last))
-  }
+  const tell = (ended: readonly Session[]) => tellEnded(ended, audit)
   const found: Session[] = []
   for (const id of named) {
     const entry = await sessions.describe(id)
@@ -238,6 +239,36 @@ async function revoke(
       `there is no session ${showUnseen(id)} in the store; running servers were told to end it, should one have it in memory\n`,
     )
   return unstored.length > 0 ? EXIT.failed : EXIT.ok
+}
+
+async function tellEnded(ended: readonly Session[], audit: Audit): Promise<void> {
+  const facts = (one: Session) => ({ ...sessionFacts(one), by: 'operator' })
+  for (const one of ended.slice(0, -1)) audit.note('sign_out.by_operator', facts(one))
+  // Waited for: of rows that are more than may wait, the oldest are given up.
+  for (const last of ended.slice(-1)) await audit.keep('sign_out.by_operator', facts(last))
+}
+
+/** Of a provider that this file may not have any more: gates that run another file may still take its sign-ins. */
+async function revokeProvider(
+  config: Config,
+  sessions: OpenSessions,
+  audit: Audit,
+  provider: string,
+  isJson: boolean,
+  io: Io,
+): Promise<number> {
+  const portals = new Set([...config.portals.keys(), ...(await sessions.gates.portals())])
+  const revoked: string[] = []
+  await sessions.endProvider(provider, [...portals], async ended => {
+    revoked.push(...ended.map(({ id }) => id))
+    await tellEnded(ended, audit)
+  })
+  if (revoked.length === 0 && !config.providers.has(provider)) {
+    io.stderr(`there is no provider "${provider}", and nobody in the store has signed in at one\n`)
+    return EXIT.failed
+  }
+  await io.stdout(isJson ? `${showJson({ revoked })}\n` : `${count(revoked.length, 'session')} revoked\n`)
+  return EXIT.ok
 }
 
 /** What `randomToken` makes. */

@@ -1,6 +1,6 @@
 /** Checks a file from its text to a frozen Config: parse, shape, values, and how they fit together. */
 
-import { dirname, resolve } from 'node:path'
+import { dirname, relative, resolve } from 'node:path'
 import { sha256 } from '../base/bytes.ts'
 import { freezeDeep } from '../base/freeze.ts'
 import { checkFolders } from './checks/answers.ts'
@@ -68,7 +68,9 @@ export type CheckResult =
 export function checkConfig(text: string, options: CheckOptions): CheckResult {
   const shownAs = options.shownAs ?? options.file
   const included = options.included ?? readIncluded(text, { ...options, shownAs })
-  const contents = included.files.flatMap(({ path, text: own }) => [path, own ?? ''])
+  const directory = resolve(dirname(options.file))
+  // The same wherever the folder is: gates of several machines compare it.
+  const contents = included.files.flatMap(({ path, text: own }) => [relative(directory, path), own ?? ''])
   const parsed = parseToml(text)
   if (!parsed.ok) {
     const { refusal, line, column, write } = parsed
@@ -87,7 +89,6 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   }
 
   const report = createReport()
-  const directory = resolve(dirname(options.file))
   const merged = mergeIncluded({ text, shownAs, tree: parsed.value }, included)
   const { texts } = merged
   const { tree, files: referred, filled } = substitute(merged.tree, directory, options, report)

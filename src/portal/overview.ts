@@ -96,6 +96,8 @@ export interface Overview {
     readonly onDisk: 'in force' | 'refused' | 'unread' | 'lost'
     /** Keys that only take effect after a restart. */
     readonly needsRestart: readonly string[]
+    /** Gates of the same session store that run another file, and since when. */
+    readonly otherFiles: readonly { readonly name: string; readonly sinceMs: number }[]
   }
 }
 

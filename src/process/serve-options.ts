@@ -53,6 +53,8 @@ export interface ServeOptions {
   readonly inherited?: InheritedSockets
   /** The result of reading the file after the start. */
   readonly onRead?: (isGood: boolean) => void
+  /** What other gates of the session store call this one; the name of the machine when absent. */
+  readonly name?: string
   /** Set where this process is one of several that a supervisor started. */
   readonly worker?: WorkerPart
 }

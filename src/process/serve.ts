@@ -232,7 +232,8 @@ function takeOver(
   parts.metrics.reloads++
   parts.meters?.retain(snapshot)
   parts.uses.retain(snapshot.routes.map(route => route.config.id))
-  parts.sessions.configure(limitsOf(config, membersOf(config), usualCacheBytes(config.server.workers)))
+  const limits = limitsOf(config, membersOf(config), usualCacheBytes(config.server.workers))
+  parts.sessions.configure(limits, snapshot.fingerprint)
   options.ports.log.setLevel(config.server.logLevel)
   options.logs.configure(config.log)
   parts.pool.retain(config.providers.values())

@@ -1,5 +1,6 @@
 /** Puts the parts of a server together: sessions, snapshot, pipeline, admin listener. */
 
+import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { randomToken } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
@@ -80,7 +81,8 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
   const following = followFile(options, listening, () => ({ fileAudit, clientKeys: state.sessions.clientKeys }))
   const { first, live, inForce, current, outgoing, asked, metrics, meters, pool } = following
   const { config } = first.snapshot
-  const state = openState(options, following)
+  const ownName = makePseudonym(ports)
+  const state = openState(options, following, worker?.pseudonym ?? ownName)
   const { sessions, sealer, store, audit } = state
   const fileAudit = auditOfFile(audit, worker)
   const rates = createRates(ports.now)
@@ -121,7 +123,6 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
   const certificates = () => [...(inForce().tls?.certificates ?? []), ...acme.certificates]
   const awaited = () => awaitedOf(inForce(), acme)
   const { uses, viewNow, view } = openView(denials, following.upstreams, worker)
-  const ownName = makePseudonym(ports)
   const pipelines = createPipelines({
     ...bodies,
     ports: asked,
@@ -283,9 +284,9 @@ function followFile(options: ServeOptions, listening: () => Listening, told: () 
 }
 
 /** Sessions and the trail in their store. */
-function openState(options: ServeOptions, { first, pool, inForce, current, meters }: Following) {
+function openState(options: ServeOptions, { first, pool, inForce, current, meters }: Following, gate: string) {
   const { ports, worker } = options
-  const { config } = first.snapshot
+  const { config, fingerprint } = first.snapshot
   const providerOf = (name: string) => inForce().providers.get(name)
   const state = openSessionState(config, ports, {
     ask: askProviders(pool, providerOf, name => current().wantsAccess.has(name)),
@@ -295,6 +296,7 @@ function openState(options: ServeOptions, { first, pool, inForce, current, meter
     keepAuditMs: () => inForce().audit.keepMs,
     auditLines: ports.log,
     isPatient: options.isPatient ?? false,
+    gate: { own: { id: `${gate} ${worker?.index ?? 1}`, gate, name: options.name ?? hostname() }, fingerprint },
   })
   const { audit, sessions } = state
   void audit.announce()
@@ -356,6 +358,7 @@ function openPortal(
     noteStart: countStarts(rates, { metrics, log: asked.log }, () => inForce().server.signIns, processes),
     overview: createOverview({
       live,
+      gates: sessions.gates,
       fileState: following.fileState,
       pool,
       refusals: createKnownRefusals(ports),

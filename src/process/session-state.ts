@@ -12,7 +12,7 @@ import type { Config } from '../config/resolve/config.ts'
 import { membersOf } from '../policy/members.ts'
 import { fitsStore, KEY_NAME, openKey } from '../session/key.ts'
 import { limitsOf } from '../session/life.ts'
-import { type OpenSessions, openSessions } from '../session/open.ts'
+import { type OpenSessions, openSessions, type SessionOptions } from '../session/open.ts'
 import { openRedisStore } from '../session/redis/store.ts'
 import type { AskProvider } from '../session/refresh.ts'
 import type { RevokeAtProvider } from '../session/revocations.ts'
@@ -41,6 +41,8 @@ export interface StateOptions {
   readonly auditLines?: Log
   /** Whether a database is awaited that cannot be opened now, for a disk that is full or broken; absent: that is thrown. */
   readonly isPatient?: boolean
+  /** Who this is to other gates of a server's store, and which file it runs; absent: no gate, as a command is none. */
+  readonly gate?: SessionOptions['gate']
 }
 
 /** What a file keeps beside its sessions. */
@@ -80,6 +82,7 @@ export function openSessionState(
     auditLines,
     watch = null,
     isPatient,
+    gate,
   } = options
   const { store: where } = config.sessions
   let keys: readonly Uint8Array[] = []
@@ -117,6 +120,8 @@ export function openSessionState(
       ports,
       audit,
       ...asking,
+      // One machine alone has a database of SQLite, and its processes follow one file.
+      ...(gate === undefined ? {} : { gate: { ...gate, isAlone: where.kind !== 'redis' } }),
     })
     const check: StoreCheck = {
       // Once it fits, another gate that has a newer key is no reason to take this one out of service.

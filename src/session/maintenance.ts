@@ -26,6 +26,8 @@ export interface SessionTimers {
   readonly purgeMs: number
   /** How much longer than the longest `idle` a session is kept in the store: for last uses that other processes have yet to write. */
   readonly lateMs?: number
+  /** How often gates that share a store say what they run. */
+  readonly gatesMs?: number
 }
 
 const LATE_MS = 2 * 60_000
@@ -52,6 +54,7 @@ export interface UpkeepTools {
   }
   readonly accounts: Pick<OwnAccounts, 'heard' | 'tend'>
   readonly trustRevocation: { tend(): Promise<void> }
+  readonly gates: { longestIdleMs(ownMs: number): number }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
   /** These have ended elsewhere: sessions of them that are only in memory end here. */
@@ -133,7 +136,8 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     // A use that could not be written yet must not count for nothing.
     await uses.flush()
     const nowMs = ports.now()
-    const longestMs = longestIdleMs(memory.limits)
+    // Another gate may run another file: what it may accept is not this one's to remove.
+    const longestMs = tools.gates.longestIdleMs(longestIdleMs(memory.limits))
     const idleMs = longestMs + longestUnwrittenMs(longestMs) + (timers.lateMs ?? LATE_MS)
     if (!(await clock.look())) return
     for (const id of await store.purge(nowMs, idleMs)) forget(id)

@@ -17,11 +17,12 @@ import { ownerIdOf } from './credentials/owners.ts'
 import type { EndedMatch } from './ended.ts'
 import { createEnds } from './ends.ts'
 import { createFinder } from './find.ts'
+import { type Gates, joinGates, type OwnGate, type RunFile, standAlone, watchGates } from './gates.ts'
 import { createGrants, type Grants, keyOf, parseKey } from './grants/grants.ts'
 import type { OfferedRoles } from './grants/offered.ts'
 import { createLackedRefresh } from './lacked-refresh.ts'
 import { createLastUses } from './last-use.ts'
-import type { SessionLimits } from './life.ts'
+import { longestIdleMs, type SessionLimits } from './life.ts'
 import { DEFAULT_TIMERS, type SessionTimers, startUpkeep } from './maintenance.ts'
 import { createMemory } from './memory.ts'
 import { createOnce } from './one-time.ts'
@@ -42,7 +43,7 @@ import { type ClientKeys, createClientKeys } from './signing/client-keys.ts'
 import { createSigning, type Signing } from './signing/signing.ts'
 import { createStart } from './start.ts'
 import type { SessionStore } from './store.ts'
-import { createTrustRevocation } from './trust-revocation.ts'
+import { createTrustRevocation, type TrustRevocation } from './trust-revocation.ts'
 
 /** Sessions together with what only their owner does: change limits, listen for ends and changes, close. */
 export interface OpenSessions extends Sessions {
@@ -79,7 +80,12 @@ export interface OpenSessions extends Sessions {
   clock(): ClockState
   /** The memory that sessions take in front of the store, and may. */
   cacheSize(): { readonly bytes: number; readonly maxBytes: number }
-  configure(limits: SessionLimits): void
+  /** `fingerprint` is that of the file that says so, for other gates. */
+  configure(limits: SessionLimits, fingerprint?: string): void
+  /** The gates that share this store, with what each of them runs. */
+  readonly gates: Pick<Gates, 'view' | 'look' | 'portals'>
+  /** Ends at once, everywhere, the sessions of a provider, of which the file need not know. */
+  endProvider: TrustRevocation['endProvider']
   /**
    * Ends what belongs to names that the files of users do not have, and what users set over other entries: they may have left while nothing ran. For a server that starts; a
    * command may be given another file. Never throws.
@@ -128,6 +134,8 @@ export interface SessionOptions {
   /** How to revoke a refresh token that is not needed any more; absent: none is revoked. */
   readonly revoke?: RevokeAtProvider
   readonly timers?: SessionTimers
+  /** Who this gate is to others of the same store, and which file it runs; absent: no gate, as a command is none. */
+  readonly gate?: { readonly own: OwnGate; readonly fingerprint: string; readonly isAlone?: boolean }
 }
 
 const NOTHING_OFFERED: OfferedRoles = new Map()
@@ -203,10 +211,20 @@ export function openSessions(options: SessionOptions): OpenSessions {
   if (refreshes !== null) onEnd(refreshes.drop)
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
+  const gates = openGates(options)
+  const runFile = (fingerprint: string | undefined) => {
+    if (fingerprint === undefined || options.gate === undefined) return
+    // Nobody asks, and the key of a database that cannot be opened yet is not known.
+    const isAlone = options.gate.isAlone === true
+    const alone = { file: fingerprint, trust: '', idleMs: 0, portals: [] }
+    gates.run(isAlone ? alone : runFileOf(memory.limits, fingerprint, sealer))
+  }
+  runFile(options.gate?.fingerprint)
   const { tokens, links } = ownerBound
   const trustRevocation = createTrustRevocation({
     store,
     ports,
+    gates,
     audit,
     end,
     suspend,
@@ -216,6 +234,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     grants,
     counts: someone => memory.limits.providerTrust.counts(someone) && memory.isMember(someone),
   })
+  gates.onHeard(() => void trustRevocation.tend())
   const once = createOnce(store, sealer, ports)
   const files = () => memory.limits.providerTrust.files
   const endOthers = createEndOthers({ store, tokens, links, end, endEverywhere, files })
@@ -287,6 +306,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       directories,
       accounts,
       trustRevocation,
+      gates,
       forget,
       endUnstored,
       lookAgain,
@@ -358,14 +378,18 @@ export function openSessions(options: SessionOptions): OpenSessions {
       await accounts.sweep()
       await trustRevocation.sweep(memory.limits.providerTrust.files)
     },
-    configure(limits) {
+    gates,
+    endProvider: trustRevocation.endProvider,
+    configure(limits, fingerprint) {
       isConfiguring = true
       directories.configure(limits.directories ?? [])
       const { providerTrust, members = EVERYBODY } = memory.limits
       const withdrawn = withdrawnBetween(providerTrust, limits.providerTrust)
       const others = portalsWithOthers(members, limits.members ?? EVERYBODY)
       const less = filesWithLess(providerTrust.files, limits.providerTrust.files)
+      trustRevocation.hurry(filesWithLess(limits.providerTrust.files, providerTrust.files))
       memory.configure(limits)
+      runFile(fingerprint)
       grants.configure(limits.offeredRoles ?? NOTHING_OFFERED)
       isConfiguring = false
       // Streams of these sessions end. For requests the new limits already refuse them.
@@ -398,9 +422,33 @@ export function openSessions(options: SessionOptions): OpenSessions {
       await refreshes?.close(waitMs)
       await revocations?.close(Math.max(0, untilMs - performance.now()))
       trustRevocation.close()
+      await gates.close()
       await upkeep.close()
       await audit.close()
       await store.close()
     },
   }
+}
+
+/** What other gates are told of a file: it says nothing of what is in it, and is the same only by the same key. */
+function runFileOf(limits: SessionLimits, fingerprint: string, sealer: Pick<Sealer, 'mark'>): RunFile {
+  const { providerTrust, members = EVERYBODY } = limits
+  const files = providerTrust.files.map(({ names, ...file }) => ({ ...file, names: [...names].sort() }))
+  const marks = [...members].map(([portal, one]) => [portal, one.mark])
+  const trust = JSON.stringify([[...providerTrust.keys].sort(), files, marks])
+  return {
+    file: fileMark(fingerprint, sealer),
+    trust: sealer.mark(trust, 'whom a gate lets in'),
+    idleMs: longestIdleMs(limits),
+    portals: [...(limits.portals?.keys() ?? [])],
+  }
+}
+
+function fileMark(fingerprint: string, { mark }: Pick<Sealer, 'mark'>): string {
+  return mark(fingerprint, 'the file of a gate')
+}
+
+function openGates({ store, sealer, ports, gate, timers }: SessionOptions): Gates {
+  if (gate === undefined) return watchGates(store, ports, fingerprint => fileMark(fingerprint, sealer))
+  return gate.isAlone === true ? standAlone(gate.own, ports) : joinGates(gate.own, store, ports, timers?.gatesMs)
 }

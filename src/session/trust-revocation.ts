@@ -6,6 +6,7 @@ import type { Ports } from '../base/ports.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import type { GuestLinks } from './credentials/guest-links.ts'
 import { identityOf, type TokenOwner } from './credentials/owners.ts'
+import type { Gates } from './gates.ts'
 import type { OwnGrants } from './grants/grants.ts'
 import { isLeftBehind, type UsersFile, type Withdrawn } from './provider-trust.ts'
 import { guarded, parseSession } from './rows.ts'
@@ -16,7 +17,8 @@ import type { SessionStore } from './store.ts'
 
 export interface TrustRevocationTools {
   readonly store: Pick<SessionStore, 'list' | 'findRecord'>
-  readonly ports: Pick<Ports, 'now' | 'log'>
+  readonly ports: Pick<Ports, 'now' | 'tick' | 'log'>
+  readonly gates: Pick<Gates, 'agree' | 'view'>
   readonly audit: Audit
   end(...sessionIds: readonly string[]): Promise<void>
   /** The ids of those whom tokens and links of a portal follow. */
@@ -33,17 +35,29 @@ export interface TrustRevocationTools {
 /** Ends for good what stands on providers that portals have lost, or on members who are none any more. */
 export interface TrustRevocation {
   /**
-   * Does so a moment later, for users who signed in before now and whose provider is not trusted again by then. Never
-   * throws: a session that it cannot end is refused all the same while the provider is gone.
+   * Does so a moment later, for users whose provider is not trusted again by then; where other gates of the store run
+   * another file, once all agree, or after an hour. Never throws: what it cannot end is refused all the same while the
+   * provider is gone, and is tried again by `tend`.
    */
   run(withdrawn: Withdrawn): Promise<void>
   /**
    * Ends everything that names left behind which these files do not have any more, as far as it was made before now: sessions, tokens,
-   * guest links and granted roles. Never throws: what cannot be ended now is tried again by `tend`.
+   * guest links and granted roles. Waits for other gates as `run` does, and never throws either.
    */
   sweep(files: readonly UsersFile[]): Promise<void>
-  /** Tries again what could not be ended. */
+  /** These files have names that they did not have: what waits for other gates ends now, before somebody else has such a name. */
+  hurry(files: readonly UsersFile[]): void
+  /** Tries again what could not be ended, or waits for other gates. */
   tend(): Promise<void>
+  /**
+   * Ends at once, for all gates, every session of a provider at these portals, and suspends what follows its users.
+   * `onEnding` is called with the sessions, some at a time. Throws what the store throws.
+   */
+  endProvider(
+    provider: string,
+    portals: readonly string[],
+    onEnding: (ended: readonly Session[]) => Promise<void>,
+  ): Promise<void>
   close(): void
 }
 
@@ -51,6 +65,21 @@ const PAGE = 100
 
 /** A provider that is back so soon was removed by mistake. Until then its users are refused all the same. */
 const SLIP_MS = 2_000
+
+/** For so long what this gate does not accept stays in the store for those that run another file. */
+const LEFT_MS = 60 * 60_000
+
+/** What is to end once all gates agree. */
+interface Leaving {
+  readonly portal: string
+  /** Of names that left a file of users. */
+  readonly file: UsersFile | null
+  readonly act: () => Promise<void>
+  /** How to say that it failed. */
+  readonly failure: string
+  readonly sinceTick: number
+  isTold: boolean
+}
 
 /**
  * Users without a trusted provider are refused from the moment of the save, regardless of the store. This also keeps
@@ -62,12 +91,17 @@ const SLIP_MS = 2_000
  * in a users file the store knows it: what belongs to a missing name also ends at the start.
  */
 export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocation {
-  const { store, ports, audit, end, ownersAt, suspend } = tools
+  const { store, ports, audit, end, ownersAt, suspend, gates } = tools
+  const { now } = ports
+  const leavings = createLeavings(gates, ports)
   let isClosed = false
-  /** Files of users whose names are to be looked after, with when they were seen. */
-  let behind: readonly { readonly file: UsersFile; readonly atMs: number }[] = []
 
-  async function endSessions(portal: string, { includes }: Pick<Withdrawn, 'includes'>, atMs: number): Promise<number> {
+  async function endSessions(
+    portal: string,
+    { includes }: Pick<Withdrawn, 'includes'>,
+    atMs: number,
+    onEnding?: (ended: readonly Session[]) => Promise<void>,
+  ): Promise<number> {
     let after: string | null = null
     let ended = 0
     await inSlices(async () => {
@@ -77,6 +111,7 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
         .map(parseSession)
         .filter((one): one is Session => one !== null && one.createdAtMs <= atMs && includes(one))
       if (gone.length > 0) await end(...gone.map(({ id }) => id))
+      if (gone.length > 0) await onEnding?.(gone)
       ended += gone.length
       after = page.next
       return after !== null
@@ -84,7 +119,7 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
     return ended
   }
 
-  async function suspendOwners(portal: string, { includes }: Withdrawn, atMs: number): Promise<void> {
+  async function suspendOwners(portal: string, { includes }: Pick<Withdrawn, 'includes'>, atMs: number): Promise<void> {
     for (const id of new Set(await ownersAt(portal))) {
       if (isClosed) return
       const owner = await guarded(() => store.findRecord('owner', { id }))
@@ -115,51 +150,106 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
     if (ended > 0) audit.note('sign_out.withdrawn', { portal, number: ended })
   }
 
-  async function tend(): Promise<void> {
-    const due = behind
-    behind = []
-    for (const one of due) {
-      if (isClosed) return
-      try {
-        await endLeftBehind(one.file, one.atMs)
-      } catch (error) {
-        behind = [...behind, one]
-        const { portal } = one.file
-        ports.log.warn('What belonged to names that left a file of users could not all be ended; it is tried again', {
-          portal,
-          ...errorFacts(error),
-        })
-      }
-    }
+  async function endWithdrawn(portal: string, withdrawn: Withdrawn): Promise<void> {
+    const includes = (one: Session | TokenOwner) => withdrawn.includes(one) && !tools.counts(one)
+    const atMs = now()
+    await suspendOwners(portal, { includes }, atMs)
+    const ended = await endSessions(portal, { includes }, atMs)
+    if (ended > 0) audit.note('sign_out.withdrawn', { portal, number: ended })
   }
 
   return {
-    sweep(files) {
-      const atMs = ports.now()
-      behind = [...behind, ...files.map(file => ({ file, atMs }))]
-      return tend()
+    async sweep(files) {
+      const atMs = now()
+      const failure = 'What belonged to names that left a file of users could not all be ended; it is tried again'
+      for (const file of files)
+        leavings.add({ portal: file.portal, file, act: () => endLeftBehind(file, atMs), failure })
+      await leavings.tend()
     },
-    tend,
-    async run({ portals, includes }) {
-      if (portals.length === 0) return
-      const atMs = ports.now()
+    hurry: leavings.hurry,
+    tend: leavings.tend,
+    async run(withdrawn) {
+      if (withdrawn.portals.length === 0) return
       await new Promise<void>(resolve => setTimeout(resolve, SLIP_MS).unref())
       if (isClosed) return
-      const withdrawn = { portals, includes: (one: Session | TokenOwner) => includes(one) && !tools.counts(one) }
-      for (const portal of withdrawn.portals) {
-        try {
-          await suspendOwners(portal, withdrawn, atMs)
-          const ended = await endSessions(portal, withdrawn, atMs)
-          if (ended > 0) audit.note('sign_out.withdrawn', { portal, number: ended })
-        } catch (error) {
-          ports.log.warn('Sign-ins that a portal does not take any more could not all be ended', {
-            portal,
-            ...errorFacts(error),
-          })
-        }
+      const failure = 'Sign-ins that a portal does not take any more could not all be ended; it is tried again'
+      for (const portal of withdrawn.portals)
+        leavings.add({ portal, file: null, act: () => endWithdrawn(portal, withdrawn), failure })
+      await leavings.tend()
+    },
+    async endProvider(provider, portals, onEnding) {
+      const includes = ({ identity }: Pick<Session, 'identity'>) => identity.provider === provider
+      for (const portal of portals) {
+        await suspendOwners(portal, { includes }, Number.POSITIVE_INFINITY)
+        await endSessions(portal, { includes }, Number.POSITIVE_INFINITY, onEnding)
       }
     },
     close() {
+      isClosed = true
+      leavings.close()
+    },
+  }
+}
+
+/** What waits until all gates agree, in the order in which it came. */
+function createLeavings(gates: TrustRevocationTools['gates'], { now, tick = now, log }: TrustRevocationTools['ports']) {
+  let isClosed = false
+  let waiting: readonly Leaving[] = []
+
+  /** Said before it ends for lack of an agreement. Where only processes of this gate differ, they agree in a moment. */
+  function tellWaiting(one: Leaving): void {
+    const others = gates.view().filter(({ isOwn, isSameFile }) => !isOwn && !isSameFile)
+    if (one.isTold || others.length === 0) return
+    one.isTold = true
+    log.warn(
+      'Other gates of this session store run another file: what only they accept stays there, and is refused here',
+      {
+        portal: one.portal,
+        gates: others.map(({ name, sinceMs }) => `${name} since ${new Date(sinceMs).toISOString()}`).join(', '),
+        ends_at: new Date(now() + LEFT_MS - (tick() - one.sinceTick)).toISOString(),
+        hint: 'give all gates the same file; sallyport sessions revoke --provider NAME ends sign-ins of a provider at once',
+      },
+    )
+  }
+
+  async function settle(one: Leaving, isAgreed: boolean): Promise<void> {
+    const isOver = tick() - one.sinceTick >= LEFT_MS
+    if (!isAgreed && !isOver) {
+      waiting = [...waiting, one]
+      return tellWaiting(one)
+    }
+    if (!isAgreed)
+      log.warn('What this gate does not accept ends, though others run another file still', { portal: one.portal })
+    try {
+      await one.act()
+    } catch (error) {
+      waiting = [...waiting, one]
+      log.warn(one.failure, { portal: one.portal, ...errorFacts(error) })
+    }
+  }
+
+  async function tend(): Promise<void> {
+    if (waiting.length === 0) return
+    const isAgreed = await gates.agree()
+    const due = waiting
+    waiting = []
+    for (const one of due) if (!isClosed) await settle(one, isAgreed)
+  }
+
+  return {
+    add(one: Omit<Leaving, 'sinceTick' | 'isTold'>): void {
+      waiting = [...waiting, { ...one, sinceTick: tick(), isTold: false }]
+    },
+    tend,
+    /** Does now what is about one of these files. */
+    hurry(files: readonly UsersFile[]): void {
+      const isMeant = ({ file }: Leaving) =>
+        files.some(({ portal, issuer }) => file?.portal === portal && file.issuer === issuer)
+      const due = waiting.filter(isMeant)
+      waiting = waiting.filter(one => !isMeant(one))
+      for (const one of due) void settle(one, true)
+    },
+    close(): void {
       isClosed = true
     },
   }

@@ -86,6 +86,8 @@ export interface GateOptions {
   readonly partingMs?: number
   /** How long nothing may have come before a stop closes its listeners; absent: at once. */
   readonly quietMs?: number
+  /** What other gates call it; the name of this machine when absent. */
+  readonly name?: string
   /** How often certificates from an authority are looked after. */
   readonly acmeTimers?: AcmeTimers
   /** What is logged, as the file wants it; kept in `log` and `access` when absent. */
@@ -157,6 +159,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ...(options.checkApart === undefined ? {} : { checkApart: options.checkApart }),
       ...(options.acmeTimers === undefined ? {} : { acmeTimers: options.acmeTimers }),
       ...(options.quietMs === undefined ? {} : { quietMs: options.quietMs }),
+      ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),
       ...(options.idleTimeoutS === undefined ? {} : { idleTimeoutS: options.idleTimeoutS }),
       ...(options.formWaitMs === undefined ? {} : { formWaitMs: options.formWaitMs }),

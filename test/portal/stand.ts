@@ -221,7 +221,15 @@ const NOTHING_SEEN: Overview = {
   certificates: [],
   awaited: [],
   providers: [],
-  config: { inForceSinceMs: 0, mistakeCount: 0, mistakes: [], path: null, onDisk: 'in force', needsRestart: [] },
+  config: {
+    inForceSinceMs: 0,
+    mistakeCount: 0,
+    mistakes: [],
+    path: null,
+    onDisk: 'in force',
+    needsRestart: [],
+    otherFiles: [],
+  },
 }
 
 /** How a browser asks for a page. */

@@ -7,6 +7,7 @@ import type { Config } from '../../config/resolve/config.ts'
 import { addressText, type ListenAddress } from '../../config/values/listen.ts'
 import { listen } from '../../server/listen/listen.ts'
 import { createClockWatch } from '../../session/clock-watch.ts'
+import type { GateView } from '../../session/gates.ts'
 import { damagedOf } from '../../session/sqlite/companion-files.ts'
 import { openStateAsUser } from '../with-sessions.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
@@ -14,6 +15,7 @@ import { bad, type Finding, good, type Section, warning } from './finding.ts'
 /** What this machine has to give: listeners that can be opened, and a place for sessions. */
 export async function examineMachine(
   config: Config,
+  fingerprint: string,
   ports: Pick<Ports, 'now' | 'random' | 'log'>,
   isRunning: boolean,
 ): Promise<Section> {
@@ -22,7 +24,7 @@ export async function examineMachine(
     findings: [
       ...(isRunning ? [good('Sallyport is running')] : listenersOf(config).map(examineListener)),
       ...examineProxies(config),
-      await examineStore(config, ports),
+      ...(await examineStore(config, fingerprint, ports)),
       ...examineDamaged(config),
       ...examineKey(config),
     ],
@@ -60,38 +62,64 @@ function examineProxies({ server, tls, portals }: Config): readonly Finding[] {
   ]
 }
 
-async function examineStore(config: Config, ports: Pick<Ports, 'now' | 'random' | 'log'>): Promise<Finding> {
+async function examineStore(
+  config: Config,
+  fingerprint: string,
+  ports: Pick<Ports, 'now' | 'random' | 'log'>,
+): Promise<readonly Finding[]> {
   const { store } = config.sessions
-  if (store.kind === 'sqlite') return examineFile(store.path)
+  if (store.kind === 'sqlite') return [examineFile(store.path)]
   try {
     const { sessions, store, check } = openStateAsUser(config, ports, null)
     try {
       if (!(await check.read())) {
-        return bad(
-          'the session store was sealed with another key than the one of [sessions]',
-          'give every gate that shares it the same key; or another database of that server',
-        )
+        return [
+          bad(
+            'the session store was sealed with another key than the one of [sessions]',
+            'give every gate that shares it the same key; or another database of that server',
+          ),
+        ]
       }
       await sessions.find(randomToken(ports.random), 'doctor.invalid')
       await check.write()
       const clock = createClockWatch(store, ports)
-      if (await clock.look()) return good('the session store answers, and its clock is this machine’s')
+      const gates = examineGates(await sessions.gates.look(fingerprint))
+      if (await clock.look()) return [good('the session store answers, and its clock is this machine’s'), ...gates]
       const aheadS = Math.round((clock.state.aheadMs ?? 0) / 1000)
-      return bad(
-        `the clock of this machine is ${Math.abs(aheadS)} s ${aheadS < 0 ? 'behind' : 'ahead of'} that of the session store`,
-        'have NTP set both: people are signed out too early or too late, and this machine removes nothing from the store',
-      )
+      return [
+        bad(
+          `the clock of this machine is ${Math.abs(aheadS)} s ${aheadS < 0 ? 'behind' : 'ahead of'} that of the session store`,
+          'have NTP set both: people are signed out too early or too late, and this machine removes nothing from the store',
+        ),
+        ...gates,
+      ]
     } finally {
       await sessions.close()
     }
   } catch (error) {
     const { error: what, cause, hint } = errorFacts(error)
     // What the server itself says, where it says anything: MOVED, NOPERM, READONLY.
-    return bad(
-      `the session store cannot be used: ${[what, ...(cause === undefined ? [] : [cause])].join(': ')}`,
-      typeof hint === 'string' ? hint : 'check [sessions] store',
+    return [
+      bad(
+        `the session store cannot be used: ${[what, ...(cause === undefined ? [] : [cause])].join(': ')}`,
+        typeof hint === 'string' ? hint : 'check [sessions] store',
+      ),
+    ]
+  }
+}
+
+/** Gates that run, of which each should run this file. */
+function examineGates(gates: readonly GateView[]): readonly Finding[] {
+  const others = gates.filter(({ isSameFile }) => !isSameFile)
+  if (others.length > 0) {
+    return others.map(({ name, sinceMs }) =>
+      warning(
+        `the gate ${name} runs another file than this one, since ${new Date(sinceMs).toISOString()}`,
+        'give every gate that shares the session store the same file, with the same secrets; what only some accept ends after an hour',
+      ),
     )
   }
+  return gates.length > 1 ? [good(`${gates.length} gates share the session store, and all run this file`)] : []
 }
 
 function examineFile(path: string): Finding {

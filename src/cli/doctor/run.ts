@@ -77,13 +77,13 @@ export async function runDoctor(
     io.stderr(`--stand-in: ${address.message}${address.hint === '' ? '' : `\nhint: ${address.hint}`}\n`)
     return EXIT.usage
   }
-  const { config } = loaded
+  const { config, fingerprint } = loaded
   const isLater = parsed.values['sign-in'] === true
   if (isLater) {
     const places = askedProviders(config).flatMap(provider => signInPlaces(provider, config))
     io.stderr(`Open this in a browser, and sign in:\n${places.map(place => `  ${place}\n`).join('')}`)
   }
-  const found = await examine(config, ports, { standIn: address?.value ?? null, isLater, running })
+  const found = await examine(config, ports, { fingerprint, standIn: address?.value ?? null, isLater, running })
   // Last of all: this process is that user from then on.
   const files = [path, ...loaded.files, ...foldersOf(config)]
   const unreadable = service === null ? null : findUnreadable(files, service)
@@ -121,10 +121,12 @@ async function examine(
   config: Config,
   given: Pick<Ports, 'now' | 'random' | 'ask' | 'resolve' | 'readText'>,
   {
+    fingerprint,
     standIn,
     isLater,
     running,
   }: {
+    readonly fingerprint: string
     readonly standIn: ListenAddress | null
     readonly isLater: boolean
     readonly running: Running | null
@@ -143,7 +145,7 @@ async function examine(
     examineApplications(config, ports),
     examineFolders(config),
     examineFronts(config, ports),
-    isRunning(config, ports).then(runs => examineMachine(config, ports, runs)),
+    isRunning(config, ports).then(runs => examineMachine(config, fingerprint, ports, runs)),
   ])
   // Separately: it opens the store, for which a command of root becomes another user, who may not read the rest.
   if (standIn !== null) found.splice(-1, 0, await examineCopying(config, standIn, ports, running))

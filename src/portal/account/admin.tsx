@@ -214,6 +214,14 @@ function Attention({ words, overview, nowMs }: Pick<AdminView, 'words' | 'overvi
       .slice(0, MOST_OF_A_KIND)
       .map(one => <Certificate words={words} certificate={one} nowMs={nowMs} />),
     awaited.length === 0 ? null : <Line title={words.admin.awaited(awaited.join(', '))} />,
+    ...config.otherFiles.map(({ name, sinceMs }) => (
+      <Line title={words.otherFile(name)}>
+        <p class="soft small">
+          {`${words.inForceSince} `}
+          <Time words={words} atMs={sinceMs} nowMs={nowMs} />
+        </p>
+      </Line>
+    )),
     config.needsRestart.length === 0 ? null : (
       <Line title={words.admin.restart}>
         <p class="small">

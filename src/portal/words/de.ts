@@ -260,6 +260,7 @@ export const DE: Words = {
     unread: 'Die Datei auf der Platte wurde seither gespeichert und wird gerade gelesen.',
     lost: 'Die Datei wurde durch eine andere ersetzt, die von hier nicht zu sehen ist: Binden Sie ihren Ordner ein, und starten Sie neu.',
   },
+  otherFile: gate => `${gate} arbeitet mit einer anderen Datei`,
   needsRestart: 'Erst nach einem Neustart in Kraft:',
   fileShow: 'Die Datei, in Kraft und gespeichert',
   fileHidden: 'Geheimnisse werden nicht gezeigt: ${kept:…} steht für eines, dasselbe für dasselbe.',

@@ -167,6 +167,7 @@ export const EN: Words = {
     unread: 'The file on disk was saved since, and is being read.',
     lost: 'The file was replaced by another that cannot be seen from here: mount the folder that it is in, and restart.',
   },
+  otherFile: gate => `The gate ${gate} runs another file`,
   needsRestart: 'Only a restart puts this in force:',
   fileShow: 'The file, in force and on disk',
   fileHidden: 'Secrets are not shown: ${kept:…} stands for one, and is the same for the same secret.',

@@ -261,6 +261,7 @@ export const ES: Words = {
     unread: 'El archivo en disco se ha guardado después y se está leyendo.',
     lost: 'El archivo fue sustituido por otro que desde aquí no se ve: monte la carpeta en la que está y reinicie.',
   },
+  otherFile: gate => `${gate} trabaja con otro archivo`,
   needsRestart: 'Solo entra en vigor al reiniciar:',
   fileShow: 'El archivo, en vigor y en disco',
   fileHidden: 'Los secretos no se muestran: ${kept:…} representa uno, el mismo para el mismo secreto.',

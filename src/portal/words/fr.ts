@@ -262,6 +262,7 @@ export const FR: Words = {
     unread: 'Le fichier sur le disque a été enregistré depuis, et il est en cours de lecture.',
     lost: 'Le fichier a été remplacé par un autre, invisible d’ici : montez le dossier qui le contient, puis redémarrez.',
   },
+  otherFile: gate => `${gate} utilise un autre fichier`,
   needsRestart: 'Seul un redémarrage met ceci en vigueur :',
   fileShow: 'Le fichier, en vigueur et sur le disque',
   fileHidden: 'Les secrets ne sont pas montrés : ${kept:…} en remplace un, le même pour le même secret.',

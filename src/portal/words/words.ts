@@ -205,6 +205,8 @@ export interface Words {
   saveRefused(mistakes: number): string
   /** The file on disk, compared with the current one. */
   readonly onDisk: Readonly<Record<'in force' | 'unread' | 'lost', string>>
+  /** Another gate, by its name. */
+  otherFile(gate: string): string
   /** Before keys of the file. */
   readonly needsRestart: string
   /** The page of the file, and its note about secrets; the note that the file on disk has mistakes. */

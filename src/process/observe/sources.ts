@@ -6,9 +6,10 @@ import { type AdminSources, configState } from '../../server/observe/admin.ts'
 import { type Family, simpleFamily } from '../../server/observe/family.ts'
 import { countFamilies, type Gauge, gaugeFamilies } from '../../server/observe/metrics.ts'
 import { createReadiness, STORE_MS } from '../../server/observe/readiness.ts'
-import type { StatusFacts } from '../../server/observe/status.ts'
+import { differing, gatesNow, type StatusFacts } from '../../server/observe/status.ts'
 import { upstreamGauges } from '../../server/observe/upstream-gauges.ts'
 import type { ClockState } from '../../session/clock-watch.ts'
+import type { GateView } from '../../session/gates.ts'
 import { damagedOf } from '../../session/sqlite/companion-files.ts'
 import type { Server } from '../server.ts'
 import { processFamilies } from './process-families.ts'
@@ -69,6 +70,7 @@ export function sourcesOf(
         ...(alive === null ? [] : [sessionFamily(alive)]),
         ...cacheFamilies(sessions.cacheSize()),
         ...clockFamilies(sessions.clock()),
+        ...gateFamilies(await gatesNow(sessions.gates)),
         ...((await meters?.families()) ?? []),
         ...processFamilies(),
       ]
@@ -82,6 +84,7 @@ export function sourcesOf(
         origins: parts.viewNow().origins,
         sessions: await aliveSessions(sessions),
         clock: sessions.clock(),
+        gates: await gatesNow(sessions.gates),
         certificates: certificates().map(({ names, expiresAtMs }) => ({ names, endsAtMs: expiresAtMs })),
         awaited: parts.awaited(),
         providers: [...config.providers.values()]
@@ -121,6 +124,23 @@ function clockFamilies({ aheadMs, isTrusted }: ClockState): readonly Family[] {
       'sallyport_clock_untrusted',
       'Processes that remove nothing from the session store: their clock differs from its, or was set a moment ago.',
       isTrusted ? 0 : 1,
+    ),
+  ]
+}
+
+function gateFamilies(gates: readonly GateView[]): readonly Family[] {
+  return [
+    simpleFamily(
+      'gauge',
+      'sallyport_gates',
+      'Gates that share the session store, this one too; 1 for SQLite.',
+      gates.length,
+    ),
+    simpleFamily(
+      'gauge',
+      'sallyport_gates_other_file',
+      'Gates of the same session store that run another file than this one.',
+      differing(gates),
     ),
   ]
 }

@@ -113,6 +113,8 @@ export function sumMetrics(processes: readonly (readonly Family[])[]): readonly 
 const SAME_FOR_ALL: ReadonlySet<string> = new Set([
   'sallyport_sessions',
   'sallyport_clock_ahead_seconds',
+  'sallyport_gates',
+  'sallyport_gates_other_file',
   'process_open_fds',
   'process_max_fds',
 ])

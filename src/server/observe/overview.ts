@@ -6,6 +6,7 @@ import { isCovered } from '../../config/values/certificate.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { describeRule } from '../../policy/describe.ts'
 import type { DenialView, OriginView, Overview, RouteState, RouteView } from '../../portal/overview.ts'
+import type { Gates } from '../../session/gates.ts'
 import type { KnownRefusals } from '../applications/known-refusals.ts'
 import type { FileState } from '../config/file-state.ts'
 import type { Live } from '../config/reload.ts'
@@ -13,10 +14,12 @@ import type { GateRoute } from '../config/snapshot.ts'
 import { leadsTo } from '../preview/explain.ts'
 import { keyOf, mergeViews, type ProcessView } from './process-view.ts'
 import type { RouteUse } from './route-use.ts'
+import { gatesNow } from './status.ts'
 
 export interface OverviewTools {
   readonly live: Live
   fileState(): FileState
+  readonly gates: Pick<Gates, 'view' | 'look'>
   readonly pool: Pick<ProviderPool, 'client'>
   readonly refusals: KnownRefusals
   now(): number
@@ -35,6 +38,7 @@ export interface OverviewTools {
 export function createOverview({
   live,
   fileState,
+  gates,
   pool,
   refusals,
   now,
@@ -84,6 +88,7 @@ export function createOverview({
         path: isAlone ? file.path : null,
         onDisk: file.onDisk,
         needsRestart: file.needsRestart,
+        otherFiles: (await gatesNow(gates)).filter(({ isSameFile }) => !isSameFile),
       },
     }
   }

@@ -1,6 +1,9 @@
+import { inTime } from '../../base/maybe-promise.ts'
 import type { OriginView } from '../../portal/overview.ts'
 import type { Health } from '../../proxy/upstream/health.ts'
+import type { Gates, GateView } from '../../session/gates.ts'
 import { mergeViews, type ProcessView } from './process-view.ts'
+import { STORE_MS } from './readiness.ts'
 
 /** What one process says of the gate: plain values, which workers send each other. */
 export interface StatusFacts {
@@ -17,6 +20,8 @@ export interface StatusFacts {
   /** Hosts that an authority has yet to give a certificate for. */
   readonly awaited: readonly string[]
   readonly providers: readonly { readonly name: string; readonly label: string; readonly state: ProviderWord }[]
+  /** The gates that share the session store, as this process hears them; absent in what a process of before says. */
+  readonly gates?: readonly GateView[]
   /** This machine's clock by that of the session store; absent in what a process of before says. */
   readonly clock?: { readonly aheadMs: number | null; readonly isTrusted: boolean }
 }
@@ -56,6 +61,13 @@ export interface Status extends Omit<StatusFrame, 'unready'> {
     readonly state: 'good' | 'wrong'
     /** Seconds ahead of the store's clock, below 0 where it is behind; null where the store has none. */
     readonly ahead_s: number | null
+  }
+  readonly gates: {
+    /** Those that share the session store, this one too. */
+    readonly total: number
+    /** Those of them that run another file than this one. */
+    readonly other_file: number
+    readonly list: readonly { readonly name: string; readonly same_file: boolean; readonly since: string }[]
   }
   readonly certificates: {
     readonly total: number
@@ -106,6 +118,7 @@ export function tellStatus(processes: readonly StatusFacts[], frame: StatusFrame
     upstreams: counted(upstreams),
     sessions: { alive: most(processes.map(({ sessions }) => sessions)) },
     clock: clockOf(processes),
+    gates: gatesOf(processes),
     certificates: certificatesOf(first, nowMs),
     providers: providersOf(processes),
   }
@@ -150,6 +163,34 @@ function clockOf(processes: readonly StatusFacts[]): Status['clock'] {
   return {
     state: clocks.every(({ isTrusted }) => isTrusted) ? 'good' : 'wrong',
     ahead_s: worst === undefined ? null : Math.round(worst / 1000),
+  }
+}
+
+/** As the process hears them that knows most of others. */
+function gatesOf(processes: readonly StatusFacts[]): Status['gates'] {
+  const [list = []] = processes
+    .flatMap(({ gates }) => (gates === undefined ? [] : [gates]))
+    .sort((one, other) => differing(other) - differing(one) || other.length - one.length)
+  return {
+    total: list.length,
+    other_file: differing(list),
+    list: list.map(({ name, isSameFile, sinceMs }) => {
+      return { name, same_file: isSameFile, since: new Date(sinceMs).toISOString() }
+    }),
+  }
+}
+
+/** How many of these run another file. */
+export function differing(gates: readonly GateView[]): number {
+  return gates.filter(({ isSameFile }) => !isSameFile).length
+}
+
+/** The gates by what they say now; as they were last heard of where the store does not answer in time. */
+export async function gatesNow({ look, view }: Pick<Gates, 'look' | 'view'>): Promise<readonly GateView[]> {
+  try {
+    return (await inTime(look(), STORE_MS, null)) ?? view()
+  } catch {
+    return view()
   }
 }
 

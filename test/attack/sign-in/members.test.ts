@@ -260,7 +260,18 @@ needs('valkey-server').test('a session is out of a store that others share, once
     [401, 401, 401],
     [200, 200, 200],
   ])
-  await eventually(async () => (await at(other)).every(status => status === 401), 'the other one has heard of it')
+  // What the other one takes by its own file, only both together end.
+  await eventually(() => gate.told('run another file').length === 1, 'it waits')
+  expect(await at(other)).toEqual([200, 200, 200])
+  take(other, ELDERS)
+  expect(await at(other)).toEqual([401, 401, 401])
+  const isOut = async () => (await valkey.ask(0, 'KEYS', '*session:*')) === ''
+  await eventually(isOut, 'it is out')
+  for (const one of [gate, other]) take(one, FAMILY)
+  expect([await at(gate), await at(other)]).toEqual([
+    [401, 401, 401],
+    [401, 401, 401],
+  ])
 })
 
 test('a session ends on every host, and where a proxy in front asks', async () => {

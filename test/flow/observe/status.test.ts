@@ -45,6 +45,7 @@ test('tells of applications, upstreams, sessions, certificates and providers, wi
       routeTo({ port: 9 }, 'down.example', PUBLIC) +
       routeForUsers({ port: 10 }, 'new.example') +
       routeSaying('itself', 'own.example', PUBLIC),
+    { name: 'web-1' },
   )
   await gate.signIn('new.example', { sub: 'ada' })
   await gate.signIn('new.example', { sub: 'grace' })
@@ -85,6 +86,7 @@ test('tells of applications, upstreams, sessions, certificates and providers, wi
     },
     sessions: { alive: 2 },
     clock: { state: 'good', ahead_s: null },
+    gates: { total: 1, other_file: 0, list: [{ name: 'web-1', same_file: true, since: expect.any(String) }] },
     certificates: { total: 0, good: 0, ended: 0, awaited: 0, days_left: null, list: [] },
     providers: { total: 1, failing: 0, list: [{ name: 'id', label: 'id', state: 'unasked' }] },
   })

@@ -31,7 +31,15 @@ function render(over: Partial<Overview>, query = ''): HtmlPage {
     certificates: [],
     awaited: [],
     providers: [{ label: 'Pocket ID', issuer: 'https://id.test', state: { kind: 'answers', atMs: 0 } }],
-    config: { inForceSinceMs: 0, mistakeCount: 0, mistakes: [], path: '/r.toml', onDisk: 'in force', needsRestart: [] },
+    config: {
+      inForceSinceMs: 0,
+      mistakeCount: 0,
+      mistakes: [],
+      path: '/r.toml',
+      onDisk: 'in force',
+      needsRestart: [],
+      otherFiles: [],
+    },
     ...over,
   }
   const survey = { sessions: 1, people: 1, active: 1, latest: [] }
@@ -64,6 +72,7 @@ test('the admin page begins with what is broken: applications, providers, a save
       path: '/r.toml',
       onDisk: 'refused',
       needsRestart: [],
+      otherFiles: [],
     },
   })
   const [first, ...others] = page.all('section')
