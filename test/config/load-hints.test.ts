@@ -148,3 +148,18 @@ test.each([
   expect(diagnostic).toMatchObject({ code: 'file.unreadable', message: `conf/ ${said}` })
   expect(diagnostic?.hint).toContain(hinted)
 })
+
+test.each([
+  ['users = "user.toml"', 'users.toml'],
+  ['issuer = "https://id.example.com"\nclient_id = "a"\nclient_key = "cilent-key.pem"', 'client-key.pem'],
+  ['issuer = "https://id.example.com"\nclient_id = "a"\nclient_secret = "${file:client-sercet}"', 'client-secret'],
+])('a file that does not exist has the one beside it that is meant in its hint: %s', (lines, meant) => {
+  const text = `[providers.people]\n${lines}\n[portals.home]\nproviders = ["people"]`
+  const listed = { '/etc/sallyport': ['routes.toml', 'users.toml', 'client-key.pem', 'client-secret'] }
+  const result = check(text, { listed })
+  const hints = result.ok ? [] : result.diagnostics.map(({ message, hint }) => `${message}: ${hint}`)
+  expect(hints).toContainEqual(expect.stringContaining(`does not exist: did you mean "${meant}"?`))
+  // Where the folder cannot be listed, nothing is guessed.
+  const alone = check(text)
+  expect(JSON.stringify(alone)).not.toContain('did you mean')
+})

@@ -3,6 +3,7 @@
 import { ERROR_TERMS } from '../../base/error-reference.ts'
 import { CODES } from '../../base/errors.ts'
 import { SECTIONS } from '../../config/keys/keys.ts'
+import { ALL_WORDS } from '../../config/keys/synonyms.ts'
 import { suggest } from '../../config/text/suggest.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
@@ -34,6 +35,21 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['format', 'fmt'],
   ['adapt', 'import'],
   ['convert', 'import'],
+])
+
+/** What people look up who do not know our word: a command, a chapter, or a key. */
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ...['public', 'everyone', 'anonymous', 'authenticated', 'access'].map(word => [word, 'routes-and-rules'] as const),
+  ...['guest', 'guest link', 'guest links', 'invitation'].map(word => [word, 'tokens-and-guests'] as const),
+  ...['token', 'api token', 'api tokens', 'api key', 'bearer'].map(word => [word, 'tokens-and-guests'] as const),
+  ...['login', 'log in', 'sign in', 'password', 'totp', 'second factor', '2fa'].map(
+    word => [word, 'signing-in'] as const,
+  ),
+  ...['logout', 'log out', 'sign out'].map(word => [word, 'signing-in'] as const),
+  ...['tls', 'ssl', 'certificate', 'letsencrypt', "let's encrypt"].map(word => [word, 'https'] as const),
+  ...['rule', 'rules', 'route', 'routes', 'role', 'admin'].map(word => [word, 'routes-and-rules'] as const),
+  ...['install', 'quickstart', 'start'].map(word => [word, 'getting-started'] as const),
+  ...ALL_WORDS,
 ])
 
 /** All commands and chapters, a line each. */
@@ -89,7 +105,11 @@ export async function runHelp(
   const asked = word.toLowerCase().replace(/\.md$/, '')
   if (COMMANDS.some(({ name }) => name === asked)) return explain(asked)
   const topic = TOPICS.find(({ name }) => name === asked)
-  const shown = topic === undefined ? await lookUp(word) : await Bun.file(topic.path).text()
+  const own = topic === undefined ? await lookUp(word) : await Bun.file(topic.path).text()
+  const meant = own === '' ? (MEANT.get(asked) ?? MEANT.get(asked.replace(/[ _-]/g, ''))) : undefined
+  const chapter = TOPICS.find(({ name }) => name === meant)
+  const shown =
+    meant === undefined ? own : chapter === undefined ? await lookUp(meant) : await Bun.file(chapter.path).text()
   if (shown === '') {
     io.stderr(`there is no command or chapter "${word}": ${hintFor(word, false)}\n`)
     return EXIT.usage

@@ -4,7 +4,7 @@ import type { PortalTable } from '../keys/portals.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import { quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import { FILE_HINT } from '../text/substitute.ts'
+import { fileHint } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { rpIdOf } from '../values/host.ts'
 import { readTotp } from '../values/htpasswd.ts'
@@ -151,9 +151,9 @@ function checkTotp(entry: Raw | undefined, path: string | null | undefined, file
   const file = files.read(path)
   if (!file.ok) {
     const hint =
-      file.why === 'does not exist'
+      file.why === 'does not exist' && file.near === null
         ? 'sallyport user totp FILE NAME makes it; with an empty file no user has a second factor'
-        : FILE_HINT
+        : fileHint(file)
     report.mistake(entry.at, 'provider.totp', `the file ${showRaw(entry)} ${file.why}`, { hint })
     return
   }
@@ -168,7 +168,7 @@ function checkFile(entry: Raw | undefined, path: string | null | undefined, file
   const file = files.read(path)
   const mistake = (message: string, hint: string) => report.mistake(entry.at, 'portal.htpasswd', message, { hint })
   if (!file.ok) {
-    mistake(`the file ${showRaw(entry)} ${file.why}`, FILE_HINT)
+    mistake(`the file ${showRaw(entry)} ${file.why}`, fileHint(file))
     return
   }
   const { entries, faults, hasWeak } = readUsers(path, file.text)

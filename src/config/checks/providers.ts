@@ -7,7 +7,7 @@ import { PROVIDER, type ProviderTable } from '../keys/providers.ts'
 import { formatToml } from '../keys/table.ts'
 import { quote, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import { FILE_HINT } from '../text/substitute.ts'
+import { fileHint } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { HTPASSWD } from '../values/htpasswd.ts'
 import { checkCertificates, checkPem, parseClientKey } from '../values/pem.ts'
@@ -321,7 +321,7 @@ function checkKey({ raw, values }: ProviderTable, files: ConfigFiles, report: Re
   if (entry === undefined || !values.client_key) return
   const file = files.read(values.client_key)
   if (!file.ok) {
-    report.mistake(entry.at, 'provider.file', `the file ${showRaw(entry)} ${file.why}`, { hint: FILE_HINT })
+    report.mistake(entry.at, 'provider.file', `the file ${showRaw(entry)} ${file.why}`, { hint: fileHint(file) })
     return
   }
   const parsed = parseClientKey(file.text)

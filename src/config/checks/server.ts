@@ -13,7 +13,11 @@ import { fieldsAbout } from './identity.ts'
 
 /** What the keys of `[server]` say about each other, and about the session store. */
 export function checkServer(root: RootTable, report: Report): void {
-  const { server } = root.values
+  const { server, audit } = root.values
+  if (root.raw.entries.has('audit') && audit?.raw.entries.size === 0) {
+    const hint = 'add keep = "90d": how long the session store keeps a row of each event; or take the table out'
+    report.warn(audit.at, 'audit.keep', '[audit] without keep keeps nothing', { hint, part: 'key' })
+  }
   if (server === undefined) return
   const { listen, admin, verify, workers } = server.values
   const places: { readonly address: ListenAddress; readonly at: Path }[] = []

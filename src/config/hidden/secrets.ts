@@ -42,7 +42,7 @@ function keyOf(at: Path): string {
 /** A value that was taken out of use is as secret as one that is in it. */
 function secretsOfComment(source: string, start: number): readonly Secret[] {
   const [, before = '', value = ''] =
-    /^(\s*#[#\s]*[\w."'-]+\s*[=:](?:\s+|(?=["']))|.*?[\w"'-]\s*=\s*)(\S.*?)\s*$/.exec(source) ?? []
+    /^(\s*(?:#[#\s]*|\/\/\s+)[\w."'-]+\s*[=:](?:\s+|(?=["']))|.*?[\w"'-]\s*=\s*)(\S.*?)\s*$/.exec(source) ?? []
   if (value !== '' && !isReference(value)) {
     const from = start + before.length
     return [{ start: from, end: from + value.length, key: '#', isWhole: false }]
@@ -67,7 +67,8 @@ function isReference(source: string): boolean {
 }
 
 const HEADER = /^\s*\[(\[)?([^[\]]+)\]\]?\s*(#.*)?$/
-const LINE = /^(\s*)((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)(\s*=\s*)(.*?)\s*$/
+const LINE =
+  /^(\s*)((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)(\s*(?:=(?![=>])|==|=>|:=|:(?=\s))\s*)(.*?)\s*$/
 
 /** A value that may go on in the next line, and is no secret: what tables may be in it, and how many brackets are open. */
 interface Open {
@@ -96,7 +97,8 @@ function secretsOfLines(text: string): readonly Secret[] {
       unclosed = null
       continue
     }
-    if (unclosed === null && /^\s*#/.test(rest)) {
+    // A line of a secret may begin with two slashes, but has no blank behind them.
+    if (unclosed === null && /^\s*(?:#|\/\/\s)/.test(rest)) {
       secrets.push(...secretsOfComment(rest, index))
       continue
     }

@@ -21,7 +21,16 @@ import { APP, REWRITE, ROUTE, TOOLS } from './routes.ts'
 import { ACCESS, accessRule, RULE_SCHEMA, WHEN } from './rules.ts'
 import { SERVER } from './server.ts'
 import { SESSIONS } from './sessions.ts'
-import { LOG_WORDS, PORTAL_WORDS, PROVIDER_WORDS, ROUTE_WORDS, SERVER_WORDS } from './synonyms.ts'
+import {
+  LOG_WORDS,
+  PORTAL_INSTEAD,
+  PORTAL_WORDS,
+  PROVIDER_WORDS,
+  ROUTE_INSTEAD,
+  ROUTE_WORDS,
+  SERVER_INSTEAD,
+  SERVER_WORDS,
+} from './synonyms.ts'
 import {
   type Built,
   defaulted,
@@ -219,7 +228,7 @@ const homes = findHomes
 export const ROOT = {
   ...TOP,
   server: defaulted(
-    table(SERVER, { title: '[server]', homes, synonyms: SERVER_WORDS }),
+    table(SERVER, { title: '[server]', homes, synonyms: SERVER_WORDS, instead: SERVER_INSTEAD }),
     {},
     {},
     'The listeners and the process.',
@@ -259,7 +268,7 @@ export const ROOT = {
     'OpenID providers by name.',
   ),
   portals: defaulted(
-    named(table(PORTAL, { title: '[portals.NAME]', homes, synonyms: PORTAL_WORDS }), 'portal'),
+    named(table(PORTAL, { title: '[portals.NAME]', homes, synonyms: PORTAL_WORDS, instead: PORTAL_INSTEAD }), 'portal'),
     {},
     {},
     'Portals by name.',
@@ -271,7 +280,7 @@ export const ROOT = {
     'Upstreams by name.',
   ),
   routes: defaulted(
-    tables(table(ROUTE, { title: '[[routes]]', homes, synonyms: ROUTE_WORDS }), 'routes'),
+    tables(table(ROUTE, { title: '[[routes]]', homes, synonyms: ROUTE_WORDS, instead: ROUTE_INSTEAD }), 'routes'),
     [],
     [],
     'What is served.',

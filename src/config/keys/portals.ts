@@ -13,6 +13,7 @@ import { compat } from './compat.ts'
 import { type Allow, type AllowValue, allow, buildMembers } from './routes.ts'
 import { PERSON, withProvider } from './rules.ts'
 import { PORTAL_SESSIONS } from './sessions.ts'
+import { RULE_INSTEAD, RULE_WORDS } from './synonyms.ts'
 import {
   apart,
   type Built,
@@ -117,7 +118,17 @@ const OF_ROUTES = ['path_regexp', 'paths', 'methods', 'networks', 'headers', 'qu
   return [key, { message: `a role does not depend on the request: ${key} belongs to a rule`, hint }] as const
 })
 
-const rule = table(RULE, { title: '[portals.NAME.roles]', meant: meantRule, refused: new Map(OF_ROUTES) }, withProvider)
+const rule = table(
+  RULE,
+  {
+    title: '[portals.NAME.roles]',
+    meant: meantRule,
+    synonyms: RULE_WORDS,
+    instead: RULE_INSTEAD,
+    refused: new Map(OF_ROUTES),
+  },
+  withProvider,
+)
 const rules = list(rule)
 
 /** A rule, or a list of rules of which any is enough. */

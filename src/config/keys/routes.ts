@@ -99,7 +99,7 @@ const ruleOrRole: Type<string | AccessTable> = either(
 )
 /** What to write where everybody is meant. */
 export const FOR_EVERYONE =
-  'for everyone: "public"; for all who are signed in: "authenticated"; else name roles or rules'
+  'for everyone: allow = "public"; for all who are signed in: allow = "authenticated"; else name roles or rules'
 
 const rules = list(ruleOrRole, { single: true, emptyHint: FOR_EVERYONE })
 const schema = { anyOf: [text().schema, REFERENCE, { type: 'array', items: { anyOf: [text().schema, REFERENCE] } }] }

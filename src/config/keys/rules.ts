@@ -10,7 +10,7 @@ import { parseNetwork } from '../values/listen.ts'
 import { emailPattern, looseDomain, pathExpression, pathPattern, starPattern } from '../values/pattern.ts'
 import { days, hours, type Moment, moment, momentMs, type Span, zone } from '../values/times.ts'
 import { boolean, build, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
-import { RULE_WORDS } from './synonyms.ts'
+import { RULE_INSTEAD, RULE_WORDS } from './synonyms.ts'
 import {
   type Built,
   buildEmpty,
@@ -387,7 +387,7 @@ function ruleKey(example: Json, doc: string): Key<AccessTable | null, AccessRule
 /** A rule of `allow` or `deny`. */
 export const accessRule: Type<Table<typeof ACCESS>, AccessRule> = table(
   ACCESS,
-  { title: 'a rule', synonyms: RULE_WORDS },
+  { title: 'a rule', synonyms: RULE_WORDS, instead: RULE_INSTEAD },
   finishAccess,
 )
 

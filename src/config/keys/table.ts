@@ -5,6 +5,8 @@ import { suggest } from '../text/suggest.ts'
 import { createConfigFiles } from '../values/files.ts'
 import { type BuildContext, build, buildAll, type Type, wrongKind } from '../values/value.ts'
 
+import type { Instead } from './synonyms.ts'
+
 /** The name of a field; null: none, since a function beside the table builds from the key; undefined: what the key's name gives. */
 type Field = string | null | undefined
 
@@ -216,6 +218,8 @@ export interface TableOptions {
   readonly refused?: ReadonlyMap<string, { readonly message: string; readonly hint: string }>
   /** What other programs call keys of this table: their word, in lower case and without signs between → ours. */
   readonly synonyms?: ReadonlyMap<string, string>
+  /** The same where more than the name is another. */
+  readonly instead?: Instead
   /** Where keys of other tables belong. */
   readonly homes?: () => Homes
 }
@@ -246,7 +250,7 @@ export function table<K extends Keys>(
     read(raw, report) {
       if (raw.kind !== 'table') {
         const write = options.meant?.(raw) ?? null
-        const hint = write === null ? '' : `write ${write}`
+        const hint = write === null ? onceHint(raw, options.title) : `write ${write}`
         return wrongKind(raw, `a table, ${titleAt(options.title, raw.at)}`, report, hint)
       }
       const { meant, raw: whole } = readUnknown(raw, names, options, report)
@@ -263,6 +267,15 @@ export function table<K extends Keys>(
     },
     build: (read, context) => finish(builder(read, context), known(read), context, read.raw),
   }
+}
+
+/** For a table that is written as one of many, or as a value. */
+function onceHint(raw: Raw, title: string): string {
+  if (!title.startsWith('[') || title.startsWith('[[')) return ''
+  const own = titleAt(title, raw.at)
+  return raw.kind === 'list'
+    ? `write ${own}, in single brackets: there is one of it`
+    : `write ${own} in a line of its own, and its keys below it`
 }
 
 /** A type of tables, with their keys. */
@@ -378,7 +391,14 @@ function reportUnknown(
     report.mistake(entry.at, 'key.not_built', refused.message, { hint: refused.hint, part: 'key' })
     return null
   }
-  const synonym = options.synonyms?.get(name.toLowerCase().replace(/[_-]/g, ''))
+  const word = name.toLowerCase().replace(/[_-]/g, '')
+  const other = options.instead?.get(word)
+  const unknown = `unknown key ${quote(name)} in ${titleAt(options.title, entry.at.slice(0, -1))}`
+  if (other !== undefined) {
+    report.mistake(entry.at, 'key.unknown', unknown, { hint: other.hint, part: 'key' })
+    return other.key
+  }
+  const synonym = options.synonyms?.get(word)
   const meant = synonym ?? suggest(name, names)
   const home = options.homes?.().get(name)
   const isMisspelt = meant !== null && options.title === WHOLE_FILE && isTables(entry)
@@ -390,12 +410,7 @@ function reportUnknown(
           ? `did you mean "${meant}"?`
           : `here it is called "${meant}"`
         : `the keys here are ${names.join(', ')}`
-  report.mistake(
-    entry.at,
-    'key.unknown',
-    `unknown key ${quote(name)} in ${titleAt(options.title, entry.at.slice(0, -1))}`,
-    { hint, part: 'key' },
-  )
+  report.mistake(entry.at, 'key.unknown', unknown, { hint, part: 'key' })
   return meant
 }
 

@@ -152,6 +152,7 @@ export const DIAGNOSTIC_CODES = [
   'rule.subjects',
   'rule.users',
   'rule.unstated',
+  'audit.keep',
   'rule.step_up',
   'rule.depth',
   'rule.anonymous',

@@ -222,9 +222,14 @@ function mendValue(line: string, mend: (value: string) => string): string {
 }
 
 function asBoolean(value: string): string {
+  if (/^[[{]/.test(value))
+    return value.replace(BARE_BOOLEAN, (whole, word?: string) => (word === undefined ? whole : word.toLowerCase()))
   if (/^(?:true|yes|on)$/i.test(value)) return 'true'
   return /^(?:false|no|off)$/i.test(value) ? 'false' : value
 }
+
+/** What is in quotes as it is, and `True` and `FALSE` behind a `=`. */
+const BARE_BOOLEAN = /"[^"]*"|'[^']*'|(?<==\s*)(true|false)(?=\s*[,}])/gi
 
 /** Only for a single text: in a list, its end would be a guess. */
 function closeQuote(value: string): string {

@@ -1,7 +1,8 @@
-import { resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import type { DiagnosticCode } from './diagnostic.ts'
 import { quote, type Raw, type RawList, type RawTable, type RawText } from './raw.ts'
 import type { Report } from './report.ts'
+import { suggest } from './suggest.ts'
 
 /** What `${…}` may read; effects arrive as arguments. */
 export interface Sources {
@@ -14,6 +15,12 @@ export interface Sources {
   hintForUnset?(name: string): string | null
   /** Milliseconds since the epoch; without it nothing is said that depends on the day. */
   now?(): number
+}
+
+/** Why a file's content cannot be filled in, as the end of a sentence, and what to do about it. */
+interface Unusable {
+  readonly failed: string
+  readonly hint: string
 }
 
 export interface Substituted {
@@ -41,20 +48,21 @@ const REDIS = /^(?:unix|(?:redis|valkey)s?(?:\+\w+)?):/
 export function substitute(
   tree: RawTable,
   directory: string,
-  sources: Pick<Sources, 'readText' | 'env' | 'hintForUnset'>,
+  sources: Pick<Sources, 'readText' | 'env' | 'hintForUnset' | 'listFolder'>,
   report: Report,
 ): Substituted {
-  const files = new Map<string, string | { readonly failed: string }>()
+  const files = new Map<string, string | Unusable>()
   const filled: string[] = []
 
-  function readFile(path: string): string | { readonly failed: string } {
+  function readFile(path: string): string | Unusable {
     const known = files.get(path)
     if (known !== undefined) return known
-    let content: string | { readonly failed: string }
+    let content: string | Unusable
     try {
       content = textOf(sources.readText(path))
     } catch (error) {
-      content = { failed: whyUnreadable(error) }
+      const why = whyUnreadable(error)
+      content = { failed: why, hint: fileHint({ why, near: nearestFile(path, sources) }) }
     }
     files.set(path, content)
     return content
@@ -82,7 +90,7 @@ export function substitute(
         isFilled = true
         const content = readFile(resolve(directory, path))
         if (typeof content !== 'string') {
-          return refuse('substitution.unreadable', `the file ${quote(path)} ${content.failed}`, FILE_HINT, reference)
+          return refuse('substitution.unreadable', `the file ${quote(path)} ${content.failed}`, content.hint, reference)
         }
         filled.push(content)
         return content !== ''
@@ -142,9 +150,22 @@ export function substitute(
   return { tree: filledTree, files: [...files.keys()], filled }
 }
 
-/** How to fix a file that cannot be read, as far as its path and its owner are the cause. */
-export const FILE_HINT =
-  "the path is absolute, or starts at the config file's folder; the user that runs Sallyport must be able to read it (in the container: chown 65532 FILE)"
+/** How to fix a file that cannot be read. */
+export function fileHint({ why, near }: { readonly why: string; readonly near: string | null }): string {
+  if (!why.startsWith('does not exist'))
+    return 'the user that runs Sallyport must be able to read it (in the container: chown 65532 FILE)'
+  return `${near === null ? '' : `did you mean ${quote(near)}? `}the path is absolute, or starts at the config file's folder`
+}
+
+/** The file that has nearly the name of one that does not exist, in the same folder; null where none has. */
+export function nearestFile(path: string, { listFolder }: Pick<Sources, 'listFolder'>): string | null {
+  try {
+    const names = listFolder?.(dirname(path)) ?? []
+    return names.includes(basename(path)) ? null : suggest(basename(path), names)
+  } catch {
+    return null
+  }
+}
 
 const SYNTAX_HINT = 'write ${NAME} for an environment variable, ${file:/path} for a file, $${ for a literal ${'
 
@@ -152,8 +173,9 @@ const SYNTAX_HINT = 'write ${NAME} for an environment variable, ${file:/path} fo
  * What a file holds, without the line breaks at its end and the mark that some editors write at its beginning. What is not UTF-8,
  * as PowerShell's `>` writes it, would be another secret than the one that is meant.
  */
-function textOf(text: string): string | { readonly failed: string } {
-  if (text.includes('\uFFFD')) return { failed: 'is not UTF-8 text' }
+function textOf(text: string): string | Unusable {
+  if (text.includes('\uFFFD'))
+    return { failed: 'is not UTF-8 text', hint: 'save it as UTF-8; the path may also be that of another file' }
   let end = text.length
   while (end > 0 && /[\r\n]/.test(text.charAt(end - 1))) end--
   return text.slice(text.startsWith('\uFEFF') ? 1 : 0, end)

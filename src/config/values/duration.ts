@@ -51,9 +51,19 @@ export function duration(least: string, most: string): Type<number, number, 'Ms'
     label: 'duration',
     expected: 'a duration such as "90s" or "12h"',
     schema: { type: 'string', pattern: `${PARTS.source}|\\$\\{` },
-    numberHint: 'with a unit, in quotes: "{n}s"',
+    numberHint: (count: number | bigint) => `with a unit, in quotes: ${withUnits(String(count))}`,
+  }
+  /** A number with each unit by which it is within the bounds. */
+  function withUnits(count: string): string {
+    const meant = ['s', 'm', 'h', 'd'].flatMap(unit => {
+      const value = parseDuration(count + unit)
+      return value.ok && value.value >= leastMs && value.value <= mostMs ? [quote(count + unit)] : []
+    })
+    return meant.length === 0 ? `from ${quote(least)} to ${quote(most)}` : meant.join(' or ')
   }
   const type = parsed(names, text => {
+    if (/^\d{1,9}$/.test(text))
+      return bad('duration.invalid', `${quote(text)} is not a duration`, `with a unit: ${withUnits(text)}`)
     const value = parseDuration(text)
     if (!value.ok || (value.value >= leastMs && value.value <= mostMs)) return value
     return bad('duration.range', `${quote(text)} is out of range`, `from ${least} to ${most}`)

@@ -1,11 +1,13 @@
 import { resolve } from 'node:path'
 import { sha256 } from '../../base/bytes.ts'
-import { codeOf, type Sources, whyUnreadable } from '../text/substitute.ts'
+import { codeOf, nearestFile, type Sources, whyUnreadable } from '../text/substitute.ts'
 
 interface Unreadable {
   readonly ok: false
   /** As the end of a sentence. */
   readonly why: string
+  /** A file beside it that has nearly its name, where it does not exist; null: none has. */
+  readonly near: string | null
 }
 
 /** A file's text, or why it cannot be read. */
@@ -33,7 +35,10 @@ export interface ConfigFiles {
 }
 
 /** Files below a config file's folder; nothing is read before it is asked for. */
-export function createConfigFiles(directory: string, sources: Pick<Sources, 'readText' | 'readBytes'>): ConfigFiles {
+export function createConfigFiles(
+  directory: string,
+  sources: Pick<Sources, 'readText' | 'readBytes' | 'listFolder'>,
+): ConfigFiles {
   const texts = new Map<string, FileText>()
   const binaries = new Map<string, FileBytes>()
 
@@ -49,7 +54,7 @@ export function createConfigFiles(directory: string, sources: Pick<Sources, 'rea
     try {
       file = read(absolute)
     } catch (error) {
-      file = { ok: false, why: whyUnreadable(error) }
+      file = { ok: false, why: whyUnreadable(error), near: nearestFile(absolute, sources) }
     }
     known.set(absolute, file)
     return file

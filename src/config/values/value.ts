@@ -49,7 +49,7 @@ export interface TextNames {
   /** A message may quote it, but it is not shown where the file is: it may hold a secret. */
   readonly isHidden?: boolean
   /** What to write when a number stands where text belongs; `{n}` is the number. */
-  readonly numberHint?: string
+  readonly numberHint?: string | ((value: number | bigint) => string)
 }
 
 /** Text that a parser turns into a value. Control characters and empty text are refused before the parser sees it. */
@@ -91,9 +91,10 @@ export function parsed<T>(names: TextNames, parse: (text: string, at: Path, isFi
 const TEXT_HINT = 'text goes in double quotes'
 
 /** What to write in the place of a value of another kind: what is no text in quotes is one that `expected` has. */
-function hintFor(raw: Raw, expected: string, numberHint: string | undefined): string {
+function hintFor(raw: Raw, expected: string, numberHint: TextNames['numberHint']): string {
   const isNumber = raw.kind === 'integer' || raw.kind === 'float'
-  if (isNumber && numberHint !== undefined) return numberHint.replace('{n}', String(raw.value))
+  if (isNumber && typeof numberHint === 'function') return numberHint(raw.value)
+  if (isNumber && typeof numberHint === 'string') return numberHint.replace('{n}', String(raw.value))
   if (raw.kind !== 'boolean') return TEXT_HINT
   const examples: readonly string[] = expected.match(/"[^"]+"/g) ?? []
   const example = !raw.value && examples.includes('"off"') ? '"off"' : examples[0]

@@ -205,6 +205,17 @@ describe.each(PROGRAMS)('sallyport help of %s', (kind, program) => {
     expect(await sallyport('help', ...words.split(' '))).toEqual(shown)
   })
 
+  test.each([
+    ['public', 'Routes and rules'],
+    ['guest', 'Tokens, passwords and guests'],
+    ['2FA', 'Signing in and out'],
+    ['letsencrypt', 'HTTPS'],
+    ['backend', '`upstream`'],
+  ])('leads from %s, which other programs say, to what it is called here', async (word, shown) => {
+    const { code, out } = await sallyport('help', word)
+    expect([code, out.includes(shown) || out.slice(0, 300)]).toEqual([0, true])
+  })
+
   test('tells of a name in each table that has it', async () => {
     const { out } = await sallyport('help', 'lifetime')
     expect(out.match(/^`lifetime`$/gm)).toHaveLength(2)
@@ -216,7 +227,7 @@ describe.each(PROGRAMS)('sallyport help of %s', (kind, program) => {
     some<[args: string[], said: string]>([
       [['help', 'keep_post'], 'there is no command or chapter "keep_post": did you mean "keep_posts"?\n'],
       [['help', 'limts'], 'there is no command or chapter "limts": did you mean "limits"?\n'],
-      [['help', 'rules'], 'there is no command or chapter "rules": did you mean "routes-and-rules"?\n'],
+      [['help', 'behind'], 'there is no command or chapter "behind": did you mean "behind-a-proxy"?\n'],
       [['help', 'nginx'], 'there is no command or chapter "nginx": did you mean "recipes/nginx.conf"?\n'],
       [['help', 'qqqq'], 'there is no command or chapter "qqqq": "sallyport help" lists what there is\n'],
       [['chekc'], 'sallyport has no command "chekc": did you mean "check"?\n'],

@@ -34,6 +34,13 @@ describe('what is told of a mistake has no secret in it', () => {
     (key: string) => `${key} = planted`,
     (key: string) => `${key} = 'planted"`,
     (key: string) => `${key}: planted-word`,
+    (key: string) => `${key}: "planted"`,
+    (key: string) => `${key} => "planted"`,
+    (key: string) => `${key} == "planted"`,
+    (key: string) => `// ${key} = "planted"`,
+    (key: string) => `// ${key}: planted`,
+    (key: string) => `${key} = """\n//planted\n""`,
+    (key: string) => `${key}\n//planted`,
     (key: string) => `${key} = "planted";`,
     (key: string) => `${key} = "planted" // a note`,
     (key: string) => `${key} = ["planted"`,
@@ -49,6 +56,15 @@ describe('what is told of a mistake has no secret in it', () => {
       const text = `${table}\n${broken(key)}\n`
       expect([text, told(text).match(/plan\W*q?ted/)]).toEqual([text, null])
     }
+  })
+
+  test.each([
+    ['host: "app.example.com"', 'host: "app.example.com"'],
+    ['host => "app.example.com"', 'host => "app.example.com"'],
+    ['// the application', '// the application'],
+    ['host: "app.example.com" // the application', 'host: "app.example.com" …'],
+  ])('while of %s, which is none, nothing is hidden that is known', (line, shown) => {
+    expect(told(`[[routes]]\n${line}\n`)).toContain(` | ${shown}\n`)
   })
 
   test.each([

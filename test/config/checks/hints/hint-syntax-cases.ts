@@ -120,6 +120,13 @@ export const SYNTAX_HINTS: readonly HintCase[] = [
     'line',
     /write (user = .*)$/,
   ),
+  one(
+    'true with a capital, in a table',
+    ['groups = ["users"]', 'any = True'],
+    'toml.syntax',
+    'line',
+    /write (user = .*)$/,
+  ),
   one('a table twice', [LAST, `${LAST}[portals.home]\n`], 'toml.syntax', 'drop', /the first is at line 9/),
   one(
     'a key twice',

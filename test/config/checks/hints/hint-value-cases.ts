@@ -133,6 +133,20 @@ export const VALUE_HINTS: readonly HintCase[] = [
     'value',
     /write (100) without quotes/,
   ),
+  one(
+    'a lifetime without its unit',
+    ['[server]', '[sessions]\nlifetime = 12\n[server]'],
+    'key.type',
+    'value',
+    /in quotes: "12m" or ("12h") or "12d"$/,
+  ),
+  one(
+    'a lifetime without its unit, in quotes',
+    ['[server]', '[sessions]\nlifetime = "12"\n[server]'],
+    'duration.invalid',
+    'value',
+    /with a unit: "12m" or ("12h") or "12d"$/,
+  ),
   one('true for a size', [LAST, `${LAST}keep_posts = true\n`], 'key.type', 'value', /write (".*")$/),
   one('false for what is off', [LAST, `${LAST}keep_posts = false\n`], 'key.type', 'value', /write ("off")$/),
   one(
