@@ -18,6 +18,7 @@ import type { Session, Sessions } from '../session/session.ts'
 import { CLIENT_KEYS_MAX_AGE_S, type ClientKeys } from '../session/signing/client-keys.ts'
 import { KEY_SET_MAX_AGE_S } from '../session/signing/keys.ts'
 import type { Signing } from '../session/signing/signing.ts'
+import { type AccountTools, showAccount, takeAccount } from './account/account.tsx'
 import { type AdminTools, showAdmin } from './account/admin.tsx'
 import { type RouteTools, showRoute } from './account/admin-route.tsx'
 import { tokensPage } from './account/api-tokens.tsx'
@@ -81,6 +82,8 @@ export interface PortalTools extends FormTools, AuditTools {
   readonly countForm: KeepTools['countForm']
   readonly chargeLogout: BackChannelTools['chargeLogout']
   readonly findUser: LoginTools['findUser']
+  readonly confirm: AccountTools['confirm']
+  readonly confirmFactor: AccountTools['confirmFactor']
   readonly checkCode: LoginTools['checkCode']
   readonly overview: AdminTools['overview']
   readonly explain: RouteTools['explain']
@@ -119,6 +122,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'frontchannel-logout', get: frontChannelLogout, loading: 'action' },
   { page: 'again', post: signedIn(askAgain) },
   { page: 'ask', get: sayAccess, post: signedIn(askAccess) },
+  { page: 'account', get: signedIn(showAccount), post: signedIn(takeAccount) },
   { page: 'sessions', get: signedIn(showSessions), post: signedIn(endSessions) },
   { page: 'tokens', get: signedIn(tokensPage.show), post: signedIn(tokensPage.change) },
   { page: 'admin', get: signedIn(showAdmin), post: signedIn(decideRequest) },

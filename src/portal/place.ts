@@ -18,6 +18,7 @@ export type OwnPage =
   | 'address'
   | 'verify'
   | 'sessions'
+  | 'account'
   | 'tokens'
   | 'icons'
   | 'fonts'

@@ -327,9 +327,11 @@ function openPortal(
   const { ports, worker } = options
   const { first, live, inForce, asked, outgoing, metrics, meters, pool } = following
   const processes = worker === undefined ? 1 : poolSizeOf(first.snapshot.config.server)
-  const { findUser, checkCode } = passwords
+  const { findUser, checkCode, confirm, confirmFactor } = passwords
   return createPortal({
     ...(meters === null ? { sessions, findUser, checkCode } : countSignIns(sessions, passwords, meters)),
+    confirm,
+    confirmFactor,
     ports: { ...asked, ask: outgoing.ask },
     audit,
     trail: {

@@ -40,10 +40,11 @@ export function askAsAll(at: Listening, { session, token, guest }: Belongings): 
 export async function openStreams(
   at: Listening,
   comers: Readonly<Record<string, Readonly<Record<string, string>>>>,
+  path = '/events',
 ): Promise<() => readonly string[]> {
   const open = new Set<string>()
   for (const [name, headers] of Object.entries(comers)) {
-    const answer = await fetchFrom(at, '/events', headers)
+    const answer = await fetchFrom(at, path, headers)
     expect([name, answer.status]).toEqual([name, 200])
     const reader = answer.body?.getReader()
     await reader?.read()

@@ -148,6 +148,8 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     ),
     findUser: () => Promise.reject(new GateError('access.password', 'nobody is in a file here')),
     checkCode: () => Promise.reject(new GateError('access.password', 'nobody is in a file here')),
+    confirm: () => Promise.reject(new GateError('access.password', 'nobody is in a file here')),
+    confirmFactor: () => Promise.reject(new GateError('access.password', 'nobody is in a file here')),
     explain: () => null,
     overview: () => NOTHING_SEEN,
   })

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { bad, good } from '../../config/text/diagnostic.ts'
 import { userNameFault } from '../../config/values/users-file.ts'
-import { hashPassword, makePassword, passwordFault } from '../user/password.ts'
+import { hashPassword } from '../../identity/passwords/password.ts'
+import { makePassword, sayPasswordFault } from '../user/password.ts'
 import { addTable, makeUserId } from '../user/tables.ts'
 import type { Question } from './ask.ts'
 import type { FrontFile } from './front.ts'
@@ -35,7 +36,7 @@ const PASSWORD: Question = {
   fallback: null,
   isSecret: true,
   parse(text) {
-    const fault = passwordFault(text)
+    const fault = sayPasswordFault(text)
     return fault === null ? good(text) : bad('text.empty', `the password is not taken: ${fault}`, '')
   },
 }

@@ -1,21 +1,17 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'
+import {
+  LONGEST_PASSWORD,
+  type PasswordFault,
+  passwordFault,
+  SHORTEST_PASSWORD,
+} from '../../identity/passwords/password.ts'
 
 /** How a password comes: from someone at a terminal, or all of standard input. */
 export interface PasswordSource {
   readonly terminal: Terminal | null
   readInput(): Promise<string>
-}
-
-/** What is hashed with Argon2id by these takes about 50 ms and 64 MiB (RFC 9106 §4 recommends no less for this memory). */
-const ARGON2ID = { algorithm: 'argon2id', memoryCost: 64 * 1024, timeCost: 3 } as const
-
-const SHORTEST = 8
-
-/** What a line of the file says of a password. */
-export function hashPassword(password: string): Promise<string> {
-  return Bun.password.hash(password, ARGON2ID)
 }
 
 /** A strong password: 100 bits, in four groups that can be typed from a screen. */
@@ -40,14 +36,21 @@ export async function askPassword({ terminal, readInput }: PasswordSource, io: I
 }
 
 function checked(password: string, io: Io): string | null {
-  const fault = passwordFault(password)
+  const fault = sayPasswordFault(password)
   return fault === null ? password : complain(fault, io)
 }
 
+const FAULTS: Readonly<Record<PasswordFault, string>> = {
+  short: `it has fewer than ${SHORTEST_PASSWORD} characters`,
+  long: `it has more than ${LONGEST_PASSWORD} characters`,
+  control: 'it has a control character in it',
+  name: 'it is hardly more than the name',
+}
+
 /** What keeps a password from being taken; null for a good one. */
-export function passwordFault(password: string): string | null {
-  if ([...password].length < SHORTEST) return `it has fewer than ${SHORTEST} characters`
-  return /\p{Cc}/u.test(password) ? 'it has a control character in it' : null
+export function sayPasswordFault(password: string): string | null {
+  const fault = passwordFault(password, '')
+  return fault === null ? null : FAULTS[fault]
 }
 
 function complain(why: string, io: Io): null {

@@ -6,6 +6,7 @@ import { type OwnPage, ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { isAdmin } from './admins.ts'
+import { fileUserOf } from './change-account.ts'
 import { linksOf, mayRevokeAll } from './guest-link-address.ts'
 
 /** What the bar of every page for people who are signed in leads to; `here` is the page that it is on, null for one that it does not name. */
@@ -13,6 +14,7 @@ export function menuOf(ctx: PortalRequest, session: Session, words: Words, here:
   const hasLinks = linksOf(ctx, session) !== null || mayRevokeAll(ctx, session)
   const entries: readonly (readonly [page: OwnPage, label: string, isThere: boolean])[] = [
     ['', words.applications, true],
+    ['account', words.ownAccount.title, fileUserOf(ctx, session) !== null],
     ['sessions', words.yourSessions, true],
     ['tokens', words.yourTokens, hasTokens(ctx)],
     ['guests', words.guestLinks, hasLinks],

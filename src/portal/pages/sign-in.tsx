@@ -74,13 +74,24 @@ export function CodePage(props: {
             autocomplete="one-time-code"
             maxlength={16}
             aria-describedby="code-note"
-            required
             autofocus
           />
         </div>
         <p class="small soft" id="code-note">
           {words.codeNote}
         </p>
+        <details class="wide">
+          <summary>{words.ownAccount.recoveryUse}</summary>
+          <label for="recovery">{words.ownAccount.recoveryCode}</label>
+          <input
+            id="recovery"
+            name="recovery"
+            autocomplete="off"
+            autocapitalize="none"
+            spellcheck={false}
+            maxlength={32}
+          />
+        </details>
       </UserForm>
       <p class="note">
         <a class="quiet" href={form.address}>

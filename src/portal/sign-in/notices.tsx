@@ -1,14 +1,15 @@
 /** @jsxImportSource hono/jsx */
 
-/** What a user of a file is told at the next sign-in: that somebody got a passkey for this account with an invitation. */
+/** What a user of a file is told at the next sign-in: that a recovery code was used, or a passkey came by an invitation. */
 
 import type { FilePerson } from '../../identity/passwords/users.ts'
 import { prefersPage } from '../../route/page-load.ts'
+import type { Notice } from '../../session/accounts/account.ts'
 import type { Accounts } from '../../session/accounts/accounts.ts'
 import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
+import { NoticeAdvice, noticeTitle, sayNotice } from '../pages/account.tsx'
 import { Acts, NarrowPage } from '../pages/narrow-page.tsx'
-import { momentOf } from '../pages/time.tsx'
 import type { PortalRequest } from '../portal.ts'
 
 /**
@@ -18,35 +19,38 @@ import type { PortalRequest } from '../portal.ts'
  */
 export async function tellNotices(
   ctx: PortalRequest,
-  { sessions }: { readonly sessions: { readonly accounts: Accounts } },
+  { sessions }: { readonly sessions: { readonly accounts: Pick<Accounts, 'of' | 'note'> } },
   { person, by }: { readonly person: FilePerson; readonly by: string | null },
   answer: Response,
 ): Promise<Response> {
   const onward = answer.headers.get('location')
   if (onward === null || !prefersPage(ctx.request)) return answer
   const { notices } = await sessions.accounts.of(person)
-  const due = notices.flatMap(one =>
-    one.what === 'invitation' && one.passkey !== undefined && one.passkey.id !== by ? [{ ...one, ...one.passkey }] : [],
-  )
+  const due = notices.filter(({ passkey }) => passkey === undefined || passkey.id !== by)
   if (due.length === 0) return answer
-  const told = new Set(due.map(({ id }) => id))
+  // What comes meanwhile is told at the next one.
+  const told = new Set(due.map(keyOf))
   await sessions.accounts.note(person, before => ({
     ...before,
-    notices: before.notices.filter(({ passkey }) => passkey === undefined || !told.has(passkey.id)),
+    notices: before.notices.filter(one => !told.has(keyOf(one))),
   }))
   const words = wordsFor(ctx.request, ctx.portal.timezone)
-  const { noticeTitle, notice, noticeAdvice } = words.passkeys
+  const title = noticeTitle(words, due)
   const page = (
-    <NarrowPage words={words} title={noticeTitle} place={ctx.portal.title}>
-      <h1>{noticeTitle}</h1>
-      {due.map(({ name, atMs }) => (
-        <p role="alert">{notice(name, momentOf(atMs, words))}</p>
+    <NarrowPage words={words} title={title} place={ctx.portal.title}>
+      <h1>{title}</h1>
+      {due.map(one => (
+        <p role="alert">{sayNotice(words, one)}</p>
       ))}
-      <p class="soft">{noticeAdvice}</p>
+      <NoticeAdvice words={words} notices={due} />
       <Acts acts={[{ label: words.goOn, address: onward }]} />
     </NarrowPage>
   )
   const shown = pageAnswer(words, ctx.portal.brand, page, 200)
   for (const setCookie of answer.headers.getSetCookie()) shown.headers.append('set-cookie', setCookie)
   return shown
+}
+
+function keyOf({ what, atMs, passkey }: Notice): string {
+  return `${what} ${atMs} ${passkey?.id}`
 }

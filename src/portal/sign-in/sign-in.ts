@@ -120,7 +120,7 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
       ? await findByPasskey(ctx, tools, given, sent)
       : await findByPassword(ctx, tools, given, sent)
   if (found instanceof Response) return found
-  const { identity, name, by } = found
+  const { identity, name, by, isByRecovery = false } = found
   const stepUp = readStepUp(query)
   try {
     if (stepUp !== null) checkStepUp(identity.claims, stepUp, tools.ports.now())
@@ -138,7 +138,7 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
     setCookies: [await knownCookie(ctx, tools, provider, name)],
   })
   const person = personOf(provider, name)
-  return person === null ? answer : tellNotices(ctx, tools, { person, by }, answer)
+  return person === null || isByRecovery ? answer : tellNotices(ctx, tools, { person, by }, answer)
 }
 
 /** A form of the sign-in page, as it was sent. */
@@ -154,6 +154,8 @@ interface FoundUser {
   readonly name: string
   /** The id of the passkey; null where it was a password. */
   readonly by: string | null
+  /** Whether it was a recovery code: who has it may be somebody else, and its owner is told at the next sign-in. */
+  readonly isByRecovery?: boolean
 }
 
 /** The user of a name and a password, or of a code after these; else the page that comes next. */
@@ -176,7 +178,7 @@ async function findByPassword(
         const user = { provider: provider.name, user: userSubject(name), name }
         await tools.audit.keep('account.recovery_used', { ...askedFacts(ctx), ...user, number: recoveryLeft })
       }
-      return { identity, name, by: null }
+      return { identity, name, by: null, isByRecovery: recoveryLeft !== null }
     }
     if (given.step !== 'password') throw new TypeError('a code without a password was refused before')
     const found = await tools.findUser(provider, given, ctx.clientAddress, browser)
@@ -244,7 +246,7 @@ interface KnownUser {
 }
 
 interface KnownTools {
-  readonly sessions: { readonly accounts: Pick<Accounts, 'of'> }
+  readonly sessions: { readonly accounts: Pick<Accounts, 'of' | 'note'> }
   readonly ports: Pick<Ports, 'now' | 'random'>
   readonly seal: Sealer
 }

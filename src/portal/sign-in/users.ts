@@ -89,7 +89,7 @@ export async function readUserForm(ctx: PortalRequest, tools: Parameters<typeof 
   }
   const name = form.get('name') ?? ''
   const passed = form.get('passed')
-  if (passed !== null) return { step: 'code', name, code: form.get('code') ?? '', passed }
+  if (passed !== null) return { step: 'code', name, code: form.get('recovery') || (form.get('code') ?? ''), passed }
   return { step: 'password', name, password: form.get('password') ?? '' }
 }
 

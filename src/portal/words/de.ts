@@ -145,6 +145,57 @@ export const DE: Words = {
   noApplicationFits: 'Keine Anwendung passt.',
   health: { up: 'In Betrieb', down: 'Antwortet nicht', unknown: 'Zustand unbekannt' },
 
+  ownAccount: {
+    title: 'Ihr Konto',
+    lead: 'So melden Sie sich an. Für jede Änderung brauchen Sie Ihr jetziges Passwort.',
+    ends: 'Jede Änderung meldet Sie überall sonst ab und beendet den Zugriff der Programme, die Sie zugelassen haben.',
+    present: 'Jetziges Passwort',
+    presentWrong: 'Das jetzige Passwort ist nicht richtig. Es wurde nichts geändert.',
+    alsoTokens: 'Auch meine Zugangsschlüssel und Gastzugänge beenden: Jemand anderes könnte welche erstellt haben',
+    changed: others =>
+      others === 0
+        ? 'Die Änderung ist gespeichert.'
+        : `Die Änderung ist gespeichert. An ${others === 1 ? 'einer anderen Stelle' : `${others} anderen Stellen`} sind Sie jetzt abgemeldet.`,
+    passwordOfFile: 'Ihr Passwort ist das, das Sie bekommen haben.',
+    passwordSince: date => `Sie haben Ihr Passwort am ${date} gewählt.`,
+    newPassword: 'Neues Passwort',
+    newPasswordAgain: 'Neues Passwort wiederholen',
+    passwordRules: shortest =>
+      `Mindestens ${shortest} Zeichen und mehr als Ihr Name. Einige Wörter merkt man sich leicht.`,
+    changePassword: 'Passwort ändern',
+    passwordFaults: {
+      short: 'Das neue Passwort ist zu kurz. Es wurde nichts geändert.',
+      long: 'Das neue Passwort ist zu lang. Es wurde nichts geändert.',
+      control: 'Das neue Passwort enthält ein Zeichen, das keine Tastatur hat. Es wurde nichts geändert.',
+      name: 'Das neue Passwort ist kaum mehr als Ihr Name. Es wurde nichts geändert.',
+      differ: 'Die beiden neuen Passwörter sind verschieden. Es wurde nichts geändert.',
+    },
+    factor: 'Zweiter Faktor',
+    factorLead:
+      'Nach dem Passwort geben Sie einen Code ein, den eine App auf Ihrem Telefon anzeigt. Wer Ihr Passwort erfährt, kann sich dann trotzdem nicht anmelden.',
+    factorOfFile: 'Sie verwenden die App, für die Sie einen Schlüssel bekommen haben.',
+    factorSince: date => `Sie haben Ihre App am ${date} eingerichtet.`,
+    factorSetUp: 'App einrichten',
+    factorReplace: 'Andere App einrichten',
+    factorRemove: 'Zweiten Faktor entfernen',
+    factorScan:
+      'Scannen Sie dieses Bild mit einer Authenticator-App, oder geben Sie dort den Schlüssel ein. Geben Sie dann den Code ein, den die App anzeigt.',
+    factorPicture: 'Ein QR-Code mit dem Schlüssel',
+    factorKey: 'Schlüssel',
+    factorConfirm: 'Bestätigen',
+    tooLate: 'Das hat zu lange gedauert, oder etwas anderes wurde inzwischen geändert. Bitte beginnen Sie noch einmal.',
+    recovery: 'Ersatzcodes',
+    recoveryLeft: left => (left === 1 ? 'Ein Ersatzcode ist übrig.' : `${left} Ersatzcodes sind übrig.`),
+    recoveryLead:
+      'Bewahren Sie diese Codes an einem sicheren Ort auf, und nicht auf Ihrem Telefon. Jeder gilt einmal anstelle eines Codes der App. Sie werden nicht noch einmal angezeigt.',
+    recoveryMake: 'Neue Ersatzcodes erstellen',
+    recoveryUse: 'Mein Telefon ist nicht hier',
+    recoveryCode: 'Ersatzcode',
+    noticeTitle: 'Das ist mit Ihrem Konto geschehen',
+    recoveryUsed: when => `Jemand hat sich mit einem Ersatzcode angemeldet: ${when}.`,
+    noticeAdvice: 'Wenn Sie das nicht waren: Ändern Sie jetzt Ihr Passwort, und sagen Sie es dem Betreiber.',
+  },
+
   tokensLead:
     'Für Skripte und Apps, die sich nicht selbst anmelden können. Wer einen Zugangsschlüssel hat, kann alles tun, was Sie tun können.',
   tokenMade: 'Das ist Ihr neuer Zugangsschlüssel. Kopieren Sie ihn jetzt: Er wird nicht noch einmal angezeigt.',

@@ -145,6 +145,57 @@ export const ES: Words = {
   noApplicationFits: 'Ninguna aplicación coincide.',
   health: { up: 'En marcha', down: 'No responde', unknown: 'Estado desconocido' },
 
+  ownAccount: {
+    title: 'Tu cuenta',
+    lead: 'Cómo inicias sesión. Cada cambio necesita tu contraseña actual.',
+    ends: 'Cada cambio cierra tu sesión en todos los demás sitios y retira el acceso a los programas que permitiste.',
+    present: 'Contraseña actual',
+    presentWrong: 'La contraseña actual no es correcta. No se ha cambiado nada.',
+    alsoTokens: 'Revocar también mis claves de aplicación y enlaces de invitado: otra persona pudo haber creado alguno',
+    changed: others =>
+      others === 0
+        ? 'El cambio está guardado.'
+        : `El cambio está guardado. Se ha cerrado tu sesión en ${others === 1 ? 'otro sitio' : `otros ${others} sitios`}.`,
+    passwordOfFile: 'Tu contraseña es la que te dieron.',
+    passwordSince: date => `Elegiste tu contraseña el ${date}.`,
+    newPassword: 'Contraseña nueva',
+    newPasswordAgain: 'Contraseña nueva, otra vez',
+    passwordRules: shortest =>
+      `Al menos ${shortest} caracteres, y más que tu nombre. Unas cuantas palabras se recuerdan bien.`,
+    changePassword: 'Cambiar la contraseña',
+    passwordFaults: {
+      short: 'La contraseña nueva es demasiado corta. No se ha cambiado nada.',
+      long: 'La contraseña nueva es demasiado larga. No se ha cambiado nada.',
+      control: 'La contraseña nueva tiene un carácter que ningún teclado puede escribir. No se ha cambiado nada.',
+      name: 'La contraseña nueva es poco más que tu nombre. No se ha cambiado nada.',
+      differ: 'Las dos contraseñas nuevas son distintas. No se ha cambiado nada.',
+    },
+    factor: 'Segundo factor',
+    factorLead:
+      'Después de la contraseña escribes un código que muestra una aplicación de tu teléfono. Así, quien conozca tu contraseña no puede iniciar sesión.',
+    factorOfFile: 'Usas la aplicación para la que te dieron una clave.',
+    factorSince: date => `Configuraste tu aplicación el ${date}.`,
+    factorSetUp: 'Configurar una aplicación',
+    factorReplace: 'Configurar otra aplicación',
+    factorRemove: 'Quitar el segundo factor',
+    factorScan:
+      'Escanea esta imagen con una aplicación de autenticación, o escribe allí la clave. Después escribe el código que muestra.',
+    factorPicture: 'Un código QR con la clave',
+    factorKey: 'Clave',
+    factorConfirm: 'Confirmar',
+    tooLate: 'Ha tardado demasiado, o mientras tanto se cambió otra cosa. Empieza de nuevo.',
+    recovery: 'Códigos de recuperación',
+    recoveryLeft: left => (left === 1 ? 'Queda un código de recuperación.' : `Quedan ${left} códigos de recuperación.`),
+    recoveryLead:
+      'Guarda estos códigos en un lugar seguro, y no en tu teléfono. Cada uno vale una vez en lugar de un código de la aplicación. No se vuelven a mostrar.',
+    recoveryMake: 'Crear códigos de recuperación nuevos',
+    recoveryUse: 'No tengo el teléfono aquí',
+    recoveryCode: 'Código de recuperación',
+    noticeTitle: 'Esto ha pasado con tu cuenta',
+    recoveryUsed: when => `Alguien inició sesión con un código de recuperación: ${when}.`,
+    noticeAdvice: 'Si no fuiste tú, cambia ahora tu contraseña y avisa a quien administra este servicio.',
+  },
+
   tokensLead:
     'Para scripts y aplicaciones que no pueden iniciar sesión por sí mismos. Quien tenga una clave puede hacer lo mismo que tú.',
   tokenMade: 'Esta es tu nueva clave. Cópiala ahora: no se volverá a mostrar.',

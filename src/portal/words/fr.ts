@@ -146,6 +146,58 @@ export const FR: Words = {
   noApplicationFits: 'Aucune application ne correspond.',
   health: { up: 'En service', down: 'Ne répond pas', unknown: 'État inconnu' },
 
+  ownAccount: {
+    title: 'Votre compte',
+    lead: 'Votre façon de vous connecter. Chaque modification demande votre mot de passe actuel.',
+    ends: 'Chaque modification vous déconnecte partout ailleurs et met fin à l’accès des programmes que vous avez autorisés.',
+    present: 'Mot de passe actuel',
+    presentWrong: 'Le mot de passe actuel n’est pas correct. Rien n’a été modifié.',
+    alsoTokens: 'Révoquer aussi mes jetons et mes liens d’invitation\u00a0: quelqu’un d’autre a pu en créer',
+    changed: others =>
+      others === 0
+        ? 'La modification est enregistrée.'
+        : `La modification est enregistrée. Vous êtes déconnecté à ${others === 1 ? 'un autre endroit' : `${others} autres endroits`}.`,
+    passwordOfFile: 'Votre mot de passe est celui que vous avez reçu.',
+    passwordSince: date => `Vous avez choisi votre mot de passe le ${date}.`,
+    newPassword: 'Nouveau mot de passe',
+    newPasswordAgain: 'Nouveau mot de passe, encore une fois',
+    passwordRules: shortest =>
+      `Au moins ${shortest} caractères, et plus que votre nom. Quelques mots se retiennent facilement.`,
+    changePassword: 'Changer le mot de passe',
+    passwordFaults: {
+      short: 'Le nouveau mot de passe est trop court. Rien n’a été modifié.',
+      long: 'Le nouveau mot de passe est trop long. Rien n’a été modifié.',
+      control: 'Le nouveau mot de passe contient un caractère qu’aucun clavier ne peut saisir. Rien n’a été modifié.',
+      name: 'Le nouveau mot de passe n’est guère plus que votre nom. Rien n’a été modifié.',
+      differ: 'Les deux nouveaux mots de passe sont différents. Rien n’a été modifié.',
+    },
+    factor: 'Second facteur',
+    factorLead:
+      'Après le mot de passe, vous saisissez un code affiché par une application de votre téléphone. Connaître votre mot de passe ne suffit alors plus pour se connecter.',
+    factorOfFile: 'Vous utilisez l’application pour laquelle vous avez reçu une clé.',
+    factorSince: date => `Vous avez configuré votre application le ${date}.`,
+    factorSetUp: 'Configurer une application',
+    factorReplace: 'Configurer une autre application',
+    factorRemove: 'Supprimer le second facteur',
+    factorScan:
+      'Scannez cette image avec une application d’authentification, ou saisissez-y la clé. Saisissez ensuite le code affiché.',
+    factorPicture: 'Un code QR qui contient la clé',
+    factorKey: 'Clé',
+    factorConfirm: 'Confirmer',
+    tooLate: 'Cela a pris trop de temps, ou autre chose a été modifié entre-temps. Veuillez recommencer.',
+    recovery: 'Codes de secours',
+    recoveryLeft: left => (left === 1 ? 'Il reste un code de secours.' : `Il reste ${left} codes de secours.`),
+    recoveryLead:
+      'Conservez ces codes en lieu sûr, et pas sur votre téléphone. Chacun remplace une fois un code de l’application. Ils ne seront plus affichés.',
+    recoveryMake: 'Créer de nouveaux codes de secours',
+    recoveryUse: 'Je n’ai pas mon téléphone',
+    recoveryCode: 'Code de secours',
+    noticeTitle: 'Ce qui s’est passé sur votre compte',
+    recoveryUsed: when => `Quelqu’un s’est connecté avec un code de secours\u00a0: ${when}.`,
+    noticeAdvice:
+      'Si ce n’était pas vous, changez votre mot de passe maintenant et prévenez la personne qui gère ce service.',
+  },
+
   tokensLead:
     'Pour les scripts et les applications qui ne peuvent pas se connecter eux-mêmes. Toute personne qui détient un jeton peut faire ce que vous pouvez faire.',
   tokenMade: 'Voici votre nouveau jeton. Copiez-le maintenant\u00a0: il ne sera plus affiché.',

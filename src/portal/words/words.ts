@@ -1,4 +1,5 @@
 import { CODES, type Code } from '../../base/errors.ts'
+import type { PasswordFault } from '../../identity/passwords/password.ts'
 import type { ProviderState } from '../../identity/provider.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
 import type { AdminWords } from './admin/words.ts'
@@ -16,6 +17,51 @@ type Around = readonly [before: string, after: string]
 export function around(say: (what: string) => string): Around {
   const [before = '', after = ''] = say('\0').split('\0')
   return [before, after]
+}
+
+/** What is said of how somebody signs in, and of changing it. */
+interface OwnAccountWords {
+  readonly title: string
+  readonly lead: string
+  /** What ends with each change. */
+  readonly ends: string
+  readonly present: string
+  readonly presentWrong: string
+  /** The box by which API tokens and guest links end as well. */
+  readonly alsoTokens: string
+  changed(others: number): string
+  readonly passwordOfFile: string
+  passwordSince(date: string): string
+  readonly newPassword: string
+  readonly newPasswordAgain: string
+  passwordRules(shortest: number): string
+  readonly changePassword: string
+  readonly passwordFaults: Readonly<Record<PasswordFault | 'differ', string>>
+  readonly factor: string
+  readonly factorLead: string
+  readonly factorOfFile: string
+  factorSince(date: string): string
+  readonly factorSetUp: string
+  readonly factorReplace: string
+  readonly factorRemove: string
+  /** Beside the picture that an authenticator app scans, and what it is called for who does not see it. */
+  readonly factorScan: string
+  readonly factorPicture: string
+  readonly factorKey: string
+  readonly factorConfirm: string
+  /** The form has lain too long, or something else was changed meanwhile. */
+  readonly tooLate: string
+  readonly recovery: string
+  recoveryLeft(left: number): string
+  readonly recoveryLead: string
+  readonly recoveryMake: string
+  /** On the page that asks for a code, and the field there. */
+  readonly recoveryUse: string
+  readonly recoveryCode: string
+  /** Told at a sign-in, once, and on the page. */
+  readonly noticeTitle: string
+  recoveryUsed(when: string): string
+  readonly noticeAdvice: string
 }
 
 /**
@@ -84,6 +130,9 @@ export interface Words {
   readonly noApplicationFits: string
   /** Whether an application answers, as far as is known. */
   readonly health: Readonly<Record<'up' | 'down' | 'unknown', string>>
+
+  /** The page of a user of a file: how they sign in. */
+  readonly ownAccount: OwnAccountWords
 
   readonly tokensLead: string
   readonly tokenMade: string

@@ -1,0 +1,268 @@
+/** @jsxImportSource hono/jsx */
+
+/** The page `account`: how a user of a file signs in, and how they change it. */
+
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
+import { hashPassword, passwordFault } from '../../identity/passwords/password.ts'
+import { prefersPage } from '../../route/page-load.ts'
+import type { Account } from '../../session/accounts/account.ts'
+import { recoveryHash } from '../../session/accounts/accounts.ts'
+import type { Session } from '../../session/session.ts'
+import { jsonAnswer, pageAnswer } from '../answer.ts'
+import { type PersonalFormTools, proveForm, readPersonalForm, requireProof } from '../form.ts'
+import { wordsFor } from '../language.ts'
+import { AccountPage, type AccountView, type Told } from '../pages/account.tsx'
+import { isPortalHost } from '../place.ts'
+import type { PortalRequest } from '../portal.ts'
+import { leadToPortal } from '../sign-in/to-portal.ts'
+import { stillSignedIn } from './admins.ts'
+import {
+  type AccountChange,
+  type ChangeTools,
+  changeAccount,
+  type FileUser,
+  fileUserOf,
+  isConfirmed,
+} from './change-account.ts'
+import { menuOf } from './menu.ts'
+
+export interface AccountTools extends ChangeTools, PersonalFormTools {
+  readonly ports: Pick<Ports, 'now' | 'random'>
+  /** Whether a code is of this secret, and came for the first time. Throws like `confirm`. */
+  confirmFactor(
+    provider: ProviderConfig,
+    given: { readonly name: string; readonly secret: string; readonly code: string },
+    clientAddress: string,
+  ): Promise<void>
+}
+
+/** The user's account. Throws `route.none` for who is in no file of this portal. */
+export async function showAccount(ctx: PortalRequest, tools: AccountTools, session: Session): Promise<Response> {
+  const user = ownUser(ctx, session)
+  return leadToPortal(ctx, 'account') ?? answer(ctx, tools, session, { user, told: null })
+}
+
+/**
+ * Takes a form of the page. `act=password` with `new` and `again`, `act=factor` (which shows a key), `act=factor-code`
+ * with the `code` of that key, `act=factor-remove`, `act=recovery`. All but `factor-code`, which comes from a form that
+ * was confirmed, have the present password as `present`. `tokens=1` ends API tokens and guest links, too.
+ *
+ * Throws `route.none`, `access.origin`, `access.sign_in`, `limit.rate`, `target.malformed`, `session.store`.
+ */
+export async function takeAccount(ctx: PortalRequest, tools: AccountTools, sender: Session): Promise<Response> {
+  ownUser(ctx, sender)
+  if (!isPortalHost(ctx)) throw new GateError('access.origin', 'accounts are changed on the portal’s own host')
+  const form = await readPersonalForm(ctx, tools, sender)
+  // Also where the browser calls the page our own.
+  await requireProof(ctx, tools.seal, form, sender)
+  const session = await stillSignedIn(tools.sessions, sender)
+  const user = ownUser(ctx, session)
+  const act = ACTS[form.get('act') ?? '']
+  if (act === undefined) throw new GateError('target.malformed', 'the form says nothing that an account takes')
+  const account = await tools.sessions.accounts.of(user.person)
+  if (act !== confirmFactor && !(await isConfirmed(ctx, tools, session, user, form))) {
+    return answer(ctx, tools, session, { user, told: { kind: 'present' } })
+  }
+  return act({ ctx, tools, session, user, account, form })
+}
+
+function ownUser(ctx: PortalRequest, session: Session): FileUser {
+  const user = fileUserOf(ctx, session)
+  if (user === null) throw new GateError('route.none', 'who is in no file of users has no account here')
+  return user
+}
+
+/** A form whose sender has given the present password, and the account from before that. */
+interface Asked {
+  readonly ctx: PortalRequest
+  readonly tools: AccountTools
+  readonly session: Session
+  readonly user: FileUser
+  readonly account: Account
+  readonly form: URLSearchParams
+}
+
+const ACTS: Readonly<Record<string, ((asked: Asked) => Promise<Response>) | undefined>> = Object.assign(
+  Object.create(null),
+  {
+    password: changePassword,
+    factor: beginFactor,
+    'factor-code': confirmFactor,
+    'factor-remove': removeFactor,
+    recovery: makeRecovery,
+  },
+)
+
+async function changePassword(asked: Asked): Promise<Response> {
+  const { ctx, tools, session, user, form } = asked
+  const password = form.get('new') ?? ''
+  const fault = password === form.get('again') ? passwordFault(password, user.name) : 'differ'
+  if (fault !== null) return answer(ctx, tools, session, { user, told: { kind: 'password', fault } })
+  const hash = await hashPassword(password)
+  const atMs = tools.ports.now()
+  return change(asked, 'password', before => ({ ...before, password: { hash, atMs } }))
+}
+
+/** How long the page with a key may lie before its code comes. */
+const FACTOR_WAIT_MS = 10 * 60_000
+
+/** Makes a key and shows it: it is sealed in the page, and kept only once a code of it has come. */
+async function beginFactor({ ctx, tools, session, user, account, form }: Asked): Promise<Response> {
+  const { makeTotpSecret } = await import('../../identity/passwords/totp.ts')
+  const secret = makeTotpSecret(tools.ports.random)
+  return showFactor({ ctx, tools, session, user, account, form }, secret, false)
+}
+
+async function showFactor(
+  { ctx, tools, session, user, account, form }: Asked,
+  secret: string,
+  isWrong: boolean,
+): Promise<Response> {
+  const [{ totpAddress }, { default: encodeQr }] = await Promise.all([
+    import('../../identity/passwords/totp.ts'),
+    import('qr'),
+  ])
+  const endsTokens = form.get('tokens') === '1'
+  const value = { secret, session: session.id, stamp: account.stamp, endsTokens }
+  const pending = await tools.seal.seal(value, factorPurpose(ctx), tools.ports.now() + FACTOR_WAIT_MS)
+  const address = totpAddress(secret, user.name, ctx.portal.title)
+  const picture = encodeQr(address, 'raw', { ecc: 'low', border: 4 })
+  const told = { kind: 'factor', secret, pending, picture, isWrong } as const
+  return answer(ctx, tools, session, { user, told })
+}
+
+/** A key that was shown in a form that was confirmed, as long as nothing else has changed. */
+interface PendingFactor {
+  readonly secret: string
+  readonly session: string
+  readonly stamp: string
+  readonly endsTokens: boolean
+}
+
+async function confirmFactor(asked: Asked): Promise<Response> {
+  const { ctx, tools, session, user, account, form } = asked
+  const pending: unknown = await tools.seal.open(form.get('pending') ?? '', factorPurpose(ctx))
+  if (!isPending(pending) || pending.session !== session.id || pending.stamp !== account.stamp) {
+    return answer(ctx, tools, session, { user, told: { kind: 'late' } })
+  }
+  const { secret, endsTokens } = pending
+  try {
+    await tools.confirmFactor(
+      user.provider,
+      { name: user.name, secret, code: form.get('code') ?? '' },
+      ctx.clientAddress,
+    )
+  } catch (thrown) {
+    if (!(thrown instanceof GateError) || thrown.code !== 'access.password') throw thrown
+    return showFactor(asked, secret, true)
+  }
+  const codes = makeCodes(tools.ports)
+  const sealed = await tools.sessions.accounts.sealFactor(user.person, secret)
+  const atMs = tools.ports.now()
+  const recovery = codes.map(code => recoveryHash(user.person, code))
+  const decide = (before: Account) => ({ ...before, factor: { sealed, atMs }, recovery })
+  return change(asked, 'second factor', decide, { codes, endsTokens })
+}
+
+/** The key of the file counts again, where it has one. */
+function removeFactor(asked: Asked): Promise<Response> {
+  return change(asked, 'no second factor', before => ({ ...before, factor: null, recovery: [] }))
+}
+
+async function makeRecovery(asked: Asked): Promise<Response> {
+  const { tools, user, account } = asked
+  if (!hasFactor(user, account))
+    throw new GateError('target.malformed', 'without a second factor there is nothing to recover')
+  const codes = makeCodes(tools.ports)
+  const recovery = codes.map(code => recoveryHash(user.person, code))
+  return change(asked, 'recovery codes', before => ({ ...before, recovery }), { codes })
+}
+
+async function change(
+  { ctx, tools, session, user, account, form }: Asked,
+  what: AccountChange,
+  decide: (before: Account) => Account,
+  {
+    codes = null,
+    endsTokens = form.get('tokens') === '1',
+  }: { codes?: readonly string[] | null; endsTokens?: boolean } = {},
+): Promise<Response> {
+  const changed = await changeAccount(ctx, tools, session, user, { what, stamp: account.stamp, endsTokens, decide })
+  const told: Told = changed === null ? { kind: 'late' } : { kind: 'changed', others: changed.others, codes }
+  return answer(ctx, tools, session, { user, told })
+}
+
+function hasFactor({ provider, name }: FileUser, { factor }: Account): boolean {
+  return factor !== null || provider.users?.totp.has(name) === true
+}
+
+function isPending(raw: unknown): raw is PendingFactor {
+  if (typeof raw !== 'object' || raw === null) return false
+  const areTexts = ['secret', 'session', 'stamp'].every(field => typeof Reflect.get(raw, field) === 'string')
+  return areTexts && typeof Reflect.get(raw, 'endsTokens') === 'boolean'
+}
+
+function factorPurpose({ portal, origin }: PortalRequest): string {
+  return `second factor that begins at ${portal.name} on ${origin}`
+}
+
+const RECOVERY_CODES = 10
+
+/** 32 characters of which none looks like another: sixteen of them are 80 bits. */
+const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
+
+function makeCodes({ random }: Pick<Ports, 'random'>): readonly string[] {
+  return Array.from({ length: RECOVERY_CODES }, () =>
+    Array.from(random(16), byte => ALPHABET[byte & 31])
+      .join('')
+      .replace(/(.{4})(?=.)/g, '$1-'),
+  )
+}
+
+/** The page, or what it says for programs: with 403 where the present password was wrong, 422 for what is not taken. */
+async function answer(
+  ctx: PortalRequest,
+  tools: AccountTools,
+  session: Session,
+  { user, told }: { readonly user: FileUser; readonly told: Told | null },
+): Promise<Response> {
+  const account = await tools.sessions.accounts.of(user.person)
+  const status = told === null ? 200 : statusOf(told)
+  if (!prefersPage(ctx.request)) return jsonAnswer(describe(user, account, told), status)
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
+  const view: AccountView = {
+    words,
+    title: ctx.portal.title,
+    menu: menuOf(ctx, session, words, 'account'),
+    name: user.name,
+    account,
+    takesPasswords: user.provider.takesPasswords,
+    isFactorOfFile: user.provider.users?.totp.has(user.name) === true,
+    told,
+    proof: await proveForm(ctx, session, tools.seal),
+  }
+  return pageAnswer(words, ctx.portal.brand, <AccountPage {...view} />, status)
+}
+
+function statusOf(told: Told): number {
+  if (told.kind === 'present') return 403
+  if (told.kind === 'late') return 409
+  return told.kind === 'password' || (told.kind === 'factor' && told.isWrong) ? 422 : 200
+}
+
+function describe(user: FileUser, account: Account, told: Told | null): object {
+  const { password, factor, recovery } = account
+  return {
+    password: password === null ? 'file' : 'own',
+    second_factor: factor !== null ? 'own' : hasFactor(user, account) ? 'file' : 'none',
+    recovery_codes: recovery.length,
+    ...(told === null ? {} : { outcome: told.kind }),
+    ...(told?.kind === 'changed'
+      ? { sessions_ended: told.others, ...(told.codes === null ? {} : { codes: told.codes }) }
+      : {}),
+    ...(told?.kind === 'password' ? { fault: told.fault } : {}),
+    ...(told?.kind === 'factor' ? { secret: told.secret, pending: told.pending } : {}),
+  }
+}

@@ -1,0 +1,104 @@
+/** The account of a user of a file: whose it is, the present password before a change, and what ends with one. */
+
+import { GateError } from '../../base/errors.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
+import { type FilePerson, personOf, userNameOf } from '../../identity/passwords/users.ts'
+import type { Account } from '../../session/accounts/account.ts'
+import type { Accounts, DecideAccount } from '../../session/accounts/accounts.ts'
+import type { EndOthers } from '../../session/accounts/others.ts'
+import { isSignIn } from '../../session/credentials/credential-sessions.ts'
+import type { Session, Sessions } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
+
+export interface ChangeTools extends AuditTools {
+  readonly sessions: Pick<Sessions, 'describe'> & { readonly accounts: Accounts; readonly endOthers: EndOthers }
+  /**
+   * Whether this is a user's present password. Throws `access.password`, and `limit.rate` where too many wrong ones
+   * were given, here or at a sign-in.
+   */
+  confirm(
+    provider: ProviderConfig,
+    given: { readonly name: string; readonly password: string },
+    clientAddress: string,
+  ): Promise<void>
+}
+
+/** A user of a file who has a session. */
+export interface FileUser {
+  readonly provider: ProviderConfig
+  readonly name: string
+  readonly person: FilePerson
+}
+
+/** The user of the file whose session it is; null for users of other providers, guests, programs and services. */
+export function fileUserOf(
+  { portal, providers }: Pick<PortalRequest, 'portal' | 'providers'>,
+  session: Session,
+): FileUser | null {
+  const { identity } = session
+  const provider = portal.providers.includes(identity.provider) ? providers.get(identity.provider) : undefined
+  const name = userNameOf(identity.subject)
+  const isOwn = provider?.users != null && identity.issuer === provider.issuer
+  if (provider === undefined || name === null || !isOwn || !isSignIn(session)) return null
+  const person = personOf(provider, name)
+  // A later user of the name is somebody else.
+  const isSame = (provider.users?.entries.get(name)?.id ?? undefined) === identity.userId
+  return person === null || !isSame ? null : { provider, name, person }
+}
+
+/**
+ * Whether the form has the user's present password (`present`). A wrong one is in the audit trail, and counts as at a
+ * sign-in. Throws `limit.rate`, `session.store`.
+ */
+export async function isConfirmed(
+  ctx: PortalRequest,
+  tools: ChangeTools,
+  session: Session,
+  { provider, name }: FileUser,
+  form: URLSearchParams,
+): Promise<boolean> {
+  try {
+    await tools.confirm(provider, { name, password: form.get('present') ?? '' }, ctx.clientAddress)
+    return true
+  } catch (thrown) {
+    if (!(thrown instanceof GateError) || thrown.code !== 'access.password') throw thrown
+    tools.audit.note('account.confirm_refused', { ...askedFacts(ctx), ...sessionFacts(session) })
+    return false
+  }
+}
+
+/** What of a user's account is changed, as the audit trail names it. */
+export type AccountChange = 'password' | 'second factor' | 'no second factor' | 'recovery codes'
+
+interface Wanted {
+  readonly what: AccountChange
+  /** The stamp of the account that the form was confirmed for. */
+  readonly stamp: string
+  /** Whether API tokens and guest links end, too. */
+  readonly endsTokens: boolean
+  readonly decide: DecideAccount
+}
+
+/**
+ * Changes an account, ends what else its user has, and says so in the audit trail. Null where something else was changed
+ * since the form was confirmed: nothing is changed then. Answers how many sessions have ended.
+ *
+ * What else there is ends before, too: where the store fails at that, nothing has changed.
+ */
+export async function changeAccount(
+  ctx: PortalRequest,
+  { sessions, audit }: Pick<ChangeTools, 'sessions' | 'audit'>,
+  session: Session,
+  { person }: FileUser,
+  { what, stamp, endsTokens, decide }: Wanted,
+): Promise<{ readonly account: Account; readonly others: number } | null> {
+  const how = { keep: session.id, endsTokens }
+  const before = await sessions.endOthers(session.identity, how)
+  const account = await sessions.accounts.change(person, now => (now.stamp === stamp ? decide(now) : undefined))
+  if (account === null) return null
+  const after = await sessions.endOthers(session.identity, how)
+  const others = before.sessions + after.sessions
+  await audit.keep('account.changed', { ...askedFacts(ctx), ...sessionFacts(session), reason: what, number: others })
+  return { account, others }
+}

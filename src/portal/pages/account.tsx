@@ -1,0 +1,274 @@
+/** @jsxImportSource hono/jsx */
+
+/** The page of a user of a file: password, second factor and recovery codes, each with a form that changes it. */
+
+import type { Child } from 'hono/jsx'
+import { type PasswordFault, SHORTEST_PASSWORD } from '../../identity/passwords/password.ts'
+import type { Account, Notice } from '../../session/accounts/account.ts'
+import { ownPath } from '../place.ts'
+import type { Words } from '../words/words.ts'
+import { QrCode } from './qr-code.tsx'
+import { dayOf, momentOf } from './time.tsx'
+import { type MenuEntry, WidePage } from './wide-page.tsx'
+
+/** What came of a form that was just sent. */
+export type Told =
+  | { readonly kind: 'present' | 'late' }
+  | { readonly kind: 'password'; readonly fault: PasswordFault | 'differ' }
+  /** A key that was just made: it is kept once a code of it comes. */
+  | {
+      readonly kind: 'factor'
+      readonly secret: string
+      readonly pending: string
+      readonly picture: readonly (readonly boolean[])[]
+      readonly isWrong: boolean
+    }
+  /** `codes`: recovery codes, which are shown this once. */
+  | { readonly kind: 'changed'; readonly others: number; readonly codes: readonly string[] | null }
+
+export interface AccountView {
+  readonly words: Words
+  readonly title: string
+  readonly menu: readonly MenuEntry[]
+  readonly name: string
+  readonly account: Account
+  /** Whether users sign in with passwords and codes: without, there are passkeys alone. */
+  readonly takesPasswords: boolean
+  /** Whether the file has a second factor for this user. */
+  readonly isFactorOfFile: boolean
+  readonly told: Told | null
+  readonly proof: string
+}
+
+export function AccountPage(view: AccountView) {
+  const { words, title, menu, told, account } = view
+  const say = words.ownAccount
+  return (
+    <WidePage words={words} title={title} heading={say.title} menu={menu}>
+      {told?.kind === 'factor' ? (
+        <NewFactor {...view} {...told} />
+      ) : (
+        <>
+          <p class="soft">{say.lead}</p>
+          <Outcome words={words} told={told} />
+          <Notices words={words} notices={account.notices} />
+          {view.takesPasswords ? <Password {...view} /> : null}
+          {view.takesPasswords ? <Factor {...view} /> : null}
+          <p class="foot">
+            <a href={ownPath('sessions')}>{words.yourSessions}</a>
+          </p>
+        </>
+      )}
+    </WidePage>
+  )
+}
+
+function Outcome({ words, told }: Pick<AccountView, 'words' | 'told'>) {
+  const say = words.ownAccount
+  if (told === null || told.kind === 'factor') return null
+  if (told.kind === 'changed') {
+    return (
+      <div class="made" role="status">
+        <p>{say.changed(told.others)}</p>
+        {told.codes === null ? null : (
+          <>
+            <h2>{say.recovery}</h2>
+            <p>{say.recoveryLead}</p>
+            <p>
+              <code class="codes">{told.codes.join('\n')}</code>
+            </p>
+          </>
+        )}
+      </div>
+    )
+  }
+  const text =
+    told.kind === 'password' ? say.passwordFaults[told.fault] : told.kind === 'late' ? say.tooLate : say.presentWrong
+  return (
+    <p class="wrong" role="alert">
+      {text}
+    </p>
+  )
+}
+
+/** What the user was not told yet, since this session is older. */
+function Notices({ words, notices }: Pick<AccountView, 'words'> & Pick<Account, 'notices'>) {
+  if (notices.length === 0) return null
+  return (
+    <div class="made" role="status">
+      <h2>{noticeTitle(words, notices)}</h2>
+      {notices.map(one => (
+        <p>{sayNotice(words, one)}</p>
+      ))}
+      <NoticeAdvice words={words} notices={notices} />
+    </div>
+  )
+}
+
+export function noticeTitle(words: Words, notices: readonly Notice[]): string {
+  return notices.every(isOfPasskey) ? words.passkeys.noticeTitle : words.ownAccount.noticeTitle
+}
+
+export function sayNotice(words: Words, { passkey, atMs }: Notice): string {
+  const when = momentOf(atMs, words)
+  return passkey === undefined ? words.ownAccount.recoveryUsed(when) : words.passkeys.notice(passkey.name, when)
+}
+
+/** What to do about it. */
+export function NoticeAdvice({ words, notices }: Pick<AccountView, 'words'> & Pick<Account, 'notices'>) {
+  return (
+    <>
+      {notices.some(isOfPasskey) ? <p class="soft">{words.passkeys.noticeAdvice}</p> : null}
+      {notices.every(isOfPasskey) ? null : <p class="soft">{words.ownAccount.noticeAdvice}</p>}
+    </>
+  )
+}
+
+function isOfPasskey({ passkey }: Notice): boolean {
+  return passkey !== undefined
+}
+
+function Password(view: AccountView) {
+  const { words, account, name } = view
+  const say = words.ownAccount
+  const { password } = account
+  return (
+    <section class="group">
+      <h2>{words.password}</h2>
+      <p class="soft">{password === null ? say.passwordOfFile : say.passwordSince(dayOf(password.atMs, words))}</p>
+      <Change {...view} act="password" label={say.changePassword}>
+        {/* A password manager keeps the new password under this name. */}
+        <input type="text" name="username" value={name} autocomplete="username" hidden />
+        <Secret id="new" label={say.newPassword} autocomplete="new-password" describedBy="password-rules" />
+        <Secret id="again" label={say.newPasswordAgain} autocomplete="new-password" />
+        <p class="small soft wide" id="password-rules">
+          {say.passwordRules(SHORTEST_PASSWORD)}
+        </p>
+      </Change>
+    </section>
+  )
+}
+
+function Factor(view: AccountView) {
+  const { words, account, isFactorOfFile } = view
+  const say = words.ownAccount
+  const { factor, recovery } = account
+  const isOn = factor !== null || isFactorOfFile
+  return (
+    <section class="group">
+      <h2>{say.factor}</h2>
+      <p class="soft">
+        {factor !== null
+          ? say.factorSince(dayOf(factor.atMs, words))
+          : isFactorOfFile
+            ? say.factorOfFile
+            : say.factorLead}
+      </p>
+      <Change {...view} act="factor" label={isOn ? say.factorReplace : say.factorSetUp} />
+      {isOn ? (
+        <>
+          <h3>{say.recovery}</h3>
+          <p class="soft">{say.recoveryLeft(recovery.length)}</p>
+          <Change {...view} act="recovery" label={say.recoveryMake} />
+        </>
+      ) : null}
+      {factor === null ? null : <Change {...view} act="factor-remove" label={say.factorRemove} isEnd />}
+    </section>
+  )
+}
+
+/** A key that was just made: its picture, the key itself, and the field for a code. */
+function NewFactor(view: AccountView & Extract<Told, { kind: 'factor' }>) {
+  const { words, secret, pending, picture, isWrong, proof } = view
+  const say = words.ownAccount
+  return (
+    <section>
+      {isWrong ? (
+        <p class="wrong" role="alert">
+          {words.codeWrong}
+        </p>
+      ) : null}
+      <p>{say.factorScan}</p>
+      <QrCode picture={picture} label={say.factorPicture} />
+      <dl class="facts">
+        <div>
+          <dt>{say.factorKey}</dt>
+          <dd>
+            <code>{secret.replace(/(.{4})(?=.)/g, '$1 ')}</code>
+          </dd>
+        </div>
+      </dl>
+      <form class="fields" method="post" action={ownPath('account')}>
+        <input type="hidden" name="proof" value={proof} />
+        <input type="hidden" name="act" value="factor-code" />
+        <input type="hidden" name="pending" value={pending} />
+        <div>
+          <label for="code">{words.code}</label>
+          <input
+            id="code"
+            name="code"
+            inputmode="numeric"
+            autocomplete="one-time-code"
+            maxlength={16}
+            required
+            autofocus
+          />
+        </div>
+        <button class="act main" type="submit">
+          {say.factorConfirm}
+        </button>
+      </form>
+      <p class="more">
+        <a href={ownPath('account')}>{words.reviewBack}</a>
+      </p>
+    </section>
+  )
+}
+
+/** A form that changes something: closed until it is wanted, since each asks for the present password. */
+export function Change(
+  props: Pick<AccountView, 'words' | 'proof' | 'name'> & {
+    readonly act: string
+    readonly label: string
+    readonly isEnd?: boolean
+    readonly children?: Child
+  },
+) {
+  const { words, proof, act, label, isEnd = false } = props
+  const say = words.ownAccount
+  return (
+    <details>
+      <summary>{label}</summary>
+      <form class="fields" method="post" action={ownPath('account')}>
+        <input type="hidden" name="proof" value={proof} />
+        <input type="hidden" name="act" value={act} />
+        <Secret id={`present-${act}`} name="present" label={say.present} autocomplete="current-password" />
+        {props.children}
+        <label class="check wide" for={`tokens-${act}`}>
+          <input id={`tokens-${act}`} type="checkbox" name="tokens" value="1" />
+          <span>{say.alsoTokens}</span>
+        </label>
+        <p class="small soft wide">{say.ends}</p>
+        <button class={isEnd ? 'act end' : 'act main'} type="submit">
+          {label}
+        </button>
+      </form>
+    </details>
+  )
+}
+
+function Secret(props: {
+  readonly id: string
+  readonly name?: string
+  readonly label: string
+  readonly autocomplete: 'current-password' | 'new-password'
+  readonly describedBy?: string
+}) {
+  const { id, name = id, label, autocomplete, describedBy } = props
+  return (
+    <div>
+      <label for={id}>{label}</label>
+      <input id={id} name={name} type="password" autocomplete={autocomplete} aria-describedby={describedBy} required />
+    </div>
+  )
+}
