@@ -33,6 +33,7 @@ import { runServe } from './serve.ts'
 import { runService } from './service.ts'
 import { runSessions } from './sessions.ts'
 import { runTokens } from './tokens.ts'
+import { runReset, setByUsers } from './user/accounts.ts'
 import { runInvite } from './user/invite.ts'
 import { runUser } from './user/user.ts'
 
@@ -109,6 +110,8 @@ export async function run(argv: readonly string[], own: Io = processIo()): Promi
             terminal,
             readInput: () => Bun.stdin.text(),
             invite: wish => runInvite(wish, io, realPorts(io)),
+            reset: wish => runReset(wish, io, realPorts(io)),
+            setByUsers: wish => setByUsers(wish, io, realPorts(io)),
           },
           realPorts(io),
         ),

@@ -85,7 +85,7 @@ function completes(shell: Shell): void {
 
   test('offers what stands behind a command', async () => {
     expect(await offers('sessions', '')).toEqual(['list', 'revoke'].concat(shell === 'zsh' ? ZSH_OPTIONS : []).sort())
-    expect(await offers('user', 're')).toEqual(['remove'])
+    expect(await offers('user', 're')).toEqual(['remove', 'reset'])
     expect(await offers('completion', 'z')).toEqual(['zsh'])
     expect(await offers('help', 'upstr')).toEqual(['upstreams'])
   })

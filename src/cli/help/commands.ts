@@ -31,7 +31,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'user',
     call: 'user add|passwd|totp FILE',
     about: 'names and passwords, where there is no provider',
-    words: ['add', 'passwd', 'remove', 'totp', 'list', 'convert'],
+    words: ['add', 'passwd', 'remove', 'totp', 'list', 'convert', 'invite', 'reset'],
   },
   { name: 'client-key', call: 'client-key FILE', about: 'what a provider has to know of a client’s key' },
   { name: 'backup', call: 'backup FILE', about: 'copies the session database, while it is in use too' },

@@ -12,6 +12,7 @@ import type { Io } from '../../console/io.ts'
 import { columns } from '../../console/terminal.ts'
 import { usageLines } from '../../console/usage.ts'
 import { hashPassword } from '../../identity/passwords/password.ts'
+import type { ResetWish, SetWish } from './accounts.ts'
 import type { InviteWish } from './invite.ts'
 import { findLine, putLine, readLines, readWhole, writeLines, writeWhole } from './lines.ts'
 import { askPassword, type PasswordSource } from './password.ts'
@@ -23,9 +24,10 @@ export const USAGE = {
        sallyport user passwd FILE NAME [--end-tokens | --keep-tokens]
        sallyport user remove FILE NAME
        sallyport user totp FILE NAME [--issuer TEXT | --remove]
-       sallyport user list FILE
+       sallyport user list FILE [--config routes.toml]
        sallyport user convert FILE NEW
        sallyport user invite NAME [--portal NAME] [--config routes.toml]
+       sallyport user reset NAME [--provider NAME] [--end-tokens] [--config routes.toml]
 
 Writes a file of users, for users of a provider or htpasswd of a portal in routes.toml. A FILE that ends in .toml has a table for each
 user, with an id, groups, an e-mail address, a display name (--name) and a second factor; any other has lines of NAME:HASH (htpasswd).
@@ -38,6 +40,9 @@ takes it away. A file of lines has them in a file beside it, for totp of the pro
 convert makes a NEW .toml of a file of lines and its second factors.
 invite prints a link by which a user of routes.toml creates a passkey and is signed in: good once, for 24 hours, and ended by a newer
 one. It works at once on a running server. For somebody who has passkeys, other sessions and tokens end when it is used.
+list shows who is in the file, and what users have set themselves, which is in the session store of routes.toml.
+reset removes what a user has set: password, second factor, recovery codes, passkeys. Sessions, MCP clients and an invitation end, too;
+the password and second factor of the file count again.
 Exit code: 0 done, 1 the file cannot be read or written, or has no such name, 2 for a wrong command line.`,
   options: {
     issuer: { type: 'string', default: 'Sallyport' },
@@ -50,34 +55,46 @@ Exit code: 0 done, 1 the file cannot be read or written, or has no such name, 2 
     'end-tokens': { type: 'boolean' },
     'keep-tokens': { type: 'boolean' },
     portal: { type: 'string' },
+    provider: { type: 'string' },
     config: { type: 'string', short: 'c' },
   },
   maxPositionals: 3,
 } as const
 
-const ACTS = ['add', 'passwd', 'remove', 'totp', 'list', 'convert', 'invite'] as const
+const ACTS = ['add', 'passwd', 'remove', 'totp', 'list', 'convert', 'invite', 'reset'] as const
 type Act = (typeof ACTS)[number]
+/** What changes one user of a file. */
+type FileAct = Exclude<Act, 'list' | 'convert' | 'invite' | 'reset'>
 
-/** The options that belong to only one action. */
-const OWN_OPTIONS: Readonly<Record<string, Act>> = {
-  remove: 'totp',
-  groups: 'add',
-  email: 'add',
-  name: 'add',
-  'display-name': 'add',
-  'end-tokens': 'passwd',
-  'keep-tokens': 'passwd',
-  portal: 'invite',
-  config: 'invite',
+/** The options that do not belong to every action. */
+const OWN_OPTIONS: Readonly<Record<string, readonly Act[]>> = {
+  remove: ['totp'],
+  groups: ['add'],
+  email: ['add'],
+  name: ['add'],
+  'display-name': ['add'],
+  'end-tokens': ['passwd', 'reset'],
+  'keep-tokens': ['passwd'],
+  portal: ['invite'],
+  provider: ['reset'],
+  config: ['invite', 'list', 'reset'],
 }
 
 type Source = PasswordSource & { readonly ports: Pick<Ports, 'now' | 'random'> }
 
-/** `sallyport user`: answers the exit code. `invite` does what needs the session store. No password is ever shown, or taken from the command line, where others can see it. */
+/** What needs the session store. */
+interface StoredActs {
+  readonly invite?: (wish: InviteWish) => Promise<number>
+  readonly reset?: (wish: ResetWish) => Promise<number>
+  /** What users have set themselves; null where that is not known. */
+  readonly setByUsers?: (wish: SetWish) => Promise<ReadonlyMap<string, string> | null>
+}
+
+/** `sallyport user`: answers the exit code. No password is ever shown, or taken from the command line, where others can see it. */
 export async function runUser(
   argv: readonly string[],
   io: Io,
-  source: PasswordSource & { readonly invite?: (wish: InviteWish) => Promise<number> },
+  source: PasswordSource & StoredActs,
   ports: Pick<Ports, 'now' | 'random'>,
 ): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
@@ -85,18 +102,27 @@ export async function runUser(
   const [said, file, name] = parsed.positionals
   const { values } = parsed
   const act = ACTS.find(known => known === said)
-  if (act === undefined) return misused('what to do: add, passwd, remove, totp, list, convert or invite', io)
-  if (file === undefined) return misused(act === 'invite' ? 'whose name' : 'which file', io)
+  if (act === undefined) return misused('what to do: add, passwd, remove, totp, list, convert, invite or reset', io)
+  if (file === undefined) return misused(act === 'invite' || act === 'reset' ? 'whose name' : 'which file', io)
   for (const [option, of] of Object.entries(OWN_OPTIONS)) {
-    if (Object.hasOwn(values, option) && act !== of) return misused(`--${option} belongs to ${of}`, io)
+    if (Object.hasOwn(values, option) && !of.includes(act))
+      return misused(`--${option} belongs to ${of.join(' and ')}`, io)
   }
   if (act === 'invite') {
     if (name !== undefined) return misused('invite takes one name', io)
     const wish = { name: file, portal: values.portal ?? null, config: values.config ?? 'routes.toml' }
     return source.invite?.(wish) ?? EXIT.failed
   }
-  if (act === 'list')
-    return name === undefined ? failing(io, () => listUsers(file, io)) : misused('list takes no name', io)
+  if (act === 'reset') {
+    if (name !== undefined) return misused('reset takes one name', io)
+    const { provider = null, config = 'routes.toml' } = values
+    const wish = { name: file, provider, endsTokens: values['end-tokens'] === true, config }
+    return source.reset?.(wish) ?? EXIT.failed
+  }
+  if (act === 'list') {
+    if (name !== undefined) return misused('list takes no name', io)
+    return failing(io, () => listUsers(file, io, values.config ?? null, source))
+  }
   if (act === 'convert') {
     return name === undefined
       ? misused('what the new file is called', io)
@@ -145,12 +171,7 @@ function mistakeOf({ groups, email, displayName }: Asked, areBoth: boolean): str
 }
 
 /** A file with a table for each user. */
-async function changeTables(
-  act: Exclude<Act, 'list' | 'convert' | 'invite'>,
-  asked: Asked,
-  io: Io,
-  source: Source,
-): Promise<number> {
+async function changeTables(act: FileAct, asked: Asked, io: Io, source: Source): Promise<number> {
   const { file, path, name } = asked
   const { ports, terminal } = source
   const before = readWhole(path, io)
@@ -221,12 +242,7 @@ async function askWhetherTokensEnd(terminal: PasswordSource['terminal'], name: s
 }
 
 /** A file of lines of `NAME:HASH`, which other programs read, too. */
-async function changeLines(
-  act: Exclude<Act, 'list' | 'convert' | 'invite'>,
-  asked: Asked,
-  io: Io,
-  source: Source,
-): Promise<number> {
+async function changeLines(act: FileAct, asked: Asked, io: Io, source: Source): Promise<number> {
   const { file, path, name } = asked
   const before = readLines(path, io)
   const isKnown = findLine(before, name) !== -1
@@ -281,7 +297,7 @@ function giveTotpBeside(asked: Asked, io: Io, source: Source): Promise<number> {
   return giveTotp({ ...asked, beside }, save, io, source)
 }
 
-function listUsers(file: string, io: Io): number {
+async function listUsers(file: string, io: Io, config: string | null, { setByUsers }: StoredActs): Promise<number> {
   const path = resolve(io.cwd, file)
   if (!existsSync(path)) {
     io.stderr(`${file} does not exist: sallyport user add ${file} NAME makes it\n`)
@@ -291,15 +307,19 @@ function listUsers(file: string, io: Io): number {
   const { entries, faults } = readUsers(path, readWhole(path, io))
   const codes = isToml ? [] : readLines(totpFileOf(path), io)
   for (const fault of faults) io.stderr(`${fault} of ${file}\n`)
+  const set = entries.size === 0 ? null : ((await setByUsers?.({ entries, config })) ?? null)
   const rows = [...entries].map(([name, { id, hash, totp, groups, email, displayName }]) => [
     name,
     kindOf(hash),
     totp === null && findLine(codes, name) === -1 ? '' : 'yes',
+    ...(set === null ? [] : [set.get(name) ?? '']),
     ...(isToml ? [groups.join(','), email ?? '', displayName ?? '', id ?? ''] : []),
   ])
-  const head = ['name', 'hash', 'second factor', ...(isToml ? ['groups', 'e-mail', 'display name', 'id'] : [])]
+  const own = set === null ? [] : ['set by the user']
+  const head = ['name', 'hash', 'second factor', ...own, ...(isToml ? ['groups', 'e-mail', 'display name', 'id'] : [])]
   io.stdout(rows.length === 0 ? `There is nobody in ${file}.\n` : columns([head, ...rows]))
-  return faults.length === 0 ? EXIT.ok : EXIT.failed
+  const isUnseen = config !== null && set === null && entries.size > 0
+  return faults.length === 0 && !isUnseen ? EXIT.ok : EXIT.failed
 }
 
 function kindOf(hash: string): string {

@@ -100,7 +100,7 @@ describe('what cannot be done changes nothing', () => {
     [['convert', 'users', 'users.htpasswd'], '', 1, 'ends in .toml'],
     [['add', 'users'], '', 2, 'whose name?'],
     [['add'], '', 2, 'which file?'],
-    [['make', 'users', 'eve'], '', 2, 'add, passwd, remove, totp, list, convert or invite'],
+    [['make', 'users', 'eve'], '', 2, 'add, passwd, remove, totp, list, convert, invite or reset'],
     [['add', 'none/users', 'eve'], 'battery staple', 1, 'cannot be written'],
   ]
   test.each(cases)('%p', async (argv, input, code, says) => {
