@@ -1,5 +1,6 @@
 /** `sallyport check`: every mistake of a file, and what another file would change in its place. */
 
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { showJson, showUnseen } from '../base/visible.ts'
 import { loadConfig } from '../config/load.ts'
@@ -16,6 +17,7 @@ import { type Difference, difference, type PersonChange, type Turn, type Turns }
 import { holdExpectations } from '../server/preview/expect.ts'
 import type { SignedIn } from '../server/preview/people.ts'
 import type { KeyChange, RouteLine } from '../server/preview/route-changes.ts'
+import { checkPasskeys, type PasskeyFinding, sayPasskeys } from '../session/accounts/passkey-check.ts'
 import type { RoleGrant } from '../session/grants/document.ts'
 import { newestFirst } from './newest-first.ts'
 import { findUnreadable } from './unreadable.ts'
@@ -56,18 +58,62 @@ export function runCheck(
   const result = holdExpectations(loadConfig(resolve(io.cwd, file), { ...io, now: Date.now }, file))
   const diagnostics = result.ok ? result.warnings : result.diagnostics
   const unreadable = (service === null ? null : findUnreadable([resolve(io.cwd, file), ...result.files], service)) ?? []
-  if (isJson) {
-    const untold = result.ok ? { untold: untoldOf(result.config) } : {}
-    const told = { ok: result.ok, file, diagnostics, ...untold, ...(service === null ? {} : { unreadable }) }
-    io.stdout(`${showJson(told, 2)}\n`)
-  } else {
-    io.stderr(renderDiagnostics(diagnostics, result.texts, { colour: io.colour.stderr }))
-    if (result.ok) {
-      io.stdout(`${praise(file, result.config, diagnostics)}\n${tellUntold(file, untoldOf(result.config))}`)
+  const tell = (passkeys: readonly PasskeyFinding[] | null) => {
+    if (isJson) {
+      const untold = result.ok ? { untold: untoldOf(result.config) } : {}
+      const seen = { ...(passkeys === null ? {} : { passkeys }), ...(service === null ? {} : { unreadable }) }
+      io.stdout(`${showJson({ ok: result.ok, file, diagnostics, ...untold, ...seen }, 2)}\n`)
+    } else {
+      io.stderr(renderDiagnostics(diagnostics, result.texts, { colour: io.colour.stderr }))
+      if (result.ok) {
+        io.stdout(`${praise(file, result.config, diagnostics)}\n${tellUntold(file, untoldOf(result.config))}`)
+      }
+      for (const { what, hint } of unreadable) io.stderr(`warning: ${showUnseen(what)}\nhint: ${showUnseen(hint)}\n`)
+      tellPasskeys(passkeys ?? [], io)
     }
-    for (const { what, hint } of unreadable) io.stderr(`warning: ${showUnseen(what)}\nhint: ${showUnseen(hint)}\n`)
+    return result.ok ? EXIT.ok : EXIT.failed
   }
-  return result.ok ? EXIT.ok : EXIT.failed
+  return result.ok && hasPasskeysHere(result.config)
+    ? readPasskeys(result.config, result.config, io, ports).then(tell)
+    : tell(null)
+}
+
+/**
+ * Whether passkeys are in a database of this machine that is there already. A file is checked without network, and
+ * nothing is made by that.
+ */
+function hasPasskeysHere(config: Config): boolean {
+  const { store } = config.sessions
+  return hasFileUsers(config) && store.kind === 'sqlite' && store.path !== ':memory:' && existsSync(store.path)
+}
+
+function hasFileUsers({ portals, providers }: Config): boolean {
+  return [...portals.values()].some(portal => portal.providers.some(name => providers.get(name)?.users != null))
+}
+
+/** What a file comes to for those who have passkeys in the store of another; null, and why, where that cannot be read. */
+async function readPasskeys(
+  inForce: Config,
+  config: Config,
+  io: Io,
+  ports: StorePorts,
+): Promise<readonly PasskeyFinding[] | null> {
+  try {
+    const { sessions } = openStateAsUser(inForce, ports, io.running?.() ?? null)
+    try {
+      return await checkPasskeys(config, sessions.accounts)
+    } finally {
+      await sessions.close()
+    }
+  } catch (error) {
+    tellFailure('who has a passkey cannot be read', error, io)
+    return null
+  }
+}
+
+function tellPasskeys(found: readonly PasskeyFinding[], io: Io): void {
+  for (const { message, hint } of found.map(sayPasskeys))
+    io.stderr(`warning: ${showUnseen(message)}\nhint: ${showUnseen(hint)}\n`)
 }
 
 function praise(file: string, config: Config, warnings: readonly Diagnostic[]): string {
@@ -108,13 +154,17 @@ async function tellDifference({ before, after, isJson }: Files, io: Io, ports: S
   const diagnostics = [...(old.ok ? [] : old.diagnostics), ...(next.ok ? next.warnings : next.diagnostics)]
   const isOk = old.ok && next.ok
   const people = isOk ? await readPeople(old.config, next.config, io, ports) : null
+  const passkeys =
+    isOk && people !== null && hasFileUsers(old.config) ? await readPasskeys(old.config, next.config, io, ports) : null
   const found = isOk ? difference(old.config, next.config, { ...(people ?? NOBODY), nowMs: ports.now() }) : null
   if (isJson) {
-    io.stdout(`${showJson(asJson({ before, after }, diagnostics, found, people !== null), 2)}\n`)
+    const told = asJson({ before, after }, diagnostics, found, people !== null)
+    io.stdout(`${showJson({ ...told, ...(passkeys === null ? {} : { passkeys }) }, 2)}\n`)
   } else {
     const texts = new Map([...old.texts, ...next.texts])
     io.stderr(renderDiagnostics(diagnostics, texts, { colour: io.colour.stderr }))
     if (found !== null) io.stdout(renderDifference(found, { before, after }, people !== null))
+    tellPasskeys(passkeys ?? [], io)
   }
   return isOk ? EXIT.ok : EXIT.failed
 }

@@ -1,10 +1,13 @@
 import type { Audit } from '../audit/writer.ts'
+import { errorFacts } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import { renderDiagnostics } from '../config/render.ts'
 import type { Config } from '../config/resolve/config.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
 import { type Loaded, restartKeys, type StartValues, startValues } from '../server/config/reload.ts'
+import type { Accounts } from '../session/accounts/accounts.ts'
+import { checkPasskeys, sayPasskeys } from '../session/accounts/passkey-check.ts'
 
 /** A file that is not taken, with its mistakes as text for people. */
 export function refuse(
@@ -43,6 +46,25 @@ export function tellTakenOver(
   const keys = restartKeys(startValues(next.config), started)
   if (keys.length > 0) log.warn('Some changes need a restart', { keys })
   else if (restartKeys(startValues(previous), started).length > 0) log.info('No restart is needed any more')
+}
+
+/**
+ * Logs whom a file leaves without a way in: nothing is refused for it, since somebody may just be invited. Never throws: what the store
+ * does not say now, a sign-in says.
+ */
+export async function tellPasskeys(
+  log: Log,
+  config: Pick<Config, 'portals' | 'providers'>,
+  accounts: Pick<Accounts, 'of'>,
+): Promise<void> {
+  try {
+    for (const finding of await checkPasskeys(config, accounts)) {
+      const { message, hint } = sayPasskeys(finding)
+      log.warn(message, { provider: finding.provider, hint })
+    }
+  } catch (error) {
+    log.warn('Who has a passkey cannot be read', errorFacts(error))
+  }
 }
 
 /** Logs why a changed file is not used. */

@@ -53,7 +53,7 @@ import { auditOfFile } from './file-audit.ts'
 import { loadFile } from './load-file.ts'
 import { countSignIns, openMeters } from './observe/meters.ts'
 import { poolSizeOf } from './pool-size.ts'
-import { tellMended, tellRefused, tellWarnings } from './reload-log.ts'
+import { tellMended, tellPasskeys, tellRefused, tellWarnings } from './reload-log.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { openSessionState } from './session-state.ts'
 import { createSnapshots } from './snapshots.ts'
@@ -78,7 +78,7 @@ export type Server = ReturnType<typeof openServer>
  */
 export function openServer(options: ServeOptions, listening: () => Listening) {
   const { ports, worker } = options
-  const following = followFile(options, listening, () => ({ fileAudit, clientKeys: state.sessions.clientKeys }))
+  const following = followFile(options, listening, () => ({ fileAudit, sessions: state.sessions }))
   const { first, live, inForce, current, outgoing, asked, metrics, meters, pool } = following
   const { config } = first.snapshot
   const ownName = makePseudonym(ports)
@@ -209,7 +209,7 @@ function openView(denials: Denials, upstreams: Following['upstreams'], worker: S
 /** Who is told of another file, once it is there. */
 interface Told {
   readonly fileAudit: ReturnType<typeof auditOfFile>
-  readonly clientKeys: ReturnType<typeof openState>['sessions']['clientKeys']
+  readonly sessions: Pick<ReturnType<typeof openState>['sessions'], 'clientKeys' | 'accounts'>
 }
 
 type Following = ReturnType<typeof followFile>
@@ -245,7 +245,8 @@ function followFile(options: ServeOptions, listening: () => Listening, told: () 
     onRead: loaded => listening().onRead(loaded),
     onChange(next, previous) {
       texts = textsToShow(next.snapshot.config, next.texts)
-      void told().clientKeys.note(next.snapshot.config.providers.values())
+      void told().sessions.clientKeys.note(next.snapshot.config.providers.values())
+      if (isFirstOf(worker)) void tellPasskeys(ports.log, next.snapshot.config, told().sessions.accounts)
       listening().onChange(next, previous)
     },
     onMend: () => tellMended(worker?.fileLog ?? ports.log),
@@ -302,9 +303,17 @@ function openState(options: ServeOptions, { first, pool, inForce, current, meter
   void audit.announce()
   void sessions.clientKeys.note(config.providers.values())
   // Names may have left their file while nothing ran; one process of several looks.
-  if (worker === undefined || worker.index === 1) void sessions.lookForLeftBehind()
+  if (isFirstOf(worker)) {
+    void sessions.lookForLeftBehind()
+    void tellPasskeys(ports.log, config, sessions.accounts)
+  }
   if (worker !== undefined) sessions.onOwed(worker.tellOwed)
   return state
+}
+
+/** Whether this process does what one of several is to do. */
+function isFirstOf(worker: ServeOptions['worker']): boolean {
+  return worker === undefined || worker.index === 1
 }
 
 /** What the portal uses of the parts that requests use. */

@@ -1,7 +1,22 @@
 import { expect, test } from 'bun:test'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runCheck } from '../../../src/cli/check.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { runOn } from '../../kit/commands.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
-import { APP, accept, optionsOf, PASSWORD, sendPasskey, signInBy, startPasskeyGate } from '../../kit/passkey-gate.ts'
+import { eventually } from '../../kit/gate.ts'
+import { commandPorts, runIn } from '../../kit/io.ts'
+import {
+  APP,
+  accept,
+  optionsOf,
+  PASSWORD,
+  sendPasskey,
+  signInBy,
+  startPasskeyGate,
+  user,
+} from '../../kit/passkey-gate.ts'
 import { showPasskey } from '../../kit/passkeys.ts'
 
 /** Whom the application is told of. */
@@ -88,4 +103,52 @@ test('two gates over one store know the same passkeys, and take each challenge o
   const answer = showPasskey(passkey, optionsOf(page), page.address.origin)
   const [first, second] = [await sendPasskey(browser, page, answer), await sendPasskey(browser, page, answer)]
   expect([first.response.status, second.response.status]).toEqual([200, 403])
+})
+
+test('a start and a save name who has no passkey and no other way in, and refuse nothing', async () => {
+  await using gate = await startPasskeyGate({ provider: 'passwords = false' })
+  const named = () => gate.told('cannot sign in before they have a passkey')
+  await eventually(() => named().length === 1, 'the start has looked')
+  expect(named()[0]).toContain('2 users of people cannot sign in before they have a passkey: ada, grace')
+  await accept(gate.browser(), (await gate.invite('ada')).link)
+  gate.saveUsers(user('ada') + user('grace') + user('heidi'))
+  await eventually(() => named().length === 2, 'the save has been looked at')
+  expect(named()[1]).toContain('2 users of people cannot sign in before they have a passkey: grace, heidi')
+})
+
+test('a change of the portal’s host is warned of before it orphans passkeys, by name, and after it', async () => {
+  await using gate = await startPasskeyGate()
+  await accept(gate.browser(), (await gate.invite('ada')).link)
+  const file = readFileSync(gate.configPath, 'utf8')
+  const next = join(gate.folder, 'next.toml')
+  writeFileSync(next, file.replace('http://auth.localhost', 'http://login.localhost'))
+  const check = (...argv: readonly string[]) => runOn(gate, (given, io, ports) => runCheck(given, io, ports), argv)
+  const before = await check(gate.configPath)
+  expect([before.code, before.err.includes('the passkeys of')]).toEqual([0, false])
+  const changed = await check(gate.configPath, '--diff', next)
+  expect([changed.code, changed.err]).toEqual([
+    0,
+    expect.stringContaining(
+      'the passkeys of 1 user of people are for auth.localhost, where no portal of theirs is: ada',
+    ),
+  ])
+  const asJson = JSON.parse((await check(gate.configPath, '--diff', next, '--json')).out)
+  expect(asJson.passkeys).toEqual([{ provider: 'people', kind: 'moved', host: 'auth.localhost', names: ['ada'] }])
+  writeFileSync(gate.configPath, readFileSync(next))
+  gate.server.reload()
+  await eventually(
+    () => gate.told('the passkeys of 1 user of people are for auth.localhost').length > 0,
+    'the log has it',
+  )
+  expect((await check(gate.configPath)).err).toContain('are for auth.localhost')
+})
+
+test('a check elsewhere, where there is no store, says nothing of passkeys and makes no store', async () => {
+  await using gate = await startPasskeyGate({ provider: 'passwords = false' })
+  using folder = temporaryFolder()
+  for (const name of ['routes.toml', 'users.toml']) copyFileSync(join(gate.folder, name), join(folder.path, name))
+  const { code, err } = await runIn(folder.path, io =>
+    runCheck(['routes.toml'], io, { ...commandPorts(io), ...quietPorts({ now: Date.now }) }),
+  )
+  expect([code, err.includes('passkey'), existsSync(join(folder.path, 'sallyport.db'))]).toEqual([0, false, false])
 })

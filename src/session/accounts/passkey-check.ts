@@ -1,0 +1,64 @@
+/** Whom a file leaves without a way in, by the passkeys that the store has: nothing that the file alone could tell. */
+
+import { nextTurn } from '../../base/steps.ts'
+import type { Config } from '../../config/resolve/config.ts'
+import { peopleOf } from '../../identity/passwords/users.ts'
+import type { Accounts } from './accounts.ts'
+
+/** Users of one provider, by their names. */
+export interface PasskeyFinding {
+  readonly provider: string
+  /** `none`: they have no passkey, and the provider takes no passwords. `moved`: theirs are for `host`, where no portal of theirs is. */
+  readonly kind: 'none' | 'moved'
+  readonly host: string | null
+  readonly names: readonly string[]
+}
+
+/** How many are read before others have their turn. */
+const AT_ONCE = 100
+
+/** What a file comes to for those who have passkeys, or need them. Throws `session.store`. */
+export async function checkPasskeys(
+  { portals, providers }: Pick<Config, 'portals' | 'providers'>,
+  accounts: Pick<Accounts, 'of'>,
+): Promise<readonly PasskeyFinding[]> {
+  const found: PasskeyFinding[] = []
+  for (const provider of providers.values()) {
+    const own = [...portals.values()].filter(portal => portal.providers.includes(provider.name))
+    const hosts = new Set(own.flatMap(({ rpId }) => rpId ?? []))
+    const none: string[] = []
+    const moved = new Map<string, string[]>()
+    for (const [at, person] of peopleOf(provider).entries()) {
+      if (at % AT_ONCE === AT_ONCE - 1) await nextTurn()
+      const { passkeys } = await accounts.of(person)
+      if (passkeys.some(({ rpId }) => hosts.has(rpId))) continue
+      const [first] = passkeys
+      if (first !== undefined) moved.set(first.rpId, [...(moved.get(first.rpId) ?? []), person.name])
+      else if (!provider.takesPasswords) none.push(person.name)
+    }
+    const { name } = provider
+    if (none.length > 0) found.push({ provider: name, kind: 'none', host: null, names: none })
+    for (const [host, names] of moved) found.push({ provider: name, kind: 'moved', host, names })
+  }
+  return found
+}
+
+/** So many are named. */
+const NAMED = 20
+
+/** A finding in words, and what to do. */
+export function sayPasskeys({ provider, kind, host, names }: PasskeyFinding): {
+  readonly message: string
+  readonly hint: string
+} {
+  const rest = names.length - NAMED
+  const whose = names.slice(0, NAMED).join(', ') + (rest > 0 ? ` and ${rest} more` : '')
+  const many = names.length === 1 ? '1 user' : `${names.length} users`
+  const hint = 'invite them: sallyport user invite NAME, or the page of users'
+  return kind === 'none'
+    ? { message: `${many} of ${provider} cannot sign in before they have a passkey: ${whose}`, hint }
+    : {
+        message: `the passkeys of ${many} of ${provider} are for ${host}, where no portal of theirs is: ${whose}`,
+        hint: `a passkey cannot be moved to another host: keep the url of the portal at ${host}, or ${hint}`,
+      }
+}
