@@ -709,6 +709,25 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       expect(await trail(store)).toEqual([])
     }))
 
+  test('an account is found by its id for good, every process hears of a change, and of two at once neither is lost', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      const id = 'account:a'
+      const add = (one: NamedStore, text: string) =>
+        one.changeRecord('account', { id }, before => ({ id, value: `${before?.value ?? ''}${text}` }))
+      await other.changesSince()
+      await add(store, 'a')
+      expect((await other.changesSince()).updated).toEqual([id])
+      await Promise.all(['b', 'c', 'd', 'e'].map(async (text, at) => add(at % 2 === 0 ? store : other, text)))
+      const found = await other.findRecord('account', { id })
+      expect([...(found?.value ?? '')].sort().join('')).toBe('abcde')
+      await store.purge(8e15, 1)
+      expect(await store.findRecord('account', { id })).toEqual({ id, value: found?.value ?? '' })
+      await other.changesSince()
+      await store.changeRecord('account', { id }, () => null)
+      expect([await other.findRecord('account', { id }), (await other.changesSince()).updated]).toEqual([null, [id]])
+    }))
+
   test('a shared value is replaced by whoever knows what was there, and by nobody else', () =>
     withStore(async (store, open) => {
       const other = open()

@@ -97,8 +97,11 @@ export async function changeAccount(
   const before = await sessions.endOthers(session.identity, how)
   const account = await sessions.accounts.change(person, now => (now.stamp === stamp ? decide(now) : undefined))
   if (account === null) return null
-  const after = await sessions.endOthers(session.identity, how)
-  const others = before.sessions + after.sessions
-  await audit.keep('account.changed', { ...askedFacts(ctx), ...sessionFacts(session), reason: what, number: others })
+  let others = before.sessions
+  try {
+    others += (await sessions.endOthers(session.identity, how)).sessions
+  } finally {
+    await audit.keep('account.changed', { ...askedFacts(ctx), ...sessionFacts(session), reason: what, number: others })
+  }
   return { account, others }
 }

@@ -58,6 +58,9 @@ export function isAccountId(id: string): boolean {
 
 const ACCOUNT_ID = 'account:'
 
+/** What a user is told who did not sign in for long: the latest. */
+const MOST_NOTICES = 20
+
 /** What a sign-in by an account as it is now stands on. */
 export function groundOf(person: FilePerson, { stamp }: Account): AccountGround {
   return Object.freeze({ id: accountIdOf(person), over: person.over, stamp })
@@ -99,7 +102,8 @@ export function createAccounts(
     await guarded(() =>
       store.changeRecord('account', { id }, found => {
         const before = found === null ? null : parsed(found.value, person.over)
-        after = decide(before ?? EMPTY)
+        const next = decide(before ?? EMPTY)
+        after = next === undefined ? undefined : { ...next, notices: next.notices.slice(-MOST_NOTICES) }
         return after === undefined ? undefined : { id, value: storedAccount(after, person.over) }
       }),
     )

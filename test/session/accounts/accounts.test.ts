@@ -163,6 +163,34 @@ describe.each(Object.entries(STORES))('on %s, what a user of a file has set', (_
       }
     }))
 
+  test('of a name without an id goes with its line', () => {
+    const [old, next] = [HASH, OTHER_HASH].map(hash => adaOf(`ada:${hash}\n`, 'users'))
+    if (old === undefined || next === undefined) throw new Error('there are two lines')
+    const limits = { ...LIFETIMES, cacheBytes: 500_000, providerTrust: ANY_PROVIDER }
+    return withTwo(
+      async (here, there) => {
+        await here.accounts.change(old, withPassword('own'))
+        here.configure({ ...limits, people: [next] })
+        await eventually(async () => (await there.accounts.of(old)).stamp === '', 'the account is removed')
+        await here.accounts.change(next, withPassword('own'))
+        here.configure({ ...limits, people: [] })
+        await eventually(async () => (await there.accounts.of(next)).stamp === '', 'and that of the next line')
+      },
+      [old],
+    )
+  })
+
+  test('has the latest notices, and not every one', () =>
+    withTwo(async here => {
+      for (let atMs = 0; atMs < 30; atMs++)
+        await here.accounts.note(ADA, before => ({
+          ...before,
+          notices: [...before.notices, { what: 'recovery', atMs }],
+        }))
+      const times = (await here.accounts.of(ADA)).notices.map(({ atMs }) => atMs)
+      expect([times.length, times.at(0), times.at(-1)]).toEqual([20, 10, 29])
+    }))
+
   test('stays where a slower gate hears of another file after a newer account was made over it', () =>
     withTwo(
       async (here, there) => {
