@@ -95,7 +95,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   const configFiles = createConfigFiles(directory, options)
   const values = root.read(tree, report)
   if (values === undefined) throw new TypeError('the root of a TOML document is a table')
-  checkServer(values, report)
+  checkServer(values, configFiles, report)
   checkSessions(values, report)
   checkProviders(values, configFiles, report)
   checkPortals(values, report)

@@ -99,7 +99,7 @@ export function openSessionState(
   }
   const opened =
     where.kind === 'redis'
-      ? openRedisStore(where, ports, {
+      ? openRedisStore({ ...where, tls: config.sessions.storeTls }, ports, {
           onLost: fit.judgeAnew,
           onConnected(next) {
             if (!fit.isFitting) Promise.resolve(fit.judge(next)).catch(() => undefined)

@@ -69,6 +69,7 @@ test('the example of the documentation is good, without a warning', () => {
   expect(config.providers.get('pocket-id')?.clientSecret).toBe('s3cret')
   expect(config.sessions).toEqual({
     store: { kind: 'sqlite', path: '/etc/sallyport/sallyport.db' },
+    storeTls: null,
     keys: null,
     lifetimeMs: 12 * 3_600_000,
     idleMs: 2 * 3_600_000,

@@ -268,6 +268,11 @@ const CASES: readonly Case[] = [
   ['store.invalid', 'a path without its kind', '[sessions]\nstore = «"sallyport.db"»'],
   ['store.invalid', 'Redis without a host', '[sessions]\nstore = «"redis://"»'],
   ['store.invalid', 'a database that is no number', '[sessions]\nstore = «"redis://valkey/first"»'],
+  [
+    'store.invalid',
+    'the second of three addresses',
+    '[sessions]\nstore = "redis+sentinel://s1,«s2:99999»,s3:0/mymaster"',
+  ],
   ['sessions.key', 'Redis without a key for all machines', '[sessions]\nstore = «"redis://valkey"»'],
   ['sessions.key', 'a key that is too short', '[sessions]\nkey = «"c2hvcnQ="»'],
   ['store.memory', 'several workers without a file', '[server]\nworkers = «2»\n[sessions]\nstore = "sqlite::memory:"'],

@@ -9,10 +9,10 @@ import type { StoredPage } from '../../src/session/store.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
-import { needs } from '../kit/needs.ts'
+import { isProgramHere, needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startCluster } from '../kit/programs/cluster.ts'
-import { startValkey } from '../kit/programs/valkey.ts'
+import { smallestUser, startValkey } from '../kit/programs/valkey.ts'
 import { fitting, type NamedStore, named } from '../kit/sessions/records.ts'
 import { redisAt } from '../kit/sessions/shared.ts'
 import { storedSession } from '../kit/sessions/stored.ts'
@@ -22,12 +22,19 @@ let database = 0
 const keep = untilTheEnd()
 const valkey = keep(await startValkey())
 const cluster = keep(await startCluster())
+if (isProgramHere('valkey-server')) {
+  await valkey.ask(0, 'ACL', 'SETUSER', 'gate', 'on', '>secret', ...smallestUser('gate-b'))
+}
 
 /** What every session store has to keep; `open` opens the same data each time it is called. */
 const STORES: Readonly<Record<string, (folder: string) => () => NamedStore>> = {
   sqlite: folder => () => named(openSqliteStore(join(folder, 'sessions.db'), quietPorts({ now: Date.now }))),
   redis: () => {
     const url = valkey.url(database++)
+    return () => named(openRedisStore(redisAt(url), quietPorts({ now: Date.now })))
+  },
+  'redis as a user who may do little else': () => {
+    const url = `redis://gate:secret@127.0.0.1:${valkey.port}/${database++}?prefix=gate-b`
     return () => named(openRedisStore(redisAt(url), quietPorts({ now: Date.now })))
   },
   'Redis cluster': () => {

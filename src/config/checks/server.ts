@@ -7,12 +7,14 @@ import type { RouteTable } from '../keys/routes.ts'
 import type { Table } from '../keys/table.ts'
 import { itemsOf, type Path, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
+import type { ConfigFiles } from '../values/files.ts'
 import { foldFieldName } from '../values/headers.ts'
 import type { ListenAddress } from '../values/listen.ts'
 import { fieldsAbout } from './identity.ts'
+import { checkClientTls } from './upstreams.ts'
 
 /** What the keys of `[server]` say about each other, and about the session store. */
-export function checkServer(root: RootTable, report: Report): void {
+export function checkServer(root: RootTable, files: ConfigFiles, report: Report): void {
   const { server, audit } = root.values
   if (root.raw.entries.has('audit') && audit?.raw.entries.size === 0) {
     const hint = 'add keep = "90d": how long the session store keeps a row of each event; or take the table out'
@@ -76,7 +78,7 @@ export function checkServer(root: RootTable, report: Report): void {
       part: 'key',
     })
   }
-  checkStore(root, report)
+  checkStore(root, files, report)
 }
 
 /** A field that a proxy sets is set by a proxy that is named, and is none that a route writes. */
@@ -127,7 +129,9 @@ function isEverywhere(all: string, host: string): boolean {
   return all === '0.0.0.0' ? !host.includes(':') : all === '::' && host.includes(':')
 }
 
-function checkStore({ values: { server, sessions } }: RootTable, report: Report): void {
+const STORE_PEM = { file: 'store.file', pem: 'store.pem', pair: 'store.pair' } as const
+
+function checkStore({ values: { server, sessions } }: RootTable, files: ConfigFiles, report: Report): void {
   const store = sessions?.values.store?.('/')
   const workers = server?.values.workers
   if (server !== undefined && store?.kind === 'sqlite' && store.path === ':memory:' && workers && workers !== 1) {
@@ -136,6 +140,12 @@ function checkStore({ values: { server, sessions } }: RootTable, report: Report)
       hint,
     })
   }
+  const tls = sessions?.values.store_tls
+  if (tls && sessions?.values.store !== undefined && !(store?.kind === 'redis' && store.isTls)) {
+    const hint = 'begin store with rediss:// or valkeys://, or remove store_tls'
+    report.mistake(tls.at, 'store.scheme', 'store_tls is set, and store speaks no TLS', { hint, part: 'key' })
+  }
+  if (tls) checkClientTls(tls, STORE_PEM, files, report)
   if (sessions !== undefined && store?.kind === 'redis' && sessions.values.key === null) {
     report.mistake([...sessions.at, 'store'], 'sessions.key', 'sessions in Redis need a key that every machine has', {
       hint: 'make one with "openssl rand -base64 32 > sallyport.key", give it to each, and add key = "${file:sallyport.key}"',

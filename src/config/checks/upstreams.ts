@@ -3,7 +3,8 @@
 import { isLoopbackHost } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'
 import type { UpstreamTable } from '../keys/upstreams.ts'
-import { itemsOf, showRaw } from '../text/raw.ts'
+import type { DiagnosticCode } from '../text/diagnostic.ts'
+import { itemsOf, type RawTable, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
 import type { UpstreamAddress } from '../values/address.ts'
@@ -65,31 +66,46 @@ function checkTable(table: UpstreamTable, files: ConfigFiles, report: Report): v
   if (values.tls) checkTls(values.tls, files, report)
 }
 
-const PEM_CODES = { file: 'upstream.file', pem: 'upstream.pem' } as const
+const PEM_CODES = { file: 'upstream.file', pem: 'upstream.pem', pair: 'upstream.pair' } as const
 
 function checkTls(table: NonNullable<UpstreamTable['values']['tls']>, files: ConfigFiles, report: Report): void {
-  const { raw, values } = table
+  const { values } = table
   if (values.insecure_skip_verify === true) {
     const at = [...table.at, 'insecure_skip_verify']
     const hint = 'name the authority in ca instead, and the name in the certificate in server_name'
     const message = 'any certificate is trusted: anyone on the way can read and change everything'
     report.warn(at, 'upstream.insecure', message, { hint, part: 'key' })
   }
-  checkPem(raw.entries.get('ca'), values.ca, checkCertificates, PEM_CODES, files, report)
-  const cert = checkPem(raw.entries.get('cert'), values.cert, checkCertificates, PEM_CODES, files, report)
-  const key = checkPem(raw.entries.get('key'), values.key, checkPrivateKey, PEM_CODES, files, report)
+  checkClientTls(table, PEM_CODES, files, report)
+}
+
+interface ClientTls {
+  readonly raw: RawTable
+  readonly values: Readonly<Partial<Record<'ca' | 'cert' | 'key', string | null | undefined>>>
+}
+
+/** Files with whom we trust, and who we are: a certificate and its key. */
+export function checkClientTls(
+  { raw, values }: ClientTls,
+  codes: Readonly<Record<'file' | 'pem' | 'pair', DiagnosticCode>>,
+  files: ConfigFiles,
+  report: Report,
+): void {
+  checkPem(raw.entries.get('ca'), values.ca, checkCertificates, codes, files, report)
+  const cert = checkPem(raw.entries.get('cert'), values.cert, checkCertificates, codes, files, report)
+  const key = checkPem(raw.entries.get('key'), values.key, checkPrivateKey, codes, files, report)
   for (const [one, other] of [
     ['cert', 'key'],
     ['key', 'cert'],
   ] as const) {
     const entry = raw.entries.get(one)
     if (entry === undefined || raw.entries.has(other)) continue
-    report.mistake(entry.at, 'upstream.pair', `${one} is set without ${other}`, { hint: `add ${other}`, part: 'key' })
+    report.mistake(entry.at, codes.pair, `${one} is set without ${other}`, { hint: `add ${other}`, part: 'key' })
   }
   const keyEntry = raw.entries.get('key')
   if (cert === null || key === null || keyEntry === undefined || isPair(cert, key)) return
   const hint = `the first certificate in ${showRaw(raw.entries.get('cert'))} has another key`
-  report.mistake(keyEntry.at, 'upstream.pair', 'key does not belong to cert', { hint })
+  report.mistake(keyEntry.at, codes.pair, 'key does not belong to cert', { hint })
 }
 
 /** An upstream that is a listener of this very gate: each request would come back to it, and be refused as a loop. */

@@ -20,7 +20,7 @@ import { ACCESS_TOKENS, PROVIDER, PROVIDER_REFUSED, SCIM } from './providers.ts'
 import { APP, REWRITE, ROUTE, TOOLS } from './routes.ts'
 import { ACCESS, accessRule, RULE_SCHEMA, WHEN } from './rules.ts'
 import { SERVER } from './server.ts'
-import { SESSIONS } from './sessions.ts'
+import { SESSIONS, STORE_TLS } from './sessions.ts'
 import {
   LOG_WORDS,
   PORTAL_INSTEAD,
@@ -118,6 +118,11 @@ export const SECTIONS: readonly Section[] = [
     keys: EXTERNAL_ACCOUNT,
   },
   { title: '[sessions]', doc: 'How long a sign-in lasts, and where it is kept.', keys: SESSIONS },
+  {
+    title: '[sessions.store_tls]',
+    doc: 'Whom to trust at a Redis or Valkey server, and who we are.',
+    keys: STORE_TLS,
+  },
   { title: '[audit]', doc: 'What is kept of who did what: [the audit trail](operations.md#audit-trail).', keys: AUDIT },
   {
     title: '[providers.NAME]',

@@ -1,9 +1,12 @@
+import { resolve } from 'node:path'
+import { good } from '../text/diagnostic.ts'
 import { duration } from '../values/duration.ts'
+import { readPem } from '../values/pem.ts'
 import { sizeFrom } from '../values/size.ts'
 import { parseSealKey, parseStore, type StoreConfig } from '../values/store.ts'
 import { builtAs, choice, either, integer, list, mapped, offIsNull, parsed, type Type } from '../values/value.ts'
 import { parseSecret } from './secret.ts'
-import { type Built, defaulted, FREE, inherited, type Keys, optional } from './table.ts'
+import { type Built, defaulted, FREE, inherited, type Keys, optional, table } from './table.ts'
 
 /** Bounds and meaning of the four lifetimes, the same in `[sessions]` and in a portal. */
 const LIFETIME = duration('1m', '365d')
@@ -19,6 +22,29 @@ const store = builtAs(
   parsed({ label: '`sqlite:PATH` or `redis://HOST`', expected: '"sqlite:PATH" or "redis://HOST"' }, parseStore),
   (at, { directory }) => at(directory),
 )
+
+/** A PEM file, and what is in it now. */
+const pemFile = builtAs(
+  parsed({ label: 'file', expected: 'the path of a PEM file' }, good<string>),
+  (path, { files, directory }) => ({ path: resolve(directory, path), text: readPem(path, files) }),
+)
+
+/** `store_tls` of `[sessions]`: whom to trust at a Redis or Valkey server, and who we are. */
+export const STORE_TLS = {
+  ca: optional(
+    pemFile,
+    'valkey-ca.pem',
+    "the system's",
+    'The only authorities whose certificates are trusted: a PEM file.',
+  ),
+  cert: optional(
+    pemFile,
+    'gate.pem',
+    'none',
+    'Our own certificate, for a server that asks for one: a PEM file with its chain.',
+  ),
+  key: optional(pemFile, 'gate-key.pem', 'none', 'The private key of `cert`: a PEM file without a passphrase.'),
+} as const satisfies Keys
 
 const sealKey: Type<string> = parsed(
   { label: '32 bytes in base64', expected: 'a key of 32 bytes in base64', isSecret: true },
@@ -43,7 +69,16 @@ export const SESSIONS = {
     store,
     'sqlite:/var/lib/sallyport/sallyport.db',
     '`sqlite:sallyport.db`, in the folder that `SALLYPORT_DATA` names where it is set (in the container `/data`)',
-    'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` and `rediss://` are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`; `redis+cluster://` names [some nodes of a cluster](operations.md#in-a-cluster). A password that is filled in so is taken as it is; in one that stands in the file, `%40` is `@`.',
+    'The session database; a relative path starts at the config file\'s folder. `sqlite::memory:` forgets everyone at a restart. `redis://` or `valkey://`, with an `s` for TLS, are for several machines: `"rediss://:${REDIS_PASSWORD}@valkey.example.com:6379/0"`. A password that is filled in so is taken as it is; in one that stands in the file, `%40` is `@`. Of several addresses, one server is the primary: `redis://one:6379,two:6379`. `redis+sentinel://` names [sentinels](operations.md#sentinel), `redis+cluster://` [some nodes of a cluster](operations.md#in-a-cluster), and `redis+unix:///run/valkey.sock` a socket. With `?prefix=gate-b` at the end, keys begin with `gate-b:`.',
+  ),
+  store_tls: optional(
+    table(STORE_TLS, { title: '[sessions.store_tls]' }, ({ ca, cert, key }) => ({
+      ca,
+      own: cert === null || key === null ? null : { cert, key },
+    })),
+    { ca: 'valkey-ca.pem', cert: 'gate.pem', key: 'gate-key.pem' },
+    "the system's authorities, and no certificate",
+    'TLS to the servers and sentinels of `store`, if that begins with `rediss` or `valkeys`. Each new connection reads the files again.',
   ),
   key: optional(
     list(sealKey, { single: true, isSecret: true }),

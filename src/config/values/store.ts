@@ -24,9 +24,6 @@ export function parseStore(text: string): Parsed<StoreAt> {
   if (isRedisAddress(text)) {
     const address = parseRedisAddress(text)
     if (!address.ok) return address
-    if (address.value.topology === 'sentinel') {
-      return bad('store.invalid', 'sentinels cannot be asked yet', 'name the servers: "redis://one:6379,two:6379"')
-    }
     return good(() => ({ kind: 'redis', ...address.value }))
   }
   return bad(

@@ -164,9 +164,15 @@ export function startValues(config: Config): StartValues {
     ['tls.listen', config => config.tls?.listen],
     ['tls.http2', config => config.tls?.http2],
     ['sessions.store', config => config.sessions.store],
+    ['sessions.store_tls', config => pathsOf(config.sessions.storeTls)],
     ['sessions.key', config => config.sessions.keys],
   ]
   return new Map(fixed.map(([key, pick]) => [key, JSON.stringify(pick(config)) ?? '']))
+}
+
+/** What is in these files is read again at each new connection. */
+function pathsOf(tls: Config['sessions']['storeTls']): readonly (string | undefined)[] {
+  return [tls?.ca?.path, tls?.own?.cert.path, tls?.own?.key.path]
 }
 
 /** Keys in which two files differ although they are read at start only. */

@@ -13,6 +13,7 @@ import { endedIn, inEach, isTogether, onePartition, type RedisPartitions } from 
 import { allowancesOver } from './rate-limits.ts'
 import { onceOver, recordsOver } from './records.ts'
 import { CLOCK, DROP, FORGET_ONCE, script } from './scripts/script.ts'
+import { namedBySentinels } from './sentinel.ts'
 import { sessionsOver } from './sessions.ts'
 import { listedServers } from './whereabouts.ts'
 
@@ -60,7 +61,7 @@ function behindFacts({ number, sinceMs }: EndedAgain, heardMs: number, keptMs: n
  */
 export function openRedisStore(
   address: RedisPlace,
-  ports: Pick<Ports, 'now' | 'log'>,
+  ports: Pick<Ports, 'now' | 'tick' | 'log'>,
   { onLost, onConnected }: RedisListener = {},
 ): SessionStore {
   const { log } = ports
@@ -81,7 +82,7 @@ export function openRedisStore(
     })
   })
   const greet = async (index: number, send: RedisLink['send']) => feeds[index]?.greet(send)
-  const partitions = openPartitions(address, { log, greet, onConnected: () => onConnected?.(store) })
+  const partitions = openPartitions(address, { log, clock: ports, greet, onConnected: () => onConnected?.(store) })
   const global = partitions.of('global')
   const lastsOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()))
   const ttlOf = (expiresAtMs: number) => lastsOf(expiresAtMs) + GRACE_MS
@@ -129,6 +130,7 @@ export function openRedisStore(
 
 interface Opening {
   readonly log: Ports['log']
+  readonly clock: Pick<Ports, 'now' | 'tick'>
   /** What to ask first in a partition on each new connection. */
   greet(index: number, send: RedisLink['send']): Promise<void>
   onConnected(): void
@@ -136,13 +138,14 @@ interface Opening {
 
 /** The way to where things are kept. Pairs with `close`. */
 function openPartitions(address: RedisPlace, opening: Opening): RedisPartitions & { close(): void } {
-  const { nodes, shownAs, login, database, isTls, tls = null } = address
+  const { nodes, shownAs, login, database, isTls, tls = null, sentinel } = address
   const prefix = keysOf(address.prefix)
   const line = { login, database, tls: isTls ? (tls ?? { ca: null, own: null }) : null }
   if (address.topology === 'cluster')
     return openCluster({ ...opening, ...byLines(prefix, line), seeds: nodes.filter(hasPort), shownAs, prefix })
-  const { log, greet, onConnected } = opening
-  const whereabouts = listedServers(nodes)
+  const { log, clock, greet, onConnected } = opening
+  const whereabouts =
+    sentinel === null ? listedServers(nodes) : namedBySentinels({ ...sentinel, nodes, tls: line.tls }, clock)
   const link = openRedisLink({ whereabouts, prefix, line, shownAs, log, greet: send => greet(0, send), onConnected })
   return { ...onePartition(link), close: () => link.close() }
 }

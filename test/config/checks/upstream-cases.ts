@@ -21,9 +21,11 @@ const route = (upstream: string) =>
   `[[routes]]\nhost = "app.example.com"\nallow = "public"\nportal = "home"\nupstream = ${upstream}\n`
 const own = (keys: string) => route(`{ to = "https://app", ${keys} }`)
 const tls = (keys: string) => own(`tls = { ${keys} }`)
+const stored = (keys: string, scheme = 'rediss') =>
+  `[sessions]\nstore = "${scheme}://v"\nkey = "${'A'.repeat(43)}"\n${keys}`
 const app = (keys: string) => `${route('"@app"')}\n[upstreams.app]\n${keys}`
 
-/** Every mistake that an upstream can have, beyond its addresses. */
+/** Every mistake that an upstream can have, beyond its addresses, and that TLS to a store can have. */
 export const UPSTREAM_CASES: readonly Case[] = [
   ['key.missing', 'a table without addresses', '[«upstreams.app»]\nqueue = 1\n'.concat(route('"@app"'))],
   ['key.unknown', 'a misspelt key of a table in its place', own('«conect_timeout» = "1s"')],
@@ -59,5 +61,16 @@ export const UPSTREAM_CASES: readonly Case[] = [
   ['host.invalid', 'an address as server name', tls('server_name = «"10.0.0.5"»')],
   ['path.invalid', 'a health path without a slash', own('health = { path = «"healthz"» }')],
   ['number.range', 'a health status beyond HTTP', own('health = { status = «600» }')],
+  ['store.scheme', 'TLS for a database', '[sessions]\n«store_tls» = { ca = "ca.pem" }', { files }],
+  ['store.scheme', 'TLS for a server without it', stored('«store_tls» = { ca = "ca.pem" }', 'redis'), { files }],
+  ['store.file', 'an authority of a store that is not there', stored('store_tls = { ca = «"none.pem"» }'), { files }],
+  ['store.pem', 'an authority of a store that is none', stored('store_tls = { ca = «"notes.txt"» }'), { files }],
+  ['store.pair', 'a certificate for a store without a key', stored('store_tls = { «cert» = "gate.pem" }'), { files }],
+  [
+    'store.pair',
+    'the key of another certificate for a store',
+    stored('store_tls = { cert = "gate.pem", key = «"other.key"» }'),
+    { files },
+  ],
   ['number.range', 'no connection at all', own('max_connections = «0»')],
 ]

@@ -125,6 +125,14 @@ describe('an address of a Redis or Valkey server', () => {
     ['redis+cluster://n1/1', 'a cluster has one database: number 0'],
   ])('%s is none: %s', (text, why) => expect(address(text)).toBe(why))
 
+  test('the password of sentinels is taken as it is, too', () => {
+    const password = 'p@ss&prefix=%41?#'
+    const toml = `[sessions]\nkey = "${Buffer.alloc(32, 7).toString('base64')}"\nstore = "redis+sentinel://u:\${PASSWORD}@s1/m?sentinel_password=\${PASSWORD}&prefix=x"`
+    const { store } = accepts(toml, { env: { PASSWORD: password } }).sessions
+    const { login, sentinel, prefix } = store.kind === 'redis' ? store : expect.unreachable()
+    expect([login.password, sentinel?.login.password, prefix]).toEqual([password, password, 'x'])
+  })
+
   test('that is not one is never repeated, since it may hold a password', () => {
     const result = check(complete('[sessions]\nstore = "redis://:hunter2@valkey/first"'))
     expect(result.ok).toBe(false)

@@ -15,17 +15,26 @@ export interface FailoverPair extends AsyncDisposable {
   failOver(first?: () => Promise<void>): Promise<void>
 }
 
-/** Starts two real servers, of which one replicates the other. */
-export async function startPair(): Promise<FailoverPair> {
-  await using stack = new AsyncDisposableStack()
-  const primary = stack.use(await startValkey())
-  const replica = stack.use(await startValkey())
-  // It waits five seconds for other replicas otherwise.
-  expectOk(await primary.ask(0, 'CONFIG', 'SET', 'repl-diskless-sync-delay', '0'))
-  expectOk(await replica.ask(0, 'REPLICAOF', '127.0.0.1', `${primary.port}`))
-  let target = primary.port
+/** A port that leads to another one. */
+export interface Relay extends AsyncDisposable {
+  readonly port: number
+  /** Where new connections lead from here on; null: they are refused. */
+  leadTo(port: number | null): void
+  /** Ends all connections. */
+  cut(): void
+  /** Ends each of those that are open when the next answer comes, which does not arrive. */
+  cutAnswers(): void
+}
+
+export async function startRelay(to: number): Promise<Relay> {
+  let target: number | null = to
+  const cuttable = new Set<() => void>()
   const open = new Set<Socket>()
   const relay = createServer(client => {
+    if (target === null) {
+      client.destroy()
+      return
+    }
     const server = connect(target, '127.0.0.1')
     for (const [one, other] of [
       [client, server],
@@ -40,22 +49,50 @@ export async function startPair(): Promise<FailoverPair> {
     }
     client.pipe(server)
     server.pipe(client)
+    cuttable.add(() => {
+      server.unpipe(client)
+      server.on('data', () => client.destroy())
+    })
   })
   await new Promise<void>(resolve => relay.listen(0, '127.0.0.1', resolve))
   const { port } = relay.address() as { readonly port: number }
-  stack.defer(() => {
-    relay.close()
+  const cut = () => {
     for (const socket of open) socket.destroy()
-  })
+  }
+  return {
+    port,
+    leadTo(next) {
+      target = next
+    },
+    cut,
+    cutAnswers() {
+      for (const cutOne of cuttable) cutOne()
+    },
+    async [Symbol.asyncDispose]() {
+      relay.close()
+      cut()
+    },
+  }
+}
+
+/** Starts two real servers, of which one replicates the other. */
+export async function startPair(): Promise<FailoverPair> {
+  await using stack = new AsyncDisposableStack()
+  const primary = stack.use(await startValkey())
+  const replica = stack.use(await startValkey())
+  // It waits five seconds for other replicas otherwise.
+  expectOk(await primary.ask(0, 'CONFIG', 'SET', 'repl-diskless-sync-delay', '0'))
+  expectOk(await replica.ask(0, 'REPLICAOF', '127.0.0.1', `${primary.port}`))
+  const relay = stack.use(await startRelay(primary.port))
   function leadTo({ port }: Valkey, stays?: 'stays'): void {
-    target = port
-    if (stays === undefined) for (const socket of open) socket.destroy()
+    relay.leadTo(port)
+    if (stays === undefined) relay.cut()
   }
   const all = stack.move()
   return {
     primary,
     replica,
-    url: (database = 0) => `redis://127.0.0.1:${port}/${database}`,
+    url: (database = 0) => `redis://127.0.0.1:${relay.port}/${database}`,
     leadTo,
     async lag() {
       await eventually(async () => {

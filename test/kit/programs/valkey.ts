@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../gate.ts'
@@ -18,8 +18,8 @@ export interface Valkey extends AsyncDisposable {
   /** Stops it without ending it: connections stay, and nothing answers. */
   freeze(): void
   thaw(): void
-  /** Starts it again on the same port, with what it had written unless it shall be empty. */
-  start(options?: { readonly isEmpty: boolean }): Promise<void>
+  /** Starts it again on the same port, with what it had written unless it shall be empty; as a replica of that port, where one is named. */
+  start(options?: { readonly isEmpty?: boolean; readonly replicaOf?: number }): Promise<void>
 }
 
 export interface ValkeyOptions {
@@ -28,19 +28,44 @@ export interface ValkeyOptions {
   readonly password?: string
   /** Files for TLS; the port then speaks nothing else. */
   readonly tls?: { readonly cert: string; readonly key: string }
+  /** The file of the authority whose clients alone are let in; absent: everybody is. */
+  readonly clientCa?: string
+  readonly settings?: readonly string[]
 }
 
 /** Debian 12 and Ubuntu have no Valkey; Redis 7 speaks and is started the same way. */
 const PROGRAM = Bun.which('valkey-server') === null ? 'redis' : 'valkey'
 
+/** What the documents let a user do that a gate signs in as, whose keys begin with this. */
+export function smallestUser(prefix: string): readonly string[] {
+  const text = readFileSync(join(import.meta.dir, '../../../docs/operations.md'), 'utf8')
+  const [, rules] = /^ACL SETUSER gate on >PASSWORD (~sallyport:\* .*)$/m.exec(text) ?? []
+  if (rules === undefined) throw new Error('the documents name no user')
+  return rules.replace('~sallyport:', `~${prefix}:`).split(' ')
+}
+
+/** The command of a part of it. */
+export function valkeyProgram(part: 'server' | 'cli'): string {
+  return `${PROGRAM}-${part}`
+}
+
 /** Starts `valkey-server`, or `redis-server` where there is none, on a free port, with every write on the disk at once. */
-export async function startValkey({ password, tls, isCluster = false }: ValkeyOptions = {}): Promise<Valkey> {
+export async function startValkey({
+  password,
+  tls,
+  clientCa,
+  isCluster = false,
+  settings: more = [],
+}: ValkeyOptions = {}): Promise<Valkey> {
   if (!isProgramHere('valkey-server')) return absent<Valkey>('valkey-server')
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-valkey-'))
   const port = await freePort()
   const busPort = isCluster ? await freePort() : 0
   const auth = password === undefined ? [] : ['-a', password, '--no-auth-warning']
-  const secure = tls === undefined ? [] : ['--tls', '--insecure']
+  const secure =
+    tls === undefined
+      ? []
+      : ['--tls', '--insecure', ...(clientCa === undefined ? [] : ['--cert', tls.cert, '--key', tls.key])]
   const listening =
     tls === undefined
       ? ['--port', `${port}`]
@@ -49,8 +74,7 @@ export async function startValkey({ password, tls, isCluster = false }: ValkeyOp
           '0',
           '--tls-port',
           `${port}`,
-          '--tls-auth-clients',
-          'no',
+          ...(clientCa === undefined ? ['--tls-auth-clients', 'no'] : ['--tls-ca-cert-file', clientCa]),
           '--tls-cert-file',
           tls.cert,
           '--tls-key-file',
@@ -66,13 +90,14 @@ export async function startValkey({ password, tls, isCluster = false }: ValkeyOp
     return (await new Response(client.stdout).text()).trim()
   }
 
-  async function start({ isEmpty } = { isEmpty: false }): Promise<void> {
+  async function start({ isEmpty = false, replicaOf }: Parameters<Valkey['start']>[0] = {}): Promise<void> {
     if (isEmpty) rmSync(join(folder, 'appendonlydir'), { recursive: true, force: true })
     const databases = isCluster ? ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`] : ['--databases', '1000']
     const settings = ['--bind', '127.0.0.1', '--dir', folder, ...databases, '--save', '']
     const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
-    const secret = password === undefined ? [] : ['--requirepass', password]
-    server = Bun.spawn([`${PROGRAM}-server`, ...listening, ...settings, ...durable, ...secret], {
+    const secret = password === undefined ? [] : ['--requirepass', password, '--masterauth', password]
+    const source = replicaOf === undefined ? [] : ['--replicaof', `127.0.0.1 ${replicaOf}`]
+    server = Bun.spawn([`${PROGRAM}-server`, ...listening, ...settings, ...durable, ...secret, ...more, ...source], {
       stdin: 'ignore',
       stdout: 'ignore',
       stderr: 'inherit',

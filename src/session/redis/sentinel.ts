@@ -1,0 +1,214 @@
+/**
+ * The primary that sentinels name: to be written to only while most of them say so.
+ *
+ * Each sentinel is asked every half second, and at once when one of them tells of a change. What it says counts for two seconds. So a gate
+ * that is cut off together with an old primary writes nothing there, and nothing is lost when the two are found again: the others need as
+ * long before they have a new one (`down-after-milliseconds`). It goes on reading for ten seconds, in which sentinels can be restarted.
+ * After that the store counts as away, since a primary that was replaced knows of no sign-outs any more.
+ */
+
+import type { Ports } from '../../base/ports.ts'
+import { type RedisLogin, type RedisNode, showNode } from '../../config/values/redis-address.ts'
+import { type Line, type LineOptions, openLine, within } from './line.ts'
+import { NotPrimary, type Whereabouts } from './whereabouts.ts'
+
+export interface SentinelOptions extends Pick<LineOptions, 'tls'> {
+  readonly nodes: readonly RedisNode[]
+  /** What they call it. */
+  readonly primary: string
+  /** Theirs, not that of the servers. */
+  readonly login: RedisLogin
+}
+
+/** How often each is asked. */
+const ASK_MS = 500
+/** For how long an answer counts, from when it was asked for. */
+const COUNTS_MS = 2000
+/** For how long it may be unknown who the primary is before the store is away. */
+const UNKNOWN_MS = 10_000
+/** How often at most they are asked beyond that, for those who wait. */
+const AGAIN_MS = 100
+const REPLY_MS = 1000
+/** How long whoever needs to know waits. */
+const WAIT_MS = 1500
+
+interface Sentinel {
+  readonly node: RedisNode
+  /** What it said last, and when it was asked. */
+  answer: { readonly node: RedisNode; readonly askedMs: number } | null
+  failure: unknown
+}
+
+/** Begins to ask at once. */
+export function namedBySentinels(
+  options: SentinelOptions,
+  { now, tick = now }: Pick<Ports, 'now' | 'tick'>,
+): Whereabouts {
+  const { nodes, primary, login, tls } = options
+  const sentinels: readonly Sentinel[] = nodes.map(node => ({ node, answer: null, failure: null }))
+  const line: LineOptions = { login, tls, database: 0, limitMs: COUNTS_MS }
+  let known: RedisNode | null = null
+  let knownMs = 0
+  let isClosed = false
+  const wanted = createBell()
+  const heard = createBell()
+  let wantedMs = 0
+
+  /** The server that most of them name, by answers that still count. */
+  function agreed(): RedisNode | null {
+    const since = tick() - COUNTS_MS
+    const named = sentinels.flatMap(({ answer }) => (answer !== null && answer.askedMs > since ? [answer.node] : []))
+    const isMost = (node: RedisNode) => named.filter(one => isSame(one, node)).length > sentinels.length / 2
+    return named.find(isMost) ?? null
+  }
+
+  /** After an answer, or the lack of one. */
+  function settle(): void {
+    const node = agreed()
+    const before = known
+    if (node !== null) {
+      const isAnother = before === null ? knownMs > 0 : !isSame(before, node)
+      known = node
+      knownMs = tick()
+      if (isAnother && !isClosed) whereabouts.onChange?.(null)
+    } else if (before !== null && tick() - knownMs > UNKNOWN_MS) {
+      known = null
+      whereabouts.onChange?.(disagreement())
+    }
+    heard.ring()
+  }
+
+  function disagreement(): Error {
+    const answering = sentinels.filter(({ answer }) => answer !== null && answer.askedMs > tick() - COUNTS_MS).length
+    const failed = sentinels.find(({ failure }) => failure !== null)
+    const why = `the sentinels do not agree on a primary: ${answering} of ${sentinels.length} answer`
+    if (failed === undefined) return new Error(why)
+    const cause = failed.failure instanceof Error ? failed.failure.message : String(failed.failure)
+    return new Error(`${why}, and ${showNode(failed.node)} says: ${cause}`, { cause: failed.failure })
+  }
+
+  /** The one that most name, once they do; null where they do not in time. */
+  async function soon(): Promise<RedisNode | null> {
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      heard.ring()
+    }, WAIT_MS)
+    try {
+      for (;;) {
+        const node = agreed()
+        if (node !== null || isLate || isClosed) return node
+        if (tick() - wantedMs >= AGAIN_MS) {
+          wantedMs = tick()
+          wanted.ring()
+        }
+        await heard.next(heard.count, ASK_MS)
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async function ask(sentinel: Sentinel, asks: Line): Promise<void> {
+    const askedMs = tick()
+    const reply = await within(asks.send('SENTINEL', ['GET-MASTER-ADDR-BY-NAME', primary]), REPLY_MS)
+    const [host, port] = Array.isArray(reply) ? reply.map(String) : []
+    if (host === undefined || port === undefined) throw new Error(`the sentinels know no "${primary}"`)
+    sentinel.answer = { node: { host, port: Number(port) }, askedMs }
+    sentinel.failure = null
+    settle()
+  }
+
+  async function follow(sentinel: Sentinel): Promise<void> {
+    while (!isClosed) {
+      const open: Line[] = []
+      try {
+        const asks = await openLine(sentinel.node, line)
+        open.push(asks)
+        const hears = await openLine(sentinel.node, line)
+        open.push(hears)
+        await within(
+          hears.subscribe('+switch-master', message => {
+            if (message.startsWith(`${primary} `)) wanted.ring()
+          }),
+          REPLY_MS,
+        )
+        while (!isClosed && hears.isOpen) {
+          const { count } = wanted
+          await ask(sentinel, asks)
+          await wanted.next(count, ASK_MS)
+        }
+      } catch (error) {
+        sentinel.failure = error
+        settle()
+      }
+      for (const one of open) one.close()
+      await wanted.next(wanted.count, ASK_MS)
+    }
+  }
+
+  const whereabouts: Whereabouts = {
+    async find() {
+      const node = await soon()
+      if (node === null) throw disagreement()
+      return [node]
+    },
+    isChecked: true,
+    isAt: node => known !== null && isSame(known, node),
+    permitWrite(node) {
+      const named = agreed()
+      return named !== null && isSame(named, node) ? undefined : permitSoon(node)
+    },
+    onChange: null,
+    close() {
+      isClosed = true
+      wanted.ring()
+      heard.ring()
+    },
+  }
+
+  async function permitSoon(node: RedisNode): Promise<void> {
+    const named = await soon()
+    if (named === null) throw disagreement()
+    if (!isSame(named, node)) throw new NotPrimary(`another server is the primary: ${showNode(named)}`)
+  }
+
+  for (const sentinel of sentinels) void follow(sentinel)
+  return whereabouts
+}
+
+interface Bell {
+  /** How often it has rung. */
+  readonly count: number
+  ring(): void
+  /** Resolves once it has rung more often than that, or the time is over. */
+  next(count: number, limitMs: number): Promise<void>
+}
+
+function createBell(): Bell {
+  let count = 0
+  const waiting = new Set<() => void>()
+  return {
+    get count() {
+      return count
+    },
+    ring() {
+      count++
+      for (const go of waiting) go()
+      waiting.clear()
+    },
+    async next(seen, limitMs) {
+      if (seen !== count) return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, limitMs)
+      waiting.add(resolve)
+      await promise
+      waiting.delete(resolve)
+      clearTimeout(timer)
+    },
+  }
+}
+
+function isSame(one: RedisNode, other: RedisNode): boolean {
+  return showNode(one) === showNode(other)
+}
