@@ -1,3 +1,5 @@
+import type { Words } from './words/words.ts'
+
 /** Programs by what their User-Agent has in it; the first that fits, since many claim to be others too. */
 const BROWSERS: readonly (readonly [RegExp, string])[] = [
   [/\bEdgA?\/|\bEdgiOS\//, 'Edge'],
@@ -33,4 +35,9 @@ export function describeAgent(userAgent: string | null): string {
   if (browser !== undefined) return system === undefined ? browser : `${browser} on ${system}`
   const first = userAgent.replace(/[^\x20-\x7e]/g, '').split(/[\s(]/)[0] ?? ''
   return first.slice(0, MAX_LENGTH)
+}
+
+/** The same of the browser that asks, in the language of a page: what a passkey that it makes is called at first. */
+export function agentOf({ headers }: Request, words: Pick<Words, 'on' | 'passkeys'>): string {
+  return describeAgent(headers.get('user-agent')).replace(' on ', ` ${words.on} `) || words.passkeys.heading
 }

@@ -24,7 +24,7 @@ export function parseReturnTo(raw: string | null): SafeReturnTo {
 
 /** Own pages that only show something. */
 const RETURNABLE = new Set(
-  ['sessions', 'tokens', 'kept', 'guests', 'admin', 'people', 'audit', 'file', 'edit', 'authorize'].map(
+  ['account', 'sessions', 'tokens', 'kept', 'guests', 'admin', 'people', 'audit', 'file', 'edit', 'authorize'].map(
     page => `/.sallyport/${page}`,
   ),
 )

@@ -2,34 +2,45 @@
 
 /** The page `account`: how a user of a file signs in, and how they change it. */
 
+import { sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
+import { creationOptions } from '../../identity/passkeys/ceremony.ts'
 import { hashPassword, passwordFault } from '../../identity/passwords/password.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { Account } from '../../session/accounts/account.ts'
 import { recoveryHash } from '../../session/accounts/accounts.ts'
+import { type Passkeys, passkeyOwner } from '../../session/accounts/passkeys.ts'
 import type { Session } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
 import { jsonAnswer, pageAnswer } from '../answer.ts'
-import { type PersonalFormTools, proveForm, readPersonalForm, requireProof } from '../form.ts'
+import { type PersonalFormTools, parseName, proveForm, readPersonalForm, requireProof } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { AccountPage, type AccountView, type Told } from '../pages/account.tsx'
-import { isPortalHost } from '../place.ts'
-import type { PortalRequest } from '../portal.ts'
+import { isPortalHost, ownPath } from '../place.ts'
+import { askedFacts, type PortalRequest } from '../portal.ts'
+import { beginCeremony, type CeremonyPurpose, notePasskeyRefused, resumeCeremony } from '../sign-in/passkeys.ts'
+import { stepUpQuery } from '../sign-in/step-up.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
+import { LONGEST_FORM } from '../sign-in/users.ts'
+import { agentOf } from '../user-agent.ts'
 import { stillSignedIn } from './admins.ts'
 import {
   type AccountChange,
   type ChangeTools,
+  CONFIRMED_S,
   changeAccount,
   type FileUser,
   fileUserOf,
   isConfirmed,
+  isFreshByPasskey,
 } from './change-account.ts'
 import { menuOf } from './menu.ts'
 
 export interface AccountTools extends ChangeTools, PersonalFormTools {
   readonly ports: Pick<Ports, 'now' | 'random'>
+  readonly sessions: ChangeTools['sessions'] & { readonly passkeys: Passkeys }
   /** Whether a code is of this secret, and came for the first time. Throws like `confirm`. */
   confirmFactor(
     provider: ProviderConfig,
@@ -46,15 +57,17 @@ export async function showAccount(ctx: PortalRequest, tools: AccountTools, sessi
 
 /**
  * Takes a form of the page. `act=password` with `new` and `again`, `act=factor` (which shows a key), `act=factor-code`
- * with the `code` of that key, `act=factor-remove`, `act=recovery`. All but `factor-code`, which comes from a form that
- * was confirmed, have the present password as `present`. `tokens=1` ends API tokens and guest links, too.
+ * with the `code` of that key, `act=factor-remove`, `act=recovery`, `act=passkey` (which shows the page that creates
+ * one), `act=passkey-made` with what the browser says, `act=passkey-remove` with an `id`. All but `factor-code` and
+ * `passkey-made`, which come from a form that was confirmed, have the present password as `present`, or come from who
+ * has just shown a passkey. `tokens=1` ends API tokens and guest links, too.
  *
  * Throws `route.none`, `access.origin`, `access.sign_in`, `limit.rate`, `target.malformed`, `session.store`.
  */
 export async function takeAccount(ctx: PortalRequest, tools: AccountTools, sender: Session): Promise<Response> {
   ownUser(ctx, sender)
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'accounts are changed on the portal’s own host')
-  const form = await readPersonalForm(ctx, tools, sender)
+  const form = await readPersonalForm(ctx, tools, sender, LONGEST_FORM)
   // Also where the browser calls the page our own.
   await requireProof(ctx, tools.seal, form, sender)
   const session = await stillSignedIn(tools.sessions, sender)
@@ -62,7 +75,7 @@ export async function takeAccount(ctx: PortalRequest, tools: AccountTools, sende
   const act = ACTS[form.get('act') ?? '']
   if (act === undefined) throw new GateError('target.malformed', 'the form says nothing that an account takes')
   const account = await tools.sessions.accounts.of(user.person)
-  if (act !== confirmFactor && !(await isConfirmed(ctx, tools, session, user, form))) {
+  if (act !== confirmFactor && act !== addPasskey && !(await isConfirmed(ctx, tools, session, user, form))) {
     return answer(ctx, tools, session, { user, told: { kind: 'present' } })
   }
   return act({ ctx, tools, session, user, account, form })
@@ -92,6 +105,9 @@ const ACTS: Readonly<Record<string, ((asked: Asked) => Promise<Response>) | unde
     'factor-code': confirmFactor,
     'factor-remove': removeFactor,
     recovery: makeRecovery,
+    passkey: beginPasskey,
+    'passkey-made': addPasskey,
+    'passkey-remove': removePasskey,
   },
 )
 
@@ -180,6 +196,73 @@ async function makeRecovery(asked: Asked): Promise<Response> {
   return change(asked, 'recovery codes', before => ({ ...before, recovery }), { codes })
 }
 
+/** What the ceremony of a passkey is bound to: this session, the account as it was confirmed for, and what is to end. */
+function passkeyPurpose({ session, account, form }: Asked): CeremonyPurpose {
+  return { use: 'create', of: sha256(JSON.stringify([session.id, account.stamp, form.get('tokens') === '1'])) }
+}
+
+/** The page on which a passkey is created. `isWrong`: the one before was not good. */
+async function beginPasskey(asked: Asked, isWrong = false): Promise<Response> {
+  const { ctx, tools, session, user, account, form } = asked
+  const offered = await beginCeremony(ctx, tools, passkeyPurpose(asked))
+  if (offered === null) throw new GateError('route.none', 'this portal has no passkeys')
+  const displayName = user.provider.users?.entries.get(user.name)?.displayName ?? null
+  const known = account.passkeys.filter(({ rpId }) => rpId === ctx.portal.rpId)
+  const owner = passkeyOwner(user.person, displayName)
+  const hidden = { act: 'passkey-made', ceremony: offered.sealed, tokens: form.get('tokens') === '1' ? '1' : '' }
+  const options = creationOptions(offered.ceremony, ctx.portal.title, owner, known)
+  const name = agentOf(ctx.request, wordsFor(ctx.request))
+  return answer(ctx, tools, session, { user, told: { kind: 'passkey', options, hidden, name, isWrong } })
+}
+
+async function addPasskey(asked: Asked): Promise<Response> {
+  const { ctx, tools, session, user, form } = asked
+  const { sessions, audit } = tools
+  const ceremony = await resumeCeremony(ctx, tools, passkeyPurpose(asked), form.get('ceremony') ?? '')
+  if (ceremony === null) return answer(ctx, tools, session, { user, told: { kind: 'late' } })
+  const name = parseName(form) ?? agentOf(ctx.request, wordsFor(ctx.request))
+  const how = { keep: session.id, endsTokens: form.get('tokens') === '1' }
+  let ended = 0
+  try {
+    await sessions.passkeys.add(
+      user.person,
+      { answer: form.get('passkey') ?? '', ceremony, name },
+      {
+        // As `changeAccount`: before and after, so that nothing slips through and nothing is half done.
+        async mayAdd() {
+          ended = (await sessions.endOthers(session.identity, how)).sessions
+        },
+      },
+    )
+  } catch (thrown) {
+    if (!(thrown instanceof GateError) || thrown.code !== 'access.passkey') throw thrown
+    notePasskeyRefused(ctx, audit, user.provider, thrown)
+    return beginPasskey(asked, true)
+  }
+  ended += (await sessions.endOthers(session.identity, how)).sessions
+  await audit.keep('passkey.added', { ...askedFacts(ctx), ...sessionFacts(session), passkey: name, number: ended })
+  return answer(ctx, tools, session, { user, told: { kind: 'changed', others: ended, codes: null } })
+}
+
+/** Where there are passkeys alone, the last one stays: its user could not sign in any more. */
+async function removePasskey(asked: Asked): Promise<Response> {
+  const { ctx, user, account, form } = asked
+  const id = form.get('id') ?? ''
+  if (!account.passkeys.some(passkey => passkey.id === id))
+    throw new GateError('target.malformed', 'the user has no passkey of this id')
+  if (isLastPasskey(ctx, user, account, id))
+    throw new GateError('access.denied', 'without this passkey its user could not sign in any more')
+  return change(asked, 'passkey removed', before => ({
+    ...before,
+    passkeys: before.passkeys.filter(passkey => passkey.id !== id),
+  }))
+}
+
+function isLastPasskey({ portal }: PortalRequest, { provider }: FileUser, { passkeys }: Account, id: string): boolean {
+  const here = passkeys.filter(({ rpId }) => rpId === portal.rpId)
+  return !provider.takesPasswords && here.length === 1 && here[0]?.id === id
+}
+
 async function change(
   { ctx, tools, session, user, account, form }: Asked,
   what: AccountChange,
@@ -239,30 +322,50 @@ async function answer(
     name: user.name,
     account,
     takesPasswords: user.provider.takesPasswords,
+    rpId: ctx.portal.rpId,
+    isFresh: isFreshByPasskey(session, tools.ports.now()),
+    confirmAt: confirmAddress(ctx, session),
     isFactorOfFile: user.provider.users?.totp.has(user.name) === true,
     told,
     proof: await proveForm(ctx, session, tools.seal),
   }
-  return pageAnswer(words, ctx.portal.brand, <AccountPage {...view} />, status)
+  const script = told?.kind === 'passkey' ? 'passkey' : null
+  return pageAnswer(words, ctx.portal.brand, <AccountPage {...view} />, status, {}, 'nothing', script)
+}
+
+/** Where a user shows a passkey to confirm a change. */
+function confirmAddress(ctx: PortalRequest, session: Session): string {
+  const demand = { maxAgeS: CONFIRMED_S, acr: [], amr: [] }
+  const query = { ...stepUpQuery({ ...ctx, session }, demand), return: ownPath('account') }
+  return `${ownPath('login')}?${new URLSearchParams(query)}`
 }
 
 function statusOf(told: Told): number {
-  if (told.kind === 'present') return 403
+  if (told.kind === 'present' || (told.kind === 'passkey' && told.isWrong)) return 403
   if (told.kind === 'late') return 409
   return told.kind === 'password' || (told.kind === 'factor' && told.isWrong) ? 422 : 200
 }
 
 function describe(user: FileUser, account: Account, told: Told | null): object {
-  const { password, factor, recovery } = account
+  const { password, factor, recovery, passkeys } = account
   return {
     password: password === null ? 'file' : 'own',
     second_factor: factor !== null ? 'own' : hasFactor(user, account) ? 'file' : 'none',
     recovery_codes: recovery.length,
+    passkeys: passkeys.map(({ id, name, rpId, createdAtMs, usedAtMs, isBackedUp }) => ({
+      id,
+      name,
+      host: rpId,
+      created: new Date(createdAtMs).toISOString(),
+      used: usedAtMs === null ? null : new Date(usedAtMs).toISOString(),
+      synced: isBackedUp,
+    })),
     ...(told === null ? {} : { outcome: told.kind }),
     ...(told?.kind === 'changed'
       ? { sessions_ended: told.others, ...(told.codes === null ? {} : { codes: told.codes }) }
       : {}),
     ...(told?.kind === 'password' ? { fault: told.fault } : {}),
+    ...(told?.kind === 'passkey' ? { options: told.options, ...told.hidden } : {}),
     ...(told?.kind === 'factor' ? { secret: told.secret, pending: told.pending } : {}),
   }
 }

@@ -1,8 +1,10 @@
 /** The account of a user of a file: whose it is, the present password before a change, and what ends with one. */
 
 import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { type FilePerson, personOf, userNameOf } from '../../identity/passwords/users.ts'
+import { authenticationAgeMs } from '../../identity/step-up.ts'
 import type { Account } from '../../session/accounts/account.ts'
 import type { Accounts, DecideAccount } from '../../session/accounts/accounts.ts'
 import type { EndOthers } from '../../session/accounts/others.ts'
@@ -12,6 +14,7 @@ import { sessionFacts } from '../../session/session-facts.ts'
 import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 
 export interface ChangeTools extends AuditTools {
+  readonly ports: Pick<Ports, 'now'>
   readonly sessions: Pick<Sessions, 'describe'> & { readonly accounts: Accounts; readonly endOthers: EndOthers }
   /**
    * Whether this is a user's present password. Throws `access.password`, and `limit.rate` where too many wrong ones
@@ -47,9 +50,20 @@ export function fileUserOf(
   return person === null || !isSame ? null : { provider, name, person }
 }
 
+/** For so long a sign-in by a passkey confirms a change: whoever has just shown it is there. */
+export const CONFIRMED_S = 5 * 60
+
+/** Whether this is a sign-in by a passkey of the last minutes. */
+export function isFreshByPasskey({ identity }: Session, nowMs: number): boolean {
+  const { amr } = identity.claims
+  if (!Array.isArray(amr) || !amr.includes('pop')) return false
+  const ageMs = authenticationAgeMs(identity.claims, null, nowMs)
+  return ageMs !== null && ageMs <= CONFIRMED_S * 1000
+}
+
 /**
- * Whether the form has the user's present password (`present`). A wrong one is in the audit trail, and counts as at a
- * sign-in. Throws `limit.rate`, `session.store`.
+ * Whether the form has the user's present password (`present`), or its sender has just shown a passkey. A wrong password
+ * is in the audit trail, and counts as at a sign-in. Throws `limit.rate`, `session.store`.
  */
 export async function isConfirmed(
   ctx: PortalRequest,
@@ -58,6 +72,7 @@ export async function isConfirmed(
   { provider, name }: FileUser,
   form: URLSearchParams,
 ): Promise<boolean> {
+  if (isFreshByPasskey(session, tools.ports.now())) return true
   try {
     await tools.confirm(provider, { name, password: form.get('present') ?? '' }, ctx.clientAddress)
     return true
@@ -69,7 +84,7 @@ export async function isConfirmed(
 }
 
 /** What of a user's account is changed, as the audit trail names it. */
-export type AccountChange = 'password' | 'second factor' | 'no second factor' | 'recovery codes'
+export type AccountChange = 'password' | 'second factor' | 'no second factor' | 'recovery codes' | 'passkey removed'
 
 interface Wanted {
   readonly what: AccountChange

@@ -25,8 +25,7 @@ import type { BeginTools } from '../sign-in/begin.ts'
 import { beginCeremony, resumeCeremony } from '../sign-in/passkeys.ts'
 import { startSession } from '../sign-in/start-session.ts'
 import { browserOfForm, LONGEST_FORM, offerUserForm } from '../sign-in/users.ts'
-import { describeAgent } from '../user-agent.ts'
-import type { Words } from '../words/words.ts'
+import { agentOf } from '../user-agent.ts'
 
 export interface InvitationTools extends BeginTools, FormTools, AuditTools {
   readonly seal: BeginTools['seal']
@@ -95,7 +94,7 @@ export async function takeInvitation(ctx: PortalRequest, tools: InvitationTools)
   const purpose = { use: 'invitation', of: sha256(`${invited.text} ${browser}`) } as const
   const ceremony = await resumeCeremony(ctx, tools, purpose, form.get('ceremony') ?? '')
   if (ceremony === null) return createPage(ctx, tools, invited, true)
-  const name = parseName(form) ?? agentOf(ctx, wordsFor(ctx.request))
+  const name = parseName(form) ?? agentOf(ctx.request, wordsFor(ctx.request))
   try {
     return await accept(ctx, tools, invited, { answer, ceremony, name })
   } catch (thrown) {
@@ -136,7 +135,7 @@ async function accept(
   return startSession(ctx, tools, {
     identity,
     secrets: { idToken: '', refreshToken: null, access: null },
-    destination: { kind: 'here', path: ownPath('') },
+    destination: { kind: 'here', path: ownPath(isTakeover ? 'account' : '') },
     isRemembered: false,
     browser: browserKey(ctx, 'login'),
   })
@@ -174,7 +173,14 @@ async function createPage(
         <div class="fields">
           <div class="wide">
             <label for="name">{own.name}</label>
-            <input id="name" name="name" value={agentOf(ctx, words)} required maxlength={100} autocomplete="off" />
+            <input
+              id="name"
+              name="name"
+              value={agentOf(ctx.request, words)}
+              required
+              maxlength={100}
+              autocomplete="off"
+            />
           </div>
         </div>
       </PasskeyForm>
@@ -213,10 +219,6 @@ function note(ctx: PortalRequest, { audit }: InvitationTools, { person, provider
 
 function goneAnswer(ctx: PortalRequest): Response {
   return pageNotFound(ctx, ({ passkeys }) => ({ title: passkeys.gone, detail: passkeys.goneWhy }))
-}
-
-function agentOf({ request }: PortalRequest, words: Words): string {
-  return describeAgent(request.headers.get('user-agent')).replace(' on ', ` ${words.on} `) || words.passkeys.heading
 }
 
 function Hidden({ fields }: { readonly fields: Readonly<Record<string, string>> }) {

@@ -7,6 +7,7 @@ import { type PasswordFault, SHORTEST_PASSWORD } from '../../identity/passwords/
 import type { Account, Notice } from '../../session/accounts/account.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
+import { PasskeyForm, type PasskeyFormView } from './passkeys.tsx'
 import { QrCode } from './qr-code.tsx'
 import { dayOf, momentOf } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
@@ -23,6 +24,11 @@ export type Told =
       readonly picture: readonly (readonly boolean[])[]
       readonly isWrong: boolean
     }
+  /** A passkey that is about to be made. */
+  | ({ readonly kind: 'passkey'; readonly name: string; readonly isWrong: boolean } & Pick<
+      PasskeyFormView,
+      'options' | 'hidden'
+    >)
   /** `codes`: recovery codes, which are shown this once. */
   | { readonly kind: 'changed'; readonly others: number; readonly codes: readonly string[] | null }
 
@@ -34,6 +40,12 @@ export interface AccountView {
   readonly account: Account
   /** Whether users sign in with passwords and codes: without, there are passkeys alone. */
   readonly takesPasswords: boolean
+  /** The host that passkeys are for; null: the portal has none. */
+  readonly rpId: string | null
+  /** Whether the user has just shown a passkey: then no password is asked for. */
+  readonly isFresh: boolean
+  /** Where they do. */
+  readonly confirmAt: string
   /** Whether the file has a second factor for this user. */
   readonly isFactorOfFile: boolean
   readonly told: Told | null
@@ -47,13 +59,17 @@ export function AccountPage(view: AccountView) {
     <WidePage words={words} title={title} heading={say.title} menu={menu}>
       {told?.kind === 'factor' ? (
         <NewFactor {...view} {...told} />
+      ) : told?.kind === 'passkey' ? (
+        <NewPasskey {...view} {...told} />
       ) : (
         <>
-          <p class="soft">{say.lead}</p>
+          <p class="soft">{view.isFresh ? say.ends : view.takesPasswords ? say.lead : words.passkeys.confirmLead}</p>
+          <Confirm {...view} />
           <Outcome words={words} told={told} />
           <Notices words={words} notices={account.notices} />
           {view.takesPasswords ? <Password {...view} /> : null}
           {view.takesPasswords ? <Factor {...view} /> : null}
+          {view.rpId === null && account.passkeys.length === 0 ? null : <Passkeys {...view} />}
           <p class="foot">
             <a href={ownPath('sessions')}>{words.yourSessions}</a>
           </p>
@@ -65,7 +81,7 @@ export function AccountPage(view: AccountView) {
 
 function Outcome({ words, told }: Pick<AccountView, 'words' | 'told'>) {
   const say = words.ownAccount
-  if (told === null || told.kind === 'factor') return null
+  if (told === null || told.kind === 'factor' || told.kind === 'passkey') return null
   if (told.kind === 'changed') {
     return (
       <div class="made" role="status">
@@ -177,6 +193,85 @@ function Factor(view: AccountView) {
   )
 }
 
+/** How to confirm changes without a password. */
+function Confirm({ words, account, rpId, isFresh, confirmAt }: AccountView) {
+  if (isFresh || !account.passkeys.some(passkey => passkey.rpId === rpId)) return null
+  return (
+    <p>
+      <a class="act" href={confirmAt}>
+        {words.passkeys.confirm}
+      </a>
+    </p>
+  )
+}
+
+function Passkeys(view: AccountView) {
+  const { words, account, rpId, takesPasswords, isFresh } = view
+  const say = words.passkeys
+  const here = account.passkeys.filter(passkey => passkey.rpId === rpId)
+  const mayChange = takesPasswords || isFresh
+  return (
+    <section class="group">
+      <h2>{say.heading}</h2>
+      <p class="soft">{say.lead}</p>
+      <ul class="rows">
+        {account.passkeys.map(passkey => (
+          <li class="row">
+            <div>
+              <h3>
+                {passkey.name} {passkey.isBackedUp ? <span class="tag">{say.synced}</span> : null}
+              </h3>
+              <p class="soft small">
+                {passkey.rpId === rpId ? null : `${passkey.rpId} · `}
+                {say.times(
+                  dayOf(passkey.createdAtMs, words),
+                  passkey.usedAtMs === null ? null : dayOf(passkey.usedAtMs, words),
+                )}
+              </p>
+              {mayChange && (takesPasswords || here.length > 1 || passkey.rpId !== rpId) ? (
+                <Change {...view} act="passkey-remove" label={say.remove} of={passkey} isEnd>
+                  <input type="hidden" name="id" value={passkey.id} />
+                </Change>
+              ) : null}
+            </div>
+          </li>
+        ))}
+      </ul>
+      {mayChange && rpId !== null ? <Change {...view} act="passkey" label={say.add} /> : null}
+    </section>
+  )
+}
+
+/** The page on which the browser makes a passkey. */
+function NewPasskey(view: AccountView & Extract<Told, { kind: 'passkey' }>) {
+  const { words, options, hidden, name, isWrong, proof } = view
+  const say = words.passkeys
+  return (
+    <section>
+      <p class="soft">{say.lead}</p>
+      <PasskeyForm
+        words={words}
+        address={ownPath('account')}
+        options={options}
+        hidden={{ ...hidden, proof }}
+        label={say.create}
+        isWrong={isWrong}
+        isMain
+      >
+        <div class="fields">
+          <div>
+            <label for="name">{say.name}</label>
+            <input id="name" name="name" value={name} required maxlength={100} autocomplete="off" />
+          </div>
+        </div>
+      </PasskeyForm>
+      <p class="more">
+        <a href={ownPath('account')}>{words.reviewBack}</a>
+      </p>
+    </section>
+  )
+}
+
 /** A key that was just made: its picture, the key itself, and the field for a code. */
 function NewFactor(view: AccountView & Extract<Told, { kind: 'factor' }>) {
   const { words, secret, pending, picture, isWrong, proof } = view
@@ -227,25 +322,30 @@ function NewFactor(view: AccountView & Extract<Told, { kind: 'factor' }>) {
 
 /** A form that changes something: closed until it is wanted, since each asks for the present password. */
 export function Change(
-  props: Pick<AccountView, 'words' | 'proof' | 'name'> & {
+  props: Pick<AccountView, 'words' | 'proof' | 'name' | 'isFresh'> & {
     readonly act: string
     readonly label: string
+    /** One of several that it may be of. */
+    readonly of?: Pick<Account['passkeys'][number], 'id' | 'name'>
     readonly isEnd?: boolean
     readonly children?: Child
   },
 ) {
-  const { words, proof, act, label, isEnd = false } = props
+  const { words, proof, act, label, of, isFresh, isEnd = false } = props
   const say = words.ownAccount
+  const id = of === undefined ? act : `${act}-${of.id}`
   return (
     <details>
-      <summary>{label}</summary>
+      <summary aria-label={of === undefined ? undefined : words.passkeys.removeNamed(of.name)}>{label}</summary>
       <form class="fields" method="post" action={ownPath('account')}>
         <input type="hidden" name="proof" value={proof} />
         <input type="hidden" name="act" value={act} />
-        <Secret id={`present-${act}`} name="present" label={say.present} autocomplete="current-password" />
+        {isFresh ? null : (
+          <Secret id={`present-${id}`} name="present" label={say.present} autocomplete="current-password" />
+        )}
         {props.children}
-        <label class="check wide" for={`tokens-${act}`}>
-          <input id={`tokens-${act}`} type="checkbox" name="tokens" value="1" />
+        <label class="check wide" for={`tokens-${id}`}>
+          <input id={`tokens-${id}`} type="checkbox" name="tokens" value="1" />
           <span>{say.alsoTokens}</span>
         </label>
         <p class="small soft wide">{say.ends}</p>

@@ -10,6 +10,7 @@ import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { NoticeAdvice, noticeTitle, sayNotice } from '../pages/account.tsx'
 import { Acts, NarrowPage } from '../pages/narrow-page.tsx'
+import { ownPath } from '../place.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /**
@@ -43,7 +44,12 @@ export async function tellNotices(
         <p role="alert">{sayNotice(words, one)}</p>
       ))}
       <NoticeAdvice words={words} notices={due} />
-      <Acts acts={[{ label: words.goOn, address: onward }]} />
+      <Acts
+        acts={[
+          { label: words.goOn, address: onward },
+          { label: words.ownAccount.title, address: ownPath('account') },
+        ]}
+      />
     </NarrowPage>
   )
   const shown = pageAnswer(words, ctx.portal.brand, page, 200)

@@ -21,6 +21,8 @@ export interface PasskeyWords {
   readonly synced: string
   readonly remove: string
   removeNamed(name: string): string
+  /** On the page of one's account, where there are passkeys alone. */
+  readonly confirmLead: string
   readonly confirm: string
 
   welcome(name: string): string
@@ -35,7 +37,6 @@ export interface PasskeyWords {
   readonly noticeTitle: string
   notice(name: string, moment: string): string
   readonly noticeAdvice: string
-  readonly noticeLook: string
 
   readonly people: string
   readonly peopleLead: string
@@ -65,6 +66,7 @@ export const EN_PASSKEYS: PasskeyWords = {
   synced: 'synced',
   remove: 'Remove',
   removeNamed: name => `Remove the passkey ${name}`,
+  confirmLead: 'How you sign in. Before you change something, confirm with a passkey.',
   confirm: 'Confirm with a passkey',
   welcome: name => `Welcome, ${name}`,
   invitation: (site, until) => `You are invited to ${site}. This link is for you alone. It works once, until ${until}.`,
@@ -77,7 +79,6 @@ export const EN_PASSKEYS: PasskeyWords = {
   noticeTitle: 'A passkey was added to your account',
   notice: (name, moment) => `The passkey “${name}” was added with an invitation on ${moment}.`,
   noticeAdvice: 'If that was not you, remove it, and tell the person who runs this site.',
-  noticeLook: 'Look at my passkeys',
   people: 'Users',
   peopleLead: 'An invitation is a link by which somebody creates a passkey and is signed in. A newer one replaces it.',
   peopleEmpty: 'The file has no users.',
@@ -107,6 +108,7 @@ export const DE_PASSKEYS: PasskeyWords = {
   synced: 'synchronisiert',
   remove: 'Entfernen',
   removeNamed: name => `Passkey ${name} entfernen`,
+  confirmLead: 'So melden Sie sich an. Bestätigen Sie mit einem Passkey, bevor Sie etwas ändern.',
   confirm: 'Mit Passkey bestätigen',
   welcome: name => `Willkommen, ${name}`,
   invitation: (site, until) =>
@@ -120,7 +122,6 @@ export const DE_PASSKEYS: PasskeyWords = {
   noticeTitle: 'Zu Ihrem Konto kam ein Passkey hinzu',
   notice: (name, moment) => `Der Passkey „${name}“ wurde mit einer Einladung hinzugefügt: ${moment}.`,
   noticeAdvice: 'Wenn Sie das nicht waren, entfernen Sie ihn, und sagen Sie es der Person, die diese Seite betreibt.',
-  noticeLook: 'Meine Passkeys ansehen',
   people: 'Benutzer',
   peopleLead:
     'Eine Einladung ist eine Adresse, unter der jemand einen Passkey erstellt und angemeldet wird. Eine neuere ersetzt sie.',
@@ -152,6 +153,7 @@ export const FR_PASSKEYS: PasskeyWords = {
   synced: 'synchronisée',
   remove: 'Supprimer',
   removeNamed: name => `Supprimer la clé d’accès ${name}`,
+  confirmLead: 'Votre façon de vous connecter. Avant de changer quelque chose, confirmez avec une clé d’accès.',
   confirm: 'Confirmer avec une clé d’accès',
   welcome: name => `Bienvenue, ${name}`,
   invitation: (site, until) =>
@@ -165,7 +167,6 @@ export const FR_PASSKEYS: PasskeyWords = {
   noticeTitle: 'Une clé d’accès a été ajoutée à votre compte',
   notice: (name, moment) => `La clé d’accès «\u00a0${name}\u00a0» a été ajoutée avec une invitation\u00a0: ${moment}.`,
   noticeAdvice: 'Si ce n’était pas vous, supprimez-la et prévenez la personne qui gère ce site.',
-  noticeLook: 'Voir mes clés d’accès',
   people: 'Utilisateurs',
   peopleLead:
     'Une invitation est un lien avec lequel quelqu’un crée une clé d’accès et se connecte. Une plus récente la remplace.',
@@ -198,6 +199,7 @@ export const ES_PASSKEYS: PasskeyWords = {
   synced: 'sincronizada',
   remove: 'Quitar',
   removeNamed: name => `Quitar la llave de acceso ${name}`,
+  confirmLead: 'Cómo inicias sesión. Antes de cambiar algo, confirma con una llave de acceso.',
   confirm: 'Confirmar con una llave de acceso',
   welcome: name => `Te damos la bienvenida, ${name}`,
   invitation: (site, until) =>
@@ -211,7 +213,6 @@ export const ES_PASSKEYS: PasskeyWords = {
   noticeTitle: 'Se ha añadido una llave de acceso a tu cuenta',
   notice: (name, moment) => `La llave de acceso «${name}» se añadió con una invitación: ${moment}.`,
   noticeAdvice: 'Si no fuiste tú, quítala y avisa a la persona que gestiona este sitio.',
-  noticeLook: 'Ver mis llaves de acceso',
   people: 'Usuarios',
   peopleLead:
     'Una invitación es un enlace con el que alguien crea una llave de acceso e inicia sesión. Una más reciente la sustituye.',

@@ -122,6 +122,18 @@ test('an invitation is three clicks; the return is one, or none where the browse
     await page.goto(deep)
     await page.waitForURL(deep)
     expect(await page.locator('body').textContent()).toContain('htpasswd:ada')
+    // Whoever has just shown a passkey changes their own without a password.
+    await page.goto(`${gate.portal}/.sallyport/account`)
+    expect(await page.locator('main .rows h3').allTextContents()).toEqual(['my laptop '])
+    expect(await findBarriers(page)).toEqual([])
+    await keepPicture(page, 'account-passkeys')
+    await page.getByText('Add a passkey').first().click()
+    expect(await findBarriers(page)).toEqual([])
+    await page.getByRole('button', { name: 'Add a passkey' }).click()
+    await page.getByRole('button', { name: 'Create a passkey' }).click()
+    await page.getByText('This device already has a passkey for you.').waitFor()
+    expect(await findBarriers(page)).toEqual([])
+    await keepPicture(page, 'account-new-passkey')
   })
 })
 
