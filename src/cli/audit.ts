@@ -20,15 +20,15 @@ export const USAGE = {
   text: `usage: sallyport audit [--who WHO] [--event NAME] [--since 24h|DATE] [--json] [routes.toml]
        sallyport audit --erase SUBJECT [--provider NAME] [routes.toml]
 
-Who did what, from the session store of routes.toml, where [audit] keeps it: newest first.
-Exit code: 0 done, 1 the file or the store could not be read, 2 wrong usage.
+Shows the audit trail from the session store of routes.toml, if [audit] keeps one: newest first.
+Exit code: 0 done, 1 the file or the store could not be read, 2 for a wrong command line.
 
   --who WHO        a subject, a name, an address, or the id of a token or a link, as a whole
-  --event NAME     an event, or the beginning of several up to a dot: sign_out
+  --event NAME     an event, or the part before a dot for several: sign_out
   --since 24h      no older than this; or since a date: 2026-11-24, 2026-11-24T19:00:00Z
-  --json           a line of JSON for each, for scripts
-  --erase SUBJECT  removes every row that is about somebody, or tells of what they did
-  --provider NAME  of these, only whoever signed in at this one
+  --json           a line of JSON for each row, for scripts
+  --erase SUBJECT  removes every row about this subject, or about what they did
+  --provider NAME  of these, only rows of this provider
   --config FILE    another file than routes.toml`,
   options: {
     json: { type: 'boolean' },
@@ -81,7 +81,7 @@ function readWanted(
 ): AuditSearch | { readonly user: string; readonly provider: string | null } | string {
   if (erase !== undefined) {
     if ([who, event, since].some(one => one !== undefined)) return '--erase takes nothing of what is looked for by'
-    return erase === '' ? 'an empty name names nobody' : { user: erase, provider: provider ?? null }
+    return erase === '' ? 'an empty name matches no user' : { user: erase, provider: provider ?? null }
   }
   if (provider !== undefined) return '--provider says where --erase SUBJECT signed in'
   if (event !== undefined && !EVENT_NAMES.some(name => name === event || name.startsWith(`${event}.`))) {

@@ -16,11 +16,11 @@ import { configOf, isOutOfReach, type StorePorts, tellFailure, userOfStore } fro
 export const USAGE = {
   text: `usage: sallyport backup FILE [--with-key]
 
-Copies the session database of routes.toml to a file, whole and of one moment, also while the server runs. Plain cp takes the
-database without the log beside it: the newest sign-ins, and sign-outs, are missing then, or the copy is torn.
-Exit code: 0 done, 1 nothing was copied, 2 wrong usage.
+Copies the session database of routes.toml to a file, also while the server runs. A plain cp leaves out the log beside the database:
+the newest sign-ins and sign-outs are then missing, or the copy is damaged.
+Exit code: 0 done, 1 nothing was copied, 2 for a wrong command line.
 
-  --with-key        the key too, to FILE.key: who has both can read the tokens in it
+  --with-key        copies the key, too, to FILE.key: with both, anybody can read the tokens inside
   --config FILE     another file than routes.toml`,
   options: {
     'with-key': { type: 'boolean' },

@@ -26,14 +26,14 @@ import { isOutOfReach, openStateAsUser, type StorePorts, tellFailure } from './w
 export const USAGE = {
   text: `usage: sallyport check [routes.toml] [--diff NEW] [--json]
 
-Reads the file as serve would, without network, and shows every mistake with its place and how to mend it.
-What only a provider could tell is named: sallyport doctor asks it. Run by root, it says what the user of the service cannot read.
-Exit code: 0 for a good file, 1 for any mistake, 2 for a wrong command line.
+Checks the file without the network, and shows every error with its place and how to fix it. What only a provider can answer is
+named: "sallyport doctor" asks it. As root, it also says what the service's user cannot read.
+Exit code: 0 for a good file, 1 for errors, 2 for a wrong command line.
 
-  --config FILE, -c   the file, as other commands take it
-  --diff NEW          checks this file too, and tells what it would change in place of the first one: routes, other
-                      settings, and what whoever is signed in now gains or loses (from the session store)
-  --json              the diagnostics, and the difference, as JSON, for scripts and editors`,
+  --config FILE, -c   the file, as for other commands
+  --diff NEW          also checks NEW, and shows what it would change: routes, settings, and which signed-in users
+                      gain or lose access (from the session store)
+  --json              diagnostics and difference as JSON, for scripts and editors`,
   options: { config: { type: 'string', short: 'c' }, diff: { type: 'string' }, json: { type: 'boolean' } },
   maxPositionals: 1,
 } as const
@@ -215,7 +215,7 @@ function renderDifference(found: Difference, { before, after }: Omit<Files, 'isJ
   if (lines.length === 0) return `${after} changes nothing of ${before}\n`
   const blocks = [[`${after} in place of ${before}:`, ...lines]]
   const open = turnLines(anybody)
-  if (open.length > 0) blocks.push(['Whoever is not signed in:', ...open])
+  if (open.length > 0) blocks.push(['Visitors without a sign-in:', ...open])
   if (isRead) {
     const some = `Of ${judged} signed in, something changes for ${people.length}:`
     blocks.push([people.length === 0 ? `Nothing changes for the ${judged} signed in.` : some])

@@ -9,8 +9,8 @@ import { publicClientKey } from '../identity/tokens/proof.ts'
 export const USAGE = {
   text: `usage: sallyport client-key FILE
 
-Prints what a provider has to know of the private key that client_key names: its public half, as a JSON Web Key Set (RFC 7517).
-Nothing of it is secret. openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out client-key.pem makes such a key.`,
+Prints the public half of the private key that client_key names, as a JSON Web Key Set (RFC 7517). Register it at the provider. It holds
+no secret. Make such a key with openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out client-key.pem`,
   options: {},
   maxPositionals: 1,
 } as const

@@ -22,17 +22,17 @@ import { isOutOfReach, openStateAsUser, type StorePorts, tellFailure } from './w
 export const USAGE = {
   text: `usage: sallyport explain URL [--as sub=ada,groups=a,b] [--method GET] [--ip 203.0.113.9] [--header "NAME: VALUE"] [--at TIME] [--signed-in 20m] [--config routes.toml] [--json]
 
-Says which route would take a request, which rule decides, and why. Nothing is contacted, but for the session store where a portal
-has requests: there is what was granted.
-Exit code: 0 allowed, 3 has to sign in (again), 4 denied, 5 no route or a refused address, 1 mistakes in the file, 2 wrong usage.
+Says which route a request gets, which rule decides, and why. It contacts nothing but the session store, if a portal has requests:
+granted roles are stored there.
+Exit code: 0 allowed, 3 has to sign in (again), 4 denied, 5 no route or a refused address, 1 errors in the file, 2 for a wrong command line.
 
-  --as         who asks: claims as name=value, lists with commas (sub=ada,groups=admins,staff; an address
-               counts as it does at a sign-in: email=ada@example.com,email_verified=true);
-               guest: whoever came by a guest link for this address; left out: nobody, not signed in
-  --ip         where from; rules about networks cannot be judged without it
-  --header     a field of the request, for rules about headers; several times for several; left out: there is none
-  --at         when: 2026-12-24T18:00:00+01:00, or without an offset in UTC; left out: now
-  --signed-in  how long before that they signed in; left out: just then`,
+  --as         the user: claims as name=value, lists with commas (sub=ada,groups=admins,staff; an address
+               counts as at a sign-in: email=ada@example.com,email_verified=true);
+               guest: a guest with a link for this address; default: not signed in
+  --ip         the client's address; without it, rules with networks cannot be decided
+  --header     a field of the request, for rules with headers; may be repeated; default: none
+  --at         the time: 2026-12-24T18:00:00+01:00, or in UTC without an offset; default: now
+  --signed-in  how long ago the user signed in; default: just now`,
   options: {
     as: { type: 'string' },
     method: { type: 'string', default: 'GET' },

@@ -15,12 +15,12 @@ import { type Format, openFormatter } from './formatter.ts'
 export const USAGE = {
   text: `usage: sallyport fmt [routes.toml] [--check]
 
-Formats the file, and those that it includes: blanks, empty lines, quotes and long lists. Every value stays what it is, and every comment
-where it is. Each file is replaced as a whole, and keeps its owner and mode.
-Exit code: 0 done, 1 a file could not be formatted or, with --check, is not, 2 wrong usage.
+Formats the file and the files that it includes: spaces, empty lines, quotes and long lists. Values and comments stay. Each file is
+replaced as a whole, and keeps its owner and mode.
+Exit code: 0 done, 1 a file could not be formatted or, with --check, is not formatted, 2 for a wrong command line.
 
-  --config FILE, -c   the file, as other commands take it
-  --check             writes nothing, and exits 1 where a file would be another`,
+  --config FILE, -c   the file, as for other commands
+  --check             writes nothing, and exits with 1 if a file would change`,
   options: { config: { type: 'string', short: 'c' }, check: { type: 'boolean' } },
   maxPositionals: 1,
 } as const

@@ -45,7 +45,7 @@ function configFor(version: string): string {
 }
 
 function sameAs(before: string, after: string): Formatted {
-  if (!isDeepStrictEqual(parseToml(before), parseToml(after))) return { ok: false, why: 'it would mean something else' }
+  if (!isDeepStrictEqual(parseToml(before), parseToml(after))) return { ok: false, why: 'its meaning would change' }
   const [comments, kept] = [commentsOf(before), commentsOf(after)]
   return comments !== null && isDeepStrictEqual(comments, kept)
     ? { ok: true, text: after }

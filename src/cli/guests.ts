@@ -23,18 +23,18 @@ export const USAGE = {
        sallyport guests list [--json]
        sallyport guests revoke ID
 
-Makes, lists and ends the links by which guests open one host and path without signing in, where a rule of routes.toml says
-guest_link = true. They work at once on a running server, and what they opened is closed within a second of being revoked.
-An argument with a dot or a slash in it is the file, as with --config.
-Exit code: 0 done, 1 the file or the store could not be read or no guest may go there, 2 wrong usage.
+Makes, lists and revokes guest links. A guest link opens one host and path without a sign-in, if a rule of routes.toml has
+guest_link = true. On a running server links work at once, and close within a second when they are revoked.
+An argument with a dot or a slash is the file, as with --config.
+Exit code: 0 done, 1 the file or the store could not be read or no guest may go there, 2 for a wrong command line.
 
-  create           makes one and shows it, this once
-  --url ADDRESS    what it opens: this path and what is below it
-  --name N         who it is for
-  --uses 1         how often it can be opened, each time in another browser; at most what the portal's max_uses says
-  --expires 1d     how long it is good; at most what the portal's max_lifetime says
-  list             those that are good, newest first
-  revoke ID        ends one
+  create           makes a link, and shows it once
+  --url ADDRESS    what it opens: this path and below
+  --name N         the guest's name, for lists
+  --uses 1         how many browsers can open it; at most max_uses of the portal
+  --expires 1d     its lifetime; at most max_lifetime of the portal
+  list             the valid links, newest first
+  revoke ID        ends a link
   --json           as JSON, for scripts
   --config FILE    another file than routes.toml`,
   options: {
@@ -94,7 +94,7 @@ interface Values {
 }
 
 function parseWanted({ url, name, ...values }: Values): Wanted {
-  if (!url) throw new Mistake('say --url: what it opens')
+  if (!url) throw new Mistake('set --url: the address that the link opens')
   if (!name) throw new Mistake('say --name: who it is for')
   const place = parseLinkPlace(url)
   if (place === null) throw new Mistake(`--url: ${url} is no address of a page, or cannot be read in one way only`)

@@ -21,15 +21,15 @@ export const USAGE = {
        sallyport requests deny ID
        sallyport requests revoke ID
 
-What people have asked for on the page of a refusal, where a portal of routes.toml says requests, and what they were granted. What is
-decided counts on a running server within a second.
-An argument with a dot or a slash in it is the file, as with --config.
-Exit code: 0 done, 1 the file or the store could not be read or there is no such request, 2 wrong usage.
+Lists and decides requests for access. Users ask on a 403 page, if their portal in routes.toml has requests. A running server follows
+a decision within a second.
+An argument with a dot or a slash is the file, as with --config.
+Exit code: 0 done, 1 the file or the store could not be read or there is no such request, 2 for a wrong command line.
 
-  list           what waits for an answer, and what was granted
-  grant ID       grants what was asked for
+  list           open requests, and granted roles
+  grant ID       grants the request
   --for 1d       for how long; always: until it is revoked
-  deny ID        declines it: it is not asked for again on the same day
+  deny ID        declines it: the user cannot ask again on the same day
   revoke ID      takes a granted role back
   --json         as JSON, for scripts
   --config FILE  another file than routes.toml`,
@@ -130,7 +130,7 @@ async function list(grants: Grants, portals: readonly string[], isJson: boolean,
     io.stdout(`${showJson(described, 2)}\n`)
     return EXIT.ok
   }
-  if (requests.length + granted.length === 0) io.stdout('Nobody asks for anything, and nothing is granted.\n')
+  if (requests.length + granted.length === 0) io.stdout('There are no requests and no granted roles.\n')
   if (requests.length > 0) {
     const rows = requests.map(({ id, name, who, role, route, atMs, text }) => {
       return [id, `${name} (${who.provider}: ${who.subject})`, role, route, momentOf(atMs, EN), shown(text)]

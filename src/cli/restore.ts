@@ -19,11 +19,11 @@ import { configOf, type StorePorts, tellFailure, userOfStore } from './with-sess
 export const USAGE = {
   text: `usage: sallyport restore FILE [--with-key]
 
-Puts a backup in place of the session database of routes.toml, also while the server runs: it goes on with that one within a
-second. What was there stays beside it, as NAME.replaced-TIME. Who signed out since the backup is signed in again.
-Exit code: 0 done, 1 nothing was changed, 2 wrong usage.
+Replaces the session database of routes.toml by a backup, also while the server runs: the server uses it within a second. The old
+database stays beside it, as NAME.replaced-TIME. Users who signed out since the backup are signed in again.
+Exit code: 0 done, 1 nothing was changed, 2 for a wrong command line.
 
-  --with-key        the key in FILE.key too; a server that runs has to be restarted then
+  --with-key        restores the key in FILE.key, too; then restart the server
   --config FILE     another file than routes.toml`,
   options: {
     'with-key': { type: 'boolean' },

@@ -15,12 +15,12 @@ import { readWorkerRole, runWorker } from '../process/worker.ts'
 export const USAGE = {
   text: `usage: sallyport [serve] [routes.toml]
 
-Serves what the file says. Every save takes effect at once, as does SIGHUP; a file with a mistake leaves the one before in force.
-SIGTERM lets what is under way finish, for as long as drain in [server] says; a second one ends at once. SIGUSR2 starts the executable that
-is now in this one's place on the same sockets, and stops this process once that one takes requests (Linux).
-Exit code: 0 stopped, 1 could not start, 2 for a wrong command line, and for "sallyport" alone where there is no routes.toml.
+Serves what the file says. A save takes effect at once, and so does SIGHUP. If a file has errors, the previous one stays in use.
+SIGTERM lets open requests finish, for as long as drain in [server] says; a second SIGTERM stops at once. SIGUSR2 starts the executable that
+is now on disk, on the same sockets, and stops this process when the new one accepts requests (Linux).
+Exit code: 0 stopped, 1 could not start, 2 for a wrong command line, or for "sallyport" alone in a folder without routes.toml.
 
-  --config FILE, -c   the file, as other commands take it`,
+  --config FILE, -c   the file, as for other commands`,
   options: { config: { type: 'string', short: 'c' } },
   maxPositionals: 1,
 } as const

@@ -8,14 +8,14 @@ import { nextCommand } from '../console/process.ts'
 export const USAGE = {
   text: `usage: sallyport service [systemd|socket|openrc|launchd] [options]
 
-Prints what tells the machine to run this as a service: a hardened unit for systemd (and one for its sockets), a script for OpenRC, a
-list for launchd.
-Nothing is written. Exit code: 0 shown, 2 for what there is not.
+Prints the definition that runs Sallyport as a service: a hardened unit for systemd (and one for its sockets), a script for OpenRC, or a
+property list for launchd. It writes nothing.
+Exit code: 0 shown, 2 for an unknown name.
 
-  --config FILE, -c   the file that it serves; /etc/sallyport/routes.toml when absent
-  --user NAME         who runs it; sallyport when absent
-  --program FILE      the executable; the one that prints this when absent
-  --listen ADDRESS    systemd, socket: where systemd listens for it (0.0.0.0:443; commas between several)`,
+  --config FILE, -c   the file to serve; default: /etc/sallyport/routes.toml
+  --user NAME         the service's user; default: sallyport
+  --program FILE      the executable; default: this one
+  --listen ADDRESS    systemd, socket: the addresses where systemd listens (0.0.0.0:443; several with commas)`,
   options: {
     config: { type: 'string', short: 'c' },
     user: { type: 'string' },
@@ -57,7 +57,7 @@ export async function runService(argv: readonly string[], io: Io): Promise<numbe
   }
   for (const word of [place.program, place.config, place.user, ...ports]) {
     if (PLAIN.test(word)) continue
-    io.stderr(`"${word}" has characters that a definition would read otherwise: give it a plain name\n`)
+    io.stderr(`"${word}" has characters with a special meaning in a service definition: choose a plain name\n`)
     return EXIT.usage
   }
   await io.stdout(print(place))

@@ -26,18 +26,18 @@ export const USAGE = {
   text: `usage: sallyport sessions list [--json] [routes.toml]
        sallyport sessions revoke ID... | --subject SUB [--provider NAME] | --all [routes.toml]
 
-Looks at, or ends, the sign-ins in the session store of routes.toml. A running server goes along within a second, and the
-provider is told to forget their refresh tokens.
-An argument with a dot or a slash in it is the file, as with --config.
-Exit code: 0 done, 1 the file or the store could not be read or an id is unknown, 2 wrong usage.
+Lists or ends sessions in the session store of routes.toml. A running server follows within a second, and revokes the refresh tokens at
+the provider.
+An argument with a dot or a slash is the file, as with --config.
+Exit code: 0 done, 1 the file or the store could not be read or an id is unknown, 2 for a wrong command line.
 
-  list              who is signed in, newest first
-  revoke ID...      ends these; the beginning of an id is enough where it fits only one (an id that begins with a dash goes
-                    behind --). Of a whole id that is not in the store, running servers are told all the same
-  --subject SUB     ends all of whom a provider calls so: several people, where several providers call somebody so
-  --provider NAME   of these, only those who signed in at this one. Alone it ends everyone's who did, and what follows them rests,
-                    also where the file does not have that provider any more
-  --all             ends everyone's. No cookie counts from the first moment on, though the end of many takes a while
+  list              the signed-in users, newest first
+  revoke ID...      ends these sessions; the beginning of an id is enough if it is unique (put an id that begins with a dash
+                    behind --). A whole id is sent to running servers, even if it is not in the store
+  --subject SUB     ends all sessions of this subject, at every provider that has it
+  --provider NAME   of these, only sessions of this provider. Alone, it ends all sessions of this provider, also one that
+                    the file does not name any more; tokens and links of its users are paused
+  --all             ends all sessions. No cookie counts from the first moment on; the rest may take a while
   --json            as JSON, for scripts
   --config FILE     another file than routes.toml`,
   options: {
@@ -106,7 +106,7 @@ function findMistake(
     return 'revoke takes ids, --subject, --provider or --all, and one of these only'
   if (provider !== undefined && ways === 1 && subject === undefined)
     return '--provider says where --subject signed in, or stands alone'
-  return ids.some(id => id === '') || subject === '' ? 'an empty name names nobody' : null
+  return ids.some(id => id === '') || subject === '' ? 'an empty name matches no user' : null
 }
 
 async function list(config: Config, sessions: OpenSessions, values: Values, io: Io, nowMs: number): Promise<number> {
@@ -161,7 +161,7 @@ async function listAsTable(
     if (rows.length === TABLE_ROWS) await write()
   }
   await write()
-  if (isEmpty) await io.stdout('Nobody is signed in.\n')
+  if (isEmpty) await io.stdout('No user is signed in.\n')
   return EXIT.ok
 }
 
@@ -235,9 +235,7 @@ async function revoke(
     json === true ? `${showJson({ revoked })}\n` : `${count(revoked.length, 'session')} revoked${besides}\n`,
   )
   for (const id of unstored)
-    io.stderr(
-      `there is no session ${showUnseen(id)} in the store; running servers were told to end it, should one have it in memory\n`,
-    )
+    io.stderr(`there is no session ${showUnseen(id)} in the store; running servers end it if they have it in memory\n`)
   return unstored.length > 0 ? EXIT.failed : EXIT.ok
 }
 

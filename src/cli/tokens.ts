@@ -26,25 +26,25 @@ export const USAGE = {
        sallyport tokens list [--json]
        sallyport tokens revoke ID
 
-Makes, lists and ends the tokens that scripts and apps come with, on routes that say tokens = true. They work at once on a running
-server, and stop at once when they are revoked.
-An argument with a dot or a slash in it is the file, as with --config.
-Exit code: 0 done, 1 the file or the store could not be read or there is no such portal, role or token, 2 wrong usage.
+Makes, lists and revokes API tokens for scripts and apps, on routes with tokens = true. On a running server they work at once, and
+stop at once when they are revoked.
+An argument with a dot or a slash is the file, as with --config.
+Exit code: 0 done, 1 the file or the store could not be read or there is no such portal, role or token, 2 for a wrong command line.
 
-  create            makes one and shows it, this once
-  --name N          what you will know it by
+  create            makes a token, and shows it once
+  --name N          the token's name, for lists
   --portal P        the portal whose routes it is for
-  --service NAME    it stands for a service: the subject is token:NAME
-  --subject SUB     it stands for the person whom the portal's provider calls so
-  --provider NAME   which provider, where the portal has several
-  --roles a,b       the roles it has, and no others, whatever the person has; none without this
+  --service NAME    a token for a service: its subject is token:NAME
+  --subject SUB     a token for the user with this subject at the portal's provider
+  --provider NAME   the provider, if the portal has several
+  --roles a,b       the roles of the token, whatever roles the user has; without this, none
   --host H          only for this host
-  --path /p         only for this path and what is below it
+  --path /p         only for this path and below
   --methods GET,…   only for these methods
   --networks CIDR,… only from these networks
-  --expires 90d     how long it is good, at most 3650d
-  list              those that are good, newest first
-  revoke ID         ends one
+  --expires 90d     its lifetime, at most 3650d
+  list              the valid tokens, newest first
+  revoke ID         ends a token
   --json            as JSON, for scripts
   --config FILE     another file than routes.toml`,
   options: {
@@ -189,17 +189,17 @@ function identityOf(
   if (file?.users != null && userNameOf(holder.subject) !== null) {
     const identity = userOf(file.users, file.name, file.issuer, holder.subject)
     return identity === null
-      ? `there is nobody "${holder.subject}" in the file of the provider "${file.name}"`
+      ? `there is no user "${holder.subject}" in the file of the provider "${file.name}"`
       : { ...identity, roles }
   }
   if (portal.passwords !== null && own.length === 0 && userNameOf(holder.subject) !== null) {
     const identity = userOf(passwordUsers(portal), HTPASSWD, '', holder.subject)
     return identity === null
-      ? `there is nobody "${holder.subject}" in the htpasswd of its portal`
+      ? `there is no user "${holder.subject}" in the htpasswd of its portal`
       : { ...identity, roles }
   }
   if (isOwnSubject(holder.subject)) {
-    return `no provider may call somebody "${holder.subject}": subjects that begin so are Sallyport’s own (for a service, say --service)`
+    return `no provider may use the subject "${holder.subject}": subjects that begin so are Sallyport’s own (for a service, use --service)`
   }
   if (holder.provider === null && own.length > 1) return `say --provider: portal "${portal.name}" has ${own.join(', ')}`
   const provider = holder.provider ?? own[0] ?? ''

@@ -20,22 +20,24 @@ import { findSource, KINDS, type OldSetUp, type Source } from './sources.ts'
 export const USAGE = {
   text: `usage: sallyport import FILE... [--from oauth2-proxy|caddyfile|caddy] [--host HOST] [--caddy COMMAND] [--out routes.toml] [--json] [-- --FLAG...]
 
-Makes a routes.toml of what an oauth2-proxy is started with, or of a Caddy with caddy-security. Of oauth2-proxy, FILE is its cfg or
---alpha-config, a file of OAUTH2_PROXY_* variables, a compose file, manifests of Kubernetes, a systemd unit, a command line in a file,
-and flags behind "--"; several of them together: flags outrank variables, and those the rest. Of Caddy, FILE is what "caddy adapt" prints,
-the autosave.json that it writes at every load (/config/caddy in a container, /var/lib/caddy/.config/caddy in Debian), the address of
-its admin API on this machine (http://localhost:2019), or a Caddyfile, which a Caddy with the same plugins reads: the one on the PATH, or
-COMMAND. The new file goes to standard output, and a report of what needs a decision to standard error. Secrets are not copied: the
-report says what to set. No other network. Exit code: 0 for a file that "sallyport check" takes, 1 for one that needs mending, could not
-be made, or lets nobody in where something guarded the old one that is not carried over; 2 for a wrong command line, or no Caddy.
+Makes a routes.toml from the configuration of oauth2-proxy, or of a Caddy with caddy-security.
+For oauth2-proxy, FILE is its cfg or --alpha-config, a file of OAUTH2_PROXY_* variables, a compose file, manifests of Kubernetes, a
+systemd unit, or a file with a command line. Flags may follow "--". With several of them, flags win over variables, and variables over files.
+For Caddy, FILE is what "caddy adapt" prints, the autosave.json that Caddy writes at every load (/config/caddy in a container,
+/var/lib/caddy/.config/caddy in Debian), the address of its admin API on this machine (http://localhost:2019), or a Caddyfile. A Caddyfile
+is read by the caddy on the PATH, or by COMMAND, which needs the same plugins.
+The new file goes to standard output, the report to standard error. Secrets are not copied: the report says what to set. No other network
+is used.
+Exit code: 0 for a file that "sallyport check" accepts, 1 if it needs a correction, could not be made, or keeps a route closed because a
+guard of the old one is not carried over, 2 for a wrong command line, or without a Caddy.
 
-  --from KIND       what FILE is, where that cannot be seen
-  --host HOST       the application's host, which an oauth2-proxy.cfg often does not say
-  --caddy COMMAND   what runs Caddy, as "docker exec -i caddy caddy"; no shell reads it
-  --out FILE        write the new file there; an existing one is left alone. What a proxy in front needs goes beside it: FILE.nginx.conf
-  --force           with --out: replace an existing one
+  --from KIND       the kind of FILE, if it cannot be recognised
+  --host HOST       the application's host, which an oauth2-proxy.cfg often does not name
+  --caddy COMMAND   the command that runs Caddy, such as "docker exec -i caddy caddy"; without a shell
+  --out FILE        write the new file there, if there is none. The file for a proxy in front goes beside it: FILE.nginx.conf
+  --force           with --out: replace an existing file
   --json            the new file and the whole report as JSON on standard output
-  --verbose         in the report, list what is carried over too`,
+  --verbose         the report also lists what is carried over`,
   options: {
     from: { type: 'string' },
     host: { type: 'string' },

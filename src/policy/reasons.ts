@@ -64,7 +64,7 @@ export const REASONS = {
   'guest.only': { why: 'the rule is for guests who came by a link', say: null },
   'guest.none': { why: 'this is not for guests who came by a link', say: null },
   'member.none': {
-    why: 'members of the portal holds for nobody like this: they have no session, and are nobody here',
+    why: 'members of the portal does not match this user: they have no session, and are nobody here',
     say: 'This account is not let in here.',
   },
   'client.none': {

@@ -46,7 +46,7 @@ export function createClockWatch(
         'The clock of this machine differs from that of the session store: this process removes nothing there',
         {
           ahead_s: Math.round(aheadMs / 1000),
-          hint: 'have NTP set both; until then people may be signed out too early or too late',
+          hint: 'let NTP set both clocks; until then users may be signed out too early or too late',
         },
       )
     }
@@ -60,7 +60,7 @@ export function createClockWatch(
       restsUntil = tick() + REST_MS
       log.warn('The clock of this machine was set: nothing is removed from the session store for ten minutes', {
         ahead_s: Math.round(jumpMs / 1000),
-        hint: 'where it is wrong now, set it back in that time, and nobody is signed out for good',
+        hint: 'if it is wrong now, set it back within that time, and no user is signed out for good',
       })
     }
     isTrusted = tick() >= restsUntil

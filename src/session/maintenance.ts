@@ -112,7 +112,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     for (const id of await takeBack(kept)) forget(id)
     await signing.tend()
     if (kept.length > 0)
-      ports.log.info('Who was in memory goes on in the new session database', { sessions: kept.length })
+      ports.log.info('Sessions in memory continue in the new session database', { sessions: kept.length })
   }
 
   let hearing: Promise<void> = Promise.resolve()

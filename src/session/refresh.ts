@@ -100,7 +100,7 @@ const LOST = 'lost: the provider may have used up the refresh token by it, and r
 
 /** What a refusal says of a person where the question before was never answered. */
 const OF_A_LEFT_ONE =
-  'the answer to the question before was lost, and the refresh token may be used up by that: they have to sign in again, and tokens stay as they were'
+  'the answer to the last refresh was lost, and may have used up the refresh token: the user has to sign in again; API tokens stay'
 
 /**
  * Invariants: at most one question to the provider for one session at any time, since a provider may take a refresh token

@@ -325,7 +325,7 @@ function withSid(identity: Identity, { claims: { sid } }: Identity): Identity {
 function inactive({ provider, subject }: Identity): GateError {
   return new GateError('provider.inactive', `${provider} says by SCIM that this person is not active`, {
     facts: { provider, user: subject },
-    hint: 'activate them at the provider, and let it push that; without scim for the provider, what it has pushed counts for nothing',
+    hint: 'activate the user at the provider, and let it push that; without scim in the provider’s table, what it pushed does not count',
   })
 }
 
@@ -333,8 +333,8 @@ function inactive({ provider, subject }: Identity): GateError {
 function outsider(portal: string, identity: Identity, came: ReturnType<Members['cameWith']>): GateError {
   const { provider, subject, name, preferredUsername, email } = identity
   const account = email ?? preferredUsername ?? name ?? subject
-  return new GateError('sign_in.member', 'members of the portal holds for nobody like this', {
+  return new GateError('sign_in.member', 'members of the portal does not match this user', {
     facts: { provider, user: subject, account, ...came.facts },
-    hint: came.hint ?? `where they should be let in, say so in members of [portals.${portal}]`,
+    hint: came.hint ?? `to allow the user, add them to members of [portals.${portal}]`,
   })
 }

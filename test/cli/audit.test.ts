@@ -74,7 +74,7 @@ describe('sallyport audit', () => {
     [['--since', 'lately'], '--since is a duration or a date, not "lately"'],
     [['--provider', 'id'], '--provider says where --erase SUBJECT signed in'],
     [['--erase', 'ada', '--who', 'ada'], '--erase takes nothing of what is looked for by'],
-    [['--erase', ''], 'an empty name names nobody'],
+    [['--erase', ''], 'an empty name matches no user'],
   ])('%j is wrong usage', async (argv, why) => {
     const { code, err } = await runOn(gate, runAudit, argv)
     expect([code, err.split('\n')[0]]).toEqual([2, why])

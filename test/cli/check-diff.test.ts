@@ -102,5 +102,5 @@ test('check --diff: a new file is read where it lies, with what it includes ther
   file('next/conf.d/a.toml', '[server]\n')
   expect((await check(folder.path, '--diff', 'next/routes.toml')).err).toContain('next/conf.d/a.toml:1:2')
   file('next/conf.d/a.toml', '[[expect]]\naddress = "http://app.test"\nverdict = "deny"\n')
-  expect((await check(folder.path, '--diff', 'next/routes.toml')).err).toContain('comes to "allow", not to "deny"')
+  expect((await check(folder.path, '--diff', 'next/routes.toml')).err).toContain('gets "allow", not "deny"')
 })

@@ -167,7 +167,7 @@ test('the sessions of several portals are listed as one, newest first', async ()
   await using gate = await startGate(
     `${toml}\n[[routes]]\nhost = "a.test"\nupstream = "http://127.0.0.1:9"\nallow = "public"\n`,
   )
-  expect((await sessions(gate.folder, 'list')).out).toBe('Nobody is signed in.\n')
+  expect((await sessions(gate.folder, 'list')).out).toBe('No user is signed in.\n')
   expect((await sessions(gate.folder, 'list', '--json')).out).toBe('[]\n')
   for (const sub of ['a', 'b', 'c', 'd']) {
     await gate.signIn('a.test', { sub })

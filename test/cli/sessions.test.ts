@@ -37,7 +37,7 @@ async function status(gate: Gate, cookie: string): Promise<number> {
 
 test('sessions list shows who is signed in, for people and for scripts, and no cookie', async () => {
   await using gate = await startGate(ROUTES)
-  expect((await sessions(gate, 'list')).out).toBe('Nobody is signed in.\n')
+  expect((await sessions(gate, 'list')).out).toBe('No user is signed in.\n')
   const ada = await gate.signIn('app.test', { sub: 'ada', name: 'Ada\u001b[31m', email: 'ada@example.com' })
   const { code, out } = await sessions(gate, 'list')
   expect(code).toBe(0)
@@ -135,7 +135,7 @@ needs('valkey-server').test(
       '1 session revoked; running servers end what they have in memory alone, too\n',
     )
     await eventually(async () => (await status(gate, cookie)) === 401, 'ada is signed out')
-    expect((await sessions(gate, 'list')).out).toBe('Nobody is signed in.\n')
+    expect((await sessions(gate, 'list')).out).toBe('No user is signed in.\n')
   },
   300_000,
 )

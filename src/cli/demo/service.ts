@@ -181,7 +181,7 @@ function servicePage(seen: SeenRequest, sites: readonly DemoSite[]): Markup {
   const name = fieldOf(seen, 'x-token-user-name')
   const who =
     name === null
-      ? html`Nobody is signed in, as far as this application can tell.`
+      ? html`The application does not know a user.`
       : html`<b id="who">${name}</b> is signed in, with the roles <b id="roles">${fieldOf(seen, 'x-token-user-roles') ?? 'none'}</b>.`
   const body = html`<header>
 <span class="tag">demo service</span>

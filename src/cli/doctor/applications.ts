@@ -51,6 +51,6 @@ function refused({ id }: RouteConfig, { kind, status, words, sent, keys }: Refus
   const hint =
     keys.length > 0
       ? `name it in its own settings, or write ${keys.join(' and ')} into the route, which it takes`
-      : 'where that is about who asks, nothing is wrong: nobody is signed in here; else see its own settings for hosts and proxies that it trusts, and host_header and origin of the route'
+      : 'if the answer is about the user, nothing is wrong: this test is not signed in. Otherwise look at the application’s settings for hosts and trusted proxies, and at host_header and origin of the route'
   return warning(`the application of "${id}" refuses ${what}${said}`, hint)
 }

@@ -34,7 +34,7 @@ export async function examineAsking(
 /** The proxy in front lets a client open HTTP/2 to an application by Upgrade. */
 export function unheldBack(address: string): Finding {
   return bad(
-    `${address} lets a client open another protocol to the application (Upgrade: h2c): nobody asks about what is sent in it`,
+    `${address} lets a client open another protocol to the application (Upgrade: h2c): the proxy does not ask about requests inside it`,
     'let the proxy in front pass Upgrade on for WebSockets alone, by the lines about Upgrade in its file of docs/recipes',
   )
 }

@@ -29,7 +29,7 @@ function judgeClient({ verdict, says, wrong }: ClientAnswered, provider: Provide
     case 'client_id':
       return bad(
         `knows no client with this client_id${quoted(says)}`,
-        'copy client_id from the provider again, or make the client anew where it was removed',
+        'copy client_id from the provider again, or make the client again if it was removed',
       )
     case 'client_secret':
       return bad(
@@ -46,7 +46,7 @@ function judgeClient({ verdict, says, wrong }: ClientAnswered, provider: Provide
         `refuses ${what}${quoted(says)}`,
         provider.clientKey === null && provider.assertionFile === null
           ? 'copy both from the provider again; a client without a secret has to be a public one there'
-          : 'register the key that sallyport client-key prints, or whoever writes client_assertion_file, for this client there',
+          : 'register the key that sallyport client-key prints, or the issuer of client_assertion_file, for this client there',
       )
   }
 }
@@ -78,7 +78,7 @@ async function examineCallback(probe: Probe, callback: string): Promise<Finding>
   if (verdict === 'error') {
     const [word = ''] = says?.split(':') ?? []
     return bad(
-      `answers a sign-in for ${callback} with an error${quoted(says)}: nobody can sign in`,
+      `answers a sign-in for ${callback} with an error${quoted(says)}: no user can sign in`,
       mendOf(word, says ?? '') ?? 'the provider’s own log says more; see what the client may do there',
     )
   }

@@ -62,7 +62,7 @@ export async function examineCopying(
       const findings: Finding[] = found.flat()
       if (arrived.size === 0) {
         const hint =
-          'give the address at which the proxy in front has the application, and see that the rules let somebody in'
+          'give the address where the proxy in front has the application, and check that the rules allow a user'
         findings.push(warning('no request arrives', hint))
       }
       return { about, findings }
@@ -147,7 +147,7 @@ function examineHost(origin: string, host: string, fields: Headers): readonly Fi
   const told = [fields.get('x-forwarded-host'), fields.get('host')].map(one => one?.replace(/:\d+$/, '').toLowerCase())
   if (told.includes(host)) return []
   const hint = 'let the proxy in front pass Host on to the application, or write it into X-Forwarded-Host'
-  return [warning(`${origin}: the application is not told this host`, hint)]
+  return [warning(`${origin}: the application does not get this host`, hint)]
 }
 
 /** An invented user whom the rules allow, as far as one user can satisfy all of them. */

@@ -39,7 +39,7 @@ function examineRanges({ server, routes }: Config): readonly Finding[] {
     .filter(network => !/^(?:[0-9.]+\/32|[0-9a-f:]+\/128)$/.test(network))
     .map(network =>
       warning(
-        `whoever is in ${network} may ask for verdicts, and state any host, path and address`,
+        `a client in ${network} may ask for verdicts, and state any host, path and address`,
         "name your proxy's own address in trusted_proxies, in place of the network that it is in",
       ),
     )
@@ -93,7 +93,7 @@ async function examinePlace(
     findings.push(
       warning(
         `${origin} believes this machine when it names another host in X-Forwarded-Host`,
-        'where this machine is no proxy, let yours write X-Forwarded-Host anew; what it trusts must not hold clients',
+        'if this machine is no proxy, let your proxy overwrite X-Forwarded-Host; it must not trust networks of clients',
       ),
     )
   }
@@ -134,7 +134,7 @@ async function examineClientAddress(
     return [
       bad(
         `the proxy in front of ${origin} says more than one address in ${counts}, which is refused`,
-        `let it write ${counts} anew, and once; or name another field in client_address of [server]`,
+        `let it overwrite ${counts}, with one value; or name another field in client_address of [server]`,
       ),
     ]
   }
@@ -150,12 +150,12 @@ async function examineClientAddress(
         ? unseenFrom(client, address)
         : warning(
             `${origin} believes this machine when it says another address in ${field}`,
-            `let your proxy write ${counts} anew from the connection; where it believes some clients only, see that this answers no ${FORGED} elsewhere: curl -H "${field}: ${forgedIn(field)}" ${address}`,
+            `let your proxy overwrite ${counts} from the connection; if it trusts some clients, check that this answers no ${FORGED} from other places: curl -H "${field}: ${forgedIn(field)}" ${address}`,
           ),
     )
   }
   if (believed.length === 0) return [unsaid(origin, counts)]
-  const what = `whoever asks ${origin} can say any address in ${believed.join(', ')}: the proxy in front does not write ${counts} anew`
+  const what = `a client of ${origin} can claim any address in ${believed.join(', ')}: the proxy in front does not overwrite ${counts}`
   // Without a proxy in between, this machine is one that may say it.
   return [(server === '' ? warning : bad)(what, `${MEND}, and run this again`)]
 }

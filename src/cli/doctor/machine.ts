@@ -140,7 +140,7 @@ function examineFile(path: string): Finding {
 function examineDamaged({ sessions }: Config): readonly Finding[] {
   return damagedOf(sessions).map(path =>
     warning(
-      `the session database was damaged, and lies at ${path}`,
+      `the session database was damaged, and was moved to ${path}`,
       'look at the disk; sallyport restore FILE brings a backup back; move that file out of its folder then: until you do, unknown tokens and guest links are answered 503',
     ),
   )

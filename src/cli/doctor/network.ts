@@ -49,7 +49,7 @@ export async function examineHttps(
         hintForName(certificate, host) ??
           hintForEnd(certificate) ??
           (ca === null
-            ? 'use one that this machine trusts; name your own authority in ca = "ca.pem" of its table, or in NODE_EXTRA_CA_CERTS for all'
+            ? 'use one that this machine trusts; or name your own authority in ca = "ca.pem" of its table, or in NODE_EXTRA_CA_CERTS for all'
             : 'ca in its table has to hold the authority that signed it'),
       ),
     ]
@@ -75,7 +75,7 @@ interface Certificate {
 export function hintForName({ mistake, names }: Certificate, name: string): string | null {
   if (mistake !== 'ERR_TLS_CERT_ALTNAME_INVALID') return null
   const held = names.length === 0 ? 'no name' : names.slice(0, 10).join(', ')
-  return `it is signed by somebody who is trusted, and has ${held}: does ${name} lead where it should, seen from here? If so, it needs a certificate for ${name}`
+  return `its authority is trusted, but it is for ${held}: does ${name} lead to the right machine, seen from here? If so, that machine needs a certificate for ${name}`
 }
 
 /** What to do about one that is over; null where the mistake is another. */

@@ -77,7 +77,7 @@ async function examineWays(
   const inside = new URL(internalUrl)
   const isSeen = inside.protocol === 'https:' || (proxyFor?.(internalUrl) ?? null) !== null
   const own = isSeen ? await examineHttps(inside, now(), { ca, proxyFor }) : []
-  const plain = inside.protocol === 'https:' ? '' : ', in plain HTTP: nobody else may be in that network'
+  const plain = inside.protocol === 'https:' ? '' : ', over plain HTTP: no other program may be in that network'
   return [
     ...people.map(found =>
       found.grade === 'bad'
@@ -193,8 +193,8 @@ function examineEmails({ metadata }: Probe, { trustsEmails }: ProviderConfig, ru
   }
   return [
     unseen(
-      'does not list the claim email_verified, and may send it all the same (Keycloak does): an e-mail address counts in rules, and is told to applications, only where it says true',
-      'sign in, and open /.sallyport/me at an application that is told who is there (headers): email_verified is true, false, or null where the provider does not send it; if so, let it send that claim',
+      'does not list the claim email_verified, but may send it (Keycloak does): an e-mail address counts in rules, and goes to applications, only if the claim is true',
+      'sign in, and open /.sallyport/me at an application with headers: email_verified is true, false, or null if the provider does not send it; then let it send that claim',
     ),
   ]
 }
@@ -202,7 +202,7 @@ function examineEmails({ metadata }: Probe, { trustsEmails }: ProviderConfig, ru
 function examineAbilities({ metadata }: Probe, { par }: ProviderConfig, portals: readonly PortalConfig[]): Finding[] {
   const findings: Finding[] = []
   if (par === 'always' && metadata.pushed_authorization_request_endpoint === undefined) {
-    findings.push(bad('has no place for pushed requests', 'remove par = "always": nobody can sign in with it'))
+    findings.push(bad('has no place for pushed requests', 'remove par = "always": no user can sign in with it'))
   }
   const methods = metadata.code_challenge_methods_supported
   if (methods !== undefined && !methods.includes('S256')) {
@@ -218,7 +218,7 @@ function examineAbilities({ metadata }: Probe, { par }: ProviderConfig, portals:
 function examineClaims({ metadata }: Probe, asked: AskedOfSignIn): readonly Finding[] {
   return unstatedClaims(metadata, asked).map(({ claim, key }) =>
     warning(
-      `does not list the claim ${claim}, by which a new sign-in satisfies ${key}: people may be kept out who have to sign in again for it`,
+      `does not list the claim ${claim}, which ${key} needs: users who have to sign in again for it may be refused`,
       UNSTATED_HINT,
     ),
   )
@@ -253,7 +253,7 @@ function examineUnseen({ metadata }: Probe, { claimsFrom, idTokenAlgs }: Provide
   return [
     {
       ...unseen(
-        `can ${can.join(', ')} for a client, with which nobody signs in, and shows that in a sign-in alone`,
+        `can ${can.join(', ')} for a client, so that no user can sign in; only a sign-in shows it`,
         'sign in once, and look at the log; the usual settings of a client have none of that',
       ),
       isUntilSignIn: true,
@@ -308,7 +308,7 @@ async function examineOAuth2Client(
     await createProviderPool(ports)
       .client(provider)
       .finish(answer, { ...INVENTED, redirectUri })
-    return bad('gives tokens for a code that nobody issued', 'this is no provider that anybody could trust')
+    return bad('gives tokens for an invented code', 'this is no provider that anybody could trust')
   } catch (thrown) {
     const { code, facts, message, hint } = toGateError(thrown)
     if (code !== 'provider.token') return bad(`cannot be asked for tokens: ${message}`, hint ?? 'see token_endpoint')

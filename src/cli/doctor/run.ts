@@ -28,17 +28,17 @@ import { readSignIns, withSignIns } from './sign-ins.ts'
 export const USAGE = {
   text: `usage: sallyport doctor [routes.toml] [--sign-in] [--stand-in ADDRESS] [--json]
 
-Looks at everything that a sign-in needs: the provider (discovery, issuer, clock, keys, client, callback, scopes), names,
-certificates, upstreams, applications, folders, proxies in front, listeners and the session store. Says what is wrong and how
-to mend it; changes nothing. What the server noted of the last sign-ins at a provider counts as well: some mistakes show in a
-sign-in alone. With --sign-in it says where to sign in, and waits until something has come of it.
-With --stand-in it also sees what a proxy in front (verify = true) copies: stop the application, and give its address.
-Exit code: 0 where nothing fails (warnings may remain), 1 for any failure or mistake in the file, 2 for a wrong command line,
-3 where nothing fails that can be asked, and nobody has signed in yet at a provider.
+Tests everything that a sign-in needs: the provider (discovery, issuer, clock, keys, client, callback, scopes), names,
+certificates, upstreams, applications, folders, proxies in front, listeners and the session store. It says what is wrong and how
+to fix it, and changes nothing. It also uses what the server noted of the last sign-ins at a provider, because some errors show only
+in a sign-in. With --sign-in it says where to sign in, and waits for the result.
+With --stand-in it also sees which fields a proxy in front (verify = true) copies: stop the application, and give its address.
+Exit code: 0 if nothing fails (warnings may remain), 1 for any failure or error in the file, 2 for a wrong command line,
+3 if nothing fails that can be asked, and no user has signed in yet at a provider.
 
-  --config FILE, -c    the file, as other commands take it
+  --config FILE, -c    the file, as for other commands
   --sign-in            wait for a sign-in at each provider, for five minutes at most
-  --stand-in ADDRESS   take the application's place here, sign in somebody that there is not for a moment, and look at what arrives
+  --stand-in ADDRESS   take the application's place here, sign in a made-up user for a moment, and look at what arrives
   --json               the findings as JSON, for scripts`,
   options: {
     config: { type: 'string', short: 'c' },
@@ -105,7 +105,7 @@ const NOT_KNOWN = 3
 
 /** What the service can read of what root reads. */
 function readingOf(unreadable: readonly Unreadable[], { name }: ServiceUser): Section {
-  const all = good(`${name}, who runs the service, can read the file and what it names`)
+  const all = good(`${name}, the user of the service, can read the file and all files that it names`)
   return {
     about: 'the service',
     findings: unreadable.length === 0 ? [all] : unreadable.map(({ what, hint }) => bad(what, hint)),

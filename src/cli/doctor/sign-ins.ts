@@ -70,14 +70,15 @@ function judge(name: string, seen: SeenSignIns): Finding {
   }
   const { completedAtMs = null, failure = null } = seen.get(name) ?? {}
   if (failure !== null) {
-    const since = completedAtMs === null ? 'nobody has come in yet' : `nobody has come in since ${at(completedAtMs)}`
+    const since =
+      completedAtMs === null ? 'no user has signed in yet' : `no user has signed in since ${at(completedAtMs)}`
     return bad(
       `the last sign-in failed at ${at(failure.atMs)}, and ${since}: ${failure.error}`,
-      `${failure.hint ?? 'the provider’s own log says more'}; once that is mended, sign in once`,
+      `${failure.hint ?? 'the provider’s own log says more'}; after the fix, sign in once`,
     )
   }
-  if (completedAtMs !== null) return good(`somebody signed in at ${at(completedAtMs)}, and no sign-in failed since`)
-  return unknown('nobody has signed in yet: whether people can is not known', SIGN_IN)
+  if (completedAtMs !== null) return good(`a user signed in at ${at(completedAtMs)}, and no sign-in failed since`)
+  return unknown('no user has signed in yet: whether a sign-in works is not known', SIGN_IN)
 }
 
 const SIGN_IN = 'sign in once at the running server, and ask again; sallyport doctor --sign-in waits for it'

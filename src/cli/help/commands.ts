@@ -16,7 +16,7 @@ export const COMMANDS: readonly Command[] = [
   { name: 'check', call: 'check [FILE]', about: 'all mistakes, with line, caret and hint' },
   { name: 'fmt', call: 'fmt [FILE] [--check]', about: 'formats the file; values and comments stay' },
   { name: 'explain', call: 'explain URL [--as …]', about: 'which route, which rule, which verdict, and why' },
-  { name: 'doctor', call: 'doctor [FILE]', about: 'what keeps people from signing in, and the mend' },
+  { name: 'doctor', call: 'doctor [FILE]', about: 'what keeps users from signing in, and how to fix it' },
   { name: 'sessions', call: 'sessions list|revoke', about: 'who is signed in; ends sign-ins on a running server' },
   { name: 'tokens', call: 'tokens create|list|revoke', about: 'for scripts and apps, in place of signing in' },
   { name: 'guests', call: 'guests create|list|revoke', about: 'links by which guests open one address' },

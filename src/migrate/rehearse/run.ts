@@ -18,18 +18,18 @@ import { countKinds, hasServed, renderRehearsal } from './report.ts'
 export const USAGE = {
   text: `usage: sallyport rehearse LOG… [--config routes.toml] [--host HOST] [--as NAME=claims] [--people FILE] [--json]
 
-Reads access logs of what stands there now, and says which of their requests this file would let in, refuse or not find, by the same
-rules that decide real ones. Nothing is contacted. Compressed logs (.gz) are read as they are; - is standard input.
-Exit code: 0 nothing that was served would be refused, 1 something would, 2 a wrong command line, file or log (one
-in which nothing was served is).
+Reads access logs of the old program, and says which requests this file would allow, refuse or not find, by the rules that decide
+real requests. It contacts nothing. It reads compressed logs (.gz), and standard input (-).
+Exit code: 0 if nothing that was served would be refused, 1 if something would, 2 for a wrong command line, file or log (also a log
+without a served request).
 
-  --format NAME     ${FORMATS.map(({ name }) => name).join(', ')}; left out: by the first lines
-  --host HOST       the host of a log that names none
-  --as NAME=claims  who somebody in the log is, as explain --as takes it: --as ada@example.com=sub=ada,groups=staff,ops; may be repeated
-  --people FILE     the same for many, as JSON: {"ada@example.com": {"sub": "ada", "groups": ["staff"]}}
-  --skip PATH       passes over this path and what is below it, such as /oauth2 for the old gate's own pages; may be repeated
-  --all             shows every place, not the largest alone
-  --json            all of it as JSON
+  --format NAME     ${FORMATS.map(({ name }) => name).join(', ')}; default: recognised by the first lines
+  --host HOST       the host, for a log without hosts
+  --as NAME=claims  the claims of a user in the log, as for explain --as: --as ada@example.com=sub=ada,groups=staff,ops; may be repeated
+  --people FILE     the same for many users, as JSON: {"ada@example.com": {"sub": "ada", "groups": ["staff"]}}
+  --skip PATH       leaves out this path and below, such as /oauth2 for the old gate's own pages; may be repeated
+  --all             shows every address, not only the most frequent
+  --json            everything as JSON
   --config FILE     another file than routes.toml`,
   options: {
     config: { type: 'string', short: 'c', default: 'routes.toml' },

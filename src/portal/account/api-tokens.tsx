@@ -49,8 +49,7 @@ interface NewToken {
 }
 
 function read(ctx: PortalRequest, _session: Session, form: URLSearchParams): NewToken {
-  if (!ctx.portal.personalTokens)
-    throw new GateError('access.denied', 'nobody makes tokens of their own at this portal')
+  if (!ctx.portal.personalTokens) throw new GateError('access.denied', 'this portal has no personal tokens')
   const name = parseName(form)
   const days = TOKEN_DAYS.find(one => String(one) === form.get('days'))
   if (name !== null && days !== undefined) return { name, lifetimeMs: days * DAY_MS }

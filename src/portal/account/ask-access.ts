@@ -89,7 +89,7 @@ async function tellWebhook(
     const pauseMs = PAUSES_MS[tries]
     if (pauseMs === undefined) {
       const facts = { request: request.id, host: URL.parse(address)?.host ?? '', ...failure }
-      log.warn('The webhook of a portal did not take what it was told', facts)
+      log.warn('The webhook of a portal refused a message', facts)
       return
     }
     await Bun.sleep(pauseMs)

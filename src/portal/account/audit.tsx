@@ -70,7 +70,7 @@ export async function showAudit(ctx: PortalRequest, tools: TrailTools, session: 
   const search = searchOf(ctx, tools, query)
   const after = query.get('after')
   if (after !== null && !/^[\d +-]{1,80}$/.test(after))
-    throw new GateError('target.malformed', 'after is no place of ours')
+    throw new GateError('target.malformed', 'after is no address of a page of the audit trail')
   const [found, { entries }] = await Promise.all([
     findAudit(tools.trail.store, search, { after, limit: SHOWN, lookThrough: LOOKED_THROUGH }),
     tools.sessions.list(ctx.portal.name, { after: null, limit: NAMED }),

@@ -72,7 +72,7 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
     const wanted = kind.read(ctx, session, form)
     const own = (await kind.list(ctx, tools, session)).filter(held => kind.isOwn(held, session))
     if (own.length >= kind.mostOfOne) {
-      throw new GateError('access.denied', `nobody may have more than ${kind.mostOfOne} ${words.many}`)
+      throw new GateError('access.denied', `a user may have at most ${kind.mostOfOne} ${words.many}`)
     }
     return kind.make(ctx, tools, session, wanted)
   }

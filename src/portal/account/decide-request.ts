@@ -29,7 +29,7 @@ const HOUR_MS = 60 * 60 * 1000
  * `limit.rate`, `target.malformed`.
  */
 export async function decideRequest(ctx: PortalRequest, tools: DecideTools, sender: Session): Promise<Response> {
-  if (ctx.portal.requests === null) throw new GateError('route.none', 'nobody asks for access at this portal')
+  if (ctx.portal.requests === null) throw new GateError('route.none', 'this portal has no requests for access')
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'requests are decided on the portal’s own host')
   const form = await readPersonalForm(ctx, tools, sender)
   const session = await stillSignedIn(tools.sessions, sender)
@@ -79,7 +79,7 @@ async function refuseOwn(grants: Grants, portal: string, id: string, { identity 
   const { requests } = await grants.list(portal)
   const request = requests.find(one => one.id === id)
   if (request === undefined || !isSamePerson(request.who, identity)) return
-  throw new GateError('access.denied', 'nobody grants what they have asked for themselves', {
+  throw new GateError('access.denied', 'a user cannot grant their own request', {
     hint: 'another admin can, or: sallyport requests grant',
   })
 }

@@ -177,14 +177,14 @@ async function readRequest(ctx: PortalRequest, tools: RequestTools, session: Ses
   const resource = ctx.resources.at(query.get('resource') ?? '')
   if (resource === null) throw refusal('resource', 'is no MCP server of this portal')
   if (!resource.isOpenTo(session)) {
-    throw new GateError('access.denied', 'somebody was asked to let a program use what they may not use themselves', {
+    throw new GateError('access.denied', 'a user was asked to let a program use what the user may not use', {
       facts: { user: session.identity.subject, resource: resource.address },
     })
   }
   // Last: nothing is fetched for what could not be granted.
   const client = await clientOf(ctx, tools, clientId, session)
   if (client === null) throw refusal('client_id', 'is of no client that has registered here')
-  if (!mayReturnTo(client, redirect)) throw refusal('redirect_uri', 'is not one that the client has registered')
+  if (!mayReturnTo(client, redirect)) throw refusal('redirect_uri', 'is not registered for this client')
   return { client, clientId, redirect, resource, challenge, state }
 }
 

@@ -121,7 +121,7 @@ async function fetchDocument(ports: FetchPorts, id: string, address: URL, waitMs
     const answer = await fetchAt(ports, place, leftMs)
     if (answer !== null) return readDocument(answer, id, ports.now())
   }
-  return 'leads to nothing that can be fetched in time, within 5 KB, uncompressed and without trust in other authorities'
+  return 'cannot be fetched in time, within 5 KB, uncompressed, from a trusted host'
 }
 
 /** The answer of that very machine, or by the proxy's way, with the certificate held against the name. Null where there is none. */
@@ -140,10 +140,10 @@ async function fetchAt(
 
 async function readDocument(answer: Response, id: string, nowMs: number): Promise<Published | string> {
   const { status, headers } = answer
-  if (status !== 200) return 'leads to an answer that is not 200'
+  if (status !== 200) return 'answers with another status than 200'
   if (!/^application\/(?:[\w.-]+\+)?json *(?:;|$)/i.test(headers.get('content-type') ?? '')) return 'leads to no JSON'
   const raw: unknown = await answer.json().catch(() => null)
-  if (typeof raw !== 'object' || raw === null) return 'leads to no document'
+  if (typeof raw !== 'object' || raw === null) return 'has no document'
   if (Reflect.get(raw, 'client_id') !== id) return 'is not the client_id of the document there'
   // A secret in public is none, and what a client says that it proves itself by is not asked for here.
   const method: unknown = Reflect.get(raw, 'token_endpoint_auth_method') ?? 'none'
@@ -151,7 +151,7 @@ async function readDocument(answer: Response, id: string, nowMs: number): Promis
     return 'is of a client that proves itself by more than PKCE'
   }
   const client = parseClient(raw)
-  if (typeof client === 'string') return `leads to a document that is refused: ${client}`
+  if (typeof client === 'string') return `has a document that is refused: ${client}`
   return { client, untilMs: nowMs + lifetimeOf(headers) }
 }
 

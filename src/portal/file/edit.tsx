@@ -96,7 +96,7 @@ async function admitEditor(ctx: PortalRequest, { configEditor, sessions }: EditT
   if (!configEditor.isEditable(ctx.portal.name)) throw new GateError('route.none', '[server] edit is not on')
   admitAdmin(ctx, session)
   if ((await adminUntilMs(ctx, sessions.grants, session)) === null) return
-  throw new GateError('access.denied', 'the file is edited by nobody who is an admin for a time', {
+  throw new GateError('access.denied', 'an admin for a limited time cannot edit the file', {
     facts: { user: session.identity.subject },
     hint: 'name them in the roles of the file, or grant the admin role for good',
   })
@@ -169,7 +169,7 @@ async function draftOf({ seal }: EditTools, session: Session, form: URLSearchPar
   const base = await seal.open(form.get('base') ?? '', PURPOSE)
   const isOwn = typeof base === 'object' && base !== null && 'of' in base && base.of === session.id
   if (!isOwn || !('version' in base) || typeof base.version !== 'string')
-    throw new GateError('access.origin', 'a draft is not from a form of ours')
+    throw new GateError('access.origin', 'the form of this draft is not Sallyport’s')
   return { name: form.get('file') ?? '', text: form.get('text') ?? '', version: base.version }
 }
 

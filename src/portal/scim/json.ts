@@ -71,7 +71,7 @@ export function asList(value: unknown, what: string): readonly unknown[] {
 export function memberOf(object: JsonObject, name: string): unknown {
   const wanted = name.toLowerCase()
   const names = Object.keys(object).filter(one => one.toLowerCase() === wanted)
-  if (names.length > 1) throw new ScimRefusal(400, 'invalidSyntax', `${name} is there twice`)
+  if (names.length > 1) throw new ScimRefusal(400, 'invalidSyntax', `${name} is defined twice`)
   return names[0] === undefined ? undefined : object[names[0]]
 }
 

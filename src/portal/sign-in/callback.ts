@@ -39,10 +39,10 @@ export async function callback(ctx: PortalRequest, tools: CallbackTools): Promis
   if (repeatedName(answer) !== null) throw new GateError('sign_in.callback', 'a parameter of the answer occurs twice')
   const state = answer.get('state') ?? ''
   const key = stateKey(state)
-  if (key === null) throw new GateError('sign_in.state', 'the answer has no state of ours')
+  if (key === null) throw new GateError('sign_in.state', 'the state of the answer is not Sallyport’s')
   if (!hasLoginCookie(ctx, 'login')) {
     const failure = new GateError('sign_in.browser', 'this browser sent no login cookie', {
-      hint: 'cookies may be blocked, or the sign-in was begun in another browser or more than an hour ago',
+      hint: 'cookies may be blocked, or the sign-in began in another browser or more than an hour ago',
       facts: { reason: causeOfNoCookie(ctx) },
     })
     return recoverStaleCallback(ctx, tools, answer, failure)

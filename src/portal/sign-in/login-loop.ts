@@ -77,7 +77,7 @@ const HINTS: Readonly<Record<LoopCause, string>> = {
   plain_http: 'the browser seems to use plain HTTP, where it keeps no Secure cookie: serve this host over https only',
   session:
     'the cookie comes back, but its session is not known: several servers without a common store, or a wrong clock?',
-  rule: 'the route asks for a new sign-in, and the one that follows is not new or strong enough: look at its max_age, acr and amr',
+  rule: 'the route needs a new sign-in, but the provider’s answer is not new or strong enough: look at its max_age, acr and amr',
 }
 
 async function readCounts(ctx: PortalRequest, seal: Sealer): Promise<readonly LoginCount[]> {

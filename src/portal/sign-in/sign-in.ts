@@ -107,7 +107,7 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
  */
 export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promise<Response> {
   const provider = isPortalHost(ctx) ? usersOf(ctx) : null
-  if (provider === null) throw new GateError('route.none', 'nobody signs in by a form here')
+  if (provider === null) throw new GateError('route.none', 'this portal has no sign-in form')
   const query = readQuery(ctx)
   const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
   checkTraveller(ctx, destination)

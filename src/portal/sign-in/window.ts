@@ -23,6 +23,6 @@ export function checkWindowItself({ request }: PortalRequest): void {
 function notAWindow({ headers }: Request): GateError {
   return new GateError('access.origin', 'a step of a sign-in was asked for by something that is no window', {
     facts: { destination: headers.get('sec-fetch-dest'), mode: headers.get('sec-fetch-mode') },
-    hint: 'an application in a frame of another: open it once in a window of its own, which signs its host in',
+    hint: 'the application is in a frame of another: open it once in a separate window, which signs its host in',
   })
 }

@@ -58,7 +58,7 @@ export async function tellEnded(
   giveBack: () => void,
 ): Promise<void> {
   const facts = { ...askedFacts(ctx), ...ended, by: 'provider' }
-  if (ended.number === 0) return ports.log.debug('A provider signed out somebody who has no session here', facts)
+  if (ended.number === 0) return ports.log.debug('A provider signed out a user without a session here', facts)
   giveBack()
   await audit.keep('sign_out.by_provider', facts)
 }

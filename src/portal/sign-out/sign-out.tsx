@@ -115,7 +115,7 @@ async function idTokenOf(ctx: PortalRequest, tools: SignOutTools, session: Sessi
   } catch (thrown) {
     // That keeps no end from being asked for: one that fails is owed, and one that was never asked for is forgotten.
     const facts = { id: ctx.requestId, ...errorFacts(thrown) }
-    tools.ports.log.warn('Someone signs out here, but what their provider keeps could not be read', facts)
+    tools.ports.log.warn('A user signs out here, but the provider’s part of the session could not be read', facts)
     return null
   }
 }
@@ -139,7 +139,7 @@ async function prepareProvider(
     await sessions.putOneTime('logout', state, { portal: ctx.portal.name, label: provider.label }, options)
     return next
   } catch (thrown) {
-    ports.log.warn('Someone signed out here, but could not be sent on to the provider', {
+    ports.log.warn('A user signed out here, but could not be redirected to the provider', {
       id: ctx.requestId,
       provider: provider.name,
       ...errorFacts(thrown),

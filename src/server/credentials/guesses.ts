@@ -275,7 +275,7 @@ export async function giveBack(
   try {
     for (const { bucket, whose } of counts) await sessions.refund(bucket, whose)
   } catch (error) {
-    const hint = 'time gives it back; until then this much less may be wrong'
+    const hint = 'time restores it; until then fewer wrong passwords are allowed'
     log.warn('Something stays counted as wrong that was not', {
       counted: counts[0]?.bucket.name,
       ...errorFacts(error),

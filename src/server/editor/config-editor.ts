@@ -171,7 +171,7 @@ function findingsOfDraft(checked: CheckResult, { names }: Base): readonly Findin
   })
 }
 
-const NEW_HINT = 'sallyport check on the machine says what it is'
+const NEW_HINT = 'run sallyport check on the machine'
 
 function showFile(name: string, inForce: string | undefined, onDisk: string | undefined, redact: Veil): ShownFile {
   const [old, next] = [inForce, onDisk].map(text => hide(text, redact)) as [string | null, string | null]

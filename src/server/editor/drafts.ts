@@ -66,14 +66,14 @@ export function unveil({ redact, asWritten, name }: Base, draft: Draft): Unveile
       return { kind: 'text', text: asWritten(shown) }
     case 'exposed': {
       const keys = [...new Set(restored.keys)].join(', ')
-      return wrongMark(name, shown, `what is hidden of ${keys} would be seen where it stands now`, EXPOSED_HINT)
+      return wrongMark(name, shown, `the hidden part of ${keys} would be visible at its new place`, EXPOSED_HINT)
     }
   }
 }
 
-const UNKNOWN_MARK = 'this stands for nothing that is hidden of this file'
+const UNKNOWN_MARK = 'this placeholder belongs to no secret of this file'
 const MARK_HINT = 'write what is meant'
-const EXPOSED_HINT = 'a secret that is not shown stays at its key; anywhere else, write it anew'
+const EXPOSED_HINT = 'a hidden secret stays at its key; at any other place, write it in full'
 
 function wrongMark(file: string, text: string, message: string, hint: string): Unveiled {
   const line = text.slice(0, text.indexOf('${kept:')).split('\n').length

@@ -59,13 +59,13 @@ export function strayParts(drafted: Drafted): readonly Finding[] {
     const place = createLocator(file === base.name ? text : (textOf(file, sources) ?? '')).find(at, 'value')
     // Of a file that was not among them, not even the names of its keys are for this page.
     const where = base.names.includes(file) ? formatPath(at) : 'a file that was not included before'
-    const message = `${where}: what is not shown here would be sent elsewhere, or by another way, than before`
+    const message = `${where}: a hidden secret would be sent to another place, or in another way, than before`
     return { severity: 'error', file, line: place.line, column: place.column, message, hint: SENT_HINT }
   })
 }
 
 const SENT_HINT =
-  'where a secret goes is written in the file on the machine itself; or write the secret anew here, in full'
+  'change the destination of a secret in the file on the machine itself, or write the secret here in full'
 
 /** The files that a text includes, by name. */
 function namesIncluded(path: string, text: string, { listFolder }: Sources): readonly string[] {

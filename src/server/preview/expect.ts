@@ -55,7 +55,7 @@ function whyBroken(config: Config, expectation: Expectation, judge: Judge): Met[
   const told = explain(config, { url, sent: address, identity, facts, roles: who?.roles ?? [] }, judge)
   if (told.verdict === verdict) return null
   return {
-    message: `${shownAs} comes to "${told.verdict}", not to "${verdict}": ${whyText(told)}`,
+    message: `${shownAs} gets "${told.verdict}", not "${verdict}": ${whyText(told)}`,
     hint: 'fix the rules, or the expectation; sallyport explain tries every rule',
   }
 }

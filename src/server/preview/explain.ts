@@ -205,7 +205,7 @@ function certificateText({ tls }: Config, host: string): string | null {
 }
 
 function whoText(identity: Identity | null): string {
-  if (identity === null) return 'nobody (not signed in)'
+  if (identity === null) return 'not signed in'
   if (identity.isGuest === true) return 'a guest, by a link for this address'
   const groups = identity.groups.length === 0 ? '' : `, groups ${identity.groups.join(' ')}`
   return `${identity.subject}${identity.email === null ? '' : ` <${identity.email}>`}${groups}`

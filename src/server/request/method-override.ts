@@ -28,7 +28,7 @@ export function refuseOverrides({ question, isMention, sent, snapshot, target }:
 }
 
 function refusal(what: string): GateError {
-  return new GateError('access.denied', `${what} names another method than the one that was judged`, {
+  return new GateError('access.denied', `${what} names another method than the one of the request`, {
     hint: 'rules, methods or a token look at the method here: ask with the method itself',
   })
 }

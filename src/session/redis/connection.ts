@@ -206,7 +206,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
   function retry(error: unknown): void {
     lastFailure = error
     if (!isDown) {
-      log.error('The session store cannot be reached: who is known here stays signed in, nobody else can sign in', {
+      log.error('The session store cannot be reached: users known here stay signed in, others cannot sign in', {
         store: shownAs,
         ...errorFacts(error),
         hint: hintFor(error),

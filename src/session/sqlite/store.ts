@@ -96,7 +96,7 @@ export function openSqliteStore(
       return admitted(openFirst(path, ports))
     } catch (error) {
       if (!isPatient || !mayMend(error, path)) throw error
-      tellClosed('The session database cannot be opened: nobody can sign in until it is, and it is tried again', error)
+      tellClosed('The session database cannot be opened: no user can sign in until then; it is tried again', error)
       return null
     }
   }
@@ -220,9 +220,12 @@ export function openSqliteStore(
 
   function withdraw(): void {
     if (overwritten.isNoticed) return
-    ports.log.error('Another file is being copied over the session database; nobody can sign in until it is whole', {
-      path,
-    })
+    ports.log.error(
+      'Another file is being copied over the session database: no user can sign in until the copy is complete',
+      {
+        path,
+      },
+    )
     overwritten.notice()
   }
 

@@ -118,7 +118,7 @@ describe('a few bytes that would be megabytes are not inflated, and not read', (
     expectPlain()
     answer = () => new Response('in')
     await answersAsEver(gate, 'open.example', 200)
-    expect(gate.told('did not take')).toEqual([])
+    expect(gate.told('refused a message')).toEqual([])
   })
 
   test('from a receiver of traces, whose status counts', async () => {

@@ -492,7 +492,7 @@ test('who leaves the group that a provider pushes is out at once, and for good',
 describe('explain', () => {
   test.each([
     [['--as', 'sub=ada,groups=family'], 0, 'allow'],
-    [['--as', 'sub=eve,groups=others'], 4, 'deny: members of the portal holds for nobody like this'],
+    [['--as', 'sub=eve,groups=others'], 4, 'deny: members of the portal does not match this user'],
     [['--as', 'guest'], 0, 'allow'],
     [[], 3, 'sign-in'],
   ] as const)('%p: %i, %s', async (as, code, words) => {

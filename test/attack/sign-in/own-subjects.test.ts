@@ -128,7 +128,7 @@ describe.each(OWN)('somebody whom the provider calls %p', sub => {
     const argv = ['create', '--name', 'n', '--portal', 'home', '--subject', sub]
     const made = await runIn(gate.folder, io => runTokens(argv, io, { ...io, ...quietPorts(clock) }))
     expect([made.code, made.out]).toEqual([1, ''])
-    expect(made.err).toContain('no provider may call somebody')
+    expect(made.err).toContain('no provider may use the subject')
   })
 })
 

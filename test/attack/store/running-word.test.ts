@@ -68,7 +68,7 @@ async function makeSite(way: 'unit' | 'image' = 'unit') {
 needs('root', 'setpriv').describe('commands beside a server that runs', () => {
   test('find its file and its data by themselves, and leave nothing of root’s there', async () => {
     await using site = await makeSite()
-    const nobody = { code: 0, stdout: 'Nobody is signed in.\n', stderr: '' }
+    const nobody = { code: 0, stdout: 'No user is signed in.\n', stderr: '' }
     expect(await site.run('sessions', 'list')).toEqual(nobody)
     expect(await site.run('sessions', 'list', '--config', site.config)).toEqual(nobody)
     for (const argv of [['tokens', 'list'], ['guests', 'list'], ['audit']]) {
@@ -96,7 +96,7 @@ needs('root', 'setpriv').describe('commands beside a server that runs', () => {
     await using site = await makeSite('image')
     expect(await site.runAsService('sessions', 'list')).toEqual({
       code: 0,
-      stdout: 'Nobody is signed in.\n',
+      stdout: 'No user is signed in.\n',
       stderr: '',
     })
   }, 300_000)

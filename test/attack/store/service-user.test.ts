@@ -179,7 +179,7 @@ needs('root', 'setpriv').describe('commands that root runs', () => {
         code: 0,
         out: '1 session revoked; running servers end what they have in memory alone, too\n',
       })
-      expect((await site.run('sessions', 'list')).out).toBe('Nobody is signed in.\n')
+      expect((await site.run('sessions', 'list')).out).toBe('No user is signed in.\n')
       expect(await site.run('restore', 'copy.db', '--with-key')).toMatchObject({ code: 0, err: '' })
       expectUntouched(site)
       // The service itself, with a file that it may read.

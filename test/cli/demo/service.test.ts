@@ -17,7 +17,7 @@ describe('the page', () => {
 
   test('says so when nobody is signed in, and then offers no sign-out', async () => {
     const text = await (await fetch(origin)).text()
-    expect(htmlPage(text).text).toContain('Nobody is signed in')
+    expect(htmlPage(text).text).toContain('The application does not know a user')
     expect(text).not.toContain('/.sallyport/logout')
   })
 

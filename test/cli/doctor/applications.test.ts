@@ -141,7 +141,7 @@ describe('doctor, of an application', () => {
       'that sends whoever comes to what it refuses',
       route('re', `${redirecting}/base`, 'path = "/a"\nstrip_prefix = "/a"\nadd_prefix = "/in"\nallow = "public"'),
       'Host re.example with 400: “Bad Host”',
-      'where that is about who asks',
+      'if the answer is about the user',
     ],
     [
       'whose forms refuse the Origin',
@@ -173,7 +173,7 @@ describe('doctor, of an application', () => {
       'X-Forwarded-For with 400: “400: Bad Request”',
       'use_x_forwarded_for and trusted_proxies',
     ],
-    ['that refuses anything', route('no', refusing), 'Host no.example with 403', 'where that is about who asks'],
+    ['that refuses anything', route('no', refusing), 'Host no.example with 403', 'if the answer is about the user'],
   ])('%s, says so with what helps', async (_, text, what, hint) => {
     const [finding, ...more] = await examine(text)
     expect(more).toEqual([])

@@ -31,8 +31,8 @@ const GOOD = `good: ${ORIGIN}: every field of the route is copied, and its host 
 const FORGED = (name: string) => `bad: ${ORIGIN}: ${name} arrives as a client writes it, who may say to be anybody`
 const MISSING = (name: string) => `bad: ${ORIGIN}: ${name} is not copied`
 const COOKIE = `bad: ${ORIGIN}: Sallyport's own cookie arrives, by which the application could be anybody who comes`
-const UPGRADED = `bad: ${ORIGIN}/ lets a client open another protocol to the application (Upgrade: h2c): nobody asks about what is sent in it`
-const HOST = `warning: ${ORIGIN}: the application is not told this host`
+const UPGRADED = `bad: ${ORIGIN}/ lets a client open another protocol to the application (Upgrade: h2c): the proxy does not ask about requests inside it`
+const HOST = `warning: ${ORIGIN}: the application does not get this host`
 
 const CASES: readonly (readonly [
   ProxyName,

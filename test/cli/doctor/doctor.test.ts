@@ -112,7 +112,7 @@ describe('sallyport doctor', () => {
     inside.behave({ discovery: { issuer, authorization_endpoint: `${issuer}/authorize` }, claims: { iss: issuer } })
     const { out } = await examine({ issuer, provider: `internal_url = "${inside.issuer}"` })
     expect(out).toContain('warn  for people: the name id.invalid has no address here')
-    expect(out).toContain(`ok    is asked at ${inside.issuer} (internal_url), in plain HTTP`)
+    expect(out).toContain(`ok    is asked at ${inside.issuer} (internal_url), over plain HTTP`)
     expect(out).toContain('ok    answers discovery, and is the issuer that the file names')
     expect(out).toContain('ok    hands out its signing keys')
     expect(inside.asked.authorize).toBe(1)
@@ -347,7 +347,7 @@ public_port = ${port}
     const ca = join(folder.path, 'ca.pem')
     writeFileSync(ca, authority.cert)
     for (const [issued, told] of [
-      [authority.issue('DNS:other.example'), 'has DNS:other.example: does localhost lead where it should'],
+      [authority.issue('DNS:other.example'), 'for DNS:other.example: does localhost lead to the right machine'],
       [authority.issue('DNS:localhost', { isExpired: true }), 'it was good until 2020-02-01T00:00:00.000Z: renew it'],
     ] as const) {
       await using server = Bun.serve({ port: 0, tls: issued, fetch: () => new Response() })

@@ -184,7 +184,7 @@ const ADDRESSES: readonly Spoiled[] = [
     name: 'nginx',
     spoil: USUAL,
     says: [
-      `bad: whoever asks http://${HOST} can say any address in X-Forwarded-For: the proxy in front does not write X-Forwarded-For anew`,
+      `bad: a client of http://${HOST} can claim any address in X-Forwarded-For: the proxy in front does not overwrite X-Forwarded-For`,
     ],
   },
   {
@@ -201,7 +201,7 @@ const ADDRESSES: readonly Spoiled[] = [
     name: 'HAProxy',
     spoil: changed([/^ +http-request set-header X-Forwarded-For .*\n/m, '']),
     says: [
-      `warning: whoever asks http://${HOST} can say any address in X-Forwarded-For: the proxy in front does not write X-Forwarded-For anew`,
+      `warning: a client of http://${HOST} can claim any address in X-Forwarded-For: the proxy in front does not overwrite X-Forwarded-For`,
     ],
   },
   {
@@ -247,7 +247,7 @@ describe('sallyport doctor, of a proxy in front that lets other protocols throug
       await using stand = await openSpoiled(name, spoil)
       const said = await examine(stand)
       expect(said.filter(what => what.includes(HOSTS.up))).toEqual([
-        `bad: http://${HOSTS.up}/open lets a client open another protocol to the application (Upgrade: h2c): nobody asks about what is sent in it`,
+        `bad: http://${HOSTS.up}/open lets a client open another protocol to the application (Upgrade: h2c): the proxy does not ask about requests inside it`,
       ])
       expect(stand.upgrading.unjudged).toEqual([])
     })

@@ -85,7 +85,7 @@ describe('sallyport doctor, of proxies in front', () => {
 
   test('a network that may ask is more than a proxy', async () => {
     const [first] = await examine(OWN, '127.0.0.0/8')
-    expect(first).toBe('warning: whoever is in 127.0.0.0/8 may ask for verdicts, and state any host, path and address')
+    expect(first).toBe('warning: a client in 127.0.0.0/8 may ask for verdicts, and state any host, path and address')
   })
 
   describe('that say the client’s address', () => {
@@ -104,7 +104,7 @@ describe('sallyport doctor, of proxies in front', () => {
       expect(await examine(saying(() => undefined))).toEqual(
         both(
           origin =>
-            `warning: whoever asks ${origin} can say any address in X-Forwarded-For: the proxy in front does not write X-Forwarded-For anew`,
+            `warning: a client of ${origin} can claim any address in X-Forwarded-For: the proxy in front does not overwrite X-Forwarded-For`,
         ),
       )
     })

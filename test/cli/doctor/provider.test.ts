@@ -41,7 +41,7 @@ describe('doctor at Keycloak', () => {
       await using there = startKeycloak({ redirectUris: [CALLBACK] })
       const { code, out } = await examine(there, { portal })
       expect(out).not.toContain('trusted"')
-      expect(out).toContain('  note  does not list the claim email_verified, and may send it all the same')
+      expect(out).toContain('  note  does not list the claim email_verified, but may send it')
       expect(out).toMatch(/hint: .*\/\.sallyport\/me/)
       expect(code).toBe(3)
     },

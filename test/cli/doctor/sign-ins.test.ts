@@ -12,7 +12,7 @@ import { EVERYONE, type KnownClient, portalTable, providerTable, routeForUsers }
 
 const APP = 'http://app.localhost'
 const CALLBACK = `${APP}/.sallyport/callback`
-const NOT_KNOWN = 'warn  nobody has signed in yet: whether people can is not known'
+const NOT_KNOWN = 'warn  no user has signed in yet: whether a sign-in works is not known'
 const { publicKey } = await generateKeyPair('RSA-OAEP-256', { extractable: true })
 const ENCRYPTION_KEY = { ...(await exportJWK(publicKey)), use: 'enc', alg: 'RSA-OAEP-256', kid: 'enc1' }
 const keep = untilTheEnd()
@@ -57,9 +57,9 @@ describe('doctor, of what only a sign-in shows', () => {
       expect(page.response.status).toBe(502)
       const out = await doctorSays(gate, 1)
       expect(out).toMatch(
-        new RegExp(`FAIL  the last sign-in failed at .*, and nobody has come in yet: .*${says.source}`),
+        new RegExp(`FAIL  the last sign-in failed at .*, and no user has signed in yet: .*${says.source}`),
       )
-      expect(out).toContain('once that is mended, sign in once')
+      expect(out).toContain('after the fix, sign in once')
     },
   )
 
@@ -74,12 +74,12 @@ describe('doctor, of what only a sign-in shows', () => {
     expect(before.out).toContain('HS256')
     expect(await come()).toBe(200)
     const good = await doctorSays(gate, 0)
-    expect(good).toMatch(/ok {4}somebody signed in at 20\d\d-.* UTC, and no sign-in failed since/)
+    expect(good).toMatch(/ok {4}a user signed in at 20\d\d-.* UTC, and no sign-in failed since/)
     expect(good).not.toContain('HS256')
     there.behave({ signsInAtOnce: true, discovery, signing: 'hmac-public-key' })
     expect(await come()).toBe(502)
     const failing = await doctorSays(gate, 1)
-    expect(failing).toMatch(/FAIL {2}the last sign-in failed at .*, and nobody has come in since 20.*HS256/)
+    expect(failing).toMatch(/FAIL {2}the last sign-in failed at .*, and no user has signed in since 20.*HS256/)
     there.behave({ signsInAtOnce: true, discovery })
     expect(await come()).toBe(200)
     await doctorSays(gate, 0)
@@ -111,6 +111,6 @@ describe('doctor, of what only a sign-in shows', () => {
     await browserAt(gate, 'app.localhost').open(`${APP}/.sallyport/login?provider=id`)
     const { code, out, err } = await running
     expect(err).toContain(`Open this in a browser, and sign in:\n  ${APP}/.sallyport/login?provider=id\n`)
-    expect([code, out]).toEqual([0, expect.stringContaining('ok    somebody signed in at')])
+    expect([code, out]).toEqual([0, expect.stringContaining('ok    a user signed in at')])
   })
 })

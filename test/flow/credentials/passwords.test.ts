@@ -205,7 +205,7 @@ test('a token for a name of the file ends with its password and with the name, a
       ['create', '--name', 'laptop', '--portal', 'home', '--subject', subject, '--roles', 'user'],
     )
   const stranger = await make('htpasswd:eve')
-  expect([stranger.code, stranger.err]).toEqual([1, 'there is nobody "htpasswd:eve" in the htpasswd of its portal\n'])
+  expect([stranger.code, stranger.err]).toEqual([1, 'there is no user "htpasswd:eve" in the htpasswd of its portal\n'])
   const made = await make('htpasswd:ada')
   expect(made.code).toBe(0)
   const { authorization } = bearer(made.out.trim())

@@ -109,7 +109,7 @@ test('a mistake is said with its line, to a script as JSON, and nothing is writt
     for (const act of ['review', 'save']) expect((await root.send({ ...form, text, act })).status).toBe(422)
   }
   expect(htmlPage((await root.send({ ...form, text: broken, act: 'save' })).html).text).toMatch(
-    /comes to "deny", not to "allow"/,
+    /gets "deny", not "allow"/,
   )
   expect(onDisk(gate)).toBe(before)
   const fine = JSON.parse((await root.send({ ...form, act: 'check' }, SCRIPT)).html)

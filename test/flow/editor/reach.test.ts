@@ -57,7 +57,7 @@ describe('whoever edits has no secret sent to a place of theirs', () => {
   ])('by the address of %s', async (_, turn) => {
     await using gate = await editable(STEP + fileWith(SECRETS))
     for (const said of await refusals(gate, turn)) {
-      expect(said).toContain('would be sent elsewhere')
+      expect(said).toContain('would be sent to another place')
       expect(said).not.toMatch(/planted|gate-secret/)
     }
   })
@@ -73,7 +73,7 @@ describe('whoever edits has no secret sent to a place of theirs', () => {
     for (const said of await refusals(gate, text =>
       text.replace('to = "http://127.0.0.1:1"', 'to = "http://evil.test"'),
     ))
-      expect(said).toContain('would be sent elsewhere')
+      expect(said).toContain('would be sent to another place')
     const root = await editor(gate)
     const { form } = await root.open(other)
     const fine = form.text.replace('allow = ["user"]', 'allow = ["admin"]')
@@ -129,7 +129,7 @@ describe('what is included from a page', () => {
     )
     const mine = '[upstreams.mine]\nto = "http://evil.test"\n'
     for (const said of await refusals(gate, text => `include = ["new.toml"]\n${text}${mine}`)) {
-      expect(said).toContain('would be sent elsewhere')
+      expect(said).toContain('would be sent to another place')
       expect(said).not.toContain('planted')
     }
   })

@@ -128,7 +128,7 @@ needs('buildah', 'mounts of its own').describe('the container', () => {
     expect([await healthy.exited, healthy.output()]).toEqual([0, ''])
     const listing = await here.run(['/usr/local/bin/sallyport', 'sessions', 'list'])
     await using _listing = listing
-    expect([await listing.exited, listing.output()]).toEqual([0, 'Nobody is signed in.\n'])
+    expect([await listing.exited, listing.output()]).toEqual([0, 'No user is signed in.\n'])
 
     process.kill(container.pid, 'SIGTERM')
     expect(await container.exited).toBe(0)

@@ -19,7 +19,7 @@ test('a save that breaks an expectation is refused, whatever else is new in it, 
   const good = readFileSync(gate.configPath, 'utf8')
   writeFileSync(gate.configPath, good.replace('open.example', 'other.example'))
   await eventually(async () => (await state()).refused !== null, 'the save is refused')
-  expect((await state()).refused).toContain('comes to "no-route", not to "allow"')
+  expect((await state()).refused).toContain('gets "no-route", not "allow"')
   expect(await statusOf(gate, '/', { host: 'open.example' })).toBe(200)
   expect(await statusOf(gate, '/', { host: 'other.example' })).toBe(404)
   const folder = join(dirname(gate.configPath), 'conf.d')
@@ -34,13 +34,13 @@ test('a save that breaks an expectation is refused, whatever else is new in it, 
 
 test('a first start with a broken expectation serves nothing, and check says the same', async () => {
   const broken = route('open.example') + OPEN.replace('"allow"', '"deny"')
-  expect(startGate(broken)).rejects.toThrow('comes to "allow", not to "deny"')
+  expect(startGate(broken)).rejects.toThrow('gets "allow", not "deny"')
   using folder = temporaryFolder()
   const check = (text: string) => {
     writeFileSync(join(folder.path, 'routes.toml'), text)
     return runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))
   }
   const { code, err } = await check(broken)
-  expect([code, err]).toEqual([1, expect.stringContaining('comes to "allow", not to "deny"')])
+  expect([code, err]).toEqual([1, expect.stringContaining('gets "allow", not "deny"')])
   expect((await check(route('open.example') + OPEN)).out).toContain('1 expectation met')
 })

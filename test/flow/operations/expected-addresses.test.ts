@@ -50,7 +50,7 @@ function expected(host: string, path: string): string {
   const sources = { readText: () => '', readBytes: () => new Uint8Array(), env: () => undefined }
   const result = holdExpectations(checkConfig(text, { file: '/etc/routes.toml', ...sources }))
   const said = result.ok ? '' : result.diagnostics.map(({ message }) => message).join()
-  return /comes to "([\w-]+)"/.exec(said)?.[1] ?? said
+  return /gets "([\w-]+)"/.exec(said)?.[1] ?? said
 }
 
 const PATHS = [

@@ -86,7 +86,7 @@ describe.each([0x00, 0xff, 0x41])('a database of which all but the first page is
     const [damaged = 'none', ...more] = asides(gate.folder)
     expect(more).toEqual([])
     expect(statSync(join(gate.folder, damaged)).size).toBeGreaterThan(100_000)
-    await eventually(() => gate.told('Who was in memory goes on').length === 1, 'memory is written')
+    await eventually(() => gate.told('Sessions in memory continue').length === 1, 'memory is written')
 
     const newcomer = await gate.signIn(HOST, { sub: 'new' })
     expect(await status(gate, { cookie: newcomer.cookie })).toBe(200)

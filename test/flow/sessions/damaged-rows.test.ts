@@ -47,7 +47,7 @@ test('doctor and backup name a damaged database that was moved aside', async () 
   const damaged = join(gate.folder, 'sallyport.db.damaged-1795934633153')
   for (const suffix of ['', '-wal']) writeFileSync(damaged + suffix, 'damaged')
   const doctor = await runIn(gate.folder, io => runDoctor([], io, commandPorts(io)))
-  expect(doctor.out.split(`the session database was damaged, and lies at ${damaged}`)).toHaveLength(2)
+  expect(doctor.out.split(`the session database was damaged, and was moved to ${damaged}`)).toHaveLength(2)
   const backup = await runIn(gate.folder, async io =>
     runBackup(['copy.db'], io, { ...commandPorts(io), log: quietPorts({ now: Date.now }).log }),
   )

@@ -191,7 +191,7 @@ describe('asking for access', () => {
 
   test('the command lists, and says what it cannot do', async () => {
     await using gate = await startGate(routes())
-    expect((await requests(gate, 'list')).out).toContain('Nobody asks')
+    expect((await requests(gate, 'list')).out).toContain('There are no requests')
     await ask(gate, await person(gate, 'ada'), { text: 'please' })
     const { out } = await requests(gate, 'list')
     expect(out).toMatch(/ADA .*ada.* family .*please/)

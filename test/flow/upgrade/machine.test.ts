@@ -132,7 +132,7 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       await succeeds('systemctl', 'enable', '--now', 'sallyport')
       expect(await show()).toMatchObject({ state: 'active' })
 
-      expect(await succeeds('sallyport', 'sessions', 'list')).toBe('Nobody is signed in.\n')
+      expect(await succeeds('sallyport', 'sessions', 'list')).toBe('No user is signed in.\n')
       expect(await succeeds('sallyport', 'backup', '/srv/copy.db')).toContain('/var/lib/sallyport/sallyport.db')
       expect((await machine.run('sallyport', 'doctor')).stdout).toContain('sessions are kept in /var/lib/sallyport')
       await succeeds('systemctl', 'stop', UNIT)

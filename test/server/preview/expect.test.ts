@@ -105,7 +105,7 @@ describe('[[expect]]', () => {
     }
     expect(told('allow', 'as = { provider = "id", groups = "admins" }')).toBe('met')
     expect(told('deny', 'as = { provider = "id" }')).toBe('met')
-    expect(told('allow', 'as = { provider = "id" }')).toContain('members of the portal holds for nobody like this')
+    expect(told('allow', 'as = { provider = "id" }')).toContain('members of the portal does not match this user')
   })
 
   test('one that is broken is a mistake at its verdict, with what it comes to and why', () => {
@@ -114,7 +114,7 @@ describe('[[expect]]', () => {
       {
         severity: 'error',
         code: 'expect.broken',
-        message: '"https://app.example.com/admin" comes to "deny", not to "allow": none of the roles is held',
+        message: '"https://app.example.com/admin" gets "deny", not "allow": none of the roles is held',
         hint: 'fix the rules, or the expectation; sallyport explain tries every rule',
         path: 'expect[0].verdict',
         file: 'routes.toml',
@@ -142,7 +142,7 @@ describe('[[expect]]', () => {
 
   test('what came from the environment is in no mistake', () => {
     const said = outcome('https://${HIDDEN}/admin', 'allow', 'as = { groups = "staff" }')
-    expect(said).toContain('"https://${HIDDEN}/admin" comes to "deny"')
+    expect(said).toContain('"https://${HIDDEN}/admin" gets "deny"')
     expect(said).not.toContain('app.example.com')
   })
 

@@ -95,7 +95,7 @@ function writeByProgram({ command, env, timeoutMs }: DnsProgram, ports: Pick<Por
     } catch (error) {
       throw dnsFailure(`${shown} cannot be run`, 'exec in [tls.acme.dns] has to name a program that may be run', error)
     }
-    const hint = 'run it by hand as this user to see what it says: it is not logged'
+    const hint = 'run it by hand as this user to see its output: it is not logged'
     if (code === null) throw dnsFailure(`${shown} did not end within ${timeoutMs / 1000} s, or was killed`, hint)
     if (code !== 0) throw dnsFailure(`${shown} ended with status ${code}`, hint)
   }

@@ -97,7 +97,10 @@ function locateAsked(context: RequestContext, tools: PipelineTools, dialect: Dia
     })
   }
   if (!match.also.every(isAsked)) {
-    throw new GateError('target.ambiguous', 'the path may be read as one whose application no proxy in front has')
+    throw new GateError(
+      'target.ambiguous',
+      'the path may be read as one of another application, which no proxy in front has',
+    )
   }
   refuseFields(context, told, stated)
 }
@@ -139,13 +142,13 @@ function refuseFields({ sent, snapshot }: RequestContext, { names }: ToldFields,
     if (fate === 'drop') {
       const mistaken = takenFor(name, sent[name] ?? '', path)
       if (mistaken === null) continue
-      const what = `the field ${name.slice(0, 100)} may be taken for one that says ${mistaken}`
+      const what = `an application may read the field ${name.slice(0, 100)} as ${mistaken}`
       const hint = 'no client sends it in good faith; let the proxy in front take it off, if it comes from there'
       throw new GateError('target.header', what, { hint })
     }
     if (fate !== 'path' && (fate !== 'identity' || (names.has(name) && !PROVIDER_NAMES.has(name)))) continue
     const says = fate === 'path' ? 'what else is asked for' : 'who is there'
-    const what = `the field ${name.slice(0, 100)} may be taken for one that says ${says}`
+    const what = `an application may read the field ${name.slice(0, 100)} as ${says}`
     const hint = 'if the proxy in front sets it, and its clients cannot, name it in trusted_fields of [server]'
     throw new GateError('target.header', what, { hint })
   }
