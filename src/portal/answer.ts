@@ -18,15 +18,20 @@ const sources = new Map<string, string>()
 
 /**
  * Allows only what Sallyport's own pages hold: the stylesheets by hash, the drawn images, forms to this host, and the
- * page's script by hash.
+ * page's scripts by hash.
  */
-function contentSecurityPolicy(brand: Brand | null, scope: Scope, script: Script | null, sheet: Sheet | null): string {
+function contentSecurityPolicy(
+  brand: Brand | null,
+  scope: Scope,
+  scripts: readonly Script[],
+  sheet: Sheet | null,
+): string {
   const own = brandStyle(brand)
   const styles = [sourceOf(STYLE), ...(sheet === null ? [] : [sourceOf(SHEETS[sheet])])]
   return [
     "default-src 'none'",
     `style-src ${[...styles, ...(own === null ? [] : [hashSource(own)])].join(' ')}`,
-    ...(script === null ? [] : [`script-src ${sourceOf(SCRIPTS[script])}`]),
+    ...(scripts.length === 0 ? [] : [`script-src ${scripts.map(one => sourceOf(SCRIPTS[one])).join(' ')}`]),
     ...(scope.startsWith('asks') ? ["connect-src 'self'"] : []),
     "font-src 'self'",
     `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
@@ -60,6 +65,19 @@ const COMMON: Readonly<Record<string, string>> = Object.freeze({
 const WITHIN = { 'cross-origin-resource-policy': 'same-origin' } as const
 const ALONE = { 'cross-origin-opener-policy': 'same-origin', ...WITHIN } as const
 
+/** Small scripts that any page has that holds what they are for. Texts of others are escaped, and hold no such mark. */
+const HELPERS: readonly (readonly [mark: string, script: Script])[] = [
+  [' data-show="', 'local-times'],
+  [' data-copy="', 'copy'],
+]
+
+const END = '</body></html>'
+
+function withScripts(html: string, scripts: readonly Script[]): string {
+  if (scripts.length === 0 || !html.endsWith(END)) return html
+  return `${html.slice(0, -END.length)}${scripts.map(one => `<script>${SCRIPTS[one]}</script>`).join('')}${END}`
+}
+
 /** One of Sallyport's own pages in one language, with the look of a portal. */
 export function pageAnswer(
   { lang }: Words,
@@ -71,11 +89,19 @@ export function pageAnswer(
   script: Script | null = null,
   sheet: Sheet | null = null,
 ): Response {
-  return new Response(`<!doctype html>${drawPage(brand, page, script, sheet)}`, {
+  const drawn = drawPage(brand, page, script, sheet)
+  const helpers = HELPERS.flatMap(([mark, helper]) => (drawn.includes(mark) ? [helper] : []))
+  const html = withScripts(drawn, helpers)
+  return new Response(`<!doctype html>${html}`, {
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': contentSecurityPolicy(brand, scope, script, sheet),
+      'content-security-policy': contentSecurityPolicy(
+        brand,
+        scope,
+        [...(script === null ? [] : [script]), ...helpers],
+        sheet,
+      ),
       'content-language': lang,
       vary: 'accept-language',
       ...COMMON,

@@ -91,6 +91,8 @@ export interface PortalRequest {
   told(session: Session): Told
   /** What a guest link for this host and path would open; null where none can be. */
   guestTarget(host: string, path: string): GuestTarget | null
+  /** The applications of which this person may make guest links, in the order of the file. */
+  guestPlaces(session: Session): readonly GuestPlace[]
   /** The route at a path of this host and the roles that this person may ask for there; null where there are none. */
   askedRoute(session: Session, path: string): AskedRoute | null
   /** Whether a path of this host is open to this person now, by the rules, as a page load from where they are. */
@@ -123,6 +125,12 @@ export interface GuestTarget {
   isOpenTo(session: Session): boolean
   /** Whether the user who made this guest's link may share it now; an operator may at any time. */
   isSharedWith(guest: Session): boolean
+}
+
+/** An application that takes guests. */
+export interface GuestPlace {
+  readonly name: string
+  readonly address: string
 }
 
 /** The MCP servers of a portal, as clients ask about them. */

@@ -88,3 +88,64 @@ test.each([
     await Promise.all([maker.context.close(), guest.context.close()])
   }
 })
+
+test('the form lists what takes guests, and keeps its fields when an address is refused, without scripts too', async () => {
+  const person = await watchedContext(browser, { javaScriptEnabled: false })
+  try {
+    const page = await person.open(`${stand.portal}/.sallyport/guests`)
+    await stand.become(page, 'Ada')
+    await page.goto(`${stand.portal}/.sallyport/guests`)
+    expect(await page.getByLabel('Application').locator('option').allTextContents()).toEqual(['The board'])
+    await page.getByLabel('address to open').fill(`${stand.admin}/settings`)
+    await page.getByLabel('Who it is for').fill('Aunt')
+    await page.getByLabel('How long it is valid').selectOption('72')
+    await page.getByLabel('How often it can be opened').fill('3')
+    await page.getByRole('button', { name: 'Make a link' }).click()
+    expect(await page.getByRole('alert').count()).toBe(1)
+    expect(await page.getByLabel('Who it is for').inputValue()).toBe('Aunt')
+    expect(await page.getByLabel('How long it is valid').inputValue()).toBe('72')
+    expect(await page.getByLabel('How often it can be opened').inputValue()).toBe('3')
+    expect(await page.getByLabel('address to open').inputValue()).toBe(`${stand.admin}/settings`)
+    await page.getByLabel('address to open').fill('')
+    await page.getByRole('button', { name: 'Make a link' }).click()
+    expect(await page.locator('.made dd').nth(1).textContent()).toBe('board.localhost/')
+    // What a script does is not offered where none runs, and times say their zone.
+    expect(await page.getByRole('button', { name: /Copy|Share/ }).count()).toBe(0)
+    expect(await page.locator('.made time').textContent()).toContain('UTC')
+  } finally {
+    await person.context.close()
+  }
+})
+
+test('a link is copied, with a tick, and shared on a phone; times are those of the browser', async () => {
+  const person = await watchedContext(browser, {
+    locale: 'en-GB',
+    timezoneId: 'Asia/Tokyo',
+    viewport: { width: 390, height: 844 },
+    isMobile: true,
+    hasTouch: true,
+    permissions: ['clipboard-read', 'clipboard-write'],
+  })
+  await person.context.addInitScript(`navigator.share = async data => { globalThis.shared = data.url }`)
+  try {
+    const page = await person.open(`${stand.portal}/.sallyport/guests`)
+    await stand.become(page, 'Ada')
+    await page.goto(`${stand.portal}/.sallyport/guests`)
+    await page.getByLabel('Who it is for').fill('Uncle')
+    await page.getByRole('button', { name: 'Make a link' }).click()
+    const link = await page.locator('.made code').textContent()
+    await page.getByRole('button', { name: 'Copy' }).click()
+    await page.getByRole('button', { name: '✓ Copied' }).waitFor()
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(link)
+    await page.getByRole('button', { name: 'Share' }).click()
+    expect(await page.evaluate('globalThis.shared')).toBe(link)
+    const time = page.locator('.made time')
+    const at = new Date((await time.getAttribute('datetime')) ?? '')
+    const local = { dateStyle: 'medium', timeStyle: 'short', timeZone: 'Asia/Tokyo' } as const
+    expect(await time.textContent()).toBe(new Intl.DateTimeFormat('en-GB', local).format(at))
+    expect(await findBarriers(page)).toEqual([])
+    expect(person.complaints).toEqual([])
+  } finally {
+    await person.context.close()
+  }
+})

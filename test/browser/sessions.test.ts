@@ -54,8 +54,13 @@ test.each([...SCREENS])('sessions: someone ends another device, and signs out ev
     await page.getByRole('listitem').filter({ hasNotText: 'This device' }).getByRole('button').click()
     await ended
     expect(await page.getByRole('listitem').count()).toBe(1)
+    // One session alone has one button.
+    expect(await page.getByRole('main').getByRole('button').allTextContents()).toEqual(['Sign out'])
     await other.goto(stand.app)
     expect(new URL(other.url()).origin).toBe(stand.portal)
+    // The provider still knows them.
+    await other.getByRole('link', { name: /Continue with/ }).click()
+    await other.waitForURL(`${stand.app}/`)
     await page.getByRole('link', { name: 'All sessions' }).click()
     await page.getByLabel('Name, e-mail, device or address').fill('ada')
     await page.getByRole('button', { name: 'Search' }).click()

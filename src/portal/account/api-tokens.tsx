@@ -9,9 +9,9 @@ import type { Session } from '../../session/session.ts'
 import { jsonAnswer, pageAnswer } from '../answer.ts'
 import { parseName, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { Creates, Made, NameField, Revoke } from '../pages/credentials.tsx'
+import { Copyable, Creates, Made, NameField, Revoke } from '../pages/credentials.tsx'
 import { isSamePerson } from '../pages/person.ts'
-import { agoOf, dayOf, momentOf, spanOf } from '../pages/time.tsx'
+import { agoOf, Moment, Said, spanOf } from '../pages/time.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../place.ts'
 import type { PortalRequest, TokenPlace } from '../portal.ts'
@@ -139,21 +139,24 @@ function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, 
     <WidePage words={words} title={title} heading={words.yourTokens} menu={menu}>
       <p class="soft">{words.tokensLead}</p>
       {made === null ? null : (
-        <>
-          <Made
-            words={words}
-            lead={words.tokenMade}
-            text={made.text}
-            label={words.tokenPurpose}
-            name={made.held.name}
-            until={momentOf(made.held.session.expiresAtMs, words)}
-            place={null}
-          />
+        <Made
+          words={words}
+          lead={words.tokenMade}
+          text={made.text}
+          label={words.tokenPurpose}
+          name={made.held.name}
+          untilMs={made.held.session.expiresAtMs}
+          place={null}
+        >
           <TokenUse words={words} token={made.text} places={places} />
-        </>
+        </Made>
       )}
       {mayMake ? <NewTokenForm words={words} roles={roles} places={places} proof={proof} /> : null}
-      {tokens.length === 0 ? null : (
+      {tokens.length === 0 ? (
+        <div class="empty">
+          <p class="soft">{words.noTokens}</p>
+        </div>
+      ) : (
         <ul class="rows">
           {tokens.map(held => (
             <Row words={words} held={held} nowMs={nowMs} proof={proof} />
@@ -167,7 +170,7 @@ function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, 
 /** The form for a new token, and the access that it would give. */
 function NewTokenForm({ words, roles, places, proof }: Pick<TokensView, 'words' | 'roles' | 'places' | 'proof'>) {
   return (
-    <>
+    <section class="card">
       <form class="fields" method="post" action={ownPath('tokens')}>
         <Creates proof={proof} />
         <div>
@@ -189,7 +192,7 @@ function NewTokenForm({ words, roles, places, proof }: Pick<TokensView, 'words' 
       </form>
       <p class="soft small">{roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}</p>
       <TokenPlaces words={words} places={places} />
-    </>
+    </section>
   )
 }
 
@@ -214,7 +217,9 @@ function Row({
         <p class="soft small">
           {resource === undefined ? null : `${resource.address} · `}
           {roles.length === 0 ? null : `${roles.join(', ')} · `}
-          {words.tokenTimes(agoOf(session.createdAtMs, nowMs, words), dayOf(session.expiresAtMs, words))}
+          <Said say={until => words.tokenTimes(agoOf(session.createdAtMs, nowMs, words), until)}>
+            <Moment words={words} atMs={session.expiresAtMs} show="day" />
+          </Said>
         </p>
         {restsAtMs === 0 ? <p class="small">{words.tokenRests}</p> : null}
       </div>
@@ -262,7 +267,7 @@ function TokenUse({
           <div>
             <dt>{what}</dt>
             <dd>
-              <code>{text}</code>
+              <Copyable words={words} text={text} />
             </dd>
           </div>
         ))}

@@ -12,10 +12,10 @@ import { parseName, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { Creates, Made, NameField, Revoke } from '../pages/credentials.tsx'
 import { isSamePerson, nameOf } from '../pages/person.ts'
-import { momentOf, spanOf } from '../pages/time.tsx'
+import { Moment, Said, spanOf } from '../pages/time.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../place.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { GuestPlace, PortalRequest } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { type CredentialTools, createCredentialPage, noteMade } from './credential-page.ts'
 import { describeLink, linkAddress, linksOf, mayRevokeAll, parseLinkPlace } from './guest-link-address.ts'
@@ -68,7 +68,8 @@ function read(ctx: PortalRequest, session: Session, form: URLSearchParams): NewL
       'a link has a name, a lifetime and a number of uses within its portal’s limits',
     )
   }
-  return { name, address: form.get('address') ?? '', uses, lifetimeMs: hours * HOUR_MS }
+  const address = (form.get('address') ?? '').trim() || (form.get('application') ?? '')
+  return { name, address, uses, lifetimeMs: hours * HOUR_MS }
 }
 
 async function make(ctx: PortalRequest, tools: GuestTools, session: Session, wanted: NewLink): Promise<Response> {
@@ -77,7 +78,7 @@ async function make(ctx: PortalRequest, tools: GuestTools, session: Session, wan
   const target = place === null ? null : ctx.guestTarget(place.host, place.path)
   // No user may share what they may not open. The refusal does not reveal which of the two reasons it is.
   if (place === null || target === null || !target.isOpenTo(session) || !isReached(place.origin, ctx)) {
-    return answer(ctx, tools, session, { refused: address })
+    return answer(ctx, tools, session, { refused: wanted })
   }
   const { host, path, landing } = place
   const { text, held } = await tools.sessions.links.create({
@@ -130,6 +131,7 @@ async function answer(
       title={ctx.portal.title}
       menu={menuOf(ctx, session, words, 'guests')}
       links={links}
+      places={limits === null ? [] : ctx.guestPlaces(session)}
       own={session}
       offer={limits === null ? null : { hours: hoursWithin(limits), maxUses: limits.maxUses }}
       nowMs={tools.ports.now()}
@@ -160,6 +162,8 @@ interface GuestsView {
   readonly title: string
   readonly menu: readonly MenuEntry[]
   readonly links: readonly HeldGuestLink[]
+  /** The applications that this person may share. */
+  readonly places: readonly GuestPlace[]
   /** The session that looks at the page. */
   readonly own: Session
   /** What a new link may be; null for those who only revoke. */
@@ -169,8 +173,8 @@ interface GuestsView {
   readonly proof: string
   /** A link that was made a moment ago; it is never shown again. */
   readonly made?: { readonly text: string; readonly held: HeldGuestLink }
-  /** An address that was typed, and is none to share. */
-  readonly refused?: string
+  /** What was asked for, at an address that is none to share. */
+  readonly refused?: NewLink
 }
 
 /** Guest links, a form for a new one, and a way to revoke each. */
@@ -186,7 +190,8 @@ function GuestsPage(view: GuestsView) {
           text={made.text}
           label={words.linkFor}
           name={made.held.grant.name}
-          until={momentOf(made.held.session.expiresAtMs, words)}
+          untilMs={made.held.session.expiresAtMs}
+          mayShare
           place={made.held.grant.host + made.held.grant.path}
           {...(made.held.grant.path === '/' ? {} : { note: words.linkCoversPath })}
         />
@@ -197,7 +202,11 @@ function GuestsPage(view: GuestsView) {
         </div>
       )}
       {view.offer === null ? null : <New view={view} offer={view.offer} />}
-      {links.length === 0 ? null : (
+      {links.length === 0 ? (
+        <div class="empty">
+          <p class="soft">{words.noLinks}</p>
+        </div>
+      ) : (
         <ul class="rows">
           {links.map(held => (
             <Row view={view} held={held} />
@@ -209,27 +218,43 @@ function GuestsPage(view: GuestsView) {
 }
 
 function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNullable<GuestsView['offer']> }) {
-  const { words, proof, refused } = view
-  const chosen = Math.min(2, offer.hours.length - 1)
+  const { words, proof, refused, places } = view
+  const kept = offer.hours.findIndex(hours => hours * HOUR_MS === refused?.lifetimeMs)
+  const chosen = kept === -1 ? Math.min(2, offer.hours.length - 1) : kept
+  const isListed = places.some(({ address }) => address === refused?.address)
   return (
-    <form class="fields" method="post" action={ownPath('guests')}>
+    <form class="fields card" method="post" action={ownPath('guests')}>
       <Creates proof={proof} />
+      {places.length === 0 ? (
+        <p class="wide soft small">{words.noGuestPlaces}</p>
+      ) : (
+        <div class="wide">
+          <label for="application">{words.linkApplication}</label>
+          <select id="application" name="application">
+            {places.map(({ name, address }) => (
+              <option value={address} selected={address === refused?.address}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </div>
+      )}
       <div class="wide">
-        <label for="address">{words.linkAddress}</label>
+        <label for="address">{places.length === 0 ? words.linkAddress : words.linkAddressToo}</label>
         <input
           id="address"
           name="address"
           type="text"
           inputmode="url"
-          required
+          required={places.length === 0}
           maxlength={2000}
           autocomplete="off"
-          value={refused ?? ''}
+          value={isListed ? '' : (refused?.address ?? '')}
           placeholder="https://"
         />
       </div>
       <div class="wide">
-        <NameField label={words.linkFor} />
+        <NameField label={words.linkFor} value={refused?.name ?? ''} />
       </div>
       <div>
         <label for="hours">{words.tokenLifetime}</label>
@@ -243,7 +268,15 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
       </div>
       <div>
         <label for="uses">{words.linkUses}</label>
-        <input id="uses" name="uses" type="number" required min={1} max={offer.maxUses} value="1" />
+        <input
+          id="uses"
+          name="uses"
+          type="number"
+          required
+          min={1}
+          max={offer.maxUses}
+          value={String(refused?.uses ?? 1)}
+        />
       </div>
       <button class="act main" type="submit">
         {words.makeLink}
@@ -262,7 +295,10 @@ function Row({ view, held }: { readonly view: GuestsView; readonly held: HeldGue
       <div>
         <h2>{grant.name}</h2>
         <p class="soft small">
-          {`${maker}${grant.host}${grant.path} · ${words.linkUsed(used, uses)} · ${words.linkUntil(momentOf(session.expiresAtMs, words))}`}
+          {`${maker}${grant.host}${grant.path} · ${words.linkUsed(used, uses)} · `}
+          <Said say={words.linkUntil}>
+            <Moment words={words} atMs={session.expiresAtMs} />
+          </Said>
         </p>
       </div>
       <Revoke words={words} page="guests" id={session.id} name={grant.name} proof={proof} />

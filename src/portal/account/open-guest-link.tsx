@@ -11,7 +11,7 @@ import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { pageNotFound } from '../not-found.ts'
 import { NarrowPage } from '../pages/narrow-page.tsx'
-import { momentOf } from '../pages/time.tsx'
+import { Moment, Said } from '../pages/time.tsx'
 import { isSecure, ownPath } from '../place.ts'
 import { type AuditTools, askedFacts, type GuestTarget, type PortalRequest, readQuery } from '../portal.ts'
 import type { Words } from '../words/words.ts'
@@ -116,11 +116,14 @@ function InvitationPage(props: {
 }) {
   const { words, title, held, name, text, proof } = props
   const { maker } = held.grant
-  const until = momentOf(held.session.expiresAtMs, words)
   return (
     <NarrowPage words={words} title={words.invited} place={title}>
       <h1>{words.invitedTo(name)}</h1>
-      <p class="soft">{words.invitation(maker.name === '' ? title : maker.name, until)}</p>
+      <p class="soft">
+        <Said say={until => words.invitation(maker.name === '' ? title : maker.name, until)}>
+          <Moment words={words} atMs={held.session.expiresAtMs} />
+        </Said>
+      </p>
       <div class="acts">
         <form method="post" action={ownPath('guest')}>
           <input type="hidden" name="link" value={text} />

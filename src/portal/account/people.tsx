@@ -25,7 +25,6 @@ import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm, requireProof } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { Made } from '../pages/credentials.tsx'
-import { momentOf } from '../pages/time.tsx'
 import { WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath, portalOrigin } from '../place.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
@@ -257,7 +256,7 @@ function PeoplePage(props: PeopleView) {
           text={made.address}
           label={words.userName}
           name={made.name}
-          until={momentOf(made.expiresAtMs, words)}
+          untilMs={made.expiresAtMs}
           place={null}
         />
       )}

@@ -220,7 +220,8 @@ function SessionsPage(view: SessionsView) {
         </ul>
       )}
       {all === null ? <OwnRoles words={words} {...view.roles} /> : null}
-      {all === null ? <Everywhere words={words} proof={view.proof} /> : <More words={words} {...all} />}
+      {all !== null ? <More words={words} {...all} /> : null}
+      {all === null && entries.length > 1 ? <Everywhere words={words} proof={view.proof} /> : null}
     </WidePage>
   )
 }
@@ -233,6 +234,7 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
   const name = nameOf(session.identity)
   return (
     <li class="row">
+      <Device isPhone={/iPhone|iPad|Android/.test(agent)} />
       <div>
         <h2>
           {view.all === null ? device : name} {isThis ? <span class="tag">{words.thisDevice}</span> : null}
@@ -255,7 +257,7 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
       </div>
       <Form proof={view.proof} act="end" id={session.id} all={view.all}>
         <button
-          class="act end"
+          class="quiet end"
           type="submit"
           aria-label={words.signOutOf(view.all === null ? device : `${name}, ${device}`)}
         >
@@ -266,6 +268,18 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
   )
 }
 
+function Device({ isPhone }: { readonly isPhone: boolean }) {
+  return (
+    <svg class="device" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.6" aria-hidden="true">
+      <path
+        d={isPhone ? 'M8 3h8v18H8zM11 18.300h2' : 'M4 5h16v10.500H4zM2.5 19h19'}
+        stroke-linejoin="round"
+        stroke-linecap="round"
+      />
+    </svg>
+  )
+}
+
 function Parts({ parts }: { readonly parts: readonly (string | null)[] }) {
   return <>{parts.map(part => (part === null ? null : `${part} · `))}</>
 }
@@ -273,7 +287,6 @@ function Parts({ parts }: { readonly parts: readonly (string | null)[] }) {
 function Everywhere({ words, proof }: { readonly words: Words; readonly proof: string }) {
   return (
     <section class="foot">
-      <h2>{words.signOutEverywhere}</h2>
       <p class="soft small">{words.signOutEverywhereLead}</p>
       <Form proof={proof} act="end-all" all={null}>
         <button class="act end" type="submit">

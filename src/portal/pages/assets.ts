@@ -8,10 +8,12 @@
 import adminSheet from './admin.css' with { type: 'text' }
 import { withFonts } from './font.ts'
 import checkFile from './scripts/check-file.js' with { type: 'text' }
+import copy from './scripts/copy.js' with { type: 'text' }
 import countdown from './scripts/countdown.js' with { type: 'text' }
 import giveFragment from './scripts/give-fragment.js' with { type: 'text' }
 import keepFragment from './scripts/keep-fragment.js' with { type: 'text' }
 import liveTable from './scripts/live-table.js' with { type: 'text' }
+import localTimes from './scripts/local-times.js' with { type: 'text' }
 import passkey from './scripts/passkey.js' with { type: 'text' }
 import search from './scripts/search.js' with { type: 'text' }
 import watchAccess from './scripts/watch-access.js' with { type: 'text' }
@@ -28,7 +30,9 @@ export const SHEETS: Readonly<Record<Sheet, string>> = { admin: adminSheet }
 export type Script =
   | 'live-table'
   | 'check-file'
+  | 'copy'
   | 'countdown'
+  | 'local-times'
   | 'passkey'
   | 'search'
   | 'watch-access'
@@ -39,7 +43,9 @@ export type Script =
 export const SCRIPTS: Readonly<Record<Script, string>> = {
   'live-table': liveTable,
   'check-file': checkFile,
+  copy,
   countdown,
+  'local-times': localTimes,
   passkey,
   search,
   'watch-access': watchAccess,

@@ -1,6 +1,8 @@
 /** @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx'
 import { type OwnPage, ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
+import { Moment } from './time.tsx'
 
 interface MadeView {
   readonly words: Words
@@ -9,27 +11,45 @@ interface MadeView {
   /** What its owner will know it by, under what the form asked for it with. */
   readonly label: string
   readonly name: string
-  /** When it ends, as people write it. */
-  readonly until: string
+  readonly untilMs: number
   /** The address that it opens, where it is for one place; null for a credential of a user. */
   readonly place: string | null
   /** What else there is to know of it. */
   readonly note?: string
+  /** Whether it is for somebody else: then a phone offers to send it. */
+  readonly mayShare?: boolean
+  readonly children?: Child
+}
+
+/** A text to be taken elsewhere, with buttons that a script shows. */
+export function Copyable(props: { readonly words: Words; readonly text: string; readonly mayShare?: boolean }) {
+  const { words, text, mayShare = false } = props
+  return (
+    <div class="copyable">
+      <code>{text}</code>
+      <button class="quiet" type="button" data-copy={words.copied} aria-live="polite" hidden>
+        {words.copy}
+      </button>
+      {mayShare ? (
+        <button class="quiet" type="button" data-share hidden>
+          {words.share}
+        </button>
+      ) : null}
+    </div>
+  )
 }
 
 /** What was made a moment ago, under what there is to say of it; it is never shown again. */
-export function Made({ words, lead, text, label, name, until, place, note }: MadeView) {
-  const facts: readonly (readonly [what: string, value: string])[] = [
+export function Made({ words, lead, text, label, name, untilMs, place, note, mayShare, children }: MadeView) {
+  const facts: readonly (readonly [what: string, value: Child])[] = [
     [label, name],
     ...(place === null ? [] : [[words.madeAt, place] as const]),
-    [words.madeUntil, until],
+    [words.madeUntil, <Moment words={words} atMs={untilMs} />],
   ]
   return (
     <div class="made" role="status">
       <p>{lead}</p>
-      <p>
-        <code>{text}</code>
-      </p>
+      <Copyable words={words} text={text} mayShare={mayShare === true} />
       <dl class="facts">
         {facts.map(([what, value]) => (
           <div>
@@ -39,6 +59,7 @@ export function Made({ words, lead, text, label, name, until, place, note }: Mad
         ))}
       </dl>
       {note === undefined ? null : <p class="small">{note}</p>}
+      {children}
     </div>
   )
 }
@@ -54,11 +75,11 @@ export function Creates({ proof }: { readonly proof: string }) {
 }
 
 /** The field for what its owner will know it by. */
-export function NameField({ label }: { readonly label: string }) {
+export function NameField({ label, value }: { readonly label: string; readonly value?: string }) {
   return (
     <>
       <label for="name">{label}</label>
-      <input id="name" name="name" type="text" required maxlength={100} autocomplete="off" />
+      <input id="name" name="name" type="text" required maxlength={100} autocomplete="off" value={value ?? ''} />
     </>
   )
 }
@@ -79,7 +100,7 @@ export function Revoke({ words, page, id, name, proof }: RevokeView) {
       <input type="hidden" name="proof" value={proof} />
       <input type="hidden" name="act" value="revoke" />
       <input type="hidden" name="id" value={id} />
-      <button class="act end" type="submit" aria-label={words.revokeNamed(name)}>
+      <button class="quiet end" type="submit" aria-label={words.revokeNamed(name)}>
         {words.revoke}
       </button>
     </form>

@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
-import type { Words } from '../words/words.ts'
+import type { Child } from 'hono/jsx'
+import { around, type Words } from '../words/words.ts'
 
 const UNITS: readonly (readonly [number, 'day' | 'hour' | 'minute'])[] = [
   [86_400_000, 'day'],
@@ -84,10 +85,32 @@ export function clockOf(atMs: number, nowMs: number, words: Words): string {
   return dayOf(atMs, words) === dayOf(nowMs, words) ? time : `${dayOf(atMs, words)}, ${time}`
 }
 
+/** A moment, or its day alone: in the zone of the page, and by a script in that of the browser. */
+export function Moment(props: { readonly words: Words; readonly atMs: number; readonly show?: 'moment' | 'day' }) {
+  const { words, atMs, show = 'moment' } = props
+  return (
+    <time datetime={new Date(atMs).toISOString()} data-show={show}>
+      {show === 'day' ? dayOf(atMs, words) : momentOf(atMs, words)}
+    </time>
+  )
+}
+
+/** A sentence with something in it that is more than text. */
+export function Said(props: { readonly say: (what: string) => string; readonly children?: Child }) {
+  const [before, after] = around(props.say)
+  return (
+    <>
+      {before}
+      {props.children}
+      {after}
+    </>
+  )
+}
+
 /** How long ago something was. Machines and the tooltip get the exact moment. */
 export function Time({ words, atMs, nowMs }: { readonly words: Words; readonly atMs: number; readonly nowMs: number }) {
   return (
-    <time datetime={new Date(atMs).toISOString()} title={momentOf(atMs, words)}>
+    <time datetime={new Date(atMs).toISOString()} data-show="ago" title={momentOf(atMs, words)}>
       {agoOf(atMs, nowMs, words)}
     </time>
   )

@@ -216,6 +216,14 @@ export const DE: Words = {
   revoke: 'Widerrufen',
   revokeNamed: name => `${name} widerrufen`,
 
+  copy: 'Kopieren',
+  copied: 'Kopiert',
+  share: 'Teilen',
+  noTokens: 'Sie haben noch keine Zugangsschlüssel.',
+  noLinks: 'Es gibt noch keine Gastzugänge.',
+  noGuestPlaces: 'Noch keine Anwendung, die Sie öffnen dürfen, lässt Gäste zu.',
+  linkApplication: 'Anwendung',
+  linkAddressToo: 'Oder eine Adresse',
   guestLinks: 'Gastzugänge',
   guestLinksLead:
     'Wer einen Gastzugang hat, kann damit eine bestimmte Seite ohne Anmeldung öffnen, bis er abläuft oder Sie ihn widerrufen.',

@@ -216,6 +216,14 @@ export const ES: Words = {
   revoke: 'Revocar',
   revokeNamed: name => `Revocar ${name}`,
 
+  copy: 'Copiar',
+  copied: 'Copiado',
+  share: 'Compartir',
+  noTokens: 'Todavía no tienes claves de aplicación.',
+  noLinks: 'Todavía no hay enlaces de invitado.',
+  noGuestPlaces: 'Ninguna aplicación que puedas abrir admite invitados todavía.',
+  linkApplication: 'Aplicación',
+  linkAddressToo: 'O una dirección',
   guestLinks: 'Enlaces de invitado',
   guestLinksLead:
     'Quien tenga uno puede abrir una página concreta sin iniciar sesión, hasta que el enlace caduque o lo revoques.',

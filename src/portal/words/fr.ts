@@ -218,6 +218,14 @@ export const FR: Words = {
   revoke: 'Révoquer',
   revokeNamed: name => `Révoquer ${name}`,
 
+  copy: 'Copier',
+  copied: 'Copié',
+  share: 'Partager',
+  noTokens: 'Vous n’avez pas encore de jeton.',
+  noLinks: 'Il n’y a pas encore de lien d’invitation.',
+  noGuestPlaces: 'Aucune application qui vous est ouverte n’accepte encore d’invités.',
+  linkApplication: 'Application à ouvrir',
+  linkAddressToo: 'Ou une adresse',
   guestLinks: 'Liens d’invitation',
   guestLinksLead:
     'Toute personne qui en possède un peut ouvrir une page précise sans se connecter, jusqu’à ce que le lien expire ou que vous le révoquiez.',

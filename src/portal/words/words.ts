@@ -155,6 +155,14 @@ export interface Words {
   readonly revoke: string
   revokeNamed(name: string): string
 
+  readonly copy: string
+  readonly copied: string
+  readonly share: string
+  readonly noTokens: string
+  readonly noLinks: string
+  readonly noGuestPlaces: string
+  readonly linkApplication: string
+  readonly linkAddressToo: string
   readonly guestLinks: string
   readonly guestLinksLead: string
   readonly linkMade: string

@@ -121,8 +121,7 @@ describe('your sessions', () => {
 describe('no other site, and no other person, ends a session', () => {
   test('without the browser’s own word the proof of the page decides, and it fits this session alone', async () => {
     const [mine, theirs] = [await signedIn('user19'), await signedIn('user20')]
-    const proofOf = async (browser: BrowserLite) =>
-      (await browser.open(SESSIONS)).html.form('end-all').hidden.proof ?? ''
+    const proofOf = async (browser: BrowserLite) => (await browser.open(SESSIONS)).html.form('end').hidden.proof ?? ''
     expect((await send(mine, { act: 'end-all', proof: await proofOf(theirs) }, { origin: 'null' })).status).toBe(403)
     expect((await send(mine, { act: 'end-all', proof: await proofOf(mine) }, { origin: 'null' })).status).toBe(303)
     expect([await isIn(mine), await isIn(theirs)]).toEqual([false, true])

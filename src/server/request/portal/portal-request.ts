@@ -5,7 +5,14 @@ import { dataAddress } from '../../../config/values/picture.ts'
 import { vouchedPart } from '../../../identity/vouched.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
 import { ownPath } from '../../../portal/place.ts'
-import type { Application, AskedRoute, GuestTarget, PortalRequest, TokenPlace } from '../../../portal/portal.ts'
+import type {
+  Application,
+  AskedRoute,
+  GuestPlace,
+  GuestTarget,
+  PortalRequest,
+  TokenPlace,
+} from '../../../portal/portal.ts'
 import { widestScope } from '../../../proxy/fields/response.ts'
 import { upstreamHealth } from '../../../proxy/upstream/health.ts'
 import { withoutSignIn } from '../../../session/credentials/owners.ts'
@@ -58,6 +65,7 @@ export function portalRequest(context: RequestContext): PortalRequest | null {
       roles: portal.rolesOf(identity),
     }),
     guestTarget: (host, path) => guestTargetAt(context, portal, host, path),
+    guestPlaces: session => guestPlacesOf(context, portal, session),
     askedRoute: (session, path) => askedRouteAt(context, portal, session, path),
     isOpenTo: (session, path) => isOpenAt(context, portal, session, path),
     keepsOwnAddresses: context.question === null,
@@ -177,6 +185,17 @@ function guestTargetAt(context: RequestContext, portal: GatePortal, host: string
     },
     isSharedWith: guest => mayMakerOpen(route, guest, { ...requestFacts(context, null), method: 'GET', target }),
   }
+}
+
+/** The applications that take guests and that this user may open, where a link to each would lead. */
+function guestPlacesOf(context: RequestContext, portal: GatePortal, session: Session): readonly GuestPlace[] {
+  const scheme = schemeOf(context)
+  const port = context.target?.authority.slice(context.target.host.length) ?? ''
+  return context.snapshot.routes.flatMap(({ config: { host, path, name, isExact }, takesGuests, portal: own }) => {
+    if (own !== portal || !takesGuests || isExact || host.startsWith('*.')) return []
+    if (guestTargetAt(context, portal, host, path)?.isOpenTo(session) !== true) return []
+    return [{ name: path === '/' ? name : `${name} (${path})`, address: `${scheme}://${host}${port}${path}` }]
+  })
 }
 
 /**
