@@ -67,9 +67,13 @@ interface StoredPushed {
   readonly value: string
 }
 
-/** What a user of a file has set over their entry, as JSON, which the store does not read. It stays for good. */
-interface StoredAccount {
+/**
+ * What a user of a file has set over their entry, as JSON, which the store does not read; empty where it was dropped. It
+ * stays for good, so that each change has a higher version than all before it.
+ */
+export interface StoredAccount {
   readonly id: string
+  readonly version: number
   readonly value: string
 }
 

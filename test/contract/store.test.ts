@@ -721,7 +721,11 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       const other = open()
       const id = 'account:a'
       const add = (one: NamedStore, text: string) =>
-        one.changeRecord('account', { id }, before => ({ id, value: `${before?.value ?? ''}${text}` }))
+        one.changeRecord('account', { id }, before => ({
+          id,
+          version: (before?.version ?? 0) + 1,
+          value: `${before?.value ?? ''}${text}`,
+        }))
       await other.changesSince()
       await add(store, 'a')
       expect((await other.changesSince()).updated).toEqual([id])
@@ -729,10 +733,11 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       const found = await other.findRecord('account', { id })
       expect([...(found?.value ?? '')].sort().join('')).toBe('abcde')
       await store.purge(8e15, 1)
-      expect(await store.findRecord('account', { id })).toEqual({ id, value: found?.value ?? '' })
+      expect(await store.findRecord('account', { id })).toEqual({ id, version: 5, value: found?.value ?? '' })
       await other.changesSince()
-      await store.changeRecord('account', { id }, () => null)
-      expect([await other.findRecord('account', { id }), (await other.changesSince()).updated]).toEqual([null, [id]])
+      await store.changeRecord('account', { id }, () => ({ id, version: 6, value: '' }))
+      const dropped = await other.findRecord('account', { id })
+      expect([dropped, (await other.changesSince()).updated]).toEqual([{ id, version: 6, value: '' }, [id]])
     }))
 
   test('a shared value is replaced by whoever knows what was there, and by nobody else', () =>

@@ -5,6 +5,7 @@ import { errorFacts, GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { AccountGround } from '../../identity/identity.ts'
 import type { FilePerson } from '../../identity/passwords/users.ts'
+import type { StoredAccount } from '../records.ts'
 import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
 import { inSlices, SLICE } from '../sqlite/slices.ts'
@@ -93,7 +94,7 @@ export function createAccounts(
 
   async function read(id: string, over: string): Promise<Account> {
     const found = await guarded(() => store.findRecord('account', { id }))
-    return found === null ? EMPTY : (parsed(found.value, over) ?? EMPTY)
+    return parsed(found, over) ?? EMPTY
   }
 
   async function put(person: FilePerson, decide: DecideAccount): Promise<Account | null> {
@@ -101,10 +102,9 @@ export function createAccounts(
     let after: Account | undefined
     await guarded(() =>
       store.changeRecord('account', { id }, found => {
-        const before = found === null ? null : parsed(found.value, person.over)
-        const next = decide(before ?? EMPTY)
+        const next = decide(parsed(found, person.over) ?? EMPTY)
         after = next === undefined ? undefined : { ...next, notices: next.notices.slice(-MOST_NOTICES) }
-        return after === undefined ? undefined : { id, value: storedAccount(after, person.over) }
+        return after === undefined ? undefined : versionAfter(found, id, storedAccount(after, person.over))
       }),
     )
     if (after === undefined) return null
@@ -112,9 +112,11 @@ export function createAccounts(
     return after
   }
 
-  async function remove(id: string, isMeant: (value: string) => boolean): Promise<boolean> {
+  async function remove(id: string, isMeant: (found: StoredAccount) => boolean): Promise<boolean> {
     const gone = await guarded(() =>
-      store.changeRecord('account', { id }, found => (found === null || !isMeant(found.value) ? undefined : null)),
+      store.changeRecord('account', { id }, found =>
+        found === null || found.value === '' || !isMeant(found) ? undefined : versionAfter(found, id, ''),
+      ),
     )
     if (gone === undefined) return false
     heard(id)
@@ -127,7 +129,7 @@ export function createAccounts(
     for (const person of due) {
       try {
         // Not of another one: a gate that has read the new file before may have a newer account by now.
-        await remove(accountIdOf(person), value => parsed(value, person.over) !== null)
+        await remove(accountIdOf(person), found => parsed(found, person.over) !== null)
       } catch (error) {
         owed = [...owed, person]
         ports.log.warn('What a user set over an earlier entry of a file could not be removed; it is tried again', {
@@ -173,7 +175,7 @@ export function createAccounts(
       try {
         await inSlices(async () => {
           for (const person of all.slice(at, at + SLICE))
-            await remove(accountIdOf(person), value => parsed(value, person.over) === null)
+            await remove(accountIdOf(person), found => parsed(found, person.over) === null)
           at += SLICE
           return at < all.length
         })
@@ -192,13 +194,20 @@ export function createAccounts(
   }
 }
 
+/** A change is a version more, also where nothing is left: after a failover the highest counts. */
+function versionAfter(before: StoredAccount | null, id: string, value: string): StoredAccount {
+  return { id, version: (before?.version ?? 0) + 1, value }
+}
+
 function factorPurpose(person: FilePerson): string {
   return `second factor of ${accountIdOf(person)}`
 }
 
-function parsed(value: string, over: string): Account | null {
+/** What lies over this; null where nothing does. */
+function parsed(found: StoredAccount | null, over: string): Account | null {
+  if (found === null || found.value === '') return null
   try {
-    return parseAccount(value, over)
+    return parseAccount(found.value, over)
   } catch (cause) {
     throw new GateError('session.store', 'what a user has set over their entry in the file cannot be read', {
       cause,

@@ -1,7 +1,7 @@
-/** Endings of sessions in Redis, remembered until every process has heard of them. */
+/** Endings of sessions in Redis, and changes of accounts, remembered until every process has heard of them. */
 
 import type { Ports } from '../../base/ports.ts'
-import type { Standing } from '../records.ts'
+import type { Standing, StoredAccount } from '../records.ts'
 import type { RedisLink } from './connection.ts'
 import { DROP, script } from './scripts/script.ts'
 
@@ -10,6 +10,9 @@ export const CHANGES_KEPT_MS = 60 * 60 * 1000
 
 /** Bounds the memory, at about 100 bytes each. */
 const MOST_ENDINGS = 50_000
+
+/** Accounts are longer. */
+const MOST_ACCOUNTS = 5_000
 
 /** Endings in one step of the server. */
 const BATCH = 200
@@ -36,6 +39,10 @@ export interface Endings {
   noted(ownerId: string, standing: Standing, notedAtMs: number): void
   /** What was heard of an owner that is not good, and when; null where there is nothing. */
   noteOf(ownerId: string): { readonly standing: Standing; readonly notedAtMs: number } | null
+  /** This process has changed an account: a password that was replaced must not count again. */
+  changed(account: StoredAccount): void
+  /** The account as it was changed last by this process; null where that was none, or long ago. */
+  accountOf(id: string): StoredAccount | null
   /** Of what ended before this time nothing is remembered. */
   readonly sinceMs: number
   /** Ends again, on the present server, what is kept under a prefix, and notifies other processes of what had not ended there. */
@@ -59,6 +66,7 @@ interface Ending {
 export function createEndings({ now }: Pick<Ports, 'now'>): Endings {
   /** Oldest first. */
   const endings = new Map<string, Ending>()
+  const accounts = new Map<string, { readonly atMs: number; readonly account: StoredAccount }>()
   let sinceMs = now()
 
   function keep(id: string, note: Ending['note']): void {
@@ -80,6 +88,15 @@ export function createEndings({ now }: Pick<Ports, 'now'>): Endings {
       if (standing === 'good') endings.delete(ownerId)
       else keep(ownerId, { standing, notedAtMs })
     },
+    changed(account) {
+      accounts.delete(account.id)
+      accounts.set(account.id, { atMs: now(), account })
+      for (const [oldest, { atMs }] of accounts) {
+        if (accounts.size <= MOST_ACCOUNTS && now() - atMs < CHANGES_KEPT_MS) break
+        accounts.delete(oldest)
+      }
+    },
+    accountOf: id => accounts.get(id)?.account ?? null,
     get sinceMs() {
       return sinceMs
     },
@@ -94,10 +111,31 @@ export function createEndings({ now }: Pick<Ports, 'now'>): Endings {
         // By its text: a server that has just taken over may not know the script by its sum.
         number += Number(await send('EVAL', [END_AGAIN.text, '1', prefix, ...args]))
       }
+      const changed = [...accounts.values()].filter(({ account }) => has(account.id, true))
+      for (let from = 0; from < changed.length; from += BATCH) {
+        const args = changed
+          .slice(from, from + BATCH)
+          .flatMap(({ account: { id, version, value } }) => [id, `${version}`, value])
+        number += Number(await send('EVAL', [CHANGE_AGAIN.text, '1', prefix, ...args]))
+      }
       return { number, sinceMs }
     },
   }
 }
+
+/** For each account its id, version and value → how many were of an earlier version here. */
+const CHANGE_AGAIN = script(`
+local again = 0
+for i = 1, #ARGV, 3 do
+  local id, version = ARGV[i], ARGV[i + 1]
+  if tonumber(redis.call('HGET', p .. id, 'version') or '0') < tonumber(version) then
+    redis.call('HSET', p .. id, 'version', version, 'value', ARGV[i + 2])
+    redis.call('XADD', p .. 'changes', '*', 'updated', id)
+    again = again + 1
+  end
+end
+return again
+`)
 
 /**
  * For each ending its id, the standing of an owner or nothing, and when that was noted → how many had not ended here. An owner of whom

@@ -12,6 +12,7 @@ import {
   type RecordName,
   type RecordStore,
   type Records,
+  type StoredAccount,
   type StoredApiToken,
   type StoredGuestLink,
 } from '../records.ts'
@@ -75,9 +76,12 @@ const FORMS: { readonly [K in RecordName]: Form<Records[K]> } = {
     unpack: ([value], { directory, id }) => (value == null ? null : { directory, id, value }),
   },
   account: {
-    cells: ({ id }) => [[id, '']],
-    pack: ({ value }) => [value],
-    unpack: ([value], { id }) => (value == null ? null : { id, value }),
+    cells: ({ id }) => ['version', 'value'].map(field => [id, field]),
+    pack: ({ version, value }) => [`${version}`, value],
+    unpack([text, value], { id }) {
+      const version = Number(text)
+      return value == null || text == null || !Number.isSafeInteger(version) ? null : { id, version, value }
+    },
   },
   shared: {
     cells: ({ id }) => [[`shared:${id}`, '']],
@@ -98,6 +102,11 @@ function parseIssued<R extends StoredApiToken | StoredGuestLink>(
   const isWhole =
     texts.every(field => typeof row[field] === 'string') && numbers.every(field => Number.isFinite(row[field]))
   return isWhole ? (row as R) : null
+}
+
+/** The cells of an account as this process has changed it, where the server has an earlier version. */
+function newestOf(values: Read<unknown>['values'], { version, value }: StoredAccount): Read<unknown>['values'] {
+  return version > Number(values[0] ?? 0) ? [`${version}`, value] : values
 }
 
 function ageOf(record: object): number {
@@ -139,7 +148,8 @@ export function recordsOver(
       ? Promise.all(cells.map(([one]) => send('GET', [prefix + one])))
       : send('HMGET', [prefix + first, ...cells.map(([, one]) => one)]))
     const values = cells.map((_, at) => (Array.isArray(found) && typeof found[at] === 'string' ? found[at] : null))
-    const record = unpack(values, place)
+    const own = kind === 'account' ? endings.accountOf(place.id) : null
+    const record = unpack(own === null ? values : newestOf(values, own), place)
     const isOver = record !== null && 'hash' in record && endings.hasEnded(longIdOf(record.id) ?? record.id)
     return { record: isOver ? null : record, cells, values }
   }
@@ -182,6 +192,7 @@ export function recordsOver(
       // What the server has acknowledged counts, also before this process hears of it with what others did.
       const told = KINDS[kind].told(found.record, after)
       if (told?.what === 'removed') endings.removed(told.id)
+      if (after !== null && 'version' in after) endings.changed(after)
       if (told?.owner !== undefined) endings.noted(told.id, told.owner.standing, told.owner.notedAtMs)
       return after
     }

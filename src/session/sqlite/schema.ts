@@ -122,7 +122,7 @@ const ELEVENTH = `
 
 /** What users of a file have set over their entries. */
 const TWELFTH = `
-  CREATE TABLE accounts (id TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE accounts (id TEXT PRIMARY KEY, version INTEGER NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `
 
 const STEPS: readonly string[] = [

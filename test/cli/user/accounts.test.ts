@@ -76,7 +76,7 @@ test('what cannot be read is dropped as well', async () => {
   await setPassword(await signedIn(gate))
   const store = openSqliteStore(join(gate.folder, 'sallyport.db'), quietPorts({ now: Date.now }))
   const id = accountIdOf({ provider: 'people', key: ['id', 'id-of-ada'] })
-  await store.changeRecord('account', { id }, () => ({ id, value: 'torn' }))
+  await store.changeRecord('account', { id }, () => ({ id, version: 9, value: 'torn' }))
   await store.close()
   expect((await signIn(gate, OF_FILE)).page.response.status).toBe(503)
   expect((await signIn(gate, OWN)).page.response.status).toBe(503)

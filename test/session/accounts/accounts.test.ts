@@ -284,7 +284,7 @@ describe.each(Object.entries(STORES))('on %s, what a user of a file has set', (_
     withTwo(async (here, _there, store) => {
       const id = accountIdOf(ADA)
       for (const value of ['{}', 'no json', JSON.stringify({ over: ADA.over, ...EMPTY, passkeys: [{ id: 'x' }] })]) {
-        await store.changeRecord('account', { id }, () => ({ id, value }))
+        await store.changeRecord('account', { id }, before => ({ id, version: (before?.version ?? 0) + 1, value }))
         expect((await refusal(here.accounts.of(ADA))).code).toBe('session.store')
         expect((await refusal(here.accounts.change(ADA, withPassword('own')))).code).toBe('session.store')
       }

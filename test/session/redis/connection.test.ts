@@ -125,6 +125,63 @@ test(
 )
 
 test(
+  'an account that was changed a moment before counts after the failover, unless it was changed there since',
+  () =>
+    withNodes(async (pair, one, other) => {
+      const ids = ['account:mine', 'account:dropped', 'account:later', 'account:same']
+      const change = ({ store }: Node, id: string, value: string) =>
+        store.changeRecord('account', { id }, before => ({ id, version: (before?.version ?? 0) + 1, value }))
+      for (const id of ids) await change(one, id, 'old')
+      for (const { store } of [one, other]) await store.changesSince()
+      await pair.lag()
+      await change(one, 'account:mine', 'new')
+      await change(one, 'account:dropped', '')
+      await change(one, 'account:later', 'new')
+      await failOver(pair, [one, other], async () => {
+        const late = openNode(pair.replica.url())
+        await change(late, 'account:later', 'newer')
+        await change(late, 'account:later', 'newest')
+        await late.store.close()
+      })
+      for (const { store } of [one, other]) {
+        const found = await Promise.all(ids.map(async id => (await store.findRecord('account', { id }))?.value))
+        expect(found).toEqual(['new', '', 'newest', 'old'])
+      }
+      expect(one.told(BEHIND)).toMatchObject([{ ended_again: 2 }])
+      expect(new Set((await other.store.changesSince()).updated)).toEqual(new Set(ids.slice(0, 3)))
+      // What comes after goes on from there.
+      await change(other, 'account:mine', 'after')
+      expect(await one.store.findRecord('account', { id: 'account:mine' })).toMatchObject({
+        version: 3,
+        value: 'after',
+      })
+    }),
+  300_000,
+)
+
+test(
+  'while the address leads to a replica that lags, an account is as this process has changed it',
+  () =>
+    withNodes(async (pair, one) => {
+      const id = 'account:a'
+      await one.store.changeRecord('account', { id }, () => ({ id, version: 1, value: 'old' }))
+      await pair.lag()
+      await one.store.changeRecord('account', { id }, () => ({ id, version: 2, value: 'new' }))
+      pair.leadTo(pair.replica)
+      await eventually(() => one.told(BACK).length === 1, 'it reads from the replica')
+      expect(await pair.replica.ask(0, 'HGET', `sallyport:1:${id}`, 'value')).toBe('old')
+      expect(await one.store.findRecord('account', { id })).toEqual({ id, version: 2, value: 'new' })
+      expect(await pair.replica.ask(0, 'REPLICAOF', 'NO', 'ONE')).toBe('OK')
+      const isNew = async () => (await pair.replica.ask(0, 'HGET', `sallyport:1:${id}`, 'value')) === 'new'
+      await eventually(async () => {
+        await one.store.changesSince()
+        return isNew()
+      }, 'it is the newest there, too')
+    }),
+  300_000,
+)
+
+test(
   'the log says from when to when the changes are lost, and before which time sign-outs are not known',
   () =>
     withNodes(async (pair, one) => {

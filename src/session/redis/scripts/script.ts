@@ -20,7 +20,7 @@ import type { Script } from '../connection.ts'
  * - `shared:NAME`: a permanent value of all nodes
  * - `allowance:NAME`: when a rate-limit bucket is full again, until then
  * - `person:KEY` (hash): the facts about a user with tokens that follow the user
- * - `account:KEY`: what a user of a file has set over their entry, as JSON, permanent
+ * - `account:KEY` (hash): what a user of a file has set over their entry, as JSON, with its version, permanent
  * - `directory:KEY` (hash): ID → an entry that a provider has pushed, as JSON, permanent
  * - `token-shorts:ID` (list): hashes of the latest two short tokens of a token, which are kept as tokens and not in
  *   `tokens`

@@ -59,7 +59,12 @@ const TABLES: { readonly [K in RecordName]: Table<Records[K]> } = {
     keys: [['directory', 'id']],
     listed: '',
   },
-  account: { name: 'accounts', columns: { id: 'id', value: 'value' }, keys: [['id']], listed: '' },
+  account: {
+    name: 'accounts',
+    columns: { id: 'id', version: 'version', value: 'value' },
+    keys: [['id']],
+    listed: '',
+  },
   shared: { name: 'shared', columns: { id: 'name', value: 'value' }, keys: [['id']], listed: '' },
 }
 
