@@ -248,11 +248,11 @@ async function addPasskey(asked: Asked): Promise<Response> {
 async function removePasskey(asked: Asked): Promise<Response> {
   const { ctx, user, account, form } = asked
   const id = form.get('id') ?? ''
-  if (!account.passkeys.some(passkey => passkey.id === id))
-    throw new GateError('target.malformed', 'the user has no passkey of this id')
+  const removed = account.passkeys.find(passkey => passkey.id === id)
+  if (removed === undefined) throw new GateError('target.malformed', 'the user has no passkey of this id')
   if (isLastPasskey(ctx, user, account, id))
     throw new GateError('access.denied', 'without this passkey its user could not sign in any more')
-  return change(asked, 'passkey removed', before => ({
+  return change(asked, { removed: removed.name }, before => ({
     ...before,
     passkeys: before.passkeys.filter(passkey => passkey.id !== id),
   }))

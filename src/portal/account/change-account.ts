@@ -84,7 +84,13 @@ export async function isConfirmed(
 }
 
 /** What of a user's account is changed, as the audit trail names it. */
-export type AccountChange = 'password' | 'second factor' | 'no second factor' | 'recovery codes' | 'passkey removed'
+export type AccountChange =
+  | 'password'
+  | 'second factor'
+  | 'no second factor'
+  | 'recovery codes'
+  /** The passkey of this name was removed. */
+  | { readonly removed: string }
 
 interface Wanted {
   readonly what: AccountChange
@@ -116,7 +122,9 @@ export async function changeAccount(
   try {
     others += (await sessions.endOthers(session.identity, how)).sessions
   } finally {
-    await audit.keep('account.changed', { ...askedFacts(ctx), ...sessionFacts(session), reason: what, number: others })
+    const facts = { ...askedFacts(ctx), ...sessionFacts(session), number: others }
+    if (typeof what === 'string') await audit.keep('account.changed', { ...facts, reason: what })
+    else await audit.keep('passkey.removed', { ...facts, passkey: what.removed })
   }
   return { account, others }
 }

@@ -6,6 +6,7 @@ import { createLoopLag } from '../../server/observe/loop-lag.ts'
 import { createProviderMeter, type ProviderMeter } from '../../server/observe/provider-meter.ts'
 import { createStoreMeter, type StoreMeter } from '../../server/observe/store-meter.ts'
 import { createTraffic, type Traffic } from '../../server/observe/traffic.ts'
+import type { Passkeys } from '../../session/accounts/passkeys.ts'
 import type { Sessions } from '../../session/session.ts'
 
 /** Everything that is measured apart from counts. Pairs with `close`. */
@@ -48,7 +49,7 @@ export function openMeters(): Meters {
 }
 
 /** What a portal begins sessions with, and looks people up with, counted. */
-export function countSignIns<Given extends Pick<Sessions, 'start'>>(
+export function countSignIns<Given extends Pick<Sessions, 'start'> & { readonly passkeys: Passkeys }>(
   sessions: Given,
   { findUser, checkCode }: Pick<Passwords, 'findUser' | 'checkCode'>,
   { providers }: Meters,
@@ -67,6 +68,7 @@ export function countSignIns<Given extends Pick<Sessions, 'start'>>(
   return {
     sessions: {
       ...sessions,
+      passkeys: { ...sessions.passkeys, find: counted(sessions.passkeys.find) },
       async start(given) {
         const { provider } = given.identity
         try {

@@ -24,6 +24,7 @@ const ERRORS = ['down', 'discovery', 'request', 'token', 'id_token', 'userinfo']
 
 /** A user was refused, and no configuration was wrong. */
 const REFUSALS: ReadonlySet<string> = new Set([
+  'access.passkey',
   'access.password',
   'provider.inactive',
   'provider.refused',

@@ -53,8 +53,6 @@ export interface Passkeys {
       also?(account: Account, made: Passkey): Account
     },
   ): Promise<{ readonly account: Account; readonly passkey: Passkey }>
-  /** Removes one of a user's passkeys; false where there is none. The caller ends other sign-ins. */
-  remove(person: FilePerson, id: string): Promise<boolean>
 }
 
 /** No user needs more. */
@@ -133,9 +131,6 @@ export function createPasskeys({ accounts, once, endOthers, ports, audit }: Pass
       })
       if (account === null) throw refused(`the user has it already, or ${MOST_PASSKEYS} of them`, person)
       return { account, passkey }
-    },
-    async remove(person, id) {
-      return (await accounts.change(person, before => without(before, id))) !== null
     },
   }
 }

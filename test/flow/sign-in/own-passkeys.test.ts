@@ -47,6 +47,7 @@ test('a user adds a passkey with the present password, signs in by it, and remov
   expect((await signInBy(phone, `${gate.app}/`, passkey)).text).toContain('htpasswd:ada')
   const removed = await change(ada, await ada.open(account(gate)), 'passkey-remove', { present: PASSWORD })
   expect([removed.response.status, namesOf(removed), await isIn(gate, phone)]).toEqual([200, [], false])
+  expect(gate.told('passkey.removed', 'htpasswd:ada', '"passkey":"laptop"')).toHaveLength(1)
   expect((await signInBy(gate.browser(), `${gate.app}/`, passkey)).response.status).toBe(403)
 })
 

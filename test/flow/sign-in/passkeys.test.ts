@@ -18,6 +18,7 @@ import {
   user,
 } from '../../kit/passkey-gate.ts'
 import { showPasskey } from '../../kit/passkeys.ts'
+import { metricOf } from '../../kit/requests.ts'
 
 /** Whom the application is told of. */
 const told = (text: string): unknown => JSON.parse(text)['x-token-subject']
@@ -43,8 +44,12 @@ test('an invitation is a button, then a passkey, then the way in; and the passke
     false,
     true,
   ])
+  const refused = await signInBy(gate.browser(), `${gate.app}/`, passkey, { isVerified: false })
+  expect(refused.response.status).toBe(403)
   const arrived = await signInBy(other, `${gate.app}/deep?x=1`, passkey)
   expect([arrived.address.href, told(arrived.text)]).toEqual([`${gate.app}/deep?x=1`, 'htpasswd:ada'])
+  const counted = (result: string) => metricOf(gate, `sallyport_sign_ins_total{provider="people",result="${result}"}`)
+  expect([await counted('completed'), await counted('refused')]).toEqual([2, 1])
 })
 
 test('a passkey is two factors, of which nobody says that they cannot be copied, and counts for rules that ask for them', async () => {
