@@ -10,6 +10,7 @@ import { withFonts } from './font.ts'
 import checkFile from './scripts/check-file.js' with { type: 'text' }
 import copy from './scripts/copy.js' with { type: 'text' }
 import countdown from './scripts/countdown.js' with { type: 'text' }
+import formFragment from './scripts/form-fragment.js' with { type: 'text' }
 import giveFragment from './scripts/give-fragment.js' with { type: 'text' }
 import keepFragment from './scripts/keep-fragment.js' with { type: 'text' }
 import liveTable from './scripts/live-table.js' with { type: 'text' }
@@ -32,6 +33,7 @@ export type Script =
   | 'check-file'
   | 'copy'
   | 'countdown'
+  | 'form-fragment'
   | 'local-times'
   | 'passkey'
   | 'search'
@@ -45,8 +47,10 @@ export const SCRIPTS: Readonly<Record<Script, string>> = {
   'check-file': checkFile,
   copy,
   countdown,
+  'form-fragment': formFragment,
   'local-times': localTimes,
-  passkey,
+  // A page has one script, and this one has forms, too.
+  passkey: `${formFragment}\n;${passkey}`,
   search,
   'watch-access': watchAccess,
   'when-seen': whenSeen,

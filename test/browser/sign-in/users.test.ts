@@ -53,6 +53,36 @@ test.each([
   },
 )
 
+test('the place behind # survives the form, also a wrong password and another choice; without scripts it is lost', async () => {
+  const person = await watchedContext(browser, { locale: 'en' })
+  try {
+    const page = await person.open(`${app}#/inbox/7?unread`)
+    await page.getByRole('link', { name: 'Keep me signed in on this device' }).click()
+    for (const password of ['something else', FORM_PASSWORD]) {
+      await page.getByLabel('User name').fill('ada')
+      await page.getByLabel('Password').fill(password)
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+      if (password !== FORM_PASSWORD) await page.getByRole('alert').waitFor()
+    }
+    await page.getByText('hello ada').waitFor()
+    expect(page.url()).toBe(`${app}#/inbox/7?unread`)
+    expect(person.complaints).toEqual([])
+  } finally {
+    await person.context.close()
+  }
+  const plain = await watchedContext(browser, { locale: 'en', javaScriptEnabled: false })
+  try {
+    const page = await plain.open(`${app}#/inbox/7`)
+    await page.getByLabel('User name').fill('ada')
+    await page.getByLabel('Password').fill(FORM_PASSWORD)
+    await page.keyboard.press('Enter')
+    await page.getByText('hello ada').waitFor()
+    expect(page.url()).toBe(app)
+  } finally {
+    await plain.context.close()
+  }
+})
+
 test.each(LANGUAGES.map(({ lang }) => lang))('the form is said in %s, and keeps nobody out', async lang => {
   const person = await watchedContext(browser, { locale: lang, viewport: { width: 320, height: 700 } })
   try {
