@@ -16,7 +16,7 @@ import { checkSelf, checkUpstreams } from './checks/upstreams.ts'
 import { readSurroundings } from './environment.ts'
 import { hintToWrite } from './hidden/lines.ts'
 import { type Included, readIncluded } from './included.ts'
-import { type RootTable, root } from './keys/keys.ts'
+import { HOMES, type RootTable, root } from './keys/keys.ts'
 import { type FilePlace, type Merged, mergeIncluded } from './merged.ts'
 import { buildConfig, type Config } from './resolve/config.ts'
 import type { Diagnostic } from './text/diagnostic.ts'
@@ -88,7 +88,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
     })
   }
 
-  const report = createReport()
+  const report = createReport(HOMES)
   const merged = mergeIncluded({ text, shownAs, tree: parsed.value }, included)
   const { texts } = merged
   const { tree, files: referred, filled } = substitute(merged.tree, directory, options, report)

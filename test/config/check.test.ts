@@ -263,6 +263,11 @@ const CASES: readonly Case[] = [
     'a network that lets in whoever may say any address',
     `[server]\ntrusted_proxies = ["10.0.0.0/8"]\n[[routes]]\nhost = "app.example.com"\nupstream = "http://app"\nportal = "home"\nallow = [{ networks = ["192.168.0.0/16", «"10.1.0.0/16"»], anonymous = true }]`,
   ],
+  [
+    'log.unused',
+    'a place for lines that are not written',
+    '[server]\naccess_log = false\n[log]\n«requests» = "stderr"',
+  ],
   ['audit.keep', 'a trail that keeps nothing', '[«audit»]\n[server]'],
   ['network.everyone', 'a network of everyone', '[server]\ntrusted_proxies = [«"0.0.0.0/0"»]'],
   ['store.invalid', 'a path without its kind', '[sessions]\nstore = «"sallyport.db"»'],

@@ -3,7 +3,7 @@ import { compileExpression, isFault } from '../../base/expression.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { ROUTE, type RouteTable } from '../keys/routes.ts'
 import { type Keys, TARGETS } from '../keys/table.ts'
-import { showRaw } from '../text/raw.ts'
+import { quote, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { isForCachesAlone, isForSharedCaches } from '../values/cache-control.ts'
 import type { ConfigFiles } from '../values/files.ts'
@@ -116,7 +116,8 @@ export function checkFolders(root: RootTable, files: ConfigFiles, report: Report
     if (folder === undefined || entry === undefined) continue
     const why = files.whyNoFolder(folder)
     if (why === null) continue
-    const hint = `${FOLDER_HINT}; until then this route answers 404`
+    const near = files.near(folder)
+    const hint = `${near === null ? '' : `did you mean ${quote(near)}? `}${folderHint(why)}; until then this route answers 404`
     report.warn(entry.at, 'files.missing', `the folder ${showRaw(entry)} ${why}`, { hint })
   }
   checkLogFolders(root, files, report)
@@ -134,6 +135,11 @@ function checkLogFolders({ values: { log } }: RootTable, files: ConfigFiles, rep
     const hint = `make it, for the user that Sallyport runs as; until then ${instead}`
     report.warn(entry.at, 'files.missing', `the folder of ${showRaw(entry)} ${why}`, { hint })
   }
+}
+
+function folderHint(why: string): string {
+  if (why.startsWith('does not exist')) return FOLDER_HINT
+  return why === 'is a file' ? 'name the folder that it is in' : 'the user that runs Sallyport must be able to enter it'
 }
 
 const FOLDER_HINT =

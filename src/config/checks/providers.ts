@@ -243,11 +243,9 @@ function checkOAuth2(name: string, { at, raw, values }: ProviderTable, report: R
   }
   for (const [key, entry] of raw.entries) {
     if (!Object.hasOwn(PROVIDER, key) || OF_OAUTH2.has(key)) continue
-    const hint = 'remove it: nothing of that is in OAuth 2.0; an OpenID provider has issuer in place of type = "oauth2"'
-    report.mistake(entry.at, 'provider.kind', `${key} is OpenID Connect’s, or of a file of users`, {
-      hint,
-      part: 'key',
-    })
+    const other = raw.entries.has('preset') ? 'preset' : 'type = "oauth2"'
+    const hint = `remove it: a provider by OAuth 2.0 has no such thing; or remove ${other}, where it is OpenID Connect or a file of users`
+    report.mistake(entry.at, 'provider.kind', `${key} is set beside ${other}`, { hint, part: 'key' })
   }
   if ([...raw.entries.keys()].some(key => !Object.hasOwn(PROVIDER, key))) return
   const endpoints = raw.entries.has('preset')
@@ -336,7 +334,8 @@ function checkAssertion({ raw, values }: ProviderTable, files: ConfigFiles, repo
   const path = values.client_assertion_file
   const why = entry === undefined || !path ? null : files.whyNoText(path)
   if (entry !== undefined && why !== null) {
-    const hint = 'no user can sign in until the file exists; it is read for each request to the token endpoint'
+    const near = files.near(path ?? '')
+    const hint = `${near === null ? '' : `did you mean ${quote(near)}? `}no user can sign in until the file exists; it is read for each request to the token endpoint`
     report.warn(entry.at, 'provider.file', `the file ${showRaw(entry)} ${why}`, { hint })
   }
   const audience = raw.entries.get('client_assertion_audience')

@@ -217,7 +217,8 @@ export function checkRule(rule: AccessTable, check: RuleCheck): void {
 function checkSaysSomething({ at, raw, values }: AccessTable, report: Report): void {
   const says =
     [...raw.entries.keys()].some(name => !SILENT_KEYS.has(name)) || SWITCHES.some(name => values[name] !== false)
-  if (says || values.anonymous === true || values.guest_link === true) return
+  // A value of another kind was meant to say something.
+  if (says || values.anonymous !== false || values.guest_link !== false) return
   const hint = raw.entries.has('timezone')
     ? 'add hours, days, from or until'
     : 'it would match every request: name roles, groups, networks or another condition'

@@ -21,6 +21,11 @@ export function checkServer(root: RootTable, files: ConfigFiles, report: Report)
     report.warn(audit.at, 'audit.keep', '[audit] without keep keeps nothing', { hint, part: 'key' })
   }
   if (server === undefined) return
+  const lines = root.values.log?.raw.entries.get('requests')
+  if (server.values.access_log === false && lines !== undefined) {
+    const hint = 'remove access_log = false from [server], or requests from [log]'
+    report.warn(lines.at, 'log.unused', 'no line comes here, as access_log is false', { hint, part: 'key' })
+  }
   const { listen, admin, verify, workers } = server.values
   const places: { readonly address: ListenAddress; readonly at: Path }[] = []
   const tls = root.values.tls

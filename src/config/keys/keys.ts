@@ -1,6 +1,7 @@
 /** All keys of routes.toml: the root table, and every section of the reference. */
 
 import type { Json } from '../text/raw.ts'
+import type { Homes } from '../text/report.ts'
 import { duration } from '../values/duration.ts'
 import { includePattern } from '../values/pattern.ts'
 import { choice, either, list, offIsNull } from '../values/value.ts'
@@ -34,7 +35,6 @@ import {
 import {
   type Built,
   defaulted,
-  type Homes,
   type Keys,
   named,
   objectOf,
@@ -217,55 +217,57 @@ export const SECTIONS: readonly Section[] = [
   { title: 'as', doc: 'Who asks, in `[[expect]]`.', keys: EXPECTED_PERSON },
 ]
 
-/** Keys that live in exactly one table. */
+/** What is said of the sections that are no tables of the file. */
+const SAID: Readonly<Record<string, string>> = {
+  'allow and deny': 'a rule of allow or deny',
+  as: '`as` of [[expect]]',
+  rate: '`rate`',
+}
+
+/** The tables in which each key lives. */
 function findHomes(): Homes {
-  const homes = new Map<string, string>()
-  for (const name of SECTIONS.flatMap(section => Object.keys(section.keys))) {
-    const owners = SECTIONS.filter(section => Object.hasOwn(section.keys, name))
-    if (owners.length === 1 && owners[0] !== undefined) homes.set(name, owners[0].title)
+  const homes = new Map<string, string[]>()
+  for (const { title, keys } of SECTIONS) {
+    for (const name of Object.keys(keys)) homes.set(name, [...(homes.get(name) ?? []), SAID[title] ?? title])
   }
   return homes
 }
 
-const homes = findHomes
+/** Where a key lives that people look for in the wrong table: `max_body` → `[server]`, `[[routes]]`. */
+export const HOMES: Homes = findHomes()
 
 /** The whole file. */
 export const ROOT = {
   ...TOP,
   server: defaulted(
-    table(SERVER, { title: '[server]', homes, synonyms: SERVER_WORDS, instead: SERVER_INSTEAD }),
+    table(SERVER, { title: '[server]', synonyms: SERVER_WORDS, instead: SERVER_INSTEAD }),
     {},
     {},
     'The listeners and the process.',
   ),
   log: defaulted(
-    table(LOG, { title: '[log]', homes, refused: LOG_REFUSED, synonyms: LOG_WORDS }),
+    table(LOG, { title: '[log]', refused: LOG_REFUSED, synonyms: LOG_WORDS }),
     {},
     {},
     'How lines are written, and where they go.',
   ),
   telemetry: optional(
-    table(TELEMETRY, { title: '[telemetry]', homes }),
+    table(TELEMETRY, { title: '[telemetry]' }),
     { endpoint: 'http://127.0.0.1:4318' },
     'no traces',
     'Where traces go.',
   ),
-  tls: optional(
-    table(TLS, { title: '[tls]', homes, refused: TLS_REFUSED }),
-    {},
-    'no HTTPS',
-    'HTTPS by Sallyport itself.',
-  ),
+  tls: optional(table(TLS, { title: '[tls]', refused: TLS_REFUSED }), {}, 'no HTTPS', 'HTTPS by Sallyport itself.'),
   sessions: defaulted(
-    table(SESSIONS, { title: '[sessions]', homes }),
+    table(SESSIONS, { title: '[sessions]' }),
     {},
     {},
     'How long a sign-in lasts, and where it is kept.',
   ),
-  audit: defaulted(table(AUDIT, { title: '[audit]', homes }), {}, { keep: '90d' }, 'What is kept of who did what.'),
+  audit: defaulted(table(AUDIT, { title: '[audit]' }), {}, { keep: '90d' }, 'What is kept of who did what.'),
   providers: defaulted(
     named(
-      table(PROVIDER, { title: '[providers.NAME]', homes, refused: PROVIDER_REFUSED, synonyms: PROVIDER_WORDS }),
+      table(PROVIDER, { title: '[providers.NAME]', refused: PROVIDER_REFUSED, synonyms: PROVIDER_WORDS }),
       'provider',
     ),
     {},
@@ -273,25 +275,20 @@ export const ROOT = {
     'OpenID providers by name.',
   ),
   portals: defaulted(
-    named(table(PORTAL, { title: '[portals.NAME]', homes, synonyms: PORTAL_WORDS, instead: PORTAL_INSTEAD }), 'portal'),
+    named(table(PORTAL, { title: '[portals.NAME]', synonyms: PORTAL_WORDS, instead: PORTAL_INSTEAD }), 'portal'),
     {},
     {},
     'Portals by name.',
   ),
-  upstreams: defaulted(
-    named(table(UPSTREAM, { title: '[upstreams.NAME]', homes }), 'upstream'),
-    {},
-    {},
-    'Upstreams by name.',
-  ),
+  upstreams: defaulted(named(table(UPSTREAM, { title: '[upstreams.NAME]' }), 'upstream'), {}, {}, 'Upstreams by name.'),
   routes: defaulted(
-    tables(table(ROUTE, { title: '[[routes]]', homes, synonyms: ROUTE_WORDS, instead: ROUTE_INSTEAD }), 'routes'),
+    tables(table(ROUTE, { title: '[[routes]]', synonyms: ROUTE_WORDS, instead: ROUTE_INSTEAD }), 'routes'),
     [],
     [],
     'What is served.',
   ),
   expect: defaulted(
-    tables(table(EXPECT, { title: '[[expect]]', homes }, finishExpectation), 'expect'),
+    tables(table(EXPECT, { title: '[[expect]]' }, finishExpectation), 'expect'),
     [],
     [],
     'What requests have to come to.',
@@ -301,7 +298,7 @@ export const ROOT = {
 export type RootTable = Table<typeof ROOT>
 
 /** Reads the whole file. */
-export const root = table(ROOT, { title: WHOLE_FILE, homes })
+export const root = table(ROOT, { title: WHOLE_FILE })
 
 /**
  * The JSON schema of routes.toml, for editors that know TOML (Taplo, Even Better TOML).

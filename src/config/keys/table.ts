@@ -206,9 +206,6 @@ export interface Table<K extends Keys> {
   readonly values: Values<K>
 }
 
-/** Where a key lives that people look for in the wrong table: name → `[server]`. */
-export type Homes = ReadonlyMap<string, string>
-
 export interface TableOptions {
   /** As in the file: `[server]`, `[[routes]]`. */
   readonly title: string
@@ -220,8 +217,6 @@ export interface TableOptions {
   readonly synonyms?: ReadonlyMap<string, string>
   /** The same where more than the name is another. */
   readonly instead?: Instead
-  /** Where keys of other tables belong. */
-  readonly homes?: () => Homes
 }
 
 /** A table with these keys and no others; `finish` builds from it what no key alone gives. */
@@ -257,7 +252,7 @@ export function table<K extends Keys>(
       const values: Record<string, unknown> = {}
       for (const [name, key] of all) {
         const entry = whole.entries.get(name)
-        if (entry !== undefined) values[name] = readEntry(key, entry, report)
+        if (entry !== undefined) values[name] = readExemplified(name, key, entry, report)
         else {
           values[name] = key.absent(raw.at, name, report)
           if (key.isRequired && !meant.has(name)) reportMissing(name, key, raw, options, report)
@@ -341,6 +336,15 @@ function fieldOf(name: string, { field, type }: Key<unknown, unknown, Field, str
 
 const TABLE = 'table'
 
+/** What is of another kind, and has no better hint, is shown the key's example. */
+function readExemplified(name: string, key: Keys[string], entry: Raw, report: Report): unknown {
+  const before = report.problems.length
+  const value = readEntry(key, entry, report)
+  if (report.problems.length > before)
+    report.exemplify(before, entry.at, `for example: ${name} = ${formatToml(key.example)}`)
+  return value
+}
+
 /** A value where a table belongs is shown one. */
 function readEntry({ type, example }: Keys[string], entry: Raw, report: Report): unknown {
   const isShown = type.label === TABLE && entry.kind !== 'table' && isObject(example) && Object.keys(example).length > 0
@@ -400,11 +404,12 @@ function reportUnknown(
   }
   const synonym = options.synonyms?.get(word)
   const meant = synonym ?? suggest(name, names)
-  const home = options.homes?.().get(name)
+  const homes = (report.homes.get(name) ?? []).filter(home => home !== options.title)
   const isMisspelt = meant !== null && options.title === WHOLE_FILE && isTables(entry)
   const hint =
-    home !== undefined && home !== options.title && !isMisspelt && synonym === undefined
-      ? `${name} belongs in ${home}`
+    // A key of one other table is meant there. One of several may as well be misspelt here.
+    (homes.length === 1 || (homes.length > 1 && meant === null)) && !isMisspelt && synonym === undefined
+      ? `${name} belongs in ${inOneOf(homes)}`
       : meant !== null
         ? synonym === undefined
           ? `did you mean "${meant}"?`
@@ -412,6 +417,15 @@ function reportUnknown(
         : `the keys here are ${names.join(', ')}`
   report.mistake(entry.at, 'key.unknown', unknown, { hint, part: 'key' })
   return meant
+}
+
+/** How many tables a hint names that have a key. */
+const MOST_HOMES = 5
+
+function inOneOf(homes: readonly string[]): string {
+  const shown = homes.slice(0, MOST_HOMES)
+  if (homes.length > MOST_HOMES) return `${shown.join(', ')}, …`
+  return shown.length === 1 ? shown.join('') : `${shown.slice(0, -1).join(', ')} or ${shown.at(-1)}`
 }
 
 /** `[providers.NAME]` with the name that is meant. */

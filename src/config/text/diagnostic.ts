@@ -157,6 +157,7 @@ export const DIAGNOSTIC_CODES = [
   'rule.users',
   'rule.unstated',
   'audit.keep',
+  'log.unused',
   'rule.step_up',
   'rule.depth',
   'rule.anonymous',

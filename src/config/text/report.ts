@@ -4,6 +4,12 @@ import { withShownAddresses } from '../../base/shown-address.ts'
 import type { DiagnosticCode, Severity } from './diagnostic.ts'
 import type { Path } from './raw.ts'
 
+/** What is said of a value of another kind where nothing better is known. */
+export const TEXT_HINT = 'text goes in double quotes'
+export const LIST_HINT = 'lists are written in brackets: ["a", "b"]'
+export const NUMBER_HINT = 'numbers are written without quotes'
+export const BOOLEAN_HINT = 'without quotes'
+
 /** A mistake before it is placed in the text. */
 interface Problem {
   readonly severity: Severity
@@ -19,6 +25,9 @@ interface Problem {
   readonly first: Path | null
 }
 
+/** The tables in which a key lives, by its name. */
+export type Homes = ReadonlyMap<string, readonly string[]>
+
 interface ProblemDetails {
   readonly hint?: string
   readonly part?: 'key' | 'value'
@@ -29,12 +38,19 @@ interface ProblemDetails {
 /** Collects problems while the file is read; nothing stops at the first. */
 export interface Report {
   readonly problems: readonly Problem[]
+  /** Where keys of other tables belong. */
+  readonly homes: Homes
   mistake(at: Path, code: DiagnosticCode, message: string, details?: ProblemDetails): void
   warn(at: Path, code: DiagnosticCode, message: string, details?: ProblemDetails): void
+  /** Gives this hint to the problems from the one of this number on that say of this place that it is of another kind, or another word, and not what to write. */
+  exemplify(from: number, at: Path, hint: string): void
 }
 
+/** Hints that are true of any value of a kind. */
+const VAGUE = new Set(['', TEXT_HINT, LIST_HINT, NUMBER_HINT, BOOLEAN_HINT])
+
 /** An empty report. */
-export function createReport(): Report {
+export function createReport(homes: Homes = new Map()): Report {
   const problems: Problem[] = []
   const add =
     (severity: Severity) =>
@@ -50,5 +66,17 @@ export function createReport(): Report {
         first: details.first ?? null,
       })
     }
-  return { problems, mistake: add('error'), warn: add('warning') }
+  return {
+    problems,
+    homes,
+    mistake: add('error'),
+    warn: add('warning'),
+    exemplify(from, at, hint) {
+      for (const [index, problem] of problems.entries()) {
+        const isKind = problem.code === 'key.type' || problem.code === 'choice.unknown'
+        const isMeant = index >= from && isKind && problem.at.length === at.length
+        if (isMeant && VAGUE.has(problem.hint)) problems[index] = { ...problem, hint: withShownAddresses(hint) }
+      }
+    },
+  }
 }

@@ -152,6 +152,7 @@ export function substitute(
 
 /** How to fix a file that cannot be read. */
 export function fileHint({ why, near }: { readonly why: string; readonly near: string | null }): string {
+  if (why === 'is a folder') return 'name a file in it'
   if (!why.startsWith('does not exist'))
     return 'the user that runs Sallyport must be able to read it (in the container: chown 65532 FILE)'
   return `${near === null ? '' : `did you mean ${quote(near)}? `}the path is absolute, or starts at the config file's folder`

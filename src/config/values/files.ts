@@ -28,6 +28,8 @@ export interface ConfigFiles {
    * watched.
    */
   whyNoText(path: string): string | null
+  /** What is beside a path that does not exist and has nearly its name; null: nothing has. */
+  near(path: string): string | null
   /** Absolute paths of all that were asked for, readable or not: what a reload has to watch. */
   readonly paths: readonly string[]
   /** What was read, in order. Secret: for hashing only. */
@@ -78,6 +80,7 @@ export function createConfigFiles(
         return whyUnreadable(error)
       }
     },
+    near: path => nearestFile(resolve(directory, path), sources),
     get paths() {
       return [...new Set([...texts.keys(), ...binaries.keys()])]
     },

@@ -1,7 +1,7 @@
 /** Pictures out of files that a routes.toml names: what they may be, and what pages get of them. */
 
 import { sha256 } from '../../base/bytes.ts'
-import { type Raw, showRaw } from '../text/raw.ts'
+import { quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
 import type { ConfigFiles } from './files.ts'
@@ -109,7 +109,8 @@ export function checkPicture({ entry, path, limits, code }: PicturePlace, files:
     return
   }
   const kinds = limits.takes.length === LOGO.takes.length ? 'SVG, PNG or WebP' : 'SVG, PNG, WebP or ICO'
-  const hint = `an ${kinds} file of at most ${limits.mostBytes / 1024} kB, by an absolute path or one from the config file’s folder`
+  const near = files.near(path)
+  const hint = `${near === null ? '' : `did you mean ${quote(near)}? `}an ${kinds} file of at most ${limits.mostBytes / 1024} kB, by an absolute path or one from the config file’s folder`
   report.mistake(entry.at, code, `the file ${showRaw(entry)} ${found}`, { hint })
 }
 

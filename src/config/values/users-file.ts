@@ -97,7 +97,7 @@ const KEYS = new Set([
 function readUsersToml(text: string): ReadUsers {
   const parsed = parseToml(text)
   // The parser's own words may repeat a part of the line.
-  if (!parsed.ok) return { entries: new Map(), faults: [`what is no TOML is in line ${parsed.line}`], hasWeak: false }
+  if (!parsed.ok) return { entries: new Map(), faults: [`a mistake in TOML is in line ${parsed.line}`], hasWeak: false }
   const locator = createLocator(text)
   const faults: string[] = []
   const fault = (what: string, at: Path, part: 'key' | 'value' = 'value') => {

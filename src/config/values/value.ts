@@ -1,6 +1,6 @@
 import { bad, good, type Parsed, type Refusal } from '../text/diagnostic.ts'
 import { describeRaw, type Json, type Path, quote, type Raw, type RawText, showRaw } from '../text/raw.ts'
-import type { Report } from '../text/report.ts'
+import { BOOLEAN_HINT, LIST_HINT, NUMBER_HINT, type Report, TEXT_HINT } from '../text/report.ts'
 import { suggest } from '../text/suggest.ts'
 import type { ConfigFiles } from './files.ts'
 
@@ -88,13 +88,12 @@ export function parsed<T>(names: TextNames, parse: (text: string, at: Path, isFi
   }
 }
 
-const TEXT_HINT = 'text goes in double quotes'
-
 /** What to write in the place of a value of another kind: what is no text in quotes is one that `expected` has. */
 function hintFor(raw: Raw, expected: string, numberHint: TextNames['numberHint']): string {
   const isNumber = raw.kind === 'integer' || raw.kind === 'float'
   if (isNumber && typeof numberHint === 'function') return numberHint(raw.value)
   if (isNumber && typeof numberHint === 'string') return numberHint.replace('{n}', String(raw.value))
+  if (isNumber) return `in quotes: ${quote(String(raw.value))}`
   if (raw.kind !== 'boolean') return TEXT_HINT
   const examples: readonly string[] = expected.match(/"[^"]+"/g) ?? []
   const example = !raw.value && examples.includes('"off"') ? '"off"' : examples[0]
@@ -140,7 +139,7 @@ export function integer(least: number, most: number): Type<number> {
 
 function numberHint(raw: Raw): string {
   const isNumber = raw.kind === 'text' && !raw.isFilled && /^\d{1,9}$/.test(raw.source)
-  return isNumber ? `write ${Number(raw.source)} without quotes` : 'numbers are written without quotes'
+  return isNumber ? `write ${Number(raw.source)} without quotes` : NUMBER_HINT
 }
 
 /** A whole number within bounds, or one of a few words in its place. */
@@ -157,12 +156,7 @@ export const boolean: Type<boolean> = {
   read(raw, report) {
     if (raw.kind === 'boolean') return raw.value
     const word = raw.kind === 'text' && !raw.isFilled ? BOOLEAN_WORDS.get(raw.source.toLowerCase()) : undefined
-    return wrongKind(
-      raw,
-      'true or false',
-      report,
-      word === undefined ? 'without quotes' : `write ${word} without quotes`,
-    )
+    return wrongKind(raw, 'true or false', report, word === undefined ? BOOLEAN_HINT : `write ${word} without quotes`)
   },
 }
 
@@ -262,7 +256,7 @@ export function offIsNull<T, U extends string>(
 }
 
 function listHint(raw: Raw): string {
-  if (raw.kind !== 'text') return 'lists are written in brackets: ["a", "b"]'
+  if (raw.kind !== 'text') return LIST_HINT
   const parts = raw.isFilled ? [raw.source] : raw.source.split(/[\s,;]+/).filter(part => part !== '')
   return `in brackets: [${parts.map(quote).join(', ')}]`
 }

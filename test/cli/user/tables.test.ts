@@ -200,7 +200,7 @@ describe('what cannot be done changes nothing', () => {
     ['a name that is there', WRITTEN, ['add', FILE, 'ada'], 1, 'ada is in users.toml already'],
     ['a name that is not there', WRITTEN, ['remove', FILE, 'eve'], 1, 'eve is not in users.toml'],
     ['a file with a mistake', `${WRITTEN}\nsurprise = 1\n`, ['add', FILE, 'eve'], 1, 'mend that first'],
-    ['a file that is no TOML', `ada:${BCRYPT}\n`, ['add', FILE, 'eve'], 1, 'what is no TOML is in line 1'],
+    ['a file that is no TOML', `ada:${BCRYPT}\n`, ['add', FILE, 'eve'], 1, 'a mistake in TOML is in line 1'],
     ['users in one line', inline, ['remove', FILE, 'ada'], 1, 'written in a way'],
     ['a hash over two lines', multiline, ['passwd', FILE, 'ada', '--keep-tokens'], 1, 'written in a way'],
     ['an address that is none', WRITTEN, ['add', FILE, 'eve', '--email', 'eve'], 2, '--email is no e-mail address'],

@@ -133,6 +133,16 @@ export const VALUE_HINTS: readonly HintCase[] = [
     'value',
     /write (100) without quotes/,
   ),
+  one('a number for a name', [LAST, `${LAST}name = 12\n`], 'key.type', 'value', /in quotes: ("12")$/),
+  one(
+    'a table for a name',
+    [LAST, `${LAST}name = { a = "b" }\n`],
+    'key.type',
+    'line',
+    /for example: (name = "Uptime Kuma")$/,
+  ),
+  one('a list for a switch', [LAST, `${LAST}exact = ["a"]\n`], 'key.type', 'line', /for example: (exact = true)$/),
+  one('a word for mcp', [LAST, `${LAST}mcp = "yes"\n`], 'choice.unknown', 'line', /for example: (mcp = true)$/),
   one(
     'a lifetime without its unit',
     ['[server]', '[sessions]\nlifetime = 12\n[server]'],
