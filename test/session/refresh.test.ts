@@ -183,8 +183,8 @@ describe('a session that is due', () => {
       expect(session.identity.groups).toEqual(['users', 'admins'])
       expect(asked.tokens).toEqual(['refresh-0'])
       clock.advance(15 * MINUTE)
-      await find(token)
-      await eventually(() => asked.tokens.length === 2, 'it is asked again')
+      // The refresh before may still be on its way to the store: a request during it begins no other.
+      await eventually(async () => (await find(token)) !== null && asked.tokens.length === 2, 'it is asked again')
       expect(asked.tokens).toEqual(['refresh-0', 'refresh-1'])
     }))
 
@@ -198,8 +198,11 @@ describe('a session that is due', () => {
       await eventually(async () => (await find(token)) !== session, 'the first refresh')
       const second = await find(token)
       clock.advance(15 * MINUTE)
-      await find(token)
-      await eventually(async () => (await sessions.secretsOf(session.id))?.refreshToken === 'refresh-2', 'the second')
+      await eventually(
+        async () =>
+          (await find(token)) !== null && (await sessions.secretsOf(session.id))?.refreshToken === 'refresh-2',
+        'the second',
+      )
       expect(await find(token)).toBe(second)
       expect(changed).toEqual([session.id])
       expect(asked.tokens).toHaveLength(2)
@@ -522,8 +525,7 @@ describe.each(['sqlite', 'redis'] as const)(
         expect([await standing(), before[0]]).toEqual([before, 'good'])
         // The provider may take the second use for a theft, and refuse what it gave to the other.
         world.clock.advance(15 * MINUTE)
-        await find(other)
-        await eventually(() => other.answers.length === 2, 'it is due again')
+        await eventually(async () => (await find(other)) !== null && other.answers.length === 2, 'it is due again')
         other.answers[1]?.(ended)
         await eventually(async () => (await find(other)) === null, 'it is over')
         expect([await standing(), before[0]]).toEqual([before, 'good'])
