@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
+import { randomToken } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { parseEmail } from '../../config/values/email.ts'
@@ -20,7 +21,7 @@ import { addTable, changeTable, makeUserId, removeTable, usersIn } from './table
 import { giveTotp, takeTotp, totpFileOf } from './totp.ts'
 
 export const USAGE = {
-  text: `usage: sallyport user add FILE NAME [--groups a,b] [--name TEXT] [--email ADDRESS]
+  text: `usage: sallyport user add FILE NAME [--groups a,b] [--name TEXT] [--email ADDRESS] [--no-password]
        sallyport user passwd FILE NAME [--end-tokens | --keep-tokens]
        sallyport user remove FILE NAME
        sallyport user totp FILE NAME [--issuer TEXT | --remove]
@@ -32,7 +33,8 @@ export const USAGE = {
 Writes a file of users, for users of a provider or htpasswd of a portal in routes.toml. A FILE that ends in .toml has a table for each
 user, with an id, groups, an e-mail address, a display name (--name) and a second factor; any other has lines of NAME:HASH (htpasswd).
 A running server takes it over at once: whoever has another password, or is gone, is signed out.
-The password is asked for, unseen, or is the first line of standard input where that is no terminal.
+The password is asked for, unseen, or is the first line of standard input where that is no terminal. With --no-password there is none
+that anybody knows: the user comes by an invitation.
 passwd ends sessions and what MCP clients were given; whether API tokens and guest links end too is asked, or said by --end-tokens or
 --keep-tokens. A file of lines cannot hold the answer.
 totp gives somebody a second factor: it shows the address that an authenticator app reads, at a terminal as a QR code too; --remove
@@ -54,6 +56,7 @@ Exit code: 0 done, 1 the file cannot be read or written, or has no such name, 2 
     'display-name': { type: 'string' },
     'end-tokens': { type: 'boolean' },
     'keep-tokens': { type: 'boolean' },
+    'no-password': { type: 'boolean' },
     portal: { type: 'string' },
     provider: { type: 'string' },
     config: { type: 'string', short: 'c' },
@@ -75,6 +78,7 @@ const OWN_OPTIONS: Readonly<Record<string, readonly Act[]>> = {
   'display-name': ['add'],
   'end-tokens': ['passwd', 'reset'],
   'keep-tokens': ['passwd'],
+  'no-password': ['add'],
   portal: ['invite'],
   provider: ['reset'],
   config: ['invite', 'list', 'reset'],
@@ -137,6 +141,7 @@ export async function runUser(
     name,
     issuer: values.issuer,
     isRemoval: values.remove === true,
+    isWithoutPassword: values['no-password'] === true,
     groups: values.groups === undefined ? null : values.groups.split(',').map(group => group.trim()),
     email: values.email ?? null,
     displayName: values.name ?? values['display-name'] ?? null,
@@ -158,6 +163,8 @@ interface Asked {
   readonly groups: readonly string[] | null
   readonly email: string | null
   readonly displayName: string | null
+  /** Whether the user is to have no password that anybody knows. */
+  readonly isWithoutPassword: boolean
   /** Whether API tokens and guest links end; null: it was not said. */
   readonly endsTokens: boolean | null
 }
@@ -194,7 +201,7 @@ async function changeTables(act: FileAct, asked: Asked, io: Io, source: Source):
   if (act === 'passwd' && asked.endsTokens === null && terminal === null) {
     return misused('say --end-tokens or --keep-tokens: whether API tokens and guest links end with the password', io)
   }
-  const password = await askPassword(source, io)
+  const password = await passwordFor(asked, source, io)
   if (password === null) return EXIT.failed
   const hash = await hashPassword(password)
   const now = new Date(ports.now())
@@ -224,6 +231,11 @@ async function changeTables(act: FileAct, asked: Asked, io: Io, source: Source):
     : `API tokens and guest links rest until ${name} signs in with the new password.`
   io.stderr(`Sessions and MCP clients of ${name} end as soon as the server has read ${file}. ${others}\n`)
   return EXIT.ok
+}
+
+/** The password of a user; where there is to be none, random bits that are kept nowhere. Null where none was given. */
+async function passwordFor({ isWithoutPassword }: Asked, source: Source, io: Io): Promise<string | null> {
+  return isWithoutPassword ? randomToken(source.ports.random) : askPassword(source, io)
 }
 
 /** How often an answer that is neither is asked for again. */
@@ -272,7 +284,7 @@ async function changeLines(act: FileAct, asked: Asked, io: Io, source: Source): 
   if (unheld.length > 0) {
     return failed(`${file} has lines of NAME:HASH, which cannot hold ${unheld.join(', ')}: ${convertHint(file)}`, io)
   }
-  const password = await askPassword(source, io)
+  const password = await passwordFor(asked, source, io)
   if (password === null) return EXIT.failed
   writeLines(path, putLine(before, name, await hashPassword(password)))
   io.stderr(
@@ -338,7 +350,9 @@ async function failing(io: Io, act: () => number | Promise<number>): Promise<num
 }
 
 /** That somebody is in the file now; where nobody was asked, also where the password is from. */
-function added({ name, file }: Asked, { terminal }: Source, more = ''): string {
+function added({ name, file, isWithoutPassword }: Asked, { terminal }: Source, more = ''): string {
+  if (isWithoutPassword)
+    return `${name} is in ${file} now${more}, and has no password: "sallyport user invite ${name}" prints the link of an invitation.`
   const password = terminal === null ? ', with the password that came by standard input' : ''
   return `${name} is in ${file} now${more}${password}, and can sign in as soon as the server has read it.`
 }

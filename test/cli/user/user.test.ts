@@ -112,3 +112,16 @@ describe('what cannot be done changes nothing', () => {
     if (input.length > 8) expect(result.err).not.toContain(input)
   })
 })
+
+test('without a password a user is added whose hash nobody knows the password of, and no password is asked for', async () => {
+  const folder = folderWith()
+  const { code, err } = await run(folder, ['add', 'users.toml', 'ada', '--no-password'], ['never asked for'])
+  expect([code, err]).toEqual([
+    0,
+    'ada is in users.toml now, and has no password: "sallyport user invite ada" prints the link of an invitation.\n',
+  ])
+  const hash = /hash = "([^"]+)"/.exec(readFileSync(join(folder, 'users.toml'), 'utf8'))?.[1] ?? ''
+  expect(hash).toStartWith('$argon2id$')
+  for (const guess of ['', 'ada', 'never asked for']) expect(await verifyPassword(guess, hash)).toBe(false)
+  expect((await run(folder, ['passwd', 'users.toml', 'ada', '--no-password'])).code).toBe(2)
+})
