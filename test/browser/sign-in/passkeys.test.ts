@@ -266,3 +266,31 @@ test.each(LANGUAGES.flatMap(({ lang }) => [[lang, 'light'] as const, [lang, 'dar
     }
   },
 )
+
+test('the page of users shows who has a passkey, invites by a click, and keeps nobody out on a phone', async () => {
+  await using own = await startPasskeyGate({
+    users:
+      user('ada', 'groups = ["admins"]\ndisplay_name = "Ada L"') + user('bob') + user('root', 'groups = ["roots"]'),
+    portal: 'admin_role = "admin"\nroles.admin = { groups = ["admins"] }\nroles.root = { groups = ["roots"] }',
+  })
+  const person = await watchedContext(browser, { locale: 'en', viewport: { width: 320, height: 700 } })
+  try {
+    const page = await person.open(`${own.portal}/.sallyport/login`)
+    await page.getByLabel('User name').fill('ada')
+    await page.getByLabel('Password').fill(PASSWORD)
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await page.waitForURL(`${own.portal}/.sallyport/`)
+    await page.goto(`${own.portal}/.sallyport/people`)
+    expect(await findBarriers(page)).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth > innerWidth')).toBe(false)
+    await keepPicture(page, 'people')
+    await page.getByRole('button', { name: 'Make an invitation for bob' }).click()
+    await page.getByText('Give this link to bob').waitFor()
+    expect(await findBarriers(page)).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth > innerWidth')).toBe(false)
+    await keepPicture(page, 'people-invited')
+    expect(person.complaints).toEqual([])
+  } finally {
+    await person.context.close()
+  }
+})
