@@ -70,8 +70,10 @@ export function AccountPage(view: AccountView) {
           {view.takesPasswords ? <Password {...view} /> : null}
           {view.takesPasswords ? <Factor {...view} /> : null}
           {view.rpId === null && account.passkeys.length === 0 ? null : <Passkeys {...view} />}
-          <p class="foot">
-            <a href={ownPath('sessions')}>{words.yourSessions}</a>
+          <p class="more">
+            <a class="act" href={ownPath('sessions')}>
+              {words.yourSessions}
+            </a>
           </p>
         </>
       )}
@@ -266,7 +268,9 @@ function NewPasskey(view: AccountView & Extract<Told, { kind: 'passkey' }>) {
         </div>
       </PasskeyForm>
       <p class="more">
-        <a href={ownPath('account')}>{words.reviewBack}</a>
+        <a class="act" href={ownPath('account')}>
+          {words.ownAccount.back}
+        </a>
       </p>
     </section>
   )
@@ -314,7 +318,9 @@ function NewFactor(view: AccountView & Extract<Told, { kind: 'factor' }>) {
         </button>
       </form>
       <p class="more">
-        <a href={ownPath('account')}>{words.reviewBack}</a>
+        <a class="act" href={ownPath('account')}>
+          {words.ownAccount.back}
+        </a>
       </p>
     </section>
   )

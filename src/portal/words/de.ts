@@ -191,6 +191,7 @@ export const DE: Words = {
     recoveryMake: 'Neue Ersatzcodes erstellen',
     recoveryUse: 'Mein Telefon ist nicht hier',
     recoveryCode: 'Ersatzcode',
+    back: 'Zurück zu Ihrem Konto',
     noticeTitle: 'Das ist mit Ihrem Konto geschehen',
     recoveryUsed: when => `Jemand hat sich mit einem Ersatzcode angemeldet: ${when}.`,
     noticeAdvice: 'Wenn Sie das nicht waren: Ändern Sie jetzt Ihr Passwort, und sagen Sie es dem Betreiber.',

@@ -98,6 +98,7 @@ export const EN: Words = {
     recoveryMake: 'Make new recovery codes',
     recoveryUse: 'My phone is not here',
     recoveryCode: 'Recovery code',
+    back: 'Back to your account',
     noticeTitle: 'This happened to your account',
     recoveryUsed: when => `Somebody signed in with a recovery code: ${when}.`,
     noticeAdvice: 'If that was not you, change your password now and tell whoever runs this.',

@@ -191,6 +191,7 @@ export const ES: Words = {
     recoveryMake: 'Crear códigos de recuperación nuevos',
     recoveryUse: 'No tengo el teléfono aquí',
     recoveryCode: 'Código de recuperación',
+    back: 'Volver a tu cuenta',
     noticeTitle: 'Esto ha pasado con tu cuenta',
     recoveryUsed: when => `Alguien inició sesión con un código de recuperación: ${when}.`,
     noticeAdvice: 'Si no fuiste tú, cambia ahora tu contraseña y avisa a quien administra este servicio.',

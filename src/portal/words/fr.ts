@@ -192,6 +192,7 @@ export const FR: Words = {
     recoveryMake: 'Créer de nouveaux codes de secours',
     recoveryUse: 'Je n’ai pas mon téléphone',
     recoveryCode: 'Code de secours',
+    back: 'Retour à votre compte',
     noticeTitle: 'Ce qui s’est passé sur votre compte',
     recoveryUsed: when => `Quelqu’un s’est connecté avec un code de secours\u00a0: ${when}.`,
     noticeAdvice:

@@ -58,6 +58,8 @@ interface OwnAccountWords {
   /** On the page that asks for a code, and the field there. */
   readonly recoveryUse: string
   readonly recoveryCode: string
+  /** From a step of a change to the page. */
+  readonly back: string
   /** Told at a sign-in, once, and on the page. */
   readonly noticeTitle: string
   recoveryUsed(when: string): string

@@ -65,6 +65,15 @@ describe('the page', () => {
     await signedIn(gate)
   })
 
+  test('takes a long password in any script, of which each character is twelve in a form', async () => {
+    await using gate = await startAccounts(upstream)
+    const long = '🗝'.repeat(256)
+    plant(long, 'a password of a form')
+    const browser = await signedIn(gate)
+    expect((await setPassword(browser, OF_FILE, { new: long, again: long })).status).toBe(200)
+    await signedIn(gate, long)
+  })
+
   test('sets up a second factor by picture and code, with ten recovery codes that are shown once', async () => {
     await using gate = await startAccounts(upstream)
     const browser = await signedIn(gate)
