@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import { pageAnswer } from './answer.ts'
-import { Acts, Help, NarrowPage } from './pages/narrow-page.tsx'
+import { Acts, Help, NarrowPage, Operators, Reference } from './pages/narrow-page.tsx'
 import type { Words } from './words/words.ts'
 
 /** A failure as a page shows it. Every text may hold anything: it is escaped. */
@@ -60,16 +60,6 @@ export function renderErrorPage(view: ErrorView): Response {
       )}
       {afterS === null ? null : <Countdown words={words} afterS={afterS} to={view.refreshTo} />}
       <Acts acts={view.actions ?? []} />
-      {view.ways === undefined ? null : (
-        <div class="cause small">
-          <p>{view.ways.lead}</p>
-          <ul>
-            {view.ways.each.map(way => (
-              <li>{way}</li>
-            ))}
-          </ul>
-        </div>
-      )}
       {view.cause === undefined ? null : (
         <p class="cause small">
           {words.causeForAdmins} <code lang="en">{view.cause}</code>
@@ -77,9 +67,21 @@ export function renderErrorPage(view: ErrorView): Response {
       )}
       <p class="note">
         <Help words={words} contact={view.portal?.contact ?? null} />
-        {`${words.reference} `}
-        <code>{view.reference}</code>
       </p>
+      <Operators words={words} isOpen={view.ways !== undefined}>
+        {view.ways === undefined ? null : (
+          <>
+            <p>{view.ways.lead}</p>
+            <ul>
+              {view.ways.each.map(way => (
+                <li>{way}</li>
+              ))}
+            </ul>
+          </>
+        )}
+        {view.isFault === false ? null : <p>{words.inTheLog}</p>}
+        <Reference words={words} id={view.reference} />
+      </Operators>
     </NarrowPage>
   )
   return pageAnswer(

@@ -101,6 +101,8 @@ export interface PortalRequest {
   readonly keepsOwnAddresses: boolean
   /** The application at a host and path of this portal, for whoever is about to sign in; null where there is none to tell of. */
   waiting(host: string, path: string): { readonly name: string; readonly picture: string | null } | null
+  /** How many requests for access wait for an admin of the portal. */
+  waitingRequests(): number
   /** What this person may open, for the portal page. */
   applications(session: Session): readonly Application[]
   /** Where a token of this person would be taken. */

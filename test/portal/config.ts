@@ -66,6 +66,7 @@ export function portalRequest(request: Request, { origin, protocol, host }: URL)
     isOpenTo: () => false,
     keepsOwnAddresses: true,
     waiting: () => null,
+    waitingRequests: () => 0,
     guestPlaces: () => [],
     iconOf: () => null,
     resources: { hasOwn: false, described: () => null, at: () => null },

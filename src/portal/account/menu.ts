@@ -23,7 +23,12 @@ export function menuOf(ctx: PortalRequest, session: Session, words: Words, here:
   ]
   return entries
     .filter(([, , isThere]) => isThere)
-    .map(([page, label]) => ({ label, address: ownPath(page), isHere: page === here }))
+    .map(([page, label]) => ({
+      label,
+      address: ownPath(page),
+      isHere: page === here,
+      waiting: page === 'admin' ? ctx.waitingRequests() : 0,
+    }))
 }
 
 /** Whether anyone may have tokens here: of their own making, or of a program that they let use an MCP server. */

@@ -120,9 +120,10 @@ export function Acts(props: {
 }
 
 /** What is for whoever runs the place, folded away from everybody else. */
-export function Operators({ words, children }: { readonly words: Words; readonly children?: Child }) {
+export function Operators(props: { readonly words: Words; readonly isOpen?: boolean; readonly children?: Child }) {
+  const { words, isOpen = false, children } = props
   return (
-    <details class="operators small">
+    <details class="operators small" open={isOpen}>
       <summary>{words.forOperators}</summary>
       <div>{children}</div>
     </details>

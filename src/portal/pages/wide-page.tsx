@@ -9,6 +9,8 @@ export interface MenuEntry {
   readonly address: string
   /** Whether it is the page that is shown. */
   readonly isHere: boolean
+  /** How many requests for access wait there. */
+  readonly waiting: number
 }
 
 /** A page with room for lists: a bar with the portal's name and the menu, and below it one heading and the content. */
@@ -36,9 +38,14 @@ export function WidePage(props: {
             {words.menu}
           </button>
           <nav id="menu" popover="auto" aria-label={words.accountMenu}>
-            {menu.map(({ label, address, isHere }) => (
+            {menu.map(({ label, address, isHere, waiting }) => (
               <a href={address} aria-current={isHere ? 'page' : undefined}>
                 {label}
+                {waiting === 0 ? null : (
+                  <span class="badge" role="img" aria-label={words.requestsWait(waiting)}>
+                    {waiting}
+                  </span>
+                )}
               </a>
             ))}
           </nav>

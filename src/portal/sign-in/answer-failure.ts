@@ -1,4 +1,4 @@
-import { errorFacts, type GateError, toGateError } from '../../base/errors.ts'
+import { type Code, errorFacts, type GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
@@ -79,6 +79,8 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
     case 'provider.refused':
     case 'provider.inactive':
       return {
+        // Who cancels at the provider has met no failure (RFC 6749 §4.1.2.1).
+        isFault: error.code !== 'provider.refused' || error.facts.provider_error !== 'access_denied',
         ...(error.code === 'provider.inactive'
           ? {}
           : { detail: error.code === 'provider.subject' ? words.subjectAdvice : words.refusedAdvice }),
@@ -134,13 +136,22 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
       if (failed === null) return {}
       return {
         refreshTo: fresh,
+        detail: LASTING.has(error.code) ? words.providerLasts : words.providerPasses,
         actions: [
-          { label: words.tryAgain, address: fresh },
+          ...(LASTING.has(error.code) ? [] : [{ label: words.tryAgain, address: fresh }]),
           ...(failed.provider === null ? [] : otherChoices(ctx, failed.provider, words)),
         ],
       }
   }
 }
+
+/** What is wrong at a provider, or between it and the file, until somebody mends it: to try again changes nothing. */
+const LASTING: ReadonlySet<Code> = new Set<Code>([
+  'provider.discovery',
+  'provider.request',
+  'provider.id_token',
+  'provider.userinfo',
+])
 
 /** Why a new sign-in was not enough. For the author of the rule, it names the claim where that is absent. */
 function stepUpDetail(words: Words, { facts }: GateError): string {

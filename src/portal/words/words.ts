@@ -122,6 +122,8 @@ export interface Words {
   auditExport(format: string): string
   readonly switchAccount: string
   readonly signOut: string
+  /** Of a number in the menu, for who cannot see it. */
+  requestsWait(count: number): string
   hello(name: string): string
   signedInAs(detail: string): string
   readonly nothingOpen: string
@@ -324,6 +326,10 @@ export interface Words {
   error(status: number): string
   readonly reference: string
   readonly forOperators: string
+  readonly inTheLog: string
+  /** Of a failure of a provider: one that may be over soon, and one that somebody has to mend. */
+  readonly providerPasses: string
+  readonly providerLasts: string
   readonly startingAgain: string
   /** Around a number of seconds that is counted down. */
   readonly triesAgain: Around

@@ -4,6 +4,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { Portal } from '../../portal/portal.ts'
 import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../../session/credentials/guest-links.ts'
+import type { Grants } from '../../session/grants/grants.ts'
 import type { OpenSessions } from '../../session/open.ts'
 import type { Sessions } from '../../session/session.ts'
 import type { LiveFieldTools } from '../config/live-fields.ts'
@@ -31,6 +32,7 @@ export interface PipelineTools extends ProxyTools {
     Pick<OpenSessions, 'isMember'> & {
       readonly tokens: Pick<ApiTokens, 'find'>
       readonly links: Pick<GuestLinks, 'find'>
+      readonly grants: Pick<Grants, 'waiting'>
     }
   readonly seal: LiveFieldTools['seal']
   readonly accessTokens: TokenFinder

@@ -36,6 +36,8 @@ export interface Grants {
   standing(someone: Someone, role: string): RequestStanding
   /** What this person was granted and counts now, and waits for, by what this process knows. */
   of(someone: Someone): Pick<GrantsDocument, 'requests' | 'grants'>
+  /** How many requests wait at a portal, by what this process knows. */
+  waiting(portal: string): number
   ask(someone: Someone, wanted: Pick<RoleRequest, 'name' | 'role' | 'route' | 'text'>): Promise<AskOutcome>
   /** Everything of a portal as the store has it now, requests oldest first. */
   list(portal: string): Promise<Pick<GrantsDocument, 'requests' | 'grants'>>
@@ -158,6 +160,7 @@ export function createGrants(
       return declines.some(one => one.role === role) ? 'declined' : null
     },
     of: known,
+    waiting: portal => withoutOver(documents.get(portal) ?? EMPTY, ports.now()).requests.length,
     ask: (someone, wanted) =>
       change(someone.portal, document => askIn(document, someone, wanted, offered.get(someone.portal), ports)),
     async list(portal) {

@@ -37,8 +37,8 @@ describe('the page of an error', () => {
     })
     const page = htmlPage(await answer.text())
     expect(answer.status).toBe(404)
-    expect(['title', 'h1', '.soft', '.note code'].map(selector => page.one(selector).text)).toEqual(
-      ['title', 'h1', '.soft', '.note code'].map(() => MARKUP),
+    expect(['title', 'h1', '.soft', '.operators code'].map(selector => page.one(selector).text)).toEqual(
+      ['title', 'h1', '.soft', '.operators code'].map(() => MARKUP),
     )
     expect(page.has('b, script, meta[http-equiv]')).toBe(false)
     expect(answer.headers.get('content-security-policy')).not.toContain('script-src')
@@ -204,7 +204,7 @@ test('the choice of providers and the list of applications escape names and addr
           health: 'down',
         },
       ]}
-      menu={[{ label: MARKUP, address: '/s?a=1&b="', isHere: true }]}
+      menu={[{ label: MARKUP, address: '/s?a=1&b="', isHere: true, waiting: 0 }]}
       switchAddress="/switch"
       search=""
     />,

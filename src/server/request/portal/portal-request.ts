@@ -16,6 +16,7 @@ import type {
 import { widestScope } from '../../../proxy/fields/response.ts'
 import { upstreamHealth } from '../../../proxy/upstream/health.ts'
 import { withoutSignIn } from '../../../session/credentials/owners.ts'
+import type { Grants } from '../../../session/grants/grants.ts'
 import type { Session } from '../../../session/session.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
 import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
@@ -27,8 +28,11 @@ import { compatRequest } from './compat.ts'
 import { protectedResources } from './resources.ts'
 import { keepsFragmentAt, routeAt } from './route-at.ts'
 
-/** This request as the portal sees it; null on a host that belongs to no portal. */
-export function portalRequest(context: RequestContext): PortalRequest | null {
+/** This request as the portal sees it; null on a host that belongs to no portal. `grants` are for pages with a menu. */
+export function portalRequest(
+  context: RequestContext,
+  grants: Pick<Grants, 'waiting'> | null = null,
+): PortalRequest | null {
   const { snapshot, target, portal } = context
   if (portal === null || target === null) return null
   return {
@@ -70,6 +74,7 @@ export function portalRequest(context: RequestContext): PortalRequest | null {
     isOpenTo: (session, path) => isOpenAt(context, portal, session, path),
     keepsOwnAddresses: context.question === null,
     waiting: (host, path) => waitingAt(context, portal, host, path),
+    waitingRequests: () => grants?.waiting(portal.config.name) ?? 0,
     applications: session => applicationsOf(context, portal, session),
     tokenPlaces: session => tokenPlacesOf(context, portal, session),
     resources: protectedResources(context, portal),
