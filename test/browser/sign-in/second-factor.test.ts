@@ -22,7 +22,7 @@ test('someone with a second factor signs in with its code, by the keyboard alone
   try {
     const page = await person.open(`${app}#/inbox/7`)
     const type = async (label: string, text: string, key: string) => {
-      await page.getByLabel(label).and(page.locator(':focus')).waitFor()
+      await page.getByLabel(label, { exact: true }).and(page.locator(':focus')).waitFor()
       await page.keyboard.type(text)
       await page.keyboard.press(key)
     }
@@ -31,7 +31,7 @@ test('someone with a second factor signs in with its code, by the keyboard alone
     await page.getByRole('alert').waitFor()
     expect(await page.getByLabel('User name').inputValue()).toBe('ada')
     await type('Password', FORM_PASSWORD, 'Enter')
-    const code = page.getByLabel('Code')
+    const code = page.getByLabel('Code', { exact: true })
     await code.and(page.locator(':focus')).waitFor()
     expect([await code.getAttribute('autocomplete'), await code.getAttribute('inputmode')]).toEqual([
       'one-time-code',
