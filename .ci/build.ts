@@ -63,8 +63,10 @@ const pages = join(root, 'src/portal/pages')
 const scripts = new Map<string, string>()
 for (const name of readdirSync(join(pages, 'scripts')).filter(one => one.endsWith('.js'))) {
   const path = join(pages, 'scripts', name)
-  scripts.set(path, await minifyScript(path))
+  scripts.set(path, await minifyScript(path, name === 'editor.js' ? 'iife' : 'esm'))
 }
+/** A file of its own, which only one page loads, and packed (src/portal/file/editor-script.ts). */
+const EDITOR = join(pages, 'scripts/editor.js')
 /** Makes the stylesheet and the scripts of pages short: each travels in every page that has it. */
 const SHORT: Bun.BunPlugin = {
   name: 'short',
@@ -75,7 +77,10 @@ const SHORT: Bun.BunPlugin = {
     }))
     build.onLoad({ filter: /\/src\/portal\/pages\/scripts\/.*\.js$/ }, ({ path }) => {
       const contents = scripts.get(path)
-      return contents === undefined ? undefined : { contents, loader: 'text' }
+      if (contents === undefined) return undefined
+      return path === EDITOR
+        ? { contents: new Uint8Array(Bun.gzipSync(contents, { level: 9 })), loader: 'file' }
+        : { contents, loader: 'text' }
     })
   },
 }
@@ -152,8 +157,9 @@ function minifyCss(css: string): string {
     .trim()
 }
 
-async function minifyScript(path: string): Promise<string> {
-  const { outputs } = await Bun.build({ entrypoints: [path], minify: true, target: 'browser', format: 'esm' })
+/** One that imports others would leave all their names to the page. */
+async function minifyScript(path: string, format: 'esm' | 'iife'): Promise<string> {
+  const { outputs } = await Bun.build({ entrypoints: [path], minify: true, target: 'browser', format })
   const [script] = outputs
   if (script === undefined) throw new TypeError(`${path} comes to nothing`)
   return (await script.text()).trim()

@@ -18,20 +18,23 @@ const sources = new Map<string, string>()
 
 /**
  * Allows only what Sallyport's own pages hold: the stylesheets by hash, the drawn images, forms to this host, and the
- * page's scripts by hash.
+ * page's scripts by hash; and for the editor what carries a nonce, since its styles are made as it goes.
  */
 function contentSecurityPolicy(
   brand: Brand | null,
   scope: Scope,
   scripts: readonly Script[],
   sheet: Sheet | null,
+  nonce: string | null,
 ): string {
   const own = brandStyle(brand)
-  const styles = [sourceOf(STYLE), ...(sheet === null ? [] : [sourceOf(SHEETS[sheet])])]
+  const once = nonce === null ? [] : [`'nonce-${nonce}'`]
+  const styles = [sourceOf(STYLE), ...(sheet === null ? [] : [sourceOf(SHEETS[sheet])]), ...once]
+  const allowed = [...scripts.map(one => sourceOf(SCRIPTS[one])), ...once]
   return [
     "default-src 'none'",
     `style-src ${[...styles, ...(own === null ? [] : [hashSource(own)])].join(' ')}`,
-    ...(scripts.length === 0 ? [] : [`script-src ${scripts.map(one => sourceOf(SCRIPTS[one])).join(' ')}`]),
+    ...(allowed.length === 0 ? [] : [`script-src ${allowed.join(' ')}`]),
     ...(scope.startsWith('asks') ? ["connect-src 'self'"] : []),
     "font-src 'self'",
     `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
@@ -88,6 +91,7 @@ export function pageAnswer(
   scope: Scope = 'nothing',
   script: Script | null = null,
   sheet: Sheet | null = null,
+  nonce: string | null = null,
 ): Response {
   const drawn = drawPage(brand, page, script, sheet)
   const helpers = HELPERS.flatMap(([mark, helper]) => (drawn.includes(mark) ? [helper] : []))
@@ -101,6 +105,7 @@ export function pageAnswer(
         scope,
         [...(script === null ? [] : [script]), ...helpers],
         sheet,
+        nonce,
       ),
       'content-language': lang,
       vary: 'accept-language',
@@ -110,6 +115,26 @@ export function pageAnswer(
     },
   })
 }
+
+/** A script at an address that has its hash: the browser keeps it (RFC 8246), and nobody else. */
+export function keptScriptAnswer(
+  request: Request,
+  script: { readonly plain: Bytes; readonly gzipped: Bytes },
+): Response {
+  const isPacked = /(?:^|,)\s*gzip\s*(?:,|$)/i.test(request.headers.get('accept-encoding') ?? '')
+  return new Response(isPacked ? script.gzipped : script.plain, {
+    headers: {
+      'content-type': 'text/javascript; charset=utf-8',
+      ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
+      vary: 'accept-encoding',
+      ...COMMON,
+      ...WITHIN,
+      'cache-control': 'private, max-age=31536000, immutable',
+    },
+  })
+}
+
+type Bytes = Uint8Array<ArrayBuffer>
 
 /** A redirect that no cache keeps. 303 where a form or an answer was taken in, 302 where a page load goes elsewhere. */
 export function redirectAnswer(status: 302 | 303, location: string, setCookies: readonly string[] = []): Response {

@@ -42,7 +42,7 @@ import type { CompatContext } from './compat/onward.ts'
 import { oldAuth, oldUserinfo } from './compat/person.ts'
 import { oldLogin, oldSignIn, oldStart } from './compat/sign-in.tsx'
 import { oldLogout, oldSignOut } from './compat/sign-out.ts'
-import { editFile, takeEdit } from './file/edit.tsx'
+import { editFile, sendEditorScript, takeEdit } from './file/edit.tsx'
 import { type FileTools, showFile } from './file/show.tsx'
 import type { FormTools, PersonalFormTools } from './form.ts'
 import { portalNotFound } from './not-found.ts'
@@ -130,6 +130,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'audit', get: signedIn(showAudit), post: signedIn(exportAudit) },
   { page: 'file', get: signedIn(showFile) },
   { page: 'edit', get: signedIn(editFile), post: signedIn(takeEdit) },
+  { page: 'editor.js', get: signedIn(sendEditorScript) },
   { page: 'jwks.json', get: sendKeySet },
   { page: 'client-jwks.json', get: whereThatIs(isPortalHost, sendClientKeys) },
   { page: 'guests', get: signedIn(guestsPage.show), post: signedIn(guestsPage.change) },

@@ -4,6 +4,7 @@
 
 import type { AuditFacts } from '../../audit/record.ts'
 import { parseLength } from '../../base/amounts.ts'
+import { randomToken } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { authenticationAgeMs } from '../../identity/step-up.ts'
@@ -14,21 +15,24 @@ import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { adminUntilMs, stillSignedIn } from '../account/admins.ts'
 import { menuOf } from '../account/menu.ts'
-import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
+import { hasPeople } from '../account/people.tsx'
+import { jsonAnswer, keptScriptAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import type { DiffLine, Draft, Finding, Judged, Saved } from '../config-editor.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm, requireProof } from '../form.ts'
 import { wordsFor } from '../language.ts'
+import { AdminTabs, type Tabs } from '../pages/admin-tabs.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { stepUpProblem, stepUpQuery } from '../sign-in/step-up.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 import type { Words } from '../words/words.ts'
+import { editorScript } from './editor-script.ts'
 import { ReviewPage } from './review-page.tsx'
 import { admitAdmin, Difference, type FileTools, Findings, sayFinding } from './show.tsx'
 
 export interface EditTools extends FileTools, PersonalFormTools, AuditTools {
-  readonly ports: Pick<Ports, 'now'>
+  readonly ports: Pick<Ports, 'now' | 'random'>
   readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Pick<Grants, 'list'> }
 }
 
@@ -53,7 +57,8 @@ export async function editFile(ctx: PortalRequest, tools: EditTools, session: Se
   if (!isFresh(session, tools)) return signInAnew(ctx)
   const editorFile = tools.configEditor.open(readQuery(ctx).get('file'))
   if (editorFile === null) throw new GateError('route.none', 'there is no such file, or it cannot be edited here')
-  return editAnswer(ctx, tools, session, { ...editorFile, notice: null, findings: [], difference: [] }, 200)
+  const view = { ...editorFile, isOnDisk: true, notice: null, findings: [], difference: [] }
+  return editAnswer(ctx, tools, session, view, 200)
 }
 
 /**
@@ -83,12 +88,22 @@ export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Ses
       await tell(ctx, tools, session, draft, saved)
       if (saved.kind !== 'saved') return judgedAnswer(ctx, tools, session, draft, saved)
       return prefersPage(ctx.request)
-        ? redirectAnswer(303, ownPath('file'))
+        ? redirectAnswer(303, `${ownPath('file')}?saved=1`)
         : jsonAnswer({ kind: 'saved', old: saved.old })
     }
     default:
       throw new GateError('target.malformed', 'the form says neither check nor edit nor review nor save')
   }
+}
+
+/**
+ * The script of that page, for whoever may have the page: there is no secret in it, and a host without an editor has no such address.
+ * Throws as `editFile`.
+ */
+export async function sendEditorScript(ctx: PortalRequest, { configEditor }: EditTools): Promise<Response> {
+  if (!isPortalHost(ctx) || !configEditor.isEditable(ctx.portal.name))
+    throw new GateError('route.none', '[server] edit is not on')
+  return keptScriptAnswer(ctx.request, await editorScript())
 }
 
 /** A temporary admin could make the role permanent by writing it into the file. */
@@ -130,28 +145,32 @@ function tooOld(ctx: PortalRequest, tools: EditTools, session: Session, draft: D
 type MaybeAnswer = Response | Promise<Response>
 
 /** What of the page depends on what came of a draft. */
-type Shown = Draft & Pick<EditView, 'names' | 'notice' | 'findings' | 'difference'>
+type Shown = Draft & Pick<EditView, 'names' | 'notice' | 'findings' | 'difference'> & { readonly isOnDisk?: boolean }
 
 async function editAnswer(
   ctx: PortalRequest,
   tools: EditTools,
   session: Session,
-  { version, ...shown }: Shown,
+  { version, isOnDisk = false, ...shown }: Shown,
   status: number,
 ): Promise<Response> {
-  const { seal } = tools
+  const { seal, ports } = tools
+  const nonce = randomToken(ports.random)
   const words = wordsFor(ctx.request, ctx.portal.timezone)
   const page = (
     <EditPage
       words={words}
       title={ctx.portal.title}
       menu={menuOf(ctx, session, words, 'admin')}
+      tabs={{ here: 'file', hasFile: true, hasPeople: hasPeople(ctx) }}
       proof={await proveForm(ctx, session, seal)}
       base={await sealBase(tools, session, version)}
+      script={{ address: `${ownPath('editor.js')}?v=${(await editorScript()).hash}`, nonce }}
+      isOnDisk={isOnDisk}
       {...shown}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, status, {}, 'asks', 'check-file')
+  return pageAnswer(words, ctx.portal.brand, page, status, {}, 'asks', null, 'admin', nonce)
 }
 
 /** The sealed record of the file that a form was made from: only this session can use it, and no client can read it. */
@@ -186,7 +205,7 @@ async function checkAnswer(ctx: PortalRequest, tools: EditTools, session: Sessio
 
 function saidAnswer(words: Words, kind: string, findings: readonly Finding[], { name }: Draft, status = 200): Response {
   const says = findings.map(finding => sayFinding(finding, name))
-  return jsonAnswer({ kind, says: kind === 'fine' ? [words.editGood, ...says] : says }, status)
+  return jsonAnswer({ kind, says: kind === 'fine' ? [words.editGood, ...says] : says, findings }, status)
 }
 
 async function judgedAnswer(
@@ -236,13 +255,14 @@ async function judgedAnswer(
           words={words}
           title={ctx.portal.title}
           menu={menuOf(ctx, session, words, 'admin')}
+          tabs={{ here: 'file', hasFile: true, hasPeople: hasPeople(ctx) }}
           draft={draft}
           judged={judged}
           proof={await proveForm(ctx, session, tools.seal)}
           base={await sealBase(tools, session, draft.version)}
         />
       )
-      return pageAnswer(words, ctx.portal.brand, page, 200)
+      return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
     }
   }
 }
@@ -271,8 +291,11 @@ interface EditView extends Omit<Draft, 'version'> {
   readonly words: Words
   readonly title: string
   readonly menu: readonly MenuEntry[]
+  readonly tabs: Tabs
   /** All that may be edited. */
   readonly names: readonly string[]
+  /** Whether the text is the one on disk. */
+  readonly isOnDisk: boolean
   /** What came of what was sent last; null where nothing was. */
   readonly notice: string | null
   readonly findings: readonly Finding[]
@@ -281,29 +304,55 @@ interface EditView extends Omit<Draft, 'version'> {
   readonly proof: string
   /** The sealed version that the draft is based on; no client can read it. */
   readonly base: string
+  /** Where the editor is, and what lets it run and bring its styles. */
+  readonly script: { readonly address: string; readonly nonce: string }
 }
 
-/** One file in a form. */
+/** One file in a form, which a script makes an editor; without it, it is a field for text. */
 function EditPage(view: EditView) {
-  const { words, title, menu, name, text, names, notice, findings, difference, proof, base } = view
+  const { words, title, menu, tabs, name, text, names, isOnDisk, notice, findings, difference, proof, base, script } =
+    view
+  const { admin } = words
+  const said = {
+    saved: admin.editSaved,
+    unsaved: admin.editUnsaved,
+    error: admin.problems(1, 0),
+    errors: admin.problems(2, 0).replace('2', '{count}'),
+    warning: admin.problems(0, 1),
+    warnings: admin.problems(0, 2).replace('2', '{count}'),
+    line: admin.line('{line}'),
+  }
   return (
     <WidePage words={words} title={title} heading={words.editFile} menu={menu}>
-      <p>
-        <code>{name}</code>
-      </p>
-      <p class="soft">{words.editHidden}</p>
+      <AdminTabs words={words} tabs={tabs} />
       {notice === null ? null : (
         <div class="alert" role="status">
           <p>{notice}</p>
         </div>
       )}
       {difference.length === 0 ? null : <Difference lines={difference} />}
-      <Findings findings={findings} main={name} />
-      <form class="edit" method="post" action={ownPath('edit')}>
+      <form
+        class="edit"
+        method="post"
+        action={ownPath('edit')}
+        data-file={name}
+        data-saved={isOnDisk ? 'yes' : 'no'}
+        data-words={JSON.stringify(said)}
+        data-findings={JSON.stringify(findings)}
+      >
         <input type="hidden" name="proof" value={proof} />
         <input type="hidden" name="base" value={base} />
         <input type="hidden" name="file" value={name} />
+        <div class="edit-head">
+          {names.length < 2 ? <code>{name}</code> : <Names words={words} names={names} name={name} />}
+          <span id="edit-state" role="status" hidden />
+        </div>
         <Text label={words.editText} text={text} />
+        <Findings findings={findings} main={name} />
+        <p class="soft small" id="edit-keys" hidden>
+          {admin.editKeys}
+        </p>
+        <p class="soft small">{words.editHidden}</p>
         <div class="buttons">
           <button class="act main" type="submit" name="act" value="review">
             {words.editReview}
@@ -316,23 +365,24 @@ function EditPage(view: EditView) {
           </a>
         </div>
       </form>
-      {names.length < 2 ? null : (
-        <section class="group">
-          <h2>{words.editOthers}</h2>
-          <ul>
-            {names
-              .filter(other => other !== name)
-              .map(other => (
-                <li>
-                  <a href={`${ownPath('edit')}?${new URLSearchParams({ file: other })}`}>
-                    <code>{other}</code>
-                  </a>
-                </li>
-              ))}
-          </ul>
-        </section>
-      )}
+      <script src={script.address} nonce={script.nonce} />
     </WidePage>
+  )
+}
+
+/** Which of the files is here, and the ways to the others. */
+function Names({ words, names, name }: Pick<EditView, 'words' | 'names' | 'name'>) {
+  return (
+    <nav class="files" aria-label={words.editOthers}>
+      {names.map(one => (
+        <a
+          href={`${ownPath('edit')}?${new URLSearchParams({ file: one })}`}
+          aria-current={one === name ? 'page' : undefined}
+        >
+          <code>{one}</code>
+        </a>
+      ))}
+    </nav>
   )
 }
 

@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { Draft, Judged, Preview } from '../config-editor.ts'
+import { AdminTabs, type Tabs } from '../pages/admin-tabs.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
@@ -9,6 +10,7 @@ export interface ReviewView {
   readonly words: Words
   readonly title: string
   readonly menu: readonly MenuEntry[]
+  readonly tabs: Tabs
   readonly draft: Draft
   readonly judged: Extract<Judged, { kind: 'good' }>
   readonly proof: string
@@ -20,11 +22,12 @@ export interface ReviewView {
 const PEOPLE_SHOWN = 200
 
 /** What a draft would change, before it is saved: for routes, and for those who are signed in. */
-export function ReviewPage({ words, title, menu, draft, judged, proof, base }: ReviewView) {
+export function ReviewPage({ words, title, menu, tabs, draft, judged, proof, base }: ReviewView) {
   const { findings, difference, preview, isCut, lockouts } = judged
   const { people, judged: count, anybody } = preview
   return (
     <WidePage words={words} title={title} heading={words.reviewTitle} menu={menu}>
+      <AdminTabs words={words} tabs={tabs} />
       {lockouts.length === 0 ? null : (
         <div class="alert" role="alert">
           {lockouts.map(lockout => (

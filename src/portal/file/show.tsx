@@ -6,12 +6,14 @@ import { GateError } from '../../base/errors.ts'
 import type { Session } from '../../session/session.ts'
 import { isAdmin } from '../account/admins.ts'
 import { menuOf } from '../account/menu.ts'
+import { hasPeople } from '../account/people.tsx'
 import { pageAnswer } from '../answer.ts'
 import type { ConfigEditor, DeskView, DiffLine, Finding, ShownFile } from '../config-editor.ts'
 import { wordsFor } from '../language.ts'
+import { AdminTabs, Health, type Tabs } from '../pages/admin-tabs.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../place.ts'
-import type { PortalRequest } from '../portal.ts'
+import { type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
 import type { Words } from '../words/words.ts'
 
@@ -34,8 +36,10 @@ export async function showFile(ctx: PortalRequest, { configEditor }: FileTools, 
   if (view === null) throw new GateError('route.none', 'the file has other portals, whose admins are others')
   const words = wordsFor(ctx.request, ctx.portal.timezone)
   const menu = menuOf(ctx, session, words, 'admin')
-  const page = <FilePage words={words} title={ctx.portal.title} menu={menu} view={view} />
-  return pageAnswer(words, ctx.portal.brand, page, 200)
+  const tabs: Tabs = { here: 'file', hasFile: true, hasPeople: hasPeople(ctx) }
+  const isSaved = readQuery(ctx).get('saved') === '1'
+  const page = <FilePage words={words} title={ctx.portal.title} menu={menu} tabs={tabs} isSaved={isSaved} view={view} />
+  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
 }
 
 /** Throws `route.none` where the portal has no admins, `access.denied` for a user who is not an admin. */
@@ -48,31 +52,44 @@ interface FilePageView {
   readonly words: Words
   readonly title: string
   readonly menu: readonly MenuEntry[]
+  readonly tabs: Tabs
+  /** Whether the editor has just saved it. */
+  readonly isSaved: boolean
   readonly view: DeskView
 }
 
 /** The current files, those on disk, and the difference. */
-function FilePage({ words, title, menu, view }: FilePageView) {
+function FilePage({ words, title, menu, tabs, isSaved, view }: FilePageView) {
   const { files, findings, isRefused } = view
   const main = files[0]?.name ?? ''
   const isSame = files.every(({ difference }) => difference.length === 0)
   return (
     <WidePage words={words} title={title} heading={words.configuration} menu={menu}>
-      <p class="soft">{words.fileHidden}</p>
-      <div class={isRefused ? 'alert' : undefined}>
-        {isRefused ? <p>{words.fileRefused}</p> : isSame ? <p class="soft">{words.onDisk['in force']}</p> : null}
-        {findings.length === 0 ? null : <Findings findings={findings} main={main} />}
-      </div>
-      {view.isEditable ? (
-        <p class="more">
-          <a class="act" href={ownPath('edit')}>
+      <AdminTabs words={words} tabs={tabs} />
+      <div class="file-head">
+        <div role="status">
+          {isSaved ? <Health state="up" text={words.admin.editSaved} /> : null}
+          {isRefused ? (
+            <Health state="down" text={words.fileRefused} />
+          ) : isSame ? (
+            <Health state="up" text={words.onDisk['in force']} />
+          ) : null}
+        </div>
+        {view.isEditable ? (
+          <a class="act main" href={ownPath('edit')}>
             {words.editFile}
           </a>
-        </p>
-      ) : null}
+        ) : null}
+      </div>
+      {findings.length === 0 ? null : (
+        <div class={isRefused ? 'alert' : undefined}>
+          <Findings findings={findings} main={main} />
+        </div>
+      )}
       {files.map(file => (
         <OneFile words={words} file={file} />
       ))}
+      <p class="soft small">{words.fileHidden}</p>
     </WidePage>
   )
 }

@@ -48,7 +48,7 @@ export function Part(props: {
 }) {
   return (
     <section class="part" id={props.id} aria-label={props.heading}>
-      <div class="head">
+      <div class="part-head">
         <h2>
           {props.heading}
           {props.count === undefined ? null : <span class="count">{props.count}</span>}

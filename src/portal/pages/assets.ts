@@ -7,7 +7,6 @@
 
 import adminSheet from './admin.css' with { type: 'text' }
 import { withFonts } from './font.ts'
-import checkFile from './scripts/check-file.js' with { type: 'text' }
 import copy from './scripts/copy.js' with { type: 'text' }
 import countdown from './scripts/countdown.js' with { type: 'text' }
 import formFragment from './scripts/form-fragment.js' with { type: 'text' }
@@ -30,7 +29,6 @@ export const SHEETS: Readonly<Record<Sheet, string>> = { admin: adminSheet }
 
 export type Script =
   | 'live-table'
-  | 'check-file'
   | 'copy'
   | 'countdown'
   | 'form-fragment'
@@ -44,7 +42,6 @@ export type Script =
 
 export const SCRIPTS: Readonly<Record<Script, string>> = {
   'live-table': liveTable,
-  'check-file': checkFile,
   copy,
   countdown,
   'form-fragment': formFragment,

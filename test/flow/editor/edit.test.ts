@@ -39,7 +39,7 @@ test('an admin changes the file in a form: what changes is shown first, then it 
   expect(shown.text).not.toContain('You would lose')
   expect(onDisk(gate)).toBe(before)
   const saved = await root.send({ ...review.form, act: 'save' })
-  expect([saved.status, saved.answer.headers.get('location')]).toEqual([303, '/.sallyport/file'])
+  expect([saved.status, saved.answer.headers.get('location')]).toEqual([303, '/.sallyport/file?saved=1'])
   expect(onDisk(gate)).toBe(before.replace('allow = ["user"]', 'allow = ["admin"]'))
   expect(statSync(gate.configPath).mode & 0o777).toBe(0o640)
   const old = join(gate.folder, '.routes.toml.old')

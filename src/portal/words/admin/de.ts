@@ -216,7 +216,6 @@ export const ADMIN_DE: AdminWords = {
 
   editSaved: 'Gespeichert',
   editUnsaved: 'Noch nicht gespeichert',
-  editChecking: 'Wird geprüft…',
   problems: (errors, warnings) =>
     [
       ...(errors === 0 ? [] : [`${errors} Fehler`]),

@@ -196,7 +196,6 @@ export const ADMIN_EN: AdminWords = {
 
   editSaved: 'Saved',
   editUnsaved: 'Not saved yet',
-  editChecking: 'Checking…',
   problems: (errors, warnings) =>
     [
       ...(errors === 0 ? [] : [plural(errors, '1 mistake', `${errors} mistakes`)]),

@@ -214,7 +214,6 @@ export const ADMIN_ES: AdminWords = {
 
   editSaved: 'Guardado',
   editUnsaved: 'Sin guardar',
-  editChecking: 'Comprobando…',
   problems: (errors, warnings) =>
     [
       ...(errors === 0 ? [] : [plural(errors, '1 error', `${errors} errores`)]),

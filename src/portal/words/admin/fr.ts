@@ -216,7 +216,6 @@ export const ADMIN_FR: AdminWords = {
 
   editSaved: 'Enregistré',
   editUnsaved: 'Pas encore enregistré',
-  editChecking: 'Vérification…',
   problems: (errors, warnings) =>
     [
       ...(errors === 0 ? [] : [plural(errors, '1 erreur', `${errors} erreurs`)]),

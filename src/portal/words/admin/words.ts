@@ -116,9 +116,8 @@ export interface AdminWords {
   /** The editor of the file: what is true of its text now. */
   readonly editSaved: string
   readonly editUnsaved: string
-  readonly editChecking: string
   problems(errors: number, warnings: number): string
-  line(number: number): string
+  line(number: string): string
   /** How the keyboard leaves the text. */
   readonly editKeys: string
 }
