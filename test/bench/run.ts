@@ -24,6 +24,7 @@ import { isProgram, type Others, readOthers } from './others/with.ts'
 import { browser } from './parts/browser.ts'
 import { forward } from './parts/forward.ts'
 import { idle } from './parts/idle.ts'
+import { many } from './parts/many.ts'
 import { nonReaders } from './parts/non-readers.ts'
 import type { Part } from './parts/part.ts'
 import { quiet } from './parts/quiet.ts'
@@ -54,6 +55,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   quiet,
   idle,
   sessions,
+  many,
   starts,
 }
 

@@ -24,6 +24,9 @@ const valkey = keep(await startValkey())
 const cluster = keep(await startCluster())
 if (isProgramHere('valkey-server')) {
   await valkey.ask(0, 'ACL', 'SETUSER', 'gate', 'on', '>secret', ...smallestUser('gate-b'))
+  for (const node of cluster.nodes) {
+    await node.ask(0, 'ACL', 'SETUSER', 'gate', 'on', '>secret', ...smallestUser('n*'), '+cluster|slots')
+  }
 }
 
 /** What every session store has to keep; `open` opens the same data each time it is called. */
@@ -38,7 +41,7 @@ const STORES: Readonly<Record<string, (folder: string) => () => NamedStore>> = {
     return () => named(openRedisStore(redisAt(url), quietPorts({ now: Date.now })))
   },
   'Redis cluster': () => {
-    const address = redisAt(cluster.url(`n${database++}`))
+    const address = redisAt(cluster.url(`n${database++}`, 'gate:secret@'))
     const names = new Map<string, string>()
     return () => named(fitting(openRedisStore(address, quietPorts({ now: Date.now })), names))
   },

@@ -40,7 +40,7 @@ export interface ChangeFeed {
  */
 export function createChangeFeed(where: EndedWhere, endings: Endings, listener: FeedListener): ChangeFeed {
   const changes = `${where.prefix}changes`
-  const heard = createHeard()
+  const heard = createHeard(MOST_HEARD / where.count)
   /** What memory may have that the server lacks: it is to be read again. */
   let isToReadAgain: readonly string[] = []
   let position = ''
@@ -180,7 +180,7 @@ interface Heard {
   after(position: string): readonly string[] | null
 }
 
-function createHeard(): Heard {
+function createHeard(most: number): Heard {
   /** Oldest first: whom each was about, empty where memory has nothing of it. */
   const subjects = new Map<string, string>()
   const unheard = new Set<string>()
@@ -198,13 +198,13 @@ function createHeard(): Heard {
       subjects.set(position, what === 'made' || what === 'updated' ? subject : '')
       unheard.delete(subject)
       for (const oldest of subjects.keys()) {
-        if (subjects.size <= MOST_HEARD) break
+        if (subjects.size <= most) break
         subjects.delete(oldest)
       }
     },
     writing(id) {
       unheard.add(id)
-      if (unheard.size <= MOST_HEARD) return
+      if (unheard.size <= most) return
       unheard.clear()
       isForgotten = true
     },

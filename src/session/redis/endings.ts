@@ -52,6 +52,8 @@ export interface Endings {
 /** Where some of it is kept. */
 export interface EndedWhere {
   readonly prefix: string
+  /** How many such places there are. */
+  readonly count: number
   /** Whether something may be there that ended or, with `isOwner`, that is known of an owner. */
   has(id: string, isOwner: boolean): boolean
 }

@@ -46,7 +46,7 @@ export function isTogether(hash: string, sessionId: string, count: number): bool
 
 /** What may be in the partition of this prefix: a removed session, or token or link; what is known of an owner. */
 export function endedIn(prefix: string, index: number, count: number): EndedWhere {
-  return { prefix, has: (id, isOwner) => index === 0 || (!isOwner && indexOfName(id, count) === index) }
+  return { prefix, count, has: (id, isOwner) => index === 0 || (!isOwner && indexOfName(id, count) === index) }
 }
 
 function indexOf(partition: Partition, count: number): number {

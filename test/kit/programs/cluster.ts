@@ -1,12 +1,13 @@
 import { clusterPrefixes } from '../../../src/session/redis/cluster.ts'
 import { eventually } from '../gate.ts'
+import { absent, isProgramHere } from '../needs.ts'
 import { startValkey, type Valkey } from './valkey.ts'
 
 /** Six real servers, three of which have the slots, each with a replica: `await using cluster = await startCluster()`. */
 export interface Cluster extends AsyncDisposable {
   readonly nodes: readonly Valkey[]
-  /** Each prefix is a store of its own. */
-  url(prefix?: string): string
+  /** Each prefix is a store of its own; the login has its @. */
+  url(prefix?: string, login?: string): string
   /** The node that has a partition now, as most of the others say. */
   primaryOf(partition: number): Promise<Valkey>
   replicaOf(primary: Valkey): Promise<Valkey>
@@ -109,6 +110,7 @@ async function move(
 type Side = readonly [Valkey, Seen]
 
 export async function startCluster(): Promise<Cluster> {
+  if (!isProgramHere('valkey-server')) return absent<Cluster>('valkey-server')
   await using stack = new AsyncDisposableStack()
   const nodes = (await startNodes()).map(node => stack.use(node))
   const slotOf = async (partition: number) =>
@@ -127,8 +129,8 @@ export async function startCluster(): Promise<Cluster> {
   const all = stack.move()
   return {
     nodes,
-    url: (prefix = 'sallyport') =>
-      `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}?prefix=${prefix}`,
+    url: (prefix = 'sallyport', login = '') =>
+      `redis+cluster://${login}${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}?prefix=${prefix}`,
     slotOf,
     primaryOf: async partition => (await withSlot(await slotOf(partition)))[0],
     async replicaOf(primary) {
