@@ -11,6 +11,7 @@ import { logouts } from './subjects/logouts.ts'
 import { logs } from './subjects/logs.ts'
 import { messages } from './subjects/messages.ts'
 import { onward } from './subjects/onward.ts'
+import { passkeys } from './subjects/passkeys.ts'
 import { pushes } from './subjects/pushes.ts'
 import { requests } from './subjects/requests.ts'
 import { sites } from './subjects/sites.ts'
@@ -37,6 +38,7 @@ export const SUBJECTS: readonly Subject[] = [
   http2,
   answers,
   pushes,
+  passkeys,
 ]
 
 /** What is made up from numbers alone, with programs of this machine: a number that was tried says nothing of others, and none is kept. */

@@ -1,6 +1,6 @@
 /** An authenticator in software: what a browser would bring back, with any part of it made wrong. */
 
-import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 
 export interface SoftPasskey {
   readonly id: string
@@ -47,11 +47,11 @@ type Kind = 'es256' | 'ed25519' | 'rs256'
 export function createPasskey(
   { challenge, rp, user }: Options,
   origin: string,
-  wrong: Wrong & { readonly kind?: Kind } = {},
+  wrong: Wrong & { readonly kind?: Kind; readonly key?: KeyObject; readonly rawId?: Buffer } = {},
 ): { readonly passkey: SoftPasskey; readonly answer: string } {
   const rpId = wrong.rpId ?? rp?.id ?? ''
-  const { privateKey, publicKey } = makeKey(wrong.kind ?? 'es256', wrong.alg)
-  const raw = Buffer.from(crypto.getRandomValues(new Uint8Array(32)))
+  const { privateKey, publicKey } = makeKey(wrong.kind ?? 'es256', wrong.alg, wrong.key)
+  const raw = wrong.rawId ?? Buffer.from(crypto.getRandomValues(new Uint8Array(32)))
   const id = wrong.id ?? raw.toString('base64url')
   const passkey = { id, rpId, handle: user?.id ?? '', privateKey, publicKey, counter: wrong.counter ?? 0 }
   const attested = Buffer.concat([Buffer.alloc(16), uint16(raw.length), raw, publicKey])
@@ -110,7 +110,11 @@ function authenticatorData(rpId: string, counter: number, more: number, wrong: W
   return Buffer.concat([createHash('sha256').update(rpId).digest(), Buffer.from([flags]), count])
 }
 
-function makeKey(kind: Kind, alg?: number): { readonly privateKey: KeyObject; readonly publicKey: Buffer } {
+function makeKey(
+  kind: Kind,
+  alg?: number,
+  key?: KeyObject,
+): { readonly privateKey: KeyObject; readonly publicKey: Buffer } {
   if (kind === 'ed25519') {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519')
     const { x = '' } = publicKey.export({ format: 'jwk' })
@@ -127,8 +131,8 @@ function makeKey(kind: Kind, alg?: number): { readonly privateKey: KeyObject; re
     ]
     return { privateKey, publicKey: cborMap([...cose, ...own]) }
   }
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const { x = '', y = '' } = publicKey.export({ format: 'jwk' })
+  const privateKey = key ?? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+  const { x = '', y = '' } = createPublicKey(privateKey).export({ format: 'jwk' })
   const cose = [[1, cborInt(2)] as const, [3, cborInt(alg ?? -7)] as const, [-1, cborInt(1)] as const]
   const own = [
     [-2, cborBytes(Buffer.from(x, 'base64url'))] as const,

@@ -56,6 +56,8 @@ const TIMEOUT_MS = 5 * 60_000
 /** An id has 1023 bytes at most (§6.5.1), in base64url; other texts of a response stay far below this. */
 const LONGEST_ID = 1364
 const LONGEST = 16 * 1024
+/** A reason is a sentence; what is longer repeats what came. */
+const LONGEST_WHY = 200
 
 /** The longest answer of a browser that is read. */
 export const LONGEST_PASSKEY_ANSWER = LONGEST
@@ -96,7 +98,7 @@ export async function verifyCreation(raw: string, { challenge, origin, rpId }: C
   const { id, response } = readCredential(raw)
   const { decodeAttestationObject, verifyRegistrationResponse } = await loadLibrary()
   return refusing(async () => {
-    refuseFrame(response.clientDataJSON)
+    checkClient(response.clientDataJSON, origin)
     const attested = decodeAttestationObject(new Uint8Array(Buffer.from(text(response.attestationObject), 'base64url')))
     const unattested = withoutStatement(attested.get('authData'))
     const { verified, registrationInfo } = await verifyRegistrationResponse({
@@ -153,7 +155,7 @@ export async function verifyShown(
   const { id, response } = readCredential(raw)
   const { verifyAuthenticationResponse } = await loadLibrary()
   return refusing(async () => {
-    refuseFrame(response.clientDataJSON)
+    checkClient(response.clientDataJSON, origin)
     if (id !== passkey.id || passkey.rpId !== rpId) throw new TypeError('it is another passkey')
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: {
@@ -191,6 +193,7 @@ export function isCloned(kept: Pick<CreatedPasskey, 'counter'>, shown: Pick<Show
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/
 const HANDLE = /^[A-Za-z0-9_-]{1,86}$/
+const ORIGIN = /^https?:\/\/[a-z0-9.:[\]-]{1,260}$/
 
 /** The parts of a `PublicKeyCredentialJSON` that count, of the shape alone. */
 function readCredential(raw: string): { readonly id: string; readonly response: Readonly<Record<string, unknown>> } {
@@ -216,10 +219,18 @@ function text(value: unknown): string {
   return value
 }
 
-/** Our pages are never framed: who answers out of another site's frame answers that site. The library lets them. */
-function refuseFrame(clientData: unknown): void {
+/**
+ * Where the browser was. Our pages are never framed: who answers out of another site's frame answers that site. The library lets them.
+ * An operator whose proxy changes an address has to read which one it was.
+ */
+function checkClient(clientData: unknown, origin: string): void {
   const said: unknown = JSON.parse(Buffer.from(text(clientData), 'base64url').toString('utf8'))
-  if (isRecord(said) && (said.crossOrigin === true || said.topOrigin !== undefined))
+  if (!isRecord(said) || said.origin !== origin) {
+    const other =
+      isRecord(said) && typeof said.origin === 'string' && ORIGIN.test(said.origin) ? said.origin : 'nowhere'
+    throw new TypeError(`the origin is ${other}, and not ${origin}`)
+  }
+  if (said.crossOrigin === true || said.topOrigin !== undefined)
     throw new TypeError('it comes out of a frame of another site')
 }
 
@@ -235,13 +246,13 @@ function withoutStatement(authData: Uint8Array): string {
   ]).toString('base64url')
 }
 
-/** What the library throws says what was wrong, without the challenge; a client learns no more than that it was refused. */
+/** What the library throws says what was wrong, without what it quotes: the challenge, and pieces of what came. A client learns less. */
 async function refusing<T>(verify: () => Promise<T>): Promise<T> {
   try {
     return await verify()
   } catch (thrown) {
     const why = thrown instanceof Error ? thrown.message : String(thrown)
-    throw refusal('it does not hold', {}, new TypeError(why.replaceAll(/"[A-Za-z0-9_-]{16,}"/g, '"…"')))
+    throw refusal('it does not hold', {}, new TypeError(why.replace(/".*"/s, '"…"').slice(0, LONGEST_WHY)))
   }
 }
 
