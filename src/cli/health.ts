@@ -8,11 +8,12 @@ import { layOutUsage } from '../console/usage.ts'
 
 const DEFAULT_ADDRESS = '127.0.0.1:9464'
 
-const USAGE = `usage: sallyport health [ADDRESS]
+const USAGE = `usage: sallyport health [ADDRESS] [--alive]
 
 Asks the admin listener whether the server is ready: for containers whose image has no other program to ask with.
 Exit code: 0 ready, 1 not ready or no answer, 2 wrong usage.
 
+  --alive   only whether it answers: to restart it helps nobody while, say, its session store is away
   ADDRESS   what admin in [server] says: host:port or unix:/path; default: SALLYPORT_ADMIN, or ${DEFAULT_ADDRESS}`
 
 /** Well below the three seconds that container engines commonly give a check. */
@@ -23,7 +24,8 @@ const MOST_WORDS = 300
 
 /** `sallyport health`: GET /readyz on the admin listener. Answers the exit code; says why it is not 0. */
 export async function runHealth(argv: readonly string[], io: Io): Promise<number> {
-  const [given, ...more] = argv
+  const isAlive = argv.includes('--alive')
+  const [given, ...more] = argv.filter(one => one !== '--alive')
   if (given === '--help' || given === '-h') {
     io.stdout(`${layOutUsage(USAGE)}\n`)
     return 0
@@ -34,7 +36,7 @@ export async function runHealth(argv: readonly string[], io: Io): Promise<number
     io.stderr(`${parsed.ok ? '' : `${parsed.message}\nhint: ${parsed.hint}\n\n`}${layOutUsage(USAGE)}\n`)
     return 2
   }
-  const why = await askReady(text)
+  const why = await askReady(text, isAlive ? '/healthz' : '/readyz')
   if (why === null) return 0
   io.stderr(`${text} ${why}\n`)
   return 1
@@ -51,12 +53,12 @@ function whyNoAnswer(error: unknown): string {
 }
 
 /** Asks an admin listener whether the server is ready: null where it is, else what is the matter. Throws TypeError for what is no address. */
-export async function askReady(text: string): Promise<string | null> {
+export async function askReady(text: string, path: '/readyz' | '/healthz' = '/readyz'): Promise<string | null> {
   const parsed = parseListen(text)
   if (!parsed.ok) throw new TypeError(`${text} is no address`)
   const address = parsed.value
   const host = address.kind === 'unix' ? 'localhost' : address.host.includes(':') ? `[${address.host}]` : address.host
-  const url = `http://${host}:${address.kind === 'unix' ? 80 : address.port}/readyz`
+  const url = `http://${host}:${address.kind === 'unix' ? 80 : address.port}${path}`
   const init: Asking = {
     signal: AbortSignal.timeout(TIMEOUT_MS),
     // A name by which the listener is reached here need not be one that it knows.

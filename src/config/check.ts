@@ -13,7 +13,7 @@ import { checkSessions } from './checks/sessions.ts'
 import { checkStated } from './checks/stated.ts'
 import { checkTls } from './checks/tls.ts'
 import { checkSelf, checkUpstreams } from './checks/upstreams.ts'
-import { readSurroundings } from './environment.ts'
+import { checkReplicas, readSurroundings } from './environment.ts'
 import { hintToWrite } from './hidden/lines.ts'
 import { type Included, readIncluded } from './included.ts'
 import { HOMES, type RootTable, root } from './keys/keys.ts'
@@ -110,6 +110,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkBrands(values, configFiles, report)
   checkApps(values, configFiles, report)
   checkExpectations(values, report)
+  checkReplicas(values, options.env, report)
   const around = readSurroundings(options.env, directory, report)
   const fingerprint = sha256(JSON.stringify([text, ...contents, ...filled, ...configFiles.contents]))
   const files = [...included.watched, ...referred, ...configFiles.paths]

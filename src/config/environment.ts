@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import type { RootTable } from './keys/keys.ts'
 import type { Report } from './text/report.ts'
 import { type ListenAddress, parseListen } from './values/listen.ts'
 import type { StoreConfig } from './values/store.ts'
@@ -20,6 +21,27 @@ export function readSurroundings(
 ): Surroundings {
   const folder = resolve(directory, env('SALLYPORT_DATA') || '.')
   return { store: { kind: 'sqlite', path: resolve(folder, 'sallyport.db') }, admin: readAdmin(env, report) }
+}
+
+/**
+ * `SALLYPORT_REPLICAS` says how many gates of this file there are to be, as whoever starts them knows. Several over SQLite have sessions
+ * of their own each: a sign-in counts at one of them, and so does a sign-out.
+ */
+export function checkReplicas(root: RootTable, env: (name: string) => string | undefined, report: Report): void {
+  const text = env('SALLYPORT_REPLICAS') || '1'
+  const at = ['sessions', 'store']
+  if (!/^[0-9]{1,6}$/.test(text)) {
+    const hint = 'as in 2; or leave it out, where there is one gate'
+    report.mistake(['sessions'], 'sessions.replicas', 'the environment variable SALLYPORT_REPLICAS is no number', {
+      hint,
+    })
+    return
+  }
+  const store = root.values.sessions?.values.store?.('/')
+  if (Number(text) < 2 || store?.kind === 'redis') return
+  const message = `there are to be ${Number(text)} gates (SALLYPORT_REPLICAS), and each would have sessions of its own in SQLite`
+  const hint = 'name a Redis or Valkey server, as in store = "redis://valkey:6379/0"; or run one gate alone'
+  report.warn(store === undefined ? ['sessions'] : at, 'sessions.replicas', message, { hint })
 }
 
 function readAdmin(env: (name: string) => string | undefined, report: Report): ListenAddress | null {

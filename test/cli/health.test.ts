@@ -45,6 +45,17 @@ test('a ready server is 0, and nothing is said', async () => {
   expect(asked.at(-1)).toBe('GET /readyz')
 })
 
+test('with --alive it asks whether the server lives, wherever that stands', async () => {
+  for (const argv of [
+    ['--alive', `127.0.0.1:${admin.port}`],
+    [`127.0.0.1:${admin.port}`, '--alive'],
+  ]) {
+    expect(await health(argv)).toEqual({ code: 0, err: '' })
+    expect(asked.at(-1)).toBe('GET /healthz')
+  }
+  expect((await health(['--alive'], { SALLYPORT_ADMIN: '127.0.0.1:9' })).code).toBe(1)
+})
+
 test('the address may come from the environment, and may be a socket', async () => {
   expect((await health([], { SALLYPORT_ADMIN: `unix:${socket}` })).code).toBe(0)
 })

@@ -52,6 +52,8 @@ const ABILITIES = {
   root: () => process.getuid?.() === 0,
   'right to mount': mayMount,
   'mounts of its own': mayMountApart,
+  'podman with runc': () =>
+    process.getuid?.() === 0 && ['podman', 'runc', 'catatonit'].every(name => Bun.which(name) !== null),
   '/proc': () => existsSync('/proc/self/status'),
   '127.0.0.2': () => mayListenOn('127.0.0.2'),
   '::1': () => mayListenOn('::1'),

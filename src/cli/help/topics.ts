@@ -7,6 +7,11 @@ import gettingStarted from '../../../docs/getting-started.md' with { type: 'file
 import https from '../../../docs/https.md' with { type: 'file' }
 import identity from '../../../docs/identity.md' with { type: 'file' }
 import keys from '../../../docs/keys.md' with { type: 'file' }
+import kubernetesGateway from '../../../docs/kubernetes/gateway.yaml' with { type: 'file' }
+import kubernetesIngress from '../../../docs/kubernetes/ingress.yaml' with { type: 'file' }
+import kubernetesOne from '../../../docs/kubernetes/one.yaml' with { type: 'file' }
+import kubernetesTwo from '../../../docs/kubernetes/two.yaml' with { type: 'file' }
+import kubernetes from '../../../docs/kubernetes.md' with { type: 'file' }
 import limits from '../../../docs/limits.md' with { type: 'file' }
 import crowdsecParser from '../../../docs/logs/crowdsec-parser.yaml' with { type: 'file' }
 import crowdsecScenario from '../../../docs/logs/crowdsec-scenario.yaml' with { type: 'file' }
@@ -106,6 +111,7 @@ export const TOPICS: readonly Topic[] = [
   { name: 'logs', about: 'what a line says, formats, files, fail2ban, CrowdSec', path: logs },
   { name: 'traces', about: 'OpenTelemetry: spans, sampling, whose traces are continued', path: traces },
   { name: 'as-a-service', about: 'systemd, and a new version without an outage', path: asAService },
+  { name: 'kubernetes', about: 'one gate with SQLite, two with Valkey, Ingress, Gateway API', path: kubernetes },
   { name: 'keys', about: 'the reference of routes.toml', path: keys },
   { name: 'errors', about: 'every code in the log and in answers, and what to do', path: errors },
   { name: 'metrics', about: 'what /metrics and /status.json say', path: metrics },
@@ -132,6 +138,10 @@ export const RECIPES: ReadonlyMap<string, string> = new Map([
   ['recipes/envoy-gateway.yaml', envoyGateway],
   ['recipes/istio.yaml', istio],
   ['recipes/traefik-crd.yaml', traefikCrd],
+  ['kubernetes/one.yaml', kubernetesOne],
+  ['kubernetes/two.yaml', kubernetesTwo],
+  ['kubernetes/ingress.yaml', kubernetesIngress],
+  ['kubernetes/gateway.yaml', kubernetesGateway],
   ['logs/fail2ban-filter.conf', fail2banFilter],
   ['logs/fail2ban-jail.conf', fail2banJail],
   ['logs/crowdsec-parser.yaml', crowdsecParser],

@@ -65,6 +65,7 @@ export const DIAGNOSTIC_CODES = [
   'store.pem',
   'store.scheme',
   'sessions.idle',
+  'sessions.replicas',
   'sessions.key',
   'sessions.remember',
   'sessions.refresh_limit',

@@ -86,7 +86,7 @@ key  type
 test('every chapter and recipe of docs is a topic, by its own name', () => {
   const chapters = readdirSync(DOCS).filter(name => name.endsWith('.md'))
   expect(TOPICS.map(({ name }) => name).sort()).toEqual(chapters.map(name => name.slice(0, -3).toLowerCase()).sort())
-  const recipes = ['recipes', 'monitoring', 'logs']
+  const recipes = ['recipes', 'monitoring', 'logs', 'kubernetes']
     .flatMap(folder => readdirSync(join(DOCS, folder), { recursive: true, withFileTypes: true }))
     .filter(entry => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name).slice(DOCS.length + 1))
