@@ -21,7 +21,6 @@ const TROUBLES: readonly Trouble[] = [
   { pattern: /SQLITE_(?:CORRUPT|NOTADB)/, why: 'it is damaged' },
   { pattern: /SQLITE_IOERR_(?:WRITE|FSYNC|TRUNCATE)/, why: 'its disk takes no writes' },
   { pattern: /SQLITE_IOERR/, why: 'its disk cannot be read' },
-  { pattern: /sentinels do not agree/, why: 'its sentinels do not say which server is the primary' },
   {
     pattern: /sentinels know no/,
     why: 'its sentinels do not know it',
@@ -93,6 +92,7 @@ const TROUBLES: readonly Trouble[] = [
     why: 'it speaks no TLS there',
     hint: 'see the port in store, or write redis:// for a server without TLS',
   },
+  { pattern: /sentinels do not agree/, why: 'its sentinels do not say which server is the primary' },
   {
     pattern: /ENOTFOUND|EAI_AGAIN|EAI_NODATA|EAI_NONAME/,
     why: 'its name is not known to DNS',

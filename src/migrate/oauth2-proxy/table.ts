@@ -89,7 +89,7 @@ const ROWS: readonly (readonly [options: string, ...says: readonly string[]])[] 
   ['adfs_skip_scope:off@providers.adfsconfig.skipscope', 'left scopes are always asked for'],
   ['provider_ca_files:list@providers.cafiles', 'decide write ca with that file in the provider’s table, where another CA made the certificate: it is always checked'],
   ['use_system_trust_store:off@providers.usesystemtruststore', 'kept the system’s authorities are trusted'],
-  ['ssl_insecure_skip_verify:off redis_ca_path redis_insecure_skip_tls_verify:off', 'decide start Sallyport with NODE_EXTRA_CA_CERTS=FILE, where another CA made the certificate: it is always checked'],
+  ['ssl_insecure_skip_verify:off redis_ca_path redis_insecure_skip_tls_verify:off', 'decide store_tls = { ca = "FILE" } in [sessions], where another CA made the certificate: it is always checked'],
   // Programs.
   ['skip_jwt_bearer_tokens:off', 'decide bearer_id_tokens = true: ID tokens are accepted, as there, and reach the application. An application that gets one can act for the user, so remove this once programs use access tokens. The name of HTTP Basic cannot be a token'],
   ['extra_jwt_issuers:list', 'decide tokens of these issuers are refused: only tokens of the portal’s providers count. Let one of these make the tokens, or give programs tokens of this gate (sallyport tokens create)'],
@@ -122,7 +122,7 @@ const ROWS: readonly (readonly [options: string, ...says: readonly string[]])[] 
   ['session_store_type=cookie', 'kept store in [sessions]: SQLite beside the file, or the Redis that is named'],
   ['redis_connection_url', 'kept store in [sessions]; the sessions themselves are not carried over: everyone signs in once more', 'left sessions are kept in SQLite; store in [sessions] names a Redis'],
   ['redis_password redis_username', 'kept in store', 'left sessions are kept in SQLite; store in [sessions] names a Redis'],
-  ['redis_cluster_connection_urls:list redis_sentinel_connection_urls:list redis_sentinel_master_name redis_sentinel_password redis_use_cluster:off redis_use_sentinel:off redis_connection_idle_timeout:time=0', 'left store = "rediss://…" is one Redis or Valkey, "rediss+cluster://…" some nodes of a cluster; for one machine SQLite, the default, is enough'],
+  ['redis_cluster_connection_urls:list redis_sentinel_connection_urls:list redis_sentinel_master_name redis_sentinel_password redis_use_cluster:off redis_use_sentinel:off redis_connection_idle_timeout:time=0', 'left store = "rediss://…" is one Redis or Valkey, "rediss+sentinel://…/mymaster" sentinels and "rediss+cluster://…" some nodes of a cluster; for one machine SQLite, the default, is enough'],
   ['redirect_url', 'kept the host of the routes, and callback_path', 'decide insecure_cookies = true, for people who come by plain HTTP: take it out as soon as they come by https'],
   ['relative_redirect_url:off', 'kept nothing to write: each host has its own callback, and only hosts of the file'],
   ['whitelist_domains:list', 'changed users return, and rd leads, only to hosts of this file’s routes'],

@@ -37,7 +37,7 @@ export interface Line {
   /** The reply: texts, numbers, nulls and lists of them, also for a hash. Throws what the server says, or that the connection is lost. */
   send(command: string, args: readonly string[]): Promise<unknown>
   /** Hears what is published; nothing else can be sent from then on. */
-  subscribe(channel: string, heard: (message: string) => void): Promise<void>
+  subscribe(channels: readonly string[], heard: (message: string, channel: string) => void): Promise<void>
   /** Called once, unless `close` was called before. */
   onClose: ((error: unknown) => void) | null
   close(): void
@@ -73,7 +73,7 @@ export async function openLine(node: RedisNode, { login, database, tls, limitMs 
       return client.isReady
     },
     send: (command, args) => client.sendCommand([command, ...args]),
-    subscribe: (channel, heard) => client.subscribe(channel, heard),
+    subscribe: (channels, heard) => client.subscribe([...channels], heard),
     onClose: null,
     close() {
       if (!isClosed) client.destroy()

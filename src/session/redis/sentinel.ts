@@ -20,6 +20,13 @@ export interface SentinelOptions extends Pick<LineOptions, 'tls'> {
   readonly login: RedisLogin
 }
 
+/** What they tell of: each message begins with the name, or with `master` and the name. */
+const SWITCHED = '+switch-master'
+/** A moment before a replica is made the primary, while the one before still takes writes, which would be lost. */
+const CHOOSING = '+failover-state-select-slave'
+const GIVEN_UP = ['-failover-abort-no-good-slave', '-failover-abort-slave-timeout', '-failover-abort-not-elected']
+const CHANNELS: readonly string[] = [SWITCHED, CHOOSING, ...GIVEN_UP]
+
 /** How often each is asked. */
 const ASK_MS = 500
 /** For how long an answer counts, from when it was asked for. */
@@ -30,7 +37,9 @@ const UNKNOWN_MS = 10_000
 const AGAIN_MS = 100
 const REPLY_MS = 1000
 /** How long whoever needs to know waits. */
-const WAIT_MS = 1500
+const WAIT_MS = 2500
+/** For how long nothing is written to a server of which a sentinel says that it is being replaced. */
+const REPLACED_MS = 5000
 
 interface Sentinel {
   readonly node: RedisNode
@@ -53,13 +62,27 @@ export function namedBySentinels(
   const wanted = createBell()
   const heard = createBell()
   let wantedMs = 0
+  /** The server that is being replaced, as one of them says, and since when. */
+  let leaving: { readonly node: RedisNode; readonly sinceMs: number } | null = null
 
-  /** The server that most of them name, by answers that still count. */
-  function agreed(): RedisNode | null {
-    const since = tick() - COUNTS_MS
-    const named = sentinels.flatMap(({ answer }) => (answer !== null && answer.askedMs > since ? [answer.node] : []))
-    const isMost = (node: RedisNode) => named.filter(one => isSame(one, node)).length > sentinels.length / 2
-    return named.find(isMost) ?? null
+  const agreed = () => mostNamed(sentinels, tick() - COUNTS_MS)
+
+  /** The server that most of them name, where it may be written to. */
+  function writable(): RedisNode | null {
+    const node = agreed()
+    if (node === null || leaving === null) return node
+    if (isSame(leaving.node, node) && tick() - leaving.sinceMs < REPLACED_MS) return null
+    leaving = null
+    return node
+  }
+
+  function hear(message: string, channel: string): void {
+    const words = message.split(' ')
+    if (words[channel === SWITCHED ? 0 : 1] !== primary) return
+    const node = agreed()
+    if (channel === CHOOSING && node !== null) leaving = { node, sinceMs: tick() }
+    if (GIVEN_UP.includes(channel)) leaving = null
+    wanted.ring()
   }
 
   /** After an answer, or the lack of one. */
@@ -78,17 +101,10 @@ export function namedBySentinels(
     heard.ring()
   }
 
-  function disagreement(): Error {
-    const answering = sentinels.filter(({ answer }) => answer !== null && answer.askedMs > tick() - COUNTS_MS).length
-    const failed = sentinels.find(({ failure }) => failure !== null)
-    const why = `the sentinels do not agree on a primary: ${answering} of ${sentinels.length} answer`
-    if (failed === undefined) return new Error(why)
-    const cause = failed.failure instanceof Error ? failed.failure.message : String(failed.failure)
-    return new Error(`${why}, and ${showNode(failed.node)} says: ${cause}`, { cause: failed.failure })
-  }
+  const disagreement = () => disagreementOf(sentinels, tick() - COUNTS_MS)
 
-  /** The one that most name, once they do; null where they do not in time. */
-  async function soon(): Promise<RedisNode | null> {
+  /** What is asked for once it is known; null where it is not in time. */
+  async function soon(asked: () => RedisNode | null): Promise<RedisNode | null> {
     let isLate = false
     const timer = setTimeout(() => {
       isLate = true
@@ -96,7 +112,7 @@ export function namedBySentinels(
     }, WAIT_MS)
     try {
       for (;;) {
-        const node = agreed()
+        const node = asked()
         if (node !== null || isLate || isClosed) return node
         if (tick() - wantedMs >= AGAIN_MS) {
           wantedMs = tick()
@@ -127,12 +143,7 @@ export function namedBySentinels(
         open.push(asks)
         const hears = await openLine(sentinel.node, line)
         open.push(hears)
-        await within(
-          hears.subscribe('+switch-master', message => {
-            if (message.startsWith(`${primary} `)) wanted.ring()
-          }),
-          REPLY_MS,
-        )
+        await within(hears.subscribe(CHANNELS, hear), REPLY_MS)
         while (!isClosed && hears.isOpen) {
           const { count } = wanted
           await ask(sentinel, asks)
@@ -149,14 +160,14 @@ export function namedBySentinels(
 
   const whereabouts: Whereabouts = {
     async find() {
-      const node = await soon()
+      const node = await soon(agreed)
       if (node === null) throw disagreement()
       return [node]
     },
     isChecked: true,
     isAt: node => known !== null && isSame(known, node),
     permitWrite(node) {
-      const named = agreed()
+      const named = writable()
       return named !== null && isSame(named, node) ? undefined : permitSoon(node)
     },
     onChange: null,
@@ -168,13 +179,33 @@ export function namedBySentinels(
   }
 
   async function permitSoon(node: RedisNode): Promise<void> {
-    const named = await soon()
+    const named = await soon(writable)
     if (named === null) throw disagreement()
     if (!isSame(named, node)) throw new NotPrimary(`another server is the primary: ${showNode(named)}`)
   }
 
   for (const sentinel of sentinels) void follow(sentinel)
   return whereabouts
+}
+
+/** The server that most of them name, by answers that were asked for since then. */
+function mostNamed(sentinels: readonly Sentinel[], sinceMs: number): RedisNode | null {
+  const named = sentinels.flatMap(({ answer }) => (answer !== null && answer.askedMs > sinceMs ? [answer.node] : []))
+  const isMost = (node: RedisNode) => named.filter(one => isSame(one, node)).length > sentinels.length / 2
+  return named.find(isMost) ?? null
+}
+
+/** Why nothing may be written. */
+function disagreementOf(sentinels: readonly Sentinel[], sinceMs: number): Error {
+  if (mostNamed(sentinels, sinceMs) !== null) {
+    return new Error('the sentinels do not agree on a primary yet: they choose another one')
+  }
+  const answering = sentinels.filter(({ answer }) => answer !== null && answer.askedMs > sinceMs).length
+  const failed = sentinels.find(({ failure }) => failure !== null)
+  const why = `the sentinels do not agree on a primary: ${answering} of ${sentinels.length} answer`
+  if (failed === undefined) return new Error(why)
+  const cause = failed.failure instanceof Error ? failed.failure.message : String(failed.failure)
+  return new Error(`${why}, and ${showNode(failed.node)} says: ${cause}`, { cause: failed.failure })
 }
 
 interface Bell {

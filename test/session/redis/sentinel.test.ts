@@ -1,0 +1,191 @@
+import { expect } from 'bun:test'
+import type { Facts } from '../../../src/base/errors.ts'
+import { EVERYONE } from '../../../src/session/ended.ts'
+import { openRedisStore } from '../../../src/session/redis/store.ts'
+import type { SessionStore } from '../../../src/session/store.ts'
+import { troubleOf } from '../../../src/session/store-trouble.ts'
+import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
+import { startPair } from '../../kit/programs/failover.ts'
+import { type FakeSentinel, startFakeSentinels } from '../../kit/programs/fake-sentinels.ts'
+import { PRIMARY } from '../../kit/programs/sentinels.ts'
+import type { Valkey } from '../../kit/programs/valkey.ts'
+import { redisAt } from '../../kit/sessions/shared.ts'
+
+const { test } = needs('valkey-server')
+
+const UNKNOWN = 'its sentinels do not say which server is the primary'
+const CHANGES = 'sallyport:1:changes'
+const AWAY = 'The session store cannot be reached'
+const BACK = 'The session store is back'
+const ELSEWHERE = 'The session store takes writes elsewhere'
+
+interface Node extends AsyncDisposable {
+  readonly store: SessionStore
+  told(words: string): readonly Facts[]
+}
+
+/** `ahead` is added to a clock that is never set. */
+function openNode(sentinels: readonly FakeSentinel[], { name = PRIMARY, clock = { ahead: 0 } } = {}): Node {
+  const lines: (readonly [string, Facts])[] = []
+  const tell = (message: string, facts: Facts = {}) => void lines.push([message, facts])
+  const log = { debug: tell, info: tell, warn: tell, error: tell }
+  const address = redisAt(`redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${name}`)
+  const store = openRedisStore(address, { now: Date.now, tick: () => performance.now() + clock.ahead, log })
+  return {
+    store,
+    told: words => lines.filter(([message]) => message.includes(words)).map(([, facts]) => facts),
+    [Symbol.asyncDispose]: async () => store.close(),
+  }
+}
+
+async function withSite(
+  act: (site: {
+    readonly one: Valkey
+    readonly other: Valkey
+    readonly sentinels: readonly FakeSentinel[]
+    readonly promote: () => Promise<void>
+  }) => Promise<void>,
+): Promise<void> {
+  await using pair = await startPair()
+  const { primary: one, replica: other } = pair
+  using sentinels = startFakeSentinels([one.port, one.port, one.port])
+  async function promote(): Promise<void> {
+    await pair.lag()
+    expect(await other.ask(0, 'REPLICAOF', 'NO', 'ONE')).toBe('OK')
+  }
+  await act({ one, other, sentinels: sentinels.all, promote })
+}
+
+/** A write, and what became of it: null where it was done. */
+async function write(store: SessionStore): Promise<string | null> {
+  return Promise.resolve(store.tellEnded(EVERYONE)).then(
+    () => null,
+    (error: unknown) => troubleOf(error) ?? String(error),
+  )
+}
+
+/** How often it is written before the node has heard what was said. */
+async function untilRefused({ store }: Node): Promise<number> {
+  for (let done = 0; ; done++) {
+    const trouble = await write(store)
+    if (trouble === UNKNOWN) return done
+    expect(trouble).toBeNull()
+  }
+}
+
+const writtenAt = async (server: Valkey) => Number(await server.ask(0, 'XLEN', CHANGES))
+
+test('the server that two of three sentinels name is written to, and no other, whatever one of them says', () =>
+  withSite(async ({ one, other, sentinels: [first, second, third], promote }) => {
+    if (first === undefined || second === undefined || third === undefined) throw new Error('three')
+    third.names = 1
+    await using node = openNode([first, second, third])
+    expect(await write(node.store)).toBeNull()
+    await promote()
+    const before = [await writtenAt(one), await writtenAt(other)]
+    first.names = other.port
+    await first.publish('+switch-master', `${PRIMARY} 127.0.0.1 ${one.port} 127.0.0.1 ${other.port}`)
+    const done = await untilRefused(node)
+    expect([await writtenAt(one), await writtenAt(other)]).toEqual([(before[0] ?? 0) + done, before[1] ?? 0])
+    second.names = other.port
+    await second.publish('+switch-master', `${PRIMARY} 127.0.0.1 ${one.port} 127.0.0.1 ${other.port}`)
+    await eventually(() => node.told(ELSEWHERE).length === 1, 'the other is the primary')
+    expect(await write(node.store)).toBeNull()
+    expect(await writtenAt(one)).toBe((before[0] ?? 0) + done)
+    expect(await writtenAt(other)).toBeGreaterThan(before[1] ?? 0)
+  }))
+
+test('a server that sentinels name and that does not say itself that it is the primary is not written to', () =>
+  withSite(async ({ one, other, sentinels, promote }) => {
+    await using node = openNode(sentinels)
+    expect(await write(node.store)).toBeNull()
+    expect(await other.ask(0, 'CONFIG', 'SET', 'replica-read-only', 'no')).toBe('OK')
+    for (const sentinel of sentinels) {
+      sentinel.names = other.port
+      await sentinel.publish('+switch-master', `${PRIMARY} 127.0.0.1 ${one.port} 127.0.0.1 ${other.port}`)
+    }
+    await eventually(async () => (await write(node.store)) !== null, 'the one before is left')
+    const before = await writtenAt(other)
+    expect(await write(node.store)).not.toBeNull()
+    expect(await writtenAt(other)).toBe(before)
+    await promote()
+    await eventually(async () => (await write(node.store)) === null, 'once it says so, it is')
+    expect(await writtenAt(other)).toBeGreaterThan(before)
+  }))
+
+test('while sentinels choose another primary, a write waits for it, and is sent to that one alone', () =>
+  withSite(async ({ one, other, sentinels, promote }) => {
+    await using node = openNode(sentinels)
+    expect(await write(node.store)).toBeNull()
+    const [leader] = sentinels
+    await promote()
+    const before = [await writtenAt(one), await writtenAt(other)]
+    await leader?.publish('+failover-state-select-slave', `master another 127.0.0.1 ${one.port}`)
+    expect(await write(node.store)).toBeNull()
+    expect(await writtenAt(one)).toBe((before[0] ?? 0) + 1)
+    await leader?.publish('+failover-state-select-slave', `master ${PRIMARY} 127.0.0.1 ${one.port}`)
+    const done = await untilRefused(node)
+    const waiting = write(node.store)
+    for (const sentinel of sentinels) sentinel.names = other.port
+    await leader?.publish('+switch-master', `${PRIMARY} 127.0.0.1 ${one.port} 127.0.0.1 ${other.port}`)
+    expect(await waiting).toBeNull()
+    expect([await writtenAt(one), (await writtenAt(other)) > (before[1] ?? 0)]).toEqual([
+      (before[0] ?? 0) + 1 + done,
+      true,
+    ])
+  }))
+
+test('a choice that was given up lets writes go on', () =>
+  withSite(async ({ one, sentinels }) => {
+    await using node = openNode(sentinels)
+    expect(await write(node.store)).toBeNull()
+    const [leader] = sentinels
+    await leader?.publish('+failover-state-select-slave', `master ${PRIMARY} 127.0.0.1 ${one.port}`)
+    await leader?.publish('-failover-abort-no-good-slave', `master ${PRIMARY} 127.0.0.1 ${one.port}`)
+    expect(await write(node.store)).toBeNull()
+  }))
+
+test(
+  'sentinels that hang stop writes, then reads, and all goes on once they answer',
+  () =>
+    withSite(async ({ one, sentinels }) => {
+      const clock = { ahead: 0 }
+      await using node = openNode(sentinels, { clock })
+      expect(await write(node.store)).toBeNull()
+      const before = await writtenAt(one)
+      for (const sentinel of sentinels) sentinel.names = null
+      clock.ahead += 2500
+      expect(await write(node.store)).toBe('its sentinels do not say which server is the primary')
+      expect(await node.store.readShared('nothing')).toBeNull()
+      expect(node.told(AWAY)).toEqual([])
+      clock.ahead += 10_000
+      await eventually(() => node.told(AWAY).length === 1, 'the store is away')
+      expect(await writtenAt(one)).toBe(before)
+      for (const sentinel of sentinels) sentinel.names = one.port
+      await eventually(() => node.told(BACK).length === 1, 'it is back')
+      expect(await write(node.store)).toBeNull()
+    }),
+  60_000,
+)
+
+test('a primary that refuses writes is read from, and who reads notices nothing', () =>
+  withSite(async ({ one, sentinels }) => {
+    await using node = openNode(sentinels)
+    expect(await write(node.store)).toBeNull()
+    expect(await one.ask(0, 'CONFIG', 'SET', 'min-replicas-to-write', '5')).toBe('OK')
+    expect(await write(node.store)).toBe('it has too few replicas (min-replicas-to-write)')
+    expect(await node.store.readShared('nothing')).toBeNull()
+    expect(await one.ask(0, 'CONFIG', 'SET', 'min-replicas-to-write', '0')).toBe('OK')
+    expect(await write(node.store)).toBeNull()
+    expect([...node.told(AWAY), ...node.told(ELSEWHERE)]).toEqual([])
+  }))
+
+test('a name that the sentinels do not know is told', () =>
+  withSite(async ({ sentinels }) => {
+    await using node = openNode(sentinels, { name: 'misspelt' })
+    expect(await write(node.store)).toBe('its sentinels do not know it')
+    const [facts] = node.told(AWAY)
+    expect(facts?.hint).toContain('as the sentinels call it')
+    expect(String(facts?.error)).toContain('the sentinels know no "misspelt"')
+  }))
