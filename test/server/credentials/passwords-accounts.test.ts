@@ -221,3 +221,25 @@ test('a second factor that is to be kept is confirmed by a code, which no sign-i
   await setFactor()
   expect(await outcomeOf(check(code, await pass()))).toBe('access.password: a code that was used')
 })
+
+test('where the provider takes no passwords, no password, code or recovery code counts, though each of them is right', async () => {
+  const { passwords, family, setFactor, pass, clock } = open()
+  await setFactor()
+  const account = await pass()
+  const closed = { ...family, takesPasswords: false }
+  const given = { name: 'ada', password: OF_FILE }
+  const code = codeAt(clock.now())
+  const ways = (provider: ProviderConfig) => [
+    () => passwords.findUser(provider, given, CLIENT, null),
+    () => passwords.confirm(provider, given, CLIENT),
+    () => passwords.checkCode(provider, { name: 'ada', code, account }, CLIENT, null),
+    () => passwords.checkCode(provider, { name: 'ada', code: RECOVERY, account }, CLIENT, null),
+  ]
+  const outcomes = async (provider: ProviderConfig) => {
+    const found: string[] = []
+    for (const way of ways(provider)) found.push(await outcomeOf(way()))
+    return found
+  }
+  expect(await outcomes(closed)).toEqual(Array(4).fill('access.password'))
+  expect(await outcomes(family)).toEqual(Array(4).fill('in'))
+})
