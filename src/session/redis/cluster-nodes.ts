@@ -54,11 +54,11 @@ export interface Seat {
 export interface Seats {
   /** Where a partition is. Throws where no node says that it has it. */
   of(index: number): Promise<Seat>
-  /** Asks who has what, where that was not just done; whether the partition is at another node than the one that was asked. */
+  /** Whether a partition is at another node than the one that was asked, as the nodes say now. */
   isElsewhere(index: number, asked: Seat): Promise<boolean>
   /** A node says that a partition is at another, and `asked` was not. */
   move(index: number, asked: Seat, to: NodeAddress): void
-  /** Asks the nodes who has what. One look at a time, and not at once after another. */
+  /** Asks the nodes who has what: one look at a time, and none at once after another. */
   look(): Promise<void>
   close(): void
 }
@@ -142,30 +142,43 @@ export function createSeats(
     dropUnused()
   }
 
+  async function lookInTurn(): Promise<void> {
+    const restMs = lookedAtMs + LOOK_MS - performance.now()
+    if (restMs > 0) await Bun.sleep(restMs)
+    if (isClosed) return
+    try {
+      await lookNow()
+    } catch (error) {
+      lastFailure = error
+    }
+    lookedAtMs = performance.now()
+  }
+
   function look(): Promise<void> {
-    if (looking !== null) return looking
-    if (isClosed || performance.now() - lookedAtMs < LOOK_MS) return Promise.resolve()
-    looking = lookNow()
-      .catch(error => {
-        lastFailure = error
-      })
-      .finally(() => {
-        looking = null
-        lookedAtMs = performance.now()
-      })
+    looking ??= lookInTurn().finally(() => {
+      looking = null
+    })
     return looking
+  }
+
+  /** A look that begins now, unless the one that is under way has found it. */
+  async function lookFor(isFound: () => boolean): Promise<void> {
+    const underWay = looking
+    if (underWay !== null) await underWay
+    if (underWay === null || !isFound()) await look()
   }
 
   return {
     async of(index) {
-      if (seats[index] == null) await look()
+      if (seats[index] == null) await lookFor(() => seats[index] != null)
       const found = seats[index]
       if (found != null) return found
       throw new Error(`${NO_CONNECTION}partition ${index} of ${options.shownAs}`, { cause: lastFailure })
     },
     async isElsewhere(index, asked) {
-      await look()
-      return seats[index] != null && seats[index] !== asked
+      const isFound = () => seats[index] != null && seats[index] !== asked
+      if (!isFound()) await lookFor(isFound)
+      return isFound()
     },
     move(index, asked, to) {
       if (seats[index] != null && seats[index] !== asked) return

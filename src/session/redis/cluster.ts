@@ -107,7 +107,11 @@ export function openCluster(options: ClusterOptions): Cluster {
     elsewhere: Redirection | null,
     error: unknown,
   ): Promise<boolean> {
-    if (elsewhere?.what !== 'MOVED') return isDisconnected(error) && seats.isElsewhere(index, asked)
+    if (isDisconnected(error)) return seats.isElsewhere(index, asked)
+    if (elsewhere?.what !== 'MOVED') {
+      if (!isReply(error)) void seats.look()
+      return false
+    }
     seats.move(index, asked, elsewhere.node)
     return true
   }
@@ -115,7 +119,6 @@ export function openCluster(options: ClusterOptions): Cluster {
   function noteFailure(index: number, asked: Seat | undefined, error: unknown): void {
     reach.failed([index], asked?.node.address, errorFacts(error))
     if (asked !== undefined) asked.node.isAway = true
-    void seats.look()
   }
 
   async function evaluate(
