@@ -120,7 +120,7 @@ test('the README has its pictures in light and dark, each small, with words for 
       /<picture>\s*<source media="\(prefers-color-scheme: dark\)" srcset="(docs\/pictures\/([\w-]+)-dark\.png)">\s*<img src="(docs\/pictures\/\2-light\.png)" width="\d+" alt="[^"]{10,}">\s*<\/picture>/g,
     ),
   ]
-  expect(pictures.map(([, , name]) => name)).toEqual(['portal', 'denied'])
+  expect(pictures.map(([, , name]) => name)).toEqual(['portal', 'sign-in', 'admin', 'denied'])
   const files = pictures.flatMap(([, dark = '', , light = '']) => [dark, light])
   expect(text.match(/docs\/pictures\//g)).toHaveLength(files.length)
   expect(

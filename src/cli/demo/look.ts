@@ -6,12 +6,12 @@ export type Markup = HtmlEscapedString | Promise<HtmlEscapedString>
 
 /** The colours and type that the demo's two sites share; each page adds its own rules. */
 const BASE_STYLE = `
-:root { color-scheme: light dark; --ground: #f6f4ef; --card: #fffefb; --ink: #22201c; --soft: #635e54; --line: #dcd6c9;
-  --accent: #8a3b12; --on-accent: #fff8f2; --mark: #fff0c9; --good: #1f6b3a; --bad: #a3231b; }
-@media (prefers-color-scheme: dark) { :root { --ground: #171613; --card: #21201c; --ink: #efeae0; --soft: #b0a898; --line: #3b382f;
-  --accent: #f2a271; --on-accent: #2a1206; --mark: #423713; --good: #7fd39b; --bad: #ff9d92; } }
+:root { color-scheme: light dark; --ground: #f8f6f2; --card: #ffffff; --ink: #1f2428; --soft: #595e5a; --line: #e6e2d9;
+  --accent: #1d6358; --on-accent: #ffffff; --mark: #e4efec; --good: #2f7d4f; --bad: #9a3b26; }
+@media (prefers-color-scheme: dark) { :root { --ground: #14181a; --card: #1c2224; --ink: #e9e7e1; --soft: #a3a9a6; --line: #2b3335;
+  --accent: #86d2c2; --on-accent: #0c1f1b; --mark: #22312f; --good: #7fcf9c; --bad: #f0a088; } }
 * { box-sizing: border-box }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere }
+body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 Figtree, system-ui, sans-serif; overflow-wrap: anywhere }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .5rem } h2 { font-size: 1.05rem; margin: 0 0 .6rem }
 p { margin: 0 0 .8rem } code { font: .9em ui-monospace, monospace } a { color: var(--accent) }
 button { font: inherit; cursor: pointer; border: 0; border-radius: .5rem; min-height: 2.75rem; padding: .5rem 1rem; background: var(--accent); color: var(--on-accent) }

@@ -51,7 +51,7 @@ export function WidePage(props: {
           </nav>
         </header>
         <main>
-          <div class="head">
+          <div class="top">
             {props.mark}
             <div>
               <h1>{heading}</h1>
