@@ -228,7 +228,7 @@ test('the files for fail2ban and CrowdSec name every event of guessing that has 
   const guesses = Object.entries(EVENTS).filter(([name]) =>
     /^sign_in\..*_wrong$|^(?:guest|provider\.push)[._]refused$/.test(name),
   )
-  expect(guesses).toHaveLength(4)
+  expect(guesses).toHaveLength(5)
   for (const file of ['fail2ban-filter.conf', 'crowdsec-parser.yaml']) {
     const text = readFileSync(join(import.meta.dir, '../../../docs/logs', file), 'utf8')
     expect(guesses.filter(([, { says }]) => !text.includes(says))).toEqual([])
