@@ -7,13 +7,13 @@ import type { Schedule } from '../config/keys/rules.ts'
 export const REASONS = {
   'route.public': { why: 'the route is public', say: null },
   'identity.signed_in': { why: 'anyone who is signed in may pass', say: null },
-  'identity.none': { why: 'nobody is signed in', say: null },
+  'identity.none': { why: 'no user is signed in', say: null },
   'role.held': { why: 'a role that the route allows is held', say: null },
   'role.missing': { why: 'none of the roles is held', say: 'It needs a role that you do not have.' },
   'rule.held': { why: 'a rule of the route holds', say: null },
   'rule.denied': {
     why: 'a deny rule of the route holds, or cannot be ruled out',
-    say: 'Requests like this one are shut out here.',
+    say: 'Requests like this one are not allowed here.',
   },
   'rule.excluded': { why: 'what the rule excludes holds, or cannot be ruled out', say: null },
   'rule.broken': { why: 'a rule could not be judged, and so denies', say: null },
@@ -24,8 +24,8 @@ export const REASONS = {
   'email.unverified': { why: 'the provider does not say that the e-mail address is verified', say: null },
   'group.missing': { why: 'none of the groups is held', say: null },
   'group.unknown': {
-    why: 'the provider does not tell the groups of this person, as where they are too many: no role or rule by groups holds',
-    say: 'Your sign-in provider does not tell which groups you are in: they may be too many.',
+    why: 'the provider does not state the groups of this user, perhaps because there are too many: no role or rule by groups matches',
+    say: 'Your sign-in provider does not state your groups: there may be too many.',
   },
   'claim.other': { why: 'a claim has none of the values of the rule', say: null },
   'network.outside': {
@@ -34,22 +34,22 @@ export const REASONS = {
   },
   'network.unreadable': {
     why: 'the address of the client is not known',
-    say: 'It is open only from certain networks, and yours cannot be told.',
+    say: 'It is open only from certain networks, and yours is not known.',
   },
   'method.other': {
     why: 'the method is not among those of the rule',
     say: 'Requests of this kind are not open to you.',
   },
   'path.other': {
-    why: 'the path is not among those of the rule, or can be read as one that is not',
+    why: 'the path does not match the rule, or can be read as one that does not',
     say: 'This address is not open to you.',
   },
   'header.other': {
-    why: 'a field of the request is not as the rule says, or is there twice',
+    why: 'a field of the request does not match the rule, or is repeated',
     say: 'Requests like this one are not open to you.',
   },
   'query.other': {
-    why: 'the query of the address is not as the rule says, or says it twice',
+    why: 'the query of the address does not match the rule, or repeats a name',
     say: 'This address is not open to you.',
   },
   'hours.outside': { why: 'the time is outside the hours or days', say: 'It is open only at certain times: {detail}.' },
@@ -64,8 +64,8 @@ export const REASONS = {
   'guest.only': { why: 'the rule is for guests who came by a link', say: null },
   'guest.none': { why: 'this is not for guests who came by a link', say: null },
   'member.none': {
-    why: 'members of the portal does not match this user: they have no session, and are nobody here',
-    say: 'This account is not let in here.',
+    why: 'members of the portal does not match this user, so they have no session',
+    say: 'This account may not sign in here.',
   },
   'client.none': {
     why: 'this is for people: a program in its own name needs a role, which any gives it with clients = true',
@@ -75,7 +75,7 @@ export const REASONS = {
   'token.host': { why: 'the token is not for this host', say: 'This token is not for this host.' },
   'token.path': { why: 'the token is not for this path', say: 'This token is not for this path.' },
   'token.resource': {
-    why: 'the token was given for another MCP server, or for one that is none any more',
+    why: 'the token is for another MCP server, or for one that was removed',
     say: 'This token is not for this server.',
   },
   'token.method': { why: 'the token is not for this method', say: 'This token is not for this method.' },

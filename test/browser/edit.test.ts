@@ -95,7 +95,7 @@ test('what is typed is checked while it is typed; what was saved meanwhile by so
   expect(readFileSync(stand.gate.configPath, 'utf8')).toContain('"by Ada"')
 
   await paste(other.page, text.replace('"in"', '"by Grace"'))
-  await other.page.locator('#findings').getByText('changed by somebody else').waitFor()
+  await other.page.locator('#findings').getByText('another person changed the file').waitFor()
   const [answer] = await Promise.all([
     other.page.waitForResponse(
       response => response.request().method() === 'POST' && response.request().isNavigationRequest(),
@@ -208,7 +208,7 @@ test('all of it works without a script', async () => {
   await page.getByRole('button', { name: 'Save' }).click()
   await page.getByText('You would lose the admin role').waitFor()
   await page.getByRole('button', { name: 'Back to the text' }).click()
-  await page.getByText('Nothing is wrong with it.').waitFor()
+  await page.getByText('It has no errors.').waitFor()
   const before = readFileSync(stand.gate.configPath, 'utf8')
   await box.fill(text.replace('"in"', '"new"'))
   await page.getByRole('button', { name: 'Review the changes' }).click()

@@ -81,7 +81,7 @@ test.each([
     await invitation.reload()
     expect(new URL(invitation.url()).origin).not.toBe(board)
     const gone = await guest.open(link)
-    expect(await gone.textContent('h1')).toBe('This link is not good any more')
+    expect(await gone.textContent('h1')).toBe('This link is no longer valid')
     await look(gone, 'invitation-gone')
     expect([...maker.complaints, ...guest.complaints]).toEqual([])
   } finally {

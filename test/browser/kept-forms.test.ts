@@ -173,7 +173,7 @@ test.each([
     const lost = await person.open(stand.public)
     await lost.setContent(`<form method="post" action="${notes()}/x"><button>Save</button></form>`)
     await lost.getByRole('button').click()
-    expect(await lost.textContent('main')).toContain('it is not kept')
+    expect(await lost.textContent('main')).toContain('is not kept')
     await look(lost, 'form-lost')
   } finally {
     await person.context.close()

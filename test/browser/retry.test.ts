@@ -76,7 +76,7 @@ test('a form that met an application that went down is not sent a second time', 
   const tab = await open(`http://app.localhost:${gate.port}/`)
   await app.stop()
   await tab.getByRole('button', { name: 'Save' }).click()
-  await tab.getByText('It is not sent again by itself').waitFor()
+  await tab.getByText('is not sent again automatically').waitFor()
   await using _ = await startApp(
     (request, response) => {
       methods.push(request.method ?? '')

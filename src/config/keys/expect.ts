@@ -89,7 +89,7 @@ export const EXPECT = {
   as: optional(
     table(EXPECTED_PERSON, { title: 'as' }),
     { groups: ['admins'] },
-    'nobody is signed in',
+    'no user is signed in',
     'Who asks; `{}` is anyone who is signed in.',
     { field: 'who' },
   ),

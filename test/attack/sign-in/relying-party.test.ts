@@ -369,7 +369,7 @@ describe('RFC 9700 §4.4: a provider that sends the browser to another one (mix-
     }
   }
 
-  test('is recognised by iss: the code goes nowhere, and nobody is signed in', () =>
+  test('is recognised by iss: the code goes nowhere, and no user is signed in', () =>
     withMixUp(undefined, ({ page, gate }) => {
       expect(page.response.status).toBe(400)
       expect(gate.log.join('\n')).toContain('provider.issuer')

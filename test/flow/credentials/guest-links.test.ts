@@ -139,7 +139,7 @@ describe('its uses', () => {
     expect(second.status).toBe(303)
     const third = await open(gate, made)
     expect([third.status, third.cookie]).toEqual([404, ''])
-    expect((await ask(gate, { path })).text).toContain('not good any more')
+    expect((await ask(gate, { path })).text).toContain('no longer valid')
     expect((await ask(gate, { path, cookie: first.cookie })).status).toBe(200)
     for (const { cookie } of [first, second]) expect((await ask(gate, { cookie })).status).toBe(200)
     expect(JSON.parse((await guests(gate, 'list', '--json')).out)).toMatchObject([{ id: made.id, uses: 2, used: 2 }])

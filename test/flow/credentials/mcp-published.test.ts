@@ -24,7 +24,11 @@ test('a client whose id is the address of its document gets tokens, and renews t
   const one = clientOf(publisher.publish('/oauth/client.json'))
   const { status, text } = await page(one)
   expect(status).toBe(200)
-  for (const shown of ['Let Published use', 'published at client.example.', 'The answer goes to 127.0.0.1:4000.'])
+  for (const shown of [
+    'Let Published use',
+    'publishes its name at client.example.',
+    'The answer goes to 127.0.0.1:4000.',
+  ])
     expect(text).toContain(shown)
   const { body } = await one.redeem(await one.code(RESOURCE, ada.cookie), RESOURCE)
   const use = (token = '') => fetchFrom(gate, '/mcp', { host: 'app.test', authorization: `Bearer ${token}` })
@@ -39,7 +43,7 @@ test('a client whose id is the address of its document gets tokens, and renews t
 test('a client that has registered is said to be published nowhere', async () => {
   const one = clientOf('')
   await one.register()
-  expect((await page(one)).text).not.toContain('published at')
+  expect((await page(one)).text).not.toContain('publishes its name')
 })
 
 test.each([

@@ -125,6 +125,6 @@ test('signing out leaves a personal token as it was', async () => {
 
 test('the page names the places that would take the token of whoever looks at it', async () => {
   const shown = async (login: string) => (await (await signIn(login)).open(`${APP}/.sallyport/tokens`)).html.texts('p')
-  expect(await shown('ada')).toContain('Taken at app.example, app.example/staff, app.example/hook.')
-  expect(await shown('root')).toContain('Taken at app.example, app.example/hook.')
+  expect(await shown('ada')).toContain('Works at app.example, app.example/staff, app.example/hook.')
+  expect(await shown('root')).toContain('Works at app.example, app.example/hook.')
 })

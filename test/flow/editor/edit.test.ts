@@ -151,7 +151,7 @@ describe('whoever would lock themselves out', () => {
     const text = turn(form.text)
     const review = await root.send({ ...form, text, act: 'review' })
     const page = htmlPage(review.html)
-    expect(page.text).toMatch(/You would lose the admin role|Nobody could edit the file/)
+    expect(page.text).toMatch(/You would lose the admin role|No one could edit the file/)
     expect(page.has('[name="sure"]')).toBe(true)
     const json = JSON.parse((await root.send({ ...form, text, act: 'save' }, SCRIPT)).html)
     expect(json).toMatchObject({ kind: 'locked-out', lockouts: [lockout] })

@@ -23,7 +23,7 @@ test('an admin sees the file in force without its secrets, in a page that runs n
   expect(source).not.toContain('gate-secret')
   expect(page.text).toContain('# <script>alert(1)</script>')
   expect(page.has('script')).toBe(false)
-  expect(page.text).toContain('The file on disk is the one in force.')
+  expect(page.text).toContain('The file on disk is in use.')
   const policy = answer.headers.get('content-security-policy') ?? ''
   expect(policy).toContain("frame-ancestors 'none'")
   expect(policy).not.toContain('script-src')
@@ -35,7 +35,7 @@ test('what is on disk is shown with the mistakes for which it is refused, while 
   change(gate, 'allow = ["user"]', 'alow = ["user"]\nextra = "planted-in-a-wrong-key"')
   await eventually(() => gate.told('config.refused').length > 0, 'the save is refused')
   const { source, page } = await look(gate)
-  expect(page.text).toContain('The file on disk has mistakes')
+  expect(page.text).toContain('The file on disk has errors')
   expect(page.text).toMatch(/line \d+: unknown key "alow" in \[\[routes\]\] \(did you mean "allow"\?\)/)
   expect(page.texts('.removed')).toContain('- allow = ["user"]')
   expect(page.texts('.added').filter(line => line.startsWith('+ alow = ["${kept:'))).toHaveLength(1)
@@ -62,7 +62,7 @@ test('no mistake is told with what is hidden', async () => {
     change(gate, from, to)
     await eventually(() => gate.told('config.refused').length > before, `${from} is refused`)
     const { page } = await look(gate)
-    expect(page.text).toContain('The file on disk has mistakes')
+    expect(page.text).toContain('The file on disk has errors')
     seen.push(...page.texts('li.error'))
   }
   expect(seen.length).toBeGreaterThan(7)
@@ -78,10 +78,7 @@ test('files that are included are shown like the first, and a secret that change
     '[providers.other]\nissuer = "http://127.0.0.1:8"\nclient_id = "b"\nclient_secret = "planted-b"\n',
   )
   change(gate, /^/, 'include = ["conf.d/*.toml"]\n')
-  await eventually(
-    async () => (await look(gate)).page.text.includes('The file on disk is the one in force.'),
-    'both are read',
-  )
+  await eventually(async () => (await look(gate)).page.text.includes('The file on disk is in use.'), 'both are read')
   writeFileSync(
     other,
     '[providers.other]\nissuer = "http://127.0.0.1:8"\nclient_id = "b"\nclient_secret = "planted-c"\nx = 1\n',

@@ -82,7 +82,7 @@ needs('valkey-server').test(
       const open = [...(await openBoth(nodes[0], cookie)), ...(await openBoth(nodes[1], cookie))]
       expect(await valkey.ask(db, 'FLUSHDB')).toBe('OK')
       for (const node of nodes) {
-        await eventually(async () => (await status(node, { cookie })) === 401, 'nobody is signed in')
+        await eventually(async () => (await status(node, { cookie })) === 401, 'no user is signed in')
         expect(await status(node, { authorization: `Bearer ${token}` })).toBe(401)
         expect(node.told(LOST)).toHaveLength(1)
       }
@@ -166,6 +166,6 @@ test('of a database that is taken away, what its people have open ends as they d
   expect(await status(gate, ada)).toBe(200)
   const open = await openBoth(gate, ada.cookie)
   renameSync(join(gate.folder, 'sallyport.db'), join(gate.folder, 'elsewhere.db'))
-  await eventually(async () => (await status(gate, ada)) === 401, 'nobody is signed in')
+  await eventually(async () => (await status(gate, ada)) === 401, 'no user is signed in')
   await eventually(() => open.every(hasEnded), 'what they had open has ended')
 })

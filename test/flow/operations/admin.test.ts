@@ -307,13 +307,13 @@ describe('the admin page', () => {
   test('says that a save is not in force, and what is wrong with it, with nothing of the lines around', async () => {
     await using gate = await startGate(admins + ROUTES)
     const { cookie } = await gate.signIn(HOST, ADMIN)
-    expect(await words(gate, cookie)).not.toContain('not in force')
+    expect(await words(gate, cookie)).not.toContain('not in use')
     gate.save(
       `${admins}${ROUTES}`.replace('client_secret = "gate-secret"', 'client_secret = "gate-secret"\nscope = ["a"]'),
     )
     gate.server.reload()
     const said = await words(gate, cookie)
-    expect(said).toContain('The last save is not in force: it has a mistake. line ')
+    expect(said).toContain('The last save is not in use: it has an error. line ')
     expect(said).toContain('unknown key')
     expect(said).not.toContain('gate-secret')
   })
@@ -324,7 +324,7 @@ describe('the admin page', () => {
     await using gate = await startGate(admins + ROUTES, { checkApart })
     const { cookie } = await gate.signIn(HOST, ADMIN)
     expect(await words(gate, cookie)).toContain(
-      `Configuration ${gate.configPath} Taken over just now · The file on disk is the one in force. The file, in force and on disk`,
+      `Configuration ${gate.configPath} Loaded just now · The file on disk is in use. The file, in use and on disk`,
     )
     const text = readFileSync(gate.configPath, 'utf8')
     writeFileSync(gate.configPath, `${text}\n# ${'long '.repeat(20_000)}\n`)
@@ -332,7 +332,7 @@ describe('the admin page', () => {
     expect(await words(gate, cookie)).toContain('The file on disk was saved since, and is being read.')
     goOn()
     await reloaded
-    const isRead = async () => (await words(gate, cookie)).includes('The file on disk is the one in force.')
+    const isRead = async () => (await words(gate, cookie)).includes('The file on disk is in use.')
     await eventually(isRead, 'the save is in force, and the watch has seen it')
     writeFileSync(gate.configPath, text.replace('127.0.0.1:0', '127.0.0.1:1'))
     await gate.server.reload()
@@ -353,7 +353,7 @@ describe('the admin page', () => {
     gate.save(admins + ROUTES + other.replace('allow = "public"', 'allow = "publik"'))
     gate.server.reload()
     const said = await words(gate, cookie)
-    expect(said).toContain('Needs attention The last save is not in force: it has a mistake. home.example 127.0.0.1:9')
+    expect(said).toContain('Needs attention The last save is not in use: it has an error. home.example 127.0.0.1:9')
     expect(said).not.toMatch(/other\.example|open\.example|publik/)
     const unseen = `/.sallyport/route?id=${encodeURIComponent('other.example/')}`
     expect((await load(gate, unseen, cookie)).status).toBe(404)

@@ -156,7 +156,7 @@ describe('a stream that is open', () => {
     const { cookie } = await gate.signIn(HOST)
     using streams = await openStreams(gate, cookie)
     gate.save(PORTAL + route('[{ roles = "user", networks = "203.0.113.0/24" }]'))
-    await eventually(() => gate.told('in force').length > 0, 'the first file')
+    await eventually(() => gate.told('The changed file is in use').length > 0, 'the first file')
     await Bun.sleep(50)
     expect(streams.areOpen()).toBe(true)
     gate.save(PORTAL + route('[{ roles = "user", networks = "198.51.100.0/24" }]'))

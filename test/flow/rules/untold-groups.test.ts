@@ -38,7 +38,7 @@ test.each([
   const path = `/${reason}-${Bun.hash(JSON.stringify(claims))}`
   const page = await browser.open(`http://${host}${path}`)
   const isUntold = reason === 'group.unknown'
-  expect(page.text.includes('does not tell which groups you are in')).toBe(isUntold)
+  expect(page.text.includes('does not state your groups')).toBe(isUntold)
   expect((await browser.visit(`http://${host}${path}`)).status).toBe(403)
   const refused = () =>
     gate.access.filter(line => [host, path, `"reason":"${reason}"`].every(part => line.includes(part)))

@@ -187,7 +187,7 @@ describe('recovery codes', () => {
     expect((await signIn(gate, OF_FILE, one)).page.response.status).toBe(403)
     expect(await trailOf(gate, 'account.recovery_used')).toMatchObject([{ user: 'htpasswd:ada', number: 9 }])
     const { browser, page } = await signIn(gate, OF_FILE, code())
-    expect(page.html.text).toContain('signed in with a recovery code')
+    expect(page.html.text).toContain('A recovery code was used to sign in')
     expect((await browser.open(page.html.link('Continue') ?? '')).text).toContain('htpasswd:ada')
     gate.clock.advance(30_000)
     await signedIn(gate, OF_FILE, code())
@@ -203,7 +203,7 @@ describe('recovery codes', () => {
     expect([others.length, others.filter(code => codes.includes(code))]).toEqual([10, []])
     expect((await signIn(gate, OF_FILE, codes[0])).page.response.status).toBe(403)
     await signedIn(gate, OF_FILE, others[0])
-    expect((await browser.open(ACCOUNT)).html.text).toContain('signed in with a recovery code')
+    expect((await browser.open(ACCOUNT)).html.text).toContain('A recovery code was used to sign in')
     expect(await sendAccount(browser, { act: 'factor-remove', present: OF_FILE })).toMatchObject({
       outcome: 'changed',
       second_factor: 'none',

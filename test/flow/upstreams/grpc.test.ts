@@ -100,7 +100,7 @@ needs('openssl').describe('a call', () => {
     ] as const) {
       const { code, text } = await call(method, who)
       expect(code).toBe(status.UNIMPLEMENTED)
-      expect(text).toContain('A call of gRPC does not pass here. (route.grpc, ')
+      expect(text).toContain('This gRPC call does not pass here. (route.grpc, ')
     }
     expect(application.calls.length).toBe(before)
     const lines = gate.told('route.grpc', '"warn"').map(line => JSON.parse(line))

@@ -44,7 +44,7 @@ describe('a page for an application that fails', () => {
     await using gate = await gateToNothing({ now: 1_800_000_000_000 })
     const { status, retryAfter, again, html } = await load(gate, '/save', { method: 'POST', body: 'a=1' })
     expect([status, retryAfter, again]).toEqual([502, '5', null])
-    expect(html.text).toContain('It is not sent again by itself')
+    expect(html.text).toContain('is not sent again automatically')
     expect(html.link('Try again')).toBeNull()
   })
 

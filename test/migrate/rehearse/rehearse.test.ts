@@ -304,7 +304,7 @@ describe('the report', () => {
 Served then, and not by this file
 
   3 requests  POST app.example.com/push/*/…
-              asked to sign in: nobody is signed in (identity.none)
+              asked to sign in: no user is signed in (identity.none)
               as nobody that the log names
               such as POST app.example.com/push/47110/done: 200, 2026-11-24T10:00:00Z from 10.0.0.5
               mend: a [[routes]] with host = "app.example.com", path = "/push" and allow = "public", if no sign-in is needed there

@@ -44,7 +44,7 @@ test('your tokens are made on the page, shown once, and stand for their owner', 
 test('how a token is used is shown with one that was just made, each line to be selected as a whole, and where at any time', async () => {
   const browser = await signedIn('user25')
   const before = (await browser.open(TOKENS)).html
-  expect(before.texts('p')).toContain('Taken at *.example.com, git.example.com/team.')
+  expect(before.texts('p')).toContain('Works at *.example.com, git.example.com/team.')
   expect(before.has('code')).toBe(false)
   const codes = (await make(browser, 'laptop')).texts('code')
   const [token = ''] = codes

@@ -49,7 +49,7 @@ export const ADMIN_EN: AdminWords = {
   notYet: 'Not there yet',
   certificateUntil: day => `Until ${day}`,
   certificateEnded: day => `Ended on ${day}`,
-  notInForce: 'Not in force',
+  notInForce: 'Not in use',
   since: time => `Since ${time}`,
   restart: 'Some changes need a restart',
   latestSignIns: 'Latest sign-ins',
@@ -181,9 +181,9 @@ export const ADMIN_EN: AdminWords = {
       `${who ?? 'Someone'} could not change how they sign in, because the present password was wrong`,
     'provider.logout_refused': () => 'A sign-out by the sign-in provider was refused',
     'provider.push_refused': () => 'A list of users was refused, because it came without the right token',
-    'config.loaded': () => 'The changed file came into force',
+    'config.loaded': () => 'The changed file is in use',
     'config.refused': ({ number }) =>
-      `The changed file has ${number === null ? 'mistakes' : plural(number, '1 mistake', `${number} mistakes`)}, so the one before stays in force`,
+      `The changed file has ${number === null ? 'errors' : plural(number, '1 error', `${number} errors`)}, so the previous one stays in use`,
     'config.saved': ({ who }) => `${who ?? 'An admin'} saved the file`,
     'config.save_refused': ({ who }) => `${who ?? 'An admin'} could not save the file`,
     'audit.exported': ({ who }) => `${who ?? 'An admin'} exported the audit trail`,
@@ -198,7 +198,7 @@ export const ADMIN_EN: AdminWords = {
   editUnsaved: 'Not saved yet',
   problems: (errors, warnings) =>
     [
-      ...(errors === 0 ? [] : [plural(errors, '1 mistake', `${errors} mistakes`)]),
+      ...(errors === 0 ? [] : [plural(errors, '1 error', `${errors} errors`)]),
       ...(warnings === 0 ? [] : [plural(warnings, '1 warning', `${warnings} warnings`)]),
     ].join(', '),
   line: number => `line ${number}`,

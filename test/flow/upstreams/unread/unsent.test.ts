@@ -70,7 +70,7 @@ interface Case {
 
 const page = 'Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n'
 const CASES: Readonly<Record<string, () => Case>> = {
-  'nobody is signed in': () => ({ status: 401, host: 'app.example' }),
+  'no user is signed in': () => ({ status: 401, host: 'app.example' }),
   'a role is missing': () => ({ status: 403, host: 'app.example', more: `Cookie: ${cookie}\r\n` }),
   'a browser is sent to sign in': () => ({ status: 302, host: 'app.example', method: 'GET', more: page }),
   'no route serves it': () => ({ status: 404, host: 'unknown.example' }),
