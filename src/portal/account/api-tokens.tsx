@@ -236,7 +236,8 @@ function TokenPlaces({ words, places }: { readonly words: Words; readonly places
   if (places.length === 0) return <p class="soft small">{words.tokenNowhere}</p>
   const shown = places.slice(0, MOST_SHOWN).map(({ place }) => place)
   const list = `${shown.join(', ')}${places.length > shown.length ? ', …' : ''}`
-  return <p class="soft small">{words.tokenPlaces(list)}</p>
+  // A list that was cut ends the sentence with its own dots.
+  return <p class="soft small">{words.tokenPlaces(list).replace(/…\.$/, '…')}</p>
 }
 
 /** How a token is used that was made a moment ago: each line is selected as a whole, to be copied. */
