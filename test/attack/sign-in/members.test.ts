@@ -29,7 +29,8 @@ const AUDIENCE = 'https://gate.example/api'
 /** As the proxy in front says it, which this machine is. */
 const IN_THE_LAN = { 'x-forwarded-for': '10.0.0.9' }
 const RESOURCE = `http://${HOST}/mcp`
-const FAMILY = 'members = [{ groups = ["family"] }]'
+/** Groups of a file count beside a provider only where its file is named. */
+const FAMILY = 'members = [{ groups = ["family"] }, { provider = "htpasswd", groups = ["family"] }]'
 /** Nobody of these tests. */
 const ELDERS = 'members = [{ groups = ["elders"] }]'
 
@@ -407,7 +408,7 @@ describe('a sign-in', () => {
         .replace('providers = ["id"]', 'providers = ["people"]')
         .replace('htpasswd = "people.toml"\n', '')
         .replaceAll('passwords = true', '')
-    await using gate = await startGate(people(FAMILY), {
+    await using gate = await startGate(people('members = [{ groups = ["family"] }]'), {
       files,
       server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
     })
