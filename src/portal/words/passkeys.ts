@@ -184,13 +184,13 @@ export const FR_PASSKEYS: PasskeyWords = {
 export const ES_PASSKEYS: PasskeyWords = {
   signIn: 'Iniciar sesión con una llave de acceso',
   signInLead:
-    'Aquí se inicia sesión con una llave de acceso. Si no tienes ninguna, pide una invitación a la persona que gestiona este sitio.',
+    'Aquí se inicia sesión con una llave de acceso. Si no tienes ninguna, pide una invitación a quien administra este sitio.',
   failed: 'La llave de acceso no se ha usado. Inténtalo de nuevo.',
   known: 'Este dispositivo ya tiene una llave de acceso tuya.',
   noPasskeys: 'Este navegador no admite llaves de acceso.',
   needsScripts: 'Las llaves de acceso necesitan JavaScript, que está desactivado en este navegador.',
   heading: 'Llaves de acceso',
-  lead: 'Con una llave de acceso inicias sesión con tu huella, tu cara o el PIN de tu dispositivo. Nadie puede conseguir que la escribas.',
+  lead: 'Con una llave de acceso inicias sesión con tu huella, tu cara o el PIN de tu dispositivo. Nadie puede engañarte para que la escribas.',
   add: 'Añadir una llave de acceso',
   create: 'Crear una llave de acceso',
   name: 'Nombre de esta llave de acceso',
@@ -203,16 +203,16 @@ export const ES_PASSKEYS: PasskeyWords = {
   confirm: 'Confirmar con una llave de acceso',
   welcome: name => `Te damos la bienvenida, ${name}`,
   invitation: (site, until) =>
-    `Tienes una invitación a ${site}. Este enlace es solo para ti. Funciona una vez, hasta ${until}.`,
+    `Tienes una invitación a ${site}. Este enlace es solo para ti. Funciona una sola vez, hasta el ${until}.`,
   accept: 'Aceptar la invitación',
   createLead: name =>
     `Crea una llave de acceso para ${name}. Tu dispositivo te pedirá tu huella, tu cara o su PIN, ahora y cada vez que inicies sesión.`,
-  createTakeover: 'Ya tienes llaves de acceso. Esta se añade, y tu sesión se cierra en todos los demás dispositivos.',
+  createTakeover: 'Ya tienes llaves de acceso. Esta se añade, y se cierran todas tus demás sesiones.',
   gone: 'Esta invitación no es válida',
   goneWhy: 'Se ha usado, ha caducado o una más reciente la ha sustituido. Pide otra.',
   noticeTitle: 'Se ha añadido una llave de acceso a tu cuenta',
   notice: (name, moment) => `La llave de acceso «${name}» se añadió con una invitación: ${moment}.`,
-  noticeAdvice: 'Si no fuiste tú, quítala y avisa a la persona que gestiona este sitio.',
+  noticeAdvice: 'Si no fuiste tú, quítala y avisa a quien administra este sitio.',
   people: 'Usuarios',
   peopleLead:
     'Una invitación es un enlace con el que alguien crea una llave de acceso e inicia sesión. Una más reciente la sustituye.',
@@ -221,7 +221,8 @@ export const ES_PASSKEYS: PasskeyWords = {
     passkeys === 0 ? 'sin llaves de acceso' : passkeys === 1 ? '1 llave de acceso' : `${passkeys} llaves de acceso`,
   invite: 'Crear una invitación',
   inviteNamed: name => `Crear una invitación para ${name}`,
-  made: name => `Da este enlace solo a ${name}. Se muestra únicamente ahora, y funciona una vez, durante 24 horas.`,
+  made: name =>
+    `Da este enlace a ${name} y a nadie más. Solo se muestra ahora, y funciona una sola vez, durante 24 horas.`,
   stronger: 'tiene roles que tú no tienes',
   signInFirst: 'Iniciar sesión de nuevo para crear invitaciones',
 }
