@@ -65,16 +65,17 @@ export async function showAccount(ctx: PortalRequest, tools: AccountTools, sessi
  * Throws `route.none`, `access.origin`, `access.sign_in`, `limit.rate`, `target.malformed`, `session.store`.
  */
 export async function takeAccount(ctx: PortalRequest, tools: AccountTools, sender: Session): Promise<Response> {
-  ownUser(ctx, sender)
+  const { person } = ownUser(ctx, sender)
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'accounts are changed on the portal’s own host')
   const form = await readPersonalForm(ctx, tools, sender, LONGEST_FORM)
   // Also where the browser calls the page our own.
   await requireProof(ctx, tools.seal, form, sender)
+  // Before the session: whoever changes the account ends that first, so that here one of the two is known to be another.
+  const account = await tools.sessions.accounts.of(person)
   const session = await stillSignedIn(tools.sessions, sender)
   const user = ownUser(ctx, session)
   const act = ACTS[form.get('act') ?? '']
   if (act === undefined) throw new GateError('target.malformed', 'the form says nothing that an account takes')
-  const account = await tools.sessions.accounts.of(user.person)
   if (act !== confirmFactor && act !== addPasskey && !(await isConfirmed(ctx, tools, session, user, form))) {
     return answer(ctx, tools, session, { user, told: { kind: 'present' } })
   }
@@ -216,7 +217,7 @@ async function beginPasskey(asked: Asked, isWrong = false): Promise<Response> {
 }
 
 async function addPasskey(asked: Asked): Promise<Response> {
-  const { ctx, tools, session, user, form } = asked
+  const { ctx, tools, session, user, account, form } = asked
   const { sessions, audit } = tools
   const ceremony = await resumeCeremony(ctx, tools, passkeyPurpose(asked), form.get('ceremony') ?? '')
   if (ceremony === null) return answer(ctx, tools, session, { user, told: { kind: 'late' } })
@@ -228,6 +229,7 @@ async function addPasskey(asked: Asked): Promise<Response> {
       user.person,
       { answer: form.get('passkey') ?? '', ceremony, name },
       {
+        stamp: account.stamp,
         // As `changeAccount`: before and after, so that nothing slips through and nothing is half done.
         async mayAdd() {
           ended = (await sessions.endOthers(session.identity, how)).sessions

@@ -42,14 +42,16 @@ export interface Passkeys {
   find(provider: ProviderConfig, shown: PasskeyAnswer): Promise<PasskeySignIn>
   /**
    * Adds the passkey that a browser has created to a user's account. `mayAdd` is asked once it is good, and before
-   * anything is changed; `also` changes the account in the same step. Answers the account as it is then. The caller
-   * ends other sign-ins. Throws `access.passkey`, and what `mayAdd` throws.
+   * anything is changed; `also` changes the account in the same step. `stamp`: of the account that this was confirmed
+   * for; of another one it is refused. Answers the account as it is then. The caller ends other sign-ins. Throws
+   * `access.passkey`, and what `mayAdd` throws.
    */
   add(
     person: FilePerson,
     made: PasskeyAnswer & { readonly name: string },
-    terms?: {
-      mayAdd?(): Promise<void>
+    terms: {
+      readonly stamp?: string
+      mayAdd(): Promise<void>
       also?(account: Account, made: Passkey): Account
     },
   ): Promise<{ readonly account: Account; readonly passkey: Passkey }>
@@ -108,10 +110,10 @@ export function createPasskeys({ accounts, once, endOthers, ports, audit }: Pass
       if (noted === null) throw refused('the user has no such passkey', person, 'unknown passkey')
       return { identity, person, passkey: kept }
     },
-    async add(person, { answer, ceremony, name }, { mayAdd, also } = {}) {
+    async add(person, { answer, ceremony, name }, { stamp, mayAdd, also }) {
       const created = await verifyCreation(answer, ceremony)
       await answerOnce(person, ceremony)
-      await mayAdd?.()
+      await mayAdd()
       const { id, publicKey, counter, rpId, isSyncable, isSynced } = created
       const passkey: Passkey = {
         id,
@@ -125,11 +127,14 @@ export function createPasskeys({ accounts, once, endOthers, ports, audit }: Pass
         isBackedUp: isSynced,
       }
       const account = await accounts.change(person, before => {
+        // Whoever changed it meanwhile has ended the session that adds this.
+        if (stamp !== undefined && before.stamp !== stamp) return undefined
         if (before.passkeys.length >= MOST_PASSKEYS || before.passkeys.some(one => one.id === id)) return undefined
         const after = { ...before, passkeys: [...before.passkeys, passkey] }
         return also?.(after, passkey) ?? after
       })
-      if (account === null) throw refused(`the user has it already, or ${MOST_PASSKEYS} of them`, person)
+      if (account === null)
+        throw refused(`the user has it already, or ${MOST_PASSKEYS} of them, or the account was changed`, person)
       return { account, passkey }
     },
   }

@@ -16,6 +16,7 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { createPasskey } from '../../kit/passkeys.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../../kit/sessions/lifetimes.ts'
 import { redisAt } from '../../kit/sessions/shared.ts'
@@ -118,6 +119,28 @@ describe.each(Object.entries(STORES))('on %s, what a user of a file has set', (_
         ),
       )
       expect((await here.accounts.of(ADA)).passkeys.map(({ id }) => id).sort()).toEqual(ids.toSorted())
+    }))
+
+  test('takes a passkey only as the account was when that was confirmed', () =>
+    withTwo(async (here, there) => {
+      const [origin, rpId] = ['https://auth.example.com', 'auth.example.com']
+      const add = (challenge: string, stamp: string, mayAdd: () => Promise<void>) => {
+        const { answer } = createPasskey({ challenge, rp: { id: rpId } }, origin)
+        return here.passkeys.add(
+          ADA,
+          { answer, ceremony: { challenge, origin, rpId }, name: 'laptop' },
+          { stamp, mayAdd },
+        )
+      }
+      // Its owner ends all other sign-ins while a form of one of these is under way.
+      const changed = add('b25l', '', async () => {
+        await there.accounts.change(ADA, withPassword('own'))
+      })
+      expect((await refusal(changed)).code).toBe('access.passkey')
+      const { stamp, passkeys } = await here.accounts.of(ADA)
+      expect(passkeys).toEqual([])
+      await add('dHdv', stamp, async () => undefined)
+      expect((await here.accounts.of(ADA)).passkeys.map(({ name }) => name)).toEqual(['laptop'])
     }))
 
   test('lets one of two gates have a recovery code, and its use ends no sign-in', () =>
