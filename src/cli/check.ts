@@ -17,7 +17,7 @@ import { type Difference, difference, type PersonChange, type Turn, type Turns }
 import { holdExpectations } from '../server/preview/expect.ts'
 import type { SignedIn } from '../server/preview/people.ts'
 import type { KeyChange, RouteLine } from '../server/preview/route-changes.ts'
-import { checkPasskeys, type PasskeyFinding, sayPasskeys } from '../session/accounts/passkey-check.ts'
+import { checkPasskeys, type PasskeyFinding, sayPasskeys } from '../session/accounts/people-without-passkeys.ts'
 import type { RoleGrant } from '../session/grants/document.ts'
 import { newestFirst } from './newest-first.ts'
 import { findUnreadable } from './unreadable.ts'

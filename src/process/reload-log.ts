@@ -7,7 +7,7 @@ import type { Config } from '../config/resolve/config.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
 import { type Loaded, restartKeys, type StartValues, startValues } from '../server/config/reload.ts'
 import type { Accounts } from '../session/accounts/accounts.ts'
-import { checkPasskeys, sayPasskeys } from '../session/accounts/passkey-check.ts'
+import { checkPasskeys, sayPasskeys } from '../session/accounts/people-without-passkeys.ts'
 
 /** A file that is not taken, with its mistakes as text for people. */
 export function refuse(

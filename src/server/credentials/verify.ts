@@ -4,7 +4,7 @@ import { createHmac } from 'node:crypto'
 import { type Facts, GateError } from '../../base/errors.ts'
 import type { Users } from '../../config/values/users-file.ts'
 import { verifyPassword } from '../../identity/passwords/password.ts'
-import type { Guesses } from './guesses.ts'
+import type { Guesses } from './password-guesses.ts'
 
 /** What somebody says who they are. */
 export interface Given {

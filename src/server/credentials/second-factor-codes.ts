@@ -3,7 +3,7 @@
 import type { Ports } from '../../base/ports.ts'
 import { type Accounts, recoveryHash } from '../../session/accounts/accounts.ts'
 import type { RateLimitBucket, Sessions } from '../../session/session.ts'
-import { giveBack } from './guesses.ts'
+import { giveBack } from './password-guesses.ts'
 import type { UserInForce } from './users-in-force.ts'
 
 /** What came of a code: why it is refused, or null. `recoveryLeft`: it was a recovery code, of which so many are left. */
