@@ -1,6 +1,6 @@
 import { type AdminWords, plural } from './words.ts'
 
-const at = (place: string | null) => (place === null ? '' : `\u00a0: ${place}`)
+const at = (place: string | null) => (place === null ? '' : ` sur ${place}`)
 const sessions = (count: number | null) => (count === null || count < 2 ? '' : ` (${count} sessions)`)
 
 /** French. What happened to somebody is said without agreeing with them: nobody knows their gender. */
@@ -19,14 +19,14 @@ export const ADMIN_FR: AdminWords = {
   columns: {
     name: 'Route',
     state: 'État',
-    access: 'Qui peut',
+    access: 'Accès',
     used: 'Dernière utilisation',
     took: 'Temps de réponse',
   },
-  filters: { attention: 'À regarder', up: 'En service', unknown: 'État inconnu', unused: 'Non utilisées' },
+  filters: { attention: 'À vérifier', up: 'En service', unknown: 'État inconnu', unused: 'Non utilisées' },
   states: {
     up: 'En service',
-    partly: 'En partie en panne',
+    partly: 'Partiellement en panne',
     down: 'Ne répond pas',
     unknown: 'Inconnu',
     own: 'Sallyport répond lui-même',
@@ -42,8 +42,8 @@ export const ADMIN_FR: AdminWords = {
 
   ofAll: (some, all) => `${some} sur ${all}`,
   allRun: 'Toutes sont en service',
-  failing: count => `${count} à regarder`,
-  unknownCount: count => plural(count, '1 est inconnue', `${count} sont inconnues`),
+  failing: count => `${count} à vérifier`,
+  unknownCount: count => `${count} dans un état inconnu`,
   peopleActive: (people, active, minutes) =>
     `${plural(people, '1 personne', `${people} personnes`)}, ${plural(active, '1 active', `${active} actives`)} ces ${minutes} dernières minutes`,
   manySessions: 'Toutes les personnes connectées',
@@ -52,30 +52,30 @@ export const ADMIN_FR: AdminWords = {
   days: count => plural(count, '1 jour', `${count} jours`),
   firstEnds: day => `Le premier expire le ${day}`,
   awaited: names => `Pas encore de certificat pour ${names}`,
-  notYet: 'Pas encore là',
+  notYet: 'Pas encore disponible',
   certificateUntil: day => `Jusqu’au ${day}`,
   certificateEnded: day => `Expiré le ${day}`,
-  notInForce: 'Pas en vigueur',
+  notInForce: 'Non utilisée',
   since: time => `Depuis ${time}`,
-  restart: 'Certains changements demandent un redémarrage',
+  restart: 'Certaines modifications nécessitent un redémarrage',
   latestSignIns: 'Dernières connexions',
   somebody: 'Quelqu’un',
-  deniedAt: (who, route) => `${who}\u00a0: ${route}`,
+  deniedAt: (who, route) => `${who} sur ${route}`,
 
   route: 'Route',
   requestCount: count => plural(count, '1 requête depuis le démarrage', `${count} requêtes depuis le démarrage`),
   addresses: 'Adresses',
   answeredBy: 'Mène à',
-  inLogs: 'Dans les journaux',
-  explain: 'Qui peut l’ouvrir\u00a0?',
-  explainLead: 'Montre ce que le fichier dit d’une requête. Rien n’est envoyé à l’application.',
+  inLogs: 'Dans le journal',
+  explain: 'Qui peut l’ouvrir\u202f?',
+  explainLead: 'Affiche ce que le fichier prévoit pour une requête. Rien n’est envoyé à l’application.',
   explainWho: 'Personne',
   explainAddress: 'Adresse',
   explainMethod: 'Méthode',
   explainClient: 'Depuis (adresse IP)',
   explainAsk: 'Expliquer',
   explainNone: 'Ce n’est pas une adresse de ce portail.',
-  explainOther: route => `Une autre route prend cette adresse\u00a0: ${route}`,
+  explainOther: route => `Cette adresse relève d’une autre route\u00a0: ${route}`,
   verdicts: {
     allow: 'Autorisé',
     'sign-in': 'Doit se connecter',
@@ -89,7 +89,7 @@ export const ADMIN_FR: AdminWords = {
   yesterday: 'Hier',
   auditWhat: 'Ce qui s’est passé',
   auditEverything: 'Tout',
-  auditNewest: 'Plus récents',
+  auditNewest: 'Les plus récents',
   auditDetails: 'Détails',
   auditOnly: 'N’afficher que ceux-ci',
   auditKinds: {
@@ -97,7 +97,7 @@ export const ADMIN_FR: AdminWords = {
     sign_out: 'Déconnexions',
     access: 'Refus',
     token: 'Jetons',
-    guest: 'Liens d’invitation',
+    guest: 'Liens invités',
     passkey: 'Clés d’accès',
     invitation: 'Invitations',
     role: 'Rôles',
@@ -114,12 +114,12 @@ export const ADMIN_FR: AdminWords = {
       who === null
         ? 'Une connexion par mot de passe a été refusée'
         : `Une connexion par mot de passe a été refusée pour ${who}`,
-    'sign_in.code_wrong': ({ who }) => `${who ?? 'Quelqu’un'} a donné le bon mot de passe et un code erroné`,
+    'sign_in.code_wrong': ({ who }) => `${who ?? 'Quelqu’un'} a saisi le bon mot de passe et un code incorrect`,
     sign_out: ({ who, number }) => `${who ?? 'Quelqu’un'} a fermé sa session${sessions(number)}`,
     'sign_out.replaced': ({ who }) =>
       `La session de ${who ?? 'quelqu’un'} a été fermée\u00a0: une autre personne s’est connectée dans le même navigateur`,
     'sign_out.by_admin': ({ who, by, number }) =>
-      `${by ?? 'L’administration'} a fermé la session de ${who ?? 'quelqu’un'}${sessions(number)}`,
+      `${by ?? 'Un administrateur'} a fermé la session de ${who ?? 'quelqu’un'}${sessions(number)}`,
     'sign_out.by_operator': ({ who }) =>
       who === null
         ? 'Une session a été fermée en ligne de commande'
@@ -138,10 +138,10 @@ export const ADMIN_FR: AdminWords = {
     'access.step_up': ({ who, at: place }) =>
       `Une nouvelle connexion a été demandée à ${who ?? 'quelqu’un'}${at(place)}`,
     'access.unjudged': ({ who, at: place }) =>
-      `Accès refusé à ${who ?? 'quelqu’un'}, faute de pouvoir juger une règle${at(place)}`,
+      `Accès refusé à ${who ?? 'quelqu’un'}${at(place)}, car une règle n’a pas pu être évaluée`,
     'access.token_wrong': ({ at: place }) => `Un jeton a été refusé${at(place)}`,
     'access.password_wrong': ({ who, at: place }) =>
-      `Un mot de passe a été refusé${who === null ? '' : ` à ${who}`}${at(place)}`,
+      `Un mot de passe a été refusé${who === null ? '' : ` pour ${who}`}${at(place)}`,
     'token.made': ({ who, isOperator }) =>
       isOperator
         ? `Un jeton a été créé en ligne de commande${who === null ? '' : ` pour ${who}`}`
@@ -149,19 +149,19 @@ export const ADMIN_FR: AdminWords = {
     'token.first_used': ({ who }) => `${who ?? 'Quelqu’un'} a utilisé un jeton pour la première fois`,
     'token.revoked': ({ who, isOperator }) =>
       `Un jeton${who === null ? '' : ` de ${who}`} a été révoqué${isOperator ? ' en ligne de commande' : ''}`,
-    'token.repeated': () => 'Un jeton a été arrêté, parce que son origine a servi deux fois',
+    'token.repeated': () => 'Un jeton a été révoqué, car ce dont il est issu a servi deux fois',
     'guest.made': ({ who, at: place, isOperator }) =>
       isOperator
-        ? 'Un lien d’invitation a été créé en ligne de commande'
-        : `${who ?? 'Quelqu’un'} a créé un lien d’invitation${place === null ? '' : ` pour ${place}`}`,
-    'guest.opened': ({ at: place }) => `Un lien d’invitation${place === null ? '' : ` pour ${place}`} a été ouvert`,
-    'guest.refused': () => 'Un lien d’invitation a été refusé',
+        ? 'Un lien invité a été créé en ligne de commande'
+        : `${who ?? 'Quelqu’un'} a créé un lien invité${place === null ? '' : ` pour ${place}`}`,
+    'guest.opened': ({ at: place }) => `Un lien invité${place === null ? '' : ` pour ${place}`} a été ouvert`,
+    'guest.refused': () => 'Un lien invité a été refusé',
     'guest.revoked': ({ who, isOperator }) =>
-      `Un lien d’invitation${who === null || isOperator ? '' : ` de ${who}`} a été révoqué${isOperator ? ' en ligne de commande' : ''}`,
+      `Un lien invité${who === null || isOperator ? '' : ` de ${who}`} a été révoqué${isOperator ? ' en ligne de commande' : ''}`,
     'passkey.added': ({ who }) => `${who ?? 'Quelqu’un'} a ajouté une clé d’accès`,
     'passkey.removed': ({ who }) => `${who ?? 'Quelqu’un'} a supprimé une clé d’accès`,
     'passkey.cloned': ({ who }) => `Une clé d’accès de ${who ?? 'quelqu’un'} a peut-être été copiée`,
-    'sign_in.passkey_wrong': ({ who }) => `Une clé d’accès a été refusée${who === null ? '' : ` à ${who}`}`,
+    'sign_in.passkey_wrong': ({ who }) => `Une clé d’accès a été refusée${who === null ? '' : ` pour ${who}`}`,
     'invitation.made': ({ who, by }) =>
       by === null
         ? `Une invitation a été créée pour ${who ?? 'quelqu’un'} en ligne de commande`
@@ -194,15 +194,15 @@ export const ADMIN_FR: AdminWords = {
         : `${by} a réinitialisé la connexion de ${who ?? 'quelqu’un'}`,
     'account.recovery_used': ({ who }) => `${who ?? 'Quelqu’un'} a utilisé un code de secours pour se connecter`,
     'account.confirm_refused': ({ who }) =>
-      `${who ?? 'Quelqu’un'} n’a pas pu changer sa façon de se connecter\u00a0: le mot de passe actuel était faux`,
+      `${who ?? 'Quelqu’un'} n’a pas pu changer sa façon de se connecter\u00a0: le mot de passe actuel était incorrect`,
     'provider.logout_refused': () => 'Une déconnexion par le service de connexion a été refusée',
-    'provider.push_refused': () => 'Une liste de personnes a été refusée, faute du bon jeton',
-    'config.loaded': () => 'Le fichier modifié est entré en vigueur',
+    'provider.push_refused': () => 'Une liste d’utilisateurs a été refusée, car elle est arrivée sans le bon jeton',
+    'config.loaded': () => 'Le fichier modifié est maintenant utilisé',
     'config.refused': ({ number }) =>
-      `Le fichier modifié contient ${number === null ? 'des erreurs' : plural(number, '1 erreur', `${number} erreurs`)}\u00a0: le précédent reste en vigueur`,
-    'config.saved': ({ who }) => `${who ?? 'Quelqu’un'} a enregistré le fichier`,
-    'config.save_refused': ({ who }) => `${who ?? 'Quelqu’un'} n’a pas pu enregistrer le fichier`,
-    'audit.exported': ({ who }) => `${who ?? 'Quelqu’un'} a exporté le journal d’audit`,
+      `Le fichier modifié contient ${number === null ? 'des erreurs' : plural(number, '1 erreur', `${number} erreurs`)}\u00a0: le précédent reste utilisé`,
+    'config.saved': ({ who }) => `${who ?? 'Un administrateur'} a enregistré le fichier`,
+    'config.save_refused': ({ who }) => `${who ?? 'Un administrateur'} n’a pas pu enregistrer le fichier`,
+    'audit.exported': ({ who }) => `${who ?? 'Un administrateur'} a exporté le journal d’audit`,
     'audit.erased': ({ number }) =>
       `Une personne a été effacée du journal d’audit (${plural(number ?? 0, '1 entrée', `${number ?? 0} entrées`)})`,
     'audit.emptied': () => 'Toutes les entrées du journal d’audit étaient assez anciennes pour être supprimées',
@@ -222,5 +222,5 @@ export const ADMIN_FR: AdminWords = {
       ...(warnings === 0 ? [] : [plural(warnings, '1 avertissement', `${warnings} avertissements`)]),
     ].join(', '),
   line: number => `ligne ${number}`,
-  editKeys: 'Échap puis Tabulation permettent de quitter le texte. Ctrl et Espace complètent une clé.',
+  editKeys: 'Pour quitter le texte, appuyez sur Échap, puis sur Tabulation. Ctrl+Espace complète une clé.',
 }
