@@ -93,8 +93,8 @@ export const EN_PASSKEYS: PasskeyWords = {
 export const DE_PASSKEYS: PasskeyWords = {
   signIn: 'Mit Passkey anmelden',
   signInLead:
-    'Hier melden Sie sich mit einem Passkey an. Wenn Sie keinen haben, bitten Sie die Person, die diese Seite betreibt, um eine Einladung.',
-  failed: 'Der Passkey wurde nicht verwendet. Versuchen Sie es noch einmal.',
+    'Hier melden Sie sich mit einem Passkey an. Wenn Sie keinen haben, bitten Sie die Administration um eine Einladung.',
+  failed: 'Der Passkey wurde nicht verwendet. Versuchen Sie es erneut.',
   known: 'Auf diesem Gerät haben Sie bereits einen Passkey.',
   noPasskeys: 'Dieser Browser unterstützt keine Passkeys.',
   needsScripts: 'Passkeys brauchen JavaScript, das in diesem Browser ausgeschaltet ist.',
@@ -112,27 +112,27 @@ export const DE_PASSKEYS: PasskeyWords = {
   confirm: 'Mit Passkey bestätigen',
   welcome: name => `Willkommen, ${name}`,
   invitation: (site, until) =>
-    `Sie sind zu ${site} eingeladen. Diese Adresse ist nur für Sie. Sie gilt einmal, und zwar bis ${until}.`,
+    `Sie sind zu ${site} eingeladen. Diese Einladung ist nur für Sie. Sie gilt einmal, bis ${until}.`,
   accept: 'Einladung annehmen',
   createLead: name =>
     `Erstellen Sie einen Passkey für ${name}. Ihr Gerät fragt dann jetzt und bei jeder Anmeldung nach Fingerabdruck, Gesicht oder PIN.`,
   createTakeover: 'Sie haben bereits Passkeys. Dieser kommt dazu, und überall sonst werden Sie abgemeldet.',
-  gone: 'Diese Einladung gilt nicht',
-  goneWhy: 'Sie wurde verwendet, ist abgelaufen oder durch eine neuere ersetzt. Bitten Sie um eine neue.',
-  noticeTitle: 'Zu Ihrem Konto kam ein Passkey hinzu',
+  gone: 'Diese Einladung ist nicht gültig',
+  goneWhy: 'Sie wurde schon verwendet, ist abgelaufen oder wurde durch eine neuere ersetzt. Bitten Sie um eine neue.',
+  noticeTitle: 'Ihrem Konto wurde ein Passkey hinzugefügt',
   notice: (name, moment) => `Der Passkey „${name}“ wurde mit einer Einladung hinzugefügt: ${moment}.`,
-  noticeAdvice: 'Wenn Sie das nicht waren, entfernen Sie ihn, und sagen Sie es der Person, die diese Seite betreibt.',
-  people: 'Benutzer',
+  noticeAdvice: 'Wenn Sie das nicht waren, entfernen Sie ihn, und geben Sie der Administration Bescheid.',
+  people: 'Personen',
   peopleLead:
-    'Eine Einladung ist eine Adresse, unter der jemand einen Passkey erstellt und angemeldet wird. Eine neuere ersetzt sie.',
-  peopleEmpty: 'In der Datei stehen keine Benutzer.',
+    'Eine Einladung ist eine Adresse: Wer sie öffnet, erstellt einen Passkey und ist damit angemeldet. Eine neue Einladung ersetzt die vorige.',
+  peopleEmpty: 'In der Datei stehen keine Personen.',
   count: passkeys => (passkeys === 0 ? 'kein Passkey' : passkeys === 1 ? '1 Passkey' : `${passkeys} Passkeys`),
   invite: 'Einladung erstellen',
   inviteNamed: name => `Einladung für ${name} erstellen`,
   made: name =>
-    `Geben Sie diese Adresse nur an ${name} weiter. Sie wird nur jetzt angezeigt und gilt einmal, und zwar 24 Stunden lang.`,
+    `Geben Sie diese Adresse nur an ${name} weiter. Sie wird nur jetzt angezeigt und gilt einmal, 24\u00a0Stunden lang.`,
   stronger: 'hat Rollen, die Sie nicht haben',
-  signInFirst: 'Noch einmal anmelden, um Einladungen zu erstellen',
+  signInFirst: 'Erneut anmelden, um Einladungen zu erstellen',
 }
 
 export const FR_PASSKEYS: PasskeyWords = {

@@ -12,16 +12,16 @@ export const ADMIN_DE: AdminWords = {
 
   findRoute: 'Name, Host, Rolle oder Adresse',
   allRoutes: 'Alle Routen',
-  noRoute: 'Keine Route passt dazu.',
+  noRoute: 'Keine Route gefunden.',
   apply: 'Anwenden',
-  sortBy: 'Sortieren',
-  sortedBy: column => `Nach ${column}`,
-  columns: { name: 'Route', state: 'Zustand', access: 'Wer darf', used: 'Letzte Nutzung', took: 'Antwortzeit' },
+  sortBy: 'Sortierung',
+  sortedBy: column => `Sortierung: ${column}`,
+  columns: { name: 'Route', state: 'Zustand', access: 'Wer darf', used: 'Zuletzt verwendet', took: 'Antwortzeit' },
   filters: {
-    attention: 'Braucht Aufmerksamkeit',
+    attention: 'Handlungsbedarf',
     up: 'In Betrieb',
     unknown: 'Zustand unbekannt',
-    unused: 'Nicht genutzt',
+    unused: 'Nicht verwendet',
   },
   states: {
     up: 'In Betrieb',
@@ -32,7 +32,7 @@ export const ADMIN_DE: AdminWords = {
     refuses: 'Weist Anfragen ab',
   },
   unknown: {
-    'in front': 'Nur der vorgelagerte Proxy kennt die Adresse.',
+    'in front': 'Nur der vorgeschaltete Proxy kennt die Adresse.',
     unasked: 'Noch nicht gefragt: Laden Sie die Seite neu.',
   },
   open: { public: 'Alle', authenticated: 'Alle Angemeldeten' },
@@ -41,7 +41,7 @@ export const ADMIN_DE: AdminWords = {
 
   ofAll: (some, all) => `${some} von ${all}`,
   allRun: 'Alle sind in Betrieb',
-  failing: count => plural(count, '1 braucht Aufmerksamkeit', `${count} brauchen Aufmerksamkeit`),
+  failing: count => `Handlungsbedarf bei ${count}`,
   unknownCount: count => plural(count, '1 ist unbekannt', `${count} sind unbekannt`),
   peopleActive: (people, active, minutes) =>
     `${plural(people, '1 Person', `${people} Personen`)}, ${active} aktiv in den letzten ${minutes} Minuten`,
@@ -51,10 +51,10 @@ export const ADMIN_DE: AdminWords = {
   days: count => plural(count, '1 Tag', `${count} Tage`),
   firstEnds: day => `Das erste läuft am ${day} ab`,
   awaited: names => `Noch kein Zertifikat für ${names}`,
-  notYet: 'Noch nicht da',
+  notYet: 'Noch nicht vorhanden',
   certificateUntil: day => `Bis ${day}`,
   certificateEnded: day => `Abgelaufen am ${day}`,
-  notInForce: 'Nicht in Kraft',
+  notInForce: 'Nicht aktiv',
   since: time => `Seit ${time}`,
   restart: 'Einige Änderungen brauchen einen Neustart',
   latestSignIns: 'Letzte Anmeldungen',
@@ -65,7 +65,7 @@ export const ADMIN_DE: AdminWords = {
   requestCount: count => plural(count, '1 Anfrage seit dem Start', `${count} Anfragen seit dem Start`),
   addresses: 'Adressen',
   answeredBy: 'Führt zu',
-  inLogs: 'In den Logs',
+  inLogs: 'Im Log',
   explain: 'Wer darf sie öffnen?',
   explainLead: 'Zeigt, was die Datei zu einer Anfrage sagt. An die Anwendung wird nichts gesendet.',
   explainWho: 'Person',
@@ -78,19 +78,19 @@ export const ADMIN_DE: AdminWords = {
   verdicts: {
     allow: 'Erlaubt',
     'sign-in': 'Muss sich anmelden',
-    'step-up': 'Muss sich neu anmelden',
-    deny: 'Abgewiesen',
+    'step-up': 'Muss sich erneut anmelden',
+    deny: 'Kein Zugriff',
     'no-route': 'Keine Route',
-    refused: 'Verweigert',
+    refused: 'Abgewiesen',
   },
 
   today: 'Heute',
   yesterday: 'Gestern',
-  auditWhat: 'Was geschah',
+  auditWhat: 'Was geschehen ist',
   auditEverything: 'Alles',
   auditNewest: 'Neueste',
   auditDetails: 'Einzelheiten',
-  auditOnly: 'Nur solche zeigen',
+  auditOnly: 'Nur diese anzeigen',
   auditKinds: {
     sign_in: 'Anmeldungen',
     sign_out: 'Abmeldungen',
@@ -109,12 +109,13 @@ export const ADMIN_DE: AdminWords = {
   events: {
     sign_in: ({ who }) => `${who ?? 'Jemand'} hat sich angemeldet`,
     'sign_in.failed': ({ who }) =>
-      who === null ? 'Eine Anmeldung ist gescheitert' : `Eine Anmeldung für ${who} ist gescheitert`,
+      who === null ? 'Eine Anmeldung ist fehlgeschlagen' : `Eine Anmeldung für ${who} ist fehlgeschlagen`,
     'sign_in.password_wrong': ({ who }) =>
       who === null
         ? 'Eine Anmeldung mit Passwort wurde abgewiesen'
         : `Eine Anmeldung mit Passwort für ${who} wurde abgewiesen`,
-    'sign_in.code_wrong': ({ who }) => `Passwort richtig, Code falsch: ${who ?? 'unbekannt'}`,
+    'sign_in.code_wrong': ({ who }) =>
+      `${who ?? 'Jemand'} hat das richtige Passwort, aber einen falschen Code eingegeben`,
     sign_out: ({ who, number }) => `${who ?? 'Jemand'} hat sich abgemeldet${sessions(number)}`,
     'sign_out.replaced': ({ who }) =>
       `${who ?? 'Jemand'} wurde abgemeldet: Im selben Browser hat sich jemand anderes angemeldet`,
@@ -126,7 +127,8 @@ export const ADMIN_DE: AdminWords = {
         : `${who} wurde über die Befehlszeile abgemeldet`,
     'sign_out.by_provider': ({ who, number }) =>
       `Der Anmeldedienst hat ${who ?? 'jemanden'} abgemeldet${sessions(number)}`,
-    'sign_out.refused': ({ who }) => `Der Anmeldedienst hat eine Anmeldung beendet: ${who ?? 'unbekannt'}`,
+    'sign_out.refused': ({ who }) =>
+      `Der Anmeldedienst hat ${who === null ? 'eine Anmeldung' : `die Anmeldung von ${who}`} beendet`,
     'sign_out.inactive': ({ who, number }) =>
       `Laut Anmeldedienst ist ${who ?? 'jemand'} nicht mehr aktiv${sessions(number)}`,
     'sign_out.withdrawn': ({ who, number }) =>
@@ -135,20 +137,20 @@ export const ADMIN_DE: AdminWords = {
         : `${who} wurde abgemeldet: Dieses Portal nimmt die Anmeldung nicht mehr an`,
     'access.refused': ({ who, at: place }) => `${who ?? 'Jemand'} wurde${at(place)} abgewiesen`,
     'access.page_refused': ({ who }) => `${who ?? 'Jemand'} wurde auf einer Seite des Portals abgewiesen`,
-    'access.step_up': ({ who, at: place }) => `${who ?? 'Jemand'} sollte sich${at(place)} neu anmelden`,
+    'access.step_up': ({ who, at: place }) => `${who ?? 'Jemand'} sollte sich${at(place)} erneut anmelden`,
     'access.unjudged': ({ who, at: place }) =>
-      `${who ?? 'Jemand'} wurde${at(place)} abgewiesen, weil sich eine Regel nicht beurteilen ließ`,
+      `${who ?? 'Jemand'} wurde${at(place)} abgewiesen, weil sich eine Regel nicht prüfen ließ`,
     'access.token_wrong': ({ at: place }) => `Ein Zugangsschlüssel wurde${at(place)} abgewiesen`,
     'access.password_wrong': ({ who, at: place }) =>
       `Ein Passwort${who === null ? '' : ` für ${who}`} wurde${at(place)} abgewiesen`,
     'token.made': ({ who, isOperator }) =>
       isOperator
-        ? `Über die Befehlszeile wurde ein Zugangsschlüssel erstellt${who === null ? '' : ` für ${who}`}`
+        ? `Über die Befehlszeile wurde ein Zugangsschlüssel${who === null ? '' : ` für ${who}`} erstellt`
         : `${who ?? 'Jemand'} hat einen Zugangsschlüssel erstellt`,
     'token.first_used': ({ who }) => `${who ?? 'Jemand'} hat einen Zugangsschlüssel zum ersten Mal verwendet`,
     'token.revoked': ({ who, isOperator }) =>
       `Ein Zugangsschlüssel${who === null ? '' : ` von ${who}`} wurde ${isOperator ? 'über die Befehlszeile ' : ''}widerrufen`,
-    'token.repeated': () => 'Ein Zugangsschlüssel wurde ungültig, weil seine Grundlage zweimal verwendet wurde',
+    'token.repeated': () => 'Ein Zugangsschlüssel wurde widerrufen: Was nur einmal gilt, wurde zweimal verwendet',
     'guest.made': ({ who, at: place, isOperator }) =>
       isOperator
         ? 'Über die Befehlszeile wurde ein Gastzugang erstellt'
@@ -159,7 +161,7 @@ export const ADMIN_DE: AdminWords = {
       `Ein Gastzugang${who === null || isOperator ? '' : ` von ${who}`} wurde ${isOperator ? 'über die Befehlszeile ' : ''}widerrufen`,
     'passkey.added': ({ who }) => `${who ?? 'Jemand'} hat einen Passkey hinzugefügt`,
     'passkey.removed': ({ who }) => `${who ?? 'Jemand'} hat einen Passkey entfernt`,
-    'passkey.cloned': ({ who }) => `Ein Passkey wurde vielleicht kopiert: ${who ?? 'unbekannt'}`,
+    'passkey.cloned': ({ who }) => `Ein Passkey${who === null ? '' : ` von ${who}`} wurde vielleicht kopiert`,
     'sign_in.passkey_wrong': ({ who }) => `Ein Passkey${who === null ? '' : ` von ${who}`} wurde abgewiesen`,
     'invitation.made': ({ who, by }) =>
       by === null
@@ -167,7 +169,7 @@ export const ADMIN_DE: AdminWords = {
         : `${by} hat eine Einladung für ${who ?? 'jemanden'} erstellt`,
     'invitation.used': ({ who }) => `${who ?? 'Jemand'} hat eine Einladung angenommen`,
     'invitation.refused': () => 'Eine Einladung wurde abgewiesen',
-    'role.asked': ({ who, role, at: place }) => `${who ?? 'Jemand'} hat die Rolle ${role} angefragt${at(place)}`,
+    'role.asked': ({ who, role, at: place }) => `${who ?? 'Jemand'} hat${at(place)} die Rolle ${role} angefragt`,
     'role.granted': ({ who, by, role }) =>
       by === null
         ? `Über die Befehlszeile erhielt ${who ?? 'jemand'} die Rolle ${role}`
@@ -189,20 +191,20 @@ export const ADMIN_DE: AdminWords = {
     'account.changed': ({ who }) => `${who ?? 'Jemand'} hat die eigene Anmeldung geändert`,
     'account.reset': ({ who, by }) =>
       by === null
-        ? `Über die Befehlszeile wurde eine Anmeldung zurückgesetzt: ${who ?? 'unbekannt'}`
-        : `${by} hat eine Anmeldung zurückgesetzt: ${who ?? 'unbekannt'}`,
-    'account.recovery_used': ({ who }) => `${who ?? 'Jemand'} hat sich mit einem Wiederherstellungscode angemeldet`,
+        ? `Über die Befehlszeile wurde ${who === null ? 'eine Anmeldung' : `die Anmeldung von ${who}`} zurückgesetzt`
+        : `${by} hat ${who === null ? 'eine Anmeldung' : `die Anmeldung von ${who}`} zurückgesetzt`,
+    'account.recovery_used': ({ who }) => `${who ?? 'Jemand'} hat sich mit einem Ersatzcode angemeldet`,
     'account.confirm_refused': ({ who }) =>
-      `${who ?? 'Jemand'} konnte die eigene Anmeldung nicht ändern, weil das bisherige Passwort falsch war`,
+      `${who ?? 'Jemand'} konnte die eigene Anmeldung nicht ändern, weil das aktuelle Passwort falsch war`,
     'provider.logout_refused': () => 'Eine Abmeldung durch den Anmeldedienst wurde abgewiesen',
     'provider.push_refused': () =>
       'Eine Liste von Personen wurde abgewiesen, weil der richtige Zugangsschlüssel fehlte',
-    'config.loaded': () => 'Die geänderte Datei ist in Kraft getreten',
+    'config.loaded': () => 'Die geänderte Datei ist jetzt aktiv',
     'config.refused': ({ number }) =>
-      `Die geänderte Datei hat ${number === null || number < 1 ? '' : `${number} `}Fehler, daher bleibt die vorige in Kraft`,
-    'config.saved': ({ who }) => `${who ?? 'Jemand'} hat die Datei gespeichert`,
-    'config.save_refused': ({ who }) => `${who ?? 'Jemand'} konnte die Datei nicht speichern`,
-    'audit.exported': ({ who }) => `${who ?? 'Jemand'} hat das Protokoll exportiert`,
+      `Die geänderte Datei enthält ${number === null || number < 1 ? '' : `${number} `}Fehler, daher bleibt die vorige aktiv`,
+    'config.saved': ({ who }) => `${who ?? 'Die Administration'} hat die Datei gespeichert`,
+    'config.save_refused': ({ who }) => `${who ?? 'Die Administration'} konnte die Datei nicht speichern`,
+    'audit.exported': ({ who }) => `${who ?? 'Die Administration'} hat das Protokoll exportiert`,
     'audit.erased': ({ number }) =>
       `Eine Person wurde aus dem Protokoll gelöscht (${plural(number ?? 0, '1 Eintrag', `${number ?? 0} Einträge`)})`,
     'audit.emptied': () => 'Alle Einträge des Protokolls waren alt genug, um entfernt zu werden',
@@ -222,5 +224,5 @@ export const ADMIN_DE: AdminWords = {
       ...(warnings === 0 ? [] : [plural(warnings, '1 Warnung', `${warnings} Warnungen`)]),
     ].join(', '),
   line: number => `Zeile ${number}`,
-  editKeys: 'Mit Escape und dann Tab verlassen Sie den Text. Strg und Leertaste ergänzt einen Schlüssel.',
+  editKeys: 'Mit Escape und dann Tab verlassen Sie den Text. Mit Strg und Leertaste ergänzen Sie einen Schlüssel.',
 }
