@@ -2,13 +2,12 @@
 
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
-import type { Users } from '../../config/values/users-file.ts'
 import type { AccountGround, Identity } from '../../identity/identity.ts'
 import { userIdentity } from '../../identity/passwords/users.ts'
 import type { Guesses } from './password-guesses.ts'
 import type { CodeOutcome, Codes } from './second-factor-codes.ts'
-import type { UsersInForce } from './users-in-force.ts'
-import { type Given, type PasswordSource, refusal, type Verify } from './verify.ts'
+import type { UserInForce, UsersInForce } from './users-in-force.ts'
+import { type Given, type PasswordSource, refusal, type StandIn, type Verify } from './verify.ts'
 
 /** A user with this password; `code`: a code has to follow for this account. */
 export type FoundUser = { readonly identity: Identity } | { readonly code: AccountGround }
@@ -58,11 +57,28 @@ export interface FormUserTools {
   readonly ports: Pick<Ports, 'now'>
   readonly guesses: Guesses
   readonly verify: Verify
+  readonly standIn: StandIn
   readonly users: UsersInForce
   readonly codes: Codes
 }
 
-export function createFormUsers({ ports, guesses, verify, users, codes }: FormUserTools): FormUsers {
+export function createFormUsers({ ports, guesses, verify, standIn, users, codes }: FormUserTools): FormUsers {
+  /** The user of a right password. `isAllOf`: whether nothing else has to follow. Throws `access.password` and more. */
+  async function checkPassword(
+    provider: ProviderConfig,
+    given: Given,
+    source: Pick<PasswordSource, 'client' | 'browser'>,
+    isAllOf: (user: UserInForce | null) => boolean,
+  ): Promise<UserInForce> {
+    const whose = standIn(given.name, provider.users?.entries ?? new Map())
+    const held = whose === undefined ? null : await users.of(provider, whose)
+    const user = whose === given.name ? held : null
+    const place = { ...source, where: `provider ${provider.name}` }
+    await verify(given, { hash: held?.hash, isOwn: user !== null }, place, isAllOf(user))
+    if (user === null) throw refusal('the name is not in the file')
+    return user
+  }
+
   /** Runs a check of a code as one more guess at this user's sign-in; throws with its reason where it has one. */
   async function guessCode(
     provider: ProviderConfig,
@@ -92,10 +108,7 @@ export function createFormUsers({ ports, guesses, verify, users, codes }: FormUs
   return {
     async findUser(provider, given, client, browser) {
       requirePasswords(provider)
-      const user = await users.of(provider, given.name)
-      const place = { client, where: `provider ${provider.name}`, browser }
-      await verify(given, user?.hash ?? null, entriesOf(provider), place, user?.factor == null)
-      if (user === null) throw refusal('the name is not in the file')
+      const user = await checkPassword(provider, given, { client, browser }, one => one?.factor == null)
       return user.factor === null
         ? { identity: complete(provider, given.name, user.ground, ['pwd']) }
         : { code: user.ground }
@@ -112,9 +125,7 @@ export function createFormUsers({ ports, guesses, verify, users, codes }: FormUs
     },
     async confirm(provider, given, client) {
       requirePasswords(provider)
-      const user = await users.of(provider, given.name)
-      const place = { client, where: `provider ${provider.name}`, browser: null }
-      await verify(given, user?.hash ?? null, entriesOf(provider), place)
+      await checkPassword(provider, given, { client, browser: null }, () => true)
     },
     async confirmFactor(provider, { name, secret, code }, client) {
       requirePasswords(provider)
@@ -127,8 +138,4 @@ export function createFormUsers({ ports, guesses, verify, users, codes }: FormUs
 /** Where there are passkeys alone, no password, code or recovery code counts, and none is tried. Throws `access.password`. */
 function requirePasswords({ takesPasswords }: ProviderConfig): void {
   if (!takesPasswords) throw refusal('the provider takes no passwords')
-}
-
-function entriesOf({ users }: ProviderConfig): Users {
-  return users?.entries ?? new Map()
 }

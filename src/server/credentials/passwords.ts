@@ -15,7 +15,7 @@ import { createFormUsers, type FormUsers } from './form-users.ts'
 import { createGuesses, type GuessSessions } from './password-guesses.ts'
 import { type CodeSessions, createCodes } from './second-factor-codes.ts'
 import { createUsersInForce } from './users-in-force.ts'
-import { createVerify, type Given, refusal } from './verify.ts'
+import { createStandIn, createVerify, type Given, refusal } from './verify.ts'
 
 /** People and programs that come with a name and a password of a portal's htpasswd file. */
 export interface Passwords extends FormUsers {
@@ -76,7 +76,8 @@ export function createPasswords(tools: PasswordTools): Passwords {
   const underWay = new Map<string, Promise<Session>>()
   const grounds = new WeakMap<Session, Ground>()
   const guesses = createGuesses(ports, sessions, askAgainMs)
-  const verify = createVerify(guesses, key)
+  const verify = createVerify(guesses)
+  const standIn = createStandIn(key)
   const users = createUsersInForce(sessions.accounts)
   const changes = countChanges(sessions.accounts)
 
@@ -103,10 +104,13 @@ export function createPasswords(tools: PasswordTools): Passwords {
     const { entries, groups } = passwordUsers(portal)
     const before = changes.count
     const entry = entries.get(name)
-    const over = entry === undefined ? null : await users.overEntry(tools.providers(), name, entry)
+    const whose = standIn(name, entries)
+    const held = whose === undefined ? undefined : entries.get(whose)
+    const over =
+      whose === undefined || held === undefined ? null : await users.overEntry(tools.providers(), whose, held)
     // Basic has no place for a code.
-    const hash = entry === undefined || over?.hasFactor === true ? null : (over?.hash ?? entry.hash)
-    await verify(given, hash, entries, place)
+    const isOwn = entry !== undefined && over?.hasFactor !== true
+    await verify(given, { hash: over?.hash ?? held?.hash, isOwn }, place)
     if (entry === undefined) throw refusal('the name is not in the file')
     const ground = { name, entry, groups, accounts: over?.accounts ?? [], changes: before }
     return remember(id, ground, passwordUsers(portal), portal.name)
@@ -128,7 +132,7 @@ export function createPasswords(tools: PasswordTools): Passwords {
 
   return {
     find,
-    ...createFormUsers({ ports, guesses, verify, users, codes: createCodes(ports, sessions) }),
+    ...createFormUsers({ ports, guesses, verify, standIn, users, codes: createCodes(ports, sessions) }),
     onChange: changes.onChange,
     judge(session) {
       const ground = grounds.get(session)

@@ -27,7 +27,7 @@ interface OverEntry {
 }
 
 export interface UsersInForce {
-  /** Null for a name that is not in the file, which takes as long. Throws `session.store`. */
+  /** Null for a name that is not in the file. Throws `session.store`. */
   of(provider: ProviderConfig, name: string): Promise<UserInForce | null>
   /** The same of a portal's own file. Throws `session.store`. */
   overEntry(providers: Iterable<ProviderConfig>, name: string, entry: UserEntry): Promise<OverEntry>
@@ -38,8 +38,8 @@ export function createUsersInForce(accounts: Pick<Accounts, 'of' | 'factorOf'>):
     async of(provider, name) {
       const person = personOf(provider, name)
       const entry = provider.users?.entries.get(name)
-      const account = await accounts.of(person ?? nobody(provider, name))
       if (person === null || entry === undefined) return null
+      const account = await accounts.of(person)
       const factor = (await accounts.factorOf(person, account)) ?? provider.users?.totp.get(name) ?? null
       return { person, hash: account.password?.hash ?? entry.hash, factor, ground: groundOf(person, account) }
     },
@@ -58,9 +58,4 @@ export function createUsersInForce(accounts: Pick<Accounts, 'of' | 'factorOf'>):
       return { hash, hasFactor, accounts: ids }
     },
   }
-}
-
-/** Of whom nothing is kept. */
-function nobody({ name: provider }: ProviderConfig, name: string): FilePerson {
-  return { provider, name, key: ['nobody', name], over: '' }
 }

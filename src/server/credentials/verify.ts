@@ -20,38 +20,46 @@ export interface PasswordSource {
   readonly browser: string | null
 }
 
+/** What a password is held against. */
+export interface Held {
+  /** Undefined: nobody has a password. */
+  readonly hash: string | undefined
+  /** Whether it is that of the name; else the password is wrong, whatever it is. */
+  readonly isOwn: boolean
+}
+
 /**
- * Whether a password is the one of this hash; null: nobody has the name. Throws `access.password`, `limit.rate` and
- * `session.store`.
+ * Whether a password is the one of this hash. Throws `access.password`, `limit.rate` and `session.store`.
  *
  * `isAll`: nothing else has to follow, so that the user is known where they are from now on.
  */
-export type Verify = (
-  given: Given,
-  own: string | null,
-  entries: Users,
-  source: PasswordSource,
-  isAll?: boolean,
-) => Promise<void>
+export type Verify = (given: Given, held: Held, source: PasswordSource, isAll?: boolean) => Promise<void>
 
-/** `key` decides which hash stands in for that of an unknown name. */
-export function createVerify(guesses: Guesses, key: Uint8Array): Verify {
-  /** The hash of another user: always the same one for a name, so that the time reveals nothing. */
-  function decoy(name: string, entries: Users): string | undefined {
-    const hashes = Array.from(entries.values(), ({ hash }) => hash)
+/** Whose hash a password is held against: the name itself, or for an unknown one that of a user; undefined where there is none. */
+export type StandIn = (name: string, entries: Users) => string | undefined
+
+/**
+ * Another user for an unknown name: always the same one, so that the time reveals nothing. The hash is theirs as it is in
+ * force, read where theirs is read: what users set themselves may take another time than what is in the file. `key`
+ * decides who it is.
+ */
+export function createStandIn(key: Uint8Array): StandIn {
+  return (name, entries) => {
+    if (entries.has(name)) return name
     const at = createHmac('sha256', key).update(`decoy\0${name}`).digest().readUInt32BE(0)
-    return hashes[at % Math.max(1, hashes.length)]
+    return [...entries.keys()][at % Math.max(1, entries.size)]
   }
+}
 
-  return async ({ name, password }, own, entries, { client, where, browser }, isAll = true) => {
-    const hash = own ?? decoy(name, entries)
+export function createVerify(guesses: Guesses): Verify {
+  return async ({ name, password }, { hash, isOwn }, { client, where, browser }, isAll = true) => {
     if (hash === undefined) throw refusal('this portal has no passwords')
     // An unknown name may be a password in the wrong field.
-    const user = own === null ? null : name
+    const user = isOwn ? name : null
     const guess = await guesses.begin({ client, who: `${where} ${name}`, user, browser })
     let isRight: boolean
     try {
-      isRight = (await verifyPassword(password, hash)) && own !== null
+      isRight = (await verifyPassword(password, hash)) && isOwn
       if (isRight) await guess.takeBack(isAll)
     } finally {
       guess.leave()

@@ -1,6 +1,6 @@
 /** Sign-ins by what users of a file have set over it: own passwords, second factors, recovery codes. */
 
-import { beforeAll, describe, expect, test } from 'bun:test'
+import { beforeAll, describe, expect, spyOn, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import type { PortalConfig } from '../../../src/config/resolve/portals.ts'
 import type { ProviderConfig } from '../../../src/config/resolve/providers.ts'
@@ -140,6 +140,39 @@ describe('a user who has set a password', () => {
     for (let at = 0; at < 9; at++) expect(await outcomeOf(confirm(`guess ${at}`))).toBe('access.password')
     expect(await outcomeOf(confirm(OWN))).toBe('limit.rate')
     expect(await outcomeOf(findUser('ada', OWN))).toBe('limit.rate')
+  })
+})
+
+describe('an unknown name', () => {
+  test('costs what one user costs, also where that user has set a password', async () => {
+    const { accounts, family, basic, findUser } = open()
+    const [, own = ''] = hashes
+    for (const name of family.users?.entries.keys() ?? []) {
+      const person = personOf(family, name)
+      if (person !== null) await accounts.change(person, before => ({ ...before, password: { hash: own, atMs: 1 } }))
+    }
+    using verify = spyOn(Bun.password, 'verify')
+    using reads = spyOn(accounts, 'of')
+    const costOf = async (attempt: () => Promise<unknown>) => {
+      const before = [verify, reads].map(one => one.mock.calls.length)
+      expect(await outcomeOf(attempt())).toBe('access.password')
+      const hashed = verify.mock.calls.slice(before[0]).map(([, hash]) => String(hash))
+      return [hashed, reads.mock.calls.length - (before[1] ?? 0)]
+    }
+    for (const name of ['ada', 'nobody', 'mallory'])
+      expect([await costOf(() => findUser(name, 'wrong')), await costOf(() => basic(name, 'wrong'))]).toEqual([
+        [[own], 1],
+        [[own], 1],
+      ])
+  })
+
+  test('costs as much by HTTP Basic as a user with a second factor, whose password is looked at there, too', async () => {
+    const { setPassword, setFactor, basic } = open()
+    await setPassword()
+    await setFactor()
+    using verify = spyOn(Bun.password, 'verify')
+    expect(await outcomeOf(basic('ada', OWN))).toBe('access.password')
+    expect(verify.mock.calls.map(([, hash]) => String(hash))).toEqual([hashes[1] ?? ''])
   })
 })
 
