@@ -12,6 +12,7 @@ import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { isOwnerId } from './credentials/owners.ts'
 import { type EndedMatch, isEveryone } from './ended.ts'
 import type { LastUses } from './last-use.ts'
+import type { Leavings } from './leavings.ts'
 import { longestIdleMs, longestUnwrittenMs } from './life.ts'
 import type { SessionMemory } from './memory.ts'
 import { isDirectoryId } from './scim/resource.ts'
@@ -52,8 +53,8 @@ export interface UpkeepTools {
     tend(): Promise<void>
     readonly isBehind: boolean
   }
-  readonly accounts: Pick<OwnAccounts, 'heard' | 'tend'>
-  readonly trustRevocation: { tend(): Promise<void> }
+  readonly accounts: Pick<OwnAccounts, 'heard'>
+  readonly leavings: Pick<Leavings, 'tend'>
   readonly gates: { longestIdleMs(ownMs: number): number }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
@@ -74,7 +75,7 @@ export interface Upkeep {
  * removing what is over. `close` stops it and writes what is pending; it never throws.
  */
 export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
-  const { store, ports, audit, memory, clock, uses, ownerBound, signing, grants, directories, trustRevocation } = tools
+  const { store, ports, audit, memory, clock, uses, ownerBound, signing, grants, directories } = tools
   const { forget, endUnstored, lookAgain } = tools
 
   async function hearOthers(): Promise<void> {
@@ -154,8 +155,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
       await audit.tend(await clock.look())
     }),
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
-    repeat(timers.purgeMs, 'remove what users set over earlier entries of a file', tools.accounts.tend),
-    repeat(timers.purgeMs, 'end what belonged to names that left a file of users', trustRevocation.tend),
+    repeat(timers.purgeMs, 'end what the file does not accept any more', tools.leavings.tend),
   ]
   const flush = oneAtATime({ what: 'write the last use of sessions', work: uses.flush, log: ports.log })
   // What cannot be written is pending again by the time that it fails; what comes while a store is slow waits for the next time.

@@ -3,7 +3,7 @@
 import { NO_AUDIT, type OpenAudit } from '../audit/writer.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
-import { type Accounts, createAccounts, type OwnAccounts } from './accounts/accounts.ts'
+import { type Accounts, accountIdOf, createAccounts, type OwnAccounts } from './accounts/accounts.ts'
 import { createInvitations, type Invitations } from './accounts/invitations.ts'
 import { createEndOthers, type EndOthers } from './accounts/others.ts'
 import { createPasskeys, type Passkeys } from './accounts/passkeys.ts'
@@ -22,6 +22,7 @@ import { createGrants, type Grants, keyOf, parseKey } from './grants/grants.ts'
 import type { OfferedRoles } from './grants/offered.ts'
 import { createLackedRefresh } from './lacked-refresh.ts'
 import { createLastUses } from './last-use.ts'
+import { createLeavings } from './leavings.ts'
 import { longestIdleMs, type SessionLimits } from './life.ts'
 import { DEFAULT_TIMERS, type SessionTimers, startUpkeep } from './maintenance.ts'
 import { createMemory } from './memory.ts'
@@ -189,7 +190,10 @@ export function openSessions(options: SessionOptions): OpenSessions {
     await grants.hear()
     return memory.isMember(someone)
   }
-  const accounts = createAccounts(store, sealer, ports, options.limits.people ?? [])
+  const gates = openGates(options)
+  const leavings = createLeavings(gates, ports)
+  gates.onHeard(() => void leavings.tend())
+  const accounts = createAccounts({ store, sealer, ports, leavings, people: options.limits.people ?? [] })
   const refreshes =
     ask === undefined
       ? null
@@ -211,7 +215,6 @@ export function openSessions(options: SessionOptions): OpenSessions {
   if (refreshes !== null) onEnd(refreshes.drop)
   const finder = createFinder({ store, ports, memory, uses, refreshes })
   const signing = createSigning(store, sealer, ports)
-  const gates = openGates(options)
   const runFile = (fingerprint: string | undefined) => {
     if (fingerprint === undefined || options.gate === undefined) return
     // Nobody asks, and the key of a database that cannot be opened yet is not known.
@@ -224,7 +227,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const trustRevocation = createTrustRevocation({
     store,
     ports,
-    gates,
+    leavings,
     audit,
     end,
     suspend,
@@ -234,7 +237,6 @@ export function openSessions(options: SessionOptions): OpenSessions {
     grants,
     counts: someone => memory.limits.providerTrust.counts(someone) && memory.isMember(someone),
   })
-  gates.onHeard(() => void trustRevocation.tend())
   const once = createOnce(store, sealer, ports)
   const files = () => memory.limits.providerTrust.files
   const endOthers = createEndOthers({ store, tokens, links, end, endEverywhere, files })
@@ -305,7 +307,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       grants,
       directories,
       accounts,
-      trustRevocation,
+      leavings,
       gates,
       forget,
       endUnstored,
@@ -422,6 +424,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       await refreshes?.close(waitMs)
       await revocations?.close(Math.max(0, untilMs - performance.now()))
       trustRevocation.close()
+      leavings.close()
       await gates.close()
       await upkeep.close()
       await audit.close()
@@ -432,10 +435,11 @@ export function openSessions(options: SessionOptions): OpenSessions {
 
 /** What other gates are told of a file: it says nothing of what is in it, and is the same only by the same key. */
 function runFileOf(limits: SessionLimits, fingerprint: string, sealer: Pick<Sealer, 'mark'>): RunFile {
-  const { providerTrust, members = EVERYBODY } = limits
+  const { providerTrust, members = EVERYBODY, people = [] } = limits
   const files = providerTrust.files.map(({ names, ...file }) => ({ ...file, names: [...names].sort() }))
   const marks = [...members].map(([portal, one]) => [portal, one.mark])
-  const trust = JSON.stringify([[...providerTrust.keys].sort(), files, marks])
+  const entries = people.map(person => `${accountIdOf(person)} ${person.over}`).sort()
+  const trust = JSON.stringify([[...providerTrust.keys].sort(), files, marks, entries])
   return {
     file: fileMark(fingerprint, sealer),
     trust: sealer.mark(trust, 'whom a gate lets in'),

@@ -1,13 +1,12 @@
 /** Ends sessions whose provider or membership a reload has taken from a portal. */
 
 import type { Audit } from '../audit/writer.ts'
-import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import type { GuestLinks } from './credentials/guest-links.ts'
 import { identityOf, type TokenOwner } from './credentials/owners.ts'
-import type { Gates } from './gates.ts'
 import type { OwnGrants } from './grants/grants.ts'
+import type { Leavings } from './leavings.ts'
 import { isLeftBehind, type UsersFile, type Withdrawn } from './provider-trust.ts'
 import { guarded, parseSession } from './rows.ts'
 import type { Session } from './session.ts'
@@ -17,8 +16,8 @@ import type { SessionStore } from './store.ts'
 
 export interface TrustRevocationTools {
   readonly store: Pick<SessionStore, 'list' | 'findRecord'>
-  readonly ports: Pick<Ports, 'now' | 'tick' | 'log'>
-  readonly gates: Pick<Gates, 'agree' | 'view'>
+  readonly ports: Pick<Ports, 'now'>
+  readonly leavings: Pick<Leavings, 'add' | 'tend' | 'hurry'>
   readonly audit: Audit
   end(...sessionIds: readonly string[]): Promise<void>
   /** The ids of those whom tokens and links of a portal follow. */
@@ -37,7 +36,7 @@ export interface TrustRevocation {
   /**
    * Does so a moment later, for users whose provider is not trusted again by then; where other gates of the store run
    * another file, once all agree, or after an hour. Never throws: what it cannot end is refused all the same while the
-   * provider is gone, and is tried again by `tend`.
+   * provider is gone, and is tried again.
    */
   run(withdrawn: Withdrawn): Promise<void>
   /**
@@ -47,8 +46,6 @@ export interface TrustRevocation {
   sweep(files: readonly UsersFile[]): Promise<void>
   /** These files have names that they did not have: what waits for other gates ends now, before somebody else has such a name. */
   hurry(files: readonly UsersFile[]): void
-  /** Tries again what could not be ended, or waits for other gates. */
-  tend(): Promise<void>
   /**
    * Ends at once, for all gates, every session of a provider at these portals, and suspends what follows its users.
    * `onEnding` is called with the sessions, some at a time. Throws what the store throws.
@@ -66,20 +63,7 @@ const PAGE = 100
 /** A provider that is back so soon was removed by mistake. Until then its users are refused all the same. */
 const SLIP_MS = 2_000
 
-/** For so long what this gate does not accept stays in the store for those that run another file. */
-const LEFT_MS = 60 * 60_000
-
-/** What is to end once all gates agree. */
-interface Leaving {
-  readonly portal: string
-  /** Of names that left a file of users. */
-  readonly file: UsersFile | null
-  readonly act: () => Promise<void>
-  /** How to say that it failed. */
-  readonly failure: string
-  readonly sinceTick: number
-  isTold: boolean
-}
+const SOONER = 'sallyport sessions revoke --provider NAME ends sign-ins of a provider at once'
 
 /**
  * Users without a trusted provider are refused from the moment of the save, regardless of the store. This also keeps
@@ -91,9 +75,8 @@ interface Leaving {
  * in a users file the store knows it: what belongs to a missing name also ends at the start.
  */
 export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocation {
-  const { store, ports, audit, end, ownersAt, suspend, gates } = tools
+  const { store, ports, audit, end, ownersAt, suspend, leavings } = tools
   const { now } = ports
-  const leavings = createLeavings(gates, ports)
   let isClosed = false
 
   async function endSessions(
@@ -163,18 +146,23 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
       const atMs = now()
       const failure = 'What belonged to names that left a file of users could not all be ended; it is tried again'
       for (const file of files)
-        leavings.add({ portal: file.portal, file, act: () => endLeftBehind(file, atMs), failure })
+        leavings.add({
+          about: { portal: file.portal },
+          sooner: SOONER,
+          file,
+          act: () => endLeftBehind(file, atMs),
+          failure,
+        })
       await leavings.tend()
     },
     hurry: leavings.hurry,
-    tend: leavings.tend,
     async run(withdrawn) {
       if (withdrawn.portals.length === 0) return
       await new Promise<void>(resolve => setTimeout(resolve, SLIP_MS).unref())
       if (isClosed) return
       const failure = 'Sign-ins that a portal does not take any more could not all be ended; it is tried again'
       for (const portal of withdrawn.portals)
-        leavings.add({ portal, file: null, act: () => endWithdrawn(portal, withdrawn), failure })
+        leavings.add({ about: { portal }, sooner: SOONER, act: () => endWithdrawn(portal, withdrawn), failure })
       await leavings.tend()
     },
     async endProvider(provider, portals, onEnding) {
@@ -185,71 +173,6 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
       }
     },
     close() {
-      isClosed = true
-      leavings.close()
-    },
-  }
-}
-
-/** What waits until all gates agree, in the order in which it came. */
-function createLeavings(gates: TrustRevocationTools['gates'], { now, tick = now, log }: TrustRevocationTools['ports']) {
-  let isClosed = false
-  let waiting: readonly Leaving[] = []
-
-  /** Said before it ends for lack of an agreement. Where only processes of this gate differ, they agree in a moment. */
-  function tellWaiting(one: Leaving): void {
-    const others = gates.view().filter(({ isOwn, isSameFile }) => !isOwn && !isSameFile)
-    if (one.isTold || others.length === 0) return
-    one.isTold = true
-    log.warn(
-      'Other gates of this session store run another file: what only they accept stays there, and is refused here',
-      {
-        portal: one.portal,
-        gates: others.map(({ name, sinceMs }) => `${name} since ${new Date(sinceMs).toISOString()}`).join(', '),
-        ends_at: new Date(now() + LEFT_MS - (tick() - one.sinceTick)).toISOString(),
-        hint: 'give all gates the same file; sallyport sessions revoke --provider NAME ends sign-ins of a provider at once',
-      },
-    )
-  }
-
-  async function settle(one: Leaving, isAgreed: boolean): Promise<void> {
-    const isOver = tick() - one.sinceTick >= LEFT_MS
-    if (!isAgreed && !isOver) {
-      waiting = [...waiting, one]
-      return tellWaiting(one)
-    }
-    if (!isAgreed)
-      log.warn('What this gate does not accept ends, though others run another file still', { portal: one.portal })
-    try {
-      await one.act()
-    } catch (error) {
-      waiting = [...waiting, one]
-      log.warn(one.failure, { portal: one.portal, ...errorFacts(error) })
-    }
-  }
-
-  async function tend(): Promise<void> {
-    if (waiting.length === 0) return
-    const isAgreed = await gates.agree()
-    const due = waiting
-    waiting = []
-    for (const one of due) if (!isClosed) await settle(one, isAgreed)
-  }
-
-  return {
-    add(one: Omit<Leaving, 'sinceTick' | 'isTold'>): void {
-      waiting = [...waiting, { ...one, sinceTick: tick(), isTold: false }]
-    },
-    tend,
-    /** Does now what is about one of these files. */
-    hurry(files: readonly UsersFile[]): void {
-      const isMeant = ({ file }: Leaving) =>
-        files.some(({ portal, issuer }) => file?.portal === portal && file.issuer === issuer)
-      const due = waiting.filter(isMeant)
-      waiting = waiting.filter(one => !isMeant(one))
-      for (const one of due) void settle(one, true)
-    },
-    close(): void {
       isClosed = true
     },
   }

@@ -1,10 +1,11 @@
 /** The accounts of users of files, over the session store: read, changed in one step, and ended with what they lie over. */
 
 import { randomToken, sha256 } from '../../base/bytes.ts'
-import { errorFacts, GateError } from '../../base/errors.ts'
+import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { AccountGround } from '../../identity/identity.ts'
 import type { FilePerson } from '../../identity/passwords/users.ts'
+import type { Leavings } from '../leavings.ts'
 import type { StoredAccount } from '../records.ts'
 import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
@@ -39,13 +40,12 @@ export interface OwnAccounts extends Accounts {
   /** Whether nothing that ends sign-ins has changed since one by this account began. */
   isCurrent(ground: AccountGround): Promise<boolean>
   /**
-   * The file has these people now. Of those whom it gives something else than before, or nothing, it removes what they
-   * set. Never throws: what cannot be removed now is tried again by `tend`.
+   * The file has these people now. What those set whom it gives something else than before, or nothing, counts for
+   * nothing here. It is removed for all gates, once they agree. Never throws: what cannot be removed is tried again.
    */
   configure(people: readonly FilePerson[]): Promise<void>
-  /** Removes what lies over something else than the file says by now: it may have changed while nothing ran. Never throws. */
+  /** Removes so what lies over something else than the file says by now: it may have changed while nothing ran. Never throws. */
   sweep(): Promise<void>
-  tend(): Promise<void>
   /** Another process has changed an account, or perhaps any of them (null). */
   heard(accountId: string | null): void
   /** Called with the id of every account that was changed, here or elsewhere; null: any may be another one. */
@@ -58,6 +58,10 @@ export function isAccountId(id: string): boolean {
 }
 
 const ACCOUNT_ID = 'account:'
+
+const SOONER = 'sallyport user reset NAME removes what a user has set at once'
+
+const FAILURE = 'What users set over other entries of a file could not all be removed; it is tried again'
 
 /** What a user is told who did not sign in for long: the latest. */
 const MOST_NOTICES = 20
@@ -77,15 +81,19 @@ export function recoveryHash(person: FilePerson, code: string): string {
   return sha256(`recovery ${accountIdOf(person)} ${code.toLowerCase().replaceAll(/[^a-z0-9]/g, '')}`)
 }
 
-export function createAccounts(
-  store: Pick<SessionStore, 'findRecord' | 'changeRecord'>,
-  sealer: Pick<Sealer, 'seal' | 'open'>,
-  ports: Pick<Ports, 'random' | 'log'>,
-  initial: readonly FilePerson[],
-): OwnAccounts {
-  let people = initial
-  /** Whose accounts are to be removed, each as long as it lies over what this person has. */
-  let owed: readonly FilePerson[] = []
+export interface AccountTools {
+  readonly store: Pick<SessionStore, 'findRecord' | 'changeRecord'>
+  readonly sealer: Pick<Sealer, 'seal' | 'open'>
+  readonly ports: Pick<Ports, 'random'>
+  readonly leavings: Pick<Leavings, 'add' | 'tend'>
+  /** Those of the file at the start. */
+  readonly people: readonly FilePerson[]
+}
+
+export function createAccounts({ store, sealer, ports, leavings, ...initial }: AccountTools): OwnAccounts {
+  let { people } = initial
+  /** By account. */
+  let overs = oversOf(people)
   const listeners: ((accountId: string | null) => void)[] = []
 
   function heard(accountId: string | null): void {
@@ -123,22 +131,28 @@ export function createAccounts(
     return true
   }
 
-  async function tend(): Promise<void> {
-    const due = owed
-    owed = []
-    for (const person of due) {
-      try {
+  /** Decided once it is due: who has the same entry again by then loses nothing, and who had another one loses it. */
+  function removing(gone: readonly FilePerson[]): () => Promise<void> {
+    let due: FilePerson[] | null = null
+    return async () => {
+      due ??= gone.filter(person => overs.get(accountIdOf(person)) !== person.over)
+      for (let person = due[0]; person !== undefined; person = due[0]) {
+        const { over } = person
         // Not of another one: a gate that has read the new file before may have a newer account by now.
-        await remove(accountIdOf(person), found => parsed(found, person.over) !== null)
-      } catch (error) {
-        owed = [...owed, person]
-        ports.log.warn('What a user set over an earlier entry of a file could not be removed; it is tried again', {
-          provider: person.provider,
-          user: person.name,
-          ...errorFacts(error),
-        })
+        await remove(accountIdOf(person), found => parsed(found, over) !== null)
+        due.shift()
       }
     }
+  }
+
+  async function removeOthers(): Promise<void> {
+    const all = [...overs]
+    let at = 0
+    await inSlices(async () => {
+      for (const [id, over] of all.slice(at, at + SLICE)) await remove(id, found => parsed(found, over) === null)
+      at += SLICE
+      return at < all.length
+    })
   }
 
   return {
@@ -164,34 +178,28 @@ export function createAccounts(
     },
     isCurrent: async ({ id, over, stamp }) => (await read(id, over)).stamp === stamp,
     configure(now) {
-      const overs = new Map(now.map(person => [accountIdOf(person), person.over]))
-      owed = [...owed, ...people.filter(person => overs.get(accountIdOf(person)) !== person.over)]
+      const before = people
       people = now
-      return tend()
+      overs = oversOf(now)
+      const gone = before.filter(person => overs.get(accountIdOf(person)) !== person.over)
+      for (const [provider, theirs] of Map.groupBy(gone, person => person.provider))
+        leavings.add({ about: { provider }, sooner: SOONER, act: removing(theirs), failure: FAILURE })
+      return leavings.tend()
     },
-    async sweep() {
-      const all = people
-      let at = 0
-      try {
-        await inSlices(async () => {
-          for (const person of all.slice(at, at + SLICE))
-            await remove(accountIdOf(person), found => parsed(found, person.over) === null)
-          at += SLICE
-          return at < all.length
-        })
-      } catch (error) {
-        ports.log.warn('What users set over a file that says something else by now could not all be removed', {
-          ...errorFacts(error),
-          hint: 'it counts for nothing; the next start removes it',
-        })
-      }
+    sweep() {
+      if (people.length > 0)
+        leavings.add({ about: { users: people.length }, sooner: SOONER, act: removeOthers, failure: FAILURE })
+      return leavings.tend()
     },
-    tend,
     heard,
     onChange(listener) {
       listeners.push(listener)
     },
   }
+}
+
+function oversOf(people: readonly FilePerson[]): ReadonlyMap<string, string> {
+  return new Map(people.map(person => [accountIdOf(person), person.over]))
 }
 
 /** A change is a version more, also where nothing is left: after a failover the highest counts. */

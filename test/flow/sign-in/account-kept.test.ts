@@ -30,7 +30,7 @@ import { openStreams } from '../../kit/belongings.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import { runOn } from '../../kit/commands.ts'
 import { basic, bearer } from '../../kit/fields.ts'
-import { eventually } from '../../kit/gate.ts'
+import { eventually, type Gate } from '../../kit/gate.ts'
 import { form } from '../../kit/guest-links.ts'
 import { McpClient } from '../../kit/mcp/client.ts'
 import { needs } from '../../kit/needs.ts'
@@ -96,6 +96,30 @@ test('what HTTP Basic has under way by the password of before ends with it, and 
 })
 
 describe('what a user has set', () => {
+  needs('valkey-server').test(
+    'counts at each gate by its own file, and ends once all have another password',
+    async () => {
+      await using valkey = await startValkey()
+      const clock = fakeClock(Date.now())
+      await using one = await startAccounts(upstream, { ...shared(valkey.url()), name: 'one' }, clock)
+      await using two = await startAccounts(upstream, { ...shared(valkey.url()), name: 'two' }, clock)
+      const next = tablesOf({ hash: OTHER_HASH }, { name: 'bob' })
+      await setPassword(await signedIn(one))
+      await signedIn(two, OWN)
+      saveUsers(two, next)
+      const refused = async (gate: Gate) => (await signIn(gate, OWN)).page.response.status
+      expect(await refused(two)).toBe(403)
+      await signedIn(two, OTHER)
+      const waits = () => two.told('Other gates of this session store run another file', '"provider":"people"')
+      await eventually(() => waits().length > 0, 'it is logged')
+      expect(waits()).toEqual([expect.stringContaining('"gates":"one since ')])
+      await signedIn(one, OWN)
+      saveUsers(one, next)
+      expect(await refused(one)).toBe(403)
+      await signedIn(one, OTHER)
+    },
+  )
+
   test('is kept where the file can be read alone, and is there after a start', async () => {
     const clock = fakeClock(Date.now())
     await using gate = await startAccounts(upstream, {}, clock)

@@ -1,4 +1,5 @@
 import type { PortalLifetimes } from '../../../src/config/keys/sessions.ts'
+import type { Leavings } from '../../../src/session/leavings.ts'
 import type { ProviderTrust } from '../../../src/session/provider-trust.ts'
 
 /** A portal's lifetimes as the file has them by default, but for refreshes, which only some tests want. */
@@ -12,3 +13,6 @@ export const LIFETIMES: PortalLifetimes = {
 
 /** For tests in which it does not matter who vouches: any provider's word counts. */
 export const ANY_PROVIDER: ProviderTrust = { keys: new Set(), files: [], counts: () => true }
+
+/** For tests in which no file changes: nothing is left over. */
+export const NO_LEAVINGS: Pick<Leavings, 'add' | 'tend'> = { add: () => undefined, tend: async () => undefined }

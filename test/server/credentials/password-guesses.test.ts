@@ -14,6 +14,7 @@ import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { basic } from '../../kit/fields.ts'
 import { eventually } from '../../kit/gate.ts'
+import { NO_LEAVINGS } from '../../kit/sessions/lifetimes.ts'
 import { codeAt, SECOND_FACTOR } from '../../kit/totp.ts'
 
 const CLIENT = '192.0.2.1'
@@ -37,7 +38,13 @@ function shared() {
   const state = { spends: 0, isLocked: false }
   const sessions = {
     ...createOnce(store, createSealer(new Uint8Array(32), quiet), clock),
-    accounts: createAccounts(store, createSealer(new Uint8Array(32), quiet), quiet, []),
+    accounts: createAccounts({
+      store,
+      sealer: createSealer(new Uint8Array(32), quiet),
+      ports: quiet,
+      leavings: NO_LEAVINGS,
+      people: [],
+    }),
     spend: allowances.spend,
     spendAll(...asked: Parameters<typeof allowances.spendAll>) {
       state.spends++

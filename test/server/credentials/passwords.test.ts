@@ -11,6 +11,7 @@ import { createSealer } from '../../../src/session/seal.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { NO_LEAVINGS } from '../../kit/sessions/lifetimes.ts'
 
 let hash = ''
 let other = ''
@@ -37,7 +38,13 @@ function open() {
     providers: [] as readonly ProviderConfig[],
   }
   const store = openSqliteStore(':memory:', quietPorts(clock))
-  const accounts = createAccounts(store, createSealer(new Uint8Array(32), quietPorts(clock)), quietPorts(clock), [])
+  const accounts = createAccounts({
+    store,
+    sealer: createSealer(new Uint8Array(32), quietPorts(clock)),
+    ports: quietPorts(clock),
+    leavings: NO_LEAVINGS,
+    people: [],
+  })
   const passwords = createPasswords({
     ports: quietPorts(clock),
     sessions: {

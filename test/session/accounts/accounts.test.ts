@@ -11,7 +11,7 @@ import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
-import { quietPorts } from '../../kit/clock.ts'
+import { type FakeClock, fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
@@ -236,6 +236,124 @@ describe.each(Object.entries(STORES))('on %s, what a user of a file has set', (_
       expect((await there.accounts.of(before)).password?.hash).toBe('own')
       await there.lookForLeftBehind()
       expect(await here.accounts.of(before)).toEqual(EMPTY)
+    }))
+
+  /** Two gates and more, each of which tells the others what it runs. */
+  async function withGates(
+    act: (site: {
+      readonly here: OpenSessions
+      readonly there: OpenSessions
+      readonly told: readonly string[]
+      readonly clock: FakeClock
+      take(gate: OpenSessions, ...people: readonly FilePerson[]): void
+      open(name: string, ...people: readonly FilePerson[]): OpenSessions
+      hear(gate: OpenSessions): Promise<void>
+    }) => Promise<void>,
+  ) {
+    using folder = temporaryFolder()
+    const openStore = of(folder.path)
+    const clock = fakeClock(Date.now())
+    const told: string[] = []
+    const quiet = quietPorts({ now: Date.now, tick: clock.tick })
+    const telling = { ...quiet, log: { ...quiet.log, warn: (message: string) => void told.push(message) } }
+    const opened: OpenSessions[] = []
+    const limitsOf = (people: readonly FilePerson[]) => ({
+      ...LIFETIMES,
+      cacheBytes: 500_000,
+      providerTrust: ANY_PROVIDER,
+      people,
+    })
+    const fileOf = (people: readonly FilePerson[]) => people.map(({ over }) => over).join()
+    const open = (name: string, ...people: readonly FilePerson[]) => {
+      const sessions = openSessions({
+        store: openStore(),
+        sealer: createSealer(new Uint8Array(32).fill(7), ports),
+        limits: limitsOf(people),
+        ports: telling,
+        timers: { watchMs: 20, flushMs: 1e9, purgeMs: 1e9, gatesMs: 20 },
+        gate: { own: { id: name, gate: name, name }, fingerprint: fileOf(people) },
+      })
+      opened.push(sessions)
+      return sessions
+    }
+    try {
+      const [here, there] = [open('here', ADA), open('there', ADA)]
+      await eventually(async () => (await here.gates.look()).length === 2, 'they have met')
+      await act({
+        here,
+        there,
+        told,
+        clock,
+        take: (gate, ...people) => gate.configure(limitsOf(people), fileOf(people)),
+        open,
+        // As often as they say what they run.
+        hear: async gate => {
+          for (let turn = 0; turn < 3; turn++) await gate.gates.look()
+        },
+      })
+    } finally {
+      for (const one of opened) await one.close()
+    }
+  }
+
+  const NEXT = adaOf(toml('id-of-ada-1', OTHER_HASH))
+  const ownOf = async ({ accounts }: OpenSessions, person: FilePerson) =>
+    (await accounts.of(person)).password?.hash ?? null
+
+  for (const [what, people] of [
+    ['gives another password', [NEXT]],
+    ['does not know the user', []],
+  ] as const) {
+    test(`counts for nothing at a gate whose file ${what}, and is gone for all once they agree`, () =>
+      withGates(async ({ here, there, told, take, hear }) => {
+        await there.accounts.change(ADA, withPassword('own'))
+        take(here, ...people)
+        await eventually(() => told.length === 1, 'it is logged')
+        expect(told[0]).toContain('run another file')
+        await hear(here)
+        expect([await ownOf(here, NEXT), await ownOf(there, ADA)]).toEqual([null, 'own'])
+        take(there, ...people)
+        await eventually(async () => (await ownOf(there, ADA)) === null, 'it has ended')
+        take(there, ADA)
+        expect(await ownOf(there, ADA)).toBeNull()
+      }))
+  }
+
+  test('is kept where one gate’s file says something else and that is taken back', () =>
+    withGates(async ({ here, there, told, take, hear }) => {
+      await there.accounts.change(ADA, withPassword('own'))
+      take(here, NEXT)
+      await eventually(() => told.length === 1, 'it is logged')
+      take(here, ADA)
+      await hear(here)
+      await hear(there)
+      expect([await ownOf(here, ADA), await ownOf(there, ADA)]).toEqual(['own', 'own'])
+    }))
+
+  test('is kept where a gate starts with another file, until all have it', () =>
+    withGates(async ({ here, there, told, take, open, hear }) => {
+      await there.accounts.change(ADA, withPassword('own'))
+      const third = open('third', NEXT)
+      await third.lookForLeftBehind()
+      expect(told).toEqual([expect.stringContaining('run another file')])
+      await hear(third)
+      expect([await ownOf(third, NEXT), await ownOf(there, ADA)]).toEqual([null, 'own'])
+      take(here, NEXT)
+      take(there, NEXT)
+      await eventually(async () => (await ownOf(there, ADA)) === null, 'it has ended')
+    }))
+
+  test('ends after an hour where the files of gates still differ', () =>
+    withGates(async ({ here, there, told, clock, take, hear }) => {
+      await there.accounts.change(ADA, withPassword('own'))
+      take(here, NEXT)
+      await eventually(() => told.length === 1, 'it is logged')
+      clock.advance(60 * 60_000 - 1)
+      await hear(here)
+      expect(await ownOf(there, ADA)).toBe('own')
+      clock.advance(1)
+      await eventually(async () => (await ownOf(there, ADA)) === null, 'it has ended')
+      expect(told[1]).toContain('others run another file still')
     }))
 
   test('is heard of by the other gate', () =>
