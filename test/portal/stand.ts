@@ -60,6 +60,8 @@ export interface Stand extends AsyncDisposable {
   readonly seal: Sealer
   /** What was logged, as text. */
   readonly logged: string[]
+  /** How often the applications of a person were looked for, which takes longer the more routes there are. */
+  readonly applicationsSought: () => number
   /** Moves the clock that everything here reads. */
   advance(ms: number): void
   /** A fresh browser that adds these fields to every request. */
@@ -155,6 +157,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
   })
   const origins = new Map([PORTAL, ...hosts].map(origin => [new URL(origin).host, origin]))
   let count = 0
+  let sought = 0
 
   /** As much of the server's pipeline as the portal needs; every protected page says who sees it. */
   async function serve(request: Request, address: URL): Promise<Response> {
@@ -168,9 +171,10 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
       rolesOf: ({ identity }) =>
         config.adminRole !== null && identity.groups.includes('admins') ? ['user', config.adminRole] : ['user'],
       told: ({ identity }) => ({ identity, roles: ['user'] }),
-      applications: () => [
-        { name: 'Kuma', address: `${KUMA}/`, description: null, group: null, icon: null, health: 'up' },
-      ],
+      applications: () => {
+        sought++
+        return [{ name: 'Kuma', address: `${KUMA}/`, description: null, group: null, icon: null, health: 'up' }]
+      },
       tokenPlaces: () => [
         { place: '*.example.com', address: null },
         { place: 'git.example.com/team', address: 'https://git.example.com/team' },
@@ -201,6 +205,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     sessions,
     seal,
     logged,
+    applicationsSought: () => sought,
     advance(ms) {
       offsetMs += ms
     },

@@ -59,9 +59,7 @@ export async function showSessions(ctx: PortalRequest, tools: SessionTools, sess
       words={words}
       title={ctx.portal.title}
       menu={menuOf(ctx, session, words, isAll ? 'admin' : 'sessions')}
-      entries={
-        await Promise.all(entries.map(async entry => ({ ...entry, used: await usedBy(ctx, tools, entry, session) })))
-      }
+      entries={await withUses(ctx, tools, entries, session)}
       own={session}
       nowMs={tools.ports.now()}
       proof={await proveForm(ctx, session, tools.seal)}
@@ -73,16 +71,20 @@ export async function showSessions(ctx: PortalRequest, tools: SessionTools, sess
   return pageAnswer(words, ctx.portal.brand, page, 200)
 }
 
-/** What an application is called, for each host that a session has a cookie for but the one where people sign in. */
-async function usedBy(
+/** The same with the names of the applications that each has a cookie for: every host but the one where people sign in. */
+async function withUses(
   ctx: PortalRequest,
   { sessions }: SignOutTools,
-  { session: { id } }: SessionEntry,
+  entries: readonly SessionEntry[],
   asks: Session,
-): Promise<readonly string[]> {
+): Promise<readonly ShownSession[]> {
   const names = new Map(ctx.applications(asks).map(({ name, address }) => [new URL(address).hostname, name]))
-  const hosts = (await sessions.hostsOf(id)).filter(host => host !== ctx.portal.url?.host)
-  return hosts.map(host => names.get(host) ?? host).sort()
+  return Promise.all(
+    entries.map(async entry => {
+      const hosts = (await sessions.hostsOf(entry.session.id)).filter(host => host !== ctx.portal.url?.host)
+      return { ...entry, used: hosts.map(host => names.get(host) ?? host).sort() }
+    }),
+  )
 }
 
 /**

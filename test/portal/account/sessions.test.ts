@@ -187,6 +187,16 @@ describe('whoever has the admin role', () => {
     expect(new Set(seen).size).toBe(60)
   })
 
+  test('looks for the names of applications once, for however many sessions', async () => {
+    const admin = await signedIn('user0')
+    for (const login of ['user24', 'user25']) await signedIn(login)
+    const before = stand.applicationsSought()
+    const page = await admin.open(`${SESSIONS}?all=1`)
+    expect(page.html.texts('.row h2').length).toBeGreaterThan(2)
+    expect(page.text).toContain('Kuma')
+    expect(stand.applicationsSought() - before).toBe(1)
+  })
+
   test('what is looked for, and names of people, are escaped', async () => {
     const admin = await signedIn('user0')
     const page = await admin.open(`${SESSIONS}?${new URLSearchParams({ all: '1', q: '"><script>x</script>' })}`)
