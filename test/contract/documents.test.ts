@@ -88,6 +88,13 @@ test('ARCHITECTURE.md can be read at one go: what is long has a chapter', () => 
   expect(read('ARCHITECTURE.md').trimEnd().split('\n').length).toBeLessThanOrEqual(200)
 })
 
+test('docs/SECURITY.md names every environment variable that changes what a file says', () => {
+  const names = [...read('src/config/environment.ts').matchAll(/\benv\('([A-Z_]+)'\)/g)].map(([, name = '']) => name)
+  expect(names).toContain('SALLYPORT_DATA')
+  const text = read('docs/SECURITY.md')
+  expect(names.filter(name => !text.includes(`\`${name}\``))).toEqual([])
+})
+
 test('what is unreleased can be read at one go by an operator', () => {
   const unreleased =
     read('CHANGELOG.md')
