@@ -68,6 +68,7 @@ export function portalRequest(request: Request, { origin, protocol, host }: URL)
     waiting: () => null,
     waitingRequests: () => 0,
     guestPlaces: () => [],
+    rolesByPortal: () => new Map(),
     iconOf: () => null,
     resources: { hasOwn: false, described: () => null, at: () => null },
   }

@@ -78,7 +78,7 @@ export async function showPeople(ctx: PortalRequest, tools: PeopleTools, session
  * Takes a form of the page: `act=invite` with the `name` of a user. The answer has the link, this once.
  *
  * The link signs in whoever has it as that user. So its maker has signed in within half an hour, and has every role of that user for
- * good: by a rule of the file, or by a grant that does not end.
+ * good, at each portal with this file: by a rule of it, or by a grant that does not end.
  *
  * Throws `route.none`, `access.origin`, `access.sign_in`, `access.denied`, `limit.rate`, `target.malformed`, `session.store`.
  */
@@ -141,36 +141,39 @@ function signInFirst(ctx: PortalRequest, session: Session): Response {
   return redirectAnswer(303, `${ownPath('login')}?${query}`)
 }
 
-/** A user of the file as they would be signed in by a passkey, with everything that was granted to them. */
-function asSignedIn(
-  ctx: PortalRequest,
-  { grants }: Pick<PeopleTools['sessions'], 'grants'>,
-  {
-    provider,
-    person,
-    nowMs,
-  }: { readonly provider: ProviderConfig; readonly person: FilePerson; readonly nowMs: number },
-): Identity | null {
-  const how = { account: groundOf(person, EMPTY), amr: passkeyAmr({ isBackupEligible: true }) }
-  const identity = userIdentity(provider, person.name, nowMs, how)
-  if (identity === null) return null
-  const granted = grants.of({ portal: ctx.portal.name, identity }).grants.map(({ role }) => role)
-  return { ...identity, [GRANTED]: granted }
+/** A user of the file, who is looked at by an admin. */
+interface Looked {
+  readonly provider: ProviderConfig
+  readonly person: FilePerson
+  readonly nowMs: number
 }
 
-/** The roles of a user that this admin does not have, or has for a time alone. */
+/** A user of the file as they would be signed in by a passkey. */
+function asSignedIn({ provider, person, nowMs }: Looked): Identity | null {
+  const how = { account: groundOf(person, EMPTY), amr: passkeyAmr({ isBackupEligible: true }) }
+  return userIdentity(provider, person.name, nowMs, how)
+}
+
+/**
+ * The roles of a user that this admin does not have, or has for a time alone. Also of other portals with this file: whoever
+ * is signed in by an invitation may set a password, which counts there, too.
+ */
 function missingRoles(
   ctx: PortalRequest,
-  { sessions }: PeopleTools,
-  session: Session,
-  whose: Parameters<typeof asSignedIn>[2],
+  { sessions: { grants } }: PeopleTools,
+  { identity: own }: Session,
+  whose: Looked,
 ): readonly string[] {
-  const theirs = asSignedIn(ctx, sessions, whose)
+  const theirs = asSignedIn(whose)
   if (theirs === null) return []
-  const lasting = sessions.grants.of(session).grants.filter(({ untilMs }) => untilMs === null)
-  const own = { ...session.identity, [GRANTED]: lasting.map(({ role }) => role) }
-  const has = new Set(ctx.rolesOf({ ...session, identity: own }))
-  return ctx.rolesOf({ ...session, identity: theirs }).filter(role => !has.has(role))
+  return [...ctx.rolesByPortal(whose.provider.name)].flatMap(([portal, rolesOf]) => {
+    const granted = (identity: Identity) => grants.of({ portal, identity }).grants
+    const lasting = granted(own).filter(({ untilMs }) => untilMs === null)
+    const has = new Set(rolesOf({ ...own, [GRANTED]: lasting.map(({ role }) => role) }))
+    return rolesOf({ ...theirs, [GRANTED]: granted(theirs).map(({ role }) => role) })
+      .filter(role => !has.has(role))
+      .map(role => (portal === ctx.portal.name ? role : `${role} of ${portal}`))
+  })
 }
 
 function displayNameOf({ users }: ProviderConfig, { name }: FilePerson): string {

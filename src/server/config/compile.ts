@@ -116,6 +116,7 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
     isTold,
     table,
     portals: portalTable,
+    allPortals: [...portals.values()],
     compat: [...portals.values()].find(({ compat }) => compat !== null) ?? null,
     guarded: compileHostTable(guardedByHost(routes), guardedByHost(deeper)),
     wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),

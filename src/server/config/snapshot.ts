@@ -39,6 +39,8 @@ export interface Snapshot {
    * name none: the portal of a wildcard above it does not apply.
    */
   readonly portals: HostTable<GatePortal | null>
+  /** Each portal of the file. */
+  readonly allPortals: readonly GatePortal[]
   /**
    * Whether a host's scripts may ask for the user: where one of its routes sends identity fields to its application,
    * and on a portal's own host, which has no application.

@@ -80,6 +80,29 @@ test('nobody invites who has a role that they do not have', async () => {
   expect(linkIn((await invite(root, gate, 'ada')).text)).not.toBe('')
 })
 
+test('nobody invites who has a role at another portal that they do not have there: what is set by the link counts there, too', async () => {
+  const other = (who: string) => `[portals.office]
+insecure_cookies = true
+providers = ["people"]
+roles.boss = { users = [${who}] }
+[[routes]]
+host = "office.localhost"
+respond = { body = "office" }
+portal = "office"
+allow = ["boss"]
+${ROOT}`
+  {
+    await using gate = await start({ more: other('"grace"') })
+    const ada = await signedIn(gate, 'ada')
+    const page = await ada.open(gate.portal + PEOPLE)
+    const refused = await ada.submit(page, { name: 'grace' }, 'ada')
+    expect([refused.response.status, linkIn(refused.text)]).toEqual([403, ''])
+    expect(gate.told('invitation.made')).toHaveLength(0)
+  }
+  await using gate = await start({ more: other('"grace", "ada"') })
+  expect(linkIn((await invite(await signedIn(gate, 'ada'), gate, 'grace')).text)).not.toBe('')
+})
+
 test('a role that was granted for a time makes nobody an equal of who has it for good', async () => {
   await using gate = await start()
   const ada = await signedIn(gate, 'ada')

@@ -2,6 +2,7 @@
 
 import type { RouteConfig } from '../../../config/resolve/routes.ts'
 import { dataAddress } from '../../../config/values/picture.ts'
+import type { Identity } from '../../../identity/identity.ts'
 import { vouchedPart } from '../../../identity/vouched.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
 import { ownPath } from '../../../portal/place.ts'
@@ -63,6 +64,7 @@ export function portalRequest(
     compat: compatRequest(context, portal),
     serves: host => snapshot.portals.lookup(host) === portal,
     rolesOf: session => portal.rolesOf(session.identity),
+    rolesByPortal: provider => rolesByPortal(context, provider),
     isTold: snapshot.isTold.lookup(target.host) === true,
     told: ({ identity }) => ({
       identity: vouchedPart(identity, portal.roles.trusted),
@@ -147,6 +149,19 @@ function waitingAt(context: RequestContext, portal: GatePortal, host: string, pa
   const { name, app } = found.route.config
   const isShort = app.icon !== null && app.icon.base64.length <= MOST_INLINE
   return { name, picture: isShort && app.icon !== null ? dataAddress(app.icon) : null }
+}
+
+/** The roles of those who may sign in at each portal that has a provider. */
+function rolesByPortal({ snapshot }: RequestContext, provider: string) {
+  return new Map(
+    snapshot.allPortals
+      .filter(({ config }) => config.providers.includes(provider))
+      .map(({ config, members, rolesOf }) => {
+        const isIn = (identity: Identity) =>
+          config.providers.includes(identity.provider) && (members === null || members(identity) === 'yes')
+        return [config.name, (identity: Identity) => (isIn(identity) ? rolesOf(identity) : [])]
+      }),
+  )
 }
 
 /** Whether a path of the host that was asked is open to this user, or will be after a newer sign-in. */
