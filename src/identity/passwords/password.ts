@@ -10,13 +10,17 @@ import { userClaims, userSubject, vouchedBy } from './users.ts'
 /** bcrypt reads no further, and every program that writes its hashes cuts here. */
 const BCRYPT_BYTES = 72
 
+/** Far more than anybody types. Our forms take far longer fields, for passkeys, and Apache's MD5 would hash one for half a second. */
+const MOST_BYTES = 2048
+
 /**
  * Whether a password has this hash: bcrypt, Argon2 or Apache's MD5, as the checked file has it.
  *
- * bcrypt and Argon2 run on another thread. False for a hash that cannot be read.
+ * bcrypt and Argon2 run on another thread. False for a hash that cannot be read, and for a password over `MOST_BYTES`.
  */
 export async function verifyPassword(password: string, hash: string): Promise<boolean> {
   const bytes = Buffer.from(password, 'utf8')
+  if (bytes.length > MOST_BYTES) return false
   if (hash.startsWith('$apr1$')) {
     const [, , salt = ''] = hash.split('$')
     const made = Buffer.from(apr1(bytes, salt))

@@ -28,6 +28,16 @@ test.each(GOOD)('%j has its hash, and nothing like it has', async (password, has
   }
 })
 
+test('a password that nobody types is not hashed: the time for Apache’s MD5 grows with it, and nothing else is answered in it', async () => {
+  for (const [password, isHashed] of [
+    ['é'.repeat(1024), true],
+    [`${'é'.repeat(1024)}x`, false],
+  ] as const) {
+    const hash = await Bun.password.hash(password, { algorithm: 'argon2id', memoryCost: 8, timeCost: 1 })
+    expect(await verifyPassword(password, hash)).toBe(isHashed)
+  }
+})
+
 test('what is no hash is nobody’s', async () => {
   for (const hash of [
     '',
