@@ -228,7 +228,7 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
       {places.length === 0 ? (
         <p class="wide soft small">{words.noGuestPlaces}</p>
       ) : (
-        <div class="wide">
+        <div class="half">
           <label for="application">{words.linkApplication}</label>
           <select id="application" name="application">
             {places.map(({ name, address }) => (
@@ -239,7 +239,7 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
           </select>
         </div>
       )}
-      <div class="wide">
+      <div class={places.length === 0 ? 'wide' : 'half'}>
         <label for="address">{places.length === 0 ? words.linkAddress : words.linkAddressToo}</label>
         <input
           id="address"
@@ -253,7 +253,7 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
           placeholder="https://"
         />
       </div>
-      <div class="wide">
+      <div>
         <NameField label={words.linkFor} value={refused?.name ?? ''} />
       </div>
       <div>
