@@ -36,12 +36,16 @@ export function renderDeniedPage(
   const here = parseReturnTo(ctx.target.path + ctx.target.query)
   const back = new URLSearchParams({ switch: '1', return: here })
   const mayAsk = view.asking.some(({ standing }) => standing === null)
+  // A role that cannot be requested here: the portal's contact is asked, where it can be written to.
+  const lacksRole = view.needed.length > 0 && view.asking.length === 0
+  const contact = ctx.portal.contact?.address ?? ''
+  const written = lacksRole && /^(?:mailto|https?):/i.test(contact) ? contact : null
   // A request with a body is not sent again by loading its page.
   const isWatched = ctx.keepsOwnAddresses && (ctx.request.method === 'GET' || ctx.request.method === 'HEAD')
   const again = canAskAgain(ctx, session) ? (
     <form method="post" action={ownPath('again')}>
       <input type="hidden" name="return" value={here} />
-      <button class={mayAsk ? 'quiet' : 'act'} type="submit">
+      <button class="quiet" type="submit">
         {words.askAgain}
       </button>
     </form>
@@ -84,18 +88,22 @@ export function renderDeniedPage(
       </dl>
       <Asking words={words} here={here} asking={view.asking} isWatched={isWatched} />
       <div class="acts">
-        <a class={mayAsk ? 'act' : 'act main'} href={ownPath('')}>
+        {written === null ? null : (
+          <a class="act main" href={written}>
+            {words.askAccess}
+          </a>
+        )}
+        <a class={mayAsk || written !== null ? 'act' : 'act main'} href={ownPath('')}>
           {words.yourApplications}
         </a>
-        {again !== null && !mayAsk ? again : null}
       </div>
       <div class="ways">
-        {mayAsk ? again : null}
+        {again}
         <a href={`${ownPath('login')}?${back}`}>{words.switchAccount}</a>
-        {again !== null && mayAsk ? null : <a href={ownPath('logout')}>{words.signOut}</a>}
+        <a href={ownPath('logout')}>{words.signOut}</a>
       </div>
       <p class="note">
-        {view.needed.length > 0 && view.asking.length === 0 ? <span class="advice">{words.roleAdvice}</span> : null}
+        {lacksRole && written === null ? <span class="advice">{words.roleAdvice}</span> : null}
         <Help words={words} contact={ctx.portal.contact} />
       </p>
       <Operators words={words}>

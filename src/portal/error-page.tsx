@@ -49,9 +49,9 @@ export function renderErrorPage(view: ErrorView): Response {
       onward={restartTo ?? null}
       {...(view.place === undefined ? {} : { place: view.place })}
     >
-      {view.isFault === false ? null : <p class="code">{words.error(view.status)}</p>}
       <h1>{view.title}</h1>
       {view.detail === undefined ? null : <p class="soft">{view.detail}</p>}
+      {view.isFault === false ? null : <p class="code">{words.error(view.status)}</p>}
       {restartTo === undefined ? null : (
         <p class="soft">
           <span class="wait" aria-hidden="true" />

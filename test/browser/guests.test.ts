@@ -65,7 +65,7 @@ test.each([
     const invitation = await guest.open(link)
     await look(invitation, 'invitation')
     expect(await invitation.textContent('main')).toContain('Ada lets you open it')
-    await invitation.getByRole('button', { name: 'Open' }).click()
+    await invitation.getByRole('button', { name: 'Open The board', exact: true }).click()
     expect(invitation.url()).toBe(`${board}/wall?of=summer`)
     expect(await invitation.locator('#who').textContent()).toBe('Guest (Aunt & uncle)')
     expect(await invitation.locator('#from').textContent()).toBe('nowhere')

@@ -36,7 +36,9 @@ export async function showInvitation(ctx: PortalRequest, tools: Tools): Promise<
   const { held, shared } = found
   const proof = await proveForm(ctx, held.session, tools.seal)
   const { title } = ctx.portal
-  const page = <InvitationPage words={words} title={title} held={held} name={shared.name} text={text} proof={proof} />
+  const picture = ctx.waiting(held.grant.host, held.grant.path)?.picture ?? null
+  const view = { words, title, held, name: shared.name, picture, text, proof }
+  const page = <InvitationPage {...view} />
   return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'leads-anywhere')
 }
 
@@ -109,16 +111,23 @@ function InvitationPage(props: {
   readonly held: HeldGuestLink
   /** What the application is called. */
   readonly name: string
+  /** Its picture as an address that holds it whole; null where there is none to show. */
+  readonly picture: string | null
   /** The link's secret. */
   readonly text: string
   /** Shows that the form came from this page. */
   readonly proof: string
 }) {
-  const { words, title, held, name, text, proof } = props
+  const { words, title, held, name, picture, text, proof } = props
   const { maker } = held.grant
   return (
     <NarrowPage words={words} title={words.invited} place={title}>
       <h1>{words.invitedTo(name)}</h1>
+      {picture === null ? null : (
+        <p class="waits">
+          <img class="icon" src={picture} alt="" width={40} height={40} />
+        </p>
+      )}
       <p class="soft">
         <Said say={until => words.invitation(maker.name === '' ? title : maker.name, until)}>
           <Moment words={words} atMs={held.session.expiresAtMs} />
@@ -129,7 +138,7 @@ function InvitationPage(props: {
           <input type="hidden" name="link" value={text} />
           <input type="hidden" name="proof" value={proof} />
           <button class="act main" type="submit">
-            {words.openIt}
+            {words.openNamed(name)}
           </button>
         </form>
       </div>

@@ -124,7 +124,7 @@ export function Operators(props: { readonly words: Words; readonly isOpen?: bool
   const { words, isOpen = false, children } = props
   return (
     <details class="operators small" open={isOpen}>
-      <summary>{words.forOperators}</summary>
+      <summary>{words.details}</summary>
       <div>{children}</div>
     </details>
   )

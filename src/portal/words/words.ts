@@ -182,7 +182,7 @@ export interface Words {
   readonly invited: string
   invitedTo(name: string): string
   invitation(maker: string, until: string): string
-  readonly openIt: string
+  openNamed(name: string): string
   readonly invitationNote: string
   /** The page on which a person lets a program use an MCP server. */
   readonly consent: string
@@ -325,7 +325,7 @@ export interface Words {
 
   error(status: number): string
   readonly reference: string
-  readonly forOperators: string
+  readonly details: string
   readonly inTheLog: string
   /** Of a failure of a provider: one that may be over soon, and one that somebody has to mend. */
   readonly providerPasses: string
@@ -333,6 +333,8 @@ export interface Words {
   readonly startingAgain: string
   /** Around a number of seconds that is counted down. */
   readonly triesAgain: Around
+  /** An application that is named could not be reached. */
+  unreached(name: string): string
   readonly stopTrying: string
   /** Before what the log has of a failure, in English. */
   readonly causeForAdmins: string

@@ -25,7 +25,7 @@ describe('the page of an application that does not answer', () => {
   test('names the application, and leads back to the others', async () => {
     await using gate = await gateToNothing()
     const page = htmlPage(await load(gate, ['users']))
-    expect(page.one('.place').text).toBe('Photo <album>')
+    expect(page.one('h1').text).toBe('Photo <album> could not be reached')
     expect(page.all('a.act').map(one => [one.text, one.attribute('href')])).toEqual([
       ['Try again', '/x'],
       ['Your applications', '/.sallyport/'],

@@ -186,7 +186,7 @@ describe('an upstream that fails', () => {
     const { response } = await send(get('/', 'Accept: text/html\r\n', 'gone.example'))
     expect(response.status).toBe(502)
     expect(fieldsOf(response, 'retry-after').length).toBe(1)
-    expect(response.body.toString()).toContain('could not be reached')
+    expect(response.body.toString()).toContain('<h1>gone.example could not be reached</h1>')
   })
   test('by silence is 504 at the timeout, then without holding the upstream', async () => {
     for (let round = 0; round < 2; round++) {

@@ -4,7 +4,7 @@ import type { Brand } from '../../../src/config/resolve/portals.ts'
 import { columns } from '../../../src/console/terminal.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { ApplicationsPage } from '../../../src/portal/account/applications.tsx'
-import { renderDeniedPage } from '../../../src/portal/denied-page.tsx'
+import { type AskableRole, renderDeniedPage } from '../../../src/portal/denied-page.tsx'
 import { renderErrorPage } from '../../../src/portal/error-page.tsx'
 import { SignInPage } from '../../../src/portal/pages/sign-in.tsx'
 import { dayOf, momentOf } from '../../../src/portal/pages/time.tsx'
@@ -117,12 +117,32 @@ describe('the page of a refusal', () => {
     expect(page.one('.person .small').text).toBe('grace@example.com')
     expect(page.texts('dd')).toEqual(['user', 'admin'])
     expect(page.one('.note').text).toBe(EN.roleAdvice)
-    expect(page.one('details').text).toBe(`${EN.forOperators} Reference req-7`)
+    expect(page.one('details').text).toBe(`${EN.details} Reference req-7`)
     expect(page.one('h1').text).toBe('Kuma is not open to you')
     expect(page.all('a').map(one => one.attribute('href'))).toEqual(
       expect.arrayContaining(['/.sallyport/login?switch=1&return=%2Fd%2F1%3Fx%3D1', '/.sallyport/logout']),
     )
     expect(page.texts('a.act.main')).toEqual(['Your applications'])
+  })
+
+  test('first leads to whom the portal names, where the role cannot be requested and they can be written to', async () => {
+    const acts = async (address: string | null, needed = ['admin'], asking: readonly AskableRole[] = []) => {
+      const ctx = { ...contextAt('https://kuma.example.com/'), portal: { ...portal, contact: { text: 'it', address } } }
+      const view = { needed, had: [], reasons: [], asking, routeName: 'Kuma' }
+      const page = htmlPage(await renderDeniedPage(ctx, sessionOf({}), view).text())
+      return [page.texts('.act.main'), page.all('a.act.main').map(one => one.attribute('href'))]
+    }
+    const portalAlone = [['Your applications'], ['/.sallyport/']]
+    expect(await acts('mailto:it@example.com')).toEqual([['Ask for access'], ['mailto:it@example.com']])
+    expect(await acts('https://help.example.com/')).toEqual([['Ask for access'], ['https://help.example.com/']])
+    expect(await acts('tel:+4912')).toEqual(portalAlone)
+    expect(await acts(null)).toEqual(portalAlone)
+    expect(await acts('mailto:it@example.com', [])).toEqual(portalAlone)
+    expect(await acts('mailto:it@example.com', ['admin'], [{ role: 'admin', standing: 'open' }])).toEqual(portalAlone)
+    expect(await acts('mailto:it@example.com', ['admin'], [{ role: 'admin', standing: null }])).toEqual([
+      ['Ask for access'],
+      [],
+    ])
   })
 
   test('names whom to ask, where the portal does', async () => {

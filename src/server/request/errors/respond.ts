@@ -89,10 +89,9 @@ export function createRespond(
         words,
         portal: ctx?.portal ?? null,
         status,
-        title: sayError(words, code),
         reference: context.id,
         ...(cause === null ? {} : { cause }),
-        ...(code.startsWith('upstream.') && context.route !== null ? { place: context.route.config.name } : {}),
+        ...titleOf(context, words, code),
         ...waysOn(context, ctx, words, againS),
       })
       for (const [name, value] of Object.entries(fields)) page.headers.set(name, value)
@@ -179,6 +178,16 @@ const NO_FIELDS: Readonly<Record<string, string>> = {}
  * The links of a page. Where a retry may help, the same address again, or only words for a request that was sent with
  * a form. Also the way back to everything else that a signed-in user may open.
  */
+/** Codes that say no more than that an application could not be reached. */
+const UNREACHED: ReadonlySet<string> = new Set(['upstream.refused', 'upstream.unreachable'])
+
+/** What happened, and where, as users know the application. */
+function titleOf({ route }: RequestContext, words: Words, code: GateError['code']): Pick<ErrorView, 'title' | 'place'> {
+  if (!code.startsWith('upstream.') || route === null) return { title: sayError(words, code) }
+  const { name } = route.config
+  return UNREACHED.has(code) ? { title: words.unreached(name) } : { title: sayError(words, code), place: name }
+}
+
 function waysOn(
   context: RequestContext,
   ctx: PortalRequest | null,
