@@ -88,10 +88,7 @@ test('beside passwords the page has both, and the name field offers passkeys', a
 test('a portal without a url of its own offers no passkeys, and has no page for invitations', async () => {
   await using gate = await startPasskeyGate({ url: null })
   const page = await gate.browser().open(`${gate.app}/`)
-  expect([page.html.has('form[data-options]'), page.response.headers.get('content-security-policy')]).toEqual([
-    false,
-    expect.not.stringContaining('script-src'),
-  ])
+  expect([page.html.has('form[data-options]'), page.text.includes('navigator.credentials')]).toEqual([false, false])
   await expect(gate.invite('ada')).rejects.toThrow('by https')
 })
 
