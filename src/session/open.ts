@@ -331,7 +331,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
     accounts,
     endOthers,
     passkeys: createPasskeys({ accounts, once, endOthers, ports, audit }),
-    invitations: createInvitations(once, ports),
+    invitations: createInvitations(once, accounts, ports),
     grants,
     onGrants(listener) {
       grantListeners.push(listener)

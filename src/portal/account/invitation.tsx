@@ -115,6 +115,7 @@ async function accept(
   const { sessions, ports, audit } = tools
   let isTakeover = false
   const { account, passkey } = await sessions.passkeys.add(person, made, {
+    stamp: invitation.stamp,
     async mayAdd() {
       if ((await sessions.invitations.use(text)) === null)
         throw new GateError('access.passkey', 'the invitation was used meanwhile')
@@ -199,6 +200,7 @@ async function findInvited(ctx: PortalRequest, { sessions }: InvitationTools, te
     : undefined
   const person = provider === undefined ? null : personOfAccount(provider, invitation.account)
   if (provider === undefined || person === null || person.over !== invitation.over) return null
+  if ((await sessions.accounts.of(person)).stamp !== invitation.stamp) return null
   const name = provider.users?.entries.get(person.name)?.displayName ?? person.name
   return { text, invitation, provider, person, name }
 }

@@ -4,7 +4,7 @@ import { randomToken } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { FilePerson } from '../../identity/passwords/users.ts'
 import type { Sessions } from '../session.ts'
-import { accountIdOf } from './accounts.ts'
+import { type Accounts, accountIdOf } from './accounts.ts'
 
 export const INVITATION_MS = 24 * 60 * 60_000
 
@@ -15,6 +15,8 @@ export interface Invitation {
   /** For the user's id in the file, and what the file says of them: a later user of the same name is not invited. */
   readonly account: string
   readonly over: string
+  /** That of the user's account: what they change ends an open invitation, which may be in other hands. */
+  readonly stamp: string
   /** The subject of the admin who made it; empty: an operator. */
   readonly by: string
   readonly expiresAtMs: number
@@ -42,6 +44,7 @@ const KIND = 'invitation'
 
 export function createInvitations(
   once: Pick<Sessions, 'putOneTime' | 'consumeOneTime' | 'peekOnce'>,
+  accounts: Pick<Accounts, 'of'>,
   ports: Pick<Ports, 'now' | 'random'>,
 ): Invitations {
   return {
@@ -50,7 +53,8 @@ export function createInvitations(
       const account = accountIdOf(person)
       const expiresAtMs = ports.now() + INVITATION_MS
       const { provider, over } = person
-      const invitation: Invitation = { portal, provider, account, over, by, expiresAtMs }
+      const { stamp } = await accounts.of(person)
+      const invitation: Invitation = { portal, provider, account, over, stamp, by, expiresAtMs }
       await once.putOneTime(KIND, text, invitation, { lifetimeMs: INVITATION_MS, owner: account })
       return { text, expiresAtMs }
     },
@@ -61,7 +65,9 @@ export function createInvitations(
 
 function parseInvitation(value: unknown): Invitation | null {
   if (typeof value !== 'object' || value === null) return null
-  const { portal, provider, account, over, by, expiresAtMs } = value as Partial<Record<keyof Invitation, unknown>>
-  const areTexts = [portal, provider, account, over, by].every(text => typeof text === 'string')
+  const { portal, provider, account, over, stamp, by, expiresAtMs } = value as Partial<
+    Record<keyof Invitation, unknown>
+  >
+  const areTexts = [portal, provider, account, over, stamp, by].every(text => typeof text === 'string')
   return areTexts && typeof expiresAtMs === 'number' ? (value as Invitation) : null
 }

@@ -111,3 +111,16 @@ test('a passkey that is not good changes nothing, and the page is there again', 
   expect([page.response.status, page.html.text.includes('The passkey was not accepted.')]).toEqual([403, true])
   expect((await enrol(ada, page)).page.response.status).toBe(200)
 })
+
+test('an invitation that is open ends with what its user changes: whoever has the link has nothing of it any more', async () => {
+  await using gate = await startPasskeyGate()
+  const { link } = await gate.invite('ada')
+  const ada = await signedIn(gate)
+  const asked = await change(ada, await ada.open(account(gate)), 'passkey', { present: PASSWORD })
+  const other = gate.browser()
+  const accepted = await other.submit(await other.open(link))
+  expect((await enrol(ada, asked)).page.response.status).toBe(200)
+  expect((await enrol(other, accepted)).page.response.status).toBe(404)
+  expect((await gate.browser().open(link)).response.status).toBe(404)
+  expect(namesOf(await ada.open(account(gate)))).toHaveLength(1)
+})
