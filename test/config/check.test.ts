@@ -281,6 +281,12 @@ const CASES: readonly Case[] = [
   ['sessions.key', 'Redis without a key for all machines', '[sessions]\nstore = «"redis://valkey"»'],
   ['sessions.key', 'a key that is too short', '[sessions]\nkey = «"c2hvcnQ="»'],
   ['store.memory', 'several workers without a file', '[server]\nworkers = «2»\n[sessions]\nstore = "sqlite::memory:"'],
+  [
+    'sessions.replicas',
+    'two gates with a file of sessions each',
+    '[sessions]\nstore = «"sqlite:sessions.db"»',
+    { env: { SALLYPORT_REPLICAS: '2' } },
+  ],
   ['sessions.idle', 'idle beyond lifetime', '[sessions]\nlifetime = "1h"\nidle = «"2h"»'],
   ['sessions.idle', 'a portal’s lifetime below the idle of [sessions]', lasting('lifetime = «"1h"»')],
   ['sessions.remember', 'a longest lifetime that is shorter than the usual one', lasting('remember = «"1h"»')],
