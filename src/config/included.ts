@@ -2,7 +2,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:pat
 import { compileStars } from '../base/stars.ts'
 import { parseToml } from './text/parse.ts'
 import { itemsOf } from './text/raw.ts'
-import { codeOf, type Sources, whyUnreadable } from './text/substitute.ts'
+import { codeOf, nearestFile, type Sources, whyUnreadable } from './text/substitute.ts'
 import { parseIncludePattern } from './values/pattern.ts'
 
 /** A file that another one includes. */
@@ -11,10 +11,16 @@ interface IncludedFile {
   readonly path: string
   /** How diagnostics name it. */
   readonly shownAs: string
+  /** As `include` would name it alone. */
+  readonly written: string
+  /** Which entry of `include` names it, from 0. */
+  readonly entry: number
   /** Null where it cannot be read. */
   readonly text: string | null
   /** Why it cannot be read, as the end of a sentence; empty where it can. */
   readonly why: string
+  /** A file beside it that has nearly its name, where it does not exist; null: none has. */
+  readonly near: string | null
 }
 
 /** The result of a file's `include`. */
@@ -38,12 +44,17 @@ interface Including extends Pick<Sources, 'readText' | 'listFolder'> {
 
 /** What a text says to include, each as it is written, as far as it can be looked for; none where it is no TOML. Reads nothing. */
 export function includedPatterns(text: string): readonly string[] {
+  return includeEntries(text).map(({ pattern }) => pattern)
+}
+
+/** The same, each with its number in the list. */
+function includeEntries(text: string): readonly { readonly pattern: string; readonly entry: number }[] {
   if (!MAY_INCLUDE.test(text)) return []
   const parsed = parseToml(text)
   if (!parsed.ok) return []
-  return itemsOf(parsed.value.entries.get('include')).flatMap(item => {
+  return itemsOf(parsed.value.entries.get('include')).flatMap((item, entry) => {
     const pattern = item.kind === 'text' ? parseIncludePattern(item.source) : null
-    return pattern?.ok === true ? [pattern.value] : []
+    return pattern?.ok === true ? [{ pattern: pattern.value, entry }] : []
   })
 }
 
@@ -54,36 +65,37 @@ export function includedPatterns(text: string): readonly string[] {
  * A star does not match a dot at the beginning of a name, and the file itself is never included. Links are followed.
  */
 export function readIncluded(text: string, { file, shownAs, readText, listFolder }: Including): Included {
-  const patterns = includedPatterns(text)
-  if (patterns.length === 0) return NOTHING_INCLUDED
+  const entries = includeEntries(text)
+  if (entries.length === 0) return NOTHING_INCLUDED
   const own = resolve(file)
   const directory = dirname(own)
   const show = (path: string, pattern: string) =>
     isAbsolute(pattern) ? path : join(dirname(shownAs), relative(directory, path))
   const files = new Map<string, IncludedFile>()
   const watched = new Set<string>()
-  const add = (path: string, pattern: string, why = '') => {
+  const add = (path: string, { pattern, entry }: (typeof entries)[number], why = '') => {
     if (path === own || files.has(path)) return
-    files.set(path, {
-      path,
-      shownAs: show(path, pattern),
-      ...(why === '' ? readOne(path, readText) : { text: null, why }),
-    })
+    const read = why === '' ? readOne(path, readText) : { text: null, why }
+    const near = read.text === null && listFolder !== undefined ? nearestFile(path, { listFolder }) : null
+    const written = pattern.includes('*')
+      ? join(dirname(pattern), relative(dirname(resolve(directory, pattern)), path))
+      : pattern
+    files.set(path, { path, shownAs: show(path, pattern), written, entry, near, ...read })
     watched.add(path)
   }
-  for (const pattern of patterns) {
-    const path = resolve(directory, pattern)
+  for (const one of entries) {
+    const path = resolve(directory, one.pattern)
     const name = basename(path)
     if (!name.includes('*')) {
-      add(path, pattern)
+      add(path, one)
       continue
     }
     const folder = dirname(path)
     // The folder itself: its stamp changes with each name that comes or goes, and a watch on it sees what is written in it.
     watched.add(`${folder}/.`)
     const names = namesIn(folder, listFolder)
-    if (typeof names === 'string') add(folder, pattern, names)
-    else for (const one of matching(names, name)) add(join(folder, one), pattern)
+    if (typeof names === 'string') add(folder, one, names)
+    else for (const found of matching(names, name)) add(join(folder, found), one)
   }
   return { files: [...files.values()], watched: [...watched] }
 }

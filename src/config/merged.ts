@@ -1,10 +1,12 @@
+import { join } from 'node:path'
 import { hintToWrite } from './hidden/lines.ts'
 import type { Included } from './included.ts'
 import { ROOT } from './keys/keys.ts'
 import type { Diagnostic, DiagnosticCode } from './text/diagnostic.ts'
 import { createLocator, type Locator, type TextPosition } from './text/locate.ts'
 import { parseToml } from './text/parse.ts'
-import { formatPath, type Path, type Raw, type RawTable } from './text/raw.ts'
+import { formatPath, type Path, quote, type Raw, type RawTable } from './text/raw.ts'
+import { fileHint } from './text/substitute.ts'
 
 /** A place, and the file that it is in as diagnostics name it. */
 export interface FilePlace extends TextPosition {
@@ -147,9 +149,12 @@ export function mergeIncluded(
 
   const texts = new Map([[main.shownAs, main.text]])
   for (const file of included.files) {
-    const { shownAs, text } = file
+    const { shownAs, text, entry } = file
     if (text !== null) texts.set(shownAs, text)
-    const read = parseIncluded(file, main.shownAs)
+    const include = main.tree.entries.get('include')
+    const at: Path = include?.kind === 'list' ? ['include', entry] : ['include']
+    const place = { path: formatPath(at), file: main.shownAs, ...first.locator.find(at, 'value') }
+    const read = parseIncluded(file, place)
     if (!read.ok) {
       mistakes.push(read.mistake)
       continue
@@ -169,24 +174,28 @@ export function mergeIncluded(
   return { tree: { ...main.tree, entries }, mistakes, texts, find }
 }
 
-/** The tree of a file that is included, or what is wrong with it. */
+/** The tree of a file that is included, or what is wrong with it; `including` is where `include` names it. */
 function parseIncluded(
-  { shownAs, text, why }: Included['files'][number],
-  including: string,
+  { shownAs, written, text, why, near }: Included['files'][number],
+  including: FilePlace & Pick<Diagnostic, 'path'>,
 ):
   | { readonly ok: true; readonly tree: RawTable; readonly locator: Locator }
   | { readonly ok: false; readonly mistake: Diagnostic } {
   if (text === null) {
-    const hint = `include of ${including} names it: it has to be a file that the user who runs Sallyport may read`
-    const place = { file: shownAs, line: 1, column: 1, length: 1 }
-    const message = `${shownAs} ${why}`
-    return { ok: false, mistake: { severity: 'error', code: 'file.unreadable', message, hint, path: '', ...place } }
+    const hint =
+      why === 'is a folder'
+        ? `name the files in it: include = [${quote(join(written, '*.toml'))}]`
+        : fileHint({ why, near })
+    const message = `include names ${quote(shownAs)}, which ${why}`
+    return { ok: false, mistake: { severity: 'error', code: 'file.unreadable', message, hint, ...including } }
   }
   const parsed = parseToml(text)
   if (parsed.ok) return { ok: true, tree: parsed.value, locator: locatorOf(text, parsed.value) }
   const { refusal, line, column, write } = parsed
   const { code, message } = refusal
-  const hint = write === undefined ? refusal.hint : hintToWrite(text, line, write)
+  const mend = write === undefined ? refusal.hint : hintToWrite(text, line, write)
+  const named = `${including.file}:${including.line} includes this file: if it is no part of the configuration, take it out there`
+  const hint = mend === '' ? named : `${mend}; ${named}`
   const place = { file: shownAs, ...createLocator(text).fromUnits(line, column) }
   return { ok: false, mistake: { severity: 'error', code, message, hint, path: '', ...place } }
 }

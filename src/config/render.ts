@@ -57,7 +57,9 @@ function renderOne(diagnostic: Diagnostic, lines: ReturnType<typeof createLines>
   const accent = paint[severity]
   const gutter = ' '.repeat(String(line).length)
   let block = `${accent(severity)}${paint.strong(`: ${showUnseen(message)}`)}\n`
-  if (code !== 'file.unreadable') block += `${gutter}${paint.faint('-->')} ${showUnseen(file)}:${line}:${column}\n`
+  // Of a file that cannot be read there is no line.
+  if (code !== 'file.unreadable' || lines !== undefined)
+    block += `${gutter}${paint.faint('-->')} ${showUnseen(file)}:${line}:${column}\n`
   const own = lines?.(line) ?? null
   if (own !== null && own.source.trim() !== '') {
     const frame = cutFrame(charactersOf(own), diagnostic)

@@ -42,6 +42,8 @@ export interface World {
   readonly files?: Readonly<Record<string, string | Uint8Array>>
   /** Paths of folders. */
   readonly folders?: readonly string[]
+  /** Paths of files and folders that may not be read. */
+  readonly closed?: readonly string[]
   /** Paths of folders, with the names of what is in each, or the code of the error that listing it throws. */
   readonly listed?: Readonly<Record<string, readonly string[] | string>>
   readonly now?: () => number
@@ -50,9 +52,12 @@ export interface World {
 /** Checks a text as the file /etc/sallyport/routes.toml, in a world of the test's own making. */
 export function check(
   text: string,
-  { env = {}, files = {}, folders = ['/srv'], listed = {}, now }: World = {},
+  { env = {}, files = {}, folders = ['/srv'], closed = [], listed = {}, now }: World = {},
 ): CheckResult {
   const contentOf = (path: string) => {
+    if (closed.includes(path)) throw Object.assign(new Error('closed'), { code: 'EACCES' })
+    // As the system says it of what is no folder, whoever asks.
+    if (path.endsWith('/.') && path.slice(0, -2) in files) throw Object.assign(new Error('a file'), { code: 'ENOTDIR' })
     if (folders.includes(path)) throw Object.assign(new Error('a folder'), { code: 'EISDIR' })
     const content = files[path]
     if (content === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { ROOT } from '../../src/config/keys/keys.ts'
+import { renderDiagnostics } from '../../src/config/render.ts'
 import { check, complete, type World } from './checks.ts'
 
 const route = (host: string, more = '') =>
@@ -43,14 +44,64 @@ describe('include', () => {
   test('a star that meets nothing is no mistake, nor is a folder that is not there; a file that is named has to be', () => {
     expect(outcome(MAIN, dropIns({}))).toEqual(['main.example'])
     expect(outcome(MAIN, {})).toEqual(['main.example'])
-    expect(outcome(`include = "gone.toml"\n${route('main.example')}`, {})).toEqual(['gone.toml:1 file.unreadable'])
+    expect(outcome(`include = "gone.toml"\n${route('main.example')}`, {})).toEqual(['routes.toml:1 file.unreadable'])
   })
 
   test('what cannot be read is a mistake that names it: a file, a folder that passes for one, a folder with a star', () => {
-    expect(outcome(MAIN, { listed: { [`${FOLDER}/conf.d`]: ['a.toml'] } })).toEqual(['conf.d/a.toml:1 file.unreadable'])
+    expect(outcome(MAIN, { listed: { [`${FOLDER}/conf.d`]: ['a.toml'] } })).toEqual(['routes.toml:1 file.unreadable'])
     const folder = { listed: { [`${FOLDER}/conf.d`]: ['a.toml'] }, folders: [`${FOLDER}/conf.d/a.toml`] }
-    expect(outcome(MAIN, folder)).toEqual(['conf.d/a.toml:1 file.unreadable'])
-    expect(outcome(MAIN, { listed: { [`${FOLDER}/conf.d`]: 'EACCES' } })).toEqual(['conf.d:1 file.unreadable'])
+    expect(outcome(MAIN, folder)).toEqual(['routes.toml:1 file.unreadable'])
+    expect(outcome(MAIN, { listed: { [`${FOLDER}/conf.d`]: 'EACCES' } })).toEqual(['routes.toml:1 file.unreadable'])
+  })
+
+  test.each<[string, World, string, string]>([
+    [
+      '"uesrs.toml"',
+      { listed: { [FOLDER]: ['users.toml'] } },
+      'include names "uesrs.toml", which does not exist',
+      'did you mean "users.toml"?',
+    ],
+    [
+      '"more"',
+      { folders: [`${FOLDER}/more`] },
+      'include names "more", which is a folder',
+      'name the files in it: include = ["more/*.toml"]',
+    ],
+    [
+      '"*.toml"',
+      { listed: { [FOLDER]: ['a.toml'] }, folders: [`${FOLDER}/a.toml`] },
+      'include names "a.toml", which is a folder',
+      'name the files in it: include = ["a.toml/*.toml"]',
+    ],
+    [
+      '"conf.d/*"',
+      { listed: { [`${FOLDER}/conf.d`]: 'EACCES' } },
+      'include names "conf.d", which may not be read by this user',
+      'must be able to read it (in the container: chown 65532 FILE)',
+    ],
+  ])('what cannot be read is shown where include = [%s] names it, with what helps', (name, world, message, hint) => {
+    const result = check(`include = [\n  "none.d/*.toml",\n  ${name},\n]\n${route('main.example')}`, {
+      ...world,
+      listed: { [`${FOLDER}/conf.d`]: [], ...world.listed },
+    })
+    if (result.ok) throw new Error('it is taken')
+    const own = result.diagnostics.filter(({ line }) => line === 3)
+    expect(own).toMatchObject([{ message, file: 'routes.toml', path: 'include[1]', column: 3, length: name.length }])
+    expect(own[0]?.hint).toContain(hint)
+    const shown = renderDiagnostics(own, result.texts, { colour: false })
+    expect(shown).toContain(` --> routes.toml:3:3\n  |\n3 |   ${name},\n`)
+    expect(shown).toEndWith('1 mistake in routes.toml\n')
+  })
+
+  test('a file that is no TOML says where it is included', () => {
+    const result = check(`\n${MAIN}`, dropIns({ 'a.toml': 'something else\n' }))
+    expect(result.ok ? [] : result.diagnostics).toMatchObject([
+      {
+        message: 'a key and its value have one = between them',
+        file: 'conf.d/a.toml',
+        hint: 'write something = "…"; routes.toml:2 includes this file: if it is no part of the configuration, take it out there',
+      },
+    ])
   })
 
   test('the file itself is never included, and what is included includes nothing', () => {

@@ -163,3 +163,60 @@ test.each([
   const alone = check(text)
   expect(JSON.stringify(alone)).not.toContain('did you mean')
 })
+
+test.each([
+  [
+    'a file that may not be read',
+    { files: { '/etc/sallyport/site': '' } },
+    '"site" is a file',
+    'name the folder that it is in',
+  ],
+  [
+    'a folder that may not be read',
+    { folders: ['/etc/sallyport/site'] },
+    'the folder "site" may not be read by this user',
+    'must be able to enter and read it (in the container: chown 65532 FOLDER)',
+  ],
+])('%s is called what it is where files names it', (_, world, message, hint) => {
+  const text = GOOD.replace('upstream = "http://10.0.0.5:3000"', 'files = "site"')
+  const result = check(text, { ...world, closed: ['/etc/sallyport/site'] })
+  expect(result.ok ? result.warnings : result.diagnostics).toMatchObject([
+    { code: 'files.missing', message, hint: expect.stringContaining(hint) },
+  ])
+})
+
+test('a users.toml that is no TOML says of its line why, and names no command that refuses it', () => {
+  const people = GOOD.replace(/issuer[^[]*/, 'users = "people.toml"\n')
+  const said = (text: string) => {
+    const result = check(people, { files: { '/etc/sallyport/people.toml': text } })
+    const [first, ...more] = result.ok ? [] : result.diagnostics.filter(({ code }) => code === 'portal.htpasswd')
+    return { ...first, more: more.length }
+  }
+  const hint = expect.stringMatching(
+    /^mend that line, or name the file of users: .* NEW\.toml NAME writes one into another/,
+  )
+  const where = (why: string, line: number) => `a mistake in TOML${why} is in line ${line} of the file "people.toml"`
+  expect(said('\nsomething else\n')).toMatchObject({
+    message: where(' (a key and its value have one = between them)', 2),
+    hint,
+    more: 0,
+  })
+  // What is there twice is told by its name, which is a part of the line.
+  expect(said('hunter2 = 1\nhunter2 = 2\n')).toMatchObject({ message: where('', 2), hint, more: 0 })
+})
+
+test.each([
+  ['[routes.assertion]\nissuers = "x"', '[routes.assertion]'],
+  ['[[expect]]\naddress = "https://app.example.com/"\nverdict = "sign-in"\nas = { roels = ["x"] }', '[expect.as]'],
+  ['[tls.acme]\ncas = "x"', '[tls.acme]'],
+  ['[routes.upstream]\nto = "http://a"\ntls = { cas = "x" }', '[routes.upstream.tls]'],
+  ['[[routes.deny]]\nnot = { rom = "x" }', 'a rule of deny'],
+])('an unknown key of %j is told with the header of its table', (more, table) => {
+  const text = more.startsWith('[routes.upstream]') ? GOOD.replace(/upstream = .*\n/, '') : GOOD
+  const result = check(`${text}${more}\n`, WORLD)
+  const messages = result.ok ? [] : result.diagnostics.map(({ message }) => message)
+  expect(messages.filter(message => message.startsWith('unknown key'))).toEqual([
+    expect.stringMatching(/^unknown key "\w+" in /),
+  ])
+  expect(messages.find(message => message.startsWith('unknown key'))).toEndWith(` in ${table}`)
+})

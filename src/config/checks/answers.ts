@@ -5,6 +5,7 @@ import { ROUTE, type RouteTable } from '../keys/routes.ts'
 import { type Keys, TARGETS } from '../keys/table.ts'
 import { quote, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
+import { rightHint } from '../text/substitute.ts'
 import { isForCachesAlone, isForSharedCaches } from '../values/cache-control.ts'
 import type { ConfigFiles } from '../values/files.ts'
 
@@ -118,7 +119,8 @@ export function checkFolders(root: RootTable, files: ConfigFiles, report: Report
     if (why === null) continue
     const near = files.near(folder)
     const hint = `${near === null ? '' : `did you mean ${quote(near)}? `}${folderHint(why)}; until then this route answers 404`
-    report.warn(entry.at, 'files.missing', `the folder ${showRaw(entry)} ${why}`, { hint })
+    const what = why === 'is a file' ? showRaw(entry) : `the folder ${showRaw(entry)}`
+    report.warn(entry.at, 'files.missing', `${what} ${why}`, { hint })
   }
   checkLogFolders(root, files, report)
 }
@@ -139,7 +141,7 @@ function checkLogFolders({ values: { log } }: RootTable, files: ConfigFiles, rep
 
 function folderHint(why: string): string {
   if (why.startsWith('does not exist')) return FOLDER_HINT
-  return why === 'is a file' ? 'name the folder that it is in' : 'the user that runs Sallyport must be able to enter it'
+  return why === 'is a file' ? 'name the folder that it is in' : rightHint('enter and read it', 'FOLDER')
 }
 
 const FOLDER_HINT =

@@ -4,7 +4,7 @@ import type { PortalTable } from '../keys/portals.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import { quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import { fileHint } from '../text/substitute.ts'
+import { fileHint, subjectOf } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { rpIdOf } from '../values/host.ts'
 import { readTotp } from '../values/htpasswd.ts'
@@ -138,9 +138,13 @@ function checkPasskeysAlone({ values: { providers, portals } }: RootTable, repor
 function checkNoTotp(entry: Raw | undefined, report: Report): void {
   if (entry === undefined) return
   const message = 'a users.toml has its own second factors, so this file is not used'
-  const hint = 'take the key out; sallyport user convert takes the secrets over into the users.toml'
+  const hint = 'take totp out; sallyport user convert takes the secrets over into the users.toml'
   report.mistake(entry.at, 'provider.totp', message, { hint, part: 'key' })
 }
+
+/** Commands change no file that has a mistake. */
+const TABLE_HINT =
+  'mend that line, or name the file of users: an entry is [[users]] with id, name and hash, and sallyport user add NEW.toml NAME writes one into another file'
 
 /**
  * A second factor must not disappear with its file: an unreadable file is a mistake, and the current configuration
@@ -154,7 +158,7 @@ function checkTotp(entry: Raw | undefined, path: string | null | undefined, file
       file.why === 'does not exist' && file.near === null
         ? 'sallyport user totp FILE NAME makes it; with an empty file no user has a second factor'
         : fileHint(file)
-    report.mistake(entry.at, 'provider.totp', `the file ${showRaw(entry)} ${file.why}`, { hint })
+    report.mistake(entry.at, 'provider.totp', `${subjectOf(showRaw(entry), file.why)} ${file.why}`, { hint })
     return
   }
   const hint = 'sallyport user totp FILE NAME writes a good line'
@@ -168,7 +172,7 @@ function checkFile(entry: Raw | undefined, path: string | null | undefined, file
   const file = files.read(path)
   const mistake = (message: string, hint: string) => report.mistake(entry.at, 'portal.htpasswd', message, { hint })
   if (!file.ok) {
-    mistake(`the file ${showRaw(entry)} ${file.why}`, fileHint(file))
+    mistake(`${subjectOf(showRaw(entry), file.why)} ${file.why}`, fileHint(file))
     return
   }
   const { entries, faults, hasWeak } = readUsers(path, file.text)
@@ -177,7 +181,7 @@ function checkFile(entry: Raw | undefined, path: string | null | undefined, file
     mistake(
       `${fault} of the file ${showRaw(entry)}`,
       isToml
-        ? 'sallyport user add FILE NAME writes a good table'
+        ? TABLE_HINT
         : 'sallyport user add FILE NAME writes a good line (Argon2), and so does htpasswd -B (bcrypt)',
     )
   }

@@ -7,7 +7,7 @@ import { PROVIDER, type ProviderTable } from '../keys/providers.ts'
 import { formatToml } from '../keys/table.ts'
 import { quote, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import { fileHint } from '../text/substitute.ts'
+import { fileHint, subjectOf } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { HTPASSWD } from '../values/htpasswd.ts'
 import { checkCertificates, checkPem, parseClientKey } from '../values/pem.ts'
@@ -244,7 +244,7 @@ function checkOAuth2(name: string, { at, raw, values }: ProviderTable, report: R
   for (const [key, entry] of raw.entries) {
     if (!Object.hasOwn(PROVIDER, key) || OF_OAUTH2.has(key)) continue
     const other = raw.entries.has('preset') ? 'preset' : 'type = "oauth2"'
-    const hint = `remove it: a provider by OAuth 2.0 has no such thing; or remove ${other}, where it is OpenID Connect or a file of users`
+    const hint = `remove ${key}: a provider by OAuth 2.0 has none; or remove ${other}, if this one speaks OpenID Connect or is a file of users`
     report.mistake(entry.at, 'provider.kind', `${key} is set beside ${other}`, { hint, part: 'key' })
   }
   if ([...raw.entries.keys()].some(key => !Object.hasOwn(PROVIDER, key))) return
@@ -294,7 +294,11 @@ function checkClientAuth({ at, raw, values }: ProviderTable, files: ConfigFiles,
   const entry = second === undefined ? undefined : raw.entries.get(second)
   if (entry !== undefined) {
     const hint = 'a client proves itself in one way: remove what the provider does not expect'
-    report.mistake(entry.at, 'client_auth.several', `${second} is set, and so is ${own}`, { hint, part: 'key' })
+    report.mistake(entry.at, 'client_auth.several', `${second} is set, and so is ${own}`, {
+      hint,
+      part: 'key',
+      first: [...at, String(own)],
+    })
   }
   const { client_auth: auth } = values
   if (auth === 'none' && own !== undefined) {
@@ -319,7 +323,9 @@ function checkKey({ raw, values }: ProviderTable, files: ConfigFiles, report: Re
   if (entry === undefined || !values.client_key) return
   const file = files.read(values.client_key)
   if (!file.ok) {
-    report.mistake(entry.at, 'provider.file', `the file ${showRaw(entry)} ${file.why}`, { hint: fileHint(file) })
+    report.mistake(entry.at, 'provider.file', `${subjectOf(showRaw(entry), file.why)} ${file.why}`, {
+      hint: fileHint(file),
+    })
     return
   }
   const parsed = parseClientKey(file.text)
@@ -336,7 +342,7 @@ function checkAssertion({ raw, values }: ProviderTable, files: ConfigFiles, repo
   if (entry !== undefined && why !== null) {
     const near = files.near(path ?? '')
     const hint = `${near === null ? '' : `did you mean ${quote(near)}? `}no user can sign in until the file exists; it is read for each request to the token endpoint`
-    report.warn(entry.at, 'provider.file', `the file ${showRaw(entry)} ${why}`, { hint })
+    report.warn(entry.at, 'provider.file', `${subjectOf(showRaw(entry), why)} ${why}`, { hint })
   }
   const audience = raw.entries.get('client_assertion_audience')
   if (audience === undefined || raw.entries.has('client_key')) return

@@ -46,7 +46,7 @@ function checkLifetimes(
       [...table.at, has('idle') ? 'idle' : 'lifetime'],
       'sessions.idle',
       'idle is longer than lifetime, and so never ends a session',
-      { hint: 'make idle shorter, or leave it' },
+      { hint: 'make idle shorter, or take it out' },
     )
   }
   if (typeof refresh === 'number' && limit && limit < refresh && (has('refresh') || has('refresh_limit'))) {

@@ -80,4 +80,4 @@ export const RESPOND = {
 } as const satisfies Keys
 
 /** `respond` as a table. */
-export const respond = table(RESPOND, { title: 'respond' })
+export const respond = table(RESPOND, { title: '[routes.respond]' })

@@ -35,7 +35,7 @@ export const CLAIM_NAMES = {
 /** Keys of a provider for reading its claims. */
 export const READING = {
   claims: optional(
-    table(CLAIM_NAMES, { title: 'claims' }),
+    table(CLAIM_NAMES, { title: '[providers.NAME.claims]' }),
     { groups: 'realm_access.roles' },
     'as OpenID Connect calls them',
     'Where the provider has what rules and applications know by other names; its keys are below.',

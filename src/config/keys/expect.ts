@@ -87,7 +87,7 @@ export const EXPECT = {
     'What that has to come to, as `explain` says it. A file in which it comes to something else has a mistake.',
   ),
   as: optional(
-    table(EXPECTED_PERSON, { title: 'as' }),
+    table(EXPECTED_PERSON, { title: '[expect.as]' }),
     { groups: ['admins'] },
     'no user is signed in',
     'Who asks; `{}` is anyone who is signed in.',

@@ -103,7 +103,8 @@ function keysFor(direction: Direction) {
 /** `request_headers` of a route. */
 export const REQUEST_FIELDS = keysFor('request')
 
-const RESPONSE_FIELDS = keysFor('response')
+/** `response_headers` of a route. */
+export const RESPONSE_FIELDS = keysFor('response')
 
 /** What becomes of the fields of a request or an answer: first `remove`, then `set`, then `append`. Each name is in one place only. */
 export type FieldRules = Built<typeof REQUEST_FIELDS>
@@ -111,10 +112,10 @@ export type FieldRules = Built<typeof REQUEST_FIELDS>
 type FieldRuleType = TableType<typeof REQUEST_FIELDS, FieldRules>
 
 /** `request_headers`: what changes on the way to the application. */
-export const requestRules = once(table(REQUEST_FIELDS, { title: 'request_headers' }))
+export const requestRules = once(table(REQUEST_FIELDS, { title: '[routes.request_headers]' }))
 
 /** `response_headers`: what changes on the way back. */
-export const responseRules = once(table(RESPONSE_FIELDS, { title: 'response_headers' }))
+export const responseRules = once(table(RESPONSE_FIELDS, { title: '[routes.response_headers]' }))
 
 /** The same table, each field in at most one place: names that a backend may fold into one count as one. */
 function once(rules: FieldRuleType): FieldRuleType {

@@ -65,7 +65,7 @@ export const PASS_TOKEN = {
 export type PassTokenValue = ReadonlyMap<ProviderTokenKind, string>
 
 const kind = choice(['access', 'id'])
-const fields = table(PASS_TOKEN, { title: 'pass_token' })
+const fields = table(PASS_TOKEN, { title: '[routes.pass_token]' })
 
 const byKind: Type<PassTokenValue> = {
   ...describe(kind),
@@ -103,7 +103,7 @@ const passToken: Type<PassTokenValue> = {
 /** What a route sends its application about a user in addition to `headers`. */
 export const ROUTE_IDENTITY = {
   assertion: optional(
-    table(ASSERTION, { title: 'assertion' }),
+    table(ASSERTION, { title: '[routes.assertion]' }),
     { audience: 'grafana' },
     'none',
     'A signed statement of who is there (a JWT), which the application can check with the keys at `/.sallyport/jwks.json`; its keys are below. Needs a portal.',

@@ -1,7 +1,7 @@
 /** All keys of routes.toml: the root table, and every section of the reference. */
 
 import type { Json } from '../text/raw.ts'
-import type { Homes } from '../text/report.ts'
+import { createReport, type Home, type Homes } from '../text/report.ts'
 import { duration } from '../values/duration.ts'
 import { includePattern } from '../values/pattern.ts'
 import { choice, either, list, offIsNull } from '../values/value.ts'
@@ -10,7 +10,7 @@ import { RESPOND } from './answers.ts'
 import { CLAIM_NAMES } from './claims.ts'
 import { COMPAT } from './compat.ts'
 import { EXPECT, EXPECTED_PERSON, finishExpectation } from './expect.ts'
-import { REQUEST_FIELDS } from './field-rules.ts'
+import { REQUEST_FIELDS, RESPONSE_FIELDS } from './field-rules.ts'
 import { FILES } from './files.ts'
 import { ASSERTION, PASS_TOKEN } from './identity.ts'
 import { ROUTE_RATE } from './limits.ts'
@@ -39,6 +39,7 @@ import {
   named,
   objectOf,
   optional,
+  RULE_TITLE,
   type Table,
   table,
   tables,
@@ -76,6 +77,9 @@ const AUDIT = {
 
 /** `[audit]`. Rows are kept for 0 ms where there are none. */
 export type AuditConfig = Built<typeof AUDIT>
+
+/** The title of the section of two tables with the same keys. */
+const FIELD_RULES = 'request_headers and response_headers'
 
 /** One table of routes.toml, as the reference shows it. */
 export interface Section {
@@ -195,7 +199,7 @@ export const SECTIONS: readonly Section[] = [
   { title: '[routes.respond]', doc: 'An answer of the route’s own.', keys: RESPOND },
   { title: '[routes.files]', doc: 'A folder, and how its files are served.', keys: FILES },
   {
-    title: 'request_headers and response_headers',
+    title: FIELD_RULES,
     doc: 'Values are text with placeholders: `{sub}` and the others of `headers`, `{claims.NAME}`, and `{host}`, `{path}`, `{query}`, `{method}`, `{client}`, `{request_id}`, `{scheme}`. A brace that stands for itself is doubled.',
     keys: REQUEST_FIELDS,
   },
@@ -217,18 +221,41 @@ export const SECTIONS: readonly Section[] = [
   { title: 'as', doc: 'Who asks, in `[[expect]]`.', keys: EXPECTED_PERSON },
 ]
 
-/** What is said of the sections that are no tables of the file. */
-const SAID: Readonly<Record<string, string>> = {
-  'allow and deny': 'a rule of allow or deny',
-  as: '`as` of [[expect]]',
-  rate: '`rate`',
+/** The tables that a section is about, where its title is no table of the file. */
+const TABLES_OF: Readonly<
+  Record<string, readonly (Partial<Home> & { readonly title: string; readonly keys: Keys })[]>
+> = {
+  [FIELD_RULES]: [
+    { title: '[routes.request_headers]', said: '[routes.request_headers] (to the application)', keys: REQUEST_FIELDS },
+    { title: '[routes.response_headers]', said: '[routes.response_headers] (to the browser)', keys: RESPONSE_FIELDS },
+  ],
+  rate: [
+    {
+      title: '`rate` of a route',
+      said: '`rate` of a route or of [server]',
+      write: 'rate = { requests = 100, per = "1m" }',
+      keys: ROUTE_RATE,
+    },
+  ],
+  outgoing: [{ title: '[server.outgoing]', keys: OUTGOING }],
+  'allow and deny': [{ title: RULE_TITLE, said: 'a rule of allow or deny', keys: ACCESS }],
+  as: [{ title: '[expect.as]', keys: EXPECTED_PERSON }],
 }
 
 /** The tables in which each key lives. */
 function findHomes(): Homes {
-  const homes = new Map<string, string[]>()
-  for (const { title, keys } of SECTIONS) {
-    for (const name of Object.keys(keys)) homes.set(name, [...(homes.get(name) ?? []), SAID[title] ?? title])
+  const homes = new Map<string, Home[]>()
+  for (const section of SECTIONS) {
+    for (const { title, keys, said = title, write = '' } of TABLES_OF[section.title] ?? [{ ...section }]) {
+      for (const [name, { type }] of Object.entries(keys)) {
+        const takes: Home['takes'] = raw => {
+          const report = createReport()
+          type.read(raw, report)
+          return report.problems.every(({ severity }) => severity !== 'error')
+        }
+        homes.set(name, [...(homes.get(name) ?? []), { title, said, write, takes }])
+      }
+    }
   }
   return homes
 }

@@ -290,7 +290,7 @@ export const PORTAL = {
     'How long such a token works after the provider last vouched for its owner, at a sign-in or a refresh; after that it rests until they sign in again.',
   ),
   guest_links: optional(
-    table(GUEST_LINKS, { title: '`guest_links` of a portal' }),
+    table(GUEST_LINKS, { title: '[portals.NAME.guest_links]' }),
     { allow: ['admin'], max_lifetime: '24h' },
     'there are none',
     'Lets people with a role make links by which guests open one host and path without signing in, where a rule says `guest_link = true`; its keys are below.',

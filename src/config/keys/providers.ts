@@ -314,7 +314,7 @@ export const PROVIDER = {
     { ...FREE, field: 'idTokenAlgs' },
   ),
   access_tokens: optional(
-    table(ACCESS_TOKENS, { title: 'access_tokens' }),
+    table(ACCESS_TOKENS, { title: '[providers.NAME.access_tokens]' }),
     { audience: 'https://api.example.com' },
     'none are taken',
     'Programs may come with a JWT access token of this provider, on routes with `tokens = true`; its keys are below.',
@@ -328,7 +328,7 @@ export const PROVIDER = {
     { ...FREE, field: null },
   ),
   scim: optional(
-    table(SCIM, { title: 'scim' }),
+    table(SCIM, { title: '[providers.NAME.scim]' }),
     { token: '${SCIM_TOKEN}' },
     'nothing is taken',
     'The provider may push its people by SCIM 2.0 to `/.sallyport/scim/v2/NAME` of the portal: whoever is deactivated or deleted there is signed out within a second, and not let in; its keys are below.',

@@ -310,7 +310,7 @@ export const ROUTE = {
     FREE,
   ),
   tools: optional(
-    table(TOOLS, { title: '`tools` of a route' }),
+    table(TOOLS, { title: '[routes.tools]' }),
     { allow: ['search', 'get-*'] },
     'all that the application has',
     'Which tools of an MCP server may be called; its keys are below. Bodies are read for that, up to 1 MiB, and what cannot be read in one way alone is refused.',
@@ -362,7 +362,7 @@ export const ROUTE = {
     { targets: ANSWERED, build: path => (path === '/' ? null : path) },
   ),
   rewrite: optional(
-    table(REWRITE, { title: '`rewrite` of a route' }),
+    table(REWRITE, { title: '[routes.rewrite]' }),
     { from: '/legacy/', to: '/modern/' },
     'nothing',
     'Another path for the application, after `strip_prefix` and `add_prefix`; its keys are below. Addresses in answers are not written back.',

@@ -19,6 +19,7 @@ import {
   type Keys,
   type Known,
   optional,
+  RULE_TITLE,
   type Table,
   table,
   type Values,
@@ -218,7 +219,7 @@ export function withProvider<F extends PersonRule>(fields: F, { provider }: { re
 }
 
 /** A rule about a person without a condition. */
-export const NOBODY_IN_PARTICULAR: PersonRule = buildEmpty(table(PERSON, { title: 'a rule' }))
+export const NOBODY_IN_PARTICULAR: PersonRule = buildEmpty(table(PERSON, { title: RULE_TITLE }))
 
 /** Conditions about how someone signed in, and about the request. */
 const CONDITIONS = {
@@ -321,7 +322,7 @@ export const WHEN = {
 /** Which requests a route is for, from any client. */
 export type RequestRule = Built<typeof WHEN>
 
-const someOfWhen = table(WHEN, { title: '`when` of a route', synonyms: RULE_WORDS })
+const someOfWhen = table(WHEN, { title: '[routes.when]', synonyms: RULE_WORDS })
 
 /** The same, with at least one thing that it asks for. */
 export const when: Type<Table<typeof WHEN>, RequestRule> = {
@@ -387,7 +388,7 @@ function ruleKey(example: Json, doc: string): Key<AccessTable | null, AccessRule
 /** A rule of `allow` or `deny`. */
 export const accessRule: Type<Table<typeof ACCESS>, AccessRule> = table(
   ACCESS,
-  { title: 'a rule', synonyms: RULE_WORDS, instead: RULE_INSTEAD },
+  { title: RULE_TITLE, synonyms: RULE_WORDS, instead: RULE_INSTEAD },
   finishAccess,
 )
 

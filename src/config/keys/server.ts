@@ -115,7 +115,7 @@ export const SERVER = {
     { field: null },
   ),
   outgoing: optional(
-    table(OUTGOING, { title: '`outgoing` of `[server]`', synonyms: OUTGOING_WORDS }, finishOutgoing),
+    table(OUTGOING, { title: '[server.outgoing]', synonyms: OUTGOING_WORDS }, finishOutgoing),
     { proxy: 'http://proxy:3128', except: ['10.0.0.0/8', '.lan'] },
     'asked directly',
     'A proxy by which providers, the authority of `[tls.acme]`, the receiver of `[telemetry]` and webhooks are asked; applications never. `HTTPS_PROXY` and its kin do nothing here. The keys are below.',

@@ -1,6 +1,6 @@
 import { freezeDeep } from '../../base/freeze.ts'
 import { formatPath, type Json, type Path, parseRaw, quote, type Raw, type RawTable } from '../text/raw.ts'
-import { createReport, type Report } from '../text/report.ts'
+import { createReport, type Home, type Report } from '../text/report.ts'
 import { suggest } from '../text/suggest.ts'
 import { createConfigFiles } from '../values/files.ts'
 import { type BuildContext, build, buildAll, type Type, wrongKind } from '../values/value.ts'
@@ -339,17 +339,17 @@ const TABLE = 'table'
 /** What is of another kind, and has no better hint, is shown the key's example. */
 function readExemplified(name: string, key: Keys[string], entry: Raw, report: Report): unknown {
   const before = report.problems.length
-  const value = readEntry(key, entry, report)
+  const value = readEntry(name, key, entry, report)
   if (report.problems.length > before)
     report.exemplify(before, entry.at, `for example: ${name} = ${formatToml(key.example)}`)
   return value
 }
 
 /** A value where a table belongs is shown one. */
-function readEntry({ type, example }: Keys[string], entry: Raw, report: Report): unknown {
+function readEntry(name: string, { type, example }: Keys[string], entry: Raw, report: Report): unknown {
   const isShown = type.label === TABLE && entry.kind !== 'table' && isObject(example) && Object.keys(example).length > 0
   if (!isShown) return type.read(entry, report)
-  const hint = `write ${type.meant?.(entry) ?? formatToml(example)}`
+  const hint = `write ${name} = ${type.meant?.(entry) ?? formatToml(example)}`
   return wrongKind(entry, 'a table', report, hint)
 }
 
@@ -404,12 +404,12 @@ function reportUnknown(
   }
   const synonym = options.synonyms?.get(word)
   const meant = synonym ?? suggest(name, names)
-  const homes = (report.homes.get(name) ?? []).filter(home => home !== options.title)
+  const homes = (report.homes.get(name) ?? []).filter(({ title }) => title !== options.title)
   const isMisspelt = meant !== null && options.title === WHOLE_FILE && isTables(entry)
   const hint =
     // A key of one other table is meant there. One of several may as well be misspelt here.
     (homes.length === 1 || (homes.length > 1 && meant === null)) && !isMisspelt && synonym === undefined
-      ? `${name} belongs in ${inOneOf(homes)}`
+      ? `${name} belongs in ${inOneOf(homes, entry)}`
       : meant !== null
         ? synonym === undefined
           ? `did you mean "${meant}"?`
@@ -422,15 +422,28 @@ function reportUnknown(
 /** How many tables a hint names that have a key. */
 const MOST_HOMES = 5
 
-function inOneOf(homes: readonly string[]): string {
-  const shown = homes.slice(0, MOST_HOMES)
-  if (homes.length > MOST_HOMES) return `${shown.join(', ')}, …`
-  return shown.length === 1 ? shown.join('') : `${shown.slice(0, -1).join(', ')} or ${shown.at(-1)}`
+/** The tables where a value is good; all of them, where it is good in none. */
+function inOneOf(homes: readonly Home[], entry: Raw): string {
+  const fitting = homes.length === 1 ? homes : homes.filter(home => home.takes(entry))
+  const meant = fitting.length === 0 ? homes : fitting
+  const [only] = meant
+  if (only !== undefined && meant.length === 1) return only.write === '' ? only.said : `${only.said}: ${only.write}`
+  const shown = meant.slice(0, MOST_HOMES).map(({ said }) => said)
+  if (meant.length > MOST_HOMES) return `${shown.join(', ')}, …`
+  const last = shown.at(-1) ?? ''
+  return `${shown.slice(0, -1).join(', ')}${last.includes(' or ') ? ';' : ''} or ${last}`
 }
 
-/** `[providers.NAME]` with the name that is meant. */
+/** The title of an entry of `allow`, `deny` and other lists of rules, which says of which when it is told. */
+export const RULE_TITLE = 'a rule'
+
+/** `[providers.NAME]` with the name that is meant, as a header would have it: without the numbers of entries. */
 function titleAt(title: string, at: Path): string {
-  return title.includes('NAME') ? `[${formatPath(at)}]` : title
+  if (title === RULE_TITLE) {
+    const list = at.findLast(step => typeof step === 'string' && !['any', 'all', 'not'].includes(step))
+    return list === undefined ? title : `${title} of ${list}`
+  }
+  return title.includes('NAME') ? `[${formatPath(at.filter(step => typeof step === 'string'))}]` : title
 }
 
 function reportMissing(name: string, key: Keys[string], raw: RawTable, options: TableOptions, report: Report): void {

@@ -23,7 +23,7 @@ const portAddress: Type<Extract<ListenAddress, { kind: 'tcp' }>> = parsed(
 )
 
 /** `acme` of `[tls]`. */
-export const acme = table(ACME, { title: 'acme' })
+export const acme = table(ACME, { title: '[tls.acme]' })
 
 /** `[tls]`: HTTPS by Sallyport itself. */
 export const TLS = {

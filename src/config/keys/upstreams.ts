@@ -162,7 +162,7 @@ export interface UpstreamTls extends Built<typeof UPSTREAM_TLS> {
   readonly own: { readonly cert: string; readonly key: string } | null
 }
 
-const tls = table(UPSTREAM_TLS, { title: 'tls' }, (fields, { cert, key }, { files }): UpstreamTls => {
+const tls = table(UPSTREAM_TLS, { title: '[upstreams.NAME.tls]' }, (fields, { cert, key }, { files }): UpstreamTls => {
   const own = cert === null || key === null ? null : { cert: readPem(cert, files), key: readPem(key, files) }
   return { ...fields, own }
 })
@@ -224,7 +224,7 @@ interface Credentials {
   readonly personal: BasicTemplates | null
 }
 
-const basicAuth = table(BASIC_AUTH, { title: 'basic_auth' }, buildCredentials)
+const basicAuth = table(BASIC_AUTH, { title: '[upstreams.NAME.basic_auth]' }, buildCredentials)
 
 /** Credentials that depend on no user are written once, in advance. */
 function buildCredentials(templates: BasicTemplates): Credentials {
@@ -315,7 +315,7 @@ export const UPSTREAM = {
     { field: null },
   ),
   health: optional(
-    table(HEALTH, { title: 'health' }),
+    table(HEALTH, { title: '[upstreams.NAME.health]' }),
     { path: '/healthz' },
     'not asked',
     'Ask each address by itself whether it is well; its keys are below.',
@@ -337,7 +337,7 @@ export type UpstreamSpec =
   | { readonly kind: 'own'; readonly table: UpstreamTable }
 
 const name = text('"@" and the name of a table in [upstreams]')
-const own = table(UPSTREAM, { title: 'upstream' })
+const own = table(UPSTREAM, { title: '[routes.upstream]' })
 
 /** An upstream of a file without mistakes, and its `name` in `[upstreams]`. */
 export function buildUpstream(table: UpstreamTable, name: string | null, context: BuildContext): UpstreamConfig {

@@ -6,6 +6,8 @@ import { parseRaw, type RawTable } from './raw.ts'
 /** A refusal, and where in the text it is when TOML itself is broken; null where the whole file is meant. */
 interface SyntaxRefusal {
   readonly refusal: Refusal
+  /** What is wrong, or how it is written, without a part of the text; empty where only the refusal says that. */
+  readonly plain: string
   readonly line: number
   /** 1-based, in UTF-16 code units of that line. */
   readonly column: number
@@ -30,16 +32,26 @@ export function parseToml(text: string): ParsedToml {
     values = parse(text)
   } catch (error) {
     if (!(error instanceof TomlError)) {
-      return { ok: false, refusal: bad('toml.syntax', 'this is not TOML'), line: 1, column: 1 }
+      return { ok: false, refusal: bad('toml.syntax', 'this is not TOML'), plain: '', line: 1, column: 1 }
     }
     const { line, column } = error
-    const told = explainSyntax(text, { message: reasonOf(error), hint: '', line, column }, isToml)
+    const reason = reasonOf(error)
+    const told = explainSyntax(text, { message: reason, hint: '', line, column }, isToml)
+    // The parser's own words may repeat a part of the line, and what is there twice is named.
+    const plain = reason.includes('redefine') ? '' : told.message === reason ? told.hint : told.message
     const refusal = bad('toml.syntax', told.message, told.hint)
     const { write } = told
-    return { ok: false, refusal, line: told.line, column: told.column, ...(write === undefined ? {} : { write }) }
+    return {
+      ok: false,
+      refusal,
+      plain,
+      line: told.line,
+      column: told.column,
+      ...(write === undefined ? {} : { write }),
+    }
   }
   const raw = parseRaw(values, [])
-  if (!raw.ok) return { ok: false, refusal: raw, line: 1, column: 1 }
+  if (!raw.ok) return { ok: false, refusal: raw, plain: raw.message, line: 1, column: 1 }
   if (raw.value.kind !== 'table') throw new TypeError('a TOML document is a table')
   return good(raw.value)
 }
@@ -48,8 +60,10 @@ export function parseToml(text: string): ParsedToml {
 function notUtf8(text: string, at: number): SyntaxRefusal {
   const before = text.slice(0, at).split('\n')
   const hint = 'save the file as UTF-8: here is a character in another encoding'
+  const refusal = bad('toml.encoding', 'this is not UTF-8 text', hint)
   return {
-    refusal: bad('toml.encoding', 'this is not UTF-8 text', hint),
+    refusal,
+    plain: refusal.message,
     line: before.length,
     column: (before.at(-1)?.length ?? 0) + 1,
   }

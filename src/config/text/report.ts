@@ -2,7 +2,7 @@
 
 import { withShownAddresses } from '../../base/shown-address.ts'
 import type { DiagnosticCode, Severity } from './diagnostic.ts'
-import type { Path } from './raw.ts'
+import type { Path, Raw } from './raw.ts'
 
 /** What is said of a value of another kind where nothing better is known. */
 export const TEXT_HINT = 'text goes in double quotes'
@@ -25,8 +25,20 @@ interface Problem {
   readonly first: Path | null
 }
 
+/** A table in which a key lives. */
+export interface Home {
+  /** As the table itself is called in messages. */
+  readonly title: string
+  /** How a hint calls it. */
+  readonly said: string
+  /** What to write, where its name alone does not say that; else empty. */
+  readonly write: string
+  /** Whether a value is good there. */
+  takes(raw: Raw): boolean
+}
+
 /** The tables in which a key lives, by its name. */
-export type Homes = ReadonlyMap<string, readonly string[]>
+export type Homes = ReadonlyMap<string, readonly Home[]>
 
 interface ProblemDetails {
   readonly hint?: string

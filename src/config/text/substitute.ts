@@ -90,7 +90,12 @@ export function substitute(
         isFilled = true
         const content = readFile(resolve(directory, path))
         if (typeof content !== 'string') {
-          return refuse('substitution.unreadable', `the file ${quote(path)} ${content.failed}`, content.hint, reference)
+          return refuse(
+            'substitution.unreadable',
+            `${subjectOf(quote(path), content.failed)} ${content.failed}`,
+            content.hint,
+            reference,
+          )
         }
         filled.push(content)
         return content !== ''
@@ -153,9 +158,19 @@ export function substitute(
 /** How to fix a file that cannot be read. */
 export function fileHint({ why, near }: { readonly why: string; readonly near: string | null }): string {
   if (why === 'is a folder') return 'name a file in it'
-  if (!why.startsWith('does not exist'))
-    return 'the user that runs Sallyport must be able to read it (in the container: chown 65532 FILE)'
+  if (why.startsWith(FORBIDDEN) || why.startsWith(UNKNOWN)) return rightHint('read it', 'FILE')
+  if (!why.startsWith('does not exist')) return 'name another file'
   return `${near === null ? '' : `did you mean ${quote(near)}? `}the path is absolute, or starts at the config file's folder`
+}
+
+/** Who has to be given which right. */
+export function rightHint(to: string, what: 'FILE' | 'FOLDER'): string {
+  return `the user that runs Sallyport must be able to ${to} (in the container: chown 65532 ${what})`
+}
+
+/** How a file that is there is called where that is no file: its reason says then what it is. */
+export function subjectOf(shown: string, why: string): string {
+  return /^is an? /.test(why) ? shown : `the file ${shown}`
 }
 
 /** The file that has nearly the name of one that does not exist, in the same folder; null where none has. */
@@ -187,6 +202,14 @@ export function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
+const FORBIDDEN = 'may not be read by this user'
+const UNKNOWN = 'cannot be read'
+
+/** Whether the code of an error says that a right is missing. */
+export function isForbidden(code: unknown): boolean {
+  return code === 'EACCES' || code === 'EPERM'
+}
+
 /** Why a file cannot be read, as the end of a sentence. */
 export function whyUnreadable(error: unknown): string {
   const code = codeOf(error)
@@ -195,7 +218,7 @@ export function whyUnreadable(error: unknown): string {
       return 'does not exist'
     case 'EACCES':
     case 'EPERM':
-      return 'may not be read by this user'
+      return FORBIDDEN
     case 'EISDIR':
       return 'is a folder'
     case 'EFBIG':
@@ -209,6 +232,6 @@ export function whyUnreadable(error: unknown): string {
     case 'ENOTDIR':
       return 'does not exist: a part of its path is not a folder'
     default:
-      return typeof code === 'string' ? `cannot be read (${code})` : 'cannot be read'
+      return typeof code === 'string' ? `${UNKNOWN} (${code})` : UNKNOWN
   }
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { sha256 } from '../../base/bytes.ts'
-import { codeOf, nearestFile, type Sources, whyUnreadable } from '../text/substitute.ts'
+import { codeOf, isForbidden, nearestFile, type Sources, whyUnreadable } from '../text/substitute.ts'
 
 interface Unreadable {
   readonly ok: false
@@ -62,6 +62,16 @@ export function createConfigFiles(
     return file
   }
 
+  /** Whether a path leads to what is no folder, which may be known of what may not be read. */
+  function isFile(path: string): boolean {
+    try {
+      sources.readBytes(`${resolve(directory, path)}/.`)
+    } catch (error) {
+      return codeOf(error) === 'ENOTDIR'
+    }
+    return false
+  }
+
   return {
     read: path => readOnce(texts, path, absolute => ({ ok: true, text: sources.readText(absolute) })),
     readBytes: path => readOnce(binaries, path, absolute => ({ ok: true, bytes: sources.readBytes(absolute) })),
@@ -70,7 +80,9 @@ export function createConfigFiles(
         sources.readBytes(resolve(directory, path))
         return 'is a file'
       } catch (error) {
-        return codeOf(error) === 'EISDIR' ? null : whyUnreadable(error)
+        const code = codeOf(error)
+        if (code === 'EISDIR') return null
+        return code === 'EFBIG' || (isForbidden(code) && isFile(path)) ? 'is a file' : whyUnreadable(error)
       }
     },
     whyNoText(path) {

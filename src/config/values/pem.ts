@@ -4,7 +4,7 @@ import { createPrivateKey, type JsonWebKeyInput, type KeyObject, X509Certificate
 import type { DiagnosticCode } from '../text/diagnostic.ts'
 import { type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import { fileHint } from '../text/substitute.ts'
+import { fileHint, subjectOf } from '../text/substitute.ts'
 import type { ConfigFiles } from './files.ts'
 
 /** Why a PEM text is invalid, as the end of a sentence; null for a good one. */
@@ -102,7 +102,7 @@ export function checkPem(
   if (entry === undefined || !path) return null
   const file = files.read(path)
   if (!file.ok) {
-    report.mistake(entry.at, codes.file, `the file ${showRaw(entry)} ${file.why}`, { hint: fileHint(file) })
+    report.mistake(entry.at, codes.file, `${subjectOf(showRaw(entry), file.why)} ${file.why}`, { hint: fileHint(file) })
     return null
   }
   const fault = faultOf(file.text)

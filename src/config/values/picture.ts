@@ -3,6 +3,7 @@
 import { sha256 } from '../../base/bytes.ts'
 import { quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
+import { subjectOf } from '../text/substitute.ts'
 import { didYouMean } from '../text/suggest.ts'
 import type { ConfigFiles } from './files.ts'
 import { findIcon, ICON_NAMES, isIconName } from './icon-set.ts'
@@ -111,7 +112,7 @@ export function checkPicture({ entry, path, limits, code }: PicturePlace, files:
   const kinds = limits.takes.length === LOGO.takes.length ? 'SVG, PNG or WebP' : 'SVG, PNG, WebP or ICO'
   const near = files.near(path)
   const hint = `${near === null ? '' : `did you mean ${quote(near)}? `}an ${kinds} file of at most ${limits.mostBytes / 1024} kB, by an absolute path or one from the config file’s folder`
-  report.mistake(entry.at, code, `the file ${showRaw(entry)} ${found}`, { hint })
+  report.mistake(entry.at, code, `${subjectOf(showRaw(entry), found)} ${found}`, { hint })
 }
 
 interface PicturePlace {

@@ -96,8 +96,10 @@ const KEYS = new Set([
 /** Tables of `[[users]]`. An unknown key is a fault: a misspelt key must not leave a user without a second factor. */
 function readUsersToml(text: string): ReadUsers {
   const parsed = parseToml(text)
-  // The parser's own words may repeat a part of the line.
-  if (!parsed.ok) return { entries: new Map(), faults: [`a mistake in TOML is in line ${parsed.line}`], hasWeak: false }
+  if (!parsed.ok) {
+    const why = parsed.plain === '' ? '' : ` (${parsed.plain})`
+    return { entries: new Map(), faults: [`a mistake in TOML${why} is in line ${parsed.line}`], hasWeak: false }
+  }
   const locator = createLocator(text)
   const faults: string[] = []
   const fault = (what: string, at: Path, part: 'key' | 'value' = 'value') => {

@@ -68,7 +68,8 @@ export function parsed<T>(names: TextNames, parse: (text: string, at: Path, isFi
     schema: isHidden ? { ...plain, writeOnly: true } : plain,
     read(raw, report) {
       if (raw.kind !== 'text') {
-        return wrongKind(raw, expected, report, isSecret ? '' : hintFor(raw, expected, numberHint))
+        const isGood = (said: string) => parse(said, raw.at, false).ok
+        return wrongKind(raw, expected, report, isSecret ? '' : hintFor(raw, expected, numberHint, isGood))
       }
       if (raw.text === null) return undefined
       const checked = checkText(raw.text, keyOf(raw.at))
@@ -88,15 +89,20 @@ export function parsed<T>(names: TextNames, parse: (text: string, at: Path, isFi
   }
 }
 
-/** What to write in the place of a value of another kind: what is no text in quotes is one that `expected` has. */
-function hintFor(raw: Raw, expected: string, numberHint: TextNames['numberHint']): string {
+/** What to write in the place of a value of another kind: a number in quotes where it is good so, or what `expected` has in quotes. */
+function hintFor(
+  raw: Raw,
+  expected: string,
+  numberHint: TextNames['numberHint'],
+  isGood: (said: string) => boolean,
+): string {
   const isNumber = raw.kind === 'integer' || raw.kind === 'float'
   if (isNumber && typeof numberHint === 'function') return numberHint(raw.value)
   if (isNumber && typeof numberHint === 'string') return numberHint.replace('{n}', String(raw.value))
-  if (isNumber) return `in quotes: ${quote(String(raw.value))}`
-  if (raw.kind !== 'boolean') return TEXT_HINT
+  if (isNumber && isGood(String(raw.value))) return `in quotes: ${quote(String(raw.value))}`
+  if (!isNumber && raw.kind !== 'boolean') return TEXT_HINT
   const examples: readonly string[] = expected.match(/"[^"]+"/g) ?? []
-  const example = !raw.value && examples.includes('"off"') ? '"off"' : examples[0]
+  const example = raw.value === false && examples.includes('"off"') ? '"off"' : examples[0]
   return example === undefined ? TEXT_HINT : `write ${example}`
 }
 

@@ -137,15 +137,15 @@ export const NAME_HINTS: readonly HintCase[] = [
     'acme = true',
     [LAST, `${LAST}[tls]\nacme = true\n`],
     'key.type',
-    'value',
-    /write (\{ email = "me@example\.com" \})/,
+    'line',
+    /write (acme = \{ email = "me@example\.com" \})$/,
   ),
   one(
     'an answer by its status',
     ['upstream = "http://10.0.0.5:3000"', 'respond = 503'],
     'key.type',
-    'value',
-    /write (\{ .* \})$/,
+    'line',
+    /write (respond = \{ .* \})$/,
   ),
   one('one bracket', ['[[routes]]', '[routes]'], 'key.type', 'line', /write (\[\[routes\]\])/),
   one('what Traefik calls an upstream', ['upstream =', 'service ='], 'key.unknown', 'caret', /called "(upstream)"/),
@@ -241,6 +241,32 @@ export const NAME_HINTS: readonly HintCase[] = [
     'drop',
     /^max_body belongs in \[server\] or \[\[routes\]\]$/,
   ),
+  ...[
+    ['of a rate', 'requests = 100', '`rate` of a route or of [server]: rate = { requests = 100, per = "1m" }'],
+    ['of a log', 'requests = "./access.log"', '[log]'],
+    ['of no table', 'requests = 1.5', '[log], [portals.NAME]; or `rate` of a route or of [server]'],
+    ['of three tables', 'to = "/pictures/$1-$2"', '[routes.rewrite]'],
+    ['of five tables', 'headers = "x-token"', '[portals.NAME.compat] or [[routes]]'],
+    [
+      'of fields either way',
+      'set = { X-Robots-Tag = "noindex" }',
+      '[routes.request_headers] (to the application) or [routes.response_headers] (to the browser)',
+    ],
+    [
+      'of fields that no application is told',
+      'set = { X-Request-Id = "1" }',
+      '[routes.response_headers] (to the browser)',
+    ],
+  ].map(([what, line = '', home]) => {
+    const hint = `^${line.split(' ')[0]} belongs in ${home}$`.replace(/[[\](){}.`"]/g, '\\$&')
+    return one(
+      `a key of other tables, with a value ${what}`,
+      ['[server]', `[audit]\n${line}\n[server]`],
+      'key.unknown',
+      'drop',
+      new RegExp(hint),
+    )
+  }),
   one(
     'a key of a route, in a rule',
     [LAST, 'allow = ["user"]\ndeny = [{ tokens = true }]\n'],
