@@ -113,8 +113,6 @@ export interface Words {
   /** Who did what; its fields; before the line of the file that would keep it. */
   readonly auditTrail: string
   readonly auditWho: string
-  readonly auditEvent: string
-  readonly auditAny: string
   readonly auditSince: string
   readonly auditOff: string
   readonly auditNothing: string
@@ -125,7 +123,6 @@ export interface Words {
   /** Of a number in the menu, for who cannot see it. */
   requestsWait(count: number): string
   hello(name: string): string
-  signedInAs(detail: string): string
   readonly nothingOpen: string
   readonly nothingOpenAdvice: string
   /** The heading of what is in no group, below those that are. */
@@ -221,15 +218,11 @@ export interface Words {
   readonly needsAttention: string
   /** In its place where nothing does. */
   readonly allAnswers: string
-  readonly onThisPage: string
   /** Of several processes, so many answered. */
   heardOf(heard: number, all: number): string
   readonly sessions: string
   readonly people: string
-  activeLately(minutes: number): string
   /** How many addresses of applications do not answer. */
-  readonly notAnswering: string
-  readonly lastActive: string
   readonly accessRequests: string
   readonly nobodyAsks: string
   readonly grantedRoles: string

@@ -89,7 +89,6 @@ export const ADMIN_DE: AdminWords = {
   auditWhat: 'Was geschehen ist',
   auditEverything: 'Alles',
   auditNewest: 'Neueste',
-  auditDetails: 'Einzelheiten',
   auditOnly: 'Nur diese anzeigen',
   auditKinds: {
     sign_in: 'Anmeldungen',

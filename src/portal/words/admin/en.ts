@@ -84,7 +84,6 @@ export const ADMIN_EN: AdminWords = {
   auditWhat: 'What happened',
   auditEverything: 'Everything',
   auditNewest: 'Newest',
-  auditDetails: 'Details',
   auditOnly: 'Show only these',
   auditKinds: {
     sign_in: 'Sign-ins',
@@ -137,7 +136,7 @@ export const ADMIN_EN: AdminWords = {
       isOperator
         ? `A token of ${who ?? 'someone'} was revoked on the command line`
         : `A token of ${who ?? 'someone'} was revoked`,
-    'token.repeated': () => 'A token was ended, because what it came of was used twice',
+    'token.repeated': () => 'A token was revoked, because its refresh token was used twice',
     'guest.made': ({ who, at: place, isOperator }) =>
       isOperator
         ? 'A guest link was made on the command line'

@@ -90,7 +90,6 @@ export const ADMIN_ES: AdminWords = {
   auditWhat: 'Qué ocurrió',
   auditEverything: 'Todo',
   auditNewest: 'Más recientes',
-  auditDetails: 'Detalles',
   auditOnly: 'Mostrar solo estos',
   auditKinds: {
     sign_in: 'Inicios de sesión',

@@ -90,7 +90,6 @@ export const ADMIN_FR: AdminWords = {
   auditWhat: 'Ce qui s’est passé',
   auditEverything: 'Tout',
   auditNewest: 'Les plus récents',
-  auditDetails: 'Détails',
   auditOnly: 'N’afficher que ceux-ci',
   auditKinds: {
     sign_in: 'Connexions',

@@ -108,7 +108,6 @@ export interface AdminWords {
   readonly auditWhat: string
   readonly auditEverything: string
   readonly auditNewest: string
-  readonly auditDetails: string
   readonly auditOnly: string
   readonly auditKinds: Readonly<Record<EventKindName, string>>
   readonly events: Readonly<Record<AuditEvent, Told1>>
