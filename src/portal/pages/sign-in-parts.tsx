@@ -49,24 +49,21 @@ export function Providers(props: {
   const { words, choices, isBelowForm } = props
   if (choices.length === 0) return null
   return (
-    <>
-      {isBelowForm ? <p class="or">{words.or}</p> : null}
-      <div class={isBelowForm ? 'acts short' : 'acts'}>
-        {choices.map(({ label, address, host }, index) => {
-          const whole = words.continueWith(label)
-          return (
-            <a
-              class={index === 0 && !isBelowForm ? 'act main' : 'act'}
-              href={address}
-              {...(isBelowForm ? { 'aria-label': whole } : {})}
-            >
-              <ProviderIcon label={label} host={host} />
-              <span>{isBelowForm ? label : whole}</span>
-            </a>
-          )
-        })}
-      </div>
-    </>
+    <div class={isBelowForm ? 'acts short' : 'acts'}>
+      {choices.map(({ label, address, host }, index) => {
+        const whole = words.continueWith(label)
+        return (
+          <a
+            class={index === 0 && !isBelowForm ? 'act main' : 'act'}
+            href={address}
+            {...(isBelowForm ? { 'aria-label': whole } : {})}
+          >
+            <ProviderIcon label={label} host={host} />
+            <span>{isBelowForm ? label : whole}</span>
+          </a>
+        )
+      })}
+    </div>
   )
 }
 

@@ -31,18 +31,23 @@ export function SignInPage(props: {
   readonly remember?: { readonly isOn: boolean; readonly lifetimeMs: number; readonly address: string }
 }) {
   const { words, choices, form, passkey, remember } = props
+  const isBelowForm = form !== undefined || passkey !== undefined
+  // All that is not the form is the other way: a passkey too, where there is a form for a password.
+  const or = isBelowForm && choices.length > 0 ? <p class="or">{words.or}</p> : null
   return (
     <NarrowPage words={words} title={words.signIn} place={props.title} isShort>
       <h1>{words.signIn}</h1>
       {props.waiting === null ? null : <WaitsFor words={words} waiting={props.waiting} />}
       {form === undefined ? null : <PasswordForm words={words} {...form} />}
+      {form === undefined ? null : or}
       {passkey === undefined ? null : (
         <>
           {form === undefined ? <p class="soft">{words.passkeys.signInLead}</p> : null}
           <PasskeyForm words={words} {...passkey} label={words.passkeys.signIn} isMain={form === undefined} />
         </>
       )}
-      <Providers words={words} choices={choices} isBelowForm={form !== undefined || passkey !== undefined} />
+      {form === undefined ? or : null}
+      <Providers words={words} choices={choices} isBelowForm={isBelowForm} />
       {remember === undefined ? null : <Remember words={words} {...remember} />}
     </NarrowPage>
   )

@@ -196,6 +196,20 @@ test.each(TURNING.map(code => [String.fromCodePoint(code), `\\u${code.toString(1
   },
 )
 
+test('below the form for a password, a passkey and the providers are the other way; without the form, the providers alone', () => {
+  const passkey = { address: '/p', options: {}, hidden: {} }
+  const form = { browser: 'b', proof: 'p', address: '/f', isWrong: false, name: '' }
+  const choices = [{ label: 'Pocket ID', host: null, address: '/x' }]
+  const order = (props: Partial<Parameters<typeof SignInPage>[0]>) => {
+    const page = <SignInPage words={EN} title="Home" choices={choices} waiting={null} passkey={passkey} {...props} />
+    return htmlPage(String(page)).texts('button, .or, a.act')
+  }
+  const ownPasskey = EN.passkeys.signIn
+  expect(order({ form })).toEqual([EN.signIn, EN.or, ownPasskey, 'Pocket ID'])
+  expect(order({ form, choices: [] })).toEqual([EN.signIn, ownPasskey])
+  expect(order({})).toEqual([ownPasskey, EN.or, 'Pocket ID'])
+})
+
 test('the choice of providers and the list of applications escape names and addresses', () => {
   const choice = htmlPage(
     String(
