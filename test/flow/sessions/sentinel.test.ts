@@ -1,13 +1,21 @@
 import { expect } from 'bun:test'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { EVERYONE } from '../../../src/session/ended.ts'
+import { openRedisStore } from '../../../src/session/redis/store.ts'
+import { troubleOf } from '../../../src/session/store-trouble.ts'
 import { startSaying } from '../../kit/applications/answering.ts'
 import { browserAt } from '../../kit/browser/browser-lite.ts'
+import { makeAuthority } from '../../kit/certificates.ts'
+import { quietPorts } from '../../kit/clock.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startRelay } from '../../kit/programs/failover.ts'
 import { PRIMARY, startSentinels } from '../../kit/programs/sentinels.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
-import { shared } from '../../kit/sessions/shared.ts'
+import { redisAt, shared } from '../../kit/sessions/shared.ts'
 import { providerTable } from '../../kit/toml.ts'
 
 const { test } = needs('valkey-server')
@@ -214,3 +222,38 @@ test('a gate that is cut off from all but the old primary writes nothing there, 
   expect(outside.told(AWAY).length + outside.told(ELSEWHERE).length).toBeGreaterThan(0)
   for (const relay of relays) await relay[Symbol.asyncDispose]()
 }, 300_000)
+
+test('sentinels by TLS that want a user of their own lead to the primary by TLS, and to the next one', async () => {
+  const authority = makeAuthority()
+  const { cert, key } = authority.issue('IP:127.0.0.1')
+  using folder = temporaryFolder()
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder.path, name), text)
+    return join(folder.path, name)
+  }
+  const tls = { cert: file('server.pem', cert), key: file('server.key', key) }
+  const ca = file('ca.pem', authority.cert)
+  await using site = await startSentinels({ tls, ca, password: 'servers', watchword: 'sentinels', watcher: 'w@tch' })
+  const start = (query: string) => {
+    const { store, sessions } = shared(site.url(':servers@', query))
+    return startGate(TOML, { store, sessions: `${sessions}\nstore_tls = { ca = "${ca}" }` })
+  }
+  const before = await site.primary()
+  const trusted = { ca: { path: ca, text: authority.cert }, own: null }
+  for (const wrong of ['user=watch&sentinel_password=sentinels', 'user=gate&sentinel_password=w%40tch']) {
+    const address = redisAt(site.url(':servers@', `?sentinel_${wrong}`))
+    const store = openRedisStore({ ...address, tls: trusted }, quietPorts({ now: Date.now }))
+    const refused: unknown = await Promise.resolve(store.tellEnded(EVERYONE)).catch((thrown: unknown) => thrown)
+    expect([wrong, troubleOf(refused)]).toEqual([wrong, 'it does not take this user and password'])
+    await store.close()
+  }
+  expect(await before.ask(0, 'DBSIZE')).toBe('0')
+  await using gate = await start('?sentinel_user=watch&sentinel_password=w%40tch')
+  const ada = await signIn(gate, 'ada')
+  for (const at of site.ports.keys()) expect(await site.ask(at, 'CLIENT', 'LIST')).toContain('user=watch')
+  await site.failOver()
+  await site.another(before)
+  const bob = await signIn(gate, 'bob')
+  expect([await status(gate, ada), await status(gate, bob)]).toEqual([200, 200])
+  expect(gate.told(AWAY)).toEqual([])
+}, 120_000)

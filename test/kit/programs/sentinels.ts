@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../gate.ts'
 import { freePort } from './child.ts'
-import { startValkey, type Valkey, type ValkeyOptions, valkeyProgram } from './valkey.ts'
+import { documentedUser, startValkey, type Valkey, type ValkeyOptions, valkeyProgram } from './valkey.ts'
 
 export const PRIMARY = 'mymaster'
+
+/** What a user of the sentinels may do whom a gate signs in to them as. */
+const WATCHER = documentedUser('watch')
 
 export interface Sentinels extends AsyncDisposable {
   readonly servers: readonly Valkey[]
@@ -29,8 +32,12 @@ export interface Sentinels extends AsyncDisposable {
 export interface SentinelsOptions extends ValkeyOptions {
   /** How many servers there are. */
   readonly count?: number
-  /** What the sentinels want to hear; they have no user but `default`. */
+  /** What the sentinels want to hear from their user `default`. */
   readonly watchword?: string
+  /** A user `watch` of theirs with this password, who may do what the documents say. */
+  readonly watcher?: string
+  /** The file of the authority of `tls`, by which servers and sentinels know each other. */
+  readonly ca?: string
   /** By which port everybody reaches a server; absent: by its own. */
   readonly portOf?: (server: Valkey, index: number) => number
   /** Called before anybody connects. */
@@ -40,9 +47,10 @@ export interface SentinelsOptions extends ValkeyOptions {
 }
 
 export async function startSentinels(options: SentinelsOptions = {}): Promise<Sentinels> {
-  const { count = 2, watchword, portOf: portFrom = ({ port }) => port, onStarted, downMs = 1000, ...each } = options
+  const { count = 2, watchword, portOf: portFrom = ({ port }) => port, onStarted, ...each } = options
   await using stack = new AsyncDisposableStack()
-  const settings = ['--repl-diskless-sync-delay', '0', ...(each.settings ?? [])]
+  const secure = options.ca === undefined ? [] : ['--tls-ca-cert-file', options.ca, '--tls-replication', 'yes']
+  const settings = ['--repl-diskless-sync-delay', '0', ...secure, ...(each.settings ?? [])]
   const servers: Valkey[] = []
   for (let at = 0; at < count; at++) servers.push(stack.use(await startValkey({ ...each, settings })))
   onStarted?.(servers)
@@ -58,23 +66,18 @@ export async function startSentinels(options: SentinelsOptions = {}): Promise<Se
   stack.defer(() => rmSync(folder, { recursive: true, force: true }))
   const ports: number[] = []
   const running: (Bun.Subprocess | null)[] = []
-  const login = each.password === undefined ? [] : [`sentinel auth-pass ${PRIMARY} ${each.password}`]
-  const secret = watchword === undefined ? [] : [`requirepass ${watchword}`]
   for (let at = 0; at < 3; at++) {
     const port = await freePort()
     ports.push(port)
-    const settings = [
-      ...[`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`, 'daemonize no', ...secret],
-      `sentinel monitor ${PRIMARY} 127.0.0.1 ${portOf(first)} 2`,
-      ...login,
-      `sentinel down-after-milliseconds ${PRIMARY} ${downMs}`,
-      `sentinel failover-timeout ${PRIMARY} 3000`,
-    ]
+    const settings = [...settingsOf(portOf(first), options), ...listening(port, options), `dir ${folder}`]
     writeFileSync(join(folder, `${at}.conf`), `${settings.join('\n')}\n`)
   }
   stack.defer(() => Promise.all(ports.map((_, at) => stop(at))).then(() => undefined))
 
-  const auth = watchword === undefined ? [] : ['-a', watchword, '--no-auth-warning']
+  const auth = [
+    ...(watchword === undefined ? [] : ['-a', watchword, '--no-auth-warning']),
+    ...(options.tls === undefined ? [] : ['--tls', '--insecure']),
+  ]
 
   async function ask(index: number, ...command: string[]): Promise<string> {
     const client = Bun.spawn([valkeyProgram('cli'), '-p', `${ports[index]}`, ...auth, ...command], {
@@ -140,7 +143,7 @@ export async function startSentinels(options: SentinelsOptions = {}): Promise<Se
   return {
     servers,
     url: (login = '', query = '') =>
-      `redis+sentinel://${login}${ports.map(port => `127.0.0.1:${port}`).join(',')}/${PRIMARY}${query}`,
+      `${options.tls === undefined ? 'redis' : 'rediss'}+sentinel://${login}${ports.map(port => `127.0.0.1:${port}`).join(',')}/${PRIMARY}${query}`,
     ports,
     primary: () => another(null),
     another,
@@ -156,4 +159,29 @@ export async function startSentinels(options: SentinelsOptions = {}): Promise<Se
     start,
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
+}
+
+/** What each sentinel's file says of the primary at this port, and who may ask it. */
+function settingsOf(
+  port: number,
+  { password, watchword, watcher, downMs = 1000 }: SentinelsOptions,
+): readonly string[] {
+  return [
+    'bind 127.0.0.1',
+    'daemonize no',
+    ...(watchword === undefined ? [] : [`requirepass ${watchword}`]),
+    ...(watcher === undefined ? [] : [`user watch on >${watcher} ${WATCHER}`]),
+    `sentinel monitor ${PRIMARY} 127.0.0.1 ${port} 2`,
+    ...(password === undefined ? [] : [`sentinel auth-pass ${PRIMARY} ${password}`]),
+    `sentinel down-after-milliseconds ${PRIMARY} ${downMs}`,
+    `sentinel failover-timeout ${PRIMARY} 3000`,
+  ]
+}
+
+/** What a sentinel's file says of its port. */
+function listening(port: number, { tls, ca }: SentinelsOptions): readonly string[] {
+  if (tls === undefined) return [`port ${port}`]
+  const authority = ca === undefined ? [] : [`tls-ca-cert-file ${ca}`, 'tls-replication yes']
+  const files = [`tls-cert-file ${tls.cert}`, `tls-key-file ${tls.key}`, 'tls-auth-clients no', ...authority]
+  return ['port 0', `tls-port ${port}`, ...files]
 }

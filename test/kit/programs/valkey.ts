@@ -36,12 +36,17 @@ export interface ValkeyOptions {
 /** Debian 12 and Ubuntu have no Valkey; Redis 7 speaks and is started the same way. */
 const PROGRAM = Bun.which('valkey-server') === null ? 'redis' : 'valkey'
 
+/** What the documents let a user of this name do. */
+export function documentedUser(name: string): string {
+  const text = readFileSync(join(import.meta.dir, '../../../docs/operations.md'), 'utf8')
+  const [, rules] = new RegExp(`^ACL SETUSER ${name} on >PASSWORD (.*)$`, 'm').exec(text) ?? []
+  if (rules === undefined) throw new Error(`the documents name no user ${name}`)
+  return rules
+}
+
 /** What the documents let a user do that a gate signs in as, whose keys begin with this. */
 export function smallestUser(prefix: string): readonly string[] {
-  const text = readFileSync(join(import.meta.dir, '../../../docs/operations.md'), 'utf8')
-  const [, rules] = /^ACL SETUSER gate on >PASSWORD (~sallyport:\* .*)$/m.exec(text) ?? []
-  if (rules === undefined) throw new Error('the documents name no user')
-  return rules.replace('~sallyport:', `~${prefix}:`).split(' ')
+  return documentedUser('gate').replace('~sallyport:', `~${prefix}:`).split(' ')
 }
 
 /** The command of a part of it. */
