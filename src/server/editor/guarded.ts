@@ -25,6 +25,7 @@ const OF_MACHINE_AT: readonly RegExp[] = [
   /^tls\.acme\.dns\.env\./,
   /^tls\.certificates\.key$/,
   /\.tls\.key$/,
+  /^sessions\.store_tls\.key$/,
   /^log\.(?:requests|events)$/,
 ]
 
@@ -32,7 +33,7 @@ const OF_MACHINE_AT: readonly RegExp[] = [
 const STREAMS: ReadonlySet<string> = new Set(['stdout', 'stderr'])
 
 /** Values that reach this machine under any key: a socket, a database, a secret in a file or in the environment. */
-const LEADS_HERE = /^\s*(?:unix|sqlite|file):|\$\{/i
+const LEADS_HERE = /^\s*(?:unix|(?:redis|valkey)s?\+unix|sqlite|file):|\$\{/i
 
 /**
  * What a draft newly has that reaches this machine: a program, a file, a folder, a local socket, a reference to a

@@ -315,9 +315,9 @@ needs('openssl').describe('certificates that change', () => {
       () => rmSync(join(gate.folder, 'app.pem')),
       () => replace(gate, next.cert, app.key),
     ]) {
-      const count = gate.told('mistakes').length
+      const count = gate.told('errors').length
       damage()
-      await eventually(() => gate.told('mistakes').length > count, 'the mistake is told')
+      await eventually(() => gate.told('errors').length > count, 'the mistake is told')
       expect(await shown(gate)).toBe(before)
     }
     replace(gate, next.cert, next.key)

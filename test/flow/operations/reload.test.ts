@@ -79,9 +79,9 @@ describe('a saved file takes effect', () => {
     writeFileSync(secret, 'one')
     gate.save(PORTAL.replace('"gate-secret"', `"\${file:${secret}}"`) + route('b.example', 'public'))
     await eventually(async () => (await status(gate, 'b.example')) === 200, 'the file with the secret is in force')
-    const before = gate.told('in force').length
+    const before = gate.told('The changed file is in use').length
     writeFileSync(secret, 'two')
-    await eventually(() => gate.told('in force').length > before, 'the new secret is taken over')
+    await eventually(() => gate.told('The changed file is in use').length > before, 'the new secret is taken over')
     expect(gate.log.join('')).not.toContain('two"')
   })
 })

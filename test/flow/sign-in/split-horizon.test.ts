@@ -47,7 +47,7 @@ test('an address in plain HTTP is told at the start', async () => {
     `${provider}internal_url = "${url}"\n${portalTable(EVERYONE)}${forUsers('app.example.com')}`
   await using plain = await startGate(toml('http://pocket-id:1411'))
   await using secure = await startGate(toml('https://pocket-id:1411'))
-  expect(plain.told('go to http://pocket-id:1411 in plain HTTP')).toHaveLength(1)
+  expect(plain.told('go to http://pocket-id:1411 over plain HTTP')).toHaveLength(1)
   expect(secure.told('pocket-id:1411')).toEqual([])
 })
 

@@ -187,7 +187,7 @@ allow = [{ groups = ["staff"] }]
     async host => {
       const page = htmlPage((await ask(host, 'text/html', unverified)).text)
       expect(page.text).toContain(
-        'ada@example.com is not verified at Pocket ID, so that it counts for nothing here. Have it verified',
+        'ada@example.com is not verified at Pocket ID, so it does not count here. Verify it there',
       )
       const problem = JSON.parse((await ask(host, 'application/json', unverified)).text)
       expect(problem.reasons).toContainEqual({ code: 'email.unverified', say: expect.stringContaining('Pocket ID') })

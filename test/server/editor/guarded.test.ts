@@ -33,6 +33,7 @@ describe('what a page may not change', () => {
     ['its environment', '[tls.acme.dns]\nenv.LD_PRELOAD = "/tmp/x.so"'],
     ['a program of an inline table', '[tls]\nacme = { dns = { exec = ["/bin/sh", "-c", "id"] } }'],
     ['a socket', '[[routes]]\nupstream = "unix:/run/docker.sock"'],
+    ['a socket of the store', '[sessions]\nstore = "redis+unix:///run/valkey.sock"'],
     ['a socket of several', '[[routes]]\nupstream = { to = ["http://a", "UNIX:/run/docker.sock"] }'],
     ['a folder', '[[routes]]\nfiles = "/etc"'],
     ['an outgoing proxy', '[server]\noutgoing = { proxy = "http://evil.example.com:3128" }'],
