@@ -11,7 +11,7 @@ export const CODES = {
   'target.ambiguous': { status: 400, say: 'The address can be read in more than one way.' },
   'target.method': { status: 405, say: 'This method is not served here.' },
   'target.header': { status: 400, say: 'The request has a malformed header field.' },
-  'target.too_large': { status: 413, say: 'This is larger than may be sent here.' },
+  'target.too_large': { status: 413, say: 'This is larger than this address accepts.' },
   'target.stalled': { status: 408, say: 'The request was not complete in time.' },
   'limit.open': { status: 429, say: 'Too much is open at the same time.' },
   'limit.descriptors': { status: 503, say: 'Too much is open on the server at the moment.' },

@@ -80,7 +80,7 @@ export function createOAuth2Client(
     const subject = subjectOf(person, config.oauth2.subject)
     if (subject === null) {
       throw new GateError('provider.userinfo', `the user endpoint of ${config.name} does not say who this is`, {
-        hint: 'claims = { sub = "…" } names the member with a text or a whole number that is somebody for good',
+        hint: 'claims = { sub = "…" } names the member that identifies a user for good: a text or a whole number',
         facts: { provider: config.name, check: 'sub', member: config.oauth2.subject },
       })
     }

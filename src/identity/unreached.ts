@@ -39,7 +39,7 @@ export function hintForUnreached(address: string, thrown: unknown, isInternal: b
     return `no authority that is trusted here has signed the certificate of ${host}: for one of your own, write ca = "ca.pem" in the provider's table`
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return `the certificate of ${host} is for another name: does the name lead where it should, seen from here?`
+    return `the certificate of ${host} is for another name: does the name lead to the right machine, seen from here?`
   }
   if (code === 'EPROTO') return `${host} speaks no TLS on this port: is it http:// there, or is HTTPS on another port?`
   if (code === 'CERT_HAS_EXPIRED') return `the certificate of ${host} has expired`

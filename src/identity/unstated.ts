@@ -8,7 +8,7 @@ export interface UnstatedClaim {
 
 /** What to do where a provider does not state one. */
 export const UNSTATED_HINT =
-  'see in an ID token whether it is there; where it is not, take the key out of the rule: amr = ["phr"] asks for a passkey where the provider states amr, as Pocket ID does'
+  'look at an ID token; if the claim is missing, remove the key from the rule: amr = ["phr"] asks for a passkey where the provider states amr, as Pocket ID does'
 
 /**
  * The claims that are asked for and that a discovery document does not list; none where it lists no claims at all.

@@ -25,5 +25,5 @@ export function findUnverifiedEmail(policy: Policy, identity: Identity, facts: F
 
 /** The two ways to fix it, as operators read them. */
 export function waysOut({ provider }: Pick<UnverifiedEmail, 'provider'>): string {
-  return `have it verified there; or set emails = "trusted" in [providers.${provider}], if nobody can enter an address there that is not theirs, as people can at Keycloak and Pocket ID`
+  return `verify it there; or set emails = "trusted" in [providers.${provider}], if users cannot enter an address that is not theirs, as they can at Keycloak and Pocket ID`
 }

@@ -63,7 +63,7 @@ export async function tellPasskeys(
       log.warn(message, { provider: finding.provider, hint })
     }
   } catch (error) {
-    log.warn('Who has a passkey cannot be read', errorFacts(error))
+    log.warn('Passkeys cannot be read', errorFacts(error))
   }
 }
 
@@ -81,6 +81,6 @@ export function tellMended(log: Log): void {
 export function tellLost(log: Log, path: string): void {
   log.warn('The file was replaced by another, and here it stays as it was: no save will be seen', {
     file: path,
-    hint: 'it is mounted by itself (Docker: -v ./routes.toml:…): mount the folder that it is in, and restart',
+    hint: 'it is a mount of its own (Docker: -v ./routes.toml:…): mount its folder, and restart',
   })
 }

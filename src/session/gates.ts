@@ -235,7 +235,7 @@ export function joinGates(
           }),
         )
       } catch (error) {
-        log.debug('The other gates were not told that this one ends', errorFacts(error))
+        log.debug('The other gates could not be informed that this one stops', errorFacts(error))
       }
     },
   }

@@ -120,11 +120,11 @@ describe('explain', () => {
       unverified_email: {
         says: 'ada@example.com is not verified at Pocket ID',
         alone: true,
-        hint: expect.stringMatching(/verified there; or set emails = "trusted" in \[providers\.id\]/),
+        hint: expect.stringMatching(/verify it there; or set emails = "trusted" in \[providers\.id\]/),
       },
     })
     expect(run(...unverified('ada@example.com')).out).toContain(
-      'e-mail   ada@example.com is not verified at Pocket ID, and nothing else is in the way: have it verified there',
+      'e-mail   ada@example.com is not verified at Pocket ID, and nothing else is in the way: verify it there',
     )
     expect(explain(...unverified('eve@example.com')).unverified_email).toMatchObject({ alone: false })
     expect(explain(...unverified('ada@example.com,email_verified=true'))).toMatchObject({

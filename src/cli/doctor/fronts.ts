@@ -157,7 +157,7 @@ async function examineClientAddress(
   if (believed.length === 0) return [unsaid(origin, counts)]
   const what = `a client of ${origin} can claim any address in ${believed.join(', ')}: the proxy in front does not overwrite ${counts}`
   // Without a proxy in between, this machine is one that may say it.
-  return [(server === '' ? warning : bad)(what, `${MEND}, and run this again`)]
+  return [(server === '' ? warning : bad)(what, `${MEND}, and run doctor again`)]
 }
 
 /**

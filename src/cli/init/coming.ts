@@ -88,7 +88,7 @@ export function listenerSections(coming: Coming, more: readonly Entry[]): readon
       return [
         {
           about:
-            'Plain HTTP, for a network where nobody listens: see insecure_cookies below. docs/https.md has the way out of it.',
+            'Plain HTTP, for a network where every device is trusted: see insecure_cookies below. docs/https.md shows how to change to HTTPS.',
           title: '[server]',
           entries: [{ key: 'listen', value: [`0.0.0.0:${coming.port}`] }, ...more],
         },

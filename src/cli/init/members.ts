@@ -71,7 +71,7 @@ function readMembers(text: string, hasGroups: boolean): Parsed<Json> {
     if (entry === '') return bad('text.empty', 'an entry is empty', 'name who may have a session')
     if (!entry.includes('@')) {
       if (!hasGroups) {
-        const hint = `for a domain write @${entry}; this provider tells no groups`
+        const hint = `for a domain write @${entry}; this provider states no groups`
         return bad('text.empty', `"${entry}" is no address and no domain`, hint)
       }
       lists.groups.push(entry)

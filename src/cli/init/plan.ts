@@ -109,7 +109,7 @@ export function planSections(plan: Plan): readonly Section[] {
       ],
       also: [
         ...(plan.portal === null
-          ? ['url = "https://auth.example.com"     # a host of its own, so that one sign-in serves many hosts']
+          ? ['url = "https://auth.example.com"     # a separate host, so that one sign-in serves many hosts']
           : []),
         ...(plan.hasSignedOut || plan.issuer === null
           ? []
@@ -180,7 +180,7 @@ function planProviderRoute({ host, upstream }: ProviderPlace): Section {
     entries: [
       { key: 'host', value: host },
       { key: 'upstream', value: upstream },
-      { key: 'allow', value: 'public', comment: 'who comes to sign in has no session yet' },
+      { key: 'allow', value: 'public', comment: 'a user who comes to sign in has no session yet' },
     ],
   }
 }
@@ -199,7 +199,7 @@ function planRoute(plan: Plan): Section {
       {
         key: 'headers',
         value: plan.front === null ? 'x-forwarded' : 'remote',
-        comment: 'tells the application who is there; or x-auth-request, remote, x-token, none',
+        comment: 'sends the user to the application; or x-auth-request, remote, x-token, none',
       },
     ],
   }

@@ -57,12 +57,12 @@ export function placeProvider(
     )
   }
   if (hasFront)
-    throw refuse('a proxy of yours has the application', 'let that proxy lead to the provider, or leave --front out')
+    throw refuse('a proxy of yours has the application', 'let that proxy forward to the provider, or remove --front')
   const { origin, hostname } = new URL(issuer)
   if (hostname === host || (portal !== null && hostname === new URL(portal).hostname)) {
     throw refuse(
       `${hostname} is where people sign in at Sallyport, or the application is`,
-      'give the provider a host of its own',
+      'give the provider a separate host',
     )
   }
   const reached = originBy(coming, hostname)

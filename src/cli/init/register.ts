@@ -51,7 +51,7 @@ export async function registerClient(
     const mayAsk = hasTerminal && flags.yes !== true
     if (flags['take-over'] !== true && !mayAsk) {
       throw new GateError('provider.refused', `Pocket ID has a client "${settings.name}" already`, {
-        hint: '--take-over makes it this one’s: it gets this callback besides and another secret; or remove it there',
+        hint: '--take-over uses it: it gets this callback, too, and another secret; or remove it there',
       })
     }
     const said = await asker.answer(
@@ -69,7 +69,7 @@ export async function registerClient(
     if (before !== null) tell(before, group === null, id, io)
     return { id, secret, isTakenOver: found !== null, isPushed: before?.isPushed === true }
   } catch (thrown) {
-    io.stderr(`The client ${id} is at Pocket ID, and is not finished: --take-over goes on with it.\n`)
+    io.stderr(`The client ${id} exists at Pocket ID, and is not finished: continue with --take-over.\n`)
     throw thrown
   }
 }

@@ -85,7 +85,7 @@ async function begin(init: Init): Promise<number> {
     return known.ok ? good(issuer) : known
   }
   if (flags.user !== undefined && flags.issuer !== undefined) {
-    throw new GateError('config.unreadable', '--user is somebody of a file of ours, and --issuer names a provider')
+    throw new GateError('config.unreadable', '--user is for a file of users, and --issuer for a provider')
   }
   const issuer =
     flags.users === true || flags.user !== undefined ? '' : await answer(questions.issuerQuestion(find), flags.issuer)

@@ -43,7 +43,7 @@ export function runInvite({ name, portal, config: file }: InviteWish, io: Io, po
     io.stdout(`${invitationAddress(`${url.scheme}://${url.authority}`, text)}\n`)
     const until = momentOf(expiresAtMs, EN)
     io.stderr(
-      `Give this link to ${name} alone: whoever opens it is signed in as ${name}. It is shown once, and good once, until ${until}.\n`,
+      `Give this link to ${name} only: it signs in as ${name}. It is shown once, and works once, until ${until}.\n`,
     )
     if (passkeys.length > 0) {
       const others = 'sessions, API tokens and guest links end when it is used'
@@ -65,7 +65,7 @@ function placeFor(config: Config, name: string, wanted: string | null): Place | 
       return provider === undefined || person === null ? [] : [{ portal, provider, person }]
     }),
   )
-  if (places.length === 0) return `no users file of a provider has ${name}: "sallyport user add" adds somebody`
+  if (places.length === 0) return `no users file of a provider has ${name}: add the user with "sallyport user add"`
   const possible = places.filter(({ portal }) => portal.rpId !== null && (wanted === null || portal.name === wanted))
   const [only, ...others] = possible
   if (only === undefined) {

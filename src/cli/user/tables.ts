@@ -32,7 +32,7 @@ export function makeUserId({ random }: Pick<Ports, 'random'>): string {
 export function usersIn(path: string, text: string): ReadonlyMap<string, UserEntry> {
   const { entries, faults } = readUsers(path, text)
   const [fault] = faults
-  if (fault !== undefined) throw new GateError('config.unreadable', `${fault} of ${path}: mend that first`)
+  if (fault !== undefined) throw new GateError('config.unreadable', `${fault} of ${path}: fix that first`)
   return entries
 }
 

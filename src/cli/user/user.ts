@@ -244,7 +244,7 @@ const TRIES = 3
 async function askWhetherTokensEnd(terminal: PasswordSource['terminal'], name: string): Promise<boolean | null> {
   for (let left = TRIES; left > 0; left--) {
     const answer = await terminal?.ask(
-      `End the API tokens and guest links of ${name}, too? Yes if somebody else knew the old password (yes/no): `,
+      `End the API tokens and guest links of ${name}, too? Yes if another person knew the old password (yes/no): `,
     )
     if (answer == null) return null
     if (/^y(?:es)?$/i.test(answer)) return true
@@ -329,7 +329,7 @@ async function listUsers(file: string, io: Io, config: string | null, { setByUse
   ])
   const own = set === null ? [] : ['set by the user']
   const head = ['name', 'hash', 'second factor', ...own, ...(isToml ? ['groups', 'e-mail', 'display name', 'id'] : [])]
-  io.stdout(rows.length === 0 ? `There is nobody in ${file}.\n` : columns([head, ...rows]))
+  io.stdout(rows.length === 0 ? `There are no users in ${file}.\n` : columns([head, ...rows]))
   const isUnseen = config !== null && set === null && entries.size > 0
   return faults.length === 0 && !isUnseen ? EXIT.ok : EXIT.failed
 }
@@ -424,7 +424,7 @@ function convertUsers(
   writeWhole(target, text, source)
   const factorsHint = factors.entries.size === 0 ? '' : ', and take totp out'
   io.stderr(
-    `Written: ${to}, with ${users.entries.size} users. Name it in routes.toml in place of ${basename(from)}${factorsHint}. Everyone then signs in again; API tokens, guest links, MCP clients and granted roles of these users end, and are made anew.\n`,
+    `Written: ${to}, with ${users.entries.size} users. Name it in routes.toml in place of ${basename(from)}${factorsHint}. All users then sign in again; their API tokens, guest links, MCP clients and granted roles end, and have to be made again.\n`,
   )
   return EXIT.ok
 }

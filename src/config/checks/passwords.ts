@@ -110,7 +110,7 @@ function checkPasskeysAlone({ values: { providers, portals } }: RootTable, repor
       if (own.providers?.includes(name) !== true || own.url === undefined || rpIdOf(own.url) !== null) continue
       const hint = `give [portals.${portal}] a url with https:// and a host name, or take passwords = false out`
       const why = own.url === null ? 'it has no url' : 'browsers make none for its url'
-      const message = `nobody of ${name} could sign in at the portal ${portal}: passkeys are all they have, and ${why}`
+      const message = `no user of ${name} could sign in at the portal ${portal}: they have passkeys only, and ${why}`
       report.mistake([...at, 'passwords'], 'provider.passwords', message, { hint, part: 'key' })
     }
   }
@@ -118,7 +118,7 @@ function checkPasskeysAlone({ values: { providers, portals } }: RootTable, repor
     const provider = path ? files.get(normalize(path)) : undefined
     if (entry === undefined || provider === undefined) return
     const [message, hint] = isClosed
-      ? [`nobody comes in by the passwords of ${showRaw(entry)}: ${provider} takes none`, 'take this key out']
+      ? [`the passwords of ${showRaw(entry)} do not work: ${provider} accepts none`, 'take this key out']
       : [
           `people of the file ${showRaw(entry)} come in here with their passwords`,
           `${provider} takes none of this file; so has to this, or remove the hashes that count no more`,

@@ -88,7 +88,7 @@ function checkRule(asked: Asked, portal: Portal, report: Report): void {
     const whose = among ?? providers
     const isFileAlone = whose.length > 0 && whose.every(name => ofFile.has(name))
     const tell = (item: Raw, what: string, hint: string) => {
-      const role = asked.role === null ? '' : `: nobody can hold the role ${quote(asked.role)} by it`
+      const role = asked.role === null ? '' : `: no user can have the role ${quote(asked.role)} by it`
       report.warn(item.at, 'rule.unstated', `${what}${role}`, { hint })
     }
     const common = new Set(whose.flatMap(name => ofFile.get(name) ?? []))
@@ -98,7 +98,7 @@ function checkRule(asked: Asked, portal: Portal, report: Report): void {
       if (item.kind !== 'text' || item.text === null) continue
       if (isFileAlone && !groups.has(item.text)) {
         const hint = `groups in the user's table of ${file.shown} has it, or "sallyport user add ${OF_FILE} --groups"`
-        tell(item, `nobody of ${file.shown} is in the group ${showRaw(item)}`, hint)
+        tell(item, `no user of ${file.shown} is in the group ${showRaw(item)}`, hint)
       } else if (!isFileAlone && among === null && groups.has(item.text) && !common.has(item.text)) {
         const [provider = ''] = [...ofFile.keys()]
         const message = `users of ${file.shown} are in the group ${showRaw(item)}, and this rule is not for them`
@@ -149,13 +149,13 @@ function checkSubjects(
     if (item.kind !== 'text' || item.text === null) continue
     const own = item.text.startsWith(`${HTPASSWD}:`) ? item.text.slice(HTPASSWD.length + 1) : null
     if (own !== null && file !== undefined && file?.users.has(own) !== true) {
-      const message = file === null ? 'this portal has no file of users' : `nobody in ${file.shown} has this subject`
-      const hint = `users = ["NAME"] names somebody of a file, who has the subject ${HTPASSWD}:NAME`
+      const message = file === null ? 'this portal has no file of users' : `no user in ${file.shown} has this subject`
+      const hint = `users = ["NAME"] names a user of a file, whose subject is ${HTPASSWD}:NAME`
       report.warn(item.at, 'rule.unstated', message, { hint })
     } else if (own === null && isFileAlone && file) {
       const isName = file.users.has(item.text) && !(item.kind === 'text' && item.isFilled)
-      const hint = isName ? `write users = [${showRaw(item)}]` : `users = ["NAME"] names somebody of ${file.shown}`
-      report.warn(item.at, 'rule.unstated', `nobody of ${file.shown} has the subject ${showRaw(item)}`, { hint })
+      const hint = isName ? `write users = [${showRaw(item)}]` : `users = ["NAME"] names a user of ${file.shown}`
+      report.warn(item.at, 'rule.unstated', `no user of ${file.shown} has the subject ${showRaw(item)}`, { hint })
     }
   }
 }
@@ -172,7 +172,7 @@ function checkAddresses(
       const wanted = item.text.toLowerCase()
       if (emails.some(email => (key === 'emails' ? email === wanted : email.endsWith(`@${wanted}`)))) continue
       const what = key === 'emails' ? 'has the address' : 'has an address of the domain'
-      tell(item, `nobody of ${shown} ${what} ${showRaw(item)}`, "email in the user's table there says it")
+      tell(item, `no user of ${shown} ${what} ${showRaw(item)}`, "email in the user's table there says it")
     }
   }
 }

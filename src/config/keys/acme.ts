@@ -91,7 +91,7 @@ const tsigKey = parsed(
 
 /** Arguments may be secrets. */
 const program = parsed(
-  { label: 'text', expected: 'a program and its arguments, each a text of its own', isHidden: true },
+  { label: 'text', expected: 'a program and its arguments, each as a separate text', isHidden: true },
   good,
 )
 
@@ -130,7 +130,7 @@ export const ACME_DNS = {
     named(secret, 'variable', () => {}, VARIABLE),
     { API_TOKEN: '${DNS_API_TOKEN}' },
     'none',
-    'The environment of `exec`, besides PATH, HOME, LANG and TZ: it gets nothing else of ours.',
+    'The environment of `exec`, in addition to PATH, HOME, LANG and TZ. It gets no other variable.',
     { field: null },
   ),
   timeout: defaulted(duration('1s', '1h'), '2m', '5m', 'How long `exec` may take; then it is killed.', { field: null }),
@@ -144,7 +144,7 @@ export const ACME_DNS = {
     list(nameServer, { single: true }),
     ['9.9.9.9', '10.0.0.2:5353'],
     'the name servers of the zone',
-    'Who is asked whether a record is there, and where `_acme-challenge` of a name leads by CNAME (which the system is asked otherwise). Name some where this network has a DNS of its own for the zone.',
+    'The name servers that are asked for a record, and for the CNAME of `_acme-challenge`. By default the system is asked for the CNAME. Set it if this network has its own DNS for the zone.',
     { build: servers => servers ?? [] },
   ),
 } as const satisfies Keys
@@ -212,7 +212,7 @@ export const ACME = {
     list(hostPattern, { single: true }),
     ['*.example.com'],
     'none',
-    'More names to have certificates for. A host that `*.example.com` covers, here or in a route, gets none of its own, so that public lists of certificates do not show it. Wildcards take `dns`.',
+    'More names to get certificates for. A host that `*.example.com` covers, here or in a route, gets no separate certificate, so public lists of certificates do not show it. Wildcards need `dns`.',
     { ...FREE, field: null },
   ),
   dns: optional(

@@ -35,7 +35,7 @@ export const verify: Type<true> = {
   schema: { const: true },
   read(raw, report) {
     if (raw.kind === 'boolean' && raw.value) return true
-    return wrongKind(raw, 'true', report, 'leave it out where the route leads somewhere')
+    return wrongKind(raw, 'true', report, 'remove it if the route has a destination')
   },
 }
 

@@ -8,7 +8,7 @@ export const CLAIM_NAMES = {
     text(),
     'id',
     '`id` where there is a `user_endpoint`',
-    'Of a provider by OAuth 2.0: the member of its answer with what names someone for good, a text or a whole number. OpenID Connect says `sub`, and nothing else.',
+    'For a provider by OAuth 2.0: the member of its answer that identifies a user for good, a text or a whole number. With OpenID Connect this is always `sub`.',
   ),
   email: optional(
     text(),
@@ -26,7 +26,7 @@ export const CLAIM_NAMES = {
     text(),
     'realm_access.roles',
     '`groups`',
-    'The claim with the list of groups. `realm_access.roles` is the claim `roles` in the claim `realm_access`; a name that has dots of its own comes first.',
+    'The claim with the list of groups. `realm_access.roles` is the claim `roles` in the claim `realm_access`; a claim with dots in its name comes first.',
   ),
   name: optional(text(), 'display_name', '`name`', 'The claim with the name to show.'),
   preferred_username: optional(text(), 'login', '`preferred_username`', 'The claim with the user name.'),
@@ -45,7 +45,7 @@ export const READING = {
     text(),
     ',',
     'groups are a list',
-    'The groups may be one text, with this between them; spaces around each do not count.',
+    'The separator, if the groups are one text. Spaces around each group do not count.',
     { ...FREE, field: null },
   ),
   groups_keys: defaulted(
@@ -59,7 +59,7 @@ export const READING = {
     list(domain, { single: true }),
     ['partner.example'],
     'any',
-    'The only domains of which its e-mail addresses count; subdomains do not. Any other address of it is unknown: no rule allows anybody by it, and no application is told it.',
+    'The only domains whose e-mail addresses count; subdomains do not. Any other address is unknown: no rule matches it, and no application gets it.',
   ),
   prefix: optional(
     text(),
@@ -72,7 +72,7 @@ export const READING = {
     choice(['both', 'id_token', 'userinfo']),
     'both',
     'id_token',
-    'What is believed about someone: ID token and userinfo as one, the ID token alone (userinfo is then not asked), or userinfo alone. Who it is, and how they signed in, is always for the ID token to say.',
+    'Where claims come from: ID token and userinfo together, the ID token only (userinfo is then not asked), or userinfo only. The user’s `sub`, and how they signed in, always come from the ID token.',
     FREE,
   ),
 } as const satisfies Keys

@@ -37,7 +37,7 @@ export const EXPECTED_PERSON = {
     list(word, { single: true }),
     ['admin'],
     'what the rules give',
-    'Roles of the portal that they have besides, as if they had been granted.',
+    'More roles of the portal, as if they had been granted.',
     { build: roles => roles ?? [] },
   ),
 } as const satisfies Keys
@@ -84,7 +84,7 @@ export const EXPECT = {
   verdict: required(
     choice(EXPECTED_VERDICTS),
     'deny',
-    'What that has to come to, as `explain` says it. A file in which it comes to something else has a mistake.',
+    'The result that this has to have, as `explain` says it. With another result, the file has an error.',
   ),
   as: optional(
     table(EXPECTED_PERSON, { title: '[expect.as]' }),

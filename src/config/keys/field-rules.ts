@@ -73,7 +73,7 @@ function checkFieldName(name: string, entry: Raw, direction: Direction, part: 'k
     const hint = 'Sallyport and the HTTP connection need it as it is'
     report.mistake(entry.at, 'header.owned', `${quote(name)} cannot be changed here`, { hint, part })
   } else if (IDENTITY.test(folded)) {
-    const hint = 'who is there is said by the key headers, and by nothing else'
+    const hint = 'only the key headers sends the user'
     report.mistake(entry.at, 'header.owned', `${quote(name)} cannot be changed here`, { hint, part })
   }
 }
@@ -84,14 +84,14 @@ function keysFor(direction: Direction) {
       fieldTable(direction),
       { 'X-Frame-Options': 'DENY' },
       'nothing',
-      'Fields to write in place of those that are there. One that speaks of a person of whom that is not known is removed.',
+      'Fields to set, in place of existing ones. A field about a user is removed if its value is unknown.',
       { build: fields => fields ?? [] },
     ),
     append: optional(
       fieldTable(direction),
       { Vary: 'Cookie' },
       'nothing',
-      'Values to add to what is there already. One that speaks of a person of whom that is not known is left out.',
+      'Values to add to existing fields. A value about a user is left out if it is unknown.',
       { build: fields => fields ?? [] },
     ),
     remove: optional(removals(direction), ['Server'], 'nothing', 'Fields to take out.', {

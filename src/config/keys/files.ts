@@ -73,14 +73,14 @@ export const FILES = {
     fallback,
     '/index.html',
     '404',
-    'The file that stands for addresses without one, for applications of one page: of whatever a browser loads as a page, and of what programs ask for without a dot in the last name. A script or picture that is missing stays 404.',
+    'The file for addresses without a file, for single-page applications: for page loads, and for requests of programs without a dot in the last name. A missing script or picture stays 404.',
     { field: 'fallback' },
   ),
   endings: optional(
     list(ending, { single: true }),
     ['.html'],
     'none',
-    'What may be missing at the end of an address: where there is no file of its name, `/about` is `about.html`. Where `/about.html` is closed to somebody, `/about` is as well.',
+    'Endings that an address may leave out: if there is no file of that name, `/about` is `about.html`. If `/about.html` is closed to a user, `/about` is, too.',
     { build: endings => endings ?? [] },
   ),
   cache_control: optional(

@@ -13,7 +13,7 @@ function parseFieldName(name: string): Parsed<string> {
   const folded = foldFieldName(name)
   if (!TOKEN.test(name)) return bad('header.name', `${quote(name)} is not a field name`, 'letters, digits and dashes')
   if (OWNED.test(folded) || IDENTITY.test(folded) || folded === 'x-request-id') {
-    const hint = 'it has a meaning of its own; choose another name'
+    const hint = 'it has a special meaning: choose another name'
     return bad('header.owned', `${quote(name)} cannot be set here`, hint)
   }
   return good(name.toLowerCase())
@@ -26,7 +26,7 @@ export const ASSERTION = {
   audience: required(
     text(),
     'grafana',
-    'What `aud` says: the application that is told. One that accepts no other `aud` takes no assertion made for another.',
+    'The value of `aud`: the application. An application that accepts no other `aud` accepts no assertion for another application.',
   ),
   header: defaulted(
     fieldName,
@@ -106,14 +106,14 @@ export const ROUTE_IDENTITY = {
     table(ASSERTION, { title: '[routes.assertion]' }),
     { audience: 'grafana' },
     'none',
-    'A signed statement of who is there (a JWT), which the application can check with the keys at `/.sallyport/jwks.json`; its keys are below. Needs a portal.',
+    'A signed statement about the user (a JWT), which the application can check with the keys at `/.sallyport/jwks.json`; its keys are below. Needs a portal.',
     { ...FREE, targets: APPLICATION },
   ),
   pass_token: optional(
     passToken,
     { access: 'X-Forwarded-Access-Token' },
     'none',
-    'The provider\'s own token of whoever is signed in: `"access"` or `"id"` as `Authorization: Bearer`, or a table with the keys below. Whoever has it can act for that person. Needs a portal.',
+    'The provider\'s own token of the signed-in user: `"access"` or `"id"` as `Authorization: Bearer`, or a table with the keys below. An application with the token can act for the user. Needs a portal.',
     { ...FREE, targets: APPLICATION, field: 'passTokens', build: listTokens },
   ),
 } as const satisfies Keys

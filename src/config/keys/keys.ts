@@ -118,7 +118,7 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     title: '[tls.acme.external_account]',
-    doc: 'An account that an authority asks for besides (RFC 8555 §7.3.4).',
+    doc: 'An external account that an authority needs (RFC 8555 §7.3.4).',
     keys: EXTERNAL_ACCOUNT,
   },
   { title: '[sessions]', doc: 'How long a sign-in lasts, and where it is kept.', keys: SESSIONS },
@@ -161,7 +161,7 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     title: '[portals.NAME.requests]',
-    doc: 'Who may ask for which role, and who is told: [asking for access](tokens-and-guests.md#asking-for-access).',
+    doc: 'Who may ask for which role, and where requests are sent: [asking for access](tokens-and-guests.md#asking-for-access).',
     keys: REQUESTS,
   },
   {
@@ -185,7 +185,7 @@ export const SECTIONS: readonly Section[] = [
   { title: '[routes.app]', doc: 'How a route shows on the portal page.', keys: APP },
   {
     title: '[routes.assertion]',
-    doc: 'A JWT (ES256) in a field of the request, good for five minutes and made anew in time.',
+    doc: 'A JWT (ES256) in a field of the request, valid for five minutes and renewed in time.',
     keys: ASSERTION,
   },
   {
@@ -200,7 +200,7 @@ export const SECTIONS: readonly Section[] = [
   { title: '[routes.files]', doc: 'A folder, and how its files are served.', keys: FILES },
   {
     title: FIELD_RULES,
-    doc: 'Values are text with placeholders: `{sub}` and the others of `headers`, `{claims.NAME}`, and `{host}`, `{path}`, `{query}`, `{method}`, `{client}`, `{request_id}`, `{scheme}`. A brace that stands for itself is doubled.',
+    doc: 'Values are text with placeholders: `{sub}` and the others of `headers`, `{claims.NAME}`, and `{host}`, `{path}`, `{query}`, `{method}`, `{client}`, `{request_id}`, `{scheme}`. Write a literal brace twice.',
     keys: REQUEST_FIELDS,
   },
   {
@@ -215,7 +215,7 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     title: '[[expect]]',
-    doc: 'What a request has to come to: judged at every start and save, and a file in which it comes to something else is not taken.',
+    doc: 'The result that a request has to have. It is checked at every start and save; a file with another result is refused.',
     keys: EXPECT,
   },
   { title: 'as', doc: 'Who asks, in `[[expect]]`.', keys: EXPECTED_PERSON },

@@ -45,7 +45,7 @@ export const ROUTE_RATE = {
     choice(['client', 'user', 'route']),
     'client',
     'user',
-    'Who shares an allowance: a client is an address (of IPv6 the first 64 bits), a user whoever is signed in (and the client, of anyone else), `"route"` all together.',
+    'Who shares a rate: `"client"` is an address (of IPv6 the first 64 bits), `"user"` the signed-in user (or the client without a sign-in), `"route"` all together.',
   ),
 } as const satisfies Keys
 
@@ -86,7 +86,7 @@ export const SERVER_LIMITS = {
     sizeFrom('64KiB', '256MiB'),
     '64MiB',
     '16MiB',
-    'How long one message of a WebSocket may be, in either direction; a longer one closes its connection (1009), with a line in the log. Each WebSocket may hold two such messages in memory. Read at start.',
+    'The longest message of a WebSocket, in either direction. A longer one closes its connection (1009), with a line in the log. Each WebSocket may hold two such messages in memory. Read at start.',
     { build: bytes => bytes ?? MAX_MESSAGE_BYTES },
   ),
   max_open: defaulted(
@@ -119,7 +119,7 @@ export const SERVER_LIMITS = {
     sizeFrom('10MB'),
     '256MB',
     'a quarter of the memory that the process may use, beyond 80 MB',
-    'What answers and uploads that nobody takes may hold together, in each process, at 2.5 MB each. Beyond it the client that holds most loses the one that has waited longest, and further requests wait for moments.',
+    'The memory for answers and uploads that are not read, in each process, at 2.5 MB each. Above it, the client that holds most loses the one that has waited longest, and more requests wait for a moment.',
   ),
   rate: optional(
     serverRate('rate'),

@@ -23,7 +23,7 @@ function parseLogPlace(text: string): Parsed<LogPlaceAt> {
     return bad('log.place', not, `"stdout", "stderr", or a path with a slash in it: "./${text}"`)
   }
   if (text.endsWith('/')) return bad('log.place', not, `name the file, not its folder: "${text}sallyport.log"`)
-  if (PRECIOUS.test(text)) return bad('log.place', not, 'lines would be added to it; name a file of its own')
+  if (PRECIOUS.test(text)) return bad('log.place', not, 'lines would be added to it: name a separate file')
   return good(directory => pathIn(directory, text))
 }
 
@@ -46,7 +46,7 @@ export const LOG = {
     choice(['json', 'text', 'combined']),
     'json',
     'text at a terminal, JSON elsewhere',
-    'How lines are written. `"combined"` is what nginx and Apache write, for requests; whatever else is said is text then.',
+    'The format of lines. `"combined"` is the format of nginx and Apache, for requests; other lines are text then.',
   ),
   requests: defaulted(
     place,

@@ -121,7 +121,7 @@ export const OAUTH2 = {
     choice(['openid', 'oauth2']),
     'oauth2',
     '`openid`, unless there is a `preset`',
-    'With `oauth2`, a provider without OpenID Connect: nobody signs for who someone is, which is asked at `user_endpoint`. Its callback to register is `/.sallyport/callback/NAME`, for this provider alone.',
+    'With `oauth2`, a provider without OpenID Connect: there is no ID token, so the user is asked for at `user_endpoint`. Register the callback `/.sallyport/callback/NAME`, for this provider only.',
     { field: null },
   ),
   authorization_endpoint: optional(
@@ -142,7 +142,7 @@ export const OAUTH2 = {
     address,
     'https://git.example.com/api/v1/user',
     "the preset's; **required** for other `oauth2`",
-    'What says who somebody is, to whom has their access token. A subject is somebody there alone: with another address, or another member for `claims.sub`, all are other people.',
+    'The endpoint that answers who the user of an access token is. Subjects belong to this address: with another address, or another member for `claims.sub`, all users are new ones.',
     { field: null },
   ),
 } as const satisfies Keys

@@ -32,14 +32,14 @@ export const REQUESTS = {
   roles: optional(
     list(text(), { single: true }),
     ['family'],
-    'every role that lets somebody in at a route, but not `admin_role`',
-    'The roles that may be asked for, as far as a route of this portal lets them in; `admin_role` only where it is named here.',
+    'every role that opens a route, but not `admin_role`',
+    'The roles that users may ask for, if a route of this portal allows them; `admin_role` only if it is named here.',
   ),
   webhook: optional(
     parsed({ label: 'address', expected: 'an https:// address', isSecret: true }, parseWebhook),
     'https://ntfy.example.com/access',
     'nobody is told',
-    'Where each new request is told of, as JSON by POST: `https://`, or `http://` on this machine. What it says lets nobody in; redirects are not followed.',
+    'Where each new request is sent, as JSON by POST: `https://`, or `http://` on this machine. Its answer opens nothing; redirects are not followed.',
   ),
 } as const satisfies Keys
 
@@ -169,7 +169,7 @@ const roles = named(
   'role',
   (name, at, report) => {
     if (name !== 'public' && name !== 'authenticated') return
-    const hint = `allow = "${name}" has a meaning of its own; choose another name`
+    const hint = `allow = "${name}" has a special meaning: choose another name`
     report.mistake(at, 'role.reserved', `a role cannot be called ${name}`, { hint, part: 'key' })
   },
   ROLE_NAMES,
@@ -183,7 +183,7 @@ export const GUEST_LINKS = {
     "Who may make them: any one of these of the portal's roles. Nobody can share what they may not open themselves.",
   ),
   max_lifetime: defaulted(duration('5m', '365d'), '7d', '24h', 'How long a link may last.'),
-  max_uses: defaulted(integer(1, 1_000), 100, 5, 'How often a link may be opened, each time in another browser.'),
+  max_uses: defaulted(integer(1, 1_000), 100, 5, 'How many browsers may open a link.'),
 } as const satisfies Keys
 
 /** `guest_links` of a portal. */
@@ -199,7 +199,7 @@ const members: Type<Exclude<AllowValue, { readonly kind: 'public' }>, Exclude<Al
     if (raw.kind === 'boolean') return wrongKind(raw, members.expected, report, FOR_MEMBERS)
     const value = allow.read(raw, report)
     if (value?.kind !== 'public') return value
-    report.mistake(raw.at, 'members.public', 'nobody has a session without signing in', { hint: FOR_MEMBERS })
+    report.mistake(raw.at, 'members.public', 'without a sign-in there is no session', { hint: FOR_MEMBERS })
     return undefined
   },
 }
@@ -215,7 +215,7 @@ export const PORTAL = {
     url,
     'https://auth.example.com',
     'each protected host is its own',
-    'A host of its own for signing in, for any number of other hosts; one callback address to register.',
+    'A separate host for signing in, for any number of other hosts; one callback address to register.',
   ),
   providers: optional(
     list(word, { single: true }),
@@ -248,7 +248,7 @@ export const PORTAL = {
     members,
     'authenticated',
     [{ emails: ['ada@example.org'] }, 'family'],
-    'Who may have a session at all: any one of these roles, or of rules about people, is enough; `"authenticated"` is everybody whom the providers know. Who is none of them is told so at the sign-in, and is nobody here, with tokens and passwords too.',
+    'Who may have a session: one of these roles, or rules about users, is enough; `"authenticated"` is every user of the providers. Other users see a page at the sign-in, and count as not signed in, also with tokens and passwords.',
   ),
   ...BRAND,
   contact: optional(
@@ -269,13 +269,13 @@ export const PORTAL = {
     word,
     'admin',
     'nobody',
-    'Who has this role sees, and may end, every session of this portal, and sees the page `/.sallyport/admin`.',
+    'Users with this role see and may end every session of this portal, and see the page `/.sallyport/admin`.',
   ),
   bind_tickets: defaulted(
     boolean,
     false,
     true,
-    'Takes the ticket by which this portal signs a browser in at another host only from the network that it was given to (IPv4 /24, IPv6 /64). Where browsers reach one host by IPv4 and the other by IPv6, nobody can sign in.',
+    'Takes the ticket by which this portal signs a browser in at another host only from the network that it was given to (IPv4 /24, IPv6 /64). If browsers reach one host by IPv4 and the other by IPv6, no user can sign in.',
   ),
   personal_tokens: defaulted(
     boolean,
@@ -299,7 +299,7 @@ export const PORTAL = {
     requests,
     true,
     'nobody is asked',
-    'Whoever is signed in and refused may ask for the role on the page of the refusal; admins (`admin_role`) and `sallyport requests` grant it for a time or for good. As a table with the keys below, it says more.',
+    'A signed-in user may ask for a missing role on the 403 page; admins (`admin_role`) and `sallyport requests` grant it for a time or for good. As a table with the keys below, it says more.',
   ),
   compat: optional(
     compat,
@@ -314,7 +314,7 @@ function rolesKey(): Key<ReadonlyMap<string, readonly RuleTable[]>, ReadonlyMap<
     roles,
     {},
     { admin: { groups: ['admins'] } },
-    'Role = who has it: a rule, or a list of rules of which any is enough.',
+    'Role = who has it: a rule, or a list of rules of which one is enough.',
   )
 }
 

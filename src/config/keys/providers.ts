@@ -27,7 +27,7 @@ export const SCIM = {
     named(text(), 'group', () => {}, GROUP_NAME),
     { 'Family and friends': 'family' },
     'groups are what the provider says at sign-in',
-    'Whoever was pushed is in the pushed groups alone, at once and wherever they are signed in: what a group is called at the provider, and what rules call it. Groups that are not named here count for nothing.',
+    'Pushed users are in the pushed groups only, at once and in all sessions: on the left the group’s name at the provider, on the right the name in rules. Groups that are not named here do not count.',
   ),
 } as const satisfies Keys
 
@@ -139,7 +139,7 @@ export const ACCESS_TOKENS = {
     list(text(), { single: true }),
     'https://api.example.com',
     'what each route says',
-    'What the `aud` of such a token has to hold where a route does not name an `audience` of its own: the name that this gate has as an API at the provider, or one of several.',
+    'The `aud` of such a token, if a route does not name an `audience`: the name of this gate as an API at the provider, or one of several.',
     { field: 'audiences', build: audiences => audiences ?? [] },
   ),
   introspect: defaulted(
@@ -153,7 +153,7 @@ export const ACCESS_TOKENS = {
     text(),
     'zt_',
     'none: about every token that is no JWT',
-    'With `introspect`: the provider is asked only about tokens that begin so, and others pass on to the application. Where several providers of a portal introspect, each needs one, or the first would be shown the tokens of all.',
+    'With `introspect`: the provider is asked only about tokens that begin so; others go to the application. If several providers of a portal introspect, each needs one, or the first would see the tokens of all.',
     { build: prefix => prefix ?? '' },
   ),
   client_audience: defaulted(
@@ -175,7 +175,7 @@ export const PROVIDER = {
     parsed({ label: 'file', expected: 'the path of a file' }, good),
     'users.toml',
     'none',
-    'The provider is a file of our own: users sign in by a form on the sign-in page. `sallyport user add` writes it (bcrypt, Argon2 and, with a warning, `$apr1$`). A file that ends in `.toml` has a table for each user, with an id, groups, an e-mail address and a second factor ([the format](signing-in.md#the-file-of-users)); any other has lines of `NAME:HASH`. Read again when it changes: whoever left it, or has another password, is signed out. Their subject is `htpasswd:NAME`.',
+    'The provider is a file of users: they sign in by a form on the sign-in page. `sallyport user add` writes it (bcrypt, Argon2 and, with a warning, `$apr1$`). A file that ends in `.toml` has a table for each user, with an id, groups, an e-mail address and a second factor ([the format](signing-in.md#the-file-of-users)); any other has lines of `NAME:HASH`. Read again when it changes: whoever left it, or has another password, is signed out. Their subject is `htpasswd:NAME`.',
     { field: null },
   ),
   totp: optional(
@@ -223,7 +223,7 @@ export const PROVIDER = {
     list(backChannelOrigin, { single: true, mayBeEmpty: true }),
     [],
     ['https://keys.internal.example.com'],
-    'Origins in a private network that the metadata of a provider on the internet may lead to, such as for its keys. Others have to be public, or the issuer’s own; where the issuer itself is in a private network, all are allowed. With `internal_url` everything is asked for there.',
+    'Origins in a private network that the metadata of a provider on the internet may name, such as for its keys. Others have to be public, or the issuer’s own; if the issuer itself is in a private network, all are allowed. With `internal_url` everything is asked for there.',
   ),
   ca: optional(
     pemFile,
@@ -255,7 +255,7 @@ export const PROVIDER = {
     parsed({ label: 'file', expected: 'the path of a file' }, good),
     '/var/run/secrets/tokens/pocket-id',
     'none',
-    'Instead of a secret: a file in which somebody else always puts a fresh assertion (a JWT), such as the token of a Kubernetes service account whose issuer the provider trusts. Read for each use.',
+    'Instead of a secret: a file where another program always puts a fresh assertion (a JWT), such as the token of a Kubernetes service account whose issuer the provider trusts. It is read for each use.',
     { field: 'assertionFile', build: (path, { directory }) => (path === null ? null : resolve(directory, path)) },
   ),
   client_assertion_audience: optional(
@@ -288,14 +288,14 @@ export const PROVIDER = {
     authorizeParams,
     { prompt: 'consent', access_type: 'offline', hd: 'example.com' },
     'none',
-    'What the provider is told at each sign-in besides, by name: `prompt`, `login_hint`, `domain_hint`, `acr_values`, `resource` and what is its own. Nothing that the sign-in itself sets.',
+    'More parameters of each sign-in, by name: `prompt`, `login_hint`, `domain_hint`, `acr_values`, `resource` and the provider’s own. Not those that the sign-in itself sets.',
     { ...FREE, build: (params): ReadonlyMap<string, string> => params ?? new Map() },
   ),
   emails: defaulted(
     choice(['verified', 'trusted']),
     'verified',
     'trusted',
-    'Which of its e-mail addresses count in rules and are told to applications: those of which it says `email_verified`, or all; `"trusted"` is right where nobody can enter an address that is not theirs.',
+    'Which e-mail addresses count in rules and go to applications: those with `email_verified`, or all. `"trusted"` is right if users cannot enter an address that is not theirs.',
     { ...FREE, field: 'trustsEmails', build: emails => emails === 'trusted' },
   ),
   ...READING,
@@ -303,7 +303,7 @@ export const PROVIDER = {
     boolean,
     false,
     true,
-    'Keycloak: its roles are groups too, `role:NAME` of the realm and `role:CLIENT:NAME` of a client, as its access tokens have them. Whoever comes without such a token cannot sign in; a group that is itself called `role:…` does not count.',
+    'Keycloak: its roles are groups too, `role:NAME` of the realm and `role:CLIENT:NAME` of a client, as its access tokens have them. A user without such a token cannot sign in; a group that is itself called `role:…` does not count.',
     { ...FREE, field: 'hasRoleGroups' },
   ),
   id_token_alg: optional(
@@ -331,7 +331,7 @@ export const PROVIDER = {
     table(SCIM, { title: '[providers.NAME.scim]' }),
     { token: '${SCIM_TOKEN}' },
     'nothing is taken',
-    'The provider may push its people by SCIM 2.0 to `/.sallyport/scim/v2/NAME` of the portal: whoever is deactivated or deleted there is signed out within a second, and not let in; its keys are below.',
+    'The provider may push its people by SCIM 2.0 to `/.sallyport/scim/v2/NAME` of the portal: a user who is deactivated or deleted there is signed out within a second, and cannot sign in; its keys are below.',
     FREE,
   ),
 } as const satisfies Keys
@@ -343,7 +343,7 @@ export const PROVIDER_REFUSED = new Map([
   [
     'client_secret_file',
     {
-      message: 'a secret in a file has no key of its own',
+      message: 'a secret in a file has no separate key',
       hint: 'write client_secret = "${file:PATH}": the file is read again when it changes',
     },
   ],

@@ -60,7 +60,7 @@ export const APP = {
     'The heading under which it is listed; groups keep the order of the file.',
   ),
   description: optional(text(), 'Is everything up?', 'its address', 'A line below the name.'),
-  hidden: defaulted(boolean, false, true, 'Leaves it out of the list. Whoever may open it still may.', {
+  hidden: defaulted(boolean, false, true, 'Leaves it out of the list. Users who may open it still can.', {
     field: 'isHidden',
   }),
 } as const satisfies Keys
@@ -171,7 +171,7 @@ const deny: Type<RuleList, readonly AccessRule[]> = {
     const word = findWord(raw)
     if (word === undefined) return value
     const hint = 'to close a route, remove it; to shut out some, name roles or write rules'
-    report.mistake(word.at, 'deny.everyone', `deny = ${showRaw(word)} would shut everyone out`, { hint })
+    report.mistake(word.at, 'deny.everyone', `deny = ${showRaw(word)} would refuse every user`, { hint })
     return undefined
   },
   build: buildRules,
@@ -182,7 +182,7 @@ export const TOOLS = {
   allow: required(
     list(starPattern, { single: true, mayBeEmpty: true }),
     ['search', 'get-*'],
-    'The names of tools that may be called, in this letter case, where a star is anything at all. None may, where the list is empty.',
+    'The names of tools that may be called, in this letter case; a star matches anything. An empty list allows none.',
   ),
 } as const satisfies Keys
 
@@ -196,7 +196,7 @@ export const REWRITE = {
   to: required(
     text('a path such as "/pictures/$1-$2"'),
     '/pictures/$1-$2',
-    'What is there then; `$1` is the first group in brackets.',
+    'The new text; `$1` is the first group in brackets.',
   ),
 } as const satisfies Keys
 
@@ -279,7 +279,7 @@ export const ROUTE = {
     text(),
     'home',
     'none',
-    'The portal where people sign in for this route; needed where `allow` or `deny` asks who somebody is.',
+    'The portal where users sign in for this route; needed if `allow` or `deny` has rules about users.',
     FREE,
   ),
   allow: required(
@@ -292,7 +292,7 @@ export const ROUTE = {
     deny,
     [{ networks: ['203.0.113.0/24'] }],
     'nobody',
-    'Who may not, whatever `allow` says: the same roles and rules. What cannot be judged counts as denied.',
+    'Who is refused, also if `allow` matches: the same roles and rules. What cannot be judged counts as denied.',
     { ...FREE, build: rules => rules ?? [] },
   ),
   methods: optional(
@@ -313,7 +313,7 @@ export const ROUTE = {
     table(TOOLS, { title: '[routes.tools]' }),
     { allow: ['search', 'get-*'] },
     'all that the application has',
-    'Which tools of an MCP server may be called; its keys are below. Bodies are read for that, up to 1 MiB, and what cannot be read in one way alone is refused.',
+    'Which tools of an MCP server may be called; its keys are below. Bodies are read for that, up to 1 MiB; an ambiguous body is refused.',
     { ...FREE, targets: FORWARDED, build: tools => tools?.allow ?? null },
   ),
   audience: optional(
@@ -348,7 +348,7 @@ export const ROUTE = {
     list(pathExpression, { single: true }),
     '^/api/',
     'none',
-    'Paths on which everybody counts as a program: whoever has to sign in first gets 401, and is never led to a page. One of these regular expressions (as in `path_regexp` of a rule) matches somewhere in the path.',
+    'Paths where every client counts as a program: a request without a session gets 401, and is never redirected to a page. One of these regular expressions (as in `path_regexp` of a rule) matches somewhere in the path.',
     { ...FREE, build: paths => paths ?? [] },
   ),
   strip_prefix: optional(path, '/api', 'nothing', 'A part of `path` that the application does not see.', {
@@ -407,7 +407,7 @@ export const ROUTE = {
     headerSpec,
     'none',
     'x-token',
-    'How the application learns who is there: a preset, or a table such as `{ X-User = "{name} <{email}>" }`. Whatever a client sends in these fields is removed.',
+    'How the application gets the user: a preset, or a table such as `{ X-User = "{name} <{email}>" }`. What a client sends in these fields is removed.',
     { ...FREE, targets: APPLICATION },
   ),
   ...ROUTE_IDENTITY,
@@ -501,7 +501,7 @@ export const ROUTE = {
     app,
     { icon: 'icons/kuma.svg', group: 'Monitoring' },
     'name and letter',
-    'How it shows in that list; its keys are below. A route that lies under another one of its host shows only with this or a `name` of its own.',
+    'How it shows in that list; its keys are below. A route below another one of its host shows only with this or with a `name`.',
     FREE,
   ),
 } as const satisfies Keys

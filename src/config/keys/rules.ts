@@ -56,7 +56,7 @@ export const claims: Type<ReadonlyMap<string, readonly Scalar[]>> = {
       return wrongKind(raw, 'a table of claim = value', report, 'claims = { department = ["it"] }')
     if (raw.entries.size === 0) {
       report.mistake(raw.at, 'list.empty', 'claims is an empty table', {
-        hint: 'it would match everyone; name a claim',
+        hint: 'it would match every user: name a claim',
       })
     }
     const values = new Map<string, readonly Scalar[]>()
@@ -86,7 +86,7 @@ function patternsByName({ what, example, check }: PatternNames): Type<ReadonlyMa
     read(raw, report) {
       if (raw.kind !== 'table') return wrongKind(raw, `a table of ${what} = pattern`, report, example)
       if (raw.entries.size === 0) {
-        const hint = `it would match everyone; name a ${what}`
+        const hint = `it would match every user: name a ${what}`
         const [key = ''] = example.split(' ')
         report.mistake(raw.at, 'list.empty', `${key} is an empty table`, { hint })
       }
@@ -106,7 +106,7 @@ const like = patternsByName({ what: 'claim', example: 'like = { groups = ["*-adm
 function checkDomain(name: string, entry: Raw, value: readonly string[], report: Report): void {
   const domain = name === 'email' ? value.map(looseDomain).find(one => one !== null) : undefined
   if (domain === undefined) return
-  const message = `this holds for every domain that ends in ${domain}, whoever has it`
+  const message = `this matches every domain that ends in ${domain}, also of other owners`
   report.warn(entry.at, 'rule.pattern', message, { hint: `for one domain: "*@${domain}"` })
 }
 
@@ -129,7 +129,7 @@ function checkFieldName(name: string, { at }: Raw, _: readonly string[], report:
     const hint = 'letters, digits and dashes'
     report.mistake(at, 'header.name', `${quote(name)} is not a header name`, { hint, part: 'key' })
   } else if (OWNED.test(folded) || IDENTITY.test(folded) || NEVER_LOOKED_AT.test(folded)) {
-    const hint = 'Sallyport writes it or takes it off; for who somebody is and where from, there are other keys'
+    const hint = 'Sallyport sets or removes it; rules about users and addresses have other keys'
     report.mistake(at, 'header.owned', `rules do not look at ${quote(name)}`, { hint, part: 'key' })
   }
 }
@@ -147,7 +147,7 @@ const reference = parsed({ label: 'text', expected: 'text without spaces' }, val
     : bad(
         'reference.invalid',
         `${quote(value)} has a space or a letter beyond ASCII`,
-        'each value by itself, in a list',
+        'each value as a member of a list',
       ),
 )
 const references = list(reference, { single: true })
@@ -166,7 +166,7 @@ export const PERSON = {
     words,
     ['ada'],
     'any',
-    'One of these users of the portal’s file (`users` of a provider, or `htpasswd`), by the name that they sign in with. A user of that name at another provider is somebody else.',
+    'One of these users of the portal’s file (`users` of a provider, or `htpasswd`), by the name that they sign in with. A user of that name at another provider is another user.',
   ),
   emails: optional(
     list(email, { single: true }),
@@ -330,7 +330,7 @@ export const when: Type<Table<typeof WHEN>, RequestRule> = {
   read(raw, report) {
     const isEmpty = raw.kind === 'table' && [...raw.entries.keys()].every(name => name === 'ignore_case')
     if (isEmpty) {
-      const hint = 'it would hold for every request: leave it out, or name methods, paths, path_regexp or query'
+      const hint = 'it would match every request: remove it, or name methods, paths, path_regexp or query'
       report.mistake(raw.at, 'list.empty', 'when says nothing of a request', { hint })
     }
     return someOfWhen.read(raw, report)

@@ -26,7 +26,7 @@ export function parseSecret(text: string, at: Path, isFilled: boolean): Parsed<s
     const hint = `to read the variable, write "\${${name}}"; a secret that looks so goes into a file: "\${file:/run/secrets/…}"`
     return bad(
       'secret.placeholder',
-      'this is the name of a variable as another program writes it, and would be the secret itself',
+      'this is a variable in the style of another program, and would be the secret itself',
       hint,
     )
   }

@@ -105,7 +105,7 @@ export const SERVER = {
     list(adminHost, { single: true, mayBeEmpty: true }),
     [],
     ['sallyport', 'gate.lan'],
-    'Names by which `admin` may be asked, as in `http://sallyport:9464/metrics`, besides `localhost` and the address that it listens to. Any other `Host` is answered with 403, since a web page can have its own name lead there.',
+    'More names for `admin`, as in `http://sallyport:9464/metrics`; `localhost` and its own address always work. Any other `Host` gets 403, since a web page can let its own name lead there.',
   ),
   verify: optional(
     list(listenAddress, { single: true }),
@@ -137,7 +137,7 @@ export const SERVER = {
     boolean,
     false,
     true,
-    'Whether the file may be changed on a page, by whoever has the `admin_role` of its only portal and has just signed in. What reaches into this machine (programs, files, folders, local sockets, references to secrets) is not changed there, nor where a secret is sent.',
+    'Whether the file may be changed on a page, by a user with the `admin_role` of its only portal who has just signed in. What reaches into this machine (programs, files, folders, local sockets, references to secrets) is not changed there, nor where a secret is sent.',
     { field: 'isEditable' },
   ),
   ...SERVER_LIMITS,

@@ -93,7 +93,7 @@ export const SESSIONS = {
     REFRESH,
     '15m',
     '5m',
-    'How often the provider is asked again who someone is and whether they may still sign in, or `"off"`. It takes a refresh token: `offline_access` is asked for where a sign-in brought none and the provider lists it.',
+    'How often the provider is asked again for the user’s claims, and whether the user may still sign in, or `"off"`. It needs a refresh token: `offline_access` is asked for if a sign-in brought none and the provider lists it.',
     FREE,
   ),
   refresh_limit: optional(

@@ -24,7 +24,7 @@ export const ROUTE_INSTEAD = instead({
   ],
   'guests guest guestlink guestlinks': [
     'guest_link',
-    'guests are let in by a rule: allow = ["user", { guest_link = true }]; guest_links in the portal says who invites them',
+    'a rule allows guests: allow = ["user", { guest_link = true }]; guest_links in the portal says who invites them',
   ],
   'groups group roles role users user emails': ['allow', `who may is in allow: ${WHO_MAY}`],
 })
@@ -48,7 +48,7 @@ export const PORTAL_INSTEAD = instead({
 export const SERVER_INSTEAD = instead({
   'https httpsaddress tls ssl tlslisten': [
     'tls',
-    'HTTPS has a table of its own: [tls] with listen = ["0.0.0.0:443"], and certificates or acme',
+    'HTTPS has a separate table: [tls] with listen = ["0.0.0.0:443"], and certificates or acme',
   ],
   'certificate certificates cert key certfile keyfile sslcertificate acme letsencrypt': [
     'tls',

@@ -270,7 +270,7 @@ function onceHint(raw: Raw, title: string): string {
   const own = titleAt(title, raw.at)
   return raw.kind === 'list'
     ? `write ${own}, in single brackets: there is one of it`
-    : `write ${own} in a line of its own, and its keys below it`
+    : `write ${own} in a separate line, and its keys below it`
 }
 
 /** A type of tables, with their keys. */

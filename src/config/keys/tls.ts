@@ -38,7 +38,7 @@ export const TLS = {
     tables(table(CERTIFICATE, { title: '[[tls.certificates]]' }, withFacts), 'tls.certificates'),
     [{ cert: 'example.com.pem', key: 'example.com-key.pem' }],
     'none',
-    'Certificates and their keys; each connection gets the one that has its name, or else the first. Read again when a file changes, without cutting anyone off.',
+    'Certificates and their keys; each connection gets the one for its name, or else the first. They are read again when a file changes; no connection is cut.',
     { ...FREE, build: certificates => certificates ?? [] },
   ),
   acme: optional(
@@ -59,7 +59,7 @@ export const TLS = {
     boolean,
     true,
     false,
-    'Send what comes to `[server] listen` to the same address with `https://`, except from `trusted_proxies`.',
+    'Redirect requests to `[server] listen` to the same address with `https://`, except from `trusted_proxies`.',
     FREE,
   ),
   public_port: optional(

@@ -54,7 +54,11 @@ export function parseContact(text: string): Parsed<Contact> {
   const trimmed = text.trim()
   if (trimmed === '') return bad('portal.contact', 'the contact is empty', 'whom people ask: "mailto:it@example.com"')
   if (trimmed.length > LONGEST) {
-    return bad('portal.contact', 'the contact is too long', `${LONGEST} characters; for more, lead to a page`)
+    return bad(
+      'portal.contact',
+      'the contact is too long',
+      `at most ${LONGEST} characters; for more, name the address of a page`,
+    )
   }
   if (MAIL.test(trimmed)) return good({ text: trimmed, address: `mailto:${trimmed}` })
   if (LINK.test(trimmed) && URL.canParse(trimmed)) {

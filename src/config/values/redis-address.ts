@@ -157,7 +157,7 @@ function parseNodes(hosts: string, defaultPort: number): readonly RedisNode[] {
   })
   const shown = nodes.map(node => showNode(node))
   const twice = shown.findIndex((node, index) => shown.indexOf(node) !== index)
-  if (twice !== -1) throw new Fault(`address ${twice + 1} of ${texts.length} is there before`, texts[twice] ?? null)
+  if (twice !== -1) throw new Fault(`address ${twice + 1} of ${texts.length} is repeated`, texts[twice] ?? null)
   return nodes
 }
 

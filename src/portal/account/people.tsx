@@ -96,10 +96,14 @@ export async function invitePerson(ctx: PortalRequest, tools: PeopleTools, sende
   if (!isRecent(session, nowMs)) return signInFirst(ctx, session)
   const missing = missingRoles(ctx, tools, session, { provider, person, nowMs })
   if (missing.length > 0) {
-    throw new GateError('access.denied', 'nobody invites a user with roles that they do not have for good themselves', {
-      hint: 'somebody who has them can, or: sallyport user invite',
-      facts: { missing },
-    })
+    throw new GateError(
+      'access.denied',
+      'an admin cannot invite a user who has roles that the admin does not have permanently',
+      {
+        hint: 'an admin with these roles can, or: sallyport user invite',
+        facts: { missing },
+      },
+    )
   }
   const { text, expiresAtMs } = await tools.sessions.invitations.make(person, {
     portal: ctx.portal.name,

@@ -37,7 +37,7 @@ export function sourcesOf(
     { name: 'uploads_open', help: 'Requests whose bodies are being sent.', read: () => flows.open.uploads },
     {
       name: 'untaken_bytes',
-      help: 'What answers and uploads that nobody takes may hold.',
+      help: 'Memory that unread answers and uploads may hold.',
       read: () => flows.heldBytes,
     },
     { name: 'event_streams_open', help: 'Open event streams.', read: () => streams.size },

@@ -127,10 +127,7 @@ function settle(
     case 'coding':
       headers.delete('content-length')
       if (!/^(?:chunked|identity)$/i.test(value)) {
-        throw new GateError(
-          'upstream.broken',
-          'an upstream compressed its message with a transfer coding nobody asked for',
-        )
+        throw new GateError('upstream.broken', 'an upstream used a transfer coding that was not requested')
       }
       headers.delete(name)
       return

@@ -137,7 +137,7 @@ function tableAt(tree: RawTable, at: Path): Raw {
   return at.reduce<Raw>((raw, step) => {
     const below =
       raw.kind === 'table' ? raw.entries.get(String(step)) : raw.kind === 'list' ? raw.items[Number(step)] : undefined
-    if (below === undefined) throw new TypeError('a text is in no table of its own tree')
+    if (below === undefined) throw new TypeError('a text is in no table of its tree')
     return below
   }, tree)
 }

@@ -157,7 +157,7 @@ export function createProviderMeter(tick: () => number): ProviderMeter {
       simpleFamily(
         'counter',
         'sallyport_refreshes_total',
-        'Sessions whose provider was asked again, by what it said.',
+        'Refreshes of sessions, by the provider’s answer.',
         samples('result', one => one.refreshes),
       ),
       simpleFamily(

@@ -47,7 +47,7 @@ function later(
 ): Promise<unknown> {
   const owner = ownerOf(context)
   return hold(tools.exchanges, owner, found, value => {
-    if (hasChanged(context, tools.exchanges)) throw overtaken(owner, 'what it was decided by has changed')
+    if (hasChanged(context, tools.exchanges)) throw overtaken(owner, 'what the decision depended on has changed')
     return step(value, context, tools, one)
   })
 }

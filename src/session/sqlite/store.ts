@@ -391,7 +391,7 @@ function both(first: StoredChanges | null, second: StoredChanges): StoredChanges
 }
 
 function notTaken(path: string): GateError {
-  return new GateError('session.store', `${path} was begun anew, and has yet to take who is in memory`, {
+  return new GateError('session.store', `${path} was created again, and does not have the sessions in memory yet`, {
     retryAfterS: 2,
   })
 }

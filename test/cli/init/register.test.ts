@@ -246,7 +246,7 @@ test('a client that was made and is not finished can be gone on with', async () 
   }
   const first = await init(there, [], broken)
   expect([first.code, first.routes, madeAt(there).length]).toEqual([1, null, 1])
-  expect(first.err).toContain('--take-over goes on with it')
+  expect(first.err).toContain('continue with --take-over')
   const second = await init(there, ['--take-over'])
   expect([second.code, second.secret, madeAt(there).length]).toEqual([0, `${madeAt(there)[0]?.secrets[0]}\n`, 1])
 })

@@ -79,8 +79,8 @@ const INSIDE = ['--internal-url', 'http://pocket-id:1411']
 
 test.each<[string, string, readonly string[], string]>([
   ['without its address inside', 'id', [], 'name it with --issuer, and with --internal-url'],
-  ['at the application’s host', 'app', INSIDE, 'give the provider a host of its own'],
-  ['at the portal’s host', 'auth', INSIDE, 'give the provider a host of its own'],
+  ['at the application’s host', 'app', INSIDE, 'give the provider a separate host'],
+  ['at the portal’s host', 'auth', INSIDE, 'give the provider a separate host'],
   ['behind a proxy that asks', 'id', [...INSIDE, '--front', 'caddy'], 'a proxy of yours has the application'],
   ['at a port that nobody comes to', 'id.example.com:8443', INSIDE, 'browsers would come to https://id.example.com,'],
 ])('a route to the provider %s is told, and nothing is written', async (_, name, more, said) => {

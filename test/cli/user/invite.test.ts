@@ -19,7 +19,7 @@ test('an invitation is printed alone on standard output, for scripts, and what t
   await using gate = await startPasskeyGate()
   const { code, out, err } = await runInviteOn(gate, ['ada'])
   expect([code, out]).toEqual([0, expect.stringMatching(/^http:\S+\/invitation\?link=si_[A-Za-z0-9_-]{43}\n$/)])
-  expect(err).toContain('Give this link to ada alone')
+  expect(err).toContain('Give this link to ada only')
   expect(err).not.toContain('si_')
 })
 
@@ -27,7 +27,7 @@ test('whom nobody can invite is said with the way out, and nothing is made', asy
   const two = await gateWith(portal('one', 'http://one.localhost:1'), portal('two', 'http://two.localhost:1'))
   const none = await gateWith(portal('bare', ''))
   const cases: readonly (readonly [gate: typeof two, argv: readonly string[], code: number, says: string])[] = [
-    [two, ['eve'], 1, 'no users file of a provider has eve: "sallyport user add" adds somebody'],
+    [two, ['eve'], 1, 'no users file of a provider has eve: add the user with "sallyport user add"'],
     [two, ['ada'], 1, 'say --portal one or two'],
     [two, ['ada', '--portal', 'three'], 1, 'the file has no portal three'],
     [none, ['ada'], 1, 'ada can have no passkey at bare'],

@@ -199,7 +199,7 @@ describe('what cannot be done changes nothing', () => {
   test.each<[string, string, readonly string[], number, string]>([
     ['a name that is there', WRITTEN, ['add', FILE, 'ada'], 1, 'ada is in users.toml already'],
     ['a name that is not there', WRITTEN, ['remove', FILE, 'eve'], 1, 'eve is not in users.toml'],
-    ['a file with a mistake', `${WRITTEN}\nsurprise = 1\n`, ['add', FILE, 'eve'], 1, 'mend that first'],
+    ['a file with a mistake', `${WRITTEN}\nsurprise = 1\n`, ['add', FILE, 'eve'], 1, 'fix that first'],
     ['a file that is no TOML', `ada:${BCRYPT}\n`, ['add', FILE, 'eve'], 1, ') is in line 1 of'],
     [
       'a file with a line that is no TOML',

@@ -105,7 +105,7 @@ describe('an address of a Redis or Valkey server', () => {
     ['redis://valkey:0', 'the address has a port over 65535, or 0'],
     ['redis://one,two:65536,three:0', 'address 2 of 3 has a port over 65535, or 0'],
     ['redis://one,,three', 'address 2 of 3 is empty'],
-    ['redis://one,two,one:6379', 'address 3 of 3 is there before'],
+    ['redis://one,two,one:6379', 'address 3 of 3 is repeated'],
     ['redis://one,[::g],x', 'address 2 of 3 is none of a Redis or Valkey server, which is HOST:PORT'],
     ['redis://a b', 'the address is none of a Redis or Valkey server, which is HOST:PORT'],
     ['redis://valkey/a', 'the database is a number from 0 to 9999'],

@@ -156,6 +156,6 @@ needs('right to mount').test(
     writeFileSync(`${real}.new`, fileFor(port, 'b.localhost'))
     renameSync(`${real}.new`, real)
     await gate.shows('no save will be seen')
-    await gate.shows('mount the folder that it is in')
+    await gate.shows('mount its folder')
   },
 )

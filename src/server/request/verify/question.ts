@@ -123,7 +123,7 @@ function refuseLists({ target }: RequestContext, { address }: Dialect): void {
       'target.malformed',
       `the address that was asked says ${name.slice(0, 100)}, which no verdict heeds`,
       {
-        hint: 'write it as a rule of allow into a route, with a path or host of its own, and take it off the address',
+        hint: 'write it as a rule of allow into a route, with a separate path or host, and remove it from the address',
       },
     )
   }
