@@ -26,8 +26,8 @@ import { isOutOfReach, openStateAsUser, type StorePorts, tellFailure } from './w
 export const USAGE = {
   text: `usage: sallyport check [routes.toml] [--diff NEW] [--json]
 
-Checks the file without the network, and shows every error with its place and how to fix it. What only a provider can answer is
-named: "sallyport doctor" asks it. As root, it also says what the service's user cannot read.
+Checks the file without the network, and shows every error with its place and how to fix it. It lists
+what only a provider can answer: "sallyport doctor" asks the provider. As root, it also says what the service's user cannot read.
 Exit code: 0 for a good file, 1 for errors, 2 for a wrong command line.
 
   --config FILE, -c   the file, as for other commands

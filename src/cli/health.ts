@@ -13,7 +13,7 @@ const USAGE = `usage: sallyport health [ADDRESS] [--alive]
 Asks the admin listener whether the server is ready: for containers whose image has no other program to ask with.
 Exit code: 0 ready, 1 not ready or no answer, 2 wrong usage.
 
-  --alive   only whether it answers: to restart it helps nobody while, say, its session store is away
+  --alive   only checks that it answers. Use this for restarts: a restart does not help when, say, the session store is down
   ADDRESS   what admin in [server] says: host:port or unix:/path; default: SALLYPORT_ADMIN, or ${DEFAULT_ADDRESS}`
 
 /** Well below the three seconds that container engines commonly give a check. */

@@ -132,7 +132,7 @@ test('the editor numbers lines, marks what is wrong at its line, leads there, an
   await page.locator('.cm-lint-marker-error').waitFor()
   await page
     .locator('#edit-state')
-    .getByText(/^Not saved yet · \d mistakes?/)
+    .getByText(/^Not saved yet · \d errors?/)
     .waitFor()
   await page.keyboard.press('Home')
   await page.keyboard.press('Shift+End')

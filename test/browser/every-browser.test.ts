@@ -21,7 +21,7 @@ const isLedByOther = (heading: string) =>
 const got: string[] = []
 
 /** What is behind a field by day. */
-const PANEL = 'rgb(253, 252, 250)'
+const PANEL = 'rgb(255, 255, 255)'
 
 /** How often a page is looked at whose drawing is not the same each time. */
 const LOADS = 20

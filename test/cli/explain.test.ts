@@ -222,7 +222,7 @@ describe('explain', () => {
         number: 1,
         rule: 'role admin, network 10.0.0.0/8',
         outcome: 'fails',
-        missing: [{ reason: 'role.missing', why: 'none of the roles is held' }],
+        missing: [{ reason: 'role.missing', why: 'the user has none of the roles' }],
       },
       {
         list: 'allow',

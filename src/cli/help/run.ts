@@ -15,9 +15,9 @@ const USAGE = {
   text: `usage: sallyport help [TOPIC|COMMAND|NAME]
 
 Lists the commands and the chapters; shows a chapter, a command's own help, or what the reference says of a
-key of routes.toml, an error code, a metric, or an error as other programs word it:
+key of routes.toml, an error code, a metric, or an error message of another program:
 sallyport help keep_posts, sallyport help upstream.timeout, sallyport help 502 bad gateway.
-Exit code: 0 shown, 2 for what there is not.`,
+Exit code: 0 shown, 2 if there is no such name.`,
   options: {},
   maxPositionals: 10,
 } as const

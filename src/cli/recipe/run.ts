@@ -7,8 +7,8 @@ export const USAGE = {
   text: `usage: sallyport recipe list|NAME [--host HOST] [--upstream ADDRESS]
 
 Lists the recipes for applications, or prints one: tables for routes.toml, with what has to be set in the application.
-They are for a portal "home" with a role "user". A line that begins with # and no blank is a choice: take the # off.
-Exit code: 0 shown, 2 for what there is not.
+They are for a portal "home" with a role "user". A line that begins with # and no blank is a choice: remove the # to use it.
+Exit code: 0 shown, 2 if there is no such recipe.
 
   --host HOST          the host by which people reach it, in place of app.example.com
   --upstream ADDRESS   where it answers, in place of http://app:PORT`,

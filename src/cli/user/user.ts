@@ -30,21 +30,21 @@ export const USAGE = {
        sallyport user invite NAME [--portal NAME] [--config routes.toml]
        sallyport user reset NAME [--provider NAME] [--end-tokens] [--config routes.toml]
 
-Writes a file of users, for users of a provider or htpasswd of a portal in routes.toml. A FILE that ends in .toml has a table for each
-user, with an id, groups, an e-mail address, a display name (--name) and a second factor; any other has lines of NAME:HASH (htpasswd).
-A running server takes it over at once: whoever has another password, or is gone, is signed out.
-The password is asked for, unseen, or is the first line of standard input where that is no terminal. With --no-password there is none
-that anybody knows: the user comes by an invitation.
-passwd ends sessions and what MCP clients were given; whether API tokens and guest links end too is asked, or said by --end-tokens or
---keep-tokens. A file of lines cannot hold the answer.
-totp gives somebody a second factor: it shows the address that an authenticator app reads, at a terminal as a QR code too; --remove
-takes it away. A file of lines has them in a file beside it, for totp of the provider (users.totp for users.htpasswd).
-convert makes a NEW .toml of a file of lines and its second factors.
-invite prints a link by which a user of routes.toml creates a passkey and is signed in: good once, for 24 hours, and ended by a newer
-one. It works at once on a running server. For somebody who has passkeys, other sessions and tokens end when it is used.
-list shows who is in the file, and what users have set themselves, which is in the session store of routes.toml.
-reset removes what a user has set: password, second factor, recovery codes, passkeys. Sessions, MCP clients and an invitation end, too;
-the password and second factor of the file count again.
+Changes a file of users: the FILE that users of a provider, or htpasswd of a portal, names in routes.toml. In a FILE that ends in .toml,
+each user has a table with an id, groups, an e-mail address, a display name (--name) and a second factor. Any other FILE has lines of NAME:HASH (htpasswd).
+A running server uses a change at once: users who are removed, or have a new password, are signed out.
+add and passwd ask for the password, and do not show it. Without a terminal, they read it from the first line of standard input. With
+--no-password nobody knows the password: the user needs an invitation.
+passwd ends the user’s sessions and the access of MCP clients. It asks whether API tokens and guest links end too, unless --end-tokens or
+--keep-tokens says so. A file of lines cannot store the answer.
+totp gives a user a second factor. It shows the address that an authenticator app reads, at a terminal also as a QR code. --remove removes
+the second factor. For a file of lines, second factors are in a file beside it, for totp of the provider (users.totp for users.htpasswd).
+convert makes a NEW .toml file from a file of lines and its second factors.
+invite prints a link with which a user of routes.toml creates a passkey and is signed in. It works once, for 24 hours; a newer link
+replaces it. A running server accepts it at once. If the user has passkeys, other sessions and tokens end when the link is used.
+list shows the users in the file, and what users have set themselves, which is in the session store of routes.toml.
+reset removes what a user has set: password, second factor, recovery codes, passkeys. Sessions, MCP clients and an invitation end, too.
+After that, the password and second factor of the file are valid again.
 Exit code: 0 done, 1 the file cannot be read or written, or has no such name, 2 for a wrong command line.`,
   options: {
     issuer: { type: 'string', default: 'Sallyport' },

@@ -37,8 +37,8 @@ export const EN: Words = {
   auditTrail: 'Audit trail',
   auditWho: 'Subject, name, address, or id of a token',
   auditSince: 'Since',
-  auditOff: 'Nothing is kept. In the file:',
-  auditNothing: 'Nothing is recorded.',
+  auditOff: 'The audit trail is off. To turn it on, write in the file:',
+  auditNothing: 'There are no entries.',
   auditOlder: 'Older',
   auditExport: format => `Export as ${format}`,
   switchAccount: 'Switch account',
@@ -54,13 +54,15 @@ export const EN: Words = {
 
   ownAccount: {
     title: 'Your account',
-    lead: 'How you sign in. Each change needs your present password.',
-    ends: 'Each change signs you out everywhere else, and ends the programs that you let in.',
-    present: 'Present password',
-    presentWrong: 'The present password is not right. Nothing was changed.',
-    alsoTokens: 'End my tokens and guest links, too: somebody else may have made some',
+    lead: 'How you sign in. Each change needs your current password.',
+    ends: 'Each change signs you out everywhere else, and ends the access of programs that you allowed.',
+    present: 'Current password',
+    presentWrong: 'The current password is wrong. Nothing was changed.',
+    alsoTokens: 'Revoke my tokens and guest links, too: someone else may have made some',
     changed: others =>
-      others === 0 ? 'It is changed.' : `It is changed, and you are signed out in ${others} other places.`,
+      others === 0
+        ? 'Your change is saved.'
+        : `Your change is saved. You are signed out in ${others === 1 ? 'one other place' : `${others} other places`}.`,
     passwordOfFile: 'Your password is the one that you were given.',
     passwordSince: date => `You chose your password on ${date}.`,
     newPassword: 'New password',
@@ -94,7 +96,7 @@ export const EN: Words = {
     recoveryLead:
       'Keep these codes in a safe place, and not on your phone. Each of them works once in place of a code of the app. They are not shown again.',
     recoveryMake: 'Make new recovery codes',
-    recoveryUse: 'My phone is not here',
+    recoveryUse: 'I do not have my phone',
     recoveryCode: 'Recovery code',
     back: 'Back to your account',
     noticeTitle: 'This happened to your account',
@@ -109,8 +111,8 @@ export const EN: Words = {
   madeUntil: 'Valid until',
   madeAt: 'Opens',
   makeToken: 'Make a token',
-  tokenWithoutRoles: 'It has the roles that you have at any time; now there are none.',
-  tokenWithRoles: roles => `It has the roles that you have at any time; now: ${roles}.`,
+  tokenWithoutRoles: 'It always has the same roles as you. At the moment you have none.',
+  tokenWithRoles: roles => `It always has the same roles as you. At the moment: ${roles}.`,
   tokenTimes: (made, until) => `Made ${made}, valid until ${until}`,
   tokenRests: 'Paused: it works again after your next sign-in.',
   tokenPlaces: places => `Works at ${places}.`,
@@ -180,8 +182,8 @@ export const EN: Words = {
   admin: ADMIN_EN,
   administration: 'Administration',
   needsAttention: 'Needs attention',
-  allAnswers: 'Everything that was asked answers.',
-  heardOf: (heard, all) => `Counted over ${heard} of ${all} processes.`,
+  allAnswers: 'Everything that was checked answers.',
+  heardOf: (heard, all) => `Counts from ${heard} of ${all} processes.`,
   sessions: 'Sessions',
   people: 'People',
   accessRequests: 'Requests for access',
@@ -195,7 +197,7 @@ export const EN: Words = {
   decline: 'Decline',
   declineNamed: (role, name) => `Decline ${role} for ${name}`,
   turnedAway: 'Refused lately',
-  nobodyTurnedAway: 'No request was refused since the start.',
+  nobodyTurnedAway: 'No request has been refused since the start.',
   notSignedIn: 'not signed in',
   times: count => (count === 1 ? '1 time' : `${count} times`),
   routes: 'Routes',
@@ -206,7 +208,7 @@ export const EN: Words = {
   failedInRow: count => `${count} failed in a row`,
   refuses: {
     page: (sent, status) => `The application refuses ${sent} with ${status}`,
-    websocket: (sent, status) => `The application refuses WebSockets with ${sent}, with ${status}`,
+    websocket: (sent, status) => `The application refuses WebSockets that have ${sent} with ${status}`,
   },
   helps: 'What helps:',
   providers: 'Sign-in providers',
@@ -216,7 +218,7 @@ export const EN: Words = {
   saveRefused: count => `The last save is not in use: it has ${count === 1 ? 'an error' : `${count} errors`}.`,
   onDisk: {
     'in force': 'The file on disk is in use.',
-    unread: 'The file on disk was saved since, and is being read.',
+    unread: 'The file on disk has been saved since, and is being read.',
     lost: 'The file was replaced by another that cannot be seen from here: mount the folder that it is in, and restart.',
   },
   otherFile: gate => `The gate ${gate} runs another file`,
@@ -298,7 +300,7 @@ export const EN: Words = {
   notOpenTitle: 'Not open to you',
   notOpen: name => `${name ?? 'This'} is not open to you`,
   emailUnverified: (email, provider) =>
-    `${email} is not verified at ${provider}, so it does not count here. Verify it there, or ask the person who runs this site to accept its addresses.`,
+    `${email} is not verified at ${provider}, so it does not count here. Verify it there, or ask the person who runs this site to accept addresses from this provider.`,
   yourRoles: 'Your roles',
   none: 'none',
   youNeed: 'You need',
@@ -334,34 +336,34 @@ export const EN: Words = {
   memberAdvice: account =>
     `You signed in as ${account}. Use another account, or ask the person who runs this site to allow this one.`,
   subjectAdvice:
-    'The sign-in provider gives it an identifier that is reserved here. An administrator of the provider can change that.',
+    'The sign-in provider gives this account an identifier that is reserved here. An administrator of the provider can change that.',
   refusedAdvice: 'You may have cancelled, or your account may not use this application.',
-  browserAdvice: 'It works best in one browser, with cookies allowed for this site.',
+  browserAdvice: 'Start and finish the sign-in in the same browser, with cookies allowed for this site.',
   stepUp: {
-    auth_time: 'This needs a sign-in of a moment ago, and the provider did not say that it asked you again.',
+    auth_time: 'This needs a new sign-in, and the provider did not say that it asked you again.',
     acr: 'This needs a stronger sign-in, and the provider did not say that yours was one.',
     amr: 'This needs a sign-in by another method, and the provider did not say that you used it.',
   },
   stepUpAbsent: (claim, instead) =>
     `For the operator: the provider’s ID token has no ${claim}.${instead === null ? '' : ` ${instead} in the rule would do.`}`,
   plainHttp: {
-    why: 'Your browser keeps no sign-in for an address that begins with http://. Open it with https:// in front.',
-    toOperators: 'If you run this place, it is one of three:',
+    why: 'Your browser keeps no sign-in for an address that begins with http://. Use https:// instead.',
+    toOperators: 'If you run this site, choose one of these:',
     ways: [
       '[tls] in routes.toml: HTTPS of its own, with certificates by ACME or from files.',
       'A proxy in front that speaks HTTPS: it sends X-Forwarded-Proto: https, and trusted_proxies in [server] names it.',
       'Only this network, where everybody is trusted: insecure_cookies = true in the portal.',
     ],
-    open: 'Open it by https://',
+    open: 'Open it with https://',
     goOn: 'Sign in all the same',
   },
   causes: {
     cookie:
-      'Your browser did not keep the cookie that this site gave it. Allow cookies for this site, and look at private windows and add-ons that block them.',
+      'Your browser did not keep the cookie that this site gave it. Allow cookies for this site, and check whether a private window or an add-on blocks them.',
     plain_http:
       'Your browser did not keep the cookie that this site gave it. The address may have been opened with http:// instead of https://, where such cookies are not kept.',
     session:
-      'Your browser did its part, but the server does not know your sign-in any more. Whoever runs this place has to look at it.',
-    rule: 'You are signed in, but this asks for a newer or stronger sign-in every time. Whoever runs this place has to look at it.',
+      'Your browser did its part, but the server does not know your sign-in any more. The person who runs this site has to look at it.',
+    rule: 'You are signed in, but this asks for a newer or stronger sign-in every time. The person who runs this site has to look at it.',
   },
 }

@@ -333,7 +333,7 @@ describe('a refresh token', () => {
     expect((await one.refresh(refresh)).body).toEqual({ error: 'invalid_grant' })
     expect(await status(next.body.access_token)).toBe(401)
     expect((await one.refresh(next.body.refresh_token ?? '')).status).toBe(400)
-    expect(gate.told('came a second time').length).toBeGreaterThan(0)
+    expect(gate.told('was used twice').length).toBeGreaterThan(0)
   })
 
   test('has the same answer again for ten seconds, however often, until what it was answered with is used', async () => {

@@ -392,9 +392,7 @@ describe('a sign-in', () => {
     await using gate = await start('members = [{ emails = ["ada@example.org"] }]')
     comes([])
     expect((await browserOf(gate).open(`http://${HOST}/`)).response.status).toBe(403)
-    expect(gate.told('sign_in.failed', 'ada@example.org is not verified at id', 'verify it there').length).toBe(
-      1,
-    )
+    expect(gate.told('sign_in.failed', 'ada@example.org is not verified at id', 'verify it there').length).toBe(1)
     const told = await runOn(gate, runExplain, [`http://${HOST}/`, '--as', 'sub=a,email=ada@example.org'])
     expect([told.code, told.out.includes('is not verified at id, and nothing else is in the way')]).toEqual([4, true])
     comes([], { claims: { email: 'ada@example.org', email_verified: true } })

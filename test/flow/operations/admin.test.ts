@@ -83,7 +83,7 @@ describe('the admin page', () => {
     const said = await words(gate, ada.cookie)
     expect(said).toContain('Sessions 2 2 people, 2 active in the last 15 minutes')
     expect(said).toContain(
-      'Grace at Settings none of the roles is held; needs: role admin; has no groups; rules ask for admins 127.0.0.1 · GET · role.missing',
+      'Grace at Settings the user has none of the roles; needs: role admin; has no groups; rules ask for admins 127.0.0.1 · GET · role.missing',
     )
     expect(said).not.toMatch(/somebody|secret/)
     expect(said).toContain('Settings home.example/settings Not answering admin')
@@ -230,12 +230,12 @@ describe('the admin page', () => {
     const route = `/.sallyport/route?id=${encodeURIComponent(`${HOST}/settings`)}`
     const own = await words(gate, ada.cookie, route)
     expect(own).toContain('Settings home.example/settings')
-    expect(own).toContain('Who may admin')
-    expect(own).toContain('Allowed a role that the route allows is held role.held who ada')
+    expect(own).toContain('Access admin')
+    expect(own).toContain('Allowed the user has a role that the route allows role.held who ada')
     const asked = async (fields: Record<string, string>) =>
       words(gate, ada.cookie, `${route}&${new URLSearchParams(fields)}`)
     expect(await asked({ who: grace.sessionId })).toMatch(
-      /Denied none of the roles is held role\.missing .* roles user needs role admin/,
+      /Denied the user has none of the roles role\.missing .* roles user needs role admin/,
     )
     expect(await asked({ who: '' })).toContain('Has to sign in')
     const elsewhere = await asked({ who: grace.sessionId, address: `http://${HOST}/other`, method: 'POST' })
@@ -289,7 +289,7 @@ describe('the admin page', () => {
     const fields = [`Cookie: ${cookie}`, `Origin: http://${HOST}`]
     expect((await sendRaw(gate.port, askForWebSocket(HOST, '/', fields))).status).toBe(403)
     const said =
-      'refuses WebSockets with Origin http://home.example, with 403 Cross origin · What helps: host_header = &quot;upstream&quot; origin = &quot;upstream&quot;'
+      'refuses WebSockets that have Origin http://home.example with 403 Cross origin · What helps: host_header = &quot;upstream&quot; origin = &quot;upstream&quot;'
     await eventually(async () => (await words(gate, cookie)).includes(said), 'what the application says')
   })
 
@@ -329,7 +329,7 @@ describe('the admin page', () => {
     const text = readFileSync(gate.configPath, 'utf8')
     writeFileSync(gate.configPath, `${text}\n# ${'long '.repeat(20_000)}\n`)
     const reloaded = gate.server.reload()
-    expect(await words(gate, cookie)).toContain('The file on disk was saved since, and is being read.')
+    expect(await words(gate, cookie)).toContain('The file on disk has been saved since, and is being read.')
     goOn()
     await reloaded
     const isRead = async () => (await words(gate, cookie)).includes('The file on disk is in use.')
@@ -396,8 +396,8 @@ describe('the admin page', () => {
         expect(answer.status).toBe(403)
       }
       const said = await words(child, ada)
-      expect(said).toContain('Counted over 2 of 2 processes.')
-      expect(said).toContain('Grace at Settings 20 times none of the roles is held')
+      expect(said).toContain('Counts from 2 of 2 processes.')
+      expect(said).toContain('Grace at Settings 20 times the user has none of the roles')
     },
     300_000,
   )

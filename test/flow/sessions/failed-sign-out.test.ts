@@ -53,7 +53,7 @@ describe.each([
     other.close()
     expect([told.status, shown.status]).toEqual([503, 503])
     expect(await told.json()).toMatchObject({ code: 'session.end', detail: expect.stringContaining('still valid') })
-    expect(await shown.text()).toContain('gilt weiter')
+    expect(await shown.text()).toContain('gilt die Sitzung weiter')
     expect(told.headers.getSetCookie()).toEqual([])
     await eventually(async () => (await ask(gate, '/', cookie)).status !== 200, 'it has ended')
     await eventually(() => gate.told('has ended', '"number":1').length === 1, 'the log says so')

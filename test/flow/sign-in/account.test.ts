@@ -40,7 +40,7 @@ describe('the page', () => {
       expect.stringContaining('the one that you were given'),
     ])
     const changed = await browser.submit(page, { present: OF_FILE, new: OWN, again: OWN })
-    expect([changed.response.status, changed.html.text.includes('It is changed.')]).toEqual([200, true])
+    expect([changed.response.status, changed.html.text.includes('Your change is saved.')]).toEqual([200, true])
     expect(changed.text).not.toContain(OWN)
     expect((await signIn(gate, OF_FILE)).page.response.status).toBe(403)
     await signedIn(gate, OWN)
@@ -126,7 +126,7 @@ describe('a change', () => {
     expect((await setPassword(browser)).status).toBe(429)
     expect((await signIn(gate, OF_FILE)).page.response.status).toBe(429)
     expect(await trailOf(gate, 'account.changed')).toEqual([])
-    expect(gate.told('without the present password', '"user":"htpasswd:ada"').length).toBeGreaterThan(0)
+    expect(gate.told('without the current password', '"user":"htpasswd:ada"').length).toBeGreaterThan(0)
   })
 
   test('is not made by a page of another site, with the proof of another user, or without one', async () => {

@@ -85,7 +85,7 @@ test('the admin page begins with what is broken: applications, providers, a save
 
 test('the admin page says where nothing is broken, and counts one of something as one', () => {
   const page = render({})
-  expect([page.has('.attention'), page.texts('.calm')]).toEqual([false, ['Everything that was asked answers.']])
+  expect([page.has('.attention'), page.texts('.calm')]).toEqual([false, ['Everything that was checked answers.']])
   expect(page.texts('.figure > *')).toEqual([
     ...['Applications', '3 of 3', 'All are running'],
     ...['Sessions', '1', '1 person, 1 active in the last 15 minutes'],

@@ -114,7 +114,7 @@ describe('[[expect]]', () => {
       {
         severity: 'error',
         code: 'expect.broken',
-        message: '"https://app.example.com/admin" gets "deny", not "allow": none of the roles is held',
+        message: '"https://app.example.com/admin" gets "deny", not "allow": the user has none of the roles',
         hint: 'fix the rules, or the expectation; sallyport explain tries every rule',
         path: 'expect[0].verdict',
         file: 'routes.toml',

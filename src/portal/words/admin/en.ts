@@ -16,7 +16,7 @@ export const ADMIN_EN: AdminWords = {
   apply: 'Apply',
   sortBy: 'Sort by',
   sortedBy: column => `By ${column.toLowerCase()}`,
-  columns: { name: 'Route', state: 'State', access: 'Who may', used: 'Last use', took: 'Response time' },
+  columns: { name: 'Route', state: 'State', access: 'Access', used: 'Last use', took: 'Response time' },
   filters: { attention: 'Needs attention', up: 'Running', unknown: 'State unknown', unused: 'Not used' },
   states: {
     up: 'Running',
@@ -31,7 +31,7 @@ export const ADMIN_EN: AdminWords = {
     unasked: 'It has not been asked yet: load this page again.',
   },
   open: { public: 'Everyone', authenticated: 'Everyone who is signed in' },
-  exceptions: count => plural(count, 'except by 1 rule', `except by ${count} rules`),
+  exceptions: count => plural(count, 'with 1 deny rule', `with ${count} deny rules`),
   notUsed: 'Not since the start',
 
   ofAll: (some, all) => `${some} of ${all}`,
@@ -119,7 +119,7 @@ export const ADMIN_EN: AdminWords = {
       `The sign-in provider says that ${who ?? 'someone'} is no longer active${sessions(number)}`,
     'sign_out.withdrawn': ({ who, number }) =>
       who === null
-        ? `Sign-ins were ended that this portal no longer accepts${sessions(number)}`
+        ? `Sign-ins that this portal no longer accepts were ended${sessions(number)}`
         : `${who} was signed out: this portal no longer accepts the sign-in`,
     'access.refused': ({ who, at: place }) => `${who ?? 'Someone'} was refused${at(place)}`,
     'access.page_refused': ({ who }) => `${who ?? 'Someone'} was refused at a page of the portal`,
@@ -177,7 +177,7 @@ export const ADMIN_EN: AdminWords = {
         : `${by} reset the sign-in of ${who ?? 'someone'}`,
     'account.recovery_used': ({ who }) => `${who ?? 'Someone'} signed in with a recovery code`,
     'account.confirm_refused': ({ who }) =>
-      `${who ?? 'Someone'} could not change how they sign in, because the present password was wrong`,
+      `${who ?? 'Someone'} could not change how they sign in, because the current password was wrong`,
     'provider.logout_refused': () => 'A sign-out by the sign-in provider was refused',
     'provider.push_refused': () => 'A list of users was refused, because it came without the right token',
     'config.loaded': () => 'The changed file is in use',
