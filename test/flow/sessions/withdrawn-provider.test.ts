@@ -157,9 +157,9 @@ needs('valkey-server').describe.each(['sqlite', 'redis'] as const)(
       }
       // What is looked at last is the third save, by which the first two are over.
       take(gate, { ofPortal: ['other'] })
-      await eventually(() => gate.told('have ended').length > 0, 'that is told')
+      await eventually(() => gate.told('Sessions were ended').length > 0, 'that is told')
       take(gate, {})
-      expect(gate.told('have ended')).toHaveLength(1)
+      expect(gate.told('Sessions were ended')).toHaveLength(1)
       expect([...(await askAsAll(gate, all)), await statusOf(gate, '/', { host: HOST, cookie: other.cookie })]).toEqual(
         [401, 401, 401, 401],
       )
@@ -176,7 +176,7 @@ needs('valkey-server').describe.each(['sqlite', 'redis'] as const)(
       // Nothing is done then, and nothing tells of it.
       await Bun.sleep(2_500)
       expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
-      expect(gate.told('have ended')).toEqual([])
+      expect(gate.told('Sessions were ended')).toEqual([])
     })
 
     test('brings nobody back: they sign in again, and their tokens and links then work', async () => {
@@ -188,7 +188,7 @@ needs('valkey-server').describe.each(['sqlite', 'redis'] as const)(
         Array.from({ length: 250 }, (_, index) => gate.signIn(HOST, { sub: `s${index}` })),
       )
       take(gate, { ofPortal: ['other'] })
-      await eventually(() => gate.told('have ended').length > 0, 'all of them have ended')
+      await eventually(() => gate.told('Sessions were ended').length > 0, 'all of them have ended')
       take(gate, {})
       expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
       for (const { cookie } of others) {
