@@ -207,7 +207,7 @@ describe.each(FORMATS)('a name of %s that is used again', users => {
       await eventually(() => gate.told('A token was revoked', '"by":"file"').length === 2, 'both tokens are ended')
       expect(gate.told('A guest link was revoked', '"by":"file"')).toHaveLength(1)
       expect(gate.told('A granted role was revoked', '"by":"file"', '"number":1')).toHaveLength(1)
-      expect(gate.told('have ended', '"number":1')).toHaveLength(1)
+      expect(gate.told('Sessions were ended', '"number":1')).toHaveLength(1)
     }
     await using gate = await start(users, [ADA_TOO, OTHER], store)
     const moved = { ...had, client: new McpClient(gate, HOME) }

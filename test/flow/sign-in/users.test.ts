@@ -128,7 +128,7 @@ test('a save that takes a name, changes a password or the groups ends that perso
   save(gate, `ada:${geheim}\nroot:${other}\n`)
   await eventually(async () => !(await isIn(ada)), 'ada is out')
   expect(await isIn(root)).toBe(true)
-  await eventually(() => gate.told('have ended').length > 0, 'her sessions are over')
+  await eventually(() => gate.told('Sessions were ended').length > 0, 'her sessions are over')
   // Put back, it brings nobody back.
   save(gate, `ada:${secret}\nroot:${other}\n`)
   expect(await isIn(ada)).toBe(false)
