@@ -11,7 +11,7 @@ type Speaker = 'file' | 'program'
  * Shape: a text that is one address or path, or has some in it; stretches in UTF-16 code units, in order, apart from each other.
  */
 export function secretStretches(text: string, speaker: Speaker = 'file'): readonly Stretch[] {
-  const logins = loginsOf(text, speaker)
+  const logins = [...loginsOf(text, speaker), ...hostlessLoginsOf(text)]
   const found = [...logins, ...queriesOf(text, 0), ...queriesOf(text, logins.at(-1)?.[1] ?? text.length)]
   const apart: Stretch[] = []
   for (const [start, end] of found.toSorted(([one], [other]) => one - other)) {
@@ -35,6 +35,18 @@ function loginsOf(text: string, speaker: Speaker): readonly Stretch[] {
   // This may be a password with a question mark, or a query with an @.
   const end = /[?#]/.test(text.slice(before.length, at)) ? endOf(text, at) : at
   return [...bareLoginsOf(before), [before.length, end]]
+}
+
+/** Of a store's address whose host was forgotten, with its @: what stands at the place of a port is none. */
+function hostlessLoginsOf(text: string): readonly Stretch[] {
+  return [...text.matchAll(/[^\s"']+/g)].flatMap(({ 0: word, index }): readonly Stretch[] => {
+    const scheme = /(?:redis|valkey)s?(?:\+[a-z]+)?:\/\//i.exec(word)
+    if (scheme === null || word.includes('@')) return []
+    const start = scheme.index + scheme[0].length
+    const [hosts = ''] = word.slice(start).split(/[/?#]/, 1)
+    const isHosts = hosts.split(',').every(host => /^(?:\[[^\]]*\]|[^:[]*)(?::\d{0,5})?$/.test(host))
+    return isHosts ? [] : [[index + start, index + word.length]]
+  })
 }
 
 /** An @ in a path, as in `/users/@me`, is none of a login, unless what looks like host and port may be the half of one. */
