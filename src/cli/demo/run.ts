@@ -77,7 +77,7 @@ function firstScreen(demo: Demo, options: DemoOptions, colour: boolean): string 
   return `
 ${bold('Sallyport demo')}: a gate, a provider and a service, all on this machine
 
-  ${bold('Open')}      ${link(at.app)}   and sign in as Grace; nobody has a password
+  ${bold('Open')}      ${link(at.app)}   and sign in as Grace; there are no passwords
 
 ${people.join('\n')}
 

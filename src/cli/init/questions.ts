@@ -275,7 +275,7 @@ export function takeOverQuestion(name: string, callbacks: readonly string[]): Qu
 }
 
 /** What somebody types who was told to answer with nothing. */
-export function isNothing(text: string): boolean {
+function isNothing(text: string): boolean {
   return /^(?:nothing|none|enter|press enter)$/i.test(text.trim())
 }
 

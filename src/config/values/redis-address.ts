@@ -33,7 +33,7 @@ export interface RedisAddress {
 }
 
 /** What keys begin with where the address says nothing. */
-export const USUAL_PREFIX = 'sallyport'
+const USUAL_PREFIX = 'sallyport'
 
 const DEFAULT_PORT = 6379
 const SENTINEL_PORT = 26_379

@@ -8,7 +8,7 @@ import type { Account, Notice } from '../../session/accounts/account.ts'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
 import { PasskeyForm, type PasskeyFormView } from './passkeys.tsx'
-import { QrCode } from './qr-code.tsx'
+import { CodeInput } from './sign-in-parts.tsx'
 import { dayOf, momentOf } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
@@ -267,11 +267,7 @@ function NewPasskey(view: AccountView & Extract<Told, { kind: 'passkey' }>) {
           </div>
         </div>
       </PasskeyForm>
-      <p class="more">
-        <a class="act" href={ownPath('account')}>
-          {words.ownAccount.back}
-        </a>
-      </p>
+      <BackToAccount words={words} />
     </section>
   )
 }
@@ -302,27 +298,36 @@ function NewFactor(view: AccountView & Extract<Told, { kind: 'factor' }>) {
         <input type="hidden" name="act" value="factor-code" />
         <input type="hidden" name="pending" value={pending} />
         <div>
-          <label for="code">{words.code}</label>
-          <input
-            id="code"
-            name="code"
-            inputmode="numeric"
-            autocomplete="one-time-code"
-            maxlength={16}
-            required
-            autofocus
-          />
+          <CodeInput words={words} isRequired />
         </div>
         <button class="act main" type="submit">
           {say.factorConfirm}
         </button>
       </form>
-      <p class="more">
-        <a class="act" href={ownPath('account')}>
-          {words.ownAccount.back}
-        </a>
-      </p>
+      <BackToAccount words={words} />
     </section>
+  )
+}
+
+function BackToAccount({ words }: Pick<AccountView, 'words'>) {
+  return (
+    <p class="more">
+      <a class="act" href={ownPath('account')}>
+        {words.ownAccount.back}
+      </a>
+    </p>
+  )
+}
+
+/** A QR code, as rows of its dark modules with the quiet zone around them: dark on light in any colour scheme, as cameras expect. */
+function QrCode({ picture, label }: { readonly picture: readonly (readonly boolean[])[]; readonly label: string }) {
+  const size = picture.length
+  const path = picture.flatMap((row, y) => row.flatMap((isDark, x) => (isDark ? [`M${x} ${y}h1v1h-1z`] : []))).join('')
+  return (
+    <svg class="qr" viewBox={`0 0 ${size} ${size}`} role="img" aria-label={label} shape-rendering="crispEdges">
+      <rect width={size} height={size} fill="#fff" />
+      <path d={path} fill="#000" />
+    </svg>
   )
 }
 

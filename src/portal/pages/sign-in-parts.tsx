@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 
-/** Parts of the page that asks where to sign in: what waits, and the providers with their icons. */
+/** Parts of the page that asks where to sign in: what waits, the providers with their icons, and the field for a code. */
 
 import { findGlyph } from '../../config/values/icon-set.ts'
 import { around, type Words } from '../words/words.ts'
@@ -91,3 +91,23 @@ function ProviderIcon({ label, host }: { readonly label: string; readonly host: 
 
 const KEY =
   'M20.1 2.1 10 12.1A5.25 5.25 0 1 0 11.9 14l3.7-3.8 1.7 1.7 1.8-1.8-1.7-1.7 1.4-1.4 1.7 1.7 1.8-1.8-1.7-1.7 1.3-1.3zM7.25 14.25a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5z'
+
+/** The field for a code of an authenticator app. `note`: the id of what explains it. */
+export function CodeInput(props: { readonly words: Words; readonly note?: string; readonly isRequired?: boolean }) {
+  const { words, note, isRequired = false } = props
+  return (
+    <>
+      <label for="code">{words.code}</label>
+      <input
+        id="code"
+        name="code"
+        inputmode="numeric"
+        autocomplete="one-time-code"
+        maxlength={16}
+        required={isRequired}
+        aria-describedby={note}
+        autofocus
+      />
+    </>
+  )
+}

@@ -3,7 +3,7 @@ import type { Child } from 'hono/jsx'
 import { sayError, type Words } from '../words/words.ts'
 import { NarrowPage } from './narrow-page.tsx'
 import { PasskeyForm, type PasskeyFormView } from './passkeys.tsx'
-import { type Choice, Providers, type Waiting, WaitsFor } from './sign-in-parts.tsx'
+import { type Choice, CodeInput, Providers, type Waiting, WaitsFor } from './sign-in-parts.tsx'
 import { spanOf } from './time.tsx'
 
 /** For people of a file of our own: what shows that a form is from this page, and where it goes. */
@@ -71,16 +71,7 @@ export function CodePage(props: {
         <input type="hidden" name="name" value={form.name} />
         <input type="hidden" name="passed" value={form.passed} />
         <div class="wide">
-          <label for="code">{words.code}</label>
-          <input
-            id="code"
-            name="code"
-            inputmode="numeric"
-            autocomplete="one-time-code"
-            maxlength={16}
-            aria-describedby="code-note"
-            autofocus
-          />
+          <CodeInput words={words} note="code-note" />
         </div>
         <p class="small soft" id="code-note">
           {words.codeNote}

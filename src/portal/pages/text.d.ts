@@ -1,4 +1,8 @@
-/** What pages hold is imported as text (`with { type: 'text' }`). */
+/** What pages hold is imported as text (`with { type: 'text' }`), and so are the drawings of icons. */
+declare module '*.svg' {
+  const text: string
+  export default text
+}
 declare module '*.css' {
   const text: string
   export default text

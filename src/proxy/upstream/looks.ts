@@ -8,7 +8,7 @@ import type { Origin } from './origin.ts'
 import { splitAuthority } from './reach.ts'
 
 /** How long an answer counts for everybody who looks: nothing is asked more often. */
-export const LOOK_EVERY_MS = 30_000
+const LOOK_EVERY_MS = 30_000
 
 /** How long somebody who looks waits; what comes later is there at the next look. */
 const WAIT_MS = 700

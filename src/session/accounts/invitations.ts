@@ -6,7 +6,7 @@ import type { FilePerson } from '../../identity/passwords/users.ts'
 import type { Sessions } from '../session.ts'
 import { type Accounts, accountIdOf } from './accounts.ts'
 
-export const INVITATION_MS = 24 * 60 * 60_000
+const INVITATION_MS = 24 * 60 * 60_000
 
 /** Whom a link invites, to where, and who made it. */
 export interface Invitation {

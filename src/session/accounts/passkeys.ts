@@ -58,7 +58,7 @@ export interface Passkeys {
 }
 
 /** No user needs more. */
-export const MOST_PASSKEYS = 20
+const MOST_PASSKEYS = 20
 
 interface PasskeyTools {
   readonly accounts: Accounts

@@ -5,6 +5,7 @@ import { parseRedisAddress } from '../../../src/config/values/redis-address.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { quietPorts } from '../../kit/clock.ts'
+import { userOf } from '../../kit/sessions/many-sessions.ts'
 import { type Child, cpuUs, freePort, LOAD_CORE, runChild, settledRssKb, startChild, untilServed } from '../process.ts'
 import type { Findings } from '../report.ts'
 import { startGate } from '../sallyport.ts'
@@ -176,13 +177,7 @@ async function fill(port: number, count: number, issuer: string): Promise<void> 
     const wave = Array.from({ length: Math.min(WAVE, count - from) }, (_, at) => from + at)
     await Promise.all(
       wave.map(index => {
-        const subject = `person-${Math.floor(index / 3)}`
-        const claims = {
-          sub: subject,
-          name: 'Somebody of these many',
-          email: `${subject}@example.com`,
-          groups: ['users'],
-        }
+        const { subject, claims } = userOf(index)
         const id = sha256(`session ${index}`)
         const session = {
           ...{ id, portal: 'home', issuer, subject, sid: `sid-${index}`, secrets: SECRETS },

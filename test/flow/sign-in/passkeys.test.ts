@@ -31,7 +31,7 @@ test('an invitation is a button, then a passkey, then the way in; and the passke
   await using gate = await startPasskeyGate({ provider: 'passwords = false' })
   const { link, said } = await gate.invite('ada')
   expect(link).toStartWith(`${gate.portal}/.sallyport/invitation?link=si_`)
-  expect(said).toContain('good once')
+  expect(said).toContain('works once')
   const browser = gate.browser()
   const asked = await browser.open(link)
   expect([asked.response.status, asked.html.hasButton('Accept the invitation')]).toEqual([200, true])

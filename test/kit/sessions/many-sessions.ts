@@ -42,13 +42,7 @@ export function fillSessions(path: string, { count, host, nowMs }: ManySessions)
   const fill = database.transaction((from: number, to: number) => {
     for (let at = from; at < to; at++) {
       const [id, index] = ids[at] ?? ['', 0]
-      const subject = `person-${Math.floor(index / 3)}`
-      const claims = {
-        sub: subject,
-        name: 'Somebody of these many',
-        email: `${subject}@example.com`,
-        groups: ['users'],
-      }
+      const { subject, claims } = userOf(index)
       const identity = JSON.stringify(makeIdentity('id', issuer, subject, claims))
       const atMs = nowMs - (count - index)
       session.run(id, issuer, subject, `sid-${index}`, identity, SECRETS, atMs, nowMs + 12 * 3_600_000, atMs, atMs)
@@ -61,4 +55,11 @@ export function fillSessions(path: string, { count, host, nowMs }: ManySessions)
   const file = openSync(path, 'r+')
   fsyncSync(file)
   closeSync(file)
+}
+
+/** Whose session one of many is: each user has three. */
+export function userOf(index: number) {
+  const subject = `person-${Math.floor(index / 3)}`
+  const claims = { sub: subject, name: 'Somebody of these many', email: `${subject}@example.com`, groups: ['users'] }
+  return { subject, claims }
 }
