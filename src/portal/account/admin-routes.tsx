@@ -5,6 +5,7 @@
 import type { OriginView, RefusalView, RouteView } from '../overview.ts'
 import { Health, Pages } from '../pages/admin-tabs.tsx'
 import { Time } from '../pages/time.tsx'
+import { SearchField } from '../pages/wide-page.tsx'
 import { ownPath } from '../place.ts'
 import type { Words } from '../words/words.ts'
 
@@ -172,15 +173,7 @@ function Filters({ words, asked }: Pick<TableView, 'words' | 'asked'>) {
   return (
     <search>
       <form class="filters" method="get" action={`${ownPath('admin')}#routes`} data-live="#found">
-        <input
-          name="q"
-          type="search"
-          value={asked.text}
-          maxlength={200}
-          autocomplete="off"
-          placeholder={admin.findRoute}
-          aria-label={admin.findRoute}
-        />
+        <SearchField name="q" value={asked.text} label={admin.findRoute} />
         <select name="show" aria-label={admin.columns.state}>
           <option value="">{admin.allRoutes}</option>
           {FILTERS.map(filter => (

@@ -8,7 +8,7 @@ import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { detailOf, nameOf } from '../pages/person.ts'
 import { Initials, Letter } from '../pages/person-mark.tsx'
-import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
+import { type MenuEntry, SearchField, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath, portalOrigin } from '../place.ts'
 import { type Application, type PortalRequest, readQuery } from '../portal.ts'
 import { signInProblem } from '../problem.ts'
@@ -90,16 +90,7 @@ function Search({ words, value }: { readonly words: Words; readonly value: strin
   return (
     <search>
       <form class="search" method="get" action={ownPath('')}>
-        <input
-          id="q"
-          name="q"
-          type="search"
-          value={value}
-          maxlength={200}
-          autocomplete="off"
-          aria-label={words.findApplication}
-          placeholder={words.findApplication}
-        />
+        <SearchField id="q" name="q" value={value} label={words.findApplication} />
         <button class="act" type="submit">
           {words.search}
         </button>

@@ -18,7 +18,7 @@ import { wordsFor } from '../language.ts'
 import { AdminTabs, Pages, type Tabs } from '../pages/admin-tabs.tsx'
 import { nameOf } from '../pages/person.ts'
 import { dayNameOf, momentOf, timeOf } from '../pages/time.tsx'
-import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
+import { type MenuEntry, SearchField, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath } from '../place.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/to-portal.ts'
@@ -226,15 +226,7 @@ function Filters({ words, asked }: Pick<AuditView, 'words' | 'asked'>) {
   return (
     <search>
       <form class="filters" method="get" action={ownPath('audit')}>
-        <input
-          name="who"
-          type="search"
-          value={asked.who}
-          maxlength={200}
-          autocomplete="off"
-          placeholder={words.auditWho}
-          aria-label={words.auditWho}
-        />
+        <SearchField name="who" value={asked.who} label={words.auditWho} />
         <select name="event" aria-label={admin.auditWhat}>
           <option value="">{admin.auditEverything}</option>
           {EVENT_KINDS.map(kind => (

@@ -65,3 +65,25 @@ export function WidePage(props: {
     </Document>
   )
 }
+
+/** A field that looks for something on a page; its label stands in it. */
+export function SearchField(props: {
+  readonly id?: string
+  readonly name: string
+  readonly value: string
+  readonly label: string
+}) {
+  const { id, name, value, label } = props
+  return (
+    <input
+      id={id}
+      name={name}
+      type="search"
+      value={value}
+      maxlength={200}
+      autocomplete="off"
+      placeholder={label}
+      aria-label={label}
+    />
+  )
+}
