@@ -31,7 +31,7 @@ const BOUNDS: Readonly<Record<string, string>> = {
 const MADE: Readonly<Record<string, string>> = {
   'server/listen/inherited/poll.ts': 'a number; a file of the system',
   'config/text/locate.ts': 'a name of the file, escaped; the file',
-  'cli/init/front.ts': 'names of our own; a text of our own',
+  'cli/init/proxy-in-front.ts': 'names of our own; a text of our own',
   'cli/recipe/recipe.ts': 'names of our own; a text of our own',
   'cli/user/tables.ts': 'a name of a key; the file of users, of whoever runs the command',
 }

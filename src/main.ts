@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
-import { serveArguments } from './cli/chosen.ts'
+import { serveArguments } from './cli/serve-arguments.ts'
 import { becomeAnew, isAsNeeded } from './console/reexec.ts'
 
 const argv = process.argv.slice(2)

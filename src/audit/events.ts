@@ -1,3 +1,5 @@
+/** The events of the audit trail: their names, and how severe each is. */
+
 import type { LogLevel } from '../base/log.ts'
 
 interface EventKind {

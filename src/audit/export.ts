@@ -1,4 +1,6 @@
-import { showJson } from '../base/visible.ts'
+/** Records of the audit trail as JSON lines and as CSV. */
+
+import { showJson } from '../base/control-characters.ts'
 import { type AuditRecord, FACTS } from './record.ts'
 
 /** A record as one line of JSON, with the line's end. */

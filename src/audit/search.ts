@@ -1,3 +1,5 @@
+/** Searches the audit trail: by event, user and time, a page at a time. */
+
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AuditEvent } from './events.ts'
 import { type AuditRecord, parseRecord } from './record.ts'

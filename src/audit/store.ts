@@ -1,3 +1,5 @@
+/** What a session store has to offer for the audit trail: rows to write, to read and to remove. */
+
 import type { MaybePromise } from '../base/maybe-promise.ts'
 
 /** A row of the trail. Its text is JSON, and the store does not read it. */

@@ -3,7 +3,7 @@
 import { errorFacts } from '../base/errors.ts'
 import { networkOf } from '../base/net.ts'
 import type { Log, Ports } from '../base/ports.ts'
-import { createSparingLog } from '../base/sparing-log.ts'
+import { createSparingLog } from '../base/rate-limited-log.ts'
 import { type AuditEvent, EVENTS } from './events.ts'
 import {
   type AuditFacts,

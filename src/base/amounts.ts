@@ -1,3 +1,5 @@
+/** Byte counts: Content-Length, and sums that NaN cannot enter. */
+
 /**
  * The length of a body by its Content-Length, in bytes; null without a valid one.
  *

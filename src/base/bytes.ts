@@ -1,3 +1,5 @@
+/** Hashes, random tokens and base64url. */
+
 import { createHash } from 'node:crypto'
 
 /** SHA-256 of bytes, or of text as UTF-8: base64url without padding: 43 characters. How every secret is stored and compared. */

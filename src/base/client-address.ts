@@ -1,3 +1,5 @@
+/** The address of a client: its connection's, or what trusted proxies say in X-Forwarded-For. */
+
 import { canonicalAddress, type NetworkSet } from './net.ts'
 
 /** The one field that is a list: each proxy adds the address of who asked it. */

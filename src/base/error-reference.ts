@@ -1,3 +1,5 @@
+/** What docs/errors.md and `sallyport help` say of each error code: its causes, and how to fix it. */
+
 import { CODES, type Code } from './errors.ts'
 
 /** Why a failure happens, what the operator does about it, and what else people call it. Prose for a table: no line breaks. */

@@ -1,3 +1,5 @@
+/** The one class of errors, with a closed list of codes. */
+
 import { withShownAddresses } from './shown-address.ts'
 
 /**

@@ -1,6 +1,6 @@
+import { showJson, showUnseen } from './control-characters.ts'
 import type { Facts } from './errors.ts'
 import type { Log, ShownLines } from './ports.ts'
-import { showJson, showUnseen } from './visible.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 

@@ -1,3 +1,5 @@
+/** IP addresses and networks: parsed, compared, and tested against CIDRs. */
+
 import ipaddr from 'ipaddr.js'
 
 /** A set of networks that addresses are tested against. */

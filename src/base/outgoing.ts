@@ -1,5 +1,7 @@
-import type { Answered, Ask, ProxyFor } from './ask.ts'
+/** The outgoing proxy (`outgoing` of a file): which requests of our own take it, and how it fails. */
+
 import { messageOf } from './errors.ts'
+import type { Answered, Ask, ProxyFor } from './http-client.ts'
 import { canonicalAddress, compileNetworks, isLoopbackHost } from './net.ts'
 import type { Ports } from './ports.ts'
 

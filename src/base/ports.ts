@@ -1,5 +1,7 @@
-import type { Ask, ProxyFor } from './ask.ts'
+/** Effects as values: the clock, randomness, the log and the network, which only `console` makes real. */
+
 import type { Facts } from './errors.ts'
+import type { Ask, ProxyFor } from './http-client.ts'
 
 /**
  * Where the program's own sentences go. A message is a plain sentence; what varies travels as facts.

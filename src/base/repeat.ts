@@ -1,3 +1,5 @@
+/** Work at an interval, never twice at a time. */
+
 import { errorFacts } from './errors.ts'
 import type { MaybePromise } from './maybe-promise.ts'
 import type { Log } from './ports.ts'

@@ -1,3 +1,5 @@
+/** Addresses as logs and pages may show them: without the secrets in them. */
+
 /** A part of a text, from `start` to before `end`. */
 type Stretch = readonly [start: number, end: number]
 

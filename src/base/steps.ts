@@ -1,3 +1,5 @@
+/** Long work in steps, with turns of the event loop in between. */
+
 /** Work that can be paused at each yield. Its return value is the result. */
 export type Steps<T> = Generator<void, T>
 

@@ -1,3 +1,5 @@
+/** A timer that runs only while there is work. */
+
 /** Work that is done again and again while there is any. Pairs with `close`. */
 export interface Ticker {
   /** Starts ticking, until there is no more work. Costs one comparison where it is ticking already. */

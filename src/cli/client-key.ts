@@ -1,5 +1,7 @@
+/** `sallyport client-key`: shows the public keys by which a gate authenticates at a provider (private_key_jwt). */
+
 import { resolve } from 'node:path'
-import { showJson } from '../base/visible.ts'
+import { showJson } from '../base/control-characters.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
 import { parseClientKey } from '../config/values/pem.ts'
 import { EXIT, parseArguments } from '../console/args.ts'

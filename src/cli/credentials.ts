@@ -1,6 +1,8 @@
+/** What `sallyport guests` and `sallyport tokens` have in common: they make, list and revoke credentials. */
+
 import type { AuditFacts } from '../audit/record.ts'
 import type { Audit } from '../audit/writer.ts'
-import { showJson } from '../base/visible.ts'
+import { showJson } from '../base/control-characters.ts'
 import type { Config } from '../config/resolve/config.ts'
 import { EXIT, namedFileAmong } from '../console/args.ts'
 import type { Io } from '../console/io.ts'

@@ -1,8 +1,8 @@
 /** `sallyport explain`: which route would take a request, and which rule decides. */
 
 import { resolve } from 'node:path'
+import { showJson } from '../base/control-characters.ts'
 import { canonicalAddress } from '../base/net.ts'
-import { showJson } from '../base/visible.ts'
 import { loadConfig } from '../config/load.ts'
 import { renderDiagnostics } from '../config/render.ts'
 import type { Config } from '../config/resolve/config.ts'
@@ -12,7 +12,7 @@ import { momentMs, parseMoment } from '../config/values/times.ts'
 import { parseArguments } from '../console/args.ts'
 import { identityFrom } from '../console/claims.ts'
 import type { Io } from '../console/io.ts'
-import { besideRunning, servedConfig } from '../console/running.ts'
+import { besideRunning, servedConfig } from '../console/running-server.ts'
 import { layOutUsage } from '../console/usage.ts'
 import { type Explanation, explain } from '../server/preview/explain.ts'
 import { guestIdentity } from '../session/credentials/guest-links.ts'

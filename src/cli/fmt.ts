@@ -9,7 +9,7 @@ import { whyUnreadable } from '../config/text/substitute.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { replaceFile } from '../console/replace-file.ts'
-import { whyUnwritten } from '../console/unwritten.ts'
+import { whyUnwritten } from '../console/write-errors.ts'
 import { type Format, openFormatter } from './formatter.ts'
 
 export const USAGE = {

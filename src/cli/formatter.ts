@@ -1,3 +1,5 @@
+/** Formats TOML (the formatter is WebAssembly, loaded for `fmt` alone). */
+
 import { isDeepStrictEqual } from 'node:util'
 import * as binary from '../../node_modules/@tombi-toml/wasm-lib/dist/tombi_wasm_bg.wasm' with { type: 'file' }
 import { parseToml } from '../config/text/parse.ts'

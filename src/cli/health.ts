@@ -1,6 +1,8 @@
-import { type Answered, type Asking, UnreadError } from '../base/ask.ts'
+/** `sallyport health`: asks whether a server is ready, for container engines. */
+
+import { showUnseen } from '../base/control-characters.ts'
 import { messageOf } from '../base/errors.ts'
-import { showUnseen } from '../base/visible.ts'
+import { type Answered, type Asking, UnreadError } from '../base/http-client.ts'
 import { parseListen } from '../config/values/listen.ts'
 import type { Io } from '../console/io.ts'
 import { ask } from '../console/network.ts'

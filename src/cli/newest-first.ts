@@ -1,3 +1,5 @@
+/** Lists the live sessions of several portals, newest first, a page at a time. */
+
 import type { OpenSessions } from '../session/open.ts'
 import type { SessionEntry } from '../session/session.ts'
 

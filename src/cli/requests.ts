@@ -2,7 +2,7 @@
 
 import type { AuditEvent } from '../audit/events.ts'
 import type { Audit } from '../audit/writer.ts'
-import { showJson } from '../base/visible.ts'
+import { showJson } from '../base/control-characters.ts'
 import type { Config } from '../config/resolve/config.ts'
 import { parseDuration } from '../config/values/duration.ts'
 import { EXIT, namedFileAmong, parseArguments } from '../console/args.ts'

@@ -1,4 +1,4 @@
-import { showJson } from '../base/visible.ts'
+import { showJson } from '../base/control-characters.ts'
 import { configSchema } from '../config/keys/keys.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'

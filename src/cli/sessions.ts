@@ -1,8 +1,8 @@
 /** `sallyport sessions`: lists the sessions of a store, and ends some of them. */
 
 import type { Audit } from '../audit/writer.ts'
+import { showJson, showUnseen } from '../base/control-characters.ts'
 import { throughProxy } from '../base/outgoing.ts'
-import { showJson, showUnseen } from '../base/visible.ts'
 import { count } from '../config/render.ts'
 import type { Config } from '../config/resolve/config.ts'
 import { EXIT, namedFileAmong, parseArguments } from '../console/args.ts'

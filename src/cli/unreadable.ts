@@ -1,3 +1,5 @@
+/** Which files the user of the service cannot read, for commands that root runs. */
+
 import { accessSync, constants, statSync } from 'node:fs'
 import { becomeStoreUser, type ServiceUser } from '../console/store-user.ts'
 

@@ -1,3 +1,7 @@
+/**
+ * The three environment variables that stand in for keys: SALLYPORT_DATA, SALLYPORT_ADMIN and SALLYPORT_REPLICAS.
+ */
+
 import { resolve } from 'node:path'
 import type { RootTable } from './keys/keys.ts'
 import type { Report } from './text/report.ts'

@@ -1,5 +1,7 @@
+/** `include`: finds and reads the files that a file includes. */
+
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
-import { compileStars } from '../base/stars.ts'
+import { compileStars } from '../base/wildcard.ts'
 import { parseToml } from './text/parse.ts'
 import { itemsOf } from './text/raw.ts'
 import { codeOf, nearestFile, type Sources, whyUnreadable } from './text/substitute.ts'

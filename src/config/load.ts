@@ -1,3 +1,5 @@
+/** Reads and checks the routes.toml at a path. */
+
 import { resolve } from 'node:path'
 import { sha256 } from '../base/bytes.ts'
 import { freezeDeep } from '../base/freeze.ts'

@@ -1,3 +1,5 @@
+/** Merges a file with those that it includes, and remembers where each part is written. */
+
 import { join } from 'node:path'
 import { hintToWrite } from './hidden/lines.ts'
 import type { Included } from './included.ts'

@@ -1,4 +1,6 @@
-import { showUnseen } from '../base/visible.ts'
+/** Shows diagnostics as a compiler does: the line, with carets below it. */
+
+import { showUnseen } from '../base/control-characters.ts'
 import { createLines, type HalfHidden } from './hidden/lines.ts'
 import type { Diagnostic } from './text/diagnostic.ts'
 

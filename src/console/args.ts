@@ -1,7 +1,9 @@
+/** Parses the arguments of a command, by its usage. */
+
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { suggest } from '../config/text/suggest.ts'
 import type { Io } from './io.ts'
-import { servedConfig } from './running.ts'
+import { servedConfig } from './running-server.ts'
 import { layOutUsage, usageLines } from './usage.ts'
 
 /** What a command takes. `--help` is always among its options. */

@@ -1,3 +1,5 @@
+/** An identity from a command line: `sub=ada,groups=family`. */
+
 import type { Config } from '../config/resolve/config.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
 import { userNameOf } from '../identity/passwords/users.ts'

@@ -1,3 +1,5 @@
+/** The environment by which systemd, or a process before this one, hands over listening sockets. */
+
 import type { Io } from './io.ts'
 
 const COUNT = 'SALLYPORT_SOCKETS'

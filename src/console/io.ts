@@ -1,3 +1,5 @@
+/** What a command may touch of its process: streams, environment, files, terminal. */
+
 import { journalStreams, type PerStream } from './journal.ts'
 import { listFolder, readBytes, readText } from './read-file.ts'
 import { hintForUnset } from './service-definition.ts'

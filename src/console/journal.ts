@@ -1,3 +1,5 @@
+/** Whether output goes to the journal of systemd, and lines with its priorities. */
+
 import { fstatSync } from 'node:fs'
 import type { LogLevel } from '../base/log.ts'
 

@@ -1,4 +1,6 @@
-import { askBy } from '../base/ask.ts'
+/** The only calls of `fetch`: for applications, and for requests of our own. */
+
+import { askBy } from '../base/http-client.ts'
 import type { Ports } from '../base/ports.ts'
 
 /** The way of requests to applications. Here and nowhere else `fetch` is called. */

@@ -1,3 +1,5 @@
+/** Reads files and folders that a file names, up to a size. */
+
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 
 /** Far beyond any routes.toml, secret or picture: what is longer was named by mistake, and would be in memory many times over. */

@@ -1,3 +1,5 @@
+/** Starts this program anew with another environment, where Bun reads a setting only at its start. */
+
 import { ptr } from 'bun:ffi'
 import { LINUX, type Libc, libc } from '../base/system/libc.ts'
 import { handedDescriptors } from './inherited-sockets.ts'

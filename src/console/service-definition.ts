@@ -1,3 +1,5 @@
+/** What the systemd unit of this machine says: the service's user, and the variables that it sets. */
+
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 

@@ -1,3 +1,5 @@
+/** The user who owns the session store, whom a command of root becomes before it writes there. */
+
 import { constants, existsSync, lstatSync, openSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { GateError } from '../base/errors.ts'

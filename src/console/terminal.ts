@@ -2,7 +2,7 @@
 
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
-import { showTurning } from '../base/visible.ts'
+import { showTurning } from '../base/control-characters.ts'
 
 /** Someone at a terminal, who can be asked. */
 export interface Terminal {

@@ -1,7 +1,7 @@
 /** How providers are asked: over HTTP with bounds in time, size and depth, and no redirects. */
 
-import { type Answered, UnreadError } from '../base/ask.ts'
 import { GateError } from '../base/errors.ts'
+import { type Answered, UnreadError } from '../base/http-client.ts'
 import { isDeeper } from '../base/json-depth.ts'
 import { hintForProxy, ProxyError } from '../base/outgoing.ts'
 import type { Ports } from '../base/ports.ts'

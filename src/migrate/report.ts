@@ -1,4 +1,4 @@
-import { showUnseen } from '../base/visible.ts'
+import { showUnseen } from '../base/control-characters.ts'
 import { renderDiagnostics } from '../config/render.ts'
 import { columns } from '../console/terminal.ts'
 import { type BesideFile, CLOSING } from './draft.ts'

@@ -1,5 +1,5 @@
-import { compileExpression, type Expression, isFault } from '../base/expression.ts'
-import { compileStars, type TextTest } from '../base/stars.ts'
+import { compileExpression, type Expression, isFault } from '../base/regular-expression.ts'
+import { compileStars, type TextTest } from '../base/wildcard.ts'
 import { decodeOnce } from '../route/readings.ts'
 import type { Target } from '../route/target.ts'
 import type { Truth } from './truth.ts'

@@ -1,4 +1,4 @@
-import { compileStars } from '../base/stars.ts'
+import { compileStars } from '../base/wildcard.ts'
 import type { PersonRule } from '../config/keys/rules.ts'
 import { findClaim } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'

@@ -1,8 +1,8 @@
 /** Conditions about the request: client, method, path, fields, query and time. */
 
 import { compileNetworks } from '../base/net.ts'
-import { compileStars } from '../base/stars.ts'
-import { openWallClock } from '../base/zone.ts'
+import { openWallClock } from '../base/time-zone.ts'
+import { compileStars } from '../base/wildcard.ts'
 import { type AccessRule, type Instant, NO_CONDITION, type RequestRule, type Schedule } from '../config/keys/rules.ts'
 import { decodeOnce } from '../route/readings.ts'
 import type { Target } from '../route/target.ts'

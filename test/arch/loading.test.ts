@@ -31,7 +31,7 @@ test('a process that is to become another first has loaded next to nothing: all 
   expect([...loadedWith('main.ts')].sort()).toEqual([
     'base/system/libc.ts',
     'bun:ffi',
-    'cli/chosen.ts',
+    'cli/serve-arguments.ts',
     'console/inherited-sockets.ts',
     'console/reexec.ts',
     'main.ts',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { basicField } from '../../src/base/basic.ts'
+import { basicField } from '../../src/base/basic-auth.ts'
 import { isToken, randomToken, sha256, toBase64Url } from '../../src/base/bytes.ts'
-import { showTurning, showUnseen } from '../../src/base/visible.ts'
+import { showTurning, showUnseen } from '../../src/base/control-characters.ts'
 
 describe('bytes', () => {
   test('RFC 4648 §5: base64url has no padding, and nothing that an address would change', () => {

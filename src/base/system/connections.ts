@@ -1,3 +1,5 @@
+/** What the kernel knows of TCP connections: unsent bytes, closed windows, unread bytes (Linux). */
+
 import { ptr } from 'bun:ffi'
 import { readdir } from 'node:fs/promises'
 import { canonicalAddress } from '../net.ts'

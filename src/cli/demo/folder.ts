@@ -1,3 +1,5 @@
+/** The folder of `sallyport demo`: its routes.toml, its database, and what was written there before. */
+
 import {
   closeSync,
   constants,

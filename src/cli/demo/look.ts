@@ -1,3 +1,5 @@
+/** The frame of the demo's own pages. */
+
 import { html, raw } from 'hono/html'
 import type { HtmlEscapedString } from 'hono/utils/html'
 

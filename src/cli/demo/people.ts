@@ -1,3 +1,5 @@
+/** The people of the demo, whom its provider and its role rules know. */
+
 /** Someone who can sign in at the demo provider. */
 export interface DemoPerson {
   /** `sub`: what the sign-in page's buttons carry. */

@@ -1,6 +1,8 @@
+/** `sallyport demo`: a gate with a provider and an application, to try it out. */
+
 import { resolve } from 'node:path'
+import { showUnseen } from '../../base/control-characters.ts'
 import { toGateError } from '../../base/errors.ts'
-import { showUnseen } from '../../base/visible.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { usageLines } from '../../console/usage.ts'

@@ -1,3 +1,5 @@
+/** The doctor's question to each application: does it accept the Host and the Origin that it will get? */
+
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'

@@ -1,3 +1,5 @@
+/** Whether a provider knows our client, its callback addresses and its scope for refresh tokens. */
+
 import { errorFacts } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { mendOf } from '../../identity/answer.ts'

@@ -1,4 +1,6 @@
-import { showUnseen } from '../../base/visible.ts'
+/** A finding of the doctor, its grade, and how sections of findings are printed. */
+
+import { showUnseen } from '../../base/control-characters.ts'
 
 /**
  * `warning` is for what works now, or may be intended; `bad` for what will not work; `unseen` for what only a sign-in

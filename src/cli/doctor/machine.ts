@@ -1,3 +1,5 @@
+/** What the doctor checks of this machine: listeners, proxies in its environment, the session store and its key. */
+
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { randomToken } from '../../base/bytes.ts'

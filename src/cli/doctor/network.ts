@@ -1,6 +1,8 @@
+/** Names, connections and certificates, as the doctor looks at them, with a hint for each failure. */
+
 import { lookup } from 'node:dns/promises'
 import { connect } from 'node:tls'
-import type { ProxyFor } from '../../base/ask.ts'
+import type { ProxyFor } from '../../base/http-client.ts'
 import { isLoopbackHost } from '../../base/net.ts'
 import type { UpstreamTls } from '../../config/keys/upstreams.ts'
 import { splitAuthority } from '../../proxy/upstream/reach.ts'

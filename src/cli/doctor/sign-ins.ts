@@ -1,3 +1,5 @@
+/** What the session store knows of sign-ins so far, which is better evidence than any question to a provider. */
+
 import { existsSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { errorFacts } from '../../base/errors.ts'

@@ -1,3 +1,5 @@
+/** The list of commands, as `help` and the completion show it. */
+
 import { RECIPE_NAMES } from '../recipe/recipe.ts'
 
 /** What a list of commands says of one. */

@@ -1,3 +1,5 @@
+/** The chapters and recipes that `sallyport help` can show. */
+
 import asAService from '../../../docs/as-a-service.md' with { type: 'file' }
 import behindAProxy from '../../../docs/behind-a-proxy.md' with { type: 'file' }
 import contributing from '../../../docs/CONTRIBUTING.md' with { type: 'file' }

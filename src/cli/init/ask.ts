@@ -1,3 +1,5 @@
+/** Questions of `sallyport init`: answered by a flag, or else at the terminal. */
+
 import type { Parsed } from '../../config/text/diagnostic.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'

@@ -1,3 +1,5 @@
+/** The OAuth client of a first routes.toml: its id and its secret, given or still to be made. */
+
 import { resolve } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'

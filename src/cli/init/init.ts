@@ -1,3 +1,5 @@
+/** What the steps of one `sallyport init` share. */
+
 import type { OutgoingConfig } from '../../base/outgoing.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { loadConfig } from '../../config/load.ts'

@@ -1,3 +1,5 @@
+/** Who may sign in where anybody can have an account: Google, GitHub and Discord. */
+
 import { isEverybodys, PRESETS } from '../../config/keys/oauth2.ts'
 import { bad, good, type Parsed } from '../../config/text/diagnostic.ts'
 import type { Json } from '../../config/text/raw.ts'

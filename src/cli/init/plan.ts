@@ -1,10 +1,12 @@
+/** All sections of a first routes.toml, from the answers to the questions of `init`. */
+
 import type { OutgoingConfig } from '../../base/outgoing.ts'
 import type { Json } from '../../config/text/raw.ts'
 import type { Entry, Section } from '../../migrate/draft.ts'
-import { type Coming, comingEntries, listenerSections, originBy, type ProviderPlace, usualPort } from './coming.ts'
-import { type Front, isHere } from './front.ts'
+import { type Coming, comingEntries, listenerSections, originBy, type ProviderPlace, usualPort } from './https.ts'
 import type { Preset } from './members.ts'
 import { USERS_FILE } from './people.ts'
+import { type Front, isHere } from './proxy-in-front.ts'
 
 /** Everything that a first routes.toml says. */
 export interface Plan {

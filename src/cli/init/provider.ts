@@ -1,3 +1,5 @@
+/** The provider of a first routes.toml: how it is reached, and what its discovery document says. */
+
 import { GateError, toGateError } from '../../base/errors.ts'
 import type { OutgoingConfig } from '../../base/outgoing.ts'
 import { parseProxy } from '../../config/keys/outgoing.ts'
@@ -10,7 +12,7 @@ import { createProviderFetch, DEFAULT_WIRE_LIMITS, type Reach } from '../../iden
 import { createMetadataSource } from '../../identity/metadata.ts'
 import { isUntrusted } from '../../identity/unreached.ts'
 import { readGivenFile } from './client.ts'
-import { type Coming, originBy, type ProviderPlace } from './coming.ts'
+import { type Coming, originBy, type ProviderPlace } from './https.ts'
 import type { Flags, Init } from './init.ts'
 
 /** How the provider is reached, by flags. Throws `config.unreadable` for a file or an address that is none. */

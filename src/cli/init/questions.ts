@@ -1,3 +1,5 @@
+/** The questions of `sallyport init`, in the order in which they are asked. */
+
 import { isIP } from 'node:net'
 import { isLoopbackHost, isPublicAddress } from '../../base/net.ts'
 import { bad, good, type Parsed } from '../../config/text/diagnostic.ts'
@@ -7,9 +9,9 @@ import { parseHost } from '../../config/values/host.ts'
 import { parseNetwork } from '../../config/values/listen.ts'
 import { listRecipes, type Recipe, readRecipe, recipeHint } from '../recipe/recipe.ts'
 import type { Question } from './ask.ts'
-import { COMING_KINDS, type Coming, isPlainHttp } from './coming.ts'
-import { FRONT_KINDS, type FrontKind, isFrontKind } from './front.ts'
+import { COMING_KINDS, type Coming, isPlainHttp } from './https.ts'
 import { issuerByName, presetOf } from './members.ts'
+import { FRONT_KINDS, type FrontKind, isFrontKind } from './proxy-in-front.ts'
 
 /**
  * The provider's address; empty for none, where the user enters nothing. `find` sends a request to it, so that a

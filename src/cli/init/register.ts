@@ -1,7 +1,7 @@
 /** Registers the gate at a Pocket ID, or says how it is registered by hand. */
 
+import { showUnseen } from '../../base/control-characters.ts'
 import { GateError, toGateError } from '../../base/errors.ts'
-import { showUnseen } from '../../base/visible.ts'
 import type { Io } from '../../console/io.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from '../../identity/http.ts'
 import { MARK } from '../../portal/pages/assets.ts'

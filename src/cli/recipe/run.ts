@@ -1,3 +1,5 @@
+/** `sallyport recipe`: shows the recipe for an application. */
+
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { HOST, UPSTREAM } from '../init/questions.ts'

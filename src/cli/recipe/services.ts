@@ -1,3 +1,5 @@
+/** The applications that have a recipe. */
+
 import cockpit from '../../../docs/recipes/services/cockpit.toml' with { type: 'file' }
 import codeServer from '../../../docs/recipes/services/code-server.toml' with { type: 'file' }
 import gitHttp from '../../../docs/recipes/services/git-http.toml' with { type: 'file' }

@@ -1,3 +1,5 @@
+/** Passwords for `sallyport user`: asked at a terminal, read from standard input, or made. */
+
 import type { Ports } from '../../base/ports.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'

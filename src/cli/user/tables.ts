@@ -1,3 +1,5 @@
+/** A users.toml: adds, changes and removes the table of a user, and keeps everything else as it is. */
+
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { formatToml } from '../../config/keys/table.ts'

@@ -1,3 +1,5 @@
+/** Second factors (TOTP) for `sallyport user`: gives one to a user, or takes it away. */
+
 import { basename } from 'node:path'
 import encodeQr from 'qr'
 import type { Ports } from '../../base/ports.ts'

@@ -1,5 +1,7 @@
+/** What a route answers with: upstream, files, redirect, verify, or a fixed answer, and which keys go together. */
+
 import { dirname } from 'node:path'
-import { compileExpression, isFault } from '../../base/expression.ts'
+import { compileExpression, isFault } from '../../base/regular-expression.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { ROUTE, type RouteTable } from '../keys/routes.ts'
 import { type Keys, TARGETS } from '../keys/table.ts'

@@ -1,3 +1,5 @@
+/** Checks which identity a route sends its application: each field is written by one key alone. */
+
 import type { RootTable } from '../keys/keys.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { Path } from '../text/raw.ts'

@@ -1,3 +1,5 @@
+/** Checks rules of portals with several providers: whose `sub`, group or address is meant. */
+
 import type { RootTable } from '../keys/keys.ts'
 import { isOAuth2, oauth2Issuer } from '../keys/oauth2.ts'
 import type { PortalTable, RuleTable } from '../keys/portals.ts'

@@ -1,3 +1,5 @@
+/** Checks files of users and passwords: readable, no weak hash, and in use somewhere. */
+
 import { normalize } from 'node:path'
 import type { RootTable } from '../keys/keys.ts'
 import type { PortalTable } from '../keys/portals.ts'

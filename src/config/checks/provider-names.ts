@@ -1,3 +1,5 @@
+/** Checks the provider names in rules. */
+
 import type { PortalTable } from '../keys/portals.ts'
 import { itemsOf, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'

@@ -1,3 +1,5 @@
+/** Checks `allow`, `deny` and roles: names that exist, and conditions that can hold. */
+
 import { compileNetworks } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { type PortalTable, ruleOfPerson } from '../keys/portals.ts'

@@ -1,3 +1,5 @@
+/** Checks lifetimes of sessions: which have to be shorter than others. */
+
 import type { RootTable } from '../keys/keys.ts'
 import { itemsOf, type Path, type Raw, type RawTable, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'

@@ -16,7 +16,7 @@ import {
   isPair,
   readCertificateFacts,
 } from '../values/pem.ts'
-import { servedHosts } from './places.ts'
+import { servedHosts } from './hosts-and-paths.ts'
 
 /** How long before its end a certificate is spoken of. */
 export const EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1000

@@ -1,3 +1,5 @@
+/** Lines of a file as diagnostics may show them: without the secrets in them. */
+
 import type { TextPosition } from '../text/locate.ts'
 import { splitSections } from '../text/sections.ts'
 import { type Secret, secretsOf } from './secrets.ts'

@@ -1,3 +1,5 @@
+/** Puts marks in place of secrets in a text that is shown for editing, and the secrets back afterwards. */
+
 import { sayingsOf } from '../text/positions.ts'
 import { type Secret, secretsOf } from './secrets.ts'
 

@@ -1,3 +1,5 @@
+/** The keys of a route that answer without an upstream: `redirect`, `verify`, `respond`. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { parseParts, type TemplatePart } from '../values/template.ts'

@@ -1,3 +1,5 @@
+/** `claims` of a provider: in which claims it states names, groups and addresses. */
+
 import { boolean, choice, list, text } from '../values/value.ts'
 import { domain } from './rules.ts'
 import { defaulted, FREE, type Keys, optional, table } from './table.ts'

@@ -1,3 +1,5 @@
+/** `compat` of a portal: addresses of oauth2-proxy or caddy-security that still work. */
+
 import { bad, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { headerSpec } from '../values/headers.ts'

@@ -1,3 +1,5 @@
+/** The keys of `[[expect]]`: a request, a user, and the verdict that they have to get. */
+
 import { canonicalAddress } from '../../base/net.ts'
 import { bad, good } from '../text/diagnostic.ts'
 import { quote, type RawTable, showRaw } from '../text/raw.ts'

@@ -1,3 +1,5 @@
+/** `request_headers` and `response_headers`: fields that a route adds, changes and removes. */
+
 import { good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'

@@ -1,3 +1,5 @@
+/** `files` of a route: a folder that is served, its index, its fallback and its Cache-Control. */
+
 import { resolve } from 'node:path'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'

@@ -1,3 +1,5 @@
+/** The keys by which an application learns who a user is: `headers`, `assertion`, `pass_token`. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'

@@ -1,3 +1,5 @@
+/** Limits of a route and of the server: sizes, times, and rates. */
+
 import type { Raw } from '../text/raw.ts'
 import { duration } from '../values/duration.ts'
 import { sizeFrom, sizeOrOff, sizeUpToOrOff } from '../values/size.ts'

@@ -1,4 +1,6 @@
-import { basicField } from '../../base/basic.ts'
+/** The keys of `outgoing`: the proxy for requests of our own. */
+
+import { basicField } from '../../base/basic-auth.ts'
 import type { OutgoingConfig } from '../../base/outgoing.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'

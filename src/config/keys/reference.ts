@@ -1,3 +1,5 @@
+/** Writes the tables of docs/keys.md. */
+
 import { SECTIONS, type Section } from './keys.ts'
 import { formatToml, type Keys } from './table.ts'
 

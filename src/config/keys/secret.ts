@@ -1,3 +1,5 @@
+/** The type of secrets in a file: never repeated in a message, and no placeholder of a manual. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import type { Path } from '../text/raw.ts'
 import { parsed, type Type } from '../values/value.ts'

@@ -1,3 +1,5 @@
+/** The keys of `[sessions]`, and the lifetimes that a portal may set for itself. */
+
 import { resolve } from 'node:path'
 import { good } from '../text/diagnostic.ts'
 import { duration } from '../values/duration.ts'

@@ -1,3 +1,5 @@
+/** What a table of routes.toml is to the program: keys with their types, defaults, words and examples. */
+
 import { freezeDeep } from '../../base/freeze.ts'
 import { formatPath, type Json, type Path, parseRaw, quote, type Raw, type RawTable } from '../text/raw.ts'
 import { createReport, type Home, type Report } from '../text/report.ts'

@@ -1,3 +1,5 @@
+/** The keys of `[tls]` and of its certificates. */
+
 import type { ServerCertificate } from '../values/certificate.ts'
 import { duration } from '../values/duration.ts'
 import { type ListenAddress, parsePortListen } from '../values/listen.ts'

@@ -1,6 +1,6 @@
 /** The keys of an upstream: addresses, balancing, TLS, health checks. */
 
-import { basicField } from '../../base/basic.ts'
+import { basicField } from '../../base/basic-auth.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { type Path, quote, type Raw } from '../text/raw.ts'
 import { createReport, type Report } from '../text/report.ts'

@@ -1,6 +1,6 @@
 /** `[[routes]]`, as the program takes them: one route for each host and path, by what its keys and the rest of the file say. */
 
-import { placesOf, type RoutePlace } from '../checks/places.ts'
+import { placesOf, type RoutePlace } from '../checks/hosts-and-paths.ts'
 import { type RESPOND, respond } from '../keys/answers.ts'
 import type { FieldRules } from '../keys/field-rules.ts'
 import { type FilesAnswer, filesSpec } from '../keys/files.ts'

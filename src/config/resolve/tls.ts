@@ -1,6 +1,6 @@
 /** `[tls]`, as the program takes it: its keys, and for which hosts of the file an authority is asked. */
 
-import { servedHosts } from '../checks/places.ts'
+import { servedHosts } from '../checks/hosts-and-paths.ts'
 import type { ACME } from '../keys/acme.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { type Built, builderOf, known } from '../keys/table.ts'

@@ -1,3 +1,5 @@
+/** Finds the line and column of a key or a value. */
+
 import { indexRanges, keyOf, type Range, type Ranges } from './positions.ts'
 import type { Path } from './raw.ts'
 import { type Stretch, splitSections } from './sections.ts'

@@ -1,3 +1,5 @@
+/** Parses TOML; says in words where a text stops being TOML. */
+
 import { parse, TomlError } from 'smol-toml'
 import { bad, good, type Refusal } from './diagnostic.ts'
 import { explainSyntax } from './explain-syntax.ts'

@@ -1,3 +1,5 @@
+/** An index of where each key, value and comment stands in a text. */
+
 import { type AST, parseTOML } from 'toml-eslint-parser'
 import type { Path } from './raw.ts'
 

@@ -1,3 +1,5 @@
+/** The raw tree of a file: texts, numbers, lists and tables, each with its path, before any check. */
+
 import { shownAddress } from '../../base/shown-address.ts'
 import { bad, good, type Parsed } from './diagnostic.ts'
 

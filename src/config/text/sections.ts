@@ -1,3 +1,5 @@
+/** Splits a long file at its `[[routes]]`, so that parts of it can be handled one by one. */
+
 /** A part of a text, from `start` to before `end`. */
 export interface Stretch {
   readonly start: number

@@ -1,3 +1,5 @@
+/** Fills in `${VARIABLE}` and `${file:PATH}`. */
+
 import { basename, dirname, resolve } from 'node:path'
 import type { DiagnosticCode } from './diagnostic.ts'
 import { quote, type Raw, type RawList, type RawTable, type RawText } from './raw.ts'

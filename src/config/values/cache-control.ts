@@ -1,3 +1,5 @@
+/** Values of Cache-Control, and what they say to shared caches. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { parsed } from './value.ts'

@@ -1,3 +1,5 @@
+/** Durations such as `12h` and `1h30m`. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { parsed, type Type } from './value.ts'

@@ -1,3 +1,5 @@
+/** Reads the files that routes.toml names, each once in one check. */
+
 import { resolve } from 'node:path'
 import { sha256 } from '../../base/bytes.ts'
 import { codeOf, isForbidden, nearestFile, type Sources, whyUnreadable } from '../text/substitute.ts'

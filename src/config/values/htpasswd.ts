@@ -1,3 +1,5 @@
+/** Lines of htpasswd and of TOTP secrets, and which hashes are weak. */
+
 import type { ConfigFiles } from './files.ts'
 
 /** The name by which rules call a portal's file of passwords among its providers. */

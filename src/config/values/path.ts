@@ -1,3 +1,5 @@
+/** Paths of routes, callbacks and old addresses: one spelling, and nothing that backends read in two ways. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 

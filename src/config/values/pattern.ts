@@ -4,7 +4,7 @@
  */
 
 import { basename, dirname } from 'node:path'
-import { compileExpression, isFault } from '../../base/expression.ts'
+import { compileExpression, isFault } from '../../base/regular-expression.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { parsed } from './value.ts'

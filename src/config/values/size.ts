@@ -1,3 +1,5 @@
+/** Sizes such as `10MB` and `64KiB`. */
+
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote } from '../text/raw.ts'
 import { offIsNull, parsed, type Type } from './value.ts'

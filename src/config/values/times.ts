@@ -1,6 +1,6 @@
 /** Times of day, weekdays, dates and moments. */
 
-import { isZone, localToEpochMs } from '../../base/zone.ts'
+import { isZone, localToEpochMs } from '../../base/time-zone.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
 import { quote, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'

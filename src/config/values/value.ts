@@ -1,3 +1,5 @@
+/** The types of values: text, choice, number, list and others, with check, label, schema and built value. */
+
 import { bad, good, type Parsed, type Refusal } from '../text/diagnostic.ts'
 import { describeRaw, type Json, type Path, quote, type Raw, type RawText, showRaw } from '../text/raw.ts'
 import { BOOLEAN_HINT, LIST_HINT, NUMBER_HINT, type Report, TEXT_HINT } from '../text/report.ts'

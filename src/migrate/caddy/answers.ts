@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { compileExpression, isFault } from '../../base/expression.ts'
+import { compileExpression, isFault } from '../../base/regular-expression.ts'
 import { type Context, isDynamic, spell } from './context.ts'
 import { NO_CHANGES } from './fields.ts'
 import { onlyTexts, type Table, tableOf, textOf, textsOf, unknownKey } from './json.ts'

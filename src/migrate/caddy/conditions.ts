@@ -1,4 +1,4 @@
-import { compileStars } from '../../base/stars.ts'
+import { compileStars } from '../../base/wildcard.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { parseEmail, parseEmailDomain } from '../../config/values/email.ts'
 import { parseEmailPattern, parseStarPattern } from '../../config/values/pattern.ts'

@@ -1,4 +1,4 @@
-import { compileExpression, isFault } from '../../base/expression.ts'
+import { compileExpression, isFault } from '../../base/regular-expression.ts'
 import { listOf, type Table, tablesOf, textOf, textsOf } from './json.ts'
 import { bypassTest, expressionTest } from './patterns.ts'
 import { ALWAYS, anyOf, leavesOf, type Test, UNKNOWN } from './rules.ts'

@@ -1,4 +1,4 @@
-import { compileExpression, isFault } from '../../base/expression.ts'
+import { compileExpression, isFault } from '../../base/regular-expression.ts'
 import { parsePathExpression, parsePathPattern } from '../../config/values/pattern.ts'
 import type { Conditions, Test } from './rules.ts'
 

@@ -1,6 +1,6 @@
 /** Reads an authentication portal of caddy-security from Caddy’s JSON. */
 
-import { compileStars } from '../../base/stars.ts'
+import { compileStars } from '../../base/wildcard.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { spellDuration } from '../durations.ts'
 import type { Outcome } from '../notes.ts'

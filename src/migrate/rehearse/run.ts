@@ -1,7 +1,7 @@
 /** `sallyport rehearse`: asks what the new file would do with the requests of an access log. */
 
 import { resolve } from 'node:path'
-import { showJson } from '../../base/visible.ts'
+import { showJson } from '../../base/control-characters.ts'
 import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render.ts'
 import type { Config } from '../../config/resolve/config.ts'

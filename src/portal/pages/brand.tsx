@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import { type Child, createContext } from 'hono/jsx'
-import { showTurning } from '../../base/visible.ts'
+import { showTurning } from '../../base/control-characters.ts'
 import type { Brand } from '../../config/resolve/portals.ts'
 import type { Script, Sheet } from './assets.ts'
 

@@ -1,6 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { GateError } from '../../base/errors.ts'
-import { compileStars } from '../../base/stars.ts'
+import { compileStars } from '../../base/wildcard.ts'
 import type { CacheRule, FilesAnswer } from '../../config/keys/files.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { Compressor } from './compressor.ts'

@@ -1,4 +1,4 @@
-import { basicField } from '../../base/basic.ts'
+import { basicField } from '../../base/basic-auth.ts'
 import type { BasicTemplates } from '../../config/keys/upstreams.ts'
 import type { TemplatePart } from '../../config/values/template.ts'
 import { claimValue } from '../fields/identity.ts'

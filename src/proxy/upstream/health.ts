@@ -1,7 +1,7 @@
 /** Whether the addresses of an upstream are healthy: health checks ask them, and requests report failures. */
 
-import type { Asking } from '../../base/ask.ts'
 import { messageOf } from '../../base/errors.ts'
+import type { Asking } from '../../base/http-client.ts'
 import type { Log, Ports } from '../../base/ports.ts'
 import type { HealthConfig } from '../../config/keys/upstreams.ts'
 import { noteAnswer, type Origin } from './origin.ts'

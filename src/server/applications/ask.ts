@@ -1,6 +1,6 @@
 /** Sends a request to an application like a browser or a program, and keeps the text of the answer. */
 
-import { type Answered, type Asking, answeredBy } from '../../base/ask.ts'
+import { type Answered, type Asking, answeredBy } from '../../base/http-client.ts'
 import type { Ports } from '../../base/ports.ts'
 import { mayRefuse, type Origin } from '../../proxy/upstream/origin.ts'
 import { dialUpstream } from '../../proxy/websocket/dial.ts'

@@ -1,8 +1,8 @@
 /** Compiles a Config into the Snapshot that requests are answered by; routes share what is the same. */
 
 import { compileNetworks } from '../../base/net.ts'
-import { compileStars, type TextTest } from '../../base/stars.ts'
 import { eachInSteps, finish, type Steps } from '../../base/steps.ts'
+import { compileStars, type TextTest } from '../../base/wildcard.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'

@@ -1,8 +1,8 @@
 /** The snapshot: what one routes.toml compiles to, read once a request. */
 
-import { compileExpression, isFault } from '../../base/expression.ts'
 import type { NetworkSet } from '../../base/net.ts'
-import type { TextTest } from '../../base/stars.ts'
+import { compileExpression, isFault } from '../../base/regular-expression.ts'
+import type { TextTest } from '../../base/wildcard.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'

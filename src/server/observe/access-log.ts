@@ -1,7 +1,7 @@
 /** The access log: a line for each request, as JSON, as text or in the combined format, written in batches. */
 
+import { showJson, showUnseen } from '../../base/control-characters.ts'
 import { type LogOutput, type LogStyle, timeOfDay } from '../../base/log.ts'
-import { showJson, showUnseen } from '../../base/visible.ts'
 import { tickWhileBusy } from '../../base/while-busy.ts'
 import type { AccessRecord } from './access-record.ts'
 

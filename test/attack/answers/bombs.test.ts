@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, describe, expect, spyOn, test } from 'bun:test'
 import { brotliCompressSync } from 'node:zlib'
-import { hear } from '../../../src/cli/doctor/hear.ts'
+import { hear } from '../../../src/cli/doctor/http.ts'
 import { runHealth } from '../../../src/cli/health.ts'
 import { ask } from '../../../src/console/network.ts'
 import { makeCertificateKey } from '../../../src/server/acme/authority/request.ts'

@@ -1,5 +1,5 @@
 import { beforeEach, expect } from 'bun:test'
-import { askBy } from '../../../src/base/ask.ts'
+import { askBy } from '../../../src/base/http-client.ts'
 import { readText } from '../../../src/console/read-file.ts'
 import { createProviderPool } from '../../../src/identity/pool.ts'
 import { makeAuthority } from '../../kit/certificates.ts'

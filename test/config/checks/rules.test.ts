@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { localToEpochMs, openWallClock } from '../../../src/base/zone.ts'
+import { localToEpochMs, openWallClock } from '../../../src/base/time-zone.ts'
 import type { AccessRule } from '../../../src/config/keys/rules.ts'
 import { accepts, check, complete } from '../checks.ts'
 

@@ -1,4 +1,4 @@
-import { askBy } from '../../../src/base/ask.ts'
+import { askBy } from '../../../src/base/http-client.ts'
 import type { Ports } from '../../../src/base/ports.ts'
 import { makeAuthority } from '../certificates.ts'
 

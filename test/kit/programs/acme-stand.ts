@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { askBy } from '../../../src/base/ask.ts'
+import { askBy } from '../../../src/base/http-client.ts'
 import type { AcmeConfig } from '../../../src/config/resolve/tls.ts'
 import { runProgram } from '../../../src/console/process.ts'
 import { type Acme, createAcme } from '../../../src/server/acme/acme.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { askBy } from '../../../src/base/ask.ts'
+import { askBy } from '../../../src/base/http-client.ts'
 import type { Ports } from '../../../src/base/ports.ts'
 import { type Received, startTellingApp, type TellingApp } from '../applications/telling-app.ts'
 import { startUpgradingApp, type UpgradingApp } from '../applications/upgrading-app.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { askBy } from '../../../src/base/ask.ts'
+import { askBy } from '../../../src/base/http-client.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'

@@ -1,5 +1,5 @@
-import { showUnseen } from '../../../base/visible.ts'
-import { type Captured, capture } from '../../../console/capture.ts'
+import { showUnseen } from '../../../base/control-characters.ts'
+import { type Captured, capture } from '../../../console/run-program.ts'
 import { type CaddyJson, MOST_BYTES, parseCaddyJson, type Said } from './json.ts'
 
 /** How long a Caddy may take for a Caddyfile. */

@@ -1,4 +1,4 @@
-import { UnreadError } from '../../../base/ask.ts'
+import { UnreadError } from '../../../base/http-client.ts'
 import { ask } from '../../../console/network.ts'
 import { type CaddyJson, MOST_BYTES, parseCaddyJson } from './json.ts'
 

@@ -2,7 +2,7 @@
 
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, type FlattenedJWS, FlattenedSign, type JWK } from 'jose'
-import { UnreadError } from '../../../base/ask.ts'
+import { UnreadError } from '../../../base/http-client.ts'
 import type { Ports } from '../../../base/ports.ts'
 import type { ExternalAccount } from '../../../config/keys/acme.ts'
 import type { AcmeConfig } from '../../../config/resolve/tls.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { askBy } from '../../../../src/base/ask.ts'
+import { askBy } from '../../../../src/base/http-client.ts'
 import { createLog } from '../../../../src/base/log.ts'
 import { createExporter } from '../../../../src/server/observe/tracing/exporter.ts'
 import type { Span } from '../../../../src/server/observe/tracing/span.ts'

@@ -1,3 +1,5 @@
+/** The proxy in front of a new gate, where there is one: its kind, and the files of its recipe. */
+
 import { RECIPES } from '../help/topics.ts'
 
 /** The files of the recipe for each proxy that can stand in front. */

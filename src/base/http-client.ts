@@ -1,3 +1,5 @@
+/** The HTTP client for Sallyport's own requests, such as those to providers: with limits in time and size. */
+
 /**
  * A request that Sallyport sends on its own account, without the address. It has a time limit, and the answer is at
  * most `maxBytes` long (a megabyte if absent).

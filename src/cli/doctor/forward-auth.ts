@@ -1,7 +1,9 @@
+/** Whether a proxy in front really asks Sallyport before it hands out pages (forward auth, `auth_request`). */
+
 import type { Ports } from '../../base/ports.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { bad, type Finding, warning } from './finding.ts'
-import { type Heard, hear, switchesProtocol } from './hear.ts'
+import { type Heard, hear, switchesProtocol } from './http.ts'
 
 /**
  * Whether the proxy in front asks about a host's pages as it should, seen by someone who is not signed in: one page that is closed to them,

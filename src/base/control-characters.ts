@@ -1,3 +1,5 @@
+/** Escapes control characters and those that change the direction of text, before anything is shown. */
+
 /** Marks that turn the direction in which what stands around them is shown (Unicode, Bidi_Control; UAX #9 §2). */
 const TURNING = /\p{Bidi_Control}/gu
 

@@ -1,9 +1,11 @@
+/** Warns where an exact path (`=/x`) is stricter than the same path with a slash at its end. */
+
 import type { RootTable } from '../keys/keys.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import type { AccessTable } from '../keys/rules.ts'
 import { itemsOf, type Raw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
-import { createAround, placeAt, type RoutePlace, showPlace } from './places.ts'
+import { createAround, placeAt, type RoutePlace, showPlace } from './hosts-and-paths.ts'
 
 /**
  * An exact path with stricter access rules than the same path with a slash at the end, which another route serves:

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { compileExpression, isFault } from '../../src/base/expression.ts'
+import { compileExpression, isFault } from '../../src/base/regular-expression.ts'
 
 interface Recorded {
   readonly re: string

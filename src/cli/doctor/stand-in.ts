@@ -15,10 +15,10 @@ import { listen } from '../../server/listen/listen.ts'
 import { cookieName, stripOwnCookies } from '../../session/cookie.ts'
 import type { OpenSessions } from '../../session/open.ts'
 import { openStateAsUser } from '../with-sessions.ts'
-import { unheldBack } from './asking.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
-import { placesOf } from './fronts.ts'
-import { OTHER_PROTOCOLS } from './hear.ts'
+import { unheldBack } from './forward-auth.ts'
+import { OTHER_PROTOCOLS } from './http.ts'
+import { placesOf } from './proxies-in-front.ts'
 
 const TIMEOUT_MS = 10_000
 

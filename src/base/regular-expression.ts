@@ -1,3 +1,5 @@
+/** Regular expressions of a file, in the syntax of Go (RE2), which other gates use. */
+
 import { RE2JS, RE2JSSyntaxException } from 're2js'
 
 /** A regular expression as Go's `regexp` understands it, compiled. */

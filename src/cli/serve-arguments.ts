@@ -1,3 +1,5 @@
+/** Which command lines mean `serve`. Apart from the commands, so that a server does not load them. */
+
 /** Options that ask for something else than a server. */
 const ASKING = ['--version', '-v', '--help', '-h']
 

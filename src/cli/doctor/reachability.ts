@@ -11,7 +11,7 @@ import type { UpstreamAddress } from '../../config/values/address.ts'
 import { addressLabel } from '../../proxy/upstream/origin.ts'
 import { reach, splitAuthority } from '../../proxy/upstream/reach.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
-import { answersAsSallyport } from './hear.ts'
+import { answersAsSallyport } from './http.ts'
 import { examineHttps, fetchCertificate, hintForEnd, hintForName, resolveName } from './network.ts'
 
 const TIMEOUT_MS = 5_000

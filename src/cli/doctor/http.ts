@@ -1,4 +1,6 @@
-import type { Answered } from '../../base/ask.ts'
+/** How the doctor asks an address, and what it recognises in the answer. */
+
+import type { Answered } from '../../base/http-client.ts'
 import type { Ports } from '../../base/ports.ts'
 
 const TIMEOUT_MS = 5_000

@@ -1,3 +1,5 @@
+/** Why a file could not be written, and how to fix it. */
+
 import { dirname } from 'node:path'
 
 /**

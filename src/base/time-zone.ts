@@ -1,3 +1,5 @@
+/** Times of day in a time zone. */
+
 /** What a clock on the wall shows. */
 export interface WallClock {
   /** 0 is Monday. */

@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout } from 'bun:test'
-import { examineCopying } from '../../../src/cli/doctor/copying.ts'
+import { examineCopying } from '../../../src/cli/doctor/stand-in.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { configOf } from '../../kit/gate.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { capture, findProgram } from '../../src/console/capture.ts'
+import { capture, findProgram } from '../../src/console/run-program.ts'
 
 const limits = { cwd: '/', timeoutMs: 60_000, maxBytes: 1000 }
 

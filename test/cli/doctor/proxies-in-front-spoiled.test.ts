@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
+import { examineFronts } from '../../../src/cli/doctor/proxies-in-front.ts'
 import { configOf } from '../../kit/gate.ts'
 import { HOSTS } from '../../kit/programs/recipe-routes.ts'
 import {

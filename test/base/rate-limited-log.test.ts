@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { createSparingLog } from '../../src/base/sparing-log.ts'
+import { createSparingLog } from '../../src/base/rate-limited-log.ts'
 import { fakeClock } from '../kit/clock.ts'
 import { recordedLog } from '../kit/log/record.ts'
 

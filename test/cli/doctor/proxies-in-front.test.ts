@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { examineFronts } from '../../../src/cli/doctor/fronts.ts'
+import { examineFronts } from '../../../src/cli/doctor/proxies-in-front.ts'
 import { ask } from '../../../src/console/network.ts'
 import { configOf, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 

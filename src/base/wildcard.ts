@@ -1,3 +1,5 @@
+/** Patterns with stars, for texts of any kind. */
+
 /** Whether a text is, as a whole, as a pattern says. */
 export type TextTest = (text: string) => boolean
 

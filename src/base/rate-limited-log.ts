@@ -1,3 +1,5 @@
+/** A log that repeated failures cannot fill. */
+
 import type { Facts } from './errors.ts'
 import type { Log, ShownLines } from './ports.ts'
 

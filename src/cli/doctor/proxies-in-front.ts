@@ -6,9 +6,9 @@ import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { ownPath } from '../../portal/place.ts'
-import { examineAsking } from './asking.ts'
 import { bad, type Finding, good, type Section, unseen, warning } from './finding.ts'
-import { answersAsSallyport, type Heard, hear } from './hear.ts'
+import { examineAsking } from './forward-auth.ts'
+import { answersAsSallyport, type Heard, hear } from './http.ts'
 
 /** A name that no portal has: a proxy that makes Sallyport believe it takes the host from its client. */
 const NOBODYS_HOST = 'doctor.invalid'

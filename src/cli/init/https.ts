@@ -1,3 +1,5 @@
+/** How browsers reach a new gate (HTTPS by ACME or files, behind a proxy, plain HTTP), and the tables for it. */
+
 import type { Entry, Section } from '../../migrate/draft.ts'
 
 /**

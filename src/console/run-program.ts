@@ -1,3 +1,5 @@
+/** Runs another program, with limits in time and output. */
+
 /** The exit status and the output of a program. */
 export interface Captured {
   /** Where it wrote more than was wanted, or took too long, it was killed. */

@@ -1,3 +1,5 @@
+/** What a running server leaves for commands: which file it serves, as whom, with which data folder. */
+
 import {
   closeSync,
   constants,
