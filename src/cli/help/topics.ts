@@ -92,7 +92,7 @@ export const TOPICS: readonly Topic[] = [
   { name: 'pages', about: 'the list of applications, the admin page, your own look', path: pages },
   { name: 'https', about: 'certificates from files or by ACME, renewals, low ports', path: https },
   { name: 'behind-a-proxy', about: 'forward auth for nginx, Caddy, HAProxy, Traefik, Envoy', path: behindAProxy },
-  { name: 'recipes', about: 'routes for twenty-one applications, files for proxies', path: recipes },
+  { name: 'recipes', about: 'routes for well-known applications, files for proxies', path: recipes },
   { name: 'moving-in', about: 'sallyport import, and the words that you know from nginx', path: movingIn },
   {
     name: 'moving-in-from-oauth2-proxy',
