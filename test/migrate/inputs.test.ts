@@ -399,23 +399,82 @@ describe('an alpha configuration', () => {
     expect(routes).toMatch(/^verify = "0\.0\.0\.0:9080"/m)
   })
 
+  const api = (lines: string) => ALPHA.replace('path: /api/', () => lines)
+
+  test('has expressions as `when` and `rewrite`, in the folder of all that they match', async () => {
+    const folders = {
+      '^/img/(thumb|full)/(.*)$': 'path = "/img"',
+      '^/img/?(.*)$': 'host = "app.example.com"',
+      '/img/(.*)': 'host = "app.example.com"',
+      '^/a/(.*)|^/b/(.*)$': 'host = "app.example.com"',
+      '^/(?:a|b)/(.*)$': 'host = "app.example.com"',
+    }
+    for (const [path, first] of Object.entries(folders)) {
+      const { routes, code, notes } = await of(api(`path: '${path}'\n      rewriteTarget: /pictures/$1-$2`))
+      const own = routesOf(routes).find(lines => lines.includes('upstream = "http://api:8080"')) ?? []
+      expect([code, own[own.findIndex(line => line.startsWith('when')) - 1], own]).toEqual([
+        0,
+        first,
+        expect.arrayContaining([
+          `when = { path_regexp = "${path}" }`,
+          // 7.15.3 makes /pictures/thumb-thumb of /img/thumb/a.png (recorded).
+          `rewrite = { from = "${path}", to = "/pictures/$1-$1" }`,
+        ]),
+      ])
+      expect(notes.join('\n')).toContain('/pictures/$1-$2 means the first group for every number there (7.15.3)')
+    }
+    const { notes } = await of(api('path: ^/img/([^/]*)\n      rewriteTarget: /$1'))
+    expect(notes.filter(note => note.includes('for every number'))).toEqual([])
+  })
+
+  test('has expressions in their order: before plain paths, and the longest first', async () => {
+    const more = (list: string) => api(`path: /x/\n      uri: http://plain:1\n${list}    - id: api\n      path: /api/`)
+    const at = (path: string, to: string, port: number) =>
+      `    - { id: i${port}, path: '${path}', rewriteTarget: ${to}, uri: 'http://i:${port}' }\n`
+    const [short, long] = [at('^/x/(a)', '/$1', 1), at('^/x/(ab+)', '/$1', 2)]
+    const { routes, code } = await of(more(short + long))
+    const targets = routesOf(routes).flatMap(lines => lines.filter(line => /^(?:upstream|redirect) = /.test(line)))
+    expect([code, targets.filter(line => line.includes('//i:'))]).toEqual([
+      0,
+      ['upstream = "http://i:2"', 'upstream = "http://i:1"'],
+    ])
+    // It takes what is below it, so the plain /x/ gets nothing.
+    const above = await of(more(at('^/x/(.*)$', '/y/$1', 3)))
+    expect([above.code, new Set(above.routes.match(/upstream = .*/g))]).toEqual([
+      0,
+      new Set(['upstream = "http://app:3000"', 'upstream = "http://api:8080"', 'upstream = "http://i:3"']),
+    ])
+    expect(above.notes.join('\n')).toContain('/x/: nothing comes to it, as there: ^/x/(.*)$ takes all of its paths')
+    const mixed = await of(more(at('^/(x|z)/(.*)$', '/y/$1', 4)))
+    expect([mixed.code, mixed.routes.match(/deny = .*\]/)?.[0], mixed.routes.includes('i:4')]).toEqual([
+      1,
+      'deny = [{ path_regexp = "^/(x|z)/(.*)$" }]',
+      false,
+    ])
+    expect(mixed.notes.join('\n')).toContain('^/(x|z)/(.*)$: it comes before other upstreams in /,')
+  })
+
   test('closes the paths that lead where no route says, and nothing else', async () => {
-    const at = (path: string) =>
-      of(ALPHA.replace('path: /api/', () => `path: '${path}'\n      rewriteTarget: /pictures/$1-$2`))
-    for (const path of ['^/img/(thumb|full)/(.*)$', '^/img/?(.*)$', '/img/(.*)', '^/(a|b)/(.*)$']) {
-      const { routes, code, notes } = await at(path)
+    for (const [path, target, uri] of [
+      ['^/img/(.*)/x$', '/a$1x', 'http://api:8080'],
+      ['^/img/.*/x$', '/$1', 'http://api:8080'],
+      ['^/img/(.*)/x$', '/a?b=$1', 'http://api:8080'],
+      ['^/img/(.*)/x$', '/$1', 'file:///srv'],
+    ] as const) {
+      const alpha = api(`path: '${path}'\n      rewriteTarget: ${target}`).replace('http://api:8080', uri)
+      const { routes, code, notes } = await of(alpha)
       const denied = routesOf(routes).map(lines => lines.filter(line => line.startsWith('deny = ')))
       expect([path, code, denied]).toEqual([path, 1, [[`deny = [{ path_regexp = "${path}" }]`]]])
       expect(notes.join('\n')).toContain(`upstreams.path: ${path}: no route can say this with its rewriteTarget`)
     }
-    const { routes, code } = await at('^/(?=x)(.*)$')
+    const { routes, code } = await of(api('path: ^/(?=x)(.*)$\n      rewriteTarget: /$1'))
     expect([code, routes]).toEqual([1, expect.stringContaining('deny = [{ networks = ["0.0.0.0/0", "::/0"] }]')])
   })
 
   test.each([
     [
       'an upstream whose path no route says',
-      ALPHA.replace('path: /api/', 'path: ^/v[12]/(.*)$\n      rewriteTarget: /$1'),
+      api('path: ^/v[12]/(.*)$\n      rewriteTarget: /$1_x'),
       'alpha.yaml:10 upstreams.path',
     ],
     [

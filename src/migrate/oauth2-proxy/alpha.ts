@@ -1,3 +1,4 @@
+import { compileExpression, isFault } from '../../base/regular-expression.ts'
 import { parsePathExpression } from '../../config/values/pattern.ts'
 import { entriesAt, itemsAt, textAt, textsAt, type Yaml } from '../yaml.ts'
 import { type Gap, OPTIONS, optionNamed, type Stated } from './table.ts'
@@ -17,6 +18,10 @@ export interface StatedUpstream {
   readonly path?: string
   /** What is taken off the path, and then put before it. */
   readonly rewrite?: { readonly strip: string | null; readonly add: string | null }
+  /** Which paths it is for; `to`: what they become, null where `rewrite` says that. */
+  readonly expression?: { readonly from: string; readonly to: string | null; readonly stated: string }
+  /** An expression that takes all of its paths, so that nothing comes to it. */
+  readonly behind?: string
   /** Further options of this upstream. */
   readonly own?: readonly Stated[]
   readonly line?: number
@@ -88,7 +93,8 @@ export function readAlpha(
     if (OPTIONS.has(name)) switchOn(name, parameter.line, textAt(parameter, 'default') || 'set')
     else refuse('providers.loginURLParameters', parameter.line)
   }
-  const upstreams = itemsAt(tree, 'upstreamconfig', 'upstreams').flatMap(entry => readUpstream(entry, file, refuse))
+  const stood = itemsAt(tree, 'upstreamconfig', 'upstreams').flatMap(entry => readUpstream(entry, file, refuse))
+  const upstreams = inOrder(stood, refuse)
   const request = itemsAt(tree, 'injectrequestheaders').flatMap(one => readHeader(one, 'injectrequestheaders', refuse))
   const response = itemsAt(tree, 'injectresponseheaders').flatMap(one =>
     readHeader(one, 'injectresponseheaders', refuse),
@@ -137,25 +143,66 @@ function readUpstream(entry: Yaml, file: string, refuse: Refuse): readonly State
     if (OPTIONS.has(name)) own.push({ name, values: textsAt(node), isList: false, line: node.line, file })
     else if (!['id', 'path', 'uri', 'rewritetarget', 'static', 'staticcode'].includes(path)) refuse(name, node.line)
   }
-  const [path, target] = [textAt(entry, 'path') || '/', textAt(entry, 'rewritetarget') || null]
+  const [path, stated] = [textAt(entry, 'path') || '/', textAt(entry, 'rewritetarget') || null]
   const isStatic = textAt(entry, 'static') === 'true'
   const uri = isStatic ? `static://${textAt(entry, 'staticcode') || '200'}` : (textAt(entry, 'uri') ?? '')
   const made = { uri, own, line: entry.line, file, rewrite: { strip: null, add: null } }
-  if (target === null && path.startsWith('/')) return [{ ...made, path }]
+  if (stated === null && path.startsWith('/')) return [{ ...made, path }]
+  // oauth2-proxy 7.15.3 reads each $2, and any other number, as $1: `normalizeSubstitution` in pkg/apis/options/load.go.
+  const to = (stated ?? '').replace(/\$\d+/g, () => '$1')
   // `^/api/(.*)$` with what becomes of it: `/$1`, `/v2/$1`, `/api/$1`.
   const [, base] = /^\^(\/(?:[A-Za-z0-9_~/-]*\/)?)\(\.[*]\)\$?$/.exec(path) ?? []
-  const [, before] = /^(\/(?:[A-Za-z0-9_~./-]*\/)?)\$(?:1|\{1\})$/.exec(target ?? '') ?? []
+  const [, before] = /^(\/(?:[A-Za-z0-9_~./-]*\/)?)\$1$/.exec(to) ?? []
   if (base !== undefined && before !== undefined) {
     const bare = (text: string) => (text === '/' ? null : text.replace(/\/$/, ''))
     const rewrite = base === before ? made.rewrite : { strip: bare(base), add: bare(before) }
-    return [{ ...made, path: base, rewrite }]
+    return [{ ...made, path: base, rewrite, expression: { from: path, to: null, stated: stated ?? '' } }]
   }
   const line = entriesAt(entry).find(([key]) => key === 'path')?.[1].line ?? entry.line
-  const write = 'write a route with path, strip_prefix and add_prefix'
-  const said = `no route can say this with its rewriteTarget, so this path stays closed: ${write}`
-  if (target !== null && parsePathExpression(path).ok) refuse('upstreams.path', line, `${path}: ${said}`, path)
-  else refuse('upstreams.path', line, `no route says this path with this rewriteTarget: ${write}`)
+  const compiled = compileExpression(path)
+  const isExpression = stated !== null && parsePathExpression(path).ok && !isFault(compiled)
+  if (!isExpression) {
+    refuse('upstreams.path', line, `no route says this path with this rewriteTarget: ${WRITE}`)
+    return []
+  }
+  const isSaid = /^\/(?:[\w.~/-]|\$1(?!\w))*$/.test(to) && (compiled.groups > 0 || !to.includes('$'))
+  if (isSaid && !/^file:/i.test(uri))
+    return [{ ...made, path: folderOf(path), expression: { from: path, to, stated }, line }]
+  const said = `no route can say this with its rewriteTarget, so this path stays closed: ${WRITE}`
+  refuse('upstreams.path', line, `${path}: ${said}`, path)
   return []
+}
+
+const WRITE = 'write a route with path, strip_prefix and add_prefix'
+
+/** The folder that each path is in that an expression matches, as far as it is spelled out. */
+function folderOf(expression: string): string {
+  const outside = expression.replace(/\\.|\[[^\]]*\]/g, '').replace(/\((?!\?)[^()]*\)/g, '')
+  return /\||\(\?/.test(outside) ? '/' : (/^\^(\/(?:[\w~-]+\/)*)(?![?*{])/.exec(expression)?.[1] ?? '/')
+}
+
+/**
+ * Expressions come first there, and of these the longest; here a route of a longer path does. So an expression that leaves paths to
+ * another upstream below its folder is put to the gaps.
+ */
+function inOrder(all: readonly StatedUpstream[], refuse: Refuse): readonly StatedUpstream[] {
+  const lengthOf = ({ expression }: StatedUpstream) => expression?.from.length ?? 0
+  const after = (one: StatedUpstream) =>
+    all.filter(other => lengthOf(other) < lengthOf(one) && other.path?.startsWith(one.path ?? '/') === true)
+  const whole = all.filter(({ expression }) => expression?.to === null)
+  const behind = new Map(whole.flatMap(one => after(one).map(other => [other, one.expression?.from] as const)))
+  return all
+    .toSorted((one, other) => lengthOf(other) - lengthOf(one))
+    .flatMap((one): readonly StatedUpstream[] => {
+      const by = behind.get(one)
+      if (by !== undefined) return [{ ...one, behind: by }]
+      const { expression, path, line = 0 } = one
+      if (expression === undefined || expression.to === null) return [one]
+      if (after(one).every(other => other.path === path || behind.has(other))) return [one]
+      const say = `${expression.from}: it comes before other upstreams in ${path}, which no route says, so this path stays closed: ${WRITE}`
+      refuse('upstreams.path', line, say, expression.from)
+      return []
+    })
 }
 
 /** A field; one that no route can say is refused, where its application would get it from its client instead. */

@@ -87,7 +87,13 @@ export function routeSections(old: Old, { hosts, services, isAsked }: Places): r
   const takesAuthorization = old.isOn('skip_jwt_bearer_tokens') || passwordFile(old) !== null
   // A path with a slash behind it is for what is below it: without that slash, what is around it answers, or leads there.
   const points = services
-    .filter(one => !one.isExact && one.path !== '/' && !services.some(it => it.isExact && it.path === one.path))
+    .filter(
+      one =>
+        !one.isExact &&
+        one.path !== '/' &&
+        one.expression === undefined &&
+        !services.some(it => it.isExact && it.path === one.path),
+    )
     .map(({ path }): Plan => ({ path, isExact: true, service: serviceAround(path, services) }))
   const plans = [...services.map(service => ({ ...service, service })), ...points].toSorted((one, other) =>
     one.path === other.path ? Number(one.isExact) - Number(other.isExact) : one.path < other.path ? -1 : 1,
@@ -100,6 +106,10 @@ export function routeSections(old: Old, { hosts, services, isAsked }: Places): r
       const entries: readonly Entry[] = [
         entry('host', host),
         entry('path', spellPath(plan)),
+        entry(
+          'when',
+          service?.expression === undefined ? null : { path_regexp: escapeReferences(service.expression.from) },
+        ),
         ...targetEntries(own, plan),
         entry('portal', PORTAL),
         { key: 'allow', value: allow, isByLine: allow.length > 2 },
@@ -117,7 +127,9 @@ export function routeSections(old: Old, { hosts, services, isAsked }: Places): r
 }
 
 function serviceAround(path: string, services: readonly Service[]): Service | null {
-  const around = services.filter(one => !one.isExact && one.path !== path && isUnder(path, one.path))
+  const around = services.filter(
+    one => !one.isExact && one.expression === undefined && one.path !== path && isUnder(path, one.path),
+  )
   return around.toSorted((one, other) => other.path.length - one.path.length)[0] ?? null
 }
 
@@ -127,7 +139,7 @@ const BODILESS = ['204', '205', '304']
 function targetEntries(old: Old, { path, service }: Plan): readonly Entry[] {
   // The same as oauth2-proxy does for a path that is served only with a slash behind it.
   if (service === null) return [entry('redirect', `${path}/{query}`), entry('status', 301)]
-  const { kind, to, rewrite } = service
+  const { kind, to, rewrite, expression } = service
   const status = Number(to)
   switch (kind) {
     case 'none':
@@ -145,6 +157,7 @@ function targetEntries(old: Old, { path, service }: Plan): readonly Entry[] {
         entry('upstream', upstreamOf(old, service)),
         entry('strip_prefix', rewrite?.strip ?? null),
         entry('add_prefix', rewrite?.add ?? null),
+        entry('rewrite', expression === undefined ? null : { ...expression, from: escapeReferences(expression.from) }),
       ]
   }
 }

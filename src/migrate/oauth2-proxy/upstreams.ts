@@ -14,6 +14,8 @@ export interface Service {
   readonly login?: { readonly user: string; readonly password: string } | null
   /** What is taken off the path, and then put before it; only an alpha configuration says that. */
   readonly rewrite?: StatedUpstream['rewrite']
+  /** An expression that chooses some of these paths, and what they become. */
+  readonly expression?: { readonly from: string; readonly to: string }
   /** Further options, which only an alpha configuration has. */
   readonly own?: StatedUpstream['own']
 }
@@ -31,20 +33,33 @@ export function readUpstreams(old: Old): readonly Service[] {
   }
   const services: Service[] = []
   for (const one of stated) {
-    const { uri, path, rewrite, own } = one
+    const { uri, path, rewrite, own, expression, behind } = one
     const say: Say = (outcome, text) => tell(old, one, outcome, path === undefined ? text : `${path}: ${text}`)
     const read = isStandIn(one) && /^file:/i.test(uri) ? 'nothing' : readUpstream(uri, old, say)
-    if (read === 'nothing') say('left', `${uri} serves nothing`)
+    if (expression !== undefined && /\$(?!1\b)/.test(expression.stated))
+      say('decide', `${expression.stated} ${AS_FIRST}`)
+    if (behind !== undefined) say('left', `nothing comes to it, as there: ${behind} takes all of its paths`)
+    else if (read === 'nothing') say('left', `${uri} serves nothing`)
     else if (read === null) say('decide', 'an entry is no http, https, unix, file or static address: write its route')
     else {
-      const service = path === undefined ? read : { ...read, ...placeOf(path), rewrite, own }
-      const isTwice = services.some(known => known.path === service.path && known.isExact === service.isExact)
+      const { from = '', to = null } = expression ?? {}
+      const chosen = to === null ? {} : { expression: { from, to } }
+      const service: Service = path === undefined ? read : { ...read, ...placeOf(path), rewrite, own, ...chosen }
+      const isTwice = services.some(
+        known =>
+          known.path === service.path &&
+          known.isExact === service.isExact &&
+          known.expression?.from === service.expression?.from,
+      )
       if (isTwice) say('decide', `${service.path} is defined twice: the first is used; remove one`)
       else services.push(service)
     }
   }
   return services.length > 0 ? services : ASKED
 }
+
+const AS_FIRST =
+  'means the first group for every number there (7.15.3), and in the new file: correct its rewrite if that was not meant'
 
 function tell(old: Old, { path, line, file }: StatedUpstream, outcome: Outcome, say: string): void {
   if (path === undefined) old.tell('upstreams', outcome, say)
