@@ -98,6 +98,9 @@ interface Going {
   readonly life: AnswerLife
 }
 
+/** Blank lines, which are no event (HTML Standard §9.2.6), and which every stream has: not all readers know comments. */
+const EVENTS_LEAD = '\n\n'
+
 /** Events begin at once, and have a regular end. */
 function sendEvents(going: Going, body: ReadableStream<Uint8Array>): Response {
   const { response, asked, tools, life } = going
@@ -105,7 +108,11 @@ function sendEvents(going: Going, body: ReadableStream<Uint8Array>): Response {
   tools.clientIdle.hold(asked.front, asked.connection)
   const { stream, close } = tools.streams.wrap(
     pace(going, body, () => undefined),
-    { lead: headers.has('content-encoding') ? '' : ':\n\n', onEnd: () => life.onAnswered(), onBreak: () => undefined },
+    {
+      lead: headers.has('content-encoding') ? '' : EVENTS_LEAD,
+      onEnd: () => life.onAnswered(),
+      onBreak: () => undefined,
+    },
   )
   life.onEvents(close)
   return new Response(stream, { status, statusText, headers })

@@ -7,9 +7,8 @@ export interface EventStreams {
   /**
    * An event stream that begins at once and can be closed from here.
    *
-   * `lead` is sent first: Bun 1.4.5 holds the response head back until a first byte of the body, and a comment line is no
-   * event (HTML Standard §9.2.6). `onEnd` is called once, however the stream ends, and
-   * `onBreak` after it where the upstream broke off.
+   * `lead` is sent first: Bun 1.4.5 holds the response head back until a first byte of the body. `onEnd` is called once, however the
+   * stream ends, and `onBreak` after it where the upstream broke off.
    */
   wrap(
     body: ReadableStream<Uint8Array>,

@@ -476,3 +476,16 @@ describe('connect_timeout', () => {
     expect(app.paths).toEqual(['/'])
   })
 })
+
+test('an event stream begins before its first event, by blank lines alone: some readers know no comments', async () => {
+  const { held, handler } = holding()
+  await using app = await startApp((request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+    handler(request, response)
+  })
+  await using gate = await gateTo([app.port])
+  const response = await fetch(`http://127.0.0.1:${gate.port}/`, { headers: { host: 'app.example' } })
+  expect(response.headers.get('content-type')).toBe('text/event-stream')
+  for (const stream of held) stream.end('data: 1\n\n')
+  expect(await response.text()).toMatch(/^\n*data: 1\n\n$/)
+})
