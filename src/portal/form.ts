@@ -95,7 +95,7 @@ export async function readPersonalForm(
 
 /** What a person calls something of theirs, by the field `name`; null where that is nothing, or too long for a list. */
 export function parseName(form: URLSearchParams): string | null {
-  const name = (form.get('name') ?? '').replace(/\p{Cc}/gu, '').trim()
+  const name = (form.get('name') ?? '').replace(/[\p{Cc}\p{Bidi_Control}]/gu, '').trim()
   return name === '' || name.length > LONGEST_NAME ? null : name
 }
 

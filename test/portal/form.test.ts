@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { GateError } from '../../src/base/errors.ts'
-import { readBytes } from '../../src/portal/form.ts'
+import { parseName, readBytes } from '../../src/portal/form.ts'
 
 /** A body of this piece that then waits, and whose sender cannot be stopped without a mistake of its own. */
 function stubborn(piece: string): Request {
@@ -53,4 +53,13 @@ test.each<[string, object | null, () => Promise<unknown>]>([
   } finally {
     process.off('unhandledRejection', note)
   }
+})
+
+test('a name keeps its letters and emoji, and nothing that drives a terminal or turns what follows', () => {
+  const form = (name: string) => new URLSearchParams({ name })
+  expect(parseName(form(' \u{1F469}\u200D\u{1F4BB} Zoë\u2019s\tphone '))).toBe(
+    '\u{1F469}\u200D\u{1F4BB} Zoë\u2019sphone',
+  )
+  expect(parseName(form('key\u202Egnp.exe\u2066\u200F\u001B[2J'))).toBe('keygnp.exe[2J')
+  expect(parseName(form('\u202E\u2069'))).toBeNull()
 })

@@ -1,6 +1,7 @@
 /** Checks files of users and passwords: readable, no weak hash, and in use somewhere. */
 
 import { normalize } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { RootTable } from '../keys/keys.ts'
 import type { PortalTable } from '../keys/portals.ts'
 import type { RouteTable } from '../keys/routes.ts'
@@ -25,6 +26,7 @@ export function checkPasswords(root: RootTable, files: ConfigFiles, report: Repo
   }
   checkOtherWays(root, report)
   checkPasskeysAlone(root, report)
+  checkOneProvider(root, report)
   for (const [name, portal] of root.values.portals ?? []) {
     checkFile(portal.raw.entries.get('htpasswd'), portal.values.htpasswd, files, report)
     checkOneFile(portal, root, report)
@@ -133,6 +135,29 @@ function checkPasskeysAlone({ values: { providers, portals } }: RootTable, repor
   for (const { raw, values } of portals?.values() ?? []) {
     const isClosed = values.providers?.some(name => providers?.get(name)?.values.passwords === false) === true
     warn(raw.entries.get('htpasswd'), values.htpasswd, isClosed)
+  }
+}
+
+/**
+ * What users set themselves is kept for each provider apart: at the other, the password of the file goes on. Comes last,
+ * since what is said of the same key already is worse.
+ */
+function checkOneProvider({ values: { providers } }: RootTable, report: Report): void {
+  const seen = new Map<string, readonly [name: string, entry: Raw]>()
+  for (const [name, { raw, values }] of providers ?? []) {
+    const entry = raw.entries.get('users')
+    if (entry === undefined || !values.users) continue
+    const file = normalize(values.users)
+    const found = seen.get(file)
+    if (found === undefined) {
+      seen.set(file, [name, entry])
+      continue
+    }
+    if (report.problems.some(({ at }) => isDeepStrictEqual(at, entry.at))) continue
+    const [first, { at }] = found
+    const message = `${first} has the same file, and what its users set themselves does not count here: passwords, second factors, passkeys`
+    const hint = `one provider for all portals: name ${quote(first)} in their providers, in place of ${quote(name)}`
+    report.warn(entry.at, 'provider.users_twice', message, { hint, first: at })
   }
 }
 

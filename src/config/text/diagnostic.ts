@@ -90,6 +90,7 @@ export const DIAGNOSTIC_CODES = [
   'provider.pem',
   'provider.users',
   'provider.totp',
+  'provider.users_twice',
   'provider.totp_beside',
   'provider.passwords',
   'server.edit',

@@ -40,7 +40,7 @@ export interface Looks {
 export function createLooks(ports: Pick<Ports, 'ask' | 'now'>, inUse: () => Iterable<Looked>): Looks {
   const closing = new AbortController()
   let lastMs = Number.NEGATIVE_INFINITY
-  let asking: Promise<void> = Promise.resolve()
+  let asking: Promise<void> | null = null
 
   async function ask(due: readonly (readonly [Origin, Looked])[]): Promise<void> {
     const left = due[Symbol.iterator]()
@@ -61,12 +61,14 @@ export function createLooks(ports: Pick<Ports, 'ask' | 'now'>, inUse: () => Iter
     async look() {
       // A clock that was set back would keep everybody from asking.
       const agoMs = ports.now() - lastMs
-      if (agoMs >= LOOK_EVERY_MS || agoMs < 0) {
+      if (asking === null && (agoMs >= LOOK_EVERY_MS || agoMs < 0)) {
         lastMs = ports.now()
         const due = [...inUse()].filter(({ health }) => health === null || health.intervalMs > LOOK_EVERY_MS)
-        const before = asking
-        asking = before.then(() => ask(due.flatMap(one => one.origins.map(origin => [origin, one] as const))))
+        asking = ask(due.flatMap(one => one.origins.map(origin => [origin, one] as const))).finally(() => {
+          asking = null
+        })
       }
+      if (asking === null) return
       const { promise: tooLate, resolve: giveUp } = Promise.withResolvers<void>()
       const timer = setTimeout(giveUp, WAIT_MS)
       await Promise.race([asking, tooLate])

@@ -1,5 +1,6 @@
 /** The accounts of users of files, over the session store: read, changed in one step, and ended with what they lie over. */
 
+import { isDeepStrictEqual } from 'node:util'
 import { randomToken, sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
@@ -27,7 +28,10 @@ export interface Accounts {
   change(person: FilePerson, decide: DecideAccount): Promise<Account | null>
   /** A change that ends nothing: of a counter, a recovery code that was used, what was told. */
   note(person: FilePerson, decide: DecideAccount): Promise<Account | null>
-  /** Removes all that this user has set; false where there was nothing. */
+  /**
+   * Removes all that this user has set, also what cannot be read. Whatever was begun before is refused, as after a
+   * change. False where there was nothing.
+   */
   drop(person: FilePerson): Promise<boolean>
   /** The secret of a second factor, to be kept in the account. */
   sealFactor(person: FilePerson, secret: string): Promise<string>
@@ -165,7 +169,19 @@ export function createAccounts({ store, sealer, ports, leavings, ...initial }: A
       })
     },
     note: put,
-    drop: person => remove(accountIdOf(person), () => true),
+    async drop(person) {
+      const id = accountIdOf(person)
+      const stamp = randomToken(ports.random)
+      let hadSome = false
+      await guarded(() =>
+        store.changeRecord('account', { id }, found => {
+          hadSome = holdsSome(found, person.over)
+          return versionAfter(found, id, storedAccount({ ...EMPTY, stamp }, person.over))
+        }),
+      )
+      heard(id)
+      return hadSome
+    },
     sealFactor: (person, secret) => sealer.seal({ secret }, factorPurpose(person), Number.MAX_SAFE_INTEGER),
     async factorOf(person, { factor }) {
       if (factor === null) return null
@@ -209,6 +225,17 @@ function versionAfter(before: StoredAccount | null, id: string, value: string): 
 
 function factorPurpose(person: FilePerson): string {
   return `second factor of ${accountIdOf(person)}`
+}
+
+/** Whether something is set, for this entry or another. What cannot be read is something. */
+function holdsSome(found: StoredAccount | null, over: string): boolean {
+  if (found === null || found.value === '') return false
+  try {
+    const account = parseAccount(found.value, over)
+    return account === null || !isDeepStrictEqual({ ...account, stamp: '' }, EMPTY)
+  } catch {
+    return true
+  }
 }
 
 /** What lies over this; null where nothing does. */

@@ -166,6 +166,12 @@ export const PASSWORD_CASES: readonly Case[] = [
     ['a name twice', `ada:${SECRET}\nada:${SECRET}`],
   ].map(([title = '', text = '']): Case => ['provider.totp', `second factors: ${title}`, SECOND, factors(text)]),
   [
+    'provider.users_twice',
+    'two providers with one file, whose users set a password at one of them',
+    `[providers.users]\nusers = "people"\n[providers.other]\nusers = «"./people"»\n[portals.home]\nproviders = ["users"]\nroles.user = { any = true }\n[portals.away]\nproviders = ["other"]\nroles.user = { any = true }\n${route('')}\n${route('').replace('app.example', 'away.example').replace('"home"', '"away"')}`,
+    holding(`ada:${BCRYPT}`),
+  ],
+  [
     'provider.totp_beside',
     'a provider of the same people without their second factors',
     `[providers.users]\nusers = "people"\ntotp = "factors"\n[providers.open]\nusers = «"./people"»\n[portals.home]\nproviders = ["users"]\nroles.user = { any = true }\n[portals.away]\nproviders = ["open"]\nroles.user = { any = true }\n${route('')}\n${route('').replace('app.example', 'away.example').replace('"home"', '"away"')}`,

@@ -104,7 +104,16 @@ describe.each(Object.entries(STORES))('on %s, what a user of a file has set', (_
       expect(await there.accounts.of(ADA)).toEqual(changed ?? EMPTY)
       expect(await there.accounts.drop(ADA)).toBe(true)
       expect(await there.accounts.drop(ADA)).toBe(false)
-      expect(await here.accounts.of(ADA)).toEqual(EMPTY)
+      const left = await here.accounts.of(ADA)
+      expect(left).toEqual({ ...EMPTY, stamp: expect.any(String) })
+      expect(left.stamp).not.toBe(changed?.stamp ?? '')
+    }))
+
+  test('takes nothing that was begun before it was dropped, where nothing was set either', () =>
+    withTwo(async (here, there) => {
+      const before = groundOf(ADA, await here.accounts.of(ADA))
+      expect(await there.accounts.drop(ADA)).toBe(false)
+      expect(groundOf(ADA, await here.accounts.of(ADA))).not.toEqual(before)
     }))
 
   test('loses nothing where two gates change it at once', () =>
@@ -430,7 +439,7 @@ describe.each(Object.entries(STORES))('on %s, what a user of a file has set', (_
         expect((await refusal(here.accounts.change(ADA, withPassword('own')))).code).toBe('session.store')
       }
       expect(await here.accounts.drop(ADA)).toBe(true)
-      expect(await here.accounts.of(ADA)).toEqual(EMPTY)
+      expect(await here.accounts.of(ADA)).toEqual({ ...EMPTY, stamp: expect.any(String) })
     }))
 })
 
