@@ -6,7 +6,7 @@ import { whyUnreadable } from '../config/text/substitute.ts'
 import { parseClientKey } from '../config/values/pem.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
-import { publicClientKey } from '../identity/tokens/proof.ts'
+import { publicClientKey } from '../identity/tokens/client-authentication.ts'
 
 export const USAGE = {
   text: `usage: sallyport client-key FILE

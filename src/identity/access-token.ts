@@ -1,12 +1,13 @@
+/** Access tokens of a provider as JWTs (RFC 9068): which of them are for this gate, and whose they are. */
+
 import type { JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { ReadIdentity } from './claims.ts'
-import { type HowSigned, howSignedFor } from './how-signed.ts'
 import { bareError } from './http.ts'
 import type { Identity } from './identity.ts'
 import type { KeySource } from './jwks.ts'
 import { isOwnSubject } from './own-subjects.ts'
-import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
+import { type ExpectedToken, type HowSigned, howSignedFor, SKEW_S, verifySigned } from './signed-token.ts'
 import { findOtherKind, saysAccess } from './token-kind.ts'
 
 /** The user or program of an access token, and when it expires. */

@@ -1,9 +1,11 @@
+/** Reads an identity out of claims, by the names that the file gives them. */
+
 import type { Ports } from '../base/ports.ts'
 import type { ClaimNames } from '../config/keys/oauth2.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
-import { type Bounds, boundClaims } from './bounds.ts'
+import { type Bounds, boundClaims } from './claim-bounds.ts'
 import { type Identity, makeIdentity, ofThePerson } from './identity.ts'
-import { type Kept, keepClaims, LIMITS_HINT } from './kept.ts'
+import { type Kept, keepClaims, LIMITS_HINT } from './kept-claims.ts'
 
 /**
  * A claim by its name, which may lead into nested claims: `realm_access.roles` is `roles` in `realm_access`.

@@ -1,3 +1,5 @@
+/** The endpoints of a provider, from its discovery document, each checked before it is used. */
+
 import type * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import { shownAddress } from '../base/shown-address.ts'

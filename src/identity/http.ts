@@ -7,8 +7,8 @@ import { hintForProxy, ProxyError } from '../base/outgoing.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
-import { hintForUnreached, isUnconnected } from './unreached.ts'
-import { asItIs, findPlacesBy, type SignInWay, type Ways, waysOf } from './ways.ts'
+import { asItIs, findPlacesBy, type SignInWay, type Ways, waysOf } from './allowed-addresses.ts'
+import { hintForUnreached, isUnconnected } from './connection-errors.ts'
 
 /** How long and how much we listen to a provider. */
 export interface WireLimits {

@@ -1,10 +1,11 @@
+/** Checks an ID token (OpenID Connect Core 1.0 §3.1.3.7). */
+
 import { createHash } from 'node:crypto'
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
-import { type HowSigned, howSignedFor } from './how-signed.ts'
 import { bareError } from './http.ts'
 import type { KeySource } from './jwks.ts'
-import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
+import { type ExpectedToken, type HowSigned, howSignedFor, SKEW_S, verifySigned } from './signed-token.ts'
 
 /** What an ID token has to say for this sign-in. */
 export interface ExpectedIdToken extends ExpectedToken {

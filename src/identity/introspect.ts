@@ -1,3 +1,5 @@
+/** Asks a provider about an opaque token (RFC 7662). */
+
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
@@ -6,10 +8,10 @@ import type { ReadIdentity } from './claims.ts'
 import { isPlain, type Metadata } from './endpoints.ts'
 import { bareError, type ProviderFetch } from './http.ts'
 import { isOwnSubject } from './own-subjects.ts'
-import { SKEW_S } from './signed.ts'
+import { SKEW_S } from './signed-token.ts'
 import { findOtherKind } from './token-kind.ts'
+import type { ClientProof } from './tokens/client-authentication.ts'
 import { proving } from './tokens/endpoint.ts'
-import type { ClientProof } from './tokens/proof.ts'
 
 /** What is asked about a token that only its provider can read. */
 export interface IntrospectionRequest {

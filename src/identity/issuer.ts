@@ -1,3 +1,5 @@
+/** Shared by the clients of one issuer. A file of its own, since two floors of this folder need the type. */
+
 import type { ProviderFetch } from './http.ts'
 import type { KeySource } from './jwks.ts'
 import type { MetadataSource } from './metadata.ts'

@@ -1,3 +1,5 @@
+/** The signing keys of a provider (JWKS), fetched and kept. */
+
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'

@@ -1,10 +1,11 @@
+/** Checks a logout token (OpenID Connect Back-Channel Logout 1.0 §2.6). */
+
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
-import { type HowSigned, howSignedFor } from './how-signed.ts'
 import { bareError, isTokenTooDeep } from './http.ts'
 import type { KeySource } from './jwks.ts'
 import { isOwnSubject } from './own-subjects.ts'
-import { type ExpectedToken, SKEW_S, verifySigned } from './signed.ts'
+import { type ExpectedToken, type HowSigned, howSignedFor, SKEW_S, verifySigned } from './signed-token.ts'
 
 /** Whose sessions a provider ends, by its logout token. It has at least one of `subject` and `sid`. */
 export interface LogoutToken {

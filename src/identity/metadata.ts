@@ -1,3 +1,5 @@
+/** The discovery document of a provider: fetched, checked, kept, and fetched again. */
+
 import * as oauth from 'oauth4webapi'
 import { errorFacts, type Facts, GateError, toGateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'

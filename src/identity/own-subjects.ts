@@ -1,3 +1,5 @@
+/** Subjects that this gate gives itself, to users of a file, guests and services; no provider may use them. */
+
 import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { HTPASSWD } from '../config/values/htpasswd.ts'

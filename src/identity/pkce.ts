@@ -1,3 +1,5 @@
+/** PKCE: the code verifier and its challenge (RFC 7636). */
+
 import * as oauth from 'oauth4webapi'
 import { randomToken } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'

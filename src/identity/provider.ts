@@ -1,3 +1,5 @@
+/** What every kind of provider can do for a sign-in (`ProviderClient`), and the types of its answers. */
+
 import type { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { AccessToken } from './access-token.ts'

@@ -1,3 +1,5 @@
+/** Asks a provider again about a user, by a refresh token, and judges the answer. */
+
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError, toGateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
@@ -6,8 +8,8 @@ import type { Metadata } from './endpoints.ts'
 import { findChangedRule, type IdTokenClaims, refusal } from './id-token.ts'
 import type { Issuer } from './issuer.ts'
 import type { HeldTokens, RefreshResult } from './provider.ts'
+import type { ClientProof } from './tokens/client-authentication.ts'
 import type { TokenRequest } from './tokens/endpoint.ts'
-import type { ClientProof } from './tokens/proof.ts'
 import { grantOf, type Refreshed, redeemRefreshToken } from './tokens/redeem.ts'
 import { askPerson, believedClaims } from './userinfo.ts'
 

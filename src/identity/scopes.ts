@@ -1,3 +1,5 @@
+/** Which scopes a sign-in asks for. */
+
 import { sha256 } from '../base/bytes.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Metadata } from './endpoints.ts'

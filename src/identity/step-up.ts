@@ -1,3 +1,5 @@
+/** Step-up: what a rule demands of a newer or stronger sign-in, and whether a token shows it. */
+
 import { GateError } from '../base/errors.ts'
 
 /** What a new sign-in has to show before a rule holds that the present one does not satisfy. */

@@ -1,3 +1,5 @@
+/** Whether a JWT is an access token, or another kind that must not pass for one. */
+
 import type { JWTPayload } from 'jose'
 
 /** Where providers say what a token is: Keycloak in `typ`, Pocket ID in `type`, Amazon Cognito and Ory in `token_use`. */

@@ -1,3 +1,5 @@
+/** The userinfo endpoint (OpenID Connect Core 1.0 §5.3), and which of its claims count. */
+
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'

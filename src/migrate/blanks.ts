@@ -1,3 +1,5 @@
+/** Variables that the operator has to set for the new file: secrets, and values that the old file did not have. */
+
 /** Something that the new file takes from the environment, since the old one does not say it, or says it in the clear. */
 export interface Blank {
   /** The variable's name. */

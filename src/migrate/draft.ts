@@ -1,3 +1,5 @@
+/** The new file in the making: its sections and entries, and how values are spelled there. */
+
 import { formatKey, formatToml } from '../config/keys/table.ts'
 import type { Json } from '../config/text/raw.ts'
 import type { Blanks } from './blanks.ts'
@@ -98,4 +100,30 @@ function withComment(line: string, said: string | undefined): string {
 
 function comment(text: string): string {
   return text === '' ? '#' : `# ${text}`
+}
+
+const UNITS: readonly (readonly [unit: string, ms: number])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+  ['ms', 1],
+]
+
+/** Milliseconds as routes.toml writes them: `7d`, `1h30m`; at least `1ms`. */
+export function spellDuration(ms: number): string {
+  let rest = Math.max(1, Math.round(ms))
+  let text = ''
+  for (const [unit, unitMs] of UNITS) {
+    const count = Math.floor(rest / unitMs)
+    if (count > 0) text += `${count}${unit}`
+    rest -= count * unitMs
+  }
+  return text
+}
+
+/** A route's `path` as a file has it: `=/x` for only that path, and null for a whole host, which needs no key. */
+export function spellPath({ path, isExact }: { readonly path: string; readonly isExact: boolean }): string | null {
+  if (isExact) return `=${path}`
+  return path === '/' ? null : path
 }

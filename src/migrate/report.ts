@@ -1,3 +1,5 @@
+/** The report of an import, as the command prints it. */
+
 import { showUnseen } from '../base/control-characters.ts'
 import { renderDiagnostics } from '../config/render.ts'
 import { columns } from '../console/terminal.ts'

@@ -1,3 +1,5 @@
+/** The scopes for a provider in the new file. */
+
 import type { Outcome } from './notes.ts'
 
 /** What an OpenID provider is asked for, and what to say of it. */

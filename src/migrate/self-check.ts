@@ -1,3 +1,5 @@
+/** Checks the new file as `sallyport check` does, with stand-ins for what is not known here. */
+
 import { checkConfig } from '../config/check.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
 import type { Io } from '../console/io.ts'

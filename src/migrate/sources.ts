@@ -1,3 +1,5 @@
+/** What is imported: which program a file is from, and what reads it. */
+
 import { convertCaddyJson } from './caddy/convert.ts'
 import { type Adapting, adaptCaddyfile } from './caddy/sources/adapt.ts'
 import { type CaddyJson, isCaddyJson, parseCaddyJson } from './caddy/sources/json.ts'

@@ -1,5 +1,7 @@
+/** What a condition of a rule may look at, and what it answers. */
+
 import type { Identity } from '../identity/identity.ts'
-import type { AskedPath } from './path.ts'
+import type { AskedPath } from './path-patterns.ts'
 import type { Missing } from './reasons.ts'
 import type { Truth } from './truth.ts'
 

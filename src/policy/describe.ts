@@ -1,3 +1,5 @@
+/** Rules in words, for admins and operators. */
+
 import type { AccessRule, Schedule } from '../config/keys/rules.ts'
 import type { Span } from '../config/values/times.ts'
 

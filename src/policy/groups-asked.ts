@@ -1,3 +1,5 @@
+/** For the log of a refusal: the groups that a user has, beside those that rules ask for. */
+
 import type { RoleRule } from '../config/keys/portals.ts'
 import type { Allow } from '../config/keys/routes.ts'
 import type { AccessRule } from '../config/keys/rules.ts'

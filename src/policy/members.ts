@@ -1,7 +1,9 @@
+/** Members: who may have a session at a portal. */
+
 import type { Config } from '../config/resolve/config.ts'
 import type { PortalConfig } from '../config/resolve/portals.ts'
+import { isEmailVouched, ruleTrust, type TrustedEmails } from '../identity/claim-trust.ts'
 import type { Identity } from '../identity/identity.ts'
-import { isEmailVouched, ruleTrust, type TrustedEmails } from '../identity/vouched.ts'
 import { offeredRoles } from '../session/grants/offered.ts'
 import type { Members as SessionMembers } from '../session/provider-trust.ts'
 import { type Facts, NO_FACTS } from './condition.ts'
@@ -12,7 +14,7 @@ import { tellReason } from './reasons.ts'
 import { compileRoles, type Roles } from './roles.ts'
 import { allows, compileLists } from './rule-set.ts'
 import type { Truth } from './truth.ts'
-import { type UnverifiedEmail, waysOut } from './unverified.ts'
+import { type UnverifiedEmail, waysOut } from './unverified-email.ts'
 
 /** Whether a user may have a session at a portal. Guests who come by a link need not be members. */
 export type MemberJudge = (identity: Identity) => Truth

@@ -1,3 +1,5 @@
+/** For the log of a refusal: what the request lacked, in the words of the file. */
+
 import type { RouteConfig } from '../config/resolve/routes.ts'
 import { describeRule } from './describe.ts'
 import type { Decision } from './policy.ts'

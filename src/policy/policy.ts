@@ -2,10 +2,10 @@
 
 import type { Allow } from '../config/keys/routes.ts'
 import type { RouteConfig } from '../config/resolve/routes.ts'
+import { NO_TRUST, type TrustedEmails } from '../identity/claim-trust.ts'
 import { lacksGroups } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
-import { NO_TRUST, type TrustedEmails } from '../identity/vouched.ts'
 import { type Facts, type Needs, NOTHING } from './condition.ts'
 import { chooseTold, findNearest, type Reason, type Told, type Trial, tellReason, tellRoles } from './reasons.ts'
 import type { Roles, RolesOf } from './roles.ts'

@@ -1,3 +1,5 @@
+/** Rates of the file as rate-limit buckets. */
+
 import type { Pace } from '../base/rate.ts'
 import type { RateConfig } from '../config/keys/limits.ts'
 

@@ -1,3 +1,5 @@
+/** The closed list of reasons for a decision. */
+
 import type { Schedule } from '../config/keys/rules.ts'
 
 /**

@@ -1,8 +1,10 @@
+/** The roles of a portal, and which of them a user has. */
+
 import type { RoleRule } from '../config/keys/portals.ts'
+import type { RuleTrust } from '../identity/claim-trust.ts'
 import { GRANTED, type Identity } from '../identity/identity.ts'
-import type { RuleTrust } from '../identity/vouched.ts'
-import { compilePerson } from './person.ts'
 import { all, any, type Truth } from './truth.ts'
+import { compilePerson } from './user-conditions.ts'
 
 /** Which of a portal's roles someone has, in the file's order. */
 export type RolesOf = (identity: Identity) => readonly string[]

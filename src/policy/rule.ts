@@ -1,13 +1,15 @@
+/** One rule of `allow` or `deny`, compiled. */
+
 import type { AccessRule } from '../config/keys/rules.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { type Condition, type Facts, type Needs, NOTHING, type PersonCondition } from './condition.ts'
-import { compilePerson } from './person.ts'
 import type { Missing } from './reasons.ts'
-import { compileRequest } from './request.ts'
+import { compileRequest } from './request-conditions.ts'
 import type { Roles } from './roles.ts'
-import { compileSignIn } from './sign-in.ts'
+import { compileSignIn } from './sign-in-conditions.ts'
 import { all, any, negate, type Truth } from './truth.ts'
+import { compilePerson } from './user-conditions.ts'
 
 /** One rule, compiled: everything in it must hold. */
 export interface Rule {

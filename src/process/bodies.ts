@@ -10,8 +10,8 @@ import { createClientIdle } from '../proxy/lifetime/client-idle.ts'
 import { openDeadlines } from '../proxy/lifetime/deadlines.ts'
 import { createCutLog } from '../server/observe/cut-log.ts'
 import type { Metrics } from '../server/observe/metrics.ts'
+import { memoryFor, reclaimMemory } from './resources.ts'
 import type { ServeOptions } from './serve-options.ts'
-import { memoryFor, reclaimMemory } from './spare-memory.ts'
 
 /** What bodies are watched and bounded by. */
 export interface BodiesTools {

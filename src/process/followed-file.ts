@@ -1,3 +1,5 @@
+/** routes.toml in the supervisor: checked, watched and read again. */
+
 import { GateError } from '../base/errors.ts'
 import type { LevelledLog } from '../base/log.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
@@ -9,9 +11,8 @@ import { fileStateOf } from '../server/config/file-state.ts'
 import { createLive, type Loaded, startValues } from '../server/config/reload.ts'
 import { watchFiles } from '../server/config/watch.ts'
 import { type ConfigState, configState } from '../server/observe/admin.ts'
-import { audited } from './file-audit.ts'
 import { type LoadOptions, loadFile } from './load-file.ts'
-import { refuse, tellLost, tellMended, tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
+import { audited, refuse, tellLost, tellMended, tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
 
 /** routes.toml as a supervisor needs it: checked, not compiled. */
 interface CheckedFile {

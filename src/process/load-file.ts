@@ -1,3 +1,5 @@
+/** Loads routes.toml; a long file is checked in a thread of its own. */
+
 import { errorFacts } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Log } from '../base/ports.ts'

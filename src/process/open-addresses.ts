@@ -1,3 +1,5 @@
+/** Shows at a terminal which addresses to open in a browser. */
+
 import type { Config } from '../config/resolve/config.ts'
 import type { RouteConfig } from '../config/resolve/routes.ts'
 import type { Io } from '../console/io.ts'

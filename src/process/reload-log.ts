@@ -1,3 +1,6 @@
+/** What is said of a reload, in the log and in the audit trail. */
+
+import { tellEvent } from '../audit/record.ts'
 import type { Audit } from '../audit/writer.ts'
 import { errorFacts } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
@@ -8,6 +11,7 @@ import type { Diagnostic } from '../config/text/diagnostic.ts'
 import { type Loaded, restartKeys, type StartValues, startValues } from '../server/config/reload.ts'
 import type { Accounts } from '../session/accounts/accounts.ts'
 import { checkPasskeys, sayPasskeys } from '../session/accounts/people-without-passkeys.ts'
+import type { WorkerPart } from './serve-options.ts'
 
 /** A file that is not taken, with its mistakes as text for people. */
 export function refuse(
@@ -83,4 +87,19 @@ export function tellLost(log: Log, path: string): void {
     file: path,
     hint: 'it is a mount of its own (Docker: -v ./routes.toml:…): mount its folder, and restart',
   })
+}
+
+/** Records what happens to the file. */
+export type FileAudit = Pick<Audit, 'note'>
+
+/** For a process with the file but without a store: only the log line. */
+export function audited(log: Log): FileAudit {
+  return { note: (event, facts, besides) => tellEvent(log, event, facts, besides) }
+}
+
+/** Of several workers, which all take the file over, the first writes the rows; the supervisor has the lines. */
+export function auditOfFile(audit: Audit, worker: WorkerPart | undefined): FileAudit {
+  if (worker === undefined) return audit
+  if (worker.index !== 1) return audited(worker.fileLog)
+  return { note: (event, facts, besides) => audit.note(event, facts, { ...besides, isSilent: true }) }
 }

@@ -1,3 +1,5 @@
+/** What a server needs from outside, and what it offers while it runs. */
+
 import type { LevelledLog } from '../base/log.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Log, Ports } from '../base/ports.ts'

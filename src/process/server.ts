@@ -49,15 +49,13 @@ import { chargeLogouts, countForms, countStarts, createRates } from '../server/r
 import { createResets } from '../server/request/resets.ts'
 import { askProviders, revokeAtProviders } from '../session/ask.ts'
 import { openBodies } from './bodies.ts'
-import { auditOfFile } from './file-audit.ts'
 import { loadFile } from './load-file.ts'
 import { countSignIns, openMeters } from './observe/meters.ts'
-import { poolSizeOf } from './pool-size.ts'
-import { tellMended, tellPasskeys, tellRefused, tellWarnings } from './reload-log.ts'
+import { auditOfFile, tellMended, tellPasskeys, tellRefused, tellWarnings } from './reload-log.ts'
+import { poolSizeOf, spareMemory, spareMemoryAfterLoad } from './resources.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { openSessionState } from './session-state.ts'
 import { createSnapshots } from './snapshots.ts'
-import { spareMemory, spareMemoryAfterLoad } from './spare-memory.ts'
 
 /** What exists only once something listens; nothing uses it before. */
 export interface Listening {

@@ -21,7 +21,7 @@ import type { MakeDraft } from '../session/sqlite/replacement.ts'
 import { openSqliteStore } from '../session/sqlite/store.ts'
 import type { SessionStore } from '../session/store.ts'
 import { type StoreWatch, watchStore } from '../session/watched-store.ts'
-import { usualCacheBytes } from './spare-memory.ts'
+import { usualCacheBytes } from './resources.ts'
 
 /** What processes share apart from sessions. */
 type Shared = Pick<SessionStore, 'readShared' | 'replaceShared' | 'clock'>

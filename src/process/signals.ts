@@ -1,3 +1,5 @@
+/** Signals before and beside those of a service, and an end that does not wait for ever. */
+
 import type { Log } from '../base/ports.ts'
 
 /** What ends a program that does not listen for it, and means nothing to this one. */

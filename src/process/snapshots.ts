@@ -1,3 +1,5 @@
+/** Compiles what was loaded into a snapshot. */
+
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import { finishInTurns } from '../base/steps.ts'
 import type { CheckResult } from '../config/check.ts'

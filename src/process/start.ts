@@ -1,3 +1,5 @@
+/** The start of a server, as a command sees it: loads the file, starts, and reports. */
+
 import { errorFacts, GateError } from '../base/errors.ts'
 import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'

@@ -1,3 +1,5 @@
+/** The texts of the files in use, handed to a worker, so that it starts with these and not with newer ones. */
+
 import { basename, dirname } from 'node:path'
 import type { Sources } from '../config/text/substitute.ts'
 

@@ -1,3 +1,5 @@
+/** The messages between the supervisor and its workers. */
+
 /** What the supervisor may ask a worker: a method of its AdminSources, or what only this worker knows (`view`). */
 export type Question = 'unready' | 'config' | 'metrics' | 'status' | 'view'
 

@@ -1,3 +1,5 @@
+/** Keeps so many workers running: starts them, replaces those that end, and stops all. */
+
 import { errorFacts } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import { type Exit, spawnWorker, type WorkerOptions, type WorkerProcess } from './worker-process.ts'

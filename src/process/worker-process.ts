@@ -1,3 +1,5 @@
+/** One worker as its supervisor sees it: started, asked, and ended. */
+
 import { type Order, parseReport, type Question } from './worker-messages.ts'
 
 /** How a process ended: with a code, or by a signal. */

@@ -1,3 +1,5 @@
+/** Addresses in fields of WebDAV: Destination and If (RFC 4918 §10). */
+
 import { GateError } from '../base/errors.ts'
 import { parseAuthority, parseTarget, type Target } from './target.ts'
 

@@ -1,3 +1,5 @@
+/** Whether a request is a page load of a browser, by Fetch Metadata and Accept. */
+
 import { parseAccept } from 'hono/utils/accept'
 
 /** What a browser names as the destination of a page: the window itself, or a frame of one. */

@@ -1,3 +1,5 @@
+/** Readings: the other ways in which an application may read a path. */
+
 import { GateError } from '../base/errors.ts'
 
 /**

@@ -1,3 +1,5 @@
+/** Addresses to return to after a sign-in: a path of the same host, and nothing else. */
+
 import { parseTarget } from './target.ts'
 
 declare const checked: unique symbol

@@ -1,3 +1,5 @@
+/** The route table: finds the route of a host and a path. */
+
 import { compileHostTable } from './hosts.ts'
 import { foldCase } from './readings.ts'
 import { parseTarget, type Target } from './target.ts'

@@ -1,3 +1,5 @@
+/** The target of a request: host, path and query in one spelling; ambiguous ones are refused. */
+
 import { GateError } from '../base/errors.ts'
 import { ambiguous, hasReadings, malformed, readPath } from './readings.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
+import { NO_TRUST } from '../../src/identity/claim-trust.ts'
 import { type Identity, makeIdentity } from '../../src/identity/identity.ts'
-import { NO_TRUST } from '../../src/identity/vouched.ts'
 import { NO_FACTS } from '../../src/policy/condition.ts'
 import { compileMembers, decideOutsider, membersOf } from '../../src/policy/members.ts'
 import { compilePolicy } from '../../src/policy/policy.ts'

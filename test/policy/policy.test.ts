@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Allow } from '../../src/config/keys/routes.ts'
+import { NO_TRUST } from '../../src/identity/claim-trust.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
-import { NO_TRUST } from '../../src/identity/vouched.ts'
 import { NO_FACTS } from '../../src/policy/condition.ts'
 import { compilePolicy, decidePolicy } from '../../src/policy/policy.ts'
 

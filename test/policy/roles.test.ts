@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type { RoleRule } from '../../src/config/keys/portals.ts'
 import { NOBODY_IN_PARTICULAR } from '../../src/config/keys/rules.ts'
+import { NO_TRUST, NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/claim-trust.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
-import { NO_TRUST, NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/vouched.ts'
 import { compileRoles } from '../../src/policy/roles.ts'
 
 const NOTHING: RoleRule = { any: false, clients: false, ...NOBODY_IN_PARTICULAR }

@@ -2,7 +2,7 @@
 
 import { errorFacts } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
-import { mendOf } from '../../identity/answer.ts'
+import { mendOf } from '../../identity/authorization-response.ts'
 import type { Answered } from '../../identity/probe/callback.ts'
 import type { ClientAnswered, Probe } from '../../identity/probe/probe.ts'
 import { bad, type Finding, good, warning } from './finding.ts'

@@ -1,3 +1,5 @@
+/** Codes of authenticator applications (TOTP, RFC 6238). */
+
 import { Secret, TOTP } from 'otpauth'
 
 /** As authenticator applications take them for granted (RFC 6238 §4.1; the "Key URI Format" that QR codes hold). */

@@ -1,3 +1,5 @@
+/** The identities of users of a file. */
+
 import { sha256 } from '../../base/bytes.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { ProviderConfig, UsersConfig } from '../../config/resolve/providers.ts'

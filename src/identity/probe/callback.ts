@@ -1,12 +1,14 @@
+/** Asks a provider whether it accepts a callback address, without anybody signing in. */
+
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
-import { withParameters } from '../addresses.ts'
+import { withParameters } from '../authorization-request.ts'
 import { fromHere, isPlain, type Metadata } from '../endpoints.ts'
 import type { ProviderFetch } from '../http.ts'
+import { bySecret, type ClientProof } from '../tokens/client-authentication.ts'
 import { isOfTheMoment, readTokenError, type TokenError } from '../tokens/error.ts'
-import { bySecret, type ClientProof } from '../tokens/proof.ts'
-import { isPushed } from '../tokens/push.ts'
+import { isPushed } from '../tokens/pushed-request.ts'
 import { askPocketIdCallback, isPocketId } from './pocket-id.ts'
 
 /**

@@ -1,3 +1,5 @@
+/** What only Pocket ID can be asked about a client and its callback addresses. */
+
 import type { Metadata } from '../endpoints.ts'
 import type { ProviderFetch } from '../http.ts'
 

@@ -4,12 +4,11 @@ import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
-import { howSigned } from '../how-signed.ts'
 import { bareError, isTokenTooDeep, type ProviderFetch } from '../http.ts'
 import { ASYMMETRIC_ALGORITHMS } from '../id-token.ts'
-import { blameFor, readTokenError, type TokenError } from './error.ts'
-import type { ClientProof } from './proof.ts'
-import { HINT_BY_WRONG, wrongBy } from './wrong.ts'
+import { howSigned } from '../signed-token.ts'
+import type { ClientProof } from './client-authentication.ts'
+import { blameFor, HINT_BY_WRONG, readTokenError, type TokenError, wrongBy } from './error.ts'
 
 /** What every question at a token endpoint takes. */
 export interface TokenRequest {

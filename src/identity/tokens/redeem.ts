@@ -1,7 +1,9 @@
+/** Redeems codes and refresh tokens at a token endpoint. */
+
 import * as oauth from 'oauth4webapi'
 import { GateError, toGateError } from '../../base/errors.ts'
+import { isUnreached } from '../connection-errors.ts'
 import type { AccessGrant, LoginRequest } from '../provider.ts'
-import { isUnreached } from '../unreached.ts'
 import { askTokens, type TokenRequest } from './endpoint.ts'
 import type { Blame } from './error.ts'
 

@@ -1,3 +1,5 @@
+/** Revokes tokens at a provider (RFC 7009). */
+
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
 import { isPlain } from '../endpoints.ts'

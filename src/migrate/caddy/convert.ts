@@ -1,6 +1,5 @@
 import type { Json } from '../../config/text/raw.ts'
-import { closingEntry, type Entry, EVERYONE, type Section } from '../draft.ts'
-import { spellPath } from '../spell-path.ts'
+import { closingEntry, type Entry, EVERYONE, type Section, spellPath } from '../draft.ts'
 import { type Context, createNames } from './context.ts'
 import { spellFields } from './fields.ts'
 import { USER_ID } from './header-up.ts'

@@ -2,7 +2,7 @@
 
 import { compileStars } from '../../base/wildcard.ts'
 import type { Json } from '../../config/text/raw.ts'
-import { spellDuration } from '../durations.ts'
+import { spellDuration } from '../draft.ts'
 import type { Outcome } from '../notes.ts'
 import {
   type Asked,

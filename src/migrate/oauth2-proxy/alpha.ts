@@ -1,3 +1,5 @@
+/** The alpha configuration of oauth2-proxy (YAML): providers, upstreams and injected fields. */
+
 import { compileExpression, isFault } from '../../base/regular-expression.ts'
 import { parsePathExpression } from '../../config/values/pattern.ts'
 import { entriesAt, itemsAt, textAt, textsAt, type Yaml } from '../yaml.ts'

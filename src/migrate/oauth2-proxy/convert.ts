@@ -1,3 +1,5 @@
+/** Converts the set-up of an oauth2-proxy, section by section. */
+
 import { suggest } from '../../config/text/suggest.ts'
 import { closingEntry, type Draft, type Section, type Tools } from '../draft.ts'
 import { nginxFront } from './front.ts'

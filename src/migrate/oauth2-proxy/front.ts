@@ -1,3 +1,5 @@
+/** The changes for an nginx that asked oauth2-proxy by `auth_request`. */
+
 import type { BesideFile } from '../draft.ts'
 import type { Old } from './old.ts'
 import type { Places } from './routes.ts'

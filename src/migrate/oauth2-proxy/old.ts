@@ -1,3 +1,5 @@
+/** The settings of an oauth2-proxy, read as it reads them itself. */
+
 import type { Tools } from '../draft.ts'
 import type { Outcome } from '../notes.ts'
 import type { Alpha } from './alpha.ts'

@@ -1,3 +1,5 @@
+/** Who may sign in: restrictions of oauth2-proxy as members, roles and a file of users. */
+
 import type { Json } from '../../config/text/raw.ts'
 import { HTPASSWD, passwordFaults } from '../../config/values/htpasswd.ts'
 import { parseRoutePath } from '../../config/values/path.ts'

@@ -1,3 +1,5 @@
+/** The provider of an oauth2-proxy as a table of the new file. */
+
 import { ALGORITHMS } from '../../config/keys/providers.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import { type Entry, entry, type Section } from '../draft.ts'

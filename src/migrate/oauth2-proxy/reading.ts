@@ -1,3 +1,5 @@
+/** Texts of old files: env files, words of a command line, and references to variables. */
+
 import type { Alpha } from './alpha.ts'
 import type { Gap, Stated } from './table.ts'
 

@@ -1,12 +1,12 @@
+/** The upstreams and exceptions of an oauth2-proxy as routes. */
+
 import type { Json } from '../../config/text/raw.ts'
 import { parseMethod } from '../../config/values/headers.ts'
 import { parseHostPattern } from '../../config/values/host.ts'
 import { isUnder } from '../../config/values/path.ts'
 import { parsePathExpression } from '../../config/values/pattern.ts'
 import { escapeReferences, STAND_IN_HOST } from '../blanks.ts'
-import { type Entry, entry, type Section } from '../draft.ts'
-import { spellDuration } from '../durations.ts'
-import { spellPath } from '../spell-path.ts'
+import { type Entry, entry, type Section, spellDuration, spellPath } from '../draft.ts'
 import type { Old } from './old.ts'
 import { PORTAL, passwordFile, ROLE } from './people.ts'
 import { clientField } from './server.ts'

@@ -1,5 +1,6 @@
-import { type Entry, entry, type Section } from '../draft.ts'
-import { spellDuration } from '../durations.ts'
+/** Listeners, TLS and sessions of an oauth2-proxy as tables of the new file. */
+
+import { type Entry, entry, type Section, spellDuration } from '../draft.ts'
 import type { Old } from './old.ts'
 
 /** Where it listens when its file does not say. */

@@ -1,3 +1,5 @@
+/** Finds oauth2-proxy in what starts it: compose files, Kubernetes, systemd units, command lines. */
+
 import { dirname, resolve } from 'node:path'
 import { at, entriesAt, itemsAt, pairsAt, textAt, type Yaml } from '../yaml.ts'
 import {

@@ -1,3 +1,5 @@
+/** Every option of oauth2-proxy that is known, with its other names and what becomes of it. */
+
 import type { Outcome } from '../notes.ts'
 
 /** One option, as a file, a variable or a flag states it. */

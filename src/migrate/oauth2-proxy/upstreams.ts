@@ -1,3 +1,5 @@
+/** The entries of `upstreams` of an oauth2-proxy. */
+
 import type { Outcome } from '../notes.ts'
 import { isStandIn, type StatedUpstream } from './alpha.ts'
 import type { Old } from './old.ts'

@@ -1,3 +1,5 @@
+/** Programs whose files are recognised and not imported: what to write in their place. */
+
 import { columns } from '../../console/terminal.ts'
 import { type OldText, readEnvFile } from '../oauth2-proxy/reading.ts'
 import { at, parseYaml } from '../yaml.ts'

@@ -1,3 +1,5 @@
+/** Access rules of Authelia and pomerium in the words of routes.toml. */
+
 import { formatToml } from '../../config/keys/table.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { at, entriesAt, itemsAt, textAt, textsAt, type Yaml } from '../yaml.ts'

@@ -1,3 +1,5 @@
+/** Settings of traefik-forward-auth and tinyauth in the words of routes.toml. */
+
 import { at, entriesAt, itemsAt, pairsAt, textAt, textsAt, type Yaml } from '../yaml.ts'
 import { allowText, denyText, peopleRules, type Row, type Rule } from './policies.ts'
 

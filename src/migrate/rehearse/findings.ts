@@ -1,3 +1,5 @@
+/** The finding about a group of requests: lost, opened, unknown or unchanged, and what would fix it. */
+
 import type { Group } from './groups.ts'
 
 /** The result of a group. */

@@ -1,3 +1,5 @@
+/** Groups requests of a log that are alike. */
+
 import type { Judged } from './judge.ts'
 import type { LoggedRequest } from './logged.ts'
 

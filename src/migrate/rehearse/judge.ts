@@ -1,3 +1,5 @@
+/** What the new file would do with one request of a log. */
+
 import { GateError } from '../../base/errors.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
@@ -5,9 +7,9 @@ import type { Identity } from '../../identity/identity.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { describeRule } from '../../policy/describe.ts'
 import { decideOutsider, NOT_A_MEMBER } from '../../policy/members.ts'
+import { type Chance, compileChance } from '../../policy/partial-identity.ts'
 import { barsReadings, decidePolicy } from '../../policy/policy.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
-import { type Chance, compileChance } from '../../policy/sketch.ts'
 import { createUpstreamPool } from '../../proxy/upstream/upstream.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
 import { compileSnapshot } from '../../server/config/compile.ts'

@@ -1,3 +1,5 @@
+/** A request as a log has it: its parts, whichever format it is from. */
+
 import { canonicalAddress } from '../../base/net.ts'
 
 /** One request of a log, in any format. */

@@ -1,7 +1,9 @@
+/** Who the users of a log are: from a file with their claims, or by what the log says alone. */
+
 import type { Config } from '../../config/resolve/config.ts'
 import { identityFrom } from '../../console/claims.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
-import { type Known, sketchOf } from '../../policy/sketch.ts'
+import { type Known, sketchOf } from '../../policy/partial-identity.ts'
 
 /** Who they are whom a log names, as far as somebody said it. */
 export type People = ReadonlyMap<string, Identity>

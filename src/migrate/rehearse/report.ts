@@ -1,3 +1,5 @@
+/** The report of a rehearsal, as the command prints it. */
+
 import { columns } from '../../console/terminal.ts'
 import { type Finding, isServed, type Kind } from './findings.ts'
 

@@ -1,7 +1,7 @@
 import { isPublicAddress } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
+import { asItIs, placesAt, resolveWithin, type SignInWay } from '../../identity/allowed-addresses.ts'
 import { createProviderFetch, DIRECT } from '../../identity/http.ts'
-import { asItIs, placesAt, resolveWithin, type SignInWay } from '../../identity/ways.ts'
 import { type Client, parseClient } from './clients.ts'
 
 type FetchPorts = Pick<Ports, 'ask' | 'resolve' | 'proxyFor' | 'now'>

@@ -1,6 +1,6 @@
 import { NOBODY_IN_PARTICULAR, type PersonRule } from '../../config/keys/rules.ts'
 import type { Identity } from '../../identity/identity.ts'
-import { compilePerson } from '../../policy/person.ts'
+import { compilePerson } from '../../policy/user-conditions.ts'
 import { acceptedAnswer, jsonAnswer, textAnswer } from '../answer.ts'
 import { portalNotFound } from '../not-found.ts'
 import { type CompatRequest, type PortalRequest, readQuery } from '../portal.ts'

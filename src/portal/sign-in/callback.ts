@@ -3,7 +3,7 @@
 import { errorFacts, GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
-import { repeatedName } from '../../identity/answer.ts'
+import { repeatedName } from '../../identity/authorization-response.ts'
 import type { LoginResult } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'
 import type { Sessions } from '../../session/session.ts'

@@ -1,4 +1,4 @@
-import { toldSubject } from '../../identity/bounds.ts'
+import { toldSubject } from '../../identity/claim-bounds.ts'
 import type { Session } from '../../session/session.ts'
 import { jsonAnswer } from '../answer.ts'
 import type { PortalRequest, Told } from '../portal.ts'

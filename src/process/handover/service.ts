@@ -1,7 +1,9 @@
+/** What a serving process does on signals: reload, stop, and hand over to a successor. */
+
 import { errorFacts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
 import { type Descriptors, listeningDescriptors } from '../../server/listen/inherited/descriptors.ts'
-import type { Manager } from '../manager.ts'
+import type { Manager } from '../systemd.ts'
 import { FAILED, type Successor, startSuccessor } from './successor.ts'
 
 /** What serves, as signals see it: a server, or the supervisor of several. */

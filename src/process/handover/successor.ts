@@ -1,3 +1,5 @@
+/** Starts the process that takes over, or takes over from a predecessor. */
+
 import { errorFacts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
 import { libc } from '../../base/system/libc.ts'

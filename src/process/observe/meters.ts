@@ -1,3 +1,5 @@
+/** What a process measures: traffic, providers, the store, and how late its event loop is. */
+
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { type Snapshot, upstreamsOf } from '../../server/config/snapshot.ts'
 import type { Passwords } from '../../server/credentials/passwords.ts'

@@ -1,10 +1,12 @@
+/** The admin listener of several workers: their answers put together. */
+
 import type { AdminSources, ConfigState } from '../../server/observe/admin.ts'
 import { keepCounts, parseMetrics, sumMetrics } from '../../server/observe/exposition.ts'
 import { type Family, simpleFamily } from '../../server/observe/family.ts'
 import { parseStatusFacts } from '../../server/observe/status.ts'
 import type { WorkerPool } from '../worker-pool.ts'
 import type { WorkerProcess } from '../worker-process.ts'
-import { processFamilies } from './process-families.ts'
+import { processFamilies } from './process-metrics.ts'
 
 /** What `/config` says of several processes: of the gate as a whole, and of each. */
 interface CrewConfig extends ConfigState {

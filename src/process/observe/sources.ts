@@ -1,3 +1,5 @@
+/** The admin listener of one server: where each of its answers comes from. */
+
 import { inTime } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { certificateGauges } from '../../server/acme/expiry.ts'
@@ -12,7 +14,7 @@ import type { ClockState } from '../../session/clock-watch.ts'
 import type { GateView } from '../../session/gates.ts'
 import { damagedOf } from '../../session/sqlite/companion-files.ts'
 import type { Server } from '../server.ts'
-import { processFamilies } from './process-families.ts'
+import { processFamilies } from './process-metrics.ts'
 
 /** What only the server itself knows. */
 export interface ServerState {

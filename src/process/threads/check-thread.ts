@@ -1,3 +1,5 @@
+/** The program of a thread that checks a long file. */
+
 import { parentPort } from 'node:worker_threads'
 import { checkConfig } from '../../config/check.ts'
 import type { Included } from '../../config/included.ts'

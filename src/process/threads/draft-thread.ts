@@ -1,3 +1,5 @@
+/** The program of a thread that copies a session database. */
+
 import { parentPort } from 'node:worker_threads'
 import { makeDraft } from '../../session/sqlite/replacement.ts'
 

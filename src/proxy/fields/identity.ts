@@ -1,5 +1,5 @@
 import { type HeaderSpec, ROLE_CLAIMS } from '../../config/values/headers.ts'
-import { toldSubject } from '../../identity/bounds.ts'
+import { toldSubject } from '../../identity/claim-bounds.ts'
 import { findClaim } from '../../identity/claims.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { PRESETS, PROVIDER_FIELDS } from './names.ts'

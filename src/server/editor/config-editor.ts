@@ -8,7 +8,7 @@ import { createVeil, type MarkOf, type Veil } from '../../config/hidden/redact.t
 import type { Config } from '../../config/resolve/config.ts'
 import type { Diagnostic } from '../../config/text/diagnostic.ts'
 import type { Sources } from '../../config/text/substitute.ts'
-import { ruleTrust } from '../../identity/vouched.ts'
+import { ruleTrust } from '../../identity/claim-trust.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import type { ConfigEditor, Draft, Finding, Judged, Lockout, Saved, ShownFile } from '../../portal/config-editor.ts'
 import type { RoleGrant } from '../../session/grants/document.ts'

@@ -1,7 +1,7 @@
 import { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Denial } from '../../policy/policy.ts'
-import { decideToken } from '../../policy/token.ts'
+import { decideToken } from '../../policy/token-limits.ts'
 import type { HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'

@@ -2,11 +2,11 @@
 
 import { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
-import { NO_TRUSTED_EMAILS, vouchedPart } from '../../identity/vouched.ts'
+import { NO_TRUSTED_EMAILS, vouchedPart } from '../../identity/claim-trust.ts'
 import { NO_FACTS } from '../../policy/condition.ts'
 import { NOT_A_MEMBER } from '../../policy/members.ts'
 import { allowsMethod, type Decision, decideAccess, decidePolicy, looksAtMethod } from '../../policy/policy.ts'
-import { waysOut } from '../../policy/unverified.ts'
+import { waysOut } from '../../policy/unverified-email.ts'
 import { ownerOf } from '../../portal/replay/page-owner.ts'
 import { bindRules } from '../../proxy/fields/rules.ts'
 import { personalBasic } from '../../proxy/upstream/basic-auth.ts'

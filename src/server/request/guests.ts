@@ -1,7 +1,7 @@
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { decidePolicy } from '../../policy/policy.ts'
-import { decideToken } from '../../policy/token.ts'
+import { decideToken } from '../../policy/token-limits.ts'
 import { makesLinks } from '../../portal/account/guest-link-address.ts'
 import { cookieName, readCookies } from '../../session/cookie.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'

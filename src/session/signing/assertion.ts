@@ -1,5 +1,5 @@
 import { sign } from 'node:crypto'
-import { toldSubject } from '../../identity/bounds.ts'
+import { toldSubject } from '../../identity/claim-bounds.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { SigningKey } from './keys.ts'
 

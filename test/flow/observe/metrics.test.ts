@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { usualCacheBytes } from '../../../src/process/spare-memory.ts'
+import { usualCacheBytes } from '../../../src/process/resources.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { exportPKCS8, generateKeyPair } from 'jose'
-import { publicClientKey } from '../../../src/identity/tokens/proof.ts'
+import { publicClientKey } from '../../../src/identity/tokens/client-authentication.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { browserAt, type Page } from '../../kit/browser/browser-lite.ts'
 import { eventually, startGate } from '../../kit/gate.ts'

@@ -1,4 +1,4 @@
-import { vouchedPart } from '../../../identity/vouched.ts'
+import { vouchedPart } from '../../../identity/claim-trust.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
 import type { CompatPage, CompatRequest } from '../../../portal/portal.ts'
 import type { Session } from '../../../session/session.ts'

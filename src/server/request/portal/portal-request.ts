@@ -2,8 +2,8 @@
 
 import type { RouteConfig } from '../../../config/resolve/routes.ts'
 import { dataAddress } from '../../../config/values/picture.ts'
+import { vouchedPart } from '../../../identity/claim-trust.ts'
 import type { Identity } from '../../../identity/identity.ts'
-import { vouchedPart } from '../../../identity/vouched.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
 import { ownPath } from '../../../portal/place.ts'
 import type {

@@ -1,3 +1,5 @@
+/** Why a provider was not reached: no connection, no address, or a certificate that nobody here trusts. */
+
 /** Codes of an authority that this machine does not know, as the platform writes them. */
 const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)|CERT_UNTRUSTED/
 

@@ -1,3 +1,5 @@
+/** Listening sockets that systemd or a predecessor handed to this process. */
+
 import type { Log } from '../../base/ports.ts'
 import { areKept, handedDescriptors, isSuccessor } from '../../console/inherited-sockets.ts'
 import type { Io } from '../../console/io.ts'

@@ -1,3 +1,5 @@
+/** Patterns of paths in rules (`paths`), held against every reading of a path. */
+
 import { compileExpression, type Expression, isFault } from '../base/regular-expression.ts'
 import { compileStars, type TextTest } from '../base/wildcard.ts'
 import { decodeOnce } from '../route/readings.ts'

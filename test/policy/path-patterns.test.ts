@@ -1,6 +1,6 @@
 import { describe, expect, spyOn, test } from 'bun:test'
 import { RE2JS } from 're2js'
-import { compileExpressions, compilePaths } from '../../src/policy/path.ts'
+import { compileExpressions, compilePaths } from '../../src/policy/path-patterns.ts'
 import { parseTarget } from '../../src/route/target.ts'
 import { ada, type Given, rule, verdict } from './given.ts'
 

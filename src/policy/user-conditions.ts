@@ -1,9 +1,11 @@
+/** Conditions about the user: groups, addresses, claims, providers and others. */
+
 import { compileStars } from '../base/wildcard.ts'
 import type { PersonRule } from '../config/keys/rules.ts'
+import { type FileGroups, isEmailVouched, type RuleTrust, type TrustedEmails } from '../identity/claim-trust.ts'
 import { findClaim } from '../identity/claims.ts'
 import type { Identity } from '../identity/identity.ts'
 import { userSubject } from '../identity/passwords/users.ts'
-import { type FileGroups, isEmailVouched, type RuleTrust, type TrustedEmails } from '../identity/vouched.ts'
 import type { PersonCondition } from './condition.ts'
 import type { Missing, Reason } from './reasons.ts'
 import type { Truth } from './truth.ts'

@@ -1,10 +1,14 @@
+/**
+ * Where a provider may lead this gate: which origins are asked, and never an inner network by a public name (SSRF).
+ */
+
 import { GateError } from '../base/errors.ts'
 import { canonicalAddress, isLoopbackHost, isPublicAddress } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
+import { hintForUnreached } from './connection-errors.ts'
 import { discoveryAddress, hasCredentials } from './endpoints.ts'
-import { hintForUnreached } from './unreached.ts'
 
 /** At which addresses a provider may be asked, regardless of its discovery document. */
 export interface Ways {

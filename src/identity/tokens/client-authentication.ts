@@ -1,3 +1,5 @@
+/** How our client authenticates at a provider: by secret, private key, or an assertion from a file. */
+
 import { createPublicKey } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, importJWK, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'

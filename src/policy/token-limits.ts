@@ -1,3 +1,5 @@
+/** The limits of an API token: hosts, paths, methods, networks and a route. */
+
 import type { HeldApiToken } from '../session/credentials/api-tokens.ts'
 import type { Denial } from './policy.ts'
 import { type Reason, tellReason } from './reasons.ts'

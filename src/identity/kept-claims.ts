@@ -1,3 +1,5 @@
+/** Which claims a session keeps, and how much of them. */
+
 import { GateError } from '../base/errors.ts'
 
 /** Of a text, in characters. */

@@ -1,5 +1,7 @@
+/** Whether an unverified e-mail address is why a user was refused. */
+
+import { isEmailVouched } from '../identity/claim-trust.ts'
 import type { Identity } from '../identity/identity.ts'
-import { isEmailVouched } from '../identity/vouched.ts'
 import type { Facts } from './condition.ts'
 import { decideAccess, type Policy } from './policy.ts'
 

@@ -1,3 +1,5 @@
+/** Which claims count in rules: e-mail addresses that are verified or trusted, and groups of a file of users. */
+
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { HTPASSWD } from '../config/values/htpasswd.ts'

@@ -1,3 +1,5 @@
+/** Conditions about the sign-in: its age, `acr` and `amr`. */
+
 import type { AccessRule } from '../config/keys/rules.ts'
 import { authenticationAgeMs } from '../identity/step-up.ts'
 import { NOTHING, type SignInCondition } from './condition.ts'

@@ -1,3 +1,5 @@
+/** The addresses at a provider where a browser signs in and out, with their parameters. */
+
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { hasCredentials, type Metadata } from './endpoints.ts'
 import { challengeParameters } from './pkce.ts'

@@ -1,3 +1,5 @@
+/** Which claims about the sign-in the rules of a file require of a provider. */
+
 import type { AccessRule } from '../config/keys/rules.ts'
 import type { Config } from '../config/resolve/config.ts'
 

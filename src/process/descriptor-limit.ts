@@ -1,3 +1,5 @@
+/** Watches the limit of open files: what is closed, and no longer accepted, before there are none left. */
+
 import { closeSync, openSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { errorFacts } from '../base/errors.ts'

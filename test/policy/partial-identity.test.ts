@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
+import { compileChance, type Known, sketchOf } from '../../src/policy/partial-identity.ts'
 import { decideAccess } from '../../src/policy/policy.ts'
-import { compileChance, type Known, sketchOf } from '../../src/policy/sketch.ts'
 import type { Truth } from '../../src/policy/truth.ts'
 import { FACTS, type Given, policyOf, portalOf, routeOf, rule } from './given.ts'
 

@@ -1,11 +1,12 @@
+/** Pushed authorization requests (PAR, RFC 9126). */
+
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
+import { bySecret, type ClientProof } from './client-authentication.ts'
 import { proving, refusedBy, type TokenRequest, unavailable } from './endpoint.ts'
-import { readTokenError, type TokenError } from './error.ts'
-import { bySecret, type ClientProof } from './proof.ts'
-import { wrongBy } from './wrong.ts'
+import { readTokenError, type TokenError, wrongBy } from './error.ts'
 
 /** An authorization request to be pushed. */
 export interface PushedRequest extends Pick<TokenRequest, 'config' | 'metadata' | 'proof' | 'fetch'> {

@@ -1,3 +1,5 @@
+/** Claims that rules need and that a provider does not list (`auth_time`, `acr`). */
+
 import type { Metadata } from './endpoints.ts'
 
 /** A claim about a sign-in that rules may need, with the key that needs it. */

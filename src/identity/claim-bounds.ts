@@ -1,3 +1,5 @@
+/** Bounds of what a provider may say: e-mail domains of its own, and a prefix for its names. */
+
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Identity } from './identity.ts'
 

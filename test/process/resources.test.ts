@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from 'bun:test'
 import { availableParallelism, totalmem } from 'node:os'
 import { resolve } from 'node:path'
-import { memoryFor, spareMemoryAfterLoad, usualCacheBytes } from '../../src/process/spare-memory.ts'
+import { memoryFor, spareMemoryAfterLoad, usualCacheBytes } from '../../src/process/resources.ts'
 import { makeMemoryGroup } from '../kit/programs/memory-group.ts'
 
 beforeEach(() => void jest.useFakeTimers())
@@ -68,7 +68,7 @@ test('the cache takes an eighth of what a process may use, within bounds', () =>
 
 test('the limit of a control group counts for the cache, where that is less than the machine has', async () => {
   await using group = makeMemoryGroup(400 * 1024 * 1024)
-  const code = `import { usualCacheBytes } from ${JSON.stringify(resolve(import.meta.dir, '../../src/process/spare-memory.ts'))}
+  const code = `import { usualCacheBytes } from ${JSON.stringify(resolve(import.meta.dir, '../../src/process/resources.ts'))}
 console.log(usualCacheBytes(1), usualCacheBytes(2))`
   const command = [process.execPath, '-e', code]
   const { stdout } = Bun.spawnSync([...(group?.enclose(command) ?? command)])

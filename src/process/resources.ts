@@ -1,5 +1,8 @@
+/** What the machine has for this gate: how many workers, how much memory each, and when memory is given back. */
+
 import { availableParallelism, totalmem } from 'node:os'
 import { tickWhileBusy } from '../base/while-busy.ts'
+import type { ServerConfig } from '../config/keys/server.ts'
 
 /** Files of fewer routes leave so little behind that Bun's own time for it will do. */
 const MANY_ROUTES = 500
@@ -63,10 +66,9 @@ const OWN_BYTES = 80_000_000
  * have, in equal parts. Below 0 where that is less.
  */
 export function memoryFor(workers: number | 'auto'): number {
-  const processes = workers === 'auto' ? availableParallelism() : workers
   const limit = process.constrainedMemory()
   const bytes = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
-  return bytes / processes - OWN_BYTES
+  return bytes / poolSizeOf({ workers }) - OWN_BYTES
 }
 
 /** Beyond that, a collector that looks at all of it holds up requests for long. */
@@ -76,4 +78,9 @@ const LEAST_CACHE_BYTES = 16_000_000
 /** The default of `cache`, in bytes: an eighth of the memory that each process may use. */
 export function usualCacheBytes(workers: number | 'auto', usableBytes = memoryFor(workers)): number {
   return Math.floor(Math.min(MOST_CACHE_BYTES, Math.max(LEAST_CACHE_BYTES, usableBytes / 8)))
+}
+
+/** How many workers `workers` of `[server]` asks for. */
+export function poolSizeOf({ workers }: Pick<ServerConfig, 'workers'>): number {
+  return workers === 'auto' ? availableParallelism() : workers
 }

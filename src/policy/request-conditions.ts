@@ -8,7 +8,7 @@ import { decodeOnce } from '../route/readings.ts'
 import type { Target } from '../route/target.ts'
 import { type Facts, NO_FACTS, NOTHING, type RequestCondition } from './condition.ts'
 import { describeSchedule } from './describe.ts'
-import { compileExpressions, compilePaths, type PathJudge } from './path.ts'
+import { compileExpressions, compilePaths, type PathJudge } from './path-patterns.ts'
 import type { Missing, Reason, When } from './reasons.ts'
 import { all, type Truth } from './truth.ts'
 

@@ -1,3 +1,8 @@
+/**
+ * Users of whom little is known, such as those in another gate's log: whether they may pass, as far as it can be
+ * said.
+ */
+
 import type { RouteConfig } from '../config/resolve/routes.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
 import type { Facts } from './condition.ts'

@@ -1,3 +1,5 @@
+/** Metrics of this process: memory, processor time, descriptors, version. */
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { versionNumber } from '../../console/version.ts'
 import { type Family, simpleFamily } from '../../server/observe/family.ts'
