@@ -12,7 +12,7 @@ import { usageLines } from '../console/usage.ts'
 import { keyPathOf } from '../process/session-state.ts'
 import { fillKey, printOf, readKey } from '../session/key.ts'
 import { type CheckedBackup, openBackup } from '../session/sqlite/backup.ts'
-import { createBeside } from '../session/sqlite/owner.ts'
+import { createBeside } from '../session/sqlite/file-owner.ts'
 import { refuse, refuseRedis } from './backup.ts'
 import { configOf, type StorePorts, tellFailure, userOfStore } from './with-sessions.ts'
 

@@ -8,7 +8,7 @@ import { sendIcon } from './account/icons.ts'
 import { emptyAnswer, openPreflight, redirectAnswer } from './answer.ts'
 import { allowOf, COMPAT_ENDPOINTS, ENDPOINTS, type Endpoint, type PortalTools, WELL_KNOWN } from './endpoints.ts'
 import { portalNotFound } from './not-found.ts'
-import { isAnyCallback, isPortalHost, ownPath, RESOURCE_METADATA } from './place.ts'
+import { isAnyCallback, isPortalHost, ownPath, RESOURCE_METADATA } from './paths.ts'
 import type { Portal, PortalRequest } from './portal.ts'
 import { passwordProblem, problemResponse, signInProblem } from './problem.ts'
 import { meetForm, releaseForm } from './replay/replay.tsx'
@@ -18,7 +18,7 @@ import { plainHttpFailure } from './sign-in/plain-http.ts'
 import { replacementWorker } from './sign-in/replacement-worker.ts'
 import { stepUpProblem, stepUpQuery } from './sign-in/step-up.ts'
 import { redirectToPortal } from './sign-in/ticket.ts'
-import { checkWindow } from './sign-in/window.ts'
+import { checkWindow } from './sign-in/top-level-window.ts'
 
 interface Env {
   readonly Bindings: { readonly ctx: PortalRequest }

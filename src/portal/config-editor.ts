@@ -1,3 +1,5 @@
+/** The config editor as the portal sees it: the types of what its pages show and send. */
+
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Session } from '../session/session.ts'
 

@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** The 403 page for users who are signed in and may not pass. */
+
 import { parseReturnTo } from '../route/return-to.ts'
 import type { RequestStanding } from '../session/grants/grants.ts'
 import type { Session } from '../session/session.ts'
@@ -7,7 +10,7 @@ import { wordsFor } from './language.ts'
 import { Help, NarrowPage, Operators, Reference } from './pages/narrow-page.tsx'
 import { detailOf, nameOf } from './pages/person.ts'
 import { Initials } from './pages/person-mark.tsx'
-import { LONGEST_ASK_TEXT, ownPath } from './place.ts'
+import { LONGEST_ASK_TEXT, ownPath } from './paths.ts'
 import type { PortalRequest } from './portal.ts'
 import type { Words } from './words/words.ts'
 

@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** The page for errors: what happened, what to do, and the reference for the log. */
+
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import { pageAnswer } from './answer.ts'
 import { Acts, Help, NarrowPage, Operators, Reference } from './pages/narrow-page.tsx'

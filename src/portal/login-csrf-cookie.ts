@@ -1,7 +1,9 @@
+/** The login CSRF cookie: binds each step of a sign-in to the browser that began it. */
+
 import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'
 import { cookieName, readCookies, suffixedName, writeCookie } from '../session/cookie.ts'
-import { isSecure } from './place.ts'
+import { isSecure } from './paths.ts'
 import type { PortalRequest } from './portal.ts'
 
 /** What a step of a sign-in is bound to: a secret of this browser, and the fields that make the browser keep it. */

@@ -1,8 +1,10 @@
+/** The 404 answer at addresses of our own. */
+
 import { CODES } from '../base/errors.ts'
 import { prefersPage } from '../route/page-load.ts'
 import { type ErrorView, renderErrorPage } from './error-page.tsx'
 import { wordsFor } from './language.ts'
-import { ownPath } from './place.ts'
+import { ownPath } from './paths.ts'
 import type { PortalRequest } from './portal.ts'
 import { problemResponse } from './problem.ts'
 import { sayError, type Words } from './words/words.ts'

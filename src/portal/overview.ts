@@ -1,3 +1,5 @@
+/** What the page `admin` shows, as types. */
+
 import type { ProviderState } from '../identity/provider.ts'
 import type { Reason } from '../policy/reasons.ts'
 import type { Session } from '../session/session.ts'

@@ -1,3 +1,5 @@
+/** A request as the portal sees it (`PortalRequest`), with what it may ask about routes and sessions. */
+
 import type { AuditFacts } from '../audit/record.ts'
 import type { Audit } from '../audit/writer.ts'
 import { GateError } from '../base/errors.ts'

@@ -1,7 +1,7 @@
 /** Errors for programs, as problem details (RFC 9457), with the challenges of HTTP authentication. */
 
 import { CODES, type Code } from '../base/errors.ts'
-import { ownPath } from './place.ts'
+import { ownPath } from './paths.ts'
 import type { PortalRequest } from './portal.ts'
 
 const TITLES: Readonly<Record<number, string>> = {

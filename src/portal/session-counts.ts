@@ -1,3 +1,5 @@
+/** How many people are signed in, for the page `admin`. */
+
 import type { SessionEntry, Sessions } from '../session/session.ts'
 
 /** Who is in, counted. */

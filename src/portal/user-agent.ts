@@ -1,3 +1,5 @@
+/** A browser and its system in a few words, by User-Agent. */
+
 import type { Words } from './words/words.ts'
 
 /** Programs by what their User-Agent has in it; the first that fits, since many claim to be others too. */

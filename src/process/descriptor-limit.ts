@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { errorFacts } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
-import type { Crowd } from '../server/listen/crowd.ts'
+import type { Crowd } from '../server/listen/connection-limit.ts'
 
 /** Often enough for a client that waits for the admin listener. */
 const EVERY_MS = 2000

@@ -10,7 +10,7 @@ import type { Config } from '../config/resolve/config.ts'
 import { fileStateOf } from '../server/config/file-state.ts'
 import { createLive, type Loaded, startValues } from '../server/config/reload.ts'
 import { watchFiles } from '../server/config/watch.ts'
-import { type ConfigState, configState } from '../server/observe/admin.ts'
+import { type ConfigState, configState } from '../server/observe/admin-listener.ts'
 import { type LoadOptions, loadFile } from './load-file.ts'
 import { audited, refuse, tellLost, tellMended, tellRefused, tellTakenOver, tellWarnings } from './reload-log.ts'
 

@@ -1,3 +1,5 @@
+/** Watches the clock of this machine: with a wrong one, nothing is removed from the store. */
+
 import type { Ports } from '../base/ports.ts'
 import type { SessionStore } from './store.ts'
 

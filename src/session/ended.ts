@@ -1,3 +1,5 @@
+/** Endings as the store keeps them: of which users, or of everybody. */
+
 /** Whose sessions were ended; null matches any. */
 export interface EndedMatch {
   readonly issuer: string | null

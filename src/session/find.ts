@@ -10,7 +10,7 @@ import type { SessionMemory } from './memory.ts'
 import type { Refreshes } from './refresh.ts'
 import { guarded } from './rows.ts'
 import type { FoundAt, Session, Sessions } from './session.ts'
-import { asShown } from './shown.ts'
+import { asShown } from './sign-in-claims.ts'
 import type { FoundHandle, SessionStore } from './store.ts'
 
 export interface FindTools {

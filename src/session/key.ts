@@ -5,7 +5,7 @@ import { sha256, toBase64Url } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import { andThen, type MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
-import { fileFailed } from './disk.ts'
+import { fileFailed } from './disk-errors.ts'
 import type { SessionStore } from './store.ts'
 
 const KEY_BYTES = 32

@@ -1,3 +1,5 @@
+/** When sessions were last used, written now and then. */
+
 import { useGrainMs } from './life.ts'
 import type { HeldSession } from './lru.ts'
 import type { SessionStore } from './store.ts'

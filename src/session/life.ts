@@ -1,3 +1,5 @@
+/** Lifetimes: when a session ends (`lifetime`, `idle`), and when its provider is asked again (`refresh`). */
+
 import type { LifetimeConfig, PortalLifetimes } from '../config/keys/sessions.ts'
 import type { Config } from '../config/resolve/config.ts'
 import { type FilePerson, peopleOf } from '../identity/passwords/users.ts'

@@ -1,3 +1,5 @@
+/** The session cache: the sessions in memory, least recently used last, by the bytes that they take. */
+
 import type { ProviderTokenKind } from '../config/keys/identity.ts'
 import type { Moments } from './life.ts'
 import type { Session } from './session.ts'
@@ -42,7 +44,7 @@ export interface CachedCookie {
   readonly held: HeldSession
   /** When this cookie ends although its session continues: a later sign-in has replaced it. */
   readonly untilMs: number
-  /** What was shown by its own sign-in, where that is less than its session's latest (`session/shown.ts`). */
+  /** What was shown by its own sign-in, where that is less than its session's latest (`session/sign-in-claims.ts`). */
   readonly shown: string | undefined
   /** `held.session` as it counts for this cookie, worked out once for each value of that. */
   as: { readonly of: Session; readonly session: Session } | null

@@ -1,3 +1,5 @@
+/** The sessions in memory, judged by the current file: lifetimes, groups, granted roles and members. */
+
 import { sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'

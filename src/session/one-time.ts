@@ -1,3 +1,5 @@
+/** One-time records: tickets, states, codes and others that count once. */
+
 import { sha256 } from '../base/bytes.ts'
 import { networkOf } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'

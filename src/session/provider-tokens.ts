@@ -1,3 +1,5 @@
+/** Tokens of providers for applications (`pass_token`), renewed before they are over. */
+
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderTokenKind } from '../config/keys/identity.ts'

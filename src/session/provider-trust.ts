@@ -1,3 +1,5 @@
+/** Which providers and users the current file trusts at each portal. */
+
 import type { Facts } from '../base/errors.ts'
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import type { ProviderConfig, UsersConfig } from '../config/resolve/providers.ts'

@@ -1,3 +1,5 @@
+/** Rate-limit buckets in the store. */
+
 import { sha256 } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'
 import { guarded } from './rows.ts'

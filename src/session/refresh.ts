@@ -1,3 +1,5 @@
+/** Refreshes sessions: asks their provider again in time, once for all processes. */
+
 import type { Audit } from '../audit/writer.ts'
 import { errorFacts, type Facts, GateError } from '../base/errors.ts'
 import { inTime } from '../base/maybe-promise.ts'

@@ -1,3 +1,5 @@
+/** Revokes refresh tokens of ended sessions at their providers. */
+
 import { errorFacts } from '../base/errors.ts'
 import { inTime } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'

@@ -1,3 +1,5 @@
+/** Stored rows as sessions, and back. */
+
 import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Identity } from '../identity/identity.ts'

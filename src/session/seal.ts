@@ -1,3 +1,5 @@
+/** Seals values (AES-GCM), such as tickets and what a store keeps, each for one purpose. */
+
 import { createHmac } from 'node:crypto'
 import { toBase64Url } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'

@@ -1,3 +1,5 @@
+/** A session and its user in the words of log and audit trail. */
+
 import type { AuditFacts } from '../audit/record.ts'
 import { sha256 } from '../base/bytes.ts'
 import type { Identity } from '../identity/identity.ts'

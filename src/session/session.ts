@@ -1,3 +1,5 @@
+/** A session, and all that can be done with sessions (`Sessions`). */
+
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Pace, Spent } from '../base/rate.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'

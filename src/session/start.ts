@@ -13,7 +13,7 @@ import { guarded, openSecrets, parseSession, sidOf, storedIdentity } from './row
 import type { SignedOut } from './scim/signed-out.ts'
 import type { Sealer } from './seal.ts'
 import type { Brought, SessionSecrets, Sessions, SignIn } from './session.ts'
-import { asShown, canGoOnBy, isShownLater, shownBy, trustOf, withShown } from './shown.ts'
+import { asShown, canGoOnBy, isShownLater, shownBy, trustOf, withShown } from './sign-in-claims.ts'
 import type { ReplacedHandle, SessionStore, StoredSession } from './store.ts'
 import { isDisconnected } from './store-trouble.ts'
 

@@ -1,3 +1,5 @@
+/** Errors of Redis and SQLite in words for operators, with how to fix them. */
+
 export const UNREACHED = 'it cannot be reached'
 
 /** How an error begins that says that there is no connection to a server; the cause says why. */

@@ -1,3 +1,5 @@
+/** What a session store has to do (`SessionStore`), for SQLite and Redis alike. */
+
 import type { AuditStore } from '../audit/store.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Pace, Spent } from '../base/rate.ts'

@@ -1,3 +1,5 @@
+/** Measures the calls of a store. */
+
 import { delegateTo, type Run } from './sqlite/delegate.ts'
 import type { SessionStore } from './store.ts'
 

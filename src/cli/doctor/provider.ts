@@ -15,7 +15,7 @@ import { UNSTATED_HINT, unstatedClaims } from '../../identity/unstated-claims.ts
 import { compilePolicy } from '../../policy/policy.ts'
 import { type AskedOfSignIn, askedOfProvider } from '../../policy/required-claims.ts'
 import { compileRoles } from '../../policy/roles.ts'
-import { callbackPathFor, ownPath } from '../../portal/place.ts'
+import { callbackPathFor, ownPath } from '../../portal/paths.ts'
 import { examineClient, examineOffline, failed } from './client.ts'
 import { bad, type Finding, good, type Section, unseen, warning } from './finding.ts'
 import { examineHttps } from './network.ts'

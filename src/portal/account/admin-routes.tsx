@@ -6,7 +6,7 @@ import type { OriginView, RefusalView, RouteView } from '../overview.ts'
 import { Health, Pages } from '../pages/admin-tabs.tsx'
 import { Time } from '../pages/time.tsx'
 import { SearchField } from '../pages/wide-page.tsx'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
 
 /** Routes on one page of the table. */

@@ -18,10 +18,10 @@ import { detailOf, hasSeveral, nameOf } from '../pages/person.ts'
 import { Requests, type RequestsView } from '../pages/requests.tsx'
 import { clockOf, dayOf, Time } from '../pages/time.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import { type PortalRequest, readQuery } from '../portal.ts'
 import { ACTIVE_MINUTES, countSessions, type SessionCounts } from '../session-counts.ts'
-import { leadToPortal } from '../sign-in/to-portal.ts'
+import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
 import type { Words } from '../words/words.ts'
 import {
   isDown,

@@ -13,7 +13,7 @@ import { Copyable, Creates, Made, NameField, Revoke } from '../pages/credentials
 import { isSamePerson } from '../pages/person.ts'
 import { agoOf, Moment, Said, spanOf } from '../pages/time.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { PortalRequest, TokenPlace } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { type CredentialTools, createCredentialPage, noteMade } from './credential-page.ts'

@@ -1,3 +1,5 @@
+/** What the pages for API tokens and guest links have in common: the list, the form, and the button that revokes. */
+
 import type { AuditFacts } from '../../audit/record.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
@@ -6,9 +8,9 @@ import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
 import { type PersonalFormTools, readPersonalForm } from '../form.ts'
-import { isPortalHost, ownPath } from '../place.ts'
+import { isPortalHost, ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
-import { leadToPortal } from '../sign-in/to-portal.ts'
+import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
 
 export interface CredentialTools extends PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'log'>

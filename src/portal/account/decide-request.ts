@@ -1,3 +1,5 @@
+/** An admin grants or declines a request for access, or takes a granted role back. */
+
 import type { AuditEvent } from '../../audit/events.ts'
 import { GateError } from '../../base/errors.ts'
 import { prefersPage } from '../../route/page-load.ts'
@@ -8,7 +10,7 @@ import { jsonAnswer, redirectAnswer } from '../answer.ts'
 import { type PersonalFormTools, readPersonalForm } from '../form.ts'
 import { isSamePerson } from '../pages/person.ts'
 import { GRANT_HOURS } from '../pages/requests.tsx'
-import { isPortalHost, ownPath } from '../place.ts'
+import { isPortalHost, ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 import { adminUntilMs, isAdmin, stillSignedIn } from './admins.ts'
 

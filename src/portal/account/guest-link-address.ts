@@ -1,10 +1,12 @@
+/** Guest links on pages: who may make them, for which address, and how a link is written. */
+
 import type { GuestLinksConfig } from '../../config/keys/portals.ts'
 import { parseHost } from '../../config/values/host.ts'
 import { parsePath } from '../../config/values/path.ts'
 import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
 import type { HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Session } from '../../session/session.ts'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import { isAdmin } from './admins.ts'
 

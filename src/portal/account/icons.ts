@@ -1,3 +1,5 @@
+/** Sends the icons of applications. */
+
 import { GateError } from '../../base/errors.ts'
 import type { PortalRequest } from '../portal.ts'
 

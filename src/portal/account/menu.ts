@@ -2,7 +2,7 @@
 
 import type { Session } from '../../session/session.ts'
 import type { MenuEntry } from '../pages/wide-page.tsx'
-import { type OwnPage, ownPath } from '../place.ts'
+import { type OwnPage, ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { isAdmin } from './admins.ts'

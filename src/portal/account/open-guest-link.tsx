@@ -12,7 +12,7 @@ import { wordsFor } from '../language.ts'
 import { pageNotFound } from '../not-found.ts'
 import { NarrowPage } from '../pages/narrow-page.tsx'
 import { Moment, Said } from '../pages/time.tsx'
-import { isSecure, ownPath } from '../place.ts'
+import { isSecure, ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type GuestTarget, type PortalRequest, readQuery } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 

@@ -1,3 +1,5 @@
+/** Clients of MCP (OAuth): registered, or described by a document at their id. */
+
 import { isLoopbackHost } from '../../base/net.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { PortalRequest } from '../portal.ts'

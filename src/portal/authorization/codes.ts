@@ -1,3 +1,5 @@
+/** Authorization codes for MCP clients: redeemed once; a second use ends what the first one got. */
+
 import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
 import type { Sessions } from '../../session/session.ts'
 

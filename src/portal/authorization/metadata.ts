@@ -1,6 +1,8 @@
+/** Metadata for MCP clients: of a protected resource (RFC 9728), and of this authorization server (RFC 8414). */
+
 import { openAnswer } from '../answer.ts'
 import { portalNotFound } from '../not-found.ts'
-import { ownPath, portalOrigin } from '../place.ts'
+import { ownPath, portalOrigin } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /** The one scope that there is: to use the resource as the person could. What is finer, the rules of the route say. */

@@ -1,3 +1,5 @@
+/** Fetches the documents in which MCP clients describe themselves (Client ID Metadata Documents). */
+
 import { isPublicAddress } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import { asItIs, placesAt, resolveWithin, type SignInWay } from '../../identity/allowed-addresses.ts'

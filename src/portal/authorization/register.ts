@@ -1,3 +1,5 @@
+/** Dynamic registration of MCP clients (RFC 7591). */
+
 import type { Ports } from '../../base/ports.ts'
 import { openAnswer } from '../answer.ts'
 import { type FormTools, readBody } from '../form.ts'

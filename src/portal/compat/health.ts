@@ -1,3 +1,5 @@
+/** Health checks of oauth2-proxy at their old addresses (`/ping`, `/ready`), and its robots.txt. */
+
 import { randomToken } from '../../base/bytes.ts'
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'

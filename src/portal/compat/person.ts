@@ -1,3 +1,5 @@
+/** `userinfo` and `auth` of oauth2-proxy at their old addresses. */
+
 import { NOBODY_IN_PARTICULAR, type PersonRule } from '../../config/keys/rules.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { compilePerson } from '../../policy/user-conditions.ts'

@@ -1,7 +1,9 @@
+/** Signing out at the old addresses of oauth2-proxy and caddy-security. */
+
 import { loaderOf } from '../../route/page-load.ts'
 import { redirectAnswer } from '../answer.ts'
 import { readOwnForm } from '../form.ts'
-import { isPortalHost, ownPath, portalOrigin } from '../place.ts'
+import { isPortalHost, ownPath, portalOrigin } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import { forgetLogins } from '../sign-in/login-loop.ts'
 import { askBack, leave, type SignOutTools } from '../sign-out/sign-out.tsx'

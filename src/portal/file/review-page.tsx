@@ -1,8 +1,11 @@
 /** @jsxImportSource hono/jsx */
+
+/** The page that shows what a draft of the file would change, before it is saved. */
+
 import type { Draft, Judged, Preview } from '../config-editor.ts'
 import { AdminTabs, type Tabs } from '../pages/admin-tabs.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
 import { Difference, Findings } from './show.tsx'
 

@@ -12,9 +12,9 @@ import type { ConfigEditor, DeskView, DiffLine, Finding, ShownFile } from '../co
 import { wordsFor } from '../language.ts'
 import { AdminTabs, Health, type Tabs } from '../pages/admin-tabs.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import { type PortalRequest, readQuery } from '../portal.ts'
-import { leadToPortal } from '../sign-in/to-portal.ts'
+import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
 import type { Words } from '../words/words.ts'
 
 export interface FileTools {

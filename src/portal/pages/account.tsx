@@ -5,7 +5,7 @@
 import type { Child } from 'hono/jsx'
 import { type PasswordFault, SHORTEST_PASSWORD } from '../../identity/passwords/password.ts'
 import type { Account, Notice } from '../../session/accounts/account.ts'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
 import { PasskeyForm, type PasskeyFormView } from './passkeys.tsx'
 import { CodeInput } from './sign-in-parts.tsx'

@@ -3,7 +3,7 @@
 /** What every page for admins has: the ways between them, and parts that several of them are made of. */
 
 import type { Child } from 'hono/jsx'
-import { type OwnPage, ownPath } from '../place.ts'
+import { type OwnPage, ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
 
 /** Which of the pages for admins there are, and which one this is. */

@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** What a page is drawn with: the portal's logo and colours, its script and its stylesheet. */
+
 import { type Child, createContext } from 'hono/jsx'
 import { showTurning } from '../../base/control-characters.ts'
 import type { Brand } from '../../config/resolve/portals.ts'

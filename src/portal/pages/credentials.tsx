@@ -1,6 +1,11 @@
 /** @jsxImportSource hono/jsx */
+
+/**
+ * Parts of the pages for tokens, guest links and invitations: the new secret with a copy button, forms, and revoking.
+ */
+
 import type { Child } from 'hono/jsx'
-import { type OwnPage, ownPath } from '../place.ts'
+import { type OwnPage, ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
 import { Moment } from './time.tsx'
 

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs'
 import latinExt from '@fontsource-variable/figtree/files/figtree-latin-ext-wght-normal.woff2' with { type: 'file' }
 import latin from '@fontsource-variable/figtree/files/figtree-latin-wght-normal.woff2' with { type: 'file' }
 import { sha256 } from '../../base/bytes.ts'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 
 interface FontFile {
   readonly address: string

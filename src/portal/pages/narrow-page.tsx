@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** The frame of pages with one thing to do: sign-in, errors, questions. */
+
 import { type Child, useContext } from 'hono/jsx'
 import { GROUNDS } from '../../config/values/colour.ts'
 import type { Contact } from '../../config/values/email.ts'

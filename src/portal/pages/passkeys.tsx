@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** The form whose button creates or shows a passkey. */
+
 import type { Child } from 'hono/jsx'
 import { sayError, type Words } from '../words/words.ts'
 

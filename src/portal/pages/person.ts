@@ -1,3 +1,5 @@
+/** How pages name a person. */
+
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { Identity } from '../../identity/identity.ts'
 

@@ -1,7 +1,10 @@
 /** @jsxImportSource hono/jsx */
+
+/** Requests for access and granted roles, as lists on pages. */
+
 import type { Identity } from '../../identity/identity.ts'
 import type { GrantsDocument, RoleGrant, RoleRequest } from '../../session/grants/document.ts'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
 import { Revoke } from './credentials.tsx'
 import { isSamePerson } from './person.ts'

@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** The sign-in page, and the page that asks for a code. */
+
 import type { Child } from 'hono/jsx'
 import { sayError, type Words } from '../words/words.ts'
 import { NarrowPage } from './narrow-page.tsx'

@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** Times and spans of time in the language of a page. */
+
 import type { Child } from 'hono/jsx'
 import { around, type Words } from '../words/words.ts'
 

@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** The frame of pages with lists: a bar with the menu, and one heading. */
+
 import type { Child } from 'hono/jsx'
 import type { Words } from '../words/words.ts'
 import { Document, Mark } from './narrow-page.tsx'

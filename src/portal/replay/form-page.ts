@@ -1,5 +1,7 @@
+/** A cookie that notes that a browser is reading what became of its form. */
+
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
-import { isSecure } from '../place.ts'
+import { isSecure } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /** As long as someone takes to read what became of their form, and to follow its link. */

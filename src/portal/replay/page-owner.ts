@@ -1,9 +1,11 @@
+/** A cookie that remembers whose pages a browser shows, so that no form is kept for another user. */
+
 import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { Session } from '../../session/session.ts'
-import { isSecure } from '../place.ts'
+import { isSecure } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /** How long after the end of a session its browser still says whose it was: a tab may stay open over a holiday. */

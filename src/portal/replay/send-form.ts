@@ -1,3 +1,5 @@
+/** The button that sends a kept form, as the gate recognises it. */
+
 import { type FormTools, readBytes } from '../form.ts'
 import type { PortalRequest } from '../portal.ts'
 

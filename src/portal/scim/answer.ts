@@ -1,3 +1,5 @@
+/** Answers of the SCIM endpoint (RFC 7644 §3.12): resources, lists and errors. */
+
 import { ScimRefusal } from './json.ts'
 
 const ERROR = 'urn:ietf:params:scim:api:messages:2.0:Error'

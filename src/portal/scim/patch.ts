@@ -1,3 +1,5 @@
+/** PATCH of SCIM (RFC 7644 §3.5.2). */
+
 import type { PushedGroup, PushedUser } from '../../session/scim/resource.ts'
 import {
   asBoolean,

@@ -1,3 +1,5 @@
+/** Users and groups as SCIM writes them (RFC 7643): parsed and shown. */
+
 import type { Pushed, PushedGroup, PushedUser } from '../../session/scim/resource.ts'
 import {
   asBoolean,

@@ -1,16 +1,18 @@
+/** Answers a failed step of a sign-in: a page with a way on, or problem details. */
+
 import { type Code, errorFacts, type GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { type ErrorView, renderErrorPage } from '../error-page.tsx'
 import { wordsFor } from '../language.ts'
-import { isPortalHost, ownPath } from '../place.ts'
+import { isPortalHost, ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 import { problemResponse } from '../problem.ts'
 import { sayError, type Words } from '../words/words.ts'
 import { otherChoices } from './choose.tsx'
 import type { Destination } from './destination.ts'
-import { FailedSignIn } from './failure.ts'
+import { FailedSignIn } from './failed-sign-in.ts'
 import { forgetLogins } from './login-loop.ts'
 import { plainHttpActions } from './plain-http.ts'
 

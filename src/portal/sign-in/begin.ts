@@ -1,3 +1,5 @@
+/** Begins a sign-in: notes its state, and redirects to the provider. */
+
 import { randomToken, sha256 } from '../../base/bytes.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { createCodeVerifier } from '../../identity/pkce.ts'
@@ -5,7 +7,7 @@ import type { LoginRequest, ProviderPool } from '../../identity/provider.ts'
 import type { StepUp } from '../../identity/step-up.ts'
 import { redirectAnswer } from '../answer.ts'
 import { setLoginCsrfCookie } from '../login-csrf-cookie.ts'
-import { callbackAddress } from '../place.ts'
+import { callbackAddress } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { Destination } from './destination.ts'
 import { createState } from './oauth-state.ts'

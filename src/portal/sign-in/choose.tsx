@@ -1,5 +1,7 @@
 /** @jsxImportSource hono/jsx */
 
+/** The page that asks at which provider to sign in, and the one that asks for a code. */
+
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { AccountGround } from '../../identity/identity.ts'
@@ -9,19 +11,19 @@ import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { CodePage, SignInPage } from '../pages/sign-in.tsx'
 import type { Waiting } from '../pages/sign-in-parts.tsx'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import { type PortalRequest, readQuery } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import type { BeginTools } from './begin.ts'
 import { openDestination } from './destination.ts'
 import { FRAGMENT } from './fragment.tsx'
-import { lastUsedFirst } from './last-used.ts'
+import { lastUsedFirst } from './last-provider.ts'
 import { RESTART } from './oauth-state.ts'
 import { beginCeremony } from './passkeys.ts'
 import { GOES_ON } from './plain-http.ts'
 import { offerRemember } from './remember.ts'
 import { STEP_UP_NAMES } from './step-up.ts'
-import { offerUserForm, sealPassed, type UserForm, usersOf } from './users.ts'
+import { offerUserForm, sealPassed, type UserForm, usersOf } from './user-form.ts'
 
 /** What every page of a sign-in hands on to the next. */
 const CARRIED: readonly string[] = ['to', 'return', FRAGMENT, 'switch', 'again', RESTART, ...STEP_UP_NAMES, GOES_ON]

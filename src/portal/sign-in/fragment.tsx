@@ -7,7 +7,7 @@ import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import type { Script } from '../pages/assets.ts'
 import { Acts, NarrowPage } from '../pages/narrow-page.tsx'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 

@@ -1,11 +1,13 @@
+/** Stops login loops: a browser that keeps no cookie would sign in again and again. */
+
 import { sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
-import { isSecure } from '../place.ts'
+import { isSecure } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
-import { FailedSignIn } from './failure.ts'
+import { FailedSignIn } from './failed-sign-in.ts'
 
 interface LoopTools {
   readonly ports: Pick<Ports, 'now'>

@@ -1,3 +1,5 @@
+/** `/.sallyport/me`: who is signed in, as JSON for scripts. */
+
 import { toldSubject } from '../../identity/claim-bounds.ts'
 import type { Session } from '../../session/session.ts'
 import { jsonAnswer } from '../answer.ts'

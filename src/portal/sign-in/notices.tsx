@@ -10,7 +10,7 @@ import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { NoticeAdvice, noticeTitle, sayNotice } from '../pages/account.tsx'
 import { Acts, NarrowPage } from '../pages/narrow-page.tsx'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 
 /**

@@ -1,14 +1,16 @@
+/** The `state` of a sign-in: made, found again, and recovered from where a callback is late or repeated. */
+
 import { isToken, randomToken } from '../../base/bytes.ts'
 import type { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { redirectAnswer } from '../answer.ts'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { Destination } from './destination.ts'
 import { parseDestination } from './destination.ts'
-import { FailedSignIn } from './failure.ts'
+import { FailedSignIn } from './failed-sign-in.ts'
 
 interface StaleTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>

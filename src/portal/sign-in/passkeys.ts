@@ -7,7 +7,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { CEREMONY_MS, type Ceremony } from '../../identity/passkeys/ceremony.ts'
 import type { Sealer } from '../../session/seal.ts'
-import { portalOrigin } from '../place.ts'
+import { portalOrigin } from '../paths.ts'
 import { askedFacts, type PortalRequest } from '../portal.ts'
 
 interface CeremonyTools {

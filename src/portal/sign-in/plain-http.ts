@@ -1,8 +1,10 @@
+/** The warning for browsers that come by plain HTTP, where their cookies would be lost. */
+
 import { GateError } from '../../base/errors.ts'
 import type { SafeReturnTo } from '../../route/return-to.ts'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
-import { FailedSignIn } from './failure.ts'
+import { FailedSignIn } from './failed-sign-in.ts'
 
 /**
  * The parameter of the sign-in address by which a user continues in spite of the warning: what Sallyport sees is no

@@ -1,3 +1,5 @@
+/** "Keep me signed in on this device". */
+
 import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Sealer } from '../../session/seal.ts'

@@ -1,3 +1,5 @@
+/** A service worker in place of an application's, so that it cannot answer page loads while nobody is signed in. */
+
 import { isWorkerScript } from '../../route/page-load.ts'
 import { scriptAnswer } from '../answer.ts'
 import type { PortalRequest } from '../portal.ts'

@@ -1,3 +1,5 @@
+/** The end of a sign-in: starts the session, sets its cookie, and redirects. */
+
 import type { Identity } from '../../identity/identity.ts'
 import type { SessionSecrets } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
@@ -6,7 +8,7 @@ import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
 import { describeAgent } from '../user-agent.ts'
 import type { BeginTools } from './begin.ts'
 import type { Destination } from './destination.ts'
-import { lastUsedCookies } from './last-used.ts'
+import { lastUsedCookies } from './last-provider.ts'
 import { countLogin } from './login-loop.ts'
 import { broughtBy, completeSignIn, cookieLifetimeMs, sessionCookie } from './ticket.ts'
 

@@ -1,6 +1,8 @@
+/** A step-up as parameters of the sign-in page: `max_age`, `acr_values`, `amr_values`. */
+
 import type { StepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
-import { ownPath } from '../place.ts'
+import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import { problemResponse } from '../problem.ts'
 

@@ -1,3 +1,5 @@
+/** OpenID Connect Front-Channel Logout. */
+
 import { GateError } from '../../base/errors.ts'
 import { frameAnswer } from '../answer.ts'
 import { type PortalRequest, readQuery } from '../portal.ts'

@@ -1,3 +1,5 @@
+/** Reasons with times in the language of the user. */
+
 import { clockText, stretchesOf } from '../../policy/describe.ts'
 import type { ToldReason as Told, When } from '../../policy/reasons.ts'
 import { sayReason, type Words } from './words.ts'

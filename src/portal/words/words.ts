@@ -1,3 +1,5 @@
+/** The table of words on pages: which texts there are, and helpers that choose among them. */
+
 import { CODES, type Code } from '../../base/errors.ts'
 import type { PasswordFault } from '../../identity/passwords/password.ts'
 import type { ProviderState } from '../../identity/provider.ts'

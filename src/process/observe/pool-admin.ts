@@ -1,8 +1,8 @@
 /** The admin listener of several workers: their answers put together. */
 
-import type { AdminSources, ConfigState } from '../../server/observe/admin.ts'
-import { keepCounts, parseMetrics, sumMetrics } from '../../server/observe/exposition.ts'
-import { type Family, simpleFamily } from '../../server/observe/family.ts'
+import type { AdminSources, ConfigState } from '../../server/observe/admin-listener.ts'
+import { type Family, simpleFamily } from '../../server/observe/metric-family.ts'
+import { keepCounts, parseMetrics, sumMetrics } from '../../server/observe/prometheus.ts'
 import { parseStatusFacts } from '../../server/observe/status.ts'
 import type { WorkerPool } from '../worker-pool.ts'
 import type { WorkerProcess } from '../worker-process.ts'

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { versionNumber } from '../../console/version.ts'
-import { type Family, simpleFamily } from '../../server/observe/family.ts'
+import { type Family, simpleFamily } from '../../server/observe/metric-family.ts'
 
 /** When this process began, in seconds since the epoch. */
 const STARTED_S = Date.now() / 1000 - process.uptime()

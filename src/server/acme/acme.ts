@@ -1,3 +1,5 @@
+/** ACME: certificates from an authority, obtained and renewed (RFC 8555). */
+
 import { sha256 } from '../../base/bytes.ts'
 import type { AcmeConfig } from '../../config/resolve/tls.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'

@@ -1,7 +1,9 @@
+/** Watches when certificates expire, for the log and the metrics. */
+
 import type { Ports } from '../../base/ports.ts'
 import { EXPIRY_WARNING_MS } from '../../config/checks/tls.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'
-import type { Gauge } from '../observe/metrics.ts'
+import type { Gauge } from '../observe/counts.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 

@@ -1,3 +1,5 @@
+/** Orders a certificate for one process of all, and waits longer after each failure. */
+
 import { errorFacts, type GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { AcmeConfig } from '../../config/resolve/tls.ts'

@@ -9,9 +9,9 @@ import type { ServerCertificate } from '../../config/values/certificate.ts'
 import { readCertificateFacts } from '../../config/values/pem.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { SessionStore } from '../../session/store.ts'
+import { thumbprintOf } from './authority/client.ts'
+import { makeCertificateKey } from './authority/csr.ts'
 import type { RenewalWindow } from './authority/renewal-info.ts'
-import { makeCertificateKey } from './authority/request.ts'
-import { thumbprintOf } from './authority/visit.ts'
 
 /** A certificate that an authority gave, for one name. */
 export interface HeldCertificate extends ServerCertificate {

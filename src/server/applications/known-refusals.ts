@@ -1,3 +1,5 @@
+/** What applications refuse, asked when an admin looks, and remembered for a minute. */
+
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'

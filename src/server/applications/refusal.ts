@@ -1,3 +1,5 @@
+/** Finds out whether an application refuses Host, Origin or forwarded addresses, and which key helps. */
+
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'

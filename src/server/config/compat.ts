@@ -1,7 +1,9 @@
+/** `compat` of a portal, compiled. */
+
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { HeaderSpec } from '../../config/values/headers.ts'
-import { type CompatPages, compileCompatPages } from '../../portal/place.ts'
+import { type CompatPages, compileCompatPages } from '../../portal/paths.ts'
 import { compileIdentityFields, type IdentityFields } from '../../proxy/fields/identity.ts'
 
 /** The addresses of a program that stood here before. */

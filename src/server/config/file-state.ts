@@ -1,3 +1,5 @@
+/** Whether the file on disk is the one in use. */
+
 import type { Config } from '../../config/resolve/config.ts'
 import { type Live, restartKeys, type StartValues, startValues } from './reload.ts'
 import type { WatchState } from './watch.ts'

@@ -1,3 +1,5 @@
+/** Identity fields that change during a session: assertions and tokens of the provider. */
+
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { AssertionConfig, PassedToken } from '../../config/keys/identity.ts'

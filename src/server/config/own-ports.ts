@@ -1,3 +1,5 @@
+/** The ports at which hosts of this gate are reached. */
+
 import type { ServerConfig } from '../../config/keys/server.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { TlsConfig } from '../../config/resolve/tls.ts'

@@ -1,3 +1,5 @@
+/** Which portal each host belongs to. */
+
 import type { Config } from '../../config/resolve/config.ts'
 import { compileHostTable, type HostTable } from '../../route/hosts.ts'
 

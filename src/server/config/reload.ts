@@ -1,3 +1,5 @@
+/** Reloads: takes a new snapshot over, and says what it changes. */
+
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { ShownLines } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'

@@ -1,3 +1,5 @@
+/** Watches the files of a configuration for changes. */
+
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type FolderWatch, showsInFolder, watchFolder } from '../../base/folder-watch.ts'

@@ -1,3 +1,5 @@
+/** Records the first use of an API token. */
+
 import type { AuditFacts } from '../../audit/record.ts'
 import type { Audit } from '../../audit/writer.ts'
 import { errorFacts } from '../../base/errors.ts'

@@ -1,3 +1,5 @@
+/** Opaque bearer tokens: asked about at their provider (introspection), and remembered for a short time. */
+
 import { sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'

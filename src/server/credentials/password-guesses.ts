@@ -1,3 +1,5 @@
+/** Limits how often passwords are guessed: by client, by name, and all together. */
+
 import { sha256 } from '../../base/bytes.ts'
 import { errorFacts, GateError } from '../../base/errors.ts'
 import { inTime } from '../../base/maybe-promise.ts'

@@ -1,3 +1,5 @@
+/** Finds an API token in the fields of a request, and takes it out. */
+
 import { TOKEN_PREFIX } from '../../session/credentials/api-tokens.ts'
 
 /** A request's fields while they are still this process's own to change. */

@@ -1,3 +1,5 @@
+/** A file in the editor: as it is on disk, as it is shown with secrets hidden, and as a draft with them put back. */
+
 import { sha256 } from '../../base/bytes.ts'
 import { createVeil, hasMarks, type MarkOf, type Veil } from '../../config/hidden/redact.ts'
 import { readIncluded } from '../../config/included.ts'

@@ -1,3 +1,5 @@
+/** The difference of two texts, line by line. */
+
 import type { DiffLine } from '../../portal/config-editor.ts'
 
 /** Lines around a change that are shown with it. */

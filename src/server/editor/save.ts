@@ -1,3 +1,5 @@
+/** Saves a file of the configuration in one step, if nobody else has changed it meanwhile. */
+
 import {
   closeSync,
   constants,

@@ -1,3 +1,5 @@
+/** What a draft may not do with the other files: include what lies elsewhere, or move their secrets. */
+
 import { realpathSync } from 'node:fs'
 import { dirname, resolve, sep } from 'node:path'
 import { isSecretText } from '../../config/hidden/secrets.ts'
@@ -8,7 +10,7 @@ import { formatPath } from '../../config/text/raw.ts'
 import type { Sources } from '../../config/text/substitute.ts'
 import type { Draft, Finding } from '../../portal/config-editor.ts'
 import { type Base, plainLines } from './drafts.ts'
-import { movedSecrets, type Part, reachesOthers } from './sendings.ts'
+import { movedSecrets, type Part, reachesOthers } from './secret-destinations.ts'
 
 /** A draft of one of the files that are one configuration together, the first of which is at `path`. */
 export interface Drafted {

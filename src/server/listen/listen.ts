@@ -1,3 +1,5 @@
+/** Opens one plain listener: `Bun.serve` on an address, a socket file or an inherited socket. */
+
 import { renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { GateError } from '../../base/errors.ts'

@@ -1,3 +1,5 @@
+/** Pauses accepting connections while no descriptors are free. */
+
 import { ptr } from 'bun:ffi'
 import { LINUX, type Libc, libc } from '../../base/system/libc.ts'
 import { descriptorsOf } from '../../base/system/open-descriptors.ts'

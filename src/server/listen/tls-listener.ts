@@ -1,3 +1,5 @@
+/** A TLS listener, whose certificates change while it runs. */
+
 import { errorFacts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'

@@ -1,3 +1,5 @@
+/** The record of a finished request, of which the access log makes a line. */
+
 /** One finished request. The query is absent on purpose, here and in `referer`: it may hold tokens. */
 export interface AccessRecord {
   readonly atMs: number

@@ -1,3 +1,5 @@
+/** Logs answers that were cut, at most one line in ten seconds. */
+
 import type { Facts } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
 import type { CutReason, FlowOwner } from '../../proxy/body/flows.ts'

@@ -1,3 +1,5 @@
+/** The latest refusals, for the page `admin`. */
+
 import type { Reason } from '../../policy/reasons.ts'
 
 /** A refused user. */

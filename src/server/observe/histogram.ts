@@ -1,5 +1,7 @@
+/** Histograms of durations. */
+
 import { Tally } from '../../base/amounts.ts'
-import { type Family, seriesName } from './family.ts'
+import { type Family, seriesName } from './metric-family.ts'
 
 /** Upper bounds in seconds, as Prometheus writes them (`le`): from an answer out of memory to a long poll. */
 const BOUNDS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const

@@ -1,5 +1,7 @@
-import type { Family } from './family.ts'
+/** Measures how late the event loop is. */
+
 import { Histogram, histogramFamily } from './histogram.ts'
+import type { Family } from './metric-family.ts'
 
 /** How late timers are in this process. */
 export interface LoopLag {

@@ -1,3 +1,5 @@
+/** What one worker knows for the page `admin`, and how several are put together. */
+
 import { REASONS, type Reason } from '../../policy/reasons.ts'
 import type { OriginView } from '../../portal/overview.ts'
 import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'

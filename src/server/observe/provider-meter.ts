@@ -1,8 +1,10 @@
+/** Metrics of requests to providers. */
+
 import { GateError } from '../../base/errors.ts'
 import type { ProviderClient, ProviderPool, RefreshResult } from '../../identity/provider.ts'
-import { type Family, type Sample, simpleFamily } from './family.ts'
 import { Histogram, histogramFamily } from './histogram.ts'
-import { Named } from './named.ts'
+import { Named } from './label-limit.ts'
+import { type Family, type Sample, simpleFamily } from './metric-family.ts'
 
 /** What providers are asked, and what comes of it. */
 export interface ProviderMeter {

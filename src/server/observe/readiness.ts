@@ -1,3 +1,5 @@
+/** Readiness: whether this gate should get requests. */
+
 import { errorFacts } from '../../base/errors.ts'
 import { inTime, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Log } from '../../base/ports.ts'

@@ -1,3 +1,5 @@
+/** `/status.json`: the state of the gate, of one process or of several together. */
+
 import { inTime } from '../../base/maybe-promise.ts'
 import type { OriginView } from '../../portal/overview.ts'
 import type { Health } from '../../proxy/upstream/health.ts'

@@ -1,6 +1,8 @@
+/** Metrics of the session store. */
+
 import type { StoreCall, StoreWatch } from '../../session/watched-store.ts'
-import { type Family, simpleFamily } from './family.ts'
 import { Histogram, histogramFamily } from './histogram.ts'
+import { type Family, simpleFamily } from './metric-family.ts'
 
 /** What the session store takes, and how often it fails. */
 export interface StoreMeter extends StoreWatch {

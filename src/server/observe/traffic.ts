@@ -1,8 +1,10 @@
+/** Metrics of requests, by route and upstream. */
+
 import { Tally } from '../../base/amounts.ts'
 import type { ForwardMeter } from '../../proxy/forwarded.ts'
-import { type Family, type Sample, simpleFamily } from './family.ts'
 import { Histogram, histogramFamily } from './histogram.ts'
-import { Named } from './named.ts'
+import { Named } from './label-limit.ts'
+import { type Family, type Sample, simpleFamily } from './metric-family.ts'
 
 /** What is counted of each request, by its route. Each call costs some 50 ns. */
 export interface Traffic extends ForwardMeter {

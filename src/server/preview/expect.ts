@@ -1,3 +1,5 @@
+/** Holds a file against its own `[[expect]]` tables. */
+
 import { freezeDeep } from '../../base/freeze.ts'
 import type { CheckResult } from '../../config/check.ts'
 import type { Expectation, ExpectedPerson } from '../../config/keys/expect.ts'

@@ -1,3 +1,5 @@
+/** `explain`: what a file says of one request and one user, with the reasons. */
+
 import type { AccessRule } from '../../config/keys/rules.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
@@ -12,7 +14,7 @@ import { tellNeeds } from '../../policy/needs.ts'
 import { type Decision, tryRules } from '../../policy/policy.ts'
 import { REASONS, type Reason, type Trial } from '../../policy/reasons.ts'
 import { findUnverifiedEmail, type UnverifiedEmail, waysOut } from '../../policy/unverified-email.ts'
-import { countGrants, type Grants, rolesIn, withRoles } from './granted.ts'
+import { countGrants, type Grants, rolesIn, withRoles } from './granted-roles.ts'
 import { type Circumstances, createJudge, factsAt, type IdentityAt, type Judge, type Sent } from './judge.ts'
 
 /** One request that is asked about. */

@@ -1,3 +1,5 @@
+/** Judges requests by a file that is not in use. */
+
 import { GateError } from '../../base/errors.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
@@ -9,7 +11,7 @@ import { compileMembers, decideOutsider } from '../../policy/members.ts'
 import { barsReadings, compilePolicy, type Decision, decidePolicy, type Policy } from '../../policy/policy.ts'
 import { compileWhen } from '../../policy/request-conditions.ts'
 import { compileRoles, type Roles } from '../../policy/roles.ts'
-import { compileCompatPages, findDescribed, isCallback, isPortalHost, SERVER_METADATA } from '../../portal/place.ts'
+import { compileCompatPages, findDescribed, isCallback, isPortalHost, SERVER_METADATA } from '../../portal/paths.ts'
 import { compileRouteTable, type Match, type RouteTable } from '../../route/table.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
 import { compilePortalHosts, portalHosts } from '../config/portal-hosts.ts'

@@ -1,10 +1,12 @@
+/** The people who are signed in, for whom a preview is made. */
+
 import type { Config } from '../../config/resolve/config.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { membersOf } from '../../policy/members.ts'
 import { keyOf } from '../../session/grants/grants.ts'
 import { isLiveInStore, lifetimesAt, limitsOf, momentsOf } from '../../session/life.ts'
 import type { SessionEntry } from '../../session/session.ts'
-import { countGrants, type Grants, rolesIn, withRoles } from './granted.ts'
+import { countGrants, type Grants, rolesIn, withRoles } from './granted-roles.ts'
 import type { IdentityAt } from './judge.ts'
 
 /** A sign-in that lasts, as far as it matters to what its owner may do. */

@@ -1,3 +1,5 @@
+/** Which routes another file adds, removes or changes. */
+
 import { ROUTE } from '../../config/keys/routes.ts'
 import { type Built, fieldsIn } from '../../config/keys/table.ts'
 import type { Config } from '../../config/resolve/config.ts'

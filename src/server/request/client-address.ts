@@ -1,7 +1,7 @@
 import { FORWARDED_FOR } from '../../base/client-address.ts'
 import { GateError } from '../../base/errors.ts'
 import { jsonAnswer } from '../../portal/answer.ts'
-import { ownPath } from '../../portal/place.ts'
+import { ownPath } from '../../portal/paths.ts'
 import { problemResponse } from '../../portal/problem.ts'
 import type { Target } from '../../route/target.ts'
 import type { RequestContext } from './context.ts'

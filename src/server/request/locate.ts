@@ -2,7 +2,7 @@
 
 import { GateError } from '../../base/errors.ts'
 import { fontAt } from '../../portal/pages/font.ts'
-import { isCallback } from '../../portal/place.ts'
+import { isCallback } from '../../portal/paths.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import type { Match } from '../../route/table.ts'
 import { parseTarget, type Target } from '../../route/target.ts'

@@ -1,5 +1,5 @@
 import { GateError, toGateError } from '../../base/errors.ts'
-import { isCallback } from '../../portal/place.ts'
+import { isCallback } from '../../portal/paths.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import type { Mention } from '../../proxy/upstream/mentions.ts'
 import { type Mentions, parseMention, readConditions, readDestination } from '../../route/mentions.ts'

@@ -3,8 +3,8 @@
 import type { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { isOvertaken } from '../../proxy/lifetime/exchanges.ts'
-import { during } from '../observe/tracing/during.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
+import { during } from '../observe/tracing/tracer.ts'
 import { authenticate } from './authenticate.ts'
 import {
   announcesTrailers,

@@ -5,7 +5,7 @@ import { decideRate, type FullAtMs } from '../../base/rate.ts'
 import type { RateConfig } from '../../config/keys/limits.ts'
 import type { Rate } from '../../policy/rate.ts'
 import type { Session } from '../../session/session.ts'
-import type { Metrics } from '../observe/metrics.ts'
+import type { Metrics } from '../observe/counts.ts'
 
 /** All rate-limit buckets of the process. They outlive snapshots, so that a save of the file refills none. */
 export interface Rates {

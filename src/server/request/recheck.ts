@@ -7,7 +7,7 @@ import { isAccessId, keyFor } from '../../session/credentials/credential-session
 import type { OpenSessions } from '../../session/open.ts'
 import { needsNoProvider, type ProviderTrust, providerTrustOf } from '../../session/provider-trust.ts'
 import type { Session } from '../../session/session.ts'
-import { asShown, shownBy } from '../../session/shown.ts'
+import { asShown, shownBy } from '../../session/sign-in-claims.ts'
 import type { GateRoute, Snapshot } from '../config/snapshot.ts'
 import { isStray } from './decide.ts'
 import { mayMakerOpen } from './guests.ts'

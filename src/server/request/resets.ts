@@ -4,7 +4,7 @@ import type { Log } from '../../base/ports.ts'
 import type { FullAtMs } from '../../base/rate.ts'
 import type { Rate } from '../../policy/rate.ts'
 import { hasLeft } from '../../proxy/lifetime/client-idle.ts'
-import type { Metrics } from '../observe/metrics.ts'
+import type { Metrics } from '../observe/counts.ts'
 import { CLIENT_LEFT, NOBODY, type RequestContext } from './context.ts'
 
 /** Requests that clients gave up before they were answered. It outlives snapshots. */

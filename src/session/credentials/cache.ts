@@ -1,3 +1,5 @@
+/** Tokens or guest links in memory, in front of the store. */
+
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { memoryOf } from '../lru.ts'
 import { guarded } from '../rows.ts'

@@ -1,3 +1,5 @@
+/** Sessions that no sign-in made: of access tokens and of passwords. */
+
 import { randomToken } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { AccessToken } from '../../identity/access-token.ts'

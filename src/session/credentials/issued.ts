@@ -1,3 +1,5 @@
+/** What API tokens and guest links have in common: their secrets, ids and sessions. */
+
 import { randomToken, sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'

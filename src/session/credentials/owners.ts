@@ -1,3 +1,5 @@
+/** Owners: the users on whom tokens and guest links depend, as the store keeps them. */
+
 import { sha256 } from '../../base/bytes.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Era, Identity } from '../../identity/identity.ts'

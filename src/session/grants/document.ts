@@ -1,3 +1,5 @@
+/** Requests for access and granted roles of a portal, as one document in the store. */
+
 import type { Identity } from '../../identity/identity.ts'
 
 /** A user by the provider's identifiers: never only by an address, which may become another user's. */

@@ -1,3 +1,5 @@
+/** Granted roles, and requests for them: asked for, granted, declined and revoked. */
+
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { GRANTED, type Identity } from '../../identity/identity.ts'

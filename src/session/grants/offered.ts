@@ -1,3 +1,5 @@
+/** Which roles of a portal people may ask for. */
+
 import type { AccessRule } from '../../config/keys/rules.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'

@@ -1,3 +1,5 @@
+/** Users and groups that a provider pushed by SCIM, as the store keeps them. */
+
 import { sha256 } from '../../base/bytes.ts'
 import type { Identity } from '../../identity/identity.ts'
 

@@ -1,3 +1,5 @@
+/** The SCIM directory of one provider, in memory: who is active, and in which groups. */
+
 import type { Identity } from '../../identity/identity.ts'
 import { type Directory, isBarredUser, isOf, type Kept, type Pushed } from './resource.ts'
 

@@ -1,3 +1,5 @@
+/** Logouts at a provider that overtake a sign-in which is still on its way. */
+
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Identity } from '../../identity/identity.ts'

@@ -1,3 +1,5 @@
+/** Signed assertions (JWT) by which applications learn who a user is. */
+
 import { sign } from 'node:crypto'
 import { toldSubject } from '../../identity/claim-bounds.ts'
 import type { Identity } from '../../identity/identity.ts'

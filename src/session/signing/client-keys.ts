@@ -1,3 +1,5 @@
+/** The public keys of our clients, with those before them, as providers fetch them. */
+
 import type { JWK } from 'jose'
 import { sha256 } from '../../base/bytes.ts'
 import { errorFacts } from '../../base/errors.ts'

@@ -1,3 +1,5 @@
+/** Signing keys: made, published ahead, rotated and retired. */
+
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { sha256 } from '../../base/bytes.ts'
 

@@ -1,3 +1,5 @@
+/** The signing keys that all processes of a gate share. */
+
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'

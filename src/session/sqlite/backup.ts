@@ -1,3 +1,5 @@
+/** Backs up the session database while it is in use, and checks a backup. */
+
 import { Database } from 'bun:sqlite'
 import { closeSync, constants, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
@@ -5,8 +7,8 @@ import type { Ports } from '../../base/ports.ts'
 import { KEY_NAME } from '../key.ts'
 import { renameCompanions } from './companion-files.ts'
 import { copyDatabase } from './copy.ts'
+import { createBeside } from './file-owner.ts'
 import { locked } from './lock.ts'
-import { createBeside } from './owner.ts'
 import { copyBytes, isWhole, putInPlace, settleFiles } from './replacement.ts'
 import { LAYOUT, layoutOf } from './schema.ts'
 

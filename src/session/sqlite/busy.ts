@@ -1,3 +1,5 @@
+/** Waits for a locked database without holding up the event loop. */
+
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 
 /** How long one attempt waits for the database: it blocks the event loop, and a writer usually holds the lock for less. */

@@ -1,9 +1,11 @@
+/** Checkpoints: when the log of a database (WAL) is merged into it. */
+
 import type { Database } from 'bun:sqlite'
 import { fstatSync, statSync } from 'node:fs'
 import type { Ports } from '../../base/ports.ts'
 import { isLocked } from './busy.ts'
 import { readHeader } from './header.ts'
-import { type DatabaseLocation, identityOf, type Mark, placeAt, readPlace, writePlace } from './place.ts'
+import { type DatabaseLocation, identityOf, type Mark, placeAt, readPlace, writePlace } from './location.ts'
 
 /**
  * Four times what SQLite itself lets a log become: pages that many sessions share are written once for all of them, and requests wait

@@ -1,9 +1,11 @@
+/** The files beside a database: `-wal`, `-shm`, and those that were set aside. */
+
 import { closeSync, existsSync, openSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Ports } from '../../base/ports.ts'
 import type { SessionsConfig } from '../../config/keys/sessions.ts'
 import { type Header, readHeader } from './header.ts'
-import { type DatabaseLocation, identityOf, readPlace } from './place.ts'
+import { type DatabaseLocation, identityOf, readPlace } from './location.ts'
 
 /**
  * The log and the index that SQLite keeps beside a database (sqlite.org/wal.html), and which of them belong to it.

@@ -1,3 +1,5 @@
+/** Copies an open database. */
+
 import type { Database } from 'bun:sqlite'
 import { closeSync, constants, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs'
 

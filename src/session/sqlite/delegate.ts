@@ -1,3 +1,5 @@
+/** A store that passes each call on to the database in use, which may be replaced. */
+
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { SessionStore } from '../store.ts'
 

@@ -1,3 +1,5 @@
+/** Brings commits onto the disk, off the event loop. */
+
 import { closeSync, fdatasync, openSync } from 'node:fs'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 

@@ -1,7 +1,9 @@
+/** A lock on the files of a database, between processes. */
+
 import { constants, Database } from 'bun:sqlite'
 import { closeSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { createBeside } from './owner.ts'
+import { createBeside } from './file-owner.ts'
 
 const { SQLITE_OPEN_NOFOLLOW, SQLITE_OPEN_READWRITE } = constants
 

@@ -1,17 +1,19 @@
+/** Opens and closes the database file: creates it, updates its layout, and moves it aside if it is damaged. */
+
 import { Database } from 'bun:sqlite'
 import { closeSync, existsSync, fchmodSync, openSync } from 'node:fs'
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import { fileFailed } from '../disk.ts'
+import { fileFailed } from '../disk-errors.ts'
 import { ATTEMPT_MS } from './busy.ts'
 import { type Checkpoints, createCheckpoints } from './checkpoints.ts'
 import { type Companions, companionsOf, fileAt, hasLogBeside, renameDatabase, setAsideLog } from './companion-files.ts'
 import { copyDatabase } from './copy.ts'
+import { type SqliteStore, storeOn } from './database.ts'
 import { type Flushes, openFlushes } from './flushes.ts'
 import { locked } from './lock.ts'
 import { isDamaged, settleFiles, takeOverPatiently } from './replacement.ts'
-import { type SqliteStore, storeOn } from './rows.ts'
 import { LAYOUT, layoutOf, migrate } from './schema.ts'
 
 export const MEMORY = ':memory:'

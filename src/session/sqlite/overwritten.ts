@@ -1,3 +1,5 @@
+/** Takes over a database that somebody copied over the one in use, once it is complete. */
+
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { fileAt } from './companion-files.ts'

@@ -1,3 +1,5 @@
+/** Puts a copy or a backup in place of a database, step by step. */
+
 import { Database } from 'bun:sqlite'
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -5,8 +7,8 @@ import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { setAsideLog, whoseLog } from './companion-files.ts'
-import { giveLike } from './owner.ts'
-import { syncFile } from './place.ts'
+import { giveLike } from './file-owner.ts'
+import { syncFile } from './location.ts'
 
 /** The message in every place that notices it. */
 export const OVERWRITTEN =

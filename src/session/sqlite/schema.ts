@@ -1,3 +1,5 @@
+/** The layout of the database, and its migrations. */
+
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */

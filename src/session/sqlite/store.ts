@@ -5,11 +5,12 @@ import { errorFacts, GateError } from '../../base/errors.ts'
 import { showsInFolder, watchFolder } from '../../base/folder-watch.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import { fileFailed, isOfFullDisk, mayMend } from '../disk.ts'
+import { fileFailed, isOfFullDisk, mayMend } from '../disk-errors.ts'
 import type { RecordName } from '../records.ts'
 import type { SessionStore, StoredChanges } from '../store.ts'
 import { isLocked } from './busy.ts'
 import { damagedAt, fileAt, hasLog, setAsideOwn } from './companion-files.ts'
+import type { SqliteStore } from './database.ts'
 import { delegateTo } from './delegate.ts'
 import {
   closeDatabase,
@@ -23,7 +24,6 @@ import {
 } from './open-file.ts'
 import { createOverwritten } from './overwritten.ts'
 import { makeDraft as draftHere, isDamaged, isWhole, type MakeDraft, OVERWRITTEN } from './replacement.ts'
-import type { SqliteStore } from './rows.ts'
 
 /** Between the discovery of a replacement and its end, no process waits for another one that does the same. */
 const REPLACING_TIMEOUT_MS = 2

@@ -10,7 +10,7 @@ import { cleanResponseFields, compileBounds, rewriteCookie } from '../../../src/
 import { faultOfAcceptance } from '../../../src/proxy/websocket/deflate.ts'
 import { chunksBegin, refusalBody } from '../../../src/proxy/websocket/dial.ts'
 import { checkAcceptance, type HeadPlace, parseResponseHead } from '../../../src/proxy/websocket/handshake.ts'
-import { retryAfterMs } from '../../../src/server/acme/authority/answer.ts'
+import { retryAfterMs } from '../../../src/server/acme/authority/response.ts'
 import { wordsOf } from '../../../src/server/applications/ask.ts'
 import { readMessages } from '../../../src/server/request/mcp/judge.ts'
 import { growsWith } from '../../kit/growth.ts'

@@ -1,6 +1,6 @@
 /** Whom the admin listener answers, by the Host that they name. */
 import { describe, expect, test } from 'bun:test'
-import { isOwnHost } from '../../../src/server/observe/admin.ts'
+import { isOwnHost } from '../../../src/server/observe/admin-listener.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { routeSaying } from '../../kit/toml.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { ConfigState } from '../../../src/server/observe/admin.ts'
+import type { ConfigState } from '../../../src/server/observe/admin-listener.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { statusOf } from '../../kit/requests.ts'
 

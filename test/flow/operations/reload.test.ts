@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ConfigState } from '../../../src/server/observe/admin.ts'
+import type { ConfigState } from '../../../src/server/observe/admin-listener.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'

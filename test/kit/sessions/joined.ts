@@ -1,6 +1,6 @@
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
-import { shownBy } from '../../../src/session/shown.ts'
+import { shownBy } from '../../../src/session/sign-in-claims.ts'
 import { quietPorts } from '../clock.ts'
 import type { Gate } from '../gate.ts'
 

@@ -1,5 +1,5 @@
 import type { PortalLifetimes } from '../../../src/config/keys/sessions.ts'
-import type { Leavings } from '../../../src/session/leavings.ts'
+import type { Leavings } from '../../../src/session/deferred-ends.ts'
 import type { ProviderTrust } from '../../../src/session/provider-trust.ts'
 
 /** A portal's lifetimes as the file has them by default, but for refreshes, which only some tests want. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { ServerCertificate } from '../../../src/config/values/certificate.ts'
 import { certificateGauges, tellExpiry } from '../../../src/server/acme/expiry.ts'
-import { gaugeFamilies } from '../../../src/server/observe/metrics.ts'
+import { gaugeFamilies } from '../../../src/server/observe/counts.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const NOW_MS = Date.parse('2026-06-01T00:00:00Z')

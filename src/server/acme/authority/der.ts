@@ -1,3 +1,5 @@
+/** The few ASN.1 structures (DER) that ACME needs. */
+
 export const [BITS, OCTETS, SEQUENCE, SET] = [0x03, 0x04, 0x30, 0x31]
 
 /** A SEQUENCE of these (ITU-T X.690 §8.9). */

@@ -1,9 +1,11 @@
+/** Obtains one certificate: order, proof, request and download (RFC 8555 §7.4). */
+
 import { createPublicKey } from 'node:crypto'
 import { GateError } from '../../../base/errors.ts'
 import type { Ports } from '../../../base/ports.ts'
-import { type AuthorityResponse, listIn, parseObject, refused, textIn, toObject, unreachable } from './answer.ts'
-import { makeCertificateKey, makeRequest } from './request.ts'
-import { type AcmeAccount, thumbprintOf, type Visit, visitAuthority } from './visit.ts'
+import { type AcmeAccount, thumbprintOf, type Visit, visitAuthority } from './client.ts'
+import { makeCertificateKey, makeRequest } from './csr.ts'
+import { type AuthorityResponse, listIn, parseObject, refused, textIn, toObject, unreachable } from './response.ts'
 
 /** A certificate with its chain and its key, as PEM. */
 export interface Obtained {

@@ -1,8 +1,10 @@
+/** Asks an authority when a certificate is to be renewed (ARI, RFC 9773). */
+
 import { X509Certificate } from 'node:crypto'
 import type { Ports } from '../../../base/ports.ts'
-import { parseObject, refusal, retryAfterMs, toObject, unreachable } from './answer.ts'
+import { type AcmeAccount, visitAuthority } from './client.ts'
 import { OCTETS, parseNodes } from './der.ts'
-import { type AcmeAccount, visitAuthority } from './visit.ts'
+import { parseObject, refusal, retryAfterMs, toObject, unreachable } from './response.ts'
 
 /** When an authority would have a certificate renewed (RFC 9773 §4.2). */
 export interface RenewalWindow {

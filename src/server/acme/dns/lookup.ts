@@ -1,3 +1,5 @@
+/** Looks records up at the servers of a zone, without any cache. */
+
 import { promises } from 'node:dns'
 import type { Ports } from '../../../base/ports.ts'
 import type { NameServer } from '../../../config/keys/acme.ts'

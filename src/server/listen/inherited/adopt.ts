@@ -1,3 +1,5 @@
+/** Lets Bun serve on a listening socket that another process opened. */
+
 import { ptr } from 'bun:ffi'
 import { GateError } from '../../../base/errors.ts'
 import { LINUX, libc } from '../../../base/system/libc.ts'

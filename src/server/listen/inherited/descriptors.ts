@@ -1,3 +1,5 @@
+/** Which descriptors are listening sockets, and where they listen. */
+
 import { ptr } from 'bun:ffi'
 import { existsSync } from 'node:fs'
 import { GateError } from '../../../base/errors.ts'

@@ -1,3 +1,5 @@
+/** How a descriptor is registered with epoll. */
+
 import { readFileSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { descriptorsOf } from '../../../base/system/open-descriptors.ts'

@@ -1,3 +1,5 @@
+/** The listening sockets that this process inherited: who takes which. */
+
 import { canonicalAddress, isLoopbackHost } from '../../../base/net.ts'
 import { LINUX, libc } from '../../../base/system/libc.ts'
 import { descriptorsOf } from '../../../base/system/open-descriptors.ts'

@@ -1,3 +1,5 @@
+/** Sends spans to a collector (OTLP over HTTP), in batches. */
+
 import { errorFacts } from '../../../base/errors.ts'
 import type { Ports } from '../../../base/ports.ts'
 import { tickWhileBusy } from '../../../base/while-busy.ts'

@@ -1,3 +1,5 @@
+/** Spans in protobuf, as OTLP has them. */
+
 import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'

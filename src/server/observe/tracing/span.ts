@@ -1,3 +1,5 @@
+/** A span and its attributes. */
+
 /** What is said of a span: names of OpenTelemetry's semantic conventions. No query, token or cookie. */
 export type Attributes = Readonly<Record<string, string | number | boolean>>
 

@@ -1,6 +1,7 @@
 /** Traces: spans of a request, and the trace that it belongs to (W3C Trace Context). */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Ports } from '../../../base/ports.ts'
 import type { Exporter } from './exporter.ts'
 import type { Attributes, Kind, Span } from './span.ts'
@@ -132,4 +133,28 @@ export function formatTraceparent({ traceId, spanId, isSampled }: TraceContext):
  */
 export function isAmong(traceId: string, ratio: number): boolean {
   return Number.parseInt(traceId.slice(-13), 16) / 2 ** 52 < ratio
+}
+
+/** Runs some work as a span of a trace, until it settles. An error marks the span as failed. */
+export function during<T>(
+  trace: Trace,
+  name: string,
+  work: () => MaybePromise<T>,
+  kind: Kind = 'internal',
+): MaybePromise<T> {
+  const span = trace.open(name, kind)
+  const fail = (thrown: unknown): never => {
+    span.end({}, true)
+    throw thrown
+  }
+  const pass = (value: T): T => {
+    span.end({}, false)
+    return value
+  }
+  try {
+    const done = work()
+    return done instanceof Promise ? done.then(pass, fail) : pass(done)
+  } catch (thrown) {
+    return fail(thrown)
+  }
 }

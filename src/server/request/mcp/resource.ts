@@ -1,4 +1,4 @@
-import { RESOURCE_METADATA } from '../../../portal/place.ts'
+import { RESOURCE_METADATA } from '../../../portal/paths.ts'
 import { BAD_TOKEN_CHALLENGE, BEARER_CHALLENGE } from '../../../portal/problem.ts'
 import type { Target } from '../../../route/target.ts'
 import { ownOrigin } from '../../config/own-ports.ts'

@@ -5,7 +5,7 @@ import { dataAddress } from '../../../config/values/picture.ts'
 import { vouchedPart } from '../../../identity/claim-trust.ts'
 import type { Identity } from '../../../identity/identity.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
-import { ownPath } from '../../../portal/place.ts'
+import { ownPath } from '../../../portal/paths.ts'
 import type {
   Application,
   AskedRoute,

@@ -1,5 +1,5 @@
 import { GateError } from '../../../base/errors.ts'
-import { ownPath } from '../../../portal/place.ts'
+import { ownPath } from '../../../portal/paths.ts'
 import type { SentFields } from '../../../proxy/fields/request.ts'
 import { parseAuthority } from '../../../route/target.ts'
 import { hostField, type Question, type RequestContext } from '../context.ts'

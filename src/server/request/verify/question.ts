@@ -1,6 +1,6 @@
 import { GateError } from '../../../base/errors.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
-import { isCallback, ownPath } from '../../../portal/place.ts'
+import { isCallback, ownPath } from '../../../portal/paths.ts'
 import { FRAMING, foldName, PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
 import { isOvertaken } from '../../../proxy/lifetime/exchanges.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'

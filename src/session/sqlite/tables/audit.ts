@@ -1,7 +1,9 @@
+/** The table of the audit trail in SQLite. */
+
 import type { Database } from 'bun:sqlite'
 import type { AuditBounds, AuditStore, StoredAudit } from '../../../audit/store.ts'
+import { inSlices, SLICE } from '../batches.ts'
 import type { BusyRetry } from '../busy.ts'
-import { inSlices, SLICE } from '../slices.ts'
 
 interface AuditRowHere {
   readonly seq: number

@@ -1,7 +1,9 @@
+/** The table by which processes tell each other of changed sessions. */
+
 import type { Database } from 'bun:sqlite'
 import { type EndedMatch, EVERYONE, parseEndedMatch } from '../../ended.ts'
 import type { StoredChanges } from '../../store.ts'
-import { SLICE } from '../slices.ts'
+import { SLICE } from '../batches.ts'
 
 /** More changes than this are not listed one by one: the caller reads everything in memory again. */
 const MOST_CHANGES = 5000

@@ -1,9 +1,11 @@
+/** The table of rate-limit buckets in SQLite. */
+
 import type { Database } from 'bun:sqlite'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { decideRate, type Pace, type Spent } from '../../../base/rate.ts'
 import type { RateLimitStore } from '../../store.ts'
+import { SLICE } from '../batches.ts'
 import type { BusyRetry } from '../busy.ts'
-import { SLICE } from '../slices.ts'
 
 /** A bucket by its name. */
 type Named = Pace & { readonly name: string }

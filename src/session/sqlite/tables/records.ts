@@ -15,8 +15,8 @@ import {
 } from '../../records.ts'
 import type { OnceKind } from '../../session.ts'
 import type { OnceLimits, OneTimeStore, StoredOnce } from '../../store.ts'
+import { SLICE } from '../batches.ts'
 import type { BusyRetry } from '../busy.ts'
-import { SLICE } from '../slices.ts'
 import type { Changes } from './changes.ts'
 
 /** Where this layout keeps a kind: its columns by the names of the fields. */

@@ -17,8 +17,8 @@ import {
   type StoredHandle,
   type StoredSession,
 } from '../../store.ts'
+import { bySlices, SLICE } from '../batches.ts'
 import type { BusyRetry } from '../busy.ts'
-import { bySlices, SLICE } from '../slices.ts'
 import type { Changes } from './changes.ts'
 
 interface SessionRow {

@@ -1,0 +1,44 @@
+/** Drains connections before a process stops. */
+
+/** How a process that is to stop takes leave of its clients. */
+export interface Leaving {
+  /** Whether every answer is the last one of its connection. */
+  readonly isOn: boolean
+  /**
+   * Adds `Connection: close` (RFC 9112 §9.6). HTTP/2 has no such field, and Bun leaves it out: its clients get GOAWAY
+   * (RFC 9113 §6.8) when the listener closes.
+   */
+  mark(answer: Response): void
+  /**
+   * From now on answers are marked, and clients that keep connections have time to hear it: settles once nothing has been answered
+   * for this long, or after the limit. Answers how long that took, in milliseconds.
+   */
+  begin(quietMs: number, limitMs: number): Promise<number>
+}
+
+/** A stopped listener closes connections that are idle at that moment, even if their next request is under way. */
+export function createLeaving(): Leaving {
+  let isOn = false
+  let answered = 0
+  return {
+    get isOn() {
+      return isOn
+    },
+    mark(answer) {
+      answered++
+      answer.headers.set('connection', 'close')
+    },
+    async begin(quietMs, limitMs) {
+      isOn = true
+      let tookMs = 0
+      while (quietMs > 0 && tookMs < limitMs) {
+        const before = answered
+        const waitMs = Math.min(quietMs, limitMs - tookMs)
+        await Bun.sleep(waitMs)
+        tookMs += waitMs
+        if (answered === before) break
+      }
+      return tookMs
+    },
+  }
+}
