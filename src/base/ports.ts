@@ -38,7 +38,7 @@ export interface Ports {
   random(byteCount: number): Uint8Array<ArrayBuffer>
   /** For requests that are proxied to an application unchanged. Only the proxy uses it. */
   forward(address: string, init: BunFetchRequestInit): Promise<Response>
-  /** For all that is asked on our own account: nothing of an answer is inflated, and its length is bounded (`ask.ts`). */
+  /** For all that is asked on our own account: nothing of an answer is inflated, and its length is bounded (`http-client.ts`). */
   readonly ask: Ask
   /** By which proxy `ask` goes; absent: by none. */
   readonly proxyFor?: ProxyFor

@@ -195,9 +195,9 @@ function parseIncluded(
   if (parsed.ok) return { ok: true, tree: parsed.value, locator: locatorOf(text, parsed.value) }
   const { refusal, line, column, write } = parsed
   const { code, message } = refusal
-  const mend = write === undefined ? refusal.hint : hintToWrite(text, line, write)
+  const fix = write === undefined ? refusal.hint : hintToWrite(text, line, write)
   const named = `${including.file}:${including.line} includes this file: if it is no part of the configuration, take it out there`
-  const hint = mend === '' ? named : `${mend}; ${named}`
+  const hint = fix === '' ? named : `${fix}; ${named}`
   const place = { file: shownAs, ...createLocator(text).fromUnits(line, column) }
   return { ok: false, mistake: { severity: 'error', code, message, hint, path: '', ...place } }
 }

@@ -59,7 +59,7 @@ function refusedError(error: string, description: string | null, issuer: string)
   const facts: Facts = { issuer, provider_error: error.slice(0, 64), provider_says: description?.slice(0, 200) }
   if (OF_THE_REQUEST.has(error)) {
     return new GateError('provider.request', 'the provider refused the request', {
-      hint: mendOf(error, description ?? '') ?? 'run "sallyport doctor"; the provider’s own log says more',
+      hint: fixOf(error, description ?? '') ?? 'run "sallyport doctor"; the provider’s own log says more',
       facts,
     })
   }
@@ -80,7 +80,7 @@ function callbackError(why: string): GateError {
  * How to fix a configuration mistake that shows in a provider's refusal of a sign-in; null where its words do not say
  * which mistake it is.
  */
-export function mendOf(word: string, says: string): string | null {
+export function fixOf(word: string, says: string): string | null {
   if (/pushed/i.test(says)) {
     return 'the provider takes only requests of this client that are pushed to it: write par = "always" into its table'
   }

@@ -72,7 +72,7 @@ export interface Identity {
   readonly groups: readonly string[]
   /**
    * ID token and userinfo merged, without the protocol's own claims (iss, aud, exp, nonce, at_hash, …). Null is a
-   * claim that was stated and not kept (`kept.ts`): it is unknown.
+   * claim that was stated and not kept (`kept-claims.ts`): it is unknown.
    */
   readonly claims: Readonly<Record<string, unknown>>
 }

@@ -29,7 +29,7 @@ import { createAccessTokens } from '../server/credentials/access-tokens.ts'
 import { createFirstUses } from '../server/credentials/first-use.ts'
 import { createPasswords } from '../server/credentials/passwords.ts'
 import { createDesk, textsToShow } from '../server/editor/config-editor.ts'
-import { createLeaving } from '../server/listen/drain.ts'
+import { createDrain } from '../server/listen/drain.ts'
 import type { Listeners } from '../server/listen/listeners.ts'
 import { createSockets } from '../server/listen/websockets.ts'
 import { openAccessLog } from '../server/observe/access-log.ts'
@@ -108,7 +108,7 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
   const accessLog = openAccessLog(options.logs.access)
   const sparing = spareMemoryAfterLoad()
   const denials = createDenials()
-  const leaving = createLeaving()
+  const leaving = createDrain()
   const respond = createRespond(asked.log, audit, denials, sessions.grants)
   const acme = createAcme({
     config: () => inForce().tls?.acme ?? null,

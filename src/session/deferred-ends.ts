@@ -6,7 +6,7 @@ import type { Gates } from './gates.ts'
 import type { UsersFile } from './provider-trust.ts'
 
 /** What is to end once all gates agree. */
-export interface Leaving {
+export interface DeferredEnd {
   /** Of what, for the log. */
   readonly about: Facts
   /** Of names that left this file of users; absent: of something else. */
@@ -19,9 +19,9 @@ export interface Leaving {
   readonly failure: string
 }
 
-/** Until it ends it is in the store, and never accepted here: whoever adds it sees to that. */
-export interface Leavings {
-  add(one: Leaving): void
+/** Until it ends it is in the store. The caller of `add` no longer accepts it here. */
+export interface DeferredEnds {
+  add(one: DeferredEnd): void
   /** Does what is due: once all gates agree, at the latest after an hour. What fails is tried again. Never throws. */
   tend(): Promise<void>
   /** Does now what is about one of these files. */
@@ -29,7 +29,7 @@ export interface Leavings {
   close(): void
 }
 
-interface Waiting extends Leaving {
+interface Waiting extends DeferredEnd {
   readonly sinceTick: number
   isTold: boolean
 }
@@ -38,10 +38,10 @@ interface Waiting extends Leaving {
 const LEFT_MS = 60 * 60_000
 
 /** In the order in which it came. */
-export function createLeavings(
+export function createDeferredEnds(
   gates: Pick<Gates, 'agree' | 'view'>,
   { now, tick = now, log }: Pick<Ports, 'now' | 'tick' | 'log'>,
-): Leavings {
+): DeferredEnds {
   let isClosed = false
   let waiting: readonly Waiting[] = []
 
@@ -88,7 +88,7 @@ export function createLeavings(
       for (const one of due) if (!isClosed) await settle(one, isAgreed)
     },
     hurry(files) {
-      const isMeant = ({ file }: Leaving) =>
+      const isMeant = ({ file }: DeferredEnd) =>
         files.some(({ portal, issuer }) => file?.portal === portal && file.issuer === issuer)
       const due = waiting.filter(isMeant)
       waiting = waiting.filter(one => !isMeant(one))

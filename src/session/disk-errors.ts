@@ -27,7 +27,7 @@ export function isOfFullDisk(error: unknown): boolean {
  * Whether a database that could not be opened may be opened later, and nothing that was set up is wrong: its disk is full, or what was
  * written to before can be written to no more.
  */
-export function mayMend(error: unknown, path: string): boolean {
+export function mayRecover(error: unknown, path: string): boolean {
   const cause = error instanceof GateError ? error.cause : error
   if (cause === undefined) return false
   return isFull(cause, dirname(path)) || (hasContent(path) && (isBroken(cause) || !isWritable(path)))

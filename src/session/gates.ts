@@ -8,7 +8,7 @@ import type { SessionStore } from './store.ts'
 
 /** This process among the gates of its store. */
 export interface OwnGate {
-  /** That of this process alone: one gate may have several. */
+  /** Of this process: one gate may have several. */
   readonly id: string
   /** What all processes of one gate have in common. */
   readonly gate: string
@@ -38,7 +38,7 @@ export interface GateView {
 }
 
 export interface Gates {
-  /** What this process runs from now on. Never throws: what cannot be told now is told later. */
+  /** What this process runs from now on. Never throws: what cannot be written now is written later. */
   run(next: RunFile): void
   /**
    * Whether every gate lets in whom this one does, as far as is known by now; false where the store cannot be asked.
@@ -70,7 +70,7 @@ type GateStore = Pick<SessionStore, 'clock' | 'changeRecord' | 'findRecord'>
 /** A value of all gates: the list of them. */
 const NAME = 'gates'
 
-/** How often a process says that it is there. */
+/** How often a process writes that it runs. */
 const SAID_EVERY_MS = 10_000
 
 /** A process that was silent for longer is gone: it was killed, or its machine is. */
@@ -82,7 +82,7 @@ const FRESH_MS = 1_000
 /** Bounds the value. */
 const MOST = 500
 
-/** A gate that has its store to itself: there is nobody to ask. */
+/** A gate that has its store to itself: there are no others to ask. */
 export function standAlone({ name }: Pick<OwnGate, 'name'>, { now }: Pick<Ports, 'now'>): Gates {
   let file = ''
   let sinceMs = now()
@@ -133,8 +133,8 @@ function portalsOf(entries: readonly Entry[]): readonly string[] {
  * This process among the gates of a store.
  *
  * Each says every few seconds what it runs, in one value of the store, and hears so what the others run. Times are those of the
- * store's clock. Whoever was silent for long has gone; but only as long as this process itself could hear it: after the store
- * was away, nobody has said anything for a while.
+ * store's clock. A process that was silent for long has gone; but only if this process could read the store meanwhile: after the
+ * store was away, all were silent for a while.
  */
 export function joinGates(
   own: OwnGate,

@@ -132,8 +132,8 @@ export function longestUnwrittenMs(idleMs: number): number {
 }
 
 /**
- * Whether a session lives by what the store knows of its last use. Another process may know of a later one: nobody is signed out too
- * early for that, and whoever did not come back is a little later.
+ * Whether a session lives by what the store knows of its last use. Another process may know of a later one: so a user is not signed out too
+ * early, and one who did not come back is signed out a little later.
  */
 export function isLiveInStore(moments: Moments, storedSeenMs: number, nowMs: number): boolean {
   return isLive(moments, storedSeenMs + longestUnwrittenMs(moments.idleMs), nowMs)

@@ -10,7 +10,7 @@ import { isAccountId, type OwnAccounts } from './accounts/accounts.ts'
 import type { ClockWatch } from './clock-watch.ts'
 import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { isOwnerId } from './credentials/owners.ts'
-import type { Leavings } from './deferred-ends.ts'
+import type { DeferredEnds } from './deferred-ends.ts'
 import { type EndedMatch, isEveryone } from './ended.ts'
 import type { LastUses } from './last-use.ts'
 import { longestIdleMs, longestUnwrittenMs } from './life.ts'
@@ -54,7 +54,7 @@ export interface UpkeepTools {
     readonly isBehind: boolean
   }
   readonly accounts: Pick<OwnAccounts, 'heard'>
-  readonly leavings: Pick<Leavings, 'tend'>
+  readonly deferredEnds: Pick<DeferredEnds, 'tend'>
   readonly gates: { longestIdleMs(ownMs: number): number }
   /** One has ended elsewhere. */
   forget(sessionId: string): void
@@ -155,7 +155,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
       await audit.tend(await clock.look())
     }),
     repeat(timers.purgeMs, 'look after the signing keys', signing.tend),
-    repeat(timers.purgeMs, 'end what the file does not accept any more', tools.leavings.tend),
+    repeat(timers.purgeMs, 'end what the file does not accept any more', tools.deferredEnds.tend),
   ]
   const flush = oneAtATime({ what: 'write the last use of sessions', work: uses.flush, log: ports.log })
   // What cannot be written is pending again by the time that it fails; what comes while a store is slow waits for the next time.

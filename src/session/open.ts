@@ -15,7 +15,7 @@ import type { GuestLinks } from './credentials/guest-links.ts'
 import { createManagement } from './credentials/manage.ts'
 import { createOwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { ownerIdOf } from './credentials/owners.ts'
-import { createLeavings } from './deferred-ends.ts'
+import { createDeferredEnds } from './deferred-ends.ts'
 import { createEnds } from './end-sessions.ts'
 import type { EndedMatch } from './ended.ts'
 import { createFinder } from './find.ts'
@@ -190,9 +190,9 @@ export function openSessions(options: SessionOptions): OpenSessions {
     return memory.isMember(someone)
   }
   const gates = openGates(options)
-  const leavings = createLeavings(gates, ports)
-  gates.onHeard(() => void leavings.tend())
-  const accounts = createAccounts({ store, sealer, ports, leavings, people: options.limits.people ?? [] })
+  const deferredEnds = createDeferredEnds(gates, ports)
+  gates.onHeard(() => void deferredEnds.tend())
+  const accounts = createAccounts({ store, sealer, ports, deferredEnds, people: options.limits.people ?? [] })
   const refreshes =
     ask === undefined
       ? null
@@ -216,7 +216,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const signing = createSigning(store, sealer, ports)
   const runFile = (fingerprint: string | undefined) => {
     if (fingerprint === undefined || options.gate === undefined) return
-    // Nobody asks, and the key of a database that cannot be opened yet is not known.
+    // No other gate asks, and the key of a database that cannot be opened yet is not known.
     const isAlone = options.gate.isAlone === true
     const alone = { file: fingerprint, trust: '', idleMs: 0, portals: [] }
     gates.run(isAlone ? alone : runFileOf(memory.limits, fingerprint, sealer))
@@ -226,7 +226,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   const trustRevocation = createTrustRevocation({
     store,
     ports,
-    leavings,
+    deferredEnds,
     audit,
     end,
     suspend,
@@ -306,7 +306,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       grants,
       directories,
       accounts,
-      leavings,
+      deferredEnds,
       gates,
       forget,
       endUnstored,
@@ -423,7 +423,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       await refreshes?.close(waitMs)
       await revocations?.close(Math.max(0, untilMs - performance.now()))
       trustRevocation.close()
-      leavings.close()
+      deferredEnds.close()
       await gates.close()
       await upkeep.close()
       await audit.close()
@@ -432,7 +432,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
   }
 }
 
-/** What other gates are told of a file: it says nothing of what is in it, and is the same only by the same key. */
+/** What other gates see of a file: a fingerprint. It reveals nothing of the file, and is the same only with the same key. */
 function runFileOf(limits: SessionLimits, fingerprint: string, sealer: Pick<Sealer, 'mark'>): RunFile {
   const { providerTrust, members = EVERYBODY, people = [] } = limits
   const files = providerTrust.files.map(({ names, ...file }) => ({ ...file, names: [...names].sort() }))

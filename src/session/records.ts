@@ -107,7 +107,7 @@ export interface RecordKeys {
   readonly shared: ById
 }
 
-/** What other processes are told of a change. */
+/** What other processes hear of a change. */
 export interface Told {
   readonly what: 'made' | 'removed' | 'updated'
   readonly id: string
@@ -118,9 +118,9 @@ export interface Told {
 interface RecordKind<R> {
   /** Where it is kept, by its id. */
   partition(id: string): Partition
-  /** Whom a list is of; null: nobody asks for one. */
+  /** Whom a list is of; null: it is never listed. */
   readonly listedBy: (keyof R & string) | null
-  /** Null: nobody has to hear of it. */
+  /** Null: no other process has to hear of it. */
   told(before: R | null, after: R | null): Told | null
 }
 

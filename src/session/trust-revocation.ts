@@ -5,7 +5,7 @@ import type { Ports } from '../base/ports.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import type { GuestLinks } from './credentials/guest-links.ts'
 import { identityOf, type TokenOwner } from './credentials/owners.ts'
-import type { Leavings } from './deferred-ends.ts'
+import type { DeferredEnds } from './deferred-ends.ts'
 import type { OwnGrants } from './grants/grants.ts'
 import { isLeftBehind, type UsersFile, type Withdrawn } from './provider-trust.ts'
 import { guarded, parseSession } from './rows.ts'
@@ -17,7 +17,7 @@ import type { SessionStore } from './store.ts'
 export interface TrustRevocationTools {
   readonly store: Pick<SessionStore, 'list' | 'findRecord'>
   readonly ports: Pick<Ports, 'now'>
-  readonly leavings: Pick<Leavings, 'add' | 'tend' | 'hurry'>
+  readonly deferredEnds: Pick<DeferredEnds, 'add' | 'tend' | 'hurry'>
   readonly audit: Audit
   end(...sessionIds: readonly string[]): Promise<void>
   /** The ids of those whom tokens and links of a portal follow. */
@@ -75,7 +75,7 @@ const SOONER = 'sallyport sessions revoke --provider NAME ends sign-ins of a pro
  * in a users file the store knows it: what belongs to a missing name also ends at the start.
  */
 export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocation {
-  const { store, ports, audit, end, ownersAt, suspend, leavings } = tools
+  const { store, ports, audit, end, ownersAt, suspend, deferredEnds } = tools
   const { now } = ports
   let isClosed = false
 
@@ -146,24 +146,24 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
       const atMs = now()
       const failure = 'What belonged to names that left a file of users could not all be ended; it is tried again'
       for (const file of files)
-        leavings.add({
+        deferredEnds.add({
           about: { portal: file.portal },
           sooner: SOONER,
           file,
           act: () => endLeftBehind(file, atMs),
           failure,
         })
-      await leavings.tend()
+      await deferredEnds.tend()
     },
-    hurry: leavings.hurry,
+    hurry: deferredEnds.hurry,
     async run(withdrawn) {
       if (withdrawn.portals.length === 0) return
       await new Promise<void>(resolve => setTimeout(resolve, SLIP_MS).unref())
       if (isClosed) return
       const failure = 'Sign-ins that a portal does not take any more could not all be ended; it is tried again'
       for (const portal of withdrawn.portals)
-        leavings.add({ about: { portal }, sooner: SOONER, act: () => endWithdrawn(portal, withdrawn), failure })
-      await leavings.tend()
+        deferredEnds.add({ about: { portal }, sooner: SOONER, act: () => endWithdrawn(portal, withdrawn), failure })
+      await deferredEnds.tend()
     },
     async endProvider(provider, portals, onEnding) {
       const includes = ({ identity }: Pick<Session, 'identity'>) => identity.provider === provider

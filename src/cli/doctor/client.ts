@@ -2,7 +2,7 @@
 
 import { errorFacts } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
-import { mendOf } from '../../identity/authorization-response.ts'
+import { fixOf } from '../../identity/authorization-response.ts'
 import type { Answered } from '../../identity/probe/callback.ts'
 import type { ClientAnswered, Probe } from '../../identity/probe/probe.ts'
 import { bad, type Finding, good, warning } from './finding.ts'
@@ -81,7 +81,7 @@ async function examineCallback(probe: Probe, callback: string): Promise<Finding>
     const [word = ''] = says?.split(':') ?? []
     return bad(
       `answers a sign-in for ${callback} with an error${quoted(says)}: no user can sign in`,
-      mendOf(word, says ?? '') ?? 'the provider’s own log says more; see what the client may do there',
+      fixOf(word, says ?? '') ?? 'the provider’s own log says more; see what the client may do there',
     )
   }
   return warning(

@@ -20,7 +20,7 @@ export function explainSyntax(text: string, found: SyntaxMistake, isToml: (text:
   return (
     otherLanguage(lines, found) ??
     alreadyThere(lines, found) ??
-    mended(lines, found, isToml) ??
+    fixed(lines, found, isToml) ??
     leftOpen(lines, found, isToml) ?? { ...found, message: found.message, hint: hintFor(found.message) }
   )
 }
@@ -76,7 +76,7 @@ function alreadyThere(lines: readonly string[], found: SyntaxMistake): SyntaxMis
   return { ...found, message: `the key ${key} is already in this table`, hint }
 }
 
-function mended(
+function fixed(
   lines: readonly string[],
   found: SyntaxMistake,
   isToml: (text: string) => boolean,
@@ -93,8 +93,8 @@ function mended(
     }
   }
   if (isToml(line)) return null
-  const mend = fixLine(line, isToml)
-  return mend === null ? null : { ...found, message: mend.what, hint: '', write: mend.write }
+  const fix = fixLine(line, isToml)
+  return fix === null ? null : { ...found, message: fix.what, hint: '', write: fix.write }
 }
 
 /** A list or a table that continues by mistake: the parser notices that at the next line, or at the end. */
@@ -109,10 +109,10 @@ function leftOpen(
   const line = lines[at]
   if (line === undefined || isToml(line)) return null
   const isAlone = before.slice(at + 1).every(one => /^\s*(?:#.*)?$/.test(one))
-  const mend = isAlone ? fixLine(line, isToml) : null
+  const fix = isAlone ? fixLine(line, isToml) : null
   const column = /[[{]/.exec(line)?.index ?? 0
   const what = 'what this bracket opens is not closed'
-  if (mend !== null) return { message: what, hint: '', write: mend.write, line: at + 1, column: column + 1 }
+  if (fix !== null) return { message: what, hint: '', write: fix.write, line: at + 1, column: column + 1 }
   const hint = `close it before line ${found.line}, with a comma after each entry but the last`
   return { message: what, hint, line: at + 1, column: column + 1 }
 }
@@ -143,7 +143,7 @@ const MAX_LENGTH = 1000
 
 interface Step {
   readonly what: string
-  readonly mend: (line: string) => string
+  readonly fix: (line: string) => string
 }
 
 const KEY = String.raw`(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*`
@@ -153,21 +153,21 @@ const KEY_VALUE = new RegExp(String.raw`^(\s*${KEY}\s*=\s*)(\S.*?)\s*$`)
 const STEPS: readonly Step[] = [
   {
     what: 'these are typographic quotes, and TOML knows only straight ones',
-    mend: line => line.replace(/[\u201c-\u201f\u2018-\u201b\u00ab\u00bb]/g, '"'),
+    fix: line => line.replace(/[\u201c-\u201f\u2018-\u201b\u00ab\u00bb]/g, '"'),
   },
   {
     what: 'a comment begins with #',
-    mend: line => line.replace(/^(\s*)\/\/\s*/, '$1# ').replace(/(["'\]}\d])\s+\/\/\s*/, '$1 # '),
+    fix: line => line.replace(/^(\s*)\/\/\s*/, '$1# ').replace(/(["'\]}\d])\s+\/\/\s*/, '$1 # '),
   },
-  { what: 'a key and its value have one = between them', mend: withEquals },
-  { what: 'in a table, too, = stands between a key and its value', mend: withEqualsInside },
-  { what: 'nothing comes after a value', mend: line => line.replace(/\s*[;,]+\s*$/, '') },
-  { what: 'this is written true or false', mend: line => mendValue(line, asBoolean) },
-  { what: 'a quote is missing', mend: line => mendValue(line, closeQuote) },
-  { what: 'a backslash in double quotes begins an escape', mend: line => mendValue(line, inSingleQuotes) },
-  { what: 'text goes in double quotes', mend: line => mendValue(line, inQuotes) },
-  { what: 'a comma is missing', mend: line => mendValue(line, withCommas) },
-  { what: 'a bracket is missing', mend: closeBrackets },
+  { what: 'a key and its value have one = between them', fix: withEquals },
+  { what: 'in a table, too, = stands between a key and its value', fix: withEqualsInside },
+  { what: 'nothing comes after a value', fix: line => line.replace(/\s*[;,]+\s*$/, '') },
+  { what: 'this is written true or false', fix: line => fixValue(line, asBoolean) },
+  { what: 'a quote is missing', fix: line => fixValue(line, closeQuote) },
+  { what: 'a backslash in double quotes begins an escape', fix: line => fixValue(line, inSingleQuotes) },
+  { what: 'text goes in double quotes', fix: line => fixValue(line, inQuotes) },
+  { what: 'a comma is missing', fix: line => fixValue(line, withCommas) },
+  { what: 'a bracket is missing', fix: closeBrackets },
 ]
 
 /**
@@ -178,7 +178,7 @@ const STEPS: readonly Step[] = [
 function fixLine(line: string, isToml: (text: string) => boolean): FixedLine | null {
   if (line.length > MAX_LENGTH || line.trim() === '') return null
   const bare = withoutComment(line)
-  return mendBare(bare, isToml) ?? (bare === line.trim() ? null : mendBare(line.trim(), isToml))
+  return fixBare(bare, isToml) ?? (bare === line.trim() ? null : fixBare(line.trim(), isToml))
 }
 
 /** A comment keeps the end of a line from being seen. Where a quote is missing, a # behind a blank is most likely one. */
@@ -187,15 +187,15 @@ function withoutComment(line: string): string {
   return before.trim() === '' ? line.trim() : before.trim()
 }
 
-function mendBare(line: string, isToml: (text: string) => boolean): FixedLine | null {
+function fixBare(line: string, isToml: (text: string) => boolean): FixedLine | null {
   let what: string | null = null
-  let mended = line
+  let fixed = line
   for (const step of STEPS) {
-    const next = step.mend(mended)
-    if (next === mended) continue
+    const next = step.fix(fixed)
+    if (next === fixed) continue
     what ??= step.what
-    mended = next
-    if (isToml(mended)) return { what, write: mended }
+    fixed = next
+    if (isToml(fixed)) return { what, write: fixed }
   }
   return null
 }
@@ -216,9 +216,9 @@ function withEqualsInside(line: string): string {
   return before + value.replace(inside, (whole, key?: string) => (key === undefined ? whole : `${key} = `))
 }
 
-function mendValue(line: string, mend: (value: string) => string): string {
+function fixValue(line: string, fix: (value: string) => string): string {
   const [, before = '', value = ''] = KEY_VALUE.exec(line) ?? []
-  return value === '' ? line : before + mend(value)
+  return value === '' ? line : before + fix(value)
 }
 
 function asBoolean(value: string): string {
@@ -262,12 +262,12 @@ function quoteWord(word: string): string {
 /** After a text, a list or a table, before the next. */
 function withCommas(value: string): string {
   if (!/^[[{]/.test(value)) return value
-  let mended = ''
+  let fixed = ''
   for (const [piece] of value.matchAll(/"[^"]*"|'[^']*'|[\w.+:-]+|\s+|./g)) {
-    const isNext = /^["'{[\w]/.test(piece) && /(?:["'}\]]|\btrue|\bfalse|\d)\s+$/.test(mended)
-    mended = isNext ? `${mended.trimEnd()}, ${piece}` : mended + piece
+    const isNext = /^["'{[\w]/.test(piece) && /(?:["'}\]]|\btrue|\bfalse|\d)\s+$/.test(fixed)
+    fixed = isNext ? `${fixed.trimEnd()}, ${piece}` : fixed + piece
   }
-  return mended
+  return fixed
 }
 
 /** The brackets of a header, or those that a value opened. */

@@ -86,8 +86,8 @@ export function portalSections(old: Old, url: string | null): readonly Section[]
   const basic =
     'HTTP Basic (Authorization) still works, and reaches the application; users are known as htpasswd:NAME, and by their name in X-…-Preferred-Username; a wrong password gets 401, also from a signed-in user'
   if (passwords === null || !hasForm) {
-    const mend = 'no password works until htpasswd_file is fixed'
-    old.tell('htpasswd_user_groups', 'changed', passwords === null && old.has('htpasswd_file') ? mend : undefined)
+    const fix = 'no password works until htpasswd_file is fixed'
+    old.tell('htpasswd_user_groups', 'changed', passwords === null && old.has('htpasswd_file') ? fix : undefined)
     if (passwords !== null) old.tell('htpasswd_file', 'changed', `htpasswd in the portal: ${basic}`)
     return portal
   }

@@ -17,7 +17,7 @@ export type Kind =
 export interface Finding extends Group {
   readonly kind: Kind
   /** What to write, or to do, so that it would be served; null where there is nothing to fix. */
-  readonly mend: string | null
+  readonly fix: string | null
 }
 
 /** What the file has, as far as it says what to write. */
@@ -30,8 +30,8 @@ export interface FileFacts {
 /** The result of a group, and its fix. */
 export function findingOf(group: Group, facts: FileFacts): Finding {
   const kind = kindOf(group, facts)
-  const mend = kind === 'lost' || kind === 'untold' ? mendOf(group, kind, facts) : null
-  return { ...group, kind, mend }
+  const fix = kind === 'lost' || kind === 'untold' ? fixOf(group, kind, facts) : null
+  return { ...group, kind, fix }
 }
 
 function kindOf(group: Group, { namesUsers }: FileFacts): Kind {
@@ -50,7 +50,7 @@ export function isServed({ was, isAnonymous, fate }: Pick<Group, 'was' | 'isAnon
   return was === 'served' || (was === 'redirected' && !(isAnonymous && fate === 'sign-in'))
 }
 
-function mendOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
+function fixOf(group: Group, kind: Kind, { hosts }: FileFacts): string {
   const { fate, reason, host, route, users, methods, example } = group
   const place = placeText(group)
   const ask = explainText(group)

@@ -101,7 +101,7 @@ function headText({
 }
 
 function findingText(finding: Finding): string {
-  const { count, methods, host, path, fate, why, reason, mend, example } = finding
+  const { count, methods, host, path, fate, why, reason, fix, example } = finding
   const { method, status, client, at } = example
   const rows = [
     [many(count, 'request'), `${methods.join(' ')} ${host}${path}`],
@@ -111,7 +111,7 @@ function findingText(finding: Finding): string {
       '',
       `such as ${method} ${host}${example.path}: ${status}, ${at.slice(0, 19)}Z${client === null ? '' : ` from ${client}`}`,
     ],
-    ...(mend === null ? [] : [['', `mend: ${mend}`]]),
+    ...(fix === null ? [] : [['', `mend: ${fix}`]]),
   ]
   return columns(rows).replace(/^(?=.)/gm, '  ')
 }

@@ -1,7 +1,7 @@
 /** Drains connections before a process stops. */
 
 /** How a process that is to stop takes leave of its clients. */
-export interface Leaving {
+export interface Drain {
   /** Whether every answer is the last one of its connection. */
   readonly isOn: boolean
   /**
@@ -17,7 +17,7 @@ export interface Leaving {
 }
 
 /** A stopped listener closes connections that are idle at that moment, even if their next request is under way. */
-export function createLeaving(): Leaving {
+export function createDrain(): Drain {
   let isOn = false
   let answered = 0
   return {

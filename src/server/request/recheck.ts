@@ -193,7 +193,7 @@ function judgeBy(
 
   /**
    * The session of an exchange, as it counts now. An exchange by a cookie from before a later sign-in keeps the rights
-   * of that cookie: it gains no time, and nothing that was shown later (`shown.ts`).
+   * of that cookie: it gains no time, and nothing that was shown later (`sign-in-claims.ts`).
    */
   function whoseNow(owner: ExchangeOwner): Session | null {
     const known = whose(owner)

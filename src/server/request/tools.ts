@@ -12,7 +12,7 @@ import type { Snapshot } from '../config/snapshot.ts'
 import type { NoteFirstUse } from '../credentials/first-use.ts'
 import type { TokenFinder } from '../credentials/opaque-tokens.ts'
 import type { Passwords } from '../credentials/passwords.ts'
-import type { Leaving } from '../listen/drain.ts'
+import type { Drain } from '../listen/drain.ts'
 import type { AccessLog } from '../observe/access-log.ts'
 import type { Metrics } from '../observe/counts.ts'
 import type { RouteUses } from '../observe/route-use.ts'
@@ -48,7 +48,7 @@ export interface PipelineTools extends ProxyTools {
   readonly rates: Rates
   readonly resets: Resets
   /** Whether this process is about to stop. */
-  readonly leaving: Pick<Leaving, 'isOn' | 'mark'>
+  readonly leaving: Pick<Drain, 'isOn' | 'mark'>
   readonly noteFirstUse: NoteFirstUse
   /** Called with each request as it comes. */
   noteRequest(): void

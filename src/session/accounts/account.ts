@@ -20,7 +20,7 @@ export interface Passkey {
   readonly isBackedUp: boolean
 }
 
-/** What a user has to be told at the next sign-in. */
+/** What the next sign-in shows to a user. */
 export interface Notice {
   /** `recovery`: a recovery code was used. `invitation`: this passkey was added with an invitation. */
   readonly what: 'recovery' | 'invitation'
@@ -51,7 +51,7 @@ export const EMPTY: Account = Object.freeze({
   notices: Object.freeze([]),
 })
 
-/** An account as it is stored: with what of the file it lies over. */
+/** An account as it is stored: with the entry of the file that it belongs to. */
 interface StoredForm extends Account {
   readonly over: string
 }
@@ -61,7 +61,7 @@ export function storedAccount(account: Account, over: string): string {
 }
 
 /**
- * A stored account; null where it lies over something else than this. Throws TypeError for one in another form: a
+ * A stored account; null where it belongs to another entry than this. Throws TypeError for one in another form: a
  * password that was replaced must not count again because its account cannot be read.
  */
 export function parseAccount(value: string, over: string): Account | null {

@@ -6,7 +6,7 @@ import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { AccountGround } from '../../identity/identity.ts'
 import type { FilePerson } from '../../identity/passwords/users.ts'
-import type { Leavings } from '../deferred-ends.ts'
+import type { DeferredEnds } from '../deferred-ends.ts'
 import type { StoredAccount } from '../records.ts'
 import { guarded } from '../rows.ts'
 import type { Sealer } from '../seal.ts'
@@ -22,14 +22,14 @@ export interface Accounts {
   /** What this user has set; `EMPTY` where nothing, also where it lay over another entry of the file. */
   of(person: FilePerson): Promise<Account>
   /**
-   * A change by which other sign-ins of this user end: a sign-in that began before it is refused. Whoever calls ends
-   * those that are there. Answers the account as it is then; null where nothing was changed.
+   * A change by which other sign-ins of this user end: a sign-in that began before it is refused. The caller ends
+   * the others. Answers the account as it is then; null where nothing was changed.
    */
   change(person: FilePerson, decide: DecideAccount): Promise<Account | null>
-  /** A change that ends nothing: of a counter, a recovery code that was used, what was told. */
+  /** A change that ends nothing: of a counter, a used recovery code, a notice that was shown. */
   note(person: FilePerson, decide: DecideAccount): Promise<Account | null>
   /**
-   * Removes all that this user has set, also what cannot be read. Whatever was begun before is refused, as after a
+   * Removes all that this user has set, also what cannot be read. A sign-in that began before it is refused, as after a
    * change. False where there was nothing.
    */
   drop(person: FilePerson): Promise<boolean>
@@ -48,7 +48,7 @@ export interface OwnAccounts extends Accounts {
    * nothing here. It is removed for all gates, once they agree. Never throws: what cannot be removed is tried again.
    */
   configure(people: readonly FilePerson[]): Promise<void>
-  /** Removes so what lies over something else than the file says by now: it may have changed while nothing ran. Never throws. */
+  /** Removes accounts whose entry in the file has changed, perhaps while nothing ran. Never throws. */
   sweep(): Promise<void>
   /** Another process has changed an account, or perhaps any of them (null). */
   heard(accountId: string | null): void
@@ -67,7 +67,7 @@ const SOONER = 'sallyport user reset NAME removes what a user has set at once'
 
 const FAILURE = 'What users set over other entries of a file could not all be removed; it is tried again'
 
-/** What a user is told who did not sign in for long: the latest. */
+/** Notices for a user who did not sign in for long: the latest. */
 const MOST_NOTICES = 20
 
 /** What a sign-in by an account as it is now stands on. */
@@ -80,7 +80,7 @@ export function accountIdOf({ provider, key }: Pick<FilePerson, 'provider' | 'ke
   return ACCOUNT_ID + sha256(JSON.stringify([provider, ...key]))
 }
 
-/** A recovery code as it is kept. Codes are long enough to be guessed by nobody, and a store shows none. */
+/** A recovery code as it is kept. Codes are too long to be guessed, and a store shows none. */
 export function recoveryHash(person: FilePerson, code: string): string {
   return sha256(`recovery ${accountIdOf(person)} ${code.toLowerCase().replaceAll(/[^a-z0-9]/g, '')}`)
 }
@@ -89,12 +89,12 @@ export interface AccountTools {
   readonly store: Pick<SessionStore, 'findRecord' | 'changeRecord'>
   readonly sealer: Pick<Sealer, 'seal' | 'open'>
   readonly ports: Pick<Ports, 'random'>
-  readonly leavings: Pick<Leavings, 'add' | 'tend'>
+  readonly deferredEnds: Pick<DeferredEnds, 'add' | 'tend'>
   /** Those of the file at the start. */
   readonly people: readonly FilePerson[]
 }
 
-export function createAccounts({ store, sealer, ports, leavings, ...initial }: AccountTools): OwnAccounts {
+export function createAccounts({ store, sealer, ports, deferredEnds, ...initial }: AccountTools): OwnAccounts {
   let { people } = initial
   /** By account. */
   let overs = oversOf(people)
@@ -199,13 +199,13 @@ export function createAccounts({ store, sealer, ports, leavings, ...initial }: A
       overs = oversOf(now)
       const gone = before.filter(person => overs.get(accountIdOf(person)) !== person.over)
       for (const [provider, theirs] of Map.groupBy(gone, person => person.provider))
-        leavings.add({ about: { provider }, sooner: SOONER, act: removing(theirs), failure: FAILURE })
-      return leavings.tend()
+        deferredEnds.add({ about: { provider }, sooner: SOONER, act: removing(theirs), failure: FAILURE })
+      return deferredEnds.tend()
     },
     sweep() {
       if (people.length > 0)
-        leavings.add({ about: { users: people.length }, sooner: SOONER, act: removeOthers, failure: FAILURE })
-      return leavings.tend()
+        deferredEnds.add({ about: { users: people.length }, sooner: SOONER, act: removeOthers, failure: FAILURE })
+      return deferredEnds.tend()
     },
     heard,
     onChange(listener) {
@@ -238,7 +238,7 @@ function holdsSome(found: StoredAccount | null, over: string): boolean {
   }
 }
 
-/** What lies over this; null where nothing does. */
+/** The account of this entry; null where there is none. */
 function parsed(found: StoredAccount | null, over: string): Account | null {
   if (found === null || found.value === '') return null
   try {

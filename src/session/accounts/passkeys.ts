@@ -101,7 +101,7 @@ export function createPasskeys({ accounts, once, endOthers, ports, audit }: Pass
       const identity = userIdentity(provider, person.name, usedAtMs, how)
       if (identity === null) throw refused('its user is not in the file', person)
       if (isCopy) {
-        // Whoever has the copy may be signed in by it.
+        // The copy may have signed somebody in.
         await accounts.change(person, before => without(before, id))
         await endOthers(identity, { keep: null, endsTokens: false })
         await audit.keep('passkey.cloned', { user: identity.subject, name: person.name, passkey: kept.name })
@@ -127,7 +127,7 @@ export function createPasskeys({ accounts, once, endOthers, ports, audit }: Pass
         isBackedUp: isSynced,
       }
       const account = await accounts.change(person, before => {
-        // Whoever changed it meanwhile has ended the session that adds this.
+        // A change meanwhile has ended the session that adds this.
         if (stamp !== undefined && before.stamp !== stamp) return undefined
         if (before.passkeys.length >= MOST_PASSKEYS || before.passkeys.some(one => one.id === id)) return undefined
         const after = { ...before, passkeys: [...before.passkeys, passkey] }

@@ -1,4 +1,4 @@
-/** Whom a file leaves without a way in, by the passkeys that the store has: nothing that the file alone could tell. */
+/** Users who cannot sign in with a new file, by the passkeys that the store has. The file itself cannot say it. */
 
 import { nextTurn } from '../../base/steps.ts'
 import type { Config } from '../../config/resolve/config.ts'
@@ -17,7 +17,7 @@ export interface PasskeyFinding {
 /** How many are read before others have their turn. */
 const AT_ONCE = 100
 
-/** What a file comes to for those who have passkeys, or need them. Throws `session.store`. */
+/** Finds users whom a file leaves without a passkey that they need. Throws `session.store`. */
 export async function checkPasskeys(
   { portals, providers }: Pick<Config, 'portals' | 'providers'>,
   accounts: Pick<Accounts, 'of'>,

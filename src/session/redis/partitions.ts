@@ -1,10 +1,10 @@
 /**
- * Where things are kept in Redis: all in one place on one server; in a cluster in sixteen, each with a hash tag of its own.
+ * Where things are kept in Redis: all in one place on one server; in a cluster in sixteen, each with its hash tag.
  *
- * A script reads and changes whatever it finds in one partition, and what it does is told in that partition's stream of
+ * A script reads and changes whatever it finds in one partition, and writes it to that partition's stream of
  * changes, in the same step. Every gate reads all streams. So a session is in one partition with its cookies, its place in
- * each index and what is told of it. Everything else is in the first: tokens, links and their owners, one-time records,
- * rate limits, the audit trail, what all gates share, and what is told of more than one session. So a sign-in needs the
+ * each index and its changes. Everything else is in the first: tokens, links and their owners, one-time records,
+ * rate limits, the audit trail, what all gates share, and changes of more than one session. So a sign-in needs the
  * first and any other: where that of its session is away, the session gets another id (`start.ts`).
  */
 

@@ -4,7 +4,7 @@ import type { RedisPartition } from './partitions.ts'
 import { CLOCK, script } from './scripts/script.ts'
 
 /** The rate-limit buckets on a server, by its clock, since those of several machines differ. */
-export function allowancesOver({ run }: RedisPartition): RateLimitStore {
+export function rateLimitsOver({ run }: RedisPartition): RateLimitStore {
   async function spendAll(wanted: Parameters<RateLimitStore['spendAll']>[0]): Promise<readonly Spent[]> {
     const answer: unknown = await run(
       SPEND,

@@ -1,9 +1,9 @@
 /**
  * The primary that sentinels name: to be written to only while most of them say so.
  *
- * Each sentinel is asked every half second, and at once when one of them tells of a change. What it says counts for two seconds. So a gate
+ * Each sentinel is asked every half second, and at once when one of them reports a change. What it says counts for two seconds. So a gate
  * that is cut off together with an old primary writes nothing there, and nothing is lost when the two are found again: the others need as
- * long before they have a new one (`down-after-milliseconds`). It goes on reading for ten seconds, in which sentinels can be restarted.
+ * long before they have a new one (`down-after-milliseconds`). It reads for ten more seconds, in which sentinels can be restarted.
  * After that the store counts as away, since a primary that was replaced knows of no sign-outs any more.
  */
 
@@ -36,7 +36,7 @@ const UNKNOWN_MS = 10_000
 /** How often at most they are asked beyond that, for those who wait. */
 const AGAIN_MS = 100
 const REPLY_MS = 1000
-/** How long whoever needs to know waits. */
+/** How long a caller waits for an answer. */
 const WAIT_MS = 2500
 /** For how long nothing is written to a server of which a sentinel says that it is being replaced. */
 const REPLACED_MS = 5000

@@ -10,7 +10,7 @@ import { BATCH, keysOf, type LinkOptions, openRedisLink, type RedisLink, serverM
 import { CHANGES_KEPT_MS, createEndings, type EndedAgain } from './endings.ts'
 import { openLine, type RedisTls } from './line.ts'
 import { endedIn, inEach, isTogether, onePartition, type RedisPartitions } from './partitions.ts'
-import { allowancesOver } from './rate-limits.ts'
+import { rateLimitsOver } from './rate-limits.ts'
 import { onceOver, recordsOver } from './records.ts'
 import { CLOCK, DROP, FORGET_ONCE, script } from './scripts/script.ts'
 import { namedBySentinels } from './sentinel.ts'
@@ -94,7 +94,7 @@ export function openRedisStore(
       feeds[partitions.all.indexOf(partitions.of({ session: id }))]?.writing(id)
     }),
     ...onceOver(global, ttlOf),
-    ...allowancesOver(global),
+    ...rateLimitsOver(global),
     ...recordsOver(partitions, endings, ttlOf),
     ...auditOver(global),
     onWritten: null,

@@ -4,15 +4,15 @@ import type { RedisNode } from '../../config/values/redis-address.ts'
 
 /** Pairs with `close`. */
 export interface Whereabouts {
-  /** The servers of which one is the primary. Throws where nobody can say now. */
+  /** The servers of which one is the primary. Throws where no server can say now. */
   find(): Promise<readonly RedisNode[]>
   /** Whether a server has to say itself that it is the primary (ROLE) before it is written to. */
   readonly isChecked: boolean
   /** Whether a server is the primary, as far as is known. */
   isAt(node: RedisNode): boolean
-  /** Throws `NotPrimary` where this server may not be written to now: another one is the primary, or nobody says so any more. */
+  /** Throws `NotPrimary` where this server may not be written to now: another one is the primary, or none says so any more. */
   permitWrite(node: RedisNode): Promise<void> | void
-  /** Called when the primary is another one; with an error when for too long nobody has said which it is. */
+  /** Called when the primary is another one; with an error when for too long none has said which it is. */
   onChange: ((error: unknown) => void) | null
   close(): void
 }

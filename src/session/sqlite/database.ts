@@ -7,7 +7,7 @@ import { inSlices } from './batches.ts'
 import { createBusyRetry } from './busy.ts'
 import { auditOn } from './tables/audit.ts'
 import { changesOn } from './tables/changes.ts'
-import { allowancesOn } from './tables/rate-limits.ts'
+import { rateLimitsOn } from './tables/rate-limits.ts'
 import { recordsOn } from './tables/records.ts'
 import { sessionsOn } from './tables/sessions.ts'
 
@@ -37,7 +37,7 @@ export function storeOn(database: Database, flushed?: () => MaybePromise<void>):
   const retryBusy = createBusyRetry(flushed)
   const changes = changesOn(database)
   const { purgeExpired, purgeIdle, ...sessions } = sessionsOn(database, retryBusy, changes)
-  const { purgeAllowances, ...rateLimits } = allowancesOn(database, retryBusy)
+  const { purgeAllowances, ...rateLimits } = rateLimitsOn(database, retryBusy)
   const { purges, purgeOnce, ...records } = recordsOn(database, retryBusy, changes)
   let isClosed = false
 

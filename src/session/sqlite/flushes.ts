@@ -26,7 +26,7 @@ const flushNow: Flush = descriptor =>
 
 /**
  * Begins to flush the log of a database that was just opened; `careful` has SQLite flush each commit itself from then on: after a flush
- * that failed, nobody knows what the system still has of the pages before.
+ * that failed, it is unknown what the system still has of the pages before.
  */
 export function openFlushes(path: string, careful: () => void, flush: Flush = flushNow): Flushes {
   // Closing it gives up no lock: SQLite holds those on the database and on the index.

@@ -1,4 +1,4 @@
-/** `sallyport.db-place`: a note of which database lies here, so that a log of another one is recognised. */
+/** `sallyport.db-place`: a note of which database is here, so that a log of another one is recognised. */
 
 import {
   type BigIntStats,

@@ -39,7 +39,7 @@ export interface OpenFile {
   readonly checkpoints: Checkpoints
   /** Open as long as the database: to close any of a file gives up the locks that SQLite holds on it (sqlite.org/howtocorrupt.html §2.2). */
   readonly descriptor: number
-  /** From now on, commits wait for a thread that flushes them, and hold up nobody. Before, SQLite flushes each by itself. */
+  /** From now on, commits wait for a thread that flushes them, and hold up no request. Before, SQLite flushes each by itself. */
   flushLater(): void
   /** The flushes that are under way. */
   endFlushes(): MaybePromise<void>

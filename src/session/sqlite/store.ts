@@ -5,7 +5,7 @@ import { errorFacts, GateError } from '../../base/errors.ts'
 import { showsInFolder, watchFolder } from '../../base/folder-watch.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import { fileFailed, isOfFullDisk, mayMend } from '../disk-errors.ts'
+import { fileFailed, isOfFullDisk, mayRecover } from '../disk-errors.ts'
 import type { RecordName } from '../records.ts'
 import type { SessionStore, StoredChanges } from '../store.ts'
 import { isLocked } from './busy.ts'
@@ -62,7 +62,7 @@ export interface StoreOptions {
  * database, which takes its time.
  *
  * Throws `session.store` for a newer layout, a missing folder or a file that cannot be written. Where it is patient,
- * it waits for the conditions of `mayMend`.
+ * it waits for the conditions of `mayRecover`.
  */
 export function openSqliteStore(
   path: string,
@@ -95,7 +95,7 @@ export function openSqliteStore(
     try {
       return admitted(openFirst(path, ports))
     } catch (error) {
-      if (!isPatient || !mayMend(error, path)) throw error
+      if (!isPatient || !mayRecover(error, path)) throw error
       tellClosed('The session database cannot be opened: no user can sign in until then; it is tried again', error)
       return null
     }

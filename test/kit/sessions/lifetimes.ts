@@ -1,5 +1,5 @@
 import type { PortalLifetimes } from '../../../src/config/keys/sessions.ts'
-import type { Leavings } from '../../../src/session/deferred-ends.ts'
+import type { DeferredEnds } from '../../../src/session/deferred-ends.ts'
 import type { ProviderTrust } from '../../../src/session/provider-trust.ts'
 
 /** A portal's lifetimes as the file has them by default, but for refreshes, which only some tests want. */
@@ -15,4 +15,7 @@ export const LIFETIMES: PortalLifetimes = {
 export const ANY_PROVIDER: ProviderTrust = { keys: new Set(), files: [], counts: () => true }
 
 /** For tests in which no file changes: nothing is left over. */
-export const NO_LEAVINGS: Pick<Leavings, 'add' | 'tend'> = { add: () => undefined, tend: async () => undefined }
+export const NO_DEFERRED_ENDS: Pick<DeferredEnds, 'add' | 'tend'> = {
+  add: () => undefined,
+  tend: async () => undefined,
+}

@@ -14,7 +14,7 @@ import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { basic } from '../../kit/fields.ts'
 import { eventually } from '../../kit/gate.ts'
-import { NO_LEAVINGS } from '../../kit/sessions/lifetimes.ts'
+import { NO_DEFERRED_ENDS } from '../../kit/sessions/lifetimes.ts'
 import { codeAt, SECOND_FACTOR } from '../../kit/totp.ts'
 
 const CLIENT = '192.0.2.1'
@@ -42,7 +42,7 @@ function shared() {
       store,
       sealer: createSealer(new Uint8Array(32), quiet),
       ports: quiet,
-      leavings: NO_LEAVINGS,
+      deferredEnds: NO_DEFERRED_ENDS,
       people: [],
     }),
     spend: allowances.spend,

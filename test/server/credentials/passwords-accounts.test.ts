@@ -17,7 +17,7 @@ import { createSealer } from '../../../src/session/seal.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
-import { NO_LEAVINGS } from '../../kit/sessions/lifetimes.ts'
+import { NO_DEFERRED_ENDS } from '../../kit/sessions/lifetimes.ts'
 import { codeAt, SECOND_FACTOR } from '../../kit/totp.ts'
 
 const [OF_FILE, OWN, CLIENT] = ['of the file', 'my own', '192.0.2.1']
@@ -45,7 +45,7 @@ function open() {
   const portal: PortalConfig = { ...base, passwords: entries }
   const store = openSqliteStore(':memory:', ports)
   const sealer = createSealer(new Uint8Array(32), ports)
-  const accounts = createAccounts({ store, sealer, ports, leavings: NO_LEAVINGS, people: [] })
+  const accounts = createAccounts({ store, sealer, ports, deferredEnds: NO_DEFERRED_ENDS, people: [] })
   const passwords = createPasswords({
     ports,
     sessions: { ...createOnce(store, sealer, clock), ...createRateLimits(store, clock), accounts },

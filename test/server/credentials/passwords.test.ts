@@ -11,7 +11,7 @@ import { createSealer } from '../../../src/session/seal.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
-import { NO_LEAVINGS } from '../../kit/sessions/lifetimes.ts'
+import { NO_DEFERRED_ENDS } from '../../kit/sessions/lifetimes.ts'
 
 let hash = ''
 let other = ''
@@ -42,7 +42,7 @@ function open() {
     store,
     sealer: createSealer(new Uint8Array(32), quietPorts(clock)),
     ports: quietPorts(clock),
-    leavings: NO_LEAVINGS,
+    deferredEnds: NO_DEFERRED_ENDS,
     people: [],
   })
   const passwords = createPasswords({

@@ -4,7 +4,7 @@ import { makeIdentity } from '../../../src/identity/identity.ts'
 import { createExchanges } from '../../../src/proxy/lifetime/exchanges.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { compileSnapshot } from '../../../src/server/config/compile.ts'
-import { createLeaving } from '../../../src/server/listen/drain.ts'
+import { createDrain } from '../../../src/server/listen/drain.ts'
 import { createMetrics } from '../../../src/server/observe/counts.ts'
 import { createRouteUses } from '../../../src/server/observe/route-use.ts'
 import type { BunServer } from '../../../src/server/request/context.ts'
@@ -66,7 +66,7 @@ function pipeline(find: () => Session | Promise<Session>): Pipeline {
     uses: createRouteUses(),
     noteRequest: () => undefined,
     accessLog: { write: () => undefined, close: () => undefined },
-    leaving: createLeaving(),
+    leaving: createDrain(),
     sessions: { find } as unknown as PipelineTools['sessions'],
   }
   return createPipelines(tools as PipelineTools).requests

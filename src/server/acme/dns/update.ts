@@ -63,8 +63,8 @@ export function writeByUpdate(
     const hint = JUDGED_HINTS.get(judged)
     if (hint !== undefined) throw dnsFailure(`${shown} does not take the key "${keyName}": ${judged}`, hint)
     if (reply.code !== 0) {
-      const [word, mend] = CODES.get(reply.code) ?? [`code ${reply.code}`, 'its own log says more']
-      throw dnsFailure(`${shown} refuses to change ${into}: ${word}`, mend)
+      const [word, fix] = CODES.get(reply.code) ?? [`code ${reply.code}`, 'its own log says more']
+      throw dnsFailure(`${shown} refuses to change ${into}: ${word}`, fix)
     }
     if (judged !== 'good') {
       throw dnsFailure(`the answer of ${shown} is not signed as it should be`, 'has the server the same key?')
@@ -90,7 +90,7 @@ const JUDGED_HINTS: ReadonlyMap<string, string> = new Map([
 ])
 
 /** RFC 1035 §4.1.1, RFC 2136 §2.2. */
-const CODES: ReadonlyMap<number, readonly [word: string, mend: string]> = new Map([
+const CODES: ReadonlyMap<number, readonly [word: string, fix: string]> = new Map([
   [1, ['format error', 'zone in [tls.acme.dns] has to be the name of a zone that the server has']],
   [2, ['server failure', 'its own log says more']],
   [4, ['not implemented', 'this server takes no updates; exec names a program that writes records another way']],

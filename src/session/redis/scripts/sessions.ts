@@ -48,7 +48,7 @@ redis.call('XADD', p .. 'changes', '*', 'made', ARGV[2])
 `)
 
 /**
- * ttl, id, host, hash, how long until it expires, when the sign-in before was, what that has shown (`shown.ts`), the
+ * ttl, id, host, hash, how long until it expires, when the sign-in before was, what that has shown (`sign-in-claims.ts`), the
  * hash that is replaced or nothing, how long that lasts, what it has shown, what the new one has shown or nothing, the
  * index of one more sid that it comes from or nothing, then the session's fields in pairs → 1, or 0 when the session
  * is gone or comes from another sign-in.
@@ -75,7 +75,7 @@ return 1
 `)
 
 /**
- * id, host, hash, what it has shown (`shown.ts`) or nothing, the hash that is replaced or nothing, how long that
+ * id, host, hash, what it has shown (`sign-in-claims.ts`) or nothing, the hash that is replaced or nothing, how long that
  * lasts, what that has shown, the author of the reported change → 1, or 0 when the session is gone.
  */
 export const ADD_HANDLE = script(`${KEEP_HANDLE}${REPLACE_HANDLE}

@@ -11,7 +11,7 @@ import type { BusyRetry } from '../busy.ts'
 type Named = Pace & { readonly name: string }
 
 /** The rate-limit buckets of an open database. `purgeAllowances` removes a slice of those that are full; false where there was none. */
-export function allowancesOn(
+export function rateLimitsOn(
   database: Database,
   retryBusy: BusyRetry,
 ): RateLimitStore & { purgeAllowances(nowMs: number): boolean } {
