@@ -1,9 +1,14 @@
 /** What is imported: which program a file is from, and what reads it. */
 
+import {
+  type Adapting,
+  adaptCaddyfile,
+  askRunning,
+  type CaddyJson,
+  isCaddyJson,
+  parseCaddyJson,
+} from './caddy/adapt.ts'
 import { convertCaddyJson } from './caddy/convert.ts'
-import { type Adapting, adaptCaddyfile } from './caddy/sources/adapt.ts'
-import { type CaddyJson, isCaddyJson, parseCaddyJson } from './caddy/sources/json.ts'
-import { askRunning } from './caddy/sources/running.ts'
 import type { Draft, Tools } from './draft.ts'
 import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
 import { readInputs, seeInput } from './oauth2-proxy/inputs.ts'

@@ -43,5 +43,5 @@ test('what comes as it is goes to the proxy alone; everybody else asks', () => {
   const named = where(text =>
     /console\/network\.ts'|'\.\/network\.ts'.*forward|\bforward\b.*'\.\/network\.ts'/.test(text),
   )
-  expect(named.sort()).toEqual(['cli/health.ts', 'console/process.ts', 'migrate/caddy/sources/running.ts'])
+  expect(named.sort()).toEqual(['cli/health.ts', 'console/process.ts', 'migrate/caddy/adapt.ts'])
 })

@@ -1,7 +1,7 @@
 import type { Json } from '../../config/text/raw.ts'
 import { type Asked, allOf, fieldOf, ROLE_FIELDS, readCondition } from './conditions.ts'
 import { type Context, withoutTwins } from './context.ts'
-import { type Conditions, isRule } from './rules.ts'
+import { type Conditions, isRule, tablesIn } from './rules.ts'
 
 /**
  * The users of a rule of an access list: a rule of routes.toml, every signed-in user, no user, or users that no rule
@@ -140,14 +140,8 @@ export function readListed(
   }
 }
 
-function asksRequest({ methods, paths, path_regexp, any, not }: Conditions): boolean {
-  if (Array.isArray(any) && any.some(part => isRule(part) && asksRequest(part))) return true
-  return (
-    methods !== undefined ||
-    paths !== undefined ||
-    path_regexp !== undefined ||
-    (not !== undefined && isRule(not) && asksRequest(not))
-  )
+function asksRequest(conditions: Conditions): boolean {
+  return tablesIn(conditions).some(one => ['methods', 'paths', 'path_regexp'].some(key => Object.hasOwn(one, key)))
 }
 
 /** The users that have a field: everyone has roles there, at least those of a guest. */

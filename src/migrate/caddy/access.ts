@@ -4,7 +4,7 @@ import { type Context, withoutTwins } from './context.ts'
 import type { Host } from './hosts.ts'
 import { nobody, type Policy } from './policy.ts'
 import type { Portal } from './portal.ts'
-import { type Conditions, isRule } from './rules.ts'
+import { type Conditions, isRule, PARTS, tablesIn } from './rules.ts'
 import { type Guard, type Literal, spellLiterals } from './way.ts'
 
 /** What routes are made of. */
@@ -134,11 +134,7 @@ function withoutCommon(
 }
 
 function isWritten(rule: Json): boolean {
-  if (Array.isArray(rule)) return rule.some(isWritten)
-  if (!isRule(rule)) return false
-  return Object.entries(rule).some(
-    ([key, part]) => key === 'headers' || key === 'query' || (/^(?:any|all|not)$/.test(key) && isWritten(part)),
-  )
+  return tablesIn(rule).some(({ headers, query }) => headers !== undefined || query !== undefined)
 }
 
 /** Rules do not stand in each other more often in routes.toml. */
@@ -147,25 +143,25 @@ const MAX_DEPTH = 4
 function depthOf(rule: Json): number {
   if (typeof rule !== 'object' || rule === null) return 0
   if (Array.isArray(rule)) return Math.max(0, ...rule.map(depthOf))
-  const parts = Object.entries(rule).filter(([key]) => key === 'any' || key === 'all' || key === 'not')
-  return Math.max(0, ...parts.map(([, part]) => depthOf(part) + 1))
+  return Math.max(0, ...Object.entries(rule).map(([key, part]) => (PARTS.includes(key) ? depthOf(part) + 1 : 0)))
 }
 
 /** Parts of a rule that mean the same for all names of a user's fields. */
-const OF_ANYONE = new Set(['providers', 'roles', 'methods', 'paths', 'path_regexp', 'ignore_case', 'require_email'])
+const OF_ANYONE = new Set([
+  ...PARTS,
+  'providers',
+  'roles',
+  'methods',
+  'paths',
+  'path_regexp',
+  'ignore_case',
+  'require_email',
+])
 
 /** Whether who passes depends on a field of a person. */
 function asksWho({ allow, deny }: Policy, { denied, roles }: Portal): boolean {
-  return [allow, ...deny, ...denied, ...[...roles.values()].flat()].some(readsPerson)
-}
-
-function readsPerson(rule: Json): boolean {
-  if (Array.isArray(rule)) return rule.some(readsPerson)
-  if (typeof rule !== 'object' || rule === null) return false
-  return Object.entries(rule).some(([key, part]) => {
-    if (key === 'all' || key === 'not' || key === 'any') return readsPerson(part)
-    return !OF_ANYONE.has(key)
-  })
+  const all = tablesIn([allow, ...deny, ...denied, ...[...roles.values()].flat()])
+  return all.some(rule => Object.keys(rule).some(key => !OF_ANYONE.has(key)))
 }
 
 function asksPaths({ allow, deny }: Policy): boolean {

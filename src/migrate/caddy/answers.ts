@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { compileExpression, isFault } from '../../base/regular-expression.ts'
 import { type Context, isDynamic, spell } from './context.ts'
-import { NO_CHANGES } from './fields.ts'
+import { NO_CHANGES, UNCHANGED } from './fields.ts'
 import { onlyTexts, type Table, tableOf, textOf, textsOf, unknownKey } from './json.ts'
 import { globExpression } from './patterns.ts'
 import { isBelow } from './place.ts'
-import { type RouteAnswer, UNCHANGED } from './services.ts'
+import type { RouteAnswer } from './services.ts'
 
 const OWN: Omit<RouteAnswer, 'entries' | 'isRefusal'> = {
   headers: {},

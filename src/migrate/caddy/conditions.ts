@@ -4,7 +4,7 @@ import { parseEmail, parseEmailDomain } from '../../config/values/email.ts'
 import { parseEmailPattern, parseStarPattern } from '../../config/values/pattern.ts'
 import { type Context, isDynamic, spell } from './context.ts'
 import { bypassTest, joinTests } from './patterns.ts'
-import { type Conditions, isRule } from './rules.ts'
+import { type Conditions, isRule, tableOf } from './rules.ts'
 
 /** How a condition compares; without a word it is `exact`. */
 const MANNERS = ['exact', 'partial', 'prefix', 'suffix', 'regex'] as const
@@ -54,7 +54,7 @@ export function readCondition(context: Context, words: readonly string[], asked:
   const [verb, ...said] = manner === undefined ? rest : rest.slice(1)
   const isAny = said[0] === 'any' && said.length > 2
   const [field = '', ...stated] = isAny ? said.slice(1) : said
-  if (verb !== 'match' || stated.length === 0 || stated.some(isOpen)) return null
+  if (verb !== 'match' || stated.length === 0 || stated.some(isDynamic)) return null
   if (!isNegative) return readHeld(context, manner ?? 'exact', field, stated, asked)
   // Roles are not defined by what somebody is not; and of a list, this is about any entry that is otherwise.
   if (asked.of === 'provider' || (isAny && manner === 'regex')) return null
@@ -233,7 +233,7 @@ export function fieldOf(words: readonly string[]): string {
  */
 export function withRoles(rule: Conditions): readonly Conditions[] {
   const { groups, like, ...rest } = rule
-  const { groups: patterns, ...others } = tableOf(like ?? null)
+  const { groups: patterns, ...others } = tableOf(like)
   const own: Conditions = Object.keys(others).length === 0 ? rest : { ...rest, like: others }
   const ways = [
     ...(Array.isArray(groups) ? statedRoles(textsIn(groups)) : []),
@@ -247,7 +247,7 @@ export function withRoles(rule: Conditions): readonly Conditions[] {
 function joined(one: Conditions, other: Conditions): Conditions | null {
   const rule: Record<string, Json> = { ...one }
   for (const [key, value] of Object.entries(other)) {
-    const [before, added] = [tableOf(one[key] ?? null), tableOf(value)]
+    const [before, added] = [tableOf(one[key]), tableOf(value)]
     if (Object.keys(added).some(name => Object.hasOwn(before, name))) return null
     rule[key] = isRule(value) ? { ...before, ...added } : value
   }
@@ -256,11 +256,6 @@ function joined(one: Conditions, other: Conditions): Conditions | null {
 
 function textsIn(list: readonly Json[]): readonly string[] {
   return list.filter(one => typeof one === 'string')
-}
-
-/** Whether a value is filled in elsewhere, by a request. */
-function isOpen(text: string): boolean {
-  return isDynamic(text)
 }
 
 function isFixed(text: string): boolean {
@@ -278,10 +273,6 @@ export function allOf(conditions: readonly Conditions[]): Conditions | null {
     }
   }
   return rule
-}
-
-function tableOf(value: Json): Conditions {
-  return isRule(value) ? value : {}
 }
 
 /** Where go-authcrunch looks for the roles of a person, as rules of which each is enough. */

@@ -1,8 +1,7 @@
 import type { Json } from '../../config/text/raw.ts'
 import { closingEntry, type Entry, EVERYONE, type Section, spellPath } from '../draft.ts'
 import { type Context, createNames } from './context.ts'
-import { spellFields } from './fields.ts'
-import { USER_ID } from './header-up.ts'
+import { spellChanges, spellFields, USER_ID } from './fields.ts'
 import { type Host, hostsOf } from './hosts.ts'
 import { isTable, type Table, tableOf, tablesOf, textOf, textsOf, valueAt } from './json.ts'
 import { planRoutes, type RoutePlan } from './plan.ts'
@@ -247,15 +246,10 @@ function answerEntries(
   const set = { ...requestHeaders.set, ...own.set }
   const append = { ...requestHeaders.append, ...own.append }
   const remove = [...new Set([...requestHeaders.remove, ...own.remove, ...removed])]
-  const changes = {
-    ...(Object.keys(set).length > 0 ? { set } : {}),
-    ...(Object.keys(append).length > 0 ? { append } : {}),
-    ...(remove.length > 0 ? { remove } : {}),
-  }
   const hasUpstream = entries.some(({ key }) => key === 'upstream')
   return [
     ...entries,
-    { key: 'request_headers', value: hasUpstream && Object.keys(changes).length > 0 ? changes : null },
+    { key: 'request_headers', value: hasUpstream ? spellChanges({ set, append, remove }) : null },
     { key: 'strip_prefix', value: stripPrefix },
     { key: 'add_prefix', value: addPrefix },
     { key: 'rewrite', value: replaced === null ? null : { from: replaced.find, to: replaced.put } },

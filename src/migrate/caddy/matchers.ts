@@ -1,7 +1,7 @@
 import type { Json } from '../../config/text/raw.ts'
 import { parseNetwork } from '../../config/values/listen.ts'
 import { readExpression } from './expression.ts'
-import { isOwn } from './header-up.ts'
+import { isOwn } from './fields.ts'
 import { isTable, listOf, onlyTexts, type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
 import { namedTest } from './named.ts'
 import { expressionTest } from './patterns.ts'

@@ -160,7 +160,7 @@ function within(verdict: Verdict): Verdict {
 }
 
 /** Whether a pattern of a rule may hold for any of the paths at a place, or below it. */
-export function mayHold(pattern: string, place: RoutePlace): boolean {
+function mayHold(pattern: string, place: RoutePlace): boolean {
   const all = { ...place, boundaries: [] }
   const literal = spelledOut(pattern.toLowerCase())
   return literal.length < pattern.length ? mayBegin(literal, all) : judgePattern(literal, all).kind !== 'no'

@@ -4,7 +4,7 @@ import { EXPRESSION } from './conditions.ts'
 import { type Context, type KeyRows, noteKeys } from './context.ts'
 import { onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, wordsOf } from './json.ts'
 import { bypassTest, joinTests } from './patterns.ts'
-import type { Test } from './rules.ts'
+import { type Test, tablesIn } from './rules.ts'
 
 /** An authorization policy, in the words of routes.toml. */
 export interface Policy {
@@ -206,13 +206,9 @@ export function nobody({ blanks }: Context, hasSeveral: boolean): Json {
 }
 
 /** Every role that rules name, in their parts too. */
-function rolesIn(rule: Json): readonly string[] {
-  if (typeof rule === 'string') return rule === 'authenticated' ? [] : [rule]
-  if (Array.isArray(rule)) return rule.flatMap(rolesIn)
-  if (typeof rule !== 'object' || rule === null) return []
-  return ['roles', 'any', 'all', 'not'].flatMap(key =>
-    rolesIn(Object.entries(rule).find(([name]) => name === key)?.[1] ?? null),
-  )
+function rolesIn(rules: Json): readonly string[] {
+  if (Array.isArray(rules)) return rules.flatMap(one => (typeof one === 'string' ? [one] : rolesIn(one)))
+  return tablesIn(rules).flatMap(({ roles }) => textsOf(roles))
 }
 
 /** A field of go-authcrunch as a placeholder of `headers`; null for one that is inside of another. */

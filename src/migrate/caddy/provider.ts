@@ -1,6 +1,5 @@
 import { STAND_IN_HOST } from '../blanks.ts'
-import type { Entry, Section } from '../draft.ts'
-import { openidScopes } from '../scopes.ts'
+import { type Entry, openidScopes, type Section } from '../draft.ts'
 import { type Context, type KeyRows, noteKeys, spell } from './context.ts'
 import { type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
 

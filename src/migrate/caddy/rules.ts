@@ -8,6 +8,15 @@ export function isRule(value: Json): value is Conditions {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Every table of a rule, or of a list of rules: itself, and those in its `any`, `all` and `not`. */
+export function tablesIn(rule: Json): readonly Conditions[] {
+  if (Array.isArray(rule)) return rule.flatMap(tablesIn)
+  return isRule(rule) ? [rule, ...PARTS.flatMap(key => tablesIn(rule[key] ?? null))] : []
+}
+
+/** Keys of a rule that have rules in them. */
+export const PARTS: readonly string[] = ['any', 'all', 'not']
+
 /** A pattern or an expression of paths, as an expression too, with what every path begins with that it holds for. */
 export interface AskedPath {
   readonly text: string
@@ -67,7 +76,8 @@ export function sayRequests(rule: Conditions): string {
   return [...own, ...parts].filter(said => said !== '').join(' and ')
 }
 
-function tableOf(value: Json | undefined): Conditions {
+/** A table; an empty one for anything else. */
+export function tableOf(value: Json | undefined): Conditions {
   return value !== undefined && isRule(value) ? value : {}
 }
 

@@ -2,8 +2,7 @@ import type { Json } from '../../config/text/raw.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry } from '../draft.ts'
 import { type Context, isDynamic, spell } from './context.ts'
-import { type FieldChanges, fieldLines, readFields } from './fields.ts'
-import { isGuarding, readHeaderUp } from './header-up.ts'
+import { type FieldChanges, fieldLines, type HeaderChanges, isGuarding, readFields, readHeaderUp } from './fields.ts'
 import { isTable, type Table, tableOf, tablesOf, textOf, valueAt } from './json.ts'
 
 /** The backend, as entries of a route; `headers` are the identity fields that its directive sets. */
@@ -18,17 +17,6 @@ export interface RouteAnswer {
   /** Whether it keeps everyone out. */
   readonly isRefusal: boolean
 }
-
-/** Fields of a request that are written, and those that are taken out. */
-export interface HeaderChanges {
-  readonly set: Readonly<Record<string, string>>
-  /** Values beside those that are there. */
-  readonly append: Readonly<Record<string, string>>
-  readonly remove: readonly string[]
-}
-
-/** What a request has where nothing is said of its fields. */
-export const UNCHANGED: HeaderChanges = { set: {}, append: {}, remove: [] }
 
 const BALANCE: Readonly<Record<string, string>> = {
   round_robin: 'round-robin',

@@ -1,7 +1,6 @@
 import { readFileServer, readStaticResponse } from './answers.ts'
 import type { Context } from './context.ts'
-import { fieldLines, joinChanges, readFields } from './fields.ts'
-import { readHeaderUp } from './header-up.ts'
+import { fieldLines, joinChanges, readFields, readHeaderUp } from './fields.ts'
 import { isTable, listOf, type Table, tableOf, tablesOf, textOf, textsOf, unknownKey, valueAt } from './json.ts'
 import { type Peers, readMatch, sayMatch } from './matchers.ts'
 import { withMap, withVars } from './named.ts'

@@ -1,8 +1,8 @@
-import { type FieldChanges, NO_CHANGES } from './fields.ts'
+import { type FieldChanges, type HeaderChanges, NO_CHANGES, UNCHANGED } from './fields.ts'
 import { type Names, resolveNames } from './named.ts'
 import { isBelow, judge, type RoutePlace, spellRule, type Verdict } from './place.ts'
 import { type Conditions, leavesOf, type Test } from './rules.ts'
-import { type HeaderChanges, type RouteAnswer, UNCHANGED } from './services.ts'
+import type { RouteAnswer } from './services.ts'
 
 /** An authorizer that a request meets. */
 export interface Guard {

@@ -34,9 +34,8 @@ export interface Old extends Tools {
   /** Null where it is missing or empty. */
   text(name: string): string | null
   list(name: string): readonly string[]
-  /** The same in the spelling of the new file; an empty list is null, too. */
+  /** The same in the spelling of the new file. */
   spelt(name: string): string | null
-  spelts(name: string): readonly string[] | null
   /** Whether a switch is on. */
   isOn(name: string): boolean
   /** Milliseconds of a duration such as `168h0m0s`; null where it is missing or no duration. */
@@ -71,10 +70,6 @@ export function createOld(inputs: Inputs, tools: Tools): Old {
     spelt(name) {
       const stated = text(name)
       return stated === null ? null : spell(stated)
-    },
-    spelts(name) {
-      const stated = list(name).map(spell)
-      return stated.length === 0 ? null : stated
     },
     isOn: name => flagOf(first(name)) ?? OPTIONS.get(name)?.kind === 'on',
     durationMs: name => durationMsOf(first(name)),

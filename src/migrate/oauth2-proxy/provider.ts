@@ -2,8 +2,7 @@
 
 import { ALGORITHMS } from '../../config/keys/providers.ts'
 import { STAND_IN_HOST } from '../blanks.ts'
-import { type Entry, entry, type Section } from '../draft.ts'
-import { openidScopes } from '../scopes.ts'
+import { type Entry, entry, openidScopes, type Section } from '../draft.ts'
 import type { Old } from './old.ts'
 
 /** The provider's name in the new file. */

@@ -1,6 +1,101 @@
-import { showUnseen } from '../../../base/control-characters.ts'
-import { type Captured, capture } from '../../../console/run-program.ts'
-import { type CaddyJson, MOST_BYTES, parseCaddyJson, type Said } from './json.ts'
+/** Where Caddy's own JSON comes from: a file, a Caddy that runs, or one that adapts a Caddyfile. */
+
+import { showUnseen } from '../../base/control-characters.ts'
+import { UnreadError } from '../../base/http-client.ts'
+import { ask } from '../../console/network.ts'
+import { type Captured, capture } from '../../console/run-program.ts'
+
+/** The JSON of a Caddy, from any source; or why there is none. `isUsage`: the command line has to change. */
+export type CaddyJson =
+  | { readonly ok: true; readonly json: unknown; readonly said: readonly Said[] }
+  | { readonly ok: false; readonly why: string; readonly isUsage: boolean }
+
+/** What has to be known of how it was read. */
+export interface Said {
+  readonly option: string
+  readonly line: number | null
+  readonly say: string
+}
+
+/** How much of Caddy's JSON is read. */
+export const MOST_BYTES = 50 * 1024 * 1024
+
+/** Whether a text is what `caddy adapt` prints, or an autosave.json. */
+export function isCaddyJson(text: string): boolean {
+  if (!/^\s*\{/.test(text)) return false
+  try {
+    const json: unknown = JSON.parse(text)
+    return typeof json === 'object' && json !== null && 'apps' in json && typeof json.apps === 'object'
+  } catch {
+    return false
+  }
+}
+
+/** Reads what is said to be Caddy's JSON. `whence` begins what is said of it. */
+export function parseCaddyJson(text: string, whence: string): CaddyJson {
+  const fail = (why: string): CaddyJson => ({ ok: false, why: `${whence} ${why}`, isUsage: false })
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return fail('is no JSON: give what "caddy adapt" prints on standard output, without standard error')
+  }
+  if (json === null) return fail('says null: this Caddy has no configuration loaded')
+  const apps = typeof json === 'object' && 'apps' in json ? json.apps : undefined
+  const http = typeof apps === 'object' && apps !== null && 'http' in apps ? apps.http : undefined
+  if (http === undefined) return fail('has no sites in it: "apps" with "http" is what a Caddy with sites has')
+  return { ok: true, json, said: [] }
+}
+
+/** How long a running Caddy has to answer. */
+const ANSWER_MS = 10_000
+
+/** What was named on the command line: a Caddy that runs here, an address that is none, or a file. */
+export type Named = { readonly kind: 'caddy'; readonly url: string } | { readonly kind: 'refused' | 'file' }
+
+const ADDRESS = /^(?:http:\/\/)?(localhost|127(?:\.\d{1,3}){3}|\[::1\]):(\d{1,5})(?:\/(?:config\/?)?)?$/i
+
+/**
+ * The address that the operator named. Its API reveals every secret of Caddy, so only an API of this machine is asked.
+ * `localhost` is 127.0.0.1, without asking a name server.
+ */
+export function seeNamed(named: string): Named {
+  const [, host = '', port = ''] = ADDRESS.exec(named) ?? []
+  const url = `http://${host.toLowerCase() === 'localhost' ? '127.0.0.1' : host}:${port}/config/`
+  if (host !== '' && Number(port) > 0 && URL.canParse(url)) return { kind: 'caddy', url }
+  return { kind: host !== '' || /^[a-z][a-z0-9+.-]*:\/\//i.test(named) ? 'refused' : 'file' }
+}
+
+/** What to say of an address that is not asked. */
+export const REFUSED =
+  'is not asked: a file, or the API of a Caddy on this machine, as http://localhost:2019 (localhost, 127.0.0.1 or [::1] with its port)'
+
+/** Asks a running Caddy for its configuration: one GET, which follows no redirect. */
+export async function askRunning(url: string, shownAs: string): Promise<CaddyJson> {
+  const fail = (why: string): CaddyJson => ({ ok: false, why: `${shownAs} ${why}`, isUsage: false })
+  try {
+    const answer = await ask(url, { signal: AbortSignal.timeout(ANSWER_MS), maxBytes: MOST_BYTES })
+    if (answer.status === 200) return parseCaddyJson(await answer.text(), shownAs)
+    await answer.drop()
+    if (answer.status === 403) return fail('answers 403: the "origins" of its admin API do not list this address')
+    return fail(`answers ${answer.status}, which Caddy's admin API does not: is this its port?`)
+  } catch (error) {
+    if (error instanceof UnreadError) return fail(`answers with something that ${error.message}`)
+    if (error instanceof Error && error.name === 'TimeoutError') return fail('has not answered within 10 seconds')
+    return fail(
+      `does not answer${codeOf(error)}: with "admin off", or in a container, take the file that it saves itself${SAVED}`,
+    )
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
+}
+
+/** Where Caddy saves its configuration, at every load. */
+const SAVED = `
+  Docker:  docker exec caddy cat /config/caddy/autosave.json > caddy.json
+  Debian:  sudo cat /var/lib/caddy/.config/caddy/autosave.json > caddy.json`
 
 /** How long a Caddy may take for a Caddyfile. */
 const PATIENCE_MS = 60_000
