@@ -1,4 +1,6 @@
 #!/usr/bin/env bun
+/** The entry of the program: starts a server, or runs another command. */
+
 import { serveArguments } from './cli/serve-arguments.ts'
 import { becomeAnew, isAsNeeded } from './console/reexec.ts'
 

@@ -1,3 +1,5 @@
+/** The log: levels, and lines for people, files and programs. */
+
 import { showJson, showUnseen } from './control-characters.ts'
 import type { Facts } from './errors.ts'
 import type { Log, ShownLines } from './ports.ts'

@@ -1,3 +1,5 @@
+/** The help text of a command, laid out for a terminal. */
+
 /** As wide as a chapter of the manual: a terminal has at least that. */
 const WIDTH = 80
 

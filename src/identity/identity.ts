@@ -1,3 +1,5 @@
+/** An identity: what a provider says of a user, checked, and in the words of this gate. */
+
 /**
  * Under which key an identity has the roles that an admin granted. A symbol, so that no JSON has it: neither what is stored of somebody
  * nor what their provider says can bring a granted role along.

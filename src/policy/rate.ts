@@ -1,6 +1,6 @@
 /** Rates of the file as rate-limit buckets. */
 
-import type { Pace } from '../base/rate.ts'
+import type { Pace } from '../base/token-bucket.ts'
 import type { RateConfig } from '../config/keys/limits.ts'
 
 /** A rate-limit bucket, ready to be asked. */

@@ -1,7 +1,7 @@
 /** A session, and all that can be done with sessions (`Sessions`). */
 
 import type { MaybePromise } from '../base/maybe-promise.ts'
-import type { Pace, Spent } from '../base/rate.ts'
+import type { Pace, Spent } from '../base/token-bucket.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'

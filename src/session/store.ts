@@ -2,7 +2,7 @@
 
 import type { AuditStore } from '../audit/store.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
-import type { Pace, Spent } from '../base/rate.ts'
+import type { Pace, Spent } from '../base/token-bucket.ts'
 import type { EndedMatch } from './ended.ts'
 import type { DerivedCalls, RecordStore } from './records.ts'
 import type { OnceKind } from './session.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { decideRate } from '../../src/base/rate.ts'
+import { decideRate } from '../../src/base/token-bucket.ts'
 import { compileRate, type Rate } from '../../src/policy/rate.ts'
 
 function rate(requests: number, perMs: number, burst: number): Rate {

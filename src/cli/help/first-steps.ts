@@ -1,3 +1,5 @@
+/** What `sallyport` says without a routes.toml. Apart from `help`, which a server does not load. */
+
 import { columns } from '../../console/terminal.ts'
 import { COMMANDS } from './commands.ts'
 

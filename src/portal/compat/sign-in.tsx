@@ -1,4 +1,7 @@
 /** @jsxImportSource hono/jsx */
+
+/** Signing in at the old addresses of oauth2-proxy and caddy-security. */
+
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'

@@ -1,4 +1,4 @@
-import { decideRate, type Pace } from '../../base/rate.ts'
+import { decideRate, type Pace } from '../../base/token-bucket.ts'
 
 /** Programs ping every few seconds; who measures a delay does so ten times a second. No browser's page can. */
 const PACE: Pace = { intervalMs: 100, burst: 100 }

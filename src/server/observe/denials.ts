@@ -1,22 +1,11 @@
 /** The latest refusals, for the page `admin`. */
 
-import type { Reason } from '../../policy/reasons.ts'
+import type { DenialView } from '../../portal/overview.ts'
 
-/** A refused user. */
-export interface Denial {
-  readonly atMs: number
-  readonly id: string
+/** One refusal of a user or a client. */
+export interface Denial extends Omit<DenialView, 'count'> {
   /** The portal of the route; null for a route without one. */
   readonly portal: string | null
-  readonly route: string
-  readonly method: string
-  readonly reason: Reason
-  /** What would have to be so for it to pass, in the words of the file; null where that is not known. */
-  readonly needs: string | null
-  /** The groups that they came with, and those that rules ask for; null where groups have no part in it. */
-  readonly groups: string | null
-  readonly user: string | null
-  readonly client: string
 }
 
 /** The last denials of this process. */

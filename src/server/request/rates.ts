@@ -1,7 +1,7 @@
 import { errorFacts, GateError } from '../../base/errors.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Log } from '../../base/ports.ts'
-import { decideRate, type FullAtMs } from '../../base/rate.ts'
+import { decideRate, type FullAtMs } from '../../base/token-bucket.ts'
 import type { RateConfig } from '../../config/keys/limits.ts'
 import type { Rate } from '../../policy/rate.ts'
 import type { Session } from '../../session/session.ts'

@@ -1,7 +1,7 @@
 import { GateError } from '../../base/errors.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Log } from '../../base/ports.ts'
-import type { FullAtMs } from '../../base/rate.ts'
+import type { FullAtMs } from '../../base/token-bucket.ts'
 import type { Rate } from '../../policy/rate.ts'
 import { hasLeft } from '../../proxy/lifetime/client-idle.ts'
 import type { Metrics } from '../observe/counts.ts'

@@ -1,4 +1,4 @@
-import type { Spent } from '../../base/rate.ts'
+import type { Spent } from '../../base/token-bucket.ts'
 import type { RateLimitStore } from '../store.ts'
 import type { RedisPartition } from './partitions.ts'
 import { CLOCK, script } from './scripts/script.ts'

@@ -2,7 +2,7 @@
 
 import type { Database } from 'bun:sqlite'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
-import { decideRate, type Pace, type Spent } from '../../../base/rate.ts'
+import { decideRate, type Pace, type Spent } from '../../../base/token-bucket.ts'
 import type { RateLimitStore } from '../../store.ts'
 import { SLICE } from '../batches.ts'
 import type { BusyRetry } from '../busy.ts'

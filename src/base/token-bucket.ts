@@ -1,3 +1,5 @@
+/** Rate limits as token buckets: whether one more may be taken, and how long until then. */
+
 /** How fast something is given back that was taken, and how much there is at most. */
 export interface Pace {
   /** The time in which one is given back. */
