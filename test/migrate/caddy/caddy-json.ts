@@ -12,6 +12,8 @@ interface Stated {
   readonly portal?: Readonly<Record<string, unknown>>
   /** More of the parameters of the one provider, `p`. */
   readonly provider?: Readonly<Record<string, unknown>>
+  /** A second portal, and a second policy. */
+  readonly second?: readonly Readonly<Record<string, unknown>>[]
   /** More of the whole. */
   readonly top?: Readonly<Record<string, unknown>>
 }
@@ -19,7 +21,7 @@ interface Stated {
 const KEY = 'crypto key sign-verify 01ee2688-36e4-47f9-8c06-d18483702520'
 
 /** What Caddy makes of a file with one server, a portal `home` of one provider, and a policy `users` for the role `user`. */
-export function caddyJson({ routes, server, http, policy, portal, provider, top }: Stated): string {
+export function caddyJson({ routes, server, http, policy, portal, provider, second = [], top }: Stated): string {
   const config = {
     authentication_portals: [
       {
@@ -31,6 +33,7 @@ export function caddyJson({ routes, server, http, policy, portal, provider, top 
         raw_crypto_key_store_config: [KEY],
         ...portal,
       },
+      ...second.slice(0, 1),
     ],
     authorization_policies: [
       {
@@ -40,6 +43,7 @@ export function caddyJson({ routes, server, http, policy, portal, provider, top 
         raw_crypto_key_store_config: [KEY],
         ...policy,
       },
+      ...second.slice(1),
     ],
     identity_providers: [
       {

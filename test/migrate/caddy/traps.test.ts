@@ -520,6 +520,105 @@ test('policies without a portal let nobody in, in a file that check takes', asyn
   expect([result.code, routesOf(result)]).toEqual([1, [`upstream one allow = "public" ${EVERYONE}`]])
 })
 
+describe('a policy whose routes let nobody in', () => {
+  const rules = (...list: readonly (readonly [condition: string, action: string])[]) => ({
+    access_list_rules: list.map(([condition, action]) => ({ conditions: [condition], action })),
+  })
+  const byUsers = (policy: Readonly<Record<string, unknown>>) => ({ policy })
+  const deep = rules(['no match roles x', 'allow stop'], ['no match roles y', 'deny'], ['match roles user', 'allow'])
+  const cases: readonly (readonly [
+    about: string,
+    routes: readonly unknown[],
+    more: Omit<Parameters<typeof caddyJson>[0], 'routes'>,
+    note: string,
+  ])[] = [
+    [
+      'that is not there',
+      site({ handle: [{ ...GUARD, providers: { authorizer: { gatekeeper_name: 'gone' } } }, app('one')] }),
+      {},
+      'closed - authentication at a.example.com: there is no policy gone',
+    ],
+    [
+      'that denies a role of people whom no rule names',
+      site({ handle: [GUARD, app('one')] }),
+      {
+        ...byUsers(rules(['match roles bad', 'deny'], ['match roles user', 'allow'])),
+        portal: {
+          user_transformer_configs: [
+            { matchers: ['exact match realm p'], actions: ['action add role user'] },
+            { matchers: ['regex match sub (a|b)'], actions: ['action add role bad'] },
+          ],
+        },
+      },
+      'closed - authorization policy users: it shuts out the role bad, and who has that role is not clear',
+    ],
+    [
+      'that asks for names which GitHub has otherwise here',
+      site({ handle: [GUARD, app('one')] }),
+      {
+        ...byUsers(rules(['match sub ada', 'allow'])),
+        provider: { driver: 'github', base_auth_url: undefined },
+      },
+      'closed - authorization policy users: it or its portal asks for user names of GitHub or Discord',
+    ],
+    [
+      'whose rules see another path than the one that was asked for',
+      site(
+        at(
+          '/x/*',
+          inside({ handle: [{ handler: 'rewrite', strip_path_prefix: '/x' }] }, { handle: [GUARD, app('one')] }),
+        ),
+      ),
+      byUsers({
+        validate_method_path: true,
+        access_list_rules: [{ conditions: ['match roles user', 'prefix match path /y'], action: 'allow' }],
+      }),
+      'closed - authorization policy users: its rules ask for paths after a rewrite',
+    ],
+    [
+      'whose rules stand in each other more often than those of a file may',
+      site({ match: [{ header: { 'X-A': ['1'] } }], handle: [GUARD] }, { handle: [GUARD, app('one')] }),
+      byUsers(deep),
+      'closed - authorization policy users: its rules are nested too deep',
+    ],
+  ]
+  test('but those of one portal, where requests of one route had several', async () => {
+    const crypto = { raw_crypto_key_store_config: ['crypto key sign-verify 5d1f6f0e-9c66-4a4e-9d1b-5c9f5d7f9a11'] }
+    const allowed = { access_list_rules: [{ conditions: ['match roles admin'], action: 'allow' }] }
+    const other = { providers: { authorizer: { gatekeeper_name: 'admins' } }, handler: 'authentication' }
+    const result = await made(
+      site({ match: [{ method: ['GET'] }], handle: [GUARD, app('one')] }, { handle: [other, app('one')] }),
+      {
+        second: [
+          { name: 'work', ui: {}, identity_providers: ['p'], ...crypto },
+          { name: 'admins', auth_url_path: '/admin', ...allowed, ...crypto },
+        ],
+      },
+    )
+    expect([result.code, result.routes]).toEqual([
+      1,
+      [
+        expect.stringMatching(
+          /^upstream one allow = \[\{ all = \[\{ methods = \["GET"\] \}, \{ roles = \["user"\] \}\] \}\] deny/,
+        ),
+      ],
+    ])
+    expect(result.notes).toContain(
+      'closed - authentication at a.example.com: a route has one portal: some requests are refused',
+    )
+  })
+
+  test.each(cases)('%s', async (_, routes, more, note) => {
+    const result = await made(routes, more)
+    expect(result.code).toBe(1)
+    expect(result.notes).toContainEqual(expect.stringContaining(note))
+    const open = result.routes.filter(
+      line => !line.includes(EVERYONE) && !line.includes('allow = [{ subjects = ["${WHO_MAY}"] }]'),
+    )
+    expect(open).toEqual([])
+  })
+})
+
 describe('the proxies that Caddy believed', () => {
   const STATIC = { source: 'static', ranges: ['10.0.0.0/8'] }
   const serverOf = async (server: Readonly<Record<string, unknown>>, match: readonly unknown[] = []) => {
