@@ -1,4 +1,7 @@
-/** Rate limits as token buckets: whether one more may be taken, and how long until then. */
+/**
+ * Rate limits as token buckets: whether one more may be taken, and how long until then. Stores keep them;
+ * `server/request/rates.ts` takes from them.
+ */
 
 /** How fast something is given back that was taken, and how much there is at most. */
 export interface Pace {

@@ -1,4 +1,4 @@
-/** What gates that share a session store tell each other of the file that each of them runs. */
+/** What gates that share a session store know of each other: a fingerprint of the file that each of them runs. */
 
 import { errorFacts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'

@@ -1,4 +1,4 @@
-/** Limits of a route and of the server: sizes, times, and rates. */
+/** Limits of a route and of the server: sizes, times and rates. `server/request/limit.ts` and `proxy` apply them. */
 
 import type { Raw } from '../text/raw.ts'
 import { duration } from '../values/duration.ts'

@@ -1,4 +1,4 @@
-/** The keys of a role and of an entry of `allow` and `deny`. */
+/** The keys of a role and of an entry of `allow` and `deny`. `policy` judges them. */
 
 import { bad, good } from '../text/diagnostic.ts'
 import { type Json, type Path, quote, type Raw, type RawTable } from '../text/raw.ts'

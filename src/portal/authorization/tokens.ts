@@ -1,4 +1,4 @@
-/** The token endpoint for MCP clients: redeems codes and refresh tokens. */
+/** The token endpoint for MCP clients: redeems codes and refresh tokens for API tokens (`session/credentials`). */
 
 import { createHash } from 'node:crypto'
 import { sha256 } from '../../base/bytes.ts'

@@ -1,4 +1,4 @@
-/** What SCIM clients ask (RFC 7644): who may, which resource is meant, and what can be asked here. */
+/** The SCIM endpoint (RFC 7644): who may push, and which resource is meant. `session/scim` keeps what is pushed. */
 
 import { timingSafeEqual } from 'node:crypto'
 import type { Audit } from '../../audit/writer.ts'

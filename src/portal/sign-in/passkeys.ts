@@ -1,4 +1,4 @@
-/** The ceremonies of passkeys as pages hold them: each with a challenge of its own, for one browser and one purpose. */
+/** Passkeys on pages: a challenge for each page, for one browser and one purpose. */
 
 import type { Audit } from '../../audit/writer.ts'
 import { randomToken } from '../../base/bytes.ts'

@@ -1,4 +1,7 @@
-/** The accounts of users of files, over the session store: read, changed in one step, and ended with what they lie over. */
+/**
+ * The accounts of users of files, over the session store: read, changed in one step, and ended with their entry.
+ * Codes are checked in `server/credentials`.
+ */
 
 import { isDeepStrictEqual } from 'node:util'
 import { randomToken, sha256 } from '../../base/bytes.ts'

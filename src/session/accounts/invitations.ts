@@ -1,4 +1,7 @@
-/** Invitations: links by which a user of a file creates a passkey, good once and for a day. */
+/**
+ * Invitations: links by which a user of a file creates a passkey, good once and for a day. Their page is
+ * `portal/account/invitation.tsx`.
+ */
 
 import { randomToken } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'

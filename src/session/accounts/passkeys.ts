@@ -1,4 +1,4 @@
-/** Passkeys of users of files: made, shown at a sign-in, and removed. What is true of them is in the users' accounts. */
+/** Passkeys in the accounts of users: added, used for a sign-in, and removed. `identity/passkeys` verifies them. */
 
 import type { Audit } from '../../audit/writer.ts'
 import type { Ports } from '../../base/ports.ts'

@@ -1,3 +1,5 @@
+/** The audit trail in Redis, as a stream. */
+
 import type { AuditRow, AuditStore } from '../../audit/store.ts'
 import type { RedisPartition } from './partitions.ts'
 import { CLOCK, script } from './scripts/script.ts'

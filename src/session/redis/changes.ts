@@ -1,3 +1,5 @@
+/** The stream of changes of a partition: what gates hear of sessions that others ended or changed. */
+
 import { type EndedMatch, EVERYONE, parseEndedMatch } from '../ended.ts'
 import { parseStanding } from '../records.ts'
 import { COOKIES_OF, type StoredChanges } from '../store.ts'

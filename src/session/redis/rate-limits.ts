@@ -1,3 +1,5 @@
+/** Rate-limit buckets in Redis, by the clock of the server. */
+
 import type { Spent } from '../../base/token-bucket.ts'
 import type { RateLimitStore } from '../store.ts'
 import type { RedisPartition } from './partitions.ts'

@@ -1,3 +1,5 @@
+/** The session store on Redis or Valkey, shared by gates of several machines: one server, sentinels or a cluster. */
+
 import type { Facts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { type RedisAddress, type RedisNode, showNode } from '../../config/values/redis-address.ts'

@@ -1,4 +1,6 @@
-/** Which server takes writes: the one that is listed, one of several that says so itself, or the one that sentinels name. */
+/**
+ * Which server takes writes (the primary): the only one, the one that says so itself, or the one that sentinels name.
+ */
 
 import type { RedisNode } from '../../config/values/redis-address.ts'
 

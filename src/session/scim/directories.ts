@@ -1,4 +1,4 @@
-/** The SCIM directories of the providers of a file, with their limits. */
+/** The SCIM directories of the providers of a file, with their limits. Their endpoint is `portal/scim`. */
 
 import type { Audit } from '../../audit/writer.ts'
 import { errorFacts } from '../../base/errors.ts'

@@ -1,3 +1,5 @@
+/** Scripts (Lua) that Redis runs in one step, the keys that they use, and pieces that several share. */
+
 import { createHash } from 'node:crypto'
 import { EARLIER_SIDS } from '../../store.ts'
 import type { Script } from '../connection.ts'

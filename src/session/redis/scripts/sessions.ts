@@ -1,3 +1,5 @@
+/** The scripts about sessions and their cookies. */
+
 import { CLOCK, DROP, KEEP_SIDS, REPLACE_HANDLE, script } from './script.ts'
 
 /** Keeps a cookie of a session, and forgets some of those that are over: in a session that lasts, cookies take each other's place for long. */
