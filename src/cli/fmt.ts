@@ -1,9 +1,9 @@
 /** `sallyport fmt`: formats files, and keeps their values and comments. */
 
 import { resolve } from 'node:path'
-import { readIncluded } from '../config/included.ts'
+import { readIncluded } from '../config/includes.ts'
 import { loadConfig } from '../config/load.ts'
-import { renderDiagnostics } from '../config/render.ts'
+import { renderDiagnostics } from '../config/render-diagnostics.ts'
 import { parseToml } from '../config/text/parse.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { renderDiagnostics } from '../config/render.ts'
+import { renderDiagnostics } from '../config/render-diagnostics.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'

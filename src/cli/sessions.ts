@@ -3,7 +3,7 @@
 import type { Audit } from '../audit/writer.ts'
 import { showJson, showUnseen } from '../base/control-characters.ts'
 import { throughProxy } from '../base/outgoing.ts'
-import { count } from '../config/render.ts'
+import { count } from '../config/render-diagnostics.ts'
 import type { Config } from '../config/resolve/config.ts'
 import { EXIT, namedFileAmong, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'

@@ -1,7 +1,7 @@
 /** The report of an import, as the command prints it. */
 
 import { showUnseen } from '../base/control-characters.ts'
-import { renderDiagnostics } from '../config/render.ts'
+import { renderDiagnostics } from '../config/render-diagnostics.ts'
 import { columns } from '../console/terminal.ts'
 import { type BesideFile, CLOSING } from './draft.ts'
 import type { Note, Outcome } from './notes.ts'

@@ -1,6 +1,6 @@
 /** Forms of our own pages: read within limits, and proved to come from this page of this user (CSRF). */
 
-import { parseLength } from '../base/amounts.ts'
+import { parseLength } from '../base/byte-counts.ts'
 import { GateError } from '../base/errors.ts'
 import { isSmallPiece, nextTurn } from '../base/steps.ts'
 import type { Sealer } from '../session/seal.ts'

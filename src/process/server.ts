@@ -50,12 +50,12 @@ import { createResets } from '../server/request/resets.ts'
 import { askProviders, revokeAtProviders } from '../session/ask-provider.ts'
 import { openBodies } from './bodies.ts'
 import { loadFile } from './load-file.ts'
+import { createSnapshots } from './load-snapshot.ts'
 import { countSignIns, openMeters } from './observe/meters.ts'
 import { auditOfFile, tellMended, tellPasskeys, tellRefused, tellWarnings } from './reload-log.ts'
 import { poolSizeOf, spareMemory, spareMemoryAfterLoad } from './resources.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { openSessionState } from './session-state.ts'
-import { createSnapshots } from './snapshots.ts'
 
 /** What exists only once something listens; nothing uses it before. */
 export interface Listening {

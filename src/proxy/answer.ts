@@ -1,4 +1,4 @@
-import type { Tally } from '../base/amounts.ts'
+import type { Tally } from '../base/byte-counts.ts'
 import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import { isEventStream } from './body/event-streams.ts'

@@ -1,6 +1,6 @@
 /** Forwards a request: small bodies are read first, so that a try can be repeated. */
 
-import { parseLength } from '../base/amounts.ts'
+import { parseLength } from '../base/byte-counts.ts'
 import { GateError } from '../base/errors.ts'
 import { stalledUpload } from './body/uploads.ts'
 import { attempt, type Sendable } from './exchange.ts'

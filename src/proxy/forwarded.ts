@@ -1,6 +1,6 @@
 /** What is forwarded, and with what: the request as its upstream's side sees it. */
 
-import type { Tally } from '../base/amounts.ts'
+import type { Tally } from '../base/byte-counts.ts'
 import type { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { RouteConfig } from '../config/resolve/routes.ts'

@@ -1,4 +1,4 @@
-import { parseLength } from '../base/amounts.ts'
+import { parseLength } from '../base/byte-counts.ts'
 import { GateError, toGateError } from '../base/errors.ts'
 import { isEventStream } from './body/event-streams.ts'
 import { watchBody } from './body/watched.ts'

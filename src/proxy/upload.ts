@@ -1,5 +1,5 @@
 import { isErrored, isReadable } from 'node:stream'
-import { parseLength } from '../base/amounts.ts'
+import { parseLength } from '../base/byte-counts.ts'
 import type { GateError } from '../base/errors.ts'
 import { type PacedBody, paceBody } from './body/paced.ts'
 import { stalledUpload, tooLarge } from './body/uploads.ts'

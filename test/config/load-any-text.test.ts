@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { renderDiagnostics } from '../../src/config/render.ts'
+import { renderDiagnostics } from '../../src/config/render-diagnostics.ts'
 import { check, complete } from './checks.ts'
 
 /** Nothing is thrown, a refusal has a reason, every place is in the text, and all of it can be shown. */

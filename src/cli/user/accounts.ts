@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { count } from '../../config/render.ts'
+import { count } from '../../config/render-diagnostics.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { Users } from '../../config/values/users-file.ts'

@@ -1,6 +1,6 @@
 /** Recognises the files of oauth2-proxy: cfg, variables, YAML, a unit, a command line. */
 
-import { renderDiagnostics } from '../../config/render.ts'
+import { renderDiagnostics } from '../../config/render-diagnostics.ts'
 import { createLocator } from '../../config/text/locate.ts'
 import { parseToml } from '../../config/text/parse.ts'
 import { itemsOf } from '../../config/text/raw.ts'

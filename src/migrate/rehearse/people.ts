@@ -1,7 +1,7 @@
 /** Who the users of a log are: from a file with their claims, or by what the log says alone. */
 
 import type { Config } from '../../config/resolve/config.ts'
-import { identityFrom } from '../../console/claims.ts'
+import { identityFrom } from '../../console/identity-argument.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
 import { type Known, sketchOf } from '../../policy/partial-identity.ts'
 

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import { showJson } from '../../base/control-characters.ts'
 import { loadConfig } from '../../config/load.ts'
-import { renderDiagnostics } from '../../config/render.ts'
+import { renderDiagnostics } from '../../config/render-diagnostics.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'

@@ -7,7 +7,7 @@ import { type FilePerson, personOf, userNameOf } from '../../identity/passwords/
 import { authenticationAgeMs } from '../../identity/step-up.ts'
 import type { Account } from '../../session/accounts/account.ts'
 import type { Accounts, DecideAccount } from '../../session/accounts/accounts.ts'
-import type { EndOthers } from '../../session/accounts/others.ts'
+import type { EndOthers } from '../../session/accounts/end-others.ts'
 import { isSignIn } from '../../session/credentials/credential-sessions.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'

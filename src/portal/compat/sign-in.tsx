@@ -13,7 +13,7 @@ import { type BeginTools, begin } from '../sign-in/begin.ts'
 import { hostOf } from '../sign-in/choose.tsx'
 import { refuseLoginLoop } from '../sign-in/login-loop.ts'
 import { redirectToPortal } from '../sign-in/ticket.ts'
-import { addressOf, type CompatContext, compatPath, type Onward, readOnward } from './onward.ts'
+import { addressOf, type CompatContext, compatPath, type Onward, readOnward } from './old-addresses.ts'
 
 /**
  * oauth2-proxy's `sign_in`: a page with one button. It does not sign the user out, as oauth2-proxy did, since any link

@@ -7,7 +7,7 @@ import { isPortalHost, ownPath, portalOrigin } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import { forgetLogins } from '../sign-in/login-loop.ts'
 import { askBack, leave, type SignOutTools } from '../sign-out/sign-out.tsx'
-import { addressOf, type CompatContext, compatPath, FRONT_PAGE, readOnward, wholeAddress } from './onward.ts'
+import { addressOf, type CompatContext, compatPath, FRONT_PAGE, readOnward, wholeAddress } from './old-addresses.ts'
 
 /**
  * oauth2-proxy's `sign_out`: signs out at once, and redirects to `rd`, where an application or the user asks for it. A

@@ -3,7 +3,7 @@
 /** The page `edit`, for admins: a form with the file, its review, and the result of saving it. */
 
 import type { AuditFacts } from '../../audit/record.ts'
-import { parseLength } from '../../base/amounts.ts'
+import { parseLength } from '../../base/byte-counts.ts'
 import { randomToken } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'

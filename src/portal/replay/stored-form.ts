@@ -1,6 +1,6 @@
 /** Keeps a form that met an expired sign-in, sealed in the store, until its user has signed in again. */
 
-import { parseLength } from '../../base/amounts.ts'
+import { parseLength } from '../../base/byte-counts.ts'
 import { isToken, randomToken, sha256 } from '../../base/bytes.ts'
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'

@@ -10,8 +10,8 @@ import type { RunningServer } from '../serve-options.ts'
 import { boundExit } from '../signals.ts'
 import { reportStart, startHere } from '../start.ts'
 import { openManager, statusOf } from '../systemd.ts'
+import { followSignals } from './follow-signals.ts'
 import { openHanded, tellUnasked } from './inherited-sockets.ts'
-import { followSignals } from './service.ts'
 import { outlivePredecessor, takePlace } from './successor.ts'
 
 export interface AloneOptions {

@@ -2,7 +2,7 @@
 
 import { parentPort } from 'node:worker_threads'
 import { checkConfig } from '../../config/check.ts'
-import type { Included } from '../../config/included.ts'
+import type { Included } from '../../config/includes.ts'
 import { readBytes, readText } from '../../console/read-file.ts'
 import { holdExpectations } from '../../server/preview/expect.ts'
 

@@ -1,4 +1,4 @@
-import { Tally } from '../../base/amounts.ts'
+import { Tally } from '../../base/byte-counts.ts'
 import type { ConnectionEnds, ConnectionState, Connections } from '../../base/system/connections.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { createRoster, NOWHERE } from '../lifetime/roster.ts'

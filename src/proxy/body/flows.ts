@@ -1,4 +1,4 @@
-import { amountOf, Tally } from '../../base/amounts.ts'
+import { amountOf, Tally } from '../../base/byte-counts.ts'
 import { createLoopShare } from '../../base/loop-share.ts'
 import type { ConnectionEnds, Connections } from '../../base/system/connections.ts'
 import type { Deadlines } from '../lifetime/deadlines.ts'

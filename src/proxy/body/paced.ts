@@ -1,6 +1,6 @@
 /** A body that is passed on piece by piece, at the reader’s pace, with limits and a count. */
 
-import type { Tally } from '../../base/amounts.ts'
+import type { Tally } from '../../base/byte-counts.ts'
 import type { GateError } from '../../base/errors.ts'
 import { isSmallPiece, nextTurn } from '../../base/steps.ts'
 import { type Flow, PIECE_BYTES, SMALL_BYTES } from './flows.ts'

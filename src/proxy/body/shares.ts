@@ -1,4 +1,4 @@
-import { Tally } from '../../base/amounts.ts'
+import { Tally } from '../../base/byte-counts.ts'
 import { GateError } from '../../base/errors.ts'
 import { networkOf } from '../../base/net.ts'
 

@@ -1,4 +1,4 @@
-import { Tally } from '../../base/amounts.ts'
+import { Tally } from '../../base/byte-counts.ts'
 import { createWaiting } from './waiting.ts'
 
 /** A request that may not be sent yet. */

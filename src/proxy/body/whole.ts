@@ -1,5 +1,5 @@
 import { estimateShallowMemoryUsageOf } from 'bun:jsc'
-import { Tally } from '../../base/amounts.ts'
+import { Tally } from '../../base/byte-counts.ts'
 import type { ClientSide } from '../lifetime/client-idle.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { NOWHERE } from '../lifetime/roster.ts'

@@ -1,6 +1,6 @@
 /** Fields that end at each hop, or are counted there (RFC 9110 §7.6). */
 
-import { parseLength } from '../../base/amounts.ts'
+import { parseLength } from '../../base/byte-counts.ts'
 
 /** Fields that end at this hop in either direction (RFC 9110 §7.6.1, RFC 9112 §9.6), but for those that are read before they go. */
 const ENDING: readonly string[] = ['keep-alive', 'proxy-connection', 'proxy-authenticate', 'trailer', 'upgrade']

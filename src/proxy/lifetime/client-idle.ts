@@ -1,4 +1,4 @@
-import { parseLength } from '../../base/amounts.ts'
+import { parseLength } from '../../base/byte-counts.ts'
 import type { ConnectionEnds } from '../../base/system/connections.ts'
 import type { Deadlines, Waiting } from './deadlines.ts'
 import { NOWHERE } from './roster.ts'

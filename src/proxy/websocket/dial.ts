@@ -1,7 +1,7 @@
 /** Dials the upstream of a WebSocket; its refusal reaches the client. */
 
 import { connect as connectTls } from 'node:tls'
-import { parseLength } from '../../base/amounts.ts'
+import { parseLength } from '../../base/byte-counts.ts'
 import { GateError } from '../../base/errors.ts'
 import type { UpstreamAddress } from '../../config/values/address.ts'
 import { translateFailure, unreachable } from '../failures.ts'

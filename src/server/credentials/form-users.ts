@@ -7,7 +7,7 @@ import { userIdentity } from '../../identity/passwords/users.ts'
 import type { Guesses } from './password-guesses.ts'
 import type { CodeOutcome, Codes } from './second-factor-codes.ts'
 import type { UserInForce, UsersInForce } from './users-in-force.ts'
-import { type Given, type PasswordSource, refusal, type StandIn, type Verify } from './verify.ts'
+import { type Given, type PasswordSource, refusal, type StandIn, type Verify } from './verify-password.ts'
 
 /** A user with this password; `code`: a code has to follow for this account. */
 export type FoundUser = { readonly identity: Identity } | { readonly code: AccountGround }

@@ -15,7 +15,7 @@ import { createFormUsers, type FormUsers } from './form-users.ts'
 import { createGuesses, type GuessSessions } from './password-guesses.ts'
 import { type CodeSessions, createCodes } from './second-factor-codes.ts'
 import { createUsersInForce } from './users-in-force.ts'
-import { createStandIn, createVerify, type Given, refusal } from './verify.ts'
+import { createStandIn, createVerify, type Given, refusal } from './verify-password.ts'
 
 /** People and programs that come with a name and a password of a portal's htpasswd file. */
 export interface Passwords extends FormUsers {

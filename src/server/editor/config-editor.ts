@@ -15,12 +15,12 @@ import type { RoleGrant } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
 import { differenceSteps } from '../preview/difference.ts'
-import { createSessionStates } from '../preview/people.ts'
+import { createSessionStates } from '../preview/signed-in-people.ts'
 import { type Base, LONGEST_SHOWN, openBase, sheetOf, unveil } from './drafts.ts'
 import { guardedFindings } from './guarded-keys.ts'
 import { lineDiff } from './line-diff.ts'
+import { strayIncludes, strayParts } from './other-files.ts'
 import { saveFile } from './save.ts'
-import { strayIncludes, strayParts } from './whole.ts'
 
 export interface DeskTools extends PresentTools {
   /** Absolute. */

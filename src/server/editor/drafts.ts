@@ -2,7 +2,7 @@
 
 import { sha256 } from '../../base/bytes.ts'
 import { createVeil, hasMarks, type MarkOf, type Veil } from '../../config/hidden/redact.ts'
-import { readIncluded } from '../../config/included.ts'
+import { readIncluded } from '../../config/includes.ts'
 import type { Sources } from '../../config/text/substitute.ts'
 import type { Draft, EditorFile, Finding } from '../../portal/config-editor.ts'
 

@@ -1,6 +1,6 @@
 /** Histograms of durations. */
 
-import { Tally } from '../../base/amounts.ts'
+import { Tally } from '../../base/byte-counts.ts'
 import { type Family, seriesName } from './metric-family.ts'
 
 /** Upper bounds in seconds, as Prometheus writes them (`le`): from an answer out of memory to a long poll. */

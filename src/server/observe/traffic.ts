@@ -1,6 +1,6 @@
 /** Metrics of requests, by route and upstream. */
 
-import { Tally } from '../../base/amounts.ts'
+import { Tally } from '../../base/byte-counts.ts'
 import type { ForwardMeter } from '../../proxy/forwarded.ts'
 import { Histogram, histogramFamily } from './histogram.ts'
 import { Named } from './label-limit.ts'

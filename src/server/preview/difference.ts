@@ -4,11 +4,11 @@ import { finish, type Steps } from '../../base/steps.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { restartKeys, startValues } from '../config/reload.ts'
+import { createPairs, type Outcome, type Pair } from './compare-requests.ts'
 import type { Grants } from './granted-roles.ts'
 import type { IdentityAt } from './judge.ts'
-import { createPairs, type Outcome, type Pair } from './pairs.ts'
-import { createSessionStates, groupPeople, type Person, type SessionStates, type SignedIn } from './people.ts'
 import { canonical, type RouteChanges, routeChanges } from './route-changes.ts'
+import { createSessionStates, groupPeople, type Person, type SessionStates, type SignedIn } from './signed-in-people.ts'
 
 /** Who is signed in, and what is known of it. */
 export interface Present {

@@ -1,6 +1,6 @@
 /** Sends an allowed request to its upstream, or answers it from the route itself. */
 
-import { parseLength } from '../../base/amounts.ts'
+import { parseLength } from '../../base/byte-counts.ts'
 import { isUnder } from '../../config/values/path.ts'
 import { looksAtMethod } from '../../policy/policy.ts'
 import { tooLarge } from '../../proxy/body/uploads.ts'

@@ -1,4 +1,4 @@
-import { parseLength } from '../../base/amounts.ts'
+import { parseLength } from '../../base/byte-counts.ts'
 import { toGateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { isStreamed } from '../../portal/answer.ts'

@@ -18,7 +18,7 @@ import { type FilePerson, passkeyAmr, peopleOf, userIdentity, userSubject } from
 import type { Sessions } from '../session.ts'
 import type { Account, Passkey } from './account.ts'
 import { type Accounts, accountIdOf, groundOf } from './accounts.ts'
-import type { EndOthers } from './others.ts'
+import type { EndOthers } from './end-others.ts'
 
 /** What a browser says of a passkey, and in which ceremony. */
 export interface PasskeyAnswer {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { csvLine } from '../../../src/audit/export.ts'
-import { parseLength } from '../../../src/base/amounts.ts'
+import { parseLength } from '../../../src/base/byte-counts.ts'
 import { canonicalAddress } from '../../../src/base/net.ts'
 import { parsePicture } from '../../../src/config/values/picture.ts'
 import { parseBasic } from '../../../src/identity/passwords/password.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { hintToWrite } from '../../../src/config/hidden/lines.ts'
-import { renderDiagnostics } from '../../../src/config/render.ts'
+import { renderDiagnostics } from '../../../src/config/render-diagnostics.ts'
 import { check, complete } from '../checks.ts'
 
 /** All that is told of a file with mistakes: message and hint, and the frame that shows the line. */

@@ -1,4 +1,4 @@
-import { addressOf, parseOnward } from '../../../src/portal/compat/onward.ts'
+import { addressOf, parseOnward } from '../../../src/portal/compat/old-addresses.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 
 const HOSTS = new Set(['app.example', 'other.example'])

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkConfig } from '../../../src/config/check.ts'
-import { renderDiagnostics } from '../../../src/config/render.ts'
+import { renderDiagnostics } from '../../../src/config/render-diagnostics.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { compileSnapshot } from '../../../src/server/config/compile.ts'
 import { hold, type Subject } from '../subject.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { checkConfig } from '../../../src/config/check.ts'
-import { renderDiagnostics } from '../../../src/config/render.ts'
+import { renderDiagnostics } from '../../../src/config/render-diagnostics.ts'
 import { configSchema } from '../../../src/config/keys/keys.ts'
 
 const here = (name: string) => new URL(name, import.meta.url).pathname

@@ -4,7 +4,7 @@ import type { Config } from '../../../src/config/resolve/config.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { type Difference, difference, type Present } from '../../../src/server/preview/difference.ts'
 import { explain } from '../../../src/server/preview/explain.ts'
-import type { SignedIn } from '../../../src/server/preview/people.ts'
+import type { SignedIn } from '../../../src/server/preview/signed-in-people.ts'
 
 const NOW = Date.UTC(2026, 10, 1, 12)
 const ISSUER = 'https://id.example.com'

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseLength, Tally } from '../../src/base/amounts.ts'
+import { parseLength, Tally } from '../../src/base/byte-counts.ts'
 
 test.each([
   ['0', 0],

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import { hintToWrite } from './hidden/lines.ts'
-import type { Included } from './included.ts'
+import type { Included } from './includes.ts'
 import { ROOT } from './keys/keys.ts'
 import type { Diagnostic, DiagnosticCode } from './text/diagnostic.ts'
 import { createLocator, type Locator, type TextPosition } from './text/locate.ts'

@@ -6,7 +6,7 @@ import { compilePerson } from '../../policy/user-conditions.ts'
 import { acceptedAnswer, jsonAnswer, textAnswer } from '../answer.ts'
 import { portalNotFound } from '../not-found.ts'
 import { type CompatRequest, type PortalRequest, readQuery } from '../portal.ts'
-import type { CompatContext } from './onward.ts'
+import type { CompatContext } from './old-addresses.ts'
 
 /** oauth2-proxy's `userinfo`, for scripts of this very host: as `me`, in its words. */
 export function oldUserinfo(ctx: PortalRequest): Response {

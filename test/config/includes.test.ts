@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { ROOT } from '../../src/config/keys/keys.ts'
-import { renderDiagnostics } from '../../src/config/render.ts'
+import { renderDiagnostics } from '../../src/config/render-diagnostics.ts'
 import { check, complete, type World } from './checks.ts'
 
 const route = (host: string, more = '') =>

@@ -1,15 +1,15 @@
 /** Lists and ends sessions for people, admins and providers, from the store. */
 
-import type { Ports } from '../../base/ports.ts'
-import type { Identity } from '../../identity/identity.ts'
-import { type EndedMatch, isOfMatch } from '../ended.ts'
-import { isLiveInStore, lifetimesAt, momentsOf, type SessionLimits } from '../life.ts'
-import { guarded, openSecrets, parseSession } from '../rows.ts'
-import type { SignedOut } from '../scim/signed-out.ts'
-import type { Sealer } from '../seal.ts'
-import type { SessionEntry, Sessions } from '../session.ts'
-import type { SessionStore, StoredSession } from '../store.ts'
-import type { TokenOwner } from './owners.ts'
+import type { Ports } from '../base/ports.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { TokenOwner } from './credentials/owners.ts'
+import { type EndedMatch, isOfMatch } from './ended.ts'
+import { isLiveInStore, lifetimesAt, momentsOf, type SessionLimits } from './life.ts'
+import { guarded, openSecrets, parseSession } from './rows.ts'
+import type { SignedOut } from './scim/signed-out.ts'
+import type { Sealer } from './seal.ts'
+import type { SessionEntry, Sessions } from './session.ts'
+import type { SessionStore, StoredSession } from './store.ts'
 
 export interface ManageTools {
   readonly store: SessionStore

@@ -3,7 +3,7 @@
 import { realpathSync } from 'node:fs'
 import { dirname, resolve, sep } from 'node:path'
 import { isSecretText } from '../../config/hidden/secrets.ts'
-import { includedPatterns, readIncluded } from '../../config/included.ts'
+import { includedPatterns, readIncluded } from '../../config/includes.ts'
 import { createLocator } from '../../config/text/locate.ts'
 import { parseToml } from '../../config/text/parse.ts'
 import { formatPath } from '../../config/text/raw.ts'

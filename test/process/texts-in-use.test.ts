@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { loadConfig } from '../../src/config/load.ts'
-import { parseTexts, withTexts, writeTexts } from '../../src/process/texts-in-force.ts'
+import { parseTexts, withTexts, writeTexts } from '../../src/process/texts-in-use.ts'
 
 const route = (host: string) => `[[routes]]\nhost = "${host}"\nrespond = { body = "in" }\nallow = "public"\n`
 
