@@ -11,6 +11,7 @@ import { untilTheEnd } from '../kit/opened.ts'
 import { type Ended, runToEnd } from '../kit/programs/ended.ts'
 import {
   serviceRoutes,
+  startCgit,
   startGitHttp,
   startRadicale,
   startSyncthing,
@@ -21,6 +22,7 @@ import {
 const { afterAll, test } = needs(
   'chromium',
   'apache2',
+  'cgit',
   'curl',
   'fcgiwrap',
   'git',
@@ -45,6 +47,7 @@ const services = {
   transmission: keep(await startTransmission(place('transmission'))),
   radicale: keep(await startRadicale(place('radicale'))),
   'git-http': keep(await startGitHttp(place('git-http'), ['project.git', 'public/open.git'])),
+  cgit: keep(await startCgit(place('cgit'), ['project.git', 'public/open.git'])),
   webdav: keep(await startWebdav(place('webdav'))),
 }
 type Name = keyof typeof services
@@ -127,7 +130,7 @@ test('syncthing: its interface loads, and asks its own API by the Host that it w
   )
 })
 
-needs('apache2', 'fcgiwrap', 'git', 'nginx', 'radicale', 'syncthing', 'transmission-daemon').describe(
+needs('apache2', 'cgit', 'fcgiwrap', 'git', 'nginx', 'radicale', 'syncthing', 'transmission-daemon').describe(
   'transmission',
   () => {
     test('its interface loads and shows what it has', async () => {
@@ -195,6 +198,20 @@ test('git: clones and pushes with a token, and the push is somebody’s', async 
   expect([again.code, readFileSync(`${work}-again/large`).length]).toEqual([0, 3 << 20])
   const unknown = await client('git', 'clone', '-q', address('git-http', '/project.git'), `${work}-no`)
   expect([unknown.code === 0, existsSync(`${work}-no`)]).toEqual([false, false])
+})
+
+test('cgit: a browser reads a file, and git clones with a token', async () => {
+  const page = await open('cgit')
+  await page.getByRole('link', { name: 'project.git' }).click()
+  await page.getByRole('link', { name: 'tree', exact: true }).click()
+  await page.getByRole('link', { name: 'README', exact: true }).click()
+  await page.locator('.blob').getByText('hello').waitFor()
+  const copy = join(folder.path, 'read')
+  const named = address('cgit', '/public/open.git').replace('://', `://me:${await token()}@`)
+  const cloned = await client('git', 'clone', '-q', named, copy)
+  expect([cloned.code, readFileSync(join(copy, 'README'), 'utf8')]).toEqual([0, 'hello'])
+  const unknown = await client('git', 'clone', '-q', address('cgit', '/public/open.git'), `${copy}-no`)
+  expect([unknown.code === 0, existsSync(`${copy}-no`)]).toEqual([false, false])
 })
 
 test('webdav: files are put, moved and listed, and a browser sees them', async () => {

@@ -8,6 +8,7 @@ const PROGRAMS = {
   buildah: ['buildah'],
   cadaver: ['cadaver'],
   caddy: ['caddy'],
+  cgit: ['/usr/lib/cgit/cgit.cgi'],
   // Unpacked by the set-up: to install it is to register the machine.
   crowdsec: ['/opt/crowdsec/usr/bin/crowdsec'],
   chromium: [process.env.CHROMIUM ?? '/usr/bin/chromium'],

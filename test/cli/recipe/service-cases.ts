@@ -14,8 +14,46 @@ export interface ServiceCase {
 
 /** Recipes by name. A path with a dot segment or an escape in it is one that an application might read as another. */
 export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
+  actual: { open: [], chosen: [], closed: ['/', '/sync/sync', 'POST /account/login', '/sw.js', '/kcab.worker.js'] },
+  alertmanager: {
+    open: [],
+    chosen: ['/-/healthy', '/-/ready'],
+    closed: ['/', '/api/v2/alerts', 'POST /-/reload', '/metrics', '/-/healthy/../reload'],
+  },
+  calibre: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/opds', '/get/EPUB/1/books', 'POST /cdb/cmd/list/0', '/ajax/search'],
+    takesTokens: true,
+  },
+  cgit: {
+    open: [],
+    chosen: ['/public/open.git/', '/public/open.git/info/refs', '/cgit-css/cgit.css'],
+    closed: [
+      '/',
+      '/project.git/',
+      '/project.git/info/refs',
+      '/publicly/a.git/',
+      '/public/%2e%2e/project.git/',
+      'POST /public/open.git/git-receive-pack',
+    ],
+    takesTokens: true,
+  },
   cockpit: { open: [], chosen: [], closed: ['/', '/cockpit/login', '/cockpit/socket', '/system', '/ping'] },
   'code-server': { open: [], chosen: [], closed: ['/', '/login', '/proxy/3000/', '/healthz', '/_static/x.js'] },
+  deluge: { open: [], chosen: [], closed: ['/', 'POST /json', 'POST /upload', '/js/deluge-all.js'] },
+  'docker-registry': {
+    open: [],
+    chosen: [],
+    closed: ['/v2/', '/v2/_catalog', '/v2/ada/img/manifests/1', 'POST /v2/ada/img/blobs/uploads/'],
+    takesTokens: true,
+  },
+  fossil: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/index', '/timeline', 'POST /xfer', '/login', '/setup'],
+    takesTokens: true,
+  },
   'git-http': {
     open: [],
     chosen: ['/public/a.git/info/refs', 'POST /public/a.git/git-upload-pack'],
@@ -44,6 +82,20 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     open: [],
     chosen: ['POST /api/webhook/abc', '/api/websocket', 'POST /auth/token'],
     closed: ['/', '/lovelace/0', '/config', '/local/secret.html', '/hassio/x', '/authentic'],
+  },
+  icecast: {
+    open: [],
+    chosen: ['/live', 'PUT /live'],
+    closed: [
+      '/',
+      '/admin/',
+      '/admin/metadata',
+      '/status-json.xsl',
+      '/other',
+      '/live/../admin/',
+      'POST /live',
+      '/live2',
+    ],
   },
   immich: { open: [], chosen: [], closed: ['/', '/share/abc', '/api/server/ping', '/photos'], takesTokens: true },
   jellyfin: {
@@ -74,10 +126,17 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     chosen: ['POST /hooks/door', '/hooks/'],
     closed: ['/', '/flows', 'POST /flows', '/nodes', '/comms', '/hooksy', '/hooks/../flows', '/hooks/%2e%2e/flows'],
   },
+  novnc: { open: [], chosen: [], closed: ['/', '/vnc.html', '/websockify', '/app/ui.js'] },
   'paperless-ngx': {
     open: [],
     chosen: ['/share/abc'],
     closed: ['/', '/api/documents/', '/accounts/login/', '/admin/', 'POST /share/abc', '/shared'],
+  },
+  peerjs: { open: [], chosen: [], closed: ['/', '/peerjs', '/peerjs/id', '/peerjs/peers'] },
+  phpmyadmin: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/index.php', 'POST /index.php', '/setup/', '/themes/pmahomme/css/theme.css'],
   },
   // It guards itself: whoever comes to sign in has no session here.
   'pocket-id': {
@@ -90,12 +149,21 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     chosen: ['/-/healthy', '/-/ready'],
     closed: ['/', '/graph', '/api/v1/query', 'POST /-/reload', 'POST /-/quit', '/metrics', '/-/healthy/../reload'],
   },
+  qbittorrent: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/api/v2/app/version', 'POST /api/v2/auth/login', 'POST /api/v2/torrents/add'],
+    takesTokens: true,
+  },
+  rabbitmq: { open: [], chosen: [], closed: ['/', '/api/queues', '/api/whoami', '/metrics', '/js/app.js'] },
   radicale: {
     open: [],
     chosen: [],
     closed: ['/', '/.web/', 'PROPFIND /ada/', '/.well-known/caldav'],
     takesTokens: true,
   },
+  rclone: { open: [], chosen: [], closed: ['/', 'PROPFIND /', 'PUT /a.txt', 'COPY /a.txt'], takesTokens: true },
+  shellinabox: { open: [], chosen: [], closed: ['/', 'POST /', '/ShellInABox.js', '/plain'] },
   syncthing: { open: [], chosen: [], closed: ['/', '/rest/system/config', '/meta.js', 'POST /rest/system/shutdown'] },
   transmission: {
     open: [],
@@ -152,6 +220,17 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
       '/api/../admin',
       '/api/%2e%2e/admin',
     ],
+  },
+  verdaccio: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/thing', 'PUT /thing', '/-/ping', '/-/v1/search', '/-/verdaccio/data/packages'],
+    takesTokens: true,
+  },
+  vite: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/@vite/client', '/src/main.ts', '/@fs/etc/passwd', '/__open-in-editor'],
   },
   webdav: { open: [], chosen: [], closed: ['/', 'PROPFIND /', 'PUT /a.txt', 'MOVE /a.txt'], takesTokens: true },
 }

@@ -57,7 +57,14 @@ const COMMANDS = [
 const FONT = '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf'
 const ARM_LIBRARY = '/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1'
 const NETAVARK = '/usr/lib/podman/netavark'
-const FILES = [FONT, ARM_LIBRARY, NETAVARK, '/usr/include/opentelemetry/proto/collector/trace/v1/trace_service.proto']
+const CGIT = '/usr/lib/cgit/cgit.cgi'
+const FILES = [
+  FONT,
+  ARM_LIBRARY,
+  NETAVARK,
+  CGIT,
+  '/usr/include/opentelemetry/proto/collector/trace/v1/trace_service.proto',
+]
 
 interface Machine {
   /** Commands that are there. */

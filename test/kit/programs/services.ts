@@ -83,12 +83,47 @@ export async function startRadicale(folder: string): Promise<Front> {
 /** git http-backend by nginx and fcgiwrap as the recipe has them, with bare repositories of these names below `folder`/git. */
 export async function startGitHttp(folder: string, repositories: readonly string[]): Promise<Front> {
   if (!isProgramHere('fcgiwrap')) return absent<Front>('fcgiwrap', { port: await freePort() })
-  const port = await freePort()
   const root = join(folder, 'git')
-  for (const name of repositories) {
-    const made = await runToEnd(['git', 'init', '--quiet', '--bare', '--initial-branch=main', join(root, name)])
-    if (made.code !== 0) throw new Error(made.stderr)
+  for (const name of repositories) await makeRepository(join(root, name))
+  return startCgi(folder, 'git-http', site => site.replace('/srv/git', root))
+}
+
+/** cgit by nginx and fcgiwrap as the recipe has them, with repositories of these names, each of one commit with a file README. */
+export async function startCgit(folder: string, repositories: readonly string[]): Promise<Front> {
+  if (!isProgramHere('cgit')) return absent<Front>('cgit', { port: await freePort() })
+  const root = join(folder, 'git')
+  const work = join(folder, 'work')
+  const git = async (...args: readonly string[]) => {
+    const done = await runToEnd(['git', '-C', work, '-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', ...args])
+    if (done.code !== 0) throw new Error(done.stderr)
   }
+  mkdirSync(work)
+  await git('init', '--quiet', '--initial-branch=main')
+  writeFileSync(join(work, 'README'), 'hello')
+  await git('add', '-A')
+  await git('commit', '--quiet', '-m', 'first')
+  for (const name of repositories) {
+    await makeRepository(join(root, name))
+    await git('push', '--quiet', join(root, name), 'HEAD')
+  }
+  const file = join(folder, 'cgitrc')
+  return startCgi(folder, 'cgit', settings => {
+    // The server's block comes first, and then lines of cgitrc, which go behind those that Debian writes.
+    const end = settings.indexOf('\n}\n') + 3
+    const debians = 'css=/cgit-css/cgit.css\nlogo=/cgit-css/cgit.png\n'
+    writeFileSync(file, debians + settings.slice(end).replace('/srv/git', root))
+    return settings.slice(0, end).replace('fastcgi_param HTTPS', `fastcgi_param CGIT_CONFIG ${file};\n$&`)
+  })
+}
+
+async function makeRepository(path: string): Promise<void> {
+  const made = await runToEnd(['git', 'init', '--quiet', '--bare', '--initial-branch=main', path])
+  if (made.code !== 0) throw new Error(made.stderr)
+}
+
+/** A program of CGI by nginx and fcgiwrap, with the settings of its recipe after `place` put the test's own paths in. */
+async function startCgi(folder: string, recipe: string, place: (settings: string) => string): Promise<Front> {
+  const port = await freePort()
   const socket = join(folder, 'fcgiwrap.socket')
   const wrap = Bun.spawn(['fcgiwrap', '-s', `unix:${socket}`], {
     // git serves no repository of somebody else, and asks HOME whose it is.
@@ -105,10 +140,9 @@ export async function startGitHttp(folder: string, repositories: readonly string
       return false
     }
   }, 'fcgiwrap listens')
-  const site = serviceSettings('git-http')
+  const site = place(serviceSettings(recipe))
     .replace('listen 8081;', `listen 127.0.0.1:${port};`)
     .replace('/run/fcgiwrap.socket', socket)
-    .replace('/srv/git', root)
   const nginx = await startNginx(folder, port, site)
   return {
     port,
