@@ -1,4 +1,4 @@
-/** Writes what happened: a line in the log at once, and rows in batches, within bounds. */
+/** Writes the audit trail: a line in the log at once, and rows in batches, within bounds. */
 
 import { errorFacts } from '../base/errors.ts'
 import { networkOf } from '../base/net.ts'

@@ -1,5 +1,3 @@
-/** The version of this program. */
-
 import manifest from '../../package.json' with { type: 'json' }
 
 /** The build (.ci/build.ts) sets it: the commit, with `-dirty` where files differed; null where it is unknown. */

@@ -1,4 +1,4 @@
-/** What a process does for its sessions meanwhile: it hears of changes elsewhere, writes last uses, cleans up. */
+/** Background work for sessions: hears of changes elsewhere, writes last uses, and cleans up. */
 
 import type { OpenAudit } from '../audit/writer.ts'
 import { errorFacts } from '../base/errors.ts'

@@ -1,4 +1,6 @@
-/** What a route answers with: upstream, files, redirect, verify, or a fixed answer, and which keys go together. */
+/**
+ * Checks what a route answers with (upstream, files, redirect, verify, a fixed answer), and which keys go together.
+ */
 
 import { dirname } from 'node:path'
 import { compileExpression, isFault } from '../../base/regular-expression.ts'

@@ -1,4 +1,4 @@
-/** The hosts and paths of a file, one by one, with where it says them. */
+/** Lists the hosts and paths of a file, each with where the file says it. */
 
 import type { RootTable } from '../keys/keys.ts'
 import type { RouteTable } from '../keys/routes.ts'

@@ -1,4 +1,4 @@
-/** What rules ask for that nobody can have: names, groups and addresses that no provider of the portal can state. */
+/** Checks rules for what nobody can have: names, groups and addresses that no provider of the portal states. */
 
 import type { RootTable } from '../keys/keys.ts'
 import type { PortalTable, RuleTable } from '../keys/portals.ts'

@@ -1,4 +1,4 @@
-/** What the keys of `[portals.NAME]` say together, and with routes: address, providers, roles, members, pictures. */
+/** Checks `[portals.NAME]` as a whole, and with routes: address, providers, roles, members, pictures. */
 
 import { isLoopbackHost } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'

@@ -1,4 +1,4 @@
-/** What the keys of `[providers.NAME]` say together: kind, issuer, how the client proves itself, SCIM. */
+/** Checks `[providers.NAME]` as a whole: kind, issuer, how the client proves itself, SCIM. */
 
 import { isLoopbackHost } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'

@@ -1,7 +1,4 @@
-/**
- * What the keys of `[[routes]]` say together, and with each other: hosts and paths, portals, old addresses,
- * step-up.
- */
+/** Checks `[[routes]]` as a whole, and with each other: hosts and paths, portals, old addresses, step-up. */
 
 import type { CompatTable } from '../keys/compat.ts'
 import type { RootTable } from '../keys/keys.ts'

@@ -1,4 +1,4 @@
-/** What the keys of `[server]` say together, and with the routes: proxies in front, limits, workers. */
+/** Checks `[server]` as a whole, and with the routes: proxies in front, limits, workers. */
 
 import type { RootTable } from '../keys/keys.ts'
 import type { ALLOWANCE } from '../keys/limits.ts'

@@ -1,4 +1,4 @@
-/** What the keys of `[tls]` say together, and with the hosts that are served: certificates and `[tls.acme]`. */
+/** Checks `[tls]` as a whole, and with the hosts that are served: certificates and `[tls.acme]`. */
 
 import type { ACME, AcmeDnsTable } from '../keys/acme.ts'
 import type { RootTable } from '../keys/keys.ts'

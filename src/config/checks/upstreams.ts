@@ -1,4 +1,4 @@
-/** What the keys of `[upstreams.NAME]` say together, and with the routes and listeners of their file. */
+/** Checks `[upstreams.NAME]` as a whole, and with the routes and listeners of their file. */
 
 import { isLoopbackHost } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'

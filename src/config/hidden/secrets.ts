@@ -1,4 +1,4 @@
-/** Which parts of a text are secrets, however broken it is. */
+/** Finds the secrets in a text, however broken it is. */
 
 import { REFERENCE, secretStretches } from '../../base/shown-address.ts'
 import { configSchema } from '../keys/keys.ts'

@@ -1,4 +1,4 @@
-/** The session store over SQLite: each part has separate tables. */
+/** The session store on one open database, put together from its tables. */
 
 import type { Database } from 'bun:sqlite'
 import type { MaybePromise } from '../../base/maybe-promise.ts'

@@ -1,5 +1,3 @@
-/** Reads the header of a database file. */
-
 import { readSync } from 'node:fs'
 
 /** What the first page of a database says of it (sqlite.org/fileformat.html §1.3). */

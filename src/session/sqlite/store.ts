@@ -1,4 +1,7 @@
-/** The session store on SQLite, shared by the workers of one machine. */
+/**
+ * The session store on SQLite, shared by the workers of one machine: opens its database, or another one where that
+ * was replaced or damaged.
+ */
 
 import { basename, dirname, resolve } from 'node:path'
 import { errorFacts, GateError } from '../../base/errors.ts'
