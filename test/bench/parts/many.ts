@@ -6,7 +6,17 @@ import { makeIdentity } from '../../../src/identity/identity.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { userOf } from '../../kit/sessions/many-sessions.ts'
-import { type Child, cpuUs, freePort, LOAD_CORE, runChild, settledRssKb, startChild, untilServed } from '../process.ts'
+import {
+  type Child,
+  cpuUs,
+  freePort,
+  LOAD_CORE,
+  PROXY_CORE,
+  runChild,
+  settledRssKb,
+  startChild,
+  untilServed,
+} from '../process.ts'
 import type { Findings } from '../report.ts'
 import { startGate } from '../sallyport.ts'
 import type { Stand } from '../stand.ts'
@@ -15,12 +25,23 @@ import type { Effort } from './part.ts'
 const HOST = 'app.localhost'
 const GATES = 3
 const CONNECTIONS = 32
-/** A last use is written once in a twentieth of it: short, so that a short load shows what that costs. */
-const IDLE_MINUTES = 5
+/** Longer than all of it. A last use is written once in a twentieth of it: a million ask less often than that, so each writes one. */
+const IDLE_MINUTES = 30
+/** Of the memory of sessions, for each session of the crowd: a million have more than half a gigabyte, the most that a gate takes unasked. */
+const CACHE_BYTES = 512
 /** Sessions that are being stored at a time. */
-const WAVE = 500
+const WAVE = 1000
 const SECRETS = 'x'.repeat(1400)
-const WARM_ROUNDS = 15
+/** How long a million sessions ask in each way; fewer ask less long. Ten minutes in all. */
+const LOAD_SECONDS = 300
+const CROWD = 1_000_000
+/** Of which a part fills the memory, and a part is for the few who are surely in it. */
+const [FIRST, ANY, KNOWN] = [0.4, 0.5, 0.1]
+const FEW = 1000
+/** All of it ends by itself in this time: load is left out where the sessions took long to store. */
+const MOST_MS = 13 * 60_000
+/** What is done besides the load, in each way. */
+const BESIDES_SECONDS = 20
 
 /** How HAProxy chooses a gate: by the client's cookie, so that each has a third of the sessions, or the next in turn, so that each has all. */
 const WAYS = { sticky: 'balance hdr(cookie)\n  hash-type consistent', 'in turn': 'balance roundrobin' } as const
@@ -41,68 +62,97 @@ interface Used {
 interface Row {
   readonly way: WayName
   readonly sessions: number
-  /** Each session's first request at a gate that has not got it in memory. */
-  readonly cold: Used
-  /** Later ones, of any session. */
-  readonly warm: Used
+  /** Each session's first request, which no gate has in memory. */
+  readonly first: Used
+  /** Anybody's, with what memory holds. */
+  readonly any: Used
+  /** Those of a few, who are in memory. */
+  readonly known: Used
   readonly gateMbBefore: number
   readonly gateMb: number
+  /** How full the memory of sessions was, of 1: once the first requests were over, and at the end. */
+  readonly full: readonly [number, number]
   readonly redisMb: number
   readonly redisMbBefore: number
 }
 
 /**
- * Three gates behind HAProxy over one Valkey, with a crowd who is signed in: what memory holds, and what a request takes, where a
- * client stays at its gate and where it changes at each request. The gates have one core together, everything else has the other.
+ * Three gates behind HAProxy over one Valkey, with a crowd who is signed in and whom memory does not hold: what it takes, and what a
+ * request costs, where a client stays at its gate and where it changes at each request. The gates have one core together, everything else
+ * has the other.
  */
 export async function many(stand: Stand, { most, seconds }: Effort): Promise<Findings> {
+  const began = performance.now()
   const folder = join(stand.folder, 'many')
   mkdirSync(folder)
   const redis = await startRedis(folder)
   const redisMbBefore = await redis.usedMb()
-  console.error(`bench: ${most} sessions are stored in Valkey`)
   await fill(redis.port, most, stand.asking.provider.issuer)
   const redisMb = await redis.usedMb()
+  await redis.filled()
+  console.error(`bench: ${most} sessions are stored in Valkey, in ${secondsSince(began).toFixed(0)} s`)
+  const ways = ['sticky', 'in turn'] as const
   const rows: Row[] = []
-  for (const way of ['sticky', 'in turn'] as const) {
+  for (const [at, way] of ways.entries()) {
+    const left = (MOST_MS / 1000 - secondsSince(began)) / (ways.length - at) - BESIDES_SECONDS
+    const lasts = Math.max(Math.min((LOAD_SECONDS * seconds * most) / CROWD, left), 10)
+    console.error(`bench: ${way}, ${lasts.toFixed(0)} s`)
     const front = await startInstallation(join(folder, way.replace(' ', '-')), way, most, redis.port, stand)
-    const measure = async (path: string, limit: readonly string[]): Promise<Used> => {
+    const measure = async (share: number, script: string): Promise<Used> => {
       const parts = [front.gates, redis.child, front.haproxy].map(one => [one, cpuUs(one)] as const)
-      const [commands, began] = [await redis.commands(), performance.now()]
-      const requests = await load(front.port, path, limit)
+      const [commands, start] = [await redis.commands(), performance.now()]
+      const requests = await load(front.port, script, Math.ceil(lasts * share))
       const [gatesUs = 0, redisUs = 0, haproxyUs = 0] = parts.map(([one, before]) => cpuUs(one) - before)
-      const took = (performance.now() - began) / 1000
+      const took = secondsSince(start)
       return { seconds: took, requests, gatesUs, redisUs, haproxyUs, commands: (await redis.commands()) - commands }
     }
     const gateMbBefore = (await settledRssKb(front.gates)) / 1024 / GATES
-    const once = loadScript(folder, `count = count + 1\n  return (count - 1) % ${most}`, most)
-    // Each in its turn, once; where clients change gates, every gate gets to know all of them then.
-    const cold = await measure(once, ['-d', '3600s'])
-    for (const port of way === 'in turn' ? front.gatePorts : []) await load(port, once, ['-d', '3600s'])
+    const each = (count: number) => loadScript(folder, `count = count + 1\n  return (count - 1) % ${count}`, count)
+    const first = await measure(FIRST, each(most))
+    const filled = await front.full()
+    const any = await measure(ANY, loadScript(folder, `return math.random(0, ${most - 1})`))
+    const full = [filled, await front.full()] as const
     const gateMb = (await settledRssKb(front.gates)) / 1024 / GATES
-    const any = loadScript(folder, `return math.random(0, ${most - 1})`)
-    const warm = await measure(any, ['-d', `${Math.max(seconds * WARM_ROUNDS, 5)}s`])
-    rows.push({ way, sessions: most, cold, warm, gateMbBefore, gateMb, redisMb, redisMbBefore })
+    const few = loadScript(folder, `return math.random(0, ${Math.min(most, FEW) - 1})`)
+    for (const port of front.gatePorts) await load(port, each(Math.min(most, FEW)), 60)
+    const known = await measure(KNOWN, few)
+    rows.push({ way, sessions: most, first, any, known, gateMbBefore, gateMb, full, redisMb, redisMbBefore })
     for (const child of [front.haproxy, front.gates]) await child.stop()
   }
   await redis.child.stop()
+  const percent = (part: number) => `${(part * 100).toFixed(0)} %`
   return {
     tables: [
       [
-        ['three gates', 'MB a gate', 'kB a session', 'Redis MB', 'kB a session'],
+        [
+          'three gates',
+          ...['MB a gate', 'of it sessions', 'full after first', 'at the end', 'Redis MB', 'kB a session'],
+        ],
         ...rows.map(row => [
           `${row.way}, ${row.sessions} sessions`,
           `${row.gateMbBefore.toFixed(0)} to ${row.gateMb.toFixed(0)}`,
-          perSession((row.gateMb - row.gateMbBefore) * (row.way === 'sticky' ? GATES : 1), row),
+          (cacheBytes(row.sessions) / 1e6).toFixed(0),
+          ...row.full.map(percent),
           row.redisMb.toFixed(0),
-          perSession(row.redisMb - row.redisMbBefore, row),
+          (((row.redisMb - row.redisMbBefore) * 1024) / row.sessions).toFixed(2),
         ]),
       ],
       [
-        ['', 'requests/s', 'gates µs', 'Redis µs', 'HAProxy µs', 'commands per 1000', 'commands/s'],
+        [
+          '',
+          'requests/s',
+          'gates µs',
+          'Redis µs',
+          'HAProxy µs',
+          'commands per 1000',
+          'commands/s',
+          'busiest',
+          'Redis full at',
+        ],
         ...rows.flatMap(row => [
-          usedRow(`${row.way}, not in memory`, row.cold),
-          usedRow(`${row.way}, in memory`, row.warm),
+          usedRow(`${row.way}, first requests`, row.first),
+          usedRow(`${row.way}, anybody's`, row.any),
+          usedRow(`${row.way}, in memory`, row.known),
         ]),
       ],
     ],
@@ -111,18 +161,29 @@ export async function many(stand: Stand, { most, seconds }: Effort): Promise<Fin
   }
 }
 
-function perSession(mb: number, { sessions }: Row): string {
-  return ((mb * 1024) / sessions).toFixed(2)
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1000
+}
+
+function cacheBytes(count: number): number {
+  return Math.max(count * CACHE_BYTES, 1e6)
 }
 
 function usedRow(name: string, used: Used): string[] {
-  const per = (us: number) => (us / used.requests).toFixed(1)
+  const { gatesUs, redisUs, haproxyUs, requests, seconds } = used
+  const per = (us: number) => (us / requests).toFixed(1)
+  const [busiest = ''] = Object.entries({ gates: gatesUs, Redis: redisUs, HAProxy: haproxyUs })
+    .sort(([, one], [, other]) => other - one)
+    .map(([part, us]) => `${part} ${(us / seconds / 1e4).toFixed(0)} %`)
   return [
     name,
-    (used.requests / used.seconds).toFixed(0),
-    ...[used.gatesUs, used.redisUs, used.haproxyUs].map(per),
-    ((used.commands / used.requests) * 1000).toFixed(1),
-    (used.commands / used.seconds).toFixed(0),
+    (requests / seconds).toFixed(0),
+    ...[gatesUs, redisUs, haproxyUs].map(per),
+    ((used.commands / requests) * 1000).toFixed(1),
+    (used.commands / seconds).toFixed(0),
+    busiest,
+    // It has one thread for commands, and there may be as many gates as one likes.
+    `${(gatesUs / redisUs).toFixed(0)} cores of gates`,
   ]
 }
 
@@ -132,6 +193,8 @@ interface Redis {
   usedMb(): Promise<number>
   /** How many scripts and commands it was sent so far; what scripts do in it does not count. */
   commands(): Promise<number>
+  /** Has it write down what it has, and all that comes, as in use; and lets the gates have their core alone. */
+  filled(): Promise<void>
 }
 
 /** Commands that no script calls, and the scripts. */
@@ -139,11 +202,13 @@ const SENT = ['evalsha', 'evalsha_ro', 'eval', 'eval_ro', 'xrange', 'mget', 'pin
 
 async function startRedis(folder: string): Promise<Redis> {
   const port = await freePort()
-  const lasting = ['--dir', folder, '--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction']
-  const child = startChild(['valkey-server', '--bind', '127.0.0.1', '--port', String(port), ...lasting], {
-    core: LOAD_CORE,
+  const settings = ['--dir', folder, '--appendonly', 'no', '--save', '', '--maxmemory-policy', 'noeviction']
+  const child = startChild(['valkey-server', '--bind', '127.0.0.1', '--port', String(port), ...settings], {
+    // What fills it has the other.
+    core: PROXY_CORE,
   })
-  const info = (section: string) => runChild(['valkey-cli', '-p', String(port), 'INFO', section], LOAD_CORE)
+  const ask = (...command: readonly string[]) => runChild(['valkey-cli', '-p', String(port), ...command], LOAD_CORE)
+  const info = (section: string) => ask('INFO', section)
   for (let tries = 0; !(await info('server').catch(() => '')).includes('redis_version'); tries++) {
     if (tries > 100) throw new Error('Valkey does not answer')
     await Bun.sleep(50)
@@ -159,6 +224,13 @@ async function startRedis(folder: string): Promise<Redis> {
         0,
       )
     },
+    async filled() {
+      await ask('CONFIG', 'SET', 'appendonly', 'yes')
+      while (/aof_rewrite_(?:in_progress|scheduled):1/.test(await info('persistence'))) await Bun.sleep(200)
+      for (const pid of child.pids) {
+        await runChild(['taskset', '-a', '-c', '-p', String(LOAD_CORE), String(pid)], LOAD_CORE)
+      }
+    },
   }
 }
 
@@ -173,22 +245,22 @@ async function fill(port: number, count: number, issuer: string): Promise<void> 
   if (!address.ok) throw new Error(address.message)
   const store = openRedisStore(address.value, quietPorts({ now: Date.now }))
   const nowMs = Date.now()
-  for (let from = 0; from < count; from += WAVE) {
-    const wave = Array.from({ length: Math.min(WAVE, count - from) }, (_, at) => from + at)
-    await Promise.all(
-      wave.map(index => {
-        const { subject, claims } = userOf(index)
-        const id = sha256(`session ${index}`)
-        const session = {
-          ...{ id, portal: 'home', issuer, subject, sid: `sid-${index}`, secrets: SECRETS },
-          identity: JSON.stringify(makeIdentity('bench', issuer, subject, claims)),
-          ...{ agent: 'Firefox on Linux', client: '192.0.2.1', isRemembered: false, isRefreshable: false },
-          ...{ createdAtMs: nowMs, expiresAtMs: nowMs + 12 * 3_600_000, lastSeenMs: nowMs, checkedAtMs: nowMs },
-        }
-        return store.insert(session, { hash: sha256(cookieOf(index)), sessionId: id, host: HOST })
-      }),
-    )
+  let next = 0
+  const one = async () => {
+    while (next < count) {
+      const index = next++
+      const { subject, claims } = userOf(index)
+      const id = sha256(`session ${index}`)
+      const session = {
+        ...{ id, portal: 'home', issuer, subject, sid: `sid-${index}`, secrets: SECRETS },
+        identity: JSON.stringify(makeIdentity('bench', issuer, subject, claims)),
+        ...{ agent: 'Firefox on Linux', client: '192.0.2.1', isRemembered: false, isRefreshable: false },
+        ...{ createdAtMs: nowMs, expiresAtMs: nowMs + 12 * 3_600_000, lastSeenMs: nowMs, checkedAtMs: nowMs },
+      }
+      await store.insert(session, { hash: sha256(cookieOf(index)), sessionId: id, host: HOST })
+    }
   }
+  await Promise.all(Array.from({ length: WAVE }, one))
   await store.close()
 }
 
@@ -197,6 +269,8 @@ interface Installation {
   readonly gatePorts: readonly number[]
   readonly gates: Child
   readonly haproxy: Child
+  /** How full the gates' memory of sessions is, of 1. */
+  full(): Promise<number>
 }
 
 async function startInstallation(
@@ -207,23 +281,25 @@ async function startInstallation(
   { asking: { provider, app } }: Stand,
 ): Promise<Installation> {
   const ports: number[] = []
+  const admins: number[] = []
   const children: Child[] = []
   for (let at = 0; at < GATES; at++) {
     const own = join(folder, String(at))
     mkdirSync(own, { recursive: true })
-    const port = await freePort()
+    const [port, admin] = [await freePort(), await freePort()]
     const file = join(own, 'routes.toml')
     writeFileSync(
       file,
       `[server]
 listen = ["127.0.0.1:${port}"]
+admin = "127.0.0.1:${admin}"
 trusted_proxies = ["127.0.0.1"]
 
 [sessions]
 store = "redis://127.0.0.1:${redisPort}"
 key = "${Buffer.alloc(32, 7).toString('base64')}"
 idle = "${IDLE_MINUTES}m"
-cache = ${Math.min(count * 2, 10_000_000)}
+cache = "${cacheBytes(count)}B"
 
 [providers.bench]
 issuer = "${provider.issuer}"
@@ -254,6 +330,7 @@ allow = "public"
     children.push(startGate(file, null))
     await untilServed(port, 'open.localhost')
     ports.push(port)
+    admins.push(admin)
   }
   const port = await freePort()
   writeFileSync(
@@ -280,6 +357,12 @@ ${ports.map((gate, at) => `  server gate${at} 127.0.0.1:${gate}\n`).join('')}`,
     port,
     gatePorts: ports,
     haproxy,
+    async full() {
+      const texts = await Promise.all(admins.map(async at => (await fetch(`http://127.0.0.1:${at}/metrics`)).text()))
+      const sum = (name: string) =>
+        texts.reduce((total, text) => total + Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]), 0)
+      return sum('sallyport_session_cache_bytes') / sum('sallyport_session_cache_max_bytes')
+    },
     gates: {
       pids: children.flatMap(({ pids }) => pids),
       died: Promise.race(children.map(({ died }) => died)),
@@ -314,10 +397,10 @@ end
   return path
 }
 
-/** How many requests were answered; throws where any was not with 200. */
-async function load(port: number, script: string, limit: readonly string[]): Promise<number> {
-  const connections = ['-t', '1', '-c', String(CONNECTIONS), '--timeout', '60s']
-  const out = await runChild(['wrk', ...connections, ...limit, '-s', script, `http://127.0.0.1:${port}/`], LOAD_CORE)
+/** How many requests were answered in this time, or before where the script has an end; throws where any was not with 200. */
+async function load(port: number, script: string, seconds: number): Promise<number> {
+  const limits = ['-t', '1', '-c', String(CONNECTIONS), '--timeout', '60s', '-d', `${seconds}s`]
+  const out = await runChild(['wrk', ...limits, '-s', script, `http://127.0.0.1:${port}/`], LOAD_CORE)
   if (/Non-2xx|Socket errors/.test(out)) throw new Error(`requests failed:\n${out}`)
   return Number(/(\d+) requests in/.exec(out)?.[1])
 }
