@@ -146,6 +146,89 @@ const CASES: readonly Case[] = [
     note: 'kept 9 redis_connection_url',
   },
   {
+    options: `session_store_type = "redis"
+redis_use_sentinel = true
+redis_sentinel_master_name = "mymaster"
+redis_sentinel_connection_urls = ["redis://s1:26379", "redis://s2.example.com:26379/0", "redis://[::1]"]
+redis_sentinel_password = "s3cret-sentinel"
+redis_username = "gate"
+redis_password = "s3cret-redis"`,
+    at: '[sessions]',
+    has: [
+      'store = "redis+sentinel://gate:${REDIS_PASSWORD}@s1:26379,s2.example.com:26379,[::1]:6379/mymaster?sentinel_password=${REDIS_SENTINEL_PASSWORD}"',
+      'key = "${SALLYPORT_KEY}"',
+    ],
+    hasNot: ['store_tls'],
+    note: 'kept 11 redis_sentinel_connection_urls',
+  },
+  {
+    options: `session_store_type = "redis"
+redis_use_sentinel = true
+redis_sentinel_master_name = "mymaster"
+redis_sentinel_connection_urls = "rediss://s1:26379,rediss://s2:26379"
+redis_connection_url = "redis://other:6379"`,
+    at: '[sessions]',
+    has: ['store = "rediss+sentinel://s1:26379,s2:26379/mymaster"'],
+    note: 'left 12 redis_connection_url: oauth2-proxy does not read it',
+  },
+  {
+    options: `session_store_type = "redis"
+redis_use_cluster = true
+redis_cluster_connection_urls = ["rediss://me:s3cret-redis@n1:6380", "rediss://me:s3cret-redis@n2"]`,
+    at: '[sessions]',
+    has: ['store = "rediss+cluster://me:${REDIS_PASSWORD}@n1:6380,n2"', 'key = "${SALLYPORT_KEY}"'],
+    note: 'kept 10 redis_cluster_connection_urls',
+  },
+  {
+    options: `session_store_type = "redis"
+redis_use_cluster = true
+redis_cluster_connection_urls = ["redis://n1", "redis://n2"]
+redis_insecure_skip_tls_verify = true`,
+    at: '[sessions]',
+    has: ['store = "rediss+cluster://n1,n2"'],
+    note: 'decide 11 redis_insecure_skip_tls_verify: the certificate is always checked',
+  },
+  {
+    options: `session_store_type = "redis"
+redis_use_sentinel = true
+redis_use_cluster = true
+redis_sentinel_connection_urls = ["redis://s1:26379"]
+redis_cluster_connection_urls = ["redis://n1"]`,
+    at: '[sessions]',
+    has: [],
+    hasNot: ['store'],
+    note: 'decide 9 redis_use_sentinel: oauth2-proxy takes sentinels or a cluster',
+  },
+  ...[
+    '["redis://n1", "rediss://n2"]',
+    '["redis://a@n1", "redis://b@n2"]',
+    '["redis://n1?db=1"]',
+    '["redis://n1/x"]',
+    '["n1:6379"]',
+  ].map(
+    (urls): Case => ({
+      options: `session_store_type = "redis"\nredis_use_cluster = true\nredis_cluster_connection_urls = ${urls}`,
+      at: '[sessions]',
+      has: [],
+      hasNot: ['store', 'key'],
+      note: 'decide 10 redis_cluster_connection_urls: it cannot be said as one address',
+    }),
+  ),
+  {
+    options: 'session_store_type = "redis"\nredis_connection_url = "redis://h"\nredis_ca_path = "/nowhere/ca.pem"',
+    at: '[sessions]',
+    has: ['store = "rediss://h"'],
+    hasNot: ['store_tls'],
+    note: 'decide 10 redis_ca_path: it cannot be read here',
+  },
+  {
+    options: 'redis_connection_url = "redis://h"\nredis_use_sentinel = true\nredis_ca_path = "/nowhere/ca.pem"',
+    at: '[sessions]',
+    has: [],
+    hasNot: ['store', 'store_tls'],
+    note: 'left 9 redis_use_sentinel: sessions are kept in SQLite',
+  },
+  {
     options: 'client_secret_file = "/run/secrets/oidc"',
     at: '[providers.oidc]',
     has: ['client_secret = "${file:/run/secrets/oidc}"'],
@@ -733,6 +816,18 @@ describe('an oauth2-proxy.cfg', () => {
       'certificates = [{ cert = "cert.pem", key = "key.pem" }]',
       'redirect_http = false',
     ])
+  })
+
+  needs('openssl').test('with the authority of Redis at hand trusts that one alone', async () => {
+    const text = `${CLIENT}session_store_type = "redis"\nredis_connection_url = "redis://h:6380"\nredis_ca_path = "ca.pem"\n`
+    const { routes, notes, mistakes } = await imported(text, [], { 'ca.pem': makeAuthority().cert })
+    expect(mistakes).toEqual([])
+    expect(section(routes, '[sessions]')).toEqual(
+      expect.arrayContaining(['store = "rediss://h:6380"', 'store_tls = { ca = "ca.pem" }']),
+    )
+    expect(notes).toContain(
+      'changed 10 redis_ca_path: ca in store_tls: it alone counts, and not the system’s authorities',
+    )
   })
 
   test('that served many hosts from one of its own becomes a portal with a url', async () => {

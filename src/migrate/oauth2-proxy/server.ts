@@ -2,6 +2,7 @@
 
 import { type Entry, entry, type Section, spellDuration } from '../draft.ts'
 import type { Old } from './old.ts'
+import { storeEntries } from './store.ts'
 
 /** Where it listens when its file does not say. */
 const DEFAULT_LISTEN = '127.0.0.1:4180'
@@ -122,19 +123,5 @@ export function sessionsSection(old: Old): Section {
   if (refreshMs >= 10_000) entries.push(entry('refresh', refresh, 'cookie_refresh'))
   else old.tell('cookie_refresh', 'changed')
 
-  const redis = old.text('redis_connection_url') ?? ''
-  const [, scheme, place = ''] = /^(rediss?):\/\/(?:.*@)?([^@]+)$/s.exec(redis) ?? []
-  if (old.text('session_store_type') !== 'redis' || scheme === undefined) {
-    old.tell(['redis_connection_url', 'redis_password', 'redis_username'], 'left')
-    return { title: '[sessions]', entries }
-  }
-  const [, name] = /^rediss?:\/\/([^:@/]*):[^@]*@/s.exec(redis) ?? []
-  const hasPassword = name !== undefined || old.has('redis_password')
-  const password = hasPassword ? old.blanks.add('REDIS_PASSWORD', 'the password of Redis', 'fill-in') : ''
-  const login = hasPassword ? `${old.spell(old.text('redis_username') ?? name ?? '')}:${password}@` : ''
-  const meaning = 'what "openssl rand -base64 32" prints, the same on every machine'
-  const key = old.blanks.add('SALLYPORT_KEY', meaning, Buffer.alloc(32).toString('base64'))
-  const about = 'redis_connection_url; SQLite, the default, is enough for one machine'
-  entries.push(entry('store', `${scheme}://${login}${old.spell(place)}`, about), entry('key', key))
-  return { title: '[sessions]', entries }
+  return { title: '[sessions]', entries: [...entries, ...storeEntries(old)] }
 }
