@@ -6,7 +6,7 @@ import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { troubleOf } from '../../../src/session/store-trouble.ts'
 import { startSaying } from '../../kit/applications/answering.ts'
 import { browserAt } from '../../kit/browser/browser-lite.ts'
-import { makeAuthority } from '../../kit/certificates.ts'
+import { type Authority, makeAuthority } from '../../kit/certificates.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
@@ -223,32 +223,45 @@ test('a gate that is cut off from all but the old primary writes nothing there, 
   for (const relay of relays) await relay[Symbol.asyncDispose]()
 }, 300_000)
 
-test('sentinels by TLS that want a user of their own lead to the primary by TLS, and to the next one', async () => {
+test('sentinels by TLS that want a certificate and a user of their own lead to the primary by TLS, and to the next one', async () => {
   const authority = makeAuthority()
-  const { cert, key } = authority.issue('IP:127.0.0.1')
   using folder = temporaryFolder()
   const file = (name: string, text: string) => {
     writeFileSync(join(folder.path, name), text)
-    return join(folder.path, name)
+    return { path: join(folder.path, name), text }
   }
-  const tls = { cert: file('server.pem', cert), key: file('server.key', key) }
+  const pair = (name: string, by: Authority, names: string) => {
+    const { cert, key } = by.issue(names)
+    return { cert: file(`${name}.pem`, cert), key: file(`${name}.key`, key) }
+  }
   const ca = file('ca.pem', authority.cert)
-  await using site = await startSentinels({ tls, ca, password: 'servers', watchword: 'sentinels', watcher: 'w@tch' })
-  const start = (query: string) => {
-    const { store, sessions } = shared(site.url(':servers@', query))
-    return startGate(TOML, { store, sessions: `${sessions}\nstore_tls = { ca = "${ca}" }` })
-  }
+  const server = pair('server', authority, 'IP:127.0.0.1')
+  const own = pair('gate', authority, 'DNS:gate')
+  await using site = await startSentinels({
+    ...{ tls: { cert: server.cert.path, key: server.key.path }, ca: ca.path, clientCa: ca.path },
+    ...{ password: 'servers', watchword: 'sentinels', watcher: 'w@tch' },
+  })
   const before = await site.primary()
-  const trusted = { ca: { path: ca, text: authority.cert }, own: null }
-  for (const wrong of ['user=watch&sentinel_password=sentinels', 'user=gate&sentinel_password=w%40tch']) {
-    const address = redisAt(site.url(':servers@', `?sentinel_${wrong}`))
-    const store = openRedisStore({ ...address, tls: trusted }, quietPorts({ now: Date.now }))
+  const right = '?sentinel_user=watch&sentinel_password=w%40tch'
+  const login = 'it does not take this user and password'
+  const certificate = 'it wants a certificate of this gate that it trusts'
+  for (const [query, tls, why] of [
+    ['?sentinel_user=watch&sentinel_password=sentinels', { ca, own }, login],
+    ['?sentinel_user=gate&sentinel_password=w%40tch', { ca, own }, login],
+    [right, { ca, own: null }, certificate],
+    [right, { ca, own: pair('stranger', makeAuthority('Strangers'), 'DNS:gate') }, certificate],
+    [right, { ca: null, own }, 'its certificate is from an authority that is not trusted here'],
+  ] as const) {
+    const address = redisAt(site.url(':servers@', query))
+    const store = openRedisStore({ ...address, tls }, quietPorts({ now: Date.now }))
     const refused: unknown = await Promise.resolve(store.tellEnded(EVERYONE)).catch((thrown: unknown) => thrown)
-    expect([wrong, troubleOf(refused)]).toEqual([wrong, 'it does not take this user and password'])
+    expect([query, troubleOf(refused)]).toEqual([query, why])
     await store.close()
   }
   expect(await before.ask(0, 'DBSIZE')).toBe('0')
-  await using gate = await start('?sentinel_user=watch&sentinel_password=w%40tch')
+  const { store, sessions } = shared(site.url(':servers@', right))
+  const files = `{ ca = "${ca.path}", cert = "${own.cert.path}", key = "${own.key.path}" }`
+  await using gate = await startGate(TOML, { store, sessions: `${sessions}\nstore_tls = ${files}` })
   const ada = await signIn(gate, 'ada')
   for (const at of site.ports.keys()) expect(await site.ask(at, 'CLIENT', 'LIST')).toContain('user=watch')
   await site.failOver()

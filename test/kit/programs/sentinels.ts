@@ -36,7 +36,7 @@ export interface SentinelsOptions extends ValkeyOptions {
   readonly watchword?: string
   /** A user `watch` of theirs with this password, who may do what the documents say. */
   readonly watcher?: string
-  /** The file of the authority of `tls`, by which servers and sentinels know each other. */
+  /** The file of the authority of `tls`, by which servers and sentinels know each other; `clientCa` makes both ask who comes for a certificate. */
   readonly ca?: string
   /** By which port everybody reaches a server; absent: by its own. */
   readonly portOf?: (server: Valkey, index: number) => number
@@ -76,7 +76,7 @@ export async function startSentinels(options: SentinelsOptions = {}): Promise<Se
 
   const auth = [
     ...(watchword === undefined ? [] : ['-a', watchword, '--no-auth-warning']),
-    ...(options.tls === undefined ? [] : ['--tls', '--insecure']),
+    ...(options.tls === undefined ? [] : ['--tls', '--insecure', '--cert', options.tls.cert, '--key', options.tls.key]),
   ]
 
   async function ask(index: number, ...command: string[]): Promise<string> {
@@ -179,9 +179,10 @@ function settingsOf(
 }
 
 /** What a sentinel's file says of its port. */
-function listening(port: number, { tls, ca }: SentinelsOptions): readonly string[] {
+function listening(port: number, { tls, ca, clientCa }: SentinelsOptions): readonly string[] {
   if (tls === undefined) return [`port ${port}`]
   const authority = ca === undefined ? [] : [`tls-ca-cert-file ${ca}`, 'tls-replication yes']
-  const files = [`tls-cert-file ${tls.cert}`, `tls-key-file ${tls.key}`, 'tls-auth-clients no', ...authority]
+  const asking = `tls-auth-clients ${clientCa === undefined ? 'no' : 'yes'}`
+  const files = [`tls-cert-file ${tls.cert}`, `tls-key-file ${tls.key}`, asking, ...authority]
   return ['port 0', `tls-port ${port}`, ...files]
 }
