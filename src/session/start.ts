@@ -15,7 +15,7 @@ import type { Sealer } from './seal.ts'
 import type { Brought, SessionSecrets, Sessions, SignIn } from './session.ts'
 import { asShown, canGoOnBy, isShownLater, shownBy, trustOf, withShown } from './sign-in-claims.ts'
 import type { ReplacedHandle, SessionStore, StoredSession } from './store.ts'
-import { isDisconnected } from './store-trouble.ts'
+import { isDisconnected, isRefusedWrite } from './store-trouble.ts'
 
 export interface StartTools {
   readonly store: Pick<SessionStore, 'insert' | 'signInAgain' | 'addHandle' | 'findById' | 'lease' | 'release' | 'fits'>
@@ -204,8 +204,8 @@ async function refuseChanged(
 }
 
 /**
- * Puts a new session into the store. Of a store that is divided among servers one may be away: then the session gets
- * another id, by which it belongs to another. Nothing of the one before was sent.
+ * Puts a new session into the store. Of a store that is divided among servers one may be away, or full: then the session
+ * gets another id, by which it belongs to another. Nothing of the one before was sent, or kept.
  */
 async function insertNew(
   signIn: SignIn,
@@ -219,8 +219,9 @@ async function insertNew(
       await guarded(() => store.insert(row, { hash, sessionId: row.id, host: signIn.host }))
       return { row, token }
     } catch (error) {
-      const isElsewhere = store.fits !== undefined && error instanceof GateError && isDisconnected(error.cause)
-      if (!isElsewhere || tries === MOST_PLACES) throw error
+      const cause = error instanceof GateError ? error.cause : null
+      const isKeptElsewhere = store.fits !== undefined && (isDisconnected(cause) || isRefusedWrite(cause))
+      if (!isKeptElsewhere || tries === MOST_PLACES) throw error
     }
   }
 }

@@ -145,6 +145,11 @@ export function isDisconnected(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith(NO_CONNECTION)
 }
 
+/** Whether a server has refused to write, and has written nothing: it does not begin what it has no room for. */
+export function isRefusedWrite(error: unknown): boolean {
+  return error instanceof Error && /^(?:OOM|MISCONF|NOREPLICAS) /.test(error.message)
+}
+
 /** What to do about it, as a sentence; null where there is no more to say. */
 export function hintOf(error: unknown): string | null {
   return troubleIn(error)?.hint ?? null

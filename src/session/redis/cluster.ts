@@ -11,7 +11,7 @@
 
 import { errorFacts, type Facts } from '../../base/errors.ts'
 import { showNode } from '../../config/values/redis-address.ts'
-import { isDisconnected } from '../store-trouble.ts'
+import { isDisconnected, isRefusedWrite, troubleOf } from '../store-trouble.ts'
 import {
   createSeats,
   hostOf,
@@ -21,7 +21,8 @@ import {
   type NodeOptions,
   type Seat,
 } from './cluster-nodes.ts'
-import type { Script } from './connection.ts'
+import { isRead, type Script } from './connection.ts'
+import { NoReply } from './line.ts'
 import { createPartitions, type RedisPartition, type RedisPartitions } from './partitions.ts'
 
 /**
@@ -58,6 +59,7 @@ export function openCluster(options: ClusterOptions): Cluster {
   const prefixes = clusterPrefixes(options.prefix)
   const asking = createAsking(options.openLine)
   const reach = createReach(options)
+  const tellRefused = createRefusals(options)
   async function greetFirst(...[index, send]: Parameters<NodeOptions['greet']>): Promise<void> {
     await greet(index, send)
     if (index === 0) onConnected()
@@ -87,7 +89,7 @@ export function openCluster(options: ClusterOptions): Cluster {
         reach.answered(index)
         return answer
       } catch (error) {
-        if (!isReply(error)) noteFailure(index, asked, error)
+        noteFailure(index, asked, command, error)
         const elsewhere = asked === undefined ? null : redirectionOf(error, asked.node.address)
         if (elsewhere?.what === 'ASK' && !command.endsWith('_RO')) {
           if (performance.now() > untilMs)
@@ -116,9 +118,13 @@ export function openCluster(options: ClusterOptions): Cluster {
     return true
   }
 
-  function noteFailure(index: number, asked: Seat | undefined, error: unknown): void {
-    reach.failed([index], asked?.node.address, errorFacts(error))
-    if (asked !== undefined) asked.node.isAway = true
+  function noteFailure(index: number, asked: Seat | undefined, command: string, error: unknown): void {
+    const address = asked?.node.address
+    const isHeldBack = error instanceof NoReply && !isRead(command)
+    if (address !== undefined && (isHeldBack || isRefusedWrite(error))) {
+      tellRefused(address, isHeldBack ? 'it takes no writes in time' : troubleOf(error), error)
+    } else if (!isReply(error) && !isGivenUp(error)) reach.failed([index], address, errorFacts(error))
+    if (asked !== undefined && !isReply(error)) asked.node.isAway = true
   }
 
   async function evaluate(
@@ -192,6 +198,23 @@ function createReach({ log, shownAs }: Pick<ClusterOptions, 'log' | 'shownAs'>) 
   }
 }
 
+/** How often at most the log says of a node that it takes no writes: some of them, as those that remove, it takes meanwhile. */
+const REFUSED_AGAIN_MS = 10 * 60_000
+
+/** Tells the log that a node answers, and takes no writes. */
+function createRefusals({ log, shownAs }: Pick<ClusterOptions, 'log' | 'shownAs'>) {
+  const told = new Map<string, number>()
+  return (address: NodeAddress, why: string | null, error: unknown) => {
+    const [node, nowMs] = [showNode(address), performance.now()]
+    if (nowMs - (told.get(node) ?? Number.NEGATIVE_INFINITY) < REFUSED_AGAIN_MS) return
+    told.set(node, nowMs)
+    log.error(
+      'A node of the session store takes no writes: users stay signed in, sign-ins and sign-outs that need it fail',
+      { ...errorFacts(error), why, store: shownAs, node },
+    )
+  }
+}
+
 /** Connections to nodes that are to have a slot, and have some of its keys already: ASKING counts for the command after it. */
 function createAsking(openLine: NodeOptions['openLine']) {
   const lines = new Map<string, Promise<NodeLine>>()
@@ -226,6 +249,11 @@ function messageOf(error: unknown): string {
 /** Whether a node has answered, with an error that is no sign of another node having its slots. */
 function isReply(error: unknown): boolean {
   return /^[A-Z]{2,} /.test(messageOf(error)) && !/^(?:CLUSTERDOWN|LOADING|MASTERDOWN|READONLY) /.test(messageOf(error))
+}
+
+/** Whether the gate has closed the connection itself, for a reason that was told. */
+function isGivenUp(error: unknown): boolean {
+  return messageOf(error) === 'Disconnects client'
 }
 
 interface Redirection {

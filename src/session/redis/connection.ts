@@ -80,6 +80,10 @@ const READS = new Set(
   ),
 )
 
+export function isRead(command: string): boolean {
+  return READS.has(command)
+}
+
 /**
  * A connection for reads, which decides whether the server is reachable, and one for writes, which the next write
  * opens again.
@@ -262,7 +266,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
   }
 
   async function sendBy(by: Lines, command: string, args: readonly string[]): Promise<unknown> {
-    if (READS.has(command)) return within(by.reads.send(command, args), replyMs)
+    if (isRead(command)) return within(by.reads.send(command, args), replyMs)
     const asked = by.writes
     const line = await within(asked, CONNECT_MS).catch(error => {
       renewWrites(by, asked)
@@ -295,7 +299,7 @@ export function openRedisLink(options: LinkOptions): RedisLink {
     try {
       return await sendBy(current, command, args)
     } catch (error) {
-      if (error instanceof NoReply && READS.has(command)) lose(current, error)
+      if (error instanceof NoReply && isRead(command)) lose(current, error)
       if (isReplica(error)) void lookElsewhere()
       if (!(error instanceof NotPrimary)) throw error
       // It was not sent.
