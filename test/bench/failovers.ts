@@ -4,10 +4,12 @@
  * Usage: bun test/bench/failovers.ts [--only NAME,…]
  *
  * Prints a row for each: requests of users whom each gate knows; of users who come to a gate for the first time; sign-ins of newcomers,
- * in a browser, at the provider; sign-outs; and how often somebody was let in who had signed out more than a second before. Healing is
- * over at the last failure of any of these.
+ * in a browser, at the provider; sign-outs; and how often somebody was let in who had signed out more than a second before: by a gate
+ * that is cut off from the others meanwhile, too, in a column of its own. Healing is over at the last failure of any of these.
  */
+import { writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseRedisAddress } from '../../src/config/values/redis-address.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
@@ -15,12 +17,14 @@ import { openSessionState } from '../../src/process/session-state.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import { startSaying } from '../kit/applications/answering.ts'
 import { BrowserLite } from '../kit/browser/browser-lite.ts'
+import { makeAuthority } from '../kit/certificates.ts'
 import { quietPorts } from '../kit/clock.ts'
+import { temporaryFolder } from '../kit/folder.ts'
 import { type Gate, startGate } from '../kit/gate.ts'
 import { startCluster } from '../kit/programs/cluster.ts'
-import { startPair } from '../kit/programs/failover.ts'
-import { startSentinels } from '../kit/programs/sentinels.ts'
-import { startValkey } from '../kit/programs/valkey.ts'
+import { startPair, startRelay } from '../kit/programs/failover.ts'
+import { PRIMARY, startSentinels } from '../kit/programs/sentinels.ts'
+import { smallestUser, startValkey, type Valkey } from '../kit/programs/valkey.ts'
 import { startProviderFor } from '../kit/provider/provider.ts'
 import { shared } from '../kit/sessions/shared.ts'
 import { storedSession } from '../kit/sessions/stored.ts'
@@ -39,11 +43,19 @@ const GRACE_MS = 1000
 /** The load goes on for so long after the store is whole again. */
 const AFTER_MS = 4000
 
+/** How long all sentinels are away, and how long one gate is cut off. */
+const AWAY_MS = 3000
+const PARTED_MS = 12_000
+
 /** What has not healed by then, does not. */
 const LONGEST_MS = 30_000
 
 interface Trouble extends AsyncDisposable {
   readonly url: string
+  /** More lines of `[sessions]`. */
+  readonly sessions?: string
+  /** The address of the last gate, which it alone has, and whether it is cut off from the others now. */
+  readonly last?: { readonly url: string; readonly isCutOff: () => boolean }
   /** Makes it happen; done once the store says that it is whole again. */
   happen(): Promise<void>
 }
@@ -51,14 +63,33 @@ interface Trouble extends AsyncDisposable {
 const TROUBLES: Readonly<Record<string, () => Promise<Trouble>>> = {
   async 'one server restarted'() {
     const valkey = await startValkey()
-    return {
-      url: valkey.url(),
-      async happen() {
-        await valkey.kill()
-        await valkey.start()
-      },
-      [Symbol.asyncDispose]: () => valkey[Symbol.asyncDispose](),
+    return { url: valkey.url(), ...restarting(valkey) }
+  },
+  async 'the same by TLS with a client certificate'() {
+    const folder = temporaryFolder()
+    const file = (name: string, text: string) => {
+      writeFileSync(join(folder.path, name), text)
+      return join(folder.path, name)
     }
+    const authority = makeAuthority()
+    const [server, own] = [authority.issue('DNS:localhost'), authority.issue('DNS:gate')]
+    const ca = file('ca.pem', authority.cert)
+    const tls = { cert: file('server.pem', server.cert), key: file('server.key', server.key) }
+    const files = `ca = "${ca}", cert = "${file('gate.pem', own.cert)}", key = "${file('gate.key', own.key)}"`
+    const valkey = await startValkey({ tls, clientCa: ca })
+    return {
+      url: `rediss://localhost:${valkey.port}`,
+      sessions: `store_tls = { ${files} }`,
+      ...restarting(valkey, folder),
+    }
+  },
+  async 'the same as the user who may do least'() {
+    const folder = temporaryFolder()
+    const users = join(folder.path, 'users.acl')
+    const least = smallestUser('sallyport').join(' ')
+    writeFileSync(users, `user default on nopass ~* &* +@all\nuser gate on >secret ${least}\n`)
+    const valkey = await startValkey({ settings: ['--aclfile', users] })
+    return { url: `redis://gate:secret@127.0.0.1:${valkey.port}`, ...restarting(valkey, folder) }
   },
   async 'a replica takes over behind one address'() {
     const pair = await startPair()
@@ -88,6 +119,20 @@ const TROUBLES: Readonly<Record<string, () => Promise<Trouble>>> = {
       [Symbol.asyncDispose]: () => site[Symbol.asyncDispose](),
     }
   },
+  async 'all sentinels restarted'() {
+    const site = await startSentinels()
+    return {
+      url: site.url(),
+      async happen() {
+        for (const at of site.ports.keys()) await site.stop(at)
+        await Bun.sleep(AWAY_MS)
+        for (const at of site.ports.keys()) await site.start(at)
+        await site.primary()
+      },
+      [Symbol.asyncDispose]: () => site[Symbol.asyncDispose](),
+    }
+  },
+  'one gate alone with the old primary': partition,
   'a node of a cluster lost': () => lostNode(15),
   'the node of the first partition lost': () => lostNode(0),
   async 'a planned failover in a cluster'() {
@@ -114,6 +159,59 @@ const TROUBLES: Readonly<Record<string, () => Promise<Trouble>>> = {
       [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
     }
   },
+}
+
+/** It is killed, and started again. */
+function restarting(valkey: Valkey, folder?: Disposable): Pick<Trouble, 'happen'> & AsyncDisposable {
+  return {
+    async happen() {
+      await valkey.kill()
+      await valkey.start()
+    },
+    async [Symbol.asyncDispose]() {
+      await valkey[Symbol.asyncDispose]()
+      folder?.[Symbol.dispose]()
+    },
+  }
+}
+
+/** The last gate keeps its connections to the primary, and reaches nothing else; nobody else reaches either. */
+async function partition(): Promise<Trouble> {
+  const stack = new AsyncDisposableStack()
+  const way = stack.use(await startRelay(1))
+  const site = stack.use(
+    await startSentinels({
+      downMs: 2000,
+      portOf: (server, index) => (index === 0 ? way.port : server.port),
+      onStarted: ([first]) => way.leadTo(first?.port ?? null),
+    }),
+  )
+  const relays = await Promise.all(site.ports.map(port => startRelay(port)))
+  for (const relay of relays) stack.use(relay)
+  const sentinels = relays.map(({ port }) => `127.0.0.1:${port}`).join(',')
+  let isCutOff = false
+  return {
+    url: site.url(),
+    last: { url: `redis+sentinel://${sentinels}/${PRIMARY}`, isCutOff: () => isCutOff },
+    async happen() {
+      const old = await site.primary()
+      isCutOff = true
+      for (const relay of relays) {
+        relay.leadTo(null)
+        relay.cut()
+      }
+      way.leadTo(null)
+      // The gates inside and the other server come by the relay, which has one connection to the primary for each of theirs.
+      for (const line of (await old.ask(0, 'CLIENT', 'LIST')).split('\n')) {
+        const [, id] = /^id=(\d+) .*(?:name=sentinel-|flags=S)/.exec(line) ?? []
+        if (id !== undefined) await old.ask(0, 'CLIENT', 'KILL', 'ID', id)
+      }
+      await Promise.all([site.another(old), Bun.sleep(PARTED_MS)])
+      for (const [at, relay] of relays.entries()) relay.leadTo(site.ports[at] ?? null)
+      isCutOff = false
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
 }
 
 async function lostNode(partition: number): Promise<Trouble> {
@@ -192,6 +290,7 @@ console.log(
       'store whole after s',
       'healed after s',
       'let in wrongly',
+      'by a gate cut off',
     ],
     ...rows,
   ]),
@@ -208,7 +307,11 @@ async function measure(name: string): Promise<string[]> {
   await using trouble = await start()
   await using stack = new AsyncDisposableStack()
   const gates: Gate[] = []
-  for (let at = 0; at < GATES; at++) gates.push(stack.use(await startGate(TOML, shared(trouble.url))))
+  for (let at = 0; at < GATES; at++) {
+    const { store, sessions } = shared(at === GATES - 1 ? (trouble.last?.url ?? trouble.url) : trouble.url)
+    const options = { store, sessions: [sessions, trouble.sessions ?? ''].join('\n') }
+    gates.push(stack.use(await startGate(TOML, options)))
+  }
   const { config } = one(gates, 0).server
   const { sessions } = openSessionState(config, quietPorts({ now: Date.now }))
   stack.defer(() => sessions.close())
@@ -229,8 +332,11 @@ async function measure(name: string): Promise<string[]> {
   const counts = { known: new Count(), strangers: new Count(), signIns: new Count(), signOuts: new Count() }
   const gone: { readonly cookie: string; readonly atMs: number }[] = []
   let letIn = 0
+  let letInCutOff = 0
   let beganMs = Number.POSITIVE_INFINITY
   let lastFailureMs = 0
+  /** When a gate that was cut off came back: from then on it has as long as the others. */
+  let rejoinedMs = Number.NEGATIVE_INFINITY
   let isOver = false
   const note = (count: Count, isGood: boolean) => {
     count.asked++
@@ -269,8 +375,12 @@ async function measure(name: string): Promise<string[]> {
     }),
     until(async turn => {
       for (const { cookie, atMs } of gone) {
-        const isLate = performance.now() - atMs > GRACE_MS
-        if ((await statusOf(one(gates, turn), cookie)) === 200 && isLate) letIn++
+        const isLate = performance.now() - Math.max(atMs, rejoinedMs) > GRACE_MS
+        const gate = one(gates, turn)
+        const isCutOff = gate === gates.at(-1) && trouble.last?.isCutOff() === true
+        if ((await statusOf(gate, cookie)) !== 200 || !isLate) continue
+        if (isCutOff) letInCutOff++
+        else letIn++
       }
       await Bun.sleep(20)
     }),
@@ -282,6 +392,7 @@ async function measure(name: string): Promise<string[]> {
   lastFailureMs = beganMs
   await trouble.happen()
   const wholeMs = performance.now()
+  if (trouble.last !== undefined) rejoinedMs = wholeMs
   while (performance.now() < Math.min(Math.max(wholeMs, lastFailureMs), wholeMs + LONGEST_MS) + AFTER_MS)
     await Bun.sleep(50)
   isOver = true
@@ -289,7 +400,7 @@ async function measure(name: string): Promise<string[]> {
   const seconds = (ms: number) => ((ms - beganMs) / 1000).toFixed(1)
   const { known: knownCount, strangers: strangerCount, signIns, signOuts } = counts
   const cells = [knownCount, strangerCount, signIns, signOuts].map(String)
-  return [name, ...cells, seconds(wholeMs), seconds(lastFailureMs), String(letIn)]
+  return [name, ...cells, seconds(wholeMs), seconds(lastFailureMs), String(letIn), String(letInCutOff)]
 }
 
 function one(gates: readonly Gate[], turn: number): Gate {
