@@ -20,11 +20,25 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     chosen: ['/-/healthy', '/-/ready'],
     closed: ['/', '/api/v2/alerts', 'POST /-/reload', '/metrics', '/-/healthy/../reload'],
   },
+  aria2: { open: [], chosen: [], closed: ['/jsonrpc', 'POST /jsonrpc', '/rpc', 'POST /rpc'] },
   calibre: {
     open: [],
     chosen: [],
     closed: ['/', '/opds', '/get/EPUB/1/books', 'POST /cdb/cmd/list/0', '/ajax/search'],
     takesTokens: true,
+  },
+  'calibre-web': {
+    open: [],
+    chosen: ['/kobo/0123abcd/v1/initialization', 'POST /kobo/0123abcd/v1/library/sync'],
+    closed: [
+      '/',
+      '/opds',
+      '/kobo',
+      '/kobo_auth/generate_auth_token/1',
+      '/download/1/epub',
+      '/cover/1/og',
+      '/kobo/../admin/view',
+    ],
   },
   cgit: {
     open: [],
@@ -39,8 +53,37 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     ],
     takesTokens: true,
   },
+  changedetection: {
+    open: [],
+    chosen: ['/rss?token=abc', '/rss/watch/abc?token=abc', '/rss/tag/abc?token=abc', '/site.webmanifest'],
+    closed: [
+      '/',
+      '/api/v1/watch',
+      '/settings',
+      '/socket.io/?EIO=4',
+      '/sw.js',
+      'POST /rss',
+      '/rss/../settings',
+      '/rssx',
+    ],
+  },
+  cloudcmd: {
+    open: [],
+    chosen: ['/public/manifest.json'],
+    closed: [
+      '/',
+      '/api/v1/fs/',
+      'PUT /api/v1/fs/a',
+      '/public/x.js',
+      '/socket.io/?EIO=4',
+      'PUT /public/manifest.json',
+      '/fs/etc/passwd',
+    ],
+  },
   cockpit: { open: [], chosen: [], closed: ['/', '/cockpit/login', '/cockpit/socket', '/system', '/ping'] },
   'code-server': { open: [], chosen: [], closed: ['/', '/login', '/proxy/3000/', '/healthz', '/_static/x.js'] },
+  'crontab-ui': { open: [], chosen: [], closed: ['/', 'POST /save', '/crontab', 'POST /runjob', '/export'] },
+  datasette: { open: [], chosen: [], closed: ['/', '/data/table.json', '/-/versions.json', '/data.db'] },
   deluge: { open: [], chosen: [], closed: ['/', 'POST /json', 'POST /upload', '/js/deluge-all.js'] },
   'docker-registry': {
     open: [],
@@ -48,6 +91,7 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     closed: ['/v2/', '/v2/_catalog', '/v2/ada/img/manifests/1', 'POST /v2/ada/img/blobs/uploads/'],
     takesTokens: true,
   },
+  esphome: { open: [], chosen: [], closed: ['/', '/ws', '/devices', '/edit?configuration=a.yaml'] },
   fossil: {
     open: [],
     chosen: [],
@@ -73,6 +117,12 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     closed: ['/', '/ada/project', '/ada/project.git/info/refs', '/api/v1/user', '/user/login', '/-/admin', '/v2'],
     takesTokens: true,
   },
+  glances: { open: [], chosen: [], closed: ['/', '/api/4/all', '/api/4/status', '/docs'] },
+  gradio: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/config', 'POST /gradio_api/queue/join', '/gradio_api/queue/data', '/gradio_api/file=/etc/passwd'],
+  },
   grafana: {
     open: [],
     chosen: ['/public-dashboards/abc', '/api/public/dashboards/abc', '/public/build/app.js'],
@@ -82,6 +132,18 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     open: [],
     chosen: ['POST /api/webhook/abc', '/api/websocket', 'POST /auth/token'],
     closed: ['/', '/lovelace/0', '/config', '/local/secret.html', '/hassio/x', '/authentic'],
+  },
+  homebridge: {
+    open: [],
+    chosen: ['/assets/manifest.webmanifest'],
+    closed: [
+      '/',
+      'POST /api/auth/login',
+      '/api/config-editor',
+      '/socket.io/?EIO=4',
+      '/assets/x.js',
+      'POST /assets/manifest.webmanifest',
+    ],
   },
   icecast: {
     open: [],
@@ -105,11 +167,30 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     chosenFrom: '192.168.1.7',
   },
   jupyter: { open: [], chosen: [], closed: ['/', '/api/contents', '/lab', '/terminals/websocket/1', '/static/x.js'] },
+  'label-studio': {
+    open: [],
+    chosen: [],
+    closed: ['/', '/user/login', '/api/projects/', '/data/upload/1/a.png', '/health'],
+  },
+  marimo: { open: [], chosen: [], closed: ['/', '/ws', 'POST /api/kernel/run', '/auth/login', '/health'] },
+  miniflux: {
+    open: [],
+    chosen: ['/v1/me', 'POST /fever/', '/reader/api/0/user-info', 'POST /accounts/ClientLogin'],
+    closed: ['/', '/unread', '/settings', '/users', '/v1', '/accounts/', '/share/abc', '/v1/../settings', '/metrics'],
+  },
+  mlflow: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/api/2.0/mlflow/runs/search', '/ajax-api/2.0/mlflow/experiments/search', '/health', '/version'],
+    takesTokens: true,
+  },
+  mosquitto: { open: [], chosen: [], closed: ['/mqtt', '/mqtt/', 'POST /mqtt'] },
   n8n: {
     open: ['POST /webhook/abc', '/webhook-waiting/7', '/form/abc', 'POST /form-waiting/7'],
     chosen: ['POST /webhook-test/abc', '/form-test/abc', 'POST /mcp/abc'],
     closed: ['/', '/rest/workflows', '/webhook', '/webhooks/x', '/rest/login', '/webhook/../rest/users', '/metrics'],
   },
+  netdata: { open: [], chosen: [], closed: ['/', '/api/v1/info', '/api/v1/allmetrics', '/netdata.conf'] },
   nextcloud: {
     open: [],
     chosen: [
@@ -121,18 +202,58 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     ],
     closed: ['/', '/index.php/apps/files', '/apps/files/', '/login', '/index.php/login', '/settings/admin', '/s/abc'],
   },
+  nicegui: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/_nicegui_ws/socket.io/', '/_nicegui/x.js', 'POST /_nicegui/client/1/upload/2'],
+  },
   'node-red': {
     open: [],
     chosen: ['POST /hooks/door', '/hooks/'],
     closed: ['/', '/flows', 'POST /flows', '/nodes', '/comms', '/hooksy', '/hooks/../flows', '/hooks/%2e%2e/flows'],
   },
   novnc: { open: [], chosen: [], closed: ['/', '/vnc.html', '/websockify', '/app/ui.js'] },
+  ntfy: {
+    open: [],
+    chosen: [],
+    closed: [
+      '/',
+      '/topic',
+      'POST /topic',
+      '/topic/json',
+      '/topic/sse',
+      '/topic/ws',
+      '/file/a.png',
+      '/v1/health',
+      '/_matrix/push/v1/notify',
+    ],
+    takesTokens: true,
+  },
+  octoprint: {
+    open: [],
+    chosen: ['/api/version', 'POST /api/files/local', '/static/manifest.json'],
+    closed: [
+      '/',
+      '/sockjs/websocket',
+      '/downloads/files/local/a.gcode',
+      '/static/x.js',
+      '/api',
+      '/plugin/appkeys/request',
+      '/login',
+      '/api/../downloads/logs/octoprint.log',
+    ],
+  },
   'paperless-ngx': {
     open: [],
     chosen: ['/share/abc'],
     closed: ['/', '/api/documents/', '/accounts/login/', '/admin/', 'POST /share/abc', '/shared'],
   },
   peerjs: { open: [], chosen: [], closed: ['/', '/peerjs', '/peerjs/id', '/peerjs/peers'] },
+  pgadmin: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/login', '/browser/', '/misc/ping', '/socket.io/?EIO=4', '/sqleditor/'],
+  },
   phpmyadmin: {
     open: [],
     chosen: [],
@@ -163,7 +284,13 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     takesTokens: true,
   },
   rclone: { open: [], chosen: [], closed: ['/', 'PROPFIND /', 'PUT /a.txt', 'COPY /a.txt'], takesTokens: true },
+  'redis-commander': { open: [], chosen: [], closed: ['/', '/apiv2/server/info', 'POST /apiv2/exec/a', '/signin'] },
   shellinabox: { open: [], chosen: [], closed: ['/', 'POST /', '/ShellInABox.js', '/plain'] },
+  streamlit: {
+    open: [],
+    chosen: [],
+    closed: ['/', '/_stcore/stream', '/_stcore/health', 'PUT /_stcore/upload_file/a/b', '/media/a'],
+  },
   syncthing: { open: [], chosen: [], closed: ['/', '/rest/system/config', '/meta.js', 'POST /rest/system/shutdown'] },
   transmission: {
     open: [],
@@ -233,4 +360,9 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
     closed: ['/', '/@vite/client', '/src/main.ts', '/@fs/etc/passwd', '/__open-in-editor'],
   },
   webdav: { open: [], chosen: [], closed: ['/', 'PROPFIND /', 'PUT /a.txt', 'MOVE /a.txt'], takesTokens: true },
+  wetty: {
+    open: [],
+    chosen: ['/client/manifest.json'],
+    closed: ['/', '/socket.io/?EIO=4', '/client/wetty.js', '/ssh/root', 'POST /client/manifest.json'],
+  },
 }

@@ -45,7 +45,9 @@ function load(recipe: string): Config {
   // A portal that nothing uses is told; the route of a provider has none.
   const other = recipe.includes('portal = "home"') ? '' : OTHER
   writeFileSync(path, AROUND + recipe + other)
-  const loaded = loadConfig(path, { readText, readBytes, env: () => undefined, now: Date.now })
+  // A secret that it names is there.
+  const env = (name: string) => (recipe.includes(`\${${name}}`) ? 'text' : undefined)
+  const loaded = loadConfig(path, { readText, readBytes, env, now: Date.now })
   expect(loaded.ok ? loaded.warnings : loaded.diagnostics).toEqual([])
   if (!loaded.ok) throw new Error('the file is not good')
   return loaded.config
