@@ -50,7 +50,7 @@ export function prepareAnswer(
   checkStatus(status, id, origin)
   if (mayRefuse(status)) origin.refusedMs = tools.ports.now()
   const fields = cleanResponseFields(headers, isPrivate ? route.privateBounds : route.bounds, asked, origin.address)
-  if (noteCookies !== null && headers.has('set-cookie')) noteCookies(headers)
+  if (noteCookies !== null && headers.has('set-cookie')) noteCookies(headers, target)
   const length = settleLength(headers, fields['content-length'])
   const type = fields['content-type'] ?? null
   const count = tools.meter === null ? null : tools.meter.sent(id, status)

@@ -10,7 +10,15 @@ import type { PacedBody } from './body/paced.ts'
 import { NO_STAMP } from './body/turns.ts'
 import { isBlameless, timedOut, translateFailure, unreachable } from './failures.ts'
 import { fetchInit } from './fetch-init.ts'
-import { askedAt, type Delivery, type Forwarded, type ForwardTools, ownerOf, type ProxyRoute } from './forwarded.ts'
+import {
+  askedAt,
+  type Delivery,
+  type Forwarded,
+  type ForwardTools,
+  type NoteCookies,
+  ownerOf,
+  type ProxyRoute,
+} from './forwarded.ts'
 import { announcesBody, type ClientSide, hasLeft, isLocalSocket } from './lifetime/client-idle.ts'
 import type { Waiting } from './lifetime/deadlines.ts'
 import { type ExchangeOwner, overtaken } from './lifetime/exchanges.ts'
@@ -79,7 +87,7 @@ export class HttpExchange implements Waiting, AnswerLife, Delivery {
   ownPages: OwnPages | null = null
   scheme: 'http' | 'https' = 'http'
   prefix = ''
-  noteCookies: ((headers: Headers) => void) | null = null
+  noteCookies: NoteCookies | null = null
   upstreamLabel: string | null = null
   bytes: number | null = null
   isAnnounced = false

@@ -88,6 +88,9 @@ export interface ProxyRoute {
   readonly privateBounds: AnswerBounds
 }
 
+/** Looks at the cookies that an answer sets, to a request for this target. */
+export type NoteCookies = (headers: Headers, target: Target) => void
+
 /** A request that may pass and is ready to go: the stage of its context that is sent (`exchange.ts`). */
 export interface Forwarded {
   readonly request: Request
@@ -125,7 +128,7 @@ export interface Forwarded {
   /** Whether no shared cache may keep its answer. */
   readonly isPrivate: boolean
   /** Called with an answer that sets cookies, once its fields are clean; null for none. */
-  readonly noteCookies: ((headers: Headers) => void) | null
+  readonly noteCookies: NoteCookies | null
   /** What is said of its way: the request itself, or the one that it is a try of. */
   readonly delivery: Delivery
 }

@@ -109,12 +109,31 @@ function joinKept(before: string | null, pairs: string): string {
   return before === null ? pairs.replace(/^ +/, '') : `${before};${pairs}`
 }
 
+/** A longer field is read each time: one is kept for each session on each of its routes. */
+export const LONGEST_KEPT = 1024
+
+/** What was left of the Cookie field of one browser, which says the same with each request. */
+export class KeptCookies {
+  #header: string | null = null
+  #rest: string | null = null
+
+  /** What `stripOwnCookies` answers. */
+  withoutOwn(header: string): string | null {
+    if (header === this.#header) return this.#rest
+    const rest = stripOwnCookies(header)
+    if (header.length <= LONGEST_KEPT) {
+      this.#header = header
+      this.#rest = rest
+    }
+    return rest
+  }
+}
+
 /** Whether the pair between two semicolons has an own name. */
 function isOwnPair(header: string, start: number, end: number): boolean {
   let from = start
   while (from < end && isBlank(header.charCodeAt(from))) from++
-  const first = header.charCodeAt(from)
-  if (from === end || (first !== 0x73 && first !== 0x5f)) return false
+  if (!header.startsWith(PLAIN_PREFIX, from) && !header.startsWith(SECURE_PREFIX, from)) return false
   // Only within the pair: thousands of pairs without a value must not each be searched to the end of the field.
   let to = from
   while (to < end && header.charCodeAt(to) !== 0x3d) to++

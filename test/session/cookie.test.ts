@@ -3,6 +3,8 @@ import fc from 'fast-check'
 import {
   cookieName,
   isOwnCookie,
+  KeptCookies,
+  LONGEST_KEPT,
   readCookie,
   readCookies,
   setsOwnCookie,
@@ -76,6 +78,25 @@ describe('what goes upstream', () => {
         expect(stripOwnCookies(header)).toBe(expected.length === 0 ? null : expected.join('; '))
       }),
     )
+  })
+})
+
+describe('what is kept of the field of a browser', () => {
+  test('says of each field what was left of it, also of the one before, and of one that is too long', () => {
+    const kept = new KeptCookies()
+    const long = `a=${'x'.repeat(LONGEST_KEPT)}; sallyport=s`
+    const fields = [
+      '',
+      'sallyport=s',
+      'sallyport=s; a=1',
+      'sallyport=s; a=2',
+      long,
+      'sallyport=s; a=2',
+      long,
+      'a=1',
+      '',
+    ]
+    for (const field of fields.flatMap(one => [one, one])) expect(kept.withoutOwn(field)).toBe(stripOwnCookies(field))
   })
 })
 

@@ -1,7 +1,7 @@
 import { FORWARDED_FOR } from '../../base/client-address.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Target } from '../../route/target.ts'
-import { stripOwnCookies } from '../../session/cookie.ts'
+import { type KeptCookies, stripOwnCookies } from '../../session/cookie.ts'
 import type { Fields } from './identity.ts'
 import type { FieldFate } from './names.ts'
 
@@ -31,6 +31,8 @@ export interface FieldContext {
   readonly requestId: string
   /** This process's own name in Via. */
   readonly pseudonym: string
+  /** What is kept of the Cookie field of this browser; null: nothing is. */
+  readonly cookies: KeptCookies | null
   /** The route checks methods: fields that override the method are dropped. */
   readonly checksMethod: boolean
 }
@@ -65,7 +67,7 @@ export function changeRequestFields(headers: Headers, sent: SentFields, context:
     if (fate !== 'keep' && fate !== 'rewrite' && !passes(fate, context)) headers.delete(name)
   }
   if (cookie?.includes('sallyport') === true) {
-    const rest = stripOwnCookies(cookie)
+    const rest = context.cookies === null ? stripOwnCookies(cookie) : context.cookies.withoutOwn(cookie)
     if (rest === null) headers.delete('cookie')
     else headers.set('cookie', rest)
   }

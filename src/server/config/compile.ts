@@ -317,6 +317,7 @@ function createSharedParts(
         decision: policy.isStatic ? decideAccess(policy, null, NO_FACTS) : null,
         fields: NO_FIELDS,
         answerFields: NO_FIELDS,
+        cookies: null,
         userMark: null,
         authorization,
         live: null,

@@ -22,6 +22,7 @@ import type { Upstream } from '../../proxy/upstream/upstream.ts'
 import type { HostTable } from '../../route/hosts.ts'
 import { ambiguous, foldCase, hasReadings, readPath } from '../../route/readings.ts'
 import type { RouteTable } from '../../route/table.ts'
+import type { KeptCookies } from '../../session/cookie.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateCompat } from './compat.ts'
 import type { LiveFields } from './live-fields.ts'
@@ -145,6 +146,8 @@ export interface CompiledGrant {
   readonly fields: Fields
   /** Fields that an answer gets, by which it says who asked. */
   readonly answerFields: Fields
+  /** What is kept of the cookies of its browser; null for anonymous clients, which share it. */
+  readonly cookies: KeptCookies | null
   /** Identifies the user, for an application whose own session ends with its user; null where no route needs it. */
   readonly userMark: string | null
   /** Authorization in place of the client's; null: none is sent, undefined: the client's own is. */

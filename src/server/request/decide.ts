@@ -11,6 +11,7 @@ import { ownerOf } from '../../portal/replay/page-owner.ts'
 import { bindRules } from '../../proxy/fields/rules.ts'
 import { personalBasic } from '../../proxy/upstream/basic-auth.ts'
 import type { Match } from '../../route/table.ts'
+import { KeptCookies } from '../../session/cookie.ts'
 import type { Session } from '../../session/session.ts'
 import { type LiveFieldTools, makeLiveFields, tellTooLong } from '../config/live-fields.ts'
 import type { CompiledGrant, GatePortal, GateRoute } from '../config/snapshot.ts'
@@ -209,6 +210,7 @@ function makeGrant(route: GateRoute, session: Session, tools: LiveFieldTools): C
         ? identityFields(told, roles, name => tellTooLong(config, session, name, tools))
         : NO_FIELDS,
     answerFields: answerFields !== null && roles !== null ? answerFields(told, roles) : NO_FIELDS,
+    cookies: new KeptCookies(),
     userMark: config.endsUserSessions ? tools.seal.mark(ownerOf(session), 'the last user of a host') : null,
     authorization:
       personal === null || roles === null

@@ -1,10 +1,11 @@
 import { andThen } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
+import type { NoteCookies } from '../../proxy/forwarded.ts'
 import type { Target } from '../../route/target.ts'
-import { cookieName, isOwnCookie, readCookie, writeCookie } from '../../session/cookie.ts'
+import { cookieName, isOwnCookie, LONGEST_KEPT, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { CompiledGrant } from '../config/snapshot.ts'
-import { type Decided, type MaybeResponse, outerPrefix, schemeOf } from './context.ts'
+import type { Decided, MaybeResponse } from './context.ts'
 
 /** As long as browsers keep any cookie (RFC 6265bis §5.5), and when it is written again. */
 const KEPT_MS = 400 * 24 * 60 * 60_000
@@ -42,7 +43,7 @@ export interface LastUser {
    * Looks at the cookies that an answer sets, where the browser knows this user already; null: `finish` has to write
    * the cookie.
    */
-  readonly noteCookies: ((headers: Headers) => void) | null
+  readonly noteCookies: NoteCookies | null
   /** The answer, with what makes the browser forget the user before, and remember this one. */
   finish(answer: MaybeResponse): MaybeResponse
 }
@@ -61,17 +62,55 @@ export function lookAtLastUser(
   return userMark === null || context.token !== null ? null : lookAt(userMark, context, ports)
 }
 
-function lookAt(mark: string, context: Decided, ports: Pick<Ports, 'now' | 'log'>): LastUser {
-  const { target, grant } = context
-  const { config } = context.route
-  const isSecure = schemeOf(context) === 'https'
-  const name = cookieName('last', isSecure)
+function lookAt(mark: string, context: Decided, ports: Pick<Ports, 'log'>): LastUser {
+  const { grant } = context
   const sent = context.sent.cookie ?? null
+  const { scheme, prefix: outer } = context
+  const month = Math.floor(context.decidedMs / MONTH_MS)
+  const known = KNOWN.get(grant)
+  if (known !== undefined && isSame(known, sent, scheme, outer, month)) return known.user
+  const user = lookAnew(mark, context, ports, { sent, scheme, outer, month })
+  // Its browser knows this user, and says so with each request.
+  if (user.noteCookies !== null && sent !== null && sent.length <= LONGEST_KEPT) {
+    KNOWN.set(grant, { sent, scheme, outer, month, user })
+  }
+  return user
+}
+
+/** What was seen of a user at a route. */
+interface Known extends Seen {
+  readonly user: LastUser
+}
+
+/** What of a request it depends on whether a browser knows its user. */
+interface Seen {
+  readonly sent: string | null
+  readonly scheme: 'http' | 'https'
+  /** What a trusted proxy took off the path before. */
+  readonly outer: string
+  readonly month: number
+}
+
+function isSame(known: Known, sent: string | null, scheme: Seen['scheme'], outer: string, month: number): boolean {
+  return known.sent === sent && known.scheme === scheme && known.outer === outer && known.month === month
+}
+
+const KNOWN = new WeakMap<CompiledGrant, Known>()
+
+function lookAnew(
+  mark: string,
+  context: Decided,
+  ports: Pick<Ports, 'log'>,
+  { sent, scheme, outer, month }: Seen,
+): LastUser {
+  const { target } = context
+  const { config } = context.route
+  const isSecure = scheme === 'https'
+  const name = cookieName('last', isSecure)
   const text = readCookie(sent, name)
-  const last = text === null ? null : readOnce(grant, text)
+  const last = text === null ? null : readLast(text)
   const isOther = last !== null && last.mark !== mark
-  const prefix = outerPrefix(context) + (config.path === '/' ? '' : config.path)
-  const month = Math.floor(ports.now() / MONTH_MS)
+  const prefix = outer + (config.path === '/' ? '' : config.path)
   const remember = (headers: Headers, set: readonly string[], placed: readonly Placed[]) => {
     // What the application sets now is this user's: it comes last, and stays.
     for (const cookie of set) headers.append('set-cookie', cookie)
@@ -83,8 +122,8 @@ function lookAt(mark: string, context: Decided, ports: Pick<Ports, 'now' | 'log'
     return {
       isOther,
       finish: answer => answer,
-      noteCookies(headers) {
-        const placed = withPlaced(last.placed, headers.getSetCookie(), target, prefix)
+      noteCookies(headers, asked) {
+        const placed = withPlaced(last.placed, headers.getSetCookie(), asked, prefix)
         if (placed !== last.placed) remember(headers, [], placed)
       },
     }
@@ -116,17 +155,6 @@ function lookAt(mark: string, context: Decided, ports: Pick<Ports, 'now' | 'log'
       }),
   }
 }
-
-/** A browser says the same with each request: it is read once. */
-function readOnce(grant: CompiledGrant, text: string): Last | null {
-  const before = READ.get(grant)
-  if (before !== undefined && before.text === text) return before.last
-  const last = readLast(text)
-  READ.set(grant, { text, last })
-  return last
-}
-
-const READ = new WeakMap<CompiledGrant, { readonly text: string; readonly last: Last | null }>()
 
 /** The Set-Cookie values that remove what a request brings, and what is known to be elsewhere; and how many cookies stay. */
 function removals(

@@ -79,6 +79,7 @@ function send(live: Fields | null, context: Decided, tools: ProxyTools): MaybeRe
     prefix: context.prefix + (route.bounds.own?.stripped ?? ''),
     requestId: context.id,
     pseudonym: tools.pseudonym,
+    cookies: grant.cookies,
     checksMethod: looksAtMethod(route.policy),
   })
   if (target.method === 'OPTIONS' && countHop(headers)) return new Response(null, { status: 204 })

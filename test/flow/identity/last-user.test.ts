@@ -121,6 +121,26 @@ describe('the first request of another user', () => {
     ])
   })
 
+  test('takes those that a later answer sets, to a request like the ones before', async () => {
+    const { cookie } = await gate.signIn(host, { sub: 'ada' })
+    const first = await visit(host, cookie, 'sid=ada')
+    const brought = `sid=ada; ${first.last}`
+    const same = [await visit(host, cookie, brought, '/a/page'), await visit(host, cookie, brought, '/b/page')]
+    expect(same.map(({ last, got }) => [last, got])).toEqual([
+      [null, 'sid=ada'],
+      [null, 'sid=ada'],
+    ])
+    sets = ['deep=1']
+    const later = await visit(host, cookie, brought, '/c/page')
+    sets = []
+    expect([later.set, later.last === first.last]).toEqual([['deep=1'], false])
+    const other = await visit(host, await user(host, 'grace'), `sid=ada; ${later.last}`)
+    expect([other.got, other.set]).toEqual([null, [gone('sid'), gone('deep', '/c')]])
+    // The browser of one user is not another's, though their cookies are the same but for the session.
+    const again = await visit(host, cookie, `sid=ada; ${other.last}`)
+    expect([again.got, again.answer.headers.get(CLEAR)]).toEqual([null, '"storage"'])
+  })
+
   test('takes those at the path of its route too', async () => {
     const { last } = await leave(host, '/in')
     const first = await visit(host, await user(host, 'grace'), `sid=ada; ${last}`, '/in/page')

@@ -18,6 +18,7 @@ const CONTEXT: FieldContext = {
   prefix: '',
   requestId: 'r1',
   pseudonym: 'sallyport-test',
+  cookies: null,
   checksMethod: false,
 }
 
