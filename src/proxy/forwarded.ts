@@ -64,8 +64,8 @@ export interface Delivery {
 export function askedAt(delivery: Delivery, label: string): void {
   delivery.upstreamLabel = label
   delivery.bytes = null
-  delivery.isAnnounced = false
-  delivery.isCut = false
+  if (delivery.isAnnounced) delivery.isAnnounced = false
+  if (delivery.isCut) delivery.isCut = false
 }
 
 /** A body that went on is over. */

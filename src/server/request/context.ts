@@ -31,6 +31,36 @@ export interface Question {
   readonly unknown: 'empty' | 'absent' | 'removed'
 }
 
+/** What most requests never have. */
+interface Seldom {
+  isPeerTrusted: boolean
+  /** Which address of a program that stood here before is asked for; null for nearly all. */
+  compat: CompatPage | null
+  /** How a proxy in front asks for a verdict: then nothing is forwarded. Null for a client's own request. */
+  question: Question | null
+  /** The request as it came to its route, where a field of it mentions other addresses; null for nearly all. */
+  asked: Located | null
+  /** Whether another request mentions this one: then only whether it would pass is wanted. */
+  isMention: boolean
+  /** How often it began again. */
+  turn: number
+  /** Where it ended on its way and cannot be sent again: then only what refuses it is wanted. Null for nearly all. */
+  overtaken: Overtaken | null
+}
+
+/** Stands once, on the prototype, until one is written (`exchange.ts`). */
+const SELDOM: Seldom = {
+  isPeerTrusted: false,
+  compat: null,
+  question: null,
+  asked: null,
+  isMention: false,
+  turn: 0,
+  overtaken: null,
+}
+
+export interface RequestContext extends Seldom {}
+
 /**
  * The context of one request: everything known of it so far, in one object that is made once (`receive.ts`). Each step
  * writes its findings for the later steps, and overwrites nothing that an earlier step has written. What is known by
@@ -47,6 +77,7 @@ export interface Question {
  * one. `mcp/judge.ts` gives it the body that it has read. Any later step may read a field once it is written. A
  * request that is made here in place of another has a context of its own (`copy`).
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: SELDOM has a value for each of the interface's fields
 export class RequestContext extends HttpExchange {
   /** The token of the request. A client with a token is never redirected to the sign-in. */
   token: string | null
@@ -72,7 +103,6 @@ export class RequestContext extends HttpExchange {
   readonly trace: Trace | null
   /** `NOBODY` where the connection is gone; nothing is decided for it. */
   readonly peer: string
-  isPeerTrusted = false
   portal: GatePortal | null = null
   /** Its route, and those that another reading of its path would reach. */
   match: Match<GateRoute> | null = null
@@ -84,23 +114,15 @@ export class RequestContext extends HttpExchange {
   isCounted = false
   /** Whether it has gone to an upstream, by HTTP: from there on its connection is the forwarder's to look after. */
   isForwarded = false
-  /** Which address of a program that stood here before is asked for; null for nearly all. */
-  compat: CompatPage | null = null
-  /** How a proxy in front asks for a verdict: then nothing is forwarded. Null for a client's own request. */
-  question: Question | null = null
-  /** The request as it came to its route, where a field of it mentions other addresses; null for nearly all. */
-  asked: Located | null = null
-  /** Whether another request mentions this one: then only whether it would pass is wanted. */
-  isMention = false
-  /** How often it began again. */
-  turn = 0
-  /** Where it ended on its way and cannot be sent again: then only what refuses it is wanted. Null for nearly all. */
-  overtaken: Overtaken | null = null
   /** Why it is refused: the reason of a decision, or the code of an error; null as long as it is not. */
   reason: Reason | Code | typeof CLIENT_LEFT | null = null
   /** The status of its answer, as its line says it, and how long its head took; once it is answered. */
   status = 0
   tookMs = 0
+
+  static {
+    Object.assign(RequestContext.prototype, SELDOM)
+  }
 
   constructor(
     request: Request,

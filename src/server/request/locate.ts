@@ -67,8 +67,11 @@ export function findPlace(context: Placed, target: Target): Match<GateRoute> | t
   context.portal = portal
   if (portal !== null) {
     if (target.isReserved || isCallback({ portal: portal.config, target })) return PORTAL
-    context.compat = compatPageAt(context, portal)
-    if (context.compat !== null) return PORTAL
+    const page = compatPageAt(context, portal)
+    if (page !== null) {
+      context.compat = page
+      return PORTAL
+    }
     if (isDescribed(context, portal, target)) return PORTAL
   }
   if (match !== null) {
