@@ -60,35 +60,37 @@ export function renderDeniedPage(
       {view.reasons.map(reason => (
         <p>{reason}</p>
       ))}
-      <p class="person">
-        <Initials name={nameOf(identity)} />
-        <span>
-          <strong>{nameOf(identity)}</strong>
-          {detail === null ? null : <span class="soft small">{detail}</span>}
-        </span>
-      </p>
-      <dl class="facts">
-        <div>
-          <dt>{words.yourRoles}</dt>
-          <dd>
-            {view.had.length === 0 ? (
-              <span class="soft">{words.none}</span>
-            ) : (
-              view.had.map(role => <span class="tag">{role}</span>)
-            )}
-          </dd>
-        </div>
-        {view.needed.length === 0 ? null : (
+      <div class="mine">
+        <p class="person">
+          <Initials name={nameOf(identity)} />
+          <span>
+            <strong>{nameOf(identity)}</strong>
+            {detail === null ? null : <span class="soft small">{detail}</span>}
+          </span>
+        </p>
+        <dl class="facts">
           <div>
-            <dt>{view.needed.length === 1 ? words.youNeed : words.youNeedOneOf}</dt>
+            <dt>{words.yourRoles}</dt>
             <dd>
-              {view.needed.map(role => (
-                <span class="tag need">{role}</span>
-              ))}
+              {view.had.length === 0 ? (
+                <span class="soft">{words.none}</span>
+              ) : (
+                view.had.map(role => <span class="tag">{role}</span>)
+              )}
             </dd>
           </div>
-        )}
-      </dl>
+          {view.needed.length === 0 ? null : (
+            <div>
+              <dt>{view.needed.length === 1 ? words.youNeed : words.youNeedOneOf}</dt>
+              <dd>
+                {view.needed.map(role => (
+                  <span class="tag need">{role}</span>
+                ))}
+              </dd>
+            </div>
+          )}
+        </dl>
+      </div>
       <Asking words={words} here={here} asking={view.asking} isWatched={isWatched} />
       <div class="acts">
         {written === null ? null : (

@@ -54,7 +54,6 @@ export function renderErrorPage(view: ErrorView): Response {
     >
       <h1>{view.title}</h1>
       {view.detail === undefined ? null : <p class="soft">{view.detail}</p>}
-      {view.isFault === false ? null : <p class="code">{words.error(view.status)}</p>}
       {restartTo === undefined ? null : (
         <p class="soft">
           <span class="wait" aria-hidden="true" />
@@ -71,7 +70,7 @@ export function renderErrorPage(view: ErrorView): Response {
       <p class="note">
         <Help words={words} contact={view.portal?.contact ?? null} />
       </p>
-      <Operators words={words} isOpen={view.ways !== undefined}>
+      <Operators words={words} status={view.isFault === false ? null : view.status} isOpen={view.ways !== undefined}>
         {view.ways === undefined ? null : (
           <>
             <p>{view.ways.lead}</p>

@@ -11,6 +11,7 @@ import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { pageNotFound } from '../not-found.ts'
 import { NarrowPage } from '../pages/narrow-page.tsx'
+import { Letter } from '../pages/person-mark.tsx'
 import { Moment, Said } from '../pages/time.tsx'
 import { isSecure, ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type GuestTarget, type PortalRequest, readQuery } from '../portal.ts'
@@ -122,12 +123,8 @@ function InvitationPage(props: {
   const { maker } = held.grant
   return (
     <NarrowPage words={words} title={words.invited} place={title}>
+      {picture === null ? <Letter name={name} /> : <img class="icon" src={picture} alt="" width={56} height={56} />}
       <h1>{words.invitedTo(name)}</h1>
-      {picture === null ? null : (
-        <p class="waits">
-          <img class="icon" src={picture} alt="" width={40} height={40} />
-        </p>
-      )}
       <p class="soft">
         <Said say={until => words.invitation(maker.name === '' ? title : maker.name, until)}>
           <Moment words={words} atMs={held.session.expiresAtMs} />

@@ -123,11 +123,17 @@ export function Acts(props: {
 }
 
 /** What is for whoever runs the place, folded away from everybody else. */
-export function Operators(props: { readonly words: Words; readonly isOpen?: boolean; readonly children?: Child }) {
-  const { words, isOpen = false, children } = props
+export function Operators(props: {
+  readonly words: Words
+  /** Which status the answer has, where it is a fault. */
+  readonly status?: number | null
+  readonly isOpen?: boolean
+  readonly children?: Child
+}) {
+  const { words, status = null, isOpen = false, children } = props
   return (
     <details class="operators small" open={isOpen}>
-      <summary>{words.details}</summary>
+      <summary>{status === null ? words.details : `${words.error(status)} · ${words.details}`}</summary>
       <div>{children}</div>
     </details>
   )

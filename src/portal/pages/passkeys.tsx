@@ -47,9 +47,22 @@ export function PasskeyForm({ words, address, options, hidden, label, isMain, is
         <p class="small soft">{needsScripts}</p>
       </noscript>
       {children}
-      <div class="acts">
+      <div class={isMain === true ? 'acts' : 'acts short'}>
         <button class={isMain === true ? 'act main' : 'act'} type="button" hidden>
-          {label}
+          <svg
+            class="glyph"
+            viewBox="0 0 24 24"
+            fill="none"
+            stroke="currentColor"
+            stroke-width="1.8"
+            aria-hidden="true"
+          >
+            <path
+              d="M5.5 7.250a4 4 0 1 0 8 0 4 4 0 0 0-8 0M2.5 20.500c0-4 2.800-6.500 7-6.500 1.300 0 2.400.2 3.400.6M15 14.500a3 3 0 1 0 6 0 3 3 0 0 0-6 0M18 17.500v5M18 20.500h2.200"
+              stroke-linecap="round"
+            />
+          </svg>
+          <span>{label}</span>
         </button>
       </div>
     </form>

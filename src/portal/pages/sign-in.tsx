@@ -19,6 +19,14 @@ interface OwnForm {
   readonly name: string
 }
 
+/** Whether the sign-in is to outlive the browser's window: `value` says so in an address, and `address` is this page with the other choice. */
+interface Remembering {
+  readonly isOn: boolean
+  readonly lifetimeMs: number
+  readonly address: string
+  readonly value: string
+}
+
 /** What a form for a passkey needs. */
 type OwnPasskey = Pick<PasskeyFormView, 'address' | 'options' | 'hidden' | 'isWrong'>
 
@@ -31,9 +39,11 @@ export function SignInPage(props: {
   readonly waiting: Waiting | null
   readonly form?: OwnForm
   readonly passkey?: OwnPasskey
-  readonly remember?: { readonly isOn: boolean; readonly lifetimeMs: number; readonly address: string }
+  readonly remember?: Remembering
 }) {
   const { words, choices, form, passkey, remember } = props
+  // Where there is a form it is a box in it, which a script hands on to the other ways; else a link to this page with the choice.
+  const keep = form === undefined ? undefined : remember
   const isBelowForm = form !== undefined || passkey !== undefined
   // All that is not the form is the other way: a passkey too, where there is a form for a password.
   const or = isBelowForm && choices.length > 0 ? <p class="or">{words.or}</p> : null
@@ -41,7 +51,7 @@ export function SignInPage(props: {
     <NarrowPage words={words} title={words.signIn} place={props.title} isShort>
       <h1>{words.signIn}</h1>
       {props.waiting === null ? null : <WaitsFor words={words} waiting={props.waiting} />}
-      {form === undefined ? null : <PasswordForm words={words} {...form} />}
+      {form === undefined ? null : <PasswordForm words={words} {...form} keep={keep} />}
       {form === undefined ? null : or}
       {passkey === undefined ? null : (
         <>
@@ -51,7 +61,13 @@ export function SignInPage(props: {
       )}
       {form === undefined ? or : null}
       <Providers words={words} choices={choices} isBelowForm={isBelowForm} />
-      {remember === undefined ? null : <Remember words={words} {...remember} />}
+      {remember === undefined ? null : keep === undefined ? (
+        <Remember words={words} {...remember} />
+      ) : choices.length === 0 ? null : (
+        <noscript>
+          <Remember words={words} {...remember} />
+        </noscript>
+      )}
     </NarrowPage>
   )
 }
@@ -101,8 +117,8 @@ export function CodePage(props: {
   )
 }
 
-function PasswordForm(props: OwnForm & { readonly words: Words }) {
-  const { words, name } = props
+function PasswordForm(props: OwnForm & { readonly words: Words; readonly keep: Remembering | undefined }) {
+  const { words, name, keep } = props
   return (
     <UserForm {...props} wrong={sayError(words, 'access.password')}>
       <div class="wide">
@@ -129,6 +145,12 @@ function PasswordForm(props: OwnForm & { readonly words: Words }) {
           autofocus={name !== ''}
         />
       </div>
+      {keep === undefined ? null : (
+        <label class="check wide">
+          <input type="checkbox" name="keep" value="1" checked={keep.isOn} data-offer={keep.value} />
+          <span>{words.rememberOn}</span>
+        </label>
+      )}
     </UserForm>
   )
 }
@@ -155,22 +177,22 @@ function UserForm(props: OwnForm & { readonly words: Words; readonly wrong: stri
   )
 }
 
-function Remember(props: { words: Words; isOn: boolean; lifetimeMs: number; address: string }) {
-  const { words, isOn, lifetimeMs, address } = props
+function Remember({ words, isOn, lifetimeMs, address }: { readonly words: Words } & Remembering) {
   const [before, after] = words.remembered
   return isOn ? (
-    <p class="note">
-      {before}
-      {spanOf(lifetimeMs, words)}
-      {after}
+    <p class="keep">
+      <span class="tick on">
+        {before}
+        {spanOf(lifetimeMs, words)}
+        {after}
+      </span>
       <a class="quiet" href={address}>
         {words.rememberOff}
       </a>
     </p>
   ) : (
-    <p class="note">
-      {words.notRemembered}
-      <a class="quiet" href={address}>
+    <p class="keep">
+      <a class="quiet tick" href={address}>
         {words.rememberOn}
       </a>
     </p>

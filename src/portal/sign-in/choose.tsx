@@ -82,9 +82,13 @@ export async function choosePage(
     }))
   const form = users === null ? null : await offerUserForm(ctx, tools)
   const other = ownAddress({ ...carried, ...(isOn ? {} : made) })
-  const remember = rememberMs === null ? {} : { remember: { isOn, lifetimeMs: rememberMs, address: other } }
+  const remember =
+    rememberMs === null || offer === null
+      ? {}
+      : { remember: { isOn, lifetimeMs: rememberMs, address: other, value: offer.value } }
   const words = wordsFor(ctx.request)
-  const address = ownAddress({ ...carried, ...chosen })
+  // A form with a password has a box for the choice, and nothing of it in its address.
+  const address = ownAddress({ ...carried, ...(users?.takesPasswords === true ? {} : chosen) })
   const fields =
     form === null || users === null
       ? {}
@@ -119,7 +123,7 @@ async function passkeyFields(
 ) {
   const offered = await beginCeremony(ctx, tools, { use: 'sign-in', of: browser })
   if (offered === null) return {}
-  const hidden = { browser, proof, ceremony: offered.sealed }
+  const hidden = { browser, proof, ceremony: offered.sealed, keep: '' }
   return { passkey: { address, options: requestOptions(offered.ceremony), hidden, isWrong } }
 }
 

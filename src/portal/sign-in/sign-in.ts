@@ -112,7 +112,8 @@ export async function loginByForm(ctx: PortalRequest, tools: LoginTools): Promis
   const destination = (await openDestination(ctx, tools.seal, query.get('to'))) ?? destinationHere(query.get('return'))
   checkTraveller(ctx, destination)
   const given = await readUserForm(ctx, tools)
-  const isRemembered = await hasChosenRemember(ctx, tools.seal, query.get('remember'))
+  const mayKeep = given.keeps && ctx.portal.lifetimes.rememberMs !== null
+  const isRemembered = mayKeep || (await hasChosenRemember(ctx, tools.seal, query.get('remember')))
   tools.noteStart(ctx.clientAddress)
   const sent = { provider, query, isRemembered }
   const found =

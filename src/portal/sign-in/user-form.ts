@@ -11,13 +11,14 @@ import { proveForm, readOwnForm } from '../form.ts'
 import { checkLoginCookie, setLoginCsrfCookie } from '../login-csrf-cookie.ts'
 import type { PortalRequest } from '../portal.ts'
 
-/** What somebody wrote into the form. */
-export type GivenUser =
+/** What somebody wrote into the form. `keeps`: whether they want to stay signed in. */
+export type GivenUser = { readonly keeps: boolean } & (
   | { readonly step: 'password'; readonly name: string; readonly password: string }
   /** `passed` shows that the password was right a moment ago. */
   | { readonly step: 'code'; readonly name: string; readonly code: string; readonly passed: string }
   /** What the browser says of a passkey, and the ceremony that the page began in this browser. */
   | { readonly step: 'passkey'; readonly answer: string; readonly ceremony: string; readonly browser: string }
+)
 
 export interface UserTools {
   /**
@@ -84,15 +85,17 @@ export async function offerUserForm(
 /** What was written into the form. Throws `access.origin` for one that is not from our page in this browser, and `target.stalled`. */
 export async function readUserForm(ctx: PortalRequest, tools: Parameters<typeof readOwnForm>[1]): Promise<GivenUser> {
   const form = await readOwnForm(ctx, tools, sent => browserOfForm(ctx, sent), LONGEST_FORM)
+  const keeps = form.get('keep') === '1'
   const answer = form.get('passkey') ?? ''
   if (answer !== '') {
     const browser = browserOfForm(ctx, form) ?? ''
-    return { step: 'passkey', answer, ceremony: form.get('ceremony') ?? '', browser }
+    return { keeps, step: 'passkey', answer, ceremony: form.get('ceremony') ?? '', browser }
   }
   const name = form.get('name') ?? ''
   const passed = form.get('passed')
-  if (passed !== null) return { step: 'code', name, code: form.get('recovery') || (form.get('code') ?? ''), passed }
-  return { step: 'password', name, password: form.get('password') ?? '' }
+  if (passed !== null)
+    return { keeps, step: 'code', name, code: form.get('recovery') || (form.get('code') ?? ''), passed }
+  return { keeps, step: 'password', name, password: form.get('password') ?? '' }
 }
 
 /** By what this browser is known, where a form is from a page that was shown in it; null elsewhere. */

@@ -112,7 +112,6 @@ export const DE: Words = {
   toOpen: name => `um ${name} zu öffnen`,
   continueWith: label => `Weiter mit ${label}`,
   remembered: ['Sie bleiben auf diesem Gerät ', ' lang angemeldet.'],
-  notRemembered: 'Sie werden abgemeldet, sobald der Browser geschlossen wird.',
   rememberOff: 'Nur bis der Browser geschlossen wird',
   rememberOn: 'Auf diesem Gerät angemeldet bleiben',
 
@@ -208,6 +207,7 @@ export const DE: Words = {
   tokenTimes: (made, until) => `Erstellt ${made}, gültig bis ${until}`,
   tokenRests: 'Pausiert: Er gilt wieder, sobald Sie sich erneut angemeldet haben.',
   tokenPlaces: places => `Zugangsschlüssel gelten bei ${places}.`,
+  tokenPlaceCount: count => `Gelten bei ${count} Adressen`,
   tokenNowhere: 'Keine Ihrer Anwendungen nimmt bisher Zugangsschlüssel an.',
   tokenUse: 'So verwenden Sie ihn',
   tokenUser: 'Name (beliebig)',
@@ -377,7 +377,7 @@ export const DE: Words = {
   hereAndAt: provider => `Hier und bei ${provider}.`,
   signInAgain: 'Erneut anmelden',
 
-  error: status => `FEHLER ${status}`,
+  error: status => `Fehler ${status}`,
   reference: 'Referenz',
   details: 'Einzelheiten',
   inTheLog: 'Den Grund finden Sie im Log unter dieser Referenz.',

@@ -21,7 +21,6 @@ export const EN: Words = {
   toOpen: name => `to open ${name}`,
   continueWith: label => `Continue with ${label}`,
   remembered: ['You will stay signed in on this device for ', '.'],
-  notRemembered: 'You will be signed out when the browser is closed.',
   rememberOff: 'Only until the browser is closed',
   rememberOn: 'Keep me signed in on this device',
 
@@ -116,6 +115,7 @@ export const EN: Words = {
   tokenTimes: (made, until) => `Made ${made}, valid until ${until}`,
   tokenRests: 'Paused: it works again after your next sign-in.',
   tokenPlaces: places => `Works at ${places}.`,
+  tokenPlaceCount: count => `Works at ${count} addresses`,
   tokenNowhere: 'None of your applications accepts tokens yet.',
   tokenUse: 'How to use it',
   tokenUser: 'Name (any)',
@@ -280,7 +280,7 @@ export const EN: Words = {
   hereAndAt: provider => `Here, and at ${provider}.`,
   signInAgain: 'Sign in again',
 
-  error: status => `ERROR ${status}`,
+  error: status => `Error ${status}`,
   reference: 'Reference',
   details: 'Details',
   inTheLog: 'The log says why, under this reference.',

@@ -112,7 +112,6 @@ export const ES: Words = {
   toOpen: name => `para abrir ${name}`,
   continueWith: label => `Continuar con ${label}`,
   remembered: ['Tu sesión seguirá iniciada en este dispositivo durante ', '.'],
-  notRemembered: 'La sesión se cerrará al cerrar el navegador.',
   rememberOff: 'Solo hasta cerrar el navegador',
   rememberOn: 'Mantener la sesión iniciada en este dispositivo',
 
@@ -210,6 +209,7 @@ export const ES: Words = {
   tokenTimes: (made, until) => `Creada ${made}, válida hasta el ${until}`,
   tokenRests: 'En pausa: volverá a funcionar cuando inicies sesión de nuevo.',
   tokenPlaces: places => `Las claves se aceptan en ${places}.`,
+  tokenPlaceCount: count => `Se aceptan en ${count} direcciones`,
   tokenNowhere: 'Ninguna de tus aplicaciones acepta claves todavía.',
   tokenUse: 'Cómo se usa',
   tokenUser: 'Nombre (cualquiera)',
@@ -377,7 +377,7 @@ export const ES: Words = {
   hereAndAt: provider => `Aquí y en ${provider}.`,
   signInAgain: 'Volver a iniciar sesión',
 
-  error: status => `ERROR ${status}`,
+  error: status => `Error ${status}`,
   reference: 'Referencia',
   details: 'Detalles',
   inTheLog: 'El registro dice por qué: busca esta referencia.',

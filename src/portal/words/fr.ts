@@ -112,7 +112,6 @@ export const FR: Words = {
   toOpen: name => `pour ouvrir ${name}`,
   continueWith: label => `Continuer avec ${label}`,
   remembered: ['Vous resterez connecté sur cet appareil pendant ', '.'],
-  notRemembered: 'Vous serez déconnecté à la fermeture du navigateur.',
   rememberOff: 'Seulement jusqu’à la fermeture du navigateur',
   rememberOn: 'Rester connecté sur cet appareil',
 
@@ -209,6 +208,7 @@ export const FR: Words = {
   tokenTimes: (made, until) => `Créé ${made}, valable jusqu’au ${until}`,
   tokenRests: 'En pause\u00a0: il fonctionnera de nouveau après votre prochaine connexion.',
   tokenPlaces: places => `Fonctionne sur ${places}.`,
+  tokenPlaceCount: count => `Fonctionne sur ${count} adresses`,
   tokenNowhere: 'Aucune de vos applications n’accepte encore les jetons.',
   tokenUse: 'Comment l’utiliser',
   tokenUser: 'Nom (au choix)',
@@ -378,7 +378,7 @@ export const FR: Words = {
   hereAndAt: provider => `Ici et chez ${provider}.`,
   signInAgain: 'Se reconnecter',
 
-  error: status => `ERREUR ${status}`,
+  error: status => `Erreur ${status}`,
   reference: 'Référence',
   details: 'Détails',
   inTheLog: 'Le journal en donne la raison, sous cette référence.',

@@ -98,7 +98,6 @@ export interface Words {
   toOpen(name: string): string
   continueWith(label: string): string
   readonly remembered: Around
-  readonly notRemembered: string
   readonly rememberOff: string
   readonly rememberOn: string
 
@@ -151,6 +150,7 @@ export interface Words {
   readonly tokenRests: string
   /** Where tokens are taken: `git.example.com, app.example.com/api`. */
   tokenPlaces(places: string): string
+  tokenPlaceCount(count: number): string
   readonly tokenNowhere: string
   readonly tokenUse: string
   readonly tokenUser: string

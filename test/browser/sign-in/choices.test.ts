@@ -33,7 +33,7 @@ test.each(LANGUAGES.map(({ lang }) => lang))(
       expect(await page.locator('.or').textContent()).toBe(words?.or ?? '-')
       expect(await page.locator('.acts.short a').allTextContents()).toEqual(['Pocket ID', 'GitHub'])
       expect(await page.getByRole('link', { name: words?.continueWith('GitHub') ?? '-' }).count()).toBe(1)
-      expect(await page.locator('.acts.short svg').count()).toBe(2)
+      expect(await page.locator('.acts.short a svg').count()).toBe(2)
       await keepPicture(page, `choices-${lang}`)
       expect(await page.evaluate('document.documentElement.scrollHeight <= innerHeight')).toBe(true)
       expect(await findBarriers(page)).toEqual([])

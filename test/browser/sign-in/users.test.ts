@@ -19,6 +19,8 @@ const { browser, app } = await openFormStand({
   portal: 'remember = "30d"',
 })
 
+const KEEP = 'Keep me signed in on this device'
+
 test.each([
   { name: 'light', colorScheme: 'light', viewport: { width: 1100, height: 800 } },
   { name: 'dark-phone', colorScheme: 'dark', viewport: { width: 320, height: 700 } },
@@ -57,7 +59,7 @@ test('the place behind # survives the form, also a wrong password and another ch
   const person = await watchedContext(browser, { locale: 'en' })
   try {
     const page = await person.open(`${app}#/inbox/7?unread`)
-    await page.getByRole('link', { name: 'Keep me signed in on this device' }).click()
+    await page.getByRole('checkbox', { name: KEEP }).check()
     for (const password of ['something else', FORM_PASSWORD]) {
       await page.getByLabel('User name').fill('ada')
       await page.getByLabel('Password').fill(password)
@@ -82,6 +84,58 @@ test('the place behind # survives the form, also a wrong password and another ch
     await plain.context.close()
   }
 })
+
+test.each([true, false])(
+  'a box in the form keeps people signed in, with scripts (%p) or without',
+  async javaScriptEnabled => {
+    const person = await watchedContext(browser, { locale: 'en', javaScriptEnabled })
+    try {
+      const page = await person.open(app)
+      const provider = page.getByRole('link', { name: 'Continue with Pocket ID' })
+      const chosen = async () =>
+        new URL((await provider.getAttribute('href')) ?? '', page.url()).searchParams.has('remember')
+      const box = page.getByRole('checkbox', { name: KEEP })
+      expect([await box.isChecked(), await chosen()]).toEqual([false, false])
+      await box.check()
+      // Where a script cannot hand it to the provider, a link does.
+      expect(await chosen()).toBe(javaScriptEnabled)
+      expect(await page.getByRole('link', { name: KEEP }).count()).toBe(javaScriptEnabled ? 0 : 1)
+      for (const password of ['something else', FORM_PASSWORD]) {
+        await page.getByLabel('User name').fill('ada')
+        await page.getByLabel('Password').fill(password)
+        await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+        if (password === FORM_PASSWORD) continue
+        await page.getByRole('alert').waitFor()
+        expect([await box.isChecked(), await chosen()]).toEqual([true, true])
+      }
+      await page.getByText('hello ada').waitFor()
+      const ends = (await person.context.cookies())
+        .filter(({ name }) => name === 'sallyport')
+        .map(({ expires }) => expires)
+      expect(ends.length).toBeGreaterThan(0)
+      expect(Math.min(...ends)).toBeGreaterThan(Date.now() / 1000 + 29 * 86_400)
+      expect(person.complaints).toEqual([])
+    } finally {
+      await person.context.close()
+    }
+    const other = await watchedContext(browser, { locale: 'en', javaScriptEnabled })
+    try {
+      const page = await other.open(app)
+      if (!javaScriptEnabled) await page.getByRole('link', { name: KEEP }).click()
+      else await page.getByRole('checkbox', { name: KEEP }).check()
+      await page.getByRole('checkbox', { name: KEEP }).uncheck()
+      await page.getByLabel('User name').fill('ada')
+      await page.getByLabel('Password').fill(FORM_PASSWORD)
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+      await page.getByText('hello ada').waitFor()
+      const sessions = (await other.context.cookies()).filter(({ name }) => name === 'sallyport')
+      expect(sessions.map(({ expires }) => expires)).toEqual(sessions.map(() => -1))
+      expect(sessions.length).toBeGreaterThan(0)
+    } finally {
+      await other.context.close()
+    }
+  },
+)
 
 test.each(LANGUAGES.map(({ lang }) => lang))('the form is said in %s, and keeps nobody out', async lang => {
   const person = await watchedContext(browser, { locale: lang, viewport: { width: 320, height: 700 } })

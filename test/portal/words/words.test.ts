@@ -67,7 +67,7 @@ const NAMES = ['ID-Token', 'ID token']
 
 /** What is spelt alike in English and that language. */
 const SAME_IN_BOTH = new Set(
-  '1 error,Administration,Applications,Code,Configuration,ERROR …,Invitation,Invitations,Menu,Passkeys,Person,Roles,Route,Routes,Sessions'.split(
+  '1 error,Administration,Applications,Code,Configuration,Error …,Invitation,Invitations,Menu,Passkeys,Person,Roles,Route,Routes,Sessions'.split(
     ',',
   ),
 )

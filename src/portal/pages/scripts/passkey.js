@@ -43,6 +43,8 @@
         parts.flatMap(part => (made.response[part] ? [[part, toText(made.response[part])]] : [])),
       )
       field.value = JSON.stringify({ id: made.id, rawId: made.id, type: made.type, response })
+      const keep = /** @type {HTMLInputElement | null} */ (document.querySelector('[data-offer]'))
+      if (keep?.checked) /** @type {HTMLInputElement} */ (form.querySelector('[name=keep]')).value = '1'
       button.disabled = true
       form.submit()
     } catch (error) {
