@@ -228,16 +228,20 @@ function Row({
   )
 }
 
-/** As many as one reads. */
-const MOST_SHOWN = 12
+/** As many as one reads in a sentence. */
+const MOST_SAID = 4
 
 /** Where tokens are accepted, for a user who is about to make one. */
 function TokenPlaces({ words, places }: { readonly words: Words; readonly places: readonly TokenPlace[] }) {
   if (places.length === 0) return <p class="soft small">{words.tokenNowhere}</p>
-  const shown = places.slice(0, MOST_SHOWN).map(({ place }) => place)
-  const list = `${shown.join(', ')}${places.length > shown.length ? ', …' : ''}`
-  // A list that was cut ends the sentence with its own dots.
-  return <p class="soft small">{words.tokenPlaces(list).replace(/…\.$/, '…')}</p>
+  const list = places.map(({ place }) => place).join(', ')
+  if (places.length <= MOST_SAID) return <p class="soft small">{words.tokenPlaces(list)}</p>
+  return (
+    <details class="fold small">
+      <summary>{words.tokenPlaceCount(places.length)}</summary>
+      <p class="soft">{list}</p>
+    </details>
+  )
 }
 
 /** How a token is used that was made a moment ago: each line is selected as a whole, to be copied. */

@@ -228,7 +228,7 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
       {places.length === 0 ? (
         <p class="wide soft small">{words.noGuestPlaces}</p>
       ) : (
-        <div class="half">
+        <div>
           <label for="application">{words.linkApplication}</label>
           <select id="application" name="application">
             {places.map(({ name, address }) => (
@@ -239,7 +239,7 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
           </select>
         </div>
       )}
-      <div class={places.length === 0 ? 'wide' : 'half'}>
+      <div class={places.length === 0 ? 'wide' : 'rest'}>
         <label for="address">{places.length === 0 ? words.linkAddress : words.linkAddressToo}</label>
         <input
           id="address"

@@ -24,8 +24,9 @@ import type { Session, Sessions } from '../../session/session.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm, requireProof } from '../form.ts'
 import { wordsFor } from '../language.ts'
+import { AdminTabs, type Tabs } from '../pages/admin-tabs.tsx'
 import { Made } from '../pages/credentials.tsx'
-import { WidePage } from '../pages/wide-page.tsx'
+import { SearchField, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath, portalOrigin } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
@@ -36,6 +37,7 @@ import { isAdmin, stillSignedIn } from './admins.ts'
 import { menuOf } from './menu.ts'
 
 export interface PeopleTools extends PersonalFormTools, AuditTools {
+  readonly trail: { isOfOnePortal(): boolean }
   readonly ports: Pick<Ports, 'now'>
   readonly sessions: Pick<Sessions, 'describe'> & {
     readonly grants: Pick<Grants, 'of'>
@@ -218,12 +220,13 @@ async function peopleAnswer(
       more={all.length - shown.length}
       search={search}
       made={made}
+      tabs={{ here: 'people', hasFile: tools.trail.isOfOnePortal(), hasPeople: true }}
       mayInvite={isRecent(session, nowMs)}
       again={`${ownPath('login')}?${new URLSearchParams({ ...stepUpQuery({ ...ctx, session }, { maxAgeS: RECENT_S, acr: [], amr: [] }), return: ownPath('people') })}`}
       proof={await proveForm(ctx, session, tools.seal)}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200)
+  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
 }
 
 function countHere({ portal }: PortalRequest, { passkeys }: Account): number {
@@ -244,6 +247,7 @@ interface PeopleView {
   readonly more: number
   readonly search: string
   readonly made: MadeInvitation | null
+  readonly tabs: Tabs
   readonly mayInvite: boolean
   /** Where to sign in again. */
   readonly again: string
@@ -255,6 +259,7 @@ function PeoplePage(props: PeopleView) {
   const own = words.passkeys
   return (
     <WidePage words={words} title={title} heading={own.people} menu={menu}>
+      <AdminTabs words={words} tabs={props.tabs} />
       <p class="soft">{own.peopleLead}</p>
       {made === null ? null : (
         <Made
@@ -275,13 +280,14 @@ function PeoplePage(props: PeopleView) {
         </p>
       )}
       {shown.length + more > SHOWN || search !== '' ? (
-        <form class="search" method="get" action={ownPath('people')}>
-          <label for="q">{words.searchLabel}</label>
-          <input id="q" name="q" type="search" value={search} />
-          <button class="act" type="submit">
-            {words.search}
-          </button>
-        </form>
+        <search>
+          <form class="filters" method="get" action={ownPath('people')}>
+            <SearchField name="q" value={search} label={words.searchLabel} />
+            <button class="act" type="submit">
+              {words.search}
+            </button>
+          </form>
+        </search>
       ) : null}
       {shown.length === 0 ? <p class="soft">{search === '' ? own.peopleEmpty : words.nobodyFits}</p> : null}
       <ul class="rows">

@@ -12,10 +12,11 @@ import { sessionFacts } from '../../session/session-facts.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
+import { AdminTabs, type Tabs } from '../pages/admin-tabs.tsx'
 import { detailOf, hasSeveral, isSamePerson, nameOf } from '../pages/person.ts'
 import { OwnRoles } from '../pages/requests.tsx'
 import { Time } from '../pages/time.tsx'
-import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
+import { type MenuEntry, SearchField, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath } from '../paths.ts'
 import { askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
@@ -24,8 +25,10 @@ import { leave, type SignOutTools } from '../sign-out/sign-out.tsx'
 import type { Words } from '../words/words.ts'
 import { isAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
+import { hasPeople } from './people.tsx'
 
 export interface SessionTools extends SignOutTools {
+  readonly trail: { isOfOnePortal(): boolean }
   readonly sessions: SignOutTools['sessions'] & { readonly grants: Pick<Grants, 'of'> }
 }
 
@@ -54,6 +57,7 @@ export async function showSessions(ctx: PortalRequest, tools: SessionTools, sess
     return jsonAnswer({ sessions: described, next })
   }
   const words = wordsFor(ctx.request, ctx.portal.timezone)
+  const tabs = { here: 'sessions', hasFile: tools.trail.isOfOnePortal(), hasPeople: hasPeople(ctx) } as const
   const page = (
     <SessionsPage
       words={words}
@@ -65,10 +69,10 @@ export async function showSessions(ctx: PortalRequest, tools: SessionTools, sess
       proof={await proveForm(ctx, session, tools.seal)}
       mayShowAll={isAdmin(ctx, session)}
       roles={tools.sessions.grants.of(session)}
-      all={isAll ? { search, next, hasSeveral: hasSeveral(ctx.portal) } : null}
+      all={isAll ? { search, next, hasSeveral: hasSeveral(ctx.portal), tabs } : null}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200)
+  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, isAll ? 'admin' : null)
 }
 
 /** The same with the names of the applications that each has a cookie for: every host but the one where people sign in. */
@@ -195,7 +199,12 @@ interface SessionsView {
   /** What this person was granted, and has asked for. */
   readonly roles: Pick<GrantsDocument, 'requests' | 'grants'>
   /** Everyone's sessions, of which these are the ones that were looked for; null: this person's own. */
-  readonly all: { readonly search: string; readonly next: string | null; readonly hasSeveral: boolean } | null
+  readonly all: {
+    readonly search: string
+    readonly next: string | null
+    readonly hasSeveral: boolean
+    readonly tabs: Tabs
+  } | null
 }
 
 /** Sessions with where, when and on what, and a way to end each. */
@@ -203,13 +212,26 @@ function SessionsPage(view: SessionsView) {
   const { words, title, entries, all, mayShowAll } = view
   const heading = all === null ? words.yourSessions : words.allSessions
   return (
-    <WidePage words={words} title={title} heading={heading} menu={view.menu}>
-      {all === null ? <p class="soft">{words.sessionsLead}</p> : <Search words={words} value={all.search} />}
-      {mayShowAll && all === null ? (
-        <p>
-          <a href={`${ownPath('sessions')}?all=1`}>{words.allSessions}</a>
-        </p>
-      ) : null}
+    <WidePage
+      words={words}
+      title={title}
+      heading={heading}
+      menu={view.menu}
+      lead={all === null ? <p class="soft">{words.sessionsLead}</p> : undefined}
+      beside={
+        mayShowAll && all === null ? (
+          <a class="act" href={`${ownPath('sessions')}?all=1`}>
+            {words.allSessions}
+          </a>
+        ) : undefined
+      }
+    >
+      {all === null ? null : (
+        <>
+          <AdminTabs words={words} tabs={all.tabs} />
+          <Search words={words} value={all.search} />
+        </>
+      )}
       {entries.length === 0 ? (
         <div class="empty">
           <p>{words.nobodyFits}</p>
@@ -231,6 +253,9 @@ function SessionsPage(view: SessionsView) {
 function Row({ entry, view }: { readonly entry: ShownSession; readonly view: SessionsView }) {
   const { session, agent, client, lastSeenMs, used } = entry
   const isThis = session.id === view.own.id
+  // The address of this very device says nothing of another one.
+  const isUsual =
+    view.all === null && !isThis && view.entries.some(own => own.session.id === view.own.id && own.client === client)
   const { words } = view
   const device = agent === '' ? words.unknownDevice : agent.replace(' on ', ` ${words.on} `)
   const name = nameOf(session.identity)
@@ -247,7 +272,7 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
               parts={[detailOf(session.identity), view.all.hasSeveral ? session.identity.provider : null, device]}
             />
           )}
-          <Parts parts={[client === '' ? null : client]} />
+          <Parts parts={[client === '' || isUsual ? null : client]} />
           {`${words.signedInTime} `}
           <Time words={words} atMs={session.createdAtMs} nowMs={view.nowMs} />
           {`, ${words.lastUsedTime} `}
@@ -320,14 +345,15 @@ function Form(props: {
 
 function Search({ words, value }: { readonly words: Words; readonly value: string }) {
   return (
-    <form class="search" method="get" action={ownPath('sessions')}>
-      <input type="hidden" name="all" value="1" />
-      <label for="q">{words.searchLabel}</label>
-      <input id="q" name="q" type="search" value={value} maxlength={200} autocomplete="off" />
-      <button class="act main" type="submit">
-        {words.search}
-      </button>
-    </form>
+    <search>
+      <form class="filters" method="get" action={ownPath('sessions')}>
+        <input type="hidden" name="all" value="1" />
+        <SearchField name="q" value={value} label={words.searchLabel} />
+        <button class="act" type="submit">
+          {words.search}
+        </button>
+      </form>
+    </search>
   )
 }
 

@@ -9,7 +9,7 @@ import { ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
 import { PasskeyForm, type PasskeyFormView } from './passkeys.tsx'
 import { CodeInput } from './sign-in-parts.tsx'
-import { dayOf, momentOf } from './time.tsx'
+import { Moment, Said, SaidOf } from './time.tsx'
 import { type MenuEntry, WidePage } from './wide-page.tsx'
 
 /** What came of a form that was just sent. */
@@ -116,7 +116,9 @@ function Notices({ words, notices }: Pick<AccountView, 'words'> & Pick<Account, 
     <div class="made" role="status">
       <h2>{noticeTitle(words, notices)}</h2>
       {notices.map(one => (
-        <p>{sayNotice(words, one)}</p>
+        <p>
+          <NoticeText words={words} notice={one} />
+        </p>
       ))}
       <NoticeAdvice words={words} notices={notices} />
     </div>
@@ -127,9 +129,14 @@ export function noticeTitle(words: Words, notices: readonly Notice[]): string {
   return notices.every(isOfPasskey) ? words.passkeys.noticeTitle : words.ownAccount.noticeTitle
 }
 
-export function sayNotice(words: Words, { passkey, atMs }: Notice): string {
-  const when = momentOf(atMs, words)
-  return passkey === undefined ? words.ownAccount.recoveryUsed(when) : words.passkeys.notice(passkey.name, when)
+export function NoticeText({ words, notice: { passkey, atMs } }: { readonly words: Words; readonly notice: Notice }) {
+  const say = (when: string) =>
+    passkey === undefined ? words.ownAccount.recoveryUsed(when) : words.passkeys.notice(passkey.name, when)
+  return (
+    <Said say={say}>
+      <Moment words={words} atMs={atMs} />
+    </Said>
+  )
 }
 
 /** What to do about it. */
@@ -146,14 +153,25 @@ function isOfPasskey({ passkey }: Notice): boolean {
   return passkey !== undefined
 }
 
+/** Since which day something is so. */
+function Since(props: { readonly words: Words; readonly say: (day: string) => string; readonly atMs: number }) {
+  return (
+    <Said say={props.say}>
+      <Moment words={props.words} atMs={props.atMs} show="day" />
+    </Said>
+  )
+}
+
 function Password(view: AccountView) {
   const { words, account, name } = view
   const say = words.ownAccount
   const { password } = account
   return (
-    <section class="group">
+    <section class="card way">
       <h2>{words.password}</h2>
-      <p class="soft">{password === null ? say.passwordOfFile : say.passwordSince(dayOf(password.atMs, words))}</p>
+      <p class="soft">
+        {password === null ? say.passwordOfFile : <Since words={words} say={say.passwordSince} atMs={password.atMs} />}
+      </p>
       <Change {...view} act="password" label={say.changePassword}>
         {/* A password manager keeps the new password under this name. */}
         <input type="text" name="username" value={name} autocomplete="username" hidden />
@@ -173,14 +191,16 @@ function Factor(view: AccountView) {
   const { factor, recovery } = account
   const isOn = factor !== null || isFactorOfFile
   return (
-    <section class="group">
+    <section class="card way">
       <h2>{say.factor}</h2>
       <p class="soft">
-        {factor !== null
-          ? say.factorSince(dayOf(factor.atMs, words))
-          : isFactorOfFile
-            ? say.factorOfFile
-            : say.factorLead}
+        {factor !== null ? (
+          <Since words={words} say={say.factorSince} atMs={factor.atMs} />
+        ) : isFactorOfFile ? (
+          say.factorOfFile
+        ) : (
+          say.factorLead
+        )}
       </p>
       <Change {...view} act="factor" label={isOn ? say.factorReplace : say.factorSetUp} />
       {isOn ? (
@@ -199,7 +219,7 @@ function Factor(view: AccountView) {
 function Confirm({ words, account, rpId, isFresh, confirmAt }: AccountView) {
   if (isFresh || !account.passkeys.some(passkey => passkey.rpId === rpId)) return null
   return (
-    <p>
+    <p class="more">
       <a class="act" href={confirmAt}>
         {words.passkeys.confirm}
       </a>
@@ -213,7 +233,7 @@ function Passkeys(view: AccountView) {
   const here = account.passkeys.filter(passkey => passkey.rpId === rpId)
   const mayChange = takesPasswords || isFresh
   return (
-    <section class="group">
+    <section class="card way">
       <h2>{say.heading}</h2>
       <p class="soft">{say.lead}</p>
       <ul class="rows">
@@ -225,10 +245,12 @@ function Passkeys(view: AccountView) {
               </h3>
               <p class="soft small">
                 {passkey.rpId === rpId ? null : `${passkey.rpId} · `}
-                {say.times(
-                  dayOf(passkey.createdAtMs, words),
-                  passkey.usedAtMs === null ? null : dayOf(passkey.usedAtMs, words),
-                )}
+                <SaidOf
+                  say={([made = '', used = null]) => say.times(made, used)}
+                  each={[passkey.createdAtMs, passkey.usedAtMs].flatMap(atMs =>
+                    atMs === null ? [] : [<Moment words={words} atMs={atMs} show="day" />],
+                  )}
+                />
               </p>
               {mayChange && (takesPasswords || here.length > 1 || passkey.rpId !== rpId) ? (
                 <Change {...view} act="passkey-remove" label={say.remove} of={passkey} isEnd>
@@ -293,7 +315,7 @@ function NewFactor(view: AccountView & Extract<Told, { kind: 'factor' }>) {
           </dd>
         </div>
       </dl>
-      <form class="fields" method="post" action={ownPath('account')}>
+      <form class="fields short" method="post" action={ownPath('account')}>
         <input type="hidden" name="proof" value={proof} />
         <input type="hidden" name="act" value="factor-code" />
         <input type="hidden" name="pending" value={pending} />

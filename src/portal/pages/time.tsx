@@ -3,7 +3,7 @@
 /** Times and spans of time in the language of a page. */
 
 import type { Child } from 'hono/jsx'
-import { around, type Words } from '../words/words.ts'
+import type { Words } from '../words/words.ts'
 
 const UNITS: readonly (readonly [number, 'day' | 'hour' | 'minute'])[] = [
   [86_400_000, 'day'],
@@ -79,12 +79,11 @@ export function dayNameOf(atMs: number, nowMs: number, words: Words): string {
   return new Intl.DateTimeFormat(lang, { dateStyle: 'full', timeZone }).format(atMs)
 }
 
-/** A time of day: "14:02"; with its day before it, where that is not today: "Jun 30, 2027, 14:02". */
+/** A time of day, in the zone of the page: "14:02 UTC"; with its day before it, where that is not today: "Jun 30, 2027, 14:02 UTC". */
 export function clockOf(atMs: number, nowMs: number, words: Words): string {
   const { lang, timeZone } = words
-  const time = new Intl.DateTimeFormat(lang, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone }).format(
-    atMs,
-  )
+  const format = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone, timeZoneName: 'short' } as const
+  const time = new Intl.DateTimeFormat(lang, format).format(atMs)
   return dayOf(atMs, words) === dayOf(nowMs, words) ? time : `${dayOf(atMs, words)}, ${time}`
 }
 
@@ -98,14 +97,46 @@ export function Moment(props: { readonly words: Words; readonly atMs: number; re
   )
 }
 
+/** A time of today, or a moment of another day: as `Moment`. */
+export function Clock({
+  words,
+  atMs,
+  nowMs,
+}: {
+  readonly words: Words
+  readonly atMs: number
+  readonly nowMs: number
+}) {
+  return (
+    <time datetime={new Date(atMs).toISOString()} data-show="clock">
+      {clockOf(atMs, nowMs, words)}
+    </time>
+  )
+}
+
+/** The short name of the zone of the page: "UTC". */
+export function zoneOf(atMs: number, { lang, timeZone }: Words): string {
+  const parts = new Intl.DateTimeFormat(lang, { timeZone, timeZoneName: 'short' }).formatToParts(atMs)
+  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? timeZone
+}
+
 /** A sentence with something in it that is more than text. */
 export function Said(props: { readonly say: (what: string) => string; readonly children?: Child }) {
-  const [before, after] = around(props.say)
+  return <SaidOf say={([what = '']) => props.say(what)} each={[props.children]} />
+}
+
+/** The same with several of them, in the order in which every language says them. */
+export function SaidOf(props: { readonly say: (whats: readonly string[]) => string; readonly each: readonly Child[] }) {
+  const [before, ...rest] = props.say(props.each.map(() => '\0')).split('\0')
   return (
     <>
       {before}
-      {props.children}
-      {after}
+      {props.each.map((one, index) => (
+        <>
+          {one}
+          {rest[index]}
+        </>
+      ))}
     </>
   )
 }

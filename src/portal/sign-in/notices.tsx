@@ -8,7 +8,7 @@ import type { Notice } from '../../session/accounts/account.ts'
 import type { Accounts } from '../../session/accounts/accounts.ts'
 import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
-import { NoticeAdvice, noticeTitle, sayNotice } from '../pages/account.tsx'
+import { NoticeAdvice, NoticeText, noticeTitle } from '../pages/account.tsx'
 import { Acts, NarrowPage } from '../pages/narrow-page.tsx'
 import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
@@ -41,7 +41,9 @@ export async function tellNotices(
     <NarrowPage words={words} title={title} place={ctx.portal.title}>
       <h1>{title}</h1>
       {due.map(one => (
-        <p role="alert">{sayNotice(words, one)}</p>
+        <p role="alert">
+          <NoticeText words={words} notice={one} />
+        </p>
       ))}
       <NoticeAdvice words={words} notices={due} />
       <Acts

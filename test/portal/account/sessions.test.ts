@@ -150,7 +150,7 @@ describe('whoever has the admin role', () => {
     expect((await list(admin, '?all=1&q=curl')).map(({ subject }) => subject)).toEqual(['user-23'])
     expect(await list(admin, '?all=1&q=nobody-at-all')).toEqual([])
     const page = await admin.open(`${SESSIONS}?all=1&q=user23`)
-    expect(page.html.texts('[aria-current="page"]')).toEqual(['Administration'])
+    expect(page.html.texts('[aria-current="page"]')).toEqual(['Administration', 'Sessions'])
     expect(page.html.texts('.row h2')).toEqual(['User 23'])
     const after = await admin.submit(page, {}, found[0]?.id ?? '')
     expect(after.address.href).toBe(`${SESSIONS}?all=1&q=user23`)
