@@ -8,7 +8,7 @@ import { brandStyle, drawPage } from './pages/brand.tsx'
 import type { Words } from './words/words.ts'
 
 /**
- * What a page may beyond the usual: load the icons of applications, hold a form whose answer leads to any host (browsers
+ * What a page may beyond the usual: load the icons of applications and have its script ask this host, hold a form whose answer leads to any host (browsers
  * hold redirects against `form-action` too), or have its script ask this host; or nothing at all.
  */
 type Scope = 'icons' | 'leads-anywhere' | 'asks' | 'asks-and-leads-anywhere' | 'nothing'
@@ -35,7 +35,7 @@ function contentSecurityPolicy(
     "default-src 'none'",
     `style-src ${[...styles, ...(own === null ? [] : [hashSource(own)])].join(' ')}`,
     ...(allowed.length === 0 ? [] : [`script-src ${allowed.join(' ')}`]),
-    ...(scope.startsWith('asks') ? ["connect-src 'self'"] : []),
+    ...(scope === 'icons' || scope.startsWith('asks') ? ["connect-src 'self'"] : []),
     "font-src 'self'",
     `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
     `form-action 'self'${scope.endsWith('leads-anywhere') ? ' https: http:' : ''}`,
@@ -71,7 +71,9 @@ const ALONE = { 'cross-origin-opener-policy': 'same-origin', ...WITHIN } as cons
 /** Small scripts that any page has that holds what they are for. Texts of others are escaped, and hold no such mark. */
 const HELPERS: readonly (readonly [mark: string, script: Script])[] = [
   [' data-show="', 'local-times'],
+  [' data-today="', 'local-days'],
   [' data-copy="', 'copy'],
+  [' data-health="', 'live-states'],
 ]
 
 const END = '</body></html>'

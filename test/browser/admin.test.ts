@@ -57,6 +57,10 @@ ${routes.join('')}`
   return {
     gate,
     home: `http://${home}/.sallyport`,
+    read: (path: string) =>
+      fetch(`http://127.0.0.1:${port}/.sallyport/${path}`, {
+        headers: { host: home, cookie: ada.cookie, accept: 'text/html' },
+      }),
     async openAs(path: string, options: BrowserContextOptions = {}) {
       const person = await watchedContext(browser, options)
       const [name = '', value = ''] = ada.cookie.split('=')
@@ -108,6 +112,7 @@ test('without scripts the same forms and links lead to the same', async () => {
   const { person, page } = await stand.openAs('admin', { javaScriptEnabled: false })
   await page.getByRole('searchbox').fill('app7.local')
   await page.getByRole('button', { name: 'Apply' }).click()
+  await page.waitForURL('**/admin?q=app7.local*')
   expect(await page.locator('.table tbody tr').count()).toBe(1)
   await page.getByRole('columnheader', { name: 'Response time' }).getByRole('link').click()
   expect(new URL(page.url()).search).toBe('?q=app7.local&sort=-took')
@@ -124,6 +129,44 @@ test('without scripts the same forms and links lead to the same', async () => {
   await event.click()
   await page.getByText('role.missing').first().waitFor()
   expect(person.complaints).toEqual([])
+})
+
+test('the days and times of the audit trail are those of the browser; without scripts those of the portal, which is said', async () => {
+  const { person, page } = await stand.openAs('audit', { timezoneId: 'Asia/Tokyo', locale: 'en-GB' })
+  await person.context.clock.setFixedTime('2026-05-03T12:00:00Z')
+  // The newest event, and a copy of it with the others, at times that lie in one day of UTC and in two of Tokyo.
+  await page.route('**/audit', async route => {
+    const answer = await stand.read('audit')
+    let count = 0
+    const body = (await answer.text())
+      .replace(/<li>.*?<\/li>/s, '$&$&')
+      .replaceAll(/datetime="[^"]*"/g, () => `datetime="2026-05-02T${count++ === 0 ? '23:30' : '08:00'}:00.000Z"`)
+    await route.fulfill({ headers: Object.fromEntries(answer.headers), body })
+  })
+  await page.reload()
+  expect(await page.locator('.day h2').allTextContents()).toEqual(['Today', 'Yesterday'])
+  expect(await page.locator('.day').first().locator('time').allTextContents()).toEqual(['08:30'])
+  expect(new Set(await page.locator('.day').last().locator('time').allTextContents())).toEqual(new Set(['17:00']))
+  expect(await page.locator('.events time').first().getAttribute('title')).toBe('3 May 2026, 08:30')
+  expect(person.complaints).toEqual([])
+  const plain = await stand.openAs('audit', { timezoneId: 'Asia/Tokyo', javaScriptEnabled: false })
+  const [first] = await plain.page.locator('.events time').all()
+  const at = new Date((await first?.getAttribute('datetime')) ?? '')
+  expect(await first?.textContent()).toBe(at.toISOString().slice(11, 16))
+  for (const heading of await plain.page.locator('.day h2').allTextContents()) expect(heading).toMatch(/UTC$/)
+  await plain.page.goto(`${stand.home}/admin`)
+  expect(await plain.page.locator('.figures time').textContent()).toMatch(/UTC$/)
+})
+
+test('a phone shows the first routes, and all of them by a link that needs no script', async () => {
+  const options = { javaScriptEnabled: false, viewport: { width: 390, height: 844 } }
+  const { page } = await stand.openAs('admin', options)
+  const rows = page.locator('.table tbody tr').filter({ visible: true })
+  const all = page.locator('.unfold').getByRole('link', { name: 'All routes' })
+  expect(await rows.count()).toBe(8)
+  await all.click()
+  await page.waitForURL('**/admin#all-routes')
+  expect([await rows.count(), await all.isVisible()]).toEqual([50, false])
 })
 
 test('the keyboard reaches the way to every route, and opens what is folded', async () => {

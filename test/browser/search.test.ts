@@ -1,8 +1,11 @@
 import { expect, setDefaultTimeout } from 'bun:test'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { openStand } from '../kit/browser/stand.ts'
+import { startGate } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
+import { freePort } from '../kit/programs/child.ts'
+import { providerTable, SILENT } from '../kit/toml.ts'
 
 const { test } = needs('chromium')
 
@@ -43,6 +46,75 @@ test.each([true, false])('ten applications can be searched, with a script (%p) o
   await search('')
   expect((await shown()).length).toBe(10)
   expect(new URL(page.url()).search).toBe(javaScriptEnabled ? '' : '?q=')
+  expect(person.complaints).toEqual([])
+  await person.context.close()
+})
+
+test('a card follows what the gate knows of its application, which is not asked for that', async () => {
+  let asked = 0
+  let isDown = false
+  const app = keep(
+    Bun.listen({
+      hostname: '127.0.0.1',
+      port: 0,
+      socket: {
+        data(socket) {
+          asked++
+          if (isDown) socket.terminate()
+          else socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nin')
+        },
+      },
+    }),
+  )
+  const port = await freePort()
+  const gate = keep(
+    await startGate(
+      `${providerTable(SILENT)}
+[portals.home]
+url = "http://auth.localhost:${port}"
+providers = ["id"]
+insecure_cookies = true
+roles.user = { any = true }
+[[routes]]
+host = "app.localhost"
+upstream = "http://127.0.0.1:${app.port}"
+portal = "home"
+allow = ["user"]
+name = "Photos"`,
+      { listen: `127.0.0.1:${port}` },
+    ),
+  )
+  const enter = async (host: string) => (await gate.signIn(host, { sub: 'ada' })).cookie
+  const [own, there] = [await enter('auth.localhost'), await enter('app.localhost')]
+  const person = await watchedContext(browser, { locale: 'en' })
+  const [name = '', value = ''] = own.split('=')
+  await person.context.addCookies([{ name, value, url: `http://auth.localhost:${port}` }])
+  const visit = async () => {
+    const headers = { host: `app.localhost:${port}`, cookie: there }
+    return (await fetch(`http://127.0.0.1:${port}/`, { headers })).status
+  }
+  const page = await person.open(`http://auth.localhost:${port}/`)
+  const card = page.getByRole('link', { name: 'Photos' })
+  const runs = card.getByRole('img', { name: 'Running' })
+  const look = () => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+  // Nobody has been there: the gate knows nothing, and asks nothing.
+  expect([await card.getAttribute('data-health'), await runs.count(), asked]).toEqual(['unknown', 0, 0])
+  expect(await visit()).toBe(200)
+  await look()
+  await runs.waitFor()
+  isDown = true
+  expect(await visit()).toBe(502)
+  const before = asked
+  await look()
+  await card.getByText('Not answering').waitFor()
+  expect(await runs.count()).toBe(0)
+  isDown = false
+  expect(await visit()).toBe(200)
+  await look()
+  await runs.waitFor()
+  expect(await card.getByText('Not answering').count()).toBe(0)
+  // The last visit, and nothing for the looks.
+  expect(asked).toBe(before + 1)
   expect(person.complaints).toEqual([])
   await person.context.close()
 })

@@ -9,8 +9,9 @@ import { SearchField } from '../pages/wide-page.tsx'
 import { ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
 
-/** Routes on one page of the table. */
+/** Routes on one page of the table; and those of them that a phone shows before somebody wants all. */
 const SHOWN = 50
+const SHOWN_AT_FIRST = 8
 
 const SORTS = ['name', 'state', 'access', 'used', 'took'] as const
 type Sort = (typeof SORTS)[number]
@@ -141,11 +142,23 @@ export function RoutesTable({ words, routes, asked, nowMs }: TableView) {
               </tr>
             </thead>
             <tbody>
-              {shown.map(route => (
+              {shown.slice(0, SHOWN_AT_FIRST).map(route => (
+                <Row words={words} route={route} nowMs={nowMs} />
+              ))}
+            </tbody>
+            <tbody class="rest" id="all-routes">
+              {shown.slice(SHOWN_AT_FIRST).map(route => (
                 <Row words={words} route={route} nowMs={nowMs} />
               ))}
             </tbody>
           </table>
+        )}
+        {shown.length <= SHOWN_AT_FIRST ? null : (
+          <p class="unfold">
+            <a class="act" href="#all-routes">
+              {words.admin.allRoutes}
+            </a>
+          </p>
         )}
         <Pages
           words={words}
@@ -303,7 +316,7 @@ export function Access(props: { readonly words: Words; readonly route: RouteView
       {access.kind === 'public' || access.kind === 'authenticated' ? words.admin.open[access.kind] : null}
       {shown.map(one => (
         <span class="tag" lang={access.kind === 'rules' ? 'en' : undefined}>
-          {one}
+          {one.replace(/^role (?=\S+$)/, '')}
         </span>
       ))}
       {shown.length === all.length ? null : <span class="soft">{words.andMore(all.length - shown.length)}</span>}

@@ -16,7 +16,7 @@ import type { DenialView, Overview } from '../overview.ts'
 import { AdminTabs, Health, Line, Part } from '../pages/admin-tabs.tsx'
 import { detailOf, hasSeveral, nameOf } from '../pages/person.ts'
 import { Requests, type RequestsView } from '../pages/requests.tsx'
-import { clockOf, dayOf, Time } from '../pages/time.tsx'
+import { Clock, Moment, Said, Time } from '../pages/time.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../paths.ts'
 import { type PortalRequest, readQuery } from '../portal.ts'
@@ -310,7 +310,15 @@ function Figures({
         <Figure
           name={admin.certificates}
           value={first === undefined ? '–' : admin.days(days)}
-          note={first === undefined ? admin.awaited(awaited.join(', ')) : admin.firstEnds(dayOf(first.endsAtMs, words))}
+          note={
+            first === undefined ? (
+              admin.awaited(awaited.join(', '))
+            ) : (
+              <Said say={admin.firstEnds}>
+                <Moment words={words} atMs={first.endsAtMs} show="day" />
+              </Said>
+            )
+          }
           to="#certificates"
           isBad={awaited.length > 0 || certificates.some(one => endsSoon(one, nowMs))}
         />
@@ -318,7 +326,11 @@ function Figures({
       <Figure
         name={words.configuration}
         value={isRefused(config) ? admin.notInForce : words.fileInForce}
-        note={admin.since(clockOf(config.inForceSinceMs, nowMs, words))}
+        note={
+          <Said say={admin.since}>
+            <Clock words={words} atMs={config.inForceSinceMs} nowMs={nowMs} />
+          </Said>
+        }
         to={config.path === null ? '#configuration' : ownPath('file')}
         isBad={isRefused(config)}
       />
@@ -329,7 +341,7 @@ function Figures({
 function Figure(props: {
   readonly name: string
   readonly value: string
-  readonly note: string
+  readonly note: Child
   /** Null: it leads nowhere. */
   readonly to: string | null
   readonly isBad?: boolean
@@ -410,14 +422,17 @@ function Certificate(props: { words: Words; certificate: Overview['certificates'
   const { names, endsAtMs } = certificate
   const [name = '', ...others] = names
   const state = endsAtMs <= nowMs ? 'down' : endsSoon(certificate, nowMs) ? 'partly' : 'up'
-  const day = dayOf(endsAtMs, words)
   return (
     <Line
       title={name}
       end={
         <Health
           state={state}
-          text={state === 'down' ? words.admin.certificateEnded(day) : words.admin.certificateUntil(day)}
+          text={
+            <Said say={state === 'down' ? words.admin.certificateEnded : words.admin.certificateUntil}>
+              <Moment words={words} atMs={endsAtMs} show="day" />
+            </Said>
+          }
         />
       }
     >

@@ -3,8 +3,8 @@
 /** The first page of an account: the applications that somebody may open. */
 
 import type { Identity } from '../../identity/identity.ts'
-import { isPageLoad } from '../../route/page-load.ts'
-import { pageAnswer, redirectAnswer } from '../answer.ts'
+import { isPageLoad, prefersPage } from '../../route/page-load.ts'
+import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { detailOf, nameOf } from '../pages/person.ts'
 import { Initials, Letter } from '../pages/person-mark.tsx'
@@ -22,6 +22,7 @@ export function showApplications(ctx: PortalRequest): Response {
   if (session === null) return isPageLoad(ctx.request) ? redirectAnswer(302, ownPath('login')) : signInProblem(ctx)
   const words = wordsFor(ctx.request)
   const applications = ctx.applications(session)
+  if (!prefersPage(ctx.request)) return jsonAnswer({ applications: applications.map(describe) })
   return pageAnswer(
     words,
     ctx.portal.brand,
@@ -39,6 +40,11 @@ export function showApplications(ctx: PortalRequest): Response {
     'icons',
     hasSearch(applications) ? 'search' : null,
   )
+}
+
+/** What programs get of it, and the page itself, which asks how they are. */
+function describe({ name, address, description, group, health }: Application): object {
+  return { name, address: new URL(address).href, description, group, health: health ?? 'unknown' }
 }
 
 /** The portal page: what this person may open. Whether it answers is said where it does not. */
@@ -166,12 +172,12 @@ function List(props: {
 }) {
   const { words, applications, search, Name } = props
   return (
-    <ul class="apps">
+    <ul class="apps" data-up={words.health.up} data-down={words.health.down}>
       {applications.map(application => {
         const { name, address, description, icon, health } = application
         return (
           <li data-find={textOf(application)} hidden={!fits(application, search)}>
-            <a class="app" href={address} data-health={health}>
+            <a class="app" href={address} data-health={health ?? 'unknown'}>
               {icon === null ? <Letter name={name} /> : <img class="icon" src={icon} alt="" width={56} height={56} />}
               <span>
                 <Name>{name}</Name>

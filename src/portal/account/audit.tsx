@@ -17,13 +17,13 @@ import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { AdminTabs, Pages, type Tabs } from '../pages/admin-tabs.tsx'
 import { nameOf } from '../pages/person.ts'
-import { dayNameOf, momentOf, timeOf } from '../pages/time.tsx'
+import { dayNameOf, momentOf, timeOf, zoneOf } from '../pages/time.tsx'
 import { type MenuEntry, SearchField, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
 import { describeAgent } from '../user-agent.ts'
-import { EVENT_KINDS, type Told } from '../words/admin/words.ts'
+import { EVENT_KINDS, type EventKindName, type Told } from '../words/admin/words.ts'
 import type { Words } from '../words/words.ts'
 import { isAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
@@ -181,7 +181,13 @@ function AuditPage(view: AuditView) {
   const { words, title, menu, tabs, isKept, asked, records, isFirst, next, proof } = view
   const days = Map.groupBy(records, ({ atMs }) => dayNameOf(atMs, view.nowMs, words))
   return (
-    <WidePage words={words} title={title} heading={words.auditTrail} menu={menu}>
+    <WidePage
+      words={words}
+      title={title}
+      heading={words.auditTrail}
+      menu={menu}
+      beside={records.length === 0 && next === null ? undefined : <Export words={words} asked={asked} proof={proof} />}
+    >
       <AdminTabs words={words} tabs={tabs} />
       {isKept ? null : (
         <p class="back soft">
@@ -190,16 +196,22 @@ function AuditPage(view: AuditView) {
       )}
       <Filters words={words} asked={asked} />
       {records.length === 0 && isKept ? <p class="none soft">{words.auditNothing}</p> : null}
-      {[...days].map(([day, ofDay]) => (
-        <section class="part day" aria-label={day}>
-          <h2>{day}</h2>
-          <ol class="items events">
-            {ofDay.map(record => (
-              <Event view={view} record={record} />
-            ))}
-          </ol>
-        </section>
-      ))}
+      <Kinds records={records} />
+      <div class="days" data-today={words.admin.today} data-yesterday={words.admin.yesterday}>
+        {[...days].map(([day, ofDay]) => (
+          <section class="part day" aria-label={day}>
+            <h2>
+              {day}
+              <span class="count">{zoneOf(ofDay[0]?.atMs ?? view.nowMs, words)}</span>
+            </h2>
+            <ol class="items events">
+              {ofDay.map(record => (
+                <Event view={view} record={record} />
+              ))}
+            </ol>
+          </section>
+        ))}
+      </div>
       <Pages
         words={words}
         label={words.auditTrail}
@@ -209,7 +221,6 @@ function AuditPage(view: AuditView) {
         after={next === null ? null : auditAddress(asked, { after: next })}
         afterLabel={words.auditOlder}
       />
-      {records.length === 0 && next === null ? null : <Export words={words} asked={asked} proof={proof} />}
     </WidePage>
   )
 }
@@ -295,6 +306,42 @@ function namesFrom(
   return names
 }
 
+/** The kind of an event: the beginning of its name. */
+function kindOf(event: AuditEvent): EventKindName {
+  return EVENT_KINDS.find(kind => event.startsWith(kind)) ?? 'audit'
+}
+
+/** A picture of each kind: what it is about. */
+const PICTURES: Readonly<Record<EventKindName, string>> = {
+  sign_in: 'M14 4h5v16h-5M4 12h10M10 8l4 4-4 4',
+  sign_out: 'M10 4H5v16h5M10 12h10M16 8l4 4-4 4',
+  access: 'M3.5 12a8.500 8.500 0 1 0 17 0 8.500 8.500 0 0 0-17 0M6 6l12 12',
+  token: 'M4 15a4 4 0 1 0 8 0 4 4 0 0 0-8 0M11 12l8-8M15.5 7.500l3 3',
+  guest: 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1',
+  passkey:
+    'M5 8a4 4 0 1 0 8 0 4 4 0 0 0-8 0M2.500 20c.500-4 3-6 6.500-6 1 0 2 .2 3 .6M15 14a3 3 0 1 0 6 0 3 3 0 0 0-6 0M18 17v5',
+  invitation: 'M3.500 6h17v12.500h-17zM4 7l8 6 8-6',
+  role: 'M12 3l7.500 3v6c0 5-3.500 8-7.500 9-4-1-7.500-4-7.500-9V6z',
+  program: 'M3.500 5h17v14h-17zM8 9.500l3 2.500-3 2.500M13 15h3',
+  account: 'M8 8a4 4 0 1 0 8 0 4 4 0 0 0-8 0M4.500 20.500c0-4 3.500-6 7.500-6s7.500 2 7.500 6',
+  provider: 'M4 4.500h16v6.500H4zM4 13h16v6.500H4zM7.500 7.750h.1M7.500 16.250h.1',
+  config: 'M6 3h8l4 4v14H6zM9 12h6M9 16h6',
+  audit: 'M4 6h16M4 12h16M4 18h10',
+}
+
+/** The pictures of what is on the page, once each: an event shows its own by name. */
+function Kinds({ records }: { readonly records: readonly AuditRecord[] }) {
+  return (
+    <svg aria-hidden="true" hidden>
+      {[...new Set(records.map(({ event }) => kindOf(event)))].map(kind => (
+        <symbol id={`kind-${kind}`} viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.700">
+          <path d={PICTURES[kind]} stroke-linecap="round" stroke-linejoin="round" />
+        </symbol>
+      ))}
+    </svg>
+  )
+}
+
 interface EventView {
   readonly view: AuditView
   readonly record: AuditRecord
@@ -314,6 +361,9 @@ function Event({ view, record }: EventView) {
           <time datetime={new Date(atMs).toISOString()} title={momentOf(atMs, words)}>
             {timeOf(atMs, words)}
           </time>
+          <svg class="kind" aria-hidden="true">
+            <use href={`#kind-${kindOf(event)}`} />
+          </svg>
           <span class="said">
             {showUnseen(sentenceOf(event, view, record))}
             {count === undefined ? null : <span class="tag">{words.times(Number(count))}</span>}

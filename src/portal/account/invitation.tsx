@@ -18,7 +18,7 @@ import { browserKey } from '../login-csrf-cookie.ts'
 import { pageNotFound } from '../not-found.ts'
 import { NarrowPage } from '../pages/narrow-page.tsx'
 import { PasskeyForm } from '../pages/passkeys.tsx'
-import { momentOf } from '../pages/time.tsx'
+import { Moment, Said } from '../pages/time.tsx'
 import { ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import type { BeginTools } from '../sign-in/begin.ts'
@@ -57,11 +57,14 @@ export async function showInvited(ctx: PortalRequest, tools: InvitationTools): P
   const words = wordsFor(ctx.request, ctx.portal.timezone)
   const { browser, proof, setCookies } = await offerUserForm(ctx, tools)
   const { welcome, invitation, accept } = words.passkeys
-  const until = momentOf(invited.invitation.expiresAtMs, words)
   const page = (
     <NarrowPage words={words} title={welcome(invited.name)} place={ctx.portal.title}>
       <h1>{welcome(invited.name)}</h1>
-      <p class="soft">{invitation(ctx.portal.title, until)}</p>
+      <p class="soft">
+        <Said say={until => invitation(ctx.portal.title, until)}>
+          <Moment words={words} atMs={invited.invitation.expiresAtMs} />
+        </Said>
+      </p>
       <form method="post" action={ownPath('invitation')}>
         <Hidden fields={{ link: invited.text, browser, proof }} />
         <div class="acts">

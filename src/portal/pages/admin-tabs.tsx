@@ -76,7 +76,7 @@ export function Line(props: { readonly title: Child; readonly end?: Child; reado
 /** A state in words, with a sign before it for a quick look. */
 export function Health(props: {
   readonly state: 'up' | 'partly' | 'down' | 'unknown' | 'own'
-  readonly text: string
+  readonly text: Child
   readonly children?: Child
 }) {
   return (

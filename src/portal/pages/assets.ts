@@ -12,7 +12,9 @@ import countdown from './scripts/countdown.js' with { type: 'text' }
 import formFragment from './scripts/form-fragment.js' with { type: 'text' }
 import giveFragment from './scripts/give-fragment.js' with { type: 'text' }
 import keepFragment from './scripts/keep-fragment.js' with { type: 'text' }
+import liveStates from './scripts/live-states.js' with { type: 'text' }
 import liveTable from './scripts/live-table.js' with { type: 'text' }
+import localDays from './scripts/local-days.js' with { type: 'text' }
 import localTimes from './scripts/local-times.js' with { type: 'text' }
 import passkey from './scripts/passkey.js' with { type: 'text' }
 import search from './scripts/search.js' with { type: 'text' }
@@ -28,10 +30,12 @@ export type Sheet = 'admin'
 export const SHEETS: Readonly<Record<Sheet, string>> = { admin: adminSheet }
 
 export type Script =
+  | 'live-states'
   | 'live-table'
   | 'copy'
   | 'countdown'
   | 'form-fragment'
+  | 'local-days'
   | 'local-times'
   | 'passkey'
   | 'search'
@@ -41,10 +45,12 @@ export type Script =
   | 'give-fragment'
 
 export const SCRIPTS: Readonly<Record<Script, string>> = {
+  'live-states': liveStates,
   'live-table': liveTable,
   copy,
   countdown,
   'form-fragment': formFragment,
+  'local-days': localDays,
   'local-times': localTimes,
   // A page has one script, and this one has forms, too.
   passkey: `${formFragment}\n;${passkey}`,

@@ -2,13 +2,14 @@
 
 /** Requests for access and granted roles, as lists on pages. */
 
+import type { Child } from 'hono/jsx'
 import type { Identity } from '../../identity/identity.ts'
 import type { GrantsDocument, RoleGrant, RoleRequest } from '../../session/grants/document.ts'
 import { ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
 import { Revoke } from './credentials.tsx'
 import { isSamePerson } from './person.ts'
-import { momentOf, spanOf, Time } from './time.tsx'
+import { Moment, Said, spanOf, Time } from './time.tsx'
 
 /** For how many hours a role may be granted; null: for good. */
 export const GRANT_HOURS = [1, 24, null] as const
@@ -136,7 +137,7 @@ export function OwnRoles(props: {
   )
 }
 
-function Roles(props: { readonly heading: string; readonly roles: readonly (readonly [role: string, say: string])[] }) {
+function Roles(props: { readonly heading: string; readonly roles: readonly (readonly [role: string, say: Child])[] }) {
   const { heading, roles } = props
   if (roles.length === 0) return null
   return (
@@ -156,6 +157,12 @@ function Roles(props: { readonly heading: string; readonly roles: readonly (read
   )
 }
 
-function untilOf({ untilMs }: RoleGrant, words: Words): string {
-  return untilMs === null ? words.forGood : words.linkUntil(momentOf(untilMs, words))
+function untilOf({ untilMs }: RoleGrant, words: Words): Child {
+  return untilMs === null ? (
+    words.forGood
+  ) : (
+    <Said say={words.linkUntil}>
+      <Moment words={words} atMs={untilMs} />
+    </Said>
+  )
 }

@@ -89,7 +89,7 @@ test('the admin page says where nothing is broken, and counts one of something a
   expect(page.texts('.figure > *')).toEqual([
     ...['Applications', '3 of 3', 'All are running'],
     ...['Sessions', '1', '1 person, 1 active in the last 15 minutes'],
-    ...['Configuration', 'In use', 'Since Jan 1, 1970, 00:00'],
+    ...['Configuration', 'In use', 'Since Jan 1, 1970, 00:00 UTC'],
   ])
 })
 

@@ -26,7 +26,7 @@ test('admins see who did what, and find it by who, event and day; nothing in it 
   const page = await admin.open(AUDIT)
   expect(page.response.status).toBe(200)
   expect(page.html.texts('.events summary .soft')).toContain('<script>alert(1)</script>\\u009b · 192.0.2.1')
-  expect(page.html.has('script')).toBe(false)
+  expect(page.text).not.toContain('<script>alert')
   const known = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
   await signedIn('user6', known)
   const rowsOf = async (query: string) => (await admin.open(`${AUDIT}?${query}`)).html.texts('.events summary')

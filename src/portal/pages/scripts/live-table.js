@@ -3,6 +3,7 @@
   const form = /** @type {HTMLFormElement | null} */ (document.querySelector('form[data-live]'))
   if (!form) return
   const part = form.dataset.live ?? ''
+  for (const button of form.querySelectorAll('button')) button.hidden = true
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer
   /** @type {AbortController | undefined} */
