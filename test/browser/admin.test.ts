@@ -1,6 +1,5 @@
 import { expect, setDefaultTimeout } from 'bun:test'
 import type { BrowserContextOptions } from 'playwright-core'
-import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { startGate } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
@@ -70,24 +69,6 @@ ${routes.join('')}`
     [Symbol.asyncDispose]: () => gate[Symbol.asyncDispose](),
   }
 }
-
-const PAGES = ['admin', 'route?id=app7.localhost%2F', 'audit'] as const
-
-/** A desk, one enlarged to twice its size, and a narrow phone. */
-const SCREENS = [
-  { colorScheme: 'light', viewport: { width: 1280, height: 800 } },
-  { colorScheme: 'dark', viewport: { width: 640, height: 400 } },
-  { colorScheme: 'light', viewport: { width: 320, height: 640 }, locale: 'de-DE' },
-] as const
-
-test.each(PAGES)('nothing on %s keeps anybody out, in either theme, narrow or enlarged', async path => {
-  for (const screen of SCREENS) {
-    const { person, page } = await stand.openAs(path, screen)
-    expect(await findBarriers(page)).toEqual([])
-    await person.context.close()
-    expect(person.complaints).toEqual([])
-  }
-})
 
 test('the table of routes follows what is typed, keeps it in the address, and its pages can be turned', async () => {
   const { person, page } = await stand.openAs('admin')
