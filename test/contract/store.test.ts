@@ -12,6 +12,7 @@ import { eventually } from '../kit/gate.ts'
 import { isProgramHere, needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { startCluster } from '../kit/programs/cluster.ts'
+import { startSentinels } from '../kit/programs/sentinels.ts'
 import { smallestUser, startValkey } from '../kit/programs/valkey.ts'
 import { fitting, type NamedStore, named } from '../kit/sessions/records.ts'
 import { redisAt } from '../kit/sessions/shared.ts'
@@ -22,6 +23,7 @@ let database = 0
 const keep = untilTheEnd()
 const valkey = keep(await startValkey())
 const cluster = keep(await startCluster())
+const sentinels = isProgramHere('valkey-server') ? keep(await startSentinels()) : null
 if (isProgramHere('valkey-server')) {
   await valkey.ask(0, 'ACL', 'SETUSER', 'gate', 'on', '>secret', ...smallestUser('gate-b'))
   for (const node of cluster.nodes) {
@@ -39,6 +41,10 @@ const STORES: Readonly<Record<string, (folder: string) => () => NamedStore>> = {
   'redis as a user who may do little else': () => {
     const url = `redis://gate:secret@127.0.0.1:${valkey.port}/${database++}?prefix=gate-b`
     return () => named(openRedisStore(redisAt(url), quietPorts({ now: Date.now })))
+  },
+  'redis that sentinels name': () => {
+    const address = { ...redisAt(sentinels?.url() ?? ''), database: database++ }
+    return () => named(openRedisStore(address, quietPorts({ now: Date.now })))
   },
   'Redis cluster': () => {
     const address = redisAt(cluster.url(`n${database++}`, 'gate:secret@'))
