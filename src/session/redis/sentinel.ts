@@ -59,6 +59,8 @@ export function namedBySentinels(
   let known: RedisNode | null = null
   let knownMs = 0
   let isClosed = false
+  /** Somebody who looked for the primary was told that it is not known. */
+  let isMissed = false
   const wanted = createBell()
   const heard = createBell()
   let wantedMs = 0
@@ -90,9 +92,10 @@ export function namedBySentinels(
     const node = agreed()
     const before = known
     if (node !== null) {
-      const isAnother = before === null ? knownMs > 0 : !isSame(before, node)
+      const isAnother = before === null ? isMissed || knownMs > 0 : !isSame(before, node)
       known = node
       knownMs = tick()
+      isMissed = false
       if (isAnother && !isClosed) whereabouts.onChange?.(null)
     } else if (before !== null && tick() - knownMs > UNKNOWN_MS) {
       known = null
@@ -103,7 +106,10 @@ export function namedBySentinels(
 
   const disagreement = () => disagreementOf(sentinels, tick() - COUNTS_MS)
 
-  /** What is asked for once it is known; null where it is not in time. */
+  /** Whether half of them have failed and never answered: they cannot agree before one of these does, as with a wrong password. */
+  const isVain = () => sentinels.filter(one => one.answer === null && one.failure !== null).length >= nodes.length / 2
+
+  /** What is asked for once it is known; null where it is not in time, or cannot be. */
   async function soon(asked: () => RedisNode | null): Promise<RedisNode | null> {
     let isLate = false
     const timer = setTimeout(() => {
@@ -113,7 +119,7 @@ export function namedBySentinels(
     try {
       for (;;) {
         const node = asked()
-        if (node !== null || isLate || isClosed) return node
+        if (node !== null || isLate || isClosed || isVain()) return node
         if (tick() - wantedMs >= AGAIN_MS) {
           wantedMs = tick()
           wanted.ring()
@@ -161,6 +167,7 @@ export function namedBySentinels(
   const whereabouts: Whereabouts = {
     async find() {
       const node = await soon(agreed)
+      isMissed = node === null
       if (node === null) throw disagreement()
       return [node]
     },

@@ -1,4 +1,5 @@
 import { expect } from 'bun:test'
+import { connect, createServer } from 'node:net'
 import type { Facts } from '../../../src/base/errors.ts'
 import { EVERYONE } from '../../../src/session/ended.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
@@ -26,7 +27,10 @@ interface Node extends AsyncDisposable {
 }
 
 /** `ahead` is added to a clock that is never set. */
-function openNode(sentinels: readonly FakeSentinel[], { name = PRIMARY, clock = { ahead: 0 } } = {}): Node {
+function openNode(
+  sentinels: readonly Pick<FakeSentinel, 'port'>[],
+  { name = PRIMARY, clock = { ahead: 0 } } = {},
+): Node {
   const lines: (readonly [string, Facts])[] = []
   const tell = (message: string, facts: Facts = {}) => void lines.push([message, facts])
   const log = { debug: tell, info: tell, warn: tell, error: tell }
@@ -71,6 +75,32 @@ async function untilRefused({ store }: Node): Promise<number> {
     const trouble = await write(store)
     if (trouble === UNKNOWN) return done
     expect(trouble).toBeNull()
+  }
+}
+
+/** What gives every command this answer, until it leads to another port. */
+async function startAnswering(answer: string) {
+  let target: number | null = null
+  const server = createServer(client => {
+    client.on('error', () => undefined)
+    if (target === null) {
+      client.on('data', () => client.write(answer))
+      return
+    }
+    const way = connect(target, '127.0.0.1')
+    way.on('error', () => undefined)
+    way.on('close', () => client.destroy())
+    client.on('close', () => way.destroy())
+    client.pipe(way).pipe(client)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { readonly port: number }
+  return {
+    port,
+    leadTo: (next: number) => {
+      target = next
+    },
+    close: () => void server.close(),
   }
 }
 
@@ -135,6 +165,27 @@ test('while sentinels choose another primary, a write waits for it, and is sent 
       true,
     ])
   }))
+
+test('sentinels that refuse a gate are told before a wait for others is over, and it has the primary once they do not', async () => {
+  await using pair = await startPair()
+  using sentinels = startFakeSentinels([pair.primary.port, pair.primary.port, pair.primary.port])
+  const refusing = await Promise.all(
+    sentinels.all.map(() => startAnswering('-WRONGPASS invalid username-password pair\r\n')),
+  )
+  const silent = await Promise.all(sentinels.all.map(() => startAnswering('')))
+  try {
+    await using late = openNode(silent)
+    await using node = openNode(refusing)
+    const told: (string | null)[] = []
+    await Promise.all([late, node].map(async ({ store }) => told.push(await write(store))))
+    expect(told[0]).toBe('it does not take this user and password')
+    for (const [at, one] of refusing.entries()) one.leadTo(sentinels.all[at]?.port ?? 0)
+    await eventually(() => node.told(BACK).length === 1, 'it is back')
+    expect(await write(node.store)).toBeNull()
+  } finally {
+    for (const one of [...refusing, ...silent]) one.close()
+  }
+})
 
 test('a choice that was given up lets writes go on', () =>
   withSite(async ({ one, sentinels }) => {
