@@ -1,5 +1,6 @@
 /** Reads an identity out of claims, by the names that the file gives them. */
 
+import { isJsonObject } from '../base/json.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ClaimNames } from '../config/keys/oauth2.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
@@ -15,7 +16,7 @@ import { type Kept, keepClaims, LIMITS_HINT } from './kept-claims.ts'
  * (unknown): the outer claim is not an object.
  */
 export function findClaim(claims: unknown, name: string): unknown {
-  if (!isTable(claims)) return null
+  if (!isJsonObject(claims)) return null
   if (Object.hasOwn(claims, name)) return claims[name]
   let found: unknown
   for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
@@ -64,9 +65,9 @@ function readGroups(
 ): unknown {
   if (stated === undefined) {
     const elsewhere = claims._claim_names
-    return isTable(elsewhere) && Object.hasOwn(elsewhere, names.groups ?? 'groups') ? null : undefined
+    return isJsonObject(elsewhere) && Object.hasOwn(elsewhere, names.groups ?? 'groups') ? null : undefined
   }
-  if (form.kind === 'keys' && isTable(stated)) return Object.keys(stated)
+  if (form.kind === 'keys' && isJsonObject(stated)) return Object.keys(stated)
   if (form.kind !== 'text' || typeof stated !== 'string') return stated
   return stated
     .split(form.separator)
@@ -81,10 +82,10 @@ function readGroups(
 function withRoles(groups: unknown, claims: Readonly<Record<string, unknown>>): unknown {
   if (groups !== undefined && !Array.isArray(groups)) return groups
   const rolesIn = (table: unknown): readonly string[] => {
-    const stated = isTable(table) ? table.roles : undefined
+    const stated = isJsonObject(table) ? table.roles : undefined
     return Array.isArray(stated) ? stated.filter(role => typeof role === 'string') : []
   }
-  const clients = isTable(claims.resource_access) ? Object.entries(claims.resource_access) : []
+  const clients = isJsonObject(claims.resource_access) ? Object.entries(claims.resource_access) : []
   return [
     ...(groups ?? []).filter(group => typeof group !== 'string' || !group.startsWith('role:')),
     ...rolesIn(claims.realm_access).map(role => `role:${role}`),
@@ -164,11 +165,7 @@ function isStated(claims: Readonly<Record<string, unknown>>, name: string): bool
   if (Object.hasOwn(claims, name)) return true
   for (let at = name.indexOf('.'); at > 0; at = name.indexOf('.', at + 1)) {
     const inner = Object.hasOwn(claims, name.slice(0, at)) ? claims[name.slice(0, at)] : undefined
-    if (isTable(inner) && isStated(inner, name.slice(at + 1))) return true
+    if (isJsonObject(inner) && isStated(inner, name.slice(at + 1))) return true
   }
   return false
-}
-
-function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

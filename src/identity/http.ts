@@ -2,7 +2,7 @@
 
 import { GateError } from '../base/errors.ts'
 import { type Answered, UnreadError } from '../base/http-client.ts'
-import { isDeeper } from '../base/json-depth.ts'
+import { isDeeper } from '../base/json.ts'
 import { hintForProxy, ProxyError } from '../base/outgoing.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'

@@ -1,6 +1,7 @@
 /** Which claims a session keeps, and how much of them. */
 
 import { GateError } from '../base/errors.ts'
+import { isJsonObject } from '../base/json.ts'
 
 /** Of a text, in characters. */
 const LONGEST_TEXT = 1000
@@ -48,7 +49,7 @@ export function keepClaims(stated: Claims, named: readonly string[]): Kept {
 
   function pick(value: unknown, name: string, wanted: readonly string[], path: string): unknown {
     const inner = wanted.filter(one => one.startsWith(`${name}.`)).map(one => one.slice(name.length + 1))
-    if (inner.length > 0 && isTable(value)) {
+    if (inner.length > 0 && isJsonObject(value)) {
       const table: Record<string, unknown> = {}
       for (const [key, held] of Object.entries(value)) {
         if (key !== '__proto__') table[key] = pick(held, key, inner, `${path}.${key}`)
@@ -92,7 +93,7 @@ function leafOf(value: unknown, tell: () => void): unknown {
     tell()
     return null
   }
-  return isTable(value) ? null : value
+  return isJsonObject(value) ? null : value
 }
 
 /** A list with one null for all entries of which nothing can be said. */
@@ -101,7 +102,7 @@ function listOf(list: readonly unknown[], most: number, maxBytes: number, tell: 
   let bytes = 0
   let isWhole = true
   for (const entry of list) {
-    const isPlain = !isTable(entry) && !Array.isArray(entry) && entry !== null
+    const isPlain = !isJsonObject(entry) && !Array.isArray(entry) && entry !== null
     const leaf = isPlain ? leafOf(entry, tell) : null
     if (leaf === null) {
       isWhole = false
@@ -126,8 +127,4 @@ function tooMany(): GateError {
     hint: `the names alone are longer than ${MAX_BYTES} bytes: let it state those that this client needs`,
     facts: { check: 'claims' },
   })
-}
-
-function isTable(value: unknown): value is Claims {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

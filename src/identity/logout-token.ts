@@ -2,6 +2,7 @@
 
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError } from '../base/errors.ts'
+import { isJsonObject } from '../base/json.ts'
 import { bareError, isTokenTooDeep } from './http.ts'
 import type { KeySource } from './jwks.ts'
 import { isOwnSubject } from './own-subjects.ts'
@@ -72,10 +73,7 @@ export function peekToken(token: string): { readonly issuer: string; readonly au
 }
 
 function isLogoutEvent(events: unknown): boolean {
-  if (typeof events !== 'object' || events === null || Array.isArray(events) || !Object.hasOwn(events, EVENT))
-    return false
-  const event: unknown = Reflect.get(events, EVENT)
-  return typeof event === 'object' && event !== null && !Array.isArray(event)
+  return isJsonObject(events) && Object.hasOwn(events, EVENT) && isJsonObject(events[EVENT])
 }
 
 function optionalText(claims: JWTPayload, name: 'sub' | 'sid'): string | null {

@@ -1,6 +1,7 @@
 /** Providers that speak OAuth 2.0 without OpenID Connect: who somebody is comes from their user endpoint. */
 
 import { GateError, toGateError } from '../base/errors.ts'
+import { isJsonObject } from '../base/json.ts'
 import type { Ports } from '../base/ports.ts'
 import type { OAuth2Config } from '../config/keys/oauth2.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
@@ -193,7 +194,7 @@ type Person = Readonly<Record<string, unknown>>
 async function readPerson(request: PersonRequest): Promise<Person> {
   const { dialect, userEndpoint } = request.config.oauth2
   const said = await ask(request, userEndpoint, true)
-  if (!isTable(said)) throw unusable(request, 200)
+  if (!isJsonObject(said)) throw unusable(request, 200)
   switch (dialect) {
     case 'plain':
       return said
@@ -233,7 +234,7 @@ async function githubGroups(request: PersonRequest): Promise<readonly string[] |
   return [
     ...orgs.map(({ login }) => text(request, login)),
     ...teams.map(({ slug, organization }) => {
-      return `${text(request, isTable(organization) ? organization.login : null)}/${text(request, slug)}`
+      return `${text(request, isJsonObject(organization) ? organization.login : null)}/${text(request, slug)}`
     }),
   ]
 }
@@ -282,7 +283,7 @@ async function ask(request: PersonRequest, address: string, isNeeded = false): P
 }
 
 function rows(request: PersonRequest, list: unknown): readonly Person[] {
-  if (!Array.isArray(list) || !list.every(isTable)) throw unusable(request, 200)
+  if (!Array.isArray(list) || !list.every(isJsonObject)) throw unusable(request, 200)
   return list
 }
 
@@ -297,8 +298,4 @@ function unusable({ config }: PersonRequest, status: number, thrown?: unknown): 
     facts: { provider: config.name, status },
     ...(thrown === undefined ? {} : { cause: bareError(thrown) }),
   })
-}
-
-function isTable(value: unknown): value is Person {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

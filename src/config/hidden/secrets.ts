@@ -1,5 +1,6 @@
 /** Finds the secrets in a text, however broken it is. */
 
+import { isJsonObject } from '../../base/json.ts'
 import { REFERENCE, secretStretches } from '../../base/shown-address.ts'
 import { configSchema } from '../keys/keys.ts'
 import { parseToml } from '../text/parse.ts'
@@ -247,11 +248,7 @@ function wholeSchema(): Schema {
 }
 
 function asSchema(json: Json | undefined): Schema | null {
-  return isTable(json) ? json : null
-}
-
-function isTable(json: Json | undefined): json is { readonly [name: string]: Json } {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
+  return isJsonObject(json) ? json : null
 }
 
 /** The alternatives of a schema, with references resolved. */

@@ -1,6 +1,7 @@
 /** What a table of routes.toml is to the program: keys with their types, defaults, words and examples. */
 
 import { freezeDeep } from '../../base/freeze.ts'
+import { isJsonObject } from '../../base/json.ts'
 import { formatPath, type Json, type Path, parseRaw, quote, type Raw, type RawTable } from '../text/raw.ts'
 import { createReport, type Home, type Report } from '../text/report.ts'
 import { suggest } from '../text/suggest.ts'
@@ -167,7 +168,7 @@ export function defaulted<T, B, U extends string = '', C = B, const F extends Fi
     const raw = parseRaw(fallback, [...at, name])
     const value = raw.ok ? type.read(raw.value, report) : undefined
     // A table records its place, so each place gets a separate one.
-    if (value !== undefined && !isObject(fallback) && !hasPlace(value)) known = { value: freezeDeep(value) }
+    if (value !== undefined && !isJsonObject(fallback) && !hasPlace(value)) known = { value: freezeDeep(value) }
     return value
   }
   return keyOf(type, { isRequired: false, fallback, fallbackNote: '', doc, example, absent }, more)
@@ -349,7 +350,8 @@ function readExemplified(name: string, key: Keys[string], entry: Raw, report: Re
 
 /** A value where a table belongs is shown one. */
 function readEntry(name: string, { type, example }: Keys[string], entry: Raw, report: Report): unknown {
-  const isShown = type.label === TABLE && entry.kind !== 'table' && isObject(example) && Object.keys(example).length > 0
+  const isShown =
+    type.label === TABLE && entry.kind !== 'table' && isJsonObject(example) && Object.keys(example).length > 0
   if (!isShown) return type.read(entry, report)
   const hint = `write ${name} = ${type.meant?.(entry) ?? formatToml(example)}`
   return wrongKind(entry, 'a table', report, hint)
@@ -466,13 +468,9 @@ function tableSchema(keys: Keys): Json {
   return { type: 'object', additionalProperties: false, ...(needed.length > 0 ? { required: needed } : {}), properties }
 }
 
-function isObject(value: Json): value is { readonly [name: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** A schema as the object it always is, so that it can be spread. */
 export function objectOf(schema: Json): { readonly [name: string]: Json } {
-  if (isObject(schema)) return schema
+  if (isJsonObject(schema)) return schema
   throw new TypeError('a schema is an object')
 }
 
@@ -547,7 +545,7 @@ export function formatKey(name: string): string {
 /** A value as TOML writes it on one line. */
 export function formatToml(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(formatToml).join(', ')}]`
-  if (isObject(value)) {
+  if (isJsonObject(value)) {
     if (Object.keys(value).length === 0) return '{}'
     const entries = Object.entries(value).map(([name, item]) => `${formatKey(name)} = ${formatToml(item)}`)
     return `{ ${entries.join(', ')} }`

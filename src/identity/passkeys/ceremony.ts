@@ -5,6 +5,7 @@
  */
 
 import { type Facts, GateError } from '../../base/errors.ts'
+import { isJsonObject } from '../../base/json.ts'
 
 /** What a new passkey says of itself. All bytes are base64url. */
 export interface CreatedPasskey {
@@ -204,14 +205,11 @@ function readCredential(raw: string): { readonly id: string; readonly response: 
   } catch {
     throw refusal('it is no JSON')
   }
-  if (!isRecord(value) || value.type !== 'public-key' || !isRecord(value.response)) throw refusal('it is no credential')
+  if (!isJsonObject(value) || value.type !== 'public-key' || !isJsonObject(value.response))
+    throw refusal('it is no credential')
   const { id } = value
   if (typeof id !== 'string' || id.length > LONGEST_ID || !BASE64URL.test(id)) throw refusal('it has no id')
   return { id, response: value.response }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function text(value: unknown): string {
@@ -225,9 +223,9 @@ function text(value: unknown): string {
  */
 function checkClient(clientData: unknown, origin: string): void {
   const said: unknown = JSON.parse(Buffer.from(text(clientData), 'base64url').toString('utf8'))
-  if (!isRecord(said) || said.origin !== origin) {
+  if (!isJsonObject(said) || said.origin !== origin) {
     const other =
-      isRecord(said) && typeof said.origin === 'string' && ORIGIN.test(said.origin) ? said.origin : 'nowhere'
+      isJsonObject(said) && typeof said.origin === 'string' && ORIGIN.test(said.origin) ? said.origin : 'nowhere'
     throw new TypeError(`the origin is ${other}, and not ${origin}`)
   }
   if (said.crossOrigin === true || said.topOrigin !== undefined)

@@ -2,6 +2,7 @@
 
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
+import { isJsonObject } from '../../base/json.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
 import { bareError, isTokenTooDeep, type ProviderFetch } from '../http.ts'
@@ -227,7 +228,7 @@ async function tidyResponse(response: Response): Promise<TidiedResponse> {
   } catch {
     return { response, odd: [], idToken: null }
   }
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return { response, odd: [], idToken: null }
+  if (!isJsonObject(body)) return { response, odd: [], idToken: null }
   const odd = Object.entries(OPTIONAL).flatMap(([name, saysSomething]) =>
     Object.hasOwn(body, name) && !saysSomething(Reflect.get(body, name)) ? [name] : [],
   )

@@ -1,5 +1,6 @@
 /** Which logs are understood, and how a request is read from a line of each. */
 
+import { isJsonObject } from '../../base/json.ts'
 import { clientOf, type LoggedRequest, logTimeMs, type ReadLine, requestOf, unescapeText, userOf } from './logged.ts'
 
 /** How a log is written. */
@@ -31,7 +32,7 @@ const readCaddy: ReadLine = line => {
   const entry = tableOf(line)
   if (entry === null || typeof entry.logger !== 'string') return null
   const { request, status, ts, user_id } = entry
-  if (!isTable(request) || typeof status !== 'number') return 'other'
+  if (!isJsonObject(request) || typeof status !== 'number') return 'other'
   const { client_ip, remote_ip, remote_addr, method, host, uri } = request
   const client = [client_ip, remote_ip, remote_addr].find(one => typeof one === 'string') ?? ''
   return checked({ time: ts, client, method, host, address: uri, user: user_id, status, isForwarded: null })
@@ -112,14 +113,10 @@ function tableOf(line: string): Table | null {
   if (!line.startsWith('{')) return null
   try {
     const parsed: unknown = JSON.parse(line)
-    return isTable(parsed) ? parsed : null
+    return isJsonObject(parsed) ? parsed : null
   } catch {
     return null
   }
-}
-
-function isTable(value: unknown): value is Table {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** A quoted text in which quotes are escaped. */

@@ -1,5 +1,6 @@
 /** Who the users of a log are: from a file with their claims, or by what the log says alone. */
 
+import { isJsonObject } from '../../base/json.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import { identityFrom } from '../../console/identity-argument.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
@@ -21,7 +22,7 @@ export function readPeople(given: readonly string[], text: string | null, config
     const table = parseTable(text)
     if (table === null) return refuse('--people takes a JSON object: names of the log, each with an object of claims')
     for (const [name, claims] of Object.entries(table)) {
-      if (!isTable(claims)) return refuse(`--people: what is said of "${name}" is no object of claims`)
+      if (!isJsonObject(claims)) return refuse(`--people: what is said of "${name}" is no object of claims`)
       people.set(name, fromClaims(claims, config))
     }
   }
@@ -47,14 +48,10 @@ function fromClaims(claims: Readonly<Record<string, unknown>>, config: Config): 
 function parseTable(text: string): Readonly<Record<string, unknown>> | null {
   try {
     const parsed: unknown = JSON.parse(text)
-    return isTable(parsed) ? parsed : null
+    return isJsonObject(parsed) ? parsed : null
   } catch {
     return null
   }
-}
-
-function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Somebody of whom a log has only a name: as it is, and as it would be if the provider answered for their address. */

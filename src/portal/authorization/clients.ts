@@ -1,5 +1,6 @@
 /** Clients of MCP (OAuth): registered, or described by a document at their id. */
 
+import { isJsonObject } from '../../base/json.ts'
 import { isLoopbackHost } from '../../base/net.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { PortalRequest } from '../portal.ts'
@@ -46,7 +47,7 @@ function readClient(value: unknown): Client | null {
  * logos and pages, since Sallyport cannot verify them.
  */
 export function parseClient(raw: unknown): Client | 'invalid_redirect_uri' | 'invalid_client_metadata' {
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return 'invalid_client_metadata'
+  if (!isJsonObject(raw)) return 'invalid_client_metadata'
   const redirects: unknown = Reflect.get(raw, 'redirect_uris')
   if (!Array.isArray(redirects) || redirects.length === 0 || redirects.length > MOST_REDIRECTS) {
     return 'invalid_redirect_uri'

@@ -1,6 +1,6 @@
 /** Reading what a SCIM client sends: JSON whose names have no case, or a refusal. */
 
-import { isDeeper } from '../../base/json-depth.ts'
+import { isDeeper, isJsonObject } from '../../base/json.ts'
 
 /** What is wrong with a request, in the words of RFC 7644 §3.12 (table 9). */
 type ScimType =
@@ -54,7 +54,7 @@ export function parseBody(text: string): JsonObject {
 
 /** The value as an object. Throws ScimRefusal (400, `invalidSyntax`) for anything else; `what` names it. */
 export function asObject(value: unknown, what: string): JsonObject {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
+  if (isJsonObject(value)) return value
   throw new ScimRefusal(400, 'invalidSyntax', `${what} is not an object`)
 }
 

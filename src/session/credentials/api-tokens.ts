@@ -1,3 +1,5 @@
+/** API tokens of operators and users: made, found by their secret, listed and revoked. */
+
 import { sha256 } from '../../base/bytes.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { compileNetworks, type NetworkSet } from '../../base/net.ts'

@@ -1,3 +1,5 @@
+/** Guest links: made, opened, counted and revoked. */
+
 import { sha256 } from '../../base/bytes.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'

@@ -1,3 +1,5 @@
+/** JSON that others sent: how deep it is, and whether a value is an object. */
+
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const BRACKET = 0x5b
@@ -23,4 +25,9 @@ export function isDeeper(json: Uint8Array, most: number): boolean {
     } else if (byte === BRACKET + 2 || byte === BRACE + 2) depth--
   }
   return false
+}
+
+/** Whether a value is an object of JSON: neither a list nor null. */
+export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
