@@ -147,7 +147,7 @@ export const SERVICE_CASES: Readonly<Record<string, ServiceCase>> = {
   },
   icecast: {
     open: [],
-    chosen: ['/live', 'PUT /live'],
+    chosen: ['/live'],
     closed: [
       '/',
       '/admin/',
