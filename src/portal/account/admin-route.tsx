@@ -19,7 +19,7 @@ import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
 import type { Words } from '../words/words.ts'
 import type { AdminTools } from './admin.tsx'
 import { Access, Refuses, StateOf, tookOf } from './admin-routes.tsx'
-import { isAdmin } from './admins.ts'
+import { admitAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
 import { hasPeople } from './people.tsx'
 
@@ -43,7 +43,7 @@ export async function showRoute(ctx: PortalRequest, tools: RouteTools, session: 
   if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
   const away = leadToPortal(ctx, 'route')
   if (away !== null) return away
-  if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
+  admitAdmin(ctx, session)
   const query = readQuery(ctx)
   const { name } = ctx.portal
   const [overview, { entries }] = await Promise.all([

@@ -12,6 +12,12 @@ export function isAdmin({ portal, rolesOf }: Pick<PortalRequest, 'portal' | 'rol
   return portal.adminRole !== null && rolesOf(session).includes(portal.adminRole)
 }
 
+/** Throws `route.none` where the portal has no admins, `access.denied` for a user who is not an admin. */
+export function admitAdmin(ctx: Pick<PortalRequest, 'portal' | 'rolesOf'>, session: Session): void {
+  if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
+  if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
+}
+
 /**
  * Until when an admin is one, by what the store has granted now: no act of an admin may give any user more for longer.
  * Null: the file gives the role, or it was granted permanently.

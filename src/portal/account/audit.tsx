@@ -25,7 +25,7 @@ import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
 import { describeAgent } from '../user-agent.ts'
 import { EVENT_KINDS, type EventKindName, type Told } from '../words/admin/words.ts'
 import type { Words } from '../words/words.ts'
-import { isAdmin } from './admins.ts'
+import { admitAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
 import { hasPeople } from './people.tsx'
 
@@ -65,7 +65,7 @@ const CHUNK = 16_384
 export async function showAudit(ctx: PortalRequest, tools: TrailTools, session: Session): Promise<Response> {
   const away = leadToPortal(ctx, 'audit')
   if (away !== null) return away
-  checkAdmin(ctx, session)
+  admitAdmin(ctx, session)
   const query = readQuery(ctx)
   const search = searchOf(ctx, tools, query)
   const after = query.get('after')
@@ -103,7 +103,7 @@ export async function showAudit(ctx: PortalRequest, tools: TrailTools, session: 
 export async function exportAudit(ctx: PortalRequest, tools: TrailTools, session: Session): Promise<Response> {
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'the trail is exported on the portal’s own host')
   const form = await readPersonalForm(ctx, tools, session)
-  checkAdmin(ctx, session)
+  admitAdmin(ctx, session)
   const kind = form.get('act')
   if (kind !== 'json' && kind !== 'csv') throw new GateError('target.malformed', 'the form says neither json nor csv')
   const search = searchOf(ctx, tools, form)
@@ -129,11 +129,6 @@ async function* linesOf(
     some = ''
   }
   if (some !== '') yield encoder.encode(some)
-}
-
-function checkAdmin(ctx: PortalRequest, session: Session): void {
-  if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
-  if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
 }
 
 /** What is looked for; what is empty is left out. */

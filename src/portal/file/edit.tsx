@@ -13,7 +13,7 @@ import { parseReturnTo } from '../../route/return-to.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
-import { adminUntilMs, stillSignedIn } from '../account/admins.ts'
+import { adminUntilMs, admitAdmin, stillSignedIn } from '../account/admins.ts'
 import { menuOf } from '../account/menu.ts'
 import { hasPeople } from '../account/people.tsx'
 import { jsonAnswer, keptScriptAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
@@ -29,7 +29,7 @@ import { stepUpProblem, stepUpQuery } from '../sign-in/step-up.ts'
 import type { Words } from '../words/words.ts'
 import { editorScript } from './editor-script.ts'
 import { ReviewPage } from './review-page.tsx'
-import { admitAdmin, Difference, type FileTools, Findings, sayFinding } from './show.tsx'
+import { Difference, type FileTools, Findings, sayFinding } from './show.tsx'
 
 export interface EditTools extends FileTools, PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'now' | 'random'>

@@ -4,7 +4,7 @@
 
 import { GateError } from '../../base/errors.ts'
 import type { Session } from '../../session/session.ts'
-import { isAdmin } from '../account/admins.ts'
+import { admitAdmin } from '../account/admins.ts'
 import { menuOf } from '../account/menu.ts'
 import { hasPeople } from '../account/people.tsx'
 import { pageAnswer } from '../answer.ts'
@@ -40,12 +40,6 @@ export async function showFile(ctx: PortalRequest, { configEditor }: FileTools, 
   const isSaved = readQuery(ctx).get('saved') === '1'
   const page = <FilePage words={words} title={ctx.portal.title} menu={menu} tabs={tabs} isSaved={isSaved} view={view} />
   return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
-}
-
-/** Throws `route.none` where the portal has no admins, `access.denied` for a user who is not an admin. */
-export function admitAdmin(ctx: PortalRequest, session: Session): void {
-  if (ctx.portal.adminRole === null) throw new GateError('route.none', 'this portal has no admin_role')
-  if (!isAdmin(ctx, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
 }
 
 interface FilePageView {
