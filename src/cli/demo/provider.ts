@@ -4,6 +4,8 @@ import { timingSafeEqual } from 'node:crypto'
 import { Hono } from 'hono'
 import { html } from 'hono/html'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { fontAt } from '../../portal/pages/font.ts'
+import { ownPath } from '../../portal/paths.ts'
 import { demoPage, type Markup } from './look.ts'
 import { DEMO_PEOPLE, type DemoPerson } from './people.ts'
 
@@ -37,7 +39,7 @@ const PAGE_HEADERS = {
   'cache-control': 'no-store',
   // No form-action: Chromium applies it to the redirect that answers the form, and that leads to the client.
   'content-security-policy':
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'unsafe-inline'; font-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
 }
@@ -61,6 +63,7 @@ export async function makeDemoProvider(options: DemoProviderOptions): Promise<Ho
   const app = new Hono()
   app.get('/.well-known/openid-configuration', c => c.json(discovery(issuer)))
   app.get('/jwks.json', c => c.json({ keys: [publicJwk] }))
+  app.get(`${ownPath('fonts')}/*`, c => fontAt(c.req.path) ?? c.notFound())
 
   app.on(['GET', 'POST'], '/authorize', async c => {
     const params = c.req.method === 'GET' ? new URL(c.req.url).searchParams : await formOf(c.req.raw)
@@ -255,7 +258,7 @@ main { width: min(27rem, 100%) }
 ul { margin: 0 0 .8rem; padding-left: 1.2rem } .person:hover { border-color: var(--accent) }
 .person i { flex: none; display: grid; place-items: center; width: 2.6rem; height: 2.6rem; border-radius: 50%;
   background: var(--accent); color: var(--on-accent); font-style: normal; font-weight: 600 }
-.person b, .person small { display: block } .person small { color: var(--soft); font-size: .85rem }
+.person b, .person small { display: block } .person small { color: var(--soft); font-size: .85rem; font-weight: 400 }
 footer { font-size: .85rem; margin-top: 1rem; color: var(--soft) } footer p { margin: 0 }
 `
 

@@ -18,7 +18,7 @@ export function serveDemoService(hostname: string, port: number, sites: readonly
   const pageHeaders = {
     'cache-control': 'no-store',
     'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': `default-src 'none'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; script-src 'sha256-${scriptHash}'`,
+    'content-security-policy': `default-src 'none'; style-src 'unsafe-inline'; font-src 'self'; img-src data:; connect-src 'self'; script-src 'sha256-${scriptHash}'`,
     'x-content-type-options': 'nosniff',
   }
   return Bun.serve({
@@ -143,7 +143,7 @@ caption { text-align: left; padding-bottom: .3rem } caption b { display: block }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-top: 1px solid var(--line); font-family: ui-monospace, monospace }
 th { font-weight: 400; width: 17rem; color: var(--soft) } .identity th, .identity td { background: var(--mark); color: var(--ink) }
 .clock { font: 600 2rem ui-monospace, monospace; margin: 0 } .row { display: flex; gap: .5rem; flex-wrap: wrap }
-input { font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--soft); border-radius: .5rem; padding: .5rem .6rem; min-width: 0; min-height: 2.75rem; flex: 1 1 9rem }
+input { font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--soft); border-radius: .8rem; padding: .5rem .6rem; min-width: 0; min-height: 2.75rem; flex: 1 1 9rem }
 label { display: block; font-size: .9rem; margin-bottom: .3rem } output { display: block; margin-top: .6rem; min-height: 1.5em }
 @media (max-width: 36rem) { th { width: 38% } .card { padding: 1rem } }
 `
