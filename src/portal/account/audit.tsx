@@ -361,7 +361,7 @@ function Event({ view, record }: EventView) {
           </svg>
           <span class="said">
             {showUnseen(sentenceOf(event, view, record))}
-            {count === undefined ? null : <span class="tag">{words.times(Number(count))}</span>}
+            {count === undefined || Number(count) < 2 ? null : <span class="tag">{words.times(Number(count))}</span>}
           </span>
           <span class="soft">{from.map(part => showUnseen(String(part))).join(' · ')}</span>
         </summary>

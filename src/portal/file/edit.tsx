@@ -349,10 +349,6 @@ function EditPage(view: EditView) {
         </div>
         <Text label={words.editText} text={text} />
         <Findings findings={findings} main={name} />
-        <p class="soft small" id="edit-keys" hidden>
-          {admin.editKeys}
-        </p>
-        <p class="soft small">{words.editHidden}</p>
         <div class="buttons">
           <button class="act main" type="submit" name="act" value="review">
             {words.editReview}
@@ -364,6 +360,10 @@ function EditPage(view: EditView) {
             {words.editLeave}
           </a>
         </div>
+        <p class="soft small" id="edit-keys" hidden>
+          {admin.editKeys}
+        </p>
+        <p class="soft small">{words.editHidden}</p>
       </form>
       <script src={script.address} nonce={script.nonce} />
     </WidePage>

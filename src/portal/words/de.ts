@@ -332,7 +332,7 @@ export const DE: Words = {
   editText: 'Text der Datei',
   editReview: 'Änderungen ansehen',
   editCheck: 'Prüfen',
-  editLeave: 'Unverändert lassen',
+  editLeave: 'Abbrechen',
   editOthers: 'Andere Dateien',
   editGood: 'Der Text enthält keine Fehler.',
   editWrong: 'Nicht gespeichert: Der Text enthält Fehler.',

@@ -236,7 +236,7 @@ export const EN: Words = {
   editText: 'Text of the file',
   editReview: 'Review the changes',
   editCheck: 'Check',
-  editLeave: 'Leave it as it is',
+  editLeave: 'Cancel',
   editOthers: 'Other files',
   editGood: 'It has no errors.',
   editWrong: 'Not saved: it has errors.',

@@ -332,7 +332,7 @@ export const ES: Words = {
   editText: 'Texto del archivo',
   editReview: 'Revisar los cambios',
   editCheck: 'Comprobar',
-  editLeave: 'Dejarlo como está',
+  editLeave: 'Cancelar',
   editOthers: 'Otros archivos',
   editGood: 'No tiene errores.',
   editWrong: 'No se ha guardado: tiene errores.',

@@ -333,7 +333,7 @@ export const FR: Words = {
   editText: 'Texte du fichier',
   editReview: 'Voir les modifications',
   editCheck: 'Vérifier',
-  editLeave: 'Le laisser tel quel',
+  editLeave: 'Annuler',
   editOthers: 'Autres fichiers',
   editGood: 'Il ne contient aucune erreur.',
   editWrong: 'Non enregistré\u00a0: il contient des erreurs.',
